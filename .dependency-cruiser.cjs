@@ -1,0 +1,66 @@
+// The floors of src/, lowest first (docs/ARCHITECTURE.md). A floor imports only itself and lower ones.
+const floors = ['model', 'quant', 'analysis', 'graph', 'evaluation', 'ampq', 'exporter', 'engine', 'cli'];
+const upward = floors.slice(0, -1).map((floor, index) => ({
+  name: `${floor}-imports-no-higher-floor`,
+  severity: 'error',
+  from: { path: `^src/${floor}/` },
+  to: { path: `^src/(${floors.slice(index + 1).join('|')}|vscode)/` },
+}));
+
+module.exports = {
+  forbidden: [
+    ...upward,
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'protocol-imports-nothing',
+      severity: 'error',
+      from: { path: '^src/protocol/' },
+      to: { pathNot: '^src/protocol/' },
+    },
+    {
+      name: 'webview-imports-only-protocol',
+      severity: 'error',
+      from: { path: '^webview/' },
+      to: { path: '^src/', pathNot: '^src/protocol/' },
+    },
+    {
+      name: 'webview-has-no-node',
+      severity: 'error',
+      from: { path: '^webview/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'only-vscode-folder-imports-vscode',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(vscode/|extension\\.ts)' },
+      to: { path: '^vscode$' },
+    },
+    {
+      name: 'vscode-stays-thin',
+      severity: 'error',
+      from: { path: '^src/(vscode/|extension\\.ts)' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/(vscode/|protocol/|model/|ampq/|exporter/plan|engine/client)',
+      },
+    },
+    {
+      name: 'native-imports-only-protocol-and-model',
+      severity: 'error',
+      from: { path: '^src/native\\.ts' },
+      to: { path: '^src/', pathNot: '^src/(protocol|model)/' },
+    },
+    {
+      name: 'native-is-for-quant-analysis-exporter',
+      severity: 'error',
+      from: { path: '^src/(protocol|model|vscode|cli)/' },
+      to: { path: '^src/native\\.ts', dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(dist|native/build)/' },
+  },
+};

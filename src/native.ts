@@ -1,0 +1,100 @@
+import type { Scheme } from './protocol/formats';
+
+/** Finite extremes of a whole tensor: what per-tensor scales come from. */
+export interface TensorRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/**
+ * What a scheme writes for some whole rows. `codes` holds one byte per 8-bit code, two 4-bit codes per byte (even
+ * element in the low nibble; for NF4 in the high nibble, as bitsandbytes does), or ggml blocks. `scales` and `zeros` hold one value per
+ * group, groups in row-major order; per-tensor groups write one value.
+ */
+export interface EncodedRows {
+  readonly codes: Uint8Array;
+  readonly scales?: Float32Array;
+  /** Zero point (zero-point rule) or minimum (min-max rule). */
+  readonly zeros?: Float32Array;
+}
+
+/** Float64 sums over pairs of weights; everything in ErrorMetrics follows from them. */
+export interface ErrorSums {
+  readonly count: number;
+  /** Σ x². */
+  readonly source: number;
+  /** Σ x'². */
+  readonly decoded: number;
+  /** Σ (x − x')². */
+  readonly error: number;
+  readonly maxError: number;
+}
+
+export interface ScanResult {
+  readonly count: number;
+  readonly finite: number;
+  readonly min: number;
+  readonly max: number;
+  readonly absMax: number;
+  readonly mean: number;
+  readonly standardDeviation: number;
+  readonly kurtosis: number;
+  readonly zeros: number;
+  readonly nans: number;
+  readonly infinities: number;
+  /** One value per requested percentile, exact (nearest rank). */
+  readonly percentiles: Float64Array;
+  /** Equal-width bins over [min, max]. */
+  readonly histogram: Float64Array;
+  /** max |w| of each row, each column and each cell of the map (row-major). */
+  readonly rowAbsMax: Float32Array;
+  readonly columnAbsMax: Float32Array;
+  readonly cellAbsMax: Float32Array;
+}
+
+export interface ScanOptions {
+  readonly rows: number;
+  readonly columns: number;
+  readonly cellRows: number;
+  readonly cellColumns: number;
+  readonly bins: number;
+  /** Percents in (0, 100). */
+  readonly percentiles: readonly number[];
+}
+
+/** Two passes over the same rows in the same order: `first` for all rows, then `second` for all rows, then `finish`. */
+export interface Scan {
+  first(values: Float32Array): Promise<void>;
+  second(values: Float32Array): Promise<void>;
+  finish(): ScanResult;
+}
+
+/** The native addon. Everything long runs on its thread pool and never blocks the event loop. */
+export interface Native {
+  /** Instruction set in use: "AVX-512", "AVX2", "NEON", "scalar". */
+  readonly simd: string;
+  setThreads(threads: number): void;
+  /** Decodes dtype (a safetensors or ggml name) into float32. Throws for a dtype or length that does not fit. */
+  decode(dtype: string, source: Uint8Array, target: Float32Array, signal?: AbortSignal): Promise<void>;
+  /** Dtypes that `decode` takes. */
+  readonly decodable: readonly string[];
+  encodeRows(
+    scheme: Scheme,
+    source: Float32Array,
+    columns: number,
+    range: TensorRange,
+    target: EncodedRows,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  decodeRows(
+    scheme: Scheme,
+    source: EncodedRows,
+    columns: number,
+    target: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  errorSums(source: Float32Array, decoded: Float32Array): Promise<ErrorSums>;
+  /** Equal-width bins over [min, max]; values outside fall into the first and last bin. */
+  histogram(values: Float32Array, min: number, max: number, bins: number): Promise<Float64Array>;
+  createScan(options: ScanOptions): Scan;
+}

@@ -1,0 +1,88 @@
+export interface TensorStatistics {
+  readonly count: number;
+  /** Over finite values; NaN when there are none. */
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  /** Population standard deviation. */
+  readonly standardDeviation: number;
+  /** Fourth standardised moment (3 for a normal distribution). */
+  readonly kurtosis: number;
+  readonly absMax: number;
+  readonly zeros: number;
+  readonly nans: number;
+  readonly infinities: number;
+  /** Exact order statistics (nearest rank) of the finite values. */
+  readonly percentiles: readonly { readonly percent: number; readonly value: number }[];
+}
+
+/** Equal-width bins over [min, max] of the finite values. */
+export interface Histogram {
+  readonly min: number;
+  readonly max: number;
+  readonly counts: readonly number[];
+}
+
+/** Heat map of max |w| over blocks of the matrix `[rows, columns]` (leading dimensions flattened into rows). */
+export interface OutlierMap {
+  readonly rows: number;
+  readonly columns: number;
+  /** Weights per cell in each direction; the last cell of a row or column may cover fewer. */
+  readonly cellRows: number;
+  readonly cellColumns: number;
+  readonly mapRows: number;
+  readonly mapColumns: number;
+  /** `mapRows × mapColumns`, row-major; NaN-free (non-finite weights count as the largest finite |w|). */
+  readonly values: readonly number[];
+  /** Rows and columns whose max |w| stands out, strongest first. */
+  readonly outlierRows: readonly OutlierLine[];
+  readonly outlierColumns: readonly OutlierLine[];
+}
+
+export interface OutlierLine {
+  readonly index: number;
+  readonly absMax: number;
+  /** (absMax − median) / (1.4826 · median absolute deviation), over the max |w| of all rows (or columns). */
+  readonly score: number;
+}
+
+export interface TensorAnalysis {
+  readonly tensor: string;
+  readonly statistics: TensorStatistics;
+  readonly histogram: Histogram;
+  readonly outliers: OutlierMap;
+  /** The first weights (row-major), decoded, for the values view. */
+  readonly preview: { readonly rows: number; readonly columns: number; readonly values: readonly number[] };
+}
+
+/** Error of a tensor against its quantized self; sums are float64. */
+export interface ErrorMetrics {
+  readonly mse: number;
+  /** Σ(x − x')² / Σx²; 0 for an all-zero tensor that is reproduced exactly. */
+  readonly relativeSquaredError: number;
+  /** √relativeSquaredError: ‖x − x'‖ / ‖x‖. */
+  readonly relativeError: number;
+  /** 10·log10(Σx² / Σ(x − x')²), dB; Infinity when exact. */
+  readonly sqnr: number;
+  readonly cosine: number;
+  readonly maxError: number;
+}
+
+export interface FormatComparison {
+  readonly format: string;
+  /** Exact size of all tensors that the format writes for this one, bytes. */
+  readonly bytes: number;
+  readonly bitsPerWeight: number;
+  readonly error: ErrorMetrics;
+  /** Histogram of the decoded weights, same bins as the source's. */
+  readonly histogram: Histogram;
+}
+
+export interface TensorComparison {
+  readonly tensor: string;
+  readonly sourceBytes: number;
+  readonly histogram: Histogram;
+  readonly formats: readonly FormatComparison[];
+  /** Formats that this tensor cannot take, with the reason. */
+  readonly refused: readonly { readonly format: string; readonly reason: string }[];
+}

@@ -1,0 +1,104 @@
+import type { FormatComparison, TensorAnalysis, TensorComparison } from './analysis';
+import type { FormatDescription } from './formats';
+import type { ModelDescription } from './model';
+import type { Device, DeviceChoice, DeviceReport, SensitivityTable } from './plan';
+
+/** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
+export interface EngineRequests {
+  'model/open': { params: { path: string }; result: ModelDescription };
+  'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
+  /** Statistics, histogram and outlier map of one tensor. */
+  'tensor/analyse': { params: { path: string; tensor: string; bins?: number }; result: TensorAnalysis };
+  /** Error and size of one tensor in each of the formats. */
+  'tensor/compare': {
+    params: { path: string; tensor: string; formats: readonly string[]; bins?: number };
+    result: TensorComparison;
+  };
+  /** Writes the tensors, quantized, to a new safetensors file. */
+  'tensor/quantize': { params: QuantizeParams; result: QuantizeResult };
+  'device/probe': { params: { device: DeviceChoice; refresh?: boolean }; result: DeviceReport };
+  'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
+  /** What earlier runs left on disk; undefined when nothing was measured yet. */
+  'sensitivity/stored': { params: { path: string; cacheDir: string }; result: SensitivityTable | undefined };
+  'export/gguf': { params: ExportParams; result: ExportResult };
+}
+
+export type EngineMethod = keyof EngineRequests;
+
+export interface QuantizeParams {
+  path: string;
+  tensors: readonly string[];
+  format: string;
+  /** Target `.safetensors`; replaced atomically. */
+  out: string;
+}
+export interface QuantizeResult {
+  out: string;
+  bytes: number;
+  tensors: readonly { tensor: string; result: FormatComparison }[];
+}
+
+export interface SensitivityParams {
+  path: string;
+  /** Format ids; the engine's default candidates when absent. */
+  formats?: readonly string[];
+  device: DeviceChoice;
+  /** Folder where finished cells are kept. */
+  cacheDir: string;
+}
+
+export interface ExportParams {
+  path: string;
+  out: string;
+  /** Either a GGUF file type ("Q4_K_M") or a plan. */
+  type?: string;
+  planFile?: string;
+  threads?: number;
+}
+export interface ExportResult {
+  out: string;
+  bytes: number;
+  bitsPerWeight: number;
+  seconds: number;
+  tensors: readonly {
+    name: string;
+    source: string;
+    from: string;
+    to: string;
+    bytes: number;
+    reason: string;
+  }[];
+}
+
+/** Progress of a running request, at most ten a second. */
+export interface EngineProgress {
+  /** What is being done now: a tensor's name, usually. */
+  message: string;
+  done: number;
+  total: number;
+  /** Estimated seconds left; absent until there is something to estimate from. */
+  secondsLeft?: number;
+  device?: Device;
+}
+
+/** Host → engine. */
+export type EngineInbound =
+  { kind: 'request'; id: number; method: EngineMethod; params: unknown } | { kind: 'cancel'; id: number };
+
+/** Engine → host. */
+export type EngineOutbound =
+  | { kind: 'ready'; version: string }
+  | { kind: 'result'; id: number; result: unknown }
+  | { kind: 'error'; id: number; error: SerializedError }
+  | { kind: 'progress'; id: number; progress: EngineProgress };
+
+export interface SerializedError {
+  /** Stable code: "MODEL_FILE", "CANCELLED", "INTERNAL"… */
+  code: string;
+  /** A sentence for the user. */
+  message: string;
+  file?: string;
+  tensor?: string;
+  offset?: number;
+  stack?: string;
+}

@@ -1,0 +1,66 @@
+/** One tensor as the header of a model file describes it. Nothing here needs the tensor's data. */
+export interface TensorDescriptor {
+  /** Name exactly as the file spells it. */
+  readonly name: string;
+  /** Dtype exactly as the file spells it for safetensors ("BF16"), or the ggml type's name ("Q4_K"). */
+  readonly dtype: string;
+  /** Outermost dimension first: a linear layer is `[out, in]`, whatever order the file stores. */
+  readonly shape: readonly number[];
+  /** Number of weights (the product of the shape; 1 for a scalar). */
+  readonly elements: number;
+  /** Absolute path of the file that holds the data. */
+  readonly file: string;
+  /** Absolute byte offset of the data in `file`. */
+  readonly offset: number;
+  /** Size of the data in bytes. */
+  readonly byteLength: number;
+  /** False when the file is absent (a shard that is not here) or the dtype cannot be decoded. */
+  readonly readable: boolean;
+  /** Why it cannot be read, when it cannot. */
+  readonly unreadableReason?: string;
+}
+
+/** What a metadata value looks like to a reader; long arrays are cut. */
+export interface MetadataEntry {
+  readonly key: string;
+  /** Type as the format names it: "string", "u32", "array[string]", "json". */
+  readonly type: string;
+  /** Value as text, at most a few hundred characters. */
+  readonly text: string;
+  /** Number of elements for an array. */
+  readonly length?: number;
+  /** Where it comes from: the file's base name ("config.json", "model.gguf"). */
+  readonly source: string;
+}
+
+export interface ModelFileIdentity {
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  /** SHA-256 of the header bytes, hexadecimal. */
+  readonly headerHash: string;
+}
+
+export type ModelFormat = 'safetensors' | 'gguf';
+
+/** A whole model: one file, or all shards of an index. */
+export interface ModelDescription {
+  /** The path that was opened (file, index or folder), absolute. */
+  readonly path: string;
+  readonly format: ModelFormat;
+  /** GGUF version (2 or 3). */
+  readonly version?: number;
+  /** Architecture: `general.architecture` or config.json `model_type`; undefined when neither says. */
+  readonly architecture?: string;
+  readonly files: readonly ModelFileIdentity[];
+  /** Base names of shards that the index names and the folder lacks. */
+  readonly missingFiles: readonly string[];
+  readonly tensors: readonly TensorDescriptor[];
+  readonly metadata: readonly MetadataEntry[];
+  /** Sum of `elements`. */
+  readonly parameters: number;
+  /** Sum of the tensors' `byteLength`. */
+  readonly dataBytes: number;
+  /** Things that are odd but do not prevent reading, as sentences. */
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,85 @@
+import type { TensorAnalysis, TensorComparison } from './analysis';
+import type { EngineProgress } from './engine';
+import type { FormatDescription } from './formats';
+import type { ModelDescription } from './model';
+import type { Budget, DeviceReport, Plan, SensitivityTable } from './plan';
+
+/** Everything the editor needs to draw itself the first time. */
+export interface EditorState {
+  readonly model: ModelDescription;
+  readonly formats: readonly FormatDescription[];
+  readonly device?: DeviceReport;
+  /** Present once something was measured, now or in an earlier session. */
+  readonly sensitivity?: SensitivityTable;
+  readonly plan?: Plan;
+  readonly job: JobState;
+  /** Tensor to show first (from a hover link or a command). */
+  readonly reveal?: string;
+}
+
+/** The one long job an editor can have: what the progress line shows. */
+export type JobState =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'running'; readonly title: string; readonly progress?: EngineProgress }
+  | { readonly kind: 'failed'; readonly title: string; readonly message: string }
+  /** The engine process ended; `resumable` when a restart goes on from what was done. */
+  | {
+      readonly kind: 'engine-died';
+      readonly title: string;
+      readonly message: string;
+      readonly resumable: boolean;
+    };
+
+/** The before/after comparison that Quantize Layer… shows. */
+export interface ComparisonState {
+  readonly formats: readonly string[];
+  /** Tensors asked for; `results` fills up in this order. */
+  readonly tensors: readonly string[];
+  readonly results: readonly TensorComparison[];
+  readonly done: boolean;
+  readonly error?: string;
+}
+
+/** Webview → host, answered. */
+export interface WebviewRequests {
+  [method: string]: { params: unknown; result: unknown };
+  ready: { params: Record<string, never>; result: EditorState };
+  analyse: { params: { tensor: string }; result: TensorAnalysis };
+  /** Runs the same command as the context menu: quick pick of formats, then `comparison` events. */
+  quantize: { params: { tensors: readonly string[] }; result: void };
+  /** Asks for a target and writes the tensors in that format; undefined when the person cancelled. */
+  saveQuantized: {
+    params: { tensors: readonly string[]; format: string };
+    result: { out: string } | undefined;
+  };
+  runSensitivity: { params: Record<string, never>; result: void };
+  cancelJob: { params: Record<string, never>; result: void };
+  restartEngine: { params: Record<string, never>; result: void };
+  /** Re-solves for a budget; fast enough to be called while a slider moves. */
+  solvePlan: { params: { budget: Budget }; result: Plan };
+  savePlan: { params: { budget: Budget }; result: { out: string } | undefined };
+  /** Opens the export command, with the current plan when `plan` is set. */
+  exportGguf: { params: { plan: boolean; budget?: Budget }; result: void };
+}
+
+/** Host → webview, one-way. */
+export interface HostEvents {
+  [name: string]: unknown;
+  job: JobState;
+  device: DeviceReport;
+  sensitivity: SensitivityTable;
+  plan: Plan;
+  comparison: ComparisonState;
+  /** Select and scroll to this tensor. */
+  reveal: { tensor: string };
+}
+
+/** Value of `data-vscode-context` on tensor rows: what the context menu's commands receive. */
+export interface TensorContext {
+  readonly webviewSection: 'tensor';
+  readonly preventDefaultContextMenuItems: true;
+  /** Path of the model the row belongs to. */
+  readonly quantscopeModel: string;
+  /** The selected tensors, or the one clicked. */
+  readonly quantscopeTensors: readonly string[];
+}

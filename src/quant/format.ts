@@ -1,0 +1,33 @@
+import type { TensorRange } from '../native';
+import type { FormatDescription } from '../protocol/formats';
+
+/** One tensor that a format writes: `suffix` is appended to the tensor's name ("" for the codes). */
+export interface EncodedPart {
+  readonly suffix: string;
+  /** Safetensors dtype. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/**
+ * A format of the catalogue. Shapes are `[out, in]`, leading dimensions flattened into rows; every format can encode
+ * whole rows on their own once the tensor's range is known, so tensors of any size are worked on in slabs of rows.
+ */
+export interface QuantFormat extends FormatDescription {
+  /** Why a tensor of this shape cannot be encoded (row length, dimensions); undefined when it can. */
+  refuse(shape: readonly number[]): string | undefined;
+  /** Exact bytes of everything written for a tensor of this shape: codes, scales, zero points. */
+  bytes(shape: readonly number[]): number;
+  /** 8 · bytes / weights. */
+  bitsPerWeight(shape: readonly number[]): number;
+  /** Encodes whole rows. `range` is that of the whole tensor. */
+  encode(
+    values: Float32Array,
+    columns: number,
+    range: TensorRange,
+    signal?: AbortSignal,
+  ): Promise<readonly EncodedPart[]>;
+  /** Inverse of `encode`: the parts of some rows → their float32 values. */
+  decode(parts: readonly EncodedPart[], columns: number, signal?: AbortSignal): Promise<Float32Array>;
+}
