@@ -1,0 +1,40 @@
+// What CI runs: types, lint and import rules, packaging, all tests. Ends with the test counts.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exit } from 'node:process';
+import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.mjs';
+import { runTests, summary } from './test.mjs';
+
+const packages = mkdtempSync(join(tmpdir(), 'quantscope-package-'));
+const checks = [
+  { name: 'types', command: ['npm', 'run', '--silent', 'typecheck'] },
+  { name: 'lint and import rules', command: ['npm', 'run', '--silent', 'lint'] },
+  {
+    name: 'packaging',
+    command: ['npx', 'vsce', 'package', '--target', 'linux-x64', '--out', join(packages, 'quantscope.vsix')],
+  },
+];
+
+await ensureDependencies();
+await ensureAddon();
+await ensureBundles();
+let broken = 0;
+for (const { name, command } of checks) {
+  console.log(`== ${name}`);
+  const { status } = spawnSync(command[0], command.slice(1), {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status !== 0) {
+    console.error(`== ${name}: FAILED`);
+    broken += 1;
+  }
+}
+rmSync(packages, { recursive: true, force: true });
+const total = await runTests(['unit', 'oracle', 'host', 'ui']);
+total.passed += checks.length - broken;
+total.failed += broken;
+console.log(`\n${summary(total)}`);
+exit(total.failed === 0 ? 0 : 1);
