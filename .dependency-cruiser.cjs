@@ -61,6 +61,6 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(dist|native/build)/' },
+    exclude: { path: '^(dist|build)/' },
   },
 };

@@ -1,3 +1,7 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { QuantscopeError, throwIfCancelled } from './model/errors';
 import type { Scheme } from './protocol/formats';
 
 /** Finite extremes of a whole tensor: what per-tensor scales come from. */
@@ -97,4 +101,123 @@ export interface Native {
   /** Equal-width bins over [min, max]; values outside fall into the first and last bin. */
   histogram(values: Float32Array, min: number, max: number, bins: number): Promise<Float64Array>;
   createScan(options: ScanOptions): Scan;
+}
+
+/** What binding.cc exports. `cancel` is an Int32Array whose first element becomes 1 to cancel. */
+interface Binding {
+  readonly simd: string;
+  readonly decodable: readonly string[];
+  setThreads(threads: number): void;
+  decode(
+    dtype: string,
+    source: Uint8Array,
+    target: Float32Array,
+    cancel: Int32Array | undefined,
+  ): Promise<void>;
+  encodeRows(
+    scheme: Scheme,
+    source: Float32Array,
+    columns: number,
+    min: number,
+    max: number,
+    codes: Uint8Array,
+    scales: Float32Array | undefined,
+    zeros: Float32Array | undefined,
+    cancel: Int32Array | undefined,
+  ): Promise<void>;
+  decodeRows(
+    scheme: Scheme,
+    codes: Uint8Array,
+    scales: Float32Array | undefined,
+    zeros: Float32Array | undefined,
+    columns: number,
+    target: Float32Array,
+    cancel: Int32Array | undefined,
+  ): Promise<void>;
+  errorSums(source: Float32Array, decoded: Float32Array): Promise<ErrorSums>;
+  histogram(values: Float32Array, min: number, max: number, counts: Float64Array): Promise<void>;
+  readonly Scan: new (
+    rows: number,
+    columns: number,
+    cellRows: number,
+    cellColumns: number,
+    bins: number,
+    percents: Float64Array,
+  ) => Scan;
+}
+
+let loaded: Native | undefined;
+
+/**
+ * The addon of this platform, loaded once.
+ * @throws QuantscopeError UNSUPPORTED naming the platform and how to build the addon.
+ */
+export function loadNative(): Native {
+  loaded ??= wrap(loadBinding());
+  return loaded;
+}
+
+/** `prebuilds/` lies in the package's root: one folder above both `src/` and `dist/`. */
+function loadBinding(): Binding {
+  const platform = `${process.platform}-${process.arch}`;
+  const file = join(
+    dirname(dirname(fileURLToPath(import.meta.url))),
+    'prebuilds',
+    platform,
+    'quantscope.node',
+  );
+  try {
+    return createRequire(import.meta.url)(file) as Binding;
+  } catch (cause) {
+    const message = `The native addon for ${platform} cannot be loaded. Build it with: node scripts/native.mjs`;
+    throw new QuantscopeError('UNSUPPORTED', message, { file }, cause);
+  }
+}
+
+/** Runs one call of the addon with a flag that the signal sets; a cancelled call rejects with CANCELLED. */
+async function cancellable(
+  signal: AbortSignal | undefined,
+  run: (cancel: Int32Array | undefined) => Promise<void>,
+): Promise<void> {
+  throwIfCancelled(signal);
+  if (!signal) return run(undefined);
+  const flag = new Int32Array(1);
+  const abort = (): void => {
+    flag[0] = 1;
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await run(flag);
+  } catch (error) {
+    throwIfCancelled(signal);
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function wrap(binding: Binding): Native {
+  return {
+    simd: binding.simd,
+    decodable: binding.decodable,
+    setThreads: (threads) => binding.setThreads(threads),
+    decode: (dtype, source, target, signal) =>
+      cancellable(signal, (cancel) => binding.decode(dtype, source, target, cancel)),
+    encodeRows: (scheme, source, columns, { min, max }, { codes, scales, zeros }, signal) =>
+      cancellable(signal, (cancel) =>
+        binding.encodeRows(scheme, source, columns, min, max, codes, scales, zeros, cancel),
+      ),
+    decodeRows: (scheme, { codes, scales, zeros }, columns, target, signal) =>
+      cancellable(signal, (cancel) =>
+        binding.decodeRows(scheme, codes, scales, zeros, columns, target, cancel),
+      ),
+    errorSums: (source, decoded) => binding.errorSums(source, decoded),
+    histogram: async (values, min, max, bins) => {
+      const counts = new Float64Array(bins);
+      await binding.histogram(values, min, max, counts);
+      return counts;
+    },
+    createScan: ({ rows, columns, cellRows, cellColumns, bins, percentiles }) =>
+      new binding.Scan(rows, columns, cellRows, cellColumns, bins, Float64Array.from(percentiles)),
+  };
 }

@@ -32,7 +32,7 @@ export interface OutlierMap {
   readonly cellColumns: number;
   readonly mapRows: number;
   readonly mapColumns: number;
-  /** `mapRows × mapColumns`, row-major; NaN-free (non-finite weights count as the largest finite |w|). */
+  /** `mapRows × mapColumns`, row-major; non-finite weights are left out. */
   readonly values: readonly number[];
   /** Rows and columns whose max |w| stands out, strongest first. */
   readonly outlierRows: readonly OutlierLine[];

@@ -1,0 +1,11 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace qs {
+
+// NF4 of a block of n weights: x' = table[code] · absmax. One code per byte here; packing is the caller's.
+void encodeNf4Block(const float* x, size_t n, uint8_t* codes, float& absmax);
+void decodeNf4Block(const uint8_t* codes, size_t n, float absmax, float* y);
+
+}  // namespace qs

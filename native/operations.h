@@ -1,0 +1,36 @@
+#pragma once
+// Whole-matrix work: checks lengths, cuts rows into pieces and runs the kernels over the pool. Knows nothing of N-API.
+#include <atomic>
+#include <span>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/codecs.h"
+#include "kernels/measures.h"
+#include "kernels/scan.h"
+#include "kernels/scheme.h"
+
+namespace qs {
+
+using CancelFlag = const std::atomic<int32_t>*;
+
+struct Cancelled : std::runtime_error {
+  Cancelled() : std::runtime_error("CANCELLED") {}
+};
+
+struct EncodedView {
+  std::span<uint8_t> codes;
+  std::span<float> scales;
+  std::span<float> zeros;
+};
+
+void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span<float> target, CancelFlag cancelled);
+void encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range, EncodedView target,
+                CancelFlag cancelled);
+void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::span<float> target, CancelFlag cancelled);
+ErrorSums sumErrors(std::span<const float> source, std::span<const float> decoded);
+void histogramOf(std::span<const float> values, float min, float max, std::span<double> counts);
+void scanFirst(Scan& scan, std::span<const float> values);
+void scanSecond(Scan& scan, std::span<const float> values);
+
+}  // namespace qs
