@@ -1,0 +1,81 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { QuantscopeError, throwIfCancelled } from './errors';
+
+/** Random access to bytes: a file, or a test's array. */
+export interface ByteSource {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly mtimeMs: number;
+  /** Exactly `length` bytes from `offset`, or an error: never fewer, never padded. */
+  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Reads of Linux stop at 2 GiB − 4 KiB. */
+const maxRead = 1 << 30;
+
+/**
+ * Opens a file for reading.
+ * @throws QuantscopeError IO when it cannot be opened or is no file.
+ */
+export async function openFileSource(path: string): Promise<ByteSource> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'r');
+    const { size, mtimeMs } = await handle.stat();
+    if (!(await handle.stat()).isFile()) throw new Error('it is not a file');
+    return new FileSource(path, size, mtimeMs, handle);
+  } catch (cause) {
+    await handle?.close();
+    throw new QuantscopeError('IO', `The file cannot be opened: ${reason(cause)}`, { file: path }, cause);
+  }
+}
+
+class FileSource implements ByteSource {
+  constructor(
+    readonly path: string,
+    readonly size: number,
+    readonly mtimeMs: number,
+    private readonly handle: FileHandle,
+  ) {}
+
+  async read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    throwIfCancelled(signal);
+    if (offset < 0 || length < 0 || offset + length > this.size) {
+      const message = `Bytes ${offset} to ${offset + length} lie outside the file of ${this.size} bytes.`;
+      throw new QuantscopeError('MODEL_FILE', message, { file: this.path, offset });
+    }
+    const target = new Uint8Array(length);
+    for (let done = 0; done < length;) {
+      throwIfCancelled(signal);
+      const wanted = Math.min(maxRead, length - done);
+      const { bytesRead } = await this.readOnce(target, done, wanted, offset + done);
+      if (bytesRead === 0) {
+        const message = 'The file ended before its stated size: was it changed meanwhile?';
+        throw new QuantscopeError('IO', message, { file: this.path, offset: offset + done });
+      }
+      done += bytesRead;
+    }
+    return target;
+  }
+
+  private async readOnce(target: Uint8Array, at: number, length: number, position: number) {
+    try {
+      return await this.handle.read(target, at, length, position);
+    } catch (cause) {
+      const message = `The file cannot be read: ${reason(cause)}`;
+      throw new QuantscopeError('IO', message, { file: this.path, offset: position }, cause);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.handle.close();
+  }
+}
+
+/** What went wrong, in the words of the operating system. */
+export function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,167 @@
+import type { HeaderReader } from './headerReader';
+import { maxArrayDepth, maxGgufString, maxShownCharacters, maxShownElements } from './limits';
+
+/** Value types of GGUF metadata (specification, gguf_metadata_value_type). */
+export const ggufValueTypes = [
+  'u8',
+  'i8',
+  'u16',
+  'i16',
+  'u32',
+  'i32',
+  'f32',
+  'bool',
+  'string',
+  'array',
+  'u64',
+  'i64',
+  'f64',
+] as const;
+export type GgufValueType = (typeof ggufValueTypes)[number];
+type FixedType = Exclude<GgufValueType, 'string' | 'array'>;
+
+export type GgufScalar = number | bigint | boolean | string;
+
+/** An array as the file holds it: where it is, and its first elements. Nothing else is kept. */
+export interface GgufArray {
+  readonly elementType: GgufValueType;
+  readonly length: number;
+  readonly first: readonly GgufScalar[];
+}
+
+export interface GgufValue {
+  readonly type: GgufValueType;
+  /** Absolute offset of the value (after its type) and its size: enough to copy it verbatim. */
+  readonly offset: number;
+  readonly byteLength: number;
+  /** Scalars and strings. */
+  readonly scalar?: GgufScalar;
+  readonly array?: GgufArray;
+}
+
+export const ggufValueTypeId = (type: GgufValueType): number => ggufValueTypes.indexOf(type);
+
+interface FixedLayout {
+  readonly size: number;
+  read(view: DataView): GgufScalar;
+}
+
+const fixed: Readonly<Record<FixedType, FixedLayout>> = {
+  u8: { size: 1, read: (view) => view.getUint8(0) },
+  i8: { size: 1, read: (view) => view.getInt8(0) },
+  u16: { size: 2, read: (view) => view.getUint16(0, true) },
+  i16: { size: 2, read: (view) => view.getInt16(0, true) },
+  u32: { size: 4, read: (view) => view.getUint32(0, true) },
+  i32: { size: 4, read: (view) => view.getInt32(0, true) },
+  f32: { size: 4, read: (view) => view.getFloat32(0, true) },
+  bool: { size: 1, read: (view) => view.getUint8(0) !== 0 },
+  u64: { size: 8, read: (view) => view.getBigUint64(0, true) },
+  i64: { size: 8, read: (view) => view.getBigInt64(0, true) },
+  f64: { size: 8, read: (view) => view.getFloat64(0, true) },
+};
+
+/** Decodes UTF-8 text; damaged bytes become replacement characters, as a viewer should show them. */
+const lenient = new TextDecoder('utf-8');
+
+export async function readValueType(reader: HeaderReader, what: string): Promise<GgufValueType> {
+  const start = reader.offset;
+  const id = await reader.u32(what);
+  const type = ggufValueTypes[id];
+  if (!type)
+    throw reader.fail(
+      `The type of ${what} is ${id}; GGUF has types 0 to ${ggufValueTypes.length - 1}.`,
+      start,
+    );
+  return type;
+}
+
+/** Reads one metadata value. Arrays are walked, not kept: only the first elements are held. */
+export async function readValue(reader: HeaderReader, key: string): Promise<GgufValue> {
+  const what = `the value of "${key}"`;
+  const type = await readValueType(reader, what);
+  const offset = reader.offset;
+  if (type === 'array') {
+    const array = await readArray(reader, what, 1);
+    return { type, offset, byteLength: reader.offset - offset, array };
+  }
+  const scalar = type === 'string' ? await readString(reader, what) : await readFixed(reader, type, what);
+  return { type, offset, byteLength: reader.offset - offset, scalar };
+}
+
+async function readFixed(reader: HeaderReader, type: FixedType, what: string): Promise<GgufScalar> {
+  const { size, read } = fixed[type];
+  const bytes = await reader.bytes(size, what);
+  return read(new DataView(bytes.buffer, bytes.byteOffset, size));
+}
+
+async function readString(reader: HeaderReader, what: string): Promise<string> {
+  const length = await reader.count(`length of ${what}`, maxGgufString);
+  return lenient.decode(await reader.bytes(length, what));
+}
+
+async function readArray(reader: HeaderReader, what: string, depth: number): Promise<GgufArray> {
+  if (depth > maxArrayDepth) throw reader.fail(`${what} nests arrays more than ${maxArrayDepth} deep.`);
+  const elementType = await readValueType(reader, `the elements of ${what}`);
+  const length = await reader.count(`array length of ${what}`, Number.MAX_SAFE_INTEGER);
+  const first: GgufScalar[] = [];
+  if (elementType === 'array') {
+    for (let i = 0; i < length; i++) await readArray(reader, what, depth + 1);
+  } else if (elementType === 'string') {
+    await walkStrings(reader, what, length, first);
+  } else {
+    const kept = Math.min(length, maxShownElements);
+    const { size } = fixed[elementType];
+    for (let i = 0; i < kept; i++) first.push(await readFixed(reader, elementType, what));
+    reader.skip((length - kept) * size, `${what}, an array of ${length} elements`);
+  }
+  return { elementType, length, first };
+}
+
+async function walkStrings(
+  reader: HeaderReader,
+  what: string,
+  length: number,
+  first: GgufScalar[],
+): Promise<void> {
+  for (let i = 0; i < length; i++) {
+    if (i < maxShownElements) {
+      first.push(await readString(reader, what));
+      continue;
+    }
+    const size = await reader.count(`length of string ${i} in ${what}`, maxGgufString);
+    reader.skip(size, `string ${i} of ${length} in ${what}`);
+  }
+}
+
+/** The value as a reader sees it, cut to a few hundred characters. */
+export function showValue(value: GgufValue): string {
+  if (!value.array) return String(value.scalar).slice(0, maxShownCharacters);
+  const { first, length, elementType } = value.array;
+  const shown = first
+    .map((item) => (elementType === 'string' ? JSON.stringify(item) : String(item)))
+    .join(', ');
+  return `[${shown}${length > first.length ? ', …' : ''}]`.slice(0, maxShownCharacters);
+}
+
+/**
+ * All elements of a stored array of strings or numbers, for those who need them (an exporter, a test).
+ * @param reader positioned anywhere; it is moved to the array.
+ */
+export async function readArrayElements(
+  reader: HeaderReader,
+  value: GgufValue,
+): Promise<readonly GgufScalar[]> {
+  if (!value.array) throw new TypeError('not an array');
+  const { elementType, length } = value.array;
+  if (elementType === 'array') throw new TypeError('arrays of arrays are not read');
+  reader.offset = value.offset + 12; // element type and length
+  const elements: GgufScalar[] = [];
+  for (let i = 0; i < length; i++) {
+    elements.push(
+      elementType === 'string'
+        ? await readString(reader, 'an array')
+        : await readFixed(reader, elementType, 'an array'),
+    );
+  }
+  return elements;
+}

@@ -1,0 +1,37 @@
+/** Caps on what a file may declare, each with its reason. A value is checked against the file's size as well. */
+
+/** The reference implementation of safetensors refuses longer headers (bytes). */
+export const maxSafetensorsHeader = 100_000_000;
+
+/** Index and config files are read whole; the largest published index files are a few megabytes (bytes). */
+export const maxJsonFile = 64 * 1024 * 1024;
+
+/** Tensors of one file. The largest published models have some tens of thousands. */
+export const maxTensors = 1_000_000;
+
+/** Key-values of one GGUF file; published files have fewer than a hundred. */
+export const maxGgufKeys = 1_000_000;
+
+/** A GGUF key or tensor name (bytes); the specification says 65535 for keys, 64 for tensor names in ggml. */
+export const maxGgufName = 65_535;
+
+/** A metadata string that is held in memory (bytes): chat templates and licences are below 1 MB. */
+export const maxGgufString = 64 * 1024 * 1024;
+
+/** Depth of arrays in arrays in GGUF metadata; no published file nests them. */
+export const maxArrayDepth = 8;
+
+/** Dimensions of a tensor: safetensors sets no limit, ggml allows 4. */
+export const maxDimensions = 32;
+
+/** Characters of a metadata value that are shown. */
+export const maxShownCharacters = 400;
+
+/** Elements of a metadata array that are shown. */
+export const maxShownElements = 12;
+
+/** Bytes of one read while a header is walked. */
+export const headerWindow = 256 * 1024;
+
+/** Alignment of GGUF data: a power of two, at most this. */
+export const maxGgufAlignment = 1 << 20;

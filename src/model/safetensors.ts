@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto';
+import type { MetadataEntry, TensorDescriptor } from '../protocol/model';
+import type { ByteSource } from './byteSource';
+import { bytesOf, elementsOf, safetensorsDtype } from './dtypes';
+import { QuantscopeError } from './errors';
+import { duplicateTopLevelKey, isRecord } from './json';
+import { maxDimensions, maxSafetensorsHeader, maxShownCharacters, maxTensors } from './limits';
+
+export interface SafetensorsHeader {
+  readonly tensors: readonly TensorDescriptor[];
+  /** `__metadata__`, key by key. */
+  readonly metadata: readonly MetadataEntry[];
+  readonly headerHash: string;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the header of a safetensors file: 8 bytes of length, then JSON. No tensor data is read.
+ * @throws QuantscopeError MODEL_FILE naming file, tensor and byte offset when the file breaks the format's rules.
+ * @see https://github.com/huggingface/safetensors (format)
+ */
+export async function readSafetensorsHeader(
+  source: ByteSource,
+  signal?: AbortSignal,
+): Promise<SafetensorsHeader> {
+  const length = await readHeaderLength(source, signal);
+  const bytes = await source.read(8, length, signal);
+  const text = decodeUtf8(bytes, source);
+  const header = parseHeader(text, source);
+  const dataStart = 8 + length;
+  const warnings: string[] = [];
+  const tensors: TensorDescriptor[] = [];
+  for (const [name, value] of Object.entries(header)) {
+    if (name !== '__metadata__') tensors.push(describeTensor(name, value, source, dataStart));
+  }
+  if (tensors.length > maxTensors)
+    throw fail(source, `The header lists ${tensors.length} tensors; at most ${maxTensors} are read.`, 8);
+  tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
+  checkLayout(tensors, source, dataStart, warnings);
+  const headerHash = createHash('sha256').update(bytes).digest('hex');
+  return {
+    tensors,
+    metadata: metadataEntries(header['__metadata__'], source, warnings),
+    headerHash,
+    warnings,
+  };
+}
+
+function fail(source: ByteSource, message: string, offset: number, tensor?: string): QuantscopeError {
+  return new QuantscopeError('MODEL_FILE', message, {
+    file: source.path,
+    offset,
+    ...(tensor === undefined ? {} : { tensor }),
+  });
+}
+
+async function readHeaderLength(source: ByteSource, signal?: AbortSignal): Promise<number> {
+  if (source.size < 8)
+    throw fail(
+      source,
+      `The file has ${source.size} bytes; a safetensors file starts with 8 bytes of header length.`,
+      0,
+    );
+  const start = await source.read(0, Math.min(64, source.size), signal);
+  if (Buffer.from(start).toString('latin1').startsWith('version https://git-lfs')) {
+    throw fail(source, 'This is a Git LFS pointer, not the model: run "git lfs pull" to fetch the file.', 0);
+  }
+  const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(maxSafetensorsHeader)) {
+    throw fail(
+      source,
+      `The stated header length of ${length} bytes exceeds ${maxSafetensorsHeader}: this is no safetensors file, or a damaged one.`,
+      0,
+    );
+  }
+  if (length > BigInt(source.size - 8)) {
+    throw fail(
+      source,
+      `The stated header length of ${length} bytes leaves the file of ${source.size} bytes.`,
+      0,
+    );
+  }
+  return Number(length);
+}
+
+function decodeUtf8(bytes: Uint8Array, source: ByteSource): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new QuantscopeError(
+      'MODEL_FILE',
+      'The header is not UTF-8 text.',
+      { file: source.path, offset: 8 },
+      cause,
+    );
+  }
+}
+
+function parseHeader(text: string, source: ByteSource): Record<string, unknown> {
+  let header: unknown;
+  try {
+    header = JSON.parse(text);
+  } catch (cause) {
+    const message = `The header is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new QuantscopeError('MODEL_FILE', message, { file: source.path, offset: 8 }, cause);
+  }
+  if (!isRecord(header)) throw fail(source, 'The header is not a JSON object.', 8);
+  const duplicate = duplicateTopLevelKey(text);
+  if (duplicate) {
+    const offset = 8 + Buffer.byteLength(text.slice(0, duplicate.index));
+    throw fail(source, 'The header lists a tensor twice.', offset, duplicate.key);
+  }
+  return header;
+}
+
+function describeTensor(
+  name: string,
+  value: unknown,
+  source: ByteSource,
+  dataStart: number,
+): TensorDescriptor {
+  const bad = (message: string, offset = 8): QuantscopeError => fail(source, message, offset, name);
+  if (!isRecord(value)) throw bad('The header entry is not an object.');
+  const { dtype, shape, data_offsets: range } = value;
+  if (typeof dtype !== 'string') throw bad('The header entry has no dtype.');
+  if (!isSizes(shape) || shape.length > maxDimensions)
+    throw bad(`The shape ${JSON.stringify(shape)} is not a list of sizes.`);
+  if (!isSizes(range) || range.length !== 2)
+    throw bad(`The data_offsets ${JSON.stringify(range)} are not two byte offsets.`);
+  const [begin = 0, end = 0] = range;
+  if (end < begin) throw bad(`The data ends at ${end}, before it begins at ${begin}.`, dataStart + begin);
+  if (dataStart + end > source.size) {
+    throw bad(
+      `The data ends at byte ${dataStart + end}, outside the file of ${source.size} bytes.`,
+      dataStart + begin,
+    );
+  }
+  const elements = elementsOf(shape);
+  if (elements === undefined)
+    throw bad(
+      `The shape [${shape.join(', ')}] has more weights than can be counted exactly.`,
+      dataStart + begin,
+    );
+  const known = safetensorsDtype(dtype);
+  const expected = known && bytesOf(known, elements);
+  if (expected !== undefined && expected !== end - begin) {
+    throw bad(
+      `${dtype} [${shape.join(', ')}] needs ${expected} bytes, the header gives it ${end - begin}.`,
+      dataStart + begin,
+    );
+  }
+  const base = {
+    name,
+    dtype,
+    shape,
+    elements,
+    file: source.path,
+    offset: dataStart + begin,
+    byteLength: end - begin,
+  };
+  if (known?.decodable) return { ...base, readable: true };
+  return {
+    ...base,
+    readable: false,
+    unreadableReason: known ? `${dtype} cannot be decoded yet.` : `${dtype} is not a dtype known here.`,
+  };
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0);
+}
+
+/** Tensors, by offset, must tile the data: no overlap and no hole. Bytes left over at the end are only odd. */
+function checkLayout(
+  tensors: readonly TensorDescriptor[],
+  source: ByteSource,
+  dataStart: number,
+  warnings: string[],
+): void {
+  let end = dataStart;
+  for (const tensor of tensors) {
+    if (tensor.offset < end)
+      throw fail(source, 'The data overlaps that of another tensor.', tensor.offset, tensor.name);
+    if (tensor.offset > end)
+      throw fail(
+        source,
+        `There is a hole of ${tensor.offset - end} bytes before the data.`,
+        end,
+        tensor.name,
+      );
+    end = tensor.offset + tensor.byteLength;
+  }
+  if (end !== source.size)
+    warnings.push(`${source.size - end} bytes after the last tensor belong to nothing.`);
+}
+
+function metadataEntries(value: unknown, source: ByteSource, warnings: string[]): MetadataEntry[] {
+  if (value === undefined) return [];
+  if (!isRecord(value)) {
+    warnings.push('__metadata__ is not an object and is not shown.');
+    return [];
+  }
+  const name = source.path.replace(/^.*[\\/]/, '');
+  return Object.entries(value).map(([key, item]) => {
+    const text = typeof item === 'string' ? item : JSON.stringify(item);
+    return {
+      key,
+      type: typeof item === 'string' ? 'string' : 'json',
+      text: text.slice(0, maxShownCharacters),
+      source: name,
+    };
+  });
+}
