@@ -1,0 +1,66 @@
+import { QuantscopeError } from '../model/errors';
+import type { Model } from '../model/openModel';
+import { matrixOf, readRows } from '../model/rows';
+import { loadNative, type TensorRange } from '../native';
+import type { TensorDescriptor } from '../protocol/model';
+
+export interface DecodedSlab {
+  readonly firstRow: number;
+  readonly rows: number;
+  /** `rows × columns`, row-major. */
+  readonly values: Float32Array;
+}
+
+/**
+ * The tensor's weights as float32, in slabs of whole rows.
+ * @throws QuantscopeError UNSUPPORTED for a tensor that cannot be decoded, with the reason.
+ */
+export async function* decodeSlabs(
+  model: Model,
+  tensor: TensorDescriptor,
+  signal?: AbortSignal,
+): AsyncGenerator<DecodedSlab> {
+  if (!tensor.readable) {
+    const message = tensor.unreadableReason ?? 'The tensor cannot be read.';
+    throw new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
+  }
+  const native = loadNative();
+  const { columns } = matrixOf(tensor.shape);
+  for await (const { firstRow, rows, bytes } of readRows(model, tensor, signal)) {
+    const values = new Float32Array(rows * columns);
+    await native.decode(tensor.dtype, bytes, values, signal);
+    yield { firstRow, rows, values };
+  }
+}
+
+/**
+ * Extremes of the whole tensor.
+ * @throws QuantscopeError MODEL_FILE naming the first weight that is not finite: such a tensor cannot be quantized.
+ */
+export async function tensorRange(
+  model: Model,
+  tensor: TensorDescriptor,
+  signal?: AbortSignal,
+): Promise<TensorRange> {
+  let min = Infinity;
+  let max = -Infinity;
+  const { columns } = matrixOf(tensor.shape);
+  for await (const { firstRow, values } of decodeSlabs(model, tensor, signal)) {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      if (value < min) min = value;
+      if (value > max) max = value;
+      if (value - value !== 0) throw nonFinite(tensor, firstRow * columns + i, value);
+    }
+  }
+  return { min, max };
+}
+
+function nonFinite(tensor: TensorDescriptor, index: number, value: number): QuantscopeError {
+  const message = `Weight ${index} is ${Number.isNaN(value) ? 'NaN' : 'infinite'}; it cannot be quantized.`;
+  return new QuantscopeError('MODEL_FILE', message, {
+    file: tensor.file,
+    tensor: tensor.name,
+    offset: tensor.offset,
+  });
+}

@@ -1,0 +1,97 @@
+import { matrixOf } from '../model/rows';
+import { loadNative, type EncodedRows } from '../native';
+import type { FormatFamily, Scheme } from '../protocol/formats';
+import type { EncodedPart, QuantFormat } from './format';
+import { parameterCount, rowLayout, rowMultiple, schemeBytes, type RowLayout } from './layout';
+
+/** What a row of the catalogue says; everything else follows from the scheme. */
+export interface SchemeEntry {
+  readonly id: string;
+  readonly label: string;
+  readonly family: FormatFamily;
+  readonly description: string;
+  readonly scheme: Scheme;
+}
+
+/** The matrix on which a format's nominal bits per weight are stated. */
+const nominalShape = [4096, 4096];
+
+/** A format whose encoder and decoder are the addon's kernels for its scheme. */
+export function schemeFormat(entry: SchemeEntry): QuantFormat {
+  const { scheme } = entry;
+  const multiple = rowMultiple(scheme);
+  const bitsPerWeight = (shape: readonly number[]): number => {
+    const { rows, columns } = matrixOf(shape);
+    return (8 * schemeBytes(scheme, shape)) / (rows * columns);
+  };
+  return {
+    ...entry,
+    rowMultiple: multiple,
+    nominalBitsPerWeight: bitsPerWeight(nominalShape),
+    bytes: (shape) => schemeBytes(scheme, shape),
+    bitsPerWeight,
+    refuse(shape) {
+      const { rows, columns } = matrixOf(shape);
+      if (rows * columns === 0) return 'The tensor has no weights.';
+      if (columns % multiple === 0) return undefined;
+      return `${entry.id} needs rows of a multiple of ${multiple} weights; these have ${columns}.`;
+    },
+    async encode(values, columns, range, signal) {
+      const rows = values.length / columns;
+      const layout = rowLayout(scheme, columns);
+      const target = allocate(layout, rows);
+      await loadNative().encodeRows(scheme, values, columns, range, target, signal);
+      return parts(target, layout, rows);
+    },
+    async decode(encoded, columns, signal) {
+      const source = unpack(encoded);
+      const rows = source.codes.length / rowLayout(scheme, columns).codeBytes;
+      const values = new Float32Array(rows * columns);
+      await loadNative().decodeRows(scheme, source, columns, values, signal);
+      return values;
+    },
+  };
+}
+
+function allocate(layout: RowLayout, rows: number): EncodedRows {
+  const count = parameterCount(layout, rows);
+  return {
+    codes: new Uint8Array(rows * layout.codeBytes),
+    ...(layout.hasScales ? { scales: new Float32Array(count) } : {}),
+    ...(layout.hasZeros ? { zeros: new Float32Array(count) } : {}),
+  };
+}
+
+const scaleSuffix = '_scale';
+const zeroSuffix = '_zero';
+
+function parts({ codes, scales, zeros }: EncodedRows, layout: RowLayout, rows: number): EncodedPart[] {
+  const shape = layout.groups === 0 ? [1] : [rows, layout.groups];
+  const written: EncodedPart[] = [
+    { suffix: '', dtype: layout.codeDtype, shape: [rows, layout.codesPerRow], data: codes },
+  ];
+  if (scales) written.push({ suffix: scaleSuffix, dtype: 'F32', shape, data: bytesOfFloats(scales) });
+  if (zeros) written.push({ suffix: zeroSuffix, dtype: 'F32', shape, data: bytesOfFloats(zeros) });
+  return written;
+}
+
+function unpack(encoded: readonly EncodedPart[]): EncodedRows {
+  const part = (suffix: string): EncodedPart | undefined => encoded.find((item) => item.suffix === suffix);
+  const codes = part('');
+  if (!codes) throw new TypeError('the codes are missing');
+  const scales = part(scaleSuffix);
+  const zeros = part(zeroSuffix);
+  return {
+    codes: codes.data,
+    ...(scales ? { scales: floatsOfBytes(scales.data) } : {}),
+    ...(zeros ? { zeros: floatsOfBytes(zeros.data) } : {}),
+  };
+}
+
+function bytesOfFloats(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+function floatsOfBytes(bytes: Uint8Array): Float32Array {
+  return new Float32Array(bytes.slice().buffer);
+}
