@@ -44,7 +44,7 @@ export interface DeviceReport {
 }
 
 export type Budget =
-  /** Average over all parameters of the model: 8 × tensor data bytes / parameters. */
+  /** Average over the assigned tensors: 8 × their bytes / their weights. */
   | { readonly kind: 'bits-per-weight'; readonly value: number }
   /** Size of the whole exported file, bytes. */
   | { readonly kind: 'bytes'; readonly value: number };
@@ -59,12 +59,13 @@ export interface PlanAssignment {
 
 /** The content of a `*.ampq.json` file (schema: `schemas/ampq.schema.json`). */
 export interface Plan {
-  readonly $schema: string;
   readonly version: 1;
   readonly model: { readonly name: string; readonly hash: string; readonly parameters: number };
   readonly budget: Budget;
   readonly total: {
+    /** Tensor data of the whole model, bytes. */
     readonly bytes: number;
+    /** Of the assigned tensors. */
     readonly bitsPerWeight: number;
     /** Σ relative squared error × weights / Σ weights over the assigned tensors: what the plan minimises. */
     readonly error: number;

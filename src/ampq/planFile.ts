@@ -1,0 +1,134 @@
+import { basename } from 'node:path';
+import { QuantscopeError } from '../model/errors';
+import { isRecord } from '../model/json';
+import type { Budget, Plan, PlanAssignment, SensitivityTable } from '../protocol/plan';
+import { solveBudget } from './solve';
+
+/** The best plan for a budget. @throws QuantscopeError REQUEST when the budget is too small. */
+export function makePlan(table: SensitivityTable, budget: Budget, overheadBytes = 0): Plan {
+  const { assignments, bytes, bitsPerWeight, error } = solveBudget(table, budget, overheadBytes);
+  const name = basename(table.modelPath);
+  return {
+    version: 1,
+    model: { name, hash: table.modelHash, parameters: table.parameters },
+    budget,
+    total: { bytes, bitsPerWeight, error },
+    assignments,
+  };
+}
+
+/** The plan as text: one assignment per line, so that two plans can be compared line by line. */
+export function printPlan(plan: Plan): string {
+  const { assignments, ...head } = plan;
+  const start = JSON.stringify(head, undefined, 2).replace(/\n\}$/, '');
+  const lines = assignments.map((item) => `    ${JSON.stringify(item)}`);
+  return `${start},\n  "assignments": [\n${lines.join(',\n')}\n  ]\n}\n`;
+}
+
+/**
+ * Reads a plan.
+ * @param file named in errors.
+ * @throws QuantscopeError MODEL_FILE naming the place in the document that is wrong.
+ */
+export function parsePlan(text: string, file: string): Plan {
+  const fail = (message: string): QuantscopeError =>
+    new QuantscopeError('MODEL_FILE', `The plan is not valid: ${message}`, { file });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new QuantscopeError('MODEL_FILE', `The plan is not JSON: ${String(cause)}`, { file }, cause);
+  }
+  const check = new Checker(fail);
+  const plan = check.record(value, '$');
+  if (plan['version'] !== 1)
+    throw fail(`$.version is ${JSON.stringify(plan['version'])}; this version reads 1.`);
+  const model = check.record(plan['model'], '$.model');
+  const total = check.record(plan['total'], '$.total');
+  const assignments = check
+    .list(plan['assignments'], '$.assignments')
+    .map((item, i) => assignment(check, item, `$.assignments[${i}]`));
+  refuseDuplicates(assignments, fail);
+  return {
+    version: 1,
+    model: {
+      name: check.string(model['name'], '$.model.name'),
+      hash: check.string(model['hash'], '$.model.hash'),
+      parameters: check.number(model['parameters'], '$.model.parameters'),
+    },
+    budget: budgetOf(check, plan['budget'], fail),
+    total: {
+      bytes: check.number(total['bytes'], '$.total.bytes'),
+      bitsPerWeight: check.number(total['bitsPerWeight'], '$.total.bitsPerWeight'),
+      error: check.number(total['error'], '$.total.error'),
+    },
+    assignments,
+  };
+}
+
+/** Typed values out of untyped JSON, or an error that names the path. */
+class Checker {
+  constructor(private readonly fail: (message: string) => QuantscopeError) {}
+
+  record(value: unknown, path: string): Record<string, unknown> {
+    if (isRecord(value)) return value;
+    throw this.fail(`${path} must be an object.`);
+  }
+  list(value: unknown, path: string): unknown[] {
+    if (Array.isArray(value)) return value as unknown[];
+    throw this.fail(`${path} must be a list.`);
+  }
+  string(value: unknown, path: string): string {
+    if (typeof value === 'string' && value.length > 0) return value;
+    throw this.fail(`${path} must be a text.`);
+  }
+  number(value: unknown, path: string): number {
+    if (typeof value === 'number' && value >= 0) return value;
+    throw this.fail(`${path} must be a number of at least 0.`);
+  }
+}
+
+function assignment(check: Checker, value: unknown, path: string): PlanAssignment {
+  const item = check.record(value, path);
+  return {
+    tensor: check.string(item['tensor'], `${path}.tensor`),
+    format: check.string(item['format'], `${path}.format`),
+    bitsPerWeight: check.number(item['bitsPerWeight'], `${path}.bitsPerWeight`),
+    bytes: check.number(item['bytes'], `${path}.bytes`),
+    relativeSquaredError: check.number(item['relativeSquaredError'], `${path}.relativeSquaredError`),
+  };
+}
+
+function budgetOf(check: Checker, value: unknown, fail: (message: string) => QuantscopeError): Budget {
+  const budget = check.record(value, '$.budget');
+  const kind = budget['kind'];
+  if (kind !== 'bits-per-weight' && kind !== 'bytes')
+    throw fail('$.budget.kind must be "bits-per-weight" or "bytes".');
+  return { kind, value: check.number(budget['value'], '$.budget.value') };
+}
+
+function refuseDuplicates(
+  assignments: readonly PlanAssignment[],
+  fail: (message: string) => QuantscopeError,
+): void {
+  const seen = new Set<string>();
+  for (const { tensor } of assignments) {
+    if (seen.has(tensor)) throw fail(`the tensor "${tensor}" is assigned twice.`);
+    seen.add(tensor);
+  }
+}
+
+/**
+ * A budget as people type it: "4.5bpw", "3.2MB", "3.2MiB", "3200000B" (MB = 10^6 bytes).
+ * @throws QuantscopeError REQUEST when it is neither.
+ */
+export function parseBudget(text: string): Budget {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(bpw|b|kb|mb|gb|kib|mib|gib)\s*$/i.exec(text);
+  if (!match)
+    throw new QuantscopeError('REQUEST', `"${text}" is not a budget; write 4.5bpw, 3.2MB or 3200000B.`);
+  const value = Number(match[1]);
+  const unit = match[2]!.toLowerCase();
+  if (unit === 'bpw') return { kind: 'bits-per-weight', value };
+  const power = ['b', 'k', 'm', 'g'].indexOf(unit[0]!);
+  return { kind: 'bytes', value: Math.floor(value * (unit.includes('i') ? 1024 : 1000) ** power) };
+}

@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Ajv from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { makePlan, parseBudget, parsePlan, printPlan } from '../../../src/ampq/planFile';
+import { runSensitivity, storedSensitivity, type Measurer } from '../../../src/ampq/sensitivity';
+import { budgetRange, solveBudget } from '../../../src/ampq/solve';
+import { measureFormat } from '../../../src/analysis/compare';
+import { openModel } from '../../../src/model/openModel';
+import { formatById } from '../../../src/quant/catalogue';
+import { projectRoot, sampleFolder, temporaryFolder } from '../../support/files';
+
+const cacheDir = temporaryFolder();
+const formats = ['Q4_0', 'Q4_K', 'Q6_K', 'Q8_0'].map(formatById);
+const addon: Measurer = { device: 'cpu', measure: measureFormat };
+
+async function measure(measurer: Measurer = addon, signal?: AbortSignal) {
+  const model = await openModel(sampleFolder);
+  try {
+    return await runSensitivity(model, { formats, measurer, cacheDir, ...(signal ? { signal } : {}) });
+  } finally {
+    await model.close();
+  }
+}
+
+describe('sensitivity', () => {
+  it('stops when cancelled, keeps what was done, and goes on from there', async () => {
+    let calls = 0;
+    const controller = new AbortController();
+    const counting: Measurer = {
+      device: 'cpu',
+      measure: (...parameters) => {
+        calls += 1;
+        if (calls === 30) controller.abort();
+        return measureFormat(...parameters);
+      },
+    };
+    await expect(measure(counting, controller.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+    const done = calls;
+    const table = await measure(counting);
+    expect(table.rows).toHaveLength(44);
+    expect(calls - done).toBeGreaterThanOrEqual(44 * 4 - 30);
+    expect(calls - done).toBeLessThanOrEqual(44 * 4 - 29);
+    await measure(counting);
+    expect(calls).toBeLessThanOrEqual(44 * 4 + 1);
+  });
+
+  it('reads the same table from disk', async () => {
+    const table = await measure();
+    const model = await openModel(sampleFolder);
+    expect(await storedSensitivity(model, cacheDir)).toEqual(table);
+    await model.close();
+  });
+});
+
+describe('plans', () => {
+  it('stay within a budget of bits per weight and use it', async () => {
+    const table = await measure();
+    for (const value of [4.6, 5, 6.5]) {
+      const { bitsPerWeight, optimal } = solveBudget(table, { kind: 'bits-per-weight', value });
+      expect(bitsPerWeight).toBeLessThanOrEqual(value);
+      expect(bitsPerWeight).toBeGreaterThan(value - 0.05);
+      expect(optimal).toBe(true);
+    }
+  });
+
+  it('get better with every bit', async () => {
+    const table = await measure();
+    const { min, max } = budgetRange(table);
+    const errors = [min, 5, 6, 7, max].map(
+      (value) => solveBudget(table, { kind: 'bits-per-weight', value }).error,
+    );
+    expect(errors).toEqual([...errors].sort((a, b) => b - a));
+    expect(new Set(errors).size).toBe(5);
+  });
+
+  it('say the smallest budget when one is too small', async () => {
+    const table = await measure();
+    expect(() => solveBudget(table, { kind: 'bits-per-weight', value: 3 })).toThrow(
+      /at least 4\.5000 bits per weight/,
+    );
+    expect(() => solveBudget(table, { kind: 'bytes', value: 1000 }, 500)).toThrow(/at least \d+ bytes/);
+  });
+
+  it('survive printing and reading, one line per tensor, and fit the schema', async () => {
+    const plan = makePlan(await measure(), parseBudget('5bpw'));
+    const text = printPlan(plan);
+    expect(parsePlan(text, 'p.ampq.json')).toEqual(plan);
+    expect(text.split('\n').filter((line) => line.includes('"tensor"'))).toHaveLength(44);
+    const schema = JSON.parse(
+      readFileSync(join(projectRoot, 'schemas', 'ampq.schema.json'), 'utf8'),
+    ) as object;
+    const validate = new Ajv({ allErrors: true }).compile(schema);
+    expect(validate(JSON.parse(text)), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  it.each([
+    ['{', /not JSON/],
+    ['[]', /\$ must be an object/],
+    ['{"version":2}', /\$\.version is 2/],
+    [
+      '{"version":1,"model":{"name":"m","hash":"h","parameters":1},"budget":{"kind":"bytes","value":1},"total":{"bytes":1,"bitsPerWeight":1,"error":0},"assignments":[{"tensor":"t","format":7}]}',
+      /\$\.assignments\[0\]\.format must be a text/,
+    ],
+  ])('that are damaged name the place: %s', (text, message) =>
+    expect(() => parsePlan(text, 'p.ampq.json')).toThrow(message),
+  );
+
+  it.each([
+    ['4.5bpw', { kind: 'bits-per-weight', value: 4.5 }],
+    ['3.2MB', { kind: 'bytes', value: 3_200_000 }],
+    ['3 MiB', { kind: 'bytes', value: 3_145_728 }],
+    ['1234B', { kind: 'bytes', value: 1234 }],
+  ])('budget %s', (text, budget) => expect(parseBudget(text)).toEqual(budget));
+
+  it('refuse a budget without a unit', () => expect(() => parseBudget('4.5')).toThrow(/write 4\.5bpw/));
+});
