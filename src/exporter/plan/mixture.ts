@@ -71,12 +71,12 @@ interface Situation {
 /** Rules of a role, applied one after the other; one that has nothing to say returns undefined. */
 type Rule = (situation: Situation, type: string) => MixedType | undefined;
 
-const bitsToSpare: Rule = ({ fileType, architecture, index, count }) => {
+const bitsToSpare: Rule = ({ fileType, index, count }) => {
   if (fileType.name !== 'Q4_K_M' && fileType.name !== 'Q5_K_M') return undefined;
   if (!moreBits(index, count)) return undefined;
   return {
     type: 'Q6_K',
-    reason: `${fileType.name} gives layer ${index + 1} of ${count} more bits (${architecture.name})`,
+    reason: `${fileType.name} gives layer ${index + 1} of ${count} more bits`,
   };
 };
 

@@ -1,0 +1,98 @@
+// npm run demo: the main job without a screen, on the sample model. Installs and builds what is missing.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { execPath, exit } from 'node:process';
+import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.mjs';
+
+ensureDependencies();
+ensureAddon();
+ensureBundles();
+
+const model = join(root, 'samples', 'tiny-shakespeare-llama');
+const folder = join(root, 'demo-output');
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+
+/** Runs a quantscope command, shows it, and returns its JSON. */
+function quantscope(...args) {
+  console.log(
+    `\n$ quantscope ${args
+      .map((arg) => relative(root, arg) || arg)
+      .map((arg, i) => (args[i].startsWith(root) ? arg : args[i]))
+      .join(' ')}`,
+  );
+  const { status, stdout } = spawnSync(execPath, [join(root, 'dist', 'cli.mjs'), ...args, '--json'], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) exit(1);
+  return JSON.parse(stdout);
+}
+
+const inspected = quantscope('inspect', model);
+console.log(
+  `${inspected.tensors.length} tensors, ${inspected.parameters.toLocaleString('en-US')} parameters, ${inspected.tensors[0].dtype}`,
+);
+
+const sensitivity = quantscope('sensitivity', model);
+const cells = sensitivity.rows.reduce((sum, row) => sum + row.cells.length, 0);
+console.log(
+  `${sensitivity.rows.length} tensors × formats: ${cells} measured errors, on ${sensitivity.rows[0].cells[0].device}`,
+);
+
+const plan45 = join(folder, 'budget-4.5bpw.ampq.json');
+const { plan } = quantscope('recommend', model, '--budget', '4.5bpw', '--out', plan45);
+console.log(
+  `${plan.total.bitsPerWeight.toFixed(4)} bits per weight, error ${plan.total.error.toExponential(3)}`,
+);
+
+const preset = join(folder, 'tiny-Q4_K_M.gguf');
+const presetExport = quantscope('export', model, '--type', 'Q4_K_M', '--out', preset);
+const mix45 = join(folder, 'tiny-4.5bpw.gguf');
+const mix45Export = quantscope('export', model, '--plan', plan45, '--out', mix45);
+
+const planSame = join(folder, 'size-of-Q4_K_M.ampq.json');
+quantscope('recommend', model, '--budget', `${presetExport.bytes}B`, '--out', planSame);
+const mixSame = join(folder, 'tiny-mix-size-of-Q4_K_M.gguf');
+const mixSameExport = quantscope('export', model, '--plan', planSame, '--out', mixSame);
+
+/** Mean relative squared error over the quantized weights, from the measured cell of the type that each tensor got. */
+function errorOf(exported) {
+  let sum = 0;
+  let weights = 0;
+  for (const row of sensitivity.rows) {
+    const type = exported.tensors.find((tensor) => tensor.source === row.tensor).to;
+    sum += row.cells.find((cell) => cell.format === type).relativeSquaredError * row.weights;
+    weights += row.weights;
+  }
+  return sum / weights;
+}
+
+const results = [
+  ['Q4_K_M (preset)', presetExport],
+  ['AMPQ, size of Q4_K_M', mixSameExport],
+  ['AMPQ, 4.5 bpw', mix45Export],
+];
+console.log('\nfile                          bytes  bits/weight  rel. sq. error  SQNR dB  types');
+for (const [name, exported] of results) {
+  const error = errorOf(exported);
+  const types = {};
+  for (const { to } of exported.tensors) if (to !== 'F32') types[to] = (types[to] ?? 0) + 1;
+  console.log(
+    [
+      name.padEnd(22),
+      statSync(exported.out).size.toLocaleString('en-US').padStart(12),
+      exported.bitsPerWeight.toFixed(4).padStart(12),
+      error.toExponential(4).padStart(15),
+      (-10 * Math.log10(error)).toFixed(2).padStart(8),
+      ` ${Object.entries(types)
+        .map(([type, count]) => `${count}×${type}`)
+        .join(' ')}`,
+    ].join(' '),
+  );
+}
+console.log('Error: Σ‖W − Q(W)‖²/‖W‖² weighted by the numbers of weights, as measured per tensor above.');
+console.log(`\nThe files are in ${folder}`);
+console.log(`Open them in VS Code: code ${folder}   (or: npm start -- ${relative(root, folder)})`);

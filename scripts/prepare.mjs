@@ -1,0 +1,52 @@
+// What every script needs before it can run: dependencies, addon, bundles. Uses Node alone, so that it works on a fresh clone.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { execPath, exit, platform } from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+function run(command, args) {
+  const shell = platform === 'win32'; // npm is a .cmd there
+  const { status } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', process.stderr, 'inherit'],
+    shell,
+  });
+  if (status !== 0) {
+    console.error(`Failed: ${command} ${args.join(' ')}`);
+    exit(1);
+  }
+}
+
+/** Installs what package-lock.json names, unless that was done. */
+export function ensureDependencies() {
+  const done = join(root, 'node_modules', '.package-lock.json');
+  if (existsSync(done) && statSync(done).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs) return;
+  console.error('Installing dependencies…');
+  run('npm', ['ci', '--no-audit', '--no-fund']);
+}
+
+/** Builds the addon, unless it is up to date. */
+export function ensureAddon() {
+  run(execPath, [join('scripts', 'native.mjs')]);
+}
+
+/** Builds the bundles, unless they are newer than every source. */
+export function ensureBundles() {
+  const bundles = ['extension.cjs', 'engine.mjs', 'cli.mjs', 'webview.js'].map((name) =>
+    join(root, 'dist', name),
+  );
+  const oldest = Math.min(...bundles.map((file) => (existsSync(file) ? statSync(file).mtimeMs : 0)));
+  const sources = ['src', 'webview'].flatMap((folder) => filesUnder(join(root, folder)));
+  const newest = Math.max(...[...sources, join(root, 'esbuild.mjs')].map((file) => statSync(file).mtimeMs));
+  if (oldest > newest) return;
+  run(execPath, ['esbuild.mjs']);
+}
+
+function filesUnder(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+}

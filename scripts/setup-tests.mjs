@@ -1,0 +1,143 @@
+// Installs once what the tests need beside the project's packages: Chromium, Node 24, the VS Code server that runs on it,
+// and llama.cpp. Everything goes into a cache outside the repository and is reused by the next run.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { argv, env, exit, getuid, platform } from 'node:process';
+
+const cache = env.QUANTSCOPE_CACHE ?? join(homedir(), '.cache', 'quantscope');
+const nodeBin = join(cache, 'node-24', 'node_modules', '.bin');
+
+/**
+ * Packages from npm, each in a folder of its own. `proof` are the files that a finished installation has: the first
+ * ones and the last ones that it writes. `allowScripts` is what newer npm versions ask before a package may build.
+ */
+const tools = [
+  {
+    folder: 'node-24',
+    packages: ['node@24'],
+    allowScripts: { node: true },
+    proof: ['node_modules/.bin/node'],
+  },
+  {
+    folder: 'vscode-server-4.139.1',
+    packages: ['code-server@4.139.1'],
+    allowScripts: { 'code-server': true },
+    needsNode24: true,
+    proof: [
+      'node_modules/code-server/lib/vscode/out/server-main.js',
+      'node_modules/code-server/lib/vscode/node_modules/kerberos/build/Release/kerberos.node',
+      'node_modules/code-server/lib/vscode/extensions/node_modules/typescript/package.json',
+    ],
+  },
+  {
+    folder: 'llama-cpp-3.22.1',
+    packages: ['node-llama-cpp@3.22.1', '@node-llama-cpp/linux-x64@3.22.1'],
+    allowScripts: { 'node-llama-cpp': false },
+    flags: ['--omit=optional', '--ignore-scripts'],
+    platform: 'linux-x64',
+    proof: ['node_modules/node-llama-cpp/dist/index.js', 'node_modules/@node-llama-cpp/linux-x64/bins'],
+  },
+];
+
+/**
+ * Makes sure that the tests' tools are there; does nothing when they are.
+ * @throws Error saying what is missing and how to install it.
+ */
+export async function ensureTestTools() {
+  ensureSystemPackages();
+  for (const tool of tools) ensureTool(tool);
+}
+
+function ensureSystemPackages() {
+  if (platform !== 'linux') return;
+  const missing = [];
+  if (!existsSync(chromiumPath())) missing.push('chromium');
+  // Only the build inside the VS Code server needs Kerberos' headers.
+  if (!isInstalled(tools[1]) && !hasKerberosHeaders()) missing.push('libkrb5-dev');
+  if (missing.length === 0) return;
+  const install = ['install', '-y', '--no-install-recommends', ...missing];
+  const manual = `Install it yourself, as root: apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  if (getuid?.() !== 0 || spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status !== 0)
+    throw new Error(
+      `The tests need ${missing.join(' and ')}, and only root with apt-get could install it. ${manual}`,
+    );
+  console.log(`Installing ${missing.join(' and ')} with apt-get`);
+  const options = {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
+  };
+  spawnSync('apt-get', ['update'], options);
+  if (spawnSync('apt-get', install, options).status !== 0)
+    throw new Error(`apt-get could not install ${missing.join(' and ')}. ${manual}`);
+}
+
+function chromiumPath() {
+  return env.QUANTSCOPE_CHROMIUM ?? '/usr/bin/chromium';
+}
+
+function hasKerberosHeaders() {
+  return existsSync('/usr/include/gssapi/gssapi.h');
+}
+
+function isInstalled({ folder, packages, proof }) {
+  const home = join(cache, folder);
+  const marker = join(home, '.complete');
+  if (existsSync(marker)) return readFileSync(marker, 'utf8') === packages.join('\n');
+  if (!proof.every((file) => existsSync(join(home, file)))) return false;
+  writeFileSync(marker, packages.join('\n'));
+  return true;
+}
+
+function ensureTool(tool) {
+  if (tool.platform && tool.platform !== `${platform}-${process.arch}`) {
+    console.log(`${tool.packages.join(', ')}: not on this platform; the tests that need it are skipped.`);
+    return;
+  }
+  if (isInstalled(tool)) return;
+  const home = join(cache, tool.folder);
+  console.log(`Installing ${tool.packages.join(', ')} into ${home}`);
+  // A native build that failed half-way leaves a folder that npm takes for finished.
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(home, { recursive: true });
+  writeFileSync(
+    join(home, 'package.json'),
+    JSON.stringify({ private: true, allowScripts: tool.allowScripts }),
+  );
+  const flags = ['--no-audit', '--no-fund', '--loglevel=error', ...(tool.flags ?? [])];
+  const { status } = spawnSync('npm', ['install', ...flags, ...tool.packages], {
+    cwd: home,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: installEnvironment(tool),
+    shell: platform === 'win32',
+  });
+  const absent = tool.proof.filter((file) => !existsSync(join(home, file)));
+  if (status !== 0 || absent.length > 0) {
+    const detail = absent.length > 0 ? `; ${absent.join(', ')} is missing` : '';
+    throw new Error(
+      `npm could not install ${tool.packages.join(', ')} into ${home} (status ${status}${detail}).`,
+    );
+  }
+  writeFileSync(join(home, '.complete'), tool.packages.join('\n'));
+}
+
+/**
+ * `npm test` exports npm's settings to its children. Registry and proxy stay; what speaks of the outer npm goes: the
+ * server's install script reads Node's version from the user agent.
+ */
+function installEnvironment({ needsNode24 }) {
+  const outer = /^npm_(?!config_)|^npm_config_(user_agent|local_prefix|omit)$|^NODE_OPTIONS$/i;
+  const clean = Object.fromEntries(Object.entries(env).filter(([name]) => !outer.test(name)));
+  return needsNode24 ? { ...clean, PATH: [nodeBin, env.PATH].join(delimiter) } : clean;
+}
+
+if (argv[1]?.endsWith('setup-tests.mjs')) {
+  try {
+    await ensureTestTools();
+    console.log(`The tests' tools are in ${cache}.`);
+  } catch (error) {
+    console.error(error.message);
+    exit(1);
+  }
+}

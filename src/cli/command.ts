@@ -1,0 +1,52 @@
+import type { EngineProgress } from '../protocol/engine';
+import type { Jobs } from '../engine/job';
+
+/** Options as parseArgs wants them, with what help says. */
+export interface OptionSpec {
+  readonly type: 'string' | 'boolean';
+  readonly value?: string;
+  readonly help: string;
+  readonly required?: boolean;
+}
+
+export interface CommandContext {
+  /** MODEL or FILE, absolute. */
+  readonly path: string;
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly jobs: Jobs;
+  readonly signal: AbortSignal;
+  readonly progress: (progress: EngineProgress) => void;
+  /** Where sensitivity results are kept. */
+  readonly cacheDir: string;
+}
+
+/** What a command gives back: data for --json, and the same as text for people. */
+export interface CommandResult {
+  readonly json: unknown;
+  readonly text: string;
+}
+
+/** One subcommand of `quantscope`. */
+export interface Command {
+  readonly name: string;
+  /** "MODEL" or "FILE"; undefined when it takes none. */
+  readonly operand?: string;
+  readonly summary: string;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  run(context: CommandContext): Promise<CommandResult>;
+}
+
+/** Wrong usage: exit status 2. */
+export class UsageError extends Error {}
+
+/** A text option; undefined when it was not given. */
+export function textOption(context: CommandContext, name: string): string | undefined {
+  const value = context.options[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+export function requiredOption(context: CommandContext, name: string): string {
+  const value = textOption(context, name);
+  if (value === undefined) throw new UsageError(`--${name} is missing`);
+  return value;
+}

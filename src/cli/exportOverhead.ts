@@ -1,0 +1,20 @@
+import { planGguf } from '../exporter/exportGguf';
+import { openModel } from '../model/openModel';
+
+/**
+ * Exact bytes that an exported GGUF of this model holds besides tensor data: header, tokenizer, padding at most. They do not
+ * depend on the types, except for padding, of which the most that can occur is counted.
+ * @param fallback when the model cannot be exported as GGUF.
+ */
+export async function exportOverhead(path: string, fallback: number): Promise<number> {
+  const model = await openModel(path);
+  try {
+    const { fileBytes, tensors } = await planGguf(model, { type: 'F16' });
+    const data = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+    return fileBytes - data + 32 * tensors.length;
+  } catch {
+    return fallback; // another architecture: the plan is still good for its budget, to within the estimate
+  } finally {
+    await model.close();
+  }
+}

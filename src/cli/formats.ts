@@ -1,0 +1,17 @@
+import type { Command } from './command';
+import { table } from './text';
+
+export const formatsCommand: Command = {
+  name: 'formats',
+  summary: 'The formats that quantize and sensitivity know',
+  options: {},
+  async run({ jobs, signal, progress }) {
+    const formats = await jobs['formats/list']({}, { signal, progress });
+    const rows = formats.map((format) => [
+      format.id,
+      format.nominalBitsPerWeight.toFixed(4),
+      format.description,
+    ]);
+    return { json: formats, text: table(['format', 'bits/weight', 'what is stored'], rows) };
+  },
+};

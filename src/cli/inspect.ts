@@ -1,0 +1,36 @@
+import type { Command } from './command';
+import { count, size, table } from './text';
+
+export const inspect: Command = {
+  name: 'inspect',
+  operand: 'FILE',
+  summary: 'What a model file holds: tensors and metadata, from its header alone',
+  options: { metadata: { type: 'boolean', help: 'list the metadata too' } },
+  async run({ path, jobs, signal, progress, options }) {
+    const model = await jobs['model/open']({ path }, { signal, progress });
+    const tensors = table(
+      ['tensor', 'dtype', 'shape', 'weights', 'size', 'bits/weight'],
+      model.tensors.map((tensor) => [
+        tensor.name,
+        tensor.dtype,
+        `[${tensor.shape.join(', ')}]`,
+        count(tensor.elements),
+        size(tensor.byteLength),
+        tensor.elements === 0 ? '' : ((8 * tensor.byteLength) / tensor.elements).toFixed(2),
+      ]),
+    );
+    const metadata = table(
+      ['key', 'type', 'value'],
+      model.metadata.map((entry) => [entry.key, entry.type, entry.text.slice(0, 80)]),
+    );
+    const version = model.version === undefined ? '' : ` v${model.version}`;
+    const head = `${model.path}\n${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${model.tensors.length} tensors, ${count(model.parameters)} parameters, ${size(model.dataBytes)}`;
+    const warnings = model.warnings.map((warning) => `Warning: ${warning}`);
+    return {
+      json: model,
+      text: [head, ...warnings, '', tensors, ...(options['metadata'] === true ? ['', metadata] : [])].join(
+        '\n',
+      ),
+    };
+  },
+};

@@ -1,0 +1,184 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runProbe } from '../graph/probe';
+import { createJobs } from '../engine/jobs';
+import { OpenModels } from '../engine/models';
+import { serializeError } from '../model/errors';
+import type { EngineProgress } from '../protocol/engine';
+import packageJson from '../../package.json';
+import { UsageError, type Command } from './command';
+import { exportCommand } from './export';
+import { formatsCommand } from './formats';
+import { inspect } from './inspect';
+import { quantize } from './quantize';
+import { recommend } from './recommend';
+import { sensitivity } from './sensitivity';
+import { stats } from './stats';
+import { json } from './text';
+
+const commands: readonly Command[] = [
+  inspect,
+  stats,
+  quantize,
+  sensitivity,
+  recommend,
+  exportCommand,
+  formatsCommand,
+];
+
+const exitDone = 0;
+const exitFailed = 1;
+const exitUsage = 2;
+
+interface Invocation {
+  readonly command: Command;
+  readonly path: string;
+  readonly options: Record<string, string | boolean | undefined>;
+}
+
+/** @returns the exit status: 0 done, 1 the job failed, 2 wrong usage. */
+async function main(args: readonly string[]): Promise<number> {
+  const [name] = args;
+  if (name === '--version') return print(packageJson.version);
+  if (name === undefined || name === '--help' || name === 'help') return print(usage());
+  let invocation: Invocation | undefined;
+  try {
+    invocation = parse(args);
+    if (invocation.options['help'] === true) return print(commandUsage(invocation.command));
+    return await run(invocation);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const command = invocation?.command ?? commands.find((item) => item.name === name);
+    console.error(`quantscope: ${error.message}\n\n${command ? commandUsage(command) : usage()}`);
+    return exitUsage;
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return exitDone;
+}
+
+function parse(args: readonly string[]): Invocation {
+  const command = commands.find((item) => item.name === args[0]);
+  if (!command) throw new UsageError(`there is no command "${args[0]}"`);
+  const { values, positionals } = parseOptions(command, args.slice(1));
+  const wanted = command.operand === undefined ? 0 : 1;
+  if (values['help'] !== true) {
+    if (positionals.length !== wanted)
+      throw new UsageError(
+        wanted === 0 ? `${command.name} takes no operand` : `${command.name} takes one ${command.operand}`,
+      );
+    for (const [option, spec] of Object.entries(command.options)) {
+      if (spec.required && values[option] === undefined) throw new UsageError(`--${option} is missing`);
+    }
+  }
+  return { command, path: resolve(positionals[0] ?? '.'), options: values };
+}
+
+function parseOptions(command: Command, args: readonly string[]) {
+  const options = Object.fromEntries(
+    Object.entries(command.options).map(([name, spec]) => [name, { type: spec.type }]),
+  );
+  try {
+    return parseArgs({
+      args: [...args],
+      options: { ...options, json: { type: 'boolean' }, help: { type: 'boolean' } },
+      allowPositionals: true,
+    }) as { values: Record<string, string | boolean | undefined>; positionals: string[] };
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function run({ command, path, options }: Invocation): Promise<number> {
+  const controller = new AbortController();
+  const interrupt = (): void => controller.abort();
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const models = new OpenModels();
+  const progress = new ProgressLine();
+  try {
+    const result = await command.run({
+      ...{ path, options, jobs: createJobs(models), signal: controller.signal },
+      progress: (step) => progress.show(step),
+      cacheDir: join(cacheRoot(), 'sensitivity'),
+    });
+    progress.clear();
+    return print(options['json'] === true ? json(result.json) : result.text);
+  } catch (error) {
+    progress.clear();
+    if (error instanceof UsageError) throw error;
+    const { stack: _stack, ...known } = serializeError(error);
+    if (options['json'] === true) process.stdout.write(`${json({ error: known })}\n`);
+    console.error(`quantscope: ${known.message}`);
+    return exitFailed;
+  } finally {
+    await models.close();
+  }
+}
+
+function cacheRoot(): string {
+  return (
+    process.env['QUANTSCOPE_CACHE'] ??
+    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quantscope')
+  );
+}
+
+/** Progress on stderr: one line that is rewritten on a terminal, a line every few seconds elsewhere. */
+class ProgressLine {
+  private last = -Infinity;
+  private shown = false;
+
+  show({ message, done, total, secondsLeft }: EngineProgress): void {
+    const interval = process.stderr.isTTY ? 100 : 5000;
+    if (performance.now() - this.last < interval) return;
+    this.last = performance.now();
+    const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`;
+    const line = `${done}/${total} ${message}${left}`;
+    process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
+    this.shown = true;
+  }
+
+  clear(): void {
+    if (this.shown && process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  }
+}
+
+function usage(): string {
+  const lines = commands.map(
+    (command) =>
+      `  ${[command.name, command.operand].filter(Boolean).join(' ').padEnd(20)}${command.summary}`,
+  );
+  return [
+    'Usage: quantscope COMMAND …',
+    '',
+    ...lines,
+    '',
+    'A MODEL is a file or a folder. All commands take --json (one JSON document on stdout) and --help.',
+    'Exit status: 0 done, 1 the job failed, 2 wrong usage.',
+  ].join('\n');
+}
+
+function commandUsage(command: Command): string {
+  const options = Object.entries(command.options).map(([name, spec]) => {
+    const label = `--${name}${spec.value === undefined ? '' : ` ${spec.value}`}`;
+    return `  ${label.padEnd(20)}${spec.help}${spec.required ? ' (required)' : ''}`;
+  });
+  const operand = command.operand === undefined ? '' : ` ${command.operand}`;
+  return [
+    `Usage: quantscope ${command.name}${operand} [options]`,
+    '',
+    command.summary,
+    '',
+    ...options,
+    `  ${'--json'.padEnd(20)}one JSON document on stdout`,
+  ].join('\n');
+}
+
+const probe = process.argv.indexOf('--probe');
+if (probe >= 0 && process.send) {
+  void runProbe(process.argv[probe + 1] ?? '');
+} else {
+  process.exitCode = await main(process.argv.slice(2));
+}

@@ -1,0 +1,71 @@
+import { resolve } from 'node:path';
+import type { FormatComparison } from '../protocol/analysis';
+import { QuantscopeError } from '../model/errors';
+import { requiredOption, textOption, type Command } from './command';
+import { number, size, table } from './text';
+
+export const quantize: Command = {
+  name: 'quantize',
+  operand: 'FILE',
+  summary: 'Error and size of a tensor in a format; with --out written as safetensors',
+  options: {
+    tensor: { type: 'string', value: 'NAME', help: 'the tensor', required: true },
+    format: {
+      type: 'string',
+      value: 'F',
+      help: 'a format id (quantscope formats lists them)',
+      required: true,
+    },
+    out: { type: 'string', value: 'X', help: 'the .safetensors file to write' },
+  },
+  async run(context) {
+    const { path, jobs, signal, progress } = context;
+    const tensor = requiredOption(context, 'tensor');
+    const format = requiredOption(context, 'format');
+    const out = textOption(context, 'out');
+    if (out === undefined) {
+      const { formats, refused } = await jobs['tensor/compare'](
+        { path, tensor, formats: [format] },
+        { signal, progress },
+      );
+      if (refused[0]) throw new QuantscopeError('REQUEST', refused[0].reason, { file: path, tensor });
+      return { json: { tensor, ...withoutHistogram(formats[0]!) }, text: errorTable(tensor, formats[0]!) };
+    }
+    const result = await jobs['tensor/quantize'](
+      { path, tensors: [tensor], format, out: resolve(out) },
+      { signal, progress },
+    );
+    const measured = result.tensors[0]!.result;
+    return {
+      json: { tensor, out: result.out, fileBytes: result.bytes, ...withoutHistogram(measured) },
+      text: `${errorTable(tensor, measured)}\n\nWritten: ${result.out} (${size(result.bytes)})`,
+    };
+  },
+};
+
+function withoutHistogram({ format, bytes, bitsPerWeight, error }: FormatComparison) {
+  return { format, bytes, bitsPerWeight, error };
+}
+
+function errorTable(tensor: string, { format, bytes, bitsPerWeight, error }: FormatComparison): string {
+  return table(
+    ['tensor', 'format', 'size', 'bits/weight', 'MSE', 'relative error', 'SQNR dB', 'cosine', 'max error'],
+    [
+      [
+        ...[
+          tensor,
+          format,
+          size(bytes),
+          bitsPerWeight.toFixed(4),
+          number(error.mse),
+          number(error.relativeError),
+        ],
+        ...[
+          error.sqnr === Infinity ? '∞' : error.sqnr.toFixed(2),
+          error.cosine.toFixed(6),
+          number(error.maxError),
+        ],
+      ],
+    ],
+  );
+}

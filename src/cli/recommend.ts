@@ -1,0 +1,53 @@
+import { resolve } from 'node:path';
+import { makePlan, parseBudget, printPlan } from '../ampq/planFile';
+import { defaultOverheadBytes } from '../ampq/solve';
+import { writeAtomically } from '../exporter/atomicWriter';
+import { QuantscopeError } from '../model/errors';
+import type { Budget } from '../protocol/plan';
+import { requiredOption, UsageError, type Command, type CommandContext } from './command';
+import { exportOverhead } from './exportOverhead';
+import { measuringOptions, measure } from './sensitivity';
+import { number, size, table } from './text';
+
+export const recommend: Command = {
+  name: 'recommend',
+  operand: 'MODEL',
+  summary: 'The bit assignment of least error for a budget, as a plan file',
+  options: {
+    budget: {
+      type: 'string',
+      value: 'B',
+      help: '4.5bpw, or the size of the exported file: 3.2MB',
+      required: true,
+    },
+    out: { type: 'string', value: 'P', help: 'the .ampq.json file to write', required: true },
+    ...measuringOptions,
+  },
+  async run(context) {
+    const out = resolve(requiredOption(context, 'out'));
+    const budget = budgetOption(context);
+    const measured = await measure(context);
+    const overhead = budget.kind === 'bytes' ? await exportOverhead(context.path, defaultOverheadBytes) : 0;
+    const plan = makePlan(measured, budget, overhead);
+    await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))));
+    const rows = plan.assignments.map((item) => [
+      item.tensor,
+      item.format,
+      item.bitsPerWeight.toFixed(4),
+      number(Math.sqrt(item.relativeSquaredError)),
+    ]);
+    const total = `${plan.total.bitsPerWeight.toFixed(3)} bits per weight, ${size(plan.total.bytes)} of tensors, mean relative squared error ${number(plan.total.error)}`;
+    return {
+      json: { out, plan },
+      text: `${table(['tensor', 'format', 'bits/weight', 'relative error'], rows)}\n\n${total}\nWritten: ${out}`,
+    };
+  },
+};
+
+function budgetOption(context: CommandContext): Budget {
+  try {
+    return parseBudget(requiredOption(context, 'budget'));
+  } catch (error) {
+    throw error instanceof QuantscopeError ? new UsageError(error.message) : error;
+  }
+}

@@ -1,0 +1,48 @@
+import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
+import { textOption, UsageError, type Command, type CommandContext, type OptionSpec } from './command';
+import { number, table } from './text';
+
+const devices: readonly DeviceChoice[] = ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'];
+
+/** Options of everything that measures. */
+export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
+  formats: { type: 'string', value: 'A,B,…', help: 'candidate formats (default: the GGUF types)' },
+  device: {
+    type: 'string',
+    value: 'D',
+    help: `${devices.join(', ')}; cpu is the native addon (default: auto)`,
+  },
+};
+
+/** Measures, or takes what an earlier run left. */
+export async function measure(context: CommandContext): Promise<SensitivityTable> {
+  const { path, jobs, signal, progress, cacheDir } = context;
+  const device = (textOption(context, 'device') ?? 'auto') as DeviceChoice;
+  if (!devices.includes(device)) throw new UsageError(`--device ${device} is none of ${devices.join(', ')}`);
+  const formats = textOption(context, 'formats')
+    ?.split(',')
+    .map((id) => id.trim());
+  return jobs['sensitivity/run'](
+    { path, device, cacheDir, ...(formats ? { formats } : {}) },
+    { signal, progress },
+  );
+}
+
+export const sensitivity: Command = {
+  name: 'sensitivity',
+  operand: 'MODEL',
+  summary: 'Error of every 2-D weight in every candidate format',
+  options: measuringOptions,
+  async run(context) {
+    const result = await measure(context);
+    const formats = [...new Set(result.rows.flatMap((row) => row.cells.map((cell) => cell.format)))];
+    const rows = result.rows.map((row) => [
+      row.tensor,
+      ...formats.map((format) => {
+        const cell = row.cells.find((item) => item.format === format);
+        return cell ? number(Math.sqrt(cell.relativeSquaredError)) : '';
+      }),
+    ]);
+    return { json: result, text: `Relative error ‖x − x'‖ / ‖x‖\n${table(['tensor', ...formats], rows)}` };
+  },
+};

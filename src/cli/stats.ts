@@ -1,0 +1,54 @@
+import { requiredOption, type Command } from './command';
+import { count, number, table } from './text';
+
+export const stats: Command = {
+  name: 'stats',
+  operand: 'FILE',
+  summary: 'Statistics, histogram and outliers of a tensor',
+  options: {
+    tensor: { type: 'string', value: 'NAME', help: 'the tensor', required: true },
+    bins: { type: 'string', value: 'N', help: 'bins of the histogram' },
+  },
+  async run(context) {
+    const { path, jobs, signal, progress, options } = context;
+    const bins = options['bins'] === undefined ? {} : { bins: Number(options['bins']) };
+    const analysis = await jobs['tensor/analyse'](
+      { path, tensor: requiredOption(context, 'tensor'), ...bins },
+      { signal, progress },
+    );
+    const { statistics: s, outliers } = analysis;
+    const rows: [string, string][] = [
+      ['weights', count(s.count)],
+      ['min', number(s.min)],
+      ['max', number(s.max)],
+      ['mean', number(s.mean)],
+      ['standard deviation', number(s.standardDeviation)],
+      ['kurtosis', number(s.kurtosis)],
+      ['zeros', count(s.zeros)],
+      ['NaN', count(s.nans)],
+      ['infinite', count(s.infinities)],
+      ...s.percentiles.map(({ percent, value }): [string, string] => [
+        `percentile ${percent}`,
+        number(value),
+      ]),
+    ];
+    const lines = (kind: string, list: typeof outliers.outlierRows): string[] =>
+      list.length === 0
+        ? []
+        : [
+            '',
+            `${kind} that stand out`,
+            table(
+              ['index', 'max |w|', 'score'],
+              list.map((line) => [line.index, number(line.absMax), line.score.toFixed(1)]),
+            ),
+          ];
+    const text = [
+      `${analysis.tensor}`,
+      table(['statistic', 'value'], rows),
+      ...lines('Rows', outliers.outlierRows),
+      ...lines('Columns', outliers.outlierColumns),
+    ];
+    return { json: analysis, text: text.join('\n') };
+  },
+};

@@ -1,0 +1,43 @@
+/** Rows as aligned columns; numbers (by their first row) to the right. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = rows.map((row) => row.map(String));
+  const widths = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)));
+  const right = head.map((_, i) => /^[-−\d.∞]/.test(cells[0]?.[i] ?? ''));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => (right[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd();
+  return [line(head), line(widths.map((width) => '─'.repeat(width))), ...cells.map(line)].join('\n');
+}
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** Bytes with decimal units: 3.18 MB. */
+export function size(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(2)} ${units[power]}`;
+}
+
+/** Four significant digits; infinity as ∞. */
+export function number(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '−∞';
+  if (value === 0) return '0';
+  const magnitude = Math.abs(value);
+  return magnitude < 1e-3 || magnitude >= 1e6
+    ? value.toExponential(3)
+    : Number(value.toPrecision(5)).toString();
+}
+
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** JSON for programs: NaN and infinities, which JSON lacks, become the texts "NaN", "Infinity", "-Infinity". */
+export function json(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_, item: unknown) => (typeof item === 'number' && !Number.isFinite(item) ? String(item) : item),
+    2,
+  );
+}

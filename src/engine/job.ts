@@ -1,0 +1,45 @@
+import { QuantscopeError } from '../model/errors';
+import { isRecord } from '../model/json';
+import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
+
+/** What a running request has besides its parameters. */
+export interface JobContext {
+  readonly signal: AbortSignal;
+  readonly progress: (progress: EngineProgress) => void;
+}
+
+export type Job<M extends EngineMethod> = (
+  params: EngineRequests[M]['params'],
+  context: JobContext,
+) => Promise<EngineRequests[M]['result']>;
+
+export type Jobs = { readonly [M in EngineMethod]: Job<M> };
+
+/** Types that parameters may be required to have. */
+const kinds = {
+  string: (value: unknown) => typeof value === 'string' && value.length > 0,
+  strings: (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+  count: (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
+  device: (value: unknown) => ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'].includes(value as string),
+  boolean: (value: unknown) => typeof value === 'boolean',
+} as const;
+type Kind = keyof typeof kinds;
+
+/**
+ * Checks the parameters of a request where they enter the process. A kind that ends in "?" may be absent.
+ * @throws QuantscopeError REQUEST naming the parameter.
+ */
+export function checkParams(
+  method: string,
+  params: unknown,
+  expected: Readonly<Record<string, Kind | `${Kind}?`>>,
+): void {
+  if (!isRecord(params)) throw new QuantscopeError('REQUEST', `${method} was called without parameters.`);
+  for (const [name, kind] of Object.entries(expected)) {
+    const optional = kind.endsWith('?');
+    if (optional && params[name] === undefined) continue;
+    if (!kinds[kind.replace('?', '') as Kind](params[name])) {
+      throw new QuantscopeError('REQUEST', `${method}: "${name}" is ${JSON.stringify(params[name])}.`);
+    }
+  }
+}

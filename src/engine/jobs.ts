@@ -1,0 +1,24 @@
+import { describeFormats } from '../quant/catalogue';
+import { checkParams, type Jobs } from './job';
+import { exportJob } from './jobs/export';
+import { probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
+import { analyseJob, compareJob, quantizeJob } from './jobs/tensors';
+import type { OpenModels } from './models';
+
+/** Everything the engine does, by the name of the request. The process and the command line share it. */
+export function createJobs(models: OpenModels): Jobs {
+  return {
+    'model/open': (params, { signal }) => {
+      checkParams('model/open', params, { path: 'string' });
+      return models.use(params.path, signal, (model) => Promise.resolve(model.description));
+    },
+    'formats/list': () => Promise.resolve(describeFormats()),
+    'tensor/analyse': analyseJob(models),
+    'tensor/compare': compareJob(models),
+    'tensor/quantize': quantizeJob(models),
+    'device/probe': probeJob(),
+    'sensitivity/run': sensitivityJob(models),
+    'sensitivity/stored': storedSensitivityJob(models),
+    'export/gguf': exportJob(models),
+  };
+}

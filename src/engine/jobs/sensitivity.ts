@@ -1,0 +1,54 @@
+import { measureFormat } from '../../analysis/compare';
+import { defaultCandidates, runSensitivity, storedSensitivity, type Measurer } from '../../ampq/sensitivity';
+import { OrtMeasurer } from '../../graph/measurer';
+import { probeDevices } from '../../graph/probe';
+import type { Device } from '../../protocol/plan';
+import { formatById } from '../../quant/catalogue';
+import { checkParams, type Job } from '../job';
+import type { OpenModels } from '../models';
+
+export function probeJob(): Job<'device/probe'> {
+  return (params, { signal }) => {
+    checkParams('device/probe', params, { device: 'device', refresh: 'boolean?' });
+    return probeDevices(params.device, { refresh: params.refresh ?? false, signal });
+  };
+}
+
+export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
+  return async (params, { signal, progress }) => {
+    checkParams('sensitivity/run', params, {
+      path: 'string',
+      formats: 'strings?',
+      device: 'device',
+      cacheDir: 'string',
+    });
+    const formats = (params.formats ?? defaultCandidates).map(formatById);
+    const { chosen } = await probeDevices(params.device, { signal });
+    const { measurer, close } = measurerFor(chosen);
+    try {
+      return await models.use(params.path, signal, (model) =>
+        runSensitivity(model, {
+          ...{ formats, measurer, signal, cacheDir: params.cacheDir },
+          exactDevice: params.device !== 'auto',
+          onProgress: progress,
+        }),
+      );
+    } finally {
+      await close();
+    }
+  };
+}
+
+export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/stored'> {
+  return (params, { signal }) => {
+    checkParams('sensitivity/stored', params, { path: 'string', cacheDir: 'string' });
+    return models.use(params.path, signal, (model) => storedSensitivity(model, params.cacheDir));
+  };
+}
+
+function measurerFor(device: Device): { measurer: Measurer; close(): Promise<void> } {
+  if (device === 'cpu')
+    return { measurer: { device, measure: measureFormat }, close: () => Promise.resolve() };
+  const ort = new OrtMeasurer(device);
+  return { measurer: { device, measure: (...args) => ort.measureTensor(...args) }, close: () => ort.close() };
+}

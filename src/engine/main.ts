@@ -1,0 +1,70 @@
+import { runProbe } from '../graph/probe';
+import { QuantscopeError, serializeError } from '../model/errors';
+import { loadNative } from '../native';
+import type { EngineInbound, EngineMethod, EngineOutbound, EngineProgress } from '../protocol/engine';
+import type { Job } from './job';
+import { createJobs } from './jobs';
+import { OpenModels } from './models';
+
+/** Progress messages of one request are at least this far apart (milliseconds). */
+const progressInterval = 100;
+
+/** The engine process: answers requests over IPC until its owner goes away. */
+function serve(): void {
+  const models = new OpenModels();
+  const jobs = createJobs(models);
+  const running = new Map<number, AbortController>();
+
+  const answer = async (id: number, method: EngineMethod, params: unknown): Promise<void> => {
+    const controller = new AbortController();
+    running.set(id, controller);
+    try {
+      const job = jobs[method] as Job<EngineMethod> | undefined;
+      if (!job) throw new QuantscopeError('REQUEST', `The engine has no "${String(method)}".`);
+      const result: unknown = await job(params as never, {
+        signal: controller.signal,
+        progress: throttled(id),
+      });
+      send({ kind: 'result', id, result });
+    } catch (error) {
+      send({ kind: 'error', id, error: serializeError(error) });
+    } finally {
+      running.delete(id);
+    }
+  };
+
+  process.on('message', (message: EngineInbound) => {
+    if (message.kind === 'cancel') running.get(message.id)?.abort();
+    else void answer(message.id, message.method, message.params);
+  });
+  process.on('disconnect', () => process.exit(0));
+  const threads = Number(process.env['QUANTSCOPE_THREADS'] ?? 0);
+  if (threads > 0) loadNative().setThreads(threads);
+  send({ kind: 'ready', version: process.version });
+}
+
+function send(message: EngineOutbound): void {
+  if (process.connected) process.send?.(message);
+}
+
+function throttled(id: number): (progress: EngineProgress) => void {
+  let last = -Infinity;
+  return (progress) => {
+    const now = performance.now();
+    if (now - last < progressInterval && progress.done < progress.total) return;
+    last = now;
+    send({ kind: 'progress', id, progress });
+  };
+}
+
+const probe = process.argv.indexOf('--probe');
+if (probe >= 0) {
+  void runProbe(process.argv[probe + 1] ?? '');
+} else if (process.send) {
+  serve();
+} else {
+  console.error(
+    'This is the engine of Quantscope; it is started by the extension. Use the quantscope command instead.',
+  );
+  process.exitCode = 2;
+}

@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { reason } from '../model/byteSource';
+import { QuantscopeError } from '../model/errors';
+
+/**
+ * A file that appears whole or not at all: bytes go to a temporary file in the same folder, `commit` makes them durable
+ * and renames it onto the target. Until then an existing target is untouched. Call `commit` or `discard`.
+ */
+export class AtomicFile {
+  private written = 0;
+  private open = true;
+
+  private constructor(
+    /** Absolute path of the file to be. */
+    readonly target: string,
+    /** Absolute path of the temporary file. */
+    readonly temporary: string,
+    private readonly handle: FileHandle,
+    /** Topmost folder that had to be made for it. */
+    private readonly madeFolder: string | undefined,
+  ) {}
+
+  /**
+   * Creates the temporary file (and the folder). Temporary files of the same target that a killed process of this machine
+   * left behind are removed.
+   * @throws QuantscopeError IO when the folder cannot be written, REQUEST when the target is a folder.
+   */
+  static async create(target: string): Promise<AtomicFile> {
+    const absolute = resolve(target);
+    if (await isFolder(absolute))
+      throw new QuantscopeError('REQUEST', 'The target is a folder; name a file.', { file: absolute });
+    const temporary = temporaryName(absolute);
+    try {
+      const made = await mkdir(dirname(absolute), { recursive: true });
+      await removeStale(absolute);
+      return new AtomicFile(absolute, temporary, await open(temporary, 'wx'), made);
+    } catch (cause) {
+      throw failure('created', absolute, cause);
+    }
+  }
+
+  get bytesWritten(): number {
+    return this.written;
+  }
+
+  /** Appends; returns when the bytes were handed to the operating system. Calls must not overlap. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      try {
+        const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, this.written);
+        done += bytesWritten;
+        this.written += bytesWritten;
+      } catch (cause) {
+        throw failure('written', this.target, cause);
+      }
+    }
+  }
+
+  /** Makes the content durable and puts it in the target's place. After a failure nothing is left but the old target. */
+  async commit(): Promise<void> {
+    try {
+      await this.handle.sync();
+      await this.close();
+      await rename(this.temporary, this.target);
+      await syncFolder(dirname(this.target));
+    } catch (cause) {
+      await this.discard();
+      throw failure('put in place', this.target, cause);
+    }
+  }
+
+  /** Removes the temporary file, and the folders that were made for it if nothing else is in them. */
+  async discard(): Promise<void> {
+    await this.close();
+    await rm(this.temporary, { force: true });
+    if (this.madeFolder !== undefined) await removeEmptyFolders(dirname(this.target), this.madeFolder);
+  }
+
+  private async close(): Promise<void> {
+    if (!this.open) return;
+    this.open = false;
+    await this.handle.close();
+  }
+}
+
+/**
+ * Runs `fill` on a new AtomicFile and commits it; when `fill` throws, the file is discarded and the error goes on.
+ * @returns what `fill` returned.
+ */
+export async function writeAtomically<T>(target: string, fill: (file: AtomicFile) => Promise<T>): Promise<T> {
+  const file = await AtomicFile.create(target);
+  let result: T;
+  try {
+    result = await fill(file);
+  } catch (error) {
+    await file.discard();
+    throw error;
+  }
+  await file.commit();
+  return result;
+}
+
+/** `.model.gguf.HOST-PID-RANDOM.partial`: says whose it is, so that one left by a dead process can be told. */
+function temporaryName(target: string): string {
+  const name = `.${basename(target)}.${ownerHost()}-${process.pid}-${randomBytes(4).toString('hex')}.partial`;
+  return join(dirname(target), name);
+}
+
+const ownerHost = (): string => hostname().replace(/[^\w]/g, '_');
+
+async function removeStale(target: string): Promise<void> {
+  const prefix = `.${basename(target)}.${ownerHost()}-`;
+  const names = await readdir(dirname(target));
+  for (const name of names.filter((file) => file.startsWith(prefix))) {
+    const pid = /^(\d+)-[0-9a-f]{8}\.partial$/.exec(name.slice(prefix.length))?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(dirname(target), name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false; // absent, or unreadable: creating the file beside it will say why
+  }
+}
+
+async function removeEmptyFolders(from: string, upTo: string): Promise<void> {
+  try {
+    for (let folder = from; folder.length >= upTo.length; folder = dirname(folder)) await rmdir(folder);
+  } catch {
+    // someone else put something there meanwhile: it is theirs now
+  }
+}
+
+/** A rename is durable once its folder is. Windows and some network file systems cannot do that; the file is in place anyway. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!['EPERM', 'EISDIR', 'EINVAL', 'ENOTSUP', 'EACCES'].includes(code)) throw error;
+  }
+}
+
+function failure(what: string, file: string, cause: unknown): QuantscopeError {
+  return new QuantscopeError('IO', `The file cannot be ${what}: ${reason(cause)}`, { file }, cause);
+}

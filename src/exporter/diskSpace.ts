@@ -1,0 +1,28 @@
+import { statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { QuantscopeError } from '../model/errors';
+
+/**
+ * Checks that a file of `bytes` fits beside the target. An existing target counts as taken: it stays until the new file
+ * replaces it.
+ * @throws QuantscopeError IO with both figures when it does not fit.
+ */
+export async function ensureFreeSpace(target: string, bytes: number): Promise<void> {
+  const free = await freeBytes(dirname(resolve(target)));
+  if (free === undefined || free >= bytes) return;
+  const message = `The export needs ${megabytes(bytes)}, but only ${megabytes(free)} are free there.`;
+  throw new QuantscopeError('IO', message, { file: target });
+}
+
+/** Bytes free to this user in the file system of a folder, or of the nearest folder above that exists. */
+async function freeBytes(folder: string): Promise<number | undefined> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  } catch {
+    const above = dirname(folder);
+    return above === folder ? undefined : freeBytes(above);
+  }
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

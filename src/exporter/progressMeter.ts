@@ -1,0 +1,50 @@
+import type { EngineProgress } from '../protocol/engine';
+import type { ExportPlan, PlannedTensor } from './plan';
+
+/** Milliseconds between two reports. */
+const interval = 100;
+
+/**
+ * Reports an export's progress in bytes written, at most ten times a second. Time left follows from weights, not bytes:
+ * encoding takes longer than writing, and a weight takes as long whatever its size.
+ */
+export class ProgressMeter {
+  private bytes = 0;
+  private weights = 0;
+  private begun = 0;
+  private last = -Infinity;
+  private readonly start = performance.now();
+
+  constructor(
+    private readonly plan: ExportPlan,
+    private readonly report: ((progress: EngineProgress) => void) | undefined,
+  ) {}
+
+  begin(tensor: PlannedTensor): void {
+    this.begun += 1;
+    this.tell(tensor);
+  }
+
+  /** `bytes` more of the tensor were written. */
+  advance(tensor: PlannedTensor, bytes: number): void {
+    const weights = tensor.tensor?.elements ?? tensor.values?.length ?? 0;
+    this.bytes += bytes;
+    this.weights += (weights * bytes) / tensor.bytes;
+    this.tell(tensor);
+  }
+
+  private tell(tensor: PlannedTensor): void {
+    const now = performance.now();
+    const finished = this.bytes >= this.plan.dataBytes;
+    if (!this.report || (now - this.last < interval && !finished)) return;
+    this.last = now;
+    const left = (this.plan.parameters - this.weights) / this.weights;
+    const secondsLeft = Math.max(0, ((now - this.start) / 1000) * left);
+    this.report({
+      message: `tensor ${this.begun} of ${this.plan.tensors.length}: ${tensor.name} → ${tensor.to}`,
+      done: this.bytes,
+      total: this.plan.dataBytes,
+      ...(Number.isFinite(secondsLeft) ? { secondsLeft } : {}),
+    });
+  }
+}

@@ -1,0 +1,147 @@
+import { join } from 'node:path';
+import { QuantscopeError } from '../../model/errors';
+import { isRecord } from '../../model/json';
+import { preTokenizerName } from './preTokenizers';
+import { addedTokens, type TokenizerFiles } from './tokenizerFiles';
+import { fillVocabulary, tokenTypes, unusedScore, type Token, type Vocabulary } from './vocabulary';
+
+/** The BPE model of a tokenizer.json. */
+export interface BpeModel {
+  /** Text → id. */
+  readonly vocab: ReadonlyMap<string, number>;
+  /** Pairs, best first. */
+  readonly merges: readonly (readonly [string, string])[];
+  readonly byteFallback: boolean;
+  readonly unknown?: string;
+}
+
+/**
+ * `model` of tokenizer.json. Merges are "left right" strings in older files and pairs in newer ones.
+ * @throws QuantscopeError UNSUPPORTED for a model that is not BPE, MODEL_FILE for a damaged one.
+ */
+export function parseBpeModel(tokenizer: Record<string, unknown>, file: string): BpeModel {
+  const model = tokenizer['model'];
+  if (!isRecord(model)) throw new QuantscopeError('MODEL_FILE', 'The tokenizer has no model.', { file });
+  const { type, vocab, merges } = model;
+  if ((type !== undefined && type !== 'BPE') || !isRecord(vocab) || !Array.isArray(merges)) {
+    const message = `A tokenizer of type ${JSON.stringify(type ?? null)} cannot be exported; supported is BPE.`;
+    throw new QuantscopeError('UNSUPPORTED', message, { file });
+  }
+  const entries = Object.entries(vocab).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number',
+  );
+  return {
+    vocab: new Map(entries),
+    merges: merges.map((merge, index) => parseMerge(merge, index, file)),
+    byteFallback: model['byte_fallback'] === true,
+    ...(typeof model['unk_token'] === 'string' ? { unknown: model['unk_token'] } : {}),
+  };
+}
+
+function parseMerge(merge: unknown, index: number, file: string): readonly [string, string] {
+  const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
+  const [left, right, ...rest] = Array.isArray(pair) ? (pair as unknown[]) : [];
+  if (typeof left === 'string' && typeof right === 'string' && rest.length === 0) return [left, right];
+  const message = `Merge ${index} is ${JSON.stringify(merge)}, not a pair of tokens.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file });
+}
+
+/**
+ * A byte-level BPE vocabulary (GPT-2, Llama 3, Qwen 2…) from tokenizer.json.
+ * @param rows rows of the embedding.
+ */
+export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
+  const file = join(files.folder, 'tokenizer.json');
+  const tokenizer = files.tokenizer ?? {};
+  checkNormalizer(tokenizer['normalizer'], file);
+  const model = parseBpeModel(tokenizer, file);
+  const tokens = new Map<number, Token>();
+  for (const [text, id] of model.vocab) tokens.set(id, { text, type: tokenTypes.normal, score: 0 });
+  for (const { id, text, special } of addedTokens(files)) {
+    tokens.set(id, { text, type: special ? tokenTypes.control : tokenTypes.userDefined, score: 0 });
+  }
+  return {
+    model: 'gpt2',
+    pre: preTokenizerName(tokenizer['pre_tokenizer'], file),
+    tokens: fillVocabulary(tokens, rows, file),
+    merges: model.merges.map((pair) => pair.join(' ')),
+  };
+}
+
+/** llama.cpp does not normalize text for byte-level BPE; NFC (Qwen) leaves nearly all text as it is. */
+function checkNormalizer(normalizer: unknown, file: string): void {
+  if (!isRecord(normalizer) || normalizer['type'] === 'NFC') return;
+  const message = `The tokenizer normalizes text (${String(normalizer['type'])}), which GGUF cannot express.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file });
+}
+
+/**
+ * A SentencePiece-style vocabulary from a tokenizer.json with byte fallback (Llama 2, Mistral), for checkpoints without
+ * tokenizer.model. SentencePiece merges by score where tokenizer.json merges by rank, so a token's score is minus the rank
+ * of the first merge that makes it.
+ */
+export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
+  const file = join(files.folder, 'tokenizer.json');
+  const tokenizer = files.tokenizer ?? {};
+  const model = parseBpeModel(tokenizer, file);
+  if (!model.byteFallback)
+    throw new QuantscopeError(
+      'UNSUPPORTED',
+      'The tokenizer is neither byte-level BPE nor BPE with byte fallback; other kinds cannot be exported.',
+      { file },
+    );
+  const ranks = new Map<string, number>();
+  model.merges.forEach(([left, right], rank) => {
+    if (!ranks.has(left + right)) ranks.set(left + right, rank);
+  });
+  const tokens = new Map<number, Token>();
+  for (const [text, id] of model.vocab) {
+    const type = pieceType(text, model.unknown);
+    const score = type === tokenTypes.normal ? -(ranks.get(text) ?? model.merges.length + id) : 0;
+    tokens.set(id, { text, type, score });
+  }
+  for (const { id, text, special } of addedTokens(files)) {
+    if (tokens.get(id)?.type === tokenTypes.unknown) continue;
+    tokens.set(id, { text, type: special ? tokenTypes.control : tokenTypes.userDefined, score: unusedScore });
+  }
+  return {
+    model: 'llama',
+    pre: 'default',
+    tokens: fillVocabulary(tokens, rows, file),
+    addSpacePrefix: addsSpace(tokenizer, file),
+  };
+}
+
+function pieceType(text: string, unknown: string | undefined): number {
+  if (text === unknown) return tokenTypes.unknown;
+  return /^<0x[0-9A-F]{2}>$/.test(text) ? tokenTypes.byte : tokenTypes.normal;
+}
+
+/**
+ * Whether a space goes before the text: older files say so as a normalizer that prepends "▁", newer ones in Metaspace.
+ * @throws QuantscopeError UNSUPPORTED for other kinds of normalization.
+ */
+function addsSpace(tokenizer: Record<string, unknown>, file: string): boolean {
+  const steps = [
+    ...partsOf(tokenizer['normalizer'], 'normalizers'),
+    ...partsOf(tokenizer['pre_tokenizer'], 'pretokenizers'),
+  ];
+  const strange = steps.find(({ type }) => !['Prepend', 'Replace', 'Metaspace'].includes(String(type)));
+  if (strange) {
+    const message = `The tokenizer's step ${String(strange['type'])} cannot be expressed in GGUF.`;
+    throw new QuantscopeError('UNSUPPORTED', message, { file });
+  }
+  return steps.some(
+    (step) =>
+      step['type'] === 'Prepend' ||
+      (step['type'] === 'Metaspace' &&
+        (step['prepend_scheme'] ?? 'always') !== 'never' &&
+        step['add_prefix_space'] !== false),
+  );
+}
+
+function partsOf(step: unknown, inner: string): Record<string, unknown>[] {
+  if (!isRecord(step)) return [];
+  const parts: unknown = step[inner];
+  return step['type'] === 'Sequence' && Array.isArray(parts) ? parts.filter(isRecord) : [step];
+}

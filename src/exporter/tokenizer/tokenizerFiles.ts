@@ -1,0 +1,100 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openFileSource } from '../../model/byteSource';
+import { QuantscopeError } from '../../model/errors';
+import { isRecord } from '../../model/json';
+import { readJsonFile } from '../../model/jsonFiles';
+
+/** The tokenizer files of a checkpoint's folder; what is not there is undefined. */
+export interface TokenizerFiles {
+  readonly folder: string;
+  /** tokenizer.json. */
+  readonly tokenizer?: Record<string, unknown>;
+  /** tokenizer_config.json. */
+  readonly config?: Record<string, unknown>;
+  /** added_tokens.json: text → id. */
+  readonly added?: Record<string, unknown>;
+  /** tokenizer.model: a SentencePiece model. */
+  readonly sentencePiece?: Uint8Array;
+  /** chat_template.jinja. */
+  readonly chatTemplate?: string;
+}
+
+/** A token that was added beside the vocabulary proper. */
+export interface AddedToken {
+  readonly id: number;
+  readonly text: string;
+  /** Never made from text; not shown. */
+  readonly special: boolean;
+}
+
+/** The largest published tokenizer.model has 4 MB; a chat template some kilobytes (bytes). */
+const maxTokenizerFile = 64 * 1024 * 1024;
+
+/** @throws QuantscopeError IO or MODEL_FILE naming a file that is there but cannot be read. */
+export async function readTokenizerFiles(folder: string, signal?: AbortSignal): Promise<TokenizerFiles> {
+  const tokenizer = await readObject(folder, 'tokenizer.json');
+  const config = await readObject(folder, 'tokenizer_config.json');
+  const added = await readObject(folder, 'added_tokens.json');
+  const sentencePiece = await readBytes(folder, 'tokenizer.model', signal);
+  const template = await readBytes(folder, 'chat_template.jinja', signal);
+  return {
+    folder,
+    ...(tokenizer ? { tokenizer } : {}),
+    ...(config ? { config } : {}),
+    ...(added ? { added } : {}),
+    ...(sentencePiece ? { sentencePiece } : {}),
+    ...(template ? { chatTemplate: Buffer.from(template).toString('utf8') } : {}),
+  };
+}
+
+/** Tokens added in any of the files, each id once; tokenizer.json knows best, then tokenizer_config.json. */
+export function addedTokens({ tokenizer, config, added }: TokenizerFiles): AddedToken[] {
+  const tokens = new Map<number, AddedToken>();
+  const add = (id: number, entry: unknown): void => {
+    if (!isRecord(entry) || typeof entry['content'] !== 'string' || tokens.has(id)) return;
+    tokens.set(id, { id, text: entry['content'], special: entry['special'] === true });
+  };
+  const listed = tokenizer?.['added_tokens'];
+  if (Array.isArray(listed)) {
+    for (const entry of listed as unknown[]) if (isRecord(entry)) add(Number(entry['id']), entry);
+  }
+  const decoder = config?.['added_tokens_decoder'];
+  if (isRecord(decoder)) for (const [id, entry] of Object.entries(decoder)) add(Number(id), entry);
+  for (const [content, id] of Object.entries(added ?? {})) add(Number(id), { content });
+  return [...tokens.values()].sort((a, b) => a.id - b.id);
+}
+
+async function readObject(folder: string, name: string): Promise<Record<string, unknown> | undefined> {
+  const file = join(folder, name);
+  if (!(await exists(file))) return undefined;
+  const { value } = await readJsonFile(file);
+  if (isRecord(value)) return value;
+  throw new QuantscopeError('MODEL_FILE', 'The file does not hold a JSON object.', { file, offset: 0 });
+}
+
+async function readBytes(
+  folder: string,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
+  const file = join(folder, name);
+  if (!(await exists(file))) return undefined;
+  const source = await openFileSource(file);
+  try {
+    if (source.size <= maxTokenizerFile) return await source.read(0, source.size, signal);
+    const message = `The file of ${source.size} bytes is too large for a tokenizer file.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file, offset: 0 });
+  } finally {
+    await source.close();
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await access(file);
+    return true;
+  } catch {
+    return false; // the files of a tokenizer are all optional; who needs one says so
+  }
+}

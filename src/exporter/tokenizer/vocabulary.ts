@@ -1,0 +1,116 @@
+import { QuantscopeError } from '../../model/errors';
+import type { KeyValue } from '../gguf/keyValue';
+
+/** Values of `tokenizer.ggml.token_type` (llama.h, llama_token_type). */
+export const tokenTypes = {
+  normal: 1,
+  unknown: 2,
+  control: 3,
+  userDefined: 4,
+  unused: 5,
+  byte: 6,
+} as const;
+
+export interface Token {
+  readonly text: string;
+  /** One of `tokenTypes`. */
+  readonly type: number;
+  /** Log probability or negative rank; 0 where the tokenizer has none. */
+  readonly score: number;
+}
+
+/** A tokenizer as GGUF describes it. */
+export interface Vocabulary {
+  /** `tokenizer.ggml.model`: byte-level BPE or SentencePiece. */
+  readonly model: 'gpt2' | 'llama';
+  /** `tokenizer.ggml.pre`: how text is cut before merging. */
+  readonly pre: string;
+  /** By id. */
+  readonly tokens: readonly Token[];
+  /** "left right", best first; only byte-level BPE. */
+  readonly merges?: readonly string[];
+  /** Whether a space goes before the text; only SentencePiece. */
+  readonly addSpacePrefix?: boolean;
+  /** Ids that the vocabulary itself knows; settings beside it take precedence. */
+  readonly ids?: Partial<Record<SpecialRole, number>>;
+}
+
+export type SpecialRole = 'bos' | 'eos' | 'unk' | 'pad';
+
+/** What surrounds the vocabulary: special tokens and the chat template. */
+export interface TokenizerSettings {
+  readonly ids: Partial<Record<SpecialRole, number>>;
+  readonly addBos: boolean;
+  readonly addEos: boolean;
+  readonly chatTemplate?: string;
+}
+
+/**
+ * Tokens by id, as many as the embedding has rows: ids that no token has are filled with unused ones.
+ * @throws QuantscopeError MODEL_FILE when a token's id lies beyond the embedding.
+ */
+export function fillVocabulary(tokens: ReadonlyMap<number, Token>, rows: number, file: string): Token[] {
+  for (const [id, { text }] of tokens) {
+    if (Number.isInteger(id) && id >= 0 && id < rows) continue;
+    const message = `The token ${JSON.stringify(text)} has id ${id}, but the embedding has ${rows} rows.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file });
+  }
+  return Array.from(
+    { length: rows },
+    (_, id) => tokens.get(id) ?? { text: `[PAD${id}]`, type: tokenTypes.unused, score: unusedScore },
+  );
+}
+
+/** Score of tokens that are never the result of a merge: below every real one. */
+export const unusedScore = -1000;
+
+const idKeys: Readonly<Record<SpecialRole, string>> = {
+  bos: 'bos_token_id',
+  eos: 'eos_token_id',
+  unk: 'unknown_token_id',
+  pad: 'padding_token_id',
+};
+
+/** The tokenizer as GGUF key-values. */
+export function tokenizerKeyValues(vocabulary: Vocabulary, settings: TokenizerSettings): KeyValue[] {
+  const { model, pre, tokens, merges, addSpacePrefix } = vocabulary;
+  const key = (name: string): string => `tokenizer.ggml.${name}`;
+  const array = (name: string, elementType: 'string' | 'f32' | 'i32', values: readonly (string | number)[]) =>
+    ({ key: key(name), type: 'array', elementType, values }) as const;
+  const flag = (name: string, value: boolean) => ({ key: key(name), type: 'bool', value }) as const;
+  const ids = { ...vocabulary.ids, ...settings.ids };
+  return [
+    { key: key('model'), type: 'string', value: model },
+    { key: key('pre'), type: 'string', value: pre },
+    array(
+      'tokens',
+      'string',
+      tokens.map(({ text }) => text),
+    ),
+    ...(model === 'llama'
+      ? [
+          array(
+            'scores',
+            'f32',
+            tokens.map(({ score }) => score),
+          ),
+        ]
+      : []),
+    array(
+      'token_type',
+      'i32',
+      tokens.map(({ type }) => type),
+    ),
+    ...(merges ? [array('merges', 'string', merges)] : []),
+    ...(Object.keys(idKeys) as SpecialRole[]).flatMap((role): KeyValue[] => {
+      const value = ids[role];
+      return value === undefined ? [] : [{ key: key(idKeys[role]), type: 'u32', value }];
+    }),
+    flag('add_bos_token', settings.addBos),
+    flag('add_eos_token', settings.addEos),
+    ...(addSpacePrefix === undefined ? [] : [flag('add_space_prefix', addSpacePrefix)]),
+    ...(settings.chatTemplate === undefined
+      ? []
+      : [{ key: 'tokenizer.chat_template', type: 'string', value: settings.chatTemplate } as const]),
+  ];
+}

@@ -1,0 +1,76 @@
+import type { Scheme } from '../protocol/formats';
+import { blockLength, ggml } from './ggmlSchemes';
+import { GraphBuilder, type Value } from './onnxWriter';
+import { Ops } from './ops';
+import { affine, fp8, nf4, type Extremes } from './simpleSchemes';
+
+/**
+ * A graph that quantizes, decodes and compares: input `w` `[rows, columns]` (any number of rows), for scales of the whole
+ * tensor also `min` and `max` `[1]`; outputs, one value per group of weights, `source` Σx², `decoded` Σx'², `error`
+ * Σ(x − x')² and `largest` max|x − x'|. The groups are added up outside, in float64.
+ */
+export function fakeQuantGraph(scheme: Scheme, columns: number): Uint8Array {
+  const ops = new Ops(new GraphBuilder());
+  const w = ops.graph.input('w', ['rows', columns]);
+  const group = groupLength(scheme, columns);
+  const x = columns % group === 0 ? ops.reshape(w, [-1, group]) : padded(ops, w, columns, group);
+  const decoded = quantize(ops, scheme, x, extremesOf(ops, scheme, x));
+  // Padding repeats the row's last weight; what it decodes to is not compared.
+  const compared =
+    columns % group === 0 ? { x, decoded } : { x: w, decoded: unpadded(ops, decoded, columns, group) };
+  const difference = ops.sub(compared.x, compared.decoded);
+  ops.graph.output('source', ops.sumLast(ops.square(compared.x)), ['groups', 1]);
+  ops.graph.output('decoded', ops.sumLast(ops.square(compared.decoded)), ['groups', 1]);
+  ops.graph.output('error', ops.sumLast(ops.square(difference)), ['groups', 1]);
+  ops.graph.output('largest', ops.maxLast(ops.abs(difference)), ['groups', 1]);
+  return ops.graph.finish();
+}
+
+/** Whether the graph of a scheme takes `min` and `max` of the tensor. */
+export function needsTensorRange(scheme: Scheme): boolean {
+  return (scheme.kind === 'affine' || scheme.kind === 'fp8') && scheme.group === 'tensor';
+}
+
+/** Weights that share a scale, or the row where that is the whole row or tensor. */
+function groupLength(scheme: Scheme, columns: number): number {
+  switch (scheme.kind) {
+    case 'affine':
+      return typeof scheme.group === 'number' ? Math.min(scheme.group, columns) : columns;
+    case 'nf4':
+      return Math.min(scheme.block, columns);
+    case 'fp8':
+      return columns;
+    case 'ggml':
+      return blockLength(scheme.type) === 1 ? columns : blockLength(scheme.type);
+  }
+}
+
+function quantize(ops: Ops, scheme: Scheme, x: Value, extremes: Extremes): Value {
+  switch (scheme.kind) {
+    case 'affine':
+      return affine(ops, scheme, x, extremes);
+    case 'nf4':
+      return nf4(ops, x, extremes);
+    case 'fp8':
+      return fp8(ops, scheme.variant, x, extremes);
+    case 'ggml':
+      return ggml(ops, scheme.type, x);
+  }
+}
+
+function extremesOf(ops: Ops, scheme: Scheme, x: Value): Extremes {
+  if (needsTensorRange(scheme)) return { min: ops.graph.input('min', [1]), max: ops.graph.input('max', [1]) };
+  return { min: ops.minLast(x), max: ops.maxLast(x) };
+}
+
+/** Rows made whole groups by repeating the last weight, which leaves every group's extremes as they are. */
+function padded(ops: Ops, w: Value, columns: number, group: number): Value {
+  const missing = group - (columns % group);
+  const pads = ops.graph.ints([0, 0, 0, missing]);
+  return ops.reshape(ops.graph.node('Pad', [w, pads], { mode: 'edge' }), [-1, group]);
+}
+
+function unpadded(ops: Ops, decoded: Value, columns: number, group: number): Value {
+  const rows = ops.reshape(decoded, [-1, Math.ceil(columns / group) * group]);
+  return ops.graph.node('Slice', [rows, ops.graph.ints([0]), ops.graph.ints([columns]), ops.graph.ints([1])]);
+}

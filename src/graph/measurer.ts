@@ -1,0 +1,150 @@
+import { createRequire } from 'node:module';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { decodeSlabs } from '../analysis/slabs';
+import { addSums, noSums } from '../analysis/metrics';
+import { QuantscopeError, throwIfCancelled } from '../model/errors';
+import type { Model } from '../model/openModel';
+import { matrixOf } from '../model/rows';
+import type { ErrorSums, TensorRange } from '../native';
+import type { Scheme } from '../protocol/formats';
+import type { TensorDescriptor } from '../protocol/model';
+import type { Device } from '../protocol/plan';
+import type { QuantFormat } from '../quant/format';
+import { fakeQuantGraph, needsTensorRange } from './fakeQuant';
+
+type Runtime = typeof import('onnxruntime-node');
+export type OrtDevice = Exclude<Device, 'cpu'>;
+
+/** ONNX Runtime's names of the providers. */
+const providers: Readonly<Record<OrtDevice, string>> = { cuda: 'cuda', webgpu: 'webgpu', 'ort-cpu': 'cpu' };
+
+/** Weights per run: on the CPU what stays near the caches, on a GPU large uploads below the buffer limits. */
+const runWeights: Readonly<Record<OrtDevice, number>> = {
+  cuda: 16 << 20,
+  webgpu: 4 << 20,
+  'ort-cpu': 1 << 18,
+};
+
+/** Runs after which a session is made anew: sessions leak a little. */
+const maxRuns = 2000;
+
+let runtime: Runtime | undefined;
+
+/**
+ * ONNX Runtime, loaded when first needed: it is large, and optional.
+ * @throws QuantscopeError DEVICE when it is not installed for this platform.
+ */
+function loadRuntime(): Runtime {
+  try {
+    runtime ??= createRequire(import.meta.url)('onnxruntime-node') as Runtime;
+    return runtime;
+  } catch (cause) {
+    const message = `ONNX Runtime is not installed for ${process.platform}-${process.arch}.`;
+    throw new QuantscopeError('DEVICE', message, {}, cause);
+  }
+}
+
+/** Measures formats through fake-quant graphs on one of ONNX Runtime's devices. Close it. */
+export class OrtMeasurer {
+  private readonly sessions = new Map<string, { session: InferenceSession; runs: number }>();
+
+  constructor(readonly device: OrtDevice) {}
+
+  /** Error sums of a tensor in a format; the same numbers as the addon's, up to the order of float32 sums. */
+  async measureTensor(
+    model: Model,
+    tensor: TensorDescriptor,
+    format: QuantFormat,
+    range: TensorRange,
+    signal?: AbortSignal,
+  ): Promise<ErrorSums> {
+    let sums = noSums;
+    const { columns } = matrixOf(tensor.shape);
+    for await (const { values } of decodeSlabs(model, tensor, signal)) {
+      sums = addSums(sums, await this.measure(format.scheme, values, columns, range, signal));
+    }
+    return sums;
+  }
+
+  async measure(
+    scheme: Scheme,
+    values: Float32Array,
+    columns: number,
+    range: TensorRange,
+    signal?: AbortSignal,
+  ): Promise<ErrorSums> {
+    const perRun = Math.max(1, Math.floor(runWeights[this.device] / columns)) * columns;
+    let sums = noSums;
+    for (let start = 0; start < values.length; start += perRun) {
+      throwIfCancelled(signal);
+      const session = await this.sessionFor(scheme, columns);
+      const piece = values.subarray(start, Math.min(values.length, start + perRun));
+      sums = addSums(sums, await runOnce(session, scheme, piece, columns, range));
+    }
+    return sums;
+  }
+
+  async close(): Promise<void> {
+    const open = [...this.sessions.values()];
+    this.sessions.clear();
+    for (const { session } of open) await session.release();
+  }
+
+  private async sessionFor(scheme: Scheme, columns: number): Promise<InferenceSession> {
+    const key = `${JSON.stringify(scheme)} ${columns}`;
+    const known = this.sessions.get(key);
+    if (known && known.runs++ < maxRuns) return known.session;
+    await known?.session.release();
+    const session = await createSession(this.device, fakeQuantGraph(scheme, columns));
+    this.sessions.set(key, { session, runs: 1 });
+    return session;
+  }
+}
+
+/** @throws QuantscopeError DEVICE with ONNX Runtime's reason. */
+export async function createSession(device: OrtDevice, graph: Uint8Array): Promise<InferenceSession> {
+  const { InferenceSession } = loadRuntime();
+  const onGpu = device !== 'ort-cpu';
+  try {
+    return await InferenceSession.create(graph, {
+      executionProviders: [providers[device]],
+      logSeverityLevel: 3,
+      // A node that silently moves to the CPU would make the device's numbers and times meaningless.
+      ...(onGpu ? { extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
+    });
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new QuantscopeError('DEVICE', `ONNX Runtime refused ${device}: ${message}`, {}, cause);
+  }
+}
+
+async function runOnce(
+  session: InferenceSession,
+  scheme: Scheme,
+  values: Float32Array,
+  columns: number,
+  range: TensorRange,
+): Promise<ErrorSums> {
+  const { Tensor: OrtTensor } = loadRuntime();
+  const feeds: Record<string, Tensor> = {
+    w: new OrtTensor('float32', values, [values.length / columns, columns]),
+  };
+  if (needsTensorRange(scheme)) {
+    feeds['min'] = new OrtTensor('float32', Float32Array.of(range.min), [1]);
+    feeds['max'] = new OrtTensor('float32', Float32Array.of(range.max), [1]);
+  }
+  const outputs = await session.run(feeds);
+  const total = (name: string): number => floatsOf(outputs[name]).reduce((sum, value) => sum + value, 0);
+  return {
+    count: values.length,
+    source: total('source'),
+    decoded: total('decoded'),
+    error: total('error'),
+    maxError: floatsOf(outputs['largest']).reduce((most, value) => Math.max(most, value), 0),
+  };
+}
+
+function floatsOf(tensor: Tensor | undefined): Float32Array {
+  if (tensor?.data instanceof Float32Array) return tensor.data;
+  throw new QuantscopeError('DEVICE', 'ONNX Runtime returned something else than float32 values.');
+}

@@ -1,0 +1,81 @@
+import { GraphBuilder, type Value } from './onnxWriter';
+
+/** Arithmetic on graph values; numbers become constants. */
+export class Ops {
+  constructor(readonly graph: GraphBuilder) {}
+
+  private binary(op: string, a: Value | number, b: Value | number): Value {
+    return this.graph.node(op, [this.value(a), this.value(b)]);
+  }
+  private value(x: Value | number): Value {
+    return typeof x === 'number' ? this.graph.constant(x) : x;
+  }
+
+  add = (a: Value | number, b: Value | number): Value => this.binary('Add', a, b);
+  sub = (a: Value | number, b: Value | number): Value => this.binary('Sub', a, b);
+  mul = (a: Value | number, b: Value | number): Value => this.binary('Mul', a, b);
+  div = (a: Value | number, b: Value | number): Value => this.binary('Div', a, b);
+  min = (a: Value | number, b: Value | number): Value => this.binary('Min', a, b);
+  max = (a: Value | number, b: Value | number): Value => this.binary('Max', a, b);
+  greater = (a: Value | number, b: Value | number): Value => this.binary('Greater', a, b);
+  equal = (a: Value | number, b: Value | number): Value => this.binary('Equal', a, b);
+  and = (a: Value, b: Value): Value => this.binary('And', a, b);
+  abs = (x: Value): Value => this.graph.node('Abs', [x]);
+  neg = (x: Value): Value => this.graph.node('Neg', [x]);
+  sqrt = (x: Value): Value => this.graph.node('Sqrt', [x]);
+  floor = (x: Value): Value => this.graph.node('Floor', [x]);
+  sign = (x: Value): Value => this.graph.node('Sign', [x]);
+  where = (condition: Value, a: Value | number, b: Value | number): Value =>
+    this.graph.node('Where', [condition, this.value(a), this.value(b)]);
+  reshape = (x: Value, shape: readonly number[]): Value =>
+    this.graph.node('Reshape', [x, this.graph.ints(shape)]);
+  square = (x: Value): Value => this.mul(x, x);
+  clip = (x: Value, low: number, high: number): Value => this.max(this.min(x, high), low);
+
+  /** Reductions over the last axis, which stays with size 1. */
+  sumLast = (x: Value): Value => this.reduceLast('ReduceSum', x);
+  maxLast = (x: Value): Value => this.reduceLast('ReduceMax', x);
+  minLast = (x: Value): Value => this.reduceLast('ReduceMin', x);
+  private reduceLast(op: string, x: Value): Value {
+    return this.graph.node(op, [x, this.graph.ints([-1])], { keepdims: 1 });
+  }
+
+  /**
+   * Sum over the last axis of `[n, length]` in index order, in float32: bit for bit what a plain loop adds up. Searches that
+   * compare nearly equal sums need it to choose as the addon does.
+   */
+  sumInOrder(x: Value, length: number): Value {
+    return this.graph.columns(x, length).reduce((sum, column) => this.add(sum, column));
+  }
+
+  /** Rounds half to even for |x| < 2^22; the Round operator has no kernel on WebGPU. */
+  round(x: Value): Value {
+    return this.sub(this.add(x, 12582912), 12582912);
+  }
+
+  /**
+   * The element of largest magnitude of each row of `[n, length]`, with its sign; the first one of equals.
+   */
+  extreme(x: Value, length: number): Value {
+    const magnitude = this.abs(x);
+    const positions = this.graph.floats(Array.from({ length }, (_, i) => i));
+    const candidates = this.where(this.equal(magnitude, this.maxLast(magnitude)), positions, length);
+    const isFirst = this.equal(candidates, this.minLast(candidates));
+    const chosen = this.where(this.and(isFirst, this.greater(length, candidates)), x, 0);
+    return this.sumLast(chosen);
+  }
+
+  /**
+   * Rounds to a float of `mantissa` stored bits: by Veltkamp's splitting above the smallest normal, to multiples of the
+   * subnormal step below it.
+   */
+  roundFloat(x: Value, mantissa: number, smallestExponent: number): Value {
+    const scaled = this.mul(x, 2 ** (23 - mantissa) + 1);
+    const normal = this.sub(scaled, this.sub(scaled, x));
+    const shift = 12582912 * 2 ** (smallestExponent - mantissa);
+    const subnormal = this.sub(this.add(x, shift), shift);
+    return this.where(this.greater(2 ** smallestExponent, this.abs(x)), subnormal, normal);
+  }
+
+  roundHalf = (x: Value): Value => this.roundFloat(x, 10, -14);
+}

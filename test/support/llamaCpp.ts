@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { hasLlamaCpp, llamaCppLibrary, nodeLlamaCpp } from './cache';
+
+/** The real llama.cpp, in child processes: its assertions abort the process that they happen in. */
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** Whether llama.cpp's libraries and the node-llama-cpp package are installed. */
+export const hasOracle = hasLlamaCpp && existsSync(nodeLlamaCpp);
+
+/** Folder of the package `@node-llama-cpp/linux-x64`. */
+export function llamaCppPackageDir(): string {
+  return dirname(dirname(dirname(llamaLibrary())));
+}
+
+export function ggmlBase(): string {
+  return llamaCppLibrary('libggml-base');
+}
+
+export function llamaLibrary(): string {
+  return llamaCppLibrary('libllama.');
+}
+
+interface Jobs {
+  /** `llama_model_quantize` with default parameters. */
+  quantize: { params: { from: string; to: string; fileType: number }; result: { code: number } };
+  /** Token ids of each line, special tokens neither added nor recognised. */
+  tokenize: { params: { model: string; lines: readonly string[] }; result: { tokens: number[][] } };
+  /** As llama-perplexity does it: second half of each window of 256 tokens, no BOS. */
+  perplexity: {
+    params: { model: string; text: string; windows: number };
+    result: { perplexity: number; windows: number; scored: number };
+  };
+}
+
+/** Runs one job on llama.cpp's libraries. Rejects with what llama.cpp printed when the child fails. */
+export function llamaCpp<J extends keyof Jobs>(
+  job: J,
+  params: Jobs[J]['params'],
+): Promise<Jobs[J]['result']> {
+  const libraries = { base: ggmlBase(), ggml: llamaCppLibrary('libggml.'), llama: llamaLibrary() };
+  return runChild('llamaCppChild.mjs', { job, libraries, ...params }) as Promise<Jobs[J]['result']>;
+}
+
+/** Continuation of a prompt through the node-llama-cpp package, greedy. */
+export function nodeLlamaCppCompletion(
+  model: string,
+  prompt: string,
+  tokens: number,
+): Promise<{ text: string }> {
+  const child = { entry: nodeLlamaCpp, model, prompt, tokens };
+  return runChild('nodeLlamaCppChild.mjs', child) as Promise<{ text: string }>;
+}
+
+async function runChild(script: string, input: object): Promise<unknown> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [join(here, script), JSON.stringify(input)],
+    { maxBuffer: 64 * 1024 * 1024 },
+  );
+  // The last line, because libraries may print before it.
+  const [answer = ''] = stdout.trimEnd().split('\n').slice(-1);
+  return JSON.parse(answer) as unknown;
+}

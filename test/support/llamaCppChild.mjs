@@ -1,0 +1,164 @@
+// Runs one job on llama.cpp's shared libraries and prints its result as one line of JSON.
+// usage: node llamaCppChild.mjs '{"job": "quantize", "libraries": {...}, ...}'
+import { dirname } from 'node:path';
+import koffi from 'koffi';
+
+const input = JSON.parse(process.argv[2]);
+koffi.load(input.libraries.base, { global: true });
+const ggml = koffi.load(input.libraries.ggml, { global: true });
+const llama = koffi.load(input.libraries.llama);
+
+// Structs that are passed by value: room for more than they have, since llama.cpp reads only its own fields.
+koffi.struct('quantize_params', { nthread: 'int', ftype: 'int', rest: koffi.array('uint8_t', 56) });
+koffi.struct('model_params', { bytes: koffi.array('uint8_t', 256) });
+koffi.struct('context_params', {
+  n_ctx: 'uint32_t',
+  n_batch: 'uint32_t',
+  n_ubatch: 'uint32_t',
+  rest: koffi.array('uint8_t', 500),
+});
+koffi.struct('batch', {
+  n_tokens: 'int32_t',
+  token: 'int32_t *',
+  embd: 'void *',
+  pos: 'int32_t *',
+  n_seq_id: 'int32_t *',
+  seq_id: 'void *',
+  logits: 'int8_t *',
+});
+koffi.proto('void log_callback(int level, const char *text, void *user)');
+
+const setLog = llama.func('void llama_log_set(log_callback *callback, void *user)');
+const warnings = koffi.register((level, text) => {
+  if (level >= 3) process.stderr.write(text);
+}, koffi.pointer('log_callback'));
+
+function start() {
+  setLog(warnings, null);
+  ggml.func('void ggml_backend_load_all_from_path(const char *path)')(dirname(input.libraries.llama));
+  llama.func('void llama_backend_init()')();
+}
+
+/** Loads a model with default parameters. */
+function loadModel(path, contextSize) {
+  start();
+  const modelParams = llama.func('model_params llama_model_default_params()')();
+  const model = llama.func('void *llama_model_load_from_file(const char *path, model_params params)')(
+    path,
+    modelParams,
+  );
+  if (!model) throw new Error(`llama.cpp cannot load ${path}`);
+  const vocab = llama.func('void *llama_model_get_vocab(void *model)')(model);
+  if (!contextSize) return { model, vocab };
+  const params = llama.func('context_params llama_context_default_params()')();
+  Object.assign(params, { n_ctx: contextSize, n_batch: contextSize, n_ubatch: contextSize });
+  const context = llama.func('void *llama_init_from_model(void *model, context_params params)')(
+    model,
+    params,
+  );
+  if (!context) throw new Error(`llama.cpp cannot make a context for ${path}`);
+  // Its threads wait for each other by spinning: more of them than free cores would stand still most of the time.
+  llama.func('void llama_set_n_threads(void *context, int threads, int batch_threads)')(context, 1, 1);
+  return { model, vocab, context };
+}
+
+const tokenizeRaw = llama.func(
+  'int llama_tokenize(void *vocab, const char *text, int length, _Out_ int32_t *tokens, int max, bool add_special, bool parse_special)',
+);
+
+function tokenize(vocab, text) {
+  const length = Buffer.byteLength(text);
+  const tokens = new Int32Array(length + 16);
+  const count = tokenizeRaw(vocab, text, length, tokens, tokens.length, false, false);
+  if (count < 0) throw new Error(`llama_tokenize wants ${-count} tokens for ${length} bytes`);
+  return [...tokens.subarray(0, count)];
+}
+
+const initBatch = llama.func('batch llama_batch_init(int tokens, int embd, int sequences)');
+const decodeBatch = llama.func('int llama_decode(void *context, batch batch)');
+const memoryOf = llama.func('void *llama_get_memory(void *context)');
+const clearMemory = llama.func('void llama_memory_clear(void *memory, bool data)');
+const logitsAt = llama.func('float *llama_get_logits_ith(void *context, int index)');
+const vocabSize = llama.func('int llama_vocab_n_tokens(void *vocab)');
+
+/** Evaluates tokens from an empty memory; logits are kept for positions from `firstScored`. */
+function evaluate(context, batch, tokens, firstScored) {
+  clearMemory(memoryOf(context), true);
+  koffi.encode(batch.token, koffi.array('int32_t', tokens.length), tokens);
+  koffi.encode(
+    batch.pos,
+    koffi.array('int32_t', tokens.length),
+    tokens.map((_, i) => i),
+  );
+  koffi.encode(
+    batch.n_seq_id,
+    koffi.array('int32_t', tokens.length),
+    tokens.map(() => 1),
+  );
+  koffi.encode(
+    batch.logits,
+    koffi.array('int8_t', tokens.length),
+    tokens.map((_, i) => (i >= firstScored ? 1 : 0)),
+  );
+  const sequences = koffi.decode(batch.seq_id, koffi.array('void *', tokens.length));
+  for (const sequence of sequences) koffi.encode(sequence, 'int32_t', 0);
+  batch.n_tokens = tokens.length;
+  const code = decodeBatch(context, batch);
+  if (code !== 0) throw new Error(`llama_decode returned ${code}`);
+}
+
+function logits(context, index, size) {
+  const view = koffi.view(logitsAt(context, index), size * 4);
+  return new Float32Array(view);
+}
+
+/** −log softmax of one token, in float64. */
+function surprise(values, token) {
+  let max = -Infinity;
+  for (const value of values) if (value > max) max = value;
+  let sum = 0;
+  for (const value of values) sum += Math.exp(value - max);
+  return Math.log(sum) + max - values[token];
+}
+
+const jobs = {
+  quantize({ from, to, fileType }) {
+    start();
+    const params = llama.func('quantize_params llama_model_quantize_default_params()')();
+    params.nthread = 2;
+    params.ftype = fileType;
+    const run = llama.func(
+      'uint32_t llama_model_quantize(const char *from, const char *to, quantize_params *params)',
+    );
+    return { code: run(from, to, params) };
+  },
+
+  tokenize({ model, lines }) {
+    const { vocab } = loadModel(model);
+    return { tokens: lines.map((line) => tokenize(vocab, line)) };
+  },
+
+  perplexity({ model, text, windows }) {
+    const size = 256;
+    const { vocab, context } = loadModel(model, size);
+    const tokens = tokenize(vocab, text);
+    const count = Math.min(windows, Math.floor(tokens.length / size));
+    const batch = initBatch(size, 0, 1);
+    const width = vocabSize(vocab);
+    let sum = 0;
+    let scored = 0;
+    for (let window = 0; window < count; window++) {
+      const piece = tokens.slice(window * size, (window + 1) * size);
+      evaluate(context, batch, piece, size / 2);
+      for (let i = size / 2; i < size - 1; i++) {
+        sum += surprise(logits(context, i, width), piece[i + 1]);
+        scored += 1;
+      }
+    }
+    return { perplexity: Math.exp(sum / scored), windows: count, scored };
+  },
+};
+
+process.stdout.write(`${JSON.stringify(jobs[input.job](input))}\n`);
+// Backends unload in an order that some builds do not survive; the answer is out already.
+process.exit(0);

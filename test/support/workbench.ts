@@ -1,0 +1,62 @@
+import type { FrameLocator, Locator, Page } from 'playwright-core';
+import type { VsCode } from './vscodeServer';
+
+/** Opens the palette and types into it; `>` before a command, nothing before a file. */
+async function fillQuickInput(page: Page, text: string): Promise<Locator> {
+  const input = page.locator('.quick-input-widget .quick-input-box input');
+  await page.keyboard.press('F1');
+  await input.waitFor({ timeout: 10_000 });
+  await input.fill(text);
+  return page.locator('.quick-input-list .monaco-list-row').first();
+}
+
+/**
+ * Waits until VS Code knows the development extension's contributions. A file that is opened earlier lands in the text
+ * editor.
+ */
+export async function waitForExtension(page: Page, command = 'Quantscope: Show Log'): Promise<void> {
+  const deadline = Date.now() + 90_000;
+  for (;;) {
+    const row = await fillQuickInput(page, `>${command}`);
+    const found = await row
+      .filter({ hasText: command })
+      .waitFor({ timeout: 2_000 })
+      .then(() => true)
+      .catch(() => false);
+    await page.keyboard.press('Escape');
+    if (found) return;
+    if (Date.now() > deadline) throw new Error(`The palette never had "${command}".`);
+  }
+}
+
+/** Runs a command by its title in the palette ("Quantscope: Run Sensitivity"). */
+export async function runCommand(page: Page, title: string): Promise<void> {
+  const row = await fillQuickInput(page, `>${title}`);
+  await row.filter({ hasText: title }).waitFor({ timeout: 20_000 });
+  await page.keyboard.press('Enter');
+}
+
+/** Opens a file of the workspace with the editor that VS Code picks for it. */
+export async function openFile(page: Page, name: string): Promise<void> {
+  const row = await fillQuickInput(page, name);
+  await row.filter({ hasText: name.split('/').at(-1) ?? name }).waitFor({ timeout: 30_000 });
+  await page.keyboard.press('Enter');
+}
+
+/** What a webview shows: the document inside VS Code's two frames. */
+export function webviewFrame(page: Page): FrameLocator {
+  return page.frameLocator('iframe.webview.ready').frameLocator('#active-frame');
+}
+
+const themes = {
+  dark: { name: 'Default Dark Modern', cssClass: 'vs-dark' },
+  light: { name: 'Default Light Modern', cssClass: 'vs' },
+  'high-contrast': { name: 'Default High Contrast', cssClass: 'hc-black' },
+} as const;
+
+/** Changes the colour theme and waits until the workbench wears it. */
+export async function setTheme(vscode: VsCode, theme: keyof typeof themes): Promise<void> {
+  const { name, cssClass } = themes[theme];
+  vscode.updateSettings({ 'workbench.colorTheme': name });
+  await vscode.page.locator(`.monaco-workbench.${cssClass}`).waitFor({ timeout: 20_000 });
+}
