@@ -41,8 +41,7 @@ export interface ComparisonState {
 }
 
 /** Webview → host, answered. */
-export interface WebviewRequests {
-  [method: string]: { params: unknown; result: unknown };
+export type WebviewRequests = {
   ready: { params: Record<string, never>; result: EditorState };
   analyse: { params: { tensor: string }; result: TensorAnalysis };
   /** Runs the same command as the context menu: quick pick of formats, then `comparison` events. */
@@ -60,11 +59,10 @@ export interface WebviewRequests {
   savePlan: { params: { budget: Budget }; result: { out: string } | undefined };
   /** Opens the export command, with the current plan when `plan` is set. */
   exportGguf: { params: { plan: boolean; budget?: Budget }; result: void };
-}
+};
 
 /** Host → webview, one-way. */
-export interface HostEvents {
-  [name: string]: unknown;
+export type HostEvents = {
   job: JobState;
   device: DeviceReport;
   sensitivity: SensitivityTable;
@@ -72,7 +70,7 @@ export interface HostEvents {
   comparison: ComparisonState;
   /** Select and scroll to this tensor. */
   reveal: { tensor: string };
-}
+};
 
 /** Value of `data-vscode-context` on tensor rows: what the context menu's commands receive. */
 export interface TensorContext {

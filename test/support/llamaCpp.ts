@@ -11,6 +11,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 /** Whether llama.cpp's libraries and the node-llama-cpp package are installed. */
 export const hasOracle = hasLlamaCpp && existsSync(nodeLlamaCpp);
+if (!hasOracle) console.warn(`Tests against llama.cpp are skipped: ${nodeLlamaCpp} is not there.`);
 
 /** Folder of the package `@node-llama-cpp/linux-x64`. */
 export function llamaCppPackageDir(): string {

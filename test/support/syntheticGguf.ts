@@ -18,6 +18,8 @@ export interface SyntheticModel {
   readonly parts?: readonly string[];
   /** Further tensors by name. */
   readonly extra?: Readonly<Record<string, readonly number[]>>;
+  /** Further key-values. */
+  readonly keyValues?: readonly KeyValue[];
 }
 
 const llamaParts = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'];
@@ -54,7 +56,8 @@ function shapesOf(model: SyntheticModel): Record<string, readonly number[]> {
   return shapes;
 }
 
-function keyValuesOf({ architecture, blocks, heads, kvHeads, experts = 0 }: SyntheticModel): KeyValue[] {
+function keyValuesOf(model: SyntheticModel): KeyValue[] {
+  const { architecture, blocks, heads, kvHeads, experts = 0, keyValues = [] } = model;
   const u32 = (key: string, value: number): KeyValue => ({
     key: `${architecture}.${key}`,
     type: 'u32',
@@ -62,6 +65,7 @@ function keyValuesOf({ architecture, blocks, heads, kvHeads, experts = 0 }: Synt
   });
   const epsilon = (key: string): KeyValue => ({ key: `${architecture}.${key}`, type: 'f32', value: 1e-5 });
   return [
+    ...keyValues,
     { key: 'general.architecture', type: 'string', value: architecture },
     u32('context_length', 256),
     u32('embedding_length', 256),

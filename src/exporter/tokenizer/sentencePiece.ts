@@ -42,25 +42,21 @@ export interface SentencePieceModel {
   normalizerSpec?: { addDummyPrefix: boolean } | null;
 }
 
-const modelType = protobuf.Root.fromJSON(descriptor).lookupType('ModelProto');
+/** The message of a tokenizer.model. */
+export const sentencePieceMessage = protobuf.Root.fromJSON(descriptor).lookupType('ModelProto');
 /** TrainerSpec.ModelType. */
 const bpe = 2;
 
 /** @throws QuantscopeError MODEL_FILE when the bytes are no SentencePiece model. */
 export function decodeSentencePiece(bytes: Uint8Array, file: string): SentencePieceModel {
   try {
-    const model = modelType.decode(bytes) as unknown as SentencePieceModel;
+    const model = sentencePieceMessage.decode(bytes) as unknown as SentencePieceModel;
     if (model.pieces.length > 0) return model;
   } catch (cause) {
     const message = `The file is not a SentencePiece model: ${reason(cause)}`;
     throw new QuantscopeError('MODEL_FILE', message, { file, offset: 0 }, cause);
   }
   throw new QuantscopeError('MODEL_FILE', 'The SentencePiece model has no pieces.', { file, offset: 0 });
-}
-
-/** Inverse of `decodeSentencePiece`. */
-export function encodeSentencePiece(model: SentencePieceModel): Uint8Array {
-  return modelType.encode(modelType.fromObject(model)).finish();
 }
 
 /**

@@ -1,0 +1,98 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { writeAtomically } from '../../src/exporter/atomicWriter';
+import { encodeTensor } from '../../src/exporter/encodeTensor';
+import type { KeyValue } from '../../src/exporter/gguf/keyValue';
+import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
+import { planExport } from '../../src/exporter/plan';
+import { readTokenizer } from '../../src/exporter/tokenizer/readTokenizer';
+import { readArrayElements } from '../../src/model/ggufValue';
+import { HeaderReader } from '../../src/model/headerReader';
+import { openModel, type Model } from '../../src/model/openModel';
+import { hasSharedData, sharedData, temporaryFolder } from '../support/files';
+import { hasOracle, llamaCpp } from '../support/llamaCpp';
+
+const folder = temporaryFolder();
+const original = join(sharedData, 'gguf', 'llama-2-tiny-random.gguf');
+
+/**
+ * Llama 2's vocabulary as Hugging Face converts it: a token's merges are all its divisions into two tokens, tokens by
+ * falling score.
+ */
+function asTokenizerJson(
+  tokens: readonly string[],
+  scores: readonly number[],
+  types: readonly number[],
+): object {
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  const merged = tokens
+    .map((token, id) => ({ token, score: scores[id] ?? 0, normal: types[id] === 1 }))
+    .filter(({ normal }) => normal)
+    .sort((a, b) => b.score - a.score);
+  const merges = merged.flatMap(({ token }) => {
+    const letters = [...token];
+    return letters.slice(1).flatMap((_, i) => {
+      const pair = [letters.slice(0, i + 1).join(''), letters.slice(i + 1).join('')];
+      return pair.every((part) => ids.has(part)) ? [pair] : [];
+    });
+  });
+  return {
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        { type: 'Prepend', prepend: '▁' },
+        { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+      ],
+    },
+    model: { type: 'BPE', byte_fallback: true, unk_token: '<unk>', vocab: Object.fromEntries(ids), merges },
+    added_tokens: [
+      { id: 1, content: '<s>', special: true },
+      { id: 2, content: '</s>', special: true },
+    ],
+  };
+}
+
+/** Copy of a GGUF file with another tokenizer. */
+async function withTokenizer(model: Model, tokenizer: readonly KeyValue[], out: string): Promise<void> {
+  const source = model.source(original);
+  const kept: KeyValue[] = [];
+  for (const [key, { type, offset, byteLength }] of model.gguf!.metadata) {
+    if (!key.startsWith('tokenizer.')) kept.push({ key, type, raw: await source.read(offset, byteLength) });
+  }
+  const layout = layOutGguf([...kept, ...tokenizer], planExport(model, { type: 'F16' }).tensors);
+  await writeAtomically(out, (file) => writeGguf(file, layout, (tensor) => encodeTensor(model, tensor)));
+}
+
+describe.skipIf(!hasOracle || !hasSharedData)('tokenizers in llama.cpp', () => {
+  it('cuts text alike by scores and by merges of the same SentencePiece vocabulary', async () => {
+    const model = await openModel(original);
+    const reader = new HeaderReader(model.source(original));
+    const array = async (key: string) => [
+      ...(await readArrayElements(reader, model.gguf!.metadata.get(`tokenizer.ggml.${key}`)!)),
+    ];
+    const tokens = (await array('tokens')) as string[];
+    const json = asTokenizerJson(
+      tokens,
+      (await array('scores')) as number[],
+      (await array('token_type')) as number[],
+    );
+    const checkpoint = join(folder, 'checkpoint');
+    mkdirSync(checkpoint);
+    writeFileSync(join(checkpoint, 'tokenizer.json'), JSON.stringify(json));
+    const out = join(folder, 'merged.gguf');
+    await withTokenizer(model, await readTokenizer(checkpoint, {}, tokens.length), out);
+    await model.close();
+
+    const lines = [
+      'Once upon a time, there was an unbelievably long-winded sentence about internationalization.',
+      ' leading,  double   and trailing spaces  ',
+      'naïve café — “quotes” 日本語 🙂 1234567890 x=\\frac{1}{2}; if (a != b) { return; }',
+      'Der Ameisenhaufen überlebte; les élèves étaient déjà là.',
+    ];
+    const { tokens: byMerges } = await llamaCpp('tokenize', { model: out, lines });
+    const { tokens: byScores } = await llamaCpp('tokenize', { model: original, lines });
+    expect(byMerges).toEqual(byScores);
+    expect(byScores.flat().length).toBeGreaterThan(80);
+  });
+});

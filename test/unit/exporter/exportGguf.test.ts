@@ -1,0 +1,239 @@
+import { existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { decodeSlabs } from '../../../src/analysis/slabs';
+import { ensureFreeSpace } from '../../../src/exporter/diskSpace';
+import { exportGguf, planGguf, type ExportOptions } from '../../../src/exporter/exportGguf';
+import type { ExportTarget } from '../../../src/exporter/plan';
+import { openModel } from '../../../src/model/openModel';
+import type { EngineProgress } from '../../../src/protocol/engine';
+import type { Plan } from '../../../src/protocol/plan';
+import { sampleFolder, sampleWeights, temporaryFolder } from '../../support/files';
+import { writeSyntheticGguf } from '../../support/syntheticGguf';
+
+const folder = temporaryFolder();
+const path = (name: string): string => join(folder, name);
+const tiny = { architecture: 'llama', blocks: 2, heads: 4, kvHeads: 4 };
+
+async function exportTo(from: string, target: ExportTarget, to: string, options: ExportOptions = {}) {
+  const model = await openModel(from);
+  return exportGguf(model, target, to, options).finally(() => model.close());
+}
+
+async function weightsOf(file: string, tensor: string): Promise<Float32Array> {
+  const model = await openModel(file);
+  const slabs: number[] = [];
+  for await (const { values } of decodeSlabs(model, model.tensor(tensor))) slabs.push(...values);
+  await model.close();
+  return Float32Array.from(slabs);
+}
+
+function planOf(formats: Record<string, string>): Plan {
+  return {
+    version: 1,
+    model: { name: 'sample', hash: '', parameters: 5_246_208 },
+    budget: { kind: 'bits-per-weight', value: 4.5 },
+    total: { bytes: 0, bitsPerWeight: 0, error: 0 },
+    assignments: Object.entries(formats).map(([tensor, format]) => ({
+      tensor,
+      format,
+      bitsPerWeight: 0,
+      bytes: 0,
+      relativeSquaredError: 0,
+    })),
+  };
+}
+
+describe('exportGguf', () => {
+  it('converts the sample: names, order, types, rows of q in GGUF’s order, norms in float32', async () => {
+    const out = path('f16.gguf');
+    const result = await exportTo(sampleFolder, { type: 'F16' }, out);
+    expect(result.tensors).toHaveLength(57);
+    expect(result.tensors.slice(0, 4).map(({ name, source, from, to }) => [name, source, from, to])).toEqual([
+      ['output.weight', 'lm_head.weight', 'BF16', 'F16'],
+      ['output_norm.weight', 'model.norm.weight', 'BF16', 'F32'],
+      ['token_embd.weight', 'model.embed_tokens.weight', 'BF16', 'F16'],
+      ['blk.0.attn_k.weight', 'model.layers.0.self_attn.k_proj.weight', 'BF16', 'F16'],
+    ]);
+    const source = await weightsOf(sampleWeights, 'model.layers.1.self_attn.q_proj.weight');
+    const target = await weightsOf(out, 'blk.1.attn_q.weight');
+    const row = (values: Float32Array, index: number) => [...values.subarray(index * 256, (index + 1) * 256)];
+    for (const [to, from] of [
+      [0, 0],
+      [1, 32],
+      [2, 1],
+      [63, 63],
+      [64, 64],
+      [65, 96],
+      [255, 255],
+    ] as const) {
+      row(source, from).forEach((value, i) => expect(row(target, to)[i]).toBeCloseTo(value, 6));
+    }
+    const norm = 'model.layers.3.input_layernorm.weight';
+    expect(await weightsOf(out, 'blk.3.attn_norm.weight')).toEqual(await weightsOf(sampleWeights, norm));
+  });
+
+  it('plans exactly the size that it then writes', async () => {
+    const out = path('q4km.gguf');
+    const model = await openModel(sampleFolder);
+    const plan = await planGguf(model, { type: 'q4_k_m' });
+    await model.close();
+    const result = await exportTo(sampleFolder, { type: 'Q4_K_M' }, out);
+    expect(plan.fileBytes).toBe(result.bytes);
+    expect(readFileSync(out).length).toBe(result.bytes);
+    expect(result.bitsPerWeight).toBeCloseTo((8 * 3_148_288) / 5_246_208, 12);
+    expect(result.tensors.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(3_148_288);
+  });
+
+  it('follows a plan; matrices that it does not list become F16', async () => {
+    const out = path('plan.gguf');
+    const plan = planOf({
+      'lm_head.weight': 'Q8_0',
+      'model.layers.0.mlp.down_proj.weight': 'Q6_K',
+      'model.layers.0.mlp.up_proj.weight': 'BF16',
+    });
+    await exportTo(sampleFolder, { plan }, out);
+    const model = await openModel(out);
+    const dtype = (name: string): string => model.tensor(name).dtype;
+    expect(dtype('output.weight')).toBe('Q8_0');
+    expect(dtype('blk.0.ffn_down.weight')).toBe('Q6_K');
+    expect(dtype('blk.0.ffn_up.weight')).toBe('BF16');
+    expect(dtype('blk.0.ffn_gate.weight')).toBe('F16');
+    expect(dtype('blk.0.ffn_norm.weight')).toBe('F32');
+    expect(model.gguf?.metadata.get('general.file_type')?.scalar).toBe(1); // most weights are F16
+    await model.close();
+  });
+
+  it.each([
+    [
+      'a tensor that is not there',
+      planOf({ 'model.layers.9.mlp.up_proj.weight': 'Q8_0' }),
+      /does not have.*layers\.9/,
+    ],
+    [
+      'a format that GGUF lacks',
+      planOf({ 'lm_head.weight': 'nf4' }),
+      /"nf4" does not exist in GGUF.*lm_head/,
+    ],
+    ['rows that are no whole blocks', planOf({ 'odd.weight': 'Q4_K' }), /rows of 100 weights/],
+  ])('refuses a plan with %s', async (_, plan, message) => {
+    const source = path('odd.gguf');
+    await writeSyntheticGguf(source, { ...tiny, extra: { 'odd.weight': [2, 100] } });
+    const from = message.source.includes('rows') ? source : sampleFolder;
+    await expect(exportTo(from, { plan }, path('refused.gguf'))).rejects.toThrow(message);
+    expect(existsSync(path('refused.gguf'))).toBe(false);
+  });
+
+  it('copies tensors that are of the wanted type already, and refuses to requantize others', async () => {
+    const again = path('q4km-again.gguf');
+    await exportTo(path('q4km.gguf'), { type: 'Q4_K_M' }, again);
+    expect(readFileSync(again).equals(readFileSync(path('q4km.gguf')))).toBe(true);
+    await expect(exportTo(path('q4km.gguf'), { type: 'Q8_0' }, path('refused.gguf'))).rejects.toThrow(
+      /already quantized to Q6_K.*output\.weight/,
+    );
+  });
+
+  it('keeps key-values in order, byte for byte, drops those of splits and writes its own last', async () => {
+    const source = path('keys.gguf');
+    const damagedText = Buffer.from([2, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe]); // length, then bytes that are not UTF-8
+    await writeSyntheticGguf(source, {
+      ...tiny,
+      keyValues: [
+        { key: 'general.file_type', type: 'u32', value: 0 },
+        { key: 'split.count', type: 'u16', value: 1 },
+        { key: 'general.name', type: 'string', raw: damagedText },
+        { key: 'tokenizer.ggml.tokens', type: 'array', elementType: 'string', values: ['a', 'Ġb'] },
+      ],
+    });
+    await exportTo(source, { type: 'Q8_0' }, path('keys-q8.gguf'));
+    const model = await openModel(path('keys-q8.gguf'));
+    const keys = [...model.gguf!.metadata.keys()];
+    expect(keys.slice(0, 3)).toEqual(['general.name', 'tokenizer.ggml.tokens', 'general.architecture']);
+    expect(keys.slice(-2)).toEqual(['general.quantization_version', 'general.file_type']);
+    expect(model.gguf!.metadata.get('general.file_type')?.scalar).toBe(7);
+    expect(model.gguf!.metadata.get('tokenizer.ggml.tokens')?.array?.first).toEqual(['a', 'Ġb']);
+    const { offset, byteLength } = model.gguf!.metadata.get('general.name')!;
+    const copied = await model.source(path('keys-q8.gguf')).read(offset, byteLength);
+    expect(damagedText.equals(copied)).toBe(true);
+    await model.close();
+  });
+
+  it('reports bytes done, rising to the total', async () => {
+    const reports: EngineProgress[] = [];
+    await exportTo(sampleFolder, { type: 'Q6_K' }, path('q6.gguf'), {
+      onProgress: (report) => reports.push(report),
+    });
+    const done = reports.map((report) => report.done);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+    expect(reports[0]).toMatchObject({ message: 'tensor 1 of 57: output.weight → Q6_K', done: 0 });
+    expect(reports[reports.length - 1]).toMatchObject({ secondsLeft: 0 });
+    expect(done[done.length - 1]).toBe(reports[0]?.total);
+  });
+
+  it('leaves the old file and nothing else when cancelled in the middle', async () => {
+    const target = path('cancelled.gguf');
+    writeFileSync(target, 'the old file');
+    const before = readdirSync(folder);
+    const stop = new AbortController();
+    const cancelled = exportTo(sampleFolder, { type: 'Q4_K_M' }, target, {
+      signal: stop.signal,
+      onProgress: ({ done }) => {
+        expect(readdirSync(folder).length).toBe(before.length + 1); // the temporary file
+        if (done > 0) stop.abort();
+      },
+    });
+    await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(readFileSync(target, 'utf8')).toBe('the old file');
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
+  it('refuses to overwrite the model that it reads, under any name', async () => {
+    const source = path('source.gguf');
+    await writeSyntheticGguf(source, tiny);
+    symlinkSync(source, path('link.gguf'));
+    const bytes = readFileSync(source);
+    for (const target of [source, path('link.gguf')])
+      await expect(exportTo(source, { type: 'Q8_0' }, target)).rejects.toThrow(/the model itself/);
+    expect(readFileSync(source).equals(bytes)).toBe(true);
+  });
+
+  it.each([
+    ['NaN', NaN, 'Q8_0', /Weight 300 is NaN.*blk\.1\.attn_v\.weight/],
+    ['infinity', -Infinity, 'F16', /Weight 300 is infinite.*blk\.1\.attn_v\.weight/],
+    ['a weight beyond half precision', 1e6, 'F16', /weights from 300 on are too large for F16.*attn_v/],
+    ['a scale beyond half precision', 1e9, 'Q8_0', /weights from 288 on are too large for Q8_0.*attn_v/],
+  ])('names the weight that is %s', async (_, value, type, message) => {
+    const source = path('bad.gguf');
+    await writeSyntheticGguf(source, tiny);
+    const model = await openModel(source);
+    const { offset } = model.tensor('blk.1.attn_v.weight');
+    await model.close();
+    const bytes = readFileSync(source);
+    bytes.writeFloatLE(value, offset + 4 * 300);
+    writeFileSync(source, bytes);
+    await expect(exportTo(source, { type }, path('bad-out.gguf'))).rejects.toThrow(message);
+    expect(existsSync(path('bad-out.gguf'))).toBe(false);
+  });
+
+  it('says which file types there are', async () => {
+    await expect(exportTo(sampleFolder, { type: 'Q3_K_M' }, path('x.gguf'))).rejects.toThrow(
+      /"Q3_K_M".*choose Q4_0, Q4_K_M, Q5_K_M, Q6_K, Q8_0, F16, BF16/,
+    );
+  });
+
+  it('asks for config.json', async () => {
+    writeFileSync(path('model.safetensors'), readFileSync(sampleWeights));
+    await expect(exportTo(path('model.safetensors'), { type: 'F16' }, path('x.gguf'))).rejects.toThrow(
+      /config\.json/,
+    );
+  });
+});
+
+describe('ensureFreeSpace', () => {
+  it('says how much is needed and how much is free', async () => {
+    await ensureFreeSpace(path('new/folder/file'), 1);
+    await expect(ensureFreeSpace(path('new/folder/file'), 1e18)).rejects.toThrow(
+      /needs 1000000000000\.0 MB, but only [\d.]+ MB are free/,
+    );
+  });
+});

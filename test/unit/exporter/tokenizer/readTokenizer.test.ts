@@ -1,0 +1,256 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { KeyValue } from '../../../../src/exporter/gguf/keyValue';
+import { preTokenizerName } from '../../../../src/exporter/tokenizer/preTokenizers';
+import { readTokenizer } from '../../../../src/exporter/tokenizer/readTokenizer';
+import { sentencePieceMessage } from '../../../../src/exporter/tokenizer/sentencePiece';
+import { readArrayElements } from '../../../../src/model/ggufValue';
+import { HeaderReader } from '../../../../src/model/headerReader';
+import { openModel } from '../../../../src/model/openModel';
+import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../../../support/files';
+
+const root = temporaryFolder();
+let folders = 0;
+
+/** A folder with these files; objects are written as JSON. */
+function folderWith(files: Record<string, unknown>): string {
+  const folder = join(root, String(folders++));
+  mkdirSync(folder);
+  for (const [name, content] of Object.entries(files)) {
+    const raw = typeof content === 'string' || content instanceof Uint8Array;
+    writeFileSync(join(folder, name), raw ? content : JSON.stringify(content));
+  }
+  return folder;
+}
+
+function valuesOf(pairs: readonly KeyValue[]): Record<string, unknown> {
+  return Object.fromEntries(
+    pairs.map((pair) => [
+      pair.key.replace('tokenizer.ggml.', ''),
+      'values' in pair ? pair.values : 'value' in pair && pair.value,
+    ]),
+  );
+}
+
+const read = async (folder: string, rows: number, config = {}) =>
+  valuesOf(await readTokenizer(folder, config, rows));
+
+const byteLevel = {
+  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: true },
+  model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2, '<s>': 4 }, merges: ['a b'] },
+  added_tokens: [
+    { id: 4, content: '<s>', special: true },
+    { id: 5, content: '<tool>', special: false },
+  ],
+};
+
+describe('byte-level BPE', () => {
+  it('takes vocabulary, merges and special tokens of the sample', async () => {
+    const config = JSON.parse(readFileSync(join(sampleFolder, 'config.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    const values = await read(sampleFolder, 1024, config);
+    expect(values).toMatchObject({ model: 'gpt2', pre: 'gpt-2', bos_token_id: 1023, eos_token_id: 1023 });
+    expect(values['add_bos_token']).toBe(false);
+    expect((values['tokens'] as string[])[1023]).toBe('<|endoftext|>');
+    expect((values['token_type'] as number[]).slice(1021)).toEqual([1, 1, 3]);
+    expect((values['merges'] as string[])[0]).toBe('Ġ t');
+    expect(values).not.toHaveProperty('scores');
+  });
+
+  it('reads merges as strings and as pairs, fills gaps, and tells kinds of added tokens', async () => {
+    const expected = {
+      tokens: ['a', 'b', 'ab', '[PAD3]', '<s>', '<tool>', '[PAD6]'],
+      token_type: [1, 1, 1, 5, 3, 4, 5],
+      merges: ['a b'],
+    };
+    expect(await read(folderWith({ 'tokenizer.json': byteLevel }), 7)).toMatchObject(expected);
+    const pairs = { ...byteLevel, model: { ...byteLevel.model, merges: [['a', 'b']] } };
+    expect(await read(folderWith({ 'tokenizer.json': pairs }), 7)).toMatchObject(expected);
+  });
+
+  it('adds what the post-processor adds, and keeps the chat template', async () => {
+    const template = {
+      type: 'TemplateProcessing',
+      single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+    };
+    const tokenizer = {
+      ...byteLevel,
+      post_processor: { type: 'Sequence', processors: [{ type: 'ByteLevel' }, template] },
+    };
+    const settings = {
+      bos_token: { content: '<s>' },
+      eos_token: '<tool>',
+      chat_template: [{ name: 'default', template: '{{x}}' }],
+    };
+    const values = await read(
+      folderWith({ 'tokenizer.json': tokenizer, 'tokenizer_config.json': settings }),
+      6,
+      {
+        pad_token_id: 1,
+        eos_token_id: [0, 1],
+      },
+    );
+    expect(values).toMatchObject({
+      add_bos_token: true,
+      add_eos_token: false,
+      bos_token_id: 4,
+      eos_token_id: 5,
+      padding_token_id: 1,
+      'tokenizer.chat_template': '{{x}}',
+    });
+    const file = folderWith({ 'tokenizer.json': byteLevel, 'chat_template.jinja': '{{y}}' });
+    expect(await read(file, 6, { eos_token_id: [0, 1] })).toMatchObject({
+      'tokenizer.chat_template': '{{y}}',
+      eos_token_id: 0,
+    });
+  });
+
+  it('refuses what GGUF cannot express, naming it', async () => {
+    const refuse = (files: Record<string, unknown>, rows = 6) =>
+      expect(read(folderWith(files), rows)).rejects;
+    await refuse({}).toThrow(/needs the tokenizer/);
+    await refuse({ 'tokenizer.json': { ...byteLevel, normalizer: { type: 'Lowercase' } } }).toThrow(
+      /Lowercase/,
+    );
+    await refuse({ 'tokenizer.json': byteLevel }, 5).toThrow(
+      /"<tool>" has id 5, but the embedding has 5 rows/,
+    );
+    await refuse({ 'tokenizer.json': { ...byteLevel, model: { type: 'Unigram' } } }).toThrow(/Unigram/);
+    await refuse({
+      'tokenizer.json': { ...byteLevel, model: { ...byteLevel.model, merges: ['a'] } },
+    }).toThrow(/Merge 0/);
+    await refuse({ 'tokenizer.json': 'no json' }).toThrow(/tokenizer\.json/);
+    await refuse({ 'tokenizer.model': Uint8Array.of(1, 2, 3) }).toThrow(/not a SentencePiece model/);
+  });
+});
+
+describe('pre-tokenizers', () => {
+  const split = (pattern: string) => ({
+    type: 'Sequence',
+    pretokenizers: [
+      { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false },
+      { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
+    ],
+  });
+  const llama3 =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+  it('recognises those of GPT-2, Llama 3, Qwen 2 and SmolLM', () => {
+    expect(preTokenizerName(byteLevel.pre_tokenizer, '')).toBe('gpt-2');
+    expect(preTokenizerName(split(llama3), '')).toBe('llama-bpe');
+    expect(preTokenizerName(split(llama3.replace('{1,3}', '')), '')).toBe('qwen2');
+    const smollm = {
+      type: 'Sequence',
+      pretokenizers: [{ type: 'Digits', individual_digits: true }, byteLevel.pre_tokenizer],
+    };
+    expect(preTokenizerName(smollm, '')).toBe('smollm');
+  });
+
+  it.skipIf(!hasSharedData)('recognises a real tokenizer.json of Llama 3 and of OPT', () => {
+    const definition = (name: string): unknown => {
+      const text = readFileSync(join(sharedData, 'tokenizers', name), 'utf8');
+      return (JSON.parse(text) as Record<string, unknown>)['pre_tokenizer'];
+    };
+    expect(preTokenizerName(definition('ollama-mini_llama.json'), '')).toBe('llama-bpe');
+    expect(preTokenizerName(definition('opt125m-tokenizer.json'), '')).toBe('gpt-2');
+  });
+
+  it('names the definition that it does not know', () => {
+    expect(() => preTokenizerName(split('\\w+|\\W+'), '')).toThrow(/split \\w\+\|\\W\+, bytes/);
+    const spaced = { ...byteLevel.pre_tokenizer, add_prefix_space: true };
+    expect(() => preTokenizerName(spaced, '')).toThrow(/space before the text/);
+  });
+});
+
+describe('SentencePiece', () => {
+  it.skipIf(!hasSharedData)('gives back the vocabulary of Llama 2 from a tokenizer.model', async () => {
+    const model = await openModel(join(sharedData, 'gguf', 'llama-2-tiny-random.gguf'));
+    const reader = new HeaderReader(model.source(model.description.files[0]!.path));
+    const original = async (key: string) => [
+      ...(await readArrayElements(reader, model.gguf!.metadata.get(`tokenizer.ggml.${key}`)!)),
+    ];
+    const [tokens, scores, types] = [
+      await original('tokens'),
+      await original('scores'),
+      await original('token_type'),
+    ];
+    await model.close();
+    const pieces = tokens.map((piece, id) => ({ piece, score: scores[id], type: types[id] }));
+    const message = { pieces, trainerSpec: { modelType: 2 }, normalizerSpec: { addDummyPrefix: true } };
+    const bytes = sentencePieceMessage.encode(sentencePieceMessage.fromObject(message)).finish();
+    const values = await read(folderWith({ 'tokenizer.model': bytes }), 32000);
+    expect(values['tokens']).toEqual(tokens);
+    expect(values['scores']).toEqual(scores);
+    expect(values['token_type']).toEqual(types);
+    expect(values).toMatchObject({
+      model: 'llama',
+      pre: 'default',
+      bos_token_id: 1,
+      eos_token_id: 2,
+      unknown_token_id: 0,
+      add_bos_token: true,
+      add_space_prefix: true,
+    });
+    expect(values).not.toHaveProperty('padding_token_id');
+  });
+
+  it('adds tokens of the other files and refuses unigram models', async () => {
+    const pieces = [
+      { piece: '<unk>', score: 0, type: 2 },
+      { piece: '▁a', score: -1, type: 1 },
+      { piece: 'unused', score: 0, type: 5 },
+    ];
+    const encode = (modelType: number) =>
+      sentencePieceMessage
+        .encode(sentencePieceMessage.fromObject({ pieces, trainerSpec: { modelType, padId: 2 } }))
+        .finish();
+    const folder = folderWith({
+      'tokenizer.model': encode(2),
+      'added_tokens.json': { '<extra>': 3 },
+      'tokenizer_config.json': {
+        add_bos_token: false,
+        added_tokens_decoder: {
+          0: { content: '<unk>', special: true },
+          2: { content: '<im_end>', special: true },
+        },
+      },
+    });
+    expect(await read(folder, 5)).toMatchObject({
+      tokens: ['<unk>', '▁a', '<im_end>', '<extra>', '[PAD4]'],
+      token_type: [2, 1, 3, 4, 5],
+      scores: [0, -1, -1000, -1000, -1000],
+      padding_token_id: 2,
+      add_bos_token: false,
+    });
+    await expect(read(folderWith({ 'tokenizer.model': encode(1) }), 5)).rejects.toThrow(/not of type BPE/);
+  });
+
+  it('is understood from a tokenizer.json with byte fallback', async () => {
+    const tokenizer = {
+      normalizer: { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, { type: 'Replace' }] },
+      model: {
+        type: 'BPE',
+        byte_fallback: true,
+        unk_token: '<unk>',
+        vocab: { '<unk>': 0, '<s>': 1, '<0x0A>': 2, '▁a': 3, '▁ab': 4, a: 5, b: 6, '▁': 7 },
+        merges: ['▁ a', '▁a b'],
+      },
+      added_tokens: [
+        { id: 0, content: '<unk>', special: true },
+        { id: 1, content: '<s>', special: true },
+      ],
+    };
+    expect(await read(folderWith({ 'tokenizer.json': tokenizer }), 8)).toMatchObject({
+      model: 'llama',
+      tokens: ['<unk>', '<s>', '<0x0A>', '▁a', '▁ab', 'a', 'b', '▁'],
+      token_type: [2, 3, 6, 1, 1, 1, 1, 1],
+      scores: [0, -1000, 0, -0, -1, -7, -8, -9],
+      add_space_prefix: true,
+    });
+    const strange = { ...tokenizer, normalizer: { type: 'NFKC' } };
+    await expect(read(folderWith({ 'tokenizer.json': strange }), 8)).rejects.toThrow(/NFKC/);
+  });
+});

@@ -1,0 +1,71 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { Histogram } from '../../src/protocol/analysis';
+import { axis, useColors, usePlot } from './plot';
+
+/** Bars of a histogram, and optionally of a second one with the same bins over it. */
+export function HistogramChart({
+  before,
+  after,
+  afterName,
+}: {
+  before: Histogram;
+  after?: Histogram;
+  afterName?: string;
+}) {
+  const [scale, setScale] = useState<'linear' | 'log'>('log');
+  const colors = useColors();
+  const traces = useMemo(() => {
+    const first = trace(before, 'source', colors.series, after ? 0.55 : 1);
+    return after ? [first, trace(after, afterName ?? 'quantized', colors.second, 0.75)] : [first];
+  }, [before, after, afterName, colors]);
+  const layout = useMemo(
+    () => ({
+      bargap: 0,
+      barmode: 'overlay',
+      height: 220,
+      showlegend: after !== undefined,
+      legend: { orientation: 'h', x: 0, y: 1.12 },
+      xaxis: axis(colors, { title: { text: 'weight', standoff: 4 } }),
+      yaxis: axis(colors, {
+        type: scale,
+        title: { text: 'count' },
+        exponentformat: 'SI',
+        dtick: scale === 'log' ? 1 : undefined,
+      }),
+    }),
+    [scale, colors, after],
+  );
+  const element = usePlot(traces, layout, colors);
+  return (
+    <div class="chart">
+      <div class="toggle" role="radiogroup" aria-label="Scale of the counts">
+        {(['log', 'linear'] as const).map((name) => (
+          <button
+            key={name}
+            role="radio"
+            aria-checked={scale === name}
+            class={scale === name ? 'on' : ''}
+            onClick={() => setScale(name)}
+          >
+            {name}
+          </button>
+        ))}
+      </div>
+      <div class="histogram" ref={element} />
+    </div>
+  );
+}
+
+function trace({ min, max, counts }: Histogram, name: string, color: string, opacity: number) {
+  const width = (max - min) / counts.length || 1;
+  return {
+    type: 'bar',
+    name,
+    x: counts.map((_, i) => min + (i + 0.5) * width),
+    y: counts,
+    width: counts.map(() => width),
+    marker: { color, line: { width: 0 } },
+    opacity,
+    hovertemplate: '%{x:.4g}: %{y:,}<extra></extra>',
+  };
+}

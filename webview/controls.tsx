@@ -1,0 +1,61 @@
+import {
+  provideVSCodeDesignSystem,
+  vsCodeButton,
+  vsCodeProgressRing,
+  vsCodeTextField,
+} from '@vscode/webview-ui-toolkit';
+import type { ComponentChildren } from 'preact';
+
+/** The only file that knows webview-ui-toolkit: plain controls, so that replacing it touches nothing else. */
+provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeProgressRing(), vsCodeTextField());
+
+declare module 'preact' {
+  namespace JSX {
+    interface IntrinsicElements {
+      'vscode-button': Record<string, unknown>;
+      'vscode-progress-ring': Record<string, unknown>;
+      'vscode-text-field': Record<string, unknown>;
+    }
+  }
+}
+
+export function Button(props: {
+  onClick(): void;
+  primary?: boolean;
+  disabled?: boolean;
+  title?: string;
+  children: ComponentChildren;
+}) {
+  return (
+    <vscode-button
+      appearance={props.primary ? 'primary' : 'secondary'}
+      disabled={props.disabled ?? false}
+      title={props.title}
+      onClick={props.onClick}
+    >
+      {props.children}
+    </vscode-button>
+  );
+}
+
+export function TextField(props: {
+  value: string;
+  label: string;
+  placeholder?: string;
+  onInput(value: string): void;
+  width?: string;
+}) {
+  return (
+    <vscode-text-field
+      value={props.value}
+      placeholder={props.placeholder}
+      aria-label={props.label}
+      style={props.width ? { width: props.width } : {}}
+      onInput={(event: Event) => props.onInput((event.target as HTMLInputElement).value)}
+    />
+  );
+}
+
+export function Spinner() {
+  return <vscode-progress-ring />;
+}

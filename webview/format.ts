@@ -1,0 +1,40 @@
+/** Numbers as the editor shows them. */
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** Bytes with decimal units: 3.18 MB. */
+export function size(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(2)} ${units[power]}`;
+}
+
+/** Counts with a suffix: 5.25 M. */
+export function count(value: number): string {
+  if (value < 10_000) return value.toLocaleString('en-US');
+  const power = Math.floor(Math.log10(value) / 3);
+  return `${(value / 1000 ** power).toPrecision(3)} ${['', 'k', 'M', 'B', 'T'][power] ?? ''}`;
+}
+
+/** Five significant digits; scientific outside the usual range. */
+export function number(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
+  if (value === 0) return '0';
+  const magnitude = Math.abs(value);
+  const text =
+    magnitude < 1e-3 || magnitude >= 1e6 ? value.toExponential(3) : String(Number(value.toPrecision(5)));
+  return text.replace('-', '−');
+}
+
+export function shapeText(shape: readonly number[]): string {
+  return shape.length === 0 ? '' : shape.join(' × ');
+}
+
+export function bits(value: number): string {
+  return value.toFixed(value < 10 ? 2 : 1);
+}
+
+export function seconds(value: number): string {
+  if (value < 90) return `${Math.max(1, Math.round(value))} s`;
+  return `${Math.round(value / 60)} min`;
+}

@@ -1,0 +1,34 @@
+import { Rpc } from '../src/protocol/rpc';
+import type { HostEvents, WebviewRequests } from '../src/protocol/webview';
+import type { Store } from './store';
+import { api } from './vscodeApi';
+
+export type Host = Rpc<Record<never, never>, HostEvents, WebviewRequests, Record<never, never>>;
+
+/** Connects the store to the extension host and asks for the first state. */
+export function connect(store: Store): Host {
+  const host: Host = new Rpc(
+    {
+      post: (message) => api.postMessage(message),
+      onMessage(listener) {
+        const receive = (event: MessageEvent): void => listener(event.data);
+        window.addEventListener('message', receive);
+        return { dispose: () => window.removeEventListener('message', receive) };
+      },
+    },
+    {},
+    {
+      job: (job) => store.update({ job }),
+      device: (device) => store.update({ device }),
+      sensitivity: (sensitivity) => store.update({ sensitivity }),
+      plan: (plan) => store.update({ plan }),
+      comparison: (comparison) => store.update({ comparison, tab: 'quantize' }),
+      reveal: ({ tensor }) => store.select([tensor]),
+    },
+  );
+  host.call('ready', {}).then(
+    (state) => store.open(state),
+    (error: unknown) => store.update({ failure: error instanceof Error ? error.message : String(error) }),
+  );
+  return host;
+}

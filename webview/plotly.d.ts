@@ -1,0 +1,23 @@
+/** The parts of plotly.js that are used; its own types describe the whole bundle only. */
+declare module 'plotly.js/lib/core' {
+  const Plotly: {
+    register(traces: readonly unknown[]): void;
+    react(
+      element: HTMLElement,
+      traces: readonly unknown[],
+      layout: unknown,
+      config: unknown,
+    ): Promise<unknown>;
+    purge(element: HTMLElement): void;
+  };
+  export default Plotly;
+}
+declare module 'plotly.js/lib/bar' {
+  const trace: unknown;
+  export default trace;
+}
+declare module 'plotly.js/lib/heatmap' {
+  const trace: unknown;
+  export default trace;
+}
+declare module '*.css' {}

@@ -1,0 +1,70 @@
+import type { FormatDescription } from '../src/protocol/formats';
+import type { ModelDescription } from '../src/protocol/model';
+import type { DeviceReport, Plan, SensitivityTable } from '../src/protocol/plan';
+import type { ComparisonState, EditorState, JobState } from '../src/protocol/webview';
+import { saveState, savedState } from './vscodeApi';
+
+export type Tab = 'tensor' | 'quantize' | 'sensitivity' | 'plan' | 'metadata';
+
+/** Everything the editor shows follows from this. */
+export interface State {
+  readonly model?: ModelDescription;
+  readonly formats: readonly FormatDescription[];
+  readonly device?: DeviceReport;
+  readonly sensitivity?: SensitivityTable;
+  readonly plan?: Plan;
+  readonly job: JobState;
+  readonly comparison?: ComparisonState;
+  /** Why the model could not be opened. */
+  readonly failure?: string;
+  /** Selected tensors; the last one is shown. */
+  readonly selected: readonly string[];
+  readonly tab: Tab;
+}
+
+/** Holds the state and tells when it changes. */
+export class Store {
+  state: State;
+  private readonly listeners = new Set<() => void>();
+
+  constructor() {
+    const { selected, tab } = savedState();
+    this.state = {
+      formats: [],
+      job: { kind: 'idle' },
+      selected: selected === undefined ? [] : [selected],
+      tab: (tab as Tab | undefined) ?? 'tensor',
+    };
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  update(change: Partial<State>): void {
+    this.state = { ...this.state, ...change };
+    if (change.tab) saveState({ tab: change.tab });
+    for (const listener of this.listeners) listener();
+  }
+
+  open({ reveal, ...state }: EditorState): void {
+    const known = new Set(state.model.tensors.map((tensor) => tensor.name));
+    const kept = this.state.selected.filter((name) => known.has(name));
+    const first = reveal ?? kept[0] ?? firstMatrix(state.model);
+    this.update({ ...state, selected: first === undefined ? [] : [first] });
+  }
+
+  select(names: readonly string[]): void {
+    const last = names[names.length - 1];
+    if (last !== undefined) saveState({ selected: last });
+    const tab = this.state.tab === 'metadata' ? 'tensor' : this.state.tab;
+    this.update({ selected: names, tab });
+  }
+}
+
+/** What a fresh editor shows: a matrix, which has more to see than a norm. */
+function firstMatrix(model: ModelDescription): string | undefined {
+  const readable = model.tensors.filter((tensor) => tensor.readable);
+  return (readable.find((tensor) => tensor.shape.length > 1) ?? readable[0] ?? model.tensors[0])?.name;
+}

@@ -1,0 +1,170 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Plan, PlanAssignment, SensitivityTable } from '../../src/protocol/plan';
+import { useApp, useAppState } from '../context';
+import { Button, TextField } from '../controls';
+import { number, size } from '../format';
+import { bitClass, FormatBadge } from './FormatBadge';
+
+/** The budget and what it buys: a slider, totals, and a bar per tensor. */
+export function PlanView() {
+  const { host } = useApp();
+  const { sensitivity, plan, job } = useAppState();
+  const range = sensitivity && rangeOf(sensitivity);
+  const [budget, setBudget] = useState(
+    () => plan?.total.bitsPerWeight ?? (range ? (range.min * 3 + range.max) / 4 : 4.5),
+  );
+  const failure = useSolved(sensitivity, budget);
+  if (!sensitivity || !range) {
+    return (
+      <div class="empty">
+        <p>
+          A plan gives each tensor the format that costs the model least within a size budget. It needs the
+          sensitivity table first.
+        </p>
+        <Button
+          primary
+          disabled={job.kind === 'running'}
+          onClick={() => void host.call('runSensitivity', {})}
+        >
+          Run Sensitivity
+        </Button>
+      </div>
+    );
+  }
+  const chosen = { kind: 'bits-per-weight', value: budget } as const;
+  return (
+    <>
+      <div class="budget">
+        <label for="budget">Budget</label>
+        <input
+          id="budget"
+          type="range"
+          min={range.min}
+          max={range.max}
+          step={0.01}
+          value={budget}
+          onInput={(event) => setBudget(Number(event.currentTarget.value))}
+        />
+        <TextField
+          value={budget.toFixed(2)}
+          label="Bits per weight"
+          width="72px"
+          onInput={(text) => {
+            const value = Number(text);
+            if (value >= range.min && value <= range.max) setBudget(value);
+          }}
+        />
+        <span>bits per weight</span>
+      </div>
+      {failure !== undefined && <p class="notice error">{failure}</p>}
+      {plan && <Totals plan={plan} />}
+      <div class="actions">
+        <Button onClick={() => void host.call('savePlan', { budget: chosen })}>Save Plan…</Button>
+        <Button primary onClick={() => void host.call('exportGguf', { plan: true, budget: chosen })}>
+          Export with Plan…
+        </Button>
+      </div>
+      {plan && <Bars assignments={plan.assignments} />}
+    </>
+  );
+}
+
+/** Re-solves when the budget moves, at most one request at a time; the last budget always wins. */
+function useSolved(sensitivity: SensitivityTable | undefined, budget: number): string | undefined {
+  const { host, store } = useApp();
+  const [failure, setFailure] = useState<string>();
+  const wanted = useRef(budget);
+  const busy = useRef(false);
+  useEffect(() => {
+    wanted.current = budget;
+    if (!sensitivity || busy.current) return;
+    busy.current = true;
+    const solve = async (): Promise<void> => {
+      for (let solved = NaN; solved !== wanted.current;) {
+        solved = wanted.current;
+        const plan = await host.call('solvePlan', { budget: { kind: 'bits-per-weight', value: solved } });
+        store.update({ plan });
+      }
+    };
+    solve()
+      .then(() => setFailure(undefined))
+      .catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)))
+      .finally(() => (busy.current = false));
+  }, [sensitivity, budget]);
+  return failure;
+}
+
+function rangeOf({ rows }: SensitivityTable): { min: number; max: number } | undefined {
+  const measured = rows.filter((row) => row.cells.length > 0);
+  const weights = measured.reduce((sum, row) => sum + row.weights, 0);
+  if (weights === 0) return undefined;
+  const total = (pick: (...values: number[]) => number): number =>
+    measured.reduce((sum, row) => sum + pick(...row.cells.map((cell) => cell.bytes)), 0);
+  return { min: (8 * total(Math.min)) / weights, max: (8 * total(Math.max)) / weights };
+}
+
+function Totals({ plan }: { plan: Plan }) {
+  const counts = new Map<string, number>();
+  for (const { format } of plan.assignments) counts.set(format, (counts.get(format) ?? 0) + 1);
+  return (
+    <dl class="statistics totals">
+      <div>
+        <dt>bits per weight</dt>
+        <dd>{plan.total.bitsPerWeight.toFixed(3)}</dd>
+      </div>
+      <div>
+        <dt>tensor data</dt>
+        <dd>{size(plan.total.bytes)}</dd>
+      </div>
+      <div>
+        <dt>relative error</dt>
+        <dd>{number(Math.sqrt(plan.total.error))}</dd>
+      </div>
+      <div>
+        <dt>SQNR</dt>
+        <dd>{plan.total.error === 0 ? '∞' : `${(-10 * Math.log10(plan.total.error)).toFixed(2)} dB`}</dd>
+      </div>
+      <div class="wide">
+        <dt>tensors</dt>
+        <dd>
+          {[...counts].map(([format, tensors]) => (
+            <span key={format} class="tally">
+              {tensors} × <FormatBadge format={format} />
+            </span>
+          ))}
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+/** Length: bits per weight on a scale to 16; colour: the format. */
+function Bars({ assignments }: { assignments: readonly PlanAssignment[] }) {
+  const { store } = useApp();
+  return (
+    <div class="bars" role="list" aria-label="Format of each tensor">
+      {assignments.map((item) => (
+        <div
+          key={item.tensor}
+          class="bar"
+          role="listitem"
+          data-tensor={item.tensor}
+          data-format={item.format}
+          onClick={() => store.select([item.tensor])}
+        >
+          <span class="label" title={item.tensor}>
+            {item.tensor}
+          </span>
+          <span class="track">
+            <span
+              class={`fill ${bitClass(item.format)}`}
+              style={{ width: `${(100 * Math.min(16, item.bitsPerWeight)) / 16}%` }}
+            />
+          </span>
+          <span class="format">{item.format}</span>
+          <span class="error muted">{(-10 * Math.log10(item.relativeSquaredError)).toFixed(1)} dB</span>
+        </div>
+      ))}
+    </div>
+  );
+}

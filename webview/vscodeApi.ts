@@ -1,0 +1,24 @@
+interface VsCodeApi {
+  postMessage(message: unknown): void;
+  getState(): unknown;
+  setState(state: unknown): void;
+}
+declare function acquireVsCodeApi(): VsCodeApi;
+
+/** What VS Code gives a webview; it can be asked for once. */
+export const api = acquireVsCodeApi();
+
+/** What outlives a hidden editor. */
+export interface SavedState {
+  readonly selected?: string;
+  readonly tab?: string;
+  readonly split?: number;
+}
+
+export function savedState(): SavedState {
+  return (api.getState() ?? {}) as SavedState;
+}
+
+export function saveState(change: SavedState): void {
+  api.setState({ ...savedState(), ...change });
+}
