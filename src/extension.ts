@@ -1,0 +1,41 @@
+import * as vscode from 'vscode';
+import { registerEngineCommands } from './vscode/commands/engine';
+import { registerExports } from './vscode/commands/exportGguf';
+import { registerSavePlan } from './vscode/commands/plans';
+import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
+import { ModelEditorProvider } from './vscode/editor/modelEditor';
+import { registerHovers } from './vscode/hovers';
+import type { ModelSession } from './vscode/modelSession';
+import { createServices } from './vscode/services';
+import { StatusBar } from './vscode/statusBar';
+import { WorkspaceModels } from './vscode/workspaceModels';
+
+/** What other extensions and tests may use. */
+export interface ExtensionApi {
+  /** The session of an open model, by path. */
+  session(path: string): ModelSession;
+  /** Process id of the engine; undefined while none runs. */
+  enginePid(): number | undefined;
+}
+
+/** Builds the parts and hands them to each other. */
+export function activate(context: vscode.ExtensionContext): ExtensionApi {
+  const services = createServices(context);
+  const models = new WorkspaceModels(services.log);
+  const statusBar = new StatusBar();
+  context.subscriptions.push(
+    models,
+    statusBar,
+    services.sessions.onActive((session) => statusBar.follow(session)),
+    services.onEngineDied((reason) =>
+      services.sessions.all().forEach((session) => session.engineDied(reason)),
+    ),
+    ModelEditorProvider.register(services),
+    registerEngineCommands(services),
+    registerExports(services),
+    registerSavePlan(services),
+    registerQuantizeLayer(services),
+    registerHovers(services, models),
+  );
+  return { session: (path) => services.sessions.get(path), enginePid: () => services.engine.pid };
+}

@@ -1,0 +1,141 @@
+import { basename, dirname, extname, join } from 'node:path';
+import * as vscode from 'vscode';
+import { QuantscopeError } from '../../model/errors';
+import type { ExportResult } from '../../protocol/engine';
+import { commands } from '../contributions';
+import { messageOf, type ModelSession } from '../modelSession';
+import type { Services } from '../services';
+import { targetSession, type ModelArgument } from './targets';
+
+/** Arguments that other code may pass; with `out` no dialog is shown. */
+export type ExportArgument = ModelArgument & {
+  readonly out?: string;
+  readonly type?: string;
+  readonly plan?: string;
+  readonly usePlan?: boolean;
+};
+
+const types: readonly { label: string; description: string }[] = [
+  { label: 'Q8_0', description: '8.5 bits per weight, practically lossless' },
+  { label: 'Q6_K', description: '6.6 bits per weight' },
+  { label: 'Q5_K_M', description: '5.7 bits per weight' },
+  { label: 'Q4_K_M', description: '4.8 bits per weight, the usual choice' },
+  { label: 'Q4_0', description: '4.6 bits per weight, simplest blocks' },
+  { label: 'F16', description: '16 bits per weight' },
+  { label: 'BF16', description: '16 bits per weight, range of float32' },
+];
+
+export function registerExports(services: Services): vscode.Disposable {
+  const register = (
+    id: string,
+    run: (argument?: ExportArgument) => Promise<ExportResult | undefined>,
+  ): vscode.Disposable => vscode.commands.registerCommand(id, run);
+  return vscode.Disposable.from(
+    register(commands.exportQ4KM, (argument) => exportType(services, argument, 'Q4_K_M')),
+    register(commands.exportGguf, (argument) => exportType(services, argument, argument?.type)),
+    register(commands.exportWithPlan, (argument) => exportPlan(services, argument)),
+  );
+}
+
+async function exportType(
+  services: Services,
+  argument: ExportArgument | undefined,
+  type: string | undefined,
+) {
+  const session = await targetSession(services, argument);
+  if (!session) return undefined;
+  const chosen = type ?? (await vscode.window.showQuickPick(types, { title: 'Export GGUF: type' }))?.label;
+  if (chosen === undefined) return undefined;
+  const out = argument?.out ?? (await askTarget(session, chosen));
+  return out === undefined ? undefined : runExport(services, session, out, { type: chosen }, chosen);
+}
+
+async function exportPlan(services: Services, argument: ExportArgument | undefined) {
+  const session = await targetSession(services, argument);
+  if (!session) return undefined;
+  const planFile = argument?.plan ?? (await choosePlan(session, argument?.usePlan === true));
+  if (planFile === undefined) return undefined;
+  const out = argument?.out ?? (await askTarget(session, 'AMPQ'));
+  return out === undefined ? undefined : runExport(services, session, out, { planFile }, 'AMPQ plan');
+}
+
+/** The plan of the editor, or a file. */
+async function choosePlan(session: ModelSession, current: boolean): Promise<string | undefined> {
+  const fromEditor =
+    session.plan && `Current plan (${session.plan.total.bitsPerWeight.toFixed(2)} bits per weight)`;
+  if (current && session.plan) return session.writePlan(session.plan);
+  const fromFile = 'Plan file…';
+  const picked = await vscode.window.showQuickPick(
+    [...(fromEditor === undefined ? [] : [fromEditor]), fromFile],
+    { title: 'Export with which plan?' },
+  );
+  if (picked === undefined) return undefined;
+  if (picked !== fromFile && session.plan) return session.writePlan(session.plan);
+  const files = await vscode.window.showOpenDialog({
+    filters: { 'AMPQ plan': ['ampq.json', 'json'] },
+    title: 'AMPQ plan',
+  });
+  return files?.[0]?.fsPath;
+}
+
+async function askTarget(session: ModelSession, type: string): Promise<string | undefined> {
+  const isFile = extname(session.path) !== '';
+  const folder = isFile ? dirname(session.path) : session.path;
+  // model.safetensors says nothing; its folder carries the model's name.
+  const name = /^model[.-]/.test(basename(session.path))
+    ? basename(folder)
+    : basename(session.path).replace(/\.[^.]+$/, '');
+  const target = await vscode.window.showSaveDialog({
+    defaultUri: vscode.Uri.file(join(folder, `${name}-${type}.gguf`)),
+    filters: { GGUF: ['gguf'] },
+    title: `Export GGUF ${type}`,
+  });
+  return target?.fsPath;
+}
+
+async function runExport(
+  services: Services,
+  session: ModelSession,
+  out: string,
+  target: { type: string } | { planFile: string },
+  title: string,
+): Promise<ExportResult | undefined> {
+  const options = {
+    location: vscode.ProgressLocation.Notification,
+    title: `Export GGUF ${title}`,
+    cancellable: true,
+  };
+  try {
+    const result = await vscode.window.withProgress(options, (progress, token) => {
+      const controller = new AbortController();
+      token.onCancellationRequested(() => controller.abort());
+      let shown = 0;
+      return services.engine.call(
+        'export/gguf',
+        { path: session.path, out, ...target },
+        {
+          signal: controller.signal,
+          onProgress({ message, done, total }) {
+            const share = total > 0 ? (100 * done) / total : 0;
+            progress.report({ message, increment: share - shown });
+            shown = share;
+          },
+        },
+      );
+    });
+    void announce(result);
+    return result;
+  } catch (error) {
+    if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
+    services.log.error(`Export: ${messageOf(error)}`);
+    void vscode.window.showErrorMessage(`The export failed. ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+async function announce({ out, bytes, bitsPerWeight, seconds }: ExportResult): Promise<void> {
+  const open = 'Open';
+  const size = `${(bytes / 1e6).toFixed(2)} MB, ${bitsPerWeight.toFixed(2)} bits per weight, ${seconds.toFixed(1)} s`;
+  const answer = await vscode.window.showInformationMessage(`Exported ${basename(out)}: ${size}.`, open);
+  if (answer === open) await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
+}

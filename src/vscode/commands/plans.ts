@@ -1,0 +1,36 @@
+import { basename, dirname, extname, join } from 'node:path';
+import * as vscode from 'vscode';
+import { printPlan } from '../../ampq/planFile';
+import type { Budget } from '../../protocol/plan';
+import { commands } from '../contributions';
+import type { Services } from '../services';
+import { targetSession, type ModelArgument } from './targets';
+
+type SaveArgument = ModelArgument & { readonly budget?: Budget; readonly out?: string };
+
+/** Save Plan…: the plan in the editor, solved for the budget that is given, as a text file. */
+export function registerSavePlan(services: Services): vscode.Disposable {
+  return vscode.commands.registerCommand(commands.savePlan, async (argument?: SaveArgument) => {
+    const session = await targetSession(services, argument);
+    if (!session) return undefined;
+    if (argument?.budget) session.solve(argument.budget);
+    if (!session.plan) {
+      void vscode.window.showInformationMessage('There is no plan yet: run the sensitivity analysis first.');
+      return undefined;
+    }
+    const folder = extname(session.path) === '' ? session.path : dirname(session.path);
+    const suggested = join(
+      folder,
+      `${basename(folder)}-${session.plan.total.bitsPerWeight.toFixed(2)}bpw.ampq.json`,
+    );
+    const target = argument?.out
+      ? vscode.Uri.file(argument.out)
+      : await vscode.window.showSaveDialog({
+          defaultUri: vscode.Uri.file(suggested),
+          filters: { 'AMPQ plan': ['ampq.json'] },
+        });
+    if (!target) return undefined;
+    await vscode.workspace.fs.writeFile(target, Buffer.from(printPlan(session.plan)));
+    return { out: target.fsPath };
+  });
+}

@@ -1,0 +1,77 @@
+import * as vscode from 'vscode';
+import type { FormatDescription } from '../../protocol/formats';
+import type { TensorContext } from '../../protocol/webview';
+import { commands, viewTypes } from '../contributions';
+import type { Services } from '../services';
+import { targetSession } from './targets';
+
+type Argument = Partial<Pick<TensorContext, 'quantscopeModel' | 'quantscopeTensors'>> & {
+  /** Formats, when a caller knows them already. */
+  readonly formats?: readonly string[];
+};
+
+const lastFormatsKey = 'quantscope.lastFormats';
+const firstFormats = ['Q4_0', 'Q4_K', 'Q6_K', 'Q8_0', 'nf4'];
+
+/** Right-click → Quantize Layer…: formats in a quick pick, errors and sizes in the editor. */
+export function registerQuantizeLayer(services: Services): vscode.Disposable {
+  return vscode.commands.registerCommand(commands.quantizeLayer, async (argument?: Argument) => {
+    const model = argument?.quantscopeModel;
+    const session = await targetSession(services, model === undefined ? undefined : { model });
+    if (!session) return;
+    const tensors =
+      argument?.quantscopeTensors ??
+      (await pickTensors(session.description?.tensors.filter((item) => item.readable) ?? []));
+    if (!tensors || tensors.length === 0) return;
+    const formats = argument?.formats ?? (await pickFormats(services));
+    if (!formats || formats.length === 0) return;
+    if (services.sessions.active !== session) {
+      await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(session.path), viewTypes.model);
+    }
+    await session.compare(tensors, formats);
+  });
+}
+
+async function pickTensors(
+  tensors: readonly { name: string; dtype: string }[],
+): Promise<string[] | undefined> {
+  const picked = await vscode.window.showQuickPick(
+    tensors.map((tensor) => ({ label: tensor.name, description: tensor.dtype })),
+    { title: 'Quantize which tensors?', canPickMany: true, matchOnDescription: true },
+  );
+  return picked?.map((item) => item.label);
+}
+
+const families: Readonly<Record<FormatDescription['family'], string>> = {
+  gguf: 'GGUF (llama.cpp)',
+  bitsandbytes: 'bitsandbytes',
+  fp8: 'FP8',
+  integer: 'Integer',
+};
+
+async function pickFormats({ engine, context }: Services): Promise<string[] | undefined> {
+  const formats = await engine.call('formats/list', {});
+  const last = new Set(context.workspaceState.get<string[]>(lastFormatsKey, firstFormats));
+  const items: (vscode.QuickPickItem & { id?: string })[] = [];
+  for (const [family, title] of Object.entries(families)) {
+    items.push({ label: title, kind: vscode.QuickPickItemKind.Separator });
+    for (const format of formats.filter((item) => item.family === family)) {
+      items.push({
+        id: format.id,
+        label: format.label,
+        description: `${format.nominalBitsPerWeight.toFixed(2)} bits per weight`,
+        detail: format.description,
+        picked: last.has(format.id),
+      });
+    }
+  }
+  const picked = await vscode.window.showQuickPick(items, {
+    title: 'Quantize Layer: formats to compare',
+    canPickMany: true,
+    matchOnDescription: true,
+    matchOnDetail: true,
+  });
+  const ids = picked?.flatMap((item) => (item.id === undefined ? [] : [item.id]));
+  if (ids && ids.length > 0) await context.workspaceState.update(lastFormatsKey, ids);
+  return ids;
+}

@@ -1,0 +1,27 @@
+/** Ids that package.json contributes, once; a test holds the two against each other. */
+export const commands = {
+  quantizeLayer: 'quantscope.quantizeLayer',
+  runSensitivity: 'quantscope.runSensitivity',
+  cancelJob: 'quantscope.cancelJob',
+  savePlan: 'quantscope.savePlan',
+  exportQ4KM: 'quantscope.exportGgufQ4KM',
+  exportGguf: 'quantscope.exportGguf',
+  exportWithPlan: 'quantscope.exportWithPlan',
+  selectDevice: 'quantscope.selectDevice',
+  restartEngine: 'quantscope.restartEngine',
+  revealTensor: 'quantscope.revealTensor',
+  showLog: 'quantscope.showLog',
+} as const;
+
+export const viewTypes = {
+  /** `*.safetensors` and `*.gguf`. */
+  model: 'quantscope.model',
+  /** `*.safetensors.index.json`, beside the text editor. */
+  index: 'quantscope.index',
+} as const;
+
+export const settings = {
+  section: 'quantscope',
+  device: 'device',
+  threads: 'threads',
+} as const;

@@ -1,0 +1,136 @@
+import * as vscode from 'vscode';
+import { Rpc, type Handlers } from '../../protocol/rpc';
+import type { HostEvents, WebviewRequests } from '../../protocol/webview';
+import { commands, viewTypes } from '../contributions';
+import type { ModelSession } from '../modelSession';
+import type { Services } from '../services';
+import { editorHtml } from './html';
+
+type HostRpc = Rpc<WebviewRequests, Record<never, never>, Record<never, never>, HostEvents>;
+
+/** How long a file must be quiet before the editor reads it again (milliseconds): writers write in pieces. */
+const changeDelay = 500;
+
+/** Read-only editors of model files. */
+export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider {
+  /** Open panels per model: the last one to close ends the session. */
+  private readonly panels = new Map<string, number>();
+
+  constructor(private readonly services: Services) {}
+
+  static register(services: Services): vscode.Disposable {
+    const provider = new ModelEditorProvider(services);
+    const options = {
+      webviewOptions: { retainContextWhenHidden: true },
+      supportsMultipleEditorsPerDocument: true,
+    };
+    return vscode.Disposable.from(
+      ...Object.values(viewTypes).map((type) =>
+        vscode.window.registerCustomEditorProvider(type, provider, options),
+      ),
+    );
+  }
+
+  openCustomDocument(uri: vscode.Uri): vscode.CustomDocument {
+    return { uri, dispose: () => undefined };
+  }
+
+  resolveCustomEditor(document: vscode.CustomDocument, panel: vscode.WebviewPanel): void {
+    const { sessions, context } = this.services;
+    const path = document.uri.fsPath;
+    const session = sessions.get(path);
+    sessions.activate(session);
+    this.panels.set(path, (this.panels.get(path) ?? 0) + 1);
+    panel.webview.options = {
+      enableScripts: true,
+      localResourceRoots: [vscode.Uri.joinPath(context.extensionUri, 'dist')],
+    };
+    const rpc = this.connect(panel, session);
+    const watching = watchFile(document.uri, () => {
+      panel.webview.html = editorHtml(panel.webview, context.extensionUri);
+    });
+    const events = session.onEvent(({ name, payload }) => rpc.notify(name, payload as never));
+    panel.onDidChangeViewState(() => {
+      if (panel.active) sessions.activate(session);
+    });
+    panel.onDidDispose(() => {
+      rpc.dispose();
+      watching.dispose();
+      events.dispose();
+      this.closed(path);
+    });
+    panel.webview.html = editorHtml(panel.webview, context.extensionUri);
+  }
+
+  private closed(path: string): void {
+    const left = (this.panels.get(path) ?? 1) - 1;
+    this.panels.set(path, left);
+    if (left === 0) this.services.sessions.release(path);
+  }
+
+  private connect(panel: vscode.WebviewPanel, session: ModelSession): HostRpc {
+    const { engine } = this.services;
+    const run = (command: string, argument: unknown): Thenable<void> =>
+      vscode.commands.executeCommand(command, argument);
+    const handlers: Handlers<WebviewRequests> = {
+      ready: () => session.load(),
+      analyse: ({ tensor }) => engine.call('tensor/analyse', { path: session.path, tensor }),
+      quantize: async ({ tensors }) =>
+        run(commands.quantizeLayer, { quantscopeModel: session.path, quantscopeTensors: tensors }),
+      saveQuantized: (params) => this.saveQuantized(session, params),
+      runSensitivity: () => void session.runSensitivity(),
+      cancelJob: () => session.cancelJob(),
+      restartEngine: () => void session.restartEngine(),
+      solvePlan: ({ budget }) => session.solve(budget),
+      savePlan: async ({ budget }) =>
+        vscode.commands.executeCommand(commands.savePlan, { model: session.path, budget }),
+      exportGguf: async ({ plan, budget }) => {
+        if (plan && budget) session.solve(budget);
+        return run(plan ? commands.exportWithPlan : commands.exportGguf, {
+          model: session.path,
+          usePlan: plan,
+        });
+      },
+    };
+    const channel = {
+      post: (message: unknown) => void panel.webview.postMessage(message),
+      onMessage: (listener: (message: unknown) => void) => panel.webview.onDidReceiveMessage(listener),
+    };
+    return new Rpc(channel, handlers);
+  }
+
+  private async saveQuantized(
+    session: ModelSession,
+    { tensors, format }: WebviewRequests['saveQuantized']['params'],
+  ): Promise<{ out: string } | undefined> {
+    const folder = vscode.Uri.joinPath(vscode.Uri.file(session.path), '..');
+    const name = tensors.length === 1 ? tensors[0]! : `${tensors.length}-tensors`;
+    const target = await vscode.window.showSaveDialog({
+      defaultUri: vscode.Uri.joinPath(folder, `${name}.${format}.safetensors`),
+      filters: { Safetensors: ['safetensors'] },
+    });
+    if (!target) return undefined;
+    const { out } = await this.services.engine.call('tensor/quantize', {
+      path: session.path,
+      tensors,
+      format,
+      out: target.fsPath,
+    });
+    return { out };
+  }
+}
+
+/** Calls back when the file was written, once it is quiet. */
+function watchFile(uri: vscode.Uri, changed: () => void): vscode.Disposable {
+  const watcher = vscode.workspace.createFileSystemWatcher(
+    new vscode.RelativePattern(vscode.Uri.joinPath(uri, '..'), uri.path.split('/').pop() ?? ''),
+  );
+  let timer: NodeJS.Timeout | undefined;
+  const later = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(changed, changeDelay);
+  };
+  watcher.onDidChange(later);
+  watcher.onDidCreate(later);
+  return { dispose: () => (clearTimeout(timer), watcher.dispose()) };
+}

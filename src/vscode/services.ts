@@ -1,0 +1,45 @@
+import * as vscode from 'vscode';
+import { EngineClient } from '../engine/client';
+import type { DeviceChoice } from '../protocol/plan';
+import { settings } from './contributions';
+import { Sessions } from './sessions';
+
+/** What the parts of the extension share; built once in activate(). */
+export interface Services {
+  readonly context: vscode.ExtensionContext;
+  readonly log: vscode.LogOutputChannel;
+  readonly engine: EngineClient;
+  readonly sessions: Sessions;
+  /** Fires when the engine process ended without being asked to. */
+  readonly onEngineDied: vscode.Event<string>;
+}
+
+export function createServices(context: vscode.ExtensionContext): Services {
+  const log = vscode.window.createOutputChannel('Quantscope', { log: true });
+  const died = new vscode.EventEmitter<string>();
+  const engine = new EngineClient({
+    entry: vscode.Uri.joinPath(context.extensionUri, 'dist', 'engine.mjs').fsPath,
+    env: threadsEnvironment(),
+    log: (line) => log.info(`engine: ${line}`),
+    onExit(reason) {
+      log.error(`The engine process ended: ${reason}`);
+      died.fire(reason);
+    },
+  });
+  const sessions = new Sessions(engine, log, {
+    sensitivityDir: vscode.Uri.joinPath(context.globalStorageUri, 'sensitivity').fsPath,
+    planDir: vscode.Uri.joinPath(context.globalStorageUri, 'plans').fsPath,
+    device: chosenDevice,
+  });
+  context.subscriptions.push(log, died, sessions, engine);
+  return { context, log, engine, sessions, onEngineDied: died.event };
+}
+
+export function chosenDevice(): DeviceChoice {
+  return vscode.workspace.getConfiguration(settings.section).get<DeviceChoice>(settings.device, 'auto');
+}
+
+function threadsEnvironment(): Record<string, string> {
+  const threads = vscode.workspace.getConfiguration(settings.section).get<number>(settings.threads, 0);
+  return threads > 0 ? { QUANTSCOPE_THREADS: String(threads) } : {};
+}
