@@ -1,4 +1,4 @@
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import { registerEngineCommands } from './vscode/commands/engine';
 import { registerExports } from './vscode/commands/exportGguf';
 import { registerSavePlan } from './vscode/commands/plans';

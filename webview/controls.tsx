@@ -10,6 +10,7 @@ import type { ComponentChildren } from 'preact';
 provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeProgressRing(), vsCodeTextField());
 
 declare module 'preact' {
+  // eslint-disable-next-line @typescript-eslint/no-namespace -- JSX elements can be declared in no other way
   namespace JSX {
     interface IntrinsicElements {
       'vscode-button': Record<string, unknown>;
@@ -20,7 +21,7 @@ declare module 'preact' {
 }
 
 export function Button(props: {
-  onClick(): void;
+  onClick: () => void;
   primary?: boolean;
   disabled?: boolean;
   title?: string;
@@ -42,7 +43,7 @@ export function TextField(props: {
   value: string;
   label: string;
   placeholder?: string;
-  onInput(value: string): void;
+  onInput: (value: string) => void;
   width?: string;
 }) {
   return (

@@ -16,7 +16,7 @@ export interface SavedState {
 }
 
 export function savedState(): SavedState {
-  return (api.getState() ?? {}) as SavedState;
+  return api.getState() ?? {};
 }
 
 export function saveState(change: SavedState): void {

@@ -1,3 +1,5 @@
+import { search, type Option } from './knapsackSearch';
+
 /** One way to store an item: what it weighs (bytes) and what it costs (error). */
 export interface Choice {
   readonly bytes: number;
@@ -14,22 +16,17 @@ export interface KnapsackSolution {
   readonly gap: number;
 }
 
-/** States that one layer of the search may hold: a bound on time and memory that trained models stay far below. */
-const maxStates = 400_000;
-
-/** A choice with its place in the caller's list and its reduced cost at the LP multiplier. */
-interface Option extends Choice {
-  readonly index: number;
-  readonly reduced: number;
-}
+/** States that the searches for one solution may make: a fraction of a second; trained models stay far below. */
+const maxWork = 4_000_000;
 
 /**
  * The multiple-choice knapsack: one choice per class, Σ bytes ≤ budget, Σ cost smallest. Exact.
  *
  * The linear relaxation gives a multiplier λ and with it a lower bound L = Σ min_j(c + λb) − λB. A solution costs
- * L + Σ reduced costs + λ·(unused bytes), so one that beats L + g has reduced costs of at most g in all. The search walks
- * the classes keeping Pareto-optimal (bytes, cost) states within g, and widens g until a solution lies within it, which is
- * then optimal (Kellerer, Pferschy, Pisinger: Knapsack Problems, chapter 11).
+ * L + Σ reduced costs + λ·(unused bytes), so one that beats L + g has at most g of these in all. The search walks the
+ * classes keeping Pareto-optimal (bytes, cost) states within g, and widens g, never beyond what the best solution so far
+ * leaves open, until a solution lies within it, which is then optimal up to the rounding of float64 sums (Kellerer,
+ * Pferschy, Pisinger: Knapsack Problems, chapter 11). The work is capped; `gap` then says what is left open.
  * @returns undefined when even the smallest choices exceed the budget.
  */
 export function solveKnapsack(
@@ -42,22 +39,28 @@ export function solveKnapsack(
   const largest = pareto.map((options) => options[options.length - 1]!.index);
   if (bytesOf(classes, largest) <= budget) return solution(classes, largest, true, 0);
 
-  const relaxed = relax(pareto, budget);
-  const options = pareto.map((choices) => withReducedCost(choices, relaxed.lambda));
-  const bound = lowerBound(options, relaxed.lambda, budget);
-  let best = relaxed.chosen;
-  let gap = Math.max(costOf(classes, best) - bound, 0);
-  const whole = gap;
-  for (gap = whole / 64; ; gap = Math.min(gap * 4, whole)) {
-    const found = search(options, budget, gap * (1 + 1e-12) + Number.MIN_VALUE);
+  const { lambda, chosen } = relax(pareto, budget);
+  const options = pareto.map((choices) => withReducedCost(choices, lambda));
+  const { bound, slack } = lowerBound(options, lambda, budget);
+  const work = { left: maxWork };
+  let best = chosen;
+  const whole = distance(classes, best, bound);
+  for (let gap = whole / 64; ; gap *= 3) {
+    const reach = Math.min(gap, distance(classes, best, bound));
+    const found = search({ classes: options, budget, lambda }, reach + slack, work);
     if (found === 'too many') {
       const cost = costOf(classes, best);
-      return solution(classes, best, false, cost === 0 ? 0 : Math.max(0, cost - bound) / cost);
+      return solution(classes, best, false, cost === 0 ? 0 : distance(classes, best, bound) / cost);
     }
     if (found && costOf(classes, found) <= costOf(classes, best)) best = found;
-    // Within the gap everything was seen: what lies inside it is the optimum, and at the full gap nothing is left.
-    if (gap >= whole || costOf(classes, best) - bound <= gap) return solution(classes, best, true, 0);
+    // Everything within reach of the bound was seen, and the best solution lies there: nothing better is left.
+    if (distance(classes, best, bound) <= reach) return solution(classes, best, true, 0);
   }
+}
+
+/** How much better than this assignment the optimum could be. */
+function distance(classes: readonly (readonly Choice[])[], chosen: readonly number[], bound: number): number {
+  return Math.max(costOf(classes, chosen) - bound, 0);
 }
 
 function solution(
@@ -147,82 +150,15 @@ function withReducedCost(options: readonly Option[], lambda: number): Option[] {
   return options.map((option) => ({ ...option, reduced: option.cost + lambda * option.bytes - least }));
 }
 
-function lowerBound(classes: readonly (readonly Option[])[], lambda: number, budget: number): number {
+/** L, and what rounding can add to a sum of reduced costs. */
+function lowerBound(
+  classes: readonly (readonly Option[])[],
+  lambda: number,
+  budget: number,
+): { bound: number; slack: number } {
   const least = classes.map((options) =>
     Math.min(...options.map((option) => option.cost + lambda * option.bytes)),
   );
-  return least.reduce((sum, value) => sum + value, 0) - lambda * budget;
-}
-
-/** States after some classes, by bytes ascending and cost descending; `from` and `index` lead back. */
-interface Layer {
-  readonly bytes: number[];
-  readonly cost: number[];
-  readonly reduced: number[];
-  readonly from: number[];
-  readonly index: number[];
-}
-
-/** The cheapest assignment whose reduced costs sum to at most `gap`; undefined when there is none. */
-function search(
-  classes: readonly (readonly Option[])[],
-  budget: number,
-  gap: number,
-): number[] | undefined | 'too many' {
-  const allowed = classes.map((options) => options.filter((option) => option.reduced <= gap));
-  const order = allowed.map((_, i) => i).sort((a, b) => allowed[a]!.length - allowed[b]!.length);
-  const needed = remainingBytes(order.map((i) => allowed[i]!));
-  let layer: Layer = { bytes: [0], cost: [0], reduced: [0], from: [-1], index: [-1] };
-  const layers: Layer[] = [];
-  for (const [depth, item] of order.entries()) {
-    layer = extend(layer, allowed[item]!, budget - needed[depth + 1]!, gap);
-    if (layer.bytes.length === 0) return undefined;
-    if (layer.bytes.length > maxStates) return 'too many';
-    layers.push(layer);
-  }
-  return trace(layers, order);
-}
-
-/** Least bytes that the classes from each depth on still need. */
-function remainingBytes(classes: readonly (readonly Option[])[]): number[] {
-  const needed = [0];
-  for (const options of [...classes].reverse())
-    needed.unshift(needed[0]! + Math.min(...options.map((option) => option.bytes)));
-  return needed;
-}
-
-function extend(layer: Layer, options: readonly Option[], limit: number, gap: number): Layer {
-  const states: { bytes: number; cost: number; reduced: number; from: number; index: number }[] = [];
-  for (let from = 0; from < layer.bytes.length; from++) {
-    for (const option of options) {
-      const bytes = layer.bytes[from]! + option.bytes;
-      const reduced = layer.reduced[from]! + option.reduced;
-      if (bytes <= limit && reduced <= gap)
-        states.push({ bytes, cost: layer.cost[from]! + option.cost, reduced, from, index: option.index });
-    }
-  }
-  states.sort((a, b) => a.bytes - b.bytes || a.cost - b.cost);
-  const next: Layer = { bytes: [], cost: [], reduced: [], from: [], index: [] };
-  let least = Infinity;
-  for (const state of states) {
-    if (state.cost >= least) continue;
-    least = state.cost;
-    next.bytes.push(state.bytes);
-    next.cost.push(state.cost);
-    next.reduced.push(state.reduced);
-    next.from.push(state.from);
-    next.index.push(state.index);
-  }
-  return next;
-}
-
-/** Costs fall with bytes, so the last state is the cheapest. */
-function trace(layers: readonly Layer[], order: readonly number[]): number[] {
-  const chosen = new Array<number>(order.length);
-  let at = layers[layers.length - 1]!.bytes.length - 1;
-  for (let depth = order.length - 1; depth >= 0; depth--) {
-    chosen[order[depth]!] = layers[depth]!.index[at]!;
-    at = layers[depth]!.from[at]!;
-  }
-  return chosen;
+  const sum = least.reduce((total, value) => total + value, 0);
+  return { bound: sum - lambda * budget, slack: 1e-13 * (sum + lambda * budget) };
 }

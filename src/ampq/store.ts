@@ -86,5 +86,5 @@ function parseCell(line: string): StoredCell | undefined {
   )
     return undefined;
   const cell = value as unknown as StoredCell;
-  return { ...cell, sqnr: (cell.sqnr as number | null) ?? Infinity }; // JSON has no infinity
+  return { ...cell, sqnr: cell.sqnr ?? Infinity }; // JSON has no infinity
 }

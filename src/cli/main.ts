@@ -34,7 +34,7 @@ const exitUsage = 2;
 interface Invocation {
   readonly command: Command;
   readonly path: string;
-  readonly options: Record<string, string | boolean | undefined>;
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
 }
 
 /** @returns the exit status: 0 done, 1 the job failed, 2 wrong usage. */
@@ -82,11 +82,12 @@ function parseOptions(command: Command, args: readonly string[]) {
     Object.entries(command.options).map(([name, spec]) => [name, { type: spec.type }]),
   );
   try {
-    return parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...args],
       options: { ...options, json: { type: 'boolean' }, help: { type: 'boolean' } },
       allowPositionals: true,
-    }) as { values: Record<string, string | boolean | undefined>; positionals: string[] };
+    });
+    return { values: values as Invocation['options'], positionals };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
@@ -109,7 +110,7 @@ async function run({ command, path, options }: Invocation): Promise<number> {
   } catch (error) {
     progress.clear();
     if (error instanceof UsageError) throw error;
-    const { stack: _stack, ...known } = serializeError(error);
+    const known = { ...serializeError(error), stack: undefined };
     if (options['json'] === true) process.stdout.write(`${json({ error: known })}\n`);
     console.error(`quantscope: ${known.message}`);
     return exitFailed;

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type * as Ort from 'onnxruntime-node';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decodeSlabs } from '../analysis/slabs';
 import { addSums, noSums } from '../analysis/metrics';
@@ -12,7 +13,7 @@ import type { Device } from '../protocol/plan';
 import type { QuantFormat } from '../quant/format';
 import { fakeQuantGraph, needsTensorRange } from './fakeQuant';
 
-type Runtime = typeof import('onnxruntime-node');
+type Runtime = typeof Ort;
 export type OrtDevice = Exclude<Device, 'cpu'>;
 
 /** ONNX Runtime's names of the providers. */

@@ -1,4 +1,5 @@
-import { GraphBuilder, type Value } from './onnxWriter';
+import type { GraphBuilder } from './onnxWriter';
+import { type Value } from './onnxWriter';
 
 /** Arithmetic on graph values; numbers become constants. */
 export class Ops {

@@ -43,7 +43,7 @@ export const ggufValueTypeId = (type: GgufValueType): number => ggufValueTypes.i
 
 interface FixedLayout {
   readonly size: number;
-  read(view: DataView): GgufScalar;
+  readonly read: (view: DataView) => GgufScalar;
 }
 
 const fixed: Readonly<Record<FixedType, FixedLayout>> = {

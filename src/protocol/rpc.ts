@@ -102,7 +102,7 @@ export class Rpc<
     try {
       const handler = this.handlers[method];
       if (!handler) throw new RpcError(`Nothing answers "${method}".`, 'UNKNOWN_METHOD');
-      const result = await handler(params as never);
+      const result = await handler(params);
       if (!this.disposed) this.post({ rpc: 'result', id, result });
     } catch (error) {
       if (!this.disposed) this.post({ rpc: 'error', id, ...describe(error) });

@@ -64,6 +64,7 @@ const quietSettings = {
   'workbench.startupEditor': 'none',
   'workbench.colorTheme': 'Default Dark Modern',
   'workbench.tips.enabled': false,
+  'workbench.secondarySideBar.defaultVisibility': 'hidden',
   'extensions.ignoreRecommendations': true,
   'telemetry.telemetryLevel': 'off',
   'files.simpleDialog.enable': true,

@@ -1,5 +1,4 @@
 import type { FrameLocator, Locator, Page } from 'playwright-core';
-import type { VsCode } from './vscodeServer';
 
 /** Opens the palette and types into it; `>` before a command, nothing before a file. */
 async function fillQuickInput(page: Page, text: string): Promise<Locator> {
@@ -31,9 +30,9 @@ export async function waitForExtension(page: Page, command = 'Quantscope: Show L
 
 /** Runs a command by its title in the palette ("Quantscope: Run Sensitivity"). */
 export async function runCommand(page: Page, title: string): Promise<void> {
-  const row = await fillQuickInput(page, `>${title}`);
-  await row.filter({ hasText: title }).waitFor({ timeout: 20_000 });
-  await page.keyboard.press('Enter');
+  await fillQuickInput(page, `>${title}`);
+  const row = page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first();
+  await row.click({ timeout: 20_000 });
 }
 
 /** Opens a file of the workspace with the editor that VS Code picks for it. */
@@ -49,14 +48,18 @@ export function webviewFrame(page: Page): FrameLocator {
 }
 
 const themes = {
-  dark: { name: 'Default Dark Modern', cssClass: 'vs-dark' },
-  light: { name: 'Default Light Modern', cssClass: 'vs' },
-  'high-contrast': { name: 'Default High Contrast', cssClass: 'hc-black' },
+  dark: { label: 'Dark Modern', cssClass: 'vs-dark' },
+  light: { label: 'Light Modern', cssClass: 'vs' },
 } as const;
 
 /** Changes the colour theme and waits until the workbench wears it. */
-export async function setTheme(vscode: VsCode, theme: keyof typeof themes): Promise<void> {
-  const { name, cssClass } = themes[theme];
-  vscode.updateSettings({ 'workbench.colorTheme': name });
-  await vscode.page.locator(`.monaco-workbench.${cssClass}`).waitFor({ timeout: 20_000 });
+export async function setTheme(page: Page, theme: keyof typeof themes): Promise<void> {
+  const { label, cssClass } = themes[theme];
+  await runCommand(page, 'Preferences: Color Theme');
+  const input = page.locator('.quick-input-widget .quick-input-box input');
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: label }).first().waitFor();
+  await input.fill(label);
+  await page.locator('.quick-input-list .monaco-list-row').first().filter({ hasText: label }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.locator(`.monaco-workbench.${cssClass}`).waitFor({ timeout: 20_000 });
 }

@@ -22,7 +22,7 @@ const variables: Readonly<Record<keyof Colors, readonly string[]>> = {
   grid: ['--vscode-editorIndentGuide-background1', '--vscode-widget-border', '--vscode-foreground'],
   background: ['--vscode-editor-background'],
   series: ['--vscode-charts-blue', '--vscode-textLink-foreground'],
-  second: ['--vscode-charts-orange', '--vscode-editorWarning-foreground'],
+  second: ['--vscode-charts-yellow', '--vscode-editorWarning-foreground'],
 };
 
 function readColors(): Colors {

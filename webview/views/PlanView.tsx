@@ -48,7 +48,7 @@ export function PlanView() {
         <TextField
           value={budget.toFixed(2)}
           label="Bits per weight"
-          width="72px"
+          width="104px"
           onInput={(text) => {
             const value = Number(text);
             if (value >= range.min && value <= range.max) setBudget(value);
@@ -153,7 +153,7 @@ function Bars({ assignments }: { assignments: readonly PlanAssignment[] }) {
           onClick={() => store.select([item.tensor])}
         >
           <span class="label" title={item.tensor}>
-            {item.tensor}
+            {item.tensor.replace(/^model\.|\.weight$/g, '')}
           </span>
           <span class="track">
             <span

@@ -97,7 +97,7 @@ function Comparison({ result, tensors }: { result: TensorComparison; tensors: re
   );
 }
 
-function ErrorRow({ item, chosen, choose }: { item: FormatComparison; chosen: boolean; choose(): void }) {
+function ErrorRow({ item, chosen, choose }: { item: FormatComparison; chosen: boolean; choose: () => void }) {
   const { error } = item;
   return (
     <tr class={chosen ? 'chosen' : ''} data-format={item.format} onClick={choose}>

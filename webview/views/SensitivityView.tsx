@@ -63,7 +63,7 @@ export function SensitivityView() {
 function Cell({ cell }: { cell: SensitivityCell | undefined }) {
   if (!cell) return <td class="muted">–</td>;
   const share = Math.max(0, Math.min(1, (best - cell.sqnr) / (best - worst)));
-  const tint = `color-mix(in srgb, var(--vscode-charts-orange) ${Math.round(share * 45)}%, transparent)`;
+  const tint = `color-mix(in srgb, var(--vscode-charts-red) ${Math.round(share * 45)}%, transparent)`;
   return <td style={{ background: tint }}>{cell.sqnr === Infinity ? '∞' : cell.sqnr.toFixed(1)}</td>;
 }
 

@@ -75,17 +75,18 @@ export function TensorTree() {
       Home: 0,
       End: rows.length - 1,
     };
+    const isGroup = row?.kind === 'group';
+    const actions: Record<string, () => void> = {
+      ArrowRight: () =>
+        row && isGroup && !row.expanded ? toggle(row, true) : moveTo(activeIndex + 1, event),
+      ArrowLeft: () =>
+        row && isGroup && row.expanded ? toggle(row, false) : moveTo(parentIndex(rows, activeIndex), event),
+      Enter: () => (row && isGroup ? toggle(row) : store.update({ tab: 'tensor' })),
+    };
     const step = steps[event.key];
-    if (step !== undefined) moveTo(step, event);
-    else if (row && event.key === 'ArrowRight')
-      row.kind === 'group' && !row.expanded ? toggle(row, true) : moveTo(activeIndex + 1, event);
-    else if (row && event.key === 'ArrowLeft')
-      row.kind === 'group' && row.expanded
-        ? toggle(row, false)
-        : moveTo(parentIndex(rows, activeIndex), event);
-    else if (row && (event.key === 'Enter' || event.key === ' '))
-      row.kind === 'group' ? toggle(row) : store.update({ tab: 'tensor' });
-    else return;
+    const action = step === undefined ? actions[event.key] : (): void => moveTo(step, event);
+    if (!action) return;
+    action();
     event.preventDefault();
   };
 
@@ -105,14 +106,14 @@ export function TensorTree() {
       </div>
       <div class={`row head${plan ? ' planned' : ''}`} role="row">
         <span>Name</span>
-        <span>Shape</span>
+        <span class="medium-only">Shape</span>
         <span>Dtype</span>
-        <span class="right">Params</span>
+        <span class="right wide-only">Params</span>
         <span class="right">Size</span>
-        <span class="right" title="Bits per weight">
+        <span class="right wide-only" title="Bits per weight">
           bpw
         </span>
-        {plan && <span>Suggested</span>}
+        {plan && <span title="Suggested format">Plan</span>}
       </div>
       <div
         class="rows"
@@ -143,9 +144,10 @@ export function TensorTree() {
                 data-vscode-context={
                   row.kind === 'tensor' ? contextOf(model?.path ?? '', row.id, selected) : undefined
                 }
-                onClick={(event) =>
-                  row.kind === 'group' ? (setFocused(row.id), toggle(row)) : choose(row, event)
-                }
+                onClick={(event) => {
+                  choose(row, event);
+                  toggle(row);
+                }}
                 onContextMenu={() => row.kind === 'tensor' && !isSelected && store.select([row.id])}
               >
                 <Cells row={row} format={suggested.get(row.id)?.format} planned={plan !== undefined} />
@@ -168,11 +170,13 @@ function Cells({ row, format, planned }: { row: TreeRow; format: string | undefi
           <span class={row.expanded ? 'twist open' : 'twist'} aria-hidden="true" />
           {row.label}
         </span>
-        <span class="muted">{row.tensors} tensors</span>
+        <span class="muted medium-only">{row.tensors} tensors</span>
         <span />
-        <span class="right muted">{count(row.parameters)}</span>
+        <span class="right muted wide-only">{count(row.parameters)}</span>
         <span class="right muted">{size(row.bytes)}</span>
-        <span class="right muted">{row.parameters > 0 ? bits((8 * row.bytes) / row.parameters) : ''}</span>
+        <span class="right muted wide-only">
+          {row.parameters > 0 ? bits((8 * row.bytes) / row.parameters) : ''}
+        </span>
         {planned && <span />}
       </>
     );
@@ -188,11 +192,13 @@ function Cells({ row, format, planned }: { row: TreeRow; format: string | undefi
         <span class={tensor.readable ? 'leaf' : 'leaf unreadable'} aria-hidden="true" />
         {row.label}
       </span>
-      <span>{shapeText(tensor.shape)}</span>
+      <span class="medium-only">{shapeText(tensor.shape)}</span>
       <span>{tensor.dtype}</span>
-      <span class="right">{count(tensor.elements)}</span>
+      <span class="right wide-only">{count(tensor.elements)}</span>
       <span class="right">{size(tensor.byteLength)}</span>
-      <span class="right">{tensor.elements > 0 ? bits((8 * tensor.byteLength) / tensor.elements) : ''}</span>
+      <span class="right wide-only">
+        {tensor.elements > 0 ? bits((8 * tensor.byteLength) / tensor.elements) : ''}
+      </span>
       {planned && <span>{format && <FormatBadge format={format} />}</span>}
     </>
   );

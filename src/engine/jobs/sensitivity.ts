@@ -46,7 +46,7 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
   };
 }
 
-function measurerFor(device: Device): { measurer: Measurer; close(): Promise<void> } {
+function measurerFor(device: Device): { measurer: Measurer; close: () => Promise<void> } {
   if (device === 'cpu')
     return { measurer: { device, measure: measureFormat }, close: () => Promise.resolve() };
   const ort = new OrtMeasurer(device);

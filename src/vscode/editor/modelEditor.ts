@@ -49,7 +49,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     const watching = watchFile(document.uri, () => {
       panel.webview.html = editorHtml(panel.webview, context.extensionUri);
     });
-    const events = session.onEvent(({ name, payload }) => rpc.notify(name, payload as never));
+    const events = session.onEvent(({ name, payload }) => rpc.notify(name, payload));
     panel.onDidChangeViewState(() => {
       if (panel.active) sessions.activate(session);
     });
@@ -83,7 +83,10 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       restartEngine: () => void session.restartEngine(),
       solvePlan: ({ budget }) => session.solve(budget),
       savePlan: async ({ budget }) =>
-        vscode.commands.executeCommand(commands.savePlan, { model: session.path, budget }),
+        vscode.commands.executeCommand<{ out: string } | undefined>(commands.savePlan, {
+          model: session.path,
+          budget,
+        }),
       exportGguf: async ({ plan, budget }) => {
         if (plan && budget) session.solve(budget);
         return run(plan ? commands.exportWithPlan : commands.exportGguf, {
@@ -132,5 +135,5 @@ function watchFile(uri: vscode.Uri, changed: () => void): vscode.Disposable {
   };
   watcher.onDidChange(later);
   watcher.onDidCreate(later);
-  return { dispose: () => (clearTimeout(timer), watcher.dispose()) };
+  return vscode.Disposable.from(watcher, { dispose: () => clearTimeout(timer) });
 }

@@ -9,14 +9,18 @@ describe('package.json contributes what the code registers', () => {
     expect(contributes.commands.map((item) => item.command).sort()).toEqual(Object.values(commands).sort());
   });
   it('editors', () => {
-    expect(contributes.customEditors.map((item) => item.viewType).sort()).toEqual(Object.values(viewTypes).sort());
+    expect(contributes.customEditors.map((item) => item.viewType).sort()).toEqual(
+      Object.values(viewTypes).sort(),
+    );
   });
   it('settings', () => {
     const ids = [settings.device, settings.threads].map((name) => `${settings.section}.${name}`);
     expect(Object.keys(contributes.configuration.properties).sort()).toEqual(ids.sort());
   });
   it('menus with known commands only', () => {
-    const used = Object.values(contributes.menus).flat().map((item) => item.command);
+    const used = Object.values(contributes.menus)
+      .flat()
+      .map((item) => item.command);
     for (const command of used) expect(Object.values<string>(commands)).toContain(command);
   });
 });

@@ -1,0 +1,172 @@
+/** A choice of one class, with its place in the caller's list and its reduced cost at the LP multiplier. */
+export interface Option {
+  readonly bytes: number;
+  readonly cost: number;
+  readonly index: number;
+  /** cost + λ · bytes, less the smallest such sum of the class: at least 0, and 0 for one option of each class. */
+  readonly reduced: number;
+}
+
+export interface SearchProblem {
+  readonly classes: readonly (readonly Option[])[];
+  readonly budget: number;
+  readonly lambda: number;
+}
+
+/** States that searches may still make, shared by the searches of one solution: what bounds their time and memory. */
+export interface Work {
+  left: number;
+}
+
+/** Pareto-optimal states, by bytes ascending and so by cost descending; `from` and `option` lead back. */
+interface Layer {
+  readonly count: number;
+  readonly bytes: Float64Array;
+  readonly cost: Float64Array;
+  readonly reduced: Float64Array;
+  readonly from: Int32Array;
+  readonly option: Int32Array;
+}
+
+/** What a state must keep to in order to become a solution within the gap. */
+interface Limits {
+  readonly maxBytes: number;
+  /** With fewer bytes than this some of the budget stays unused, at λ per byte. */
+  readonly fullBytes: number;
+  readonly lambda: number;
+  readonly gap: number;
+}
+
+/**
+ * The cheapest assignment among those with Σ reduced costs + λ · unused bytes ≤ gap.
+ * @returns for each class the index of its choice; undefined when there is no such assignment; 'too many' when the work ran
+ * out.
+ */
+export function search(
+  { classes, budget, lambda }: SearchProblem,
+  gap: number,
+  work: Work,
+): number[] | undefined | 'too many' {
+  const allowed = classes.map((options) => options.filter((option) => option.reduced <= gap));
+  const chosen = allowed.map((options) => options[0]!.index);
+  // Classes with one option left are constants. The others go from the dearest alternative to the cheapest, so that
+  // the layers stay small until the end.
+  const free = allowed
+    .map((options, item) => ({ options, item, dearness: secondSmallest(options) }))
+    .filter(({ options }) => options.length > 1)
+    .sort((a, b) => b.dearness - a.dearness);
+  const fixed = allowed.filter((options) => options.length === 1).map((options) => options[0]!);
+  const rest = remaining(free.map(({ options }) => options));
+  let layer = startLayer(fixed);
+  const layers: Layer[] = [];
+  for (const [depth, { options }] of free.entries()) {
+    const { least, most } = rest[depth + 1]!;
+    layer = extend(layer, options, {
+      ...{ maxBytes: budget - least, fullBytes: budget - most },
+      ...{ lambda, gap },
+    });
+    work.left -= layer.count * options.length;
+    if (work.left < 0) return 'too many';
+    if (layer.count === 0) return undefined;
+    layers.push(layer);
+  }
+  if (
+    layers.length === 0 &&
+    !isWithin(layer.bytes[0]!, 0, { maxBytes: budget, fullBytes: budget, lambda, gap })
+  )
+    return undefined;
+  // Costs fall with bytes, so the last state is the cheapest.
+  for (let depth = layers.length - 1, at = layer.count - 1; depth >= 0; depth--) {
+    const { options, item } = free[depth]!;
+    chosen[item] = options[layers[depth]!.option[at]!]!.index;
+    at = layers[depth]!.from[at]!;
+  }
+  return chosen;
+}
+
+function secondSmallest(options: readonly Option[]): number {
+  return options.map((option) => option.reduced).sort((a, b) => a - b)[1] ?? 0;
+}
+
+/** Least and most bytes that the classes from each depth on take. */
+function remaining(classes: readonly (readonly Option[])[]): { least: number; most: number }[] {
+  const sums = [{ least: 0, most: 0 }];
+  for (const options of [...classes].reverse()) {
+    const bytes = options.map((option) => option.bytes);
+    sums.unshift({
+      least: sums[0]!.least + Math.min(...bytes),
+      most: sums[0]!.most + Math.max(...bytes),
+    });
+  }
+  return sums;
+}
+
+function startLayer(fixed: readonly Option[]): Layer {
+  const layer = makeLayer(1, 1);
+  for (const option of fixed) {
+    layer.bytes[0]! += option.bytes;
+    layer.cost[0]! += option.cost;
+    layer.reduced[0]! += option.reduced;
+  }
+  return layer;
+}
+
+function makeLayer(capacity: number, count: number): Layer {
+  return {
+    count,
+    bytes: new Float64Array(capacity),
+    cost: new Float64Array(capacity),
+    reduced: new Float64Array(capacity),
+    from: new Int32Array(capacity),
+    option: new Int32Array(capacity),
+  };
+}
+
+function isWithin(bytes: number, reduced: number, { maxBytes, fullBytes, lambda, gap }: Limits): boolean {
+  return bytes <= maxBytes && reduced + lambda * Math.max(0, fullBytes - bytes) <= gap;
+}
+
+/** Every state with every option: one sorted list per option, merged; what another beats in bytes and cost is left out. */
+function extend(layer: Layer, options: readonly Option[], limits: Limits): Layer {
+  const heads = new Int32Array(options.length);
+  const next = makeLayer(layer.count * options.length, 0);
+  let count = 0;
+  let leastCost = Infinity;
+  for (;;) {
+    const best = cheapestHead(layer, options, heads);
+    if (best < 0) break;
+    const from = heads[best]!++;
+    const option = options[best]!;
+    const cost = layer.cost[from]! + option.cost;
+    if (cost >= leastCost) continue;
+    const bytes = layer.bytes[from]! + option.bytes;
+    const reduced = layer.reduced[from]! + option.reduced;
+    if (!isWithin(bytes, reduced, limits)) continue;
+    leastCost = cost;
+    next.bytes[count] = bytes;
+    next.cost[count] = cost;
+    next.reduced[count] = reduced;
+    next.from[count] = from;
+    next.option[count] = best;
+    count += 1;
+  }
+  return { ...next, count };
+}
+
+/** The option whose next state has the fewest bytes (at a tie the lowest cost); -1 when all lists are spent. */
+function cheapestHead(layer: Layer, options: readonly Option[], heads: Int32Array): number {
+  let best = -1;
+  let bytes = Infinity;
+  let cost = Infinity;
+  for (let i = 0; i < options.length; i++) {
+    const at = heads[i]!;
+    if (at >= layer.count) continue;
+    const itsBytes = layer.bytes[at]! + options[i]!.bytes;
+    const itsCost = layer.cost[at]! + options[i]!.cost;
+    if (itsBytes > bytes || (itsBytes === bytes && itsCost >= cost)) continue;
+    best = i;
+    bytes = itsBytes;
+    cost = itsCost;
+  }
+  return best;
+}

@@ -1,0 +1,152 @@
+import { ok, strictEqual } from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import type { ExtensionApi } from '../../src/extension';
+import type { ExportResult } from '../../src/protocol/engine';
+import { commands, viewTypes } from '../../src/vscode/contributions';
+
+const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
+const folder = vscode.workspace.workspaceFolders![0]!.uri;
+const file = (name: string): vscode.Uri => vscode.Uri.joinPath(folder, name);
+const weights = file('model.safetensors');
+
+/** Waits until the condition holds. */
+async function eventually(what: string, holds: () => boolean, limit = 30_000): Promise<void> {
+  const end = Date.now() + limit;
+  while (!holds()) {
+    if (Date.now() > end) throw new Error(`It never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+const activeView = (): string | undefined => {
+  const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
+  return input instanceof vscode.TabInputCustom ? input.viewType : undefined;
+};
+
+/** Text of the hovers at the first place where `text` stands in a document. */
+async function hoverAt(uri: vscode.Uri, text: string): Promise<string> {
+  const document = await vscode.workspace.openTextDocument(uri);
+  const position = document.positionAt(document.getText().indexOf(text) + 2);
+  const hovers = await vscode.commands.executeCommand<vscode.Hover[]>(
+    'vscode.executeHoverProvider',
+    uri,
+    position,
+  );
+  return hovers
+    .flatMap((hover) => hover.contents.map((item) => (typeof item === 'string' ? item : item.value)))
+    .join('\n');
+}
+
+describe('the extension', () => {
+  let api: ExtensionApi;
+  before(async () => {
+    api = await extension.activate();
+  });
+
+  it('registers every command that it contributes', async () => {
+    const registered = new Set(await vscode.commands.getCommands(true));
+    for (const id of Object.values(commands)) ok(registered.has(id), id);
+  });
+
+  it('opens safetensors files in its editor and reads the header', async () => {
+    await vscode.commands.executeCommand('vscode.open', weights);
+    await eventually('the editor is in front', () => activeView() === viewTypes.model);
+    await eventually('the header was read', () => api.session(weights.fsPath).description !== undefined);
+    strictEqual(api.session(weights.fsPath).description?.tensors.length, 57);
+  });
+
+  it('opens an index beside the text editor', async () => {
+    await vscode.commands.executeCommand(
+      'vscode.openWith',
+      file('model.safetensors.index.json'),
+      viewTypes.index,
+    );
+    await eventually('the editor is in front', () => activeView() === viewTypes.index);
+  });
+
+  it('exports Q4_K_M from the palette command, and opens the result', async () => {
+    const out = join(folder.fsPath, 'out-Q4_K_M.gguf');
+    const result = await vscode.commands.executeCommand<ExportResult>(commands.exportQ4KM, {
+      model: weights.fsPath,
+      out,
+    });
+    strictEqual(readFileSync(out).subarray(0, 4).toString(), 'GGUF');
+    strictEqual(statSync(out).size, result.bytes);
+    strictEqual(result.tensors.find((tensor) => tensor.name === 'output.weight')?.to, 'Q6_K');
+    await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
+    await eventually('the editor is in front', () => activeView() === viewTypes.model);
+    await eventually('the header was read', () => api.session(out).description?.format === 'gguf');
+  });
+
+  it('leaves nothing when an export fails', async () => {
+    const out = join(folder.fsPath, 'broken.gguf');
+    const result = await vscode.commands.executeCommand(commands.exportGguf, {
+      model: weights.fsPath,
+      out,
+      type: 'Q9_X',
+    });
+    strictEqual(result, undefined);
+    strictEqual(existsSync(out), false);
+    strictEqual(readdirSync(folder.fsPath).filter((name) => name.includes('broken')).length, 0);
+  });
+
+  it('shows shape and dtype over a tensor name', async () => {
+    const hover = await hoverAt(file('look.py'), 'model.layers.3.mlp.down_proj.weight');
+    ok(hover.includes('[256, 768]') && hover.includes('BF16'), hover);
+    ok(hover.includes(commands.revealTensor), hover);
+    const module = await hoverAt(file('look.py'), 'model.layers.3.mlp.down_proj"');
+    ok(module.includes('[256, 768]'), module);
+    ok((await hoverAt(file('model.safetensors.index.json'), 'lm_head.weight')).includes('[1024, 256]'));
+    ok((await hoverAt(file('recipe.yaml'), 'lm_head.weight')).includes('[1024, 256]'));
+    strictEqual(await hoverAt(file('recipe.yaml'), 'not.a.tensor'), '');
+  });
+
+  it('survives the death of the engine in the middle of a job and resumes', async () => {
+    const session = api.session(weights.fsPath);
+    const running = session.runSensitivity();
+    await eventually(
+      'the job has progress',
+      () => session.job.kind === 'running' && (session.job.progress?.done ?? 0) > 2,
+    );
+    process.kill(api.enginePid()!, 'SIGKILL');
+    await running;
+    strictEqual(session.job.kind, 'engine-died');
+    strictEqual(session.sensitivity, undefined);
+    let total = Infinity;
+    const watch = session.onEvent(() => {
+      if (session.job.kind === 'running') total = Math.min(total, session.job.progress?.total ?? Infinity);
+    });
+    await session.restartEngine();
+    watch.dispose();
+    strictEqual(session.job.kind, 'idle');
+    strictEqual(session.sensitivity!.rows.length, 44);
+    const cells = session.sensitivity!.rows.reduce((sum, row) => sum + row.cells.length, 0);
+    ok(total < cells, `only what was missing is measured again: ${total} of ${cells}`);
+  });
+
+  it('suggests bits in the hover once there is a plan, also over the plan itself', async () => {
+    const out = join(folder.fsPath, 'tiny.ampq.json');
+    await vscode.commands.executeCommand(commands.savePlan, {
+      model: weights.fsPath,
+      budget: { kind: 'bits-per-weight', value: 5 },
+      out,
+    });
+    const hover = await hoverAt(vscode.Uri.file(out), 'model.layers.0.mlp.up_proj.weight');
+    ok(/Suggested: \*\*Q\d_K\*\*, \d\.\d+ bits per weight/.test(hover), hover);
+    ok(/\| Q4_K \| 4\.50 \|/.test(hover), hover);
+  });
+
+  it('exports with the plan', async () => {
+    const out = join(folder.fsPath, 'out-plan.gguf');
+    const plan = join(folder.fsPath, 'tiny.ampq.json');
+    const result = await vscode.commands.executeCommand<ExportResult>(commands.exportWithPlan, {
+      model: weights.fsPath,
+      plan,
+      out,
+    });
+    strictEqual(statSync(out).size, result.bytes);
+    ok(result.bitsPerWeight < 5.1);
+  });
+});

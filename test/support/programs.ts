@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { projectRoot, temporaryFolder } from './files';
+
+const requireShim =
+  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+
+export interface Programs {
+  /** The engine's bundle. */
+  readonly engine: string;
+  /** The bundle of the quantscope command. */
+  readonly cli: string;
+}
+
+/** Bundles engine and command line as `dist/` has them, from the sources of now, in a folder of their own. */
+export async function buildPrograms(): Promise<Programs> {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'dist'));
+  for (const name of ['prebuilds', 'node_modules'])
+    symlinkSync(join(projectRoot, name), join(folder, name), 'junction');
+  await build({
+    absWorkingDir: projectRoot,
+    entryPoints: { engine: 'src/engine/main.ts', cli: 'src/cli/main.ts' },
+    outdir: join(folder, 'dist'),
+    outExtension: { '.js': '.mjs' },
+    ...{ bundle: true, platform: 'node', target: 'node20', format: 'esm' },
+    external: ['onnxruntime-node'],
+    banner: { js: requireShim },
+    logLevel: 'error',
+  });
+  return { engine: join(folder, 'dist', 'engine.mjs'), cli: join(folder, 'dist', 'cli.mjs') };
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** Root of the caches that the command uses. */
+  readonly cache: string;
+  /** Sends SIGINT as soon as stderr holds this text. */
+  readonly interruptAt?: string;
+  /** Closes the reading end of stdout at once. */
+  readonly closeStdout?: boolean;
+}
+
+/** Runs a program to its end. */
+export function runProgram(
+  file: string,
+  args: readonly string[],
+  { cache, interruptAt, closeStdout }: RunOptions,
+): Promise<Ended> {
+  const child = spawn(process.execPath, [file, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, QUANTSCOPE_CACHE: cache },
+  });
+  if (closeStdout) child.stdout.destroy();
+  let stdout = '';
+  let stderr = '';
+  let interrupted = false;
+  child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+  child.stderr.on('data', (data: Buffer) => {
+    stderr += data.toString();
+    if (interruptAt === undefined || interrupted || !stderr.includes(interruptAt)) return;
+    interrupted = true;
+    child.kill('SIGINT');
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}

@@ -1,0 +1,289 @@
+/// <reference lib="dom" />
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
+import { cacheDir } from '../support/cache';
+import { startVsCode, type VsCode } from '../support/vscodeServer';
+import { openFile, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
+
+const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
+if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+
+/** What plotly keeps on the element it draws into. */
+interface Drawn {
+  readonly type: string;
+  readonly x: number[];
+  readonly y: number[];
+  readonly z: number[][];
+}
+
+const wait = 60_000;
+const screenshots = join(projectRoot, 'test-results', 'screenshots');
+
+describe.skipIf(!hasServer)('the editor in VS Code', () => {
+  let code: VsCode;
+  let page: Page;
+  let frame: FrameLocator;
+  const workspace = temporaryFolder();
+
+  beforeAll(async () => {
+    cpSync(sampleFolder, workspace, { recursive: true });
+    mkdirSync(screenshots, { recursive: true });
+    code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
+    page = code.page;
+    await waitForExtension(page);
+    await openFile(page, 'model.safetensors');
+    frame = webviewFrame(page);
+    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+  });
+
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== 'fail') return;
+    await page.screenshot({
+      path: join(screenshots, `failed-${task.name.slice(0, 40).replace(/\W+/g, '-')}.png`),
+    });
+    await page.keyboard.press('Escape'); // what it left open must not fail the next
+  });
+
+  afterAll(async () => {
+    await code.close();
+  });
+
+  const row = (name: string) => frame.locator(`.rows .row[data-name="${name}"]`);
+  const tab = (name: string) => frame.getByRole('tab', { name }).click();
+  const drawn = (selector: string): Promise<Drawn[]> =>
+    frame
+      .locator(`${selector}.js-plotly-plot`)
+      .first()
+      .evaluate((element) => (element as unknown as { data: Drawn[] }).data);
+
+  /** VS Code's menus ignore a click that comes right after they opened. */
+  async function chooseFromMenu(name: string): Promise<void> {
+    await page.getByRole('menuitem', { name }).waitFor({ timeout: wait });
+    await page.waitForTimeout(600);
+    await page.getByRole('menuitem', { name }).click();
+  }
+
+  /** Pictures are taken with every run; those in media/ change on demand only. */
+  async function screenshot(name: string): Promise<void> {
+    await page.waitForTimeout(700); // charts and fonts settle
+    const file = join(screenshots, `${name}.png`);
+    await page.screenshot({ path: file });
+    if (process.env['QUANTSCOPE_UPDATE_MEDIA'] === '1')
+      copyFileSync(file, join(projectRoot, 'media', `${name}.png`));
+  }
+
+  it('shows the tensors of the sample by module', async () => {
+    await expect
+      .poll(
+        () =>
+          row('model.layers.')
+            .innerText()
+            .catch(() => ''),
+        { timeout: wait },
+      )
+      .toContain('54 tensors');
+    const embedding = row('model.embed_tokens.weight');
+    expect(await embedding.innerText()).toMatch(
+      /embed_tokens\.weight[\s\S]*1024 × 256[\s\S]*BF16[\s\S]*524\.29 kB/,
+    );
+    const visible = await frame.locator('.rows .row').count();
+    expect(visible).toBeGreaterThan(15);
+    expect(visible).toBeLessThan(70); // only the rows in sight exist
+  });
+
+  it('filters by name and dtype', async () => {
+    const filter = frame.locator('vscode-text-field').first().locator('input');
+    await filter.fill('down_proj bf16');
+    await expect.poll(() => frame.locator('.matches').innerText()).toBe('6 of 57');
+    await filter.fill('nothing-like-this');
+    await expect.poll(() => frame.locator('.rows .empty').innerText()).toContain('No tensor matches');
+    await filter.fill('');
+    await expect.poll(() => frame.locator('.matches').innerText()).toBe('57 tensors');
+  });
+
+  it('is moved through with the keyboard', async () => {
+    await row('lm_head.weight').click();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await expect
+      .poll(() => frame.locator('.row.tensor.selected').getAttribute('data-name'))
+      .toBe('model.embed_tokens.weight');
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowLeft');
+    await expect.poll(() => row('model.').getAttribute('aria-expanded')).toBe('false');
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(() => row('model.').getAttribute('aria-expanded')).toBe('true');
+  });
+
+  it('draws the histogram of every weight of the selected tensor', async () => {
+    await row('model.layers.0.mlp.down_proj.weight').click();
+    await frame
+      .getByRole('heading', { name: 'model.layers.0.mlp.down_proj.weight' })
+      .waitFor({ timeout: wait });
+    await frame.locator('.histogram .bars path').first().waitFor({ timeout: wait });
+    const [histogram] = await drawn('.histogram');
+    expect(histogram!.type).toBe('bar');
+    expect(histogram!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 768);
+    const logarithmic = await frame
+      .locator('.histogram')
+      .evaluate(
+        (element) => (element as unknown as { layout: { yaxis: { type: string } } }).layout.yaxis.type,
+      );
+    expect(logarithmic).toBe('log');
+    await frame.getByRole('radio', { name: 'linear' }).click();
+    await expect
+      .poll(() =>
+        frame
+          .locator('.histogram')
+          .evaluate(
+            (element) => (element as unknown as { layout: { yaxis: { type: string } } }).layout.yaxis.type,
+          ),
+      )
+      .toBe('linear');
+    await frame.getByRole('radio', { name: 'log' }).click();
+  });
+
+  it('draws the outlier map of the selected tensor', async () => {
+    const [map] = await drawn('.outliers');
+    expect(map!.type).toBe('heatmap');
+    expect([map!.z.length, map!.z[0]!.length]).toEqual([128, 128]);
+    const statistics = await frame.locator('.statistics').first().innerText();
+    const value = (label: string): number =>
+      Number(new RegExp(`${label}\\s+([−\\d.e]+)`).exec(statistics)![1]!.replace('−', '-'));
+    const largest = Math.max(...map!.z.flat());
+    expect(largest).toBeCloseTo(Math.max(Math.abs(value('min')), value('max')), 3);
+    expect(await frame.locator('.outliers image').count()).toBeGreaterThan(0);
+  });
+
+  it('shows config.json in the metadata', async () => {
+    await screenshot('editor-dark');
+    await tab('Metadata');
+    await expect.poll(() => frame.locator('.view').innerText()).toMatch(/hidden_size\s+number\s+256/);
+    await tab('Tensor');
+  });
+
+  it('compares formats from the context menu', async () => {
+    await row('model.layers.0.self_attn.q_proj.weight').click({ button: 'right' });
+    await chooseFromMenu('Quantize Layer…');
+    const formats = page.locator('.quick-input-list .monaco-list-row');
+    await formats.filter({ hasText: 'GGUF Q4_0' }).waitFor({ timeout: wait });
+    await page.keyboard.press('Enter');
+    const rows = frame.locator('.errors tbody tr');
+    await expect.poll(() => rows.count(), { timeout: wait }).toBeGreaterThanOrEqual(5);
+    const errorOf = async (format: string): Promise<number> =>
+      Number(await frame.locator(`.errors tr[data-format="${format}"] td:nth-child(5)`).innerText());
+    expect(await errorOf('Q8_0')).toBeLessThan(await errorOf('Q6_K'));
+    expect(await errorOf('Q6_K')).toBeLessThan(await errorOf('Q4_0'));
+    const [before, after] = await drawn('.histogram');
+    expect(before!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
+    expect(after!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
+    await screenshot('quantize-dark');
+  });
+
+  it('takes several selected tensors to Quantize Layer', async () => {
+    await row('model.layers.0.self_attn.k_proj.weight').click();
+    await row('model.layers.0.self_attn.q_proj.weight').click({ modifiers: ['Control'] });
+    await row('model.layers.0.self_attn.q_proj.weight').click({ button: 'right' });
+    await chooseFromMenu('Quantize Layer…');
+    await page.locator('.quick-input-list .monaco-list-row').first().waitFor({ timeout: wait });
+    await page.keyboard.press('Enter');
+    await expect
+      .poll(() => frame.locator('.comparison h2').allInnerTexts(), { timeout: wait })
+      .toEqual(['model.layers.0.self_attn.k_proj.weight', 'model.layers.0.self_attn.q_proj.weight']);
+  });
+
+  it('measures sensitivity and suggests formats', async () => {
+    await tab('Sensitivity');
+    await frame.getByText('Run Sensitivity').first().click();
+    await expect.poll(() => frame.locator('.sensitivity tbody tr').count(), { timeout: wait }).toBe(44);
+    await expect.poll(() => frame.locator('.rows .badge').count(), { timeout: wait }).toBeGreaterThan(5);
+    await screenshot('sensitivity-dark');
+  });
+
+  it('re-solves the plan while the slider moves', async () => {
+    await tab('Plan');
+    const bars = frame.locator('.bar[role="listitem"]');
+    await expect.poll(() => bars.count(), { timeout: wait }).toBe(44);
+    const assigned = () =>
+      bars.evaluateAll((items) => items.map((item) => item.getAttribute('data-format')).join());
+    const total = async (): Promise<number> => Number(await frame.locator('.totals dd').first().innerText());
+    const slider = frame.locator('#budget');
+    const setBudget = (value: number): Promise<void> =>
+      slider.evaluate((element, budget) => {
+        (element as HTMLInputElement).value = String(budget);
+        element.dispatchEvent(new Event('input', { bubbles: true }));
+      }, value);
+    await setBudget(4.7);
+    await expect.poll(total).toBeLessThanOrEqual(4.7);
+    const small = await assigned();
+    await setBudget(6);
+    await expect.poll(total).toBeGreaterThan(5.9);
+    expect(await total()).toBeLessThanOrEqual(6);
+    expect(await assigned()).not.toBe(small);
+    expect(await assigned()).toContain('Q6_K');
+    await setBudget(5.2);
+    await expect.poll(total).toBeLessThanOrEqual(5.2);
+    await screenshot('plan-dark');
+  });
+
+  it('offers a restart when the engine is killed in the middle of a job, and goes on', async () => {
+    const engines = (): number[] =>
+      readdirSync('/proc')
+        .filter((name) => /^\d+$/.test(name))
+        .map(Number)
+        .filter(
+          (pid) =>
+            commandLine(pid).includes(join(projectRoot, 'dist', 'engine.mjs')) &&
+            !commandLine(pid).includes('--probe'),
+        );
+    copyFileSync(join(workspace, 'model.safetensors'), join(workspace, 'again.safetensors'));
+    await openFile(page, 'again.safetensors');
+    const second = webviewFrameOf(page);
+    await second.getByText('Run Sensitivity').first().waitFor({ timeout: wait });
+    await second.getByText('Run Sensitivity').first().click();
+    await second.locator('.job').waitFor({ timeout: wait });
+    for (const pid of engines()) process.kill(pid, 'SIGKILL');
+    await second.getByText('Restart and Resume').waitFor({ timeout: wait });
+    await screenshot('engine-died-dark');
+    await second.getByText('Restart and Resume').click();
+    await second.getByRole('tab', { name: 'Sensitivity' }).click();
+    await expect.poll(() => second.locator('.sensitivity tbody tr').count(), { timeout: wait }).toBe(44);
+    expect(await second.locator('.died').count()).toBe(0);
+  });
+
+  it('looks right in a light theme', async () => {
+    await openFile(page, 'model.safetensors');
+    await setTheme(page, 'light');
+    const light = webviewFrameOf(page);
+    await light.getByRole('tab', { name: 'Plan' }).click();
+    await screenshot('plan-light');
+    await light.getByRole('tab', { name: 'Sensitivity' }).click();
+    await screenshot('sensitivity-light');
+    await light.getByRole('tab', { name: 'Quantize' }).click();
+    await screenshot('quantize-light');
+    await light.getByRole('tab', { name: 'Tensor' }).click();
+    await light.locator('.histogram .bars path').first().waitFor({ timeout: wait });
+    await screenshot('editor-light');
+    const ink = await light
+      .locator('.histogram')
+      .evaluate((element) => getComputedStyle(element.querySelector('.xtick text')!).fill);
+    const [red = 255] = ink.match(/\d+/g)!.map(Number);
+    expect(red).toBeLessThan(128); // dark text on a light ground
+  });
+});
+
+/** The webview of the editor in front: others are kept, hidden. */
+function webviewFrameOf(page: Page): FrameLocator {
+  return page.locator('iframe.webview.ready:visible').last().contentFrame().frameLocator('#active-frame');
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return ''; // it ended meanwhile
+  }
+}

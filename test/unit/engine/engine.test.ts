@@ -1,0 +1,120 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EngineClient } from '../../../src/engine/client';
+import type { EngineProgress } from '../../../src/protocol/engine';
+import { sampleFolder, sampleWeights, temporaryFolder } from '../../support/files';
+import { buildPrograms } from '../../support/programs';
+
+const cells = 44 * 6; // quantizable matrices of the sample × default candidates
+let client: EngineClient;
+let entry: string;
+
+beforeAll(async () => {
+  entry = (await buildPrograms()).engine;
+  client = new EngineClient({ entry });
+});
+afterAll(() => client.dispose());
+
+function measure(cacheDir: string, onProgress?: (progress: EngineProgress) => void, signal?: AbortSignal) {
+  return client.call(
+    'sensitivity/run',
+    { path: sampleFolder, device: 'cpu', cacheDir },
+    { ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) },
+  );
+}
+
+/** Complete lines of the store: cells that were measured, one line each. */
+function storedCells(cacheDir: string): { tensor: string; format: string }[] {
+  const file = join(cacheDir, readdirSync(cacheDir)[0]!);
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      try {
+        return line ? [JSON.parse(line) as { tensor: string; format: string }] : [];
+      } catch {
+        return []; // torn by the kill
+      }
+    });
+}
+
+describe('the engine process', () => {
+  it('loses at most one cell when it is killed during a sensitivity run', async () => {
+    const cacheDir = temporaryFolder();
+    let killed = 0;
+    const run = measure(cacheDir, ({ done }) => {
+      if (done < 5 || killed !== 0) return;
+      killed = client.pid!;
+      process.kill(killed, 'SIGKILL');
+    });
+    await expect(run).rejects.toMatchObject({ code: 'ENGINE_DIED' });
+    const kept = storedCells(cacheDir).length;
+    expect(kept).toBeGreaterThanOrEqual(5);
+    expect(kept).toBeLessThan(cells);
+
+    let first: EngineProgress | undefined;
+    const table = await measure(cacheDir, (progress) => (first ??= progress));
+    expect(client.pid).not.toBe(killed);
+    expect(first?.total).toBe(cells - kept);
+    expect(table.rows.reduce((sum, row) => sum + row.cells.length, 0)).toBe(cells);
+    const stored = storedCells(cacheDir);
+    expect(stored).toHaveLength(cells); // nothing was measured twice
+    expect(new Set(stored.map(({ tensor, format }) => `${tensor} ${format}`)).size).toBe(cells);
+  });
+
+  it('stops a cancelled run, stays alive and keeps what was measured', async () => {
+    const cacheDir = temporaryFolder();
+    const controller = new AbortController();
+    const run = measure(cacheDir, ({ done }) => done >= 5 && controller.abort(), controller.signal);
+    await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
+    const pid = client.pid;
+    expect(pid).toBeDefined();
+    const stored = await client.call('sensitivity/stored', { path: sampleFolder, cacheDir });
+    expect(client.pid).toBe(pid);
+    const kept = stored!.rows.reduce((sum, row) => sum + row.cells.length, 0);
+    expect(kept).toBe(storedCells(cacheDir).length);
+    expect(kept).toBeLessThan(cells);
+  });
+
+  it('leaves nothing behind of an export that its owner abandons', async () => {
+    const folder = temporaryFolder();
+    const out = join(folder, 'abandoned.gguf');
+    const abandoned = new EngineClient({
+      entry: (client as unknown as { options: { entry: string } }).options.entry,
+    });
+    const call = abandoned.call(
+      'export/gguf',
+      { path: sampleFolder, out, type: 'Q4_K_M' },
+      { onProgress: () => abandoned.dispose() },
+    );
+    await expect(call).rejects.toMatchObject({ code: 'ENGINE_DIED' });
+    await expect.poll(() => readdirSync(folder), { timeout: 10_000 }).toEqual([]);
+  });
+
+  it('brings errors over with their place', async () => {
+    const call = client.call('tensor/analyse', { path: sampleWeights, tensor: 'no.such.weight' });
+    await expect(call).rejects.toMatchObject({ code: 'REQUEST', place: { tensor: 'no.such.weight' } });
+  });
+
+  it.each([
+    ['model/open', { path: 'relative/model.gguf' }, /"path"/],
+    ['model/open', { path: 7 }, /"path"/],
+    ['tensor/quantize', { path: sampleWeights, tensors: 'x', format: 'nf4', out: '/x' }, /"tensors"/],
+    ['sensitivity/run', { path: sampleFolder, device: 'tpu', cacheDir: '/x' }, /"device"/],
+    ['export/gguf', { path: sampleFolder, out: 'relative.gguf', type: 'F16' }, /"out"/],
+    ['no/such', {}, /no\/such/],
+  ])('refuses %s with %o', async (method, params, message) => {
+    const call = client.call(method as 'model/open', params as { path: string });
+    await expect(call).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  it('keeps running when a request fails', async () => {
+    const pid = client.pid;
+    await expect(client.call('model/open', { path: join(sampleFolder, 'absent.gguf') })).rejects.toThrow();
+    expect((await client.call('model/open', { path: sampleFolder })).tensors).toHaveLength(57);
+    expect(client.pid).toBe(pid);
+  });
+});
