@@ -50,6 +50,12 @@ export async function ensureTestTools() {
   for (const tool of tools) ensureTool(tool);
 }
 
+/** The VS Code server and the Node that runs it, without what only tests need. */
+export async function ensureVsCodeServer() {
+  ensureSystemPackages();
+  for (const tool of tools.slice(0, 2)) ensureTool(tool);
+}
+
 function ensureSystemPackages() {
   if (platform !== 'linux') return;
   const missing = [];

@@ -45,6 +45,15 @@ export function textOption(context: CommandContext, name: string): string | unde
   return typeof value === 'string' ? value : undefined;
 }
 
+/** A whole number of at least 1; undefined when it was not given. @throws UsageError for anything else. */
+export function countOption(context: CommandContext, name: string): number | undefined {
+  const text = textOption(context, name);
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d*$/.test(text) || !Number.isSafeInteger(Number(text)))
+    throw new UsageError(`--${name} ${text} is not a whole number of at least 1`);
+  return Number(text);
+}
+
 export function requiredOption(context: CommandContext, name: string): string {
   const value = textOption(context, name);
   if (value === undefined) throw new UsageError(`--${name} is missing`);

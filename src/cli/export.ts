@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { requiredOption, textOption, UsageError, type Command } from './command';
+import { countOption, requiredOption, textOption, UsageError, type Command } from './command';
 import { size, table } from './text';
 
 export const exportCommand: Command = {
@@ -17,11 +17,11 @@ export const exportCommand: Command = {
     const type = textOption(context, 'type');
     const plan = textOption(context, 'plan');
     if ((type === undefined) === (plan === undefined)) throw new UsageError('give either --type or --plan');
-    const threads = textOption(context, 'threads');
+    const threads = countOption(context, 'threads');
     const out = resolve(requiredOption(context, 'out'));
     const target = type !== undefined ? { type } : { planFile: resolve(plan!) };
     const result = await jobs['export/gguf'](
-      { path, out, ...target, ...(threads === undefined ? {} : { threads: Number(threads) }) },
+      { path, out, ...target, ...(threads === undefined ? {} : { threads }) },
       { signal, progress },
     );
     const rows = result.tensors.map((tensor) => [

@@ -41,7 +41,7 @@ interface Invocation {
 async function main(args: readonly string[]): Promise<number> {
   const [name] = args;
   if (name === '--version') return print(packageJson.version);
-  if (name === undefined || name === '--help' || name === 'help') return print(usage());
+  if (name === '--help' || name === 'help') return print(usage());
   let invocation: Invocation | undefined;
   try {
     invocation = parse(args);
@@ -61,6 +61,7 @@ function print(text: string): number {
 }
 
 function parse(args: readonly string[]): Invocation {
+  if (args.length === 0) throw new UsageError('name a command');
   const command = commands.find((item) => item.name === args[0]);
   if (!command) throw new UsageError(`there is no command "${args[0]}"`);
   const { values, positionals } = parseOptions(command, args.slice(1));
@@ -176,6 +177,12 @@ function commandUsage(command: Command): string {
     `  ${'--json'.padEnd(20)}one JSON document on stdout`,
   ].join('\n');
 }
+
+// A reader that has seen enough (`quantscope … | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(exitDone);
+});
 
 const probe = process.argv.indexOf('--probe');
 if (probe >= 0 && process.send) {

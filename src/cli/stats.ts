@@ -1,4 +1,4 @@
-import { requiredOption, type Command } from './command';
+import { countOption, requiredOption, type Command } from './command';
 import { count, number, table } from './text';
 
 export const stats: Command = {
@@ -10,10 +10,10 @@ export const stats: Command = {
     bins: { type: 'string', value: 'N', help: 'bins of the histogram' },
   },
   async run(context) {
-    const { path, jobs, signal, progress, options } = context;
-    const bins = options['bins'] === undefined ? {} : { bins: Number(options['bins']) };
+    const { path, jobs, signal, progress } = context;
+    const bins = countOption(context, 'bins');
     const analysis = await jobs['tensor/analyse'](
-      { path, tensor: requiredOption(context, 'tensor'), ...bins },
+      { path, tensor: requiredOption(context, 'tensor'), ...(bins === undefined ? {} : { bins }) },
       { signal, progress },
     );
     const { statistics: s, outliers } = analysis;

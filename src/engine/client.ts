@@ -64,6 +64,7 @@ export class EngineClient {
   ): Promise<EngineRequests[M]['result']> {
     if (signal?.aborted) throw cancelled();
     await this.start();
+    if (!this.child) throw new QuantscopeError('ENGINE_DIED', 'The engine was stopped.'); // while this call waited
     const id = this.nextId++;
     const answer = new Promise<unknown>((resolve, reject) => {
       this.pending.set(id, { resolve, reject, ...(onProgress ? { onProgress } : {}) });
@@ -82,13 +83,13 @@ export class EngineClient {
   /** Starts a fresh process now, whatever happened before. */
   async restart(): Promise<void> {
     this.crashes = [];
-    this.stop('The engine was restarted.');
+    this.leave('The engine was restarted.');
     await this.start();
   }
 
   dispose(): void {
     this.disposed = true;
-    this.stop('The engine was stopped.');
+    this.leave('The engine was stopped.');
   }
 
   private start(): Promise<void> {
@@ -114,7 +115,11 @@ export class EngineClient {
     child.stdout?.on('data', (data: Buffer) => this.keepOutput(data));
     child.stderr?.on('data', (data: Buffer) => this.keepOutput(data));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => child.kill('SIGKILL'), startTimeout);
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        child.kill('SIGKILL');
+      }, startTimeout);
       child.on('message', (message: EngineOutbound) => {
         if (message.kind === 'ready') {
           clearTimeout(timer);
@@ -127,7 +132,10 @@ export class EngineClient {
         this.ended(child, reason);
       };
       child.on('error', (error) => gone(error.message));
-      child.on('exit', (code, signal) => gone(signal ? `signal ${signal}` : `exit status ${code}`));
+      child.on('exit', (code, signal) => {
+        if (late) gone(`it did not start within ${startTimeout / 1000} s`);
+        else gone(signal ? `signal ${signal}` : `exit status ${code}`);
+      });
     });
   }
 
@@ -152,7 +160,7 @@ export class EngineClient {
       if (!call) return;
       this.pending.delete(id);
       call.reject(cancelled());
-      this.stop('The engine was stopped to cancel a request.');
+      this.abandon('The engine was stopped to cancel a request.')?.kill('SIGKILL');
     }, cancelGrace).unref();
   }
 
@@ -172,12 +180,27 @@ export class EngineClient {
     this.options.onExit?.(reason);
   }
 
-  private stop(reason: string): void {
+  /** Ends the process; one that is at work gets the time to remove its temporary files. */
+  private leave(reason: string): void {
+    const busy = this.pending.size > 0;
+    const child = this.abandon(reason);
+    if (!child) return;
+    if (!busy || !child.connected) {
+      child.kill('SIGKILL');
+      return;
+    }
+    child.disconnect();
+    const timer = setTimeout(() => child.kill('SIGKILL'), cancelGrace).unref();
+    child.once('exit', () => clearTimeout(timer));
+  }
+
+  /** Lets go of the process, which the caller ends: its end is no crash any more. */
+  private abandon(reason: string): ChildProcess | undefined {
     const child = this.child;
     this.child = undefined;
     this.ready = undefined;
-    child?.kill('SIGKILL');
     this.rejectAll(new QuantscopeError('ENGINE_DIED', reason));
+    return child;
   }
 
   private rejectAll(error: QuantscopeError): void {

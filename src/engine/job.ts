@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
@@ -15,8 +16,9 @@ export type Job<M extends EngineMethod> = (
 
 export type Jobs = { readonly [M in EngineMethod]: Job<M> };
 
-/** Types that parameters may be required to have. */
+/** Types that parameters may be required to have. A path is absolute: the engine's working directory means nothing. */
 const kinds = {
+  path: (value: unknown) => typeof value === 'string' && isAbsolute(value),
   string: (value: unknown) => typeof value === 'string' && value.length > 0,
   strings: (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
   count: (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
@@ -39,7 +41,10 @@ export function checkParams(
     const optional = kind.endsWith('?');
     if (optional && params[name] === undefined) continue;
     if (!kinds[kind.replace('?', '') as Kind](params[name])) {
-      throw new QuantscopeError('REQUEST', `${method}: "${name}" is ${JSON.stringify(params[name])}.`);
+      throw new QuantscopeError(
+        'REQUEST',
+        `${method}: "${name}" is ${JSON.stringify(params[name])}, not a valid ${kind.replace('?', '')}.`,
+      );
     }
   }
 }

@@ -9,7 +9,7 @@ import type { OpenModels } from './models';
 export function createJobs(models: OpenModels): Jobs {
   return {
     'model/open': (params, { signal }) => {
-      checkParams('model/open', params, { path: 'string' });
+      checkParams('model/open', params, { path: 'path' });
       return models.use(params.path, signal, (model) => Promise.resolve(model.description));
     },
     'formats/list': () => Promise.resolve(describeFormats()),

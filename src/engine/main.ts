@@ -9,6 +9,9 @@ import { OpenModels } from './models';
 /** Progress messages of one request are at least this far apart (milliseconds). */
 const progressInterval = 100;
 
+/** How long requests may take to clean up once the owner is gone (ms). */
+const leaveTime = 2_000;
+
 /** The engine process: answers requests over IPC until its owner goes away. */
 function serve(): void {
   const models = new OpenModels();
@@ -37,7 +40,12 @@ function serve(): void {
     if (message.kind === 'cancel') running.get(message.id)?.abort();
     else void answer(message.id, message.method, message.params);
   });
-  process.on('disconnect', () => process.exit(0));
+  process.on('disconnect', () => {
+    // Cancelled requests remove their temporary files; one that cannot be interrupted is not waited for.
+    running.forEach((controller) => controller.abort());
+    setTimeout(() => process.exit(0), leaveTime);
+    setInterval(() => running.size === 0 && process.exit(0), 20);
+  });
   const threads = Number(process.env['QUANTSCOPE_THREADS'] ?? 0);
   if (threads > 0) loadNative().setThreads(threads);
   send({ kind: 'ready', version: process.version });

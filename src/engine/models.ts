@@ -1,57 +1,115 @@
 import { stat } from 'node:fs/promises';
+import { QuantscopeError } from '../model/errors';
 import { openModel, type Model } from '../model/openModel';
 
 /** Models kept open between requests: headers of large models take time to parse. */
 const maxOpen = 4;
+/** A model that nobody used for so long is closed (ms): an open file cannot be replaced on Windows. */
+const idleTime = 60_000;
 
 interface Entry {
   readonly path: string;
   readonly model: Promise<Model>;
+  /** Ends an opening that nobody waits for any more. */
+  readonly opening: AbortController;
   users: number;
+  opened: boolean;
   stale: boolean;
 }
 
 /** Opens models for the time of a request and keeps the latest ones; a model whose files changed is opened anew. */
 export class OpenModels {
+  /** Latest used first. */
   private readonly entries: Entry[] = [];
+  private idle: NodeJS.Timeout | undefined;
 
   async use<T>(path: string, signal: AbortSignal, work: (model: Model) => Promise<T>): Promise<T> {
-    const entry = await this.entryFor(path, signal);
-    entry.users += 1;
+    const { entry, model } = await this.acquire(path, signal);
     try {
-      return await work(await entry.model);
+      return await work(model);
     } finally {
-      entry.users -= 1;
-      await this.trim();
+      await this.release(entry);
     }
   }
 
+  /** Closes everything; requests must have ended. */
   async close(): Promise<void> {
-    for (const entry of this.entries.splice(0)) await (await entry.model).close();
+    clearTimeout(this.idle);
+    await Promise.all(this.entries.splice(0).map(closeEntry));
   }
 
-  private async entryFor(path: string, signal: AbortSignal): Promise<Entry> {
-    const found = this.entries.find((entry) => entry.path === path && !entry.stale);
-    if (found && (await isCurrent(await found.model))) return found;
-    if (found) found.stale = true;
-    const entry: Entry = { path, model: openModel(path, signal), users: 0, stale: false };
-    this.entries.unshift(entry);
-    entry.model.catch(() => this.remove(entry)); // the caller gets the error; it is not kept
+  /** Counts the caller as a user before anything is awaited, so that what it waits for is not closed. */
+  private async acquire(path: string, signal: AbortSignal): Promise<{ entry: Entry; model: Model }> {
+    for (;;) {
+      const found = this.entries.find((entry) => entry.path === path && !entry.stale);
+      const entry = found ?? this.open(path);
+      entry.users += 1;
+      this.moveToFront(entry);
+      try {
+        const model = await untilCancelled(entry.model, signal);
+        if (!found || (await isCurrent(model))) return { entry, model };
+        entry.stale = true;
+      } catch (error) {
+        await this.release(entry);
+        throw error;
+      }
+      await this.release(entry);
+    }
+  }
+
+  private open(path: string): Entry {
+    const opening = new AbortController();
+    const model = openModel(path, opening.signal);
+    const entry: Entry = { path, model, opening, users: 0, opened: false, stale: false };
+    model.then(
+      () => (entry.opened = true),
+      () => this.remove(entry), // those who wait get the error; it is not kept
+    );
     return entry;
   }
 
-  private async trim(): Promise<void> {
-    const idle = this.entries.filter((entry, i) => entry.users === 0 && (entry.stale || i >= maxOpen));
-    for (const entry of idle) {
+  private async release(entry: Entry): Promise<void> {
+    entry.users -= 1;
+    if (entry.users === 0 && !entry.opened) {
       this.remove(entry);
-      await (await entry.model).close();
+      entry.opening.abort();
     }
+    clearTimeout(this.idle);
+    this.idle = setTimeout(() => void this.trim(0), idleTime).unref();
+    await this.trim(maxOpen);
+  }
+
+  /** Closes unused models: stale ones, and all but the latest `keep`. */
+  private async trim(keep: number): Promise<void> {
+    const unused = this.entries.filter((entry, i) => entry.users === 0 && (entry.stale || i >= keep));
+    unused.forEach((entry) => this.remove(entry));
+    await Promise.all(unused.map(closeEntry));
+  }
+
+  private moveToFront(entry: Entry): void {
+    this.remove(entry);
+    this.entries.unshift(entry);
   }
 
   private remove(entry: Entry): void {
     const at = this.entries.indexOf(entry);
     if (at >= 0) this.entries.splice(at, 1);
   }
+}
+
+async function closeEntry(entry: Entry): Promise<void> {
+  const model = await entry.model.catch(() => undefined); // one that never opened holds nothing
+  await model?.close();
+}
+
+/** The promise's result, or CANCELLED as soon as the signal fires; the promise itself goes on for others. */
+function untilCancelled<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = (): void => reject(new QuantscopeError('CANCELLED', 'The request was cancelled.'));
+    if (signal.aborted) return cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', cancel));
+  });
 }
 
 async function isCurrent(model: Model): Promise<boolean> {

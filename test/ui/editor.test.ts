@@ -30,6 +30,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
 
   beforeAll(async () => {
     cpSync(sampleFolder, workspace, { recursive: true });
+    copyFileSync(join(workspace, 'model.safetensors'), join(workspace, 'again.safetensors'));
     mkdirSync(screenshots, { recursive: true });
     code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
     page = code.page;
@@ -64,6 +65,12 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await page.getByRole('menuitem', { name }).waitFor({ timeout: wait });
     await page.waitForTimeout(600);
     await page.getByRole('menuitem', { name }).click();
+  }
+
+  /** Takes the formats that the quick pick has ticked. */
+  async function acceptPick(): Promise<void> {
+    await page.locator('.quick-input-list .monaco-list-row').first().waitFor({ timeout: wait });
+    await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click({ timeout: wait });
   }
 
   /** Pictures are taken with every run; those in media/ change on demand only. */
@@ -170,7 +177,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await chooseFromMenu('Quantize Layer…');
     const formats = page.locator('.quick-input-list .monaco-list-row');
     await formats.filter({ hasText: 'GGUF Q4_0' }).waitFor({ timeout: wait });
-    await page.keyboard.press('Enter');
+    await acceptPick();
     const rows = frame.locator('.errors tbody tr');
     await expect.poll(() => rows.count(), { timeout: wait }).toBeGreaterThanOrEqual(5);
     const errorOf = async (format: string): Promise<number> =>
@@ -188,8 +195,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await row('model.layers.0.self_attn.q_proj.weight').click({ modifiers: ['Control'] });
     await row('model.layers.0.self_attn.q_proj.weight').click({ button: 'right' });
     await chooseFromMenu('Quantize Layer…');
-    await page.locator('.quick-input-list .monaco-list-row').first().waitFor({ timeout: wait });
-    await page.keyboard.press('Enter');
+    await acceptPick();
     await expect
       .poll(() => frame.locator('.comparison h2').allInnerTexts(), { timeout: wait })
       .toEqual(['model.layers.0.self_attn.k_proj.weight', 'model.layers.0.self_attn.q_proj.weight']);
@@ -239,7 +245,6 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
             commandLine(pid).includes(join(projectRoot, 'dist', 'engine.mjs')) &&
             !commandLine(pid).includes('--probe'),
         );
-    copyFileSync(join(workspace, 'model.safetensors'), join(workspace, 'again.safetensors'));
     await openFile(page, 'again.safetensors');
     const second = webviewFrameOf(page);
     await second.getByText('Run Sensitivity').first().waitFor({ timeout: wait });

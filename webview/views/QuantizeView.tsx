@@ -57,27 +57,29 @@ function Comparison({ result, tensors }: { result: TensorComparison; tensors: re
   return (
     <section class="comparison">
       <h2>{result.tensor}</h2>
-      <table class="errors">
-        <thead>
-          <tr>
-            {['format', 'size', 'bits/weight', 'MSE', 'relative error', 'SQNR dB', 'cosine', 'max error'].map(
-              (title) => (
-                <th key={title}>{title}</th>
-              ),
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {ordered.map((item) => (
-            <ErrorRow
-              key={item.format}
-              item={item}
-              chosen={item === shown}
-              choose={() => setChosen(item.format)}
-            />
-          ))}
-        </tbody>
-      </table>
+      <div class="wide-table">
+        <table class="errors">
+          <thead>
+            <tr>
+              {['format', 'size', 'bpw', 'MSE', 'rel. error', 'SQNR dB', 'cosine', 'max error'].map(
+                (title) => (
+                  <th key={title}>{title}</th>
+                ),
+              )}
+            </tr>
+          </thead>
+          <tbody>
+            {ordered.map((item) => (
+              <ErrorRow
+                key={item.format}
+                item={item}
+                chosen={item === shown}
+                choose={() => setChosen(item.format)}
+              />
+            ))}
+          </tbody>
+        </table>
+      </div>
       {result.refused.map(({ format, reason }) => (
         <p key={format} class="notice warning">
           {format}: {reason}
@@ -88,7 +90,7 @@ function Comparison({ result, tensors }: { result: TensorComparison; tensors: re
           <h3>Before and after, {shown.format}</h3>
           <HistogramChart before={result.histogram} after={shown.histogram} afterName={shown.format} />
           <Button primary onClick={() => void save()}>
-            Save {tensors.length > 1 ? `${tensors.length} tensors` : 'it'} as {shown.format}…
+            Save {tensors.length > 1 && `${tensors.length} tensors `}as {shown.format}…
           </Button>
           {saved !== undefined && <p class="muted">Written: {saved}</p>}
         </>

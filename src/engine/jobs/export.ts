@@ -10,10 +10,10 @@ import type { OpenModels } from '../models';
 export function exportJob(models: OpenModels): Job<'export/gguf'> {
   return async (params, { signal, progress }) => {
     checkParams('export/gguf', params, {
-      path: 'string',
-      out: 'string',
+      path: 'path',
+      out: 'path',
       type: 'string?',
-      planFile: 'string?',
+      planFile: 'path?',
       threads: 'count?',
     });
     if ((params.type === undefined) === (params.planFile === undefined)) {

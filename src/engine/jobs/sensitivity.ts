@@ -17,10 +17,10 @@ export function probeJob(): Job<'device/probe'> {
 export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
   return async (params, { signal, progress }) => {
     checkParams('sensitivity/run', params, {
-      path: 'string',
+      path: 'path',
       formats: 'strings?',
       device: 'device',
-      cacheDir: 'string',
+      cacheDir: 'path',
     });
     const formats = (params.formats ?? defaultCandidates).map(formatById);
     const { chosen } = await probeDevices(params.device, { signal });
@@ -41,7 +41,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
 
 export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/stored'> {
   return (params, { signal }) => {
-    checkParams('sensitivity/stored', params, { path: 'string', cacheDir: 'string' });
+    checkParams('sensitivity/stored', params, { path: 'path', cacheDir: 'path' });
     return models.use(params.path, signal, (model) => storedSensitivity(model, params.cacheDir));
   };
 }

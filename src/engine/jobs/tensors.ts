@@ -15,7 +15,7 @@ import type { OpenModels } from '../models';
 
 export function analyseJob(models: OpenModels): Job<'tensor/analyse'> {
   return (params, { signal, progress }) => {
-    checkParams('tensor/analyse', params, { path: 'string', tensor: 'string', bins: 'count?' });
+    checkParams('tensor/analyse', params, { path: 'path', tensor: 'string', bins: 'count?' });
     return models.use(params.path, signal, (model) =>
       analyseTensor(model, model.tensor(params.tensor), {
         ...(params.bins ? { bins: params.bins } : {}),
@@ -29,7 +29,7 @@ export function analyseJob(models: OpenModels): Job<'tensor/analyse'> {
 export function compareJob(models: OpenModels): Job<'tensor/compare'> {
   return (params, { signal }) => {
     checkParams('tensor/compare', params, {
-      path: 'string',
+      path: 'path',
       tensor: 'string',
       formats: 'strings',
       bins: 'count?',
@@ -47,10 +47,10 @@ export function compareJob(models: OpenModels): Job<'tensor/compare'> {
 export function quantizeJob(models: OpenModels): Job<'tensor/quantize'> {
   return (params, { signal, progress }) => {
     checkParams('tensor/quantize', params, {
-      path: 'string',
+      path: 'path',
       tensors: 'strings',
       format: 'string',
-      out: 'string',
+      out: 'path',
     });
     const format = formatById(params.format);
     return models.use(params.path, signal, async (model) => {

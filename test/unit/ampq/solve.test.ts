@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { budgetRange, solveBudget } from '../../../src/ampq/solve';
+import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
+import { Random } from '../../support/random';
+
+const bits: Record<string, number> = { Q4_K: 4.5, Q6_K: 6.5625, Q8_0: 8.5, F16: 16 };
+
+function cell(format: string, weights: number, relativeSquaredError: number): SensitivityCell {
+  const bitsPerWeight = bits[format]!;
+  const bytes = (weights * bitsPerWeight) / 8;
+  return { format, bytes, bitsPerWeight, relativeSquaredError, sqnr: 0, maxError: 0, device: 'cpu' };
+}
+
+function row(tensor: string, weights: number, errors: Record<string, number>): SensitivityRow {
+  const cells = Object.entries(errors).map(([format, error]) => cell(format, weights, error));
+  return { tensor, shape: [weights / 256, 256], weights, cells };
+}
+
+function tableOf(...rows: SensitivityRow[]): SensitivityTable {
+  const fixedParameters = 100;
+  const parameters = rows.reduce((sum, { weights }) => sum + weights, fixedParameters);
+  return {
+    modelHash: 'h',
+    modelPath: '/m',
+    parameters,
+    fixedBytes: 4 * fixedParameters,
+    fixedParameters,
+    rows,
+  };
+}
+
+const plain = { Q4_K: 1e-2, Q6_K: 1e-3, Q8_0: 1e-4, F16: 0 };
+const formatsOf = (table: SensitivityTable, value: number): string[] =>
+  solveBudget(table, { kind: 'bits-per-weight', value }).assignments.map(({ format }) => format);
+
+describe('solveBudget', () => {
+  it('spends bits where they help most', () => {
+    const sensitive = row('a', 2560, { Q4_K: 1e-1, Q6_K: 1e-3, Q8_0: 1e-4, F16: 0 });
+    expect(formatsOf(tableOf(sensitive, row('b', 2560, plain)), 5.6)).toEqual(['Q6_K', 'Q4_K']);
+  });
+
+  it('weighs errors by the numbers of weights', () => {
+    // One Q6_K fits for the large tensor or for the two small ones; the small ones gain less in all.
+    const table = tableOf(
+      row('large', 5120, plain),
+      row('s1', 2560, plain),
+      row('s2', 2560, { ...plain, Q4_K: 5e-3 }),
+    );
+    expect(formatsOf(table, 5.54)).toEqual(['Q6_K', 'Q4_K', 'Q4_K']);
+  });
+
+  it('hits a budget that is exactly the bits of a mix', () => {
+    const table = tableOf(row('a', 2560, plain), row('b', 2560, plain));
+    const { min, max } = budgetRange(table);
+    expect([min, max]).toEqual([4.5, 16]);
+    expect(formatsOf(table, min)).toEqual(['Q4_K', 'Q4_K']);
+    expect(formatsOf(table, (6.5625 + 6.5625) / 2)).toEqual(['Q6_K', 'Q6_K']);
+    expect(formatsOf(table, max)).toEqual(['F16', 'F16']);
+  });
+
+  it('counts what is not assigned against a budget in bytes', () => {
+    const table = tableOf(row('a', 2560, plain));
+    const smallest = 400 + 1440 + 50; // norms, Q4_K, overhead
+    const fits = solveBudget(table, { kind: 'bytes', value: smallest }, 50);
+    expect(fits.bytes + 50).toBe(smallest);
+    expect(() => solveBudget(table, { kind: 'bytes', value: smallest - 1 }, 50)).toThrow(
+      new RegExp(`at least ${smallest} bytes`),
+    );
+  });
+
+  it('asks for a measurement when there is none', () =>
+    expect(() => solveBudget(tableOf(row('a', 2560, {})), { kind: 'bytes', value: 1e9 })).toThrow(
+      /Nothing was measured/,
+    ));
+
+  it('is never better with fewer bits', () => {
+    const random = new Random(5);
+    const rows = Array.from({ length: 60 }, (_, i) => {
+      const scale = Math.exp(2 * random.normal());
+      const errors = Object.fromEntries(
+        Object.entries(bits).map(([format, b]) => [format, format === 'F16' ? 0 : scale * 4 ** -b]),
+      );
+      return row(`t${i}`, 2560 * (1 + (i % 5)), errors);
+    });
+    const table = tableOf(...rows);
+    let last = Infinity;
+    for (let value = 4.5; value <= 16; value += 0.05) {
+      const solved = solveBudget(table, { kind: 'bits-per-weight', value });
+      expect(solved.optimal).toBe(true);
+      expect(solved.bitsPerWeight).toBeLessThanOrEqual(value + 1e-3);
+      expect(solved.error).toBeLessThanOrEqual(last);
+      last = solved.error;
+    }
+  });
+});

@@ -1,0 +1,175 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import packageJson from '../../../package.json';
+import type { ModelDescription } from '../../../src/protocol/model';
+import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
+import {
+  safetensorsBytes,
+  sampleFolder,
+  sampleWeights,
+  temporaryFolder,
+  writeFile,
+} from '../../support/files';
+import { buildPrograms, runProgram, type Ended, type RunOptions } from '../../support/programs';
+
+const cache = temporaryFolder();
+const folder = temporaryFolder();
+const tensor = 'model.layers.0.self_attn.q_proj.weight';
+let cli: string;
+
+beforeAll(async () => {
+  cli = (await buildPrograms()).cli;
+});
+
+const quantscope = (args: readonly string[], options: Partial<RunOptions> = {}): Promise<Ended> =>
+  runProgram(cli, args, { cache, ...options });
+
+/** The one JSON document on stdout of a command that must succeed. */
+async function jsonOf<T>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await quantscope([...args, '--json']);
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as T;
+}
+
+describe('quantscope', () => {
+  it('says its version and lists its commands', async () => {
+    expect((await quantscope(['--version'])).stdout.trim()).toBe(packageJson.version);
+    const { code, stdout } = await quantscope(['--help']);
+    expect(code).toBe(0);
+    for (const name of ['inspect', 'stats', 'quantize', 'sensitivity', 'recommend', 'export', 'formats'])
+      expect(stdout).toContain(`  ${name}`);
+    expect((await quantscope(['export', '--help'])).stdout).toContain('--plan P');
+  });
+
+  it.each([
+    [[], /Usage/],
+    [['frobnicate'], /there is no command "frobnicate"/],
+    [['inspect'], /inspect takes one FILE/],
+    [['inspect', 'a', 'b'], /inspect takes one FILE/],
+    [['inspect', 'a', '--colour'], /--colour/],
+    [['stats', 'a'], /--tensor is missing/],
+    [['stats', sampleWeights, '--tensor', tensor, '--bins', 'many'], /--bins/],
+    [['export', 'a', '--out', 'x.gguf'], /either --type or --plan/],
+    [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--plan', 'p'], /either --type or --plan/],
+    [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--threads', '0'], /--threads/],
+    [['recommend', 'a', '--budget', '4.5', '--out', 'p'], /write 4\.5bpw/],
+    [['sensitivity', 'a', '--device', 'tpu'], /--device tpu is none of/],
+  ])('ends with 2 and a hint for %j', async (args, hint) => {
+    const { code, stdout, stderr } = await quantscope(args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(hint);
+    expect(stderr).toContain('Usage: quantscope');
+    expect(stdout).toBe('');
+  });
+
+  it('ends with 1 and a sentence when a job fails, also as JSON', async () => {
+    const args = ['stats', sampleWeights, '--tensor', 'no.such'];
+    const { code, stdout, stderr } = await quantscope([...args, '--json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({
+      error: {
+        code: 'REQUEST',
+        message: expect.stringContaining('no.such') as string,
+        file: sampleWeights,
+        tensor: 'no.such',
+      },
+    });
+    expect(stderr).toMatch(/^quantscope: .*no\.such/);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect((await quantscope(args)).stdout).toBe('');
+  });
+
+  it('names file and offset of a damaged file', async () => {
+    const file = writeFile(folder, 'short.safetensors', safetensorsBytes('{"a":', 0));
+    const { code, stdout } = await quantscope(['inspect', file, '--json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'MODEL_FILE', file } });
+  });
+
+  it('inspects the sample', async () => {
+    const model = await jsonOf<ModelDescription>('inspect', sampleFolder);
+    expect(model.tensors).toHaveLength(57);
+    expect(model.tensors.find(({ name }) => name === tensor)).toMatchObject({
+      dtype: 'BF16',
+      shape: [256, 256],
+    });
+    const { stdout } = await quantscope(['inspect', sampleFolder]);
+    expect(stdout).toMatch(/model\.layers\.0\.self_attn\.q_proj\.weight +BF16 +\[256, 256\]/);
+  });
+
+  it('writes infinities and NaN of a tensor as texts', async () => {
+    const bytes = safetensorsBytes({ odd: { dtype: 'F32', shape: [1, 4], data_offsets: [0, 16] } }, 16);
+    new Float32Array([1, 2, NaN, Infinity]).forEach((x, i) =>
+      bytes.writeFloatLE(x, bytes.length - 16 + 4 * i),
+    );
+    const { stdout, code } = await quantscope([
+      ...['stats', writeFile(folder, 'odd.safetensors', bytes)],
+      ...['--tensor', 'odd', '--json'],
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ statistics: { nans: 1, infinities: 1 } });
+  });
+
+  it('measures a format, and writes the tensor', async () => {
+    const out = join(folder, 'q.safetensors');
+    const measured = await jsonOf<{ bitsPerWeight: number; error: { sqnr: number } }>(
+      ...['quantize', sampleWeights, '--tensor', tensor, '--format', 'Q8_0'],
+    );
+    expect(measured.bitsPerWeight).toBe(8.5);
+    expect(measured.error.sqnr).toBeGreaterThan(35);
+    await jsonOf('quantize', sampleWeights, '--tensor', tensor, '--format', 'Q8_0', '--out', out);
+    const written = await jsonOf<ModelDescription>('inspect', out);
+    expect(written.tensors.map(({ name }) => name)).toContain(tensor);
+  });
+
+  it('measures, recommends within the budget and exports what it recommends', async () => {
+    const table = await jsonOf<SensitivityTable>('sensitivity', sampleFolder, '--device', 'cpu');
+    expect(table.rows).toHaveLength(44);
+    for (const [i, budget] of [3_000_000, 3_200_000, 4_000_000].entries()) {
+      const plan = join(folder, `p${i}.ampq.json`);
+      const out = join(folder, `p${i}.gguf`);
+      await jsonOf('recommend', sampleFolder, '--budget', `${budget}B`, '--out', plan);
+      const exported = await jsonOf<{ tensors: { source: string; to: string }[] }>(
+        ...['export', sampleFolder, '--plan', plan, '--out', out],
+      );
+      expect(statSync(out).size).toBeLessThanOrEqual(budget);
+      expect(statSync(out).size).toBeGreaterThan(budget * 0.98);
+      const { assignments } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
+      const types = new Map(exported.tensors.map(({ source, to }) => [source, to]));
+      for (const item of assignments) expect(types.get(item.tensor), item.tensor).toBe(item.format);
+    }
+  });
+
+  it('says the smallest budget that there is, and writes no plan', async () => {
+    const out = join(folder, 'never.ampq.json');
+    const { code, stderr } = await quantscope(['recommend', sampleFolder, '--budget', '2bpw', '--out', out]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/at least 4\.5\d* bits per weight/);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('stops at SIGINT with 1 and leaves no file', async () => {
+    const own = temporaryFolder();
+    const interrupted = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json'], {
+      cache: own,
+      interruptAt: '/264 ',
+    });
+    expect(interrupted).toMatchObject({ code: 1, signal: null });
+    expect(JSON.parse(interrupted.stdout)).toMatchObject({ error: { code: 'CANCELLED' } });
+
+    const out = temporaryFolder();
+    const stopped = await quantscope(
+      ['export', sampleFolder, '--type', 'Q4_K_M', '--out', join(out, 'x.gguf')],
+      { interruptAt: '/' },
+    );
+    expect(stopped).toMatchObject({ code: 1, signal: null });
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  it('ends quietly when nobody reads on', async () => {
+    const { stderr, signal } = await quantscope(['inspect', sampleFolder, '--json'], { closeStdout: true });
+    expect(signal).toBeNull();
+    expect(stderr).toBe('');
+  });
+});

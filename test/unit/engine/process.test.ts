@@ -1,0 +1,95 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { EngineClient } from '../../../src/engine/client';
+import { projectRoot, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+
+const folder = temporaryFolder();
+/** The bundle that ships; npm test builds it first. */
+const entry = join(projectRoot, 'dist', 'engine.mjs');
+const clients: EngineClient[] = [];
+
+function client(options: { entry?: string; onExit?: (reason: string) => void } = {}): EngineClient {
+  const created = new EngineClient({ entry, ...options });
+  clients.push(created);
+  return created;
+}
+
+afterEach(() => {
+  for (const created of clients.splice(0)) created.dispose();
+});
+
+describe('the engine process', () => {
+  it('answers requests from a process of its own', async () => {
+    const engine = client();
+    const model = await engine.call('model/open', { path: sampleFolder });
+    expect(model.tensors).toHaveLength(57);
+    expect(engine.pid).not.toBe(process.pid);
+  });
+
+  it('rejects with the error of the engine, place included', async () => {
+    const error: unknown = await client()
+      .call('tensor/analyse', { path: sampleFolder, tensor: 'no.such' })
+      .catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'REQUEST', place: { tensor: 'no.such' } });
+  });
+
+  it('refuses parameters of the wrong kind', async () => {
+    const call = client().call('tensor/compare', {
+      path: sampleFolder,
+      tensor: 'x',
+      formats: 7 as unknown as string[],
+    });
+    await expect(call).rejects.toThrow(/"formats" is 7/);
+  });
+
+  it('rejects what was under way when the process is killed, and resumes with the cells that were done', async () => {
+    const cacheDir = join(folder, 'killed');
+    let exits = 0;
+    const engine = client({ onExit: () => (exits += 1) });
+    let done = 0;
+    const killed = engine.call(
+      'sensitivity/run',
+      { path: sampleFolder, device: 'cpu', cacheDir },
+      {
+        onProgress: (progress) => {
+          done = progress.done;
+          if (progress.done > 2 && engine.pid !== undefined) process.kill(engine.pid, 'SIGKILL');
+        },
+      },
+    );
+    await expect(killed).rejects.toMatchObject({ code: 'ENGINE_DIED' });
+    expect(exits).toBe(1);
+    let missing = Infinity;
+    const table = await engine.call(
+      'sensitivity/run',
+      { path: sampleFolder, device: 'cpu', cacheDir },
+      { onProgress: ({ total }) => (missing = Math.min(missing, total)) },
+    );
+    const cells = table.rows.reduce((sum, row) => sum + row.cells.length, 0);
+    expect(cells).toBe(44 * 6);
+    expect(missing).toBeLessThanOrEqual(cells - done);
+  });
+
+  it('cancels a job', async () => {
+    const controller = new AbortController();
+    const call = client().call(
+      'sensitivity/run',
+      { path: sampleFolder, device: 'cpu', cacheDir: join(folder, 'cancelled') },
+      { signal: controller.signal, onProgress: () => controller.abort() },
+    );
+    await expect(call).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
+  it('stops restarting a process that keeps dying, until it is asked to', async () => {
+    const crashing = writeFile(folder, 'crash.mjs', 'console.error("out of luck"); process.exit(3);');
+    const engine = client({ entry: crashing });
+    for (let i = 0; i < 5; i++) {
+      await expect(engine.call('formats/list', {})).rejects.toThrow(/exit status 3.*out of luck/);
+    }
+    await expect(engine.call('formats/list', {})).rejects.toThrow(/ended 5 times/);
+    writeFileSync(crashing, `await import(${JSON.stringify(entry)});`);
+    await engine.restart();
+    expect((await engine.call('formats/list', {})).length).toBeGreaterThan(10);
+  });
+});
