@@ -27,9 +27,6 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     models,
     statusBar,
     services.sessions.onActive((session) => statusBar.follow(session)),
-    services.onEngineDied((reason) =>
-      services.sessions.all().forEach((session) => session.engineDied(reason)),
-    ),
     ModelEditorProvider.register(services),
     registerEngineCommands(services),
     registerExports(services),

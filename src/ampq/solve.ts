@@ -24,20 +24,25 @@ export const defaultOverheadBytes = 2 * 1024 * 1024;
  * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small.
  */
 export function solveBudget(table: SensitivityTable, budget: Budget, overheadBytes = 0): Assignment {
-  const rows = table.rows.filter((row) => row.cells.length > 0);
+  const rows = assignable(table);
   if (rows.length === 0)
     throw new QuantscopeError('REQUEST', 'Nothing was measured yet: run the sensitivity analysis first.');
-  const available = budgetBytes(table, rows, budget, overheadBytes);
+  const fixedBytes = table.fixedBytes + unassignedBytes(table, rows);
+  const available =
+    budget.kind === 'bytes'
+      ? budget.value - overheadBytes - fixedBytes
+      : // A budget that is exactly a mix's bits per weight must not fail by the rounding of its decimal digits.
+        (budget.value * weightsOf(rows)) / 8 + 0.5;
   const classes = rows.map((row) =>
     row.cells.map((cell) => ({ bytes: cell.bytes, cost: cell.relativeSquaredError * row.weights })),
   );
   const solved = solveKnapsack(classes, Math.floor(available));
-  if (!solved) throw tooSmall({ ...table, rows }, budget, overheadBytes);
+  if (!solved) throw tooSmall({ ...table, rows, fixedBytes }, budget, overheadBytes);
   const assignments = rows.map((row, i) => assignmentOf(row, solved.chosen[i]!));
   const weights = weightsOf(rows);
   return {
     assignments,
-    bytes: table.fixedBytes + solved.bytes,
+    bytes: fixedBytes + solved.bytes,
     bitsPerWeight: (8 * solved.bytes) / weights,
     error: solved.cost / weights,
     optimal: solved.optimal,
@@ -47,27 +52,27 @@ export function solveBudget(table: SensitivityTable, budget: Budget, overheadByt
 
 /** Budgets that change anything: from every tensor at its smallest to every tensor at its largest, in bits per weight. */
 export function budgetRange(table: SensitivityTable): { min: number; max: number } {
-  const rows = table.rows.filter((row) => row.cells.length > 0);
+  const rows = assignable(table);
   const total = (pick: (...values: number[]) => number): number =>
     rows.reduce((sum, row) => sum + pick(...row.cells.map((cell) => cell.bytes)), 0);
   const weights = weightsOf(rows);
   return { min: (8 * total(Math.min)) / weights, max: (8 * total(Math.max)) / weights };
 }
 
-function weightsOf(rows: readonly SensitivityRow[]): number {
-  return rows.reduce((sum, row) => sum + row.weights, 0);
+/** Rows with a choice. A cell without a finite error (a tensor with NaN or infinite weights) is none. */
+function assignable(table: SensitivityTable): SensitivityRow[] {
+  return table.rows
+    .map((row) => ({ ...row, cells: row.cells.filter((cell) => Number.isFinite(cell.relativeSquaredError)) }))
+    .filter((row) => row.cells.length > 0);
 }
 
-/** Bytes that the assigned tensors may take. */
-function budgetBytes(
-  table: SensitivityTable,
-  rows: readonly SensitivityRow[],
-  budget: Budget,
-  overheadBytes: number,
-): number {
-  if (budget.kind === 'bytes') return budget.value - overheadBytes - table.fixedBytes;
-  // A budget that is exactly a mix's bits per weight must not fail by the rounding of its decimal digits.
-  return (budget.value * weightsOf(rows)) / 8 + 0.5;
+/** Matrices that no plan lists are exported as F16: two bytes per weight. */
+function unassignedBytes(table: SensitivityTable, rows: readonly SensitivityRow[]): number {
+  return 2 * (weightsOf(table.rows) - weightsOf(rows));
+}
+
+function weightsOf(rows: readonly SensitivityRow[]): number {
+  return rows.reduce((sum, row) => sum + row.weights, 0);
 }
 
 function tooSmall(table: SensitivityTable, budget: Budget, overheadBytes: number): QuantscopeError {

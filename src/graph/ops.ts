@@ -25,7 +25,8 @@ export class Ops {
   neg = (x: Value): Value => this.graph.node('Neg', [x]);
   sqrt = (x: Value): Value => this.graph.node('Sqrt', [x]);
   floor = (x: Value): Value => this.graph.node('Floor', [x]);
-  sign = (x: Value): Value => this.graph.node('Sign', [x]);
+  /** ±1; the Sign operator has no kernel on WebGPU. */
+  sign = (x: Value): Value => this.where(this.greater(0, x), -1, 1);
   where = (condition: Value, a: Value | number, b: Value | number): Value =>
     this.graph.node('Where', [condition, this.value(a), this.value(b)]);
   reshape = (x: Value, shape: readonly number[]): Value =>

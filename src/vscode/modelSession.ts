@@ -125,12 +125,6 @@ export class ModelSession implements vscode.Disposable {
     if (resume) await this.runSensitivity();
   }
 
-  /** The engine ended while this session waited for nothing. */
-  engineDied(reason: string): void {
-    if (this.running || this.job.kind === 'engine-died') return;
-    this.setJob({ kind: 'engine-died', title: 'Quantscope', message: reason, resumable: false });
-  }
-
   /** @throws QuantscopeError REQUEST when nothing was measured or the budget is too small. */
   solve(budget: Budget): Plan {
     if (!this.sensitivity)

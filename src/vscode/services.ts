@@ -10,29 +10,23 @@ export interface Services {
   readonly log: vscode.LogOutputChannel;
   readonly engine: EngineClient;
   readonly sessions: Sessions;
-  /** Fires when the engine process ended without being asked to. */
-  readonly onEngineDied: vscode.Event<string>;
 }
 
 export function createServices(context: vscode.ExtensionContext): Services {
   const log = vscode.window.createOutputChannel('Quantscope', { log: true });
-  const died = new vscode.EventEmitter<string>();
   const engine = new EngineClient({
     entry: vscode.Uri.joinPath(context.extensionUri, 'dist', 'engine.mjs').fsPath,
     env: threadsEnvironment(),
     log: (line) => log.info(`engine: ${line}`),
-    onExit(reason) {
-      log.error(`The engine process ended: ${reason}`);
-      died.fire(reason);
-    },
+    onExit: (reason) => log.error(`The engine process ended: ${reason}`),
   });
   const sessions = new Sessions(engine, log, {
     sensitivityDir: vscode.Uri.joinPath(context.globalStorageUri, 'sensitivity').fsPath,
     planDir: vscode.Uri.joinPath(context.globalStorageUri, 'plans').fsPath,
     device: chosenDevice,
   });
-  context.subscriptions.push(log, died, sessions, engine);
-  return { context, log, engine, sessions, onEngineDied: died.event };
+  context.subscriptions.push(log, sessions, engine);
+  return { context, log, engine, sessions };
 }
 
 export function chosenDevice(): DeviceChoice {

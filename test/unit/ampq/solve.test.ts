@@ -68,6 +68,25 @@ describe('solveBudget', () => {
     );
   });
 
+  it('counts matrices without a cell as the F16 that they become', () => {
+    const table = tableOf(row('a', 2560, plain), row('odd', 1000, {}));
+    const smallest = 400 + 1440 + 2000;
+    const fits = solveBudget(table, { kind: 'bytes', value: smallest });
+    expect(fits.bytes).toBe(smallest);
+    expect(fits.assignments.map(({ tensor }) => tensor)).toEqual(['a']);
+    expect(() => solveBudget(table, { kind: 'bytes', value: smallest - 1 })).toThrow(/at least 3840 bytes/);
+  });
+
+  it('passes over cells that have no error to weigh', () => {
+    const broken = row('nan', 2560, { Q4_K: NaN, Q6_K: Infinity, F16: 0 });
+    expect(formatsOf(tableOf(broken, row('b', 2560, plain)), 11)).toEqual(['F16', 'Q4_K']);
+    const { assignments } = solveBudget(tableOf(row('nan', 2560, { Q4_K: NaN }), row('b', 2560, plain)), {
+      kind: 'bits-per-weight',
+      value: 5,
+    });
+    expect(assignments.map(({ tensor }) => tensor)).toEqual(['b']);
+  });
+
   it('asks for a measurement when there is none', () =>
     expect(() => solveBudget(tableOf(row('a', 2560, {})), { kind: 'bytes', value: 1e9 })).toThrow(
       /Nothing was measured/,
