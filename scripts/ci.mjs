@@ -13,7 +13,16 @@ const checks = [
   { name: 'lint and import rules', command: ['npm', 'run', '--silent', 'lint'] },
   {
     name: 'packaging',
-    command: ['npx', 'vsce', 'package', '--target', 'linux-x64', '--out', join(packages, 'quantscope.vsix')],
+    command: [
+      'npx',
+      'vsce',
+      'package',
+      '--no-rewrite-relative-links',
+      '--target',
+      'linux-x64',
+      '--out',
+      join(packages, 'quantscope.vsix'),
+    ],
   },
 ];
 

@@ -3,10 +3,17 @@ import type { FrameLocator, Locator, Page } from 'playwright-core';
 /** Opens the palette and types into it; `>` before a command, nothing before a file. */
 async function fillQuickInput(page: Page, text: string): Promise<Locator> {
   const input = page.locator('.quick-input-widget .quick-input-box input');
-  await page.keyboard.press('F1');
-  await input.waitFor({ timeout: 10_000 });
-  await input.fill(text);
-  return page.locator('.quick-input-list .monaco-list-row').first();
+  // A palette that is just closing swallows the key that should open the next one.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await page.keyboard.press('F1');
+      await input.waitFor({ timeout: 5_000 });
+      await input.fill(text, { timeout: 5_000 });
+      return page.locator('.quick-input-list .monaco-list-row').first();
+    } catch (error) {
+      if (attempt === 4) throw error;
+    }
+  }
 }
 
 /**
@@ -40,6 +47,7 @@ export async function openFile(page: Page, name: string): Promise<void> {
   const row = await fillQuickInput(page, name);
   await row.filter({ hasText: name.split('/').at(-1) ?? name }).waitFor({ timeout: 30_000 });
   await page.keyboard.press('Enter');
+  await page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
 }
 
 /** What a webview shows: the document inside VS Code's two frames. */
