@@ -132,12 +132,14 @@ class ProgressLine {
   private last = -Infinity;
   private shown = false;
 
-  show({ message, done, total, secondsLeft }: EngineProgress): void {
+  show({ message, done, total, unit, secondsLeft }: EngineProgress): void {
     const interval = process.stderr.isTTY ? 100 : 5000;
     if (performance.now() - this.last < interval) return;
     this.last = performance.now();
     const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`;
-    const line = `${done}/${total} ${message}${left}`;
+    const share =
+      unit === 'bytes' ? `${Math.floor((100 * done) / Math.max(1, total))} %` : `${done}/${total}`;
+    const line = `${share} ${message}${left}`;
     process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
     this.shown = true;
   }

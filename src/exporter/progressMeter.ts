@@ -44,6 +44,7 @@ export class ProgressMeter {
       message: `tensor ${this.begun} of ${this.plan.tensors.length}: ${tensor.name} → ${tensor.to}`,
       done: this.bytes,
       total: this.plan.dataBytes,
+      unit: 'bytes',
       ...(Number.isFinite(secondsLeft) ? { secondsLeft } : {}),
     });
   }

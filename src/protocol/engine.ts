@@ -74,8 +74,10 @@ export interface ExportResult {
 export interface EngineProgress {
   /** What is being done now: a tensor's name, usually. */
   message: string;
+  /** Steps, or bytes when `unit` says so. */
   done: number;
   total: number;
+  unit?: 'bytes';
   /** Estimated seconds left; absent until there is something to estimate from. */
   secondsLeft?: number;
   device?: Device;
