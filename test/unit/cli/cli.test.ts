@@ -161,7 +161,7 @@ describe('quantscope', () => {
     const out = temporaryFolder();
     const stopped = await quantscope(
       ['export', sampleFolder, '--type', 'Q4_K_M', '--out', join(out, 'x.gguf')],
-      { interruptAt: '/' },
+      { interruptAt: ' % ' },
     );
     expect(stopped).toMatchObject({ code: 1, signal: null });
     expect(readdirSync(out)).toEqual([]);
