@@ -107,25 +107,6 @@ export class GraphBuilder {
     return output;
   }
 
-  /**
-   * The columns of `[n, count]`, each `[n, 1]`; count is a power of two. Cut four ways at a time: a WebGPU shader has few
-   * storage buffers.
-   */
-  columns(x: Value, count: number): Value[] {
-    if (count === 1) return [x];
-    const ways = Math.min(4, count);
-    return this.split(x, ways).flatMap((part) => this.columns(part, count / ways));
-  }
-
-  private split(x: Value, ways: number): Value[] {
-    const outputs = Array.from({ length: ways }, () => `v${this.count++}`);
-    const node = new Message().text(1, x);
-    for (const output of outputs) node.text(2, output);
-    node.text(4, 'Split').message(5, attribute('axis', -1)).message(5, attribute('num_outputs', ways));
-    this.nodes.push(node);
-    return outputs;
-  }
-
   /** The serialized ModelProto. */
   finish(): Uint8Array {
     const graph = new Message();

@@ -179,7 +179,7 @@ async function tryDevice(device: OrtDevice): Promise<Verdict> {
 
 function agrees(ours: ErrorSums, theirs: ErrorSums): boolean {
   return (
-    Math.abs(ours.error - theirs.error) <= 1e-3 * ours.error &&
+    Math.abs(ours.error - theirs.error) <= 1e-4 * ours.error &&
     Math.abs(ours.source - theirs.source) <= 1e-4 * ours.source
   );
 }

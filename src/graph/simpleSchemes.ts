@@ -67,9 +67,15 @@ const fp8Kinds = {
   e5m2: { mantissa: 2, smallestExponent: -14, largest: 57344 },
 } as const;
 
-export function fp8(ops: Ops, variant: 'e4m3' | 'e5m2', x: Value, extremes: Extremes): Value {
+/** Largest finite float32. */
+const largestFloat = 3.4028234663852886e38;
+
+/** Where the scale would overflow, in rows of zeros above all, it is stored as 0 and the weights become zeros. */
+export function fp8(ops: Ops, variant: 'e4m3' | 'e5m2', x: Value, { min, max }: Extremes): Value {
   const { mantissa, smallestExponent, largest } = fp8Kinds[variant];
-  const scale = ops.div(largest, largestMagnitude(ops, extremes));
+  const magnitude = ops.max(ops.abs(min), ops.abs(max));
+  const isZero = ops.greater(largest / largestFloat, magnitude);
+  const scale = ops.div(largest, ops.where(isZero, 1, magnitude));
   const clipped = ops.clip(ops.mul(x, scale), -largest, largest);
-  return ops.div(ops.roundFloat(clipped, mantissa, smallestExponent), scale);
+  return ops.where(isZero, 0, ops.div(ops.roundFloat(clipped, mantissa, smallestExponent), scale));
 }

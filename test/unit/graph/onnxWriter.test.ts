@@ -1,0 +1,126 @@
+import { parse } from 'protobufjs';
+import { describe, expect, it } from 'vitest';
+import { fakeQuantGraph } from '../../../src/graph/fakeQuant';
+import { GraphBuilder } from '../../../src/graph/onnxWriter';
+import { formats } from '../../../src/quant/catalogue';
+
+/** The messages of the ONNX specification that graphs here use, with their published field numbers. */
+const { root } = parse(`
+  syntax = "proto2";
+  message ModelProto {
+    optional int64 ir_version = 1; optional string producer_name = 2; optional GraphProto graph = 7; repeated OperatorSetId opset_import = 8;
+  }
+  message OperatorSetId { optional string domain = 1; optional int64 version = 2; }
+  message GraphProto {
+    repeated NodeProto node = 1; optional string name = 2; repeated TensorProto initializer = 5;
+    repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12;
+  }
+  message NodeProto {
+    repeated string input = 1; repeated string output = 2; optional string name = 3; optional string op_type = 4;
+    repeated AttributeProto attribute = 5; optional string domain = 7;
+  }
+  message AttributeProto { optional string name = 1; optional float f = 2; optional int64 i = 3; optional bytes s = 4; optional int32 type = 20; }
+  message TensorProto { repeated int64 dims = 1; optional int32 data_type = 2; optional string name = 8; optional bytes raw_data = 9; }
+  message ValueInfoProto { optional string name = 1; optional TypeProto type = 2; }
+  message TypeProto { optional TensorType tensor_type = 1; }
+  message TensorType { optional int32 elem_type = 1; optional Shape shape = 2; }
+  message Shape { repeated Dimension dim = 1; }
+  message Dimension { optional int64 dim_value = 1; optional string dim_param = 2; }
+`);
+const modelProto = root.lookupType('ModelProto');
+
+interface Decoded {
+  irVersion: number;
+  opsetImport: { domain: string; version: number }[];
+  graph: {
+    node: {
+      input: string[];
+      output: string[];
+      opType: string;
+      attribute: { name: string; i: number; s: Uint8Array; type: number }[];
+    }[];
+    initializer: { dims: number[]; dataType: number; name: string; rawData: Uint8Array }[];
+    input: unknown[];
+    output: { name: string }[];
+  };
+}
+
+function decode(bytes: Uint8Array): Decoded {
+  const message = modelProto.decode(bytes);
+  // What the writer puts under an unknown field number would be dropped here and change the length.
+  expect(modelProto.encode(message).finish()).toHaveLength(bytes.length);
+  return modelProto.toObject(message, { longs: Number, defaults: true, arrays: true }) as Decoded;
+}
+
+const floatsOf = (bytes: Uint8Array): number[] => [...new Float32Array(Uint8Array.from(bytes).buffer)];
+const intsOf = (bytes: Uint8Array): number[] =>
+  [...new BigInt64Array(Uint8Array.from(bytes).buffer)].map(Number);
+
+describe('GraphBuilder', () => {
+  it('writes a model that the ONNX field numbers read back', () => {
+    const builder = new GraphBuilder();
+    const x = builder.input('x', ['rows', 300]);
+    const sum = builder.node('Add', [x, builder.constant(0.5)]);
+    const padded = builder.node('Pad', [sum, builder.ints([0, 0, 0, -1])], { mode: 'edge', axis: -1 });
+    builder.output('y', padded, ['rows', 299]);
+    const { irVersion, opsetImport, graph } = decode(builder.finish());
+
+    expect({ irVersion, opsetImport }).toEqual({ irVersion: 10, opsetImport: [{ domain: '', version: 21 }] });
+    expect(graph.node.map((node) => [node.opType, node.input, node.output])).toEqual([
+      ['Add', ['x', 'c0'], ['v0']],
+      ['Pad', ['v0', 'c1'], ['v1']],
+      ['Identity', ['v1'], ['y']],
+    ]);
+    expect(graph.node[1]!.attribute).toMatchObject([
+      { name: 'mode', s: Buffer.from('edge'), type: 3 },
+      { name: 'axis', i: -1, type: 2 },
+    ]);
+    expect(graph.initializer.map(({ name, dims, dataType }) => ({ name, dims, dataType }))).toEqual([
+      { name: 'c0', dims: [], dataType: 1 },
+      { name: 'c1', dims: [4], dataType: 7 },
+    ]);
+    expect(floatsOf(graph.initializer[0]!.rawData)).toEqual([0.5]);
+    expect(intsOf(graph.initializer[1]!.rawData)).toEqual([0, 0, 0, -1]);
+    expect(graph.input).toMatchObject([
+      {
+        name: 'x',
+        type: { tensorType: { elemType: 1, shape: { dim: [{ dimParam: 'rows' }, { dimValue: 300 }] } } },
+      },
+    ]);
+    expect(graph.output.map((output) => output.name)).toEqual(['y']);
+  });
+
+  it('stores equal constants once', () => {
+    const builder = new GraphBuilder();
+    expect(builder.constant(2)).toBe(builder.constant(2));
+    expect(builder.constant(2)).not.toBe(builder.floats([2]));
+  });
+});
+
+describe('fakeQuantGraph', () => {
+  /** Operators without a float32 kernel on WebGPU, or with one that gives other numbers. */
+  const unportable = new Set(['Round', 'Cast', 'Sign', 'QuantizeLinear', 'DequantizeLinear', 'Clip']);
+  /** WebGPU promises this many storage buffers to a shader. */
+  const storageBuffers = 8;
+
+  it.each(formats.map((format) => [format.id, format.scheme] as const))(
+    'builds %s of portable operators with few buffers each',
+    (_, scheme) => {
+      for (const columns of [512, 768]) {
+        const { graph } = decode(fakeQuantGraph(scheme, columns));
+        for (const { opType, input, output } of graph.node) {
+          expect(unportable.has(opType), opType).toBe(false);
+          expect(input.length + output.length).toBeLessThanOrEqual(storageBuffers);
+        }
+        expect(graph.output.map(({ name }) => name)).toEqual(['source', 'decoded', 'error', 'largest']);
+      }
+    },
+  );
+
+  it.each(formats.map((format) => [format.id, format.scheme] as const))(
+    'keeps %s small: the time to make a session grows with the square of the nodes',
+    (_, scheme) => {
+      expect(decode(fakeQuantGraph(scheme, 512)).graph.node.length).toBeLessThan(1200);
+    },
+  );
+});
