@@ -29,6 +29,8 @@ const views = {
 
 /** Share of the width that the tree may take. */
 const splitLimits = { min: 0.2, max: 0.75 };
+/** What an arrow key moves the splitter. */
+const splitStep = 0.02;
 
 export function App() {
   const { model, failure } = useAppState();
@@ -61,6 +63,21 @@ function Details() {
   const { store } = useApp();
   const { tab } = useAppState();
   const View = views[tab];
+  const onKey = (event: KeyboardEvent): void => {
+    const at = tabs.findIndex(({ id }) => id === tab);
+    const last = tabs.length - 1;
+    const steps: Record<string, number> = {
+      ArrowRight: at === last ? 0 : at + 1,
+      ArrowLeft: at === 0 ? last : at - 1,
+      Home: 0,
+      End: last,
+    };
+    const next = tabs[steps[event.key] ?? -1];
+    if (!next) return;
+    store.update({ tab: next.id });
+    document.getElementById(`tab-${next.id}`)?.focus();
+    event.preventDefault();
+  };
   return (
     <div class="details">
       <div class="tabs" role="tablist">
@@ -68,7 +85,11 @@ function Details() {
           <button
             key={id}
             role="tab"
+            id={`tab-${id}`}
             aria-selected={id === tab}
+            aria-controls="tab-panel"
+            tabIndex={id === tab ? 0 : -1}
+            onKeyDown={onKey}
             class={id === tab ? 'tab selected' : 'tab'}
             onClick={() => store.update({ tab: id })}
           >
@@ -76,7 +97,7 @@ function Details() {
           </button>
         ))}
       </div>
-      <div class="view" role="tabpanel">
+      <div class="view" role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab}`}>
         <View />
       </div>
     </div>
@@ -86,13 +107,21 @@ function Details() {
 function Split(props: { left: preact.JSX.Element; right: preact.JSX.Element }) {
   const [share, setShare] = useState(savedState().split ?? 0.46);
   const box = useRef<HTMLDivElement>(null);
-  const move = (event: PointerEvent): void => {
-    if (!(event.currentTarget as Element).hasPointerCapture(event.pointerId) || !box.current) return;
-    const { left, width } = box.current.getBoundingClientRect();
-    const wanted = (event.clientX - left) / width;
+  const place = (wanted: number): void => {
     const next = Math.min(splitLimits.max, Math.max(splitLimits.min, wanted));
     setShare(next);
     saveState({ split: next });
+  };
+  const move = (event: PointerEvent): void => {
+    if (!(event.currentTarget as Element).hasPointerCapture(event.pointerId) || !box.current) return;
+    const { left, width } = box.current.getBoundingClientRect();
+    place((event.clientX - left) / width);
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    const step = { ArrowLeft: -splitStep, ArrowRight: splitStep }[event.key];
+    if (step === undefined) return;
+    place(share + step);
+    event.preventDefault();
   };
   return (
     <div class="split" ref={box} style={{ gridTemplateColumns: `${share * 100}% 5px minmax(0, 1fr)` }}>
@@ -101,6 +130,12 @@ function Split(props: { left: preact.JSX.Element; right: preact.JSX.Element }) {
         class="splitter"
         role="separator"
         aria-orientation="vertical"
+        aria-label="Width of the tensor list"
+        aria-valuenow={Math.round(share * 100)}
+        aria-valuemin={splitLimits.min * 100}
+        aria-valuemax={splitLimits.max * 100}
+        tabIndex={0}
+        onKeyDown={onKey}
         onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
         onPointerMove={move}
       />

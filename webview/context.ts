@@ -1,5 +1,6 @@
 import { createContext } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
+import type { WebviewRequests } from '../src/protocol/webview';
 import type { Host } from './host';
 import type { State, Store } from './store';
 
@@ -18,4 +19,21 @@ export function useAppState(): State {
   const [, redraw] = useState(0);
   useEffect(() => store.subscribe(() => redraw((n) => n + 1)), [store]);
   return store.state;
+}
+
+/** Asks the host for something a person clicked; a failure is shown under the header instead of being lost. */
+export function useAsk() {
+  const { store, host } = useApp();
+  return async <M extends keyof WebviewRequests>(
+    method: M,
+    params: WebviewRequests[M]['params'],
+  ): Promise<WebviewRequests[M]['result'] | undefined> => {
+    if (store.state.problem !== undefined) store.update({ problem: undefined });
+    try {
+      return await host.call(method, params);
+    } catch (error) {
+      store.update({ problem: error instanceof Error ? error.message : String(error) });
+      return undefined;
+    }
+  };
 }

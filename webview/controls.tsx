@@ -44,6 +44,7 @@ export function TextField(props: {
   label: string;
   placeholder?: string;
   onInput: (value: string) => void;
+  onBlur?: () => void;
   width?: string;
 }) {
   return (
@@ -52,6 +53,7 @@ export function TextField(props: {
       placeholder={props.placeholder}
       aria-label={props.label}
       style={props.width ? { width: props.width } : {}}
+      onBlur={props.onBlur}
       onInput={(event: Event) => props.onInput((event.target as HTMLInputElement).value)}
     />
   );

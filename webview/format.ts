@@ -15,19 +15,27 @@ export function count(value: number): string {
   return `${(value / 1000 ** power).toPrecision(3)} ${['', 'k', 'M', 'B', 'T'][power] ?? ''}`;
 }
 
-/** Five significant digits; scientific outside the usual range. */
-export function number(value: number): string {
+/** Significant digits, five unless told; scientific outside the usual range. */
+export function number(value: number, digits = 5): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
   if (value === 0) return '0';
   const magnitude = Math.abs(value);
   const text =
-    magnitude < 1e-3 || magnitude >= 1e6 ? value.toExponential(3) : String(Number(value.toPrecision(5)));
-  return text.replace('-', '−');
+    magnitude < 1e-3 || magnitude >= 1e6
+      ? value.toExponential(Math.min(3, digits - 1))
+      : String(Number(value.toPrecision(digits)));
+  return text.replaceAll('-', '−');
 }
 
 export function shapeText(shape: readonly number[]): string {
   return shape.length === 0 ? '' : shape.join(' × ');
+}
+
+/** Signal to noise from a relative squared error Σ(x − x')² / Σx². */
+export function decibels(relativeSquaredError: number, digits: number): string {
+  if (relativeSquaredError === 0) return '∞';
+  return `${(-10 * Math.log10(relativeSquaredError)).toFixed(digits)} dB`;
 }
 
 export function bits(value: number): string {

@@ -9,6 +9,7 @@ declare module 'plotly.js/lib/core' {
       config: unknown,
     ): Promise<unknown>;
     purge(element: HTMLElement): void;
+    readonly Plots: { resize(element: HTMLElement): Promise<unknown> };
   };
   export default Plotly;
 }

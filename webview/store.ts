@@ -17,6 +17,8 @@ export interface State {
   readonly comparison?: ComparisonState;
   /** Why the model could not be opened. */
   readonly failure?: string;
+  /** Why the last thing that was asked for did not happen; shown until the next request. */
+  readonly problem?: string | undefined;
   /** Selected tensors; the last one is shown. */
   readonly selected: readonly string[];
   readonly tab: Tab;

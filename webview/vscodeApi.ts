@@ -13,6 +13,8 @@ export interface SavedState {
   readonly selected?: string;
   readonly tab?: string;
   readonly split?: number;
+  /** Open modules of the tree. */
+  readonly expanded?: readonly string[];
 }
 
 export function savedState(): SavedState {

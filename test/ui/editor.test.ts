@@ -125,6 +125,46 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await expect.poll(() => row('model.').getAttribute('aria-expanded')).toBe('true');
   });
 
+  it('extends a range from where it began', async () => {
+    await row('model.layers.0.mlp.down_proj.weight').click();
+    await page.keyboard.press('Shift+ArrowDown');
+    await page.keyboard.press('Shift+ArrowDown');
+    const chosen = () =>
+      frame
+        .locator('.row.tensor.selected')
+        .evaluateAll((rows) => rows.map((item) => item.getAttribute('data-name')));
+    await expect
+      .poll(chosen)
+      .toEqual(['down', 'gate', 'up'].map((part) => `model.layers.0.mlp.${part}_proj.weight`));
+    await page.keyboard.press('Shift+ArrowUp');
+    await expect.poll(async () => (await chosen()).length).toBe(2);
+  });
+
+  it('moves tabs and the splitter with the keyboard, and charts follow', async () => {
+    await row('model.layers.0.mlp.down_proj.weight').click();
+    await frame.locator('.histogram .bars path').first().waitFor({ timeout: wait });
+    const width = () =>
+      frame
+        .locator('.histogram .main-svg')
+        .first()
+        .evaluate((svg) => svg.getBoundingClientRect().width);
+    const before = await width();
+    await frame.getByRole('separator').focus();
+    for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowLeft');
+    await expect.poll(width).toBeGreaterThan(before + 30);
+    for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowRight');
+    await expect.poll(width).toBeLessThan(before + 10);
+    await frame.getByRole('tab', { name: 'Tensor' }).focus();
+    await page.keyboard.press('ArrowLeft');
+    await expect
+      .poll(() => frame.getByRole('tab', { name: 'Metadata' }).getAttribute('aria-selected'))
+      .toBe('true');
+    await page.keyboard.press('Home');
+    await expect
+      .poll(() => frame.getByRole('tab', { name: 'Tensor' }).getAttribute('aria-selected'))
+      .toBe('true');
+  });
+
   it('draws the histogram of every weight of the selected tensor', async () => {
     await row('model.layers.0.mlp.down_proj.weight').click();
     await frame
@@ -184,6 +224,11 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
       Number(await frame.locator(`.errors tr[data-format="${format}"] td:nth-child(5)`).innerText());
     expect(await errorOf('Q8_0')).toBeLessThan(await errorOf('Q6_K'));
     expect(await errorOf('Q6_K')).toBeLessThan(await errorOf('Q4_0'));
+    const hidden = await frame
+      .locator('.wide-table')
+      .first()
+      .evaluate((table) => table.scrollWidth - table.clientWidth);
+    expect(hidden).toBe(0); // all columns are in sight
     const [before, after] = await drawn('.histogram');
     expect(before!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
     expect(after!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
@@ -230,6 +275,12 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     expect(await total()).toBeLessThanOrEqual(6);
     expect(await assigned()).not.toBe(small);
     expect(await assigned()).toContain('Q6_K');
+    const field = frame.locator('.budget vscode-text-field input');
+    await field.fill('');
+    await field.pressSequentially('5.4'); // key by key: the field must not rewrite itself
+    expect(await field.inputValue()).toBe('5.4');
+    await expect.poll(total).toBeLessThanOrEqual(5.4);
+    await expect.poll(total).toBeGreaterThan(5.2);
     await setBudget(5.2);
     await expect.poll(total).toBeLessThanOrEqual(5.2);
     await screenshot('plan-dark');

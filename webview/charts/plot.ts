@@ -57,13 +57,21 @@ export function usePlot(traces: readonly Trace[], layout: Layout, colors: Colors
         element.current,
         traces,
         { ...baseLayout(colors), ...layout },
-        { displayModeBar: false, responsive: true },
+        { displayModeBar: false },
       );
   }, [traces, layout, colors]);
   useEffect(() => {
     const target = element.current;
+    if (!target) return undefined;
+    // Plotly itself follows the window only, not the splitter.
+    const observer = new ResizeObserver(() => {
+      if (target.clientWidth > 0 && target.classList.contains('js-plotly-plot'))
+        void Plotly.Plots.resize(target);
+    });
+    observer.observe(target);
     return () => {
-      if (target) Plotly.purge(target);
+      observer.disconnect();
+      Plotly.purge(target);
     };
   }, []);
   return element;

@@ -1,12 +1,12 @@
 import type { JobState } from '../../src/protocol/webview';
-import { useApp, useAppState } from '../context';
+import { useAppState, useAsk } from '../context';
 import { Button } from '../controls';
 import { bits, count, seconds, size } from '../format';
 
 /** The model in one line, what can be done with it, and the job that runs. */
 export function Header() {
-  const { host } = useApp();
-  const { model, device, job } = useAppState();
+  const ask = useAsk();
+  const { model, device, job, problem } = useAppState();
   if (!model) return null;
   const name = model.path.replace(/^.*[\\/]/, '');
   const format =
@@ -32,10 +32,10 @@ export function Header() {
           )}
         </span>
         <span class="actions">
-          <Button disabled={busy} onClick={() => void host.call('runSensitivity', {})}>
+          <Button disabled={busy} onClick={() => void ask('runSensitivity', {})}>
             Run Sensitivity
           </Button>
-          <Button primary onClick={() => void host.call('exportGguf', { plan: false })}>
+          <Button primary onClick={() => void ask('exportGguf', { plan: false })}>
             Export GGUF…
           </Button>
         </span>
@@ -45,13 +45,18 @@ export function Header() {
           {warning}
         </p>
       ))}
+      {problem !== undefined && (
+        <p class="notice error" role="alert">
+          {problem}
+        </p>
+      )}
       <JobLine job={job} />
     </header>
   );
 }
 
 function JobLine({ job }: { job: JobState }) {
-  const { host } = useApp();
+  const ask = useAsk();
   switch (job.kind) {
     case 'idle':
       return null;
@@ -67,7 +72,7 @@ function JobLine({ job }: { job: JobState }) {
             {progress && `: ${progress.done} of ${progress.total}${left}`}
           </span>
           <span class="muted ellipsis">{progress?.message}</span>
-          <Button onClick={() => void host.call('cancelJob', {})}>Cancel</Button>
+          <Button onClick={() => void ask('cancelJob', {})}>Cancel</Button>
         </div>
       );
     }
@@ -85,7 +90,7 @@ function JobLine({ job }: { job: JobState }) {
             {job.resumable && 'What was done is kept; a restart goes on from there.'}
             <span class="muted"> {job.message}</span>
           </span>
-          <Button primary onClick={() => void host.call('restartEngine', {})}>
+          <Button primary onClick={() => void ask('restartEngine', {})}>
             {job.resumable ? 'Restart and Resume' : 'Restart'}
           </Button>
         </div>

@@ -35,13 +35,31 @@ export function MetadataView() {
                       {entry.type}
                       {entry.length !== undefined && ` (${entry.length.toLocaleString('en-US')})`}
                     </td>
-                    <td class="value">{entry.text}</td>
+                    <td class="value">
+                      <LongText text={entry.text} />
+                    </td>
                   </tr>
                 ))}
             </tbody>
           </table>
         </section>
       ))}
+    </>
+  );
+}
+
+/** Characters of a value that are shown before somebody asks for the rest. */
+const shownLength = 240;
+
+function LongText({ text }: { text: string }) {
+  const [open, setOpen] = useState(false);
+  if (text.length <= shownLength) return <>{text}</>;
+  return (
+    <>
+      {open ? text : `${text.slice(0, shownLength)}…`}{' '}
+      <button class="link" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {open ? 'Show less' : `Show all ${text.length.toLocaleString('en-US')} characters`}
+      </button>
     </>
   );
 }

@@ -1,19 +1,19 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Plan, PlanAssignment, SensitivityTable } from '../../src/protocol/plan';
-import { useApp, useAppState } from '../context';
+import type { Budget, Plan, PlanAssignment, SensitivityTable } from '../../src/protocol/plan';
+import { useApp, useAppState, useAsk } from '../context';
 import { Button, TextField } from '../controls';
-import { number, size } from '../format';
+import { decibels, number, size } from '../format';
 import { bitClass, FormatBadge } from './FormatBadge';
 
 /** The budget and what it buys: a slider, totals, and a bar per tensor. */
 export function PlanView() {
-  const { host } = useApp();
+  const ask = useAsk();
   const { sensitivity, plan, job } = useAppState();
   const range = sensitivity && rangeOf(sensitivity);
-  const [budget, setBudget] = useState(
-    () => plan?.total.bitsPerWeight ?? (range ? (range.min * 3 + range.max) / 4 : 4.5),
-  );
-  const failure = useSolved(sensitivity, budget);
+  // Undefined until somebody moves it: a plan that was read from a file is shown as it is.
+  const [moved, setMoved] = useState<number>();
+  const [typed, setTyped] = useState<string>();
+  const failure = useSolved(sensitivity, moved);
   if (!sensitivity || !range) {
     return (
       <div class="empty">
@@ -21,17 +21,15 @@ export function PlanView() {
           A plan gives each tensor the format that costs the model least within a size budget. It needs the
           sensitivity table first.
         </p>
-        <Button
-          primary
-          disabled={job.kind === 'running'}
-          onClick={() => void host.call('runSensitivity', {})}
-        >
+        <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>
           Run Sensitivity
         </Button>
       </div>
     );
   }
-  const chosen = { kind: 'bits-per-weight', value: budget } as const;
+  const budget = moved ?? plan?.total.bitsPerWeight ?? (range.min * 3 + range.max) / 4;
+  const chosen: Budget =
+    moved === undefined && plan ? plan.budget : { kind: 'bits-per-weight', value: budget };
   return (
     <>
       <div class="budget">
@@ -43,24 +41,34 @@ export function PlanView() {
           max={range.max}
           step={0.01}
           value={budget}
-          onInput={(event) => setBudget(Number(event.currentTarget.value))}
+          onInput={(event) => {
+            setTyped(undefined);
+            setMoved(Number(event.currentTarget.value));
+          }}
         />
         <TextField
-          value={budget.toFixed(2)}
+          value={typed ?? budget.toFixed(2)}
           label="Bits per weight"
           width="104px"
           onInput={(text) => {
+            setTyped(text);
             const value = Number(text);
-            if (value >= range.min && value <= range.max) setBudget(value);
+            if (value >= range.min && value <= range.max) setMoved(value);
           }}
+          onBlur={() => setTyped(undefined)}
         />
         <span>bits per weight</span>
       </div>
       {failure !== undefined && <p class="notice error">{failure}</p>}
       {plan && <Totals plan={plan} />}
       <div class="actions">
-        <Button onClick={() => void host.call('savePlan', { budget: chosen })}>Save Plan…</Button>
-        <Button primary onClick={() => void host.call('exportGguf', { plan: true, budget: chosen })}>
+        <Button onClick={() => void ask('savePlan', { budget: chosen })}>Save Plan…</Button>
+        <Button
+          primary
+          onClick={() =>
+            void ask('exportGguf', { plan: true, ...(moved === undefined ? {} : { budget: chosen }) })
+          }
+        >
           Export with Plan…
         </Button>
       </div>
@@ -70,17 +78,20 @@ export function PlanView() {
 }
 
 /** Re-solves when the budget moves, at most one request at a time; the last budget always wins. */
-function useSolved(sensitivity: SensitivityTable | undefined, budget: number): string | undefined {
+function useSolved(
+  sensitivity: SensitivityTable | undefined,
+  budget: number | undefined,
+): string | undefined {
   const { host, store } = useApp();
   const [failure, setFailure] = useState<string>();
   const wanted = useRef(budget);
   const busy = useRef(false);
   useEffect(() => {
     wanted.current = budget;
-    if (!sensitivity || busy.current) return;
+    if (!sensitivity || budget === undefined || busy.current) return;
     busy.current = true;
     const solve = async (): Promise<void> => {
-      for (let solved = NaN; solved !== wanted.current;) {
+      for (let solved: number | undefined; wanted.current !== undefined && solved !== wanted.current;) {
         solved = wanted.current;
         const plan = await host.call('solvePlan', { budget: { kind: 'bits-per-weight', value: solved } });
         store.update({ plan });
@@ -122,7 +133,7 @@ function Totals({ plan }: { plan: Plan }) {
       </div>
       <div>
         <dt>SQNR</dt>
-        <dd>{plan.total.error === 0 ? '∞' : `${(-10 * Math.log10(plan.total.error)).toFixed(2)} dB`}</dd>
+        <dd>{decibels(plan.total.error, 2)}</dd>
       </div>
       <div class="wide">
         <dt>tensors</dt>
@@ -162,7 +173,7 @@ function Bars({ assignments }: { assignments: readonly PlanAssignment[] }) {
             />
           </span>
           <span class="format">{item.format}</span>
-          <span class="error muted">{(-10 * Math.log10(item.relativeSquaredError)).toFixed(1)} dB</span>
+          <span class="error muted">{decibels(item.relativeSquaredError, 1)}</span>
         </div>
       ))}
     </div>

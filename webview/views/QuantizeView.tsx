@@ -1,14 +1,14 @@
 import { useState } from 'preact/hooks';
 import type { FormatComparison, TensorComparison } from '../../src/protocol/analysis';
 import { HistogramChart } from '../charts/HistogramChart';
-import { useApp, useAppState } from '../context';
+import { useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
 import { number, size } from '../format';
 import { FormatBadge } from './FormatBadge';
 
 /** What each chosen format would cost the chosen tensors, before anything is written. */
 export function QuantizeView() {
-  const { host } = useApp();
+  const ask = useAsk();
   const { comparison, selected } = useAppState();
   if (!comparison) {
     return (
@@ -17,7 +17,7 @@ export function QuantizeView() {
         <Button
           primary
           disabled={selected.length === 0}
-          onClick={() => void host.call('quantize', { tensors: selected })}
+          onClick={() => void ask('quantize', { tensors: selected })}
         >
           Quantize Layer…
         </Button>
@@ -44,15 +44,15 @@ export function QuantizeView() {
 }
 
 function Comparison({ result, tensors }: { result: TensorComparison; tensors: readonly string[] }) {
-  const { host } = useApp();
+  const ask = useAsk();
   const ordered = [...result.formats].sort((a, b) => a.bytes - b.bytes);
   const [chosen, setChosen] = useState(ordered[0]?.format);
-  const [saved, setSaved] = useState<string>();
+  const [saved, setSaved] = useState<{ format: string; out: string }>();
   const shown = ordered.find((item) => item.format === chosen) ?? ordered[0];
   const save = async (): Promise<void> => {
     if (!shown) return;
-    const written = await host.call('saveQuantized', { tensors, format: shown.format });
-    setSaved(written?.out);
+    const written = await ask('saveQuantized', { tensors, format: shown.format });
+    setSaved(written && { format: shown.format, out: written.out });
   };
   return (
     <section class="comparison">
@@ -73,6 +73,7 @@ function Comparison({ result, tensors }: { result: TensorComparison; tensors: re
               <ErrorRow
                 key={item.format}
                 item={item}
+                all={ordered}
                 chosen={item === shown}
                 choose={() => setChosen(item.format)}
               />
@@ -92,27 +93,66 @@ function Comparison({ result, tensors }: { result: TensorComparison; tensors: re
           <Button primary onClick={() => void save()}>
             Save {tensors.length > 1 && `${tensors.length} tensors `}as {shown.format}…
           </Button>
-          {saved !== undefined && <p class="muted">Written: {saved}</p>}
+          {saved?.format === shown.format && <p class="muted">Written: {saved.out}</p>}
         </>
       )}
     </section>
   );
 }
 
-function ErrorRow({ item, chosen, choose }: { item: FormatComparison; chosen: boolean; choose: () => void }) {
-  const { error } = item;
+/** Enough to compare by, and narrow enough for all columns to be seen. */
+const brief = (value: number): string => number(value, 3);
+
+/** The numbers of a row, and whether a larger one is better. */
+const columns: readonly {
+  readonly value: (item: FormatComparison) => number;
+  readonly text: (value: number) => string;
+  readonly larger?: boolean;
+}[] = [
+  { value: (item) => item.bytes, text: size },
+  { value: (item) => item.bitsPerWeight, text: (value) => value.toFixed(3) },
+  { value: (item) => item.error.mse, text: brief },
+  { value: (item) => item.error.relativeError, text: brief },
+  {
+    value: (item) => item.error.sqnr,
+    text: (value) => (value === Infinity ? '∞' : value.toFixed(2)),
+    larger: true,
+  },
+  { value: (item) => item.error.cosine, text: (value) => value.toFixed(6), larger: true },
+  { value: (item) => item.error.maxError, text: brief },
+];
+
+function ErrorRow(props: {
+  item: FormatComparison;
+  all: readonly FormatComparison[];
+  chosen: boolean;
+  choose: () => void;
+}) {
+  const { item, all, chosen, choose } = props;
   return (
-    <tr class={chosen ? 'chosen' : ''} data-format={item.format} onClick={choose}>
+    <tr
+      class={chosen ? 'chosen' : ''}
+      data-format={item.format}
+      tabIndex={0}
+      aria-current={chosen}
+      onClick={choose}
+      onKeyDown={(event) => {
+        if (event.key !== 'Enter' && event.key !== ' ') return;
+        choose();
+        event.preventDefault();
+      }}
+    >
       <td>
         <FormatBadge format={item.format} />
       </td>
-      <td>{size(item.bytes)}</td>
-      <td>{item.bitsPerWeight.toFixed(3)}</td>
-      <td>{number(error.mse)}</td>
-      <td>{number(error.relativeError)}</td>
-      <td>{error.sqnr === Infinity ? '∞' : error.sqnr.toFixed(2)}</td>
-      <td>{error.cosine.toFixed(6)}</td>
-      <td>{number(error.maxError)}</td>
+      {columns.map(({ value, text, larger }, index) => {
+        const best = (larger ? Math.max : Math.min)(...all.map(value));
+        return (
+          <td key={index} class={all.length > 1 && value(item) === best ? 'best' : ''}>
+            {text(value(item))}
+          </td>
+        );
+      })}
     </tr>
   );
 }

@@ -1,5 +1,5 @@
 import type { SensitivityCell, SensitivityTable } from '../../src/protocol/plan';
-import { useApp, useAppState } from '../context';
+import { useApp, useAppState, useAsk } from '../context';
 import { Button } from '../controls';
 
 /** SQNR at which a cell has the strongest and the weakest tint (dB). */
@@ -8,7 +8,8 @@ const best = 50;
 
 /** Tensors × formats: how much signal is left over the noise of rounding. */
 export function SensitivityView() {
-  const { host, store } = useApp();
+  const { store } = useApp();
+  const ask = useAsk();
   const { sensitivity, job } = useAppState();
   if (!sensitivity) {
     return (
@@ -17,11 +18,7 @@ export function SensitivityView() {
           Measures every 2-D weight in every candidate format, outside VS Code's own processes. Results are
           kept and reused.
         </p>
-        <Button
-          primary
-          disabled={job.kind === 'running'}
-          onClick={() => void host.call('runSensitivity', {})}
-        >
+        <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>
           Run Sensitivity
         </Button>
       </div>

@@ -1,10 +1,11 @@
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { TensorContext } from '../../src/protocol/webview';
 import { useApp, useAppState } from '../context';
 import { TextField } from '../controls';
 import { bits, count, shapeText, size } from '../format';
 import { buildTree, initiallyExpanded, visibleRows, type TreeRow } from '../tree';
+import { savedState, saveState } from '../vscodeApi';
 import { FormatBadge } from './FormatBadge';
 
 const rowHeight = 24;
@@ -15,7 +16,10 @@ export function TensorTree() {
   const { model, plan, selected } = useAppState();
   const tensors = model?.tensors ?? [];
   const tree = useMemo(() => buildTree(tensors), [tensors]);
-  const [expanded, setExpanded] = useState(() => initiallyExpanded(tree, tensors.length));
+  const [expanded, setExpanded] = useState<ReadonlySet<string>>(() => {
+    const saved = savedState().expanded;
+    return saved ? new Set(saved) : initiallyExpanded(tree, tensors.length);
+  });
   const [filter, setFilter] = useState('');
   const rows = useMemo(() => visibleRows(tree, expanded, filter), [tree, expanded, filter]);
   const [focused, setFocused] = useState<string>();
@@ -24,13 +28,17 @@ export function TensorTree() {
   const virtual = useVirtualRows(rows.length, scroller);
   const matched = rows.filter((row) => row.kind === 'tensor').length;
 
+  /** Where a range began: Shift extends from here, however often. */
+  const anchor = useRef(selected[selected.length - 1]);
   const active = focused ?? selected[selected.length - 1];
   const activeIndex = rows.findIndex((row) => row.id === active);
   const shown = selected[selected.length - 1];
-  useEffect(() => {
+  // Before the next key press: a late one would take the focus back to where it was.
+  useLayoutEffect(() => {
     const index = rows.findIndex((row) => row.id === shown);
     if (index >= 0) virtual.scrollToIndex(index, { align: 'auto' });
     setFocused(shown);
+    if (selected.length === 1) anchor.current = shown;
   }, [shown]);
 
   const toggle = (row: TreeRow, open?: boolean): void => {
@@ -40,6 +48,7 @@ export function TensorTree() {
     if (open ?? !next.has(path)) next.add(path);
     else next.delete(path);
     setExpanded(next);
+    saveState({ expanded: [...next] });
   };
 
   const choose = (row: TreeRow, event: { ctrlKey: boolean; metaKey: boolean; shiftKey: boolean }): void => {
@@ -50,11 +59,13 @@ export function TensorTree() {
       store.select(
         without.length === selected.length || without.length === 0 ? [...without, row.id] : without,
       );
-    } else if (event.shiftKey && shown !== undefined) {
-      store.select(between(rows, shown, row.id));
+    } else if (event.shiftKey && rows.some(({ id }) => id === anchor.current)) {
+      store.select(between(rows, anchor.current ?? row.id, row.id));
+      return;
     } else {
       store.select([row.id]);
     }
+    anchor.current = row.id;
   };
 
   const moveTo = (index: number, event: KeyboardEvent): void => {
@@ -120,6 +131,7 @@ export function TensorTree() {
         role="treegrid"
         aria-label="Tensors"
         aria-multiselectable="true"
+        aria-rowcount={rows.length}
         tabIndex={0}
         ref={scroller}
         onKeyDown={onKey}
@@ -135,6 +147,7 @@ export function TensorTree() {
                 key={row.id}
                 id={`row-${index}`}
                 role="row"
+                aria-rowindex={index + 1}
                 aria-level={row.depth + 1}
                 aria-selected={isSelected}
                 aria-expanded={row.kind === 'group' ? row.expanded : undefined}
@@ -166,15 +179,21 @@ function Cells({ row, format, planned }: { row: TreeRow; format: string | undefi
   if (row.kind === 'group') {
     return (
       <>
-        <span class="name" style={indent}>
+        <span role="gridcell" class="name" style={indent}>
           <span class={row.expanded ? 'twist open' : 'twist'} aria-hidden="true" />
           {row.label}
         </span>
-        <span class="muted medium-only">{row.tensors} tensors</span>
+        <span role="gridcell" class="muted medium-only">
+          {row.tensors} tensors
+        </span>
         <span />
-        <span class="right muted wide-only">{count(row.parameters)}</span>
-        <span class="right muted">{size(row.bytes)}</span>
-        <span class="right muted wide-only">
+        <span role="gridcell" class="right muted wide-only">
+          {count(row.parameters)}
+        </span>
+        <span role="gridcell" class="right muted">
+          {size(row.bytes)}
+        </span>
+        <span role="gridcell" class="right muted wide-only">
           {row.parameters > 0 ? bits((8 * row.bytes) / row.parameters) : ''}
         </span>
         {planned && <span />}
@@ -185,6 +204,7 @@ function Cells({ row, format, planned }: { row: TreeRow; format: string | undefi
   return (
     <>
       <span
+        role="gridcell"
         class="name"
         style={indent}
         title={tensor.unreadableReason ? `${tensor.name}: ${tensor.unreadableReason}` : tensor.name}
@@ -192,14 +212,20 @@ function Cells({ row, format, planned }: { row: TreeRow; format: string | undefi
         <span class={tensor.readable ? 'leaf' : 'leaf unreadable'} aria-hidden="true" />
         {row.label}
       </span>
-      <span class="medium-only">{shapeText(tensor.shape)}</span>
-      <span>{tensor.dtype}</span>
-      <span class="right wide-only">{count(tensor.elements)}</span>
-      <span class="right">{size(tensor.byteLength)}</span>
-      <span class="right wide-only">
+      <span role="gridcell" class="medium-only">
+        {shapeText(tensor.shape)}
+      </span>
+      <span role="gridcell">{tensor.dtype}</span>
+      <span role="gridcell" class="right wide-only">
+        {count(tensor.elements)}
+      </span>
+      <span role="gridcell" class="right">
+        {size(tensor.byteLength)}
+      </span>
+      <span role="gridcell" class="right wide-only">
         {tensor.elements > 0 ? bits((8 * tensor.byteLength) / tensor.elements) : ''}
       </span>
-      {planned && <span>{format && <FormatBadge format={format} />}</span>}
+      {planned && <span role="gridcell">{format && <FormatBadge format={format} />}</span>}
     </>
   );
 }

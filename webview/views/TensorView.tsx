@@ -3,13 +3,13 @@ import type { OutlierLine, TensorAnalysis, TensorStatistics } from '../../src/pr
 import type { TensorDescriptor } from '../../src/protocol/model';
 import { HistogramChart } from '../charts/HistogramChart';
 import { OutlierChart } from '../charts/OutlierChart';
-import { useApp, useAppState } from '../context';
+import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
 import { number, shapeText, size } from '../format';
 
 /** The selected tensor: statistics, histogram, outlier map, values. */
 export function TensorView() {
-  const { host } = useApp();
+  const ask = useAsk();
   const { model, selected } = useAppState();
   const name = selected[selected.length - 1];
   const tensor = model?.tensors.find((item) => item.name === name);
@@ -19,7 +19,7 @@ export function TensorView() {
     <>
       <div class="title">
         <h2>{tensor.name}</h2>
-        <Button disabled={!tensor.readable} onClick={() => void host.call('quantize', { tensors: selected })}>
+        <Button disabled={!tensor.readable} onClick={() => void ask('quantize', { tensors: selected })}>
           {selected.length > 1 ? `Quantize ${selected.length} Layers…` : 'Quantize Layer…'}
         </Button>
       </div>
@@ -46,21 +46,25 @@ export function TensorView() {
 /** Asks for the analysis of a tensor; an answer that comes after the selection moved on is dropped. */
 function useAnalysis(tensor: TensorDescriptor | undefined): { analysis?: TensorAnalysis; failure?: string } {
   const { host } = useApp();
-  const [result, setResult] = useState<{ analysis?: TensorAnalysis; failure?: string }>({});
+  const died = useAppState().job.kind === 'engine-died';
+  const [result, setResult] = useState<{ tensor?: string; analysis?: TensorAnalysis; failure?: string }>({});
+  const current = result.tensor === tensor?.name ? result : {};
   useEffect(() => {
+    if (died || current.analysis) return undefined;
     setResult({});
     if (!tensor?.readable) return undefined;
     let late = false;
     host.call('analyse', { tensor: tensor.name }).then(
-      (analysis) => !late && setResult({ analysis }),
+      (analysis) => !late && setResult({ tensor: tensor.name, analysis }),
       (error: unknown) =>
-        !late && setResult({ failure: error instanceof Error ? error.message : String(error) }),
+        !late &&
+        setResult({ tensor: tensor.name, failure: error instanceof Error ? error.message : String(error) }),
     );
     return () => {
       late = true;
     };
-  }, [tensor?.name]);
-  return result;
+  }, [tensor?.name, died]);
+  return current;
 }
 
 function Analysis({ analysis }: { analysis: TensorAnalysis }) {
