@@ -1,34 +1,106 @@
 {
+  "variables": {
+    # Compiled once per instruction set: native/kernels/simd/vector.h. Never with contraction or fast math: the bytes are
+    # those of a processor that has neither.
+    "kernel_sources": [
+      "native/kernels/affine.cc",
+      "native/kernels/fp4.cc",
+      "native/kernels/iq1.cc",
+      "native/kernels/iq2.cc",
+      "native/kernels/iq3.cc",
+      "native/kernels/iq4.cc",
+      "native/kernels/kquants.cc",
+      "native/kernels/legacy.cc",
+      "native/kernels/nf4.cc",
+      "native/kernels/numbers.cc",
+      "native/kernels/schemes.cc",
+      "native/kernels/sums.cc",
+      "native/kernels/table.cc",
+      "native/kernels/ternary.cc"
+    ],
+    "exact_flags": ["-std=c++20", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-Wall", "-Wextra"],
+    "exact_msvc": ["/std:c++20", "/fp:precise", "/O2"]
+  },
+  "target_defaults": {
+    "cflags!": ["-fno-exceptions"],
+    "cflags_cc!": ["-fno-exceptions", "-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
+    "cflags_cc": ["<@(exact_flags)"],
+    "xcode_settings": {
+      "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+      "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+      "MACOSX_DEPLOYMENT_TARGET": "11.0",
+      "OTHER_CPLUSPLUSFLAGS": ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
+    },
+    "msvs_settings": { "VCCLCompilerTool": { "ExceptionHandling": 1, "AdditionalOptions": ["<@(exact_msvc)"] } }
+  },
   "targets": [
+    { "target_name": "kernels_scalar", "type": "static_library", "sources": ["<@(kernel_sources)"] },
     {
       "target_name": "quantscope",
       "sources": [
         "native/binding.cc",
         "native/operations.cc",
         "native/pool.cc",
-        "native/kernels/affine.cc",
-        "native/kernels/codecs.cc",
-        "native/kernels/kquants.cc",
-        "native/kernels/legacy.cc",
+        "native/kernels/grids.cc",
+        "native/kernels/kernels.cc",
         "native/kernels/measures.cc",
-        "native/kernels/nf4.cc",
-        "native/kernels/scan.cc",
-        "native/kernels/scheme.cc"
+        "native/kernels/scan.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS"],
-      "cflags!": ["-fno-exceptions"],
-      "cflags_cc!": ["-fno-exceptions", "-std=gnu++17", "-fno-rtti"],
-      "cflags_cc": ["-std=c++20", "-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra"],
-      "xcode_settings": {
-        "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
-        "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
-        "MACOSX_DEPLOYMENT_TARGET": "11.0",
-        "OTHER_CPLUSPLUSFLAGS": ["-O3", "-ffp-contract=off", "-fno-math-errno"]
-      },
-      "msvs_settings": {
-        "VCCLCompilerTool": { "ExceptionHandling": 1, "AdditionalOptions": ["/std:c++20", "/fp:precise"] }
-      }
+      "dependencies": ["kernels_scalar"],
+      "conditions": [
+        ["target_arch=='x64'", { "dependencies": ["kernels_avx2", "kernels_avx512"] }],
+        ["target_arch=='arm64'", { "dependencies": ["kernels_neon"] }]
+      ]
     }
+  ],
+  "conditions": [
+    [
+      "target_arch=='x64'",
+      {
+        "targets": [
+          {
+            "target_name": "kernels_avx2",
+            "type": "static_library",
+            "sources": ["<@(kernel_sources)"],
+            "defines": ["QS_AVX2"],
+            "cflags_cc": ["-mavx2", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mpopcnt"],
+            "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mpopcnt"] },
+            "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["/arch:AVX2"] } }
+          },
+          {
+            "target_name": "kernels_avx512",
+            "type": "static_library",
+            "sources": ["<@(kernel_sources)"],
+            "defines": ["QS_AVX512"],
+            # GCC 12 takes the undefined operands in its own AVX-512 headers for uninitialized variables.
+            "cflags_cc": [
+              "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mpopcnt",
+              "-mprefer-vector-width=512", "-Wno-uninitialized", "-Wno-maybe-uninitialized"
+            ],
+            "xcode_settings": {
+              "OTHER_CPLUSPLUSFLAGS": [
+                "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mpopcnt"
+              ]
+            },
+            "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["/arch:AVX512"] } }
+          }
+        ]
+      }
+    ],
+    [
+      "target_arch=='arm64'",
+      {
+        "targets": [
+          {
+            "target_name": "kernels_neon",
+            "type": "static_library",
+            "sources": ["<@(kernel_sources)"],
+            "defines": ["QS_NEON"]
+          }
+        ]
+      }
+    ]
   ]
 }

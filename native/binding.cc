@@ -82,10 +82,10 @@ CancelFlag cancelFlag(const Napi::Value& value) {
 
 size_t sizeOf(const Napi::Value& value) { return static_cast<size_t>(value.As<Napi::Number>().Int64Value()); }
 
-const Codec& codecNamed(Napi::Env env, const std::string& name) {
-  const int index = codecIndex(name);
-  if (index < 0) throw Napi::Error::New(env, "there is no decoder for " + name);
-  return codecs()[static_cast<size_t>(index)];
+const Codec& codecFor(Napi::Env env, const std::string& name) {
+  const Codec* codec = codecNamed(name);
+  if (codec == nullptr) throw Napi::Error::New(env, "there is no decoder for " + name);
+  return *codec;
 }
 
 int groupOf(const Napi::Value& value) {
@@ -116,31 +116,33 @@ Scheme schemeOf(const Napi::Value& value) {
     scheme.group = groupOf(object.Get("group"));
   } else {
     scheme.kind = SchemeKind::Ggml;
-    scheme.ggmlType = codecIndex(text("type"));
-    if (scheme.ggmlType < 0 || codecs()[static_cast<size_t>(scheme.ggmlType)].encode == nullptr) {
+    const Codec* codec = codecNamed(text("type"));
+    if (codec == nullptr || codec->encode == nullptr) {
       throw Napi::Error::New(value.Env(), "there is no encoder for " + text("type"));
     }
+    scheme.ggmlType = codec->name;
   }
   return scheme;
 }
 
 Napi::Value Decode(const Napi::CallbackInfo& info) {
-  const Codec& codec = codecNamed(info.Env(), info[0].As<Napi::String>().Utf8Value());
+  const Codec& codec = codecFor(info.Env(), info[0].As<Napi::String>().Utf8Value());
   const auto source = bytesOf(info[1], "source");
   const auto target = floatsOf(info[2], "target");
   const CancelFlag cancelled = cancelFlag(info[3]);
   return run(info, [=, &codec] { decodeTensor(codec, source, target, cancelled); });
 }
 
-// (scheme, source, columns, min, max, codes, scales?, zeros?, cancel?)
+// (scheme, source, columns, min, max, codes, scales?, zeros?, importance?, cancel?)
 Napi::Value EncodeRows(const Napi::CallbackInfo& info) {
   const Scheme scheme = schemeOf(info[0]);
   const auto source = floatsOf(info[1], "source");
   const size_t columns = sizeOf(info[2]);
   const Range range{info[3].As<Napi::Number>().FloatValue(), info[4].As<Napi::Number>().FloatValue()};
   const EncodedView target{bytesOf(info[5], "codes"), optionalFloats(info[6], "scales"), optionalFloats(info[7], "zeros")};
-  const CancelFlag cancelled = cancelFlag(info[8]);
-  return run(info, [=] { encodeRows(scheme, source, columns, range, target, cancelled); });
+  const auto importance = optionalFloats(info[8], "importance");
+  const CancelFlag cancelled = cancelFlag(info[9]);
+  return run(info, [=] { encodeRows(scheme, source, columns, range, importance, target, cancelled); });
 }
 
 // (scheme, codes, scales?, zeros?, columns, target, cancel?)
@@ -153,20 +155,42 @@ Napi::Value DecodeRows(const Napi::CallbackInfo& info) {
   return run(info, [=] { decodeRows(scheme, source, columns, target, cancelled); });
 }
 
+Napi::Object sumsObject(Napi::Env env, const ErrorSums& sums, size_t count) {
+  auto result = Napi::Object::New(env);
+  result.Set("count", static_cast<double>(count));
+  result.Set("source", sums.source);
+  result.Set("decoded", sums.decoded);
+  result.Set("error", sums.error);
+  result.Set("maxError", sums.largest);
+  return result;
+}
+
 Napi::Value SumErrors(const Napi::CallbackInfo& info) {
   const auto source = floatsOf(info[0], "source");
   const auto decoded = floatsOf(info[1], "decoded");
   const auto sums = std::make_shared<ErrorSums>();
   return run(
       info, [=] { *sums = sumErrors(source, decoded); },
-      [sums, count = source.size()](Napi::Env env) -> Napi::Value {
-        auto result = Napi::Object::New(env);
-        result.Set("count", static_cast<double>(count));
-        result.Set("source", sums->source);
-        result.Set("decoded", sums->decoded);
-        result.Set("error", sums->error);
-        result.Set("maxError", sums->largest);
-        return result;
+      [sums, count = source.size()](Napi::Env env) -> Napi::Value { return sumsObject(env, *sums, count); });
+}
+
+// (dtype, source, scheme, columns, min, max, counts?, importance?, cancel?)
+Napi::Value MeasureRows(const Napi::CallbackInfo& info) {
+  const Codec& codec = codecFor(info.Env(), info[0].As<Napi::String>().Utf8Value());
+  const auto source = bytesOf(info[1], "source");
+  const Scheme scheme = schemeOf(info[2]);
+  const size_t columns = sizeOf(info[3]);
+  const Range range{info[4].As<Napi::Number>().FloatValue(), info[5].As<Napi::Number>().FloatValue()};
+  const auto counts =
+      info[6].IsUndefined() ? std::span<double>{} : spanOf<double>(info[6], napi_float64_array, "counts");
+  const auto importance = optionalFloats(info[7], "importance");
+  const CancelFlag cancelled = cancelFlag(info[8]);
+  const auto sums = std::make_shared<ErrorSums>();
+  return run(
+      info,
+      [=, &codec] { *sums = measureRows(codec, source, scheme, columns, range, importance, counts, cancelled); },
+      [sums, count = source.size() / codec.bytes * codec.block](Napi::Env env) -> Napi::Value {
+        return sumsObject(env, *sums, count);
       });
 }
 
@@ -246,28 +270,54 @@ Napi::Value SetThreads(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// What the loader picks among the versions that platform.h asks for.
-std::string simdName() {
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-  if (__builtin_cpu_supports("x86-64-v4")) return "AVX-512";
-  if (__builtin_cpu_supports("x86-64-v3")) return "AVX2";
-  return "SSE2";
-#elif defined(__aarch64__)
-  return "NEON";
-#else
-  return "baseline";
-#endif
+std::string text(std::string_view view) { return std::string(view); }
+
+Napi::Value Simd(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), text(kernels().name)); }
+
+Napi::Value SetSimd(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
+  if (!useKernels(name)) throw Napi::Error::New(info.Env(), "this processor has no " + name);
+  return info.Env().Undefined();
+}
+
+const char* importanceName(Importance importance) {
+  switch (importance) {
+    case Importance::Unused:
+      return "unused";
+    case Importance::Optional:
+      return "optional";
+    case Importance::Required:
+      return "required";
+  }
+  return "unused";
+}
+
+Napi::Array codecObjects(Napi::Env env) {
+  auto list = Napi::Array::New(env);
+  for (const Codec& codec : kernels().codecs) {
+    auto object = Napi::Object::New(env);
+    object.Set("name", codec.name);
+    object.Set("block", static_cast<double>(codec.block));
+    object.Set("bytes", static_cast<double>(codec.bytes));
+    object.Set("encodes", codec.encode != nullptr);
+    object.Set("importance", importanceName(codec.importance));
+    list.Set(list.Length(), object);
+  }
+  return list;
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  exports.Set("simd", simdName());
-  auto names = Napi::Array::New(env);
-  for (const Codec& codec : codecs()) names.Set(names.Length(), std::string(codec.name));
-  exports.Set("decodable", names);
+  auto paths = Napi::Array::New(env);
+  for (const Kernels* table : availableKernels()) paths.Set(paths.Length(), text(table->name));
+  exports.Set("simdPaths", paths);
+  exports.Set("simd", Napi::Function::New<Simd>(env));
+  exports.Set("setSimd", Napi::Function::New<SetSimd>(env));
+  exports.Set("codecs", codecObjects(env));
   exports.Set("setThreads", Napi::Function::New<SetThreads>(env));
   exports.Set("decode", Napi::Function::New<Decode>(env));
   exports.Set("encodeRows", Napi::Function::New<EncodeRows>(env));
   exports.Set("decodeRows", Napi::Function::New<DecodeRows>(env));
+  exports.Set("measureRows", Napi::Function::New<MeasureRows>(env));
   exports.Set("errorSums", Napi::Function::New<SumErrors>(env));
   exports.Set("histogram", Napi::Function::New<HistogramInto>(env));
   exports.Set("Scan", ScanObject::define(env));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "pool.h"
@@ -11,6 +12,8 @@ namespace {
 
 // Weights per piece: large enough to hide the scheduling, small enough to cancel within milliseconds.
 constexpr size_t kPieceWeights = size_t{1} << 16;
+// Weights that the fused pass holds at a time, decoded twice: half of a second-level cache.
+constexpr size_t kChunkWeights = size_t{1} << 14;
 // Pieces of one call of a scan: each carries its own counters, merged in order.
 constexpr size_t kScanPieces = 8;
 
@@ -44,11 +47,12 @@ size_t rowsOf(std::span<const float> values, size_t columns) {
   return values.size() / columns;
 }
 
-void refuseNonFinite(std::span<const float> source) {
-  const size_t index = firstNonFinite(source.data(), source.size());
+/// `offset` is the index of the first weight among those of the call.
+void refuseNonFinite(std::span<const float> source, size_t offset) {
+  const size_t index = kernels().firstNonFinite(source.data(), source.size());
   if (index < source.size()) {
     const char* kind = std::isnan(source[index]) ? "NaN" : "an infinity";
-    fail("weight " + std::to_string(index) + " is " + kind);
+    fail("weight " + std::to_string(offset + index) + " is " + kind);
   }
 }
 
@@ -58,22 +62,52 @@ struct Layout {
   size_t groups;  // scales per row; 0 for a scale of the whole tensor
 };
 
-Layout layoutOf(const Scheme& scheme, size_t rows, size_t columns, const EncodedView& view) {
+const Codec& codecOf(const Scheme& scheme) {
+  const Codec* codec = codecNamed(scheme.ggmlType);
+  if (codec == nullptr || codec->encode == nullptr) fail(std::string("there is no encoder for ") + scheme.ggmlType);
+  return *codec;
+}
+
+void requireWholeBlocks(const Codec& codec, size_t columns) {
+  if (columns % codec.block == 0) return;
+  fail("rows of " + std::to_string(columns) + " weights are not a multiple of the block of " + std::to_string(codec.block));
+}
+
+Layout layoutOf(const Scheme& scheme, size_t rows, size_t columns) {
   if (scheme.kind == SchemeKind::Ggml) {
-    const Codec& codec = codecs()[static_cast<size_t>(scheme.ggmlType)];
-    if (columns % codec.block != 0) {
-      fail("rows of " + std::to_string(columns) + " weights are not a multiple of the block of " + std::to_string(codec.block));
-    }
-    const Layout layout{rows, columns / codec.block * codec.bytes, 0};
-    requireLength("codes", view.codes.size(), rows * layout.rowBytes);
-    return layout;
+    const Codec& codec = codecOf(scheme);
+    requireWholeBlocks(codec, columns);
+    return {rows, columns / codec.block * codec.bytes, 0};
   }
   const bool perTensor = scheme.kind != SchemeKind::Nf4 && scheme.group == kGroupTensor;
-  const Layout layout{rows, schemeRowBytes(scheme, columns), perTensor ? 0 : groupsPerRow(scheme, columns)};
+  return {rows, schemeRowBytes(scheme, columns), perTensor ? 0 : groupsPerRow(scheme, columns)};
+}
+
+Layout checkedLayout(const Scheme& scheme, size_t rows, size_t columns, const EncodedView& view) {
+  const Layout layout = layoutOf(scheme, rows, columns);
   requireLength("codes", view.codes.size(), rows * layout.rowBytes);
-  requireLength("scales", view.scales.size(), perTensor ? 1 : rows * layout.groups);
+  if (scheme.kind == SchemeKind::Ggml) return layout;
+  requireLength("scales", view.scales.size(), layout.groups == 0 ? 1 : rows * layout.groups);
   if (schemeHasZeros(scheme)) requireLength("zeros", view.zeros.size(), view.scales.size());
   return layout;
+}
+
+/// Importance weights that the format takes: one per column, finite and not negative.
+const float* checkedImportance(const Scheme& scheme, size_t columns, std::span<const float> importance) {
+  const Importance wanted = scheme.kind == SchemeKind::Ggml ? codecOf(scheme).importance : Importance::Unused;
+  if (importance.empty()) {
+    if (wanted == Importance::Required) {
+      fail(std::string(scheme.ggmlType) + " needs importance weights (an imatrix) and cannot be encoded without");
+    }
+    return nullptr;
+  }
+  requireLength("importance", importance.size(), columns);
+  for (size_t i = 0; i < columns; ++i) {
+    if (!(importance[i] >= 0.0f && std::isfinite(importance[i]))) {
+      fail("importance weight " + std::to_string(i) + " is negative or not finite");
+    }
+  }
+  return wanted == Importance::Unused ? nullptr : importance.data();
 }
 
 RowView rowOf(const Scheme& scheme, const EncodedView& view, const Layout& layout, size_t row) {
@@ -90,7 +124,7 @@ void writeTensorScale(const Scheme& scheme, Range range, EncodedView target) {
   uint8_t codes[2];
   float scale = 0;
   float zero = 0;
-  encodeSchemeRow(single, ends, 2, range, {codes, &scale, &zero});
+  kernels().encodeSchemeRow(single, ends, 2, range, {codes, &scale, &zero});
   target.scales[0] = scale;
   if (schemeHasZeros(scheme)) target.zeros[0] = zero;
 }
@@ -109,54 +143,146 @@ Cut cutScan(const Scan& scan, std::span<const float> values) {
 
 }  // namespace
 
+namespace {
+
+/// Wide stores that straddle cache lines halve the speed of a decoder that is limited by memory, so a target that is not
+/// aligned is filled through a buffer that is.
+void decodeAligned(const Codec& codec, const uint8_t* in, float* y, size_t n) {
+  constexpr size_t kAlignment = 64;
+  constexpr size_t kBuffer = 4096;
+  if (codec.block == 1 || reinterpret_cast<uintptr_t>(y) % kAlignment == 0) return codec.decode(in, y, n);
+  alignas(kAlignment) float buffer[kBuffer];
+  for (size_t done = 0; done < n; done += kBuffer) {
+    const size_t count = std::min(kBuffer, n - done);
+    codec.decode(in + done / codec.block * codec.bytes, buffer, count);
+    std::memcpy(y + done, buffer, count * sizeof(float));
+  }
+}
+
+void encodeSome(const Scheme& scheme, const float* x, size_t columns, Range range, const float* importance,
+                const Layout& layout, const EncodedView& target, size_t firstRow, size_t rows) {
+  if (scheme.kind == SchemeKind::Ggml) {
+    codecOf(scheme).encode(x, target.codes.data() + firstRow * layout.rowBytes, {rows, columns, importance});
+    return;
+  }
+  for (size_t row = 0; row < rows; ++row) {
+    kernels().encodeSchemeRow(scheme, x + row * columns, columns, range, rowOf(scheme, target, layout, firstRow + row));
+  }
+}
+
+void decodeSome(const Scheme& scheme, const EncodedView& source, size_t columns, const Layout& layout, float* y,
+                size_t firstRow, size_t rows) {
+  if (scheme.kind == SchemeKind::Ggml) {
+    decodeAligned(codecOf(scheme), source.codes.data() + firstRow * layout.rowBytes, y, rows * columns);
+    return;
+  }
+  for (size_t row = 0; row < rows; ++row) {
+    kernels().decodeSchemeRow(scheme, rowOf(scheme, source, layout, firstRow + row), columns, y + row * columns);
+  }
+}
+
+/// Memory of one thread for the fused pass, kept between calls.
+struct Workspace {
+  std::vector<float> weights;
+  std::vector<float> decoded;
+  std::vector<uint8_t> codes;
+  std::vector<float> scales;
+  std::vector<float> zeros;
+};
+
+Workspace& workspace() {
+  thread_local Workspace mine;
+  return mine;
+}
+
+}  // namespace
+
 void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span<float> target, CancelFlag cancelled) {
   if (target.size() % codec.block != 0) fail("the target does not hold whole blocks");
   const size_t blocks = target.size() / codec.block;
   requireLength("source", source.size(), blocks * codec.bytes);
   const size_t perPiece = std::max<size_t>(1, kPieceWeights / codec.block);
   overRows(blocks, perPiece, cancelled, [&](size_t first, size_t count) {
-    codec.decode(source.data() + first * codec.bytes, target.data() + first * codec.block, count * codec.block);
+    decodeAligned(codec, source.data() + first * codec.bytes, target.data() + first * codec.block, count * codec.block);
   });
 }
 
-void encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range, EncodedView target,
-                CancelFlag cancelled) {
+void encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range,
+                std::span<const float> importance, EncodedView target, CancelFlag cancelled) {
   const size_t rows = rowsOf(source, columns);
-  const Layout layout = layoutOf(scheme, rows, columns, target);
-  refuseNonFinite(source);
+  const Layout layout = checkedLayout(scheme, rows, columns, target);
+  const float* columnWeights = checkedImportance(scheme, columns, importance);
+  refuseNonFinite(source, 0);
   if (scheme.kind != SchemeKind::Ggml && layout.groups == 0) writeTensorScale(scheme, range, target);
   overRows(rows, rowsPerPiece(columns), cancelled, [&](size_t first, size_t count) {
-    if (scheme.kind == SchemeKind::Ggml) {
-      const Codec& codec = codecs()[static_cast<size_t>(scheme.ggmlType)];
-      codec.encode(source.data() + first * columns, target.codes.data() + first * layout.rowBytes, count * columns);
-      return;
-    }
-    for (size_t row = first; row < first + count; ++row) {
-      encodeSchemeRow(scheme, source.data() + row * columns, columns, range, rowOf(scheme, target, layout, row));
-    }
+    encodeSome(scheme, source.data() + first * columns, columns, range, columnWeights, layout, target, first, count);
   });
 }
 
 void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::span<float> target, CancelFlag cancelled) {
   const size_t rows = rowsOf(target, columns);
-  const Layout layout = layoutOf(scheme, rows, columns, source);
+  const Layout layout = checkedLayout(scheme, rows, columns, source);
   overRows(rows, rowsPerPiece(columns), cancelled, [&](size_t first, size_t count) {
-    if (scheme.kind == SchemeKind::Ggml) {
-      const Codec& codec = codecs()[static_cast<size_t>(scheme.ggmlType)];
-      codec.decode(source.codes.data() + first * layout.rowBytes, target.data() + first * columns, count * columns);
-      return;
-    }
-    for (size_t row = first; row < first + count; ++row) {
-      decodeSchemeRow(scheme, rowOf(scheme, source, layout, row), columns, target.data() + row * columns);
+    decodeSome(scheme, source, columns, layout, target.data() + first * columns, first, count);
+  });
+}
+
+ErrorSums measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns,
+                      Range range, std::span<const float> importance, std::span<double> counts, CancelFlag cancelled) {
+  if (columns == 0) fail("a row has no weights");
+  requireWholeBlocks(codec, columns);
+  const size_t rowBytes = columns / codec.block * codec.bytes;
+  if (source.size() % rowBytes != 0) fail("the source does not hold whole rows");
+  const size_t rows = source.size() / rowBytes;
+  const Layout layout = layoutOf(scheme, rows, columns);
+  const float* columnWeights = checkedImportance(scheme, columns, importance);
+  float tensorScale = 0;
+  float tensorZero = 0;
+  if (scheme.kind != SchemeKind::Ggml && layout.groups == 0) {
+    writeTensorScale(scheme, range, {{}, {&tensorScale, 1}, {&tensorZero, 1}});
+  }
+  const size_t perPiece = rowsPerPiece(columns);
+  const size_t perChunk = std::min(perPiece, std::max<size_t>(1, kChunkWeights / columns));
+  std::vector<ErrorSums> parts((rows + perPiece - 1) / perPiece);
+  std::vector<std::vector<double>> histograms(counts.empty() ? 0 : parts.size());
+  overRows(rows, perPiece, cancelled, [&](size_t first, size_t count) {
+    const size_t piece = first / perPiece;
+    Workspace& mine = workspace();
+    mine.weights.resize(perChunk * columns);
+    mine.decoded.resize(perChunk * columns);
+    mine.codes.resize(perChunk * layout.rowBytes);
+    mine.scales.resize(std::max<size_t>(1, perChunk * layout.groups));
+    mine.zeros.resize(mine.scales.size());
+    mine.scales[0] = tensorScale;
+    mine.zeros[0] = tensorZero;
+    const EncodedView view{mine.codes, mine.scales, mine.zeros};
+    if (!counts.empty()) histograms[piece].resize(counts.size());
+    for (size_t done = 0; done < count; done += perChunk) {
+      const size_t some = std::min(perChunk, count - done);
+      const size_t row = first + done;
+      const size_t weights = some * columns;
+      codec.decode(source.data() + row * rowBytes, mine.weights.data(), weights);
+      refuseNonFinite({mine.weights.data(), weights}, row * columns);
+      encodeSome(scheme, mine.weights.data(), columns, range, columnWeights, layout, view, 0, some);
+      decodeSome(scheme, view, columns, layout, mine.decoded.data(), 0, some);
+      parts[piece].add(kernels().errorSums(mine.weights.data(), mine.decoded.data(), weights));
+      if (counts.empty()) continue;
+      addToHistogram(mine.decoded.data(), weights, range.min, range.max, counts.size(), histograms[piece].data());
     }
   });
+  ErrorSums total;
+  for (const ErrorSums& part : parts) total.add(part);
+  for (const auto& histogram : histograms) {
+    for (size_t bin = 0; bin < counts.size(); ++bin) counts[bin] += histogram[bin];
+  }
+  return total;
 }
 
 ErrorSums sumErrors(std::span<const float> source, std::span<const float> decoded) {
   requireLength("decoded", decoded.size(), source.size());
   std::vector<ErrorSums> parts((source.size() + kPieceWeights - 1) / kPieceWeights);
   overRows(source.size(), kPieceWeights, nullptr, [&](size_t first, size_t count) {
-    parts[first / kPieceWeights] = errorSums(source.data() + first, decoded.data() + first, count);
+    parts[first / kPieceWeights] = kernels().errorSums(source.data() + first, decoded.data() + first, count);
   });
   ErrorSums total;
   for (const ErrorSums& part : parts) total.add(part);

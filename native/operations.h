@@ -5,10 +5,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "kernels/codecs.h"
-#include "kernels/measures.h"
+#include "kernels/kernels.h"
 #include "kernels/scan.h"
-#include "kernels/scheme.h"
 
 namespace qs {
 
@@ -25,9 +23,14 @@ struct EncodedView {
 };
 
 void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span<float> target, CancelFlag cancelled);
-void encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range, EncodedView target,
-                CancelFlag cancelled);
+// `importance` is empty or has one weight per column.
+void encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range,
+                std::span<const float> importance, EncodedView target, CancelFlag cancelled);
 void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::span<float> target, CancelFlag cancelled);
+// Decodes rows of the source, encodes and decodes them by the scheme and sums the errors, a chunk at a time. The decoded
+// weights are also counted into `counts` (equal bins over the range) unless that is empty.
+ErrorSums measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns,
+                      Range range, std::span<const float> importance, std::span<double> counts, CancelFlag cancelled);
 ErrorSums sumErrors(std::span<const float> source, std::span<const float> decoded);
 void histogramOf(std::span<const float> values, float min, float max, std::span<double> counts);
 void scanFirst(Scan& scan, std::span<const float> values);

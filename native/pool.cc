@@ -1,6 +1,7 @@
 #include "pool.h"
 
 #include <algorithm>
+#include <exception>
 
 namespace qs {
 
@@ -11,6 +12,9 @@ struct Pool::Job {
   std::atomic<size_t> next{0};
   std::atomic<size_t> left;
   std::atomic<bool> complete{true};
+  std::atomic<bool> failed{false};
+  size_t failedIndex = 0;      // guarded by mutex
+  std::exception_ptr failure;  // of the first piece that failed; guarded by mutex
   std::mutex mutex;
   std::condition_variable done;
 };
@@ -46,10 +50,19 @@ void Pool::take(Job& job) {
   for (;;) {
     const size_t index = job.next.fetch_add(1);
     if (index >= job.count) return;
-    if (job.cancelled != nullptr && job.cancelled->load(std::memory_order_relaxed) != 0) {
+    if (job.failed.load() || (job.cancelled != nullptr && job.cancelled->load(std::memory_order_relaxed) != 0)) {
       job.complete = false;
     } else {
-      (*job.piece)(index);
+      try {
+        (*job.piece)(index);
+      } catch (...) {
+        const std::lock_guard lock(job.mutex);
+        if (!job.failed || index < job.failedIndex) {
+          job.failedIndex = index;
+          job.failure = std::current_exception();
+        }
+        job.failed = true;
+      }
     }
     if (job.left.fetch_sub(1) == 1) {
       const std::lock_guard lock(job.mutex);
@@ -94,6 +107,7 @@ bool Pool::run(size_t count, const std::function<void(size_t)>& piece, const std
   }
   const std::lock_guard lock(mutex_);
   std::erase(jobs_, job);
+  if (job->failure) std::rethrow_exception(job->failure);
   return job->complete.load();
 }
 

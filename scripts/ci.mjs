@@ -42,7 +42,7 @@ for (const { name, command } of checks) {
   }
 }
 rmSync(packages, { recursive: true, force: true });
-const total = await runTests(['unit', 'oracle', 'host', 'ui']);
+const total = await runTests(['unit', 'oracle', 'native', 'host', 'ui']);
 total.passed += checks.length - broken;
 total.failed += broken;
 console.log(`\n${summary(total)}`);

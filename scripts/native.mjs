@@ -41,7 +41,7 @@ function headers() {
 
 function build() {
   const nodeGyp = require.resolve('node-gyp/bin/node-gyp.js');
-  const { status } = spawnSync(execPath, [nodeGyp, 'rebuild', '--release', ...headers()], {
+  const { status } = spawnSync(execPath, [nodeGyp, 'rebuild', '--release', '--jobs', 'max', ...headers()], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
   });

@@ -9,6 +9,17 @@ import { argv, env, exit, getuid, platform } from 'node:process';
 const cache = env.QUANTSCOPE_CACHE ?? join(homedir(), '.cache', 'quantscope');
 const nodeBin = join(cache, 'node-24', 'node_modules', '.bin');
 
+/** llama.cpp's shared libraries, where they are installed. */
+export const llamaCppLibraries = join(
+  cache,
+  'llama-cpp-3.22.1',
+  'node_modules',
+  '@node-llama-cpp',
+  'linux-x64',
+  'bins',
+  'linux-x64',
+);
+
 /**
  * Packages from npm, each in a folder of its own. `proof` are the files that a finished installation has: the first
  * ones and the last ones that it writes. `allowScripts` is what newer npm versions ask before a package may build.
@@ -47,6 +58,7 @@ const tools = [
  */
 export async function ensureTestTools() {
   ensureSystemPackages();
+  ensureNativeTools();
   for (const tool of tools) ensureTool(tool);
 }
 
@@ -63,20 +75,40 @@ function ensureSystemPackages() {
   // Only the build inside the VS Code server needs Kerberos' headers.
   if (!isInstalled(tools[1]) && !hasKerberosHeaders()) missing.push('libkrb5-dev');
   if (missing.length === 0) return;
-  const install = ['install', '-y', '--no-install-recommends', ...missing];
-  const manual = `Install it yourself, as root: apt-get install -y --no-install-recommends ${missing.join(' ')}`;
-  if (getuid?.() !== 0 || spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status !== 0)
-    throw new Error(
-      `The tests need ${missing.join(' and ')}, and only root with apt-get could install it. ${manual}`,
-    );
-  console.log(`Installing ${missing.join(' and ')} with apt-get`);
+  const error = aptInstall(missing);
+  if (error) throw new Error(`The tests need ${missing.join(' and ')}. ${error}`);
+}
+
+/** Compilers and the emulator of the kernels' own checks; a check whose tool is missing is skipped and says so. */
+function ensureNativeTools() {
+  if (platform !== 'linux') return;
+  const missing = Object.entries({
+    'clang++': ['clang', 'libclang-rt-14-dev'],
+    ...(process.arch === 'arm64'
+      ? {}
+      : { 'aarch64-linux-gnu-g++': ['g++-aarch64-linux-gnu'], 'qemu-aarch64': ['qemu-user'] }),
+  }).flatMap(([program, packages]) => (hasProgram(program) ? [] : packages));
+  if (missing.length === 0) return;
+  const error = aptInstall(missing);
+  if (error) console.log(`Some checks of the kernels will be skipped. ${error}`);
+}
+
+function hasProgram(name) {
+  return spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+/** What went wrong, with the command to run by hand; undefined when the packages are installed. */
+function aptInstall(packages) {
+  const install = ['install', '-y', '--no-install-recommends', ...packages];
+  const manual = `Install it yourself, as root: apt-get ${install.join(' ')}`;
+  if (getuid?.() !== 0 || !hasProgram('apt-get')) return `Only root with apt-get could install it. ${manual}`;
+  console.log(`Installing ${packages.join(' and ')} with apt-get`);
   const options = {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
   };
   spawnSync('apt-get', ['update'], options);
-  if (spawnSync('apt-get', install, options).status !== 0)
-    throw new Error(`apt-get could not install ${missing.join(' and ')}. ${manual}`);
+  return spawnSync('apt-get', install, options).status === 0 ? undefined : `apt-get failed. ${manual}`;
 }
 
 function chromiumPath() {

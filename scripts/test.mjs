@@ -1,4 +1,5 @@
-// npm test: sets everything up, then runs the suites: unit, oracle, host (inside VS Code), ui (VS Code in a browser).
+// npm test: sets everything up, then runs the suites: unit, oracle, native (the kernels under sanitizers, a fuzzer and an
+// emulator), host (inside VS Code), ui (VS Code in a browser).
 // `npm test -- unit oracle` runs some of them. The last line counts the tests.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -12,6 +13,7 @@ const results = join(root, 'test-results');
 const suites = {
   unit: vitest('unit'),
   oracle: vitest('oracle'),
+  native: { args: ['scripts/native-checks.mjs'], report: join(results, 'native.json') },
   host: { args: ['test/host/run.mjs'], report: join(results, 'host.json') },
   ui: vitest('ui'),
 };

@@ -34,6 +34,27 @@ export interface ErrorSums {
   readonly maxError: number;
 }
 
+/** A dtype that the addon decodes, and how it encodes it. */
+export interface NativeCodec {
+  readonly name: string;
+  /** Weights per block. */
+  readonly block: number;
+  /** Bytes per block. */
+  readonly bytes: number;
+  readonly encodes: boolean;
+  /** Whether the encoder takes importance weights (an imatrix). */
+  readonly importance: 'unused' | 'optional' | 'required';
+}
+
+/** What `measureRows` needs besides the rows. */
+export interface MeasureOptions {
+  /** One importance weight per column: non-negative, as in an imatrix. */
+  readonly importance?: Float32Array | undefined;
+  /** Gets the histogram of the decoded weights added: equal-width bins over the range. */
+  readonly counts?: Float64Array | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface ScanResult {
   readonly count: number;
   readonly finite: number;
@@ -75,19 +96,27 @@ export interface Scan {
 
 /** The native addon. Everything long runs on its thread pool and never blocks the event loop. */
 export interface Native {
-  /** Instruction set in use: "AVX-512", "AVX2", "NEON", "scalar". */
+  /** Instruction set in use: "AVX-512", "AVX2", "NEON", "scalar". Results do not depend on it. */
   readonly simd: string;
+  /** Those of this processor, the widest first. */
+  readonly simdPaths: readonly string[];
+  /** Uses another instruction set, for tests and benchmarks. Throws for one that the processor does not have. */
+  setSimd(name: string): void;
   setThreads(threads: number): void;
   /** Decodes dtype (a safetensors or ggml name) into float32. Throws for a dtype or length that does not fit. */
   decode(dtype: string, source: Uint8Array, target: Float32Array, signal?: AbortSignal): Promise<void>;
   /** Dtypes that `decode` takes. */
-  readonly decodable: readonly string[];
+  readonly codecs: readonly NativeCodec[];
+  /**
+   * Encodes whole rows. Rejects, and writes nothing that is of use, when a weight is NaN or infinite (naming its index),
+   * when the format needs importance weights and there are none, and when lengths do not fit.
+   */
   encodeRows(
     scheme: Scheme,
     source: Float32Array,
     columns: number,
     range: TensorRange,
-    target: EncodedRows,
+    target: EncodedRows & { readonly importance?: Float32Array | undefined },
     signal?: AbortSignal,
   ): Promise<void>;
   decodeRows(
@@ -97,6 +126,18 @@ export interface Native {
     target: Float32Array,
     signal?: AbortSignal,
   ): Promise<void>;
+  /**
+   * Decodes whole rows of `dtype`, encodes and decodes them by the scheme, and sums the errors: a fused pass that holds a
+   * few thousand weights per thread at a time.
+   */
+  measureRows(
+    dtype: string,
+    source: Uint8Array,
+    columns: number,
+    scheme: Scheme,
+    range: TensorRange,
+    options?: MeasureOptions,
+  ): Promise<ErrorSums>;
   errorSums(source: Float32Array, decoded: Float32Array): Promise<ErrorSums>;
   /** Equal-width bins over [min, max]; values outside fall into the first and last bin. */
   histogram(values: Float32Array, min: number, max: number, bins: number): Promise<Float64Array>;
@@ -105,8 +146,10 @@ export interface Native {
 
 /** What binding.cc exports. `cancel` is an Int32Array whose first element becomes 1 to cancel. */
 interface Binding {
-  readonly simd: string;
-  readonly decodable: readonly string[];
+  readonly simdPaths: readonly string[];
+  readonly codecs: readonly NativeCodec[];
+  simd(): string;
+  setSimd(name: string): void;
   setThreads(threads: number): void;
   decode(
     dtype: string,
@@ -123,6 +166,7 @@ interface Binding {
     codes: Uint8Array,
     scales: Float32Array | undefined,
     zeros: Float32Array | undefined,
+    importance: Float32Array | undefined,
     cancel: Int32Array | undefined,
   ): Promise<void>;
   decodeRows(
@@ -134,6 +178,17 @@ interface Binding {
     target: Float32Array,
     cancel: Int32Array | undefined,
   ): Promise<void>;
+  measureRows(
+    dtype: string,
+    source: Uint8Array,
+    scheme: Scheme,
+    columns: number,
+    min: number,
+    max: number,
+    counts: Float64Array | undefined,
+    importance: Float32Array | undefined,
+    cancel: Int32Array | undefined,
+  ): Promise<ErrorSums>;
   errorSums(source: Float32Array, decoded: Float32Array): Promise<ErrorSums>;
   histogram(values: Float32Array, min: number, max: number, counts: Float64Array): Promise<void>;
   readonly Scan: new (
@@ -175,10 +230,10 @@ function loadBinding(): Binding {
 }
 
 /** Runs one call of the addon with a flag that the signal sets; a cancelled call rejects with CANCELLED. */
-async function cancellable(
+async function cancellable<T>(
   signal: AbortSignal | undefined,
-  run: (cancel: Int32Array | undefined) => Promise<void>,
-): Promise<void> {
+  run: (cancel: Int32Array | undefined) => Promise<T>,
+): Promise<T> {
   throwIfCancelled(signal);
   if (!signal) return run(undefined);
   const flag = new Int32Array(1);
@@ -187,7 +242,7 @@ async function cancellable(
   };
   signal.addEventListener('abort', abort, { once: true });
   try {
-    await run(flag);
+    return await run(flag);
   } catch (error) {
     throwIfCancelled(signal);
     throw error;
@@ -198,18 +253,26 @@ async function cancellable(
 
 function wrap(binding: Binding): Native {
   return {
-    simd: binding.simd,
-    decodable: binding.decodable,
+    get simd() {
+      return binding.simd();
+    },
+    simdPaths: binding.simdPaths,
+    setSimd: (name) => binding.setSimd(name),
+    codecs: binding.codecs,
     setThreads: (threads) => binding.setThreads(threads),
     decode: (dtype, source, target, signal) =>
       cancellable(signal, (cancel) => binding.decode(dtype, source, target, cancel)),
-    encodeRows: (scheme, source, columns, { min, max }, { codes, scales, zeros }, signal) =>
+    encodeRows: (scheme, source, columns, { min, max }, { codes, scales, zeros, importance }, signal) =>
       cancellable(signal, (cancel) =>
-        binding.encodeRows(scheme, source, columns, min, max, codes, scales, zeros, cancel),
+        binding.encodeRows(scheme, source, columns, min, max, codes, scales, zeros, importance, cancel),
       ),
     decodeRows: (scheme, { codes, scales, zeros }, columns, target, signal) =>
       cancellable(signal, (cancel) =>
         binding.decodeRows(scheme, codes, scales, zeros, columns, target, cancel),
+      ),
+    measureRows: (dtype, source, columns, scheme, { min, max }, { importance, counts, signal } = {}) =>
+      cancellable(signal, (cancel) =>
+        binding.measureRows(dtype, source, scheme, columns, min, max, counts, importance, cancel),
       ),
     errorSums: (source, decoded) => binding.errorSums(source, decoded),
     histogram: async (values, min, max, bins) => {

@@ -11,7 +11,7 @@
 //   min–max     Δ = (max−min)/(2^bits − 1) q = clip(round((x − min)/Δ))   x' = min + q·Δ
 // The stored scale is s for the first two and Δ for the third; the stored zero is z or min.
 
-namespace qs {
+namespace qs::QS_TARGET {
 namespace {
 
 struct Parameters {
@@ -56,7 +56,7 @@ QS_INLINE float clip(float value, float low, float high) { return std::max(low, 
 
 }  // namespace
 
-QS_WIDE void encodeAffineGroup(AffineRule rule, int bits, const float* x, size_t n, Range range, uint8_t* codes,
+void encodeAffineGroup(AffineRule rule, int bits, const float* x, size_t n, Range range, uint8_t* codes,
                                float& scale, float& zero) {
   const Parameters parameters = parametersOf(rule, bits, range);
   scale = parameters.scale;
@@ -83,7 +83,7 @@ QS_WIDE void encodeAffineGroup(AffineRule rule, int bits, const float* x, size_t
   }
 }
 
-QS_WIDE void decodeAffineGroup(AffineRule rule, int bits, const uint8_t* codes, size_t n, float scale, float zero,
+void decodeAffineGroup(AffineRule rule, int bits, const uint8_t* codes, size_t n, float scale, float zero,
                                float* y) {
   switch (rule) {
     case AffineRule::Absmax:
@@ -102,4 +102,4 @@ QS_WIDE void decodeAffineGroup(AffineRule rule, int bits, const uint8_t* codes, 
   }
 }
 
-}  // namespace qs
+}  // namespace qs::QS_TARGET

@@ -1,7 +1,8 @@
 #pragma once
 #include "scheme.h"
+#include "simd/vector.h"
 
-namespace qs {
+namespace qs::QS_TARGET {
 
 // One group of n weights with the range of the group (of the tensor for per-tensor groups) → n codes, scale and zero.
 // Codes are written as bytes: two's complement for 8-bit absmax and zero-point, unsigned for min–max; 4-bit codes of
@@ -10,4 +11,4 @@ void encodeAffineGroup(AffineRule rule, int bits, const float* x, size_t n, Rang
                        float& zero);
 void decodeAffineGroup(AffineRule rule, int bits, const uint8_t* codes, size_t n, float scale, float zero, float* y);
 
-}  // namespace qs
+}  // namespace qs::QS_TARGET

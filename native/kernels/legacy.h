@@ -1,17 +1,23 @@
 #pragma once
-// The 32-weight block types of ggml. `n` is the number of weights, a multiple of 32.
-#include <cstddef>
+// The types with one scale per block: Q1_0, Q2_0, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0.
+#include "codec.h"
+#include "simd/vector.h"
 
-#include "blocks.h"
+namespace qs::QS_TARGET {
 
-namespace qs {
+void encodeQ1_0(const float* x, void* out, Rows rows);
+void encodeQ2_0(const float* x, void* out, Rows rows);
+void encodeQ4_0(const float* x, void* out, Rows rows);
+void encodeQ4_1(const float* x, void* out, Rows rows);
+void encodeQ5_0(const float* x, void* out, Rows rows);
+void encodeQ5_1(const float* x, void* out, Rows rows);
+void encodeQ8_0(const float* x, void* out, Rows rows);
+void decodeQ1_0(const void* in, float* y, size_t n);
+void decodeQ2_0(const void* in, float* y, size_t n);
+void decodeQ4_0(const void* in, float* y, size_t n);
+void decodeQ4_1(const void* in, float* y, size_t n);
+void decodeQ5_0(const void* in, float* y, size_t n);
+void decodeQ5_1(const void* in, float* y, size_t n);
+void decodeQ8_0(const void* in, float* y, size_t n);
 
-void encodeQ4_0(const float* x, BlockQ4_0* out, size_t n);
-void encodeQ8_0(const float* x, BlockQ8_0* out, size_t n);
-void decodeQ4_0(const BlockQ4_0* in, float* y, size_t n);
-void decodeQ4_1(const BlockQ4_1* in, float* y, size_t n);
-void decodeQ5_0(const BlockQ5_0* in, float* y, size_t n);
-void decodeQ5_1(const BlockQ5_1* in, float* y, size_t n);
-void decodeQ8_0(const BlockQ8_0* in, float* y, size_t n);
-
-}  // namespace qs
+}  // namespace qs::QS_TARGET

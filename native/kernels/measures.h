@@ -14,8 +14,6 @@ struct ErrorSums {
   void add(const ErrorSums& other);
 };
 
-ErrorSums errorSums(const float* x, const float* decoded, size_t n);
-
 // Adds to counts[bins]; values outside [min, max] fall into the first or last bin, non-finite ones nowhere.
 void addToHistogram(const float* x, size_t n, float min, float max, size_t bins, double* counts);
 

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "platform.h"
 
-namespace qs {
+namespace qs::QS_TARGET {
 namespace {
 
 // Quantiles of the standard normal distribution scaled to [−1, 1] with an exact zero: QLoRA (Dettmers et al., 2023),
@@ -30,7 +29,7 @@ constexpr float kTable[16] = {-1.0f,
 }  // namespace
 
 // The nearest entry: its index is the number of midpoints between neighbours that lie below the value.
-QS_WIDE void encodeNf4Block(const float* x, size_t n, uint8_t* codes, float& absmax) {
+void encodeNf4Block(const float* x, size_t n, uint8_t* codes, float& absmax) {
   float largest = 0.0f;
   for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
   absmax = largest;
@@ -44,8 +43,8 @@ QS_WIDE void encodeNf4Block(const float* x, size_t n, uint8_t* codes, float& abs
   }
 }
 
-QS_WIDE void decodeNf4Block(const uint8_t* codes, size_t n, float absmax, float* y) {
+void decodeNf4Block(const uint8_t* codes, size_t n, float absmax, float* y) {
   for (size_t i = 0; i < n; ++i) y[i] = kTable[codes[i] & 15] * absmax;
 }
 
-}  // namespace qs
+}  // namespace qs::QS_TARGET

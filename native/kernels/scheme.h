@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "platform.h"
+
 namespace qs {
 
 enum class SchemeKind { Affine, Nf4, Fp8, Ggml };
@@ -18,7 +20,7 @@ struct Scheme {
   int bits = 8;
   int group = kGroupTensor;
   bool e5m2 = false;
-  int ggmlType = -1;  // index into the table of codecs.cc
+  const char* ggmlType = nullptr;  // name of a codec
 };
 
 struct Range {
@@ -33,13 +35,26 @@ struct RowView {
   float* zeros;
 };
 
-size_t groupsPerRow(const Scheme& scheme, size_t columns);
-// Bytes of codes of a row: one byte per 8-bit code; 4-bit codes two to a byte.
-size_t schemeRowBytes(const Scheme& scheme, size_t columns);
-bool schemeHasZeros(const Scheme& scheme);
+QS_INLINE size_t groupLength(const Scheme& scheme, size_t columns) {
+  return scheme.group > 0 && static_cast<size_t>(scheme.group) < columns ? static_cast<size_t>(scheme.group) : columns;
+}
 
-// Affine, NF4 and FP8 rows. `range` is that of the whole tensor, used by per-tensor groups.
-void encodeSchemeRow(const Scheme& scheme, const float* x, size_t columns, Range range, RowView row);
-void decodeSchemeRow(const Scheme& scheme, const RowView& row, size_t columns, float* y);
+QS_INLINE size_t groupsPerRow(const Scheme& scheme, size_t columns) {
+  const size_t length = groupLength(scheme, columns);
+  return length == 0 ? 0 : (columns + length - 1) / length;
+}
+
+QS_INLINE bool isFourBit(const Scheme& scheme) {
+  return scheme.kind == SchemeKind::Nf4 || (scheme.kind == SchemeKind::Affine && scheme.bits == 4);
+}
+
+// Bytes of codes of a row: one byte per 8-bit code; 4-bit codes two to a byte.
+QS_INLINE size_t schemeRowBytes(const Scheme& scheme, size_t columns) {
+  return isFourBit(scheme) ? (columns + 1) / 2 : columns;
+}
+
+QS_INLINE bool schemeHasZeros(const Scheme& scheme) {
+  return scheme.kind == SchemeKind::Affine && scheme.rule != AffineRule::Absmax;
+}
 
 }  // namespace qs

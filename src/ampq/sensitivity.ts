@@ -17,6 +17,8 @@ export const defaultCandidates: readonly string[] = ['Q4_0', 'Q4_K', 'Q5_K', 'Q6
 /** What computes a cell: the addon, or ONNX Runtime on some device. */
 export interface Measurer {
   readonly device: Device;
+  /** Where a format is really measured: those without a graph by the addon, whatever the device. */
+  deviceFor(format: QuantFormat): Device;
   measure(
     model: Model,
     tensor: TensorDescriptor,
@@ -71,7 +73,7 @@ function isMissing(
 ): boolean {
   if (format.refuse(tensor.shape) !== undefined) return false;
   const cell = store.find(tensor.name, format.id);
-  return !cell || (exactDevice === true && cell.device !== measurer.device);
+  return !cell || (exactDevice === true && cell.device !== measurer.deviceFor(format));
 }
 
 function countMissing(tensors: readonly TensorDescriptor[], options: SensitivityOptions, store: CellStore) {
@@ -100,7 +102,7 @@ async function measureTensor(
     throwIfCancelled(signal);
     progress.begin(`${tensor.name} in ${format.id}`);
     const sums = await measurer.measure(model, tensor, format, range, signal);
-    await store.add({ tensor: tensor.name, ...cellOf(tensor, format, sums, measurer.device) });
+    await store.add({ tensor: tensor.name, ...cellOf(tensor, format, sums, measurer.deviceFor(format)) });
     progress.finish(tensor.elements);
   }
 }

@@ -5,7 +5,7 @@ import type { FormatComparison, TensorComparison } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
 import type { QuantFormat } from '../quant/format';
 import { addSums, errorMetrics, noSums } from './metrics';
-import { decodeSlabs, tensorRange } from './slabs';
+import { readableRows, tensorRange } from './slabs';
 
 /** Bins of a comparison's histograms unless a request says otherwise. */
 const defaultBins = 160;
@@ -37,9 +37,17 @@ export async function compareFormats(
     .filter((format) => format.refuse(tensor.shape) === undefined)
     .map((format): Running => ({ format, sums: noSums, counts: new Float64Array(bins) }));
   const source = new Float64Array(bins);
-  for await (const { values } of decodeSlabs(model, tensor, options.signal)) {
+  const { columns } = matrixOf(tensor.shape);
+  for await (const { rows, bytes } of readableRows(model, tensor, options.signal)) {
+    const values = new Float32Array(rows * columns);
+    await loadNative().decode(tensor.dtype, bytes, values, options.signal);
     await addHistogram(source, values, range);
-    for (const entry of running) await addSlab(entry, values, tensor, range, options.signal);
+    for (const entry of running) {
+      const { scheme } = entry.format;
+      const measured = { counts: entry.counts, signal: options.signal };
+      const sums = await loadNative().measureRows(tensor.dtype, bytes, columns, scheme, range, measured);
+      entry.sums = addSums(entry.sums, sums);
+    }
   }
   return {
     tensor: tensor.name,
@@ -48,29 +56,6 @@ export async function compareFormats(
     formats: running.map((entry) => finish(entry, tensor, range)),
     refused,
   };
-}
-
-async function addSlab(
-  entry: Running,
-  values: Float32Array,
-  tensor: TensorDescriptor,
-  range: TensorRange,
-  signal?: AbortSignal,
-) {
-  const decoded = await fakeQuantize(entry.format, values, tensor, range, signal);
-  entry.sums = addSums(entry.sums, await loadNative().errorSums(values, decoded));
-  await addHistogram(entry.counts, decoded, range);
-}
-
-async function fakeQuantize(
-  format: QuantFormat,
-  values: Float32Array,
-  tensor: TensorDescriptor,
-  range: TensorRange,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
-  const { columns } = matrixOf(tensor.shape);
-  return format.decode(await format.encode(values, columns, range, signal), columns, signal);
 }
 
 async function addHistogram(
@@ -104,10 +89,14 @@ export async function measureFormat(
   range: TensorRange,
   signal?: AbortSignal,
 ): Promise<ErrorSums> {
+  const { columns } = matrixOf(tensor.shape);
   let sums = noSums;
-  for await (const { values } of decodeSlabs(model, tensor, signal)) {
-    const decoded = await fakeQuantize(format, values, tensor, range, signal);
-    sums = addSums(sums, await loadNative().errorSums(values, decoded));
+  for await (const { bytes } of readableRows(model, tensor, signal)) {
+    const { dtype } = tensor;
+    sums = addSums(
+      sums,
+      await loadNative().measureRows(dtype, bytes, columns, format.scheme, range, { signal }),
+    );
   }
   return sums;
 }

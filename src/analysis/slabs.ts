@@ -1,6 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/openModel';
-import { matrixOf, readRows } from '../model/rows';
+import { matrixOf, readRows, type RawSlab } from '../model/rows';
 import { loadNative, type TensorRange } from '../native';
 import type { TensorDescriptor } from '../protocol/model';
 
@@ -12,21 +12,28 @@ export interface DecodedSlab {
 }
 
 /**
- * The tensor's weights as float32, in slabs of whole rows.
+ * The tensor's bytes in slabs of whole rows.
  * @throws QuantscopeError UNSUPPORTED for a tensor that cannot be decoded, with the reason.
  */
+export function readableRows(
+  model: Model,
+  tensor: TensorDescriptor,
+  signal?: AbortSignal,
+): AsyncGenerator<RawSlab> {
+  if (tensor.readable) return readRows(model, tensor, signal);
+  const message = tensor.unreadableReason ?? 'The tensor cannot be read.';
+  throw new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
+}
+
+/** The tensor's weights as float32, in the same slabs. */
 export async function* decodeSlabs(
   model: Model,
   tensor: TensorDescriptor,
   signal?: AbortSignal,
 ): AsyncGenerator<DecodedSlab> {
-  if (!tensor.readable) {
-    const message = tensor.unreadableReason ?? 'The tensor cannot be read.';
-    throw new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
-  }
   const native = loadNative();
   const { columns } = matrixOf(tensor.shape);
-  for await (const { firstRow, rows, bytes } of readRows(model, tensor, signal)) {
+  for await (const { firstRow, rows, bytes } of readableRows(model, tensor, signal)) {
     const values = new Float32Array(rows * columns);
     await native.decode(tensor.dtype, bytes, values, signal);
     yield { firstRow, rows, values };

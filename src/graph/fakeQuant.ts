@@ -1,15 +1,24 @@
 import type { Scheme } from '../protocol/formats';
-import { blockLength, ggml } from './ggmlSchemes';
+import { blockLength, ggml, isGraphType, type GraphGgmlType } from './ggmlSchemes';
 import { GraphBuilder, type Value } from './onnxWriter';
 import { Ops } from './ops';
 import { affine, fp8, nf4, type Extremes } from './simpleSchemes';
+
+/** A scheme that can be expressed as a graph. */
+export type GraphScheme =
+  Exclude<Scheme, { kind: 'ggml' }> | { readonly kind: 'ggml'; readonly type: GraphGgmlType };
+
+/** False for the ggml types whose searches are not worth a graph; the addon measures those. */
+export function hasGraph(scheme: Scheme): scheme is GraphScheme {
+  return scheme.kind !== 'ggml' || isGraphType(scheme.type);
+}
 
 /**
  * A graph that quantizes, decodes and compares: input `w` `[rows, columns]` (any number of rows), for scales of the whole
  * tensor also `min` and `max` `[1]`; outputs, one value per group of weights, `source` Σx², `decoded` Σx'², `error`
  * Σ(x − x')² and `largest` max|x − x'|. The groups are added up outside, in float64.
  */
-export function fakeQuantGraph(scheme: Scheme, columns: number): Uint8Array {
+export function fakeQuantGraph(scheme: GraphScheme, columns: number): Uint8Array {
   const ops = new Ops(new GraphBuilder());
   const w = ops.graph.input('w', ['rows', columns]);
   const group = groupLength(scheme, columns);
@@ -32,7 +41,7 @@ export function needsTensorRange(scheme: Scheme): boolean {
 }
 
 /** Weights that share a scale, or the row where that is the whole row or tensor. */
-function groupLength(scheme: Scheme, columns: number): number {
+function groupLength(scheme: GraphScheme, columns: number): number {
   switch (scheme.kind) {
     case 'affine':
       return typeof scheme.group === 'number' ? Math.min(scheme.group, columns) : columns;
@@ -45,7 +54,7 @@ function groupLength(scheme: Scheme, columns: number): number {
   }
 }
 
-function quantize(ops: Ops, scheme: Scheme, x: Value, extremes: Extremes): Value {
+function quantize(ops: Ops, scheme: GraphScheme, x: Value, extremes: Extremes): Value {
   switch (scheme.kind) {
     case 'affine':
       return affine(ops, scheme, x, extremes);

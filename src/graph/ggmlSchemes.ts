@@ -14,13 +14,21 @@ const negligible = 1e-15;
 /** Weights of a super-block; the row of the matrices that the K types work on. */
 export const superBlock = 256;
 
-export function blockLength(type: GgmlQuantType): number {
+/** The types that have a graph; the addon measures the others. */
+const graphTypes = ['F16', 'BF16', 'Q4_0', 'Q8_0', 'Q4_K', 'Q5_K', 'Q6_K'] as const;
+export type GraphGgmlType = (typeof graphTypes)[number];
+
+export function isGraphType(type: GgmlQuantType): type is GraphGgmlType {
+  return (graphTypes as readonly string[]).includes(type);
+}
+
+export function blockLength(type: GraphGgmlType): number {
   if (type === 'F16' || type === 'BF16') return 1;
   return type.endsWith('_K') ? superBlock : 32;
 }
 
 /** `[n, block]` → the same weights, quantized and decoded. */
-export function ggml(ops: Ops, type: GgmlQuantType, x: Value): Value {
+export function ggml(ops: Ops, type: GraphGgmlType, x: Value): Value {
   switch (type) {
     case 'F16':
       return ops.roundHalf(x);

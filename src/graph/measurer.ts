@@ -7,11 +7,10 @@ import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/openModel';
 import { matrixOf } from '../model/rows';
 import type { ErrorSums, TensorRange } from '../native';
-import type { Scheme } from '../protocol/formats';
 import type { TensorDescriptor } from '../protocol/model';
 import type { Device } from '../protocol/plan';
 import type { QuantFormat } from '../quant/format';
-import { fakeQuantGraph, needsTensorRange } from './fakeQuant';
+import { fakeQuantGraph, hasGraph, needsTensorRange, type GraphScheme } from './fakeQuant';
 
 type Runtime = typeof Ort;
 export type OrtDevice = Exclude<Device, 'cpu'>;
@@ -51,7 +50,10 @@ export class OrtMeasurer {
 
   constructor(readonly device: OrtDevice) {}
 
-  /** Error sums of a tensor in a format; the same numbers as the addon's, up to the order of float32 sums. */
+  /**
+   * Error sums of a tensor in a format; the same numbers as the addon's, up to the order of float32 sums.
+   * @throws QuantscopeError UNSUPPORTED for a format that has no graph.
+   */
   async measureTensor(
     model: Model,
     tensor: TensorDescriptor,
@@ -59,16 +61,18 @@ export class OrtMeasurer {
     range: TensorRange,
     signal?: AbortSignal,
   ): Promise<ErrorSums> {
+    const { scheme } = format;
+    if (!hasGraph(scheme)) throw new QuantscopeError('UNSUPPORTED', `${format.id} has no graph.`);
     let sums = noSums;
     const { columns } = matrixOf(tensor.shape);
     for await (const { values } of decodeSlabs(model, tensor, signal)) {
-      sums = addSums(sums, await this.measure(format.scheme, values, columns, range, signal));
+      sums = addSums(sums, await this.measure(scheme, values, columns, range, signal));
     }
     return sums;
   }
 
   async measure(
-    scheme: Scheme,
+    scheme: GraphScheme,
     values: Float32Array,
     columns: number,
     range: TensorRange,
@@ -91,7 +95,7 @@ export class OrtMeasurer {
     for (const { session } of open) await session.release();
   }
 
-  private async sessionFor(scheme: Scheme, columns: number): Promise<InferenceSession> {
+  private async sessionFor(scheme: GraphScheme, columns: number): Promise<InferenceSession> {
     const key = `${JSON.stringify(scheme)} ${columns}`;
     const known = this.sessions.get(key);
     if (known && known.runs++ < maxRuns) return known.session;
@@ -121,7 +125,7 @@ export async function createSession(device: OrtDevice, graph: Uint8Array): Promi
 
 async function runOnce(
   session: InferenceSession,
-  scheme: Scheme,
+  scheme: GraphScheme,
   values: Float32Array,
   columns: number,
   range: TensorRange,

@@ -7,6 +7,7 @@ import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import { loadNative, type ErrorSums } from '../native';
 import type { DeviceChoice, DeviceReport } from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
+import { hasGraph } from './fakeQuant';
 import { OrtMeasurer, type OrtDevice } from './measurer';
 
 /** What a probe found: the device works and its numbers are the addon's, or why not. */
@@ -151,12 +152,13 @@ async function tryDevice(device: OrtDevice): Promise<Verdict> {
     min: values.reduce((a, b) => Math.min(a, b)),
     max: values.reduce((a, b) => Math.max(a, b)),
   };
+  const bytes = new Uint8Array(values.buffer);
   const ort = new OrtMeasurer(device);
   for (const id of probed) {
-    const format = formatById(id);
-    const theirs = await ort.measure(format.scheme, values, columns, range);
-    const decoded = await format.decode(await format.encode(values, columns, range), columns);
-    const ours = await loadNative().errorSums(values, decoded);
+    const { scheme } = formatById(id);
+    if (!hasGraph(scheme)) continue;
+    const theirs = await ort.measure(scheme, values, columns, range);
+    const ours = await loadNative().measureRows('F32', bytes, columns, scheme, range);
     if (!agrees(ours, theirs))
       return {
         ok: false,

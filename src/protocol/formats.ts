@@ -13,7 +13,13 @@ export type AffineRule =
   /** Δ = (max − min)/(2^bits − 1), q = clip(round((x − min)/Δ), 0, 2^bits − 1), x' = min + q·Δ. */
   | 'min-max';
 
-export type GgmlQuantType = 'Q4_0' | 'Q8_0' | 'Q4_K' | 'Q5_K' | 'Q6_K' | 'F16' | 'BF16';
+/** ggml's types that the addon encodes. */
+export type GgmlQuantType =
+  | ('F16' | 'BF16')
+  | ('Q1_0' | 'Q2_0' | 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q8_0')
+  | ('Q2_K' | 'Q3_K' | 'Q4_K' | 'Q5_K' | 'Q6_K')
+  | ('IQ1_S' | 'IQ1_M' | 'IQ2_XXS' | 'IQ2_XS' | 'IQ2_S' | 'IQ3_XXS' | 'IQ3_S' | 'IQ4_NL' | 'IQ4_XS')
+  | ('TQ1_0' | 'TQ2_0' | 'MXFP4' | 'NVFP4');
 
 export type Scheme =
   | { readonly kind: 'affine'; readonly rule: AffineRule; readonly bits: 4 | 8; readonly group: Group }

@@ -11,6 +11,8 @@ export interface SchemeEntry {
   readonly family: FormatFamily;
   readonly description: string;
   readonly scheme: Scheme;
+  /** Set for a type whose encoder cannot do without importance weights. */
+  readonly needsImportance?: true;
 }
 
 /** The matrix on which a format's nominal bits per weight are stated. */
@@ -33,6 +35,7 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
     refuse(shape) {
       const { rows, columns } = matrixOf(shape);
       if (rows * columns === 0) return 'The tensor has no weights.';
+      if (entry.needsImportance) return `${entry.id} needs importance weights (an imatrix).`;
       if (columns % multiple === 0) return undefined;
       return `${entry.id} needs rows of a multiple of ${multiple} weights; these have ${columns}.`;
     },

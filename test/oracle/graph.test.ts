@@ -4,10 +4,10 @@ import { measureFormat } from '../../src/analysis/compare';
 import { OrtMeasurer } from '../../src/graph/measurer';
 import { openModel } from '../../src/model/openModel';
 import { loadNative } from '../../src/native';
-import { formats } from '../../src/quant/catalogue';
 import type { QuantFormat } from '../../src/quant/format';
 import { sampleFolder } from '../support/files';
 import { Random } from '../support/random';
+import { graphFormats } from '../support/graphFormats';
 
 /** The agreement that is required of ONNX Runtime and the addon, relative. */
 const tolerance = 1e-4;
@@ -51,13 +51,13 @@ function expectAgreement(
 }
 
 describe('fake-quant graphs on ONNX Runtime against the addon', () => {
-  for (const format of formats) {
+  for (const { format, scheme } of graphFormats) {
     it(`${format.id} gives the same errors on made-up rows`, async () => {
       const ort = new OrtMeasurer('ort-cpu');
       for (const make of Object.values(inputs)) {
         const values = make(new Random(21));
         const { range, sums } = await addonSums(format, values, columns);
-        expectAgreement(sums, await ort.measure(format.scheme, values, columns, range));
+        expectAgreement(sums, await ort.measure(scheme, values, columns, range));
       }
       await ort.close();
     });
@@ -83,11 +83,11 @@ describe('fake-quant graphs on ONNX Runtime against the addon', () => {
   it.each(['block-int4-sym', 'block-int4-asym', 'nf4'])(
     '%s handles rows that end in a shorter block',
     async (id) => {
-      const format = formats.find((item) => item.id === id)!;
+      const { format, scheme } = graphFormats.find((item) => item.format.id === id)!;
       const values = new Random(22).fill(30 * 77, (random) => random.normal());
       const ort = new OrtMeasurer('ort-cpu');
       const { range, sums } = await addonSums(format, values, 77);
-      expectAgreement(sums, await ort.measure(format.scheme, values, 77, range));
+      expectAgreement(sums, await ort.measure(scheme, values, 77, range));
       await ort.close();
     },
   );

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import type { ErrorSums } from '../../src/native';
-import { formats } from '../../src/quant/catalogue';
+import { graphFormats } from '../support/graphFormats';
 import { projectRoot } from '../support/files';
 
 /** Chromium brings a Vulkan that runs on the CPU: slow, and enough to see that every node has a kernel on WebGPU. */
@@ -35,7 +35,9 @@ function measure(device: string): Results {
 describe.skipIf(!hasDriver)('fake-quant graphs on WebGPU', () => {
   it('run on the device alone and agree with the addon in every format', () => {
     const results = measure('webgpu');
-    for (const { id } of formats) {
+    for (const {
+      format: { id },
+    } of graphFormats) {
       const { ours, theirs, error } = results[id]!;
       expect(error, id).toBeUndefined();
       expect(Math.abs(theirs!.error - ours.error), id).toBeLessThanOrEqual(

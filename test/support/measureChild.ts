@@ -1,6 +1,6 @@
 import { OrtMeasurer, type OrtDevice } from '../../src/graph/measurer';
 import { loadNative, type ErrorSums } from '../../src/native';
-import { formats } from '../../src/quant/catalogue';
+import { graphFormats } from './graphFormats';
 import { Random } from './random';
 
 /** Measures made-up rows in every format, by the addon and on the device that is named, and prints both as JSON. */
@@ -9,11 +9,11 @@ const values = new Random(31).fill(16 * columns, (random) => random.studentT3() 
 const range = { min: Math.min(...values), max: Math.max(...values) };
 const ort = new OrtMeasurer(process.argv[2] as OrtDevice);
 const results: Record<string, { ours: ErrorSums; theirs?: ErrorSums; error?: string }> = {};
-for (const format of formats) {
+for (const { format, scheme } of graphFormats) {
   const decoded = await format.decode(await format.encode(values, columns, range), columns);
   const ours = await loadNative().errorSums(values, decoded);
   try {
-    results[format.id] = { ours, theirs: await ort.measure(format.scheme, values, columns, range) };
+    results[format.id] = { ours, theirs: await ort.measure(scheme, values, columns, range) };
   } catch (error) {
     results[format.id] = { ours, error: String(error) };
   }

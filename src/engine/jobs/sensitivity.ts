@@ -1,5 +1,6 @@
 import { measureFormat } from '../../analysis/compare';
 import { defaultCandidates, runSensitivity, storedSensitivity, type Measurer } from '../../ampq/sensitivity';
+import { hasGraph } from '../../graph/fakeQuant';
 import { OrtMeasurer } from '../../graph/measurer';
 import { probeDevices } from '../../graph/probe';
 import type { Device } from '../../protocol/plan';
@@ -48,7 +49,20 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
 
 function measurerFor(device: Device): { measurer: Measurer; close: () => Promise<void> } {
   if (device === 'cpu')
-    return { measurer: { device, measure: measureFormat }, close: () => Promise.resolve() };
+    return {
+      measurer: { device, deviceFor: () => device, measure: measureFormat },
+      close: () => Promise.resolve(),
+    };
   const ort = new OrtMeasurer(device);
-  return { measurer: { device, measure: (...args) => ort.measureTensor(...args) }, close: () => ort.close() };
+  return {
+    measurer: {
+      device,
+      deviceFor: ({ scheme }) => (hasGraph(scheme) ? device : 'cpu'),
+      measure: (model, tensor, format, ...rest) =>
+        hasGraph(format.scheme)
+          ? ort.measureTensor(model, tensor, format, ...rest)
+          : measureFormat(model, tensor, format, ...rest),
+    },
+    close: () => ort.close(),
+  };
 }

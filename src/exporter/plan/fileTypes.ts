@@ -37,14 +37,14 @@ export function fileTypeIdOfMajority(type: string): number {
   return fileTypes.find((candidate) => candidate.base === type)?.id ?? 0;
 }
 
-/** ggml types that the native addon encodes: what a file can be exported in. F32 needs no encoder. */
+/**
+ * ggml types that a tensor can be exported in: those that the addon encodes (F32 needs no encoder), without the ones that
+ * llama.cpp writes only with an importance matrix.
+ */
 export const encodableTypes: ReadonlySet<string> = new Set([
-  'F32',
-  'F16',
-  'BF16',
-  'Q4_0',
-  'Q8_0',
-  'Q4_K',
-  'Q5_K',
-  'Q6_K',
+  ...['F32', 'F16', 'BF16'],
+  ...['Q1_0', 'Q2_0', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0'],
+  ...['Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'],
+  ...['IQ3_S', 'IQ4_NL', 'IQ4_XS'],
+  ...['TQ1_0', 'TQ2_0', 'MXFP4', 'NVFP4'],
 ]);

@@ -12,7 +12,7 @@ import { projectRoot, sampleFolder, temporaryFolder } from '../../support/files'
 
 const cacheDir = temporaryFolder();
 const formats = ['Q4_0', 'Q4_K', 'Q6_K', 'Q8_0'].map(formatById);
-const addon: Measurer = { device: 'cpu', measure: measureFormat };
+const addon: Measurer = { device: 'cpu', deviceFor: () => 'cpu', measure: measureFormat };
 
 async function measure(measurer: Measurer = addon, signal?: AbortSignal) {
   const model = await openModel(sampleFolder);
@@ -29,6 +29,7 @@ describe('sensitivity', () => {
     const controller = new AbortController();
     const counting: Measurer = {
       device: 'cpu',
+      deviceFor: () => 'cpu',
       measure: (...parameters) => {
         calls += 1;
         if (calls === 30) controller.abort();

@@ -97,9 +97,12 @@ describe('compareFormats', () => {
     expect(sqnr('Q6_K')).toBeLessThan(sqnr('Q8_0'));
     expect(sqnr('minmax-int4')).toBeLessThan(sqnr('block-int4-asym'));
     expect(sqnr('BF16')).toBe(Infinity);
-    for (const { histogram, error } of result.formats) {
+    expect(sqnr('Q2_K')).toBeLessThan(sqnr('Q3_K'));
+    expect(sqnr('IQ3_XXS')).toBeLessThan(sqnr('IQ3_S'));
+    expect(sqnr('IQ3_S')).toBeLessThan(sqnr('IQ4_XS'));
+    for (const { histogram, error, bitsPerWeight } of result.formats) {
       expect(histogram.counts.reduce((sum, count) => sum + count, 0)).toBe(tensor.elements);
-      expect(error.cosine).toBeGreaterThan(0.9);
+      expect(error.cosine).toBeGreaterThan(bitsPerWeight < 3 ? 0.7 : 0.9);
       expect(10 ** (-error.sqnr / 10)).toBeCloseTo(error.relativeSquaredError, 12);
     }
   });

@@ -2,7 +2,7 @@ import { parse } from 'protobufjs';
 import { describe, expect, it } from 'vitest';
 import { fakeQuantGraph } from '../../../src/graph/fakeQuant';
 import { GraphBuilder } from '../../../src/graph/onnxWriter';
-import { formats } from '../../../src/quant/catalogue';
+import { graphFormats } from '../../support/graphFormats';
 
 /** The messages of the ONNX specification that graphs here use, with their published field numbers. */
 const { root } = parse(`
@@ -103,7 +103,7 @@ describe('fakeQuantGraph', () => {
   /** WebGPU promises this many storage buffers to a shader. */
   const storageBuffers = 8;
 
-  it.each(formats.map((format) => [format.id, format.scheme] as const))(
+  it.each(graphFormats.map(({ format, scheme }) => [format.id, scheme] as const))(
     'builds %s of portable operators with few buffers each',
     (_, scheme) => {
       for (const columns of [512, 768]) {
@@ -117,7 +117,7 @@ describe('fakeQuantGraph', () => {
     },
   );
 
-  it.each(formats.map((format) => [format.id, format.scheme] as const))(
+  it.each(graphFormats.map(({ format, scheme }) => [format.id, scheme] as const))(
     'keeps %s small: the time to make a session grows with the square of the nodes',
     (_, scheme) => {
       expect(decode(fakeQuantGraph(scheme, 512)).graph.node.length).toBeLessThan(1200);

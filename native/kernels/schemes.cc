@@ -1,4 +1,4 @@
-#include "scheme.h"
+#include "schemes.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,26 +7,18 @@
 #include "floats.h"
 #include "nf4.h"
 
-namespace qs {
+namespace qs::QS_TARGET {
 namespace {
 
 constexpr size_t kPiece = 4096;  // weights coded at a time before 4-bit codes are packed; even
 
-size_t groupLength(const Scheme& scheme, size_t columns) {
-  return scheme.group > 0 ? std::min<size_t>(scheme.group, columns) : columns;
-}
-
-QS_WIDE Range rangeOf(const float* x, size_t n) {
+Range rangeOf(const float* x, size_t n) {
   Range range{x[0], x[0]};
   for (size_t i = 1; i < n; ++i) {
     range.min = std::min(range.min, x[i]);
     range.max = std::max(range.max, x[i]);
   }
   return range;
-}
-
-bool isFourBit(const Scheme& scheme) {
-  return scheme.kind == SchemeKind::Nf4 || (scheme.kind == SchemeKind::Affine && scheme.bits == 4);
 }
 
 /// Integer formats put the even element in the low nibble; NF4 in the high one, as bitsandbytes does.
@@ -69,7 +61,7 @@ void encodeGroup(const Scheme& scheme, const float* x, size_t n, Range range, ui
     case SchemeKind::Fp8:
       return encodeFp8(scheme, x, n, range, codes, scale);
     case SchemeKind::Ggml:
-      return;  // whole blocks: codecs.cc
+      return;  // whole blocks: codec.h
   }
 }
 
@@ -87,17 +79,6 @@ void decodeGroup(const Scheme& scheme, const uint8_t* codes, size_t n, float sca
 }
 
 }  // namespace
-
-size_t groupsPerRow(const Scheme& scheme, size_t columns) {
-  const size_t length = groupLength(scheme, columns);
-  return length == 0 ? 0 : (columns + length - 1) / length;
-}
-
-size_t schemeRowBytes(const Scheme& scheme, size_t columns) { return isFourBit(scheme) ? (columns + 1) / 2 : columns; }
-
-bool schemeHasZeros(const Scheme& scheme) {
-  return scheme.kind == SchemeKind::Affine && scheme.rule != AffineRule::Absmax;
-}
 
 void encodeSchemeRow(const Scheme& scheme, const float* x, size_t columns, Range range, RowView row) {
   const size_t length = groupLength(scheme, columns);
@@ -145,4 +126,4 @@ void decodeSchemeRow(const Scheme& scheme, const RowView& row, size_t columns, f
   }
 }
 
-}  // namespace qs
+}  // namespace qs::QS_TARGET

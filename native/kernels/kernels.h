@@ -1,0 +1,34 @@
+#pragma once
+// The kernels of one instruction set, and which of them is in use.
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "codec.h"
+#include "measures.h"
+#include "scheme.h"
+
+namespace qs {
+
+struct Kernels {
+  std::string_view name;  // "AVX-512", "AVX2", "NEON" or "scalar"
+  std::span<const Codec> codecs;
+  // Affine, NF4 and FP8 rows. `range` is that of the whole tensor, used by per-tensor groups.
+  void (*encodeSchemeRow)(const Scheme& scheme, const float* x, size_t columns, Range range, RowView row);
+  void (*decodeSchemeRow)(const Scheme& scheme, const RowView& row, size_t columns, float* y);
+  ErrorSums (*errorSums)(const float* x, const float* decoded, size_t n);
+  // Index of the first NaN or infinity, or n.
+  size_t (*firstNonFinite)(const float* x, size_t n);
+};
+
+// Those that this processor runs, the widest first.
+std::span<const Kernels* const> availableKernels();
+// The widest, unless another was asked for.
+const Kernels& kernels();
+// False when this processor does not have it. Results do not depend on the choice; tests and benchmarks make it.
+bool useKernels(std::string_view name);
+
+// The codec of that name, or null.
+const Codec* codecNamed(std::string_view name);
+
+}  // namespace qs

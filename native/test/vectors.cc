@@ -1,0 +1,111 @@
+// Encodes and decodes made-up rows with every kernel of every instruction set of this processor, in buffers of exactly
+// the right size at odd addresses, and prints a digest of every result. All instruction sets must agree; the output of
+// two platforms is compared from outside, and a sanitizer sees what reads or writes beyond its buffer.
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "../kernels/kernels.h"
+#include "inputs.h"
+
+namespace {
+
+using namespace qs;
+using namespace qs::test;
+
+/// A buffer that starts at an odd address and ends where it should.
+class Bytes {
+ public:
+  explicit Bytes(size_t size) : memory_(new uint8_t[size + 1]), size_(size) {}
+  uint8_t* data() { return memory_.get() + 1; }
+  size_t size() const { return size_; }
+
+ private:
+  std::unique_ptr<uint8_t[]> memory_;
+  size_t size_;
+};
+
+uint64_t digest(const void* data, size_t size) {
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (size_t i = 0; i < size; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3u;
+  return hash;
+}
+
+/// NaN has many payloads; they count as one.
+uint64_t floatsDigest(std::vector<float>& values) {
+  for (float& value : values) value = std::isnan(value) ? std::nanf("") : value;
+  return digest(values.data(), values.size() * sizeof(float));
+}
+
+uint64_t encodeDigest(const Codec& codec, const Input& input, size_t columns, bool weighted) {
+  constexpr size_t kRows = 3;
+  const auto values = draw(input, kRows * columns, 1);
+  auto importance = draw(kInputs[0], columns, 2);
+  for (float& weight : importance) weight = weight * weight;
+  Bytes codes(values.size() / codec.block * codec.bytes);
+  codec.encode(values.data(), codes.data(), {kRows, columns, weighted ? importance.data() : nullptr});
+  return digest(codes.data(), codes.size());
+}
+
+uint64_t decodeDigest(const Codec& codec, size_t weights) {
+  Bytes codes(weights / codec.block * codec.bytes);
+  Random random(3);
+  for (size_t i = 0; i < codes.size(); ++i) codes.data()[i] = static_cast<uint8_t>(random.bits() >> 13);
+  std::vector<float> values(weights);
+  codec.decode(codes.data(), values.data(), weights);
+  return floatsDigest(values);
+}
+
+/// One line per result, the same for every instruction set.
+std::string results(const Kernels& table) {
+  std::string lines;
+  const auto line = [&](const Codec& codec, const char* what, const char* input, size_t size, uint64_t value) {
+    char text[160];
+    std::snprintf(text, sizeof text, "%s %s %s %zu %016llx\n", codec.name, what, input, size,
+                  static_cast<unsigned long long>(value));
+    lines += text;
+  };
+  for (const Codec& codec : table.codecs) {
+    for (const size_t weights : {codec.block, 3 * codec.block}) {
+      line(codec, "decode", "bytes", weights, decodeDigest(codec, weights));
+    }
+    if (codec.encode == nullptr) continue;
+    for (const Input& input : kInputs) {
+      for (const size_t columns : {codec.block, 3 * codec.block}) {
+        if (codec.importance != Importance::Required) {
+          line(codec, "encode", input.name, columns, encodeDigest(codec, input, columns, false));
+        }
+        if (codec.importance != Importance::Unused) {
+          line(codec, "encode with importance", input.name, columns, encodeDigest(codec, input, columns, true));
+        }
+      }
+    }
+  }
+  const auto a = draw(kInputs[1], 1003, 4);
+  const auto b = draw(kInputs[1], 1003, 5);
+  const ErrorSums sums = table.errorSums(a.data(), b.data(), a.size());
+  const double parts[] = {sums.source, sums.decoded, sums.error, sums.largest};
+  line(table.codecs[0], "errors", "sums", a.size(), digest(parts, sizeof parts));
+  return lines;
+}
+
+}  // namespace
+
+int main() {
+  std::string expected;
+  int differing = 0;
+  for (const Kernels* table : availableKernels()) {
+    const std::string found = results(*table);
+    if (expected.empty()) expected = found;
+    if (found != expected) {
+      std::fprintf(stderr, "%.*s differs from %.*s\n", static_cast<int>(table->name.size()), table->name.data(),
+                   static_cast<int>(availableKernels()[0]->name.size()), availableKernels()[0]->name.data());
+      ++differing;
+    }
+  }
+  std::fputs(expected.c_str(), stdout);
+  std::fprintf(stderr, "instruction sets: %zu\n", availableKernels().size());
+  return differing == 0 ? 0 : 1;
+}

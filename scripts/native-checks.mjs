@@ -1,0 +1,240 @@
+// The kernels' own checks, outside Node: AddressSanitizer and UndefinedBehaviorSanitizer over every kernel, a bounded
+// libFuzzer run per decoder, arm64 under qemu against this machine's results, and no function shared between objects of
+// different instruction sets. Writes its counts to test-results/native.json, like the other suites.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { basename, join } from 'node:path';
+import { arch, argv, env, exit, platform } from 'node:process';
+import { root } from './prepare.mjs';
+
+const native = join(root, 'native');
+const kernels = join(native, 'kernels');
+const out = join(root, 'build', 'checks');
+const fuzzSeconds = Number(env.QUANTSCOPE_FUZZ_SECONDS ?? 1);
+
+/** Sources that binding.gyp compiles once per instruction set. */
+const perTarget = [
+  ...['affine', 'fp4', 'iq1', 'iq2', 'iq3', 'iq4', 'kquants', 'legacy', 'nf4', 'numbers', 'schemes'],
+  ...['sums', 'table', 'ternary'],
+];
+const shared = ['grids', 'kernels', 'measures'];
+
+const wide = ['-mf16c', '-mbmi', '-mbmi2', '-mlzcnt', '-mpopcnt'];
+const targets = {
+  x64: {
+    scalar: [],
+    avx2: ['-DQS_AVX2', '-mavx2', ...wide],
+    avx512: ['-DQS_AVX512', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', ...wide],
+  },
+  arm64: { scalar: [], neon: ['-DQS_NEON'] },
+};
+const exact = ['-std=c++20', '-ffp-contract=off', '-fno-math-errno'];
+
+const results = { passed: 0, failed: 0, skipped: 0 };
+
+function report(name, error) {
+  results[error === undefined ? 'passed' : 'failed'] += 1;
+  console.log(`${error === undefined ? '✓' : '✗'} ${name}`);
+  if (error !== undefined) console.log(String(error).slice(-4000));
+}
+
+function skip(name, reason) {
+  results.skipped += 1;
+  console.log(`- ${name}: ${reason}`);
+}
+
+const has = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+
+function run(program, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    const output = { stdout: '', stderr: '' };
+    child.stdout.on('data', (data) => (output.stdout += data));
+    child.stderr.on('data', (data) => (output.stderr += data));
+    child.on('error', (error) => resolve({ ...output, status: 1, stderr: String(error) }));
+    child.on('close', (status) => resolve({ ...output, status }));
+  });
+}
+
+/** Runs the jobs, as many at a time as there are processors; results in their order. */
+async function pooled(jobs) {
+  const done = [];
+  let next = 0;
+  const worker = async () => {
+    while (next < jobs.length) {
+      const index = next++;
+      done[index] = await jobs[index]();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, cpus().length) }, worker));
+  return done;
+}
+
+/** Object files of all kernels of an architecture. */
+async function compile(folder, compiler, flags, architecture, scalarFlags = []) {
+  const directory = join(out, folder);
+  mkdirSync(directory, { recursive: true });
+  const objects = [];
+  const jobs = [];
+  const add = (source, object, extra) => {
+    objects.push(join(directory, object));
+    jobs.push(() =>
+      run(compiler, [...exact, ...flags, ...extra, '-c', source, '-o', join(directory, object)]),
+    );
+  };
+  for (const [target, extra] of Object.entries(targets[architecture])) {
+    const own = target === 'scalar' ? scalarFlags : extra;
+    for (const name of perTarget) add(join(kernels, `${name}.cc`), `${target}-${name}.o`, own);
+  }
+  for (const name of shared) add(join(kernels, `${name}.cc`), `${name}.o`, []);
+  const failed = (await pooled(jobs)).find(({ status }) => status !== 0);
+  if (failed) throw new Error(failed.stderr);
+  return objects;
+}
+
+async function link(compiler, flags, source, objects, program) {
+  const args = [...exact, ...flags, source, ...objects, '-o', program];
+  const { status, stderr } = await run(compiler, args);
+  if (status !== 0) throw new Error(stderr);
+  return program;
+}
+
+/** The digests that the sanitized program printed, for `arm64`. */
+async function sanitizers() {
+  const checks = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+  const flags = ['-O1', '-gline-tables-only', ...checks];
+  let objects;
+  let program;
+  try {
+    // Optimizing the sanitized lanes of the scalar kernels takes minutes.
+    const compiled = [...flags, '-fsanitize=fuzzer-no-link'];
+    objects = await compile('sanitized', 'clang++', compiled, arch, ['-O0']);
+    program = await link(
+      'clang++',
+      flags,
+      join(native, 'test', 'vectors.cc'),
+      objects,
+      join(out, 'vectors-sanitized'),
+    );
+  } catch (error) {
+    return report('the kernels compile with sanitizers', error);
+  }
+  const vectors = await run(program, []);
+  report(
+    'every kernel stays within its buffers and defined behaviour, alike in all instruction sets',
+    vectors.status === 0 ? undefined : vectors.stderr,
+  );
+  await fuzz(objects, flags, vectors.stdout);
+  return vectors.stdout;
+}
+
+async function fuzz(objects, flags, digests) {
+  let fuzzer;
+  try {
+    const source = join(native, 'test', 'fuzz_decode.cc');
+    fuzzer = await link(
+      'clang++',
+      [...flags, '-fsanitize=fuzzer'],
+      source,
+      objects,
+      join(out, 'fuzz-decode'),
+    );
+  } catch (error) {
+    return report('the fuzzer links', error);
+  }
+  const decoders = [
+    ...new Set(
+      digests
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => line.split(' ')[0]),
+    ),
+  ];
+  const jobs = decoders.map((decoder) => async () => {
+    const corpus = join(out, 'corpus', decoder);
+    mkdirSync(corpus, { recursive: true });
+    const limits = [`-max_total_time=${fuzzSeconds}`, '-max_len=1100', '-rss_limit_mb=2048', '-timeout=20'];
+    const artifacts = `-artifact_prefix=${corpus}/`;
+    const child = { env: { ...env, QUANTSCOPE_FUZZ: decoder } };
+    return { decoder, ...(await run(fuzzer, [corpus, ...limits, artifacts], child)) };
+  });
+  for (const { decoder, status, stderr } of await pooled(jobs)) {
+    report(`${decoder}: the decoder survives ${fuzzSeconds} s of fuzzing`, status === 0 ? undefined : stderr);
+  }
+}
+
+/** The results of arm64 against those of this machine, where cross compiler and emulator are installed. */
+async function arm64(expected) {
+  const name = 'arm64 gives the bytes of this machine';
+  const compiler = 'aarch64-linux-gnu-g++';
+  if (arch === 'arm64' || !has(compiler) || !has('qemu-aarch64'))
+    return skip(name, `needs ${compiler} and qemu-aarch64 on another architecture`);
+  try {
+    const flags = ['-O1', '-static'];
+    const objects = await compile('arm64', compiler, flags, 'arm64');
+    const program = await link(
+      compiler,
+      flags,
+      join(native, 'test', 'vectors.cc'),
+      objects,
+      join(out, 'vectors-arm64'),
+    );
+    const emulated = await run('qemu-aarch64', [program]);
+    if (emulated.status !== 0) throw new Error(emulated.stderr);
+    report(name, firstDifference(expected, emulated.stdout));
+  } catch (error) {
+    report(name, error);
+  }
+}
+
+function firstDifference(expected, found) {
+  const theirs = found.split('\n');
+  const index = expected.split('\n').findIndex((line, i) => line !== theirs[i]);
+  return index < 0 ? undefined : `${theirs[index]} instead of ${expected.split('\n')[index]}`;
+}
+
+/**
+ * An inline function that two instruction sets share would be linked once, and could then use instructions that the
+ * processor does not have. Everything that an object for a wider set defines must lie in its own namespace.
+ */
+function separation() {
+  const name = 'no function is shared between instruction sets';
+  const release = join(root, 'build', 'Release', 'obj.target');
+  if (platform !== 'linux' || !existsSync(release) || !has('nm')) return skip(name, 'needs a build on Linux');
+  const strays = [];
+  for (const target of Object.keys(targets[arch]).filter((key) => key !== 'scalar')) {
+    const folder = join(release, `kernels_${target}`, 'native', 'kernels');
+    for (const object of readdirSync(folder).filter((file) => file.endsWith('.o'))) {
+      const { stdout } = spawnSync('nm', ['-C', '--defined-only', join(folder, object)], {
+        encoding: 'utf8',
+      });
+      for (const line of stdout.split('\n')) {
+        const symbol = /^[0-9a-f]+ [TtWw] (.*)$/.exec(line)?.[1];
+        if (symbol !== undefined && !symbol.includes(`qs::${target}::`))
+          strays.push(`${basename(object)}: ${symbol}`);
+      }
+    }
+  }
+  report(name, strays.length === 0 ? undefined : strays.join('\n'));
+}
+
+if (argv[1]?.endsWith('native-checks.mjs')) {
+  separation();
+  if (!has('clang++')) skip('sanitizers, fuzzing and arm64', 'clang++ is not installed');
+  else {
+    const digests = await sanitizers();
+    if (digests !== undefined) await arm64(digests);
+  }
+  const folder = join(root, 'test-results');
+  mkdirSync(folder, { recursive: true });
+  const { passed, failed, skipped } = results;
+  const counts = {
+    numPassedTests: passed,
+    numFailedTests: failed,
+    numPendingTests: skipped,
+    testResults: [],
+  };
+  writeFileSync(join(folder, 'native.json'), JSON.stringify(counts));
+  exit(failed === 0 ? 0 : 1);
+}

@@ -1,0 +1,163 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { encodableTypes } from '../../src/exporter/plan/fileTypes';
+import { ggmlType } from '../../src/model/dtypes';
+import { loadNative } from '../../src/native';
+import type { GgmlQuantType, Scheme } from '../../src/protocol/formats';
+import { formats } from '../../src/quant/catalogue';
+import { Random } from '../support/random';
+
+const native = loadNative();
+const widest = native.simd;
+const columns = 512;
+const values = new Random(11).fill(96 * columns, (random) => random.studentT3() * 0.05);
+const range = { min: Math.min(...values), max: Math.max(...values) };
+const bytesOf = (floats: Float32Array): Uint8Array =>
+  new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
+const ggml = (type: string): Scheme => ({ kind: 'ggml', type: type as GgmlQuantType });
+
+afterEach(() => {
+  native.setSimd(widest);
+  native.setThreads(2);
+});
+
+describe('codecs', () => {
+  it('have the layouts that files have', () => {
+    for (const { name, block, bytes } of native.codecs) {
+      const type = ggmlType(name);
+      if (type) expect({ name, block, bits: bytes * 8 }).toEqual({ name, block, bits: type.bitsPerBlock });
+    }
+  });
+
+  it('encode every format of the catalogue and every type that can be exported', () => {
+    const encoders = new Set(native.codecs.filter(({ encodes }) => encodes).map(({ name }) => name));
+    for (const { scheme } of formats) if (scheme.kind === 'ggml') expect(encoders).toContain(scheme.type);
+    for (const type of encodableTypes) expect(encoders).toContain(type);
+  });
+});
+
+describe('the fused pass', () => {
+  const comparable = formats.filter((format) => format.refuse([96, columns]) === undefined);
+
+  it.each(comparable)('$id sums what encoding, decoding and comparing sum', async (format) => {
+    const decoded = await format.decode(await format.encode(values, columns, range), columns);
+    const expected = await native.errorSums(values, decoded);
+    const counts = new Float64Array(50);
+    const sums = await native.measureRows('F32', bytesOf(values), columns, format.scheme, range, { counts });
+    expect(sums.count).toBe(values.length);
+    expect(sums.error).toBeCloseTo(expected.error, 10 - Math.ceil(Math.log10(expected.source)));
+    expect(sums.maxError).toBe(expected.maxError);
+    expect(counts).toEqual(await native.histogram(decoded, range.min, range.max, 50));
+  });
+
+  it('reads quantized sources and weighs by importance', async () => {
+    const codes = new Uint8Array((values.length / 32) * 34);
+    await native.encodeRows(ggml('Q8_0'), values, columns, range, { codes });
+    const floats = new Float32Array(values.length);
+    await native.decode('Q8_0', codes, floats);
+    const importance = new Random(4).fill(columns, (random) => random.next() ** 3);
+    const fromCodes = await native.measureRows('Q8_0', codes, columns, ggml('Q4_K'), range, { importance });
+    const fromFloats = await native.measureRows('F32', bytesOf(floats), columns, ggml('Q4_K'), range, {
+      importance,
+    });
+    const plain = await native.measureRows('Q8_0', codes, columns, ggml('Q4_K'), range);
+    expect(fromCodes).toEqual(fromFloats);
+    expect(plain.error).not.toBe(fromCodes.error);
+  });
+
+  it('does not depend on threads or instruction set', async () => {
+    const measure = () => native.measureRows('F32', bytesOf(values), columns, ggml('Q5_K'), range);
+    const expected = await measure();
+    for (const path of native.simdPaths) {
+      for (const threads of [1, 3]) {
+        native.setSimd(path);
+        native.setThreads(threads);
+        expect(await measure(), `${path}, ${threads} threads`).toEqual(expected);
+      }
+    }
+  });
+
+  it('leaves the event loop free and stops within a piece when cancelled', async () => {
+    const many = new Random(1).fill(4 << 20, (random) => random.normal());
+    const controller = new AbortController();
+    let ticks = 0;
+    const timer = setInterval(() => {
+      if (++ticks === 5) controller.abort();
+    }, 1);
+    const started = performance.now();
+    const pass = native.measureRows('F32', bytesOf(many), 4096, ggml('IQ3_XXS'), range, {
+      signal: controller.signal,
+    });
+    await expect(pass).rejects.toMatchObject({ code: 'CANCELLED' });
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThanOrEqual(5);
+    const whole = await native.measureRows(
+      'F32',
+      bytesOf(many.subarray(0, 1 << 17)),
+      4096,
+      ggml('IQ3_XXS'),
+      range,
+    );
+    expect(whole.count).toBe(1 << 17);
+    expect(performance.now() - started).toBeLessThan(30_000);
+  });
+});
+
+describe('bad input', () => {
+  const target = (type: string): { codes: Uint8Array } => {
+    const { block, bytes } = native.codecs.find(({ name }) => name === type)!;
+    return { codes: new Uint8Array((values.length / block) * bytes) };
+  };
+
+  it.each([
+    ['NaN', NaN, /weight 777 is NaN/],
+    ['infinity', Infinity, /weight 777 is an infinity/],
+    ['minus infinity', -Infinity, /weight 777 is an infinity/],
+  ])('%s is refused with its index, by every encoder', async (_, bad, message) => {
+    const broken = values.slice();
+    broken[777] = bad;
+    const importance = new Float32Array(columns).fill(1);
+    for (const { name, encodes } of native.codecs.filter((codec) => codec.encodes)) {
+      expect(encodes).toBe(true);
+      const encoding = native.encodeRows(ggml(name), broken, columns, range, { ...target(name), importance });
+      await expect(encoding, name).rejects.toThrow(message);
+      const measuring = native.measureRows('F32', bytesOf(broken), columns, ggml(name), range, {
+        importance,
+      });
+      await expect(measuring, name).rejects.toThrow(message);
+    }
+  });
+
+  it.each(['IQ1_S', 'IQ2_XXS', 'IQ2_XS'])('%s is refused without importance weights', async (type) => {
+    const encoding = native.encodeRows(ggml(type), values, columns, range, target(type));
+    await expect(encoding).rejects.toThrow(
+      `${type} needs importance weights (an imatrix) and cannot be encoded without`,
+    );
+  });
+
+  it('importance weights must be one per column, finite and not negative', async () => {
+    const encode = (importance: Float32Array) =>
+      native.encodeRows(ggml('Q4_K'), values, columns, range, { ...target('Q4_K'), importance });
+    await expect(encode(new Float32Array(10))).rejects.toThrow(
+      'importance has 10 elements where 512 are needed',
+    );
+    const negative = new Float32Array(columns).fill(1);
+    negative[3] = -1;
+    await expect(encode(negative)).rejects.toThrow('importance weight 3 is negative or not finite');
+  });
+
+  it('lengths that do not fit are refused before anything is read', async () => {
+    await expect(native.decode('Q4_K', new Uint8Array(143), new Float32Array(256))).rejects.toThrow(
+      /source has 143/,
+    );
+    await expect(native.decode('Q4_K', new Uint8Array(144), new Float32Array(255))).rejects.toThrow(
+      /whole blocks/,
+    );
+    const rows = native.measureRows('Q4_K', new Uint8Array(145), 256, ggml('Q4_0'), range);
+    await expect(rows).rejects.toThrow(/whole rows/);
+  });
+
+  it('an instruction set that the processor does not have is refused', () => {
+    expect(() => native.setSimd('AVX-1024')).toThrow('this processor has no AVX-1024');
+    expect(native.simdPaths).toContain('scalar');
+  });
+});
