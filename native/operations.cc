@@ -170,6 +170,17 @@ void encodeSome(const Scheme& scheme, const float* x, size_t columns, Range rang
   }
 }
 
+/// Blocks without importance weights, whatever the rows: checked and encoded in bites, so that memory is read once, and
+/// while the one before is encoded.
+void encodeBlocks(const Codec& codec, std::span<const float> weights, size_t offset, uint8_t* codes) {
+  constexpr size_t kBite = 4096;
+  for (size_t done = 0; done < weights.size(); done += kBite) {
+    const auto bite = weights.subspan(done, std::min(kBite, weights.size() - done));
+    refuseNonFinite(bite, offset + done);
+    codec.encode(bite.data(), codes + done / codec.block * codec.bytes, {1, bite.size(), nullptr});
+  }
+}
+
 void decodeSome(const Scheme& scheme, const EncodedView& source, size_t columns, const Layout& layout, float* y,
                 size_t firstRow, size_t rows) {
   if (scheme.kind == SchemeKind::Ggml) {
@@ -212,10 +223,16 @@ void encodeRows(const Scheme& scheme, std::span<const float> source, size_t colu
   const size_t rows = rowsOf(source, columns);
   const Layout layout = checkedLayout(scheme, rows, columns, target);
   const float* columnWeights = checkedImportance(scheme, columns, importance);
-  refuseNonFinite(source, 0);
   if (scheme.kind != SchemeKind::Ggml && layout.groups == 0) writeTensorScale(scheme, range, target);
   overRows(rows, rowsPerPiece(columns), cancelled, [&](size_t first, size_t count) {
-    encodeSome(scheme, source.data() + first * columns, columns, range, columnWeights, layout, target, first, count);
+    const size_t offset = first * columns;
+    const auto some = source.subspan(offset, count * columns);
+    if (scheme.kind == SchemeKind::Ggml && columnWeights == nullptr) {
+      encodeBlocks(codecOf(scheme), some, offset, target.codes.data() + first * layout.rowBytes);
+      return;
+    }
+    refuseNonFinite(some, offset);
+    encodeSome(scheme, some.data(), columns, range, columnWeights, layout, target, first, count);
   });
 }
 

@@ -2,7 +2,7 @@
 // libFuzzer run per decoder, arm64 under qemu against this machine's results, and no function shared between objects of
 // different instruction sets. Writes its counts to test-results/native.json, like the other suites.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
 import { arch, argv, env, exit, platform } from 'node:process';
@@ -13,12 +13,15 @@ const kernels = join(native, 'kernels');
 const out = join(root, 'build', 'checks');
 const fuzzSeconds = Number(env.QUANTSCOPE_FUZZ_SECONDS ?? 1);
 
-/** Sources that binding.gyp compiles once per instruction set. */
-const perTarget = [
-  ...['affine', 'fp4', 'iq1', 'iq2', 'iq3', 'iq4', 'kquants', 'legacy', 'nf4', 'numbers', 'schemes'],
-  ...['sums', 'table', 'ternary'],
-];
-const shared = ['grids', 'kernels', 'measures'];
+/** Names of the kernel sources in a list of binding.gyp. */
+function sourcesAfter(key) {
+  const text = readFileSync(join(root, 'binding.gyp'), 'utf8');
+  const list = text.slice(text.indexOf(key)).split(']')[0];
+  return [...list.matchAll(/native\/kernels\/(\w+)\.cc/g)].map((match) => match[1]);
+}
+
+const perTarget = sourcesAfter('"kernel_sources"');
+const shared = sourcesAfter('"target_name": "quantscope"').filter((name) => name !== 'scan');
 
 const wide = ['-mf16c', '-mbmi', '-mbmi2', '-mlzcnt', '-mpopcnt'];
 const targets = {

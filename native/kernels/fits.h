@@ -155,60 +155,78 @@ QS_INLINE SymmetricFit fitSymmetric(const F32* x, const F32* w) {
   return {select(negligible, zeroFloats(), scale), bestInverse, negligible};
 }
 
-/// As fitSymmetric with w = x², but by coordinate descent: starting from the codes of one inverse scale, each code in
-/// turn becomes the nearest one for the scale of all the others, while (Σ w·x·q)² / Σ w·q² grows; at most five rounds.
-/// `codes` gets the codes; the result is the scale.
-template <int N, int kLargest>
-QS_INLINE F32 fitByDescent(const F32* x, F32* codes) {
-  const Extreme extreme = extremeOf<N>(x);
-  const Mask negligible = extreme.magnitude < splat(kNegligible);
-  const F32 inverse = splat(-static_cast<float>(kLargest)) / extreme.value;
+/// One group of each lane during fitByDescent.
+template <int N>
+struct Descent {
   F32 w[N];
   F32 wx[N];
   F32 shareQx[N];  // what each weight adds to the two sums
   F32 shareQ2[N];
   F32 sumQx = zeroFloats();
   F32 sumQ2 = zeroFloats();
-  for (int i = 0; i < N; ++i) {
-    w[i] = x[i] * x[i];
-    wx[i] = w[i] * x[i];
-    codes[i] = nearestCode(inverse * x[i], -kLargest, kLargest - 1);
-    shareQx[i] = wx[i] * codes[i];
-    shareQ2[i] = w[i] * codes[i] * codes[i];
-    sumQx = sumQx + shareQx[i];
-    sumQ2 = sumQ2 + shareQ2[i];
+};
+
+/// As fitSymmetric with w = x², but by coordinate descent: starting from the codes of one inverse scale, each code in
+/// turn becomes the nearest one for the scale of all the others, while (Σ w·x·q)² / Σ w·q² grows; at most five rounds.
+/// `codes` gets the codes, `scales` the scales, zero for a negligible group. kGroups groups of every lane take turns,
+/// because each is one long chain of dependent operations.
+template <int N, int kLargest, int kGroups>
+QS_INLINE void fitByDescent(const Runs<N>* x, Runs<N>* codes, F32* scales, Mask* negligible) {
+  Descent<N> groups[kGroups];
+  for (int g = 0; g < kGroups; ++g) {
+    const Extreme extreme = extremeOf<N>(x[g].at);
+    negligible[g] = extreme.magnitude < splat(kNegligible);
+    const F32 inverse = splat(-static_cast<float>(kLargest)) / extreme.value;
+    Descent<N>& group = groups[g];
+    for (int i = 0; i < N; ++i) {
+      const F32 value = x[g].at[i];
+      const F32 code = nearestCode(inverse * value, -kLargest, kLargest - 1);
+      codes[g].at[i] = code;
+      group.w[i] = value * value;
+      group.wx[i] = group.w[i] * value;
+      group.shareQx[i] = group.wx[i] * code;
+      group.shareQ2[i] = group.w[i] * code * code;
+      group.sumQx = group.sumQx + group.shareQx[i];
+      group.sumQ2 = group.sumQ2 + group.shareQ2[i];
+    }
   }
   const F32 low = splat(-static_cast<float>(kLargest));
   const F32 high = splat(static_cast<float>(kLargest - 1));
-  for (int round = 0; round < 5; ++round) {
-    uint32_t changed = 0;
+  uint32_t changed = 1;
+  for (int round = 0; round < 5 && changed != 0; ++round) {
+    changed = 0;  // a lane without a change in a whole round has none in the next
     for (int i = 0; i < N; ++i) {
-      const F32 restQx = sumQx - shareQx[i];
-      const F32 restQ2 = sumQ2 - shareQ2[i];
-      const F32 scaled = x[i] * restQ2;
-      // A code stays when the new one, before rounding, is well within half a step of it. That needs no division, and
-      // after the first round it is nearly always so.
-      const F32 inRange = smaller(larger(scaled, low * restQx), high * restQx);
-      const Mask stays = magnitude(inRange - codes[i] * restQx) < splat(0.499f) * restQx;
-      const Mask open = (restQx > zeroFloats()) & ~stays;
-      if (!any(open)) continue;
-      const F32 code = nearestCode(scaled / restQx, -kLargest, kLargest - 1);
-      const F32 newQx = wx[i] * code;
-      const F32 newQ2 = w[i] * code * code;
-      const F32 trialQx = restQx + newQx;
-      const F32 trialQ2 = restQ2 + newQ2;
-      const Mask better = open & (code != codes[i]) & (trialQ2 > zeroFloats()) &
-                          (trialQx * trialQx * sumQ2 > sumQx * sumQx * trialQ2);
-      codes[i] = select(better, code, codes[i]);
-      shareQx[i] = select(better, newQx, shareQx[i]);
-      shareQ2[i] = select(better, newQ2, shareQ2[i]);
-      sumQx = select(better, trialQx, sumQx);
-      sumQ2 = select(better, trialQ2, sumQ2);
-      changed |= laneBits(better & ~negligible);
+      for (int g = 0; g < kGroups; ++g) {
+        Descent<N>& group = groups[g];
+        const F32 restQx = group.sumQx - group.shareQx[i];
+        const F32 restQ2 = group.sumQ2 - group.shareQ2[i];
+        const F32 scaled = x[g].at[i] * restQ2;
+        // A code stays when the new one, before rounding, is well within half a step of it. That needs no division, and
+        // mostly it is so.
+        const F32 inRange = smaller(larger(scaled, low * restQx), high * restQx);
+        const Mask stays = magnitude(inRange - codes[g].at[i] * restQx) < splat(0.499f) * restQx;
+        const Mask open = (restQx > zeroFloats()) & ~stays;
+        if (!any(open)) continue;
+        const F32 code = nearestCode(scaled / restQx, -kLargest, kLargest - 1);
+        const F32 newQx = group.wx[i] * code;
+        const F32 newQ2 = group.w[i] * code * code;
+        const F32 trialQx = restQx + newQx;
+        const F32 trialQ2 = restQ2 + newQ2;
+        const Mask better = open & (code != codes[g].at[i]) & (trialQ2 > zeroFloats()) &
+                            (trialQx * trialQx * group.sumQ2 > group.sumQx * group.sumQx * trialQ2);
+        codes[g].at[i] = select(better, code, codes[g].at[i]);
+        group.shareQx[i] = select(better, newQx, group.shareQx[i]);
+        group.shareQ2[i] = select(better, newQ2, group.shareQ2[i]);
+        group.sumQx = select(better, trialQx, group.sumQx);
+        group.sumQ2 = select(better, trialQ2, group.sumQ2);
+        changed |= laneBits(better & ~negligible[g]);
+      }
     }
-    if (changed == 0) break;  // a lane without a change in a whole round has none in the next
   }
-  return select(negligible | ~(sumQ2 > zeroFloats()), zeroFloats(), sumQx / sumQ2);
+  for (int g = 0; g < kGroups; ++g) {
+    const F32 scale = groups[g].sumQx / groups[g].sumQ2;
+    scales[g] = select(negligible[g] | ~(groups[g].sumQ2 > zeroFloats()), zeroFloats(), scale);
+  }
 }
 
 /// Minimises Σ w·(scale·q − x)² over codes q in [0, kLargest], for x that are hardly ever negative: inverse scales around
@@ -279,18 +297,31 @@ QS_INLINE F32 importanceWeight(F32 importance, F32 sigma2, F32 x) { return impor
 struct Lanes {
   const float* x[kLanes];
   const float* importance[kLanes];  // set when there are importance weights
+  size_t ahead;                     // floats from here to the next batch
 };
 
 /// Groups first … first + kLanes − 1 of `count` groups of `size` weights, in rows of `columns` weights that share the
 /// importance of their columns.
 QS_INLINE Lanes lanesFrom(const float* x, size_t first, size_t count, size_t size, const float* importance, size_t columns) {
   Lanes lanes;
+  lanes.ahead = kLanes * size;
   for (size_t l = 0; l < kLanes; ++l) {
     const size_t group = first + l < count ? first + l : count - 1;
     lanes.x[l] = x + group * size;
     lanes.importance[l] = importance == nullptr ? nullptr : importance + group * size % columns;
   }
   return lanes;
+}
+
+/// Weights offset … offset + N − 1 of every group of a batch. The next batch's are on their way when it is their turn: the
+/// searches take long enough to hide the memory.
+template <int N>
+QS_INLINE void loadGroups(const Lanes& lanes, size_t offset, Runs<N>& out) {
+  constexpr size_t kLine = 16;
+  for (size_t i = 0; i < N; i += kLine) {
+    for (const float* x : lanes.x) prefetch(x + offset + i + lanes.ahead);
+  }
+  loadRuns(lanes.x, offset, out);
 }
 
 }  // namespace qs::QS_TARGET

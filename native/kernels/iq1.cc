@@ -168,7 +168,7 @@ template <int N>
 QS_INLINE void splitLanes(const Lanes& lanes, int j, F32 sigma2, float negligible, LaneSplit<N>* out) {
   Runs<N> x;
   Runs<N> w;
-  loadRuns(lanes.x, static_cast<size_t>(j) * N, x);
+  loadGroups(lanes, static_cast<size_t>(j) * N, x);
   if (lanes.importance[0] != nullptr) {
     loadRuns(lanes.importance, static_cast<size_t>(j) * N, w);
     for (int i = 0; i < N; ++i) w.at[i] = importanceWeight(w.at[i], sigma2, x.at[i]);
@@ -394,15 +394,21 @@ struct Eighth {
 };
 
 QS_INLINE void decodeEighths(const int8_t* q, const Eighth* eighths, float* y) {
-  for (int k = 0; k < kSuperBlock / 8; k += kLanes > 8 ? 2 : 1) {
-    alignas(64) float scales[16];
-    alignas(64) float shifts[16];
-    for (int i = 0; i < (kLanes > 8 ? 16 : 8); ++i) {
-      scales[i] = eighths[k + i / 8].scale;
-      shifts[i] = eighths[k + i / 8].shift;
+  if constexpr (kLanes <= 8) {
+    for (int k = 0; k < 32; ++k) {
+      for (int i = 8 * k; i < 8 * k + 8; i += kLanes) {
+        store(y + i, splat(eighths[k].scale) * (toFloats(loadSignedBytes(q + i)) + splat(eighths[k].shift)));
+      }
     }
-    for (int i = 0; i < (kLanes > 8 ? 16 : 8); i += kLanes) {
-      store(y + 8 * k + i, load(scales + i) * (toFloats(loadSignedBytes(q + 8 * k + i)) + load(shifts + i)));
+  } else {
+    // Two eighths to a vector.
+    int32_t second[kLanes];
+    for (int l = 0; l < kLanes; ++l) second[l] = l / 8;
+    const Mask isSecond = load(second) > splat(0);
+    for (int k = 0; k < 32; k += 2) {
+      const F32 scale = select(isSecond, splat(eighths[k + 1].scale), splat(eighths[k].scale));
+      const F32 shift = select(isSecond, splat(eighths[k + 1].shift), splat(eighths[k].shift));
+      store(y + 8 * k, scale * (toFloats(loadSignedBytes(q + 8 * k)) + shift));
     }
   }
 }

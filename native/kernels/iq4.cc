@@ -123,7 +123,7 @@ void encodeIQ4_NL(const float* x, void* out, Rows rows) {
   for (size_t first = 0; first < blocks; first += kLanes) {
     const Lanes lanes = lanesFrom(x, first, blocks, kBlock, rows.importance, rows.columns);
     Runs<kBlock> weights;
-    loadRuns(lanes.x, 0, weights);
+    loadGroups(lanes, 0, weights);
     F32 squares = zeroFloats();
     for (const F32& weight : weights.at) squares = squares + weight * weight;
     Runs<kBlock> w;
@@ -148,13 +148,13 @@ void encodeIQ4_XS(const float* x, void* out, Rows rows) {
     Runs<kBlock> w;
     F32 squares = zeroFloats();
     for (size_t j = 0; j < 8 && rows.importance != nullptr; ++j) {
-      loadRuns(lanes.x, j * kBlock, weights);
+      loadGroups(lanes, j * kBlock, weights);
       for (const F32& weight : weights.at) squares = squares + weight * weight;
     }
     const F32 sigma2 = squares * splat(2.0f / kSuperBlock);
     float scales[8][kLanes];
     for (size_t j = 0; j < 8; ++j) {
-      loadRuns(lanes.x, j * kBlock, weights);
+      loadGroups(lanes, j * kBlock, weights);
       loadWeights(lanes, j * kBlock, sigma2, weights.at, w);
       store(scales[j], fitTable(table, weights.at, w.at));
     }

@@ -12,6 +12,18 @@ namespace {
 
 constexpr int kHalf = kBlock / 2;
 
+// Encoders without a search are as fast as memory; they fetch this many weights ahead.
+constexpr size_t kAhead = 4096;
+
+/// Calls encode(x, block) for every block of a type whose blocks do not depend on each other.
+template <typename Block, typename Encode>
+QS_INLINE void encodeEach(const float* x, Rows rows, Block* blocks, size_t size, const Encode& encode) {
+  for (size_t left = rows.count * rows.columns / size; left > 0; --left, x += size, ++blocks) {
+    for (size_t i = 0; i < size; i += 16) prefetch(x + kAhead + i);
+    encode(x, *blocks);
+  }
+}
+
 /// Lane masks of a whole block, bit i of the result for weight i.
 template <typename Test>
 QS_INLINE uint32_t blockBits(const Test& test) {
@@ -54,7 +66,7 @@ void meanSquares(const float* x, Rows rows, size_t firstRow, float* sigma2) {
   F32 squares = zeroFloats();
   Runs<16> values;
   for (size_t i = 0; i < rows.columns; i += 16) {
-    loadRuns(lanes.x, i, values);
+    loadGroups(lanes, i, values);
     for (const F32& value : values.at) squares = squares + value * value;
   }
   store(sigma2, squares / splat(static_cast<float>(rows.columns)));
@@ -80,7 +92,7 @@ QS_INLINE void searchBlocks(const float* x, Rows rows, const Search& search, con
       }
       Runs<kBlock> values;
       Runs<kBlock> w;
-      loadRuns(lanes.x, 0, values);
+      loadGroups(lanes, 0, values);
       loadRuns(lanes.importance, 0, w);
       for (int i = 0; i < kBlock; ++i) w.at[i] = importanceWeight(w.at[i], load(blockSigma2), values.at[i]);
       Found found;
@@ -127,7 +139,7 @@ void encodeQ1_0(const float* x, void* out, Rows rows) {
     F32 sum = zeroFloats();
     Runs<16> values;
     for (size_t i = 0; i < kSize; i += 16) {
-      loadRuns(lanes.x, i, values);
+      loadGroups(lanes, i, values);
       for (const F32& value : values.at) sum = sum + magnitude(value);
     }
     float d[kLanes];
@@ -146,21 +158,21 @@ void encodeQ1_0(const float* x, void* out, Rows rows) {
 // d is the largest magnitude, so that only the codes of −d, 0 and d occur.
 void encodeQ2_0(const float* x, void* out, Rows rows) {
   constexpr size_t kSize = 64;
-  auto* block = static_cast<BlockQ2_0*>(out);
-  for (size_t left = rows.count * rows.columns / kSize; left > 0; --left, x += kSize, ++block) {
-    const float d = largestMagnitude<kSize>(x);
+  auto* blocks = static_cast<BlockQ2_0*>(out);
+  encodeEach(x, rows, blocks, kSize, [](const float* from, auto& block) {
+    const float d = largestMagnitude<kSize>(from);
     const float inverse = d > 0.0f ? 1.0f / d : 0.0f;
-    block->d = halfFromFloat(d);
+    block.d = halfFromFloat(d);
     uint8_t codes[kSize];
     for (size_t i = 0; i < kSize; i += kLanes) {
-      const I32 code = truncated(roundedAway(load(x + i) * splat(inverse))) + splat(1);
+      const I32 code = truncated(roundedAway(load(from + i) * splat(inverse))) + splat(1);
       storeBytes(codes + i, smaller(larger(code, splat(0)), splat(3)));
     }
     for (size_t i = 0; i < 16; ++i) {
       const uint8_t* q = codes + 4 * i;
-      block->qs[i] = static_cast<uint8_t>(q[0] | (q[1] << 2) | (q[2] << 4) | (q[3] << 6));
+      block.qs[i] = static_cast<uint8_t>(q[0] | (q[1] << 2) | (q[2] << 4) | (q[3] << 6));
     }
-  }
+  });
 }
 
 // The weight of largest magnitude is mapped to −8, the code with the larger reach.
@@ -177,16 +189,16 @@ void encodeQ4_0(const float* x, void* out, Rows rows) {
         });
     return;
   }
-  for (size_t left = rows.count * rows.columns / kBlock; left > 0; --left, x += kBlock, ++blocks) {
-    const float d = extremeWeight<kBlock>(x) / -8;
+  encodeEach(x, rows, blocks, kBlock, [](const float* from, auto& block) {
+    const float d = extremeWeight<kBlock>(from) / -8;
     const F32 inverse = splat(reciprocalOrZero(d));
-    blocks->d = halfFromFloat(d);
+    block.d = halfFromFloat(d);
     for (int i = 0; i < kHalf; i += kLanes) {
-      const I32 low = truncatedCode(load(x + i) * inverse, 8.5f, 15);
-      const I32 high = truncatedCode(load(x + i + kHalf) * inverse, 8.5f, 15);
-      storeBytes(blocks->qs + i, low | (high << 4));
+      const I32 low = truncatedCode(load(from + i) * inverse, 8.5f, 15);
+      const I32 high = truncatedCode(load(from + i + kHalf) * inverse, 8.5f, 15);
+      storeBytes(block.qs + i, low | (high << 4));
     }
-  }
+  });
 }
 
 void encodeQ4_1(const float* x, void* out, Rows rows) {
@@ -203,18 +215,18 @@ void encodeQ4_1(const float* x, void* out, Rows rows) {
         });
     return;
   }
-  for (size_t left = rows.count * rows.columns / kBlock; left > 0; --left, x += kBlock, ++blocks) {
-    const Span span = spanOf<kBlock>(x);
+  encodeEach(x, rows, blocks, kBlock, [](const float* from, auto& block) {
+    const Span span = spanOf<kBlock>(from);
     const float d = (span.max - span.min) / 15;
     const F32 inverse = splat(reciprocalOrZero(d));
-    blocks->d = halfFromFloat(d);
-    blocks->m = halfFromFloat(span.min);
+    block.d = halfFromFloat(d);
+    block.m = halfFromFloat(span.min);
     for (int i = 0; i < kHalf; i += kLanes) {
-      const I32 low = truncatedCode((load(x + i) - splat(span.min)) * inverse, 0.5f, 15);
-      const I32 high = truncatedCode((load(x + i + kHalf) - splat(span.min)) * inverse, 0.5f, 15);
-      storeBytes(blocks->qs + i, low | (high << 4));
+      const I32 low = truncatedCode((load(from + i) - splat(span.min)) * inverse, 0.5f, 15);
+      const I32 high = truncatedCode((load(from + i + kHalf) - splat(span.min)) * inverse, 0.5f, 15);
+      storeBytes(block.qs + i, low | (high << 4));
     }
-  }
+  });
 }
 
 void encodeQ5_0(const float* x, void* out, Rows rows) {
@@ -230,12 +242,12 @@ void encodeQ5_0(const float* x, void* out, Rows rows) {
         });
     return;
   }
-  for (size_t left = rows.count * rows.columns / kBlock; left > 0; --left, x += kBlock, ++blocks) {
-    const float d = extremeWeight<kBlock>(x) / -16;
+  encodeEach(x, rows, blocks, kBlock, [](const float* from, auto& block) {
+    const float d = extremeWeight<kBlock>(from) / -16;
     const F32 inverse = splat(reciprocalOrZero(d));
-    blocks->d = halfFromFloat(d);
-    packFiveBits(blocks->qs, blocks->qh, [&](int i) { return truncatedCode(load(x + i) * inverse, 16.5f, 31); });
-  }
+    block.d = halfFromFloat(d);
+    packFiveBits(block.qs, block.qh, [&](int i) { return truncatedCode(load(from + i) * inverse, 16.5f, 31); });
+  });
 }
 
 void encodeQ5_1(const float* x, void* out, Rows rows) {
@@ -252,29 +264,29 @@ void encodeQ5_1(const float* x, void* out, Rows rows) {
         });
     return;
   }
-  for (size_t left = rows.count * rows.columns / kBlock; left > 0; --left, x += kBlock, ++blocks) {
-    const Span span = spanOf<kBlock>(x);
+  encodeEach(x, rows, blocks, kBlock, [](const float* from, auto& block) {
+    const Span span = spanOf<kBlock>(from);
     const float d = (span.max - span.min) / 31;
     const F32 inverse = splat(reciprocalOrZero(d));
-    blocks->d = halfFromFloat(d);
-    blocks->m = halfFromFloat(span.min);
-    packFiveBits(blocks->qs, blocks->qh, [&](int i) {
-      return truncated((load(x + i) - splat(span.min)) * inverse + splat(0.5f));
+    block.d = halfFromFloat(d);
+    block.m = halfFromFloat(span.min);
+    packFiveBits(block.qs, block.qh, [&](int i) {
+      return truncated((load(from + i) - splat(span.min)) * inverse + splat(0.5f));
     });
-  }
+  });
 }
 
 // Rounds half away from zero, as roundf does.
 void encodeQ8_0(const float* x, void* out, Rows rows) {
-  auto* block = static_cast<BlockQ8_0*>(out);
-  for (size_t left = rows.count * rows.columns / kBlock; left > 0; --left, x += kBlock, ++block) {
-    const float d = largestMagnitude<kBlock>(x) / 127;
+  auto* blocks = static_cast<BlockQ8_0*>(out);
+  encodeEach(x, rows, blocks, kBlock, [](const float* from, auto& block) {
+    const float d = largestMagnitude<kBlock>(from) / 127;
     const F32 inverse = splat(reciprocalOrZero(d));
-    block->d = halfFromFloat(d);
+    block.d = halfFromFloat(d);
     for (int i = 0; i < kBlock; i += kLanes) {
-      storeBytes(reinterpret_cast<uint8_t*>(block->qs) + i, truncated(roundedAway(load(x + i) * inverse)));
+      storeBytes(reinterpret_cast<uint8_t*>(block.qs) + i, truncated(roundedAway(load(from + i) * inverse)));
     }
-  }
+  });
 }
 
 void decodeQ1_0(const void* in, float* y, size_t n) {

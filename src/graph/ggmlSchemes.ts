@@ -3,7 +3,7 @@ import type { Value } from './onnxWriter';
 import type { Ops } from './ops';
 
 /**
- * ggml's quantizers as graphs: the searches of native/kernels/kquants.cc with the loop over candidates unrolled and all
+ * ggml's quantizers as graphs: the searches of native/kernels/fits.h with the loop over candidates unrolled and all
  * blocks side by side. Candidates often lie within a rounding error of each other, so the sums that choose between them run
  * in the addon's order.
  */

@@ -37,6 +37,17 @@ QS_INLINE I32 nearestInts(F32 value) {
   return (asInts(value + splat(kRounder)) & splat(0x007fffff)) - splat(0x00400000);
 }
 
+/// nearestCode(value / divisor), in nearly all cases without a division: a product with the reciprocal that is well within
+/// half a step of its integer rounds as the quotient does.
+QS_INLINE F32 nearestQuotient(F32 value, float divisor, int smallest, int largest) {
+  const F32 product = value * splat(1.0f / divisor);
+  const F32 rounded = nearestCode(product, -4194304, 4194303);
+  const Mask sure = magnitude(product - rounded) < splat(0.499f);
+  if (laneBits(sure) != (1u << kLanes) - 1) return nearestCode(value / splat(divisor), smallest, largest);
+  const F32 limit = splat(static_cast<float>(smallest));
+  return smaller(larger(rounded, limit), splat(static_cast<float>(largest)));
+}
+
 /// Rounds half away from zero, for magnitudes below 2^31.
 QS_INLINE F32 roundedAway(F32 value) {
   const F32 whole = toFloats(truncated(value));
