@@ -102,8 +102,8 @@ QS_INLINE Mask operator|(Mask a, Mask b) { return {vorrq_u32(a.v, b.v)}; }
 QS_INLINE Mask operator~(Mask a) { return {vmvnq_u32(a.v)}; }
 // Bit i is lane i.
 QS_INLINE uint32_t laneBits(Mask a) {
-  const uint32x4_t weights = {1, 2, 4, 8};
-  return vaddvq_u32(vandq_u32(a.v, weights));
+  constexpr uint32_t kBits[4] = {1, 2, 4, 8};
+  return vaddvq_u32(vandq_u32(a.v, vld1q_u32(kBits)));
 }
 QS_INLINE bool any(Mask a) { return vmaxvq_u32(a.v) != 0; }
 

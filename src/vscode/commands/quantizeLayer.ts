@@ -51,19 +51,25 @@ const families: Readonly<Record<FormatDescription['family'], string>> = {
 
 async function pickFormats({ engine, context }: Services): Promise<string[] | undefined> {
   const formats = await engine.call('formats/list', {});
-  const last = new Set(context.workspaceState.get<string[]>(lastFormatsKey, firstFormats));
+  const stored = context.workspaceState.get<string[]>(lastFormatsKey);
+  const last = new Set(stored ?? firstFormats);
   const items: (vscode.QuickPickItem & { id?: string })[] = [];
-  for (const [family, title] of Object.entries(families)) {
+  const addGroup = (title: string, group: readonly FormatDescription[]): void => {
     items.push({ label: title, kind: vscode.QuickPickItemKind.Separator });
-    for (const format of formats.filter((item) => item.family === family)) {
-      items.push({
-        id: format.id,
-        label: format.label,
-        description: `${format.nominalBitsPerWeight.toFixed(2)} bits per weight`,
-        detail: format.description,
-        picked: last.has(format.id),
-      });
+    for (const { id, label, description, nominalBitsPerWeight } of group) {
+      const bits = `${nominalBitsPerWeight.toFixed(2)} bits per weight`;
+      items.push({ id, label, description: bits, detail: description, picked: last.has(id) });
     }
+  };
+  addGroup(
+    stored ? 'Chosen last time' : 'Usual',
+    formats.filter((format) => last.has(format.id)),
+  );
+  for (const [family, title] of Object.entries(families)) {
+    addGroup(
+      title,
+      formats.filter((format) => format.family === family && !last.has(format.id)),
+    );
   }
   const picked = await vscode.window.showQuickPick(items, {
     title: 'Quantize Layer: formats to compare',
