@@ -34,7 +34,8 @@ QS_INLINE Span spanOf(const float* x) {
     min = smaller(value, min);
     max = larger(value, max);
   }
-  Span span{smallestOf(min), largestOf(max)};
+  const Ends ends = endsOf(min, max);
+  Span span{ends.smallest, ends.largest};
   if (span.min == 0.0f) span.min = firstEqual<N>(x, 0.0f);
   if (span.max == span.min) span.max = span.min;
   return span;
@@ -58,8 +59,9 @@ QS_INLINE float extremeWeight(const float* x) {
     min = smaller(value, min);
     max = larger(value, max);
   }
-  const float low = -smallestOf(min);
-  const float high = largestOf(max);
+  const Ends ends = endsOf(min, max);
+  const float low = -ends.smallest;
+  const float high = ends.largest;
   if (low == high) return low == 0.0f ? 0.0f : firstOfMagnitude<N>(x, high);
   return low > high ? -low : high;
 }

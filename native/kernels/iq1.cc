@@ -471,13 +471,17 @@ void decodeIQ1_M(const void* in, float* y, size_t n) {
     uint32_t stored = 0;
     for (int i = 0; i < 4; ++i) stored |= static_cast<uint32_t>(words[i] >> 12) << (4 * i);
     const float d = floatFromHalf(static_cast<uint16_t>(stored));
+    float scales[8];
+    for (int i = 0; i < 8; ++i) scales[i] = d * static_cast<float>(2 * i + 1);
     int8_t q[kSuperBlock];
     Eighth eighths[32];
-    for (int k = 0; k < 32; ++k) {
-      const int high = block->qh[k / 2] >> (4 * (k % 2));
-      const int scale = (words[k / 8] >> (3 * (k / 2 % 4))) & 7;
-      std::memcpy(q + 8 * k, &points[static_cast<size_t>(block->qs[k] | ((high & 7) << 8))], 8);
-      eighths[k] = {d * static_cast<float>(2 * scale + 1), (high & 8) != 0 ? -kShift : kShift};
+    for (int j = 0; j < 16; ++j) {
+      const int high = block->qh[j];
+      const float scale = scales[(words[j / 4] >> (3 * (j % 4))) & 7];
+      std::memcpy(q + 16 * j, &points[static_cast<size_t>(block->qs[2 * j] | ((high & 0x07) << 8))], 8);
+      std::memcpy(q + 16 * j + 8, &points[static_cast<size_t>(block->qs[2 * j + 1] | ((high & 0x70) << 4))], 8);
+      eighths[2 * j] = {scale, (high & 0x08) != 0 ? -kShift : kShift};
+      eighths[2 * j + 1] = {scale, (high & 0x80) != 0 ? -kShift : kShift};
     }
     decodeEighths(q, eighths, y);
   }

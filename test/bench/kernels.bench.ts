@@ -43,7 +43,7 @@ const types: readonly (readonly [GgmlQuantType, Imatrix])[] = [
 ];
 
 const columns = 4096;
-const mostRows = 1024;
+const mostRows = 4096;
 /** Enough for two threads and for every block to occur in many shapes. */
 const fewestRows = 16;
 /** One round of one type takes about this long at most, unless the fewest rows take longer. */

@@ -115,6 +115,13 @@ QS_INLINE float smallestOf(F32 a) {
   return _mm_cvtss_f32(_mm_min_ss(half, _mm_movehdup_ps(half)));
 }
 
+struct Ends {
+  float smallest;
+  float largest;
+};
+/// Smallest lane of `low` and largest of `high`.
+QS_INLINE Ends endsOf(F32 low, F32 high) { return {smallestOf(low), largestOf(high)}; }
+
 QS_INLINE I32 gather(const int32_t* from, I32 index) { return {_mm256_i32gather_epi32(from, index.v, 4)}; }
 
 // Sixteen floats; a lookup uses the low four bits of each index.

@@ -101,7 +101,23 @@ QS_INLINE F32 select(Mask mask, F32 yes, F32 no) { return {_mm512_mask_blend_ps(
 QS_INLINE I32 select(Mask mask, I32 yes, I32 no) { return {_mm512_mask_blend_epi32(mask.v, no.v, yes.v)}; }
 
 QS_INLINE float largestOf(F32 a) { return _mm512_reduce_max_ps(a.v); }
-QS_INLINE float smallestOf(F32 a) { return _mm512_reduce_min_ps(a.v); }
+
+struct Ends {
+  float smallest;
+  float largest;
+};
+/// Smallest lane of `low` and largest of `high`.
+QS_INLINE Ends endsOf(F32 low, F32 high) {
+  // Both at once: the two halves of one vector, the smallest as the largest of the negatives.
+  const __m512 negative = _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(low.v), _mm512_set1_epi32(INT32_MIN)));
+  const __m512 outer = _mm512_shuffle_f32x4(negative, high.v, 0x44);
+  const __m512 inner = _mm512_shuffle_f32x4(negative, high.v, 0xee);
+  __m512 most = _mm512_max_ps(outer, inner);
+  most = _mm512_max_ps(most, _mm512_shuffle_f32x4(most, most, 0xb1));
+  most = _mm512_max_ps(most, _mm512_permute_ps(most, 0x4e));
+  most = _mm512_max_ps(most, _mm512_permute_ps(most, 0xb1));
+  return {-_mm512_cvtss_f32(most), _mm_cvtss_f32(_mm512_extractf32x4_ps(most, 2))};
+}
 
 QS_INLINE I32 gather(const int32_t* from, I32 index) { return {_mm512_i32gather_epi32(index.v, from, 4)}; }
 

@@ -113,6 +113,13 @@ QS_INLINE I32 select(Mask mask, I32 yes, I32 no) { return {vbslq_s32(mask.v, yes
 QS_INLINE float largestOf(F32 a) { return vmaxvq_f32(a.v); }
 QS_INLINE float smallestOf(F32 a) { return vminvq_f32(a.v); }
 
+struct Ends {
+  float smallest;
+  float largest;
+};
+/// Smallest lane of `low` and largest of `high`.
+QS_INLINE Ends endsOf(F32 low, F32 high) { return {smallestOf(low), largestOf(high)}; }
+
 QS_INLINE I32 gather(const int32_t* from, I32 index) {
   const int32_t values[4] = {from[vgetq_lane_s32(index.v, 0)], from[vgetq_lane_s32(index.v, 1)],
                              from[vgetq_lane_s32(index.v, 2)], from[vgetq_lane_s32(index.v, 3)]};

@@ -145,6 +145,13 @@ QS_INLINE float smallestOf(F32 a) {
   return smallest;
 }
 
+struct Ends {
+  float smallest;
+  float largest;
+};
+/// Smallest lane of `low` and largest of `high`.
+QS_INLINE Ends endsOf(F32 low, F32 high) { return {smallestOf(low), largestOf(high)}; }
+
 QS_INLINE I32 gather(const int32_t* from, I32 index) {
   return lanes<I32>([&](int l) { return from[index.v[l]]; });
 }
