@@ -150,12 +150,18 @@ namespace {
 void decodeAligned(const Codec& codec, const uint8_t* in, float* y, size_t n) {
   constexpr size_t kAlignment = 64;
   constexpr size_t kBuffer = 4096;
-  if (codec.block == 1 || reinterpret_cast<uintptr_t>(y) % kAlignment == 0) return codec.decode(in, y, n);
+  const size_t misaligned = reinterpret_cast<uintptr_t>(y) % kAlignment;
+  if (misaligned == 0) return codec.decode(in, y, n);
+  if (codec.block == 1) {
+    const size_t head = std::min(n, (kAlignment - misaligned) / sizeof(float));
+    codec.decode(in, y, head);
+    return codec.decode(in + head * codec.bytes, y + head, n - head);
+  }
   alignas(kAlignment) float buffer[kBuffer];
   for (size_t done = 0; done < n; done += kBuffer) {
     const size_t count = std::min(kBuffer, n - done);
     codec.decode(in + done / codec.block * codec.bytes, buffer, count);
-    std::memcpy(y + done, buffer, count * sizeof(float));
+    kernels().copyWeights(y + done, buffer, count);
   }
 }
 

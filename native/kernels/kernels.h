@@ -19,6 +19,7 @@ struct Kernels {
   ErrorSums (*errorSums)(const float* x, const float* decoded, size_t n);
   // Index of the first NaN or infinity, or n.
   size_t (*firstNonFinite)(const float* x, size_t n);
+  void (*copyWeights)(float* to, const float* from, size_t n);
 };
 
 // Those that this processor runs, the widest first.

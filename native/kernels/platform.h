@@ -19,3 +19,12 @@ QS_INLINE void prefetch(const void* address) {
   (void)address;
 #endif
 }
+
+/// Starts to fetch a line that will be overwritten.
+QS_INLINE void prefetchForWriting(const void* address) {
+#if defined(__GNUC__)
+  __builtin_prefetch(address, 1);
+#else
+  prefetch(address);
+#endif
+}

@@ -49,4 +49,16 @@ size_t firstNonFinite(const float* x, size_t n) {
   return n;
 }
 
+// Stores that do not straddle cache lines; the loads may.
+void copyWeights(float* to, const float* from, size_t n) {
+  constexpr size_t kAhead = 2048;
+  size_t i = 0;
+  for (; i < n && reinterpret_cast<uintptr_t>(to + i) % (kLanes * sizeof(float)) != 0; ++i) to[i] = from[i];
+  for (; i + kLanes <= n; i += kLanes) {
+    prefetchForWriting(to + i + kAhead);
+    store(to + i, load(from + i));
+  }
+  for (; i < n; ++i) to[i] = from[i];
+}
+
 }  // namespace qs::QS_TARGET

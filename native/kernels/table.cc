@@ -79,6 +79,7 @@ constexpr Codec kCodecs[] = {
 
 }  // namespace
 
-extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, errorSums, firstNonFinite};
+extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, errorSums, firstNonFinite,
+                              copyWeights};
 
 }  // namespace qs::QS_TARGET
