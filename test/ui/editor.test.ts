@@ -218,7 +218,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     const formats = page.locator('.quick-input-list .monaco-list-row');
     await formats.filter({ hasText: 'GGUF Q4_0' }).waitFor({ timeout: wait });
     await screenshot('formats-dark');
-    await page.keyboard.type('IQ4_XS');
+    await page.locator('.quick-input-widget .quick-input-box input').fill('IQ4_XS');
     await formats.filter({ hasText: 'GGUF IQ4_XS' }).click();
     await acceptPick();
     const rows = frame.locator('.errors tbody tr');

@@ -74,6 +74,7 @@ async function pickFormats({ engine, context }: Services): Promise<string[] | un
   const picked = await vscode.window.showQuickPick(items, {
     title: 'Quantize Layer: formats to compare',
     canPickMany: true,
+    ignoreFocusOut: true, // a choice of many is not lost to a stray focus
     matchOnDescription: true,
     matchOnDetail: true,
   });
