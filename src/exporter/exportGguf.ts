@@ -8,7 +8,7 @@ import { writeAtomically } from './atomicWriter';
 import { llamaKeyValues } from './convert/llama';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensor } from './encodeTensor';
-import type { KeyValue } from './gguf/keyValue';
+import type { KeyValue } from '../model/keyValue';
 import { layOutGguf, writeGguf, type GgufLayout } from './gguf/writer';
 import { planExport, type ExportPlan, type ExportTarget, type PlannedTensor } from './plan';
 import { ProgressMeter } from './progressMeter';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeAtomically } from '../../src/exporter/atomicWriter';
 import { encodeTensor } from '../../src/exporter/encodeTensor';
-import type { KeyValue } from '../../src/exporter/gguf/keyValue';
+import type { KeyValue } from '../../src/model/keyValue';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { planExport } from '../../src/exporter/plan';
 import { readTokenizer } from '../../src/exporter/tokenizer/readTokenizer';

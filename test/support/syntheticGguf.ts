@@ -1,5 +1,5 @@
 import { writeAtomically } from '../../src/exporter/atomicWriter';
-import type { KeyValue } from '../../src/exporter/gguf/keyValue';
+import type { KeyValue } from '../../src/model/keyValue';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { Random } from './random';
 

@@ -1,6 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import type { TensorDescriptor } from '../../protocol/model';
-import type { KeyValue } from '../gguf/keyValue';
+import type { KeyValue } from '../../model/keyValue';
 import type { Architecture } from '../plan/architecture';
 import type { LlamaConfig } from './llamaConfig';
 

@@ -1,18 +1,6 @@
-import { ggufValueTypeId, type GgufScalar, type GgufValueType } from '../../model/ggufValue';
+import { ggufValueTypeId, type GgufScalar } from '../../model/ggufValue';
+import type { KeyValue, ScalarType } from '../../model/keyValue';
 import type { ByteWriter } from './byteWriter';
-
-type ScalarType = Exclude<GgufValueType, 'array'>;
-
-/** A key-value to write. `raw` is a value copied from another GGUF file, without its type. */
-export type KeyValue =
-  | { readonly key: string; readonly type: ScalarType; readonly value: GgufScalar }
-  | {
-      readonly key: string;
-      readonly type: 'array';
-      readonly elementType: ScalarType;
-      readonly values: readonly GgufScalar[];
-    }
-  | { readonly key: string; readonly type: GgufValueType; readonly raw: Uint8Array };
 
 /** Writes key, type and value. */
 export function writeKeyValue(out: ByteWriter, pair: KeyValue): void {

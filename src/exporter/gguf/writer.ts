@@ -3,7 +3,8 @@ import { QuantscopeError } from '../../model/errors';
 import type { AtomicFile } from '../atomicWriter';
 import { dimensions } from '../plan/mixture';
 import { ByteWriter, padding } from './byteWriter';
-import { writeKeyValue, type KeyValue } from './keyValue';
+import type { KeyValue } from '../../model/keyValue';
+import { writeKeyValue } from './keyValue';
 
 /** A tensor as the header lists it. */
 export interface GgufTensor {

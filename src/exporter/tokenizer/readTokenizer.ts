@@ -1,6 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
-import type { KeyValue } from '../gguf/keyValue';
+import type { KeyValue } from '../../model/keyValue';
 import { byteFallbackVocabulary, byteLevelVocabulary } from './bpe';
 import { isByteLevel } from './preTokenizers';
 import { sentencePieceVocabulary } from './sentencePiece';

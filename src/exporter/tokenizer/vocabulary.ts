@@ -1,5 +1,5 @@
 import { QuantscopeError } from '../../model/errors';
-import type { KeyValue } from '../gguf/keyValue';
+import type { KeyValue } from '../../model/keyValue';
 
 /** Values of `tokenizer.ggml.token_type` (llama.h, llama_token_type). */
 export const tokenTypes = {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeAtomically } from '../../../../src/exporter/atomicWriter';
-import type { KeyValue } from '../../../../src/exporter/gguf/keyValue';
+import type { KeyValue } from '../../../../src/model/keyValue';
 import { layOutGguf, writeGguf } from '../../../../src/exporter/gguf/writer';
 import { openFileSource } from '../../../../src/model/byteSource';
 import { readArrayElements } from '../../../../src/model/ggufValue';

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { KeyValue } from '../../../../src/exporter/gguf/keyValue';
+import type { KeyValue } from '../../../../src/model/keyValue';
 import { preTokenizerName } from '../../../../src/exporter/tokenizer/preTokenizers';
 import { readTokenizer } from '../../../../src/exporter/tokenizer/readTokenizer';
 import { sentencePieceMessage } from '../../../../src/exporter/tokenizer/sentencePiece';
