@@ -46,7 +46,8 @@
         "native/kernels/grids.cc",
         "native/kernels/kernels.cc",
         "native/kernels/measures.cc",
-        "native/kernels/scan.cc"
+        "native/kernels/scan.cc",
+        "native/kernels/validity.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS"],

@@ -194,6 +194,43 @@ Napi::Value MeasureRows(const Napi::CallbackInfo& info) {
       });
 }
 
+/// Undefined when all is well.
+Napi::Value badWeightObject(Napi::Env env, const BadWeight& bad) {
+  if (bad.kind == BadWeight::Kind::None) return env.Undefined();
+  static constexpr const char* kNames[] = {"", "NaN", "infinite", "too large", "in block"};
+  auto result = Napi::Object::New(env);
+  result.Set("kind", kNames[static_cast<size_t>(bad.kind)]);
+  result.Set("index", static_cast<double>(bad.index));
+  return result;
+}
+
+// (from, source, to, columns, shift, importance?, target, cancel?)
+Napi::Value RecodeRows(const Napi::CallbackInfo& info) {
+  const Codec& from = codecFor(info.Env(), info[0].As<Napi::String>().Utf8Value());
+  const auto source = bytesOf(info[1], "source");
+  const Codec& to = codecFor(info.Env(), info[2].As<Napi::String>().Utf8Value());
+  const size_t columns = sizeOf(info[3]);
+  const float shift = info[4].As<Napi::Number>().FloatValue();
+  const auto importance = optionalFloats(info[5], "importance");
+  const auto target = bytesOf(info[6], "target");
+  const CancelFlag cancelled = cancelFlag(info[7]);
+  const auto bad = std::make_shared<BadWeight>();
+  return run(
+      info, [=, &from, &to] { *bad = recodeRows(from, source, to, columns, shift, importance, target, cancelled); },
+      [bad](Napi::Env env) { return badWeightObject(env, *bad); });
+}
+
+// (dtype, source, cancel?)
+Napi::Value CheckBlocks(const Napi::CallbackInfo& info) {
+  const Codec& codec = codecFor(info.Env(), info[0].As<Napi::String>().Utf8Value());
+  const auto source = bytesOf(info[1], "source");
+  const CancelFlag cancelled = cancelFlag(info[2]);
+  const auto bad = std::make_shared<BadWeight>();
+  return run(
+      info, [=, &codec] { *bad = checkBlocks(codec, source, cancelled); },
+      [bad](Napi::Env env) { return badWeightObject(env, *bad); });
+}
+
 // (values, min, max, counts)
 Napi::Value HistogramInto(const Napi::CallbackInfo& info) {
   const auto values = floatsOf(info[0], "values");
@@ -318,6 +355,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("encodeRows", Napi::Function::New<EncodeRows>(env));
   exports.Set("decodeRows", Napi::Function::New<DecodeRows>(env));
   exports.Set("measureRows", Napi::Function::New<MeasureRows>(env));
+  exports.Set("recodeRows", Napi::Function::New<RecodeRows>(env));
+  exports.Set("checkBlocks", Napi::Function::New<CheckBlocks>(env));
   exports.Set("errorSums", Napi::Function::New<SumErrors>(env));
   exports.Set("histogram", Napi::Function::New<HistogramInto>(env));
   exports.Set("Scan", ScanObject::define(env));

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 #include <vector>
 
+#include "kernels/validity.h"
 #include "pool.h"
 
 namespace qs {
@@ -93,11 +95,11 @@ Layout checkedLayout(const Scheme& scheme, size_t rows, size_t columns, const En
 }
 
 /// Importance weights that the format takes: one per column, finite and not negative.
-const float* checkedImportance(const Scheme& scheme, size_t columns, std::span<const float> importance) {
-  const Importance wanted = scheme.kind == SchemeKind::Ggml ? codecOf(scheme).importance : Importance::Unused;
+const float* checkedImportance(const Codec& codec, size_t columns, std::span<const float> importance) {
+  const Importance wanted = codec.importance;
   if (importance.empty()) {
     if (wanted == Importance::Required) {
-      fail(std::string(scheme.ggmlType) + " needs importance weights (an imatrix) and cannot be encoded without");
+      fail(std::string(codec.name) + " needs importance weights (an imatrix) and cannot be encoded without");
     }
     return nullptr;
   }
@@ -108,6 +110,10 @@ const float* checkedImportance(const Scheme& scheme, size_t columns, std::span<c
     }
   }
   return wanted == Importance::Unused ? nullptr : importance.data();
+}
+
+const float* checkedImportance(const Scheme& scheme, size_t columns, std::span<const float> importance) {
+  return scheme.kind == SchemeKind::Ggml ? checkedImportance(codecOf(scheme), columns, importance) : nullptr;
 }
 
 RowView rowOf(const Scheme& scheme, const EncodedView& view, const Layout& layout, size_t row) {
@@ -299,6 +305,80 @@ ErrorSums measureRows(const Codec& codec, std::span<const uint8_t> source, const
     for (size_t bin = 0; bin < counts.size(); ++bin) counts[bin] += histogram[bin];
   }
   return total;
+}
+
+namespace {
+
+/// The bad weight with the lowest index, from whichever thread.
+class FirstBad {
+ public:
+  void report(BadWeight::Kind kind, size_t index) {
+    const std::lock_guard lock(mutex_);
+    if (found_.kind == BadWeight::Kind::None || index < found_.index) found_ = {kind, index};
+  }
+  BadWeight found() const { return found_; }
+
+ private:
+  std::mutex mutex_;
+  BadWeight found_;
+};
+
+}  // namespace
+
+BadWeight recodeRows(const Codec& from, std::span<const uint8_t> source, const Codec& to, size_t columns, float shift,
+                     std::span<const float> importance, std::span<uint8_t> target, CancelFlag cancelled) {
+  if (columns == 0) fail("a row has no weights");
+  const bool toFloats = std::string_view(to.name) == "F32";
+  if (to.encode == nullptr && !toFloats) fail(std::string("there is no encoder for ") + to.name);
+  requireWholeBlocks(from, columns);
+  requireWholeBlocks(to, columns);
+  const size_t rowBytes = columns / from.block * from.bytes;
+  if (source.size() % rowBytes != 0) fail("the source does not hold whole rows");
+  const size_t rows = source.size() / rowBytes;
+  const size_t targetRowBytes = columns / to.block * to.bytes;
+  requireLength("target", target.size(), rows * targetRowBytes);
+  const float* columnWeights = checkedImportance(to, columns, importance);
+  // Rows matter to the encoder only where columns have weights; else any whole blocks do.
+  constexpr size_t kBite = 4096;
+  const size_t perChunk = columnWeights ? std::max<size_t>(1, kChunkWeights / columns) * columns : kBite;
+  FirstBad bad;
+  overRows(rows, rowsPerPiece(columns), cancelled, [&](size_t firstRow, size_t count) {
+    std::vector<float>& weights = workspace().weights;
+    weights.resize(std::max(weights.size(), perChunk));
+    const size_t end = (firstRow + count) * columns;
+    for (size_t start = firstRow * columns; start < end; start += perChunk) {
+      const size_t n = std::min(perChunk, end - start);
+      from.decode(source.data() + start / from.block * from.bytes, weights.data(), n);
+      if (shift != 0.0f) {
+        for (size_t i = 0; i < n; ++i) weights[i] += shift;
+      }
+      const size_t wrong = kernels().firstNonFinite(weights.data(), n);
+      if (wrong < n) {
+        const auto kind = std::isnan(weights[wrong]) ? BadWeight::Kind::NotANumber : BadWeight::Kind::Infinite;
+        return bad.report(kind, start + wrong);
+      }
+      uint8_t* out = target.data() + start / to.block * to.bytes;
+      if (toFloats) {
+        std::memcpy(out, weights.data(), n * sizeof(float));
+        continue;
+      }
+      to.encode(weights.data(), out, columnWeights ? Rows{n / columns, columns, columnWeights} : Rows{1, n, nullptr});
+      const size_t block = firstInvalidBlock(to, out, n / to.block);
+      if (block < n / to.block) return bad.report(BadWeight::Kind::TooLarge, start + block * to.block);
+    }
+  });
+  return bad.found();
+}
+
+BadWeight checkBlocks(const Codec& codec, std::span<const uint8_t> source, CancelFlag cancelled) {
+  if (source.size() % codec.bytes != 0) fail("the source does not hold whole blocks");
+  FirstBad bad;
+  overRows(source.size() / codec.bytes, std::max<size_t>(1, kPieceWeights / codec.block), cancelled,
+           [&](size_t first, size_t count) {
+             const size_t block = firstInvalidBlock(codec, source.data() + first * codec.bytes, count);
+             if (block < count) bad.report(BadWeight::Kind::InBlock, (first + block) * codec.block);
+           });
+  return bad.found();
 }
 
 ErrorSums sumErrors(std::span<const float> source, std::span<const float> decoded) {

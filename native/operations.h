@@ -31,6 +31,20 @@ void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::s
 // weights are also counted into `counts` (equal bins over the range) unless that is empty.
 ErrorSums measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns,
                       Range range, std::span<const float> importance, std::span<double> counts, CancelFlag cancelled);
+
+// Why weights cannot be written: the index of the first one that is to blame.
+struct BadWeight {
+  enum class Kind { None, NotANumber, Infinite, TooLarge, InBlock };
+  Kind kind = Kind::None;
+  size_t index = 0;
+};
+// Decodes whole rows, adds `shift` to each weight and encodes them in another type; a fused pass that holds a few thousand
+// weights per thread at a time. Stops at weights that are not finite, or too large for the type's scales.
+BadWeight recodeRows(const Codec& from, std::span<const uint8_t> source, const Codec& to, size_t columns, float shift,
+                     std::span<const float> importance, std::span<uint8_t> target, CancelFlag cancelled);
+// The first weight of the first block that does not decode to finite numbers.
+BadWeight checkBlocks(const Codec& codec, std::span<const uint8_t> source, CancelFlag cancelled);
+
 ErrorSums sumErrors(std::span<const float> source, std::span<const float> decoded);
 void histogramOf(std::span<const float> values, float min, float max, std::span<double> counts);
 void scanFirst(Scan& scan, std::span<const float> values);

@@ -55,6 +55,22 @@ export interface MeasureOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Why weights cannot be written. */
+export interface BadWeight {
+  readonly kind: 'NaN' | 'infinite' | 'too large' | 'in block';
+  /** Index of the weight (the first of its block), from the start of the rows. */
+  readonly index: number;
+}
+
+/** What `recodeRows` needs besides the rows. */
+export interface RecodeOptions {
+  /** One importance weight per column. */
+  readonly importance?: Float32Array | undefined;
+  /** Added to each weight. */
+  readonly shift?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface ScanResult {
   readonly count: number;
   readonly finite: number;
@@ -138,6 +154,20 @@ export interface Native {
     range: TensorRange,
     options?: MeasureOptions,
   ): Promise<ErrorSums>;
+  /**
+   * Decodes whole rows of one dtype and encodes them in a ggml type (F32 too), in a fused pass. What `target` holds is of no
+   * use when a bad weight comes back: one that is not finite, or that is too large for the type's scales.
+   */
+  recodeRows(
+    from: string,
+    source: Uint8Array,
+    to: string,
+    columns: number,
+    target: Uint8Array,
+    options?: RecodeOptions,
+  ): Promise<BadWeight | undefined>;
+  /** The first weight of the first block that does not decode to finite numbers, for types whose blocks can hold others. */
+  checkBlocks(dtype: string, source: Uint8Array, signal?: AbortSignal): Promise<BadWeight | undefined>;
   errorSums(source: Float32Array, decoded: Float32Array): Promise<ErrorSums>;
   /** Equal-width bins over [min, max]; values outside fall into the first and last bin. */
   histogram(values: Float32Array, min: number, max: number, bins: number): Promise<Float64Array>;
@@ -189,6 +219,21 @@ interface Binding {
     importance: Float32Array | undefined,
     cancel: Int32Array | undefined,
   ): Promise<ErrorSums>;
+  recodeRows(
+    from: string,
+    source: Uint8Array,
+    to: string,
+    columns: number,
+    shift: number,
+    importance: Float32Array | undefined,
+    target: Uint8Array,
+    cancel: Int32Array | undefined,
+  ): Promise<BadWeight | undefined>;
+  checkBlocks(
+    dtype: string,
+    source: Uint8Array,
+    cancel: Int32Array | undefined,
+  ): Promise<BadWeight | undefined>;
   errorSums(source: Float32Array, decoded: Float32Array): Promise<ErrorSums>;
   histogram(values: Float32Array, min: number, max: number, counts: Float64Array): Promise<void>;
   readonly Scan: new (
@@ -274,6 +319,12 @@ function wrap(binding: Binding): Native {
       cancellable(signal, (cancel) =>
         binding.measureRows(dtype, source, scheme, columns, min, max, counts, importance, cancel),
       ),
+    recodeRows: (from, source, to, columns, target, { importance, shift = 0, signal } = {}) =>
+      cancellable(signal, (cancel) =>
+        binding.recodeRows(from, source, to, columns, shift, importance, target, cancel),
+      ),
+    checkBlocks: (dtype, source, signal) =>
+      cancellable(signal, (cancel) => binding.checkBlocks(dtype, source, cancel)),
     errorSums: (source, decoded) => binding.errorSums(source, decoded),
     histogram: async (values, min, max, bins) => {
       const counts = new Float64Array(bins);

@@ -31,7 +31,7 @@ export const exportCommand: Command = {
       size(tensor.bytes),
       tensor.reason,
     ]);
-    const total = `${size(result.bytes)}, ${result.bitsPerWeight.toFixed(3)} bits per weight, ${result.seconds.toFixed(2)} s`;
+    const total = `${size(result.fileBytes)}, ${result.bitsPerWeight.toFixed(3)} bits per weight, ${result.seconds.toFixed(2)} s`;
     return {
       json: result,
       text: `${table(['tensor', 'from', 'to', 'size', 'why'], rows)}\n\nWritten: ${result.out} (${total})`,

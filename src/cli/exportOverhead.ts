@@ -1,4 +1,4 @@
-import { planGguf } from '../exporter/exportGguf';
+import { previewGguf } from '../exporter/exportGguf';
 import { openModel } from '../model/openModel';
 
 /**
@@ -9,9 +9,8 @@ import { openModel } from '../model/openModel';
 export async function exportOverhead(path: string, fallback: number): Promise<number> {
   const model = await openModel(path);
   try {
-    const { fileBytes, tensors } = await planGguf(model, { type: 'F16' });
-    const data = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-    return fileBytes - data + 32 * tensors.length;
+    const { fileBytes, dataBytes, tensors } = await previewGguf(model, { type: 'F16' });
+    return fileBytes - dataBytes + 32 * tensors.length;
   } catch {
     return fallback; // another architecture: the plan is still good for its budget, to within the estimate
   } finally {

@@ -1,6 +1,6 @@
 import { describeFormats } from '../quant/catalogue';
 import { checkParams, type Jobs } from './job';
-import { exportJob } from './jobs/export';
+import { exportJob, fileTypesJob, previewJob } from './jobs/export';
 import { probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob } from './jobs/tensors';
 import type { OpenModels } from './models';
@@ -19,6 +19,8 @@ export function createJobs(models: OpenModels): Jobs {
     'device/probe': probeJob(),
     'sensitivity/run': sensitivityJob(models),
     'sensitivity/stored': storedSensitivityJob(models),
+    'export/fileTypes': fileTypesJob(),
+    'export/preview': previewJob(models),
     'export/gguf': exportJob(models),
   };
 }

@@ -6,12 +6,13 @@ import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 
 /**
- * A file that appears whole or not at all: bytes go to a temporary file in the same folder, `commit` makes them durable
- * and renames it onto the target. Until then an existing target is untouched. Call `commit` or `discard`.
+ * A file that appears whole or not at all: bytes go to a temporary file in the same folder, `sync` makes
+ * them durable, `commit` renames it onto the target. Until then an existing target is untouched. Call `sync` and `commit`, or `discard`.
  */
 export class AtomicFile {
   private written = 0;
   private open = true;
+  private placed = false;
 
   private constructor(
     /** Absolute path of the file to be. */
@@ -59,21 +60,30 @@ export class AtomicFile {
     }
   }
 
-  /** Makes the content durable and puts it in the target's place. After a failure nothing is left but the old target. */
-  async commit(): Promise<void> {
+  /** Makes the content durable. */
+  async sync(): Promise<void> {
     try {
       await this.handle.sync();
+    } catch (cause) {
+      throw failure('written', this.target, cause);
+    }
+  }
+
+  /** Puts the content, made durable, in the target's place. */
+  async commit(): Promise<void> {
+    try {
       await this.close();
       await rename(this.temporary, this.target);
+      this.placed = true;
       await syncFolder(dirname(this.target));
     } catch (cause) {
-      await this.discard();
       throw failure('put in place', this.target, cause);
     }
   }
 
-  /** Removes the temporary file, and the folders that were made for it if nothing else is in them. */
+  /** Removes the temporary file, unless it took the target's place, and the folders that were made for it if nothing else is in them. */
   async discard(): Promise<void> {
+    if (this.placed) return;
     await this.close();
     await rm(this.temporary, { force: true });
     if (this.madeFolder !== undefined) await removeEmptyFolders(dirname(this.target), this.madeFolder);
@@ -91,16 +101,33 @@ export class AtomicFile {
  * @returns what `fill` returned.
  */
 export async function writeAtomically<T>(target: string, fill: (file: AtomicFile) => Promise<T>): Promise<T> {
-  const file = await AtomicFile.create(target);
-  let result: T;
+  const [result] = await writeAllAtomically([target], fill);
+  return result as T;
+}
+
+/**
+ * Fills several files one after the other; they take their targets' places only when all are complete.
+ * @returns what `fill` returned for each.
+ */
+export async function writeAllAtomically<T>(
+  targets: readonly string[],
+  fill: (file: AtomicFile, index: number) => Promise<T>,
+): Promise<T[]> {
+  const files: AtomicFile[] = [];
+  const results: T[] = [];
   try {
-    result = await fill(file);
+    for (const [index, target] of targets.entries()) {
+      const file = await AtomicFile.create(target);
+      files.push(file);
+      results.push(await fill(file, index));
+    }
+    for (const file of files) await file.sync();
+    for (const file of files) await file.commit();
   } catch (error) {
-    await file.discard();
+    for (const file of files) await file.discard();
     throw error;
   }
-  await file.commit();
-  return result;
+  return results;
 }
 
 /** `.model.gguf.HOST-PID-RANDOM.partial`: says whose it is, so that one left by a dead process can be told. */

@@ -1,107 +1,147 @@
-import { QuantscopeError, throwIfCancelled } from '../model/errors';
+import { readSlab, slabsOf, type Slab } from '../architectures/convertedRows';
+import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
+import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/openModel';
-import { matrixOf, slabBytes } from '../model/rows';
-import { loadNative } from '../native';
-import type { TensorDescriptor } from '../protocol/model';
-import { formatById } from '../quant/catalogue';
-import { interleaveRows } from './convert/ropeRows';
+import { matrixOf } from '../model/rows';
+import { ggmlRowBytes } from '../model/dtypes';
+import { loadNative, type BadWeight } from '../native';
+import { ahead } from './ahead';
+import { Buffers } from './buffers';
 import type { PlannedTensor } from './plan';
-import { firstInvalidBlock } from './validBlocks';
+
+/** Some bytes of a tensor of the output. They are good until the next piece is asked for. */
+export interface EncodedPiece {
+  readonly tensor: PlannedTensor;
+  readonly bytes: Uint8Array;
+}
 
 /**
- * The bytes of one tensor of the output, in slabs of whole rows: read, reordered, decoded and encoded as the plan says.
- * Memory is bounded by a slab (or one attention head), not by the tensor.
+ * The bytes of the tensors of a file, one after the other, in slabs of whole rows: read, put in order, decoded and encoded as
+ * the plan says. A slab is read while the one before it is encoded and the one before that is used, so memory is bounded by a
+ * few slabs (or one unit of rows: an attention head, a transposed matrix), not by the tensor.
  * @throws QuantscopeError MODEL_FILE naming the first weight that is not finite, or too large for the type.
  */
+export async function* encodeTensors(
+  model: Model,
+  tensors: readonly PlannedTensor[],
+  signal?: AbortSignal,
+): AsyncGenerator<EncodedPiece> {
+  const buffers = new Buffers();
+  for await (const piece of ahead(encoded(ahead(read(model, tensors, buffers, signal)), buffers, signal))) {
+    yield piece;
+    buffers.give(piece.bytes);
+  }
+}
+
+/** The bytes of one tensor of the output. */
 export async function* encodeTensor(
   model: Model,
-  planned: PlannedTensor,
+  tensor: PlannedTensor,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const { tensor, values } = planned;
-  if (values) yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  if (!tensor) return;
-  for await (const slab of orderedSlabs(model, tensor, planned.ropeHeads, signal)) {
-    yield planned.from === planned.to
-      ? checkCopy(planned, tensor, slab)
-      : await recode(planned, tensor, slab, signal);
-  }
+  for await (const { bytes } of encodeTensors(model, [tensor], signal)) yield bytes;
 }
 
-interface Slab {
+interface Read {
+  readonly planned: PlannedTensor;
   readonly bytes: Uint8Array;
-  readonly firstWeight: number;
-  readonly weights: number;
+  /** Absent for values that are computed. */
+  readonly slab?: Slab;
 }
 
-/** Slabs of whole rows, of whole heads where rows change places within them. */
-async function* orderedSlabs(
+async function* read(
   model: Model,
-  tensor: TensorDescriptor,
-  ropeHeads: number | undefined,
+  tensors: readonly PlannedTensor[],
+  buffers: Buffers,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Slab> {
-  if (tensor.elements === 0) return;
-  // The bias of q or k is a column: its entries change places as the rows of the matrix do.
-  const { rows, columns } =
-    ropeHeads !== undefined && tensor.shape.length === 1
-      ? { rows: tensor.elements, columns: 1 }
-      : matrixOf(tensor.shape);
-  const unit = ropeHeads === undefined ? 1 : rows / ropeHeads;
-  const rowBytes = tensor.byteLength / rows;
-  const perSlab = unit * Math.max(1, Math.floor(slabBytes / (4 * columns * unit)));
-  for (let first = 0; first < rows; first += perSlab) {
-    throwIfCancelled(signal);
-    const count = Math.min(perSlab, rows - first);
-    const bytes = await model.read(tensor, first * rowBytes, count * rowBytes, signal);
-    yield {
-      bytes: ropeHeads === undefined ? bytes : interleaveRows(bytes, unit, rowBytes),
-      firstWeight: first * columns,
-      weights: count * columns,
-    };
+): AsyncGenerator<Read> {
+  for (const planned of tensors) {
+    const { converted, values, importance, shape } = planned;
+    if (values) {
+      const bytes = new Uint8Array(values.byteLength);
+      bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      yield { planned, bytes };
+    }
+    if (!converted) continue;
+    const { columns } = matrixOf(shape);
+    const experts = (importance?.length ?? 0) / columns;
+    const cutEvery = experts > 1 ? (matrixOf(shape).rows / experts) * columns : undefined;
+    for (const slab of slabsOf(converted, cutEvery === undefined ? {} : { cutEvery })) {
+      const target = buffers.take(slab.bytes);
+      const scratch = converted.unit && buffers.take(slab.bytes);
+      const bytes = await readSlab(model, converted, slab, {
+        target,
+        ...(scratch ? { scratch } : {}),
+        signal,
+      });
+      if (scratch) buffers.give(bytes === target ? scratch : target);
+      yield { planned, bytes, slab };
+    }
   }
 }
 
-function checkCopy(
-  { to }: PlannedTensor,
-  tensor: TensorDescriptor,
-  { bytes, firstWeight }: Slab,
-): Uint8Array {
-  const invalid = firstInvalidBlock(to, bytes);
-  if (invalid === undefined) return bytes;
-  const message = `Weight ${firstWeight + invalid}, or one of its block, is not finite; such a tensor cannot be exported.`;
-  throw badWeight(tensor, message);
+async function* encoded(
+  slabs: AsyncGenerator<Read>,
+  buffers: Buffers,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<EncodedPiece> {
+  for await (const { planned, slab, bytes } of slabs) {
+    if (!slab) {
+      yield { tensor: planned, bytes };
+    } else if (slab.dtype === planned.to && planned.converted?.add === undefined) {
+      const bad = await loadNative().checkBlocks(planned.to, bytes, signal);
+      if (bad) throw badWeight(planned, slab, bad);
+      yield { tensor: planned, bytes };
+    } else {
+      const target = await recode(planned, slab, bytes, buffers, signal);
+      buffers.give(bytes);
+      yield { tensor: planned, bytes: target };
+    }
+  }
 }
 
 async function recode(
-  { to }: PlannedTensor,
-  tensor: TensorDescriptor,
-  { bytes, firstWeight, weights }: Slab,
+  planned: PlannedTensor,
+  slab: Slab,
+  bytes: Uint8Array,
+  buffers: Buffers,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
-  const values = new Float32Array(weights);
-  await loadNative().decode(tensor.dtype, bytes, values, signal);
-  checkFinite(values, firstWeight, tensor);
-  if (to === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  const { columns } = matrixOf(tensor.shape);
-  // ggml blocks carry their own scales, so the range of the whole tensor does not matter.
-  const [part] = await formatById(to).encode(values, columns, { min: 0, max: 0 }, signal);
-  if (!part) throw new QuantscopeError('INTERNAL', `${to} encoded to nothing.`, { tensor: tensor.name });
-  const invalid = firstInvalidBlock(to, part.data);
-  if (invalid === undefined) return part.data;
-  const index = firstWeight + invalid;
-  throw badWeight(tensor, `The weights from ${index} on are too large for ${to}; BF16 can hold them.`);
+  const { to, importance, shape, converted } = planned;
+  const row = matrixOf(shape).columns;
+  // Entries of a vector may have been read as rows of one weight: they are a row all the same.
+  const columns = slab.weights % row === 0 ? row : slab.weights;
+  const target = buffers.take(ggmlRowBytes(to, columns) * (slab.weights / columns));
+  const bad = await loadNative().recodeRows(slab.dtype, bytes, to, columns, target, {
+    importance: importance && importanceOf(importance, planned, slab),
+    shift: converted?.add,
+    signal,
+  });
+  if (bad) throw badWeight(planned, slab, bad);
+  return target;
 }
 
-function checkFinite(values: Float32Array, firstWeight: number, tensor: TensorDescriptor): void {
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    if (value - value === 0) continue; // NaN for NaN and ±Infinity
-    const kind = Number.isNaN(value) ? 'NaN' : 'infinite';
-    throw badWeight(tensor, `Weight ${firstWeight + i} is ${kind}; such a tensor cannot be exported.`);
-  }
+/** The importance weights of the expert that the slab is part of; there is one set for all rows of a matrix. */
+function importanceOf(
+  importance: Float32Array,
+  { shape }: PlannedTensor,
+  { firstWeight }: Slab,
+): Float32Array {
+  const { rows, columns } = matrixOf(shape);
+  const experts = importance.length / columns;
+  const expert = Math.floor(firstWeight / ((rows / experts) * columns));
+  return importance.subarray(expert * columns, (expert + 1) * columns);
 }
 
-function badWeight({ file, name, offset }: TensorDescriptor, message: string): QuantscopeError {
-  return new QuantscopeError('MODEL_FILE', message, { file, tensor: name, offset });
+function badWeight(planned: PlannedTensor, slab: Slab, bad: BadWeight): QuantscopeError {
+  const index = slab.firstWeight + bad.index;
+  const message = {
+    NaN: `Weight ${index} is NaN; such a tensor cannot be exported.`,
+    infinite: `Weight ${index} is infinite; such a tensor cannot be exported.`,
+    'in block': `Weight ${index}, or one of its block, is not finite; such a tensor cannot be exported.`,
+    'too large': `The weights from ${index} on are too large for ${planned.to}; BF16 can hold them.`,
+  }[bad.kind];
+  const [source] = sourcesOf(planned.converted as ConvertedTensor);
+  const place = source && { file: source.file, tensor: source.name, offset: source.offset };
+  return new QuantscopeError('MODEL_FILE', message, place);
 }

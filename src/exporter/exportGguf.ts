@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
+import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/openModel';
 import { loadNative } from '../native';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
-import { writeAtomically } from './atomicWriter';
-import { llamaKeyValues } from './convert/llama';
+import type { ExportPreview } from '../protocol/export';
+import { writeAllAtomically } from './atomicWriter';
 import { ensureFreeSpace } from './diskSpace';
-import { encodeTensor } from './encodeTensor';
-import type { KeyValue } from '../model/keyValue';
+import { encodeTensors, type EncodedPiece } from './encodeTensor';
 import { layOutGguf, writeGguf, type GgufLayout } from './gguf/writer';
 import { planExport, type ExportPlan, type ExportTarget, type PlannedTensor } from './plan';
 import { ProgressMeter } from './progressMeter';
@@ -21,24 +21,23 @@ export interface ExportOptions {
   readonly threads?: number | undefined;
 }
 
-/** What an export would write: the plan, and the exact size of the file. */
-export interface GgufPlan extends ExportPlan {
-  readonly fileBytes: number;
-}
-
 /**
  * Dry run: everything that `exportGguf` would refuse because of headers, configuration or tokenizer is refused here too.
  * Reads no weights.
+ * @param out the target, whose name the files get; the model's own when absent.
  */
-export async function planGguf(model: Model, target: ExportTarget, signal?: AbortSignal): Promise<GgufPlan> {
-  const plan = planExport(model, target);
-  const { fileBytes } = await layOut(model, plan, signal);
-  return { ...plan, fileBytes };
+export async function previewGguf(
+  model: Model,
+  target: ExportTarget,
+  out = `${basename(model.folder)}.gguf`,
+  signal?: AbortSignal,
+): Promise<ExportPreview> {
+  return (await prepare(model, target, out, signal)).preview;
 }
 
 /**
- * Exports a llama-architecture checkpoint or a GGUF file as GGUF. The target appears whole or, after an error or a cancel,
- * not at all; an existing file is replaced at the very end.
+ * Exports a checkpoint or a GGUF file as GGUF. The target appears whole or, after an error or a cancel, not at all; an
+ * existing file is replaced at the very end.
  * @throws QuantscopeError REQUEST, UNSUPPORTED, MODEL_FILE (weights that are not finite), IO (no space), CANCELLED.
  */
 export async function exportGguf(
@@ -48,48 +47,92 @@ export async function exportGguf(
   { signal, onProgress, threads }: ExportOptions = {},
 ): Promise<ExportResult> {
   const start = performance.now();
-  const plan = planExport(model, target);
-  await refuseSourceAsTarget(model, out);
-  const layout = await layOut(model, plan, signal);
-  await ensureFreeSpace(out, layout.fileBytes);
+  const { plan, files, preview } = await prepare(model, target, out, signal);
+  for (const { path } of files) await refuseSourceAsTarget(model, path);
+  await ensureFreeSpace(out, preview.fileBytes);
   if (threads !== undefined) loadNative().setThreads(threads);
   const meter = new ProgressMeter(plan, onProgress);
-  const bytes = await writeAtomically(out, async (file) => {
-    const written = await writeGguf(file, layout, (tensor) => metered(model, tensor, meter, signal));
-    throwIfCancelled(signal);
-    if (written !== layout.fileBytes)
-      throw new QuantscopeError('INTERNAL', `${written} bytes were written, ${layout.fileBytes} planned.`, {
-        file: out,
-      });
-    return written;
-  });
-  return {
-    out: resolve(out),
-    bytes,
-    bitsPerWeight: plan.bitsPerWeight,
-    seconds: (performance.now() - start) / 1000,
-    tensors: plan.tensors.map(({ name, source, from, to, bytes: size, reason }) => ({
-      name,
-      source,
-      from,
-      to,
-      bytes: size,
-      reason,
-    })),
-  };
+  const pieces = new PieceReader(encodeTensors(model, plan.tensors, signal), meter);
+  try {
+    await writeAllAtomically(
+      files.map(({ path }) => path),
+      async (file, index) => {
+        await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor));
+        throwIfCancelled(signal);
+      },
+    );
+  } finally {
+    await pieces.close();
+  }
+  return { ...preview, out: resolve(files[0]!.path), seconds: (performance.now() - start) / 1000 };
 }
 
-async function* metered(
-  model: Model,
-  tensor: PlannedTensor,
-  meter: ProgressMeter,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  meter.begin(tensor);
-  for await (const bytes of encodeTensor(model, tensor, signal)) {
-    yield bytes;
-    meter.advance(tensor, bytes.length);
+/** The tensors' bytes out of one stream that goes on from tensor to tensor. */
+class PieceReader {
+  constructor(
+    private readonly pieces: AsyncGenerator<EncodedPiece>,
+    private readonly meter: ProgressMeter,
+  ) {}
+
+  /** Those of the next tensor; to be read to their end. */
+  async *of(tensor: PlannedTensor): AsyncGenerator<Uint8Array> {
+    this.meter.begin(tensor);
+    for (let left = tensor.bytes; left > 0;) {
+      const step = await this.pieces.next();
+      if (step.done || step.value.tensor !== tensor) {
+        const message = `${left} of ${tensor.bytes} bytes were not encoded.`;
+        throw new QuantscopeError('INTERNAL', message, { tensor: tensor.name });
+      }
+      const { bytes } = step.value;
+      yield bytes;
+      left -= bytes.length;
+      this.meter.advance(tensor, bytes.length);
+    }
   }
+
+  /** Ends the work that goes on ahead. */
+  async close(): Promise<void> {
+    await this.pieces.return(undefined);
+  }
+}
+
+/** A file to write. */
+interface OutputFile {
+  readonly path: string;
+  readonly layout: GgufLayout<PlannedTensor>;
+}
+
+async function prepare(
+  model: Model,
+  target: ExportTarget,
+  out: string,
+  signal: AbortSignal | undefined,
+): Promise<{ plan: ExportPlan; files: OutputFile[]; preview: ExportPreview }> {
+  const plan = planExport(model, target);
+  const files = [{ path: out, layout: await layOut(model, plan, signal) }];
+  return { plan, files, preview: previewOf(plan, files) };
+}
+
+function previewOf(plan: ExportPlan, files: readonly OutputFile[]): ExportPreview {
+  const { architecture, fileType, dataBytes, parameters, bitsPerWeight } = plan;
+  return {
+    tensors: plan.tensors.map(
+      ({ converted: _converted, values: _values, importance: _importance, ...row }) => row,
+    ),
+    architecture,
+    preset: fileType.name,
+    dataBytes,
+    files: files.map(({ path, layout }) => ({
+      name: basename(path),
+      bytes: layout.fileBytes,
+      tensors: layout.tensors.length,
+    })),
+    fileBytes: files.reduce((sum, { layout }) => sum + layout.fileBytes, 0),
+    parameters,
+    bitsPerWeight,
+    presetBytes: plan.presetBytes,
+    warnings: plan.warnings,
+  };
 }
 
 async function layOut(
@@ -102,7 +145,7 @@ async function layOut(
     : await convertedKeyValues(model, plan, signal);
   const last: KeyValue[] = [
     { key: quantizationVersion, type: 'u32', value: 2 },
-    { key: fileType, type: 'u32', value: plan.fileTypeId },
+    { key: fileType, type: 'u32', value: plan.fileType.id },
   ];
   return layOutGguf([...pairs, ...last], plan.tensors, model.gguf?.alignment);
 }
@@ -124,18 +167,19 @@ async function copiedKeyValues(model: Model, signal: AbortSignal | undefined): P
 
 async function convertedKeyValues(
   model: Model,
-  { llama, tensors }: ExportPlan,
+  { architecture, keyValues, tensors }: ExportPlan,
   signal: AbortSignal | undefined,
 ): Promise<KeyValue[]> {
   const rows = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];
-  if (!llama || rows === undefined)
-    throw new QuantscopeError('INTERNAL', 'The plan is not one of a checkpoint.', { file: model.folder });
+  if (rows === undefined)
+    throw new QuantscopeError('INTERNAL', 'The checkpoint has no token embedding.', { file: model.folder });
   const text = (key: string, value: string): KeyValue => ({ key, type: 'string', value });
   return [
-    text('general.architecture', 'llama'),
+    text('general.architecture', architecture),
     text('general.type', 'model'),
     text('general.name', basename(model.folder)),
-    ...llamaKeyValues(llama, rows),
+    ...keyValues,
+    { key: `${architecture}.vocab_size`, type: 'u32', value: rows },
     ...(await readTokenizer(model.folder, model.config ?? {}, rows, signal)),
   ];
 }

@@ -1,55 +1,55 @@
-import { join } from 'node:path';
+import { sourceDtype, sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
+import type { ComputedTensor } from '../architectures/description';
 import { dtypeNamed, ggmlRowBytes, ggmlType } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
-import type { Model } from '../model/openModel';
+import type { KeyValue } from '../model/keyValue';
 import { matrixOf } from '../model/rows';
+import type { ExportedTensor } from '../protocol/export';
 import type { TensorDescriptor } from '../protocol/model';
 import type { Plan } from '../protocol/plan';
-import { architectureOfLlama, convertLlamaTensors, type ConvertedTensor } from './convert/llama';
-import { parseLlamaConfig, type LlamaConfig } from './convert/llamaConfig';
-import { architectureOfGguf, type Architecture } from './plan/architecture';
-import { encodableTypes, fileTypeIdOfMajority, fileTypeNamed } from './plan/fileTypes';
-import { isMixed, mixTypes, type MixedType } from './plan/mixture';
+import {
+  encodableTypes,
+  fileTypeIdOfMajority,
+  fileTypeNamed,
+  fileTypes,
+  type FileType,
+} from './plan/fileTypes';
+import { mixTypes, type MixedType } from './plan/mixture';
 import { compareTensorNames } from './plan/order';
+import { plannedTypes } from './plan/plannedTypes';
+import { sourceOf, type GgufSource, type ModelHeaders } from './source';
 
 /** A file type by name ("Q4_K_M"), or a plan. */
 export type ExportTarget = { readonly type: string } | { readonly plan: Plan };
 
-/** What a dry run needs of a model: its headers. */
-export type ModelHeaders = Pick<Model, 'description' | 'folder' | 'config' | 'gguf'>;
-
-/** One tensor of the file to be. */
-export interface PlannedTensor {
-  readonly name: string;
+/** One tensor of the file to be, and how it is made. */
+export interface PlannedTensor extends ExportedTensor {
   /** Where it comes from; absent for one that is computed (`values`). */
-  readonly tensor?: TensorDescriptor;
+  readonly converted?: ConvertedTensor;
   readonly values?: Float32Array;
-  /** Name of the source tensor, or of the file that it is computed from. */
-  readonly source: string;
-  readonly from: string;
-  /** ggml type. */
-  readonly to: string;
-  /** Outermost dimension first. */
-  readonly shape: readonly number[];
-  readonly bytes: number;
-  readonly reason: string;
-  /** Heads whose rows are interleaved for GGUF's rotary embedding. */
-  readonly ropeHeads?: number;
+  /** Importance of each column, of each expert one after the other. */
+  readonly importance?: Float32Array;
 }
 
 /** Everything about an export that is known before a byte is read. */
 export interface ExportPlan {
   /** In the order of the output. */
   readonly tensors: readonly PlannedTensor[];
-  /** Value of `general.file_type`; for a plan the file type of the type that most weights get. */
-  readonly fileTypeId: number;
+  /** Says `general.file_type`; for a plan the one of the type that most weights get. */
+  readonly fileType: FileType;
+  /** `general.architecture`. */
+  readonly architecture: string;
+  /** Hyper-parameters of a checkpoint; none for a GGUF file, which brings its own. */
+  readonly keyValues: readonly KeyValue[];
   /** Sum of the tensors' bytes, without header and padding. */
   readonly dataBytes: number;
   readonly parameters: number;
   /** 8 · dataBytes / parameters. */
   readonly bitsPerWeight: number;
-  /** Present for a checkpoint that is converted. */
-  readonly llama?: LlamaConfig;
+  /** `dataBytes` of the file type without any option. */
+  readonly presetBytes: number;
+  /** Losses and oddities, as sentences. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -58,150 +58,83 @@ export interface ExportPlan {
  * not fit the model, MODEL_FILE for a checkpoint that disagrees with itself.
  */
 export function planExport(model: ModelHeaders, target: ExportTarget): ExportPlan {
-  const { missingFiles, path } = model.description;
-  if (missingFiles.length > 0)
-    throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
-      file: path,
-    });
-  const { tensors, computed, architecture, llama } = sourceOf(model);
-  const sorted = [...tensors].sort((a, b) => compareTensorNames(a.name, b.name));
-  const types =
-    'plan' in target
-      ? plannedTypes(target.plan, sorted, model)
-      : mixTypes(
-          sorted.map(({ name, tensor }) => ({ name, shape: tensor.shape })),
-          fileTypeNamed(target.type),
-          architecture,
-        );
-  const planned = [...sorted.map((source) => planTensor(source, types.get(source.name), model)), ...computed];
-  planned.sort((a, b) => compareTensorNames(a.name, b.name));
-  const dataBytes = planned.reduce((sum, { bytes }) => sum + bytes, 0);
-  const parameters = planned.reduce((sum, { shape }) => sum + product(shape), 0);
+  const source = sourceOf(model);
+  const sorted = [...source.tensors].sort((a, b) => compareTensorNames(a.name, b.name));
+  const types = typesOf(sorted, source, target, model);
+  const tensors = [
+    ...sorted.map((tensor) => planTensor(tensor, types.get(tensor.name), model.gguf !== undefined)),
+    ...source.computed.map(planComputed),
+  ].sort((a, b) => compareTensorNames(a.name, b.name));
+  const dataBytes = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+  const parameters = tensors.reduce((sum, { shape }) => sum + product(shape), 0);
   return {
-    tensors: planned,
-    fileTypeId: 'plan' in target ? fileTypeIdOfMajority(majority(planned)) : fileTypeNamed(target.type).id,
+    tensors,
+    fileType: 'plan' in target ? fileTypeOfMajority(tensors) : fileTypeNamed(target.type),
+    architecture: source.architecture.name,
+    keyValues: source.keyValues,
     dataBytes,
     parameters,
     bitsPerWeight: (8 * dataBytes) / parameters,
-    ...(llama ? { llama } : {}),
+    presetBytes: dataBytes,
+    warnings: [],
   };
 }
 
-interface Source {
-  readonly tensors: readonly ConvertedTensor[];
-  readonly computed: readonly PlannedTensor[];
-  readonly architecture: Architecture;
-  readonly llama?: LlamaConfig;
-}
-
-/** The model's tensors under their GGUF names. */
-function sourceOf({ description, gguf, config, folder }: ModelHeaders): Source {
-  if (gguf) {
-    const tensors = description.tensors.map((tensor) => ({ name: tensor.name, tensor }));
-    return { tensors, computed: [], architecture: architectureOfGguf(gguf) };
-  }
-  const file = join(folder, 'config.json');
-  if (!config)
-    throw new QuantscopeError(
-      'REQUEST',
-      'The export needs the config.json of the checkpoint beside its weights.',
-      { file },
-    );
-  const llama = parseLlamaConfig(config, file);
-  const tensors = convertLlamaTensors(description.tensors, llama, file);
-  return { tensors, computed: ropeFactors(llama), architecture: architectureOfLlama(llama), llama };
-}
-
-/** llama.cpp finds the divisors of rotary frequencies in a tensor of this name. */
-function ropeFactors({ ropeScaling }: LlamaConfig): PlannedTensor[] {
-  if (ropeScaling.kind !== 'factors') return [];
-  const { factors } = ropeScaling;
-  return [
-    {
-      name: 'rope_freqs.weight',
-      values: factors,
-      source: 'config.json',
-      from: 'F32',
-      to: 'F32',
-      shape: [factors.length],
-      bytes: factors.byteLength,
-      reason: 'rope scaling of config.json',
-    },
-  ];
-}
-
-/** Types that a plan gives, by GGUF name; matrices that it does not list become F16. */
-function plannedTypes(
-  plan: Plan,
+function typesOf(
   tensors: readonly ConvertedTensor[],
+  { architecture }: GgufSource,
+  target: ExportTarget,
   model: ModelHeaders,
 ): ReadonlyMap<string, MixedType> {
-  const assigned = new Map(plan.assignments.map(({ tensor, format }) => [tensor, format]));
-  const known = new Set(model.description.tensors.map(({ name }) => name));
-  const stranger = plan.assignments.find(({ tensor }) => !known.has(tensor));
-  if (stranger)
-    throw new QuantscopeError('REQUEST', 'The plan names a tensor that the model does not have.', {
-      file: model.description.path,
-      tensor: stranger.tensor,
-    });
-  const types = new Map<string, MixedType>();
-  for (const { name, tensor } of tensors) {
-    const format = assigned.get(tensor.name);
-    if (format !== undefined) types.set(name, { type: checkFormat(format, tensor), reason: 'plan' });
-    else if (isMixed({ name, shape: tensor.shape }) && !isQuantized(tensor.dtype))
-      types.set(name, { type: 'F16', reason: 'not in the plan' });
-  }
-  return types;
-}
-
-function checkFormat(format: string, tensor: TensorDescriptor): string {
-  const place = { tensor: tensor.name };
-  const block = ggmlType(format)?.block;
-  if (block === undefined || !encodableTypes.has(format)) {
-    const known = [...encodableTypes].join(', ');
-    throw new QuantscopeError(
-      'REQUEST',
-      `The plan's format "${format}" does not exist in GGUF; it can hold ${known}.`,
-      place,
-    );
-  }
-  const columns = tensor.shape[tensor.shape.length - 1] ?? 1;
-  if (columns % block === 0) return format;
-  throw new QuantscopeError(
-    'REQUEST',
-    `The plan asks for ${format}, but rows of ${columns} weights are not whole blocks of ${block}.`,
-    place,
-  );
+  if ('plan' in target) return plannedTypes(target.plan, tensors, model.description);
+  return mixTypes(tensors, fileTypeNamed(target.type), architecture);
 }
 
 function planTensor(
-  source: ConvertedTensor,
+  converted: ConvertedTensor,
   mixed: MixedType | undefined,
-  model: ModelHeaders,
+  isGguf: boolean,
 ): PlannedTensor {
-  const { name, tensor, ropeHeads } = source;
-  const kept: MixedType = model.gguf
-    ? { type: tensor.dtype, reason: 'copied unchanged' }
-    : { type: 'F32', reason: 'kept in full precision' };
-  const { type, reason } = mixed ?? kept;
-  checkConvertible(tensor, type);
-  const { rows, columns } = matrixOf(tensor.shape);
+  const { name, shape } = converted;
+  const sources = sourcesOf(converted);
+  const kept: MixedType = isGguf
+    ? { type: sources[0]?.dtype ?? 'F32', cause: 'kept', reason: 'copied unchanged' }
+    : { type: 'F32', cause: 'kept', reason: 'kept in full precision' };
+  const { type, cause, reason } = converted.add === undefined ? (mixed ?? kept) : kept;
+  if (sourceDtype(converted) !== type || converted.unit?.order === 'transpose')
+    for (const source of sources) checkConvertible(source, type);
+  const { rows, columns } = matrixOf(shape);
   return {
     name,
-    tensor,
-    source: tensor.name,
-    from: tensor.dtype,
+    converted,
+    source: sources[0]?.name ?? '',
+    sources: sources.length,
+    from: [...new Set(sources.map(({ dtype }) => dtype))].join(', '),
     to: type,
-    shape: tensor.shape,
+    shape,
     bytes: rows * ggmlRowBytes(type, columns),
+    cause: cause ?? 'default',
     reason,
-    ...(ropeHeads === undefined ? {} : { ropeHeads }),
+  };
+}
+
+function planComputed({ to, values, reason }: ComputedTensor): PlannedTensor {
+  return {
+    name: to,
+    values,
+    source: 'config.json',
+    sources: 0,
+    from: 'F32',
+    to: 'F32',
+    shape: [values.length],
+    bytes: values.byteLength,
+    cause: 'computed',
+    reason,
   };
 }
 
 /** A tensor that keeps its type is copied, whatever it is; any other must be decoded and encoded. */
 function checkConvertible(tensor: TensorDescriptor, to: string): void {
-  if (tensor.dtype === to) return;
   const unsupported = (message: string): QuantscopeError =>
     new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
   if (isQuantized(tensor.dtype))
@@ -216,13 +149,15 @@ function checkConvertible(tensor: TensorDescriptor, to: string): void {
     throw unsupported(`The tensor would need the type ${to}, which cannot be encoded yet.`);
 }
 
-const isQuantized = (dtype: string): boolean => (ggmlType(dtype)?.block ?? 1) > 1;
+export const isQuantized = (dtype: string): boolean => (ggmlType(dtype)?.block ?? 1) > 1;
 
-/** The type that most weights get. */
-function majority(tensors: readonly PlannedTensor[]): string {
+/** The file type of the type that most weights get. */
+function fileTypeOfMajority(tensors: readonly PlannedTensor[]): FileType {
   const weights = new Map<string, number>();
   for (const { to, shape } of tensors) weights.set(to, (weights.get(to) ?? 0) + product(shape));
-  return [...weights].reduce((most, entry) => (entry[1] > most[1] ? entry : most), ['F32', 0])[0];
+  const [type] = [...weights].reduce((most, entry) => (entry[1] > most[1] ? entry : most), ['F32', 0]);
+  const id = fileTypeIdOfMajority(type);
+  return fileTypes.find((candidate) => candidate.id === id) ?? { name: type, id, base: type, label: type };
 }
 
 const product = (shape: readonly number[]): number => shape.reduce((value, size) => value * size, 1);

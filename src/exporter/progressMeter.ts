@@ -27,7 +27,7 @@ export class ProgressMeter {
 
   /** `bytes` more of the tensor were written. */
   advance(tensor: PlannedTensor, bytes: number): void {
-    const weights = tensor.tensor?.elements ?? tensor.values?.length ?? 0;
+    const weights = tensor.shape.reduce((product, size) => product * size, 1);
     this.bytes += bytes;
     this.weights += (weights * bytes) / tensor.bytes;
     this.tell(tensor);

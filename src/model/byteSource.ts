@@ -10,6 +10,8 @@ export interface ByteSource {
   readonly mtimeMs: number;
   /** Exactly `length` bytes from `offset`, or an error: never fewer, never padded. */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Fills `target` from `offset`, as `read` does, without allocating. */
+  readInto(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,12 +44,16 @@ class FileSource implements ByteSource {
   ) {}
 
   async read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
-    throwIfCancelled(signal);
-    if (offset < 0 || length < 0 || offset + length > this.size) {
-      const message = `Bytes ${offset} to ${offset + length} lie outside the file of ${this.size} bytes.`;
-      throw new QuantscopeError('MODEL_FILE', message, { file: this.path, offset });
-    }
+    if (length < 0) throw this.outside(offset, length);
     const target = new Uint8Array(length);
+    await this.readInto(target, offset, signal);
+    return target;
+  }
+
+  async readInto(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void> {
+    throwIfCancelled(signal);
+    const { length } = target;
+    if (offset < 0 || offset + length > this.size) throw this.outside(offset, length);
     for (let done = 0; done < length;) {
       throwIfCancelled(signal);
       const wanted = Math.min(maxRead, length - done);
@@ -58,7 +64,11 @@ class FileSource implements ByteSource {
       }
       done += bytesRead;
     }
-    return target;
+  }
+
+  private outside(offset: number, length: number): QuantscopeError {
+    const message = `Bytes ${offset} to ${offset + length} lie outside the file of ${this.size} bytes.`;
+    return new QuantscopeError('MODEL_FILE', message, { file: this.path, offset });
   }
 
   private async readOnce(target: Uint8Array, at: number, length: number, position: number) {

@@ -23,6 +23,8 @@ export interface Model {
   tensor(name: string): TensorDescriptor;
   /** Bytes of a tensor, relative to its start. */
   read(tensor: TensorDescriptor, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Fills `target` with bytes of a tensor, from `offset` relative to its start. */
+  readInto(tensor: TensorDescriptor, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** Bytes of the GGUF file itself (to copy metadata). */
   source(file: string): ByteSource;
   close(): Promise<void>;
@@ -215,6 +217,9 @@ function assemble(path: string, folder: string, parts: Parts, sources: Map<strin
     },
     read(tensor, offset, length, signal) {
       return source(tensor.file).read(tensor.offset + offset, length, signal);
+    },
+    readInto(tensor, offset, target, signal) {
+      return source(tensor.file).readInto(target, tensor.offset + offset, signal);
     },
     source,
     close: () => closeAll(sources),

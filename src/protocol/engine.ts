@@ -1,4 +1,5 @@
 import type { FormatComparison, TensorAnalysis, TensorComparison } from './analysis';
+import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type { FormatDescription } from './formats';
 import type { ModelDescription } from './model';
 import type { Device, DeviceChoice, DeviceReport, SensitivityTable } from './plan';
@@ -20,6 +21,12 @@ export interface EngineRequests {
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
   /** What earlier runs left on disk; undefined when nothing was measured yet. */
   'sensitivity/stored': { params: { path: string; cacheDir: string }; result: SensitivityTable | undefined };
+  'export/fileTypes': {
+    params: Record<string, never>;
+    result: { fileTypes: readonly FileTypeDescription[]; tensorTypes: readonly string[] };
+  };
+  /** Dry run: reads no weights, writes nothing. */
+  'export/preview': { params: ExportSettings & { path: string; out?: string }; result: ExportPreview };
   'export/gguf': { params: ExportParams; result: ExportResult };
 }
 
@@ -47,27 +54,15 @@ export interface SensitivityParams {
   cacheDir: string;
 }
 
-export interface ExportParams {
+export interface ExportParams extends ExportSettings {
   path: string;
+  /** Target; of a split model the name that the parts' names are made from. */
   out: string;
-  /** Either a GGUF file type ("Q4_K_M") or a plan. */
-  type?: string;
-  planFile?: string;
   threads?: number;
 }
-export interface ExportResult {
+export interface ExportResult extends ExportPreview {
   out: string;
-  bytes: number;
-  bitsPerWeight: number;
   seconds: number;
-  tensors: readonly {
-    name: string;
-    source: string;
-    from: string;
-    to: string;
-    bytes: number;
-    reason: string;
-  }[];
 }
 
 /** Progress of a running request, at most ten a second. */

@@ -73,7 +73,7 @@ describe('the extension', () => {
       out,
     });
     strictEqual(readFileSync(out).subarray(0, 4).toString(), 'GGUF');
-    strictEqual(statSync(out).size, result.bytes);
+    strictEqual(statSync(out).size, result.fileBytes);
     strictEqual(result.tensors.find((tensor) => tensor.name === 'output.weight')?.to, 'Q6_K');
     await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
     await eventually('the editor is in front', () => activeView() === viewTypes.model);
@@ -146,7 +146,7 @@ describe('the extension', () => {
       plan,
       out,
     });
-    strictEqual(statSync(out).size, result.bytes);
+    strictEqual(statSync(out).size, result.fileBytes);
     ok(result.bitsPerWeight < 5.1);
   });
 });

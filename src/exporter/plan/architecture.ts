@@ -1,4 +1,5 @@
 import type { GgufFile } from '../../model/gguf';
+import type { KeyValue } from '../../model/keyValue';
 
 /** The numbers of a model that decide which type a tensor gets. */
 export interface Architecture {
@@ -19,6 +20,23 @@ export function architectureOfGguf(gguf: GgufFile): Architecture {
   const first = (key: string): number => {
     const value = gguf.metadata.get(`${name}.${key}`);
     return Number(value?.array ? value.array.first[0] : (value?.scalar ?? 0));
+  };
+  const heads = first('attention.head_count');
+  return {
+    name,
+    blocks: first('block_count'),
+    heads,
+    kvHeads: first('attention.head_count_kv') || heads,
+    experts: first('expert_count'),
+  };
+}
+
+/** The same numbers from the key-values of a file to be. */
+export function architectureOfKeyValues(name: string, pairs: readonly KeyValue[]): Architecture {
+  const first = (key: string): number => {
+    const pair = pairs.find((candidate) => candidate.key === `${name}.${key}`);
+    if (!pair || 'raw' in pair) return 0;
+    return Number(pair.type === 'array' ? pair.values[0] : pair.value);
   };
   const heads = first('attention.head_count');
   return {

@@ -1,4 +1,5 @@
 import { ggmlType } from '../../model/dtypes';
+import type { TypeCause } from '../../protocol/export';
 import type { Architecture } from './architecture';
 import type { FileType } from './fileTypes';
 import { blockOf } from './order';
@@ -10,6 +11,7 @@ import { blockOf } from './order';
 
 export interface MixedType {
   readonly type: string;
+  readonly cause?: TypeCause;
   readonly reason: string;
 }
 

@@ -133,9 +133,9 @@ async function runExport(
   }
 }
 
-async function announce({ out, bytes, bitsPerWeight, seconds }: ExportResult): Promise<void> {
+async function announce({ out, fileBytes, bitsPerWeight, seconds }: ExportResult): Promise<void> {
   const open = 'Open';
-  const size = `${(bytes / 1e6).toFixed(2)} MB, ${bitsPerWeight.toFixed(2)} bits per weight, ${seconds.toFixed(1)} s`;
+  const size = `${(fileBytes / 1e6).toFixed(2)} MB, ${bitsPerWeight.toFixed(2)} bits per weight, ${seconds.toFixed(1)} s`;
   const answer = await vscode.window.showInformationMessage(`Exported ${basename(out)}: ${size}.`, open);
   if (answer === open) await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }

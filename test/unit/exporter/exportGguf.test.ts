@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeSlabs } from '../../../src/analysis/slabs';
 import { ensureFreeSpace } from '../../../src/exporter/diskSpace';
-import { exportGguf, planGguf, type ExportOptions } from '../../../src/exporter/exportGguf';
+import { exportGguf, previewGguf, type ExportOptions } from '../../../src/exporter/exportGguf';
 import type { ExportTarget } from '../../../src/exporter/plan';
 import { openModel } from '../../../src/model/openModel';
 import type { EngineProgress } from '../../../src/protocol/engine';
@@ -76,11 +76,11 @@ describe('exportGguf', () => {
   it('plans exactly the size that it then writes', async () => {
     const out = path('q4km.gguf');
     const model = await openModel(sampleFolder);
-    const plan = await planGguf(model, { type: 'q4_k_m' });
+    const plan = await previewGguf(model, { type: 'q4_k_m' });
     await model.close();
     const result = await exportTo(sampleFolder, { type: 'Q4_K_M' }, out);
-    expect(plan.fileBytes).toBe(result.bytes);
-    expect(readFileSync(out).length).toBe(result.bytes);
+    expect(plan.fileBytes).toBe(result.fileBytes);
+    expect(readFileSync(out).length).toBe(result.fileBytes);
     expect(result.bitsPerWeight).toBeCloseTo((8 * 3_148_288) / 5_246_208, 12);
     expect(result.tensors.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(3_148_288);
   });

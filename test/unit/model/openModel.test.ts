@@ -52,6 +52,10 @@ describe('openModel', () => {
         ranges.push([offset, offset + length]);
         return source.read(offset, length, signal);
       },
+      readInto: (target, offset, signal) => {
+        ranges.push([offset, offset + target.length]);
+        return source.readInto(target, offset, signal);
+      },
       close: () => source.close(),
     };
     const header = await readSafetensorsHeader(counting);

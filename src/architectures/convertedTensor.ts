@@ -1,0 +1,42 @@
+import { matrixOf } from '../model/rows';
+import type { TensorDescriptor } from '../protocol/model';
+import type { Unit } from './description';
+
+/** A tensor of a GGUF file to be, and where its weights come from. */
+export interface ConvertedTensor {
+  /** Name in GGUF. */
+  readonly name: string;
+  /** Outermost dimension first. */
+  readonly shape: readonly number[];
+  /** Weights per row of `pieces`: entries of a vector are rows where they are picked or change places. */
+  readonly columns: number;
+  /** Rows of the sources, in the order of the file. */
+  readonly pieces: readonly Piece[];
+  /** What happens to every so many rows. */
+  readonly unit?: Unit;
+  /** Added to each weight. */
+  readonly add?: number;
+}
+
+export interface Piece {
+  readonly tensor: TensorDescriptor;
+  readonly firstRow: number;
+  readonly rows: number;
+}
+
+/** A tensor that a file holds as GGUF has it. */
+export function unchanged(tensor: TensorDescriptor, name = tensor.name): ConvertedTensor {
+  const { rows, columns } = matrixOf(tensor.shape);
+  return { name, shape: tensor.shape, columns, pieces: [{ tensor, firstRow: 0, rows }] };
+}
+
+/** The source tensors, each once. */
+export function sourcesOf({ pieces }: ConvertedTensor): TensorDescriptor[] {
+  return [...new Set(pieces.map(({ tensor }) => tensor))];
+}
+
+/** Dtype of the sources; undefined when they differ. */
+export function sourceDtype(converted: ConvertedTensor): string | undefined {
+  const dtypes = new Set(sourcesOf(converted).map(({ dtype }) => dtype));
+  return dtypes.size === 1 ? [...dtypes][0] : undefined;
+}

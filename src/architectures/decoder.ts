@@ -1,0 +1,233 @@
+import type { KeyValue } from '../model/keyValue';
+import type { ConfigReader } from './configReader';
+import type { Size, TensorRule, Unit } from './description';
+import { f32, u32 } from './keyValues';
+import { readRope, ropeKeyValues, type Rope } from './rope';
+
+/** The numbers that nearly every decoder has, under llama's names in config.json. */
+export interface Decoder {
+  readonly blocks: number;
+  readonly hiddenSize: number;
+  readonly feedForwardSize: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** Whether config.json states the head size itself. */
+  readonly headSizeStated: boolean;
+  /** Sizes of a head that rotary embedding turns. */
+  readonly ropeDimensions: number;
+  readonly contextLength: number;
+  readonly rope: Rope;
+  /** The output matrix is the embedding matrix. */
+  readonly tied: boolean;
+}
+
+/** What config.json leaves out because the class has a default for it. */
+export interface DecoderDefaults {
+  readonly contextLength?: number;
+  readonly ropeTheta?: number;
+  readonly headSize?: number;
+  /** Share of a head that is rotated. */
+  readonly partialRotary?: number;
+  readonly tied?: boolean;
+}
+
+/** @throws QuantscopeError MODEL_FILE for a missing or impossible number, UNSUPPORTED for a rope scaling without a place. */
+export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}): Decoder {
+  const heads = config.integer('num_attention_heads');
+  const hiddenSize = config.integer('hidden_size');
+  const headSizeStated = config.has('head_dim') || defaults.headSize !== undefined;
+  const headSize = headSizeStated ? config.integer('head_dim', defaults.headSize) : hiddenSize / heads;
+  const share = config.number(
+    'partial_rotary_factor',
+    config.inner('rope_parameters')?.number('partial_rotary_factor', defaults.partialRotary ?? 1) ??
+      defaults.partialRotary ??
+      1,
+  );
+  const ropeDimensions = Math.trunc(headSize * share);
+  if (!Number.isInteger(headSize) || ropeDimensions % 2 !== 0)
+    throw config.wrong(
+      'num_attention_heads',
+      `a head would have ${headSize} sizes, of which ${ropeDimensions} are rotated; both must be whole and even`,
+    );
+  const contextLength = config.integer('max_position_embeddings', defaults.contextLength ?? 2048);
+  return {
+    blocks: config.integer('num_hidden_layers'),
+    hiddenSize,
+    feedForwardSize: config.integer('intermediate_size'),
+    heads,
+    kvHeads: config.integer('num_key_value_heads', heads),
+    headSize,
+    headSizeStated,
+    ropeDimensions,
+    contextLength,
+    rope: readRope(config, ropeDimensions, contextLength, defaults.ropeTheta),
+    tied: config.flag('tie_word_embeddings', defaults.tied ?? false),
+  };
+}
+
+/** The numbers of a decoder as key-values. */
+export function decoderKeyValues(decoder: Decoder): KeyValue[] {
+  const { headSize, headSizeStated } = decoder;
+  return [
+    u32('context_length', decoder.contextLength),
+    u32('embedding_length', decoder.hiddenSize),
+    u32('block_count', decoder.blocks),
+    u32('feed_forward_length', decoder.feedForwardSize),
+    u32('attention.head_count', decoder.heads),
+    u32('attention.head_count_kv', decoder.kvHeads),
+    ...(headSizeStated
+      ? [u32('attention.key_length', headSize), u32('attention.value_length', headSize)]
+      : []),
+    u32('rope.dimension_count', decoder.ropeDimensions),
+    ...ropeKeyValues(decoder.rope),
+  ];
+}
+
+export const rmsEpsilon = (config: ConfigReader, fallback = 1e-6): KeyValue =>
+  f32('attention.layer_norm_rms_epsilon', config.number('rms_norm_eps', fallback));
+export const layerNormEpsilon = (config: ConfigReader, key: string, fallback = 1e-5): KeyValue =>
+  f32('attention.layer_norm_epsilon', config.number(key, fallback));
+
+/** A part of a block, or of the model: `from.weight` becomes `to.weight`, and so does its bias. */
+export interface Part {
+  readonly from: string | readonly string[];
+  readonly to: string;
+  /** Shape of the weight in GGUF. */
+  readonly shape: readonly Size[];
+  /** `optional` for checkpoints that have it only sometimes. Its size is the rows of the weight. */
+  readonly bias?: 'required' | 'optional';
+  /** "weight" is missing from some files (a tied output). */
+  readonly optional?: boolean;
+  readonly rule?: Partial<Pick<TensorRule, 'rows' | 'unit' | 'add' | 'sourceShape'>>;
+}
+
+/** Rules of parts outside the blocks. */
+export function partRules(parts: readonly Part[]): TensorRule[] {
+  return parts.flatMap(({ from, to, shape, bias, optional, rule }) => {
+    const sources = typeof from === 'string' ? [from] : from;
+    const named = (suffix: string) => ({
+      to: `${to}.${suffix}`,
+      from: sources.map((name) => `${name}.${suffix}`),
+    });
+    const weight: TensorRule = {
+      ...named('weight'),
+      shape,
+      ...(optional ? { optional } : {}),
+      ...rule,
+    };
+    if (bias === undefined) return [weight];
+    const rows = rule?.sourceShape?.slice(0, 1);
+    // A bias goes with the rows of the product: transposing the weight does not move it.
+    const unit: { unit?: Unit } = rule?.unit?.order === 'interleave' ? { unit: rule.unit } : {};
+    const biasRule: TensorRule = {
+      ...named('bias'),
+      shape: shape.slice(0, 1),
+      ...(bias === 'optional' || optional ? { optional: true } : {}),
+      ...(rule?.rows ? { rows: rule.rows } : {}),
+      ...(rows && rule?.unit?.order !== 'transpose' ? { sourceShape: rows } : {}),
+      ...unit,
+    };
+    return [weight, biasRule];
+  });
+}
+
+/** Rules of the parts of every block: `prefix` and `.N.` go before `from`, `blk.N.` before `to`. */
+export function blockRules(
+  prefix: string,
+  blocks: number,
+  parts: (block: number) => readonly Part[],
+): TensorRule[] {
+  return Array.from({ length: blocks }, (_, block) =>
+    partRules(
+      parts(block).map((part) => ({
+        ...part,
+        from: (typeof part.from === 'string' ? [part.from] : part.from).map(
+          (name) => `${prefix}.${block}.${name}`,
+        ),
+        to: `blk.${block}.${part.to}`,
+      })),
+    ),
+  ).flat();
+}
+
+/** Embedding, last norm and output under llama's names. */
+export function outerParts({ hiddenSize, tied }: Decoder): Part[] {
+  return [
+    { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
+    { from: 'norm', to: 'output_norm', shape: [hiddenSize] },
+    ...(tied ? [] : [{ from: 'lm_head', to: 'output', shape: ['any', hiddenSize] } as const]),
+  ];
+}
+
+/** A tied checkpoint may still carry its output matrix; old ones carry buffers that follow from config.json. */
+export const usualIgnored = ({ tied }: Decoder): RegExp[] => [
+  /rotary_emb\.inv_freq$/,
+  ...(tied ? [/^lm_head\.weight$/] : []),
+];
+
+/** Attention under llama's names. `interleaved` where llama.cpp rotates neighbouring pairs (its architecture "llama"). */
+export function attentionParts(
+  { hiddenSize, heads, kvHeads, headSize }: Decoder,
+  options: { bias?: Part['bias']; outputBias?: Part['bias']; interleaved?: boolean } = {},
+): Part[] {
+  const { bias, outputBias, interleaved } = options;
+  const withBias = bias === undefined ? {} : { bias };
+  const rotated = interleaved ? { rule: { unit: { rows: headSize, order: 'interleave' } } as const } : {};
+  return [
+    {
+      from: 'self_attn.q_proj',
+      to: 'attn_q',
+      shape: [heads * headSize, hiddenSize],
+      ...withBias,
+      ...rotated,
+    },
+    {
+      from: 'self_attn.k_proj',
+      to: 'attn_k',
+      shape: [kvHeads * headSize, hiddenSize],
+      ...withBias,
+      ...rotated,
+    },
+    { from: 'self_attn.v_proj', to: 'attn_v', shape: [kvHeads * headSize, hiddenSize], ...withBias },
+    {
+      from: 'self_attn.o_proj',
+      to: 'attn_output',
+      shape: [hiddenSize, heads * headSize],
+      ...(outputBias === undefined ? {} : { bias: outputBias }),
+    },
+  ];
+}
+
+/** A gated feed-forward network under llama's names. */
+export function gatedParts({ hiddenSize, feedForwardSize }: Decoder, bias?: Part['bias']): Part[] {
+  const withBias = bias === undefined ? {} : { bias };
+  return [
+    { from: 'mlp.gate_proj', to: 'ffn_gate', shape: [feedForwardSize, hiddenSize], ...withBias },
+    { from: 'mlp.up_proj', to: 'ffn_up', shape: [feedForwardSize, hiddenSize], ...withBias },
+    { from: 'mlp.down_proj', to: 'ffn_down', shape: [hiddenSize, feedForwardSize], ...withBias },
+  ];
+}
+
+/** The two norms of a llama block. */
+export function normParts({ hiddenSize }: Decoder): Part[] {
+  return [
+    { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize] },
+    { from: 'post_attention_layernorm', to: 'ffn_norm', shape: [hiddenSize] },
+  ];
+}
+
+/** Matrices of all experts of a block, merged into one tensor of three dimensions. */
+export function expertPart(
+  experts: number,
+  from: (expert: number) => string,
+  to: string,
+  shape: readonly [number, number],
+): Part {
+  return {
+    from: Array.from({ length: experts }, (_, expert) => from(expert)),
+    to,
+    shape: [experts, ...shape],
+    rule: { sourceShape: shape },
+  };
+}

@@ -1,0 +1,71 @@
+import type { KeyValue } from '../model/keyValue';
+import type { ConfigReader } from './configReader';
+
+/**
+ * One architecture of Hugging Face as GGUF has it: which key-values say its hyper-parameters, and from which tensors of the
+ * checkpoint each tensor of the file comes. Names and layouts are those that llama.cpp reads.
+ */
+export interface ArchitectureDescription {
+  /** `general.architecture`; the prefix of its key-values. */
+  readonly name: string;
+  /** Classes in `architectures` of config.json → `model_type`, which speaks where no class is listed. */
+  readonly classes: Readonly<Record<string, string>>;
+  /** @throws QuantscopeError UNSUPPORTED for what GGUF cannot express, MODEL_FILE for missing or impossible numbers. */
+  convert(config: ConfigReader): Conversion;
+}
+
+export interface Conversion {
+  /** Hyper-parameters; keys without the architecture's name. */
+  readonly keyValues: readonly KeyValue[];
+  readonly tensors: readonly TensorRule[];
+  /** Tensors that follow from config.json alone. */
+  readonly computed?: readonly ComputedTensor[];
+  /** Prefixes that names of the checkpoint may have or lack; rules are written without. */
+  readonly prefixes?: readonly string[];
+  /** Tensors of the checkpoint, by name without prefix, that GGUF has no need of. */
+  readonly ignored?: readonly RegExp[];
+}
+
+/** A size of a tensor; 'any' takes what the checkpoint has (rows of an embedding may be padded). */
+export type Size = number | 'any';
+
+/** One tensor of the file: source matrices one below the other, rows picked from them, put in order, shifted. */
+export interface TensorRule {
+  /** Name in GGUF. */
+  readonly to: string;
+  /** Names in the checkpoint, without prefix; the rows of several come one after the other. */
+  readonly from: readonly string[];
+  /** Shape in GGUF, outermost dimension first. */
+  readonly shape: readonly Size[];
+  /** Shape of each source, where it is not `shape`. */
+  readonly sourceShape?: readonly Size[];
+  /** Ranges of the sources' rows, in the order of the file; all of them when absent. Entries of a vector count as rows. */
+  readonly rows?: readonly RowRange[];
+  readonly unit?: Unit;
+  /** Added to each weight; the tensor becomes F32. */
+  readonly add?: number;
+  /** May be missing, with all its sources. */
+  readonly optional?: boolean;
+}
+
+export interface RowRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** So many rows are worked on together; a tensor is a whole number of units. */
+export interface Unit {
+  readonly rows: number;
+  /**
+   * `interleave`: row j·d/2 + i of d becomes row 2·i + j (rotary pairs side by side; entries of a vector count as rows).
+   * `transpose`: the unit, a matrix, is transposed.
+   */
+  readonly order: 'interleave' | 'transpose';
+}
+
+export interface ComputedTensor {
+  readonly to: string;
+  readonly values: Float32Array;
+  /** Why it is there, as a short phrase. */
+  readonly reason: string;
+}

@@ -1,0 +1,39 @@
+import { QuantscopeError } from '../model/errors';
+import { isRecord } from '../model/json';
+import type { ArchitectureDescription } from './description';
+import { llama } from './llama';
+import { mixtral } from './mixtral';
+
+/** Every architecture that can be converted. A new one is a file beside this one, a line here and a test. */
+export const architectures: readonly ArchitectureDescription[] = [llama, mixtral];
+
+/**
+ * The description that fits a config.json: by the first of its `architectures`, else by `model_type`.
+ * @throws QuantscopeError UNSUPPORTED naming the architecture and where a description belongs.
+ */
+export function architectureFor(
+  config: Readonly<Record<string, unknown>>,
+  file: string,
+): ArchitectureDescription {
+  const listed = config['architectures'];
+  const className: unknown = Array.isArray(listed) ? listed[0] : undefined;
+  const modelType = config['model_type'];
+  const found = architectures.find(({ classes }) =>
+    typeof className === 'string'
+      ? classes[className] !== undefined
+      : typeof modelType === 'string' && Object.values(classes).includes(modelType),
+  );
+  if (found) return found;
+  const names = architectures.flatMap(({ classes }) => Object.keys(classes)).sort();
+  const asked = typeof className === 'string' ? className : JSON.stringify(modelType ?? null);
+  const message = `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF. A description is one file in src/architectures (see CONTRIBUTING.md); there are ${names.join(', ')}. Any GGUF file can be exported.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file });
+}
+
+/** @throws QuantscopeError UNSUPPORTED for a checkpoint whose weights are quantized already. */
+export function refuseQuantized(config: Readonly<Record<string, unknown>>, file: string): void {
+  const quantization = config['quantization_config'];
+  if (!isRecord(quantization)) return;
+  const message = `The checkpoint is already quantized (${String(quantization['quant_method'])}); its layout cannot be decoded yet. Export from the original weights.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file });
+}

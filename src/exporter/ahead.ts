@@ -1,0 +1,22 @@
+/** Runs a generator one step ahead of its reader, so that both work at the same time. Order and errors stay as they are. */
+export async function* ahead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
+  let next = step(source);
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done) return;
+      next = step(source);
+      yield value;
+    }
+  } finally {
+    // A reader that leaves early must not leave work behind that still uses files and buffers.
+    await next.catch(() => undefined);
+    await source.return(undefined);
+  }
+}
+
+function step<T>(source: AsyncGenerator<T>): Promise<IteratorResult<T, void>> {
+  const result = source.next() as Promise<IteratorResult<T, void>>;
+  result.catch(() => undefined); // thrown when it is awaited; until then it is nobody's
+  return result;
+}
