@@ -7,12 +7,17 @@ export interface OptionSpec {
   readonly value?: string;
   readonly help: string;
   readonly required?: boolean;
+  /** May be given several times. */
+  readonly multiple?: boolean;
 }
+
+/** Options as they were given. */
+export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 export interface CommandContext {
   /** MODEL or FILE, absolute. */
   readonly path: string;
-  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly options: Options;
   readonly jobs: Jobs;
   readonly signal: AbortSignal;
   readonly progress: (progress: EngineProgress) => void;
@@ -43,6 +48,12 @@ export class UsageError extends Error {}
 export function textOption(context: CommandContext, name: string): string | undefined {
   const value = context.options[name];
   return typeof value === 'string' ? value : undefined;
+}
+
+/** All values of an option that may be given several times. */
+export function textOptions(context: CommandContext, name: string): readonly string[] {
+  const value = context.options[name];
+  return typeof value === 'object' ? value : [];
 }
 
 /** A whole number of at least 1; undefined when it was not given. @throws UsageError for anything else. */

@@ -1,40 +1,156 @@
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { countOption, requiredOption, textOption, UsageError, type Command } from './command';
+import { parseSplitSize } from '../exporter/gguf/splits';
+import { parseTensorTypes } from '../exporter/plan/tensorTypes';
+import { reason } from '../model/byteSource';
+import { QuantscopeError } from '../model/errors';
+import type { ExportPreview, ExportSettings, SplitSettings, TensorTypeRule } from '../protocol/export';
+import {
+  countOption,
+  textOption,
+  textOptions,
+  UsageError,
+  type Command,
+  type CommandContext,
+} from './command';
 import { size, table } from './text';
+
+const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
+const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;
+const flag = (help: string) => ({ type: 'boolean', help }) as const;
 
 export const exportCommand: Command = {
   name: 'export',
   operand: 'MODEL',
   summary: 'Write a GGUF file of one type, or with a plan',
   options: {
-    type: { type: 'string', value: 'T', help: 'Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q4_0, F16 or BF16' },
-    plan: { type: 'string', value: 'P', help: 'an .ampq.json plan' },
-    out: { type: 'string', value: 'F', help: 'the .gguf file to write', required: true },
-    threads: { type: 'string', value: 'N', help: 'threads (default: all cores)' },
+    type: text('T', 'a file type of llama.cpp (Q4_K_M, IQ3_XS, F16…), or COPY'),
+    plan: text('P', 'an .ampq.json plan'),
+    out: text('F', 'the .gguf file to write (not needed for a dry run)'),
+    'dry-run': flag('write nothing; show each tensor, its type and why'),
+    imatrix: text('F', 'importance matrix of llama.cpp (.gguf or .dat)'),
+    'include-weights': many('TEXT', 'use importance only where the name has TEXT'),
+    'exclude-weights': many('TEXT', 'use no importance where the name has TEXT'),
+    pure: flag('no mixture: the same type for every weight'),
+    'leave-output-tensor': flag('leave output.weight as it is'),
+    'output-tensor-type': text('T', 'type of output.weight'),
+    'token-embedding-type': text('T', 'type of token_embd.weight'),
+    'tensor-type': many('PATTERN=T', 'type of the tensors whose names have PATTERN'),
+    'tensor-type-file': text('F', 'such rules, separated by white space'),
+    'allow-requantize': flag('quantize weights that are quantized already'),
+    'prune-layers': text('N,N…', 'leave out these blocks'),
+    'override-kv': many('K=T:V', 'a key-value, as KEY=int|float|bool|str:VALUE'),
+    'keep-split': flag('write as many parts as the source has'),
+    'split-max-size': text('N', 'parts of at most so much data: 300M, 2G'),
+    'split-max-tensors': text('N', 'parts of at most so many tensors'),
+    threads: text('N', 'threads (default: all cores)'),
   },
   async run(context) {
     const { path, jobs, signal, progress } = context;
-    const type = textOption(context, 'type');
-    const plan = textOption(context, 'plan');
-    if ((type === undefined) === (plan === undefined)) throw new UsageError('give either --type or --plan');
+    const settings = await settingsOf(context);
+    const out = textOption(context, 'out');
+    const target = out === undefined ? {} : { out: resolve(out) };
+    if (context.options['dry-run'] === true) {
+      const preview = await jobs['export/preview']({ path, ...target, ...settings }, { signal, progress });
+      return { json: preview, text: `${describe(preview)}\n\nNothing was written (${totals(preview)}).` };
+    }
+    if (out === undefined) throw new UsageError('--out is missing');
     const threads = countOption(context, 'threads');
-    const out = resolve(requiredOption(context, 'out'));
-    const target = type !== undefined ? { type } : { planFile: resolve(plan!) };
     const result = await jobs['export/gguf'](
-      { path, out, ...target, ...(threads === undefined ? {} : { threads }) },
+      { path, out: resolve(out), ...settings, ...(threads === undefined ? {} : { threads }) },
       { signal, progress },
     );
-    const rows = result.tensors.map((tensor) => [
-      tensor.name,
-      tensor.from,
-      tensor.to,
-      size(tensor.bytes),
-      tensor.reason,
-    ]);
-    const total = `${size(result.fileBytes)}, ${result.bitsPerWeight.toFixed(3)} bits per weight, ${result.seconds.toFixed(2)} s`;
-    return {
-      json: result,
-      text: `${table(['tensor', 'from', 'to', 'size', 'why'], rows)}\n\nWritten: ${result.out} (${total})`,
-    };
+    const summary = `${totals(result)}, ${result.seconds.toFixed(2)} s`;
+    return { json: result, text: `${describe(result)}\n\nWritten: ${result.out} (${summary})` };
   },
 };
+
+async function settingsOf(context: CommandContext): Promise<ExportSettings> {
+  const [type, plan] = [textOption(context, 'type'), textOption(context, 'plan')];
+  if ((type === undefined) === (plan === undefined)) throw new UsageError('give either --type or --plan');
+  const path = (name: string): string | undefined => {
+    const value = textOption(context, name);
+    return value === undefined ? undefined : resolve(value);
+  };
+  const is = (name: string): true | undefined => (context.options[name] === true ? true : undefined);
+  const list = (name: string): readonly string[] | undefined => {
+    const values = textOptions(context, name);
+    return values.length === 0 ? undefined : values;
+  };
+  return defined<ExportSettings>({
+    type,
+    planFile: path('plan'),
+    imatrix: path('imatrix'),
+    includeWeights: list('include-weights'),
+    excludeWeights: list('exclude-weights'),
+    pure: is('pure'),
+    leaveOutput: is('leave-output-tensor'),
+    outputType: textOption(context, 'output-tensor-type'),
+    tokenEmbeddingType: textOption(context, 'token-embedding-type'),
+    tensorTypes: await rulesOf(context),
+    allowRequantize: is('allow-requantize'),
+    pruneLayers: blocksOf(context),
+    overrideKeyValues: list('override-kv'),
+    split: splitOf(context),
+  });
+}
+
+/** An object without the entries that are undefined. */
+function defined<T extends object>(values: { [K in keyof T]?: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** Rules of the command line come before those of a file. */
+async function rulesOf(context: CommandContext): Promise<readonly TensorTypeRule[] | undefined> {
+  const given = textOptions(context, 'tensor-type').flatMap((rule) => parseTensorTypes(rule));
+  const file = textOption(context, 'tensor-type-file');
+  const rules = file === undefined ? given : [...given, ...parseTensorTypes(await readRules(file), file)];
+  return rules.length === 0 ? undefined : rules;
+}
+
+async function readRules(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new QuantscopeError('IO', `The rules cannot be read: ${reason(cause)}`, { file }, cause);
+  }
+}
+
+function blocksOf(context: CommandContext): readonly number[] | undefined {
+  const listed = textOption(context, 'prune-layers');
+  if (listed === undefined) return undefined;
+  if (!/^\d+(,\d+)*$/.test(listed)) throw new UsageError(`--prune-layers ${listed} is no list of numbers`);
+  return listed.split(',').map(Number);
+}
+
+function splitOf(context: CommandContext): SplitSettings | undefined {
+  const bytes = textOption(context, 'split-max-size');
+  const tensors = countOption(context, 'split-max-tensors');
+  const rules: SplitSettings[] = [
+    ...(context.options['keep-split'] === true ? [{ kind: 'keep' } as const] : []),
+    ...(bytes === undefined ? [] : [{ kind: 'bytes', value: parseSplitSize(bytes) } as const]),
+    ...(tensors === undefined ? [] : [{ kind: 'tensors', value: tensors } as const]),
+  ];
+  if (rules.length > 1) throw new UsageError('a file is split in one way only');
+  return rules[0];
+}
+
+function describe({ tensors, files, warnings }: ExportPreview): string {
+  const rows = tensors.map((tensor) => [
+    tensor.name,
+    tensor.from,
+    tensor.presetType === undefined ? tensor.to : `${tensor.to} (not ${tensor.presetType})`,
+    size(tensor.bytes),
+    tensor.reason,
+  ]);
+  const parts = files.map((file) => [file.name, size(file.bytes), file.tensors]);
+  return [
+    table(['tensor', 'from', 'to', 'size', 'why'], rows),
+    ...(files.length > 1 ? [table(['file', 'size', 'tensors'], parts)] : []),
+    ...warnings.map((warning) => `Note: ${warning}`),
+  ].join('\n\n');
+}
+
+function totals({ fileBytes, bitsPerWeight }: ExportPreview): string {
+  return `${size(fileBytes)}, ${bitsPerWeight.toFixed(3)} bits per weight`;
+}

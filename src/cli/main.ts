@@ -7,7 +7,7 @@ import { OpenModels } from '../engine/models';
 import { serializeError } from '../model/errors';
 import type { EngineProgress } from '../protocol/engine';
 import packageJson from '../../package.json';
-import { UsageError, type Command } from './command';
+import { UsageError, type Command, type Options } from './command';
 import { exportCommand } from './export';
 import { formatsCommand } from './formats';
 import { inspect } from './inspect';
@@ -34,7 +34,7 @@ const exitUsage = 2;
 interface Invocation {
   readonly command: Command;
   readonly path: string;
-  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly options: Options;
 }
 
 /** @returns the exit status: 0 done, 1 the job failed, 2 wrong usage. */
@@ -80,7 +80,10 @@ function parse(args: readonly string[]): Invocation {
 
 function parseOptions(command: Command, args: readonly string[]) {
   const options = Object.fromEntries(
-    Object.entries(command.options).map(([name, spec]) => [name, { type: spec.type }]),
+    Object.entries(command.options).map(([name, spec]) => [
+      name,
+      { type: spec.type, multiple: spec.multiple === true },
+    ]),
   );
   try {
     const { values, positionals } = parseArgs({
@@ -167,7 +170,7 @@ function usage(): string {
 function commandUsage(command: Command): string {
   const options = Object.entries(command.options).map(([name, spec]) => {
     const label = `--${name}${spec.value === undefined ? '' : ` ${spec.value}`}`;
-    return `  ${label.padEnd(20)}${spec.help}${spec.required ? ' (required)' : ''}`;
+    return `  ${label.padEnd(30)}${spec.help}${spec.required ? ' (required)' : ''}`;
   });
   const operand = command.operand === undefined ? '' : ` ${command.operand}`;
   return [
@@ -176,7 +179,7 @@ function commandUsage(command: Command): string {
     command.summary,
     '',
     ...options,
-    `  ${'--json'.padEnd(20)}one JSON document on stdout`,
+    `  ${'--json'.padEnd(30)}one JSON document on stdout`,
   ].join('\n');
 }
 

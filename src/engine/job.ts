@@ -24,6 +24,17 @@ const kinds = {
   count: (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
   device: (value: unknown) => ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'].includes(value as string),
   boolean: (value: unknown) => typeof value === 'boolean',
+  blocks: (value: unknown) =>
+    Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0),
+  tensorTypes: (value: unknown) =>
+    Array.isArray(value) &&
+    value.every(
+      (item) => isRecord(item) && typeof item['pattern'] === 'string' && typeof item['type'] === 'string',
+    ),
+  split: (value: unknown) =>
+    isRecord(value) &&
+    (value['kind'] === 'keep' ||
+      (['bytes', 'tensors'].includes(value['kind'] as string) && Number(value['value']) >= 1)),
 } as const;
 type Kind = keyof typeof kinds;
 

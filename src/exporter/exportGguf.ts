@@ -5,11 +5,13 @@ import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/openModel';
 import { loadNative } from '../native';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
-import type { ExportPreview } from '../protocol/export';
+import type { ExportPreview, SplitSettings } from '../protocol/export';
 import { writeAllAtomically } from './atomicWriter';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
-import { layOutGguf, writeGguf, type GgufLayout } from './gguf/writer';
+import { layOutParts, partName, splitTensors, type SplitRule } from './gguf/splits';
+import { writeGguf, type GgufLayout } from './gguf/writer';
+import { overrideKeyValues } from './options/keyValueOverride';
 import { planExport, type ExportPlan, type ExportTarget, type PlannedTensor } from './plan';
 import { ProgressMeter } from './progressMeter';
 import { readTokenizer } from './tokenizer/readTokenizer';
@@ -109,7 +111,7 @@ async function prepare(
   signal: AbortSignal | undefined,
 ): Promise<{ plan: ExportPlan; files: OutputFile[]; preview: ExportPreview }> {
   const plan = planExport(model, target);
-  const files = [{ path: out, layout: await layOut(model, plan, signal) }];
+  const files = await layOut(model, plan, target, out, signal);
   return { plan, files, preview: previewOf(plan, files) };
 }
 
@@ -135,19 +137,38 @@ function previewOf(plan: ExportPlan, files: readonly OutputFile[]): ExportPrevie
   };
 }
 
+/** The files to be; one, unless the target asks for a split. */
 async function layOut(
   model: Model,
   plan: ExportPlan,
+  { split }: ExportTarget,
+  out: string,
   signal: AbortSignal | undefined,
-): Promise<GgufLayout<PlannedTensor>> {
+): Promise<OutputFile[]> {
   const pairs = model.gguf
     ? await copiedKeyValues(model, signal)
     : await convertedKeyValues(model, plan, signal);
-  const last: KeyValue[] = [
+  const own: KeyValue[] = [
     { key: quantizationVersion, type: 'u32', value: 2 },
     { key: fileType, type: 'u32', value: plan.fileType.id },
   ];
-  return layOutGguf([...pairs, ...last], plan.tensors, model.gguf?.alignment);
+  const all = overrideKeyValues([...pairs, ...own], plan.overrides);
+  const rule = split && splitRule(split, model);
+  const parts = rule ? splitTensors(plan.tensors, rule) : [[...plan.tensors]];
+  const layouts = layOutParts(all, parts, rule?.kind ?? 'keep', model.gguf?.alignment);
+  return layouts.map((layout, part) => ({
+    path: layouts.length === 1 ? out : partName(out, part, layouts.length),
+    layout,
+  }));
+}
+
+function splitRule(split: SplitSettings, { description }: Model): SplitRule<PlannedTensor> {
+  if (split.kind !== 'keep') return split;
+  const files = description.files.map(({ path }) => path);
+  return {
+    kind: 'keep',
+    partOf: ({ converted }) => files.indexOf(converted?.pieces[0]?.tensor.file ?? ''),
+  };
 }
 
 const quantizationVersion = 'general.quantization_version';

@@ -35,3 +35,12 @@ export const headerWindow = 256 * 1024;
 
 /** Alignment of GGUF data: a power of two, at most this. */
 export const maxGgufAlignment = 1 << 20;
+
+/** Entries of an importance matrix: one per linear layer. */
+export const maxImatrixEntries = 1_000_000;
+
+/** Name of the text that an importance matrix was computed from (bytes): a path. */
+export const maxImatrixDataset = 65_535;
+
+/** Parts of a split GGUF model: the format counts them in 16 bits. */
+export const maxGgufParts = 65_535;

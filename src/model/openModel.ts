@@ -4,6 +4,7 @@ import type { MetadataEntry, ModelDescription, ModelFileIdentity, TensorDescript
 import { openFileSource, reason, type ByteSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { readGguf, type GgufFile } from './gguf';
+import { arePartsOfOne, readParts, type GgufPart } from './ggufParts';
 import { showValue } from './ggufValue';
 import { isRecord } from './json';
 import { configEntries, readConfig, readJsonFile } from './jsonFiles';
@@ -40,7 +41,7 @@ export async function openModel(path: string, signal?: AbortSignal): Promise<Mod
   const file = await locate(absolute);
   const sources = new Map<string, ByteSource>();
   const open = async (target: string): Promise<ByteSource> => {
-    const source = await openFileSource(target);
+    const source = sources.get(target) ?? (await openFileSource(target));
     sources.set(target, source);
     return source;
   };
@@ -88,7 +89,10 @@ async function locate(path: string): Promise<string> {
   const weights = names.filter((name) => name.endsWith('.safetensors'));
   const ggufs = names.filter((name) => name.endsWith('.gguf'));
   const chosen =
-    index ?? weights.find((name) => name === 'model.safetensors') ?? only(weights) ?? only(ggufs);
+    index ??
+    weights.find((name) => name === 'model.safetensors') ??
+    only(weights) ??
+    (arePartsOfOne(ggufs) ? ggufs[0] : only(ggufs));
   if (chosen !== undefined) return join(path, chosen);
   const found = [...weights, ...ggufs];
   const message =
@@ -102,21 +106,39 @@ const only = (names: readonly string[]): string | undefined => (names.length ===
 
 async function openGguf(file: string, open: Open, signal?: AbortSignal): Promise<Parts> {
   const source = await open(file);
-  const gguf = await readGguf(source, signal);
+  const opened = await readGguf(source, signal);
+  const parts = await readParts(file, opened, open, signal);
+  const first = parts?.[0];
+  if (parts && !first?.gguf)
+    throw new QuantscopeError('IO', 'The first part of the split model, which describes it, is not here.', {
+      file: first?.path ?? file,
+    });
+  const head = first?.gguf ?? opened;
+  const present = parts?.flatMap((part) => (part.gguf && part.source ? [part as Required<GgufPart>] : []));
+  const missing = parts?.filter((part) => !part.gguf).map(({ path }) => basename(path)) ?? [];
+  const tensors = present?.flatMap((part) => part.gguf.tensors) ?? head.tensors;
+  const gguf: GgufFile = { ...head, tensors };
   const metadata = [...gguf.metadata].map(([key, value]): MetadataEntry => {
     const type = value.array ? `array[${value.array.elementType}]` : value.type;
     const length = value.array ? { length: value.array.length } : {};
-    return { key, type, text: showValue(value), source: basename(file), ...length };
+    return { key, type, text: showValue(value), source: basename(first?.path ?? file), ...length };
   });
   const architecture = gguf.metadata.get('general.architecture')?.scalar;
   return {
     format: 'gguf',
     ...(typeof architecture === 'string' ? { architecture } : {}),
-    files: [identity(source, gguf.headerHash)],
-    missingFiles: [],
-    tensors: gguf.tensors,
+    files: present?.map((part) => identity(part.source, part.gguf.headerHash)) ?? [
+      identity(source, gguf.headerHash),
+    ],
+    missingFiles: missing,
+    tensors,
     metadata,
-    warnings: gguf.warnings,
+    warnings: [
+      ...(present?.flatMap((part) => part.gguf.warnings) ?? gguf.warnings),
+      ...(missing.length === 0
+        ? []
+        : [`${missing.length} of ${parts?.length} parts are not here: ${missing.slice(0, 3).join(', ')}.`]),
+    ],
     gguf,
   };
 }

@@ -3,41 +3,82 @@ import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
-import { fileTypes } from '../../src/exporter/plan/fileTypes';
+import type { ExportTarget } from '../../src/exporter/plan';
+import { fileTypeNeedsImportance, fileTypes } from '../../src/exporter/plan/fileTypes';
+import { imatrixKeyValues, readImatrix, type Imatrix } from '../../src/model/imatrix';
 import { openModel } from '../../src/model/openModel';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../support/files';
-import { hasOracle, llamaCpp, nodeLlamaCppCompletion } from '../support/llamaCpp';
+import { hasOracle, llamaCpp, nodeLlamaCppCompletion, type QuantizeOptions } from '../support/llamaCpp';
+import { Random } from '../support/random';
 import { writeSyntheticGguf, type SyntheticModel } from '../support/syntheticGguf';
 
 const folder = temporaryFolder();
 const half = join(folder, 'sample-f16.gguf');
 const q4km = join(folder, 'sample-q4km.gguf');
 
-async function exportTo(from: string, type: string, to: string) {
+async function exportTo(from: string, target: ExportTarget, to: string) {
   const model = await openModel(from);
   try {
-    return await exportGguf(model, { type }, to);
+    return await exportGguf(model, target, to);
   } finally {
     await model.close();
   }
 }
 
-/** Name, type and bytes of every tensor, in file order. */
-async function tensorsOf(path: string) {
+/** Importance of every matrix of a model, made up: columns of all sizes, some never used. */
+async function madeUpImatrix(path: string): Promise<Imatrix> {
   const model = await openModel(path);
-  try {
-    const { tensors } = model.description;
-    return await Promise.all(
-      tensors.map(async (tensor) => ({
-        name: tensor.name,
-        dtype: tensor.dtype,
-        shape: tensor.shape.join(),
-        bytes: Buffer.from(await model.read(tensor, 0, tensor.byteLength)).toString('base64'),
-      })),
-    );
-  } finally {
-    await model.close();
-  }
+  await model.close();
+  const random = new Random(11);
+  const entries = model.description.tensors
+    .filter(({ name, shape }) => name !== 'token_embd.weight' && name.endsWith('weight') && shape.length > 1)
+    .map(({ name, shape }): [string, Float32Array] => {
+      const experts = shape.length > 2 ? (shape[0] ?? 1) : 1;
+      const columns = shape[shape.length - 1] ?? 1;
+      return [name, random.fill(experts * columns, (r) => (r.next() < 0.05 ? 0 : r.normal() ** 2))];
+    });
+  return { path: 'made-up.gguf', entries: new Map(entries), datasets: ['a text'], chunks: 7 };
+}
+
+const base64 = (values: Float32Array): string =>
+  Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
+
+/** What llama-quantize passes to the library for a matrix: the values, and what it notes in the file. */
+function oracleImatrix(imatrix: Imatrix): QuantizeOptions {
+  const entries = [...imatrix.entries].map(([name, values]) => [name, base64(values)] as const);
+  return {
+    imatrix: Object.fromEntries(entries),
+    overrides: imatrixKeyValues(imatrix).map((pair) => ({
+      key: pair.key,
+      type: pair.type === 'string' ? 'str' : 'int',
+      value: 'value' in pair ? pair.value : undefined,
+    })),
+  };
+}
+
+/** Exports with both, and expects the same file. */
+async function expectSame(
+  from: string,
+  target: ExportTarget,
+  fileType: number,
+  options: QuantizeOptions = {},
+  what = 'the file',
+): Promise<void> {
+  const ours = join(folder, 'compared-ours.gguf');
+  const theirs = join(folder, 'compared-theirs.gguf');
+  await exportTo(from, target, ours);
+  expect(await llamaCpp('quantize', { from, to: theirs, fileType, options }), what).toEqual({ code: 0 });
+  if (readFileSync(ours).equals(readFileSync(theirs))) return;
+  expect(await headerOf(ours), what).toEqual(await headerOf(theirs));
+  expect.fail(`${what}: the headers are the same, the data differ`);
+}
+
+/** Key-values and tensors, which show what differs. */
+async function headerOf(path: string) {
+  const { description, close } = await openModel(path);
+  await close();
+  const tensors = description.tensors.map(({ name, dtype, shape }) => `${name} ${dtype} ${shape.join()}`);
+  return { keys: description.metadata.map(({ key, type, text }) => `${key} ${type} ${text}`), tensors };
 }
 
 /** Models whose layers fall under the special rules. */
@@ -99,34 +140,135 @@ const synthetic: Record<string, SyntheticModel> = {
 
 describe.skipIf(!hasOracle)('exported GGUF against llama.cpp', () => {
   beforeAll(async () => {
-    await exportTo(sampleFolder, 'F16', half);
-    await exportTo(sampleFolder, 'Q4_K_M', q4km);
+    await exportTo(sampleFolder, { type: 'F16' }, half);
+    await exportTo(sampleFolder, { type: 'Q4_K_M' }, q4km);
   });
 
-  for (const { name, id } of fileTypes) {
+  for (const fileType of fileTypes) {
+    const { name, id } = fileType;
     it(`writes the sample in ${name} as llama_model_quantize does, to the last byte`, async () => {
-      const ours = join(folder, `ours-${name}.gguf`);
-      const theirs = join(folder, `theirs-${name}.gguf`);
-      await exportTo(half, name, ours);
-      expect(await llamaCpp('quantize', { from: half, to: theirs, fileType: id })).toEqual({ code: 0 });
-      expect(await tensorsOf(ours)).toEqual(await tensorsOf(theirs));
-      expect(readFileSync(ours).equals(readFileSync(theirs))).toBe(true);
+      const imatrix = await madeUpImatrix(half);
+      if (!fileTypeNeedsImportance(fileType)) await expectSame(half, { type: name }, id);
+      else
+        await expect(exportTo(half, { type: name }, join(folder, 'refused.gguf'))).rejects.toThrow(/imatrix/);
+      await expectSame(half, { type: name, imatrix }, id, oracleImatrix(imatrix));
     });
   }
 
   for (const [what, model] of Object.entries(synthetic)) {
     it(`mixes types as llama.cpp does for ${what}`, async () => {
       const source = join(folder, 'synthetic.gguf');
-      const ours = join(folder, 'synthetic-ours.gguf');
-      const theirs = join(folder, 'synthetic-theirs.gguf');
       await writeSyntheticGguf(source, model);
-      for (const { name, id } of fileTypes) {
-        await exportTo(source, name, ours);
-        expect(await llamaCpp('quantize', { from: source, to: theirs, fileType: id })).toEqual({ code: 0 });
-        expect(readFileSync(ours).equals(readFileSync(theirs)), name).toBe(true);
+      const imatrix = await madeUpImatrix(source);
+      for (const fileType of fileTypes) {
+        const { name, id } = fileType;
+        // llama.cpp has nothing to fall back to from Q1_0 and refuses.
+        if (name === 'Q1_0' && model.columns === 100) continue;
+        const options = oracleImatrix(imatrix);
+        if (!fileTypeNeedsImportance(fileType)) await expectSame(source, { type: name }, id, {}, name);
+        await expectSame(source, { type: name, imatrix }, id, options, `${name} with imatrix`);
       }
     });
   }
+
+  const q4 = 15;
+  const ggml = { F16: 1, Q8_0: 8, Q6_K: 14, Q5_K: 13, Q3_K: 11, IQ4_NL: 20 };
+  const options: Record<string, [ExportTarget, QuantizeOptions]> = {
+    pure: [{ pure: true }, { pure: true }],
+    'leave output tensor': [{ leaveOutput: true }, { leaveOutput: true }],
+    'output type': [{ outputType: 'q8_0' }, { outputType: ggml.Q8_0 }],
+    'token-embedding type': [{ tokenEmbeddingType: 'Q3_K' }, { embeddingType: ggml.Q3_K }],
+    'types of output and embedding in a pure file': [
+      { outputType: 'F16', tokenEmbeddingType: 'IQ4_NL', pure: true },
+      { outputType: ggml.F16, embeddingType: ggml.IQ4_NL, pure: true },
+    ],
+    'tensor types': [
+      {
+        tensorTypes: [
+          { pattern: '3\\.ffn_down', type: 'Q4_K' }, // no more bits, though the mixture would give some
+          { pattern: 'blk\\.[0234]\\.ffn_(down|up)', type: 'Q6_K' },
+          { pattern: 'attn_v', type: 'q5_k' },
+        ],
+      },
+      {
+        tensorTypes: [
+          { pattern: '3\\.ffn_down', type: 12 },
+          { pattern: 'blk\\.[0234]\\.ffn_(down|up)', type: ggml.Q6_K },
+          { pattern: 'attn_v', type: ggml.Q5_K },
+        ],
+      },
+    ],
+    'left-out blocks': [{ pruneLayers: [1, 4] }, { pruneLayers: [1, 4] }],
+    'overridden key-values': [
+      {
+        overrideKeyValues: [
+          'llama.rope.freq_base=float:5000',
+          'general.name=str:Another',
+          'tokenizer.ggml.add_bos_token=bool:true',
+          'my.number=int:17',
+        ],
+      },
+      {
+        overrides: [
+          { key: 'llama.rope.freq_base', type: 'float', value: 5000 },
+          { key: 'general.name', type: 'str', value: 'Another' },
+          { key: 'tokenizer.ggml.add_bos_token', type: 'bool', value: true },
+          { key: 'my.number', type: 'int', value: 17 },
+        ],
+      },
+    ],
+  };
+  for (const [what, [target, oracle]] of Object.entries(options)) {
+    it(`does as llama_model_quantize with ${what}`, async () => {
+      await expectSame(half, { type: 'Q4_K_M', ...target }, q4, oracle);
+    });
+  }
+
+  it('leaves out blocks with an importance matrix of all', async () => {
+    const imatrix = await madeUpImatrix(half);
+    const { imatrix: values, overrides } = oracleImatrix(imatrix);
+    await expectSame(half, { type: 'IQ2_M', imatrix, pruneLayers: [0, 3] }, 29, {
+      ...(values && overrides ? { imatrix: values, overrides } : {}),
+      pruneLayers: [0, 3],
+    });
+  });
+
+  it('copies with COPY, and requantizes where it is allowed', async () => {
+    await expectSame(q4km, { type: 'COPY' }, q4, { onlyCopy: true });
+    await expectSame(q4km, { type: 'Q3_K_M', allowRequantize: true }, 12, { allowRequantize: true });
+  });
+
+  it.skipIf(!hasSharedData)('quantizes with the matrix that llama-imatrix made', async () => {
+    const imatrix = await readImatrix(join(sharedData, 'imatrix-sample', 'imatrix.gguf'));
+    expect(imatrix.entries.size).toBe(43);
+    for (const [type, id] of [
+      ['IQ2_XXS', 19],
+      ['Q4_K_M', 15],
+    ] as const)
+      await expectSame(half, { type, imatrix }, id, oracleImatrix(imatrix));
+  });
+
+  it('writes a split model that llama.cpp loads, and keeps its parts as llama_model_quantize does', async () => {
+    const parts = join(folder, 'parts.gguf');
+    const { files } = await exportTo(half, { type: 'F16', split: { kind: 'bytes', value: 4e6 } }, parts);
+    expect(files.length).toBeGreaterThan(2);
+    const first = join(folder, files[0]!.name);
+    const lines = ['First Citizen: speak.'];
+    const { tokens } = await llamaCpp('tokenize', { model: first, lines });
+    expect(tokens).toEqual((await llamaCpp('tokenize', { model: half, lines })).tokens);
+
+    await expectSame(first, { type: 'Q4_K_M' }, q4);
+    const kept = join(folder, 'kept.gguf');
+    const theirs = join(folder, 'kept-theirs');
+    const result = await exportTo(first, { type: 'Q4_K_M', split: { kind: 'keep' } }, kept);
+    const options = { keepSplit: true };
+    await llamaCpp('quantize', { from: first, to: theirs, fileType: q4, options });
+    expect(result.files.map(({ tensors }) => tensors)).toEqual(files.map(({ tensors }) => tensors));
+    for (const { name } of result.files) {
+      const other = join(folder, name.replace('kept-', 'kept-theirs-'));
+      expect(readFileSync(join(folder, name)).equals(readFileSync(other)), name).toBe(true);
+    }
+  });
 
   it('writes a Q4_K_M file that generates text, the same each time', async () => {
     const prompt = 'ROMEO:\n';
@@ -158,7 +300,7 @@ describe.skipIf(!hasOracle)('exported GGUF against llama.cpp', () => {
     const source = join(sharedData, 'gguf', 'llama-2-tiny-random.gguf');
     const ours = join(folder, 'llama-2-q8.gguf');
     const theirs = join(folder, 'llama-2-q8-theirs.gguf');
-    await exportTo(source, 'Q8_0', ours);
+    await exportTo(source, { type: 'Q8_0' }, ours);
     await llamaCpp('quantize', { from: source, to: theirs, fileType: 7 });
     expect(readFileSync(ours).equals(readFileSync(theirs))).toBe(true);
     const lines = ['Hello world', ' twice  spaced', 'naïve 日本語 🙂'];

@@ -26,9 +26,28 @@ export function llamaLibrary(): string {
   return llamaCppLibrary('libllama.');
 }
 
+/** Options of `llama_model_quantize`; types are ids of ggml. */
+export interface QuantizeOptions {
+  readonly outputType?: number;
+  readonly embeddingType?: number;
+  readonly allowRequantize?: boolean;
+  readonly leaveOutput?: boolean;
+  readonly onlyCopy?: boolean;
+  readonly pure?: boolean;
+  readonly keepSplit?: boolean;
+  /** By tensor name: float32 values as base64. */
+  readonly imatrix?: Readonly<Record<string, string>>;
+  readonly overrides?: readonly { key: string; type: 'int' | 'float' | 'bool' | 'str'; value: unknown }[];
+  readonly tensorTypes?: readonly { pattern: string; type: number }[];
+  readonly pruneLayers?: readonly number[];
+}
+
 interface Jobs {
-  /** `llama_model_quantize` with default parameters. */
-  quantize: { params: { from: string; to: string; fileType: number }; result: { code: number } };
+  /** `llama_model_quantize`; options are default parameters where they are absent. */
+  quantize: {
+    params: { from: string; to: string; fileType: number; options?: QuantizeOptions };
+    result: { code: number };
+  };
   /** Token ids of each line, special tokens neither added nor recognised. */
   tokenize: { params: { model: string; lines: readonly string[] }; result: { tokens: number[][] } };
   /** As llama-perplexity does it: second half of each window of 256 tokens, no BOS. */
@@ -58,11 +77,11 @@ export function nodeLlamaCppCompletion(
 }
 
 async function runChild(script: string, input: object): Promise<unknown> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [join(here, script), JSON.stringify(input)],
-    { maxBuffer: 64 * 1024 * 1024 },
-  );
+  const running = promisify(execFile)(process.execPath, [join(here, script)], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  running.child.stdin?.end(JSON.stringify(input));
+  const { stdout } = await running;
   // The last line, because libraries may print before it.
   const [answer = ''] = stdout.trimEnd().split('\n').slice(-1);
   return JSON.parse(answer) as unknown;

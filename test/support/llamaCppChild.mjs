@@ -1,15 +1,40 @@
 // Runs one job on llama.cpp's shared libraries and prints its result as one line of JSON.
-// usage: node llamaCppChild.mjs '{"job": "quantize", "libraries": {...}, ...}'
+// usage: echo '{"job": "quantize", "libraries": {...}, ...}' | node llamaCppChild.mjs
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import koffi from 'koffi';
 
-const input = JSON.parse(process.argv[2]);
+const input = JSON.parse(readFileSync(0, 'utf8'));
 koffi.load(input.libraries.base, { global: true });
 const ggml = koffi.load(input.libraries.ggml, { global: true });
 const llama = koffi.load(input.libraries.llama);
 
 // Structs that are passed by value: room for more than they have, since llama.cpp reads only its own fields.
-koffi.struct('quantize_params', { nthread: 'int', ftype: 'int', rest: koffi.array('uint8_t', 56) });
+koffi.struct('quantize_params', {
+  nthread: 'int',
+  ftype: 'int',
+  output_type: 'int',
+  embedding_type: 'int',
+  allow_requantize: 'bool',
+  quantize_output: 'bool',
+  only_copy: 'bool',
+  pure: 'bool',
+  keep_split: 'bool',
+  dry_run: 'bool',
+  imatrix: 'void *',
+  kv_overrides: 'void *',
+  tt_overrides: 'void *',
+  prune_layers: 'void *',
+  max_buffer: 'size_t',
+});
+koffi.struct('imatrix_data', { name: 'void *', data: 'void *', size: 'size_t' });
+koffi.struct('tensor_override', { pattern: 'void *', type: 'int' });
+koffi.struct('kv_override', {
+  tag: 'int',
+  key: koffi.array('char', 128, 'String'),
+  padding: 'int',
+  value: koffi.array('uint8_t', 128),
+});
 koffi.struct('model_params', { bytes: koffi.array('uint8_t', 256) });
 koffi.struct('context_params', {
   n_ctx: 'uint32_t',
@@ -121,12 +146,61 @@ function surprise(values, token) {
   return Math.log(sum) + max - values[token];
 }
 
+/** Memory of llama.cpp's own, filled. */
+function filled(type, values) {
+  const memory = koffi.alloc(type, values.length);
+  koffi.encode(memory, koffi.array(type, values.length), values);
+  return memory;
+}
+
+const cString = (text) => filled('uint8_t', [...Buffer.from(text), 0]);
+
+/** Entries by name, values as base64 of float32; ends with a name that is null. */
+function importance(entries) {
+  const list = Object.entries(entries).map(([name, base64]) => {
+    const bytes = Buffer.from(base64, 'base64');
+    return { name: cString(name), data: filled('uint8_t', [...bytes]), size: bytes.length / 4 };
+  });
+  return filled('imatrix_data', [...list, { name: null, data: null, size: 0 }]);
+}
+
+function tensorOverrides(rules) {
+  const list = rules.map(({ pattern, type }) => ({ pattern: cString(pattern), type }));
+  return filled('tensor_override', [...list, { pattern: null, type: 0 }]);
+}
+
+/** Tags of llama_model_kv_override_type; the value is a union. */
+const overrideTags = ['int', 'float', 'bool', 'str'];
+
+function keyValueOverrides(overrides) {
+  const list = overrides.map(({ key, type, value }) => {
+    const bytes = Buffer.alloc(128);
+    if (type === 'int') bytes.writeBigInt64LE(BigInt(value));
+    else if (type === 'float') bytes.writeDoubleLE(value);
+    else if (type === 'bool') bytes.writeUInt8(value ? 1 : 0);
+    else bytes.write(value);
+    return { tag: overrideTags.indexOf(type), key, padding: 0, value: [...bytes] };
+  });
+  return filled('kv_override', [...list, { tag: 0, key: '', padding: 0, value: new Array(128).fill(0) }]);
+}
+
 const jobs = {
-  quantize({ from, to, fileType }) {
+  quantize({ from, to, fileType, options = {} }) {
     start();
     const params = llama.func('quantize_params llama_model_quantize_default_params()')();
     params.nthread = 2;
     params.ftype = fileType;
+    if (options.outputType !== undefined) params.output_type = options.outputType;
+    if (options.embeddingType !== undefined) params.embedding_type = options.embeddingType;
+    params.allow_requantize = options.allowRequantize === true;
+    params.quantize_output = options.leaveOutput !== true;
+    params.only_copy = options.onlyCopy === true;
+    params.pure = options.pure === true;
+    params.keep_split = options.keepSplit === true;
+    if (options.imatrix) params.imatrix = importance(options.imatrix);
+    if (options.overrides) params.kv_overrides = keyValueOverrides(options.overrides);
+    if (options.tensorTypes) params.tt_overrides = tensorOverrides(options.tensorTypes);
+    if (options.pruneLayers) params.prune_layers = filled('int32_t', [...options.pruneLayers, -1]);
     const run = llama.func(
       'uint32_t llama_model_quantize(const char *from, const char *to, quantize_params *params)',
     );

@@ -1,8 +1,9 @@
 // Completes a prompt with node-llama-cpp, greedily, and prints {"text": …} as one line of JSON.
-// usage: node nodeLlamaCppChild.mjs '{"entry": "…/index.js", "model": "…", "prompt": "…", "tokens": 40}'
+// usage: echo '{"entry": "…/index.js", "model": "…", "prompt": "…", "tokens": 40}' | node nodeLlamaCppChild.mjs
+import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-const { entry, model: modelPath, prompt, tokens } = JSON.parse(process.argv[2]);
+const { entry, model: modelPath, prompt, tokens } = JSON.parse(readFileSync(0, 'utf8'));
 const { getLlama, LlamaCompletion } = await import(pathToFileURL(entry).href);
 const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: 'error' });
 const model = await llama.loadModel({ modelPath });

@@ -2,20 +2,40 @@ import { readFile } from 'node:fs/promises';
 import { parsePlan } from '../../ampq/planFile';
 import { exportGguf, previewGguf } from '../../exporter/exportGguf';
 import type { ExportTarget } from '../../exporter/plan';
-import { encodableTypes, fileTypes } from '../../exporter/plan/fileTypes';
+import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../exporter/plan/fileTypes';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
+import { readImatrix } from '../../model/imatrix';
 import type { ExportSettings } from '../../protocol/export';
 import { checkParams, type Job } from '../job';
 import type { OpenModels } from '../models';
 
-const settingKinds = { type: 'string?', planFile: 'path?' } as const;
+const settingKinds = {
+  type: 'string?',
+  planFile: 'path?',
+  imatrix: 'path?',
+  includeWeights: 'strings?',
+  excludeWeights: 'strings?',
+  pure: 'boolean?',
+  leaveOutput: 'boolean?',
+  outputType: 'string?',
+  tokenEmbeddingType: 'string?',
+  tensorTypes: 'tensorTypes?',
+  allowRequantize: 'boolean?',
+  pruneLayers: 'blocks?',
+  overrideKeyValues: 'strings?',
+  split: 'split?',
+} as const;
 
 /** What can be exported. */
 export function fileTypesJob(): Job<'export/fileTypes'> {
   return () =>
     Promise.resolve({
-      fileTypes: fileTypes.map(({ name, label }) => ({ name, label, needsImportance: false })),
+      fileTypes: fileTypes.map((fileType) => ({
+        name: fileType.name,
+        label: fileType.label,
+        needsImportance: fileTypeNeedsImportance(fileType),
+      })),
       tensorTypes: [...encodableTypes],
     });
 }
@@ -24,7 +44,7 @@ export function fileTypesJob(): Job<'export/fileTypes'> {
 export function previewJob(models: OpenModels): Job<'export/preview'> {
   return async (params, { signal }) => {
     checkParams('export/preview', params, { path: 'path', out: 'path?', ...settingKinds });
-    const target = await readTarget(params);
+    const target = await readTarget(params, signal);
     return models.use(params.path, signal, (model) => previewGguf(model, target, params.out, signal));
   };
 }
@@ -32,7 +52,7 @@ export function previewJob(models: OpenModels): Job<'export/preview'> {
 export function exportJob(models: OpenModels): Job<'export/gguf'> {
   return async (params, { signal, progress }) => {
     checkParams('export/gguf', params, { path: 'path', out: 'path', threads: 'count?', ...settingKinds });
-    const target = await readTarget(params);
+    const target = await readTarget(params, signal);
     const { out, threads } = params;
     return models.use(params.path, signal, (model) =>
       exportGguf(model, target, out, { signal, onProgress: progress, threads }),
@@ -41,11 +61,13 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
 }
 
 /** The settings with the files that they name read. */
-async function readTarget({ type, planFile }: ExportSettings): Promise<ExportTarget> {
-  if ((type === undefined) === (planFile === undefined)) {
-    throw new QuantscopeError('REQUEST', 'An export needs either a file type or a plan.');
-  }
-  return type === undefined ? { plan: await readPlan(planFile!) } : { type };
+async function readTarget(settings: ExportSettings, signal: AbortSignal): Promise<ExportTarget> {
+  const { planFile, imatrix, ...rest } = settings;
+  return {
+    ...rest,
+    ...(planFile === undefined ? {} : { plan: await readPlan(planFile) }),
+    ...(imatrix === undefined ? {} : { imatrix: await readImatrix(imatrix, signal) }),
+  };
 }
 
 async function readPlan(file: string) {

@@ -1,7 +1,7 @@
 import { ggmlType } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { AtomicFile } from '../atomicWriter';
-import { dimensions } from '../plan/mixture';
+import { dimensions } from '../plan/mixed';
 import { ByteWriter, padding } from './byteWriter';
 import type { KeyValue } from '../../model/keyValue';
 import { writeKeyValue } from './keyValue';

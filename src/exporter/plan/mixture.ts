@@ -1,17 +1,20 @@
 import { ggmlType } from '../../model/dtypes';
-import type { TypeCause } from '../../protocol/export';
+import type { TensorTypeRule, TypeCause } from '../../protocol/export';
 import type { Architecture } from './architecture';
 import type { FileType } from './fileTypes';
+import { dimensions, isMixed } from './mixed';
 import { blockOf } from './order';
+import { compileRules, type CompiledRule } from './tensorTypes';
 
 /**
- * Which type each tensor of a GGUF file gets: the rules of llama.cpp v0.5.0 (llama-quant.cpp) for the file types of
- * `fileTypes.ts`, without an importance matrix. Names are GGUF names; shapes have the outermost dimension first.
+ * Which type each tensor of a GGUF file gets: the rules of llama.cpp v0.5.0 (llama-quant.cpp). Names are GGUF names; shapes
+ * have the outermost dimension first.
  */
 
 export interface MixedType {
   readonly type: string;
-  readonly cause?: TypeCause;
+  readonly cause: TypeCause;
+  /** A short sentence. */
   readonly reason: string;
 }
 
@@ -20,107 +23,257 @@ interface Tensor {
   readonly shape: readonly number[];
 }
 
-/** Parts of names whose tensors are kept: small, or sensitive, or no matrices at heart. */
-const keptNames: readonly RegExp[] = [
-  /_norm\.weight/,
-  /ffn_gate_inp\.weight/,
-  /altup|laurel|per_layer_model_proj/,
-  /^position_embd\.weight$|^token_types\.weight$/,
-  /ssm_conv1d|shortconv\.conv\.weight/,
-  /time_mix_(first|w0|w1|w2|v0|v1|v2|a0|a1|a2|g1|g2|decay_w1|decay_w2|lerp_fused)\.weight/,
-  /attn_rel_b\.weight/,
-  /\.position_embd|sam\.pos_embd|sam\.neck\.|sam\.net_|\.rel_pos|\.patch_embd|\.patch_merger/,
+/** What a person may ask for besides the file type. */
+export interface MixtureOptions {
+  /** An importance matrix is used: some rules are more or less careful then. */
+  readonly hasImportance?: boolean | undefined;
+  /** No mixture, no rules: every weight gets the file type's base. */
+  readonly pure?: boolean | undefined;
+  /** output.weight stays as it is. */
+  readonly leaveOutput?: boolean | undefined;
+  readonly outputType?: string | undefined;
+  readonly tokenEmbeddingType?: string | undefined;
+  /** The first that is found in a name counts. */
+  readonly tensorTypes?: readonly TensorTypeRule[] | undefined;
+}
+
+type Role =
+  'output' | 'embedding' | 'value' | 'key' | 'query' | 'attention output' | 'up' | 'gate' | 'down' | 'other';
+
+/** In llama.cpp's order: the first that is found counts. */
+const roles: readonly (readonly [RegExp, Role])[] = [
+  [/^output\.weight$/, 'output'],
+  [/^(per_layer_)?token_embd\.weight$/, 'embedding'],
+  [/attn_(v|qkv|kv_b)\.weight/, 'value'],
+  [/attn_k\.weight/, 'key'],
+  [/attn_q\.weight/, 'query'],
+  [/attn_output\.weight/, 'attention output'],
+  [/ffn_up/, 'up'],
+  [/ffn_gate/, 'gate'],
+  [/ffn_down/, 'down'],
 ];
 
-/** Whether a file type applies to this tensor at all: a matrix of weights, not a norm or one of the kept ones. */
-export function isMixed({ name, shape }: Tensor): boolean {
-  return (
-    dimensions(shape) >= 2 && name.endsWith('weight') && !keptNames.some((pattern) => pattern.test(name))
-  );
+const feedForward: ReadonlySet<Role> = new Set(['up', 'gate', 'down']);
+
+/** What the rules of one tensor look at. */
+interface Situation {
+  readonly shape: readonly number[];
+  readonly columns: number;
+  readonly base: string;
+  /** Name of the file type. */
+  readonly file: string;
+  readonly architecture: Architecture;
+  /** Query heads that share a key and value head. */
+  readonly sharing: number;
+  readonly hasImportance: boolean;
+  /** The layer among `count` of its role: by counting, or by its name in models with experts. */
+  readonly index: number;
+  readonly counted: number;
+  readonly count: number;
 }
 
-/** Number of dimensions as ggml counts them: outermost ones of size 1 do not count; at least 1. */
-export function dimensions(shape: readonly number[]): number {
-  const first = shape.findIndex((size) => size !== 1);
-  return first < 0 ? 1 : shape.length - first;
+interface Choice {
+  readonly type: string;
+  readonly reason: string;
 }
+
+/** A step of a role's rules: what it has to say, given the type so far. */
+type Rule = (situation: Situation, type: string) => Choice | undefined;
+
+const when = (condition: boolean, type: string, reason: string): Choice | undefined =>
+  condition ? { type, reason } : undefined;
 
 /** The first and last eighth of the layers, and every third between them, get more bits. */
-function moreBits(index: number, count: number): boolean {
+function moreBits({ index, count }: Pick<Situation, 'index' | 'count'>): boolean {
   const eighth = Math.floor(count / 8);
   return index < eighth || index >= Math.floor((7 * count) / 8) || (index - eighth) % 3 === 2;
 }
 
-type Role = 'output' | 'value' | 'key' | 'down' | 'attention output' | 'other';
+const isFirst = ({ index, count }: Situation, part: number): boolean => index < Math.floor(count / part);
 
-const roles: readonly (readonly [RegExp, Role])[] = [
-  [/attn_(v|qkv|kv_b)\.weight/, 'value'],
-  [/attn_k\.weight/, 'key'],
-  [/ffn_down/, 'down'],
-  [/attn_output\.weight/, 'attention output'],
-];
+const isFalcon = ({ architecture }: Situation): boolean => architecture.name === 'falcon';
 
-/** What the rules of one tensor look at. `index` of `count` is the layer among those of its role. */
-interface Situation {
-  readonly base: string;
-  readonly columns: number;
-  readonly fileType: FileType;
-  readonly architecture: Architecture;
-  readonly index: number;
-  readonly count: number;
-}
+/** File types below three bits, which have rules of their own. */
+const low: ReadonlySet<string> = new Set(['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ2_M']);
+const isBetterLow = (file: string): boolean => file === 'IQ2_S' || file === 'IQ2_M';
 
-/** Rules of a role, applied one after the other; one that has nothing to say returns undefined. */
-type Rule = (situation: Situation, type: string) => MixedType | undefined;
+const sharedValues = 'value matrix that several heads share: small, so more bits cost little';
 
-const bitsToSpare: Rule = ({ fileType, index, count }) => {
-  if (fileType.name !== 'Q4_K_M' && fileType.name !== 'Q5_K_M') return undefined;
-  if (!moreBits(index, count)) return undefined;
-  return {
-    type: 'Q6_K',
-    reason: `${fileType.name} gives layer ${index + 1} of ${count} more bits`,
-  };
+const outputRule: Rule = (situation) => {
+  const { file, base, columns } = situation;
+  const { block = 1 } = ggmlType(base) ?? {};
+  if (file === 'MXFP4_MOE') return { type: 'Q8_0', reason: 'output tensor' };
+  if (isFalcon(situation) || columns % block !== 0)
+    return { type: 'Q8_0', reason: 'output tensor that Q6_K does not suit' };
+  if (low.has(file) || file === 'IQ3_XXS') return { type: 'Q5_K', reason: 'output tensor' };
+  return when(base !== 'Q8_0', 'Q6_K', 'output tensor');
 };
 
-/** Falcon's down projections take less: measured so by llama.cpp's authors. */
-const falconDown: Rule = ({ fileType, architecture, index, count }) => {
-  if (architecture.name !== 'falcon' || fileType.name !== 'Q4_K_M') return undefined;
-  if (index < Math.floor(count / 16)) return { type: 'Q6_K', reason: 'first layers of falcon' };
-  if (moreBits(index, count)) return { type: 'Q5_K', reason: 'falcon gives this layer more bits' };
-  return { type: 'Q4_K', reason: 'default of Q4_K_M' };
+const embeddingTypes: Readonly<Record<string, string>> = {
+  ...{ IQ1_S: 'Q2_K', IQ1_M: 'Q2_K', IQ2_XXS: 'Q2_K', IQ2_XS: 'Q2_K' },
+  ...{ IQ2_S: 'IQ3_S', IQ2_M: 'IQ3_S', IQ3_XXS: 'IQ3_S' },
+  ...{ TQ1_0: 'Q4_K', TQ2_0: 'Q4_K', Q2_0: 'Q4_K' },
+};
+
+const embeddingRule: Rule = ({ file }) => {
+  const type = embeddingTypes[file];
+  return type === undefined ? undefined : { type, reason: 'token embedding' };
+};
+
+const spare = (situation: Situation): Choice | undefined =>
+  when(
+    moreBits(situation),
+    'Q6_K',
+    `${situation.file} gives layer ${situation.index + 1} of ${situation.count} more bits`,
+  );
+
+const early = 'one of the first layers, which matter more';
+
+type ByFile = Readonly<Record<string, (situation: Situation) => Choice | undefined>>;
+
+const shared =
+  (type: string, otherwise?: Choice) =>
+  ({ sharing }: Situation): Choice | undefined =>
+    sharing >= 4 ? { type, reason: sharedValues } : otherwise;
+
+const lowValue = ({ file, sharing, architecture }: Situation): Choice => {
+  if (sharing >= 4 || architecture.experts >= 4) return { type: 'Q4_K', reason: sharedValues };
+  return { type: isBetterLow(file) ? 'IQ3_S' : 'Q2_K', reason: 'value matrix' };
+};
+
+const always = (type: string, reason: string) => (): Choice => ({ type, reason });
+
+const valueTypes: ByFile = {
+  Q2_K: shared('Q4_K', { type: 'Q3_K', reason: 'value matrix' }),
+  Q2_K_S: shared('Q4_K'),
+  IQ3_XXS: (situation) => {
+    const { hasImportance } = situation;
+    return shared('Q4_K', {
+      type: hasImportance ? 'IQ3_XXS' : 'IQ3_S',
+      reason: hasImportance ? 'value matrix' : 'value matrix without an importance matrix',
+    })(situation);
+  },
+  IQ3_XS: shared('Q4_K'),
+  IQ3_S: shared('Q4_K'),
+  IQ3_M: always('Q4_K', 'value matrix'),
+  Q3_K_M: ({ index }) =>
+    index < 2 ? { type: 'Q5_K', reason: early } : { type: 'Q4_K', reason: 'value matrix' },
+  Q3_K_L: always('Q5_K', 'value matrix'),
+  Q4_K_S: ({ index }) => when(index < 4, 'Q5_K', early),
+  Q4_K_M: spare,
+  Q5_K_M: spare,
+  IQ4_NL: shared('Q5_K'),
+  IQ4_XS: shared('Q5_K'),
+  ...Object.fromEntries([...low].map((file) => [file, lowValue])),
 };
 
 /** Eight heads share each value matrix of these models, so more bits cost little. */
-const seventyBillion: Rule = ({ architecture }, type) =>
-  isSeventyBillion(architecture) && type === 'Q4_K'
-    ? { type: 'Q5_K', reason: 'value matrix of a 70B model' }
-    : undefined;
+const seventyBillion: Rule = ({ architecture, file }, type) =>
+  when(
+    isSeventyBillion(architecture) && !low.has(file) && (type === 'Q3_K' || type === 'Q4_K'),
+    'Q5_K',
+    'value matrix of a 70B model',
+  );
 
 const eightExperts =
-  (type: string): Rule =>
-  ({ architecture }) =>
-    architecture.experts === 8 ? { type, reason: 'small beside the weights of 8 experts' } : undefined;
+  (type: string, applies: (file: string) => boolean): Rule =>
+  ({ architecture, file }) =>
+    when(architecture.experts === 8 && applies(file), type, 'small beside the weights of 8 experts');
 
-const expertOutput: Rule = (situation, type) => {
-  if (situation.fileType.name !== 'Q4_K_M' || situation.architecture.name === 'falcon') return undefined;
-  return eightExperts('Q5_K')(situation, type);
+const keyTypes: ByFile = {
+  IQ3_XS: always('IQ3_XXS', 'query and key matrices take fewer bits'),
+  IQ3_XXS: always('IQ2_S', 'query and key matrices take fewer bits'),
 };
 
-const outputTensor: Rule = ({ base, columns, architecture }) => {
-  const { block = 1 } = ggmlType(base) ?? {};
-  if (architecture.name === 'falcon' || columns % block !== 0)
-    return { type: 'Q8_0', reason: 'output tensor that Q6_K does not suit' };
-  return base === 'Q8_0' ? undefined : { type: 'Q6_K', reason: 'output tensor' };
+const downTypes: ByFile = {
+  Q2_K: always('Q3_K', 'down projection'),
+  Q2_K_S: (situation) => when(isFirst(situation, 8), 'Q4_K', early),
+  IQ3_XXS: (situation) => {
+    if (situation.hasImportance) return undefined;
+    return isFirst(situation, 8)
+      ? { type: 'Q4_K', reason: early }
+      : { type: 'Q3_K', reason: 'down projection without an importance matrix' };
+  },
+  Q3_K_M: (situation) => {
+    if (isFirst(situation, 16)) return { type: 'Q5_K', reason: early };
+    const more = !isFalcon(situation) || moreBits(situation);
+    return { type: more ? 'Q4_K' : 'Q3_K', reason: 'down projection' };
+  },
+  IQ3_M: (situation) => {
+    const more = situation.architecture.experts === 8 && moreBits(situation);
+    return when(isFirst(situation, 8) || more, 'Q4_K', early);
+  },
+  Q3_K_L: (situation) => ({ type: isFalcon(situation) ? 'Q4_K' : 'Q5_K', reason: 'down projection' }),
+  Q4_K_M: (situation) => {
+    if (!isFalcon(situation)) return spare(situation);
+    if (isFirst(situation, 16)) return { type: 'Q6_K', reason: early };
+    return { type: moreBits(situation) ? 'Q5_K' : 'Q4_K', reason: 'down projection of falcon' };
+  },
+  Q5_K_M: spare,
+  Q4_K_S: (situation) => when(!isFalcon(situation) && isFirst(situation, 8), 'Q5_K', early),
+  IQ4_NL: (situation) => when(!situation.hasImportance && isFirst(situation, 8), 'Q5_K', early),
+  IQ4_XS: (situation) => when(!situation.hasImportance && isFirst(situation, 8), 'Q5_K', early),
+  Q4_0: (situation) => when(situation.hasImportance && isFirst(situation, 8), 'Q4_1', early),
+  Q5_0: (situation) => when(situation.hasImportance && isFirst(situation, 8), 'Q5_1', early),
 };
+
+/** Below three bits, layers are counted even where a model has experts. */
+const lowDown: Rule = ({ file, counted, count }) =>
+  when(low.has(file) && counted < Math.floor(count / 8), isBetterLow(file) ? 'IQ3_S' : 'Q2_K', early);
+
+const attentionOutputTypes: Readonly<Record<string, string>> = {
+  ...{ Q2_K: 'Q3_K', IQ3_XXS: 'IQ3_S', Q3_K_M: 'Q4_K', Q3_K_L: 'Q5_K', IQ3_M: 'Q4_K' },
+  ...{ IQ1_S: 'IQ2_XXS', IQ1_M: 'IQ2_XXS', IQ2_S: 'IQ3_S', IQ2_M: 'IQ3_S' },
+};
+
+const fewBits: ReadonlySet<string> = new Set([
+  ...['Q2_K', 'Q3_K_S', 'Q3_K_M', 'Q4_K_S', 'Q4_K_M'],
+  ...['IQ3_XXS', 'IQ3_XS', 'IQ3_S', 'IQ3_M', 'IQ4_NL', 'IQ4_XS'],
+]);
+
+const attentionOutputRule: Rule = (situation) => {
+  const { file, architecture } = situation;
+  const reason = 'output projection of the attention';
+  if (isFalcon(situation) && !low.has(file)) return when(file === 'Q3_K_L', 'Q4_K', reason);
+  if (architecture.experts === 8)
+    return when(fewBits.has(file) || low.has(file), 'Q5_K', 'small beside the weights of 8 experts');
+  const type = attentionOutputTypes[file];
+  return type === undefined ? undefined : { type, reason };
+};
+
+/** All but the first and last eighth. */
+const middle: Rule = ({ file, index, count }) =>
+  when(
+    file === 'IQ3_XS' && index >= Math.floor(count / 8) && index < Math.floor((7 * count) / 8),
+    'IQ3_XXS',
+    'one of the middle layers, which matter less',
+  );
+
+const byFile =
+  (table: ByFile): Rule =>
+  (situation) =>
+    table[situation.file]?.(situation);
+
+const notLow = (file: string): boolean => !low.has(file);
 
 const rules: Readonly<Record<Role, readonly Rule[]>> = {
-  output: [outputTensor],
-  value: [bitsToSpare, seventyBillion, eightExperts('Q8_0')],
-  key: [eightExperts('Q8_0')],
-  down: [bitsToSpare, falconDown],
-  'attention output': [expertOutput],
+  output: [outputRule],
+  embedding: [embeddingRule],
+  value: [byFile(valueTypes), seventyBillion, eightExperts('Q8_0', notLow)],
+  key: [byFile(keyTypes), eightExperts('Q8_0', notLow), eightExperts('Q4_K', (file) => low.has(file))],
+  query: [byFile(keyTypes)],
+  'attention output': [attentionOutputRule],
+  up: [middle],
+  gate: [middle],
+  down: [byFile(downTypes), lowDown],
   other: [],
 };
+
+/** The file type of MXFP4 for models with experts knows no roles but the output. */
+const expertsOnly: Rule = ({ shape }) =>
+  dimensions(shape) > 2
+    ? { type: 'MXFP4', reason: 'experts' }
+    : { type: 'Q8_0', reason: 'not one of the experts' };
 
 /** llama.cpp's own test of "a 70B model", by architecture. */
 function isSeventyBillion({ name, blocks, heads, kvHeads, experts }: Architecture): boolean {
@@ -129,56 +282,116 @@ function isSeventyBillion({ name, blocks, heads, kvHeads, experts }: Architectur
 }
 
 /** Types for rows that are not whole blocks of the wanted type, and when even these do not fit, F16. */
-const narrower: Readonly<Record<string, string>> = { Q4_K: 'Q5_0', Q5_K: 'Q5_1', Q6_K: 'Q8_0' };
+const narrower: Readonly<Record<string, string>> = {
+  ...{ Q2_K: 'Q4_0', Q3_K: 'Q4_0', TQ1_0: 'Q4_0', TQ2_0: 'Q4_0', Q2_0: 'Q4_0' },
+  ...{ Q4_K: 'Q5_0', Q5_K: 'Q5_1', Q6_K: 'Q8_0' },
+  ...{ IQ1_S: 'IQ4_NL', IQ1_M: 'IQ4_NL', IQ2_XXS: 'IQ4_NL', IQ2_XS: 'IQ4_NL', IQ2_S: 'IQ4_NL' },
+  ...{ IQ3_XXS: 'IQ4_NL', IQ3_S: 'IQ4_NL', IQ4_XS: 'IQ4_NL' },
+};
+
+/** Whether a row of so many weights is whole blocks of a type. */
+export const fits = (type: string, columns: number): boolean => columns % (ggmlType(type)?.block ?? 1) === 0;
 
 function fitShape(wanted: MixedType, columns: number): MixedType {
-  const fits = (type: string): boolean => columns % (ggmlType(type)?.block ?? 1) === 0;
-  if (fits(wanted.type)) return wanted;
+  if (fits(wanted.type, columns)) return wanted;
   const fallback = narrower[wanted.type];
-  const type = fallback !== undefined && fits(fallback) ? fallback : 'F16';
-  return { type, reason: `rows of ${columns} weights are not whole blocks of ${wanted.type}` };
+  const type = fallback !== undefined && fits(fallback, columns) ? fallback : 'F16';
+  const reason = `rows of ${columns} weights are not whole blocks of ${wanted.type}`;
+  return { type, cause: 'fallback', reason };
 }
 
 /**
  * The types of all tensors that the file type applies to, by name. `tensors` are in the order of the output, which is
  * the order in which layers are counted.
+ * @throws QuantscopeError REQUEST for a rule that is no regular expression or names no type.
  */
 export function mixTypes(
   tensors: readonly Tensor[],
   fileType: FileType,
   architecture: Architecture,
+  options: MixtureOptions = {},
 ): ReadonlyMap<string, MixedType> {
-  const quantized = (ggmlType(fileType.base)?.block ?? 1) > 1;
-  const valueCount = tensors.filter(({ name }) => roleOf(name, false) === 'value').length;
-  const counts: Partial<Record<Role, number>> = { value: valueCount, down: architecture.blocks };
-  const tied = !tensors.some(({ name }) => name === 'output.weight');
-  const seen = new Map<Role, number>();
-  const types = new Map<string, MixedType>();
-  for (const tensor of tensors.filter(isMixed)) {
-    const role = roleOf(tensor.name, tied);
-    const counted = seen.get(role) ?? 0;
-    seen.set(role, counted + 1);
-    const index = role === 'down' && architecture.experts > 1 ? blockOf(tensor.name) : counted;
-    const columns = tensor.shape[tensor.shape.length - 1] ?? 1;
-    const situation = {
-      base: fileType.base,
-      columns,
-      fileType,
-      architecture,
-      index,
-      count: counts[role] ?? 0,
-    };
-    types.set(tensor.name, fitShape(applyRules(quantized ? rules[role] : [], situation), columns));
+  const mixer = new Mixer(tensors, fileType, architecture, options);
+  const applies = (tensor: Tensor): boolean =>
+    isMixed(tensor) && !(options.leaveOutput && tensor.name === 'output.weight');
+  return new Map(tensors.filter(applies).map((tensor) => [tensor.name, mixer.typeOf(tensor)]));
+}
+
+/** Gives types in order; it counts the layers of each role. */
+class Mixer {
+  private readonly seen = new Map<Role, number>();
+  private readonly counts: Partial<Record<Role, number>>;
+  private readonly tied: boolean;
+  private readonly overrides: readonly CompiledRule[];
+
+  constructor(
+    tensors: readonly Tensor[],
+    private readonly fileType: FileType,
+    private readonly architecture: Architecture,
+    private readonly options: MixtureOptions,
+  ) {
+    const { blocks } = architecture;
+    const values = tensors.filter(({ name }) => roleOf(name) === 'value').length;
+    this.counts = { value: values, down: blocks, up: blocks, gate: blocks };
+    this.tied = !tensors.some(({ name }) => name === 'output.weight');
+    this.overrides = compileRules(options.tensorTypes ?? []);
   }
-  return types;
+
+  typeOf(tensor: Tensor): MixedType {
+    const { outputType, tokenEmbeddingType, pure } = this.options;
+    const { base, name } = this.fileType;
+    const role = roleOf(tensor.name);
+    if (tokenEmbeddingType !== undefined && role === 'embedding')
+      return { type: tokenEmbeddingType, cause: 'embedding', reason: 'token-embedding type asked for' };
+    if (outputType !== undefined && role === 'output')
+      return { type: outputType, cause: 'output', reason: 'output type asked for' };
+    const start: MixedType = { type: base, cause: 'default', reason: `default of ${name}` };
+    if (pure || (ggmlType(base)?.block ?? 1) === 1) return start;
+    const columns = tensor.shape[tensor.shape.length - 1] ?? 1;
+    return fitShape(this.overridden(tensor.name) ?? this.mixed(tensor, role, start), columns);
+  }
+
+  private overridden(name: string): MixedType | undefined {
+    const rule = this.overrides.find(({ regex }) => regex.test(name));
+    return rule && { type: rule.type, cause: 'rule', reason: `rule ${rule.pattern}` };
+  }
+
+  private mixed(tensor: Tensor, role: Role, start: MixedType): MixedType {
+    const { outputType, hasImportance = false } = this.options;
+    const isOutput = role === 'output' || (this.tied && role === 'embedding');
+    if (isOutput && outputType !== undefined)
+      return {
+        type: outputType,
+        cause: 'output',
+        reason: 'output type asked for: the embedding is the output',
+      };
+    const counted = this.seen.get(role) ?? 0;
+    this.seen.set(role, counted + 1);
+    const { architecture, fileType } = this;
+    const byName = feedForward.has(role) && architecture.experts > 1;
+    const situation: Situation = {
+      shape: tensor.shape,
+      columns: tensor.shape[tensor.shape.length - 1] ?? 1,
+      base: fileType.base,
+      file: fileType.name,
+      architecture,
+      sharing: architecture.kvHeads > 0 ? Math.floor(architecture.heads / architecture.kvHeads) : 0,
+      hasImportance,
+      index: byName ? blockOf(tensor.name) : counted,
+      counted,
+      count: this.counts[role] ?? 0,
+    };
+    return rulesOf(isOutput ? 'output' : role, fileType.name).reduce<MixedType>((mixed, rule) => {
+      const choice = rule(situation, mixed.type);
+      return choice ? { ...choice, cause: 'mixture' } : mixed;
+    }, start);
+  }
 }
 
-function applyRules(applicable: readonly Rule[], situation: Situation): MixedType {
-  const start: MixedType = { type: situation.base, reason: `default of ${situation.fileType.name}` };
-  return applicable.reduce((mixed, rule) => rule(situation, mixed.type) ?? mixed, start);
+function rulesOf(role: Role, file: string): readonly Rule[] {
+  return file === 'MXFP4_MOE' && role !== 'output' ? [expertsOnly] : rules[role];
 }
 
-function roleOf(name: string, tied: boolean): Role {
-  if (name === 'output.weight' || (tied && name === 'token_embd.weight')) return 'output';
+function roleOf(name: string): Role {
   return roles.find(([pattern]) => pattern.test(name))?.[1] ?? 'other';
 }

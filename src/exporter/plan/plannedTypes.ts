@@ -4,10 +4,12 @@ import { QuantscopeError } from '../../model/errors';
 import type { ModelDescription } from '../../protocol/model';
 import type { Plan } from '../../protocol/plan';
 import { encodableTypes } from './fileTypes';
-import { isMixed, type MixedType } from './mixture';
+import { isMixed } from './mixed';
+import { fits, type MixedType, type MixtureOptions } from './mixture';
+import { compileRules } from './tensorTypes';
 
 /**
- * Types that a plan gives, by GGUF name; matrices that it does not list become F16. Merged tensors (experts) take the widest
+ * Types that a plan gives, by GGUF name, and above it the types that were asked for by hand; matrices that it does not list become F16. Merged tensors (experts) take the widest
  * type of their parts.
  * @throws QuantscopeError REQUEST for a plan that names a tensor that is not there, or a type that does not fit one.
  */
@@ -15,6 +17,7 @@ export function plannedTypes(
   plan: Plan,
   tensors: readonly ConvertedTensor[],
   { path, tensors: descriptors }: ModelDescription,
+  { tensorTypes = [], outputType, tokenEmbeddingType, leaveOutput }: MixtureOptions = {},
 ): ReadonlyMap<string, MixedType> {
   const assigned = new Map(plan.assignments.map(({ tensor, format }) => [tensor, format]));
   const known = new Set(descriptors.map(({ name }) => name));
@@ -24,8 +27,20 @@ export function plannedTypes(
       file: path,
       tensor: stranger.tensor,
     });
+  const overrides = compileRules(tensorTypes);
   const types = new Map<string, MixedType>();
   for (const tensor of tensors) {
+    const asked = { 'output.weight': outputType, 'token_embd.weight': tokenEmbeddingType }[tensor.name];
+    const rule = overrides.find(({ regex }) => isMixed(tensor) && regex.test(tensor.name));
+    if (leaveOutput && tensor.name === 'output.weight') continue;
+    if (asked !== undefined) {
+      types.set(tensor.name, { type: asked, cause: 'output', reason: 'type asked for' });
+      continue;
+    }
+    if (rule) {
+      types.set(tensor.name, { type: rule.type, cause: 'rule', reason: `rule ${rule.pattern}` });
+      continue;
+    }
     const formats = sourcesOf(tensor).flatMap(({ name }) => assigned.get(name) ?? []);
     const planned = formats.map((format) => checkFormat(format, tensor)).sort((a, b) => bits(b) - bits(a))[0];
     const quantized = sourcesOf(tensor).some(({ dtype }) => (ggmlType(dtype)?.block ?? 1) > 1);
@@ -57,7 +72,7 @@ function checkFormat(format: string, tensor: ConvertedTensor): string {
     );
   }
   const columns = shape[shape.length - 1] ?? 1;
-  if (columns % block === 0) return format;
+  if (fits(format, columns)) return format;
   throw new QuantscopeError(
     'REQUEST',
     `The plan asks for ${format}, but rows of ${columns} weights are not whole blocks of ${block}.`,

@@ -216,8 +216,8 @@ describe('exportGguf', () => {
   });
 
   it('says which file types there are', async () => {
-    await expect(exportTo(sampleFolder, { type: 'Q3_K_M' }, path('x.gguf'))).rejects.toThrow(
-      /"Q3_K_M".*choose Q4_0, Q4_K_M, Q5_K_M, Q6_K, Q8_0, F16, BF16/,
+    await expect(exportTo(sampleFolder, { type: 'Q9_X' }, path('x.gguf'))).rejects.toThrow(
+      /"Q9_X".*choose Q1_0, .*Q4_K_M, .*Q8_0, F16, BF16, F32/,
     );
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fileTypeNamed } from '../../../../src/exporter/plan/fileTypes';
-import { dimensions, isMixed, mixTypes } from '../../../../src/exporter/plan/mixture';
+import { dimensions, isMixed } from '../../../../src/exporter/plan/mixed';
+import { mixTypes } from '../../../../src/exporter/plan/mixture';
 import { compareTensorNames } from '../../../../src/exporter/plan/order';
 
 const llama = { name: 'llama', blocks: 32, heads: 32, kvHeads: 8, experts: 0 };

@@ -1,0 +1,32 @@
+import { QuantscopeError } from '../../model/errors';
+import { blockOf } from '../plan/order';
+
+/**
+ * Names of tensors after some blocks are left out: those behind move up. `undefined` for a tensor that goes.
+ * @param pruned numbers of blocks.
+ * @throws QuantscopeError REQUEST for a block that the model does not have, or when none would be left.
+ */
+export function prunedNames(
+  names: readonly string[],
+  pruned: readonly number[],
+): ReadonlyMap<string, string | undefined> {
+  const blocks = [...new Set(names.map(blockOf).filter((block) => block >= 0))].sort((a, b) => a - b);
+  const strange = pruned.find((block) => !blocks.includes(block));
+  if (strange !== undefined) {
+    const last = blocks[blocks.length - 1] ?? -1;
+    throw new QuantscopeError(
+      'REQUEST',
+      `There is no block ${strange} to leave out; there are 0 to ${last}.`,
+    );
+  }
+  const left = blocks.filter((block) => !pruned.includes(block));
+  if (left.length === 0) throw new QuantscopeError('REQUEST', 'All blocks would be left out.');
+  return new Map(
+    names.map((name) => {
+      const block = blockOf(name);
+      if (block < 0) return [name, name];
+      const at = left.indexOf(block);
+      return [name, at < 0 ? undefined : name.replace(/^blk\.\d+\./, `blk.${at}.`)];
+    }),
+  );
+}

@@ -1,0 +1,74 @@
+import { ggmlType } from '../../model/dtypes';
+import type { Imatrix } from '../../model/imatrix';
+import type { ExportedTensor, ExportSettings } from '../../protocol/export';
+import { compileRules } from './tensorTypes';
+
+/** What is lost or odd about an export, as sentences. */
+export function warningsOf(
+  tensors: readonly (ExportedTensor & { importance?: Float32Array })[],
+  { tensorTypes = [] }: Pick<ExportSettings, 'tensorTypes'>,
+  imatrix: Imatrix | undefined,
+): string[] {
+  return [
+    ...requantized(tensors),
+    ...fallbacks(tensors),
+    ...(imatrix ? withoutImportance(tensors, imatrix) : []),
+    ...idleRules(tensors, tensorTypes),
+  ];
+}
+
+function requantized(tensors: readonly ExportedTensor[]): string[] {
+  const again = tensors.filter(({ from, to }) => isQuantized(from) && from !== to);
+  if (again.length === 0) return [];
+  const from = [...new Set(again.map((tensor) => tensor.from))].join(', ');
+  const larger = again.some((tensor) => bits(tensor.to) > bits(tensor.from));
+  return [
+    `${count(again)} quantized already (${from}): what that lost stays lost, and the error of the new type is added. An export from the original weights is more exact at the same size.`,
+    ...(larger
+      ? ['Some become larger without becoming more exact: their new type has more bits than the old one.']
+      : []),
+  ];
+}
+
+function fallbacks(tensors: readonly ExportedTensor[]): string[] {
+  const fallen = tensors.filter(({ cause }) => cause === 'fallback');
+  if (fallen.length === 0) return [];
+  const types = [...new Set(fallen.map(({ to }) => to))].join(', ');
+  return [
+    `${count(fallen)} given another type (${types}), since rows are not whole blocks of the wanted one.`,
+  ];
+}
+
+/** Without importance weights the rest of a model is quantized as if there were no matrix. */
+function withoutImportance(
+  tensors: readonly (ExportedTensor & { importance?: Float32Array })[],
+  { path }: Imatrix,
+): string[] {
+  const bare = tensors.filter(
+    ({ name, to, importance, from }) =>
+      from !== to && isQuantized(to) && !importance && !/^(per_layer_)?token_embd\.|^output\./.test(name),
+  );
+  if (bare.length === 0) return [];
+  const names = bare.slice(0, 3).map(({ name }) => name);
+  return [
+    `The importance matrix ${path} has nothing for ${bare.length} tensors: ${names.join(', ')}${bare.length > 3 ? ', …' : ''}.`,
+  ];
+}
+
+function idleRules(
+  tensors: readonly ExportedTensor[],
+  rules: NonNullable<ExportSettings['tensorTypes']>,
+): string[] {
+  const idle = compileRules(rules).filter(({ regex }) => !tensors.some(({ name }) => regex.test(name)));
+  return idle.map(({ pattern }) => `The rule ${pattern} is found in no tensor's name.`);
+}
+
+const count = (tensors: readonly unknown[]): string =>
+  tensors.length === 1 ? '1 tensor is' : `${tensors.length} tensors are`;
+
+const isQuantized = (dtype: string): boolean => (ggmlType(dtype)?.block ?? 1) > 1;
+
+const bits = (dtype: string): number => {
+  const { bitsPerBlock = 0, block = 1 } = ggmlType(dtype) ?? {};
+  return bitsPerBlock / block;
+};

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { prunedNames } from '../../../../src/exporter/options/pruneLayers';
+
+const names = [
+  'token_embd.weight',
+  'blk.0.attn_q.weight',
+  'blk.1.attn_q.weight',
+  'blk.1.blk.9.weight',
+  'blk.2.attn_q.weight',
+  'blk.10.attn_q.weight',
+  'output.weight',
+];
+
+describe('prunedNames', () => {
+  it('moves the blocks behind those that go up, and leaves the rest', () => {
+    expect([...prunedNames(names, [2, 0, 2])]).toEqual([
+      ['token_embd.weight', 'token_embd.weight'],
+      ['blk.0.attn_q.weight', undefined],
+      ['blk.1.attn_q.weight', 'blk.0.attn_q.weight'],
+      ['blk.1.blk.9.weight', 'blk.0.blk.9.weight'],
+      ['blk.2.attn_q.weight', undefined],
+      ['blk.10.attn_q.weight', 'blk.1.attn_q.weight'],
+      ['output.weight', 'output.weight'],
+    ]);
+  });
+  it('refuses a block that is not there, and to take all', () => {
+    expect(() => prunedNames(names, [3])).toThrow(/no block 3/);
+    expect(() => prunedNames(names, [0, 1, 2, 10])).toThrow(/All blocks/);
+    expect(() => prunedNames(['output.weight'], [0])).toThrow(/no block 0/);
+  });
+});
