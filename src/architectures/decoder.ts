@@ -24,6 +24,12 @@ export interface Decoder {
 
 /** What config.json leaves out because the class has a default for it. */
 export interface DecoderDefaults {
+  readonly blocks?: number;
+  readonly hiddenSize?: number;
+  readonly feedForwardSize?: number;
+  readonly heads?: number;
+  /** For a config.json without the field; where it says null, there are as many as heads. */
+  readonly kvHeads?: number;
   readonly contextLength?: number;
   readonly ropeTheta?: number;
   readonly headSize?: number;
@@ -34,8 +40,8 @@ export interface DecoderDefaults {
 
 /** @throws QuantscopeError MODEL_FILE for a missing or impossible number, UNSUPPORTED for a rope scaling without a place. */
 export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}): Decoder {
-  const heads = config.integer('num_attention_heads');
-  const hiddenSize = config.integer('hidden_size');
+  const heads = config.integer('num_attention_heads', defaults.heads);
+  const hiddenSize = config.integer('hidden_size', defaults.hiddenSize);
   const headSizeStated = config.has('head_dim') || defaults.headSize !== undefined;
   const headSize = headSizeStated ? config.integer('head_dim', defaults.headSize) : hiddenSize / heads;
   const share = config.number(
@@ -52,11 +58,14 @@ export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}
     );
   const contextLength = config.integer('max_position_embeddings', defaults.contextLength ?? 2048);
   return {
-    blocks: config.integer('num_hidden_layers'),
+    blocks: config.integer('num_hidden_layers', defaults.blocks),
     hiddenSize,
-    feedForwardSize: config.integer('intermediate_size'),
+    feedForwardSize: config.integer('intermediate_size', defaults.feedForwardSize),
     heads,
-    kvHeads: config.integer('num_key_value_heads', heads),
+    kvHeads: config.integer(
+      'num_key_value_heads',
+      config.fields['num_key_value_heads'] === null ? heads : (defaults.kvHeads ?? heads),
+    ),
     headSize,
     headSizeStated,
     ropeDimensions,
@@ -151,12 +160,18 @@ export function blockRules(
   ).flat();
 }
 
-/** Embedding, last norm and output under llama's names. */
-export function outerParts({ hiddenSize, tied }: Decoder): Part[] {
+/**
+ * Embedding, last norm and output under llama's names. `copyTied` writes a tied output as a copy of the embedding, for
+ * architectures whose output llama.cpp always asks for.
+ */
+export function outerParts({ hiddenSize, tied }: Decoder, options: { copyTied?: boolean } = {}): Part[] {
+  const output = tied ? 'embed_tokens' : 'lm_head';
   return [
     { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
     { from: 'norm', to: 'output_norm', shape: [hiddenSize] },
-    ...(tied ? [] : [{ from: 'lm_head', to: 'output', shape: ['any', hiddenSize] } as const]),
+    ...(tied && !options.copyTied
+      ? []
+      : [{ from: output, to: 'output', shape: ['any', hiddenSize] } as const]),
   ];
 }
 
@@ -215,6 +230,20 @@ export function normParts({ hiddenSize }: Decoder): Part[] {
     { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize] },
     { from: 'post_attention_layernorm', to: 'ffn_norm', shape: [hiddenSize] },
   ];
+}
+
+/** Norms of queries and keys, each over `size` entries: a head, or all heads together. */
+export const headNormParts = (querySize: number, keySize = querySize): Part[] => [
+  { from: 'self_attn.q_norm', to: 'attn_q_norm', shape: [querySize] },
+  { from: 'self_attn.k_norm', to: 'attn_k_norm', shape: [keySize] },
+];
+
+/** @throws QuantscopeError UNSUPPORTED unless all heads together have the hidden size, as some loaders of llama.cpp assume. */
+export function expectSquareAttention(config: ConfigReader, { heads, headSize, hiddenSize }: Decoder): void {
+  if (heads * headSize === hiddenSize) return;
+  throw config.unsupported(
+    `${heads} heads of ${headSize} sizes are not the hidden size ${hiddenSize}; llama.cpp needs them equal for this architecture.`,
+  );
 }
 
 /** Matrices of all experts of a block, merged into one tensor of three dimensions. */

@@ -1,11 +1,32 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import type { ArchitectureDescription } from './description';
+import { gemma } from './gemma';
+import { gemma2 } from './gemma2';
+import { gemma3 } from './gemma3';
 import { llama } from './llama';
 import { mixtral } from './mixtral';
+import { olmo2 } from './olmo2';
+import { qwen2 } from './qwen2';
+import { qwen2moe } from './qwen2moe';
+import { qwen3 } from './qwen3';
+import { qwen3moe } from './qwen3moe';
+import { smollm3 } from './smollm3';
 
 /** Every architecture that can be converted. A new one is a file beside this one, a line here and a test. */
-export const architectures: readonly ArchitectureDescription[] = [llama, mixtral];
+export const architectures: readonly ArchitectureDescription[] = [
+  llama,
+  mixtral,
+  gemma,
+  gemma2,
+  gemma3,
+  olmo2,
+  qwen2,
+  qwen2moe,
+  qwen3,
+  qwen3moe,
+  smollm3,
+];
 
 /**
  * The description that fits a config.json: by the first of its `architectures`, else by `model_type`.

@@ -57,6 +57,11 @@ function readScaling(parameters: ConfigReader | undefined, shape: RopeShape): Ro
   if (!parameters || kind === 'default') return { kind: 'none' };
   if (kind === 'linear') return { kind: 'linear', factor: parameters.number('factor', 1) };
   if (kind === 'yarn') {
+    // The attention factor 0.1 ln(factor) + 1 and the borders of the ramp are those that llama.cpp has built in.
+    parameters.expect('attention_factor', null, null);
+    parameters.expect('beta_fast', 32, 32);
+    parameters.expect('beta_slow', 1, 1);
+    parameters.expect('truncate', true, true);
     const context = parameters.integer('original_max_position_embeddings', shape.contextLength);
     return { kind: 'yarn', factor: parameters.number('factor', 1), context };
   }
@@ -71,6 +76,15 @@ function readScaling(parameters: ConfigReader | undefined, shape: RopeShape): Ro
   }
   throw parameters.unsupported(
     `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; supported are linear, yarn and llama3.`,
+  );
+}
+
+/** @throws QuantscopeError UNSUPPORTED for divisors of frequencies, which llama.cpp reads for a few architectures only. */
+export function refuseFactors(config: ConfigReader, { scaling }: Rope): void {
+  if (scaling.kind !== 'factors') return;
+  const kind = JSON.stringify(ropeKind(ropeParameters(config)));
+  throw config.unsupported(
+    `Rope scaling of type ${kind} cannot be exported for this architecture; supported are linear and yarn.`,
   );
 }
 

@@ -25,7 +25,7 @@ describe.skipIf(!hasOracle)('perplexity of exported files in llama.cpp', () => {
   it('equals that of llama.cpp’s own Q4_K_M within 0.5 %', async () => {
     const half = await exportSample('F16');
     const theirs = path('theirs');
-    await llamaCpp('quantize', { from: half, to: theirs, fileType: 15 });
+    await llamaCpp('quantize', { from: half, runs: [{ to: theirs, fileType: 15 }] });
     const measure = (model: string) => llamaCpp('perplexity', { model, text, windows: 192 });
     const reference = await measure(half);
     const own = await measure(await exportSample('Q4_K_M'));

@@ -115,7 +115,8 @@ describe.skipIf(!hasOracle)('split GGUF against llama.cpp', () => {
       const { files } = await exportTo(first!, target, join(folder, `${name}.gguf`));
       const options = { keepSplit: true, ...(pruneLayers ? { pruneLayers } : {}) };
       const to = join(folder, `${name}-theirs`);
-      expect(await llamaCpp('quantize', { from: first!, to, fileType: q4km, options })).toEqual({ code: 0 });
+      const runs = [{ to, fileType: q4km, options }];
+      expect(await llamaCpp('quantize', { from: first!, runs })).toEqual({ codes: [0] });
       expect(files.map(({ tensors }) => tensors)[0]).toBe(0);
       for (const file of files) {
         const theirs = readFileSync(join(folder, file.name.replace(name, `${name}-theirs`)));

@@ -42,11 +42,17 @@ export interface QuantizeOptions {
   readonly pruneLayers?: readonly number[];
 }
 
+export interface QuantizeRun {
+  readonly to: string;
+  readonly fileType: number;
+  readonly options?: QuantizeOptions;
+}
+
 interface Jobs {
-  /** `llama_model_quantize`; options are default parameters where they are absent. */
+  /** `llama_model_quantize`, several times; options are default parameters where they are absent. 0 is success. */
   quantize: {
-    params: { from: string; to: string; fileType: number; options?: QuantizeOptions };
-    result: { code: number };
+    params: { from: string; runs: readonly QuantizeRun[] };
+    result: { codes: number[] };
   };
   /** Token ids of each line, special tokens neither added nor recognised. */
   tokenize: { params: { model: string; lines: readonly string[] }; result: { tokens: number[][] } };

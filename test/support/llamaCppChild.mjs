@@ -155,8 +155,17 @@ function filled(type, values) {
 
 const cString = (text) => filled('uint8_t', [...Buffer.from(text), 0]);
 
+/** Matrices of this process; several runs use one. */
+const matrices = new Map();
+
 /** Entries by name, values as base64 of float32; ends with a name that is null. */
 function importance(entries) {
+  const key = JSON.stringify(entries);
+  if (!matrices.has(key)) matrices.set(key, makeImportance(entries));
+  return matrices.get(key);
+}
+
+function makeImportance(entries) {
   const list = Object.entries(entries).map(([name, base64]) => {
     const bytes = Buffer.from(base64, 'base64');
     return { name: cString(name), data: filled('uint8_t', [...bytes]), size: bytes.length / 4 };
@@ -184,27 +193,32 @@ function keyValueOverrides(overrides) {
   return filled('kv_override', [...list, { tag: 0, key: '', padding: 0, value: new Array(128).fill(0) }]);
 }
 
+/** @returns what llama_model_quantize returns: 0 when all is well. */
+function quantize(from, { to, fileType, options = {} }) {
+  const params = llama.func('quantize_params llama_model_quantize_default_params()')();
+  params.nthread = 2;
+  params.ftype = fileType;
+  if (options.outputType !== undefined) params.output_type = options.outputType;
+  if (options.embeddingType !== undefined) params.embedding_type = options.embeddingType;
+  params.allow_requantize = options.allowRequantize === true;
+  params.quantize_output = options.leaveOutput !== true;
+  params.only_copy = options.onlyCopy === true;
+  params.pure = options.pure === true;
+  params.keep_split = options.keepSplit === true;
+  if (options.imatrix) params.imatrix = importance(options.imatrix);
+  if (options.overrides) params.kv_overrides = keyValueOverrides(options.overrides);
+  if (options.tensorTypes) params.tt_overrides = tensorOverrides(options.tensorTypes);
+  if (options.pruneLayers) params.prune_layers = filled('int32_t', [...options.pruneLayers, -1]);
+  const run = llama.func(
+    'uint32_t llama_model_quantize(const char *from, const char *to, quantize_params *params)',
+  );
+  return run(from, to, params);
+}
+
 const jobs = {
-  quantize({ from, to, fileType, options = {} }) {
+  quantize({ from, runs }) {
     start();
-    const params = llama.func('quantize_params llama_model_quantize_default_params()')();
-    params.nthread = 2;
-    params.ftype = fileType;
-    if (options.outputType !== undefined) params.output_type = options.outputType;
-    if (options.embeddingType !== undefined) params.embedding_type = options.embeddingType;
-    params.allow_requantize = options.allowRequantize === true;
-    params.quantize_output = options.leaveOutput !== true;
-    params.only_copy = options.onlyCopy === true;
-    params.pure = options.pure === true;
-    params.keep_split = options.keepSplit === true;
-    if (options.imatrix) params.imatrix = importance(options.imatrix);
-    if (options.overrides) params.kv_overrides = keyValueOverrides(options.overrides);
-    if (options.tensorTypes) params.tt_overrides = tensorOverrides(options.tensorTypes);
-    if (options.pruneLayers) params.prune_layers = filled('int32_t', [...options.pruneLayers, -1]);
-    const run = llama.func(
-      'uint32_t llama_model_quantize(const char *from, const char *to, quantize_params *params)',
-    );
-    return { code: run(from, to, params) };
+    return { codes: runs.map((run) => quantize(from, run)) };
   },
 
   tokenize({ model, lines }) {

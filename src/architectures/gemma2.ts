@@ -1,0 +1,70 @@
+import type { ConfigReader } from './configReader';
+import {
+  attentionParts,
+  blockRules,
+  decoderKeyValues,
+  gatedParts,
+  outerParts,
+  partRules,
+  readDecoder,
+  rmsEpsilon,
+  usualIgnored,
+} from './decoder';
+import type { ArchitectureDescription } from './description';
+import { expectAttentionScale, gemmaNormParts, shiftNorms } from './gemmaParts';
+import { f32, u32 } from './keyValues';
+import { refuseFactors } from './rope';
+import { slidingLayers, slidingPeriod } from './slidingWindow';
+
+/** Every second layer attends to everything, unless a key says otherwise. */
+const usualPeriod = 2;
+
+/** Gemma 2: norms on both sides, capped scores and logits, a sliding window in every other layer. */
+export const gemma2: ArchitectureDescription = {
+  name: 'gemma2',
+  classes: { Gemma2ForCausalLM: 'gemma2' },
+  convert(config) {
+    config.expect('hidden_activation', 'gelu_pytorch_tanh', 'gelu_pytorch_tanh');
+    config.expect('attention_bias', false, false);
+    config.expect('tie_word_embeddings', true, true);
+    config.expect('use_bidirectional_attention', false, false);
+    const decoder = readDecoder(config, {
+      blocks: 26,
+      hiddenSize: 2304,
+      feedForwardSize: 9216,
+      heads: 8,
+      kvHeads: 4,
+      headSize: 256,
+      contextLength: 8192,
+      tied: true,
+    });
+    refuseFactors(config, decoder.rope);
+    expectAttentionScale(config, decoder, 46);
+    const layers = slidingLayers(config, decoder.blocks, (layer) => layer % 2 === 0);
+    const period = slidingPeriod(config, layers, usualPeriod);
+    return {
+      prefixes: ['model.'],
+      ignored: usualIgnored(decoder),
+      keyValues: [
+        ...decoderKeyValues(decoder),
+        rmsEpsilon(config),
+        f32('attn_logit_softcapping', cap(config, 'attn_logit_softcapping', 50)),
+        f32('final_logit_softcapping', cap(config, 'final_logit_softcapping', 30)),
+        u32('attention.sliding_window', config.integer('sliding_window', 4096)),
+        ...(period === usualPeriod ? [] : [u32('attention.sliding_window_pattern', period)]),
+      ],
+      tensors: [
+        ...partRules(shiftNorms(outerParts(decoder))),
+        ...blockRules('layers', decoder.blocks, () =>
+          shiftNorms([...gemmaNormParts(decoder), ...attentionParts(decoder), ...gatedParts(decoder)]),
+        ),
+      ],
+    };
+  },
+};
+
+/** A cap that llama.cpp always applies: null, which means none, has no number. */
+function cap(config: ConfigReader, key: string, fallback: number): number {
+  if (config.fields[key] !== null) return config.number(key, fallback);
+  throw config.unsupported(`"${key}" is null; llama.cpp always caps for this architecture.`);
+}

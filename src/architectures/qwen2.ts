@@ -1,0 +1,56 @@
+import {
+  attentionParts,
+  blockRules,
+  decoderKeyValues,
+  expectSquareAttention,
+  gatedParts,
+  normParts,
+  outerParts,
+  partRules,
+  readDecoder,
+  rmsEpsilon,
+  usualIgnored,
+} from './decoder';
+import type { ArchitectureDescription } from './description';
+import { refuseFactors } from './rope';
+import { refuseWindow, slidingLayers } from './slidingWindow';
+
+/** Qwen 1.5, 2 and 2.5: llama with biases of query, key and value, and halves rotated instead of pairs. */
+export const qwen2: ArchitectureDescription = {
+  name: 'qwen2',
+  classes: { Qwen2ForCausalLM: 'qwen2' },
+  convert(config) {
+    config.expect('hidden_act', 'silu', 'silu');
+    const decoder = readDecoder(config, {
+      blocks: 32,
+      hiddenSize: 4096,
+      feedForwardSize: 22016,
+      heads: 32,
+      kvHeads: 32,
+      contextLength: 32768,
+    });
+    expectSquareAttention(config, decoder);
+    refuseFactors(config, decoder.rope);
+    if (config.flag('use_sliding_window', false)) {
+      const first = config.integer('max_window_layers', 28, 0);
+      refuseWindow(
+        config,
+        decoder,
+        slidingLayers(config, decoder.blocks, (layer) => layer >= first),
+      );
+    }
+    return {
+      prefixes: ['model.'],
+      ignored: usualIgnored(decoder),
+      keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
+      tensors: [
+        ...partRules(outerParts(decoder)),
+        ...blockRules('layers', decoder.blocks, () => [
+          ...normParts(decoder),
+          ...attentionParts(decoder, { bias: 'required' }),
+          ...gatedParts(decoder),
+        ]),
+      ],
+    };
+  },
+};

@@ -1,0 +1,77 @@
+import {
+  attentionParts,
+  blockRules,
+  decoderKeyValues,
+  expectSquareAttention,
+  normParts,
+  outerParts,
+  partRules,
+  readDecoder,
+  rmsEpsilon,
+  usualIgnored,
+} from './decoder';
+import type { ArchitectureDescription } from './description';
+import { u32 } from './keyValues';
+import { readQwenExperts } from './qwenExperts';
+import { refuseFactors } from './rope';
+import { refuseWindow, slidingLayers } from './slidingWindow';
+
+/** Qwen 1.5 and 2 with experts: those that a router chooses, and one, behind a gate of its own, that all tokens share. */
+export const qwen2moe: ArchitectureDescription = {
+  name: 'qwen2moe',
+  classes: { Qwen2MoeForCausalLM: 'qwen2_moe' },
+  convert(config) {
+    config.expect('hidden_act', 'silu', 'silu');
+    const decoder = readDecoder(config, {
+      blocks: 24,
+      hiddenSize: 2048,
+      feedForwardSize: 5632,
+      heads: 16,
+      kvHeads: 16,
+      contextLength: 32768,
+    });
+    expectSquareAttention(config, decoder);
+    refuseFactors(config, decoder.rope);
+    if (config.flag('use_sliding_window', false)) {
+      const end = config.integer('max_window_layers', 28, 0);
+      const slides = (layer: number) => layer % 2 === 0 && layer < end;
+      refuseWindow(config, decoder, slidingLayers(config, decoder.blocks, slides));
+    }
+    const { hiddenSize } = decoder;
+    const experts = readQwenExperts(config, decoder, {
+      experts: 60,
+      used: 4,
+      feedForwardSize: 1408,
+      normalized: false,
+    });
+    const shared = config.integer('shared_expert_intermediate_size', 5632);
+    const bias = config.flag('qkv_bias', true) ? ({ bias: 'required' } as const) : {};
+    return {
+      prefixes: ['model.'],
+      ignored: usualIgnored(decoder),
+      keyValues: [
+        ...decoderKeyValues(decoder),
+        rmsEpsilon(config),
+        ...experts.keyValues,
+        u32('expert_shared_feed_forward_length', shared),
+      ],
+      tensors: [
+        ...partRules(outerParts(decoder, { copyTied: true })),
+        ...blockRules('layers', decoder.blocks, () => [
+          ...normParts(decoder),
+          ...attentionParts(decoder, bias),
+          ...experts.parts,
+          {
+            from: 'mlp.shared_expert_gate',
+            to: 'ffn_gate_inp_shexp',
+            shape: [hiddenSize],
+            rule: { sourceShape: [1, hiddenSize] },
+          },
+          { from: 'mlp.shared_expert.gate_proj', to: 'ffn_gate_shexp', shape: [shared, hiddenSize] },
+          { from: 'mlp.shared_expert.up_proj', to: 'ffn_up_shexp', shape: [shared, hiddenSize] },
+          { from: 'mlp.shared_expert.down_proj', to: 'ffn_down_shexp', shape: [hiddenSize, shared] },
+        ]),
+      ],
+    };
+  },
+};

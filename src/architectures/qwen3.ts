@@ -1,0 +1,58 @@
+import {
+  attentionParts,
+  blockRules,
+  decoderKeyValues,
+  gatedParts,
+  headNormParts,
+  normParts,
+  outerParts,
+  partRules,
+  readDecoder,
+  rmsEpsilon,
+  usualIgnored,
+} from './decoder';
+import type { ArchitectureDescription } from './description';
+import { refuseFactors } from './rope';
+import { refuseWindow, slidingLayers } from './slidingWindow';
+
+/** Qwen 3: no biases, but a norm of each head's query and key. */
+export const qwen3: ArchitectureDescription = {
+  name: 'qwen3',
+  classes: { Qwen3ForCausalLM: 'qwen3' },
+  convert(config) {
+    config.expect('hidden_act', 'silu', 'silu');
+    config.expect('attention_bias', false, false);
+    const decoder = readDecoder(config, {
+      blocks: 32,
+      hiddenSize: 4096,
+      feedForwardSize: 22016,
+      heads: 32,
+      kvHeads: 32,
+      headSize: 128,
+      contextLength: 32768,
+    });
+    refuseFactors(config, decoder.rope);
+    if (config.flag('use_sliding_window', false)) {
+      const first = config.integer('max_window_layers', 28, 0);
+      refuseWindow(
+        config,
+        decoder,
+        slidingLayers(config, decoder.blocks, (layer) => layer >= first),
+      );
+    }
+    return {
+      prefixes: ['model.'],
+      ignored: usualIgnored(decoder),
+      keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
+      tensors: [
+        ...partRules(outerParts(decoder)),
+        ...blockRules('layers', decoder.blocks, () => [
+          ...normParts(decoder),
+          ...attentionParts(decoder),
+          ...headNormParts(decoder.headSize),
+          ...gatedParts(decoder),
+        ]),
+      ],
+    };
+  },
+};

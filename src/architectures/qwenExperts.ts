@@ -1,0 +1,52 @@
+import type { KeyValue } from '../model/keyValue';
+import type { ConfigReader } from './configReader';
+import { expertPart, type Decoder, type Part } from './decoder';
+import { u32 } from './keyValues';
+
+/** Experts of Qwen's mixtures: in every block, chosen by softmax. */
+export interface QwenExperts {
+  readonly keyValues: readonly KeyValue[];
+  /** Router and merged experts of a block. */
+  readonly parts: readonly Part[];
+}
+
+interface QwenExpertDefaults {
+  readonly experts: number;
+  readonly used: number;
+  readonly feedForwardSize: number;
+  /** Whether llama.cpp makes the weights of the chosen experts add up to 1. */
+  readonly normalized: boolean;
+}
+
+/** @throws QuantscopeError UNSUPPORTED for blocks without experts and for weights normalized otherwise. */
+export function readQwenExperts(
+  config: ConfigReader,
+  { hiddenSize }: Decoder,
+  defaults: QwenExpertDefaults,
+): QwenExperts {
+  config.expect('norm_topk_prob', false, defaults.normalized);
+  config.expect('decoder_sparse_step', 1, 1);
+  if (config.list('mlp_only_layers')?.length)
+    throw config.unsupported(
+      '"mlp_only_layers" names blocks without experts; GGUF has no place for them here.',
+    );
+  // Transformers 5 may write the name that other mixtures have.
+  const experts = config.integer('num_experts', config.integer('num_local_experts', defaults.experts));
+  const used = config.integer('num_experts_per_tok', defaults.used);
+  const size = config.integer('moe_intermediate_size', defaults.feedForwardSize);
+  const expert = (part: string, to: string, shape: readonly [number, number]) =>
+    expertPart(experts, (index) => `mlp.experts.${index}.${part}`, to, shape);
+  return {
+    keyValues: [
+      u32('expert_count', experts),
+      u32('expert_used_count', used),
+      u32('expert_feed_forward_length', size),
+    ],
+    parts: [
+      { from: 'mlp.gate', to: 'ffn_gate_inp', shape: [experts, hiddenSize] },
+      expert('gate_proj', 'ffn_gate_exps', [size, hiddenSize]),
+      expert('up_proj', 'ffn_up_exps', [size, hiddenSize]),
+      expert('down_proj', 'ffn_down_exps', [hiddenSize, size]),
+    ],
+  };
+}

@@ -1,0 +1,66 @@
+import {
+  attentionParts,
+  blockRules,
+  decoderKeyValues,
+  gatedParts,
+  normParts,
+  outerParts,
+  partRules,
+  readDecoder,
+  rmsEpsilon,
+  usualIgnored,
+} from './decoder';
+import type { ArchitectureDescription } from './description';
+import { refuseFactors } from './rope';
+import { refuseWindow, slidingLayers } from './slidingWindow';
+
+/** Every how many layers llama.cpp leaves out the rotary embedding; it has no key for another number. */
+const interval = 4;
+
+/** SmolLM 3: llama with every fourth layer free of positions. */
+export const smollm3: ArchitectureDescription = {
+  name: 'smollm3',
+  classes: { SmolLM3ForCausalLM: 'smollm3' },
+  convert(config) {
+    config.expect('hidden_act', 'silu', 'silu');
+    config.expect('attention_bias', false, false);
+    config.expect('mlp_bias', false, false);
+    const decoder = readDecoder(config, {
+      blocks: 36,
+      hiddenSize: 2048,
+      feedForwardSize: 11008,
+      heads: 16,
+      kvHeads: 4,
+      contextLength: 32768,
+      ropeTheta: 2_000_000,
+      tied: true,
+    });
+    refuseFactors(config, decoder.rope);
+    const rotated = config.numbers('no_rope_layers');
+    const stated = config.integer('no_rope_layer_interval', interval);
+    for (let layer = 0; layer < decoder.blocks; layer++) {
+      const rotates = rotated ? Boolean(rotated[layer]) : (layer + 1) % stated !== 0;
+      if (rotates !== ((layer + 1) % interval !== 0))
+        throw config.unsupported(
+          `By "no_rope_layers" layer ${layer} ${rotates ? 'has' : 'lacks'} rotary embedding; llama.cpp leaves it out of every ${interval}th layer and no other.`,
+        );
+    }
+    if (config.flag('use_sliding_window', false) && config.has('sliding_window')) {
+      const slides = (layer: number) => (layer + 1) % interval === 0;
+      refuseWindow(config, decoder, slidingLayers(config, decoder.blocks, slides));
+    }
+    return {
+      prefixes: ['model.'],
+      ignored: usualIgnored(decoder),
+      keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
+      tensors: [
+        ...partRules(outerParts(decoder)),
+        ...blockRules('layers', decoder.blocks, () => [
+          ...normParts(decoder),
+          ...attentionParts(decoder, { interleaved: true }),
+          ...gatedParts(decoder),
+        ]),
+      ],
+    };
+  },
+};
