@@ -16,6 +16,11 @@ export class ConfigReader {
     return this.fields[key] !== undefined && this.fields[key] !== null;
   }
 
+  /** The first of several spellings of a key that is there; the first of all when none is. */
+  spelled(usual: string, ...others: readonly string[]): string {
+    return [usual, ...others].find((key) => this.has(key)) ?? usual;
+  }
+
   /** A positive number. */
   number(key: string, fallback?: number): number {
     const value = this.fields[key] ?? fallback;

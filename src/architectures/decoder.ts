@@ -1,6 +1,7 @@
+import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
-import type { Size, TensorRule, Unit } from './description';
+import type { RowRange, Size, TensorRule, Unit } from './description';
 import { f32, u32 } from './keyValues';
 import { readRope, ropeKeyValues, type Rope } from './rope';
 
@@ -36,6 +37,8 @@ export interface DecoderDefaults {
   /** Share of a head that is rotated. */
   readonly partialRotary?: number;
   readonly tied?: boolean;
+  /** Where the architecture reads its rope itself. */
+  readonly rope?: Rope;
 }
 
 /** @throws QuantscopeError MODEL_FILE for a missing or impossible number, UNSUPPORTED for a rope scaling without a place. */
@@ -70,7 +73,7 @@ export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}
     headSizeStated,
     ropeDimensions,
     contextLength,
-    rope: readRope(config, ropeDimensions, contextLength, defaults.ropeTheta),
+    rope: defaults.rope ?? readRope(config, ropeDimensions, contextLength, defaults.ropeTheta),
     tied: config.flag('tie_word_embeddings', defaults.tied ?? false),
   };
 }
@@ -164,7 +167,10 @@ export function blockRules(
  * Embedding, last norm and output under llama's names. `copyTied` writes a tied output as a copy of the embedding, for
  * architectures whose output llama.cpp always asks for.
  */
-export function outerParts({ hiddenSize, tied }: Decoder, options: { copyTied?: boolean } = {}): Part[] {
+export function outerParts(
+  { hiddenSize, tied }: Pick<Decoder, 'hiddenSize' | 'tied'>,
+  options: { copyTied?: boolean } = {},
+): Part[] {
   const output = tied ? 'embed_tokens' : 'lm_head';
   return [
     { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
@@ -176,7 +182,7 @@ export function outerParts({ hiddenSize, tied }: Decoder, options: { copyTied?: 
 }
 
 /** A tied checkpoint may still carry its output matrix; old ones carry buffers that follow from config.json. */
-export const usualIgnored = ({ tied }: Decoder): RegExp[] => [
+export const usualIgnored = ({ tied }: Pick<Decoder, 'tied'>): RegExp[] => [
   /rotary_emb\.inv_freq$/,
   ...(tied ? [/^lm_head\.weight$/] : []),
 ];
@@ -244,6 +250,35 @@ export function expectSquareAttention(config: ConfigReader, { heads, headSize, h
   throw config.unsupported(
     `${heads} heads of ${headSize} sizes are not the hidden size ${hiddenSize}; llama.cpp needs them equal for this architecture.`,
   );
+}
+
+/** @throws QuantscopeError MODEL_FILE unless the heads share the hidden size evenly. */
+export function sharedHeadSize(config: ConfigReader, hiddenSize: number, heads: number): number {
+  const size = hiddenSize / heads;
+  if (Number.isInteger(size) && size % 2 === 0) return size;
+  throw new QuantscopeError(
+    'MODEL_FILE',
+    `${heads} heads share a hidden size of ${hiddenSize}; a head must have a whole and even size.`,
+    { file: config.file },
+  );
+}
+
+/** @throws QuantscopeError UNSUPPORTED for activations other than GELU; llama.cpp takes its tanh form, at most 0.0005 off. */
+export function expectGelu(config: ConfigReader, key: string, fallback: string): void {
+  config.expect(key, fallback, 'gelu', 'gelu_new', 'gelu_fast', 'gelu_pytorch_tanh');
+}
+
+/**
+ * Rows of a fused matrix [groups, queries + key + value, headSize] in the order of GGUF: all queries, all keys, all values.
+ * @param queries heads of queries in a group, which share its key and its value.
+ */
+export function groupedRows(groups: number, queries: number, headSize: number): RowRange[] {
+  const pick = (offset: number, heads: number) =>
+    Array.from({ length: groups }, (_, group) => ({
+      first: (group * (queries + 2) + offset) * headSize,
+      count: heads * headSize,
+    }));
+  return [...pick(0, queries), ...pick(queries, 1), ...pick(queries + 1, 1)];
 }
 
 /** Matrices of all experts of a block, merged into one tensor of three dimensions. */

@@ -50,8 +50,14 @@ export const gemma2: ArchitectureDescription = {
         rmsEpsilon(config),
         f32('attn_logit_softcapping', cap(config, 'attn_logit_softcapping', 50)),
         f32('final_logit_softcapping', cap(config, 'final_logit_softcapping', 30)),
-        u32('attention.sliding_window', config.integer('sliding_window', 4096)),
-        ...(period === usualPeriod ? [] : [u32('attention.sliding_window_pattern', period)]),
+        // llama.cpp slides in some layers at least: where none should, the window is as long as the context.
+        u32(
+          'attention.sliding_window',
+          period === undefined ? decoder.contextLength : config.integer('sliding_window', 4096),
+        ),
+        ...(period === undefined || period === usualPeriod
+          ? []
+          : [u32('attention.sliding_window_pattern', period)]),
       ],
       tensors: [
         ...partRules(shiftNorms(outerParts(decoder))),

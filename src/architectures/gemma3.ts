@@ -33,7 +33,6 @@ export const gemma3: ArchitectureDescription = {
     config.expect('attention_bias', false, false);
     config.expect('use_bidirectional_attention', false, false);
     config.expect('attn_logit_softcapping', null, null);
-    config.expect('final_logit_softcapping', null, null);
     const decoder = readDecoder(config, {
       blocks: 26,
       hiddenSize: 2304,
@@ -64,8 +63,15 @@ export const gemma3: ArchitectureDescription = {
         ...decoderKeyValues(decoder),
         f32('rope.freq_base_swa', localTheta),
         rmsEpsilon(config),
-        u32('attention.sliding_window', config.integer('sliding_window', 4096)),
-        ...(period === usualPeriod ? [] : [u32('attention.sliding_window_pattern', period)]),
+        ...(config.has('final_logit_softcapping')
+          ? [f32('final_logit_softcapping', config.number('final_logit_softcapping'))]
+          : []),
+        ...(period === undefined
+          ? []
+          : [u32('attention.sliding_window', config.integer('sliding_window', 4096))]),
+        ...(period === undefined || period === usualPeriod
+          ? []
+          : [u32('attention.sliding_window_pattern', period)]),
       ],
       tensors: [
         ...partRules(shiftNorms(outerParts(decoder))),

@@ -13,7 +13,7 @@ import {
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
-import { refuseWindow, slidingLayers } from './slidingWindow';
+import { refuseWindow } from './slidingWindow';
 
 /** Qwen 1.5, 2 and 2.5: llama with biases of query, key and value, and halves rotated instead of pairs. */
 export const qwen2: ArchitectureDescription = {
@@ -31,14 +31,8 @@ export const qwen2: ArchitectureDescription = {
     });
     expectSquareAttention(config, decoder);
     refuseFactors(config, decoder.rope);
-    if (config.flag('use_sliding_window', false)) {
-      const first = config.integer('max_window_layers', 28, 0);
-      refuseWindow(
-        config,
-        decoder,
-        slidingLayers(config, decoder.blocks, (layer) => layer >= first),
-      );
-    }
+    const firstWindow = config.integer('max_window_layers', 28, 0);
+    refuseWindow(config, decoder, (layer) => layer >= firstWindow);
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),

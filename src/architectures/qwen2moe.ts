@@ -14,7 +14,7 @@ import type { ArchitectureDescription } from './description';
 import { u32 } from './keyValues';
 import { readQwenExperts } from './qwenExperts';
 import { refuseFactors } from './rope';
-import { refuseWindow, slidingLayers } from './slidingWindow';
+import { refuseWindow } from './slidingWindow';
 
 /** Qwen 1.5 and 2 with experts: those that a router chooses, and one, behind a gate of its own, that all tokens share. */
 export const qwen2moe: ArchitectureDescription = {
@@ -32,11 +32,8 @@ export const qwen2moe: ArchitectureDescription = {
     });
     expectSquareAttention(config, decoder);
     refuseFactors(config, decoder.rope);
-    if (config.flag('use_sliding_window', false)) {
-      const end = config.integer('max_window_layers', 28, 0);
-      const slides = (layer: number) => layer % 2 === 0 && layer < end;
-      refuseWindow(config, decoder, slidingLayers(config, decoder.blocks, slides));
-    }
+    const windowEnd = config.integer('max_window_layers', 28, 0);
+    refuseWindow(config, decoder, (layer) => layer % 2 === 0 && layer < windowEnd);
     const { hiddenSize } = decoder;
     const experts = readQwenExperts(config, decoder, {
       experts: 60,

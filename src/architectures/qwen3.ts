@@ -13,7 +13,7 @@ import {
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
-import { refuseWindow, slidingLayers } from './slidingWindow';
+import { refuseWindow } from './slidingWindow';
 
 /** Qwen 3: no biases, but a norm of each head's query and key. */
 export const qwen3: ArchitectureDescription = {
@@ -32,14 +32,8 @@ export const qwen3: ArchitectureDescription = {
       contextLength: 32768,
     });
     refuseFactors(config, decoder.rope);
-    if (config.flag('use_sliding_window', false)) {
-      const first = config.integer('max_window_layers', 28, 0);
-      refuseWindow(
-        config,
-        decoder,
-        slidingLayers(config, decoder.blocks, (layer) => layer >= first),
-      );
-    }
+    const firstWindow = config.integer('max_window_layers', 28, 0);
+    refuseWindow(config, decoder, (layer) => layer >= firstWindow);
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),

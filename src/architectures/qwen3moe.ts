@@ -13,7 +13,7 @@ import {
 import type { ArchitectureDescription } from './description';
 import { readQwenExperts } from './qwenExperts';
 import { refuseFactors } from './rope';
-import { refuseWindow, slidingLayers } from './slidingWindow';
+import { refuseWindow } from './slidingWindow';
 
 /** Qwen 3 with experts. */
 export const qwen3moe: ArchitectureDescription = {
@@ -31,12 +31,7 @@ export const qwen3moe: ArchitectureDescription = {
       contextLength: 32768,
     });
     refuseFactors(config, decoder.rope);
-    if (config.flag('use_sliding_window', false))
-      refuseWindow(
-        config,
-        decoder,
-        slidingLayers(config, decoder.blocks, () => true),
-      );
+    refuseWindow(config, decoder, () => true);
     const experts = readQwenExperts(config, decoder, {
       experts: 128,
       used: 8,

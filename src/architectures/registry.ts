@@ -1,17 +1,26 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import type { ArchitectureDescription } from './description';
+import { commandR } from './commandR';
+import { deepseek2 } from './deepseek2';
+import { falcon } from './falcon';
 import { gemma } from './gemma';
 import { gemma2 } from './gemma2';
 import { gemma3 } from './gemma3';
+import { gpt2 } from './gpt2';
+import { gptneox } from './gptneox';
 import { llama } from './llama';
 import { mixtral } from './mixtral';
 import { olmo2 } from './olmo2';
+import { phi2 } from './phi2';
+import { phi3 } from './phi3';
 import { qwen2 } from './qwen2';
 import { qwen2moe } from './qwen2moe';
 import { qwen3 } from './qwen3';
 import { qwen3moe } from './qwen3moe';
 import { smollm3 } from './smollm3';
+import { stablelm } from './stablelm';
+import { starcoder2 } from './starcoder2';
 
 /** Every architecture that can be converted. A new one is a file beside this one, a line here and a test. */
 export const architectures: readonly ArchitectureDescription[] = [
@@ -26,6 +35,15 @@ export const architectures: readonly ArchitectureDescription[] = [
   qwen3,
   qwen3moe,
   smollm3,
+  commandR,
+  deepseek2,
+  falcon,
+  gpt2,
+  gptneox,
+  phi2,
+  phi3,
+  stablelm,
+  starcoder2,
 ];
 
 /**

@@ -35,11 +35,16 @@ export function readRope(
   contextLength: number,
   defaultTheta = 10_000,
 ): Rope {
+  const theta = readTheta(config, defaultTheta);
+  return { theta, scaling: readScaling(ropeParameters(config), { theta, dimensions, contextLength }) };
+}
+
+/** Theta from wherever config.json has it. */
+export function readTheta(config: ConfigReader, fallback = 10_000): number {
   const parameters = ropeParameters(config);
-  const theta = parameters?.has('rope_theta')
+  return parameters?.has('rope_theta')
     ? parameters.number('rope_theta')
-    : config.number('rope_theta', defaultTheta);
-  return { theta, scaling: readScaling(parameters, { theta, dimensions, contextLength }) };
+    : config.number('rope_theta', fallback);
 }
 
 /** The object that holds the scaling, in either spelling. */

@@ -25,11 +25,16 @@ export function slidingLayers(
 
 /**
  * Every how many layers one attends to everything, the last of each group: the only order that GGUF has a key for. 0 means
- * that all slide, 1 that none does.
+ * that all slide; `undefined` that none does, which llama.cpp wants said by the window.
  * @param usual tried first, for models too short to tell.
  * @throws QuantscopeError UNSUPPORTED for any other order.
  */
-export function slidingPeriod(config: ConfigReader, layers: readonly boolean[], usual: number): number {
+export function slidingPeriod(
+  config: ConfigReader,
+  layers: readonly boolean[],
+  usual: number,
+): number | undefined {
+  if (!layers.includes(true)) return undefined;
   const fits = (period: number) =>
     layers.every((slides, layer) => slides === (period === 0 || layer % period < period - 1));
   const period = [usual, ...layers.keys(), layers.length].find(fits);
@@ -39,16 +44,19 @@ export function slidingPeriod(config: ConfigReader, layers: readonly boolean[], 
   );
 }
 
-/** @throws QuantscopeError UNSUPPORTED where a window cuts the context, for architectures that llama.cpp gives none. */
+/**
+ * For architectures that llama.cpp gives no window: refuses one that `use_sliding_window` turns on and that cuts the context.
+ * @param rule which layers slide where `layer_types` does not say.
+ * @throws QuantscopeError UNSUPPORTED
+ */
 export function refuseWindow(
   config: ConfigReader,
-  { contextLength }: Decoder,
-  layers: readonly boolean[],
-  fallback = 4096,
+  { blocks, contextLength }: Decoder,
+  rule: (layer: number) => boolean,
 ): void {
-  if (!layers.includes(true)) return;
-  const window = config.integer('sliding_window', fallback);
-  if (window >= contextLength) return;
+  if (!config.flag('use_sliding_window', false) || config.fields['sliding_window'] === null) return;
+  const window = config.integer('sliding_window', 4096);
+  if (window >= contextLength || !slidingLayers(config, blocks, rule).includes(true)) return;
   throw config.unsupported(
     `Some layers attend to the last ${window} tokens only ("sliding_window"); llama.cpp has no window for this architecture.`,
   );

@@ -12,7 +12,7 @@ import {
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
-import { refuseWindow, slidingLayers } from './slidingWindow';
+import { refuseWindow } from './slidingWindow';
 
 /** Every how many layers llama.cpp leaves out the rotary embedding; it has no key for another number. */
 const interval = 4;
@@ -45,10 +45,7 @@ export const smollm3: ArchitectureDescription = {
           `By "no_rope_layers" layer ${layer} ${rotates ? 'has' : 'lacks'} rotary embedding; llama.cpp leaves it out of every ${interval}th layer and no other.`,
         );
     }
-    if (config.flag('use_sliding_window', false) && config.has('sliding_window')) {
-      const slides = (layer: number) => (layer + 1) % interval === 0;
-      refuseWindow(config, decoder, slidingLayers(config, decoder.blocks, slides));
-    }
+    if (config.has('sliding_window')) refuseWindow(config, decoder, (layer) => (layer + 1) % interval === 0);
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),

@@ -195,12 +195,15 @@ async function convertedKeyValues(
   if (rows === undefined)
     throw new QuantscopeError('INTERNAL', 'The checkpoint has no token embedding.', { file: model.folder });
   const text = (key: string, value: string): KeyValue => ({ key, type: 'string', value });
+  const vocabularySize = `${architecture}.vocab_size`;
   return [
     text('general.architecture', architecture),
     text('general.type', 'model'),
     text('general.name', basename(model.folder)),
     ...keyValues,
-    { key: `${architecture}.vocab_size`, type: 'u32', value: rows },
+    ...(keyValues.some(({ key }) => key === vocabularySize)
+      ? []
+      : [{ key: vocabularySize, type: 'u32', value: rows } as const]),
     ...(await readTokenizer(model.folder, model.config ?? {}, rows, signal)),
   ];
 }

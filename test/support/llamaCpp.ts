@@ -56,6 +56,8 @@ interface Jobs {
   };
   /** Token ids of each line, special tokens neither added nor recognised. */
   tokenize: { params: { model: string; lines: readonly string[] }; result: { tokens: number[][] } };
+  /** Logits of every position of a text of at most 64 tokens, keys and values in float32. */
+  logits: { params: { model: string; tokens: readonly number[] }; result: { logits: number[][] } };
   /** As llama-perplexity does it: second half of each window of 256 tokens, no BOS. */
   perplexity: {
     params: { model: string; text: string; windows: number };

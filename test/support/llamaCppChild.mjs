@@ -35,12 +35,23 @@ koffi.struct('kv_override', {
   padding: 'int',
   value: koffi.array('uint8_t', 128),
 });
-koffi.struct('model_params', { bytes: koffi.array('uint8_t', 256) });
+koffi.struct('model_params', {
+  before: koffi.array('uint8_t', 72),
+  vocab_only: 'bool',
+  check_tensors: 'bool',
+  use_extra_bufts: 'bool',
+  rest: koffi.array('uint8_t', 181),
+});
 koffi.struct('context_params', {
   n_ctx: 'uint32_t',
   n_batch: 'uint32_t',
   n_ubatch: 'uint32_t',
-  rest: koffi.array('uint8_t', 500),
+  unused: koffi.array('int32_t', 10),
+  flash_attention: 'int',
+  more: koffi.array('int32_t', 12),
+  type_k: 'int',
+  type_v: 'int',
+  rest: koffi.array('uint8_t', 400),
 });
 koffi.struct('batch', {
   n_tokens: 'int32_t',
@@ -65,9 +76,11 @@ function start() {
 }
 
 /** Loads a model with default parameters. */
-function loadModel(path, contextSize) {
+function loadModel(path, contextSize, exact = false) {
   start();
   const modelParams = llama.func('model_params llama_model_default_params()')();
+  // Rearranged weights do not know every operation of every architecture.
+  if (exact) modelParams.use_extra_bufts = false;
   const model = llama.func('void *llama_model_load_from_file(const char *path, model_params params)')(
     path,
     modelParams,
@@ -77,6 +90,8 @@ function loadModel(path, contextSize) {
   if (!contextSize) return { model, vocab };
   const params = llama.func('context_params llama_context_default_params()')();
   Object.assign(params, { n_ctx: contextSize, n_batch: contextSize, n_ubatch: contextSize });
+  // Keys and values in float32 (ggml type 0), attention as it is written: as exact as llama.cpp can be.
+  if (exact) Object.assign(params, { flash_attention: 0, type_k: 0, type_v: 0 });
   const context = llama.func('void *llama_init_from_model(void *model, context_params params)')(
     model,
     params,
@@ -226,6 +241,14 @@ const jobs = {
     return { tokens: lines.map((line) => tokenize(vocab, line)) };
   },
 
+  logits({ model, tokens }) {
+    const { vocab, context } = loadModel(model, 64, true);
+    const batch = initBatch(tokens.length, 0, 1);
+    evaluate(context, batch, tokens, 0);
+    const width = vocabSize(vocab);
+    return { logits: tokens.map((_, i) => [...logits(context, i, width)]) };
+  },
+
   perplexity({ model, text, windows }) {
     const size = 256;
     const { vocab, context } = loadModel(model, size);
@@ -247,6 +270,6 @@ const jobs = {
   },
 };
 
-process.stdout.write(`${JSON.stringify(jobs[input.job](input))}\n`);
+const answer = `${JSON.stringify(jobs[input.job](input))}\n`;
 // Backends unload in an order that some builds do not survive; the answer is out already.
-process.exit(0);
+process.stdout.write(answer, () => process.exit(0));

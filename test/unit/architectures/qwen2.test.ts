@@ -53,7 +53,10 @@ describe('qwen2 conversion', () => {
   it('keeps rows in order and says how heads are rotated', () => {
     const converted = convert();
     expect(converted.tensors.filter(({ unit }) => unit)).toEqual([]);
-    expect(shapesOf(converted)).toMatchObject({ 'blk.23.attn_k.bias': [128], 'blk.23.attn_k.weight': [128, 896] });
+    expect(shapesOf(converted)).toMatchObject({
+      'blk.23.attn_k.bias': [128],
+      'blk.23.attn_k.weight': [128, 896],
+    });
     expect(keyValuesOf(converted)).toMatchObject({
       'qwen2.rope.dimension_count': 64,
       'qwen2.rope.freq_base': 1e6,
@@ -86,8 +89,13 @@ describe('qwen2 conversion', () => {
   });
 
   it('accepts a window that no layer has, or that is as long as the context', () => {
-    expect(() => convert({ use_sliding_window: true, sliding_window: 4096, max_window_layers: 24 })).not.toThrow();
+    expect(() =>
+      convert({ use_sliding_window: true, sliding_window: 4096, max_window_layers: 24 }),
+    ).not.toThrow();
     expect(() => convert({ use_sliding_window: true })).not.toThrow();
+    expect(() =>
+      convert({ use_sliding_window: true, sliding_window: null, max_window_layers: 0 }),
+    ).not.toThrow();
   });
 
   it.each([

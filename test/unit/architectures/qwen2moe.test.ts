@@ -109,7 +109,9 @@ describe('qwen2moe conversion', () => {
   });
 
   it('writes a tied output as a copy, which llama.cpp asks for', () => {
-    const output = convert({ tie_word_embeddings: true }).tensors.find(({ name }) => name === 'output.weight');
+    const output = convert({ tie_word_embeddings: true }).tensors.find(
+      ({ name }) => name === 'output.weight',
+    );
     expect(output?.pieces.map(({ tensor }) => tensor.name)).toEqual(['model.embed_tokens.weight']);
   });
 

@@ -31,7 +31,9 @@ export function checkpointShapes(
 
 /** Hyper-parameters by key. */
 export const keyValuesOf = ({ keyValues }: ConvertedCheckpoint): Record<string, unknown> =>
-  Object.fromEntries(keyValues.map((pair) => [pair.key, 'value' in pair ? pair.value : pair.values]));
+  Object.fromEntries(
+    keyValues.map((pair) => [pair.key, 'value' in pair ? pair.value : 'values' in pair && pair.values]),
+  );
 
 /** Shapes by name in GGUF. */
 export const shapesOf = ({ tensors }: ConvertedCheckpoint): Record<string, readonly number[]> =>
@@ -54,3 +56,7 @@ export function readListing(model: string): { keyValues: [string, string][]; ten
       .sort(),
   };
 }
+
+/** Which rows of its sources a tensor takes, in order: [first, count]. */
+export const rowsOf = ({ tensors }: ConvertedCheckpoint, name: string): [number, number][] =>
+  tensors.find((tensor) => tensor.name === name)!.pieces.map(({ firstRow, rows }) => [firstRow, rows]);

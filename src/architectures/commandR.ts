@@ -1,0 +1,79 @@
+import {
+  attentionParts,
+  blockRules,
+  decoderKeyValues,
+  expectSquareAttention,
+  gatedParts,
+  layerNormEpsilon,
+  partRules,
+  readDecoder,
+  usualIgnored,
+} from './decoder';
+import type { ArchitectureDescription } from './description';
+import { f32, text } from './keyValues';
+
+/** llama.cpp expects norms of query and key from so many blocks on (Command R+), and never below. */
+const blocksWithHeadNorms = 64;
+
+/**
+ * Command R, Command R+ and Aya: attention and feed-forward side by side after one layer norm without bias, output tied.
+ * Both transformers and llama.cpp rotate neighbouring pairs, so no rows change places.
+ */
+export const commandR: ArchitectureDescription = {
+  name: 'command-r',
+  classes: { CohereForCausalLM: 'cohere' },
+  convert(config) {
+    config.expect('hidden_act', 'silu', 'silu');
+    config.expect('attention_bias', false, false);
+    config.expect('tie_word_embeddings', true, true);
+    const decoder = readDecoder(config, {
+      blocks: 40,
+      hiddenSize: 8192,
+      feedForwardSize: 22528,
+      heads: 64,
+      contextLength: 8192,
+      tied: true,
+    });
+    expectSquareAttention(config, decoder);
+    if (decoder.rope.scaling.kind !== 'none')
+      throw config.unsupported('Rope scaling cannot be exported for this architecture.');
+    const { blocks, hiddenSize, heads, kvHeads, headSize } = decoder;
+    const headNorms = config.flag('use_qk_norm', false);
+    if (headNorms !== blocks >= blocksWithHeadNorms)
+      throw config.unsupported(
+        `"use_qk_norm" is ${headNorms} with ${blocks} blocks; llama.cpp has norms of query and key from ${blocksWithHeadNorms} blocks on and only there.`,
+      );
+    // The true length of the context stands beside the one that transformers allocates for.
+    const contextLength = config.integer(
+      config.spelled('model_max_length', 'max_position_embeddings'),
+      decoder.contextLength,
+    );
+    return {
+      prefixes: ['model.'],
+      ignored: usualIgnored(decoder),
+      keyValues: [
+        ...decoderKeyValues({ ...decoder, contextLength }),
+        layerNormEpsilon(config, 'layer_norm_eps'),
+        f32('logit_scale', config.number('logit_scale', 0.0625)),
+        text('rope.scaling.type', 'none'),
+      ],
+      tensors: [
+        ...partRules([
+          { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
+          { from: 'norm', to: 'output_norm', shape: [hiddenSize] },
+        ]),
+        ...blockRules('layers', blocks, () => [
+          { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize] },
+          ...attentionParts(decoder),
+          ...(headNorms
+            ? [
+                { from: 'self_attn.q_norm', to: 'attn_q_norm', shape: [heads, headSize] },
+                { from: 'self_attn.k_norm', to: 'attn_k_norm', shape: [kvHeads, headSize] },
+              ]
+            : []),
+          ...gatedParts(decoder),
+        ]),
+      ],
+    };
+  },
+};

@@ -1,0 +1,67 @@
+import {
+  attentionParts,
+  blockRules,
+  decoderKeyValues,
+  expectGelu,
+  expectSquareAttention,
+  layerNormEpsilon,
+  partRules,
+  readDecoder,
+  usualIgnored,
+} from './decoder';
+import type { ArchitectureDescription } from './description';
+import { refuseFactors } from './rope';
+
+/** Phi 1, 1.5 and 2: attention and feed-forward side by side after one layer norm, biases everywhere. */
+export const phi2: ArchitectureDescription = {
+  name: 'phi2',
+  classes: { PhiForCausalLM: 'phi' },
+  convert(config) {
+    expectGelu(config, 'hidden_act', 'gelu_new');
+    config.expect('qk_layernorm', false, false);
+    const decoder = readDecoder(config, {
+      blocks: 24,
+      hiddenSize: 2048,
+      feedForwardSize: 8192,
+      heads: 32,
+      contextLength: 2048,
+      partialRotary: 0.5,
+    });
+    expectSquareAttention(config, decoder);
+    refuseFactors(config, decoder.rope);
+    const { hiddenSize, feedForwardSize, tied } = decoder;
+    const [query, key, value] = attentionParts(decoder, { bias: 'required' });
+    return {
+      prefixes: ['model.'],
+      ignored: usualIgnored(decoder),
+      keyValues: [...decoderKeyValues(decoder), layerNormEpsilon(config, 'layer_norm_eps')],
+      tensors: [
+        ...partRules([
+          { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
+          { from: 'final_layernorm', to: 'output_norm', shape: [hiddenSize], bias: 'required' },
+        ]),
+        // llama.cpp always asks for the output, which has a bias even where its weight is the embedding's.
+        {
+          from: [tied ? 'embed_tokens.weight' : 'lm_head.weight'],
+          to: 'output.weight',
+          shape: ['any', hiddenSize],
+        },
+        { from: ['lm_head.bias'], to: 'output.bias', shape: ['any'] },
+        ...blockRules('layers', decoder.blocks, () => [
+          { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize], bias: 'required' },
+          query!,
+          key!,
+          value!,
+          {
+            from: 'self_attn.dense',
+            to: 'attn_output',
+            shape: [hiddenSize, hiddenSize],
+            bias: 'required',
+          },
+          { from: 'mlp.fc1', to: 'ffn_up', shape: [feedForwardSize, hiddenSize], bias: 'required' },
+          { from: 'mlp.fc2', to: 'ffn_down', shape: [hiddenSize, feedForwardSize], bias: 'required' },
+        ]),
+      ],
+    };
+  },
+};

@@ -1,0 +1,497 @@
+/** A tiny checkpoint with random weights: its config.json, and the shapes of its tensors by name. */
+export interface CheckpointSpec {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  /** Norms are 1 + w, so that weights lie around 0. */
+  readonly shiftedNorms?: boolean;
+  /** Written in two files with an index. */
+  readonly sharded?: boolean;
+}
+
+type Shapes = Record<string, readonly number[]>;
+
+/** The sample's tokenizer has so many tokens. */
+const vocabulary = 1024;
+const hidden = 64;
+const heads = 4;
+const wide = 96;
+
+const dense = { hidden_size: hidden, num_attention_heads: heads, intermediate_size: wide };
+const llamaConfig = (change: object = {}): Record<string, unknown> => ({
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  ...dense,
+  num_hidden_layers: 2,
+  num_key_value_heads: 2,
+  vocab_size: vocabulary,
+  max_position_embeddings: 256,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10_000,
+  hidden_act: 'silu',
+  tie_word_embeddings: false,
+  ...change,
+});
+
+const norms = (...names: string[]): Shapes =>
+  Object.fromEntries(names.map((name) => [`${name}.weight`, [hidden]]));
+
+const withBiases = (shapes: Shapes, pattern: RegExp): Shapes => ({
+  ...shapes,
+  ...Object.fromEntries(
+    Object.entries(shapes)
+      .filter(([name]) => pattern.test(name))
+      .map(([name, shape]) => [name.replace(/weight$/, 'bias'), shape.slice(0, 1)]),
+  ),
+});
+
+interface Sizes {
+  readonly kv?: number;
+  readonly head?: number;
+  readonly wide?: number;
+}
+
+const attention = ({ kv = 2, head = hidden / heads }: Sizes = {}): Shapes => ({
+  'self_attn.q_proj.weight': [heads * head, hidden],
+  'self_attn.k_proj.weight': [kv * head, hidden],
+  'self_attn.v_proj.weight': [kv * head, hidden],
+  'self_attn.o_proj.weight': [hidden, heads * head],
+});
+
+const gatedMlp = (prefix = 'mlp', size = wide): Shapes => ({
+  [`${prefix}.gate_proj.weight`]: [size, hidden],
+  [`${prefix}.up_proj.weight`]: [size, hidden],
+  [`${prefix}.down_proj.weight`]: [hidden, size],
+});
+
+const llamaNorms = norms('input_layernorm', 'post_attention_layernorm');
+const block = (sizes?: Sizes): Shapes => ({ ...llamaNorms, ...attention(sizes), ...gatedMlp() });
+
+const outer = (tied = false): Shapes => ({
+  'model.embed_tokens.weight': [vocabulary, hidden],
+  'model.norm.weight': [hidden],
+  ...(tied ? {} : { 'lm_head.weight': [vocabulary, hidden] }),
+});
+
+/** Tensors of every block under a prefix. */
+function blocks(
+  count: number,
+  shapes: Shapes | ((index: number) => Shapes),
+  prefix = 'model.layers',
+): Shapes {
+  const all = Array.from({ length: count }, (_, index) =>
+    Object.entries(typeof shapes === 'function' ? shapes(index) : shapes).map(
+      ([name, shape]) => [`${prefix}.${index}.${name}`, shape] as const,
+    ),
+  );
+  return Object.fromEntries(all.flat());
+}
+
+const llamaShapes = (sizes?: Sizes): Shapes => ({ ...outer(), ...blocks(2, block(sizes)) });
+const expertsOf = (count: number, prefix: string, size = wide): Shapes =>
+  Object.assign({}, ...Array.from({ length: count }, (_, i) => gatedMlp(`${prefix}.${i}`, size))) as Shapes;
+const headNorms = (head: number): Shapes => ({
+  'self_attn.q_norm.weight': [head],
+  'self_attn.k_norm.weight': [head],
+});
+const sandwich = norms(
+  ...['input_layernorm', 'post_attention_layernorm'],
+  ...['pre_feedforward_layernorm', 'post_feedforward_layernorm'],
+);
+
+const architecture = (name: string, type: string) => ({ architectures: [name], model_type: type });
+
+const llama3Scaling = {
+  rope_type: 'llama3',
+  factor: 8,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+  original_max_position_embeddings: 32,
+};
+
+const mixtralBlock: Shapes = {
+  ...llamaNorms,
+  ...attention(),
+  'block_sparse_moe.gate.weight': [4, hidden],
+  ...Object.fromEntries(
+    Array.from({ length: 4 }, (_, i) => [
+      [`block_sparse_moe.experts.${i}.w1.weight`, [wide, hidden]],
+      [`block_sparse_moe.experts.${i}.w2.weight`, [hidden, wide]],
+      [`block_sparse_moe.experts.${i}.w3.weight`, [wide, hidden]],
+    ]).flat() as [string, number[]][],
+  ),
+};
+
+const qwen3 = (name: string, type: string): Record<string, unknown> =>
+  llamaConfig({ ...architecture(name, type), head_dim: 32, rms_norm_eps: 1e-6, rope_theta: 1_000_000 });
+
+const gemmaConfig = (change: object): Record<string, unknown> => {
+  const left = new Set(['tie_word_embeddings', 'hidden_act']); // to the defaults of the class
+  const rest = Object.entries(llamaConfig()).filter(([key]) => !left.has(key));
+  return {
+    ...Object.fromEntries(rest),
+    ...{ head_dim: 32, hidden_activation: 'gelu_pytorch_tanh', rms_norm_eps: 1e-6 },
+    ...change,
+  };
+};
+
+const phi3Block: Shapes = {
+  ...llamaNorms,
+  'self_attn.qkv_proj.weight': [(heads + 4) * 16, hidden],
+  'self_attn.o_proj.weight': [hidden, hidden],
+  'mlp.gate_up_proj.weight': [2 * wide, hidden],
+  'mlp.down_proj.weight': [hidden, wide],
+};
+/** llama.cpp has switched the sliding window of phi3 off, so it is wider than the texts. */
+const phi3Config = (change: object = {}) =>
+  llamaConfig({ ...architecture('Phi3ForCausalLM', 'phi3'), sliding_window: 2047, ...change });
+
+const gpt2Config = {
+  ...architecture('GPT2LMHeadModel', 'gpt2'),
+  ...{ n_embd: hidden, n_layer: 2, n_head: heads, n_positions: 128, n_ctx: 128, vocab_size: vocabulary },
+  ...{ layer_norm_epsilon: 1e-5, activation_function: 'gelu_new' },
+};
+const gpt2Shapes = (prefix: string): Shapes => ({
+  [`${prefix}wte.weight`]: [vocabulary, hidden],
+  [`${prefix}wpe.weight`]: [128, hidden],
+  [`${prefix}ln_f.weight`]: [hidden],
+  [`${prefix}ln_f.bias`]: [hidden],
+  ...blocks(
+    2,
+    {
+      'ln_1.weight': [hidden],
+      'ln_1.bias': [hidden],
+      'attn.c_attn.weight': [hidden, 3 * hidden],
+      'attn.c_attn.bias': [3 * hidden],
+      'attn.c_proj.weight': [hidden, hidden],
+      'attn.c_proj.bias': [hidden],
+      'ln_2.weight': [hidden],
+      'ln_2.bias': [hidden],
+      'mlp.c_fc.weight': [hidden, 4 * hidden],
+      'mlp.c_fc.bias': [4 * hidden],
+      'mlp.c_proj.weight': [4 * hidden, hidden],
+      'mlp.c_proj.bias': [hidden],
+    },
+    `${prefix}h`,
+  ),
+});
+/** The triangles of masks that old checkpoints carry along. */
+const masks = (prefix: string): Shapes => blocks(2, { 'attn.bias': [1, 1, 128, 128] }, `${prefix}h`);
+
+const neoX = (parallel: boolean): CheckpointSpec => ({
+  config: {
+    ...architecture('GPTNeoXForCausalLM', 'gpt_neox'),
+    ...dense,
+    ...{ num_hidden_layers: 2, vocab_size: vocabulary, max_position_embeddings: 256, hidden_act: 'gelu' },
+    ...{ rotary_pct: 0.25, rotary_emb_base: 10_000, layer_norm_eps: 1e-5 },
+    ...{ use_parallel_residual: parallel, tie_word_embeddings: false },
+  },
+  shapes: {
+    'gpt_neox.embed_in.weight': [vocabulary, hidden],
+    ...withBiases({ 'gpt_neox.final_layer_norm.weight': [hidden] }, /./),
+    'embed_out.weight': [vocabulary, hidden],
+    ...blocks(
+      2,
+      withBiases(
+        {
+          ...llamaNorms,
+          'attention.query_key_value.weight': [3 * hidden, hidden],
+          'attention.dense.weight': [hidden, hidden],
+          'mlp.dense_h_to_4h.weight': [wide, hidden],
+          'mlp.dense_4h_to_h.weight': [hidden, wide],
+        },
+        /./,
+      ),
+      'gpt_neox.layers',
+    ),
+  },
+});
+
+const falcon = (isNew: boolean): CheckpointSpec => ({
+  config: {
+    ...architecture('FalconForCausalLM', 'falcon'),
+    ...{ hidden_size: hidden, num_attention_heads: heads, num_hidden_layers: 2, vocab_size: vocabulary },
+    ...{ layer_norm_epsilon: 1e-5, bias: false, parallel_attn: true, alibi: false },
+    activation: 'gelu',
+    ...(isNew ? { new_decoder_architecture: true, num_kv_heads: 2 } : { multi_query: true }),
+    rope_theta: 10_000,
+    max_position_embeddings: 256,
+  },
+  shapes: {
+    'transformer.word_embeddings.weight': [vocabulary, hidden],
+    ...withBiases({ 'transformer.ln_f.weight': [hidden] }, /./),
+    ...blocks(
+      2,
+      {
+        ...withBiases(isNew ? norms('ln_attn', 'ln_mlp') : norms('input_layernorm'), /./),
+        'self_attention.query_key_value.weight': [(heads + (isNew ? 4 : 2)) * 16, hidden],
+        'self_attention.dense.weight': [hidden, hidden],
+        'mlp.dense_h_to_4h.weight': [4 * hidden, hidden],
+        'mlp.dense_4h_to_h.weight': [hidden, 4 * hidden],
+      },
+      'transformer.h',
+    ),
+  },
+});
+
+/** Multi-head latent attention: a head has 16 sizes without and 16 with rotation, values have 16. */
+const deepseek = (queryRank: number | null): CheckpointSpec => ({
+  config: {
+    ...llamaConfig(architecture('DeepseekV2ForCausalLM', 'deepseek_v2')),
+    ...{ num_hidden_layers: 3, num_key_value_heads: heads, first_k_dense_replace: 1, moe_layer_freq: 1 },
+    ...{ q_lora_rank: queryRank, kv_lora_rank: 32, qk_nope_head_dim: 16, qk_rope_head_dim: 16 },
+    ...{ v_head_dim: 16, n_routed_experts: 4, n_shared_experts: 2, num_experts_per_tok: 2 },
+    ...{
+      moe_intermediate_size: 32,
+      norm_topk_prob: false,
+      routed_scaling_factor: 1,
+      n_group: 1,
+      topk_group: 1,
+    },
+    ...{ scoring_func: 'softmax', topk_method: 'greedy' },
+    rope_scaling: {
+      ...{ type: 'yarn', factor: 40, original_max_position_embeddings: 64, beta_fast: 32, beta_slow: 1 },
+      ...{ mscale: 0.707, mscale_all_dim: 0.707 },
+    },
+    max_position_embeddings: 2560,
+  },
+  shapes: {
+    ...outer(),
+    ...blocks(3, (index) => ({
+      ...llamaNorms,
+      ...(queryRank === null
+        ? { 'self_attn.q_proj.weight': [heads * 32, hidden] }
+        : {
+            'self_attn.q_a_proj.weight': [queryRank, hidden],
+            'self_attn.q_a_layernorm.weight': [queryRank],
+            'self_attn.q_b_proj.weight': [heads * 32, queryRank],
+          }),
+      'self_attn.kv_a_proj_with_mqa.weight': [32 + 16, hidden],
+      'self_attn.kv_a_layernorm.weight': [32],
+      'self_attn.kv_b_proj.weight': [heads * (16 + 16), 32],
+      'self_attn.o_proj.weight': [hidden, heads * 16],
+      ...(index === 0
+        ? gatedMlp()
+        : {
+            'mlp.gate.weight': [4, hidden],
+            ...expertsOf(4, 'mlp.experts', 32),
+            ...gatedMlp('mlp.shared_experts', 64),
+          }),
+    })),
+  },
+});
+
+const allBiased = (shapes: Shapes): Shapes => withBiases(shapes, /./);
+
+/** One checkpoint of each architecture, and of its variants. */
+export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
+  llama: { config: llamaConfig(), shapes: llamaShapes(), sharded: true },
+  'llama, biases and wide heads': {
+    config: llamaConfig({ attention_bias: true, head_dim: 32 }),
+    shapes: {
+      ...outer(),
+      ...blocks(2, { ...withBiases(block({ head: 32 }), /_proj/), ...gatedMlp() }),
+      ...blocks(2, { 'self_attn.rotary_emb.inv_freq': [16] }),
+    },
+  },
+  'llama 3 with its rope scaling': {
+    config: llamaConfig({ rope_scaling: llama3Scaling }),
+    shapes: llamaShapes(),
+  },
+  'llama with linear rope scaling, as transformers 5 writes it': {
+    config: llamaConfig({
+      rope_theta: undefined,
+      rope_parameters: { rope_theta: 50_000, rope_type: 'linear', factor: 4 },
+    }),
+    shapes: llamaShapes(),
+  },
+  mistral: { config: llamaConfig(architecture('MistralForCausalLM', 'mistral')), shapes: llamaShapes() },
+  mixtral: {
+    config: llamaConfig({
+      ...architecture('MixtralForCausalLM', 'mixtral'),
+      ...{ num_local_experts: 4, num_experts_per_tok: 2 },
+    }),
+    shapes: { ...outer(), ...blocks(2, mixtralBlock) },
+  },
+  qwen2: {
+    config: llamaConfig({ ...architecture('Qwen2ForCausalLM', 'qwen2'), tie_word_embeddings: true }),
+    shapes: { ...outer(true), ...blocks(2, withBiases(block(), /[qkv]_proj/)) },
+  },
+  qwen2moe: {
+    config: llamaConfig({
+      ...architecture('Qwen2MoeForCausalLM', 'qwen2_moe'),
+      ...{ num_experts: 4, num_experts_per_tok: 2, moe_intermediate_size: 32, norm_topk_prob: false },
+      ...{ shared_expert_intermediate_size: 64, decoder_sparse_step: 1, mlp_only_layers: [] },
+    }),
+    shapes: {
+      ...outer(),
+      ...blocks(2, {
+        ...llamaNorms,
+        ...withBiases(attention(), /[qkv]_proj/),
+        'mlp.gate.weight': [4, hidden],
+        ...expertsOf(4, 'mlp.experts', 32),
+        ...gatedMlp('mlp.shared_expert', 64),
+        'mlp.shared_expert_gate.weight': [1, hidden],
+      }),
+    },
+  },
+  qwen3: {
+    config: qwen3('Qwen3ForCausalLM', 'qwen3'),
+    shapes: { ...outer(), ...blocks(2, { ...block({ head: 32 }), ...headNorms(32) }) },
+  },
+  qwen3moe: {
+    config: {
+      ...qwen3('Qwen3MoeForCausalLM', 'qwen3_moe'),
+      ...{ num_experts: 4, num_experts_per_tok: 2, moe_intermediate_size: 32, norm_topk_prob: true },
+      ...{ decoder_sparse_step: 1, mlp_only_layers: [] },
+    },
+    shapes: {
+      ...outer(),
+      ...blocks(2, {
+        ...llamaNorms,
+        ...attention({ head: 32 }),
+        ...headNorms(32),
+        'mlp.gate.weight': [4, hidden],
+        ...expertsOf(4, 'mlp.experts', 32),
+      }),
+    },
+  },
+  gemma: {
+    config: gemmaConfig({ ...architecture('GemmaForCausalLM', 'gemma'), hidden_act: 'gelu' }),
+    shapes: { ...outer(true), ...blocks(2, block({ head: 32 })) },
+    shiftedNorms: true,
+  },
+  gemma2: {
+    config: gemmaConfig({
+      ...architecture('Gemma2ForCausalLM', 'gemma2'),
+      ...{ attn_logit_softcapping: 50, final_logit_softcapping: 30, query_pre_attn_scalar: 32 },
+      ...{ sliding_window: 16, num_hidden_layers: 4 },
+    }),
+    shapes: {
+      ...outer(true),
+      ...blocks(4, { ...sandwich, ...attention({ head: 32 }), ...gatedMlp() }),
+    },
+    shiftedNorms: true,
+  },
+  gemma3: {
+    config: gemmaConfig({
+      ...architecture('Gemma3ForCausalLM', 'gemma3_text'),
+      ...{ query_pre_attn_scalar: 32, sliding_window: 16, sliding_window_pattern: 6, num_hidden_layers: 7 },
+      ...{ rope_theta: 1_000_000, rope_local_base_freq: 10_000 },
+    }),
+    shapes: {
+      ...outer(true),
+      ...blocks(7, { ...sandwich, ...attention({ head: 32 }), ...headNorms(32), ...gatedMlp() }),
+    },
+    shiftedNorms: true,
+  },
+  phi3: { config: phi3Config(), shapes: { ...outer(), ...blocks(2, phi3Block) } },
+  'phi3 with long rope': {
+    config: phi3Config({
+      sliding_window: null,
+      ...{ original_max_position_embeddings: 256, max_position_embeddings: 2048 },
+      rope_scaling: {
+        type: 'longrope',
+        short_factor: Array.from({ length: 8 }, (_, i) => 1 + 0.05 * i),
+        long_factor: Array.from({ length: 8 }, (_, i) => 1 + 2 * i),
+      },
+    }),
+    shapes: { ...outer(), ...blocks(2, phi3Block) },
+  },
+  phi2: {
+    config: {
+      ...architecture('PhiForCausalLM', 'phi'),
+      ...dense,
+      ...{
+        num_hidden_layers: 2,
+        vocab_size: vocabulary,
+        max_position_embeddings: 256,
+        hidden_act: 'gelu_new',
+      },
+      ...{ partial_rotary_factor: 0.5, layer_norm_eps: 1e-5, rope_theta: 10_000, tie_word_embeddings: false },
+    },
+    shapes: {
+      ...allBiased({ 'model.final_layernorm.weight': [hidden], 'lm_head.weight': [vocabulary, hidden] }),
+      'model.embed_tokens.weight': [vocabulary, hidden],
+      ...blocks(
+        2,
+        allBiased({
+          ...norms('input_layernorm'),
+          'self_attn.q_proj.weight': [hidden, hidden],
+          'self_attn.k_proj.weight': [hidden, hidden],
+          'self_attn.v_proj.weight': [hidden, hidden],
+          'self_attn.dense.weight': [hidden, hidden],
+          'mlp.fc1.weight': [wide, hidden],
+          'mlp.fc2.weight': [hidden, wide],
+        }),
+      ),
+    },
+  },
+  gpt2: { config: gpt2Config, shapes: { ...gpt2Shapes(''), ...masks('') } },
+  'gpt2 with prefix': { config: gpt2Config, shapes: gpt2Shapes('transformer.') },
+  gptneox: neoX(true),
+  'gptneox without parallel residual': neoX(false),
+  stablelm: {
+    config: {
+      ...llamaConfig({ ...architecture('StableLmForCausalLM', 'stablelm'), partial_rotary_factor: 0.25 }),
+      ...{ layer_norm_eps: 1e-5, use_qkv_bias: true, num_key_value_heads: heads },
+    },
+    shapes: {
+      ...withBiases(outer(), /model\.norm/),
+      ...blocks(2, withBiases(block({ kv: heads }), /layernorm|[qkv]_proj/)),
+    },
+  },
+  smollm3: {
+    config: llamaConfig({
+      ...architecture('SmolLM3ForCausalLM', 'smollm3'),
+      ...{ num_hidden_layers: 4, no_rope_layers: [1, 1, 1, 0], no_rope_layer_interval: 4 },
+      ...{ tie_word_embeddings: true, use_sliding_window: false },
+    }),
+    shapes: { ...outer(true), ...blocks(4, block()) },
+  },
+  olmo2: {
+    config: llamaConfig(architecture('Olmo2ForCausalLM', 'olmo2')),
+    shapes: {
+      ...outer(),
+      ...blocks(2, {
+        ...norms('post_attention_layernorm', 'post_feedforward_layernorm'),
+        ...attention(),
+        'self_attn.q_norm.weight': [hidden],
+        'self_attn.k_norm.weight': [32],
+        ...gatedMlp(),
+      }),
+    },
+  },
+  starcoder2: {
+    config: {
+      ...llamaConfig(architecture('Starcoder2ForCausalLM', 'starcoder2')),
+      ...{ norm_epsilon: 1e-5, use_bias: true, hidden_act: 'gelu_pytorch_tanh', sliding_window: null },
+      tie_word_embeddings: true,
+    },
+    shapes: {
+      ...withBiases(outer(true), /model\.norm/),
+      ...blocks(
+        2,
+        allBiased({
+          ...llamaNorms,
+          ...attention(),
+          'mlp.c_fc.weight': [wide, hidden],
+          'mlp.c_proj.weight': [hidden, wide],
+        }),
+      ),
+    },
+  },
+  'falcon 7B': falcon(false),
+  'falcon 40B': falcon(true),
+  'command-r': {
+    config: {
+      ...llamaConfig(architecture('CohereForCausalLM', 'cohere')),
+      ...{ layer_norm_eps: 1e-5, logit_scale: 0.5, use_qk_norm: false, tie_word_embeddings: true },
+    },
+    shapes: {
+      ...outer(true),
+      ...blocks(2, { ...norms('input_layernorm'), ...attention(), ...gatedMlp() }),
+    },
+  },
+  deepseek2: deepseek(null),
+  'deepseek2 with compressed queries': deepseek(24),
+};

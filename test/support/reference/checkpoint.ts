@@ -1,0 +1,64 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Tensor, Vector } from './math';
+
+export type Config = Readonly<Record<string, unknown>>;
+
+/** Weights and configuration of a Hugging Face folder, read without the project's own reader. */
+export class Checkpoint {
+  readonly config: Config;
+  private readonly tensors = new Map<string, Tensor>();
+
+  constructor(folder: string) {
+    this.config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Config;
+    for (const name of readdirSync(folder).filter((file) => file.endsWith('.safetensors')))
+      this.read(readFileSync(join(folder, name)));
+  }
+
+  has(name: string): boolean {
+    return this.tensors.has(name);
+  }
+
+  tensor(name: string): Tensor {
+    const found = this.tensors.get(name);
+    if (!found) throw new Error(`The checkpoint has no ${name}.`);
+    return found;
+  }
+
+  vector(name: string): Vector {
+    return this.tensor(name).data;
+  }
+
+  optional(name: string): Vector | undefined {
+    return this.tensors.get(name)?.data;
+  }
+
+  number(key: string, fallback?: number): number {
+    const value = this.config[key] ?? fallback;
+    if (typeof value !== 'number') throw new Error(`config.json has no number ${key}.`);
+    return value;
+  }
+
+  private read(file: Buffer): void {
+    const length = Number(file.readBigUInt64LE());
+    const header = JSON.parse(file.subarray(8, 8 + length).toString()) as Record<
+      string,
+      { dtype: string; shape: number[]; data_offsets: [number, number] }
+    >;
+    for (const [name, { dtype, shape, data_offsets: offsets }] of Object.entries(header)) {
+      if (name === '__metadata__') continue;
+      const bytes = file.subarray(8 + length + offsets[0], 8 + length + offsets[1]);
+      this.tensors.set(name, { shape, data: decode(bytes, dtype) });
+    }
+  }
+}
+
+function decode(bytes: Buffer, dtype: string): Vector {
+  if (dtype === 'F32')
+    return Float64Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
+  const word = Buffer.alloc(4);
+  return Float64Array.from({ length: bytes.length / 2 }, (_, i) => {
+    word.writeUInt16LE(bytes.readUInt16LE(2 * i), 2); // bfloat16 is the upper half of a float32
+    return word.readFloatLE(0);
+  });
+}

@@ -1,0 +1,161 @@
+import { attend, headsOf, type AttentionOptions } from './attention';
+import type { Checkpoint } from './checkpoint';
+import {
+  activations,
+  add,
+  layerNorm,
+  multiply,
+  rmsNorm,
+  times,
+  type Activation,
+  type Tensor,
+  type Vector,
+} from './math';
+import { rotate, rotationOf, type Rotation } from './rope';
+
+/** W x + b of a linear layer; the bias is taken where the checkpoint has one. */
+export function linear(checkpoint: Checkpoint, name: string): (x: Vector) => Vector {
+  const weight = checkpoint.tensor(`${name}.weight`);
+  const bias = checkpoint.optional(`${name}.bias`);
+  return (x) => affine(weight, bias, x);
+}
+
+export function affine(weight: Tensor, bias: Vector | undefined, x: Vector): Vector {
+  const y = multiply(weight, x);
+  return bias ? add(y, bias) : y;
+}
+
+export type Layer = (x: Vector) => Vector;
+
+/** RMS norm by name; `offset` 1 for gemma. */
+export function rms(checkpoint: Checkpoint, name: string, offset = 0): Layer {
+  const epsilon = checkpoint.number('rms_norm_eps', 1e-6);
+  const weight = checkpoint.vector(`${name}.weight`);
+  return (x) => rmsNorm(x, weight, epsilon, offset);
+}
+
+export function layer(checkpoint: Checkpoint, name: string, epsilon: number): Layer {
+  const weight = checkpoint.vector(`${name}.weight`);
+  const bias = checkpoint.optional(`${name}.bias`);
+  return (x) => layerNorm(x, weight, bias, epsilon);
+}
+
+/** down(activation(gate x) · up x). */
+export function gated(
+  checkpoint: Checkpoint,
+  prefix: string,
+  activation: Activation = 'silu',
+  names = { gate: 'gate_proj', up: 'up_proj', down: 'down_proj' },
+): Layer {
+  const [gate, up, down] = [names.gate, names.up, names.down].map((name) =>
+    linear(checkpoint, `${prefix}.${name}`),
+  ) as [Layer, Layer, Layer];
+  return (x) => down(times(gate(x).map(activations[activation]), up(x)));
+}
+
+/** down(activation(up x)). */
+export function plain(up: Layer, down: Layer, activation: Activation): Layer {
+  return (x) => down(up(x).map(activations[activation]));
+}
+
+export interface AttentionParts {
+  readonly q: Layer;
+  readonly k: Layer;
+  readonly v: Layer;
+  readonly o: Layer;
+  readonly headSize: number;
+  readonly rotation?: Rotation | undefined;
+  /** Applied to each head before it is rotated. */
+  readonly normQ?: Layer;
+  readonly normK?: Layer;
+  readonly options?: AttentionOptions;
+}
+
+/** Attention over a whole text: projections, norms of heads, rotation, scores. */
+export function attention({ q, k, v, o, headSize, rotation, normQ, normK, options }: AttentionParts) {
+  return (inputs: readonly Vector[]): Vector[] => {
+    const prepare = (project: Layer, norm?: Layer) =>
+      inputs.map((x, position) =>
+        headsOf(project(x), headSize).map((head) => {
+          const normed = norm ? norm(head) : head;
+          return rotation ? rotate(normed, position, rotation) : normed;
+        }),
+      );
+    const values = inputs.map((x) => headsOf(v(x), headSize));
+    return attend(prepare(q, normQ), prepare(k, normK), values, options).map(o);
+  };
+}
+
+/** q, k, v and o under llama's names. */
+export function usualAttention(
+  checkpoint: Checkpoint,
+  prefix: string,
+  change: Partial<AttentionParts> = {},
+  output = 'o_proj',
+): AttentionParts {
+  const headSize = headSizeOf(checkpoint);
+  const part = (name: string): Layer => linear(checkpoint, `${prefix}.${name}`);
+  return {
+    ...{ q: part('q_proj'), k: part('k_proj'), v: part('v_proj'), o: part(output), headSize },
+    rotation: rotationOf(checkpoint.config, headSize),
+    ...change,
+  };
+}
+
+export function headSizeOf(checkpoint: Checkpoint): number {
+  return checkpoint.number(
+    'head_dim',
+    checkpoint.number('hidden_size', 0) / checkpoint.number('num_attention_heads', 1),
+  );
+}
+
+/** One block: from the vectors of all positions to those of the next block. */
+export type Block = (inputs: readonly Vector[]) => Vector[];
+
+export interface Norms {
+  readonly beforeAttention?: Layer;
+  readonly afterAttention?: Layer;
+  readonly beforeMlp?: Layer;
+  readonly afterMlp?: Layer;
+}
+
+const same: Layer = (x) => x;
+
+/** x + attention, then + mlp, with norms before and after each. */
+export function sequential(attend: Block, mlp: Layer, norms: Norms): Block {
+  const { beforeAttention = same, afterAttention = same, beforeMlp = same, afterMlp = same } = norms;
+  return (inputs) => {
+    const attended = attend(inputs.map(beforeAttention)).map(afterAttention);
+    return inputs.map((x, i) => {
+      const middle = add(x, attended[i]!);
+      return add(middle, afterMlp(mlp(beforeMlp(middle))));
+    });
+  };
+}
+
+/** x + attention(norm x) + mlp(norm x). */
+export function parallel(attend: Block, mlp: Layer, beforeAttention: Layer, beforeMlp: Layer): Block {
+  return (inputs) => {
+    const attended = attend(inputs.map(beforeAttention));
+    return inputs.map((x, i) => add(add(x, attended[i]!), mlp(beforeMlp(x))));
+  };
+}
+
+export interface Model {
+  readonly embed: (token: number, position: number) => Vector;
+  readonly blocks: readonly Block[];
+  readonly norm: Layer;
+  readonly output: Layer;
+}
+
+/** Rows of an embedding matrix. */
+export function embedding(checkpoint: Checkpoint, name: string): (token: number) => Vector {
+  const { shape, data } = checkpoint.tensor(name);
+  const size = shape[1]!;
+  return (token) => data.slice(token * size, (token + 1) * size);
+}
+
+export function run({ embed, blocks, norm, output }: Model, tokens: readonly number[]): Vector[] {
+  const start = tokens.map((token, position) => embed(token, position));
+  return blocks.reduce<readonly Vector[]>((x, block) => block(x), start).map((x) => output(norm(x)));
+}

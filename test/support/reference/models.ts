@@ -1,0 +1,485 @@
+import { headsOf } from './attention';
+import { latentAttention } from './latentAttention';
+import { expertLayers, experts } from './experts';
+import type { Checkpoint } from './checkpoint';
+import {
+  affine,
+  attention,
+  embedding,
+  gated,
+  headSizeOf,
+  layer,
+  linear,
+  parallel,
+  plain,
+  rms,
+  run,
+  sequential,
+  usualAttention,
+  type AttentionParts,
+  type Block,
+  type Layer,
+  type Model,
+} from './decoder';
+import { add, multiply, rowsOf, scale, transposed, type Activation, type Vector } from './math';
+import { rotationOf } from './rope';
+
+/** Logits of every position of a text, by the definitions of transformers' modeling files. */
+export function referenceLogits(checkpoint: Checkpoint, tokens: readonly number[]): Vector[] {
+  const [name = ''] = checkpoint.config['architectures'] as string[];
+  const model = models[name];
+  if (!model) throw new Error(`There is no reference for ${name}.`);
+  return run(model(checkpoint), tokens);
+}
+
+/** Embedding, blocks, last norm and output under llama's names. */
+function decoder(checkpoint: Checkpoint, block: (index: number, prefix: string) => Block, offset = 0): Model {
+  const tied = !checkpoint.has('lm_head.weight');
+  const table = 'model.embed_tokens.weight';
+  return {
+    embed: embedding(checkpoint, table),
+    blocks: Array.from({ length: checkpoint.number('num_hidden_layers') }, (_, i) =>
+      block(i, `model.layers.${i}`),
+    ),
+    norm: rms(checkpoint, 'model.norm', offset),
+    output: tied ? (x) => multiply(checkpoint.tensor(table), x) : linear(checkpoint, 'lm_head'),
+  };
+}
+
+type Change = (index: number, prefix: string) => Partial<AttentionParts>;
+
+/** Llama's block, with changes of the attention and another feed-forward network where there is one. */
+function llama(
+  checkpoint: Checkpoint,
+  change: Change = () => ({}),
+  mlp: (prefix: string, index: number) => Layer = (prefix) => gated(checkpoint, `${prefix}.mlp`),
+): Model {
+  return decoder(checkpoint, (index, prefix) =>
+    sequential(
+      attention(usualAttention(checkpoint, `${prefix}.self_attn`, change(index, prefix))),
+      mlp(prefix, index),
+      {
+        beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`),
+        beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+      },
+    ),
+  );
+}
+
+function mixtral(checkpoint: Checkpoint): Model {
+  const names = { gate: 'w1', up: 'w3', down: 'w2' };
+  return llama(checkpoint, undefined, (prefix) => {
+    const moe = `${prefix}.block_sparse_moe`;
+    const all = Array.from({ length: checkpoint.number('num_local_experts') }, (_, i) =>
+      gated(checkpoint, `${moe}.experts.${i}`, 'silu', names),
+    );
+    const used = checkpoint.number('num_experts_per_tok');
+    return experts(linear(checkpoint, `${moe}.gate`), all, used, { normalize: true });
+  });
+}
+
+/** Experts of qwen, with a shared one where the checkpoint has it. */
+function qwenExperts(checkpoint: Checkpoint): (prefix: string) => Layer {
+  return (prefix) => {
+    const mlp = `${prefix}.mlp`;
+    const all = expertLayers(checkpoint, `${mlp}.experts`, checkpoint.number('num_experts'));
+    const normalize = checkpoint.config['norm_topk_prob'] === true;
+    const used = checkpoint.number('num_experts_per_tok');
+    const routed = experts(linear(checkpoint, `${mlp}.gate`), all, used, { normalize });
+    if (!checkpoint.has(`${mlp}.shared_expert_gate.weight`)) return routed;
+    const shared = gated(checkpoint, `${mlp}.shared_expert`);
+    const gate = linear(checkpoint, `${mlp}.shared_expert_gate`);
+    return (x) => add(routed(x), scale(shared(x), 1 / (1 + Math.exp(-gate(x)[0]!))));
+  };
+}
+
+const headNorms =
+  (checkpoint: Checkpoint, offset = 0): Change =>
+  (_, prefix) => ({
+    normQ: rms(checkpoint, `${prefix}.self_attn.q_norm`, offset),
+    normK: rms(checkpoint, `${prefix}.self_attn.k_norm`, offset),
+  });
+
+/** Gemma: norms of 1 + w, a scaled embedding, tanh-GELU, a tied output. */
+function gemma(checkpoint: Checkpoint, block: (index: number, prefix: string) => Block): Model {
+  const model = decoder(checkpoint, block, 1);
+  const factor = Math.sqrt(checkpoint.number('hidden_size'));
+  return { ...model, embed: (token, position) => scale(model.embed(token, position), factor) };
+}
+
+const gemmaMlp = (checkpoint: Checkpoint, prefix: string): Layer =>
+  gated(checkpoint, `${prefix}.mlp`, 'gelu_pytorch_tanh');
+
+/** Norms before and after attention and feed-forward network. */
+function sandwich(checkpoint: Checkpoint, prefix: string, change: Partial<AttentionParts>): Block {
+  const norm = (name: string): Layer => rms(checkpoint, `${prefix}.${name}`, 1);
+  return sequential(
+    attention(usualAttention(checkpoint, `${prefix}.self_attn`, change)),
+    gemmaMlp(checkpoint, prefix),
+    {
+      beforeAttention: norm('input_layernorm'),
+      afterAttention: norm('post_attention_layernorm'),
+      beforeMlp: norm('pre_feedforward_layernorm'),
+      afterMlp: norm('post_feedforward_layernorm'),
+    },
+  );
+}
+
+function gemma2(checkpoint: Checkpoint): Model {
+  const scaleOfScores = checkpoint.number('query_pre_attn_scalar') ** -0.5;
+  const model = gemma(checkpoint, (index, prefix) =>
+    sandwich(checkpoint, prefix, {
+      options: {
+        scale: scaleOfScores,
+        softcap: checkpoint.number('attn_logit_softcapping'),
+        ...(index % 2 === 0 ? { window: checkpoint.number('sliding_window') } : {}),
+      },
+    }),
+  );
+  const cap = checkpoint.number('final_logit_softcapping');
+  return { ...model, output: (x) => model.output(x).map((value) => cap * Math.tanh(value / cap)) };
+}
+
+function gemma3(checkpoint: Checkpoint): Model {
+  const size = headSizeOf(checkpoint);
+  const local = rotationOf({ rope_theta: checkpoint.number('rope_local_base_freq') }, size);
+  const global = rotationOf(checkpoint.config, size, 1_000_000);
+  const pattern = checkpoint.number('sliding_window_pattern', 6);
+  return gemma(checkpoint, (index, prefix) => {
+    const isLocal = (index + 1) % pattern !== 0;
+    return sandwich(checkpoint, prefix, {
+      ...headNorms(checkpoint, 1)(index, prefix),
+      rotation: isLocal ? local : global,
+      options: {
+        scale: checkpoint.number('query_pre_attn_scalar') ** -0.5,
+        ...(isLocal ? { window: checkpoint.number('sliding_window') } : {}),
+      },
+    });
+  });
+}
+
+function phi3(checkpoint: Checkpoint): Model {
+  const size = headSizeOf(checkpoint);
+  const heads = checkpoint.number('num_attention_heads');
+  const kvHeads = checkpoint.number('num_key_value_heads');
+  const wide = checkpoint.number('intermediate_size');
+  return decoder(checkpoint, (_, prefix) => {
+    const qkv = checkpoint.tensor(`${prefix}.self_attn.qkv_proj.weight`);
+    const part = (first: number, count: number): Layer => {
+      const rows = rowsOf(qkv, first * size, count * size);
+      return (x) => multiply(rows, x);
+    };
+    const both = checkpoint.tensor(`${prefix}.mlp.gate_up_proj.weight`);
+    const [gate, up] = [rowsOf(both, 0, wide), rowsOf(both, wide, wide)];
+    const down = linear(checkpoint, `${prefix}.mlp.down_proj`);
+    const mlp: Layer = (x) => {
+      const upper = multiply(up, x);
+      return down(multiply(gate, x).map((value, i) => (value / (1 + Math.exp(-value))) * upper[i]!));
+    };
+    const attended = attention({
+      q: part(0, heads),
+      k: part(heads, kvHeads),
+      v: part(heads + kvHeads, kvHeads),
+      o: linear(checkpoint, `${prefix}.self_attn.o_proj`),
+      headSize: size,
+      rotation: rotationOf(checkpoint.config, size),
+      options: { window: checkpoint.number('sliding_window', Infinity) },
+    });
+    return sequential(attended, mlp, {
+      beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`),
+      beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+    });
+  });
+}
+
+function phi2(checkpoint: Checkpoint): Model {
+  const epsilon = checkpoint.number('layer_norm_eps', 1e-5);
+  const size = headSizeOf(checkpoint);
+  const turned = Math.trunc(size * checkpoint.number('partial_rotary_factor', 0.5));
+  const base = decoder2(checkpoint, 'model.final_layernorm', epsilon);
+  return {
+    ...base,
+    blocks: blocksOf(checkpoint, 'model.layers', (prefix) => {
+      const norm = layer(checkpoint, `${prefix}.input_layernorm`, epsilon);
+      const attended = attention(
+        usualAttention(
+          checkpoint,
+          `${prefix}.self_attn`,
+          { rotation: rotationOf(checkpoint.config, turned) },
+          'dense',
+        ),
+      );
+      const mlp = upDown(checkpoint, `${prefix}.mlp.fc1`, `${prefix}.mlp.fc2`, 'gelu_new');
+      return parallel(attended, mlp, norm, norm);
+    }),
+  };
+}
+
+const upDown = (checkpoint: Checkpoint, up: string, down: string, activation: Activation): Layer =>
+  plain(linear(checkpoint, up), linear(checkpoint, down), activation);
+
+function blocksOf(checkpoint: Checkpoint, prefix: string, block: (prefix: string) => Block): Block[] {
+  const count = checkpoint.number('num_hidden_layers');
+  return Array.from({ length: count }, (_, i) => block(`${prefix}.${i}`));
+}
+
+/** A decoder whose last norm is a layer norm. */
+function decoder2(checkpoint: Checkpoint, norm: string, epsilon: number): Omit<Model, 'blocks'> {
+  const table = 'model.embed_tokens.weight';
+  return {
+    embed: embedding(checkpoint, table),
+    norm: layer(checkpoint, norm, epsilon),
+    output: checkpoint.has('lm_head.weight')
+      ? linear(checkpoint, 'lm_head')
+      : (x) => multiply(checkpoint.tensor(table), x),
+  };
+}
+
+function gpt2(checkpoint: Checkpoint): Model {
+  const prefix = checkpoint.has('transformer.wte.weight') ? 'transformer.' : '';
+  const epsilon = checkpoint.number('layer_norm_epsilon', 1e-5);
+  const wide = checkpoint.number('n_embd');
+  const headSize = wide / checkpoint.number('n_head');
+  /** Conv1D keeps its weight as [in, out]. */
+  const conv = (name: string): Layer => {
+    const weight = transposed(checkpoint.tensor(`${name}.weight`));
+    return (x) => affine(weight, checkpoint.vector(`${name}.bias`), x);
+  };
+  const positions = embedding(checkpoint, `${prefix}wpe.weight`);
+  const tokens = embedding(checkpoint, `${prefix}wte.weight`);
+  return {
+    embed: (token, position) => add(tokens(token), positions(position)),
+    blocks: Array.from({ length: checkpoint.number('n_layer') }, (_, i) => {
+      const name = `${prefix}h.${i}`;
+      const all = conv(`${name}.attn.c_attn`);
+      const part =
+        (index: number): Layer =>
+        (x) =>
+          all(x).slice(index * wide, (index + 1) * wide);
+      const attended = attention({
+        ...{ q: part(0), k: part(1), v: part(2), o: conv(`${name}.attn.c_proj`), headSize },
+      });
+      return sequential(attended, plain(conv(`${name}.mlp.c_fc`), conv(`${name}.mlp.c_proj`), 'gelu_new'), {
+        beforeAttention: layer(checkpoint, `${name}.ln_1`, epsilon),
+        beforeMlp: layer(checkpoint, `${name}.ln_2`, epsilon),
+      });
+    }),
+    norm: layer(checkpoint, `${prefix}ln_f`, epsilon),
+    output: (x) => multiply(checkpoint.tensor(`${prefix}wte.weight`), x),
+  };
+}
+
+function gptNeoX(checkpoint: Checkpoint): Model {
+  const epsilon = checkpoint.number('layer_norm_eps', 1e-5);
+  const heads = checkpoint.number('num_attention_heads');
+  const size = checkpoint.number('hidden_size') / heads;
+  const theta = checkpoint.number('rotary_emb_base', 10_000);
+  const rotation = rotationOf(
+    { rope_theta: theta },
+    Math.trunc(size * checkpoint.number('rotary_pct', 0.25)),
+  );
+  return {
+    embed: embedding(checkpoint, 'gpt_neox.embed_in.weight'),
+    blocks: blocksOf(checkpoint, 'gpt_neox.layers', (prefix) => {
+      const all = linear(checkpoint, `${prefix}.attention.query_key_value`);
+      /** Each head has its query, key and value one after the other. */
+      const part =
+        (index: number): Layer =>
+        (x) => {
+          const flat = all(x);
+          return Float64Array.from({ length: heads * size }, (_, i) => {
+            const head = Math.floor(i / size);
+            return flat[(3 * head + index) * size + (i % size)]!;
+          });
+        };
+      const attended = attention({
+        ...{ q: part(0), k: part(1), v: part(2), o: linear(checkpoint, `${prefix}.attention.dense`) },
+        ...{ headSize: size, rotation },
+      });
+      const mlp = upDown(
+        checkpoint,
+        `${prefix}.mlp.dense_h_to_4h`,
+        `${prefix}.mlp.dense_4h_to_h`,
+        (checkpoint.config['hidden_act'] ?? 'gelu') as Activation,
+      );
+      const norms = ['input_layernorm', 'post_attention_layernorm'].map((name) =>
+        layer(checkpoint, `${prefix}.${name}`, epsilon),
+      ) as [Layer, Layer];
+      if (checkpoint.config['use_parallel_residual'] !== false) return parallel(attended, mlp, ...norms);
+      return sequential(attended, mlp, { beforeAttention: norms[0], beforeMlp: norms[1] });
+    }),
+    norm: layer(checkpoint, 'gpt_neox.final_layer_norm', epsilon),
+    output: linear(checkpoint, 'embed_out'),
+  };
+}
+
+function stableLm(checkpoint: Checkpoint): Model {
+  const epsilon = checkpoint.number('layer_norm_eps', 1e-5);
+  const turned = Math.trunc(headSizeOf(checkpoint) * checkpoint.number('partial_rotary_factor', 0.25));
+  return {
+    ...decoder2(checkpoint, 'model.norm', epsilon),
+    blocks: blocksOf(checkpoint, 'model.layers', (prefix) =>
+      sequential(
+        attention(
+          usualAttention(checkpoint, `${prefix}.self_attn`, {
+            rotation: rotationOf(checkpoint.config, turned),
+          }),
+        ),
+        gated(checkpoint, `${prefix}.mlp`),
+        {
+          beforeAttention: layer(checkpoint, `${prefix}.input_layernorm`, epsilon),
+          beforeMlp: layer(checkpoint, `${prefix}.post_attention_layernorm`, epsilon),
+        },
+      ),
+    ),
+  };
+}
+
+function olmo2(checkpoint: Checkpoint): Model {
+  return decoder(checkpoint, (_, prefix) => {
+    const part = (name: string): Layer => linear(checkpoint, `${prefix}.self_attn.${name}`);
+    const [normQ, normK] = ['q_norm', 'k_norm'].map((name) =>
+      rms(checkpoint, `${prefix}.self_attn.${name}`),
+    ) as [Layer, Layer];
+    const attended = attention(
+      usualAttention(checkpoint, `${prefix}.self_attn`, {
+        q: (x) => normQ(part('q_proj')(x)),
+        k: (x) => normK(part('k_proj')(x)),
+      }),
+    );
+    return sequential(attended, gated(checkpoint, `${prefix}.mlp`), {
+      afterAttention: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+      afterMlp: rms(checkpoint, `${prefix}.post_feedforward_layernorm`),
+    });
+  });
+}
+
+function starcoder2(checkpoint: Checkpoint): Model {
+  const epsilon = checkpoint.number('norm_epsilon', 1e-5);
+  return {
+    ...decoder2(checkpoint, 'model.norm', epsilon),
+    blocks: blocksOf(checkpoint, 'model.layers', (prefix) =>
+      sequential(
+        attention(usualAttention(checkpoint, `${prefix}.self_attn`)),
+        upDown(checkpoint, `${prefix}.mlp.c_fc`, `${prefix}.mlp.c_proj`, 'gelu_pytorch_tanh'),
+        {
+          beforeAttention: layer(checkpoint, `${prefix}.input_layernorm`, epsilon),
+          beforeMlp: layer(checkpoint, `${prefix}.post_attention_layernorm`, epsilon),
+        },
+      ),
+    ),
+  };
+}
+
+function falcon(checkpoint: Checkpoint): Model {
+  const epsilon = checkpoint.number('layer_norm_epsilon', 1e-5);
+  const heads = checkpoint.number('num_attention_heads');
+  const isNew = checkpoint.config['new_decoder_architecture'] === true;
+  const groups = isNew ? checkpoint.number('num_kv_heads') : 1;
+  const size = checkpoint.number('hidden_size') / heads;
+  const queries = heads / groups;
+  return {
+    embed: embedding(checkpoint, 'transformer.word_embeddings.weight'),
+    blocks: blocksOf(checkpoint, 'transformer.h', (prefix) => {
+      const all = linear(checkpoint, `${prefix}.self_attention.query_key_value`);
+      /** Each group has its queries, then one key, then one value. */
+      const part =
+        (first: number, count: number): Layer =>
+        (x) => {
+          const parts = headsOf(all(x), size);
+          return Float64Array.from(
+            Array.from({ length: groups }, (_, group) =>
+              parts.slice(group * (queries + 2) + first, group * (queries + 2) + first + count),
+            )
+              .flat()
+              .flatMap((head) => [...head]),
+          );
+        };
+      const attended = attention({
+        ...{ q: part(0, queries), k: part(queries, 1), v: part(queries + 1, 1), headSize: size },
+        o: linear(checkpoint, `${prefix}.self_attention.dense`),
+        rotation: rotationOf(checkpoint.config, size),
+      });
+      const mlp = upDown(checkpoint, `${prefix}.mlp.dense_h_to_4h`, `${prefix}.mlp.dense_4h_to_h`, 'gelu');
+      const norm = (name: string): Layer => layer(checkpoint, `${prefix}.${name}`, epsilon);
+      return isNew
+        ? parallel(attended, mlp, norm('ln_attn'), norm('ln_mlp'))
+        : parallel(attended, mlp, norm('input_layernorm'), norm('input_layernorm'));
+    }),
+    norm: layer(checkpoint, 'transformer.ln_f', epsilon),
+    output: (x) => multiply(checkpoint.tensor('transformer.word_embeddings.weight'), x),
+  };
+}
+
+function cohere(checkpoint: Checkpoint): Model {
+  const epsilon = checkpoint.number('layer_norm_eps', 1e-5);
+  const base = decoder2(checkpoint, 'model.norm', epsilon);
+  const rotation = { ...rotationOf(checkpoint.config, headSizeOf(checkpoint)), layout: 'pairs' } as const;
+  return {
+    ...base,
+    output: (x) => scale(base.output(x), checkpoint.number('logit_scale', 0.0625)),
+    blocks: blocksOf(checkpoint, 'model.layers', (prefix) => {
+      const norm = layer(checkpoint, `${prefix}.input_layernorm`, epsilon);
+      const attended = attention(usualAttention(checkpoint, `${prefix}.self_attn`, { rotation }));
+      return parallel(attended, gated(checkpoint, `${prefix}.mlp`), norm, norm);
+    }),
+  };
+}
+
+function deepseek2(checkpoint: Checkpoint): Model {
+  return decoder(checkpoint, (index, prefix) => {
+    const mlp = `${prefix}.mlp`;
+    const dense = index < checkpoint.number('first_k_dense_replace');
+    const routed = (): Layer => {
+      const all = expertLayers(checkpoint, `${mlp}.experts`, checkpoint.number('n_routed_experts'));
+      const normalize = checkpoint.config['norm_topk_prob'] === true;
+      const factor = checkpoint.number('routed_scaling_factor', 1);
+      const used = checkpoint.number('num_experts_per_tok');
+      const chosen = experts(linear(checkpoint, `${mlp}.gate`), all, used, { normalize, factor });
+      const shared = gated(checkpoint, `${mlp}.shared_experts`);
+      return (x) => add(chosen(x), shared(x));
+    };
+    return sequential(
+      latentAttention(checkpoint, `${prefix}.self_attn`),
+      dense ? gated(checkpoint, mlp) : routed(),
+      {
+        beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`),
+        beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+      },
+    );
+  });
+}
+
+const models: Readonly<Record<string, (checkpoint: Checkpoint) => Model>> = {
+  LlamaForCausalLM: llama,
+  MistralForCausalLM: llama,
+  MixtralForCausalLM: mixtral,
+  Qwen2ForCausalLM: llama,
+  Qwen2MoeForCausalLM: (checkpoint) => llama(checkpoint, undefined, qwenExperts(checkpoint)),
+  Qwen3ForCausalLM: (checkpoint) => llama(checkpoint, headNorms(checkpoint)),
+  Qwen3MoeForCausalLM: (checkpoint) => llama(checkpoint, headNorms(checkpoint), qwenExperts(checkpoint)),
+  GemmaForCausalLM: (checkpoint) =>
+    gemma(checkpoint, (_, prefix) =>
+      sequential(attention(usualAttention(checkpoint, `${prefix}.self_attn`)), gemmaMlp(checkpoint, prefix), {
+        beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`, 1),
+        beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`, 1),
+      }),
+    ),
+  Gemma2ForCausalLM: gemma2,
+  Gemma3ForCausalLM: gemma3,
+  Phi3ForCausalLM: phi3,
+  PhiForCausalLM: phi2,
+  GPT2LMHeadModel: gpt2,
+  GPTNeoXForCausalLM: gptNeoX,
+  StableLmForCausalLM: stableLm,
+  SmolLM3ForCausalLM: (checkpoint) =>
+    llama(checkpoint, (index) => {
+      const rotated = (checkpoint.config['no_rope_layers'] as number[])[index] === 1;
+      return rotated ? {} : { rotation: undefined };
+    }),
+  Olmo2ForCausalLM: olmo2,
+  Starcoder2ForCausalLM: starcoder2,
+  FalconForCausalLM: falcon,
+  CohereForCausalLM: cohere,
+  DeepseekV2ForCausalLM: deepseek2,
+};

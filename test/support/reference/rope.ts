@@ -1,0 +1,93 @@
+import type { Vector } from './math';
+
+/** A rotation of heads by position: frequencies of each pair, and which entries are a pair. */
+export interface Rotation {
+  readonly frequencies: Vector;
+  /** `half`: i and i + d/2; `pairs`: 2i and 2i + 1. */
+  readonly layout: 'half' | 'pairs';
+  /** Factor of the rotated part. */
+  readonly magnitude: number;
+}
+
+export function frequencies(theta: number, dimensions: number): Vector {
+  return Float64Array.from({ length: dimensions / 2 }, (_, i) => theta ** ((-2 * i) / dimensions));
+}
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** Frequencies under `rope_scaling` / `rope_parameters` of a config, as transformers' modeling_rope_utils computes them. */
+export function rotationOf(config: Settings, dimensions: number, defaultTheta = 10_000): Rotation {
+  const parameters = (config['rope_parameters'] ?? config['rope_scaling'] ?? {}) as Settings;
+  const theta = Number(parameters['rope_theta'] ?? config['rope_theta'] ?? defaultTheta);
+  const base = frequencies(theta, dimensions);
+  const kind = parameters['rope_type'] ?? parameters['type'] ?? 'default';
+  const number = (key: string, fallback?: number): number => Number(parameters[key] ?? fallback);
+  const plain = { layout: 'half', magnitude: 1 } as const;
+  if (kind === 'linear') return { ...plain, frequencies: base.map((f) => f / number('factor')) };
+  if (kind === 'llama3') return { ...plain, frequencies: base.map((f) => llama3(f, number)) };
+  if (kind === 'longrope') return longRope(config, parameters, base);
+  if (kind === 'yarn') return { ...yarn(config, parameters, theta, dimensions) };
+  return { ...plain, frequencies: base };
+}
+
+function llama3(frequency: number, number: (key: string) => number): number {
+  const wavelength = (2 * Math.PI) / frequency;
+  const context = number('original_max_position_embeddings');
+  const [low, high, factor] = [number('low_freq_factor'), number('high_freq_factor'), number('factor')];
+  if (wavelength < context / high) return frequency;
+  if (wavelength > context / low) return frequency / factor;
+  const smooth = (context / wavelength - low) / (high - low);
+  return ((1 - smooth) * frequency) / factor + smooth * frequency;
+}
+
+/** Short factors hold for texts within the original context, which those of the tests are. */
+function longRope(config: Settings, parameters: Settings, base: Vector): Rotation {
+  const factors = parameters['short_factor'] as number[];
+  const original = Number(config['original_max_position_embeddings'] ?? config['max_position_embeddings']);
+  const stretch = Number(config['max_position_embeddings']) / original;
+  return {
+    frequencies: base.map((f, i) => f / factors[i]!),
+    layout: 'half',
+    magnitude: stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(original)),
+  };
+}
+
+/** YaRN (Peng et al. 2023) as DeepSeek uses it. */
+function yarn(config: Settings, parameters: Settings, theta: number, dimensions: number): Rotation {
+  const number = (key: string, fallback: number): number => Number(parameters[key] ?? fallback);
+  const factor = number('factor', 1);
+  const original = number('original_max_position_embeddings', Number(config['max_position_embeddings']));
+  const boundary = (turns: number): number =>
+    (dimensions * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const low = Math.max(0, Math.floor(boundary(number('beta_fast', 32))));
+  const high = Math.min(dimensions - 1, Math.ceil(boundary(number('beta_slow', 1))));
+  const base = frequencies(theta, dimensions);
+  const magnitudeOf = (scale: number, mscale: number): number =>
+    scale <= 1 ? 1 : 0.1 * mscale * Math.log(scale) + 1;
+  const mscale = number('mscale', 1);
+  const all = number('mscale_all_dim', 0);
+  return {
+    frequencies: base.map((f, i) => {
+      const ramp = Math.min(1, Math.max(0, (i - low) / Math.max(high - low, 0.001)));
+      return (f / factor) * ramp + f * (1 - ramp);
+    }),
+    layout: 'half',
+    magnitude: all ? magnitudeOf(factor, mscale) / magnitudeOf(factor, all) : magnitudeOf(factor, mscale),
+  };
+}
+
+/** Turns the first entries of a head, as many as the rotation has. */
+export function rotate(
+  head: Vector,
+  position: number,
+  { frequencies: f, layout, magnitude }: Rotation,
+): Vector {
+  const result = head.slice();
+  for (let i = 0; i < f.length; i++) {
+    const [a, b] = layout === 'half' ? [i, i + f.length] : [2 * i, 2 * i + 1];
+    const [cos, sin] = [Math.cos(position * f[i]!) * magnitude, Math.sin(position * f[i]!) * magnitude];
+    result[a] = head[a]! * cos - head[b]! * sin;
+    result[b] = head[b]! * cos + head[a]! * sin;
+  }
+  return result;
+}

@@ -1,0 +1,46 @@
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeSafetensors, type SafetensorsPart } from '../../src/exporter/writeSafetensors';
+import { checkpoints } from './checkpoints';
+import { sampleFolder } from './files';
+import { Random } from './random';
+
+/** Writes a checkpoint's folder: BF16 weights, which half precision holds exactly, and the sample's tokenizer. */
+export async function writeCheckpoint(folder: string, name: string): Promise<void> {
+  const spec = checkpoints[name];
+  if (!spec) throw new Error(`There is no checkpoint ${name}.`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(spec.config, undefined, 2));
+  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
+    copyFileSync(join(sampleFolder, file), join(folder, file));
+  const random = new Random(23);
+  const parts = Object.entries(spec.shapes).map(([tensor, shape]): SafetensorsPart => {
+    const data = weightsOf(random, tensor, shape, spec.shiftedNorms === true);
+    return { name: tensor, dtype: 'BF16', shape, data: () => [data] };
+  });
+  if (!spec.sharded) {
+    await writeSafetensors(join(folder, 'model.safetensors'), parts, {});
+    return;
+  }
+  const half = parts.length >> 1;
+  const shards = { 1: parts.slice(0, half), 2: parts.slice(half) };
+  const map: Record<string, string> = {};
+  for (const [number, shard] of Object.entries(shards)) {
+    const file = `model-0000${number}-of-00002.safetensors`;
+    await writeSafetensors(join(folder, file), shard, {});
+    for (const part of shard) map[part.name] = file;
+  }
+  const index = { metadata: { total_size: 0 }, weight_map: map };
+  writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify(index));
+}
+
+/** Normal weights as BF16: matrices keep the size of what goes through them, norms lie around what leaves it as it is. */
+function weightsOf(random: Random, name: string, shape: readonly number[], shifted: boolean): Uint8Array {
+  const count = shape.reduce((product, size) => product * size, 1);
+  const isVector = shape.length === 1;
+  const isNorm = isVector && name.endsWith('weight');
+  const spread = isVector ? 0.2 : /emb|wte|wpe/.test(name) ? 0.12 : 0.8 / Math.sqrt(shape[1] ?? 1);
+  const values = random.fill(count, (r) => r.normal() * spread + (isNorm && !shifted ? 1 : 0));
+  const words = new Uint32Array(values.buffer);
+  return new Uint8Array(Uint16Array.from(words, (word) => word >>> 16).buffer);
+}
