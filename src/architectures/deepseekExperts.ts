@@ -51,6 +51,8 @@ const thirdDefaults: typeof secondDefaults = {
 };
 
 /**
+ * V2's method with groups scores a group by its best expert, llama.cpp by its best two, as V3 does: of such models a few
+ * choices differ.
  * @param third V3, whose experts are scored by sigmoid, have a bias, and may have their weights normalized.
  * @throws QuantscopeError UNSUPPORTED for other ways of choosing than those of V2 or V3.
  */

@@ -1,9 +1,9 @@
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runProbe } from '../graph/probe';
 import { createJobs } from '../engine/jobs';
 import { OpenModels } from '../engine/models';
+import { cacheRoot, removeAbandoned } from '../exporter/partials';
 import { serializeError } from '../model/errors';
 import type { EngineProgress } from '../protocol/engine';
 import packageJson from '../../package.json';
@@ -101,6 +101,7 @@ async function run({ command, path, options }: Invocation): Promise<number> {
   const controller = new AbortController();
   const interrupt = (): void => controller.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  await removeAbandoned();
   const models = new OpenModels();
   const progress = new ProgressLine();
   try {
@@ -121,13 +122,6 @@ async function run({ command, path, options }: Invocation): Promise<number> {
   } finally {
     await models.close();
   }
-}
-
-function cacheRoot(): string {
-  return (
-    process.env['QUANTSCOPE_CACHE'] ??
-    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quantscope')
-  );
 }
 
 /** Progress on stderr: one line that is rewritten on a terminal, a line every few seconds elsewhere. */

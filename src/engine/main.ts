@@ -1,3 +1,4 @@
+import { removeAbandoned } from '../exporter/partials';
 import { runProbe } from '../graph/probe';
 import { QuantscopeError, serializeError } from '../model/errors';
 import { loadNative } from '../native';
@@ -14,6 +15,7 @@ const leaveTime = 2_000;
 
 /** The engine process: answers requests over IPC until its owner goes away. */
 function serve(): void {
+  void removeAbandoned();
   const models = new OpenModels();
   const jobs = createJobs(models);
   const running = new Map<number, AbortController>();

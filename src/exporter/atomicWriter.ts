@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { mkdir, open, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
+import { notePartial, partialEnding, removeAbandoned } from './partials';
 
 /**
  * A file that appears whole or not at all: bytes go to a temporary file in the same folder, `sync` makes
@@ -22,11 +22,12 @@ export class AtomicFile {
     private readonly handle: FileHandle,
     /** Topmost folder that had to be made for it. */
     private readonly madeFolder: string | undefined,
+    /** Takes back the note that the temporary file is there. */
+    private readonly forget: () => Promise<void>,
   ) {}
 
   /**
-   * Creates the temporary file (and the folder). Temporary files of the same target that a killed process of this machine
-   * left behind are removed.
+   * Creates the temporary file (and the folder). Those that killed processes left behind are removed.
    * @throws QuantscopeError IO when the folder cannot be written, REQUEST when the target is a folder.
    */
   static async create(target: string): Promise<AtomicFile> {
@@ -36,8 +37,13 @@ export class AtomicFile {
     const temporary = temporaryName(absolute);
     try {
       const made = await mkdir(dirname(absolute), { recursive: true });
-      await removeStale(absolute);
-      return new AtomicFile(absolute, temporary, await open(temporary, 'wx'), made);
+      await removeAbandoned();
+      const forget = await notePartial(temporary);
+      const handle = await open(temporary, 'wx').catch(async (cause: unknown) => {
+        await forget();
+        throw cause;
+      });
+      return new AtomicFile(absolute, temporary, handle, made, forget);
     } catch (cause) {
       throw failure('created', absolute, cause);
     }
@@ -75,6 +81,7 @@ export class AtomicFile {
       await this.close();
       await rename(this.temporary, this.target);
       this.placed = true;
+      await this.forget();
       await syncFolder(dirname(this.target));
     } catch (cause) {
       throw failure('put in place', this.target, cause);
@@ -86,6 +93,7 @@ export class AtomicFile {
     if (this.placed) return;
     await this.close();
     await rm(this.temporary, { force: true });
+    await this.forget();
     if (this.madeFolder !== undefined) await removeEmptyFolders(dirname(this.target), this.madeFolder);
   }
 
@@ -130,30 +138,9 @@ export async function writeAllAtomically<T>(
   return results;
 }
 
-/** `.model.gguf.HOST-PID-RANDOM.partial`: says whose it is, so that one left by a dead process can be told. */
+/** `.model.gguf.RANDOM.partial`, beside the target, so that a rename puts it in place. */
 function temporaryName(target: string): string {
-  const name = `.${basename(target)}.${ownerHost()}-${process.pid}-${randomBytes(4).toString('hex')}.partial`;
-  return join(dirname(target), name);
-}
-
-const ownerHost = (): string => hostname().replace(/[^\w]/g, '_');
-
-async function removeStale(target: string): Promise<void> {
-  const prefix = `.${basename(target)}.${ownerHost()}-`;
-  const names = await readdir(dirname(target));
-  for (const name of names.filter((file) => file.startsWith(prefix))) {
-    const pid = /^(\d+)-[0-9a-f]{8}\.partial$/.exec(name.slice(prefix.length))?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(dirname(target), name), { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
+  return join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}${partialEnding}`);
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -280,6 +280,30 @@ const deepseek = (queryRank: number | null): CheckpointSpec => ({
   },
 });
 
+/** Sigmoid scores with a bias, groups of experts, plain rope, and a layer more that predicts further tokens. */
+const deepseek3 = (): CheckpointSpec => {
+  const { config, shapes } = deepseek(24);
+  const mixture: Shapes = {
+    'mlp.gate.weight': [8, hidden],
+    'mlp.gate.e_score_correction_bias': [8],
+    ...expertsOf(8, 'mlp.experts', 32),
+  };
+  return {
+    config: {
+      ...config,
+      ...architecture('DeepseekV3ForCausalLM', 'deepseek_v3'),
+      ...{ n_routed_experts: 8, num_experts_per_tok: 3, n_group: 4, topk_group: 2, topk_method: 'noaux_tc' },
+      ...{ scoring_func: 'sigmoid', norm_topk_prob: true, routed_scaling_factor: 2.5 },
+      ...{ num_nextn_predict_layers: 1, rope_scaling: null, max_position_embeddings: 256 },
+    },
+    shapes: {
+      ...shapes,
+      ...blocks(3, (index) => (index === 0 ? {} : mixture)),
+      'model.layers.3.eh_proj.weight': [hidden, 2 * hidden],
+    },
+  };
+};
+
 const allBiased = (shapes: Shapes): Shapes => withBiases(shapes, /./);
 
 /** One checkpoint of each architecture, and of its variants. */
@@ -440,6 +464,24 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
       ...blocks(2, withBiases(block({ kv: heads }), /layernorm|[qkv]_proj/)),
     },
   },
+  'stablelm with norms of heads': {
+    config: {
+      ...llamaConfig({ ...architecture('StableLmForCausalLM', 'stablelm'), partial_rotary_factor: 0.25 }),
+      ...{ layer_norm_eps: 1e-5, qk_layernorm: true, use_parallel_residual: true, tie_word_embeddings: true },
+    },
+    shapes: {
+      ...withBiases(outer(true), /model\.norm/),
+      ...blocks(2, {
+        ...withBiases(norms('input_layernorm'), /./),
+        ...attention(),
+        ...gatedMlp(),
+        ...Object.fromEntries(
+          [0, 1, 2, 3].map((head) => [`self_attn.q_layernorm.norms.${head}.weight`, [16]]),
+        ),
+        ...Object.fromEntries([0, 1].map((head) => [`self_attn.k_layernorm.norms.${head}.weight`, [16]])),
+      }),
+    },
+  },
   smollm3: {
     config: llamaConfig({
       ...architecture('SmolLM3ForCausalLM', 'smollm3'),
@@ -482,6 +524,14 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   },
   'falcon 7B': falcon(false),
   'falcon 40B': falcon(true),
+  'falcon 11B': {
+    config: { ...falcon(true).config, num_ln_in_parallel_attn: 1 },
+    shapes: Object.fromEntries(
+      Object.entries(falcon(true).shapes)
+        .filter(([name]) => !name.includes('ln_mlp'))
+        .map(([name, shape]) => [name.replace('ln_attn', 'input_layernorm'), shape]),
+    ),
+  },
   'command-r': {
     config: {
       ...llamaConfig(architecture('CohereForCausalLM', 'cohere')),
@@ -494,4 +544,5 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   },
   deepseek2: deepseek(null),
   'deepseek2 with compressed queries': deepseek(24),
+  'deepseek2, version 3': deepseek3(),
 };

@@ -1,6 +1,6 @@
 import { headsOf } from './attention';
 import { latentAttention } from './latentAttention';
-import { expertLayers, experts } from './experts';
+import { biasedExperts, expertLayers, experts } from './experts';
 import type { Checkpoint } from './checkpoint';
 import {
   affine,
@@ -21,7 +21,7 @@ import {
   type Layer,
   type Model,
 } from './decoder';
-import { add, multiply, rowsOf, scale, transposed, type Activation, type Vector } from './math';
+import { add, layerNorm, multiply, rowsOf, scale, transposed, type Activation, type Vector } from './math';
 import { rotationOf } from './rope';
 
 /** Logits of every position of a text, by the definitions of transformers' modeling files. */
@@ -313,25 +313,48 @@ function gptNeoX(checkpoint: Checkpoint): Model {
   };
 }
 
+/** A projection whose heads go through a layer norm each, with weights of their own. */
+function eachHead(
+  checkpoint: Checkpoint,
+  name: string,
+  weights: (head: number) => Vector,
+  epsilon: number,
+): Layer {
+  const project = linear(checkpoint, name);
+  return (x) =>
+    Float64Array.from(
+      headsOf(project(x), headSizeOf(checkpoint)).flatMap((part, head) => [
+        ...layerNorm(part, weights(head), undefined, epsilon),
+      ]),
+    );
+}
+
 function stableLm(checkpoint: Checkpoint): Model {
   const epsilon = checkpoint.number('layer_norm_eps', 1e-5);
   const turned = Math.trunc(headSizeOf(checkpoint) * checkpoint.number('partial_rotary_factor', 0.25));
   return {
     ...decoder2(checkpoint, 'model.norm', epsilon),
-    blocks: blocksOf(checkpoint, 'model.layers', (prefix) =>
-      sequential(
-        attention(
-          usualAttention(checkpoint, `${prefix}.self_attn`, {
-            rotation: rotationOf(checkpoint.config, turned),
-          }),
-        ),
-        gated(checkpoint, `${prefix}.mlp`),
-        {
-          beforeAttention: layer(checkpoint, `${prefix}.input_layernorm`, epsilon),
-          beforeMlp: layer(checkpoint, `${prefix}.post_attention_layernorm`, epsilon),
-        },
-      ),
-    ),
+    blocks: blocksOf(checkpoint, 'model.layers', (prefix) => {
+      const attn = `${prefix}.self_attn`;
+      const normed = (side: string) => {
+        const name = (head: number) => `${attn}.${side}_layernorm.norms.${head}.weight`;
+        if (!checkpoint.has(name(0))) return linear(checkpoint, `${attn}.${side}_proj`);
+        return eachHead(checkpoint, `${attn}.${side}_proj`, (head) => checkpoint.vector(name(head)), epsilon);
+      };
+      const attended = attention(
+        usualAttention(checkpoint, attn, {
+          ...{ q: normed('q'), k: normed('k') },
+          rotation: rotationOf(checkpoint.config, turned),
+        }),
+      );
+      const mlp = gated(checkpoint, `${prefix}.mlp`);
+      const before = layer(checkpoint, `${prefix}.input_layernorm`, epsilon);
+      if (checkpoint.config['use_parallel_residual'] === true) return parallel(attended, mlp, before, before);
+      return sequential(attended, mlp, {
+        beforeAttention: before,
+        beforeMlp: layer(checkpoint, `${prefix}.post_attention_layernorm`, epsilon),
+      });
+    }),
   };
 }
 
@@ -402,7 +425,7 @@ function falcon(checkpoint: Checkpoint): Model {
       });
       const mlp = upDown(checkpoint, `${prefix}.mlp.dense_h_to_4h`, `${prefix}.mlp.dense_4h_to_h`, 'gelu');
       const norm = (name: string): Layer => layer(checkpoint, `${prefix}.${name}`, epsilon);
-      return isNew
+      return checkpoint.has(`${prefix}.ln_attn.weight`)
         ? parallel(attended, mlp, norm('ln_attn'), norm('ln_mlp'))
         : parallel(attended, mlp, norm('input_layernorm'), norm('input_layernorm'));
     }),
@@ -420,7 +443,16 @@ function cohere(checkpoint: Checkpoint): Model {
     output: (x) => scale(base.output(x), checkpoint.number('logit_scale', 0.0625)),
     blocks: blocksOf(checkpoint, 'model.layers', (prefix) => {
       const norm = layer(checkpoint, `${prefix}.input_layernorm`, epsilon);
-      const attended = attention(usualAttention(checkpoint, `${prefix}.self_attn`, { rotation }));
+      const attn = `${prefix}.self_attn`;
+      const size = headSizeOf(checkpoint);
+      const normed = (side: string): Layer => {
+        const weights = checkpoint.optional(`${attn}.${side}_norm.weight`);
+        if (!weights) return linear(checkpoint, `${attn}.${side}_proj`);
+        const part = (head: number) => weights.slice(head * size, (head + 1) * size);
+        return eachHead(checkpoint, `${attn}.${side}_proj`, part, epsilon);
+      };
+      const change = { rotation, q: normed('q'), k: normed('k') };
+      const attended = attention(usualAttention(checkpoint, attn, change));
       return parallel(attended, gated(checkpoint, `${prefix}.mlp`), norm, norm);
     }),
   };
@@ -435,7 +467,12 @@ function deepseek2(checkpoint: Checkpoint): Model {
       const normalize = checkpoint.config['norm_topk_prob'] === true;
       const factor = checkpoint.number('routed_scaling_factor', 1);
       const used = checkpoint.number('num_experts_per_tok');
-      const chosen = experts(linear(checkpoint, `${mlp}.gate`), all, used, { normalize, factor });
+      const router = linear(checkpoint, `${mlp}.gate`);
+      const bias = checkpoint.optional(`${mlp}.gate.e_score_correction_bias`);
+      const [groups, groupsUsed] = [checkpoint.number('n_group'), checkpoint.number('topk_group')];
+      const chosen = bias
+        ? biasedExperts(router, all, used, { bias, groups, groupsUsed, factor })
+        : experts(router, all, used, { normalize, factor });
       const shared = gated(checkpoint, `${mlp}.shared_experts`);
       return (x) => add(chosen(x), shared(x));
     };
@@ -482,4 +519,5 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint) => Model>> = {
   FalconForCausalLM: falcon,
   CohereForCausalLM: cohere,
   DeepseekV2ForCausalLM: deepseek2,
+  DeepseekV3ForCausalLM: deepseek2,
 };

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +17,7 @@ describe('AtomicFile', () => {
     await file.write(text('content'));
     expect(file.bytesWritten).toBe(11);
     expect(readFileSync(target, 'utf8')).toBe('old');
+    await file.sync();
     await file.commit();
     expect(readFileSync(target, 'utf8')).toBe('new content');
     expect(readdirSync(folder)).toEqual(['a.bin']);
@@ -42,19 +43,28 @@ describe('AtomicFile', () => {
     expect(readdirSync(folder)).toEqual(['a.bin']);
   });
 
-  it('removes what a dead process left of the same target, and nothing of a living one', async () => {
-    const target = join(folder, 'c.bin');
+  it('removes what dead processes left, and nothing of a living one or of another machine', async () => {
+    process.env['QUANTSCOPE_CACHE'] = join(folder, 'cache');
+    const notes = join(folder, 'cache', 'partials');
+    mkdirSync(notes, { recursive: true });
     const host = hostname().replace(/[^\w]/g, '_');
-    const dead = `.c.bin.${host}-2147483646-00000000.partial`;
-    const living = `.c.bin.${host}-${process.pid}-00000000.partial`;
-    const elsewhere = '.c.bin.elsewhere-2147483646-00000000.partial';
-    for (const name of [dead, living, elsewhere]) writeFileSync(join(folder, name), '');
-    await writeAtomically(target, (file) => file.write(text('x')));
-    const names = readdirSync(folder);
-    expect(names).not.toContain(dead);
-    expect(names).toContain(living);
-    expect(names).toContain(elsewhere);
-    expect(names).toContain('c.bin');
+    const left = {
+      dead: `${host}-2147483646`,
+      living: `${host}-${process.pid}`,
+      elsewhere: 'elsewhere-2147483646',
+    };
+    for (const [name, owner] of Object.entries(left)) {
+      writeFileSync(join(folder, `.${name}.partial`), '');
+      writeFileSync(join(notes, `${owner}-00000000`), join(folder, `.${name}.partial`));
+    }
+    const precious = join(folder, 'precious.gguf'); // a damaged note must not cost a file
+    writeFileSync(precious, '');
+    writeFileSync(join(notes, `${host}-2147483645-00000000`), precious);
+    await writeAtomically(join(folder, 'c.bin'), (file) => file.write(text('x')));
+    const names = readdirSync(folder).filter((name) => name !== 'a.bin' && name !== 'cache');
+    expect(names.sort()).toEqual(['.elsewhere.partial', '.living.partial', 'c.bin', 'precious.gguf']);
+    expect(readdirSync(notes).sort()).toEqual([`elsewhere-2147483646-00000000`, `${left.living}-00000000`]);
+    delete process.env['QUANTSCOPE_CACHE'];
   });
 
   it('refuses a target that is a folder', async () => {
