@@ -1,104 +1,26 @@
-/** A tiny checkpoint with random weights: its config.json, and the shapes of its tensors by name. */
-export interface CheckpointSpec {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly shapes: Readonly<Record<string, readonly number[]>>;
-  /** Norms are 1 + w, so that weights lie around 0. */
-  readonly shiftedNorms?: boolean;
-  /** Written in two files with an index. */
-  readonly sharded?: boolean;
-}
-
-type Shapes = Record<string, readonly number[]>;
-
-/** The sample's tokenizer has so many tokens. */
-const vocabulary = 1024;
-const hidden = 64;
-const heads = 4;
-const wide = 96;
-
-const dense = { hidden_size: hidden, num_attention_heads: heads, intermediate_size: wide };
-const llamaConfig = (change: object = {}): Record<string, unknown> => ({
-  architectures: ['LlamaForCausalLM'],
-  model_type: 'llama',
-  ...dense,
-  num_hidden_layers: 2,
-  num_key_value_heads: 2,
-  vocab_size: vocabulary,
-  max_position_embeddings: 256,
-  rms_norm_eps: 1e-5,
-  rope_theta: 10_000,
-  hidden_act: 'silu',
-  tie_word_embeddings: false,
-  ...change,
-});
-
-const norms = (...names: string[]): Shapes =>
-  Object.fromEntries(names.map((name) => [`${name}.weight`, [hidden]]));
-
-const withBiases = (shapes: Shapes, pattern: RegExp): Shapes => ({
-  ...shapes,
-  ...Object.fromEntries(
-    Object.entries(shapes)
-      .filter(([name]) => pattern.test(name))
-      .map(([name, shape]) => [name.replace(/weight$/, 'bias'), shape.slice(0, 1)]),
-  ),
-});
-
-interface Sizes {
-  readonly kv?: number;
-  readonly head?: number;
-  readonly wide?: number;
-}
-
-const attention = ({ kv = 2, head = hidden / heads }: Sizes = {}): Shapes => ({
-  'self_attn.q_proj.weight': [heads * head, hidden],
-  'self_attn.k_proj.weight': [kv * head, hidden],
-  'self_attn.v_proj.weight': [kv * head, hidden],
-  'self_attn.o_proj.weight': [hidden, heads * head],
-});
-
-const gatedMlp = (prefix = 'mlp', size = wide): Shapes => ({
-  [`${prefix}.gate_proj.weight`]: [size, hidden],
-  [`${prefix}.up_proj.weight`]: [size, hidden],
-  [`${prefix}.down_proj.weight`]: [hidden, size],
-});
-
-const llamaNorms = norms('input_layernorm', 'post_attention_layernorm');
-const block = (sizes?: Sizes): Shapes => ({ ...llamaNorms, ...attention(sizes), ...gatedMlp() });
-
-const outer = (tied = false): Shapes => ({
-  'model.embed_tokens.weight': [vocabulary, hidden],
-  'model.norm.weight': [hidden],
-  ...(tied ? {} : { 'lm_head.weight': [vocabulary, hidden] }),
-});
-
-/** Tensors of every block under a prefix. */
-function blocks(
-  count: number,
-  shapes: Shapes | ((index: number) => Shapes),
-  prefix = 'model.layers',
-): Shapes {
-  const all = Array.from({ length: count }, (_, index) =>
-    Object.entries(typeof shapes === 'function' ? shapes(index) : shapes).map(
-      ([name, shape]) => [`${prefix}.${index}.${name}`, shape] as const,
-    ),
-  );
-  return Object.fromEntries(all.flat());
-}
-
-const llamaShapes = (sizes?: Sizes): Shapes => ({ ...outer(), ...blocks(2, block(sizes)) });
-const expertsOf = (count: number, prefix: string, size = wide): Shapes =>
-  Object.assign({}, ...Array.from({ length: count }, (_, i) => gatedMlp(`${prefix}.${i}`, size))) as Shapes;
-const headNorms = (head: number): Shapes => ({
-  'self_attn.q_norm.weight': [head],
-  'self_attn.k_norm.weight': [head],
-});
-const sandwich = norms(
-  ...['input_layernorm', 'post_attention_layernorm'],
-  ...['pre_feedforward_layernorm', 'post_feedforward_layernorm'],
-);
-
-const architecture = (name: string, type: string) => ({ architectures: [name], model_type: type });
+import {
+  architecture,
+  attention,
+  block,
+  blocks,
+  dense,
+  expertsOf,
+  gatedMlp,
+  headNorms,
+  heads,
+  hidden,
+  llamaConfig,
+  llamaNorms,
+  llamaShapes,
+  norms,
+  outer,
+  sandwich,
+  vocabulary,
+  wide,
+  withBiases,
+  type CheckpointSpec,
+  type Shapes,
+} from './checkpointParts';
 
 const llama3Scaling = {
   rope_type: 'llama3',

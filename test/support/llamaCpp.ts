@@ -42,6 +42,22 @@ export interface QuantizeOptions {
   readonly pruneLayers?: readonly number[];
 }
 
+/** A model of which only the numbers are known. Shapes have the outermost dimension first. */
+export interface DescribedModel {
+  readonly description: {
+    readonly architecture: string;
+    readonly n_embd: number;
+    readonly n_ff: number;
+    readonly n_layer: number;
+    readonly n_head: number;
+    readonly n_head_kv: number;
+    readonly n_expert: number;
+    readonly n_embd_head_k: number;
+    readonly n_embd_head_v: number;
+  };
+  readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+}
+
 export interface QuantizeRun {
   readonly to: string;
   readonly fileType: number;
@@ -56,6 +72,14 @@ interface Jobs {
   };
   /** Token ids of each line, special tokens neither added nor recognised. */
   tokenize: { params: { model: string; lines: readonly string[] }; result: { tokens: number[][] } };
+  /**
+   * Types that llama.cpp would give the tensors of models that are described, not loaded (its mock-model entry points): by
+   * model, then file type, then tensor.
+   */
+  types: {
+    params: { models: readonly DescribedModel[]; fileTypes: readonly number[] };
+    result: { types: number[][][] };
+  };
   /** Logits of every position of a text of at most 64 tokens, keys and values in float32. */
   logits: { params: { model: string; tokens: readonly number[] }; result: { logits: number[][] } };
   /** As llama-perplexity does it: second half of each window of 256 tokens, no BOS. */

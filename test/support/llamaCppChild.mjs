@@ -230,6 +230,53 @@ function quantize(from, { to, fileType, options = {} }) {
   return run(from, to, params);
 }
 
+koffi.struct('model_description', {
+  architecture: 'const char *',
+  n_embd: 'uint32_t',
+  n_ff: 'uint32_t',
+  n_layer: 'uint32_t',
+  n_head: 'uint32_t',
+  n_head_kv: 'uint32_t',
+  n_expert: 'uint32_t',
+  n_embd_head_k: 'uint32_t',
+  n_embd_head_v: 'uint32_t',
+});
+koffi.struct('ggml_init_params', { mem_size: 'size_t', mem_buffer: 'void *', no_alloc: 'bool' });
+
+/** llama.cpp's own choice of types for a model that is described, not loaded: one list of ggml types per file type. */
+function typesOf({ description, tensors }, fileTypes) {
+  const base = koffi.load(input.libraries.base);
+  const context = base.func('void *ggml_init(ggml_init_params params)')({
+    mem_size: tensors.length * 512 + 4096,
+    mem_buffer: null,
+    no_alloc: true,
+  });
+  const make = base.func('void *ggml_new_tensor(void *context, int type, int dimensions, int64_t *sizes)');
+  const name = base.func('void *ggml_set_name(void *tensor, const char *name)');
+  // As a file has them: in half precision, innermost dimension first.
+  const made = tensors.map((tensor) => {
+    const sizes = BigInt64Array.from([...tensor.shape].reverse().map(BigInt));
+    return name(make(context, 1, sizes.length, sizes), tensor.name);
+  });
+  const model = llama.func(
+    'void *_Z31llama_quant_model_from_metadataPK22llama_quant_model_desc(model_description *description)',
+  )(description);
+  const init = llama.func(
+    'void *_Z16llama_quant_initPK11llama_modelPK27llama_model_quantize_params(void *model, void *params)',
+  );
+  const compute = llama.func(
+    'void _Z25llama_quant_compute_typesP19quantize_state_impl11llama_ftypePP11ggml_tensorP9ggml_typem(void *state, int file_type, void **tensors, _Out_ int *types, size_t count)',
+  );
+  return fileTypes.map((fileType) => {
+    const params = llama.func('quantize_params llama_model_quantize_default_params()')();
+    params.ftype = fileType;
+    const types = new Int32Array(tensors.length);
+    // The state keeps the address.
+    compute(init(model, filled('quantize_params', [params])), fileType, made, types, tensors.length);
+    return [...types];
+  });
+}
+
 const jobs = {
   quantize({ from, runs }) {
     start();
@@ -239,6 +286,11 @@ const jobs = {
   tokenize({ model, lines }) {
     const { vocab } = loadModel(model);
     return { tokens: lines.map((line) => tokenize(vocab, line)) };
+  },
+
+  types({ models, fileTypes }) {
+    start();
+    return { types: models.map((model) => typesOf(model, fileTypes)) };
   },
 
   logits({ model, tokens }) {
