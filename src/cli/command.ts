@@ -17,6 +17,8 @@ export type Options = Readonly<Record<string, string | boolean | readonly string
 export interface CommandContext {
   /** MODEL or FILE, absolute. */
   readonly path: string;
+  /** The second operand, absolute, of a command that takes two. */
+  readonly other?: string;
   readonly options: Options;
   readonly jobs: Jobs;
   readonly signal: AbortSignal;
@@ -29,6 +31,8 @@ export interface CommandContext {
 export interface CommandResult {
   readonly json: unknown;
   readonly text: string;
+  /** Why the command fails although it did its work: exit status 1. */
+  readonly failure?: string;
 }
 
 /** One subcommand of `quantscope`. */
@@ -36,6 +40,8 @@ export interface Command {
   readonly name: string;
   /** "MODEL" or "FILE"; undefined when it takes none. */
   readonly operand?: string;
+  /** Name of a second operand. */
+  readonly second?: string;
   readonly summary: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
   run(context: CommandContext): Promise<CommandResult>;

@@ -8,6 +8,7 @@ import { serializeError } from '../model/errors';
 import type { EngineProgress } from '../protocol/engine';
 import packageJson from '../../package.json';
 import { UsageError, type Command, type Options } from './command';
+import { compareCommand } from './compare';
 import { exportCommand } from './export';
 import { formatsCommand } from './formats';
 import { inspect } from './inspect';
@@ -24,6 +25,7 @@ const commands: readonly Command[] = [
   sensitivity,
   recommend,
   exportCommand,
+  compareCommand,
   formatsCommand,
 ];
 
@@ -34,6 +36,7 @@ const exitUsage = 2;
 interface Invocation {
   readonly command: Command;
   readonly path: string;
+  readonly other?: string;
   readonly options: Options;
 }
 
@@ -65,18 +68,23 @@ function parse(args: readonly string[]): Invocation {
   const command = commands.find((item) => item.name === args[0]);
   if (!command) throw new UsageError(`there is no command "${args[0]}"`);
   const { values, positionals } = parseOptions(command, args.slice(1));
-  const wanted = command.operand === undefined ? 0 : 1;
+  const operands = operandsOf(command);
   if (values['help'] !== true) {
-    if (positionals.length !== wanted)
-      throw new UsageError(
-        wanted === 0 ? `${command.name} takes no operand` : `${command.name} takes one ${command.operand}`,
-      );
+    if (positionals.length !== operands.length) {
+      const wanted = ['no operand', `one ${operands[0]}`, operands.join(' and ')][operands.length];
+      throw new UsageError(`${command.name} takes ${wanted}`);
+    }
     for (const [option, spec] of Object.entries(command.options)) {
       if (spec.required && values[option] === undefined) throw new UsageError(`--${option} is missing`);
     }
   }
-  return { command, path: resolve(positionals[0] ?? '.'), options: values };
+  const [first = '.', second] = positionals;
+  const other = second === undefined ? {} : { other: resolve(second) };
+  return { command, path: resolve(first), ...other, options: values };
 }
+
+const operandsOf = ({ operand, second }: Command): string[] =>
+  [operand, second].filter((name) => name !== undefined);
 
 function parseOptions(command: Command, args: readonly string[]) {
   const options = Object.fromEntries(
@@ -97,7 +105,7 @@ function parseOptions(command: Command, args: readonly string[]) {
   }
 }
 
-async function run({ command, path, options }: Invocation): Promise<number> {
+async function run({ command, path, other, options }: Invocation): Promise<number> {
   const controller = new AbortController();
   const interrupt = (): void => controller.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
@@ -106,12 +114,16 @@ async function run({ command, path, options }: Invocation): Promise<number> {
   const progress = new ProgressLine();
   try {
     const result = await command.run({
+      ...(other === undefined ? {} : { other }),
       ...{ path, options, jobs: createJobs(models), signal: controller.signal },
       progress: (step) => progress.show(step),
       cacheDir: join(cacheRoot(), 'sensitivity'),
     });
     progress.clear();
-    return print(options['json'] === true ? json(result.json) : result.text);
+    const status = print(options['json'] === true ? json(result.json) : result.text);
+    if (result.failure === undefined) return status;
+    console.error(`quantscope: ${result.failure}`);
+    return exitFailed;
   } catch (error) {
     progress.clear();
     if (error instanceof UsageError) throw error;
@@ -148,8 +160,7 @@ class ProgressLine {
 
 function usage(): string {
   const lines = commands.map(
-    (command) =>
-      `  ${[command.name, command.operand].filter(Boolean).join(' ').padEnd(20)}${command.summary}`,
+    (command) => `  ${[command.name, ...operandsOf(command)].join(' ').padEnd(24)}${command.summary}`,
   );
   return [
     'Usage: quantscope COMMAND …',
@@ -166,9 +177,8 @@ function commandUsage(command: Command): string {
     const label = `--${name}${spec.value === undefined ? '' : ` ${spec.value}`}`;
     return `  ${label.padEnd(30)}${spec.help}${spec.required ? ' (required)' : ''}`;
   });
-  const operand = command.operand === undefined ? '' : ` ${command.operand}`;
   return [
-    `Usage: quantscope ${command.name}${operand} [options]`,
+    `Usage: quantscope ${[command.name, ...operandsOf(command)].join(' ')} [options]`,
     '',
     command.summary,
     '',

@@ -1,5 +1,6 @@
 import { describeFormats } from '../quant/catalogue';
 import { checkParams, type Jobs } from './job';
+import { compareModelsJob, overlayJob } from './jobs/compare';
 import { exportJob, fileTypesJob, previewJob } from './jobs/export';
 import { probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob } from './jobs/tensors';
@@ -19,6 +20,8 @@ export function createJobs(models: OpenModels): Jobs {
     'device/probe': probeJob(),
     'sensitivity/run': sensitivityJob(models),
     'sensitivity/stored': storedSensitivityJob(models),
+    'model/compare': compareModelsJob(models),
+    'tensor/overlay': overlayJob(models),
     'export/fileTypes': fileTypesJob(),
     'export/preview': previewJob(models),
     'export/gguf': exportJob(models),

@@ -1,4 +1,5 @@
 import type { FormatComparison, TensorAnalysis, TensorComparison } from './analysis';
+import type { ModelComparison, TensorOverlay } from './compare';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type { FormatDescription } from './formats';
 import type { ModelDescription } from './model';
@@ -21,6 +22,10 @@ export interface EngineRequests {
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
   /** What earlier runs left on disk; undefined when nothing was measured yet. */
   'sensitivity/stored': { params: { path: string; cacheDir: string }; result: SensitivityTable | undefined };
+  /** Two models tensor by tensor, the worst first. */
+  'model/compare': { params: { path: string; other: string }; result: ModelComparison };
+  /** One tensor of both, by the name that the comparison gives it. */
+  'tensor/overlay': { params: { path: string; other: string; tensor: string }; result: TensorOverlay };
   'export/fileTypes': {
     params: Record<string, never>;
     result: { fileTypes: readonly FileTypeDescription[]; tensorTypes: readonly string[] };

@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { convertCheckpoint } from '../architectures/convertCheckpoint';
+import { unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
+import { QuantscopeError } from '../model/errors';
+import type { Model } from '../model/openModel';
+
+/** The same tensor of two models; one side may lack it. */
+export interface TensorPair {
+  readonly name: string;
+  readonly a?: ConvertedTensor;
+  readonly b?: ConvertedTensor;
+}
+
+export interface MatchedTensors {
+  readonly pairs: readonly TensorPair[];
+  /** Whether names were translated to those of GGUF. */
+  readonly translated: boolean;
+}
+
+/**
+ * Matches the tensors of two models. Models of one naming scheme are matched by name; where a checkpoint meets a GGUF file,
+ * the checkpoint is brought to GGUF's view: names, order of rows, merged and split tensors.
+ * @throws QuantscopeError UNSUPPORTED for a checkpoint whose architecture has no description.
+ */
+export function matchTensors(a: Model, b: Model): MatchedTensors {
+  const translated = (a.gguf === undefined) !== (b.gguf === undefined);
+  const [inA, inB] = [a, b].map((model) => byName(translated ? asGguf(model) : asItIs(model))) as [
+    ReadonlyMap<string, ConvertedTensor>,
+    ReadonlyMap<string, ConvertedTensor>,
+  ];
+  const names = new Set([...inA.keys(), ...inB.keys()]);
+  const pairs = [...names].map((name): TensorPair => {
+    const [left, right] = [inA.get(name), inB.get(name)];
+    return { name, ...(left ? { a: left } : {}), ...(right ? { b: right } : {}) };
+  });
+  return { pairs, translated };
+}
+
+const byName = (tensors: readonly ConvertedTensor[]): ReadonlyMap<string, ConvertedTensor> =>
+  new Map(tensors.map((tensor) => [tensor.name, tensor]));
+
+const asItIs = ({ description }: Model): ConvertedTensor[] =>
+  description.tensors.map((tensor) => unchanged(tensor));
+
+function asGguf(model: Model): readonly ConvertedTensor[] {
+  const { gguf, config, folder, description } = model;
+  if (gguf) return asItIs(model);
+  const file = join(folder, 'config.json');
+  if (!config)
+    throw new QuantscopeError(
+      'REQUEST',
+      'A checkpoint is compared with a GGUF file through its config.json, which is not here.',
+      { file },
+    );
+  return convertCheckpoint(description.tensors, config, file).tensors;
+}

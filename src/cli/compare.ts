@@ -1,0 +1,72 @@
+import type { ComparedTensor, ModelComparison } from '../protocol/compare';
+import { countOption, textOption, UsageError, type Command, type CommandContext } from './command';
+import { number, table } from './text';
+
+export const compareCommand: Command = {
+  name: 'compare',
+  operand: 'MODEL',
+  second: 'OTHER',
+  summary: 'How two models differ, tensor by tensor, whatever their formats',
+  options: {
+    limit: { type: 'string', value: 'N', help: 'show the N worst tensors only' },
+    'fail-above': { type: 'string', value: 'E', help: 'exit with 1 when the relative error is above E' },
+  },
+  async run(context) {
+    const { path, other, jobs, signal, progress } = context;
+    const bound = boundOf(context);
+    const result = await jobs['model/compare']({ path, other: other! }, { signal, progress });
+    const limit = countOption(context, 'limit') ?? result.tensors.length;
+    const rows = result.tensors.slice(0, limit).map(rowOf);
+    const head = ['tensor', 'A', 'B', 'relative error', 'SQNR dB', 'cosine', 'max error', ''];
+    const failed = bound !== undefined && !(worstOf(result) <= bound);
+    return {
+      json: result,
+      text: `${table(head, rows)}\n\n${summary(result)}`,
+      ...(failed ? { failure: `the models differ by more than ${bound}` } : {}),
+    };
+  },
+};
+
+function boundOf(context: CommandContext): number | undefined {
+  const text = textOption(context, 'fail-above');
+  if (text === undefined) return undefined;
+  const bound = Number(text);
+  if (text.trim() === '' || !(bound >= 0)) throw new UsageError(`--fail-above ${text} is no error`);
+  return bound;
+}
+
+/** Models that lack tensors of each other, or have them in other shapes, differ by more than any bound. */
+function worstOf({ relativeError, counts }: ModelComparison): number {
+  const odd =
+    counts.shape + counts['not finite'] + counts['only in A'] + counts['only in B'] + counts.unreadable;
+  return odd > 0 ? Infinity : relativeError;
+}
+
+function rowOf({ name, a, b, error, status }: ComparedTensor): string[] {
+  const [dtypeA, dtypeB] = [a?.dtype ?? '–', b?.dtype ?? '–'];
+  if (!error) {
+    const shapes = status === 'shape' ? ` [${a?.shape.join(', ')}] and [${b?.shape.join(', ')}]` : '';
+    return [name, dtypeA, dtypeB, '', '', '', '', `${status}${shapes}`];
+  }
+  const { relativeError, sqnr, cosine, maxError } = error;
+  const note = status === 'equal' ? 'equal' : '';
+  return [
+    name,
+    dtypeA,
+    dtypeB,
+    number(relativeError),
+    number(sqnr),
+    cosine.toFixed(6),
+    number(maxError),
+    note,
+  ];
+}
+
+function summary({ a, b, translated, relativeError, counts }: ModelComparison): string {
+  const parts = Object.entries(counts).filter(([, count]) => count > 0);
+  return [
+    `A: ${a}`,
+    `B: ${b}${translated ? ' (matched under the names of GGUF)' : ''}`,
+    `${parts.map(([status, count]) => `${count} ${status}`).join(', ')}; relative error of all weights ${number(relativeError)}`,
+  ].join('\n');
+}

@@ -1,0 +1,63 @@
+import type { ErrorMetrics, Histogram } from './analysis';
+
+/** One side of a matched tensor. */
+export interface ComparedSide {
+  /** Name in the file; of merged ones the first. */
+  readonly name: string;
+  readonly dtype: string;
+  /** Outermost dimension first, as GGUF has it where naming schemes differ. */
+  readonly shape: readonly number[];
+}
+
+export type CompareStatus =
+  /** Every weight is the same number. */
+  | 'equal'
+  | 'different'
+  /** Shapes do not agree; nothing was measured. */
+  | 'shape'
+  /** One of the sides holds NaN or infinities. */
+  | 'not finite'
+  | 'only in A'
+  | 'only in B'
+  /** One of the sides cannot be read. */
+  | 'unreadable';
+
+export interface ComparedTensor {
+  /** The name that both are known by. */
+  readonly name: string;
+  readonly status: CompareStatus;
+  readonly a?: ComparedSide;
+  readonly b?: ComparedSide;
+  /** Of B against A; present for `equal` and `different`. */
+  readonly error?: ErrorMetrics;
+  /** Why it is unreadable. */
+  readonly reason?: string;
+}
+
+/** Two models, tensor by tensor, the worst first. */
+export interface ModelComparison {
+  readonly a: string;
+  readonly b: string;
+  /** Whether names were translated to those of GGUF. */
+  readonly translated: boolean;
+  readonly tensors: readonly ComparedTensor[];
+  /** √(Σ (a − b)² / Σ a²) over all measured weights. */
+  readonly relativeError: number;
+  readonly counts: Readonly<Record<CompareStatus, number>>;
+}
+
+/** One matched tensor in detail. */
+export interface TensorOverlay {
+  readonly name: string;
+  /** Equal bins over the range of both. */
+  readonly histogramA: Histogram;
+  readonly histogramB: Histogram;
+  /** Root mean square of a − b in cells of the matrix `[rows, columns]`, row-major. */
+  readonly errorMap: {
+    readonly rows: number;
+    readonly columns: number;
+    readonly mapRows: number;
+    readonly mapColumns: number;
+    readonly values: readonly number[];
+  };
+}
