@@ -3,6 +3,7 @@ import { useAppState, useApp } from './context';
 import { Spinner } from './controls';
 import { savedState, saveState } from './vscodeApi';
 import type { Tab } from './store';
+import { ExportView } from './views/export/ExportView';
 import { Header } from './views/Header';
 import { MetadataView } from './views/MetadataView';
 import { PlanView } from './views/PlanView';
@@ -16,6 +17,7 @@ const tabs: readonly { id: Tab; label: string }[] = [
   { id: 'quantize', label: 'Quantize' },
   { id: 'sensitivity', label: 'Sensitivity' },
   { id: 'plan', label: 'Plan' },
+  { id: 'export', label: 'Export' },
   { id: 'metadata', label: 'Metadata' },
 ];
 
@@ -24,6 +26,7 @@ const views = {
   quantize: QuantizeView,
   sensitivity: SensitivityView,
   plan: PlanView,
+  export: ExportView,
   metadata: MetadataView,
 };
 

@@ -4,7 +4,7 @@ import type { DeviceReport, Plan, SensitivityTable } from '../src/protocol/plan'
 import type { ComparisonState, EditorState, JobState } from '../src/protocol/webview';
 import { saveState, savedState } from './vscodeApi';
 
-export type Tab = 'tensor' | 'quantize' | 'sensitivity' | 'plan' | 'metadata';
+export type Tab = 'tensor' | 'quantize' | 'sensitivity' | 'plan' | 'export' | 'metadata';
 
 /** Everything the editor shows follows from this. */
 export interface State {
@@ -60,7 +60,7 @@ export class Store {
   select(names: readonly string[]): void {
     const last = names[names.length - 1];
     if (last !== undefined) saveState({ selected: last });
-    const tab = this.state.tab === 'metadata' ? 'tensor' : this.state.tab;
+    const tab = ['metadata', 'export'].includes(this.state.tab) ? 'tensor' : this.state.tab;
     this.update({ selected: names, tab });
   }
 }

@@ -13,6 +13,8 @@ export interface SavedState {
   readonly selected?: string;
   readonly tab?: string;
   readonly split?: number;
+  /** What the export panel was set to. */
+  readonly exportForm?: unknown;
   /** Open modules of the tree. */
   readonly expanded?: readonly string[];
 }

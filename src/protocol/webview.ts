@@ -1,5 +1,6 @@
 import type { TensorAnalysis, TensorComparison } from './analysis';
 import type { EngineProgress } from './engine';
+import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type { FormatDescription } from './formats';
 import type { ModelDescription } from './model';
 import type { Budget, DeviceReport, Plan, SensitivityTable } from './plan';
@@ -40,6 +41,14 @@ export interface ComparisonState {
   readonly error?: string;
 }
 
+/** Settings of the export panel; `usePlan` stands for the editor's plan. */
+export type PanelSettings = ExportSettings & { usePlan?: boolean };
+
+export interface ExportChoices {
+  readonly fileTypes: readonly FileTypeDescription[];
+  readonly tensorTypes: readonly string[];
+}
+
 /** Webview → host, answered. */
 export type WebviewRequests = {
   ready: { params: Record<string, never>; result: EditorState };
@@ -57,6 +66,14 @@ export type WebviewRequests = {
   /** Re-solves for a budget; fast enough to be called while a slider moves. */
   solvePlan: { params: { budget: Budget }; result: Plan };
   savePlan: { params: { budget: Budget }; result: { out: string } | undefined };
+  /** What can be exported, and whether there is a plan to export with. */
+  exportChoices: { params: Record<string, never>; result: ExportChoices };
+  /** Dry run of the settings. */
+  previewExport: { params: { settings: PanelSettings }; result: ExportPreview };
+  /** Asks for a target and exports. */
+  startExport: { params: { settings: PanelSettings }; result: void };
+  /** Asks for an importance matrix; undefined when the person cancelled. */
+  chooseImatrix: { params: Record<string, never>; result: { path: string } | undefined };
   /** Opens the export command, with the current plan when `plan` is set. */
   exportGguf: { params: { plan: boolean; budget?: Budget }; result: void };
 };

@@ -6,9 +6,10 @@ import { budgetRange } from '../ampq/solve';
 import type { EngineClient } from '../engine/client';
 import { QuantscopeError } from '../model/errors';
 import { modelHash } from '../model/identity';
+import type { ExportSettings } from '../protocol/export';
 import type { ModelDescription } from '../protocol/model';
 import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
-import type { ComparisonState, EditorState, HostEvents, JobState } from '../protocol/webview';
+import type { ComparisonState, EditorState, HostEvents, JobState, PanelSettings } from '../protocol/webview';
 
 export interface SessionFolders {
   /** Where measured cells are kept. */
@@ -158,6 +159,14 @@ export class ModelSession implements vscode.Disposable {
       show({ done: true, error: messageOf(error) });
     }
     return state;
+  }
+
+  /** Settings of the panel as the engine takes them. */
+  async exportSettings({ usePlan, ...settings }: PanelSettings): Promise<ExportSettings> {
+    if (!usePlan) return settings;
+    if (!this.plan)
+      throw new QuantscopeError('REQUEST', 'There is no plan yet: run the sensitivity analysis first.');
+    return { ...settings, planFile: await this.writePlan(this.plan) };
   }
 
   /** The plan as a file that the engine can read. */

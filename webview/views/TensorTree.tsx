@@ -1,14 +1,12 @@
-import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { TensorContext } from '../../src/protocol/webview';
 import { useApp, useAppState } from '../context';
 import { TextField } from '../controls';
 import { bits, count, shapeText, size } from '../format';
 import { buildTree, initiallyExpanded, visibleRows, type TreeRow } from '../tree';
+import { rowHeight, useVirtualRows } from '../virtualRows';
 import { savedState, saveState } from '../vscodeApi';
 import { FormatBadge } from './FormatBadge';
-
-const rowHeight = 24;
 
 /** All tensors by module: filter, keyboard, multi-selection, context menu. Only the rows in sight are drawn. */
 export function TensorTree() {
@@ -253,25 +251,4 @@ function parentIndex(rows: readonly TreeRow[], index: number): number {
   const depth = rows[index]?.depth ?? 0;
   for (let i = index - 1; i >= 0; i--) if (rows[i]!.depth < depth) return i;
   return index;
-}
-
-function useVirtualRows(rowCount: number, scroller: { current: HTMLDivElement | null }) {
-  const [, redraw] = useState(0);
-  const [virtualizer] = useState(
-    () =>
-      new Virtualizer<HTMLDivElement, Element>({
-        ...{
-          count: rowCount,
-          estimateSize: () => rowHeight,
-          overscan: 12,
-          getScrollElement: () => scroller.current,
-        },
-        ...{ scrollToFn: elementScroll, observeElementRect, observeElementOffset },
-        onChange: () => redraw((n) => n + 1),
-      }),
-  );
-  virtualizer.setOptions({ ...virtualizer.options, count: rowCount });
-  useLayoutEffect(() => virtualizer._didMount(), []);
-  useLayoutEffect(() => virtualizer._willUpdate());
-  return virtualizer;
 }

@@ -2,6 +2,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportResult } from '../../protocol/engine';
+import type { ExportSettings } from '../../protocol/export';
 import { commands } from '../contributions';
 import { messageOf, type ModelSession } from '../modelSession';
 import type { Services } from '../services';
@@ -13,17 +14,9 @@ export type ExportArgument = ModelArgument & {
   readonly type?: string;
   readonly plan?: string;
   readonly usePlan?: boolean;
+  /** Everything that the export panel sets. */
+  readonly settings?: ExportSettings;
 };
-
-const types: readonly { label: string; description: string }[] = [
-  { label: 'Q8_0', description: '8.5 bits per weight, practically lossless' },
-  { label: 'Q6_K', description: '6.6 bits per weight' },
-  { label: 'Q5_K_M', description: '5.7 bits per weight' },
-  { label: 'Q4_K_M', description: '4.8 bits per weight, the usual choice' },
-  { label: 'Q4_0', description: '4.6 bits per weight, simplest blocks' },
-  { label: 'F16', description: '16 bits per weight' },
-  { label: 'BF16', description: '16 bits per weight, range of float32' },
-];
 
 export function registerExports(services: Services): vscode.Disposable {
   const register = (
@@ -44,10 +37,26 @@ async function exportType(
 ) {
   const session = await targetSession(services, argument);
   if (!session) return undefined;
-  const chosen = type ?? (await vscode.window.showQuickPick(types, { title: 'Export GGUF: type' }))?.label;
-  if (chosen === undefined) return undefined;
-  const out = argument?.out ?? (await askTarget(session, chosen));
-  return out === undefined ? undefined : runExport(services, session, out, { type: chosen }, chosen);
+  const settings = argument?.settings ?? (await pickType(services, type));
+  if (!settings) return undefined;
+  const name = settings.type ?? 'AMPQ';
+  const out = argument?.out ?? (await askTarget(session, name));
+  return out === undefined ? undefined : runExport(services, session, out, settings, name);
+}
+
+/** The type, or one that the person picks; those that need an importance matrix are in the export panel. */
+async function pickType({ engine }: Services, type: string | undefined): Promise<ExportSettings | undefined> {
+  if (type !== undefined) return { type };
+  const { fileTypes } = await engine.call('export/fileTypes', {});
+  const items = fileTypes
+    .filter(({ needsImportance }) => !needsImportance)
+    .map(({ name, label }) => ({ label: name, description: label }))
+    .reverse();
+  const picked = await vscode.window.showQuickPick(items, {
+    title: 'Export GGUF: file type (all options are on the Export tab of the editor)',
+    matchOnDescription: true,
+  });
+  return picked && { type: picked.label };
 }
 
 async function exportPlan(services: Services, argument: ExportArgument | undefined) {
@@ -97,7 +106,7 @@ async function runExport(
   services: Services,
   session: ModelSession,
   out: string,
-  target: { type: string } | { planFile: string },
+  settings: ExportSettings,
   title: string,
 ): Promise<ExportResult | undefined> {
   const options = {
@@ -112,7 +121,7 @@ async function runExport(
       let shown = 0;
       return services.engine.call(
         'export/gguf',
-        { path: session.path, out, ...target },
+        { path: session.path, out, ...settings },
         {
           signal: controller.signal,
           onProgress({ message, done, total }) {

@@ -87,6 +87,21 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
           model: session.path,
           budget,
         }),
+      exportChoices: () => engine.call('export/fileTypes', {}),
+      previewExport: async ({ settings }) =>
+        engine.call('export/preview', { path: session.path, ...(await session.exportSettings(settings)) }),
+      startExport: async ({ settings }) =>
+        run(commands.exportGguf, {
+          model: session.path,
+          settings: await session.exportSettings(settings),
+        }),
+      chooseImatrix: async () => {
+        const files = await vscode.window.showOpenDialog({
+          filters: { 'Importance matrix': ['gguf', 'dat'] },
+          title: 'Importance matrix',
+        });
+        return files?.[0] && { path: files[0].fsPath };
+      },
       exportGguf: async ({ plan, budget }) => {
         if (plan && budget) session.solve(budget);
         return run(plan ? commands.exportWithPlan : commands.exportGguf, {
