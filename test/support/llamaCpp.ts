@@ -58,10 +58,15 @@ export interface DescribedModel {
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
 }
 
-export interface QuantizeRun {
-  readonly to: string;
+/** A quantization of which only the types matter. */
+export interface TypesRun {
+  /** id of the file type. */
   readonly fileType: number;
   readonly options?: QuantizeOptions;
+}
+
+export interface QuantizeRun extends TypesRun {
+  readonly to: string;
 }
 
 interface Jobs {
@@ -73,12 +78,22 @@ interface Jobs {
   /** Token ids of each line, special tokens neither added nor recognised. */
   tokenize: { params: { model: string; lines: readonly string[] }; result: { tokens: number[][] } };
   /**
-   * Types that llama.cpp would give the tensors of models that are described, not loaded (its mock-model entry points): by
-   * model, then file type, then tensor.
+   * ids of the types that llama.cpp would give the tensors of a model that is described, not loaded (its mock-model entry
+   * points): by run, then tensor. They know no importance matrix.
    */
   types: {
-    params: { models: readonly DescribedModel[]; fileTypes: readonly number[] };
-    result: { types: number[][][] };
+    params: { model: DescribedModel; runs: readonly TypesRun[] };
+    result: { types: number[][] };
+  };
+  /** Whether the quantizer may touch each tensor of a model that is described. */
+  allowed: { params: { model: DescribedModel }; result: { allowed: boolean[] } };
+  /**
+   * `llama_model_quantize` without writing: by run, name and type of each tensor in the order of the output, and whether it
+   * would refuse to go on without an importance matrix. It does not look at data.
+   */
+  dryRun: {
+    params: { runs: readonly (TypesRun & { readonly from: string })[] };
+    result: { results: { types: [string, string][]; needsImportance: boolean }[] };
   };
   /** Logits of every position of a text of at most 64 tokens, keys and values in float32. */
   logits: { params: { model: string; tokens: readonly number[] }; result: { logits: number[][] } };

@@ -81,6 +81,8 @@ function loadModel(path, contextSize, exact = false) {
   const modelParams = llama.func('model_params llama_model_default_params()')();
   // Rearranged weights do not know every operation of every architecture.
   if (exact) modelParams.use_extra_bufts = false;
+  // Without a context nothing but the vocabulary is wanted.
+  if (!contextSize) modelParams.vocab_only = true;
   const model = llama.func('void *llama_model_load_from_file(const char *path, model_params params)')(
     path,
     modelParams,
@@ -208,8 +210,7 @@ function keyValueOverrides(overrides) {
   return filled('kv_override', [...list, { tag: 0, key: '', padding: 0, value: new Array(128).fill(0) }]);
 }
 
-/** @returns what llama_model_quantize returns: 0 when all is well. */
-function quantize(from, { to, fileType, options = {} }) {
+function quantizeParams(fileType, options = {}) {
   const params = llama.func('quantize_params llama_model_quantize_default_params()')();
   params.nthread = 2;
   params.ftype = fileType;
@@ -224,10 +225,35 @@ function quantize(from, { to, fileType, options = {} }) {
   if (options.overrides) params.kv_overrides = keyValueOverrides(options.overrides);
   if (options.tensorTypes) params.tt_overrides = tensorOverrides(options.tensorTypes);
   if (options.pruneLayers) params.prune_layers = filled('int32_t', [...options.pruneLayers, -1]);
-  const run = llama.func(
-    'uint32_t llama_model_quantize(const char *from, const char *to, quantize_params *params)',
-  );
-  return run(from, to, params);
+  return params;
+}
+
+const quantizeRaw = llama.func(
+  'uint32_t llama_model_quantize(const char *from, const char *to, quantize_params *params)',
+);
+
+/** @returns what llama_model_quantize returns: 0 when all is well. */
+function quantize(from, { to, fileType, options }) {
+  return quantizeRaw(from, to, quantizeParams(fileType, options));
+}
+
+/** A line of a dry run; the type is there only where it changes. */
+const dryRunLine = /^\[ *\d+\/ *\d+\] (\S+) .*, type = +(\S+), size = .*MiB(?: \((\S+)\))?$/;
+
+/** Names and types of a quantization that writes nothing, in the order of the file, and whether it lacks an imatrix. */
+function dryRun({ from, fileType, options }) {
+  let log = '';
+  const listener = koffi.register((_, text) => (log += text), koffi.pointer('log_callback'));
+  setLog(listener, null);
+  const code = quantizeRaw(from, '', { ...quantizeParams(fileType, options), dry_run: true });
+  setLog(warnings, null);
+  koffi.unregister(listener);
+  if (code !== 0) throw new Error(log);
+  const lines = log.split('\n').map((line) => dryRunLine.exec(line));
+  return {
+    types: lines.flatMap((line) => (line ? [[line[1], (line[3] ?? line[2]).toUpperCase()]] : [])),
+    needsImportance: log.includes('will require an imatrix'),
+  };
 }
 
 koffi.struct('model_description', {
@@ -243,8 +269,8 @@ koffi.struct('model_description', {
 });
 koffi.struct('ggml_init_params', { mem_size: 'size_t', mem_buffer: 'void *', no_alloc: 'bool' });
 
-/** llama.cpp's own choice of types for a model that is described, not loaded: one list of ggml types per file type. */
-function typesOf({ description, tensors }, fileTypes) {
+/** A model of which only the numbers are known, and tensors without data, in half precision. */
+function describe({ description, tensors }) {
   const base = koffi.load(input.libraries.base);
   const context = base.func('void *ggml_init(ggml_init_params params)')({
     mem_size: tensors.length * 512 + 4096,
@@ -253,7 +279,7 @@ function typesOf({ description, tensors }, fileTypes) {
   });
   const make = base.func('void *ggml_new_tensor(void *context, int type, int dimensions, int64_t *sizes)');
   const name = base.func('void *ggml_set_name(void *tensor, const char *name)');
-  // As a file has them: in half precision, innermost dimension first.
+  // As a file has them: innermost dimension first.
   const made = tensors.map((tensor) => {
     const sizes = BigInt64Array.from([...tensor.shape].reverse().map(BigInt));
     return name(make(context, 1, sizes.length, sizes), tensor.name);
@@ -261,20 +287,48 @@ function typesOf({ description, tensors }, fileTypes) {
   const model = llama.func(
     'void *_Z31llama_quant_model_from_metadataPK22llama_quant_model_desc(model_description *description)',
   )(description);
-  const init = llama.func(
-    'void *_Z16llama_quant_initPK11llama_modelPK27llama_model_quantize_params(void *model, void *params)',
+  return { model, made };
+}
+
+const initQuantizer = llama.func(
+  'void *_Z16llama_quant_initPK11llama_modelPK27llama_model_quantize_params(void *model, void *params)',
+);
+const freeQuantizer = llama.func('void _Z16llama_quant_freeP19quantize_state_impl(void *state)');
+const computeTypes = llama.func(
+  'void _Z25llama_quant_compute_typesP19quantize_state_impl11llama_ftypePP11ggml_tensorP9ggml_typem(void *state, int file_type, void **tensors, _Out_ int *types, size_t count)',
+);
+const allowsQuantization = llama.func(
+  'bool _Z38llama_quant_tensor_allows_quantizationPK19quantize_state_implPK11ggml_tensor(void *state, void *tensor)',
+);
+
+/** What `use` gives of a quantizer; it keeps the parameters' address, so they live as long as it. */
+function withQuantizer(model, fileType, options, use) {
+  const params = filled('quantize_params', [quantizeParams(fileType, options)]);
+  const state = initQuantizer(model, params);
+  try {
+    return use(state);
+  } finally {
+    freeQuantizer(state);
+    koffi.free(params);
+  }
+}
+
+/** llama.cpp's own choice of types for a model that is described, not loaded: one list of ggml types per run. */
+function typesOf(described, runs) {
+  const { model, made } = describe(described);
+  return runs.map(({ fileType, options }) =>
+    withQuantizer(model, fileType, options, (state) => {
+      const types = new Int32Array(made.length);
+      computeTypes(state, fileType, made, types, made.length);
+      return [...types];
+    }),
   );
-  const compute = llama.func(
-    'void _Z25llama_quant_compute_typesP19quantize_state_impl11llama_ftypePP11ggml_tensorP9ggml_typem(void *state, int file_type, void **tensors, _Out_ int *types, size_t count)',
-  );
-  return fileTypes.map((fileType) => {
-    const params = llama.func('quantize_params llama_model_quantize_default_params()')();
-    params.ftype = fileType;
-    const types = new Int32Array(tensors.length);
-    // The state keeps the address.
-    compute(init(model, filled('quantize_params', [params])), fileType, made, types, tensors.length);
-    return [...types];
-  });
+}
+
+/** Whether the quantizer may touch each tensor. */
+function allowed(described) {
+  const { model, made } = describe(described);
+  return withQuantizer(model, 7, {}, (state) => made.map((tensor) => allowsQuantization(state, tensor)));
 }
 
 const jobs = {
@@ -288,9 +342,23 @@ const jobs = {
     return { tokens: lines.map((line) => tokenize(vocab, line)) };
   },
 
-  types({ models, fileTypes }) {
+  types({ model, runs }) {
     start();
-    return { types: models.map((model) => typesOf(model, fileTypes)) };
+    setLog(
+      koffi.register(() => {}, koffi.pointer('log_callback')),
+      null,
+    ); // it warns of each override and fallback
+    return { types: typesOf(model, runs) };
+  },
+
+  allowed({ model }) {
+    start();
+    return { allowed: allowed(model) };
+  },
+
+  dryRun({ runs }) {
+    start();
+    return { results: runs.map(dryRun) };
   },
 
   logits({ model, tokens }) {

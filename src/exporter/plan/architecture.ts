@@ -17,33 +17,34 @@ export interface Architecture {
 export function architectureOfGguf(gguf: GgufFile): Architecture {
   const text = gguf.metadata.get('general.architecture')?.scalar;
   const name = typeof text === 'string' ? text : '';
-  const first = (key: string): number => {
-    const value = gguf.metadata.get(`${name}.${key}`);
-    return Number(value?.array ? value.array.first[0] : (value?.scalar ?? 0));
-  };
-  const heads = first('attention.head_count');
-  return {
-    name,
-    blocks: first('block_count'),
-    heads,
-    kvHeads: first('attention.head_count_kv') || heads,
-    experts: first('expert_count'),
-  };
+  return numbersOf(name, (key) => {
+    const value = gguf.metadata.get(key);
+    return value?.array ? value.array.first[0] : value?.scalar;
+  });
 }
 
 /** The same numbers from the key-values of a file to be. */
 export function architectureOfKeyValues(name: string, pairs: readonly KeyValue[]): Architecture {
-  const first = (key: string): number => {
-    const pair = pairs.find((candidate) => candidate.key === `${name}.${key}`);
-    if (!pair || 'raw' in pair) return 0;
-    return Number(pair.type === 'array' ? pair.values[0] : pair.value);
+  return numbersOf(name, (key) => {
+    const pair = pairs.find((candidate) => candidate.key === key);
+    if (!pair || 'raw' in pair) return undefined;
+    return pair.type === 'array' ? pair.values[0] : pair.value;
+  });
+}
+
+/** @param first the value of a key, of an array the first. */
+function numbersOf(name: string, first: (key: string) => unknown): Architecture {
+  const number = (key: string): number | undefined => {
+    const value = first(`${name}.${key}`);
+    return value === undefined ? undefined : Number(value);
   };
-  const heads = first('attention.head_count');
+  const heads = number('attention.head_count') ?? 0;
   return {
     name,
-    blocks: first('block_count'),
+    blocks: number('block_count') ?? 0,
     heads,
-    kvHeads: first('attention.head_count_kv') || heads,
-    experts: first('expert_count'),
+    // As many as heads where the file does not say; a block without attention says 0.
+    kvHeads: number('attention.head_count_kv') ?? heads,
+    experts: number('expert_count') ?? 0,
   };
 }

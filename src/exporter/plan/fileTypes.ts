@@ -12,7 +12,7 @@ export interface FileType {
 
 const type = (name: string, id: number, base: string, label: string): FileType => ({ name, id, base, label });
 
-/** The file types of llama.cpp v0.5.0, smallest first. */
+/** The file types of llama.cpp v0.5.0, smallest first (as large models are in them; MXFP4_MOE by its experts). */
 export const fileTypes: readonly FileType[] = [
   type('Q1_0', 40, 'Q1_0', '1 bit: signs and a scale, for models trained so'),
   type('IQ1_S', 24, 'IQ1_S', '1.6 bit: the smallest that still says something'),
@@ -23,9 +23,9 @@ export const fileTypes: readonly FileType[] = [
   type('Q2_0', 41, 'Q2_0', '2.3 bit: four levels and a scale'),
   type('IQ2_XS', 20, 'IQ2_XS', '2.3 bit: a little better than IQ2_XXS'),
   type('IQ2_S', 28, 'IQ2_XS', '2.5 bit: more for value, down and output layers'),
-  type('Q2_K_S', 21, 'Q2_K', '2.6 bit: Q2_K with fewer bits for value and down layers'),
   type('IQ2_M', 29, 'IQ2_S', '2.7 bit: the best of two bits'),
-  type('Q2_K', 10, 'Q2_K', '2.6 bit, three for value and down layers'),
+  type('Q2_K_S', 21, 'Q2_K', '2.8 bit: Q2_K with fewer bits for value and down layers'),
+  type('Q2_K', 10, 'Q2_K', '3 bit: two, three for value and down layers'),
   type('IQ3_XXS', 23, 'IQ3_XXS', '3.1 bit: the best of its size'),
   type('IQ3_XS', 22, 'IQ3_S', '3.3 bit: IQ3_S with fewer bits for queries and keys'),
   type('Q3_K_S', 11, 'Q3_K', '3.4 bit in all layers'),
@@ -40,8 +40,8 @@ export const fileTypes: readonly FileType[] = [
   type('Q4_K_S', 14, 'Q4_K', '4.5 bit, more for the first layers'),
   type('Q4_K_M', 15, 'Q4_K', '4.8 bit, more for half of the value and down layers: the usual choice'),
   type('Q4_1', 3, 'Q4_1', '5 bit, scale and minimum per 32 weights'),
-  type('Q5_0', 8, 'Q5_0', '5.5 bit, one scale per 32 weights'),
   type('Q5_K_S', 16, 'Q5_K', '5.5 bit in all layers'),
+  type('Q5_0', 8, 'Q5_0', '5.5 bit, one scale per 32 weights'),
   type('Q5_K_M', 17, 'Q5_K', '5.7 bit, more for half of the value and down layers'),
   type('Q5_1', 9, 'Q5_1', '6 bit, scale and minimum per 32 weights'),
   type('Q6_K', 18, 'Q6_K', '6.6 bit: close to the original'),

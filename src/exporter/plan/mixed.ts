@@ -1,13 +1,15 @@
 /** Parts of names whose tensors are kept: small, or sensitive, or no matrices at heart. */
 const keptNames: readonly RegExp[] = [
   /_norm\.weight/,
-  /ffn_gate_inp\.weight/,
+  /ffn_gate_(inp|tid2eid)\.weight/,
+  /indexer\.[kq]_proj\.weight/,
   /altup|laurel|per_layer_model_proj/,
   /^position_embd\.weight$|^token_types\.weight$/,
   /ssm_conv1d|shortconv\.conv\.weight/,
   /time_mix_(first|w0|w1|w2|v0|v1|v2|a0|a1|a2|g1|g2|decay_w1|decay_w2|lerp_fused)\.weight/,
   /attn_rel_b\.weight/,
   /\.position_embd|sam\.pos_embd|sam\.neck\.|sam\.net_|\.rel_pos|\.patch_embd|\.patch_merger/,
+  /a\.rvq\.codebook|mm\.a\.code_embd/,
 ];
 
 /** Whether a file type applies to this tensor at all: a matrix of weights, not a norm or one of the kept ones. */

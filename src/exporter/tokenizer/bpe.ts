@@ -12,6 +12,8 @@ export interface BpeModel {
   /** Pairs, best first. */
   readonly merges: readonly (readonly [string, string])[];
   readonly byteFallback: boolean;
+  /** Words that are tokens are taken whole, without merging. */
+  readonly ignoreMerges: boolean;
   readonly unknown?: string;
 }
 
@@ -34,6 +36,7 @@ export function parseBpeModel(tokenizer: Record<string, unknown>, file: string):
     vocab: new Map(entries),
     merges: merges.map((merge, index) => parseMerge(merge, index, file)),
     byteFallback: model['byte_fallback'] === true,
+    ignoreMerges: model['ignore_merges'] === true,
     ...(typeof model['unk_token'] === 'string' ? { unknown: model['unk_token'] } : {}),
   };
 }
@@ -62,7 +65,7 @@ export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabu
   }
   return {
     model: 'gpt2',
-    pre: preTokenizerName(tokenizer['pre_tokenizer'], file),
+    pre: preTokenizerName(tokenizer['pre_tokenizer'], file, model.ignoreMerges),
     tokens: fillVocabulary(tokens, rows, file),
     merges: model.merges.map((pair) => pair.join(' ')),
   };

@@ -10,6 +10,14 @@ const llama3Pattern =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const tekkenPattern =
   '[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+const o200kPattern =
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const deepseek3Patterns = [
+  '\\p{N}{1,3}',
+  '[一-龥぀-ゟ゠-ヿ]+',
+  '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+',
+];
+const bloomPattern = ' ?[^(\\s|[.,!?…。，、।۔،])]+';
 const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /** Steps of a definition, joined, → its name in llama.cpp. `bytes` maps bytes to letters; `words` is GPT-2's pattern. */
@@ -19,17 +27,24 @@ const known: ReadonlyMap<string, string> = new Map([
   [`split ${llama3Pattern}, bytes`, 'llama-bpe'],
   [`split ${llama3Pattern.replace('\\p{N}{1,3}', '\\p{N}')}, bytes`, 'qwen2'],
   [`split ${tekkenPattern}, bytes`, 'tekken'],
+  [`split ${o200kPattern}, bytes`, 'gpt-4o'],
+  [[...deepseek3Patterns.map((pattern) => `split ${pattern}`), 'bytes'].join(', '), 'deepseek-v3'],
+  [`split ${bloomPattern}, bytes`, 'bloom'],
+  ['runs of punctuation, words, bytes, digits, split [0-9][0-9][0-9]', 'falcon'],
   ['single digits, words, bytes', 'smollm'],
 ]);
 
 /**
  * The name of a pre-tokenizer for `tokenizer.ggml.pre`.
  * @param definition `pre_tokenizer` of tokenizer.json.
+ * @param ignoreMerges `ignore_merges` of the model: llama.cpp looks words up as a whole under "llama-bpe" and merges them
+ * under "dbrx", which cuts alike.
  * @throws QuantscopeError UNSUPPORTED naming the definition when llama.cpp has no name for it here.
  */
-export function preTokenizerName(definition: unknown, file: string): string {
+export function preTokenizerName(definition: unknown, file: string, ignoreMerges = false): string {
   const steps = stepsOf(definition).join(', ');
   const name = known.get(steps);
+  if (name === 'llama-bpe' && !ignoreMerges) return 'dbrx';
   if (name !== undefined) return name;
   const names = [...new Set(known.values())].join(', ');
   const message = `The pre-tokenizer (${steps}) is not one that can be exported; recognised are those of ${names}.`;
@@ -57,6 +72,9 @@ const stepDescriptions: Readonly<Record<string, (step: Record<string, unknown>) 
     ...(step['add_prefix_space'] === true ? ['space before the text'] : []),
     ...(step['use_regex'] === false ? [] : ['words']),
     'bytes',
+  ],
+  Punctuation: (step) => [
+    step['behavior'] === 'Contiguous' ? 'runs of punctuation' : `Punctuation ${JSON.stringify(step)}`,
   ],
   Digits: (step) => [step['individual_digits'] === true ? 'single digits' : 'digits'],
   Split: (step) => {

@@ -29,6 +29,43 @@ describe('mixture', () => {
     expect(typeOf(100, 'Q8_0')).toBe('F16');
   });
 
+  it('says which type was wanted where rows do not fit it', () => {
+    const tensor = { name: 'blk.0.attn_q.weight', shape: [256, 96] };
+    const types = mixTypes([tensor], fileTypeNamed('Q4_K_M'), llama, { pure: true });
+    expect(types.get(tensor.name)).toEqual({
+      ...{ type: 'Q5_0', wanted: 'Q4_K', cause: 'fallback' },
+      reason: 'rows of 96 weights are not whole blocks of Q4_K',
+    });
+  });
+
+  it('follows rules before the mixture, even of a pure file, and does not count the tensors that they name', () => {
+    const tensors = Array.from({ length: 6 }, (_, block) => ({
+      name: `blk.${block}.attn_v.weight`,
+      shape: [256, 256],
+    }));
+    const typesOf = (pure: boolean): string[] => {
+      const tensorTypes = [{ pattern: '[13]\\.ATTN_V', type: 'q8_0' }];
+      const types = mixTypes(tensors, fileTypeNamed('Q3_K_M'), llama, { pure, tensorTypes });
+      return tensors.map(({ name }) => types.get(name)!.type);
+    };
+    // The first two that are counted get more bits.
+    expect(typesOf(false)).toEqual(['Q5_K', 'Q8_0', 'Q5_K', 'Q8_0', 'Q4_K', 'Q4_K']);
+    expect(typesOf(true)).toEqual(['Q3_K', 'Q8_0', 'Q3_K', 'Q8_0', 'Q3_K', 'Q3_K']);
+  });
+
+  it('says why a tensor has its type', () => {
+    const tensors = ['output', 'blk.0.attn_k', 'blk.0.attn_q', 'blk.0.attn_v'].map((name) => ({
+      name: `${name}.weight`,
+      shape: [256, 256],
+    }));
+    const types = mixTypes(tensors, fileTypeNamed('Q4_K_M'), llama, {
+      outputType: 'Q8_0',
+      tensorTypes: [{ pattern: 'attn_k', type: 'Q6_K' }],
+    });
+    const causes = [...types.values()].map(({ cause, type }) => `${cause} ${type}`);
+    expect(causes).toEqual(['output Q8_0', 'rule Q6_K', 'default Q4_K', 'mixture Q6_K']);
+  });
+
   it('treats the embedding as the output when there is no output', () => {
     const embedding = { name: 'token_embd.weight', shape: [256, 256] };
     const output = { name: 'output.weight', shape: [256, 256] };

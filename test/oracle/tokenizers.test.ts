@@ -1,0 +1,174 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Tokenizer } from '@huggingface/tokenizers';
+import { describe, expect, it } from 'vitest';
+import { writeAtomically } from '../../src/exporter/atomicWriter';
+import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
+import { readTokenizer } from '../../src/exporter/tokenizer/readTokenizer';
+import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../support/files';
+import { hasOracle, llamaCpp } from '../support/llamaCpp';
+import { mixedLines } from '../support/tokenizerLines';
+
+const folder = temporaryFolder();
+const lines = mixedLines();
+type Json = Record<string, unknown>;
+const json = (path: string): Json => JSON.parse(readFileSync(path, 'utf8')) as Json;
+
+const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true };
+const words = { ...bytes, use_regex: true };
+const mapped = { ...bytes, use_regex: false };
+const split = (pattern: string) => ({
+  type: 'Split',
+  pattern: { Regex: pattern },
+  behavior: 'Isolated',
+  invert: false,
+});
+const sequence = (...pretokenizers: object[]) => ({ type: 'Sequence', pretokenizers });
+
+const cl100k =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const upper = '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]';
+const lower = '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]';
+const contraction = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
+const rest = '| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+const before = '[^\\r\\n\\p{L}\\p{N}]?';
+
+/** Definitions as published tokenizers have them, by the name that llama.cpp knows them under. */
+const definitions: Readonly<Record<string, { definition: object; ignoreMerges?: boolean }>> = {
+  'gpt-2': { definition: words },
+  'llama-bpe': { definition: sequence(split(cl100k), mapped), ignoreMerges: true },
+  dbrx: { definition: sequence(split(cl100k), mapped), ignoreMerges: false },
+  qwen2: { definition: sequence(split(cl100k.replace('{1,3}', '')), mapped) },
+  tekken: {
+    definition: sequence(
+      split(`${before}${upper}*${lower}+|${before}${upper}+${lower}*|\\p{N}${rest}`),
+      mapped,
+    ),
+    ignoreMerges: true,
+  },
+  'gpt-4o': {
+    definition: sequence(
+      split(
+        `${before}${upper}*${lower}+${contraction}|${before}${upper}+${lower}*${contraction}|\\p{N}{1,3}${rest}`,
+      ),
+      mapped,
+    ),
+  },
+  smollm: { definition: sequence({ type: 'Digits', individual_digits: true }, words) },
+  falcon: {
+    definition: sequence(
+      { type: 'Punctuation', behavior: 'Contiguous' },
+      words,
+      { type: 'Digits', individual_digits: false },
+      split('[0-9][0-9][0-9]'),
+    ),
+  },
+  'deepseek-v3': {
+    definition: sequence(
+      split('\\p{N}{1,3}'),
+      split('[一-龥぀-ゟ゠-ヿ]+'),
+      split(
+        '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+',
+      ),
+      mapped,
+    ),
+  },
+  bloom: { definition: sequence(split(' ?[^(\\s|[.,!?…。，、।۔،])]+'), mapped) },
+};
+
+/** Lines that are left out for a name, because one of the two sides does not do what the definition says. */
+const leftOut: Readonly<Record<string, RegExp>> = {
+  // The package's Digits know ASCII digits only; those of the Rust library, as llama.cpp's, know all numbers.
+  smollm: /(?![0-9])\p{N}/u,
+  // llama.cpp leaves the space before a number of one or two digits on it.
+  falcon: /(?![0-9])\p{N}|\s[0-9]/u,
+  // llama.cpp's pattern for Tekken does not take combining marks for letters, so it looks them up as words of their own, and
+  // takes letters beyond ASCII for either case.
+  tekken: /\p{M}|\p{Ll}(?![A-Z])\p{Lu}/u,
+};
+
+/** A GGUF file that holds nothing but a tokenizer. */
+async function exportTokenizer(tokenizer: Json, name: string): Promise<{ gguf: string; pre: unknown }> {
+  const checkpoint = join(folder, name);
+  mkdirSync(checkpoint, { recursive: true });
+  writeFileSync(join(checkpoint, 'tokenizer.json'), JSON.stringify(tokenizer));
+  const model = tokenizer['model'] as { vocab: Record<string, number> };
+  const added = (tokenizer['added_tokens'] ?? []) as { id: number }[];
+  const ids = [...Object.values(model.vocab), ...added.map(({ id }) => id)];
+  const rows = 1 + ids.reduce((most, id) => Math.max(most, id), 0);
+  const pairs = await readTokenizer(checkpoint, {}, rows);
+  const layout = layOutGguf([{ key: 'general.architecture', type: 'string', value: 'llama' }, ...pairs], []);
+  const gguf = `${checkpoint}.gguf`;
+  await writeAtomically(gguf, (file) =>
+    writeGguf(file, layout, () => {
+      throw new Error('there are no tensors');
+    }),
+  );
+  const pre = pairs.find(({ key }) => key === 'tokenizer.ggml.pre');
+  return { gguf, pre: pre && 'value' in pre && pre.value };
+}
+
+/** Lines that are cut in other ways, with both cuts. */
+async function differences(tokenizer: Json, gguf: string, texts: readonly string[]) {
+  // The package wants the keys that files may leave out.
+  const reference = new Tokenizer({ normalizer: null, post_processor: null, ...tokenizer }, {});
+  const { tokens } = await llamaCpp('tokenize', { model: gguf, lines: texts });
+  return texts.flatMap((line, i) => {
+    const { ids } = reference.encode(line, { add_special_tokens: false });
+    return JSON.stringify(ids) === JSON.stringify(tokens[i]) ? [] : [{ line, ids, llamaCpp: tokens[i] }];
+  });
+}
+
+describe.skipIf(!hasOracle)('tokenizers in llama.cpp', () => {
+  it('has 200 lines in many scripts', () => {
+    expect(lines).toHaveLength(200);
+    expect(new Set(lines).size).toBe(200);
+  });
+
+  it('cuts all lines as the sample’s tokenizer.json does', async () => {
+    const tokenizer = json(join(sampleFolder, 'tokenizer.json'));
+    const { gguf, pre } = await exportTokenizer(tokenizer, 'sample');
+    expect(pre).toBe('gpt-2');
+    expect(await differences(tokenizer, gguf, lines)).toEqual([]);
+  });
+
+  it.skipIf(!hasSharedData).each(['opt125m-tokenizer.json', 'ollama-mini_llama.json'])(
+    'cuts all lines as %s does',
+    async (name) => {
+      const tokenizer = json(join(sharedData, 'tokenizers', name));
+      const { gguf } = await exportTokenizer(tokenizer, name);
+      expect(await differences(tokenizer, gguf, lines)).toEqual([]);
+    },
+  );
+
+  for (const vocabulary of ['gpt2', 'qwen2'] as const) {
+    it.skipIf(!hasSharedData).each(Object.entries(definitions))(
+      `cuts all lines by the definition of %s with the vocabulary of ${vocabulary}`,
+      async (name, { definition, ignoreMerges }) => {
+        const file = (part: string): string => join(sharedData, 'tokenizers', `${vocabulary}-${part}`);
+        const merges = readFileSync(file('merges.txt'), 'utf8')
+          .split('\n')
+          .filter((line) => line !== '' && !line.startsWith('#version'));
+        const tokenizer: Json = {
+          version: '1.0',
+          added_tokens: [],
+          normalizer: null,
+          pre_tokenizer: definition,
+          post_processor: null,
+          decoder: { type: 'ByteLevel' },
+          model: {
+            type: 'BPE',
+            vocab: json(file('vocab.json')),
+            merges,
+            ...(ignoreMerges === undefined ? {} : { ignore_merges: ignoreMerges }),
+          },
+        };
+        const { gguf, pre } = await exportTokenizer(tokenizer, `${vocabulary}-${name}`);
+        expect(pre).toBe(name);
+        const compared = lines.filter((line) => !leftOut[name]?.test(line));
+        expect(compared.length).toBeGreaterThan(100);
+        expect(await differences(tokenizer, gguf, compared)).toEqual([]);
+      },
+    );
+  }
+});
