@@ -1,4 +1,5 @@
 import type * as vscode from 'vscode';
+import { registerCompareWith } from './vscode/commands/compareWith';
 import { registerEngineCommands } from './vscode/commands/engine';
 import { registerExports } from './vscode/commands/exportGguf';
 import { registerSavePlan } from './vscode/commands/plans';
@@ -32,6 +33,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerExports(services),
     registerSavePlan(services),
     registerQuantizeLayer(services),
+    registerCompareWith(services),
     registerHovers(services, models),
   );
   return { session: (path) => services.sessions.get(path), enginePid: () => services.engine.pid };

@@ -3,6 +3,7 @@ import { useAppState, useApp } from './context';
 import { Spinner } from './controls';
 import { savedState, saveState } from './vscodeApi';
 import type { Tab } from './store';
+import { CompareView } from './views/CompareView';
 import { ExportView } from './views/export/ExportView';
 import { Header } from './views/Header';
 import { MetadataView } from './views/MetadataView';
@@ -18,6 +19,7 @@ const tabs: readonly { id: Tab; label: string }[] = [
   { id: 'sensitivity', label: 'Sensitivity' },
   { id: 'plan', label: 'Plan' },
   { id: 'export', label: 'Export' },
+  { id: 'compare', label: 'Compare' },
   { id: 'metadata', label: 'Metadata' },
 ];
 
@@ -27,6 +29,7 @@ const views = {
   sensitivity: SensitivityView,
   plan: PlanView,
   export: ExportView,
+  compare: CompareView,
   metadata: MetadataView,
 };
 

@@ -32,6 +32,11 @@ export function shapeText(shape: readonly number[]): string {
   return shape.length === 0 ? '' : shape.join(' × ');
 }
 
+/** A signal-to-noise ratio in dB; infinity, which messages turn into null, as ∞. */
+export function ratio(sqnr: number | null): string {
+  return sqnr === null || sqnr === Infinity ? '∞' : sqnr.toFixed(2);
+}
+
 /** Signal to noise from a relative squared error Σ(x − x')² / Σx². */
 export function decibels(relativeSquaredError: number, digits: number): string {
   if (relativeSquaredError === 0) return '∞';

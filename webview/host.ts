@@ -23,6 +23,7 @@ export function connect(store: Store): Host {
       sensitivity: (sensitivity) => store.update({ sensitivity }),
       plan: (plan) => store.update({ plan }),
       comparison: (comparison) => store.update({ comparison, tab: 'quantize' }),
+      modelComparison: (modelComparison) => store.update({ modelComparison, tab: 'compare' }),
       reveal: ({ tensor }) => store.select([tensor]),
     },
   );

@@ -1,10 +1,10 @@
 import type { FormatDescription } from '../src/protocol/formats';
 import type { ModelDescription } from '../src/protocol/model';
 import type { DeviceReport, Plan, SensitivityTable } from '../src/protocol/plan';
-import type { ComparisonState, EditorState, JobState } from '../src/protocol/webview';
+import type { ComparisonState, EditorState, JobState, ModelComparisonState } from '../src/protocol/webview';
 import { saveState, savedState } from './vscodeApi';
 
-export type Tab = 'tensor' | 'quantize' | 'sensitivity' | 'plan' | 'export' | 'metadata';
+export type Tab = 'tensor' | 'quantize' | 'sensitivity' | 'plan' | 'export' | 'compare' | 'metadata';
 
 /** Everything the editor shows follows from this. */
 export interface State {
@@ -15,6 +15,7 @@ export interface State {
   readonly plan?: Plan;
   readonly job: JobState;
   readonly comparison?: ComparisonState;
+  readonly modelComparison?: ModelComparisonState;
   /** Why the model could not be opened. */
   readonly failure?: string;
   /** Why the last thing that was asked for did not happen; shown until the next request. */
@@ -60,7 +61,7 @@ export class Store {
   select(names: readonly string[]): void {
     const last = names[names.length - 1];
     if (last !== undefined) saveState({ selected: last });
-    const tab = ['metadata', 'export'].includes(this.state.tab) ? 'tensor' : this.state.tab;
+    const tab = ['metadata', 'export', 'compare'].includes(this.state.tab) ? 'tensor' : this.state.tab;
     this.update({ selected: names, tab });
   }
 }

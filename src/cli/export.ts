@@ -31,7 +31,7 @@ export const exportCommand: Command = {
     imatrix: text('F', 'importance matrix of llama.cpp (.gguf or .dat)'),
     'include-weights': many('TEXT', 'use importance only where the name has TEXT'),
     'exclude-weights': many('TEXT', 'use no importance where the name has TEXT'),
-    pure: flag('no mixture: the same type for every weight'),
+    pure: flag('no mixture: one type for every weight that no rule names'),
     'leave-output-tensor': flag('leave output.weight as it is'),
     'output-tensor-type': text('T', 'type of output.weight'),
     'token-embedding-type': text('T', 'type of token_embd.weight'),

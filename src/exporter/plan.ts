@@ -11,6 +11,7 @@ import type { Plan } from '../protocol/plan';
 import { parseKeyValueOverride } from './options/keyValueOverride';
 import { prunedNames } from './options/pruneLayers';
 import { fileTypeNamed, fileTypeOfMajority, needsImportance, type FileType } from './plan/fileTypes';
+import { overrideArchitecture } from './plan/architecture';
 import { mixTypes, type MixedType, type MixtureOptions } from './plan/mixture';
 import { compareTensorNames } from './plan/order';
 import { plannedTypes } from './plan/plannedTypes';
@@ -66,7 +67,9 @@ export const copyType = 'COPY';
  */
 export function planExport(model: ModelHeaders, target: ExportTarget): ExportPlan {
   checkTarget(target);
+  const overrides = (target.overrideKeyValues ?? []).map(parseKeyValueOverride);
   const source = sourceOf(model);
+  const architecture = overrideArchitecture(source.architecture, overrides);
   const named = prune(source.tensors, target.pruneLayers ?? []);
   const order = target.split?.kind === 'keep' ? sourceOrder(model) : byName;
   const kept = [...named].sort(order);
@@ -78,7 +81,7 @@ export function planExport(model: ModelHeaders, target: ExportTarget): ExportPla
   const types = new Map(
     target.plan
       ? plannedTypes(target.plan, tensors, model.description, mixture)
-      : stated && mixTypes(tensors, stated, source.architecture, mixture),
+      : stated && mixTypes(tensors, stated, architecture, mixture),
   );
   const context: TensorContext = { model, target, imatrix, fileType: stated, isCopy };
   const planned = [
@@ -89,7 +92,7 @@ export function planExport(model: ModelHeaders, target: ExportTarget): ExportPla
   const fileType = stated ?? fileTypeOfMajority(majority(planned));
   const preset = isCopy
     ? new Map<string, MixedType>()
-    : mixTypes(tensors, fileType, source.architecture, { hasImportance: imatrix !== undefined });
+    : mixTypes(tensors, fileType, architecture, { hasImportance: imatrix !== undefined });
   const compared = planned.map((tensor) => withPreset(tensor, preset.get(tensor.name)?.type));
   const dataBytes = sum(compared.map(({ bytes }) => bytes));
   const parameters = sum(compared.map(({ shape }) => product(shape)));
@@ -99,7 +102,7 @@ export function planExport(model: ModelHeaders, target: ExportTarget): ExportPla
     architecture: source.architecture.name,
     keyValues: source.keyValues,
     overrides: [
-      ...(target.overrideKeyValues ?? []).map(parseKeyValueOverride),
+      ...overrides,
       ...(imatrix ? imatrixKeyValues(imatrix) : []),
       ...prunedBlocks(source.architecture.name, named, target.pruneLayers ?? []),
     ],
@@ -250,9 +253,9 @@ function importanceFor(
   unprunedName: string,
   shape: readonly number[],
   type: string,
-  { imatrix, fileType }: TensorContext,
+  { imatrix, fileType, isCopy }: TensorContext,
 ): Float32Array | undefined {
-  if (!isQuantized(type)) return undefined;
+  if (isCopy || !isQuantized(type)) return undefined;
   const { columns } = matrixOf(shape);
   const experts = shape.length > 2 ? (shape[shape.length - 3] ?? 1) : 1;
   const found = imatrix && importanceOf(imatrix, unprunedName, columns, experts);

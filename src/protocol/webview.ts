@@ -1,4 +1,5 @@
 import type { TensorAnalysis, TensorComparison } from './analysis';
+import type { ModelComparison, TensorOverlay } from './compare';
 import type { EngineProgress } from './engine';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type { FormatDescription } from './formats';
@@ -49,6 +50,15 @@ export interface ExportChoices {
   readonly tensorTypes: readonly string[];
 }
 
+/** Another model beside this one: what the Compare tab shows. */
+export interface ModelComparisonState {
+  /** Path of the other model. */
+  readonly other: string;
+  readonly progress?: EngineProgress;
+  readonly result?: ModelComparison;
+  readonly error?: string;
+}
+
 /** Webview → host, answered. */
 export type WebviewRequests = {
   ready: { params: Record<string, never>; result: EditorState };
@@ -60,6 +70,10 @@ export type WebviewRequests = {
     params: { tensors: readonly string[]; format: string };
     result: { out: string } | undefined;
   };
+  /** Asks for another model and compares it; results come as `modelComparison` events. */
+  compareWith: { params: Record<string, never>; result: void };
+  /** One tensor of the comparison in detail. */
+  overlay: { params: { other: string; tensor: string }; result: TensorOverlay };
   runSensitivity: { params: Record<string, never>; result: void };
   cancelJob: { params: Record<string, never>; result: void };
   restartEngine: { params: Record<string, never>; result: void };
@@ -85,6 +99,7 @@ export type HostEvents = {
   sensitivity: SensitivityTable;
   plan: Plan;
   comparison: ComparisonState;
+  modelComparison: ModelComparisonState;
   /** Select and scroll to this tensor. */
   reveal: { tensor: string };
 };

@@ -1,5 +1,6 @@
 /** Ids that package.json contributes, once; a test holds the two against each other. */
 export const commands = {
+  compareWith: 'quantscope.compareWith',
   quantizeLayer: 'quantscope.quantizeLayer',
   runSensitivity: 'quantscope.runSensitivity',
   cancelJob: 'quantscope.cancelJob',

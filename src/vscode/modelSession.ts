@@ -9,7 +9,14 @@ import { modelHash } from '../model/identity';
 import type { ExportSettings } from '../protocol/export';
 import type { ModelDescription } from '../protocol/model';
 import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
-import type { ComparisonState, EditorState, HostEvents, JobState, PanelSettings } from '../protocol/webview';
+import type {
+  ComparisonState,
+  EditorState,
+  HostEvents,
+  JobState,
+  ModelComparisonState,
+  PanelSettings,
+} from '../protocol/webview';
 
 export interface SessionFolders {
   /** Where measured cells are kept. */
@@ -38,6 +45,7 @@ export class ModelSession implements vscode.Disposable {
   pendingReveal: string | undefined;
   private running: AbortController | undefined;
   private comparing: AbortController | undefined;
+  private comparingModels: AbortController | undefined;
   private disposed = false;
 
   constructor(
@@ -169,6 +177,30 @@ export class ModelSession implements vscode.Disposable {
     return { ...settings, planFile: await this.writePlan(this.plan) };
   }
 
+  /** Compares the whole model with another; the editors hear how far it is. A new comparison ends the one before. */
+  async compareWith(other: string): Promise<ModelComparisonState> {
+    this.comparingModels?.abort();
+    const controller = new AbortController();
+    this.comparingModels = controller;
+    let state: ModelComparisonState = { other };
+    const show = (change: Partial<ModelComparisonState>): void => {
+      state = { other, ...change };
+      if (!controller.signal.aborted) this.fire({ name: 'modelComparison', payload: state });
+    };
+    show({});
+    try {
+      const result = await this.engine.call(
+        'model/compare',
+        { path: this.path, other },
+        { signal: controller.signal, onProgress: (progress) => show({ progress }) },
+      );
+      show({ result });
+    } catch (error) {
+      show({ error: messageOf(error) });
+    }
+    return state;
+  }
+
   /** The plan as a file that the engine can read. */
   async writePlan(plan: Plan): Promise<string> {
     await mkdir(this.folders.planDir, { recursive: true });
@@ -181,6 +213,7 @@ export class ModelSession implements vscode.Disposable {
     this.disposed = true;
     this.running?.abort();
     this.comparing?.abort();
+    this.comparingModels?.abort();
     this.emitter.dispose();
   }
 

@@ -5,17 +5,19 @@ import { axis, useColors, usePlot } from './plot';
 /** Bars of a histogram, and optionally of a second one with the same bins over it. */
 export function HistogramChart({
   before,
+  beforeName = 'source',
   after,
   afterName,
 }: {
   before: Histogram;
+  beforeName?: string;
   after?: Histogram;
   afterName?: string;
 }) {
   const [scale, setScale] = useState<'linear' | 'log'>('log');
   const colors = useColors();
   const traces = useMemo(() => {
-    const first = trace(before, 'source', colors.series, after ? 0.55 : 1);
+    const first = trace(before, beforeName, colors.series, after ? 0.55 : 1);
     return after ? [first, trace(after, afterName ?? 'quantized', colors.second, 0.75)] : [first];
   }, [before, after, afterName, colors]);
   const layout = useMemo(

@@ -3,7 +3,7 @@ import type { FormatComparison, TensorComparison } from '../../src/protocol/anal
 import { HistogramChart } from '../charts/HistogramChart';
 import { useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
-import { number, size } from '../format';
+import { number, ratio, size } from '../format';
 import { FormatBadge } from './FormatBadge';
 
 /** What each chosen format would cost the chosen tensors, before anything is written. */
@@ -115,7 +115,7 @@ const columns: readonly {
   { value: (item) => item.error.relativeError, text: brief },
   {
     value: (item) => item.error.sqnr,
-    text: (value) => (value === Infinity ? '∞' : value.toFixed(2)),
+    text: ratio,
     larger: true,
   },
   { value: (item) => item.error.cosine, text: (value) => value.toFixed(6), larger: true },

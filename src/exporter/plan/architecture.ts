@@ -48,3 +48,22 @@ function numbersOf(name: string, first: (key: string) => unknown): Architecture 
     experts: number('expert_count') ?? 0,
   };
 }
+
+/** The numbers as overridden key-values change them: a model is mixed as the file will describe it. */
+export function overrideArchitecture(
+  architecture: Architecture,
+  overrides: readonly KeyValue[],
+): Architecture {
+  const { name, blocks, heads, kvHeads, experts } = architecture;
+  const number = (key: string, stated: number): number => {
+    const pair = overrides.find((candidate) => candidate.key === `${name}.${key}`);
+    return pair && 'value' in pair ? Number(pair.value) : stated;
+  };
+  return {
+    name,
+    blocks: number('block_count', blocks),
+    heads: number('attention.head_count', heads),
+    kvHeads: number('attention.head_count_kv', kvHeads),
+    experts: number('expert_count', experts),
+  };
+}

@@ -78,6 +78,8 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       quantize: async ({ tensors }) =>
         run(commands.quantizeLayer, { quantscopeModel: session.path, quantscopeTensors: tensors }),
       saveQuantized: (params) => this.saveQuantized(session, params),
+      compareWith: async () => run(commands.compareWith, { model: session.path }),
+      overlay: ({ other, tensor }) => engine.call('tensor/overlay', { path: session.path, other, tensor }),
       runSensitivity: () => void session.runSensitivity(),
       cancelJob: () => session.cancelJob(),
       restartEngine: () => void session.restartEngine(),

@@ -1,0 +1,87 @@
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { exportGguf } from '../../src/exporter/exportGguf';
+import { openModel } from '../../src/model/openModel';
+import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
+import { cacheDir } from '../support/cache';
+import { startVsCode, type VsCode } from '../support/vscodeServer';
+import { openFile, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
+
+const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
+if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+
+const wait = 30_000;
+const screenshots = join(projectRoot, 'test-results', 'screenshots');
+
+describe.skipIf(!hasServer)('Compare With…', () => {
+  let code: VsCode;
+  let page: Page;
+  let frame: FrameLocator;
+  const workspace = temporaryFolder();
+
+  beforeAll(async () => {
+    cpSync(sampleFolder, workspace, { recursive: true });
+    const model = await openModel(workspace);
+    await exportGguf(model, { type: 'Q4_K_M' }, join(workspace, 'small.gguf'));
+    await model.close();
+    mkdirSync(screenshots, { recursive: true });
+    code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
+    page = code.page;
+    await waitForExtension(page);
+    await openFile(page, 'model.safetensors');
+    frame = webviewFrame(page);
+    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: 60_000 });
+  });
+
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== 'fail') return;
+    await page.screenshot({
+      path: join(screenshots, `failed-compare-${task.name.slice(0, 40).replace(/\W+/g, '-')}.png`),
+    });
+  });
+
+  afterAll(async () => {
+    await code.close();
+  });
+
+  it('lists every tensor of both, the worst first', async () => {
+    await frame.getByRole('tab', { name: 'Compare' }).click();
+    await frame.getByRole('button', { name: 'Compare With…' }).click();
+    await page
+      .locator('.quick-input-list .monaco-list-row', { hasText: 'small.gguf' })
+      .click({ timeout: wait });
+    const rows = frame.locator('.compare-row[data-tensor]');
+    await rows.first().waitFor({ timeout: wait });
+    expect(await frame.locator('.compare .totals').innerText()).toMatch(/44 different, 13 equal/);
+    const errors = await rows.evaluateAll((all) => all.map((row) => Number(row.children[3]?.textContent)));
+    expect(errors.length).toBeGreaterThan(5);
+    expect(errors).toEqual([...errors].sort((a, b) => b - a));
+    expect(await rows.first().innerText()).toMatch(/BF16[\s\S]*Q4_K/);
+  });
+
+  it('shows one tensor in detail: both histograms, and where it differs', async () => {
+    await frame.locator('.compare-row[data-tensor]').first().click();
+    await frame.locator('.error-map.js-plotly-plot').waitFor({ timeout: wait });
+    const traces = await frame
+      .locator('.overlay .histogram.js-plotly-plot')
+      .evaluate((element) =>
+        (element as unknown as { data: { name: string }[] }).data.map(({ name }) => name),
+      );
+    expect(traces).toEqual(['A', 'B']);
+    await page.waitForTimeout(700);
+    await page.screenshot({ path: join(screenshots, 'compare-dark.png') });
+    await setTheme(page, 'light');
+    await page.waitForTimeout(700);
+    await page.screenshot({ path: join(screenshots, 'compare-light.png') });
+  });
+
+  it('is filtered by name', async () => {
+    await frame.locator('.compare .filter vscode-text-field input').fill('attn_norm equal');
+    await expect.poll(() => frame.locator('.compare-row[data-tensor]').count()).toBe(6);
+    expect(await frame.locator('.compare-row[data-tensor]').first().innerText()).toMatch(
+      /BF16[\s\S]*F32[\s\S]*equal[\s\S]*∞/,
+    );
+  });
+});
