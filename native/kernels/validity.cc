@@ -62,11 +62,13 @@ size_t firstInvalidBlock(const Codec& codec, const uint8_t* data, size_t blocks)
   const auto* where = std::find_if(std::begin(kExponents), std::end(kExponents),
                                    [&](const Exponents& candidate) { return candidate.name == name; });
   if (where == std::end(kExponents)) return blocks;
-  const auto [_, mask, first, second] = *where;
+  const uint32_t mask = where->mask;
+  const size_t first = where->first;
+  const size_t second = where->second;
   if (bytes == 2) return firstOf(blocks, [=](size_t i) { return (wordAt(data + 2 * i) & mask) == mask; });
   return firstOf(blocks, [=](size_t i) {
     const uint8_t* block = data + i * bytes;
-    return ((wordAt(block + first) & mask) == mask) | ((wordAt(block + second) & mask) == mask);
+    return (wordAt(block + first) & mask) == mask || (wordAt(block + second) & mask) == mask;
   });
 }
 

@@ -6,6 +6,8 @@ export interface CheckpointSpec {
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   /** Norms are 1 + w, so that weights lie around 0. */
   readonly shiftedNorms?: boolean;
+  /** Dtype of the weights; BF16 when absent. Their values are those of bfloat16 in any case. */
+  readonly dtype?: 'F16' | 'F32';
   /** Written in two files with an index. */
   readonly sharded?: boolean;
 }
@@ -101,3 +103,12 @@ export const sandwich = norms(
 );
 
 export const architecture = (name: string, type: string) => ({ architectures: [name], model_type: type });
+
+/** With few enough turns in the context that every setting is felt. */
+export const yarn = {
+  type: 'yarn',
+  factor: 4,
+  original_max_position_embeddings: 1024,
+  beta_fast: 32,
+  beta_slow: 1,
+};

@@ -18,9 +18,11 @@ import {
   vocabulary,
   wide,
   withBiases,
+  yarn,
   type CheckpointSpec,
   type Shapes,
 } from './checkpointParts';
+import { deepseek, deepseek3 } from './deepseekCheckpoints';
 
 const llama3Scaling = {
   rope_type: 'llama3',
@@ -29,6 +31,19 @@ const llama3Scaling = {
   high_freq_factor: 4,
   original_max_position_embeddings: 32,
 };
+
+/** A configuration as transformers 5 writes it. */
+const newer = (
+  { config, ...rest }: CheckpointSpec,
+  change: object,
+  ...left: readonly string[]
+): CheckpointSpec => ({
+  ...rest,
+  config: {
+    ...Object.fromEntries(Object.entries(config).filter(([key]) => !left.includes(key))),
+    ...change,
+  },
+});
 
 const mixtralBlock: Shapes = {
   ...llamaNorms,
@@ -66,6 +81,12 @@ const phi3Block: Shapes = {
 /** llama.cpp has switched the sliding window of phi3 off, so it is wider than the texts. */
 const phi3Config = (change: object = {}) =>
   llamaConfig({ ...architecture('Phi3ForCausalLM', 'phi3'), sliding_window: 2047, ...change });
+
+/** 0.75 of a head is turned: 12 entries. */
+const longRope = {
+  short_factor: Array.from({ length: 6 }, (_, i) => 1 + 0.1 * i),
+  long_factor: Array.from({ length: 6 }, (_, i) => 1 + 2 * i),
+};
 
 const gpt2Config = {
   ...architecture('GPT2LMHeadModel', 'gpt2'),
@@ -155,76 +176,34 @@ const falcon = (isNew: boolean): CheckpointSpec => ({
   },
 });
 
-/** Multi-head latent attention: a head has 16 sizes without and 16 with rotation, values have 16. */
-const deepseek = (queryRank: number | null): CheckpointSpec => ({
-  config: {
-    ...llamaConfig(architecture('DeepseekV2ForCausalLM', 'deepseek_v2')),
-    ...{ num_hidden_layers: 3, num_key_value_heads: heads, first_k_dense_replace: 1, moe_layer_freq: 1 },
-    ...{ q_lora_rank: queryRank, kv_lora_rank: 32, qk_nope_head_dim: 16, qk_rope_head_dim: 16 },
-    ...{ v_head_dim: 16, n_routed_experts: 4, n_shared_experts: 2, num_experts_per_tok: 2 },
-    ...{
-      moe_intermediate_size: 32,
-      norm_topk_prob: false,
-      routed_scaling_factor: 1,
-      n_group: 1,
-      topk_group: 1,
-    },
-    ...{ scoring_func: 'softmax', topk_method: 'greedy' },
-    rope_scaling: {
-      ...{ type: 'yarn', factor: 40, original_max_position_embeddings: 64, beta_fast: 32, beta_slow: 1 },
-      ...{ mscale: 0.707, mscale_all_dim: 0.707 },
-    },
-    max_position_embeddings: 2560,
-  },
+const gemma3: CheckpointSpec = {
+  config: gemmaConfig({
+    ...architecture('Gemma3ForCausalLM', 'gemma3_text'),
+    ...{ query_pre_attn_scalar: 32, sliding_window: 16, sliding_window_pattern: 6, num_hidden_layers: 7 },
+    ...{ rope_theta: 1_000_000, rope_local_base_freq: 10_000 },
+  }),
   shapes: {
-    ...outer(),
-    ...blocks(3, (index) => ({
-      ...llamaNorms,
-      ...(queryRank === null
-        ? { 'self_attn.q_proj.weight': [heads * 32, hidden] }
-        : {
-            'self_attn.q_a_proj.weight': [queryRank, hidden],
-            'self_attn.q_a_layernorm.weight': [queryRank],
-            'self_attn.q_b_proj.weight': [heads * 32, queryRank],
-          }),
-      'self_attn.kv_a_proj_with_mqa.weight': [32 + 16, hidden],
-      'self_attn.kv_a_layernorm.weight': [32],
-      'self_attn.kv_b_proj.weight': [heads * (16 + 16), 32],
-      'self_attn.o_proj.weight': [hidden, heads * 16],
-      ...(index === 0
-        ? gatedMlp()
-        : {
-            'mlp.gate.weight': [4, hidden],
-            ...expertsOf(4, 'mlp.experts', 32),
-            ...gatedMlp('mlp.shared_experts', 64),
-          }),
-    })),
+    ...outer(true),
+    ...blocks(7, { ...sandwich, ...attention({ head: 32 }), ...headNorms(32), ...gatedMlp() }),
   },
-});
-
-/** Sigmoid scores with a bias, groups of experts, plain rope, and a layer more that predicts further tokens. */
-const deepseek3 = (): CheckpointSpec => {
-  const { config, shapes } = deepseek(24);
-  const mixture: Shapes = {
-    'mlp.gate.weight': [8, hidden],
-    'mlp.gate.e_score_correction_bias': [8],
-    ...expertsOf(8, 'mlp.experts', 32),
-  };
-  return {
-    config: {
-      ...config,
-      ...architecture('DeepseekV3ForCausalLM', 'deepseek_v3'),
-      ...{ n_routed_experts: 8, num_experts_per_tok: 3, n_group: 4, topk_group: 2, topk_method: 'noaux_tc' },
-      ...{ scoring_func: 'sigmoid', norm_topk_prob: true, routed_scaling_factor: 2.5 },
-      ...{ num_nextn_predict_layers: 1, rope_scaling: null, max_position_embeddings: 256 },
-    },
-    shapes: {
-      ...shapes,
-      ...blocks(3, (index) => (index === 0 ? {} : mixture)),
-      'model.layers.3.eh_proj.weight': [hidden, 2 * hidden],
-    },
-  };
+  shiftedNorms: true,
 };
+
+const qwen2: CheckpointSpec = {
+  config: llamaConfig({ ...architecture('Qwen2ForCausalLM', 'qwen2'), tie_word_embeddings: true }),
+  shapes: { ...outer(true), ...blocks(2, withBiases(block(), /[qkv]_proj/)) },
+};
+
+/** Buffers of old checkpoints. */
+const neoXBuffers = blocks(
+  2,
+  {
+    'attention.bias': [1, 1, 64, 64],
+    'attention.masked_bias': [],
+    'attention.rotary_emb.inv_freq': [2],
+  },
+  'gpt_neox.layers',
+);
 
 const allBiased = (shapes: Shapes): Shapes => withBiases(shapes, /./);
 
@@ -258,10 +237,13 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     }),
     shapes: { ...outer(), ...blocks(2, mixtralBlock) },
   },
-  qwen2: {
-    config: llamaConfig({ ...architecture('Qwen2ForCausalLM', 'qwen2'), tie_word_embeddings: true }),
-    shapes: { ...outer(true), ...blocks(2, withBiases(block(), /[qkv]_proj/)) },
+  'llama, biases everywhere, in float16': {
+    config: llamaConfig({ attention_bias: true, mlp_bias: true }),
+    shapes: { ...outer(), ...blocks(2, withBiases(block(), /_proj/)) },
+    dtype: 'F16',
   },
+  qwen2,
+  'qwen2 with YaRN': newer(qwen2, { rope_scaling: yarn, max_position_embeddings: 4096 }),
   qwen2moe: {
     config: llamaConfig({
       ...architecture('Qwen2MoeForCausalLM', 'qwen2_moe'),
@@ -309,7 +291,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   gemma2: {
     config: gemmaConfig({
       ...architecture('Gemma2ForCausalLM', 'gemma2'),
-      ...{ attn_logit_softcapping: 50, final_logit_softcapping: 30, query_pre_attn_scalar: 32 },
+      ...{ attn_logit_softcapping: 1, final_logit_softcapping: 3, query_pre_attn_scalar: 32 },
       ...{ sliding_window: 16, num_hidden_layers: 4 },
     }),
     shapes: {
@@ -318,18 +300,18 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     },
     shiftedNorms: true,
   },
-  gemma3: {
-    config: gemmaConfig({
-      ...architecture('Gemma3ForCausalLM', 'gemma3_text'),
-      ...{ query_pre_attn_scalar: 32, sliding_window: 16, sliding_window_pattern: 6, num_hidden_layers: 7 },
-      ...{ rope_theta: 1_000_000, rope_local_base_freq: 10_000 },
-    }),
-    shapes: {
-      ...outer(true),
-      ...blocks(7, { ...sandwich, ...attention({ head: 32 }), ...headNorms(32), ...gatedMlp() }),
+  gemma3,
+  'gemma3, as transformers 5 writes it': newer(
+    gemma3,
+    {
+      layer_types: Array.from({ length: 7 }, (_, i) => (i === 5 ? 'full_attention' : 'sliding_attention')),
+      rope_parameters: {
+        full_attention: { rope_type: 'linear', rope_theta: 1_000_000, factor: 8 },
+        sliding_attention: { rope_type: 'default', rope_theta: 10_000 },
+      },
     },
-    shiftedNorms: true,
-  },
+    ...['rope_theta', 'rope_local_base_freq', 'sliding_window_pattern'],
+  ),
   phi3: { config: phi3Config(), shapes: { ...outer(), ...blocks(2, phi3Block) } },
   'phi3 with long rope': {
     config: phi3Config({
@@ -343,6 +325,24 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     }),
     shapes: { ...outer(), ...blocks(2, phi3Block) },
   },
+  'phi3 beyond its original context, heads turned in part': {
+    config: phi3Config({
+      ...{ sliding_window: null, partial_rotary_factor: 0.75, original_max_position_embeddings: 16 },
+      rope_scaling: { type: 'longrope', ...longRope },
+    }),
+    shapes: { ...outer(), ...blocks(2, phi3Block) },
+  },
+  'phi3, as transformers 5 writes it': newer(
+    { config: phi3Config({ sliding_window: null }), shapes: { ...outer(), ...blocks(2, phi3Block) } },
+    {
+      max_position_embeddings: 2048,
+      rope_parameters: {
+        ...{ rope_theta: 10_000, rope_type: 'longrope', partial_rotary_factor: 0.75 },
+        ...{ original_max_position_embeddings: 256, ...longRope },
+      },
+    },
+    'rope_theta',
+  ),
   phi2: {
     config: {
       ...architecture('PhiForCausalLM', 'phi'),
@@ -376,6 +376,11 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   'gpt2 with prefix': { config: gpt2Config, shapes: gpt2Shapes('transformer.') },
   gptneox: neoX(true),
   'gptneox without parallel residual': neoX(false),
+  'gptneox with buffers, as transformers 5 writes it': newer(
+    { ...neoX(true), shapes: { ...neoX(true).shapes, ...neoXBuffers } },
+    { rope_parameters: { rope_theta: 5000, rope_type: 'default', partial_rotary_factor: 0.5 } },
+    ...['rotary_pct', 'rotary_emb_base'],
+  ),
   stablelm: {
     config: {
       ...llamaConfig({ ...architecture('StableLmForCausalLM', 'stablelm'), partial_rotary_factor: 0.25 }),
@@ -445,6 +450,10 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     },
   },
   'falcon 7B': falcon(false),
+  'falcon 7B, saved again': newer(falcon(false), {
+    ...{ num_kv_heads: heads, new_decoder_architecture: false, num_ln_in_parallel_attn: null },
+    ffn_hidden_size: 4 * hidden,
+  }),
   'falcon 40B': falcon(true),
   'falcon 11B': {
     config: { ...falcon(true).config, num_ln_in_parallel_attn: 1 },
@@ -463,6 +472,25 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
       ...outer(true),
       ...blocks(2, { ...norms('input_layernorm'), ...attention(), ...gatedMlp() }),
     },
+  },
+  /** llama.cpp knows norms of heads in models of 64 layers and more only. */
+  'command-r plus, in float32': {
+    config: {
+      ...llamaConfig(architecture('CohereForCausalLM', 'cohere')),
+      ...{ layer_norm_eps: 1e-5, logit_scale: 0.5, use_qk_norm: true, tie_word_embeddings: true },
+      num_hidden_layers: 64,
+    },
+    shapes: {
+      ...outer(true),
+      ...blocks(64, {
+        ...norms('input_layernorm'),
+        ...attention(),
+        ...gatedMlp(),
+        'self_attn.q_norm.weight': [heads, 16],
+        'self_attn.k_norm.weight': [2, 16],
+      }),
+    },
+    dtype: 'F32',
   },
   deepseek2: deepseek(null),
   'deepseek2 with compressed queries': deepseek(24),

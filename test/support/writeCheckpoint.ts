@@ -5,7 +5,7 @@ import { checkpoints } from './checkpoints';
 import { sampleFolder } from './files';
 import { Random } from './random';
 
-/** Writes a checkpoint's folder: BF16 weights, which half precision holds exactly, and the sample's tokenizer. */
+/** Writes a checkpoint's folder: weights that half precision holds exactly, and the sample's tokenizer. */
 export async function writeCheckpoint(folder: string, name: string): Promise<void> {
   const spec = checkpoints[name];
   if (!spec) throw new Error(`There is no checkpoint ${name}.`);
@@ -15,8 +15,9 @@ export async function writeCheckpoint(folder: string, name: string): Promise<voi
     copyFileSync(join(sampleFolder, file), join(folder, file));
   const random = new Random(23);
   const parts = Object.entries(spec.shapes).map(([tensor, shape]): SafetensorsPart => {
-    const data = weightsOf(random, tensor, shape, spec.shiftedNorms === true);
-    return { name: tensor, dtype: 'BF16', shape, data: () => [data] };
+    const dtype = spec.dtype ?? 'BF16';
+    const data = encode(weightsOf(random, tensor, shape, spec.shiftedNorms === true), dtype);
+    return { name: tensor, dtype, shape, data: () => [data] };
   });
   if (!spec.sharded) {
     await writeSafetensors(join(folder, 'model.safetensors'), parts, {});
@@ -34,13 +35,26 @@ export async function writeCheckpoint(folder: string, name: string): Promise<voi
   writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify(index));
 }
 
-/** Normal weights as BF16: matrices keep the size of what goes through them, norms lie around what leaves it as it is. */
-function weightsOf(random: Random, name: string, shape: readonly number[], shifted: boolean): Uint8Array {
+/** Normal weights of bfloat16, as bits of float32: matrices keep the size of what goes through them, norms lie around what leaves it as it is. */
+function weightsOf(random: Random, name: string, shape: readonly number[], shifted: boolean): Uint32Array {
   const count = shape.reduce((product, size) => product * size, 1);
   const isVector = shape.length === 1;
   const isNorm = isVector && name.endsWith('weight');
   const spread = isVector ? 0.2 : /emb|wte|wpe/.test(name) ? 0.12 : 0.8 / Math.sqrt(shape[1] ?? 1);
   const values = random.fill(count, (r) => r.normal() * spread + (isNorm && !shifted ? 1 : 0));
-  const words = new Uint32Array(values.buffer);
-  return new Uint8Array(Uint16Array.from(words, (word) => word >>> 16).buffer);
+  return new Uint32Array(values.buffer).map((word) => word & 0xffff0000);
+}
+
+/** Bytes of floats that bfloat16 holds. */
+function encode(words: Uint32Array, dtype: 'BF16' | 'F16' | 'F32'): Uint8Array {
+  if (dtype === 'F32') return new Uint8Array(words.buffer);
+  return new Uint8Array(Uint16Array.from(words, dtype === 'F16' ? toHalf : (word) => word >>> 16).buffer);
+}
+
+/** Float32 to float16, of numbers below its largest; below its smallest normal number, 2⁻¹⁴, it is rounded. */
+function toHalf(word: number): number {
+  const sign = (word >>> 16) & 0x8000;
+  const exponent = ((word >>> 23) & 255) - 127;
+  if (exponent >= -14) return sign | ((exponent + 15) << 10) | ((word >>> 13) & 1023);
+  return sign | Math.round((1 + (word & 0x7fffff) / 2 ** 23) * 2 ** (exponent + 24));
 }

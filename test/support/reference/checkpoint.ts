@@ -53,9 +53,18 @@ export class Checkpoint {
   }
 }
 
+/** A finite number of IEEE 754 binary16. */
+function half(bits: number): number {
+  const [sign, exponent, fraction] = [bits >>> 15 ? -1 : 1, (bits >>> 10) & 31, bits & 1023];
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+}
+
 function decode(bytes: Buffer, dtype: string): Vector {
   if (dtype === 'F32')
     return Float64Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
+  if (dtype === 'F16')
+    return Float64Array.from({ length: bytes.length / 2 }, (_, i) => half(bytes.readUInt16LE(2 * i)));
+  if (dtype !== 'BF16') throw new Error(`The reference does not read ${dtype}.`);
   const word = Buffer.alloc(4);
   return Float64Array.from({ length: bytes.length / 2 }, (_, i) => {
     word.writeUInt16LE(bytes.readUInt16LE(2 * i), 2); // bfloat16 is the upper half of a float32

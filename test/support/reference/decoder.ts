@@ -141,6 +141,16 @@ export function parallel(attend: Block, mlp: Layer, beforeAttention: Layer, befo
   };
 }
 
+/** An up and a down projection by name, with an activation between them. */
+export const upDown = (checkpoint: Checkpoint, up: string, down: string, activation: Activation): Layer =>
+  plain(linear(checkpoint, up), linear(checkpoint, down), activation);
+
+/** All blocks, by the prefix of their tensors. */
+export function blocksOf(checkpoint: Checkpoint, prefix: string, block: (prefix: string) => Block): Block[] {
+  const count = checkpoint.number('num_hidden_layers');
+  return Array.from({ length: count }, (_, i) => block(`${prefix}.${i}`));
+}
+
 export interface Model {
   readonly embed: (token: number, position: number) => Vector;
   readonly blocks: readonly Block[];

@@ -2,16 +2,22 @@ import type { Checkpoint } from './checkpoint';
 import { gated, type Layer } from './decoder';
 import { add, largest, scale, softmax, type Vector } from './math';
 
+/** Equally many experts side by side are a group; only experts of the best groups are used. */
+export interface Groups {
+  readonly count: number;
+  readonly used: number;
+}
+
 /** Σ p · expert(x) over the best experts; p over all, or over the best only. */
 export function experts(
   router: (x: Vector) => Vector,
   all: readonly Layer[],
   used: number,
-  { normalize, factor = 1 }: { normalize: boolean; factor?: number },
+  { normalize, factor = 1, groups }: { normalize: boolean; factor?: number; groups?: Groups | undefined },
 ): Layer {
   return (x) => {
     const shares = softmax(router(x));
-    const best = largest(shares, used);
+    const best = largest(groups ? insideBestGroups(shares, groups, 1) : shares, used);
     const sum = best.reduce((total, expert) => total + shares[expert]!, 0);
     return best
       .map((expert) => scale(all[expert]!(x), (factor * shares[expert]!) / (normalize ? sum : 1)))
@@ -24,24 +30,25 @@ export function biasedExperts(
   router: (x: Vector) => Vector,
   all: readonly Layer[],
   used: number,
-  { bias, groups, groupsUsed, factor }: { bias: Vector; groups: number; groupsUsed: number; factor: number },
+  { bias, groups, factor }: { bias: Vector; groups: Groups; factor: number },
 ): Layer {
-  const size = all.length / groups;
   return (x) => {
     const shares = router(x).map((score) => 1 / (1 + Math.exp(-score)));
-    const biased = add(shares, bias);
-    const groupScores = Float64Array.from({ length: groups }, (_, group) => {
-      const inside = biased.slice(group * size, (group + 1) * size);
-      return largest(inside, 2).reduce((sum, expert) => sum + inside[expert]!, 0);
-    });
-    const kept = new Set(largest(groupScores, groupsUsed));
-    const best = largest(
-      biased.map((score, expert) => (kept.has(Math.floor(expert / size)) ? score : -Infinity)),
-      used,
-    );
+    const best = largest(insideBestGroups(add(shares, bias), groups, 2), used);
     const sum = best.reduce((total, expert) => total + shares[expert]!, 0);
     return best.map((expert) => scale(all[expert]!(x), (factor * shares[expert]!) / sum)).reduce(add);
   };
+}
+
+/** Scores of the experts in the groups whose `summed` best experts have the largest sum; −∞ elsewhere. */
+function insideBestGroups(scores: Vector, { count, used }: Groups, summed: number): Vector {
+  const size = scores.length / count;
+  const groupScores = Float64Array.from({ length: count }, (_, group) => {
+    const inside = scores.slice(group * size, (group + 1) * size);
+    return largest(inside, summed).reduce((sum, expert) => sum + inside[expert]!, 0);
+  });
+  const kept = new Set(largest(groupScores, used));
+  return scores.map((score, expert) => (kept.has(Math.floor(expert / size)) ? score : -Infinity));
 }
 
 export function expertLayers(checkpoint: Checkpoint, prefix: string, count: number): Layer[] {

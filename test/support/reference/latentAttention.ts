@@ -1,8 +1,11 @@
 import { attend, headsOf } from './attention';
 import type { Checkpoint } from './checkpoint';
-import { linear, rms, type Block, type Layer } from './decoder';
-import type { Vector } from './math';
+import { linear, type Block, type Layer } from './decoder';
+import { rmsNorm, type Vector } from './math';
 import { rotate, rotationOf } from './rope';
+
+/** The norms inside of the attention have the epsilon of their class, whatever config.json says. */
+const epsilon = 1e-6;
 
 /** Multi-head latent attention (DeepSeek-V2, section 2.1). */
 export function latentAttention(checkpoint: Checkpoint, prefix: string): Block {
@@ -10,12 +13,19 @@ export function latentAttention(checkpoint: Checkpoint, prefix: string): Block {
   const [nope, turned] = [checkpoint.number('qk_nope_head_dim'), checkpoint.number('qk_rope_head_dim')];
   const [valueSize, rank] = [checkpoint.number('v_head_dim'), checkpoint.number('kv_lora_rank')];
   const part = (name: string): Layer => linear(checkpoint, `${prefix}.${name}`);
+  const normOf =
+    (name: string): Layer =>
+    (x) =>
+      rmsNorm(x, checkpoint.vector(`${prefix}.${name}.weight`), epsilon);
   const q = checkpoint.has(`${prefix}.q_a_proj.weight`)
-    ? (x: Vector) => part('q_b_proj')(rms(checkpoint, `${prefix}.q_a_layernorm`)(part('q_a_proj')(x)))
+    ? (x: Vector) => part('q_b_proj')(normOf('q_a_layernorm')(part('q_a_proj')(x)))
     : part('q_proj');
-  const norm = rms(checkpoint, `${prefix}.kv_a_layernorm`);
+  const norm = normOf('kv_a_layernorm');
   const rotation = { ...rotationOf(checkpoint.config, turned), layout: 'pairs' } as const;
-  const scaling = (checkpoint.config['rope_scaling'] ?? {}) as Record<string, number>;
+  const scaling = (checkpoint.config['rope_parameters'] ?? checkpoint.config['rope_scaling'] ?? {}) as Record<
+    string,
+    number
+  >;
   const all = scaling['mscale_all_dim'] ?? 0;
   const stretch = all ? 0.1 * all * Math.log(scaling['factor']!) + 1 : 1;
   const join = (a: Vector, b: Vector): Vector => Float64Array.from([...a, ...b]);

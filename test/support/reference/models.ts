@@ -1,35 +1,36 @@
 import { headsOf } from './attention';
+import { gpt2, gptNeoX } from './gpt';
 import { latentAttention } from './latentAttention';
 import { biasedExperts, expertLayers, experts } from './experts';
-import type { Checkpoint } from './checkpoint';
+import type { Checkpoint, Config } from './checkpoint';
 import {
-  affine,
   attention,
+  blocksOf,
   embedding,
   gated,
   headSizeOf,
   layer,
   linear,
   parallel,
-  plain,
   rms,
   run,
   sequential,
+  upDown,
   usualAttention,
   type AttentionParts,
   type Block,
   type Layer,
   type Model,
 } from './decoder';
-import { add, layerNorm, multiply, rowsOf, scale, transposed, type Activation, type Vector } from './math';
-import { rotationOf } from './rope';
+import { add, layerNorm, multiply, rowsOf, scale, type Vector } from './math';
+import { rotationOf, turnedOf } from './rope';
 
 /** Logits of every position of a text, by the definitions of transformers' modeling files. */
 export function referenceLogits(checkpoint: Checkpoint, tokens: readonly number[]): Vector[] {
   const [name = ''] = checkpoint.config['architectures'] as string[];
   const model = models[name];
   if (!model) throw new Error(`There is no reference for ${name}.`);
-  return run(model(checkpoint), tokens);
+  return run(model(checkpoint, tokens.length), tokens);
 }
 
 /** Embedding, blocks, last norm and output under llama's names. */
@@ -66,9 +67,14 @@ function llama(
   );
 }
 
+/** Every layer sees a window only, where config.json has one. */
+const windowed =
+  (checkpoint: Checkpoint): Change =>
+  () => ({ options: { window: checkpoint.number('sliding_window', Infinity) } });
+
 function mixtral(checkpoint: Checkpoint): Model {
   const names = { gate: 'w1', up: 'w3', down: 'w2' };
-  return llama(checkpoint, undefined, (prefix) => {
+  return llama(checkpoint, windowed(checkpoint), (prefix) => {
     const moe = `${prefix}.block_sparse_moe`;
     const all = Array.from({ length: checkpoint.number('num_local_experts') }, (_, i) =>
       gated(checkpoint, `${moe}.experts.${i}`, 'silu', names),
@@ -142,11 +148,21 @@ function gemma2(checkpoint: Checkpoint): Model {
 
 function gemma3(checkpoint: Checkpoint): Model {
   const size = headSizeOf(checkpoint);
-  const local = rotationOf({ rope_theta: checkpoint.number('rope_local_base_freq') }, size);
-  const global = rotationOf(checkpoint.config, size, 1_000_000);
+  /** transformers 5 has rope parameters for each kind of layer. */
+  const parameters = checkpoint.config['rope_parameters'] as Readonly<Record<string, Config>> | undefined;
+  const local = rotationOf(
+    { rope_theta: checkpoint.config['rope_local_base_freq'], ...parameters?.['sliding_attention'] },
+    size,
+  );
+  const global = rotationOf(
+    parameters ? { rope_parameters: parameters['full_attention'] } : checkpoint.config,
+    size,
+    { defaultTheta: 1_000_000 },
+  );
   const pattern = checkpoint.number('sliding_window_pattern', 6);
+  const types = checkpoint.config['layer_types'] as readonly string[] | undefined;
   return gemma(checkpoint, (index, prefix) => {
-    const isLocal = (index + 1) % pattern !== 0;
+    const isLocal = types ? types[index] === 'sliding_attention' : (index + 1) % pattern !== 0;
     return sandwich(checkpoint, prefix, {
       ...headNorms(checkpoint, 1)(index, prefix),
       rotation: isLocal ? local : global,
@@ -158,8 +174,9 @@ function gemma3(checkpoint: Checkpoint): Model {
   });
 }
 
-function phi3(checkpoint: Checkpoint): Model {
+function phi3(checkpoint: Checkpoint, textLength: number): Model {
   const size = headSizeOf(checkpoint);
+  const rotation = rotationOf(checkpoint.config, turnedOf(checkpoint.config, size, 1), { textLength });
   const heads = checkpoint.number('num_attention_heads');
   const kvHeads = checkpoint.number('num_key_value_heads');
   const wide = checkpoint.number('intermediate_size');
@@ -182,7 +199,7 @@ function phi3(checkpoint: Checkpoint): Model {
       v: part(heads + kvHeads, kvHeads),
       o: linear(checkpoint, `${prefix}.self_attn.o_proj`),
       headSize: size,
-      rotation: rotationOf(checkpoint.config, size),
+      rotation,
       options: { window: checkpoint.number('sliding_window', Infinity) },
     });
     return sequential(attended, mlp, {
@@ -195,7 +212,7 @@ function phi3(checkpoint: Checkpoint): Model {
 function phi2(checkpoint: Checkpoint): Model {
   const epsilon = checkpoint.number('layer_norm_eps', 1e-5);
   const size = headSizeOf(checkpoint);
-  const turned = Math.trunc(size * checkpoint.number('partial_rotary_factor', 0.5));
+  const turned = turnedOf(checkpoint.config, size, 0.5);
   const base = decoder2(checkpoint, 'model.final_layernorm', epsilon);
   return {
     ...base,
@@ -215,14 +232,6 @@ function phi2(checkpoint: Checkpoint): Model {
   };
 }
 
-const upDown = (checkpoint: Checkpoint, up: string, down: string, activation: Activation): Layer =>
-  plain(linear(checkpoint, up), linear(checkpoint, down), activation);
-
-function blocksOf(checkpoint: Checkpoint, prefix: string, block: (prefix: string) => Block): Block[] {
-  const count = checkpoint.number('num_hidden_layers');
-  return Array.from({ length: count }, (_, i) => block(`${prefix}.${i}`));
-}
-
 /** A decoder whose last norm is a layer norm. */
 function decoder2(checkpoint: Checkpoint, norm: string, epsilon: number): Omit<Model, 'blocks'> {
   const table = 'model.embed_tokens.weight';
@@ -232,84 +241,6 @@ function decoder2(checkpoint: Checkpoint, norm: string, epsilon: number): Omit<M
     output: checkpoint.has('lm_head.weight')
       ? linear(checkpoint, 'lm_head')
       : (x) => multiply(checkpoint.tensor(table), x),
-  };
-}
-
-function gpt2(checkpoint: Checkpoint): Model {
-  const prefix = checkpoint.has('transformer.wte.weight') ? 'transformer.' : '';
-  const epsilon = checkpoint.number('layer_norm_epsilon', 1e-5);
-  const wide = checkpoint.number('n_embd');
-  const headSize = wide / checkpoint.number('n_head');
-  /** Conv1D keeps its weight as [in, out]. */
-  const conv = (name: string): Layer => {
-    const weight = transposed(checkpoint.tensor(`${name}.weight`));
-    return (x) => affine(weight, checkpoint.vector(`${name}.bias`), x);
-  };
-  const positions = embedding(checkpoint, `${prefix}wpe.weight`);
-  const tokens = embedding(checkpoint, `${prefix}wte.weight`);
-  return {
-    embed: (token, position) => add(tokens(token), positions(position)),
-    blocks: Array.from({ length: checkpoint.number('n_layer') }, (_, i) => {
-      const name = `${prefix}h.${i}`;
-      const all = conv(`${name}.attn.c_attn`);
-      const part =
-        (index: number): Layer =>
-        (x) =>
-          all(x).slice(index * wide, (index + 1) * wide);
-      const attended = attention({
-        ...{ q: part(0), k: part(1), v: part(2), o: conv(`${name}.attn.c_proj`), headSize },
-      });
-      return sequential(attended, plain(conv(`${name}.mlp.c_fc`), conv(`${name}.mlp.c_proj`), 'gelu_new'), {
-        beforeAttention: layer(checkpoint, `${name}.ln_1`, epsilon),
-        beforeMlp: layer(checkpoint, `${name}.ln_2`, epsilon),
-      });
-    }),
-    norm: layer(checkpoint, `${prefix}ln_f`, epsilon),
-    output: (x) => multiply(checkpoint.tensor(`${prefix}wte.weight`), x),
-  };
-}
-
-function gptNeoX(checkpoint: Checkpoint): Model {
-  const epsilon = checkpoint.number('layer_norm_eps', 1e-5);
-  const heads = checkpoint.number('num_attention_heads');
-  const size = checkpoint.number('hidden_size') / heads;
-  const theta = checkpoint.number('rotary_emb_base', 10_000);
-  const rotation = rotationOf(
-    { rope_theta: theta },
-    Math.trunc(size * checkpoint.number('rotary_pct', 0.25)),
-  );
-  return {
-    embed: embedding(checkpoint, 'gpt_neox.embed_in.weight'),
-    blocks: blocksOf(checkpoint, 'gpt_neox.layers', (prefix) => {
-      const all = linear(checkpoint, `${prefix}.attention.query_key_value`);
-      /** Each head has its query, key and value one after the other. */
-      const part =
-        (index: number): Layer =>
-        (x) => {
-          const flat = all(x);
-          return Float64Array.from({ length: heads * size }, (_, i) => {
-            const head = Math.floor(i / size);
-            return flat[(3 * head + index) * size + (i % size)]!;
-          });
-        };
-      const attended = attention({
-        ...{ q: part(0), k: part(1), v: part(2), o: linear(checkpoint, `${prefix}.attention.dense`) },
-        ...{ headSize: size, rotation },
-      });
-      const mlp = upDown(
-        checkpoint,
-        `${prefix}.mlp.dense_h_to_4h`,
-        `${prefix}.mlp.dense_4h_to_h`,
-        (checkpoint.config['hidden_act'] ?? 'gelu') as Activation,
-      );
-      const norms = ['input_layernorm', 'post_attention_layernorm'].map((name) =>
-        layer(checkpoint, `${prefix}.${name}`, epsilon),
-      ) as [Layer, Layer];
-      if (checkpoint.config['use_parallel_residual'] !== false) return parallel(attended, mlp, ...norms);
-      return sequential(attended, mlp, { beforeAttention: norms[0], beforeMlp: norms[1] });
-    }),
-    norm: layer(checkpoint, 'gpt_neox.final_layer_norm', epsilon),
-    output: linear(checkpoint, 'embed_out'),
   };
 }
 
@@ -331,7 +262,7 @@ function eachHead(
 
 function stableLm(checkpoint: Checkpoint): Model {
   const epsilon = checkpoint.number('layer_norm_eps', 1e-5);
-  const turned = Math.trunc(headSizeOf(checkpoint) * checkpoint.number('partial_rotary_factor', 0.25));
+  const turned = turnedOf(checkpoint.config, headSizeOf(checkpoint), 0.25);
   return {
     ...decoder2(checkpoint, 'model.norm', epsilon),
     blocks: blocksOf(checkpoint, 'model.layers', (prefix) => {
@@ -383,7 +314,11 @@ function starcoder2(checkpoint: Checkpoint): Model {
     ...decoder2(checkpoint, 'model.norm', epsilon),
     blocks: blocksOf(checkpoint, 'model.layers', (prefix) =>
       sequential(
-        attention(usualAttention(checkpoint, `${prefix}.self_attn`)),
+        attention(
+          usualAttention(checkpoint, `${prefix}.self_attn`, {
+            options: { window: checkpoint.number('sliding_window', Infinity) },
+          }),
+        ),
         upDown(checkpoint, `${prefix}.mlp.c_fc`, `${prefix}.mlp.c_proj`, 'gelu_pytorch_tanh'),
         {
           beforeAttention: layer(checkpoint, `${prefix}.input_layernorm`, epsilon),
@@ -469,10 +404,11 @@ function deepseek2(checkpoint: Checkpoint): Model {
       const used = checkpoint.number('num_experts_per_tok');
       const router = linear(checkpoint, `${mlp}.gate`);
       const bias = checkpoint.optional(`${mlp}.gate.e_score_correction_bias`);
-      const [groups, groupsUsed] = [checkpoint.number('n_group'), checkpoint.number('topk_group')];
+      const groups = { count: checkpoint.number('n_group'), used: checkpoint.number('topk_group') };
+      const limited = checkpoint.config['topk_method'] === 'group_limited_greedy';
       const chosen = bias
-        ? biasedExperts(router, all, used, { bias, groups, groupsUsed, factor })
-        : experts(router, all, used, { normalize, factor });
+        ? biasedExperts(router, all, used, { bias, groups, factor })
+        : experts(router, all, used, { normalize, factor, groups: limited ? groups : undefined });
       const shared = gated(checkpoint, `${mlp}.shared_experts`);
       return (x) => add(chosen(x), shared(x));
     };
@@ -487,11 +423,11 @@ function deepseek2(checkpoint: Checkpoint): Model {
   });
 }
 
-const models: Readonly<Record<string, (checkpoint: Checkpoint) => Model>> = {
-  LlamaForCausalLM: llama,
-  MistralForCausalLM: llama,
+const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: number) => Model>> = {
+  LlamaForCausalLM: (checkpoint) => llama(checkpoint),
+  MistralForCausalLM: (checkpoint) => llama(checkpoint, windowed(checkpoint)),
   MixtralForCausalLM: mixtral,
-  Qwen2ForCausalLM: llama,
+  Qwen2ForCausalLM: (checkpoint) => llama(checkpoint),
   Qwen2MoeForCausalLM: (checkpoint) => llama(checkpoint, undefined, qwenExperts(checkpoint)),
   Qwen3ForCausalLM: (checkpoint) => llama(checkpoint, headNorms(checkpoint)),
   Qwen3MoeForCausalLM: (checkpoint) => llama(checkpoint, headNorms(checkpoint), qwenExperts(checkpoint)),
@@ -511,7 +447,8 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint) => Model>> = {
   StableLmForCausalLM: stableLm,
   SmolLM3ForCausalLM: (checkpoint) =>
     llama(checkpoint, (index) => {
-      const rotated = (checkpoint.config['no_rope_layers'] as number[])[index] === 1;
+      const stated = checkpoint.config['no_rope_layers'] as number[] | undefined;
+      const rotated = stated?.[index] ?? (index + 1) % checkpoint.number('no_rope_layer_interval', 4);
       return rotated ? {} : { rotation: undefined };
     }),
   Olmo2ForCausalLM: olmo2,

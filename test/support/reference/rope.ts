@@ -9,6 +9,20 @@ export interface Rotation {
   readonly magnitude: number;
 }
 
+/**
+ * Entries of a head that are turned: `partial_rotary_factor`, under the class's own name for it, of the head.
+ * transformers 5 keeps it among the rope parameters.
+ */
+export function turnedOf(
+  config: Settings,
+  headSize: number,
+  fallback: number,
+  name = 'partial_rotary_factor',
+): number {
+  const parameters = (config['rope_parameters'] ?? {}) as Settings;
+  return Math.trunc(headSize * Number(parameters['partial_rotary_factor'] ?? config[name] ?? fallback));
+}
+
 export function frequencies(theta: number, dimensions: number): Vector {
   return Float64Array.from({ length: dimensions / 2 }, (_, i) => theta ** ((-2 * i) / dimensions));
 }
@@ -16,7 +30,11 @@ export function frequencies(theta: number, dimensions: number): Vector {
 type Settings = Readonly<Record<string, unknown>>;
 
 /** Frequencies under `rope_scaling` / `rope_parameters` of a config, as transformers' modeling_rope_utils computes them. */
-export function rotationOf(config: Settings, dimensions: number, defaultTheta = 10_000): Rotation {
+export function rotationOf(
+  config: Settings,
+  dimensions: number,
+  { defaultTheta = 10_000, textLength = 0 }: { defaultTheta?: number; textLength?: number } = {},
+): Rotation {
   const parameters = (config['rope_parameters'] ?? config['rope_scaling'] ?? {}) as Settings;
   const theta = Number(parameters['rope_theta'] ?? config['rope_theta'] ?? defaultTheta);
   const base = frequencies(theta, dimensions);
@@ -25,7 +43,7 @@ export function rotationOf(config: Settings, dimensions: number, defaultTheta = 
   const plain = { layout: 'half', magnitude: 1 } as const;
   if (kind === 'linear') return { ...plain, frequencies: base.map((f) => f / number('factor')) };
   if (kind === 'llama3') return { ...plain, frequencies: base.map((f) => llama3(f, number)) };
-  if (kind === 'longrope') return longRope(config, parameters, base);
+  if (kind === 'longrope') return longRope(config, parameters, base, textLength);
   if (kind === 'yarn') return { ...yarn(config, parameters, theta, dimensions) };
   return { ...plain, frequencies: base };
 }
@@ -40,10 +58,14 @@ function llama3(frequency: number, number: (key: string) => number): number {
   return ((1 - smooth) * frequency) / factor + smooth * frequency;
 }
 
-/** Short factors hold for texts within the original context, which those of the tests are. */
-function longRope(config: Settings, parameters: Settings, base: Vector): Rotation {
-  const factors = parameters['short_factor'] as number[];
-  const original = Number(config['original_max_position_embeddings'] ?? config['max_position_embeddings']);
+/** Short factors hold for texts within the original context, long ones for all of a longer text. */
+function longRope(config: Settings, parameters: Settings, base: Vector, textLength: number): Rotation {
+  const original = Number(
+    parameters['original_max_position_embeddings'] ??
+      config['original_max_position_embeddings'] ??
+      config['max_position_embeddings'],
+  );
+  const factors = parameters[textLength > original ? 'long_factor' : 'short_factor'] as number[];
   const stretch = Number(config['max_position_embeddings']) / original;
   return {
     frequencies: base.map((f, i) => f / factors[i]!),
@@ -52,7 +74,7 @@ function longRope(config: Settings, parameters: Settings, base: Vector): Rotatio
   };
 }
 
-/** YaRN (Peng et al. 2023) as DeepSeek uses it. */
+/** YaRN (Peng et al. 2023); magnitudes of DeepSeek where both are stated. */
 function yarn(config: Settings, parameters: Settings, theta: number, dimensions: number): Rotation {
   const number = (key: string, fallback: number): number => Number(parameters[key] ?? fallback);
   const factor = number('factor', 1);
@@ -62,17 +84,18 @@ function yarn(config: Settings, parameters: Settings, theta: number, dimensions:
   const low = Math.max(0, Math.floor(boundary(number('beta_fast', 32))));
   const high = Math.min(dimensions - 1, Math.ceil(boundary(number('beta_slow', 1))));
   const base = frequencies(theta, dimensions);
-  const magnitudeOf = (scale: number, mscale: number): number =>
-    scale <= 1 ? 1 : 0.1 * mscale * Math.log(scale) + 1;
-  const mscale = number('mscale', 1);
-  const all = number('mscale_all_dim', 0);
+  const magnitudeOf = (mscale: number): number => (factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1);
+  const [mscale, all] = [number('mscale', 0), number('mscale_all_dim', 0)];
   return {
     frequencies: base.map((f, i) => {
       const ramp = Math.min(1, Math.max(0, (i - low) / Math.max(high - low, 0.001)));
       return (f / factor) * ramp + f * (1 - ramp);
     }),
     layout: 'half',
-    magnitude: all ? magnitudeOf(factor, mscale) / magnitudeOf(factor, all) : magnitudeOf(factor, mscale),
+    magnitude: number(
+      'attention_factor',
+      mscale && all ? magnitudeOf(mscale) / magnitudeOf(all) : magnitudeOf(1),
+    ),
   };
 }
 

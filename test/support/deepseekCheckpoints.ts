@@ -1,0 +1,84 @@
+import {
+  architecture,
+  blocks,
+  expertsOf,
+  gatedMlp,
+  heads,
+  hidden,
+  llamaConfig,
+  llamaNorms,
+  outer,
+  yarn,
+  type CheckpointSpec,
+  type Shapes,
+} from './checkpointParts';
+
+/** Multi-head latent attention: a head has 16 sizes without and 16 with rotation, values have 16. */
+export const deepseek = (queryRank: number | null): CheckpointSpec => ({
+  config: {
+    ...llamaConfig(architecture('DeepseekV2ForCausalLM', 'deepseek_v2')),
+    ...{ num_hidden_layers: 3, num_key_value_heads: heads, first_k_dense_replace: 1, moe_layer_freq: 1 },
+    ...{ q_lora_rank: queryRank, kv_lora_rank: 32, qk_nope_head_dim: 16, qk_rope_head_dim: 16 },
+    ...{ v_head_dim: 16, n_routed_experts: 4, n_shared_experts: 2, num_experts_per_tok: 2 },
+    ...{
+      moe_intermediate_size: 32,
+      norm_topk_prob: false,
+      routed_scaling_factor: 1,
+      n_group: 1,
+      topk_group: 1,
+    },
+    ...{ scoring_func: 'softmax', topk_method: 'greedy' },
+    rms_norm_eps: 1e-6,
+    rope_scaling: { ...yarn, factor: 40, mscale: 0.707, mscale_all_dim: 0.707 },
+    max_position_embeddings: 40_960,
+  },
+  shapes: {
+    ...outer(),
+    ...blocks(3, (index) => ({
+      ...llamaNorms,
+      ...(queryRank === null
+        ? { 'self_attn.q_proj.weight': [heads * 32, hidden] }
+        : {
+            'self_attn.q_a_proj.weight': [queryRank, hidden],
+            'self_attn.q_a_layernorm.weight': [queryRank],
+            'self_attn.q_b_proj.weight': [heads * 32, queryRank],
+          }),
+      'self_attn.kv_a_proj_with_mqa.weight': [32 + 16, hidden],
+      'self_attn.kv_a_layernorm.weight': [32],
+      'self_attn.kv_b_proj.weight': [heads * (16 + 16), 32],
+      'self_attn.o_proj.weight': [hidden, heads * 16],
+      ...(index === 0
+        ? gatedMlp()
+        : {
+            'mlp.gate.weight': [4, hidden],
+            ...expertsOf(4, 'mlp.experts', 32),
+            ...gatedMlp('mlp.shared_experts', 64),
+          }),
+    })),
+  },
+});
+
+/** Sigmoid scores with a bias, groups of experts, and a layer more that predicts further tokens. */
+export const deepseek3 = (): CheckpointSpec => {
+  const { config, shapes } = deepseek(24);
+  const mixture: Shapes = {
+    'mlp.gate.weight': [8, hidden],
+    'mlp.gate.e_score_correction_bias': [8],
+    ...expertsOf(8, 'mlp.experts', 32),
+  };
+  return {
+    config: {
+      ...config,
+      ...architecture('DeepseekV3ForCausalLM', 'deepseek_v3'),
+      ...{ n_routed_experts: 8, num_experts_per_tok: 3, n_group: 4, topk_group: 2, topk_method: 'noaux_tc' },
+      ...{ scoring_func: 'sigmoid', norm_topk_prob: true, routed_scaling_factor: 2.5 },
+      num_nextn_predict_layers: 1,
+      rope_scaling: { ...yarn, factor: 40, mscale: 1, mscale_all_dim: 1 },
+    },
+    shapes: {
+      ...shapes,
+      ...blocks(3, (index) => (index === 0 ? {} : mixture)),
+      'model.layers.3.eh_proj.weight': [hidden, 2 * hidden],
+    },
+  };
+};
