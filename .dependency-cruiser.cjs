@@ -1,5 +1,16 @@
 // The floors of src/, lowest first (docs/ARCHITECTURE.md). A floor imports only itself and lower ones.
-const floors = ['model', 'architectures', 'quant', 'analysis', 'graph', 'evaluation', 'ampq', 'exporter', 'engine', 'cli'];
+const floors = [
+  'model',
+  'architectures',
+  'quant',
+  'analysis',
+  'graph',
+  'evaluation',
+  'ampq',
+  'exporter',
+  'engine',
+  'cli',
+];
 const upward = floors.slice(0, -1).map((floor, index) => ({
   name: `${floor}-imports-no-higher-floor`,
   severity: 'error',

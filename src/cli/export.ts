@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { writeAtomically } from '../exporter/atomicWriter';
 import { parseSplitSize } from '../exporter/gguf/splits';
-import { parseTensorTypes } from '../exporter/plan/tensorTypes';
+import { parseTensorTypes, printTensorTypes } from '../exporter/plan/tensorTypes';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import type { ExportPreview, ExportSettings, SplitSettings, TensorTypeRule } from '../protocol/export';
@@ -37,6 +38,7 @@ export const exportCommand: Command = {
     'token-embedding-type': text('T', 'type of token_embd.weight'),
     'tensor-type': many('PATTERN=T', 'type of the tensors whose names have PATTERN'),
     'tensor-type-file': text('F', 'such rules, separated by white space'),
+    'save-tensor-types': text('F', 'write the type of each tensor as such rules, for llama-quantize'),
     'allow-requantize': flag('quantize weights that are quantized already'),
     'prune-layers': text('N,N…', 'leave out these blocks'),
     'override-kv': many('K=T:V', 'a key-value, as KEY=int|float|bool|str:VALUE'),
@@ -52,6 +54,7 @@ export const exportCommand: Command = {
     const target = out === undefined ? {} : { out: resolve(out) };
     if (context.options['dry-run'] === true) {
       const preview = await jobs['export/preview']({ path, ...target, ...settings }, { signal, progress });
+      await saveRules(context, preview);
       return { json: preview, text: `${describe(preview)}\n\nNothing was written (${totals(preview)}).` };
     }
     if (out === undefined) throw new UsageError('--out is missing');
@@ -60,6 +63,7 @@ export const exportCommand: Command = {
       { path, out: resolve(out), ...settings, ...(threads === undefined ? {} : { threads }) },
       { signal, progress },
     );
+    await saveRules(context, result);
     const summary = `${totals(result)}, ${result.seconds.toFixed(2)} s`;
     return { json: result, text: `${describe(result)}\n\nWritten: ${result.out} (${summary})` };
   },
@@ -114,6 +118,15 @@ async function readRules(file: string): Promise<string> {
   } catch (cause) {
     throw new QuantscopeError('IO', `The rules cannot be read: ${reason(cause)}`, { file }, cause);
   }
+}
+
+/** One rule for each tensor that has a choice: what gives llama-quantize the same types. */
+async function saveRules(context: CommandContext, { tensors }: ExportPreview): Promise<void> {
+  const file = textOption(context, 'save-tensor-types');
+  if (file === undefined) return;
+  const chosen = tensors.filter(({ cause }) => cause !== 'kept' && cause !== 'computed');
+  const rules = chosen.map(({ name, to }) => ({ pattern: `^${name.replaceAll('.', '\\.')}$`, type: to }));
+  await writeAtomically(resolve(file), (out) => out.write(Buffer.from(printTensorTypes(rules))));
 }
 
 function blocksOf(context: CommandContext): readonly number[] | undefined {

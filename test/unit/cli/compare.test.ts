@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelComparison } from '../../../src/protocol/compare';
@@ -58,6 +59,28 @@ describe('quantscope export --dry-run', () => {
     const out = join(folder, 'ruled.gguf');
     const written = await quantscope(...args, '--out', out, '--json');
     expect((JSON.parse(written.stdout) as ExportPreview).fileBytes).toBe(preview.fileBytes);
+  });
+
+  it('saves the types as rules that give the same file', async () => {
+    const [rules, first, second] = ['rules.txt', 'mix.gguf', 'ruled-mix.gguf'].map((name) =>
+      join(folder, name),
+    ) as [...[string, string, string]];
+    await quantscope(
+      'export',
+      sampleFolder,
+      '--type',
+      'Q4_K_M',
+      '--out',
+      first,
+      '--save-tensor-types',
+      rules,
+    );
+    expect(readFileSync(rules, 'utf8')).toContain('^blk\\.0\\.attn_q\\.weight$=Q4_K\n');
+    const args = ['--type', 'Q4_K_S', '--tensor-type-file', rules];
+    const { code } = await quantscope('export', sampleFolder, ...args, '--out', second);
+    expect(code).toBe(0);
+    const same = await quantscope('compare', first, second, '--fail-above', '0');
+    expect(same.code).toBe(0);
   });
 
   it('splits, and says into what', async () => {
