@@ -47,11 +47,13 @@ export function TextField(props: {
   onBlur?: () => void;
   width?: string;
 }) {
+  // The toolkit names every field "Text field" when it is inserted; a ref is called after that.
+  const name = (field: Element | null): void => field?.setAttribute('aria-label', props.label);
   return (
     <vscode-text-field
+      ref={name}
       value={props.value}
       placeholder={props.placeholder}
-      aria-label={props.label}
       style={props.width ? { width: props.width } : {}}
       onBlur={props.onBlur}
       onInput={(event: Event) => props.onInput((event.target as HTMLInputElement).value)}

@@ -25,6 +25,7 @@ export function connect(store: Store): Host {
       comparison: (comparison) => store.update({ comparison, tab: 'quantize' }),
       modelComparison: (modelComparison) => store.update({ modelComparison, tab: 'compare' }),
       reveal: ({ tensor }) => store.select([tensor]),
+      tab: (tab) => store.update({ tab }),
     },
   );
   host.call('ready', {}).then(

@@ -1,7 +1,7 @@
 import type { TensorAnalysis, TensorComparison } from './analysis';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { EngineProgress } from './engine';
-import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
+import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule } from './export';
 import type { FormatDescription } from './formats';
 import type { ModelDescription } from './model';
 import type { Budget, DeviceReport, Plan, SensitivityTable } from './plan';
@@ -17,7 +17,12 @@ export interface EditorState {
   readonly job: JobState;
   /** Tensor to show first (from a hover link or a command). */
   readonly reveal?: string;
+  /** Tab to show first (from a command). */
+  readonly tab?: CommandTab;
 }
+
+/** Tabs that a command can open. */
+export type CommandTab = 'export';
 
 /** The one long job an editor can have: what the progress line shows. */
 export type JobState =
@@ -44,6 +49,9 @@ export interface ComparisonState {
 
 /** Settings of the export panel; `usePlan` stands for the editor's plan. */
 export type PanelSettings = ExportSettings & { usePlan?: boolean };
+
+/** Files that the export panel asks for. */
+export type ExportFileKind = 'imatrix' | 'plan';
 
 export interface ExportChoices {
   readonly fileTypes: readonly FileTypeDescription[];
@@ -82,12 +90,19 @@ export type WebviewRequests = {
   savePlan: { params: { budget: Budget }; result: { out: string } | undefined };
   /** What can be exported, and whether there is a plan to export with. */
   exportChoices: { params: Record<string, never>; result: ExportChoices };
-  /** Dry run of the settings. */
+  /** Dry run of the settings; it ends the one before. */
   previewExport: { params: { settings: PanelSettings }; result: ExportPreview };
   /** Asks for a target and exports. */
   startExport: { params: { settings: PanelSettings }; result: void };
-  /** Asks for an importance matrix; undefined when the person cancelled. */
-  chooseImatrix: { params: Record<string, never>; result: { path: string } | undefined };
+  /** Asks for a file that an export reads; undefined when the person cancelled. */
+  chooseExportFile: { params: { kind: ExportFileKind }; result: { path: string } | undefined };
+  /** Reads rules from a tensor-type file of llama.cpp that the person picks. */
+  loadTensorTypes: {
+    params: Record<string, never>;
+    result: { rules: readonly TensorTypeRule[] } | undefined;
+  };
+  /** Asks for a target and writes the rules as such a file. */
+  saveTensorTypes: { params: { rules: readonly TensorTypeRule[] }; result: void };
   /** Opens the export command, with the current plan when `plan` is set. */
   exportGguf: { params: { plan: boolean; budget?: Budget }; result: void };
 };
@@ -102,6 +117,7 @@ export type HostEvents = {
   modelComparison: ModelComparisonState;
   /** Select and scroll to this tensor. */
   reveal: { tensor: string };
+  tab: CommandTab;
 };
 
 /** Value of `data-vscode-context` on tensor rows: what the context menu's commands receive. */

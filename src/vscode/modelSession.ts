@@ -10,6 +10,7 @@ import type { ExportSettings } from '../protocol/export';
 import type { ModelDescription } from '../protocol/model';
 import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
 import type {
+  CommandTab,
   ComparisonState,
   EditorState,
   HostEvents,
@@ -43,6 +44,7 @@ export class ModelSession implements vscode.Disposable {
   job: JobState = { kind: 'idle' };
   /** Tensor that the next editor of this model shows first. */
   pendingReveal: string | undefined;
+  private pendingTab: CommandTab | undefined;
   private running: AbortController | undefined;
   private comparing: AbortController | undefined;
   private comparingModels: AbortController | undefined;
@@ -66,7 +68,9 @@ export class ModelSession implements vscode.Disposable {
     this.plan ??= (await this.planBeside(this.description)) ?? this.firstPlan();
     void this.probe();
     const reveal = this.pendingReveal;
+    const tab = this.pendingTab;
     this.pendingReveal = undefined;
+    this.pendingTab = undefined;
     return {
       model: this.description,
       formats,
@@ -75,12 +79,19 @@ export class ModelSession implements vscode.Disposable {
       ...(this.sensitivity ? { sensitivity: this.sensitivity } : {}),
       ...(this.plan ? { plan: this.plan } : {}),
       ...(reveal === undefined ? {} : { reveal }),
+      ...(tab === undefined ? {} : { tab }),
     };
   }
 
   reveal(tensor: string): void {
     this.pendingReveal = tensor;
     this.fire({ name: 'reveal', payload: { tensor } });
+  }
+
+  /** Shows a tab in the editors of this model, or in the next one that opens. */
+  showTab(tab: CommandTab): void {
+    this.pendingTab = tab;
+    this.fire({ name: 'tab', payload: tab });
   }
 
   /** The device that measuring would use; tells the editors. */

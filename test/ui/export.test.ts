@@ -1,11 +1,15 @@
-import { cpSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { execPath } from 'node:process';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
+import type { ExportPreview } from '../../src/protocol/export';
 import { cacheDir } from '../support/cache';
+import { writeSyntheticGguf } from '../support/syntheticGguf';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
-import { openFile, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
+import { openFile, runCommand, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
 
 const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
 if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
@@ -18,9 +22,13 @@ describe.skipIf(!hasServer)('the export panel', () => {
   let page: Page;
   let frame: FrameLocator;
   const workspace = temporaryFolder();
+  const cache = temporaryFolder();
+  const model = join(workspace, 'model.safetensors');
 
   beforeAll(async () => {
     cpSync(sampleFolder, workspace, { recursive: true });
+    const large = { architecture: 'llama', blocks: 430, heads: 8, kvHeads: 8, columns: 288 };
+    await writeSyntheticGguf(join(workspace, 'large.gguf'), large);
     mkdirSync(screenshots, { recursive: true });
     code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
     page = code.page;
@@ -47,67 +55,254 @@ describe.skipIf(!hasServer)('the export panel', () => {
     Number(await frame.locator('.export .totals').getAttribute('data-bytes'));
   const row = (tensor: string) => frame.locator(`.export-row[data-tensor="${tensor}"]`);
 
-  it('previews Q4_K_M: the exact size, each tensor’s type and why', async () => {
-    await expect.poll(() => row('output.weight').innerText()).toMatch(/BF16[\s\S]*Q6_K[\s\S]*output tensor/);
-    expect(await frame.locator('.export .totals').innerText()).toMatch(/the same size/);
-    // 3,148,288 bytes of data; header and tokenizer come to 30 kB.
-    expect(await fileBytes()).toBeGreaterThan(3_148_288);
-    expect(await fileBytes()).toBeLessThan(3_200_000);
+  function quantscope(...args: string[]): string {
+    const env = { ...process.env, QUANTSCOPE_CACHE: cache };
+    const program = join(projectRoot, 'dist', 'cli.mjs');
+    return execFileSync(execPath, [program, ...args], { env, encoding: 'utf8', stdio: 'pipe' });
+  }
+
+  /** What the command line says about the same export; of Q4_K_M unless options say otherwise. */
+  function dryRun(...options: string[]): ExportPreview {
+    const isGiven = options.includes('--plan') || options.includes('--type');
+    const target = isGiven ? [] : ['--type', 'Q4_K_M'];
+    return JSON.parse(
+      quantscope('export', model, ...target, '--dry-run', '--json', ...options),
+    ) as ExportPreview;
+  }
+
+  const textField = (label: string) => frame.locator(`vscode-text-field[aria-label="${label}"] input`);
+
+  /** Answers VS Code's own file dialog: with what it suggests, or another file of the workspace. */
+  async function acceptFile(name?: string): Promise<void> {
+    const input = page.locator('.quick-input-widget .quick-input-box input');
+    await input.waitFor({ timeout: wait });
+    if (name !== undefined) await page.locator('.quick-input-list').getByText(name).click();
+    else await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
+    await page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
+  }
+
+  it('previews Q4_K_M as the command line does: sizes, types and why', async () => {
+    const expected = dryRun();
+    await expect.poll(fileBytes).toBe(expected.fileBytes);
+    expect(await frame.locator('.export .totals').innerText()).toMatch(/against Q4_K_M\s+the same size/);
+    const drawn = await frame.locator('.export-row[data-tensor]').all();
+    // Only the rows in sight exist.
+    expect(drawn.length).toBeGreaterThan(5);
+    expect(drawn.length).toBeLessThan(expected.tensors.length);
+    for (const [index, { name, from, to, reason }] of expected.tensors.slice(0, 8).entries()) {
+      const cells = drawn[index]!.getByRole('gridcell');
+      expect(await cells.nth(0).innerText()).toBe(name);
+      expect(await cells.nth(1).innerText()).toBe(from);
+      expect(await cells.nth(2).locator('.badge').innerText()).toBe(to);
+      expect(await cells.nth(4).getAttribute('title')).toContain(reason);
+    }
+    const mixed = expected.tensors.filter(({ cause }) => cause === 'mixture').length;
+    expect(await frame.locator('.legend').innerText()).toMatch(new RegExp(`mixture\\s+${mixed}`));
     await page.screenshot({ path: join(screenshots, 'export-dark.png') });
   });
 
-  it('gives one tensor another type with two clicks, and shows what differs', async () => {
-    const before = await fileBytes();
+  it('gives one tensor another type in its row, and shows what differs', async () => {
     const tensor = 'blk.0.attn_k.weight';
-    await row(tensor).getByRole('button').click();
     await row(tensor).getByRole('combobox').selectOption('Q8_0');
     await expect.poll(() => row(tensor).innerText()).toMatch(/Q4_K →\s*Q8_0[\s\S]*rule/);
+    const expected = dryRun('--tensor-type', `^${tensor.replaceAll('.', '\\.')}$=Q8_0`);
+    expect(await fileBytes()).toBe(expected.fileBytes);
     // 128 × 256 weights at 8.5 instead of 4.5 bits.
-    expect(await fileBytes()).toBe(before + (128 * 256 * 4) / 8);
+    expect(expected.dataBytes - expected.presetBytes).toBe((128 * 256 * 4) / 8);
+    expect(await frame.locator('.export .totals').innerText()).toMatch(/\+16\.38 kB \(\+0\.52 %\)/);
     await frame.getByLabel(/Only differences/).check();
     await expect.poll(() => frame.locator('.export-row[data-tensor]').count()).toBe(1);
-    expect(await frame.locator('.export-row.differs').count()).toBe(1);
+    expect(await row(tensor).getAttribute('class')).toContain('differs');
     await frame.getByLabel(/Only differences/).uncheck();
+    await row(tensor).getByRole('combobox').selectOption('no rule of its own');
+    await expect.poll(fileBytes).toBe(dryRun().fileBytes);
+    await row(tensor).getByRole('combobox').selectOption('Q8_0');
+    await expect.poll(fileBytes).toBe(expected.fileBytes);
+  });
+
+  it('is moved through with the keyboard', async () => {
+    await frame.getByRole('grid', { name: 'Tensors of the file' }).focus();
+    await page.keyboard.press('End');
+    const last = frame.locator('.export-row.active');
+    await expect.poll(() => last.getAttribute('data-tensor')).toBe(dryRun().tensors.at(-1)?.name);
+    await page.keyboard.press('Enter');
+    expect(await last.getByRole('combobox').evaluate((select) => select.matches(':focus'))).toBe(true);
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Home');
+    await expect.poll(() => last.getAttribute('data-tensor')).toBe('output.weight');
   });
 
   it('says in place what is wrong, and keeps the settings', async () => {
-    const pattern = frame.locator('.rules-editor vscode-text-field input');
-    await pattern.fill('ffn_(down');
+    const notice = frame.locator('.export .notice.error');
+    await textField('Pattern of tensor names').fill('ffn_(down');
     await frame.getByRole('button', { name: 'Add' }).click();
-    await expect
-      .poll(() => frame.locator('.export .notice.error').innerText())
-      .toMatch(/no regular expression/);
+    await expect.poll(() => notice.innerText()).toMatch(/"ffn_\(down" .* is no regular expression/);
     expect(await frame.locator('.export .totals.stale').count()).toBe(1);
-    await frame.getByRole('button', { name: 'Remove the rule ffn_(down' }).click();
-    await expect.poll(() => frame.locator('.export .notice.error').count()).toBe(0);
-    // What needs an importance matrix cannot be chosen without one.
-    const low = frame.getByLabel('File type').locator('option[value="IQ2_XXS"]');
-    expect(await low.isDisabled()).toBe(true);
+    expect(await frame.locator('.outcome vscode-button').getAttribute('disabled')).not.toBeNull();
+    await page.screenshot({ path: join(screenshots, 'export-error.png') });
+    await textField('Pattern of rule 2').fill('ffn_down');
+    await expect.poll(() => notice.count()).toBe(0);
+    await expect.poll(() => row('blk.0.ffn_down.weight').innerText()).toMatch(/Q4_K →\s*Q6_K/);
+    const target = frame.getByLabel('File type');
+    await target.selectOption('plan file');
+    await expect.poll(() => notice.innerText()).toBe('Choose a plan file.');
+    await target.selectOption('Q4_K_M');
+    await expect.poll(() => notice.count()).toBe(0);
+    // What needs an importance matrix cannot be chosen without one, a plan not before there is one.
+    for (const value of ['IQ2_XXS', ''])
+      expect(await target.locator(`option[value="${value}"]`).isDisabled()).toBe(true);
   });
 
-  it('keeps what was set while another tab is shown, and splits', async () => {
+  it('saves rules as a tensor-type file, and loads one', async () => {
+    const saved = join(workspace, 'tensor-types.txt');
+    await frame.getByRole('button', { name: 'Save…' }).click();
+    await acceptFile();
+    await expect.poll(() => existsSync(saved)).toBe(true);
+    expect(readFileSync(saved, 'utf8')).toBe('^blk\\.0\\.attn_k\\.weight$=Q8_0\nffn_down=Q6_K\n');
+    for (const rule of ['ffn_down', '^blk'])
+      await frame.getByRole('button', { name: `Remove the rule ${rule}` }).click();
+    const given = join(workspace, 'given-types.txt');
+    writeFileSync(given, 'attn_v=q5_k ffn_up=IQ4_XS\n');
+    await frame.getByRole('button', { name: 'Load…' }).click();
+    await acceptFile('given-types.txt');
+    await expect.poll(() => row('blk.0.attn_v.weight').innerText()).toMatch(/Q4_K →\s*Q5_K/);
+    await expect.poll(fileBytes).toBe(dryRun('--tensor-type-file', given).fileBytes);
+    await frame.getByRole('button', { name: 'Reset all' }).click();
+    await expect.poll(fileBytes).toBe(dryRun().fileBytes);
+  });
+
+  it('needs an importance matrix for the small types, as long as there is none', async () => {
+    const imatrix = join(workspace, 'importance.dat');
+    writeFileSync(imatrix, importanceOf(dryRun().tensors));
+    const target = frame.getByLabel('File type');
+    await frame.getByRole('button', { name: 'Browse…' }).first().click();
+    await acceptFile('importance.dat');
+    await frame.locator('.field', { hasText: 'importance.dat' }).waitFor({ timeout: wait });
+    await target.selectOption('IQ2_XXS');
+    const expected = dryRun('--type', 'IQ2_XXS', '--imatrix', imatrix);
+    await expect.poll(fileBytes).toBe(expected.fileBytes);
+    await frame.getByRole('button', { name: 'Remove: Importance matrix' }).click();
+    const notice = frame.locator('.export .notice.error');
+    await expect.poll(() => notice.innerText()).toMatch(/IQ2_XXS needs an importance matrix/);
+    expect(await target.inputValue()).toBe('IQ2_XXS');
+    await target.selectOption('Q4_K_M');
+    await expect.poll(fileBytes).toBe(dryRun().fileBytes);
+  });
+
+  it('takes what is folded away as the command line does', async () => {
+    await frame.getByRole('button', { name: 'More options' }).click();
+    const notice = frame.locator('.export .notice.error');
+    const blocks = textField('Leave out blocks');
+    await blocks.fill('99');
+    await expect.poll(() => notice.innerText()).toMatch(/There is no block 99/);
+    await blocks.fill('5');
+    const overrides = frame.getByLabel('Overridden key-values');
+    await overrides.fill('general.name=text:no such type');
+    await expect.poll(() => notice.innerText()).toMatch(/is no override/);
+    await overrides.fill('general.name=str:a name that is longer than the one before');
+    const expected = dryRun('--prune-layers', '5', '--override-kv', await overrides.inputValue());
+    await expect.poll(fileBytes).toBe(expected.fileBytes);
+    await frame.getByRole('button', { name: 'Reset all' }).click();
+    await expect.poll(fileBytes).toBe(dryRun().fileBytes);
+    await frame.getByRole('button', { name: 'More options' }).click();
+  });
+
+  it('shows what a plan file would write', async () => {
+    const plan = join(workspace, 'mix.ampq.json');
+    quantscope('recommend', model, '--budget', '5.5bpw', '--out', plan);
+    await frame.getByLabel('File type').selectOption('plan file');
+    await frame.getByRole('button', { name: 'Browse…' }).first().click();
+    await acceptFile('mix.ampq.json');
+    const expected = dryRun('--plan', plan);
+    await expect.poll(fileBytes).toBe(expected.fileBytes);
+    const planned = expected.tensors.filter(({ cause }) => cause === 'plan').length;
+    expect(await frame.locator('.legend').innerText()).toMatch(new RegExp(`plan\\s+${planned}`));
+    await page.screenshot({ path: join(screenshots, 'export-plan.png') });
+    await frame.getByRole('button', { name: 'Reset all' }).click();
+    await expect.poll(fileBytes).toBe(dryRun().fileBytes);
+  });
+
+  it('splits, and keeps what was set while another tab is shown', async () => {
+    await frame.getByLabel('Type of output.weight', { exact: true }).selectOption('Q8_0');
     await frame.getByRole('button', { name: 'More options' }).click();
     await frame.getByLabel('Split into files').selectOption('bytes');
-    await frame.locator('.more-options .file vscode-text-field input').fill('1');
-    await expect.poll(() => frame.locator('.export .totals').innerText()).toMatch(/4 files/);
+    await textField('Megabytes of a part').fill('1');
+    const expected = dryRun('--output-tensor-type', 'Q8_0', '--split-max-size', '1M');
+    expect(expected.files.length).toBeGreaterThan(2);
+    const files = new RegExp(`${expected.files.length} files`);
+    await expect.poll(() => frame.locator('.export .totals').innerText()).toMatch(files);
+    expect(await fileBytes()).toBe(expected.fileBytes);
     await frame.getByRole('tab', { name: 'Metadata' }).click();
     await frame.getByRole('tab', { name: 'Export' }).click();
-    await expect.poll(() => frame.locator('.export .totals').innerText()).toMatch(/4 files/);
+    await expect.poll(() => frame.locator('.export .totals').innerText()).toMatch(files);
     await setTheme(page, 'light');
     await page.screenshot({ path: join(screenshots, 'export-light.png') });
-    await frame.getByLabel('Split into files').selectOption('none');
+    await frame.getByRole('button', { name: 'Reset all' }).click();
     await expect.poll(() => frame.locator('.export .totals').innerText()).not.toMatch(/files/);
   });
 
   it('writes exactly what it has shown', async () => {
     const bytes = await fileBytes();
     await frame.getByRole('button', { name: 'Export…' }).click();
-    const input = page.locator('.quick-input-widget .quick-input-box input');
-    await input.waitFor({ timeout: wait });
-    // The name that the dialog suggests.
+    await acceptFile();
     const target = join(workspace, `${basename(workspace)}-Q4_K_M.gguf`);
-    await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
     await expect.poll(() => existsSync(target), { timeout: wait }).toBe(true);
     expect(statSync(target).size).toBe(bytes);
   });
+
+  it('opens from the command by "More options…"', async () => {
+    await frame.getByRole('tab', { name: 'Tensor', exact: true }).click();
+    await runCommand(page, 'Quantscope: Export GGUF…');
+    const more = page.locator('.quick-input-list .monaco-list-row', { hasText: 'More options…' });
+    await more.click({ timeout: wait });
+    await expect
+      .poll(() => frame.getByRole('tab', { name: 'Export' }).getAttribute('aria-selected'))
+      .toBe('true');
+  });
+
+  it('fits a narrow editor', async () => {
+    await page.setViewportSize({ width: 960, height: 900 }); // the editor is about 600 pixels wide
+    await row('output.weight').waitFor();
+    const overflow = await frame
+      .locator('.export')
+      .evaluate((panel) => panel.scrollWidth - panel.clientWidth);
+    expect(overflow).toBeLessThanOrEqual(0);
+    // Every tab can be clicked.
+    const hidden = await frame.getByRole('tablist').evaluate((list) => list.scrollWidth - list.clientWidth);
+    expect(hidden).toBe(0);
+    await page.screenshot({ path: join(screenshots, 'export-narrow.png') });
+  });
+
+  it('draws only the rows in sight of thousands of tensors, and says which fell back', async () => {
+    await runCommand(page, 'View: Close All Editors');
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await openFile(page, 'large.gguf');
+    await frame.getByRole('tab', { name: 'Export' }).click();
+    const tensor = 'blk.0.attn_k.weight';
+    await row(tensor).waitFor({ timeout: wait });
+    expect(await frame.locator('.export-row[data-tensor]').count()).toBeLessThan(60);
+    // Rows of 288 weights are not whole blocks of 256.
+    expect(await frame.locator('.legend .fallback').count()).toBe(1);
+    expect(await frame.locator('.export .notice.warning').innerText()).toMatch(/given another type/);
+    await row(tensor).getByRole('combobox').selectOption('Q8_0');
+    await row(tensor).locator('.cause.rule').waitFor({ timeout: wait });
+    await textField('Filter the tensors of the file').fill('blk.429.attn_v');
+    await expect.poll(() => frame.locator('.export-row[data-tensor]').count()).toBe(1);
+    await textField('Filter the tensors of the file').fill('');
+    await page.screenshot({ path: join(screenshots, 'export-large.png') });
+  });
 });
+
+/** An importance matrix (llama.cpp's older format) in which some columns count more than others. */
+function importanceOf(tensors: ExportPreview['tensors']): Buffer {
+  const matrices = tensors.filter(({ shape }) => shape.length === 2);
+  const int = (value: number): Buffer => Buffer.from(Int32Array.of(value).buffer);
+  const entries = matrices.flatMap(({ name, shape }) => [
+    int(name.length),
+    Buffer.from(name),
+    int(1),
+    int(shape[1]!),
+    Buffer.from(Float32Array.from({ length: shape[1]! }, (_, column) => 1 + (column % 7)).buffer),
+  ]);
+  return Buffer.concat([int(matrices.length), ...entries]);
+}

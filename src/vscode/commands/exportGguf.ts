@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportResult } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
-import { commands } from '../contributions';
+import { commands, viewTypes } from '../contributions';
 import { messageOf, type ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
@@ -37,26 +37,46 @@ async function exportType(
 ) {
   const session = await targetSession(services, argument);
   if (!session) return undefined;
-  const settings = argument?.settings ?? (await pickType(services, type));
-  if (!settings) return undefined;
+  const settings = argument?.settings ?? (type === undefined ? await pickType(services) : { type });
+  if (settings === moreOptions) await openPanel(session);
+  if (!settings || settings === moreOptions) return undefined;
   const name = settings.type ?? 'AMPQ';
   const out = argument?.out ?? (await askTarget(session, name));
   return out === undefined ? undefined : runExport(services, session, out, settings, name);
 }
 
-/** The type, or one that the person picks; those that need an importance matrix are in the export panel. */
-async function pickType({ engine }: Services, type: string | undefined): Promise<ExportSettings | undefined> {
-  if (type !== undefined) return { type };
+/** What the quick pick answers when the person wants more than a type. */
+const moreOptions = 'more options';
+const usualTypes = ['Q4_K_M', 'Q5_K_M', 'Q6_K', 'Q8_0', 'F16'];
+
+/** Those that need an importance matrix are in the export panel. */
+async function pickType({ engine }: Services): Promise<ExportSettings | typeof moreOptions | undefined> {
   const { fileTypes } = await engine.call('export/fileTypes', {});
+  const rank = ({ label }: { label: string }): number => usualTypes.indexOf(label);
   const items = fileTypes
     .filter(({ needsImportance }) => !needsImportance)
-    .map(({ name, label }) => ({ label: name, description: label }))
+    .map(({ name, label }) => ({ label: name, description: label, settings: { type: name } as const }))
     .reverse();
-  const picked = await vscode.window.showQuickPick(items, {
-    title: 'Export GGUF: file type (all options are on the Export tab of the editor)',
-    matchOnDescription: true,
-  });
-  return picked && { type: picked.label };
+  const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
+  const picked = await vscode.window.showQuickPick<vscode.QuickPickItem & { settings?: ExportSettings }>(
+    [
+      separator('usual'),
+      ...items.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b)),
+      separator('every option, with a preview'),
+      { label: 'More options…', description: 'opens the Export tab of the editor', alwaysShow: true },
+      separator('all'),
+      ...items.filter((item) => rank(item) < 0),
+    ],
+    { title: 'Export GGUF: file type', matchOnDescription: true },
+  );
+  return picked && (picked.settings ?? moreOptions);
+}
+
+/** The Export tab of the model's editor. */
+async function openPanel(session: ModelSession): Promise<void> {
+  const viewType = session.path.endsWith('.index.json') ? viewTypes.index : viewTypes.model;
+  await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(session.path), viewType);
+  session.showTab('export');
 }
 
 async function exportPlan(services: Services, argument: ExportArgument | undefined) {

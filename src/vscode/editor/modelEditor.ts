@@ -4,6 +4,7 @@ import type { HostEvents, WebviewRequests } from '../../protocol/webview';
 import { commands, viewTypes } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
+import { chooseExportFile, loadTensorTypes, saveTensorTypes } from './exportFiles';
 import { editorHtml } from './html';
 
 type HostRpc = Rpc<WebviewRequests, Record<never, never>, Record<never, never>, HostEvents>;
@@ -72,6 +73,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     const { engine } = this.services;
     const run = (command: string, argument: unknown): Thenable<void> =>
       vscode.commands.executeCommand(command, argument);
+    let previewing: AbortController | undefined;
     const handlers: Handlers<WebviewRequests> = {
       ready: () => session.load(),
       analyse: ({ tensor }) => engine.call('tensor/analyse', { path: session.path, tensor }),
@@ -90,20 +92,20 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
           budget,
         }),
       exportChoices: () => engine.call('export/fileTypes', {}),
-      previewExport: async ({ settings }) =>
-        engine.call('export/preview', { path: session.path, ...(await session.exportSettings(settings)) }),
+      previewExport: async ({ settings }) => {
+        previewing?.abort();
+        const { signal } = (previewing = new AbortController());
+        const params = { path: session.path, ...(await session.exportSettings(settings)) };
+        return engine.call('export/preview', params, { signal });
+      },
       startExport: async ({ settings }) =>
         run(commands.exportGguf, {
           model: session.path,
           settings: await session.exportSettings(settings),
         }),
-      chooseImatrix: async () => {
-        const files = await vscode.window.showOpenDialog({
-          filters: { 'Importance matrix': ['gguf', 'dat'] },
-          title: 'Importance matrix',
-        });
-        return files?.[0] && { path: files[0].fsPath };
-      },
+      chooseExportFile: ({ kind }) => chooseExportFile(session, kind),
+      loadTensorTypes: () => loadTensorTypes(session),
+      saveTensorTypes: ({ rules }) => saveTensorTypes(session, rules),
       exportGguf: async ({ plan, budget }) => {
         if (plan && budget) session.solve(budget);
         return run(plan ? commands.exportWithPlan : commands.exportGguf, {

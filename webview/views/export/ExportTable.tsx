@@ -1,11 +1,10 @@
-import { useRef, useState } from 'preact/hooks';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import type { ExportedTensor, ExportPreview, TensorTypeRule } from '../../../src/protocol/export';
 import { TextField } from '../../controls';
-import { size } from '../../format';
-import { useVirtualRows } from '../../virtualRows';
-import { FormatBadge } from '../FormatBadge';
-import { patternOf } from './form';
-import { TypeSelect } from './Options';
+import { rowHeight, useVirtualRows } from '../../virtualRows';
+import { causes } from './causes';
+import { ExportCells } from './ExportCells';
+import { tally } from './Totals';
 
 interface Props {
   readonly preview: ExportPreview;
@@ -18,16 +17,15 @@ interface Props {
 export function ExportTable({ preview, types, rules, choose }: Props) {
   const [filter, setFilter] = useState('');
   const [onlyDifferent, setOnlyDifferent] = useState(false);
-  const [editing, setEditing] = useState<string>();
-  const scroller = useRef<HTMLDivElement>(null);
-  const words = filter.toLowerCase().split(/\s+/);
-  const different = preview.tensors.filter(({ presetType }) => presetType !== undefined).length;
-  const rows = preview.tensors.filter(
-    (tensor) =>
-      (!onlyDifferent || tensor.presetType !== undefined) &&
-      words.every((word) => `${tensor.name} ${tensor.to} ${tensor.reason}`.toLowerCase().includes(word)),
+  const rows = useMemo(
+    () => matching(preview.tensors, filter, onlyDifferent),
+    [preview, filter, onlyDifferent],
   );
+  const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualRows(rows.length, scroller);
+  const { active, setActive, onKey } = useActiveRow(rows, scroller, (index) =>
+    virtual.scrollToIndex(index, { align: 'auto' }),
+  );
   return (
     <div class="export-table">
       <div class="filter">
@@ -38,18 +36,12 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
           onInput={setFilter}
           width="100%"
         />
-        <label>
-          <input
-            type="checkbox"
-            checked={onlyDifferent}
-            onChange={(event) => setOnlyDifferent(event.currentTarget.checked)}
-          />
-          Only differences from {preview.preset} ({different})
-        </label>
+        <Different preview={preview} checked={onlyDifferent} onChange={setOnlyDifferent} />
       </div>
-      <div class="export-row head" role="row">
+      <Legend tensors={preview.tensors} />
+      <div class="export-row head" aria-hidden="true">
         <span>Tensor</span>
-        <span>From</span>
+        <span class="from">From</span>
         <span>To</span>
         <span class="right">Size</span>
         <span>Why</span>
@@ -59,6 +51,10 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
         role="grid"
         aria-label="Tensors of the file"
         aria-rowcount={rows.length}
+        aria-colcount={5}
+        aria-activedescendant={active < 0 ? undefined : `export-row-${active}`}
+        tabIndex={0}
+        onKeyDown={onKey}
         ref={scroller}
       >
         <div class="canvas" style={{ height: `${virtual.getTotalSize()}px` }}>
@@ -68,49 +64,15 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
             return (
               <div
                 key={tensor.name}
+                id={`export-row-${index}`}
                 role="row"
                 aria-rowindex={index + 1}
                 data-tensor={tensor.name}
-                class={`export-row${tensor.presetType === undefined ? '' : ' differs'}`}
+                class={classOf(tensor, index === active)}
                 style={{ transform: `translateY(${start}px)` }}
+                onClick={() => setActive(tensor.name)}
               >
-                <span role="gridcell" class="ellipsis" title={sourceOf(tensor)}>
-                  {tensor.name}
-                </span>
-                <span role="gridcell" class="muted">
-                  {tensor.from}
-                </span>
-                <span role="gridcell">
-                  {editing === tensor.name ? (
-                    <TypeSelect
-                      label={`Type of ${tensor.name}`}
-                      value={rules.find(({ pattern }) => pattern === patternOf(tensor.name))?.type ?? ''}
-                      types={types}
-                      none="no rule"
-                      onChange={(type) => {
-                        choose(tensor.name, type);
-                        setEditing(undefined);
-                      }}
-                    />
-                  ) : (
-                    <button
-                      class="cell"
-                      title="Choose another type"
-                      aria-label={`${tensor.to}: choose another type for ${tensor.name}`}
-                      disabled={tensor.cause === 'kept' || tensor.cause === 'computed'}
-                      onClick={() => setEditing(tensor.name)}
-                    >
-                      {tensor.presetType !== undefined && <span class="muted">{tensor.presetType} → </span>}
-                      <FormatBadge format={tensor.to} />
-                    </button>
-                  )}
-                </span>
-                <span role="gridcell" class="right">
-                  {size(tensor.bytes)}
-                </span>
-                <span role="gridcell" class="ellipsis muted" title={tensor.reason}>
-                  {tensor.reason}
-                </span>
+                <ExportCells {...{ tensor, types, rules, choose }} />
               </div>
             );
           })}
@@ -121,7 +83,91 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
   );
 }
 
-function sourceOf({ name, source, sources, shape }: ExportedTensor): string {
-  const from = sources > 1 ? `${source} and ${sources - 1} more` : source;
-  return `${name} [${shape.join(', ')}], from ${from}`;
+/** The row that keys move; Enter goes to its type, Escape comes back. */
+function useActiveRow(
+  rows: readonly ExportedTensor[],
+  scroller: { current: HTMLDivElement | null },
+  scrollTo: (index: number) => void,
+) {
+  const [name, setActive] = useState<string>();
+  const active = rows.findIndex((row) => row.name === name);
+  const onKey = (event: KeyboardEvent): void => {
+    const isInside = event.target !== scroller.current;
+    if (isInside) {
+      if (event.key === 'Escape') scroller.current?.focus();
+      return;
+    }
+    if (event.key === 'Enter') {
+      scroller.current?.querySelector<HTMLSelectElement>(`#export-row-${active} select`)?.focus();
+      event.preventDefault();
+      return;
+    }
+    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? rowHeight) / rowHeight) - 1);
+    const steps: Record<string, number> = {
+      ArrowDown: active + 1,
+      ArrowUp: active - 1,
+      PageDown: active + page,
+      PageUp: active - page,
+      Home: 0,
+      End: rows.length - 1,
+    };
+    const step = steps[event.key];
+    if (step === undefined) return;
+    const next = Math.max(0, Math.min(rows.length - 1, step));
+    setActive(rows[next]?.name);
+    scrollTo(next);
+    event.preventDefault();
+  };
+  return { active, setActive, onKey };
 }
+
+function Different(props: {
+  preview: ExportPreview;
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+}) {
+  const { tensors, preset } = props.preview;
+  const count = tensors.filter(({ presetType }) => presetType !== undefined).length;
+  return (
+    <label>
+      <input
+        type="checkbox"
+        checked={props.checked}
+        onChange={(event) => props.onChange(event.currentTarget.checked)}
+      />
+      <span class="swatch" aria-hidden="true" />
+      Only differences
+      <span class="muted">
+        <span class="preset">from {preset} </span>({count})
+      </span>
+    </label>
+  );
+}
+
+/** What the badges mean, and how often each is there. */
+function Legend({ tensors }: { tensors: readonly ExportedTensor[] }) {
+  return (
+    <ul class="legend" aria-label="Why tensors get their types">
+      {tally(tensors.map(({ cause }) => cause)).map(([cause, count]) => (
+        <li key={cause} title={causes[cause].meaning}>
+          <span class={`cause ${cause}`}>{causes[cause].badge}</span> {count}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function matching(
+  tensors: readonly ExportedTensor[],
+  filter: string,
+  onlyDifferent: boolean,
+): readonly ExportedTensor[] {
+  const words = filter.toLowerCase().split(/\s+/);
+  return tensors.filter(({ name, from, to, cause, reason, presetType }) => {
+    const text = `${name} ${from} ${to} ${cause} ${reason}`.toLowerCase();
+    return (!onlyDifferent || presetType !== undefined) && words.every((word) => text.includes(word));
+  });
+}
+
+const classOf = ({ presetType }: ExportedTensor, isActive: boolean): string =>
+  `export-row${presetType === undefined ? '' : ' differs'}${isActive ? ' active' : ''}`;

@@ -1,10 +1,15 @@
 import type { SplitSettings, TensorTypeRule } from '../../../src/protocol/export';
 import type { PanelSettings } from '../../../src/protocol/webview';
 
+/** Targets that are no file type. */
+export const targets = { currentPlan: '', planFile: 'plan file', copy: 'COPY' } as const;
+
 /** What a person has set on the export panel; texts are kept as they were typed. */
 export interface ExportForm {
-  /** Name of a file type; empty for the editor's plan. */
+  /** Name of a file type, or one of `targets`. */
   readonly type: string;
+  /** For the target `planFile`. */
+  readonly planFile: string;
   readonly imatrix: string;
   readonly includeWeights: string;
   readonly excludeWeights: string;
@@ -22,6 +27,7 @@ export interface ExportForm {
 
 export const emptyForm: ExportForm = {
   type: 'Q4_K_M',
+  planFile: '',
   imatrix: '',
   includeWeights: '',
   excludeWeights: '',
@@ -47,7 +53,7 @@ export function settingsOf(form: ExportForm): PanelSettings {
   const list = (text: string): string[] | undefined => (words(text).length > 0 ? words(text) : undefined);
   const lines = form.overrides.split('\n').filter((line) => line.trim() !== '');
   const all = {
-    ...(form.type === '' ? { usePlan: true } : { type: form.type }),
+    ...targetOf(form),
     imatrix: form.imatrix || undefined,
     includeWeights: list(form.includeWeights),
     excludeWeights: list(form.excludeWeights),
@@ -62,6 +68,13 @@ export function settingsOf(form: ExportForm): PanelSettings {
     split: splitOf(form),
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function targetOf({ type, planFile }: ExportForm): Pick<PanelSettings, 'type' | 'planFile' | 'usePlan'> {
+  if (type === targets.currentPlan) return { usePlan: true };
+  if (type !== targets.planFile) return { type };
+  if (planFile === '') throw new Error('Choose a plan file.');
+  return { planFile };
 }
 
 function blocksOf(text: string): number[] | undefined {
@@ -88,10 +101,20 @@ function splitOf({ split, splitLimit }: ExportForm): SplitSettings | undefined {
 /** The pattern that is found in this name alone. */
 export const patternOf = (name: string): string => `^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`;
 
-/** Settings beyond the file type, folded away: whether any is set. */
-export function hasMore(form: ExportForm): boolean {
-  const { includeWeights, excludeWeights, pruneLayers, overrides, split } = form;
-  return (
-    [includeWeights, excludeWeights, pruneLayers, overrides].some((text) => text !== '') || split !== 'none'
-  );
+/** A rule for one tensor in front of the others; no type takes it back. */
+export function withRule(rules: readonly TensorTypeRule[], tensor: string, type: string): TensorTypeRule[] {
+  const pattern = patternOf(tensor);
+  const others = rules.filter((rule) => rule.pattern !== pattern);
+  return type === '' ? others : [{ pattern, type }, ...others];
 }
+
+const folded = ['includeWeights', 'excludeWeights', 'pruneLayers', 'overrides', 'split'] as const;
+
+/** How many of the options that are folded away are set. */
+export const moreSet = (form: ExportForm): number =>
+  folded.filter((name) => form[name] !== emptyForm[name]).length;
+
+export const isEmpty = (form: ExportForm): boolean =>
+  (Object.keys(emptyForm) as (keyof ExportForm)[]).every(
+    (name) => form[name] === emptyForm[name] || (name === 'rules' && form.rules.length === 0),
+  );

@@ -1,0 +1,76 @@
+import { TextField } from '../../controls';
+import { Field, type FormProps } from './fields';
+import type { ExportForm } from './form';
+
+const texts = [
+  {
+    name: 'includeWeights',
+    label: 'Importance only of',
+    flag: '--include-weights',
+    hint: 'parts of tensor names',
+  },
+  {
+    name: 'excludeWeights',
+    label: 'No importance of',
+    flag: '--exclude-weights',
+    hint: 'parts of tensor names',
+  },
+  { name: 'pruneLayers', label: 'Leave out blocks', flag: '--prune-layers', hint: 'numbers, e.g. 20, 21' },
+] as const;
+
+const splits: readonly { kind: ExportForm['split']; label: string }[] = [
+  { kind: 'none', label: 'One file' },
+  { kind: 'keep', label: 'The parts of the source' },
+  { kind: 'bytes', label: 'Parts of at most … MB' },
+  { kind: 'tensors', label: 'Parts of at most … tensors' },
+];
+
+/** What is rarely set. */
+export function MoreOptions({ form, change }: FormProps) {
+  return (
+    <>
+      {texts.map(({ name, label, flag, hint }) => (
+        <Field key={name} label={label} flag={flag} wide>
+          <TextField
+            value={form[name]}
+            label={label}
+            placeholder={hint}
+            onInput={(value) => change({ [name]: value })}
+            width="100%"
+          />
+        </Field>
+      ))}
+      <Field label="Key-values" flag="--override-kv" wide>
+        <textarea
+          aria-label="Overridden key-values"
+          placeholder="KEY=int|float|bool|str:VALUE, one a line"
+          rows={2}
+          value={form.overrides}
+          onInput={(event) => change({ overrides: event.currentTarget.value })}
+        />
+      </Field>
+      <Field label="Files" flag="--keep-split; gguf-split for the others" wide>
+        <select
+          aria-label="Split into files"
+          value={form.split}
+          onChange={(event) => change({ split: event.currentTarget.value as ExportForm['split'] })}
+        >
+          {splits.map(({ kind, label }) => (
+            <option key={kind} value={kind}>
+              {label}
+            </option>
+          ))}
+        </select>
+        {(form.split === 'bytes' || form.split === 'tensors') && (
+          <TextField
+            value={form.splitLimit}
+            label={form.split === 'bytes' ? 'Megabytes of a part' : 'Tensors of a part'}
+            placeholder={form.split === 'bytes' ? 'MB' : 'number'}
+            onInput={(splitLimit) => change({ splitLimit })}
+            width="90px"
+          />
+        )}
+      </Field>
+    </>
+  );
+}

@@ -1,0 +1,72 @@
+import type { ExportPreview } from '../../../src/protocol/export';
+import { size } from '../../format';
+import { FormatBadge } from '../FormatBadge';
+
+/** Sizes of the files to be, and how many tensors get which type. */
+export function Totals({ preview, isStale }: { preview: ExportPreview; isStale: boolean }) {
+  const { tensors, files, fileBytes, bitsPerWeight, preset } = preview;
+  return (
+    <dl class={`statistics totals${isStale ? ' stale' : ''}`} data-bytes={fileBytes} aria-live="polite">
+      <div>
+        <dt>{files.length > 1 ? `${files.length} files` : 'file'}</dt>
+        <dd title={exact(fileBytes)}>{size(fileBytes)}</dd>
+      </div>
+      <div>
+        <dt>bits per weight</dt>
+        <dd>{bitsPerWeight.toFixed(3)}</dd>
+      </div>
+      <div>
+        <dt>against {preset}</dt>
+        <dd>{difference(preview)}</dd>
+      </div>
+      <div class="wide">
+        <dt>tensors</dt>
+        <dd>
+          {tally(tensors.map(({ to }) => to)).map(([type, count]) => (
+            <span key={type} class="tally">
+              {count} × <FormatBadge format={type} />
+            </span>
+          ))}
+        </dd>
+      </div>
+      {files.length > 1 && <Parts files={files} />}
+    </dl>
+  );
+}
+
+/** The parts of a split model, folded away: there can be hundreds. */
+function Parts({ files }: Pick<ExportPreview, 'files'>) {
+  return (
+    <details class="wide parts">
+      <summary>Names and sizes of the files</summary>
+      <table>
+        <tbody>
+          {files.map(({ name, bytes, tensors }) => (
+            <tr key={name}>
+              <td>{name}</td>
+              <td title={exact(bytes)}>{size(bytes)}</td>
+              <td>{tensors === 1 ? '1 tensor' : `${tensors} tensors`}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </details>
+  );
+}
+
+function difference({ dataBytes, presetBytes }: ExportPreview): string {
+  const more = dataBytes - presetBytes;
+  if (more === 0) return 'the same size';
+  const sign = more > 0 ? '+' : '−';
+  const percent = (100 * Math.abs(more)) / presetBytes;
+  return `${sign}${size(Math.abs(more))} (${sign}${percent < 10 ? percent.toPrecision(2) : percent.toFixed(0)} %)`;
+}
+
+const exact = (bytes: number): string => `${bytes.toLocaleString('en-US')} bytes`;
+
+/** How often each value occurs, the most frequent first. */
+export function tally<T>(values: readonly T[]): [T, number][] {
+  const counts = new Map<T, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]);
+}
