@@ -5,8 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { writeAtomically } from '../../src/exporter/atomicWriter';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { readTokenizer } from '../../src/exporter/tokenizer/readTokenizer';
+import { readArrayElements } from '../../src/model/ggufValue';
+import { HeaderReader } from '../../src/model/headerReader';
+import { openModel } from '../../src/model/openModel';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp } from '../support/llamaCpp';
+import { asTokenizerJson } from '../support/tokenizerJson';
 import { mixedLines } from '../support/tokenizerLines';
 
 const folder = temporaryFolder();
@@ -73,6 +77,39 @@ const definitions: Readonly<Record<string, { definition: object; ignoreMerges?: 
       mapped,
     ),
   },
+  qwen35: {
+    definition: sequence(
+      split(
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+      ),
+      mapped,
+    ),
+  },
+  'seed-coder': {
+    definition: sequence(
+      split(
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+      ),
+      mapped,
+    ),
+  },
+  'deepseek-coder': {
+    definition: sequence(
+      split('[\r\n]'),
+      split('\\s?\\p{L}+'),
+      split('\\s?\\p{P}+'),
+      split('[一-龥ࠀ-一가-퟿]+'),
+      { type: 'Digits', individual_digits: true },
+      mapped,
+    ),
+  },
+  viking: {
+    definition: sequence(
+      split(' ?[^(\\s|[.,!?…。，、।۔،])]+'),
+      { type: 'Digits', individual_digits: true },
+      mapped,
+    ),
+  },
   bloom: { definition: sequence(split(' ?[^(\\s|[.,!?…。，、।۔،])]+'), mapped) },
 };
 
@@ -80,6 +117,10 @@ const definitions: Readonly<Record<string, { definition: object; ignoreMerges?: 
 const leftOut: Readonly<Record<string, RegExp>> = {
   // The package's Digits know ASCII digits only; those of the Rust library, as llama.cpp's, know all numbers.
   smollm: /(?![0-9])\p{N}/u,
+  viking: /(?![0-9])\p{N}/u,
+  'deepseek-coder': /(?![0-9])\p{N}/u,
+  // Metaspace puts no space before a text that begins with one; llama.cpp, as SentencePiece, always does.
+  'Llama 2 as Metaspace': /^ /,
   // llama.cpp leaves the space before a number of one or two digits on it.
   falcon: /(?![0-9])\p{N}|\s[0-9]/u,
   // llama.cpp's pattern for Tekken does not take combining marks for letters, so it looks them up as words of their own, and
@@ -108,10 +149,26 @@ async function exportTokenizer(tokenizer: Json, name: string): Promise<{ gguf: s
   return { gguf, pre: pre && 'value' in pre && pre.value };
 }
 
+/** Arrays of a GGUF file's tokenizer. */
+async function metadataArrays(gguf: string, names: readonly string[]): Promise<unknown[][]> {
+  const model = await openModel(gguf);
+  const reader = new HeaderReader(model.source(gguf));
+  const arrays: unknown[][] = [];
+  for (const name of names) {
+    const value = model.gguf!.metadata.get(`tokenizer.ggml.${name}`)!;
+    arrays.push([...(await readArrayElements(reader, value))]);
+  }
+  await model.close();
+  return arrays;
+}
+
 /** Lines that are cut in other ways, with both cuts. */
 async function differences(tokenizer: Json, gguf: string, texts: readonly string[]) {
   // The package wants the keys that files may leave out.
-  const reference = new Tokenizer({ normalizer: null, post_processor: null, ...tokenizer }, {});
+  const reference = new Tokenizer(
+    { normalizer: null, post_processor: null, decoder: null, ...tokenizer },
+    {},
+  );
   const { tokens } = await llamaCpp('tokenize', { model: gguf, lines: texts });
   return texts.flatMap((line, i) => {
     const { ids } = reference.encode(line, { add_special_tokens: false });
@@ -140,6 +197,37 @@ describe.skipIf(!hasOracle)('tokenizers in llama.cpp', () => {
       expect(await differences(tokenizer, gguf, lines)).toEqual([]);
     },
   );
+
+  describe.skipIf(!hasSharedData)('Llama 2’s vocabulary with byte fallback', () => {
+    const original = join(sharedData, 'gguf', 'llama-2-tiny-random.gguf');
+    const replaceSpaces = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
+    const splitAtSpaces = {
+      type: 'Split',
+      pattern: { String: ' ' },
+      behavior: 'MergedWithPrevious',
+      invert: false,
+    };
+    /** What tokenizers of that kind say around the vocabulary. */
+    const kinds: Readonly<Record<string, Json>> = {
+      'Llama 2': {},
+      'Llama 2 as Metaspace': {
+        normalizer: null,
+        pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: false },
+      },
+      Gemma: { normalizer: replaceSpaces, pre_tokenizer: splitAtSpaces },
+    };
+
+    it.each(Object.entries(kinds))('cuts all lines as %s does', async (name, kind) => {
+      const values = await metadataArrays(original, ['tokens', 'scores', 'token_type']);
+      const base = asTokenizerJson(values[0] as string[], values[1] as number[], values[2] as number[]);
+      const tokenizer = { pre_tokenizer: null, ...base, ...kind };
+      const { gguf } = await exportTokenizer(tokenizer, name);
+      const compared = lines.filter((line) => !leftOut[name]?.test(line));
+      expect(compared.length).toBeGreaterThan(100);
+      expect(await differences(tokenizer, gguf, compared)).toEqual([]);
+      if (name === 'Llama 2') expect(await differences(tokenizer, original, lines)).toEqual([]);
+    });
+  });
 
   for (const vocabulary of ['gpt2', 'qwen2'] as const) {
     it.skipIf(!hasSharedData).each(Object.entries(definitions))(

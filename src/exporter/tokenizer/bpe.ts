@@ -3,7 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import { preTokenizerName } from './preTokenizers';
 import { addedTokens, type TokenizerFiles } from './tokenizerFiles';
-import { fillVocabulary, tokenTypes, unusedScore, type Token, type Vocabulary } from './vocabulary';
+import { addedPiece, fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
 
 /** The BPE model of a tokenizer.json. */
 export interface BpeModel {
@@ -105,7 +105,7 @@ export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Voc
   }
   for (const { id, text, special } of addedTokens(files)) {
     if (tokens.get(id)?.type === tokenTypes.unknown) continue;
-    tokens.set(id, { text, type: special ? tokenTypes.control : tokenTypes.userDefined, score: unusedScore });
+    tokens.set(id, addedPiece(text, special));
   }
   return {
     model: 'llama',
@@ -129,7 +129,7 @@ function addsSpace(tokenizer: Record<string, unknown>, file: string): boolean {
     ...partsOf(tokenizer['normalizer'], 'normalizers'),
     ...partsOf(tokenizer['pre_tokenizer'], 'pretokenizers'),
   ];
-  const strange = steps.find(({ type }) => !['Prepend', 'Replace', 'Metaspace'].includes(String(type)));
+  const strange = steps.find((step) => !isExpressible(step));
   if (strange) {
     const message = `The tokenizer's step ${String(strange['type'])} cannot be expressed in GGUF.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
@@ -141,6 +141,12 @@ function addsSpace(tokenizer: Record<string, unknown>, file: string): boolean {
         (step['prepend_scheme'] ?? 'always') !== 'never' &&
         step['add_prefix_space'] !== false),
   );
+}
+
+/** Gemma's pre-tokenizer splits at spaces, of which its normalizer has left none. */
+function isExpressible({ type, pattern }: Record<string, unknown>): boolean {
+  if (type === 'Split') return isRecord(pattern) && pattern['String'] === ' ';
+  return type === 'Prepend' || type === 'Replace' || type === 'Metaspace';
 }
 
 function partsOf(step: unknown, inner: string): Record<string, unknown>[] {

@@ -17,6 +17,11 @@ const deepseek3Patterns = [
   '[一-龥぀-ゟ゠-ヿ]+',
   '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+',
 ];
+const qwen35Pattern =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const seedCoderPattern =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const deepseekCoderPatterns = ['[\r\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', '[一-龥ࠀ-一가-퟿]+'];
 const bloomPattern = ' ?[^(\\s|[.,!?…。，、।۔،])]+';
 const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
@@ -29,7 +34,14 @@ const known: ReadonlyMap<string, string> = new Map([
   [`split ${tekkenPattern}, bytes`, 'tekken'],
   [`split ${o200kPattern}, bytes`, 'gpt-4o'],
   [[...deepseek3Patterns.map((pattern) => `split ${pattern}`), 'bytes'].join(', '), 'deepseek-v3'],
+  [`split ${qwen35Pattern}, bytes`, 'qwen35'],
+  [`split ${seedCoderPattern}, bytes`, 'seed-coder'],
+  [
+    [...deepseekCoderPatterns.map((pattern) => `split ${pattern}`), 'single digits', 'bytes'].join(', '),
+    'deepseek-coder',
+  ],
   [`split ${bloomPattern}, bytes`, 'bloom'],
+  [`split ${bloomPattern}, single digits, bytes`, 'viking'],
   ['runs of punctuation, words, bytes, digits, split [0-9][0-9][0-9]', 'falcon'],
   ['single digits, words, bytes', 'smollm'],
 ]);
@@ -37,14 +49,19 @@ const known: ReadonlyMap<string, string> = new Map([
 /**
  * The name of a pre-tokenizer for `tokenizer.ggml.pre`.
  * @param definition `pre_tokenizer` of tokenizer.json.
- * @param ignoreMerges `ignore_merges` of the model: llama.cpp looks words up as a whole under "llama-bpe" and merges them
- * under "dbrx", which cuts alike.
+ * @param ignoreMerges `ignore_merges` of the model: llama.cpp looks words up as a whole under "llama-bpe" and "tekken",
+ * and merges them under "dbrx", which cuts as "llama-bpe" does.
  * @throws QuantscopeError UNSUPPORTED naming the definition when llama.cpp has no name for it here.
  */
 export function preTokenizerName(definition: unknown, file: string, ignoreMerges = false): string {
   const steps = stepsOf(definition).join(', ');
   const name = known.get(steps);
   if (name === 'llama-bpe' && !ignoreMerges) return 'dbrx';
+  if (name === 'tekken' && !ignoreMerges) {
+    const message =
+      'llama.cpp takes words that are tokens whole with this pre-tokenizer (tekken); this tokenizer does not.';
+    throw new QuantscopeError('UNSUPPORTED', message, { file });
+  }
   if (name !== undefined) return name;
   const names = [...new Set(known.values())].join(', ');
   const message = `The pre-tokenizer (${steps}) is not one that can be exported; recognised are those of ${names}.`;

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import type { KeyValue } from '../../model/keyValue';
 import { byteFallbackVocabulary, byteLevelVocabulary } from './bpe';
+import { chatTemplatesOf } from './chatTemplates';
 import { isByteLevel } from './preTokenizers';
 import { sentencePieceVocabulary } from './sentencePiece';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizerFiles';
@@ -9,7 +10,7 @@ import { tokenizerKeyValues, type SpecialRole, type TokenizerSettings, type Voca
 
 /**
  * The tokenizer of a checkpoint as GGUF key-values.
- * @param folder holds tokenizer.json or tokenizer.model.
+ * @param folder holds tokenizer.json, tokenizer.model, or vocab.json with merges.txt.
  * @param modelConfig config.json, which has the ids of special tokens too.
  * @param rows rows of the embedding: the vocabulary is filled up to them.
  * @throws QuantscopeError REQUEST when there is no tokenizer, UNSUPPORTED for one that GGUF cannot express.
@@ -30,7 +31,8 @@ function vocabularyOf(files: TokenizerFiles, rows: number): Vocabulary {
     return byteLevelVocabulary(files, rows);
   if (files.sentencePiece) return sentencePieceVocabulary(files, rows);
   if (files.tokenizer) return byteFallbackVocabulary(files, rows);
-  const message = 'The export needs the tokenizer (tokenizer.json or tokenizer.model) beside the weights.';
+  const message =
+    'The export needs the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) beside the weights.';
   throw new QuantscopeError('REQUEST', message, { file: files.folder });
 }
 
@@ -42,9 +44,11 @@ function settingsOf(
   const byText = new Map(vocabulary.tokens.map(({ text }, id) => [text, id]));
   const ids: Partial<Record<SpecialRole, number>> = {};
   for (const role of ['bos', 'eos', 'unk', 'pad'] as const) {
-    const text = tokenText(files.config?.[`${role}_token`]);
+    const text = tokenText(files.config?.[`${role}_token`] ?? files.specialTokens?.[`${role}_token`]);
     const id =
-      (text === undefined ? undefined : byText.get(text)) ?? firstId(modelConfig[`${role}_token_id`]);
+      (text === undefined ? undefined : byText.get(text)) ??
+      firstId(modelConfig[`${role}_token_id`]) ??
+      firstId(files.generation?.[`${role}_token_id`]);
     if (id !== undefined && id < vocabulary.tokens.length) ids[role] = id;
   }
   const template = templateOf(files.tokenizer);
@@ -55,12 +59,11 @@ function settingsOf(
     const value = files.config?.[name];
     return typeof value === 'boolean' ? value : fallback;
   };
-  const chatTemplate = chatTemplateOf(files);
   return {
     ids,
     addBos: template ? isRole(template.first, 'bos') : flag('add_bos_token', vocabulary.model === 'llama'),
     addEos: template ? isRole(template.last, 'eos') : flag('add_eos_token', false),
-    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    chatTemplates: chatTemplatesOf(files),
   };
 }
 
@@ -91,15 +94,4 @@ function templateOf(
   const special = (item: unknown): string | undefined =>
     isRecord(item) && isRecord(item['SpecialToken']) ? tokenText(item['SpecialToken']['id']) : undefined;
   return { first: special(single[0]), last: special(single[single.length - 1]) };
-}
-
-/** tokenizer_config.json has one template or several with names; newer checkpoints have a file of its own. */
-function chatTemplateOf({ config, chatTemplate }: TokenizerFiles): string | undefined {
-  const value = config?.['chat_template'];
-  if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) return chatTemplate;
-  const named = value.filter(isRecord);
-  const chosen = named.find((entry) => entry['name'] === 'default') ?? named[0];
-  const template = chosen?.['template'];
-  return typeof template === 'string' ? template : chatTemplate;
 }

@@ -3,7 +3,7 @@ import protobuf from 'protobufjs/light.js';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { addedTokens, type AddedToken, type TokenizerFiles } from './tokenizerFiles';
-import { fillVocabulary, tokenTypes, unusedScore, type Token, type Vocabulary } from './vocabulary';
+import { addedPiece, fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
 
 /** The fields of sentencepiece_model.proto that are needed here. */
 const descriptor: protobuf.INamespace = {
@@ -91,13 +91,10 @@ export function sentencePieceVocabulary(files: TokenizerFiles, rows: number): Vo
   };
 }
 
-/** A token that the model has already keeps its type and score; one that is new, or fills an unused place, gets them. */
+/** Unknown, control and byte tokens that the model has already stay as they are; the others become added ones. */
 function addToken(tokens: Map<number, Token>, { id, text, special }: AddedToken): void {
   const present = tokens.get(id);
-  if (present?.text === text && present.type !== tokenTypes.unused) return;
-  tokens.set(id, {
-    text: special ? text : text.replaceAll('▁', ' '),
-    type: special ? tokenTypes.control : tokenTypes.userDefined,
-    score: unusedScore,
-  });
+  const kept: readonly number[] = [tokenTypes.unknown, tokenTypes.control, tokenTypes.byte];
+  if (present?.text === text && kept.includes(present.type)) return;
+  tokens.set(id, addedPiece(text, special));
 }

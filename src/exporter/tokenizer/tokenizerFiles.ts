@@ -1,14 +1,15 @@
-import { access } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openFileSource } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import { readJsonFile } from '../../model/jsonFiles';
+import { tokenizerOfVocabulary } from './vocabularyFiles';
 
 /** The tokenizer files of a checkpoint's folder; what is not there is undefined. */
 export interface TokenizerFiles {
   readonly folder: string;
-  /** tokenizer.json. */
+  /** tokenizer.json, or what it would say about vocab.json and merges.txt. */
   readonly tokenizer?: Record<string, unknown>;
   /** tokenizer_config.json. */
   readonly config?: Record<string, unknown>;
@@ -16,8 +17,14 @@ export interface TokenizerFiles {
   readonly added?: Record<string, unknown>;
   /** tokenizer.model: a SentencePiece model. */
   readonly sentencePiece?: Uint8Array;
+  /** special_tokens_map.json: role → token. */
+  readonly specialTokens?: Record<string, unknown>;
+  /** generation_config.json, which has the ids of special tokens too. */
+  readonly generation?: Record<string, unknown>;
   /** chat_template.jinja. */
   readonly chatTemplate?: string;
+  /** additional_chat_templates/NAME.jinja by name. */
+  readonly moreChatTemplates?: ReadonlyMap<string, string>;
 }
 
 /** A token that was added beside the vocabulary proper. */
@@ -33,19 +40,51 @@ const maxTokenizerFile = 64 * 1024 * 1024;
 
 /** @throws QuantscopeError IO or MODEL_FILE naming a file that is there but cannot be read. */
 export async function readTokenizerFiles(folder: string, signal?: AbortSignal): Promise<TokenizerFiles> {
-  const tokenizer = await readObject(folder, 'tokenizer.json');
   const config = await readObject(folder, 'tokenizer_config.json');
   const added = await readObject(folder, 'added_tokens.json');
+  const specialTokens = await readObject(folder, 'special_tokens_map.json');
+  const generation = await readObject(folder, 'generation_config.json');
   const sentencePiece = await readBytes(folder, 'tokenizer.model', signal);
-  const template = await readBytes(folder, 'chat_template.jinja', signal);
+  const chatTemplate = await readText(folder, 'chat_template.jinja', signal);
+  const tokenizer =
+    (await readObject(folder, 'tokenizer.json')) ??
+    (sentencePiece ? undefined : await readVocabulary(folder, config ?? {}, signal));
   return {
     folder,
     ...(tokenizer ? { tokenizer } : {}),
     ...(config ? { config } : {}),
     ...(added ? { added } : {}),
+    ...(specialTokens ? { specialTokens } : {}),
+    ...(generation ? { generation } : {}),
     ...(sentencePiece ? { sentencePiece } : {}),
-    ...(template ? { chatTemplate: Buffer.from(template).toString('utf8') } : {}),
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    moreChatTemplates: await readChatTemplates(join(folder, 'additional_chat_templates'), signal),
   };
+}
+
+async function readVocabulary(
+  folder: string,
+  config: Record<string, unknown>,
+  signal: AbortSignal | undefined,
+): Promise<Record<string, unknown> | undefined> {
+  const vocab = await readObject(folder, 'vocab.json');
+  const merges = await readText(folder, 'merges.txt', signal);
+  if (!vocab || merges === undefined) return undefined;
+  return tokenizerOfVocabulary(vocab, merges, config, join(folder, 'vocab.json'));
+}
+
+async function readChatTemplates(
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, string>> {
+  const templates = new Map<string, string>();
+  if (!(await exists(folder))) return templates;
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.jinja')).sort();
+  for (const file of files) {
+    const text = await readText(folder, file, signal);
+    if (text !== undefined) templates.set(file.replace(/\.jinja$/, ''), text);
+  }
+  return templates;
 }
 
 /** Tokens added in any of the files, each id once; tokenizer.json knows best, then tokenizer_config.json. */
@@ -71,6 +110,15 @@ async function readObject(folder: string, name: string): Promise<Record<string, 
   const { value } = await readJsonFile(file);
   if (isRecord(value)) return value;
   throw new QuantscopeError('MODEL_FILE', 'The file does not hold a JSON object.', { file, offset: 0 });
+}
+
+async function readText(
+  folder: string,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const bytes = await readBytes(folder, name, signal);
+  return bytes && Buffer.from(bytes).toString('utf8');
 }
 
 async function readBytes(

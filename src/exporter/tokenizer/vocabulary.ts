@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import type { KeyValue } from '../../model/keyValue';
+import { chatTemplateKeyValues, type ChatTemplates } from './chatTemplates';
 
 /** Values of `tokenizer.ggml.token_type` (llama.h, llama_token_type). */
 export const tokenTypes = {
@@ -37,12 +38,12 @@ export interface Vocabulary {
 
 export type SpecialRole = 'bos' | 'eos' | 'unk' | 'pad';
 
-/** What surrounds the vocabulary: special tokens and the chat template. */
+/** What surrounds the vocabulary: special tokens and chat templates. */
 export interface TokenizerSettings {
   readonly ids: Partial<Record<SpecialRole, number>>;
   readonly addBos: boolean;
   readonly addEos: boolean;
-  readonly chatTemplate?: string;
+  readonly chatTemplates: ChatTemplates;
 }
 
 /**
@@ -109,8 +110,15 @@ export function tokenizerKeyValues(vocabulary: Vocabulary, settings: TokenizerSe
     flag('add_bos_token', settings.addBos),
     flag('add_eos_token', settings.addEos),
     ...(addSpacePrefix === undefined ? [] : [flag('add_space_prefix', addSpacePrefix)]),
-    ...(settings.chatTemplate === undefined
-      ? []
-      : [{ key: 'tokenizer.chat_template', type: 'string', value: settings.chatTemplate } as const]),
+    ...chatTemplateKeyValues(settings.chatTemplates),
   ];
+}
+
+/**
+ * A token added to a SentencePiece vocabulary. llama.cpp looks for those of users in the text before it turns spaces into "▁".
+ */
+export function addedPiece(text: string, special: boolean): Token {
+  return special
+    ? { text, type: tokenTypes.control, score: unusedScore }
+    : { text: text.replaceAll('▁', ' '), type: tokenTypes.userDefined, score: unusedScore };
 }

@@ -108,6 +108,73 @@ describe('byte-level BPE', () => {
     });
   });
 
+  it('reads vocab.json and merges.txt as the class of the tokenizer does', async () => {
+    const files = (tokenizerClass: string, more = {}) => ({
+      'vocab.json': { a: 0, b: 1, ab: 2, '<|endoftext|>': 3 },
+      'merges.txt': '#version: 0.2\r\na b\r\n',
+      'tokenizer_config.json': {
+        tokenizer_class: tokenizerClass,
+        added_tokens_decoder: { 4: { content: '<|im_end|>', special: true } },
+        ...more,
+      },
+    });
+    const gpt2 = await read(folderWith(files('GPT2Tokenizer')), 5);
+    expect(gpt2).toMatchObject({
+      model: 'gpt2',
+      pre: 'gpt-2',
+      tokens: ['a', 'b', 'ab', '<|endoftext|>', '<|im_end|>'],
+      token_type: [1, 1, 1, 3, 3],
+      merges: ['a b'],
+    });
+    expect(await read(folderWith(files('Qwen2TokenizerFast')), 5)).toMatchObject({ pre: 'qwen2' });
+    const refuse = (content: Record<string, unknown>) => expect(read(folderWith(content), 5)).rejects;
+    await refuse(files('BartTokenizer')).toThrow(/"BartTokenizer" of vocab\.json/);
+    await refuse(files('GPT2Tokenizer', { add_prefix_space: true })).toThrow(/space before the text/);
+    await refuse({ 'vocab.json': {} }).toThrow(/needs the tokenizer/);
+  });
+
+  it('takes special tokens from the first of the files that has them', async () => {
+    const files = {
+      'tokenizer.json': byteLevel,
+      'tokenizer_config.json': { bos_token: '<s>' },
+      'special_tokens_map.json': { bos_token: 'a', eos_token: { content: 'b' }, unk_token: 'absent' },
+      'generation_config.json': { eos_token_id: 5, pad_token_id: 2, unk_token_id: [1] },
+    };
+    expect(await read(folderWith(files), 6, { eos_token_id: 0, pad_token_id: null })).toMatchObject({
+      bos_token_id: 4,
+      eos_token_id: 1,
+      padding_token_id: 2,
+      unknown_token_id: 1,
+    });
+  });
+
+  it('keeps all named chat templates', async () => {
+    const settings = {
+      chat_template: [
+        { name: 'default', template: '{{d}}' },
+        { name: 'tool_use', template: '{{t}}' },
+        { name: 'r-a-g', template: '{{r}}' },
+      ],
+    };
+    const folder = folderWith({ 'tokenizer.json': byteLevel, 'tokenizer_config.json': settings });
+    expect(await read(folder, 6)).toMatchObject({
+      'tokenizer.chat_template': '{{d}}',
+      'tokenizer.chat_templates': ['tool_use', 'rag'],
+      'tokenizer.chat_template.tool_use': '{{t}}',
+      'tokenizer.chat_template.rag': '{{r}}',
+    });
+    const files = folderWith({ 'tokenizer.json': byteLevel, 'chat_template.jinja': '{{f}}' });
+    mkdirSync(join(files, 'additional_chat_templates'));
+    writeFileSync(join(files, 'additional_chat_templates', 'tool_use.jinja'), '{{g}}');
+    expect(await read(files, 6)).toMatchObject({
+      'tokenizer.chat_template': '{{f}}',
+      'tokenizer.chat_templates': ['tool_use'],
+      'tokenizer.chat_template.tool_use': '{{g}}',
+    });
+    const none = await read(folderWith({ 'tokenizer.json': byteLevel }), 6);
+    expect(Object.keys(none).filter((key) => key.includes('chat_template'))).toEqual([]);
+  });
+
   it('refuses what GGUF cannot express, naming it', async () => {
     const refuse = (files: Record<string, unknown>, rows = 6) =>
       expect(read(folderWith(files), rows)).rejects;
@@ -158,6 +225,16 @@ describe('pre-tokenizers', () => {
     };
     expect(preTokenizerName(definition('ollama-mini_llama.json'), '', true)).toBe('llama-bpe');
     expect(preTokenizerName(definition('opt125m-tokenizer.json'), '')).toBe('gpt-2');
+  });
+
+  it('refuses Tekken where words that are tokens are merged', () => {
+    const either = '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]';
+    const lower = '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]';
+    const before = '[^\\r\\n\\p{L}\\p{N}]?';
+    const rest = '| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+    const tekken = split(`${before}${either}*${lower}+|${before}${either}+${lower}*|\\p{N}${rest}`);
+    expect(preTokenizerName(tekken, '', true)).toBe('tekken');
+    expect(() => preTokenizerName(tekken, '')).toThrow(/takes words that are tokens whole/);
   });
 
   it('names the definition that it does not know', () => {
@@ -254,5 +331,36 @@ describe('SentencePiece', () => {
     });
     const strange = { ...tokenizer, normalizer: { type: 'NFKC' } };
     await expect(read(folderWith({ 'tokenizer.json': strange }), 8)).rejects.toThrow(/NFKC/);
+  });
+
+  it('takes Gemma’s steps for what they are, and finds added tokens in text with spaces', async () => {
+    const tokenizer = {
+      normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+      pre_tokenizer: {
+        type: 'Split',
+        pattern: { String: ' ' },
+        behavior: 'MergedWithPrevious',
+        invert: false,
+      },
+      model: {
+        type: 'BPE',
+        byte_fallback: true,
+        unk_token: '<unk>',
+        vocab: { '<pad>': 0, '<unk>': 1, '▁▁': 2, a: 3, '▁': 4 },
+        merges: [['▁', '▁']],
+      },
+      added_tokens: [
+        { id: 0, content: '<pad>', special: true },
+        { id: 2, content: '▁▁', special: false },
+      ],
+    };
+    expect(await read(folderWith({ 'tokenizer.json': tokenizer }), 5)).toMatchObject({
+      model: 'llama',
+      tokens: ['<pad>', '<unk>', '  ', 'a', '▁'],
+      token_type: [3, 2, 4, 1, 1],
+      add_space_prefix: false,
+    });
+    const cut = { ...tokenizer, pre_tokenizer: { type: 'Split', pattern: { String: 'a' } } };
+    await expect(read(folderWith({ 'tokenizer.json': cut }), 5)).rejects.toThrow(/Split/);
   });
 });
