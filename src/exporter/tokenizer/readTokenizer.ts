@@ -6,7 +6,13 @@ import { chatTemplatesOf } from './chatTemplates';
 import { isByteLevel } from './preTokenizers';
 import { sentencePieceVocabulary } from './sentencePiece';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizerFiles';
-import { tokenizerKeyValues, type SpecialRole, type TokenizerSettings, type Vocabulary } from './vocabulary';
+import {
+  specialRoles,
+  tokenizerKeyValues,
+  type SpecialRole,
+  type TokenizerSettings,
+  type Vocabulary,
+} from './vocabulary';
 
 /**
  * The tokenizer of a checkpoint as GGUF key-values.
@@ -43,7 +49,7 @@ function settingsOf(
 ): TokenizerSettings {
   const byText = new Map(vocabulary.tokens.map(({ text }, id) => [text, id]));
   const ids: Partial<Record<SpecialRole, number>> = {};
-  for (const role of ['bos', 'eos', 'unk', 'pad'] as const) {
+  for (const role of specialRoles) {
     const text = tokenText(files.config?.[`${role}_token`] ?? files.specialTokens?.[`${role}_token`]);
     const id =
       (text === undefined ? undefined : byText.get(text)) ??

@@ -36,7 +36,9 @@ export interface Vocabulary {
   readonly ids?: Partial<Record<SpecialRole, number>>;
 }
 
-export type SpecialRole = 'bos' | 'eos' | 'unk' | 'pad';
+/** What special tokens are for; `eot` and `eom` end a turn and a message. */
+export const specialRoles = ['bos', 'eos', 'eot', 'eom', 'unk', 'sep', 'pad', 'mask'] as const;
+export type SpecialRole = (typeof specialRoles)[number];
 
 /** What surrounds the vocabulary: special tokens and chat templates. */
 export interface TokenizerSettings {
@@ -68,8 +70,12 @@ export const unusedScore = -1000;
 const idKeys: Readonly<Record<SpecialRole, string>> = {
   bos: 'bos_token_id',
   eos: 'eos_token_id',
+  eot: 'eot_token_id',
+  eom: 'eom_token_id',
   unk: 'unknown_token_id',
+  sep: 'seperator_token_id', // llama.cpp spells it so
   pad: 'padding_token_id',
+  mask: 'mask_token_id',
 };
 
 /** The tokenizer as GGUF key-values. */
@@ -103,7 +109,7 @@ export function tokenizerKeyValues(vocabulary: Vocabulary, settings: TokenizerSe
       tokens.map(({ type }) => type),
     ),
     ...(merges ? [array('merges', 'string', merges)] : []),
-    ...(Object.keys(idKeys) as SpecialRole[]).flatMap((role): KeyValue[] => {
+    ...specialRoles.flatMap((role): KeyValue[] => {
       const value = ids[role];
       return value === undefined ? [] : [{ key: key(idKeys[role]), type: 'u32', value }];
     }),

@@ -137,7 +137,13 @@ describe('byte-level BPE', () => {
     const files = {
       'tokenizer.json': byteLevel,
       'tokenizer_config.json': { bos_token: '<s>' },
-      'special_tokens_map.json': { bos_token: 'a', eos_token: { content: 'b' }, unk_token: 'absent' },
+      'special_tokens_map.json': {
+        bos_token: 'a',
+        eos_token: { content: 'b' },
+        eot_token: '<tool>',
+        sep_token: 'ab',
+        unk_token: 'absent',
+      },
       'generation_config.json': { eos_token_id: 5, pad_token_id: 2, unk_token_id: [1] },
     };
     expect(await read(folderWith(files), 6, { eos_token_id: 0, pad_token_id: null })).toMatchObject({
@@ -145,6 +151,8 @@ describe('byte-level BPE', () => {
       eos_token_id: 1,
       padding_token_id: 2,
       unknown_token_id: 1,
+      eot_token_id: 5,
+      seperator_token_id: 2, // as llama.cpp spells it
     });
   });
 
