@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-import type * as Ort from 'onnxruntime-node';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decodeSlabs } from '../analysis/slabs';
 import { addSums, noSums } from '../analysis/metrics';
@@ -8,15 +6,9 @@ import type { Model } from '../model/openModel';
 import { matrixOf } from '../model/rows';
 import type { ErrorSums, TensorRange } from '../native';
 import type { TensorDescriptor } from '../protocol/model';
-import type { Device } from '../protocol/plan';
 import type { QuantFormat } from '../quant/format';
 import { fakeQuantGraph, hasGraph, needsTensorRange, type GraphScheme } from './fakeQuant';
-
-type Runtime = typeof Ort;
-export type OrtDevice = Exclude<Device, 'cpu'>;
-
-/** ONNX Runtime's names of the providers. */
-const providers: Readonly<Record<OrtDevice, string>> = { cuda: 'cuda', webgpu: 'webgpu', 'ort-cpu': 'cpu' };
+import { createSession, floatsOf, loadRuntime, type OrtDevice } from './session';
 
 /** Weights per run: on the CPU what stays near the caches, on a GPU large uploads below the buffer limits. */
 const runWeights: Readonly<Record<OrtDevice, number>> = {
@@ -27,22 +19,6 @@ const runWeights: Readonly<Record<OrtDevice, number>> = {
 
 /** Runs after which a session is made anew: sessions leak a little. */
 const maxRuns = 2000;
-
-let runtime: Runtime | undefined;
-
-/**
- * ONNX Runtime, loaded when first needed: it is large, and optional.
- * @throws QuantscopeError DEVICE when it is not installed for this platform.
- */
-function loadRuntime(): Runtime {
-  try {
-    runtime ??= createRequire(import.meta.url)('onnxruntime-node') as Runtime;
-    return runtime;
-  } catch (cause) {
-    const message = `ONNX Runtime is not installed for ${process.platform}-${process.arch}.`;
-    throw new QuantscopeError('DEVICE', message, {}, cause);
-  }
-}
 
 /** Measures formats through fake-quant graphs on one of ONNX Runtime's devices. Close it. */
 export class OrtMeasurer {
@@ -106,23 +82,6 @@ export class OrtMeasurer {
   }
 }
 
-/** @throws QuantscopeError DEVICE with ONNX Runtime's reason. */
-export async function createSession(device: OrtDevice, graph: Uint8Array): Promise<InferenceSession> {
-  const { InferenceSession } = loadRuntime();
-  const onGpu = device !== 'ort-cpu';
-  try {
-    return await InferenceSession.create(graph, {
-      executionProviders: [providers[device]],
-      logSeverityLevel: 3,
-      // A node that silently moves to the CPU would make the device's numbers and times meaningless.
-      ...(onGpu ? { extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
-    });
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new QuantscopeError('DEVICE', `ONNX Runtime refused ${device}: ${message}`, {}, cause);
-  }
-}
-
 async function runOnce(
   session: InferenceSession,
   scheme: GraphScheme,
@@ -147,9 +106,4 @@ async function runOnce(
     error: total('error'),
     maxError: floatsOf(outputs['largest']).reduce((most, value) => Math.max(most, value), 0),
   };
-}
-
-function floatsOf(tensor: Tensor | undefined): Float32Array {
-  if (tensor?.data instanceof Float32Array) return tensor.data;
-  throw new QuantscopeError('DEVICE', 'ONNX Runtime returned something else than float32 values.');
 }

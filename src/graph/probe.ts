@@ -8,7 +8,8 @@ import { loadNative, type ErrorSums } from '../native';
 import type { DeviceChoice, DeviceReport } from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
 import { hasGraph } from './fakeQuant';
-import { OrtMeasurer, type OrtDevice } from './measurer';
+import { OrtMeasurer } from './measurer';
+import type { OrtDevice } from './session';
 
 /** What a probe found: the device works and its numbers are the addon's, or why not. */
 export type Verdict =

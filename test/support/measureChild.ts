@@ -1,4 +1,5 @@
-import { OrtMeasurer, type OrtDevice } from '../../src/graph/measurer';
+import { OrtMeasurer } from '../../src/graph/measurer';
+import type { OrtDevice } from '../../src/graph/session';
 import { loadNative, type ErrorSums } from '../../src/native';
 import { graphFormats } from './graphFormats';
 import { Random } from './random';

@@ -1,0 +1,50 @@
+import { createRequire } from 'node:module';
+import type * as Ort from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { QuantscopeError } from '../model/errors';
+import type { Device } from '../protocol/plan';
+
+type Runtime = typeof Ort;
+export type OrtDevice = Exclude<Device, 'cpu'>;
+
+/** ONNX Runtime's names of the providers. */
+const providers: Readonly<Record<OrtDevice, string>> = { cuda: 'cuda', webgpu: 'webgpu', 'ort-cpu': 'cpu' };
+
+let runtime: Runtime | undefined;
+
+/**
+ * ONNX Runtime, loaded when first needed: it is large, and optional.
+ * @throws QuantscopeError DEVICE when it is not installed for this platform.
+ */
+export function loadRuntime(): Runtime {
+  try {
+    runtime ??= createRequire(import.meta.url)('onnxruntime-node') as Runtime;
+    return runtime;
+  } catch (cause) {
+    const message = `ONNX Runtime is not installed for ${process.platform}-${process.arch}.`;
+    throw new QuantscopeError('DEVICE', message, {}, cause);
+  }
+}
+
+/** @throws QuantscopeError DEVICE with ONNX Runtime's reason. */
+export async function createSession(device: OrtDevice, graph: Uint8Array): Promise<InferenceSession> {
+  const { InferenceSession } = loadRuntime();
+  const onGpu = device !== 'ort-cpu';
+  try {
+    return await InferenceSession.create(graph, {
+      executionProviders: [providers[device]],
+      logSeverityLevel: 3,
+      // A node that silently moves to the CPU would make the device's numbers and times meaningless.
+      ...(onGpu ? { extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
+    });
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new QuantscopeError('DEVICE', `ONNX Runtime refused ${device}: ${message}`, {}, cause);
+  }
+}
+
+/** The values of an output. */
+export function floatsOf(tensor: Tensor | undefined): Float32Array {
+  if (tensor?.data instanceof Float32Array) return tensor.data;
+  throw new QuantscopeError('DEVICE', 'ONNX Runtime returned something else than float32 values.');
+}
