@@ -71,10 +71,11 @@ export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabu
   };
 }
 
-/** llama.cpp does not normalize text for byte-level BPE; NFC (Qwen) leaves nearly all text as it is. */
+/** llama.cpp does not normalize text for byte-level BPE; NFC (Qwen) leaves nearly all text as it is. DeepSeek lists no step. */
 function checkNormalizer(normalizer: unknown, file: string): void {
-  if (!isRecord(normalizer) || normalizer['type'] === 'NFC') return;
-  const message = `The tokenizer normalizes text (${String(normalizer['type'])}), which GGUF cannot express.`;
+  const strange = partsOf(normalizer, 'normalizers').find(({ type }) => type !== 'NFC');
+  if (!strange) return;
+  const message = `The tokenizer normalizes text (${String(strange['type'])}), which GGUF cannot express.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

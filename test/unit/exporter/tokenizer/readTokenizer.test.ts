@@ -2,7 +2,6 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { KeyValue } from '../../../../src/model/keyValue';
-import { preTokenizerName } from '../../../../src/exporter/tokenizer/preTokenizers';
 import { readTokenizer } from '../../../../src/exporter/tokenizer/readTokenizer';
 import { sentencePieceMessage } from '../../../../src/exporter/tokenizer/sentencePiece';
 import { readArrayElements } from '../../../../src/model/ggufValue';
@@ -183,6 +182,12 @@ describe('byte-level BPE', () => {
     expect(Object.keys(none).filter((key) => key.includes('chat_template'))).toEqual([]);
   });
 
+  it('takes a list of no normalizers, as DeepSeek writes it, for none', async () => {
+    const normalizer = { type: 'Sequence', normalizers: [] };
+    const tokenizer = { ...byteLevel, normalizer };
+    expect(await read(folderWith({ 'tokenizer.json': tokenizer }), 6)).toMatchObject({ pre: 'gpt-2' });
+  });
+
   it('refuses what GGUF cannot express, naming it', async () => {
     const refuse = (files: Record<string, unknown>, rows = 6) =>
       expect(read(folderWith(files), rows)).rejects;
@@ -190,6 +195,8 @@ describe('byte-level BPE', () => {
     await refuse({ 'tokenizer.json': { ...byteLevel, normalizer: { type: 'Lowercase' } } }).toThrow(
       /Lowercase/,
     );
+    const steps = { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'StripAccents' }] };
+    await refuse({ 'tokenizer.json': { ...byteLevel, normalizer: steps } }).toThrow(/StripAccents/);
     await refuse({ 'tokenizer.json': byteLevel }, 5).toThrow(
       /"<tool>" has id 5, but the embedding has 5 rows/,
     );
@@ -199,56 +206,6 @@ describe('byte-level BPE', () => {
     }).toThrow(/Merge 0/);
     await refuse({ 'tokenizer.json': 'no json' }).toThrow(/tokenizer\.json/);
     await refuse({ 'tokenizer.model': Uint8Array.of(1, 2, 3) }).toThrow(/not a SentencePiece model/);
-  });
-});
-
-describe('pre-tokenizers', () => {
-  const split = (pattern: string) => ({
-    type: 'Sequence',
-    pretokenizers: [
-      { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false },
-      { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
-    ],
-  });
-  const llama3 =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-
-  it('recognises those of GPT-2, Llama 3, Qwen 2 and SmolLM', () => {
-    expect(preTokenizerName(byteLevel.pre_tokenizer, '')).toBe('gpt-2');
-    // llama.cpp takes words that are tokens whole under the one name, and merges them under the other.
-    expect(preTokenizerName(split(llama3), '', true)).toBe('llama-bpe');
-    expect(preTokenizerName(split(llama3), '')).toBe('dbrx');
-    expect(preTokenizerName(split(llama3.replace('{1,3}', '')), '')).toBe('qwen2');
-    const smollm = {
-      type: 'Sequence',
-      pretokenizers: [{ type: 'Digits', individual_digits: true }, byteLevel.pre_tokenizer],
-    };
-    expect(preTokenizerName(smollm, '')).toBe('smollm');
-  });
-
-  it.skipIf(!hasSharedData)('recognises a real tokenizer.json of Llama 3 and of OPT', () => {
-    const definition = (name: string): unknown => {
-      const text = readFileSync(join(sharedData, 'tokenizers', name), 'utf8');
-      return (JSON.parse(text) as Record<string, unknown>)['pre_tokenizer'];
-    };
-    expect(preTokenizerName(definition('ollama-mini_llama.json'), '', true)).toBe('llama-bpe');
-    expect(preTokenizerName(definition('opt125m-tokenizer.json'), '')).toBe('gpt-2');
-  });
-
-  it('refuses Tekken where words that are tokens are merged', () => {
-    const either = '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]';
-    const lower = '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]';
-    const before = '[^\\r\\n\\p{L}\\p{N}]?';
-    const rest = '| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
-    const tekken = split(`${before}${either}*${lower}+|${before}${either}+${lower}*|\\p{N}${rest}`);
-    expect(preTokenizerName(tekken, '', true)).toBe('tekken');
-    expect(() => preTokenizerName(tekken, '')).toThrow(/takes words that are tokens whole/);
-  });
-
-  it('names the definition that it does not know', () => {
-    expect(() => preTokenizerName(split('\\w+|\\W+'), '')).toThrow(/split \\w\+\|\\W\+, bytes/);
-    const spaced = { ...byteLevel.pre_tokenizer, add_prefix_space: true };
-    expect(() => preTokenizerName(spaced, '')).toThrow(/space before the text/);
   });
 });
 
