@@ -1,7 +1,5 @@
-import { join } from 'node:path';
-import { convertCheckpoint } from '../architectures/convertCheckpoint';
 import { unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
-import { QuantscopeError } from '../model/errors';
+import { ggufView } from '../architectures/ggufView';
 import type { Model } from '../model/openModel';
 
 /** The same tensor of two models; one side may lack it. */
@@ -24,7 +22,7 @@ export interface MatchedTensors {
  */
 export function matchTensors(a: Model, b: Model): MatchedTensors {
   const translated = (a.gguf === undefined) !== (b.gguf === undefined);
-  const [inA, inB] = [a, b].map((model) => byName(translated ? asGguf(model) : asItIs(model))) as [
+  const [inA, inB] = [a, b].map((model) => byName(translated ? ggufView(model).tensors : asItIs(model))) as [
     ReadonlyMap<string, ConvertedTensor>,
     ReadonlyMap<string, ConvertedTensor>,
   ];
@@ -41,16 +39,3 @@ const byName = (tensors: readonly ConvertedTensor[]): ReadonlyMap<string, Conver
 
 const asItIs = ({ description }: Model): ConvertedTensor[] =>
   description.tensors.map((tensor) => unchanged(tensor));
-
-function asGguf(model: Model): readonly ConvertedTensor[] {
-  const { gguf, config, folder, description } = model;
-  if (gguf) return asItIs(model);
-  const file = join(folder, 'config.json');
-  if (!config)
-    throw new QuantscopeError(
-      'REQUEST',
-      'A checkpoint is compared with a GGUF file through its config.json, which is not here.',
-      { file },
-    );
-  return convertCheckpoint(description.tensors, config, file).tensors;
-}

@@ -1,5 +1,6 @@
 import { sourceDtype, sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import type { ComputedTensor } from '../architectures/description';
+import { ggufView, type ModelHeaders } from '../architectures/ggufView';
 import { dtypeNamed, ggmlRowBytes, ggmlType } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
 import { imatrixKeyValues, importanceOf, selectImatrix, type Imatrix } from '../model/imatrix';
@@ -11,13 +12,12 @@ import type { Plan } from '../protocol/plan';
 import { parseKeyValueOverride } from './options/keyValueOverride';
 import { prunedNames } from './options/pruneLayers';
 import { fileTypeNamed, fileTypeOfMajority, needsImportance, type FileType } from './plan/fileTypes';
-import { overrideArchitecture } from './plan/architecture';
+import { architectureOf, overrideArchitecture } from './plan/architecture';
 import { mixTypes, type MixedType, type MixtureOptions } from './plan/mixture';
 import { compareTensorNames } from './plan/order';
 import { plannedTypes } from './plan/plannedTypes';
 import { tensorTypeNamed } from './plan/tensorTypes';
 import { warningsOf } from './plan/warnings';
-import { sourceOf, type ModelHeaders } from './source';
 
 /** What to write: the settings, with the files that they name read. */
 export interface ExportTarget extends Omit<ExportSettings, 'planFile' | 'imatrix'> {
@@ -68,8 +68,8 @@ export const copyType = 'COPY';
 export function planExport(model: ModelHeaders, target: ExportTarget): ExportPlan {
   checkTarget(target);
   const overrides = (target.overrideKeyValues ?? []).map(parseKeyValueOverride);
-  const source = sourceOf(model);
-  const architecture = overrideArchitecture(source.architecture, overrides);
+  const source = ggufView(model);
+  const architecture = overrideArchitecture(architectureOf(source), overrides);
   const named = prune(source.tensors, target.pruneLayers ?? []);
   const order = target.split?.kind === 'keep' ? sourceOrder(model) : byName;
   const kept = [...named].sort(order);
@@ -99,12 +99,12 @@ export function planExport(model: ModelHeaders, target: ExportTarget): ExportPla
   return {
     tensors: compared,
     fileType: isCopy ? copied(model, fileType) : fileType,
-    architecture: source.architecture.name,
+    architecture: source.architecture,
     keyValues: source.keyValues,
     overrides: [
       ...overrides,
       ...(imatrix ? imatrixKeyValues(imatrix) : []),
-      ...prunedBlocks(source.architecture.name, named, target.pruneLayers ?? []),
+      ...prunedBlocks(source.architecture, named, target.pruneLayers ?? []),
     ],
     dataBytes,
     parameters,

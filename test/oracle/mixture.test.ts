@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { architectureOfGguf } from '../../src/exporter/plan/architecture';
+import { ggufView } from '../../src/architectures/ggufView';
+import { architectureOf } from '../../src/exporter/plan/architecture';
 import { fileTypeNamed, fileTypes, needsImportance, type FileType } from '../../src/exporter/plan/fileTypes';
 import { isMixed } from '../../src/exporter/plan/mixed';
 import { mixTypes, type MixtureOptions } from '../../src/exporter/plan/mixture';
@@ -158,7 +159,7 @@ describe.skipIf(!hasOracle)('mixtures of real models', () => {
       await writeHollowGguf(path, model);
       const opened = await openModel(path);
       await opened.close();
-      const architecture = architectureOfGguf(opened.gguf!);
+      const architecture = architectureOf(ggufView(opened));
       expect(architecture).toEqual(model.architecture);
       const cases = fileTypesFor(model).flatMap((fileType) =>
         [{}, { hasImportance: true }, ...(needing[fileType.name] ?? [])].map((options) => ({

@@ -1,4 +1,4 @@
-import type { GgufFile } from '../../model/gguf';
+import type { GgufView } from '../../architectures/ggufView';
 import type { KeyValue } from '../../model/keyValue';
 
 /** The numbers of a model that decide which type a tensor gets. */
@@ -13,27 +13,11 @@ export interface Architecture {
   readonly experts: number;
 }
 
-/** Reads the numbers from a GGUF file's key-values; what is absent is 0. */
-export function architectureOfGguf(gguf: GgufFile): Architecture {
-  const text = gguf.metadata.get('general.architecture')?.scalar;
-  const name = typeof text === 'string' ? text : '';
-  return numbersOf(name, (key) => {
-    const value = gguf.metadata.get(key);
-    return value?.array ? value.array.first[0] : value?.scalar;
-  });
-}
-
-/** The same numbers from the key-values of a file to be. */
-export function architectureOfKeyValues(name: string, pairs: readonly KeyValue[]): Architecture {
-  return numbersOf(name, (key) => {
-    const pair = pairs.find((candidate) => candidate.key === key);
-    if (!pair || 'raw' in pair) return undefined;
-    return pair.type === 'array' ? pair.values[0] : pair.value;
-  });
-}
-
-/** @param first the value of a key, of an array the first. */
-function numbersOf(name: string, first: (key: string) => unknown): Architecture {
+/** Reads the numbers; what is absent is 0. Of an array (one number per block) the first counts. */
+export function architectureOf({
+  architecture: name,
+  value: first,
+}: Pick<GgufView, 'architecture' | 'value'>): Architecture {
   const number = (key: string): number | undefined => {
     const value = first(`${name}.${key}`);
     return value === undefined ? undefined : Number(value);
