@@ -19,7 +19,7 @@ export function hasGraph(scheme: Scheme): scheme is GraphScheme {
  * Σ(x − x')² and `largest` max|x − x'|. The groups are added up outside, in float64.
  */
 export function fakeQuantGraph(scheme: GraphScheme, columns: number): Uint8Array {
-  const ops = new Ops(new GraphBuilder());
+  const ops = new Ops(new GraphBuilder('fake_quantization'));
   const w = ops.graph.input('w', ['rows', columns]);
   const group = groupLength(scheme, columns);
   const x = columns % group === 0 ? ops.reshape(w, [-1, group]) : padded(ops, w, columns, group);

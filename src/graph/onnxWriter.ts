@@ -1,5 +1,3 @@
-/** Field numbers of onnx.proto (ONNX IR version 10), as far as graphs here need them. */
-
 /** Builds protobuf messages: varints, 32-bit floats and length-delimited fields. */
 class Message {
   private readonly parts: Uint8Array[] = [];
@@ -40,8 +38,25 @@ function encodeVarint(value: number): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-const elementType = { float: 1, int64: 7 } as const;
-const attributeType = { int: 2, text: 3 } as const;
+/** Element types of tensors (TensorProto.DataType) by their safetensors names. */
+const elementTypes = { F32: 1, I64: 7, F16: 10, BF16: 16 } as const;
+export type ElementType = keyof typeof elementTypes;
+
+const attributeType = { float: 1, int: 2, text: 3, ints: 7 } as const;
+
+/** An integer, a text, a list of integers, or a number that is a float even when it is whole. */
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** Values that lie in a file, which ONNX Runtime reads itself. */
+export interface ExternalData {
+  /** File name inside the folder that the session is told. */
+  readonly file: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Operators of ONNX Runtime's own. */
+const contribDomain = 'com.microsoft';
 
 /** A dimension: its size, or the name of one that each run decides. */
 export type Dimension = number | string;
@@ -54,6 +69,7 @@ export type Value = string;
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 export class GraphBuilder {
+  private usesContrib = false;
   private readonly nodes: Message[] = [];
   private readonly initializers: Message[] = [];
   private readonly inputs: Message[] = [];
@@ -61,8 +77,11 @@ export class GraphBuilder {
   private readonly constants = new Map<string, Value>();
   private count = 0;
 
-  input(name: string, shape: readonly Dimension[]): Value {
-    this.inputs.push(valueInfo(name, shape));
+  /** @param name tells what the graph computes. */
+  constructor(private readonly name: string) {}
+
+  input(name: string, shape: readonly Dimension[], type: 'F32' | 'I64' = 'F32'): Value {
+    this.inputs.push(valueInfo(name, shape, type));
     return name;
   }
 
@@ -74,35 +93,56 @@ export class GraphBuilder {
 
   /** A float32 scalar. */
   constant(value: number): Value {
-    return this.initializer(
-      `float ${value}`,
-      elementType.float,
-      [],
-      new Uint8Array(Float32Array.of(value).buffer),
-    );
+    return this.initializer(`float ${value}`, 'F32', [], new Uint8Array(Float32Array.of(value).buffer));
   }
 
   floats(values: readonly number[]): Value {
     const raw = new Uint8Array(Float32Array.from(values).buffer);
-    return this.initializer(`floats ${values.join()}`, elementType.float, [values.length], raw);
+    return this.initializer(`floats ${values.join()}`, 'F32', [values.length], raw);
   }
 
   ints(values: readonly number[]): Value {
     const raw = new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer);
-    return this.initializer(`ints ${values.join()}`, elementType.int64, [values.length], raw);
+    return this.initializer(`ints ${values.join()}`, 'I64', [values.length], raw);
   }
 
-  /** Adds a node and returns its output. Attributes are integers or texts. */
+  /** A float32 table of any size, kept inside the graph. */
+  table(name: string, dims: readonly number[], values: Float32Array): Value {
+    const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    this.initializers.push(tensorProto(name, 'F32', dims).bytes(9, raw));
+    return name;
+  }
+
+  /** A tensor whose values ONNX Runtime reads from a file. */
+  external(
+    name: string,
+    type: ElementType,
+    dims: readonly number[],
+    { file, offset, bytes }: ExternalData,
+  ): Value {
+    const tensor = tensorProto(name, type, dims);
+    for (const [key, value] of Object.entries({ location: file, offset, length: bytes }))
+      tensor.message(13, new Message().text(1, key).text(2, String(value)));
+    this.initializers.push(tensor.varint(14, 1));
+    return name;
+  }
+
+  /** Adds a node and returns its output. */
   node(
     op: string,
     inputs: readonly Value[],
-    attributes: Readonly<Record<string, number | string>> = {},
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain?: 'contrib',
   ): Value {
     const output = `v${this.count++}`;
     const node = new Message();
     for (const input of inputs) node.text(1, input);
     node.text(2, output).text(4, op);
     for (const [name, value] of Object.entries(attributes)) node.message(5, attribute(name, value));
+    if (domain) {
+      node.text(7, contribDomain);
+      this.usesContrib = true;
+    }
     this.nodes.push(node);
     return output;
   }
@@ -111,37 +151,46 @@ export class GraphBuilder {
   finish(): Uint8Array {
     const graph = new Message();
     for (const node of this.nodes) graph.message(1, node);
-    graph.text(2, 'fake_quantization');
+    graph.text(2, this.name);
     for (const item of this.initializers) graph.message(5, item);
     for (const item of this.inputs) graph.message(11, item);
     for (const item of this.outputs) graph.message(12, item);
-    const opset = new Message().text(1, '').varint(2, 21);
-    return new Message().varint(1, 10).text(2, 'quantscope').message(7, graph).message(8, opset).finish();
+    const model = new Message().varint(1, 10).text(2, 'quantscope').message(7, graph);
+    model.message(8, new Message().text(1, '').varint(2, 21));
+    if (this.usesContrib) model.message(8, new Message().text(1, contribDomain).varint(2, 1));
+    return model.finish();
   }
 
-  private initializer(key: string, type: number, dims: readonly number[], raw: Uint8Array): Value {
+  private initializer(key: string, type: ElementType, dims: readonly number[], raw: Uint8Array): Value {
     const known = this.constants.get(key);
     if (known !== undefined) return known;
     const name = `c${this.constants.size}`;
-    const tensor = new Message();
-    for (const size of dims) tensor.varint(1, size);
-    this.initializers.push(tensor.varint(2, type).text(8, name).bytes(9, raw));
+    this.initializers.push(tensorProto(name, type, dims).bytes(9, raw));
     this.constants.set(key, name);
     return name;
   }
 }
 
-function attribute(name: string, value: number | string): Message {
-  const message = new Message().text(1, name);
-  if (typeof value === 'string') return message.text(4, value).varint(20, attributeType.text);
-  return message.varint(3, value).varint(20, attributeType.int);
+function tensorProto(name: string, type: ElementType, dims: readonly number[]): Message {
+  const tensor = new Message();
+  for (const size of dims) tensor.varint(1, size);
+  return tensor.varint(2, elementTypes[type]).text(8, name);
 }
 
-function valueInfo(name: string, shape: readonly Dimension[]): Message {
+function attribute(name: string, value: Attribute): Message {
+  const message = new Message().text(1, name);
+  if (typeof value === 'string') return message.text(4, value).varint(20, attributeType.text);
+  if (typeof value === 'number') return message.varint(3, value).varint(20, attributeType.int);
+  if ('float' in value) return message.float(2, value.float).varint(20, attributeType.float);
+  for (const item of value) message.varint(8, item);
+  return message.varint(20, attributeType.ints);
+}
+
+function valueInfo(name: string, shape: readonly Dimension[], type: ElementType = 'F32'): Message {
   const dims = new Message();
   for (const size of shape) {
     dims.message(1, typeof size === 'number' ? new Message().varint(1, size) : new Message().text(2, size));
   }
-  const tensor = new Message().varint(1, elementType.float).message(2, dims);
+  const tensor = new Message().varint(1, elementTypes[type]).message(2, dims);
   return new Message().text(1, name).message(2, new Message().message(1, tensor));
 }

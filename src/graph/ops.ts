@@ -1,5 +1,4 @@
-import type { GraphBuilder } from './onnxWriter';
-import { type Value } from './onnxWriter';
+import type { GraphBuilder, Value } from './onnxWriter';
 
 /** Arithmetic on graph values; numbers become constants. */
 export class Ops {
@@ -31,6 +30,26 @@ export class Ops {
     this.graph.node('Where', [condition, this.value(a), this.value(b)]);
   reshape = (x: Value, shape: readonly number[]): Value =>
     this.graph.node('Reshape', [x, this.graph.ints(shape)]);
+  transpose = (x: Value, perm: readonly number[]): Value => this.graph.node('Transpose', [x], { perm });
+  concat = (parts: readonly Value[], axis: number): Value =>
+    parts.length === 1 ? parts[0]! : this.graph.node('Concat', parts, { axis });
+  /** Entries from `first` up to `end` of an axis. */
+  slice = (x: Value, axis: number, first: number, end: number): Value =>
+    this.graph.node('Slice', [x, ...[[first], [end], [axis]].map((values) => this.graph.ints(values))]);
+  matmul = (a: Value, b: Value): Value => this.graph.node('MatMul', [a, b]);
+  /** x Wᵀ + b: `[n, in]` and `[out, in]` → `[n, out]`. */
+  linear = (x: Value, weight: Value, bias?: Value): Value =>
+    this.graph.node('Gemm', bias === undefined ? [x, weight] : [x, weight, bias], { transB: 1 });
+  softmax = (x: Value): Value => this.graph.node('Softmax', [x], { axis: -1 });
+  tanh = (x: Value): Value => this.graph.node('Tanh', [x]);
+  sigmoid = (x: Value): Value => this.graph.node('Sigmoid', [x]);
+  /** c · tanh(x / c). */
+  softcap = (x: Value, cap: number): Value => this.mul(this.tanh(this.div(x, cap)), cap);
+  /** x / √(mean of x² over the last axis + ε) · weight. */
+  rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
+    this.graph.node('SimplifiedLayerNormalization', [x, weight], {
+      ...{ axis: -1, epsilon: { float: epsilon } },
+    });
   square = (x: Value): Value => this.mul(x, x);
   clip = (x: Value, low: number, high: number): Value => this.max(this.min(x, high), low);
 

@@ -58,7 +58,7 @@ const intsOf = (bytes: Uint8Array): number[] =>
 
 describe('GraphBuilder', () => {
   it('writes a model that the ONNX field numbers read back', () => {
-    const builder = new GraphBuilder();
+    const builder = new GraphBuilder('test');
     const x = builder.input('x', ['rows', 300]);
     const sum = builder.node('Add', [x, builder.constant(0.5)]);
     const padded = builder.node('Pad', [sum, builder.ints([0, 0, 0, -1])], { mode: 'edge', axis: -1 });
@@ -91,7 +91,7 @@ describe('GraphBuilder', () => {
   });
 
   it('stores equal constants once', () => {
-    const builder = new GraphBuilder();
+    const builder = new GraphBuilder('test');
     expect(builder.constant(2)).toBe(builder.constant(2));
     expect(builder.constant(2)).not.toBe(builder.floats([2]));
   });
