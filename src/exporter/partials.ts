@@ -1,19 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { homedir, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-
-/** Root of what is kept between runs: `$QUANTSCOPE_CACHE`, else `quantscope` in the user's cache folder. */
-export function cacheRoot(): string {
-  const { QUANTSCOPE_CACHE: own, XDG_CACHE_HOME: shared } = process.env;
-  return own ?? join(shared ?? join(homedir(), '.cache'), 'quantscope');
-}
+import { cacheRoot } from '../model/cacheRoot';
 
 const folder = (): string => join(cacheRoot(), 'partials');
 const host = (): string => hostname().replace(/[^\w]/g, '_');
 
 /**
- * Notes that a temporary file is being written, so that the next start can remove it if this process is killed.
+ * Notes that a temporary file (or folder) is being written, so that the next start can remove it if this process is killed.
  * @returns takes the note back.
  */
 export async function notePartial(file: string): Promise<() => Promise<void>> {
@@ -27,7 +22,7 @@ export async function notePartial(file: string): Promise<() => Promise<void>> {
   return () => rm(note, { force: true });
 }
 
-/** Removes the temporary files that killed processes of this machine left behind. Never throws. */
+/** Removes the temporary files and folders that killed processes of this machine left behind. Never throws. */
 export async function removeAbandoned(): Promise<void> {
   const names = await readdir(folder()).catch(() => []);
   for (const name of names) {
@@ -36,7 +31,7 @@ export async function removeAbandoned(): Promise<void> {
     const note = join(folder(), name);
     try {
       const file = await readFile(note, 'utf8');
-      if (file.endsWith(partialEnding)) await rm(file, { force: true });
+      if (file.endsWith(partialEnding)) await rm(file, { force: true, recursive: true });
       await rm(note, { force: true });
     } catch {
       // another process is at it, or the disk is away; the note stays for the next start
