@@ -56,6 +56,10 @@ class Sources {
     }
   }
 
+  has(name: string): boolean {
+    return this.byName.has(name);
+  }
+
   take(name: string): TensorDescriptor | undefined {
     this.used.add(name);
     return this.byName.get(name);
@@ -73,7 +77,9 @@ function refuseStrangers(sources: Sources, architecture: string): void {
   throw new QuantscopeError('UNSUPPORTED', message, { file: stranger.file, tensor: stranger.name });
 }
 
-function applyRule(rule: TensorRule, sources: Sources, file: string): ConvertedTensor[] {
+function applyRule(usual: TensorRule, sources: Sources, file: string): ConvertedTensor[] {
+  const { instead } = usual;
+  const rule = instead?.from.some((name) => sources.has(name)) ? { ...usual, ...instead } : usual;
   const found = rule.from.map((name) => sources.take(name));
   if (rule.optional && found.every((tensor) => tensor === undefined)) return [];
   const tensors = found.map((tensor, index) => {

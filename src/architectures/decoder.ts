@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
-import type { RowRange, Size, TensorRule, Unit } from './description';
+import type { Instead, RowRange, Size, TensorRule, Unit } from './description';
 import { f32, u32 } from './keyValues';
 import { readRope, ropeKeyValues, type Rope } from './rope';
 
@@ -112,11 +112,13 @@ export interface Part {
   /** "weight" is missing from some files (a tied output). */
   readonly optional?: boolean;
   readonly rule?: Partial<Pick<TensorRule, 'rows' | 'unit' | 'add' | 'sourceShape'>>;
+  /** Another layout of the weight; names with their suffix. */
+  readonly instead?: Instead;
 }
 
 /** Rules of parts outside the blocks. */
 export function partRules(parts: readonly Part[]): TensorRule[] {
-  return parts.flatMap(({ from, to, shape, bias, optional, rule }) => {
+  return parts.flatMap(({ from, to, shape, bias, optional, rule, instead }) => {
     const sources = typeof from === 'string' ? [from] : from;
     const named = (suffix: string) => ({
       to: `${to}.${suffix}`,
@@ -126,6 +128,7 @@ export function partRules(parts: readonly Part[]): TensorRule[] {
       ...named('weight'),
       shape,
       ...(optional ? { optional } : {}),
+      ...(instead ? { instead } : {}),
       ...rule,
     };
     if (bias === undefined) return [weight];
@@ -150,17 +153,17 @@ export function blockRules(
   blocks: number,
   parts: (block: number) => readonly Part[],
 ): TensorRule[] {
-  return Array.from({ length: blocks }, (_, block) =>
-    partRules(
-      parts(block).map((part) => ({
+  return Array.from({ length: blocks }, (_, block) => {
+    const named = (names: readonly string[]) => names.map((name) => `${prefix}.${block}.${name}`);
+    return partRules(
+      parts(block).map(({ from, to, instead, ...part }) => ({
         ...part,
-        from: (typeof part.from === 'string' ? [part.from] : part.from).map(
-          (name) => `${prefix}.${block}.${name}`,
-        ),
-        to: `blk.${block}.${part.to}`,
+        from: named(typeof from === 'string' ? [from] : from),
+        to: `blk.${block}.${to}`,
+        ...(instead ? { instead: { ...instead, from: named(instead.from) } } : {}),
       })),
-    ),
-  ).flat();
+    );
+  }).flat();
 }
 
 /**
@@ -279,19 +282,4 @@ export function groupedRows(groups: number, queries: number, headSize: number): 
       count: heads * headSize,
     }));
   return [...pick(0, queries), ...pick(queries, 1), ...pick(queries + 1, 1)];
-}
-
-/** Matrices of all experts of a block, merged into one tensor of three dimensions. */
-export function expertPart(
-  experts: number,
-  from: (expert: number) => string,
-  to: string,
-  shape: readonly [number, number],
-): Part {
-  return {
-    from: Array.from({ length: experts }, (_, expert) => from(expert)),
-    to,
-    shape: [experts, ...shape],
-    rule: { sourceShape: shape },
-  };
 }

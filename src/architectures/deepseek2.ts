@@ -2,7 +2,6 @@ import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
 import {
   blockRules,
-  expertPart,
   outerParts,
   partRules,
   rmsEpsilon,
@@ -12,6 +11,7 @@ import {
 } from './decoder';
 import { readExperts, type Experts } from './deepseekExperts';
 import type { ArchitectureDescription, RowRange, TensorRule } from './description';
+import { expertParts, usualExpertNames } from './experts';
 import { f32, u32 } from './keyValues';
 import { readRope, ropeKeyValues, ropeParameters, type Rope } from './rope';
 
@@ -218,13 +218,9 @@ const feedForwardParts = ({ hiddenSize }: Model, size: number, from: string, suf
 
 function mixtureParts(model: Model, { count, size, shared }: Experts): Part[] {
   const { hiddenSize } = model;
-  const merged = (part: string, to: string, shape: readonly [number, number]) =>
-    expertPart(count, (expert) => `mlp.experts.${expert}.${part}`, to, shape);
   return [
     { from: 'mlp.gate', to: 'ffn_gate_inp', shape: [count, hiddenSize] },
-    merged('gate_proj', 'ffn_gate_exps', [size, hiddenSize]),
-    merged('up_proj', 'ffn_up_exps', [size, hiddenSize]),
-    merged('down_proj', 'ffn_down_exps', [hiddenSize, size]),
+    ...expertParts({ count, size, hiddenSize }, usualExpertNames),
     ...feedForwardParts(model, shared * size, 'mlp.shared_experts', '_shexp'),
   ];
 }

@@ -42,11 +42,16 @@ export interface TensorRule {
   /** Ranges of the sources' rows, in the order of the file; all of them when absent. Entries of a vector count as rows. */
   readonly rows?: readonly RowRange[];
   readonly unit?: Unit;
+  /** Other sources of the same rows, taken where the checkpoint has any of them. */
+  readonly instead?: Instead;
   /** Added to each weight; the tensor becomes F32. */
   readonly add?: number;
   /** May be missing, with all its sources. */
   readonly optional?: boolean;
 }
+
+/** What replaces those fields of a rule. */
+export type Instead = Pick<TensorRule, 'from' | 'rows'> & Required<Pick<TensorRule, 'sourceShape'>>;
 
 export interface RowRange {
   readonly first: number;

@@ -3,7 +3,6 @@ import {
   attentionParts,
   blockRules,
   decoderKeyValues,
-  expertPart,
   normParts,
   outerParts,
   partRules,
@@ -11,6 +10,7 @@ import {
   rmsEpsilon,
   usualIgnored,
 } from './decoder';
+import { expertParts } from './experts';
 import { u32 } from './keyValues';
 import { ropeTensors } from './rope';
 
@@ -23,8 +23,10 @@ export const mixtral: ArchitectureDescription = {
     const decoder = readDecoder(config, { ropeTheta: 1_000_000 });
     const { hiddenSize, feedForwardSize } = decoder;
     const experts = config.integer('num_local_experts', 8);
-    const expert = (part: string, to: string, shape: readonly [number, number]) =>
-      expertPart(experts, (index) => `block_sparse_moe.experts.${index}.${part}`, to, shape);
+    const names = (expert: number) => {
+      const prefix = `block_sparse_moe.experts.${expert}`;
+      return { gate: `${prefix}.w1`, up: `${prefix}.w3`, down: `${prefix}.w2` };
+    };
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
@@ -40,10 +42,14 @@ export const mixtral: ArchitectureDescription = {
         ...blockRules('layers', decoder.blocks, () => [
           ...normParts(decoder),
           ...attentionParts(decoder, { interleaved: true }),
-          { from: 'block_sparse_moe.gate', to: 'ffn_gate_inp', shape: [experts, hiddenSize] },
-          expert('w1', 'ffn_gate_exps', [feedForwardSize, hiddenSize]),
-          expert('w2', 'ffn_down_exps', [hiddenSize, feedForwardSize]),
-          expert('w3', 'ffn_up_exps', [feedForwardSize, hiddenSize]),
+          {
+            from: 'block_sparse_moe.gate',
+            to: 'ffn_gate_inp',
+            shape: [experts, hiddenSize],
+            // The name in transformers 5.
+            instead: { from: ['mlp.gate.weight'], sourceShape: [experts, hiddenSize] },
+          },
+          ...expertParts({ count: experts, size: feedForwardSize, hiddenSize }, names),
         ]),
       ],
     };

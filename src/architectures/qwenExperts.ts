@@ -1,6 +1,7 @@
 import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
-import { expertPart, type Decoder, type Part } from './decoder';
+import type { Decoder, Part } from './decoder';
+import { expertParts, usualExpertNames } from './experts';
 import { u32 } from './keyValues';
 
 /** Experts of Qwen's mixtures: in every block, chosen by softmax. */
@@ -34,8 +35,6 @@ export function readQwenExperts(
   const experts = config.integer('num_experts', config.integer('num_local_experts', defaults.experts));
   const used = config.integer('num_experts_per_tok', defaults.used);
   const size = config.integer('moe_intermediate_size', defaults.feedForwardSize);
-  const expert = (part: string, to: string, shape: readonly [number, number]) =>
-    expertPart(experts, (index) => `mlp.experts.${index}.${part}`, to, shape);
   return {
     keyValues: [
       u32('expert_count', experts),
@@ -44,9 +43,7 @@ export function readQwenExperts(
     ],
     parts: [
       { from: 'mlp.gate', to: 'ffn_gate_inp', shape: [experts, hiddenSize] },
-      expert('gate_proj', 'ffn_gate_exps', [size, hiddenSize]),
-      expert('up_proj', 'ffn_up_exps', [size, hiddenSize]),
-      expert('down_proj', 'ffn_down_exps', [hiddenSize, size]),
+      ...expertParts({ count: experts, size, hiddenSize }, usualExpertNames),
     ],
   };
 }
