@@ -12,6 +12,7 @@
 
 #include "operations.h"
 #include "pool.h"
+#include "statistics.h"
 
 namespace {
 
@@ -231,6 +232,18 @@ Napi::Value CheckBlocks(const Napi::CallbackInfo& info) {
       [bad](Napi::Env env) { return badWeightObject(env, *bad); });
 }
 
+// (logits, base?, columns, firstColumn, targets, sums, cancel?)
+Napi::Value AccumulateLogits(const Napi::CallbackInfo& info) {
+  const auto logits = floatsOf(info[0], "logits");
+  const auto base = optionalFloats(info[1], "base");
+  const size_t columns = sizeOf(info[2]);
+  const size_t firstColumn = sizeOf(info[3]);
+  const auto targets = spanOf<int32_t>(info[4], napi_int32_array, "targets");
+  const auto sums = spanOf<double>(info[5], napi_float64_array, "sums");
+  const CancelFlag cancelled = cancelFlag(info[6]);
+  return run(info, [=] { accumulateLogits(logits, base, columns, firstColumn, targets, sums, cancelled); });
+}
+
 // (values, min, max, counts)
 Napi::Value HistogramInto(const Napi::CallbackInfo& info) {
   const auto values = floatsOf(info[0], "values");
@@ -358,6 +371,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("recodeRows", Napi::Function::New<RecodeRows>(env));
   exports.Set("checkBlocks", Napi::Function::New<CheckBlocks>(env));
   exports.Set("errorSums", Napi::Function::New<SumErrors>(env));
+  exports.Set("accumulateLogits", Napi::Function::New<AccumulateLogits>(env));
   exports.Set("histogram", Napi::Function::New<HistogramInto>(env));
   exports.Set("Scan", ScanObject::define(env));
   return exports;

@@ -4,50 +4,18 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "kernels/validity.h"
-#include "pool.h"
 
 namespace qs {
 namespace {
 
-// Weights per piece: large enough to hide the scheduling, small enough to cancel within milliseconds.
-constexpr size_t kPieceWeights = size_t{1} << 16;
 // Weights that the fused pass holds at a time, decoded twice: half of a second-level cache.
 constexpr size_t kChunkWeights = size_t{1} << 14;
 // Pieces of one call of a scan: each carries its own counters, merged in order.
 constexpr size_t kScanPieces = 8;
-
-[[noreturn]] void fail(const std::string& message) { throw std::invalid_argument(message); }
-
-void requireLength(const char* what, size_t given, size_t needed) {
-  if (given != needed) {
-    fail(std::string(what) + " has " + std::to_string(given) + " elements where " + std::to_string(needed) + " are needed");
-  }
-}
-
-size_t rowsPerPiece(size_t columns) { return std::max<size_t>(1, kPieceWeights / std::max<size_t>(1, columns)); }
-
-template <typename Work>
-void overRows(size_t rows, size_t perPiece, CancelFlag cancelled, const Work& work) {
-  const size_t pieces = (rows + perPiece - 1) / perPiece;
-  const bool complete = Pool::shared().run(
-      pieces,
-      [&](size_t piece) {
-        const size_t first = piece * perPiece;
-        work(first, std::min(perPiece, rows - first));
-      },
-      cancelled);
-  if (!complete) throw Cancelled();
-}
-
-size_t rowsOf(std::span<const float> values, size_t columns) {
-  if (columns == 0 || values.size() % columns != 0) {
-    fail(std::to_string(values.size()) + " weights are not whole rows of " + std::to_string(columns));
-  }
-  return values.size() / columns;
-}
 
 /// `offset` is the index of the first weight among those of the call.
 void refuseNonFinite(std::span<const float> source, size_t offset) {

@@ -1,20 +1,12 @@
 #pragma once
 // Whole-matrix work: checks lengths, cuts rows into pieces and runs the kernels over the pool. Knows nothing of N-API.
-#include <atomic>
 #include <span>
-#include <stdexcept>
-#include <string>
 
 #include "kernels/kernels.h"
 #include "kernels/scan.h"
+#include "rows.h"
 
 namespace qs {
-
-using CancelFlag = const std::atomic<int32_t>*;
-
-struct Cancelled : std::runtime_error {
-  Cancelled() : std::runtime_error("CANCELLED") {}
-};
 
 struct EncodedView {
   std::span<uint8_t> codes;

@@ -172,6 +172,26 @@ export interface Native {
   /** Equal-width bins over [min, max]; values outside fall into the first and last bin. */
   histogram(values: Float32Array, min: number, max: number, bins: number): Promise<Float64Array>;
   createScan(options: ScanOptions): Scan;
+  /**
+   * Adds a slice of the vocabulary to the sums over logits that loss and KL divergence follow from (src/evaluation/divergence.ts):
+   * one pass over slices of the vocabulary, in their order. What a cancelled call leaves in `sums` is of no use.
+   * @param logits [rows, columns]: tokens `firstColumn` to `firstColumn + columns` of the vocabulary.
+   * @param base those of the model to compare with, of the same shape, or undefined; in all slices or in none.
+   * @param firstColumn a slice that begins at token 0 starts the sums anew, whatever they held.
+   * @param targets [rows]: the token that a row predicts, or −1.
+   * @param sums [rows, 9] float64: maximum m, Σ e^(l − m), the target's logit, the first token with the largest logit; the same
+   * four of the base; Σ e^(b − max b) (b − l). A logit of −∞ (a masked token) adds nothing to its own model's sums. Where a
+   * model has a NaN or +∞, its maximum, Σ and top token are NaN; without a base, the last five are NaN.
+   */
+  accumulateLogits(
+    logits: Float32Array,
+    base: Float32Array | undefined,
+    columns: number,
+    firstColumn: number,
+    targets: Int32Array,
+    sums: Float64Array,
+    signal?: AbortSignal,
+  ): Promise<void>;
 }
 
 /** What binding.cc exports. `cancel` is an Int32Array whose first element becomes 1 to cancel. */
@@ -236,6 +256,15 @@ interface Binding {
   ): Promise<BadWeight | undefined>;
   errorSums(source: Float32Array, decoded: Float32Array): Promise<ErrorSums>;
   histogram(values: Float32Array, min: number, max: number, counts: Float64Array): Promise<void>;
+  accumulateLogits(
+    logits: Float32Array,
+    base: Float32Array | undefined,
+    columns: number,
+    firstColumn: number,
+    targets: Int32Array,
+    sums: Float64Array,
+    cancel: Int32Array | undefined,
+  ): Promise<void>;
   readonly Scan: new (
     rows: number,
     columns: number,
@@ -333,5 +362,9 @@ function wrap(binding: Binding): Native {
     },
     createScan: ({ rows, columns, cellRows, cellColumns, bins, percentiles }) =>
       new binding.Scan(rows, columns, cellRows, cellColumns, bins, Float64Array.from(percentiles)),
+    accumulateLogits: (logits, base, columns, firstColumn, targets, sums, signal) =>
+      cancellable(signal, (cancel) =>
+        binding.accumulateLogits(logits, base, columns, firstColumn, targets, sums, cancel),
+      ),
   };
 }

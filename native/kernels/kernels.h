@@ -20,6 +20,8 @@ struct Kernels {
   // Index of the first NaN or infinity, or n.
   size_t (*firstNonFinite)(const float* x, size_t n);
   void (*copyWeights)(float* to, const float* from, size_t n);
+  // Adds a slice of the vocabulary to the LogitSums::kCount sums of a row.
+  void (*accumulateLogits)(const LogitSlice& slice, double* sums);
 };
 
 // Those that this processor runs, the widest first.

@@ -11,6 +11,7 @@
 #include "iq4.h"
 #include "kquants.h"
 #include "legacy.h"
+#include "logits.h"
 #include "numbers.h"
 #include "schemes.h"
 #include "sums.h"
@@ -80,6 +81,6 @@ constexpr Codec kCodecs[] = {
 }  // namespace
 
 extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, errorSums, firstNonFinite,
-                              copyWeights};
+                              copyWeights, accumulateLogits};
 
 }  // namespace qs::QS_TARGET

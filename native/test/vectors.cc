@@ -58,6 +58,21 @@ uint64_t decodeDigest(const Codec& codec, size_t weights) {
   return floatsDigest(values);
 }
 
+/// Sums over logits and a base's, in two slices, the second in memory of exactly its size.
+uint64_t logitsDigest(const Kernels& table, const Input& input, size_t columns) {
+  const auto base = draw(input, columns, 6);
+  auto logits = draw(input, columns, 7);
+  logits[columns / 3] = -INFINITY;
+  double sums[LogitSums::kCount];
+  const size_t first = columns / 2;
+  const std::vector<float> secondLogits(logits.begin() + static_cast<ptrdiff_t>(first), logits.end());
+  const std::vector<float> secondBase(base.begin() + static_cast<ptrdiff_t>(first), base.end());
+  table.accumulateLogits({logits.data(), base.data(), first, 0, 1}, sums);
+  table.accumulateLogits({secondLogits.data(), secondBase.data(), columns - first, first, 1}, sums);
+  for (double& sum : sums) sum = std::isnan(sum) ? std::nan("") : sum;
+  return digest(sums, sizeof sums);
+}
+
 /// One line per result, the same for every instruction set.
 std::string results(const Kernels& table) {
   std::string lines;
@@ -88,6 +103,11 @@ std::string results(const Kernels& table) {
   const ErrorSums sums = table.errorSums(a.data(), b.data(), a.size());
   const double parts[] = {sums.source, sums.decoded, sums.error, sums.largest};
   line(table.codecs[0], "errors", "sums", a.size(), digest(parts, sizeof parts));
+  for (const Input& input : kInputs) {
+    for (const size_t columns : {2, 37, 4099}) {
+      line(table.codecs[0], "logits", input.name, columns, logitsDigest(table, input, columns));
+    }
+  }
   return lines;
 }
 
