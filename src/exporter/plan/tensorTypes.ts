@@ -1,5 +1,7 @@
+import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import type { TensorTypeRule } from '../../protocol/export';
+import { spellOutPosixClasses } from '../options/posixClasses';
 import { encodableTypes } from './fileTypes';
 
 /** A rule whose pattern was checked. */
@@ -9,7 +11,7 @@ export interface CompiledRule extends TensorTypeRule {
 
 /**
  * Checks tensor-type rules. Patterns are regular expressions, searched anywhere in a name; as in llama.cpp they are lower-cased
- * first, and types may be written in any case.
+ * first and have POSIX classes, and types may be written in any case.
  * @throws QuantscopeError REQUEST naming the rule that is no regular expression, is empty, or asks for an unknown type.
  */
 export function compileRules(rules: readonly TensorTypeRule[]): CompiledRule[] {
@@ -31,9 +33,9 @@ export function tensorTypeNamed(type: string): string {
 function compilePattern(pattern: string): RegExp {
   if (pattern === '') throw new QuantscopeError('REQUEST', 'A tensor-type rule has an empty pattern.');
   try {
-    return new RegExp(pattern.toLowerCase());
+    return new RegExp(spellOutPosixClasses(pattern.toLowerCase()));
   } catch (cause) {
-    const message = `The pattern "${pattern}" of a tensor-type rule is no regular expression.`;
+    const message = `The pattern "${pattern}" of a tensor-type rule is no regular expression (${reason(cause)}).`;
     throw new QuantscopeError('REQUEST', message, {}, cause);
   }
 }

@@ -28,6 +28,16 @@ describe('tensor-type rules', () => {
     expect(() => parseTensorTypes(text, 'rules.txt')).toThrow(message);
   });
 
+  it('have the POSIX classes of llama.cpp', () => {
+    const [rule] = compileRules([{ pattern: 'blk\\.[[:digit:]]\\.ffn_[[:alpha:]]+\\.', type: 'Q6_K' }]);
+    expect(rule?.regex.test('blk.7.ffn_down.weight')).toBe(true);
+    expect(rule?.regex.test('blk.17.ffn_down.weight')).toBe(false);
+    expect(rule?.regex.test('blk.7.ffn_down_exps.weight')).toBe(false);
+    expect(() => compileRules([{ pattern: '[[:number:]]', type: 'Q6_K' }])).toThrow(
+      /"\[\[:number:\]\]" of a tensor-type rule .*\[:number:\] is no class of characters/,
+    );
+  });
+
   it('are searched anywhere in a name, lower-cased', () => {
     const [rule] = compileRules([{ pattern: 'ATTN_[QK]\\.', type: 'q8_0' }]);
     expect(rule).toMatchObject({ type: 'Q8_0' });
