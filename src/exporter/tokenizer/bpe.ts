@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
+import { otherModel } from './otherModels';
 import { preTokenizerName } from './preTokenizers';
 import { addedTokens, type TokenizerFiles } from './tokenizerFiles';
 import { addedPiece, fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
@@ -24,11 +25,11 @@ export interface BpeModel {
 export function parseBpeModel(tokenizer: Record<string, unknown>, file: string): BpeModel {
   const model = tokenizer['model'];
   if (!isRecord(model)) throw new QuantscopeError('MODEL_FILE', 'The tokenizer has no model.', { file });
-  const { type, vocab, merges } = model;
-  if ((type !== undefined && type !== 'BPE') || !isRecord(vocab) || !Array.isArray(merges)) {
-    const message = `A tokenizer of type ${JSON.stringify(type ?? null)} cannot be exported; supported is BPE.`;
-    throw new QuantscopeError('UNSUPPORTED', message, { file });
-  }
+  const { vocab, merges } = model;
+  const type = typeOf(model);
+  if (type !== 'BPE') throw otherModel(type, file);
+  if (!isRecord(vocab) || !Array.isArray(merges))
+    throw new QuantscopeError('MODEL_FILE', 'The BPE model lacks its "vocab" or its "merges".', { file });
   const entries = Object.entries(vocab).filter(
     (entry): entry is [string, number] => typeof entry[1] === 'number',
   );
@@ -39,6 +40,12 @@ export function parseBpeModel(tokenizer: Record<string, unknown>, file: string):
     ignoreMerges: model['ignore_merges'] === true,
     ...(typeof model['unk_token'] === 'string' ? { unknown: model['unk_token'] } : {}),
   };
+}
+
+/** Old files leave the type out; a vocabulary with a score for each piece is a list. */
+function typeOf({ type, vocab }: Record<string, unknown>): string {
+  if (typeof type === 'string') return type;
+  return Array.isArray(vocab) ? 'Unigram' : 'BPE';
 }
 
 function parseMerge(merge: unknown, index: number, file: string): readonly [string, string] {

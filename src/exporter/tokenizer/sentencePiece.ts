@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import protobuf from 'protobufjs/light.js';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
+import { otherModel, sentencePieceTypes } from './otherModels';
 import { addedTokens, type AddedToken, type TokenizerFiles } from './tokenizerFiles';
 import { addedPiece, fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
 
@@ -44,8 +45,6 @@ export interface SentencePieceModel {
 
 /** The message of a tokenizer.model. */
 export const sentencePieceMessage = protobuf.Root.fromJSON(descriptor).lookupType('ModelProto');
-/** TrainerSpec.ModelType. */
-const bpe = 2;
 
 /** @throws QuantscopeError MODEL_FILE when the bytes are no SentencePiece model. */
 export function decodeSentencePiece(bytes: Uint8Array, file: string): SentencePieceModel {
@@ -70,12 +69,8 @@ export function sentencePieceVocabulary(files: TokenizerFiles, rows: number): Vo
     files.sentencePiece ?? new Uint8Array(0),
     file,
   );
-  if (trainerSpec && trainerSpec.modelType !== bpe)
-    throw new QuantscopeError(
-      'UNSUPPORTED',
-      'The SentencePiece model is not of type BPE; others cannot be exported.',
-      { file },
-    );
+  const type = trainerSpec ? (sentencePieceTypes[trainerSpec.modelType] ?? trainerSpec.modelType) : 'BPE';
+  if (type !== 'BPE') throw otherModel(String(type), file);
   const tokens = new Map<number, Token>(
     pieces.map(({ piece, score, type }, id) => [id, { text: piece, type, score }]),
   );

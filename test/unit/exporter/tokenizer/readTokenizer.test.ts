@@ -200,7 +200,11 @@ describe('byte-level BPE', () => {
     await refuse({ 'tokenizer.json': byteLevel }, 5).toThrow(
       /"<tool>" has id 5, but the embedding has 5 rows/,
     );
-    await refuse({ 'tokenizer.json': { ...byteLevel, model: { type: 'Unigram' } } }).toThrow(/Unigram/);
+    const model = (content: object) => ({ 'tokenizer.json': { ...byteLevel, model: content } });
+    await refuse(model({ type: 'Unigram' })).toThrow(/type Unigram cannot be exported.*GGUF file/);
+    await refuse(model({ vocab: [['▁a', -1.5]] })).toThrow(/type Unigram/);
+    await refuse(model({ type: 'WordPiece' })).toThrow(/type WordPiece .*longest pieces/);
+    await refuse(model({ type: 'BPE', vocab: {} })).toThrow(/lacks its "vocab" or its "merges"/);
     await refuse({
       'tokenizer.json': { ...byteLevel, model: { ...byteLevel.model, merges: ['a'] } },
     }).toThrow(/Merge 0/);
@@ -269,7 +273,12 @@ describe('SentencePiece', () => {
       padding_token_id: 2,
       add_bos_token: false,
     });
-    await expect(read(folderWith({ 'tokenizer.model': encode(1) }), 5)).rejects.toThrow(/not of type BPE/);
+    await expect(read(folderWith({ 'tokenizer.model': encode(1) }), 5)).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringMatching(/type Unigram .*picks the likeliest pieces.*GGUF file/) as string,
+      place: { file: expect.stringMatching(/tokenizer\.model$/) as string },
+    });
+    await expect(read(folderWith({ 'tokenizer.model': encode(4) }), 5)).rejects.toThrow(/type Char/);
   });
 
   it('is understood from a tokenizer.json with byte fallback', async () => {

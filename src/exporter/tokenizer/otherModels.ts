@@ -1,0 +1,25 @@
+import { QuantscopeError } from '../../model/errors';
+
+/** What the models of other tokenizers do instead of merging pairs, by the names of tokenizer.json and SentencePiece. */
+const ways: Readonly<Record<string, string>> = {
+  Unigram: 'picks the likeliest pieces of a text',
+  WordPiece: 'takes the longest pieces of a word',
+  WordLevel: 'knows whole words only',
+  Word: 'knows whole words only',
+  Char: 'takes characters one by one',
+};
+
+/** SentencePiece's TrainerSpec.ModelType → the name that tokenizer.json has for it. */
+export const sentencePieceTypes: Readonly<Record<number, string>> = {
+  1: 'Unigram',
+  2: 'BPE',
+  3: 'Word',
+  4: 'Char',
+};
+
+/** The error for a tokenizer that is not BPE: what it is, why that cannot be written, what can be done. */
+export function otherModel(type: string, file: string): QuantscopeError {
+  const way = ways[type] ?? 'cuts text in a way of its own';
+  const message = `A tokenizer of type ${type} cannot be exported: it ${way}, while all that can be written merge pairs (BPE). Where there is a GGUF file of the model, export from that; it brings its tokenizer along.`;
+  return new QuantscopeError('UNSUPPORTED', message, { file });
+}
