@@ -1,5 +1,5 @@
 #pragma once
-// Statistics of what a model computes, over the pool: sums over logits. Knows nothing of N-API.
+// Statistics of what a model computes, and what memory reaches, over the pool. Knows nothing of N-API.
 #include <cstdint>
 #include <span>
 
@@ -11,5 +11,15 @@ namespace qs {
 // empty or as long as `logits`; `targets` has one token per row. Sums that were not finished are of no use.
 void accumulateLogits(std::span<const float> logits, std::span<const float> base, size_t columns, size_t firstColumn,
                       std::span<const int32_t> targets, std::span<double> sums, CancelFlag cancelled);
+
+// Adds Σ x, Σ x² and the largest |x| of each column of [rows, columns] to sums[3, columns].
+void addColumnSums(std::span<const float> values, size_t columns, std::span<double> sums, CancelFlag cancelled);
+
+// Adds the products of columns [firstColumn, firstColumn + count) with all columns to target[count, columns].
+void addGram(std::span<const float> values, size_t columns, size_t firstColumn, size_t count, std::span<float> target,
+             CancelFlag cancelled);
+
+// Bytes per second, read and written, of copying a buffer of so many bytes with all threads: the best of a few rounds.
+double copyBandwidth(size_t bytes);
 
 }  // namespace qs

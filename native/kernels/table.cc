@@ -5,6 +5,7 @@
 #include "blocks.h"
 #include "floats.h"
 #include "fp4.h"
+#include "gram.h"
 #include "iq1.h"
 #include "iq2.h"
 #include "iq3.h"
@@ -81,6 +82,6 @@ constexpr Codec kCodecs[] = {
 }  // namespace
 
 extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, errorSums, firstNonFinite,
-                              copyWeights, accumulateLogits};
+                              copyWeights, accumulateLogits, addColumns, addGram};
 
 }  // namespace qs::QS_TARGET
