@@ -16,6 +16,13 @@ export class ConfigReader {
     return this.fields[key] !== undefined && this.fields[key] !== null;
   }
 
+  /** Whether the first of `architectures` is this class or, where none is listed, `model_type` is its. */
+  isOf(className: string, modelType: string): boolean {
+    const listed = this.fields['architectures'];
+    const name: unknown = Array.isArray(listed) ? listed[0] : undefined;
+    return name === undefined ? this.fields['model_type'] === modelType : name === className;
+  }
+
   /** The first of several spellings of a key that is there; the first of all when none is. */
   spelled(usual: string, ...others: readonly string[]): string {
     return [usual, ...others].find((key) => this.has(key)) ?? usual;

@@ -16,6 +16,8 @@ export interface ConvertedCheckpoint {
   /** In no particular order. */
   readonly tensors: readonly ConvertedTensor[];
   readonly computed: readonly ComputedTensor[];
+  /** How llama.cpp differs from transformers on this model, as sentences. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -40,6 +42,7 @@ export function convertCheckpoint(
     keyValues: conversion.keyValues.map((pair) => ({ ...pair, key: `${description.name}.${pair.key}` })),
     tensors: converted,
     computed: conversion.computed ?? [],
+    notes: conversion.notes ?? [],
   };
 }
 

@@ -28,7 +28,7 @@ export const deepseek2: ArchitectureDescription = {
     config.expect('attention_bias', false, false);
     config.expect('mlp_bias', false, false);
     config.expect('rope_interleave', true, true);
-    const third = isThird(config);
+    const third = config.isOf('DeepseekV3ForCausalLM', 'deepseek_v3');
     const model = readModel(config, third ? thirdDefaults : secondDefaults);
     const experts = readExperts(config, third);
     return {
@@ -49,12 +49,6 @@ export const deepseek2: ArchitectureDescription = {
       ],
     };
   },
-};
-
-const isThird = ({ fields }: ConfigReader): boolean => {
-  const listed = fields['architectures'];
-  const name: unknown = Array.isArray(listed) ? listed[0] : undefined;
-  return name === undefined ? fields['model_type'] === 'deepseek_v3' : name === 'DeepseekV3ForCausalLM';
 };
 
 /** Sizes of the attention: a head has `plain` sizes without position and `rotated` with. */

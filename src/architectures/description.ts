@@ -22,6 +22,8 @@ export interface Conversion {
   readonly computed?: readonly ComputedTensor[];
   /** Prefixes that names of the checkpoint may have or lack; rules are written without. */
   readonly prefixes?: readonly string[];
+  /** How llama.cpp differs from transformers on this model, as sentences. */
+  readonly notes?: readonly string[];
   /** Tensors of the checkpoint, by name without prefix, that GGUF has no need of. */
   readonly ignored?: readonly RegExp[];
 }

@@ -19,6 +19,8 @@ export interface GgufView {
   readonly computed: readonly ComputedTensor[];
   /** Hyper-parameters of a checkpoint under their full keys; a GGUF file brings its own. */
   readonly keyValues: readonly KeyValue[];
+  /** How llama.cpp differs from transformers on a checkpoint, as sentences. */
+  readonly notes: readonly string[];
   /** The value of a full key; of an array the first element. */
   readonly value: (key: string) => GgufScalar | undefined;
 }
@@ -39,7 +41,7 @@ export function ggufView({ description, gguf, config, folder }: ModelHeaders): G
     return {
       architecture: typeof architecture === 'string' ? architecture : '',
       tensors: description.tensors.map((tensor) => unchanged(tensor)),
-      ...{ computed: [], keyValues: [], value },
+      ...{ computed: [], keyValues: [], notes: [], value },
     };
   }
   const file = join(folder, 'config.json');

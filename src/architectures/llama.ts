@@ -12,6 +12,7 @@ import {
   usualIgnored,
 } from './decoder';
 import { ropeTensors } from './rope';
+import { usualWindow, windowNotes } from './slidingWindow';
 
 /** Llama 1 to 3, Mistral 7B, SmolLM and all that share their layout. llama.cpp rotates neighbouring pairs. */
 export const llama: ArchitectureDescription = {
@@ -23,6 +24,9 @@ export const llama: ArchitectureDescription = {
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
+      notes: config.isOf('MistralForCausalLM', 'mistral')
+        ? windowNotes(config, decoder, { window: usualWindow })
+        : [],
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       computed: ropeTensors(decoder.rope),
       tensors: [

@@ -13,6 +13,7 @@ import {
 import { expertParts } from './experts';
 import { u32 } from './keyValues';
 import { ropeTensors } from './rope';
+import { windowNotes } from './slidingWindow';
 
 /** Mixtral: llama's attention, and experts whose matrices GGUF merges. */
 export const mixtral: ArchitectureDescription = {
@@ -30,6 +31,7 @@ export const mixtral: ArchitectureDescription = {
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
+      notes: windowNotes(config, decoder),
       keyValues: [
         ...decoderKeyValues(decoder),
         rmsEpsilon(config, 1e-5),

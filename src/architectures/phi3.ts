@@ -15,10 +15,11 @@ import {
 import type { ArchitectureDescription, ComputedTensor } from './description';
 import { f32, u32 } from './keyValues';
 import { readTheta, ropeKind, ropeParameters } from './rope';
+import { windowNotes } from './slidingWindow';
 
 /**
  * Phi-3, 3.5 and 4: fused query, key and value, fused gate and up, which llama.cpp reads as they are. It reads the sliding
- * window but attends to everything, so that contexts beyond the window differ from transformers.
+ * window but attends to everything.
  */
 export const phi3: ArchitectureDescription = {
   name: 'phi3',
@@ -40,6 +41,7 @@ export const phi3: ArchitectureDescription = {
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
+      notes: windowNotes(config, decoder),
       keyValues: [
         ...decoderKeyValues(decoder),
         rmsEpsilon(config, 1e-5),

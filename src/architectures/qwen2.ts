@@ -13,7 +13,7 @@ import {
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
-import { refuseWindow } from './slidingWindow';
+import { usualWindow, windowNotes } from './slidingWindow';
 
 /** Qwen 1.5, 2 and 2.5: llama with biases of query, key and value, and halves rotated instead of pairs. */
 export const qwen2: ArchitectureDescription = {
@@ -32,10 +32,14 @@ export const qwen2: ArchitectureDescription = {
     expectSquareAttention(config, decoder);
     refuseFactors(config, decoder.rope);
     const firstWindow = config.integer('max_window_layers', 28, 0);
-    refuseWindow(config, decoder, (layer) => layer >= firstWindow);
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
+      notes: windowNotes(config, decoder, {
+        switched: true,
+        window: usualWindow,
+        rule: (layer) => layer >= firstWindow,
+      }),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       tensors: [
         ...partRules(outerParts(decoder)),

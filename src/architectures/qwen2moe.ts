@@ -14,7 +14,7 @@ import type { ArchitectureDescription } from './description';
 import { u32 } from './keyValues';
 import { readQwenExperts } from './qwenExperts';
 import { refuseFactors } from './rope';
-import { refuseWindow } from './slidingWindow';
+import { usualWindow, windowNotes } from './slidingWindow';
 
 /** Qwen 1.5 and 2 with experts: those that a router chooses, and one, behind a gate of its own, that all tokens share. */
 export const qwen2moe: ArchitectureDescription = {
@@ -33,7 +33,6 @@ export const qwen2moe: ArchitectureDescription = {
     expectSquareAttention(config, decoder);
     refuseFactors(config, decoder.rope);
     const windowEnd = config.integer('max_window_layers', 28, 0);
-    refuseWindow(config, decoder, (layer) => layer % 2 === 0 && layer < windowEnd);
     const { hiddenSize } = decoder;
     const experts = readQwenExperts(config, decoder, {
       experts: 60,
@@ -46,6 +45,11 @@ export const qwen2moe: ArchitectureDescription = {
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
+      notes: windowNotes(config, decoder, {
+        switched: true,
+        window: usualWindow,
+        rule: (layer) => layer % 2 === 0 && layer < windowEnd,
+      }),
       keyValues: [
         ...decoderKeyValues(decoder),
         rmsEpsilon(config),

@@ -13,7 +13,7 @@ import {
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
-import { refuseWindow } from './slidingWindow';
+import { usualWindow, windowNotes } from './slidingWindow';
 
 /** Qwen 3: no biases, but a norm of each head's query and key. */
 export const qwen3: ArchitectureDescription = {
@@ -33,10 +33,14 @@ export const qwen3: ArchitectureDescription = {
     });
     refuseFactors(config, decoder.rope);
     const firstWindow = config.integer('max_window_layers', 28, 0);
-    refuseWindow(config, decoder, (layer) => layer >= firstWindow);
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
+      notes: windowNotes(config, decoder, {
+        switched: true,
+        window: usualWindow,
+        rule: (layer) => layer >= firstWindow,
+      }),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       tensors: [
         ...partRules(outerParts(decoder)),

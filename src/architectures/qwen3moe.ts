@@ -13,7 +13,7 @@ import {
 import type { ArchitectureDescription } from './description';
 import { readQwenExperts } from './qwenExperts';
 import { refuseFactors } from './rope';
-import { refuseWindow } from './slidingWindow';
+import { usualWindow, windowNotes } from './slidingWindow';
 
 /** Qwen 3 with experts. */
 export const qwen3moe: ArchitectureDescription = {
@@ -31,7 +31,6 @@ export const qwen3moe: ArchitectureDescription = {
       contextLength: 32768,
     });
     refuseFactors(config, decoder.rope);
-    refuseWindow(config, decoder, () => true);
     const experts = readQwenExperts(config, decoder, {
       experts: 128,
       used: 8,
@@ -41,6 +40,7 @@ export const qwen3moe: ArchitectureDescription = {
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
+      notes: windowNotes(config, decoder, { switched: true, window: usualWindow }),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config), ...experts.keyValues],
       tensors: [
         ...partRules(outerParts(decoder)),

@@ -44,20 +44,35 @@ export function slidingPeriod(
   );
 }
 
+/** The window of the classes of Mistral and Qwen where config.json is silent. */
+export const usualWindow = 4096;
+
+interface WindowRules {
+  /** Which layers slide where `layer_types` does not say; all when absent. */
+  readonly rule?: (layer: number) => boolean;
+  /** The window of the class where config.json is silent; none when absent. */
+  readonly window?: number;
+  /** The window counts only where `use_sliding_window` turns it on. */
+  readonly switched?: boolean;
+}
+
 /**
- * For architectures that llama.cpp gives no window: refuses one that `use_sliding_window` turns on and that cuts the context.
- * @param rule which layers slide where `layer_types` does not say.
- * @throws QuantscopeError UNSUPPORTED
+ * A note on the window of an architecture to which llama.cpp gives none: it attends to everything, so that texts up to the
+ * window come out the same and longer ones do not.
+ * @throws QuantscopeError UNSUPPORTED for kinds of attention other than full and sliding.
  */
-export function refuseWindow(
+export function windowNotes(
   config: ConfigReader,
-  { blocks, contextLength }: Decoder,
-  rule: (layer: number) => boolean,
-): void {
-  if (!config.flag('use_sliding_window', false) || config.fields['sliding_window'] === null) return;
-  const window = config.integer('sliding_window', 4096);
-  if (window >= contextLength || !slidingLayers(config, blocks, rule).includes(true)) return;
-  throw config.unsupported(
-    `Some layers attend to the last ${window} tokens only ("sliding_window"); llama.cpp has no window for this architecture.`,
-  );
+  { blocks, contextLength }: Pick<Decoder, 'blocks' | 'contextLength'>,
+  { rule = () => true, window: usual = 0, switched = false }: WindowRules = {},
+): string[] {
+  if (switched && !config.flag('use_sliding_window', false)) return [];
+  const window = config.fields['sliding_window'] === null ? 0 : config.integer('sliding_window', usual, 0);
+  if (window === 0 || window >= contextLength) return [];
+  const sliding = slidingLayers(config, blocks, rule).filter(Boolean).length;
+  if (sliding === 0) return [];
+  const which = sliding === blocks ? 'All layers attend' : `${sliding} of ${blocks} layers attend`;
+  return [
+    `${which} to the last ${window} tokens only ("sliding_window"), but llama.cpp attends to all of them in this architecture: texts of more than ${window} tokens give other results than in transformers.`,
+  ];
 }

@@ -12,7 +12,7 @@ import {
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
-import { refuseWindow } from './slidingWindow';
+import { windowNotes } from './slidingWindow';
 
 /** Every how many layers llama.cpp leaves out the rotary embedding; it has no key for another number. */
 const interval = 4;
@@ -45,10 +45,13 @@ export const smollm3: ArchitectureDescription = {
           `By "no_rope_layers" layer ${layer} ${rotates ? 'has' : 'lacks'} rotary embedding; llama.cpp leaves it out of every ${interval}th layer and no other.`,
         );
     }
-    if (config.has('sliding_window')) refuseWindow(config, decoder, (layer) => (layer + 1) % interval === 0);
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
+      notes: windowNotes(config, decoder, {
+        switched: true,
+        rule: (layer) => (layer + 1) % interval === 0,
+      }),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       tensors: [
         ...partRules(outerParts(decoder)),

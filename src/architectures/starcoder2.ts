@@ -13,10 +13,11 @@ import {
 import type { ArchitectureDescription } from './description';
 import { u32 } from './keyValues';
 import { refuseFactors } from './rope';
+import { windowNotes } from './slidingWindow';
 
 /**
  * StarCoder 2: layer norms, biases, a plain feed-forward network. Its sliding window is written, but llama.cpp attends to
- * everything, so that contexts beyond the window differ from transformers.
+ * everything.
  */
 export const starcoder2: ArchitectureDescription = {
   name: 'starcoder2',
@@ -42,6 +43,7 @@ export const starcoder2: ArchitectureDescription = {
     return {
       prefixes: ['model.'],
       ignored: usualIgnored(decoder),
+      notes: windowNotes(config, decoder),
       keyValues: [
         ...decoderKeyValues(decoder),
         layerNormEpsilon(config, 'norm_epsilon'),

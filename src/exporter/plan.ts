@@ -110,7 +110,7 @@ export function planExport(model: ModelHeaders, target: ExportTarget): ExportPla
     parameters,
     bitsPerWeight: (8 * dataBytes) / parameters,
     presetBytes: sum(compared.map(({ shape, to, presetType }) => bytesOf(shape, presetType ?? to))),
-    warnings: warningsOf(compared, target, imatrix),
+    warnings: [...source.notes, ...warningsOf(compared, target, imatrix)],
   };
 }
 

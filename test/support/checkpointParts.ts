@@ -8,6 +8,8 @@ export interface CheckpointSpec {
   readonly shiftedNorms?: boolean;
   /** Dtype of the weights; BF16 when absent. Their values are those of bfloat16 in any case. */
   readonly dtype?: 'F16' | 'F32';
+  /** So many positions at the start have the logits of llama.cpp, and those behind have not; all when absent. */
+  readonly agreeing?: number;
   /** Written in two files with an index. */
   readonly sharded?: boolean;
 }
@@ -112,3 +114,16 @@ export const yarn = {
   beta_fast: 32,
   beta_slow: 1,
 };
+
+/** A configuration as transformers 5 writes it. */
+export const newer = (
+  { config, ...rest }: CheckpointSpec,
+  change: object,
+  ...left: readonly string[]
+): CheckpointSpec => ({
+  ...rest,
+  config: {
+    ...Object.fromEntries(Object.entries(config).filter(([key]) => !left.includes(key))),
+    ...change,
+  },
+});

@@ -72,6 +72,14 @@ const windowed =
   (checkpoint: Checkpoint): Change =>
   () => ({ options: { window: checkpoint.number('sliding_window', Infinity) } });
 
+/** Qwen 2 turns its window on, for the layers behind some. */
+const lateWindow =
+  (checkpoint: Checkpoint): Change =>
+  (index) =>
+    checkpoint.config['use_sliding_window'] === true && index >= checkpoint.number('max_window_layers')
+      ? { options: { window: checkpoint.number('sliding_window') } }
+      : {};
+
 function mixtral(checkpoint: Checkpoint): Model {
   const names = { gate: 'w1', up: 'w3', down: 'w2' };
   return llama(checkpoint, windowed(checkpoint), (prefix) => {
@@ -427,7 +435,7 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   LlamaForCausalLM: (checkpoint) => llama(checkpoint),
   MistralForCausalLM: (checkpoint) => llama(checkpoint, windowed(checkpoint)),
   MixtralForCausalLM: mixtral,
-  Qwen2ForCausalLM: (checkpoint) => llama(checkpoint),
+  Qwen2ForCausalLM: (checkpoint) => llama(checkpoint, lateWindow(checkpoint)),
   Qwen2MoeForCausalLM: (checkpoint) => llama(checkpoint, undefined, qwenExperts(checkpoint)),
   Qwen3ForCausalLM: (checkpoint) => llama(checkpoint, headNorms(checkpoint)),
   Qwen3MoeForCausalLM: (checkpoint) => llama(checkpoint, headNorms(checkpoint), qwenExperts(checkpoint)),

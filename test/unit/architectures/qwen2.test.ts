@@ -88,18 +88,7 @@ describe('qwen2 conversion', () => {
     expect(keyValuesOf(convert({ rope_theta: undefined, rope_parameters }))).toMatchObject(expected);
   });
 
-  it('accepts a window that no layer has, or that is as long as the context', () => {
-    expect(() =>
-      convert({ use_sliding_window: true, sliding_window: 4096, max_window_layers: 24 }),
-    ).not.toThrow();
-    expect(() => convert({ use_sliding_window: true })).not.toThrow();
-    expect(() =>
-      convert({ use_sliding_window: true, sliding_window: null, max_window_layers: 0 }),
-    ).not.toThrow();
-  });
-
   it.each([
-    [{ use_sliding_window: true, sliding_window: 4096 }, /last 4096 tokens/],
     [{ hidden_act: 'gelu' }, /"gelu".*"silu"/],
     [{ head_dim: 32 }, /14 heads of 32 sizes are not the hidden size 896/],
     [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, /llama3/],

@@ -124,7 +124,6 @@ describe('qwen2moe conversion', () => {
     [{ norm_topk_prob: true }, /"norm_topk_prob" is true/],
     [{ decoder_sparse_step: 2 }, /decoder_sparse_step/],
     [{ mlp_only_layers: [0] }, /mlp_only_layers/],
-    [{ use_sliding_window: true, sliding_window: 1024 }, /last 1024 tokens/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });

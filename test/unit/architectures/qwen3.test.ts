@@ -89,7 +89,6 @@ describe('qwen3 conversion', () => {
 
   it.each([
     [{ attention_bias: true }, /attention_bias/],
-    [{ use_sliding_window: true, sliding_window: 4096, max_window_layers: 20 }, /last 4096 tokens/],
     [{ rope_scaling: { rope_type: 'dynamic', factor: 2 } }, /dynamic/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);

@@ -105,7 +105,6 @@ describe('qwen3moe conversion', () => {
     [{ norm_topk_prob: undefined }, /"norm_topk_prob" is false; GGUF can express true/],
     [{ mlp_only_layers: [1] }, /mlp_only_layers/],
     [{ decoder_sparse_step: 2 }, /decoder_sparse_step/],
-    [{ use_sliding_window: true, sliding_window: 4096 }, /last 4096 tokens/],
     [{ attention_bias: true }, /attention_bias/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);

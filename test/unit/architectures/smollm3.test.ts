@@ -84,7 +84,6 @@ describe('smollm3 conversion', () => {
     [{ no_rope_layers: undefined, no_rope_layer_interval: 3 }, /layer 2 lacks/],
     [{ attention_bias: true }, /attention_bias/],
     [{ mlp_bias: true }, /mlp_bias/],
-    [{ use_sliding_window: true, sliding_window: 4096, layer_types: undefined }, /last 4096 tokens/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
