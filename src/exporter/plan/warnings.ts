@@ -3,16 +3,26 @@ import type { Imatrix } from '../../model/imatrix';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import { compileRules } from './tensorTypes';
 
-/** What is lost or odd about an export, as sentences. */
+interface WarnedSettings extends Pick<ExportSettings, 'tensorTypes' | 'includeWeights' | 'excludeWeights'> {
+  /** The whole matrix, whatever of it is used. */
+  readonly imatrix?: Imatrix;
+}
+
+/**
+ * What is lost or odd about an export, as sentences.
+ * @param imatrix what is used of the importance matrix.
+ */
 export function warningsOf(
   tensors: readonly (ExportedTensor & { importance?: Float32Array })[],
-  { tensorTypes = [] }: Pick<ExportSettings, 'tensorTypes'>,
+  { tensorTypes = [], imatrix: whole, includeWeights = [], excludeWeights = [] }: WarnedSettings,
   imatrix: Imatrix | undefined,
 ): string[] {
   return [
     ...requantized(tensors),
     ...fallbacks(tensors),
     ...(imatrix ? withoutImportance(tensors, imatrix) : []),
+    ...(whole ? idleTexts(whole, includeWeights, 'include') : []),
+    ...(whole ? idleTexts(whole, excludeWeights, 'exclude') : []),
     ...idleRules(tensors, tensorTypes),
   ];
 }
@@ -53,6 +63,16 @@ function withoutImportance(
   return [
     `The importance matrix ${path} has nothing for ${bare.length} tensors: ${names.join(', ')}${bare.length > 3 ? ', …' : ''}.`,
   ];
+}
+
+/** Texts that choose entries of the matrix and are found in none. */
+function idleTexts({ path, entries }: Imatrix, texts: readonly string[], verb: string): string[] {
+  const names = [...entries.keys()];
+  const idle = texts.filter((text) => !names.some((name) => name.includes(text)));
+  return idle.map(
+    (text) =>
+      `No entry of the importance matrix ${path} has "${text}" in its name: there is nothing to ${verb}.`,
+  );
 }
 
 function idleRules(
