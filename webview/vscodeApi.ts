@@ -15,6 +15,8 @@ export interface SavedState {
   readonly split?: number;
   /** What the export panel was set to. */
   readonly exportForm?: unknown;
+  /** Which tensors its table shows. */
+  readonly exportFilter?: unknown;
   /** Open modules of the tree. */
   readonly expanded?: readonly string[];
 }

@@ -1,9 +1,11 @@
-import { useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ExportedTensor, ExportPreview, TensorTypeRule } from '../../../src/protocol/export';
 import { TextField } from '../../controls';
 import { rowHeight, useVirtualRows } from '../../virtualRows';
+import { savedState, saveState } from '../../vscodeApi';
 import { causes } from './causes';
 import { ExportCells } from './ExportCells';
+import { filterOf, matching, type TableFilter } from './filter';
 import { tally } from './Totals';
 
 interface Props {
@@ -15,12 +17,8 @@ interface Props {
 
 /** Each tensor of the file: from what to what, how large, and why. Only the rows in sight are drawn. */
 export function ExportTable({ preview, types, rules, choose }: Props) {
-  const [filter, setFilter] = useState('');
-  const [onlyDifferent, setOnlyDifferent] = useState(false);
-  const rows = useMemo(
-    () => matching(preview.tensors, filter, onlyDifferent),
-    [preview, filter, onlyDifferent],
-  );
+  const { filter, change } = useFilter();
+  const rows = useMemo(() => matching(preview.tensors, filter), [preview, filter]);
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualRows(rows.length, scroller);
   const { active, setActive, onKey } = useActiveRow(rows, scroller, (index) =>
@@ -30,13 +28,17 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
     <div class="export-table">
       <div class="filter">
         <TextField
-          value={filter}
+          value={filter.text}
           label="Filter the tensors of the file"
           placeholder="Filter by name, type or reason"
-          onInput={setFilter}
+          onInput={(text) => change({ text })}
           width="100%"
         />
-        <Different preview={preview} checked={onlyDifferent} onChange={setOnlyDifferent} />
+        <Different
+          preview={preview}
+          checked={filter.onlyDifferent}
+          onChange={(onlyDifferent) => change({ onlyDifferent })}
+        />
       </div>
       <Legend tensors={preview.tensors} />
       <div class="export-row head" aria-hidden="true">
@@ -157,16 +159,12 @@ function Legend({ tensors }: { tensors: readonly ExportedTensor[] }) {
   );
 }
 
-function matching(
-  tensors: readonly ExportedTensor[],
-  filter: string,
-  onlyDifferent: boolean,
-): readonly ExportedTensor[] {
-  const words = filter.toLowerCase().split(/\s+/);
-  return tensors.filter(({ name, from, to, cause, reason, presetType }) => {
-    const text = `${name} ${from} ${to} ${cause} ${reason}`.toLowerCase();
-    return (!onlyDifferent || presetType !== undefined) && words.every((word) => text.includes(word));
-  });
+/** The filter, as it was left when the tab or the editor was hidden. */
+function useFilter() {
+  const [filter, setFilter] = useState<TableFilter>(() => filterOf(savedState().exportFilter));
+  useEffect(() => saveState({ exportFilter: filter }), [filter]);
+  const change = (part: Partial<TableFilter>): void => setFilter((now) => ({ ...now, ...part }));
+  return { filter, change };
 }
 
 const classOf = ({ presetType }: ExportedTensor, isActive: boolean): string =>
