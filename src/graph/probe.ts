@@ -1,19 +1,17 @@
 import { fork } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import { loadNative, type ErrorSums } from '../native';
 import type { DeviceChoice, DeviceReport } from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
 import { hasGraph } from './fakeQuant';
+import { machineIdentity } from './machineIdentity';
 import { OrtMeasurer } from './measurer';
+import { missingPart } from './missingParts';
+import { activeRuntime } from './runtimeLibraries';
 import type { OrtDevice } from './session';
-
-/** What a probe found: the device works and its numbers are the addon's, or why not. */
-export type Verdict =
-  { readonly ok: true; readonly label: string } | { readonly ok: false; readonly reason: string };
+import { recallVerdict, rememberVerdict, type Verdict } from './verdicts';
 
 export interface ProbeOptions {
   /** Probe again, whatever was found before. */
@@ -26,11 +24,9 @@ export interface ProbeOptions {
 /** How long a probe may take: a first start compiles shaders. */
 const probeTimeout = 30_000;
 
-const verdicts = new Map<string, Verdict>();
-
 /**
  * The device to compute on. `auto` takes CUDA, else WebGPU, else the addon, and tells why a faster one was refused; a device
- * that is named must work. Verdicts last as long as the process.
+ * that is named must work. Verdicts outlive the process, until something that they depend on changes.
  * @throws QuantscopeError DEVICE when the named device does not work.
  */
 export async function probeDevices(choice: DeviceChoice, options: ProbeOptions = {}): Promise<DeviceReport> {
@@ -51,60 +47,27 @@ export async function probeDevices(choice: DeviceChoice, options: ProbeOptions =
 }
 
 async function verdictOn(device: OrtDevice, options: ProbeOptions): Promise<Verdict> {
-  const known = options.refresh ? undefined : verdicts.get(device);
+  const runtime = activeRuntime();
+  if (!runtime) return refusal(`ONNX Runtime is not installed for ${process.platform}-${process.arch}.`);
+  const missing = await missingPart(device, runtime);
+  if (missing !== undefined) return refusal(missing);
+  const identity = machineIdentity(device, runtime, childProgram(options));
+  const known = options.refresh ? undefined : recallVerdict(identity);
   if (known) return known;
-  const missing = missingPart(device);
-  const verdict =
-    missing === undefined ? await probeInChild(device, options) : ({ ok: false, reason: missing } as const);
-  verdicts.set(device, verdict);
+  const verdict = await probeInChild(device, options);
+  rememberVerdict(identity, verdict, device, runtime.version);
   return verdict;
 }
 
-/** What is plainly not there, without starting anything. */
-function missingPart(device: OrtDevice): string | undefined {
-  const { platform, arch } = process;
-  const folder = runtimeFolder();
-  if (folder === undefined) return `ONNX Runtime is not installed for ${platform}-${arch}.`;
-  if (device === 'cuda') {
-    if (platform !== 'linux' || arch !== 'x64') return 'CUDA is available on Linux x64 only.';
-    if (!existsSync(join(folder, 'libonnxruntime_providers_cuda.so')))
-      return "ONNX Runtime's CUDA library is not installed.";
-    if (!existsSync('/dev/nvidiactl') && !existsSync('/dev/dxg')) return 'There is no NVIDIA GPU.';
-  }
-  if (device === 'webgpu' && platform === 'linux' && !hasVulkan())
-    return 'The Vulkan loader libvulkan.so.1 is not installed.';
-  return undefined;
-}
+const refusal = (reason: string): Verdict => ({ ok: false, reason });
 
-function runtimeFolder(): string | undefined {
-  try {
-    const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
-    const folder = join(dirname(dirname(entry)), 'bin', 'napi-v6', process.platform, process.arch);
-    return existsSync(folder) ? folder : undefined;
-  } catch {
-    return undefined; // not installed
-  }
-}
-
-/** Whether the dynamic loader finds Vulkan, in its cache or where LD_LIBRARY_PATH points. */
-function hasVulkan(): boolean {
-  const name = 'libvulkan.so.1';
-  const folders = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter(Boolean);
-  if (
-    [...folders, '/usr/lib', '/usr/lib64', '/lib', '/lib64'].some((folder) => existsSync(join(folder, name)))
-  )
-    return true;
-  try {
-    return readFileSync('/etc/ld.so.cache').includes(name);
-  } catch {
-    return false; // no cache, no library
-  }
-}
+const childProgram = ({ childEntry }: ProbeOptions): string => childEntry ?? fileURLToPath(import.meta.url);
 
 /** A provider that is broken can abort its process: that costs a child, never the engine. */
-function probeInChild(device: OrtDevice, { signal, childEntry }: ProbeOptions): Promise<Verdict> {
+function probeInChild(device: OrtDevice, options: ProbeOptions): Promise<Verdict> {
+  const { signal } = options;
   return new Promise((resolve, reject) => {
-    const child = fork(childEntry ?? fileURLToPath(import.meta.url), ['--probe', device], {
+    const child = fork(childProgram(options), ['--probe', device], {
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
@@ -121,9 +84,15 @@ function probeInChild(device: OrtDevice, { signal, childEntry }: ProbeOptions): 
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
       if (signal?.aborted) reject(new QuantscopeError('CANCELLED', 'The request was cancelled.'));
-      else resolve(verdict ?? { ok: false, reason: silentEnd(code, ended, output) });
+      else resolve(verdict ? withCause(verdict, output) : refusal(silentEnd(code, ended, output)));
     });
   });
+}
+
+/** ONNX Runtime prints which library it could not load and why; its error says only that it could not. */
+function withCause(verdict: Verdict, output: string): Verdict {
+  const [cause] = /Failed to load library .*/.exec(output) ?? [];
+  return verdict.ok || cause === undefined ? verdict : refusal(`${verdict.reason} ${cause}.`);
 }
 
 function silentEnd(code: number | null, signal: NodeJS.Signals | null, output: string): string {
@@ -137,9 +106,9 @@ const probed: readonly string[] = ['absmax-int8', 'Q4_K', 'nf4'];
 /** In the child: runs small graphs on the device, holds them against the addon, sends the verdict to the parent. */
 export async function runProbe(name: string): Promise<void> {
   const device = name as OrtDevice;
-  const verdict = await tryDevice(device).catch((error: unknown): Verdict => {
-    return { ok: false, reason: shorten(error instanceof Error ? error.message : String(error)) };
-  });
+  const verdict = await tryDevice(device).catch((error: unknown) =>
+    refusal(shorten(error instanceof Error ? error.message : String(error))),
+  );
   process.send?.(verdict, () => process.exit(0));
 }
 
@@ -161,14 +130,13 @@ async function tryDevice(device: OrtDevice): Promise<Verdict> {
     const theirs = await ort.measure(scheme, values, columns, range);
     const ours = await loadNative().measureRows('F32', bytes, columns, scheme, range);
     if (!agrees(ours, theirs))
-      return {
-        ok: false,
-        reason: `Its numbers differ from the addon's in ${id} (${theirs.error} instead of ${ours.error}).`,
-      };
+      return refusal(
+        `Its numbers differ from the addon's in ${id} (${theirs.error} instead of ${ours.error}).`,
+      );
   }
   const software = softwareAdapter(device);
   if (software !== undefined && process.env['QUANTSCOPE_ALLOW_SOFTWARE_GPU'] !== '1')
-    return { ok: false, reason: `${software} is a software renderer, slower than the addon.` };
+    return refusal(`${software} is a software renderer, slower than the addon.`);
   await ort.close();
   return {
     ok: true,

@@ -1,8 +1,8 @@
-import { createRequire } from 'node:module';
 import type * as Ort from 'onnxruntime-node';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { QuantscopeError } from '../model/errors';
 import type { Device } from '../protocol/plan';
+import { requireRuntime } from './runtimeLibraries';
 
 type Runtime = typeof Ort;
 export type OrtDevice = Exclude<Device, 'cpu'>;
@@ -18,7 +18,7 @@ let runtime: Runtime | undefined;
  */
 export function loadRuntime(): Runtime {
   try {
-    runtime ??= createRequire(import.meta.url)('onnxruntime-node') as Runtime;
+    runtime ??= requireRuntime();
     return runtime;
   } catch (cause) {
     const message = `ONNX Runtime is not installed for ${process.platform}-${process.arch}.`;

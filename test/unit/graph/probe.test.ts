@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { probeDevices } from '../../../src/graph/probe';
 import { loadNative } from '../../../src/native';
 import { projectRoot, temporaryFolder, writeFile } from '../../support/files';
@@ -24,6 +24,10 @@ describe('probeDevices', () => {
     childEntry = (await buildPrograms()).engine;
   });
 
+  beforeEach(() => {
+    vi.stubEnv('QUANTSCOPE_CACHE', folder);
+    vi.stubEnv('QUANTSCOPE_GPU_RUNTIME', join(folder, 'none'));
+  });
   afterEach(() => vi.unstubAllEnvs());
 
   /** What the probe of ONNX Runtime's CPU provider says when its child is this program. */
@@ -73,9 +77,53 @@ describe('probeDevices', () => {
     await expect(probing).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 
-  it('remembers a verdict until it is asked to look again', async () => {
-    await probeDevices('ort-cpu', { refresh: true, childEntry });
-    expect((await probeDevices('ort-cpu', { childEntry: '/nowhere' })).chosen).toBe('ort-cpu');
+  it('adds which library ONNX Runtime could not load, which only its output says', async () =>
+    await expect(
+      withChild(
+        'unloadable',
+        "console.error('E: Failed to load library /a/b.so with error: no such symbol'); process.send({ ok: false, reason: 'It failed.' });",
+      ),
+    ).rejects.toThrow('It failed. Failed to load library /a/b.so with error: no such symbol.'));
+
+  describe('remembers a verdict', () => {
+    /** Accepts the device, and names the verdict after the time. */
+    const program = writeFile(
+      folder,
+      'clock.mjs',
+      'process.send({ ok: true, label: `at ${process.hrtime.bigint()}` }, () => process.exit());',
+    );
+    const label = async (options: { refresh?: boolean } = {}): Promise<string> =>
+      (await probeDevices('ort-cpu', { childEntry: program, ...options })).label;
+
+    it('until it is asked to look again', async () => {
+      const first = await label();
+      expect(await label()).toBe(first);
+      expect(await label({ refresh: true })).not.toBe(first);
+    });
+
+    it('in a file, with what it is about', async () => {
+      const found = await label({ refresh: true });
+      const file: unknown = JSON.parse(readFileSync(join(folder, 'devices.json'), 'utf8'));
+      expect(Object.values(file as object).at(-1)).toMatchObject({
+        ...{ ok: true, label: found, device: 'ort-cpu' },
+        onnxruntime: expect.stringMatching(/^\d+\.\d+\.\d+/) as string,
+      });
+    });
+
+    it('until a driver, a variable that drivers read, or the program changes', async () => {
+      const driver = writeFile(folder, 'driver.json', '{}');
+      vi.stubEnv('VK_ICD_FILENAMES', driver);
+      const first = await label();
+      writeFileSync(driver, '{ "newer": true }');
+      const second = await label();
+      expect(second).not.toBe(first);
+      vi.stubEnv('CUDA_VISIBLE_DEVICES', '1');
+      const third = await label();
+      expect(third).not.toBe(second);
+      expect(await label()).toBe(third);
+      writeFileSync(program, `${readFileSync(program, 'utf8')}\n`);
+      expect(await label()).not.toBe(third);
+    });
   });
 
   describe.skipIf(existsSync(cudaLibrary))("where ONNX Runtime's CUDA library is missing", () => {

@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheRoot } from '../model/cacheRoot';
+import { isRecord } from '../model/json';
+
+/** ONNX Runtime's CUDA provider, and the bridge through which the runtime loads any provider. */
+export const cudaLibrary = 'libonnxruntime_providers_cuda.so';
+export const providerBridge = 'libonnxruntime_providers_shared.so';
+
+/** Where ONNX Runtime's package keeps this platform's libraries. */
+export const librariesPath = join('bin', 'napi-v6', process.platform, process.arch);
+
+/** Where an installed GPU runtime keeps ONNX Runtime's package: the runtime looks for providers beside itself. */
+export const packagePath = join('node_modules', 'onnxruntime-node');
+
+/** What lies in the folder of an installed GPU runtime; written before the folder gets its name. */
+export interface GpuRuntimeRecord {
+  readonly version: string;
+  /** SHA-512 of the package that the libraries came from, base64. */
+  readonly sha512: string;
+  /** Path in the folder → bytes. */
+  readonly files: Readonly<Record<string, number>>;
+}
+
+export const recordName = 'gpu-runtime.json';
+
+/** What there is of the GPU runtime for a version of ONNX Runtime. */
+export type GpuRuntimeState =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'damaged'; readonly folder: string; readonly reason: string }
+  | { readonly kind: 'installed'; readonly folder: string; readonly record: GpuRuntimeRecord };
+
+/** Folder of everything that was installed: `$QUANTSCOPE_GPU_RUNTIME`, else in the cache. */
+export function gpuRuntimeRoot(): string {
+  return process.env['QUANTSCOPE_GPU_RUNTIME'] ?? join(cacheRoot(), 'gpu-runtime');
+}
+
+const folderPrefix = 'onnxruntime-node-';
+
+export function gpuRuntimeFolder(version: string): string {
+  return join(gpuRuntimeRoot(), `${folderPrefix}${version}`);
+}
+
+/** Versions of ONNX Runtime whose GPU runtime is installed, usable or not. */
+export function gpuRuntimeVersions(): string[] {
+  try {
+    return readdirSync(gpuRuntimeRoot())
+      .filter((name) => name.startsWith(folderPrefix))
+      .map((name) => name.slice(folderPrefix.length));
+  } catch {
+    return []; // nothing was ever installed
+  }
+}
+
+/** Looks whether all files of the GPU runtime are there in full. */
+export function findGpuRuntime(version: string): GpuRuntimeState {
+  if (!gpuRuntimeVersions().includes(version)) return { kind: 'absent' };
+  const folder = gpuRuntimeFolder(version);
+  const damaged = (reason: string): GpuRuntimeState => ({ kind: 'damaged', folder, reason });
+  const record = readRecord(join(folder, recordName));
+  if (record?.version !== version) return damaged(`${recordName} is missing or unreadable`);
+  for (const [name, bytes] of Object.entries(record.files)) {
+    const size = sizeOf(join(folder, name));
+    if (size !== bytes)
+      return damaged(
+        `${name} ${size === undefined ? 'is missing' : `has ${size} bytes instead of ${bytes}`}`,
+      );
+  }
+  return { kind: 'installed', folder, record };
+}
+
+function readRecord(file: string): GpuRuntimeRecord | undefined {
+  try {
+    const record: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const valid =
+      isRecord(record) &&
+      typeof record['version'] === 'string' &&
+      typeof record['sha512'] === 'string' &&
+      isRecord(record['files']) &&
+      Object.values(record['files']).every((bytes) => Number.isSafeInteger(bytes));
+    return valid ? (record as unknown as GpuRuntimeRecord) : undefined;
+  } catch {
+    return undefined; // absent or no JSON
+  }
+}
+
+function sizeOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.size;
+}
