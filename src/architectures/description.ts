@@ -1,5 +1,6 @@
 import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
+import type { ForwardTraits } from './forward';
 
 /**
  * One architecture of Hugging Face as GGUF has it: which key-values say its hyper-parameters, and from which tensors of the
@@ -10,6 +11,8 @@ export interface ArchitectureDescription {
   readonly name: string;
   /** Classes in `architectures` of config.json → `model_type`, which speaks where no class is listed. */
   readonly classes: Readonly<Record<string, string>>;
+  /** Present where Quantscope can run the architecture. */
+  readonly forward?: ForwardTraits;
   /** @throws QuantscopeError UNSUPPORTED for what GGUF cannot express, MODEL_FILE for missing or impossible numbers. */
   convert(config: ConfigReader): Conversion;
 }

@@ -18,6 +18,7 @@ import { refuseFactors } from './rope';
 export const gemma: ArchitectureDescription = {
   name: 'gemma',
   classes: { GemmaForCausalLM: 'gemma' },
+  forward: { rotation: 'halves', activation: 'gelu', scaledEmbedding: true },
   convert(config) {
     // The first files say "gelu" and mean its approximation, which `hidden_activation` then states.
     if (config.has('hidden_activation')) config.expect('hidden_activation', '', 'gelu_pytorch_tanh');

@@ -19,10 +19,20 @@ import { slidingLayers, slidingPeriod } from './slidingWindow';
 /** Every second layer attends to everything, unless a key says otherwise. */
 const usualPeriod = 2;
 
+/** Blocks of the model of 27 billion weights, whose scores have another scale. */
+const largeBlocks = 46;
+
 /** Gemma 2: norms on both sides, capped scores and logits, a sliding window in every other layer. */
 export const gemma2: ArchitectureDescription = {
   name: 'gemma2',
   classes: { Gemma2ForCausalLM: 'gemma2' },
+  forward: {
+    rotation: 'halves',
+    activation: 'gelu',
+    scaledEmbedding: true,
+    largeBlocks,
+    windowPeriod: usualPeriod,
+  },
   convert(config) {
     config.expect('hidden_activation', 'gelu_pytorch_tanh', 'gelu_pytorch_tanh');
     config.expect('attention_bias', false, false);
@@ -39,7 +49,7 @@ export const gemma2: ArchitectureDescription = {
       tied: true,
     });
     refuseFactors(config, decoder.rope);
-    expectAttentionScale(config, decoder, 46);
+    expectAttentionScale(config, decoder, largeBlocks);
     const layers = slidingLayers(config, decoder.blocks, (layer) => layer % 2 === 0);
     const period = slidingPeriod(config, layers, usualPeriod);
     return {

@@ -20,6 +20,9 @@ import { slidingLayers, slidingPeriod } from './slidingWindow';
 /** Every sixth layer attends to everything, unless a key says otherwise. */
 const usualPeriod = 6;
 
+/** Blocks of the model of 27 billion weights, whose scores have another scale. */
+const largeBlocks = 62;
+
 /**
  * Gemma 3, and the language part of its models that see: norms of each head's query and key, a sliding window in most layers,
  * which rotate by frequencies of their own.
@@ -27,6 +30,13 @@ const usualPeriod = 6;
 export const gemma3: ArchitectureDescription = {
   name: 'gemma3',
   classes: { Gemma3ForCausalLM: 'gemma3_text', Gemma3ForConditionalGeneration: 'gemma3' },
+  forward: {
+    rotation: 'halves',
+    activation: 'gelu',
+    scaledEmbedding: true,
+    largeBlocks,
+    windowPeriod: usualPeriod,
+  },
   convert(whole) {
     const { config, localTheta } = flatRope(whole.inner('text_config') ?? whole);
     config.expect('hidden_activation', 'gelu_pytorch_tanh', 'gelu_pytorch_tanh');
@@ -49,7 +59,7 @@ export const gemma3: ArchitectureDescription = {
       throw config.unsupported(
         'Rope scaling other than linear cannot be exported for this architecture: llama.cpp would apply it to layers with a sliding window, too.',
       );
-    expectAttentionScale(config, decoder, 62);
+    expectAttentionScale(config, decoder, largeBlocks);
     const group = config.integer(
       'sliding_window_pattern',
       config.integer('_sliding_window_pattern', usualPeriod),

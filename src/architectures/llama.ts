@@ -18,6 +18,7 @@ import { usualWindow, windowNotes } from './slidingWindow';
 export const llama: ArchitectureDescription = {
   name: 'llama',
   classes: { LlamaForCausalLM: 'llama', MistralForCausalLM: 'mistral' },
+  forward: { rotation: 'pairs', activation: 'silu', normalizedExperts: true },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     const decoder = readDecoder(config);

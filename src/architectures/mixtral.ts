@@ -19,6 +19,7 @@ import { windowNotes } from './slidingWindow';
 export const mixtral: ArchitectureDescription = {
   name: 'llama',
   classes: { MixtralForCausalLM: 'mixtral' },
+  forward: { rotation: 'pairs', activation: 'silu', normalizedExperts: true },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     const decoder = readDecoder(config, { ropeTheta: 1_000_000 });

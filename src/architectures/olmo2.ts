@@ -18,6 +18,7 @@ import { refuseFactors } from './rope';
 export const olmo2: ArchitectureDescription = {
   name: 'olmo2',
   classes: { Olmo2ForCausalLM: 'olmo2' },
+  forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('attention_bias', false, false);

@@ -24,6 +24,7 @@ import { windowNotes } from './slidingWindow';
 export const phi3: ArchitectureDescription = {
   name: 'phi3',
   classes: { Phi3ForCausalLM: 'phi3' },
+  forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     for (const bias of ['attention_bias', 'mlp_bias', 'lm_head_bias']) config.expect(bias, false, false);

@@ -19,6 +19,7 @@ import { usualWindow, windowNotes } from './slidingWindow';
 export const qwen2: ArchitectureDescription = {
   name: 'qwen2',
   classes: { Qwen2ForCausalLM: 'qwen2' },
+  forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     const decoder = readDecoder(config, {

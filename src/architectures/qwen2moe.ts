@@ -20,6 +20,7 @@ import { usualWindow, windowNotes } from './slidingWindow';
 export const qwen2moe: ArchitectureDescription = {
   name: 'qwen2moe',
   classes: { Qwen2MoeForCausalLM: 'qwen2_moe' },
+  forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     const decoder = readDecoder(config, {

@@ -19,6 +19,7 @@ import { usualWindow, windowNotes } from './slidingWindow';
 export const qwen3: ArchitectureDescription = {
   name: 'qwen3',
   classes: { Qwen3ForCausalLM: 'qwen3' },
+  forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('attention_bias', false, false);

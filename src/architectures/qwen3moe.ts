@@ -19,6 +19,7 @@ import { usualWindow, windowNotes } from './slidingWindow';
 export const qwen3moe: ArchitectureDescription = {
   name: 'qwen3moe',
   classes: { Qwen3MoeForCausalLM: 'qwen3_moe' },
+  forward: { rotation: 'halves', activation: 'silu', normalizedExperts: true },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('attention_bias', false, false);

@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import type { ArchitectureDescription } from './description';
+import type { ForwardTraits } from './forward';
 import { commandR } from './commandR';
 import { deepseek2 } from './deepseek2';
 import { falcon } from './falcon';
@@ -66,6 +67,18 @@ export function architectureFor(
   const names = architectures.flatMap(({ classes }) => Object.keys(classes)).sort();
   const asked = typeof className === 'string' ? className : JSON.stringify(modelType ?? null);
   const message = `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF. A description is one file in src/architectures (see CONTRIBUTING.md); there are ${names.join(', ')}. Any GGUF file can be exported.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file });
+}
+
+/**
+ * How a model of this `general.architecture` computes.
+ * @throws QuantscopeError UNSUPPORTED naming what can be run.
+ */
+export function forwardOf(architecture: string, file: string): ForwardTraits {
+  const found = architectures.find(({ name, forward }) => name === architecture && forward);
+  if (found?.forward) return found.forward;
+  const names = [...new Set(architectures.flatMap(({ name, forward }) => (forward ? [name] : [])))].sort();
+  const message = `A model of the architecture "${architecture}" cannot be run here; there are ${names.join(', ')}. What is missing is "forward" in its description in src/architectures.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

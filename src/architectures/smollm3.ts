@@ -21,6 +21,7 @@ const interval = 4;
 export const smollm3: ArchitectureDescription = {
   name: 'smollm3',
   classes: { SmolLM3ForCausalLM: 'smollm3' },
+  forward: { rotation: 'pairs', activation: 'silu', rotationPeriod: interval },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('attention_bias', false, false);

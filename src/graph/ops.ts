@@ -43,6 +43,14 @@ export class Ops {
   softmax = (x: Value): Value => this.graph.node('Softmax', [x], { axis: -1 });
   tanh = (x: Value): Value => this.graph.node('Tanh', [x]);
   sigmoid = (x: Value): Value => this.graph.node('Sigmoid', [x]);
+  /** GELU by its tanh form (Hendrycks and Gimpel 2016). */
+  gelu(x: Value): Value {
+    const inner = this.mul(
+      this.add(x, this.mul(this.mul(this.square(x), x), 0.044715)),
+      Math.sqrt(2 / Math.PI),
+    );
+    return this.mul(this.mul(x, 0.5), this.add(this.tanh(inner), 1));
+  }
   /** c · tanh(x / c). */
   softcap = (x: Value, cap: number): Value => this.mul(this.tanh(this.div(x, cap)), cap);
   /** x / √(mean of x² over the last axis + ε) · weight. */

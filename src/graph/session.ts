@@ -26,16 +26,28 @@ export function loadRuntime(): Runtime {
   }
 }
 
-/** @throws QuantscopeError DEVICE with ONNX Runtime's reason. */
-export async function createSession(device: OrtDevice, graph: Uint8Array): Promise<InferenceSession> {
+/**
+ * @param folder where the values lie that the graph keeps outside itself.
+ * @throws QuantscopeError DEVICE with ONNX Runtime's reason.
+ */
+export async function createSession(
+  device: OrtDevice,
+  graph: Uint8Array,
+  folder?: string,
+): Promise<InferenceSession> {
   const { InferenceSession } = loadRuntime();
   const onGpu = device !== 'ort-cpu';
   try {
     return await InferenceSession.create(graph, {
       executionProviders: [providers[device]],
       logSeverityLevel: 3,
-      // A node that silently moves to the CPU would make the device's numbers and times meaningless.
-      ...(onGpu ? { extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
+      extra: {
+        session: {
+          // A node that silently moves to the CPU would make the device's numbers and times meaningless.
+          ...(onGpu ? { disable_cpu_ep_fallback: '1' } : {}),
+          ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
+        },
+      },
     });
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);

@@ -42,7 +42,7 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
     async encode(values, columns, range, signal) {
       const rows = values.length / columns;
       const layout = rowLayout(scheme, columns);
-      const target = allocate(layout, rows);
+      const target = allocateRows(scheme, rows, columns);
       await loadNative().encodeRows(scheme, values, columns, range, target, signal);
       return parts(target, layout, rows);
     },
@@ -56,7 +56,9 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
   };
 }
 
-function allocate(layout: RowLayout, rows: number): EncodedRows {
+/** Room for what a scheme writes for so many rows. */
+export function allocateRows(scheme: Scheme, rows: number, columns: number): EncodedRows {
+  const layout = rowLayout(scheme, columns);
   const count = parameterCount(layout, rows);
   return {
     codes: new Uint8Array(rows * layout.codeBytes),

@@ -1,3 +1,4 @@
+import { architectureFor } from '../../src/architectures/registry';
 import {
   architecture,
   attention,
@@ -373,3 +374,8 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   'deepseek2 with compressed queries': deepseek(24),
   'deepseek2, version 3': deepseek3(),
 };
+
+/** Checkpoints whose architecture has a forward pass. */
+export const runnableCheckpoints = Object.entries(checkpoints).flatMap(([name, { config }]) =>
+  architectureFor(config, name).forward ? [name] : [],
+);

@@ -1,0 +1,19 @@
+/**
+ * How the forward pass of an architecture differs from llama's, in GGUF's view of it. Everything else follows from the
+ * key-values and from which tensors there are: biases, norms of heads, norms before and after a part, experts, fused matrices.
+ */
+export interface ForwardTraits {
+  /** Which sizes of a head rotary embedding turns together in GGUF's order of rows: neighbours, or those half a head apart. */
+  readonly rotation: 'pairs' | 'halves';
+  readonly activation: 'silu' | 'gelu';
+  /** Embeddings are multiplied by √(hidden size). */
+  readonly scaledEmbedding?: true;
+  /** A model of so many blocks divides scores by √(hidden size / heads) instead of √(head size). */
+  readonly largeBlocks?: number;
+  /** Layers attend to a window where the file has one: all of each group of so many but the last, unless a key says otherwise. */
+  readonly windowPeriod?: number;
+  /** The last of each group of so many layers is free of positions. */
+  readonly rotationPeriod?: number;
+  /** The shares of the chosen experts are made to add up to 1. */
+  readonly normalizedExperts?: true;
+}

@@ -1,0 +1,217 @@
+import type { Value } from '../onnxWriter';
+import type { BlockShape } from './decoderShape';
+import type { GraphParts } from './graphParts';
+import { rotationTables } from './rotation';
+
+/** Which tokens a graph takes at a time. */
+export interface Span {
+  /** Tokens of a window that go in together. */
+  readonly length: number;
+  /**
+   * Present for a graph that takes one more token of a text (`length` 1) at input `position`, with the keys and values of all
+   * earlier ones (`past_key`, `past_value`), and gives those joined with its own (`key`, `value`). Positions are below it.
+   */
+  readonly positions?: number;
+}
+
+/** Queries whose scores are held at a time. */
+const queriesAtOnce = 512;
+
+/** Slicing to the end of an axis whose size only a run knows. */
+const toTheEnd = 2 ** 31 - 1;
+
+/** Causal attention with grouped queries: `[n, hidden]`, whole windows one below the other → `[n, heads · headSize]`. */
+export function attention(parts: GraphParts, block: BlockShape, span: Span, x: Value): Value {
+  const { heads, kvHeads } = block;
+  const projected = projections(parts, block, x);
+  const query = rotate(
+    parts,
+    block,
+    span,
+    split(parts, block, span, projected.query, heads, 'attn_q_norm'),
+    heads,
+  );
+  const key = rotate(
+    parts,
+    block,
+    span,
+    split(parts, block, span, projected.key, kvHeads, 'attn_k_norm'),
+    kvHeads,
+  );
+  const value = split(parts, block, span, projected.value, kvHeads);
+  const seen = withCache(parts, block, span, { key, value });
+  const attended =
+    span.positions !== undefined
+      ? oneQuery(parts, block, query, seen)
+      : causal(parts, block, span, query, seen);
+  const { ops } = parts;
+  return ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [-1, heads * block.headSize]);
+}
+
+interface KeysAndValues {
+  /** `[windows, kvHeads, positions, headSize]`. */
+  readonly key: Value;
+  readonly value: Value;
+}
+
+function projections(parts: GraphParts, { heads, kvHeads, headSize }: BlockShape, x: Value) {
+  if (!parts.has('attn_qkv.weight'))
+    return {
+      ...{
+        query: parts.linear(x, 'attn_q'),
+        key: parts.linear(x, 'attn_k'),
+        value: parts.linear(x, 'attn_v'),
+      },
+    };
+  const all = parts.linear(x, 'attn_qkv');
+  const part = (first: number, count: number): Value =>
+    parts.ops.slice(all, 1, first * headSize, (first + count) * headSize);
+  return { query: part(0, heads), key: part(heads, kvHeads), value: part(heads + kvHeads, kvHeads) };
+}
+
+/** `[n, heads · headSize]` → `[windows, heads, length, headSize]`, normed where there is a norm of heads or of all together. */
+function split(
+  parts: GraphParts,
+  { headSize }: BlockShape,
+  { length }: Span,
+  x: Value,
+  heads: number,
+  norm?: string,
+): Value {
+  const { ops } = parts;
+  const weight = norm === undefined ? undefined : `${norm}.weight`;
+  const size = weight !== undefined && parts.has(weight) ? parts.shape(weight)[0] : undefined;
+  const whole = norm !== undefined && size === heads * headSize && heads > 1 ? parts.norm(x, norm) : x;
+  const separate = ops.reshape(whole, [-1, length, heads, headSize]);
+  const normed =
+    norm !== undefined && whole === x && size !== undefined ? parts.norm(separate, norm) : separate;
+  return ops.transpose(normed, [0, 2, 1, 3]);
+}
+
+function rotate(parts: GraphParts, block: BlockShape, span: Span, x: Value, heads: number): Value {
+  const { rotation, headSize } = block;
+  if (!rotation) return x;
+  const { graph } = parts.ops;
+  const positions = span.positions ?? span.length;
+  const { cos, sin } = rotationTables(rotation, positions);
+  const dims = [positions, rotation.dimensions / 2];
+  const tables = parts.once('rotation', () => [graph.table('cos', dims, cos), graph.table('sin', dims, sin)]);
+  const start =
+    span.positions !== undefined
+      ? parts.once('position', () => [graph.input('position', [1], 'I64')])[0]!
+      : graph.ints([0]);
+  return graph.node(
+    'RotaryEmbedding',
+    [x, start, ...tables],
+    {
+      interleaved: rotation.order === 'pairs' ? 1 : 0,
+      ...(rotation.dimensions === headSize
+        ? {}
+        : { rotary_embedding_dim: rotation.dimensions, num_heads: heads }),
+    },
+    'contrib',
+  );
+}
+
+function withCache(
+  { ops }: GraphParts,
+  { kvHeads, headSize }: BlockShape,
+  { positions }: Span,
+  own: KeysAndValues,
+): KeysAndValues {
+  if (positions === undefined) return own;
+  const join = (name: 'key' | 'value'): Value => {
+    const past = ops.graph.input(`past_${name}`, [1, kvHeads, 'past', headSize]);
+    return ops.concat([past, own[name]], 2);
+  };
+  const all = { key: join('key'), value: join('value') };
+  for (const name of ['key', 'value'] as const)
+    ops.graph.output(name, all[name], ['windows', kvHeads, 'positions', headSize]);
+  return all;
+}
+
+/** One query sees all positions, or the last ones where there is a window. */
+function oneQuery(parts: GraphParts, block: BlockShape, query: Value, { key, value }: KeysAndValues): Value {
+  const { ops } = parts;
+  const { window } = block;
+  const last = (x: Value): Value => (window === undefined ? x : ops.slice(x, 2, -window, toTheEnd));
+  return weigh(
+    parts,
+    block,
+    query,
+    ops.transpose(last(key), [0, 1, 3, 2]),
+    last(value),
+    1,
+    (scores) => scores,
+  );
+}
+
+/** Some queries at a time against the keys that they can see. */
+function causal(
+  parts: GraphParts,
+  block: BlockShape,
+  { length }: Span,
+  query: Value,
+  { key, value }: KeysAndValues,
+): Value {
+  const { ops } = parts;
+  const { window = Infinity } = block;
+  const transposed = ops.transpose(key, [0, 1, 3, 2]);
+  const pieces: Value[] = [];
+  for (let first = 0; first < length; first += queriesAtOnce) {
+    const end = Math.min(length, first + queriesAtOnce);
+    const firstKey = Math.max(0, first - window + 1);
+    const cut = (x: Value, axis: number, from: number): Value =>
+      from === 0 && end === length ? x : ops.slice(x, axis, from, end);
+    pieces.push(
+      weigh(
+        parts,
+        block,
+        cut(query, 2, first),
+        cut(transposed, 3, firstKey),
+        cut(value, 2, firstKey),
+        end - first,
+        (scores) => hideUnseen(parts, scores, { first, end, firstKey, window }),
+      ),
+    );
+  }
+  return ops.concat(pieces, 2);
+}
+
+/** softmax(scale · q kᵀ) v for queries `[windows, heads, count, headSize]`; heads that share keys are multiplied together. */
+function weigh(
+  { ops }: GraphParts,
+  { heads, kvHeads, headSize, scale, scoreCap }: BlockShape,
+  query: Value,
+  transposedKey: Value,
+  value: Value,
+  count: number,
+  hide: (scores: Value) => Value,
+): Value {
+  const shared = (heads / kvHeads) * count;
+  const grouped = ops.reshape(ops.mul(query, scale), [-1, kvHeads, shared, headSize]);
+  const products = ops.matmul(grouped, transposedKey);
+  const scores = scoreCap === undefined ? products : ops.softcap(products, scoreCap);
+  const separate = ops.graph.node('Reshape', [scores, ops.graph.ints([0, heads, count, -1])]);
+  const shares = ops.softmax(hide(separate));
+  const back = ops.graph.node('Reshape', [shares, ops.graph.ints([0, kvHeads, shared, -1])]);
+  return ops.reshape(ops.matmul(back, value), [-1, heads, count, headSize]);
+}
+
+/** Scores of later positions, and of those before the window, become so small that softmax makes them 0. */
+function hideUnseen(
+  { ops }: GraphParts,
+  scores: Value,
+  { first, end, firstKey, window }: { first: number; end: number; firstKey: number; window: number },
+): Value {
+  const row = (from: number, to: number): Value =>
+    ops.graph.floats(Array.from({ length: to - from }, (_, i) => from + i));
+  const queries = ops.reshape(row(first, end), [-1, 1]);
+  const keys = row(firstKey, end);
+  const later = ops.where(ops.greater(keys, queries), hidden, scores);
+  if (window >= end - firstKey) return later;
+  return ops.where(ops.greater(queries, ops.add(keys, window - 1)), hidden, later);
+}
+
+/** Finite, so that no provider makes NaN of a difference of two. */
+const hidden = -1e30;

@@ -1,0 +1,118 @@
+import { GraphBuilder, type Value } from '../onnxWriter';
+import { Ops } from '../ops';
+import { attention, type Span } from './attention';
+import type { BlockShape, DecoderShape } from './decoderShape';
+import { GraphParts, type GraphOptions, type Tap } from './graphParts';
+
+/** A graph and what it measures. */
+export interface BuiltGraph {
+  readonly bytes: Uint8Array;
+  readonly taps: readonly Tap[];
+}
+
+/**
+ * A block: `x` `[n, hidden]`, whole windows of `span.length` tokens one below the other, → `y` alike. A block with experts
+ * ends before them: beside `y`, which lacks what the chosen experts add, it gives their input `routed` and the router's logits
+ * `router` `[n, experts]`.
+ */
+export function blockGraph(block: BlockShape, span: Span, options: GraphOptions): BuiltGraph {
+  const { graph, ops, parts } = start('block', block, options);
+  const x = graph.input('x', ['n', block.hiddenSize]);
+  const attended = parts.linear(attention(parts, block, span, parts.norm(x, 'attn_norm')), 'attn_output');
+  const middle = ops.add(x, parts.norm(attended, 'post_attention_norm'));
+  const input = parts.norm(middle, 'ffn_norm');
+  if (block.experts) {
+    const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, input) : undefined;
+    graph.output('router', parts.linear(input, 'ffn_gate_inp'), ['n', block.experts.count]);
+    graph.output('routed', input, ['n', block.hiddenSize]);
+    graph.output('y', shared === undefined ? middle : ops.add(middle, shared), ['n', block.hiddenSize]);
+  } else {
+    const output = gated(parts, block, input, { gate: 'ffn_gate', up: 'ffn_up', down: 'ffn_down' });
+    graph.output('y', ops.add(middle, parts.norm(output, 'post_ffw_norm')), ['n', block.hiddenSize]);
+  }
+  return finish(graph, parts);
+}
+
+/** One expert of a block: `x` → `y`, `[n, hidden]` both. Its matrices are parts of those of all experts. */
+export function expertGraph(block: BlockShape, options: GraphOptions): BuiltGraph {
+  const perExpert = new Map([...block.tensors].map(([part, shape]) => [part, shape.slice(-2)]));
+  const { graph, parts } = start('expert', { ...block, tensors: perExpert }, options);
+  const x = graph.input('x', ['n', block.hiddenSize]);
+  const names = { gate: 'ffn_gate_exps', up: 'ffn_up_exps', down: 'ffn_down_exps' };
+  graph.output('y', gated(parts, block, x, names), ['n', block.hiddenSize]);
+  return finish(graph, parts);
+}
+
+/** The last norm: `x` → `y`, `[n, hidden]` both. */
+export function normGraph({ hiddenSize, epsilon }: DecoderShape, options: GraphOptions): BuiltGraph {
+  const tensors = new Map([['output_norm.weight', [hiddenSize]]]);
+  const { graph, parts } = start('norm', { tensors, epsilon }, options);
+  const x = graph.input('x', ['n', hiddenSize]);
+  graph.output('y', parts.norm(x, 'output_norm'), ['n', hiddenSize]);
+  return finish(graph, parts);
+}
+
+/** Some rows of the output matrix: `x` `[n, hidden]` → logits `y` `[n, rows]`. */
+export function logitsGraph(
+  { hiddenSize, epsilon, output, logitCap }: DecoderShape,
+  rows: number,
+  options: GraphOptions,
+): BuiltGraph {
+  const tensors = new Map([[output, [rows, hiddenSize]]]);
+  const { graph, ops, parts } = start('logits', { tensors, epsilon }, options);
+  const x = graph.input('x', ['n', hiddenSize]);
+  const logits = parts.linear(x, output.replace(/\.weight$/, ''));
+  graph.output('y', logitCap === undefined ? logits : ops.softcap(logits, logitCap), ['n', rows]);
+  return finish(graph, parts);
+}
+
+function start(
+  name: string,
+  { tensors, epsilon }: Pick<BlockShape, 'tensors' | 'epsilon'>,
+  options: GraphOptions,
+) {
+  const graph = new GraphBuilder(name);
+  const ops = new Ops(graph);
+  return { graph, ops, parts: new GraphParts(ops, tensors, epsilon, options) };
+}
+
+function finish(graph: GraphBuilder, parts: GraphParts): BuiltGraph {
+  const taps = parts.finishTaps();
+  return { bytes: graph.finish(), taps };
+}
+
+interface GatedNames {
+  readonly gate: string;
+  readonly up: string;
+  readonly down: string;
+}
+
+/** down(activation(gate x) · up x); without a gate of its own, it is the upper half of `up`. */
+function gated(
+  parts: GraphParts,
+  { activation }: Pick<BlockShape, 'activation'>,
+  x: Value,
+  { gate, up, down }: GatedNames,
+): Value {
+  const { ops } = parts;
+  const halves = (): [Value, Value] => {
+    const both = parts.linear(x, up);
+    const size = parts.shape(`${up}.weight`)[0]! / 2;
+    return [ops.slice(both, 1, 0, size), ops.slice(both, 1, size, 2 * size)];
+  };
+  const [opening, upper] = parts.has(`${gate}.weight`)
+    ? [parts.linear(x, gate), parts.linear(x, up)]
+    : halves();
+  const opened = activation === 'silu' ? ops.mul(opening, ops.sigmoid(opening)) : ops.gelu(opening);
+  return parts.linear(ops.mul(opened, upper), down);
+}
+
+/** The expert that all tokens go through, behind a gate of its own where there is one. */
+function sharedExpert(parts: GraphParts, block: BlockShape, x: Value): Value {
+  const { ops } = parts;
+  const names = { gate: 'ffn_gate_shexp', up: 'ffn_up_shexp', down: 'ffn_down_shexp' };
+  const output = gated(parts, block, x, names);
+  if (!parts.has('ffn_gate_inp_shexp.weight')) return output;
+  const weight = ops.reshape(parts.weight('ffn_gate_inp_shexp.weight'), [1, block.hiddenSize]);
+  return ops.mul(output, ops.sigmoid(ops.linear(x, weight)));
+}

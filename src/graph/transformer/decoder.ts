@@ -1,0 +1,190 @@
+import { throwIfCancelled } from '../../model/errors';
+import type { OrtDevice } from '../session';
+import type { BlockShape, DecoderShape } from './decoderShape';
+import { floatTensor, output } from './graphLoader';
+import type { TapKind } from './graphParts';
+import type { Graphs } from './graphs';
+import type { GraphSources } from './graphSources';
+import { gatherRows, routeTokens, scatterRows, type Assignment } from './routing';
+import { TapSums, type InputStatistics } from './tapSums';
+import type { Weights } from './weights';
+
+/** Tokens that go through a graph at a time: on the CPU what keeps the cores busy, on a GPU what makes an upload worth it. */
+const tokensAtOnce: Readonly<Record<OrtDevice, number>> = { 'ort-cpu': 1024, webgpu: 1024, cuda: 8192 };
+
+/** Rows of the output matrix, and so logits of a token, that are worked on at a time. */
+const maxLogits = 16_384;
+
+export interface PassOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** After each run of a graph; `part` says which. */
+  readonly onStep?: ((part: string) => void) | undefined;
+  /** Measures the inputs of all matrices. */
+  readonly taps?:
+    | {
+        readonly kind: TapKind;
+        readonly onStatistics: (found: InputStatistics) => Promise<void> | void;
+      }
+    | undefined;
+}
+
+/** Some rows of the output matrix, ready to run. */
+export interface LogitSlice {
+  /** First token of the slice, and how many. */
+  readonly first: number;
+  readonly count: number;
+  /** Logits `[n, count]` of states `[n, hidden]` after the last norm. */
+  run(states: Float32Array): Promise<Float32Array>;
+  release(): Promise<void>;
+}
+
+/** A model that runs on one of ONNX Runtime's devices. States are `[tokens, hidden]`, window after window. Close it. */
+export class Decoder {
+  /** Tokens that go through a graph at a time: whole windows. */
+  readonly tokensPerRun: number;
+
+  constructor(
+    readonly shape: DecoderShape,
+    private readonly weights: Weights,
+    readonly graphs: Graphs,
+    readonly sources: GraphSources,
+    device: OrtDevice,
+    /** Tokens of a window. */
+    private readonly length: number,
+  ) {
+    this.tokensPerRun = Math.max(1, Math.floor(tokensAtOnce[device] / length)) * length;
+  }
+
+  /** The states of tokens before the first block. */
+  async embed(tokens: Int32Array, signal?: AbortSignal): Promise<Float32Array> {
+    const { hiddenSize, embeddingScale } = this.shape;
+    const rows = await this.weights.lookUp('token_embd.weight', tokens, signal);
+    const states = new Float32Array(tokens.length * hiddenSize);
+    tokens.forEach((token, i) => states.set(rows.get(token)!, i * hiddenSize));
+    if (embeddingScale !== 1) for (let i = 0; i < states.length; i++) states[i]! *= embeddingScale;
+    return states;
+  }
+
+  /** Takes the states of whole windows through all blocks and the last norm, in place. */
+  async advance(states: Float32Array, pass: PassOptions = {}): Promise<void> {
+    for (const block of this.shape.blocks) await this.advanceBlock(block, states, pass);
+    await this.normalize(states, pass.signal);
+  }
+
+  /** The last norm, in place. */
+  async normalize(states: Float32Array, signal?: AbortSignal): Promise<void> {
+    await this.graphs.using(this.sources.norm(), signal, async (norm) => {
+      for (const piece of this.pieces(states))
+        piece.set(output(await norm.run({ x: this.tensor(piece) }), 'y'));
+    });
+  }
+
+  /** The output matrix, slice by slice of the vocabulary. Release each. */
+  async *logitSlices(signal?: AbortSignal): AsyncGenerator<LogitSlice> {
+    const { vocabulary } = this.shape;
+    for (let first = 0; first < vocabulary; first += maxLogits) {
+      const count = Math.min(maxLogits, vocabulary - first);
+      const graph = await this.graphs.obtain(this.sources.logits(first, count), signal);
+      yield {
+        ...{ first, count },
+        run: async (states) => output(await graph.run({ x: this.tensor(states) }), 'y'),
+        release: () => this.graphs.letGo(graph),
+      };
+    }
+  }
+
+  /** Measures the input of the output matrix: states after the last norm. */
+  async tapOutput(states: Float32Array, { taps, signal }: PassOptions): Promise<void> {
+    if (!taps) return;
+    // One row of the matrix is enough: its input is the same for all.
+    await this.graphs.using(this.sources.logits(0, 1, taps.kind), signal, async (graph) => {
+      const sums = new TapSums(graph.taps, '');
+      for (const piece of this.pieces(states))
+        sums.add(await graph.run({ x: this.tensor(piece) }), piece.length / this.shape.hiddenSize);
+      for (const found of sums.finish()) await taps.onStatistics(found);
+    });
+  }
+
+  /** Lets go of all graphs, so that others can take their memory. */
+  release(): Promise<void> {
+    return this.graphs.release();
+  }
+
+  close(): Promise<void> {
+    return this.graphs.close();
+  }
+
+  /** What the chosen experts of a block add to the states. Each expert gets all of its tokens at once: its weights are read once. */
+  async addExperts(
+    block: BlockShape,
+    states: Float32Array,
+    routed: Float32Array,
+    router: Float32Array,
+    pass: PassOptions = {},
+  ): Promise<void> {
+    if (!block.experts) return;
+    for (const [expert, assignment] of routeTokens(router, block.experts).entries()) {
+      if (assignment.rows.length === 0) continue;
+      const source = this.sources.expert(block, expert, pass.taps?.kind);
+      await this.graphs.using(source, pass.signal, async (graph) => {
+        const sums = new TapSums(graph.taps, `blk.${block.index}.`, expert);
+        for (const part of this.partsOf(assignment)) {
+          throwIfCancelled(pass.signal);
+          const inputs = gatherRows(routed, this.shape.hiddenSize, part.rows);
+          const outputs = await graph.run({ x: this.tensor(inputs) });
+          scatterRows(states, this.shape.hiddenSize, output(outputs, 'y'), part);
+          sums.add(outputs, part.rows.length);
+          await turn();
+        }
+        for (const found of sums.finish()) await pass.taps?.onStatistics(found);
+      });
+    }
+  }
+
+  private async advanceBlock(block: BlockShape, states: Float32Array, pass: PassOptions): Promise<void> {
+    const { hiddenSize, blocks } = this.shape;
+    const routed = block.experts ? new Float32Array(states.length) : undefined;
+    const router = new Float32Array(((block.experts?.count ?? 0) * states.length) / hiddenSize);
+    const source = this.sources.block(block, this.length, pass.taps?.kind);
+    await this.graphs.using(source, pass.signal, async (graph) => {
+      const sums = new TapSums(graph.taps, `blk.${block.index}.`);
+      let done = 0;
+      for (const piece of this.pieces(states)) {
+        throwIfCancelled(pass.signal);
+        const outputs = await graph.run({ x: this.tensor(piece) });
+        piece.set(output(outputs, 'y'));
+        if (routed && block.experts) {
+          routed.set(output(outputs, 'routed'), done);
+          router.set(output(outputs, 'router'), (done / hiddenSize) * block.experts.count);
+        }
+        sums.add(outputs, piece.length / hiddenSize);
+        done += piece.length;
+        pass.onStep?.(`block ${block.index + 1} of ${blocks.length}`);
+        await turn();
+      }
+      for (const found of sums.finish()) await pass.taps?.onStatistics(found);
+    });
+    if (routed) await this.addExperts(block, states, routed, router, pass);
+  }
+
+  private *partsOf({ rows, shares }: Assignment): Generator<Assignment> {
+    for (let first = 0; first < rows.length; first += this.tokensPerRun) {
+      const end = first + this.tokensPerRun;
+      yield { rows: rows.slice(first, end), shares: shares.slice(first, end) };
+    }
+  }
+
+  private *pieces(states: Float32Array): Generator<Float32Array> {
+    const size = this.tokensPerRun * this.shape.hiddenSize;
+    for (let first = 0; first < states.length; first += size)
+      yield states.subarray(first, Math.min(states.length, first + size));
+  }
+
+  private tensor(states: Float32Array) {
+    const { hiddenSize } = this.shape;
+    return floatTensor(states, [states.length / hiddenSize, hiddenSize]);
+  }
+}
+
+/** Lets messages in between two runs: a run keeps the event loop to itself. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,134 @@
+import type { GraphBuilder, Value } from '../onnxWriter';
+import type { Ops } from '../ops';
+import type { BlockShape } from './decoderShape';
+import { roundInputs, type Rounding } from './rounding';
+
+/** Makes a weight part of a graph: as an input, or as values that the graph holds or points to. */
+export type Bind = (graph: GraphBuilder, part: string, shape: readonly number[]) => Value;
+
+/** What is measured at the inputs of matrices. */
+export type TapKind = 'sums' | 'grams';
+
+export interface GraphOptions {
+  readonly bind: Bind;
+  /** How the inputs of a matrix are rounded before they are multiplied with it. */
+  readonly rounding?: (part: string) => Rounding | undefined;
+  readonly taps?: TapKind | undefined;
+}
+
+/** An input that is measured: the matrices that it goes into, and the graph's outputs about it. */
+export interface Tap {
+  readonly parts: readonly string[];
+  readonly columns: number;
+  /** `[columns]` each: Σx², Σx, max|x| over the rows. */
+  readonly squares: string;
+  readonly sums: string;
+  readonly largest: string;
+  /** Rows of XᵀX, `[…, columns]` each, one below the other. */
+  readonly grams: readonly string[];
+}
+
+/** Rows of XᵀX in one output: buffers stay far below the limits of GPUs. */
+const gramRows = 2048;
+
+/** Linear layers and norms of a graph, with what is measured and rounded at their inputs. */
+export class GraphParts {
+  private readonly shared = new Map<string, readonly Value[]>();
+  private readonly bound = new Map<string, Value>();
+  private readonly rounded = new Map<string, Value>();
+  private readonly tapped = new Map<Value, { parts: string[]; columns: number }>();
+
+  constructor(
+    readonly ops: Ops,
+    private readonly tensors: BlockShape['tensors'],
+    private readonly epsilon: number,
+    private readonly options: GraphOptions,
+  ) {}
+
+  has(part: string): boolean {
+    return this.tensors.has(part);
+  }
+
+  shape(part: string): readonly number[] {
+    const shape = this.tensors.get(part);
+    if (!shape) throw new RangeError(`there is no ${part}`);
+    return shape;
+  }
+
+  weight(part: string): Value {
+    const known = this.bound.get(part);
+    if (known !== undefined) return known;
+    const value = this.options.bind(this.ops.graph, part, this.shape(part));
+    this.bound.set(part, value);
+    return value;
+  }
+
+  /** Values that several parts of a graph share, made when first asked for. */
+  once(name: string, make: () => readonly Value[]): readonly Value[] {
+    const known = this.shared.get(name) ?? make();
+    this.shared.set(name, known);
+    return known;
+  }
+
+  /** `[n, in]` → `[n, out]`, with the bias where there is one. */
+  linear(x: Value, name: string): Value {
+    const part = `${name}.weight`;
+    const columns = this.shape(part).at(-1)!;
+    if (this.options.taps) this.tap(x, part, columns);
+    const bias = this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : undefined;
+    return this.ops.linear(this.round(x, part, columns), this.weight(part), bias);
+  }
+
+  /** RMS norm over the last axis; x itself where the block has none of that name. */
+  norm(x: Value, name: string): Value {
+    const part = `${name}.weight`;
+    return this.has(part) ? this.ops.rmsNorm(x, this.weight(part), this.epsilon) : x;
+  }
+
+  /** Adds the measures of all tapped inputs as outputs of the graph. */
+  finishTaps(): Tap[] {
+    const { ops } = this;
+    return [...this.tapped].map(([x, { parts, columns }], index): Tap => {
+      const name = (what: string): string => `tap${index}_${what}`;
+      const overRows = (op: string, value: Value, output: string): string => {
+        const reduced = ops.graph.node(op, [value, ops.graph.ints([0])], { keepdims: 0 });
+        ops.graph.output(output, reduced, [columns]);
+        return output;
+      };
+      return {
+        ...{ parts, columns },
+        squares: overRows('ReduceSum', ops.square(x), name('squares')),
+        sums: overRows('ReduceSum', x, name('sums')),
+        largest: overRows('ReduceMax', ops.abs(x), name('largest')),
+        grams: this.options.taps === 'grams' ? this.gramOutputs(x, columns, name('gram')) : [],
+      };
+    });
+  }
+
+  private gramOutputs(x: Value, columns: number, name: string): string[] {
+    const { ops } = this;
+    const count = Math.ceil(columns / gramRows);
+    return Array.from({ length: count }, (_, i) => {
+      const [first, end] = [i * gramRows, Math.min(columns, (i + 1) * gramRows)];
+      const some = count === 1 ? x : ops.slice(x, 1, first, end);
+      const gram = ops.graph.node('Gemm', [some, x], { transA: 1 });
+      ops.graph.output(`${name}${i}`, gram, [end - first, columns]);
+      return `${name}${i}`;
+    });
+  }
+
+  private tap(x: Value, part: string, columns: number): void {
+    const known = this.tapped.get(x);
+    if (known) known.parts.push(part);
+    else this.tapped.set(x, { parts: [part], columns });
+  }
+
+  private round(x: Value, part: string, columns: number): Value {
+    const rounding = this.options.rounding?.(part);
+    if (!rounding) return x;
+    const key = `${rounding} ${x}`;
+    const value = this.rounded.get(key) ?? roundInputs(this.ops, x, rounding, columns);
+    this.rounded.set(key, value);
+    return value;
+  }
+}

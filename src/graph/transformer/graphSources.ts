@@ -1,0 +1,90 @@
+import { blockGraph, expertGraph, logitsGraph, normGraph } from './blockGraph';
+import type { BlockShape, DecoderShape } from './decoderShape';
+import type { GraphSource } from './graphLoader';
+import type { TapKind } from './graphParts';
+import { roundingFor, type Rounding } from './rounding';
+import type { Weights } from './weights';
+
+/** A graph of a decoder under a name of its own. */
+export type NamedSource = GraphSource & { readonly name: string };
+
+/** The graphs that a decoder is made of. */
+export class GraphSources {
+  constructor(
+    private readonly shape: DecoderShape,
+    private readonly weights: Weights,
+    /** Inputs of quantized matrices are rounded to 8 bits. */
+    private readonly roundInputs: boolean,
+  ) {}
+
+  /** A block for whole windows. */
+  block(block: BlockShape, length: number, taps?: TapKind): NamedSource {
+    return this.ofBlock(block, `block ${block.index}`, `block of ${length}`, taps, (options) =>
+      blockGraph(block, { length }, options),
+    );
+  }
+
+  /** A block for one more token of a text of fewer than `positions`. */
+  next(block: BlockShape, positions: number): NamedSource {
+    return this.ofBlock(block, `next ${block.index}`, `next of ${positions}`, undefined, (options) =>
+      blockGraph(block, { length: 1, positions }, options),
+    );
+  }
+
+  expert(block: BlockShape, expert: number, taps?: TapKind): NamedSource {
+    const name = `expert ${block.index} ${expert}`;
+    const rows = (part: string) => {
+      const count = block.tensors.get(part)![1]!;
+      return { first: expert * count, count };
+    };
+    return {
+      ...this.ofBlock(block, name, 'expert', taps, (options) => expertGraph(block, options)),
+      rows,
+    };
+  }
+
+  norm(): NamedSource {
+    const build: GraphSource['build'] = (options) => normGraph(this.shape, options);
+    return { name: 'norm', key: 'norm', build, tensor: (part) => part };
+  }
+
+  /** `count` rows of the output matrix from `first` on. */
+  logits(first: number, count: number, taps?: TapKind): NamedSource {
+    const rounding = this.roundingOf('');
+    return {
+      ...{ name: `logits ${first} ${count} ${taps ?? ''}`, key: `logits of ${count} ${taps ?? ''}` },
+      build: (options) => logitsGraph(this.shape, count, options),
+      tensor: (part) => part,
+      rows: () => ({ first, count }),
+      ...(rounding ? { rounding } : {}),
+      ...(taps ? { taps } : {}),
+    };
+  }
+
+  private ofBlock(
+    block: BlockShape,
+    name: string,
+    kind: string,
+    taps: TapKind | undefined,
+    build: GraphSource['build'],
+  ): NamedSource {
+    const prefix = `blk.${block.index}.`;
+    const rounding = this.roundingOf(prefix);
+    const { tensors, rotation, window, scale, scoreCap } = block;
+    const alike = [kind, taps, window, scale, scoreCap, rotation && [...rotation.frequencies]];
+    const parts = [...tensors].map(([part, shape]) => [part, shape, rounding?.(part)]);
+    return {
+      name: `${name} ${taps ?? ''}`,
+      key: JSON.stringify([...alike, parts]),
+      build,
+      tensor: (part) => prefix + part,
+      ...(rounding ? { rounding } : {}),
+      ...(taps ? { taps } : {}),
+    };
+  }
+
+  private roundingOf(prefix: string): ((part: string) => Rounding | undefined) | undefined {
+    if (!this.roundInputs) return undefined;
+    return (part) => roundingFor(this.weights.typeOf(prefix + part));
+  }
+}

@@ -1,0 +1,105 @@
+import { ggufView, type GgufView } from '../../architectures/ggufView';
+import { forwardOf } from '../../architectures/registry';
+import type { Model } from '../../model/openModel';
+import type { OrtDevice } from '../session';
+import { Decoder } from './decoder';
+import { decoderShape, numbersOf, type RotationOf } from './decoderShape';
+import { GraphLoader, type Placement } from './graphLoader';
+import { Graphs } from './graphs';
+import { GraphSources } from './graphSources';
+import { rotationOf, type RotationSettings } from './rotation';
+import { Weights, type WeightChanges } from './weights';
+
+export interface DecoderOptions {
+  readonly device: OrtDevice;
+  /** Tokens of a window. */
+  readonly length: number;
+  /** All weights stay in memory; otherwise those of one block at a time. */
+  readonly keep: boolean;
+  readonly changes?: WeightChanges;
+  /** Inputs of quantized matrices are rounded to 8 bits. */
+  readonly roundInputs?: boolean;
+  /** Where weights are while a graph runs; what suits the device when absent. */
+  readonly placement?: Placement;
+}
+
+/**
+ * Makes a model ready to run: its forward pass by its description, its weights by `changes`. No weights are read yet.
+ * @throws QuantscopeError UNSUPPORTED for an architecture that cannot be run, MODEL_FILE for a model that lacks something.
+ */
+export async function openDecoder(model: Model, options: DecoderOptions): Promise<Decoder> {
+  const view = ggufView(model);
+  const { path } = model.description;
+  const weights = new Weights(model, view, options.changes);
+  const factors = await readFactors(view, weights, options.length, path);
+  const rotation = rotations(view, weights, factors, path);
+  const shape = decoderShape(view, weights.tensors, rotation, path);
+  // On the CPU ONNX Runtime uses this process's memory as it is; a GPU should not be sent the weights with every run.
+  const placement = options.placement ?? (options.device === 'ort-cpu' ? 'fed' : 'held');
+  const loader = new GraphLoader(weights, options.device, placement, options.keep);
+  const sources = new GraphSources(shape, weights, options.roundInputs ?? false);
+  const graphs = new Graphs(loader, options.keep);
+  return new Decoder(shape, weights, graphs, sources, options.device, options.length);
+}
+
+/** Divisors of rotary frequencies: the model's, or of two sets those for texts of this length. */
+async function readFactors(
+  view: GgufView,
+  weights: Weights,
+  length: number,
+  file: string,
+): Promise<Float32Array | undefined> {
+  const original = numbersOf(view, file)('rope.scaling.original_context_length', 0);
+  const stretched = length > original ? 'rope_factors_long.weight' : 'rope_factors_short.weight';
+  for (const name of ['rope_freqs.weight', stretched]) {
+    const computed = view.computed.find(({ to }) => to === name);
+    if (computed) return computed.values;
+    const tensor = weights.tensors.get(name);
+    if (!tensor) continue;
+    const values = new Float32Array(tensor.shape.reduce((product, size) => product * size, 1));
+    await weights.load(name, values);
+    return values;
+  }
+  return undefined;
+}
+
+function rotations(
+  view: GgufView,
+  weights: Weights,
+  factors: Float32Array | undefined,
+  file: string,
+): RotationOf {
+  const number = numbersOf(view, file);
+  const heads = number('attention.head_count');
+  const headSize = number('attention.key_length', number('embedding_length') / heads);
+  const attentionFactor = number('rope.scaling.attn_factor', 0);
+  const settings: RotationSettings = {
+    order: weights.halvesRotate ? 'halves' : forwardOf(view.architecture, file).rotation,
+    dimensions: number('rope.dimension_count', headSize),
+    theta: number('rope.freq_base', 10_000),
+    scaling: scalingOf(view, number),
+    factors,
+    ...(attentionFactor > 0 ? { attentionFactor } : {}),
+  };
+  const global = rotationOf(settings);
+  const localTheta = number('rope.freq_base_swa', localThetas[view.architecture] ?? 0);
+  if (localTheta === 0) return () => global;
+  const local = rotationOf({ ...settings, theta: localTheta, scaling: undefined });
+  return (isLocal) => (isLocal ? local : global);
+}
+
+/** Theta of layers with a window, where files of an architecture need not say it. */
+const localThetas: Readonly<Record<string, number>> = { gemma3: 10_000 };
+
+function scalingOf(
+  { architecture, value }: GgufView,
+  number: (key: string, fallback: number) => number,
+): RotationSettings['scaling'] {
+  const kind = value(`${architecture}.rope.scaling.type`);
+  const factor = number('rope.scaling.factor', 1);
+  if (kind === 'yarn') {
+    const context = number('rope.scaling.original_context_length', number('context_length', 2048));
+    return { kind, factor, context };
+  }
+  return kind === 'linear' && factor !== 1 ? { kind, factor } : undefined;
+}

@@ -1,0 +1,63 @@
+import type { BlockShape } from './decoderShape';
+
+/** Which tokens an expert gets, and with which share. */
+export interface Assignment {
+  /** Row of each token that the expert gets. */
+  readonly rows: number[];
+  /** Factor of the expert's output, one per row. */
+  readonly shares: number[];
+}
+
+/**
+ * Chooses the experts of each token: softmax over all, the largest `used` (the first of equals), their shares made to add up
+ * to 1 where the architecture wants it.
+ * @param logits `[rows, experts]` of the router.
+ */
+export function routeTokens(
+  logits: Float32Array,
+  { count, used, normalized, scale }: NonNullable<BlockShape['experts']>,
+): Assignment[] {
+  const assignments = Array.from({ length: count }, (): Assignment => ({ rows: [], shares: [] }));
+  for (let row = 0; row < logits.length / count; row++) {
+    const shares = softmax(logits.subarray(row * count, (row + 1) * count));
+    const best = largest(shares, used);
+    const sum = normalized ? best.reduce((total, expert) => total + shares[expert]!, 0) : 1;
+    for (const expert of best) {
+      assignments[expert]!.rows.push(row);
+      assignments[expert]!.shares.push((scale * shares[expert]!) / sum);
+    }
+  }
+  return assignments;
+}
+
+function softmax(logits: Float32Array): Float64Array {
+  const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const powers = Float64Array.from(logits, (value) => Math.exp(value - most));
+  const sum = powers.reduce((total, value) => total + value, 0);
+  return powers.map((value) => value / sum);
+}
+
+function largest(values: Float64Array, count: number): number[] {
+  const order = [...values.keys()].sort((a, b) => values[b]! - values[a]! || a - b);
+  return order.slice(0, count);
+}
+
+/** The rows of a matrix `[n, columns]` that are named, in that order. */
+export function gatherRows(from: Float32Array, columns: number, rows: readonly number[]): Float32Array {
+  const picked = new Float32Array(rows.length * columns);
+  rows.forEach((row, i) => picked.set(from.subarray(row * columns, (row + 1) * columns), i * columns));
+  return picked;
+}
+
+/** Adds rows times their shares to the rows of `to` that are named. */
+export function scatterRows(
+  to: Float32Array,
+  columns: number,
+  from: Float32Array,
+  { rows, shares }: Assignment,
+): void {
+  rows.forEach((row, i) => {
+    const share = shares[i]!;
+    for (let j = 0; j < columns; j++) to[row * columns + j]! += share * from[i * columns + j]!;
+  });
+}

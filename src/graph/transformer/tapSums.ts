@@ -1,0 +1,66 @@
+import type { Tensor } from 'onnxruntime-node';
+import { output } from './graphLoader';
+import type { Tap } from './graphParts';
+
+/** What went into some matrices: sums over all of its rows. */
+export interface InputStatistics {
+  /** The matrices, by their names in GGUF. */
+  readonly tensors: readonly string[];
+  /** Which expert of them. */
+  readonly expert?: number;
+  /** Rows (tokens) that were added up. */
+  readonly rows: number;
+  /** Per input channel: Σx², Σx, max|x|. */
+  readonly squares: Float64Array;
+  readonly sums: Float64Array;
+  readonly largest: Float64Array;
+  /** XᵀX, `[columns, columns]`; only where it was asked for. */
+  readonly gram?: Float32Array;
+}
+
+/** Adds up what the taps of a graph measure in its runs. */
+export class TapSums {
+  private readonly found: InputStatistics[];
+  private rows = 0;
+
+  /** @param prefix goes before the names of parts. */
+  constructor(
+    private readonly taps: readonly Tap[],
+    prefix: string,
+    expert?: number,
+  ) {
+    this.found = taps.map(({ parts, columns, grams }) => ({
+      tensors: parts.map((part) => prefix + part),
+      ...(expert === undefined ? {} : { expert }),
+      ...{ rows: 0, squares: new Float64Array(columns), sums: new Float64Array(columns) },
+      largest: new Float64Array(columns),
+      ...(grams.length > 0 ? { gram: new Float32Array(columns * columns) } : {}),
+    }));
+  }
+
+  /** Adds a run over so many rows. */
+  add(outputs: Readonly<Record<string, Tensor>>, rows: number): void {
+    this.rows += rows;
+    for (const [i, tap] of this.taps.entries()) {
+      const { squares, sums, largest, gram } = this.found[i]!;
+      addTo(squares, output(outputs, tap.squares));
+      addTo(sums, output(outputs, tap.sums));
+      for (const [column, value] of output(outputs, tap.largest).entries())
+        largest[column] = Math.max(largest[column]!, value);
+      let first = 0;
+      for (const name of tap.grams) {
+        const part = output(outputs, name);
+        if (gram) addTo(gram.subarray(first, first + part.length), part);
+        first += part.length;
+      }
+    }
+  }
+
+  finish(): InputStatistics[] {
+    return this.found.map((item) => ({ ...item, rows: this.rows }));
+  }
+}
+
+function addTo(to: Float32Array | Float64Array, values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) to[i]! += values[i]!;
+}

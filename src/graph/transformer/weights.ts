@@ -1,0 +1,246 @@
+import { readSlab, slabsOf } from '../../architectures/convertedRows';
+import {
+  sourceDtype,
+  sourcesOf,
+  type ConvertedTensor,
+  type Piece,
+} from '../../architectures/convertedTensor';
+import type { GgufView } from '../../architectures/ggufView';
+import { QuantscopeError } from '../../model/errors';
+import type { Model } from '../../model/openModel';
+import { matrixOf } from '../../model/rows';
+import { loadNative, type TensorRange } from '../../native';
+import { fakeQuantize } from '../../quant/fakeQuantize';
+import type { QuantFormat } from '../../quant/format';
+import { needsTensorRange } from '../fakeQuant';
+import type { Tensors } from './decoderShape';
+
+/** What a tensor becomes before it is used. */
+export interface WeightChange {
+  readonly format: QuantFormat;
+  /** One weight per column, of each expert one after the other. */
+  readonly importance?: Float32Array;
+}
+
+/** Changes by the tensors' names in GGUF; the others stay as they are. */
+export type WeightChanges = ReadonlyMap<string, WeightChange>;
+
+/** Some rows of a tensor, leading dimensions flattened. */
+export interface RowSpan {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Where ONNX Runtime can read rows of a matrix itself: one part below the other. */
+export interface StoredRows {
+  readonly dtype: 'F32' | 'F16' | 'BF16';
+  readonly parts: readonly {
+    readonly file: string;
+    readonly offset: number;
+    readonly bytes: number;
+    readonly rows: number;
+  }[];
+}
+
+/** The weights of a model in float32, each tensor unchanged or as a format stores it. */
+export class Weights {
+  readonly tensors: Tensors;
+  /**
+   * Whether rows of queries and keys stay in the order of a checkpoint, in which halves of a head rotate together. Rows are
+   * quantized one by one, so that their order changes nothing else.
+   */
+  readonly halvesRotate: boolean;
+  private readonly ranges = new Map<string, Promise<TensorRange>>();
+
+  constructor(
+    private readonly model: Model,
+    private readonly view: GgufView,
+    private readonly changes: WeightChanges = new Map(),
+  ) {
+    this.halvesRotate = view.tensors.some(({ unit }) => unit?.order === 'interleave');
+    this.tensors = new Map(view.tensors.map((tensor) => [tensor.name, inSourceOrder(tensor)]));
+  }
+
+  /** The type that a tensor's weights are stored in, by the change or as they are. */
+  typeOf(name: string): string {
+    const change = this.changes.get(name);
+    if (change) return change.format.id;
+    const tensor = this.tensors.get(name);
+    return (tensor && sourceDtype(tensor)) ?? 'F32';
+  }
+
+  /** Rows of a tensor, or all of it, into `target`; memory beside it is bounded by a slab. */
+  async load(
+    name: string,
+    target: Float32Array,
+    { rows, signal }: { rows?: RowSpan; signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    const computed = this.view.computed.find(({ to }) => to === name);
+    if (computed) return target.set(computed.values);
+    const tensor = this.tensor(name);
+    await this.decode(rows ? rowsOf(tensor, rows) : tensor, target, signal);
+    const change = this.changes.get(name);
+    if (!change) return;
+    const { columns } = matrixOf(tensor.shape);
+    const range = needsTensorRange(change.format.scheme) ? await this.rangeOf(name, signal) : noRange;
+    const first = rows?.first ?? 0;
+    for (const part of byExpert(tensor, first, target.length / columns, change.importance)) {
+      const values = target.subarray(
+        (part.first - first) * columns,
+        (part.first - first + part.count) * columns,
+      );
+      await this.quantize(name, change, values, columns, range, part.importance, signal);
+    }
+  }
+
+  /** Rows of an embedding matrix, `[ids, columns]`. */
+  async lookUp(
+    name: string,
+    ids: Iterable<number>,
+    signal?: AbortSignal,
+  ): Promise<Map<number, Float32Array>> {
+    const { columns } = matrixOf(this.tensor(name).shape);
+    const found = new Map<number, Float32Array>();
+    for (const id of ids) {
+      if (found.has(id)) continue;
+      const row = new Float32Array(columns);
+      await this.load(name, row, { rows: { first: id, count: 1 }, signal });
+      found.set(id, row);
+    }
+    return found;
+  }
+
+  /** Where the rows lie in files of 16- or 32-bit floats; undefined when they must be decoded or changed. */
+  stored(name: string, rows?: RowSpan): StoredRows | undefined {
+    const tensor = this.tensors.get(name);
+    if (!tensor || this.changes.has(name) || tensor.unit || tensor.add !== undefined) return undefined;
+    const { pieces, columns } = rows ? rowsOf(tensor, rows) : tensor;
+    const dtypes = new Set(pieces.map((piece) => piece.tensor.dtype));
+    const [dtype] = dtypes;
+    if (dtypes.size !== 1 || (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')) return undefined;
+    const rowBytes = columns * (dtype === 'F32' ? 4 : 2);
+    return {
+      dtype,
+      parts: pieces.map((piece) => ({
+        file: piece.tensor.file,
+        offset: piece.tensor.offset + piece.firstRow * rowBytes,
+        ...{ bytes: piece.rows * rowBytes, rows: piece.rows },
+      })),
+    };
+  }
+
+  private tensor(name: string): ConvertedTensor {
+    const tensor = this.tensors.get(name);
+    if (tensor) return tensor;
+    const { path } = this.model.description;
+    throw new QuantscopeError('MODEL_FILE', 'The model lacks this tensor.', { file: path, tensor: name });
+  }
+
+  private async decode(
+    tensor: ConvertedTensor,
+    target: Float32Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    for (const source of sourcesOf(tensor)) {
+      if (source.readable) continue;
+      const message = source.unreadableReason ?? 'The tensor cannot be read.';
+      throw new QuantscopeError('UNSUPPORTED', message, { file: source.file, tensor: source.name });
+    }
+    for (const slab of slabsOf(tensor)) {
+      const bytes = await readSlab(this.model, tensor, slab, { signal });
+      const values = target.subarray(slab.firstWeight, slab.firstWeight + slab.weights);
+      await loadNative().decode(slab.dtype, bytes, values, signal);
+      if (tensor.add === undefined) continue;
+      for (let i = 0; i < values.length; i++) values[i] = values[i]! + tensor.add;
+    }
+  }
+
+  private async quantize(
+    name: string,
+    { format }: WeightChange,
+    values: Float32Array,
+    columns: number,
+    range: TensorRange,
+    importance: Float32Array | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    try {
+      await fakeQuantize(format, values, columns, range, importance, signal);
+    } catch (cause) {
+      if (cause instanceof QuantscopeError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const { path } = this.model.description;
+      const message = `The tensor cannot be quantized to ${format.id}: ${reason}`;
+      throw new QuantscopeError('MODEL_FILE', message, { file: path, tensor: name }, cause);
+    }
+  }
+
+  private rangeOf(name: string, signal: AbortSignal | undefined): Promise<TensorRange> {
+    const known = this.ranges.get(name) ?? this.measureRange(name, signal);
+    this.ranges.set(name, known);
+    known.catch(() => this.ranges.delete(name)); // a cancelled pass is made again
+    return known;
+  }
+
+  private async measureRange(name: string, signal: AbortSignal | undefined): Promise<TensorRange> {
+    const tensor = this.tensor(name);
+    const { rows, columns } = matrixOf(tensor.shape);
+    const perSlab = Math.max(1, Math.floor(rangeSlab / columns));
+    const range = { ...noRange };
+    for (let first = 0; first < rows; first += perSlab) {
+      const count = Math.min(perSlab, rows - first);
+      const values = new Float32Array(count * columns);
+      await this.decode(rowsOf(tensor, { first, count }), values, signal);
+      for (const value of values) {
+        if (value < range.min) range.min = value;
+        if (value > range.max) range.max = value;
+      }
+    }
+    return range;
+  }
+}
+
+/** Weights per slab of the pass that finds a tensor's extremes. */
+const rangeSlab = 1 << 22;
+const noRange: TensorRange = { min: Infinity, max: -Infinity };
+
+/** The tensor without the change of places that GGUF makes inside heads. */
+function inSourceOrder({ unit, ...tensor }: ConvertedTensor): ConvertedTensor {
+  return unit && unit.order !== 'interleave' ? { ...tensor, unit } : tensor;
+}
+
+/** Some rows of a tensor as a tensor of its own. */
+function rowsOf(tensor: ConvertedTensor, { first, count }: RowSpan): ConvertedTensor {
+  const { columns } = matrixOf(tensor.shape);
+  const pieces: Piece[] = [];
+  let start = 0;
+  for (const piece of tensor.pieces) {
+    const from = Math.max(first, start);
+    const to = Math.min(first + count, start + piece.rows);
+    if (to > from)
+      pieces.push({ tensor: piece.tensor, firstRow: piece.firstRow + from - start, rows: to - from });
+    start += piece.rows;
+  }
+  return { ...tensor, shape: [count, columns], pieces };
+}
+
+/** The experts that some rows belong to, each with its importance weights; all rows at once where experts do not matter. */
+function* byExpert(
+  { shape }: ConvertedTensor,
+  first: number,
+  count: number,
+  importance: Float32Array | undefined,
+): Generator<RowSpan & { readonly importance?: Float32Array }> {
+  const { rows, columns } = matrixOf(shape);
+  const experts = importance ? importance.length / columns : 1;
+  const perExpert = rows / experts;
+  for (let row = first; row < first + count;) {
+    const expert = Math.floor(row / perExpert);
+    const end = Math.min(first + count, (expert + 1) * perExpert);
+    yield {
+      ...{ first: row, count: end - row },
+      ...(importance ? { importance: importance.subarray(expert * columns, (expert + 1) * columns) } : {}),
+    };
+    row = end;
+  }
+}

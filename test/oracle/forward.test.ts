@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { exportGguf } from '../../src/exporter/exportGguf';
+import type { Decoder } from '../../src/graph/transformer/decoder';
+import { Generation } from '../../src/graph/transformer/generation';
+import { openDecoder, type DecoderOptions } from '../../src/graph/transformer/openDecoder';
+import { openModel } from '../../src/model/openModel';
+import { checkpoints, runnableCheckpoints } from '../support/checkpoints';
+import { temporaryFolder } from '../support/files';
+import { Checkpoint } from '../support/reference/checkpoint';
+import type { Vector } from '../support/reference/math';
+import { referenceLogits } from '../support/reference/models';
+import { writeCheckpoint } from '../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+const tokens = Int32Array.from({ length: 32 }, (_, i) => (i * 389 + 17) % 1024);
+/** Logits are of the size of 1 to 10. */
+const bound = 1e-4;
+
+/** Logits of every position, by the whole window at once. */
+async function windowLogits(decoder: Decoder): Promise<Float32Array[]> {
+  const states = await decoder.embed(tokens);
+  await decoder.advance(states);
+  const rows = Array.from(tokens, () => new Float32Array(decoder.shape.vocabulary));
+  for await (const slice of decoder.logitSlices()) {
+    const logits = await slice.run(states);
+    rows.forEach((row, i) => row.set(logits.subarray(i * slice.count, (i + 1) * slice.count), slice.first));
+    await slice.release();
+  }
+  return rows;
+}
+
+/** The same, token by token with a cache of keys and values. */
+async function cachedLogits(decoder: Decoder): Promise<Float32Array[]> {
+  const generation = new Generation(decoder, tokens.length);
+  const rows: Float32Array[] = [];
+  for (const token of tokens) rows.push(await generation.next(token));
+  return rows;
+}
+
+/** Largest difference over the positions that `theirs` has. */
+function farthest(ours: readonly Float32Array[], theirs: readonly Vector[]): number {
+  return Math.max(
+    ...theirs.map((row, i) =>
+      row.reduce((most, value, j) => Math.max(most, Math.abs(value - ours[i]![j]!)), 0),
+    ),
+  );
+}
+
+async function differences(path: string, expected: readonly Vector[], change: Partial<DecoderOptions>) {
+  const model = await openModel(path);
+  const options: DecoderOptions = { device: 'ort-cpu', length: tokens.length, keep: false, ...change };
+  const decoder = await openDecoder(model, options);
+  const found = {
+    window: farthest(await windowLogits(decoder), expected),
+    // Without weights that stay, every token would read them again.
+    ...(options.keep ? { cached: farthest(await cachedLogits(decoder), expected) } : {}),
+  };
+  await decoder.close();
+  await model.close();
+  return found;
+}
+
+describe('forward passes as graphs against an independent one', () => {
+  for (const [index, name] of runnableCheckpoints.entries()) {
+    it(`${name}: a checkpoint and its GGUF file give the logits of the definition`, async () => {
+      const source = join(folder, `checkpoint-${index}`);
+      await writeCheckpoint(source, name);
+      // A window that GGUF has no place for shows beyond its end only.
+      const { agreeing } = checkpoints[name]!;
+      const expected = referenceLogits(new Checkpoint(source), [...tokens]).slice(0, agreeing);
+      const spread = Math.max(...expected.flatMap((row) => [...row.map(Math.abs)]));
+      expect(spread).toBeGreaterThan(1); // nothing to compare otherwise
+      const gguf = `${source}.gguf`;
+      const model = await openModel(source);
+      await exportGguf(model, { type: 'F16' }, gguf);
+      await model.close();
+      const runs: readonly (readonly [string, Partial<DecoderOptions>])[] = [
+        [source, {}],
+        [source, { placement: 'held' }],
+        [source, { keep: true }],
+        [gguf, {}],
+        [gguf, { placement: 'held', keep: true }],
+      ];
+      for (const [path, change] of runs) {
+        const { window, cached } = await differences(path, expected, change);
+        const what = `${path === gguf ? 'GGUF' : 'checkpoint'} ${JSON.stringify(change)}`;
+        expect(window, what).toBeLessThan(bound);
+        if (change.keep) expect(cached, `${what}, token by token`).toBeLessThan(bound);
+      }
+    });
+  }
+});
