@@ -55,6 +55,20 @@ export function webviewFrame(page: Page): FrameLocator {
   return page.frameLocator('iframe.webview.ready').frameLocator('#active-frame');
 }
 
+/** The webview of the editor in front: others are kept, hidden. */
+export function frontFrame(page: Page): FrameLocator {
+  return page.locator('iframe.webview.ready:visible').last().contentFrame().frameLocator('#active-frame');
+}
+
+/** Answers VS Code's own file dialog: with what it suggests, or another file of the workspace. */
+export async function acceptFile(page: Page, name?: string): Promise<void> {
+  const widget = page.locator('.quick-input-widget');
+  await widget.locator('.quick-input-box input').waitFor({ timeout: 30_000 });
+  if (name !== undefined) await page.locator('.quick-input-list').getByText(name).click();
+  else await widget.getByRole('button', { name: 'OK' }).click();
+  await widget.waitFor({ state: 'hidden' });
+}
+
 const themes = {
   dark: { label: 'Dark Modern', cssClass: 'vs-dark' },
   light: { label: 'Light Modern', cssClass: 'vs' },

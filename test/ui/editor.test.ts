@@ -1,12 +1,13 @@
 /// <reference lib="dom" />
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
 import { cacheDir } from '../support/cache';
+import { enginePids } from '../support/engineProcesses';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
-import { openFile, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
+import { frontFrame, openFile, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
 
 const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
 if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
@@ -291,23 +292,14 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   });
 
   it('offers a restart when the engine is killed in the middle of a job, and goes on', async () => {
-    const engines = (): number[] =>
-      readdirSync('/proc')
-        .filter((name) => /^\d+$/.test(name))
-        .map(Number)
-        .filter(
-          (pid) =>
-            commandLine(pid).includes(join(projectRoot, 'dist', 'engine.mjs')) &&
-            !commandLine(pid).includes('--probe'),
-        );
     await openFile(page, 'again.safetensors');
-    const second = webviewFrameOf(page);
+    const second = frontFrame(page);
     await second.getByText('Run Sensitivity').first().waitFor({ timeout: wait });
     // A model of this size is measured in a blink, so the engine is held still first.
-    for (const pid of engines()) process.kill(pid, 'SIGSTOP');
+    for (const pid of enginePids()) process.kill(pid, 'SIGSTOP');
     await second.getByText('Run Sensitivity').first().click();
     await second.locator('.job').waitFor({ timeout: wait });
-    for (const pid of engines()) process.kill(pid, 'SIGKILL');
+    for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
     await second.getByText('Restart and Resume').waitFor({ timeout: wait });
     await screenshot('engine-died-dark');
     await second.getByText('Restart and Resume').click();
@@ -319,7 +311,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   it('looks right in a light theme', async () => {
     await openFile(page, 'model.safetensors');
     await setTheme(page, 'light');
-    const light = webviewFrameOf(page);
+    const light = frontFrame(page);
     await light.getByRole('tab', { name: 'Plan' }).click();
     await screenshot('plan-light');
     await light.getByRole('tab', { name: 'Sensitivity' }).click();
@@ -336,16 +328,3 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     expect(red).toBeLessThan(128); // dark text on a light ground
   });
 });
-
-/** The webview of the editor in front: others are kept, hidden. */
-function webviewFrameOf(page: Page): FrameLocator {
-  return page.locator('iframe.webview.ready:visible').last().contentFrame().frameLocator('#active-frame');
-}
-
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return ''; // it ended meanwhile
-  }
-}

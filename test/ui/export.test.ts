@@ -9,7 +9,14 @@ import type { ExportPreview } from '../../src/protocol/export';
 import { cacheDir } from '../support/cache';
 import { writeSyntheticGguf } from '../support/syntheticGguf';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
-import { openFile, runCommand, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
+import {
+  acceptFile,
+  openFile,
+  runCommand,
+  setTheme,
+  waitForExtension,
+  webviewFrame,
+} from '../support/workbench';
 
 const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
 if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
@@ -71,15 +78,6 @@ describe.skipIf(!hasServer)('the export panel', () => {
   }
 
   const textField = (label: string) => frame.locator(`vscode-text-field[aria-label="${label}"] input`);
-
-  /** Answers VS Code's own file dialog: with what it suggests, or another file of the workspace. */
-  async function acceptFile(name?: string): Promise<void> {
-    const input = page.locator('.quick-input-widget .quick-input-box input');
-    await input.waitFor({ timeout: wait });
-    if (name !== undefined) await page.locator('.quick-input-list').getByText(name).click();
-    else await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
-    await page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
-  }
 
   it('previews Q4_K_M as the command line does: sizes, types and why', async () => {
     const expected = dryRun();
@@ -156,7 +154,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
   it('saves rules as a tensor-type file, and loads one', async () => {
     const saved = join(workspace, 'tensor-types.txt');
     await frame.getByRole('button', { name: 'Save…' }).click();
-    await acceptFile();
+    await acceptFile(page);
     await expect.poll(() => existsSync(saved)).toBe(true);
     expect(readFileSync(saved, 'utf8')).toBe('^blk\\.0\\.attn_k\\.weight$=Q8_0\nffn_down=Q6_K\n');
     for (const rule of ['ffn_down', '^blk'])
@@ -164,7 +162,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     const given = join(workspace, 'given-types.txt');
     writeFileSync(given, 'attn_v=q5_k ffn_up=IQ4_XS\n');
     await frame.getByRole('button', { name: 'Load…' }).click();
-    await acceptFile('given-types.txt');
+    await acceptFile(page, 'given-types.txt');
     await expect.poll(() => row('blk.0.attn_v.weight').innerText()).toMatch(/Q4_K →\s*Q5_K/);
     await expect.poll(fileBytes).toBe(dryRun('--tensor-type-file', given).fileBytes);
     await frame.getByRole('button', { name: 'Reset all' }).click();
@@ -176,7 +174,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     writeFileSync(imatrix, importanceOf(dryRun().tensors));
     const target = frame.getByLabel('File type');
     await frame.getByRole('button', { name: 'Browse…' }).first().click();
-    await acceptFile('importance.dat');
+    await acceptFile(page, 'importance.dat');
     await frame.locator('.field', { hasText: 'importance.dat' }).waitFor({ timeout: wait });
     await target.selectOption('IQ2_XXS');
     const expected = dryRun('--type', 'IQ2_XXS', '--imatrix', imatrix);
@@ -212,7 +210,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     quantscope('recommend', model, '--budget', '5.5bpw', '--out', plan);
     await frame.getByLabel('File type').selectOption('plan file');
     await frame.getByRole('button', { name: 'Browse…' }).first().click();
-    await acceptFile('mix.ampq.json');
+    await acceptFile(page, 'mix.ampq.json');
     const expected = dryRun('--plan', plan);
     await expect.poll(fileBytes).toBe(expected.fileBytes);
     const planned = expected.tensors.filter(({ cause }) => cause === 'plan').length;
@@ -244,7 +242,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
   it('writes exactly what it has shown', async () => {
     const bytes = await fileBytes();
     await frame.getByRole('button', { name: 'Export…' }).click();
-    await acceptFile();
+    await acceptFile(page);
     const target = join(workspace, `${basename(workspace)}-Q4_K_M.gguf`);
     await expect.poll(() => existsSync(target), { timeout: wait }).toBe(true);
     expect(statSync(target).size).toBe(bytes);
