@@ -25,6 +25,8 @@ export function Button(props: {
   primary?: boolean;
   disabled?: boolean;
   title?: string;
+  /** What screen readers say where the text is not enough; it begins with the text. */
+  name?: string;
   children: ComponentChildren;
 }) {
   return (
@@ -32,6 +34,7 @@ export function Button(props: {
       appearance={props.primary ? 'primary' : 'secondary'}
       disabled={props.disabled ?? false}
       title={props.title}
+      aria-label={props.name}
       onClick={props.onClick}
     >
       {props.children}
@@ -45,6 +48,7 @@ export function TextField(props: {
   placeholder?: string;
   onInput: (value: string) => void;
   onBlur?: () => void;
+  disabled?: boolean;
   width?: string;
 }) {
   // The toolkit names every field "Text field" when it is inserted; a ref is called after that.
@@ -54,6 +58,7 @@ export function TextField(props: {
       ref={name}
       value={props.value}
       placeholder={props.placeholder}
+      disabled={props.disabled ?? false}
       style={props.width ? { width: props.width } : {}}
       onBlur={props.onBlur}
       onInput={(event: Event) => props.onInput((event.target as HTMLInputElement).value)}

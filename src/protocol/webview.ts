@@ -50,8 +50,8 @@ export interface ComparisonState {
 /** Settings of the export panel; `usePlan` stands for the editor's plan. */
 export type PanelSettings = ExportSettings & { usePlan?: boolean };
 
-/** Files that the export panel asks for. */
-export type ExportFileKind = 'imatrix' | 'plan';
+/** Files that the panels ask for. */
+export type FileKind = 'imatrix' | 'plan' | 'text' | 'tasks' | 'model';
 
 export interface ExportChoices {
   readonly fileTypes: readonly FileTypeDescription[];
@@ -94,8 +94,8 @@ export type WebviewRequests = {
   previewExport: { params: { settings: PanelSettings }; result: ExportPreview };
   /** Asks for a target and exports. */
   startExport: { params: { settings: PanelSettings }; result: void };
-  /** Asks for a file that an export reads; undefined when the person cancelled. */
-  chooseExportFile: { params: { kind: ExportFileKind }; result: { path: string } | undefined };
+  /** Asks for a file to read; undefined when the person cancelled. */
+  chooseFile: { params: { kind: FileKind }; result: { path: string } | undefined };
   /** Reads rules from a tensor-type file of llama.cpp that the person picks. */
   loadTensorTypes: {
     params: Record<string, never>;

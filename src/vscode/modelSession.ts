@@ -6,7 +6,6 @@ import { budgetRange } from '../ampq/solve';
 import type { EngineClient } from '../engine/client';
 import { QuantscopeError } from '../model/errors';
 import { modelHash } from '../model/identity';
-import type { ExportSettings } from '../protocol/export';
 import type { ModelDescription } from '../protocol/model';
 import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
 import type {
@@ -16,7 +15,6 @@ import type {
   HostEvents,
   JobState,
   ModelComparisonState,
-  PanelSettings,
 } from '../protocol/webview';
 
 export interface SessionFolders {
@@ -180,12 +178,12 @@ export class ModelSession implements vscode.Disposable {
     return state;
   }
 
-  /** Settings of the panel as the engine takes them. */
-  async exportSettings({ usePlan, ...settings }: PanelSettings): Promise<ExportSettings> {
-    if (!usePlan) return settings;
+  /** The plan as a file, where a panel's settings use it. @throws QuantscopeError REQUEST when there is none. */
+  async planFile(isUsed = false): Promise<{ planFile?: string }> {
+    if (!isUsed) return {};
     if (!this.plan)
       throw new QuantscopeError('REQUEST', 'There is no plan yet: run the sensitivity analysis first.');
-    return { ...settings, planFile: await this.writePlan(this.plan) };
+    return { planFile: await this.writePlan(this.plan) };
   }
 
   /** Compares the whole model with another; the editors hear how far it is. A new comparison ends the one before. */
@@ -214,8 +212,9 @@ export class ModelSession implements vscode.Disposable {
 
   /** The plan as a file that the engine can read. */
   async writePlan(plan: Plan): Promise<string> {
-    await mkdir(this.folders.planDir, { recursive: true });
-    const file = join(this.folders.planDir, `${plan.model.hash.slice(0, 16)}.ampq.json`);
+    const folder = join(this.folders.planDir, plan.model.hash.slice(0, 16));
+    await mkdir(folder, { recursive: true });
+    const file = join(folder, `plan-${plan.total.bitsPerWeight.toFixed(2)}bpw.ampq.json`);
     await writeFile(file, printPlan(plan));
     return file;
   }

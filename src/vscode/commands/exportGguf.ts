@@ -3,10 +3,10 @@ import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportResult } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
-import { commands, viewTypes } from '../contributions';
+import { commands } from '../contributions';
 import { messageOf, type ModelSession } from '../modelSession';
 import type { Services } from '../services';
-import { targetSession, type ModelArgument } from './targets';
+import { openTab, targetSession, type ModelArgument } from './targets';
 
 /** Arguments that other code may pass; with `out` no dialog is shown. */
 export type ExportArgument = ModelArgument & {
@@ -38,7 +38,7 @@ async function exportType(
   const session = await targetSession(services, argument);
   if (!session) return undefined;
   const settings = argument?.settings ?? (type === undefined ? await pickType(services) : { type });
-  if (settings === moreOptions) await openPanel(session);
+  if (settings === moreOptions) await openTab(session, 'export');
   if (!settings || settings === moreOptions) return undefined;
   const name = settings.type ?? 'AMPQ';
   const out = argument?.out ?? (await askTarget(session, name));
@@ -70,13 +70,6 @@ async function pickType({ engine }: Services): Promise<ExportSettings | typeof m
     { title: 'Export GGUF: file type', matchOnDescription: true },
   );
   return picked && (picked.settings ?? moreOptions);
-}
-
-/** The Export tab of the model's editor. */
-async function openPanel(session: ModelSession): Promise<void> {
-  const viewType = session.path.endsWith('.index.json') ? viewTypes.index : viewTypes.model;
-  await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(session.path), viewType);
-  session.showTab('export');
 }
 
 async function exportPlan(services: Services, argument: ExportArgument | undefined) {

@@ -1,4 +1,6 @@
 import * as vscode from 'vscode';
+import type { CommandTab } from '../../protocol/webview';
+import { viewTypes } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 
@@ -24,4 +26,11 @@ export async function targetSession(
     { title: 'Quantscope: choose a model' },
   );
   return picked && sessions.get(picked.uri.fsPath);
+}
+
+/** Opens the model's editor at a tab. */
+export async function openTab(session: ModelSession, tab: CommandTab): Promise<void> {
+  const viewType = session.path.endsWith('.index.json') ? viewTypes.index : viewTypes.model;
+  await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(session.path), viewType);
+  session.showTab(tab);
 }

@@ -1,33 +1,20 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { parseTensorTypes, printTensorTypes } from '../../exporter/plan/tensorTypes';
 import type { TensorTypeRule } from '../../protocol/export';
-import type { ExportFileKind } from '../../protocol/webview';
 import type { ModelSession } from '../modelSession';
+import { askFile, folderOf } from './files';
 
-/** The files that the export panel asks for, by a dialog that begins in the model's folder. */
+/** The rules that the export panel reads and writes. */
 
-const dialogs: Readonly<Record<ExportFileKind, vscode.OpenDialogOptions>> = {
-  imatrix: { title: 'Importance matrix', filters: { 'Importance matrix': ['gguf', 'dat'] } },
-  plan: { title: 'AMPQ plan', filters: { 'AMPQ plan': ['ampq.json', 'json'] } },
-};
-
-const tensorTypeFilters = { 'Tensor-type file': ['txt'], 'All files': ['*'] };
-
-export async function chooseExportFile(
-  session: ModelSession,
-  kind: ExportFileKind,
-): Promise<{ path: string } | undefined> {
-  const path = await open(session, dialogs[kind]);
-  return path === undefined ? undefined : { path };
-}
+const filters = { 'Tensor-type file': ['txt'], 'All files': ['*'] };
 
 /** @throws QuantscopeError REQUEST naming an entry that is no rule. */
 export async function loadTensorTypes(
   session: ModelSession,
 ): Promise<{ rules: readonly TensorTypeRule[] } | undefined> {
-  const path = await open(session, { title: 'Tensor-type file', filters: tensorTypeFilters });
+  const path = await askFile(session, { title: 'Tensor-type file', filters });
   return path === undefined ? undefined : { rules: parseTensorTypes(await readFile(path, 'utf8'), path) };
 }
 
@@ -37,18 +24,8 @@ export async function saveTensorTypes(
 ): Promise<void> {
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(folderOf(session), 'tensor-types.txt')),
-    filters: tensorTypeFilters,
+    filters,
     title: 'Save the tensor-type rules',
   });
   if (target) await writeFile(target.fsPath, printTensorTypes(rules));
 }
-
-async function open(session: ModelSession, options: vscode.OpenDialogOptions): Promise<string | undefined> {
-  const files = await vscode.window.showOpenDialog({
-    defaultUri: vscode.Uri.file(folderOf(session)),
-    ...options,
-  });
-  return files?.[0]?.fsPath;
-}
-
-const folderOf = ({ path }: ModelSession): string => (extname(path) === '' ? path : dirname(path));

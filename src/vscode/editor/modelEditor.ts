@@ -1,10 +1,12 @@
 import * as vscode from 'vscode';
+import type { ExportSettings } from '../../protocol/export';
 import { Rpc, type Handlers } from '../../protocol/rpc';
-import type { HostEvents, WebviewRequests } from '../../protocol/webview';
+import type { HostEvents, PanelSettings, WebviewRequests } from '../../protocol/webview';
 import { commands, viewTypes } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
-import { chooseExportFile, loadTensorTypes, saveTensorTypes } from './exportFiles';
+import { loadTensorTypes, saveTensorTypes } from './exportFiles';
+import { chooseFile } from './files';
 import { editorHtml } from './html';
 
 type HostRpc = Rpc<WebviewRequests, Record<never, never>, Record<never, never>, HostEvents>;
@@ -73,6 +75,10 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     const { engine } = this.services;
     const run = (command: string, argument: unknown): Thenable<void> =>
       vscode.commands.executeCommand(command, argument);
+    const exportSettings = async ({ usePlan, ...settings }: PanelSettings): Promise<ExportSettings> => ({
+      ...settings,
+      ...(await session.planFile(usePlan)),
+    });
     let previewing: AbortController | undefined;
     const handlers: Handlers<WebviewRequests> = {
       ready: () => session.load(),
@@ -95,15 +101,15 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       previewExport: async ({ settings }) => {
         previewing?.abort();
         const { signal } = (previewing = new AbortController());
-        const params = { path: session.path, ...(await session.exportSettings(settings)) };
+        const params = { path: session.path, ...(await exportSettings(settings)) };
         return engine.call('export/preview', params, { signal });
       },
       startExport: async ({ settings }) =>
         run(commands.exportGguf, {
           model: session.path,
-          settings: await session.exportSettings(settings),
+          settings: await exportSettings(settings),
         }),
-      chooseExportFile: ({ kind }) => chooseExportFile(session, kind),
+      chooseFile: ({ kind }) => chooseFile(session, kind),
       loadTensorTypes: () => loadTensorTypes(session),
       saveTensorTypes: ({ rules }) => saveTensorTypes(session, rules),
       exportGguf: async ({ plan, budget }) => {

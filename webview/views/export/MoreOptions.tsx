@@ -1,5 +1,6 @@
 import { TextField } from '../../controls';
-import { Field, type FormProps } from './fields';
+import { Field } from '../fields';
+import type { FormProps } from './fields';
 import type { ExportForm } from './form';
 
 const texts = [

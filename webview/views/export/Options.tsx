@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { ExportChoices } from '../../../src/protocol/webview';
-import { Field, FileField, TypeSelect, type FormProps } from './fields';
+import { Field } from '../fields';
+import { FileField, TypeSelect, type FormProps } from './fields';
 import { emptyForm, isEmpty, moreSet, targets } from './form';
 import { MoreOptions } from './MoreOptions';
 import { Rules } from './Rules';

@@ -1,0 +1,39 @@
+import { dirname, extname } from 'node:path';
+import * as vscode from 'vscode';
+import type { FileKind } from '../../protocol/webview';
+import type { ModelSession } from '../modelSession';
+
+/** The files that the panels ask for, by a dialog that begins in the model's folder. */
+
+const anyFile = { 'All files': ['*'] };
+const dialogs: Readonly<Record<FileKind, vscode.OpenDialogOptions>> = {
+  imatrix: { title: 'Importance matrix', filters: { 'Importance matrix': ['gguf', 'dat'] } },
+  plan: { title: 'AMPQ plan', filters: { 'AMPQ plan': ['ampq.json', 'json'] } },
+  text: { title: 'Text', filters: { Text: ['txt', 'raw', 'md'], ...anyFile } },
+  tasks: { title: 'Multiple-choice questions', filters: { 'JSON lines': ['jsonl', 'json'], ...anyFile } },
+  model: { title: 'Base model', filters: { Models: ['safetensors', 'gguf', 'json'] } },
+};
+
+export async function chooseFile(
+  session: ModelSession,
+  kind: FileKind,
+): Promise<{ path: string } | undefined> {
+  const path = await askFile(session, dialogs[kind]);
+  return path === undefined ? undefined : { path };
+}
+
+/** @returns undefined when the person cancelled. */
+export async function askFile(
+  session: ModelSession,
+  options: vscode.OpenDialogOptions,
+): Promise<string | undefined> {
+  const files = await vscode.window.showOpenDialog({
+    defaultUri: vscode.Uri.file(folderOf(session)),
+    ...options,
+  });
+  return files?.[0]?.fsPath;
+}
+
+/** Where the model lies. */
+export const folderOf = ({ path }: { readonly path: string }): string =>
+  extname(path) === '' ? path : dirname(path);

@@ -1,0 +1,93 @@
+import type { ComponentChildren } from 'preact';
+import type { FileKind } from '../../src/protocol/webview';
+import { useAsk } from '../context';
+import { Button } from '../controls';
+
+interface FieldProps {
+  readonly label: string;
+  /** What the field means, or the option of llama.cpp's programs, for those who know it. */
+  readonly flag?: string;
+}
+
+/** A label and its control, in two columns of the grid around. */
+export function Field(
+  props: FieldProps & {
+    /** Takes the whole width. */
+    wide?: boolean;
+    children: ComponentChildren;
+  },
+) {
+  return (
+    <div class={props.wide ? 'field wide' : 'field'}>
+      <span class="label" title={props.flag}>
+        {props.label}
+      </span>
+      <span class="control">{props.children}</span>
+    </div>
+  );
+}
+
+/** A file that a dialog asks for; '' is none. */
+export function PathField({
+  label,
+  flag,
+  kind,
+  path,
+  none = 'none',
+  onChange,
+}: FieldProps & {
+  kind: FileKind;
+  path: string;
+  /** What stands there when no file was chosen. */
+  none?: string;
+  onChange: (path: string) => void;
+}) {
+  const ask = useAsk();
+  const browse = async (): Promise<void> => {
+    const chosen = await ask('chooseFile', { kind });
+    if (chosen) onChange(chosen.path);
+  };
+  return (
+    <Field label={label} {...(flag === undefined ? {} : { flag })} wide>
+      <span class={path === '' ? 'ellipsis muted' : 'ellipsis'} title={path}>
+        {path === '' ? none : path.replace(/^.*[\\/]/, '')}
+      </span>
+      <Button name={`Browse… (${label})`} onClick={() => void browse()}>
+        Browse…
+      </Button>
+      {path !== '' && (
+        <button class="link" aria-label={`Remove: ${label}`} onClick={() => onChange('')}>
+          Remove
+        </button>
+      )}
+    </Field>
+  );
+}
+
+/** A choice of a few, with its label. */
+export function Choice<T extends string>(
+  props: FieldProps & {
+    /** What screen readers say. */
+    name: string;
+    options: readonly { readonly name: T; readonly label: string }[];
+    value: T;
+    onChange: (value: T) => void;
+  },
+) {
+  return (
+    <Field label={props.label} {...(props.flag === undefined ? {} : { flag: props.flag })}>
+      <select
+        aria-label={props.name}
+        title={props.flag}
+        value={props.value}
+        onChange={(event) => props.onChange(event.currentTarget.value as T)}
+      >
+        {props.options.map(({ name, label }) => (
+          <option key={name} value={name}>
+            {label}
+          </option>
+        ))}
+      </select>
+    </Field>
+  );
+}
