@@ -17,6 +17,8 @@ export type Options = Readonly<Record<string, string | boolean | readonly string
 export interface CommandContext {
   /** MODEL or FILE, absolute. */
   readonly path: string;
+  /** Which of the command's actions. */
+  readonly action?: string;
   /** The second operand, absolute, of a command that takes two. */
   readonly other?: string;
   readonly options: Options;
@@ -38,6 +40,8 @@ export interface CommandResult {
 /** One subcommand of `quantscope`. */
 export interface Command {
   readonly name: string;
+  /** Words of which the first operand must be one. */
+  readonly actions?: readonly string[];
   /** "MODEL" or "FILE"; undefined when it takes none. */
   readonly operand?: string;
   /** Name of a second operand. */

@@ -12,6 +12,7 @@ import { UsageError, type Command, type Options } from './command';
 import { compareCommand } from './compare';
 import { exportCommand } from './export';
 import { formatsCommand } from './formats';
+import { gpuRuntimeCommand } from './gpuRuntime';
 import { inspect } from './inspect';
 import { quantize } from './quantize';
 import { recommend } from './recommend';
@@ -28,6 +29,7 @@ const commands: readonly Command[] = [
   exportCommand,
   compareCommand,
   formatsCommand,
+  gpuRuntimeCommand,
 ];
 
 const exitDone = 0;
@@ -38,6 +40,7 @@ interface Invocation {
   readonly command: Command;
   readonly path: string;
   readonly other?: string;
+  readonly action?: string;
   readonly options: Options;
 }
 
@@ -79,13 +82,23 @@ function parse(args: readonly string[]): Invocation {
       if (spec.required && values[option] === undefined) throw new UsageError(`--${option} is missing`);
     }
   }
+  if (command.actions)
+    return { command, path: resolve('.'), ...actionOf(command, positionals[0]), options: values };
   const [first = '.', second] = positionals;
   const other = second === undefined ? {} : { other: resolve(second) };
   return { command, path: resolve(first), ...other, options: values };
 }
 
-const operandsOf = ({ operand, second }: Command): string[] =>
-  [operand, second].filter((name) => name !== undefined);
+const operandsOf = ({ actions, operand, second }: Command): string[] =>
+  [actions?.join('|'), operand, second].filter((name) => name !== undefined);
+
+/** Absent when help was asked for. @throws UsageError for a word that is no action of the command. */
+function actionOf({ name, actions = [] }: Command, action: string | undefined): { action?: string } {
+  if (action === undefined) return {};
+  if (!actions.includes(action))
+    throw new UsageError(`${name} has no "${action}", but ${actions.join(', ')}`);
+  return { action };
+}
 
 function parseOptions(command: Command, args: readonly string[]) {
   const options = Object.fromEntries(
@@ -106,7 +119,7 @@ function parseOptions(command: Command, args: readonly string[]) {
   }
 }
 
-async function run({ command, path, other, options }: Invocation): Promise<number> {
+async function run({ command, path, other, action, options }: Invocation): Promise<number> {
   const controller = new AbortController();
   const interrupt = (): void => controller.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
@@ -116,6 +129,7 @@ async function run({ command, path, other, options }: Invocation): Promise<numbe
   try {
     const result = await command.run({
       ...(other === undefined ? {} : { other }),
+      ...(action === undefined ? {} : { action }),
       ...{ path, options, jobs: createJobs(models), signal: controller.signal },
       progress: (step) => progress.show(step),
       cacheDir: join(cacheRoot(), 'sensitivity'),

@@ -2,7 +2,8 @@ import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
 import { textOption, UsageError, type Command, type CommandContext, type OptionSpec } from './command';
 import { number, table } from './text';
 
-const devices: readonly DeviceChoice[] = ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'];
+/** What --device takes. */
+export const devices: readonly DeviceChoice[] = ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'];
 
 /** Options of everything that measures. */
 export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
@@ -14,11 +15,17 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
+/** Where to compute; auto when nothing was said. @throws UsageError for anything else than a device. */
+export function deviceOption(context: CommandContext): DeviceChoice {
+  const device = (textOption(context, 'device') ?? 'auto') as DeviceChoice;
+  if (!devices.includes(device)) throw new UsageError(`--device ${device} is none of ${devices.join(', ')}`);
+  return device;
+}
+
 /** Measures, or takes what an earlier run left. */
 export async function measure(context: CommandContext): Promise<SensitivityTable> {
   const { path, jobs, signal, progress, cacheDir } = context;
-  const device = (textOption(context, 'device') ?? 'auto') as DeviceChoice;
-  if (!devices.includes(device)) throw new UsageError(`--device ${device} is none of ${devices.join(', ')}`);
+  const device = deviceOption(context);
   const formats = textOption(context, 'formats')
     ?.split(',')
     .map((id) => id.trim());

@@ -2,6 +2,12 @@ import { describeFormats } from '../quant/catalogue';
 import { checkParams, type Jobs } from './job';
 import { compareModelsJob, overlayJob } from './jobs/compare';
 import { exportJob, fileTypesJob, previewJob } from './jobs/export';
+import {
+  gpuRuntimeInstallJob,
+  gpuRuntimeOfferJob,
+  gpuRuntimeRemoveJob,
+  gpuRuntimeStatusJob,
+} from './jobs/gpuRuntime';
 import { probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob } from './jobs/tensors';
 import type { OpenModels } from './models';
@@ -18,6 +24,10 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/compare': compareJob(models),
     'tensor/quantize': quantizeJob(models),
     'device/probe': probeJob(),
+    'gpuRuntime/status': gpuRuntimeStatusJob(),
+    'gpuRuntime/offer': gpuRuntimeOfferJob(),
+    'gpuRuntime/install': gpuRuntimeInstallJob(),
+    'gpuRuntime/remove': gpuRuntimeRemoveJob(),
     'sensitivity/run': sensitivityJob(models),
     'sensitivity/stored': storedSensitivityJob(models),
     'model/compare': compareModelsJob(models),

@@ -44,3 +44,12 @@ export const maxImatrixDataset = 65_535;
 
 /** Parts of a split GGUF model: the format counts them in 16 bits. */
 export const maxGgufParts = 65_535;
+
+/** JSON that a package source serves: an entry of NuGet's catalogue lists the package's files, some kilobytes (bytes). */
+export const maxServedJson = 4 * 1024 * 1024;
+
+/** Package with ONNX Runtime's CUDA libraries: some hundred megabytes (bytes). */
+export const maxGpuPackage = 4 * 1024 * 1024 * 1024;
+
+/** Redirections that a download follows. */
+export const maxRedirects = 5;

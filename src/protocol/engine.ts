@@ -2,6 +2,7 @@ import type { FormatComparison, TensorAnalysis, TensorComparison } from './analy
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type { FormatDescription } from './formats';
+import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
 import type { ModelDescription } from './model';
 import type { Device, DeviceChoice, DeviceReport, SensitivityTable } from './plan';
 
@@ -19,6 +20,12 @@ export interface EngineRequests {
   /** Writes the tensors, quantized, to a new safetensors file. */
   'tensor/quantize': { params: QuantizeParams; result: QuantizeResult };
   'device/probe': { params: { device: DeviceChoice; refresh?: boolean }; result: DeviceReport };
+  'gpuRuntime/status': { params: Record<string, never>; result: GpuRuntimeStatus };
+  /** What an installation would fetch. `proxy`: address of the editor's; else the environment's is used. */
+  'gpuRuntime/offer': { params: { proxy?: string }; result: GpuRuntimeOffer };
+  /** Fetches and installs the package that the user agreed to, named by its digest. */
+  'gpuRuntime/install': { params: { sha512: string; proxy?: string }; result: GpuRuntimeStatus };
+  'gpuRuntime/remove': { params: Record<string, never>; result: GpuRuntimeStatus };
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
   /** What earlier runs left on disk; undefined when nothing was measured yet. */
   'sensitivity/stored': { params: { path: string; cacheDir: string }; result: SensitivityTable | undefined };

@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { open, type FileHandle } from 'node:fs/promises';
+import { reason } from '../../model/byteSource';
+import { QuantscopeError, throwIfCancelled } from '../../model/errors';
+import type { EngineProgress } from '../../protocol/engine';
+import { byteMeter } from './byteMeter';
+import { fetchBody, type FetchOptions } from './https';
+import type { PackageFacts } from './nuget';
+
+export interface DownloadOptions extends FetchOptions {
+  readonly progress: (progress: EngineProgress) => void;
+}
+
+/**
+ * Fetches a package into a new file and checks its size and digest.
+ * @throws QuantscopeError IO when it cannot be fetched or kept, or is not what its source states; CANCELLED.
+ */
+export async function downloadPackage(
+  facts: PackageFacts,
+  file: string,
+  options: DownloadOptions,
+): Promise<void> {
+  const { body, bytes } = await fetchBody(facts.url, options);
+  const handle = await open(file, 'wx');
+  const hash = createHash('sha512');
+  const tell = byteMeter(`Downloading from ${new URL(facts.url).host}`, facts.bytes, options.progress);
+  let done = 0;
+  try {
+    if (bytes !== undefined && bytes !== facts.bytes) throw wrongSize(facts, bytes);
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      throwIfCancelled(options.signal);
+      done += chunk.length;
+      if (done > facts.bytes) throw wrongSize(facts, done);
+      hash.update(chunk);
+      await append(handle, file, chunk);
+      tell(done);
+    }
+  } catch (cause) {
+    throwIfCancelled(options.signal);
+    if (cause instanceof QuantscopeError) throw cause;
+    const message = `The download ended after ${done} of ${facts.bytes} bytes: ${reason(cause)}.`;
+    throw new QuantscopeError('IO', message, {}, cause);
+  } finally {
+    body.destroy();
+    await handle.close();
+  }
+  if (done !== facts.bytes) throw wrongSize(facts, done);
+  checkDigest(facts, hash.digest('base64'));
+}
+
+function checkDigest({ url, sha512 }: PackageFacts, digest: string): void {
+  if (digest === sha512) return;
+  const message = `${url} was damaged on its way or is not the package: its SHA-512 is ${digest} instead of ${sha512}.`;
+  throw new QuantscopeError('IO', message);
+}
+
+function wrongSize({ url, bytes }: PackageFacts, got: number): QuantscopeError {
+  return new QuantscopeError('IO', `${url} has ${got} bytes instead of the ${bytes} that its source states.`);
+}
+
+async function append(handle: FileHandle, file: string, chunk: Buffer): Promise<void> {
+  try {
+    await handle.writeFile(chunk);
+  } catch (cause) {
+    throw new QuantscopeError('IO', `The download cannot be kept: ${reason(cause)}`, { file }, cause);
+  }
+}

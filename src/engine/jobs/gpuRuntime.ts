@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { missingForCuda } from '../../graph/cudaNeeds';
+import {
+  cudaLibrary,
+  findGpuRuntime,
+  gpuRuntimeFolder,
+  librariesPath,
+  packagePath,
+} from '../../graph/gpuRuntime';
+import { cudaUnsupported } from '../../graph/missingParts';
+import { bundledRuntime, type RuntimePackage } from '../../graph/runtimeLibraries';
+import { QuantscopeError } from '../../model/errors';
+import type { GpuRuntimeStatus } from '../../protocol/gpuRuntime';
+import { installedBytes, installGpuRuntime, removeGpuRuntime } from '../gpuRuntime/install';
+import { describeOffer, findGpuPackage, gpuPackage } from '../gpuRuntime/offer';
+import { checkParams, type Job } from '../job';
+
+export function gpuRuntimeStatusJob(): Job<'gpuRuntime/status'> {
+  return () => status();
+}
+
+/** What there is to install; fetches metadata only. */
+export function gpuRuntimeOfferJob(): Job<'gpuRuntime/offer'> {
+  return async (params, { signal }) => {
+    checkParams('gpuRuntime/offer', params, { proxy: 'string?' });
+    const runtime = supportedRuntime();
+    return describeOffer(await findGpuPackage(runtime.version, { ...params, signal }), runtime);
+  };
+}
+
+export function gpuRuntimeInstallJob(): Job<'gpuRuntime/install'> {
+  return async (params, { signal, progress }) => {
+    checkParams('gpuRuntime/install', params, { sha512: 'string', proxy: 'string?' });
+    const runtime = supportedRuntime();
+    const facts = await findGpuPackage(runtime.version, { ...params, signal });
+    if (facts.sha512 !== params.sha512)
+      throw new QuantscopeError('REQUEST', 'The source has another package by now: look at its offer again.');
+    await installGpuRuntime(facts, gpuPackage.libraries, runtime, { ...params, signal, progress });
+    return status();
+  };
+}
+
+export function gpuRuntimeRemoveJob(): Job<'gpuRuntime/remove'> {
+  return async () => {
+    await removeGpuRuntime();
+    return status();
+  };
+}
+
+/** Why there is no GPU runtime to install here. */
+function unsupported(runtime: RuntimePackage | undefined): string | undefined {
+  const platform = cudaUnsupported();
+  if (platform !== undefined)
+    return `${platform} Here a GPU computes through WebGPU, else the native addon does.`;
+  if (!runtime) return 'ONNX Runtime itself is not installed.';
+  if (existsSync(join(runtime.libraries, cudaLibrary)))
+    return `ONNX Runtime has its CUDA library already, in ${runtime.libraries}.`;
+  return undefined;
+}
+
+function supportedRuntime(): RuntimePackage {
+  const runtime = bundledRuntime();
+  const why = unsupported(runtime);
+  if (!runtime || why !== undefined) throw new QuantscopeError('UNSUPPORTED', why ?? '');
+  return runtime;
+}
+
+async function status(): Promise<GpuRuntimeStatus> {
+  const runtime = bundledRuntime();
+  const why = unsupported(runtime);
+  const version = runtime?.version ?? '';
+  const state = findGpuRuntime(version);
+  const problem = state.kind === 'damaged' ? state.reason : await missingOf(version, state.kind);
+  return {
+    ...{ version, folder: gpuRuntimeFolder(version), state: state.kind, bytes: await installedBytes() },
+    ...(why === undefined ? {} : { unsupported: why }),
+    ...(problem === undefined ? {} : { problem }),
+  };
+}
+
+/** Libraries that an installed runtime lacks. */
+async function missingOf(version: string, kind: 'absent' | 'installed'): Promise<string | undefined> {
+  if (kind === 'absent') return undefined;
+  return missingForCuda(join(gpuRuntimeFolder(version), packagePath, librariesPath, cudaLibrary));
+}
