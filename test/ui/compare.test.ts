@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/model/openModel';
 import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
 import { cacheDir } from '../support/cache';
+import { screenshot, screenshotOfFailure } from '../support/screenshots';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
 import { openFile, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
 
@@ -13,7 +14,6 @@ const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modul
 if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
 
 const wait = 30_000;
-const screenshots = join(projectRoot, 'test-results', 'screenshots');
 
 describe.skipIf(!hasServer)('Compare With…', () => {
   let code: VsCode;
@@ -26,7 +26,6 @@ describe.skipIf(!hasServer)('Compare With…', () => {
     const model = await openModel(workspace);
     await exportGguf(model, { type: 'Q4_K_M' }, join(workspace, 'small.gguf'));
     await model.close();
-    mkdirSync(screenshots, { recursive: true });
     code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
     page = code.page;
     await waitForExtension(page);
@@ -37,9 +36,7 @@ describe.skipIf(!hasServer)('Compare With…', () => {
 
   afterEach(async ({ task }) => {
     if (task.result?.state !== 'fail') return;
-    await page.screenshot({
-      path: join(screenshots, `failed-compare-${task.name.slice(0, 40).replace(/\W+/g, '-')}.png`),
-    });
+    await screenshotOfFailure(page, 'compare', task.name);
   });
 
   afterAll(async () => {
@@ -70,11 +67,9 @@ describe.skipIf(!hasServer)('Compare With…', () => {
         (element as unknown as { data: { name: string }[] }).data.map(({ name }) => name),
       );
     expect(traces).toEqual(['A', 'B']);
-    await page.waitForTimeout(700);
-    await page.screenshot({ path: join(screenshots, 'compare-dark.png') });
+    await screenshot(page, 'compare-dark');
     await setTheme(page, 'light');
-    await page.waitForTimeout(700);
-    await page.screenshot({ path: join(screenshots, 'compare-light.png') });
+    await screenshot(page, 'compare-light');
   });
 
   it('is filtered by name', async () => {

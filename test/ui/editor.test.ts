@@ -1,11 +1,12 @@
 /// <reference lib="dom" />
-import { copyFileSync, cpSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
 import { cacheDir } from '../support/cache';
 import { enginePids } from '../support/engineProcesses';
+import { screenshot, screenshotOfFailure } from '../support/screenshots';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
 import { frontFrame, openFile, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
 
@@ -21,7 +22,6 @@ interface Drawn {
 }
 
 const wait = 60_000;
-const screenshots = join(projectRoot, 'test-results', 'screenshots');
 
 describe.skipIf(!hasServer)('the editor in VS Code', () => {
   let code: VsCode;
@@ -32,7 +32,6 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   beforeAll(async () => {
     cpSync(sampleFolder, workspace, { recursive: true });
     copyFileSync(join(workspace, 'model.safetensors'), join(workspace, 'again.safetensors'));
-    mkdirSync(screenshots, { recursive: true });
     code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
     page = code.page;
     await waitForExtension(page);
@@ -43,9 +42,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
 
   afterEach(async ({ task }) => {
     if (task.result?.state !== 'fail') return;
-    await page.screenshot({
-      path: join(screenshots, `failed-${task.name.slice(0, 40).replace(/\W+/g, '-')}.png`),
-    });
+    await screenshotOfFailure(page, 'editor', task.name);
     await page.keyboard.press('Escape'); // what it left open must not fail the next
   });
 
@@ -72,15 +69,6 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   async function acceptPick(): Promise<void> {
     await page.locator('.quick-input-list .monaco-list-row').first().waitFor({ timeout: wait });
     await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click({ timeout: wait });
-  }
-
-  /** Pictures are taken with every run; those in media/ change on demand only. */
-  async function screenshot(name: string): Promise<void> {
-    await page.waitForTimeout(700); // charts and fonts settle
-    const file = join(screenshots, `${name}.png`);
-    await page.screenshot({ path: file });
-    if (process.env['QUANTSCOPE_UPDATE_MEDIA'] === '1')
-      copyFileSync(file, join(projectRoot, 'media', `${name}.png`));
   }
 
   it('shows the tensors of the sample by module', async () => {
@@ -207,7 +195,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   });
 
   it('shows config.json in the metadata', async () => {
-    await screenshot('editor-dark');
+    await screenshot(page, 'editor-dark');
     await tab('Metadata');
     await expect.poll(() => frame.locator('.view').innerText()).toMatch(/hidden_size\s+number\s+256/);
     await tab('Tensor');
@@ -218,7 +206,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await chooseFromMenu('Quantize Layer…');
     const formats = page.locator('.quick-input-list .monaco-list-row');
     await formats.filter({ hasText: 'GGUF Q4_0' }).waitFor({ timeout: wait });
-    await screenshot('formats-dark');
+    await screenshot(page, 'formats-dark');
     await page.locator('.quick-input-widget .quick-input-box input').fill('IQ4_XS');
     await formats.filter({ hasText: 'GGUF IQ4_XS' }).click();
     await acceptPick();
@@ -237,7 +225,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     const [before, after] = await drawn('.histogram');
     expect(before!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
     expect(after!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
-    await screenshot('quantize-dark');
+    await screenshot(page, 'quantize-dark');
   });
 
   it('takes several selected tensors to Quantize Layer', async () => {
@@ -256,7 +244,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await frame.getByText('Run Sensitivity').first().click();
     await expect.poll(() => frame.locator('.sensitivity tbody tr').count(), { timeout: wait }).toBe(44);
     await expect.poll(() => frame.locator('.rows .badge').count(), { timeout: wait }).toBeGreaterThan(5);
-    await screenshot('sensitivity-dark');
+    await screenshot(page, 'sensitivity-dark');
   });
 
   it('re-solves the plan while the slider moves', async () => {
@@ -288,7 +276,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await expect.poll(total).toBeGreaterThan(5.2);
     await setBudget(5.2);
     await expect.poll(total).toBeLessThanOrEqual(5.2);
-    await screenshot('plan-dark');
+    await screenshot(page, 'plan-dark');
   });
 
   it('offers a restart when the engine is killed in the middle of a job, and goes on', async () => {
@@ -301,7 +289,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await second.locator('.job').waitFor({ timeout: wait });
     for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
     await second.getByText('Restart and Resume').waitFor({ timeout: wait });
-    await screenshot('engine-died-dark');
+    await screenshot(page, 'engine-died-dark');
     await second.getByText('Restart and Resume').click();
     await second.getByRole('tab', { name: 'Sensitivity' }).click();
     await expect.poll(() => second.locator('.sensitivity tbody tr').count(), { timeout: wait }).toBe(44);
@@ -313,14 +301,14 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await setTheme(page, 'light');
     const light = frontFrame(page);
     await light.getByRole('tab', { name: 'Plan' }).click();
-    await screenshot('plan-light');
+    await screenshot(page, 'plan-light');
     await light.getByRole('tab', { name: 'Sensitivity' }).click();
-    await screenshot('sensitivity-light');
+    await screenshot(page, 'sensitivity-light');
     await light.getByRole('tab', { name: 'Quantize' }).click();
-    await screenshot('quantize-light');
+    await screenshot(page, 'quantize-light');
     await light.getByRole('tab', { name: 'Tensor' }).click();
     await light.locator('.histogram .bars path').first().waitFor({ timeout: wait });
-    await screenshot('editor-light');
+    await screenshot(page, 'editor-light');
     const ink = await light
       .locator('.histogram')
       .evaluate((element) => getComputedStyle(element.querySelector('.xtick text')!).fill);

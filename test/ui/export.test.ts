@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { execPath } from 'node:process';
 import type { FrameLocator, Page } from 'playwright-core';
@@ -8,6 +8,7 @@ import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
 import type { ExportPreview } from '../../src/protocol/export';
 import { cacheDir } from '../support/cache';
 import { writeSyntheticGguf } from '../support/syntheticGguf';
+import { screenshot, screenshotOfFailure } from '../support/screenshots';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
 import {
   acceptFile,
@@ -22,7 +23,6 @@ const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modul
 if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
 
 const wait = 30_000;
-const screenshots = join(projectRoot, 'test-results', 'screenshots');
 
 describe.skipIf(!hasServer)('the export panel', () => {
   let code: VsCode;
@@ -36,7 +36,6 @@ describe.skipIf(!hasServer)('the export panel', () => {
     cpSync(sampleFolder, workspace, { recursive: true });
     const large = { architecture: 'llama', blocks: 430, heads: 8, kvHeads: 8, columns: 288 };
     await writeSyntheticGguf(join(workspace, 'large.gguf'), large);
-    mkdirSync(screenshots, { recursive: true });
     code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
     page = code.page;
     await waitForExtension(page);
@@ -49,9 +48,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
 
   afterEach(async ({ task }) => {
     if (task.result?.state !== 'fail') return;
-    await page.screenshot({
-      path: join(screenshots, `failed-export-${task.name.slice(0, 40).replace(/\W+/g, '-')}.png`),
-    });
+    await screenshotOfFailure(page, 'export', task.name);
   });
 
   afterAll(async () => {
@@ -96,7 +93,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     }
     const mixed = expected.tensors.filter(({ cause }) => cause === 'mixture').length;
     expect(await frame.locator('.legend').innerText()).toMatch(new RegExp(`mixture\\s+${mixed}`));
-    await page.screenshot({ path: join(screenshots, 'export-dark.png') });
+    await screenshot(page, 'export-dark');
   });
 
   it('gives one tensor another type in its row, and shows what differs', async () => {
@@ -137,7 +134,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await expect.poll(() => notice.innerText()).toMatch(/"ffn_\(down" .* is no regular expression/);
     expect(await frame.locator('.export .totals.stale').count()).toBe(1);
     expect(await frame.locator('.outcome vscode-button').getAttribute('disabled')).not.toBeNull();
-    await page.screenshot({ path: join(screenshots, 'export-error.png') });
+    await screenshot(page, 'export-error');
     await textField('Pattern of rule 2').fill('ffn_down');
     await expect.poll(() => notice.count()).toBe(0);
     await expect.poll(() => row('blk.0.ffn_down.weight').innerText()).toMatch(/Q4_K →\s*Q6_K/);
@@ -215,7 +212,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await expect.poll(fileBytes).toBe(expected.fileBytes);
     const planned = expected.tensors.filter(({ cause }) => cause === 'plan').length;
     expect(await frame.locator('.legend').innerText()).toMatch(new RegExp(`plan\\s+${planned}`));
-    await page.screenshot({ path: join(screenshots, 'export-plan.png') });
+    await screenshot(page, 'export-plan');
     await frame.getByRole('button', { name: 'Reset all' }).click();
     await expect.poll(fileBytes).toBe(dryRun().fileBytes);
   });
@@ -234,7 +231,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await frame.getByRole('tab', { name: 'Export' }).click();
     await expect.poll(() => frame.locator('.export .totals').innerText()).toMatch(files);
     await setTheme(page, 'light');
-    await page.screenshot({ path: join(screenshots, 'export-light.png') });
+    await screenshot(page, 'export-light');
     await frame.getByRole('button', { name: 'Reset all' }).click();
     await expect.poll(() => frame.locator('.export .totals').innerText()).not.toMatch(/files/);
   });
@@ -268,7 +265,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     // Every tab can be clicked.
     const hidden = await frame.getByRole('tablist').evaluate((list) => list.scrollWidth - list.clientWidth);
     expect(hidden).toBe(0);
-    await page.screenshot({ path: join(screenshots, 'export-narrow.png') });
+    await screenshot(page, 'export-narrow');
   });
 
   it('draws only the rows in sight of thousands of tensors, and says which fell back', async () => {
@@ -287,7 +284,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await textField('Filter the tensors of the file').fill('blk.429.attn_v');
     await expect.poll(() => frame.locator('.export-row[data-tensor]').count()).toBe(1);
     await textField('Filter the tensors of the file').fill('');
-    await page.screenshot({ path: join(screenshots, 'export-large.png') });
+    await screenshot(page, 'export-large');
   });
 });
 

@@ -1,0 +1,30 @@
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { projectRoot } from './files';
+
+const folder = join(projectRoot, 'test-results', 'screenshots');
+
+/** Pictures that the project shows; they are renewed on demand only. */
+const shown: ReadonlySet<string> = new Set([
+  ...['editor-dark', 'editor-light', 'quantize-dark', 'quantize-light', 'engine-died-dark'],
+  ...['sensitivity-dark', 'sensitivity-light', 'plan-dark', 'plan-light'],
+  ...['export-dark', 'export-light', 'compare-dark', 'compare-light', 'evaluate-dark', 'evaluate-light'],
+]);
+
+/** Takes a picture of the whole workbench once charts and fonts have settled. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  await page.waitForTimeout(700);
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${name}.png`);
+  await page.screenshot({ path: file });
+  if (process.env['QUANTSCOPE_UPDATE_MEDIA'] === '1' && shown.has(name))
+    copyFileSync(file, join(projectRoot, 'media', `${name}.png`));
+}
+
+/** What the workbench looks like after a test that failed; `suite` keeps files of the same name apart. */
+export async function screenshotOfFailure(page: Page, suite: string, test: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const name = `failed-${suite}-${test.slice(0, 40).replace(/\W+/g, '-')}.png`;
+  await page.screenshot({ path: join(folder, name) });
+}
