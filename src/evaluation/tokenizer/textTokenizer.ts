@@ -1,0 +1,127 @@
+import { setImmediate } from 'node:timers/promises';
+import { Tokenizer } from '@huggingface/tokenizers';
+import { reason } from '../../model/byteSource';
+import { QuantscopeError, throwIfCancelled } from '../../model/errors';
+import { borderRule, mergingByWord, piecesOf, type BorderRule } from './pieces';
+import type { TokenizerJson } from './tokenizerJson';
+
+export interface EncodeOptions {
+  /** BOS before the text and EOS behind it, where the model wants them. */
+  readonly addSpecial?: boolean;
+  /** Texts of special tokens become those tokens; otherwise they are text like any other. */
+  readonly parseSpecial?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Text to token ids and back, as a model was trained with. */
+export interface TextTokenizer {
+  /** @throws QuantscopeError CANCELLED when the signal fires. */
+  encode(text: string, options?: EncodeOptions): Promise<Int32Array>;
+  /**
+   * The text of tokens, special ones included; bytes that are no UTF-8 become replacement characters.
+   * @throws QuantscopeError REQUEST for an id that the vocabulary does not have.
+   */
+  decode(ids: ArrayLike<number>): string;
+  /** Ids of the vocabulary, those that no text leads to included. */
+  readonly size: number;
+  readonly bos?: number;
+  readonly eos?: number;
+  /** Whether `addSpecial` puts BOS before a text, and EOS behind it. */
+  readonly addsBos: boolean;
+  readonly addsEos: boolean;
+}
+
+export interface TextTokenizerParts extends Pick<
+  TextTokenizer,
+  'size' | 'bos' | 'eos' | 'addsBos' | 'addsEos'
+> {
+  readonly json: TokenizerJson;
+  /** Named by errors. */
+  readonly file: string;
+  /** Characters of the pieces that a long text is encoded in: some tens of milliseconds each. */
+  readonly pieceSize?: number;
+}
+
+interface Encoder {
+  readonly tokenizer: Tokenizer;
+  readonly rule: BorderRule | undefined;
+}
+
+/**
+ * Runs a tokenizer.json.
+ * @throws QuantscopeError UNSUPPORTED when the library does not know one of its steps.
+ */
+export function textTokenizer(parts: TextTokenizerParts): TextTokenizer {
+  const { json, file, pieceSize = 1 << 16, ...described } = parts;
+  const { bos, eos, addsBos, addsEos, size } = described;
+  const plain = encoderOf(
+    { ...json, added_tokens: json.added_tokens.filter(({ special }) => !special) },
+    file,
+  );
+  let complete: Encoder | undefined;
+  const withSpecial = (): Encoder => (complete ??= encoderOf(json, file));
+  return {
+    ...described,
+    async encode(text, { addSpecial = false, parseSpecial = false, signal } = {}) {
+      const encoder = parseSpecial ? withSpecial() : plain;
+      const ids = await encodePieces(encoder, text, pieceSize, signal);
+      if (!addSpecial) return concatenate(ids);
+      const before = addsBos && bos !== undefined ? [[bos]] : [];
+      const after = addsEos && eos !== undefined ? [[eos]] : [];
+      return concatenate([...before, ...ids, ...after]);
+    },
+    decode: (ids) => decode(withSpecial().tokenizer, ids, size, file),
+  };
+}
+
+function encoderOf(json: TokenizerJson, file: string): Encoder {
+  try {
+    const tokenizer = new Tokenizer(mergingByWord(json), { clean_up_tokenization_spaces: false });
+    return { tokenizer, rule: borderRule(tokenizer, json) };
+  } catch (cause) {
+    throw new QuantscopeError(
+      'UNSUPPORTED',
+      `The tokenizer cannot be run: ${reason(cause)}`,
+      { file },
+      cause,
+    );
+  }
+}
+
+/** Lets others have their turn between pieces, and stops when the signal fires. */
+async function encodePieces(
+  { tokenizer, rule }: Encoder,
+  text: string,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<ArrayLike<number>[]> {
+  const parts: Int32Array[] = [];
+  for (const piece of piecesOf(text, rule, size)) {
+    throwIfCancelled(signal);
+    const { ids } = tokenizer.encode(piece.text, { add_special_tokens: false });
+    parts.push(Int32Array.from(ids).subarray(piece.extra));
+    await setImmediate();
+  }
+  throwIfCancelled(signal);
+  return parts;
+}
+
+function concatenate(parts: readonly ArrayLike<number>[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+function decode(tokenizer: Tokenizer, ids: ArrayLike<number>, size: number, file: string): string {
+  const known = Array.from(ids).filter((id) => {
+    if (!Number.isInteger(id) || id < 0 || id >= size)
+      throw new QuantscopeError('REQUEST', `${id} is no token; the vocabulary has ${size}.`, { file });
+    // Ids that only fill the embedding up have no text.
+    return tokenizer.id_to_token(id) !== undefined;
+  });
+  return known.length === 0 ? '' : tokenizer.decode(known);
+}

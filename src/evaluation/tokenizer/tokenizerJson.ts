@@ -1,0 +1,28 @@
+/** A token that is looked for in the text before anything else happens to it. */
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  /** Recognised in text only when special tokens are asked for. */
+  readonly special: boolean;
+  readonly normalized?: boolean;
+  /** White space before or behind it is part of it. */
+  readonly lstrip?: boolean;
+  readonly rstrip?: boolean;
+}
+
+/** The BPE model of a tokenizer.json, as far as it is looked at here. */
+export interface BpeJson {
+  readonly type: string;
+  /** Text → id. */
+  readonly vocab: Readonly<Record<string, number>>;
+}
+
+/** What `@huggingface/tokenizers` reads of a tokenizer.json; all keys have to be there. */
+export interface TokenizerJson {
+  readonly added_tokens: readonly AddedToken[];
+  readonly normalizer: object | null;
+  readonly pre_tokenizer: object | null;
+  readonly post_processor: null;
+  readonly decoder: object | null;
+  readonly model: BpeJson & Readonly<Record<string, unknown>>;
+}
