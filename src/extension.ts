@@ -2,6 +2,7 @@ import type * as vscode from 'vscode';
 import { registerCompareWith } from './vscode/commands/compareWith';
 import { registerEngineCommands } from './vscode/commands/engine';
 import { registerExports } from './vscode/commands/exportGguf';
+import { registerGpuRuntime } from './vscode/commands/gpuRuntime';
 import { registerSavePlan } from './vscode/commands/plans';
 import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
@@ -34,6 +35,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerSavePlan(services),
     registerQuantizeLayer(services),
     registerCompareWith(services),
+    registerGpuRuntime(services),
     registerHovers(services, models),
   );
   return { session: (path) => services.sessions.get(path), enginePid: () => services.engine.pid };

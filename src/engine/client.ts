@@ -56,6 +56,11 @@ export class EngineClient {
     return this.child?.pid;
   }
 
+  /** Whether it works on a request. */
+  get busy(): boolean {
+    return this.pending.size > 0;
+  }
+
   /** @throws QuantscopeError as the engine reports it; CANCELLED; ENGINE_DIED when the process ends meanwhile. */
   async call<M extends EngineMethod>(
     method: M,

@@ -9,6 +9,8 @@ export const commands = {
   exportGguf: 'quantscope.exportGguf',
   exportWithPlan: 'quantscope.exportWithPlan',
   selectDevice: 'quantscope.selectDevice',
+  installGpuRuntime: 'quantscope.installGpuRuntime',
+  removeGpuRuntime: 'quantscope.removeGpuRuntime',
   restartEngine: 'quantscope.restartEngine',
   revealTensor: 'quantscope.revealTensor',
   showLog: 'quantscope.showLog',
@@ -24,5 +26,6 @@ export const viewTypes = {
 export const settings = {
   section: 'quantscope',
   device: 'device',
+  allowSoftwareGpu: 'allowSoftwareGpu',
   threads: 'threads',
 } as const;

@@ -16,7 +16,9 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const log = vscode.window.createOutputChannel('Quantscope', { log: true });
   const engine = new EngineClient({
     entry: vscode.Uri.joinPath(context.extensionUri, 'dist', 'engine.mjs').fsPath,
-    env: threadsEnvironment(),
+    get env() {
+      return engineEnvironment(context);
+    },
     log: (line) => log.info(`engine: ${line}`),
     onExit: (reason) => log.error(`The engine process ended: ${reason}`),
   });
@@ -33,7 +35,13 @@ export function chosenDevice(): DeviceChoice {
   return vscode.workspace.getConfiguration(settings.section).get<DeviceChoice>(settings.device, 'auto');
 }
 
-function threadsEnvironment(): Record<string, string> {
-  const threads = vscode.workspace.getConfiguration(settings.section).get<number>(settings.threads, 0);
-  return threads > 0 ? { QUANTSCOPE_THREADS: String(threads) } : {};
+/** What the engine process learns from the settings, as they are when it starts. */
+function engineEnvironment({ globalStorageUri }: vscode.ExtensionContext): Record<string, string> {
+  const configuration = vscode.workspace.getConfiguration(settings.section);
+  const threads = configuration.get<number>(settings.threads, 0);
+  return {
+    QUANTSCOPE_GPU_RUNTIME: vscode.Uri.joinPath(globalStorageUri, 'gpu-runtime').fsPath,
+    QUANTSCOPE_ALLOW_SOFTWARE_GPU: configuration.get<boolean>(settings.allowSoftwareGpu, false) ? '1' : '',
+    ...(threads > 0 ? { QUANTSCOPE_THREADS: String(threads) } : {}),
+  };
 }

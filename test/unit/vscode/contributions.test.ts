@@ -14,7 +14,9 @@ describe('package.json contributes what the code registers', () => {
     );
   });
   it('settings', () => {
-    const ids = [settings.device, settings.threads].map((name) => `${settings.section}.${name}`);
+    const ids = [settings.device, settings.allowSoftwareGpu, settings.threads].map(
+      (name) => `${settings.section}.${name}`,
+    );
     expect(Object.keys(contributes.configuration.properties).sort()).toEqual(ids.sort());
   });
   it('menus with known commands only', () => {
