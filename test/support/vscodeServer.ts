@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { cacheDir } from './cache';
 
@@ -36,8 +36,8 @@ export interface VsCode {
   readonly testsExit: Promise<number>;
   /** What the workbench and the in-host tests wrote to their consoles so far. */
   readonly consoleLines: readonly string[];
-  /** Rewrites the user settings; VS Code follows at once. */
-  updateSettings(settings: Readonly<Record<string, unknown>>): void;
+  /** Rewrites the machine's settings, where those of machine scope are; VS Code follows at once. */
+  updateMachineSettings(settings: Readonly<Record<string, unknown>>): void;
   /** The logs of the extension host, for a failure's message. */
   extensionHostLog(): string;
   close(): Promise<void>;
@@ -46,7 +46,7 @@ export interface VsCode {
 /** A running VS Code server: everything but the browser. */
 export interface VsCodeServer {
   readonly url: string;
-  readonly userSettingsFile: string;
+  readonly machineSettingsFile: string;
   readonly logsFolder: string;
   close(): Promise<void>;
 }
@@ -87,9 +87,8 @@ export async function startVsCodeServer(options: VsCodeOptions): Promise<VsCodeS
     if (!existsSync(file)) throw new Error(`${file} is missing; run: node scripts/setup-tests.mjs`);
   }
   const data = mkdtempSync(join(tmpdir(), 'quantscope-vscode-'));
-  const userSettingsFile = join(data, 'data', 'User', 'settings.json');
-  mkdirSync(join(data, 'data', 'User'), { recursive: true });
-  writeFileSync(userSettingsFile, JSON.stringify({ ...quietSettings, ...options.settings }, null, 2));
+  writeSettings(userSettings(data), { ...quietSettings, ...options.settings });
+  writeSettings(machineSettings(data), {});
   const port = await freePort();
   const server = spawn(node24, [serverMain, ...serverArguments(port, data)], {
     env: serverEnvironment(options.env),
@@ -104,10 +103,18 @@ export async function startVsCodeServer(options: VsCodeOptions): Promise<VsCodeS
   }
   return {
     url: workbenchUrl(port, options),
-    userSettingsFile,
+    machineSettingsFile: machineSettings(data),
     logsFolder: join(data, 'data', 'logs'),
     close: () => stop(server, data),
   };
+}
+
+const userSettings = (data: string): string => join(data, 'data', 'User', 'settings.json');
+const machineSettings = (data: string): string => join(data, 'data', 'Machine', 'settings.json');
+
+function writeSettings(file: string, settings: Readonly<Record<string, unknown>>): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(settings, null, 2));
 }
 
 /** Starts a server and opens its workbench; with `testsPath` the in-host tests begin to run at once. */
@@ -122,7 +129,7 @@ export async function startVsCode(options: VsCodeOptions): Promise<VsCode> {
     const { testsExit } = await exposeAutomation(page, consoleLines);
     await page.goto(server.url);
     await page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
-    return { ...parts(server, browser, options), page, url: server.url, testsExit, consoleLines };
+    return { ...parts(server, browser), page, url: server.url, testsExit, consoleLines };
   } catch (error) {
     await browser?.close();
     await server.close();
@@ -130,13 +137,10 @@ export async function startVsCode(options: VsCodeOptions): Promise<VsCode> {
   }
 }
 
-function parts(server: VsCodeServer, browser: Browser, options: VsCodeOptions) {
-  let settings: Readonly<Record<string, unknown>> = { ...quietSettings, ...options.settings };
+function parts(server: VsCodeServer, browser: Browser) {
   return {
-    updateSettings(changed: Readonly<Record<string, unknown>>): void {
-      settings = { ...settings, ...changed };
-      writeFileSync(server.userSettingsFile, JSON.stringify(settings, null, 2));
-    },
+    updateMachineSettings: (settings: Readonly<Record<string, unknown>>): void =>
+      writeSettings(server.machineSettingsFile, settings),
     extensionHostLog: () => readLogs(server.logsFolder),
     async close(): Promise<void> {
       await browser.close();

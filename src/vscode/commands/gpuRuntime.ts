@@ -33,7 +33,8 @@ async function install(services: Services): Promise<void> {
   );
   const agree = 'Download and Install';
   const { question, detail, sha512 } = offer;
-  const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, agree);
+  const paragraphs = detail.replaceAll('\n', '\n\n');
+  const answer = await vscode.window.showWarningMessage(question, { modal: true, detail: paragraphs }, agree);
   if (answer !== agree) return;
   const status = await withProgress('GPU runtime', (call) =>
     engine.call('gpuRuntime/install', { sha512, ...proxy() }, call),
@@ -56,17 +57,25 @@ async function remove(services: Services): Promise<void> {
  */
 async function useFromNowOn({ engine, sessions }: Services): Promise<void> {
   if (engine.pid === undefined) return; // its next start will see it
-  const restart = 'Restart Engine';
-  if (
-    engine.busy &&
-    (await vscode.window.showInformationMessage(
-      'The engine is at work: the change takes effect once it is restarted.',
-      restart,
-    )) !== restart
-  )
-    return;
+  if (!(await becomesIdle(engine)) && !(await agreesToRestart())) return;
   await engine.restart();
   for (const session of sessions.all()) await session.probe();
+}
+
+/** How long a probe or an analysis that is under way is waited for (ms), and how often it is looked at. */
+const patience = 10_000;
+const interval = 100;
+
+async function becomesIdle(engine: Services['engine']): Promise<boolean> {
+  for (let waited = 0; engine.busy && waited < patience; waited += interval)
+    await new Promise((resolve) => setTimeout(resolve, interval));
+  return !engine.busy;
+}
+
+async function agreesToRestart(): Promise<boolean> {
+  const restart = 'Restart Engine';
+  const message = 'The engine is at work: the change takes effect once it is restarted.';
+  return (await vscode.window.showInformationMessage(message, restart)) === restart;
 }
 
 function installedText({ version, problem }: GpuRuntimeStatus): string {
