@@ -2,6 +2,7 @@
 const floors = [
   'model',
   'architectures',
+  'tokenizer',
   'quant',
   'analysis',
   'graph',
@@ -64,7 +65,7 @@ module.exports = {
     {
       name: 'native-is-for-quant-analysis-exporter',
       severity: 'error',
-      from: { path: '^src/(protocol|model|architectures|vscode|cli)/' },
+      from: { path: '^src/(protocol|model|architectures|tokenizer|vscode|cli)/' },
       to: { path: '^src/native\\.ts', dependencyTypesNot: ['type-only'] },
     },
   ],

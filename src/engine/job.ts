@@ -23,6 +23,8 @@ const kinds = {
   strings: (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
   count: (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
   device: (value: unknown) => ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'].includes(value as string),
+  convention: (value: unknown) => ['llama.cpp', 'sliding'].includes(value as string),
+  memory: (value: unknown) => ['auto', 'whole', 'streamed'].includes(value as string),
   boolean: (value: unknown) => typeof value === 'boolean',
   blocks: (value: unknown) =>
     Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0),

@@ -1,6 +1,13 @@
 import { describeFormats } from '../quant/catalogue';
 import { checkParams, type Jobs } from './job';
+import { calibrationJob } from './jobs/calibration';
 import { compareModelsJob, overlayJob } from './jobs/compare';
+import {
+  evaluationJob,
+  pairEvaluationsJob,
+  removeEvaluationJob,
+  storedEvaluationsJob,
+} from './jobs/evaluation';
 import { exportJob, fileTypesJob, previewJob } from './jobs/export';
 import {
   gpuRuntimeInstallJob,
@@ -35,5 +42,10 @@ export function createJobs(models: OpenModels): Jobs {
     'export/fileTypes': fileTypesJob(),
     'export/preview': previewJob(models),
     'export/gguf': exportJob(models),
+    'evaluation/run': evaluationJob(models),
+    'evaluation/stored': storedEvaluationsJob(models),
+    'evaluation/remove': removeEvaluationJob(),
+    'evaluation/pair': pairEvaluationsJob(models),
+    'calibration/run': calibrationJob(models),
   };
 }

@@ -45,13 +45,13 @@ export function tokenDivergences(sums: Float64Array): TokenDivergences {
  * @param losses those of the run, as `tokenLosses` gives them.
  */
 export function summarizeDivergence(
-  base: string,
+  base: Pick<Divergence, 'base' | 'baseHash'>,
   losses: Float64Array,
   { baseLosses, divergences, sameTop, deltaP }: TokenDivergences,
 ): Divergence {
   const [median, percentile99, percentile999, max] = quantiles(divergences, [0.5, 0.99, 0.999, 1]);
   return {
-    base,
+    ...base,
     mean: mean(divergences),
     median: median!,
     percentile99: percentile99!,

@@ -14,7 +14,7 @@ import { writeGguf, type GgufLayout } from './gguf/writer';
 import { overrideKeyValues } from './options/keyValueOverride';
 import { planExport, type ExportPlan, type ExportTarget, type PlannedTensor } from './plan';
 import { ProgressMeter } from './progressMeter';
-import { readTokenizer } from './tokenizer/readTokenizer';
+import { readTokenizer } from '../tokenizer/readTokenizer';
 
 export interface ExportOptions {
   readonly signal?: AbortSignal | undefined;

@@ -12,6 +12,14 @@ const providers: Readonly<Record<OrtDevice, string>> = { cuda: 'cuda', webgpu: '
 
 let runtime: Runtime | undefined;
 
+/** Threads of sessions on the CPU; 0 takes all cores. */
+let threads = Number(process.env['QUANTSCOPE_THREADS'] ?? 0);
+
+/** Sets the threads of sessions that are made from now on; 0 takes all cores. */
+export function setRuntimeThreads(count: number): void {
+  threads = count;
+}
+
 /**
  * ONNX Runtime, loaded when first needed: it is large, and optional.
  * @throws QuantscopeError DEVICE when it is not installed for this platform.
@@ -41,6 +49,7 @@ export async function createSession(
     return await InferenceSession.create(graph, {
       executionProviders: [providers[device]],
       logSeverityLevel: 3,
+      ...(threads > 0 ? { intraOpNumThreads: threads } : {}),
       extra: {
         session: {
           // A node that silently moves to the CPU would make the device's numbers and times meaningless.

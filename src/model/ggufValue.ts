@@ -60,8 +60,11 @@ const fixed: Readonly<Record<FixedType, FixedLayout>> = {
   f64: { size: 8, read: (view) => view.getFloat64(0, true) },
 };
 
-/** Decodes UTF-8 text; damaged bytes become replacement characters, as a viewer should show them. */
-const lenient = new TextDecoder('utf-8');
+/**
+ * Decodes UTF-8 text; damaged bytes become replacement characters, as a viewer should show them. A byte order mark is a character
+ * like any other: some vocabularies have it as a token.
+ */
+const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export async function readValueType(reader: HeaderReader, what: string): Promise<GgufValueType> {
   const start = reader.offset;

@@ -1,6 +1,14 @@
 import type { FormatComparison, TensorAnalysis, TensorComparison } from './analysis';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
+import type {
+  CalibrationParams,
+  CalibrationResult,
+  EvaluationParams,
+  EvaluationPoint,
+  EvaluationResult,
+  PairedComparison,
+} from './evaluation';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
 import type { ModelDescription } from './model';
@@ -40,6 +48,21 @@ export interface EngineRequests {
   /** Dry run: reads no weights, writes nothing. */
   'export/preview': { params: ExportSettings & { path: string; out?: string }; result: ExportPreview };
   'export/gguf': { params: ExportParams; result: ExportResult };
+  /** Runs the model over a text or tasks. */
+  'evaluation/run': { params: EvaluationParams; result: EvaluationResult };
+  /** Results of earlier runs of a model, the latest first. */
+  'evaluation/stored': {
+    params: { path: string; cacheDir: string };
+    result: readonly EvaluationResult[];
+  };
+  'evaluation/remove': { params: { path: string; cacheDir: string; id: string }; result: void };
+  /** Two stored results on the same tokens, token by token. */
+  'evaluation/pair': {
+    params: { path: string; cacheDir: string; a: string; b: string };
+    result: PairedComparison;
+  };
+  /** Importance matrix of a model from a text. */
+  'calibration/run': { params: CalibrationParams; result: CalibrationResult };
 }
 
 export type EngineMethod = keyof EngineRequests;
@@ -88,6 +111,8 @@ export interface EngineProgress {
   /** Estimated seconds left; absent until there is something to estimate from. */
   secondsLeft?: number;
   device?: Device;
+  /** Of an evaluation: where its curve is. */
+  point?: EvaluationPoint;
 }
 
 /** Host → engine. */

@@ -4,7 +4,7 @@ import { ggmlPreTokenizers } from '../../src/evaluation/tokenizer/ggmlPreTokeniz
 import { openTokenizer } from '../../src/evaluation/tokenizer/openTokenizer';
 import { writeAtomically } from '../../src/exporter/atomicWriter';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
-import { readTokenizer } from '../../src/exporter/tokenizer/readTokenizer';
+import { readTokenizer } from '../../src/tokenizer/readTokenizer';
 import type { KeyValue } from '../../src/model/keyValue';
 import { openModel } from '../../src/model/openModel';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../support/files';

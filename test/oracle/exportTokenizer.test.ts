@@ -6,7 +6,7 @@ import { encodeTensor } from '../../src/exporter/encodeTensor';
 import type { KeyValue } from '../../src/model/keyValue';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { planExport } from '../../src/exporter/plan';
-import { readTokenizer } from '../../src/exporter/tokenizer/readTokenizer';
+import { readTokenizer } from '../../src/tokenizer/readTokenizer';
 import { readArrayElements } from '../../src/model/ggufValue';
 import { HeaderReader } from '../../src/model/headerReader';
 import { openModel, type Model } from '../../src/model/openModel';

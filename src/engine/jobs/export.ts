@@ -1,12 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { parsePlan } from '../../ampq/planFile';
 import { exportGguf, previewGguf } from '../../exporter/exportGguf';
 import type { ExportTarget } from '../../exporter/plan';
 import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../exporter/plan/fileTypes';
-import { reason } from '../../model/byteSource';
-import { QuantscopeError } from '../../model/errors';
 import { readImatrix } from '../../model/imatrix';
 import type { ExportSettings } from '../../protocol/export';
+import { readPlan } from '../evaluation/weightVariant';
 import { checkParams, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -68,13 +65,4 @@ async function readTarget(settings: ExportSettings, signal: AbortSignal): Promis
     ...(planFile === undefined ? {} : { plan: await readPlan(planFile) }),
     ...(imatrix === undefined ? {} : { imatrix: await readImatrix(imatrix, signal) }),
   };
-}
-
-async function readPlan(file: string) {
-  try {
-    return parsePlan(await readFile(file, 'utf8'), file);
-  } catch (cause) {
-    if (cause instanceof QuantscopeError) throw cause;
-    throw new QuantscopeError('IO', `The plan cannot be read: ${reason(cause)}`, { file }, cause);
-  }
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { isByteLevel } from '../../exporter/tokenizer/preTokenizers';
-import { addedTokens, type TokenizerFiles } from '../../exporter/tokenizer/tokenizerFiles';
+import { isByteLevel } from '../../tokenizer/preTokenizers';
+import { addedTokens, type TokenizerFiles } from '../../tokenizer/tokenizerFiles';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import type { AddedToken, BpeJson, TokenizerJson } from './tokenizerJson';

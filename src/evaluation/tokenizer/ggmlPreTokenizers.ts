@@ -1,4 +1,4 @@
-import { deepseekLetters } from '../../exporter/tokenizer/preTokenizerPatterns';
+import { deepseekLetters } from '../../tokenizer/preTokenizerPatterns';
 
 /**
  * How llama.cpp cuts text into words under each name of `tokenizer.ggml.pre`. These are its own expressions (llama-vocab.cpp,

@@ -1,4 +1,4 @@
-import { tokenTypes } from '../../exporter/tokenizer/vocabulary';
+import { tokenTypes } from '../../tokenizer/vocabulary';
 import { ggmlPreTokenizers } from './ggmlPreTokenizers';
 import type { TokenizerValues } from './ggufValues';
 import { mergesOfScores } from './mergesOfScores';

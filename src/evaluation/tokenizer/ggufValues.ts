@@ -1,4 +1,4 @@
-import { tokenTypes } from '../../exporter/tokenizer/vocabulary';
+import { tokenTypes } from '../../tokenizer/vocabulary';
 import { QuantscopeError } from '../../model/errors';
 import { readArrayElements, type GgufScalar } from '../../model/ggufValue';
 import { HeaderReader } from '../../model/headerReader';

@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ggufView } from '../../architectures/ggufView';
-import { readTokenizer } from '../../exporter/tokenizer/readTokenizer';
-import { readTokenizerFiles } from '../../exporter/tokenizer/tokenizerFiles';
+import { readTokenizer } from '../../tokenizer/readTokenizer';
+import { readTokenizerFiles } from '../../tokenizer/tokenizerFiles';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/openModel';
 import { checkpointTokenizerJson } from './checkpointTokenizer';

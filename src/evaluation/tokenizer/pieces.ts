@@ -1,5 +1,5 @@
 import type { Tokenizer } from '@huggingface/tokenizers';
-import { isByteLevel } from '../../exporter/tokenizer/preTokenizers';
+import { isByteLevel } from '../../tokenizer/preTokenizers';
 import type { AddedToken, TokenizerJson } from './tokenizerJson';
 
 /**

@@ -48,11 +48,16 @@ export class Decoder {
     private readonly weights: Weights,
     readonly graphs: Graphs,
     readonly sources: GraphSources,
-    device: OrtDevice,
+    readonly device: OrtDevice,
     /** Tokens of a window. */
-    private readonly length: number,
+    readonly length: number,
   ) {
     this.tokensPerRun = Math.max(1, Math.floor(tokensAtOnce[device] / length)) * length;
+  }
+
+  /** Whether all weights stay in memory. */
+  get keeps(): boolean {
+    return this.graphs.keep;
   }
 
   /** The states of tokens before the first block. */
@@ -68,6 +73,8 @@ export class Decoder {
   /** Takes the states of whole windows through all blocks and the last norm, in place. */
   async advance(states: Float32Array, pass: PassOptions = {}): Promise<void> {
     for (const block of this.shape.blocks) await this.advanceBlock(block, states, pass);
+    // The output matrix takes the memory of the blocks.
+    if (!this.graphs.keep) await this.release();
     await this.normalize(states, pass.signal);
   }
 

@@ -58,15 +58,15 @@ export class GraphLoader {
     return this.placement === 'fed' ? this.feed(source, signal) : this.hold(source, signal);
   }
 
-  /** Lets go of buffers that wait for their next use. */
+  /** Lets go of decoded weights, and of buffers that wait for their next use. */
   drain(): void {
     this.buffers.clear();
+    this.kept.clear();
   }
 
   async close(): Promise<void> {
     const open = await Promise.all(this.sessions.values());
     this.sessions.clear();
-    this.kept.clear();
     this.drain();
     for (const { session } of open) await session.release();
   }

@@ -7,7 +7,7 @@ export class Graphs {
 
   constructor(
     private readonly loader: GraphLoader,
-    private readonly keep: boolean,
+    readonly keep: boolean,
   ) {}
 
   async using<T>(
@@ -35,7 +35,7 @@ export class Graphs {
     if (!this.keep) await graph.release();
   }
 
-  /** Lets go of all graphs, and of decoded weights that nothing uses. */
+  /** Lets go of all graphs and decoded weights. */
   async release(): Promise<void> {
     const graphs = [...this.open.values()];
     this.open.clear();

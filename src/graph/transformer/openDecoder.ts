@@ -3,7 +3,7 @@ import { forwardOf } from '../../architectures/registry';
 import type { Model } from '../../model/openModel';
 import type { OrtDevice } from '../session';
 import { Decoder } from './decoder';
-import { decoderShape, numbersOf, type RotationOf } from './decoderShape';
+import { decoderShape, numbersOf, type DecoderShape, type RotationOf } from './decoderShape';
 import { GraphLoader, type Placement } from './graphLoader';
 import { Graphs } from './graphs';
 import { GraphSources } from './graphSources';
@@ -14,8 +14,8 @@ export interface DecoderOptions {
   readonly device: OrtDevice;
   /** Tokens of a window. */
   readonly length: number;
-  /** All weights stay in memory; otherwise those of one block at a time. */
-  readonly keep: boolean;
+  /** All weights stay in memory; otherwise those of one block at a time. May depend on the model's size. */
+  readonly keep: boolean | ((shape: DecoderShape) => boolean);
   readonly changes?: WeightChanges;
   /** Inputs of quantized matrices are rounded to 8 bits. */
   readonly roundInputs?: boolean;
@@ -36,9 +36,10 @@ export async function openDecoder(model: Model, options: DecoderOptions): Promis
   const shape = decoderShape(view, weights.tensors, rotation, path);
   // On the CPU ONNX Runtime uses this process's memory as it is; a GPU should not be sent the weights with every run.
   const placement = options.placement ?? (options.device === 'ort-cpu' ? 'fed' : 'held');
-  const loader = new GraphLoader(weights, options.device, placement, options.keep);
+  const keep = typeof options.keep === 'boolean' ? options.keep : options.keep(shape);
+  const loader = new GraphLoader(weights, options.device, placement, keep);
   const sources = new GraphSources(shape, weights, options.roundInputs ?? false);
-  const graphs = new Graphs(loader, options.keep);
+  const graphs = new Graphs(loader, keep);
   return new Decoder(shape, weights, graphs, sources, options.device, options.length);
 }
 

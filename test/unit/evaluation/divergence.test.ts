@@ -142,7 +142,7 @@ describe('figures of a run', () => {
     const divergences = Float64Array.from({ length: 1001 }, (_, i) => i / 1000);
     const ones = new Float64Array(1001).fill(1);
     const result = summarizeDivergence(
-      'the original',
+      { base: 'the original', baseHash: 'a' },
       ones.map((x) => 3 * x),
       {
         baseLosses: ones,

@@ -4,7 +4,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { openTokenizer } from '../../../src/evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../../src/evaluation/tokenizer/textTokenizer';
-import { sentencePieceMessage } from '../../../src/exporter/tokenizer/sentencePiece';
+import { sentencePieceMessage } from '../../../src/tokenizer/sentencePiece';
 import { readArrayElements } from '../../../src/model/ggufValue';
 import { HeaderReader } from '../../../src/model/headerReader';
 import { openModel, type Model } from '../../../src/model/openModel';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ggmlPreTokenizers } from '../../../src/evaluation/tokenizer/ggmlPreTokenizers';
 import { pairValues, tokenizerValues } from '../../../src/evaluation/tokenizer/ggufValues';
 import { mergesOfScores } from '../../../src/evaluation/tokenizer/mergesOfScores';
-import { knownPreTokenizers } from '../../../src/exporter/tokenizer/preTokenizerPatterns';
+import { knownPreTokenizers } from '../../../src/tokenizer/preTokenizerPatterns';
 import type { KeyValue } from '../../../src/model/keyValue';
 
 type Value = string | number | boolean | readonly string[] | readonly number[];

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import protobuf from 'protobufjs/light.js';
-import { reason } from '../../model/byteSource';
-import { QuantscopeError } from '../../model/errors';
+import { reason } from '../model/byteSource';
+import { QuantscopeError } from '../model/errors';
 import { otherModel, sentencePieceTypes } from './otherModels';
 import { addedTokens, type AddedToken, type TokenizerFiles } from './tokenizerFiles';
 import { addedPiece, fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';

@@ -1,6 +1,6 @@
-import { QuantscopeError } from '../../model/errors';
-import { isRecord } from '../../model/json';
-import type { KeyValue } from '../../model/keyValue';
+import { QuantscopeError } from '../model/errors';
+import { isRecord } from '../model/json';
+import type { KeyValue } from '../model/keyValue';
 import { byteFallbackVocabulary, byteLevelVocabulary } from './bpe';
 import { chatTemplatesOf } from './chatTemplates';
 import { isByteLevel } from './preTokenizers';

@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { KeyValue } from '../../../../src/model/keyValue';
-import { readTokenizer } from '../../../../src/exporter/tokenizer/readTokenizer';
-import { sentencePieceMessage } from '../../../../src/exporter/tokenizer/sentencePiece';
-import { readArrayElements } from '../../../../src/model/ggufValue';
-import { HeaderReader } from '../../../../src/model/headerReader';
-import { openModel } from '../../../../src/model/openModel';
-import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../../../support/files';
+import type { KeyValue } from '../../../src/model/keyValue';
+import { readTokenizer } from '../../../src/tokenizer/readTokenizer';
+import { sentencePieceMessage } from '../../../src/tokenizer/sentencePiece';
+import { readArrayElements } from '../../../src/model/ggufValue';
+import { HeaderReader } from '../../../src/model/headerReader';
+import { openModel } from '../../../src/model/openModel';
+import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../../support/files';
 
 const root = temporaryFolder();
 let folders = 0;

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { deepseekLetters } from '../../../../src/exporter/tokenizer/preTokenizerPatterns';
-import { preTokenizerName } from '../../../../src/exporter/tokenizer/preTokenizers';
-import { hasSharedData, sharedData } from '../../../support/files';
+import { deepseekLetters } from '../../../src/tokenizer/preTokenizerPatterns';
+import { preTokenizerName } from '../../../src/tokenizer/preTokenizers';
+import { hasSharedData, sharedData } from '../../support/files';
 
 const words = { type: 'ByteLevel', add_prefix_space: false, use_regex: true };
 const cut = (pattern: string) => ({

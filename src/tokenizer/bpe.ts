@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { QuantscopeError } from '../../model/errors';
-import { isRecord } from '../../model/json';
+import { QuantscopeError } from '../model/errors';
+import { isRecord } from '../model/json';
 import { otherModel } from './otherModels';
 import { preTokenizerName } from './preTokenizers';
 import { addedTokens, type TokenizerFiles } from './tokenizerFiles';

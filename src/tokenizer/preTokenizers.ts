@@ -1,5 +1,5 @@
-import { QuantscopeError } from '../../model/errors';
-import { isRecord } from '../../model/json';
+import { QuantscopeError } from '../model/errors';
+import { isRecord } from '../model/json';
 import { knownPreTokenizers } from './preTokenizerPatterns';
 
 /**

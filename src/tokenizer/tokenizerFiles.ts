@@ -1,9 +1,9 @@
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openFileSource } from '../../model/byteSource';
-import { QuantscopeError } from '../../model/errors';
-import { isRecord } from '../../model/json';
-import { readJsonFile } from '../../model/jsonFiles';
+import { openFileSource } from '../model/byteSource';
+import { QuantscopeError } from '../model/errors';
+import { isRecord } from '../model/json';
+import { readJsonFile } from '../model/jsonFiles';
 import { tokenizerOfVocabulary } from './vocabularyFiles';
 
 /** The tokenizer files of a checkpoint's folder; what is not there is undefined. */

@@ -1,5 +1,5 @@
-import type { KeyValue } from '../../model/keyValue';
-import { isRecord } from '../../model/json';
+import type { KeyValue } from '../model/keyValue';
+import { isRecord } from '../model/json';
 import type { TokenizerFiles } from './tokenizerFiles';
 
 /** Chat templates of a checkpoint. */

@@ -1,4 +1,4 @@
-import { QuantscopeError } from '../../model/errors';
+import { QuantscopeError } from '../model/errors';
 
 /** Pre-tokenizers of the classes whose files may be vocab.json and merges.txt alone (transformers, by class name). */
 const words = { type: 'ByteLevel', add_prefix_space: false, use_regex: true };

@@ -1,4 +1,4 @@
-import { QuantscopeError } from '../../model/errors';
+import { QuantscopeError } from '../model/errors';
 
 /** What the models of other tokenizers do instead of merging pairs, by the names of tokenizer.json and SentencePiece. */
 const ways: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
-import { QuantscopeError } from '../../model/errors';
-import type { KeyValue } from '../../model/keyValue';
+import { QuantscopeError } from '../model/errors';
+import type { KeyValue } from '../model/keyValue';
 import { chatTemplateKeyValues, type ChatTemplates } from './chatTemplates';
 
 /** Values of `tokenizer.ggml.token_type` (llama.h, llama_token_type). */

@@ -1,0 +1,37 @@
+import type { EngineProgress } from '../../protocol/engine';
+import type { EvaluationPoint } from '../../protocol/evaluation';
+import type { Device } from '../../protocol/plan';
+
+/** Counts the steps of a run, each about as long as the next, and tells how far it is. */
+export class StepMeter {
+  private done = 0;
+  private point: EvaluationPoint | undefined;
+  private readonly start = performance.now();
+
+  constructor(
+    private readonly total: number,
+    private readonly device: Device,
+    private readonly report: (progress: EngineProgress) => void,
+  ) {}
+
+  step(message: string): void {
+    this.done += 1;
+    this.tell(message);
+  }
+
+  curve(point: EvaluationPoint): void {
+    this.point = point;
+    this.tell(`${point.windows} windows`);
+  }
+
+  private tell(message: string): void {
+    const done = Math.min(this.done, this.total);
+    const seconds = (performance.now() - this.start) / 1000;
+    const left = done > 0 ? (seconds / done) * (this.total - done) : undefined;
+    this.report({
+      ...{ message, done, total: this.total, device: this.device },
+      ...(left === undefined ? {} : { secondsLeft: left }),
+      ...(this.point ? { point: this.point } : {}),
+    });
+  }
+}

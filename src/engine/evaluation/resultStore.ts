@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeAtomically } from '../../exporter/atomicWriter';
+import { StateFile } from '../../evaluation/stateFile';
+import { reason } from '../../model/byteSource';
+import { QuantscopeError } from '../../model/errors';
+import { isRecord } from '../../model/json';
+import type { EvaluationResult } from '../../protocol/evaluation';
+
+/** What a result keeps of each scored token, so that it can be paired with others. */
+export interface ResultTokens {
+  readonly losses: Float64Array;
+  readonly divergences?: Float64Array | undefined;
+}
+
+/** A result, and the models that it belongs to: its own and its base. */
+interface StoredResult {
+  readonly version: 1;
+  readonly models: readonly string[];
+  readonly result: EvaluationResult;
+}
+
+/** Disk space for states of base models; the ones that were not used for the longest time go first (bytes). */
+const maxStateBytes = 8 * 1024 ** 3;
+
+/** Finished evaluations in a folder: `results/ID.json` with `ID.tokens`, and `bases/KEY.states`. */
+export class ResultStore {
+  private readonly results: string;
+  private readonly bases: string;
+
+  constructor(folder: string) {
+    this.results = join(folder, 'results');
+    this.bases = join(folder, 'bases');
+  }
+
+  /** Results of a model, or measured from it, the latest first. Damaged files are left out. */
+  async list(modelHash: string): Promise<EvaluationResult[]> {
+    const names = await namesIn(this.results, '.json');
+    const stored = await Promise.all(names.map((name) => readStored(join(this.results, name))));
+    return stored
+      .flatMap((item) => (item?.models.includes(modelHash) ? [item.result] : []))
+      .sort((a, b) => b.at.localeCompare(a.at));
+  }
+
+  async add(result: EvaluationResult, models: readonly string[], tokens?: ResultTokens): Promise<void> {
+    await mkdir(this.results, { recursive: true });
+    if (tokens) await writeFloats(join(this.results, `${result.id}.tokens`), tokens);
+    const stored: StoredResult = { version: 1, models, result };
+    const text = Buffer.from(`${JSON.stringify(stored, undefined, 2)}\n`);
+    await writeAtomically(join(this.results, `${result.id}.json`), (file) => file.write(text));
+  }
+
+  async remove(id: string): Promise<void> {
+    for (const ending of ['json', 'tokens']) await rm(this.fileOf(id, ending), { force: true });
+  }
+
+  /** @throws QuantscopeError REQUEST when the result has no tokens any more, or never had. */
+  async tokens(result: EvaluationResult): Promise<ResultTokens> {
+    const file = this.fileOf(result.id, 'tokens');
+    const count = result.text?.scoredTokens ?? 0;
+    const bytes = await readFile(file).catch(() => new Uint8Array());
+    const arrays = bytes.length / (8 * count);
+    if (arrays !== 1 && arrays !== 2)
+      throw new QuantscopeError('REQUEST', `Of the result "${result.variant}" the tokens are not kept.`, {
+        file,
+      });
+    const values = new Float64Array(bytes.slice().buffer);
+    const losses = values.subarray(0, count);
+    return arrays === 2 ? { losses, divergences: values.subarray(count) } : { losses };
+  }
+
+  /** States of a base model that an earlier run left. */
+  async findStates(key: string, tokens: number, hiddenSize: number): Promise<StateFile | undefined> {
+    const file = this.statesFile(key);
+    const found = await StateFile.find(file, tokens, hiddenSize);
+    if (found) await utimes(file, new Date(), new Date()).catch(() => undefined); // only its age suffers
+    return found;
+  }
+
+  /** Keeps states of a base model: `write` hands them over piece by piece. */
+  async addStates(
+    key: string,
+    write: (append: (states: Float32Array) => Promise<void>) => Promise<void>,
+  ): Promise<void> {
+    await mkdir(this.bases, { recursive: true });
+    await writeAtomically(this.statesFile(key), (file) =>
+      write((states) => file.write(new Uint8Array(states.buffer, states.byteOffset, states.byteLength))),
+    );
+    await this.trimStates(key);
+  }
+
+  private async trimStates(kept: string): Promise<void> {
+    const files = await Promise.all(
+      (await namesIn(this.bases, '.states')).map(async (name) => {
+        const file = join(this.bases, name);
+        const { size, mtimeMs } = await stat(file);
+        return { file, size, mtimeMs };
+      }),
+    );
+    let total = files.reduce((sum, { size }) => sum + size, 0);
+    for (const { file, size } of files.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
+      if (total <= maxStateBytes || file === this.statesFile(kept)) return;
+      await rm(file, { force: true });
+      total -= size;
+    }
+  }
+
+  private statesFile(key: string): string {
+    return join(this.bases, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.states`);
+  }
+
+  /** @throws QuantscopeError REQUEST for an id that no result can have. */
+  private fileOf(id: string, ending: string): string {
+    if (/^[\w-]+$/.test(id)) return join(this.results, `${id}.${ending}`);
+    throw new QuantscopeError('REQUEST', `"${id}" is no result.`);
+  }
+}
+
+async function namesIn(folder: string, ending: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => name.endsWith(ending));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new QuantscopeError(
+      'IO',
+      `The results cannot be listed: ${reason(cause)}`,
+      { file: folder },
+      cause,
+    );
+  }
+}
+
+async function readStored(file: string): Promise<StoredResult | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+    if (!isRecord(value) || value['version'] !== 1 || !Array.isArray(value['models'])) return undefined;
+    const result = value['result'];
+    if (!isRecord(result) || typeof result['id'] !== 'string' || typeof result['at'] !== 'string')
+      return undefined;
+    return value as unknown as StoredResult;
+  } catch {
+    return undefined; // damaged, or removed meanwhile
+  }
+}
+
+async function writeFloats(file: string, { losses, divergences }: ResultTokens): Promise<void> {
+  const bytes = (values: Float64Array): Uint8Array =>
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  await writeAtomically(file, async (target) => {
+    await target.write(bytes(losses));
+    if (divergences) await target.write(bytes(divergences));
+  });
+}

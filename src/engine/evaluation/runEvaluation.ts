@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import { basename } from 'node:path';
+import { resetPeakMemory } from '../../evaluation/measures';
+import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
+import { QuantscopeError } from '../../model/errors';
+import { modelHash } from '../../model/identity';
+import type { Model } from '../../model/openModel';
+import type { EvaluationParams, EvaluationResult } from '../../protocol/evaluation';
+import type { JobContext } from '../job';
+import type { ResultStore } from './resultStore';
+import type { Run } from './run';
+import { runDevice } from './runPlan';
+import { evaluateTasks, type TaskRun } from './taskRun';
+import { evaluateText, textResult, type TextRun } from './textRun';
+import { planVariant } from './weightVariant';
+
+/**
+ * Runs a model, changed or not, over a text and over questions, and keeps the result.
+ * @param base the model that the KL divergence is measured from.
+ */
+export async function runEvaluation(
+  model: Model,
+  base: Model | undefined,
+  params: EvaluationParams,
+  store: ResultStore,
+  context: JobContext,
+): Promise<EvaluationResult> {
+  if (params.text === undefined && params.tasks === undefined)
+    throw new QuantscopeError('REQUEST', 'Name a text or a file of questions to evaluate with.');
+  const { signal } = context;
+  resetPeakMemory();
+  const started = performance.now();
+  const where = await runDevice(params.device, params.threads, signal);
+  const variant = await planVariant(model, params, signal);
+  const tokenizer = await openTokenizer(model, signal);
+  const run: Run = { model, params, where, variant, store, context };
+  const text = params.text === undefined ? undefined : await evaluateText(run, base, params.text, tokenizer);
+  const tasks = params.tasks === undefined ? undefined : await evaluateTasks(run, params.tasks, tokenizer);
+  const seconds = (performance.now() - started) / 1000;
+  const result = resultOf(run, seconds, text, tasks);
+  const models = [modelHash(model.description), ...(base ? [modelHash(base.description)] : [])];
+  await store.add(
+    result,
+    models,
+    text && { losses: text.scores.losses, divergences: text.scores.divergences?.divergences },
+  );
+  return result;
+}
+
+function resultOf(
+  { model, params, where, variant }: Run,
+  seconds: number,
+  text: TextRun | undefined,
+  tasks: TaskRun | undefined,
+): EvaluationResult {
+  const measures = (text ?? tasks)!.measures;
+  const at = new Date().toISOString();
+  const { path } = model.description;
+  return {
+    id: `${at.replace(/\D/g, '').slice(0, 14)}-${randomBytes(4).toString('hex')}`,
+    at,
+    model: { name: basename(path), path, hash: modelHash(model.description) },
+    variant: variant.label,
+    bytes: variant.bytes,
+    bitsPerWeight: (8 * variant.bytes) / variant.parameters,
+    roundActivations: params.roundActivations ?? false,
+    ...(text ? { text: textResult(text) } : {}),
+    ...(tasks ? { tasks: tasks.result } : {}),
+    measures: { seconds, ...measures },
+    device: where.device,
+    deviceLabel: where.label,
+  };
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { freemem } from 'node:os';
+import { ggufView, type ModelHeaders } from '../../architectures/ggufView';
+import type { Decoder } from '../../graph/transformer/decoder';
+import { modelBytes, numbersOf, type DecoderShape } from '../../graph/transformer/decoderShape';
+import { probeDevices } from '../../graph/probe';
+import { setRuntimeThreads, type OrtDevice } from '../../graph/session';
+import { loadNative } from '../../native';
+import { openFileSource } from '../../model/byteSource';
+import { QuantscopeError } from '../../model/errors';
+import type { WindowSettings } from '../../protocol/evaluation';
+import type { DeviceChoice } from '../../protocol/plan';
+import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
+import { planWindows, windowAt, type TextWindow, type WindowPlan } from '../../evaluation/windows';
+
+/** Where a model runs. */
+export interface RunDevice {
+  readonly device: OrtDevice;
+  readonly label: string;
+}
+
+/**
+ * The device to run on, with so many threads where it is the CPU. Models run in ONNX Runtime everywhere: where no GPU is chosen, on its CPU provider.
+ * @throws QuantscopeError DEVICE when the named device does not work.
+ */
+export async function runDevice(
+  choice: DeviceChoice,
+  threads: number | undefined,
+  signal: AbortSignal,
+): Promise<RunDevice> {
+  if (threads !== undefined) {
+    loadNative().setThreads(threads);
+    setRuntimeThreads(threads);
+  }
+  const { chosen, label } = await probeDevices(choice, { signal });
+  return chosen === 'cpu' || chosen === 'ort-cpu'
+    ? { device: 'ort-cpu', label: 'ONNX Runtime, CPU' }
+    : { device: chosen, label };
+}
+
+/** Largest text that is evaluated (bytes): tokens of it must fit into memory, and nobody waits for more. */
+const maxTextBytes = 1024 ** 3;
+
+/** @throws QuantscopeError REQUEST for what is no UTF-8 text, IO when it cannot be read. */
+export async function readText(file: string, signal: AbortSignal): Promise<string> {
+  const source = await openFileSource(file);
+  try {
+    if (source.size > maxTextBytes)
+      throw new QuantscopeError(
+        'REQUEST',
+        `The text has ${source.size} bytes; at most ${maxTextBytes} are read.`,
+        {
+          file,
+        },
+      );
+    return new TextDecoder('utf-8', { fatal: true }).decode(await source.read(0, source.size, signal));
+  } catch (cause) {
+    if (cause instanceof QuantscopeError) throw cause;
+    throw new QuantscopeError('REQUEST', 'The file is not UTF-8 text.', { file }, cause);
+  } finally {
+    await source.close();
+  }
+}
+
+/** A text cut into windows. */
+export interface PlannedText {
+  readonly file: string;
+  readonly plan: WindowPlan;
+  readonly windows: readonly TextWindow[];
+  /** Of the tokens and of how they are cut. */
+  readonly hash: string;
+}
+
+export async function planText(
+  file: string,
+  tokenizer: TextTokenizer,
+  settings: WindowSettings,
+  contextLength: number,
+  signal: AbortSignal,
+): Promise<PlannedText> {
+  const tokens = await tokenizer.encode(await readText(file, signal), { addSpecial: true, signal });
+  const plan = planWindows(tokens.length, settings, tokenizer, contextLength, file);
+  const windows = Array.from({ length: plan.windows }, (_, index) => windowAt(plan, tokens, index));
+  const { convention, context, stride, bos } = plan;
+  const hash = createHash('sha256').update(JSON.stringify([convention, context, stride, plan.windows, bos]));
+  hash.update(new Uint8Array(tokens.buffer, tokens.byteOffset, plan.usedTokens * 4));
+  return { file, plan, windows, hash: hash.digest('hex') };
+}
+
+/** Share of the free memory that the weights of a whole model may take. */
+const wholeShare = 0.6;
+/** On a GPU, whose memory ONNX Runtime does not tell, the weights of a whole model may take so much (bytes). */
+const wholeOnGpu = 8e9;
+/** States of windows that go through the model together (bytes). */
+const maxStates = 1e9;
+
+/** The most tokens that a model takes. @throws QuantscopeError MODEL_FILE when it does not say. */
+export function contextLengthOf(model: ModelHeaders): number {
+  return numbersOf(ggufView(model), model.description.path)('context_length');
+}
+
+export type MemoryChoice = 'auto' | 'whole' | 'streamed';
+
+/** Whether all weights of a model are kept in memory. */
+export function keepsWhole(
+  device: OrtDevice,
+  choice: MemoryChoice = 'auto',
+): (shape: DecoderShape) => boolean {
+  if (choice !== 'auto') return () => choice === 'whole';
+  const room = device === 'ort-cpu' ? wholeShare * freemem() : wholeOnGpu;
+  return (shape) => modelBytes(shape) < room;
+}
+
+/** Windows that pass a block together: a run's when weights are kept, else as many as memory has room for. */
+export function windowsAtOnce({ keeps, shape, length, tokensPerRun }: Decoder): number {
+  if (keeps) return tokensPerRun / length;
+  return Math.max(1, Math.floor(maxStates / (4 * length * shape.hiddenSize)));
+}
+
+/** Steps of a pass over so many windows, as its `onStep` counts them: graphs of blocks, and of the output for scored tokens. */
+export function stepsOf({ shape, length, tokensPerRun }: Decoder, windows: number, scored: number): number {
+  const blocks = Math.ceil((windows * length) / tokensPerRun) * shape.blocks.length;
+  return blocks + Math.ceil(scored / tokensPerRun);
+}

@@ -1,0 +1,137 @@
+import { basename } from 'node:path';
+import { summarizeDivergence } from '../../evaluation/divergence';
+import { scoreWindows, type TokenScores } from '../../evaluation/evaluate';
+import { measureGeneration } from '../../evaluation/measures';
+import { scoredStates } from '../../evaluation/scoring';
+import type { StateFile } from '../../evaluation/stateFile';
+import { mean, perplexity } from '../../evaluation/statistics';
+import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
+import type { Decoder } from '../../graph/transformer/decoder';
+import { openDecoder } from '../../graph/transformer/openDecoder';
+import { QuantscopeError } from '../../model/errors';
+import { contentKey } from '../../model/identity';
+import type { Model } from '../../model/openModel';
+import type { EvaluationResult, RunMeasures } from '../../protocol/evaluation';
+import { StepMeter } from './progress';
+import { openChanged, passMeasures, type Run } from './run';
+import { contextLengthOf, keepsWhole, planText, stepsOf, windowsAtOnce, type PlannedText } from './runPlan';
+
+/** A text that the model was run over. */
+export interface TextRun {
+  readonly planned: PlannedText;
+  readonly scores: TokenScores;
+  readonly base: { readonly base: string; readonly baseHash: string } | undefined;
+  readonly measures: Omit<RunMeasures, 'seconds'>;
+}
+
+/** Runs the model over a text, and before it the base, where no earlier run left its states. */
+export async function evaluateText(
+  run: Run,
+  baseModel: Model | undefined,
+  file: string,
+  tokenizer: TextTokenizer,
+): Promise<TextRun> {
+  const { model, params, context } = run;
+  const planned = await planText(file, tokenizer, params, contextLengthOf(model), context.signal);
+  const decoder = await openChanged(run, planned.plan.context);
+  let base: Base | undefined;
+  try {
+    base = baseModel && (await openBase(run, baseModel, decoder, planned));
+    const { scores, seconds } = await scoreText(run, decoder, base, planned);
+    const { windows, plan } = planned;
+    const measures = passMeasures(decoder, windows.length * plan.context, seconds);
+    await base?.decoder.release();
+    const generation = decoder.keeps
+      ? await measureGeneration(decoder, windows[0]!.inputs, context.signal)
+      : {};
+    return {
+      ...{ planned, scores, base: base?.named },
+      measures: { ...measures, ...generation },
+    };
+  } finally {
+    await base?.states?.close();
+    await base?.decoder.close();
+    await decoder.close();
+  }
+}
+
+/** The model that divergences are measured from. */
+interface Base {
+  readonly decoder: Decoder;
+  readonly named: { readonly base: string; readonly baseHash: string };
+  /** Its states of the scored tokens, where an earlier run left them. */
+  states: StateFile | undefined;
+}
+
+/** @throws QuantscopeError REQUEST when the models do not share a vocabulary. */
+async function openBase(
+  { model, params, where, store }: Run,
+  baseModel: Model,
+  { shape, length }: Decoder,
+  { plan, hash }: PlannedText,
+): Promise<Base> {
+  const keep = keepsWhole(where.device, params.memory);
+  const decoder = await openDecoder(baseModel, { device: where.device, length, keep });
+  const { path } = baseModel.description;
+  if (decoder.shape.vocabulary !== shape.vocabulary) {
+    const message = `The base model has ${decoder.shape.vocabulary} tokens, the model ${shape.vocabulary}; they must have the same vocabulary.`;
+    throw new QuantscopeError('REQUEST', message, { file: path });
+  }
+  const baseHash = [contentKey(baseModel.description), hash, where.device].join(' ');
+  const base = path === model.description.path ? 'the original' : basename(path);
+  const states = await store.findStates(baseHash, plan.scoredTokens, decoder.shape.hiddenSize);
+  return { decoder, named: { base, baseHash }, states };
+}
+
+async function scoreText(run: Run, decoder: Decoder, base: Base | undefined, planned: PlannedText) {
+  const { context, where } = run;
+  const { plan, windows } = planned;
+  const steps = stepsOf(decoder, windows.length, plan.scoredTokens);
+  const passes = base && !base.states ? 2 : 1;
+  const meter = new StepMeter(passes * steps, where.device, context.progress);
+  if (base) base.states ??= await makeStates(run, base, planned, meter);
+  const states = base?.states;
+  const started = performance.now();
+  const scores = await scoreWindows(decoder, windows, {
+    signal: context.signal,
+    windowsAtOnce: windowsAtOnce(decoder),
+    ...(base && states ? { base: { decoder: base.decoder, read: states.read.bind(states) } } : {}),
+    onStep: (part) => meter.step(part),
+    onPoint: (point) => meter.curve(point),
+  });
+  return { scores, seconds: (performance.now() - started) / 1000 };
+}
+
+/** Runs the base over the text and keeps its states of all scored tokens. */
+async function makeStates(
+  { store, context: { signal } }: Run,
+  { decoder, named }: Base,
+  { plan, windows }: PlannedText,
+  meter: StepMeter,
+): Promise<StateFile> {
+  await store.addStates(named.baseHash, async (append) => {
+    const options = {
+      ...{ signal, windowsAtOnce: windowsAtOnce(decoder) },
+      onStep: (part: string) => meter.step(`the base: ${part}`),
+    };
+    for await (const wave of scoredStates(decoder, windows, options)) await append(wave.states);
+  });
+  await decoder.release();
+  const made = await store.findStates(named.baseHash, plan.scoredTokens, decoder.shape.hiddenSize);
+  if (made) return made;
+  throw new QuantscopeError('IO', 'The states of the base model could not be kept.');
+}
+
+/** The figures of a text. */
+export function textResult({ planned, scores, base }: TextRun): NonNullable<EvaluationResult['text']> {
+  const { plan, file, hash } = planned;
+  return {
+    ...{ path: file, hash, convention: plan.convention, context: plan.context, stride: plan.stride },
+    ...{ windows: plan.windows, scoredTokens: plan.scoredTokens },
+    loss: mean(scores.losses),
+    perplexity: perplexity(scores.losses),
+    ...(base && scores.divergences
+      ? { divergence: summarizeDivergence(base, scores.losses, scores.divergences) }
+      : {}),
+  };
+}

@@ -1,0 +1,100 @@
+import { basename, join } from 'node:path';
+import { calibrate, type Gram, type MatrixInputs } from '../../evaluation/calibrate';
+import { peakMemory, resetPeakMemory } from '../../evaluation/measures';
+import { perplexity } from '../../evaluation/statistics';
+import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
+import { writeImatrix } from '../../exporter/writeImatrix';
+import { writeSafetensors } from '../../exporter/writeSafetensors';
+import type { Decoder } from '../../graph/transformer/decoder';
+import { blockBytes } from '../../graph/transformer/decoderShape';
+import { openDecoder } from '../../graph/transformer/openDecoder';
+import type { Model } from '../../model/openModel';
+import type { CalibrationParams, CalibrationResult } from '../../protocol/evaluation';
+import { StepMeter } from '../evaluation/progress';
+import {
+  contextLengthOf,
+  keepsWhole,
+  planText,
+  runDevice,
+  stepsOf,
+  windowsAtOnce,
+} from '../evaluation/runPlan';
+import { checkParams, type Job, type JobContext } from '../job';
+import type { OpenModels } from '../models';
+
+export function calibrationJob(models: OpenModels): Job<'calibration/run'> {
+  return (params, context) => {
+    checkParams('calibration/run', params, {
+      ...{ path: 'path', text: 'path', out: 'path', processOutput: 'boolean?', hessians: 'path?' },
+      ...{ convention: 'convention?', context: 'count?', stride: 'count?', windows: 'count?' },
+      ...{ memory: 'memory?', device: 'device', threads: 'count?' },
+    });
+    return models.use(params.path, context.signal, (model) => runCalibration(model, params, context));
+  };
+}
+
+async function runCalibration(
+  model: Model,
+  params: CalibrationParams,
+  { signal, progress }: JobContext,
+): Promise<CalibrationResult> {
+  resetPeakMemory();
+  const started = performance.now();
+  const { device } = await runDevice(params.device, params.threads, signal);
+  const tokenizer = await openTokenizer(model, signal);
+  const open = (length: number) =>
+    openDecoder(model, { device, length, keep: keepsWhole(device, params.memory) });
+  const { plan, windows } = await planText(params.text, tokenizer, params, contextLengthOf(model), signal);
+  const decoder = await open(plan.context);
+  const meter = new StepMeter(stepsOf(decoder, windows.length, plan.scoredTokens), device, progress);
+  try {
+    const passes = performance.now();
+    const { inputs, scores } = await calibrate(decoder, windows, {
+      ...{ signal, windowsAtOnce: allAtOnce(params, decoder, windows.length) },
+      includeOutput: params.processOutput ?? false,
+      onStep: (part) => meter.step(part),
+      onPoint: (point) => meter.curve(point),
+      ...(params.hessians === undefined ? {} : { onGram: gramWriter(params.hessians, signal) }),
+    });
+    const seconds = (performance.now() - passes) / 1000;
+    await writeImatrix(params.out, {
+      entries: entriesOf(inputs),
+      ...{ dataset: basename(params.text), chunks: windows.length, chunkSize: plan.context },
+    });
+    return {
+      ...{ out: params.out, entries: inputs.size, chunks: windows.length },
+      tokens: windows.length * plan.context,
+      perplexity: perplexity(scores.losses),
+      ...(params.hessians === undefined ? {} : { hessians: params.hessians }),
+      measures: {
+        seconds: (performance.now() - started) / 1000,
+        tokensPerSecond: (windows.length * plan.context) / seconds,
+        peakMemory: peakMemory(),
+        blockBytes: Math.max(...decoder.shape.blocks.map(blockBytes)),
+        memory: decoder.keeps ? 'whole' : 'streamed',
+      },
+    };
+  } finally {
+    await decoder.close();
+  }
+}
+
+/** XᵀX of a block must be complete when it is written: all windows pass the block together then. */
+function allAtOnce({ hessians }: CalibrationParams, decoder: Decoder, windows: number): number {
+  return hessians === undefined ? windowsAtOnce(decoder) : windows;
+}
+
+function entriesOf(inputs: ReadonlyMap<string, MatrixInputs>) {
+  return new Map([...inputs].map(([name, { squares, counts }]) => [name, { sums: squares, counts }]));
+}
+
+/** Writes each XᵀX as a safetensors file of its own, named after the first matrix that it is the input of. */
+function gramWriter(folder: string, signal: AbortSignal): (gram: Gram) => Promise<void> {
+  return async ({ tensors, expert, columns, rows, values }) => {
+    const name = expert === undefined ? tensors[0]! : `${tensors[0]}.expert.${expert}`;
+    const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const part = { name, dtype: 'F32', shape: [columns, columns], data: () => [data] };
+    const metadata = { tensors: tensors.join(','), rows: String(rows) };
+    await writeSafetensors(join(folder, `${name}.safetensors`), [part], metadata, signal);
+  };
+}

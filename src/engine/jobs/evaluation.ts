@@ -1,0 +1,81 @@
+import { compareRuns } from '../../evaluation/divergence';
+import { QuantscopeError } from '../../model/errors';
+import { modelHash } from '../../model/identity';
+import type { EvaluationResult, PairedComparison } from '../../protocol/evaluation';
+import { ResultStore } from '../evaluation/resultStore';
+import { runEvaluation } from '../evaluation/runEvaluation';
+import { checkParams, type Job } from '../job';
+import type { OpenModels } from '../models';
+
+export function evaluationJob(models: OpenModels): Job<'evaluation/run'> {
+  return (params, context) => {
+    checkParams('evaluation/run', params, {
+      ...{
+        path: 'path',
+        cacheDir: 'path',
+        text: 'path?',
+        tasks: 'path?',
+        imatrix: 'path?',
+        against: 'path?',
+      },
+      ...{ planFile: 'path?', type: 'string?', format: 'string?', roundActivations: 'boolean?' },
+      ...{ convention: 'convention?', context: 'count?', stride: 'count?', windows: 'count?' },
+      ...{ memory: 'memory?', device: 'device', threads: 'count?' },
+    });
+    const { path, against, planFile, type, format } = params;
+    const isChanged = [planFile, type, format].some((item) => item !== undefined);
+    const basePath = against ?? (isChanged ? path : undefined);
+    const store = new ResultStore(params.cacheDir);
+    return models.use(path, context.signal, (model) =>
+      basePath === undefined || params.text === undefined
+        ? runEvaluation(model, undefined, params, store, context)
+        : models.use(basePath, context.signal, (base) => runEvaluation(model, base, params, store, context)),
+    );
+  };
+}
+
+export function storedEvaluationsJob(models: OpenModels): Job<'evaluation/stored'> {
+  return (params, { signal }) => {
+    checkParams('evaluation/stored', params, { path: 'path', cacheDir: 'path' });
+    return models.use(params.path, signal, (model) =>
+      new ResultStore(params.cacheDir).list(modelHash(model.description)),
+    );
+  };
+}
+
+export function removeEvaluationJob(): Job<'evaluation/remove'> {
+  return async (params) => {
+    checkParams('evaluation/remove', params, { path: 'path', cacheDir: 'path', id: 'string' });
+    await new ResultStore(params.cacheDir).remove(params.id);
+  };
+}
+
+export function pairEvaluationsJob(models: OpenModels): Job<'evaluation/pair'> {
+  return (params, { signal }) => {
+    checkParams('evaluation/pair', params, { path: 'path', cacheDir: 'path', a: 'string', b: 'string' });
+    return models.use(params.path, signal, async (model) => {
+      const store = new ResultStore(params.cacheDir);
+      const results = await store.list(modelHash(model.description));
+      const named = (id: string): EvaluationResult => {
+        const found = results.find((result) => result.id === id);
+        if (found) return found;
+        throw new QuantscopeError('REQUEST', `The model has no result "${id}".`);
+      };
+      return pair(store, named(params.a), named(params.b));
+    });
+  };
+}
+
+async function pair(store: ResultStore, a: EvaluationResult, b: EvaluationResult): Promise<PairedComparison> {
+  if (a.text === undefined || a.text.hash !== b.text?.hash)
+    throw new QuantscopeError(
+      'REQUEST',
+      'The results are not of the same tokens: text, windows and context must be the same.',
+    );
+  const sameBase = a.text.divergence?.baseHash === b.text.divergence?.baseHash;
+  const runOf = async (result: EvaluationResult) => {
+    const { losses, divergences } = await store.tokens(result);
+    return { name: result.variant, losses, ...(sameBase ? { divergences } : {}) };
+  };
+  return compareRuns(await runOf(a), await runOf(b));
+}

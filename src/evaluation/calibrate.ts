@@ -1,0 +1,87 @@
+import type { Decoder } from '../graph/transformer/decoder';
+import type { InputStatistics } from '../graph/transformer/tapSums';
+import type { TapKind } from '../graph/transformer/graphParts';
+import { scoreWindows, type ScoreOptions, type TokenScores } from './evaluate';
+import type { ScoredInputs } from './windows';
+
+/** What went into a matrix, over all tokens; of merged experts one after the other. */
+export interface MatrixInputs {
+  /** Per input channel (experts × columns): Σx², Σx, max|x|. */
+  readonly squares: Float64Array;
+  readonly sums: Float64Array;
+  readonly largest: Float64Array;
+  /** Tokens that each expert got; one number for a matrix without experts. */
+  readonly counts: Float64Array;
+}
+
+/** XᵀX of the inputs of some matrices of a block, `[columns, columns]`. */
+export interface Gram {
+  readonly tensors: readonly string[];
+  readonly expert?: number;
+  readonly columns: number;
+  readonly rows: number;
+  readonly values: Float32Array;
+}
+
+export interface CalibrationOptions extends ScoreOptions {
+  /** The input of the output matrix, too. */
+  readonly includeOutput: boolean;
+  /** Gets XᵀX of each input as soon as it is complete. */
+  readonly onGram?: ((gram: Gram) => Promise<void>) | undefined;
+}
+
+/** Statistics of the inputs of every matrix of the blocks, by its name in GGUF, over all tokens of some windows. */
+export async function calibrate(
+  decoder: Decoder,
+  windows: readonly ScoredInputs[],
+  { includeOutput, onGram, ...options }: CalibrationOptions,
+): Promise<{ readonly inputs: ReadonlyMap<string, MatrixInputs>; readonly scores: TokenScores }> {
+  const inputs = new Map<string, MatrixInputs>();
+  const kind: TapKind = onGram ? 'grams' : 'sums';
+  const onStatistics = async (found: InputStatistics): Promise<void> => {
+    for (const tensor of found.tensors) addInputs(inputs, tensor, found, expertsOf(decoder, tensor));
+    if (found.gram && onGram)
+      await onGram({
+        ...{ tensors: found.tensors, columns: found.squares.length, rows: found.rows, values: found.gram },
+        ...(found.expert === undefined ? {} : { expert: found.expert }),
+      });
+  };
+  const taps = { kind, onStatistics };
+  const scores = await scoreWindows(decoder, windows, {
+    ...{ ...options, taps },
+    onStates: includeOutput
+      ? (states) => decoder.tapOutput(states, { taps, signal: options.signal })
+      : () => Promise.resolve(),
+  });
+  return { inputs, scores };
+}
+
+/** Experts whose matrices are merged in a tensor. */
+function expertsOf({ shape }: Decoder, tensor: string): number {
+  const [, index, part] = /^blk\.(\d+)\.(.*)$/.exec(tensor) ?? [];
+  if (part?.includes('_exps.') !== true) return 1;
+  return shape.blocks[Number(index)]?.experts?.count ?? 1;
+}
+
+function addInputs(
+  all: Map<string, MatrixInputs>,
+  tensor: string,
+  { squares, sums, largest, rows, expert = 0 }: InputStatistics,
+  experts: number,
+): void {
+  const columns = squares.length;
+  const total = all.get(tensor) ?? {
+    squares: new Float64Array(experts * columns),
+    sums: new Float64Array(experts * columns),
+    largest: new Float64Array(experts * columns),
+    counts: new Float64Array(experts),
+  };
+  all.set(tensor, total);
+  total.counts[expert]! += rows;
+  for (let column = 0; column < columns; column++) {
+    const at = expert * columns + column;
+    total.squares[at]! += squares[column]!;
+    total.sums[at]! += sums[column]!;
+    total.largest[at] = Math.max(total.largest[at]!, largest[column]!);
+  }
+}

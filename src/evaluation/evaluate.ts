@@ -1,0 +1,115 @@
+import type { Decoder } from '../graph/transformer/decoder';
+import { QuantscopeError } from '../model/errors';
+import type { EvaluationPoint, TaskResult } from '../protocol/evaluation';
+import { tokenDivergences, tokenLosses, type TokenDivergences } from './divergence';
+import { scoredStates, sumLogits, type ScoreBase, type WaveOptions } from './scoring';
+import { scoreTasks, type Question } from './tasks';
+import type { ScoredInputs } from './windows';
+
+/** What came of each scored token. */
+export interface TokenScores {
+  /** −ln p, nats. */
+  readonly losses: Float64Array;
+  /** Where there is a base. */
+  readonly divergences?: TokenDivergences;
+}
+
+export interface ScoreOptions extends WaveOptions {
+  readonly base?: ScoreBase | undefined;
+  readonly onPoint?: ((point: EvaluationPoint) => void) | undefined;
+}
+
+/**
+ * Scores every target of some windows, which all have the decoder's length.
+ * @throws QuantscopeError UNSUPPORTED when the model gives something that is no number.
+ */
+export async function scoreWindows(
+  decoder: Decoder,
+  windows: readonly ScoredInputs[],
+  options: ScoreOptions,
+): Promise<TokenScores> {
+  const { base, onPoint } = options;
+  const waves: TokenScores[] = [];
+  const totals = { tokens: 0, loss: 0, divergence: 0 };
+  for await (const wave of scoredStates(decoder, windows, options)) {
+    const sums = await sumLogits(decoder, wave, base, options);
+    const losses = tokenLosses(sums);
+    const bad = losses.findIndex((loss) => !Number.isFinite(loss));
+    if (bad >= 0) throw noNumber(wave.firstToken + bad, losses[bad]!);
+    const divergences = base ? tokenDivergences(sums) : undefined;
+    waves.push({ losses, ...(divergences ? { divergences } : {}) });
+    totals.tokens += losses.length;
+    totals.loss += total(losses);
+    totals.divergence += divergences ? total(divergences.divergences) : 0;
+    onPoint?.({
+      windows: wave.windows,
+      perplexity: Math.exp(totals.loss / totals.tokens),
+      ...(base ? { divergence: totals.divergence / totals.tokens } : {}),
+    });
+  }
+  return joinScores(waves);
+}
+
+function noNumber(token: number, loss: number): QuantscopeError {
+  const message = `The loss of scored token ${token} is ${loss}: the weights, or what the formats make of them, overflow.`;
+  return new QuantscopeError('UNSUPPORTED', message);
+}
+
+const total = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
+
+function joinScores(waves: readonly TokenScores[]): TokenScores {
+  const divergences = waves.flatMap((wave) => wave.divergences ?? []);
+  const join = (name: keyof TokenDivergences): Float64Array => joined(divergences.map((part) => part[name]));
+  return {
+    losses: joined(waves.map(({ losses }) => losses)),
+    ...(divergences.length > 0
+      ? {
+          divergences: {
+            baseLosses: join('baseLosses'),
+            divergences: join('divergences'),
+            sameTop: join('sameTop'),
+            deltaP: join('deltaP'),
+          },
+        }
+      : {}),
+  };
+}
+
+function joined(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Log-likelihoods of the choices of questions, and the accuracy that follows. */
+export async function scoreQuestions(
+  decoder: Decoder,
+  file: string,
+  questions: readonly Question[],
+  inputs: readonly (readonly ScoredInputs[])[],
+  options: WaveOptions,
+): Promise<TaskResult> {
+  const choices = inputs.flat().map((choice) => padded(choice, decoder.length));
+  const { losses } = await scoreWindows(decoder, choices, options);
+  let at = 0;
+  const likelihoods = inputs.map((ofQuestion) =>
+    ofQuestion.map(({ targets }) => {
+      const count = targets.reduce((sum, target) => sum + (target >= 0 ? 1 : 0), 0);
+      at += count;
+      return -total(losses.subarray(at - count, at));
+    }),
+  );
+  return scoreTasks(file, questions, likelihoods);
+}
+
+/** What follows the last input changes nothing before it: attention is causal. */
+function padded({ inputs, targets }: ScoredInputs, length: number): ScoredInputs {
+  const longer = { inputs: new Int32Array(length), targets: new Int32Array(length).fill(-1) };
+  longer.inputs.set(inputs);
+  longer.targets.set(targets);
+  return longer;
+}

@@ -1,0 +1,123 @@
+import type { Decoder, LogitSlice, PassOptions } from '../graph/transformer/decoder';
+import { loadNative } from '../native';
+import { sumsPerToken } from './divergence';
+import type { ScoredInputs } from './windows';
+
+/** States of some windows after the last norm: those of the scored positions alone. */
+export interface ScoredStates {
+  /** `[tokens, hidden]`. */
+  readonly states: Float32Array;
+  /** The token that each position has to predict. */
+  readonly targets: Int32Array;
+  /** Scored tokens before these. */
+  readonly firstToken: number;
+  /** Windows that are done with these. */
+  readonly windows: number;
+}
+
+export interface WaveOptions extends PassOptions {
+  /** Windows that go through the model together: all of them pass a block before the next one is loaded. */
+  readonly windowsAtOnce: number;
+  /** Gets the states of all positions of a wave after the last norm. */
+  readonly onStates?: (states: Float32Array) => Promise<void>;
+}
+
+/** Takes windows of equal length through the model, wave after wave. */
+export async function* scoredStates(
+  decoder: Decoder,
+  windows: readonly ScoredInputs[],
+  { windowsAtOnce, onStates, ...pass }: WaveOptions,
+): AsyncGenerator<ScoredStates> {
+  const { hiddenSize } = decoder.shape;
+  let firstToken = 0;
+  for (let first = 0; first < windows.length; first += windowsAtOnce) {
+    const wave = windows.slice(first, first + windowsAtOnce);
+    const states = await decoder.embed(joined(wave.map(({ inputs }) => inputs)), pass.signal);
+    await decoder.advance(states, pass);
+    await onStates?.(states);
+    const targets = joined(wave.map((window) => window.targets));
+    const kept = targets.filter((target) => target >= 0);
+    keepScored(states, targets, hiddenSize);
+    yield {
+      states: states.subarray(0, kept.length * hiddenSize),
+      ...{ targets: kept, firstToken, windows: first + wave.length },
+    };
+    firstToken += kept.length;
+  }
+}
+
+/** Moves the rows of scored positions to the front. */
+function keepScored(states: Float32Array, targets: Int32Array, hiddenSize: number): void {
+  let kept = 0;
+  targets.forEach((target, row) => {
+    if (target < 0) return;
+    states.copyWithin(kept * hiddenSize, row * hiddenSize, (row + 1) * hiddenSize);
+    kept += 1;
+  });
+}
+
+function joined(parts: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Another model's states of the same tokens, and what turns them into logits. */
+export interface ScoreBase {
+  readonly decoder: Decoder;
+  /** Fills `target` with the states of scored tokens from `firstToken` on. */
+  read(firstToken: number, target: Float32Array): Promise<void>;
+}
+
+/**
+ * Sums over the logits of some tokens, slice by slice of the vocabulary.
+ * @returns `[tokens, 9]`, see `accumulateLogits` of the addon.
+ */
+export async function sumLogits(
+  decoder: Decoder,
+  { states, targets, firstToken }: ScoredStates,
+  base: ScoreBase | undefined,
+  { signal, onStep }: PassOptions = {},
+): Promise<Float64Array> {
+  const { hiddenSize } = decoder.shape;
+  const sums = new Float64Array(targets.length * sumsPerToken);
+  const perRun = decoder.tokensPerRun;
+  const baseSlices = base?.decoder.logitSlices(signal);
+  for await (const slice of decoder.logitSlices(signal)) {
+    const baseSlice = await next(baseSlices);
+    for (let row = 0; row < targets.length; row += perRun) {
+      const end = Math.min(targets.length, row + perRun);
+      const logits = await slice.run(states.subarray(row * hiddenSize, end * hiddenSize));
+      const baseLogits = base && baseSlice && (await logitsOf(base, baseSlice, firstToken + row, end - row));
+      await loadNative().accumulateLogits(
+        ...([logits, baseLogits, slice.count, slice.first, targets.subarray(row, end)] as const),
+        sums.subarray(row * sumsPerToken, end * sumsPerToken),
+        signal,
+      );
+      onStep?.('output');
+    }
+    await slice.release();
+    await baseSlice?.release();
+  }
+  return sums;
+}
+
+async function logitsOf(
+  base: ScoreBase,
+  slice: LogitSlice,
+  firstToken: number,
+  count: number,
+): Promise<Float32Array> {
+  const states = new Float32Array(count * base.decoder.shape.hiddenSize);
+  await base.read(firstToken, states);
+  return slice.run(states);
+}
+
+async function next(slices: AsyncGenerator<LogitSlice> | undefined): Promise<LogitSlice | undefined> {
+  const step = await slices?.next();
+  return step && !step.done ? step.value : undefined;
+}

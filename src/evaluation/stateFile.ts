@@ -1,0 +1,47 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { QuantscopeError } from '../model/errors';
+
+/**
+ * States of a base model at the scored tokens, float32 `[tokens, hidden]`, on disk: its log-probabilities follow from them by one
+ * product with its output matrix, exactly, and in a fraction of the space (hidden size instead of vocabulary).
+ */
+export class StateFile {
+  private constructor(
+    private readonly file: string,
+    private readonly handle: FileHandle,
+    private readonly hiddenSize: number,
+  ) {}
+
+  /** Opens a finished file; undefined when there is none of that size. */
+  static async find(file: string, tokens: number, hiddenSize: number): Promise<StateFile | undefined> {
+    let handle: FileHandle;
+    try {
+      handle = await open(file, 'r');
+    } catch {
+      return undefined; // not made yet
+    }
+    const { size } = await handle.stat();
+    if (size === tokens * hiddenSize * 4) return new StateFile(file, handle, hiddenSize);
+    await handle.close();
+    return undefined;
+  }
+
+  /** Fills `target` with the states of tokens from `firstToken` on. @throws QuantscopeError IO when the file ends early. */
+  async read(firstToken: number, target: Float32Array): Promise<void> {
+    const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
+    const start = firstToken * this.hiddenSize * 4;
+    for (let done = 0; done < bytes.length;) {
+      const { bytesRead } = await this.handle.read(bytes, done, bytes.length - done, start + done);
+      if (bytesRead === 0)
+        throw new QuantscopeError('IO', 'The stored states of the base model end early.', {
+          file: this.file,
+          offset: start + done,
+        });
+      done += bytesRead;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.handle.close();
+  }
+}
