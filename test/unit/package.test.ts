@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { projectRoot } from '../support/files';
+import { projectRoot, temporaryFolder } from '../support/files';
 
 describe('the package', () => {
   const files = execFileSync(
@@ -34,6 +35,15 @@ describe('the package', () => {
       /^(src|test|native|samples|docs|scripts|webview|build|\.ci|\.vscode)\/|\.map$|\.ts$/.test(file),
     );
     expect(foreign).toEqual([]);
+  });
+
+  it('holds all that ONNX Runtime needs to load', () => {
+    const folder = temporaryFolder();
+    for (const file of files.filter((name) => name.startsWith('node_modules/')))
+      cpSync(join(projectRoot, file), join(folder, file));
+    const script = "console.log(typeof require('onnxruntime-node').InferenceSession.create)";
+    const loaded = execFileSync(process.execPath, ['-e', script], { cwd: folder, encoding: 'utf8' });
+    expect(loaded.trim()).toBe('function');
   });
 
   it('holds ONNX Runtime for one platform only', () => {
