@@ -23,13 +23,12 @@ function serve(): void {
   const answer = async (id: number, method: EngineMethod, params: unknown): Promise<void> => {
     const controller = new AbortController();
     running.set(id, controller);
+    const { progress, flush } = throttled(id);
     try {
       const job = jobs[method] as Job<EngineMethod> | undefined;
       if (!job) throw new QuantscopeError('REQUEST', `The engine has no "${String(method)}".`);
-      const result: unknown = await job(params as never, {
-        signal: controller.signal,
-        progress: throttled(id),
-      });
+      const result: unknown = await job(params as never, { signal: controller.signal, progress });
+      flush();
       send({ kind: 'result', id, result });
     } catch (error) {
       send({ kind: 'error', id, error: serializeError(error) });
@@ -57,14 +56,22 @@ function send(message: EngineOutbound): void {
   if (process.connected) process.send?.(message);
 }
 
-function throttled(id: number): (progress: EngineProgress) => void {
+/** Leaves out progress that comes too soon after the one before; `flush` sends what was left out last. */
+function throttled(id: number): { progress: (progress: EngineProgress) => void; flush: () => void } {
   let last = -Infinity;
-  return (progress) => {
-    const now = performance.now();
-    if (now - last < progressInterval && progress.done < progress.total) return;
-    last = now;
-    send({ kind: 'progress', id, progress });
+  let held: EngineProgress | undefined;
+  const flush = (): void => {
+    if (held) send({ kind: 'progress', id, progress: held });
+    held = undefined;
   };
+  const progress = (step: EngineProgress): void => {
+    held = step;
+    const now = performance.now();
+    if (now - last < progressInterval && step.done < step.total) return;
+    last = now;
+    flush();
+  };
+  return { progress, flush };
 }
 
 const probe = process.argv.indexOf('--probe');

@@ -34,6 +34,17 @@ describe('the engine process', () => {
     expect(error).toMatchObject({ code: 'REQUEST', place: { tensor: 'no.such' } });
   });
 
+  it('tells the last step of a request before its answer, however fast the steps came', async () => {
+    const steps: number[] = [];
+    const tensors = [0, 1, 2, 3].map((block) => `model.layers.${block}.input_layernorm.weight`);
+    await client().call(
+      'tensor/quantize',
+      { path: sampleFolder, tensors, format: 'F16', out: join(folder, 'norms.safetensors') },
+      { onProgress: ({ done }) => steps.push(done) },
+    );
+    expect(steps.at(-1)).toBe(3);
+  });
+
   it('refuses parameters of the wrong kind', async () => {
     const call = client().call('tensor/compare', {
       path: sampleFolder,
