@@ -27,6 +27,8 @@ export interface CommandContext {
   readonly progress: (progress: EngineProgress) => void;
   /** Where sensitivity results are kept. */
   readonly cacheDir: string;
+  /** Where results of evaluations are kept. */
+  readonly evaluationDir: string;
 }
 
 /** What a command gives back: data for --json, and the same as text for people. */

@@ -7,18 +7,21 @@ import { removeAbandoned } from '../exporter/partials';
 import { cacheRoot } from '../model/cacheRoot';
 import { serializeError } from '../model/errors';
 import type { EngineProgress } from '../protocol/engine';
+import type { EvaluationPoint } from '../protocol/evaluation';
 import packageJson from '../../package.json';
 import { UsageError, type Command, type Options } from './command';
 import { compareCommand } from './compare';
+import { evalCommand } from './eval';
 import { exportCommand } from './export';
 import { formatsCommand } from './formats';
 import { gpuRuntimeCommand } from './gpuRuntime';
+import { imatrixCommand } from './imatrix';
 import { inspect } from './inspect';
 import { quantize } from './quantize';
 import { recommend } from './recommend';
 import { sensitivity } from './sensitivity';
 import { stats } from './stats';
-import { json } from './text';
+import { json, number } from './text';
 
 const commands: readonly Command[] = [
   inspect,
@@ -28,6 +31,8 @@ const commands: readonly Command[] = [
   recommend,
   exportCommand,
   compareCommand,
+  evalCommand,
+  imatrixCommand,
   formatsCommand,
   gpuRuntimeCommand,
 ];
@@ -133,6 +138,7 @@ async function run({ command, path, other, action, options }: Invocation): Promi
       ...{ path, options, jobs: createJobs(models), signal: controller.signal },
       progress: (step) => progress.show(step),
       cacheDir: join(cacheRoot(), 'sensitivity'),
+      evaluationDir: join(cacheRoot(), 'evaluation'),
     });
     progress.clear();
     const status = print(options['json'] === true ? json(result.json) : result.text);
@@ -156,14 +162,14 @@ class ProgressLine {
   private last = -Infinity;
   private shown = false;
 
-  show({ message, done, total, unit, secondsLeft }: EngineProgress): void {
+  show({ message, done, total, unit, secondsLeft, point }: EngineProgress): void {
     const interval = process.stderr.isTTY ? 100 : 5000;
     if (performance.now() - this.last < interval) return;
     this.last = performance.now();
     const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`;
     const share =
       unit === 'bytes' ? `${Math.floor((100 * done) / Math.max(1, total))} %` : `${done}/${total}`;
-    const line = `${share} ${message}${left}`;
+    const line = `${share} ${message}${point ? `, ${figures(point)}` : ''}${left}`;
     process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
     this.shown = true;
   }
@@ -171,6 +177,11 @@ class ProgressLine {
   clear(): void {
     if (this.shown && process.stderr.isTTY) process.stderr.write('\r\u001b[K');
   }
+}
+
+/** The curve of an evaluation, where it is now. */
+function figures({ perplexity, divergence }: EvaluationPoint): string {
+  return `perplexity ${number(perplexity)}${divergence === undefined ? '' : `, mean KLD ${number(divergence)}`}`;
 }
 
 function usage(): string {

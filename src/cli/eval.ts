@@ -1,0 +1,156 @@
+import { resolve } from 'node:path';
+import type { Divergence, EvaluationResult, EvaluationSettings, TaskResult } from '../protocol/evaluation';
+import { estimateText, percentText, preciseText } from '../protocol/figures';
+import { countOption, textOption, UsageError, type Command, type CommandContext } from './command';
+import { deviceOf, memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
+import { count, number, size, table } from './text';
+
+export const evalCommand: Command = {
+  name: 'eval',
+  operand: 'MODEL',
+  summary: 'Perplexity and accuracy of a model or a quantized variant, and its divergence from a base',
+  options: {
+    text: { type: 'string', value: 'F', help: 'UTF-8 text whose tokens are scored' },
+    tasks: { type: 'string', value: 'F', help: 'questions as JSON lines: {"question", "choices", "answer"}' },
+    plan: { type: 'string', value: 'P', help: 'weights as an .ampq.json plan has them' },
+    type: { type: 'string', value: 'T', help: 'weights as a file type of llama.cpp has them (Q4_K_M…)' },
+    format: { type: 'string', value: 'F', help: 'every matrix of the blocks in a format' },
+    imatrix: { type: 'string', value: 'F', help: 'importance matrix for --plan, --type and --format' },
+    against: {
+      type: 'string',
+      value: 'MODEL',
+      help: 'base of the divergence (default: the model itself, for a variant)',
+    },
+    ...windowOptions,
+    convention: { type: 'string', value: 'C', help: 'llama.cpp (default) or sliding' },
+    stride: { type: 'string', value: 'N', help: 'of sliding windows: tokens from start to start' },
+    'round-activations': { type: 'boolean', help: 'round activations to 8 bits, as llama.cpp does on CPUs' },
+    ...runOptions,
+  },
+  async run(context) {
+    const { path, jobs, signal, progress, evaluationDir } = context;
+    const threads = countOption(context, 'threads');
+    const settings = settingsOf(context);
+    const result = await jobs['evaluation/run'](
+      { path, cacheDir: evaluationDir, ...settings, ...(threads === undefined ? {} : { threads }) },
+      { signal, progress },
+    );
+    return { json: result, text: describe(result) };
+  },
+};
+
+function settingsOf(context: CommandContext): EvaluationSettings {
+  const file = (name: string): string | undefined => {
+    const value = textOption(context, name);
+    return value === undefined ? undefined : resolve(value);
+  };
+  const weights = {
+    planFile: file('plan'),
+    type: textOption(context, 'type'),
+    format: textOption(context, 'format'),
+  };
+  const variants = Object.values(weights).filter((value) => value !== undefined).length;
+  if (variants > 1) throw new UsageError('give one of --plan, --type and --format');
+  const imatrix = file('imatrix');
+  if (imatrix !== undefined && variants === 0)
+    throw new UsageError('--imatrix is for a variant: give --plan, --type or --format');
+  const read = { text: file('text'), tasks: file('tasks') };
+  if (read.text === undefined && read.tasks === undefined)
+    throw new UsageError('give --text, --tasks or both');
+  const settings = {
+    ...{ ...weights, ...read, imatrix },
+    against: file('against'),
+    ...cutOf(context),
+    roundActivations: context.options['round-activations'] === true ? true : undefined,
+    memory: memoryOf(context),
+    device: deviceOf(context),
+  };
+  return Object.fromEntries(
+    Object.entries(settings).filter(([, value]) => value !== undefined),
+  ) as unknown as EvaluationSettings;
+}
+
+/** How the text is cut. */
+function cutOf(
+  context: CommandContext,
+): Pick<EvaluationSettings, 'convention' | 'context' | 'stride' | 'windows'> {
+  const convention = textOption(context, 'convention') ?? 'llama.cpp';
+  if (convention !== 'llama.cpp' && convention !== 'sliding')
+    throw new UsageError(`--convention ${convention} is neither llama.cpp nor sliding`);
+  const stride = countOption(context, 'stride');
+  if (stride !== undefined && convention !== 'sliding')
+    throw new UsageError('--stride is for --convention sliding');
+  const windows = windowsOf(context);
+  if (stride !== undefined && windows.context !== undefined && stride > windows.context)
+    throw new UsageError('--stride is larger than --context: tokens between windows would not be scored');
+  return { convention, ...windows, ...(stride === undefined ? {} : { stride }) };
+}
+
+function describe(result: EvaluationResult): string {
+  const { model, variant, roundActivations, text, tasks } = result;
+  const rows: [string, string][] = [
+    ['size', size(result.bytes)],
+    ['bits per weight', result.bitsPerWeight.toFixed(3)],
+    ...(text
+      ? ([
+          ['perplexity', preciseText(text.perplexity)],
+          ['loss, nats per token', preciseText(text.loss)],
+        ] as const)
+      : []),
+    ...(text?.divergence ? divergenceRows(text.divergence) : []),
+    ...(tasks ? taskRows(tasks) : []),
+    ...measureRows(result),
+  ].map(([name, value]) => [name, value]);
+  const rounded = roundActivations ? ', activations rounded to 8 bits' : '';
+  const base = text?.divergence ? `\nbase: ${text.divergence.base}` : '';
+  return `${model.name}: ${variant}${rounded}${text ? `\n${cutText(text)}` : ''}${base}\n${table(['figure', 'value'], rows)}`;
+}
+
+function cutText({
+  path,
+  convention,
+  context,
+  stride,
+  windows,
+  scoredTokens,
+}: NonNullable<EvaluationResult['text']>) {
+  const cut =
+    convention === 'sliding' ? `sliding windows of ${context}, stride ${stride}` : `windows of ${context}`;
+  return `${path}: ${count(windows)} ${cut}, ${count(scoredTokens)} tokens scored`;
+}
+
+function divergenceRows(divergence: Divergence): [string, string][] {
+  return [
+    ['ln(PPL / PPL of the base)', estimateText(divergence.logPerplexityRatio)],
+    ['mean KLD, nats', estimateText(divergence.mean)],
+    ['median KLD', number(divergence.median)],
+    ['99 % KLD', number(divergence.percentile99)],
+    ['99.9 % KLD', number(divergence.percentile999)],
+    ['largest KLD', number(divergence.max)],
+    ['same top token', percentText(divergence.sameTopToken)],
+    ['mean Δp', percentText(divergence.deltaP)],
+    ['Δp rms', `${number(100 * divergence.deltaPRms)} %`],
+  ];
+}
+
+function taskRows({ questions, accuracy, normalizedAccuracy }: TaskResult): [string, string][] {
+  return [
+    [`accuracy, ${count(questions)} questions`, percentText(accuracy)],
+    ['accuracy by likelihood per byte', percentText(normalizedAccuracy)],
+  ];
+}
+
+function measureRows({ measures, deviceLabel }: EvaluationResult): [string, string][] {
+  const { tokensPerSecond, firstTokenMs, nextTokenMs, peakMemory, memory, seconds } = measures;
+  return [
+    ['tokens per second', number(Number(tokensPerSecond.toPrecision(4)))],
+    ...(firstTokenMs === undefined
+      ? []
+      : ([['first token, ms', firstTokenMs.toFixed(2)]] as [string, string][])),
+    ...(nextTokenMs === undefined
+      ? []
+      : ([['next token, ms', nextTokenMs.toFixed(3)]] as [string, string][])),
+    ['peak memory', `${size(peakMemory)} (${memory})`],
+    ['time', `${seconds.toFixed(1)} s on ${deviceLabel}`],
+  ];
+}

@@ -1,0 +1,53 @@
+import type { Estimate } from './evaluation';
+
+/** Most digits behind the point: beyond them a difference is rounding. */
+const maxDecimals = 9;
+/** Leading digits of an error from which one digit says enough: 0.4, but 0.12. */
+const oneDigitFrom = 2;
+
+/**
+ * A value and its standard error, both to one or two significant digits of the error: "8.123 ± 0.012". Infinities and NaN,
+ * which messages turn into null, are said in words.
+ */
+export function estimateText({ value, standardError }: Estimate): string {
+  if (!Number.isFinite(value)) return 'not finite';
+  if (!hasError(standardError)) return minus(String(Number(value.toPrecision(5))));
+  const decimals = errorDecimals(standardError);
+  return minus(`${value.toFixed(decimals)} ± ${standardError.toFixed(decimals)}`);
+}
+
+/**
+ * The same with five digits of the value at least: of perplexities on the same tokens differences count that are far smaller
+ * than the error of each. "19.012 ± 0.8"
+ */
+export function preciseText({ value, standardError }: Estimate): string {
+  if (!Number.isFinite(value) || !hasError(standardError)) return estimateText({ value, standardError });
+  const decimals = errorDecimals(standardError);
+  const whole = value === 0 ? 1 : Math.floor(Math.log10(Math.abs(value))) + 1;
+  return minus(`${value.toFixed(Math.max(decimals, 5 - whole, 0))} ± ${standardError.toFixed(decimals)}`);
+}
+
+const hasError = (standardError: number): boolean => standardError > 0 && Number.isFinite(standardError);
+
+/** Digits behind the point that an error deserves. */
+function errorDecimals(standardError: number): number {
+  const power = Math.floor(Math.log10(standardError));
+  const digits = standardError / 10 ** power < oneDigitFrom ? 1 : 0;
+  return Math.min(maxDecimals, Math.max(0, digits - power));
+}
+
+/** The same of a share, in percent: "93.1 ± 0.4 %". */
+export function percentText({ value, standardError }: Estimate): string {
+  return `${estimateText({ value: 100 * value, standardError: 100 * standardError })} %`;
+}
+
+/** Standard errors that a mean must lie from zero before it is called a difference: about 95 % of confidence. */
+const enough = 2;
+
+/** Whether an estimate can be told from zero. */
+export function isDifferent({ value, standardError }: Estimate): boolean {
+  return Math.abs(value) > enough * standardError;
+}
+
+/** With a minus sign, which a zero that was rounded to does not have. */
+const minus = (text: string): string => text.replace(/^-(?=0(\.0*)?( |$))/, '').replace(/^-/, '−');
