@@ -1,6 +1,7 @@
 import type * as vscode from 'vscode';
 import { registerCompareWith } from './vscode/commands/compareWith';
 import { registerEngineCommands } from './vscode/commands/engine';
+import { registerEvaluate } from './vscode/commands/evaluate';
 import { registerExports } from './vscode/commands/exportGguf';
 import { registerGpuRuntime } from './vscode/commands/gpuRuntime';
 import { registerSavePlan } from './vscode/commands/plans';
@@ -36,6 +37,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerQuantizeLayer(services),
     registerCompareWith(services),
     registerGpuRuntime(services),
+    registerEvaluate(services),
     registerHovers(services, models),
   );
   return { session: (path) => services.sessions.get(path), enginePid: () => services.engine.pid };

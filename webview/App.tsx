@@ -4,6 +4,7 @@ import { Spinner } from './controls';
 import { savedState, saveState } from './vscodeApi';
 import type { Tab } from './store';
 import { CompareView } from './views/CompareView';
+import { EvaluateView } from './views/evaluate/EvaluateView';
 import { ExportView } from './views/export/ExportView';
 import { Header } from './views/Header';
 import { MetadataView } from './views/MetadataView';
@@ -20,6 +21,7 @@ const tabs: readonly { id: Tab; label: string }[] = [
   { id: 'plan', label: 'Plan' },
   { id: 'export', label: 'Export' },
   { id: 'compare', label: 'Compare' },
+  { id: 'evaluate', label: 'Evaluate' },
   { id: 'metadata', label: 'Metadata' },
 ];
 
@@ -30,6 +32,7 @@ const views = {
   plan: PlanView,
   export: ExportView,
   compare: CompareView,
+  evaluate: EvaluateView,
   metadata: MetadataView,
 };
 
@@ -67,7 +70,8 @@ function Failure({ message }: { message: string }) {
 
 function Details() {
   const { store } = useApp();
-  const { tab } = useAppState();
+  const { tab, evaluation } = useAppState();
+  const isEvaluating = evaluation !== undefined && evaluation.outcome === undefined;
   const View = views[tab];
   const onKey = (event: KeyboardEvent): void => {
     const at = tabs.findIndex(({ id }) => id === tab);
@@ -100,6 +104,9 @@ function Details() {
             onClick={() => store.update({ tab: id })}
           >
             {label}
+            {id === 'evaluate' && isEvaluating && (
+              <span class="running-mark" role="img" aria-label="(running)" title="A run is going on" />
+            )}
           </button>
         ))}
       </div>

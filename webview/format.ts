@@ -49,5 +49,6 @@ export function bits(value: number): string {
 
 export function seconds(value: number): string {
   if (value < 90) return `${Math.max(1, Math.round(value))} s`;
-  return `${Math.round(value / 60)} min`;
+  const minutes = Math.round(value / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

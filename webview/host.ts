@@ -24,8 +24,10 @@ export function connect(store: Store): Host {
       plan: (plan) => store.update({ plan }),
       comparison: (comparison) => store.update({ comparison, tab: 'quantize' }),
       modelComparison: (modelComparison) => store.update({ modelComparison, tab: 'compare' }),
+      evaluation: (evaluation) => store.update({ evaluation }),
+      evaluationResults: (evaluationResults) => store.update({ evaluationResults }),
       reveal: ({ tensor }) => store.select([tensor]),
-      tab: (tab) => store.update({ tab }),
+      tab: (tab) => store.openTab(tab),
     },
   );
   host.call('ready', {}).then(

@@ -1,10 +1,20 @@
+import type { EvaluationResult } from '../src/protocol/evaluation';
 import type { FormatDescription } from '../src/protocol/formats';
 import type { ModelDescription } from '../src/protocol/model';
 import type { DeviceReport, Plan, SensitivityTable } from '../src/protocol/plan';
-import type { ComparisonState, EditorState, JobState, ModelComparisonState } from '../src/protocol/webview';
+import type {
+  CommandTab,
+  ComparisonState,
+  EditorState,
+  EvaluationActivity,
+  JobState,
+  ModelComparisonState,
+} from '../src/protocol/webview';
+import type { EvaluationForm, EvaluationMode } from './views/evaluate/form';
 import { saveState, savedState } from './vscodeApi';
 
-export type Tab = 'tensor' | 'quantize' | 'sensitivity' | 'plan' | 'export' | 'compare' | 'metadata';
+export type Tab =
+  'tensor' | 'quantize' | 'sensitivity' | 'plan' | 'export' | 'compare' | 'evaluate' | 'metadata';
 
 /** Everything the editor shows follows from this. */
 export interface State {
@@ -16,6 +26,12 @@ export interface State {
   readonly job: JobState;
   readonly comparison?: ComparisonState;
   readonly modelComparison?: ModelComparisonState;
+  /** The evaluation that goes on or ended last. */
+  readonly evaluation?: EvaluationActivity;
+  /** Of earlier evaluations, the latest first; absent until the Evaluate tab has asked. */
+  readonly evaluationResults?: readonly EvaluationResult[];
+  readonly evaluationForm?: EvaluationForm;
+  readonly evaluationMode: EvaluationMode;
   /** Why the model could not be opened. */
   readonly failure?: string;
   /** Why the last thing that was asked for did not happen; shown until the next request. */
@@ -35,6 +51,7 @@ export class Store {
     this.state = {
       formats: [],
       job: { kind: 'idle' },
+      evaluationMode: 'evaluation',
       selected: selected === undefined ? [] : [selected],
       tab: (tab as Tab | undefined) ?? 'tensor',
     };
@@ -51,17 +68,25 @@ export class Store {
     for (const listener of this.listeners) listener();
   }
 
-  open({ reveal, ...state }: EditorState): void {
+  open({ reveal, tab, ...state }: EditorState): void {
     const known = new Set(state.model.tensors.map((tensor) => tensor.name));
     const kept = this.state.selected.filter((name) => known.has(name));
     const first = reveal ?? kept[0] ?? firstMatrix(state.model);
     this.update({ ...state, selected: first === undefined ? [] : [first] });
+    if (tab) this.openTab(tab);
+  }
+
+  openTab(tab: CommandTab): void {
+    if (tab === 'export') this.update({ tab });
+    else this.update({ tab: 'evaluate', evaluationMode: tab === 'importance' ? tab : 'evaluation' });
   }
 
   select(names: readonly string[]): void {
     const last = names[names.length - 1];
     if (last !== undefined) saveState({ selected: last });
-    const tab = ['metadata', 'export', 'compare'].includes(this.state.tab) ? 'tensor' : this.state.tab;
+    const tab = ['metadata', 'export', 'compare', 'evaluate'].includes(this.state.tab)
+      ? 'tensor'
+      : this.state.tab;
     this.update({ selected: names, tab });
   }
 }

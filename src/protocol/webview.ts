@@ -1,10 +1,18 @@
 import type { TensorAnalysis, TensorComparison } from './analysis';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { EngineProgress } from './engine';
+import type {
+  CalibrationResult,
+  CalibrationSettings,
+  EvaluationPoint,
+  EvaluationResult,
+  EvaluationSettings,
+  PairedComparison,
+} from './evaluation';
 import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule } from './export';
 import type { FormatDescription } from './formats';
 import type { ModelDescription } from './model';
-import type { Budget, DeviceReport, Plan, SensitivityTable } from './plan';
+import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 
 /** Everything the editor needs to draw itself the first time. */
 export interface EditorState {
@@ -21,8 +29,8 @@ export interface EditorState {
   readonly tab?: CommandTab;
 }
 
-/** Tabs that a command can open. */
-export type CommandTab = 'export';
+/** Views that a command can open; `importance` is a part of the Evaluate tab. */
+export type CommandTab = 'export' | 'evaluate' | 'importance';
 
 /** The one long job an editor can have: what the progress line shows. */
 export type JobState =
@@ -67,6 +75,45 @@ export interface ModelComparisonState {
   readonly error?: string;
 }
 
+/** Settings of the Evaluate tab; `usePlan` stands for the editor's plan. */
+export type PanelEvaluation = EvaluationSettings & { usePlan?: boolean };
+
+/** How a run ended. */
+export type EvaluationOutcome =
+  | { readonly kind: 'evaluated'; readonly id: string }
+  | { readonly kind: 'calibrated'; readonly result: CalibrationResult }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'engine-died'; readonly message: string };
+
+/** The run of a model that goes on or ended last; it outlives the editor. */
+export interface EvaluationActivity {
+  readonly what: 'evaluation' | 'calibration';
+  /** "Q4_K_M on eval.txt". */
+  readonly title: string;
+  readonly progress?: EngineProgress;
+  /** The curve so far, thinned where it is long. */
+  readonly points: readonly EvaluationPoint[];
+  /** Absent while it runs. */
+  readonly outcome?: EvaluationOutcome;
+}
+
+/** What the Evaluate tab needs to draw itself the first time. */
+export interface EvaluationView {
+  readonly activity?: EvaluationActivity;
+  readonly results: readonly EvaluationResult[];
+  /** Why earlier results cannot be read. */
+  readonly problem?: string;
+  /** The form as it was left; what is in it is known to the webview alone. */
+  readonly form?: unknown;
+  readonly suggestions: {
+    /** Texts that lie beside the model. */
+    readonly text?: string;
+    readonly calibrationText?: string;
+    readonly device: DeviceChoice;
+  };
+}
+
 /** Webview → host, answered. */
 export type WebviewRequests = {
   ready: { params: Record<string, never>; result: EditorState };
@@ -105,6 +152,19 @@ export type WebviewRequests = {
   saveTensorTypes: { params: { rules: readonly TensorTypeRule[] }; result: void };
   /** Opens the export command, with the current plan when `plan` is set. */
   exportGguf: { params: { plan: boolean; budget?: Budget }; result: void };
+  openEvaluation: { params: Record<string, never>; result: EvaluationView };
+  /** Keeps the form for the next editor of this model. */
+  keepEvaluationForm: { params: { form: unknown }; result: void };
+  /** Starts a run; how it goes comes as `evaluation` events. */
+  evaluate: { params: { settings: PanelEvaluation }; result: void };
+  /** Asks for a target and computes an importance matrix; the same events. */
+  calibrate: { params: { settings: CalibrationSettings }; result: void };
+  cancelEvaluation: { params: Record<string, never>; result: void };
+  /** The last run once more, in a fresh engine where the old one died. */
+  repeatEvaluation: { params: Record<string, never>; result: void };
+  pairResults: { params: { a: string; b: string }; result: PairedComparison };
+  /** Asks whether it is meant, and removes a stored result. */
+  removeResult: { params: { id: string }; result: void };
 };
 
 /** Host → webview, one-way. */
@@ -115,6 +175,8 @@ export type HostEvents = {
   plan: Plan;
   comparison: ComparisonState;
   modelComparison: ModelComparisonState;
+  evaluation: EvaluationActivity;
+  evaluationResults: readonly EvaluationResult[];
   /** Select and scroll to this tensor. */
   reveal: { tensor: string };
   tab: CommandTab;

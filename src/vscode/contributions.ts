@@ -1,6 +1,8 @@
 /** Ids that package.json contributes, once; a test holds the two against each other. */
 export const commands = {
   compareWith: 'quantscope.compareWith',
+  evaluate: 'quantscope.evaluate',
+  computeImportance: 'quantscope.computeImportance',
   quantizeLayer: 'quantscope.quantizeLayer',
   runSensitivity: 'quantscope.runSensitivity',
   cancelJob: 'quantscope.cancelJob',

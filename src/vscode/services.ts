@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { EngineClient } from '../engine/client';
 import type { DeviceChoice } from '../protocol/plan';
 import { settings } from './contributions';
+import { Evaluations } from './evaluationSession';
 import { Sessions } from './sessions';
 
 /** What the parts of the extension share; built once in activate(). */
@@ -10,6 +11,7 @@ export interface Services {
   readonly log: vscode.LogOutputChannel;
   readonly engine: EngineClient;
   readonly sessions: Sessions;
+  readonly evaluations: Evaluations;
 }
 
 export function createServices(context: vscode.ExtensionContext): Services {
@@ -27,8 +29,10 @@ export function createServices(context: vscode.ExtensionContext): Services {
     planDir: vscode.Uri.joinPath(context.globalStorageUri, 'plans').fsPath,
     device: chosenDevice,
   });
-  context.subscriptions.push(log, sessions, engine);
-  return { context, log, engine, sessions };
+  const evaluationDir = vscode.Uri.joinPath(context.globalStorageUri, 'evaluation').fsPath;
+  const evaluations = new Evaluations(engine, log, evaluationDir);
+  context.subscriptions.push(log, sessions, evaluations, engine);
+  return { context, log, engine, sessions, evaluations };
 }
 
 export function chosenDevice(): DeviceChoice {

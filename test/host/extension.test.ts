@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { ExtensionApi } from '../../src/extension';
 import type { ExportResult } from '../../src/protocol/engine';
+import type { CalibrationResult, EvaluationResult } from '../../src/protocol/evaluation';
 import { commands, viewTypes } from '../../src/vscode/contributions';
 
 const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
@@ -148,5 +149,30 @@ describe('the extension', () => {
     });
     strictEqual(statSync(out).size, result.fileBytes);
     ok(result.bitsPerWeight < 5.1);
+  });
+
+  it('evaluates from the command, and computes an importance matrix', async () => {
+    const text = join(folder.fsPath, 'generated-eval.txt');
+    const result = await vscode.commands.executeCommand<EvaluationResult>(commands.evaluate, {
+      model: weights.fsPath,
+      settings: { text, type: 'Q4_K_M', windows: 2, device: 'cpu' },
+    });
+    strictEqual(result.text?.windows, 2);
+    ok(result.text.perplexity.value > 1 && result.text.divergence!.mean.value > 0);
+    const out = join(folder.fsPath, 'made.gguf');
+    const matrix = await vscode.commands.executeCommand<CalibrationResult>(commands.computeImportance, {
+      model: weights.fsPath,
+      settings: { text, out, windows: 2, device: 'cpu' },
+    });
+    strictEqual(matrix.chunks, 2);
+    strictEqual(readFileSync(out).subarray(0, 4).toString(), 'GGUF');
+  });
+
+  it('gives no result when an evaluation fails', async () => {
+    const result = await vscode.commands.executeCommand(commands.evaluate, {
+      model: weights.fsPath,
+      settings: { text: join(folder.fsPath, 'no-such.txt'), device: 'cpu' },
+    });
+    strictEqual(result, undefined);
   });
 });

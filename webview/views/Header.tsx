@@ -1,10 +1,11 @@
 import type { JobState } from '../../src/protocol/webview';
-import { useAppState, useAsk } from '../context';
+import { useApp, useAppState, useAsk } from '../context';
 import { Button } from '../controls';
 import { bits, count, seconds, size } from '../format';
 
 /** The model in one line, what can be done with it, and the job that runs. */
 export function Header() {
+  const { store } = useApp();
   const ask = useAsk();
   const { model, device, job, problem } = useAppState();
   if (!model) return null;
@@ -35,6 +36,7 @@ export function Header() {
           <Button disabled={busy} onClick={() => void ask('runSensitivity', {})}>
             Run Sensitivity
           </Button>
+          <Button onClick={() => store.openTab('evaluate')}>Evaluate…</Button>
           <Button primary onClick={() => void ask('exportGguf', { plan: false })}>
             Export GGUF…
           </Button>

@@ -5,6 +5,7 @@ import type { HostEvents, PanelSettings, WebviewRequests } from '../../protocol/
 import { commands, viewTypes } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
+import { evaluationHandlers } from './evaluationHandlers';
 import { loadTensorTypes, saveTensorTypes } from './exportFiles';
 import { chooseFile } from './files';
 import { editorHtml } from './html';
@@ -39,7 +40,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
   }
 
   resolveCustomEditor(document: vscode.CustomDocument, panel: vscode.WebviewPanel): void {
-    const { sessions, context } = this.services;
+    const { sessions, evaluations, context } = this.services;
     const path = document.uri.fsPath;
     const session = sessions.get(path);
     sessions.activate(session);
@@ -52,7 +53,10 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     const watching = watchFile(document.uri, () => {
       panel.webview.html = editorHtml(panel.webview, context.extensionUri);
     });
-    const events = session.onEvent(({ name, payload }) => rpc.notify(name, payload));
+    const events = vscode.Disposable.from(
+      session.onEvent(({ name, payload }) => rpc.notify(name, payload)),
+      evaluations.get(path).onEvent(({ name, payload }) => rpc.notify(name, payload)),
+    );
     panel.onDidChangeViewState(() => {
       if (panel.active) sessions.activate(session);
     });
@@ -81,6 +85,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     });
     let previewing: AbortController | undefined;
     const handlers: Handlers<WebviewRequests> = {
+      ...evaluationHandlers(this.services, session),
       ready: () => session.load(),
       analyse: ({ tensor }) => engine.call('tensor/analyse', { path: session.path, tensor }),
       quantize: async ({ tensors }) =>

@@ -1,0 +1,89 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import type { Handlers } from '../../protocol/rpc';
+import type { EvaluationView, WebviewRequests } from '../../protocol/webview';
+import { askImportanceTarget, calibrate, evaluate, withNotices } from '../commands/evaluate';
+import { messageOf, type ModelSession } from '../modelSession';
+import { chosenDevice, type Services } from '../services';
+import { folderOf } from './files';
+
+type EvaluationHandlers = Pick<
+  Handlers<WebviewRequests>,
+  | 'openEvaluation'
+  | 'keepEvaluationForm'
+  | 'evaluate'
+  | 'calibrate'
+  | 'cancelEvaluation'
+  | 'repeatEvaluation'
+  | 'pairResults'
+  | 'removeResult'
+>;
+
+/** What the Evaluate tab of a model's editor asks for. Runs are started, not waited for: events say how they go. */
+export function evaluationHandlers(services: Services, session: ModelSession): EvaluationHandlers {
+  const { evaluations, context } = services;
+  const { path } = session;
+  const evaluation = evaluations.get(path);
+  const formKey = `quantscope.evaluationForm:${path}`;
+  return {
+    openEvaluation: async () => ({
+      ...(await stored(services, path)),
+      ...(evaluation.activity ? { activity: evaluation.activity } : {}),
+      form: context.workspaceState.get(formKey),
+      suggestions: { ...(await textsBeside(folderOf(session))), device: chosenDevice() },
+    }),
+    keepEvaluationForm: async ({ form }) => context.workspaceState.update(formKey, form),
+    evaluate: async ({ settings: { usePlan, ...settings } }) =>
+      start(evaluate(services, path, { ...settings, ...(await session.planFile(usePlan)) })),
+    calibrate: async ({ settings }) => {
+      const out = await askImportanceTarget(path);
+      if (out !== undefined) start(calibrate(services, path, { ...settings, out }));
+    },
+    cancelEvaluation: () => evaluation.cancel(),
+    repeatEvaluation: () => start(withNotices(services, evaluation, () => evaluation.repeat())),
+    pairResults: ({ a, b }) => evaluation.pair(a, b),
+    removeResult: async ({ id }) => {
+      const remove = 'Remove';
+      const answer = await vscode.window.showWarningMessage(
+        'Remove this result? It can be had again only by another run.',
+        { modal: true },
+        remove,
+      );
+      if (answer === remove) await evaluation.remove(id);
+    },
+  };
+}
+
+/** Lets a run go on by itself; one that cannot begin says so. */
+function start(run: Promise<unknown>): void {
+  run.catch((error: unknown) => vscode.window.showErrorMessage(messageOf(error)));
+}
+
+/** Earlier results; damaged ones must not keep anybody from a new run. */
+async function stored(
+  { evaluations, log }: Services,
+  path: string,
+): Promise<Pick<EvaluationView, 'results' | 'problem'>> {
+  try {
+    return { results: await evaluations.get(path).stored() };
+  } catch (error) {
+    log.error(`Stored results: ${messageOf(error)}`);
+    return { results: [], problem: messageOf(error) };
+  }
+}
+
+/** Names that a text for the purpose tends to have, the best first. */
+const textNames = {
+  text: [/eval.*\.(txt|raw)$/i, /test.*\.(txt|raw)$/i, /valid.*\.(txt|raw)$/i],
+  calibrationText: [/calib.*\.(txt|raw)$/i, /train.*\.(txt|raw)$/i],
+} as const;
+
+async function textsBeside(folder: string): Promise<Omit<EvaluationView['suggestions'], 'device'>> {
+  const names = (await readdir(folder).catch(() => [])).sort();
+  const found = Object.entries(textNames).flatMap(([purpose, patterns]) => {
+    const name = patterns.map((pattern) => names.find((item) => pattern.test(item))).find(Boolean);
+    return name === undefined ? [] : [[purpose, join(folder, name)]];
+  });
+  return Object.fromEntries(found) as Omit<EvaluationView['suggestions'], 'device'>;
+}

@@ -1,0 +1,183 @@
+import * as vscode from 'vscode';
+import type { EngineClient } from '../engine/client';
+import { QuantscopeError } from '../model/errors';
+import type { EngineProgress } from '../protocol/engine';
+import type {
+  CalibrationResult,
+  CalibrationSettings,
+  EvaluationPoint,
+  EvaluationResult,
+  EvaluationSettings,
+  PairedComparison,
+} from '../protocol/evaluation';
+import type { EvaluationActivity, EvaluationOutcome, HostEvents } from '../protocol/webview';
+import { messageOf } from './modelSession';
+
+type EvaluationEvent = {
+  [N in 'evaluation' | 'evaluationResults']: { name: N; payload: HostEvents[N] };
+}['evaluation' | 'evaluationResults'];
+
+/** A run as it was asked for, so that it can be repeated. */
+type Request =
+  | { readonly what: 'evaluation'; readonly title: string; readonly settings: EvaluationSettings }
+  | {
+      readonly what: 'calibration';
+      readonly title: string;
+      readonly settings: CalibrationSettings & { out: string };
+    };
+
+/** Points of a curve that are kept; a longer one loses every other point. */
+const maxPoints = 400;
+
+/** Evaluations of one model: the run that goes on, and the results of earlier ones. It outlives the model's editors. */
+export class EvaluationSession implements vscode.Disposable {
+  private readonly emitter = new vscode.EventEmitter<EvaluationEvent>();
+  /** What the editors of this model must hear. */
+  readonly onEvent = this.emitter.event;
+  activity: EvaluationActivity | undefined;
+  private last: Request | undefined;
+  private running: AbortController | undefined;
+  private disposed = false;
+
+  constructor(
+    readonly path: string,
+    private readonly engine: EngineClient,
+    private readonly log: vscode.LogOutputChannel,
+    /** Where results are kept. */
+    private readonly cacheDir: string,
+  ) {}
+
+  /** Results of earlier runs, the latest first. */
+  stored(): Promise<readonly EvaluationResult[]> {
+    return this.engine.call('evaluation/stored', { path: this.path, cacheDir: this.cacheDir });
+  }
+
+  /** @returns the result, or undefined when the run ended without one; `activity` says why. */
+  async evaluate(settings: EvaluationSettings, title: string): Promise<EvaluationResult | undefined> {
+    let result: EvaluationResult | undefined;
+    await this.run({ what: 'evaluation', title, settings }, async (options) => {
+      const params = { path: this.path, cacheDir: this.cacheDir, ...settings };
+      result = await this.engine.call('evaluation/run', params, options);
+      await this.tellResults();
+      return { kind: 'evaluated', id: result.id };
+    });
+    return result;
+  }
+
+  /** Computes an importance matrix. @returns undefined when the run ended without one. */
+  async calibrate(
+    settings: CalibrationSettings & { out: string },
+    title: string,
+  ): Promise<CalibrationResult | undefined> {
+    let result: CalibrationResult | undefined;
+    await this.run({ what: 'calibration', title, settings }, async (options) => {
+      result = await this.engine.call('calibration/run', { path: this.path, ...settings }, options);
+      return { kind: 'calibrated', result };
+    });
+    return result;
+  }
+
+  cancel(): void {
+    this.running?.abort();
+  }
+
+  /** The last run once more; an engine that died is started again by the call. */
+  async repeat(): Promise<void> {
+    if (this.last?.what === 'evaluation') await this.evaluate(this.last.settings, this.last.title);
+    else if (this.last) await this.calibrate(this.last.settings, this.last.title);
+  }
+
+  pair(a: string, b: string): Promise<PairedComparison> {
+    return this.engine.call('evaluation/pair', { path: this.path, cacheDir: this.cacheDir, a, b });
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.engine.call('evaluation/remove', { path: this.path, cacheDir: this.cacheDir, id });
+    await this.tellResults();
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.running?.abort();
+    this.emitter.dispose();
+  }
+
+  /** One run at a time; how it ended is in `activity` in every case. */
+  private async run(
+    request: Request,
+    job: (options: {
+      signal: AbortSignal;
+      onProgress: (progress: EngineProgress) => void;
+    }) => Promise<EvaluationOutcome>,
+  ): Promise<void> {
+    if (this.running) throw new QuantscopeError('REQUEST', 'A run of this model is going on already.');
+    const controller = new AbortController();
+    this.running = controller;
+    this.last = request;
+    this.show({ what: request.what, title: request.title, points: [] });
+    const onProgress = (progress: EngineProgress): void => {
+      const points = this.activity?.points ?? [];
+      this.tell({ progress, points: progress.point ? extended(points, progress.point) : points });
+    };
+    try {
+      this.tell({ outcome: await job({ signal: controller.signal, onProgress }) });
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      if (outcome.kind !== 'cancelled') this.log.error(`${request.title}: ${messageOf(error)}`);
+      this.tell({ outcome });
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  private async tellResults(): Promise<void> {
+    const payload = await this.stored();
+    if (!this.disposed) this.emitter.fire({ name: 'evaluationResults', payload });
+  }
+
+  private tell(change: Partial<EvaluationActivity>): void {
+    if (this.activity) this.show({ ...this.activity, ...change });
+  }
+
+  private show(activity: EvaluationActivity): void {
+    this.activity = activity;
+    if (!this.disposed) this.emitter.fire({ name: 'evaluation', payload: activity });
+  }
+}
+
+function outcomeOf(error: unknown): EvaluationOutcome {
+  const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
+  if (code === 'CANCELLED') return { kind: 'cancelled' };
+  return { kind: code === 'ENGINE_DIED' ? 'engine-died' : 'failed', message: messageOf(error) };
+}
+
+/** The curve with one more point; progress that says the same point again adds none. */
+function extended(points: readonly EvaluationPoint[], point: EvaluationPoint): readonly EvaluationPoint[] {
+  if (points.at(-1)?.windows === point.windows) return points;
+  const kept = points.length < maxPoints ? points : points.filter((_, index) => index % 2 === 1);
+  return [...kept, point];
+}
+
+/** The evaluations of all models, one session each, until the window closes: a run needs no open editor. */
+export class Evaluations implements vscode.Disposable {
+  private readonly byPath = new Map<string, EvaluationSession>();
+
+  constructor(
+    private readonly engine: EngineClient,
+    private readonly log: vscode.LogOutputChannel,
+    private readonly cacheDir: string,
+  ) {}
+
+  get(path: string): EvaluationSession {
+    const known = this.byPath.get(path);
+    if (known) return known;
+    const session = new EvaluationSession(path, this.engine, this.log, this.cacheDir);
+    this.byPath.set(path, session);
+    return session;
+  }
+
+  dispose(): void {
+    for (const session of this.byPath.values()) session.dispose();
+    this.byPath.clear();
+  }
+}

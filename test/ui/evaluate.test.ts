@@ -1,0 +1,312 @@
+/// <reference lib="dom" />
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { EvaluationResult } from '../../src/protocol/evaluation';
+import { estimateText, preciseText } from '../../src/protocol/figures';
+import { cacheDir } from '../support/cache';
+import { enginePids } from '../support/engineProcesses';
+import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
+import { screenshot, screenshotOfFailure } from '../support/screenshots';
+import { startVsCode, type VsCode } from '../support/vscodeServer';
+import {
+  acceptFile,
+  frontFrame,
+  openFile,
+  runCommand,
+  setTheme,
+  waitForExtension,
+} from '../support/workbench';
+
+const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
+if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+
+/** What plotly keeps on the element it draws into. */
+interface Drawn {
+  readonly name: string;
+  readonly x: number[];
+  readonly y: number[];
+}
+
+const wait = 90_000;
+/** As many as the text has. */
+const windows = '24';
+
+describe.skipIf(!hasServer)('the Evaluate tab', () => {
+  let code: VsCode;
+  let page: Page;
+  let frame: FrameLocator;
+  const workspace = temporaryFolder();
+  const cache = temporaryFolder();
+
+  beforeAll(async () => {
+    cpSync(sampleFolder, workspace, { recursive: true });
+    writeFileSync(join(workspace, 'short.txt'), 'To be');
+    code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
+    page = code.page;
+    await waitForExtension(page);
+    await openFile(page, 'model.safetensors');
+    frame = frontFrame(page);
+    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+  });
+
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== 'fail') return;
+    await screenshotOfFailure(page, 'evaluate', task.name);
+    await page.keyboard.press('Escape');
+  });
+
+  afterAll(async () => {
+    await code.close();
+  });
+
+  const textField = (label: string) => frame.locator(`vscode-text-field[aria-label="${label}"] input`);
+  const weights = () => frame.getByLabel('Weights to evaluate');
+  const run = () => frame.locator('.run');
+  const rows = () => frame.locator('.result-table tbody tr');
+  const row = (variant: string) => rows().filter({ has: frame.getByRole('rowheader', { name: variant }) });
+  const cell = (variant: string, column: string) => row(variant).first().locator(`[data-column="${column}"]`);
+  const drawn = (): Promise<Drawn[]> =>
+    frame
+      .locator('.curve.js-plotly-plot')
+      .evaluate((element) => (element as unknown as { data: Drawn[] }).data);
+
+  /** Runs a variant on the first windows, to its end. */
+  async function evaluate(variant: string, most: string): Promise<void> {
+    await weights().selectOption(variant);
+    await textField('Most windows').fill(most);
+    const before = await rows().count();
+    await frame.getByRole('button', { name: 'Run', exact: true }).click();
+    await expect.poll(() => rows().count(), { timeout: wait }).toBe(before + 1);
+    await run().getByText('Finished').waitFor({ timeout: wait });
+  }
+
+  it('opens from the palette, with the text that lies beside the model', async () => {
+    await runCommand(page, 'Quantscope: Evaluate…');
+    await expect
+      .poll(() => frame.getByRole('tab', { name: 'Evaluate' }).getAttribute('aria-selected'), {
+        timeout: wait,
+      })
+      .toBe('true');
+    await frame.locator('.evaluate .field', { hasText: 'generated-eval.txt' }).waitFor({ timeout: wait });
+    expect(await frame.locator('.none-yet').innerText()).toMatch(/No results yet/);
+    await frame.getByLabel('Device').selectOption('cpu');
+    await screenshot(page, 'evaluate-empty');
+  });
+
+  it('says what is wrong with the form before anything runs', async () => {
+    await textField('Most windows').fill('many');
+    await expect
+      .poll(() => frame.locator('.start').innerText())
+      .toMatch(/Most windows: “many” is not a whole number/);
+    expect(await frame.locator('.start vscode-button').getAttribute('disabled')).not.toBeNull();
+    await textField('Most windows').fill(windows);
+    await expect.poll(() => frame.locator('.start').innerText()).not.toMatch(/many/);
+  });
+
+  it('draws the curve while it runs, says how long is left, and shows the figures that the command line gives', async () => {
+    await frame.locator('body').evaluate((body) => {
+      const seen = new Set<string>();
+      Object.assign(globalThis, { seen });
+      new MutationObserver(() => {
+        const going = body.querySelector('.going');
+        if (going) seen.add(going.textContent ?? '');
+      }).observe(body, { subtree: true, childList: true, characterData: true });
+    });
+    await evaluate('type Q4_K_M', windows);
+    const [perplexity, divergence] = await drawn();
+    expect(perplexity?.name).toBe('perplexity');
+    expect(perplexity?.x.at(-1)).toBe(Number(windows));
+    expect(perplexity?.y.every((value) => value > 1 && value < 100)).toBe(true);
+    expect(divergence?.y.at(-1)).toBeGreaterThan(0);
+    expect(await frame.locator('.curve .scatterlayer .trace').count()).toBe(2);
+    const seen = await frame
+      .locator('body')
+      .evaluate(() => [...(globalThis as unknown as { seen: Set<string> }).seen].join('\n'));
+    expect(seen).toMatch(/step \d+ of \d+ (s|min) left/);
+    const program = join(projectRoot, 'dist', 'cli.mjs');
+    const args = [join(workspace, 'model.safetensors'), '--text', join(workspace, 'generated-eval.txt')];
+    const printed = execFileSync(
+      execPath,
+      [program, 'eval', ...args, '--type', 'Q4_K_M', '--windows', windows, '--device', 'cpu', '--json'],
+      { env: { ...process.env, QUANTSCOPE_CACHE: cache }, encoding: 'utf8', stdio: 'pipe' },
+    );
+    const { text, bytes } = JSON.parse(printed) as EvaluationResult;
+    expect(await cell('Q4_K_M', 'perplexity').innerText()).toBe(preciseText(text!.perplexity));
+    expect(await cell('Q4_K_M', 'kld').innerText()).toBe(estimateText(text!.divergence!.mean));
+    expect(await cell('Q4_K_M', 'size').getAttribute('title')).toBe(`${bytes.toLocaleString('en-US')} bytes`);
+    expect(await cell('Q4_K_M', 'speed').innerText()).toMatch(/^\d/);
+  });
+
+  it('compares two results token by token, in words', async () => {
+    await evaluate('type Q4_0', windows);
+    await evaluate('type Q8_0', windows);
+    await frame.getByLabel('Compare Q4_0', { exact: true }).check();
+    await frame.getByLabel('Compare Q8_0', { exact: true }).check();
+    const sentence = frame.locator('.pair');
+    await expect
+      .poll(() => sentence.innerText(), { timeout: wait })
+      .toMatch(/In KL divergence from the base Q4_0 is worse than Q8_0 by [\d.]+ ± [\d.]+ nats per token\./);
+    const loss = async (variant: string): Promise<number> =>
+      Number.parseFloat((await cell(variant, 'perplexity').getAttribute('title')) ?? '');
+    const difference = (await loss('Q4_0')) - (await loss('Q8_0'));
+    const said = /(worse|better) than Q8_0 by ([\d.]+) ±|the difference is (−?[\d.]+) ±/.exec(
+      await sentence.innerText(),
+    )!;
+    const value = Number((said[3] ?? said[2])!.replace('−', '-')) * (said[1] === 'better' ? -1 : 1);
+    expect(Math.abs(value - difference)).toBeLessThan(0.02);
+    await frame.locator('.by-size.js-plotly-plot').waitFor({ timeout: wait });
+  });
+
+  it('is ordered by any figure, with the keyboard', async () => {
+    const header = frame.getByRole('columnheader', { name: 'Size' });
+    await header.getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    expect(await header.getAttribute('aria-sort')).toBe('ascending');
+    const sizes = (): Promise<number[]> =>
+      frame
+        .locator('[data-column="size"]')
+        .evaluateAll((cells) => cells.map((item) => Number(item.getAttribute('title')?.replace(/\D/g, ''))));
+    const ascending = await sizes();
+    expect(ascending.length).toBeGreaterThanOrEqual(3);
+    expect(ascending).toEqual([...ascending].sort((a, b) => a - b));
+    await page.keyboard.press('Enter');
+    expect(await sizes()).toEqual([...ascending].reverse());
+    expect(await header.getByRole('button').getAttribute('title')).toMatch(/Bytes of all tensors/);
+  });
+
+  it('looks right in a dark and a light theme', async () => {
+    await frame.getByRole('separator').focus();
+    for (let i = 0; i < 7; i++) await page.keyboard.press('ArrowLeft'); // room for the table
+    for (const variant of ['original', 'type Q6_K', 'type Q4_K_S', 'type Q5_K_M', 'type Q3_K_M'])
+      await evaluate(variant, windows);
+    await frame.locator('.run').evaluate((element) => element.scrollIntoView());
+    await screenshot(page, 'evaluate-dark');
+    await setTheme(page, 'light');
+    await screenshot(page, 'evaluate-light');
+    const ink = await frame
+      .locator('.curve')
+      .evaluate((element) => getComputedStyle(element.querySelector('.xtick text')!).fill);
+    const [red = 255] = ink.match(/\d+/g)!.map(Number);
+    expect(red).toBeLessThan(128); // dark text on a light ground
+    await setTheme(page, 'dark');
+  });
+
+  it('keeps results of other windows apart', async () => {
+    await evaluate('type Q4_0', '5');
+    await expect.poll(() => frame.locator('.result-group').count()).toBe(2);
+    expect(await frame.locator('.results').innerText()).toMatch(/Figures compare only on the same text/);
+    const boxes = frame.getByLabel('Compare Q4_0', { exact: true });
+    await boxes.first().check();
+    await boxes.last().check();
+    await expect.poll(() => frame.locator('.results > .notice').innerText()).toMatch(/cannot be compared/);
+  });
+
+  it('removes a result when it is meant', async () => {
+    const before = await rows().count();
+    const remove = () =>
+      frame
+        .locator('.result-group')
+        .first()
+        .getByRole('button', { name: /Remove the result/ });
+    await remove().first().click();
+    await page.locator('.monaco-dialog-box').getByRole('button', { name: 'Cancel' }).click({ timeout: wait });
+    expect(await rows().count()).toBe(before);
+    await remove().first().click();
+    await page
+      .locator('.monaco-dialog-box')
+      .getByRole('button', { name: 'Remove', exact: true })
+      .click({ timeout: wait });
+    await expect.poll(() => rows().count()).toBe(before - 1);
+  });
+
+  /** A run that takes a while: a window every few tokens. */
+  async function startLong(): Promise<void> {
+    await weights().selectOption('original');
+    await frame.getByLabel('Convention of the windows').selectOption('sliding');
+    await textField('Stride').fill('4');
+    await textField('Most windows').fill('');
+    await frame.getByRole('button', { name: 'Run', exact: true }).click();
+    await frame.locator('.curve.js-plotly-plot').waitFor({ timeout: wait });
+    await run().getByText('windows scored').waitFor({ timeout: wait });
+  }
+
+  it('is cancelled, and keeps nothing of it', async () => {
+    const before = await rows().count();
+    await startLong();
+    expect(await frame.getByRole('tab', { name: 'Evaluate' }).locator('.running-mark').count()).toBe(1);
+    await screenshot(page, 'evaluate-running');
+    await run().getByRole('button', { name: 'Cancel' }).click();
+    await run()
+      .getByText(/Cancelled after \d+ windows/)
+      .waitFor({ timeout: wait });
+    expect(await rows().count()).toBe(before);
+  });
+
+  it('goes on while its editor is closed, and the form is as it was left', async () => {
+    await startLong();
+    const scored = async (): Promise<number> => Number(await run().locator('dd').first().innerText());
+    const before = await scored();
+    await runCommand(page, 'View: Close All Editors');
+    await openFile(page, 'model.safetensors');
+    frame = frontFrame(page);
+    await frame.getByRole('tab', { name: 'Evaluate' }).click({ timeout: wait });
+    await run().getByText('windows scored').waitFor({ timeout: wait });
+    expect(await scored()).toBeGreaterThanOrEqual(before);
+    expect(await weights().inputValue()).toBe('original');
+    expect(await textField('Stride').inputValue()).toBe('4');
+    expect((await drawn())[0]!.x.length).toBeGreaterThan(1);
+  });
+
+  it('offers a fresh engine when the engine is killed, and runs again', async () => {
+    for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
+    const again = run().getByRole('button', { name: 'Restart and Run Again' });
+    await again.waitFor({ timeout: wait });
+    await screenshot(page, 'evaluate-died');
+    await again.click();
+    await run().getByRole('button', { name: 'Cancel' }).waitFor({ timeout: wait });
+    await run().getByText('windows scored').waitFor({ timeout: wait });
+    await run().getByRole('button', { name: 'Cancel' }).click();
+    await run()
+      .getByText(/Cancelled after/)
+      .waitFor({ timeout: wait });
+  });
+
+  it('says why a run failed', async () => {
+    await frame.getByRole('button', { name: 'Browse… (Text)' }).click();
+    await acceptFile(page, 'short.txt');
+    await frame.locator('.evaluate .field', { hasText: 'short.txt' }).waitFor({ timeout: wait });
+    await frame.getByRole('button', { name: 'Run', exact: true }).click();
+    await expect
+      .poll(() => run().locator('.notice.error').innerText(), { timeout: wait })
+      .toMatch(/short\.txt/);
+  });
+
+  it('computes an importance matrix, which an evaluation takes', async () => {
+    await runCommand(page, 'Quantscope: Compute Importance Matrix…');
+    await textField('Most chunks').fill('3');
+    await frame.getByRole('button', { name: 'Compute Importance Matrix…' }).click();
+    await acceptFile(page);
+    const done = frame.locator('.calibrated');
+    await done.waitFor({ timeout: wait });
+    expect(await done.innerText()).toMatch(
+      /imatrix\.gguf – 42 matrices, 3 chunks, 768 tokens, perplexity \d/,
+    );
+    expect(existsSync(join(workspace, 'imatrix.gguf'))).toBe(true);
+    await screenshot(page, 'evaluate-importance');
+    await frame.getByRole('button', { name: 'Use in an Evaluation' }).click();
+    await frame.locator('.evaluate .field', { hasText: 'imatrix.gguf' }).waitFor({ timeout: wait });
+  });
+
+  it('fits a narrow editor', async () => {
+    await page.setViewportSize({ width: 960, height: 900 }); // the editor is about 600 pixels wide
+    await page.waitForTimeout(500);
+    const overflow = await frame.locator('.view').evaluate((view) => view.scrollWidth - view.clientWidth);
+    expect(overflow).toBeLessThanOrEqual(0);
+    await frame.locator('.results').scrollIntoViewIfNeeded();
+    await screenshot(page, 'evaluate-narrow');
+  });
+});

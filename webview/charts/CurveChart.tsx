@@ -1,0 +1,71 @@
+import { useMemo } from 'preact/hooks';
+import type { EvaluationPoint } from '../../src/protocol/evaluation';
+import { number } from '../format';
+import { axis, useColors, usePlot, type Colors } from './plot';
+
+/** Perplexity over the windows scored so far and, on a second axis, the mean KL divergence where there is a base. */
+export function CurveChart({ points }: { points: readonly EvaluationPoint[] }) {
+  const colors = useColors();
+  const hasBase = points.some(({ divergence }) => divergence !== undefined);
+  const traces = useMemo(() => tracesOf(points, hasBase, colors), [points, hasBase, colors]);
+  const layout = useMemo(() => layoutOf(hasBase, colors), [hasBase, colors]);
+  const element = usePlot(traces, layout, colors);
+  const last = points.at(-1);
+  const label = last
+    ? `Perplexity over windows; ${number(last.perplexity)} after ${last.windows}`
+    : 'Perplexity over windows';
+  return <div class="curve" role="img" aria-label={label} ref={element} />;
+}
+
+function tracesOf(points: readonly EvaluationPoint[], hasBase: boolean, colors: Colors) {
+  const line = (
+    name: string,
+    y: readonly (number | undefined)[],
+    color: string,
+    more: Record<string, unknown>,
+  ) => ({
+    type: 'scatter',
+    // A single point is no line yet.
+    mode: points.length > 1 ? 'lines' : 'markers',
+    name,
+    x: points.map(({ windows }) => windows),
+    y,
+    line: { color, width: 2 },
+    marker: { color, size: 6 },
+    hovertemplate: `%{x} windows: %{y:.5g}<extra>${name}</extra>`,
+    ...more,
+  });
+  const perplexity = line(
+    'perplexity',
+    points.map((point) => point.perplexity),
+    colors.series,
+    {},
+  );
+  if (!hasBase) return [perplexity];
+  const divergence = line(
+    'mean KLD',
+    points.map((point) => point.divergence),
+    colors.second,
+    { yaxis: 'y2' },
+  );
+  return [perplexity, divergence];
+}
+
+function layoutOf(hasBase: boolean, colors: Colors) {
+  return {
+    height: 220,
+    margin: { l: 56, r: hasBase ? 64 : 12, t: 8, b: 36 },
+    showlegend: hasBase,
+    legend: { orientation: 'h', x: 0, y: 1.14 },
+    xaxis: axis(colors, { title: { text: 'windows', standoff: 4 }, rangemode: 'tozero', zeroline: false }),
+    yaxis: axis(colors, { title: { text: 'perplexity' } }),
+    yaxis2: axis(colors, {
+      title: { text: 'mean KLD (nats)' },
+      overlaying: 'y',
+      side: 'right',
+      rangemode: 'tozero',
+      exponentformat: 'power',
+      showgrid: false,
+    }),
+  };
+}

@@ -1,0 +1,66 @@
+import { useMemo } from 'preact/hooks';
+import { axis, useColors, usePlot, type Colors } from './plot';
+
+/** A variant of a model: how large it is, and how far from its base. */
+export interface SizedVariant {
+  readonly name: string;
+  readonly bytes: number;
+  /** Mean KL divergence, nats per token; above 0. */
+  readonly divergence: number;
+  readonly standardError: number;
+}
+
+/** What each variant costs in divergence for its size; the best lie at the lower left. */
+export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
+  const colors = useColors();
+  const traces = useMemo(() => {
+    const bySize = [...variants].sort((a, b) => a.bytes - b.bytes);
+    return [traceOf(bySize, colors)];
+  }, [variants, colors]);
+  const layout = useMemo(
+    () => ({
+      height: 240,
+      margin: { l: 64, r: 60, t: 16, b: 36 },
+      xaxis: axis(colors, { title: { text: 'size (MB)', standoff: 4 }, zeroline: false }),
+      yaxis: axis(colors, {
+        type: 'log',
+        title: { text: 'mean KLD (nats)' },
+        exponentformat: 'power',
+        dtick: 1,
+      }),
+    }),
+    [colors],
+  );
+  const element = usePlot(traces, layout, colors);
+  return (
+    <div
+      class="by-size"
+      role="img"
+      aria-label="Mean KL divergence of each variant over its size"
+      ref={element}
+    />
+  );
+}
+
+function traceOf(variants: readonly SizedVariant[], colors: Colors) {
+  return {
+    type: 'scatter',
+    mode: 'markers+text',
+    x: variants.map(({ bytes }) => bytes / 1e6),
+    y: variants.map(({ divergence }) => divergence),
+    error_y: {
+      type: 'data',
+      array: variants.map(({ standardError }) => standardError),
+      color: colors.muted,
+      thickness: 1,
+      width: 3,
+    },
+    text: variants.map(({ name }) => name),
+    // Larger variants are usually better: both sides of the falling line are free.
+    textposition: variants.map((_, index) => (index % 2 === 0 ? 'top right' : 'bottom left')),
+    textfont: { color: colors.foreground },
+    cliponaxis: false,
+    marker: { color: colors.series, size: 8 },
+    hovertemplate: '%{text}: %{x:.2f} MB, %{y:.4g} nats<extra></extra>',
+  };
+}

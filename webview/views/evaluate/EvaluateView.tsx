@@ -1,0 +1,58 @@
+import { useApp, useAppState } from '../../context';
+import { Spinner } from '../../controls';
+import './evaluate.css';
+import type { EvaluationMode } from './form';
+import { ImportanceMatrix } from './ImportanceMatrix';
+import { Results } from './Results';
+import { Run } from './Run';
+import { Setup } from './Setup';
+import { useEvaluation } from './useEvaluation';
+
+const modes: readonly { name: EvaluationMode; label: string }[] = [
+  { name: 'evaluation', label: 'Perplexity and divergence' },
+  { name: 'importance', label: 'Importance matrix' },
+];
+
+/** How good the model is on a text and on questions, and what quantizing costs it; or an importance matrix from a text. */
+export function EvaluateView() {
+  const { props, problem } = useEvaluation();
+  const { evaluationMode: mode, evaluation, evaluationResults: results } = useAppState();
+  const what = mode === 'importance' ? 'calibration' : 'evaluation';
+  return (
+    <div class="evaluate">
+      <Modes mode={mode} />
+      {problem !== undefined && (
+        <p class="notice error" role="alert">
+          {problem}
+        </p>
+      )}
+      {!props && problem === undefined && (
+        <p class="loading">
+          <Spinner /> Reading earlier results…
+        </p>
+      )}
+      {props && (mode === 'importance' ? <ImportanceMatrix {...props} /> : <Setup {...props} />)}
+      {evaluation && <Run activity={evaluation} isForeign={evaluation.what !== what} />}
+      {mode === 'evaluation' && results && <Results results={results} />}
+    </div>
+  );
+}
+
+function Modes({ mode }: { mode: EvaluationMode }) {
+  const { store } = useApp();
+  return (
+    <div class="toggle modes" role="radiogroup" aria-label="What to do">
+      {modes.map(({ name, label }) => (
+        <button
+          key={name}
+          role="radio"
+          aria-checked={mode === name}
+          class={mode === name ? 'on' : ''}
+          onClick={() => store.update({ evaluationMode: name })}
+        >
+          {label}
+        </button>
+      ))}
+    </div>
+  );
+}

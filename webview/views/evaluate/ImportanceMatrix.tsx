@@ -1,0 +1,110 @@
+import type { CalibrationResult } from '../../../src/protocol/evaluation';
+import { preciseText } from '../../../src/protocol/figures';
+import { useApp, useAppState, useAsk } from '../../context';
+import { Button, TextField } from '../../controls';
+import { savedState, saveState } from '../../vscodeApi';
+import { Field, PathField } from '../fields';
+import { calibrationOf, isQuantizing } from './form';
+import { Machine } from './Setup';
+import { checked, Start } from './Start';
+import type { FormProps } from './useEvaluation';
+
+const numbers = [
+  {
+    key: 'calibrationWindows',
+    label: 'At most',
+    name: 'Most chunks',
+    none: 'all chunks',
+    flag: 'Only the first chunks of the text; a hundred are usually enough',
+  },
+  {
+    key: 'calibrationContext',
+    label: 'Context',
+    name: 'Tokens of a chunk',
+    none: '512, or the model’s',
+    flag: 'Tokens of a chunk',
+  },
+] as const;
+
+/** An importance matrix from a text: how much each input of each matrix counts. */
+export function ImportanceMatrix({ form, change }: FormProps) {
+  const ask = useAsk();
+  const { evaluation } = useAppState();
+  const { value: settings, problem } = checked(() => calibrationOf(form));
+  const outcome = evaluation?.outcome;
+  return (
+    <>
+      <p class="muted">
+        Runs the model over a text and sums the squares of what enters each matrix. Quantizers weigh errors
+        with these sums: the smaller the type, the more it gains.
+      </p>
+      <div class="options" role="group" aria-label="Settings of the importance matrix">
+        <PathField
+          label="Text"
+          flag="UTF-8 text like what the model will be used for"
+          kind="text"
+          path={form.calibrationText}
+          none="text like what the model will be used for"
+          onChange={(calibrationText) => change({ calibrationText })}
+        />
+        {numbers.map(({ key, label, name, none, flag }) => (
+          <Field key={key} label={label} flag={flag}>
+            <TextField
+              value={form[key]}
+              label={name}
+              placeholder={none}
+              onInput={(value) => change({ [key]: value })}
+              width="100%"
+            />
+          </Field>
+        ))}
+        <Machine form={form} change={change} />
+        <div class="flags">
+          <label title="--process-output of llama-imatrix">
+            <input
+              type="checkbox"
+              checked={form.processOutput}
+              onChange={(event) => change({ processOutput: event.currentTarget.checked })}
+            />
+            Include the output matrix
+          </label>
+        </div>
+        <Start
+          problem={problem}
+          label="Compute Importance Matrix…"
+          start={() => settings && void ask('calibrate', { settings })}
+        />
+      </div>
+      {outcome?.kind === 'calibrated' && <Calibrated result={outcome.result} form={form} change={change} />}
+    </>
+  );
+}
+
+/** What came out, and where it can be used. */
+function Calibrated({ result, form, change }: FormProps & { result: CalibrationResult }) {
+  const { store } = useApp();
+  const { out, entries, chunks, tokens, perplexity } = result;
+  const evaluateWith = (): void => {
+    // It serves a quantizer: the model as it is has no use for it.
+    change({ imatrix: out, ...(isQuantizing(form) ? {} : { variant: 'type Q4_K_M' }) });
+    store.openTab('evaluate');
+  };
+  const exportWith = (): void => {
+    saveState({ exportForm: { ...(savedState().exportForm as object | undefined), imatrix: out } });
+    store.openTab('export');
+  };
+  return (
+    <div class="calibrated" role="status">
+      <p>
+        Written: <span title={out}>{out.replace(/^.*[\\/]/, '')}</span>
+        <span class="muted">
+          {' '}
+          – {entries} matrices, {chunks} chunks, {tokens.toLocaleString('en-US')} tokens, perplexity{' '}
+          {preciseText(perplexity)}
+        </span>
+      </p>
+      <Button onClick={evaluateWith}>Use in an Evaluation</Button>
+      <Button onClick={exportWith}>Use in an Export</Button>
+    </div>
+  );
+}

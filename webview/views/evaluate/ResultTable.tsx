@@ -1,0 +1,111 @@
+import type { EvaluationResult } from '../../../src/protocol/evaluation';
+import { useAppState, useAsk } from '../../context';
+import { columns, nameOf, variantColumn, type Column } from './columns';
+import { ordered, type Order, type ResultGroup } from './groups';
+
+interface Props {
+  readonly group: ResultGroup;
+  readonly order: Order;
+  readonly reorder: (order: Order) => void;
+  /** Ids of the rows that are to be compared. */
+  readonly ticked: readonly string[];
+  readonly tick: (id: string, on: boolean) => void;
+}
+
+/** The results of a group, a row each; figures that no run of the group has are left out. */
+export function ResultTable({ group, order, reorder, ticked, tick }: Props) {
+  const shown = columns.filter(({ value }) => group.results.some((result) => value(result) !== undefined));
+  return (
+    <div class="wide-table" tabIndex={0} role="region" aria-label={`Results on ${group.title}`}>
+      <table class="result-table">
+        <thead>
+          <tr>
+            <th scope="col">
+              <span class="hidden">Compare</span>
+            </th>
+            {[variantColumn, ...shown].map((column) => (
+              <Head key={column.id} column={column} order={order} reorder={reorder} />
+            ))}
+            <th scope="col">
+              <span class="hidden">Remove</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {ordered(group.results, order).map((result) => (
+            <Row
+              key={result.id}
+              result={result}
+              columns={shown}
+              isTicked={ticked.includes(result.id)}
+              tick={(on) => tick(result.id, on)}
+            />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** A header that orders the table; again, the other way round. */
+function Head({ column, order, reorder }: { column: Column } & Pick<Props, 'order' | 'reorder'>) {
+  const isOrder = order.column.id === column.id;
+  const sort = !isOrder ? 'none' : order.descending ? 'descending' : 'ascending';
+  const arrow = { none: '', ascending: ' ↑', descending: ' ↓' }[sort];
+  return (
+    <th scope="col" aria-sort={sort} class={column.id === 'variant' ? 'name' : ''}>
+      <button
+        title={column.meaning}
+        onClick={() => reorder({ column, descending: isOrder && !order.descending })}
+      >
+        {column.label}
+        <span aria-hidden="true">{arrow}</span>
+      </button>
+    </th>
+  );
+}
+
+function Row(props: {
+  result: EvaluationResult;
+  columns: readonly Column[];
+  isTicked: boolean;
+  tick: (on: boolean) => void;
+}) {
+  const ask = useAsk();
+  const { evaluation, model } = useAppState();
+  const { result, isTicked, tick } = props;
+  const name = nameOf(result, model?.path ?? '');
+  const outcome = evaluation?.outcome;
+  const isLatest = outcome?.kind === 'evaluated' && outcome.id === result.id;
+  return (
+    <tr data-result={result.id} class={isLatest ? 'latest' : ''}>
+      <td>
+        <input
+          type="checkbox"
+          aria-label={`Compare ${name}`}
+          checked={isTicked}
+          onChange={(event) => tick(event.currentTarget.checked)}
+        />
+      </td>
+      <th scope="row" class="name" title={result.model.path}>
+        {name}
+        {isLatest && <span class="cause mixture">new</span>}
+      </th>
+      {props.columns.map(({ id, show, detail }) => (
+        <td key={id} data-column={id} title={detail?.(result)}>
+          {show(result)}
+        </td>
+      ))}
+      <td>
+        <button
+          class="icon"
+          title="Remove this result"
+          aria-label={`Remove the result ${name}`}
+          onClick={() => void ask('removeResult', { id: result.id })}
+        >
+          ×
+        </button>
+      </td>
+    </tr>
+  );
+}

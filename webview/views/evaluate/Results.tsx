@@ -1,0 +1,114 @@
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { EvaluationResult, PairedComparison } from '../../../src/protocol/evaluation';
+import { SizeChart } from '../../charts/SizeChart';
+import { useApp, useAppState } from '../../context';
+import { columns, nameOf } from './columns';
+import { groupsOf, type Order, type ResultGroup } from './groups';
+import { ResultTable } from './ResultTable';
+import { pairSentences } from './sentences';
+
+/** Results of all runs of this model, a table for each text and its windows. */
+export function Results({ results }: { results: readonly EvaluationResult[] }) {
+  const groups = useMemo(() => groupsOf(results), [results]);
+  const [order, setOrder] = useState<Order>({ column: columns.at(-1)!, descending: true });
+  const [ticked, setTicked] = useState<readonly string[]>([]);
+  if (results.length === 0)
+    return (
+      <p class="muted none-yet">
+        No results yet. Run the model as it is, then a file type or a plan: the table shows what each costs.
+      </p>
+    );
+  // The latest two count: a third takes the place of the first.
+  const tick = (id: string, on: boolean): void =>
+    setTicked(on ? [...ticked, id].slice(-2) : ticked.filter((item) => item !== id));
+  return (
+    <section class="results" aria-label="Results">
+      {groups.length > 1 && (
+        <p class="muted">
+          Figures compare only on the same text, cut into the same windows: each has a table of its own.
+        </p>
+      )}
+      <Pair results={results} ticked={ticked} />
+      {groups.map((group) => (
+        <section key={group.key} class="result-group" aria-label={`${group.title}, ${group.settings}`}>
+          <h3>
+            {group.title} <span class="muted">{group.settings}</span>
+          </h3>
+          <ResultTable group={group} order={order} reorder={setOrder} ticked={ticked} tick={tick} />
+          <BySize group={group} />
+        </section>
+      ))}
+    </section>
+  );
+}
+
+/** The two ticked results, token by token, in words. */
+function Pair({ results, ticked }: { results: readonly EvaluationResult[]; ticked: readonly string[] }) {
+  const path = useAppState().model?.path ?? '';
+  const [a, b] = ticked.map((id) => results.find((result) => result.id === id));
+  const { comparison, failure } = usePair(a, b);
+  if (results.length < 2) return null;
+  if (!a || !b) return <p class="muted">Tick two rows to compare them token by token.</p>;
+  if (failure !== undefined)
+    return (
+      <p class="notice error" role="alert">
+        {failure}
+      </p>
+    );
+  if (a.text?.hash !== b.text?.hash || !a.text)
+    return (
+      <p class="notice" role="status">
+        {nameOf(a, path)} and {nameOf(b, path)} cannot be compared: they were not scored on the same tokens.
+      </p>
+    );
+  return (
+    <p class="pair" role="status">
+      {comparison ? pairSentences(comparison, nameOf(a, path), nameOf(b, path)).join(' ') : 'Comparing…'}
+    </p>
+  );
+}
+
+/** Asks for the comparison of two results on the same tokens; an answer about others is dropped. */
+function usePair(
+  a: EvaluationResult | undefined,
+  b: EvaluationResult | undefined,
+): { comparison?: PairedComparison; failure?: string } {
+  const { host } = useApp();
+  const [state, setState] = useState<{ comparison?: PairedComparison; failure?: string }>({});
+  useEffect(() => {
+    setState({});
+    if (!a?.text || a.text.hash !== b?.text?.hash) return undefined;
+    let late = false;
+    host.call('pairResults', { a: a.id, b: b.id }).then(
+      (comparison) => !late && setState({ comparison }),
+      (error: unknown) =>
+        !late && setState({ failure: error instanceof Error ? error.message : String(error) }),
+    );
+    return () => (late = true);
+  }, [host, a?.id, b?.id]);
+  return state;
+}
+
+/** Variants of a group by size, where at least two were measured from one base. */
+function BySize({ group }: { group: ResultGroup }) {
+  const path = useAppState().model?.path ?? '';
+  const [from] = group.results.flatMap(({ text }) => text?.divergence ?? []);
+  const variants = useMemo(
+    () =>
+      group.results.flatMap((result) => {
+        const { text, bytes } = result;
+        if (!text?.divergence || text.divergence.baseHash !== from?.baseHash) return [];
+        const { value: divergence, standardError } = text.divergence.mean;
+        if (!(divergence > 0)) return []; // it has no place on a logarithmic axis
+        return [{ name: nameOf(result, path), bytes, divergence, standardError }];
+      }),
+    [group, from?.baseHash, path],
+  );
+  if (!from || new Set(variants.map(({ bytes }) => bytes)).size < 2) return null;
+  return (
+    <details class="size-chart" open>
+      <summary>Divergence from {from.base} by size</summary>
+      <SizeChart variants={variants} />
+    </details>
+  );
+}

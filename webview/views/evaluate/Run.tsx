@@ -1,0 +1,103 @@
+import type { EvaluationActivity, EvaluationOutcome } from '../../../src/protocol/webview';
+import { CurveChart } from '../../charts/CurveChart';
+import { useAsk } from '../../context';
+import { Button, Spinner } from '../../controls';
+import { number, seconds } from '../../format';
+
+/** The run that goes on or ended last: what it does, how far it is, and its curve. */
+export function Run({ activity, isForeign }: { activity: EvaluationActivity; isForeign: boolean }) {
+  const { title, points, outcome } = activity;
+  // What ended in the other mode is told there.
+  if (isForeign && outcome) return null;
+  return (
+    <section class="run" aria-label={outcome ? 'The last run' : 'The run that goes on'}>
+      <h3>{title}</h3>
+      {outcome ? <Ended outcome={outcome} windows={points.at(-1)?.windows ?? 0} /> : <Going {...activity} />}
+      {points.length > 0 && <CurveChart points={points} />}
+    </section>
+  );
+}
+
+function Going({ progress, points, title }: EvaluationActivity) {
+  const ask = useAsk();
+  const { done = 0, total = 0, secondsLeft } = progress ?? {};
+  const left = secondsLeft === undefined ? 'time left not known yet' : `${seconds(secondsLeft)} left`;
+  const percent = total > 0 ? Math.floor((100 * done) / total) : 0;
+  const last = points.at(-1);
+  return (
+    <>
+      <div class="going">
+        <progress value={done} max={total || 1} aria-label={title} aria-valuetext={`${percent} %, ${left}`} />
+        <span class="step">{progress ? `step ${done} of ${total}` : <Spinner />}</span>
+        <span class="left">{left}</span>
+        <span class="muted ellipsis now" title={progress?.message}>
+          {progress?.message ?? 'Opening the model…'}
+        </span>
+        <Button onClick={() => void ask('cancelEvaluation', {})}>Cancel</Button>
+      </div>
+      {last && (
+        <dl class="statistics">
+          <Figure name="windows scored" value={String(last.windows)} />
+          <Figure name="perplexity so far" value={number(last.perplexity)} />
+          {last.divergence !== undefined && (
+            <Figure name="mean KLD so far" value={number(last.divergence, 4)} />
+          )}
+        </dl>
+      )}
+    </>
+  );
+}
+
+function Figure({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+function Ended({ outcome, windows }: { outcome: EvaluationOutcome; windows: number }) {
+  switch (outcome.kind) {
+    case 'evaluated':
+      return (
+        <p class="muted" role="status">
+          Finished. The result is marked in the table below.
+        </p>
+      );
+    case 'calibrated':
+      return (
+        <p class="muted" role="status">
+          Finished.
+        </p>
+      );
+    case 'cancelled':
+      return (
+        <p class="muted" role="status">
+          Cancelled after {windows} {windows === 1 ? 'window' : 'windows'}; no result was kept.
+        </p>
+      );
+    case 'failed':
+      return (
+        <p class="notice error" role="alert">
+          {outcome.message}
+        </p>
+      );
+    case 'engine-died':
+      return <EngineDied message={outcome.message} />;
+  }
+}
+
+function EngineDied({ message }: { message: string }) {
+  const ask = useAsk();
+  return (
+    <div class="notice error died" role="alert">
+      <span>
+        The engine process ended before the run did. <span class="muted">{message}</span>
+      </span>
+      <Button primary onClick={() => void ask('repeatEvaluation', {})}>
+        Restart and Run Again
+      </Button>
+    </div>
+  );
+}

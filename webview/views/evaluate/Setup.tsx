@@ -1,0 +1,180 @@
+import { useAsk } from '../../context';
+import { TextField } from '../../controls';
+import { Choice, Field, PathField } from '../fields';
+import { isQuantizing, settingsOf, variants } from './form';
+import { checked, Start } from './Start';
+import type { FormProps } from './useEvaluation';
+import { Variant } from './Variant';
+
+/** What to evaluate, on what, and how; with the button that starts it. */
+export function Setup({ form, change }: FormProps) {
+  const ask = useAsk();
+  const { value: settings, problem } = checked(() => settingsOf(form));
+  const props = { form, change };
+  return (
+    <div class="options" role="group" aria-label="Settings of the evaluation">
+      <Variant {...props} />
+      <Files {...props} />
+      <Windows {...props} />
+      <Machine {...props} />
+      <div class="flags">
+        <label title="Inputs of quantized matrices are rounded to 8 bits in blocks, as llama.cpp’s CPU kernels do">
+          <input
+            type="checkbox"
+            checked={form.roundActivations}
+            onChange={(event) => change({ roundActivations: event.currentTarget.checked })}
+          />
+          Round activations to 8 bits, as llama.cpp’s CPU kernels do
+        </label>
+      </div>
+      <Start problem={problem} label="Run" start={() => settings && void ask('evaluate', { settings })} />
+    </div>
+  );
+}
+
+/** Everything that the run reads besides the model. */
+function Files({ form, change }: FormProps) {
+  return (
+    <>
+      {form.variant === variants.planFile && (
+        <PathField
+          label="Plan file"
+          kind="plan"
+          path={form.planFile}
+          onChange={(planFile) => change({ planFile })}
+        />
+      )}
+      {isQuantizing(form) && (
+        <PathField
+          label="Importance matrix"
+          flag="What the quantizer weighs errors with; some types cannot do without"
+          kind="imatrix"
+          path={form.imatrix}
+          onChange={(imatrix) => change({ imatrix })}
+        />
+      )}
+      <PathField
+        label="Text"
+        flag="UTF-8 text whose tokens are scored"
+        kind="text"
+        path={form.text}
+        none="one that the model was not trained on, such as wiki.test.raw"
+        onChange={(text) => change({ text })}
+      />
+      <PathField
+        label="Questions"
+        flag='Multiple choice, a JSON object a line: {"question": "…", "choices": ["…", "…"], "answer": 0}; the answer is the index of a choice, its text or its letter'
+        kind="tasks"
+        path={form.tasks}
+        none="none (multiple choice, as JSON lines)"
+        onChange={(tasks) => change({ tasks })}
+      />
+      <PathField
+        label="Base"
+        flag="The model whose distributions the KL divergence is measured from"
+        kind="model"
+        path={form.against}
+        none={isQuantizing(form) ? 'this model as it is' : 'none, so no KL divergence'}
+        onChange={(against) => change({ against })}
+      />
+    </>
+  );
+}
+
+const conventions = [
+  { name: 'llama.cpp', label: 'as llama.cpp' },
+  { name: 'sliding', label: 'sliding' },
+] as const;
+const conventionHelp = [
+  'as llama.cpp: windows side by side; the second half of each is scored, so that every token has context',
+  'sliding: windows begin a stride apart; every token of the text is scored once',
+].join('\n');
+
+const numbers = {
+  context: {
+    label: 'Context',
+    flag: 'Tokens of a window',
+    name: 'Tokens of a window',
+    none: '512, or the model’s',
+  },
+  windows: {
+    label: 'At most',
+    flag: 'Only the first windows of the text; fewer are faster, and the standard error is larger',
+    name: 'Most windows',
+    none: 'all windows',
+  },
+  stride: {
+    label: 'Stride',
+    flag: 'Tokens from one window’s start to the next',
+    name: 'Stride',
+    none: 'the context',
+  },
+} as const;
+
+/** How the text is cut. */
+function Windows({ form, change }: FormProps) {
+  const isSliding = form.convention === 'sliding';
+  const field = (key: keyof typeof numbers, disabled = false) => (
+    <Field label={numbers[key].label} flag={numbers[key].flag}>
+      <TextField
+        value={form[key]}
+        label={numbers[key].name}
+        placeholder={disabled ? 'of sliding windows only' : numbers[key].none}
+        disabled={disabled}
+        onInput={(value) => change({ [key]: value })}
+        width="100%"
+      />
+    </Field>
+  );
+  return (
+    <>
+      <Choice
+        label="Windows"
+        flag={conventionHelp}
+        name="Convention of the windows"
+        options={conventions}
+        value={form.convention}
+        onChange={(convention) => change({ convention })}
+      />
+      {field('windows')}
+      {field('context')}
+      {field('stride', !isSliding)}
+    </>
+  );
+}
+
+const memories = [
+  { name: 'auto', label: 'automatic' },
+  { name: 'whole', label: 'whole model' },
+  { name: 'streamed', label: 'block by block' },
+] as const;
+const devices = [
+  { name: 'auto', label: 'automatic' },
+  { name: 'cuda', label: 'CUDA' },
+  { name: 'webgpu', label: 'WebGPU' },
+  { name: 'cpu', label: 'CPU' },
+] as const;
+
+/** Memory and device, which both modes of the tab share. */
+export function Machine({ form, change }: FormProps) {
+  return (
+    <>
+      <Choice
+        label="Memory"
+        flag="Block by block needs the memory of one block; automatic keeps the whole model when it fits"
+        name="Memory"
+        options={memories}
+        value={form.memory}
+        onChange={(memory) => change({ memory })}
+      />
+      <Choice
+        label="Device"
+        flag="What computes the model"
+        name="Device"
+        options={devices}
+        value={form.device === 'ort-cpu' ? 'cpu' : form.device}
+        onChange={(device) => change({ device })}
+      />
+    </>
+  );
+}

@@ -1,0 +1,176 @@
+import type { Divergence, EvaluationResult } from '../../../src/protocol/evaluation';
+import { estimateText, percentText, preciseText } from '../../../src/protocol/figures';
+import { bits, number, size } from '../../format';
+
+/** One figure of a result: what it is called, what it means, what orders it, and how it is shown. */
+export interface Column {
+  readonly id: string;
+  readonly label: string;
+  /** The definition, for the header's tooltip. */
+  readonly meaning: string;
+  /** Undefined where the run did not measure it. */
+  readonly value: (result: EvaluationResult) => number | string | undefined;
+  readonly show: (result: EvaluationResult) => string;
+  /** More than fits, for the cell's tooltip. */
+  readonly detail?: (result: EvaluationResult) => string | undefined;
+}
+
+type Figure = Omit<Column, 'value' | 'show'> & {
+  readonly value: (result: EvaluationResult) => number | undefined;
+  readonly show: (value: number, result: EvaluationResult) => string;
+};
+
+/** A column of a figure that some runs have not. */
+const figure = ({ show, ...column }: Figure): Column => ({
+  ...column,
+  show: (result) => {
+    const value = column.value(result);
+    return value === undefined ? '–' : show(value, result);
+  },
+});
+
+/** A column of the divergence from the base. */
+const divergence = (
+  column: Pick<Column, 'id' | 'label' | 'meaning'> & {
+    value: (divergence: Divergence) => number;
+    show: (divergence: Divergence) => string;
+  },
+): Column =>
+  figure({
+    ...column,
+    value: ({ text }) => text?.divergence && column.value(text.divergence),
+    show: (_, { text }) => (text?.divergence ? column.show(text.divergence) : '–'),
+    detail: ({ text }) => text?.divergence && `from ${text.divergence.base}`,
+  });
+
+const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
+
+export const columns: readonly Column[] = [
+  figure({
+    id: 'size',
+    label: 'Size',
+    meaning: 'Bytes of all tensors in this variant',
+    value: ({ bytes }) => bytes,
+    show: size,
+    detail: ({ bytes }) => `${bytes.toLocaleString('en-US')} bytes`,
+  }),
+  figure({
+    id: 'bits',
+    label: 'bpw',
+    meaning: 'Bits per weight: 8 × bytes / parameters of the whole model',
+    value: ({ bitsPerWeight }) => bitsPerWeight,
+    show: bits,
+  }),
+  figure({
+    id: 'perplexity',
+    label: 'Perplexity',
+    meaning: 'exp(mean of −ln p of the scored tokens), with its standard error; less is better',
+    value: ({ text }) => text?.perplexity.value,
+    show: (_, { text }) => (text ? preciseText(text.perplexity) : '–'),
+    detail: ({ text }) => text && `${preciseText(text.loss)} nats per token`,
+  }),
+  divergence({
+    id: 'ratio',
+    label: 'ln PPL ratio',
+    meaning:
+      'ln(perplexity / perplexity of the base), token by token: nats per token that the variant loses, with its standard error',
+    value: ({ logPerplexityRatio }) => logPerplexityRatio.value,
+    show: ({ logPerplexityRatio }) => estimateText(logPerplexityRatio),
+  }),
+  divergence({
+    id: 'kld',
+    label: 'Mean KLD',
+    meaning:
+      'Kullback–Leibler divergence of the probabilities of the next token from those of the base, mean over the scored tokens, in nats, with its standard error',
+    value: ({ mean }) => mean.value,
+    show: ({ mean }) => estimateText(mean),
+  }),
+  divergence({
+    id: 'kld999',
+    label: '99.9 % KLD',
+    meaning: 'Divergence, in nats, that 99.9 % of the tokens stay below: how bad the worst get',
+    value: ({ percentile999 }) => percentile999,
+    show: ({ percentile999 }) => number(percentile999, 3),
+  }),
+  divergence({
+    id: 'top',
+    label: 'Same top token',
+    meaning: 'Share of tokens whose most probable continuation is that of the base, with its standard error',
+    value: ({ sameTopToken }) => sameTopToken.value,
+    show: ({ sameTopToken }) => percentText(sameTopToken),
+  }),
+  divergence({
+    id: 'deltaP',
+    label: 'Δp rms',
+    meaning: 'Root mean square of the change of the probability that the text’s own token gets',
+    value: ({ deltaPRms }) => deltaPRms,
+    show: ({ deltaPRms }) => percent(deltaPRms),
+  }),
+  figure({
+    id: 'accuracy',
+    label: 'Accuracy',
+    meaning: 'Share of questions whose right choice is the likeliest, with its standard error',
+    value: ({ tasks }) => tasks?.accuracy.value,
+    show: (_, { tasks }) => (tasks ? percentText(tasks.accuracy) : '–'),
+    detail: ({ tasks }) =>
+      tasks &&
+      `${tasks.questions} questions of ${tasks.file.replace(/^.*[\\/]/, '')}; ${percentText(tasks.normalizedAccuracy)} by likelihood per byte of the choice`,
+  }),
+  figure({
+    id: 'speed',
+    label: 'Tokens/s',
+    meaning:
+      'Tokens that go through the model in a second when windows are scored, loading of weights included',
+    value: ({ measures }) => measures.tokensPerSecond || undefined, // 0 where only questions were asked
+    show: (value) => number(value, 3),
+    detail: ({ measures }) => `the whole run took ${number(measures.seconds, 3)} s`,
+  }),
+  figure({
+    id: 'latency',
+    label: 'ms/token',
+    meaning:
+      'Generation: time until the first token after a full window / for each token that follows, in milliseconds',
+    value: ({ measures }) => measures.nextTokenMs,
+    show: (value, { measures }) => `${number(measures.firstTokenMs ?? NaN, 3)} / ${number(value, 3)}`,
+  }),
+  figure({
+    id: 'memory',
+    label: 'Peak memory',
+    meaning: 'Most memory that the engine process had in the run',
+    value: ({ measures }) => measures.peakMemory,
+    show: size,
+    detail: ({ measures }) => (measures.memory === 'whole' ? 'the whole model at once' : 'block by block'),
+  }),
+  {
+    id: 'device',
+    label: 'Device',
+    meaning: 'What computed the model',
+    value: ({ deviceLabel }) => deviceLabel,
+    show: ({ deviceLabel }) => deviceLabel,
+  },
+  {
+    id: 'date',
+    label: 'Date',
+    meaning: 'When the run ended',
+    value: ({ at }) => at,
+    show: ({ at }) => new Date(at).toLocaleString('en-GB', { dateStyle: 'short', timeStyle: 'short' }),
+  },
+];
+
+/** The first column, which every table has. */
+export const variantColumn: Column = {
+  id: 'variant',
+  label: 'Variant',
+  meaning: 'What became of the weights before the run',
+  value: ({ variant }) => variant,
+  show: ({ variant }) => variant,
+};
+
+/**
+ * What a row is called.
+ * @param path the model in the editor: results of others, which were measured from it, say whose they are.
+ */
+export function nameOf({ variant, roundActivations, model }: EvaluationResult, path: string): string {
+  const name = model.path === path ? variant : `${model.name}, ${variant}`;
+  return roundActivations ? `${name}, 8-bit activations` : name;
+}

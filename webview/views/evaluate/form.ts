@@ -1,0 +1,137 @@
+import type {
+  CalibrationSettings,
+  EvaluationSettings,
+  WindowConvention,
+  WindowSettings,
+} from '../../../src/protocol/evaluation';
+import type { DeviceChoice } from '../../../src/protocol/plan';
+import type { EvaluationView, PanelEvaluation } from '../../../src/protocol/webview';
+
+/** The two things that the Evaluate tab does. */
+export type EvaluationMode = 'evaluation' | 'importance';
+
+/** Variants of the weights that are neither a file type nor a format. */
+export const variants = { original: 'original', currentPlan: 'current plan', planFile: 'plan file' } as const;
+
+/** What a person has set on the Evaluate tab; numbers are kept as they were typed, '' is not set. */
+export interface EvaluationForm {
+  readonly text: string;
+  readonly tasks: string;
+  /** One of `variants`, or "type Q4_K_M", "format nf4". */
+  readonly variant: string;
+  /** For the variant `planFile`. */
+  readonly planFile: string;
+  readonly imatrix: string;
+  /** Another model as the base. */
+  readonly against: string;
+  readonly convention: WindowConvention;
+  readonly context: string;
+  readonly stride: string;
+  readonly windows: string;
+  readonly roundActivations: boolean;
+  readonly memory: NonNullable<EvaluationSettings['memory']>;
+  readonly device: DeviceChoice;
+  readonly calibrationText: string;
+  readonly calibrationContext: string;
+  readonly calibrationWindows: string;
+  readonly processOutput: boolean;
+}
+
+/** The form as it was left, over what suggests itself for a model that was never evaluated. */
+export function formOf({ form, suggestions }: Pick<EvaluationView, 'form' | 'suggestions'>): EvaluationForm {
+  const fresh: EvaluationForm = {
+    text: suggestions.text ?? '',
+    tasks: '',
+    variant: variants.original,
+    planFile: '',
+    imatrix: '',
+    against: '',
+    convention: 'llama.cpp',
+    context: '',
+    stride: '',
+    windows: '',
+    roundActivations: false,
+    memory: 'auto',
+    device: suggestions.device,
+    calibrationText: suggestions.calibrationText ?? '',
+    calibrationContext: '',
+    calibrationWindows: '',
+    processOutput: false,
+  };
+  const saved = typeof form === 'object' && form !== null ? Object.entries(form) : [];
+  const known = saved.filter(
+    ([name, value]) => name in fresh && typeof value === typeof fresh[name as keyof EvaluationForm],
+  );
+  return { ...fresh, ...Object.fromEntries(known) };
+}
+
+/** Whether weights are quantized before the run. */
+export const isQuantizing = ({ variant }: EvaluationForm): boolean => variant !== variants.original;
+
+/**
+ * The form as settings; fields that say nothing are left out.
+ * @throws Error with a sentence for what is missing or makes no sense.
+ */
+export function settingsOf(form: EvaluationForm): PanelEvaluation {
+  if (form.text === '' && form.tasks === '') throw new Error('Choose a text, a file of questions, or both.');
+  const isSliding = form.convention === 'sliding';
+  const windows: WindowSettings = set({
+    convention: form.convention,
+    context: count(form.context, 'Tokens of a window'),
+    stride: isSliding ? count(form.stride, 'Stride') : undefined,
+    windows: count(form.windows, 'Most windows'),
+  });
+  if (windows.stride !== undefined && windows.context !== undefined && windows.stride > windows.context)
+    throw new Error('The stride is larger than a window: tokens between windows would not be scored.');
+  return set({
+    ...variantOf(form),
+    ...windows,
+    text: form.text || undefined,
+    tasks: form.tasks || undefined,
+    imatrix: isQuantizing(form) ? form.imatrix || undefined : undefined,
+    against: form.against || undefined,
+    roundActivations: form.roundActivations || undefined,
+    memory: form.memory,
+    device: form.device,
+  });
+}
+
+/** @throws Error like `settingsOf`. */
+export function calibrationOf(form: EvaluationForm): CalibrationSettings {
+  if (form.calibrationText === '') throw new Error('Choose a text.');
+  return set({
+    text: form.calibrationText,
+    context: count(form.calibrationContext, 'Tokens of a chunk'),
+    windows: count(form.calibrationWindows, 'Most chunks'),
+    processOutput: form.processOutput || undefined,
+    memory: form.memory,
+    device: form.device,
+  });
+}
+
+function variantOf({
+  variant,
+  planFile,
+}: EvaluationForm): Pick<PanelEvaluation, 'type' | 'format' | 'planFile' | 'usePlan'> {
+  if (variant === variants.original) return {};
+  if (variant === variants.currentPlan) return { usePlan: true };
+  if (variant === variants.planFile) {
+    if (planFile === '') throw new Error('Choose a plan file.');
+    return { planFile };
+  }
+  const [kind, ...name] = variant.split(' ');
+  return kind === 'format' ? { format: name.join(' ') } : { type: name.join(' ') };
+}
+
+function count(text: string, label: string): number | undefined {
+  if (text.trim() === '') return undefined;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`${label}: “${text}” is not a whole number of at least 1.`);
+  return value;
+}
+
+/** An object without the entries that are undefined. */
+function set<T extends object>(values: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,54 @@
+import type { EvaluationResult } from '../../../src/protocol/evaluation';
+import type { Column } from './columns';
+
+/** Results that can be compared: the same tokens, cut in the same way, or the same questions. */
+export interface ResultGroup {
+  readonly key: string;
+  /** The text's or the questions' file. */
+  readonly title: string;
+  readonly settings: string;
+  readonly results: readonly EvaluationResult[];
+}
+
+/** By what was scored; the group of the latest result first. */
+export function groupsOf(results: readonly EvaluationResult[]): readonly ResultGroup[] {
+  const groups = new Map<string, EvaluationResult[]>();
+  for (const result of results) {
+    const key = result.text?.hash ?? `questions ${result.tasks?.file ?? ''}`;
+    groups.set(key, [...(groups.get(key) ?? []), result]);
+  }
+  return [...groups].map(([key, members]) => ({ key, ...describe(members[0]!), results: members }));
+}
+
+function describe({ text, tasks }: EvaluationResult): Pick<ResultGroup, 'title' | 'settings'> {
+  if (!text) return { title: baseName(tasks?.file ?? ''), settings: 'questions only' };
+  const { convention, context, stride, windows, scoredTokens } = text;
+  const cut =
+    convention === 'sliding'
+      ? `sliding windows of ${context}, stride ${stride}`
+      : `windows of ${context} as llama.cpp`;
+  const amount = `${windows} ${windows === 1 ? 'window' : 'windows'}, ${scoredTokens.toLocaleString('en-US')} tokens scored`;
+  return { title: baseName(text.path), settings: `${cut} · ${amount}` };
+}
+
+/** What a table is ordered by. */
+export interface Order {
+  readonly column: Column;
+  readonly descending: boolean;
+}
+
+/** In the order; what a run did not measure comes last in both directions. */
+export function ordered(
+  results: readonly EvaluationResult[],
+  { column, descending }: Order,
+): readonly EvaluationResult[] {
+  const sign = descending ? -1 : 1;
+  return [...results].sort((a, b) => {
+    const [left, right] = [column.value(a), column.value(b)];
+    if (left === undefined || right === undefined)
+      return Number(left === undefined) - Number(right === undefined);
+    return sign * (left < right ? -1 : left > right ? 1 : 0);
+  });
+}
+
+export const baseName = (path: string): string => path.replace(/^.*[\\/]/, '');
