@@ -11,6 +11,7 @@ import { OrtMeasurer } from './measurer';
 import { missingPart } from './missingParts';
 import { activeRuntime } from './runtimeLibraries';
 import type { OrtDevice } from './session';
+import { trialDifference } from './transformer/trialBlock';
 import { recallVerdict, rememberVerdict, type Verdict } from './verdicts';
 
 export interface ProbeOptions {
@@ -134,6 +135,9 @@ async function tryDevice(device: OrtDevice): Promise<Verdict> {
         `Its numbers differ from the addon's in ${id} (${theirs.error} instead of ${ours.error}).`,
       );
   }
+  const difference = await trialDifference(device);
+  if (!(difference <= 1e-4))
+    return refusal(`Its numbers differ from the CPU's in a transformer block (by ${difference}, relative).`);
   const software = softwareAdapter(device);
   if (software !== undefined && process.env['QUANTSCOPE_ALLOW_SOFTWARE_GPU'] !== '1')
     return refusal(`${software} is a software renderer, slower than the addon.`);

@@ -43,6 +43,8 @@ export async function createSession(
   graph: Uint8Array,
   folder?: string,
 ): Promise<InferenceSession> {
+  // cuBLAS would round the inputs of products to ten bits; it reads this when it starts.
+  if (device === 'cuda') process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
   const { InferenceSession } = loadRuntime();
   const onGpu = device !== 'ort-cpu';
   try {

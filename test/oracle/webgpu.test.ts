@@ -1,49 +1,21 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import type { ErrorSums } from '../../src/native';
 import { graphFormats } from '../support/graphFormats';
-import { projectRoot } from '../support/files';
+import { hasSoftwareDriver, runDeviceChecks } from '../support/deviceChecks.mjs';
 
-/** Chromium brings a Vulkan that runs on the CPU: slow, and enough to see that every node has a kernel on WebGPU. */
-const chromium = '/usr/lib/chromium';
-const driver = join(chromium, 'vk_swiftshader_icd.json');
-const hasDriver = existsSync(driver) && existsSync(join(chromium, 'libvulkan.so.1'));
-if (!hasDriver) console.warn(`WebGPU tests are skipped: there is no ${driver}.`);
+if (!hasSoftwareDriver)
+  console.warn('WebGPU tests are skipped: Chromium’s software Vulkan is not installed.');
 
-type Results = Record<string, { ours: ErrorSums; theirs?: ErrorSums; error?: string }>;
+/** The rest is run by npm run check:device, here on a software adapter in minutes, on a GPU in seconds. */
+const tried = /^errors of|^logits of ((llama|mixtral|gemma2), a window|qwen3, token)|with Q4_K/.source;
 
-/** In a process of its own: the loader reads these variables once, and a broken provider takes its process down. */
-function measure(device: string): Results {
-  const outfile = join(projectRoot, 'test-results', 'measureChild.mjs');
-  buildSync({
-    entryPoints: [join(projectRoot, 'test', 'support', 'measureChild.ts')],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    external: ['onnxruntime-node'],
-    outfile,
-  });
-  const env = { ...process.env, LD_LIBRARY_PATH: chromium, VK_ICD_FILENAMES: driver };
-  const { stdout, stderr } = spawnSync(process.execPath, [outfile, device], { env, encoding: 'utf8' });
-  if (stdout === '') throw new Error(stderr);
-  return JSON.parse(stdout) as Results;
-}
-
-describe.skipIf(!hasDriver)('fake-quant graphs on WebGPU', () => {
-  it('run on the device alone and agree with the addon in every format', () => {
-    const results = measure('webgpu');
-    for (const {
-      format: { id },
-    } of graphFormats) {
-      const { ours, theirs, error } = results[id]!;
-      expect(error, id).toBeUndefined();
-      expect(Math.abs(theirs!.error - ours.error), id).toBeLessThanOrEqual(
-        1e-4 * Math.max(ours.error, ours.source * 1e-9),
-      );
-      expect(Math.abs(theirs!.source - ours.source), id).toBeLessThanOrEqual(1e-4 * ours.source);
+describe.skipIf(!hasSoftwareDriver)('WebGPU, with no node on the CPU', () => {
+  it('agrees with the addon in every format and with an independent forward pass', async () => {
+    const { report, checks } = await runDeviceChecks({ device: 'webgpu', software: true, only: tried });
+    expect(report.chosen).toBe('webgpu');
+    expect(checks.length).toBeGreaterThan(graphFormats.length + 4);
+    for (const { name, difference, bound, error } of checks) {
+      expect(error, name).toBeUndefined();
+      expect(difference, name).toBeLessThan(bound);
     }
   });
 });
