@@ -5,7 +5,6 @@
     "kernel_sources": [
       "native/kernels/affine.cc",
       "native/kernels/fp4.cc",
-      "native/kernels/gram.cc",
       "native/kernels/iq1.cc",
       "native/kernels/iq2.cc",
       "native/kernels/iq3.cc",

@@ -244,26 +244,6 @@ Napi::Value AccumulateLogits(const Napi::CallbackInfo& info) {
   return run(info, [=] { accumulateLogits(logits, base, columns, firstColumn, targets, sums, cancelled); });
 }
 
-// (values, columns, sums, cancel?)
-Napi::Value ColumnSums(const Napi::CallbackInfo& info) {
-  const auto values = floatsOf(info[0], "values");
-  const size_t columns = sizeOf(info[1]);
-  const auto sums = spanOf<double>(info[2], napi_float64_array, "sums");
-  const CancelFlag cancelled = cancelFlag(info[3]);
-  return run(info, [=] { addColumnSums(values, columns, sums, cancelled); });
-}
-
-// (values, columns, firstColumn, count, target, cancel?)
-Napi::Value Gram(const Napi::CallbackInfo& info) {
-  const auto values = floatsOf(info[0], "values");
-  const size_t columns = sizeOf(info[1]);
-  const size_t firstColumn = sizeOf(info[2]);
-  const size_t count = sizeOf(info[3]);
-  const auto target = floatsOf(info[4], "target");
-  const CancelFlag cancelled = cancelFlag(info[5]);
-  return run(info, [=] { addGram(values, columns, firstColumn, count, target, cancelled); });
-}
-
 // (bytes)
 Napi::Value CopyBandwidth(const Napi::CallbackInfo& info) {
   const auto perSecond = std::make_shared<double>();
@@ -400,8 +380,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("checkBlocks", Napi::Function::New<CheckBlocks>(env));
   exports.Set("errorSums", Napi::Function::New<SumErrors>(env));
   exports.Set("accumulateLogits", Napi::Function::New<AccumulateLogits>(env));
-  exports.Set("columnSums", Napi::Function::New<ColumnSums>(env));
-  exports.Set("gram", Napi::Function::New<Gram>(env));
   exports.Set("copyBandwidth", Napi::Function::New<CopyBandwidth>(env));
   exports.Set("histogram", Napi::Function::New<HistogramInto>(env));
   exports.Set("Scan", ScanObject::define(env));

@@ -12,13 +12,6 @@ namespace qs {
 void accumulateLogits(std::span<const float> logits, std::span<const float> base, size_t columns, size_t firstColumn,
                       std::span<const int32_t> targets, std::span<double> sums, CancelFlag cancelled);
 
-// Adds Σ x, Σ x² and the largest |x| of each column of [rows, columns] to sums[3, columns].
-void addColumnSums(std::span<const float> values, size_t columns, std::span<double> sums, CancelFlag cancelled);
-
-// Adds the products of columns [firstColumn, firstColumn + count) with all columns to target[count, columns].
-void addGram(std::span<const float> values, size_t columns, size_t firstColumn, size_t count, std::span<float> target,
-             CancelFlag cancelled);
-
 // Bytes per second, read and written, of copying a buffer of so many bytes with all threads: the best of a few rounds.
 double copyBandwidth(size_t bytes);
 

@@ -2,7 +2,15 @@
 // npm runs this at install.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { argv, arch, env, execPath, exit, platform } from 'node:process';
@@ -53,7 +61,9 @@ function build() {
     exit(1);
   }
   mkdirSync(folder, { recursive: true });
-  copyFileSync(join(root, 'build', 'Release', 'quantscope.node'), addon);
+  // Renamed into place: a running process keeps the one that it has loaded.
+  copyFileSync(join(root, 'build', 'Release', 'quantscope.node'), `${addon}.new`);
+  renameSync(`${addon}.new`, addon);
 }
 
 const force = argv.includes('--force');

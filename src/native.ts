@@ -193,24 +193,6 @@ export interface Native {
     signal?: AbortSignal,
   ): Promise<void>;
   /**
-   * Adds Σ x, Σ x² and max |x| of each column of [rows, columns] to `sums` [3, columns], all in float64; a NaN in a column makes
-   * its three sums NaN. The result does not depend on the threads. A cancelled call changes nothing.
-   */
-  columnSums(values: Float32Array, columns: number, sums: Float64Array, signal?: AbortSignal): Promise<void>;
-  /**
-   * target [count, columns] += X[:, firstColumn … firstColumn + count]ᵀ X for X = `values` [rows, columns]. In float32: products
-   * of 128 rows are added up in their order, then to the target, so that the result does not depend on threads or instruction
-   * set. What a cancelled call leaves in `target` is of no use.
-   */
-  gram(
-    values: Float32Array,
-    columns: number,
-    firstColumn: number,
-    count: number,
-    target: Float32Array,
-    signal?: AbortSignal,
-  ): Promise<void>;
-  /**
    * What copying a buffer of `bytes` in memory reaches with all threads, in bytes per second, read and written ones counted: the
    * best of six rounds. `bytes` (1 MiB at least) should be several times the last-level cache; twice as many are allocated
    * meanwhile.
@@ -287,20 +269,6 @@ interface Binding {
     firstColumn: number,
     targets: Int32Array,
     sums: Float64Array,
-    cancel: Int32Array | undefined,
-  ): Promise<void>;
-  columnSums(
-    values: Float32Array,
-    columns: number,
-    sums: Float64Array,
-    cancel: Int32Array | undefined,
-  ): Promise<void>;
-  gram(
-    values: Float32Array,
-    columns: number,
-    firstColumn: number,
-    count: number,
-    target: Float32Array,
     cancel: Int32Array | undefined,
   ): Promise<void>;
   copyBandwidth(bytes: number): Promise<number>;
@@ -405,10 +373,6 @@ function wrap(binding: Binding): Native {
       cancellable(signal, (cancel) =>
         binding.accumulateLogits(logits, base, columns, firstColumn, targets, sums, cancel),
       ),
-    columnSums: (values, columns, sums, signal) =>
-      cancellable(signal, (cancel) => binding.columnSums(values, columns, sums, cancel)),
-    gram: (values, columns, firstColumn, count, target, signal) =>
-      cancellable(signal, (cancel) => binding.gram(values, columns, firstColumn, count, target, cancel)),
     copyBandwidth: (bytes) => binding.copyBandwidth(bytes),
   };
 }

@@ -22,8 +22,6 @@ struct Kernels {
   void (*copyWeights)(float* to, const float* from, size_t n);
   // Adds a slice of the vocabulary to the LogitSums::kCount sums of a row.
   void (*accumulateLogits)(const LogitSlice& slice, double* sums);
-  void (*addColumns)(const ColumnBlock& block);
-  void (*addGram)(const GramTile& tile);
 };
 
 // Those that this processor runs, the widest first.

@@ -49,27 +49,6 @@ size_t firstNonFinite(const float* x, size_t n) {
   return n;
 }
 
-// The largest magnitude is found among the bits: they order as the numbers do, with NaN above all.
-void addColumns(const ColumnBlock& block) {
-  uint32_t largest[ColumnBlock::kColumns] = {};
-  const float* x = block.x;
-  for (size_t row = 0; row < block.rows; ++row, x += block.stride) {
-    for (size_t i = 0; i < block.columns; ++i) {
-      const double value = x[i];
-      block.sum[i] += value;
-      block.squares[i] += value * value;
-    }
-    for (size_t i = 0; i < block.columns; ++i) {
-      const uint32_t size = bitsOf(x[i]) & 0x7fffffffu;
-      largest[i] = largest[i] < size ? size : largest[i];
-    }
-  }
-  for (size_t i = 0; i < block.columns; ++i) {
-    const double size = floatOf(largest[i]);
-    if (!(size <= block.largest[i]) && !std::isnan(block.largest[i])) block.largest[i] = size;
-  }
-}
-
 // Stores that do not straddle cache lines; the loads may.
 void copyWeights(float* to, const float* from, size_t n) {
   constexpr size_t kAhead = 2048;

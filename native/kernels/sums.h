@@ -1,5 +1,5 @@
 #pragma once
-// Whole arrays of weights: sums over pairs and over columns, a check, a copy.
+// Whole arrays of weights: sums over pairs, a check, a copy.
 #include "measures.h"
 #include "simd/vector.h"
 
@@ -7,7 +7,6 @@ namespace qs::QS_TARGET {
 
 ErrorSums errorSums(const float* x, const float* decoded, size_t n);
 size_t firstNonFinite(const float* x, size_t n);
-void addColumns(const ColumnBlock& block);
 void copyWeights(float* to, const float* from, size_t n);
 
 }  // namespace qs::QS_TARGET

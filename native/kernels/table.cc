@@ -5,7 +5,6 @@
 #include "blocks.h"
 #include "floats.h"
 #include "fp4.h"
-#include "gram.h"
 #include "iq1.h"
 #include "iq2.h"
 #include "iq3.h"
@@ -82,6 +81,6 @@ constexpr Codec kCodecs[] = {
 }  // namespace
 
 extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, errorSums, firstNonFinite,
-                              copyWeights, accumulateLogits, addColumns, addGram};
+                              copyWeights, accumulateLogits};
 
 }  // namespace qs::QS_TARGET

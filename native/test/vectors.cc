@@ -73,19 +73,6 @@ uint64_t logitsDigest(const Kernels& table, const Input& input, size_t columns) 
   return digest(sums, sizeof sums);
 }
 
-/// Column sums of a matrix of odd width, and a tile of the products of its columns.
-uint64_t columnsDigest(const Kernels& table, const Input& input) {
-  constexpr size_t kRows = 131;
-  constexpr size_t kColumns = 37;
-  const auto x = draw(input, kRows * kColumns, 8);
-  std::vector<double> sums(3 * kColumns);
-  table.addColumns({x.data(), kRows, kColumns, kColumns, sums.data(), sums.data() + kColumns, sums.data() + 2 * kColumns});
-  std::vector<float> target(7 * kColumns);
-  std::vector<float> workspace(GramTile::kWorkspace);
-  table.addGram({x.data(), kRows, kColumns, 30, 7, 0, kColumns, target.data(), kColumns, workspace.data()});
-  return digest(sums.data(), sums.size() * sizeof(double)) ^ floatsDigest(target);
-}
-
 /// One line per result, the same for every instruction set.
 std::string results(const Kernels& table) {
   std::string lines;
@@ -120,7 +107,6 @@ std::string results(const Kernels& table) {
     for (const size_t columns : {2, 37, 4099}) {
       line(table.codecs[0], "logits", input.name, columns, logitsDigest(table, input, columns));
     }
-    line(table.codecs[0], "columns", input.name, 37, columnsDigest(table, input));
   }
   return lines;
 }
