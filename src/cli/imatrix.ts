@@ -12,10 +12,15 @@ export const imatrixCommand: Command = {
     text: { type: 'string', value: 'F', help: 'UTF-8 text like what the model is used for', required: true },
     out: { type: 'string', value: 'X', help: 'the .gguf or .dat file to write', required: true },
     'process-output': { type: 'boolean', help: 'the output matrix, too' },
+    statistics: {
+      type: 'string',
+      value: 'F',
+      help: 'a .safetensors file for mean, mean square and largest magnitude of each input channel',
+    },
     hessians: {
       type: 'string',
       value: 'D',
-      help: 'a folder for XXᵀ of the inputs of each matrix, as .safetensors',
+      help: 'a folder for XᵀX of the inputs of each matrix, as .safetensors',
     },
     ...windowOptions,
     ...runOptions,
@@ -24,13 +29,15 @@ export const imatrixCommand: Command = {
     const { path, jobs, signal, progress } = context;
     const out = requiredOption(context, 'out');
     if (!/\.(gguf|dat)$/.test(out)) throw new UsageError(`--out ${out} ends in neither .gguf nor .dat`);
-    const [hessians, threads] = [textOption(context, 'hessians'), countOption(context, 'threads')];
+    const [statistics, hessians] = ['statistics', 'hessians'].map((name) => textOption(context, name));
+    const threads = countOption(context, 'threads');
     const result = await jobs['calibration/run'](
       {
         ...{ path, out: resolve(out), text: resolve(requiredOption(context, 'text')) },
         ...windowsOf(context),
         ...{ memory: memoryOf(context), device: deviceOf(context) },
         ...(context.options['process-output'] === true ? { processOutput: true } : {}),
+        ...(statistics === undefined ? {} : { statistics: resolve(statistics) }),
         ...(hessians === undefined ? {} : { hessians: resolve(hessians) }),
         ...(threads === undefined ? {} : { threads }),
       },
@@ -40,8 +47,9 @@ export const imatrixCommand: Command = {
     const lines = [
       `${count(result.entries)} matrices from ${count(result.chunks)} chunks, ${count(result.tokens)} tokens; perplexity ${preciseText(result.perplexity)}`,
       `${measures.seconds.toFixed(1)} s, ${number(Number(measures.tokensPerSecond.toPrecision(4)))} tokens per second, at most ${size(measures.peakMemory)} of memory`,
-      `Written: ${result.out}`,
-      ...(result.hessians === undefined ? [] : [`Written: ${result.hessians}`]),
+      ...[result.out, result.statistics, result.hessians].flatMap((file) =>
+        file ? [`Written: ${file}`] : [],
+      ),
     ];
     return { json: result, text: lines.join('\n') };
   },

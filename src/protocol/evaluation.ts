@@ -186,6 +186,7 @@ export interface CalibrationResult {
   readonly chunks: number;
   readonly tokens: number;
   readonly perplexity: Estimate;
+  readonly statistics?: string;
   readonly hessians?: string;
   readonly measures: RunMeasures;
 }

@@ -4,7 +4,7 @@ import { peakMemory, resetPeakMemory } from '../../evaluation/measures';
 import { perplexity } from '../../evaluation/statistics';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { writeImatrix } from '../../exporter/writeImatrix';
-import { writeSafetensors } from '../../exporter/writeSafetensors';
+import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafetensors';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { blockBytes } from '../../graph/transformer/decoderShape';
 import { openDecoder } from '../../graph/transformer/openDecoder';
@@ -25,7 +25,8 @@ import type { OpenModels } from '../models';
 export function calibrationJob(models: OpenModels): Job<'calibration/run'> {
   return (params, context) => {
     checkParams('calibration/run', params, {
-      ...{ path: 'path', text: 'path', out: 'path', processOutput: 'boolean?', hessians: 'path?' },
+      ...{ path: 'path', text: 'path', out: 'path', processOutput: 'boolean?' },
+      ...{ statistics: 'path?', hessians: 'path?' },
       ...{ convention: 'convention?', context: 'count?', stride: 'count?', windows: 'count?' },
       ...{ memory: 'memory?', device: 'device', threads: 'count?' },
     });
@@ -61,10 +62,12 @@ async function runCalibration(
       entries: entriesOf(inputs),
       ...{ dataset: basename(params.text), chunks: windows.length, chunkSize: plan.context },
     });
+    if (params.statistics !== undefined) await writeStatistics(params.statistics, inputs, signal);
     return {
       ...{ out: params.out, entries: inputs.size, chunks: windows.length },
       tokens: windows.length * plan.context,
       perplexity: perplexity(scores.losses),
+      ...(params.statistics === undefined ? {} : { statistics: params.statistics }),
       ...(params.hessians === undefined ? {} : { hessians: params.hessians }),
       measures: {
         seconds: (performance.now() - started) / 1000,
@@ -88,12 +91,41 @@ function entriesOf(inputs: ReadonlyMap<string, MatrixInputs>) {
   return new Map([...inputs].map(([name, { squares, counts }]) => [name, { sums: squares, counts }]));
 }
 
+/**
+ * Writes, for each matrix, `NAME.mean`, `NAME.mean_square` and `NAME.absmax` `[columns]`, of merged experts `[experts, columns]`,
+ * and `NAME.counts` `[experts]`: the tokens that were averaged. Experts without a token have zeros.
+ */
+async function writeStatistics(
+  out: string,
+  inputs: ReadonlyMap<string, MatrixInputs>,
+  signal: AbortSignal,
+): Promise<void> {
+  const parts = [...inputs].flatMap(([name, { squares, sums, largest, counts }]) => {
+    const columns = squares.length / counts.length;
+    const average = (values: Float64Array): Float64Array =>
+      values.map((value, i) => value / Math.max(1, counts[Math.floor(i / columns)]!));
+    const shape = counts.length === 1 ? [columns] : [counts.length, columns];
+    return [
+      floatPart(`${name}.mean`, shape, average(sums)),
+      floatPart(`${name}.mean_square`, shape, average(squares)),
+      floatPart(`${name}.absmax`, shape, largest),
+      floatPart(`${name}.counts`, [counts.length], counts),
+    ];
+  });
+  await writeSafetensors(out, parts, {}, signal);
+}
+
+function floatPart(name: string, shape: readonly number[], values: ArrayLike<number>): SafetensorsPart {
+  const floats = values instanceof Float32Array ? values : Float32Array.from(values);
+  const data = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
+  return { name, dtype: 'F32', shape, data: () => [data] };
+}
+
 /** Writes each XᵀX as a safetensors file of its own, named after the first matrix that it is the input of. */
 function gramWriter(folder: string, signal: AbortSignal): (gram: Gram) => Promise<void> {
   return async ({ tensors, expert, columns, rows, values }) => {
     const name = expert === undefined ? tensors[0]! : `${tensors[0]}.expert.${expert}`;
-    const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    const part = { name, dtype: 'F32', shape: [columns, columns], data: () => [data] };
+    const part = floatPart(name, [columns, columns], values);
     const metadata = { tensors: tensors.join(','), rows: String(rows) };
     await writeSafetensors(join(folder, `${name}.safetensors`), [part], metadata, signal);
   };
