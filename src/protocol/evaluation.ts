@@ -167,7 +167,9 @@ export interface CalibrationSettings extends WindowSettings {
   readonly text: string;
   /** The output matrix, too (llama-imatrix: --process-output). */
   readonly processOutput?: boolean;
-  /** Safetensors file for XXᵀ of the inputs of every matrix (float32). */
+  /** Safetensors file for mean, mean square and largest magnitude of every input channel (float32). */
+  readonly statistics?: string;
+  /** Folder for XᵀX of the inputs of every matrix (float32): a safetensors file for each input. */
   readonly hessians?: string;
   readonly device: DeviceChoice;
   readonly memory?: 'auto' | 'whole' | 'streamed';
