@@ -183,10 +183,19 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     for (let i = 0; i < 7; i++) await page.keyboard.press('ArrowLeft'); // room for the table
     for (const variant of ['original', 'type Q6_K', 'type Q4_K_S', 'type Q5_K_M', 'type Q3_K_M'])
       await evaluate(variant, windows);
-    await frame.locator('.run').evaluate((element) => element.scrollIntoView());
+    for (const variant of ['Q4_K_S', 'Q4_K_M'])
+      await frame.getByLabel(`Compare ${variant}`, { exact: true }).check();
+    await frame.locator('.pair', { hasText: 'Q4_K_S' }).waitFor({ timeout: wait });
+    // The view alone: scrollIntoView would move VS Code's own frames, too.
+    await frame.locator('.view').evaluate((view) => {
+      const run = view.querySelector('.run')!.getBoundingClientRect();
+      view.scrollTop += run.top - view.getBoundingClientRect().top;
+    });
     await screenshot(page, 'evaluate-dark');
     await setTheme(page, 'light');
     await screenshot(page, 'evaluate-light');
+    // Only the view scrolls, never the page around it.
+    expect(await frame.locator('html').evaluate((html) => html.scrollHeight - html.clientHeight)).toBe(0);
     const ink = await frame
       .locator('.curve')
       .evaluate((element) => getComputedStyle(element.querySelector('.xtick text')!).fill);
