@@ -1,4 +1,4 @@
-// What CI runs: types, lint and import rules, packaging, all tests. Ends with the test counts.
+// What CI runs: types, lint and import rules, packaging, the demo, all tests. Ends with the test counts.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,7 @@ const checks = [
       join(packages, 'quantscope.vsix'),
     ],
   },
+  { name: 'demo', command: ['node', 'scripts/demo.mjs'] },
 ];
 
 await ensureDependencies();

@@ -54,7 +54,7 @@ const mix45 = join(folder, 'tiny-4.5bpw.gguf');
 const mix45Export = quantscope('export', model, '--plan', plan45, '--out', mix45);
 
 const planSame = join(folder, 'size-of-Q4_K_M.ampq.json');
-quantscope('recommend', model, '--budget', `${presetExport.bytes}B`, '--out', planSame);
+quantscope('recommend', model, '--budget', `${statSync(preset).size}B`, '--out', planSame);
 const mixSame = join(folder, 'tiny-mix-size-of-Q4_K_M.gguf');
 const mixSameExport = quantscope('export', model, '--plan', planSame, '--out', mixSame);
 
@@ -70,13 +70,22 @@ function errorOf(exported) {
   return sum / weights;
 }
 
+/** What the model says then, on text that it wrote itself: every token of the windows is scored. */
+const evaluated = (...variant) =>
+  quantscope(
+    ...['eval', model, '--text', join(model, 'generated-eval.txt'), '--convention', 'sliding'],
+    ...['--context', '256', ...variant],
+  ).text;
+
 const results = [
-  ['Q4_K_M (preset)', presetExport],
-  ['AMPQ, size of Q4_K_M', mixSameExport],
-  ['AMPQ, 4.5 bpw', mix45Export],
+  ['Q4_K_M (preset)', presetExport, evaluated('--type', 'Q4_K_M')],
+  ['AMPQ, size of Q4_K_M', mixSameExport, evaluated('--plan', planSame)],
+  ['AMPQ, 4.5 bpw', mix45Export, evaluated('--plan', plan45)],
 ];
-console.log('\nfile                          bytes  bits/weight  rel. sq. error  SQNR dB  types');
-for (const [name, exported] of results) {
+console.log(
+  '\nfile                          bytes  bits/weight  rel. sq. error  SQNR dB   mean KLD     PPL  types',
+);
+for (const [name, exported, { divergence, perplexity }] of results) {
   const error = errorOf(exported);
   const types = {};
   for (const { to } of exported.tensors) if (to !== 'F32') types[to] = (types[to] ?? 0) + 1;
@@ -87,6 +96,8 @@ for (const [name, exported] of results) {
       exported.bitsPerWeight.toFixed(4).padStart(12),
       error.toExponential(4).padStart(15),
       (-10 * Math.log10(error)).toFixed(2).padStart(8),
+      divergence.mean.value.toExponential(3).padStart(10),
+      perplexity.value.toFixed(3).padStart(7),
       ` ${Object.entries(types)
         .map(([type, count]) => `${count}×${type}`)
         .join(' ')}`,
@@ -94,5 +105,6 @@ for (const [name, exported] of results) {
   );
 }
 console.log('Error: Σ‖W − Q(W)‖²/‖W‖² weighted by the numbers of weights, as measured per tensor above.');
+console.log('Mean KLD: nats per token from the original; PPL: perplexity of the text.');
 console.log(`\nThe files are in ${folder}`);
 console.log(`Open them in VS Code: code ${folder}   (or: npm start -- ${relative(root, folder)})`);

@@ -91,8 +91,9 @@ export async function planText(
 const wholeShare = 0.6;
 /** On a GPU, whose memory ONNX Runtime does not tell, the weights of a whole model may take so much (bytes). */
 const wholeOnGpu = 8e9;
-/** States of windows that go through the model together (bytes). */
-const maxStates = 1e9;
+/** States of windows that go through the model together: so many bytes at least, and this share of the free memory. */
+const leastStates = 1e9;
+const statesShare = 0.25;
 
 /** The most tokens that a model takes. @throws QuantscopeError MODEL_FILE when it does not say. */
 export function contextLengthOf(model: ModelHeaders): number {
@@ -114,7 +115,8 @@ export function keepsWhole(
 /** Windows that pass a block together: a run's when weights are kept, else as many as memory has room for. */
 export function windowsAtOnce({ keeps, shape, length, tokensPerRun }: Decoder): number {
   if (keeps) return tokensPerRun / length;
-  return Math.max(1, Math.floor(maxStates / (4 * length * shape.hiddenSize)));
+  const room = Math.max(leastStates, statesShare * freemem());
+  return Math.max(1, Math.floor(room / (4 * length * shape.hiddenSize)));
 }
 
 /** Steps of a pass over so many windows, as its `onStep` counts them: graphs of blocks, and of the output for scored tokens. */
