@@ -1,0 +1,147 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { ConvertedTensor } from '../../../../src/architectures/convertedTensor';
+import { ggufView, type GgufView } from '../../../../src/architectures/ggufView';
+import {
+  blockBytes,
+  bytesPerToken,
+  decoderShape,
+  modelBytes,
+  type DecoderShape,
+} from '../../../../src/graph/transformer/decoderShape';
+import { rotationOf } from '../../../../src/graph/transformer/rotation';
+import { openModel } from '../../../../src/model/openModel';
+import { sampleFolder, temporaryFolder } from '../../../support/files';
+import { writeCheckpoint } from '../../../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+const views = new Map<string, GgufView>();
+const rotation = rotationOf({ order: 'halves', dimensions: 16, theta: 10_000 });
+
+async function viewAt(path: string): Promise<GgufView> {
+  const model = await openModel(path);
+  await model.close();
+  return ggufView(model);
+}
+
+beforeAll(async () => {
+  for (const name of ['llama', 'mixtral', 'gemma2', 'smollm3', 'olmo2']) {
+    await writeCheckpoint(join(folder, name), name);
+    views.set(name, await viewAt(join(folder, name)));
+  }
+  views.set('sample', await viewAt(sampleFolder));
+});
+
+interface Change {
+  readonly architecture?: string;
+  readonly without?: string;
+  readonly more?: string;
+  readonly values?: Readonly<Record<string, string | undefined>>;
+}
+
+/** The shape of a model of which something is different. */
+function shapeOf(name: string, { architecture, without, more, values = {} }: Change = {}): DecoderShape {
+  const view = views.get(name)!;
+  const tensors = new Map(view.tensors.map((tensor): [string, ConvertedTensor] => [tensor.name, tensor]));
+  if (without !== undefined) tensors.delete(without);
+  if (more !== undefined) tensors.set(more, { name: more, shape: [4, 4], columns: 4, pieces: [] });
+  const changed: GgufView = {
+    ...view,
+    architecture: architecture ?? view.architecture,
+    value: (key) => (key in values ? values[key] : view.value(key)),
+  };
+  return decoderShape(changed, tensors, () => rotation, 'the/file');
+}
+
+describe('the shape of a decoder', () => {
+  it('has the sizes of the model', () => {
+    const { blocks, ...shape } = shapeOf('sample');
+    expect(shape).toEqual({
+      ...{ architecture: 'llama', hiddenSize: 256, vocabulary: 1024, contextLength: 256 },
+      ...{ epsilon: expect.closeTo(1e-5, 9) as number, embeddingScale: 1, output: 'output.weight' },
+    });
+    expect(blocks).toHaveLength(6);
+    expect(blocks[5]).toMatchObject({
+      index: 5,
+      heads: 4,
+      kvHeads: 2,
+      headSize: 64,
+      scale: 1 / 8,
+      activation: 'silu',
+    });
+    expect(blocks[5]!.tensors.get('ffn_down.weight')).toEqual([256, 768]);
+  });
+
+  it('has windows, caps and scales where the architecture has them', () => {
+    const { blocks, logitCap, embeddingScale, output } = shapeOf('gemma2');
+    expect({ logitCap, embeddingScale, output }).toEqual({
+      logitCap: 3,
+      embeddingScale: 8,
+      output: 'token_embd.weight',
+    });
+    expect(blocks.map(({ window }) => window)).toEqual([16, undefined, 16, undefined]);
+    expect(blocks.map(({ scoreCap }) => scoreCap)).toEqual([1, 1, 1, 1]);
+    expect(blocks[0]!.activation).toBe('gelu');
+  });
+
+  it('has layers without positions where the architecture has them', () => {
+    expect(shapeOf('smollm3').blocks.map((block) => block.rotation !== undefined)).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it('has experts, of which bytes are counted as they are used', () => {
+    const shape = shapeOf('mixtral');
+    expect(shape.blocks[0]!.experts).toEqual({ count: 4, used: 2, normalized: true, scale: 1 });
+    const expert = 3 * 64 * 96;
+    const rest = 2 * 64 * 64 + 2 * 32 * 64 + 2 * 64 + 4 * 64;
+    expect(blockBytes(shape.blocks[0]!)).toBe(4 * (rest + expert));
+    expect(bytesPerToken(shape)).toBe(4 * (2 * (rest + 2 * expert) + 1024 * 64));
+    expect(modelBytes(shape)).toBe(4 * (2 * (rest + 4 * expert) + 1024 * 64));
+  });
+});
+
+describe('a model that cannot be run', () => {
+  it.each([
+    ['blk.0.attn_sinks.weight', { more: 'blk.0.attn_sinks.weight' }],
+    ['blk.1.ffn_gate.scale', { more: 'blk.1.ffn_gate.scale' }],
+  ])('because nothing is done with %s is refused by that name', (tensor, change) => {
+    expect(() => shapeOf('llama', change)).toThrowError(
+      expect.objectContaining({ code: 'UNSUPPORTED', place: { file: 'the/file', tensor } }),
+    );
+  });
+
+  it.each(['token_embd.weight', 'blk.1.attn_v.weight', 'blk.0.attn_output.weight'])(
+    'because it lacks %s is refused by that name',
+    (tensor) => {
+      expect(() => shapeOf('llama', { without: tensor })).toThrowError(
+        expect.objectContaining({ code: 'MODEL_FILE', place: { file: 'the/file', tensor } }),
+      );
+    },
+  );
+
+  it.each([
+    ['llama.block_count', undefined, 'missing'],
+    ['llama.attention.head_count', 'four', 'four'],
+    ['llama.context_length', undefined, 'missing'],
+  ])('because of its number %s is refused by that key', (key, value, what) => {
+    expect(() => shapeOf('llama', { values: { [key]: value } })).toThrowError(
+      expect.objectContaining({
+        code: 'MODEL_FILE',
+        message: `The key "${key}" is ${what}; without the number the model cannot be run. (the/file)`,
+      }),
+    );
+  });
+
+  it.each(['gpt2', 'bert'])('because %s has no forward pass here is refused by that name', (architecture) => {
+    expect(() => shapeOf('llama', { architecture })).toThrowError(
+      expect.objectContaining({
+        code: 'UNSUPPORTED',
+        message: expect.stringContaining(architecture) as string,
+      }),
+    );
+  });
+});

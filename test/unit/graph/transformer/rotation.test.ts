@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { rotationOf, rotationTables } from '../../../../src/graph/transformer/rotation';
+
+const plain = { order: 'halves', dimensions: 8, theta: 10_000 } as const;
+
+function expectClose(values: ArrayLike<number>, expected: readonly number[]): void {
+  expect(values).toHaveLength(expected.length);
+  expected.forEach((value, i) => expect(Math.abs(values[i]! / value - 1), `pair ${i}`).toBeLessThan(1e-12));
+}
+
+describe('rotary frequencies', () => {
+  it('fall from 1 in equal ratios towards 1/theta', () => {
+    const rotation = rotationOf(plain);
+    expect(rotation).toMatchObject({ order: 'halves', dimensions: 8, magnitude: 1 });
+    expectClose(rotation.frequencies, [1, 0.1, 0.01, 0.001]);
+  });
+
+  it('are divided by the factor of linear scaling', () => {
+    const { frequencies, magnitude } = rotationOf({ ...plain, scaling: { kind: 'linear', factor: 8 } });
+    expectClose(frequencies, [0.125, 0.0125, 0.00125, 0.000125]);
+    expect(magnitude).toBe(1);
+  });
+
+  it('are divided by factors of their own', () => {
+    const factors = Float32Array.of(1, 2, 8, 32);
+    expectClose(rotationOf({ ...plain, factors }).frequencies, [1, 0.05, 0.00125, 0.00003125]);
+  });
+
+  // 32 turns in 4096 positions: pair 8 ln(4096 / 64π) / (2 ln 10000) = 1.309; one turn: pair 2.814. So pairs 0 and 1 stay,
+  // pair 2 is half way from 1 to 3, and pair 3 is stretched.
+  it('are stretched by YaRN where they are slow, in part between fast and slow', () => {
+    const scaling = { kind: 'yarn', factor: 4, context: 4096 } as const;
+    const { frequencies, magnitude } = rotationOf({ ...plain, scaling });
+    expectClose(frequencies, [1, 0.1, 0.01 * (0.5 / 4 + 0.5), 0.001 / 4]);
+    expect(magnitude).toBeCloseTo(1.138_629_436_1, 9); // 1 + 0.1 ln 4
+  });
+
+  it('are stretched by YaRN after their own factors, and the file’s attention factor goes on top', () => {
+    const scaling = { kind: 'yarn', factor: 4, context: 4096 } as const;
+    const factors = Float32Array.of(1, 2, 4, 8);
+    const { frequencies, magnitude } = rotationOf({ ...plain, scaling, factors, attentionFactor: 0.5 });
+    expectClose(frequencies, [1, 0.05, 0.0025 * 0.625, 0.000125 / 4]);
+    expect(magnitude).toBeCloseTo(0.569_314_718_1, 9);
+  });
+
+  // Both boundaries lie below pair 0: 8 ln(6 / 2π) / (2 ln 10000) = −0.02.
+  it('are all stretched by YaRN behind the first where the context was shorter than a turn of any', () => {
+    const scaling = { kind: 'yarn', factor: 2, context: 6 } as const;
+    expectClose(rotationOf({ ...plain, scaling }).frequencies, [1, 0.05, 0.005, 0.0005]);
+  });
+
+  it('keep their magnitude under YaRN that stretches nothing', () => {
+    const scaling = { kind: 'yarn', factor: 1, context: 4096 } as const;
+    const { frequencies, magnitude } = rotationOf({ ...plain, scaling });
+    expectClose(frequencies, [1, 0.1, 0.01, 0.001]);
+    expect(magnitude).toBe(1);
+  });
+});
+
+describe('tables of a rotation', () => {
+  it('hold magnitude times cosine and sine of position times frequency', () => {
+    const rotation = {
+      order: 'pairs',
+      dimensions: 4,
+      frequencies: Float64Array.of(1, 0.25),
+      magnitude: 2,
+    } as const;
+    const { cos, sin } = rotationTables(rotation, 3);
+    expect([...cos]).toEqual([2, 2, 1.080604612, 1.937824843, -0.832293673, 1.755165124].map(near(cos)));
+    expect([...sin]).toEqual([0, 0, 1.68294197, 0.494807919, 1.818594854, 0.958851077].map(near(sin)));
+  });
+});
+
+/** The table's own value where it is within float32 of the expected one. */
+const near =
+  (table: Float32Array) =>
+  (expected: number, i: number): number =>
+    Math.abs(table[i]! - expected) < 2e-7 ? table[i]! : expected;
