@@ -18,10 +18,10 @@ const tokens = Int32Array.from({ length: 32 }, (_, i) => (i * 389 + 17) % 1024);
 const bound = 1e-4;
 
 /** Logits of every position, by the whole window at once. */
-async function windowLogits(decoder: Decoder): Promise<Float32Array[]> {
-  const states = await decoder.embed(tokens);
+async function windowLogits(decoder: Decoder, text = tokens): Promise<Float32Array[]> {
+  const states = await decoder.embed(text);
   await decoder.advance(states);
-  const rows = Array.from(tokens, () => new Float32Array(decoder.shape.vocabulary));
+  const rows = Array.from(text, () => new Float32Array(decoder.shape.vocabulary));
   for await (const slice of decoder.logitSlices()) {
     const logits = await slice.run(states);
     rows.forEach((row, i) => row.set(logits.subarray(i * slice.count, (i + 1) * slice.count), slice.first));
@@ -90,4 +90,37 @@ describe('forward passes as graphs against an independent one', () => {
       }
     });
   }
+
+  it.each(['llama', 'gemma3'])(
+    '%s: windows longer than the queries that are scored at a time',
+    async (name) => {
+      const source = join(folder, `long ${name}`);
+      await writeCheckpoint(source, name);
+      const text = Int32Array.from({ length: 600 }, (_, i) => (i * 389 + 17) % 1024);
+      const expected = referenceLogits(new Checkpoint(source), [...text]);
+      const model = await openModel(source);
+      const decoder = await openDecoder(model, { device: 'ort-cpu', length: text.length, keep: false });
+      expect(farthest(await windowLogits(decoder, text), expected)).toBeLessThan(bound);
+      await decoder.close();
+      await model.close();
+    },
+  );
+
+  it('a vocabulary is worked on in slices', async () => {
+    const { config, shapes } = checkpoints['llama']!;
+    const size = 20_000;
+    const large = Object.entries(shapes).map(([tensor, shape]) => [
+      tensor,
+      /embed_tokens|lm_head/.test(tensor) ? [size, shape[1]!] : shape,
+    ]);
+    const source = join(folder, 'large vocabulary');
+    const spec = {
+      config: { ...config, vocab_size: size },
+      shapes: Object.fromEntries(large) as typeof shapes,
+    };
+    await writeCheckpoint(source, spec);
+    const expected = referenceLogits(new Checkpoint(source), [...tokens]);
+    const { window } = await differences(source, expected, {});
+    expect(window).toBeLessThan(bound);
+  });
 });

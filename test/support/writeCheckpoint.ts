@@ -1,14 +1,15 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeSafetensors, type SafetensorsPart } from '../../src/exporter/writeSafetensors';
+import type { CheckpointSpec } from './checkpointParts';
 import { checkpoints } from './checkpoints';
 import { sampleFolder } from './files';
 import { Random } from './random';
 
 /** Writes a checkpoint's folder: weights that half precision holds exactly, and the sample's tokenizer. */
-export async function writeCheckpoint(folder: string, name: string): Promise<void> {
-  const spec = checkpoints[name];
-  if (!spec) throw new Error(`There is no checkpoint ${name}.`);
+export async function writeCheckpoint(folder: string, named: string | CheckpointSpec): Promise<void> {
+  const spec = typeof named === 'string' ? checkpoints[named] : named;
+  if (!spec) throw new Error(`There is no checkpoint ${named as string}.`);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'config.json'), JSON.stringify(spec.config, undefined, 2));
   for (const file of ['tokenizer.json', 'tokenizer_config.json'])
