@@ -162,13 +162,14 @@ class ProgressLine {
   private last = -Infinity;
   private shown = false;
 
-  show({ message, done, total, unit, secondsLeft, point }: EngineProgress): void {
+  show({ message, done, total, unit, secondsLeft, curve }: EngineProgress): void {
     const interval = process.stderr.isTTY ? 100 : 5000;
     if (performance.now() - this.last < interval) return;
     this.last = performance.now();
     const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`;
     const share =
       unit === 'bytes' ? `${Math.floor((100 * done) / Math.max(1, total))} %` : `${done}/${total}`;
+    const point = curve?.points.at(-1);
     const line = `${share} ${message}${point ? `, ${figures(point)}` : ''}${left}`;
     process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
     this.shown = true;

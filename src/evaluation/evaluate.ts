@@ -3,6 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import type { EvaluationPoint, TaskResult } from '../protocol/evaluation';
 import { tokenDivergences, tokenLosses, type TokenDivergences } from './divergence';
 import { scoredStates, sumLogits, type ScoreBase, type WaveOptions } from './scoring';
+import { joinArrays } from './joinArrays';
 import { scoreTasks, type Question } from './tasks';
 import type { ScoredInputs } from './windows';
 
@@ -30,7 +31,7 @@ export async function scoreWindows(
 ): Promise<TokenScores> {
   const { base, onPoint } = options;
   const waves: TokenScores[] = [];
-  const totals = { tokens: 0, loss: 0, divergence: 0 };
+  const curve = new Curve(windows);
   for await (const wave of scoredStates(decoder, windows, options)) {
     const sums = await sumLogits(decoder, wave, base, options);
     const losses = tokenLosses(sums);
@@ -38,17 +39,39 @@ export async function scoreWindows(
     if (bad >= 0) throw noNumber(wave.firstToken + bad, losses[bad]!);
     const divergences = base ? tokenDivergences(sums) : undefined;
     waves.push({ losses, ...(divergences ? { divergences } : {}) });
-    totals.tokens += losses.length;
-    totals.loss += total(losses);
-    totals.divergence += divergences ? total(divergences.divergences) : 0;
-    onPoint?.({
-      windows: wave.windows,
-      perplexity: Math.exp(totals.loss / totals.tokens),
-      ...(base ? { divergence: totals.divergence / totals.tokens } : {}),
-    });
+    for (const point of curve.extend(losses, divergences?.divergences)) onPoint?.(point);
   }
   return joinScores(waves);
 }
+
+/** Figures over all tokens up to the end of each window. */
+class Curve {
+  private windowsDone = 0;
+  private tokens = 0;
+  private loss = 0;
+  private divergence = 0;
+
+  constructor(private readonly windows: readonly ScoredInputs[]) {}
+
+  /** The points of the windows whose tokens come next. */
+  *extend(losses: Float64Array, divergences: Float64Array | undefined): Generator<EvaluationPoint> {
+    for (let at = 0; at < losses.length;) {
+      const end = at + countScored(this.windows[this.windowsDone++]!);
+      this.tokens += end - at;
+      this.loss += total(losses.subarray(at, end));
+      if (divergences) this.divergence += total(divergences.subarray(at, end));
+      at = end;
+      yield {
+        windows: this.windowsDone,
+        perplexity: Math.exp(this.loss / this.tokens),
+        ...(divergences ? { divergence: this.divergence / this.tokens } : {}),
+      };
+    }
+  }
+}
+
+const countScored = ({ targets }: ScoredInputs): number =>
+  targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0);
 
 function noNumber(token: number, loss: number): QuantscopeError {
   const message = `The loss of scored token ${token} is ${loss}: the weights, or what the formats make of them, overflow.`;
@@ -59,9 +82,16 @@ const total = (values: Float64Array): number => values.reduce((sum, value) => su
 
 function joinScores(waves: readonly TokenScores[]): TokenScores {
   const divergences = waves.flatMap((wave) => wave.divergences ?? []);
-  const join = (name: keyof TokenDivergences): Float64Array => joined(divergences.map((part) => part[name]));
+  const join = (name: keyof TokenDivergences): Float64Array =>
+    joinArrays(
+      Float64Array,
+      divergences.map((part) => part[name]),
+    );
   return {
-    losses: joined(waves.map(({ losses }) => losses)),
+    losses: joinArrays(
+      Float64Array,
+      waves.map(({ losses }) => losses),
+    ),
     ...(divergences.length > 0
       ? {
           divergences: {
@@ -73,16 +103,6 @@ function joinScores(waves: readonly TokenScores[]): TokenScores {
         }
       : {}),
   };
-}
-
-function joined(parts: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** Log-likelihoods of the choices of questions, and the accuracy that follows. */
@@ -97,8 +117,8 @@ export async function scoreQuestions(
   const { losses } = await scoreWindows(decoder, choices, options);
   let at = 0;
   const likelihoods = inputs.map((ofQuestion) =>
-    ofQuestion.map(({ targets }) => {
-      const count = targets.reduce((sum, target) => sum + (target >= 0 ? 1 : 0), 0);
+    ofQuestion.map((choice) => {
+      const count = countScored(choice);
       at += count;
       return -total(losses.subarray(at - count, at));
     }),

@@ -1,6 +1,7 @@
 import type { Decoder, LogitSlice, PassOptions } from '../graph/transformer/decoder';
 import { loadNative } from '../native';
 import { sumsPerToken } from './divergence';
+import { joinArrays } from './joinArrays';
 import type { ScoredInputs } from './windows';
 
 /** States of some windows after the last norm: those of the scored positions alone. */
@@ -32,10 +33,19 @@ export async function* scoredStates(
   let firstToken = 0;
   for (let first = 0; first < windows.length; first += windowsAtOnce) {
     const wave = windows.slice(first, first + windowsAtOnce);
-    const states = await decoder.embed(joined(wave.map(({ inputs }) => inputs)), pass.signal);
+    const states = await decoder.embed(
+      joinArrays(
+        Int32Array,
+        wave.map(({ inputs }) => inputs),
+      ),
+      pass.signal,
+    );
     await decoder.advance(states, pass);
     await onStates?.(states);
-    const targets = joined(wave.map((window) => window.targets));
+    const targets = joinArrays(
+      Int32Array,
+      wave.map((window) => window.targets),
+    );
     const kept = targets.filter((target) => target >= 0);
     keepScored(states, targets, hiddenSize);
     yield {
@@ -54,16 +64,6 @@ function keepScored(states: Float32Array, targets: Int32Array, hiddenSize: numbe
     states.copyWithin(kept * hiddenSize, row * hiddenSize, (row + 1) * hiddenSize);
     kept += 1;
   });
-}
-
-function joined(parts: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** Another model's states of the same tokens, and what turns them into logits. */

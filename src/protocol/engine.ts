@@ -5,7 +5,7 @@ import type {
   CalibrationParams,
   CalibrationResult,
   EvaluationParams,
-  EvaluationPoint,
+  EvaluationCurve,
   EvaluationResult,
   PairedComparison,
 } from './evaluation';
@@ -111,8 +111,8 @@ export interface EngineProgress {
   /** Estimated seconds left; absent until there is something to estimate from. */
   secondsLeft?: number;
   device?: Device;
-  /** Of an evaluation: where its curve is. */
-  point?: EvaluationPoint;
+  /** Of an evaluation, once a window is scored. */
+  curve?: EvaluationCurve;
 }
 
 /** Host → engine. */

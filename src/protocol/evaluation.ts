@@ -162,6 +162,14 @@ export interface EvaluationPoint {
   readonly divergence?: number;
 }
 
+/** How the figures of a run have moved so far. */
+export interface EvaluationCurve {
+  /** Windows that the run will score. */
+  readonly windows: number;
+  /** One per window, thinned where there are many. */
+  readonly points: readonly EvaluationPoint[];
+}
+
 /** What an importance matrix is computed from. */
 export interface CalibrationSettings extends WindowSettings {
   readonly text: string;

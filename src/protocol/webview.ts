@@ -4,7 +4,7 @@ import type { EngineProgress } from './engine';
 import type {
   CalibrationResult,
   CalibrationSettings,
-  EvaluationPoint,
+  EvaluationCurve,
   EvaluationResult,
   EvaluationSettings,
   PairedComparison,
@@ -92,8 +92,8 @@ export interface EvaluationActivity {
   /** "Q4_K_M on eval.txt". */
   readonly title: string;
   readonly progress?: EngineProgress;
-  /** The curve so far, thinned where it is long. */
-  readonly points: readonly EvaluationPoint[];
+  /** Absent until a window is scored. */
+  readonly curve?: EvaluationCurve;
   /** Absent while it runs. */
   readonly outcome?: EvaluationOutcome;
 }

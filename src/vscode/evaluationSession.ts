@@ -5,7 +5,6 @@ import type { EngineProgress } from '../protocol/engine';
 import type {
   CalibrationResult,
   CalibrationSettings,
-  EvaluationPoint,
   EvaluationResult,
   EvaluationSettings,
   PairedComparison,
@@ -25,9 +24,6 @@ type Request =
       readonly title: string;
       readonly settings: CalibrationSettings & { out: string };
     };
-
-/** Points of a curve that are kept; a longer one loses every other point. */
-const maxPoints = 400;
 
 /** Evaluations of one model: the run that goes on, and the results of earlier ones. It outlives the model's editors. */
 export class EvaluationSession implements vscode.Disposable {
@@ -114,11 +110,9 @@ export class EvaluationSession implements vscode.Disposable {
     const controller = new AbortController();
     this.running = controller;
     this.last = request;
-    this.show({ what: request.what, title: request.title, points: [] });
-    const onProgress = (progress: EngineProgress): void => {
-      const points = this.activity?.points ?? [];
-      this.tell({ progress, points: progress.point ? extended(points, progress.point) : points });
-    };
+    this.show({ what: request.what, title: request.title });
+    const onProgress = (progress: EngineProgress): void =>
+      this.tell({ progress, ...(progress.curve ? { curve: progress.curve } : {}) });
     try {
       this.tell({ outcome: await job({ signal: controller.signal, onProgress }) });
     } catch (error) {
@@ -149,13 +143,6 @@ function outcomeOf(error: unknown): EvaluationOutcome {
   const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
   if (code === 'CANCELLED') return { kind: 'cancelled' };
   return { kind: code === 'ENGINE_DIED' ? 'engine-died' : 'failed', message: messageOf(error) };
-}
-
-/** The curve with one more point; progress that says the same point again adds none. */
-function extended(points: readonly EvaluationPoint[], point: EvaluationPoint): readonly EvaluationPoint[] {
-  if (points.at(-1)?.windows === point.windows) return points;
-  const kept = points.length < maxPoints ? points : points.filter((_, index) => index % 2 === 1);
-  return [...kept, point];
 }
 
 /** The evaluations of all models, one session each, until the window closes: a run needs no open editor. */

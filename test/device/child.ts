@@ -1,5 +1,4 @@
 import { probeDevices, runProbe } from '../../src/graph/probe';
-import type { OrtDevice } from '../../src/graph/session';
 import type { DeviceChoice } from '../../src/protocol/plan';
 import { checkDevice } from './suite';
 
@@ -15,6 +14,6 @@ async function check(choice: DeviceChoice, pattern: string): Promise<void> {
 }
 
 const [first = 'auto', second = ''] = process.argv.slice(2);
-if (first === '--probe') await runProbe(second as OrtDevice);
+if (first === '--probe') await runProbe(second);
 else await check(first as DeviceChoice, second);
 process.exit(0);

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { scoreWindows } from '../../src/evaluation/evaluate';
 import type { ScoredInputs } from '../../src/evaluation/windows';
 import type { Decoder } from '../../src/graph/transformer/decoder';
-import { Generation } from '../../src/graph/transformer/generation';
 import { openDecoder, type DecoderOptions } from '../../src/graph/transformer/openDecoder';
 import type { OrtDevice } from '../../src/graph/session';
 import { OrtMeasurer } from '../../src/graph/measurer';
@@ -12,6 +11,7 @@ import { openModel } from '../../src/model/openModel';
 import { loadNative } from '../../src/native';
 import { formatById } from '../../src/quant/catalogue';
 import { runnableCheckpoints, checkpoints } from '../support/checkpoints';
+import { cachedLogits, windowLogits } from '../support/decoderLogits';
 import { sampleFolder } from '../support/files';
 import { graphFormats } from '../support/graphFormats';
 import { Random } from '../support/random';
@@ -90,10 +90,8 @@ function forwardChecks(): Check[] {
             0,
             checkpoints[name]!.agreeing,
           );
-          const logits = await withDecoder(
-            folder,
-            { device, keep: true },
-            way === 'window' ? windowLogits : cachedLogits,
+          const logits = await withDecoder(folder, { device, keep: true }, (decoder) =>
+            (way === 'window' ? windowLogits : cachedLogits)(decoder, tokens),
           );
           return Math.max(...expected.map((row, i) => farthest(logits[i]!, row)));
         }),
@@ -159,25 +157,6 @@ async function withDecoder<T>(
     await decoder.close();
     await model.close();
   }
-}
-
-async function windowLogits(decoder: Decoder): Promise<Float32Array[]> {
-  const states = await decoder.embed(tokens);
-  await decoder.advance(states);
-  const rows = Array.from(tokens, () => new Float32Array(decoder.shape.vocabulary));
-  for await (const slice of decoder.logitSlices()) {
-    const logits = await slice.run(states);
-    rows.forEach((row, i) => row.set(logits.subarray(i * slice.count, (i + 1) * slice.count), slice.first));
-    await slice.release();
-  }
-  return rows;
-}
-
-async function cachedLogits(decoder: Decoder): Promise<Float32Array[]> {
-  const generation = new Generation(decoder, tokens.length);
-  const rows: Float32Array[] = [];
-  for (const token of tokens) rows.push(await generation.next(token));
-  return rows;
 }
 
 const windows: readonly ScoredInputs[] = [3, 7].map((seed) => {

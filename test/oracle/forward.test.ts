@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
-import type { Decoder } from '../../src/graph/transformer/decoder';
-import { Generation } from '../../src/graph/transformer/generation';
 import { openDecoder, type DecoderOptions } from '../../src/graph/transformer/openDecoder';
 import { openModel } from '../../src/model/openModel';
 import { checkpoints, runnableCheckpoints } from '../support/checkpoints';
+import { cachedLogits, windowLogits } from '../support/decoderLogits';
 import { temporaryFolder } from '../support/files';
 import { Checkpoint } from '../support/reference/checkpoint';
 import type { Vector } from '../support/reference/math';
@@ -16,27 +15,6 @@ const folder = temporaryFolder();
 const tokens = Int32Array.from({ length: 32 }, (_, i) => (i * 389 + 17) % 1024);
 /** Logits are of the size of 1 to 10. */
 const bound = 1e-4;
-
-/** Logits of every position, by the whole window at once. */
-async function windowLogits(decoder: Decoder, text = tokens): Promise<Float32Array[]> {
-  const states = await decoder.embed(text);
-  await decoder.advance(states);
-  const rows = Array.from(text, () => new Float32Array(decoder.shape.vocabulary));
-  for await (const slice of decoder.logitSlices()) {
-    const logits = await slice.run(states);
-    rows.forEach((row, i) => row.set(logits.subarray(i * slice.count, (i + 1) * slice.count), slice.first));
-    await slice.release();
-  }
-  return rows;
-}
-
-/** The same, token by token with a cache of keys and values. */
-async function cachedLogits(decoder: Decoder): Promise<Float32Array[]> {
-  const generation = new Generation(decoder, tokens.length);
-  const rows: Float32Array[] = [];
-  for (const token of tokens) rows.push(await generation.next(token));
-  return rows;
-}
 
 /** Largest difference over the positions that `theirs` has. */
 function farthest(ours: readonly Float32Array[], theirs: readonly Vector[]): number {
@@ -52,9 +30,9 @@ async function differences(path: string, expected: readonly Vector[], change: Pa
   const options: DecoderOptions = { device: 'ort-cpu', length: tokens.length, keep: false, ...change };
   const decoder = await openDecoder(model, options);
   const found = {
-    window: farthest(await windowLogits(decoder), expected),
+    window: farthest(await windowLogits(decoder, tokens), expected),
     // Without weights that stay, every token would read them again.
-    ...(options.keep ? { cached: farthest(await cachedLogits(decoder), expected) } : {}),
+    ...(options.keep ? { cached: farthest(await cachedLogits(decoder, tokens), expected) } : {}),
   };
   await decoder.close();
   await model.close();

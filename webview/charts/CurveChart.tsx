@@ -1,14 +1,14 @@
 import { useMemo } from 'preact/hooks';
-import type { EvaluationPoint } from '../../src/protocol/evaluation';
+import type { EvaluationCurve, EvaluationPoint } from '../../src/protocol/evaluation';
 import { number } from '../format';
 import { axis, useColors, usePlot, type Colors } from './plot';
 
 /** Perplexity over the windows scored so far and, on a second axis, the mean KL divergence where there is a base. */
-export function CurveChart({ points }: { points: readonly EvaluationPoint[] }) {
+export function CurveChart({ points, windows }: EvaluationCurve) {
   const colors = useColors();
   const hasBase = points.some(({ divergence }) => divergence !== undefined);
   const traces = useMemo(() => tracesOf(points, hasBase, colors), [points, hasBase, colors]);
-  const layout = useMemo(() => layoutOf(hasBase, colors), [hasBase, colors]);
+  const layout = useMemo(() => layoutOf(windows, hasBase, colors), [windows, hasBase, colors]);
   const element = usePlot(traces, layout, colors);
   const last = points.at(-1);
   const label = last
@@ -51,13 +51,13 @@ function tracesOf(points: readonly EvaluationPoint[], hasBase: boolean, colors: 
   return [perplexity, divergence];
 }
 
-function layoutOf(hasBase: boolean, colors: Colors) {
+function layoutOf(windows: number, hasBase: boolean, colors: Colors) {
   return {
     height: 220,
     margin: { l: 56, r: hasBase ? 64 : 12, t: 8, b: 36 },
     showlegend: hasBase,
     legend: { orientation: 'h', x: 0, y: 1.14 },
-    xaxis: axis(colors, { title: { text: 'windows', standoff: 4 }, rangemode: 'tozero', zeroline: false }),
+    xaxis: axis(colors, { title: { text: 'windows', standoff: 4 }, range: [0, windows], zeroline: false }),
     yaxis: axis(colors, { title: { text: 'perplexity' } }),
     yaxis2: axis(colors, {
       title: { text: 'mean KLD (nats)' },

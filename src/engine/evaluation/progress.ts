@@ -2,14 +2,18 @@ import type { EngineProgress } from '../../protocol/engine';
 import type { EvaluationPoint } from '../../protocol/evaluation';
 import type { Device } from '../../protocol/plan';
 
+/** More points than a chart has columns to show them in are thinned. */
+const maxPoints = 400;
+
 /** Counts the steps of a run, each about as long as the next, and tells how far it is. */
 export class StepMeter {
   private done = 0;
-  private point: EvaluationPoint | undefined;
+  private points: EvaluationPoint[] = [];
   private readonly start = performance.now();
 
   constructor(
     private readonly total: number,
+    private readonly windows: number,
     private readonly device: Device,
     private readonly report: (progress: EngineProgress) => void,
   ) {}
@@ -20,8 +24,9 @@ export class StepMeter {
   }
 
   curve(point: EvaluationPoint): void {
-    this.point = point;
-    this.tell(`${point.windows} windows`);
+    if (this.points.length >= maxPoints) this.points = this.points.filter((_, index) => index % 2 === 1);
+    this.points.push(point);
+    this.tell(`${point.windows} of ${this.windows} windows`);
   }
 
   private tell(message: string): void {
@@ -31,7 +36,7 @@ export class StepMeter {
     this.report({
       ...{ message, done, total: this.total, device: this.device },
       ...(left === undefined ? {} : { secondsLeft: left }),
-      ...(this.point ? { point: this.point } : {}),
+      ...(this.points.length > 0 ? { curve: { windows: this.windows, points: this.points } } : {}),
     });
   }
 }

@@ -26,7 +26,12 @@ export async function evaluateTasks(run: Run, file: string, tokenizer: TextToken
   const choices = inputs.flat();
   const longest = choices.reduce((most, choice) => Math.max(most, choice.inputs.length), 0);
   const decoder = await openChanged(run, Math.ceil(longest / lengthStep) * lengthStep);
-  const meter = new StepMeter(stepsOf(decoder, choices.length, 0), where.device, context.progress);
+  const meter = new StepMeter(
+    stepsOf(decoder, choices.length, 0),
+    choices.length,
+    where.device,
+    context.progress,
+  );
   try {
     const started = performance.now();
     const result = await scoreQuestions(decoder, file, questions, inputs, {

@@ -88,7 +88,7 @@ async function scoreText(run: Run, decoder: Decoder, base: Base | undefined, pla
   const { plan, windows } = planned;
   const steps = stepsOf(decoder, windows.length, plan.scoredTokens);
   const passes = base && !base.states ? 2 : 1;
-  const meter = new StepMeter(passes * steps, where.device, context.progress);
+  const meter = new StepMeter(passes * steps, windows.length, where.device, context.progress);
   if (base) base.states ??= await makeStates(run, base, planned, meter);
   const states = base?.states;
   const started = performance.now();

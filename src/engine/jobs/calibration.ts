@@ -47,7 +47,12 @@ async function runCalibration(
     openDecoder(model, { device, length, keep: keepsWhole(device, params.memory) });
   const { plan, windows } = await planText(params.text, tokenizer, params, contextLengthOf(model), signal);
   const decoder = await open(plan.context);
-  const meter = new StepMeter(stepsOf(decoder, windows.length, plan.scoredTokens), device, progress);
+  const meter = new StepMeter(
+    stepsOf(decoder, windows.length, plan.scoredTokens),
+    windows.length,
+    device,
+    progress,
+  );
   try {
     const passes = performance.now();
     const { inputs, scores } = await calibrate(decoder, windows, {

@@ -6,24 +6,28 @@ import { number, seconds } from '../../format';
 
 /** The run that goes on or ended last: what it does, how far it is, and its curve. */
 export function Run({ activity, isForeign }: { activity: EvaluationActivity; isForeign: boolean }) {
-  const { title, points, outcome } = activity;
+  const { title, curve, outcome } = activity;
   // What ended in the other mode is told there.
   if (isForeign && outcome) return null;
   return (
     <section class="run" aria-label={outcome ? 'The last run' : 'The run that goes on'}>
       <h3>{title}</h3>
-      {outcome ? <Ended outcome={outcome} windows={points.at(-1)?.windows ?? 0} /> : <Going {...activity} />}
-      {points.length > 0 && <CurveChart points={points} />}
+      {outcome ? (
+        <Ended outcome={outcome} windows={curve?.points.at(-1)?.windows ?? 0} />
+      ) : (
+        <Going {...activity} />
+      )}
+      {curve && <CurveChart {...curve} />}
     </section>
   );
 }
 
-function Going({ progress, points, title }: EvaluationActivity) {
+function Going({ progress, curve, title }: EvaluationActivity) {
   const ask = useAsk();
   const { done = 0, total = 0, secondsLeft } = progress ?? {};
   const left = secondsLeft === undefined ? 'time left not known yet' : `${seconds(secondsLeft)} left`;
   const percent = total > 0 ? Math.floor((100 * done) / total) : 0;
-  const last = points.at(-1);
+  const last = curve?.points.at(-1);
   return (
     <>
       <div class="going">
@@ -37,7 +41,7 @@ function Going({ progress, points, title }: EvaluationActivity) {
       </div>
       {last && (
         <dl class="statistics">
-          <Figure name="windows scored" value={String(last.windows)} />
+          <Figure name="windows scored" value={`${last.windows} of ${curve?.windows}`} />
           <Figure name="perplexity so far" value={number(last.perplexity)} />
           {last.divergence !== undefined && (
             <Figure name="mean KLD so far" value={number(last.divergence, 4)} />
