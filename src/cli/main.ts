@@ -186,9 +186,9 @@ function figures({ perplexity, divergence }: EvaluationPoint): string {
 }
 
 function usage(): string {
-  const lines = commands.map(
-    (command) => `  ${[command.name, ...operandsOf(command)].join(' ').padEnd(24)}${command.summary}`,
-  );
+  const calls = commands.map((command) => [command.name, ...operandsOf(command)].join(' '));
+  const width = Math.max(...calls.map((call) => call.length)) + 2;
+  const lines = commands.map(({ summary }, i) => `  ${calls[i]!.padEnd(width)}${summary}`);
   return [
     'Usage: quantscope COMMAND …',
     '',
