@@ -51,6 +51,8 @@ export async function createSession(
     return await InferenceSession.create(graph, {
       executionProviders: [providers[device]],
       logSeverityLevel: 3,
+      // A plan of a run's memory is laid out beside the memory of the run that it was learned from, which stays too.
+      enableMemPattern: onGpu,
       ...(threads > 0 ? { intraOpNumThreads: threads } : {}),
       extra: {
         session: {

@@ -14,6 +14,7 @@ import { fakeQuantize } from '../../quant/fakeQuantize';
 import type { QuantFormat } from '../../quant/format';
 import { needsTensorRange } from '../fakeQuant';
 import type { Tensors } from './decoderShape';
+import { SlabRoom } from './slabRoom';
 
 /** What a tensor becomes before it is used. */
 export interface WeightChange {
@@ -50,6 +51,8 @@ export class Weights {
    * quantized one by one, so that their order changes nothing else.
    */
   readonly halvesRotate: boolean;
+  /** Of slabs that are not being read. */
+  private readonly rooms: SlabRoom[] = [];
   private readonly ranges = new Map<string, Promise<TensorRange>>();
 
   constructor(
@@ -146,13 +149,16 @@ export class Weights {
       const message = source.unreadableReason ?? 'The tensor cannot be read.';
       throw new QuantscopeError('UNSUPPORTED', message, { file: source.file, tensor: source.name });
     }
+    const room = this.rooms.pop() ?? new SlabRoom();
     for (const slab of slabsOf(tensor)) {
-      const bytes = await readSlab(this.model, tensor, slab, { signal });
+      const place = room.of(slab, tensor.unit !== undefined);
+      const bytes = await readSlab(this.model, tensor, slab, { ...place, signal });
       const values = target.subarray(slab.firstWeight, slab.firstWeight + slab.weights);
       await loadNative().decode(slab.dtype, bytes, values, signal);
       if (tensor.add === undefined) continue;
       for (let i = 0; i < values.length; i++) values[i] = values[i]! + tensor.add;
     }
+    this.rooms.push(room);
   }
 
   private async quantize(
