@@ -10,7 +10,7 @@ import { TapSums, type InputStatistics } from './tapSums';
 import type { Weights } from './weights';
 
 /** Tokens that go through a graph at a time: on the CPU what keeps the cores busy, on a GPU what makes an upload worth it. */
-const tokensAtOnce: Readonly<Record<OrtDevice, number>> = { 'ort-cpu': 1024, webgpu: 1024, cuda: 8192 };
+const suitedTokens: Readonly<Record<OrtDevice, number>> = { 'ort-cpu': 512, webgpu: 1024, cuda: 8192 };
 
 /** Rows of the output matrix, and so logits of a token, that are worked on at a time. */
 const maxLogits = 16_384;
@@ -51,8 +51,9 @@ export class Decoder {
     readonly device: OrtDevice,
     /** Tokens of a window. */
     readonly length: number,
+    tokensAtOnce = suitedTokens[device],
   ) {
-    this.tokensPerRun = Math.max(1, Math.floor(tokensAtOnce[device] / length)) * length;
+    this.tokensPerRun = Math.max(1, Math.floor(tokensAtOnce / length)) * length;
   }
 
   /** Whether all weights stay in memory. */

@@ -21,6 +21,8 @@ export interface DecoderOptions {
   readonly roundInputs?: boolean;
   /** Where weights are while a graph runs; what suits the device when absent. */
   readonly placement?: Placement;
+  /** Tokens that go through a graph at a time, about; what suits the device when absent. */
+  readonly tokensAtOnce?: number;
 }
 
 /**
@@ -40,7 +42,8 @@ export async function openDecoder(model: Model, options: DecoderOptions): Promis
   const loader = new GraphLoader(weights, options.device, placement, keep);
   const sources = new GraphSources(shape, weights, options.roundInputs ?? false);
   const graphs = new Graphs(loader, keep);
-  return new Decoder(shape, weights, graphs, sources, options.device, options.length);
+  const { device, length, tokensAtOnce } = options;
+  return new Decoder(shape, weights, graphs, sources, device, length, tokensAtOnce);
 }
 
 /** Divisors of rotary frequencies: the model's, or of two sets those for texts of this length. */
