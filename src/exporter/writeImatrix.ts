@@ -36,11 +36,7 @@ type Entry = readonly [name: string, sums: ImatrixSums];
  * @see https://github.com/ggml-org/llama.cpp tools/imatrix/imatrix.cpp (save_imatrix, save_imatrix_legacy)
  */
 export async function writeImatrix(out: string, imatrix: CollectedImatrix): Promise<number> {
-  const write = writers.get(extname(out).toLowerCase());
-  if (!write)
-    throw new QuantscopeError('REQUEST', 'An importance matrix is written to a .gguf or a .dat file.', {
-      file: out,
-    });
+  const write = imatrixWriter(out);
   if (imatrix.entries.size === 0)
     throw new QuantscopeError('REQUEST', 'The importance matrix has no entries.', { file: out });
   const entries = [...imatrix.entries].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -49,10 +45,21 @@ export async function writeImatrix(out: string, imatrix: CollectedImatrix): Prom
   return writeAtomically(out, (file) => write(file, entries, imatrix));
 }
 
-const writers: ReadonlyMap<
-  string,
-  (file: AtomicFile, entries: readonly Entry[], imatrix: CollectedImatrix) => Promise<number>
-> = new Map([
+type ImatrixWriter = (
+  file: AtomicFile,
+  entries: readonly Entry[],
+  imatrix: CollectedImatrix,
+) => Promise<number>;
+
+/** What writes the format of a file, by its extension. @throws QuantscopeError REQUEST for another one. */
+export function imatrixWriter(out: string): ImatrixWriter {
+  const write = writers.get(extname(out).toLowerCase());
+  if (write) return write;
+  const message = 'An importance matrix is written to a .gguf or a .dat file.';
+  throw new QuantscopeError('REQUEST', message, { file: out });
+}
+
+const writers: ReadonlyMap<string, ImatrixWriter> = new Map([
   ['.gguf', writeGgufImatrix],
   ['.dat', writeLegacyImatrix],
 ]);

@@ -17,7 +17,8 @@ export function engineJobs(cacheDir: string) {
   const models = new OpenModels();
   const jobs = createJobs(models);
   afterAll(() => models.close());
-  const request: Request = (method, params, { signal, progress } = {}) =>
+  // A request that is refused at once rejects, as it does in the engine's process.
+  const request: Request = async (method, params, { signal, progress } = {}) =>
     jobs[method](params, {
       signal: signal ?? new AbortController().signal,
       progress: progress ?? (() => undefined),

@@ -3,7 +3,7 @@ import { calibrate, type Gram, type MatrixInputs } from '../../evaluation/calibr
 import { peakMemory, resetPeakMemory } from '../../evaluation/measures';
 import { perplexity } from '../../evaluation/statistics';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
-import { writeImatrix } from '../../exporter/writeImatrix';
+import { imatrixWriter, writeImatrix } from '../../exporter/writeImatrix';
 import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafetensors';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { blockBytes } from '../../graph/transformer/decoderShape';
@@ -39,6 +39,7 @@ async function runCalibration(
   params: CalibrationParams,
   { signal, progress }: JobContext,
 ): Promise<CalibrationResult> {
+  imatrixWriter(params.out); // before hours go into what cannot be written
   resetPeakMemory();
   const started = performance.now();
   const { device } = await runDevice(params.device, params.threads, signal);
