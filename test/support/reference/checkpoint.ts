@@ -15,6 +15,10 @@ export class Checkpoint {
       this.read(readFileSync(join(folder, name)));
   }
 
+  names(): string[] {
+    return [...this.tensors.keys()];
+  }
+
   has(name: string): boolean {
     return this.tensors.has(name);
   }
