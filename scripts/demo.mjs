@@ -36,16 +36,17 @@ console.log(
   `${inspected.tensors.length} tensors, ${inspected.parameters.toLocaleString('en-US')} parameters, ${inspected.tensors[0].dtype}`,
 );
 
-const sensitivity = quantscope('sensitivity', model);
+const text = join(model, 'generated-calibration.txt');
+const sensitivity = quantscope('sensitivity', model, '--text', text);
 const cells = sensitivity.rows.reduce((sum, row) => sum + row.cells.length, 0);
 console.log(
   `${sensitivity.rows.length} tensors × formats: ${cells} measured errors, on ${sensitivity.rows[0].cells[0].device}`,
 );
 
 const plan45 = join(folder, 'budget-4.5bpw.ampq.json');
-const { plan } = quantscope('recommend', model, '--budget', '4.5bpw', '--out', plan45);
+const { plan } = quantscope(...['recommend', model, '--budget', '4.5bpw', '--text', text, '--out', plan45]);
 console.log(
-  `${plan.total.bitsPerWeight.toFixed(4)} bits per weight, error ${plan.total.error.toExponential(3)}`,
+  `${plan.total.bitsPerWeight.toFixed(4)} bits per weight, KL divergence to expect ${plan.total.divergence.toExponential(3)}`,
 );
 
 const preset = join(folder, 'tiny-Q4_K_M.gguf');
@@ -54,7 +55,9 @@ const mix45 = join(folder, 'tiny-4.5bpw.gguf');
 const mix45Export = quantscope('export', model, '--plan', plan45, '--out', mix45);
 
 const planSame = join(folder, 'size-of-Q4_K_M.ampq.json');
-quantscope('recommend', model, '--budget', `${statSync(preset).size}B`, '--out', planSame);
+quantscope(
+  ...['recommend', model, '--budget', `${statSync(preset).size}B`, '--text', text, '--out', planSame],
+);
 const mixSame = join(folder, 'tiny-mix-size-of-Q4_K_M.gguf');
 const mixSameExport = quantscope('export', model, '--plan', planSame, '--out', mixSame);
 

@@ -6,13 +6,13 @@ import { solveBudget } from './solve';
 
 /** The best plan for a budget. @throws QuantscopeError REQUEST when the budget is too small. */
 export function makePlan(table: SensitivityTable, budget: Budget, overheadBytes = 0): Plan {
-  const { assignments, bytes, bitsPerWeight, error } = solveBudget(table, budget, overheadBytes);
+  const { assignments, bytes, bitsPerWeight, error, divergence } = solveBudget(table, budget, overheadBytes);
   const name = basename(table.modelPath);
   return {
     version: 1,
     model: { name, hash: table.modelHash, parameters: table.parameters },
     budget,
-    total: { bytes, bitsPerWeight, error },
+    total: { bytes, bitsPerWeight, error, ...(divergence === undefined ? {} : { divergence }) },
     assignments,
   };
 }
@@ -61,6 +61,9 @@ export function parsePlan(text: string, file: string): Plan {
       bytes: check.number(total['bytes'], '$.total.bytes'),
       bitsPerWeight: check.number(total['bitsPerWeight'], '$.total.bitsPerWeight'),
       error: check.number(total['error'], '$.total.error'),
+      ...(total['divergence'] === undefined
+        ? {}
+        : { divergence: check.number(total['divergence'], '$.total.divergence') }),
     },
     assignments,
   };

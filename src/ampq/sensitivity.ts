@@ -14,6 +14,9 @@ import { CellStore } from './store';
 /** Formats that are measured when nobody names others: what a GGUF plan can be made of. */
 export const defaultCandidates: readonly string[] = ['Q4_0', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0', 'F16'];
 
+/** The same where the model is run over a text: tensors that hardly touch the output can do with fewer bits. */
+export const outputCandidates: readonly string[] = ['Q2_K', 'Q3_K', 'IQ4_XS', ...defaultCandidates];
+
 /** What computes a cell: the addon, or ONNX Runtime on some device. */
 export interface Measurer {
   readonly device: Device;

@@ -10,6 +10,8 @@ export interface Assignment {
   readonly bitsPerWeight: number;
   /** Σ relative squared error · weights / Σ weights over the assigned tensors. */
   readonly error: number;
+  /** Σ relative squared error · gain; where every row has one. */
+  readonly divergence?: number;
   /** False when the exact search was cut short; `gap` bounds the relative distance to the optimum. */
   readonly optimal: boolean;
   readonly gap: number;
@@ -19,7 +21,8 @@ export interface Assignment {
 export const defaultOverheadBytes = 2 * 1024 * 1024;
 
 /**
- * The assignment of formats to tensors of smallest Σ relative squared error · weights within the budget: exact.
+ * The assignment of formats to tensors of smallest Σ relative squared error · gain within the budget: exact. Without gains the numbers
+ * of weights take their place.
  * @param overheadBytes what the file holds besides tensor data; counts against a budget in bytes.
  * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small.
  */
@@ -33,8 +36,10 @@ export function solveBudget(table: SensitivityTable, budget: Budget, overheadByt
       ? budget.value - overheadBytes - fixedBytes
       : // A budget that is exactly a mix's bits per weight must not fail by the rounding of its decimal digits.
         (budget.value * weightsOf(rows)) / 8 + 0.5;
+  const hasGains = rows.every(({ gain }) => gain !== undefined);
+  const factor = ({ gain, weights }: SensitivityRow): number => (hasGains ? gain! : weights);
   const classes = rows.map((row) =>
-    row.cells.map((cell) => ({ bytes: cell.bytes, cost: cell.relativeSquaredError * row.weights })),
+    row.cells.map((cell) => ({ bytes: cell.bytes, cost: cell.relativeSquaredError * factor(row) })),
   );
   const solved = solveKnapsack(classes, Math.floor(available));
   if (!solved) throw tooSmall({ ...table, rows, fixedBytes }, budget, overheadBytes);
@@ -44,11 +49,15 @@ export function solveBudget(table: SensitivityTable, budget: Budget, overheadByt
     assignments,
     bytes: fixedBytes + solved.bytes,
     bitsPerWeight: (8 * solved.bytes) / weights,
-    error: solved.cost / weights,
+    error: sumOf(assignments, (item, i) => item.relativeSquaredError * rows[i]!.weights) / weights,
+    ...(hasGains ? { divergence: solved.cost } : {}),
     optimal: solved.optimal,
     gap: solved.gap,
   };
 }
+
+const sumOf = <T>(items: readonly T[], value: (item: T, index: number) => number): number =>
+  items.reduce((sum, item, index) => sum + value(item, index), 0);
 
 /** Budgets that change anything: from every tensor at its smallest to every tensor at its largest, in bits per weight. */
 export function budgetRange(table: SensitivityTable): { min: number; max: number } {

@@ -36,7 +36,10 @@ export const recommend: Command = {
       item.bitsPerWeight.toFixed(4),
       number(Math.sqrt(item.relativeSquaredError)),
     ]);
-    const total = `${plan.total.bitsPerWeight.toFixed(3)} bits per weight, ${size(plan.total.bytes)} of tensors, mean relative squared error ${number(plan.total.error)}`;
+    const { bitsPerWeight, bytes, error, divergence } = plan.total;
+    const expected =
+      divergence === undefined ? '' : `, KL divergence to expect ${number(divergence)} nats per token`;
+    const total = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors, mean relative squared error ${number(error)}${expected}`;
     return {
       json: { out, plan },
       text: `${table(['tensor', 'format', 'bits/weight', 'relative error'], rows)}\n\n${total}\nWritten: ${out}`,

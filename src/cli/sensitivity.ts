@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
 import { textOption, UsageError, type Command, type CommandContext, type OptionSpec } from './command';
 import { number, table } from './text';
@@ -13,6 +14,11 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     value: 'D',
     help: `${devices.join(', ')}; cpu is the native addon (default: auto)`,
   },
+  text: {
+    type: 'string',
+    value: 'F',
+    help: 'UTF-8 text to run the model over: errors count by what they do to the output',
+  },
 };
 
 /** Where to compute; auto when nothing was said. @throws UsageError for anything else than a device. */
@@ -26,11 +32,16 @@ export function deviceOption(context: CommandContext): DeviceChoice {
 export async function measure(context: CommandContext): Promise<SensitivityTable> {
   const { path, jobs, signal, progress, cacheDir } = context;
   const device = deviceOption(context);
+  const text = textOption(context, 'text');
   const formats = textOption(context, 'formats')
     ?.split(',')
     .map((id) => id.trim());
   return jobs['sensitivity/run'](
-    { path, device, cacheDir, ...(formats ? { formats } : {}) },
+    {
+      ...{ path, device, cacheDir },
+      ...(formats ? { formats } : {}),
+      ...(text === undefined ? {} : { text: resolve(text) }),
+    },
     { signal, progress },
   );
 }
@@ -43,13 +54,19 @@ export const sensitivity: Command = {
   async run(context) {
     const result = await measure(context);
     const formats = [...new Set(result.rows.flatMap((row) => row.cells.map((cell) => cell.format)))];
+    const gains = result.gainsFrom ? ['gain'] : [];
     const rows = result.rows.map((row) => [
       row.tensor,
+      ...gains.map(() => (row.gain === undefined ? '' : number(row.gain))),
       ...formats.map((format) => {
         const cell = row.cells.find((item) => item.format === format);
         return cell ? number(Math.sqrt(cell.relativeSquaredError)) : '';
       }),
     ]);
-    return { json: result, text: `Relative error ‖x − x'‖ / ‖x‖\n${table(['tensor', ...formats], rows)}` };
+    const heading = [
+      "Relative error ‖x − x'‖ / ‖x‖",
+      ...gains.map(() => 'gain: KL divergence of the output per squared relative error, nats per token'),
+    ];
+    return { json: result, text: `${heading.join('; ')}\n${table(['tensor', ...gains, ...formats], rows)}` };
   },
 };

@@ -87,6 +87,8 @@ export interface SensitivityParams {
   device: DeviceChoice;
   /** Folder where finished cells are kept. */
   cacheDir: string;
+  /** UTF-8 text to run the model over: how much the output changes with each tensor. Errors of the weights alone when absent. */
+  text?: string;
 }
 
 export interface ExportParams extends ExportSettings {

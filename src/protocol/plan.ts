@@ -16,6 +16,11 @@ export interface SensitivityRow {
   readonly tensor: string;
   readonly shape: readonly number[];
   readonly weights: number;
+  /**
+   * KL divergence of the model's output (nats per token) per unit of relative squared error of this tensor; only where the model was
+   * run over a text.
+   */
+  readonly gain?: number;
   readonly cells: readonly SensitivityCell[];
 }
 
@@ -28,6 +33,8 @@ export interface SensitivityTable {
   /** Bytes of everything that is not in `rows` and is written as it is (norms, biases). */
   readonly fixedBytes: number;
   readonly fixedParameters: number;
+  /** The text that gains come from, and its tokens. */
+  readonly gainsFrom?: { readonly text: string; readonly tokens: number };
   readonly rows: readonly SensitivityRow[];
 }
 
@@ -67,8 +74,10 @@ export interface Plan {
     readonly bytes: number;
     /** Of the assigned tensors. */
     readonly bitsPerWeight: number;
-    /** Σ relative squared error × weights / Σ weights over the assigned tensors: what the plan minimises. */
+    /** Σ relative squared error × weights / Σ weights over the assigned tensors: what the plan minimises without a text. */
     readonly error: number;
+    /** Σ relative squared error × gain, nats per token: the KL divergence to expect, which the plan minimises where it is known. */
+    readonly divergence?: number;
   };
   /** Measured tensors, in file order. Tensors not listed keep the exporter's rule for unquantized tensors. */
   readonly assignments: readonly PlanAssignment[];

@@ -1,10 +1,18 @@
 import { measureFormat } from '../../analysis/compare';
-import { defaultCandidates, runSensitivity, storedSensitivity, type Measurer } from '../../ampq/sensitivity';
+import {
+  defaultCandidates,
+  outputCandidates,
+  runSensitivity,
+  storedSensitivity,
+  type Measurer,
+} from '../../ampq/sensitivity';
 import { hasGraph } from '../../graph/fakeQuant';
 import { OrtMeasurer } from '../../graph/measurer';
 import { probeDevices } from '../../graph/probe';
 import type { Device } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
+import { addGains, withStoredGains } from '../evaluation/measureGains';
+import { runDevice } from '../evaluation/runPlan';
 import { checkParams, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -22,18 +30,24 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
       formats: 'strings?',
       device: 'device',
       cacheDir: 'path',
+      text: 'path?',
     });
-    const formats = (params.formats ?? defaultCandidates).map(formatById);
+    const { text, cacheDir } = params;
+    const candidates = text === undefined ? defaultCandidates : outputCandidates;
+    const formats = (params.formats ?? candidates).map(formatById);
     const { chosen } = await probeDevices(params.device, { signal });
     const { measurer, close } = measurerFor(chosen);
     try {
-      return await models.use(params.path, signal, (model) =>
-        runSensitivity(model, {
-          ...{ formats, measurer, signal, cacheDir: params.cacheDir },
+      return await models.use(params.path, signal, async (model) => {
+        const table = await runSensitivity(model, {
+          ...{ formats, measurer, signal, cacheDir },
           exactDevice: params.device !== 'auto',
           onProgress: progress,
-        }),
-      );
+        });
+        if (text === undefined) return (await withStoredGains(model, table, cacheDir)) ?? table;
+        const { device } = await runDevice(params.device, undefined, signal);
+        return addGains(model, table, text, device, cacheDir, { signal, progress });
+      });
     } finally {
       await close();
     }
@@ -43,7 +57,10 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
 export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/stored'> {
   return (params, { signal }) => {
     checkParams('sensitivity/stored', params, { path: 'path', cacheDir: 'path' });
-    return models.use(params.path, signal, (model) => storedSensitivity(model, params.cacheDir));
+    const { path, cacheDir } = params;
+    return models.use(path, signal, async (model) =>
+      withStoredGains(model, await storedSensitivity(model, cacheDir), cacheDir),
+    );
   };
 }
 

@@ -45,7 +45,7 @@ export class Decoder {
 
   constructor(
     readonly shape: DecoderShape,
-    private readonly weights: Weights,
+    readonly weights: Weights,
     readonly graphs: Graphs,
     readonly sources: GraphSources,
     readonly device: OrtDevice,
@@ -77,6 +77,33 @@ export class Decoder {
     // The output matrix takes the memory of the blocks.
     if (!this.graphs.keep) await this.release();
     await this.normalize(states, pass.signal);
+  }
+
+  /** Takes the states of whole windows through one block, in place. */
+  async advanceBlock(block: BlockShape, states: Float32Array, pass: PassOptions): Promise<void> {
+    const { hiddenSize, blocks } = this.shape;
+    const routed = block.experts ? new Float32Array(states.length) : undefined;
+    const router = new Float32Array(((block.experts?.count ?? 0) * states.length) / hiddenSize);
+    const source = this.sources.block(block, this.length, pass.taps?.kind);
+    await this.graphs.using(source, pass.signal, async (graph) => {
+      const sums = new TapSums(graph.taps, `blk.${block.index}.`);
+      let done = 0;
+      for (const piece of this.pieces(states)) {
+        throwIfCancelled(pass.signal);
+        const outputs = await graph.run({ x: this.tensor(piece) });
+        piece.set(output(outputs, 'y'));
+        if (routed && block.experts) {
+          routed.set(output(outputs, 'routed'), done);
+          router.set(output(outputs, 'router'), (done / hiddenSize) * block.experts.count);
+        }
+        sums.add(outputs, piece.length / hiddenSize);
+        done += piece.length;
+        pass.onStep?.(`block ${block.index + 1} of ${blocks.length}`);
+        await turn();
+      }
+      for (const found of sums.finish()) await pass.taps?.onStatistics(found);
+    });
+    if (routed) await this.addExperts(block, states, routed, router, pass);
   }
 
   /** The last norm, in place. */
@@ -147,32 +174,6 @@ export class Decoder {
         for (const found of sums.finish()) await pass.taps?.onStatistics(found);
       });
     }
-  }
-
-  private async advanceBlock(block: BlockShape, states: Float32Array, pass: PassOptions): Promise<void> {
-    const { hiddenSize, blocks } = this.shape;
-    const routed = block.experts ? new Float32Array(states.length) : undefined;
-    const router = new Float32Array(((block.experts?.count ?? 0) * states.length) / hiddenSize);
-    const source = this.sources.block(block, this.length, pass.taps?.kind);
-    await this.graphs.using(source, pass.signal, async (graph) => {
-      const sums = new TapSums(graph.taps, `blk.${block.index}.`);
-      let done = 0;
-      for (const piece of this.pieces(states)) {
-        throwIfCancelled(pass.signal);
-        const outputs = await graph.run({ x: this.tensor(piece) });
-        piece.set(output(outputs, 'y'));
-        if (routed && block.experts) {
-          routed.set(output(outputs, 'routed'), done);
-          router.set(output(outputs, 'router'), (done / hiddenSize) * block.experts.count);
-        }
-        sums.add(outputs, piece.length / hiddenSize);
-        done += piece.length;
-        pass.onStep?.(`block ${block.index + 1} of ${blocks.length}`);
-        await turn();
-      }
-      for (const found of sums.finish()) await pass.taps?.onStatistics(found);
-    });
-    if (routed) await this.addExperts(block, states, routed, router, pass);
   }
 
   private *partsOf({ rows, shares }: Assignment): Generator<Assignment> {

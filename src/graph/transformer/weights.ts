@@ -53,13 +53,15 @@ export class Weights {
   readonly halvesRotate: boolean;
   /** Of slabs that are not being read. */
   private readonly rooms: SlabRoom[] = [];
+  private readonly changes: Map<string, WeightChange>;
   private readonly ranges = new Map<string, Promise<TensorRange>>();
 
   constructor(
     private readonly model: Model,
     private readonly view: GgufView,
-    private readonly changes: WeightChanges = new Map(),
+    changes: WeightChanges = new Map(),
   ) {
+    this.changes = new Map(changes);
     this.halvesRotate = view.tensors.some(({ unit }) => unit?.order === 'interleave');
     this.tensors = new Map(view.tensors.map((tensor) => [tensor.name, inSourceOrder(tensor)]));
   }
@@ -70,6 +72,12 @@ export class Weights {
     if (change) return change.format.id;
     const tensor = this.tensors.get(name);
     return (tensor && sourceDtype(tensor)) ?? 'F32';
+  }
+
+  /** Changes a tensor, or makes it what it is in the model, for what is loaded from now on. */
+  replace(name: string, change: WeightChange | undefined): void {
+    if (change) this.changes.set(name, change);
+    else this.changes.delete(name);
   }
 
   /** Rows of a tensor, or all of it, into `target`; memory beside it is bounded by a slab. */

@@ -1,0 +1,155 @@
+import type { Decoder, PassOptions } from '../graph/transformer/decoder';
+import type { WeightChange } from '../graph/transformer/weights';
+import { tokenDivergences } from '../evaluation/divergence';
+import { joinArrays } from '../evaluation/joinArrays';
+import { sumLogits } from '../evaluation/scoring';
+import { mean } from '../evaluation/statistics';
+import type { ScoredInputs } from '../evaluation/windows';
+
+export interface DivergenceOptions extends PassOptions {
+  /** Bytes that states may take; tensors whose states do not fit are measured in another pass over the model. */
+  readonly room: number;
+}
+
+/**
+ * What each change alone does to the output: mean KL divergence from the unchanged model, nats per scored token. One pass over the
+ * model serves many tensors: the states that a change leads to go on beside the unchanged ones, so that every block is read
+ * once per tensor of its own and once for all others.
+ * @param decoder the model, streamed; its weights are changed and restored.
+ * @param base the same model, unchanged: its output matrix.
+ * @param windows all of the decoder's length.
+ * @param changes by the tensors' names in GGUF.
+ */
+export async function measureDivergences(
+  decoder: Decoder,
+  base: Decoder,
+  windows: readonly ScoredInputs[],
+  changes: ReadonlyMap<string, WeightChange>,
+  { room, ...pass }: DivergenceOptions,
+): Promise<Map<string, number>> {
+  const stateBytes = 4 * windows.length * decoder.length * decoder.shape.hiddenSize;
+  const perPass = Math.max(1, Math.floor(room / stateBytes) - 1);
+  const names = [...changes.keys()];
+  const found = new Map<string, number>();
+  for (let first = 0; first < names.length; first += perPass) {
+    const some = new Map(names.slice(first, first + perPass).map((name) => [name, changes.get(name)!]));
+    for (const [name, divergence] of await onePass(decoder, base, windows, some, pass))
+      found.set(name, divergence);
+  }
+  return found;
+}
+
+async function onePass(
+  decoder: Decoder,
+  base: Decoder,
+  windows: readonly ScoredInputs[],
+  changes: ReadonlyMap<string, WeightChange>,
+  pass: PassOptions,
+): Promise<Map<string, number>> {
+  const join = (part: 'inputs' | 'targets'): Int32Array =>
+    joinArrays(
+      Int32Array,
+      windows.map((window) => window[part]),
+    );
+  const states = new StateTable(decoder.shape.hiddenSize * windows.length * decoder.length, changes.size);
+  await enter(decoder, join('inputs'), changes, states, pass);
+  for (const block of decoder.shape.blocks) {
+    const own = [...changes.keys()].filter((name) => name.startsWith(`blk.${block.index}.`));
+    const others = states.used;
+    for (const name of own)
+      await changed(decoder, name, changes, () => decoder.advanceBlock(block, states.fork(name), pass));
+    await decoder.advanceBlock(block, others, pass);
+  }
+  await decoder.normalize(states.used, pass.signal);
+  return score(decoder, base, join('targets'), changes, states, pass);
+}
+
+/** States before the first block, of the unchanged model and of a changed embedding. */
+async function enter(
+  decoder: Decoder,
+  inputs: Int32Array,
+  changes: ReadonlyMap<string, WeightChange>,
+  states: StateTable,
+  { signal }: PassOptions,
+): Promise<void> {
+  states.unchanged.set(await decoder.embed(inputs, signal));
+  const name = 'token_embd.weight';
+  if (!changes.has(name)) return;
+  await changed(decoder, name, changes, async () => {
+    states.fork(name).set(await decoder.embed(inputs, signal));
+  });
+}
+
+async function score(
+  decoder: Decoder,
+  base: Decoder,
+  targets: Int32Array,
+  changes: ReadonlyMap<string, WeightChange>,
+  states: StateTable,
+  pass: PassOptions,
+): Promise<Map<string, number>> {
+  const { hiddenSize, output } = decoder.shape;
+  const read = (firstToken: number, target: Float32Array): Promise<void> => {
+    target.set(states.unchanged.subarray(firstToken * hiddenSize).subarray(0, target.length));
+    return Promise.resolve();
+  };
+  const found = new Map<string, number>();
+  for (const name of changes.keys()) {
+    const own = states.find(name) ?? (name === output ? states.unchanged : undefined);
+    if (!own) continue;
+    const wave = { states: own, targets, firstToken: 0, windows: 0 };
+    const sumAll = () => sumLogits(decoder, wave, { decoder: base, read }, pass);
+    const sums = name === output ? await changed(decoder, name, changes, sumAll) : await sumAll();
+    found.set(name, mean(tokenDivergences(sums).divergences).value);
+  }
+  return found;
+}
+
+async function changed<T>(
+  { weights }: Decoder,
+  name: string,
+  changes: ReadonlyMap<string, WeightChange>,
+  work: () => Promise<T>,
+): Promise<T> {
+  weights.replace(name, changes.get(name));
+  try {
+    return await work();
+  } finally {
+    weights.replace(name, undefined);
+  }
+}
+
+/** States of the unchanged model, and behind them those that each change has led to, in one array. */
+class StateTable {
+  private readonly values: Float32Array;
+  private readonly names: string[] = [];
+
+  constructor(
+    private readonly size: number,
+    forks: number,
+  ) {
+    this.values = new Float32Array(size * (1 + forks));
+  }
+
+  get unchanged(): Float32Array {
+    return this.values.subarray(0, this.size);
+  }
+
+  /** All states there are. */
+  get used(): Float32Array {
+    return this.values.subarray(0, this.size * (1 + this.names.length));
+  }
+
+  /** States of a change that begins here: a copy of the unchanged ones. */
+  fork(name: string): Float32Array {
+    this.names.push(name);
+    const states = this.find(name)!;
+    states.set(this.unchanged);
+    return states;
+  }
+
+  find(name: string): Float32Array | undefined {
+    const index = this.names.indexOf(name);
+    return index < 0 ? undefined : this.values.subarray((1 + index) * this.size, (2 + index) * this.size);
+  }
+}

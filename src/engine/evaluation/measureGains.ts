@@ -1,0 +1,117 @@
+import { freemem } from 'node:os';
+import { measureDivergences } from '../../ampq/divergences';
+import {
+  gainsFile,
+  probeOf,
+  readDivergences,
+  rowsByTensor,
+  withGains,
+  type MeasuredDivergences,
+} from '../../ampq/gains';
+import { ggufView } from '../../architectures/ggufView';
+import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
+import { writeAtomically } from '../../exporter/atomicWriter';
+import type { OrtDevice } from '../../graph/session';
+import { openDecoder } from '../../graph/transformer/openDecoder';
+import type { WeightChange } from '../../graph/transformer/weights';
+import { contentKey } from '../../model/identity';
+import type { Model } from '../../model/openModel';
+import type { SensitivityTable } from '../../protocol/plan';
+import { formatById } from '../../quant/catalogue';
+import type { JobContext } from '../job';
+import { StepMeter } from './progress';
+import { contextLengthOf, planText, type PlannedText } from './runPlan';
+
+/** Tokens that the model is run over: enough to tell tensors apart by a few per cent. */
+const gainTokens = 2048;
+/** Tokens of a window, where the model takes so many. */
+const gainContext = 512;
+/** States of changed models may take so many bytes at least, and this share of the free memory. */
+const leastRoom = 1e9;
+const roomShare = 0.25;
+
+/** The table with gains that an earlier run measured, where one did. */
+export async function withStoredGains(
+  model: Model,
+  table: SensitivityTable | undefined,
+  cacheDir: string,
+): Promise<SensitivityTable | undefined> {
+  const measured = table && (await readDivergences(gainsFile(cacheDir, contentKey(model.description))));
+  return measured ? withGains(table, ggufView(model).tensors, measured) : table;
+}
+
+/**
+ * Runs the model over a text, once for all tensors of the table, and adds what each of them does to the output. What an earlier run
+ * over the same text measured is taken over.
+ */
+export async function addGains(
+  model: Model,
+  table: SensitivityTable,
+  text: string,
+  device: OrtDevice,
+  cacheDir: string,
+  { signal, progress }: JobContext,
+): Promise<SensitivityTable> {
+  const tokenizer = await openTokenizer(model, signal);
+  const contextLength = contextLengthOf(model);
+  const context = Math.min(gainContext, contextLength);
+  const settings = { convention: 'sliding', context, windows: Math.ceil(gainTokens / context) } as const;
+  const planned = await planText(text, tokenizer, settings, contextLength, signal);
+  const probes = probesOf(model, table);
+  const file = gainsFile(cacheDir, contentKey(model.description));
+  const earlier = await readDivergences(file);
+  const tensors = ggufView(model).tensors;
+  if (earlier?.text.hash === planned.hash && [...probes.keys()].every((name) => name in earlier.tensors))
+    return withGains(table, tensors, earlier);
+  const changes = new Map([...probes].map(([name, { format }]) => [name, { format: formatById(format) }]));
+  const divergences = await measure(model, planned, changes, device, { signal, progress });
+  const measured: MeasuredDivergences = {
+    version: 1,
+    text: { path: text, hash: planned.hash, tokens: planned.plan.scoredTokens },
+    tensors: Object.fromEntries(
+      [...divergences].map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
+    ),
+  };
+  await writeAtomically(file, (target) => target.write(Buffer.from(`${JSON.stringify(measured)}\n`)));
+  return withGains(table, tensors, measured);
+}
+
+/** The format of each tensor of the table that it is measured in, by its name in GGUF. */
+function probesOf(model: Model, table: SensitivityTable) {
+  const probes = [...rowsByTensor(ggufView(model).tensors, table)].flatMap(([{ name }, rows]) => {
+    const probe = probeOf(rows);
+    return probe ? [[name, probe] as const] : [];
+  });
+  return new Map(probes);
+}
+
+async function measure(
+  model: Model,
+  { plan, windows }: PlannedText,
+  changes: ReadonlyMap<string, WeightChange>,
+  device: OrtDevice,
+  { signal, progress }: JobContext,
+): Promise<Map<string, number>> {
+  const options = { device, length: plan.context, keep: false };
+  const decoder = await openDecoder(model, options);
+  const base = await openDecoder(model, options);
+  const blocks = decoder.shape.blocks.length;
+  // Every tensor's states pass the blocks behind its own: half of them on the average.
+  const runs = Math.ceil((windows.length * plan.context) / decoder.tokensPerRun);
+  const meter = new StepMeter(
+    runs * (blocks + changes.size * (1 + blocks / 2)),
+    windows.length,
+    device,
+    progress,
+  );
+  try {
+    return await measureDivergences(decoder, base, windows, changes, {
+      signal,
+      room: Math.max(leastRoom, roomShare * freemem()),
+      onStep: (part) => meter.step(`influence on the output: ${part}`),
+    });
+  } finally {
+    await decoder.close();
+    await base.close();
+  }
+}
