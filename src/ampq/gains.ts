@@ -79,10 +79,25 @@ export const gainsFile = (folder: string, key: string): string => join(folder, `
 export async function readDivergences(file: string): Promise<MeasuredDivergences | undefined> {
   try {
     const value: unknown = JSON.parse(await readFile(file, 'utf8'));
-    const valid =
-      isRecord(value) && value['version'] === 1 && isRecord(value['tensors']) && isRecord(value['text']);
-    return valid ? (value as unknown as MeasuredDivergences) : undefined;
+    return isMeasured(value) ? value : undefined;
   } catch {
     return undefined; // it is measured again
   }
 }
+
+function isMeasured(value: unknown): value is MeasuredDivergences {
+  if (!isRecord(value) || value['version'] !== 1) return false;
+  const { text, tensors } = value;
+  return isRecord(text) && isText(text) && isRecord(tensors) && Object.values(tensors).every(isDivergence);
+}
+
+const isText = ({ path, hash, tokens }: Record<string, unknown>): boolean =>
+  typeof path === 'string' && typeof hash === 'string' && typeof tokens === 'number';
+
+const isDivergence = (value: unknown): boolean =>
+  isRecord(value) &&
+  typeof value['format'] === 'string' &&
+  typeof value['error'] === 'number' &&
+  value['error'] > 0 &&
+  typeof value['divergence'] === 'number' &&
+  value['divergence'] >= 0;

@@ -83,16 +83,40 @@ describe('plans', () => {
     expect(() => solveBudget(table, { kind: 'bytes', value: 1000 }, 500)).toThrow(/at least \d+ bytes/);
   });
 
-  it('survive printing and reading, one line per tensor, and fit the schema', async () => {
-    const plan = makePlan(await measure(), parseBudget('5bpw'));
-    const text = printPlan(plan);
-    expect(parsePlan(text, 'p.ampq.json')).toEqual(plan);
-    expect(text.split('\n').filter((line) => line.includes('"tensor"'))).toHaveLength(44);
+  /** What the schema says against a plan. */
+  function complaints(text: string): unknown {
     const schema = JSON.parse(
       readFileSync(join(projectRoot, 'schemas', 'ampq.schema.json'), 'utf8'),
     ) as object;
     const validate = new Ajv({ allErrors: true }).compile(schema);
-    expect(validate(JSON.parse(text)), JSON.stringify(validate.errors)).toBe(true);
+    validate(JSON.parse(text));
+    return validate.errors;
+  }
+
+  it('survive printing and reading, one line per tensor, and fit the schema', async () => {
+    const plan = makePlan(await measure(), parseBudget('5bpw'));
+    const text = printPlan(plan);
+    expect(plan.total).not.toHaveProperty('divergence');
+    expect(parsePlan(text, 'p.ampq.json')).toEqual(plan);
+    expect(text.split('\n').filter((line) => line.includes('"tensor"'))).toHaveLength(44);
+    expect(complaints(text)).toBeNull();
+  });
+
+  it('keep the divergence to expect in their files', async () => {
+    const table = await measure();
+    const rows = table.rows.map((row, i) => ({ ...row, gain: 0.01 * (i + 1) }));
+    const plan = makePlan({ ...table, rows }, parseBudget('5bpw'));
+    const expected = plan.assignments.reduce(
+      (sum, item, i) => sum + rows[i]!.gain * item.relativeSquaredError,
+      0,
+    );
+    expect(plan.total.divergence).toBeCloseTo(expected, 12);
+    const text = printPlan(plan);
+    expect(parsePlan(text, 'p.ampq.json')).toEqual(plan);
+    expect(complaints(text)).toBeNull();
+    const damaged = text.replace(/"divergence": [^,\n]+/, '"divergence": "small"');
+    expect(() => parsePlan(damaged, 'p.ampq.json')).toThrow(/\$\.total\.divergence must be a number/);
+    expect(complaints(damaged)).toMatchObject([{ instancePath: '/total/divergence' }]);
   });
 
   it.each([

@@ -111,4 +111,37 @@ describe('solveBudget', () => {
       last = solved.error;
     }
   });
+
+  describe('where each tensor has a gain', () => {
+    const withGain = (item: SensitivityRow, gain: number): SensitivityRow => ({ ...item, gain });
+    // By weights the large tensor counts twice; the output depends on the small one.
+    const large = row('large', 5120, plain);
+    const small = row('small', 2560, plain);
+    const table = tableOf(withGain(large, 0.01), withGain(small, 0.5));
+    const budget = { kind: 'bits-per-weight', value: (2 * 4.5 + 8.5) / 3 } as const;
+
+    it('spends bits on what the output depends on', () => {
+      expect(formatsOf(tableOf(large, small), 5.9)).toEqual(['Q6_K', 'Q4_K']);
+      expect(formatsOf(table, budget.value)).toEqual(['Q4_K', 'Q8_0']);
+    });
+
+    it('expects the sum of what its formats cause', () => {
+      const solved = solveBudget(table, budget);
+      expect(solved.divergence).toBeCloseTo(0.01 * 1e-2 + 0.5 * 1e-4, 12);
+      expect(solved.error).toBeCloseTo((2 * 1e-2 + 1e-4) / 3, 12);
+      expect(solved.optimal).toBe(true);
+    });
+
+    it('goes by weights when a tensor lacks its gain', () => {
+      const half = solveBudget(tableOf(large, withGain(small, 0.5)), budget);
+      expect(half.assignments).toEqual(solveBudget(tableOf(large, small), budget).assignments);
+      expect(half).not.toHaveProperty('divergence');
+    });
+
+    it('gives a tensor that does nothing the fewest bits', () => {
+      const idle = tableOf(withGain(large, 0), withGain(small, 0.5));
+      expect(formatsOf(idle, 9)).toEqual(['Q4_K', 'F16']);
+      expect(solveBudget(idle, { kind: 'bits-per-weight', value: 9 }).divergence).toBe(0);
+    });
+  });
 });
