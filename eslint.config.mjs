@@ -2,7 +2,7 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['dist', 'build', 'test-results', '**/*.mjs', '**/*.cjs'] },
+  { ignores: ['dist', 'build', 'test-results', '**/*.mjs', '**/*.d.mts', '**/*.cjs'] },
   tseslint.configs.recommendedTypeChecked,
   {
     files: ['**/*.ts', '**/*.tsx'],

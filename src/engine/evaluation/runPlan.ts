@@ -53,7 +53,9 @@ export async function readText(file: string, signal: AbortSignal): Promise<strin
           file,
         },
       );
-    return new TextDecoder('utf-8', { fatal: true }).decode(await source.read(0, source.size, signal));
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+      await source.read(0, source.size, signal),
+    );
   } catch (cause) {
     if (cause instanceof QuantscopeError) throw cause;
     throw new QuantscopeError('REQUEST', 'The file is not UTF-8 text.', { file }, cause);
