@@ -69,7 +69,10 @@ export async function addGains(
     version: 1,
     text: { path: text, hash: planned.hash, tokens: planned.plan.scoredTokens },
     tensors: Object.fromEntries(
-      [...divergences].map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
+      [...divergences]
+        // Of a model with weights that are no numbers nothing is known.
+        .filter(([, divergence]) => Number.isFinite(divergence))
+        .map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
     ),
   };
   await writeAtomically(file, (target) => target.write(Buffer.from(`${JSON.stringify(measured)}\n`)));

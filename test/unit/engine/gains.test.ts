@@ -1,0 +1,217 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { measureDivergences } from '../../../src/ampq/divergences';
+import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { ggufView } from '../../../src/architectures/ggufView';
+import type { ScoredInputs } from '../../../src/evaluation/windows';
+import { openDecoder } from '../../../src/graph/transformer/openDecoder';
+import { openModel } from '../../../src/model/openModel';
+import type { EngineProgress } from '../../../src/protocol/engine';
+import type { Divergence } from '../../../src/protocol/evaluation';
+import type { PlanAssignment, SensitivityTable } from '../../../src/protocol/plan';
+import { formatById } from '../../../src/quant/catalogue';
+import { engineJobs } from '../../support/engineJobs';
+import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+const cacheDir = join(folder, 'cache');
+const { evaluate, request } = engineJobs(cacheDir);
+const calibration = join(sampleFolder, 'generated-calibration.txt');
+/** The sample is run over 2,048 tokens for its 44 matrices (ms). */
+const patience = 240_000;
+const path = (name: string): string => join(folder, name);
+
+const measure = (model: string, formats?: readonly string[], text = calibration): Promise<SensitivityTable> =>
+  request('sensitivity/run', {
+    ...{ path: model, device: 'cpu', cacheDir, text },
+    ...(formats ? { formats } : {}),
+  });
+
+/** The KL divergence that the table expects of tensors that are merged in GGUF, or of a single one, in a format. */
+function expected({ rows }: SensitivityTable, tensors: readonly string[], format: string): number {
+  return rows
+    .filter(({ tensor }) => tensors.includes(tensor))
+    .reduce((sum, { gain, cells }) => {
+      const cell = cells.find((item) => item.format === format)!;
+      return sum + gain! * cell.relativeSquaredError;
+    }, 0);
+}
+
+/** Evaluates with nothing but these tensors changed, on the windows that gains are measured on. */
+async function divergenceOf(model: string, tensors: readonly string[], format: string): Promise<Divergence> {
+  const assignments = tensors.map((tensor): PlanAssignment => ({
+    tensor,
+    format,
+    bitsPerWeight: 4,
+    bytes: 1,
+    relativeSquaredError: 0,
+  }));
+  const planFile = writeFile(
+    folder,
+    'one.ampq.json',
+    printPlan({
+      ...{ version: 1, model: { name: 'm', hash: 'h', parameters: 1 } },
+      ...{ budget: { kind: 'bytes', value: 1 }, total: { bytes: 1, bitsPerWeight: 4, error: 0 } },
+      assignments,
+    }),
+  );
+  const windows = { convention: 'sliding', context: 256, windows: 8 } as const;
+  const { text } = await evaluate({
+    path: model,
+    text: calibration,
+    ...windows,
+    planFile,
+    memory: 'streamed',
+  });
+  return text!.divergence!;
+}
+
+const experts = [0, 1, 2, 3].map((i) => `model.layers.1.block_sparse_moe.experts.${i}.w2.weight`);
+
+describe('a pass over a text', () => {
+  beforeAll(async () => {
+    await writeCheckpoint(path('gemma2'), 'gemma2');
+    await writeCheckpoint(path('mixtral'), 'mixtral');
+  });
+
+  it.each<[string, string, string, readonly (readonly string[])[]]>([
+    [
+      'of the sample',
+      sampleFolder,
+      'Q4_K',
+      [
+        ['model.embed_tokens.weight'],
+        ['model.layers.2.self_attn.q_proj.weight'],
+        ['model.layers.5.mlp.gate_proj.weight'],
+        ['lm_head.weight'],
+      ],
+    ],
+    [
+      'of a model whose embedding is its output matrix',
+      path('gemma2'),
+      'Q4_0',
+      [['model.embed_tokens.weight'], ['model.layers.3.self_attn.v_proj.weight']],
+    ],
+    [
+      'of a model with experts',
+      path('mixtral'),
+      'Q4_0',
+      [experts, ['model.layers.0.self_attn.o_proj.weight']],
+    ],
+  ])(
+    'finds the divergences %s that single evaluations find',
+    async (_, model, format, groups) => {
+      const table = await measure(model, [format]);
+      expect(table.gainsFrom).toEqual({ text: calibration, tokens: 2048 });
+      for (const tensors of groups) {
+        const { mean } = await divergenceOf(model, tensors, format);
+        expect(mean.value, tensors[0]).toBeGreaterThan(1e-7);
+        expect(expected(table, tensors, format) / mean.value, tensors[0]).toBeCloseTo(1, 3);
+      }
+    },
+    patience,
+  );
+
+  it('gives every matrix a gain, those of merged experts the same', async () => {
+    const { rows } = await measure(path('mixtral'), ['Q4_0']);
+    expect(rows.every(({ gain }) => gain! > 0)).toBe(true);
+    const gains = rows.filter(({ tensor }) => experts.includes(tensor)).map(({ gain }) => gain);
+    expect(new Set(gains).size).toBe(1);
+    expect(new Set(rows.map(({ gain }) => gain)).size).toBe(rows.length - 3 * 2 * 3);
+  });
+
+  it('finds the same whether the states of all tensors fit into memory, of some or of one', async () => {
+    const model = await openModel(path('mixtral'));
+    const options = { device: 'ort-cpu', length: 32, keep: false } as const;
+    const [decoder, base] = [await openDecoder(model, options), await openDecoder(model, options)];
+    try {
+      const names = ggufView(model).tensors.flatMap(({ name, shape }) => (shape.length > 1 ? [name] : []));
+      const changes = new Map(names.map((name) => [name, { format: formatById('Q4_0') }]));
+      const windows = [0, 1].map((window): ScoredInputs => {
+        const inputs = Int32Array.from({ length: 32 }, (_, i) => (window * 331 + i * 71) % 1024);
+        return { inputs, targets: inputs.map((token) => (token + 1) % 1024) };
+      });
+      const states = 4 * 64 * decoder.shape.hiddenSize;
+      const passes = (room: number) => measureDivergences(decoder, base, windows, changes, { room });
+      const [all, some, one] = [await passes(1e9), await passes(8.5 * states), await passes(1)];
+      expect([...all.keys()].sort()).toEqual([...names].sort());
+      for (const [name, divergence] of all) {
+        expect(divergence, name).toBeGreaterThan(1e-8);
+        expect(some.get(name)! / divergence, name).toBeCloseTo(1, 3);
+        expect(one.get(name)! / divergence, name).toBeCloseTo(1, 3);
+      }
+      // Nothing stays changed.
+      expect(new Set(names.map((name) => decoder.weights.typeOf(name)))).toEqual(new Set(['BF16']));
+    } finally {
+      await decoder.close();
+      await base.close();
+      await model.close();
+    }
+  });
+});
+
+describe('gains of a model', () => {
+  const gainsFiles = (cache: string): string[] =>
+    readdirSync(cache).filter((name) => name.endsWith('.gains.json'));
+
+  it('are not kept of a run that was cancelled', async () => {
+    const cache = path('cancelled');
+    const controller = new AbortController();
+    const params = { path: path('mixtral'), device: 'cpu', cacheDir: cache, text: calibration } as const;
+    const messages: string[] = [];
+    const running = request('sensitivity/run', params, {
+      signal: controller.signal,
+      progress: ({ message }) => {
+        messages.push(message);
+        if (message.startsWith('influence')) controller.abort();
+      },
+    });
+    await expect(running).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(messages.at(-1)).toMatch(/^influence on the output: block 1 of 2/);
+    expect(gainsFiles(cache)).toEqual([]);
+    const stored = await request('sensitivity/stored', { path: path('mixtral'), cacheDir: cache });
+    expect(stored!.rows.every(({ cells, gain }) => cells.length > 0 && gain === undefined)).toBe(true);
+  });
+
+  it('are found again by later runs, and measured once for a text', async () => {
+    const first = await measure(path('gemma2'), ['Q4_0']);
+    const stored = await request('sensitivity/stored', { path: path('gemma2'), cacheDir });
+    expect(stored).toEqual(first);
+    const messages: string[] = [];
+    const params = { path: path('gemma2'), device: 'cpu', cacheDir, formats: ['Q4_0'] } as const;
+    const progress = ({ message }: EngineProgress) => void messages.push(message);
+    expect(await request('sensitivity/run', { ...params, text: calibration }, { progress })).toEqual(first);
+    expect(await request('sensitivity/run', params, { progress })).toEqual(first);
+    expect(messages).toEqual([]);
+  });
+
+  it('are those of the text that was measured last', async () => {
+    const evaluation = join(sampleFolder, 'generated-eval.txt');
+    const first = await measure(path('gemma2'), ['Q4_0']);
+    const other = await measure(path('gemma2'), ['Q4_0'], evaluation);
+    expect(other.gainsFrom).toEqual({ text: evaluation, tokens: 2048 });
+    expect(other.rows.map(({ gain }) => gain)).not.toEqual(first.rows.map(({ gain }) => gain));
+  });
+});
+
+describe('a plan with gains', () => {
+  it(
+    'diverges less than Q4_K_M in as many bytes, on another text, and about as much as it says',
+    async () => {
+      const table = await measure(sampleFolder);
+      const text = join(sampleFolder, 'generated-eval.txt');
+      const run = (variant: { type?: string; planFile?: string }) =>
+        evaluate({ text, context: 256, windows: 12, memory: 'streamed', ...variant });
+      const preset = await run({ type: 'Q4_K_M' });
+      const plan = makePlan(table, { kind: 'bytes', value: preset.bytes });
+      const mix = await run({ planFile: writeFile(folder, 'mix.ampq.json', printPlan(plan)) });
+      expect(plan.total.bytes).toBeLessThanOrEqual(preset.bytes);
+      const measured = mix.text!.divergence!.mean.value;
+      expect(measured).toBeLessThan(preset.text!.divergence!.mean.value);
+      expect(Math.abs(plan.total.divergence! / measured - 1)).toBeLessThan(0.3);
+    },
+    patience,
+  );
+});
