@@ -157,7 +157,7 @@ async function fuzz(objects, flags, digests) {
   const jobs = decoders.map((decoder) => async () => {
     const corpus = join(out, 'corpus', decoder);
     mkdirSync(corpus, { recursive: true });
-    const limits = [`-max_total_time=${fuzzSeconds}`, '-max_len=1100', '-rss_limit_mb=2048', '-timeout=20'];
+    const limits = [`-max_total_time=${fuzzSeconds}`, '-max_len=1100', '-rss_limit_mb=2048', '-timeout=60'];
     const artifacts = `-artifact_prefix=${corpus}/`;
     const child = { env: { ...env, QUANTSCOPE_FUZZ: decoder } };
     return { decoder, ...(await run(fuzzer, [corpus, ...limits, artifacts], child)) };
