@@ -28,6 +28,11 @@ export function number(value: number, digits = 5): string {
   return text.replaceAll('-', '−');
 }
 
+/** Two digits and a power of ten, so that a column of them can be compared: 3.2e−4. */
+export function scientific(value: number): string {
+  return value === 0 ? '0' : value.toExponential(1).replaceAll('-', '−');
+}
+
 export function shapeText(shape: readonly number[]): string {
   return shape.length === 0 ? '' : shape.join(' × ');
 }
@@ -41,6 +46,12 @@ export function ratio(sqnr: number | null): string {
 export function decibels(relativeSquaredError: number, digits: number): string {
   if (relativeSquaredError === 0) return '∞';
   return `${(-10 * Math.log10(relativeSquaredError)).toFixed(digits)} dB`;
+}
+
+/** A share in percent, with a digit where it is small: 12 %, 0.4 %. */
+export function percent(share: number): string {
+  if (share > 0 && share < 0.001) return '< 0.1 %';
+  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
 export function bits(value: number): string {

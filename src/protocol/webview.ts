@@ -130,6 +130,8 @@ export type WebviewRequests = {
   /** One tensor of the comparison in detail. */
   overlay: { params: { other: string; tensor: string }; result: TensorOverlay };
   runSensitivity: { params: Record<string, never>; result: void };
+  /** Asks for a text and measures what each tensor does to the output on it. */
+  runSensitivityOverText: { params: Record<string, never>; result: void };
   cancelJob: { params: Record<string, never>; result: void };
   restartEngine: { params: Record<string, never>; result: void };
   /** Re-solves for a budget; fast enough to be called while a slider moves. */

@@ -5,6 +5,7 @@ export const commands = {
   computeImportance: 'quantscope.computeImportance',
   quantizeLayer: 'quantscope.quantizeLayer',
   runSensitivity: 'quantscope.runSensitivity',
+  runSensitivityOverText: 'quantscope.runSensitivityOverText',
   cancelJob: 'quantscope.cancelJob',
   savePlan: 'quantscope.savePlan',
   exportQ4KM: 'quantscope.exportGgufQ4KM',

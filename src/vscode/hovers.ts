@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import * as vscode from 'vscode';
 import { modelHash } from '../model/identity';
 import { dtypeNamed } from '../model/dtypes';
-import type { SensitivityCell } from '../protocol/plan';
+import type { SensitivityRow } from '../protocol/plan';
 import { commands } from './contributions';
 import { plansIn } from './modelSession';
 import type { Services } from './services';
@@ -31,7 +31,7 @@ export function registerHovers(services: Services, models: WorkspaceModels): vsc
 }
 
 async function describe(services: Services, { model, tensor }: KnownTensor): Promise<vscode.MarkdownString> {
-  const { cells, suggestion } = await suggestionFor(services, { model, tensor });
+  const { row, suggestion } = await suggestionFor(services, { model, tensor });
   const bits =
     dtypeNamed(tensor.dtype) && tensor.elements > 0
       ? ` · ${((8 * tensor.byteLength) / tensor.elements).toFixed(2)} bits per weight`
@@ -42,7 +42,7 @@ async function describe(services: Services, { model, tensor }: KnownTensor): Pro
     `\`${tensor.dtype}\` · [${tensor.shape.join(', ')}] · ${tensor.elements.toLocaleString('en-US')} weights${bits}`,
     '',
     suggestion === undefined ? 'No suggestion yet: run the sensitivity analysis of the model.' : suggestion,
-    ...(cells.length > 0 ? ['', ...errorTable(cells)] : []),
+    ...(row && row.cells.length > 0 ? ['', ...errorTable(row)] : []),
     '',
     links(model.path, tensor.name),
   ];
@@ -61,19 +61,24 @@ async function suggestionFor({ sessions, engine, log, context }: Services, { mod
   const table =
     session?.sensitivity ??
     (await engine.call('sensitivity/stored', { path: model.path, cacheDir }).catch(() => undefined));
-  const cells = table?.rows.find((row) => row.tensor === tensor.name)?.cells ?? [];
+  const row = table?.rows.find((item) => item.tensor === tensor.name);
   const assigned = plan?.assignments.find((item) => item.tensor === tensor.name);
   const suggestion =
     assigned && `Suggested: **${assigned.format}**, ${assigned.bitsPerWeight.toFixed(2)} bits per weight`;
-  return { cells, suggestion };
+  return { row, suggestion };
 }
 
-function errorTable(cells: readonly SensitivityCell[]): string[] {
-  const rows = cells.map((cell) => {
-    const sqnr = cell.sqnr === Infinity ? '∞' : cell.sqnr.toFixed(1);
-    return `| ${cell.format} | ${cell.bitsPerWeight.toFixed(2)} | ${Math.sqrt(cell.relativeSquaredError).toPrecision(3)} | ${sqnr} |`;
-  });
-  return ['| format | bits | relative error | SQNR dB |', '| :-- | --: | --: | --: |', ...rows];
+/** Errors of the tensor in each format; where its gain is known also what the model's output would differ by. */
+function errorTable({ cells, gain }: SensitivityRow): string[] {
+  const rows = cells.map(({ format, bitsPerWeight, relativeSquaredError, sqnr }) => [
+    ...[format, bitsPerWeight.toFixed(2), Math.sqrt(relativeSquaredError).toPrecision(3)],
+    sqnr === Infinity ? '∞' : sqnr.toFixed(1),
+    ...(gain === undefined ? [] : [(gain * relativeSquaredError).toPrecision(2)]),
+  ]);
+  const heading = ['format', 'bits', 'relative error', 'SQNR dB'];
+  if (gain !== undefined) heading.push('KL divergence');
+  const rule = heading.map((_, i) => (i === 0 ? ':--' : '--:'));
+  return [heading, rule, ...rows].map((line) => `| ${line.join(' | ')} |`);
 }
 
 function links(model: string, tensor: string): string {

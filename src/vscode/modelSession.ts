@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { makePlan, parsePlan, printPlan } from '../ampq/planFile';
 import { budgetRange } from '../ampq/solve';
@@ -44,6 +44,8 @@ export class ModelSession implements vscode.Disposable {
   pendingReveal: string | undefined;
   private pendingTab: CommandTab | undefined;
   private running: AbortController | undefined;
+  /** Text of the sensitivity analysis that runs or ended last; undefined where it measures the weights alone. */
+  private text: string | undefined;
   private comparing: AbortController | undefined;
   private comparingModels: AbortController | undefined;
   private disposed = false;
@@ -103,17 +105,21 @@ export class ModelSession implements vscode.Disposable {
     }
   }
 
-  /** Measures what was not measured yet. Resolves when the job is over, however it ended. */
-  async runSensitivity(): Promise<void> {
+  /** Measures what was not measured yet, with a text also its effect on the output. Resolves when the job is over, however it ended. */
+  async runSensitivity(text?: string): Promise<void> {
     if (this.running) return;
-    const title = 'Sensitivity';
+    this.text = text;
+    const title = text === undefined ? 'Sensitivity' : `Sensitivity over ${basename(text)}`;
     const controller = new AbortController();
     this.running = controller;
     this.setJob({ kind: 'running', title });
     try {
       const table = await this.engine.call(
         'sensitivity/run',
-        { path: this.path, device: this.folders.device(), cacheDir: this.folders.sensitivityDir },
+        {
+          ...{ path: this.path, device: this.folders.device(), cacheDir: this.folders.sensitivityDir },
+          ...(text === undefined ? {} : { text }),
+        },
         {
           signal: controller.signal,
           onProgress: (progress) => this.setJob({ kind: 'running', title, progress }),
@@ -121,7 +127,8 @@ export class ModelSession implements vscode.Disposable {
       );
       this.sensitivity = table;
       this.fire({ name: 'sensitivity', payload: table });
-      this.plan ??= this.firstPlan();
+      // A plan that did not know what the output depends on is made anew in its size.
+      if (!this.plan || text !== undefined) this.plan = this.firstPlan(this.plan?.total.bitsPerWeight);
       if (this.plan) this.fire({ name: 'plan', payload: this.plan });
       this.setJob({ kind: 'idle' });
     } catch (error) {
@@ -140,7 +147,7 @@ export class ModelSession implements vscode.Disposable {
     const resume = this.job.kind === 'engine-died' && this.job.resumable;
     await this.engine.restart();
     this.setJob({ kind: 'idle' });
-    if (resume) await this.runSensitivity();
+    if (resume) await this.runSensitivity(this.text);
   }
 
   /** @throws QuantscopeError REQUEST when nothing was measured or the budget is too small. */
@@ -256,12 +263,12 @@ export class ModelSession implements vscode.Disposable {
     if (!this.disposed) this.emitter.fire(event);
   }
 
-  private firstPlan(): Plan | undefined {
+  private firstPlan(bitsPerWeight = firstBudget): Plan | undefined {
     if (!this.sensitivity?.rows.some((row) => row.cells.length > 0)) return undefined;
     const { min, max } = budgetRange(this.sensitivity);
     return makePlan(this.sensitivity, {
       kind: 'bits-per-weight',
-      value: Math.min(max, Math.max(min, firstBudget)),
+      value: Math.min(max, Math.max(min, bitsPerWeight)),
     });
   }
 

@@ -139,6 +139,28 @@ describe('the extension', () => {
     ok(/\| Q4_K \| 4\.50 \|/.test(hover), hover);
   });
 
+  it('says in plan and hover what formats do to the output once the model was run over a text', async function () {
+    this.timeout(240_000);
+    const session = api.session(weights.fsPath);
+    const before = session.plan!.total;
+    strictEqual(before.divergence, undefined);
+    await session.runSensitivity(file('generated-calibration.txt').fsPath);
+    strictEqual(session.job.kind, 'idle');
+    strictEqual(session.sensitivity!.gainsFrom!.tokens, 2048);
+    const { bitsPerWeight, divergence } = session.plan!.total;
+    ok(
+      bitsPerWeight <= before.bitsPerWeight && bitsPerWeight > before.bitsPerWeight - 0.05,
+      `${bitsPerWeight}`,
+    );
+    ok(divergence! > 1e-4 && divergence! < 3e-3, `${divergence}`);
+    const { gain, cells } = session.sensitivity!.rows.find(({ tensor }) => tensor === 'lm_head.weight')!;
+    const { relativeSquaredError } = cells.find(({ format }) => format === 'Q4_K')!;
+    const hover = await hoverAt(file('recipe.yaml'), 'lm_head.weight');
+    const caused = (gain! * relativeSquaredError).toPrecision(2);
+    ok(/SQNR dB \| KL divergence \|/.test(hover), hover);
+    ok(new RegExp(`\\| Q4_K \\| 4\\.50 \\| .* \\| ${caused} \\|`).test(hover), hover);
+  });
+
   it('exports with the plan', async () => {
     const out = join(folder.fsPath, 'out-plan.gguf');
     const plan = join(folder.fsPath, 'tiny.ampq.json');

@@ -2,7 +2,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Budget, Plan, PlanAssignment, SensitivityTable } from '../../src/protocol/plan';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, TextField } from '../controls';
-import { decibels, number, size } from '../format';
+import { decibels, number, percent, size } from '../format';
+import { sharesOf } from '../influence';
 import { bitClass, FormatBadge } from './FormatBadge';
 
 /** The budget and what it buys: a slider, totals, and a bar per tensor. */
@@ -72,7 +73,7 @@ export function PlanView() {
           Export with Plan…
         </Button>
       </div>
-      {plan && <Bars assignments={plan.assignments} />}
+      {plan && <Bars plan={plan} sensitivity={sensitivity} />}
     </>
   );
 }
@@ -135,6 +136,12 @@ function Totals({ plan }: { plan: Plan }) {
         <dt>SQNR</dt>
         <dd>{decibels(plan.total.error, 2)}</dd>
       </div>
+      {plan.total.divergence !== undefined && (
+        <div class="wide">
+          <dt>KL divergence to expect</dt>
+          <dd>{number(plan.total.divergence, 3)} nats per token</dd>
+        </div>
+      )}
       <div class="wide">
         <dt>tensors</dt>
         <dd>
@@ -149,33 +156,48 @@ function Totals({ plan }: { plan: Plan }) {
   );
 }
 
-/** Length: bits per weight on a scale to 16; colour: the format. */
-function Bars({ assignments }: { assignments: readonly PlanAssignment[] }) {
+/**
+ * Length: bits per weight on a scale to 16; colour: the format. The number is the tensor's share of the divergence to expect, else
+ * its signal to noise.
+ */
+function Bars({ plan, sensitivity }: { plan: Plan; sensitivity: SensitivityTable }) {
   const { store } = useApp();
+  const shares = sharesOf(plan, sensitivity);
+  const figure = ({ tensor, relativeSquaredError }: PlanAssignment): string =>
+    shares ? percent(shares.get(tensor)!) : decibels(relativeSquaredError, 1);
   return (
-    <div class="bars" role="list" aria-label="Format of each tensor">
-      {assignments.map((item) => (
-        <div
-          key={item.tensor}
-          class="bar"
-          role="listitem"
-          data-tensor={item.tensor}
-          data-format={item.format}
-          onClick={() => store.select([item.tensor])}
-        >
-          <span class="label" title={item.tensor}>
-            {item.tensor.replace(/^model\.|\.weight$/g, '')}
-          </span>
-          <span class="track">
-            <span
-              class={`fill ${bitClass(item.format)}`}
-              style={{ width: `${(100 * Math.min(16, item.bitsPerWeight)) / 16}%` }}
-            />
-          </span>
-          <span class="format">{item.format}</span>
-          <span class="error muted">{decibels(item.relativeSquaredError, 1)}</span>
-        </div>
-      ))}
-    </div>
+    <>
+      {shares && <p class="muted">In percent: each tensor's share of the KL divergence to expect.</p>}
+      <div
+        class="bars"
+        role="list"
+        aria-label={`Format of each tensor${shares ? ' and its share of the KL divergence' : ''}`}
+      >
+        {plan.assignments.map((item) => (
+          <div
+            key={item.tensor}
+            class="bar"
+            role="listitem"
+            data-tensor={item.tensor}
+            data-format={item.format}
+            onClick={() => store.select([item.tensor])}
+          >
+            <span class="label" title={item.tensor}>
+              {item.tensor.replace(/^model\.|\.weight$/g, '')}
+            </span>
+            <span class="track">
+              <span
+                class={`fill ${bitClass(item.format)}`}
+                style={{ width: `${(100 * Math.min(16, item.bitsPerWeight)) / 16}%` }}
+              />
+            </span>
+            <span class="format">{item.format}</span>
+            <span class="error muted" title={shares && 'Share of the KL divergence to expect'}>
+              {figure(item)}
+            </span>
+          </div>
+        ))}
+      </div>
+    </>
   );
 }

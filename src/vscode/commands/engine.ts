@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { DeviceChoice } from '../../protocol/plan';
 import { commands, settings, viewTypes } from '../contributions';
+import { askText } from '../editor/texts';
 import type { Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
 
@@ -22,6 +23,7 @@ export function registerEngineCommands(services: Services): vscode.Disposable {
     register(commands.runSensitivity, async (argument) =>
       (await targetSession(services, argument))?.runSensitivity(),
     ),
+    register(commands.runSensitivityOverText, (argument) => runOverText(services, argument)),
     register(commands.restartEngine, () =>
       sessions.active ? sessions.active.restartEngine() : engine.restart(),
     ),
@@ -30,6 +32,17 @@ export function registerEngineCommands(services: Services): vscode.Disposable {
       revealTensor(services, argument as { model: string; tensor: string }),
     ),
   );
+}
+
+async function runOverText(services: Services, argument: ModelArgument): Promise<void> {
+  const session = await targetSession(services, argument);
+  if (!session) return;
+  if (session.job.kind === 'running') {
+    void vscode.window.showInformationMessage('The sensitivity analysis of this model is running already.');
+    return;
+  }
+  const text = await askText(session);
+  if (text !== undefined) await session.runSensitivity(text);
 }
 
 async function selectDevice({ sessions }: Services): Promise<void> {

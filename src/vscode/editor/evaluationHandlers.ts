@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { Handlers } from '../../protocol/rpc';
 import type { EvaluationView, WebviewRequests } from '../../protocol/webview';
@@ -7,6 +5,7 @@ import { askImportanceTarget, calibrate, evaluate, withNotices } from '../comman
 import { messageOf, type ModelSession } from '../modelSession';
 import { chosenDevice, type Services } from '../services';
 import { folderOf } from './files';
+import { textsBeside } from './texts';
 
 type EvaluationHandlers = Pick<
   Handlers<WebviewRequests>,
@@ -71,19 +70,4 @@ async function stored(
     log.error(`Stored results: ${messageOf(error)}`);
     return { results: [], problem: messageOf(error) };
   }
-}
-
-/** Names that a text for the purpose tends to have, the best first. */
-const textNames = {
-  text: [/eval.*\.(txt|raw)$/i, /test.*\.(txt|raw)$/i, /valid.*\.(txt|raw)$/i],
-  calibrationText: [/calib.*\.(txt|raw)$/i, /train.*\.(txt|raw)$/i],
-} as const;
-
-async function textsBeside(folder: string): Promise<Omit<EvaluationView['suggestions'], 'device'>> {
-  const names = (await readdir(folder).catch(() => [])).sort();
-  const found = Object.entries(textNames).flatMap(([purpose, patterns]) => {
-    const name = patterns.map((pattern) => names.find((item) => pattern.test(item))).find(Boolean);
-    return name === undefined ? [] : [[purpose, join(folder, name)]];
-  });
-  return Object.fromEntries(found) as Omit<EvaluationView['suggestions'], 'device'>;
 }

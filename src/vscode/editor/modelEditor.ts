@@ -94,6 +94,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       compareWith: async () => run(commands.compareWith, { model: session.path }),
       overlay: ({ other, tensor }) => engine.call('tensor/overlay', { path: session.path, other, tensor }),
       runSensitivity: () => void session.runSensitivity(),
+      runSensitivityOverText: () => void run(commands.runSensitivityOverText, { model: session.path }),
       cancelJob: () => session.cancelJob(),
       restartEngine: () => void session.restartEngine(),
       solvePlan: ({ budget }) => session.solve(budget),

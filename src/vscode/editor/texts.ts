@@ -1,0 +1,44 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import * as vscode from 'vscode';
+import type { EvaluationView } from '../../protocol/webview';
+import type { ModelSession } from '../modelSession';
+import { chooseFile, folderOf } from './files';
+
+type Texts = Omit<EvaluationView['suggestions'], 'device'>;
+
+/** Names that a text for the purpose tends to have, the best first. */
+const textNames = {
+  text: [/eval.*\.(txt|raw)$/i, /test.*\.(txt|raw)$/i, /valid.*\.(txt|raw)$/i],
+  calibrationText: [/calib.*\.(txt|raw)$/i, /train.*\.(txt|raw)$/i],
+} as const;
+
+export async function textsBeside(folder: string): Promise<Texts> {
+  const names = (await readdir(folder).catch(() => [])).sort();
+  const found = Object.entries(textNames).flatMap(([purpose, patterns]) => {
+    const name = patterns.map((pattern) => names.find((item) => pattern.test(item))).find(Boolean);
+    return name === undefined ? [] : [[purpose, join(folder, name)]];
+  });
+  return Object.fromEntries(found) as Texts;
+}
+
+/**
+ * Asks which text sensitivity is measured over: one that lies beside the model, that for calibration first, or any other.
+ * @returns undefined when the person cancelled.
+ */
+export async function askText(session: ModelSession): Promise<string | undefined> {
+  const { text, calibrationText } = await textsBeside(folderOf(session));
+  const suggested = [calibrationText, text].flatMap((path) =>
+    path === undefined ? [] : [{ label: `$(file) ${basename(path)}`, description: 'beside the model', path }],
+  );
+  const other = { label: '$(folder-opened) Choose a File…', description: '', path: undefined };
+  const picked =
+    suggested.length === 0
+      ? other
+      : await vscode.window.showQuickPick([...suggested, other], {
+          title: 'Quantscope: run sensitivity over a text',
+          placeHolder: 'A text like those that the model is used for; about 2,000 tokens of it are read',
+        });
+  if (!picked) return undefined;
+  return picked.path ?? (await chooseFile(session, 'text'))?.path;
+}

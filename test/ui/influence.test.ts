@@ -1,0 +1,150 @@
+import { cpSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { cacheDir } from '../support/cache';
+import { enginePids } from '../support/engineProcesses';
+import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
+import { screenshot, screenshotOfFailure } from '../support/screenshots';
+import { startVsCode, type VsCode } from '../support/vscodeServer';
+import { frontFrame, openFile, runCommand, setTheme, waitForExtension } from '../support/workbench';
+
+const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
+if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+
+/** The sample is run over a text for each of its 44 matrices (ms). */
+const wait = 180_000;
+
+describe.skipIf(!hasServer)('sensitivity over a text', () => {
+  let code: VsCode;
+  let page: Page;
+  let frame: FrameLocator;
+  const workspace = temporaryFolder();
+
+  beforeAll(async () => {
+    cpSync(sampleFolder, workspace, { recursive: true });
+    code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
+    page = code.page;
+    await waitForExtension(page);
+    await openFile(page, 'model.safetensors');
+    frame = frontFrame(page);
+    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+  });
+
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== 'fail') return;
+    await screenshotOfFailure(page, 'influence', task.name);
+    await page.keyboard.press('Escape'); // what it left open must not fail the next
+  });
+
+  afterAll(async () => {
+    await code.close();
+  });
+
+  const tab = (name: string) => frame.getByRole('tab', { name }).click();
+  const choices = () => page.locator('.quick-input-list .monaco-list-row');
+  const caption = () => frame.locator('.view > p.muted').first().innerText();
+  const shown = () => frame.getByLabel('What the table shows');
+
+  /** Numbers of a column of the table, by tensor. */
+  async function column(format: string): Promise<Map<string, number>> {
+    const headings = await frame.locator('.sensitivity th').allInnerTexts();
+    const index = headings.indexOf(format);
+    const lines = await frame.locator('.sensitivity tbody tr').allInnerTexts();
+    return new Map(
+      lines.map((line) => {
+        const cells = line.split('\t').map((cell) => cell.trim());
+        return [cells[0]!, Number(cells[index]!.replaceAll('−', '-'))];
+      }),
+    );
+  }
+
+  it('suggests the texts beside the model and measures over the one that is taken', async () => {
+    await tab('Sensitivity');
+    await expect.poll(() => frame.locator('.view .empty').innerText()).toContain('Run Sensitivity');
+    await frame.getByRole('button', { name: 'Run over a Text…' }).click();
+    await choices().nth(2).waitFor({ timeout: wait });
+    const labels = await choices().locator('.label-name').allInnerTexts();
+    expect(labels.map((label) => label.trim())).toEqual([
+      'generated-calibration.txt',
+      'generated-eval.txt',
+      'Choose a File…',
+    ]);
+    await page.keyboard.press('Enter'); // the first
+    await frame
+      .locator('.job', { hasText: 'Sensitivity over generated-calibration.txt' })
+      .waitFor({ timeout: wait });
+    expect(await frame.getByRole('button', { name: 'Run over a Text…' }).isDisabled()).toBe(true);
+    await frame.locator('.job', { hasText: 'influence on the output: block' }).waitFor({ timeout: wait });
+    await expect.poll(() => frame.locator('.sensitivity tbody tr').count(), { timeout: wait }).toBe(44);
+    expect(await caption()).toMatch(
+      /^KL divergence .* from 2,048 tokens of generated-calibration\.txt\. 44 tensors/,
+    );
+  });
+
+  it('shows what each tensor does to the output in each format', async () => {
+    const [small, large] = [await column('Q2_K'), await column('Q4_K')];
+    expect(large.size).toBe(44);
+    const output = large.get('lm_head.weight')!;
+    expect(output).toBeGreaterThan(0.001);
+    expect(output).toBeLessThan(0.003);
+    expect(Math.max(...large.values())).toBe(output);
+    for (const [tensor, influence] of large) expect(small.get(tensor)!, tensor).toBeGreaterThan(influence);
+    await screenshot(page, 'influence-dark');
+    await shown().selectOption('error');
+    expect(await caption()).toMatch(/^Signal to quantization noise in dB/);
+    expect((await column('Q4_K')).get('lm_head.weight')).toBeGreaterThan(20);
+    await shown().selectOption('influence');
+    expect(await column('Q4_K')).toEqual(large);
+  });
+
+  it('plans by the divergence to expect, and says how it is shared', async () => {
+    await tab('Plan');
+    const bars = frame.locator('.bar[role="listitem"]');
+    await expect.poll(() => bars.count(), { timeout: wait }).toBe(44);
+    const expected = async (): Promise<number> => {
+      const text = await frame
+        .locator('.totals div', { hasText: 'KL divergence to expect' })
+        .locator('dd')
+        .innerText();
+      return Number.parseFloat(text.replaceAll('−', '-'));
+    };
+    const first = await expected();
+    expect(first).toBeGreaterThan(1e-4);
+    expect(first).toBeLessThan(2e-3);
+    const shares = (await bars.locator('.error').allInnerTexts()).map((text) =>
+      text.startsWith('<') ? 0 : Number(text.replace(' %', '')),
+    );
+    expect(Math.abs(shares.reduce((a, b) => a + b, 0) - 100)).toBeLessThan(5); // they are rounded
+    // The output matrix, which the output depends on most, gets more bits than most.
+    const output = await frame.locator('.bar[data-tensor="lm_head.weight"]').getAttribute('data-format');
+    expect(['Q6_K', 'Q8_0']).toContain(output);
+    await frame.locator('#budget').focus();
+    for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowRight');
+    await expect.poll(expected, { timeout: wait }).toBeLessThan(0.9 * first);
+    await screenshot(page, 'plan-influence-dark');
+  });
+
+  it('looks right in a light theme', async () => {
+    await setTheme(page, 'light');
+    await screenshot(page, 'plan-influence-light');
+    await tab('Sensitivity');
+    await screenshot(page, 'influence-light');
+    const ink = await shown().evaluate((element) => getComputedStyle(element).color);
+    const [red = 255] = ink.match(/\d+/g)!.map(Number);
+    expect(red).toBeLessThan(128); // dark text on a light ground
+  });
+
+  it('goes on with the same text when the engine was killed', async () => {
+    await runCommand(page, 'Quantscope: Run Sensitivity over a Text…');
+    await choices().nth(2).waitFor({ timeout: wait });
+    await choices().filter({ hasText: 'generated-eval.txt' }).click();
+    await frame
+      .locator('.job', { hasText: 'Sensitivity over generated-eval.txt' })
+      .waitFor({ timeout: wait });
+    for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
+    await frame.getByText('Restart and Resume').click({ timeout: wait });
+    await expect.poll(caption, { timeout: wait }).toContain('2,048 tokens of generated-eval.txt');
+    expect(await frame.locator('.died').count()).toBe(0);
+  });
+});
