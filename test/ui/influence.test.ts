@@ -91,6 +91,16 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     expect(Math.max(...large.values())).toBe(output);
     for (const [tensor, influence] of large) expect(small.get(tensor)!, tensor).toBeGreaterThan(influence);
     await screenshot(page, 'influence-dark');
+    // Names stay where they are while the formats scroll past them.
+    const view = frame.locator('.view');
+    const left = async (): Promise<number> =>
+      (await frame.locator('.sensitivity tbody td').first().boundingBox())!.x;
+    const start = await left();
+    await view.evaluate((element) => (element.scrollLeft = element.scrollWidth));
+    expect(await view.evaluate((element) => element.scrollLeft)).toBeGreaterThan(50);
+    expect(Math.abs((await left()) - start)).toBeLessThan(40);
+    await screenshot(page, 'influence-scrolled');
+    await view.evaluate((element) => (element.scrollLeft = 0));
     await shown().selectOption('error');
     expect(await caption()).toMatch(/^Signal to quantization noise in dB/);
     expect((await column('Q4_K')).get('lm_head.weight')).toBeGreaterThan(20);
