@@ -257,7 +257,8 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
 
   it('goes on while its editor is closed, and the form is as it was left', async () => {
     await startLong();
-    const scored = async (): Promise<number> => Number(await run().locator('dd').first().innerText());
+    // "12 of 24"
+    const scored = async (): Promise<number> => parseInt(await run().locator('dd').first().innerText(), 10);
     const before = await scored();
     await runCommand(page, 'View: Close All Editors');
     await openFile(page, 'model.safetensors');
