@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
-import { join } from 'node:path';
-import { llamaCppPackageDir } from '../support/llamaCpp';
 import { table } from './document';
+import { llamaCppVersion, machine } from './machine';
 
 /** Times are in nanoseconds per weight. */
 export interface EncodeResult {
@@ -44,7 +41,7 @@ export interface KernelResults {
 /** The section of docs/BENCHMARKS.md. */
 export function describeKernels(results: KernelResults): string {
   const { threadCounts, differences } = results;
-  const parts = [machine(results), dataOf(results), definitions(results), verdict(differences)];
+  const parts = [setting(results), dataOf(results), definitions(results), verdict(differences)];
   for (const threads of threadCounts)
     parts.push(`### Encode, ${threaded(threads)}`, encodeTable(results, threads));
   for (const threads of threadCounts)
@@ -56,19 +53,13 @@ export function describeKernels(results: KernelResults): string {
   return parts.join('\n\n');
 }
 
-function machine({ simd, otherLoad }: KernelResults): string {
-  const model = cpus()[0]?.model.trim() ?? 'unknown processor';
+function setting({ simd, otherLoad }: KernelResults): string {
   return [
-    `- Machine: ${model}, ${availableParallelism()} logical cores, ${process.platform}-${process.arch}; Node ${process.versions.node}.`,
+    `- Machine: ${machine()}.`,
     `- Quantscope: the native addon with ${simd}.`,
     `- llama.cpp: npm \`@node-llama-cpp/linux-x64\` ${llamaCppVersion()}, \`libggml-base\`.`,
     `- Other processes used ${percent(otherLoad)} of the machine's processor time meanwhile.`,
   ].join('\n');
-}
-
-function llamaCppVersion(): string {
-  const text = readFileSync(join(llamaCppPackageDir(), 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 function dataOf({ data: { rows, columns, sigma } }: KernelResults): string {
