@@ -58,9 +58,8 @@ export async function createSession(
         session: {
           // Threads that spin while they wait take the processor from the editor, and from each other.
           'intra_op.allow_spinning': '0',
-          // A node that silently moves to the CPU would make the device's numbers and times meaningless. On the CPU, threads that
-          // go on spinning after a run would take the cores from those of the next session.
-          ...(onGpu ? { disable_cpu_ep_fallback: '1' } : { force_spinning_stop: '1' }),
+          // A node that silently moves to the CPU would make the device's numbers and times meaningless.
+          ...(onGpu ? { disable_cpu_ep_fallback: '1' } : {}),
           ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
         },
       },
