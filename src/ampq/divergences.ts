@@ -97,7 +97,7 @@ async function score(
   for (const name of changes.keys()) {
     const own = states.find(name) ?? (name === output ? states.unchanged : undefined);
     if (!own) continue;
-    const wave = { states: own, targets, firstToken: 0, windows: 0 };
+    const wave = { states: own, targets, firstToken: 0 };
     const sumAll = () => sumLogits(decoder, wave, { decoder: base, read }, pass);
     const sums = name === output ? await changed(decoder, name, changes, sumAll) : await sumAll();
     found.set(name, mean(tokenDivergences(sums).divergences).value);

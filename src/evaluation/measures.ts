@@ -56,7 +56,6 @@ export async function measureGeneration(
   await decoder.advance(states, { signal });
   for await (const slice of decoder.logitSlices(signal)) {
     await slice.run(states.subarray(states.length - shape.hiddenSize));
-    await slice.release();
   }
   const firstTokenMs = performance.now() - started;
   // A GPU would hold the weights twice: in graphs of windows and in those of single tokens.

@@ -12,8 +12,6 @@ export interface ScoredStates {
   readonly targets: Int32Array;
   /** Scored tokens before these. */
   readonly firstToken: number;
-  /** Windows that are done with these. */
-  readonly windows: number;
 }
 
 export interface WaveOptions extends PassOptions {
@@ -50,7 +48,7 @@ export async function* scoredStates(
     keepScored(states, targets, hiddenSize);
     yield {
       states: states.subarray(0, kept.length * hiddenSize),
-      ...{ targets: kept, firstToken, windows: first + wave.length },
+      ...{ targets: kept, firstToken },
     };
     firstToken += kept.length;
   }
@@ -87,21 +85,24 @@ export async function sumLogits(
   const sums = new Float64Array(targets.length * sumsPerToken);
   const perRun = decoder.tokensPerRun;
   const baseSlices = base?.decoder.logitSlices(signal);
-  for await (const slice of decoder.logitSlices(signal)) {
-    const baseSlice = await next(baseSlices);
-    for (let row = 0; row < targets.length; row += perRun) {
-      const end = Math.min(targets.length, row + perRun);
-      const logits = await slice.run(states.subarray(row * hiddenSize, end * hiddenSize));
-      const baseLogits = base && baseSlice && (await logitsOf(base, baseSlice, firstToken + row, end - row));
-      await loadNative().accumulateLogits(
-        ...([logits, baseLogits, slice.count, slice.first, targets.subarray(row, end)] as const),
-        sums.subarray(row * sumsPerToken, end * sumsPerToken),
-        signal,
-      );
-      onStep?.('output');
+  try {
+    for await (const slice of decoder.logitSlices(signal)) {
+      const baseSlice = await next(baseSlices);
+      for (let row = 0; row < targets.length; row += perRun) {
+        const end = Math.min(targets.length, row + perRun);
+        const logits = await slice.run(states.subarray(row * hiddenSize, end * hiddenSize));
+        const baseLogits =
+          base && baseSlice && (await logitsOf(base, baseSlice, firstToken + row, end - row));
+        await loadNative().accumulateLogits(
+          ...([logits, baseLogits, slice.count, slice.first, targets.subarray(row, end)] as const),
+          sums.subarray(row * sumsPerToken, end * sumsPerToken),
+          signal,
+        );
+        onStep?.('output');
+      }
     }
-    await slice.release();
-    await baseSlice?.release();
+  } finally {
+    await baseSlices?.return(undefined);
   }
   return sums;
 }

@@ -1,6 +1,6 @@
-import { openFileSource } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
+import { readTextFile } from '../model/textFile';
 import type { Estimate, TaskResult } from '../protocol/evaluation';
 import { share } from './statistics';
 import type { TextTokenizer } from './tokenizer/textTokenizer';
@@ -24,24 +24,8 @@ const maxTaskFile = 512 * 1024 * 1024;
  * @throws QuantscopeError REQUEST naming file and line of what is no question, IO when the file cannot be read.
  */
 export async function readTasks(file: string, signal?: AbortSignal): Promise<Question[]> {
-  const source = await openFileSource(file);
-  try {
-    if (source.size > maxTaskFile)
-      throw new QuantscopeError('REQUEST', `The file of ${source.size} bytes is too large for questions.`, {
-        file,
-      });
-    return parseTasks(utf8(await source.read(0, source.size, signal), file), file);
-  } finally {
-    await source.close();
-  }
-}
-
-function utf8(bytes: Uint8Array, file: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new QuantscopeError('REQUEST', 'The file is not UTF-8 text.', { file }, cause);
-  }
+  const text = await readTextFile(file, maxTaskFile, signal);
+  return parseTasks(text.replace(/^\uFEFF/, ''), file);
 }
 
 /** The questions of a file's text; `file` is for errors. */

@@ -9,7 +9,6 @@ export async function windowLogits(decoder: Decoder, text: Int32Array): Promise<
   for await (const slice of decoder.logitSlices()) {
     const logits = await slice.run(states);
     rows.forEach((row, i) => row.set(logits.subarray(i * slice.count, (i + 1) * slice.count), slice.first));
-    await slice.release();
   }
   return rows;
 }

@@ -1,17 +1,13 @@
-import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/model/openModel';
-import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
-import { cacheDir } from '../support/cache';
-import { screenshot, screenshotOfFailure } from '../support/screenshots';
-import { startVsCode, type VsCode } from '../support/vscodeServer';
-import { openFile, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
-
-const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
-if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+import { temporaryFolder } from '../support/files';
+import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import type { VsCode } from '../support/vscodeServer';
+import { setTheme } from '../support/workbench';
 
 const wait = 30_000;
 
@@ -22,22 +18,14 @@ describe.skipIf(!hasServer)('Compare With…', () => {
   const workspace = temporaryFolder();
 
   beforeAll(async () => {
-    cpSync(sampleFolder, workspace, { recursive: true });
-    const model = await openModel(workspace);
-    await exportGguf(model, { type: 'Q4_K_M' }, join(workspace, 'small.gguf'));
-    await model.close();
-    code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
-    page = code.page;
-    await waitForExtension(page);
-    await openFile(page, 'model.safetensors');
-    frame = webviewFrame(page);
-    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: 60_000 });
+    ({ code, page, frame } = await openSample(workspace, 60_000, async () => {
+      const model = await openModel(workspace);
+      await exportGguf(model, { type: 'Q4_K_M' }, join(workspace, 'small.gguf'));
+      await model.close();
+    }));
   });
 
-  afterEach(async ({ task }) => {
-    if (task.result?.state !== 'fail') return;
-    await screenshotOfFailure(page, 'compare', task.name);
-  });
+  keepFailures('compare', () => page);
 
   afterAll(async () => {
     await code.close();

@@ -1,17 +1,14 @@
 /// <reference lib="dom" />
-import { copyFileSync, cpSync, existsSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
-import { cacheDir } from '../support/cache';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/files';
 import { enginePids } from '../support/engineProcesses';
-import { screenshot, screenshotOfFailure } from '../support/screenshots';
-import { startVsCode, type VsCode } from '../support/vscodeServer';
-import { frontFrame, openFile, setTheme, waitForExtension, webviewFrame } from '../support/workbench';
-
-const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
-if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import type { VsCode } from '../support/vscodeServer';
+import { frontFrame, openFile, setTheme } from '../support/workbench';
 
 /** What plotly keeps on the element it draws into. */
 interface Drawn {
@@ -30,21 +27,12 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   const workspace = temporaryFolder();
 
   beforeAll(async () => {
-    cpSync(sampleFolder, workspace, { recursive: true });
-    copyFileSync(join(workspace, 'model.safetensors'), join(workspace, 'again.safetensors'));
-    code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
-    page = code.page;
-    await waitForExtension(page);
-    await openFile(page, 'model.safetensors');
-    frame = webviewFrame(page);
-    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+    ({ code, page, frame } = await openSample(workspace, wait, () => {
+      copyFileSync(join(workspace, 'model.safetensors'), join(workspace, 'again.safetensors'));
+    }));
   });
 
-  afterEach(async ({ task }) => {
-    if (task.result?.state !== 'fail') return;
-    await screenshotOfFailure(page, 'editor', task.name);
-    await page.keyboard.press('Escape'); // what it left open must not fail the next
-  });
+  keepFailures('editor', () => page);
 
   afterAll(async () => {
     await code.close();

@@ -1,28 +1,18 @@
 /// <reference lib="dom" />
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import type { FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EvaluationResult } from '../../src/protocol/evaluation';
 import { estimateText, preciseText } from '../../src/protocol/figures';
-import { cacheDir } from '../support/cache';
 import { enginePids } from '../support/engineProcesses';
-import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
-import { screenshot, screenshotOfFailure } from '../support/screenshots';
-import { startVsCode, type VsCode } from '../support/vscodeServer';
-import {
-  acceptFile,
-  frontFrame,
-  openFile,
-  runCommand,
-  setTheme,
-  waitForExtension,
-} from '../support/workbench';
-
-const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
-if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+import { projectRoot, temporaryFolder } from '../support/files';
+import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import type { VsCode } from '../support/vscodeServer';
+import { acceptFile, frontFrame, openFile, runCommand, setTheme } from '../support/workbench';
 
 /** What plotly keeps on the element it draws into. */
 interface Drawn {
@@ -43,21 +33,12 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
   const cache = temporaryFolder();
 
   beforeAll(async () => {
-    cpSync(sampleFolder, workspace, { recursive: true });
-    writeFileSync(join(workspace, 'short.txt'), 'To be');
-    code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
-    page = code.page;
-    await waitForExtension(page);
-    await openFile(page, 'model.safetensors');
-    frame = frontFrame(page);
-    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+    ({ code, page, frame } = await openSample(workspace, wait, () =>
+      writeFileSync(join(workspace, 'short.txt'), 'To be'),
+    ));
   });
 
-  afterEach(async ({ task }) => {
-    if (task.result?.state !== 'fail') return;
-    await screenshotOfFailure(page, 'evaluate', task.name);
-    await page.keyboard.press('Escape');
-  });
+  keepFailures('evaluate', () => page);
 
   afterAll(async () => {
     await code.close();
@@ -102,7 +83,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     await expect
       .poll(() => frame.locator('.start').innerText())
       .toMatch(/Most windows: “many” is not a whole number/);
-    expect(await frame.locator('.start vscode-button').getAttribute('disabled')).not.toBeNull();
+    await frame.locator('.start vscode-button[disabled]').waitFor({ timeout: wait });
     await textField('Most windows').fill(windows);
     await expect.poll(() => frame.locator('.start').innerText()).not.toMatch(/many/);
   });

@@ -1,26 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { execPath } from 'node:process';
 import type { FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { projectRoot, temporaryFolder } from '../support/files';
 import type { ExportPreview } from '../../src/protocol/export';
-import { cacheDir } from '../support/cache';
 import { writeSyntheticGguf } from '../support/syntheticGguf';
-import { screenshot, screenshotOfFailure } from '../support/screenshots';
-import { startVsCode, type VsCode } from '../support/vscodeServer';
-import {
-  acceptFile,
-  openFile,
-  runCommand,
-  setTheme,
-  waitForExtension,
-  webviewFrame,
-} from '../support/workbench';
-
-const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
-if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import type { VsCode } from '../support/vscodeServer';
+import { acceptFile, openFile, runCommand, setTheme } from '../support/workbench';
 
 const wait = 30_000;
 
@@ -33,23 +23,15 @@ describe.skipIf(!hasServer)('the export panel', () => {
   const model = join(workspace, 'model.safetensors');
 
   beforeAll(async () => {
-    cpSync(sampleFolder, workspace, { recursive: true });
-    const large = { architecture: 'llama', blocks: 430, heads: 8, kvHeads: 8, columns: 288 };
-    await writeSyntheticGguf(join(workspace, 'large.gguf'), large);
-    code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
-    page = code.page;
-    await waitForExtension(page);
-    await openFile(page, 'model.safetensors');
-    frame = webviewFrame(page);
-    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+    ({ code, page, frame } = await openSample(workspace, wait, () => {
+      const large = { architecture: 'llama', blocks: 430, heads: 8, kvHeads: 8, columns: 288 };
+      return writeSyntheticGguf(join(workspace, 'large.gguf'), large);
+    }));
     await frame.getByRole('tab', { name: 'Export' }).click();
     await frame.locator('.export-table .export-row[data-tensor]').first().waitFor({ timeout: wait });
   });
 
-  afterEach(async ({ task }) => {
-    if (task.result?.state !== 'fail') return;
-    await screenshotOfFailure(page, 'export', task.name);
-  });
+  keepFailures('export', () => page);
 
   afterAll(async () => {
     await code.close();
@@ -133,7 +115,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await frame.getByRole('button', { name: 'Add' }).click();
     await expect.poll(() => notice.innerText()).toMatch(/"ffn_\(down" .* is no regular expression/);
     expect(await frame.locator('.export .totals.stale').count()).toBe(1);
-    expect(await frame.locator('.outcome vscode-button').getAttribute('disabled')).not.toBeNull();
+    await frame.locator('.outcome vscode-button[disabled]').waitFor({ timeout: wait });
     await screenshot(page, 'export-error');
     await textField('Pattern of rule 2').fill('ffn_down');
     await expect.poll(() => notice.count()).toBe(0);

@@ -1,20 +1,18 @@
 import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gpuPackage } from '../../src/engine/gpuRuntime/offer';
 import { bundledRuntime } from '../../src/graph/runtimeLibraries';
-import { cacheDir } from '../support/cache';
 import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
 import { servePackage, type PackageSource } from '../support/packageSource';
-import { screenshot, screenshotOfFailure } from '../support/screenshots';
+import { hasServer, keepFailures } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
 import { buildStandIns } from '../support/standInProvider';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
 import { openFile, runCommand, waitForExtension } from '../support/workbench';
 
-const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
 const supported = process.platform === 'linux' && process.arch === 'x64';
-if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
 /** Chromium's Vulkan on the CPU. */
 const chromium = '/usr/lib/chromium';
 const driver = join(chromium, 'vk_swiftshader_icd.json');
@@ -54,9 +52,7 @@ describe.skipIf(!hasServer || !supported)('the GPU runtime in VS Code', () => {
     await statusBar('native addon').waitFor({ timeout: wait });
   });
 
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshotOfFailure(page, 'gpu-runtime', task.name);
-  });
+  keepFailures('gpu-runtime', () => page);
 
   afterAll(async () => {
     await code.close();

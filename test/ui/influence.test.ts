@@ -1,16 +1,11 @@
-import { cpSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { cacheDir } from '../support/cache';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { enginePids } from '../support/engineProcesses';
-import { projectRoot, sampleFolder, temporaryFolder } from '../support/files';
-import { screenshot, screenshotOfFailure } from '../support/screenshots';
-import { startVsCode, type VsCode } from '../support/vscodeServer';
-import { frontFrame, openFile, runCommand, setTheme, waitForExtension } from '../support/workbench';
-
-const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
-if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+import { temporaryFolder } from '../support/files';
+import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import type { VsCode } from '../support/vscodeServer';
+import { runCommand, setTheme } from '../support/workbench';
 
 /** The sample is run over a text for each of its 44 matrices (ms). */
 const wait = 180_000;
@@ -22,20 +17,10 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
   const workspace = temporaryFolder();
 
   beforeAll(async () => {
-    cpSync(sampleFolder, workspace, { recursive: true });
-    code = await startVsCode({ folder: workspace, extensionPath: projectRoot });
-    page = code.page;
-    await waitForExtension(page);
-    await openFile(page, 'model.safetensors');
-    frame = frontFrame(page);
-    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+    ({ code, page, frame } = await openSample(workspace, wait));
   });
 
-  afterEach(async ({ task }) => {
-    if (task.result?.state !== 'fail') return;
-    await screenshotOfFailure(page, 'influence', task.name);
-    await page.keyboard.press('Escape'); // what it left open must not fail the next
-  });
+  keepFailures('influence', () => page);
 
   afterAll(async () => {
     await code.close();
@@ -74,7 +59,10 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     await frame
       .locator('.job', { hasText: 'Sensitivity over generated-calibration.txt' })
       .waitFor({ timeout: wait });
-    expect(await frame.getByRole('button', { name: 'Run over a Text…' }).isDisabled()).toBe(true);
+    // The toolkit's buttons say so a frame later than the rest.
+    await frame
+      .locator('vscode-button[disabled]', { hasText: 'Run over a Text…' })
+      .waitFor({ timeout: wait });
     await frame.locator('.job', { hasText: 'influence on the output: block' }).waitFor({ timeout: wait });
     await expect.poll(() => frame.locator('.sensitivity tbody tr').count(), { timeout: wait }).toBe(44);
     expect(await caption()).toMatch(

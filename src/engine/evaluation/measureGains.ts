@@ -1,4 +1,3 @@
-import { freemem } from 'node:os';
 import { measureDivergences } from '../../ampq/divergences';
 import {
   gainsFile,
@@ -20,23 +19,20 @@ import type { SensitivityTable } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
 import type { JobContext } from '../job';
 import { StepMeter } from './progress';
-import { contextLengthOf, planText, type PlannedText } from './runPlan';
+import { contextLengthOf, planText, statesRoom, type PlannedText } from './runPlan';
 
 /** Tokens that the model is run over: enough to tell tensors apart by a few per cent. */
 const gainTokens = 2048;
 /** Tokens of a window, where the model takes so many. */
 const gainContext = 512;
-/** States of changed models may take so many bytes at least, and this share of the free memory. */
-const leastRoom = 1e9;
-const roomShare = 0.25;
 
 /** The table with gains that an earlier run measured, where one did. */
 export async function withStoredGains(
   model: Model,
-  table: SensitivityTable | undefined,
+  table: SensitivityTable,
   cacheDir: string,
-): Promise<SensitivityTable | undefined> {
-  const measured = table && (await readDivergences(gainsFile(cacheDir, contentKey(model.description))));
+): Promise<SensitivityTable> {
+  const measured = await readDivergences(gainsFile(cacheDir, contentKey(model.description)));
   return measured ? withGains(table, ggufView(model).tensors, measured) : table;
 }
 
@@ -110,7 +106,7 @@ async function measure(
   try {
     return await measureDivergences(decoder, base, windows, changes, {
       signal,
-      room: Math.max(leastRoom, roomShare * freemem()),
+      room: statesRoom(),
       onStep: (part) => meter.step(`influence on the output: ${part}`),
     });
   } finally {

@@ -91,13 +91,14 @@ export class ResultStore {
   }
 
   private async trimStates(kept: string): Promise<void> {
-    const files = await Promise.all(
+    const found = await Promise.all(
       (await namesIn(this.bases, '.states')).map(async (name) => {
         const file = join(this.bases, name);
-        const { size, mtimeMs } = await stat(file);
-        return { file, size, mtimeMs };
+        const facts = await stat(file).catch(() => undefined); // another process has removed it
+        return facts && { file, size: facts.size, mtimeMs: facts.mtimeMs };
       }),
     );
+    const files = found.filter((file) => file !== undefined);
     let total = files.reduce((sum, { size }) => sum + size, 0);
     for (const { file, size } of files.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
       if (total <= maxStateBytes || file === this.statesFile(kept)) return;

@@ -6,8 +6,7 @@ import { modelBytes, numbersOf, type DecoderShape } from '../../graph/transforme
 import { probeDevices } from '../../graph/probe';
 import { setRuntimeThreads, type OrtDevice } from '../../graph/session';
 import { loadNative } from '../../native';
-import { openFileSource } from '../../model/byteSource';
-import { QuantscopeError } from '../../model/errors';
+import { readTextFile } from '../../model/textFile';
 import type { WindowSettings } from '../../protocol/evaluation';
 import type { DeviceChoice } from '../../protocol/plan';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
@@ -20,7 +19,8 @@ export interface RunDevice {
 }
 
 /**
- * The device to run on, with so many threads where it is the CPU. Models run in ONNX Runtime everywhere: where no GPU is chosen, on its CPU provider.
+ * The device to run on, with so many threads where it is the CPU. Models run in ONNX Runtime everywhere: where no GPU is
+ * chosen, on its CPU provider.
  * @throws QuantscopeError DEVICE when the named device does not work.
  */
 export async function runDevice(
@@ -41,29 +41,6 @@ export async function runDevice(
 /** Largest text that is evaluated (bytes): tokens of it must fit into memory, and nobody waits for more. */
 const maxTextBytes = 1024 ** 3;
 
-/** @throws QuantscopeError REQUEST for what is no UTF-8 text, IO when it cannot be read. */
-export async function readText(file: string, signal: AbortSignal): Promise<string> {
-  const source = await openFileSource(file);
-  try {
-    if (source.size > maxTextBytes)
-      throw new QuantscopeError(
-        'REQUEST',
-        `The text has ${source.size} bytes; at most ${maxTextBytes} are read.`,
-        {
-          file,
-        },
-      );
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
-      await source.read(0, source.size, signal),
-    );
-  } catch (cause) {
-    if (cause instanceof QuantscopeError) throw cause;
-    throw new QuantscopeError('REQUEST', 'The file is not UTF-8 text.', { file }, cause);
-  } finally {
-    await source.close();
-  }
-}
-
 /** A text cut into windows. */
 export interface PlannedText {
   readonly file: string;
@@ -80,7 +57,10 @@ export async function planText(
   contextLength: number,
   signal: AbortSignal,
 ): Promise<PlannedText> {
-  const tokens = await tokenizer.encode(await readText(file, signal), { addSpecial: true, signal });
+  const tokens = await tokenizer.encode(await readTextFile(file, maxTextBytes, signal), {
+    addSpecial: true,
+    signal,
+  });
   const plan = planWindows(tokens.length, settings, tokenizer, contextLength, file);
   const windows = Array.from({ length: plan.windows }, (_, index) => windowAt(plan, tokens, index));
   const { convention, context, stride, bos } = plan;
@@ -117,9 +97,11 @@ export function keepsWhole(
 /** Windows that pass a block together: a run's when weights are kept, else as many as memory has room for. */
 export function windowsAtOnce({ keeps, shape, length, tokensPerRun }: Decoder): number {
   if (keeps) return tokensPerRun / length;
-  const room = Math.max(leastStates, statesShare * freemem());
-  return Math.max(1, Math.floor(room / (4 * length * shape.hiddenSize)));
+  return Math.max(1, Math.floor(statesRoom() / (4 * length * shape.hiddenSize)));
 }
+
+/** Bytes that states may take. */
+export const statesRoom = (): number => Math.max(leastStates, statesShare * freemem());
 
 /** Steps of a pass over so many windows, as its `onStep` counts them: graphs of blocks, and of the output for scored tokens. */
 export function stepsOf({ shape, length, tokensPerRun }: Decoder, windows: number, scored: number): number {

@@ -1,16 +1,16 @@
 import { basename, join } from 'node:path';
 import { calibrate, type Gram, type MatrixInputs } from '../../evaluation/calibrate';
-import { peakMemory, resetPeakMemory } from '../../evaluation/measures';
+import { resetPeakMemory } from '../../evaluation/measures';
 import { perplexity } from '../../evaluation/statistics';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { imatrixWriter, writeImatrix } from '../../exporter/writeImatrix';
 import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafetensors';
 import type { Decoder } from '../../graph/transformer/decoder';
-import { blockBytes } from '../../graph/transformer/decoderShape';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { Model } from '../../model/openModel';
 import type { CalibrationParams, CalibrationResult } from '../../protocol/evaluation';
 import { StepMeter } from '../evaluation/progress';
+import { passMeasures } from '../evaluation/run';
 import {
   contextLengthOf,
   keepsWhole,
@@ -44,10 +44,9 @@ async function runCalibration(
   const started = performance.now();
   const { device } = await runDevice(params.device, params.threads, signal);
   const tokenizer = await openTokenizer(model, signal);
-  const open = (length: number) =>
-    openDecoder(model, { device, length, keep: keepsWhole(device, params.memory) });
   const { plan, windows } = await planText(params.text, tokenizer, params, contextLengthOf(model), signal);
-  const decoder = await open(plan.context);
+  const keep = keepsWhole(device, params.memory);
+  const decoder = await openDecoder(model, { device, length: plan.context, keep });
   const meter = new StepMeter(
     stepsOf(decoder, windows.length, plan.scoredTokens),
     windows.length,
@@ -63,7 +62,8 @@ async function runCalibration(
       onPoint: (point) => meter.curve(point),
       ...(params.hessians === undefined ? {} : { onGram: gramWriter(params.hessians, signal) }),
     });
-    const seconds = (performance.now() - passes) / 1000;
+    const tokens = windows.length * plan.context;
+    const measures = passMeasures(decoder, tokens, (performance.now() - passes) / 1000);
     await writeImatrix(params.out, {
       entries: entriesOf(inputs),
       ...{ dataset: basename(params.text), chunks: windows.length, chunkSize: plan.context },
@@ -71,17 +71,11 @@ async function runCalibration(
     if (params.statistics !== undefined) await writeStatistics(params.statistics, inputs, signal);
     return {
       ...{ out: params.out, entries: inputs.size, chunks: windows.length },
-      tokens: windows.length * plan.context,
+      tokens,
       perplexity: perplexity(scores.losses),
       ...(params.statistics === undefined ? {} : { statistics: params.statistics }),
       ...(params.hessians === undefined ? {} : { hessians: params.hessians }),
-      measures: {
-        seconds: (performance.now() - started) / 1000,
-        tokensPerSecond: (windows.length * plan.context) / seconds,
-        peakMemory: peakMemory(),
-        blockBytes: Math.max(...decoder.shape.blocks.map(blockBytes)),
-        memory: decoder.keeps ? 'whole' : 'streamed',
-      },
+      measures: { seconds: (performance.now() - started) / 1000, ...measures },
     };
   } finally {
     await decoder.close();

@@ -44,7 +44,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
           exactDevice: params.device !== 'auto',
           onProgress: progress,
         });
-        if (text === undefined) return (await withStoredGains(model, table, cacheDir)) ?? table;
+        if (text === undefined) return withStoredGains(model, table, cacheDir);
         const { device } = await runDevice(params.device, undefined, signal);
         return addGains(model, table, text, device, cacheDir, { signal, progress });
       });
@@ -58,9 +58,10 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
   return (params, { signal }) => {
     checkParams('sensitivity/stored', params, { path: 'path', cacheDir: 'path' });
     const { path, cacheDir } = params;
-    return models.use(path, signal, async (model) =>
-      withStoredGains(model, await storedSensitivity(model, cacheDir), cacheDir),
-    );
+    return models.use(path, signal, async (model) => {
+      const table = await storedSensitivity(model, cacheDir);
+      return table && withStoredGains(model, table, cacheDir);
+    });
   };
 }
 

@@ -27,26 +27,16 @@ const toTheEnd = 2 ** 31 - 1;
 export function attention(parts: GraphParts, block: BlockShape, span: Span, x: Value): Value {
   const { heads, kvHeads } = block;
   const projected = projections(parts, block, x);
-  const query = rotate(
-    parts,
-    block,
-    span,
-    split(parts, block, span, projected.query, heads, 'attn_q_norm'),
-    heads,
-  );
-  const key = rotate(
-    parts,
-    block,
-    span,
-    split(parts, block, span, projected.key, kvHeads, 'attn_k_norm'),
-    kvHeads,
-  );
+  const turned = (value: Value, count: number, norm: string): Value =>
+    rotate(parts, block, span, split(parts, block, span, value, count, norm), count);
+  const query = turned(projected.query, heads, 'attn_q_norm');
+  const key = turned(projected.key, kvHeads, 'attn_k_norm');
   const value = split(parts, block, span, projected.value, kvHeads);
   const seen = withCache(parts, block, span, { key, value });
   const attended =
-    span.positions !== undefined
-      ? oneQuery(parts, block, query, seen)
-      : causal(parts, block, span, query, seen);
+    span.positions === undefined
+      ? causal(parts, block, span, query, seen)
+      : oneQuery(parts, block, query, seen);
   const { ops } = parts;
   return ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [-1, heads * block.headSize]);
 }
@@ -60,11 +50,9 @@ interface KeysAndValues {
 function projections(parts: GraphParts, { heads, kvHeads, headSize }: BlockShape, x: Value) {
   if (!parts.has('attn_qkv.weight'))
     return {
-      ...{
-        query: parts.linear(x, 'attn_q'),
-        key: parts.linear(x, 'attn_k'),
-        value: parts.linear(x, 'attn_v'),
-      },
+      query: parts.linear(x, 'attn_q'),
+      key: parts.linear(x, 'attn_k'),
+      value: parts.linear(x, 'attn_v'),
     };
   const all = parts.linear(x, 'attn_qkv');
   const part = (first: number, count: number): Value =>
@@ -82,13 +70,11 @@ function split(
   norm?: string,
 ): Value {
   const { ops } = parts;
-  const weight = norm === undefined ? undefined : `${norm}.weight`;
-  const size = weight !== undefined && parts.has(weight) ? parts.shape(weight)[0] : undefined;
-  const whole = norm !== undefined && size === heads * headSize && heads > 1 ? parts.norm(x, norm) : x;
-  const separate = ops.reshape(whole, [-1, length, heads, headSize]);
-  const normed =
-    norm !== undefined && whole === x && size !== undefined ? parts.norm(separate, norm) : separate;
-  return ops.transpose(normed, [0, 2, 1, 3]);
+  const size = norm === undefined ? undefined : parts.sizeOf(`${norm}.weight`);
+  const together = norm !== undefined && size !== headSize ? parts.norm(x, norm) : x;
+  const separate = ops.reshape(together, [-1, length, heads, headSize]);
+  const each = norm !== undefined && size === headSize ? parts.norm(separate, norm) : separate;
+  return ops.transpose(each, [0, 2, 1, 3]);
 }
 
 function rotate(parts: GraphParts, block: BlockShape, span: Span, x: Value, heads: number): Value {

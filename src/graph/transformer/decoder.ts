@@ -35,13 +35,14 @@ export interface LogitSlice {
   readonly count: number;
   /** Logits `[n, count]` of states `[n, hidden]` after the last norm. */
   run(states: Float32Array): Promise<Float32Array>;
-  release(): Promise<void>;
 }
 
 /** A model that runs on one of ONNX Runtime's devices. States are `[tokens, hidden]`, window after window. Close it. */
 export class Decoder {
   /** Tokens that go through a graph at a time: whole windows. */
   readonly tokensPerRun: number;
+  /** Rows of the embedding that were looked up, by token. */
+  private readonly embeddings = new Map<number, Float32Array>();
 
   constructor(
     readonly shape: DecoderShape,
@@ -64,7 +65,9 @@ export class Decoder {
   /** The states of tokens before the first block. */
   async embed(tokens: Int32Array, signal?: AbortSignal): Promise<Float32Array> {
     const { hiddenSize, embeddingScale } = this.shape;
-    const rows = await this.weights.lookUp('token_embd.weight', tokens, signal);
+    // Where weights stay, windows come a few at a time, and most of their tokens come again.
+    const rows = this.keeps ? this.embeddings : new Map<number, Float32Array>();
+    await this.weights.lookUp('token_embd.weight', tokens, rows, signal);
     const states = new Float32Array(tokens.length * hiddenSize);
     tokens.forEach((token, i) => states.set(rows.get(token)!, i * hiddenSize));
     if (embeddingScale !== 1) for (let i = 0; i < states.length; i++) states[i]! *= embeddingScale;
@@ -114,17 +117,18 @@ export class Decoder {
     });
   }
 
-  /** The output matrix, slice by slice of the vocabulary. Release each. */
+  /** The output matrix, slice by slice of the vocabulary; a slice is good until the next one is asked for, or no more is. */
   async *logitSlices(signal?: AbortSignal): AsyncGenerator<LogitSlice> {
     const { vocabulary } = this.shape;
     for (let first = 0; first < vocabulary; first += maxLogits) {
       const count = Math.min(maxLogits, vocabulary - first);
       const graph = await this.graphs.obtain(this.sources.logits(first, count), signal);
-      yield {
-        ...{ first, count },
-        run: async (states) => output(await graph.run({ x: this.tensor(states) }), 'y'),
-        release: () => this.graphs.letGo(graph),
-      };
+      const run = async (states: Float32Array) => output(await graph.run({ x: this.tensor(states) }), 'y');
+      try {
+        yield { first, count, run };
+      } finally {
+        await this.graphs.letGo(graph);
+      }
     }
   }
 
@@ -142,6 +146,7 @@ export class Decoder {
 
   /** Lets go of all graphs, so that others can take their memory. */
   release(): Promise<void> {
+    this.embeddings.clear();
     return this.graphs.release();
   }
 

@@ -60,7 +60,6 @@ export class Generation {
     const logits = new Float32Array(this.decoder.shape.vocabulary);
     for await (const slice of this.decoder.logitSlices(signal)) {
       logits.set(await slice.run(state), slice.first);
-      await slice.release();
     }
     return logits;
   }

@@ -111,6 +111,7 @@ export class GraphLoader {
   private sharedSession(source: GraphSource): Promise<SharedSession> {
     const known = this.sessions.get(source.key) ?? this.makeShared(source);
     this.sessions.set(source.key, known);
+    known.catch(() => this.sessions.delete(source.key)); // who asked gets the error; it is not kept
     return known;
   }
 
@@ -121,6 +122,16 @@ export class GraphLoader {
   }
 
   private async hold(source: GraphSource, signal: AbortSignal | undefined): Promise<LoadedGraph> {
+    const { session, taps, fed } = await this.makeHeld(source, signal);
+    return {
+      taps,
+      run: (inputs) => session.run({ ...fed, ...inputs }),
+      release: () => session.release(),
+    };
+  }
+
+  /** A session with its weights. Apart from `hold`, whose functions would keep this process's copy of them alive. */
+  private async makeHeld(source: GraphSource, signal: AbortSignal | undefined) {
     const parts: Parts = new Map();
     source.build({ ...optionsOf(source), bind: asInput(parts) });
     const stored = await this.storedParts(source, parts);
@@ -142,12 +153,7 @@ export class GraphLoader {
       return values ? graph.table(part, shape, values) : graph.input(part, shape);
     };
     const { bytes, taps } = source.build({ ...optionsOf(source), bind });
-    const session = await createSession(this.device, bytes, stored?.folder);
-    return {
-      taps,
-      run: (inputs) => session.run({ ...fed, ...inputs }),
-      release: () => session.release(),
-    };
+    return { session: await createSession(this.device, bytes, stored?.folder), taps, fed };
   }
 
   /** Parts that ONNX Runtime can read itself; it takes files of one folder only, and follows no link out of it. */

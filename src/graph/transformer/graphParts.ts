@@ -49,6 +49,11 @@ export class GraphParts {
     return this.tensors.has(part);
   }
 
+  /** Entries of a vector; undefined where the block has none of that name. */
+  sizeOf(part: string): number | undefined {
+    return this.tensors.get(part)?.[0];
+  }
+
   shape(part: string): readonly number[] {
     const shape = this.tensors.get(part);
     if (!shape) throw new RangeError(`there is no ${part}`);

@@ -104,21 +104,20 @@ export class Weights {
     }
   }
 
-  /** Rows of an embedding matrix, `[ids, columns]`. */
+  /** Adds the rows of a matrix that `rows` lacks, by their index. */
   async lookUp(
     name: string,
     ids: Iterable<number>,
+    rows: Map<number, Float32Array>,
     signal?: AbortSignal,
-  ): Promise<Map<number, Float32Array>> {
+  ): Promise<void> {
     const { columns } = matrixOf(this.tensor(name).shape);
-    const found = new Map<number, Float32Array>();
     for (const id of ids) {
-      if (found.has(id)) continue;
+      if (rows.has(id)) continue;
       const row = new Float32Array(columns);
       await this.load(name, row, { rows: { first: id, count: 1 }, signal });
-      found.set(id, row);
+      rows.set(id, row);
     }
-    return found;
   }
 
   /** Where the rows lie in files of 16- or 32-bit floats; undefined when they must be decoded or changed. */

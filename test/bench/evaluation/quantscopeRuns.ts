@@ -57,6 +57,5 @@ async function allLogits(decoder: Decoder, states: Float32Array): Promise<void> 
   const perRun = decoder.tokensPerRun * decoder.shape.hiddenSize;
   for await (const slice of decoder.logitSlices()) {
     for (let at = 0; at < states.length; at += perRun) await slice.run(states.subarray(at, at + perRun));
-    await slice.release();
   }
 }

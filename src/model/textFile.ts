@@ -1,0 +1,27 @@
+import { openFileSource } from './byteSource';
+import { QuantscopeError } from './errors';
+
+/**
+ * A UTF-8 text, a byte order mark included.
+ * @throws QuantscopeError REQUEST for a file of more than `most` bytes or that is no UTF-8, IO when it cannot be read.
+ */
+export async function readTextFile(file: string, most: number, signal?: AbortSignal): Promise<string> {
+  const source = await openFileSource(file);
+  try {
+    if (source.size > most)
+      throw new QuantscopeError('REQUEST', `The text has ${source.size} bytes; at most ${most} are read.`, {
+        file,
+      });
+    return decode(await source.read(0, source.size, signal), file);
+  } finally {
+    await source.close();
+  }
+}
+
+function decode(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new QuantscopeError('REQUEST', 'The file is not UTF-8 text.', { file }, cause);
+  }
+}

@@ -1,0 +1,43 @@
+import { cpSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterEach } from 'vitest';
+import { cacheDir } from './cache';
+import { projectRoot, sampleFolder } from './files';
+import { screenshotOfFailure } from './screenshots';
+import { startVsCode, type VsCode } from './vscodeServer';
+import { frontFrame, openFile, waitForExtension } from './workbench';
+
+/** Whether there is a VS Code to drive. */
+export const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
+if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+
+/**
+ * The sample in the editor of a real VS Code.
+ * @param workspace a folder that the sample is copied into; `prepare` adds to it before VS Code starts.
+ * @param wait milliseconds until its tensors must be there.
+ */
+export async function openSample(
+  workspace: string,
+  wait: number,
+  prepare: () => Promise<void> | void = () => undefined,
+) {
+  cpSync(sampleFolder, workspace, { recursive: true });
+  await prepare();
+  const code: VsCode = await startVsCode({ folder: workspace, extensionPath: projectRoot });
+  const { page } = code;
+  await waitForExtension(page);
+  await openFile(page, 'model.safetensors');
+  const frame = frontFrame(page);
+  await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+  return { code, page, frame };
+}
+
+/** Takes a picture of what a failed test left, and closes what it left open, so that the next one does not fail for it. */
+export function keepFailures(suite: string, page: () => Page): void {
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== 'fail') return;
+    await screenshotOfFailure(page(), suite, task.name);
+    await page().keyboard.press('Escape');
+  });
+}
