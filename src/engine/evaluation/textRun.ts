@@ -5,6 +5,7 @@ import { measureGeneration } from '../../evaluation/measures';
 import { scoredStates } from '../../evaluation/scoring';
 import type { StateFile } from '../../evaluation/stateFile';
 import { mean, perplexity } from '../../evaluation/statistics';
+import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { openDecoder } from '../../graph/transformer/openDecoder';
@@ -37,6 +38,8 @@ export async function evaluateText(
   let base: Base | undefined;
   try {
     base = baseModel && (await openBase(run, baseModel, decoder, planned));
+    if (baseModel && baseModel !== model)
+      await checkTokens(baseModel, tokenizer, planned.windows[0]!.inputs, context.signal);
     const { scores, seconds } = await scoreText(run, decoder, base, planned);
     const { windows, plan } = planned;
     const measures = passMeasures(decoder, windows.length * plan.context, seconds);
@@ -63,7 +66,29 @@ interface Base {
   states: StateFile | undefined;
 }
 
-/** @throws QuantscopeError REQUEST when the models do not share a vocabulary. */
+/**
+ * Whether the ids mean the same text to the base. A base whose tokenizer is missing, or cannot be run, is not asked.
+ * @throws QuantscopeError REQUEST when they do not.
+ */
+async function checkTokens(
+  baseModel: Model,
+  tokenizer: TextTokenizer,
+  ids: ArrayLike<number>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { path } = baseModel.description;
+  const other = await openTokenizer(baseModel, signal).catch((error: unknown) => {
+    if (error instanceof QuantscopeError && ['REQUEST', 'UNSUPPORTED'].includes(error.code)) return undefined;
+    throw error;
+  });
+  // Some tokenizers leave out the space that a text begins with.
+  if (other === undefined || other.decode(ids).trim() === tokenizer.decode(ids).trim()) return;
+  const message =
+    'The same token ids are another text to the base model; they must have the same vocabulary.';
+  throw new QuantscopeError('REQUEST', message, { file: path });
+}
+
+/** @throws QuantscopeError REQUEST when the models do not have vocabularies of one size. */
 async function openBase(
   { model, params, where, store }: Run,
   baseModel: Model,

@@ -1,3 +1,4 @@
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
@@ -58,6 +59,15 @@ describe('the same model in other places', () => {
     expect([ours.base, theirs.base]).toEqual(['tiny-shakespeare-llama', 'the original']);
     expect(ours.baseHash).toBe(theirs.baseHash);
     expect([file.variant, variant.variant, file.bytes]).toEqual(['original', 'Q4_K_M', variant.bytes]);
+  });
+
+  it('diverges from a base without a tokenizer as from one that has it', async () => {
+    const bare = path('bare');
+    mkdirSync(bare);
+    for (const name of ['config.json', 'model.safetensors'])
+      cpSync(join(sampleFolder, name), join(bare, name));
+    const [withOne, without] = [await run({ type: 'Q4_0' }), await run({ type: 'Q4_0', against: bare })];
+    expect(without.text!.divergence!.mean).toEqual(withOne.text!.divergence!.mean);
   });
 });
 

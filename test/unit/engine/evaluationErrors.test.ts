@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeImatrix } from '../../../src/exporter/writeImatrix';
@@ -85,6 +85,21 @@ describe('an evaluation is refused', () => {
     });
     await writeSafetensors(join(other, 'model.safetensors'), parts, {});
     const message = 'The base model has 96 tokens, the model 1024; they must have the same vocabulary.';
+    await expectError(run({ against: other }), 'REQUEST', message, { file: other });
+  });
+
+  it('with a base of as many tokens that are others', async () => {
+    const other = path('swapped');
+    cpSync(sampleFolder, other, { recursive: true });
+    const json = readFileSync(join(other, 'tokenizer.json'), 'utf8');
+    const names: Record<string, string> = { '"Ġthe":': '"Ġand":', '"Ġand":': '"Ġthe":' };
+    writeFile(
+      other,
+      'tokenizer.json',
+      json.replace(/"Ġ(the|and)":/g, (name) => names[name]!),
+    );
+    const message =
+      'The same token ids are another text to the base model; they must have the same vocabulary.';
     await expectError(run({ against: other }), 'REQUEST', message, { file: other });
   });
 });
