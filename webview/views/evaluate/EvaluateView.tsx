@@ -1,6 +1,5 @@
 import { useApp, useAppState } from '../../context';
 import { Spinner } from '../../controls';
-import './evaluate.css';
 import type { EvaluationMode } from './form';
 import { ImportanceMatrix } from './ImportanceMatrix';
 import { Results } from './Results';
