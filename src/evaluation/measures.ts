@@ -4,6 +4,7 @@ import { bytesPerToken, type DecoderShape } from '../graph/transformer/decoderSh
 import { Generation } from '../graph/transformer/generation';
 import { loadNative } from '../native';
 import type { RunMeasures } from '../protocol/evaluation';
+import { median } from './statistics';
 
 /** Starts the count of the process's peak memory anew, where the system can. */
 export function resetPeakMemory(): void {
@@ -70,7 +71,7 @@ export async function measureGeneration(
     if (i >= warmUps) times.push(performance.now() - before);
     if (times.length > 0 && performance.now() - begun > maxTiming) break;
   }
-  const nextTokenMs = times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
+  const nextTokenMs = median(times);
   return {
     ...{ firstTokenMs, nextTokenMs },
     bytesPerSecond: (1000 * (bytesPerToken(shape) + cacheBytes(shape, window.length))) / nextTokenMs,

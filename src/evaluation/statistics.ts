@@ -36,6 +36,11 @@ export function quantiles(values: Float64Array, fractions: readonly number[]): n
   });
 }
 
+/** The middle one of the values, or the mean of the two in the middle; NaN when there are none. */
+export function median(values: readonly number[]): number {
+  return quantiles(Float64Array.from(values), [0.5])[0]!;
+}
+
 /** Share of ones among zeros and ones, and its binomial standard error √(p (1 − p) / (n − 1)). */
 export function share(flags: Float64Array): Estimate {
   const value = average(flags);

@@ -13,6 +13,7 @@ import { open } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { median } from '../../src/evaluation/statistics';
 import { writeAtomically } from '../../src/exporter/atomicWriter';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
@@ -97,11 +98,9 @@ async function compare(folder: string, source: string, type: string): Promise<Ro
 }
 
 function medianUsage(usages: readonly Usage[]): Usage {
-  const median = (pick: (usage: Usage) => number): number =>
-    usages.map(pick).sort((a, b) => a - b)[usages.length >> 1]!;
   return {
-    seconds: median(({ seconds }) => seconds),
-    cpuSeconds: median(({ cpuSeconds }) => cpuSeconds),
+    seconds: median(usages.map(({ seconds }) => seconds)),
+    cpuSeconds: median(usages.map(({ cpuSeconds }) => cpuSeconds)),
     peakBytes: Math.max(...usages.map(({ peakBytes }) => peakBytes)),
   };
 }

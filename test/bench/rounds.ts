@@ -1,3 +1,5 @@
+import { median } from '../../src/evaluation/statistics';
+
 export type Run = () => void | Promise<void>;
 
 /** Rounds end when there are enough of them and they took long enough, or when they take too long. */
@@ -29,11 +31,4 @@ export async function timeOf(run: Run): Promise<number> {
   const start = performance.now();
   await run();
   return performance.now() - start;
-}
-
-function median(times: readonly number[]): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }

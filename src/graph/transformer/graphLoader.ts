@@ -109,10 +109,12 @@ export class GraphLoader {
   }
 
   private sharedSession(source: GraphSource): Promise<SharedSession> {
-    const known = this.sessions.get(source.key) ?? this.makeShared(source);
-    this.sessions.set(source.key, known);
-    known.catch(() => this.sessions.delete(source.key)); // who asked gets the error; it is not kept
-    return known;
+    const known = this.sessions.get(source.key);
+    if (known) return known;
+    const made = this.makeShared(source);
+    this.sessions.set(source.key, made);
+    made.catch(() => this.sessions.delete(source.key)); // who asked gets the error; it is not kept
+    return made;
   }
 
   private async makeShared(source: GraphSource): Promise<SharedSession> {

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { median } from '../../../src/evaluation/statistics';
 import { watchOtherLoad } from '../otherLoad';
 
 /** What a run in a process of its own took. */
@@ -100,11 +101,9 @@ const loadOf = (round: Readonly<Record<string, Taken>>): number =>
   Math.max(...Object.values(round).map(({ otherLoad }) => otherLoad));
 
 function middle(all: readonly Taken[]): Taken {
-  const median = (pick: (taken: Taken) => number): number =>
-    all.map(pick).sort((a, b) => a - b)[all.length >> 1]!;
   return {
-    seconds: median(({ seconds }) => seconds),
-    cpuSeconds: median(({ cpuSeconds }) => cpuSeconds),
+    seconds: median(all.map(({ seconds }) => seconds)),
+    cpuSeconds: median(all.map(({ cpuSeconds }) => cpuSeconds)),
     otherLoad: all.reduce((sum, { otherLoad }) => sum + otherLoad, 0) / all.length,
   };
 }

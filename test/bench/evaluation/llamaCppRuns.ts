@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import koffi from 'koffi';
+import { median } from '../../../src/evaluation/statistics';
 import { llamaCppLibrary } from '../../support/cache';
 import { windowLength, windowTokens } from './work';
 
@@ -33,7 +34,7 @@ export function llamaCppGeneration(path: string, threads: number): () => number 
       context.decode(window.subarray(i, i + 1), windowLength + i);
       return performance.now() - start;
     });
-    return times.slice(warmUps).sort((a, b) => a - b)[timedTokens >> 1]!;
+    return median(times.slice(warmUps));
   };
 }
 

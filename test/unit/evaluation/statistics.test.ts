@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   logPerplexityRatio,
   mean,
+  median,
   pairedDifference,
   perplexity,
   quantiles,
@@ -51,6 +52,14 @@ describe('perplexity', () => {
 
   it('has the standard error of the mean loss times itself', () => {
     expectEstimate(perplexity(of(Math.log(2), Math.log(8))), [4, (4 * Math.log(4)) / 2]);
+  });
+});
+
+describe('the median', () => {
+  it('is the middle one, or the mean of the two in the middle', () => {
+    expect(median([10, 9, 100])).toBe(10); // by size, not as texts
+    expect(median([100, 9, 10, 20])).toBe(15);
+    expect(median([])).toBeNaN();
   });
 });
 
