@@ -1,14 +1,9 @@
-import { search, type Option } from './knapsackSearch';
-
-/** One way to store an item: what it weighs (bytes) and what it costs (error). */
-export interface Choice {
-  readonly bytes: number;
-  readonly cost: number;
-}
+import { prepareClasses, type Choice, type KnapsackClasses } from './knapsackClasses';
+import { search } from './knapsackSearch';
 
 export interface KnapsackSolution {
   /** For each class the index of its choice. */
-  readonly chosen: readonly number[];
+  readonly chosen: Int32Array;
   readonly bytes: number;
   readonly cost: number;
   /** False when the search was cut; then `gap` bounds how much better the optimum can be, relative to the cost. */
@@ -16,149 +11,131 @@ export interface KnapsackSolution {
   readonly gap: number;
 }
 
+/** Solves the knapsack of some classes for a budget; undefined when even the smallest choices exceed it. */
+export type KnapsackSolver = (budget: number) => KnapsackSolution | undefined;
+
 /** States that the searches for one solution may make: a fraction of a second; trained models stay far below. */
 const maxWork = 4_000_000;
 
 /**
- * The multiple-choice knapsack: one choice per class, Σ bytes ≤ budget, Σ cost smallest. Exact.
+ * The multiple-choice knapsack: one choice per class, Σ bytes ≤ budget, Σ cost smallest. Exact. What does not depend on the budget is
+ * done once, so that a budget that moves costs a few passes over the options.
  *
  * The linear relaxation gives a multiplier λ and with it a lower bound L = Σ min_j(c + λb) − λB. A solution costs
  * L + Σ reduced costs + λ·(unused bytes), so one that beats L + g has at most g of these in all. The search walks the
  * classes keeping Pareto-optimal (bytes, cost) states within g, and widens g, never beyond what the best solution so far
  * leaves open, until a solution lies within it, which is then optimal up to the rounding of float64 sums (Kellerer,
  * Pferschy, Pisinger: Knapsack Problems, chapter 11). The work is capped; `gap` then says what is left open.
- * @returns undefined when even the smallest choices exceed the budget.
  */
-export function solveKnapsack(
-  classes: readonly (readonly Choice[])[],
-  budget: number,
-): KnapsackSolution | undefined {
-  const smallest = classes.map((choices) => indexOfSmallest(choices));
-  if (bytesOf(classes, smallest) > budget) return undefined;
-  const pareto = classes.map(paretoOptimal);
-  const largest = pareto.map((options) => options[options.length - 1]!.index);
-  if (bytesOf(classes, largest) <= budget) return solution(classes, largest, true, 0);
-
-  const { lambda, chosen } = relax(pareto, budget);
-  const options = pareto.map((choices) => withReducedCost(choices, lambda));
-  const { bound, slack } = lowerBound(options, lambda, budget);
-  const work = { left: maxWork };
-  let best = chosen;
-  const whole = distance(classes, best, bound);
-  for (let gap = whole / 64; ; gap *= 3) {
-    const reach = Math.min(gap, distance(classes, best, bound));
-    const found = search({ classes: options, budget, lambda }, reach + slack, work);
-    if (found === 'too many') {
-      const cost = costOf(classes, best);
-      return solution(classes, best, false, cost === 0 ? 0 : distance(classes, best, bound) / cost);
-    }
-    if (found && costOf(classes, found) <= costOf(classes, best)) best = found;
-    // Everything within reach of the bound was seen, and the best solution lies there: nothing better is left.
-    if (distance(classes, best, bound) <= reach) return solution(classes, best, true, 0);
-  }
+export function knapsackSolver(classes: readonly (readonly Choice[])[]): KnapsackSolver {
+  const prepared = prepareClasses(classes);
+  const smallest = prepared.start.slice(0, -1);
+  const largest = prepared.start.slice(1).map((end) => end - 1);
+  const [least, most] = [bytesOf(prepared, smallest), bytesOf(prepared, largest)];
+  return (budget) => {
+    if (least > budget) return undefined;
+    if (most <= budget) return solution(prepared, largest, true, 0);
+    return solveTight(prepared, smallest, budget, budget - least);
+  };
 }
 
-/** How much better than this assignment the optimum could be. */
-function distance(classes: readonly (readonly Choice[])[], chosen: readonly number[], bound: number): number {
-  return Math.max(costOf(classes, chosen) - bound, 0);
+/** @returns undefined when even the smallest choices exceed the budget. */
+export const solveKnapsack = (
+  classes: readonly (readonly Choice[])[],
+  budget: number,
+): KnapsackSolution | undefined => knapsackSolver(classes)(budget);
+
+/** A budget that lies between all smallest and all largest choices. */
+function solveTight(
+  classes: KnapsackClasses,
+  smallest: Int32Array,
+  budget: number,
+  left: number,
+): KnapsackSolution {
+  const { lambda, chosen } = relax(classes, smallest, left);
+  const { reduced, bound, slack } = relaxed(classes, lambda, budget);
+  const distance = (options: Int32Array): number => Math.max(costOf(classes, options) - bound, 0);
+  const work = { left: maxWork };
+  let best = chosen;
+  let open = distance(best);
+  for (let gap = open / 64; ; gap *= 3) {
+    const reach = Math.min(gap, open);
+    const found = search({ classes, reduced, budget, lambda }, reach + slack, work);
+    if (found === 'too many') {
+      const cost = costOf(classes, best);
+      return solution(classes, best, false, cost === 0 ? 0 : open / cost);
+    }
+    if (found && costOf(classes, found) <= costOf(classes, best)) {
+      best = found;
+      open = distance(best);
+    }
+    // Everything within reach of the bound was seen, and the best solution lies there: nothing better is left.
+    if (open <= reach) return solution(classes, best, true, 0);
+  }
 }
 
 function solution(
-  classes: readonly (readonly Choice[])[],
-  chosen: readonly number[],
+  classes: KnapsackClasses,
+  options: Int32Array,
   optimal: boolean,
   gap: number,
 ): KnapsackSolution {
-  return { chosen, bytes: bytesOf(classes, chosen), cost: costOf(classes, chosen), optimal, gap };
+  const chosen = options.map((option) => classes.index[option]!);
+  return { chosen, bytes: bytesOf(classes, options), cost: costOf(classes, options), optimal, gap };
 }
 
-function bytesOf(classes: readonly (readonly Choice[])[], chosen: readonly number[]): number {
-  return classes.reduce((sum, choices, i) => sum + choices[chosen[i]!]!.bytes, 0);
+const bytesOf = ({ bytes }: KnapsackClasses, options: Int32Array): number => sumAt(bytes, options);
+const costOf = ({ cost }: KnapsackClasses, options: Int32Array): number => sumAt(cost, options);
+
+function sumAt(values: Float64Array, places: Int32Array): number {
+  let sum = 0;
+  for (const place of places) sum += values[place]!;
+  return sum;
 }
 
-function costOf(classes: readonly (readonly Choice[])[], chosen: readonly number[]): number {
-  return classes.reduce((sum, choices, i) => sum + choices[chosen[i]!]!.cost, 0);
-}
-
-function indexOfSmallest(choices: readonly Choice[]): number {
-  return choices.reduce((best, choice, i) => (choice.bytes < choices[best]!.bytes ? i : best), 0);
-}
-
-/** Choices that no other beats in both bytes and cost, by bytes ascending. */
-function paretoOptimal(choices: readonly Choice[]): Option[] {
-  const sorted = choices
-    .map((choice, index) => ({ ...choice, index, reduced: 0 }))
-    .sort((a, b) => a.bytes - b.bytes || a.cost - b.cost);
-  const kept: Option[] = [];
-  for (const option of sorted) {
-    const last = kept[kept.length - 1];
-    if (!last || option.cost < last.cost) kept.push(option);
-  }
-  return kept;
-}
-
-interface Step {
-  readonly item: number;
-  readonly to: Option;
-  readonly bytes: number;
-  /** Cost saved per byte. */
-  readonly gain: number;
-}
-
-/** Greedy along the convex hulls: the multiplier at which the budget runs out, and a feasible assignment. */
+/**
+ * Greedy along the convex hulls: the multiplier at which the budget runs out, and a feasible assignment.
+ * @param left bytes of the budget that the smallest choices leave.
+ */
 function relax(
-  classes: readonly (readonly Option[])[],
-  budget: number,
-): { lambda: number; chosen: number[] } {
-  const chosen = classes.map((options) => options[0]!.index);
-  let left = budget - classes.reduce((sum, options) => sum + options[0]!.bytes, 0);
-  const steps = classes.flatMap((options, item) => hullSteps(options, item)).sort((a, b) => b.gain - a.gain);
-  const stopped = new Set<number>();
+  { upgrades, count }: KnapsackClasses,
+  smallest: Int32Array,
+  left: number,
+): { lambda: number; chosen: Int32Array } {
+  const chosen = smallest.slice();
+  const stopped = new Uint8Array(count);
   let lambda: number | undefined;
-  for (const step of steps) {
-    if (stopped.has(step.item)) continue;
-    if (step.bytes > left) {
-      lambda ??= step.gain;
-      stopped.add(step.item); // later steps of this class build on this one
+  for (let at = 0; at < upgrades.count; at++) {
+    const item = upgrades.item[at]!;
+    if (stopped[item]) continue;
+    if (upgrades.bytes[at]! > left) {
+      lambda ??= upgrades.gain[at]!;
+      stopped[item] = 1; // later upgrades of this class build on this one
       continue;
     }
-    left -= step.bytes;
-    chosen[step.item] = step.to.index;
+    left -= upgrades.bytes[at]!;
+    chosen[item] = upgrades.option[at]!;
   }
   return { lambda: lambda ?? 0, chosen };
 }
 
-/** Upgrades along the lower convex hull of a class, with decreasing gain. */
-function hullSteps(options: readonly Option[], item: number): Step[] {
-  const hull: Option[] = [];
-  const slope = (a: Option, b: Option): number => (a.cost - b.cost) / (b.bytes - a.bytes);
-  for (const option of options) {
-    while (
-      hull.length >= 2 &&
-      slope(hull[hull.length - 2]!, hull[hull.length - 1]!) <= slope(hull[hull.length - 1]!, option)
-    )
-      hull.pop();
-    hull.push(option);
-  }
-  return hull
-    .slice(1)
-    .map((to, i) => ({ item, to, bytes: to.bytes - hull[i]!.bytes, gain: slope(hull[i]!, to) }));
-}
-
-function withReducedCost(options: readonly Option[], lambda: number): Option[] {
-  const least = Math.min(...options.map((option) => option.cost + lambda * option.bytes));
-  return options.map((option) => ({ ...option, reduced: option.cost + lambda * option.bytes - least }));
-}
-
-/** L, and what rounding can add to a sum of reduced costs. */
-function lowerBound(
-  classes: readonly (readonly Option[])[],
+/** Reduced costs at λ, the lower bound L, and what rounding can add to a sum of reduced costs. */
+function relaxed(
+  { count, start, bytes, cost }: KnapsackClasses,
   lambda: number,
   budget: number,
-): { bound: number; slack: number } {
-  const least = classes.map((options) =>
-    Math.min(...options.map((option) => option.cost + lambda * option.bytes)),
-  );
-  const sum = least.reduce((total, value) => total + value, 0);
-  return { bound: sum - lambda * budget, slack: 1e-13 * (sum + lambda * budget) };
+): { reduced: Float64Array; bound: number; slack: number } {
+  const reduced = new Float64Array(cost.length);
+  let sum = 0;
+  for (let item = 0; item < count; item++) {
+    const [first, end] = [start[item]!, start[item + 1]!];
+    let least = Infinity;
+    for (let option = first; option < end; option++) {
+      reduced[option] = cost[option]! + lambda * bytes[option]!;
+      least = Math.min(least, reduced[option]!);
+    }
+    for (let option = first; option < end; option++) reduced[option]! -= least;
+    sum += least;
+  }
+  return { reduced, bound: sum - lambda * budget, slack: 1e-13 * (sum + lambda * budget) };
 }

@@ -1,16 +1,20 @@
-/** A choice of one class, with its place in the caller's list and its reduced cost at the LP multiplier. */
-export interface Option {
-  readonly bytes: number;
-  readonly cost: number;
-  readonly index: number;
-  /** cost + λ · bytes, less the smallest such sum of the class: at least 0, and 0 for one option of each class. */
-  readonly reduced: number;
-}
+import type { KnapsackClasses } from './knapsackClasses';
 
 export interface SearchProblem {
-  readonly classes: readonly (readonly Option[])[];
+  readonly classes: KnapsackClasses;
+  /** Of each option: cost + λ · bytes, less the smallest such sum of its class; so at least 0, and 0 for one option of each class. */
+  readonly reduced: Float64Array;
   readonly budget: number;
   readonly lambda: number;
+}
+
+/** An option that a search tries. */
+interface Option {
+  /** Its number among the options of all classes. */
+  readonly number: number;
+  readonly bytes: number;
+  readonly cost: number;
+  readonly reduced: number;
 }
 
 /** States that searches may still make, shared by the searches of one solution: what bounds their time and memory. */
@@ -39,25 +43,14 @@ interface Limits {
 
 /**
  * The cheapest assignment among those with Σ reduced costs + λ · unused bytes ≤ gap.
- * @returns for each class the index of its choice; undefined when there is no such assignment; 'too many' when the work ran
+ * @returns for each class the number of its option; undefined when there is no such assignment; 'too many' when the work ran
  * out.
  */
-export function search(
-  { classes, budget, lambda }: SearchProblem,
-  gap: number,
-  work: Work,
-): number[] | undefined | 'too many' {
-  const allowed = classes.map((options) => options.filter((option) => option.reduced <= gap));
-  const chosen = allowed.map((options) => options[0]!.index);
-  // Classes with one option left are constants. The others go from the dearest alternative to the cheapest, so that
-  // the layers stay small until the end.
-  const free = allowed
-    .map((options, item) => ({ options, item, dearness: secondSmallest(options) }))
-    .filter(({ options }) => options.length > 1)
-    .sort((a, b) => b.dearness - a.dearness);
-  const fixed = allowed.filter((options) => options.length === 1).map((options) => options[0]!);
+export function search(problem: SearchProblem, gap: number, work: Work): Int32Array | undefined | 'too many' {
+  const { budget, lambda } = problem;
+  const { chosen, free, first } = within(problem, gap);
   const rest = remaining(free.map(({ options }) => options));
-  let layer = startLayer(fixed);
+  let layer = first;
   const layers: Layer[] = [];
   for (const [depth, { options }] of free.entries()) {
     const { least, most } = rest[depth + 1]!;
@@ -78,10 +71,63 @@ export function search(
   // Costs fall with bytes, so the last state is the cheapest.
   for (let depth = layers.length - 1, at = layer.count - 1; depth >= 0; depth--) {
     const { options, item } = free[depth]!;
-    chosen[item] = options[layers[depth]!.option[at]!]!.index;
+    chosen[item] = options[layers[depth]!.option[at]!]!.number;
     at = layers[depth]!.from[at]!;
   }
   return chosen;
+}
+
+/** A class with several options within the gap. */
+interface FreeClass {
+  readonly item: number;
+  readonly options: readonly Option[];
+}
+
+/**
+ * What the gap leaves to decide: classes with one option left are constants, summed up in the first layer. The others go from the
+ * dearest alternative to the cheapest, so that the layers stay small until the end.
+ */
+function within(
+  { classes, reduced }: SearchProblem,
+  gap: number,
+): { chosen: Int32Array; free: FreeClass[]; first: Layer } {
+  const { count, start, bytes, cost } = classes;
+  const chosen = new Int32Array(count);
+  const free: FreeClass[] = [];
+  const first = makeLayer(1, 1);
+  for (let item = 0; item < count; item++) {
+    let only = -1;
+    let allowed = 0;
+    for (let option = start[item]!; option < start[item + 1]!; option++) {
+      if (reduced[option]! > gap) continue;
+      if (allowed++ === 0) only = option;
+    }
+    chosen[item] = only;
+    if (allowed > 1) {
+      free.push({ item, options: allowedOptions(classes, reduced, item, gap) });
+      continue;
+    }
+    first.bytes[0]! += bytes[only]!;
+    first.cost[0]! += cost[only]!;
+    first.reduced[0]! += reduced[only]!;
+  }
+  const dearness = new Map(free.map(({ item, options }) => [item, secondSmallest(options)]));
+  free.sort((a, b) => dearness.get(b.item)! - dearness.get(a.item)!);
+  return { chosen, free, first };
+}
+
+function allowedOptions(
+  { start, bytes, cost }: KnapsackClasses,
+  reduced: Float64Array,
+  item: number,
+  gap: number,
+): Option[] {
+  const options: Option[] = [];
+  for (let number = start[item]!; number < start[item + 1]!; number++) {
+    if (reduced[number]! > gap) continue;
+    options.push({ number, bytes: bytes[number]!, cost: cost[number]!, reduced: reduced[number]! });
+  }
+  return options;
 }
 
 function secondSmallest(options: readonly Option[]): number {
@@ -93,22 +139,10 @@ function remaining(classes: readonly (readonly Option[])[]): { least: number; mo
   const sums = [{ least: 0, most: 0 }];
   for (const options of [...classes].reverse()) {
     const bytes = options.map((option) => option.bytes);
-    sums.unshift({
-      least: sums[0]!.least + Math.min(...bytes),
-      most: sums[0]!.most + Math.max(...bytes),
-    });
+    const { least, most } = sums.at(-1)!;
+    sums.push({ least: least + Math.min(...bytes), most: most + Math.max(...bytes) });
   }
-  return sums;
-}
-
-function startLayer(fixed: readonly Option[]): Layer {
-  const layer = makeLayer(1, 1);
-  for (const option of fixed) {
-    layer.bytes[0]! += option.bytes;
-    layer.cost[0]! += option.cost;
-    layer.reduced[0]! += option.reduced;
-  }
-  return layer;
+  return sums.reverse();
 }
 
 function makeLayer(capacity: number, count: number): Layer {

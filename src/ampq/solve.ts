@@ -1,6 +1,12 @@
 import { QuantscopeError } from '../model/errors';
-import type { Budget, PlanAssignment, SensitivityRow, SensitivityTable } from '../protocol/plan';
-import { solveKnapsack } from './knapsack';
+import type {
+  Budget,
+  PlanAssignment,
+  SensitivityCell,
+  SensitivityRow,
+  SensitivityTable,
+} from '../protocol/plan';
+import { knapsackSolver, type KnapsackSolver } from './knapsack';
 
 export interface Assignment {
   readonly assignments: readonly PlanAssignment[];
@@ -20,6 +26,52 @@ export interface Assignment {
 /** Metadata and header of an exported file on top of its tensor data (bytes); a safe estimate when nobody knows better. */
 export const defaultOverheadBytes = 2 * 1024 * 1024;
 
+/** A table made ready for any budget. */
+interface Prepared {
+  /** Rows with a choice: cells with a finite error. */
+  readonly rows: readonly SensitivityRow[];
+  /** Their weights in all. */
+  readonly weights: number;
+  /** Bytes of everything that has no choice. */
+  readonly fixedBytes: number;
+  readonly hasGains: boolean;
+  readonly solver: KnapsackSolver;
+  /** What each row becomes with each of its cells. */
+  readonly assignments: readonly (readonly PlanAssignment[])[];
+}
+
+/** Tables are not changed, so that each is prepared once: a slider solves the same one at every step. */
+const tables = new WeakMap<SensitivityTable, Prepared>();
+
+function prepared(table: SensitivityTable): Prepared {
+  const known = tables.get(table);
+  if (known) return known;
+  const fresh = prepare(table);
+  tables.set(table, fresh);
+  return fresh;
+}
+
+function prepare(table: SensitivityTable): Prepared {
+  const rows = assignable(table);
+  const weights = weightsOf(rows);
+  const hasGains = rows.every(({ gain }) => gain !== undefined);
+  const factor = (row: SensitivityRow): number => (hasGains ? row.gain! : row.weights);
+  return {
+    ...{ rows, weights, hasGains },
+    // Matrices that no plan lists are exported as F16: two bytes per weight.
+    fixedBytes: table.fixedBytes + 2 * (weightsOf(table.rows) - weights),
+    solver: knapsackSolver(
+      rows.map((row) =>
+        row.cells.map(({ bytes, relativeSquaredError }) => ({
+          bytes,
+          cost: relativeSquaredError * factor(row),
+        })),
+      ),
+    ),
+    assignments: rows.map((row) => row.cells.map((cell) => assignmentOf(row, cell))),
+  };
+}
+
 /**
  * The assignment of formats to tensors of smallest Σ relative squared error · gain within the budget: exact. Without gains the numbers
  * of weights take their place.
@@ -27,24 +79,17 @@ export const defaultOverheadBytes = 2 * 1024 * 1024;
  * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small.
  */
 export function solveBudget(table: SensitivityTable, budget: Budget, overheadBytes = 0): Assignment {
-  const rows = assignable(table);
+  const { rows, weights, fixedBytes, hasGains, solver, assignments: options } = prepared(table);
   if (rows.length === 0)
     throw new QuantscopeError('REQUEST', 'Nothing was measured yet: run the sensitivity analysis first.');
-  const fixedBytes = table.fixedBytes + unassignedBytes(table, rows);
   const available =
     budget.kind === 'bytes'
       ? budget.value - overheadBytes - fixedBytes
       : // A budget that is exactly a mix's bits per weight must not fail by the rounding of its decimal digits.
-        (budget.value * weightsOf(rows)) / 8 + 0.5;
-  const hasGains = rows.every(({ gain }) => gain !== undefined);
-  const factor = ({ gain, weights }: SensitivityRow): number => (hasGains ? gain! : weights);
-  const classes = rows.map((row) =>
-    row.cells.map((cell) => ({ bytes: cell.bytes, cost: cell.relativeSquaredError * factor(row) })),
-  );
-  const solved = solveKnapsack(classes, Math.floor(available));
+        (budget.value * weights) / 8 + 0.5;
+  const solved = solver(Math.floor(available));
   if (!solved) throw tooSmall({ ...table, rows, fixedBytes }, budget, overheadBytes);
-  const assignments = rows.map((row, i) => assignmentOf(row, solved.chosen[i]!));
-  const weights = weightsOf(rows);
+  const assignments = options.map((cells, row) => cells[solved.chosen[row]!]!);
   return {
     assignments,
     bytes: fixedBytes + solved.bytes,
@@ -61,10 +106,9 @@ const sumOf = <T>(items: readonly T[], value: (item: T, index: number) => number
 
 /** Budgets that change anything: from every tensor at its smallest to every tensor at its largest, in bits per weight. */
 export function budgetRange(table: SensitivityTable): { min: number; max: number } {
-  const rows = assignable(table);
+  const { rows, weights } = prepared(table);
   const total = (pick: (...values: number[]) => number): number =>
     rows.reduce((sum, row) => sum + pick(...row.cells.map((cell) => cell.bytes)), 0);
-  const weights = weightsOf(rows);
   return { min: (8 * total(Math.min)) / weights, max: (8 * total(Math.max)) / weights };
 }
 
@@ -73,11 +117,6 @@ function assignable(table: SensitivityTable): SensitivityRow[] {
   return table.rows
     .map((row) => ({ ...row, cells: row.cells.filter((cell) => Number.isFinite(cell.relativeSquaredError)) }))
     .filter((row) => row.cells.length > 0);
-}
-
-/** Matrices that no plan lists are exported as F16: two bytes per weight. */
-function unassignedBytes(table: SensitivityTable, rows: readonly SensitivityRow[]): number {
-  return 2 * (weightsOf(table.rows) - weightsOf(rows));
 }
 
 function weightsOf(rows: readonly SensitivityRow[]): number {
@@ -99,7 +138,7 @@ function tooSmall(table: SensitivityTable, budget: Budget, overheadBytes: number
   );
 }
 
-function assignmentOf(row: SensitivityRow, chosen: number): PlanAssignment {
-  const { format, bitsPerWeight, bytes, relativeSquaredError } = row.cells[chosen]!;
-  return { tensor: row.tensor, format, bitsPerWeight, bytes, relativeSquaredError };
+function assignmentOf({ tensor }: SensitivityRow, cell: SensitivityCell): PlanAssignment {
+  const { format, bitsPerWeight, bytes, relativeSquaredError } = cell;
+  return { tensor, format, bitsPerWeight, bytes, relativeSquaredError };
 }

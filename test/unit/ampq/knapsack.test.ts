@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { solveKnapsack, type Choice } from '../../../src/ampq/knapsack';
+import { knapsackSolver, solveKnapsack } from '../../../src/ampq/knapsack';
+import type { Choice } from '../../../src/ampq/knapsackClasses';
 import { Random } from '../../support/random';
 
 /** Every assignment, one by one. */
@@ -116,6 +117,19 @@ describe('solveKnapsack', () => {
         { bytes: 9, cost: 3 },
       ],
     ];
-    expect(solveKnapsack(classes, 100)).toMatchObject({ chosen: [1], optimal: true });
+    expect(solveKnapsack(classes, 100)).toEqual({
+      ...{ chosen: Int32Array.of(1), bytes: 5, cost: 1 },
+      ...{ optimal: true, gap: 0 },
+    });
+  });
+
+  it('answers for any number of budgets, in any order, as if each were the first', () => {
+    const random = new Random(15);
+    const classes = randomClasses(random, 12, 6, 40, 1000);
+    const solver = knapsackSolver(classes);
+    const budgets = [90, 400, 10, 150, 90, 220, 1000, 150];
+    expect(budgets.map((budget) => solver(budget))).toEqual(
+      budgets.map((budget) => solveKnapsack(classes, budget)),
+    );
   });
 });
