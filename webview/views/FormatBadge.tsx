@@ -1,9 +1,27 @@
-/** Bits that a format's name says, to the nearest colour class. */
-export function bitClass(format: string): string {
-  const digits = /\d+/.exec(format)?.[0] ?? '';
-  return ['1', '2', '3', '4', '5', '6', '8', '16', '32'].includes(digits) ? `bits${digits}` : 'bits4';
+import type { ComponentChildren } from 'preact';
+import { bitColor, bitLength, namedBits } from '../bitScale';
+import { bits as bitsText } from '../format';
+
+/** Bits per weight: a bar on the scale, and the number, or what else says it. */
+export function Bits({ bits, children }: { bits: number; children?: ComponentChildren }) {
+  return (
+    <span class="bits">
+      <span class="bits-bar" aria-hidden="true">
+        <span style={{ width: `${100 * bitLength(bits)}%`, background: bitColor(bits) }} />
+      </span>
+      {children ?? bitsText(bits)}
+    </span>
+  );
 }
 
-export function FormatBadge({ format }: { format: string }) {
-  return <span class={`badge ${bitClass(format)}`}>{format}</span>;
+/** The name of a format after the bar of its bits: those given, else those that the name says. */
+export function FormatBadge({ format, bits }: { format: string; bits?: number }) {
+  const shown = bits ?? namedBits(format);
+  return shown === undefined ? (
+    <span class="badge">{format}</span>
+  ) : (
+    <span class="badge">
+      <Bits bits={shown}>{format}</Bits>
+    </span>
+  );
 }

@@ -1,10 +1,11 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Budget, Plan, PlanAssignment, SensitivityTable } from '../../src/protocol/plan';
+import { bitColor, bitLength } from '../bitScale';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, TextField } from '../controls';
 import { decibels, number, percent, size } from '../format';
 import { sharesOf } from '../influence';
-import { bitClass, FormatBadge } from './FormatBadge';
+import { FormatBadge } from './FormatBadge';
 
 /** The budget and what it buys: a slider, totals, and a bar per tensor. */
 export function PlanView() {
@@ -187,8 +188,11 @@ function Bars({ plan, sensitivity }: { plan: Plan; sensitivity: SensitivityTable
             </span>
             <span class="track">
               <span
-                class={`fill ${bitClass(item.format)}`}
-                style={{ width: `${(100 * Math.min(16, item.bitsPerWeight)) / 16}%` }}
+                class="fill"
+                style={{
+                  width: `${100 * bitLength(item.bitsPerWeight)}%`,
+                  background: bitColor(item.bitsPerWeight),
+                }}
               />
             </span>
             <span class="format">{item.format}</span>

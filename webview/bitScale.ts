@@ -1,0 +1,29 @@
+/**
+ * Bits per weight as an ordered quantity: one sequential scale in all views, with lightness that only rises (dark themes) or only
+ * falls (light ones), so that it can be read without seeing hues. The colours are the variables `--bits-N` of `styles/bits.css`.
+ */
+
+/** Bits that have a colour of their own; those between are mixed. */
+export const bitStops = [1, 2, 3, 4, 5, 6, 8, 16] as const;
+
+/** A CSS colour for bits per weight, fractions included; beyond the ends it is that of the end. */
+export function bitColor(bits: number): string {
+  const above = bitStops.findIndex((stop) => bits <= stop);
+  const upper = bitStops[above] ?? 16;
+  const lower = bitStops[above - 1];
+  if (lower === undefined || upper === bits || above < 0) return `var(--bits-${upper})`;
+  const share = Math.round((100 * (bits - lower)) / (upper - lower));
+  return `color-mix(in oklab, var(--bits-${lower}), var(--bits-${upper}) ${share}%)`;
+}
+
+/** Length of a bar for bits per weight, as a share of one for 16 bits. */
+export const bitLength = (bits: number): number => Math.min(1, Math.max(0, bits / 16));
+
+/**
+ * Bits that the name of a dtype or format says: 4 for "IQ4_XS", 8 for "fp8-e4m3", 16 for "BF16". Undefined for a name without
+ * digits.
+ */
+export function namedBits(name: string): number | undefined {
+  const digits = /\d+/.exec(name)?.[0];
+  return digits === undefined ? undefined : Number(digits);
+}
