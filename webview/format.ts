@@ -1,4 +1,9 @@
-/** Numbers as the editor shows them. */
+/**
+ * Numbers as the editor shows them. A weight that is NaN reads "NaN"; a figure that is NaN was not defined for its data
+ * (protocol/analysis.ts) and says so.
+ */
+
+const undefinedFigure = 'not defined';
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 
@@ -15,10 +20,9 @@ export function count(value: number): string {
   return `${(value / 1000 ** power).toPrecision(3)} ${['', 'k', 'M', 'B', 'T'][power] ?? ''}`;
 }
 
-/** Significant digits, five unless told; scientific outside the usual range. */
+/** A weight: significant digits, five unless told; scientific outside the usual range. */
 export function number(value: number, digits = 5): string {
-  if (Number.isNaN(value)) return 'NaN';
-  if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
+  if (!Number.isFinite(value)) return notFinite(value, 'NaN');
   if (value === 0) return '0';
   const magnitude = Math.abs(value);
   const text =
@@ -28,34 +32,51 @@ export function number(value: number, digits = 5): string {
   return text.replaceAll('-', '−');
 }
 
+/** A statistic or an error measure, with the digits of a weight. */
+export function figure(value: number, digits?: number): string {
+  return Number.isNaN(value) ? undefinedFigure : number(value, digits);
+}
+
 /** Two digits and a power of ten, so that a column of them can be compared: 3.2e−4. */
 export function scientific(value: number): string {
+  if (!Number.isFinite(value)) return notFinite(value);
   return value === 0 ? '0' : value.toExponential(1).replaceAll('-', '−');
+}
+
+function notFinite(value: number, notANumber = undefinedFigure): string {
+  if (Number.isNaN(value)) return notANumber;
+  return value > 0 ? '∞' : '−∞';
 }
 
 export function shapeText(shape: readonly number[]): string {
   return shape.length === 0 ? '' : shape.join(' × ');
 }
 
-/** A signal-to-noise ratio in dB; infinity, which messages turn into null, as ∞. */
-export function ratio(sqnr: number | null): string {
-  return sqnr === null || sqnr === Infinity ? '∞' : sqnr.toFixed(2);
+/** With a fixed number of decimals. */
+export function fixed(value: number, decimals: number): string {
+  return Number.isFinite(value) ? value.toFixed(decimals).replaceAll('-', '−') : notFinite(value);
+}
+
+/** A signal-to-noise ratio in dB: ∞ where nothing was lost. */
+export function ratio(sqnr: number): string {
+  return fixed(sqnr, 2);
 }
 
 /** Signal to noise from a relative squared error Σ(x − x')² / Σx². */
 export function decibels(relativeSquaredError: number, digits: number): string {
-  if (relativeSquaredError === 0) return '∞';
-  return `${(-10 * Math.log10(relativeSquaredError)).toFixed(digits)} dB`;
+  const level = -10 * Math.log10(relativeSquaredError);
+  return Number.isFinite(level) ? `${fixed(level, digits)} dB` : notFinite(level);
 }
 
 /** A share in percent, with a digit where it is small: 12 %, 0.4 %. */
 export function percent(share: number): string {
+  if (!Number.isFinite(share)) return notFinite(share);
   if (share > 0 && share < 0.001) return '< 0.1 %';
   return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
 export function bits(value: number): string {
-  return value.toFixed(value < 10 ? 2 : 1);
+  return fixed(value, value < 10 ? 2 : 1);
 }
 
 export function seconds(value: number): string {

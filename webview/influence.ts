@@ -6,14 +6,11 @@ import type { Plan, SensitivityRow, SensitivityTable } from '../src/protocol/pla
 const decades = 3;
 
 /**
- * KL divergence to expect from a tensor with this relative squared error, nats per token; undefined where nothing was measured. An error
- * that is none has become null on its way here.
+ * KL divergence to expect from a tensor with this relative squared error, nats per token; undefined where nothing was measured
+ * or the error is not defined (NaN).
  */
-export function influenceOf(
-  { gain }: SensitivityRow,
-  relativeSquaredError: number | null,
-): number | undefined {
-  if (gain === undefined || relativeSquaredError === null) return undefined;
+export function influenceOf({ gain }: SensitivityRow, relativeSquaredError: number): number | undefined {
+  if (gain === undefined || Number.isNaN(relativeSquaredError)) return undefined;
   return gain * relativeSquaredError;
 }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { isRecord } from '../model/json';
+import { parseExact } from '../protocol/exactJson';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
 
 /** What a pass over a text has found: what each tensor alone does to the output in one format. */
@@ -78,7 +79,7 @@ export const gainsFile = (folder: string, key: string): string => join(folder, `
 /** What an earlier pass has left; undefined when there is none, or it is damaged. */
 export async function readDivergences(file: string): Promise<MeasuredDivergences | undefined> {
   try {
-    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const value: unknown = parseExact(await readFile(file, 'utf8'));
     return isMeasured(value) ? value : undefined;
   } catch {
     return undefined; // it is measured again

@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord } from '../model/json';
+import { parseExact, stringifyExact } from '../protocol/exactJson';
 import type { SensitivityCell } from '../protocol/plan';
 
 /** A cell with the tensor it belongs to: one line of the store. */
@@ -38,9 +39,7 @@ export class CellStore {
   async add(cell: StoredCell): Promise<void> {
     // A line of its own even after a torn one.
     this.handle ??= await open(this.file, 'a');
-    await this.handle.write(
-      `\n${JSON.stringify({ ...cell, sqnr: Number.isFinite(cell.sqnr) ? cell.sqnr : null })}\n`,
-    );
+    await this.handle.write(`\n${stringifyExact(cell)}\n`);
     this.cells.set(keyOf(cell.tensor, cell.format), cell);
   }
 
@@ -75,16 +74,16 @@ function parseCell(line: string): StoredCell | undefined {
   if (line.length === 0) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseExact(line);
   } catch {
     return undefined; // torn by a kill: it is measured again
   }
   if (
     !isRecord(value) ||
     typeof value['tensor'] !== 'string' ||
-    typeof value['relativeSquaredError'] !== 'number'
+    typeof value['relativeSquaredError'] !== 'number' ||
+    typeof value['sqnr'] !== 'number'
   )
     return undefined;
-  const cell = value as unknown as StoredCell;
-  return { ...cell, sqnr: cell.sqnr ?? Infinity }; // JSON has no infinity
+  return value as unknown as StoredCell;
 }

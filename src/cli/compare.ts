@@ -1,6 +1,6 @@
 import type { ComparedTensor, ModelComparison } from '../protocol/compare';
 import { countOption, textOption, UsageError, type Command, type CommandContext } from './command';
-import { number, table } from './text';
+import { figure, fixed, table } from './text';
 
 export const compareCommand: Command = {
   name: 'compare',
@@ -54,10 +54,10 @@ function rowOf({ name, a, b, error, status }: ComparedTensor): string[] {
     name,
     dtypeA,
     dtypeB,
-    number(relativeError),
-    number(sqnr),
-    cosine.toFixed(6),
-    number(maxError),
+    figure(relativeError),
+    figure(sqnr),
+    fixed(cosine, 6),
+    figure(maxError),
     note,
   ];
 }
@@ -67,6 +67,6 @@ function summary({ a, b, translated, relativeError, counts }: ModelComparison): 
   return [
     `A: ${a}`,
     `B: ${b}${translated ? ' (matched under the names of GGUF)' : ''}`,
-    `${parts.map(([status, count]) => `${count} ${status}`).join(', ')}; relative error of all weights ${number(relativeError)}`,
+    `${parts.map(([status, count]) => `${count} ${status}`).join(', ')}; relative error of all weights ${figure(relativeError)}`,
   ].join('\n');
 }

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { FormatComparison } from '../protocol/analysis';
 import { QuantscopeError } from '../model/errors';
 import { requiredOption, textOption, type Command } from './command';
-import { number, size, table } from './text';
+import { figure, fixed, size, table } from './text';
 
 export const quantize: Command = {
   name: 'quantize',
@@ -57,14 +57,10 @@ function errorTable(tensor: string, { format, bytes, bitsPerWeight, error }: For
           format,
           size(bytes),
           bitsPerWeight.toFixed(4),
-          number(error.mse),
-          number(error.relativeError),
+          figure(error.mse),
+          figure(error.relativeError),
         ],
-        ...[
-          error.sqnr === Infinity ? '∞' : error.sqnr.toFixed(2),
-          error.cosine.toFixed(6),
-          number(error.maxError),
-        ],
+        ...[fixed(error.sqnr, 2), fixed(error.cosine, 6), figure(error.maxError)],
       ],
     ],
   );

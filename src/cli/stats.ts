@@ -1,5 +1,5 @@
 import { countOption, requiredOption, type Command } from './command';
-import { count, number, table } from './text';
+import { count, figure, number, table } from './text';
 
 export const stats: Command = {
   name: 'stats',
@@ -19,17 +19,17 @@ export const stats: Command = {
     const { statistics: s, outliers } = analysis;
     const rows: [string, string][] = [
       ['weights', count(s.count)],
-      ['min', number(s.min)],
-      ['max', number(s.max)],
-      ['mean', number(s.mean)],
-      ['standard deviation', number(s.standardDeviation)],
-      ['kurtosis', number(s.kurtosis)],
+      ['min', figure(s.min)],
+      ['max', figure(s.max)],
+      ['mean', figure(s.mean)],
+      ['standard deviation', figure(s.standardDeviation)],
+      ['kurtosis', figure(s.kurtosis)],
       ['zeros', count(s.zeros)],
       ['NaN', count(s.nans)],
       ['infinite', count(s.infinities)],
       ...s.percentiles.map(({ percent, value }): [string, string] => [
         `percentile ${percent}`,
-        number(value),
+        figure(value),
       ]),
     ];
     const lines = (kind: string, list: typeof outliers.outlierRows): string[] =>

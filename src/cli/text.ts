@@ -29,6 +29,16 @@ export function number(value: number): string {
     : Number(value.toPrecision(5)).toString();
 }
 
+/** The same of a statistic or an error measure, which is NaN where it is not defined (protocol/analysis.ts). */
+export function figure(value: number): string {
+  return Number.isNaN(value) ? 'not defined' : number(value);
+}
+
+/** The same with a fixed number of decimals. */
+export function fixed(value: number, decimals: number): string {
+  return Number.isFinite(value) ? value.toFixed(decimals) : figure(value);
+}
+
 export function count(value: number): string {
   return value.toLocaleString('en-US');
 }

@@ -1,12 +1,18 @@
+/**
+ * Figures of this file keep NaN, +∞ and −∞ on their way (exactJson.ts). A figure that is **NaN is not defined** for its data:
+ * the minimum of a tensor without finite values, the kurtosis of a constant, an SQNR with NaN weights; views say "not defined".
+ * ±∞ is a value: an SQNR of +∞ means that nothing was lost. Only weights themselves (`preview.values`) can be NaN as such.
+ */
+
+/** Over the finite values; NaN: not defined. */
 export interface TensorStatistics {
   readonly count: number;
-  /** Over finite values; NaN when there are none. */
   readonly min: number;
   readonly max: number;
   readonly mean: number;
   /** Population standard deviation. */
   readonly standardDeviation: number;
-  /** Fourth standardised moment (3 for a normal distribution). */
+  /** Fourth standardised moment (3 for a normal distribution); NaN for a constant. */
   readonly kurtosis: number;
   readonly absMax: number;
   readonly zeros: number;

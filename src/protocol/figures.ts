@@ -1,13 +1,13 @@
 import type { Estimate } from './evaluation';
 
-/** Most digits behind the point: beyond them a difference is rounding. */
+/** Most digits after the point: beyond them a difference is rounding. */
 const maxDecimals = 9;
 /** Leading digits of an error from which one digit says enough: 0.4, but 0.12. */
 const oneDigitFrom = 2;
 
 /**
- * A value and its standard error, both to one or two significant digits of the error: "8.123 ± 0.012". Infinities and NaN,
- * which messages turn into null, are said in words.
+ * A value and its standard error, both to one or two significant digits of the error: "8.123 ± 0.012". Infinities and NaN
+ * are said in words.
  */
 export function estimateText({ value, standardError }: Estimate): string {
   if (!Number.isFinite(value)) return 'not finite';
@@ -29,7 +29,7 @@ export function preciseText({ value, standardError }: Estimate): string {
 
 const hasError = (standardError: number): boolean => standardError > 0 && Number.isFinite(standardError);
 
-/** Digits behind the point that an error deserves. */
+/** Digits after the point that an error deserves. */
 function errorDecimals(standardError: number): number {
   const power = Math.floor(Math.log10(standardError));
   const digits = standardError / 10 ** power < oneDigitFrom ? 1 : 0;

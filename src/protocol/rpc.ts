@@ -1,3 +1,5 @@
+import { decodeExact, encodeExact } from './exactJson';
+
 /** A boundary's requests: method → parameters and result. */
 export type RequestMap = Record<string, { params: unknown; result: unknown }>;
 /** A boundary's one-way messages: name → payload. */
@@ -51,7 +53,7 @@ export class Rpc<
     private readonly listeners: Listeners<LocalEvents> = {},
   ) {
     this.subscription = channel.onMessage((message) => {
-      if (isWire(message)) void this.receive(message);
+      if (isWire(message)) void this.receive(decodeExact(message) as Wire);
     });
   }
 
@@ -82,7 +84,7 @@ export class Rpc<
   }
 
   private post(message: Wire): void {
-    this.channel.post(message);
+    this.channel.post(encodeExact(message)); // channels carry JSON
   }
 
   private async receive(message: Wire): Promise<void> {

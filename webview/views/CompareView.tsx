@@ -4,7 +4,7 @@ import { ErrorMapChart } from '../charts/ErrorMapChart';
 import { HistogramChart } from '../charts/HistogramChart';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner, TextField } from '../controls';
-import { number, ratio, shapeText } from '../format';
+import { figure, fixed, ratio, shapeText } from '../format';
 import { useVirtualRows } from '../virtualRows';
 
 /** Another model beside this one: how each tensor differs, the worst first, and one of them in detail. */
@@ -73,7 +73,7 @@ function Result({ result, other }: { result: ModelComparison; other: string }) {
       <dl class="statistics totals">
         <div>
           <dt>relative error</dt>
-          <dd>{number(result.relativeError)}</dd>
+          <dd>{figure(result.relativeError)}</dd>
         </div>
         <div class="wide">
           <dt>tensors</dt>
@@ -159,16 +159,16 @@ function Row(props: { tensor: ComparedTensor; start: number; chosen: boolean; ch
       {error ? (
         <>
           <span role="gridcell" class="right">
-            {status === 'equal' ? 'equal' : number(error.relativeError, 3)}
+            {status === 'equal' ? 'equal' : figure(error.relativeError, 3)}
           </span>
           <span role="gridcell" class="right">
             {ratio(error.sqnr)}
           </span>
           <span role="gridcell" class="right">
-            {error.cosine.toFixed(6)}
+            {fixed(error.cosine, 6)}
           </span>
           <span role="gridcell" class="right">
-            {number(error.maxError, 3)}
+            {figure(error.maxError, 3)}
           </span>
         </>
       ) : (

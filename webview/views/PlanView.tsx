@@ -3,7 +3,7 @@ import type { Budget, Plan, PlanAssignment, SensitivityTable } from '../../src/p
 import { bitColor, bitLength } from '../bitScale';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, TextField } from '../controls';
-import { decibels, number, percent, size } from '../format';
+import { decibels, figure, percent, size } from '../format';
 import { sharesOf } from '../influence';
 import { FormatBadge } from './FormatBadge';
 
@@ -131,7 +131,7 @@ function Totals({ plan }: { plan: Plan }) {
       </div>
       <div>
         <dt>relative error</dt>
-        <dd>{number(Math.sqrt(plan.total.error))}</dd>
+        <dd>{figure(Math.sqrt(plan.total.error))}</dd>
       </div>
       <div>
         <dt>SQNR</dt>
@@ -140,7 +140,7 @@ function Totals({ plan }: { plan: Plan }) {
       {plan.total.divergence !== undefined && (
         <div class="wide">
           <dt>KL divergence to expect</dt>
-          <dd>{number(plan.total.divergence, 3)} nats per token</dd>
+          <dd>{figure(plan.total.divergence, 3)} nats per token</dd>
         </div>
       )}
       <div class="wide">

@@ -3,7 +3,7 @@ import type { FormatComparison, TensorComparison } from '../../src/protocol/anal
 import { HistogramChart } from '../charts/HistogramChart';
 import { useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
-import { number, ratio, size } from '../format';
+import { figure, fixed, ratio, size } from '../format';
 import { FormatBadge } from './FormatBadge';
 
 /** What each chosen format would cost the chosen tensors, before anything is written. */
@@ -101,7 +101,7 @@ function Comparison({ result, tensors }: { result: TensorComparison; tensors: re
 }
 
 /** Enough to compare by, and narrow enough for all columns to be seen. */
-const brief = (value: number): string => number(value, 3);
+const brief = (value: number): string => figure(value, 3);
 
 /** The numbers of a row, and whether a larger one is better. */
 const columns: readonly {
@@ -118,7 +118,7 @@ const columns: readonly {
     text: ratio,
     larger: true,
   },
-  { value: (item) => item.error.cosine, text: (value) => value.toFixed(6), larger: true },
+  { value: (item) => item.error.cosine, text: (value) => fixed(value, 6), larger: true },
   { value: (item) => item.error.maxError, text: brief },
 ];
 

@@ -5,7 +5,7 @@ import { HistogramChart } from '../charts/HistogramChart';
 import { OutlierChart } from '../charts/OutlierChart';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
-import { number, shapeText, size } from '../format';
+import { figure, number, shapeText, size } from '../format';
 
 /** The selected tensor: statistics, histogram, outlier map, values. */
 export function TensorView() {
@@ -91,15 +91,15 @@ function Analysis({ analysis }: { analysis: TensorAnalysis }) {
 
 function Statistics({ statistics: s }: { statistics: TensorStatistics }) {
   const items: [string, string][] = [
-    ['min', number(s.min)],
-    ['max', number(s.max)],
-    ['mean', number(s.mean)],
-    ['standard deviation', number(s.standardDeviation)],
-    ['kurtosis', number(s.kurtosis)],
+    ['min', figure(s.min)],
+    ['max', figure(s.max)],
+    ['mean', figure(s.mean)],
+    ['standard deviation', figure(s.standardDeviation)],
+    ['kurtosis', figure(s.kurtosis)],
     ['zeros', s.zeros.toLocaleString('en-US')],
     ['NaN', s.nans.toLocaleString('en-US')],
     ['infinite', s.infinities.toLocaleString('en-US')],
-    ...s.percentiles.map(({ percent, value }): [string, string] => [`${percent} %`, number(value)]),
+    ...s.percentiles.map(({ percent, value }): [string, string] => [`${percent} %`, figure(value)]),
   ];
   return (
     <dl class="statistics">

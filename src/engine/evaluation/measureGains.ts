@@ -15,6 +15,7 @@ import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { WeightChange } from '../../graph/transformer/weights';
 import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/openModel';
+import { stringifyExact } from '../../protocol/exactJson';
 import type { SensitivityTable } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
 import type { JobContext } from '../job';
@@ -71,7 +72,7 @@ export async function addGains(
         .map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
     ),
   };
-  await writeAtomically(file, (target) => target.write(Buffer.from(`${JSON.stringify(measured)}\n`)));
+  await writeAtomically(file, (target) => target.write(Buffer.from(`${stringifyExact(measured)}\n`)));
   return withGains(table, tensors, measured);
 }
 

@@ -7,6 +7,7 @@ import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import type { EvaluationResult } from '../../protocol/evaluation';
+import { parseExact, stringifyExact } from '../../protocol/exactJson';
 
 /** What a result keeps of each scored token, so that it can be paired with others. */
 export interface ResultTokens {
@@ -47,7 +48,7 @@ export class ResultStore {
     await mkdir(this.results, { recursive: true });
     if (tokens) await writeFloats(join(this.results, `${result.id}.tokens`), tokens);
     const stored: StoredResult = { version: 1, models, result };
-    const text = Buffer.from(`${JSON.stringify(stored, undefined, 2)}\n`);
+    const text = Buffer.from(`${stringifyExact(stored, 2)}\n`);
     await writeAtomically(join(this.results, `${result.id}.json`), (file) => file.write(text));
   }
 
@@ -134,7 +135,7 @@ async function namesIn(folder: string, ending: string): Promise<string[]> {
 
 async function readStored(file: string): Promise<StoredResult | undefined> {
   try {
-    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const value: unknown = parseExact(await readFile(file, 'utf8'));
     if (!isRecord(value) || value['version'] !== 1 || !Array.isArray(value['models'])) return undefined;
     const result = value['result'];
     if (!isRecord(result) || typeof result['id'] !== 'string' || typeof result['at'] !== 'string')

@@ -29,7 +29,7 @@ describe('the influence of a tensor', () => {
   it('is its gain times its error, where both are known', () => {
     expect(influenceOf(row('a', 0.5), 0.25)).toBe(0.125);
     expect(influenceOf(row('a', undefined), 0.25)).toBeUndefined();
-    expect(influenceOf(row('a', 0.5), null)).toBeUndefined();
+    expect(influenceOf(row('a', 0.5), NaN)).toBeUndefined();
   });
 
   it('is written so that a column can be compared', () =>

@@ -1,0 +1,106 @@
+/**
+ * JSON without losses: NaN, ±Infinity, −0 and `undefined` items of arrays, which JSON turns into null or 0, are written as
+ * a mark (`{"$exact": "NaN"}`) and come back as they were. An object that has a key `$exact` of its own is wrapped, so every
+ * value round-trips. Properties that are undefined are left out, as in JSON.
+ */
+
+/** The key of a mark. */
+const key = '$exact';
+/** The mark of an object that has the key itself; its content follows under `wrappedKey`. */
+const wrapped = 'object';
+const wrappedKey = 'value';
+
+const special: Readonly<Record<string, unknown>> = {
+  NaN: NaN,
+  Infinity: Infinity,
+  '-Infinity': -Infinity,
+  '-0': -0,
+  undefined: undefined,
+};
+
+const mark = (name: string): unknown => ({ [key]: name });
+
+/**
+ * The value as plain JSON data that loses nothing in a message channel or a file. Parts without special values are not copied.
+ * @throws TypeError for what has no form in JSON: functions, symbols, bigints, maps, buffers.
+ */
+export function encodeExact(value: unknown): unknown {
+  switch (typeof value) {
+    case 'number':
+      if (Object.is(value, -0)) return mark('-0');
+      return Number.isFinite(value) ? value : mark(String(value));
+    case 'undefined':
+      return mark('undefined');
+    case 'object':
+      return value === null ? null : encodeObject(value);
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'bigint':
+    case 'function':
+    case 'symbol':
+      throw new TypeError(`A ${typeof value} cannot be written as JSON.`);
+  }
+}
+
+function encodeObject(value: object): unknown {
+  if (Array.isArray(value)) return mapItems(value, encodeExact);
+  if (Object.prototype.toString.call(value) !== '[object Object]')
+    throw new TypeError(`${Object.prototype.toString.call(value)} cannot be written as JSON.`);
+  const fields = mapFields(value as Fields, encodeExact);
+  return Object.hasOwn(fields, key) ? { [key]: wrapped, [wrappedKey]: fields } : fields;
+}
+
+/**
+ * What `encodeExact` was given.
+ * @throws SyntaxError for a mark that it never writes.
+ */
+export function decodeExact(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return mapItems(value, decodeExact);
+  const fields = value as Fields;
+  if (!Object.hasOwn(fields, key)) return mapFields(fields, decodeExact);
+  const name = fields[key];
+  const content = fields[wrappedKey];
+  if (name === wrapped && typeof content === 'object' && content !== null && !Array.isArray(content))
+    return mapFields(content as Fields, decodeExact);
+  if (typeof name === 'string' && Object.hasOwn(special, name)) return special[name];
+  throw new SyntaxError(`${JSON.stringify(name)} is not a mark of an exact value.`);
+}
+
+/** @param indent spaces per level; one line when absent. @throws TypeError as `encodeExact`. */
+export function stringifyExact(value: unknown, indent?: number): string {
+  return JSON.stringify(encodeExact(value), undefined, indent);
+}
+
+/** @throws SyntaxError for what is not JSON, or has an unknown mark. */
+export function parseExact(text: string): unknown {
+  return decodeExact(JSON.parse(text));
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+type Change = (value: unknown) => unknown;
+
+/** The array itself where nothing changes: most messages have no special values. */
+function mapItems(items: readonly unknown[], change: Change): readonly unknown[] {
+  let copy: unknown[] | undefined;
+  for (let i = 0; i < items.length; i++) {
+    const changed = change(items[i]); // by index: holes of a sparse array are undefined
+    if (!copy && (!Object.is(changed, items[i]) || !Object.hasOwn(items, i))) copy = items.slice(0, i);
+    copy?.push(changed);
+  }
+  return copy ?? items;
+}
+
+/** The same of an object's own properties. Undefined ones are kept as they are: JSON leaves them out. */
+function mapFields(fields: Fields, change: Change): Fields {
+  let changes: [string, unknown][] | undefined;
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    const changed = change(value);
+    if (!Object.is(changed, value)) (changes ??= []).push([name, changed]);
+  }
+  if (!changes) return fields;
+  // fromEntries defines properties, so that a key "__proto__" is data.
+  return Object.fromEntries([...Object.entries(fields), ...changes]);
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { decodeExact, encodeExact, parseExact, stringifyExact } from '../../../src/protocol/exactJson';
+
+const roundTrip = (value: unknown): unknown => parseExact(stringifyExact(value));
+
+describe('exact JSON', () => {
+  it.each([
+    [NaN],
+    [Infinity],
+    [-Infinity],
+    [-0],
+    [0],
+    [undefined],
+    [null],
+    [5e-324],
+    [1.7976931348623157e308],
+    ['NaN'],
+    [[1, NaN, undefined, -0, null, [Infinity]]],
+    [{ figures: { sqnr: -Infinity, kurtosis: NaN }, names: ['a'] }],
+    [{ $exact: 'NaN' }],
+    [{ $exact: 'no mark', deeper: { $exact: { $exact: NaN } } }],
+    [{ $exact: 'object', value: { $exact: 'object', value: -0 } }],
+    [{ value: 7 }],
+  ])('brings %o back as it was', (value) => {
+    const result = roundTrip(value);
+    expect(result).toEqual(value);
+    expect(Object.is(result, value) || typeof value === 'object').toBe(true); // 0 and −0 differ
+  });
+
+  it('tells zeros apart inside of values', () => {
+    const [negative, positive] = roundTrip([-0, 0]) as number[];
+    expect([Object.is(negative, -0), Object.is(positive, 0)]).toEqual([true, true]);
+  });
+
+  it('keeps a key that would otherwise set the prototype', () => {
+    const value = JSON.parse('{"__proto__": {"polluted": true}, "figure": 1}') as Record<string, unknown>;
+    const result = roundTrip({ ...value, ['__proto__']: undefined, figure: NaN, own: value }) as {
+      own: Record<string, unknown>;
+    };
+    expect(Object.keys(result.own)).toEqual(['__proto__', 'figure']);
+    expect((result as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+
+  it('leaves out undefined properties, as JSON does, and fills the holes of an array', () => {
+    expect(Object.keys(roundTrip({ a: undefined, b: 1 }) as object)).toEqual(['b']);
+    const sparse: number[] = [1];
+    sparse[2] = 3;
+    expect(roundTrip(sparse)).toEqual([1, undefined, 3]);
+  });
+
+  it('does not copy what has no special values', () => {
+    const model = { tensors: [{ name: 'a', shape: [2, 3] }], note: undefined };
+    expect(encodeExact(model)).toBe(model);
+    expect(decodeExact(model)).toBe(model);
+  });
+
+  it.each([[() => 1], [10n], [new Map()], [new Uint8Array(2)], [Symbol('x')]])('rejects %o', (value) => {
+    expect(() => stringifyExact({ value })).toThrow(TypeError);
+  });
+
+  it.each(['{"$exact": "nan"}', '{"$exact": 3}', '{"$exact": "object"}', '{"$exact": "toString"}'])(
+    'rejects the unknown mark %s',
+    (text) => {
+      expect(() => parseExact(text)).toThrow(/is not a mark of an exact value/);
+    },
+  );
+});
