@@ -1,8 +1,9 @@
 import { matrixOf } from '../model/rows';
 import type { Model } from '../model/openModel';
 import { loadNative, type ScanResult } from '../native';
-import type { OutlierLine, OutlierMap, TensorAnalysis } from '../protocol/analysis';
+import type { OutlierMap, TensorAnalysis } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
+import { deadLines, outliersOf } from './outliers';
 import { decodeSlabs } from './slabs';
 
 const percents = [0.1, 1, 50, 99, 99.9];
@@ -11,9 +12,6 @@ const defaultBins = 200;
 const mapSize = 128;
 const previewRows = 32;
 const previewColumns = 16;
-/** Robust z-score from which a row or column is called an outlier, and how many are listed. */
-const outlierScore = 6;
-const maxOutliers = 16;
 
 /** Statistics, histogram, outlier map and first values of a tensor, in two passes over its slabs. */
 export async function analyseTensor(
@@ -77,25 +75,7 @@ function mapOf(result: ScanResult, grid: Grid): OutlierMap {
     values: [...result.cellAbsMax],
     outlierRows: outliersOf(result.rowAbsMax),
     outlierColumns: outliersOf(result.columnAbsMax),
+    deadRows: deadLines(result.rowAbsMax),
+    deadColumns: deadLines(result.columnAbsMax),
   };
-}
-
-/** Lines whose max |w| lies far above the median, in units of the median absolute deviation (× 1.4826: normal σ). */
-export function outliersOf(absMax: Float32Array): OutlierLine[] {
-  if (absMax.length < 3) return [];
-  const center = median(absMax);
-  const spread = 1.4826 * median(absMax.map((value) => Math.abs(value - center)));
-  if (spread === 0) return [];
-  const lines: OutlierLine[] = [];
-  absMax.forEach((value, index) => {
-    const score = (value - center) / spread;
-    if (score > outlierScore) lines.push({ index, absMax: value, score });
-  });
-  return lines.sort((a, b) => b.score - a.score).slice(0, maxOutliers);
-}
-
-function median(values: Float32Array): number {
-  const sorted = values.slice().sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -15,6 +15,8 @@ import {
   gpuRuntimeRemoveJob,
   gpuRuntimeStatusJob,
 } from './jobs/gpuRuntime';
+import { metadataJob } from './jobs/metadata';
+import { regionJob } from './jobs/region';
 import { probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob } from './jobs/tensors';
 import type { OpenModels } from './models';
@@ -26,8 +28,10 @@ export function createJobs(models: OpenModels): Jobs {
       checkParams('model/open', params, { path: 'path' });
       return models.use(params.path, signal, (model) => Promise.resolve(model.description));
     },
+    'model/metadata': metadataJob(models),
     'formats/list': () => Promise.resolve(describeFormats()),
     'tensor/analyse': analyseJob(models),
+    'tensor/region': regionJob(models),
     'tensor/compare': compareJob(models),
     'tensor/quantize': quantizeJob(models),
     'device/probe': probeJob(),

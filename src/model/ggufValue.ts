@@ -1,5 +1,5 @@
 import type { HeaderReader } from './headerReader';
-import { maxArrayDepth, maxGgufString, maxShownCharacters, maxShownElements } from './limits';
+import { maxArrayDepth, maxGgufString, maxShownElements } from './limits';
 
 /** Value types of GGUF metadata (specification, gguf_metadata_value_type). */
 export const ggufValueTypes = [
@@ -136,35 +136,57 @@ async function walkStrings(
   }
 }
 
-/** The value as a reader sees it, cut to a few hundred characters. */
+/** The whole value as a reader sees it: of an array, the elements that are held. */
 export function showValue(value: GgufValue): string {
-  if (!value.array) return String(value.scalar).slice(0, maxShownCharacters);
+  if (!value.array) return showScalar(value.type, value.scalar ?? '');
   const { first, length, elementType } = value.array;
-  const shown = first
-    .map((item) => (elementType === 'string' ? JSON.stringify(item) : String(item)))
-    .join(', ');
-  return `[${shown}${length > first.length ? ', …' : ''}]`.slice(0, maxShownCharacters);
+  const shown = first.map((item) => showElement(elementType, item)).join(', ');
+  return `[${shown}${length > first.length ? ', …' : ''}]`;
+}
+
+/** An element of an array as a reader sees it: strings are quoted. */
+export function showElement(type: GgufValueType, item: GgufScalar): string {
+  return type === 'string' ? JSON.stringify(item) : showScalar(type, item);
+}
+
+const showScalar = (type: GgufValueType, item: GgufScalar): string =>
+  type === 'f32' && typeof item === 'number' ? shortestFloat(item) : String(item);
+
+/** The shortest decimal that is read back as the same float32: 0.00001, not 0.000009999999747378752. */
+function shortestFloat(value: number): string {
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return String(short);
+  }
+  return String(Number(value.toPrecision(9))); // nine digits tell any two apart; NaN and infinities as they are
 }
 
 /**
  * All elements of a stored array of strings or numbers, for those who need them (an exporter, a test).
  * @param reader positioned anywhere; it is moved to the array.
  */
-export async function readArrayElements(
+export function readArrayElements(reader: HeaderReader, value: GgufValue): Promise<readonly GgufScalar[]> {
+  return readArrayPart(reader, value, 0, value.array?.length ?? 0);
+}
+
+/** Elements of such an array from `first`; fewer than `count` at its end. Those before are walked over, not held. */
+export async function readArrayPart(
   reader: HeaderReader,
   value: GgufValue,
+  first: number,
+  count: number,
 ): Promise<readonly GgufScalar[]> {
   if (!value.array) throw new TypeError('not an array');
   const { elementType, length } = value.array;
   if (elementType === 'array') throw new TypeError('arrays of arrays are not read');
   reader.offset = value.offset + 12; // element type and length
   const elements: GgufScalar[] = [];
-  for (let i = 0; i < length; i++) {
-    elements.push(
-      elementType === 'string'
-        ? await readString(reader, 'an array')
-        : await readFixed(reader, elementType, 'an array'),
-    );
+  const end = Math.min(length, first + count);
+  if (elementType !== 'string') reader.skip(Math.min(first, length) * fixed[elementType].size, 'an array');
+  for (let i = elementType === 'string' ? 0 : first; i < end; i++) {
+    if (elementType !== 'string') elements.push(await readFixed(reader, elementType, 'an array'));
+    else if (i >= first) elements.push(await readString(reader, 'an array'));
+    else reader.skip(await reader.count('length of a string in an array', maxGgufString), 'an array');
   }
   return elements;
 }

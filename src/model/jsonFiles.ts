@@ -4,7 +4,8 @@ import type { MetadataEntry } from '../protocol/model';
 import { openFileSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { isRecord } from './json';
-import { maxJsonFile, maxShownCharacters } from './limits';
+import { maxJsonFile } from './limits';
+import { jsonEntry } from './metadataEntries';
 
 export interface JsonFile {
   readonly value: unknown;
@@ -62,10 +63,5 @@ export async function readConfig(folder: string): Promise<Record<string, unknown
 }
 
 export function configEntries(config: Record<string, unknown>): MetadataEntry[] {
-  return Object.entries(config).map(([key, value]) => ({
-    key,
-    type: Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value,
-    text: (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, maxShownCharacters),
-    source: 'config.json',
-  }));
+  return Object.entries(config).map(([key, value]) => jsonEntry(key, value, 'config.json'));
 }

@@ -30,6 +30,10 @@ export const maxShownCharacters = 400;
 /** Elements of a metadata array that are shown. */
 export const maxShownElements = 12;
 
+/** Elements of a metadata array, and characters of a text, that one request for more gets: what a page can lay out at once. */
+export const maxSliceElements = 1_000;
+export const maxSliceCharacters = 100_000;
+
 /** Bytes of one read while a header is walked. */
 export const headerWindow = 256 * 1024;
 

@@ -5,9 +5,9 @@ import { openFileSource, reason, type ByteSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { readGguf, type GgufFile } from './gguf';
 import { arePartsOfOne, readParts, type GgufPart } from './ggufParts';
-import { showValue } from './ggufValue';
 import { isRecord } from './json';
 import { configEntries, readConfig, readJsonFile } from './jsonFiles';
+import { ggufEntry } from './metadataEntries';
 import { readSafetensorsHeader } from './safetensors';
 import { mergeShards, type Shard } from './shards';
 
@@ -118,11 +118,9 @@ async function openGguf(file: string, open: Open, signal?: AbortSignal): Promise
   const missing = parts?.filter((part) => !part.gguf).map(({ path }) => basename(path)) ?? [];
   const tensors = present?.flatMap((part) => part.gguf.tensors) ?? head.tensors;
   const gguf: GgufFile = { ...head, tensors };
-  const metadata = [...gguf.metadata].map(([key, value]): MetadataEntry => {
-    const type = value.array ? `array[${value.array.elementType}]` : value.type;
-    const length = value.array ? { length: value.array.length } : {};
-    return { key, type, text: showValue(value), source: basename(first?.path ?? file), ...length };
-  });
+  const metadata = [...gguf.metadata].map(([key, value]) =>
+    ggufEntry(key, value, basename(first?.path ?? file)),
+  );
   const architecture = gguf.metadata.get('general.architecture')?.scalar;
   return {
     format: 'gguf',

@@ -4,7 +4,8 @@ import type { ByteSource } from './byteSource';
 import { bytesOf, elementsOf, safetensorsDtype } from './dtypes';
 import { QuantscopeError } from './errors';
 import { duplicateTopLevelKey, isRecord } from './json';
-import { maxDimensions, maxSafetensorsHeader, maxShownCharacters, maxTensors } from './limits';
+import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
+import { jsonEntry } from './metadataEntries';
 
 export interface SafetensorsHeader {
   readonly tensors: readonly TensorDescriptor[];
@@ -23,11 +24,8 @@ export async function readSafetensorsHeader(
   source: ByteSource,
   signal?: AbortSignal,
 ): Promise<SafetensorsHeader> {
-  const length = await readHeaderLength(source, signal);
-  const bytes = await source.read(8, length, signal);
-  const text = decodeUtf8(bytes, source);
-  const header = parseHeader(text, source);
-  const dataStart = 8 + length;
+  const { header, bytes } = await readHeader(source, signal);
+  const dataStart = 8 + bytes.length;
   const warnings: string[] = [];
   const tensors: TensorDescriptor[] = [];
   for (const [name, value] of Object.entries(header)) {
@@ -44,6 +42,25 @@ export async function readSafetensorsHeader(
     headerHash,
     warnings,
   };
+}
+
+/** `__metadata__` of a safetensors file; empty where it is absent or not an object. */
+export async function readSafetensorsMetadata(
+  source: ByteSource,
+  signal?: AbortSignal,
+): Promise<Record<string, unknown>> {
+  const { header } = await readHeader(source, signal);
+  const metadata = header['__metadata__'];
+  return isRecord(metadata) ? metadata : {};
+}
+
+async function readHeader(
+  source: ByteSource,
+  signal?: AbortSignal,
+): Promise<{ header: Record<string, unknown>; bytes: Uint8Array }> {
+  const length = await readHeaderLength(source, signal);
+  const bytes = await source.read(8, length, signal);
+  return { header: parseHeader(decodeUtf8(bytes, source), source), bytes };
 }
 
 function fail(source: ByteSource, message: string, offset: number, tensor?: string): QuantscopeError {
@@ -201,13 +218,7 @@ function metadataEntries(value: unknown, source: ByteSource, warnings: string[])
     return [];
   }
   const name = source.path.replace(/^.*[\\/]/, '');
-  return Object.entries(value).map(([key, item]) => {
-    const text = typeof item === 'string' ? item : JSON.stringify(item);
-    return {
-      key,
-      type: typeof item === 'string' ? 'string' : 'json',
-      text: text.slice(0, maxShownCharacters),
-      source: name,
-    };
-  });
+  return Object.entries(value).map(([key, item]) =>
+    jsonEntry(key, item, name, typeof item === 'string' ? 'string' : 'json'),
+  );
 }

@@ -43,12 +43,40 @@ export interface OutlierMap {
   /** Rows and columns whose max |w| stands out, strongest first. */
   readonly outlierRows: readonly OutlierLine[];
   readonly outlierColumns: readonly OutlierLine[];
+  readonly deadRows: DeadLines;
+  readonly deadColumns: DeadLines;
+}
+
+/** Rows or columns without a finite weight other than 0. */
+export interface DeadLines {
+  readonly count: number;
+  /** Runs of them, the longest first; at most 16. Both ends are dead. */
+  readonly ranges: readonly { readonly first: number; readonly last: number }[];
+}
+
+/** A rectangle of a tensor seen as the matrix `[rows, columns]` (leading dimensions flattened into rows). */
+export interface TensorRegion {
+  readonly firstRow: number;
+  readonly firstColumn: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** What is in a region. */
+export interface RegionMap extends TensorRegion {
+  /** Weights per cell in each direction; the last cell of a row or column may cover fewer. */
+  readonly cellRows: number;
+  readonly cellColumns: number;
+  readonly mapRows: number;
+  readonly mapColumns: number;
+  /** `mapRows × mapColumns`, row-major: the weights with their signs where a cell is one weight, else max |w| of finite ones. */
+  readonly values: readonly number[];
 }
 
 export interface OutlierLine {
   readonly index: number;
   readonly absMax: number;
-  /** (absMax − median) / (1.4826 · median absolute deviation), over the max |w| of all rows (or columns). */
+  /** (absMax − median) / σ over the max |w| of all rows (or columns), σ from the median absolute deviation. */
   readonly score: number;
 }
 

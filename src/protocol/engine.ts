@@ -1,4 +1,4 @@
-import type { FormatComparison, TensorAnalysis, TensorComparison } from './analysis';
+import type { FormatComparison, RegionMap, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type {
@@ -11,15 +11,19 @@ import type {
 } from './evaluation';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
-import type { ModelDescription } from './model';
+import type { MetadataSlice, MetadataSliceParams, ModelDescription } from './model';
 import type { Device, DeviceChoice, DeviceReport, SensitivityTable } from './plan';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
   'model/open': { params: { path: string }; result: ModelDescription };
+  /** Part of a metadata value that the description shows cut. */
+  'model/metadata': { params: MetadataSliceParams & { path: string }; result: MetadataSlice };
   'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
   /** Statistics, histogram and outlier map of one tensor. */
   'tensor/analyse': { params: { path: string; tensor: string; bins?: number }; result: TensorAnalysis };
+  /** A rectangle of one tensor, down to single weights. */
+  'tensor/region': { params: { path: string; tensor: string; region: TensorRegion }; result: RegionMap };
   /** Error and size of one tensor in each of the formats. */
   'tensor/compare': {
     params: { path: string; tensor: string; formats: readonly string[]; bins?: number };

@@ -29,9 +29,26 @@ export interface MetadataEntry {
   readonly text: string;
   /** Number of elements for an array. */
   readonly length?: number;
+  /** Number of characters of the whole text, where `text` is cut. */
+  readonly characters?: number;
   /** Where it comes from: the file's base name ("config.json", "model.gguf"). */
   readonly source: string;
 }
+
+/** Asks for part of a metadata value. */
+export interface MetadataSliceParams {
+  /** As the entry has them. */
+  readonly key: string;
+  readonly source: string;
+  /** First element of an array, or first character of a text. */
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Elements of an array as texts, or characters of a text; fewer than asked for at the end or above the limits. */
+export type MetadataSlice =
+  | { readonly kind: 'elements'; readonly items: readonly string[]; readonly total: number }
+  | { readonly kind: 'characters'; readonly text: string; readonly total: number };
 
 export interface ModelFileIdentity {
   readonly path: string;

@@ -1,4 +1,4 @@
-import type { TensorAnalysis, TensorComparison } from './analysis';
+import type { RegionMap, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { EngineProgress } from './engine';
 import type {
@@ -11,7 +11,7 @@ import type {
 } from './evaluation';
 import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule } from './export';
 import type { FormatDescription } from './formats';
-import type { ModelDescription } from './model';
+import type { MetadataSlice, MetadataSliceParams, ModelDescription } from './model';
 import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 
 /** Everything the editor needs to draw itself the first time. */
@@ -118,6 +118,10 @@ export interface EvaluationView {
 export type WebviewRequests = {
   ready: { params: Record<string, never>; result: EditorState };
   analyse: { params: { tensor: string }; result: TensorAnalysis };
+  /** A rectangle of a tensor, down to single weights. */
+  region: { params: { tensor: string; region: TensorRegion }; result: RegionMap };
+  /** Part of a metadata value that the description shows cut. */
+  metadata: { params: MetadataSliceParams; result: MetadataSlice };
   /** Runs the same command as the context menu: quick pick of formats, then `comparison` events. */
   quantize: { params: { tensors: readonly string[] }; result: void };
   /** Asks for a target and writes the tensors in that format; undefined when the person cancelled. */
@@ -184,12 +188,12 @@ export type HostEvents = {
   tab: CommandTab;
 };
 
-/** Value of `data-vscode-context` on tensor rows: what the context menu's commands receive. */
+/** Value of `data-vscode-context` on rows of tensors and of groups: what the context menu's commands receive. */
 export interface TensorContext {
-  readonly webviewSection: 'tensor';
+  readonly webviewSection: 'tensor' | 'group';
   readonly preventDefaultContextMenuItems: true;
   /** Path of the model the row belongs to. */
   readonly quantscopeModel: string;
-  /** The selected tensors, or the one clicked. */
+  /** The selected tensors, or the one clicked; all of a group, in the order of the tree. */
   readonly quantscopeTensors: readonly string[];
 }

@@ -88,6 +88,8 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       ...evaluationHandlers(this.services, session),
       ready: () => session.load(),
       analyse: ({ tensor }) => engine.call('tensor/analyse', { path: session.path, tensor }),
+      region: ({ tensor, region }) => engine.call('tensor/region', { path: session.path, tensor, region }),
+      metadata: (params) => engine.call('model/metadata', { path: session.path, ...params }),
       quantize: async ({ tensors }) =>
         run(commands.quantizeLayer, { quantscopeModel: session.path, quantscopeTensors: tensors }),
       saveQuantized: (params) => this.saveQuantized(session, params),

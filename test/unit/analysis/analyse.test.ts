@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { analyseTensor, outliersOf } from '../../../src/analysis/analyse';
+import { analyseTensor } from '../../../src/analysis/analyse';
 import { compareFormats } from '../../../src/analysis/compare';
 import { openModel } from '../../../src/model/openModel';
 import { formats, formatById } from '../../../src/quant/catalogue';
@@ -79,9 +79,6 @@ describe('analyseTensor', () => {
       mapColumns: 128,
     });
   });
-
-  it('does not call equal rows outliers', () =>
-    expect(outliersOf(new Float32Array(100).fill(1))).toEqual([]));
 });
 
 describe('compareFormats', () => {
