@@ -1,4 +1,5 @@
 import type { EngineProgress } from '../protocol/engine';
+import type { ModelRef } from '../protocol/model';
 import type { Jobs } from '../engine/job';
 
 /** Options as parseArgs wants them, with what help says. */
@@ -15,8 +16,8 @@ export interface OptionSpec {
 export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 export interface CommandContext {
-  /** MODEL or FILE, absolute. */
-  readonly path: string;
+  /** MODEL or FILE. */
+  readonly model: ModelRef;
   /** Which of the command's actions. */
   readonly action?: string;
   /** The second operand, absolute, of a command that takes two. */

@@ -12,9 +12,9 @@ export const compareCommand: Command = {
     'fail-above': { type: 'string', value: 'E', help: 'exit with 1 when the relative error is above E' },
   },
   async run(context) {
-    const { path, other, jobs, signal, progress } = context;
+    const { model, other, jobs, signal, progress } = context;
     const bound = boundOf(context);
-    const result = await jobs['model/compare']({ path, other: other! }, { signal, progress });
+    const result = await jobs['model/compare']({ ...model, other: other! }, { signal, progress });
     const limit = countOption(context, 'limit') ?? result.tensors.length;
     const rows = result.tensors.slice(0, limit).map(rowOf);
     const head = ['tensor', 'A', 'B', 'relative error', 'SQNR dB', 'cosine', 'max error', ''];

@@ -28,11 +28,11 @@ export const evalCommand: Command = {
     ...runOptions,
   },
   async run(context) {
-    const { path, jobs, signal, progress, evaluationDir } = context;
+    const { model, jobs, signal, progress, evaluationDir } = context;
     const threads = countOption(context, 'threads');
     const settings = settingsOf(context);
     const result = await jobs['evaluation/run'](
-      { path, cacheDir: evaluationDir, ...settings, ...(threads === undefined ? {} : { threads }) },
+      { ...model, cacheDir: evaluationDir, ...settings, ...(threads === undefined ? {} : { threads }) },
       { signal, progress },
     );
     return { json: result, text: describe(result) };

@@ -48,19 +48,22 @@ export const exportCommand: Command = {
     threads: text('N', 'threads (default: all cores)'),
   },
   async run(context) {
-    const { path, jobs, signal, progress } = context;
+    const { model, jobs, signal, progress } = context;
     const settings = await settingsOf(context);
     const out = textOption(context, 'out');
     const target = out === undefined ? {} : { out: resolve(out) };
     if (context.options['dry-run'] === true) {
-      const preview = await jobs['export/preview']({ path, ...target, ...settings }, { signal, progress });
+      const preview = await jobs['export/preview'](
+        { ...model, ...target, ...settings },
+        { signal, progress },
+      );
       await saveRules(context, preview);
       return { json: preview, text: `${describe(preview)}\n\nNothing was written (${totals(preview)}).` };
     }
     if (out === undefined) throw new UsageError('--out is missing');
     const threads = countOption(context, 'threads');
     const result = await jobs['export/gguf'](
-      { path, out: resolve(out), ...settings, ...(threads === undefined ? {} : { threads }) },
+      { ...model, out: resolve(out), ...settings, ...(threads === undefined ? {} : { threads }) },
       { signal, progress },
     );
     await saveRules(context, result);

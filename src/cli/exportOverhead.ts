@@ -1,13 +1,14 @@
 import { previewGguf } from '../exporter/exportGguf';
 import { openModel } from '../model/openModel';
+import type { ModelRef } from '../protocol/model';
 
 /**
  * Exact bytes that an exported GGUF of this model holds besides tensor data: header, tokenizer, padding at most. They do not
  * depend on the types, except for padding, of which the most that can occur is counted.
  * @param fallback when the model cannot be exported as GGUF.
  */
-export async function exportOverhead(path: string, fallback: number): Promise<number> {
-  const model = await openModel(path);
+export async function exportOverhead(ref: ModelRef, fallback: number): Promise<number> {
+  const model = await openModel(ref);
   try {
     const { fileBytes, dataBytes, tensors } = await previewGguf(model, { type: 'F16' });
     return fileBytes - dataBytes + 32 * tensors.length;

@@ -26,14 +26,14 @@ export const imatrixCommand: Command = {
     ...runOptions,
   },
   async run(context) {
-    const { path, jobs, signal, progress } = context;
+    const { model, jobs, signal, progress } = context;
     const out = requiredOption(context, 'out');
     if (!/\.(gguf|dat)$/.test(out)) throw new UsageError(`--out ${out} ends in neither .gguf nor .dat`);
     const [statistics, hessians] = ['statistics', 'hessians'].map((name) => textOption(context, name));
     const threads = countOption(context, 'threads');
     const result = await jobs['calibration/run'](
       {
-        ...{ path, out: resolve(out), text: resolve(requiredOption(context, 'text')) },
+        ...{ ...model, out: resolve(out), text: resolve(requiredOption(context, 'text')) },
         ...windowsOf(context),
         ...{ memory: memoryOf(context), device: deviceOf(context) },
         ...(context.options['process-output'] === true ? { processOutput: true } : {}),

@@ -6,8 +6,8 @@ export const inspect: Command = {
   operand: 'FILE',
   summary: 'What a model file holds: tensors and metadata, from its header alone',
   options: { metadata: { type: 'boolean', help: 'list the metadata too' } },
-  async run({ path, jobs, signal, progress, options }) {
-    const model = await jobs['model/open']({ path }, { signal, progress });
+  async run({ model: ref, jobs, signal, progress, options }) {
+    const model = await jobs['model/open'](ref, { signal, progress });
     const tensors = table(
       ['tensor', 'dtype', 'shape', 'weights', 'size', 'bits/weight'],
       model.tensors.map((tensor) => [
@@ -24,7 +24,9 @@ export const inspect: Command = {
       model.metadata.map((entry) => [entry.key, entry.type, entry.text.slice(0, 80)]),
     );
     const version = model.version === undefined ? '' : ` v${model.version}`;
-    const head = `${model.path}\n${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${model.tensors.length} tensors, ${count(model.parameters)} parameters, ${size(model.dataBytes)}`;
+    const { present, total } = model.weightFiles;
+    const known = present < total ? ` in ${present} of ${total} files, the others are missing` : '';
+    const head = `${model.name}: ${model.path}\n${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${model.tensors.length} tensors, ${count(model.parameters)} parameters, ${size(model.dataBytes)}${known}`;
     const warnings = model.warnings.map((warning) => `Warning: ${warning}`);
     return {
       json: model,

@@ -7,6 +7,7 @@ import { removeAbandoned } from '../exporter/partials';
 import { cacheRoot } from '../model/cacheRoot';
 import { serializeError } from '../model/errors';
 import type { EngineProgress } from '../protocol/engine';
+import type { ModelDescription, ModelRef } from '../protocol/model';
 import type { EvaluationPoint } from '../protocol/evaluation';
 import packageJson from '../../package.json';
 import { UsageError, type Command, type Options } from './command';
@@ -37,13 +38,16 @@ const commands: readonly Command[] = [
   gpuRuntimeCommand,
 ];
 
+/** Opens one file of a model of several alone. */
+const thisFile = 'this-file';
+
 const exitDone = 0;
 const exitFailed = 1;
 const exitUsage = 2;
 
 interface Invocation {
   readonly command: Command;
-  readonly path: string;
+  readonly model: ModelRef;
   readonly other?: string;
   readonly action?: string;
   readonly options: Options;
@@ -88,10 +92,11 @@ function parse(args: readonly string[]): Invocation {
     }
   }
   if (command.actions)
-    return { command, path: resolve('.'), ...actionOf(command, positionals[0]), options: values };
+    return { command, model: { path: resolve('.') }, ...actionOf(command, positionals[0]), options: values };
   const [first = '.', second] = positionals;
   const other = second === undefined ? {} : { other: resolve(second) };
-  return { command, path: resolve(first), ...other, options: values };
+  const model = { path: resolve(first), alone: values[thisFile] === true };
+  return { command, model, ...other, options: values };
 }
 
 const operandsOf = ({ actions, operand, second }: Command): string[] =>
@@ -115,7 +120,11 @@ function parseOptions(command: Command, args: readonly string[]) {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { ...options, json: { type: 'boolean' }, help: { type: 'boolean' } },
+      options: {
+        ...options,
+        ...(command.operand ? { [thisFile]: { type: 'boolean' } } : {}),
+        ...{ json: { type: 'boolean' }, help: { type: 'boolean' } },
+      },
       allowPositionals: true,
     });
     return { values: values as Invocation['options'], positionals };
@@ -124,18 +133,21 @@ function parseOptions(command: Command, args: readonly string[]) {
   }
 }
 
-async function run({ command, path, other, action, options }: Invocation): Promise<number> {
+async function run({ command, model, other, action, options }: Invocation): Promise<number> {
   const controller = new AbortController();
   const interrupt = (): void => controller.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   await removeAbandoned();
-  const models = new OpenModels();
   const progress = new ProgressLine();
+  const models = new OpenModels((opened) => {
+    progress.clear();
+    for (const note of notesOf(opened)) console.error(`Note: ${note}`);
+  });
   try {
     const result = await command.run({
       ...(other === undefined ? {} : { other }),
       ...(action === undefined ? {} : { action }),
-      ...{ path, options, jobs: createJobs(models), signal: controller.signal },
+      ...{ model, options, jobs: createJobs(models), signal: controller.signal },
       progress: (step) => progress.show(step),
       cacheDir: join(cacheRoot(), 'sensitivity'),
       evaluationDir: join(cacheRoot(), 'evaluation'),
@@ -155,6 +167,17 @@ async function run({ command, path, other, action, options }: Invocation): Promi
   } finally {
     await models.close();
   }
+}
+
+/** What was opened in place of the path that was given, and what was chosen. */
+function notesOf({ name, part, notes, weightFiles: { present, total } }: ModelDescription): string[] {
+  const of = present < total ? `${present} of ${total} files are present` : `${total} files`;
+  if (!part) return [...notes];
+  const { file, number: which, count, alone } = part;
+  const opened = alone
+    ? `${file} is file ${which} of ${count} of a model and is opened alone.`
+    : `${file} is file ${which} of ${count} of the model ${name}, which is opened whole (${of}); --${thisFile} opens the file alone.`;
+  return [opened, ...notes];
 }
 
 /** Progress on stderr: one line that is rewritten on a terminal, a line every few seconds elsewhere. */
@@ -210,6 +233,9 @@ function commandUsage(command: Command): string {
     command.summary,
     '',
     ...options,
+    ...(command.operand
+      ? [`  ${`--${thisFile}`.padEnd(30)}open the named file alone, not the model that it is part of`]
+      : []),
     `  ${'--json'.padEnd(30)}one JSON document on stdout`,
   ].join('\n');
 }

@@ -19,20 +19,20 @@ export const quantize: Command = {
     out: { type: 'string', value: 'X', help: 'the .safetensors file to write' },
   },
   async run(context) {
-    const { path, jobs, signal, progress } = context;
+    const { model, jobs, signal, progress } = context;
     const tensor = requiredOption(context, 'tensor');
     const format = requiredOption(context, 'format');
     const out = textOption(context, 'out');
     if (out === undefined) {
       const { formats, refused } = await jobs['tensor/compare'](
-        { path, tensor, formats: [format] },
+        { ...model, tensor, formats: [format] },
         { signal, progress },
       );
-      if (refused[0]) throw new QuantscopeError('REQUEST', refused[0].reason, { file: path, tensor });
+      if (refused[0]) throw new QuantscopeError('REQUEST', refused[0].reason, { file: model.path, tensor });
       return { json: { tensor, ...withoutHistogram(formats[0]!) }, text: errorTable(tensor, formats[0]!) };
     }
     const result = await jobs['tensor/quantize'](
-      { path, tensors: [tensor], format, out: resolve(out) },
+      { ...model, tensors: [tensor], format, out: resolve(out) },
       { signal, progress },
     );
     const measured = result.tensors[0]!.result;

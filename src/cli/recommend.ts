@@ -27,7 +27,7 @@ export const recommend: Command = {
     const out = resolve(requiredOption(context, 'out'));
     const budget = budgetOption(context);
     const measured = await measure(context);
-    const overhead = budget.kind === 'bytes' ? await exportOverhead(context.path, defaultOverheadBytes) : 0;
+    const overhead = budget.kind === 'bytes' ? await exportOverhead(context.model, defaultOverheadBytes) : 0;
     const plan = makePlan(measured, budget, overhead);
     await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))));
     const rows = plan.assignments.map((item) => [

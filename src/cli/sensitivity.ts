@@ -30,7 +30,7 @@ export function deviceOption(context: CommandContext): DeviceChoice {
 
 /** Measures, or takes what an earlier run left. */
 export async function measure(context: CommandContext): Promise<SensitivityTable> {
-  const { path, jobs, signal, progress, cacheDir } = context;
+  const { model, jobs, signal, progress, cacheDir } = context;
   const device = deviceOption(context);
   const text = textOption(context, 'text');
   const formats = textOption(context, 'formats')
@@ -38,7 +38,7 @@ export async function measure(context: CommandContext): Promise<SensitivityTable
     .map((id) => id.trim());
   return jobs['sensitivity/run'](
     {
-      ...{ path, device, cacheDir },
+      ...{ ...model, device, cacheDir },
       ...(formats ? { formats } : {}),
       ...(text === undefined ? {} : { text: resolve(text) }),
     },

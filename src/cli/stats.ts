@@ -10,10 +10,10 @@ export const stats: Command = {
     bins: { type: 'string', value: 'N', help: 'bins of the histogram' },
   },
   async run(context) {
-    const { path, jobs, signal, progress } = context;
+    const { model, jobs, signal, progress } = context;
     const bins = countOption(context, 'bins');
     const analysis = await jobs['tensor/analyse'](
-      { path, tensor: requiredOption(context, 'tensor'), ...(bins === undefined ? {} : { bins }) },
+      { ...model, tensor: requiredOption(context, 'tensor'), ...(bins === undefined ? {} : { bins }) },
       { signal, progress },
     );
     const { statistics: s, outliers } = analysis;

@@ -40,6 +40,9 @@ const kinds = {
 } as const;
 type Kind = keyof typeof kinds;
 
+/** Parameters that say which model a request is about. */
+export const modelKinds = { path: 'path', alone: 'boolean?' } as const;
+
 /**
  * Checks the parameters of a request where they enter the process. A kind that ends in "?" may be absent.
  * @throws QuantscopeError REQUEST naming the parameter.

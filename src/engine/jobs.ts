@@ -1,5 +1,5 @@
 import { describeFormats } from '../quant/catalogue';
-import { checkParams, type Jobs } from './job';
+import { checkParams, modelKinds, type Jobs } from './job';
 import { calibrationJob } from './jobs/calibration';
 import { compareModelsJob, overlayJob } from './jobs/compare';
 import {
@@ -25,8 +25,8 @@ import type { OpenModels } from './models';
 export function createJobs(models: OpenModels): Jobs {
   return {
     'model/open': (params, { signal }) => {
-      checkParams('model/open', params, { path: 'path' });
-      return models.use(params.path, signal, (model) => Promise.resolve(model.description));
+      checkParams('model/open', params, modelKinds);
+      return models.use(params, signal, (model) => Promise.resolve(model.description));
     },
     'model/metadata': metadataJob(models),
     'formats/list': () => Promise.resolve(describeFormats()),

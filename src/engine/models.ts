@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { QuantscopeError } from '../model/errors';
 import { openModel, type Model } from '../model/openModel';
+import type { ModelDescription, ModelRef } from '../protocol/model';
 
 /** Models kept open between requests: headers of large models take time to parse. */
 const maxOpen = 4;
@@ -8,7 +9,7 @@ const maxOpen = 4;
 const idleTime = 60_000;
 
 interface Entry {
-  readonly path: string;
+  readonly ref: ModelRef;
   readonly model: Promise<Model>;
   /** Ends an opening that nobody waits for any more. */
   readonly opening: AbortController;
@@ -17,14 +18,18 @@ interface Entry {
   stale: boolean;
 }
 
-/** Opens models for the time of a request and keeps the latest ones; a model whose files changed is opened anew. */
+/** Opens models for the time of a request and keeps the latest ones; a model whose files changed is opened again. */
 export class OpenModels {
   /** Latest used first. */
   private readonly entries: Entry[] = [];
   private idle: NodeJS.Timeout | undefined;
 
-  async use<T>(path: string, signal: AbortSignal, work: (model: Model) => Promise<T>): Promise<T> {
-    const { entry, model } = await this.acquire(path, signal);
+  /** @param onOpened hears of every model that was opened. */
+  constructor(private readonly onOpened?: (model: ModelDescription) => void) {}
+
+  /** @throws QuantscopeError CANCELLED, and whatever opening and work throw. */
+  async use<T>(ref: ModelRef, signal: AbortSignal, work: (model: Model) => Promise<T>): Promise<T> {
+    const { entry, model } = await this.acquire(ref, signal);
     try {
       return await work(model);
     } finally {
@@ -39,10 +44,10 @@ export class OpenModels {
   }
 
   /** Counts the caller as a user before anything is awaited, so that what it waits for is not closed. */
-  private async acquire(path: string, signal: AbortSignal): Promise<{ entry: Entry; model: Model }> {
+  private async acquire(ref: ModelRef, signal: AbortSignal): Promise<{ entry: Entry; model: Model }> {
     for (;;) {
-      const found = this.entries.find((entry) => entry.path === path && !entry.stale);
-      const entry = found ?? this.open(path);
+      const found = this.entries.find((entry) => isSame(entry.ref, ref) && !entry.stale);
+      const entry = found ?? this.open(ref);
       entry.users += 1;
       this.moveToFront(entry);
       try {
@@ -57,12 +62,16 @@ export class OpenModels {
     }
   }
 
-  private open(path: string): Entry {
+  private open({ path, alone = false }: ModelRef): Entry {
     const opening = new AbortController();
-    const model = openModel(path, opening.signal);
-    const entry: Entry = { path, model, opening, users: 0, opened: false, stale: false };
+    const ref = { path, alone };
+    const model = openModel(ref, opening.signal);
+    const entry: Entry = { ref, model, opening, users: 0, opened: false, stale: false };
     model.then(
-      () => (entry.opened = true),
+      ({ description }) => {
+        entry.opened = true;
+        this.onOpened?.(description);
+      },
       () => this.remove(entry), // those who wait get the error; it is not kept
     );
     return entry;
@@ -97,12 +106,15 @@ export class OpenModels {
   }
 }
 
+const isSame = (a: ModelRef, b: ModelRef): boolean =>
+  a.path === b.path && (a.alone ?? false) === (b.alone ?? false);
+
 async function closeEntry(entry: Entry): Promise<void> {
   const model = await entry.model.catch(() => undefined); // one that never opened holds nothing
   await model?.close();
 }
 
-/** The promise's result, or CANCELLED as soon as the signal fires; the promise itself goes on for others. */
+/** The promise's result, or CANCELLED as soon as the signal fires; the promise itself continues for others. */
 function untilCancelled<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = (): void => reject(new QuantscopeError('CANCELLED', 'The request was cancelled.'));

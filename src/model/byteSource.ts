@@ -1,4 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { QuantscopeError, throwIfCancelled } from './errors';
 
 /** Random access to bytes: a file, or a test's array. */
@@ -19,20 +20,36 @@ export interface ByteSource {
 const maxRead = 1 << 30;
 
 /**
- * Opens a file for reading.
- * @throws QuantscopeError IO when it cannot be opened or is no file.
+ * Opens a file for reading. Nothing but a regular file is ever opened: a pipe or a device could block for ever.
+ * @throws QuantscopeError IO when it cannot be opened or is not a regular file.
  */
 export async function openFileSource(path: string): Promise<ByteSource> {
   let handle: FileHandle | undefined;
   try {
-    handle = await open(path, 'r');
-    const { size, mtimeMs } = await handle.stat();
-    if (!(await handle.stat()).isFile()) throw new Error('it is not a file');
-    return new FileSource(path, size, mtimeMs, handle);
+    refuseSpecial(await stat(path));
+    // Should a pipe have taken the file's place since, O_NONBLOCK keeps this from waiting for its writer (Windows lacks it).
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stats = await handle.stat();
+    refuseSpecial(stats);
+    return new FileSource(path, stats.size, stats.mtimeMs, handle);
   } catch (cause) {
     await handle?.close();
     throw new QuantscopeError('IO', `The file cannot be opened: ${reason(cause)}`, { file: path }, cause);
   }
+}
+
+/** What the file is instead of a regular one; undefined for a regular file. */
+export function specialKind(stats: Stats): string | undefined {
+  if (stats.isFile()) return undefined;
+  if (stats.isDirectory()) return 'a folder';
+  if (stats.isFIFO()) return 'a named pipe';
+  if (stats.isSocket()) return 'a socket';
+  return 'a device';
+}
+
+function refuseSpecial(stats: Stats): void {
+  const kind = specialKind(stats);
+  if (kind !== undefined) throw new Error(`it is ${kind}, not a regular file`);
 }
 
 class FileSource implements ByteSource {

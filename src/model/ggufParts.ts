@@ -1,8 +1,11 @@
-import { stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ByteSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { readGguf, type GgufFile } from './gguf';
+import { kindByName } from './fileKind';
+import { maxGgufParts, maxSniffedFiles } from './limits';
+import { numberedName } from './modelName';
 
 /** One file of a split GGUF model; without content when it is not there. */
 export interface GgufPart {
@@ -11,64 +14,113 @@ export interface GgufPart {
   readonly gguf?: GgufFile;
 }
 
-const numbered = /-(\d{5})-of-(\d{5})\.gguf$/i;
-
-/** Whether file names are the parts of one split model. */
-export function arePartsOfOne(names: readonly string[]): boolean {
-  const bases = new Set(names.map((name) => name.replace(numbered, '')));
-  return names.length > 0 && names.every((name) => numbered.test(name)) && bases.size === 1;
+/** The parts of a split model in order, and the one that was opened. */
+export interface GgufParts {
+  readonly parts: readonly GgufPart[];
+  /** Counted from 0. */
+  readonly opened: number;
 }
 
 /**
- * The files of a split GGUF model in order, or nothing when the file is a whole model. `split.count` says which it is; the
- * other files are found by name.
- * @throws QuantscopeError MODEL_FILE when a part disagrees with the one that was opened.
+ * The files of a split GGUF model, or nothing when the file is a whole model. `split.count` says which it is, `split.no` which
+ * part a file is; the others are found by their names where the file is named as a part, else by their content.
+ * @throws QuantscopeError MODEL_FILE when parts contradict each other.
  */
 export async function readParts(
   file: string,
   opened: GgufFile,
   open: (path: string) => Promise<ByteSource>,
   signal?: AbortSignal,
-): Promise<GgufPart[] | undefined> {
+): Promise<GgufParts | undefined> {
   const count = splitNumber(opened, 'split.count');
-  if (count <= 1) return undefined;
-  const [, , total = ''] = numbered.exec(file) ?? [];
-  if (Number(total) !== count) {
-    const message = `The file is part of a model of ${count} files, but its name does not end in -00001-of-${five(count)}.gguf, so the others cannot be found.`;
-    throw new QuantscopeError('MODEL_FILE', message, { file, offset: 0 });
-  }
-  const parts: GgufPart[] = [];
-  for (let part = 0; part < count; part++) {
-    const name = basename(file).replace(numbered, `-${five(part + 1)}-of-${total}.gguf`);
-    parts.push(await readPart(join(dirname(file), name), part, count, open, signal));
-  }
+  if (!isPart(opened)) return undefined;
+  const found = new Map<number, Required<GgufPart>>();
+  const named = partNames(file, count);
+  const take = async (path: string, gguf: GgufFile): Promise<void> => {
+    const part = splitNumber(gguf, 'split.no');
+    checkClaim(path, part, splitNumber(gguf, 'split.count'), count, found.get(part)?.path);
+    found.set(part, { path, gguf, source: await open(path) });
+  };
+  await take(file, opened);
+  for (const path of named.length > 0 ? await present(file, named) : [])
+    if (path !== file) await take(path, await readGguf(await open(path), signal));
+  if (named.length === 0) await findByContent(file, opened, take, open, signal);
+  const parts = Array.from({ length: count }, (_, i) => found.get(i) ?? { path: absentName(i, file, named) });
   checkTensors(parts, file);
-  return parts;
+  return { parts, opened: splitNumber(opened, 'split.no') };
 }
 
-async function readPart(
-  path: string,
-  part: number,
-  count: number,
+/**
+ * Whether the file is one of several: keys of a split that are left over in a file that holds all tensors by itself (tools
+ * that merge files forget to remove them) do not make it a part.
+ */
+function isPart(gguf: GgufFile): boolean {
+  const count = splitNumber(gguf, 'split.count');
+  const stated = gguf.metadata.get('split.tensors.count')?.scalar;
+  return count > 1 && (stated === undefined || Number(stated) !== gguf.tensors.length);
+}
+
+/** Whether keys say that the file is part of a split model although it is whole. */
+export const hasLeftoverSplit = (gguf: GgufFile): boolean =>
+  splitNumber(gguf, 'split.count') > 1 && !isPart(gguf);
+
+/** Base names of all parts; none where the file is not named as a part of so many. */
+function partNames(file: string, count: number): string[] {
+  const [, base = '', number = '', total = '', ending = ''] = numberedName.exec(basename(file)) ?? [];
+  if (Number(total) !== count) return [];
+  return Array.from(
+    { length: count },
+    (_, i) => `${base}-${digits(i + 1, number.length)}-of-${total}${ending}`,
+  );
+}
+
+function absentName(part: number, file: string, named: readonly string[]): string {
+  return join(dirname(file), named[part] ?? `part ${part + 1}`);
+}
+
+async function present(file: string, named: readonly string[]): Promise<string[]> {
+  const there = new Set(await readdir(dirname(file)));
+  return named.filter((name) => there.has(name)).map((name) => join(dirname(file), name));
+}
+
+/** Parts under other names: GGUF files of the folder that say that they are of as many parts and tensors. */
+async function findByContent(
+  file: string,
+  opened: GgufFile,
+  take: (path: string, gguf: GgufFile) => Promise<void>,
   open: (path: string) => Promise<ByteSource>,
   signal: AbortSignal | undefined,
-): Promise<GgufPart> {
-  if (!(await exists(path))) return { path };
-  const source = await open(path);
-  const gguf = await readGguf(source, signal);
-  const [no, of] = [splitNumber(gguf, 'split.no'), splitNumber(gguf, 'split.count')];
-  if (no === part && of === count) return { path, source, gguf };
-  const message = `The file says that it is part ${no + 1} of ${of}, but by its name it is part ${part + 1} of ${count}.`;
-  throw new QuantscopeError('MODEL_FILE', message, { file: path, offset: 0 });
+): Promise<void> {
+  const keys = ['split.count', 'split.tensors.count'] as const;
+  const names = (await readdir(dirname(file))).filter((name) => kindByName(name) === 'gguf').sort();
+  for (const path of names.slice(0, maxSniffedFiles).map((name) => join(dirname(file), name))) {
+    if (path === file) continue;
+    const gguf = await readGguf(await open(path), signal).catch(() => undefined); // not our business
+    const isSibling =
+      gguf && isPart(gguf) && keys.every((key) => splitNumber(gguf, key) === splitNumber(opened, key));
+    if (isSibling) await take(path, gguf);
+  }
 }
 
-/** A tensor stands in one part only, and all parts together hold as many as the first says. */
+function checkClaim(path: string, part: number, of: number, count: number, other: string | undefined): void {
+  const fail = (message: string): QuantscopeError =>
+    new QuantscopeError('MODEL_FILE', message, { file: path, offset: 0 });
+  if (!Number.isSafeInteger(count) || count > maxGgufParts) throw fail(`"split.count" is ${count}.`);
+  if (of !== count)
+    throw fail(`The file says that it is part ${part + 1} of ${of}, the others are of ${count}.`);
+  if (!Number.isSafeInteger(part) || part < 0 || part >= count)
+    throw fail(`The file says that it is part ${part + 1} of ${count}.`);
+  if (other !== undefined)
+    throw fail(`The file says that it is part ${part + 1} of ${count}, as ${basename(other)} does.`);
+}
+
+/** A tensor appears in one part only, and all parts together hold as many as the first says. */
 function checkTensors(parts: readonly GgufPart[], file: string): void {
   const tensors = parts.flatMap(({ gguf }) => gguf?.tensors ?? []);
   const seen = new Set<string>();
   for (const { name, file: path, offset } of tensors) {
     if (seen.has(name))
-      throw new QuantscopeError('MODEL_FILE', 'The tensor stands in two parts of the model.', {
+      throw new QuantscopeError('MODEL_FILE', 'The tensor appears in two parts of the model.', {
         ...{ file: path, tensor: name, offset },
       });
     seen.add(name);
@@ -83,13 +135,4 @@ function splitNumber({ metadata }: GgufFile, key: string): number {
   return Number(metadata.get(key)?.scalar ?? 0);
 }
 
-const five = (value: number): string => String(value).padStart(5, '0');
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch {
-    return false; // a part that is not there is a state, not an error: the rest is worth looking at
-  }
-}
+const digits = (value: number, length: number): string => String(value).padStart(length, '0');

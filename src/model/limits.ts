@@ -57,3 +57,9 @@ export const maxGpuPackage = 4 * 1024 * 1024 * 1024;
 
 /** Redirections that a download follows. */
 export const maxRedirects = 5;
+
+/** Shards of a model: the largest published ones have some hundreds. */
+export const maxShards = 10_000;
+
+/** Files of a folder whose first bytes are looked at where no name says which one is a model. */
+export const maxSniffedFiles = 64;

@@ -18,29 +18,33 @@ export interface MergedShards {
   readonly warnings: string[];
 }
 
-/** All tensors of a sharded model, with those the index promises and no shard has marked as unreadable. */
+/**
+ * All tensors of a sharded model; those that the index lists and no shard has are marked as unreadable.
+ * @param whole path of the index or the folder, for what is not in any file.
+ * @param shardOf the index: base name of the shard of each tensor.
+ * @throws QuantscopeError MODEL_FILE for a tensor in two shards.
+ */
 export function mergeShards(
-  map: Readonly<Record<string, string>>,
   shards: readonly Shard[],
-  index: string,
+  whole: string,
+  shardOf: ReadonlyMap<string, string> = new Map<string, string>(),
 ): MergedShards {
   const missing = shards.filter((shard) => !shard.identity).map((shard) => basename(shard.path));
   const tensors = shards.flatMap((shard) => shard.tensors);
   const warnings = shards.flatMap((shard) => shard.warnings);
   refuseDuplicates(tensors);
-  if (missing.length > 0)
-    warnings.push(`${missing.length} of ${shards.length} shards are not here: ${list(missing)}.`);
+  if (missing.length > 0) warnings.push(missingWarning('shards', shards.length, missing));
   const present = new Set(tensors.map((tensor) => tensor.name));
-  const unlisted = tensors.filter((tensor) => map[tensor.name] === undefined).map((tensor) => tensor.name);
-  if (unlisted.length > 0)
-    warnings.push(`${unlisted.length} tensors stand in a shard and not in the index: ${list(unlisted)}.`);
-  const lost = Object.entries(map).filter(([name]) => !present.has(name));
+  const unlisted = tensors.filter(({ name }) => !shardOf.has(name)).map(({ name }) => name);
+  if (shardOf.size > 0 && unlisted.length > 0)
+    warnings.push(`${unlisted.length} tensors appear in a shard but not in the index: ${list(unlisted)}.`);
+  const lost = [...shardOf].filter(([name]) => !present.has(name));
   const disagreeing = lost.filter(([, shard]) => !missing.includes(shard)).map(([name]) => name);
   if (disagreeing.length > 0)
     warnings.push(
-      `${disagreeing.length} tensors stand in the index and not in their shard: ${list(disagreeing)}.`,
+      `${disagreeing.length} tensors appear in the index but not in their shard: ${list(disagreeing)}.`,
     );
-  const placeholders = lost.map(([name, shard]) => placeholder(name, shard, index, missing.includes(shard)));
+  const placeholders = lost.map(([name, shard]) => placeholder(name, shard, whole, missing.includes(shard)));
   return {
     tensors: [...tensors, ...placeholders],
     metadata: shards.flatMap((shard) => shard.metadata),
@@ -49,12 +53,18 @@ export function mergeShards(
   };
 }
 
+/** That a model is not complete, with what its figures are about. @param kind "shards" or "parts". */
+export function missingWarning(kind: string, total: number, missing: readonly string[]): string {
+  const present = total - missing.length;
+  return `${present} of ${total} ${kind} are present; parameters and sizes are about those only. Missing: ${list(missing)}.`;
+}
+
 function refuseDuplicates(tensors: readonly TensorDescriptor[]): void {
   const seen = new Map<string, TensorDescriptor>();
   for (const tensor of tensors) {
     const other = seen.get(tensor.name);
     if (other) {
-      const message = `The tensor stands in two shards, ${basename(other.file)} and ${basename(tensor.file)}.`;
+      const message = `The tensor appears in two shards, ${basename(other.file)} and ${basename(tensor.file)}.`;
       throw new QuantscopeError('MODEL_FILE', message, {
         file: tensor.file,
         tensor: tensor.name,
@@ -66,9 +76,7 @@ function refuseDuplicates(tensors: readonly TensorDescriptor[]): void {
 }
 
 function placeholder(name: string, shard: string, file: string, absent: boolean): TensorDescriptor {
-  const unreadableReason = absent
-    ? `Its shard ${shard} is not here.`
-    : `Its shard ${shard} does not have it.`;
+  const unreadableReason = absent ? `Its shard ${shard} is missing.` : `Its shard ${shard} does not have it.`;
   return {
     name,
     dtype: '?',

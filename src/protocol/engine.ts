@@ -11,22 +11,22 @@ import type {
 } from './evaluation';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
-import type { MetadataSlice, MetadataSliceParams, ModelDescription } from './model';
+import type { MetadataSlice, MetadataSliceParams, ModelDescription, ModelRef } from './model';
 import type { Device, DeviceChoice, DeviceReport, SensitivityTable } from './plan';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
-  'model/open': { params: { path: string }; result: ModelDescription };
+  'model/open': { params: ModelRef; result: ModelDescription };
   /** Part of a metadata value that the description shows cut. */
-  'model/metadata': { params: MetadataSliceParams & { path: string }; result: MetadataSlice };
+  'model/metadata': { params: MetadataSliceParams & ModelRef; result: MetadataSlice };
   'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
   /** Statistics, histogram and outlier map of one tensor. */
-  'tensor/analyse': { params: { path: string; tensor: string; bins?: number }; result: TensorAnalysis };
+  'tensor/analyse': { params: ModelRef & { tensor: string; bins?: number }; result: TensorAnalysis };
   /** A rectangle of one tensor, down to single weights. */
-  'tensor/region': { params: { path: string; tensor: string; region: TensorRegion }; result: RegionMap };
+  'tensor/region': { params: ModelRef & { tensor: string; region: TensorRegion }; result: RegionMap };
   /** Error and size of one tensor in each of the formats. */
   'tensor/compare': {
-    params: { path: string; tensor: string; formats: readonly string[]; bins?: number };
+    params: ModelRef & { tensor: string; formats: readonly string[]; bins?: number };
     result: TensorComparison;
   };
   /** Writes the tensors, quantized, to a new safetensors file. */
@@ -40,29 +40,29 @@ export interface EngineRequests {
   'gpuRuntime/remove': { params: Record<string, never>; result: GpuRuntimeStatus };
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
   /** What earlier runs left on disk; undefined when nothing was measured yet. */
-  'sensitivity/stored': { params: { path: string; cacheDir: string }; result: SensitivityTable | undefined };
+  'sensitivity/stored': { params: ModelRef & { cacheDir: string }; result: SensitivityTable | undefined };
   /** Two models tensor by tensor, the worst first. */
-  'model/compare': { params: { path: string; other: string }; result: ModelComparison };
+  'model/compare': { params: ModelRef & { other: string }; result: ModelComparison };
   /** One tensor of both, by the name that the comparison gives it. */
-  'tensor/overlay': { params: { path: string; other: string; tensor: string }; result: TensorOverlay };
+  'tensor/overlay': { params: ModelRef & { other: string; tensor: string }; result: TensorOverlay };
   'export/fileTypes': {
     params: Record<string, never>;
     result: { fileTypes: readonly FileTypeDescription[]; tensorTypes: readonly string[] };
   };
   /** Dry run: reads no weights, writes nothing. */
-  'export/preview': { params: ExportSettings & { path: string; out?: string }; result: ExportPreview };
+  'export/preview': { params: ExportSettings & ModelRef & { out?: string }; result: ExportPreview };
   'export/gguf': { params: ExportParams; result: ExportResult };
   /** Runs the model over a text or tasks. */
   'evaluation/run': { params: EvaluationParams; result: EvaluationResult };
   /** Results of earlier runs of a model, the latest first. */
   'evaluation/stored': {
-    params: { path: string; cacheDir: string };
+    params: ModelRef & { cacheDir: string };
     result: readonly EvaluationResult[];
   };
-  'evaluation/remove': { params: { path: string; cacheDir: string; id: string }; result: void };
+  'evaluation/remove': { params: ModelRef & { cacheDir: string; id: string }; result: void };
   /** Two stored results on the same tokens, token by token. */
   'evaluation/pair': {
-    params: { path: string; cacheDir: string; a: string; b: string };
+    params: ModelRef & { cacheDir: string; a: string; b: string };
     result: PairedComparison;
   };
   /** Importance matrix of a model from a text. */
@@ -71,8 +71,7 @@ export interface EngineRequests {
 
 export type EngineMethod = keyof EngineRequests;
 
-export interface QuantizeParams {
-  path: string;
+export interface QuantizeParams extends ModelRef {
   tensors: readonly string[];
   format: string;
   /** Target `.safetensors`; replaced atomically. */
@@ -84,8 +83,7 @@ export interface QuantizeResult {
   tensors: readonly { tensor: string; result: FormatComparison }[];
 }
 
-export interface SensitivityParams {
-  path: string;
+export interface SensitivityParams extends ModelRef {
   /** Format ids; the engine's default candidates when absent. */
   formats?: readonly string[];
   device: DeviceChoice;
@@ -95,8 +93,7 @@ export interface SensitivityParams {
   text?: string;
 }
 
-export interface ExportParams extends ExportSettings {
-  path: string;
+export interface ExportParams extends ExportSettings, ModelRef {
   /** Target; of a split model the name that the parts' names are made from. */
   out: string;
   threads?: number;

@@ -1,3 +1,4 @@
+import type { ModelRef } from './model';
 import type { Device, DeviceChoice } from './plan';
 
 /** How a text is cut into windows and which of their tokens are scored. */
@@ -47,8 +48,7 @@ export interface EvaluationSettings extends WindowSettings, WeightVariant {
   readonly device: DeviceChoice;
 }
 
-export interface EvaluationParams extends EvaluationSettings {
-  path: string;
+export interface EvaluationParams extends EvaluationSettings, ModelRef {
   /** Folder where results and the bases' outputs are kept. */
   cacheDir: string;
   threads?: number;
@@ -183,8 +183,7 @@ export interface CalibrationSettings extends WindowSettings {
   readonly memory?: 'auto' | 'whole' | 'streamed';
 }
 
-export interface CalibrationParams extends CalibrationSettings {
-  path: string;
+export interface CalibrationParams extends CalibrationSettings, ModelRef {
   /** `.gguf` or `.dat`: an importance matrix as llama.cpp reads it. */
   out: string;
   threads?: number;

@@ -1,3 +1,11 @@
+/** Which model a request is about. */
+export interface ModelRef {
+  /** A file, an index of shards, or a folder, absolute. One file of a larger model stands for the whole model. */
+  readonly path: string;
+  /** Opens that one file and not the model that it is part of. */
+  readonly alone?: boolean;
+}
+
 /** One tensor as the header of a model file describes it. Nothing here needs the tensor's data. */
 export interface TensorDescriptor {
   /** Name exactly as the file spells it. */
@@ -60,24 +68,46 @@ export interface ModelFileIdentity {
 
 export type ModelFormat = 'safetensors' | 'gguf';
 
-/** A whole model: one file, or all shards of an index. */
+/** The file that was opened, where it is one of several that make up a model. */
+export interface ModelPart {
+  /** Base name of the file. */
+  readonly file: string;
+  /** Which of the files it is, counted from 1. */
+  readonly number: number;
+  /** How many files the model has, those that are missing included. */
+  readonly count: number;
+  /** Whether the description is about this file only. */
+  readonly alone: boolean;
+}
+
+/** A whole model: one file, all shards of a safetensors model, or all parts of a split GGUF. */
 export interface ModelDescription {
   /** The path that was opened (file, index or folder), absolute. */
   readonly path: string;
+  /** Folder of its files, absolute: that of the link where a file is opened through one. */
+  readonly folder: string;
+  /** What people call the model: `general.name`, else the name of its folder, or of a file that has a name of its own. */
+  readonly name: string;
+  /** Present when `path` is one file of a larger model. */
+  readonly part?: ModelPart;
   readonly format: ModelFormat;
   /** GGUF version (2 or 3). */
   readonly version?: number;
   /** Architecture: `general.architecture` or config.json `model_type`; undefined when neither says. */
   readonly architecture?: string;
   readonly files: readonly ModelFileIdentity[];
-  /** Base names of shards that the index names and the folder lacks. */
+  /** Files that hold weights: how many there are, and how many the model has. `parameters` is not the total while some are missing. */
+  readonly weightFiles: { readonly present: number; readonly total: number };
+  /** Base names of shards and parts that the model has and the folder lacks. */
   readonly missingFiles: readonly string[];
   readonly tensors: readonly TensorDescriptor[];
   readonly metadata: readonly MetadataEntry[];
-  /** Sum of `elements`. */
+  /** Sum of `elements`: of the tensors whose shape is known. */
   readonly parameters: number;
   /** Sum of the tensors' `byteLength`. */
   readonly dataBytes: number;
+  /** What was chosen or left out that the user should know, as sentences. */
+  readonly notes: readonly string[];
   /** Things that are odd but do not prevent reading, as sentences. */
   readonly warnings: readonly string[];
 }

@@ -19,18 +19,18 @@ import {
   stepsOf,
   windowsAtOnce,
 } from '../evaluation/runPlan';
-import { checkParams, type Job, type JobContext } from '../job';
+import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
 
 export function calibrationJob(models: OpenModels): Job<'calibration/run'> {
   return (params, context) => {
     checkParams('calibration/run', params, {
-      ...{ path: 'path', text: 'path', out: 'path', processOutput: 'boolean?' },
+      ...{ ...modelKinds, text: 'path', out: 'path', processOutput: 'boolean?' },
       ...{ statistics: 'path?', hessians: 'path?' },
       ...{ convention: 'convention?', context: 'count?', stride: 'count?', windows: 'count?' },
       ...{ memory: 'memory?', device: 'device', threads: 'count?' },
     });
-    return models.use(params.path, context.signal, (model) => runCalibration(model, params, context));
+    return models.use(params, context.signal, (model) => runCalibration(model, params, context));
   };
 }
 

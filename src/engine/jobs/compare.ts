@@ -1,14 +1,14 @@
 import { compareModels, overlayTensors } from '../../analysis/compareModels';
 import { matchTensors } from '../../analysis/matchTensors';
 import { QuantscopeError } from '../../model/errors';
-import { checkParams, type Job } from '../job';
+import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
 export function compareModelsJob(models: OpenModels): Job<'model/compare'> {
   return (params, { signal, progress }) => {
-    checkParams('model/compare', params, { path: 'path', other: 'path' });
-    return models.use(params.path, signal, (a) =>
-      models.use(params.other, signal, (b) =>
+    checkParams('model/compare', params, { ...modelKinds, other: 'path' });
+    return models.use(params, signal, (a) =>
+      models.use({ path: params.other }, signal, (b) =>
         compareModels(a, b, {
           signal,
           onProgress: (message, done, total) => progress({ message, done, total }),
@@ -21,9 +21,9 @@ export function compareModelsJob(models: OpenModels): Job<'model/compare'> {
 /** Histograms and error map of one matched tensor. */
 export function overlayJob(models: OpenModels): Job<'tensor/overlay'> {
   return (params, { signal }) => {
-    checkParams('tensor/overlay', params, { path: 'path', other: 'path', tensor: 'string' });
-    return models.use(params.path, signal, (a) =>
-      models.use(params.other, signal, (b) => {
+    checkParams('tensor/overlay', params, { ...modelKinds, other: 'path', tensor: 'string' });
+    return models.use(params, signal, (a) =>
+      models.use({ path: params.other }, signal, (b) => {
         const pair = matchTensors(a, b).pairs.find(({ name }) => name === params.tensor);
         if (pair?.a && pair.b && pair.a.shape.join() === pair.b.shape.join())
           return overlayTensors(a, b, { name: pair.name, a: pair.a, b: pair.b }, signal);

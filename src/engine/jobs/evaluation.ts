@@ -4,14 +4,14 @@ import { modelHash } from '../../model/identity';
 import type { EvaluationResult, PairedComparison } from '../../protocol/evaluation';
 import { ResultStore } from '../evaluation/resultStore';
 import { runEvaluation } from '../evaluation/runEvaluation';
-import { checkParams, type Job } from '../job';
+import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
 export function evaluationJob(models: OpenModels): Job<'evaluation/run'> {
   return (params, context) => {
     checkParams('evaluation/run', params, {
       ...{
-        path: 'path',
+        ...modelKinds,
         cacheDir: 'path',
         text: 'path?',
         tasks: 'path?',
@@ -22,22 +22,22 @@ export function evaluationJob(models: OpenModels): Job<'evaluation/run'> {
       ...{ convention: 'convention?', context: 'count?', stride: 'count?', windows: 'count?' },
       ...{ memory: 'memory?', device: 'device', threads: 'count?' },
     });
-    const { path, against, planFile, type, format } = params;
+    const { against, planFile, type, format } = params;
     const isChanged = [planFile, type, format].some((item) => item !== undefined);
-    const basePath = against ?? (isChanged ? path : undefined);
+    const baseRef = against === undefined ? isChanged && params : { path: against };
     const store = new ResultStore(params.cacheDir);
-    return models.use(path, context.signal, (model) =>
-      basePath === undefined || params.text === undefined
+    return models.use(params, context.signal, (model) =>
+      baseRef === false || params.text === undefined
         ? runEvaluation(model, undefined, params, store, context)
-        : models.use(basePath, context.signal, (base) => runEvaluation(model, base, params, store, context)),
+        : models.use(baseRef, context.signal, (base) => runEvaluation(model, base, params, store, context)),
     );
   };
 }
 
 export function storedEvaluationsJob(models: OpenModels): Job<'evaluation/stored'> {
   return (params, { signal }) => {
-    checkParams('evaluation/stored', params, { path: 'path', cacheDir: 'path' });
-    return models.use(params.path, signal, (model) =>
+    checkParams('evaluation/stored', params, { ...modelKinds, cacheDir: 'path' });
+    return models.use(params, signal, (model) =>
       new ResultStore(params.cacheDir).list(modelHash(model.description)),
     );
   };
@@ -45,15 +45,15 @@ export function storedEvaluationsJob(models: OpenModels): Job<'evaluation/stored
 
 export function removeEvaluationJob(): Job<'evaluation/remove'> {
   return async (params) => {
-    checkParams('evaluation/remove', params, { path: 'path', cacheDir: 'path', id: 'string' });
+    checkParams('evaluation/remove', params, { ...modelKinds, cacheDir: 'path', id: 'string' });
     await new ResultStore(params.cacheDir).remove(params.id);
   };
 }
 
 export function pairEvaluationsJob(models: OpenModels): Job<'evaluation/pair'> {
   return (params, { signal }) => {
-    checkParams('evaluation/pair', params, { path: 'path', cacheDir: 'path', a: 'string', b: 'string' });
-    return models.use(params.path, signal, async (model) => {
+    checkParams('evaluation/pair', params, { ...modelKinds, cacheDir: 'path', a: 'string', b: 'string' });
+    return models.use(params, signal, async (model) => {
       const store = new ResultStore(params.cacheDir);
       const results = await store.list(modelHash(model.description));
       const named = (id: string): EvaluationResult => {

@@ -4,7 +4,7 @@ import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../export
 import { readImatrix } from '../../model/imatrix';
 import type { ExportSettings } from '../../protocol/export';
 import { readPlan } from '../evaluation/weightVariant';
-import { checkParams, type Job } from '../job';
+import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
 const settingKinds = {
@@ -40,18 +40,18 @@ export function fileTypesJob(): Job<'export/fileTypes'> {
 /** Dry run. */
 export function previewJob(models: OpenModels): Job<'export/preview'> {
   return async (params, { signal }) => {
-    checkParams('export/preview', params, { path: 'path', out: 'path?', ...settingKinds });
+    checkParams('export/preview', params, { ...modelKinds, out: 'path?', ...settingKinds });
     const target = await readTarget(params, signal);
-    return models.use(params.path, signal, (model) => previewGguf(model, target, params.out, signal));
+    return models.use(params, signal, (model) => previewGguf(model, target, params.out, signal));
   };
 }
 
 export function exportJob(models: OpenModels): Job<'export/gguf'> {
   return async (params, { signal, progress }) => {
-    checkParams('export/gguf', params, { path: 'path', out: 'path', threads: 'count?', ...settingKinds });
+    checkParams('export/gguf', params, { ...modelKinds, out: 'path', threads: 'count?', ...settingKinds });
     const target = await readTarget(params, signal);
     const { out, threads } = params;
-    return models.use(params.path, signal, (model) =>
+    return models.use(params, signal, (model) =>
       exportGguf(model, target, out, { signal, onProgress: progress, threads }),
     );
   };

@@ -1,15 +1,15 @@
 import { readRegion } from '../../analysis/region';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
-import { checkParams, type Job } from '../job';
+import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
 export function regionJob(models: OpenModels): Job<'tensor/region'> {
   return (params, { signal }) => {
-    checkParams('tensor/region', params, { path: 'path', tensor: 'string' });
+    checkParams('tensor/region', params, { ...modelKinds, tensor: 'string' });
     if (!isRecord(params.region))
       throw new QuantscopeError('REQUEST', 'tensor/region: "region" is not there.');
-    return models.use(params.path, signal, (model) =>
+    return models.use(params, signal, (model) =>
       readRegion(model, model.tensor(params.tensor), params.region, signal),
     );
   };

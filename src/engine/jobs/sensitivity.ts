@@ -13,7 +13,7 @@ import type { Device } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
 import { addGains, withStoredGains } from '../evaluation/measureGains';
 import { runDevice } from '../evaluation/runPlan';
-import { checkParams, type Job } from '../job';
+import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
 export function probeJob(): Job<'device/probe'> {
@@ -26,7 +26,7 @@ export function probeJob(): Job<'device/probe'> {
 export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
   return async (params, { signal, progress }) => {
     checkParams('sensitivity/run', params, {
-      path: 'path',
+      ...modelKinds,
       formats: 'strings?',
       device: 'device',
       cacheDir: 'path',
@@ -38,7 +38,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
     const { chosen } = await probeDevices(params.device, { signal });
     const { measurer, close } = measurerFor(chosen);
     try {
-      return await models.use(params.path, signal, async (model) => {
+      return await models.use(params, signal, async (model) => {
         const table = await runSensitivity(model, {
           ...{ formats, measurer, signal, cacheDir },
           exactDevice: params.device !== 'auto',
@@ -56,9 +56,9 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
 
 export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/stored'> {
   return (params, { signal }) => {
-    checkParams('sensitivity/stored', params, { path: 'path', cacheDir: 'path' });
-    const { path, cacheDir } = params;
-    return models.use(path, signal, async (model) => {
+    checkParams('sensitivity/stored', params, { ...modelKinds, cacheDir: 'path' });
+    const { cacheDir } = params;
+    return models.use(params, signal, async (model) => {
       const table = await storedSensitivity(model, cacheDir);
       return table && withStoredGains(model, table, cacheDir);
     });

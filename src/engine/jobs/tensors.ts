@@ -10,13 +10,13 @@ import type { FormatComparison } from '../../protocol/analysis';
 import { formatById } from '../../quant/catalogue';
 import type { QuantFormat } from '../../quant/format';
 import { rowLayout } from '../../quant/layout';
-import { checkParams, type Job } from '../job';
+import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
 export function analyseJob(models: OpenModels): Job<'tensor/analyse'> {
   return (params, { signal, progress }) => {
-    checkParams('tensor/analyse', params, { path: 'path', tensor: 'string', bins: 'count?' });
-    return models.use(params.path, signal, (model) =>
+    checkParams('tensor/analyse', params, { ...modelKinds, tensor: 'string', bins: 'count?' });
+    return models.use(params, signal, (model) =>
       analyseTensor(model, model.tensor(params.tensor), {
         ...(params.bins ? { bins: params.bins } : {}),
         signal,
@@ -29,13 +29,13 @@ export function analyseJob(models: OpenModels): Job<'tensor/analyse'> {
 export function compareJob(models: OpenModels): Job<'tensor/compare'> {
   return (params, { signal }) => {
     checkParams('tensor/compare', params, {
-      path: 'path',
+      ...modelKinds,
       tensor: 'string',
       formats: 'strings',
       bins: 'count?',
     });
     const formats = params.formats.map(formatById);
-    return models.use(params.path, signal, (model) =>
+    return models.use(params, signal, (model) =>
       compareFormats(model, model.tensor(params.tensor), formats, {
         signal,
         ...(params.bins ? { bins: params.bins } : {}),
@@ -47,13 +47,13 @@ export function compareJob(models: OpenModels): Job<'tensor/compare'> {
 export function quantizeJob(models: OpenModels): Job<'tensor/quantize'> {
   return (params, { signal, progress }) => {
     checkParams('tensor/quantize', params, {
-      path: 'path',
+      ...modelKinds,
       tensors: 'strings',
       format: 'string',
       out: 'path',
     });
     const format = formatById(params.format);
-    return models.use(params.path, signal, async (model) => {
+    return models.use(params, signal, async (model) => {
       const tensors = params.tensors.map((name) => model.tensor(name));
       const results: { tensor: string; result: FormatComparison }[] = [];
       for (const [done, tensor] of tensors.entries()) {

@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 const opened = (path: string, signal = never): Promise<Model> =>
-  models.use(path, signal, (model) => Promise.resolve(model));
+  models.use({ path }, signal, (model) => Promise.resolve(model));
 
 /** Whether the model's file is still open. */
 async function isOpen(model: Model): Promise<boolean> {
@@ -36,7 +36,20 @@ describe('OpenModels', () => {
     expect(await opened(path)).toBe(await opened(path));
   });
 
-  it('opens a file that changed anew', async () => {
+  it('keeps a shard alone apart from the model that it is part of', async () => {
+    const shards = [1, 2].map((i) => fileOf(`keep-0000${i}-of-00002`));
+    const path = shards[0]!;
+    const counts = [];
+    for (const alone of [false, true, false])
+      counts.push(
+        await models.use({ path, alone }, never, ({ description }) =>
+          Promise.resolve(description.files.length),
+        ),
+      );
+    expect(counts).toEqual([2, 1, 2]);
+  });
+
+  it('opens a file that changed again', async () => {
     const path = join(folder, 'changing.safetensors');
     copyFileSync(fileOf('before'), path);
     const before = await opened(path);

@@ -76,15 +76,58 @@ describe('a split GGUF model', () => {
     expect(model.description.warnings.join()).toContain(fileName(1));
   });
 
-  it('says that the first part is needed', async () => {
+  it('says which part was opened, and opens it alone where that is wanted', async () => {
+    const [, second] = writeModel();
+    const whole = await openModel(second!);
+    await whole.close();
+    const part = { file: fileName(1), number: 2, count: 3 };
+    expect(whole.description.part).toEqual({ ...part, alone: false });
+    const alone = await openModel({ path: second!, alone: true });
+    await alone.close();
+    expect(alone.description.part).toEqual({ ...part, alone: true });
+    expect(alone.description.tensors.map(({ name }) => name)).toEqual(['t1']);
+  });
+
+  it('opens without its first part, as far as the others go', async () => {
     const paths = writeModel();
     rmSync(paths[0]!);
-    const { code, place } = await failure(paths[1]!);
-    expect({ code, file: place.file }).toEqual({ code: 'IO', file: paths[0] });
+    const model = await openModel(paths[1]!);
+    await model.close();
+    expect(model.description).toMatchObject({
+      ...{ missingFiles: [fileName(0)], weightFiles: { present: 2, total: 3 }, parameters: 16 },
+      warnings: [
+        `2 of 3 parts are present; parameters and sizes are about those only. Missing: ${fileName(0)}.`,
+      ],
+    });
+    expect(model.description.architecture).toBeUndefined();
+  });
+
+  it('finds its parts by their content where files were renamed', async () => {
+    const folder = temporaryFolder();
+    const names = ['c.gguf', 'a.gguf', 'b.gguf'];
+    const paths = names.map((name, part) => writeFile(folder, name, partBytes(part, {})));
+    writeFile(folder, 'other.gguf', new GgufBytes().start(3, 1, 0).tensor('t', [8], 0, 0).data(32));
+    const model = await openModel(paths[1]!);
+    await model.close();
+    expect(model.description.files.map(({ path }) => path)).toEqual(paths);
+    expect(model.description.part).toEqual({ file: 'a.gguf', number: 2, count: 3, alone: false });
+  });
+
+  it('ignores keys of a split in a file that holds all tensors', async () => {
+    const model = await openModel(writeFile(temporaryFolder(), 'merged.gguf', partBytes(0, { tensors: 1 })));
+    await model.close();
+    expect(model.description).toMatchObject({ missingFiles: [], warnings: [], tensors: [{ name: 't0' }] });
+    expect(model.description.part).toBeUndefined();
+    expect(model.description.notes).toEqual([expect.stringContaining('"split.count"')]);
   });
 
   const disagreements: [string, Readonly<Record<number, Claims>>, number, RegExp][] = [
-    ['another number', { 1: { no: 2 } }, 1, /says that it is part 3 of 3.* part 2 of 3/],
+    [
+      'the number of another',
+      { 1: { no: 2 } },
+      2,
+      /says that it is part 3 of 3, as m-00002-of-00003.gguf does/,
+    ],
     ['another count', { 2: { count: 4 } }, 2, /part 3 of 4/],
     ['no count', { 2: { count: 0 } }, 2, /part 3 of 0/],
     ['a tensor that another has', { 2: { name: 't0' } }, 2, /two parts/],
@@ -98,9 +141,11 @@ describe('a split GGUF model', () => {
     expect(place.offset).toBeGreaterThanOrEqual(0);
   });
 
-  it('refuses a part whose name hides the others', async () => {
-    const path = writeFile(temporaryFolder(), 'renamed.gguf', partBytes(0, {}));
-    expect((await failure(path)).message).toMatch(/-of-00003\.gguf/);
+  it('counts the parts that are nowhere to be found', async () => {
+    const model = await openModel(writeFile(temporaryFolder(), 'renamed.gguf', partBytes(0, {})));
+    await model.close();
+    expect(model.description.weightFiles).toEqual({ present: 1, total: 3 });
+    expect(model.description.missingFiles).toEqual(['part 2', 'part 3']);
   });
 
   it('leaves a file whole that only has the name of a part', async () => {

@@ -1,0 +1,108 @@
+import { basename } from 'node:path';
+import type { ByteSource } from './byteSource';
+import { QuantscopeError } from './errors';
+import { maxSafetensorsHeader } from './limits';
+
+/** What a file is by its content: the name decides only where the content says nothing. */
+export type FileKind = 'safetensors' | 'gguf' | 'json';
+
+/** Bytes that are enough to recognize everything below; the title of a web page is further in. */
+const startBytes = 1024;
+
+/** Another kind of file that is given the name of a model, or taken for one. */
+interface Foreign {
+  readonly starts: RegExp;
+  readonly message: string;
+}
+
+/** Patterns are matched against the first bytes as Latin-1 text. */
+const foreign: readonly Foreign[] = [
+  {
+    starts: /^version https:\/\/git-lfs/,
+    message: 'This is a Git LFS pointer, not the model: run "git lfs pull" to fetch the file.',
+  },
+  { starts: /^(ï»¿)?\s*<(!doctype html|html)/i, message: 'This is a web page, not a model' },
+  {
+    starts: /^(ï»¿)?\s*<\?xml/i,
+    message:
+      'This is an XML document, not a model: probably an error message of the server that it was downloaded from.',
+  },
+  { starts: /^\x1f\x8b/, message: 'This is a gzip file: unpack it (gzip -d) and open the result.' },
+  {
+    starts: /^PK\x03\x04/,
+    message:
+      'This is a ZIP archive, as PyTorch writes .bin, .pt and .pth files: convert it to safetensors, or unpack it if it is an archive of a model.',
+  },
+  {
+    starts: /^\x80[\x02-\x05]/,
+    message: 'This is a Python pickle, as PyTorch wrote .bin and .pt files: convert it to safetensors.',
+  },
+  {
+    starts: /^(BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|Rar!\x1a)/,
+    message: 'This is a compressed archive: unpack it and open the result.',
+  },
+  {
+    starts: /^[^]{257}ustar/,
+    message: 'This is a tar archive: unpack it and open the result.',
+  },
+  {
+    starts: /^\x89HDF\r\n/,
+    message: 'This is an HDF5 file, as Keras and TensorFlow write .h5 files: convert it to safetensors.',
+  },
+  { starts: /^FUGG/, message: 'The file is byte-swapped (magic "FUGG"): big-endian GGUF cannot be read.' },
+  { starts: /^lmgg/, message: olderThanGguf('ggml') },
+  { starts: /^fmgg/, message: olderThanGguf('ggmf') },
+  { starts: /^tjgg/, message: olderThanGguf('ggjt') },
+  {
+    starts: /^\0{64}/,
+    message:
+      'The file begins with zeros: its space was reserved, but its beginning has not been downloaded yet.',
+  },
+];
+
+function olderThanGguf(format: string): string {
+  return `This is a file of the ${format} format from before GGUF; convert it with an old llama.cpp first.`;
+}
+
+/**
+ * What the file is, from its first bytes.
+ * @throws QuantscopeError MODEL_FILE saying what it is instead.
+ */
+export async function fileKind(source: ByteSource, signal?: AbortSignal): Promise<FileKind> {
+  const fail = (message: string): QuantscopeError =>
+    new QuantscopeError('MODEL_FILE', message, { file: source.path, offset: 0 });
+  if (source.size === 0) throw fail('The file is empty.');
+  const bytes = await source.read(0, Math.min(startBytes, source.size), signal);
+  const start = Buffer.from(bytes).toString('latin1');
+  if (start.startsWith('GGUF')) return 'gguf';
+  if (isSafetensors(bytes)) return 'safetensors';
+  const found = foreign.find(({ starts }) => starts.test(start));
+  if (found) throw fail(found.message + pageTitle(found, bytes));
+  if (/^(ï»¿)?\s*\{/.test(start)) return 'json';
+  const named = kindByName(source.path);
+  if (named) return named;
+  throw fail('The file is neither safetensors nor GGUF, nor an index of safetensors files.');
+}
+
+/** The kind that a file's name stands for. */
+export function kindByName(path: string): FileKind | undefined {
+  const name = basename(path);
+  if (/\.(safetensors|sft)$/i.test(name)) return 'safetensors';
+  if (/\.gguf$/i.test(name)) return 'gguf';
+  return /\.json$/i.test(name) ? 'json' : undefined;
+}
+
+/** Eight bytes of length, then a JSON object. */
+function isSafetensors(bytes: Uint8Array): boolean {
+  if (bytes.length < 9) return false;
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  return bytes[8] === 0x7b && length <= BigInt(maxSafetensorsHeader);
+}
+
+/** What the page says of itself ("Sign in"), which is why it is here. */
+function pageTitle({ message }: Foreign, bytes: Uint8Array): string {
+  if (!message.includes('web page')) return '';
+  const title = /<title>\s*([^<]{1,80})/i.exec(Buffer.from(bytes).toString('utf8'))?.[1]?.trim();
+  const advice = 'download the file again, signed in where that is needed.';
+  return title === undefined ? `: ${advice}` : ` (its title is "${title}"): ${advice}`;
+}

@@ -1,0 +1,32 @@
+import { stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { openFileSource } from './byteSource';
+
+/** The longest path that Linux takes (bytes). */
+const maxPath = 4096;
+
+/**
+ * Where a symbolic link leads that was saved as a text file, as Git does where links are off; undefined for anything else.
+ * Caches of models are copied about with such files in place of the weights.
+ */
+export async function linkTarget(path: string): Promise<string | undefined> {
+  const { size } = await stat(path);
+  if (size === 0 || size > maxPath) return undefined;
+  const source = await openFileSource(path);
+  try {
+    const text = Buffer.from(await source.read(0, source.size)).toString('utf8');
+    if (!/^[^\0-\x1f\x7f\ufffd]*[\\/][^\0-\x1f\x7f\ufffd]+$/.test(text)) return undefined;
+    const target = resolve(dirname(path), text);
+    return (await isFile(target)) ? target : undefined;
+  } finally {
+    await source.close();
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    return false; // a text that leads nowhere is not a link
+  }
+}

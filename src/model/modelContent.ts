@@ -1,0 +1,15 @@
+import type { ModelDescription } from '../protocol/model';
+import type { ByteSource } from './byteSource';
+import type { GgufFile } from './gguf';
+
+/** Opens a file once; the model closes it. */
+export type OpenSource = (file: string) => Promise<ByteSource>;
+
+/** What the files of a model say. */
+export interface ModelContent extends Omit<
+  ModelDescription,
+  'path' | 'folder' | 'version' | 'parameters' | 'dataBytes'
+> {
+  readonly config?: Record<string, unknown>;
+  readonly gguf?: GgufFile;
+}

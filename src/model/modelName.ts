@@ -1,0 +1,26 @@
+import { basename, dirname } from 'node:path';
+
+/** Names that tools give to every model's files: they say nothing about the model. */
+const generic =
+  /^(model|pytorch_model|diffusion_pytorch_model|consolidated|adapter_model|tf_model|weights)$/i;
+
+/** `-00001-of-00003` before the ending. */
+export const numberedName = /^(.*)-(\d+)-of-(\d+)(\.[^.]+)$/;
+
+/**
+ * What people call a model that does not state its name: the name of a file that has one of its own, else of its folder.
+ * @param folder absolute path of the folder of the model's files.
+ * @param file base name of one of them.
+ */
+export function nameFromPath(folder: string, file: string): string {
+  const base = file.replace(numberedName, '$1$4').replace(/\.(safetensors|sft|gguf)$/i, '');
+  const family = base.split('.')[0] ?? base;
+  return generic.test(family) || base === '' ? folderName(folder) : base;
+}
+
+/** Folder `models--OWNER--NAME/snapshots/REVISION` of the Hugging Face cache is named after the model. */
+export function folderName(folder: string): string {
+  const cached = /^models--.*?--(.+)$/.exec(basename(dirname(dirname(folder))))?.[1];
+  if (basename(dirname(folder)) === 'snapshots' && cached !== undefined) return cached;
+  return basename(folder) || folder;
+}

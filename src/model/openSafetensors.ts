@@ -1,0 +1,87 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
+import { QuantscopeError } from './errors';
+import { fileKind } from './fileKind';
+import { fileIdentity } from './identity';
+import { configEntries, readConfig } from './jsonFiles';
+import { linkTarget } from './linkTarget';
+import type { ModelContent, OpenSource } from './modelContent';
+import { nameFromPath } from './modelName';
+import { readSafetensorsHeader } from './safetensors';
+import { mergeShards, type Shard } from './shards';
+import type { WeightFiles } from './weightFiles';
+
+/**
+ * Headers of a safetensors model of one or several files, and its config.json.
+ * @throws QuantscopeError MODEL_FILE or IO when no file can be opened, MODEL_FILE when files contradict each other.
+ */
+export async function openSafetensors(
+  weights: WeightFiles,
+  open: OpenSource,
+  signal?: AbortSignal,
+): Promise<ModelContent> {
+  const { files, folder, index, part } = weights;
+  const opened = files.length === 1 && !index ? await openSingle(files[0]!, open, signal) : undefined;
+  const { shards, ...merged } = opened ?? (await openShards(weights, open, signal));
+  const config = await readConfig(folder);
+  const architecture = config?.['model_type'];
+  return {
+    format: 'safetensors',
+    name: nameFromPath(folder, basename(index?.path ?? files[0] ?? '').replace(/\.index\..*$/i, '')),
+    ...(typeof architecture === 'string' ? { architecture } : {}),
+    ...(config ? { config } : {}),
+    ...(part ? { part } : {}),
+    files: [...(index ? [index.identity] : []), ...shards],
+    weightFiles: { present: shards.length, total: files.length },
+    ...merged,
+    metadata: [...merged.metadata, ...(config ? configEntries(config) : [])],
+    notes: weights.notes,
+  };
+}
+
+interface Opened {
+  readonly tensors: readonly TensorDescriptor[];
+  readonly metadata: readonly MetadataEntry[];
+  readonly warnings: readonly string[];
+  readonly missingFiles: readonly string[];
+  readonly shards: readonly ModelFileIdentity[];
+}
+
+async function openSingle(file: string, open: OpenSource, signal?: AbortSignal): Promise<Opened> {
+  const source = await open(file);
+  const { tensors, metadata, warnings, headerHash } = await readSafetensorsHeader(source, signal);
+  return { tensors, metadata, warnings, missingFiles: [], shards: [fileIdentity(source, headerHash)] };
+}
+
+async function openShards(
+  { files, folder, index }: WeightFiles,
+  open: OpenSource,
+  signal?: AbortSignal,
+): Promise<Opened> {
+  const shards: Shard[] = [];
+  for (const file of files) shards.push(await openShard(file, open, signal));
+  const { missing, ...merged } = mergeShards(shards, index?.path ?? folder, index?.shardOf);
+  const identities = shards.flatMap((shard) => (shard.identity ? [shard.identity] : []));
+  return { ...merged, missingFiles: missing, shards: identities };
+}
+
+/** A shard that is not there, or not yet, is a state and not an error: the others and an index alone are worth looking at. */
+async function openShard(path: string, open: OpenSource, signal?: AbortSignal): Promise<Shard> {
+  const absent = { path, tensors: [], metadata: [], warnings: [] };
+  try {
+    await stat(path);
+  } catch {
+    return absent;
+  }
+  const source = await open((await linkTarget(path)) ?? path);
+  try {
+    await fileKind(source, signal);
+  } catch (error) {
+    if (error instanceof QuantscopeError && error.code === 'MODEL_FILE')
+      return { ...absent, warnings: [`A shard cannot be used: ${error.message}`] };
+    throw error;
+  }
+  const header = await readSafetensorsHeader(source, signal);
+  return { path, ...header, identity: fileIdentity(source, header.headerHash) };
+}

@@ -1,0 +1,134 @@
+import type { Stats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { ModelFormat, ModelPart, ModelRef } from '../protocol/model';
+import { openFileSource, reason, specialKind } from './byteSource';
+import { QuantscopeError } from './errors';
+import { fileKind, type FileKind } from './fileKind';
+import { linkTarget } from './linkTarget';
+import { maxSniffedFiles } from './limits';
+import { bestOf, coveringFiles, listCandidates, type Candidate } from './weightCandidates';
+import { readWeightIndex, shardPaths, type WeightIndex } from './weightIndex';
+
+/** The files that a path stands for. */
+export interface WeightFiles {
+  readonly format: ModelFormat;
+  /** Of the configuration and the tokenizer, absolute. */
+  readonly folder: string;
+  /** Absolute, in order; those that are missing included. Of a split GGUF only the file that was named. */
+  readonly files: readonly string[];
+  readonly index?: WeightIndex;
+  /** Which of the files of a larger model the path is. */
+  readonly part?: ModelPart;
+  /** What was chosen, as sentences. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The files to open for a path: those of the index or the group that a file belongs to, or the best that a folder holds.
+ * Content decides what a file is. Reads first bytes and indexes only.
+ * @throws QuantscopeError IO when the path cannot be opened, MODEL_FILE saying what a file is instead of a model, REQUEST for
+ * a folder without a model or with several that are equally good.
+ */
+export async function findWeightFiles({ path, alone = false }: ModelRef): Promise<WeightFiles> {
+  const stats = await statOf(path);
+  if (stats.isDirectory()) return ofFolder(path);
+  const special = specialKind(stats);
+  if (special !== undefined)
+    throw new QuantscopeError('IO', `The path is ${special}: a model is a regular file or a folder.`, {
+      file: path,
+    });
+  const { file, kind, notes } = await recognize(path);
+  const folder = dirname(path);
+  if (kind === 'json') return { ...ofIndex(await readWeightIndex(file)), notes };
+  const single: WeightFiles = { format: kind, folder, files: [file], notes };
+  if (kind === 'gguf') return single;
+  const whole = await coveringFiles(folder, basename(path));
+  if (!whole) return single;
+  const name = basename(path);
+  const part = { file: name, number: whole.files.indexOf(name) + 1, count: whole.files.length, alone };
+  return alone ? { ...single, part } : { ...ofCandidate(folder, whole), part, notes };
+}
+
+async function statOf(path: string): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (cause) {
+    throw new QuantscopeError('IO', `The path cannot be opened: ${reason(cause)}`, { file: path }, cause);
+  }
+}
+
+interface Recognized {
+  readonly file: string;
+  readonly kind: FileKind;
+  readonly notes: readonly string[];
+}
+
+/** What a file is; a symbolic link that was saved as a text file (Git does so where links are off) is followed. */
+async function recognize(path: string): Promise<Recognized> {
+  const target = await linkTarget(path);
+  if (target !== undefined) {
+    const note = `${basename(path)} is a symbolic link saved as text; ${target} was opened.`;
+    return { file: target, kind: await kindOf(target), notes: [note] };
+  }
+  return { file: path, kind: await kindOf(path), notes: [] };
+}
+
+async function kindOf(path: string): Promise<FileKind> {
+  const source = await openFileSource(path);
+  try {
+    return await fileKind(source);
+  } finally {
+    await source.close();
+  }
+}
+
+async function ofFolder(folder: string): Promise<WeightFiles> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  const { candidates, notes } = await listCandidates(folder, names);
+  if (candidates.length === 0) candidates.push(...(await unnamed(folder, names)));
+  const { best, others } = bestOf(folder, candidates);
+  const chosen = [...notes, ...chosenNote(best, others)];
+  if (best.format === 'safetensors' && best.files.length > 1)
+    return { ...ofCandidate(folder, best), notes: chosen };
+  // One file, by its content; of a split GGUF any part leads to the others.
+  const name = best.files.find((file) => names.includes(file)) ?? best.files[0]!;
+  if (!names.includes(name)) return { ...ofCandidate(folder, best), notes: chosen };
+  const { file, kind, notes: followed } = await recognize(join(folder, name));
+  const format = kind === 'json' ? best.format : kind;
+  return { ...ofCandidate(folder, best), format, files: [file], notes: [...chosen, ...followed] };
+}
+
+/** Files that are models by their content where no name says so. */
+async function unnamed(folder: string, names: readonly string[]): Promise<Candidate[]> {
+  const found: Candidate[] = [];
+  let other: QuantscopeError | undefined;
+  for (const name of names.slice(0, maxSniffedFiles)) {
+    try {
+      const kind = await kindOf(join(folder, name));
+      if (kind !== 'json') found.push({ label: name, format: kind, files: [name], present: 1 });
+    } catch (error) {
+      if (/\.(bin|pt|pth|h5)$/i.test(name) && error instanceof QuantscopeError) other ??= error;
+    }
+  }
+  if (found.length === 0 && other) throw other;
+  return found;
+}
+
+function chosenNote(best: Candidate, others: readonly Candidate[]): string[] {
+  if (others.length === 0) return [];
+  const named = others.slice(0, 3).map(({ label }) => label);
+  const more = others.length > 3 ? ` and ${others.length - 3} more` : '';
+  return [
+    `The folder holds several sets of weights: ${best.label} was chosen over ${named.join(', ')}${more}.`,
+  ];
+}
+
+function ofCandidate(folder: string, { format, files, index }: Candidate): Omit<WeightFiles, 'notes'> {
+  return { format, folder, files: files.map((name) => join(folder, name)), ...(index ? { index } : {}) };
+}
+
+function ofIndex(index: WeightIndex): Omit<WeightFiles, 'notes'> {
+  return { format: 'safetensors', folder: dirname(index.path), files: shardPaths(index), index };
+}
