@@ -1,6 +1,11 @@
-// Builds the four programs into dist/: extension host part, engine process, command line, webview.
+// Builds the four programs into dist/: extension host part, engine process, command line, webview; and the licences of what they
+// contain. --production minifies and leaves out source maps, --watch builds again whenever a source changes.
 import { build, context } from 'esbuild';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { argv } from 'node:process';
+import { thirdPartyNotices } from './scripts/notices.mjs';
+import { root } from './scripts/prepare.mjs';
 
 const watch = argv.includes('--watch');
 const production = argv.includes('--production');
@@ -9,14 +14,15 @@ const common = {
   sourcemap: !production,
   minify: production,
   logLevel: 'info',
-  legalComments: 'linked',
+  legalComments: 'none',
+  metafile: true,
 };
 const requireShim =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
 const node = {
   ...common,
   platform: 'node',
-  target: 'node20',
+  target: 'node22',
   format: 'esm',
   outExtension: { '.js': '.mjs' },
   external: ['onnxruntime-node'],
@@ -26,7 +32,7 @@ const programs = [
   {
     ...common,
     platform: 'node',
-    target: 'node20',
+    target: 'node22',
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
     entryPoints: { extension: 'src/extension.ts' },
@@ -54,9 +60,33 @@ const programs = [
   },
 ];
 
+/** Builds that run now. */
+let running = 0;
+
+/** Tells VS Code's watch task when building begins and when all four programs are done. */
+const reportBuilds = {
+  name: 'report-builds',
+  setup({ onStart, onEnd }) {
+    onStart(() => {
+      if (running++ === 0) console.log('[watch] build started');
+    });
+    onEnd(({ errors }) => {
+      for (const { text, location } of errors)
+        console.error(
+          `> ${location?.file ?? ''}:${location?.line ?? 0}:${location?.column ?? 0}: error: ${text}`,
+        );
+      if (--running === 0) console.log('[watch] build finished');
+    });
+  },
+};
+
 if (watch) {
-  const contexts = await Promise.all(programs.map((options) => context(options)));
-  await Promise.all(contexts.map((running) => running.watch()));
+  const contexts = await Promise.all(
+    programs.map((options) => context({ ...options, logLevel: 'silent', plugins: [reportBuilds] })),
+  );
+  await Promise.all(contexts.map((program) => program.watch()));
 } else {
-  await Promise.all(programs.map((options) => build(options)));
+  const built = await Promise.all(programs.map((options) => build(options)));
+  const notices = thirdPartyNotices(built.map(({ metafile }) => metafile));
+  writeFileSync(join(root, 'dist', 'ThirdPartyNotices.txt'), notices);
 }

@@ -10,8 +10,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { software: { type: 'boolean' }, only: { type: 'string', default: '' } },
 });
-await ensureDependencies();
-await ensureAddon();
+ensureDependencies();
+ensureAddon();
 const { runDeviceChecks } = await import('../test/support/deviceChecks.mjs');
 const { report, checks } = await runDeviceChecks({
   device: positionals[0] ?? (values.software ? 'webgpu' : 'auto'),

@@ -1,9 +1,13 @@
-// What every script needs before it can run: dependencies, addon, bundles. Uses Node alone, so that it works on a fresh clone.
+// What every script needs before it can run: a Node that is new enough, dependencies, addon, bundles. Uses Node alone, so that it
+// works on a fresh clone.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { execPath, exit, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { ensureNode } from './node.mjs';
+
+ensureNode();
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -28,9 +32,12 @@ export function ensureDependencies() {
   run('npm', ['ci', '--no-audit', '--no-fund']);
 }
 
-/** Builds the addon, unless it is up to date. */
-export function ensureAddon() {
-  run(execPath, [join('scripts', 'native.mjs')]);
+/** Builds the addon, unless it is up to date. False where it cannot be built and is `optional`. */
+export function ensureAddon({ optional = false } = {}) {
+  if (!optional) run(execPath, [join('scripts', 'native.mjs')]);
+  else
+    return spawnSync(execPath, [join('scripts', 'native.mjs')], { cwd: root, stdio: 'inherit' }).status === 0;
+  return true;
 }
 
 /** Builds the bundles, unless they are newer than every source. */

@@ -2,12 +2,9 @@
 // and llama.cpp. Everything goes into a cache outside the repository and is reused by the next run.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { argv, env, exit, getuid, platform } from 'node:process';
-
-const cache = env.QUANTSCOPE_CACHE ?? join(homedir(), '.cache', 'quantscope');
-const nodeBin = join(cache, 'node-24', 'node_modules', '.bin');
+import { installedNode, toolCache as cache } from './node.mjs';
 
 /** llama.cpp's shared libraries, where they are installed. */
 export const llamaCppLibraries = join(
@@ -24,33 +21,25 @@ export const llamaCppLibraries = join(
  * Packages from npm, each in a folder of its own. `proof` are the files that a finished installation has: the first
  * ones and the last ones that it writes. `allowScripts` is what newer npm versions ask before a package may build.
  */
-const tools = [
-  {
-    folder: 'node-24',
-    packages: ['node@24'],
-    allowScripts: { node: true },
-    proof: ['node_modules/.bin/node'],
-  },
-  {
-    folder: 'vscode-server-4.139.1',
-    packages: ['code-server@4.139.1'],
-    allowScripts: { 'code-server': true },
-    needsNode24: true,
-    proof: [
-      'node_modules/code-server/lib/vscode/out/server-main.js',
-      'node_modules/code-server/lib/vscode/node_modules/kerberos/build/Release/kerberos.node',
-      'node_modules/code-server/lib/vscode/extensions/node_modules/typescript/package.json',
-    ],
-  },
-  {
-    folder: 'llama-cpp-3.22.1',
-    packages: ['node-llama-cpp@3.22.1', '@node-llama-cpp/linux-x64@3.22.1'],
-    allowScripts: { 'node-llama-cpp': false },
-    flags: ['--omit=optional', '--ignore-scripts'],
-    platform: 'linux-x64',
-    proof: ['node_modules/node-llama-cpp/dist/index.js', 'node_modules/@node-llama-cpp/linux-x64/bins'],
-  },
-];
+const vsCodeServer = {
+  folder: 'vscode-server-4.139.1',
+  packages: ['code-server@4.139.1'],
+  allowScripts: { 'code-server': true },
+  needsNode24: true,
+  proof: [
+    'node_modules/code-server/lib/vscode/out/server-main.js',
+    'node_modules/code-server/lib/vscode/node_modules/kerberos/build/Release/kerberos.node',
+    'node_modules/code-server/lib/vscode/extensions/node_modules/typescript/package.json',
+  ],
+};
+const llamaCpp = {
+  folder: 'llama-cpp-3.22.1',
+  packages: ['node-llama-cpp@3.22.1', '@node-llama-cpp/linux-x64@3.22.1'],
+  allowScripts: { 'node-llama-cpp': false },
+  flags: ['--omit=optional', '--ignore-scripts'],
+  platform: 'linux-x64',
+  proof: ['node_modules/node-llama-cpp/dist/index.js', 'node_modules/@node-llama-cpp/linux-x64/bins'],
+};
 
 /**
  * Makes sure that the tests' tools are there; does nothing when they are.
@@ -59,13 +48,15 @@ const tools = [
 export async function ensureTestTools() {
   ensureSystemPackages();
   ensureNativeTools();
-  for (const tool of tools) ensureTool(tool);
+  installedNode(24); // the VS Code server runs on it
+  ensureTool(vsCodeServer);
+  ensureTool(llamaCpp);
 }
 
 /** The VS Code server and the Node that runs it, without what only tests need. */
 export async function ensureVsCodeServer() {
   ensureSystemPackages();
-  for (const tool of tools.slice(0, 2)) ensureTool(tool);
+  ensureTool(vsCodeServer);
 }
 
 function ensureSystemPackages() {
@@ -73,7 +64,7 @@ function ensureSystemPackages() {
   const missing = [];
   if (!existsSync(chromiumPath())) missing.push('chromium');
   // Only the build inside the VS Code server needs Kerberos' headers.
-  if (!isInstalled(tools[1]) && !hasKerberosHeaders()) missing.push('libkrb5-dev');
+  if (!isInstalled(vsCodeServer) && !hasKerberosHeaders()) missing.push('libkrb5-dev');
   if (missing.length === 0) return;
   const error = aptInstall(missing);
   if (error) throw new Error(`The tests need ${missing.join(' and ')}. ${error}`);
@@ -161,13 +152,13 @@ function ensureTool(tool) {
 }
 
 /**
- * `npm test` exports npm's settings to its children. Registry and proxy stay; what speaks of the outer npm goes: the
+ * `npm test` exports npm's settings to its children. Registry and proxy stay; what belongs to the outer npm is removed: the
  * server's install script reads Node's version from the user agent.
  */
 function installEnvironment({ needsNode24 }) {
-  const outer = /^npm_(?!config_)|^npm_config_(user_agent|local_prefix|omit)$|^NODE_OPTIONS$/i;
+  const outer = /^npm_(?!config_)|^npm_config_(user_agent|local_prefix|omit|ignore_scripts)$|^NODE_OPTIONS$/i;
   const clean = Object.fromEntries(Object.entries(env).filter(([name]) => !outer.test(name)));
-  return needsNode24 ? { ...clean, PATH: [nodeBin, env.PATH].join(delimiter) } : clean;
+  return needsNode24 ? { ...clean, PATH: [dirname(installedNode(24)), env.PATH].join(delimiter) } : clean;
 }
 
 if (argv[1]?.endsWith('setup-tests.mjs')) {

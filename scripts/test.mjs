@@ -1,33 +1,63 @@
 // npm test: sets everything up, then runs the suites: unit, oracle, native (the kernels under sanitizers, a fuzzer and an
 // emulator), host (inside VS Code), ui (VS Code in a browser).
-// `npm test -- unit oracle` runs some of them. The last line counts the tests.
+// `npm test -- unit oracle` runs some of them, `npm test -- unit knapsack plan` the test files of a suite whose path contains one
+// of the words. The last line counts the tests.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv, execPath, exit } from 'node:process';
 import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.mjs';
 
 const results = join(root, 'test-results');
 
-/** Each suite: the command that runs it, and the JSON file in which it leaves its counts. */
+/** Each suite: the command that runs it, the JSON file in which it leaves its counts, and whether it needs more than the addon. */
 const suites = {
-  unit: vitest('unit'),
-  oracle: vitest('oracle'),
-  native: { args: ['scripts/native-checks.mjs'], report: join(results, 'native.json') },
-  host: { args: ['test/host/run.mjs'], report: join(results, 'host.json') },
-  ui: vitest('ui'),
+  unit: vitest('unit', false),
+  oracle: vitest('oracle', true),
+  native: { args: ['scripts/native-checks.mjs'], report: join(results, 'native.json'), needsTools: true },
+  host: { args: ['test/host/run.mjs'], report: join(results, 'host.json'), needsTools: true },
+  ui: vitest('ui', true),
 };
 
-function vitest(project) {
+function vitest(project, needsTools) {
   const report = join(results, `${project}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  return { args: ['node_modules/vitest/vitest.mjs', 'run', '--project', project, ...reporters], report };
+  return {
+    args: ['node_modules/vitest/vitest.mjs', 'run', '--project', project, ...reporters],
+    ...{ report, needsTools, takesFiles: true },
+  };
 }
 
-function run(args) {
+function run(program, args) {
   return new Promise((resolve) => {
-    spawn(execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).on('close', resolve);
+    spawn(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).on('close', resolve);
   });
+}
+
+/** Arguments that leave out the test files which load the addon, where it cannot be built. */
+async function withoutAddon() {
+  const { build } = await import('esbuild');
+  const folder = join(root, 'test', 'unit');
+  const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.test.ts'));
+  const needing = [];
+  for (const name of files) {
+    const { metafile } = await build({
+      entryPoints: [join(folder, name)],
+      ...{
+        bundle: true,
+        write: false,
+        metafile: true,
+        platform: 'node',
+        packages: 'external',
+        logLevel: 'error',
+      },
+      absWorkingDir: root,
+    });
+    const inputs = Object.keys(metafile.inputs);
+    if (inputs.includes('src/native.ts') || inputs.includes('test/support/programs.ts')) needing.push(name);
+  }
+  console.log(`Left out: ${needing.length} of ${files.length} test files need the native addon.`);
+  return needing.map((name) => `--exclude=test/unit/${name}`);
 }
 
 /** Both runners write numPassedTests and numFailedTests; a file that did not load fails without a test. */
@@ -53,19 +83,29 @@ function readJson(file) {
   }
 }
 
-export async function runTests(names) {
-  await ensureDependencies();
-  await ensureAddon();
-  await ensureBundles();
-  const { ensureTestTools } = await import('./setup-tests.mjs');
-  await ensureTestTools();
+/**
+ * Runs suites one after another and counts their tests.
+ * @param names suites
+ * @param files words of which one is in the path of each test file to run; all files when there are none
+ * @param node program that runs the tests
+ */
+export async function runTests(names, { files = [], node = execPath } = {}) {
+  ensureDependencies();
+  const needsTools = names.some((name) => suites[name].needsTools);
+  const hasAddon = ensureAddon({ optional: !needsTools });
+  ensureBundles();
+  if (needsTools) {
+    const { ensureTestTools } = await import('./setup-tests.mjs');
+    await ensureTestTools();
+  }
   rmSync(results, { recursive: true, force: true });
   mkdirSync(results, { recursive: true });
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const name of names) {
     console.log(`\n== ${name} tests`);
     const started = Date.now();
-    const code = await run(suites[name].args);
+    const extra = hasAddon ? files : [...(await withoutAddon()), ...files];
+    const code = await run(node, [...suites[name].args, ...extra]);
     const suite = counts(suites[name].report, code);
     for (const key of Object.keys(total)) total[key] += suite[key];
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
@@ -81,13 +121,17 @@ export function summary({ passed, failed, skipped }) {
 }
 
 if (argv[1] === import.meta.filename || argv[1]?.endsWith('scripts/test.mjs')) {
-  const names = argv.length > 2 ? argv.slice(2) : Object.keys(suites);
-  const unknown = names.filter((name) => !(name in suites));
-  if (unknown.length > 0) {
-    console.error(`Unknown suite: ${unknown.join(', ')}. There are: ${Object.keys(suites).join(', ')}.`);
+  const given = argv.slice(2);
+  const names = given.filter((name) => name in suites);
+  const files = given.filter((name) => !(name in suites));
+  if (files.length > 0 && !names.every((name) => suites[name].takesFiles)) {
+    console.error(
+      `Only these suites take names of test files: unit, oracle, ui. The suites are: ${Object.keys(suites).join(', ')}.`,
+    );
     exit(2);
   }
-  const total = await runTests(names);
+  const chosen = names.length > 0 ? names : files.length > 0 ? ['unit'] : Object.keys(suites);
+  const total = await runTests(chosen, { files });
   console.log(`\n${summary(total)}`);
   exit(total.failed === 0 ? 0 : 1);
 }

@@ -1,4 +1,5 @@
-// Runs the in-host tests in the VS Code server of the test cache. `--electron` runs them in the desktop VS Code instead.
+// Runs the in-host tests in the VS Code server of the test cache. `--electron` runs them in the desktop VS Code instead; `--build`
+// only builds them and makes their workspace, for the launch configuration "Extension Tests".
 import { build } from 'esbuild';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,7 +13,7 @@ mkdirSync(out, { recursive: true });
 const common = {
   bundle: true,
   platform: 'node',
-  target: 'node20',
+  target: 'node22',
   sourcemap: 'inline',
   outdir: out,
   logLevel: 'warning',
@@ -25,6 +26,17 @@ await build({
   outExtension: { '.js': '.cjs' },
   external: ['vscode', 'mocha'],
 });
+await build({
+  ...common,
+  entryPoints: { workspace: join(here, 'workspace.ts') },
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+});
+if (argv.includes('--build')) {
+  const { fillWorkspace } = await import(pathToFileURL(join(out, 'workspace.mjs')).href);
+  fillWorkspace(root, join(out, 'workspace'));
+  exit(0);
+}
 const launcher = argv.includes('--electron') ? 'launchElectron' : 'launchServer';
 await build({
   ...common,

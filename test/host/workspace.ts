@@ -12,6 +12,12 @@ export interface Launch {
 /** A workspace with the sample model, an index of it, and text that names its tensors. */
 export function makeWorkspace(root: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'quantscope-host-'));
+  fillWorkspace(root, folder);
+  return folder;
+}
+
+/** The same in a folder that may exist. */
+export function fillWorkspace(root: string, folder: string): void {
   cpSync(join(root, 'samples', 'tiny-shakespeare-llama'), folder, { recursive: true });
   const name = 'model.layers.3.mlp.down_proj.weight';
   const index = {
@@ -21,7 +27,6 @@ export function makeWorkspace(root: string): string {
   writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify(index, undefined, 2));
   writeFileSync(join(folder, 'look.py'), `w = state["${name}"]\nlayer = "model.layers.3.mlp.down_proj"\n`);
   writeFileSync(join(folder, 'recipe.yaml'), `skip:\n  - lm_head.weight\n  - not.a.tensor\n`);
-  return folder;
 }
 
 /** Prints the results and returns the exit status. */

@@ -25,7 +25,7 @@ export async function buildPrograms(): Promise<Programs> {
     entryPoints: { engine: 'src/engine/main.ts', cli: 'src/cli/main.ts' },
     outdir: join(folder, 'dist'),
     outExtension: { '.js': '.mjs' },
-    ...{ bundle: true, platform: 'node', target: 'node20', format: 'esm' },
+    ...{ bundle: true, platform: 'node', target: 'node22', format: 'esm' },
     external: ['onnxruntime-node'],
     banner: { js: requireShim },
     logLevel: 'error',

@@ -1,18 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { projectRoot, temporaryFolder } from '../support/files';
 
 describe('the package', () => {
-  const files = execFileSync(
-    process.execPath,
-    [join(projectRoot, 'node_modules', '@vscode', 'vsce', 'vsce'), 'ls'],
-    {
-      cwd: projectRoot,
-      encoding: 'utf8',
-    },
-  )
+  const files = execFileSync(process.execPath, [join(projectRoot, 'scripts', 'package.mjs'), '--list'], {
+    cwd: projectRoot,
+    encoding: 'utf8',
+  })
     .split('\n')
     .filter(Boolean);
 
@@ -25,6 +21,8 @@ describe('the package', () => {
     'dist/cli.mjs',
     'dist/webview.js',
     'dist/webview.css',
+    'dist/ThirdPartyNotices.txt',
+    'assets/general-calibration.txt',
     'schemas/ampq.schema.json',
     `prebuilds/${process.platform}-${process.arch}/quantscope.node`,
     'node_modules/onnxruntime-node/dist/index.js',
@@ -46,8 +44,35 @@ describe('the package', () => {
     expect(loaded.trim()).toBe('function');
   });
 
-  it('holds ONNX Runtime for one platform only', () => {
-    const platforms = new Set(files.flatMap((file) => /napi-v6\/(\w+\/\w+)\//.exec(file)?.[1] ?? []));
-    expect([...platforms]).toEqual(['linux/x64']);
+  it('holds the binaries of this platform only', () => {
+    const binaries = files.filter((file) => /\.(node|so\.?\d*|dll|dylib)$/.test(file));
+    const folders = new Set(binaries.map((file) => dirname(file)));
+    expect([...folders].sort()).toEqual([
+      `node_modules/onnxruntime-node/bin/napi-v6/${process.platform}/${process.arch}`,
+      `prebuilds/${process.platform}-${process.arch}`,
+    ]);
   });
+
+  it('cannot be packed without naming a platform', () => {
+    const { status, stderr } = spawnSync(process.execPath, [join(projectRoot, 'scripts', 'prepublish.mjs')], {
+      encoding: 'utf8',
+      env: { ...process.env, QUANTSCOPE_PACKAGE: '' },
+    });
+    expect(status).toBe(1);
+    expect(stderr).toContain('npm run package -- --target');
+  });
+
+  it.each(['onnxruntime-node', '@huggingface/tokenizers', 'preact', 'plotly.js', 'node-addon-api'])(
+    'holds the licence of %s',
+    (name) => {
+      const { version, license } = JSON.parse(
+        readFileSync(join(projectRoot, 'node_modules', name, 'package.json'), 'utf8'),
+      ) as { version: string; license: string };
+      const notices = readFileSync(join(projectRoot, 'dist', 'ThirdPartyNotices.txt'), 'utf8');
+      const notice = notices
+        .split(/^-{100}$/m)
+        .find((part) => part.includes(`${name} ${version} (${license})`));
+      expect(notice).toMatch(license === 'MIT' ? /Permission is hereby granted/ : /Apache License/);
+    },
+  );
 });
