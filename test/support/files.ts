@@ -35,7 +35,9 @@ export function writeFile(folder: string, name: string, bytes: Uint8Array | stri
   return path;
 }
 
+/** Files of a folder and all below it; none where the folder does not exist. */
 export function filesUnder(folder: string, extension: RegExp): string[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => extension.test(name))
     .map((name) => join(folder, name))

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -11,6 +11,10 @@ export const cudaLibraries = [
   'libcurand.so.10',
 ] as const;
 export const cudnnLibrary = 'libcudnn.so.9';
+
+/** Where the stand-ins can be compiled and traced; elsewhere their tests are skipped. */
+export const canBuildStandIns = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0;
+if (!canBuildStandIns) console.warn('Tests of CUDA libraries are skipped: they need Linux and a C compiler.');
 
 export interface StandIns {
   /** A provider that needs CUDA and cuDNN and does nothing: it lacks the function that ONNX Runtime calls. */

@@ -16,7 +16,13 @@ import type { GpuRuntimeOffer } from '../../../src/protocol/gpuRuntime';
 import { projectRoot, temporaryFolder } from '../../support/files';
 import { servePackage, type PackageSource } from '../../support/packageSource';
 import { buildPrograms, runProgram, type Programs } from '../../support/programs';
-import { buildStandIns, cudaLibraries, cudnnLibrary, type StandIns } from '../../support/standInProvider';
+import {
+  buildStandIns,
+  canBuildStandIns,
+  cudaLibraries,
+  cudnnLibrary,
+  type StandIns,
+} from '../../support/standInProvider';
 
 const folder = temporaryFolder();
 const version = bundledRuntime()?.version ?? '';
@@ -53,7 +59,7 @@ describe('the place that the CUDA libraries come from', () => {
   });
 });
 
-describe.skipIf(!supported)('the GPU runtime', () => {
+describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
   let source: PackageSource;
   let standIns: StandIns;
   let programs: Programs;

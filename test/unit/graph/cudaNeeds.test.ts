@@ -4,11 +4,17 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { missingForCuda } from '../../../src/graph/cudaNeeds';
 import { traceLibraries } from '../../../src/graph/loader';
 import { temporaryFolder, writeFile } from '../../support/files';
-import { buildStandIns, cudaLibraries, cudnnLibrary, type StandIns } from '../../support/standInProvider';
+import {
+  buildStandIns,
+  canBuildStandIns,
+  cudaLibraries,
+  cudnnLibrary,
+  type StandIns,
+} from '../../support/standInProvider';
 
 const folder = temporaryFolder();
 
-describe.skipIf(process.platform !== 'linux')('what a CUDA provider needs', () => {
+describe.skipIf(!canBuildStandIns)('what a CUDA provider needs', () => {
   let standIns: StandIns;
   let provider = '';
   beforeAll(() => {
