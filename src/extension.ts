@@ -1,4 +1,5 @@
 import type * as vscode from 'vscode';
+import type { EngineClient } from './engine/client';
 import { registerCompareWith } from './vscode/commands/compareWith';
 import { registerEngineCommands } from './vscode/commands/engine';
 import { registerEvaluate } from './vscode/commands/evaluate';
@@ -17,8 +18,8 @@ import { WorkspaceModels } from './vscode/workspaceModels';
 export interface ExtensionApi {
   /** The session of an open model, by path. */
   session(path: string): ModelSession;
-  /** Process id of the engine; undefined while none runs. */
-  enginePid(): number | undefined;
+  /** The engine's processes that run now. */
+  engineProcesses(): EngineClient['processes'];
 }
 
 /** Builds the parts and hands them to each other. */
@@ -40,5 +41,5 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerEvaluate(services),
     registerHovers(services, models),
   );
-  return { session: (path) => services.sessions.get(path), enginePid: () => services.engine.pid };
+  return { session: (path) => services.sessions.get(path), engineProcesses: () => services.engine.processes };
 }

@@ -1,248 +1,251 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { QuantscopeError, type ErrorCode } from '../model/errors';
-import type {
-  EngineInbound,
-  EngineMethod,
-  EngineOutbound,
-  EngineProgress,
-  EngineRequests,
-  SerializedError,
-} from '../protocol/engine';
+import { QuantscopeError } from '../model/errors';
+import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
+import { cancelled, EngineProcess } from './clientProcess';
+import { forkEngine, type EngineProgram, type ProcessKind, type StartTransport } from './clientTransport';
 
-export interface EngineOptions {
-  /** The engine's bundle. */
-  readonly entry: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** The process ended without being asked to; pending calls are rejected already. */
+export interface EngineOptions extends EngineProgram {
+  /** A process ended without being asked to; its calls are rejected already. */
   readonly onExit?: (reason: string) => void;
-  /** Lines that the process printed. */
+  /** Lines that the processes printed. */
   readonly log?: (line: string) => void;
+  /** How processes are started; as children of this one unless a test says otherwise. */
+  readonly start?: StartTransport;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: EngineProgress) => void;
+  /** What people read where running jobs are listed: "Sensitivity over eval.txt". The method's name when absent. */
+  readonly title?: string;
 }
 
-/** How long a start may take, and how long a cancelled request may take to stop before the process is killed (ms). */
-const startTimeout = 20_000;
-const cancelGrace = 3_000;
-/** Crashes within the window after which the engine is not restarted on its own. */
+/** A long job that runs now. */
+export interface RunningJob {
+  readonly id: number;
+  readonly method: EngineMethod;
+  readonly title: string;
+  /** The model that it works on; absent for an installation. */
+  readonly path?: string;
+  readonly progress?: EngineProgress;
+  /** It was asked to stop and has not yet. */
+  readonly cancelling: boolean;
+}
+
+/**
+ * Where each request runs. Long jobs have a process of their own, so that none of them waits for another, ends with another
+ * or takes the memory of another; short requests share one, which keeps models open between them.
+ */
+const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
+  'model/open': 'interactive',
+  'model/metadata': 'interactive',
+  'formats/list': 'interactive',
+  'tensor/analyse': 'interactive',
+  'tensor/region': 'interactive',
+  'tensor/compare': 'interactive',
+  'tensor/overlay': 'interactive',
+  'tensor/quantize': 'job',
+  'device/probe': 'interactive',
+  'gpuRuntime/status': 'interactive',
+  'gpuRuntime/offer': 'interactive',
+  'gpuRuntime/install': 'job',
+  'gpuRuntime/remove': 'interactive',
+  'sensitivity/run': 'job',
+  'sensitivity/stored': 'interactive',
+  'model/compare': 'job',
+  'export/fileTypes': 'interactive',
+  'export/preview': 'interactive',
+  'export/gguf': 'job',
+  'evaluation/run': 'job',
+  'evaluation/stored': 'interactive',
+  'evaluation/remove': 'interactive',
+  'evaluation/pair': 'interactive',
+  'calibration/run': 'job',
+};
+
+/** How long a process without a request is kept (ms): jobs often follow one another, models stay open for the next look. */
+const idleTime: Readonly<Record<ProcessKind, number>> = { interactive: 600_000, job: 30_000 };
+/** Crashes of one kind of process within the window after which none is started without being asked to. */
 const maxCrashes = 5;
 const crashWindow = 60_000;
-/** Lines of the process's output kept to explain its end. */
-const keptLines = 20;
 
-interface Pending {
-  resolve(value: unknown): void;
-  reject(error: QuantscopeError): void;
-  readonly onProgress?: (progress: EngineProgress) => void;
+/** A job with what its owner needs to end it. */
+interface Job {
+  state: RunningJob;
+  readonly controller: AbortController;
 }
 
-/** Owns the engine process: starts it with the first call, restarts it after a crash, settles every call. */
+/** Owns the engine's processes: starts them when they are needed, ends them when they are not, settles every call. */
 export class EngineClient {
-  private child: ChildProcess | undefined;
-  private ready: Promise<void> | undefined;
-  private nextId = 1;
+  private readonly start: StartTransport;
+  private readonly all = new Set<EngineProcess>();
+  /** Processes whose settings are out of date: they finish what they do and take nothing new. */
+  private readonly retired = new WeakSet<EngineProcess>();
+  private readonly idle = new Map<EngineProcess, NodeJS.Timeout>();
+  private readonly crashes: Record<ProcessKind, { time: number; lastOutput: string }[]> = {
+    interactive: [],
+    job: [],
+  };
+  private readonly running = new Map<number, Job>();
+  private readonly listeners = new Set<() => void>();
+  private nextJob = 1;
   private disposed = false;
-  private crashes: number[] = [];
-  private output: string[] = [];
-  private readonly pending = new Map<number, Pending>();
 
-  constructor(private readonly options: EngineOptions) {}
-
-  /** Of the running process; undefined when there is none. */
-  get pid(): number | undefined {
-    return this.child?.pid;
+  constructor(private readonly options: EngineOptions) {
+    this.start = options.start ?? forkEngine(options);
   }
 
-  /** Whether it works on a request. */
-  get busy(): boolean {
-    return this.pending.size > 0;
+  /** The processes that are there now. */
+  get processes(): readonly { pid: number | undefined; kind: ProcessKind; running: number }[] {
+    return [...this.all].map(({ pid, kind, running }) => ({ pid, kind, running }));
   }
 
-  /** @throws QuantscopeError as the engine reports it; CANCELLED; ENGINE_DIED when the process ends meanwhile. */
+  /** The long jobs that run now, in the order of their start. */
+  get jobs(): readonly RunningJob[] {
+    return [...this.running.values()].map(({ state }) => state);
+  }
+
+  /** Calls back when a job starts, tells its progress, is cancelled or ends. */
+  onJobs(listener: () => void): { dispose(): void } {
+    this.listeners.add(listener);
+    return { dispose: () => this.listeners.delete(listener) };
+  }
+
+  /** @throws QuantscopeError as the engine reports it; CANCELLED; ENGINE_DIED when its process ends meanwhile. */
   async call<M extends EngineMethod>(
     method: M,
     params: EngineRequests[M]['params'],
-    { signal, onProgress }: CallOptions = {},
+    options: CallOptions = {},
   ): Promise<EngineRequests[M]['result']> {
-    if (signal?.aborted) throw cancelled();
-    await this.start();
-    if (!this.child) throw new QuantscopeError('ENGINE_DIED', 'The engine was stopped.'); // while this call waited
-    const id = this.nextId++;
-    const answer = new Promise<unknown>((resolve, reject) => {
-      this.pending.set(id, { resolve, reject, ...(onProgress ? { onProgress } : {}) });
-    });
-    const cancel = (): void => this.cancel(id);
-    signal?.addEventListener('abort', cancel, { once: true });
-    this.post({ kind: 'request', id, method, params });
-    if (signal?.aborted) this.cancel(id);
-    try {
-      return (await answer) as EngineRequests[M]['result'];
-    } finally {
-      signal?.removeEventListener('abort', cancel);
-    }
+    if (options.signal?.aborted) throw cancelled();
+    const process = this.processFor(kinds[method] ?? 'interactive');
+    const result = process.kind === 'job' ? this.run(process, method, params, options) : undefined;
+    return (await (result ?? process.call(method, params, options))) as EngineRequests[M]['result'];
   }
 
-  /** Starts a fresh process now, whatever happened before. */
+  /** Asks a job to stop; its caller gets CANCELLED. */
+  cancelJob(id: number): void {
+    this.running.get(id)?.controller.abort();
+  }
+
+  /** Ends all processes and what they do, forgets crashes, and starts a fresh process. */
   async restart(): Promise<void> {
-    this.crashes = [];
-    this.leave('The engine was restarted.');
-    await this.start();
+    this.forgiveCrashes();
+    this.leaveAll('The engine was restarted.');
+    await this.processFor('interactive').ready;
+  }
+
+  /** Lets processes start again after they crashed too often. */
+  forgiveCrashes(): void {
+    this.crashes.interactive = [];
+    this.crashes.job = [];
+  }
+
+  /** For changed settings: what is asked from now on goes to fresh processes; running jobs finish in theirs. */
+  renew(): void {
+    this.forgiveCrashes();
+    for (const process of this.all) {
+      this.retired.add(process);
+      if (process.running === 0) this.end(process);
+    }
   }
 
   dispose(): void {
     this.disposed = true;
-    this.leave('The engine was stopped.');
+    this.leaveAll('The engine was stopped.');
+    this.listeners.clear();
   }
 
-  private start(): Promise<void> {
-    if (this.disposed) return Promise.reject(new QuantscopeError('ENGINE_DIED', 'The engine was stopped.'));
-    this.ready ??= this.launch();
-    return this.ready;
-  }
-
-  private launch(): Promise<void> {
-    const recent = this.crashes.filter((time) => Date.now() - time < crashWindow);
-    if (recent.length >= maxCrashes) {
-      const message = `The engine ended ${recent.length} times within a minute and is not started again by itself. ${this.lastOutput()}`;
-      return Promise.reject(new QuantscopeError('ENGINE_DIED', message));
-    }
-    this.output = [];
-    const child = fork(this.options.entry, [], {
-      execArgv: [],
-      serialization: 'advanced',
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, ...this.options.env, ELECTRON_RUN_AS_NODE: '1' },
-    });
-    this.child = child;
-    child.stdout?.on('data', (data: Buffer) => this.keepOutput(data));
-    child.stderr?.on('data', (data: Buffer) => this.keepOutput(data));
-    return new Promise((resolve, reject) => {
-      let late = false;
-      const timer = setTimeout(() => {
-        late = true;
-        child.kill('SIGKILL');
-      }, startTimeout);
-      child.on('message', (message: EngineOutbound) => {
-        if (message.kind === 'ready') {
-          clearTimeout(timer);
-          resolve();
-        } else this.receive(message);
+  private async run(
+    process: EngineProcess,
+    method: EngineMethod,
+    params: unknown,
+    { signal, onProgress, title }: CallOptions,
+  ): Promise<unknown> {
+    const id = this.nextJob++;
+    const controller = new AbortController();
+    const path = (params as { path?: string } | undefined)?.path;
+    const state: RunningJob = {
+      ...{ id, method, title: title ?? method, cancelling: false },
+      ...(path === undefined ? {} : { path }),
+    };
+    const job: Job = { state, controller };
+    const show = (change: Partial<RunningJob>): void => {
+      job.state = { ...job.state, ...change };
+      this.tell();
+    };
+    const cancel = (): void => controller.abort();
+    controller.signal.addEventListener('abort', () => show({ cancelling: true }));
+    signal?.addEventListener('abort', cancel, { once: true });
+    this.running.set(id, job);
+    this.tell();
+    try {
+      return await process.call(method, params, {
+        signal: controller.signal,
+        onProgress: (progress) => {
+          show({ progress });
+          onProgress?.(progress);
+        },
       });
-      const gone = (reason: string): void => {
-        clearTimeout(timer);
-        reject(this.died(reason));
-        this.ended(child, reason);
-      };
-      child.on('error', (error) => gone(error.message));
-      child.on('exit', (code, signal) => {
-        if (late) gone(`it did not start within ${startTimeout / 1000} s`);
-        else gone(signal ? `signal ${signal}` : `exit status ${code}`);
-      });
-    });
-  }
-
-  private receive(message: Exclude<EngineOutbound, { kind: 'ready' }>): void {
-    const call = this.pending.get(message.id);
-    if (!call) return; // an answer that came too late
-    if (message.kind === 'progress') {
-      call.onProgress?.(message.progress);
-      return;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      this.running.delete(id);
+      this.tell();
     }
-    this.pending.delete(message.id);
-    if (message.kind === 'result') call.resolve(message.result);
-    else call.reject(revive(message.error));
   }
 
-  /** Asks for an end; ONNX Runtime cannot be interrupted, so a request that does not stop takes the process with it. */
-  private cancel(id: number): void {
-    if (!this.pending.has(id)) return;
-    this.post({ kind: 'cancel', id });
-    setTimeout(() => {
-      const call = this.pending.get(id);
-      if (!call) return;
-      this.pending.delete(id);
-      call.reject(cancelled());
-      this.abandon('The engine was stopped to cancel a request.')?.kill('SIGKILL');
-    }, cancelGrace).unref();
-  }
-
-  private post(message: EngineInbound): void {
-    this.child?.send(message, (error) => {
-      if (error) this.options.log?.(`A message could not be sent: ${error.message}`);
-    });
-  }
-
-  /** A process that ended by itself. */
-  private ended(child: ChildProcess, reason: string): void {
-    if (this.child !== child) return; // stopped on purpose, or reported already
-    this.child = undefined;
-    this.ready = undefined;
-    this.crashes.push(Date.now());
-    this.rejectAll(this.died(reason));
-    this.options.onExit?.(reason);
-  }
-
-  /** Ends the process; one that is at work gets the time to remove its temporary files. */
-  private leave(reason: string): void {
-    const busy = this.pending.size > 0;
-    const child = this.abandon(reason);
-    if (!child) return;
-    if (!busy || !child.connected) {
-      child.kill('SIGKILL');
-      return;
-    }
-    child.disconnect();
-    const timer = setTimeout(() => child.kill('SIGKILL'), cancelGrace).unref();
-    child.once('exit', () => clearTimeout(timer));
-  }
-
-  /** Lets go of the process, which the caller ends: its end is no crash any more. */
-  private abandon(reason: string): ChildProcess | undefined {
-    const child = this.child;
-    this.child = undefined;
-    this.ready = undefined;
-    this.rejectAll(new QuantscopeError('ENGINE_DIED', reason));
-    return child;
-  }
-
-  private rejectAll(error: QuantscopeError): void {
-    const calls = [...this.pending.values()];
-    this.pending.clear();
-    for (const call of calls) call.reject(error);
-  }
-
-  private died(reason: string): QuantscopeError {
-    return new QuantscopeError(
-      'ENGINE_DIED',
-      `The engine process ended (${reason}). ${this.lastOutput()}`.trim(),
+  /** A process that can take a request of this kind; a job's is free of others. @throws QuantscopeError ENGINE_DIED. */
+  private processFor(kind: ProcessKind): EngineProcess {
+    if (this.disposed) throw new QuantscopeError('ENGINE_DIED', 'The engine was stopped.');
+    const found = [...this.all].find(
+      (process) =>
+        process.kind === kind &&
+        !this.retired.has(process) &&
+        (kind === 'interactive' || process.running === 0),
     );
+    return found ?? this.launch(kind);
   }
 
-  private keepOutput(data: Buffer): void {
-    for (const line of data.toString().split('\n').filter(Boolean)) {
-      this.options.log?.(line);
-      this.output = [...this.output, line].slice(-keptLines);
+  private launch(kind: ProcessKind): EngineProcess {
+    const recent = this.crashes[kind].filter(({ time }) => Date.now() - time < crashWindow);
+    if (recent.length >= maxCrashes) {
+      const message = `The engine ended ${recent.length} times within a minute and is not started again by itself. ${recent.at(-1)?.lastOutput ?? ''}`;
+      throw new QuantscopeError('ENGINE_DIED', message.trim());
     }
+    const process: EngineProcess = new EngineProcess(kind, this.start, {
+      changed: () => this.changed(process),
+      crashed: (reason, lastOutput) => {
+        this.crashes[kind].push({ time: Date.now(), lastOutput });
+        this.options.onExit?.(reason);
+      },
+      log: (line) => this.options.log?.(line),
+    });
+    this.all.add(process);
+    return process;
   }
 
-  private lastOutput(): string {
-    return this.output.length === 0 ? '' : `Its last words: ${this.output.slice(-3).join(' | ')}`;
+  /** Keeps the list of processes: those that ended go, those without work go after a while. */
+  private changed(process: EngineProcess): void {
+    clearTimeout(this.idle.get(process));
+    this.idle.delete(process);
+    if (!process.usable) {
+      this.all.delete(process);
+      return;
+    }
+    if (process.running > 0) return;
+    const spare = [...this.idle.keys()].some((other) => other.kind === process.kind);
+    if (spare || this.retired.has(process)) return this.end(process);
+    this.idle.set(process, setTimeout(() => this.end(process), idleTime[process.kind]).unref());
   }
-}
 
-const cancelled = (): QuantscopeError => new QuantscopeError('CANCELLED', 'The request was cancelled.');
+  private end(process: EngineProcess, reason = 'The engine was stopped.'): void {
+    process.leave(reason);
+  }
 
-/** The engine's error; its message names the place already. */
-function revive({ code, message, file, tensor, offset, stack }: SerializedError): QuantscopeError {
-  const error = new QuantscopeError(code as ErrorCode, message);
-  const place = {
-    ...(file === undefined ? {} : { file }),
-    ...(tensor === undefined ? {} : { tensor }),
-    ...(offset === undefined ? {} : { offset }),
-  };
-  Object.assign(error, { place, ...(stack === undefined ? {} : { stack }) });
-  return error;
+  private leaveAll(reason: string): void {
+    for (const process of [...this.all]) this.end(process, reason);
+  }
+
+  private tell(): void {
+    for (const listener of [...this.listeners]) listener();
+  }
 }

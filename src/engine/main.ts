@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { removeAbandoned } from '../exporter/partials';
 import { runProbe } from '../graph/probe';
 import { QuantscopeError, serializeError } from '../model/errors';
@@ -15,6 +16,7 @@ const leaveTime = 2_000;
 
 /** The engine process: answers requests over IPC until its owner goes away. */
 function serve(): void {
+  if (process.argv.includes('--job')) yieldToOthers();
   void removeAbandoned();
   const models = new OpenModels();
   const jobs = createJobs(models);
@@ -38,8 +40,14 @@ function serve(): void {
   };
 
   process.on('message', (message: EngineInbound) => {
-    if (message.kind === 'cancel') running.get(message.id)?.abort();
-    else void answer(message.id, message.method, message.params);
+    switch (message.kind) {
+      case 'ping':
+        return send({ kind: 'pong' });
+      case 'cancel':
+        return running.get(message.id)?.abort();
+      case 'request':
+        return void answer(message.id, message.method, message.params);
+    }
   });
   process.on('disconnect', () => {
     // Cancelled requests remove their temporary files; one that cannot be interrupted is not waited for.
@@ -50,6 +58,15 @@ function serve(): void {
   const threads = Number(process.env['QUANTSCOPE_THREADS'] ?? 0);
   if (threads > 0) loadNative().setThreads(threads);
   send({ kind: 'ready', version: process.version });
+}
+
+/** A long job leaves the processor to the editor and to short requests where both want it. */
+function yieldToOthers(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL); // before any thread starts: threads inherit it
+  } catch {
+    // not permitted here: it shares the processor evenly
+  }
 }
 
 function send(message: EngineOutbound): void {

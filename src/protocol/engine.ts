@@ -120,11 +120,15 @@ export interface EngineProgress {
 
 /** Host → engine. */
 export type EngineInbound =
-  { kind: 'request'; id: number; method: EngineMethod; params: unknown } | { kind: 'cancel'; id: number };
+  | { kind: 'request'; id: number; method: EngineMethod; params: unknown }
+  | { kind: 'cancel'; id: number }
+  /** Asks for a sign of life, whatever else the process does. */
+  | { kind: 'ping' };
 
 /** Engine → host. */
 export type EngineOutbound =
   | { kind: 'ready'; version: string }
+  | { kind: 'pong' }
   | { kind: 'result'; id: number; result: unknown }
   | { kind: 'error'; id: number; error: SerializedError }
   | { kind: 'progress'; id: number; progress: EngineProgress };

@@ -110,7 +110,7 @@ describe('the extension', () => {
     const killer = session.onEvent(() => {
       if (session.job.kind !== 'running' || (session.job.progress?.done ?? 0) <= 2) return;
       killer.dispose();
-      process.kill(api.enginePid()!, 'SIGKILL');
+      process.kill(api.engineProcesses().find(({ kind }) => kind === 'job')!.pid!, 'SIGKILL');
     });
     await session.runSensitivity();
     strictEqual(session.job.kind, 'engine-died');

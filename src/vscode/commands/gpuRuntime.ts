@@ -52,30 +52,12 @@ async function remove(services: Services): Promise<void> {
 }
 
 /**
- * A process keeps the libraries and the environment that it started with: a fresh engine probes the device, and the status
- * bar follows. A job that runs is not ended for it.
+ * A process keeps the libraries and the environment that it started with: fresh ones probe the device, and the status bar
+ * follows. Jobs that run finish on the device that they began on.
  */
 async function useFromNowOn({ engine, sessions }: Services): Promise<void> {
-  if (engine.pid === undefined) return; // its next start will see it
-  if (!(await becomesIdle(engine)) && !(await agreesToRestart())) return;
-  await engine.restart();
+  engine.renew();
   for (const session of sessions.all()) await session.probe();
-}
-
-/** How long a probe or an analysis that is under way is waited for (ms), and how often it is looked at. */
-const patience = 10_000;
-const interval = 100;
-
-async function becomesIdle(engine: Services['engine']): Promise<boolean> {
-  for (let waited = 0; engine.busy && waited < patience; waited += interval)
-    await new Promise((resolve) => setTimeout(resolve, interval));
-  return !engine.busy;
-}
-
-async function agreesToRestart(): Promise<boolean> {
-  const restart = 'Restart Engine';
-  const message = 'The engine is at work: the change takes effect once it is restarted.';
-  return (await vscode.window.showInformationMessage(message, restart)) === restart;
 }
 
 function installedText({ version, problem }: GpuRuntimeStatus): string {

@@ -24,7 +24,8 @@ describe('the engine process', () => {
     const engine = client();
     const model = await engine.call('model/open', { path: sampleFolder });
     expect(model.tensors).toHaveLength(57);
-    expect(engine.pid).not.toBe(process.pid);
+    expect(engine.processes.map(({ kind }) => kind)).toEqual(['interactive']);
+    expect(engine.processes[0]!.pid).not.toBe(process.pid);
   });
 
   it('rejects with the error of the engine, place included', async () => {
@@ -65,7 +66,8 @@ describe('the engine process', () => {
       {
         onProgress: (progress) => {
           done = progress.done;
-          if (progress.done > 2 && engine.pid !== undefined) process.kill(engine.pid, 'SIGKILL');
+          const job = engine.processes.find(({ kind }) => kind === 'job');
+          if (progress.done > 2 && job) process.kill(job.pid!, 'SIGKILL');
         },
       },
     );

@@ -1,0 +1,61 @@
+import { fork } from 'node:child_process';
+import type { EngineInbound, EngineOutbound } from '../protocol/engine';
+
+/** What an engine process does: answer short requests, or run one long job at a time. */
+export type ProcessKind = 'interactive' | 'job';
+
+/** What a process tells its owner. */
+export interface TransportEvents {
+  message(message: EngineOutbound): void;
+  /** Text that the process printed. */
+  output(text: string): void;
+  /** Once: the process ended, or could not be started. */
+  ended(reason: string): void;
+}
+
+/** A started process, as its owner reaches it. */
+export interface Transport {
+  readonly pid: number | undefined;
+  send(message: EngineInbound): void;
+  /** Lets the process clean up and leave by itself. */
+  disconnect(): void;
+  kill(): void;
+}
+
+export type StartTransport = (kind: ProcessKind, events: TransportEvents) => Transport;
+
+export interface EngineProgram {
+  /** The engine's bundle. */
+  readonly entry: string;
+  /** Read at every start. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts the engine's bundle as a child process; a job process runs at a lower priority than the editor. */
+export function forkEngine(program: EngineProgram): StartTransport {
+  return (kind, events) => {
+    const child = fork(program.entry, kind === 'job' ? ['--job'] : [], {
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...program.env, ELECTRON_RUN_AS_NODE: '1' },
+    });
+    const print = (data: Buffer): void => events.output(data.toString());
+    child.stdout?.on('data', print);
+    child.stderr?.on('data', print);
+    child.on('message', (message) => events.message(message as EngineOutbound));
+    child.on('error', (error) => events.ended(error.message));
+    child.on('exit', (code, signal) => events.ended(signal ? `signal ${signal}` : `exit status ${code}`));
+    return {
+      pid: child.pid,
+      send: (message) =>
+        child.send(message, (error) => {
+          if (error) events.output(`A message could not be sent: ${error.message}`);
+        }),
+      disconnect: () => {
+        if (child.connected) child.disconnect();
+      },
+      kill: () => child.kill('SIGKILL'),
+    };
+  };
+}
