@@ -9,7 +9,7 @@ import { unchanged, type ConvertedTensor } from './convertedTensor';
 import type { ComputedTensor } from './description';
 
 /** What is needed of a model: its headers. */
-export type ModelHeaders = Pick<Model, 'description' | 'folder' | 'config' | 'gguf'>;
+export type ModelHeaders = Pick<Model, 'description' | 'folder' | 'config' | 'configProblem' | 'gguf'>;
 
 /** A model as GGUF has it, whatever it was; nothing but headers was read. */
 export interface GgufView {
@@ -27,9 +27,9 @@ export interface GgufView {
 
 /**
  * The model's tensors under their GGUF names, and its hyper-parameters.
- * @throws QuantscopeError REQUEST for missing shards or config.json; UNSUPPORTED and MODEL_FILE as `convertCheckpoint`.
+ * @throws QuantscopeError REQUEST for missing shards or config.json, MODEL_FILE for one that cannot be read; UNSUPPORTED and MODEL_FILE as `convertCheckpoint`.
  */
-export function ggufView({ description, gguf, config, folder }: ModelHeaders): GgufView {
+export function ggufView({ description, gguf, config, configProblem, folder }: ModelHeaders): GgufView {
   const { missingFiles, path } = description;
   if (missingFiles.length > 0)
     throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
@@ -45,6 +45,7 @@ export function ggufView({ description, gguf, config, folder }: ModelHeaders): G
     };
   }
   const file = join(folder, 'config.json');
+  if (configProblem) throw configProblem;
   if (!config)
     throw new QuantscopeError(
       'REQUEST',

@@ -19,13 +19,13 @@ interface Foreign {
 const foreign: readonly Foreign[] = [
   {
     starts: /^version https:\/\/git-lfs/,
-    message: 'This is a Git LFS pointer, not the model: run "git lfs pull" to fetch the file.',
+    message: 'This is a Git LFS pointer, not the file itself: run "git lfs pull" to fetch the file.',
   },
-  { starts: /^(ï»¿)?\s*<(!doctype html|html)/i, message: 'This is a web page, not a model' },
+  { starts: /^(ï»¿)?\s*<(!doctype html|html)/i, message: 'This is a web page, not the file itself' },
   {
     starts: /^(ï»¿)?\s*<\?xml/i,
     message:
-      'This is an XML document, not a model: probably an error message of the server that it was downloaded from.',
+      'This is an XML document, not the file itself: probably an error message of the server that it was downloaded from.',
   },
   { starts: /^\x1f\x8b/, message: 'This is a gzip file: unpack it (gzip -d) and open the result.' },
   {
@@ -73,16 +73,24 @@ export async function fileKind(source: ByteSource, signal?: AbortSignal): Promis
     new QuantscopeError('MODEL_FILE', message, { file: source.path, offset: 0 });
   if (source.size === 0) throw fail('The file is empty.');
   const bytes = await source.read(0, Math.min(startBytes, source.size), signal);
-  const start = Buffer.from(bytes).toString('latin1');
+  const start = latin1(bytes);
   if (start.startsWith('GGUF')) return 'gguf';
   if (isSafetensors(bytes)) return 'safetensors';
-  const found = foreign.find(({ starts }) => starts.test(start));
-  if (found) throw fail(found.message + pageTitle(found, bytes));
+  const instead = foreignContent(bytes);
+  if (instead !== undefined) throw fail(instead);
   if (/^(ï»¿)?\s*\{/.test(start)) return 'json';
   const named = kindByName(source.path);
   if (named) return named;
   throw fail('The file is neither safetensors nor GGUF, nor an index of safetensors files.');
 }
+
+/** What a file is by its first bytes, where that is another kind of file than the one wanted; undefined when nothing is known. */
+export function foreignContent(bytes: Uint8Array): string | undefined {
+  const found = foreign.find(({ starts }) => starts.test(latin1(bytes.subarray(0, startBytes))));
+  return found && found.message + pageTitle(found, bytes);
+}
+
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
 /** The kind that a file's name stands for. */
 export function kindByName(path: string): FileKind | undefined {
@@ -102,7 +110,9 @@ function isSafetensors(bytes: Uint8Array): boolean {
 /** What the page says of itself ("Sign in"), which is why it is here. */
 function pageTitle({ message }: Foreign, bytes: Uint8Array): string {
   if (!message.includes('web page')) return '';
-  const title = /<title>\s*([^<]{1,80})/i.exec(Buffer.from(bytes).toString('utf8'))?.[1]?.trim();
+  const title = /<title>\s*([^<]{1,80})/i
+    .exec(Buffer.from(bytes.subarray(0, startBytes)).toString('utf8'))?.[1]
+    ?.trim();
   const advice = 'download the file again, signed in where that is needed.';
   return title === undefined ? `: ${advice}` : ` (its title is "${title}"): ${advice}`;
 }

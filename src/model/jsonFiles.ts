@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MetadataEntry } from '../protocol/model';
+import type { MetadataEntry, ModelFileIdentity } from '../protocol/model';
 import { openFileSource } from './byteSource';
 import { QuantscopeError } from './errors';
-import { isRecord } from './json';
+import { foreignContent } from './fileKind';
+import { isRecord, JsonTextError, lineAndColumn, parseJson } from './json';
 import { maxJsonFile } from './limits';
 import { jsonEntry } from './metadataEntries';
 
@@ -15,50 +17,85 @@ export interface JsonFile {
 }
 
 /**
- * Reads a JSON file beside a model.
- * @throws QuantscopeError MODEL_FILE when it is too large or not JSON, IO when it cannot be read.
+ * Reads a JSON file that belongs to a model.
+ * @throws QuantscopeError MODEL_FILE saying what the file is instead of JSON, or what is wrong in which line; IO when it cannot
+ * be read.
  */
-export async function readJsonFile(path: string): Promise<JsonFile> {
+export async function readJsonFile(path: string, signal?: AbortSignal): Promise<JsonFile> {
   const source = await openFileSource(path);
   try {
-    if (source.size > maxJsonFile) {
-      throw new QuantscopeError(
-        'MODEL_FILE',
-        `The file of ${source.size} bytes is too large for JSON of this kind.`,
-        { file: path, offset: 0 },
-      );
-    }
-    if (source.size === 0)
-      throw new QuantscopeError('MODEL_FILE', 'The file is empty.', { file: path, offset: 0 });
-    const bytes = await source.read(0, source.size);
+    const { size, mtimeMs } = source;
+    if (size > maxJsonFile) throw fail(path, `The file of ${size} bytes is too large for JSON of this kind.`);
+    if (size === 0) throw fail(path, 'The file is empty.');
+    const bytes = await source.read(0, size, signal);
     const hash = createHash('sha256').update(bytes).digest('hex');
-    return {
-      value: parse(Buffer.from(bytes).toString('utf8'), path),
-      hash,
-      size: source.size,
-      mtimeMs: source.mtimeMs,
-    };
+    return { value: parseJsonBytes(bytes, path), hash, size, mtimeMs };
   } finally {
     await source.close();
   }
 }
 
-function parse(text: string, path: string): unknown {
+/** @throws QuantscopeError MODEL_FILE as `readJsonFile`. */
+function parseJsonBytes(bytes: Uint8Array, path: string): unknown {
+  const foreign = foreignContent(bytes);
+  if (foreign !== undefined) throw fail(path, foreign);
+  const text = decodeText(bytes, path);
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
-    const message = `The file is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw new QuantscopeError('MODEL_FILE', message, { file: path, offset: 0 }, cause);
+    if (!(cause instanceof JsonTextError)) throw cause;
+    const { line, column } = lineAndColumn(text, cause.index);
+    const offset = Buffer.byteLength(text.slice(0, cause.index));
+    const message = `The file is not JSON: in line ${line}, column ${column}, ${cause.message}.`;
+    throw fail(path, message, offset, cause);
   }
 }
 
-/** config.json of a folder, or undefined when there is none or it is no object. */
-export async function readConfig(folder: string): Promise<Record<string, unknown> | undefined> {
+function decodeText(bytes: Uint8Array, path: string): string {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
+    throw fail(path, 'The file is UTF-16 text: save it as UTF-8.');
   try {
-    const { value } = await readJsonFile(join(folder, 'config.json'));
-    return isRecord(value) ? value : undefined;
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw fail(path, 'The file is not UTF-8 text.', 0, cause);
+  }
+}
+
+function fail(file: string, message: string, offset = 0, cause?: unknown): QuantscopeError {
+  return new QuantscopeError('MODEL_FILE', message, { file, offset }, cause);
+}
+
+/** config.json of a folder. */
+export interface ConfigFile {
+  /** Absent when there is no such file, or it cannot be read. */
+  readonly config?: Record<string, unknown>;
+  readonly identity?: ModelFileIdentity;
+  /** Why a file that is there cannot be read. */
+  readonly problem?: QuantscopeError;
+}
+
+/** Reads config.json: the weights can be looked at without it, so what is wrong with it is told, not thrown. */
+export async function readConfig(folder: string, signal?: AbortSignal): Promise<ConfigFile> {
+  const path = join(folder, 'config.json');
+  if (!(await exists(path))) return {};
+  try {
+    const { value, hash, size, mtimeMs } = await readJsonFile(path, signal);
+    const identity = { path, size, mtimeMs, headerHash: hash };
+    if (isRecord(value)) return { config: value, identity };
+    return { identity, problem: fail(path, 'The file does not hold a JSON object.') };
+  } catch (error) {
+    if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
+    return { problem: error };
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path); // a link that leads nowhere is there, and a problem
+    return true;
   } catch {
-    return undefined; // the weights can be looked at without it; an export that needs it reads it again and says why
+    return false;
   }
 }
 

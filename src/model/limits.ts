@@ -63,3 +63,6 @@ export const maxShards = 10_000;
 
 /** Files of a folder whose first bytes are looked at where no name says which one is a model. */
 export const maxSniffedFiles = 64;
+
+/** Objects and lists inside each other in JSON: published files have less than a dozen; deeper ones exhaust the stack of what walks them. */
+export const maxJsonDepth = 100;

@@ -2,9 +2,14 @@ import type { MetadataEntry } from '../protocol/model';
 import { showValue, type GgufValue } from './ggufValue';
 import { maxShownCharacters } from './limits';
 
-/** A value of JSON as text: strings without quotes. */
+/** A value of JSON as text: strings without quotes, NaN and infinities by name. */
 export const jsonText = (value: unknown): string =>
-  typeof value === 'string' ? value : JSON.stringify(value);
+  typeof value === 'string' ? value : JSON.stringify(value, nameNonFinite).replace(quotedNumber, '$1');
+
+/** JSON.stringify would write null; the mark is taken off again. */
+const nameNonFinite = (_: string, value: unknown): unknown =>
+  typeof value === 'number' && !Number.isFinite(value) ? `\0${value}` : value;
+const quotedNumber = /"\\u0000(NaN|-?Infinity)"/g;
 
 /** A key-value of a GGUF file as a description lists it. */
 export function ggufEntry(key: string, value: GgufValue, source: string): MetadataEntry {

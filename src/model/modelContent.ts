@@ -1,5 +1,6 @@
 import type { ModelDescription } from '../protocol/model';
 import type { ByteSource } from './byteSource';
+import type { QuantscopeError } from './errors';
 import type { GgufFile } from './gguf';
 
 /** Opens a file once; the model closes it. */
@@ -11,5 +12,6 @@ export interface ModelContent extends Omit<
   'path' | 'folder' | 'version' | 'parameters' | 'dataBytes'
 > {
   readonly config?: Record<string, unknown>;
+  readonly configProblem?: QuantscopeError;
   readonly gguf?: GgufFile;
 }

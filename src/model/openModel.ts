@@ -15,6 +15,8 @@ export interface Model {
   readonly folder: string;
   /** config.json beside the weights, when there is one. */
   readonly config?: Record<string, unknown>;
+  /** Why the config.json that is beside the weights cannot be read. */
+  readonly configProblem?: QuantscopeError;
   /** Present for GGUF. */
   readonly gguf?: GgufFile;
   /** @throws QuantscopeError REQUEST when there is no tensor of that name. */
@@ -62,7 +64,7 @@ function assemble(
   content: ModelContent,
   sources: Map<string, ByteSource>,
 ): Model {
-  const { gguf, config, ...described } = content;
+  const { gguf, config, configProblem, ...described } = content;
   const byName = new Map(content.tensors.map((tensor) => [tensor.name, tensor]));
   const source = (file: string): ByteSource => {
     const found = sources.get(file);
@@ -78,6 +80,7 @@ function assemble(
     },
     folder,
     ...(config ? { config } : {}),
+    ...(configProblem ? { configProblem } : {}),
     ...(gguf ? { gguf } : {}),
     tensor(name) {
       const tensor = byName.get(name);

@@ -24,18 +24,20 @@ export async function openSafetensors(
   const { files, folder, index, part } = weights;
   const opened = files.length === 1 && !index ? await openSingle(files[0]!, open, signal) : undefined;
   const { shards, ...merged } = opened ?? (await openShards(weights, open, signal));
-  const config = await readConfig(folder);
+  const { config, identity: configFile, problem } = await readConfig(folder, signal);
   const architecture = config?.['model_type'];
   return {
     format: 'safetensors',
     name: nameFromPath(folder, basename(index?.path ?? files[0] ?? '').replace(/\.index\..*$/i, '')),
     ...(typeof architecture === 'string' ? { architecture } : {}),
     ...(config ? { config } : {}),
+    ...(problem ? { configProblem: problem } : {}),
     ...(part ? { part } : {}),
-    files: [...(index ? [index.identity] : []), ...shards],
+    files: [...shards, ...(index ? [index.identity] : []), ...(configFile ? [configFile] : [])],
     weightFiles: { present: shards.length, total: files.length },
     ...merged,
     metadata: [...merged.metadata, ...(config ? configEntries(config) : [])],
+    warnings: [...merged.warnings, ...(problem ? [`config.json cannot be used: ${problem.message}`] : [])],
     notes: weights.notes,
   };
 }

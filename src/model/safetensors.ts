@@ -3,7 +3,7 @@ import type { MetadataEntry, TensorDescriptor } from '../protocol/model';
 import type { ByteSource } from './byteSource';
 import { bytesOf, elementsOf, safetensorsDtype } from './dtypes';
 import { QuantscopeError } from './errors';
-import { duplicateTopLevelKey, isRecord } from './json';
+import { duplicateTopLevelKey, isRecord, JsonTextError, parseJson } from './json';
 import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
 import { jsonEntry } from './metadataEntries';
 
@@ -114,19 +114,18 @@ function decodeUtf8(bytes: Uint8Array, source: ByteSource): string {
 }
 
 function parseHeader(text: string, source: ByteSource): Record<string, unknown> {
+  const offsetOf = (index: number): number => 8 + Buffer.byteLength(text.slice(0, index));
   let header: unknown;
   try {
-    header = JSON.parse(text);
+    header = parseJson(text);
   } catch (cause) {
-    const message = `The header is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw new QuantscopeError('MODEL_FILE', message, { file: source.path, offset: 8 }, cause);
+    if (!(cause instanceof JsonTextError)) throw cause;
+    throw fail(source, `The header is not JSON: ${cause.message}.`, offsetOf(cause.index));
   }
   if (!isRecord(header)) throw fail(source, 'The header is not a JSON object.', 8);
   const duplicate = duplicateTopLevelKey(text);
-  if (duplicate) {
-    const offset = 8 + Buffer.byteLength(text.slice(0, duplicate.index));
-    throw fail(source, 'The header lists a tensor twice.', offset, duplicate.key);
-  }
+  if (duplicate)
+    throw fail(source, 'The header lists a tensor twice.', offsetOf(duplicate.index), duplicate.key);
   return header;
 }
 

@@ -15,7 +15,7 @@ const cases: Readonly<Record<string, Expected>> = {
   'cases/files/ae.sft': opens('a', 'b'),
   'cases/files/sha256-4f0a': opens('a', 'b'),
   'cases/files/al.gguf': opens('a', 'b'),
-  'cases/files/html.safetensors': fails(/web page, not a model \(its title is "Sign in"\)/),
+  'cases/files/html.safetensors': fails(/web page, not the file itself \(its title is "Sign in"\)/),
   'cases/files/gz.safetensors': fails(/gzip file/),
   'cases/folders/mistral-both': {
     tensors: ['model.layers.0.self_attn.q_proj.weight', 'model.layers.1.self_attn.q_proj.weight'],

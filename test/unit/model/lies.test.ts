@@ -42,7 +42,7 @@ describe('a safetensors file that lies', () => {
       undefined,
       () => 0,
     ],
-    ['not JSON', safetensorsBytes('{"a":', 0), /not JSON/, undefined, () => 8],
+    ['not JSON', safetensorsBytes('{"a":', 0), /not JSON: the text ends/, undefined, () => 13],
     ['an array', safetensorsBytes('[]', 0), /not a JSON object/, undefined, () => 8],
     [
       'not UTF-8',
