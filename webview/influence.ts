@@ -9,8 +9,12 @@ const decades = 3;
  * KL divergence to expect from a tensor with this relative squared error, nats per token; undefined where nothing was measured
  * or the error is not defined (NaN).
  */
-export function influenceOf({ gain }: SensitivityRow, relativeSquaredError: number): number | undefined {
-  if (gain === undefined || Number.isNaN(relativeSquaredError)) return undefined;
+export function influenceOf(
+  { gain }: SensitivityRow,
+  relativeSquaredError: number | undefined,
+): number | undefined {
+  if (gain === undefined || relativeSquaredError === undefined || Number.isNaN(relativeSquaredError))
+    return undefined;
   return gain * relativeSquaredError;
 }
 
@@ -35,7 +39,7 @@ export function sharesOf(plan: Plan, table: SensitivityTable | undefined): Map<s
   const rows = new Map(table.rows.map((row) => [row.tensor, row]));
   const shares = plan.assignments.map(({ tensor, relativeSquaredError }) => {
     const row = rows.get(tensor);
-    return [tensor, row && influenceOf(row, relativeSquaredError)] as const;
+    return [tensor, relativeSquaredError === 0 ? 0 : row && influenceOf(row, relativeSquaredError)] as const;
   });
   const known = shares.filter((share): share is [string, number] => share[1] !== undefined);
   const total = known.reduce((sum, [, influence]) => sum + influence, 0);

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { isRecord } from '../model/json';
 import { parseExact } from '../protocol/exactJson';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
@@ -17,20 +16,19 @@ export interface MeasuredDivergences {
 export interface TensorDivergence {
   /** The format that the tensor was in. */
   readonly format: string;
-  /** Its relative squared error there; of a merged tensor the sum over its parts. */
+  /** Its relative squared error there. */
   readonly error: number;
   /** Mean KL divergence of the output from the original's, nats per token. */
   readonly divergence: number;
 }
 
 /** Formats that a tensor is measured in: the first that it has an error in. Small errors add up, large ones do not. */
-const probeFormats: readonly string[] = ['Q4_K', 'Q4_0', 'Q5_K', 'Q8_0'];
+const probeFormats: readonly string[] = ['Q4_K', 'Q4_0', 'Q5_0', 'Q5_K', 'Q8_0'];
 
-/** The format that a tensor's rows are measured in, and their error there; undefined when none has an error to go by. */
-export function probeOf(rows: readonly SensitivityRow[]): { format: string; error: number } | undefined {
-  const format = probeFormats.find((id) => rows.every((row) => errorIn(row, id) > 0));
-  if (format === undefined) return undefined;
-  return { format, error: rows.reduce((sum, row) => sum + errorIn(row, format), 0) };
+/** The format that a tensor is measured in, and its error there; undefined when it has no error to go by. */
+export function probeOf(row: SensitivityRow): { format: string; error: number } | undefined {
+  const format = probeFormats.find((id) => errorIn(row, id) > 0);
+  return format === undefined ? undefined : { format, error: errorIn(row, format) };
 }
 
 const errorIn = ({ cells }: SensitivityRow, format: string): number => {
@@ -38,37 +36,14 @@ const errorIn = ({ cells }: SensitivityRow, format: string): number => {
   return cell && Number.isFinite(cell.relativeSquaredError) ? cell.relativeSquaredError : 0;
 };
 
-/** The rows that are merged into each tensor of GGUF; most tensors have one. */
-export function rowsByTensor(
-  tensors: readonly ConvertedTensor[],
-  { rows }: SensitivityTable,
-): Map<ConvertedTensor, SensitivityRow[]> {
-  const byName = new Map(rows.map((row) => [row.tensor, row]));
-  const found = tensors.map((tensor): [ConvertedTensor, SensitivityRow[]] => [
-    tensor,
-    sourcesOf(tensor).flatMap(({ name }) => byName.get(name) ?? []),
-  ]);
-  return new Map(found.filter(([, merged]) => merged.length > 0));
-}
-
 /**
  * The table with the gain of each row: KL divergence per unit of relative squared error. To first order the divergence that a
- * format causes is proportional to its squared error, and those of several tensors add up; rows of a merged tensor share one gain.
- * Rows of tensors that were not measured have none.
+ * format causes is proportional to its squared error, and those of several tensors add up. Rows that were not measured have none.
  */
-export function withGains(
-  table: SensitivityTable,
-  tensors: readonly ConvertedTensor[],
-  measured: MeasuredDivergences,
-): SensitivityTable {
-  const gains = new Map<SensitivityRow, number>();
-  for (const [{ name }, rows] of rowsByTensor(tensors, table)) {
-    const found = measured.tensors[name];
-    if (found) for (const row of rows) gains.set(row, found.divergence / found.error);
-  }
+export function withGains(table: SensitivityTable, measured: MeasuredDivergences): SensitivityTable {
   const rows = table.rows.map((row) => {
-    const gain = gains.get(row);
-    return gain === undefined ? row : { ...row, gain };
+    const found = measured.tensors[row.tensor];
+    return found ? { ...row, gain: found.divergence / found.error } : row;
   });
   return { ...table, rows, gainsFrom: { text: measured.text.path, tokens: measured.text.tokens } };
 }

@@ -9,7 +9,7 @@ export function makePlan(table: SensitivityTable, budget: Budget, overheadBytes 
   const { assignments, bytes, bitsPerWeight, error, divergence } = solveBudget(table, budget, overheadBytes);
   const name = basename(table.modelPath);
   return {
-    version: 1,
+    version: 2,
     model: { name, hash: table.modelHash, parameters: table.parameters },
     budget,
     total: { bytes, bitsPerWeight, error, ...(divergence === undefined ? {} : { divergence }) },
@@ -17,16 +17,22 @@ export function makePlan(table: SensitivityTable, budget: Budget, overheadBytes 
   };
 }
 
-/** The plan as text: one assignment per line, so that two plans can be compared line by line. */
+/**
+ * The plan as text: one assignment per line, so that two plans can be compared line by line. An error is written with the format that it
+ * was measured in, so that it does not outlive a change of the format by hand.
+ */
 export function printPlan(plan: Plan): string {
   const { assignments, ...head } = plan;
   const start = JSON.stringify(head, undefined, 2).replace(/\n\}$/, '');
-  const lines = assignments.map((item) => `    ${JSON.stringify(item)}`);
+  const lines = assignments.map(({ relativeSquaredError: error, gain, ...item }) => {
+    const measured = error === undefined ? {} : { error: { [item.format]: error } };
+    return `    ${JSON.stringify({ ...item, ...measured, ...(gain === undefined ? {} : { gain }) })}`;
+  });
   return `${start},\n  "assignments": [\n${lines.join(',\n')}\n  ]\n}\n`;
 }
 
 /**
- * Reads a plan.
+ * Reads a plan; sizes and totals are those that the file states (`bindPlan` computes them again).
  * @param file named in errors.
  * @throws QuantscopeError MODEL_FILE naming the place in the document that is wrong.
  */
@@ -41,30 +47,24 @@ export function parsePlan(text: string, file: string): Plan {
   }
   const check = new Checker(fail);
   const plan = check.record(value, '$');
-  if (plan['version'] !== 1)
-    throw fail(`$.version is ${JSON.stringify(plan['version'])}; this version reads 1.`);
+  if (plan['version'] === 1)
+    throw fail('it was made by an earlier version, for the tensors of the checkpoint; make it again.');
+  if (plan['version'] !== 2)
+    throw fail(`$.version is ${JSON.stringify(plan['version'])}; this version reads 2.`);
   const model = check.record(plan['model'], '$.model');
-  const total = check.record(plan['total'], '$.total');
   const assignments = check
     .list(plan['assignments'], '$.assignments')
     .map((item, i) => assignment(check, item, `$.assignments[${i}]`));
   refuseDuplicates(assignments, fail);
   return {
-    version: 1,
+    version: 2,
     model: {
       name: check.string(model['name'], '$.model.name'),
       hash: check.string(model['hash'], '$.model.hash'),
-      parameters: check.number(model['parameters'], '$.model.parameters'),
+      parameters: check.count(model['parameters'], '$.model.parameters'),
     },
     budget: budgetOf(check, plan['budget'], fail),
-    total: {
-      bytes: check.number(total['bytes'], '$.total.bytes'),
-      bitsPerWeight: check.number(total['bitsPerWeight'], '$.total.bitsPerWeight'),
-      error: check.number(total['error'], '$.total.error'),
-      ...(total['divergence'] === undefined
-        ? {}
-        : { divergence: check.number(total['divergence'], '$.total.divergence') }),
-    },
+    total: totalOf(check, plan['total']),
     assignments,
   };
 }
@@ -81,24 +81,50 @@ class Checker {
     if (Array.isArray(value)) return value as unknown[];
     throw this.fail(`${path} must be a list.`);
   }
+  strings(value: unknown, path: string): string[] {
+    return this.list(value, path).map((item, i) => this.string(item, `${path}[${i}]`));
+  }
   string(value: unknown, path: string): string {
     if (typeof value === 'string' && value.length > 0) return value;
     throw this.fail(`${path} must be a text.`);
   }
   number(value: unknown, path: string): number {
-    if (typeof value === 'number' && value >= 0) return value;
-    throw this.fail(`${path} must be a number of at least 0.`);
+    if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) return value;
+    throw this.fail(`${path} must be a finite number of at least 0.`);
+  }
+  /** Bytes and numbers of weights. */
+  count(value: unknown, path: string): number {
+    if (typeof value === 'number' && value >= 0 && Number.isSafeInteger(value)) return value;
+    throw this.fail(`${path} must be a whole number from 0 to 2^53 − 1.`);
+  }
+  optional<K extends string>(key: K, value: unknown, path: string): Partial<Record<K, number>> {
+    if (value === undefined) return {};
+    return { [key]: this.number(value, path) } as Partial<Record<K, number>>;
   }
 }
 
 function assignment(check: Checker, value: unknown, path: string): PlanAssignment {
   const item = check.record(value, path);
+  const format = check.string(item['format'], `${path}.format`);
+  const measured = item['error'] === undefined ? {} : check.record(item['error'], `${path}.error`);
   return {
     tensor: check.string(item['tensor'], `${path}.tensor`),
-    format: check.string(item['format'], `${path}.format`),
+    sources: check.strings(item['sources'], `${path}.sources`),
+    format,
     bitsPerWeight: check.number(item['bitsPerWeight'], `${path}.bitsPerWeight`),
-    bytes: check.number(item['bytes'], `${path}.bytes`),
-    relativeSquaredError: check.number(item['relativeSquaredError'], `${path}.relativeSquaredError`),
+    bytes: check.count(item['bytes'], `${path}.bytes`),
+    ...check.optional('relativeSquaredError', measured[format], `${path}.error.${format}`),
+    ...check.optional('gain', item['gain'], `${path}.gain`),
+  };
+}
+
+function totalOf(check: Checker, value: unknown): Plan['total'] {
+  const total = check.record(value, '$.total');
+  return {
+    bytes: check.count(total['bytes'], '$.total.bytes'),
+    bitsPerWeight: check.number(total['bitsPerWeight'], '$.total.bitsPerWeight'),
+    ...check.optional('error', total['error'], '$.total.error'),
+    ...check.optional('divergence', total['divergence'], '$.total.divergence'),
   };
 }
 

@@ -1,14 +1,15 @@
-import { tensorRange } from '../analysis/slabs';
+import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
+import { convertedRange } from '../analysis/convertedRows';
 import { errorMetrics } from '../analysis/metrics';
 import { throwIfCancelled } from '../model/errors';
 import { contentKey, modelHash } from '../model/identity';
 import type { Model } from '../model/openModel';
-import { isQuantizable } from '../model/roles';
+import { matrixOf } from '../model/rows';
 import type { ErrorSums, TensorRange } from '../native';
 import type { EngineProgress } from '../protocol/engine';
-import type { TensorDescriptor } from '../protocol/model';
 import type { Device, SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import type { QuantFormat } from '../quant/format';
+import { formatsFor, type Candidate, type Candidates } from './candidates';
 import { CellStore } from './store';
 
 /** Formats that are measured when nobody names others: what a GGUF plan can be made of. */
@@ -24,7 +25,7 @@ export interface Measurer {
   deviceFor(format: QuantFormat): Device;
   measure(
     model: Model,
-    tensor: TensorDescriptor,
+    tensor: ConvertedTensor,
     format: QuantFormat,
     range: TensorRange,
     signal?: AbortSignal,
@@ -43,16 +44,23 @@ export interface SensitivityOptions {
 }
 
 /**
- * Error of every quantizable matrix in every format. Cells that an earlier run finished are reused; each new one is stored
- * before the next is begun.
+ * Error of every candidate in every format. Cells that an earlier run finished are reused; each new one is stored before the next
+ * is begun.
  */
-export async function runSensitivity(model: Model, options: SensitivityOptions): Promise<SensitivityTable> {
+export async function runSensitivity(
+  model: Model,
+  candidates: Candidates,
+  options: SensitivityOptions,
+): Promise<SensitivityTable> {
   const store = await CellStore.open(options.cacheDir, contentKey(model.description));
   try {
-    const tensors = model.description.tensors.filter(isQuantizable);
-    const progress = new Progress(countMissing(tensors, options, store), options);
-    for (const tensor of tensors) await measureTensor(model, tensor, options, store, progress);
-    return tableOf(model, store, new Set(options.formats.map((format) => format.id)));
+    const missing = candidates.tensors.map(({ converted }): Missing => ({
+      converted,
+      formats: missingFormats(converted, options, store),
+    }));
+    const progress = new Progress(missing, options);
+    for (const item of missing) await measureTensor(model, item, options, store, progress);
+    return tableOf(model, candidates, store, options.formats);
   } finally {
     await store.close();
   }
@@ -61,57 +69,60 @@ export async function runSensitivity(model: Model, options: SensitivityOptions):
 /** The table as earlier runs left it; undefined when nothing was measured. */
 export async function storedSensitivity(
   model: Model,
+  candidates: Candidates,
   cacheDir: string,
 ): Promise<SensitivityTable | undefined> {
   const store = await CellStore.open(cacheDir, contentKey(model.description));
-  const table = tableOf(model, store);
+  const table = tableOf(model, candidates, store);
   return table.rows.some((row) => row.cells.length > 0) ? table : undefined;
 }
 
-function isMissing(
-  tensor: TensorDescriptor,
-  format: QuantFormat,
-  { exactDevice, measurer }: SensitivityOptions,
-  store: CellStore,
-): boolean {
-  if (format.refuse(tensor.shape) !== undefined) return false;
-  const cell = store.find(tensor.name, format.id);
-  return !cell || (exactDevice === true && cell.device !== measurer.deviceFor(format));
+/** A tensor and the formats that it is still to be measured in. */
+interface Missing {
+  readonly converted: ConvertedTensor;
+  readonly formats: readonly QuantFormat[];
 }
 
-function countMissing(tensors: readonly TensorDescriptor[], options: SensitivityOptions, store: CellStore) {
-  let cells = 0;
-  let weights = 0;
-  for (const tensor of tensors) {
-    const missing = options.formats.filter((format) => isMissing(tensor, format, options, store)).length;
-    cells += missing;
-    weights += missing * tensor.elements;
-  }
-  return { cells, weights };
+function missingFormats(
+  tensor: ConvertedTensor,
+  { formats, exactDevice, measurer }: SensitivityOptions,
+  store: CellStore,
+): QuantFormat[] {
+  return formatsFor(tensor, formats).filter((format) => {
+    const cell = store.find(tensor.name, format.id);
+    return !cell || (exactDevice === true && cell.device !== measurer.deviceFor(format));
+  });
 }
 
 async function measureTensor(
   model: Model,
-  tensor: TensorDescriptor,
+  { converted, formats }: Missing,
   options: SensitivityOptions,
   store: CellStore,
   progress: Progress,
 ) {
-  const missing = options.formats.filter((format) => isMissing(tensor, format, options, store));
-  if (missing.length === 0) return;
+  if (formats.length === 0) return;
   const { measurer, signal } = options;
-  const range = await tensorRange(model, tensor, signal);
-  for (const format of missing) {
+  const range = await convertedRange(model, converted, signal);
+  for (const format of formats) {
     throwIfCancelled(signal);
-    progress.begin(`${tensor.name} in ${format.id}`);
-    const sums = await measurer.measure(model, tensor, format, range, signal);
-    await store.add({ tensor: tensor.name, ...cellOf(tensor, format, sums, measurer.deviceFor(format)) });
-    progress.finish(tensor.elements);
+    progress.begin(`${converted.name} in ${format.id}`);
+    const sums = await measurer.measure(model, converted, format, range, signal);
+    await store.add({
+      tensor: converted.name,
+      ...cellOf(converted, format, sums, measurer.deviceFor(format)),
+    });
+    progress.finish(weightsOf(converted));
   }
 }
 
+function weightsOf({ shape }: ConvertedTensor): number {
+  const { rows, columns } = matrixOf(shape);
+  return rows * columns;
+}
+
 function cellOf(
-  tensor: TensorDescriptor,
+  tensor: ConvertedTensor,
   format: QuantFormat,
   sums: ErrorSums,
   device: Device,
@@ -121,7 +132,7 @@ function cellOf(
   return {
     format: format.id,
     bytes,
-    bitsPerWeight: (8 * bytes) / tensor.elements,
+    bitsPerWeight: (8 * bytes) / weightsOf(tensor),
     relativeSquaredError,
     sqnr,
     maxError,
@@ -132,13 +143,21 @@ function cellOf(
 /** Done and left, with the time that the weights still to be measured will take. */
 class Progress {
   private readonly started = performance.now();
+  private readonly total: { readonly cells: number; readonly weights: number };
   private done = 0;
   private doneWeights = 0;
 
   constructor(
-    private readonly total: { cells: number; weights: number },
+    missing: readonly Missing[],
     private readonly options: SensitivityOptions,
-  ) {}
+  ) {
+    let [cells, weights] = [0, 0];
+    for (const { converted, formats } of missing) {
+      cells += formats.length;
+      weights += formats.length * weightsOf(converted);
+    }
+    this.total = { cells, weights };
+  }
 
   begin(message: string): void {
     const elapsed = (performance.now() - this.started) / 1000;
@@ -159,25 +178,46 @@ class Progress {
   }
 }
 
-function tableOf(model: Model, store: CellStore, formats?: ReadonlySet<string>): SensitivityTable {
+/** @param formats those that the table shows; all that were measured when absent. */
+function tableOf(
+  model: Model,
+  candidates: Candidates,
+  store: CellStore,
+  formats?: readonly QuantFormat[],
+): SensitivityTable {
   const { description } = model;
   const cells = new Map<string, SensitivityCell[]>();
   for (const { tensor, ...cell } of store.all()) {
-    if (formats && !formats.has(cell.format)) continue;
-    cells.set(tensor, [...(cells.get(tensor) ?? []), cell]);
+    const known = cells.get(tensor);
+    if (known) known.push(cell);
+    else cells.set(tensor, [cell]);
   }
-  const rows = description.tensors.filter(isQuantizable).map((tensor): SensitivityRow => {
-    const measured = (cells.get(tensor.name) ?? []).sort((a, b) => a.bytes - b.bytes);
-    return { tensor: tensor.name, shape: tensor.shape, weights: tensor.elements, cells: measured };
-  });
-  const fixed = description.tensors.filter((tensor) => !isQuantizable(tensor));
-  const fixedParameters = fixed.reduce((sum, tensor) => sum + tensor.elements, 0);
+  const rows = candidates.tensors.map((candidate) =>
+    rowOf(candidate, cells.get(candidate.converted.name) ?? [], formats),
+  );
+  const { fixedBytes, fixedParameters, notExportable } = candidates;
   return {
     modelHash: modelHash(description),
     modelPath: description.path,
-    parameters: description.parameters,
-    fixedBytes: 4 * fixedParameters, // written as float32
-    fixedParameters,
+    parameters: rows.reduce((sum, { weights }) => sum + weights, fixedParameters),
+    ...{ fixedBytes, fixedParameters },
+    ...(notExportable === undefined ? {} : { notExportable }),
     rows,
+  };
+}
+
+function rowOf(
+  { converted, lossless }: Candidate,
+  measured: readonly SensitivityCell[],
+  formats: readonly QuantFormat[] | undefined,
+): SensitivityRow {
+  const shown = formats && new Set(formatsFor(converted, formats).map(({ id }) => id));
+  return {
+    tensor: converted.name,
+    sources: sourcesOf(converted).map(({ name }) => name),
+    shape: converted.shape,
+    weights: weightsOf(converted),
+    lossless,
+    cells: measured.filter(({ format }) => shown?.has(format) ?? true).sort((a, b) => a.bytes - b.bytes),
   };
 }

@@ -1,10 +1,12 @@
 import { QuantscopeError } from '../model/errors';
-import type {
-  Budget,
-  PlanAssignment,
-  SensitivityCell,
-  SensitivityRow,
-  SensitivityTable,
+import {
+  budgetRange,
+  choicesOf,
+  type Budget,
+  type PlanAssignment,
+  type PlanChoice,
+  type SensitivityRow,
+  type SensitivityTable,
 } from '../protocol/plan';
 import { knapsackSolver, type KnapsackSolver } from './knapsack';
 
@@ -28,12 +30,9 @@ export const defaultOverheadBytes = 2 * 1024 * 1024;
 
 /** A table made ready for any budget. */
 interface Prepared {
-  /** Rows with a choice: cells with a finite error. */
   readonly rows: readonly SensitivityRow[];
   /** Their weights in all. */
   readonly weights: number;
-  /** Bytes of everything that has no choice. */
-  readonly fixedBytes: number;
   readonly hasGains: boolean;
   readonly solver: KnapsackSolver;
   /** What each row becomes with each of its cells. */
@@ -51,24 +50,25 @@ function prepared(table: SensitivityTable): Prepared {
   return fresh;
 }
 
-function prepare(table: SensitivityTable): Prepared {
-  const rows = assignable(table);
-  const weights = weightsOf(rows);
-  const hasGains = rows.every(({ gain }) => gain !== undefined);
-  const factor = (row: SensitivityRow): number => (hasGains ? row.gain! : row.weights);
+function prepare({ rows }: SensitivityTable): Prepared {
+  const choices = rows.map(choicesOf);
+  // A tensor that is written without loss, as nothing else can be done with it, needs no gain.
+  const hasGains = rows.every(
+    ({ gain }, i) =>
+      gain !== undefined || choices[i]!.every(({ relativeSquaredError }) => relativeSquaredError === 0),
+  );
+  const factor = ({ gain, weights }: SensitivityRow): number => (hasGains ? (gain ?? 0) : weights);
   return {
-    ...{ rows, weights, hasGains },
-    // Matrices that no plan lists are exported as F16: two bytes per weight.
-    fixedBytes: table.fixedBytes + 2 * (weightsOf(table.rows) - weights),
+    ...{ rows, weights: rows.reduce((sum, row) => sum + row.weights, 0), hasGains },
     solver: knapsackSolver(
-      rows.map((row) =>
-        row.cells.map(({ bytes, relativeSquaredError }) => ({
+      choices.map((options, i) =>
+        options.map(({ bytes, relativeSquaredError }) => ({
           bytes,
-          cost: relativeSquaredError * factor(row),
+          cost: relativeSquaredError * factor(rows[i]!),
         })),
       ),
     ),
-    assignments: rows.map((row) => row.cells.map((cell) => assignmentOf(row, cell))),
+    assignments: choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice))),
   };
 }
 
@@ -79,22 +79,23 @@ function prepare(table: SensitivityTable): Prepared {
  * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small.
  */
 export function solveBudget(table: SensitivityTable, budget: Budget, overheadBytes = 0): Assignment {
-  const { rows, weights, fixedBytes, hasGains, solver, assignments: options } = prepared(table);
-  if (rows.length === 0)
+  if (!table.rows.some(({ cells }) => cells.length > 0))
     throw new QuantscopeError('REQUEST', 'Nothing was measured yet: run the sensitivity analysis first.');
+  const { rows, weights, hasGains, solver, assignments: options } = prepared(table);
+  const { fixedBytes } = table;
   const available =
     budget.kind === 'bytes'
       ? budget.value - overheadBytes - fixedBytes
       : // A budget that is exactly a mix's bits per weight must not fail by the rounding of its decimal digits.
         (budget.value * weights) / 8 + 0.5;
   const solved = solver(Math.floor(available));
-  if (!solved) throw tooSmall({ ...table, rows, fixedBytes }, budget, overheadBytes);
+  if (!solved) throw tooSmall(table, budget, overheadBytes);
   const assignments = options.map((cells, row) => cells[solved.chosen[row]!]!);
   return {
     assignments,
     bytes: fixedBytes + solved.bytes,
     bitsPerWeight: (8 * solved.bytes) / weights,
-    error: sumOf(assignments, (item, i) => item.relativeSquaredError * rows[i]!.weights) / weights,
+    error: sumOf(assignments, (item, i) => item.relativeSquaredError! * rows[i]!.weights) / weights,
     ...(hasGains ? { divergence: solved.cost } : {}),
     optimal: solved.optimal,
     gap: solved.gap,
@@ -104,33 +105,14 @@ export function solveBudget(table: SensitivityTable, budget: Budget, overheadByt
 const sumOf = <T>(items: readonly T[], value: (item: T, index: number) => number): number =>
   items.reduce((sum, item, index) => sum + value(item, index), 0);
 
-/** Budgets that change anything: from every tensor at its smallest to every tensor at its largest, in bits per weight. */
-export function budgetRange(table: SensitivityTable): { min: number; max: number } {
-  const { rows, weights } = prepared(table);
-  const total = (pick: (...values: number[]) => number): number =>
-    rows.reduce((sum, row) => sum + pick(...row.cells.map((cell) => cell.bytes)), 0);
-  return { min: (8 * total(Math.min)) / weights, max: (8 * total(Math.max)) / weights };
-}
-
-/** Rows with a choice. A cell without a finite error (a tensor with NaN or infinite weights) is none. */
-function assignable(table: SensitivityTable): SensitivityRow[] {
-  return table.rows
-    .map((row) => ({ ...row, cells: row.cells.filter((cell) => Number.isFinite(cell.relativeSquaredError)) }))
-    .filter((row) => row.cells.length > 0);
-}
-
-function weightsOf(rows: readonly SensitivityRow[]): number {
-  return rows.reduce((sum, row) => sum + row.weights, 0);
-}
-
 function tooSmall(table: SensitivityTable, budget: Budget, overheadBytes: number): QuantscopeError {
-  const least = table.rows.reduce(
-    (sum, row) => sum + Math.min(...row.cells.map((cell) => cell.bytes)),
-    table.fixedBytes,
+  const least = sumOf(
+    table.rows.map((row) => Math.min(...choicesOf(row).map(({ bytes }) => bytes))),
+    (bytes) => bytes,
   );
   const smallest =
     budget.kind === 'bytes'
-      ? `${least + overheadBytes} bytes`
+      ? `${least + table.fixedBytes + overheadBytes} bytes`
       : `${budgetRange(table).min.toFixed(4)} bits per weight`;
   return new QuantscopeError(
     'REQUEST',
@@ -138,7 +120,12 @@ function tooSmall(table: SensitivityTable, budget: Budget, overheadBytes: number
   );
 }
 
-function assignmentOf({ tensor }: SensitivityRow, cell: SensitivityCell): PlanAssignment {
-  const { format, bitsPerWeight, bytes, relativeSquaredError } = cell;
-  return { tensor, format, bitsPerWeight, bytes, relativeSquaredError };
+function assignmentOf(
+  { tensor, sources, gain }: SensitivityRow,
+  { format, bitsPerWeight, bytes, relativeSquaredError }: PlanChoice,
+): PlanAssignment {
+  return {
+    ...{ tensor, sources, format, bitsPerWeight, bytes, relativeSquaredError },
+    ...(gain === undefined ? {} : { gain }),
+  };
 }

@@ -1,3 +1,4 @@
+import type { ConvertedTensor } from '../architectures/convertedTensor';
 import { matrixOf } from '../model/rows';
 import type { Model } from '../model/openModel';
 import { loadNative, type ErrorSums, type TensorRange } from '../native';
@@ -5,6 +6,7 @@ import type { FormatComparison, TensorComparison } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
 import type { QuantFormat } from '../quant/format';
 import { addSums, errorMetrics, noSums } from './metrics';
+import { readableSlabs } from './convertedRows';
 import { readableRows, tensorRange } from './slabs';
 
 /** Bins of a comparison's histograms unless a request says otherwise. */
@@ -81,22 +83,19 @@ function finish(
   };
 }
 
-/** Error sums of one tensor in one format, computed by the addon. */
+/** Error sums of one tensor, as the exported file will have it, in one format, computed by the addon. */
 export async function measureFormat(
   model: Model,
-  tensor: TensorDescriptor,
+  tensor: ConvertedTensor,
   format: QuantFormat,
   range: TensorRange,
   signal?: AbortSignal,
 ): Promise<ErrorSums> {
   const { columns } = matrixOf(tensor.shape);
   let sums = noSums;
-  for await (const { bytes } of readableRows(model, tensor, signal)) {
-    const { dtype } = tensor;
-    sums = addSums(
-      sums,
-      await loadNative().measureRows(dtype, bytes, columns, format.scheme, range, { signal }),
-    );
+  for await (const { dtype, data } of readableSlabs(model, tensor, signal)) {
+    const measured = await loadNative().measureRows(dtype, data, columns, format.scheme, range, { signal });
+    sums = addSums(sums, measured);
   }
   return sums;
 }

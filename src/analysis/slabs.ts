@@ -21,8 +21,12 @@ export function readableRows(
   signal?: AbortSignal,
 ): AsyncGenerator<RawSlab> {
   if (tensor.readable) return readRows(model, tensor, signal);
-  const message = tensor.unreadableReason ?? 'The tensor cannot be read.';
-  throw new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
+  throw unreadable(tensor);
+}
+
+export function unreadable({ unreadableReason, file, name }: TensorDescriptor): QuantscopeError {
+  const message = unreadableReason ?? 'The tensor cannot be read.';
+  return new QuantscopeError('UNSUPPORTED', message, { file, tensor: name });
 }
 
 /** The tensor's weights as float32, in the same slabs. */
@@ -63,7 +67,7 @@ export async function tensorRange(
   return { min, max };
 }
 
-function nonFinite(tensor: TensorDescriptor, index: number, value: number): QuantscopeError {
+export function nonFinite(tensor: TensorDescriptor, index: number, value: number): QuantscopeError {
   const message = `Weight ${index} is ${Number.isNaN(value) ? 'NaN' : 'infinite'}; it cannot be quantized.`;
   return new QuantscopeError('MODEL_FILE', message, {
     file: tensor.file,

@@ -34,9 +34,9 @@ export const recommend: Command = {
       item.tensor,
       item.format,
       item.bitsPerWeight.toFixed(4),
-      number(Math.sqrt(item.relativeSquaredError)),
+      item.relativeSquaredError === undefined ? '' : number(Math.sqrt(item.relativeSquaredError)),
     ]);
-    const { bitsPerWeight, bytes, error, divergence } = plan.total;
+    const { bitsPerWeight, bytes, error = NaN, divergence } = plan.total;
     const expected =
       divergence === undefined ? '' : `, KL divergence to expect ${number(divergence)} nats per token`;
     const total = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors, mean relative squared error ${number(error)}${expected}`;

@@ -51,6 +51,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'gpuRuntime/remove': 'interactive',
   'sensitivity/run': 'job',
   'sensitivity/stored': 'interactive',
+  'plan/read': 'interactive',
   'model/compare': 'job',
   'export/fileTypes': 'interactive',
   'export/preview': 'interactive',

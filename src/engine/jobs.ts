@@ -8,7 +8,7 @@ import {
   removeEvaluationJob,
   storedEvaluationsJob,
 } from './jobs/evaluation';
-import { exportJob, fileTypesJob, previewJob } from './jobs/export';
+import { exportJob, fileTypesJob, previewJob, readPlanJob } from './jobs/export';
 import {
   gpuRuntimeInstallJob,
   gpuRuntimeOfferJob,
@@ -41,6 +41,7 @@ export function createJobs(models: OpenModels): Jobs {
     'gpuRuntime/remove': gpuRuntimeRemoveJob(),
     'sensitivity/run': sensitivityJob(models),
     'sensitivity/stored': storedSensitivityJob(models),
+    'plan/read': readPlanJob(models),
     'model/compare': compareModelsJob(models),
     'tensor/overlay': overlayJob(models),
     'export/fileTypes': fileTypesJob(),

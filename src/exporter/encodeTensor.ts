@@ -7,7 +7,7 @@ import { ggmlRowBytes } from '../model/dtypes';
 import { loadNative, type BadWeight } from '../native';
 import { ahead } from './ahead';
 import { Buffers } from './buffers';
-import type { PlannedTensor } from './plan';
+import type { PlannedTensor } from './plan/tensor';
 
 /** Some bytes of a tensor of the output. They are good until the next piece is asked for. */
 export interface EncodedPiece {

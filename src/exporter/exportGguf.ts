@@ -12,7 +12,8 @@ import { encodeTensors, type EncodedPiece } from './encodeTensor';
 import { layOutParts, partName, splitTensors, type SplitRule } from './gguf/splits';
 import { writeGguf, type GgufLayout } from './gguf/writer';
 import { overrideKeyValues } from './options/keyValueOverride';
-import { planExport, type ExportPlan, type ExportTarget, type PlannedTensor } from './plan';
+import { planExport, type ExportPlan, type ExportTarget } from './plan';
+import type { PlannedTensor } from './plan/tensor';
 import { ProgressMeter } from './progressMeter';
 import { readTokenizer } from '../tokenizer/readTokenizer';
 

@@ -1,21 +1,29 @@
-import { sourceDtype, sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
-import type { ComputedTensor } from '../architectures/description';
-import { ggufView, type ModelHeaders } from '../architectures/ggufView';
-import { dtypeNamed, ggmlRowBytes, ggmlType } from '../model/dtypes';
+import { bytesIn } from '../ampq/candidates';
+import { checkNames, checkPlanModel } from '../ampq/bindPlan';
+import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
+import { ggufView, type GgufView, type ModelHeaders } from '../architectures/ggufView';
 import { QuantscopeError } from '../model/errors';
-import { imatrixKeyValues, importanceOf, selectImatrix, type Imatrix } from '../model/imatrix';
+import { imatrixKeyValues, selectImatrix, type Imatrix } from '../model/imatrix';
 import type { KeyValue } from '../model/keyValue';
-import { matrixOf } from '../model/rows';
-import type { ExportedTensor, ExportSettings } from '../protocol/export';
-import type { TensorDescriptor } from '../protocol/model';
+import type { ExportSettings } from '../protocol/export';
 import type { Plan } from '../protocol/plan';
+import type { QuantFormat } from '../quant/format';
 import { parseKeyValueOverride } from './options/keyValueOverride';
 import { prunedNames } from './options/pruneLayers';
-import { fileTypeNamed, fileTypeOfMajority, needsImportance, type FileType } from './plan/fileTypes';
-import { architectureOf, overrideArchitecture } from './plan/architecture';
+import { architectureOf, overrideArchitecture, type Architecture } from './plan/architecture';
+import { encodableTypes, fileTypeNamed, fileTypeOfMajority, type FileType } from './plan/fileTypes';
+import { formatTypes } from './plan/formatTypes';
+import { isMixed } from './plan/mixed';
 import { mixTypes, type MixedType, type MixtureOptions } from './plan/mixture';
 import { compareTensorNames } from './plan/order';
 import { plannedTypes } from './plan/plannedTypes';
+import {
+  planComputed,
+  planTensor,
+  type NamedTensor,
+  type PlannedTensor,
+  type TensorContext,
+} from './plan/tensor';
 import { tensorTypeNamed } from './plan/tensorTypes';
 import { warningsOf } from './plan/warnings';
 
@@ -25,13 +33,9 @@ export interface ExportTarget extends Omit<ExportSettings, 'planFile' | 'imatrix
   readonly imatrix?: Imatrix;
 }
 
-/** One tensor of the file to be, and how it is made. */
-export interface PlannedTensor extends ExportedTensor {
-  /** Where it comes from; absent for one that is computed (`values`). */
-  readonly converted?: ConvertedTensor;
-  readonly values?: Float32Array;
-  /** Importance of each column, of each expert one after the other. */
-  readonly importance?: Float32Array;
+/** What weights become: as an export target says, or in one format of the catalogue wherever it fits a matrix of the blocks. */
+export interface WeightTarget extends ExportTarget {
+  readonly format?: QuantFormat;
 }
 
 /** Everything about an export that is known before a byte is read. */
@@ -62,10 +66,23 @@ export const copyType = 'COPY';
 
 /**
  * Plans an export: which tensors the file will hold, in which type, in which order, and why.
+ * @throws QuantscopeError as `planWeights`, and REQUEST for a format that GGUF does not have.
+ */
+export function planExport(model: ModelHeaders, target: ExportTarget): ExportPlan {
+  const plan = planWeights(model, target);
+  const foreign = plan.tensors.find(({ to, cause }) => cause !== 'kept' && !encodableTypes.has(to));
+  if (!foreign) return plan;
+  const message = `The plan's format "${foreign.to}" does not exist in GGUF; it can hold ${[...encodableTypes].join(', ')}.`;
+  throw new QuantscopeError('REQUEST', message, { tensor: foreign.name });
+}
+
+/**
+ * The same for weights that are evaluated and not written, so that both agree on every tensor: formats that GGUF does not have may be
+ * among them.
  * @throws QuantscopeError UNSUPPORTED for an architecture or a type that cannot be exported, REQUEST for a plan or options that
  * do not fit the model, MODEL_FILE for a checkpoint that disagrees with itself.
  */
-export function planExport(model: ModelHeaders, target: ExportTarget): ExportPlan {
+export function planWeights(model: ModelHeaders, target: WeightTarget): ExportPlan {
   checkTarget(target);
   const overrides = (target.overrideKeyValues ?? []).map(parseKeyValueOverride);
   const source = ggufView(model);
@@ -75,30 +92,26 @@ export function planExport(model: ModelHeaders, target: ExportTarget): ExportPla
   const kept = [...named].sort(order);
   const tensors = kept.map(({ converted }) => converted);
   const imatrix = selectedImatrix(target);
-  const mixture = mixtureOptions(target, imatrix);
   const isCopy = target.type?.toUpperCase() === copyType;
-  const stated = isCopy || target.type === undefined ? undefined : fileTypeNamed(target.type);
-  const types = new Map(
-    target.plan
-      ? plannedTypes(target.plan, tensors, model.description, mixture)
-      : stated && mixTypes(tensors, stated, architecture, mixture),
-  );
-  const context: TensorContext = { model, target, imatrix, fileType: stated, isCopy };
+  const fileType = isCopy || target.type === undefined ? undefined : fileTypeNamed(target.type);
+  const types = typesOf(kept, { model, source, target, architecture, fileType, imatrix });
+  const keepsMatrices = target.format !== undefined;
+  const context: TensorContext = { model, target, imatrix, fileType, isCopy, keepsMatrices };
   const planned = [
     ...kept.map((tensor) => planTensor(tensor, types.get(tensor.converted.name), context)),
     ...source.computed.map(planComputed),
   ];
   if (target.split?.kind !== 'keep') planned.sort((a, b) => compareTensorNames(a.name, b.name));
-  const fileType = stated ?? fileTypeOfMajority(majority(planned));
+  const shown = fileType ?? fileTypeOfMajority(majority(planned));
   const preset = isCopy
     ? new Map<string, MixedType>()
-    : mixTypes(tensors, fileType, architecture, { hasImportance: imatrix !== undefined });
+    : mixTypes(tensors, shown, architecture, { hasImportance: imatrix !== undefined });
   const compared = planned.map((tensor) => withPreset(tensor, preset.get(tensor.name)?.type));
   const dataBytes = sum(compared.map(({ bytes }) => bytes));
   const parameters = sum(compared.map(({ shape }) => product(shape)));
   return {
     tensors: compared,
-    fileType: isCopy ? copied(model, fileType) : fileType,
+    fileType: isCopy ? copied(model, shown) : shown,
     architecture: source.architecture,
     keyValues: source.keyValues,
     overrides: [
@@ -109,15 +122,40 @@ export function planExport(model: ModelHeaders, target: ExportTarget): ExportPla
     dataBytes,
     parameters,
     bitsPerWeight: (8 * dataBytes) / parameters,
-    presetBytes: sum(compared.map(({ shape, to, presetType }) => bytesOf(shape, presetType ?? to))),
+    presetBytes: sum(compared.map(({ shape, to, presetType }) => bytesIn(presetType ?? to, shape))),
     warnings: [...source.notes, ...warningsOf(compared, target, imatrix)],
   };
 }
 
+interface TypeSources {
+  readonly model: ModelHeaders;
+  readonly source: GgufView;
+  readonly target: WeightTarget;
+  readonly architecture: Architecture;
+  readonly fileType: FileType | undefined;
+  readonly imatrix: Imatrix | undefined;
+}
+
+/** The types of all tensors that get one, by name; the others are kept. */
+function typesOf(
+  tensors: readonly NamedTensor[],
+  { model, source, target, architecture, fileType, imatrix }: TypeSources,
+): ReadonlyMap<string, MixedType> {
+  const mixture = mixtureOptions(target, imatrix);
+  const converted = tensors.map((tensor) => tensor.converted);
+  if (target.plan) {
+    checkPlanModel(target.plan, model.description);
+    checkNames(target.plan, source.tensors.filter(isMixed), model.description.path);
+    return plannedTypes(target.plan, tensors, model.description.path, mixture);
+  }
+  if (target.format) return formatTypes(target.format, tensors, imatrix);
+  return fileType ? mixTypes(converted, fileType, architecture, mixture) : new Map();
+}
+
 /** @throws QuantscopeError REQUEST for settings that contradict each other. */
-function checkTarget({ type, plan, pure, leaveOutput, outputType }: ExportTarget): void {
+function checkTarget({ type, plan, format, pure, leaveOutput, outputType }: WeightTarget): void {
   const wrong = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message);
-  if ((type === undefined) === (plan === undefined))
+  if ([type, plan, format].filter((item) => item !== undefined).length !== 1)
     throw wrong('An export needs either a file type or a plan.');
   if (plan && pure) throw wrong('A plan says the type of each tensor; "pure" belongs to a file type.');
   if (leaveOutput && outputType !== undefined)
@@ -141,12 +179,6 @@ function selectedImatrix({ imatrix, includeWeights, excludeWeights }: ExportTarg
   if (!imatrix) return undefined;
   const selected = selectImatrix(imatrix, { include: includeWeights ?? [], exclude: excludeWeights ?? [] });
   return selected.entries.size > 0 ? selected : undefined;
-}
-
-/** A tensor under its name in the file, and the one it had before blocks were left out: that of the importance matrix. */
-interface NamedTensor {
-  readonly converted: ConvertedTensor;
-  readonly unprunedName: string;
 }
 
 function prune(tensors: readonly ConvertedTensor[], pruned: readonly number[]): NamedTensor[] {
@@ -194,119 +226,9 @@ function sourceOrder({ description, gguf }: ModelHeaders): Order {
   };
 }
 
-interface TensorContext {
-  readonly model: ModelHeaders;
-  readonly target: ExportTarget;
-  readonly imatrix: Imatrix | undefined;
-  /** Absent for a plan. */
-  readonly fileType: FileType | undefined;
-  readonly isCopy: boolean;
-}
-
-function planTensor(
-  { converted, unprunedName }: NamedTensor,
-  mixed: MixedType | undefined,
-  context: TensorContext,
-): PlannedTensor {
-  const { name, shape } = converted;
-  const sources = sourcesOf(converted);
-  const { type, cause, reason } = mixed && converted.add === undefined ? mixed : keptType(converted, context);
-  if (sourceDtype(converted) !== type || converted.unit?.order === 'transpose')
-    for (const source of sources) checkConvertible(source, type, context.target);
-  const { columns } = matrixOf(shape);
-  if (!fitsRow(type, columns))
-    throw new QuantscopeError(
-      'REQUEST',
-      `Rows of ${columns} weights are not whole blocks of ${type}; choose another type for this tensor.`,
-      { tensor: name },
-    );
-  const importance = importanceFor(name, unprunedName, shape, type, context);
-  return {
-    name,
-    converted,
-    source: sources[0]?.name ?? '',
-    sources: sources.length,
-    from: [...new Set(sources.map(({ dtype }) => dtype))].join(', '),
-    to: type,
-    shape,
-    bytes: bytesOf(shape, type),
-    cause,
-    reason,
-    ...(importance ? { importance } : {}),
-  };
-}
-
-/** Type of a tensor that the file type does not apply to. */
-function keptType(converted: ConvertedTensor, { model, target, isCopy }: TensorContext): MixedType {
-  const dtype = sourceDtype(converted);
-  const leave = isCopy || (target.leaveOutput && converted.name === 'output.weight');
-  if (dtype !== undefined && (model.gguf || (leave && ggmlType(dtype) && converted.add === undefined)))
-    return { type: dtype, cause: 'kept', reason: 'copied unchanged' };
-  return { type: 'F32', cause: 'kept', reason: 'kept in full precision' };
-}
-
-/**
- * @throws QuantscopeError REQUEST when the type needs importance weights and there are none for this tensor.
- */
-function importanceFor(
-  name: string,
-  unprunedName: string,
-  shape: readonly number[],
-  type: string,
-  { imatrix, fileType, isCopy }: TensorContext,
-): Float32Array | undefined {
-  if (isCopy || !isQuantized(type)) return undefined;
-  const { columns } = matrixOf(shape);
-  const experts = shape.length > 2 ? (shape[shape.length - 3] ?? 1) : 1;
-  const found = imatrix && importanceOf(imatrix, unprunedName, columns, experts);
-  if (found || !needsImportance(type, name, fileType?.name)) return found;
-  const message = imatrix
-    ? `${type} needs importance weights, and the importance matrix has none for this tensor.`
-    : `${type} needs an importance matrix (imatrix): without one the model would be of little use.`;
-  throw new QuantscopeError('REQUEST', message, { tensor: name });
-}
-
-function planComputed({ to, values, reason }: ComputedTensor): PlannedTensor {
-  return {
-    name: to,
-    values,
-    source: 'config.json',
-    sources: 0,
-    from: 'F32',
-    to: 'F32',
-    shape: [values.length],
-    bytes: values.byteLength,
-    cause: 'computed',
-    reason,
-  };
-}
-
 /** Notes the preset's type where it is another. */
 function withPreset(tensor: PlannedTensor, presetType: string | undefined): PlannedTensor {
   return presetType === undefined || presetType === tensor.to ? tensor : { ...tensor, presetType };
-}
-
-/** A tensor that keeps its type is copied, whatever it is; any other must be decoded and encoded. */
-function checkConvertible(tensor: TensorDescriptor, to: string, { allowRequantize }: ExportTarget): void {
-  const unsupported = (message: string): QuantscopeError =>
-    new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
-  if (isQuantized(tensor.dtype) && !allowRequantize)
-    throw unsupported(
-      `The tensor is already quantized to ${tensor.dtype}; requantizing it to ${to} would add up errors. Export from an F16, BF16 or F32 file, or allow requantizing.`,
-    );
-  if (!tensor.readable || dtypeNamed(tensor.dtype)?.float !== true)
-    throw unsupported(
-      tensor.unreadableReason ?? `${tensor.dtype} does not hold weights that can be converted.`,
-    );
-}
-
-export const isQuantized = (dtype: string): boolean => (ggmlType(dtype)?.block ?? 1) > 1;
-
-const fitsRow = (type: string, columns: number): boolean => columns % (ggmlType(type)?.block ?? 1) === 0;
-
-function bytesOf(shape: readonly number[], type: string): number {
-  const { rows, columns } = matrixOf(shape);
-  return rows * ggmlRowBytes(type, columns);
 }
 
 /** The file type that a GGUF file says it has stays. */

@@ -1,5 +1,6 @@
 import type { EngineProgress } from '../protocol/engine';
-import type { ExportPlan, PlannedTensor } from './plan';
+import type { ExportPlan } from './plan';
+import type { PlannedTensor } from './plan/tensor';
 
 /** Milliseconds between two reports. */
 const interval = 100;

@@ -1,11 +1,11 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { decodeSlabs } from '../analysis/slabs';
+import type { ConvertedTensor } from '../architectures/convertedTensor';
+import { decodedSlabs } from '../analysis/convertedRows';
 import { addSums, noSums } from '../analysis/metrics';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/openModel';
 import { matrixOf } from '../model/rows';
 import type { ErrorSums, TensorRange } from '../native';
-import type { TensorDescriptor } from '../protocol/model';
 import type { QuantFormat } from '../quant/format';
 import { fakeQuantGraph, hasGraph, needsTensorRange, type GraphScheme } from './fakeQuant';
 import { createSession, floatsOf, loadRuntime, type OrtDevice } from './session';
@@ -32,7 +32,7 @@ export class OrtMeasurer {
    */
   async measureTensor(
     model: Model,
-    tensor: TensorDescriptor,
+    tensor: ConvertedTensor,
     format: QuantFormat,
     range: TensorRange,
     signal?: AbortSignal,
@@ -41,7 +41,7 @@ export class OrtMeasurer {
     if (!hasGraph(scheme)) throw new QuantscopeError('UNSUPPORTED', `${format.id} has no graph.`);
     let sums = noSums;
     const { columns } = matrixOf(tensor.shape);
-    for await (const { values } of decodeSlabs(model, tensor, signal)) {
+    for await (const { values } of decodedSlabs(model, tensor, signal)) {
       sums = addSums(sums, await this.measure(scheme, values, columns, range, signal));
     }
     return sums;

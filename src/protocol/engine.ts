@@ -12,7 +12,7 @@ import type {
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
 import type { MetadataSlice, MetadataSliceParams, ModelDescription, ModelRef } from './model';
-import type { Device, DeviceChoice, DeviceReport, SensitivityTable } from './plan';
+import type { Device, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
@@ -41,6 +41,8 @@ export interface EngineRequests {
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
   /** What earlier runs left on disk; undefined when nothing was measured yet. */
   'sensitivity/stored': { params: ModelRef & { cacheDir: string }; result: SensitivityTable | undefined };
+  /** A plan file as it comes out for the model: checked against it, sizes and totals computed again. */
+  'plan/read': { params: ModelRef & { planFile: string }; result: Plan };
   /** Two models tensor by tensor, the worst first. */
   'model/compare': { params: ModelRef & { other: string }; result: ModelComparison };
   /** One tensor of both, by the name that the comparison gives it. */

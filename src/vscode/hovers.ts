@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import * as vscode from 'vscode';
 import { modelHash } from '../model/identity';
 import { dtypeNamed } from '../model/dtypes';
-import type { SensitivityRow } from '../protocol/plan';
+import { assignmentOf, rowOf, type SensitivityRow } from '../protocol/plan';
 import { commands } from './contributions';
 import { plansIn } from './modelSession';
 import type { Services } from './services';
@@ -61,8 +61,8 @@ async function suggestionFor({ sessions, engine, log, context }: Services, { mod
   const table =
     session?.sensitivity ??
     (await engine.call('sensitivity/stored', { path: model.path, cacheDir }).catch(() => undefined));
-  const row = table?.rows.find((item) => item.tensor === tensor.name);
-  const assigned = plan?.assignments.find((item) => item.tensor === tensor.name);
+  const row = table && rowOf(table, tensor.name);
+  const assigned = plan && assignmentOf(plan, tensor.name);
   const suggestion =
     assigned && `Suggested: **${assigned.format}**, ${assigned.bitsPerWeight.toFixed(2)} bits per weight`;
   return { row, suggestion };

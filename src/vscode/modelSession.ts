@@ -2,12 +2,18 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { makePlan, parsePlan, printPlan } from '../ampq/planFile';
-import { budgetRange } from '../ampq/solve';
 import type { EngineClient } from '../engine/client';
 import { QuantscopeError } from '../model/errors';
 import { modelHash } from '../model/identity';
 import type { ModelDescription } from '../protocol/model';
-import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
+import {
+  budgetRange,
+  type Budget,
+  type DeviceChoice,
+  type DeviceReport,
+  type Plan,
+  type SensitivityTable,
+} from '../protocol/plan';
 import type {
   CommandTab,
   ComparisonState,

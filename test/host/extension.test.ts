@@ -153,7 +153,7 @@ describe('the extension', () => {
       `${bitsPerWeight}`,
     );
     ok(divergence! > 1e-4 && divergence! < 3e-3, `${divergence}`);
-    const { gain, cells } = session.sensitivity!.rows.find(({ tensor }) => tensor === 'lm_head.weight')!;
+    const { gain, cells } = session.sensitivity!.rows.find(({ tensor }) => tensor === 'output.weight')!;
     const { relativeSquaredError } = cells.find(({ format }) => format === 'Q4_K')!;
     const hover = await hoverAt(file('recipe.yaml'), 'lm_head.weight');
     const caused = (gain! * relativeSquaredError).toPrecision(2);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { tensorRange } from '../../src/analysis/slabs';
+import { convertedRange } from '../../src/analysis/convertedRows';
+import { unchanged } from '../../src/architectures/convertedTensor';
 import { measureFormat } from '../../src/analysis/compare';
 import { OrtMeasurer } from '../../src/graph/measurer';
 import { openModel } from '../../src/model/openModel';
@@ -70,8 +71,8 @@ describe('fake-quant graphs on ONNX Runtime against the addon', () => {
         'model.layers.5.mlp.down_proj.weight',
         'lm_head.weight',
       ]) {
-        const tensor = model.tensor(name);
-        const range = await tensorRange(model, tensor);
+        const tensor = unchanged(model.tensor(name));
+        const range = await convertedRange(model, tensor);
         const ours = await measureFormat(model, tensor, format, range);
         expectAgreement(ours, await ort.measureTensor(model, tensor, format, range));
       }

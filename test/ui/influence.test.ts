@@ -73,7 +73,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
   it('shows what each tensor does to the output in each format', async () => {
     const [small, large] = [await column('Q2_K'), await column('Q4_K')];
     expect(large.size).toBe(44);
-    const output = large.get('lm_head.weight')!;
+    const output = large.get('output.weight')!;
     expect(output).toBeGreaterThan(0.001);
     expect(output).toBeLessThan(0.003);
     expect(Math.max(...large.values())).toBe(output);
@@ -91,7 +91,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     await view.evaluate((element) => (element.scrollLeft = 0));
     await shown().selectOption('error');
     expect(await caption()).toMatch(/^Signal to quantization noise in dB/);
-    expect((await column('Q4_K')).get('lm_head.weight')).toBeGreaterThan(20);
+    expect((await column('Q4_K')).get('output.weight')).toBeGreaterThan(20);
     await shown().selectOption('influence');
     expect(await column('Q4_K')).toEqual(large);
   });
@@ -115,7 +115,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     );
     expect(Math.abs(shares.reduce((a, b) => a + b, 0) - 100)).toBeLessThan(5); // they are rounded
     // The output matrix, which the output depends on most, gets more bits than most.
-    const output = await frame.locator('.bar[data-tensor="lm_head.weight"]').getAttribute('data-format');
+    const output = await frame.locator('.bar[data-tensor="output.weight"]').getAttribute('data-format');
     expect(['Q6_K', 'Q8_0']).toContain(output);
     await frame.locator('#budget').focus();
     for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowRight');

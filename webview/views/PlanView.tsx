@@ -1,5 +1,11 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Budget, Plan, PlanAssignment, SensitivityTable } from '../../src/protocol/plan';
+import {
+  budgetRange,
+  type Budget,
+  type Plan,
+  type PlanAssignment,
+  type SensitivityTable,
+} from '../../src/protocol/plan';
 import { bitColor, bitLength } from '../bitScale';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, TextField } from '../controls';
@@ -11,7 +17,7 @@ import { FormatBadge } from './FormatBadge';
 export function PlanView() {
   const ask = useAsk();
   const { sensitivity, plan, job } = useAppState();
-  const range = sensitivity && rangeOf(sensitivity);
+  const range = sensitivity?.rows.length ? budgetRange(sensitivity) : undefined;
   // Undefined until somebody moves it: a plan that was read from a file is shown as it is.
   const [moved, setMoved] = useState<number>();
   const [typed, setTyped] = useState<string>();
@@ -107,15 +113,6 @@ function useSolved(
   return failure;
 }
 
-function rangeOf({ rows }: SensitivityTable): { min: number; max: number } | undefined {
-  const measured = rows.filter((row) => row.cells.length > 0);
-  const weights = measured.reduce((sum, row) => sum + row.weights, 0);
-  if (weights === 0) return undefined;
-  const total = (pick: (...values: number[]) => number): number =>
-    measured.reduce((sum, row) => sum + pick(...row.cells.map((cell) => cell.bytes)), 0);
-  return { min: (8 * total(Math.min)) / weights, max: (8 * total(Math.max)) / weights };
-}
-
 function Totals({ plan }: { plan: Plan }) {
   const counts = new Map<string, number>();
   for (const { format } of plan.assignments) counts.set(format, (counts.get(format) ?? 0) + 1);
@@ -129,14 +126,18 @@ function Totals({ plan }: { plan: Plan }) {
         <dt>tensor data</dt>
         <dd>{size(plan.total.bytes)}</dd>
       </div>
-      <div>
-        <dt>relative error</dt>
-        <dd>{figure(Math.sqrt(plan.total.error))}</dd>
-      </div>
-      <div>
-        <dt>SQNR</dt>
-        <dd>{decibels(plan.total.error, 2)}</dd>
-      </div>
+      {plan.total.error !== undefined && (
+        <>
+          <div>
+            <dt>relative error</dt>
+            <dd>{figure(Math.sqrt(plan.total.error))}</dd>
+          </div>
+          <div>
+            <dt>SQNR</dt>
+            <dd>{decibels(plan.total.error, 2)}</dd>
+          </div>
+        </>
+      )}
       {plan.total.divergence !== undefined && (
         <div class="wide">
           <dt>KL divergence to expect</dt>
@@ -164,8 +165,10 @@ function Totals({ plan }: { plan: Plan }) {
 function Bars({ plan, sensitivity }: { plan: Plan; sensitivity: SensitivityTable }) {
   const { store } = useApp();
   const shares = sharesOf(plan, sensitivity);
-  const figure = ({ tensor, relativeSquaredError }: PlanAssignment): string =>
-    shares ? percent(shares.get(tensor)!) : decibels(relativeSquaredError, 1);
+  const label = ({ tensor, relativeSquaredError }: PlanAssignment): string => {
+    if (shares) return percent(shares.get(tensor)!);
+    return relativeSquaredError === undefined ? '' : decibels(relativeSquaredError, 1);
+  };
   return (
     <>
       {shares && <p class="muted">In percent: each tensor's share of the KL divergence to expect.</p>}
@@ -181,7 +184,7 @@ function Bars({ plan, sensitivity }: { plan: Plan; sensitivity: SensitivityTable
             role="listitem"
             data-tensor={item.tensor}
             data-format={item.format}
-            onClick={() => store.select([item.tensor])}
+            onClick={() => store.select(item.sources)}
           >
             <span class="label" title={item.tensor}>
               {item.tensor.replace(/^model\.|\.weight$/g, '')}
@@ -197,7 +200,7 @@ function Bars({ plan, sensitivity }: { plan: Plan; sensitivity: SensitivityTable
             </span>
             <span class="format">{item.format}</span>
             <span class="error muted" title={shares && 'Share of the KL divergence to expect'}>
-              {figure(item)}
+              {label(item)}
             </span>
           </div>
         ))}

@@ -88,7 +88,7 @@ function Cells({ sensitivity, measure }: { sensitivity: SensitivityTable; measur
       </thead>
       <tbody>
         {sensitivity.rows.map((row) => (
-          <tr key={row.tensor} onClick={() => store.select([row.tensor])}>
+          <tr key={row.tensor} onClick={() => store.select(row.sources)}>
             <td class="ellipsis" title={row.tensor}>
               {row.tensor}
             </td>

@@ -21,7 +21,10 @@ export function TensorTree() {
   const [filter, setFilter] = useState('');
   const rows = useMemo(() => visibleRows(tree, expanded, filter), [tree, expanded, filter]);
   const [focused, setFocused] = useState<string>();
-  const suggested = useMemo(() => new Map(plan?.assignments.map((item) => [item.tensor, item])), [plan]);
+  const suggested = useMemo(
+    () => new Map(plan?.assignments.flatMap((item) => item.sources.map((name) => [name, item]))),
+    [plan],
+  );
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualRows(rows.length, scroller);
   const matched = rows.filter((row) => row.kind === 'tensor').length;

@@ -1,13 +1,5 @@
 import { measureDivergences } from '../../ampq/divergences';
-import {
-  gainsFile,
-  probeOf,
-  readDivergences,
-  rowsByTensor,
-  withGains,
-  type MeasuredDivergences,
-} from '../../ampq/gains';
-import { ggufView } from '../../architectures/ggufView';
+import { gainsFile, probeOf, readDivergences, withGains, type MeasuredDivergences } from '../../ampq/gains';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { writeAtomically } from '../../exporter/atomicWriter';
 import type { OrtDevice } from '../../graph/session';
@@ -34,7 +26,7 @@ export async function withStoredGains(
   cacheDir: string,
 ): Promise<SensitivityTable> {
   const measured = await readDivergences(gainsFile(cacheDir, contentKey(model.description)));
-  return measured ? withGains(table, ggufView(model).tensors, measured) : table;
+  return measured ? withGains(table, measured) : table;
 }
 
 /**
@@ -54,12 +46,11 @@ export async function addGains(
   const context = Math.min(gainContext, contextLength);
   const settings = { convention: 'sliding', context, windows: Math.ceil(gainTokens / context) } as const;
   const planned = await planText(text, tokenizer, settings, contextLength, signal);
-  const probes = probesOf(model, table);
+  const probes = probesOf(table);
   const file = gainsFile(cacheDir, contentKey(model.description));
   const earlier = await readDivergences(file);
-  const tensors = ggufView(model).tensors;
   if (earlier?.text.hash === planned.hash && [...probes.keys()].every((name) => name in earlier.tensors))
-    return withGains(table, tensors, earlier);
+    return withGains(table, earlier);
   const changes = new Map([...probes].map(([name, { format }]) => [name, { format: formatById(format) }]));
   const divergences = await measure(model, planned, changes, device, { signal, progress });
   const measured: MeasuredDivergences = {
@@ -73,16 +64,17 @@ export async function addGains(
     ),
   };
   await writeAtomically(file, (target) => target.write(Buffer.from(`${stringifyExact(measured)}\n`)));
-  return withGains(table, tensors, measured);
+  return withGains(table, measured);
 }
 
-/** The format of each tensor of the table that it is measured in, by its name in GGUF. */
-function probesOf(model: Model, table: SensitivityTable) {
-  const probes = [...rowsByTensor(ggufView(model).tensors, table)].flatMap(([{ name }, rows]) => {
-    const probe = probeOf(rows);
-    return probe ? [[name, probe] as const] : [];
-  });
-  return new Map(probes);
+/** The format that each tensor of the table is measured in, by its name. */
+function probesOf({ rows }: SensitivityTable) {
+  return new Map(
+    rows.flatMap((row) => {
+      const probe = probeOf(row);
+      return probe ? [[row.tensor, probe] as const] : [];
+    }),
+  );
 }
 
 async function measure(

@@ -3,7 +3,7 @@ import type { ExportTarget } from '../../exporter/plan';
 import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../exporter/plan/fileTypes';
 import { readImatrix } from '../../model/imatrix';
 import type { ExportSettings } from '../../protocol/export';
-import { readPlan } from '../evaluation/weightVariant';
+import { readPlan, readPlanFor } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -54,6 +54,14 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
     return models.use(params, signal, (model) =>
       exportGguf(model, target, out, { signal, onProgress: progress, threads }),
     );
+  };
+}
+
+/** A plan as it comes out for a model. */
+export function readPlanJob(models: OpenModels): Job<'plan/read'> {
+  return (params, { signal }) => {
+    checkParams('plan/read', params, { ...modelKinds, planFile: 'path' });
+    return models.use(params, signal, (model) => readPlanFor(model, params.planFile));
   };
 }
 

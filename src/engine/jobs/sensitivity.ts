@@ -6,6 +6,7 @@ import {
   storedSensitivity,
   type Measurer,
 } from '../../ampq/sensitivity';
+import { candidatesOf } from '../../exporter/plan/candidates';
 import { hasGraph } from '../../graph/fakeQuant';
 import { OrtMeasurer } from '../../graph/measurer';
 import { probeDevices } from '../../graph/probe';
@@ -39,7 +40,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
     const { measurer, close } = measurerFor(chosen);
     try {
       return await models.use(params, signal, async (model) => {
-        const table = await runSensitivity(model, {
+        const table = await runSensitivity(model, candidatesOf(model), {
           ...{ formats, measurer, signal, cacheDir },
           exactDevice: params.device !== 'auto',
           onProgress: progress,
@@ -59,7 +60,7 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
     checkParams('sensitivity/stored', params, { ...modelKinds, cacheDir: 'path' });
     const { cacheDir } = params;
     return models.use(params, signal, async (model) => {
-      const table = await storedSensitivity(model, cacheDir);
+      const table = await storedSensitivity(model, candidatesOf(model), cacheDir);
       return table && withStoredGains(model, table, cacheDir);
     });
   };

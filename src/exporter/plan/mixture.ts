@@ -1,5 +1,6 @@
 import { ggmlType } from '../../model/dtypes';
 import type { TensorTypeRule, TypeCause } from '../../protocol/export';
+import { fittingType } from '../../quant/fittingType';
 import type { Architecture } from './architecture';
 import type { FileType } from './fileTypes';
 import { isMixed } from './mixed';
@@ -42,23 +43,11 @@ export interface MixtureOptions {
   readonly tensorTypes?: readonly TensorTypeRule[] | undefined;
 }
 
-/** Types for rows that are not whole blocks of the wanted type, and when even these do not fit, F16. */
-const narrower: Readonly<Record<string, string>> = {
-  ...{ Q2_K: 'Q4_0', Q3_K: 'Q4_0', TQ1_0: 'Q4_0', TQ2_0: 'Q4_0', Q2_0: 'Q4_0' },
-  ...{ Q4_K: 'Q5_0', Q5_K: 'Q5_1', Q6_K: 'Q8_0' },
-  ...{ IQ1_S: 'IQ4_NL', IQ1_M: 'IQ4_NL', IQ2_XXS: 'IQ4_NL', IQ2_XS: 'IQ4_NL', IQ2_S: 'IQ4_NL' },
-  ...{ IQ3_XXS: 'IQ4_NL', IQ3_S: 'IQ4_NL', IQ4_XS: 'IQ4_NL' },
-};
-
 const columnsOf = ({ shape }: Tensor): number => shape[shape.length - 1] ?? 1;
 
-/** Whether a row of so many weights is whole blocks of a type. */
-export const fits = (type: string, columns: number): boolean => columns % (ggmlType(type)?.block ?? 1) === 0;
-
 function fitShape(wanted: MixedType, columns: number): MixedType {
-  if (fits(wanted.type, columns)) return wanted;
-  const fallback = narrower[wanted.type];
-  const type = fallback !== undefined && fits(fallback, columns) ? fallback : 'F16';
+  const type = fittingType(wanted.type, columns);
+  if (type === wanted.type) return wanted;
   const reason = `rows of ${columns} weights are not whole blocks of ${wanted.type}`;
   return { type, cause: 'fallback', reason, wanted: wanted.type };
 }

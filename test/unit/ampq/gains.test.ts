@@ -1,18 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  probeOf,
-  readDivergences,
-  rowsByTensor,
-  withGains,
-  type MeasuredDivergences,
-} from '../../../src/ampq/gains';
-import { ggufView } from '../../../src/architectures/ggufView';
-import { openModel } from '../../../src/model/openModel';
-import { isQuantizable } from '../../../src/model/roles';
+import { probeOf, readDivergences, withGains, type MeasuredDivergences } from '../../../src/ampq/gains';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
 import { temporaryFolder, writeFile } from '../../support/files';
-import { writeCheckpoint } from '../../support/writeCheckpoint';
+import { rowWith } from '../../support/plans';
 
 const folder = temporaryFolder();
 
@@ -21,57 +12,39 @@ const cell = (format: string, relativeSquaredError: number): SensitivityCell => 
   ...{ sqnr: 0, maxError: 0, device: 'cpu' },
 });
 
-const row = (tensor: string, errors: Readonly<Record<string, number>>): SensitivityRow => ({
-  ...{ tensor, shape: [1, 256], weights: 256 },
-  cells: Object.entries(errors).map(([format, error]) => cell(format, error)),
-});
+const row = (tensor: string, errors: Readonly<Record<string, number>>): SensitivityRow =>
+  rowWith(
+    tensor,
+    256,
+    Object.entries(errors).map(([format, error]) => cell(format, error)),
+  );
 
 describe('the format that a tensor is measured in', () => {
   it('is Q4_K where it fits, else the next that has an error', () => {
-    expect(probeOf([row('a', { Q4_0: 0.008, Q4_K: 0.005 })])).toEqual({ format: 'Q4_K', error: 0.005 });
-    expect(probeOf([row('a', { Q8_0: 0.0001, Q4_0: 0.008 })])).toEqual({ format: 'Q4_0', error: 0.008 });
-  });
-
-  it('is one that all parts of a merged tensor have, and their errors add up', () => {
-    const parts = [row('a', { Q4_0: 0.25, Q4_K: 0.5 }), row('b', { Q4_0: 0.125 })];
-    expect(probeOf(parts)).toEqual({ format: 'Q4_0', error: 0.375 });
+    expect(probeOf(row('a', { Q4_0: 0.008, Q4_K: 0.005 }))).toEqual({ format: 'Q4_K', error: 0.005 });
+    expect(probeOf(row('a', { Q8_0: 0.0001, Q4_0: 0.008 }))).toEqual({ format: 'Q4_0', error: 0.008 });
   });
 
   it.each<[string, SensitivityRow]>([
     ['has no error anywhere', row('zeros', { Q4_K: 0, Q8_0: 0 })],
     ['has no number for an error', row('broken', { Q4_K: NaN, Q8_0: Infinity })],
     ['was measured in no such format', row('other', { nf4: 0.01 })],
-  ])('is none for a tensor that %s', (_, item) => expect(probeOf([item])).toBeUndefined());
+  ])('is none for a tensor that %s', (_, item) => expect(probeOf(item)).toBeUndefined());
 });
 
 describe('gains', () => {
-  /** The tiny mixtral, each of its matrices with an error that tells it from the others. */
-  async function mixtral(): Promise<{
-    table: SensitivityTable;
-    tensors: ReturnType<typeof ggufView>['tensors'];
-  }> {
-    const path = join(folder, 'mixtral');
-    await writeCheckpoint(path, 'mixtral');
-    const model = await openModel(path);
-    const matrices = model.description.tensors.filter(isQuantizable);
-    const rows = matrices.map(({ name }, i) => row(name, { Q4_0: 0.001 * (i + 1) }));
-    const { tensors } = ggufView(model);
-    await model.close();
-    return {
-      tensors,
-      table: {
-        ...{ modelHash: 'h', modelPath: path, parameters: 1, fixedBytes: 0, fixedParameters: 0 },
-        rows,
-      },
-    };
-  }
-
   const text = { path: '/texts/calibration.txt', hash: 'h', tokens: 2048 };
-  const expert = (layer: number, index: number, part: string): string =>
-    `model.layers.${layer}.block_sparse_moe.experts.${index}.${part}.weight`;
 
-  it('are divergence per error, one for all experts that GGUF merges into a tensor', async () => {
-    const { table, tensors } = await mixtral();
+  it('are divergence per error, of the tensors that were measured', () => {
+    const rows = [
+      row('output.weight', { Q4_0: 0.5 }),
+      row('blk.1.ffn_down_exps.weight', { Q4_0: 0.25, Q8_0: 0.001 }),
+      row('blk.0.attn_q.weight', { Q4_0: 0.01 }),
+    ];
+    const table: SensitivityTable = {
+      ...{ modelHash: 'h', modelPath: '/m', parameters: 1, fixedBytes: 0, fixedParameters: 0 },
+      rows,
+    };
     const measured: MeasuredDivergences = {
       ...{ version: 1, text },
       tensors: {
@@ -79,28 +52,11 @@ describe('gains', () => {
         'output.weight': { format: 'Q4_0', error: 0.5, divergence: 0.001 },
       },
     };
-    const found = withGains(table, tensors, measured);
-    const gains = new Map(
-      found.rows.flatMap(({ tensor, gain }) => (gain === undefined ? [] : [[tensor, gain]])),
-    );
-    const experts = [0, 1, 2, 3].map((index): [string, number] => [expert(1, index, 'w2'), 0.008]);
-    expect(gains).toEqual(new Map([...experts, ['lm_head.weight', 0.002]]));
+    const found = withGains(table, measured);
+    expect(found.rows.map(({ gain }) => gain)).toEqual([0.002, 0.008, undefined]);
     expect(found.gainsFrom).toEqual({ text: text.path, tokens: 2048 });
     // Nothing else of the table has changed.
-    expect(found.rows.map(({ gain: _, ...rest }) => rest)).toEqual(table.rows);
-  });
-
-  it('find the rows of every tensor of GGUF that has some', async () => {
-    const { table, tensors } = await mixtral();
-    const found = new Map([...rowsByTensor(tensors, table)].map(([{ name }, rows]) => [name, rows]));
-    expect(found.get('blk.0.ffn_up_exps.weight')!.map(({ tensor }) => tensor)).toEqual(
-      [0, 1, 2, 3].map((index) => expert(0, index, 'w3')),
-    );
-    expect(found.get('token_embd.weight')).toEqual([
-      table.rows.find(({ tensor }) => tensor.includes('embed')),
-    ]);
-    expect(found.has('output_norm.weight')).toBe(false);
-    expect([...found.values()].flat()).toHaveLength(table.rows.length);
+    expect(found.rows.map(({ gain: _, ...rest }) => rest)).toEqual(rows);
   });
 
   const good: MeasuredDivergences = {

@@ -2,11 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Ajv from 'ajv';
 import { describe, expect, it } from 'vitest';
+import { bindPlan, planFormats } from '../../../src/ampq/bindPlan';
 import { makePlan, parseBudget, parsePlan, printPlan } from '../../../src/ampq/planFile';
 import { runSensitivity, storedSensitivity, type Measurer } from '../../../src/ampq/sensitivity';
-import { budgetRange, solveBudget } from '../../../src/ampq/solve';
+import { solveBudget } from '../../../src/ampq/solve';
 import { measureFormat } from '../../../src/analysis/compare';
 import { openModel } from '../../../src/model/openModel';
+import { candidatesOf } from '../../../src/exporter/plan/candidates';
+import { budgetRange } from '../../../src/protocol/plan';
 import { formatById } from '../../../src/quant/catalogue';
 import { projectRoot, sampleFolder, temporaryFolder } from '../../support/files';
 
@@ -17,7 +20,12 @@ const addon: Measurer = { device: 'cpu', deviceFor: () => 'cpu', measure: measur
 async function measure(measurer: Measurer = addon, signal?: AbortSignal) {
   const model = await openModel(sampleFolder);
   try {
-    return await runSensitivity(model, { formats, measurer, cacheDir, ...(signal ? { signal } : {}) });
+    return await runSensitivity(model, candidatesOf(model), {
+      formats,
+      measurer,
+      cacheDir,
+      ...(signal ? { signal } : {}),
+    });
   } finally {
     await model.close();
   }
@@ -49,7 +57,7 @@ describe('sensitivity', () => {
   it('reads the same table from disk', async () => {
     const table = await measure();
     const model = await openModel(sampleFolder);
-    expect(await storedSensitivity(model, cacheDir)).toEqual(table);
+    expect(await storedSensitivity(model, candidatesOf(model), cacheDir)).toEqual(table);
     await model.close();
   });
 });
@@ -107,7 +115,7 @@ describe('plans', () => {
     const rows = table.rows.map((row, i) => ({ ...row, gain: 0.01 * (i + 1) }));
     const plan = makePlan({ ...table, rows }, parseBudget('5bpw'));
     const expected = plan.assignments.reduce(
-      (sum, item, i) => sum + rows[i]!.gain * item.relativeSquaredError,
+      (sum, item, i) => sum + rows[i]!.gain * item.relativeSquaredError!,
       0,
     );
     expect(plan.total.divergence).toBeCloseTo(expected, 12);
@@ -115,16 +123,94 @@ describe('plans', () => {
     expect(parsePlan(text, 'p.ampq.json')).toEqual(plan);
     expect(complaints(text)).toBeNull();
     const damaged = text.replace(/"divergence": [^,\n]+/, '"divergence": "small"');
-    expect(() => parsePlan(damaged, 'p.ampq.json')).toThrow(/\$\.total\.divergence must be a number/);
+    expect(() => parsePlan(damaged, 'p.ampq.json')).toThrow(/\$\.total\.divergence must be a finite number/);
     expect(complaints(damaged)).toMatchObject([{ instancePath: '/total/divergence' }]);
+  });
+
+  it('may name the formats that the schema lists, and no others', async () => {
+    const plan = makePlan(await measure(), parseBudget('5bpw'));
+    const withFormat = (format: string): string =>
+      printPlan({ ...plan, assignments: [{ ...plan.assignments[0]!, format }] });
+    for (const format of planFormats) expect(complaints(withFormat(format)), format).toBeNull();
+    const places = (complaints(withFormat('Q9_K')) as { instancePath: string }[]).map(
+      ({ instancePath }) => instancePath,
+    );
+    expect(new Set(places)).toEqual(new Set(['/assignments/0/format', '/assignments/0/error']));
+  });
+
+  it.each([
+    ['"bytes": 1e999', /\$\.total\.bytes must be a whole number/],
+    ['"bytes": 1.5', /\$\.total\.bytes must be a whole number/],
+    ['"bytes": 9007199254740993', /\$\.total\.bytes must be a whole number/],
+    ['"bytes": -1', /\$\.total\.bytes must be a whole number/],
+    ['"bitsPerWeight": 1e999', /\$\.total\.bitsPerWeight must be a finite number/],
+  ])('with numbers out of range name the place: %s', async (number, message) => {
+    const text = printPlan(makePlan(await measure(), parseBudget('5bpw')));
+    const [key] = number.split(':');
+    const damaged = text.replace(new RegExp(`(?<="total".*)${key}: [^,\\n]+`, 's'), number);
+    expect(() => parsePlan(damaged, 'p.ampq.json')).toThrow(message);
+  });
+
+  describe('that were changed by hand', () => {
+    async function bound(change: (text: string) => string) {
+      const table = await measure();
+      const rows = table.rows.map((row) => ({ ...row, gain: 0.01 }));
+      const plan = makePlan({ ...table, rows }, parseBudget('5bpw'));
+      const model = await openModel(sampleFolder);
+      const read = parsePlan(change(printPlan(plan)), 'p.ampq.json');
+      const result = bindPlan(read, model.description, candidatesOf(model));
+      await model.close();
+      return { plan, result };
+    }
+
+    it('come out the same when nothing was changed', async () => {
+      const { plan, result } = await bound((text) => text);
+      expect(result.assignments).toEqual(plan.assignments);
+      expect(result.total.error).toBeCloseTo(plan.total.error!, 15);
+      expect(result.total.divergence).toBeCloseTo(plan.total.divergence!, 15);
+      expect({ ...result.total, error: 0, divergence: 0 }).toEqual({
+        ...plan.total,
+        error: 0,
+        divergence: 0,
+      });
+    });
+
+    it('have the size of their formats, and no error that was not measured', async () => {
+      const tensor = 'blk.0.ffn_down.weight';
+      const { plan, result } = await bound((text) =>
+        text.replace(new RegExp(`("${tensor}".*"format":)"\\w+"`), '$1"q4_1"'),
+      );
+      const before = plan.assignments.find((item) => item.tensor === tensor)!;
+      const after = result.assignments.find((item) => item.tensor === tensor)!;
+      expect(after).toMatchObject({ format: 'Q4_1', bytes: (256 * 768 * 5) / 8, bitsPerWeight: 5 });
+      expect(after).not.toHaveProperty('relativeSquaredError');
+      expect(result.total.bytes).toBe(plan.total.bytes + after.bytes - before.bytes);
+      expect(result.total).not.toHaveProperty('error');
+      expect(result.total).not.toHaveProperty('divergence');
+    });
+
+    it('do not believe sizes and totals that they state', async () => {
+      const { plan, result } = await bound((text) =>
+        text.replace(/"bytes": \d+/, '"bytes": 5').replace(/"divergence": [^,\n]+/, '"divergence": 1e-9'),
+      );
+      expect(result.total.bytes).toBe(plan.total.bytes);
+      expect(result.total.divergence).toBeCloseTo(plan.total.divergence!, 15);
+    });
+
+    it('count matrices that they no longer list as F16', async () => {
+      const { plan, result } = await bound((text) => text.replace(/.*"output\.weight".*\n/, ''));
+      const { bytes } = plan.assignments.find(({ tensor }) => tensor === 'output.weight')!;
+      expect(result.total.bytes).toBe(plan.total.bytes - bytes + 2 * 1024 * 256);
+    });
   });
 
   it.each([
     ['{', /not JSON/],
     ['[]', /\$ must be an object/],
-    ['{"version":2}', /\$\.version is 2/],
+    ['{"version":1}', /made by an earlier version/],
+    ['{"version":3}', /\$\.version is 3/],
     [
-      '{"version":1,"model":{"name":"m","hash":"h","parameters":1},"budget":{"kind":"bytes","value":1},"total":{"bytes":1,"bitsPerWeight":1,"error":0},"assignments":[{"tensor":"t","format":7}]}',
+      '{"version":2,"model":{"name":"m","hash":"h","parameters":1},"budget":{"kind":"bytes","value":1},"total":{"bytes":1,"bitsPerWeight":1,"error":0},"assignments":[{"tensor":"t","format":7}]}',
       /\$\.assignments\[0\]\.format must be a text/,
     ],
   ])('that are damaged name the place: %s', (text, message) =>

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { budgetRange, solveBudget } from '../../../src/ampq/solve';
-import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
+import { solveBudget } from '../../../src/ampq/solve';
+import {
+  budgetRange,
+  type SensitivityCell,
+  type SensitivityRow,
+  type SensitivityTable,
+} from '../../../src/protocol/plan';
+import { rowWith } from '../../support/plans';
 import { Random } from '../../support/random';
 
 const bits: Record<string, number> = { Q4_K: 4.5, Q6_K: 6.5625, Q8_0: 8.5, F16: 16 };
@@ -13,7 +19,7 @@ function cell(format: string, weights: number, relativeSquaredError: number): Se
 
 function row(tensor: string, weights: number, errors: Record<string, number>): SensitivityRow {
   const cells = Object.entries(errors).map(([format, error]) => cell(format, weights, error));
-  return { tensor, shape: [weights / 256, 256], weights, cells };
+  return rowWith(tensor, weights, cells);
 }
 
 function tableOf(...rows: SensitivityRow[]): SensitivityTable {
@@ -68,23 +74,24 @@ describe('solveBudget', () => {
     );
   });
 
-  it('counts matrices without a cell as the F16 that they become', () => {
+  it('writes matrices without a cell without loss, and counts them', () => {
     const table = tableOf(row('a', 2560, plain), row('odd', 1000, {}));
     const smallest = 400 + 1440 + 2000;
     const fits = solveBudget(table, { kind: 'bytes', value: smallest });
     expect(fits.bytes).toBe(smallest);
-    expect(fits.assignments.map(({ tensor }) => tensor)).toEqual(['a']);
+    expect(fits.assignments.map(({ tensor, format, bytes }) => [tensor, format, bytes])).toEqual([
+      ['a', 'Q4_K', 1440],
+      ['odd', 'BF16', 2000],
+    ]);
     expect(() => solveBudget(table, { kind: 'bytes', value: smallest - 1 })).toThrow(/at least 3840 bytes/);
   });
 
-  it('passes over cells that have no error to weigh', () => {
+  it('passes over cells that have no error to weigh, and keeps a tensor that has no others', () => {
     const broken = row('nan', 2560, { Q4_K: NaN, Q6_K: Infinity, F16: 0 });
     expect(formatsOf(tableOf(broken, row('b', 2560, plain)), 11)).toEqual(['F16', 'Q4_K']);
-    const { assignments } = solveBudget(tableOf(row('nan', 2560, { Q4_K: NaN }), row('b', 2560, plain)), {
-      kind: 'bits-per-weight',
-      value: 5,
-    });
-    expect(assignments.map(({ tensor }) => tensor)).toEqual(['b']);
+    const lost = tableOf(row('nan', 2560, { Q4_K: NaN, F16: Infinity }), row('b', 2560, plain));
+    expect(budgetRange(lost)).toEqual({ min: (16 + 4.5) / 2, max: 16 });
+    expect(formatsOf(lost, 11)).toEqual(['BF16', 'Q4_K']);
   });
 
   it('asks for a measurement when there is none', () =>
@@ -134,7 +141,8 @@ describe('solveBudget', () => {
 
     it('goes by weights when a tensor lacks its gain', () => {
       const half = solveBudget(tableOf(large, withGain(small, 0.5)), budget);
-      expect(half.assignments).toEqual(solveBudget(tableOf(large, small), budget).assignments);
+      const formats = formatsOf(tableOf(large, small), budget.value);
+      expect(half.assignments.map(({ format }) => format)).toEqual(formats);
       expect(half).not.toHaveProperty('divergence');
     });
 

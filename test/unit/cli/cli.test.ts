@@ -130,13 +130,13 @@ describe('quantscope', () => {
       const plan = join(folder, `p${i}.ampq.json`);
       const out = join(folder, `p${i}.gguf`);
       await jsonOf('recommend', sampleFolder, '--budget', `${budget}B`, '--out', plan);
-      const exported = await jsonOf<{ tensors: { source: string; to: string }[] }>(
+      const exported = await jsonOf<{ tensors: { name: string; to: string }[] }>(
         ...['export', sampleFolder, '--plan', plan, '--out', out],
       );
       expect(statSync(out).size).toBeLessThanOrEqual(budget);
       expect(statSync(out).size).toBeGreaterThan(budget * 0.98);
       const { assignments } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
-      const types = new Map(exported.tensors.map(({ source, to }) => [source, to]));
+      const types = new Map(exported.tensors.map(({ name, to }) => [name, to]));
       for (const item of assignments) expect(types.get(item.tensor), item.tensor).toBe(item.format);
     }
   });

@@ -1,10 +1,10 @@
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { printPlan } from '../../../src/ampq/planFile';
 import { readImatrix } from '../../../src/model/imatrix';
 import type { EvaluationParams, EvaluationResult } from '../../../src/protocol/evaluation';
-import type { SensitivityTable } from '../../../src/protocol/plan';
+import { planFor } from '../../support/plans';
 import { writeChangedSample, type Formats } from '../../support/changedSample';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
@@ -71,32 +71,8 @@ describe('the same model in other places', () => {
   });
 });
 
-/** A plan that gives some of the sample's tensors a format. */
-function planOf(formats: Readonly<Record<string, string>>): string {
-  const rows = Object.entries(formats).map(([tensor, format]) => ({
-    ...{ tensor, shape: [1, 1], weights: 1 },
-    cells: [
-      {
-        format,
-        bytes: 1,
-        bitsPerWeight: 8,
-        relativeSquaredError: 0,
-        sqnr: 1,
-        maxError: 0,
-        device: 'cpu' as const,
-      },
-    ],
-  }));
-  const table: SensitivityTable = {
-    ...{ modelHash: 'of no interest', modelPath: sampleFolder, parameters: 5_246_208 },
-    ...{ fixedBytes: 0, fixedParameters: 0, rows },
-  };
-  return writeFile(
-    folder,
-    'mixed.ampq.json',
-    printPlan(makePlan(table, { kind: 'bits-per-weight', value: 8 })),
-  );
-}
+/** Weights of the sample's norms, which are written as F32. */
+const norms = 13 * 256;
 
 describe('variants of the weights', () => {
   /** A checkpoint whose weights were changed before it was opened. */
@@ -107,17 +83,19 @@ describe('variants of the weights', () => {
 
   it('by a plan are what its formats store, also formats that GGUF does not have', async () => {
     const layer = 'model.layers.2';
-    const formats: Readonly<Record<string, string>> = {
-      'model.embed_tokens.weight': 'Q8_0',
-      [`${layer}.self_attn.q_proj.weight`]: 'nf4',
-      [`${layer}.self_attn.o_proj.weight`]: 'Q2_K',
-      [`${layer}.mlp.down_proj.weight`]: 'rowwise-int8',
-      [`${layer}.mlp.up_proj.weight`]: 'absmax-int8',
-      [`${layer}.mlp.gate_proj.weight`]: 'minmax-int4',
-      'lm_head.weight': 'block-int4-asym',
+    const formats: Readonly<Record<string, readonly [string, string]>> = {
+      'model.embed_tokens.weight': ['token_embd.weight', 'Q8_0'],
+      [`${layer}.self_attn.q_proj.weight`]: ['blk.2.attn_q.weight', 'nf4'],
+      [`${layer}.self_attn.o_proj.weight`]: ['blk.2.attn_output.weight', 'Q2_K'],
+      [`${layer}.mlp.down_proj.weight`]: ['blk.2.ffn_down.weight', 'rowwise-int8'],
+      [`${layer}.mlp.up_proj.weight`]: ['blk.2.ffn_up.weight', 'absmax-int8'],
+      [`${layer}.mlp.gate_proj.weight`]: ['blk.2.ffn_gate.weight', 'minmax-int4'],
+      'lm_head.weight': ['output.weight', 'block-int4-asym'],
     };
-    const planned = await run({ planFile: planOf(formats) });
-    expectSameLosses(planned, await changed('planned', (name) => formats[name]));
+    const plan = await planFor(sampleFolder, Object.fromEntries(Object.values(formats)));
+    const planned = await run({ planFile: writeFile(folder, 'mixed.ampq.json', printPlan(plan)) });
+    const others = (name: string) => (isMatrix(name) ? 'F16' : undefined);
+    expectSameLosses(planned, await changed('planned', (name) => formats[name]?.[1] ?? others(name)));
     expect(planned.variant).toBe('mixed.ampq.json');
     expect(planned.text!.divergence!.mean.value).toBeGreaterThan(0.001); // min–max over a tensor is coarse
     const small = 256 * 256;
@@ -127,7 +105,9 @@ describe('variants of the weights', () => {
     const wide = 256 * 768;
     const mlp = wide + 4 * 256 + (wide + 4) + (wide / 2 + 8);
     const output = 1024 * 256 * 0.5 + 8 * ((1024 * 256) / 32);
-    expect(planned.bytes).toBe(2 * rest + embedding + attention + mlp + output);
+    // Matrices that the plan does not list are written as F16, norms as F32.
+    expect(planned.bytes).toBe(2 * (rest - norms) + 4 * norms + embedding + attention + mlp + output);
+    expect(plan.total.bytes).toBe(planned.bytes);
   });
 
   it.each(['rowwise-int8', 'absmax-int8', 'nf4', 'IQ4_XS'])(
@@ -143,7 +123,7 @@ describe('variants of the weights', () => {
   it('have the bytes of codes and scales, and of what stays as it is', async () => {
     const { bytes, bitsPerWeight } = await run({ format: 'rowwise-int8' });
     const [weights, rows] = [4_718_592, 6 * 2560];
-    expect(bytes).toBe(weights + 4 * rows + 2 * (5_246_208 - weights));
+    expect(bytes).toBe(weights + 4 * rows + 2 * (5_246_208 - weights - norms) + 4 * norms);
     expect(bitsPerWeight).toBeCloseTo((8 * bytes) / 5_246_208, 12);
   });
 
@@ -172,7 +152,7 @@ describe('variants of the weights', () => {
       Math.abs(weighted.text!.loss.value - (await run({ type: 'Q2_K' })).text!.loss.value),
     ).toBeGreaterThan(1e-4);
     const smallest = await run({ format: 'IQ2_XXS', imatrix });
-    expect(smallest.bytes).toBe((4_718_592 * 66) / 256 + 2 * (5_246_208 - 4_718_592));
+    expect(smallest.bytes).toBe((4_718_592 * 66) / 256 + 2 * (5_246_208 - 4_718_592 - norms) + 4 * norms);
     expect(smallest.text!.divergence!.mean.value).toBeGreaterThan(weighted.text!.divergence!.mean.value);
   });
 });

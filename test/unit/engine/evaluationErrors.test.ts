@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { writeImatrix } from '../../../src/exporter/writeImatrix';
 import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
 import type { ErrorPlace } from '../../../src/model/errors';
+import { modelHash } from '../../../src/model/identity';
+import { openModel } from '../../../src/model/openModel';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { EvaluationParams } from '../../../src/protocol/evaluation';
 import { llamaConfig, llamaShapes } from '../../support/checkpointParts';
@@ -121,37 +123,54 @@ describe('a variant is refused', () => {
   });
 
   describe('by a plan', () => {
-    const planOf = (name: string, assignments: readonly object[]): string =>
+    const planOf = (name: string, assignments: readonly object[], hash = sampleHash): string =>
       writeFile(
         folder,
         name,
         JSON.stringify({
-          version: 1,
-          model: { name: 'any', hash: 'any', parameters: 1 },
+          version: 2,
+          model: { name: 'any', hash, parameters: 1 },
           budget: { kind: 'bytes', value: 1 },
           total: { bytes: 1, bitsPerWeight: 1, error: 0 },
           assignments,
         }),
       );
     const given = (tensor: string, format: string) => ({
-      ...{ tensor, format, bitsPerWeight: 1, bytes: 1, relativeSquaredError: 0 },
+      ...{ tensor, sources: [], format, bitsPerWeight: 1, bytes: 1 },
+    });
+
+    let sampleHash = '';
+    beforeAll(async () => {
+      const model = await openModel(sampleFolder);
+      sampleHash = modelHash(model.description);
+      await model.close();
     });
 
     it('of another model', async () => {
-      const planFile = planOf('strange.ampq.json', [given('transformer.h.0.attn.weight', 'Q8_0')]);
-      const message = 'The plan names a tensor that the model does not have.';
-      const place = { file: sampleFolder, tensor: 'transformer.h.0.attn.weight' };
-      await expectError(run({ planFile }), 'REQUEST', message, place);
+      const planFile = planOf('strange.ampq.json', [given('output.weight', 'Q8_0')], 'f00d');
+      const message = 'The plan was made for another model: "any" with the hash f00d…';
+      await expectError(run({ planFile }), 'REQUEST', message, { file: sampleFolder });
+    });
+
+    it.each([
+      ['transformer.h.0.attn.weight', 'does not have, or that is kept in full precision'],
+      ['output_norm.weight', 'does not have, or that is kept in full precision'],
+      ['lm_head.weight', 'a tensor of the checkpoint; in the exported file it is "output.weight"'],
+    ])('that names %s', async (tensor, message) => {
+      const planFile = planOf('strange.ampq.json', [given(tensor, 'Q8_0')]);
+      await expectError(run({ planFile }), 'REQUEST', message, { file: sampleFolder, tensor });
     });
 
     it('with a format that does not fit its tensor, or that there is not', async () => {
-      const tensor = 'model.norm.weight';
+      const tensor = 'output.weight';
       const planFile = planOf('unfit.ampq.json', [given(tensor, 'IQ2_XXS')]);
-      await expectError(run({ planFile }), 'REQUEST', 'needs importance weights', {
-        tensor: 'output_norm.weight',
-      });
+      await expectError(run({ planFile }), 'REQUEST', 'an importance matrix (imatrix)', { tensor });
       const unknown = planOf('unknown.ampq.json', [given(tensor, 'Q9_K')]);
-      await expectError(run({ planFile: unknown }), 'REQUEST', 'There is no format "Q9_K"');
+      await expectError(
+        run({ planFile: unknown }),
+        'REQUEST',
+        'format "Q9_K" does not exist; there are Q1_0',
+      );
     });
 
     it('that is no plan, or not there', async () => {

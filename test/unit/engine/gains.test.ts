@@ -9,10 +9,11 @@ import { openDecoder } from '../../../src/graph/transformer/openDecoder';
 import { openModel } from '../../../src/model/openModel';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { Divergence } from '../../../src/protocol/evaluation';
-import type { PlanAssignment, SensitivityTable } from '../../../src/protocol/plan';
+import type { SensitivityTable } from '../../../src/protocol/plan';
 import { formatById } from '../../../src/quant/catalogue';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { assignment, planFor } from '../../support/plans';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
@@ -29,33 +30,23 @@ const measure = (model: string, formats?: readonly string[], text = calibration)
     ...(formats ? { formats } : {}),
   });
 
-/** The KL divergence that the table expects of tensors that are merged in GGUF, or of a single one, in a format. */
-function expected({ rows }: SensitivityTable, tensors: readonly string[], format: string): number {
-  return rows
-    .filter(({ tensor }) => tensors.includes(tensor))
-    .reduce((sum, { gain, cells }) => {
-      const cell = cells.find((item) => item.format === format)!;
-      return sum + gain! * cell.relativeSquaredError;
-    }, 0);
+/** The KL divergence that the table expects of a tensor in a format. */
+function expected({ rows }: SensitivityTable, tensor: string, format: string): number {
+  const { gain, cells } = rows.find((row) => row.tensor === tensor)!;
+  return gain! * cells.find((item) => item.format === format)!.relativeSquaredError;
 }
 
-/** Evaluates with nothing but these tensors changed, on the windows that gains are measured on. */
-async function divergenceOf(model: string, tensors: readonly string[], format: string): Promise<Divergence> {
-  const assignments = tensors.map((tensor): PlanAssignment => ({
-    tensor,
-    format,
-    bitsPerWeight: 4,
-    bytes: 1,
-    relativeSquaredError: 0,
-  }));
+/** Evaluates with nothing but this tensor changed, on the windows that gains are measured on. */
+async function divergenceOf(model: string, tensor: string, format: string): Promise<Divergence> {
+  const plan = await planFor(model, { [tensor]: format });
+  const listed = new Map(plan.assignments.map((item) => [item.tensor, item]));
+  const others = (await measure(model, [format])).rows
+    .filter((row) => !listed.has(row.tensor))
+    .map((row) => ({ ...assignment(row.tensor, row.lossless.format), sources: row.sources }));
   const planFile = writeFile(
     folder,
     'one.ampq.json',
-    printPlan({
-      ...{ version: 1, model: { name: 'm', hash: 'h', parameters: 1 } },
-      ...{ budget: { kind: 'bytes', value: 1 }, total: { bytes: 1, bitsPerWeight: 4, error: 0 } },
-      assignments,
-    }),
+    printPlan({ ...plan, assignments: [...plan.assignments, ...others] }),
   );
   const windows = { convention: 'sliding', context: 256, windows: 8 } as const;
   const { text } = await evaluate({
@@ -68,7 +59,7 @@ async function divergenceOf(model: string, tensors: readonly string[], format: s
   return text!.divergence!;
 }
 
-const experts = [0, 1, 2, 3].map((i) => `model.layers.1.block_sparse_moe.experts.${i}.w2.weight`);
+const experts = 'blk.1.ffn_down_exps.weight';
 
 describe('a pass over a text', () => {
   beforeAll(async () => {
@@ -76,50 +67,43 @@ describe('a pass over a text', () => {
     await writeCheckpoint(path('mixtral'), 'mixtral');
   });
 
-  it.each<[string, string, string, readonly (readonly string[])[]]>([
+  it.each<[string, string, string, readonly string[]]>([
     [
       'of the sample',
       sampleFolder,
       'Q4_K',
-      [
-        ['model.embed_tokens.weight'],
-        ['model.layers.2.self_attn.q_proj.weight'],
-        ['model.layers.5.mlp.gate_proj.weight'],
-        ['lm_head.weight'],
-      ],
+      ['token_embd.weight', 'blk.2.attn_q.weight', 'blk.5.ffn_gate.weight', 'output.weight'],
     ],
     [
       'of a model whose embedding is its output matrix',
       path('gemma2'),
       'Q4_0',
-      [['model.embed_tokens.weight'], ['model.layers.3.self_attn.v_proj.weight']],
+      ['token_embd.weight', 'blk.3.attn_v.weight'],
     ],
-    [
-      'of a model with experts',
-      path('mixtral'),
-      'Q4_0',
-      [experts, ['model.layers.0.self_attn.o_proj.weight']],
-    ],
+    ['of a model with experts', path('mixtral'), 'Q4_0', [experts, 'blk.0.attn_output.weight']],
   ])(
     'finds the divergences %s that single evaluations find',
-    async (_, model, format, groups) => {
+    async (_, model, format, tensors) => {
       const table = await measure(model, [format]);
       expect(table.gainsFrom).toEqual({ text: calibration, tokens: 2048 });
-      for (const tensors of groups) {
-        const { mean } = await divergenceOf(model, tensors, format);
-        expect(mean.value, tensors[0]).toBeGreaterThan(1e-7);
-        expect(expected(table, tensors, format) / mean.value, tensors[0]).toBeCloseTo(1, 3);
+      for (const tensor of tensors) {
+        const { mean } = await divergenceOf(model, tensor, format);
+        expect(mean.value, tensor).toBeGreaterThan(1e-7);
+        expect(expected(table, tensor, format) / mean.value, tensor).toBeCloseTo(1, 3);
       }
     },
     patience,
   );
 
-  it('gives every matrix a gain, those of merged experts the same', async () => {
+  it('gives every matrix of the exported file a gain, merged experts one', async () => {
     const { rows } = await measure(path('mixtral'), ['Q4_0']);
     expect(rows.every(({ gain }) => gain! > 0)).toBe(true);
-    const gains = rows.filter(({ tensor }) => experts.includes(tensor)).map(({ gain }) => gain);
-    expect(new Set(gains).size).toBe(1);
-    expect(new Set(rows.map(({ gain }) => gain)).size).toBe(rows.length - 3 * 2 * 3);
+    expect(rows.find(({ tensor }) => tensor === experts)!.sources).toEqual(
+      [0, 1, 2, 3].map((i) => `model.layers.1.block_sparse_moe.experts.${i}.w2.weight`),
+    );
+    expect(rows.map(({ tensor }) => tensor).filter((name) => name.includes('ffn'))).toEqual(
+      [0, 1].flatMap((block) => ['down', 'gate', 'up'].map((part) => `blk.${block}.ffn_${part}_exps.weight`)),
+    );
   });
 
   it('finds the same whether the states of all tensors fit into memory, of some or of one', async () => {

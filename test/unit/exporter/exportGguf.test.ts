@@ -7,8 +7,8 @@ import { exportGguf, previewGguf, type ExportOptions } from '../../../src/export
 import type { ExportTarget } from '../../../src/exporter/plan';
 import { openModel } from '../../../src/model/openModel';
 import type { EngineProgress } from '../../../src/protocol/engine';
-import type { Plan } from '../../../src/protocol/plan';
 import { sampleFolder, sampleWeights, temporaryFolder } from '../../support/files';
+import { planFor, statedPlan } from '../../support/plans';
 import { writeSyntheticGguf } from '../../support/syntheticGguf';
 
 const folder = temporaryFolder();
@@ -26,22 +26,6 @@ async function weightsOf(file: string, tensor: string): Promise<Float32Array> {
   for await (const { values } of decodeSlabs(model, model.tensor(tensor))) slabs.push(...values);
   await model.close();
   return Float32Array.from(slabs);
-}
-
-function planOf(formats: Record<string, string>): Plan {
-  return {
-    version: 1,
-    model: { name: 'sample', hash: '', parameters: 5_246_208 },
-    budget: { kind: 'bits-per-weight', value: 4.5 },
-    total: { bytes: 0, bitsPerWeight: 0, error: 0 },
-    assignments: Object.entries(formats).map(([tensor, format]) => ({
-      tensor,
-      format,
-      bitsPerWeight: 0,
-      bytes: 0,
-      relativeSquaredError: 0,
-    })),
-  };
 }
 
 describe('exportGguf', () => {
@@ -87,12 +71,13 @@ describe('exportGguf', () => {
 
   it('follows a plan; matrices that it does not list become F16', async () => {
     const out = path('plan.gguf');
-    const plan = planOf({
-      'lm_head.weight': 'Q8_0',
-      'model.layers.0.mlp.down_proj.weight': 'Q6_K',
-      'model.layers.0.mlp.up_proj.weight': 'BF16',
+    const plan = await planFor(sampleFolder, {
+      'output.weight': 'Q8_0',
+      'blk.0.ffn_down.weight': 'q6_k',
+      'blk.0.ffn_up.weight': 'BF16',
     });
-    await exportTo(sampleFolder, { plan }, out);
+    const { dataBytes } = await exportTo(sampleFolder, { plan }, out);
+    expect(plan.total.bytes).toBe(dataBytes);
     const model = await openModel(out);
     const dtype = (name: string): string => model.tensor(name).dtype;
     expect(dtype('output.weight')).toBe('Q8_0');
@@ -104,24 +89,44 @@ describe('exportGguf', () => {
     await model.close();
   });
 
-  it.each([
+  it.each<[string, string, Record<string, string>, RegExp]>([
+    ['a tensor that is not there', 'sample', { 'blk.9.ffn_up.weight': 'Q8_0' }, /does not have.*blk\.9/],
     [
-      'a tensor that is not there',
-      planOf({ 'model.layers.9.mlp.up_proj.weight': 'Q8_0' }),
-      /does not have.*layers\.9/,
+      'a name of the checkpoint',
+      'sample',
+      { 'lm_head.weight': 'Q8_0' },
+      /in the exported file it is "output/,
     ],
+    ['a norm', 'sample', { 'output_norm.weight': 'Q8_0' }, /is kept in full precision.*output_norm/],
     [
       'a format that GGUF lacks',
-      planOf({ 'lm_head.weight': 'nf4' }),
-      /"nf4" does not exist in GGUF.*lm_head/,
+      'sample',
+      { 'output.weight': 'nf4' },
+      /"nf4" does not exist in GGUF.*output/,
     ],
-    ['rows that are no whole blocks', planOf({ 'odd.weight': 'Q4_K' }), /rows of 100 weights/],
-  ])('refuses a plan with %s', async (_, plan, message) => {
+    [
+      'a format that there is not',
+      'sample',
+      { 'output.weight': 'Q9_K' },
+      /"Q9_K" does not exist; there are Q1_0/,
+    ],
+    ['rows that are not whole blocks', 'odd', { 'odd.weight': 'Q4_K' }, /rows of 100 weights/],
+  ])('rejects a plan with %s', async (_, name, formats, message) => {
     const source = path('odd.gguf');
     await writeSyntheticGguf(source, { ...tiny, extra: { 'odd.weight': [2, 100] } });
-    const from = message.source.includes('rows') ? source : sampleFolder;
+    const from = name === 'odd' ? source : sampleFolder;
+    const model = await openModel(from);
+    const plan = statedPlan(model, formats);
+    await model.close();
     await expect(exportTo(from, { plan }, path('refused.gguf'))).rejects.toThrow(message);
     expect(existsSync(path('refused.gguf'))).toBe(false);
+  });
+
+  it('rejects a plan that was made for another model', async () => {
+    const plan = await planFor(path('odd.gguf'), { 'odd.weight': 'F16' });
+    await expect(exportTo(sampleFolder, { plan }, path('refused.gguf'))).rejects.toThrow(
+      /made for another model: "any" with the hash [0-9a-f]{12}…; this one has [0-9a-f]{12}…/,
+    );
   });
 
   it('copies tensors that are of the wanted type already, and refuses to requantize others', async () => {

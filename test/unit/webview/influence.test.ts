@@ -4,7 +4,7 @@ import { percent, scientific } from '../../../webview/format';
 import { influenceOf, largestInfluence, sharesOf, tintOf } from '../../../webview/influence';
 
 const row = (tensor: string, gain: number | undefined, ...errors: number[]): SensitivityRow => ({
-  ...{ tensor, shape: [1, 1], weights: 1 },
+  ...{ tensor, sources: [tensor], shape: [1, 1], weights: 1, lossless: { format: 'F32', bytes: 4 } },
   ...(gain === undefined ? {} : { gain }),
   cells: errors.map((relativeSquaredError) => ({
     ...{ format: 'Q4_K', bytes: 1, bitsPerWeight: 4, relativeSquaredError },
@@ -18,10 +18,10 @@ const tableOf = (...rows: SensitivityRow[]): SensitivityTable => ({
 });
 
 const planOf = (divergence: number | undefined, errors: Readonly<Record<string, number>>): Plan => ({
-  ...{ version: 1, model: { name: 'm', hash: 'h', parameters: 1 }, budget: { kind: 'bytes', value: 1 } },
+  ...{ version: 2, model: { name: 'm', hash: 'h', parameters: 1 }, budget: { kind: 'bytes', value: 1 } },
   total: { bytes: 1, bitsPerWeight: 4, error: 0, ...(divergence === undefined ? {} : { divergence }) },
   assignments: Object.entries(errors).map(([tensor, relativeSquaredError]) => ({
-    ...{ tensor, format: 'Q4_K', bitsPerWeight: 4, bytes: 1, relativeSquaredError },
+    ...{ tensor, sources: [tensor], format: 'Q4_K', bitsPerWeight: 4, bytes: 1, relativeSquaredError },
   })),
 });
 

@@ -1,0 +1,125 @@
+import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
+import { ggmlType } from '../model/dtypes';
+import { QuantscopeError } from '../model/errors';
+import { modelHash } from '../model/identity';
+import { matrixOf } from '../model/rows';
+import type { ModelDescription } from '../protocol/model';
+import type { Plan, PlanAssignment } from '../protocol/plan';
+import { formats } from '../quant/catalogue';
+import { bytesIn, isRowOf, type Candidate, type Candidates } from './candidates';
+
+/** @throws QuantscopeError REQUEST for a plan that was made for another model. */
+export function checkPlanModel({ model }: Plan, description: ModelDescription): void {
+  const hash = modelHash(description);
+  if (model.hash === hash) return;
+  const message = `The plan was made for another model: "${model.name}" with the hash ${model.hash.slice(0, 12)}…; this one has ${hash.slice(0, 12)}…. Make a plan for this model.`;
+  throw new QuantscopeError('REQUEST', message, { file: description.path });
+}
+
+/**
+ * @param tensors those that a plan can give a format.
+ * @throws QuantscopeError REQUEST for a plan that names another tensor.
+ */
+export function checkNames(plan: Plan, tensors: readonly ConvertedTensor[], file: string): void {
+  const known = new Set(tensors.map(({ name }) => name));
+  const stranger = plan.assignments.find(({ tensor }) => !known.has(tensor))?.tensor;
+  if (stranger === undefined) return;
+  const whole = tensors.find((tensor) => sourcesOf(tensor).some(({ name }) => name === stranger));
+  const message = whole
+    ? `The plan names a tensor of the checkpoint; in the exported file it is "${whole.name}".`
+    : 'The plan names a tensor that the model does not have, or that is kept in full precision.';
+  throw new QuantscopeError('REQUEST', message, { file, tensor: stranger });
+}
+
+/**
+ * The id of a plan's format: one of the catalogue, in any case, or F32.
+ * @throws QuantscopeError REQUEST for a format that does not exist, with those that do, or that rows do not fit.
+ */
+export function checkedFormat(
+  format: string,
+  shape: readonly number[],
+  place: { readonly file: string; readonly tensor: string },
+): string {
+  const known = planFormats.find((id) => id.toLowerCase() === format.toLowerCase());
+  if (known === undefined)
+    throw new QuantscopeError(
+      'REQUEST',
+      `The plan's format "${format}" does not exist; there are ${planFormats.join(', ')}.`,
+      place,
+    );
+  const { columns } = matrixOf(shape);
+  if (isRowOf(known, columns)) return known;
+  const message = `The plan asks for ${known}, but rows of ${columns} weights are not whole blocks of it.`;
+  throw new QuantscopeError('REQUEST', message, place);
+}
+
+/** What a plan may give a tensor. */
+export const planFormats: readonly string[] = [...formats.map(({ id }) => id), 'F32'];
+
+/**
+ * A plan as it comes out for this model: sizes and totals computed from the formats that the plan names, whatever the file states, so
+ * that a format that was changed by hand counts. What follows from an error that is not known in a format is absent.
+ * @throws QuantscopeError REQUEST for another model's plan, a tensor that no format can be chosen for, or a format that does not exist
+ * or fit.
+ */
+export function bindPlan(plan: Plan, description: ModelDescription, candidates: Candidates): Plan {
+  const { path } = description;
+  checkPlanModel(plan, description);
+  checkNames(
+    plan,
+    candidates.tensors.map(({ converted }) => converted),
+    path,
+  );
+  const byName = new Map(candidates.tensors.map((candidate) => [candidate.converted.name, candidate]));
+  const assignments = plan.assignments.map((item) => bind(item, byName.get(item.tensor)!, path));
+  const assigned = new Set(assignments.map(({ tensor }) => tensor));
+  const unlisted = candidates.tensors.filter(({ converted }) => !assigned.has(converted.name));
+  const assignedBytes = sum(assignments, ({ bytes }) => bytes);
+  const weights = (tensor: string): number => weightsOf(byName.get(tensor)!);
+  const assignedWeights = sum(assignments, ({ tensor }) => weights(tensor));
+  const isMeasured = assignments.every(({ relativeSquaredError }) => relativeSquaredError !== undefined);
+  const hasGains = assignments.every((item) => item.relativeSquaredError === 0 || item.gain !== undefined);
+  return {
+    ...plan,
+    model: { ...plan.model, parameters: sum(candidates.tensors, weightsOf) + candidates.fixedParameters },
+    total: {
+      bytes: candidates.fixedBytes + assignedBytes + sum(unlisted, unlistedBytes),
+      bitsPerWeight: assignedWeights === 0 ? 0 : (8 * assignedBytes) / assignedWeights,
+      ...(isMeasured && assignedWeights > 0
+        ? {
+            error:
+              sum(assignments, (item) => item.relativeSquaredError! * weights(item.tensor)) / assignedWeights,
+          }
+        : {}),
+      ...(isMeasured && hasGains
+        ? { divergence: sum(assignments, (item) => item.relativeSquaredError! * (item.gain ?? 0)) }
+        : {}),
+    },
+    assignments,
+  };
+}
+
+function bind(item: PlanAssignment, { converted }: Candidate, file: string): PlanAssignment {
+  const { shape } = converted;
+  const format = checkedFormat(item.format, shape, { file, tensor: item.tensor });
+  const { rows, columns } = matrixOf(shape);
+  const bytes = bytesIn(format, shape);
+  return {
+    ...item,
+    sources: sourcesOf(converted).map(({ name }) => name),
+    ...{ format, bytes, bitsPerWeight: (8 * bytes) / (rows * columns) },
+  };
+}
+
+/** A matrix that no plan lists is written as F16; one that is quantized already is copied. */
+function unlistedBytes({ converted, lossless }: Candidate): number {
+  return (ggmlType(lossless.format)?.block ?? 1) > 1 ? lossless.bytes : bytesIn('F16', converted.shape);
+}
+
+function weightsOf({ converted }: Candidate): number {
+  const { rows, columns } = matrixOf(converted.shape);
+  return rows * columns;
+}
+
+const sum = <T>(items: readonly T[], value: (item: T) => number): number =>
+  items.reduce((total, item) => total + value(item), 0);

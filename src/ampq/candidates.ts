@@ -1,0 +1,67 @@
+import { sourceDtype, unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
+import { ggmlRowBytes, ggmlType } from '../model/dtypes';
+import type { Model } from '../model/openModel';
+import { isQuantizable } from '../model/roles';
+import { matrixOf } from '../model/rows';
+import type { SensitivityRow } from '../protocol/plan';
+import { formatById } from '../quant/catalogue';
+import { fits, fittingType } from '../quant/fittingType';
+import type { QuantFormat } from '../quant/format';
+
+/** A tensor of the exported file that a plan can give a format. */
+export interface Candidate {
+  readonly converted: ConvertedTensor;
+  readonly lossless: SensitivityRow['lossless'];
+}
+
+/** What a plan chooses formats for, and what else the file holds. */
+export interface Candidates {
+  readonly tensors: readonly Candidate[];
+  /** Of the tensors that no format can be chosen for, as they will be written. */
+  readonly fixedBytes: number;
+  readonly fixedParameters: number;
+  /** Why no GGUF file can be made of the model; then the tensors are its own. */
+  readonly notExportable?: string;
+}
+
+/** The candidates of a model that no GGUF file can be made of: its own matrices; everything else counts as float32. */
+export function ownCandidates(
+  { description }: Pick<Model, 'description'>,
+  notExportable: string,
+): Candidates {
+  const { tensors } = description;
+  const fixed = tensors.filter((tensor) => !isQuantizable(tensor));
+  const fixedParameters = fixed.reduce((sum, { elements }) => sum + elements, 0);
+  return {
+    tensors: tensors.filter(isQuantizable).map((tensor) => candidateOf(unchanged(tensor))),
+    ...{ fixedBytes: 4 * fixedParameters, fixedParameters, notExportable },
+  };
+}
+
+export function candidateOf(converted: ConvertedTensor): Candidate {
+  const dtype = sourceDtype(converted);
+  const format = dtype !== undefined && ggmlType(dtype) ? dtype : 'F32';
+  return { converted, lossless: { format, bytes: bytesIn(format, converted.shape) } };
+}
+
+/** Bytes of a tensor of this shape in a ggml type or a format of the catalogue. @throws QuantscopeError REQUEST for anything else. */
+export function bytesIn(format: string, shape: readonly number[]): number {
+  const { rows, columns } = matrixOf(shape);
+  return ggmlType(format) ? rows * ggmlRowBytes(format, columns) : formatById(format).bytes(shape);
+}
+
+/** Whether rows of so many weights can be stored in a ggml type or a format of the catalogue. */
+export const isRowOf = (format: string, columns: number): boolean =>
+  ggmlType(format) ? fits(format, columns) : columns % formatById(format).rowMultiple === 0;
+
+/**
+ * The formats that a tensor is measured in: those wanted, where its rows are not whole blocks of one the type that is written
+ * instead; without those that cannot encode it.
+ */
+export function formatsFor({ shape }: ConvertedTensor, wanted: readonly QuantFormat[]): QuantFormat[] {
+  const columns = shape[shape.length - 1] ?? 1;
+  const fitting = wanted.map((format) =>
+    format.scheme.kind === 'ggml' ? formatById(fittingType(format.scheme.type, columns)) : format,
+  );
+  return [...new Set(fitting)].filter((format) => format.refuse(shape) === undefined);
+}

@@ -1,0 +1,149 @@
+import { bytesIn, isRowOf } from '../../ampq/candidates';
+import { sourceDtype, sourcesOf, type ConvertedTensor } from '../../architectures/convertedTensor';
+import type { ComputedTensor } from '../../architectures/description';
+import type { ModelHeaders } from '../../architectures/ggufView';
+import { dtypeNamed, ggmlType } from '../../model/dtypes';
+import { QuantscopeError } from '../../model/errors';
+import { importanceOf, type Imatrix } from '../../model/imatrix';
+import { matrixOf } from '../../model/rows';
+import type { ExportedTensor, ExportSettings } from '../../protocol/export';
+import type { TensorDescriptor } from '../../protocol/model';
+import { needsImportance, type FileType } from './fileTypes';
+import { isMixed } from './mixed';
+import type { MixedType } from './mixture';
+
+/** One tensor of the file to be, and how it is made. */
+export interface PlannedTensor extends ExportedTensor {
+  /** Where it comes from; absent for one that is computed (`values`). */
+  readonly converted?: ConvertedTensor;
+  readonly values?: Float32Array;
+  /** Importance of each column, of each expert one after the other. */
+  readonly importance?: Float32Array;
+}
+
+/** A tensor under its name in the file, and the one it had before blocks were left out: that of plans and importance matrices. */
+export interface NamedTensor {
+  readonly converted: ConvertedTensor;
+  readonly unprunedName: string;
+}
+
+/** What the types of all tensors follow from. */
+export interface TensorContext {
+  readonly model: ModelHeaders;
+  readonly target: Pick<ExportSettings, 'leaveOutput' | 'allowRequantize'>;
+  readonly imatrix: Imatrix | undefined;
+  /** Absent for a plan or a format. */
+  readonly fileType: FileType | undefined;
+  readonly isCopy: boolean;
+  /** Matrices that get no type stay as they are. */
+  readonly keepsMatrices: boolean;
+}
+
+/**
+ * How a tensor of the file is made.
+ * @param mixed the type that was chosen for it; without one it is kept.
+ * @throws QuantscopeError UNSUPPORTED for a source that cannot be converted, REQUEST for a type that does not fit.
+ */
+export function planTensor(
+  { converted, unprunedName }: NamedTensor,
+  mixed: MixedType | undefined,
+  context: TensorContext,
+): PlannedTensor {
+  const { name, shape } = converted;
+  const sources = sourcesOf(converted);
+  const { type, cause, reason } = mixed && converted.add === undefined ? mixed : keptType(converted, context);
+  if (sourceDtype(converted) !== type || converted.unit?.order === 'transpose')
+    for (const source of sources) checkConvertible(source, type, context.target);
+  const { columns } = matrixOf(shape);
+  if (!isRowOf(type, columns))
+    throw new QuantscopeError(
+      'REQUEST',
+      `Rows of ${columns} weights are not whole blocks of ${type}; choose another type for this tensor.`,
+      { tensor: name },
+    );
+  const importance = importanceFor(name, unprunedName, shape, type, context);
+  return {
+    name,
+    converted,
+    source: sources[0]?.name ?? '',
+    sources: sources.length,
+    from: [...new Set(sources.map(({ dtype }) => dtype))].join(', '),
+    to: type,
+    shape,
+    bytes: bytesIn(type, shape),
+    cause,
+    reason,
+    ...(importance ? { importance } : {}),
+  };
+}
+
+/** Type of a tensor that the file type does not apply to. */
+function keptType(
+  converted: ConvertedTensor,
+  { model, target, isCopy, keepsMatrices }: TensorContext,
+): MixedType {
+  const dtype = sourceDtype(converted);
+  const leave =
+    isCopy ||
+    (keepsMatrices && isMixed(converted)) ||
+    (target.leaveOutput && converted.name === 'output.weight');
+  if (dtype !== undefined && (model.gguf || (leave && ggmlType(dtype) && converted.add === undefined)))
+    return { type: dtype, cause: 'kept', reason: 'copied unchanged' };
+  return { type: 'F32', cause: 'kept', reason: 'kept in full precision' };
+}
+
+/**
+ * @throws QuantscopeError REQUEST when the type needs importance weights and there are none for this tensor.
+ */
+function importanceFor(
+  name: string,
+  unprunedName: string,
+  shape: readonly number[],
+  type: string,
+  { imatrix, fileType, isCopy }: TensorContext,
+): Float32Array | undefined {
+  if (isCopy || !isQuantized(type)) return undefined;
+  const { columns } = matrixOf(shape);
+  const experts = shape.length > 2 ? (shape[shape.length - 3] ?? 1) : 1;
+  const found = imatrix && importanceOf(imatrix, unprunedName, columns, experts);
+  if (found || !needsImportance(type, name, fileType?.name)) return found;
+  const message = imatrix
+    ? `${type} needs importance weights, and the importance matrix has none for this tensor.`
+    : `${type} needs an importance matrix (imatrix): without one the model would be of little use.`;
+  throw new QuantscopeError('REQUEST', message, { tensor: name });
+}
+
+export function planComputed({ to, values, reason }: ComputedTensor): PlannedTensor {
+  return {
+    name: to,
+    values,
+    source: 'config.json',
+    sources: 0,
+    from: 'F32',
+    to: 'F32',
+    shape: [values.length],
+    bytes: values.byteLength,
+    cause: 'computed',
+    reason,
+  };
+}
+
+/** A tensor that keeps its type is copied, whatever it is; any other must be decoded and encoded. */
+function checkConvertible(
+  tensor: TensorDescriptor,
+  to: string,
+  { allowRequantize }: TensorContext['target'],
+): void {
+  const unsupported = (message: string): QuantscopeError =>
+    new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
+  if (isQuantized(tensor.dtype) && !allowRequantize)
+    throw unsupported(
+      `The tensor is already quantized to ${tensor.dtype}; requantizing it to ${to} would add up errors. Export from an F16, BF16 or F32 file, or allow requantizing.`,
+    );
+  if (!tensor.readable || dtypeNamed(tensor.dtype)?.float !== true)
+    throw unsupported(
+      tensor.unreadableReason ?? `${tensor.dtype} does not hold weights that can be converted.`,
+    );
+}
+
+export const isQuantized = (dtype: string): boolean => (ggmlType(dtype)?.block ?? 1) > 1;

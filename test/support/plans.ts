@@ -1,0 +1,47 @@
+import { bindPlan } from '../../src/ampq/bindPlan';
+import { candidatesOf } from '../../src/exporter/plan/candidates';
+import { modelHash } from '../../src/model/identity';
+import { openModel, type Model } from '../../src/model/openModel';
+import type { Plan, PlanAssignment, SensitivityCell, SensitivityRow } from '../../src/protocol/plan';
+
+/** A row of the table as the runs of a test need it: errors by format. */
+export function rowWith(
+  tensor: string,
+  weights: number,
+  cells: readonly SensitivityCell[],
+  sources: readonly string[] = [tensor],
+): SensitivityRow {
+  return {
+    ...{ tensor, sources, shape: [1, weights], weights },
+    lossless: { format: 'BF16', bytes: 2 * weights },
+    cells,
+  };
+}
+
+export function assignment(tensor: string, format: string, relativeSquaredError = 0): PlanAssignment {
+  return { tensor, sources: [tensor], format, bitsPerWeight: 0, bytes: 0, relativeSquaredError };
+}
+
+/** A plan for a model that gives tensors of the exported file a format; nothing is checked. */
+export function statedPlan(
+  model: Pick<Model, 'description'>,
+  formats: Readonly<Record<string, string>>,
+): Plan {
+  return {
+    version: 2,
+    model: { name: 'any', hash: modelHash(model.description), parameters: 1 },
+    budget: { kind: 'bytes', value: 1 },
+    total: { bytes: 1, bitsPerWeight: 1, error: 0 },
+    assignments: Object.entries(formats).map(([tensor, format]) => assignment(tensor, format)),
+  };
+}
+
+/** The same with the sizes that it comes to. */
+export async function planFor(path: string, formats: Readonly<Record<string, string>>): Promise<Plan> {
+  const model = await openModel(path);
+  try {
+    return bindPlan(statedPlan(model, formats), model.description, candidatesOf(model));
+  } finally {
+    await model.close();
+  }
+}

@@ -1,0 +1,68 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { isMixed } from '../../../src/exporter/plan/mixed';
+import { budgetRange, type SensitivityTable } from '../../../src/protocol/plan';
+import { checkpoints } from '../../support/checkpoints';
+import { engineJobs } from '../../support/engineJobs';
+import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+const cacheDir = join(folder, 'cache');
+const { request } = engineJobs(cacheDir);
+
+const measure = (path: string): Promise<SensitivityTable> =>
+  request('sensitivity/run', { path, device: 'cpu', cacheDir });
+
+/** A plan in the middle of what is possible, as a file. */
+function planOf(table: SensitivityTable, name: string) {
+  const { min, max } = budgetRange(table);
+  const plan = makePlan(table, { kind: 'bits-per-weight', value: min + (max - min) / 4 });
+  return { plan, planFile: writeFile(folder, `${name}.ampq.json`, printPlan(plan)) };
+}
+
+describe('the size of a plan', () => {
+  it.each(Object.keys(checkpoints))(
+    'is that of the preview and of the file that is written: %s',
+    async (name) => {
+      const path = join(folder, name);
+      mkdirSync(path);
+      await writeCheckpoint(path, name);
+      const table = await measure(path);
+      expect(table.notExportable).toBeUndefined();
+      expect(table.rows.every(({ tensor, shape }) => isMixed({ name: tensor, shape }))).toBe(true);
+      const { plan, planFile } = planOf(table, name);
+      const preview = await request('export/preview', { path, planFile });
+      expect(preview.dataBytes).toBe(plan.total.bytes);
+      expect(preview.parameters).toBe(plan.model.parameters);
+      const out = join(folder, `${name}.gguf`);
+      const written = await request('export/gguf', { path, planFile, out });
+      expect(written.dataBytes).toBe(plan.total.bytes);
+      expect(statSync(out).size).toBe(written.fileBytes);
+      const bytes = new Map(written.tensors.map((item) => [item.name, item.bytes]));
+      for (const item of plan.assignments) expect(bytes.get(item.tensor), item.tensor).toBe(item.bytes);
+      // Read back, nothing about it is different.
+      expect(await request('plan/read', { path, planFile })).toEqual(plan);
+    },
+  );
+
+  it('is that of the evaluation', async () => {
+    const { plan, planFile } = planOf(await measure(sampleFolder), 'sample');
+    const { bytes, bitsPerWeight } = await request('evaluation/run', {
+      ...{
+        path: sampleFolder,
+        device: 'cpu',
+        cacheDir,
+        planFile,
+        memory: 'streamed',
+        context: 32,
+        windows: 1,
+      },
+      text: join(sampleFolder, 'generated-eval.txt'),
+    });
+    expect(bytes).toBe(plan.total.bytes);
+    expect(bitsPerWeight).toBe((8 * plan.total.bytes) / plan.model.parameters);
+  });
+});
