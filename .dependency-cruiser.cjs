@@ -1,6 +1,7 @@
 // The floors of src/, lowest first (docs/ARCHITECTURE.md). A floor imports only itself and lower ones.
 const floors = [
   'model',
+  'files',
   'architectures',
   'tokenizer',
   'quant',
@@ -53,7 +54,7 @@ module.exports = {
       from: { path: '^src/(vscode/|extension\\.ts)' },
       to: {
         path: '^src/',
-        pathNot: '^src/(vscode/|protocol/|model/|ampq/|exporter/plan|engine/client)',
+        pathNot: '^src/(vscode/|protocol/|model/|files/|ampq/|exporter/plan|engine/client)',
       },
     },
     {
@@ -65,7 +66,7 @@ module.exports = {
     {
       name: 'native-is-for-quant-analysis-exporter',
       severity: 'error',
-      from: { path: '^src/(protocol|model|architectures|tokenizer|vscode|cli)/' },
+      from: { path: '^src/(protocol|model|files|architectures|tokenizer|vscode|cli)/' },
       to: { path: '^src/native\\.ts', dependencyTypesNot: ['type-only'] },
     },
   ],

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { writeAtomically } from '../exporter/atomicWriter';
+import { writeAtomically } from '../files/atomicFile';
 import { parseSplitSize } from '../exporter/gguf/splits';
 import { parseTensorTypes, printTensorTypes } from '../exporter/plan/tensorTypes';
 import { reason } from '../model/byteSource';
@@ -14,6 +14,7 @@ import {
   type Command,
   type CommandContext,
 } from './command';
+import { checkOutputs } from './outputs';
 import { size, table } from './text';
 
 const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
@@ -52,12 +53,13 @@ export const exportCommand: Command = {
     const settings = await settingsOf(context);
     const out = textOption(context, 'out');
     const target = out === undefined ? {} : { out: resolve(out) };
+    const rules = await rulesOutput(context, settings);
     if (context.options['dry-run'] === true) {
       const preview = await jobs['export/preview'](
         { ...model, ...target, ...settings },
         { signal, progress },
       );
-      await saveRules(context, preview);
+      await rules?.save(preview);
       return { json: preview, text: `${describe(preview)}\n\nNothing was written (${totals(preview)}).` };
     }
     if (out === undefined) throw new UsageError('--out is missing');
@@ -66,7 +68,7 @@ export const exportCommand: Command = {
       { ...model, out: resolve(out), ...settings, ...(threads === undefined ? {} : { threads }) },
       { signal, progress },
     );
-    await saveRules(context, result);
+    await rules?.save(result);
     const summary = `${totals(result)}, ${result.seconds.toFixed(2)} s`;
     return { json: result, text: `${describe(result)}\n\nWritten: ${result.out} (${summary})` };
   },
@@ -123,13 +125,24 @@ async function readRules(file: string): Promise<string> {
   }
 }
 
-/** One rule for each tensor that has a choice: what gives llama-quantize the same types. */
-async function saveRules(context: CommandContext, { tensors }: ExportPreview): Promise<void> {
+/** The file that --save-tensor-types names, once it is certain that it may be written. */
+async function rulesOutput(context: CommandContext, { planFile, imatrix }: ExportSettings) {
   const file = textOption(context, 'save-tensor-types');
-  if (file === undefined) return;
+  if (file === undefined) return undefined;
+  const [out, read] = ['out', 'tensor-type-file'].map((name) => textOption(context, name));
+  const inputs = await checkOutputs(context, [out, file], [planFile, imatrix, read]);
+  return {
+    save: (preview: ExportPreview): Promise<void> =>
+      writeAtomically(file, (target) => target.write(Buffer.from(rulesText(preview))), inputs),
+  };
+}
+
+/** One rule for each tensor that has a choice: what gives llama-quantize the same types. */
+function rulesText({ tensors }: ExportPreview): string {
   const chosen = tensors.filter(({ cause }) => cause !== 'kept' && cause !== 'computed');
-  const rules = chosen.map(({ name, to }) => ({ pattern: `^${name.replaceAll('.', '\\.')}$`, type: to }));
-  await writeAtomically(resolve(file), (out) => out.write(Buffer.from(printTensorTypes(rules))));
+  return printTensorTypes(
+    chosen.map(({ name, to }) => ({ pattern: `^${name.replaceAll('.', '\\.')}$`, type: to })),
+  );
 }
 
 function blocksOf(context: CommandContext): readonly number[] | undefined {

@@ -3,8 +3,8 @@ import { parseArgs } from 'node:util';
 import { runProbe } from '../graph/probe';
 import { createJobs } from '../engine/jobs';
 import { OpenModels } from '../engine/models';
-import { removeAbandoned } from '../exporter/partials';
-import { cacheRoot } from '../model/cacheRoot';
+import { openCacheFolder } from '../files/cacheFolder';
+import { removeAbandoned } from '../files/partials';
 import { serializeError } from '../model/errors';
 import type { EngineProgress } from '../protocol/engine';
 import type { ModelDescription, ModelRef } from '../protocol/model';
@@ -138,6 +138,8 @@ async function run({ command, model, other, action, options }: Invocation): Prom
   const interrupt = (): void => controller.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   await removeAbandoned();
+  const cache = await openCacheFolder();
+  if (cache.warning !== undefined) console.error(`quantscope: ${cache.warning}`);
   const progress = new ProgressLine();
   const models = new OpenModels((opened) => {
     progress.clear();
@@ -149,8 +151,8 @@ async function run({ command, model, other, action, options }: Invocation): Prom
       ...(action === undefined ? {} : { action }),
       ...{ model, options, jobs: createJobs(models), signal: controller.signal },
       progress: (step) => progress.show(step),
-      cacheDir: join(cacheRoot(), 'sensitivity'),
-      evaluationDir: join(cacheRoot(), 'evaluation'),
+      cacheDir: join(cache.folder, 'sensitivity'),
+      evaluationDir: join(cache.folder, 'evaluation'),
     });
     progress.clear();
     const status = print(options['json'] === true ? json(result.json) : result.text);
@@ -166,6 +168,7 @@ async function run({ command, model, other, action, options }: Invocation): Prom
     return exitFailed;
   } finally {
     await models.close();
+    await cache.close();
   }
 }
 

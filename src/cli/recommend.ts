@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { makePlan, parseBudget, printPlan } from '../ampq/planFile';
 import { defaultOverheadBytes } from '../ampq/solve';
-import { writeAtomically } from '../exporter/atomicWriter';
+import { writeAtomically } from '../files/atomicFile';
 import { QuantscopeError } from '../model/errors';
 import type { Budget } from '../protocol/plan';
-import { requiredOption, UsageError, type Command, type CommandContext } from './command';
+import { requiredOption, textOption, UsageError, type Command, type CommandContext } from './command';
 import { exportOverhead } from './exportOverhead';
+import { checkOutputs } from './outputs';
 import { measuringOptions, measure } from './sensitivity';
 import { number, size, table } from './text';
 
@@ -26,10 +27,11 @@ export const recommend: Command = {
   async run(context) {
     const out = resolve(requiredOption(context, 'out'));
     const budget = budgetOption(context);
+    const inputs = await checkOutputs(context, [out], [textOption(context, 'text')]);
     const measured = await measure(context);
     const overhead = budget.kind === 'bytes' ? await exportOverhead(context.model, defaultOverheadBytes) : 0;
     const plan = makePlan(measured, budget, overhead);
-    await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))));
+    await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     const rows = plan.assignments.map((item) => [
       item.tensor,
       item.format,

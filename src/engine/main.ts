@@ -1,5 +1,5 @@
 import { constants, setPriority } from 'node:os';
-import { removeAbandoned } from '../exporter/partials';
+import { removeAbandoned } from '../files/partials';
 import { runProbe } from '../graph/probe';
 import { QuantscopeError, serializeError } from '../model/errors';
 import { loadNative } from '../native';

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
@@ -6,7 +5,8 @@ import type { Model } from '../model/openModel';
 import { loadNative } from '../native';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview, SplitSettings } from '../protocol/export';
-import { writeAllAtomically } from './atomicWriter';
+import { writeAllAtomically } from '../files/atomicFile';
+import { inputsOf, type Inputs } from '../files/inputs';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
 import { layOutParts, partName, splitTensors, type SplitRule } from './gguf/splits';
@@ -22,36 +22,41 @@ export interface ExportOptions {
   readonly onProgress?: ((progress: EngineProgress) => void) | undefined;
   /** Threads of the addon; all cores when absent. */
   readonly threads?: number | undefined;
+  /** Files that were read besides the model: the export does not replace them either. */
+  readonly alsoRead?: readonly (string | undefined)[] | undefined;
 }
 
 /**
- * Dry run: everything that `exportGguf` would refuse because of headers, configuration or tokenizer is refused here too.
+ * Dry run: everything that `exportGguf` would reject because of headers, configuration, tokenizer or target is rejected here too.
  * Reads no weights.
  * @param out the target, whose name the files get; the model's own when absent.
  */
 export async function previewGguf(
   model: Model,
   target: ExportTarget,
-  out = `${basename(model.folder)}.gguf`,
-  signal?: AbortSignal,
+  out?: string,
+  { signal, alsoRead = [] }: Pick<ExportOptions, 'signal' | 'alsoRead'> = {},
 ): Promise<ExportPreview> {
-  return (await prepare(model, target, out, signal)).preview;
+  const { files, preview } = await prepare(model, target, out ?? `${basename(model.folder)}.gguf`, signal);
+  if (out !== undefined) await checkedInputs(model, files, alsoRead);
+  return preview;
 }
 
 /**
- * Exports a checkpoint or a GGUF file as GGUF. The target appears whole or, after an error or a cancel, not at all; an
- * existing file is replaced at the very end.
- * @throws QuantscopeError REQUEST, UNSUPPORTED, MODEL_FILE (weights that are not finite), IO (no space), CANCELLED.
+ * Exports a checkpoint or a GGUF file as GGUF, atomically: existing files are replaced at the very end, after an error or a cancel
+ * they are as they were.
+ * @throws QuantscopeError REQUEST, UNSUPPORTED, MODEL_FILE (weights that are not finite), IO (no space; a file of the model that
+ * changed meanwhile), CANCELLED.
  */
 export async function exportGguf(
   model: Model,
   target: ExportTarget,
   out: string,
-  { signal, onProgress, threads }: ExportOptions = {},
+  { signal, onProgress, threads, alsoRead = [] }: ExportOptions = {},
 ): Promise<ExportResult> {
   const start = performance.now();
   const { plan, files, preview } = await prepare(model, target, out, signal);
-  for (const { path } of files) await refuseSourceAsTarget(model, path);
+  const inputs = await checkedInputs(model, files, alsoRead);
   await ensureFreeSpace(out, preview.fileBytes);
   if (threads !== undefined) loadNative().setThreads(threads);
   const meter = new ProgressMeter(plan, onProgress);
@@ -63,6 +68,7 @@ export async function exportGguf(
         await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor));
         throwIfCancelled(signal);
       },
+      inputs,
     );
   } finally {
     await pieces.close();
@@ -70,7 +76,18 @@ export async function exportGguf(
   return { ...preview, out: resolve(files[0]!.path), seconds: (performance.now() - start) / 1000 };
 }
 
-/** The tensors' bytes out of one stream that goes on from tensor to tensor. */
+/** What the export reads, after a check of what it is to write. */
+async function checkedInputs(
+  { description }: Model,
+  files: readonly OutputFile[],
+  alsoRead: readonly (string | undefined)[],
+): Promise<Inputs> {
+  const inputs = await inputsOf(description, ...alsoRead);
+  await inputs.check(files.map(({ path }) => path));
+  return inputs;
+}
+
+/** The tensors' bytes out of one stream that continues from tensor to tensor. */
 class PieceReader {
   constructor(
     private readonly pieces: AsyncGenerator<EncodedPiece>,
@@ -93,7 +110,7 @@ class PieceReader {
     }
   }
 
-  /** Ends the work that goes on ahead. */
+  /** Ends the work that runs ahead. */
   async close(): Promise<void> {
     await this.pieces.return(undefined);
   }
@@ -138,7 +155,7 @@ function previewOf(plan: ExportPlan, files: readonly OutputFile[]): ExportPrevie
   };
 }
 
-/** The files to be; one, unless the target asks for a split. */
+/** The files to write; one, unless the target asks for a split. */
 async function layOut(
   model: Model,
   plan: ExportPlan,
@@ -175,7 +192,7 @@ function splitRule(split: SplitSettings, { description }: Model): SplitRule<Plan
 const quantizationVersion = 'general.quantization_version';
 const fileType = 'general.file_type';
 
-/** Key-values of a GGUF source, byte for byte, but for those that are written anew or speak of splits. */
+/** Key-values of a GGUF source, byte for byte, except those that are written again or are about splits. */
 async function copiedKeyValues(model: Model, signal: AbortSignal | undefined): Promise<KeyValue[]> {
   const file = model.description.files[0]?.path ?? model.description.path;
   const source = model.source(file);
@@ -207,25 +224,4 @@ async function convertedKeyValues(
       : [{ key: vocabularySize, type: 'u32', value: rows } as const]),
     ...(await readTokenizer(model.folder, model.config ?? {}, rows, signal)),
   ];
-}
-
-/** The same file may have several names, so the files are compared, not the paths. */
-async function refuseSourceAsTarget(model: Model, out: string): Promise<void> {
-  const target = await identify(out);
-  if (target === undefined) return;
-  for (const { path } of model.description.files) {
-    if ((await identify(path)) === target)
-      throw new QuantscopeError('REQUEST', 'The target is the model itself; choose another name.', {
-        file: out,
-      });
-  }
-}
-
-async function identify(path: string): Promise<string | undefined> {
-  try {
-    const { dev, ino } = await stat(path);
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined; // no file of that name: nothing to mistake it for
-  }
 }

@@ -3,7 +3,8 @@ import { Readable } from 'node:stream';
 import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import { maxGgufName } from '../model/limits';
-import { writeAtomically, type AtomicFile } from './atomicWriter';
+import { writeAtomically, type AtomicFile } from '../files/atomicFile';
+import type { Inputs } from '../files/inputs';
 import { layOutGguf, writeGguf, type GgufTensor } from './gguf/writer';
 
 /** What was summed over the inputs of one tensor's matrix multiplications. */
@@ -31,18 +32,19 @@ type Entry = readonly [name: string, sums: ImatrixSums];
 /**
  * Writes an importance matrix as llama.cpp's `llama-imatrix` does: in GGUF to a `.gguf` file, in the older format to a `.dat` file.
  * Values are float32, entries in the byte order of their names.
+ * @param inputs files that the output must not replace.
  * @returns bytes of the file.
  * @throws QuantscopeError REQUEST for another extension, no entries, or an entry that the format cannot hold (named); IO.
  * @see https://github.com/ggml-org/llama.cpp tools/imatrix/imatrix.cpp (save_imatrix, save_imatrix_legacy)
  */
-export async function writeImatrix(out: string, imatrix: CollectedImatrix): Promise<number> {
+export async function writeImatrix(out: string, imatrix: CollectedImatrix, inputs?: Inputs): Promise<number> {
   const write = imatrixWriter(out);
   if (imatrix.entries.size === 0)
     throw new QuantscopeError('REQUEST', 'The importance matrix has no entries.', { file: out });
   const entries = [...imatrix.entries].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   checkNumbers(imatrix, out);
   for (const entry of entries) checkEntry(entry, imatrix.chunkSize, out);
-  return writeAtomically(out, (file) => write(file, entries, imatrix));
+  return writeAtomically(out, (file) => write(file, entries, imatrix), inputs);
 }
 
 type ImatrixWriter = (

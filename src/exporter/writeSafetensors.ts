@@ -1,7 +1,7 @@
 import { bytesOf, elementsOf, safetensorsDtype } from '../model/dtypes';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type { AtomicFile } from './atomicWriter';
-import { writeAtomically } from './atomicWriter';
+import { writeAtomically, type AtomicFile } from '../files/atomicFile';
+import type { Inputs } from '../files/inputs';
 import { ensureFreeSpace } from './diskSpace';
 
 /** A tensor to write: its size follows from dtype and shape; `data` yields exactly so many bytes, in any pieces. */
@@ -17,25 +17,27 @@ export interface SafetensorsPart {
 /**
  * Writes a safetensors file atomically. Tensors are written, and their `data` is asked for, in the order given; the header
  * is padded with spaces so that data starts at a multiple of 8.
+ * @param inputs files that the output must not replace.
  * @returns bytes of the file.
- * @throws QuantscopeError REQUEST for a duplicate name or unknown dtype; IO; CANCELLED.
+ * @throws QuantscopeError REQUEST for a duplicate name or unknown dtype, or a target that is an input; IO; CANCELLED.
  * @see https://github.com/huggingface/safetensors (format)
  */
 export async function writeSafetensors(
   out: string,
   tensors: readonly SafetensorsPart[],
   metadata: Readonly<Record<string, string>>,
-  signal?: AbortSignal,
+  { signal, inputs }: { readonly signal?: AbortSignal; readonly inputs?: Inputs } = {},
 ): Promise<number> {
   const sizes = tensors.map(partBytes);
   const header = headerBytes(tensors, sizes, metadata);
   const total = sizes.reduce((sum, size) => sum + size, header.length);
   await ensureFreeSpace(out, total);
-  return writeAtomically(out, async (file) => {
+  const fill = async (file: AtomicFile): Promise<number> => {
     await file.write(header);
     for (const [index, tensor] of tensors.entries()) await writePart(file, tensor, sizes[index] ?? 0, signal);
     return file.bytesWritten;
-  });
+  };
+  return writeAtomically(out, fill, inputs);
 }
 
 async function writePart(

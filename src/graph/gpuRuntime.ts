@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheRoot } from '../model/cacheRoot';
+import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 
 /** ONNX Runtime's CUDA provider, and the bridge through which the runtime loads any provider. */
@@ -30,9 +31,23 @@ export type GpuRuntimeState =
   | { readonly kind: 'damaged'; readonly folder: string; readonly reason: string }
   | { readonly kind: 'installed'; readonly folder: string; readonly record: GpuRuntimeRecord };
 
-/** Folder of everything that was installed: `$QUANTSCOPE_GPU_RUNTIME`, else in the cache. */
+/**
+ * Folder of everything that was installed: `$QUANTSCOPE_GPU_RUNTIME`, else in the cache.
+ * @throws QuantscopeError IO where there is neither.
+ */
 export function gpuRuntimeRoot(): string {
-  return process.env['QUANTSCOPE_GPU_RUNTIME'] ?? join(cacheRoot(), 'gpu-runtime');
+  const root = rootIfAny();
+  if (root !== undefined) return root;
+  const message =
+    'There is no place for the GPU runtime: the user has no home directory. Set QUANTSCOPE_GPU_RUNTIME to a folder.';
+  throw new QuantscopeError('IO', message);
+}
+
+function rootIfAny(): string | undefined {
+  const own = process.env['QUANTSCOPE_GPU_RUNTIME'];
+  if (own) return own;
+  const cache = cacheRoot();
+  return cache === undefined ? undefined : join(cache, 'gpu-runtime');
 }
 
 const folderPrefix = 'onnxruntime-node-';
@@ -43,8 +58,10 @@ export function gpuRuntimeFolder(version: string): string {
 
 /** Versions of ONNX Runtime whose GPU runtime is installed, usable or not. */
 export function gpuRuntimeVersions(): string[] {
+  const root = rootIfAny();
+  if (root === undefined) return [];
   try {
-    return readdirSync(gpuRuntimeRoot())
+    return readdirSync(root)
       .filter((name) => name.startsWith(folderPrefix))
       .map((name) => name.slice(folderPrefix.length));
   } catch {
@@ -80,7 +97,7 @@ function readRecord(file: string): GpuRuntimeRecord | undefined {
       Object.values(record['files']).every((bytes) => Number.isSafeInteger(bytes));
     return valid ? (record as unknown as GpuRuntimeRecord) : undefined;
   } catch {
-    return undefined; // absent or no JSON
+    return undefined; // absent or not JSON
   }
 }
 

@@ -56,7 +56,7 @@ async function verdictOn(device: OrtDevice, options: ProbeOptions): Promise<Verd
   const known = options.refresh ? undefined : recallVerdict(identity);
   if (known) return known;
   const verdict = await probeInChild(device, options);
-  rememberVerdict(identity, verdict, device, runtime.version);
+  await rememberVerdict(identity, verdict, device, runtime.version);
   return verdict;
 }
 

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeAtomically } from '../files/atomicFile';
 import { cacheRoot } from '../model/cacheRoot';
 import { isRecord } from '../model/json';
 
@@ -19,8 +20,11 @@ const maxVerdicts = 32;
 /** Verdicts of this process, also where the file cannot be written. */
 const ofThisProcess = new Map<string, Verdict>();
 
-/** The file that outlives the process. */
-const verdictFile = (): string => join(cacheRoot(), 'devices.json');
+/** The file that outlives the process; none where there is no place for it. */
+function verdictFile(): string | undefined {
+  const root = cacheRoot();
+  return root === undefined ? undefined : join(root, 'devices.json');
+}
 
 /** What an earlier probe found under the same identity. */
 export function recallVerdict(identity: string): Verdict | undefined {
@@ -28,36 +32,32 @@ export function recallVerdict(identity: string): Verdict | undefined {
 }
 
 /** Keeps a verdict, for this process and in the file. A file that cannot be written costs a probe at the next start. */
-export function rememberVerdict(identity: string, verdict: Verdict, device: string, version: string): void {
+export async function rememberVerdict(
+  identity: string,
+  verdict: Verdict,
+  device: string,
+  version: string,
+): Promise<void> {
   ofThisProcess.set(identity, verdict);
   const kept = readVerdicts();
   kept.delete(identity);
   kept.set(identity, { ...verdict, device, onnxruntime: version, at: new Date().toISOString() });
+  const file = verdictFile();
+  if (file === undefined) return;
+  const text = `${JSON.stringify(Object.fromEntries([...kept].slice(-maxVerdicts)), null, 2)}\n`;
   try {
-    replaceFile(
-      verdictFile(),
-      `${JSON.stringify(Object.fromEntries([...kept].slice(-maxVerdicts)), null, 2)}\n`,
-    );
+    await writeAtomically(file, (target) => target.write(Buffer.from(text)));
   } catch {
     // no place for it: the verdict lasts as long as this process
   }
 }
 
-function replaceFile(file: string, text: string): void {
-  const temporary = `${file}.${process.pid}`;
-  mkdirSync(dirname(file), { recursive: true });
-  try {
-    writeFileSync(temporary, text);
-    renameSync(temporary, file);
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-}
-
-/** Those of the file that still hold, oldest first; a damaged file is no memory. */
+/** Those of the file that still hold, oldest first; none from a damaged file. */
 function readVerdicts(): Map<string, Remembered> {
+  const file = verdictFile();
+  if (file === undefined) return new Map();
   try {
-    const all: unknown = JSON.parse(readFileSync(verdictFile(), 'utf8'));
+    const all: unknown = JSON.parse(readFileSync(file, 'utf8'));
     return new Map(Object.entries(isRecord(all) ? all : {}).filter(holds));
   } catch {
     return new Map();

@@ -1,8 +1,22 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** Root of what is kept between runs: `$QUANTSCOPE_CACHE`, else `quantscope` in the user's cache folder. */
-export function cacheRoot(): string {
+/**
+ * Root of what is kept between runs: `$QUANTSCOPE_CACHE`, else `quantscope` in the user's cache folder. Undefined where the user
+ * has no home directory: nothing is kept then.
+ */
+export function cacheRoot(): string | undefined {
   const { QUANTSCOPE_CACHE: own, XDG_CACHE_HOME: shared } = process.env;
-  return own ?? join(shared ?? join(homedir(), '.cache'), 'quantscope');
+  if (own) return own;
+  if (shared) return join(shared, 'quantscope');
+  const home = homeFolder();
+  return home === undefined ? undefined : join(home, '.cache', 'quantscope');
+}
+
+function homeFolder(): string | undefined {
+  try {
+    return homedir() || undefined;
+  } catch {
+    return undefined; // no $HOME, and the user is not in the system's list
+  }
 }

@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { makePlan, parsePlan, printPlan } from '../ampq/planFile';
 import type { EngineClient } from '../engine/client';
 import { QuantscopeError } from '../model/errors';
+import { writeAtomically } from '../files/atomicFile';
 import { modelHash } from '../model/identity';
 import type { ModelDescription } from '../protocol/model';
 import {
@@ -226,9 +227,8 @@ export class ModelSession implements vscode.Disposable {
   /** The plan as a file that the engine can read. */
   async writePlan(plan: Plan): Promise<string> {
     const folder = join(this.folders.planDir, plan.model.hash.slice(0, 16));
-    await mkdir(folder, { recursive: true });
     const file = join(folder, `plan-${plan.total.bitsPerWeight.toFixed(2)}bpw.ampq.json`);
-    await writeFile(file, printPlan(plan));
+    await writeAtomically(file, (target) => target.write(Buffer.from(printPlan(plan))));
     return file;
   }
 

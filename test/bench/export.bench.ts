@@ -14,7 +14,7 @@ import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { median } from '../../src/evaluation/statistics';
-import { writeAtomically } from '../../src/exporter/atomicWriter';
+import { writeAtomically } from '../../src/files/atomicFile';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { fileTypeNamed } from '../../src/exporter/plan/fileTypes';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ggmlPreTokenizers } from '../../src/evaluation/tokenizer/ggmlPreTokenizers';
 import { openTokenizer } from '../../src/evaluation/tokenizer/openTokenizer';
-import { writeAtomically } from '../../src/exporter/atomicWriter';
+import { writeAtomically } from '../../src/files/atomicFile';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { readTokenizer } from '../../src/tokenizer/readTokenizer';
 import type { KeyValue } from '../../src/model/keyValue';

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { writeAtomically } from '../../src/exporter/atomicWriter';
+import { writeAtomically } from '../../src/files/atomicFile';
 import { encodeTensor } from '../../src/exporter/encodeTensor';
 import type { KeyValue } from '../../src/model/keyValue';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';

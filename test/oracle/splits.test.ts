@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { writeAtomically } from '../../src/exporter/atomicWriter';
+import { writeAtomically } from '../../src/files/atomicFile';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { layOutParts, partName, splitTensors, type SplitRule } from '../../src/exporter/gguf/splits';
 import { writeGguf, type GgufTensor } from '../../src/exporter/gguf/writer';

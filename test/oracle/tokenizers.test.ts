@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
-import { writeAtomically } from '../../src/exporter/atomicWriter';
+import { writeAtomically } from '../../src/files/atomicFile';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { deepseekLetters } from '../../src/tokenizer/preTokenizerPatterns';
 import { readTokenizer } from '../../src/tokenizer/readTokenizer';

@@ -1,4 +1,4 @@
-import { writeAtomically } from '../../src/exporter/atomicWriter';
+import { writeAtomically } from '../../src/files/atomicFile';
 import type { KeyValue } from '../../src/model/keyValue';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { Random } from './random';

@@ -1,7 +1,7 @@
 import { measureDivergences } from '../../ampq/divergences';
 import { gainsFile, probeOf, readDivergences, withGains, type MeasuredDivergences } from '../../ampq/gains';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
-import { writeAtomically } from '../../exporter/atomicWriter';
+import { writeAtomically } from '../../files/atomicFile';
 import type { OrtDevice } from '../../graph/session';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { WeightChange } from '../../graph/transformer/weights';

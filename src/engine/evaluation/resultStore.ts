@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeAtomically } from '../../exporter/atomicWriter';
+import { writeAtomically } from '../../files/atomicFile';
 import { StateFile } from '../../evaluation/stateFile';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';

@@ -1,19 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { notePartial, partialEnding, removeAbandoned } from '../../exporter/partials';
+import { dirname, join } from 'node:path';
+import { notePartials, partialName, removeAbandoned } from '../../files/partials';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 
 /**
- * Makes a folder that appears whole or not at all: `fill` works in a temporary one beside it, which is synced and takes the
- * target's name, or is removed. What a killed process leaves, the next start removes.
+ * Makes a folder atomically: `fill` works in a temporary one beside it, which is synced and takes the target's name, or is removed.
+ * What a killed process leaves is removed by a later start. The error that is thrown is the first one.
  * @throws QuantscopeError IO when the file system refuses; what `fill` throws.
  */
 export async function makeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
-  const temporary = temporaryName(target);
+  const temporary = partialName(target);
   await removeAbandoned();
-  const forget = await notePartial(temporary);
+  const forget = await notePartials([temporary]);
   try {
     await mkdir(temporary, { recursive: true });
     await fill(temporary);
@@ -21,7 +20,7 @@ export async function makeFolder(target: string, fill: (folder: string) => Promi
     await removeFolder(target);
     await rename(temporary, target);
   } catch (cause) {
-    await rm(temporary, { recursive: true, force: true });
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     await removeIfEmpty(dirname(target));
     if (cause instanceof QuantscopeError) throw cause;
     throw new QuantscopeError('IO', `The folder cannot be made: ${reason(cause)}`, { file: target }, cause);
@@ -30,10 +29,10 @@ export async function makeFolder(target: string, fill: (folder: string) => Promi
   }
 }
 
-/** Removes a folder, whole as seen from outside: it loses its name first. An absent one is no error. */
+/** Removes a folder atomically: it loses its name first. An absent one is not an error. */
 export async function removeFolder(target: string): Promise<void> {
-  const temporary = temporaryName(target);
-  const forget = await notePartial(temporary);
+  const temporary = partialName(target);
+  const forget = await notePartials([temporary]);
   try {
     await rename(target, temporary);
     await rm(temporary, { recursive: true });
@@ -53,11 +52,6 @@ export async function removeFolder(target: string): Promise<void> {
 /** Removes a folder that has nothing in it. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   await rmdir(folder).catch(() => undefined); // there is something in it, or it is gone already
-}
-
-/** `.name.RANDOM.partial`, beside the target. */
-function temporaryName(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}${partialEnding}`);
 }
 
 /** Files at any depth, by their path in the folder, with their bytes. */

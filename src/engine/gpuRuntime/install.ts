@@ -19,8 +19,8 @@ import { copyRuntime, filesOfRuntime } from './runtimeCopy';
 import { unpack } from './unpack';
 
 /**
- * Downloads the package and lays its libraries beside a copy of the runtime, which looks for providers in its own folder. The
- * folder appears whole or not at all; those of other versions go.
+ * Downloads the package and puts its libraries beside a copy of the runtime, which looks for providers in its own folder. The
+ * folder is made atomically; those of other versions are removed.
  * @throws QuantscopeError IO when it cannot be fetched or kept; CANCELLED.
  */
 export async function installGpuRuntime(
@@ -65,7 +65,9 @@ export async function installedBytes(): Promise<number> {
 
 /** Removes everything that was installed. @throws QuantscopeError IO when the file system refuses. */
 export async function removeGpuRuntime(): Promise<void> {
-  await removeVersions(gpuRuntimeVersions());
+  const versions = gpuRuntimeVersions();
+  if (versions.length === 0) return;
+  await removeVersions(versions);
   await removeIfEmpty(gpuRuntimeRoot());
 }
 

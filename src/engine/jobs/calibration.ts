@@ -5,6 +5,7 @@ import { perplexity } from '../../evaluation/statistics';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { imatrixWriter, writeImatrix } from '../../exporter/writeImatrix';
 import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafetensors';
+import { inputsOf, type Inputs } from '../../files/inputs';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { Model } from '../../model/openModel';
@@ -39,7 +40,10 @@ async function runCalibration(
   params: CalibrationParams,
   { signal, progress }: JobContext,
 ): Promise<CalibrationResult> {
-  imatrixWriter(params.out); // before hours go into what cannot be written
+  // Before hours go into what cannot be written.
+  imatrixWriter(params.out);
+  const inputs = await inputsOf(model.description, params.text);
+  await inputs.check([params.out, params.statistics]);
   resetPeakMemory();
   const started = performance.now();
   const { device } = await runDevice(params.device, params.threads, signal);
@@ -55,22 +59,24 @@ async function runCalibration(
   );
   try {
     const passes = performance.now();
-    const { inputs, scores } = await calibrate(decoder, windows, {
+    const { inputs: matrices, scores } = await calibrate(decoder, windows, {
       ...{ signal, windowsAtOnce: allAtOnce(params, decoder, windows.length) },
       includeOutput: params.processOutput ?? false,
       onStep: (part) => meter.step(part),
       onPoint: (point) => meter.curve(point),
-      ...(params.hessians === undefined ? {} : { onGram: gramWriter(params.hessians, signal) }),
+      ...(params.hessians === undefined ? {} : { onGram: gramWriter(params.hessians, { signal, inputs }) }),
     });
     const tokens = windows.length * plan.context;
     const measures = passMeasures(decoder, tokens, (performance.now() - passes) / 1000);
-    await writeImatrix(params.out, {
-      entries: entriesOf(inputs),
+    const imatrix = {
+      entries: entriesOf(matrices),
       ...{ dataset: basename(params.text), chunks: windows.length, chunkSize: plan.context },
-    });
-    if (params.statistics !== undefined) await writeStatistics(params.statistics, inputs, signal);
+    };
+    await writeImatrix(params.out, imatrix, inputs);
+    if (params.statistics !== undefined)
+      await writeStatistics(params.statistics, matrices, { signal, inputs });
     return {
-      ...{ out: params.out, entries: inputs.size, chunks: windows.length },
+      ...{ out: params.out, entries: matrices.size, chunks: windows.length },
       tokens,
       perplexity: perplexity(scores.losses),
       ...(params.statistics === undefined ? {} : { statistics: params.statistics }),
@@ -80,6 +86,11 @@ async function runCalibration(
   } finally {
     await decoder.close();
   }
+}
+
+interface WriteOptions {
+  readonly signal: AbortSignal;
+  readonly inputs: Inputs;
 }
 
 /** XᵀX of a block must be complete when it is written: all windows pass the block together then. */
@@ -98,7 +109,7 @@ function entriesOf(inputs: ReadonlyMap<string, MatrixInputs>) {
 async function writeStatistics(
   out: string,
   inputs: ReadonlyMap<string, MatrixInputs>,
-  signal: AbortSignal,
+  options: WriteOptions,
 ): Promise<void> {
   const parts = [...inputs].flatMap(([name, { squares, sums, largest, counts }]) => {
     const columns = squares.length / counts.length;
@@ -112,7 +123,7 @@ async function writeStatistics(
       floatPart(`${name}.counts`, [counts.length], counts),
     ];
   });
-  await writeSafetensors(out, parts, {}, signal);
+  await writeSafetensors(out, parts, {}, options);
 }
 
 function floatPart(name: string, shape: readonly number[], values: ArrayLike<number>): SafetensorsPart {
@@ -122,11 +133,11 @@ function floatPart(name: string, shape: readonly number[], values: ArrayLike<num
 }
 
 /** Writes each XᵀX as a safetensors file of its own, named after the first matrix that it is the input of. */
-function gramWriter(folder: string, signal: AbortSignal): (gram: Gram) => Promise<void> {
+function gramWriter(folder: string, options: WriteOptions): (gram: Gram) => Promise<void> {
   return async ({ tensors, expert, columns, rows, values }) => {
     const name = expert === undefined ? tensors[0]! : `${tensors[0]}.expert.${expert}`;
     const part = floatPart(name, [columns, columns], values);
     const metadata = { tensors: tensors.join(','), rows: String(rows) };
-    await writeSafetensors(join(folder, `${name}.safetensors`), [part], metadata, signal);
+    await writeSafetensors(join(folder, `${name}.safetensors`), [part], metadata, options);
   };
 }

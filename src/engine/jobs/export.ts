@@ -42,7 +42,10 @@ export function previewJob(models: OpenModels): Job<'export/preview'> {
   return async (params, { signal }) => {
     checkParams('export/preview', params, { ...modelKinds, out: 'path?', ...settingKinds });
     const target = await readTarget(params, signal);
-    return models.use(params, signal, (model) => previewGguf(model, target, params.out, signal));
+    const alsoRead = [params.planFile, params.imatrix];
+    return models.use(params, signal, (model) =>
+      previewGguf(model, target, params.out, { signal, alsoRead }),
+    );
   };
 }
 
@@ -50,9 +53,12 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
   return async (params, { signal, progress }) => {
     checkParams('export/gguf', params, { ...modelKinds, out: 'path', threads: 'count?', ...settingKinds });
     const target = await readTarget(params, signal);
-    const { out, threads } = params;
+    const { out, threads, planFile, imatrix } = params;
     return models.use(params, signal, (model) =>
-      exportGguf(model, target, out, { signal, onProgress: progress, threads }),
+      exportGguf(model, target, out, {
+        ...{ signal, threads, onProgress: progress },
+        alsoRead: [planFile, imatrix],
+      }),
     );
   };
 }

@@ -1,6 +1,7 @@
 import { analyseTensor } from '../../analysis/analyse';
 import { compareFormats } from '../../analysis/compare';
 import { decodeSlabs, tensorRange } from '../../analysis/slabs';
+import { inputsOf } from '../../files/inputs';
 import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafetensors';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/openModel';
@@ -55,20 +56,23 @@ export function quantizeJob(models: OpenModels): Job<'tensor/quantize'> {
     const format = formatById(params.format);
     return models.use(params, signal, async (model) => {
       const tensors = params.tensors.map((name) => model.tensor(name));
+      const inputs = await inputsOf(model.description);
+      await inputs.check([params.out]);
       const results: { tensor: string; result: FormatComparison }[] = [];
       for (const [done, tensor] of tensors.entries()) {
         progress({ message: `${tensor.name} → ${format.id}`, done, total: tensors.length });
         results.push({ tensor: tensor.name, result: await measured(model, tensor, format, signal) });
       }
       const outputs = tensors.flatMap((tensor) => outputsOf(model, tensor, format, signal));
-      const bytes = await writeSafetensors(params.out, outputs, {
+      const metadata = {
         format: 'pt',
         'quantscope.format': format.id,
         'quantscope.scheme': JSON.stringify(format.scheme),
         'quantscope.shapes': JSON.stringify(
           Object.fromEntries(tensors.map((tensor) => [tensor.name, tensor.shape])),
         ),
-      });
+      };
+      const bytes = await writeSafetensors(params.out, outputs, metadata, { signal, inputs });
       return { out: params.out, bytes, tensors: results };
     });
   };

@@ -1,6 +1,6 @@
 import { ggmlType } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
-import type { AtomicFile } from '../atomicWriter';
+import type { AtomicFile } from '../../files/atomicFile';
 import { dimensions } from '../plan/mixed';
 import { ByteWriter, padding } from './byteWriter';
 import type { KeyValue } from '../../model/keyValue';

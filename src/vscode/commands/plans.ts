@@ -1,6 +1,8 @@
 import { basename, dirname, extname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { printPlan } from '../../ampq/planFile';
+import { writeAtomically } from '../../files/atomicFile';
+import { inputsOf } from '../../files/inputs';
 import type { Budget } from '../../protocol/plan';
 import { commands } from '../contributions';
 import type { Services } from '../services';
@@ -30,7 +32,9 @@ export function registerSavePlan(services: Services): vscode.Disposable {
           filters: { 'AMPQ plan': ['ampq.json'] },
         });
     if (!target) return undefined;
-    await vscode.workspace.fs.writeFile(target, Buffer.from(printPlan(session.plan)));
+    const { plan, description } = session;
+    const inputs = description && (await inputsOf(description));
+    await writeAtomically(target.fsPath, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     return { out: target.fsPath };
   });
 }

@@ -1,7 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { parseTensorTypes, printTensorTypes } from '../../exporter/plan/tensorTypes';
+import { writeAtomically } from '../../files/atomicFile';
+import { inputsOf } from '../../files/inputs';
 import type { TensorTypeRule } from '../../protocol/export';
 import type { ModelSession } from '../modelSession';
 import { askFile, folderOf } from './files';
@@ -27,5 +29,7 @@ export async function saveTensorTypes(
     filters,
     title: 'Save the tensor-type rules',
   });
-  if (target) await writeFile(target.fsPath, printTensorTypes(rules));
+  if (!target) return;
+  const inputs = session.description && (await inputsOf(session.description));
+  await writeAtomically(target.fsPath, (file) => file.write(Buffer.from(printTensorTypes(rules))), inputs);
 }

@@ -69,12 +69,31 @@ describe.skipIf(process.platform === 'win32')('an export that ends before its ti
     expect(files()).toEqual(['target.gguf']);
   });
 
+  it('leaves the old target and nothing else when the model is rewritten meanwhile', async () => {
+    const copy = join(folder, 'rewritten.gguf');
+    writeFileSync(copy, readFileSync(source));
+    const model = await openModel(copy);
+    let rewritten = false;
+    const rewrite = (): void => {
+      if (rewritten) return;
+      rewritten = true;
+      writeFileSync(copy, readFileSync(source)); // of the same size, as a training run writes its next checkpoint
+    };
+    const mixed = exportGguf(model, { type: 'Q8_0' }, target, { onProgress: rewrite });
+    await expect(mixed).rejects.toMatchObject({ code: 'IO', place: { file: copy } });
+    await expect(mixed).rejects.toThrow('changed while it was read');
+    await model.close();
+    expect(readFileSync(target, 'utf8')).toBe('the old file');
+    expect(files()).toEqual(['target.gguf']);
+  });
+
   it('leaves the old target and nothing else when the model cannot be read to its end', async () => {
     const copy = join(folder, 'copy.gguf');
     writeFileSync(copy, readFileSync(source));
     const model = await openModel(copy);
-    truncateSync(copy, 20_000_000);
-    const cut = exportGguf(model, { type: 'Q8_0' }, target);
+    const cut = exportGguf(model, { type: 'Q8_0' }, target, {
+      onProgress: () => truncateSync(copy, 20_000_000),
+    });
     await expect(cut).rejects.toThrow(/ended before its stated size.*copy\.gguf.*byte \d+/);
     await model.close();
     expect(readFileSync(target, 'utf8')).toBe('the old file');

@@ -68,7 +68,7 @@ describe('writeSafetensors', () => {
         yield Uint8Array.of(2);
       },
     };
-    await expect(writeSafetensors(out, [tensor], {}, stop.signal)).rejects.toMatchObject({
+    await expect(writeSafetensors(out, [tensor], {}, { signal: stop.signal })).rejects.toMatchObject({
       code: 'CANCELLED',
     });
     expect(existsSync(out)).toBe(false);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { writeAtomically } from '../../../../src/exporter/atomicWriter';
+import { writeAtomically } from '../../../../src/files/atomicFile';
 import {
   layOutParts,
   parseSplitSize,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { writeAtomically } from '../../../../src/exporter/atomicWriter';
+import { writeAtomically } from '../../../../src/files/atomicFile';
 import type { KeyValue } from '../../../../src/model/keyValue';
 import { layOutGguf, writeGguf } from '../../../../src/exporter/gguf/writer';
 import { openFileSource } from '../../../../src/model/byteSource';

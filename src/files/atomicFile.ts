@@ -1,0 +1,212 @@
+import { mkdir, open, rename, rm, rmdir, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { reason } from '../model/byteSource';
+import { QuantscopeError } from '../model/errors';
+import { commitTogether } from './commitTogether';
+import type { Inputs } from './inputs';
+import { ensureDistinct } from './inputs';
+import { notePartials, partialName, removeAbandoned } from './partials';
+import { syncFolder } from './syncFolder';
+import { findTarget, type OutputTarget } from './target';
+
+/**
+ * A file that is written atomically: bytes go to a temporary file in the same folder, `finish` makes them durable, `commit` renames
+ * it onto the target. Until then an existing target is untouched; its permissions and links to it are kept. Call `finish` and
+ * `commit`, or `discard`.
+ */
+export class AtomicFile {
+  private written = 0;
+  private closed = false;
+  private placed = false;
+
+  private constructor(
+    private readonly output: OutputTarget,
+    /** Absolute path of the temporary file. */
+    readonly temporary: string,
+    private readonly handle: FileHandle,
+    /** Topmost folder that had to be made for it. */
+    private readonly madeFolder: string | undefined,
+    /** Takes back the note that the temporary file is there. */
+    private readonly forget: () => Promise<void>,
+  ) {}
+
+  /**
+   * Creates the temporary file (and the folder). Those that killed processes left are removed.
+   * @throws QuantscopeError IO when the folder cannot be written, REQUEST when the target is not a regular file, or write-protected.
+   */
+  static async create(target: string): Promise<AtomicFile> {
+    const output = await findTarget(target);
+    const temporary = partialName(output.destination);
+    let forget = (): Promise<void> => Promise.resolve();
+    try {
+      const made = await mkdir(dirname(temporary), { recursive: true });
+      await removeAbandoned();
+      forget = await notePartials([temporary]);
+      const handle = await open(temporary, 'wx', output.existing?.mode);
+      const file = new AtomicFile(output, temporary, handle, made, forget);
+      try {
+        await file.takeOver();
+      } catch (cause) {
+        await file.discard();
+        throw cause;
+      }
+      return file;
+    } catch (cause) {
+      await forget();
+      throw failure('created', output.path, cause);
+    }
+  }
+
+  /** Absolute path of the output as it was given. */
+  get target(): string {
+    return this.output.path;
+  }
+
+  /** Absolute path of the file that is replaced, links followed. */
+  get destination(): string {
+    return this.output.destination;
+  }
+
+  get bytesWritten(): number {
+    return this.written;
+  }
+
+  /** Appends; returns when the bytes were handed to the operating system. Calls must not overlap. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      try {
+        const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, this.written);
+        if (bytesWritten === 0) throw new Error('the operating system takes no more bytes');
+        done += bytesWritten;
+        this.written += bytesWritten;
+      } catch (cause) {
+        throw failure('written', this.target, cause);
+      }
+    }
+  }
+
+  /** Makes the content durable and complete: nothing can be written after it. */
+  async finish(): Promise<void> {
+    try {
+      await this.handle.sync();
+      await this.close();
+    } catch (cause) {
+      throw failure('written', this.target, cause);
+    }
+  }
+
+  /** Puts the finished content in the target's place. */
+  async commit(): Promise<void> {
+    try {
+      await rename(this.temporary, this.destination);
+      this.placed = true;
+      await this.forget();
+      await syncFolder(dirname(this.destination));
+    } catch (cause) {
+      throw failure('put in place', this.target, cause);
+    }
+  }
+
+  /** Puts finished files in place, all or none of them. */
+  static async commitAll(files: readonly AtomicFile[]): Promise<void> {
+    const [only, ...more] = files;
+    if (only && more.length === 0) return only.commit();
+    await commitTogether(files);
+    for (const file of files) {
+      file.placed = true;
+      await file.forget();
+    }
+  }
+
+  /**
+   * Removes the temporary file, unless it took the target's place, and the folders that were made for it if nothing else is in
+   * them. What cannot be removed now is left to a later start; never throws, so that the first error is the one that is reported.
+   */
+  async discard(): Promise<void> {
+    if (this.placed) return;
+    await this.close().catch(() => undefined); // nothing of it is wanted any more
+    try {
+      await rm(this.temporary, { force: true });
+    } catch {
+      return; // the note stays
+    }
+    await this.forget();
+    if (this.madeFolder !== undefined) await removeEmptyFolders(dirname(this.temporary), this.madeFolder);
+  }
+
+  /** Owner and permissions of the file that is replaced; a new file's mode is subject to the umask, a kept one is not. */
+  private async takeOver(): Promise<void> {
+    const { existing } = this.output;
+    if (!existing || process.platform === 'win32') return;
+    await this.handle.chown(existing.uid, existing.gid).catch(() => undefined); // only root may give files away
+    await this.handle.chmod(existing.mode);
+  }
+
+  private async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.handle.close();
+  }
+}
+
+/**
+ * Runs `fill` on a new AtomicFile and commits it; when anything fails, the file is discarded and the first error is thrown.
+ * @param inputs files that the output must not replace, and whose change while `fill` runs is an error. Outputs that users name
+ *   have them; files of the cache have none.
+ * @returns what `fill` returned.
+ */
+export async function writeAtomically<T>(
+  target: string,
+  fill: (file: AtomicFile) => Promise<T>,
+  inputs?: Inputs,
+): Promise<T> {
+  const [result] = await writeAllAtomically([target], fill, inputs);
+  return result as T;
+}
+
+/**
+ * Fills several files one after the other; they take their targets' places only when all are complete, and together: after an error
+ * all old files are there, after a kill a later start finishes, and no mixture of old and new files is ever seen.
+ * @returns what `fill` returned for each.
+ */
+export async function writeAllAtomically<T>(
+  targets: readonly string[],
+  fill: (file: AtomicFile, index: number) => Promise<T>,
+  inputs?: Inputs,
+): Promise<T[]> {
+  const files: AtomicFile[] = [];
+  const results: T[] = [];
+  const outputs: OutputTarget[] = [];
+  for (const target of targets) outputs.push(await findTarget(target));
+  ensureDistinct(outputs);
+  for (const output of outputs) await inputs?.refuse(output);
+  try {
+    for (const [index, target] of targets.entries()) {
+      const file = await AtomicFile.create(target);
+      files.push(file);
+      results.push(await fill(file, index));
+    }
+    for (const file of files) await file.finish();
+    await inputs?.ensureUnchanged();
+    // What the outputs are may have changed while they were written.
+    for (const target of targets) await inputs?.refuse(await findTarget(target));
+    await AtomicFile.commitAll(files);
+  } catch (error) {
+    for (const file of files) await file.discard();
+    throw error;
+  }
+  return results;
+}
+
+async function removeEmptyFolders(from: string, upTo: string): Promise<void> {
+  try {
+    for (let folder = from; folder.length >= upTo.length; folder = dirname(folder)) await rmdir(folder);
+  } catch {
+    // someone else put something there meanwhile: it is theirs now
+  }
+}
+
+function failure(what: string, file: string, cause: unknown): QuantscopeError {
+  if (cause instanceof QuantscopeError) return cause;
+  return new QuantscopeError('IO', `The file cannot be ${what}: ${reason(cause)}`, { file }, cause);
+}

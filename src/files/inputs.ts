@@ -1,0 +1,136 @@
+import { dirname, join, resolve } from 'node:path';
+import { QuantscopeError } from '../model/errors';
+import type { ModelDescription, ModelFileIdentity } from '../protocol/model';
+import { fileIdentity, findTarget, statIfPresent, type OutputTarget } from './target';
+
+/** A file that is read while the outputs are written: if it changes meanwhile, they would be made of two versions of it. */
+export type StreamedFile = Pick<ModelFileIdentity, 'path' | 'size' | 'mtimeMs'>;
+
+interface InputFile {
+  readonly path: string;
+  /** Undefined when absent: an input that is not there cannot be destroyed. */
+  readonly identity: string | undefined;
+  readonly streamed: boolean;
+  /** Size and time of the last change (ns). */
+  readonly stamp: string | undefined;
+}
+
+/**
+ * The files that a job reads. No output may replace one of them, under whatever name (symbolic and hard links, other
+ * spellings on file systems that ignore case), and outputs are put in place only if those that were streamed are unchanged.
+ */
+export class Inputs {
+  private constructor(private readonly files: readonly InputFile[]) {}
+
+  /** @throws QuantscopeError IO when a streamed file has changed since it was opened. */
+  static async of(
+    streamed: readonly StreamedFile[],
+    others: readonly (string | undefined)[] = [],
+  ): Promise<Inputs> {
+    const files: InputFile[] = [];
+    for (const { path, size, mtimeMs } of streamed) {
+      const file = await inputFile(path, true);
+      const found = await statIfPresent(path);
+      if (!found || Number(found.size) !== size || Math.abs(Number(found.mtimeNs) / 1e6 - mtimeMs) > 0.01)
+        throw changed(path);
+      files.push(file);
+    }
+    for (const path of others) if (path !== undefined) files.push(await inputFile(path, false));
+    return new Inputs(files);
+  }
+
+  /**
+   * Checks outputs before work goes into them: each can be written to, none is an input, no two are the same.
+   * @throws QuantscopeError REQUEST naming the output.
+   */
+  async check(outputs: readonly (string | undefined)[]): Promise<void> {
+    const targets: OutputTarget[] = [];
+    for (const output of outputs) if (output !== undefined) targets.push(await findTarget(output));
+    ensureDistinct(targets);
+    for (const target of targets) await this.refuse(target);
+  }
+
+  /** @throws QuantscopeError REQUEST when the output would replace an input. */
+  async refuse({ path, destination }: OutputTarget): Promise<void> {
+    const identity = await fileIdentity(destination);
+    if (identity === undefined) return;
+    const input = this.files.find((file) => file.identity === identity);
+    if (!input) return;
+    const other = path === resolve(input.path) ? '' : ` (${input.path})`;
+    const message = `The output would replace a file that is read${other}; choose another name.`;
+    throw new QuantscopeError('REQUEST', message, { file: path });
+  }
+
+  /** @throws QuantscopeError IO naming a streamed file that is not what it was. */
+  async ensureUnchanged(): Promise<void> {
+    for (const file of this.files) {
+      if (!file.streamed) continue;
+      const now = await inputFile(file.path, true);
+      if (now.identity !== file.identity || now.stamp !== file.stamp) throw changed(file.path);
+    }
+  }
+}
+
+/**
+ * All files that work on a model reads: its weights, which are streamed, what describes it beside them, and others that the
+ * request names.
+ */
+export async function inputsOf(
+  { format, files }: Pick<ModelDescription, 'format' | 'files'>,
+  ...others: readonly (string | undefined)[]
+): Promise<Inputs> {
+  const folders = format === 'safetensors' ? new Set(files.map(({ path }) => dirname(path))) : [];
+  const beside = [...folders].flatMap((folder) => companions.map((name) => join(folder, name)));
+  return Inputs.of(files, [...beside, ...others]);
+}
+
+/** Files of a checkpoint's folder that are read beside its weights. */
+const companions = [
+  'config.json',
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer.model',
+  'tokenizer_config.json',
+  'added_tokens.json',
+  'special_tokens_map.json',
+  'vocab.json',
+  'vocab.txt',
+  'merges.txt',
+  'chat_template.json',
+  'chat_template.jinja',
+  'modules.json',
+  join('1_Pooling', 'config.json'),
+  'README.md',
+];
+
+/**
+ * Two outputs must not have one name, nor two that differ in case only: some file systems take those for one.
+ * @throws QuantscopeError REQUEST naming the second.
+ */
+export function ensureDistinct(targets: readonly OutputTarget[]): void {
+  const seen = new Set<string>();
+  for (const { path, destination } of targets) {
+    const key = destination.normalize('NFC').toLowerCase();
+    if (seen.has(key))
+      throw new QuantscopeError('REQUEST', 'Two outputs would be the same file; give them different names.', {
+        file: path,
+      });
+    seen.add(key);
+  }
+}
+
+async function inputFile(path: string, streamed: boolean): Promise<InputFile> {
+  const found = await statIfPresent(path).catch(() => undefined);
+  return {
+    path,
+    streamed,
+    identity: found && `${found.dev}:${found.ino}`,
+    stamp: found && `${found.size}:${found.mtimeNs}`,
+  };
+}
+
+function changed(file: string): QuantscopeError {
+  const message =
+    'The file was changed while it was read; nothing was written. Run again when it is complete.';
+  return new QuantscopeError('IO', message, { file });
+}

@@ -1,0 +1,89 @@
+import { access, readlink, realpath, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { reason } from '../model/byteSource';
+import { QuantscopeError } from '../model/errors';
+
+/** Where an output goes: symbolic links are followed, so that the file that they point to is replaced, not the link. */
+export interface OutputTarget {
+  /** Absolute path as it was given; messages name it. */
+  readonly path: string;
+  /** Absolute path of the file itself, which may not exist yet. */
+  readonly destination: string;
+  /** What the new file takes over from the one that it replaces. */
+  readonly existing?: { readonly mode: number; readonly uid: number; readonly gid: number };
+}
+
+/** Links that are followed one after the other, as many as Linux follows. */
+const maxLinks = 40;
+
+/**
+ * @throws QuantscopeError REQUEST when the target exists and is not a regular file, or is write-protected; IO when the file
+ * system refuses to say.
+ */
+export async function findTarget(path: string): Promise<OutputTarget> {
+  const absolute = resolve(path);
+  try {
+    const destination = await followLinks(absolute);
+    const found = await statIfPresent(destination);
+    if (!found) return { path: absolute, destination };
+    if (!found.isFile()) throw notAFile(absolute, found.isDirectory());
+    await refuseWriteProtected(absolute, destination);
+    const existing = { mode: Number(found.mode) & 0o777, uid: Number(found.uid), gid: Number(found.gid) };
+    return { path: absolute, destination, existing };
+  } catch (cause) {
+    if (cause instanceof QuantscopeError) throw cause;
+    const message = `The output file cannot be examined: ${reason(cause)}`;
+    throw new QuantscopeError('IO', message, { file: absolute }, cause);
+  }
+}
+
+/** What makes two paths the same file: device and inode, which hard links and other spellings share. Undefined when absent. */
+export async function fileIdentity(path: string): Promise<string | undefined> {
+  const found = await statIfPresent(path).catch(() => undefined);
+  return found && `${found.dev}:${found.ino}`;
+}
+
+/** @returns undefined when there is no file of this name. */
+export async function statIfPresent(path: string) {
+  try {
+    return await stat(path, { bigint: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** The path without symbolic links; a link that points to nothing yet leads to where its file would be. */
+async function followLinks(path: string): Promise<string> {
+  let current = path;
+  for (let links = 0; links <= maxLinks; links++) {
+    const folder = await realpath(dirname(current)).catch(() => undefined);
+    if (folder === undefined) return current; // the folder will be made
+    current = join(folder, basename(current));
+    const link = await readlink(current).catch(() => undefined); // not a link, or absent
+    if (link === undefined) return current;
+    current = resolve(folder, link);
+  }
+  throw new QuantscopeError('REQUEST', `The output is a chain of more than ${maxLinks} symbolic links.`, {
+    file: path,
+  });
+}
+
+function notAFile(file: string, folder: boolean): QuantscopeError {
+  const message = folder
+    ? 'The output is a folder; name a file in it.'
+    : 'The output exists and is not a regular file (a device, a pipe or a socket); nothing was written to it.';
+  return new QuantscopeError('REQUEST', message, { file });
+}
+
+async function refuseWriteProtected(file: string, destination: string): Promise<void> {
+  try {
+    await access(destination, constants.W_OK);
+  } catch (cause) {
+    const message =
+      'The output exists and is write-protected; change its permissions or choose another name.';
+    throw new QuantscopeError('REQUEST', message, { file }, cause);
+  }
+}

@@ -1,0 +1,66 @@
+import type * as Fs from 'node:fs/promises';
+
+/** Calls of the file system that a test can make fail. */
+export type FaultyCall = 'open' | 'write' | 'sync' | 'close' | 'rename' | 'chmod' | 'rm';
+
+/** Which call fails: the n-th (from 1) of its kind on a path that matches. */
+interface Fault {
+  readonly call: FaultyCall;
+  readonly path: RegExp;
+  left: number;
+  readonly code: string;
+}
+
+const faults: Fault[] = [];
+
+/** Makes the n-th such call fail with an error of the operating system. */
+export function failOn(call: FaultyCall, path: RegExp, { nth = 1, code = 'EIO' } = {}): void {
+  faults.push({ call, path, left: nth, code });
+}
+
+export function clearFaults(): void {
+  faults.length = 0;
+}
+
+/** `node:fs/promises` with calls that fail where a test asked for it: for `vi.mock`. */
+export function faultyFileSystem(real: typeof Fs): typeof Fs {
+  return {
+    ...real,
+    async open(path, ...rest) {
+      strike('open', String(path));
+      return faultyHandle(await real.open(path, ...rest), String(path));
+    },
+    async rename(from, to) {
+      strike('rename', `${String(from)} → ${String(to)}`);
+      await real.rename(from, to);
+    },
+    async rm(path, options) {
+      strike('rm', String(path));
+      await real.rm(path, options);
+    },
+  };
+}
+
+function faultyHandle(handle: Fs.FileHandle, path: string): Fs.FileHandle {
+  return new Proxy(handle, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      return async (...args: unknown[]): Promise<unknown> => {
+        // A close that fails has closed the file all the same, as on Linux.
+        if (name === 'close') await target.close();
+        if (['write', 'sync', 'close', 'chmod'].includes(String(name))) strike(name as FaultyCall, path);
+        return name === 'close' ? undefined : (value.apply(target, args) as unknown);
+      };
+    },
+  });
+}
+
+function strike(call: FaultyCall, path: string): void {
+  for (const fault of faults) {
+    if (fault.call !== call || !fault.path.test(path)) continue;
+    fault.left -= 1;
+    if (fault.left === 0)
+      throw Object.assign(new Error(`${fault.code}: planted, ${call} of ${path}`), { code: fault.code });
+  }
+}

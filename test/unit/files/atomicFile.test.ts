@@ -1,0 +1,251 @@
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import type * as Fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { AtomicFile, writeAllAtomically, writeAtomically } from '../../../src/files/atomicFile';
+import { clearFaults, failOn, type FaultyCall } from '../../support/fileFaults';
+import { temporaryFolder } from '../../support/files';
+
+vi.mock('node:fs/promises', async (original) => {
+  const { faultyFileSystem } = await import('../../support/fileFaults');
+  return faultyFileSystem(await original<typeof Fs>());
+});
+
+const root = temporaryFolder();
+const text = (value: string): Uint8Array => Buffer.from(value);
+const posix = process.platform !== 'win32';
+let folder: string;
+let tests = 0;
+const here = (name: string): string => join(folder, name);
+const write = (target: string, content: string): Promise<void> =>
+  writeAtomically(target, (file) => file.write(text(content)));
+
+beforeEach(() => {
+  folder = join(root, String(tests++));
+  mkdirSync(folder);
+  process.env['QUANTSCOPE_CACHE'] = join(root, `cache-${tests}`);
+});
+afterEach(() => {
+  clearFaults();
+  delete process.env['QUANTSCOPE_CACHE'];
+});
+
+const notes = (): string[] => {
+  const path = join(root, `cache-${tests}`, 'partials');
+  return existsSync(path) ? readdirSync(path) : [];
+};
+
+describe('AtomicFile', () => {
+  it('shows the old content until commit, then the new, and leaves no other file', async () => {
+    writeFileSync(here('a.bin'), 'old');
+    const file = await AtomicFile.create(here('a.bin'));
+    await file.write(text('new '));
+    await file.write(text('content'));
+    expect(file.bytesWritten).toBe(11);
+    expect(readFileSync(here('a.bin'), 'utf8')).toBe('old');
+    expect(notes()).toHaveLength(1);
+    await file.finish();
+    await file.commit();
+    expect(readFileSync(here('a.bin'), 'utf8')).toBe('new content');
+    expect(readdirSync(folder)).toEqual(['a.bin']);
+    expect(notes()).toEqual([]);
+  });
+
+  it('keeps the old content and leaves nothing else when the caller fails', async () => {
+    writeFileSync(here('a.bin'), 'old');
+    const failing = writeAtomically(here('a.bin'), async (file) => {
+      await file.write(text('half'));
+      throw new Error('stop');
+    });
+    await expect(failing).rejects.toThrow('stop');
+    expect(readFileSync(here('a.bin'), 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['a.bin']);
+    expect(notes()).toEqual([]);
+  });
+
+  it('makes the folder, and removes it when the file is discarded', async () => {
+    const file = await AtomicFile.create(join(folder, 'deep', 'er', 'b.bin'));
+    expect(existsSync(join(folder, 'deep', 'er'))).toBe(true);
+    await file.discard();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('writes to names as long as the file system takes', async () => {
+    const name = `${'ä'.repeat(125)}.gguf`;
+    await write(here(name), 'x');
+    expect(readdirSync(folder)).toEqual([name]);
+  });
+});
+
+describe.skipIf(!posix)('special targets', () => {
+  it('keeps the permissions of the file that is replaced', async () => {
+    for (const mode of [0o600, 0o640, 0o755, 0o666]) {
+      writeFileSync(here('a.bin'), 'old');
+      chmodSync(here('a.bin'), mode);
+      await write(here('a.bin'), `${mode}`);
+      expect(readFileSync(here('a.bin'), 'utf8')).toBe(`${mode}`);
+      expect(statSync(here('a.bin')).mode & 0o777).toBe(mode);
+    }
+  });
+
+  it('gives a new file the permissions that the umask leaves', async () => {
+    const umask = process.platform === 'linux' ? umaskOfProcess() : 0o022;
+    await write(here('new.bin'), 'x');
+    expect(statSync(here('new.bin')).mode & 0o777).toBe(0o666 & ~umask);
+  });
+
+  it('follows symbolic links and keeps them', async () => {
+    mkdirSync(here('store'));
+    writeFileSync(here('store/real.bin'), 'old');
+    symlinkSync(join('store', 'real.bin'), here('one.bin'));
+    symlinkSync(here('one.bin'), here('two.bin'));
+    await write(here('two.bin'), 'new');
+    expect(readFileSync(here('store/real.bin'), 'utf8')).toBe('new');
+    expect(readlinkSync(here('two.bin'))).toBe(here('one.bin'));
+    expect(readlinkSync(here('one.bin'))).toBe(join('store', 'real.bin'));
+    expect(readdirSync(here('store'))).toEqual(['real.bin']);
+  });
+
+  it('writes the file that a link points to before there is one', async () => {
+    symlinkSync('later.bin', here('link.bin'));
+    await write(here('link.bin'), 'new');
+    expect(readFileSync(here('later.bin'), 'utf8')).toBe('new');
+    expect(lstatSync(here('link.bin')).isSymbolicLink()).toBe(true);
+  });
+
+  const linkTo = (target: string, name: string): string => {
+    symlinkSync(target, here(name));
+    return here(name);
+  };
+  it.each([
+    ['a folder', () => folder, /is a folder/],
+    ['a link to a folder', () => linkTo(folder, 'up'), /is a folder/],
+    ['a device', () => '/dev/null', /not a regular file/],
+    ['a link to a device', () => linkTo('/dev/null', 'null'), /not a regular file/],
+    ['a ring of links', () => linkTo('ring', 'ring'), /symbolic links/],
+  ])('refuses %s, and changes nothing', async (_, target, message) => {
+    const path = target();
+    const before = lstatSync(path);
+    await expect(write(path, 'x')).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringMatching(message) as string,
+    });
+    expect(lstatSync(path).ino).toBe(before.ino);
+    expect(lstatSync('/dev/null').isCharacterDevice()).toBe(true);
+  });
+
+  it('refuses two outputs of one name', async () => {
+    writeFileSync(here('a'), 'old');
+    symlinkSync('a', here('c'));
+    for (const second of ['a', 'A', './x/../a', 'c'])
+      await expect(
+        writeAllAtomically([here('a'), join(folder, second)], (file) => file.write(text('x'))),
+        second,
+      ).rejects.toMatchObject({ code: 'REQUEST', message: /Two outputs/ as unknown });
+    expect(readFileSync(here('a'), 'utf8')).toBe('old');
+  });
+});
+
+function umaskOfProcess(): number {
+  const [, umask = '022'] = /^Umask:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return parseInt(umask, 8);
+}
+
+describe('an error of the operating system', () => {
+  const partial = /target\.bin\.\w+\.partial/;
+  const cases: readonly (readonly [FaultyCall, RegExp, string])[] = [
+    ['open', /\.partial$/, 'created'],
+    ['chmod', /\.partial$/, 'created'],
+    ['write', /\.partial$/, 'written'],
+    ['sync', /\.partial$/, 'written'],
+    ['close', /\.partial$/, 'written'],
+    ['rename', /\.partial → .*target\.bin$/, 'put in place'],
+  ];
+  it.each(cases)(
+    'in %s leaves the old file and nothing else, and names the output',
+    async (call, path, what) => {
+      writeFileSync(here('target.bin'), 'old');
+      if (posix) chmodSync(here('target.bin'), 0o640);
+      failOn(call, path, { code: 'ENOSPC' });
+      await expect(write(here('target.bin'), 'new')).rejects.toMatchObject({
+        code: 'IO',
+        message: expect.stringMatching(new RegExp(`cannot be ${what}: ENOSPC: planted, ${call}`)) as string,
+        place: { file: here('target.bin') },
+      });
+      expect(readFileSync(here('target.bin'), 'utf8')).toBe('old');
+      if (posix) expect(statSync(here('target.bin')).mode & 0o777).toBe(0o640);
+      expect(readdirSync(folder)).toEqual(['target.bin']);
+      expect(notes()).toEqual([]);
+    },
+  );
+
+  it.each(['close', 'rm'] as const)('is reported, not one of %s that follows from it', async (call) => {
+    writeFileSync(here('target.bin'), 'old');
+    failOn('write', partial, { code: 'ENOSPC' });
+    failOn(call, partial, { code: 'EBADF' });
+    await expect(write(here('target.bin'), 'new')).rejects.toThrow('ENOSPC: planted, write');
+    expect(readFileSync(here('target.bin'), 'utf8')).toBe('old');
+  });
+
+  it('after the file is in place leaves the new one', async () => {
+    writeFileSync(here('target.bin'), 'old');
+    failOn('sync', new RegExp(`${folder}$`));
+    await expect(write(here('target.bin'), 'new')).rejects.toThrow('put in place');
+    expect(readFileSync(here('target.bin'), 'utf8')).toBe('new');
+    expect(readdirSync(folder)).toEqual(['target.bin']);
+  });
+
+  it('in removing the temporary file leaves the note by which a later start removes it', async () => {
+    failOn('write', partial);
+    failOn('rm', partial);
+    await expect(write(here('target.bin'), 'new')).rejects.toThrow('planted, write');
+    expect(readdirSync(folder)).toEqual([expect.stringMatching(partial)]);
+    expect(notes()).toHaveLength(1);
+  });
+});
+
+describe('several files', () => {
+  const parts = ['m-1.gguf', 'm-2.gguf', 'm-3.gguf'];
+  const writeParts = (content: string): Promise<void[]> =>
+    writeAllAtomically(parts.map(here), (file, part) => file.write(text(`${content} ${part}`)));
+  const contents = (): string[] => parts.map((part) => readFileSync(here(part), 'utf8'));
+
+  it('take their places together and keep permissions', async () => {
+    await writeParts('old');
+    if (posix) chmodSync(here(parts[1]!), 0o600);
+    await writeParts('new');
+    expect(contents()).toEqual(['new 0', 'new 1', 'new 2']);
+    if (posix) expect(statSync(here(parts[1]!)).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder).sort()).toEqual(parts);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6])('are all old ones when rename %d of 6 fails', async (nth) => {
+    await writeParts('old');
+    failOn('rename', new RegExp(`^${folder}`), { nth, code: 'EBUSY' });
+    await expect(writeParts('new')).rejects.toMatchObject({
+      code: 'IO',
+      message: expect.stringMatching(/cannot be put in place: EBUSY.*m-\d\.gguf\)$/) as string,
+    });
+    expect(contents()).toEqual(['old 0', 'old 1', 'old 2']);
+    expect(readdirSync(folder).sort()).toEqual(parts);
+  });
+
+  it('are all old ones when the last cannot be filled', async () => {
+    await writeParts('old');
+    failOn('write', /m-3\.gguf/);
+    await expect(writeParts('new')).rejects.toThrow('planted, write');
+    expect(contents()).toEqual(['old 0', 'old 1', 'old 2']);
+    expect(readdirSync(folder).sort()).toEqual(parts);
+  });
+});
