@@ -10,6 +10,9 @@ const project = (name: string, timeout: number, extra: object = {}) => ({
   },
 });
 
+// Tests that load ONNX Runtime themselves must not start its telemetry either; workers inherit this process's environment.
+process.env['ORT_DISABLE_TELEMETRY'] = '1';
+
 /** `unit` needs only the addon; `oracle` llama.cpp and ONNX Runtime; `ui` a real VS Code in a browser. */
 export default defineConfig({
   test: {

@@ -38,8 +38,13 @@ export function activeRuntime(): RuntimePackage | undefined {
   return { folder, version: bundled.version, libraries: join(folder, librariesPath) };
 }
 
-/** Loads ONNX Runtime. @throws Error when it is not installed or its library cannot be loaded. */
+/**
+ * Loads ONNX Runtime: the only place that does. Its telemetry, which writes files beside the user's and looks up a host of its
+ * maker, is switched off first, by what it reads when it is loaded.
+ * @throws Error when it is not installed or its library cannot be loaded.
+ */
 export function requireRuntime(): typeof Ort {
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
   const require = createRequire(import.meta.url);
   return require(activeRuntime()?.folder ?? 'onnxruntime-node') as typeof Ort;
 }
