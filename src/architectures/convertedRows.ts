@@ -47,6 +47,7 @@ export function* slabsOf(
     yield { dtype, bytes, firstWeight: first * columns, weights: rows * columns, reads };
   };
   for (const { tensor, firstRow, rows } of pieces) {
+    if (tensor.elements === 0) continue;
     const rowBytes = (tensor.byteLength / tensor.elements) * columns;
     const perSlab = step * Math.max(1, Math.floor(maxBytes / (rowBytes * step)));
     if (open && open.dtype !== tensor.dtype) yield* close();

@@ -1,4 +1,5 @@
 import { matrixOf } from '../model/rows';
+import { dtypeNamed } from '../model/dtypes';
 import type { TensorDescriptor } from '../protocol/model';
 import type { Unit } from './description';
 
@@ -24,8 +25,13 @@ export interface Piece {
   readonly rows: number;
 }
 
-/** A tensor that a file holds as GGUF has it. */
+/** A tensor that a file holds as GGUF has it. One of a type without a known layout is a row of bytes, which can be copied. */
 export function unchanged(tensor: TensorDescriptor, name = tensor.name): ConvertedTensor {
+  const { byteLength, shape } = tensor;
+  if (!dtypeNamed(tensor.dtype)) {
+    const bytes = { ...tensor, shape: [byteLength], elements: byteLength };
+    return { name, shape, columns: 1, pieces: [{ tensor: bytes, firstRow: 0, rows: byteLength }] };
+  }
   const { rows, columns } = matrixOf(tensor.shape);
   return { name, shape: tensor.shape, columns, pieces: [{ tensor, firstRow: 0, rows }] };
 }

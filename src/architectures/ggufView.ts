@@ -30,9 +30,13 @@ export interface GgufView {
  * @throws QuantscopeError REQUEST for missing shards or config.json, MODEL_FILE for one that cannot be read; UNSUPPORTED and MODEL_FILE as `convertCheckpoint`.
  */
 export function ggufView({ description, gguf, config, configProblem, folder }: ModelHeaders): GgufView {
-  const { missingFiles, path } = description;
+  const { missingFiles, missingBytes, path } = description;
   if (missingFiles.length > 0)
     throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
+      file: path,
+    });
+  if (missingBytes > 0)
+    throw new QuantscopeError('REQUEST', `${missingBytes} bytes are missing: the model is not complete.`, {
       file: path,
     });
   if (gguf) {

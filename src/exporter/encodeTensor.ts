@@ -3,7 +3,7 @@ import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTenso
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/openModel';
 import { matrixOf } from '../model/rows';
-import { ggmlRowBytes } from '../model/dtypes';
+import { ggmlRowBytes, isForeignType } from '../model/dtypes';
 import { loadNative, type BadWeight } from '../native';
 import { ahead } from './ahead';
 import { Buffers } from './buffers';
@@ -89,7 +89,7 @@ async function* encoded(
     if (!slab) {
       yield { tensor: planned, bytes };
     } else if (slab.dtype === planned.to && planned.converted?.add === undefined) {
-      const bad = await loadNative().checkBlocks(planned.to, bytes, signal);
+      const bad = !isForeignType(planned.to) && (await loadNative().checkBlocks(planned.to, bytes, signal));
       if (bad) throw badWeight(planned, slab, bad);
       yield { tensor: planned, bytes };
     } else {

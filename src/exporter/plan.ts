@@ -122,7 +122,11 @@ export function planWeights(model: ModelHeaders, target: WeightTarget): ExportPl
     dataBytes,
     parameters,
     bitsPerWeight: (8 * dataBytes) / parameters,
-    presetBytes: sum(compared.map(({ shape, to, presetType }) => bytesIn(presetType ?? to, shape))),
+    presetBytes: sum(
+      compared.map(({ shape, bytes, presetType }) =>
+        presetType === undefined ? bytes : bytesIn(presetType, shape),
+      ),
+    ),
     warnings: [...source.notes, ...warningsOf(compared, target, imatrix)],
   };
 }

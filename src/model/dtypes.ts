@@ -61,7 +61,7 @@ const ggml = (id: number, name: string, block: number, bytes: number, decodable 
   float: !/^I\d+$/.test(name),
 });
 
-/** ggml's types (ggml.h, version 0.25). Ids 4, 5, 31 to 33 and 36 to 38 were withdrawn. */
+/** ggml's types (ggml.h, version 0.25). Ids 4, 5, 31 to 33 and 36 to 38 were removed. */
 const ggmlTable: readonly GgmlType[] = [
   ggml(0, 'F32', 1, 4, true),
   ggml(1, 'F16', 1, 2, true),
@@ -100,7 +100,8 @@ const ggmlTable: readonly GgmlType[] = [
   ggml(42, 'Q2_0', 64, 18, true),
 ];
 
-const withdrawn: Readonly<Record<number, string>> = {
+/** Types that older files have and ggml removed. */
+const removed: Readonly<Record<number, string>> = {
   4: 'Q4_2',
   5: 'Q4_3',
   31: 'Q4_0_4_4',
@@ -119,14 +120,35 @@ export function safetensorsDtype(name: string): Dtype | undefined {
   return safetensorsByName.get(name);
 }
 
-/** A ggml type by id or name; undefined for withdrawn and unknown ones. */
+/** A ggml type by id or name; undefined for removed and unknown ones. */
 export function ggmlType(key: number | string): GgmlType | undefined {
   return typeof key === 'number' ? ggmlById.get(key) : ggmlByName.get(key);
 }
 
-/** Name of a ggml type id, for withdrawn ("Q4_2") and unknown ("type 99") ones too. */
+/** Name of a ggml type id, for removed ("Q4_2 (removed)") and unknown ("type 99 (unknown)") ones too. */
 export function ggmlTypeName(id: number): string {
-  return ggmlById.get(id)?.name ?? withdrawn[id] ?? `type ${id}`;
+  const old = removed[id];
+  return ggmlById.get(id)?.name ?? (old === undefined ? `type ${id} (unknown)` : `${old} (removed)`);
+}
+
+/** The id of a name that `ggmlTypeName` gave, of removed and unknown types too; undefined for anything else. */
+export function ggmlTypeId(name: string): number | undefined {
+  const unknown = /^type (\d+) \(unknown\)$/.exec(name)?.[1];
+  if (unknown !== undefined) return Number(unknown);
+  const old = Object.entries(removed).find(([, base]) => name === `${base} (removed)`)?.[0];
+  return old === undefined ? ggmlByName.get(name)?.id : Number(old);
+}
+
+/** Whether it is the name of a removed or unknown ggml type, whose layout is not known. */
+export const isForeignType = (name: string): boolean =>
+  !ggmlByName.has(name) && ggmlTypeId(name) !== undefined;
+
+/** Why a type without a known layout cannot be decoded, and what can be done. */
+export function foreignTypeReason(id: number): string {
+  const old = removed[id];
+  return old === undefined
+    ? `Type ${id} is not a ggml type known here: a fork of llama.cpp, or a newer version, has it. The tensor can be copied but not decoded.`
+    : `${old} was removed from GGUF. The tensor can be copied but not decoded; quantize the original weights again, to Q4_0 or a K type.`;
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { TensorDescriptor } from '../protocol/model';
 import type { ByteSource } from './byteSource';
-import { bytesOf, elementsOf, ggmlType, ggmlTypeName } from './dtypes';
+import { bytesOf, elementsOf, foreignTypeReason, ggmlType, ggmlTypeName, type GgmlType } from './dtypes';
 import { readValue, type GgufValue } from './ggufValue';
 import { HeaderReader } from './headerReader';
+import { readability, truncationWarning } from './truncated';
 import { maxDimensions, maxGgufAlignment, maxGgufKeys, maxGgufName, maxTensors } from './limits';
 
 export interface GgufFile {
@@ -38,26 +39,19 @@ export async function readGguf(source: ByteSource, signal?: AbortSignal): Promis
   const infos = await readTensorInfos(reader, tensorCount);
   const alignment = alignmentOf(metadata, reader);
   const dataOffset = Math.ceil(reader.offset / alignment) * alignment;
-  const tensors = infos.map((info) => describe(info, dataOffset, alignment, source, reader));
+  const offsets = infos.map((info) => info.dataOffset).sort((a, b) => a - b);
+  const place = { start: dataOffset, alignment, offsets };
+  const tensors = infos.map((info) => describe(info, place, source, reader));
   checkOverlaps(tensors, reader);
+  warnings.push(...truncationWarning(tensors, source.size));
   return { version, metadata, tensors, alignment, dataOffset, headerHash: reader.digest(), warnings };
 }
-
-const foreignMagics: Readonly<Record<string, string>> = {
-  FUGG: 'The file is byte-swapped (magic "FUGG"): big-endian GGUF cannot be read.',
-  lmgg: 'This is a file of the ggml format from before GGUF; convert it with an old llama.cpp first.',
-  fmgg: 'This is a file of the ggmf format from before GGUF; convert it with an old llama.cpp first.',
-  tjgg: 'This is a file of the ggjt format from before GGUF; convert it with an old llama.cpp first.',
-  vers: 'This is a Git LFS pointer, not the model: run "git lfs pull" to fetch the file.',
-};
 
 async function readMagicAndVersion(reader: HeaderReader, source: ByteSource): Promise<number> {
   if (source.size === 0) throw reader.fail('The file is empty.');
   const magic = Buffer.from(await reader.bytes(4, 'the magic number')).toString('latin1');
-  if (magic !== 'GGUF') {
-    const known = foreignMagics[magic];
-    throw reader.fail(known ?? `The file does not start with "GGUF" but with ${JSON.stringify(magic)}.`, 0);
-  }
+  if (magic !== 'GGUF')
+    throw reader.fail(`The file does not start with "GGUF" but with ${JSON.stringify(magic)}.`, 0);
   const version = await reader.u32('the version');
   if (version === 2 || version === 3) return version;
   if (version === 1)
@@ -106,7 +100,7 @@ async function readMetadata(
   for (let i = 0; i < count; i++) {
     const start = reader.offset;
     const key = await readName(reader, `key ${i + 1} of ${count}`);
-    if (metadata.has(key)) throw reader.fail(`The key "${key}" stands twice.`, start);
+    if (metadata.has(key)) throw reader.fail(`The key "${key}" appears twice.`, start);
     const value = await readValue(reader, key);
     metadata.set(key, value);
     const texts = value.array ? value.array.first : [value.scalar];
@@ -122,7 +116,7 @@ interface TensorInfo {
   readonly typeId: number;
   /** Relative to the start of the data. */
   readonly dataOffset: number;
-  /** Where the info stands in the header. */
+  /** Where the info is in the header. */
   readonly at: number;
 }
 
@@ -163,10 +157,18 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufValue>, reader: HeaderRea
   return alignment;
 }
 
+/** Where data lies in a file. */
+interface DataPlace {
+  /** Where data begins, absolute. */
+  readonly start: number;
+  readonly alignment: number;
+  /** Offsets of all tensors from `start`, ascending. */
+  readonly offsets: readonly number[];
+}
+
 function describe(
   info: TensorInfo,
-  dataStart: number,
-  alignment: number,
+  place: DataPlace,
   source: ByteSource,
   reader: HeaderReader,
 ): TensorDescriptor {
@@ -175,30 +177,51 @@ function describe(
   const bad = (message: string): Error => reader.fail(message, info.at, name);
   if (elements === undefined)
     throw bad(`The shape [${shape.join(', ')}] has more weights than can be counted exactly.`);
-  const offset = dataStart + info.dataOffset;
+  if (info.dataOffset % place.alignment !== 0)
+    throw bad(`The data offset ${info.dataOffset} is not a multiple of the alignment ${place.alignment}.`);
+  const offset = place.start + info.dataOffset;
   const type = ggmlType(typeId);
-  const base = { name, dtype: ggmlTypeName(typeId), shape, elements, file: source.path, offset };
-  if (!type) {
-    if (offset > source.size)
-      throw bad(`The data would begin at byte ${offset}, outside the file of ${source.size} bytes.`);
-    return {
-      ...base,
-      byteLength: 0,
-      readable: false,
-      unreadableReason: `${base.dtype} is not a tensor type known here.`,
-    };
-  }
+  const byteLength = type ? sizeByType(type, shape, elements, bad) : sizeByOffsets(info, place, source.size);
+  if (!Number.isSafeInteger(offset + byteLength))
+    throw bad(`The data offset ${info.dataOffset} is more than a file can have.`);
+  const dtype = ggmlTypeName(typeId);
+  const unknown = type ? undecodable(type) : foreignTypeReason(typeId);
+  return {
+    ...{ name, dtype, shape, elements, file: source.path, offset, byteLength },
+    ...readability(offset, byteLength, source.size, unknown),
+  };
+}
+
+const undecodable = ({ name, decodable }: GgmlType): string | undefined =>
+  decodable ? undefined : `${name} cannot be decoded yet.`;
+
+function sizeByType(
+  type: GgmlType,
+  shape: readonly number[],
+  elements: number,
+  bad: (message: string) => Error,
+): number {
   const columns = shape[shape.length - 1] ?? 1;
-  const byteLength = columns % type.block === 0 ? bytesOf(type, elements) : undefined;
-  if (byteLength === undefined)
-    throw bad(`Rows of ${columns} weights are not whole blocks of ${type.block}, as ${type.name} needs.`);
-  if (info.dataOffset % alignment !== 0)
-    throw bad(`The data offset ${info.dataOffset} is not a multiple of the alignment ${alignment}.`);
-  if (offset + byteLength > source.size) {
-    throw bad(`The data ends at byte ${offset + byteLength}, outside the file of ${source.size} bytes.`);
+  const bytes = columns % type.block === 0 ? bytesOf(type, elements) : undefined;
+  if (bytes !== undefined) return bytes;
+  throw bad(`Rows of ${columns} weights are not whole blocks of ${type.block}, as ${type.name} needs.`);
+}
+
+/** Up to the next tensor or the end of the file: padding is counted in, as nothing says where it begins. */
+function sizeByOffsets({ dataOffset }: TensorInfo, { start, offsets }: DataPlace, fileSize: number): number {
+  const next = offsets[indexAfter(offsets, dataOffset)] ?? fileSize - start;
+  return Math.max(0, next - dataOffset);
+}
+
+/** Index of the first number that is greater than `value`, of ascending ones. */
+function indexAfter(numbers: readonly number[], value: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle]! > value) high = middle;
+    else low = middle + 1;
   }
-  if (type.decodable) return { ...base, byteLength, readable: true };
-  return { ...base, byteLength, readable: false, unreadableReason: `${type.name} cannot be decoded yet.` };
+  return low;
 }
 
 function checkOverlaps(tensors: readonly TensorDescriptor[], reader: HeaderReader): void {

@@ -9,7 +9,7 @@ export type OpenSource = (file: string) => Promise<ByteSource>;
 /** What the files of a model say. */
 export interface ModelContent extends Omit<
   ModelDescription,
-  'path' | 'folder' | 'version' | 'parameters' | 'dataBytes'
+  'path' | 'folder' | 'version' | 'parameters' | 'dataBytes' | 'missingBytes'
 > {
   readonly config?: Record<string, unknown>;
   readonly configProblem?: QuantscopeError;

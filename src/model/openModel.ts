@@ -6,6 +6,7 @@ import type { GgufFile } from './gguf';
 import type { ModelContent, OpenSource } from './modelContent';
 import { openGguf } from './openGguf';
 import { openSafetensors } from './openSafetensors';
+import { missingBytesOf } from './truncated';
 import { findWeightFiles } from './weightFiles';
 
 /** An open model: its description, and reads of its tensors. Close it. */
@@ -76,6 +77,7 @@ function assemble(
       ...{ path, folder, ...described },
       ...(gguf ? { version: gguf.version } : {}),
       parameters: content.tensors.reduce((sum, tensor) => sum + tensor.elements, 0),
+      missingBytes: missingBytesOf(content.tensors),
       dataBytes: content.tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0),
     },
     folder,

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { MetadataEntry, TensorDescriptor } from '../protocol/model';
 import type { ByteSource } from './byteSource';
-import { bytesOf, elementsOf, safetensorsDtype } from './dtypes';
+import { bytesOf, elementsOf, safetensorsDtype, type Dtype } from './dtypes';
 import { QuantscopeError } from './errors';
 import { duplicateTopLevelKey, isRecord, JsonTextError, parseJson } from './json';
 import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
 import { jsonEntry } from './metadataEntries';
+import { readability, truncationWarning } from './truncated';
 
 export interface SafetensorsHeader {
   readonly tensors: readonly TensorDescriptor[];
@@ -86,14 +87,14 @@ async function readHeaderLength(source: ByteSource, signal?: AbortSignal): Promi
   if (length > BigInt(maxSafetensorsHeader)) {
     throw fail(
       source,
-      `The stated header length of ${length} bytes exceeds ${maxSafetensorsHeader}: this is no safetensors file, or a damaged one.`,
+      `The stated header length of ${length} bytes exceeds ${maxSafetensorsHeader}: this is not a safetensors file, or it is damaged.`,
       0,
     );
   }
   if (length > BigInt(source.size - 8)) {
     throw fail(
       source,
-      `The stated header length of ${length} bytes leaves the file of ${source.size} bytes.`,
+      `The header of ${length} bytes is cut off: the file has only ${source.size} bytes.`,
       0,
     );
   }
@@ -145,12 +146,6 @@ function describeTensor(
     throw bad(`The data_offsets ${JSON.stringify(range)} are not two byte offsets.`);
   const [begin = 0, end = 0] = range;
   if (end < begin) throw bad(`The data ends at ${end}, before it begins at ${begin}.`, dataStart + begin);
-  if (dataStart + end > source.size) {
-    throw bad(
-      `The data ends at byte ${dataStart + end}, outside the file of ${source.size} bytes.`,
-      dataStart + begin,
-    );
-  }
   const elements = elementsOf(shape);
   if (elements === undefined)
     throw bad(
@@ -174,12 +169,12 @@ function describeTensor(
     offset: dataStart + begin,
     byteLength: end - begin,
   };
-  if (known?.decodable) return { ...base, readable: true };
-  return {
-    ...base,
-    readable: false,
-    unreadableReason: known ? `${dtype} cannot be decoded yet.` : `${dtype} is not a dtype known here.`,
-  };
+  return { ...base, ...readability(base.offset, base.byteLength, source.size, undecodable(dtype, known)) };
+}
+
+function undecodable(dtype: string, known: Dtype | undefined): string | undefined {
+  if (known?.decodable) return undefined;
+  return known ? `${dtype} cannot be decoded yet.` : `${dtype} is not a dtype known here.`;
 }
 
 function isSizes(value: unknown): value is number[] {
@@ -206,8 +201,8 @@ function checkLayout(
       );
     end = tensor.offset + tensor.byteLength;
   }
-  if (end !== source.size)
-    warnings.push(`${source.size - end} bytes after the last tensor belong to nothing.`);
+  if (end < source.size) warnings.push(`${source.size - end} bytes after the last tensor are unused.`);
+  warnings.push(...truncationWarning(tensors, source.size));
 }
 
 function metadataEntries(value: unknown, source: ByteSource, warnings: string[]): MetadataEntry[] {

@@ -22,10 +22,12 @@ export interface TensorDescriptor {
   readonly offset: number;
   /** Size of the data in bytes. */
   readonly byteLength: number;
-  /** False when the file is absent (a shard that is not here) or the dtype cannot be decoded. */
+  /** False when the file or bytes of it are missing, or the dtype cannot be decoded. */
   readonly readable: boolean;
   /** Why it cannot be read, when it cannot. */
   readonly unreadableReason?: string;
+  /** Bytes of it that the file ends before: of a download that stopped. */
+  readonly missingBytes?: number;
 }
 
 /** What a metadata value looks like to a reader; long arrays are cut. */
@@ -106,6 +108,8 @@ export interface ModelDescription {
   readonly parameters: number;
   /** Sum of the tensors' `byteLength`. */
   readonly dataBytes: number;
+  /** Bytes that the files lack by what their headers say: of downloads that stopped. */
+  readonly missingBytes: number;
   /** What was chosen or left out that the user should know, as sentences. */
   readonly notes: readonly string[];
   /** Things that are odd but do not prevent reading, as sentences. */

@@ -1,4 +1,4 @@
-import { ggmlType } from '../../model/dtypes';
+import { ggmlTypeId } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { AtomicFile } from '../../files/atomicFile';
 import { dimensions } from '../plan/mixed';
@@ -52,13 +52,14 @@ export function layOutGguf<T extends GgufTensor>(
 
 /** Outermost dimensions of size 1 are left out and the innermost comes first, as ggml writes it. */
 function writeTensorInfo(out: ByteWriter, { name, shape, to }: GgufTensor, offset: number): void {
-  const type = ggmlType(to);
-  if (!type) throw new QuantscopeError('INTERNAL', `${to} is not a ggml type.`, { tensor: name });
+  const type = ggmlTypeId(to);
+  if (type === undefined)
+    throw new QuantscopeError('INTERNAL', `${to} is not a ggml type.`, { tensor: name });
   const sizes = shape.slice(-dimensions(shape)).reverse();
   out.text(name);
   out.u32(Math.max(1, sizes.length));
   for (const size of sizes.length > 0 ? sizes : [1]) out.u64(size);
-  out.u32(type.id);
+  out.u32(type);
   out.u64(offset);
 }
 

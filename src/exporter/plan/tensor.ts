@@ -2,7 +2,7 @@ import { bytesIn, isRowOf } from '../../ampq/candidates';
 import { sourceDtype, sourcesOf, type ConvertedTensor } from '../../architectures/convertedTensor';
 import type { ComputedTensor } from '../../architectures/description';
 import type { ModelHeaders } from '../../architectures/ggufView';
-import { dtypeNamed, ggmlType } from '../../model/dtypes';
+import { dtypeNamed, ggmlType, isForeignType } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import { importanceOf, type Imatrix } from '../../model/imatrix';
 import { matrixOf } from '../../model/rows';
@@ -54,8 +54,9 @@ export function planTensor(
   const { type, cause, reason } = mixed && converted.add === undefined ? mixed : keptType(converted, context);
   if (sourceDtype(converted) !== type || converted.unit?.order === 'transpose')
     for (const source of sources) checkConvertible(source, type, context.target);
+  const isForeign = isForeignType(type); // copied byte for byte
   const { columns } = matrixOf(shape);
-  if (!isRowOf(type, columns))
+  if (!isForeign && !isRowOf(type, columns))
     throw new QuantscopeError(
       'REQUEST',
       `Rows of ${columns} weights are not whole blocks of ${type}; choose another type for this tensor.`,
@@ -70,7 +71,7 @@ export function planTensor(
     from: [...new Set(sources.map(({ dtype }) => dtype))].join(', '),
     to: type,
     shape,
-    bytes: bytesIn(type, shape),
+    bytes: isForeign ? sources.reduce((sum, { byteLength }) => sum + byteLength, 0) : bytesIn(type, shape),
     cause,
     reason,
     ...(importance ? { importance } : {}),

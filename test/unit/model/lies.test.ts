@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ggufView } from '../../../src/architectures/ggufView';
 import { QuantscopeError } from '../../../src/model/errors';
 import { openModel } from '../../../src/model/openModel';
 import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
@@ -31,7 +32,7 @@ describe('a safetensors file that lies', () => {
     [
       'header longer than the file',
       Buffer.concat([Buffer.from([200, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{}')]),
-      /leaves the file/,
+      /header of 200 bytes is cut off: the file has only 10/,
       undefined,
       () => 0,
     ],
@@ -63,13 +64,6 @@ describe('a safetensors file that lies', () => {
       /twice/,
       'a',
       () => 62,
-    ],
-    [
-      'data outside the file',
-      safetensorsBytes({ a: f32([4], 0, 16) }, 8),
-      /outside the file/,
-      'a',
-      (end) => end,
     ],
     [
       'overlapping tensors',
@@ -133,8 +127,9 @@ describe('a safetensors file that lies', () => {
   });
 });
 
+const gguf = (): GgufBytes => new GgufBytes();
+
 describe('a GGUF file that lies', () => {
-  const gguf = (): GgufBytes => new GgufBytes();
   const cases: [string, Buffer, RegExp, string | undefined, number][] = [
     ['empty', Buffer.alloc(0), /empty/, undefined, 0],
     ['wrong magic', Buffer.from('GGML0000'), /does not start with/, undefined, 0],
@@ -222,13 +217,6 @@ describe('a GGUF file that lies', () => {
       57,
     ],
     [
-      'data outside the file',
-      gguf().start(3, 1, 0).tensor('t', [64], 0, 0).data(100),
-      /outside the file/,
-      't',
-      24,
-    ],
-    [
       'overlapping data',
       gguf().start(3, 2, 0).tensor('t', [64], 0, 0).tensor('u', [64], 0, 32).data(512),
       /overlaps/,
@@ -288,13 +276,83 @@ describe('a GGUF file that lies', () => {
     expect(error.place.offset).toBe(offset);
   });
 
-  it('shows withdrawn and unknown types by name', async () => {
-    const bytes = gguf().start(3, 2, 0).tensor('t', [32], 4, 0).tensor('u', [32], 99, 0).data(64);
+  it('shows removed and unknown types by name, with the size that the offsets say', async () => {
+    const bytes = gguf()
+      .start(3, 3, 0)
+      .tensor('t', [32], 4, 0)
+      .tensor('u', [32], 99, 64)
+      .tensor('v', [8], 0, 32)
+      .data(128);
     const model = await openModel(writeFile(folder, 'types.gguf', bytes));
     await model.close();
-    expect(model.description.tensors.map((tensor) => [tensor.dtype, tensor.readable])).toEqual([
-      ['Q4_2', false],
-      ['type 99', false],
+    expect(
+      model.description.tensors.map(({ dtype, byteLength, readable }) => [dtype, byteLength, readable]),
+    ).toEqual([
+      ['Q4_2 (removed)', 32, false],
+      ['type 99 (unknown)', 64, false],
+      ['F32', 32, true],
     ]);
+    expect(model.description.tensors[0]!.unreadableReason).toMatch(
+      /Q4_2 was removed from GGUF.*quantize the original/,
+    );
+    expect(model.description.tensors[1]!.unreadableReason).toMatch(/Type 99 is not a ggml type known here/);
+  });
+
+  it('does not take offsets beyond what a file can have', async () => {
+    const bytes = gguf()
+      .start(3, 1, 0)
+      .tensor('t', [64], 0, Number.MAX_SAFE_INTEGER - 31)
+      .data(256);
+    expect((await failure('far.gguf', bytes)).message).toMatch(/more than a file can have/);
+  });
+});
+
+describe('a download that stopped', () => {
+  const opened = async (name: string, bytes: Uint8Array) => {
+    const model = await openModel(writeFile(folder, name, bytes));
+    const read = await Promise.all(
+      model.description.tensors
+        .filter(({ readable }) => readable)
+        .map((tensor) => model.read(tensor, 0, tensor.byteLength)),
+    );
+    await model.close();
+    return { ...model.description, read };
+  };
+  const ready = { readable: true };
+  const cut = (missingBytes: number, of: number, end: number) => ({
+    ...{ readable: false, missingBytes },
+    unreadableReason: `${missingBytes} of its ${of} bytes are missing: the file ends at byte ${end}.`,
+  });
+
+  it('of safetensors opens as far as it goes', async () => {
+    const bytes = safetensorsBytes({ a: f32([2], 0, 8), b: f32([4], 8, 24), c: f32([1], 24, 28) }, 12);
+    const { length } = bytes;
+    const model = await opened('stopped.safetensors', bytes);
+    expect(model.tensors).toMatchObject([ready, cut(12, 16, length), cut(4, 4, length)]);
+    expect(model).toMatchObject({ missingBytes: 16, parameters: 7, dataBytes: 28 });
+    expect(model.warnings).toEqual([
+      `The file is not complete: 16 bytes are missing after its ${length}, and with them 2 of 3 tensors. The others can be read.`,
+    ]);
+    expect(model.read).toEqual([new Uint8Array(8)]);
+  });
+
+  it('of GGUF opens as far as it goes', async () => {
+    const bytes = gguf().start(3, 2, 0).tensor('t', [8], 0, 0).tensor('u', [64], 0, 32).data(100);
+    const model = await opened('stopped.gguf', bytes);
+    expect(model.tensors).toMatchObject([ready, cut(188, 256, bytes.length)]);
+    expect(model.missingBytes).toBe(188);
+  });
+
+  it('cannot be exported', async () => {
+    const bytes = gguf()
+      .start(3, 1, 1)
+      .string('general.architecture')
+      .u32(8)
+      .string('llama')
+      .tensor('t', [64], 0, 0)
+      .data(100);
+    const model = await openModel(writeFile(folder, 'stopped2.gguf', bytes));
+    await model.close();
+    expect(() => ggufView(model)).toThrow(/156 bytes are missing: the model is not complete/);
   });
 });

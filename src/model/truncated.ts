@@ -1,0 +1,36 @@
+import type { TensorDescriptor } from '../protocol/model';
+
+/** Whether a tensor can be read, as its descriptor says it. */
+type Readability = Pick<TensorDescriptor, 'readable' | 'unreadableReason' | 'missingBytes'>;
+
+/**
+ * Whether data at a place of a file of `size` bytes can be read: a download that stopped lacks the end of the file.
+ * @param undecodable why data of this dtype cannot be decoded even where it is there.
+ */
+export function readability(
+  offset: number,
+  byteLength: number,
+  size: number,
+  undecodable?: string,
+): Readability {
+  const missingBytes = Math.min(byteLength, Math.max(0, offset + byteLength - size));
+  if (missingBytes > 0) {
+    const unreadableReason = `${missingBytes} of its ${byteLength} bytes are missing: the file ends at byte ${size}.`;
+    return { readable: false, unreadableReason, missingBytes };
+  }
+  return undecodable === undefined ? { readable: true } : { readable: false, unreadableReason: undecodable };
+}
+
+/** That a file is not complete, and by how much; nothing for a complete one. */
+export function truncationWarning(tensors: readonly TensorDescriptor[], size: number): string[] {
+  const incomplete = tensors.filter(({ missingBytes }) => missingBytes !== undefined);
+  if (incomplete.length === 0) return [];
+  const missing = missingBytesOf(tensors);
+  return [
+    `The file is not complete: ${missing} bytes are missing after its ${size}, and with them ${incomplete.length} of ${tensors.length} tensors. The others can be read.`,
+  ];
+}
+
+export function missingBytesOf(tensors: readonly TensorDescriptor[]): number {
+  return tensors.reduce((sum, { missingBytes = 0 }) => sum + missingBytes, 0);
+}
