@@ -1,48 +1,84 @@
-import type { Plan, SensitivityRow, SensitivityTable } from '../src/protocol/plan';
+import type { SensitivityRow, SensitivityTable } from '../src/protocol/plan';
+import { scientific } from './format';
 
-/** What tensors do to the output of a model: where it was run over a text, the KL divergence that each error causes. */
+/**
+ * What quantizing a tensor does: the error of its weights, and the KL divergence of the model's output that is predicted from it. A
+ * gain was measured once per tensor, in one format over a text; the divergence in another format is predicted as gain × error.
+ */
 
 /** Decades of divergence below the largest over which a tint fades. */
 const decades = 3;
 
+/** Nats per token: what rounding of float32 logits adds up to, where a measurement does not say what its noise is. */
+const roundingNoise = 1e-9;
+
+/** Divergence that a measurement cannot tell from none, nats per token. */
+export const noiseOf = (_table: SensitivityTable): number => roundingNoise;
+
 /**
- * KL divergence to expect from a tensor with this relative squared error, nats per token; undefined where nothing was measured
+ * KL divergence predicted for a tensor with this relative squared error, nats per token; undefined where nothing was measured
  * or the error is not defined (NaN).
  */
 export function influenceOf(
-  { gain }: SensitivityRow,
+  { gain }: Pick<SensitivityRow, 'gain'>,
   relativeSquaredError: number | undefined,
 ): number | undefined {
-  if (gain === undefined || relativeSquaredError === undefined || Number.isNaN(relativeSquaredError))
-    return undefined;
-  return gain * relativeSquaredError;
+  if (relativeSquaredError === undefined || Number.isNaN(relativeSquaredError)) return undefined;
+  if (gain === undefined) return undefined;
+  return relativeSquaredError === 0 ? 0 : gain * relativeSquaredError;
 }
 
-/** The largest influence in the table; 0 when there is none. */
+/** A divergence as a table shows it: one below the noise is not a number. No error at all is 0. */
+export function influenceText(influence: number, noise: number): string {
+  return influence < noise && influence !== 0 ? '< noise' : scientific(influence);
+}
+
+/** The largest finite influence in the table; 0 when there is none. */
 export function largestInfluence({ rows }: SensitivityTable): number {
-  const all = rows.flatMap((row) =>
-    row.cells.map((cell) => influenceOf(row, cell.relativeSquaredError) ?? 0),
-  );
-  return all.reduce((a, b) => Math.max(a, b), 0);
+  let largest = 0;
+  for (const row of rows) {
+    for (const { relativeSquaredError } of row.cells) {
+      const influence = influenceOf(row, relativeSquaredError);
+      if (influence !== undefined && influence !== Infinity) largest = Math.max(largest, influence);
+    }
+  }
+  return largest;
 }
 
 /** Strength of a tint, 0 to 1: on a scale of decades that ends at the largest. */
 export function tintOf(influence: number, largest: number): number {
   if (!(influence > 0)) return 0;
+  if (influence >= largest) return 1;
   return Math.max(0, 1 + Math.log10(influence / largest) / decades);
 }
 
-/** Each tensor's share of the divergence that a plan expects, 0 to 1; undefined where the plan or the table does not say. */
-export function sharesOf(plan: Plan, table: SensitivityTable | undefined): Map<string, number> | undefined {
-  const { divergence } = plan.total;
-  if (!table || divergence === undefined || !(divergence > 0)) return undefined;
-  const rows = new Map(table.rows.map((row) => [row.tensor, row]));
-  const shares = plan.assignments.map(({ tensor, relativeSquaredError }) => {
-    const row = rows.get(tensor);
-    return [tensor, relativeSquaredError === 0 ? 0 : row && influenceOf(row, relativeSquaredError)] as const;
-  });
-  const known = shares.filter((share): share is [string, number] => share[1] !== undefined);
-  const total = known.reduce((sum, [, influence]) => sum + influence, 0);
-  if (known.length < shares.length || !(total > 0)) return undefined;
-  return new Map(known.map(([tensor, influence]) => [tensor, influence / total]));
+/** What some tensors have in common in a format. */
+export interface Summary {
+  /** How many of them were measured in it. */
+  readonly measured: number;
+  /** Σ relative squared error × weights / Σ weights; NaN where nothing was measured. */
+  readonly error: number;
+  /** Σ of their influences: to first order divergences add up. Undefined where a gain is missing. */
+  readonly influence: number | undefined;
+  readonly maxError: number;
+}
+
+/** Summary of the rows at these places in a format. */
+export function summaryOf({ rows }: SensitivityTable, members: readonly number[], format: string): Summary {
+  let [measured, weights, error, maxError] = [0, 0, 0, 0];
+  let influence: number | undefined = 0;
+  for (const index of members) {
+    const row = rows[index]!;
+    const cell = row.cells.find((item) => item.format === format);
+    if (!cell) continue;
+    measured += 1;
+    weights += row.weights;
+    error += cell.relativeSquaredError * row.weights;
+    maxError = Math.max(maxError, cell.maxError);
+    const its = influenceOf(row, cell.relativeSquaredError);
+    influence = its === undefined || influence === undefined ? undefined : influence + its;
+  }
+  return measured === 0
+    ? { measured, error: NaN, influence: undefined, maxError: NaN }
+    : { measured, error: error / weights, influence, maxError };
 }

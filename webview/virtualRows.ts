@@ -4,7 +4,11 @@ import { useLayoutEffect, useState } from 'preact/hooks';
 /** Height of a row of a list (pixels). */
 export const rowHeight = 24;
 
-export function useVirtualRows(rowCount: number, scroller: { current: HTMLDivElement | null }) {
+/**
+ * Which rows of a scrolled list are in sight.
+ * @param head height of what stays above the rows inside the scroller (pixels).
+ */
+export function useVirtualRows(rowCount: number, scroller: { current: HTMLDivElement | null }, head = 0) {
   const [, redraw] = useState(0);
   const [virtualizer] = useState(
     () =>
@@ -13,6 +17,8 @@ export function useVirtualRows(rowCount: number, scroller: { current: HTMLDivEle
           count: rowCount,
           estimateSize: () => rowHeight,
           overscan: 12,
+          paddingStart: head,
+          scrollPaddingStart: head,
           getScrollElement: () => scroller.current,
         },
         ...{ scrollToFn: elementScroll, observeElementRect, observeElementOffset },

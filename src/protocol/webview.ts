@@ -13,6 +13,7 @@ import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule
 import type { FormatDescription } from './formats';
 import type { MetadataSlice, MetadataSliceParams, ModelDescription } from './model';
 import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
+import type { PlanStep } from './planStep';
 
 /** Everything the editor needs to draw itself the first time. */
 export interface EditorState {
@@ -138,8 +139,8 @@ export type WebviewRequests = {
   runSensitivityOverText: { params: Record<string, never>; result: void };
   cancelJob: { params: Record<string, never>; result: void };
   restartEngine: { params: Record<string, never>; result: void };
-  /** Re-solves for a budget; fast enough to be called while a slider moves. */
-  solvePlan: { params: { budget: Budget }; result: Plan };
+  /** Solves again for a budget; fast enough to be called while a slider moves. `since`: the last step that the page has. */
+  solvePlan: { params: { budget: Budget; since?: number }; result: PlanStep };
   savePlan: { params: { budget: Budget }; result: { out: string } | undefined };
   /** What can be exported, and whether there is a plan to export with. */
   exportChoices: { params: Record<string, never>; result: ExportChoices };

@@ -1,26 +1,25 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import {
-  budgetRange,
-  type Budget,
-  type Plan,
-  type PlanAssignment,
-  type SensitivityTable,
-} from '../../src/protocol/plan';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { budgetRange, type Budget, type Plan, type SensitivityTable } from '../../src/protocol/plan';
+import { planAfter } from '../../src/protocol/planStep';
 import { bitColor, bitLength } from '../bitScale';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, TextField } from '../controls';
 import { decibels, figure, percent, size } from '../format';
-import { sharesOf } from '../influence';
+import { mixOf, shareOf, type Mix } from '../planMix';
+import type { Grouping } from '../tensorGroups';
 import { FormatBadge } from './FormatBadge';
+import { GroupedGrid, GroupingSelect, type GroupColumn } from './GroupedGrid';
 
-/** The budget and what it buys: a slider, totals, and a bar per tensor. */
+/** The budget and what it buys: a slider, totals, and the format of each tensor. */
 export function PlanView() {
   const ask = useAsk();
   const { sensitivity, plan, job } = useAppState();
-  const range = sensitivity?.rows.length ? budgetRange(sensitivity) : undefined;
+  const range = useMemo(
+    () => (sensitivity?.rows.length ? budgetRange(sensitivity) : undefined),
+    [sensitivity],
+  );
   // Undefined until somebody moves it: a plan that was read from a file is shown as it is.
   const [moved, setMoved] = useState<number>();
-  const [typed, setTyped] = useState<string>();
   const failure = useSolved(sensitivity, moved);
   if (!sensitivity || !range) {
     return (
@@ -39,35 +38,13 @@ export function PlanView() {
   const chosen: Budget =
     moved === undefined && plan ? plan.budget : { kind: 'bits-per-weight', value: budget };
   return (
-    <>
-      <div class="budget">
-        <label for="budget">Budget</label>
-        <input
-          id="budget"
-          type="range"
-          min={range.min}
-          max={range.max}
-          step={0.01}
-          value={budget}
-          onInput={(event) => {
-            setTyped(undefined);
-            setMoved(Number(event.currentTarget.value));
-          }}
-        />
-        <TextField
-          value={typed ?? budget.toFixed(2)}
-          label="Bits per weight"
-          width="104px"
-          onInput={(text) => {
-            setTyped(text);
-            const value = Number(text);
-            if (value >= range.min && value <= range.max) setMoved(value);
-          }}
-          onBlur={() => setTyped(undefined)}
-        />
-        <span>bits per weight</span>
-      </div>
-      {failure !== undefined && <p class="notice error">{failure}</p>}
+    <div class="page plan">
+      <BudgetControl range={range} budget={budget} move={setMoved} />
+      {failure !== undefined && (
+        <p class="notice error" role="alert">
+          {failure}
+        </p>
+      )}
       {plan && <Totals plan={plan} />}
       <div class="actions">
         <Button onClick={() => void ask('savePlan', { budget: chosen })}>Save Plan…</Button>
@@ -80,12 +57,51 @@ export function PlanView() {
           Export with Plan…
         </Button>
       </div>
-      {plan && <Bars plan={plan} sensitivity={sensitivity} />}
-    </>
+      {plan && <Assignments plan={plan} />}
+    </div>
   );
 }
 
-/** Re-solves when the budget moves, at most one request at a time; the last budget always wins. */
+function BudgetControl(props: {
+  range: { min: number; max: number };
+  budget: number;
+  move: (budget: number) => void;
+}) {
+  const { range, budget, move } = props;
+  const [typed, setTyped] = useState<string>();
+  return (
+    <div class="budget">
+      <label for="budget">Budget</label>
+      <input
+        id="budget"
+        type="range"
+        min={range.min}
+        max={range.max}
+        step={0.01}
+        value={budget}
+        style={{ '--filled': `${(100 * (budget - range.min)) / (range.max - range.min || 1)}%` }}
+        onInput={(event) => {
+          setTyped(undefined);
+          move(Number(event.currentTarget.value));
+        }}
+      />
+      <TextField
+        value={typed ?? budget.toFixed(2)}
+        label="Bits per weight"
+        width="104px"
+        onInput={(text) => {
+          setTyped(text);
+          const value = Number(text);
+          if (value >= range.min && value <= range.max) move(value);
+        }}
+        onBlur={() => setTyped(undefined)}
+      />
+      <span>bits per weight</span>
+    </div>
+  );
+}
+
+/** Solves again when the budget moves, at most one request at a time; the last budget always wins. */
 function useSolved(
   sensitivity: SensitivityTable | undefined,
   budget: number | undefined,
@@ -94,18 +110,29 @@ function useSolved(
   const [failure, setFailure] = useState<string>();
   const wanted = useRef(budget);
   const busy = useRef(false);
+  const last = useRef<{ readonly id: number; readonly plan: Plan }>();
   useEffect(() => {
     wanted.current = budget;
     if (!sensitivity || budget === undefined || busy.current) return;
     busy.current = true;
-    const solve = async (): Promise<void> => {
+    const solve = async (value: number): Promise<void> => {
+      // A plan that came another way than by a step is not one that a step can start from.
+      const known = last.current?.plan === store.state.plan ? last.current : undefined;
+      const step = await host.call('solvePlan', {
+        budget: { kind: 'bits-per-weight', value },
+        ...(known ? { since: known.id } : {}),
+      });
+      const plan = planAfter(known?.plan, step);
+      last.current = { id: step.id, plan };
+      store.update({ plan });
+    };
+    const follow = async (): Promise<void> => {
       for (let solved: number | undefined; wanted.current !== undefined && solved !== wanted.current;) {
         solved = wanted.current;
-        const plan = await host.call('solvePlan', { budget: { kind: 'bits-per-weight', value: solved } });
-        store.update({ plan });
+        await solve(solved);
       }
     };
-    solve()
+    follow()
       .then(() => setFailure(undefined))
       .catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)))
       .finally(() => (busy.current = false));
@@ -114,42 +141,42 @@ function useSolved(
 }
 
 function Totals({ plan }: { plan: Plan }) {
-  const counts = new Map<string, number>();
-  for (const { format } of plan.assignments) counts.set(format, (counts.get(format) ?? 0) + 1);
+  const { total, assignments } = plan;
+  const { formats } = useMemo(() => mixOf(assignments), [assignments]);
   return (
     <dl class="statistics totals">
       <div>
         <dt>bits per weight</dt>
-        <dd>{plan.total.bitsPerWeight.toFixed(3)}</dd>
+        <dd>{total.bitsPerWeight.toFixed(3)}</dd>
       </div>
       <div>
         <dt>tensor data</dt>
-        <dd>{size(plan.total.bytes)}</dd>
+        <dd>{size(total.bytes)}</dd>
       </div>
-      {plan.total.error !== undefined && (
+      {total.error !== undefined && (
         <>
           <div>
             <dt>relative error</dt>
-            <dd>{figure(Math.sqrt(plan.total.error))}</dd>
+            <dd>{figure(Math.sqrt(total.error))}</dd>
           </div>
           <div>
             <dt>SQNR</dt>
-            <dd>{decibels(plan.total.error, 2)}</dd>
+            <dd>{decibels(total.error, 2)}</dd>
           </div>
         </>
       )}
-      {plan.total.divergence !== undefined && (
+      {total.divergence !== undefined && (
         <div class="wide">
-          <dt>KL divergence to expect</dt>
-          <dd>{figure(plan.total.divergence, 3)} nats per token</dd>
+          <dt>predicted KL divergence</dt>
+          <dd>{figure(total.divergence, 3)} nats per token</dd>
         </div>
       )}
       <div class="wide">
         <dt>tensors</dt>
         <dd>
-          {[...counts].map(([format, tensors]) => (
+          {formats.map(({ format, tensors }) => (
             <span key={format} class="tally">
-              {tensors} × <FormatBadge format={format} />
+              {tensors.toLocaleString('en-US')} × <FormatBadge format={format} />
             </span>
           ))}
         </dd>
@@ -158,53 +185,85 @@ function Totals({ plan }: { plan: Plan }) {
   );
 }
 
-/**
- * Length: bits per weight on a scale to 16; colour: the format. The number is the tensor's share of the divergence to expect, else
- * its signal to noise.
- */
-function Bars({ plan, sensitivity }: { plan: Plan; sensitivity: SensitivityTable }) {
-  const { store } = useApp();
-  const shares = sharesOf(plan, sensitivity);
-  const label = ({ tensor, relativeSquaredError }: PlanAssignment): string => {
-    if (shares) return percent(shares.get(tensor)!);
-    return relativeSquaredError === undefined ? '' : decibels(relativeSquaredError, 1);
-  };
+/** Format, bits and size of each tensor; and its share of the predicted divergence, else its signal to noise. */
+function Assignments({ plan }: { plan: Plan }) {
+  const [grouping, setGrouping] = useState<Grouping>('layer');
+  const columns = useMemo(() => columnsOf(plan), [plan]);
   return (
     <>
-      {shares && <p class="muted">In percent: each tensor's share of the KL divergence to expect.</p>}
-      <div
-        class="bars"
-        role="list"
-        aria-label={`Format of each tensor${shares ? ' and its share of the KL divergence' : ''}`}
-      >
-        {plan.assignments.map((item) => (
-          <div
-            key={item.tensor}
-            class="bar"
-            role="listitem"
-            data-tensor={item.tensor}
-            data-format={item.format}
-            onClick={() => store.select(item.sources)}
-          >
-            <span class="label" title={item.tensor}>
-              {item.tensor.replace(/^model\.|\.weight$/g, '')}
-            </span>
-            <span class="track">
-              <span
-                class="fill"
-                style={{
-                  width: `${100 * bitLength(item.bitsPerWeight)}%`,
-                  background: bitColor(item.bitsPerWeight),
-                }}
-              />
-            </span>
-            <span class="format">{item.format}</span>
-            <span class="error muted" title={shares && 'Share of the KL divergence to expect'}>
-              {label(item)}
-            </span>
-          </div>
-        ))}
+      <div class="measure">
+        <GroupingSelect value={grouping} onChange={setGrouping} />
       </div>
+      <GroupedGrid
+        id="plan"
+        label="Format of each tensor"
+        tensors={plan.assignments}
+        columns={columns}
+        grouping={grouping}
+        dataOf={(index) => ({ 'data-format': plan.assignments[index]?.format })}
+      />
     </>
   );
 }
+
+function columnsOf(plan: Plan): GroupColumn[] {
+  const { assignments } = plan;
+  const mix = (members: readonly number[]): Mix => mixOf(members.map((index) => assignments[index]!));
+  const share = shareOf(plan);
+  const bitsPerWeight = (members: readonly number[]): number => mix(members).bitsPerWeight;
+  return [
+    {
+      ...{
+        id: 'bits',
+        label: 'Bits per weight',
+        width: 150,
+        grows: true,
+        align: 'left',
+        value: bitsPerWeight,
+      },
+      cell: (members) => <Track bits={bitsPerWeight(members)} />,
+    },
+    {
+      ...{ id: 'format', label: 'Format', width: 104, align: 'left', value: bitsPerWeight },
+      cell: (members) =>
+        mix(members)
+          .formats.map(({ format }) => format)
+          .join(' '),
+      cellTitle: (members) => formatsText(mix(members), members.length),
+    },
+    {
+      ...{ id: 'size', label: 'Size', width: 84, value: (members) => mix(members).bytes },
+      cell: (members) => size(mix(members).bytes),
+    },
+    share
+      ? {
+          ...{ id: 'share', label: 'Share of KLD', width: 100, value: share },
+          title: 'Share of the predicted KL divergence that these tensors cause',
+          cell: (members) => percent(share(members)),
+        }
+      : {
+          ...{ id: 'error', label: 'SQNR', width: 100, value: (members) => mix(members).error },
+          title: 'Signal to quantization noise; of a group its mean over the weights',
+          cell: (members) => errorText(mix(members)),
+        },
+  ];
+}
+
+/** Nothing where an error is not known: after a format was changed by hand. */
+const errorText = ({ error }: Mix): string => (Number.isNaN(error) ? '–' : decibels(error, 1));
+
+function Track({ bits }: { bits: number }) {
+  return (
+    <span class="track-cell">
+      <span class="track" aria-hidden="true">
+        <span class="fill" style={{ width: `${100 * bitLength(bits)}%`, background: bitColor(bits) }} />
+      </span>
+      <span class="track-bits">{bits.toFixed(2)}</span>
+    </span>
+  );
+}
+
+const formatsText = ({ formats }: Mix, members: number): string | undefined =>
+  members === 1
+    ? undefined
+    : formats.map(({ format, tensors }) => `${tensors.toLocaleString('en-US')} × ${format}`).join(', ');

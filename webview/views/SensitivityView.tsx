@@ -1,25 +1,29 @@
-import { useState } from 'preact/hooks';
-import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../../src/protocol/plan';
-import { useApp, useAppState, useAsk } from '../context';
+import { useMemo, useState } from 'preact/hooks';
+import type { SensitivityTable } from '../../src/protocol/plan';
+import { plural } from '../../src/protocol/words';
+import { useAppState, useAsk } from '../context';
 import { Button } from '../controls';
-import { scientific } from '../format';
-import { influenceOf, largestInfluence, tintOf } from '../influence';
+import { fixed, number, scientific } from '../format';
+import { influenceText, largestInfluence, noiseOf, summaryOf, tintOf, type Summary } from '../influence';
+import type { Grouping } from '../tensorGroups';
+import { GroupedGrid, GroupingSelect, type GroupColumn } from './GroupedGrid';
 
-/** SQNR at which a cell has the strongest and the weakest tint (dB). */
+/** Signal-to-noise ratios at which a cell has the strongest and the weakest tint (dB). */
 const worst = 15;
 const best = 50;
 
 /** What the cells say: the error of the weights, or what it does to the model's output. */
 type Measure = 'error' | 'influence';
 
-/** Tensors × formats: how much signal is left over the noise of rounding, or how far the output goes from the original's. */
+/** Tensors × formats: how much signal is left over the noise of rounding, or how far the output moves from the original's. */
 export function SensitivityView() {
   const { sensitivity } = useAppState();
   const [chosen, setChosen] = useState<Measure>('influence');
+  const [grouping, setGrouping] = useState<Grouping>('layer');
   if (!sensitivity) return <NothingMeasured />;
   const measure = sensitivity.gainsFrom ? chosen : 'error';
   return (
-    <>
+    <div class="page sensitivity">
       <div class="measure">
         {sensitivity.gainsFrom && (
           <select
@@ -27,32 +31,44 @@ export function SensitivityView() {
             value={measure}
             onChange={(event) => setChosen(event.currentTarget.value as Measure)}
           >
-            <option value="influence">KL divergence of the output</option>
+            <option value="influence">KL divergence of the output, predicted</option>
             <option value="error">Signal to quantization noise</option>
           </select>
         )}
+        <GroupingSelect value={grouping} onChange={setGrouping} />
+        <Run />
         <RunOverText />
       </div>
-      <p class="muted">{captionOf(sensitivity, measure)}</p>
-      <Cells sensitivity={sensitivity} measure={measure} />
-    </>
+      <p class="muted caption">{captionOf(sensitivity, measure)}</p>
+      <Cells sensitivity={sensitivity} measure={measure} grouping={grouping} />
+    </div>
   );
 }
 
 function NothingMeasured() {
-  const ask = useAsk();
-  const { job } = useAppState();
   return (
     <div class="empty">
       <p>
         Measures every 2-D weight in every candidate format, outside VS Code's own processes. Over a text it
         also measures what each of them does to the model's output. Results are kept and reused.
       </p>
-      <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>
-        Run Sensitivity
-      </Button>{' '}
-      <RunOverText />
+      <Run primary /> <RunOverText />
     </div>
+  );
+}
+
+function Run({ primary = false }: { primary?: boolean }) {
+  const ask = useAsk();
+  const { job } = useAppState();
+  return (
+    <Button
+      primary={primary}
+      disabled={job.kind === 'running'}
+      title="Measures what was not measured yet"
+      onClick={() => void ask('runSensitivity', {})}
+    >
+      Run Sensitivity
+    </Button>
   );
 }
 
@@ -70,78 +86,124 @@ function RunOverText() {
   );
 }
 
-function Cells({ sensitivity, measure }: { sensitivity: SensitivityTable; measure: Measure }) {
-  const { store } = useApp();
-  const formats = formatsOf(sensitivity);
-  const largest = largestInfluence(sensitivity);
+function Cells(props: { sensitivity: SensitivityTable; measure: Measure; grouping: Grouping }) {
+  const { sensitivity, measure, grouping } = props;
+  const columns = useMemo(() => columnsOf(sensitivity, measure), [sensitivity, measure]);
   return (
-    <table class="sensitivity">
-      <thead>
-        <tr>
-          <th scope="col">tensor</th>
-          {formats.map((format) => (
-            <th key={format} scope="col">
-              {format}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {sensitivity.rows.map((row) => (
-          <tr key={row.tensor} onClick={() => store.select(row.sources)}>
-            <td class="ellipsis" title={row.tensor}>
-              {row.tensor}
-            </td>
-            {formats.map((format) => {
-              const cell = row.cells.find((item) => item.format === format);
-              return measure === 'error' ? (
-                <ErrorCell key={format} cell={cell} />
-              ) : (
-                <InfluenceCell key={format} row={row} cell={cell} largest={largest} />
-              );
-            })}
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <GroupedGrid
+      id="sensitivity"
+      label="Sensitivity of each tensor"
+      tensors={sensitivity.rows}
+      columns={columns}
+      grouping={grouping}
+    />
   );
 }
 
-function ErrorCell({ cell }: { cell: SensitivityCell | undefined }) {
-  if (!cell) return <td class="muted">–</td>;
-  const share = Math.max(0, Math.min(1, (best - cell.sqnr) / (best - worst)));
-  return <td style={{ background: tint(share) }}>{cell.sqnr === Infinity ? '∞' : cell.sqnr.toFixed(1)}</td>;
+function columnsOf(table: SensitivityTable, measure: Measure): GroupColumn[] {
+  const largest = largestInfluence(table);
+  const noise = noiseOf(table);
+  return formatsOf(table).map((format) => {
+    const summary = remembered((members) => summaryOf(table, members, format));
+    return {
+      ...{ id: format, label: format, width: 72 },
+      cell: (members) => cellText(summary(members), measure, noise),
+      cellTitle: (members) => detailOf(summary(members), members.length, table),
+      tint: (members) => tintFor(summary(members), measure, largest * members.length),
+      value: (members) =>
+        measure === 'error' ? summary(members).error : (summary(members).influence ?? NaN),
+    };
+  });
 }
 
-function InfluenceCell(props: { row: SensitivityRow; cell: SensitivityCell | undefined; largest: number }) {
-  const influence = props.cell && influenceOf(props.row, props.cell.relativeSquaredError);
-  if (influence === undefined) return <td class="muted">–</td>;
-  return <td style={{ background: tint(tintOf(influence, props.largest)) }}>{scientific(influence)}</td>;
+/** The function, computing once for each list: cells ask for their text, their tooltip and their tint. */
+function remembered<T>(compute: (members: readonly number[]) => T): (members: readonly number[]) => T {
+  const known = new WeakMap<readonly number[], T>();
+  return (members) => {
+    const found = known.get(members);
+    if (found !== undefined) return found;
+    const value = compute(members);
+    known.set(members, value);
+    return value;
+  };
+}
+
+const missing = <span class="muted">–</span>;
+
+function cellText({ measured, error, influence }: Summary, measure: Measure, noise: number) {
+  if (measured === 0) return missing;
+  if (measure === 'error') return fixed(signalToNoise(error), 1);
+  return influence === undefined ? missing : influenceText(influence, noise);
+}
+
+/** dB; ∞ where nothing was lost, NaN where the error is not defined. */
+const signalToNoise = (relativeSquaredError: number): number => -10 * Math.log10(relativeSquaredError);
+
+function tintFor(
+  { measured, error, influence }: Summary,
+  measure: Measure,
+  largest: number,
+): string | undefined {
+  if (measured === 0) return undefined;
+  if (measure === 'influence') return influence === undefined ? undefined : tint(tintOf(influence, largest));
+  const share = (best - signalToNoise(error)) / (best - worst);
+  return Number.isNaN(share) ? undefined : tint(Math.max(0, Math.min(1, share)));
 }
 
 /** @param share 0 to 1. */
 const tint = (share: number): string =>
-  `color-mix(in srgb, var(--vscode-charts-red) ${Math.round(share * 45)}%, transparent)`;
+  `color-mix(in srgb, var(--vscode-charts-blue) ${Math.round(share * 60)}%, transparent)`;
+
+function detailOf(summary: Summary, members: number, { gainsFrom }: SensitivityTable): string | undefined {
+  const { measured, error, influence, maxError } = summary;
+  if (measured === 0) return undefined;
+  return [
+    `relative squared error ${number(error, 4)}, largest error ${number(maxError, 3)}`,
+    ...(gainsFrom && influence !== undefined
+      ? [`predicted KL divergence ${scientific(influence)} nats per token`]
+      : []),
+    ...(members > 1 ? [`${measured.toLocaleString('en-US')} of ${plural(members, 'tensor')} measured`] : []),
+  ].join('\n');
+}
 
 function captionOf(table: SensitivityTable, measure: Measure): string {
-  const where = `${table.rows.length} tensors, measured on ${devicesOf(table)}`;
-  if (measure === 'error' || !table.gainsFrom) return `Signal to quantization noise in dB; ${where}.`;
+  const where = `${measuredText(table)}, measured on ${devicesOf(table)}`;
+  if (measure === 'error' || !table.gainsFrom)
+    return `Signal to quantization noise in dB, of a group its mean over the weights; ${where}.`;
   const { text, tokens } = table.gainsFrom;
   const name = text.replace(/^.*[\\/]/, '');
   return (
-    'KL divergence of the output from the original’s that the tensor alone causes in the format, nats per token; ' +
-    `from ${tokens.toLocaleString('en-US')} tokens of ${name}. ${where}.`
+    'Predicted KL divergence of the output when the tensor alone is quantized, nats per token: the error of its weights in the ' +
+    `format × its gain, measured once per tensor over ${tokens.toLocaleString('en-US')} tokens of ${name}; of a group their sum. ` +
+    `“< noise” is below ${scientific(noiseOf(table))}, which the measurement cannot tell from 0. ${where}.`
   );
 }
 
-function formatsOf(table: SensitivityTable): string[] {
-  const widths = new Map(
-    table.rows.flatMap((row) => row.cells.map((cell) => [cell.format, cell.bitsPerWeight] as const)),
-  );
+/** "44 tensors", or how many of them while a run is not over. */
+function measuredText({ rows }: SensitivityTable): string {
+  const done = rows.filter(({ cells }) => cells.length > 0).length;
+  return done === rows.length
+    ? plural(rows.length, 'tensor')
+    : `${done.toLocaleString('en-US')} of ${plural(rows.length, 'tensor')} so far`;
+}
+
+/** Formats of the table, by size. */
+function formatsOf({ rows }: SensitivityTable): string[] {
+  const widths = new Map<string, number>();
+  for (const { cells } of rows)
+    for (const { format, bitsPerWeight } of cells) if (!widths.has(format)) widths.set(format, bitsPerWeight);
   return [...widths].sort((a, b) => a[1] - b[1]).map(([format]) => format);
 }
 
-function devicesOf(table: SensitivityTable): string {
-  const names = { cpu: 'the native addon', 'ort-cpu': 'ONNX Runtime (CPU)', cuda: 'CUDA', webgpu: 'WebGPU' };
-  return [...new Set(table.rows.flatMap((row) => row.cells.map((cell) => names[cell.device])))].join(' and ');
+const deviceNames = {
+  cpu: 'the native addon',
+  'ort-cpu': 'ONNX Runtime (CPU)',
+  cuda: 'CUDA',
+  webgpu: 'WebGPU',
+};
+
+function devicesOf({ rows }: SensitivityTable): string {
+  const devices = new Set<keyof typeof deviceNames>();
+  for (const { cells } of rows) for (const { device } of cells) devices.add(device);
+  return [...devices].map((device) => deviceNames[device]).join(' and ');
 }

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { ExportSettings } from '../../protocol/export';
+import { PlanSteps } from '../../protocol/planStep';
 import { Rpc, type Handlers } from '../../protocol/rpc';
 import type { HostEvents, PanelSettings, WebviewRequests } from '../../protocol/webview';
 import { commands, viewTypes } from '../contributions';
@@ -83,6 +84,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       ...settings,
       ...(await session.planFile(usePlan)),
     });
+    const steps = new PlanSteps();
     let previewing: AbortController | undefined;
     const handlers: Handlers<WebviewRequests> = {
       ...evaluationHandlers(this.services, session),
@@ -99,7 +101,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       runSensitivityOverText: () => void run(commands.runSensitivityOverText, { model: session.path }),
       cancelJob: () => session.cancelJob(),
       restartEngine: () => void session.restartEngine(),
-      solvePlan: ({ budget }) => session.solve(budget),
+      solvePlan: ({ budget, since }) => steps.next(session.solve(budget), since),
       savePlan: async ({ budget }) =>
         vscode.commands.executeCommand<{ out: string } | undefined>(commands.savePlan, {
           model: session.path,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Plan, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
 import { percent, scientific } from '../../../webview/format';
-import { influenceOf, largestInfluence, sharesOf, tintOf } from '../../../webview/influence';
+import { influenceOf, influenceText, largestInfluence, summaryOf, tintOf } from '../../../webview/influence';
+import { mixOf, shareOf } from '../../../webview/planMix';
 
 const row = (tensor: string, gain: number | undefined, ...errors: number[]): SensitivityRow => ({
   ...{ tensor, sources: [tensor], shape: [1, 1], weights: 1, lossless: { format: 'F32', bytes: 4 } },
@@ -17,11 +18,17 @@ const tableOf = (...rows: SensitivityRow[]): SensitivityTable => ({
   rows,
 });
 
-const planOf = (divergence: number | undefined, errors: Readonly<Record<string, number>>): Plan => ({
+/** @param parts gain and error of each tensor. */
+const planOf = (
+  divergence: number | undefined,
+  parts: Readonly<Record<string, readonly [gain: number | undefined, error: number | undefined]>>,
+): Plan => ({
   ...{ version: 2, model: { name: 'm', hash: 'h', parameters: 1 }, budget: { kind: 'bytes', value: 1 } },
   total: { bytes: 1, bitsPerWeight: 4, error: 0, ...(divergence === undefined ? {} : { divergence }) },
-  assignments: Object.entries(errors).map(([tensor, relativeSquaredError]) => ({
-    ...{ tensor, sources: [tensor], format: 'Q4_K', bitsPerWeight: 4, bytes: 1, relativeSquaredError },
+  assignments: Object.entries(parts).map(([tensor, [gain, error]]) => ({
+    ...{ tensor, sources: [tensor], format: 'Q4_K', bitsPerWeight: 4, bytes: 1 },
+    ...(error === undefined ? {} : { relativeSquaredError: error }),
+    ...(gain === undefined ? {} : { gain }),
   })),
 });
 
@@ -46,21 +53,82 @@ describe('the influence of a tensor', () => {
   });
 });
 
-describe('shares of the divergence to expect', () => {
-  const table = tableOf(row('a', 0.5), row('b', 0.1));
-
-  it('are those of the formats in the plan', () => {
-    const shares = sharesOf(planOf(0.02, { a: 0.03, b: 0.05 }), table)!;
-    expect(shares.get('a')).toBeCloseTo(0.75, 12);
-    expect(shares.get('b')).toBeCloseTo(0.25, 12);
+describe('influences in words', () => {
+  it('are numbers down to the noise of the measurement only', () => {
+    expect([3.2e-3, 1e-9, 9.9e-10, 7.5e-20].map((value) => influenceText(value, 1e-9))).toEqual([
+      '3.2e−3',
+      '1.0e−9',
+      '< noise',
+      '< noise',
+    ]);
   });
 
-  it('are not there for a plan or a table that does not know them', () => {
-    const errors = { a: 0.03, b: 0.05 };
-    expect(sharesOf(planOf(undefined, errors), table)).toBeUndefined();
-    expect(sharesOf(planOf(0.02, errors), undefined)).toBeUndefined();
-    expect(sharesOf(planOf(0.02, errors), tableOf(row('a', 0.5), row('b', undefined)))).toBeUndefined();
-    expect(sharesOf(planOf(0, { a: 0, b: 0 }), table)).toBeUndefined();
+  it('say that a tensor without error has none, and what is not a number', () => {
+    expect([0, Infinity, NaN].map((value) => influenceText(value, 1e-9))).toEqual(['0', '∞', 'not defined']);
+    expect(influenceOf(row('a', Infinity), 0)).toBe(0);
+  });
+});
+
+describe('the summary of several rows', () => {
+  const heavy = { ...row('b', 0.1, 0.01), weights: 3 };
+  const table = tableOf(row('a', 0.5, 0.05), heavy, row('c', 0.2), row('d', undefined, 0.04));
+
+  it('weighs errors by weights and adds influences up', () => {
+    const summary = summaryOf(table, [0, 1], 'Q4_K');
+    expect(summary.measured).toBe(2);
+    expect(summary.error).toBeCloseTo(0.02, 12);
+    expect(summary.influence).toBeCloseTo(0.026, 12);
+  });
+
+  it('passes over what was not measured, and knows no influence where a gain is missing', () => {
+    expect(summaryOf(table, [0, 2], 'Q4_K')).toEqual(summaryOf(table, [0], 'Q4_K'));
+    expect(summaryOf(table, [0, 3], 'Q4_K').influence).toBeUndefined();
+    expect(summaryOf(table, [0], 'Q8_0')).toEqual({
+      measured: 0,
+      error: NaN,
+      influence: undefined,
+      maxError: NaN,
+    });
+  });
+
+  it('is made of errors that are infinite or not defined without failing', () => {
+    const broken = tableOf(row('a', 1, Infinity), row('b', 1, NaN));
+    expect(summaryOf(broken, [0], 'Q4_K')).toMatchObject({ error: Infinity, influence: Infinity });
+    expect(summaryOf(broken, [1], 'Q4_K')).toMatchObject({ error: NaN, influence: undefined });
+    expect(largestInfluence(broken)).toBe(0);
+  });
+});
+
+describe('the mix of formats in a part of a plan', () => {
+  it('adds sizes up and counts formats, the smallest first', () => {
+    const at = (format: string, bitsPerWeight: number, weights: number, relativeSquaredError: number) => ({
+      ...{ tensor: format, sources: [format], format, bitsPerWeight, relativeSquaredError },
+      bytes: (weights * bitsPerWeight) / 8,
+    });
+    const mix = mixOf([at('Q8_0', 8.5, 64, 0.001), at('Q4_K', 4.5, 192, 0.01), at('Q8_0', 8.5, 64, 0.002)]);
+    expect(mix).toMatchObject({ bytes: 244, bitsPerWeight: 6.1 });
+    expect(mix.error).toBeCloseTo((0.001 * 64 + 0.01 * 192 + 0.002 * 64) / 320, 12);
+    expect(mix.formats.map(({ format, tensors }) => [format, tensors])).toEqual([
+      ['Q4_K', 1],
+      ['Q8_0', 2],
+    ]);
+  });
+});
+
+describe('shares of the predicted divergence', () => {
+  it('are those of the formats in the plan', () => {
+    const share = shareOf(planOf(0.02, { a: [0.5, 0.03], b: [0.1, 0.05], lossless: [undefined, 0] }))!;
+    expect(share([0])).toBeCloseTo(0.75, 12);
+    expect(share([1])).toBeCloseTo(0.25, 12);
+    expect(share([0, 1, 2])).toBeCloseTo(1, 12);
+    expect(share([2])).toBe(0);
+  });
+
+  it('are not there for a plan that does not know them', () => {
+    expect(shareOf(planOf(undefined, { a: [0.5, 0.03] }))).toBeUndefined();
+    expect(shareOf(planOf(0, { a: [0.5, 0] }))).toBeUndefined();
+    expect(shareOf(planOf(0.02, { a: [undefined, 0.03] }))!([0])).toBeNaN();
+    expect(mixOf(planOf(0.02, { a: [0.5, undefined] }).assignments).error).toBeNaN();
   });
 
   it('are written with as many digits as they deserve', () =>

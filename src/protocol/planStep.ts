@@ -1,0 +1,54 @@
+import type { Plan, PlanAssignment } from './plan';
+
+/**
+ * A plan as the difference from the one before: while a slider moves, few of many thousand assignments change, and the rest
+ * need not cross the boundary again.
+ */
+export interface PlanStep {
+  /** Names the plan in the next request. */
+  readonly id: number;
+  readonly head: Omit<Plan, 'assignments'>;
+  /** All assignments, or those that changed and their places. */
+  readonly assignments:
+    | { readonly all: readonly PlanAssignment[] }
+    | { readonly changed: readonly (readonly [place: number, assignment: PlanAssignment])[] };
+}
+
+/** Numbers the plans of one receiver, and tells it what each changes. */
+export class PlanSteps {
+  private last: { readonly id: number; readonly plan: Plan } | undefined;
+
+  /** @param since the plan that the receiver has, by its id; anything but the last makes the step a whole plan. */
+  next(plan: Plan, since: number | undefined): PlanStep {
+    const known = this.last?.id === since ? this.last?.plan : undefined;
+    const id = (this.last?.id ?? 0) + 1;
+    this.last = { id, plan };
+    const { assignments, ...head } = plan;
+    const changed = known && changesOf(known.assignments, assignments);
+    return { id, head, assignments: changed ? { changed } : { all: assignments } };
+  }
+}
+
+/** Undefined where the two are not about the same tensors. */
+function changesOf(
+  before: readonly PlanAssignment[],
+  after: readonly PlanAssignment[],
+): [number, PlanAssignment][] | undefined {
+  if (before.length !== after.length) return undefined;
+  const changed: [number, PlanAssignment][] = [];
+  for (const [place, item] of after.entries()) {
+    const old = before[place]!;
+    if (old.tensor !== item.tensor) return undefined;
+    if (old.format !== item.format || old.bytes !== item.bytes) changed.push([place, item]);
+  }
+  return changed;
+}
+
+/** @param known the plan that the step starts from. @throws RangeError when there is none and the step is no whole plan. */
+export function planAfter(known: Plan | undefined, { head, assignments: step }: PlanStep): Plan {
+  if ('all' in step) return { ...head, assignments: step.all };
+  if (!known) throw new RangeError('the plan that this one follows is not known');
+  const assignments = known.assignments.slice();
+  for (const [place, item] of step.changed) assignments[place] = item;
+  return { ...head, assignments };
+}

@@ -1,0 +1,305 @@
+import type { ComponentChildren } from 'preact';
+import { useRef, useState } from 'preact/hooks';
+import { rowHeight, useVirtualRows } from '../virtualRows';
+
+/** A column of figures; the names, which stay in sight, are no column. */
+export interface GridColumn<Line> {
+  readonly id: string;
+  readonly label: ComponentChildren;
+  /** What the column means. */
+  readonly title?: string;
+  /** Pixels. */
+  readonly width: number;
+  /** Takes what room is left, up from its width. */
+  readonly grows?: true;
+  readonly align?: 'left';
+  readonly cell: (line: Line) => ComponentChildren;
+  /** More than fits. */
+  readonly cellTitle?: (line: Line) => string | undefined;
+  /** Background of the cell. */
+  readonly tint?: (line: Line) => string | undefined;
+}
+
+/** `column` is the id of a column. */
+export interface GridOrder {
+  readonly column: string;
+  readonly descending: boolean;
+}
+
+export interface GridProps<Line> {
+  /** Unique on the page: rows have ids. */
+  readonly id: string;
+  /** What screen readers call the table. */
+  readonly label: string;
+  readonly nameLabel: string;
+  readonly lines: readonly Line[];
+  readonly columns: readonly GridColumn<Line>[];
+  readonly keyOf: (line: Line) => string;
+  readonly name: (line: Line) => ComponentChildren;
+  readonly nameTitle?: (line: Line) => string;
+  readonly depthOf?: (line: Line) => number;
+  /** Whether a group is open; undefined for a line that is no group. */
+  readonly openOf?: (line: Line) => boolean | undefined;
+  readonly toggle?: (line: Line) => void;
+  /** A click or Enter on a line that is no group. */
+  readonly choose: (line: Line) => void;
+  readonly isChosen?: (line: Line) => boolean;
+  readonly rowClass?: (line: Line) => string;
+  /** Attributes that say what a row is about. */
+  readonly dataOf?: (line: Line) => Readonly<Record<`data-${string}`, string | undefined>>;
+  /** `data-vscode-context` of a line; asked for when its menu opens, since that of a large group is long. */
+  readonly contextOf?: (line: Line) => string;
+  /** The column that orders the lines. */
+  readonly order?: GridOrder;
+  /** A click on a head; columns can be ordered by where it is there. */
+  readonly reorder?: (column: string) => void;
+  /** Said where there is no line. */
+  readonly empty: string;
+}
+
+/**
+ * A table of any length, of which the rows in sight are drawn. Head and names stay in sight while the rest is scrolled; keys move
+ * an active row, Enter goes to its control where it has one and Escape comes back.
+ */
+export function DataGrid<Line>(props: GridProps<Line>) {
+  const { id, lines, columns, keyOf } = props;
+  const scroller = useRef<HTMLDivElement>(null);
+  const virtual = useVirtualRows(lines.length, scroller, rowHeight);
+  const { active, setActive, onKey } = useActiveLine(props, scroller, (index) =>
+    virtual.scrollToIndex(index, { align: 'auto' }),
+  );
+  const activeLine = lines[active];
+  return (
+    <div
+      class="grid"
+      role={props.openOf ? 'treegrid' : 'grid'}
+      aria-label={props.label}
+      aria-rowcount={lines.length + 1}
+      aria-colcount={columns.length + 1}
+      aria-activedescendant={activeLine ? `${id}-${active}` : undefined}
+      tabIndex={0}
+      ref={scroller}
+      onKeyDown={onKey}
+      onContextMenu={(event) => {
+        // The context-menu key asks the focused element, which is this one: the active line is meant.
+        const row = (event.target as Element).closest<HTMLElement>('[data-line]');
+        const line = row ? lines[Number(row.dataset['line'])] : activeLine;
+        if (!line) return;
+        setActive(keyOf(line));
+        if (props.contextOf) event.currentTarget.dataset['vscodeContext'] = props.contextOf(line);
+      }}
+    >
+      <div class="grid-canvas" style={{ ...layoutOf(columns), height: `${virtual.getTotalSize()}px` }}>
+        <Head {...props} />
+        {virtual.getVirtualItems().map(({ index, start }) => {
+          const line = lines[index];
+          if (!line) return null;
+          return (
+            <Row
+              key={keyOf(line)}
+              {...{ grid: props, line, index, start, isActive: index === active }}
+              click={() => {
+                setActive(keyOf(line));
+                if (props.openOf?.(line) === undefined) props.choose(line);
+                else props.toggle?.(line);
+              }}
+            />
+          );
+        })}
+      </div>
+      {lines.length === 0 && <p class="empty">{props.empty}</p>}
+    </div>
+  );
+}
+
+function Head<Line>({ nameLabel, columns, order, reorder }: GridProps<Line>) {
+  return (
+    <div class="grid-row grid-head" role="row" aria-rowindex={1}>
+      <span role="columnheader" class="grid-name">
+        {nameLabel}
+      </span>
+      {columns.map(({ id, label, title, align }) => {
+        const sort = order?.column !== id ? 'none' : order.descending ? 'descending' : 'ascending';
+        return (
+          <span
+            key={id}
+            role="columnheader"
+            title={title}
+            aria-sort={reorder && sort}
+            class={align === 'left' ? 'ellipsis' : 'right'}
+          >
+            {reorder ? (
+              <button onClick={() => reorder(id)}>
+                {label}
+                <span aria-hidden="true">{{ none: '', ascending: ' ↑', descending: ' ↓' }[sort]}</span>
+              </button>
+            ) : (
+              label
+            )}
+          </span>
+        );
+      })}
+    </div>
+  );
+}
+
+function Row<Line>(props: {
+  grid: GridProps<Line>;
+  line: Line;
+  index: number;
+  start: number;
+  isActive: boolean;
+  click: () => void;
+}) {
+  const { grid, line, index, start, isActive } = props;
+  const open = grid.openOf?.(line);
+  const isChosen = grid.isChosen?.(line) ?? false;
+  const classes = [
+    'grid-row',
+    open === undefined ? '' : 'group',
+    isActive ? 'active' : '',
+    isChosen ? 'chosen' : '',
+    grid.rowClass?.(line) ?? '',
+  ];
+  return (
+    <div
+      id={`${grid.id}-${index}`}
+      role="row"
+      aria-rowindex={index + 2}
+      aria-level={grid.depthOf && grid.depthOf(line) + 1}
+      aria-expanded={open}
+      aria-selected={isChosen}
+      class={classes.filter(Boolean).join(' ')}
+      style={{ top: `${start}px` }}
+      data-line={index}
+      {...grid.dataOf?.(line)}
+      onClick={(event) => {
+        if (!isControl(event.target)) props.click();
+      }}
+    >
+      <span
+        role="rowheader"
+        class="grid-name"
+        title={grid.nameTitle?.(line)}
+        style={{ paddingLeft: `${6 + 14 * (grid.depthOf?.(line) ?? 0)}px` }}
+      >
+        {open !== undefined && <span class={open ? 'twist open' : 'twist'} aria-hidden="true" />}
+        {grid.name(line)}
+      </span>
+      {grid.columns.map(({ id, cell, cellTitle, tint, align }) => (
+        <span
+          key={id}
+          role="gridcell"
+          data-column={id}
+          title={cellTitle?.(line)}
+          class={align === 'left' ? 'ellipsis' : 'right'}
+          style={tint && { background: tint(line) }}
+        >
+          {cell(line)}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+/** Columns, and the least width at which all of them can be read. */
+function layoutOf<Line>(columns: readonly GridColumn<Line>[]): Record<string, string> {
+  const widths = columns.map(({ width, grows }) => (grows ? `minmax(${width}px, 1.3fr)` : `${width}px`));
+  const sum = columns.reduce((total, { width }) => total + width, 0);
+  return {
+    '--grid-columns': `minmax(var(--grid-name), 1fr) ${widths.join(' ')}`,
+    'min-width': `calc(var(--grid-name) + ${sum}px)`,
+  };
+}
+
+const controls = 'select, input, button, vscode-button';
+
+/** Whether something in a row was meant, and not the row. */
+const isControl = (target: EventTarget | null): boolean =>
+  target instanceof Element && target.closest(controls) !== null;
+
+/** The row that keys move. */
+function useActiveLine<Line>(
+  props: GridProps<Line>,
+  scroller: { current: HTMLDivElement | null },
+  scrollTo: (index: number) => void,
+) {
+  const { id, lines, keyOf } = props;
+  const [key, setActive] = useState<string>();
+  const active = key === undefined ? -1 : lines.findIndex((line) => keyOf(line) === key);
+  const moveTo = (index: number): void => {
+    const next = Math.max(0, Math.min(lines.length - 1, index));
+    const line = lines[next];
+    if (!line) return;
+    setActive(keyOf(line));
+    scrollTo(next);
+  };
+  const enter = (line: Line): void => {
+    const control = scroller.current?.querySelector<HTMLElement>(
+      controls
+        .split(', ')
+        .map((name) => `#${id}-${active} ${name}`)
+        .join(),
+    );
+    if (control) control.focus();
+    else if (props.openOf?.(line) === undefined) props.choose(line);
+    else props.toggle?.(line);
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.target !== scroller.current) {
+      if (event.key === 'Escape') scroller.current?.focus();
+      return;
+    }
+    const action = actionOf(event.key, props, active, event.currentTarget as HTMLDivElement, moveTo, enter);
+    if (!action) return;
+    action();
+    event.preventDefault();
+  };
+  return { active, setActive, onKey };
+}
+
+function actionOf<Line>(
+  key: string,
+  { lines, openOf, depthOf, toggle }: GridProps<Line>,
+  active: number,
+  scroller: HTMLDivElement,
+  moveTo: (index: number) => void,
+  enter: (line: Line) => void,
+): (() => void) | undefined {
+  const page = Math.max(1, Math.floor(scroller.clientHeight / rowHeight) - 2);
+  const line = lines[active];
+  const open = line && openOf?.(line);
+  const steps: Record<string, number> = {
+    ArrowDown: active + 1,
+    ArrowUp: active - 1,
+    PageDown: active + page,
+    PageUp: active - page,
+    Home: 0,
+    End: lines.length - 1,
+  };
+  const step = steps[key];
+  if (step !== undefined) return () => moveTo(step);
+  if (!line) return undefined;
+  if (key === 'Enter') return () => enter(line);
+  if (!openOf) return undefined;
+  if (key === 'ArrowRight') return open === false ? () => toggle?.(line) : () => moveTo(active + 1);
+  if (key === 'ArrowLeft')
+    return open === true ? () => toggle?.(line) : () => moveTo(parentOf(lines, active, depthOf));
+  return undefined;
+}
+
+function parentOf<Line>(
+  lines: readonly Line[],
+  index: number,
+  depthOf: ((line: Line) => number) | undefined,
+): number {
+  const depth = depthOf?.(lines[index]!) ?? 0;
+  for (let at = index - 1; at >= 0; at--) if ((depthOf?.(lines[at]!) ?? 0) < depth) return at;
+  return index;
+}
+
+/** The order after a click on a head: largest first, then the other way round. */
+export const nextOrder = (order: GridOrder | undefined, column: string): GridOrder => ({
+  column,
+  descending: order?.column !== column || !order.descending,
+});

@@ -1,0 +1,195 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { TensorContext } from '../../src/protocol/webview';
+import { useApp, useAppState } from '../context';
+import {
+  groupTensors,
+  linesOf,
+  openAtFirst,
+  sizeOf,
+  type Grouping,
+  type TensorLine,
+  type TensorNode,
+} from '../tensorGroups';
+import { DataGrid, nextOrder, type GridColumn, type GridOrder } from './DataGrid';
+
+/** A tensor of the list: its name, and the tensors of the model that it is made of. */
+export interface ListedTensor {
+  readonly tensor: string;
+  readonly sources: readonly string[];
+}
+
+/** A column of figures about the members of a line: a tensor, or all of a group. Members are places in the list. */
+export interface GroupColumn extends Omit<GridColumn<TensorNode>, 'cell' | 'cellTitle' | 'tint'> {
+  readonly cell: (members: readonly number[]) => preact.ComponentChildren;
+  readonly cellTitle?: (members: readonly number[]) => string | undefined;
+  readonly tint?: (members: readonly number[]) => string | undefined;
+  /** What orders the lines; larger values first. */
+  readonly value: (members: readonly number[]) => number;
+}
+
+const groupings: readonly { name: Grouping; label: string }[] = [
+  { name: 'layer', label: 'by layer' },
+  { name: 'role', label: 'by role' },
+  { name: 'none', label: 'one by one' },
+];
+
+/** Tensors with figures, grouped by layer or role; any number of them. */
+export function GroupedGrid(props: {
+  id: string;
+  label: string;
+  tensors: readonly ListedTensor[];
+  columns: readonly GroupColumn[];
+  grouping: Grouping;
+  /** Attributes of a tensor's row. */
+  dataOf?: (index: number) => Readonly<Record<`data-${string}`, string | undefined>>;
+}) {
+  const { store } = useApp();
+  const { model, selected } = useAppState();
+  const { tensors, columns, grouping } = props;
+  const names = useUnchanged(tensors.map(({ tensor }) => tensor));
+  const nodes = useMemo(() => groupTensors(names, grouping), [names, grouping]);
+  const { open, toggle } = useOpen(nodes, grouping);
+  const [order, setOrder] = useState<GridOrder>();
+  const lines = useLines(nodes, open, order, columns);
+  const chosen = selected.at(-1);
+  const only = ({ node }: TensorLine): ListedTensor | undefined =>
+    node.children ? undefined : tensors[node.members[0]!];
+  return (
+    <DataGrid<TensorLine>
+      key={grouping}
+      id={props.id}
+      label={props.label}
+      nameLabel="Tensor"
+      lines={lines}
+      columns={columns.map((column) => forLines(column))}
+      keyOf={({ node }) => node.id}
+      name={({ node }) => <Name node={node} />}
+      nameTitle={(line) => only(line)?.tensor ?? `${line.node.label}: ${sizeOf(line.node)}`}
+      depthOf={({ depth }) => depth}
+      openOf={({ open }) => open}
+      toggle={({ node }) => toggle(node.id)}
+      choose={(line) => store.select(only(line)!.sources)}
+      isChosen={(line) => {
+        const tensor = only(line);
+        return tensor !== undefined && chosen !== undefined && tensor.sources.includes(chosen);
+      }}
+      dataOf={({ node }) =>
+        node.children
+          ? { 'data-group': node.id }
+          : { 'data-tensor': tensors[node.members[0]!]?.tensor, ...props.dataOf?.(node.members[0]!) }
+      }
+      contextOf={({ node }) =>
+        contextOf(
+          model?.path ?? '',
+          node.members.flatMap((index) => tensors[index]!.sources),
+        )
+      }
+      {...(order ? { order } : {})}
+      reorder={(column) => setOrder(nextOrder(order, column))}
+      empty="Nothing was measured yet."
+    />
+  );
+}
+
+/** How the list is grouped. */
+export function GroupingSelect(props: { value: Grouping; onChange: (value: Grouping) => void }) {
+  return (
+    <select
+      aria-label="Group tensors"
+      value={props.value}
+      onChange={(event) => props.onChange(event.currentTarget.value as Grouping)}
+    >
+      {groupings.map(({ name, label }) => (
+        <option key={name} value={name}>
+          {label}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function Name({ node }: { node: TensorNode }) {
+  const { label } = node;
+  const cut = label.lastIndexOf('.', label.length - 8) + 1;
+  return (
+    <>
+      <span class="ends">
+        <span>{label.slice(0, cut)}</span>
+        <span>{label.slice(cut)}</span>
+      </span>
+      {node.children && <span class="muted times">× {node.members.length.toLocaleString('en-US')}</span>}
+    </>
+  );
+}
+
+function forLines({ cell, cellTitle, tint, ...column }: GroupColumn): GridColumn<TensorLine> {
+  return {
+    ...column,
+    cell: ({ node }) => cell(node.members),
+    ...(cellTitle ? { cellTitle: ({ node }: TensorLine) => cellTitle(node.members) } : {}),
+    ...(tint ? { tint: ({ node }: TensorLine) => tint(node.members) } : {}),
+  };
+}
+
+function contextOf(model: string, tensors: readonly string[]): string {
+  const context: TensorContext = {
+    webviewSection: 'tensor',
+    preventDefaultContextMenuItems: true,
+    quantscopeModel: model,
+    quantscopeTensors: tensors,
+  };
+  return JSON.stringify(context);
+}
+
+/** The list as it was, as long as nothing in it has changed: what follows from it need not be done again. */
+export function useUnchanged<T>(list: readonly T[]): readonly T[] {
+  const kept = useRef(list);
+  const isSame =
+    kept.current.length === list.length && kept.current.every((item, index) => item === list[index]);
+  if (!isSame) kept.current = list;
+  return kept.current;
+}
+
+/** Which groups are open: those of a small model, until somebody folds or opens one. */
+function useOpen(nodes: readonly TensorNode[], grouping: Grouping) {
+  const [chosen, setChosen] = useState<ReadonlySet<string>>();
+  useEffect(() => setChosen(undefined), [grouping]);
+  const first = useMemo(() => openAtFirst(nodes), [nodes]);
+  const open = chosen ?? first;
+  const toggle = (id: string): void => {
+    const next = new Set(open);
+    if (!next.delete(id)) next.add(id);
+    setChosen(next);
+  };
+  return { open, toggle };
+}
+
+function useLines(
+  nodes: readonly TensorNode[],
+  open: ReadonlySet<string>,
+  order: GridOrder | undefined,
+  columns: readonly GroupColumn[],
+): readonly TensorLine[] {
+  const column = columns.find(({ id }) => id === order?.column);
+  // Values change with every step of a slider, lines without an order do not.
+  return useMemo(() => {
+    if (!column || !order) return linesOf(nodes, open);
+    const values = new Map<TensorNode, number>();
+    const valueOf = (node: TensorNode): number => {
+      const known = values.get(node);
+      if (known !== undefined) return known;
+      const value = column.value(node.members);
+      values.set(node, value);
+      return value;
+    };
+    const sign = order.descending ? -1 : 1;
+    return linesOf(nodes, open, (a, b) => sign * compare(valueOf(a), valueOf(b)));
+  }, [nodes, open, order, column?.value]);
+}
+
+/** Ascending; what is not defined comes first. */
+function compare(a: number, b: number): number {
+  if (a === b) return 0;
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(b) ? 1 : -1;
+  return a - b;
+}
