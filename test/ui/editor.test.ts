@@ -5,6 +5,7 @@ import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../support/files';
 import { enginePids } from '../support/engineProcesses';
+import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
@@ -230,17 +231,23 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   it('measures sensitivity and suggests formats', async () => {
     await tab('Sensitivity');
     await frame.getByText('Run Sensitivity').first().click();
-    await expect.poll(() => frame.locator('.sensitivity tbody tr').count(), { timeout: wait }).toBe(44);
+    await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });
+    await expect.poll(() => rowCount(frame.locator('.sensitivity .grid')), { timeout: wait }).toBe(44);
+    const measured = await gridRows(frame.locator('.sensitivity .grid'));
+    expect(measured.map(({ cells }) => Number(cells['Q8_0']) > Number(cells['Q4_K']))).toEqual(
+      measured.map(() => true),
+    );
+    await frame.getByLabel('Group tensors').selectOption('layer');
     await expect.poll(() => frame.locator('.rows .badge').count(), { timeout: wait }).toBeGreaterThan(5);
     await screenshot(page, 'sensitivity-dark');
   });
 
   it('re-solves the plan while the slider moves', async () => {
     await tab('Plan');
-    const bars = frame.locator('.bar[role="listitem"]');
-    await expect.poll(() => bars.count(), { timeout: wait }).toBe(44);
-    const assigned = () =>
-      bars.evaluateAll((items) => items.map((item) => item.getAttribute('data-format')).join());
+    const grid = frame.locator('.plan .grid');
+    await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });
+    await expect.poll(() => rowCount(grid), { timeout: wait }).toBe(44);
+    const assigned = async () => (await gridRows(grid)).map(({ data }) => data['format']).join();
     const total = async (): Promise<number> => Number(await frame.locator('.totals dd').first().innerText());
     const slider = frame.locator('#budget');
     const setBudget = (value: number): Promise<void> =>
@@ -267,6 +274,21 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await screenshot(page, 'plan-dark');
   });
 
+  it('opens the menu of tensors and groups of the plan, by mouse and by key', async () => {
+    await frame.getByLabel('Group tensors').selectOption('layer');
+    const grid = frame.locator('.plan .grid');
+    await grid.locator('[data-group="layer 1"]').click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Quantize Layer…' }).waitFor({ timeout: wait });
+    await page.keyboard.press('Escape');
+    await grid.focus();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('Shift+F10');
+    await page.getByRole('menuitem', { name: 'Quantize Layer…' }).waitFor({ timeout: wait });
+    await page.keyboard.press('Escape');
+    const context = JSON.parse((await grid.getAttribute('data-vscode-context'))!) as Record<string, unknown>;
+    expect(context).toMatchObject({ webviewSection: 'tensor', quantscopeTensors: ['lm_head.weight'] });
+  });
+
   it('offers a restart when the engine is killed in the middle of a job, and goes on', async () => {
     await openFile(page, 'again.safetensors');
     const second = frontFrame(page);
@@ -280,7 +302,8 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await screenshot(page, 'engine-died-dark');
     await second.getByText('Restart and Resume').click();
     await second.getByRole('tab', { name: 'Sensitivity' }).click();
-    await expect.poll(() => second.locator('.sensitivity tbody tr').count(), { timeout: wait }).toBe(44);
+    await second.getByLabel('Group tensors').selectOption('none', { timeout: wait });
+    await expect.poll(() => rowCount(second.locator('.sensitivity .grid')), { timeout: wait }).toBe(44);
     expect(await second.locator('.died').count()).toBe(0);
   });
 

@@ -2,6 +2,7 @@ import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { enginePids } from '../support/engineProcesses';
 import { temporaryFolder } from '../support/files';
+import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
@@ -28,19 +29,19 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
 
   const tab = (name: string) => frame.getByRole('tab', { name }).click();
   const choices = () => page.locator('.quick-input-list .monaco-list-row');
-  const caption = () => frame.locator('.view > p.muted').first().innerText();
+  const caption = () => frame.locator('.sensitivity .caption').innerText();
   const shown = () => frame.getByLabel('What the table shows');
 
-  /** Numbers of a column of the table, by tensor. */
+  const grid = () => frame.locator('.sensitivity .grid');
+
+  /** Numbers of a column of the table, by tensor; those below the noise as 0. */
   async function column(format: string): Promise<Map<string, number>> {
-    const headings = await frame.locator('.sensitivity th').allInnerTexts();
-    const index = headings.indexOf(format);
-    const lines = await frame.locator('.sensitivity tbody tr').allInnerTexts();
+    const rows = await gridRows(grid());
     return new Map(
-      lines.map((line) => {
-        const cells = line.split('\t').map((cell) => cell.trim());
-        return [cells[0]!, Number(cells[index]!.replaceAll('−', '-'))];
-      }),
+      rows.map(({ data, cells }) => [
+        data['tensor']!,
+        cells[format]! === '< noise' ? 0 : Number(cells[format]!.replaceAll('−', '-')),
+      ]),
     );
   }
 
@@ -64,9 +65,10 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
       .locator('vscode-button[disabled]', { hasText: 'Run over a Text…' })
       .waitFor({ timeout: wait });
     await frame.locator('.job', { hasText: 'influence on the output: block' }).waitFor({ timeout: wait });
-    await expect.poll(() => frame.locator('.sensitivity tbody tr').count(), { timeout: wait }).toBe(44);
+    await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });
+    await expect.poll(() => rowCount(grid()), { timeout: wait }).toBe(44);
     expect(await caption()).toMatch(
-      /^KL divergence .* from 2,048 tokens of generated-calibration\.txt\. 44 tensors/,
+      /^Predicted KL divergence .* over 2,048 tokens of generated-calibration\.txt; .* 44 tensors/,
     );
   });
 
@@ -80,15 +82,15 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     for (const [tensor, influence] of large) expect(small.get(tensor)!, tensor).toBeGreaterThan(influence);
     await screenshot(page, 'influence-dark');
     // Names stay where they are while the formats scroll past them.
-    const view = frame.locator('.view');
-    const left = async (): Promise<number> =>
-      (await frame.locator('.sensitivity tbody td').first().boundingBox())!.x;
-    const start = await left();
-    await view.evaluate((element) => (element.scrollLeft = element.scrollWidth));
-    expect(await view.evaluate((element) => element.scrollLeft)).toBeGreaterThan(50);
-    expect(Math.abs((await left()) - start)).toBeLessThan(40);
+    const place = async (what: string) => (await grid().locator(what).boundingBox())!;
+    const name = '[data-tensor="output.weight"] > .grid-name';
+    const [left, top] = [(await place(name)).x, (await place('.grid-head')).y];
+    await grid().evaluate((element) => element.scrollTo(element.scrollWidth, 48));
+    expect(await grid().evaluate((element) => element.scrollLeft)).toBeGreaterThan(50);
+    expect((await grid().locator('.grid-row[data-line] > .grid-name').first().boundingBox())!.x).toBe(left);
+    expect((await place('.grid-head')).y).toBe(top);
     await screenshot(page, 'influence-scrolled');
-    await view.evaluate((element) => (element.scrollLeft = 0));
+    await grid().evaluate((element) => element.scrollTo(0, 0));
     await shown().selectOption('error');
     expect(await caption()).toMatch(/^Signal to quantization noise in dB/);
     expect((await column('Q4_K')).get('output.weight')).toBeGreaterThan(20);
@@ -98,11 +100,12 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
 
   it('plans by the divergence to expect, and says how it is shared', async () => {
     await tab('Plan');
-    const bars = frame.locator('.bar[role="listitem"]');
-    await expect.poll(() => bars.count(), { timeout: wait }).toBe(44);
+    const plan = frame.locator('.plan .grid');
+    await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });
+    await expect.poll(() => rowCount(plan), { timeout: wait }).toBe(44);
     const expected = async (): Promise<number> => {
       const text = await frame
-        .locator('.totals div', { hasText: 'KL divergence to expect' })
+        .locator('.totals div', { hasText: 'predicted KL divergence' })
         .locator('dd')
         .innerText();
       return Number.parseFloat(text.replaceAll('−', '-'));
@@ -110,13 +113,14 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     const first = await expected();
     expect(first).toBeGreaterThan(1e-4);
     expect(first).toBeLessThan(2e-3);
-    const shares = (await bars.locator('.error').allInnerTexts()).map((text) =>
-      text.startsWith('<') ? 0 : Number(text.replace(' %', '')),
+    const rows = await gridRows(plan);
+    const shares = rows.map(({ cells: { share = '' } }) =>
+      share.startsWith('<') ? 0 : Number(share.replace(' %', '')),
     );
     expect(Math.abs(shares.reduce((a, b) => a + b, 0) - 100)).toBeLessThan(5); // they are rounded
     // The output matrix, which the output depends on most, gets more bits than most.
-    const output = await frame.locator('.bar[data-tensor="output.weight"]').getAttribute('data-format');
-    expect(['Q6_K', 'Q8_0']).toContain(output);
+    const output = rows.find(({ data }) => data['tensor'] === 'output.weight')!;
+    expect(['Q6_K', 'Q8_0']).toContain(output.data['format']);
     await frame.locator('#budget').focus();
     for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowRight');
     await expect.poll(expected, { timeout: wait }).toBeLessThan(0.9 * first);
