@@ -11,7 +11,7 @@ const assignment = (tensor: string, format: string): PlanAssignment => ({
 
 const planOf = (value: number, formats: Readonly<Record<string, string>>): Plan => ({
   ...{
-    version: 1,
+    version: 2,
     model: { name: 'm', hash: 'h', parameters: 1 },
     budget: { kind: 'bits-per-weight', value },
   },
