@@ -14,17 +14,8 @@ namespace {
 
 // Weights that the fused pass holds at a time, decoded twice: half of a second-level cache.
 constexpr size_t kChunkWeights = size_t{1} << 14;
-// Pieces of one call of a scan: each carries its own counters, merged in order.
+// Most pieces of one call of a scan: each carries its own counters (megabytes), merged in order.
 constexpr size_t kScanPieces = 8;
-
-/// `offset` is the index of the first weight among those of the call.
-void refuseNonFinite(std::span<const float> source, size_t offset) {
-  const size_t index = kernels().firstNonFinite(source.data(), source.size());
-  if (index < source.size()) {
-    const char* kind = std::isnan(source[index]) ? "NaN" : "an infinity";
-    fail("weight " + std::to_string(offset + index) + " is " + kind);
-  }
-}
 
 struct Layout {
   size_t rows;
@@ -108,16 +99,40 @@ struct Cut {
   size_t perPiece;
 };
 
-Cut cutScan(const Scan& scan, std::span<const float> values) {
-  const size_t rows = rowsOf(values, scan.options().columns);
-  if (scan.rowsSeen() + rows > scan.options().rows) fail("more rows were scanned than the matrix has");
-  const size_t perPiece = std::max<size_t>(1, (rows + kScanPieces - 1) / kScanPieces);
-  return {(rows + perPiece - 1) / perPiece, perPiece};
+/// Pieces of about equal size: whole rows unless a row is longer than a piece.
+Cut cutScan(const Scan& scan, size_t n) {
+  if (n > scan.weights() - scan.seen()) fail("more weights were scanned than the matrix has");
+  if (n == 0) return {0, 1};
+  size_t perPiece = std::max((n + kScanPieces - 1) / kScanPieces, kPieceWeights);
+  const size_t columns = scan.options().columns;
+  if (columns <= perPiece) perPiece = (perPiece + columns - 1) / columns * columns;
+  return {(n + perPiece - 1) / perPiece, perPiece};
 }
 
-}  // namespace
+BadWeight::Kind kindOf(float weight) {
+  return std::isnan(weight) ? BadWeight::Kind::NotANumber : BadWeight::Kind::Infinite;
+}
 
-namespace {
+/// The bad weight with the lowest index, from whichever thread.
+class FirstBad {
+ public:
+  void report(BadWeight::Kind kind, size_t index) {
+    const std::lock_guard lock(mutex_);
+    if (found_.kind == BadWeight::Kind::None || index < found_.index) found_ = {kind, index};
+  }
+  /// Whether one of some weights is not finite: then it is reported.
+  bool check(std::span<const float> weights, size_t offset) {
+    const size_t index = kernels().firstNonFinite(weights.data(), weights.size());
+    if (index == weights.size()) return false;
+    report(kindOf(weights[index]), offset + index);
+    return true;
+  }
+  BadWeight found() const { return found_; }
+
+ private:
+  std::mutex mutex_;
+  BadWeight found_;
+};
 
 /// Wide stores that straddle cache lines halve the speed of a decoder that is limited by memory, so a target that is not
 /// aligned is filled through a buffer that is.
@@ -152,11 +167,11 @@ void encodeSome(const Scheme& scheme, const float* x, size_t columns, Range rang
 
 /// Blocks without importance weights, whatever the rows: checked and encoded in bites, so that memory is read once, and
 /// while the one before is encoded.
-void encodeBlocks(const Codec& codec, std::span<const float> weights, size_t offset, uint8_t* codes) {
+void encodeBlocks(const Codec& codec, std::span<const float> weights, size_t offset, uint8_t* codes, FirstBad& bad) {
   constexpr size_t kBite = 4096;
   for (size_t done = 0; done < weights.size(); done += kBite) {
     const auto bite = weights.subspan(done, std::min(kBite, weights.size() - done));
-    refuseNonFinite(bite, offset + done);
+    if (bad.check(bite, offset + done)) return;
     codec.encode(bite.data(), codes + done / codec.block * codec.bytes, {1, bite.size(), nullptr});
   }
 }
@@ -198,22 +213,24 @@ void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span
   });
 }
 
-void encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range,
-                std::span<const float> importance, EncodedView target, CancelFlag cancelled) {
+BadWeight encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range,
+                     std::span<const float> importance, EncodedView target, CancelFlag cancelled) {
   const size_t rows = rowsOf(source, columns);
   const Layout layout = checkedLayout(scheme, rows, columns, target);
   const float* columnWeights = checkedImportance(scheme, columns, importance);
   if (scheme.kind != SchemeKind::Ggml && layout.groups == 0) writeTensorScale(scheme, range, target);
+  FirstBad bad;
   overRows(rows, rowsPerPiece(columns), cancelled, [&](size_t first, size_t count) {
     const size_t offset = first * columns;
     const auto some = source.subspan(offset, count * columns);
     if (scheme.kind == SchemeKind::Ggml && columnWeights == nullptr) {
-      encodeBlocks(codecOf(scheme), some, offset, target.codes.data() + first * layout.rowBytes);
+      encodeBlocks(codecOf(scheme), some, offset, target.codes.data() + first * layout.rowBytes, bad);
       return;
     }
-    refuseNonFinite(some, offset);
+    if (bad.check(some, offset)) return;
     encodeSome(scheme, some.data(), columns, range, columnWeights, layout, target, first, count);
   });
+  return bad.found();
 }
 
 void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::span<float> target, CancelFlag cancelled) {
@@ -224,8 +241,8 @@ void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::s
   });
 }
 
-ErrorSums measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns,
-                      Range range, std::span<const float> importance, std::span<double> counts, CancelFlag cancelled) {
+Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns, Range range,
+                     std::span<const float> importance, std::span<double> counts, CancelFlag cancelled) {
   if (columns == 0) fail("a row has no weights");
   requireWholeBlocks(codec, columns);
   const size_t rowBytes = columns / codec.block * codec.bytes;
@@ -242,6 +259,7 @@ ErrorSums measureRows(const Codec& codec, std::span<const uint8_t> source, const
   const size_t perChunk = std::min(perPiece, std::max<size_t>(1, kChunkWeights / columns));
   std::vector<ErrorSums> parts((rows + perPiece - 1) / perPiece);
   std::vector<std::vector<double>> histograms(counts.empty() ? 0 : parts.size());
+  FirstBad bad;
   overRows(rows, perPiece, cancelled, [&](size_t first, size_t count) {
     const size_t piece = first / perPiece;
     Workspace& mine = workspace();
@@ -259,39 +277,44 @@ ErrorSums measureRows(const Codec& codec, std::span<const uint8_t> source, const
       const size_t row = first + done;
       const size_t weights = some * columns;
       codec.decode(source.data() + row * rowBytes, mine.weights.data(), weights);
-      refuseNonFinite({mine.weights.data(), weights}, row * columns);
+      if (bad.check({mine.weights.data(), weights}, row * columns)) return;
       encodeSome(scheme, mine.weights.data(), columns, range, columnWeights, layout, view, 0, some);
       decodeSome(scheme, view, columns, layout, mine.decoded.data(), 0, some);
       parts[piece].add(kernels().errorSums(mine.weights.data(), mine.decoded.data(), weights));
       if (counts.empty()) continue;
-      addToHistogram(mine.decoded.data(), weights, range.min, range.max, counts.size(), histograms[piece].data());
+      addToHistogram(mine.decoded.data(), weights, range.min, range.max, histograms[piece]);
     }
   });
-  ErrorSums total;
-  for (const ErrorSums& part : parts) total.add(part);
+  Measured total{{}, bad.found()};
+  if (total.bad.kind != BadWeight::Kind::None) return total;
+  for (const ErrorSums& part : parts) total.sums.add(part);
   for (const auto& histogram : histograms) {
     for (size_t bin = 0; bin < counts.size(); ++bin) counts[bin] += histogram[bin];
   }
   return total;
 }
 
-namespace {
-
-/// The bad weight with the lowest index, from whichever thread.
-class FirstBad {
- public:
-  void report(BadWeight::Kind kind, size_t index) {
-    const std::lock_guard lock(mutex_);
-    if (found_.kind == BadWeight::Kind::None || index < found_.index) found_ = {kind, index};
-  }
-  BadWeight found() const { return found_; }
-
- private:
-  std::mutex mutex_;
-  BadWeight found_;
-};
-
-}  // namespace
+MeasuredRange measureRange(const Codec& codec, std::span<const uint8_t> source, CancelFlag cancelled) {
+  if (source.size() % codec.bytes != 0) fail("the source does not hold whole blocks");
+  constexpr size_t kBite = 4096;
+  const size_t blocks = source.size() / codec.bytes;
+  const size_t perPiece = std::max<size_t>(1, kPieceWeights / codec.block);
+  std::vector<Extremes> parts((blocks + perPiece - 1) / perPiece);
+  FirstBad bad;
+  overRows(blocks, perPiece, cancelled, [&](size_t first, size_t count) {
+    alignas(64) float weights[kBite];
+    const size_t end = (first + count) * codec.block;
+    for (size_t start = first * codec.block; start < end; start += kBite) {
+      const size_t n = std::min(kBite, end - start);
+      codec.decode(source.data() + start / codec.block * codec.bytes, weights, n);
+      bad.check({weights, n}, start);
+      parts[first / perPiece].add(weights, n);
+    }
+  });
+  MeasuredRange total{{}, bad.found()};
+  for (const Extremes& part : parts) total.range.add(part);
+  return total;
+}
 
 BadWeight recodeRows(const Codec& from, std::span<const uint8_t> source, const Codec& to, size_t columns, float shift,
                      std::span<const float> importance, std::span<uint8_t> target, CancelFlag cancelled) {
@@ -320,11 +343,7 @@ BadWeight recodeRows(const Codec& from, std::span<const uint8_t> source, const C
       if (shift != 0.0f) {
         for (size_t i = 0; i < n; ++i) weights[i] += shift;
       }
-      const size_t wrong = kernels().firstNonFinite(weights.data(), n);
-      if (wrong < n) {
-        const auto kind = std::isnan(weights[wrong]) ? BadWeight::Kind::NotANumber : BadWeight::Kind::Infinite;
-        return bad.report(kind, start + wrong);
-      }
+      if (bad.check({weights.data(), n}, start)) return;
       uint8_t* out = target.data() + start / to.block * to.bytes;
       if (toFloats) {
         std::memcpy(out, weights.data(), n * sizeof(float));
@@ -362,33 +381,28 @@ ErrorSums sumErrors(std::span<const float> source, std::span<const float> decode
 
 void histogramOf(std::span<const float> values, float min, float max, std::span<double> counts) {
   if (counts.empty()) fail("a histogram needs at least one bin");
-  addToHistogram(values.data(), values.size(), min, max, counts.size(), counts.data());
+  addToHistogram(values.data(), values.size(), min, max, counts);
 }
 
-void scanFirst(Scan& scan, std::span<const float> values) {
-  const size_t columns = scan.options().columns;
-  const Cut cut = cutScan(scan, values);
-  const size_t rows = values.size() / columns;
-  const size_t base = scan.rowsSeen();
+void scanFirst(Scan& scan, std::span<const float> values, CancelFlag cancelled) {
+  const Cut cut = cutScan(scan, values.size());
   std::vector<FirstPart> parts(cut.pieces);
-  overRows(rows, cut.perPiece, nullptr, [&](size_t first, size_t count) {
-    parts[first / cut.perPiece] = scan.first(values.data() + first * columns, base + first, count);
+  overRows(values.size(), cut.perPiece, cancelled, [&](size_t first, size_t count) {
+    parts[first / cut.perPiece] = scan.first(values.data() + first, scan.seen() + first, count);
   });
   for (const FirstPart& part : parts) scan.merge(part);
-  scan.advance(rows);
+  scan.advance(values.size());
 }
 
-void scanSecond(Scan& scan, std::span<const float> values) {
-  scan.turn();
-  const size_t columns = scan.options().columns;
-  const Cut cut = cutScan(scan, values);
-  const size_t rows = values.size() / columns;
+void scanSecond(Scan& scan, std::span<const float> values, CancelFlag cancelled) {
+  if (!scan.turn()) return;
+  const Cut cut = cutScan(scan, values.size());
   std::vector<SecondPart> parts(cut.pieces);
-  overRows(rows, cut.perPiece, nullptr, [&](size_t first, size_t count) {
-    parts[first / cut.perPiece] = scan.second(values.data() + first * columns, count);
+  overRows(values.size(), cut.perPiece, cancelled, [&](size_t first, size_t count) {
+    parts[first / cut.perPiece] = scan.second(values.data() + first, count);
   });
   for (const SecondPart& part : parts) scan.merge(part);
-  scan.advance(rows);
+  scan.advance(values.size());
 }
 
 }  // namespace qs

@@ -14,22 +14,35 @@ struct EncodedView {
   std::span<float> zeros;
 };
 
-void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span<float> target, CancelFlag cancelled);
-// `importance` is empty or has one weight per column.
-void encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range,
-                std::span<const float> importance, EncodedView target, CancelFlag cancelled);
-void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::span<float> target, CancelFlag cancelled);
-// Decodes rows of the source, encodes and decodes them by the scheme and sums the errors, a chunk at a time. The decoded
-// weights are also counted into `counts` (equal bins over the range) unless that is empty.
-ErrorSums measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns,
-                      Range range, std::span<const float> importance, std::span<double> counts, CancelFlag cancelled);
-
-// Why weights cannot be written: the index of the first one that is to blame.
+// Why weights cannot be used: the index of the first one that is to blame.
 struct BadWeight {
   enum class Kind { None, NotANumber, Infinite, TooLarge, InBlock };
   Kind kind = Kind::None;
   size_t index = 0;
 };
+
+void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span<float> target, CancelFlag cancelled);
+// `importance` is empty or has one weight per column. Stops at weights that are not finite: what was written is of no use then.
+BadWeight encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range,
+                     std::span<const float> importance, EncodedView target, CancelFlag cancelled);
+void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::span<float> target, CancelFlag cancelled);
+
+struct Measured {
+  ErrorSums sums;
+  BadWeight bad;  // then the sums are of no use
+};
+// Decodes rows of the source, encodes and decodes them by the scheme and sums the errors, a chunk at a time. The decoded
+// weights are also counted into `counts` (equal bins over the range) unless that is empty. Stops at weights that are not finite.
+Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns, Range range,
+                     std::span<const float> importance, std::span<double> counts, CancelFlag cancelled);
+
+struct MeasuredRange {
+  Extremes range;
+  BadWeight bad;  // the first weight that is not finite; the range is that of the others
+};
+// Decodes blocks a few thousand weights at a time and finds their extremes.
+MeasuredRange measureRange(const Codec& codec, std::span<const uint8_t> source, CancelFlag cancelled);
+
 // Decodes whole rows, adds `shift` to each weight and encodes them in another type; a fused pass that holds a few thousand
 // weights per thread at a time. Stops at weights that are not finite, or too large for the type's scales.
 BadWeight recodeRows(const Codec& from, std::span<const uint8_t> source, const Codec& to, size_t columns, float shift,
@@ -39,7 +52,8 @@ BadWeight checkBlocks(const Codec& codec, std::span<const uint8_t> source, Cance
 
 ErrorSums sumErrors(std::span<const float> source, std::span<const float> decoded);
 void histogramOf(std::span<const float> values, float min, float max, std::span<double> counts);
-void scanFirst(Scan& scan, std::span<const float> values);
-void scanSecond(Scan& scan, std::span<const float> values);
+// The next weights of the matrix in row-major order, whole rows or not.
+void scanFirst(Scan& scan, std::span<const float> values, CancelFlag cancelled);
+void scanSecond(Scan& scan, std::span<const float> values, CancelFlag cancelled);
 
 }  // namespace qs

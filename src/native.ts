@@ -22,6 +22,16 @@ export interface EncodedRows {
   readonly zeros?: Float32Array;
 }
 
+/** Extremes of some weights, and the first of them that is not finite; +∞ and −∞ where no weight is finite. */
+export interface MeasuredRange extends TensorRange {
+  readonly bad: BadWeight | undefined;
+}
+
+/** Error sums of some rows; of no use when `bad` is there, the first weight that is not finite. */
+export interface MeasuredRows extends ErrorSums {
+  readonly bad: BadWeight | undefined;
+}
+
 /** Float64 sums over pairs of weights; everything in ErrorMetrics follows from them. */
 export interface ErrorSums {
   readonly count: number;
@@ -55,7 +65,7 @@ export interface MeasureOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Why weights cannot be written. */
+/** Why weights cannot be measured or written. */
 export interface BadWeight {
   readonly kind: 'NaN' | 'infinite' | 'too large' | 'in block';
   /** Index of the weight (the first of its block), from the start of the rows. */
@@ -87,7 +97,7 @@ export interface ScanResult {
   readonly percentiles: Float64Array;
   /** Equal-width bins over [min, max]. */
   readonly histogram: Float64Array;
-  /** max |w| of each row, each column and each cell of the map (row-major). */
+  /** max |w| of each row and each column (empty for more than 4,194,304 of them) and of each cell of the map (row-major). */
   readonly rowAbsMax: Float32Array;
   readonly columnAbsMax: Float32Array;
   readonly cellAbsMax: Float32Array;
@@ -103,10 +113,14 @@ export interface ScanOptions {
   readonly percentiles: readonly number[];
 }
 
-/** Two passes over the same rows in the same order: `first` for all rows, then `second` for all rows, then `finish`. */
+/**
+ * Statistics of a matrix. All weights, row-major, go through `first` in pieces of any length; then `turn` says whether they must
+ * go through `second` as well: not where values have at most 10 bits of mantissa (F16, BF16, 8-bit floats, also stored as F32).
+ */
 export interface Scan {
-  first(values: Float32Array): Promise<void>;
-  second(values: Float32Array): Promise<void>;
+  first(values: Float32Array, signal?: AbortSignal): Promise<void>;
+  turn(): boolean;
+  second(values: Float32Array, signal?: AbortSignal): Promise<void>;
   finish(): ScanResult;
 }
 
@@ -124,8 +138,8 @@ export interface Native {
   /** Dtypes that `decode` takes. */
   readonly codecs: readonly NativeCodec[];
   /**
-   * Encodes whole rows. Rejects, and writes nothing that is of use, when a weight is NaN or infinite (naming its index),
-   * when the format needs importance weights and there are none, and when lengths do not fit.
+   * Encodes whole rows. What `target` holds is of no use when a bad weight comes back, one that is not finite. Rejects when the
+   * format needs importance weights and there are none, and when lengths do not fit.
    */
   encodeRows(
     scheme: Scheme,
@@ -134,7 +148,7 @@ export interface Native {
     range: TensorRange,
     target: EncodedRows & { readonly importance?: Float32Array | undefined },
     signal?: AbortSignal,
-  ): Promise<void>;
+  ): Promise<BadWeight | undefined>;
   decodeRows(
     scheme: Scheme,
     source: EncodedRows,
@@ -142,6 +156,8 @@ export interface Native {
     target: Float32Array,
     signal?: AbortSignal,
   ): Promise<void>;
+  /** Extremes of blocks of `dtype`, decoded a few thousand weights at a time. */
+  measureRange(dtype: string, source: Uint8Array, signal?: AbortSignal): Promise<MeasuredRange>;
   /**
    * Decodes whole rows of `dtype`, encodes and decodes them by the scheme, and sums the errors: a fused pass that holds a
    * few thousand weights per thread at a time.
@@ -153,7 +169,7 @@ export interface Native {
     scheme: Scheme,
     range: TensorRange,
     options?: MeasureOptions,
-  ): Promise<ErrorSums>;
+  ): Promise<MeasuredRows>;
   /**
    * Decodes whole rows of one dtype and encodes them in a ggml type (F32 too), in a fused pass. What `target` holds is of no
    * use when a bad weight comes back: one that is not finite, or that is too large for the type's scales.
@@ -171,13 +187,14 @@ export interface Native {
   errorSums(source: Float32Array, decoded: Float32Array): Promise<ErrorSums>;
   /** Equal-width bins over [min, max]; values outside fall into the first and last bin. */
   histogram(values: Float32Array, min: number, max: number, bins: number): Promise<Float64Array>;
+  /** @throws Error for a matrix without weights or with more than 2^53, or a map of more than 2^24 cells. */
   createScan(options: ScanOptions): Scan;
   /**
    * Adds a slice of the vocabulary to the sums over logits that loss and KL divergence follow from (src/evaluation/divergence.ts):
    * one pass over slices of the vocabulary, in their order. What a cancelled call leaves in `sums` is of no use.
    * @param logits [rows, columns]: tokens `firstColumn` to `firstColumn + columns` of the vocabulary.
    * @param base those of the model to compare with, of the same shape, or undefined; in all slices or in none.
-   * @param firstColumn a slice that begins at token 0 starts the sums anew, whatever they held.
+   * @param firstColumn a slice that begins at token 0 starts the sums afresh, whatever they held.
    * @param targets [rows]: the token that a row predicts, or −1.
    * @param sums [rows, 9] float64: maximum m, Σ e^(l − m), the target's logit, the first token with the largest logit; the same
    * four of the base; Σ e^(b − max b) (b − l). A logit of −∞ (a masked token) adds nothing to its own model's sums. Where a
@@ -224,7 +241,7 @@ interface Binding {
     zeros: Float32Array | undefined,
     importance: Float32Array | undefined,
     cancel: Int32Array | undefined,
-  ): Promise<void>;
+  ): Promise<BadWeight | undefined>;
   decodeRows(
     scheme: Scheme,
     codes: Uint8Array,
@@ -244,7 +261,8 @@ interface Binding {
     counts: Float64Array | undefined,
     importance: Float32Array | undefined,
     cancel: Int32Array | undefined,
-  ): Promise<ErrorSums>;
+  ): Promise<MeasuredRows>;
+  measureRange(dtype: string, source: Uint8Array, cancel: Int32Array | undefined): Promise<MeasuredRange>;
   recodeRows(
     from: string,
     source: Uint8Array,
@@ -279,7 +297,14 @@ interface Binding {
     cellColumns: number,
     bins: number,
     percents: Float64Array,
-  ) => Scan;
+  ) => NativeScan;
+}
+
+interface NativeScan {
+  first(values: Float32Array, cancel: Int32Array | undefined): Promise<void>;
+  turn(): boolean;
+  second(values: Float32Array, cancel: Int32Array | undefined): Promise<void>;
+  finish(): ScanResult;
 }
 
 let loaded: Native | undefined;
@@ -302,12 +327,18 @@ function loadBinding(): Binding {
     platform,
     'quantscope.node',
   );
+  const fail = (what: string, cause?: unknown): QuantscopeError => {
+    const message = `The native addon for ${platform} ${what}. Build it with: node scripts/native.mjs`;
+    return new QuantscopeError('UNSUPPORTED', message, { file }, cause);
+  };
+  let binding: Binding;
   try {
-    return createRequire(import.meta.url)(file) as Binding;
+    binding = createRequire(import.meta.url)(file) as Binding;
   } catch (cause) {
-    const message = `The native addon for ${platform} cannot be loaded. Build it with: node scripts/native.mjs`;
-    throw new QuantscopeError('UNSUPPORTED', message, { file }, cause);
+    throw fail('cannot be loaded', cause);
   }
+  if (typeof binding.measureRange !== 'function') throw fail('was built from older sources');
+  return binding;
 }
 
 /** Runs one call of the addon with a flag that the signal sets; a cancelled call rejects with CANCELLED. */
@@ -355,24 +386,34 @@ function wrap(binding: Binding): Native {
       cancellable(signal, (cancel) =>
         binding.measureRows(dtype, source, scheme, columns, min, max, counts, importance, cancel),
       ),
+    measureRange: (dtype, source, signal) =>
+      cancellable(signal, (cancel) => binding.measureRange(dtype, source, cancel)),
     recodeRows: (from, source, to, columns, target, { importance, shift = 0, signal } = {}) =>
       cancellable(signal, (cancel) =>
         binding.recodeRows(from, source, to, columns, shift, importance, target, cancel),
       ),
     checkBlocks: (dtype, source, signal) =>
       cancellable(signal, (cancel) => binding.checkBlocks(dtype, source, cancel)),
-    errorSums: (source, decoded) => binding.errorSums(source, decoded),
+    errorSums: async (source, decoded) => binding.errorSums(source, decoded),
     histogram: async (values, min, max, bins) => {
       const counts = new Float64Array(bins);
       await binding.histogram(values, min, max, counts);
       return counts;
     },
-    createScan: ({ rows, columns, cellRows, cellColumns, bins, percentiles }) =>
-      new binding.Scan(rows, columns, cellRows, cellColumns, bins, Float64Array.from(percentiles)),
+    createScan: ({ rows, columns, cellRows, cellColumns, bins, percentiles }) => {
+      const percents = Float64Array.from(percentiles);
+      const scan = new binding.Scan(rows, columns, cellRows, cellColumns, bins, percents);
+      return {
+        first: (values, signal) => cancellable(signal, (cancel) => scan.first(values, cancel)),
+        turn: () => scan.turn(),
+        second: (values, signal) => cancellable(signal, (cancel) => scan.second(values, cancel)),
+        finish: () => scan.finish(),
+      };
+    },
     accumulateLogits: (logits, base, columns, firstColumn, targets, sums, signal) =>
       cancellable(signal, (cancel) =>
         binding.accumulateLogits(logits, base, columns, firstColumn, targets, sums, cancel),
       ),
-    copyBandwidth: (bytes) => binding.copyBandwidth(bytes),
+    copyBandwidth: async (bytes) => binding.copyBandwidth(bytes),
   };
 }

@@ -293,7 +293,7 @@ QS_INLINE F32 fitPositive(const F32* x, const F32* w, I32* codes) {
 /// w = importance · √(σ² + x²).
 QS_INLINE F32 importanceWeight(F32 importance, F32 sigma2, F32 x) { return importance * squareRoot(sigma2 + x * x); }
 
-/// Pointers to the groups of a batch, one lane each; lanes behind the last group repeat it.
+/// Pointers to the groups of a batch, one lane each; lanes after the last group repeat it.
 struct Lanes {
   const float* x[kLanes];
   const float* importance[kLanes];  // set when there are importance weights

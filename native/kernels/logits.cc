@@ -16,7 +16,7 @@ QS_INLINE uint64_t bitsOfDouble(double value) { return std::bit_cast<uint64_t>(v
 /// could trap, keeps them from.
 QS_INLINE double unless(bool zero, uint64_t bits) { return std::bit_cast<double>(bits & (uint64_t{zero} - 1)); }
 
-// −708 and −∞ as bits: e^x of what lies between is no normal number.
+// −708 and −∞ as bits: e^x of what lies between is not a normal number.
 constexpr uint64_t kSmallest = 0xc086200000000000u;
 constexpr uint64_t kMinusInfinity = 0xfff0000000000000u;
 

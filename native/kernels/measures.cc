@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace qs {
 
@@ -12,15 +13,38 @@ void ErrorSums::add(const ErrorSums& other) {
   largest = std::max(largest, other.largest);
 }
 
-void addToHistogram(const float* x, size_t n, float min, float max, size_t bins, double* counts) {
+Bins::Bins(float min, float max, size_t count)
+    : min_(min), perUnit_(0), last_(count == 0 ? 0 : static_cast<double>(count - 1)) {
   const double width = static_cast<double>(max) - static_cast<double>(min);
-  const double perBin = width > 0 ? static_cast<double>(bins) / width : 0;
-  const double last = static_cast<double>(bins - 1);
+  if (width > 0 && std::isfinite(width)) perUnit_ = static_cast<double>(count) / width;
+}
+
+size_t Bins::of(float value) const {
+  const double position = perUnit_ == 0 ? 0 : (static_cast<double>(value) - min_) * perUnit_;
+  return static_cast<size_t>(std::clamp(position, 0.0, last_));
+}
+
+void addToHistogram(const float* x, size_t n, float min, float max, std::span<double> counts) {
+  if (counts.empty()) return;
+  const Bins bins(min, max, counts.size());
+  for (size_t i = 0; i < n; ++i) {
+    if (std::isfinite(x[i])) counts[bins.of(x[i])] += 1;
+  }
+}
+
+Extremes::Extremes() : min(std::numeric_limits<float>::infinity()), max(-std::numeric_limits<float>::infinity()) {}
+
+void Extremes::add(const float* x, size_t n) {
   for (size_t i = 0; i < n; ++i) {
     if (!std::isfinite(x[i])) continue;
-    const double position = (static_cast<double>(x[i]) - min) * perBin;
-    counts[static_cast<size_t>(std::clamp(position, 0.0, last))] += 1;
+    min = std::min(min, x[i]);
+    max = std::max(max, x[i]);
   }
+}
+
+void Extremes::add(const Extremes& other) {
+  min = std::min(min, other.min);
+  max = std::max(max, other.max);
 }
 
 }  // namespace qs

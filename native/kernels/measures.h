@@ -2,6 +2,7 @@
 // Sums over pairs of weights and over logits, and histograms. All sums are float64; the result does not depend on the number of threads.
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace qs {
 
@@ -14,15 +15,37 @@ struct ErrorSums {
   void add(const ErrorSums& other);
 };
 
-// Adds to counts[bins]; values outside [min, max] fall into the first or last bin, non-finite ones nowhere.
-void addToHistogram(const float* x, size_t n, float min, float max, size_t bins, double* counts);
+// Bins of equal width over [min, max]. Values outside, and all values of an empty or infinite range, fall into the first or last.
+class Bins {
+ public:
+  Bins(float min, float max, size_t count);
+  size_t of(float value) const;
+
+ private:
+  double min_;
+  double perUnit_;
+  double last_;
+};
+
+// Adds to the counts; values that are not finite count nowhere. Without bins nothing is done.
+void addToHistogram(const float* x, size_t n, float min, float max, std::span<double> counts);
+
+// Finite extremes of some weights: min is +infinity and max −infinity where there are none.
+struct Extremes {
+  float min;
+  float max;
+
+  Extremes();
+  void add(const float* x, size_t n);
+  void add(const Extremes& other);
+};
 
 // Some columns of one row of logits, and of those of a base model.
 struct LogitSlice {
   const float* logits;
   const float* base;  // or null
   size_t columns;
-  size_t firstColumn;  // token of the first; at 0 the sums start anew
+  size_t firstColumn;  // token of the first; at 0 the sums start afresh
   int64_t target;      // token that the row predicts; none when negative
 };
 

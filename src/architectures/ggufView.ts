@@ -25,11 +25,19 @@ export interface GgufView {
   readonly value: (key: string) => GgufScalar | undefined;
 }
 
+const views = new WeakMap<ModelHeaders, GgufView>();
+
 /**
- * The model's tensors under their GGUF names, and its hyper-parameters.
+ * The model's tensors under their GGUF names, and its hyper-parameters; computed once for each open model.
  * @throws QuantscopeError REQUEST for missing shards or config.json, MODEL_FILE for one that cannot be read; UNSUPPORTED and MODEL_FILE as `convertCheckpoint`.
  */
-export function ggufView({ description, gguf, config, configProblem, folder }: ModelHeaders): GgufView {
+export function ggufView(model: ModelHeaders): GgufView {
+  const view = views.get(model) ?? makeView(model);
+  views.set(model, view);
+  return view;
+}
+
+function makeView({ description, gguf, config, configProblem, folder }: ModelHeaders): GgufView {
   const { missingFiles, missingBytes, path } = description;
   if (missingFiles.length > 0)
     throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {

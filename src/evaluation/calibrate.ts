@@ -14,19 +14,19 @@ export interface MatrixInputs {
   readonly counts: Float64Array;
 }
 
-/** XᵀX of the inputs of some matrices of a block, `[columns, columns]`. */
+/** XᵀX of the inputs of some matrices of a block, `[columns, columns]`, float64 over the runs of a graph and float32 within one. */
 export interface Gram {
   readonly tensors: readonly string[];
   readonly expert?: number;
   readonly columns: number;
   readonly rows: number;
-  readonly values: Float32Array;
+  readonly values: Float64Array;
 }
 
 export interface CalibrationOptions extends ScoreOptions {
   /** The input of the output matrix, too. */
   readonly includeOutput: boolean;
-  /** Gets XᵀX of each input as soon as it is complete. */
+  /** Gets XᵀX of each input as soon as it is complete. All windows must pass a block together: `allStates`, or one wave. */
   readonly onGram?: ((gram: Gram) => Promise<void>) | undefined;
 }
 

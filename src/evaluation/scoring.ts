@@ -1,4 +1,5 @@
 import type { Decoder, LogitSlice, PassOptions } from '../graph/transformer/decoder';
+import type { States } from '../graph/transformer/states';
 import { loadNative } from '../native';
 import { sumsPerToken } from './divergence';
 import { joinArrays } from './joinArrays';
@@ -17,41 +18,73 @@ export interface ScoredStates {
 export interface WaveOptions extends PassOptions {
   /** Windows that go through the model together: all of them pass a block before the next one is loaded. */
   readonly windowsAtOnce: number;
-  /** Gets the states of all positions of a wave after the last norm. */
-  readonly onStates?: (states: Float32Array) => Promise<void>;
+  /** Gets the states of all positions after the last norm: wave after wave, or those of `allStates`. */
+  readonly onStates?: (states: Float32Array | States) => Promise<void>;
+  /** Makes room for the states of all windows, which pass a block together then, whatever `windowsAtOnce`. */
+  readonly allStates?: ((tokens: number) => States) | undefined;
 }
 
-/** Takes windows of equal length through the model, wave after wave. */
+/** Takes windows of equal length through the model: all of them together, or wave after wave. */
 export async function* scoredStates(
   decoder: Decoder,
   windows: readonly ScoredInputs[],
-  { windowsAtOnce, onStates, ...pass }: WaveOptions,
+  options: WaveOptions,
 ): AsyncGenerator<ScoredStates> {
-  const { hiddenSize } = decoder.shape;
+  const { onStates, allStates, windowsAtOnce, ...pass } = options;
+  const all = allStates?.(windows.length * decoder.length);
   let firstToken = 0;
-  for (let first = 0; first < windows.length; first += windowsAtOnce) {
-    const wave = windows.slice(first, first + windowsAtOnce);
-    const states = await decoder.embed(
-      joinArrays(
-        Int32Array,
-        wave.map(({ inputs }) => inputs),
-      ),
-      pass.signal,
-    );
-    await decoder.advance(states, pass);
-    await onStates?.(states);
-    const targets = joinArrays(
-      Int32Array,
-      wave.map((window) => window.targets),
-    );
-    const kept = targets.filter((target) => target >= 0);
-    keepScored(states, targets, hiddenSize);
-    yield {
-      states: states.subarray(0, kept.length * hiddenSize),
-      ...{ targets: kept, firstToken },
-    };
-    firstToken += kept.length;
+  try {
+    if (all) {
+      for (const { first, wave } of wavesOf(windows, windowsAtOnce))
+        all.write(first * decoder.length, await embed(decoder, wave, pass.signal));
+      await decoder.advance(all, pass);
+      await onStates?.(all);
+    }
+    for (const { first, wave } of wavesOf(windows, windowsAtOnce)) {
+      const states = all
+        ? all.read(first * decoder.length, wave.length * decoder.length)
+        : await embed(decoder, wave, pass.signal);
+      if (!all) {
+        await decoder.advance(states, pass);
+        await onStates?.(states);
+      }
+      const scored = scoredOf(wave, states, decoder.shape.hiddenSize, firstToken);
+      yield scored;
+      firstToken += scored.targets.length;
+    }
+  } finally {
+    all?.close();
   }
+}
+
+function* wavesOf(windows: readonly ScoredInputs[], windowsAtOnce: number) {
+  for (let first = 0; first < windows.length; first += windowsAtOnce)
+    yield { first, wave: windows.slice(first, first + windowsAtOnce) };
+}
+
+function embed(
+  decoder: Decoder,
+  wave: readonly ScoredInputs[],
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const inputs = wave.map((window) => window.inputs);
+  return decoder.embed(joinArrays(Int32Array, inputs), signal);
+}
+
+/** The scored positions of a wave; the states are moved. */
+function scoredOf(
+  wave: readonly ScoredInputs[],
+  states: Float32Array,
+  hiddenSize: number,
+  firstToken: number,
+): ScoredStates {
+  const all = joinArrays(
+    Int32Array,
+    wave.map((window) => window.targets),
+  );
+  const targets = all.filter((target) => target >= 0);
+  keepScored(states, all, hiddenSize);
+  return { states: states.subarray(0, targets.length * hiddenSize), targets, firstToken };
 }
 
 /** Moves the rows of scored positions to the front. */

@@ -10,6 +10,7 @@ const sliceWeights = 1 << 20;
  * @param values `[rows, columns]`.
  * @param range extremes of the whole tensor, which per-tensor scales come from.
  * @param importance one weight per column (an importance matrix), for formats that take it.
+ * @throws RangeError naming the first weight that is not finite.
  */
 export async function fakeQuantize(
   { scheme }: QuantFormat,
@@ -24,7 +25,8 @@ export async function fakeQuantize(
   for (let first = 0; first < values.length; first += perSlice) {
     const slice = values.subarray(first, Math.min(values.length, first + perSlice));
     const encoded = allocateRows(scheme, slice.length / columns, columns);
-    await native.encodeRows(scheme, slice, columns, range, { ...encoded, importance }, signal);
+    const bad = await native.encodeRows(scheme, slice, columns, range, { ...encoded, importance }, signal);
+    if (bad) throw new RangeError(`weight ${first + bad.index} is ${bad.kind}`);
     await native.decodeRows(scheme, encoded, columns, slice, signal);
   }
 }

@@ -21,7 +21,7 @@ export interface QuantFormat extends FormatDescription {
   bytes(shape: readonly number[]): number;
   /** 8 · bytes / weights. */
   bitsPerWeight(shape: readonly number[]): number;
-  /** Encodes whole rows. `range` is that of the whole tensor. */
+  /** Encodes whole rows. `range` is that of the whole tensor. @throws RangeError naming the first weight that is not finite. */
   encode(
     values: Float32Array,
     columns: number,

@@ -43,7 +43,8 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
       const rows = values.length / columns;
       const layout = rowLayout(scheme, columns);
       const target = allocateRows(scheme, rows, columns);
-      await loadNative().encodeRows(scheme, values, columns, range, target, signal);
+      const bad = await loadNative().encodeRows(scheme, values, columns, range, target, signal);
+      if (bad) throw new RangeError(`weight ${bad.index} is ${bad.kind}`);
       return parts(target, layout, rows);
     },
     async decode(encoded, columns, signal) {

@@ -10,7 +10,12 @@ describe('copy bandwidth', () => {
     expect(perSecond).toBeLessThan(1e14);
   });
 
-  it.each([0, 1000, -5, 2 ** 52])('is not measured with %i bytes', async (bytes) => {
-    await expect(native.copyBandwidth(bytes)).rejects.toThrow('bytes are no size to measure copying with');
+  it.each([0, 1000, 2 ** 52])('is not measured with %i bytes', async (bytes) => {
+    const message = `copying cannot be measured with ${bytes} bytes`;
+    await expect(native.copyBandwidth(bytes)).rejects.toThrow(message);
+  });
+
+  it.each([-5, 0.5, NaN])('is not measured with %d bytes', async (bytes) => {
+    await expect(native.copyBandwidth(bytes)).rejects.toThrow('bytes is not a count');
   });
 });

@@ -20,9 +20,10 @@ export async function evaluateTasks(run: Run, file: string, tokenizer: TextToken
   const { where, context } = run;
   const { signal } = context;
   const questions = await readTasks(file, signal);
+  const contextLength = contextLengthOf(run.model);
   const inputs = [];
   for (const question of questions)
-    inputs.push(await choiceInputs(question, tokenizer, contextLengthOf(run.model), file, signal));
+    inputs.push(await choiceInputs(question, tokenizer, contextLength, file, signal));
   const choices = inputs.flat();
   const longest = choices.reduce((most, choice) => Math.max(most, choice.inputs.length), 0);
   const decoder = await openChanged(run, Math.ceil(longest / lengthStep) * lengthStep);

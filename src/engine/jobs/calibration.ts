@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { calibrate, type Gram, type MatrixInputs } from '../../evaluation/calibrate';
 import { resetPeakMemory } from '../../evaluation/measures';
@@ -8,6 +9,7 @@ import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafe
 import { inputsOf, type Inputs } from '../../files/inputs';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { openDecoder } from '../../graph/transformer/openDecoder';
+import { FileStates, MemoryStates, type States } from '../../graph/transformer/states';
 import type { Model } from '../../model/openModel';
 import type { CalibrationParams, CalibrationResult } from '../../protocol/evaluation';
 import { StepMeter } from '../evaluation/progress';
@@ -17,6 +19,7 @@ import {
   keepsWhole,
   planText,
   runDevice,
+  statesRoom,
   stepsOf,
   windowsAtOnce,
 } from '../evaluation/runPlan';
@@ -60,7 +63,8 @@ async function runCalibration(
   try {
     const passes = performance.now();
     const { inputs: matrices, scores } = await calibrate(decoder, windows, {
-      ...{ signal, windowsAtOnce: allAtOnce(params, decoder, windows.length) },
+      ...{ signal, windowsAtOnce: windowsAtOnce(decoder) },
+      ...(params.hessians === undefined ? {} : { allStates: roomForAll(params.hessians, decoder) }),
       includeOutput: params.processOutput ?? false,
       onStep: (part) => meter.step(part),
       onPoint: (point) => meter.curve(point),
@@ -93,9 +97,17 @@ interface WriteOptions {
   readonly inputs: Inputs;
 }
 
-/** XᵀX of a block must be complete when it is written: all windows pass the block together then. */
-function allAtOnce({ hessians }: CalibrationParams, decoder: Decoder, windows: number): number {
-  return hessians === undefined ? windowsAtOnce(decoder) : windows;
+/**
+ * XᵀX of a block must be complete when it is written, so all windows pass the block together. Their states stay in memory where there
+ * is room, else they lie in a temporary file beside the output.
+ */
+function roomForAll(folder: string, { shape: { hiddenSize } }: Decoder): (tokens: number) => States {
+  return (tokens) => {
+    if (4 * tokens * hiddenSize <= statesRoom())
+      return new MemoryStates(new Float32Array(tokens * hiddenSize), hiddenSize);
+    mkdirSync(folder, { recursive: true });
+    return new FileStates(folder, tokens, hiddenSize);
+  };
 }
 
 function entriesOf(inputs: ReadonlyMap<string, MatrixInputs>) {
@@ -127,7 +139,7 @@ async function writeStatistics(
 }
 
 function floatPart(name: string, shape: readonly number[], values: ArrayLike<number>): SafetensorsPart {
-  const floats = values instanceof Float32Array ? values : Float32Array.from(values);
+  const floats = values instanceof Float32Array ? values : new Float32Array(values);
   const data = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
   return { name, dtype: 'F32', shape, data: () => [data] };
 }

@@ -1,3 +1,4 @@
+import type { Tensor } from 'onnxruntime-node';
 import { throwIfCancelled } from '../../model/errors';
 import type { OrtDevice } from '../session';
 import type { BlockShape, DecoderShape } from './decoderShape';
@@ -5,7 +6,8 @@ import { floatTensor, output } from './graphLoader';
 import type { TapKind } from './graphParts';
 import type { Graphs } from './graphs';
 import type { GraphSources } from './graphSources';
-import { gatherRows, routeTokens, scatterRows, type Assignment } from './routing';
+import { routeTokens, type Assignment } from './routing';
+import { MemoryStates, type States } from './states';
 import { TapSums, type InputStatistics } from './tapSums';
 import type { Weights } from './weights';
 
@@ -75,7 +77,7 @@ export class Decoder {
   }
 
   /** Takes the states of whole windows through all blocks and the last norm, in place. */
-  async advance(states: Float32Array, pass: PassOptions = {}): Promise<void> {
+  async advance(states: Float32Array | States, pass: PassOptions = {}): Promise<void> {
     for (const block of this.shape.blocks) await this.advanceBlock(block, states, pass);
     // The output matrix takes the memory of the blocks.
     if (!this.graphs.keep) await this.release();
@@ -83,37 +85,31 @@ export class Decoder {
   }
 
   /** Takes the states of whole windows through one block, in place. */
-  async advanceBlock(block: BlockShape, states: Float32Array, pass: PassOptions): Promise<void> {
-    const { hiddenSize, blocks } = this.shape;
-    const routed = block.experts ? new Float32Array(states.length) : undefined;
-    const router = new Float32Array(((block.experts?.count ?? 0) * states.length) / hiddenSize);
-    const source = this.sources.block(block, this.length, pass.taps?.kind);
-    await this.graphs.using(source, pass.signal, async (graph) => {
-      const sums = new TapSums(graph.taps, `blk.${block.index}.`);
-      let done = 0;
-      for (const piece of this.pieces(states)) {
-        throwIfCancelled(pass.signal);
-        const outputs = await graph.run({ x: this.tensor(piece) });
-        piece.set(output(outputs, 'y'));
-        if (routed && block.experts) {
-          routed.set(output(outputs, 'routed'), done);
-          router.set(output(outputs, 'router'), (done / hiddenSize) * block.experts.count);
-        }
-        sums.add(outputs, piece.length / hiddenSize);
-        done += piece.length;
-        pass.onStep?.(`block ${block.index + 1} of ${blocks.length}`);
-        await turn();
-      }
-      for (const found of sums.finish()) await pass.taps?.onStatistics(found);
-    });
-    if (routed) await this.addExperts(block, states, routed, router, pass);
+  async advanceBlock(block: BlockShape, given: Float32Array | States, pass: PassOptions): Promise<void> {
+    const states = this.statesOf(given);
+    const { experts } = block;
+    const routed = experts ? states.another() : undefined;
+    const router = new Float32Array((experts?.count ?? 0) * states.tokens);
+    try {
+      await this.runBlock(block, states, pass, (first, outputs) => {
+        if (!experts) return;
+        routed?.write(first, output(outputs, 'routed'));
+        router.set(output(outputs, 'router'), first * experts.count);
+      });
+      if (routed) await this.addExperts(block, states, routed, router, pass);
+    } finally {
+      routed?.close();
+    }
   }
 
   /** The last norm, in place. */
-  async normalize(states: Float32Array, signal?: AbortSignal): Promise<void> {
+  async normalize(given: Float32Array | States, signal?: AbortSignal): Promise<void> {
+    const states = this.statesOf(given);
     await this.graphs.using(this.sources.norm(), signal, async (norm) => {
-      for (const piece of this.pieces(states))
-        piece.set(output(await norm.run({ x: this.tensor(piece) }), 'y'));
+      for (const { first, piece } of this.pieces(states)) {
+        throwIfCancelled(signal);
+        states.write(first, output(await norm.run({ x: this.tensor(piece) }), 'y'));
+      }
     });
   }
 
@@ -133,13 +129,15 @@ export class Decoder {
   }
 
   /** Measures the input of the output matrix: states after the last norm. */
-  async tapOutput(states: Float32Array, { taps, signal }: PassOptions): Promise<void> {
+  async tapOutput(states: Float32Array | States, { taps, signal }: PassOptions): Promise<void> {
     if (!taps) return;
     // One row of the matrix is enough: its input is the same for all.
     await this.graphs.using(this.sources.logits(0, 1, taps.kind), signal, async (graph) => {
       const sums = new TapSums(graph.taps, '');
-      for (const piece of this.pieces(states))
+      for (const { piece } of this.pieces(this.statesOf(states))) {
+        throwIfCancelled(signal);
         sums.add(await graph.run({ x: this.tensor(piece) }), piece.length / this.shape.hiddenSize);
+      }
       for (const found of sums.finish()) await taps.onStatistics(found);
     });
   }
@@ -157,12 +155,13 @@ export class Decoder {
   /** What the chosen experts of a block add to the states. Each expert gets all of its tokens at once: its weights are read once. */
   async addExperts(
     block: BlockShape,
-    states: Float32Array,
-    routed: Float32Array,
+    givenStates: Float32Array | States,
+    givenRouted: Float32Array | States,
     router: Float32Array,
     pass: PassOptions = {},
   ): Promise<void> {
     if (!block.experts) return;
+    const [states, routed] = [this.statesOf(givenStates), this.statesOf(givenRouted)];
     for (const [expert, assignment] of routeTokens(router, block.experts).entries()) {
       if (assignment.rows.length === 0) continue;
       const source = this.sources.expert(block, expert, pass.taps?.kind);
@@ -170,15 +169,42 @@ export class Decoder {
         const sums = new TapSums(graph.taps, `blk.${block.index}.`, expert);
         for (const part of this.partsOf(assignment)) {
           throwIfCancelled(pass.signal);
-          const inputs = gatherRows(routed, this.shape.hiddenSize, part.rows);
-          const outputs = await graph.run({ x: this.tensor(inputs) });
-          scatterRows(states, this.shape.hiddenSize, output(outputs, 'y'), part);
+          const outputs = await graph.run({ x: this.tensor(routed.gather(part.rows)) });
+          states.scatter(output(outputs, 'y'), part);
           sums.add(outputs, part.rows.length);
           await turn();
         }
         for (const found of sums.finish()) await pass.taps?.onStatistics(found);
       });
     }
+  }
+
+  /** The graph of a block over all states, in place; `onOutputs` gets what a run gave for the tokens from `first` on. */
+  private async runBlock(
+    block: BlockShape,
+    states: States,
+    pass: PassOptions,
+    onOutputs: (first: number, outputs: Readonly<Record<string, Tensor>>) => void,
+  ): Promise<void> {
+    const { hiddenSize, blocks } = this.shape;
+    const source = this.sources.block(block, this.length, pass.taps?.kind);
+    await this.graphs.using(source, pass.signal, async (graph) => {
+      const sums = new TapSums(graph.taps, `blk.${block.index}.`);
+      for (const { first, piece } of this.pieces(states)) {
+        throwIfCancelled(pass.signal);
+        const outputs = await graph.run({ x: this.tensor(piece) });
+        states.write(first, output(outputs, 'y'));
+        onOutputs(first, outputs);
+        sums.add(outputs, piece.length / hiddenSize);
+        pass.onStep?.(`block ${block.index + 1} of ${blocks.length}`);
+        await turn();
+      }
+      for (const found of sums.finish()) await pass.taps?.onStatistics(found);
+    });
+  }
+
+  private statesOf(states: Float32Array | States): States {
+    return states instanceof Float32Array ? new MemoryStates(states, this.shape.hiddenSize) : states;
   }
 
   private *partsOf({ rows, shares }: Assignment): Generator<Assignment> {
@@ -188,10 +214,10 @@ export class Decoder {
     }
   }
 
-  private *pieces(states: Float32Array): Generator<Float32Array> {
-    const size = this.tokensPerRun * this.shape.hiddenSize;
-    for (let first = 0; first < states.length; first += size)
-      yield states.subarray(first, Math.min(states.length, first + size));
+  /** The states of whole windows, as many as go through a graph at a time. */
+  private *pieces(states: States): Generator<{ readonly first: number; readonly piece: Float32Array }> {
+    for (let first = 0; first < states.tokens; first += this.tokensPerRun)
+      yield { first, piece: states.read(first, Math.min(this.tokensPerRun, states.tokens - first)) };
   }
 
   private tensor(states: Float32Array) {

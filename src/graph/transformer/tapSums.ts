@@ -2,7 +2,7 @@ import type { Tensor } from 'onnxruntime-node';
 import { output } from './graphLoader';
 import type { Tap } from './graphParts';
 
-/** What went into some matrices: sums over all of its rows. */
+/** What went into some matrices: sums over all of its rows, float64 over the runs of a graph and float32 within one. */
 export interface InputStatistics {
   /** The matrices, by their names in GGUF. */
   readonly tensors: readonly string[];
@@ -15,7 +15,7 @@ export interface InputStatistics {
   readonly sums: Float64Array;
   readonly largest: Float64Array;
   /** XᵀX, `[columns, columns]`; only where it was asked for. */
-  readonly gram?: Float32Array;
+  readonly gram?: Float64Array;
 }
 
 /** Adds up what the taps of a graph measure in its runs. */
@@ -34,7 +34,7 @@ export class TapSums {
       ...(expert === undefined ? {} : { expert }),
       ...{ rows: 0, squares: new Float64Array(columns), sums: new Float64Array(columns) },
       largest: new Float64Array(columns),
-      ...(grams.length > 0 ? { gram: new Float32Array(columns * columns) } : {}),
+      ...(grams.length > 0 ? { gram: new Float64Array(columns * columns) } : {}),
     }));
   }
 
@@ -61,6 +61,6 @@ export class TapSums {
   }
 }
 
-function addTo(to: Float32Array | Float64Array, values: Float32Array): void {
+function addTo(to: Float64Array, values: Float32Array): void {
   for (let i = 0; i < values.length; i++) to[i]! += values[i]!;
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { calibrate, type CalibrationOptions, type Gram } from '../../../src/evaluation/calibrate';
 import type { ScoredInputs } from '../../../src/evaluation/windows';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
+import { FileStates } from '../../../src/graph/transformer/states';
 import { openModel, type Model } from '../../../src/model/openModel';
 import { temporaryFolder } from '../../support/files';
 import { Checkpoint } from '../../support/reference/checkpoint';
@@ -32,8 +33,11 @@ afterAll(async () => {
   for (const model of models.values()) await model.close();
 });
 
-async function calibrated(name: string, options: Partial<CalibrationOptions> = {}, keep = false) {
-  const decoder = await openDecoder(models.get(name)!, { device: 'ort-cpu', length, keep });
+type Options = Partial<CalibrationOptions> & { readonly tokensAtOnce?: number };
+
+async function calibrated(name: string, { tokensAtOnce, ...options }: Options = {}, keep = false) {
+  const runs = tokensAtOnce === undefined ? {} : { tokensAtOnce };
+  const decoder = await openDecoder(models.get(name)!, { device: 'ort-cpu', length, keep, ...runs });
   try {
     return await calibrate(decoder, windows, { includeOutput: true, windowsAtOnce: 3, ...options });
   } finally {
@@ -125,13 +129,13 @@ describe('statistics of the inputs of matrices', () => {
 });
 
 describe('products of inputs, XᵀX', () => {
-  const gramsOf = async (name: string): Promise<Gram[]> => {
+  const gramsOf = async (name: string, options: Options = {}): Promise<Gram[]> => {
     const grams: Gram[] = [];
     const onGram = (gram: Gram): Promise<void> => {
       grams.push(gram);
       return Promise.resolve();
     };
-    await calibrated(name, { onGram });
+    await calibrated(name, { onGram, ...options });
     return grams;
   };
 
@@ -170,4 +174,29 @@ describe('products of inputs, XᵀX', () => {
     expect(ofExperts.length).toBeGreaterThan(8);
     for (const gram of grams) expectGram(gram, expected.get('mixtral')!);
   });
+
+  /** States in a file that note the most tokens that were read at a time. */
+  class WatchedStates extends FileStates {
+    static most = 0;
+
+    override read(first: number, count: number): Float32Array {
+      WatchedStates.most = Math.max(WatchedStates.most, count);
+      return super.read(first, count);
+    }
+  }
+
+  it.each(['llama', 'mixtral'])(
+    'of %s are complete and the same with the states of all windows in a file, a window of which is in memory',
+    async (name) => {
+      const decoder = await openDecoder(models.get(name)!, { device: 'ort-cpu', length, keep: false });
+      const { hiddenSize } = decoder.shape;
+      await decoder.close();
+      WatchedStates.most = 0;
+      const allStates = (tokens: number) => new WatchedStates(folder, tokens, hiddenSize);
+      const grams = await gramsOf(name, { allStates, windowsAtOnce: 1, tokensAtOnce: length });
+      const inMemory = await gramsOf(name, { windowsAtOnce: 3, tokensAtOnce: length });
+      expect(grams).toEqual(inMemory);
+      expect(WatchedStates.most).toBe(length);
+    },
+  );
 });

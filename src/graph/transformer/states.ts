@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { reason } from '../../model/byteSource';
+import { QuantscopeError } from '../../model/errors';
+import { gatherRows, scatterRows, type Assignment } from './routing';
+
+/** Hidden states of some tokens, `[tokens, hidden]`, wherever they are kept. */
+export interface States {
+  readonly tokens: number;
+  /** The states of `count` tokens from `first` on. They may be the kept ones themselves, and change with the next `write`. */
+  read(first: number, count: number): Float32Array;
+  /** Replaces the states of tokens from `first` on. */
+  write(first: number, states: Float32Array): void;
+  /** The states of the named tokens, in that order. */
+  gather(rows: readonly number[]): Float32Array;
+  /** Adds states times their shares to those of the named tokens. */
+  scatter(states: Float32Array, assignment: Assignment): void;
+  /** Room for as many states, kept in the same place. */
+  another(): States;
+  close(): void;
+}
+
+/** States in memory. */
+export class MemoryStates implements States {
+  readonly tokens: number;
+
+  constructor(
+    private readonly values: Float32Array,
+    private readonly hiddenSize: number,
+  ) {
+    this.tokens = values.length / hiddenSize;
+  }
+
+  read(first: number, count: number): Float32Array {
+    return this.values.subarray(first * this.hiddenSize, (first + count) * this.hiddenSize);
+  }
+
+  write(first: number, states: Float32Array): void {
+    this.values.set(states, first * this.hiddenSize);
+  }
+
+  gather(rows: readonly number[]): Float32Array {
+    return gatherRows(this.values, this.hiddenSize, rows);
+  }
+
+  scatter(states: Float32Array, assignment: Assignment): void {
+    scatterRows(this.values, this.hiddenSize, states, assignment);
+  }
+
+  another(): States {
+    return new MemoryStates(new Float32Array(this.values.length), this.hiddenSize);
+  }
+
+  close(): void {
+    // the memory goes with the object
+  }
+}
+
+/** States in a temporary file: what is in memory is bounded by what is read at a time. Close it. */
+export class FileStates implements States {
+  private readonly file: string;
+  private readonly handle: number;
+
+  /** @throws QuantscopeError IO when the folder cannot be written. */
+  constructor(
+    private readonly folder: string,
+    readonly tokens: number,
+    private readonly hiddenSize: number,
+  ) {
+    this.file = join(folder, `.quantscope-${randomBytes(6).toString('hex')}.states`);
+    this.handle = this.doing('created', () => openSync(this.file, 'wx+'));
+    // Nothing is left even by a killed process; Windows cannot remove an open file.
+    if (process.platform !== 'win32') rmSync(this.file, { force: true });
+  }
+
+  read(first: number, count: number): Float32Array {
+    const states = new Float32Array(count * this.hiddenSize);
+    this.readRow(first, states);
+    return states;
+  }
+
+  write(first: number, states: Float32Array): void {
+    const bytes = bytesOf(states);
+    const start = this.offsetOf(first);
+    this.doing('written', () => {
+      for (let done = 0; done < bytes.length;)
+        done += writeSync(this.handle, bytes, done, bytes.length - done, start + done);
+    });
+  }
+
+  gather(rows: readonly number[]): Float32Array {
+    const picked = new Float32Array(rows.length * this.hiddenSize);
+    rows.forEach((row, i) =>
+      this.readRow(row, picked.subarray(i * this.hiddenSize, (i + 1) * this.hiddenSize)),
+    );
+    return picked;
+  }
+
+  scatter(states: Float32Array, { rows, shares }: Assignment): void {
+    const { hiddenSize } = this;
+    rows.forEach((row, i) => {
+      const sum = this.read(row, 1);
+      const added = states.subarray(i * hiddenSize, (i + 1) * hiddenSize);
+      scatterRows(sum, hiddenSize, added, { rows: [0], shares: [shares[i]!] });
+      this.write(row, sum);
+    });
+  }
+
+  another(): States {
+    return new FileStates(this.folder, this.tokens, this.hiddenSize);
+  }
+
+  close(): void {
+    closeSync(this.handle);
+    rmSync(this.file, { force: true });
+  }
+
+  private readRow(first: number, target: Float32Array): void {
+    const bytes = bytesOf(target);
+    const start = this.offsetOf(first);
+    this.doing('read', () => {
+      for (let done = 0; done < bytes.length;) {
+        const count = readSync(this.handle, bytes, done, bytes.length - done, start + done);
+        if (count === 0) throw new Error('it ends early');
+        done += count;
+      }
+    });
+  }
+
+  private offsetOf(token: number): number {
+    return token * this.hiddenSize * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  private doing<T>(what: string, work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      const message = `The temporary file of hidden states cannot be ${what}: ${reason(cause)}`;
+      throw new QuantscopeError('IO', message, { file: this.file }, cause);
+    }
+  }
+}
+
+const bytesOf = (values: Float32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
