@@ -1,0 +1,63 @@
+// npm run mutation: plants faults (Stryker) in the modules whose mistakes cost most and counts how many the unit tests find.
+// `npm run mutation -- rpc knapsack` takes some of the modules.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { argv, env, execPath, exit } from 'node:process';
+import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.mjs';
+
+/** Sources in which faults are planted, and the tests that must find them. */
+const modules = {
+  rpc: { sources: ['src/protocol/rpc.ts', 'src/protocol/exactJson.ts'], tests: ['test/unit/protocol'] },
+  engine: { sources: ['src/engine/client.ts', 'src/engine/models.ts'], tests: ['test/unit/engine'] },
+  stores: {
+    sources: ['src/ampq/store.ts', 'src/engine/evaluation/resultStore.ts'],
+    tests: ['test/unit/ampq', 'test/unit/engine/evaluationResults'],
+  },
+  knapsack: {
+    sources: ['src/ampq/knapsack.ts', 'src/ampq/knapsackSearch.ts'],
+    tests: ['test/unit/ampq/knapsack'],
+  },
+  writer: { sources: ['src/exporter/atomicWriter.ts'], tests: ['test/unit/exporter/atomicWriter'] },
+  plan: { sources: ['src/exporter/plan.ts'], tests: ['test/unit/exporter'] },
+};
+
+const wanted = argv.slice(2);
+const unknown = wanted.filter((name) => !(name in modules));
+if (unknown.length > 0) {
+  console.error(
+    `Unknown module: ${unknown.join(', ')}. The modules are: ${Object.keys(modules).join(', ')}.`,
+  );
+  exit(2);
+}
+ensureDependencies();
+ensureAddon();
+ensureBundles();
+
+const report = join(root, 'test-results', 'mutation.json');
+const found = ['Killed', 'Timeout'];
+const missed = ['Survived', 'NoCoverage'];
+const total = { found: 0, planted: 0 };
+const lines = [];
+for (const [name, { sources, tests }] of Object.entries(modules)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const stryker = join(root, 'node_modules', '@stryker-mutator', 'core', 'bin', 'stryker.js');
+  const { status } = spawnSync(execPath, [stryker, 'run', '--mutate', sources.join(',')], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...env, QUANTSCOPE_MUTATION_TESTS: tests.join(',') },
+  });
+  if (status !== 0) exit(status ?? 1);
+  const { files } = JSON.parse(readFileSync(report, 'utf8'));
+  const states = Object.values(files).flatMap(({ mutants }) => mutants.map(({ status: state }) => state));
+  const count = (kinds) => states.filter((state) => kinds.includes(state)).length;
+  const planted = count([...found, ...missed]);
+  lines.push(row(name, count(found), planted));
+  total.found += count(found);
+  total.planted += planted;
+}
+console.log(['', ...lines, row('all', total.found, total.planted)].join('\n'));
+
+function row(name, killed, planted) {
+  return `${name.padEnd(10)} ${killed} of ${planted} faults found (${((100 * killed) / planted).toFixed(1)} %)`;
+}
