@@ -30,7 +30,7 @@ export async function compareModels(
   b: Model,
   { signal, onProgress }: CompareModelsOptions = {},
 ): Promise<ModelComparison> {
-  const { pairs, translated } = matchTensors(a, b);
+  const { pairs, translated } = await matchTensors(a, b, signal);
   const tensors: ComparedTensor[] = [];
   let total = noSums;
   for (const [index, pair] of pairs.entries()) {

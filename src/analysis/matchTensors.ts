@@ -20,12 +20,11 @@ export interface MatchedTensors {
  * the checkpoint is brought to GGUF's view: names, order of rows, merged and split tensors.
  * @throws QuantscopeError UNSUPPORTED for a checkpoint whose architecture has no description.
  */
-export function matchTensors(a: Model, b: Model): MatchedTensors {
+export async function matchTensors(a: Model, b: Model, signal?: AbortSignal): Promise<MatchedTensors> {
   const translated = (a.gguf === undefined) !== (b.gguf === undefined);
-  const [inA, inB] = [a, b].map((model) => byName(translated ? ggufView(model).tensors : asItIs(model))) as [
-    ReadonlyMap<string, ConvertedTensor>,
-    ReadonlyMap<string, ConvertedTensor>,
-  ];
+  const tensorsOf = async (model: Model) =>
+    byName(translated ? (await ggufView(model, signal)).tensors : asItIs(model));
+  const [inA, inB] = [await tensorsOf(a), await tensorsOf(b)];
   const names = new Set([...inA.keys(), ...inB.keys()]);
   const pairs = [...names].map((name): TensorPair => {
     const [left, right] = [inA.get(name), inB.get(name)];

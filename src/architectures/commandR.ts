@@ -7,6 +7,7 @@ import {
   layerNormEpsilon,
   partRules,
   readDecoder,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
@@ -25,7 +26,7 @@ export const commandR: ArchitectureDescription = {
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('attention_bias', false, false);
-    config.expect('tie_word_embeddings', true, true);
+    config.expectTied();
     const decoder = readDecoder(config, {
       blocks: 40,
       hiddenSize: 8192,
@@ -50,7 +51,8 @@ export const commandR: ArchitectureDescription = {
     );
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
       keyValues: [
         ...decoderKeyValues({ ...decoder, contextLength }),
         layerNormEpsilon(config, 'layer_norm_eps'),
@@ -62,7 +64,7 @@ export const commandR: ArchitectureDescription = {
           { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
           { from: 'norm', to: 'output_norm', shape: [hiddenSize] },
         ]),
-        ...blockRules('layers', blocks, () => [
+        blockRules('layers', blocks, () => [
           { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize] },
           ...attentionParts(decoder),
           ...(headNorms

@@ -1,26 +1,75 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
+import { maxParts } from '../model/limits';
+import { harmlessKeys } from './harmlessKeys';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Typed reads of config.json; every error names the file and the key. */
+/** What the tensors of a checkpoint say that its config.json may not say, or may say otherwise. */
+export interface CheckpointFacts {
+  /** Whether the output matrix differs from the embedding; where absent, config.json decides. */
+  readonly ownOutput?: boolean;
+  /** There are no more layers than tensors. */
+  readonly tensors: number;
+  /** No tensor has more heads or experts than its largest dimension. */
+  readonly largestDimension: number;
+}
+
+/** The largest integer of a u32 key-value. */
+const maxU32 = 0xffff_ffff;
+
+/**
+ * Typed reads of config.json; every error names the file and the key. It remembers which keys were asked for, so that those that
+ * no description knows can be told.
+ */
 export class ConfigReader {
+  /** What was chosen or left out, as sentences. */
+  readonly notes: string[];
+  private readonly read = new Set<string>();
+  private readonly inside = new Map<string, ConfigReader>();
+
   constructor(
-    readonly fields: Fields,
+    private readonly fields: Fields,
     readonly file: string,
+    private readonly facts: CheckpointFacts,
     private readonly path = '',
-  ) {}
+    notes: string[] = [],
+  ) {
+    this.notes = notes;
+  }
 
   /** Whether the key is there and not null. */
   has(key: string): boolean {
-    return this.fields[key] !== undefined && this.fields[key] !== null;
+    const value = this.value(key);
+    return value !== undefined && value !== null;
+  }
+
+  /** Whether the key is there and null, which for some keys means "none" rather than the default. */
+  isNull(key: string): boolean {
+    return this.value(key) === null;
+  }
+
+  /** Keys that cannot change the result, or only through others that were read. */
+  known(...keys: readonly string[]): void {
+    for (const key of keys) this.read.add(key);
+  }
+
+  /** Keys (with their path) that have a value, were not read and are not known to be harmless. */
+  unread(): string[] {
+    const own = Object.entries(this.fields)
+      .filter(
+        ([key, value]) =>
+          value !== null && value !== undefined && !this.read.has(key) && !harmlessKeys.has(key),
+      )
+      .map(([key]) => `${this.path}${key}`);
+    return [...own, ...[...this.inside.values()].flatMap((reader) => reader.unread())];
   }
 
   /** Whether the first of `architectures` is this class or, where none is listed, `model_type` is its. */
   isOf(className: string, modelType: string): boolean {
-    const listed = this.fields['architectures'];
+    const listed = this.value('architectures');
     const name: unknown = Array.isArray(listed) ? listed[0] : undefined;
-    return name === undefined ? this.fields['model_type'] === modelType : name === className;
+    return name === undefined ? this.value('model_type') === modelType : name === className;
   }
 
   /** The first of several spellings of a key that is there; the first of all when none is. */
@@ -28,28 +77,72 @@ export class ConfigReader {
     return [usual, ...others].find((key) => this.has(key)) ?? usual;
   }
 
-  /** A positive number. */
+  /** A positive number that float32 holds. */
   number(key: string, fallback?: number): number {
-    const value = this.fields[key] ?? fallback;
-    if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-    throw this.wrong(key, 'a positive number is needed');
+    const value = this.value(key) ?? fallback;
+    if (typeof value === 'number' && Math.fround(value) > 0 && Math.fround(value) < Infinity) return value;
+    throw this.wrong(key, 'a positive number within the range of float32 is needed');
   }
 
-  /** A whole number of at least `least`. */
-  integer(key: string, fallback?: number, least = 1): number {
-    const value = this.fields[key] ?? fallback;
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value;
-    throw this.wrong(key, `a whole number of at least ${least} is needed`);
+  /** A positive number; undefined where it is absent, null or 0, which mean the same for factors of YaRN. */
+  numberUnlessZero(key: string): number | undefined {
+    return this.has(key) && this.value(key) !== 0 ? this.number(key) : undefined;
+  }
+
+  /** A whole number of at least `least` and at most `most`. */
+  integer(key: string, fallback?: number, least = 1, most = maxU32): number {
+    const value = this.value(key) ?? fallback;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+    throw this.wrong(key, `a whole number from ${least} to ${most} is needed`);
+  }
+
+  /** How many layers there are; each has a tensor at least. */
+  layers(key: string, fallback?: number, least = 1): number {
+    const { tensors } = this.facts;
+    return this.parts(key, fallback, least, tensors, `the checkpoint has only ${tensors} tensors`);
+  }
+
+  /** How many heads or experts there are; each has a row at least. */
+  count(key: string, fallback?: number, least = 1): number {
+    const { largestDimension: size } = this.facts;
+    return this.parts(key, fallback, least, size, `the largest dimension of its tensors is ${size}`);
+  }
+
+  private parts(
+    key: string,
+    fallback: number | undefined,
+    least: number,
+    most: number,
+    reason: string,
+  ): number {
+    const count = this.integer(key, fallback, least);
+    if (count > maxParts) throw this.wrong(key, `more than ${maxParts} are not possible`);
+    if (count > most) throw this.wrong(key, reason);
+    return count;
   }
 
   flag(key: string, fallback: boolean): boolean {
-    const value = this.fields[key] ?? fallback;
+    const value = this.value(key) ?? fallback;
     if (typeof value === 'boolean') return value;
     throw this.wrong(key, 'true or false is needed');
   }
 
+  /** Whether the output matrix is the embedding: what the tensors say takes precedence over `tie_word_embeddings`. */
+  tied(fallback: boolean): boolean {
+    const stated = this.flag('tie_word_embeddings', fallback);
+    return this.facts.ownOutput === undefined ? stated : !this.facts.ownOutput;
+  }
+
+  /** @throws QuantscopeError UNSUPPORTED unless the output matrix is the embedding, as llama.cpp assumes for some architectures. */
+  expectTied(): void {
+    if (this.tied(true)) return;
+    throw this.unsupported(
+      'The output matrix is not the embedding ("tie_word_embeddings"), but llama.cpp uses the embedding as output for this architecture.',
+    );
+  }
+
   text(key: string, fallback?: string): string {
-    const value = this.fields[key] ?? fallback;
+    const value = this.value(key) ?? fallback;
     if (typeof value === 'string') return value;
     throw this.wrong(key, 'a text is needed');
   }
@@ -57,31 +150,42 @@ export class ConfigReader {
   /** A list, each element checked by the caller; undefined when it is absent. */
   list(key: string): readonly unknown[] | undefined {
     if (!this.has(key)) return undefined;
-    const value = this.fields[key];
+    const value = this.value(key);
     if (Array.isArray(value)) return value as unknown[];
     throw this.wrong(key, 'a list is needed');
   }
 
   numbers(key: string): readonly number[] | undefined {
     const values = this.list(key);
-    if (values?.every((value) => typeof value === 'number' && Number.isFinite(value)) === false)
+    if (values?.every((value) => typeof value === 'number' && Number.isFinite(Math.fround(value))) === false)
       throw this.wrong(key, 'a list of numbers is needed');
     return values as readonly number[] | undefined;
   }
 
   /** An object inside; undefined when it is absent. */
   inner(key: string): ConfigReader | undefined {
-    const value = this.fields[key];
-    return isRecord(value) ? new ConfigReader(value, this.file, `${this.path}${key}.`) : undefined;
+    if (!this.has(key)) return undefined;
+    const value = this.value(key);
+    if (!isRecord(value)) throw this.wrong(key, 'an object is needed');
+    const reader =
+      this.inside.get(key) ??
+      new ConfigReader(value, this.file, this.facts, `${this.path}${key}.`, this.notes);
+    this.inside.set(key, reader);
+    return reader;
+  }
+
+  /** Whether some value is an object: settings that hold for a kind of layer only. */
+  isNested(): boolean {
+    return Object.values(this.fields).some(isRecord);
   }
 
   /** @throws QuantscopeError UNSUPPORTED unless the value (or what it defaults to) is one of those that GGUF expresses. */
   expect(key: string, fallback: unknown, ...allowed: readonly unknown[]): void {
-    const value = this.fields[key] ?? fallback;
+    const value = this.value(key) ?? fallback;
     if (allowed.includes(value)) return;
     const known = allowed.map((item) => JSON.stringify(item)).join(' or ');
     throw this.unsupported(
-      `"${this.path}${key}" is ${JSON.stringify(value)}; GGUF can express ${known} for this architecture.`,
+      `"${this.path}${key}" is ${shown(value)}; GGUF can express ${known} for this architecture.`,
     );
   }
 
@@ -90,9 +194,20 @@ export class ConfigReader {
   }
 
   wrong(key: string, needed: string): QuantscopeError {
-    const value = JSON.stringify(this.fields[key] ?? null);
+    const value = shown(this.value(key) ?? null);
     return new QuantscopeError('MODEL_FILE', `"${this.path}${key}" is ${value}; ${needed}.`, {
       file: this.file,
     });
   }
+
+  private value(key: string): unknown {
+    this.read.add(key);
+    return Object.hasOwn(this.fields, key) ? this.fields[key] : undefined;
+  }
+}
+
+/** A value as JSON, cut where it is long. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'undefined';
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

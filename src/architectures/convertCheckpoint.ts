@@ -4,7 +4,7 @@ import type { KeyValue } from '../model/keyValue';
 import type { TensorDescriptor } from '../protocol/model';
 import { ConfigReader } from './configReader';
 import type { ConvertedTensor, Piece } from './convertedTensor';
-import type { ComputedTensor, Conversion, RowRange, Size, TensorRule } from './description';
+import type { ComputedTensor, Conversion, LayerWindow, RowRange, Size, TensorRule } from './description';
 import { architectureFor, refuseQuantized } from './registry';
 
 /** A Hugging Face checkpoint as GGUF has it; nothing but headers was read. */
@@ -16,8 +16,17 @@ export interface ConvertedCheckpoint {
   /** In no particular order. */
   readonly tensors: readonly ConvertedTensor[];
   readonly computed: readonly ComputedTensor[];
-  /** How llama.cpp differs from transformers on this model, as sentences. */
+  /** What was chosen or left out, and how llama.cpp differs from transformers on this model, as sentences. */
   readonly notes: readonly string[];
+  /** Windows that transformers applies and llama.cpp does not. */
+  readonly window?: LayerWindow;
+  /** An output matrix that is left out because config.json says that the embedding is the output. */
+  readonly tied?: { readonly output: TensorDescriptor; readonly embedding: TensorDescriptor };
+}
+
+export interface ConvertOptions {
+  /** Whether the output matrix differs from the embedding; where absent, config.json decides. */
+  readonly ownOutput?: boolean;
 }
 
 /**
@@ -30,33 +39,90 @@ export function convertCheckpoint(
   tensors: readonly TensorDescriptor[],
   config: Readonly<Record<string, unknown>>,
   file: string,
+  { ownOutput }: ConvertOptions = {},
 ): ConvertedCheckpoint {
   refuseQuantized(config, file);
   const description = architectureFor(config, file);
-  const conversion = description.convert(new ConfigReader(config, file));
+  const reader = new ConfigReader(config, file, {
+    ...sizesOf(tensors),
+    ...(ownOutput === undefined ? {} : { ownOutput }),
+  });
+  const conversion = description.convert(reader);
   const sources = new Sources(tensors, conversion);
-  const converted = conversion.tensors.flatMap((rule) => applyRule(rule, sources, file));
+  const tied = conversion.tied && sources.leaveOut(conversion.tied);
+  const converted: ConvertedTensor[] = [];
+  for (const item of conversion.tensors) {
+    for (const rule of 'to' in item ? [item] : item) converted.push(...applyRule(rule, sources, file));
+  }
   refuseStrangers(sources, description.name);
   return {
     architecture: description.name,
     keyValues: conversion.keyValues.map((pair) => ({ ...pair, key: `${description.name}.${pair.key}` })),
     tensors: converted,
     computed: conversion.computed ?? [],
-    notes: conversion.notes ?? [],
+    notes: [...(conversion.notes ?? []), ...reader.notes, ...sources.notes(), ...unreadNotes(reader)],
+    ...(conversion.window ? { window: conversion.window } : {}),
+    ...(tied ? { tied } : {}),
   };
 }
+
+function sizesOf(tensors: readonly TensorDescriptor[]) {
+  let largestDimension = 0;
+  for (const { shape, elements } of tensors) {
+    if (elements > 0) for (const size of shape) largestDimension = Math.max(largestDimension, size);
+  }
+  return { tensors: tensors.length, largestDimension };
+}
+
+/** Keys that nobody here knows may change what the model computes. */
+function unreadNotes(reader: ConfigReader): string[] {
+  const keys = reader.unread();
+  if (keys.length === 0) return [];
+  const listed = keys.slice(0, 8).map((key) => JSON.stringify(key));
+  const rest = keys.length > 8 ? ` and ${keys.length - 8} more` : '';
+  return [
+    `config.json has keys that are not known for this architecture: ${listed.join(', ')}${rest}. If they change what the model computes, neither an export nor an evaluation follows them.`,
+  ];
+}
+
+/** What training code wraps around a model, as prefixes of its tensors' names. */
+const wrapper = /^(module\.|_orig_mod\.|base_model\.model\.|language_model\.)+/;
 
 /** Tensors of the checkpoint by name without prefix, and which of them were asked for. */
 class Sources {
   private readonly byName = new Map<string, TensorDescriptor>();
   private readonly used = new Set<string>();
+  private readonly stripped = new Set<string>();
 
   constructor(tensors: readonly TensorDescriptor[], { prefixes = [], ignored = [] }: Conversion) {
+    const withoutPrefix = (name: string): string =>
+      name.slice(prefixes.find((text) => name.startsWith(text))?.length ?? 0);
+    const names = new Set(tensors.map(({ name }) => withoutPrefix(name)));
     for (const tensor of tensors) {
-      const prefix = prefixes.find((text) => tensor.name.startsWith(text)) ?? '';
-      const name = tensor.name.slice(prefix.length);
-      if (!ignored.some((pattern) => pattern.test(name))) this.byName.set(name, tensor);
+      const usual = withoutPrefix(tensor.name);
+      const wrapped = wrapper.exec(usual)?.[0] ?? '';
+      const bare = withoutPrefix(usual.slice(wrapped.length));
+      const name = wrapped !== '' && !names.has(bare) && !this.byName.has(bare) ? bare : usual;
+      if (ignored.some((pattern) => pattern.test(name))) continue;
+      if (name !== usual) this.stripped.add(wrapped);
+      this.byName.set(name, tensor);
     }
+  }
+
+  /** What was done to names, as sentences. */
+  notes(): string[] {
+    return [...this.stripped].map(
+      (prefix) =>
+        `Names of tensors begin with "${prefix}", which was left out: the rest are the names of this architecture.`,
+    );
+  }
+
+  /** An output that is the embedding, where the checkpoint has both. */
+  leaveOut({ output: name, embedding: other }: Required<Conversion>['tied']) {
+    const [output, embedding] = [this.byName.get(name), this.byName.get(other)];
+    if (!output || !embedding) return undefined;
+    this.byName.delete(name);
+    return { output, embedding };
   }
 
   has(name: string): boolean {

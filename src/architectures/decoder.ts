@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
-import type { Instead, RowRange, Size, TensorRule, Unit } from './description';
+import type { Conversion, Instead, RowRange, Size, TensorRule, Unit } from './description';
 import { f32, u32 } from './keyValues';
 import { readRope, ropeKeyValues, type Rope } from './rope';
 
@@ -43,7 +43,7 @@ export interface DecoderDefaults {
 
 /** @throws QuantscopeError MODEL_FILE for a missing or impossible number, UNSUPPORTED for a rope scaling without a place. */
 export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}): Decoder {
-  const heads = config.integer('num_attention_heads', defaults.heads);
+  const heads = config.count('num_attention_heads', defaults.heads);
   const hiddenSize = config.integer('hidden_size', defaults.hiddenSize);
   const headSizeStated = config.has('head_dim') || defaults.headSize !== undefined;
   const headSize = headSizeStated ? config.integer('head_dim', defaults.headSize) : hiddenSize / heads;
@@ -61,20 +61,20 @@ export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}
     );
   const contextLength = config.integer('max_position_embeddings', defaults.contextLength ?? 2048);
   return {
-    blocks: config.integer('num_hidden_layers', defaults.blocks),
+    blocks: config.layers('num_hidden_layers', defaults.blocks),
     hiddenSize,
     feedForwardSize: config.integer('intermediate_size', defaults.feedForwardSize),
     heads,
-    kvHeads: config.integer(
+    kvHeads: config.count(
       'num_key_value_heads',
-      config.fields['num_key_value_heads'] === null ? heads : (defaults.kvHeads ?? heads),
+      config.isNull('num_key_value_heads') ? heads : (defaults.kvHeads ?? heads),
     ),
     headSize,
     headSizeStated,
     ropeDimensions,
     contextLength,
     rope: defaults.rope ?? readRope(config, ropeDimensions, contextLength, defaults.ropeTheta),
-    tied: config.flag('tie_word_embeddings', defaults.tied ?? false),
+    tied: config.tied(defaults.tied ?? false),
   };
 }
 
@@ -147,15 +147,15 @@ export function partRules(parts: readonly Part[]): TensorRule[] {
   });
 }
 
-/** Rules of the parts of every block: `prefix` and `.N.` go before `from`, `blk.N.` before `to`. */
-export function blockRules(
+/** Rules of the parts of every block, one block at a time: `prefix` and `.N.` go before `from`, `blk.N.` before `to`. */
+export function* blockRules(
   prefix: string,
   blocks: number,
   parts: (block: number) => readonly Part[],
-): TensorRule[] {
-  return Array.from({ length: blocks }, (_, block) => {
+): Generator<TensorRule> {
+  for (let block = 0; block < blocks; block++) {
     const named = (names: readonly string[]) => names.map((name) => `${prefix}.${block}.${name}`);
-    return partRules(
+    yield* partRules(
       parts(block).map(({ from, to, instead, ...part }) => ({
         ...part,
         from: named(typeof from === 'string' ? [from] : from),
@@ -163,7 +163,7 @@ export function blockRules(
         ...(instead ? { instead: { ...instead, from: named(instead.from) } } : {}),
       })),
     );
-  }).flat();
+  }
 }
 
 /**
@@ -184,11 +184,15 @@ export function outerParts(
   ];
 }
 
-/** A tied checkpoint may still carry its output matrix; old ones carry buffers that follow from config.json. */
-export const usualIgnored = ({ tied }: Pick<Decoder, 'tied'>): RegExp[] => [
-  /rotary_emb\.inv_freq$/,
-  ...(tied ? [/^lm_head\.weight$/] : []),
-];
+/** Old checkpoints carry buffers that follow from config.json. */
+export const usualIgnored: readonly RegExp[] = [/rotary_emb\.inv_freq$/];
+
+/** A tied checkpoint may still carry its output matrix. */
+export const tiedOutput = (
+  { tied }: Pick<Decoder, 'tied'>,
+  output = 'lm_head.weight',
+  embedding = 'embed_tokens.weight',
+): Pick<Conversion, 'tied'> => (tied ? { tied: { output, embedding } } : {});
 
 /** Attention under llama's names. `interleaved` where llama.cpp rotates neighbouring pairs (its architecture "llama"). */
 export function attentionParts(

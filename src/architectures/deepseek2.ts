@@ -5,6 +5,7 @@ import {
   outerParts,
   partRules,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
   type Decoder,
   type Part,
@@ -13,7 +14,7 @@ import { readExperts, type Experts } from './deepseekExperts';
 import type { ArchitectureDescription, RowRange, TensorRule } from './description';
 import { expertParts, usualExpertNames } from './experts';
 import { f32, u32 } from './keyValues';
-import { readRope, ropeKeyValues, ropeParameters, type Rope } from './rope';
+import { readRope, ropeKeyValues, ropeParameters, yarnMagnitude, type Rope } from './rope';
 
 /**
  * DeepSeek V2 and V3: attention over a compressed key and value (MLA, DeepSeek-AI 2024), and experts after some dense blocks.
@@ -28,16 +29,18 @@ export const deepseek2: ArchitectureDescription = {
     config.expect('attention_bias', false, false);
     config.expect('mlp_bias', false, false);
     config.expect('rope_interleave', true, true);
+    config.known('num_key_value_heads', 'head_dim', 'qk_head_dim', 'n_group', 'topk_group');
     const third = config.isOf('DeepseekV3ForCausalLM', 'deepseek_v3');
     const model = readModel(config, third ? thirdDefaults : secondDefaults);
     const experts = readExperts(config, third);
     return {
       prefixes: ['model.'],
-      ignored: [...usualIgnored(model), ...furtherLayers(config, model.blocks, third)],
+      ignored: [...usualIgnored, ...furtherLayers(config, model.blocks, third)],
+      ...tiedOutput(model),
       keyValues: [...modelKeyValues(model), rmsEpsilon(config), ...experts.keyValues],
       tensors: [
         ...partRules(outerParts(model)),
-        ...blockRules('layers', model.blocks, (block) => [
+        blockRules('layers', model.blocks, (block) => [
           { from: 'input_layernorm', to: 'attn_norm', shape: [model.hiddenSize] },
           ...latentParts(model),
           { from: 'post_attention_layernorm', to: 'ffn_norm', shape: [model.hiddenSize] },
@@ -89,13 +92,13 @@ const thirdDefaults: typeof secondDefaults = {
 
 function readModel(config: ConfigReader, defaults: typeof secondDefaults): Model {
   const latent: Latent = {
-    queryRank: config.fields['q_lora_rank'] === null ? 0 : config.integer('q_lora_rank', 1536),
+    queryRank: config.isNull('q_lora_rank') ? 0 : config.integer('q_lora_rank', 1536),
     rank: config.integer('kv_lora_rank', 512),
     plain: config.integer('qk_nope_head_dim', 128),
     rotated: config.integer('qk_rope_head_dim', 64, 2),
     valueSize: config.integer('v_head_dim', 128),
   };
-  const blocks = config.integer('num_hidden_layers', defaults.blocks);
+  const blocks = config.layers('num_hidden_layers', defaults.blocks);
   const vocabulary = config.integer('vocab_size', defaults.vocabulary);
   refuseLite(config, latent, blocks, vocabulary);
   const contextLength = config.integer('max_position_embeddings', defaults.contextLength);
@@ -104,13 +107,13 @@ function readModel(config: ConfigReader, defaults: typeof secondDefaults): Model
     blocks,
     hiddenSize: config.integer('hidden_size', defaults.hiddenSize),
     feedForwardSize: config.integer('intermediate_size', defaults.feedForwardSize),
-    heads: config.integer('num_attention_heads', defaults.heads),
-    tied: config.flag('tie_word_embeddings', false),
+    heads: config.count('num_attention_heads', defaults.heads),
+    tied: config.tied(false),
     contextLength,
     vocabulary,
     latent,
     rope,
-    ropeKeyValues: [...ropeKeyValues(rope), ...scaleKeyValues(config, rope)],
+    ropeKeyValues: [...ropeKeyValues(withUsualMagnitude(rope)), ...scaleKeyValues(config, rope)],
   };
 }
 
@@ -134,14 +137,21 @@ function scaleKeyValues(config: ConfigReader, { scaling }: Rope): KeyValue[] {
     throw config.unsupported(
       `Rope scaling of type ${JSON.stringify(scaling.kind)} cannot be exported for this architecture; supported is yarn.`,
     );
-  if (!parameters.has('mscale_all_dim') || parameters.fields['mscale_all_dim'] === 0)
+  const all = parameters.numberUnlessZero('mscale_all_dim');
+  if (all === undefined)
     throw config.unsupported(
       'YaRN without "mscale_all_dim" cannot be exported for this architecture; llama.cpp would change the scale of attention scores.',
     );
-  const all = parameters.number('mscale_all_dim');
   parameters.expect('mscale', 1, all);
+  parameters.expect('attention_factor', null, null);
   return [f32('rope.scaling.yarn_log_multiplier', 0.1 * all)];
 }
+
+/** llama.cpp derives the magnitude of this architecture from the logarithmic factor. */
+const withUsualMagnitude = ({ theta, scaling }: Rope): Rope => ({
+  theta,
+  scaling: scaling.kind === 'yarn' ? { ...scaling, magnitude: yarnMagnitude(scaling.factor) } : scaling,
+});
 
 function modelKeyValues(model: Model): KeyValue[] {
   const { queryRank, rank, plain, rotated, valueSize } = model.latent;
@@ -229,6 +239,8 @@ const biasRules = ({ blocks }: Model, { count, denseBlocks }: Experts): TensorRu
 
 /** Names of the layers after the last, which predict further tokens. */
 function furtherLayers(config: ConfigReader, blocks: number, third: boolean): RegExp[] {
-  const count = config.integer('num_nextn_predict_layers', third ? 1 : 0, 0);
-  return Array.from({ length: count }, (_, index) => new RegExp(`^layers\\.${blocks + index}\\.`));
+  const count = config.layers('num_nextn_predict_layers', third ? 1 : 0, 0);
+  if (count === 0) return [];
+  const numbers = Array.from({ length: count }, (_, index) => blocks + index);
+  return [new RegExp(`^layers\\.(${numbers.join('|')})\\.`)];
 }

@@ -65,10 +65,10 @@ export function readExperts(config: ConfigReader, third: boolean): Experts {
   const normalized = config.flag('norm_topk_prob', defaults.normalized);
   // V2 either normalizes or scales, where llama.cpp does both.
   if (!third) config.expect('norm_topk_prob', false, false);
-  const count = config.integer('n_routed_experts', defaults.count);
+  const count = config.count('n_routed_experts', defaults.count);
   const shared = config.integer('n_shared_experts', defaults.shared);
   const size = config.integer('moe_intermediate_size', defaults.size);
-  const denseBlocks = config.integer('first_k_dense_replace', defaults.denseBlocks, 0);
+  const denseBlocks = config.layers('first_k_dense_replace', defaults.denseBlocks, 0);
   const grouped = groupedMethods.includes(config.text('topk_method', defaults.method));
   return {
     count,

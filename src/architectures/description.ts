@@ -20,15 +20,27 @@ export interface ArchitectureDescription {
 export interface Conversion {
   /** Hyper-parameters; keys without the architecture's name. */
   readonly keyValues: readonly KeyValue[];
-  readonly tensors: readonly TensorRule[];
+  /** Rules in the order in which they are applied; those of many blocks are made as they are needed. */
+  readonly tensors: readonly (TensorRule | Iterable<TensorRule>)[];
   /** Tensors that follow from config.json alone. */
   readonly computed?: readonly ComputedTensor[];
   /** Prefixes that names of the checkpoint may have or lack; rules are written without. */
   readonly prefixes?: readonly string[];
+  /** Windows that transformers applies and llama.cpp does not. */
+  readonly window?: LayerWindow;
   /** How llama.cpp differs from transformers on this model, as sentences. */
   readonly notes?: readonly string[];
+  /** Where the output is the embedding by config.json: their names without prefix. The output may be in the checkpoint all the same. */
+  readonly tied?: { readonly output: string; readonly embedding: string };
   /** Tensors of the checkpoint, by name without prefix, that GGUF has no need of. */
   readonly ignored?: readonly RegExp[];
+}
+
+/** Layers whose queries see only so many positions, their own included. */
+export interface LayerWindow {
+  readonly size: number;
+  /** By layer. */
+  readonly layers: readonly boolean[];
 }
 
 /** A size of a tensor; 'any' takes what the checkpoint has (rows of an embedding may be padded). */

@@ -7,6 +7,7 @@ import {
   layerNormEpsilon,
   partRules,
   sharedHeadSize,
+  tiedOutput,
   usualIgnored,
   type Decoder,
   type Part,
@@ -26,6 +27,8 @@ export const falcon: ArchitectureDescription = {
     expectGelu(config, 'activation', 'gelu');
     config.expect('alibi', false, false);
     config.expect('bias', false, false);
+    config.expect('apply_residual_connection_post_layernorm', false, false);
+    config.known('num_kv_heads', 'n_head_kv', 'multi_query', 'parallel_attn');
     // The class of before transformers had Falcon tells the newer layout by its number of key heads.
     const grouped = config.flag('new_decoder_architecture', config.has('n_head_kv'));
     if (!grouped) config.expect('parallel_attn', true, true);
@@ -37,7 +40,8 @@ export const falcon: ArchitectureDescription = {
     const norm = (from: string, to: string): Part => ({ from, to, shape: [hiddenSize], bias: 'required' });
     return {
       prefixes: ['transformer.'],
-      ignored: usualIgnored(decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder, 'lm_head.weight', 'word_embeddings.weight'),
       keyValues: [
         ...decoderKeyValues(decoder),
         layerNormEpsilon(config, 'layer_norm_epsilon'),
@@ -50,7 +54,7 @@ export const falcon: ArchitectureDescription = {
           norm('ln_f', 'output_norm'),
           ...(tied ? [] : [{ from: 'lm_head', to: 'output', shape: ['any', hiddenSize] } as const]),
         ]),
-        ...blockRules('h', decoder.blocks, () => [
+        blockRules('h', decoder.blocks, () => [
           ...(norms === 2
             ? [norm('ln_mlp', 'attn_norm'), norm('ln_attn', 'attn_norm_2')]
             : [norm('input_layernorm', 'attn_norm')]),
@@ -72,15 +76,15 @@ export const falcon: ArchitectureDescription = {
 /** Falcon's own names of what every decoder has, in the spelling of either class. */
 function readFalcon(config: ConfigReader, grouped: boolean): Decoder {
   const hiddenSize = config.integer(config.spelled('hidden_size', 'n_embed'), 4544);
-  const heads = config.integer(config.spelled('num_attention_heads', 'n_head'), 71);
+  const heads = config.count(config.spelled('num_attention_heads', 'n_head'), 71);
   const headSize = sharedHeadSize(config, hiddenSize, heads);
   const kvKey = config.spelled('num_kv_heads', 'n_head_kv');
   const single = !grouped && config.flag('multi_query', true);
-  const kvHeads = single ? 1 : grouped ? config.integer(kvKey, heads) : heads;
+  const kvHeads = single ? 1 : grouped ? config.count(kvKey, heads) : heads;
   if (heads % kvHeads !== 0) throw config.wrong(kvKey, `a divisor of ${heads} heads is needed`);
   const contextLength = config.integer('max_position_embeddings', 2048);
   return {
-    blocks: config.integer(config.spelled('num_hidden_layers', 'n_layer'), 32),
+    blocks: config.layers(config.spelled('num_hidden_layers', 'n_layer'), 32),
     hiddenSize,
     feedForwardSize: config.integer('ffn_hidden_size', 4 * hiddenSize),
     heads,
@@ -90,6 +94,6 @@ function readFalcon(config: ConfigReader, grouped: boolean): Decoder {
     ropeDimensions: headSize,
     contextLength,
     rope: readRope(config, headSize, contextLength),
-    tied: config.flag('tie_word_embeddings', true),
+    tied: config.tied(true),
   };
 }

@@ -8,6 +8,7 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
@@ -20,11 +21,12 @@ export const gemma: ArchitectureDescription = {
   classes: { GemmaForCausalLM: 'gemma' },
   forward: { rotation: 'halves', activation: 'gelu', scaledEmbedding: true },
   convert(config) {
+    config.known('hidden_act');
     // The first files say "gelu" and mean its approximation, which `hidden_activation` then states.
     if (config.has('hidden_activation')) config.expect('hidden_activation', '', 'gelu_pytorch_tanh');
     else config.expect('hidden_act', 'gelu_pytorch_tanh', 'gelu_pytorch_tanh', 'gelu');
     config.expect('attention_bias', false, false);
-    config.expect('tie_word_embeddings', true, true);
+    config.expectTied();
     config.expect('use_bidirectional_attention', false, false);
     const decoder = readDecoder(config, {
       blocks: 28,
@@ -39,11 +41,12 @@ export const gemma: ArchitectureDescription = {
     refuseFactors(config, decoder.rope);
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       tensors: [
         ...partRules(shiftNorms(outerParts(decoder))),
-        ...blockRules('layers', decoder.blocks, () =>
+        blockRules('layers', decoder.blocks, () =>
           shiftNorms([...normParts(decoder), ...attentionParts(decoder), ...gatedParts(decoder)]),
         ),
       ],

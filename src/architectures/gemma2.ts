@@ -8,6 +8,7 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
@@ -34,9 +35,10 @@ export const gemma2: ArchitectureDescription = {
     windowPeriod: usualPeriod,
   },
   convert(config) {
+    config.known('hidden_act', 'sliding_window');
     config.expect('hidden_activation', 'gelu_pytorch_tanh', 'gelu_pytorch_tanh');
     config.expect('attention_bias', false, false);
-    config.expect('tie_word_embeddings', true, true);
+    config.expectTied();
     config.expect('use_bidirectional_attention', false, false);
     const decoder = readDecoder(config, {
       blocks: 26,
@@ -54,7 +56,8 @@ export const gemma2: ArchitectureDescription = {
     const period = slidingPeriod(config, layers, usualPeriod);
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
       keyValues: [
         ...decoderKeyValues(decoder),
         rmsEpsilon(config),
@@ -71,7 +74,7 @@ export const gemma2: ArchitectureDescription = {
       ],
       tensors: [
         ...partRules(shiftNorms(outerParts(decoder))),
-        ...blockRules('layers', decoder.blocks, () =>
+        blockRules('layers', decoder.blocks, () =>
           shiftNorms([...gemmaNormParts(decoder), ...attentionParts(decoder), ...gatedParts(decoder)]),
         ),
       ],
@@ -81,6 +84,6 @@ export const gemma2: ArchitectureDescription = {
 
 /** A cap that llama.cpp always applies: null, which means none, has no number. */
 function cap(config: ConfigReader, key: string, fallback: number): number {
-  if (config.fields[key] !== null) return config.number(key, fallback);
+  if (!config.isNull(key)) return config.number(key, fallback);
   throw config.unsupported(`"${key}" is null; llama.cpp always caps for this architecture.`);
 }

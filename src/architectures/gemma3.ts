@@ -1,4 +1,4 @@
-import { ConfigReader } from './configReader';
+import type { ConfigReader } from './configReader';
 import {
   attentionParts,
   blockRules,
@@ -9,13 +9,16 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { expectAttentionScale, gemmaNormParts, shiftNorms } from './gemmaParts';
 import { f32, u32 } from './keyValues';
-import { ropeKind } from './rope';
+import { readRope, ropeKind, ropeParameters, type Rope } from './rope';
 import { slidingLayers, slidingPeriod } from './slidingWindow';
+
+const usualContext = 131_072;
 
 /** Every sixth layer attends to everything, unless a key says otherwise. */
 const usualPeriod = 6;
@@ -38,11 +41,14 @@ export const gemma3: ArchitectureDescription = {
     windowPeriod: usualPeriod,
   },
   convert(whole) {
-    const { config, localTheta } = flatRope(whole.inner('text_config') ?? whole);
+    const config = whole.inner('text_config') ?? whole;
+    if (config !== whole) whole.known(...visionKeys);
+    config.known('hidden_act', 'sliding_window', 'rope_local_base_freq');
     config.expect('hidden_activation', 'gelu_pytorch_tanh', 'gelu_pytorch_tanh');
     config.expect('attention_bias', false, false);
     config.expect('use_bidirectional_attention', false, false);
     config.expect('attn_logit_softcapping', null, null);
+    const { localTheta, rope } = readRopes(config);
     const decoder = readDecoder(config, {
       blocks: 26,
       hiddenSize: 2304,
@@ -50,9 +56,9 @@ export const gemma3: ArchitectureDescription = {
       heads: 8,
       kvHeads: 4,
       headSize: 256,
-      contextLength: 131072,
-      ropeTheta: 1_000_000,
-      tied: whole.flag('tie_word_embeddings', true),
+      contextLength: usualContext,
+      rope,
+      tied: whole.tied(true),
     });
     const { kind } = decoder.rope.scaling;
     if (kind !== 'none' && kind !== 'linear')
@@ -68,7 +74,8 @@ export const gemma3: ArchitectureDescription = {
     const period = slidingPeriod(config, layers, usualPeriod);
     return {
       prefixes: ['language_model.model.', 'model.language_model.', 'language_model.', 'model.'],
-      ignored: [...usualIgnored(decoder), /^(vision_tower|vision_model|multi_modal_projector)\./],
+      ignored: [...usualIgnored, /^(vision_tower|vision_model|multi_modal_projector)\./],
+      ...tiedOutput(decoder),
       keyValues: [
         ...decoderKeyValues(decoder),
         f32('rope.freq_base_swa', localTheta),
@@ -85,7 +92,7 @@ export const gemma3: ArchitectureDescription = {
       ],
       tensors: [
         ...partRules(shiftNorms(outerParts(decoder))),
-        ...blockRules('layers', decoder.blocks, () =>
+        blockRules('layers', decoder.blocks, () =>
           shiftNorms([
             ...gemmaNormParts(decoder),
             ...attentionParts(decoder),
@@ -98,11 +105,20 @@ export const gemma3: ArchitectureDescription = {
   },
 };
 
+/** What config.json of a model that sees has beside its `text_config`. */
+const visionKeys = [
+  'vision_config',
+  'mm_tokens_per_image',
+  'image_token_index',
+  'boi_token_index',
+  'eoi_token_index',
+];
+
 /**
- * The rotary settings of layers that attend to everything where other architectures have theirs, and the theta of the rest:
- * `rope_parameters` of transformers 5 may hold an object for each kind of layer.
+ * The rotary settings of layers that attend to everything, and the theta of the rest: `rope_parameters` of transformers 5 may hold
+ * an object for each kind of layer.
  */
-function flatRope(config: ConfigReader): { config: ConfigReader; localTheta: number } {
+function readRopes(config: ConfigReader): { localTheta: number; rope: Rope } {
   const parameters = config.inner('rope_parameters');
   const full = parameters?.inner('full_attention');
   const sliding = parameters?.inner('sliding_attention');
@@ -111,7 +127,14 @@ function flatRope(config: ConfigReader): { config: ConfigReader; localTheta: num
   const localTheta = sliding?.has('rope_theta')
     ? sliding.number('rope_theta')
     : config.number('rope_local_base_freq', 10_000);
-  if (!full && !sliding) return { config, localTheta };
-  const fields = { ...config.fields, rope_parameters: full?.fields };
-  return { config: new ConfigReader(fields, config.file), localTheta };
+  const contextLength = config.integer('max_position_embeddings', usualContext);
+  // Neither scaling that this architecture can have depends on the size of a head.
+  const rope = readRope(
+    config,
+    0,
+    contextLength,
+    1_000_000,
+    full ?? (sliding ? undefined : ropeParameters(config)),
+  );
+  return { localTheta, rope };
 }

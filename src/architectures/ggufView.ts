@@ -4,14 +4,19 @@ import type { GgufFile } from '../model/gguf';
 import type { GgufScalar } from '../model/ggufValue';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/openModel';
+import type { TensorDescriptor } from '../protocol/model';
 import { convertCheckpoint } from './convertCheckpoint';
 import { unchanged, type ConvertedTensor } from './convertedTensor';
-import type { ComputedTensor } from './description';
+import type { ComputedTensor, LayerWindow } from './description';
+import { sameWeights } from './sameWeights';
 
-/** What is needed of a model: its headers. */
-export type ModelHeaders = Pick<Model, 'description' | 'folder' | 'config' | 'configProblem' | 'gguf'>;
+/** What is needed of a model: its headers, and reads of the few tensors that headers leave open. */
+export type ModelHeaders = Pick<
+  Model,
+  'description' | 'folder' | 'config' | 'configProblem' | 'gguf' | 'readInto'
+>;
 
-/** A model as GGUF has it, whatever it was; nothing but headers was read. */
+/** A model as GGUF has it, whatever it was. */
 export interface GgufView {
   /** `general.architecture`; empty where a file does not say. */
   readonly architecture: string;
@@ -19,8 +24,10 @@ export interface GgufView {
   readonly computed: readonly ComputedTensor[];
   /** Hyper-parameters of a checkpoint under their full keys; a GGUF file brings its own. */
   readonly keyValues: readonly KeyValue[];
-  /** How llama.cpp differs from transformers on a checkpoint, as sentences. */
+  /** What was chosen or left out, and how llama.cpp differs from transformers on a checkpoint, as sentences. */
   readonly notes: readonly string[];
+  /** Windows of a checkpoint that its GGUF file will not have. */
+  readonly window?: LayerWindow;
   /** The value of a full key; of an array the first element. */
   readonly value: (key: string) => GgufScalar | undefined;
 }
@@ -28,16 +35,15 @@ export interface GgufView {
 const views = new WeakMap<ModelHeaders, GgufView>();
 
 /**
- * The model's tensors under their GGUF names, and its hyper-parameters; computed once for each open model.
- * @throws QuantscopeError REQUEST for missing shards or config.json, MODEL_FILE for one that cannot be read; UNSUPPORTED and MODEL_FILE as `convertCheckpoint`.
+ * The model's tensors under their GGUF names, and its hyper-parameters; made once for an open model. Reads headers only, but of a
+ * checkpoint whose output should be its embedding and which has both matrices, these.
+ * @throws QuantscopeError REQUEST for missing shards or config.json, MODEL_FILE for one that cannot be read; UNSUPPORTED and MODEL_FILE
+ * as `convertCheckpoint`.
  */
-export function ggufView(model: ModelHeaders): GgufView {
-  const view = views.get(model) ?? makeView(model);
-  views.set(model, view);
-  return view;
-}
-
-function makeView({ description, gguf, config, configProblem, folder }: ModelHeaders): GgufView {
+export async function ggufView(model: ModelHeaders, signal?: AbortSignal): Promise<GgufView> {
+  const known = views.get(model);
+  if (known) return known;
+  const { description, gguf } = model;
   const { missingFiles, missingBytes, path } = description;
   if (missingFiles.length > 0)
     throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
@@ -47,15 +53,23 @@ function makeView({ description, gguf, config, configProblem, folder }: ModelHea
     throw new QuantscopeError('REQUEST', `${missingBytes} bytes are missing: the model is not complete.`, {
       file: path,
     });
-  if (gguf) {
-    const value = valuesOfGguf(gguf);
-    const architecture = value('general.architecture');
-    return {
-      architecture: typeof architecture === 'string' ? architecture : '',
-      tensors: description.tensors.map((tensor) => unchanged(tensor)),
-      ...{ computed: [], keyValues: [], notes: [], value },
-    };
-  }
+  const view = gguf ? viewOfGguf(gguf, description.tensors) : await viewOfCheckpoint(model, signal);
+  views.set(model, view);
+  return view;
+}
+
+function viewOfGguf(gguf: GgufFile, tensors: readonly TensorDescriptor[]): GgufView {
+  const value = valuesOfGguf(gguf);
+  const architecture = value('general.architecture');
+  return {
+    architecture: typeof architecture === 'string' ? architecture : '',
+    tensors: tensors.map((tensor) => unchanged(tensor)),
+    ...{ computed: [], keyValues: [], notes: [], value },
+  };
+}
+
+async function viewOfCheckpoint(model: ModelHeaders, signal: AbortSignal | undefined): Promise<GgufView> {
+  const { config, configProblem, description, folder } = model;
   const file = join(folder, 'config.json');
   if (configProblem) throw configProblem;
   if (!config)
@@ -64,8 +78,13 @@ function makeView({ description, gguf, config, configProblem, folder }: ModelHea
       'Names and shapes of a checkpoint follow from its config.json, which is not beside its weights.',
       { file },
     );
-  const converted = convertCheckpoint(description.tensors, config, file);
-  return { ...converted, value: valuesOfPairs(converted.keyValues) };
+  const stated = convertCheckpoint(description.tensors, config, file);
+  const { tied } = stated;
+  if (!tied || (await sameWeights(model, tied.output, tied.embedding, signal)))
+    return { ...stated, value: valuesOfPairs(stated.keyValues) };
+  const converted = convertCheckpoint(description.tensors, config, file, { ownOutput: true });
+  const note = `config.json says that the output is the embedding ("tie_word_embeddings"), but ${tied.output.name} and ${tied.embedding.name} differ: ${tied.output.name} is used as output.`;
+  return { ...converted, notes: [note, ...converted.notes], value: valuesOfPairs(converted.keyValues) };
 }
 
 /** Look-up in the metadata of a GGUF file. */

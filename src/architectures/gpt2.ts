@@ -4,6 +4,7 @@ import {
   layerNormEpsilon,
   partRules,
   sharedHeadSize,
+  tiedOutput,
   usualIgnored,
   type Part,
 } from './decoder';
@@ -20,16 +21,17 @@ export const gpt2: ArchitectureDescription = {
     config.expect('scale_attn_by_inverse_layer_idx', false, false);
     config.expect('add_cross_attention', false, false);
     const hiddenSize = config.integer(config.spelled('n_embd', 'hidden_size'), 768);
-    const heads = config.integer(config.spelled('n_head', 'num_attention_heads'), 12);
-    const blocks = config.integer(config.spelled('n_layer', 'num_hidden_layers'), 12);
+    const heads = config.count(config.spelled('n_head', 'num_attention_heads'), 12);
+    const blocks = config.layers(config.spelled('n_layer', 'num_hidden_layers'), 12);
     const positions = config.integer(config.spelled('n_positions', 'max_position_embeddings'), 1024);
     const feedForwardSize = config.integer('n_inner', 4 * hiddenSize);
-    const tied = config.flag('tie_word_embeddings', true);
+    const tied = config.tied(true);
     sharedHeadSize(config, hiddenSize, heads);
     return {
       prefixes: ['transformer.'],
       // The causal mask is a buffer of the class.
-      ignored: [...usualIgnored({ tied }), /^h\.\d+\.attn\.(masked_)?bias$/],
+      ignored: [...usualIgnored, /^h\.\d+\.attn\.(masked_)?bias$/],
+      ...tiedOutput({ tied }, 'lm_head.weight', 'wte.weight'),
       keyValues: [
         u32('context_length', positions),
         u32('embedding_length', hiddenSize),
@@ -45,7 +47,7 @@ export const gpt2: ArchitectureDescription = {
           { from: 'ln_f', to: 'output_norm', shape: [hiddenSize], bias: 'required' },
           ...(tied ? [] : [{ from: 'lm_head', to: 'output', shape: ['any', hiddenSize] } as const]),
         ]),
-        ...blockRules('h', blocks, () => [
+        blockRules('h', blocks, () => [
           { from: 'ln_1', to: 'attn_norm', shape: [hiddenSize], bias: 'required' },
           transposed('attn.c_attn', 'attn_qkv', 3 * hiddenSize, hiddenSize),
           transposed('attn.c_proj', 'attn_output', hiddenSize, hiddenSize),

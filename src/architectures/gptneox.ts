@@ -7,6 +7,7 @@ import {
   layerNormEpsilon,
   partRules,
   readDecoder,
+  tiedOutput,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { bool } from './keyValues';
@@ -34,11 +35,8 @@ export const gptneox: ArchitectureDescription = {
     return {
       prefixes: ['gpt_neox.'],
       // Masks and frequencies are buffers of the class.
-      ignored: [
-        /\.attention\.(masked_)?bias$/,
-        /rotary_emb\.inv_freq$/,
-        ...(tied ? [/^embed_out\.weight$/] : []),
-      ],
+      ignored: [/\.attention\.(masked_)?bias$/, /rotary_emb\.inv_freq$/],
+      ...tiedOutput(decoder, 'embed_out.weight', 'embed_in.weight'),
       keyValues: [
         ...decoderKeyValues(decoder),
         layerNormEpsilon(config, 'layer_norm_eps'),
@@ -51,7 +49,7 @@ export const gptneox: ArchitectureDescription = {
           // llama.cpp always asks for the output.
           { from: tied ? 'embed_in' : 'embed_out', to: 'output', shape: ['any', hiddenSize] },
         ]),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize], bias: 'required' },
           {
             from: 'attention.query_key_value',

@@ -1,3 +1,4 @@
+import type { ConfigReader } from './configReader';
 import type { ArchitectureDescription } from './description';
 import {
   attentionParts,
@@ -9,10 +10,12 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
+  type Part,
 } from './decoder';
 import { ropeTensors } from './rope';
-import { usualWindow, windowNotes } from './slidingWindow';
+import { usualWindow, windowWithoutKey } from './slidingWindow';
 
 /** Llama 1 to 3, Mistral 7B, SmolLM and all that share their layout. llama.cpp rotates neighbouring pairs. */
 export const llama: ArchitectureDescription = {
@@ -22,22 +25,28 @@ export const llama: ArchitectureDescription = {
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     const decoder = readDecoder(config);
+    const attentionBias = biasIf(config, 'attention_bias');
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
-      notes: config.isOf('MistralForCausalLM', 'mistral')
-        ? windowNotes(config, decoder, { window: usualWindow })
-        : [],
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
+      ...(config.isOf('MistralForCausalLM', 'mistral')
+        ? windowWithoutKey(config, decoder, { window: usualWindow })
+        : {}),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       computed: ropeTensors(decoder.rope),
       tensors: [
         ...partRules(outerParts(decoder)),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           ...normParts(decoder),
-          ...attentionParts(decoder, { bias: 'optional', outputBias: 'optional', interleaved: true }),
-          ...gatedParts(decoder, 'optional'),
+          ...attentionParts(decoder, { bias: attentionBias, outputBias: attentionBias, interleaved: true }),
+          ...gatedParts(decoder, biasIf(config, 'mlp_bias')),
         ]),
       ],
     };
   },
 };
+
+/** Some checkpoints have biases that config.json does not tell of. */
+const biasIf = (config: ConfigReader, key: string): Part['bias'] =>
+  config.flag(key, false) ? 'required' : 'optional';

@@ -8,12 +8,13 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import { expertParts } from './experts';
 import { u32 } from './keyValues';
 import { ropeTensors } from './rope';
-import { windowNotes } from './slidingWindow';
+import { windowWithoutKey } from './slidingWindow';
 
 /** Mixtral: llama's attention, and experts whose matrices GGUF merges. */
 export const mixtral: ArchitectureDescription = {
@@ -24,15 +25,16 @@ export const mixtral: ArchitectureDescription = {
     config.expect('hidden_act', 'silu', 'silu');
     const decoder = readDecoder(config, { ropeTheta: 1_000_000 });
     const { hiddenSize, feedForwardSize } = decoder;
-    const experts = config.integer('num_local_experts', 8);
+    const experts = config.count('num_local_experts', 8);
     const names = (expert: number) => {
       const prefix = `block_sparse_moe.experts.${expert}`;
       return { gate: `${prefix}.w1`, up: `${prefix}.w3`, down: `${prefix}.w2` };
     };
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
-      notes: windowNotes(config, decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
+      ...windowWithoutKey(config, decoder),
       keyValues: [
         ...decoderKeyValues(decoder),
         rmsEpsilon(config, 1e-5),
@@ -42,7 +44,7 @@ export const mixtral: ArchitectureDescription = {
       computed: ropeTensors(decoder.rope),
       tensors: [
         ...partRules(outerParts(decoder)),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           ...normParts(decoder),
           ...attentionParts(decoder, { interleaved: true }),
           {

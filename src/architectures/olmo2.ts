@@ -9,6 +9,7 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
@@ -34,11 +35,12 @@ export const olmo2: ArchitectureDescription = {
     const { hiddenSize, kvHeads, headSize } = decoder;
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config, 1e-5)],
       tensors: [
         ...partRules(outerParts(decoder, { copyTied: true })),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           ...attentionParts(decoder),
           ...headNormParts(hiddenSize, kvHeads * headSize),
           { from: 'post_attention_layernorm', to: 'post_attention_norm', shape: [hiddenSize] },

@@ -7,6 +7,7 @@ import {
   layerNormEpsilon,
   partRules,
   readDecoder,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
@@ -33,7 +34,8 @@ export const phi2: ArchitectureDescription = {
     const [query, key, value] = attentionParts(decoder, { bias: 'required' });
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
       keyValues: [...decoderKeyValues(decoder), layerNormEpsilon(config, 'layer_norm_eps')],
       tensors: [
         ...partRules([
@@ -47,7 +49,7 @@ export const phi2: ArchitectureDescription = {
           shape: ['any', hiddenSize],
         },
         { from: ['lm_head.bias'], to: 'output.bias', shape: ['any'] },
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize], bias: 'required' },
           query!,
           key!,

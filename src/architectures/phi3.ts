@@ -9,13 +9,14 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
   type Decoder,
 } from './decoder';
 import type { ArchitectureDescription, ComputedTensor } from './description';
 import { f32, u32 } from './keyValues';
 import { readTheta, ropeKind, ropeParameters } from './rope';
-import { windowNotes } from './slidingWindow';
+import { windowWithoutKey } from './slidingWindow';
 
 /**
  * Phi-3, 3.5 and 4: fused query, key and value, fused gate and up, which llama.cpp reads as they are. It reads the sliding
@@ -41,8 +42,9 @@ export const phi3: ArchitectureDescription = {
     const stretch = readLongRope(config, decoder);
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
-      notes: windowNotes(config, decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
+      ...windowWithoutKey(config, decoder),
       keyValues: [
         ...decoderKeyValues(decoder),
         rmsEpsilon(config, 1e-5),
@@ -52,7 +54,7 @@ export const phi3: ArchitectureDescription = {
       computed: stretch.computed,
       tensors: [
         ...partRules(outerParts(decoder)),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           ...normParts(decoder),
           {
             from: 'self_attn.qkv_proj',
@@ -84,6 +86,7 @@ function readLongRope(config: ConfigReader, { ropeDimensions, contextLength }: D
     throw config.unsupported(
       `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; supported is longrope.`,
     );
+  config.known('original_max_position_embeddings');
   const stretched = parameters !== undefined && kind !== 'default';
   const inside = parameters?.has('original_max_position_embeddings') ? parameters : config;
   const original = inside.integer('original_max_position_embeddings', stretched ? 4096 : contextLength);

@@ -9,11 +9,12 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
-import { usualWindow, windowNotes } from './slidingWindow';
+import { usualWindow, windowWithoutKey } from './slidingWindow';
 
 /** Qwen 1.5, 2 and 2.5: llama with biases of query, key and value, and halves rotated instead of pairs. */
 export const qwen2: ArchitectureDescription = {
@@ -22,6 +23,7 @@ export const qwen2: ArchitectureDescription = {
   forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
+    config.known('attention_bias', 'use_mrope'); // its class reads neither
     const decoder = readDecoder(config, {
       blocks: 32,
       hiddenSize: 4096,
@@ -35,8 +37,9 @@ export const qwen2: ArchitectureDescription = {
     const firstWindow = config.integer('max_window_layers', 28, 0);
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
-      notes: windowNotes(config, decoder, {
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
+      ...windowWithoutKey(config, decoder, {
         switched: true,
         window: usualWindow,
         rule: (layer) => layer >= firstWindow,
@@ -44,7 +47,7 @@ export const qwen2: ArchitectureDescription = {
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       tensors: [
         ...partRules(outerParts(decoder)),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           ...normParts(decoder),
           ...attentionParts(decoder, { bias: 'required' }),
           ...gatedParts(decoder),

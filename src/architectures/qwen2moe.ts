@@ -8,13 +8,14 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { u32 } from './keyValues';
 import { readQwenExperts } from './qwenExperts';
 import { refuseFactors } from './rope';
-import { usualWindow, windowNotes } from './slidingWindow';
+import { usualWindow, windowWithoutKey } from './slidingWindow';
 
 /** Qwen 1.5 and 2 with experts: those that a router chooses, and one, behind a gate of its own, that all tokens share. */
 export const qwen2moe: ArchitectureDescription = {
@@ -45,8 +46,9 @@ export const qwen2moe: ArchitectureDescription = {
     const bias = config.flag('qkv_bias', true) ? ({ bias: 'required' } as const) : {};
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
-      notes: windowNotes(config, decoder, {
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
+      ...windowWithoutKey(config, decoder, {
         switched: true,
         window: usualWindow,
         rule: (layer) => layer % 2 === 0 && layer < windowEnd,
@@ -59,7 +61,7 @@ export const qwen2moe: ArchitectureDescription = {
       ],
       tensors: [
         ...partRules(outerParts(decoder, { copyTied: true })),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           ...normParts(decoder),
           ...attentionParts(decoder, bias),
           ...experts.parts,

@@ -9,11 +9,12 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
-import { usualWindow, windowNotes } from './slidingWindow';
+import { usualWindow, windowWithoutKey } from './slidingWindow';
 
 /** Qwen 3: no biases, but a norm of each head's query and key. */
 export const qwen3: ArchitectureDescription = {
@@ -36,8 +37,9 @@ export const qwen3: ArchitectureDescription = {
     const firstWindow = config.integer('max_window_layers', 28, 0);
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
-      notes: windowNotes(config, decoder, {
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
+      ...windowWithoutKey(config, decoder, {
         switched: true,
         window: usualWindow,
         rule: (layer) => layer >= firstWindow,
@@ -45,7 +47,7 @@ export const qwen3: ArchitectureDescription = {
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       tensors: [
         ...partRules(outerParts(decoder)),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           ...normParts(decoder),
           ...attentionParts(decoder),
           ...headNormParts(decoder.headSize),

@@ -8,12 +8,13 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { readQwenExperts } from './qwenExperts';
 import { refuseFactors } from './rope';
-import { usualWindow, windowNotes } from './slidingWindow';
+import { usualWindow, windowWithoutKey } from './slidingWindow';
 
 /** Qwen 3 with experts. */
 export const qwen3moe: ArchitectureDescription = {
@@ -40,12 +41,13 @@ export const qwen3moe: ArchitectureDescription = {
     });
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
-      notes: windowNotes(config, decoder, { switched: true, window: usualWindow }),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
+      ...windowWithoutKey(config, decoder, { switched: true, window: usualWindow }),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config), ...experts.keyValues],
       tensors: [
         ...partRules(outerParts(decoder)),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           ...normParts(decoder),
           ...attentionParts(decoder),
           ...headNormParts(decoder.headSize),

@@ -32,7 +32,7 @@ export function readQwenExperts(
       '"mlp_only_layers" names blocks without experts; GGUF has no place for them here.',
     );
   // Transformers 5 may write the name that other mixtures have.
-  const experts = config.integer('num_experts', config.integer('num_local_experts', defaults.experts));
+  const experts = config.count(config.spelled('num_experts', 'num_local_experts'), defaults.experts);
   const used = config.integer('num_experts_per_tok', defaults.used);
   const size = config.integer('moe_intermediate_size', defaults.feedForwardSize);
   return {

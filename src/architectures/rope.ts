@@ -3,14 +3,23 @@ import type { ConfigReader } from './configReader';
 import type { ComputedTensor } from './description';
 import { f32, text, u32 } from './keyValues';
 
+/** YaRN (Peng et al. 2023). */
+export interface Yarn {
+  readonly kind: 'yarn';
+  readonly factor: number;
+  /** Context length of the training before the stretch. */
+  readonly context: number;
+  /** Factor of sines and cosines. */
+  readonly magnitude: number;
+}
+
 /** How rotary frequencies are stretched for long contexts. */
 export type RopeScaling =
   | { readonly kind: 'none' }
   | { readonly kind: 'linear'; readonly factor: number }
-  /** YaRN (Peng et al. 2023); `context` is that of the training before the stretch. */
-  | { readonly kind: 'yarn'; readonly factor: number; readonly context: number }
-  /** Divisors of each frequency: what GGUF keeps in the tensor `rope_freqs.weight`. */
-  | { readonly kind: 'factors'; readonly factors: Float32Array };
+  | Yarn
+  /** Divisors of each frequency, which GGUF keeps in the tensor `rope_freqs.weight`, and a factor of sines and cosines. */
+  | { readonly kind: 'factors'; readonly factors: Float32Array; readonly magnitude: number };
 
 export interface Rope {
   readonly theta: number;
@@ -27,6 +36,7 @@ interface RopeShape {
 /**
  * Theta and scaling from config.json: `rope_theta` and `rope_scaling`, or both in `rope_parameters` (transformers 5).
  * @param dimensions sizes of a head that are rotated.
+ * @param parameters the object that holds the scaling, where the architecture has it elsewhere.
  * @throws QuantscopeError UNSUPPORTED for a kind that cannot be written, MODEL_FILE for impossible numbers.
  */
 export function readRope(
@@ -34,22 +44,33 @@ export function readRope(
   dimensions: number,
   contextLength: number,
   defaultTheta = 10_000,
+  parameters = ropeParameters(config),
 ): Rope {
-  const theta = readTheta(config, defaultTheta);
-  return { theta, scaling: readScaling(ropeParameters(config), { theta, dimensions, contextLength }) };
+  const theta = readTheta(config, defaultTheta, parameters);
+  return { theta, scaling: readScaling(parameters, { theta, dimensions, contextLength }) };
 }
 
 /** Theta from wherever config.json has it. */
-export function readTheta(config: ConfigReader, fallback = 10_000): number {
-  const parameters = ropeParameters(config);
+export function readTheta(
+  config: ConfigReader,
+  fallback = 10_000,
+  parameters = ropeParameters(config),
+): number {
   return parameters?.has('rope_theta')
     ? parameters.number('rope_theta')
     : config.number('rope_theta', fallback);
 }
 
-/** The object that holds the scaling, in either spelling. */
+/**
+ * The object that holds the scaling, in either spelling.
+ * @throws QuantscopeError UNSUPPORTED for one that has settings for each kind of layer.
+ */
 export function ropeParameters(config: ConfigReader): ConfigReader | undefined {
-  return config.inner('rope_parameters') ?? config.inner('rope_scaling');
+  const parameters = config.inner('rope_parameters') ?? config.inner('rope_scaling');
+  if (!parameters?.isNested()) return parameters;
+  throw parameters.unsupported(
+    'Rope settings for each kind of layer have no place in GGUF for this architecture.',
+  );
 }
 
 /** `rope_type`, or `type` in older files; "default" when there is no scaling. */
@@ -61,15 +82,8 @@ function readScaling(parameters: ConfigReader | undefined, shape: RopeShape): Ro
   const kind = ropeKind(parameters);
   if (!parameters || kind === 'default') return { kind: 'none' };
   if (kind === 'linear') return { kind: 'linear', factor: parameters.number('factor', 1) };
-  if (kind === 'yarn') {
-    // The attention factor 0.1 ln(factor) + 1 and the borders of the ramp are those that llama.cpp has built in.
-    parameters.expect('attention_factor', null, null);
-    parameters.expect('beta_fast', 32, 32);
-    parameters.expect('beta_slow', 1, 1);
-    parameters.expect('truncate', true, true);
-    const context = parameters.integer('original_max_position_embeddings', shape.contextLength);
-    return { kind: 'yarn', factor: parameters.number('factor', 1), context };
-  }
+  if (kind === 'yarn') return readYarn(parameters, shape);
+  if (kind === 'dynamic') return readDynamic(parameters, shape);
   if (kind === 'llama3') {
     const factors = llama3Factors(shape, {
       factor: parameters.number('factor', 8),
@@ -77,11 +91,85 @@ function readScaling(parameters: ConfigReader | undefined, shape: RopeShape): Ro
       high: parameters.number('high_freq_factor', 4),
       context: parameters.number('original_max_position_embeddings', 8192),
     });
-    return { kind: 'factors', factors };
+    return { kind: 'factors', factors, magnitude: 1 };
   }
   throw parameters.unsupported(
-    `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; supported are linear, yarn and llama3.`,
+    `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; supported are linear, dynamic, yarn and llama3.`,
   );
+}
+
+/**
+ * As transformers reads YaRN's settings (modeling_rope_utils, `_compute_yarn_parameters`). llama.cpp has the usual ramp built in;
+ * another one becomes divisors of the frequencies.
+ */
+function readYarn(parameters: ConfigReader, shape: RopeShape): RopeScaling {
+  parameters.known('finetuned');
+  const context = parameters.integer('original_max_position_embeddings', shape.contextLength);
+  const factor = parameters.number('factor', shape.contextLength / context);
+  const mscale = parameters.numberUnlessZero('mscale');
+  const all = parameters.numberUnlessZero('mscale_all_dim');
+  const usual =
+    mscale !== undefined && all !== undefined
+      ? yarnMagnitude(factor, mscale) / yarnMagnitude(factor, all)
+      : yarnMagnitude(factor);
+  const magnitude = parameters.number('attention_factor', usual);
+  const ramp = rampOf(shape, context, {
+    fast: parameters.number('beta_fast', usualRamp.fast),
+    slow: parameters.number('beta_slow', usualRamp.slow),
+    whole: parameters.flag('truncate', usualRamp.whole),
+  });
+  if (String(ramp) === String(rampOf(shape, context, usualRamp)))
+    return { kind: 'yarn', factor, context, magnitude };
+  const factors = Float32Array.from({ length: shape.dimensions / 2 }, (_, pair) => {
+    const share = Math.min(1, Math.max(0, (pair - ramp[0]) / Math.max(0.001, ramp[1] - ramp[0])));
+    return 1 / (share / factor + 1 - share);
+  });
+  return { kind: 'factors', factors, magnitude };
+}
+
+interface RampSettings {
+  /** Turns within the context of the training from which on a frequency stays, and up to which it is stretched in full. */
+  readonly fast: number;
+  readonly slow: number;
+  /** The ramp goes from a whole pair to a whole pair. */
+  readonly whole: boolean;
+}
+
+/** The ramp that llama.cpp has built in. */
+const usualRamp: RampSettings = { fast: 32, slow: 1, whole: true };
+
+/** Pairs between which the stretch grows from none to all (Peng et al. 2023, section 3.2). */
+function rampOf(
+  { theta, dimensions }: RopeShape,
+  context: number,
+  { fast, slow, whole }: RampSettings,
+): readonly [first: number, last: number] {
+  const pairTurning = (turns: number): number =>
+    (dimensions * Math.log(context / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const [first, last] = [pairTurning(fast), pairTurning(slow)];
+  return [
+    Math.max(0, whole ? Math.floor(first) : first),
+    Math.min(dimensions - 1, whole ? Math.ceil(last) : last),
+  ];
+}
+
+/** YaRN's factor of sines and cosines (Peng et al. 2023, section 3.3), in DeepSeek's generalisation. */
+export const yarnMagnitude = (factor: number, mscale = 1): number =>
+  factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
+
+/** Dynamic NTK scaling changes nothing within the context of the training, and llama.cpp changes nothing beyond it either. */
+function readDynamic(parameters: ConfigReader, { contextLength }: RopeShape): RopeScaling {
+  parameters.number('factor', 1);
+  if (parameters.has('alpha'))
+    throw parameters.unsupported(
+      'Dynamic rope scaling with "alpha" changes the base of every length; it cannot be exported.',
+    );
+  const original = parameters.integer('original_max_position_embeddings', contextLength);
+  const context = Math.min(original, contextLength);
+  parameters.notes.push(
+    `Dynamic rope scaling stretches texts of more than ${context} tokens, which llama.cpp does not do: they give other results than in transformers.`,
+  );
+  return { kind: 'none' };
 }
 
 /** @throws QuantscopeError UNSUPPORTED for divisors of frequencies, which llama.cpp reads for a few architectures only. */
@@ -89,7 +177,7 @@ export function refuseFactors(config: ConfigReader, { scaling }: Rope): void {
   if (scaling.kind !== 'factors') return;
   const kind = JSON.stringify(ropeKind(ropeParameters(config)));
   throw config.unsupported(
-    `Rope scaling of type ${kind} cannot be exported for this architecture; supported are linear and yarn.`,
+    `Rope scaling of type ${kind} with these settings cannot be exported for this architecture; supported are linear, dynamic, and yarn with its usual "beta_fast", "beta_slow" and "truncate".`,
   );
 }
 
@@ -98,15 +186,22 @@ export function ropeKeyValues({ theta, scaling }: Rope): KeyValue[] {
   const base = f32('rope.freq_base', theta);
   if (scaling.kind === 'linear')
     return [base, text('rope.scaling.type', 'linear'), f32('rope.scaling.factor', scaling.factor)];
-  if (scaling.kind === 'yarn')
-    return [
-      base,
-      text('rope.scaling.type', 'yarn'),
-      f32('rope.scaling.factor', scaling.factor),
-      u32('rope.scaling.original_context_length', scaling.context),
-    ];
-  return [base];
+  if (scaling.kind === 'yarn') return [base, ...yarnKeyValues(scaling)];
+  return scaling.kind === 'factors' ? [base, ...magnitudeKeyValues(scaling.magnitude)] : [base];
 }
+
+/** llama.cpp has the usual magnitude built in, and a factor of it. */
+function yarnKeyValues({ factor, context, magnitude }: Yarn): KeyValue[] {
+  return [
+    text('rope.scaling.type', 'yarn'),
+    f32('rope.scaling.factor', factor),
+    u32('rope.scaling.original_context_length', context),
+    ...magnitudeKeyValues(magnitude / yarnMagnitude(factor)),
+  ];
+}
+
+const magnitudeKeyValues = (factor: number): KeyValue[] =>
+  factor === 1 ? [] : [f32('rope.scaling.attn_factor', factor)];
 
 /** llama.cpp finds the divisors of rotary frequencies in a tensor of this name. */
 export function ropeTensors({ scaling }: Rope): ComputedTensor[] {

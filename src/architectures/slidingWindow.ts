@@ -1,5 +1,6 @@
 import type { ConfigReader } from './configReader';
 import type { Decoder } from './decoder';
+import type { Conversion } from './description';
 
 /**
  * Which layers attend to a window of tokens only: by `layer_types`, else by the rule of the class.
@@ -37,7 +38,7 @@ export function slidingPeriod(
   if (!layers.includes(true)) return undefined;
   const fits = (period: number) =>
     layers.every((slides, layer) => slides === (period === 0 || layer % period < period - 1));
-  const period = [usual, ...layers.keys(), layers.length].find(fits);
+  const period = [usual, layers.indexOf(false) + 1].find(fits);
   if (period !== undefined) return period;
   throw config.unsupported(
     'Layers with a sliding window do not repeat in the order that GGUF can express: so many with, then one without.',
@@ -57,22 +58,23 @@ interface WindowRules {
 }
 
 /**
- * A note on the window of an architecture to which llama.cpp gives none: it attends to everything, so that texts up to the
+ * The window of an architecture to which llama.cpp gives none, with a note: llama.cpp attends to everything, so that texts up to the
  * window come out the same and longer ones do not.
  * @throws QuantscopeError UNSUPPORTED for kinds of attention other than full and sliding.
  */
-export function windowNotes(
+export function windowWithoutKey(
   config: ConfigReader,
   { blocks, contextLength }: Pick<Decoder, 'blocks' | 'contextLength'>,
   { rule = () => true, window: usual = 0, switched = false }: WindowRules = {},
-): string[] {
-  if (switched && !config.flag('use_sliding_window', false)) return [];
-  const window = config.fields['sliding_window'] === null ? 0 : config.integer('sliding_window', usual, 0);
-  if (window === 0 || window >= contextLength) return [];
-  const sliding = slidingLayers(config, blocks, rule).filter(Boolean).length;
-  if (sliding === 0) return [];
+): Pick<Conversion, 'window' | 'notes'> {
+  config.known('sliding_window', 'max_window_layers', 'layer_types', 'use_sliding_window');
+  if (switched && !config.flag('use_sliding_window', false)) return {};
+  const size = config.isNull('sliding_window') ? 0 : config.integer('sliding_window', usual, 0);
+  if (size === 0 || size >= contextLength) return {};
+  const layers = slidingLayers(config, blocks, rule);
+  const sliding = layers.filter(Boolean).length;
+  if (sliding === 0) return {};
   const which = sliding === blocks ? 'All layers attend' : `${sliding} of ${blocks} layers attend`;
-  return [
-    `${which} to the last ${window} tokens only ("sliding_window"), but llama.cpp attends to all of them in this architecture: texts of more than ${window} tokens give other results than in transformers.`,
-  ];
+  const note = `${which} to the last ${size} tokens only ("sliding_window"), but llama.cpp attends to all of them in this architecture: texts of more than ${size} tokens give other results than in transformers.`;
+  return { window: { size, layers }, notes: [note] };
 }

@@ -8,11 +8,12 @@ import {
   partRules,
   readDecoder,
   rmsEpsilon,
+  tiedOutput,
   usualIgnored,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
-import { windowNotes } from './slidingWindow';
+import { windowWithoutKey } from './slidingWindow';
 
 /** Every how many layers llama.cpp leaves out the rotary embedding; it has no key for another number. */
 const interval = 4;
@@ -48,15 +49,16 @@ export const smollm3: ArchitectureDescription = {
     }
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
-      notes: windowNotes(config, decoder, {
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
+      ...windowWithoutKey(config, decoder, {
         switched: true,
         rule: (layer) => (layer + 1) % interval === 0,
       }),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       tensors: [
         ...partRules(outerParts(decoder)),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           ...normParts(decoder),
           ...attentionParts(decoder, { interleaved: true }),
           ...gatedParts(decoder),

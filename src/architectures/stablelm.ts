@@ -7,6 +7,7 @@ import {
   layerNormEpsilon,
   partRules,
   readDecoder,
+  tiedOutput,
   usualIgnored,
   type Part,
 } from './decoder';
@@ -41,7 +42,8 @@ export const stablelm: ArchitectureDescription = {
     const norm = (from: string, to: string): Part => ({ from, to, shape: [hiddenSize], bias: 'required' });
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
       keyValues: [
         ...decoderKeyValues(decoder),
         bool('use_parallel_residual', parallel),
@@ -54,7 +56,7 @@ export const stablelm: ArchitectureDescription = {
           // llama.cpp always asks for the output.
           { from: tied ? 'embed_tokens' : 'lm_head', to: 'output', shape: ['any', hiddenSize] },
         ]),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           norm('input_layernorm', 'attn_norm'),
           ...attentionParts(decoder, config.flag('use_qkv_bias', false) ? { bias: 'required' } : {}),
           ...(headNorms ? [headNorm('q', heads, headSize), headNorm('k', kvHeads, headSize)] : []),

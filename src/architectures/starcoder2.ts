@@ -7,13 +7,14 @@ import {
   layerNormEpsilon,
   partRules,
   readDecoder,
+  tiedOutput,
   usualIgnored,
   type Part,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { u32 } from './keyValues';
 import { refuseFactors } from './rope';
-import { windowNotes } from './slidingWindow';
+import { windowWithoutKey } from './slidingWindow';
 
 /**
  * StarCoder 2: layer norms, biases, a plain feed-forward network. Its sliding window is written, but llama.cpp attends to
@@ -42,8 +43,9 @@ export const starcoder2: ArchitectureDescription = {
     const norm = (from: string, to: string): Part => ({ from, to, shape: [hiddenSize], bias: 'required' });
     return {
       prefixes: ['model.'],
-      ignored: usualIgnored(decoder),
-      notes: windowNotes(config, decoder),
+      ignored: usualIgnored,
+      ...tiedOutput(decoder),
+      ...windowWithoutKey(config, decoder),
       keyValues: [
         ...decoderKeyValues(decoder),
         layerNormEpsilon(config, 'norm_epsilon'),
@@ -57,7 +59,7 @@ export const starcoder2: ArchitectureDescription = {
           norm('norm', 'output_norm'),
           ...(tied ? [] : [{ from: 'lm_head', to: 'output', shape: ['any', hiddenSize] } as const]),
         ]),
-        ...blockRules('layers', decoder.blocks, () => [
+        blockRules('layers', decoder.blocks, () => [
           norm('input_layernorm', 'attn_norm'),
           ...attentionParts(decoder, { bias: 'required', outputBias: 'required' }),
           norm('post_attention_layernorm', 'ffn_norm'),

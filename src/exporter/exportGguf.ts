@@ -128,7 +128,7 @@ async function prepare(
   out: string,
   signal: AbortSignal | undefined,
 ): Promise<{ plan: ExportPlan; files: OutputFile[]; preview: ExportPreview }> {
-  const plan = planExport(model, target);
+  const plan = await planExport(model, target, signal);
   const files = await layOut(model, plan, target, out, signal);
   return { plan, files, preview: previewOf(plan, files) };
 }

@@ -68,8 +68,12 @@ export const copyType = 'COPY';
  * Plans an export: which tensors the file will hold, in which type, in which order, and why.
  * @throws QuantscopeError as `planWeights`, and REQUEST for a format that GGUF does not have.
  */
-export function planExport(model: ModelHeaders, target: ExportTarget): ExportPlan {
-  const plan = planWeights(model, target);
+export async function planExport(
+  model: ModelHeaders,
+  target: ExportTarget,
+  signal?: AbortSignal,
+): Promise<ExportPlan> {
+  const plan = await planWeights(model, target, signal);
   const foreign = plan.tensors.find(({ to, cause }) => cause !== 'kept' && !encodableTypes.has(to));
   if (!foreign) return plan;
   const message = `The plan's format "${foreign.to}" does not exist in GGUF; it can hold ${[...encodableTypes].join(', ')}.`;
@@ -82,10 +86,14 @@ export function planExport(model: ModelHeaders, target: ExportTarget): ExportPla
  * @throws QuantscopeError UNSUPPORTED for an architecture or a type that cannot be exported, REQUEST for a plan or options that
  * do not fit the model, MODEL_FILE for a checkpoint that disagrees with itself.
  */
-export function planWeights(model: ModelHeaders, target: WeightTarget): ExportPlan {
+export async function planWeights(
+  model: ModelHeaders,
+  target: WeightTarget,
+  signal?: AbortSignal,
+): Promise<ExportPlan> {
   checkTarget(target);
   const overrides = (target.overrideKeyValues ?? []).map(parseKeyValueOverride);
-  const source = ggufView(model);
+  const source = await ggufView(model, signal);
   const architecture = overrideArchitecture(architectureOf(source), overrides);
   const named = prune(source.tensors, target.pruneLayers ?? []);
   const order = target.split?.kind === 'keep' ? sourceOrder(model) : byName;

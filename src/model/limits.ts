@@ -21,6 +21,9 @@ export const maxGgufString = 64 * 1024 * 1024;
 /** Depth of arrays in arrays in GGUF metadata; no published file nests them. */
 export const maxArrayDepth = 8;
 
+/** Layers of a model, heads or experts of a layer; published models have at most some hundreds. */
+export const maxParts = 65_536;
+
 /** Dimensions of a tensor: safetensors sets no limit, ggml allows 4. */
 export const maxDimensions = 32;
 

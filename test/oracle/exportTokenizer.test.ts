@@ -24,7 +24,8 @@ async function withTokenizer(model: Model, tokenizer: readonly KeyValue[], out: 
   for (const [key, { type, offset, byteLength }] of model.gguf!.metadata) {
     if (!key.startsWith('tokenizer.')) kept.push({ key, type, raw: await source.read(offset, byteLength) });
   }
-  const layout = layOutGguf([...kept, ...tokenizer], planExport(model, { type: 'F16' }).tensors);
+  const { tensors } = await planExport(model, { type: 'F16' });
+  const layout = layOutGguf([...kept, ...tokenizer], tensors);
   await writeAtomically(out, (file) => writeGguf(file, layout, (tensor) => encodeTensor(model, tensor)));
 }
 

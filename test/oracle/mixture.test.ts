@@ -159,7 +159,7 @@ describe.skipIf(!hasOracle)('mixtures of real models', () => {
       await writeHollowGguf(path, model);
       const opened = await openModel(path);
       await opened.close();
-      const architecture = architectureOf(ggufView(opened));
+      const architecture = architectureOf(await ggufView(opened));
       expect(architecture).toEqual(model.architecture);
       const cases = fileTypesFor(model).flatMap((fileType) =>
         [{}, { hasImportance: true }, ...(needing[fileType.name] ?? [])].map((options) => ({

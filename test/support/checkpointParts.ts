@@ -8,7 +8,9 @@ export interface CheckpointSpec {
   readonly shiftedNorms?: boolean;
   /** Dtype of the weights; BF16 when absent. Their values are those of bfloat16 in any case. */
   readonly dtype?: 'F16' | 'F32';
-  /** So many positions at the start have the logits of llama.cpp, and those behind have not; all when absent. */
+  /**
+   * So many positions at the start of the GGUF file have the logits of the checkpoint, and those after them do not; all when absent.
+   */
   readonly agreeing?: number;
   /** Written in two files with an index. */
   readonly sharded?: boolean;

@@ -120,6 +120,17 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     }),
     shapes: llamaShapes(),
   },
+  'llama with YaRN, its borders and magnitude stated': {
+    config: llamaConfig({
+      rope_scaling: { ...yarn, beta_fast: 64, beta_slow: 8, factor: 40, attention_factor: 1.2 },
+      max_position_embeddings: 40_960,
+    }),
+    shapes: llamaShapes(),
+  },
+  'llama with YaRN between pairs': {
+    config: llamaConfig({ rope_scaling: { ...yarn, truncate: false }, max_position_embeddings: 4096 }),
+    shapes: llamaShapes(),
+  },
   mistral: { config: llamaConfig(architecture('MistralForCausalLM', 'mistral')), shapes: llamaShapes() },
   'mistral with a window': {
     config: llamaConfig({ ...architecture('MistralForCausalLM', 'mistral'), sliding_window: 16 }),
@@ -144,6 +155,28 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     agreeing: 16,
   },
   'qwen2 with YaRN': newer(qwen2, { rope_scaling: yarn, max_position_embeddings: 4096 }),
+  'qwen2 with YaRN, its magnitude stated': newer(qwen2, {
+    rope_scaling: { ...yarn, attention_factor: 0.8 },
+    max_position_embeddings: 4096,
+  }),
+  'qwen2 with YaRN, its magnitude by two factors': newer(qwen2, {
+    rope_scaling: { ...yarn, mscale: 2, mscale_all_dim: 0.5 },
+    max_position_embeddings: 4096,
+  }),
+  // In llama.cpp, too, the ramp ends at whole pairs: 32 and 40 turns are the same.
+  'qwen2 with YaRN, borders stated that change nothing': newer(qwen2, {
+    rope_scaling: { ...yarn, beta_fast: 40 },
+    max_position_embeddings: 4096,
+  }),
+  'qwen2 with YaRN and no factor': newer(qwen2, {
+    rope_scaling: { rope_type: 'yarn', original_max_position_embeddings: 1024 },
+    max_position_embeddings: 4096,
+  }),
+  'qwen2 with dynamic rope scaling': newer(qwen2, { rope_scaling: { type: 'dynamic', factor: 4 } }),
+  'qwen2, called tied, with another output': {
+    ...qwen2,
+    shapes: { ...qwen2.shapes, 'lm_head.weight': [vocabulary, hidden] },
+  },
   qwen2moe: {
     config: llamaConfig({
       ...architecture('Qwen2MoeForCausalLM', 'qwen2_moe'),
@@ -275,7 +308,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   stablelm: {
     config: {
       ...llamaConfig({ ...architecture('StableLmForCausalLM', 'stablelm'), partial_rotary_factor: 0.25 }),
-      ...{ layer_norm_eps: 1e-5, use_qkv_bias: true, num_key_value_heads: heads },
+      ...{ layer_norm_eps: 1e-5, rms_norm_eps: undefined, use_qkv_bias: true, num_key_value_heads: heads },
     },
     shapes: {
       ...withBiases(outer(), /model\.norm/),
@@ -285,7 +318,13 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   'stablelm with norms of heads': {
     config: {
       ...llamaConfig({ ...architecture('StableLmForCausalLM', 'stablelm'), partial_rotary_factor: 0.25 }),
-      ...{ layer_norm_eps: 1e-5, qk_layernorm: true, use_parallel_residual: true, tie_word_embeddings: true },
+      ...{
+        layer_norm_eps: 1e-5,
+        rms_norm_eps: undefined,
+        qk_layernorm: true,
+        use_parallel_residual: true,
+        tie_word_embeddings: true,
+      },
     },
     shapes: {
       ...withBiases(outer(true), /model\.norm/),
@@ -325,6 +364,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     config: {
       ...llamaConfig(architecture('Starcoder2ForCausalLM', 'starcoder2')),
       ...{ norm_epsilon: 1e-5, use_bias: true, hidden_act: 'gelu_pytorch_tanh', sliding_window: null },
+      rms_norm_eps: undefined,
       tie_word_embeddings: true,
     },
     shapes: {
@@ -344,7 +384,13 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   'command-r': {
     config: {
       ...llamaConfig(architecture('CohereForCausalLM', 'cohere')),
-      ...{ layer_norm_eps: 1e-5, logit_scale: 0.5, use_qk_norm: false, tie_word_embeddings: true },
+      ...{
+        layer_norm_eps: 1e-5,
+        rms_norm_eps: undefined,
+        logit_scale: 0.5,
+        use_qk_norm: false,
+        tie_word_embeddings: true,
+      },
     },
     shapes: {
       ...outer(true),
@@ -355,7 +401,13 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   'command-r plus, in float32': {
     config: {
       ...llamaConfig(architecture('CohereForCausalLM', 'cohere')),
-      ...{ layer_norm_eps: 1e-5, logit_scale: 0.5, use_qk_norm: true, tie_word_embeddings: true },
+      ...{
+        layer_norm_eps: 1e-5,
+        rms_norm_eps: undefined,
+        logit_scale: 0.5,
+        use_qk_norm: true,
+        tie_word_embeddings: true,
+      },
       num_hidden_layers: 64,
     },
     shapes: {

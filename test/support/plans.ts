@@ -40,7 +40,7 @@ export function statedPlan(
 export async function planFor(path: string, formats: Readonly<Record<string, string>>): Promise<Plan> {
   const model = await openModel(path);
   try {
-    return bindPlan(statedPlan(model, formats), model.description, candidatesOf(model));
+    return bindPlan(statedPlan(model, formats), model.description, await candidatesOf(model));
   } finally {
     await model.close();
   }

@@ -42,7 +42,7 @@ export async function addGains(
   { signal, progress }: JobContext,
 ): Promise<SensitivityTable> {
   const tokenizer = await openTokenizer(model, signal);
-  const contextLength = contextLengthOf(model);
+  const contextLength = await contextLengthOf(model, signal);
   const context = Math.min(gainContext, contextLength);
   const settings = { convention: 'sliding', context, windows: Math.ceil(gainTokens / context) } as const;
   const planned = await planText(text, tokenizer, settings, contextLength, signal);

@@ -78,8 +78,8 @@ const leastStates = 1e9;
 const statesShare = 0.25;
 
 /** The most tokens that a model takes. @throws QuantscopeError MODEL_FILE when it does not say. */
-export function contextLengthOf(model: ModelHeaders): number {
-  return numbersOf(ggufView(model), model.description.path)('context_length');
+export async function contextLengthOf(model: ModelHeaders, signal?: AbortSignal): Promise<number> {
+  return numbersOf(await ggufView(model, signal), model.description.path)('context_length');
 }
 
 export type MemoryChoice = 'auto' | 'whole' | 'streamed';

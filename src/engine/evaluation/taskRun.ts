@@ -20,7 +20,7 @@ export async function evaluateTasks(run: Run, file: string, tokenizer: TextToken
   const { where, context } = run;
   const { signal } = context;
   const questions = await readTasks(file, signal);
-  const contextLength = contextLengthOf(run.model);
+  const contextLength = await contextLengthOf(run.model, signal);
   const inputs = [];
   for (const question of questions)
     inputs.push(await choiceInputs(question, tokenizer, contextLength, file, signal));

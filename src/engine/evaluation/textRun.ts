@@ -33,7 +33,7 @@ export async function evaluateText(
   tokenizer: TextTokenizer,
 ): Promise<TextRun> {
   const { model, params, context } = run;
-  const planned = await planText(file, tokenizer, params, contextLengthOf(model), context.signal);
+  const planned = await planText(file, tokenizer, params, await contextLengthOf(model), context.signal);
   const decoder = await openChanged(run, planned.plan.context);
   let base: Base | undefined;
   try {

@@ -50,8 +50,8 @@ export async function planVariant(
 }
 
 /** As an export would store each tensor. @param label the file type's name when absent. */
-function changed(model: Model, target: WeightTarget, label?: string): PlannedVariant {
-  const { tensors, fileType, dataBytes, parameters } = planWeights(model, target);
+async function changed(model: Model, target: WeightTarget, label?: string): Promise<PlannedVariant> {
+  const { tensors, fileType, dataBytes, parameters } = await planWeights(model, target);
   const changes = new Map<string, WeightChange>();
   for (const { name, to, converted, importance } of tensors) {
     if (!converted || to === 'F32' || sourceDtype(converted) === to) continue;
@@ -61,9 +61,9 @@ function changed(model: Model, target: WeightTarget, label?: string): PlannedVar
 }
 
 /** Unchanged, in as many bytes as the model's files have for these tensors. */
-function original(model: Model): PlannedVariant {
+async function original(model: Model): Promise<PlannedVariant> {
   let [bytes, parameters] = [0, 0];
-  for (const { pieces, columns } of ggufView(model).tensors) {
+  for (const { pieces, columns } of (await ggufView(model)).tensors) {
     for (const { tensor, rows } of pieces) {
       bytes += (tensor.byteLength / tensor.elements) * rows * columns;
       parameters += rows * columns;
@@ -84,5 +84,5 @@ export async function readPlan(file: string): Promise<Plan> {
 
 /** The plan of a file as it comes out for a model: sizes and totals are computed again. @throws as `readPlan` and `bindPlan`. */
 export async function readPlanFor(model: Model, file: string): Promise<Plan> {
-  return bindPlan(await readPlan(file), model.description, candidatesOf(model));
+  return bindPlan(await readPlan(file), model.description, await candidatesOf(model));
 }

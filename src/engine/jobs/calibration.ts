@@ -51,7 +51,13 @@ async function runCalibration(
   const started = performance.now();
   const { device } = await runDevice(params.device, params.threads, signal);
   const tokenizer = await openTokenizer(model, signal);
-  const { plan, windows } = await planText(params.text, tokenizer, params, contextLengthOf(model), signal);
+  const { plan, windows } = await planText(
+    params.text,
+    tokenizer,
+    params,
+    await contextLengthOf(model),
+    signal,
+  );
   const keep = keepsWhole(device, params.memory);
   const decoder = await openDecoder(model, { device, length: plan.context, keep });
   const meter = new StepMeter(

@@ -23,8 +23,8 @@ export function overlayJob(models: OpenModels): Job<'tensor/overlay'> {
   return (params, { signal }) => {
     checkParams('tensor/overlay', params, { ...modelKinds, other: 'path', tensor: 'string' });
     return models.use(params, signal, (a) =>
-      models.use({ path: params.other }, signal, (b) => {
-        const pair = matchTensors(a, b).pairs.find(({ name }) => name === params.tensor);
+      models.use({ path: params.other }, signal, async (b) => {
+        const pair = (await matchTensors(a, b, signal)).pairs.find(({ name }) => name === params.tensor);
         if (pair?.a && pair.b && pair.a.shape.join() === pair.b.shape.join())
           return overlayTensors(a, b, { name: pair.name, a: pair.a, b: pair.b }, signal);
         throw new QuantscopeError('REQUEST', 'The models do not both have this tensor in one shape.', {

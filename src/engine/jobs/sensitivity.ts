@@ -40,7 +40,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
     const { measurer, close } = measurerFor(chosen);
     try {
       return await models.use(params, signal, async (model) => {
-        const table = await runSensitivity(model, candidatesOf(model), {
+        const table = await runSensitivity(model, await candidatesOf(model, signal), {
           ...{ formats, measurer, signal, cacheDir },
           exactDevice: params.device !== 'auto',
           onProgress: progress,
@@ -60,7 +60,7 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
     checkParams('sensitivity/stored', params, { ...modelKinds, cacheDir: 'path' });
     const { cacheDir } = params;
     return models.use(params, signal, async (model) => {
-      const table = await storedSensitivity(model, candidatesOf(model), cacheDir);
+      const table = await storedSensitivity(model, await candidatesOf(model, signal), cacheDir);
       return table && withStoredGains(model, table, cacheDir);
     });
   };

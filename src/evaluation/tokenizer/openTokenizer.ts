@@ -22,7 +22,12 @@ export async function openTokenizer(model: Model, signal?: AbortSignal): Promise
     const values = await tokenizerValues(fileValues(model, signal));
     return build(values, tokenizerJsonOf(values));
   }
-  const pairs = await readTokenizer(model.folder, model.config ?? {}, embeddingRows(model), signal);
+  const pairs = await readTokenizer(
+    model.folder,
+    model.config ?? {},
+    await embeddingRows(model, signal),
+    signal,
+  );
   const file = join(model.folder, 'tokenizer.json');
   if (!(await exists(file))) {
     const values = await tokenizerValues(pairValues(pairs, model.folder));
@@ -38,8 +43,8 @@ function build({ file, tokens, bos, eos, addsBos, addsEos }: TokenizerValues, js
 }
 
 /** The vocabulary has as many ids as the model has embeddings. */
-function embeddingRows(model: Model): number {
-  const embedding = ggufView(model).tensors.find(({ name }) => name === 'token_embd.weight');
+async function embeddingRows(model: Model, signal: AbortSignal | undefined): Promise<number> {
+  const embedding = (await ggufView(model, signal)).tensors.find(({ name }) => name === 'token_embd.weight');
   const rows = embedding?.shape[0];
   if (rows !== undefined) return rows;
   throw new QuantscopeError('MODEL_FILE', 'The checkpoint has no token embedding.', { file: model.folder });

@@ -1,15 +1,15 @@
 import { candidateOf, ownCandidates, type Candidates } from '../../ampq/candidates';
+import type { ModelHeaders } from '../../architectures/ggufView';
 import { QuantscopeError } from '../../model/errors';
-import type { Model } from '../../model/openModel';
 import { planExport } from '../plan';
 
 /**
  * The tensors that a plan for this model chooses formats for, in the order of the exported file: those that a file type applies to. What
  * is kept in full precision whatever the type (norms, biases, routers) is fixed.
  */
-export function candidatesOf(model: Pick<Model, 'description' | 'folder' | 'config' | 'gguf'>): Candidates {
+export async function candidatesOf(model: ModelHeaders, signal?: AbortSignal): Promise<Candidates> {
   try {
-    const { tensors } = planExport(model, { type: 'F16', allowRequantize: true });
+    const { tensors } = await planExport(model, { type: 'F16', allowRequantize: true }, signal);
     const fixed = tensors.filter(({ cause }) => cause === 'kept' || cause === 'computed');
     return {
       tensors: tensors.flatMap(({ converted, cause }) =>

@@ -3,6 +3,7 @@ import type { ForwardTraits } from '../../architectures/forward';
 import type { GgufView } from '../../architectures/ggufView';
 import { forwardOf } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
+import { maxParts } from '../../model/limits';
 import type { Rotation } from './rotation';
 
 /** A decoder as its forward pass needs it: sizes, and what each block is made of. */
@@ -56,25 +57,27 @@ const knownParts =
 /** A tensor of a model by name, in GGUF's view. */
 export type Tensors = ReadonlyMap<string, ConvertedTensor>;
 
-/** @throws QuantscopeError UNSUPPORTED for an architecture or a tensor that cannot be run, MODEL_FILE for missing numbers. */
+/**
+ * @throws QuantscopeError UNSUPPORTED for an architecture or a tensor that cannot be run, MODEL_FILE for numbers that are missing or
+ * that the tensors contradict.
+ */
 export function decoderShape(
   view: GgufView,
   tensors: Tensors,
   rotation: RotationOf,
   file: string,
 ): DecoderShape {
-  const { architecture } = view;
+  const { architecture, window } = view;
   const traits = forwardOf(architecture, file);
   const number = numbersOf(view, file);
   const embedding = tensors.get('token_embd.weight');
   if (!embedding) throw missing('token_embd.weight', file);
   const [vocabulary = 0, hiddenSize = 0] = embedding.shape;
+  const parts = partsByBlock(tensors);
   const decoder: Numbers = {
-    traits,
-    number,
-    hiddenSize,
-    count: number('block_count'),
-    heads: number('attention.head_count'),
+    ...{ traits, number, window, hiddenSize, file },
+    count: countOf(view, 'block_count', parts.size, file),
+    heads: countOf(view, 'attention.head_count', maxParts, file),
     epsilon: number('attention.layer_norm_rms_epsilon'),
   };
   const logitCap = number('final_logit_softcapping', 0);
@@ -88,9 +91,17 @@ export function decoderShape(
     ...(logitCap > 0 ? { logitCap } : {}),
     output: tensors.has('output.weight') ? 'output.weight' : 'token_embd.weight',
     blocks: Array.from({ length: decoder.count }, (_, index) =>
-      blockShape(index, decoder, tensors, rotation, file),
+      blockShape(index, decoder, parts.get(index) ?? new Map<string, readonly number[]>(), rotation),
     ),
   };
+}
+
+/** A count that a key says, of at most so many things that there are. */
+function countOf(view: GgufView, key: string, most: number, file: string): number {
+  const count = numbersOf(view, file)(key);
+  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+  const message = `The key "${view.architecture}.${key}" is ${count}; a whole number from 1 to ${most} is needed.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 
 /** How a layer rotates; `local` for layers that see a window. */
@@ -99,8 +110,11 @@ export type RotationOf = (local: boolean) => Rotation;
 type NumberOf = (key: string, fallback?: number) => number;
 
 interface Numbers {
+  readonly file: string;
   readonly traits: ForwardTraits;
   readonly number: NumberOf;
+  /** Where the checkpoint says which layers see a window, and the file will not. */
+  readonly window: GgufView['window'];
   readonly hiddenSize: number;
   readonly count: number;
   readonly heads: number;
@@ -119,36 +133,36 @@ export function numbersOf({ architecture, value }: GgufView, file: string): Numb
   };
 }
 
-function blockShape(
-  index: number,
-  decoder: Numbers,
-  tensors: Tensors,
-  rotation: RotationOf,
-  file: string,
-): BlockShape {
-  const { traits, number, hiddenSize, heads, count, epsilon } = decoder;
-  const parts = partsOf(index, tensors, file);
+type Parts = ReadonlyMap<string, readonly number[]>;
+
+function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: RotationOf): BlockShape {
+  const { traits, number, hiddenSize, heads, count, epsilon, file } = decoder;
+  checkParts(index, parts, file);
   const headSize = number('attention.key_length', hiddenSize / heads);
-  const slides = slidesAt(index, decoder);
+  const kvHeads = number('attention.head_count_kv', heads);
+  checkHeads(index, parts, { heads, kvHeads, headSize }, file);
+  const window = windowAt(index, decoder);
   const scoreCap = number('attn_logit_softcapping', 0);
   const rotates = traits.rotationPeriod === undefined || (index + 1) % traits.rotationPeriod !== 0;
   return {
-    ...{ index, hiddenSize, epsilon, heads, headSize },
-    kvHeads: number('attention.head_count_kv', heads),
+    ...{ index, hiddenSize, epsilon, heads, kvHeads, headSize },
     scale: 1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
     ...(scoreCap > 0 ? { scoreCap } : {}),
-    ...(slides ? { window: number('attention.sliding_window') } : {}),
-    ...(rotates ? { rotation: rotation(slides) } : {}),
+    ...(window === undefined ? {} : { window }),
+    ...(rotates ? { rotation: rotation(window !== undefined) } : {}),
     activation: traits.activation,
     ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder) } : {}),
     tensors: parts,
   };
 }
 
-function slidesAt(index: number, { traits, number }: Numbers): boolean {
-  if (traits.windowPeriod === undefined || number('attention.sliding_window', 0) === 0) return false;
+/** Positions that a layer sees: by the checkpoint, else by the keys of the architectures whose windows GGUF expresses. */
+function windowAt(index: number, { traits, number, window }: Numbers): number | undefined {
+  if (window) return window.layers[index] ? window.size : undefined;
+  const size = number('attention.sliding_window', 0);
+  if (traits.windowPeriod === undefined || size === 0) return undefined;
   const period = number('attention.sliding_window_pattern', traits.windowPeriod);
-  return period === 0 || index % period < period - 1;
+  return period === 0 || index % period < period - 1 ? size : undefined;
 }
 
 function expertsOf({ traits, number }: Numbers): NonNullable<BlockShape['experts']> {
@@ -161,23 +175,45 @@ function expertsOf({ traits, number }: Numbers): NonNullable<BlockShape['experts
   };
 }
 
-function partsOf(index: number, tensors: Tensors, file: string): ReadonlyMap<string, readonly number[]> {
-  const prefix = `blk.${index}.`;
-  const parts = new Map<string, readonly number[]>();
+/** Shapes of the tensors of every block, by what comes after "blk.N.". */
+function partsByBlock(tensors: Tensors): ReadonlyMap<number, Parts> {
+  const blocks = new Map<number, Map<string, readonly number[]>>();
   for (const { name, shape } of tensors.values()) {
-    if (!name.startsWith(prefix)) continue;
-    const part = name.slice(prefix.length);
-    if (!knownParts.test(part)) {
-      const message = 'The forward pass has no place for this tensor.';
-      throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: name });
-    }
-    parts.set(part, shape);
+    const [, number, part] = /^blk\.(\d+)\.(.+)$/.exec(name) ?? [];
+    if (number === undefined || part === undefined) continue;
+    const parts = blocks.get(Number(number)) ?? new Map<string, readonly number[]>();
+    blocks.set(Number(number), parts.set(part, shape));
+  }
+  return blocks;
+}
+
+function checkParts(index: number, parts: Parts, file: string): void {
+  const stranger = [...parts.keys()].find((part) => !knownParts.test(part));
+  if (stranger !== undefined) {
+    const message = 'The forward pass has no place for this tensor.';
+    throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: `blk.${index}.${stranger}` });
   }
   const needed = parts.has('attn_qkv.weight')
     ? ['attn_output']
     : ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
-  for (const part of needed) if (!parts.has(`${part}.weight`)) throw missing(`${prefix}${part}.weight`, file);
-  return parts;
+  for (const part of needed)
+    if (!parts.has(`${part}.weight`)) throw missing(`blk.${index}.${part}.weight`, file);
+}
+
+/** @throws QuantscopeError MODEL_FILE where the rows of a projection are not those of its heads. */
+function checkHeads(
+  index: number,
+  parts: Parts,
+  { heads, kvHeads, headSize }: Pick<BlockShape, 'heads' | 'kvHeads' | 'headSize'>,
+  file: string,
+): void {
+  const expected = { attn_q: heads, attn_k: kvHeads, attn_v: kvHeads, attn_qkv: heads + 2 * kvHeads };
+  for (const [part, count] of Object.entries(expected)) {
+    const rows = parts.get(`${part}.weight`)?.[0];
+    if (rows === undefined || (rows === count * headSize && heads % kvHeads === 0)) continue;
+    const message = `The tensor has ${rows} rows, but ${heads} heads that share ${kvHeads} keys, each of ${headSize} sizes, need ${count * headSize}.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${part}.weight` });
+  }
 }
 
 function missing(tensor: string, file: string): QuantscopeError {

@@ -1,5 +1,6 @@
 import { ggufView, type GgufView } from '../../architectures/ggufView';
 import { forwardOf } from '../../architectures/registry';
+import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/openModel';
 import type { OrtDevice } from '../session';
 import { Decoder } from './decoder';
@@ -30,7 +31,7 @@ export interface DecoderOptions {
  * @throws QuantscopeError UNSUPPORTED for an architecture that cannot be run, MODEL_FILE for a model that lacks something.
  */
 export async function openDecoder(model: Model, options: DecoderOptions): Promise<Decoder> {
-  const view = ggufView(model);
+  const view = await ggufView(model);
   const { path } = model.description;
   const weights = new Weights(model, view, options.changes);
   const factors = await readFactors(view, weights, options.length, path);
@@ -76,10 +77,17 @@ function rotations(
   const number = numbersOf(view, file);
   const heads = number('attention.head_count');
   const headSize = number('attention.key_length', number('embedding_length') / heads);
+  const dimensions = number('rope.dimension_count', headSize);
+  if (!(dimensions >= 2 && dimensions <= headSize && dimensions % 2 === 0))
+    throw new QuantscopeError(
+      'MODEL_FILE',
+      `The key "${view.architecture}.rope.dimension_count" is ${dimensions}; of heads of ${headSize} sizes an even number of at most as many is rotated.`,
+      { file },
+    );
   const attentionFactor = number('rope.scaling.attn_factor', 0);
   const settings: RotationSettings = {
     order: weights.halvesRotate ? 'halves' : forwardOf(view.architecture, file).rotation,
-    dimensions: number('rope.dimension_count', headSize),
+    dimensions,
     theta: number('rope.freq_base', 10_000),
     scaling: scalingOf(view, number),
     factors,
@@ -105,5 +113,6 @@ function scalingOf(
     const context = number('rope.scaling.original_context_length', number('context_length', 2048));
     return { kind, factor, context };
   }
-  return kind === 'linear' && factor !== 1 ? { kind, factor } : undefined;
+  // llama.cpp takes a file without a type for one with linear scaling.
+  return kind === 'none' || factor === 1 ? undefined : { kind: 'linear', factor };
 }

@@ -77,12 +77,15 @@ function longRope(config: Settings, parameters: Settings, base: Vector, textLeng
 /** YaRN (Peng et al. 2023); magnitudes of DeepSeek where both are stated. */
 function yarn(config: Settings, parameters: Settings, theta: number, dimensions: number): Rotation {
   const number = (key: string, fallback: number): number => Number(parameters[key] ?? fallback);
-  const factor = number('factor', 1);
-  const original = number('original_max_position_embeddings', Number(config['max_position_embeddings']));
+  const context = Number(config['max_position_embeddings']);
+  const original = number('original_max_position_embeddings', context);
+  const factor = number('factor', context / original);
   const boundary = (turns: number): number =>
     (dimensions * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
-  const low = Math.max(0, Math.floor(boundary(number('beta_fast', 32))));
-  const high = Math.min(dimensions - 1, Math.ceil(boundary(number('beta_slow', 1))));
+  const whole = parameters['truncate'] !== false;
+  const [fast, slow] = [boundary(number('beta_fast', 32)), boundary(number('beta_slow', 1))];
+  const low = Math.max(0, whole ? Math.floor(fast) : fast);
+  const high = Math.min(dimensions - 1, whole ? Math.ceil(slow) : slow);
   const base = frequencies(theta, dimensions);
   const magnitudeOf = (mscale: number): number => (factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1);
   const [mscale, all] = [number('mscale', 0), number('mscale_all_dim', 0)];

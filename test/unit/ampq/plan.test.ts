@@ -20,7 +20,7 @@ const addon: Measurer = { device: 'cpu', deviceFor: () => 'cpu', measure: measur
 async function measure(measurer: Measurer = addon, signal?: AbortSignal) {
   const model = await openModel(sampleFolder);
   try {
-    return await runSensitivity(model, candidatesOf(model), {
+    return await runSensitivity(model, await candidatesOf(model), {
       formats,
       measurer,
       cacheDir,
@@ -57,7 +57,7 @@ describe('sensitivity', () => {
   it('reads the same table from disk', async () => {
     const table = await measure();
     const model = await openModel(sampleFolder);
-    expect(await storedSensitivity(model, candidatesOf(model), cacheDir)).toEqual(table);
+    expect(await storedSensitivity(model, await candidatesOf(model), cacheDir)).toEqual(table);
     await model.close();
   });
 });
@@ -158,7 +158,7 @@ describe('plans', () => {
       const plan = makePlan({ ...table, rows }, parseBudget('5bpw'));
       const model = await openModel(sampleFolder);
       const read = parsePlan(change(printPlan(plan)), 'p.ampq.json');
-      const result = bindPlan(read, model.description, candidatesOf(model));
+      const result = bindPlan(read, model.description, await candidatesOf(model));
       await model.close();
       return { plan, result };
     }

@@ -109,7 +109,8 @@ describe('compareModels', () => {
 
   it('overlays histograms and maps where a tensor differs', async () => {
     const [a, b] = [await openModel(path('f16.gguf')), await openModel(path('swapped.gguf'))];
-    const { name, ...pair } = matchTensors(a, b).pairs.find((item) => item.name === 'blk.1.attn_q.weight')!;
+    const { pairs } = await matchTensors(a, b);
+    const { name, ...pair } = pairs.find((item) => item.name === 'blk.1.attn_q.weight')!;
     const { histogramA, histogramB, errorMap } = await overlayTensors(a, b, { name, a: pair.a!, b: pair.b! });
     await Promise.all([a.close(), b.close()]);
     expect(histogramA.counts.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);

@@ -1,16 +1,105 @@
-import { describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
 import { ggufView } from '../../../src/architectures/ggufView';
-import { openModel } from '../../../src/model/openModel';
-import { sampleFolder } from '../../support/files';
+import { exportGguf } from '../../../src/exporter/exportGguf';
+import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
+import { openModel, type Model } from '../../../src/model/openModel';
+import { checkpoints } from '../../support/checkpoints';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+const opened: Model[] = [];
+afterEach(async () => {
+  for (const model of opened.splice(0)) await model.close();
+});
+
+/** The tied checkpoint with an output made from its embedding. */
+async function withOutput(
+  name: string,
+  output: (embedding: Uint8Array) => { dtype: string; shape?: readonly number[]; data: Uint8Array },
+): Promise<Model> {
+  const source = join(folder, name);
+  await writeCheckpoint(source, 'qwen2');
+  const model = await openModel(source);
+  const parts = await Promise.all(
+    model.description.tensors.map(async (tensor) => {
+      const data = await model.read(tensor, 0, tensor.byteLength);
+      return { name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, data: () => [data] };
+    }),
+  );
+  await model.close();
+  const embedding = parts.find((part) => part.name === 'model.embed_tokens.weight')!;
+  const { dtype, shape = embedding.shape, data } = output(embedding.data()[0]!);
+  const more = { name: 'lm_head.weight', dtype, shape, data: () => [data] };
+  await writeSafetensors(join(source, 'model.safetensors'), [...parts, more], {});
+  const changed = await openModel(source);
+  opened.push(changed);
+  return changed;
+}
+
+const outputOf = async (model: Model) =>
+  (await ggufView(model)).tensors.find(({ name }) => name === 'output.weight');
+
+const asFloat32 = (data: Uint8Array): Uint8Array =>
+  new Uint8Array(Uint32Array.from(new Uint16Array(data.slice().buffer), (bits) => bits << 16).buffer);
 
 describe("GGUF's view of a model", () => {
-  it('is computed once for each open model, and for another one again', async () => {
+  it('is made once for each open model, and for another one again', async () => {
     const [model, same] = [await openModel(sampleFolder), await openModel(sampleFolder)];
-    const view = ggufView(model);
-    expect(ggufView(model)).toBe(view);
-    expect(ggufView(same)).not.toBe(view);
-    expect(ggufView(same).tensors).toEqual(view.tensors);
-    await model.close();
-    await same.close();
+    opened.push(model, same);
+    const view = await ggufView(model);
+    expect(await ggufView(model)).toBe(view);
+    expect(await ggufView(same)).not.toBe(view);
+    expect((await ggufView(same)).tensors).toEqual(view.tensors);
+  });
+});
+
+describe('an output matrix beside config.json that says it is the embedding', () => {
+  it('is left out where its bytes are the embedding’s', async () => {
+    const model = await withOutput('bytes', (data) => ({ dtype: 'BF16', data }));
+    expect(await outputOf(model)).toBeUndefined();
+    expect((await ggufView(model)).notes).toEqual([]);
+  });
+
+  it('is left out where its values are the embedding’s in another dtype', async () => {
+    const model = await withOutput('values', (data) => ({ dtype: 'F32', data: asFloat32(data) }));
+    expect(await outputOf(model)).toBeUndefined();
+  });
+
+  it.each([
+    [
+      'one bit',
+      (data: Uint8Array) => ({ dtype: 'BF16', data: data.with(data.length - 2, data.at(-2)! ^ 1) }),
+    ],
+    [
+      'one value of another dtype',
+      (data: Uint8Array) => ({ dtype: 'F32', data: asFloat32(data).with(3, 64) }),
+    ],
+    [
+      'its number of rows',
+      (data: Uint8Array) => ({ dtype: 'BF16', shape: [1023, 64], data: data.slice(0, 1023 * 128) }),
+    ],
+  ])('is the output, with a note, where %s differs', async (what, change) => {
+    const model = await withOutput(what, change);
+    expect((await outputOf(model))?.pieces[0]?.tensor.name).toBe('lm_head.weight');
+    expect((await ggufView(model)).notes).toEqual([
+      expect.stringMatching(
+        /lm_head\.weight and model\.embed_tokens\.weight differ: lm_head\.weight is used/,
+      ),
+    ]);
+    const out = join(folder, `${what}.gguf`);
+    const { tensors, warnings } = await exportGguf(model, { type: 'F16' }, out);
+    expect(tensors.map(({ name }) => name)).toContain('output.weight');
+    expect(warnings[0]).toMatch(/differ/);
+  });
+
+  it('cannot be written for an architecture whose output is always the embedding', async () => {
+    const { config, shapes } = checkpoints['gemma']!;
+    const source = join(folder, 'gemma');
+    await writeCheckpoint(source, { config, shapes: { ...shapes, 'lm_head.weight': [1024, 64] } });
+    const model = await openModel(source);
+    opened.push(model);
+    await expect(ggufView(model)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
   });
 });

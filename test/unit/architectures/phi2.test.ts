@@ -102,7 +102,7 @@ describe('phi2 conversion', () => {
     [{ qk_layernorm: true }, /qk_layernorm/],
     [{ hidden_act: 'relu' }, /"relu".*"gelu_new"/],
     [{ rope_scaling: { type: 'llama3' } }, /llama3/],
-    [{ rope_scaling: { type: 'dynamic', factor: 2 } }, /dynamic/],
+    [{ rope_scaling: { type: 'dynamic', factor: 2, alpha: 1000 } }, /"alpha"/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });

@@ -92,7 +92,10 @@ describe('qwen2 conversion', () => {
     [{ hidden_act: 'gelu' }, /"gelu".*"silu"/],
     [{ head_dim: 32 }, /14 heads of 32 sizes are not the hidden size 896/],
     [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, /llama3/],
-    [{ rope_scaling: { rope_type: 'yarn', factor: 4, attention_factor: 2 } }, /attention_factor/],
+    [{ rope_scaling: { rope_type: 'yarn', factor: 4, beta_slow: 4 } }, /yarn with its usual "beta_fast"/],
+    [{ rope_scaling: { rope_type: 'yarn', factor: 4, truncate: false } }, /"truncate"/],
+    [{ rope_parameters: { full_attention: { rope_type: 'yarn', factor: 4 } } }, /each kind of layer/],
+    [{ rope_scaling: 'yarn' }, /"rope_scaling" is "yarn"; an object is needed/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });

@@ -89,7 +89,7 @@ describe('qwen3 conversion', () => {
 
   it.each([
     [{ attention_bias: true }, /attention_bias/],
-    [{ rope_scaling: { rope_type: 'dynamic', factor: 2 } }, /dynamic/],
+    [{ rope_scaling: { type: 'dynamic', factor: 2, alpha: 1000 } }, /"alpha"/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });

@@ -34,7 +34,6 @@ describe('sliding windows that llama.cpp does not have', () => {
   });
 
   it.each([
-    ['llama', { sliding_window: 64 }],
     ['mistral', {}],
     ['mistral', { sliding_window: null, max_position_embeddings: 32768 }],
     ['mistral', { sliding_window: 256 }],

@@ -139,7 +139,7 @@ describe('stablelm conversion', () => {
   it.each([
     [{ hidden_act: 'gelu' }, /"gelu".*"silu"/],
     [{ rotary_scaling_factor: 2 }, /rotary_scaling_factor/],
-    [{ rope_scaling: { type: 'dynamic', factor: 2 } }, /dynamic/],
+    [{ rope_scaling: { type: 'dynamic', factor: 2, alpha: 1000 } }, /"alpha"/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });

@@ -111,7 +111,8 @@ describe('a pass over a text', () => {
     const options = { device: 'ort-cpu', length: 32, keep: false } as const;
     const [decoder, base] = [await openDecoder(model, options), await openDecoder(model, options)];
     try {
-      const names = ggufView(model).tensors.flatMap(({ name, shape }) => (shape.length > 1 ? [name] : []));
+      const { tensors } = await ggufView(model);
+      const names = tensors.flatMap(({ name, shape }) => (shape.length > 1 ? [name] : []));
       const changes = new Map(names.map((name) => [name, { format: formatById('Q4_0') }]));
       const windows = [0, 1].map((window): ScoredInputs => {
         const inputs = Int32Array.from({ length: 32 }, (_, i) => (window * 331 + i * 71) % 1024);

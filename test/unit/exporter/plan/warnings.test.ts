@@ -7,7 +7,7 @@ import { writeCheckpoint } from '../../../support/writeCheckpoint';
 
 async function warningsOf(folder: string, target: ExportTarget): Promise<readonly string[]> {
   const model = await openModel(folder);
-  const { warnings } = planExport(model, target);
+  const { warnings } = await planExport(model, target);
   await model.close();
   return warnings;
 }

@@ -29,9 +29,9 @@ afterAll(async () => {
   for (const model of opened.values()) await model.close();
 });
 
-function weightsOf(name: string, changes?: WeightChanges): Weights {
+async function weightsOf(name: string, changes?: WeightChanges): Promise<Weights> {
   const model = opened.get(name)!;
-  return new Weights(model, ggufView(model), changes);
+  return new Weights(model, await ggufView(model), changes);
 }
 
 /** The values of a checkpoint's tensors, one below the other, read without the project's reader. */
@@ -52,14 +52,14 @@ const experts = (block: number, part: string): string[] =>
 
 describe('weights of a model', () => {
   it('are those of the checkpoint, rows of queries in its order', async () => {
-    const weights = weightsOf('llama');
+    const weights = await weightsOf('llama');
     expect(weights.halvesRotate).toBe(true);
     const expected = valuesOf('llama', 'model.layers.1.self_attn.q_proj.weight');
     expect(await loaded(weights, 'blk.1.attn_q.weight', 64 * 64)).toEqual(expected);
   });
 
   it('of a GGUF file are in the file’s own order', async () => {
-    const weights = weightsOf('llama.gguf');
+    const weights = await weightsOf('llama.gguf');
     expect(weights.halvesRotate).toBe(false);
     const expected = valuesOf('llama', 'model.layers.1.self_attn.q_proj.weight');
     const row = (values: Float32Array, i: number) => values.subarray(i * 64, (i + 1) * 64);
@@ -73,9 +73,15 @@ describe('weights of a model', () => {
 
   it('come row by row, across the borders of what a tensor is merged from', async () => {
     const all = valuesOf('mixtral', ...experts(0, 'w1'));
-    expect(await loaded(weightsOf('mixtral'), 'blk.0.ffn_gate_exps.weight', all.length)).toEqual(all);
+    expect(await loaded(await weightsOf('mixtral'), 'blk.0.ffn_gate_exps.weight', all.length)).toEqual(all);
     const [first, count] = [90, 110]; // the end of one expert of 96 rows, all of the next, and 8 rows of a third
-    const rows = await loaded(weightsOf('mixtral'), 'blk.0.ffn_gate_exps.weight', count * 64, first, count);
+    const rows = await loaded(
+      await weightsOf('mixtral'),
+      'blk.0.ffn_gate_exps.weight',
+      count * 64,
+      first,
+      count,
+    );
     expect(rows).toEqual(all.subarray(first * 64, (first + count) * 64));
   });
 
@@ -83,7 +89,7 @@ describe('weights of a model', () => {
     const table = valuesOf('llama', 'model.embed_tokens.weight');
     const known = new Float32Array(64);
     const found = new Map([[5, known]]);
-    await weightsOf('llama').lookUp('token_embd.weight', [7, 1023, 5, 7, 0], found);
+    await (await weightsOf('llama')).lookUp('token_embd.weight', [7, 1023, 5, 7, 0], found);
     expect([...found.keys()]).toEqual([5, 7, 1023, 0]);
     expect(found.get(5)).toBe(known);
     found.delete(5);
@@ -91,7 +97,7 @@ describe('weights of a model', () => {
   });
 
   it('that the model lacks are named', async () => {
-    await expect(loaded(weightsOf('llama'), 'blk.9.attn_q.weight', 1)).rejects.toMatchObject({
+    await expect(loaded(await weightsOf('llama'), 'blk.9.attn_q.weight', 1)).rejects.toMatchObject({
       code: 'MODEL_FILE',
       place: { file: path('llama'), tensor: 'blk.9.attn_q.weight' },
     });
@@ -105,7 +111,7 @@ describe('changed weights', () => {
     new Map([[name, { format: formatById(format), ...(importance ? { importance } : {}) }]]);
 
   it('are what the format stores, and only those of the named tensor', async () => {
-    const weights = weightsOf('llama', changed('Q4_0'));
+    const weights = await weightsOf('llama', changed('Q4_0'));
     const expected = valuesOf('llama', source);
     await fakeQuantize(formatById('Q4_0'), expected, 96, range);
     expect(await loaded(weights, name, 64 * 96)).toEqual(expected);
@@ -116,7 +122,7 @@ describe('changed weights', () => {
   });
 
   it('of a tensor-wide format have the scale of the whole tensor, also when only some rows are asked for', async () => {
-    const weights = weightsOf('llama', changed('absmax-int8'));
+    const weights = await weightsOf('llama', changed('absmax-int8'));
     const expected = valuesOf('llama', source);
     const whole = { min: Math.min(...expected), max: Math.max(...expected) };
     await fakeQuantize(formatById('absmax-int8'), expected, 96, whole);
@@ -128,7 +134,7 @@ describe('changed weights', () => {
     const tensor = 'blk.0.ffn_up_exps.weight';
     const importance = new Random(3).fill(4 * 64, (random) => random.normal() ** 2 + 0.001);
     const format = formatById('Q4_0');
-    const weights = weightsOf('mixtral', new Map([[tensor, { format, importance }]]));
+    const weights = await weightsOf('mixtral', new Map([[tensor, { format, importance }]]));
     const expected = valuesOf('mixtral', ...experts(0, 'w3'));
     for (let expert = 0; expert < 4; expert++) {
       const ofExpert = importance.subarray(expert * 64, (expert + 1) * 64);
@@ -148,7 +154,7 @@ describe('changed weights', () => {
   });
 
   it('that do not fit the format are named', async () => {
-    await expect(loaded(weightsOf('llama', changed('IQ2_XXS')), name, 64 * 96)).rejects.toMatchObject({
+    await expect(loaded(await weightsOf('llama', changed('IQ2_XXS')), name, 64 * 96)).rejects.toMatchObject({
       place: { tensor: name, file: path('llama') },
     });
   });
@@ -158,8 +164,8 @@ describe('where rows lie in files', () => {
   const bytesAt = (file: string, offset: number, bytes: number) =>
     readFileSync(file).subarray(offset, offset + bytes);
 
-  it('is told for floats, and what lies there are the rows', () => {
-    const { dtype, parts } = weightsOf('mixtral').stored('blk.1.ffn_down_exps.weight', {
+  it('is told for floats, and what lies there are the rows', async () => {
+    const { dtype, parts } = (await weightsOf('mixtral')).stored('blk.1.ffn_down_exps.weight', {
       first: 60,
       count: 10,
     })!;
@@ -174,19 +180,19 @@ describe('where rows lie in files', () => {
     );
   });
 
-  it('is told of rows of a fused matrix, from the place where they begin', () => {
-    const checkpoint = weightsOf('phi3');
+  it('is told of rows of a fused matrix, from the place where they begin', async () => {
+    const checkpoint = await weightsOf('phi3');
     const whole = checkpoint.stored('blk.0.attn_qkv.weight')!;
     const some = checkpoint.stored('blk.0.attn_qkv.weight', { first: 3, count: 2 })!;
     expect(some.parts[0]!.offset).toBe(whole.parts[0]!.offset + 3 * 64 * 2);
     expect(some.parts[0]).toMatchObject({ file: whole.parts[0]!.file, bytes: 2 * 64 * 2, rows: 2 });
   });
 
-  it('is not told where weights must be decoded or changed', () => {
+  it('is not told where weights must be decoded or changed', async () => {
     const changes: WeightChanges = new Map([['blk.0.attn_v.weight', { format: formatById('Q8_0') }]]);
-    expect(weightsOf('llama', changes).stored('blk.0.attn_v.weight')).toBeUndefined();
-    expect(weightsOf('llama').stored('blk.0.attn_v.weight')).toBeDefined();
-    expect(weightsOf('llama.gguf').stored('blk.0.attn_v.weight')).toBeUndefined(); // Q8_0
-    expect(weightsOf('llama').stored('blk.0.nothing.weight')).toBeUndefined();
+    expect((await weightsOf('llama', changes)).stored('blk.0.attn_v.weight')).toBeUndefined();
+    expect((await weightsOf('llama')).stored('blk.0.attn_v.weight')).toBeDefined();
+    expect((await weightsOf('llama.gguf')).stored('blk.0.attn_v.weight')).toBeUndefined(); // Q8_0
+    expect((await weightsOf('llama')).stored('blk.0.nothing.weight')).toBeUndefined();
   });
 });

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { convertCheckpoint } from '../../../src/architectures/convertCheckpoint';
+import { checkpoints } from '../../support/checkpoints';
+import { sampleFolder, sharedData } from '../../support/files';
+import { describeTensors, keyValuesOf } from './support';
+
+const convert = (name: string, change: object, more: Record<string, number[]> = {}) => {
+  const { config, shapes } = checkpoints[name]!;
+  return convertCheckpoint(describeTensors({ ...shapes, ...more }), { ...config, ...change }, 'config.json');
+};
+
+describe('keys of config.json', () => {
+  it.each(Object.keys(checkpoints))('are all read or known for %s', (name) => {
+    expect(convert(name, {}).notes.filter((note) => note.includes('not known'))).toEqual([]);
+  });
+
+  it('that are not known are told, those inside objects by their path', () => {
+    const rope_scaling = { rope_type: 'linear', factor: 2, spiral: 3 };
+    const change = { embedding_multiplier: 12, residual_multiplier: null, temperature: 0.7, rope_scaling };
+    expect(convert('llama', change).notes).toEqual([
+      expect.stringMatching(
+        /not known for this architecture: "embedding_multiplier", "rope_scaling.spiral"\./,
+      ),
+    ]);
+  });
+
+  it('are counted where there are many of them', () => {
+    const change = Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`odd_${i}`, true]));
+    expect(convert('llama', change).notes[0]).toMatch(/"odd_6", "odd_7" and 3 more\./);
+  });
+
+  it('inherit nothing from objects', () => {
+    const { config, shapes } = checkpoints['llama']!;
+    const odd = Object.assign(Object.create({ num_hidden_layers: 7 }) as object, config);
+    expect(
+      keyValuesOf(convertCheckpoint(describeTensors(shapes), { ...odd }, 'c'))['llama.block_count'],
+    ).toBe(2);
+  });
+
+  it.each([
+    [
+      'llama',
+      { max_position_embeddings: 2 ** 32 + 5 },
+      /"max_position_embeddings" is 4294967301; a whole number from 1 to 4294967295/,
+    ],
+    [
+      'llama',
+      { rope_theta: 1e308 },
+      /"rope_theta" is 1e\+308; a positive number within the range of float32/,
+    ],
+    ['llama', { rms_norm_eps: 1e-320 }, /"rms_norm_eps" is 1e-320; a positive number/],
+    [
+      'llama',
+      { num_hidden_layers: 1e9 },
+      /"num_hidden_layers" is 1000000000; more than 65536 are not possible/,
+    ],
+    [
+      'llama',
+      { num_hidden_layers: 60_000 },
+      /"num_hidden_layers" is 60000; the checkpoint has only 21 tensors/,
+    ],
+    ['llama', { num_hidden_layers: 3 }, /lacks a tensor.*layers\.2\.input_layernorm/],
+    [
+      'llama',
+      { num_attention_heads: 2048 },
+      /"num_attention_heads" is 2048; the largest dimension of its tensors is 1024/,
+    ],
+    ['qwen3moe', { num_experts: 1e9 }, /"num_experts" is 1000000000/],
+    ['qwen3moe', { num_experts: 60_000 }, /"num_experts" is 60000; the largest dimension/],
+    ['deepseek2, version 3', { num_nextn_predict_layers: 1e9 }, /"num_nextn_predict_layers" is 1000000000/],
+    ['deepseek2', { q_lora_rank: 2 ** 32 }, /"q_lora_rank" is 4294967296/],
+    ['llama', { rope_scaling: { type: 'linear', factor: 1e39 } }, /"rope_scaling.factor" is 1e\+39/],
+    ['llama', { num_hidden_layers: 1.5 }, /"num_hidden_layers" is 1\.5; a whole number/],
+    ['llama', { attention_bias: true }, /lacks a tensor.*q_proj\.bias/],
+  ])('out of range or contradicted by tensors are errors: %s %j', (name, change, message) => {
+    expect(() => convert(name, change)).toThrow(message);
+  });
+
+  it.each(['config-1e9-layers.json', 'config-out-of-range.json'])('of %s are an error at once', (file) => {
+    const path = join(sharedData, 'cases', 'hostile', file);
+    const config = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    const header = readFileSync(join(sampleFolder, 'model.safetensors'));
+    const length = Number(header.readBigUInt64LE());
+    const all = JSON.parse(header.subarray(8, 8 + length).toString()) as Record<string, { shape: number[] }>;
+    delete all['__metadata__'];
+    const shapes = Object.fromEntries(Object.entries(all).map(([name, { shape }]) => [name, shape]));
+    const start = performance.now();
+    expect(() => convertCheckpoint(describeTensors(shapes), config, path)).toThrow(
+      /"(num_hidden_layers|max_position_embeddings)" is \d+;.*config-/,
+    );
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
+});
+
+describe('dynamic rope scaling', () => {
+  it('is left out with a note that names the length up to which nothing changes', () => {
+    const converted = convert('qwen2', { rope_scaling: { type: 'dynamic', factor: 4 } });
+    expect(converted.notes).toEqual([expect.stringMatching(/^Dynamic rope scaling.*more than 256 tokens/)]);
+    expect(Object.keys(keyValuesOf(converted)).filter((key) => key.includes('scaling'))).toEqual([]);
+  });
+});
+
+describe('prefixes of wrapped models', () => {
+  const wrapped = (prefix: string) => {
+    const { config, shapes } = checkpoints['llama']!;
+    const renamed = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [prefix + name, shape]));
+    return convertCheckpoint(describeTensors(renamed), config, 'config.json');
+  };
+
+  it.each(['module.', '_orig_mod.', 'base_model.model.', 'language_model.', 'module._orig_mod.'])(
+    '%s is left out with a note',
+    (prefix) => {
+      const { tensors, notes } = wrapped(prefix);
+      expect(tensors).toHaveLength(21);
+      expect(tensors.find(({ name }) => name === 'output.weight')?.pieces[0]?.tensor.name).toBe(
+        `${prefix}lm_head.weight`,
+      );
+      expect(notes).toEqual([expect.stringContaining(`begin with "${prefix}"`)]);
+    },
+  );
+
+  it('stays where the rest does not fit, which names the tensor', () => {
+    expect(() => wrapped('wrapper.')).toThrow(/lacks a tensor/);
+    expect(() => convert('llama', {}, { 'module.model.norm.weight': [64] })).toThrow(/module\.model\.norm/);
+    expect(() => convert('llama', {}, { 'base_model.model.lora_A.weight': [64] })).toThrow(/lora_A/);
+  });
+});
