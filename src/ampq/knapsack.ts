@@ -11,11 +11,17 @@ export interface KnapsackSolution {
   readonly gap: number;
 }
 
-/** Solves the knapsack of some classes for a budget; undefined when even the smallest choices exceed it. */
-export type KnapsackSolver = (budget: number) => KnapsackSolution | undefined;
+/**
+ * Solves the knapsack of some classes for a budget; undefined when even the smallest choices exceed it.
+ * @param effort of the search for the optimum, where it is far from what the relaxation finds.
+ */
+export type KnapsackSolver = (budget: number, effort?: Effort) => KnapsackSolution | undefined;
 
-/** States that the searches for one solution may make: a fraction of a second; trained models stay far below. */
-const maxWork = 4_000_000;
+/** `exact` may take a fraction of a second; `quick`, for a slider that moves, some milliseconds. */
+export type Effort = 'exact' | 'quick';
+
+/** States that the searches for one solution may make; trained models stay far below. */
+const maxWork: Readonly<Record<Effort, number>> = { exact: 4_000_000, quick: 100_000 };
 
 /**
  * The multiple-choice knapsack: one choice per class, Σ bytes ≤ budget, Σ cost smallest. Exact. What does not depend on the budget is
@@ -32,10 +38,10 @@ export function knapsackSolver(classes: readonly (readonly Choice[])[]): Knapsac
   const smallest = prepared.start.slice(0, -1);
   const largest = prepared.start.slice(1).map((end) => end - 1);
   const [least, most] = [bytesOf(prepared, smallest), bytesOf(prepared, largest)];
-  return (budget) => {
+  return (budget, effort = 'exact') => {
     if (least > budget) return undefined;
     if (most <= budget) return solution(prepared, largest, true, 0);
-    return solveTight(prepared, smallest, budget, budget - least);
+    return solveTight(prepared, smallest, budget, budget - least, maxWork[effort]);
   };
 }
 
@@ -51,11 +57,12 @@ function solveTight(
   smallest: Int32Array,
   budget: number,
   left: number,
+  maxStates: number,
 ): KnapsackSolution {
   const { lambda, chosen } = relax(classes, smallest, left);
   const { reduced, bound, slack } = relaxed(classes, lambda, budget);
   const distance = (options: Int32Array): number => Math.max(costOf(classes, options) - bound, 0);
-  const work = { left: maxWork };
+  const work = { left: maxStates };
   let best = chosen;
   let open = distance(best);
   for (let gap = open / 64; ; gap *= 3) {

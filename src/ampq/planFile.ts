@@ -2,11 +2,18 @@ import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import type { Budget, Plan, PlanAssignment, SensitivityTable } from '../protocol/plan';
+import type { Effort } from './knapsack';
 import { solveBudget } from './solve';
 
 /** The best plan for a budget. @throws QuantscopeError REQUEST when the budget is too small. */
-export function makePlan(table: SensitivityTable, budget: Budget, overheadBytes = 0): Plan {
-  const { assignments, bytes, bitsPerWeight, error, divergence } = solveBudget(table, budget, overheadBytes);
+export function makePlan(
+  table: SensitivityTable,
+  budget: Budget,
+  overheadBytes = 0,
+  effort: Effort = 'exact',
+): Plan {
+  const solved = solveBudget(table, budget, overheadBytes, effort);
+  const { assignments, bytes, bitsPerWeight, error, divergence } = solved;
   const name = basename(table.modelPath);
   return {
     version: 2,

@@ -8,7 +8,7 @@ import {
   type SensitivityRow,
   type SensitivityTable,
 } from '../protocol/plan';
-import { knapsackSolver, type KnapsackSolver } from './knapsack';
+import { knapsackSolver, type Effort, type KnapsackSolver } from './knapsack';
 
 export interface Assignment {
   readonly assignments: readonly PlanAssignment[];
@@ -76,9 +76,15 @@ function prepare({ rows }: SensitivityTable): Prepared {
  * The assignment of formats to tensors of smallest Σ relative squared error · gain within the budget: exact. Without gains the numbers
  * of weights take their place.
  * @param overheadBytes what the file holds besides tensor data; counts against a budget in bytes.
+ * @param effort `quick` may miss the optimum, by `gap` at most.
  * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small.
  */
-export function solveBudget(table: SensitivityTable, budget: Budget, overheadBytes = 0): Assignment {
+export function solveBudget(
+  table: SensitivityTable,
+  budget: Budget,
+  overheadBytes = 0,
+  effort: Effort = 'exact',
+): Assignment {
   if (!table.rows.some(({ cells }) => cells.length > 0))
     throw new QuantscopeError('REQUEST', 'Nothing was measured yet: run the sensitivity analysis first.');
   const { rows, weights, hasGains, solver, assignments: options } = prepared(table);
@@ -88,7 +94,7 @@ export function solveBudget(table: SensitivityTable, budget: Budget, overheadByt
       ? budget.value - overheadBytes - fixedBytes
       : // A budget that is exactly a mix's bits per weight must not fail by the rounding of its decimal digits.
         (budget.value * weights) / 8 + 0.5;
-  const solved = solver(Math.floor(available));
+  const solved = solver(Math.floor(available), effort);
   if (!solved) throw tooSmall(table, budget, overheadBytes);
   const assignments = options.map((cells, row) => cells[solved.chosen[row]!]!);
   return {

@@ -139,8 +139,11 @@ export type WebviewRequests = {
   runSensitivityOverText: { params: Record<string, never>; result: void };
   cancelJob: { params: Record<string, never>; result: void };
   restartEngine: { params: Record<string, never>; result: void };
-  /** Solves again for a budget; fast enough to be called while a slider moves. `since`: the last step that the page has. */
-  solvePlan: { params: { budget: Budget; since?: number }; result: PlanStep };
+  /**
+   * Solves again for a budget; while a slider is `moving` in a few milliseconds, which may miss the optimum by very little. `since`: the
+   * last step that the page has.
+   */
+  solvePlan: { params: { budget: Budget; since?: number; moving: boolean }; result: PlanStep };
   savePlan: { params: { budget: Budget }; result: { out: string } | undefined };
   /** What can be exported, and whether there is a plan to export with. */
   exportChoices: { params: Record<string, never>; result: ExportChoices };

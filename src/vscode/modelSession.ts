@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import * as vscode from 'vscode';
+import type { Effort } from '../ampq/knapsack';
 import { makePlan, parsePlan, printPlan } from '../ampq/planFile';
 import type { EngineClient } from '../engine/client';
 import { QuantscopeError } from '../model/errors';
@@ -158,10 +159,10 @@ export class ModelSession implements vscode.Disposable {
   }
 
   /** @throws QuantscopeError REQUEST when nothing was measured or the budget is too small. */
-  solve(budget: Budget): Plan {
+  solve(budget: Budget, effort: Effort = 'exact'): Plan {
     if (!this.sensitivity)
       throw new QuantscopeError('REQUEST', 'Nothing was measured yet: run the sensitivity analysis first.');
-    this.plan = makePlan(this.sensitivity, budget);
+    this.plan = makePlan(this.sensitivity, budget, 0, effort);
     return this.plan;
   }
 

@@ -101,7 +101,8 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       runSensitivityOverText: () => void run(commands.runSensitivityOverText, { model: session.path }),
       cancelJob: () => session.cancelJob(),
       restartEngine: () => void session.restartEngine(),
-      solvePlan: ({ budget, since }) => steps.next(session.solve(budget), since),
+      solvePlan: ({ budget, since, moving }) =>
+        steps.next(session.solve(budget, moving ? 'quick' : 'exact'), since),
       savePlan: async ({ budget }) =>
         vscode.commands.executeCommand<{ out: string } | undefined>(commands.savePlan, {
           model: session.path,

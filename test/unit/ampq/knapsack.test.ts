@@ -123,6 +123,25 @@ describe('solveKnapsack', () => {
     });
   });
 
+  it('says how much a quick search may have missed among many tensors of one size', () => {
+    const random = new Random(16);
+    const classes = Array.from({ length: 2000 }, () => {
+      const scale = 1 + 0.05 * random.next();
+      return [4.5, 5.5, 6.5625, 8.5].map((b) => ({ bytes: 64 * b, cost: scale * 4 ** -b }));
+    });
+    const solver = knapsackSolver(classes);
+    let missed = 0;
+    for (let budget = 64 * 4.6 * 2000; budget < 64 * 6 * 2000; budget += 20_037) {
+      const [quick, exact] = [solver(budget, 'quick')!, solver(budget)!];
+      expect(quick.bytes).toBeLessThanOrEqual(budget);
+      expect(quick.cost).toBeGreaterThanOrEqual(exact.cost);
+      expect(quick.cost * (1 - quick.gap)).toBeLessThanOrEqual(exact.cost * (1 + 1e-12));
+      expect(quick.gap).toBeLessThan(1e-3);
+      missed += quick.optimal ? 0 : 1;
+    }
+    expect(missed).toBeGreaterThan(0);
+  });
+
   it('answers for any number of budgets, in any order, as if each were the first', () => {
     const random = new Random(15);
     const classes = randomClasses(random, 12, 6, 40, 1000);
