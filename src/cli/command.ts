@@ -1,3 +1,4 @@
+import { suggestion } from '../model/closest';
 import type { EngineProgress } from '../protocol/engine';
 import type { ModelRef } from '../protocol/model';
 import type { Jobs } from '../engine/job';
@@ -32,10 +33,11 @@ export interface CommandContext {
   readonly evaluationDir: string;
 }
 
-/** What a command gives back: data for --json, and the same as text for people. */
+/** What a command gives back: data for --json, and the same for people, line by line. */
 export interface CommandResult {
   readonly json: unknown;
-  readonly text: string;
+  /** A line break inside a line is part of a name, and shown escaped. */
+  readonly lines: readonly string[];
   /** Why the command fails although it did its work: exit status 1. */
   readonly failure?: string;
 }
@@ -51,8 +53,17 @@ export interface Command {
   readonly second?: string;
   readonly summary: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
+  /** Results are kept between runs: a cache is needed. */
+  readonly keepsResults?: boolean;
   run(context: CommandContext): Promise<CommandResult>;
 }
+
+/** Names of what a command takes besides options. */
+export const operandsOf = ({ actions, operand, second }: Command): string[] =>
+  [actions?.join('|'), operand, second].filter((name) => name !== undefined);
+
+/** Option of commands that take a model: opens one file of a model of several alone. */
+export const thisFile = 'this-file';
 
 /** Wrong usage: exit status 2. */
 export class UsageError extends Error {}
@@ -74,12 +85,30 @@ export function countOption(context: CommandContext, name: string): number | und
   const text = textOption(context, name);
   if (text === undefined) return undefined;
   if (!/^[1-9]\d*$/.test(text) || !Number.isSafeInteger(Number(text)))
-    throw new UsageError(`--${name} ${text} is not a whole number of at least 1`);
+    throw new UsageError(`--${name} takes a whole number of at least 1, not "${text}".`);
   return Number(text);
 }
 
+/** One of the values that an option takes; undefined when it was not given. @throws UsageError for anything else. */
+export function choiceOption<T extends string>(
+  context: CommandContext,
+  name: string,
+  choices: readonly T[],
+): T | undefined {
+  const given = textOption(context, name);
+  if (given === undefined) return undefined;
+  const choice = choices.find((value) => value === given);
+  if (choice === undefined)
+    throw new UsageError(`--${name} takes ${listed(choices)}, not "${given}".${suggestion(given, choices)}`);
+  return choice;
+}
+
+/** "a, b or c". */
+const listed = (words: readonly string[]): string =>
+  words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+
 export function requiredOption(context: CommandContext, name: string): string {
   const value = textOption(context, name);
-  if (value === undefined) throw new UsageError(`--${name} is missing`);
+  if (value === undefined) throw new UsageError(`--${name} is missing.`);
   return value;
 }

@@ -6,10 +6,10 @@ export const compareCommand: Command = {
   name: 'compare',
   operand: 'MODEL',
   second: 'OTHER',
-  summary: 'How two models differ, tensor by tensor, whatever their formats',
+  summary: 'Compare two models tensor by tensor, whatever their formats',
   options: {
-    limit: { type: 'string', value: 'N', help: 'show the N worst tensors only' },
-    'fail-above': { type: 'string', value: 'E', help: 'exit with 1 when the relative error is above E' },
+    limit: { type: 'string', value: 'N', help: 'show only the N worst tensors' },
+    'fail-above': { type: 'string', value: 'E', help: 'exit with status 1 if the relative error is above E' },
   },
   async run(context) {
     const { model, other, jobs, signal, progress } = context;
@@ -21,8 +21,8 @@ export const compareCommand: Command = {
     const failed = bound !== undefined && !(worstOf(result) <= bound);
     return {
       json: result,
-      text: `${table(head, rows)}\n\n${summary(result)}`,
-      ...(failed ? { failure: `the models differ by more than ${bound}` } : {}),
+      lines: [...table(head, rows), '', ...summary(result)],
+      ...(failed ? { failure: `The models differ by more than ${bound}.` } : {}),
     };
   },
 };
@@ -31,7 +31,8 @@ function boundOf(context: CommandContext): number | undefined {
   const text = textOption(context, 'fail-above');
   if (text === undefined) return undefined;
   const bound = Number(text);
-  if (text.trim() === '' || !(bound >= 0)) throw new UsageError(`--fail-above ${text} is no error`);
+  if (text.trim() === '' || !(bound >= 0))
+    throw new UsageError(`--fail-above takes a number of at least 0, not "${text}".`);
   return bound;
 }
 
@@ -62,11 +63,11 @@ function rowOf({ name, a, b, error, status }: ComparedTensor): string[] {
   ];
 }
 
-function summary({ a, b, translated, relativeError, counts }: ModelComparison): string {
+function summary({ a, b, translated, relativeError, counts }: ModelComparison): string[] {
   const parts = Object.entries(counts).filter(([, count]) => count > 0);
   return [
     `A: ${a}`,
-    `B: ${b}${translated ? ' (matched under the names of GGUF)' : ''}`,
+    `B: ${b}${translated ? ' (matched by the names that they have in GGUF)' : ''}`,
     `${parts.map(([status, count]) => `${count} ${status}`).join(', ')}; relative error of all weights ${figure(relativeError)}`,
-  ].join('\n');
+  ];
 }

@@ -1,32 +1,50 @@
 import { resolve } from 'node:path';
 import type { Divergence, EvaluationResult, EvaluationSettings, TaskResult } from '../protocol/evaluation';
 import { estimateText, percentText, preciseText } from '../protocol/figures';
-import { countOption, textOption, UsageError, type Command, type CommandContext } from './command';
-import { deviceOf, memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
+import {
+  choiceOption,
+  countOption,
+  textOption,
+  UsageError,
+  type Command,
+  type CommandContext,
+} from './command';
+import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
+import { deviceOption } from './sensitivity';
 import { count, number, size, table } from './text';
 
 export const evalCommand: Command = {
   name: 'eval',
   operand: 'MODEL',
-  summary: 'Perplexity and accuracy of a model or a quantized variant, and its divergence from a base',
+  summary:
+    'Measure perplexity and accuracy of a model or a quantized variant, and its divergence from a base',
   options: {
-    text: { type: 'string', value: 'F', help: 'UTF-8 text whose tokens are scored' },
-    tasks: { type: 'string', value: 'F', help: 'questions as JSON lines: {"question", "choices", "answer"}' },
-    plan: { type: 'string', value: 'P', help: 'weights as an .ampq.json plan has them' },
-    type: { type: 'string', value: 'T', help: 'weights as a file type of llama.cpp has them (Q4_K_M…)' },
-    format: { type: 'string', value: 'F', help: 'every matrix of the blocks in a format' },
+    text: { type: 'string', value: 'F', help: 'score the tokens of this UTF-8 text' },
+    tasks: {
+      type: 'string',
+      value: 'F',
+      help: 'multiple-choice questions as JSON lines: {"question", "choices", "answer"}',
+    },
+    plan: { type: 'string', value: 'P', help: 'quantize the weights as this .ampq.json plan says' },
+    type: {
+      type: 'string',
+      value: 'T',
+      help: 'quantize the weights as this llama.cpp file type does (Q4_K_M…)',
+    },
+    format: { type: 'string', value: 'F', help: 'quantize every matrix of the blocks to this format' },
     imatrix: { type: 'string', value: 'F', help: 'importance matrix for --plan, --type and --format' },
     against: {
       type: 'string',
       value: 'MODEL',
-      help: 'base of the divergence (default: the model itself, for a variant)',
+      help: 'base model of the divergence (default for a variant: the model itself)',
     },
     ...windowOptions,
     convention: { type: 'string', value: 'C', help: 'llama.cpp (default) or sliding' },
-    stride: { type: 'string', value: 'N', help: 'of sliding windows: tokens from start to start' },
+    stride: { type: 'string', value: 'N', help: 'tokens between the starts of two sliding windows' },
     'round-activations': { type: 'boolean', help: 'round activations to 8 bits, as llama.cpp does on CPUs' },
     ...runOptions,
   },
+  keepsResults: true,
   async run(context) {
     const { model, jobs, signal, progress, evaluationDir } = context;
     const threads = countOption(context, 'threads');
@@ -35,7 +53,7 @@ export const evalCommand: Command = {
       { ...model, cacheDir: evaluationDir, ...settings, ...(threads === undefined ? {} : { threads }) },
       { signal, progress },
     );
-    return { json: result, text: describe(result) };
+    return { json: result, lines: describe(result) };
   },
 };
 
@@ -50,43 +68,41 @@ function settingsOf(context: CommandContext): EvaluationSettings {
     format: textOption(context, 'format'),
   };
   const variants = Object.values(weights).filter((value) => value !== undefined).length;
-  if (variants > 1) throw new UsageError('give one of --plan, --type and --format');
+  if (variants > 1) throw new UsageError('--plan, --type and --format exclude each other.');
   const imatrix = file('imatrix');
   if (imatrix !== undefined && variants === 0)
-    throw new UsageError('--imatrix is for a variant: give --plan, --type or --format');
+    throw new UsageError('--imatrix needs --plan, --type or --format.');
   const read = { text: file('text'), tasks: file('tasks') };
   if (read.text === undefined && read.tasks === undefined)
-    throw new UsageError('give --text, --tasks or both');
+    throw new UsageError('Give --text, --tasks or both.');
   const settings = {
     ...{ ...weights, ...read, imatrix },
     against: file('against'),
     ...cutOf(context),
     roundActivations: context.options['round-activations'] === true ? true : undefined,
     memory: memoryOf(context),
-    device: deviceOf(context),
+    device: deviceOption(context),
   };
   return Object.fromEntries(
     Object.entries(settings).filter(([, value]) => value !== undefined),
   ) as unknown as EvaluationSettings;
 }
 
-/** How the text is cut. */
+/** How the text is cut into windows. */
 function cutOf(
   context: CommandContext,
 ): Pick<EvaluationSettings, 'convention' | 'context' | 'stride' | 'windows'> {
-  const convention = textOption(context, 'convention') ?? 'llama.cpp';
-  if (convention !== 'llama.cpp' && convention !== 'sliding')
-    throw new UsageError(`--convention ${convention} is neither llama.cpp nor sliding`);
+  const convention = choiceOption(context, 'convention', ['llama.cpp', 'sliding']) ?? 'llama.cpp';
   const stride = countOption(context, 'stride');
   if (stride !== undefined && convention !== 'sliding')
-    throw new UsageError('--stride is for --convention sliding');
+    throw new UsageError('--stride needs --convention sliding.');
   const windows = windowsOf(context);
   if (stride !== undefined && windows.context !== undefined && stride > windows.context)
-    throw new UsageError('--stride is larger than --context: tokens between windows would not be scored');
+    throw new UsageError('--stride is larger than --context: tokens between windows would not be scored.');
   return { convention, ...windows, ...(stride === undefined ? {} : { stride }) };
 }
 
-function describe(result: EvaluationResult): string {
+function describe(result: EvaluationResult): string[] {
   const { model, variant, roundActivations, text, tasks } = result;
   const rows: [string, string][] = [
     ['size', size(result.bytes)],
@@ -102,8 +118,12 @@ function describe(result: EvaluationResult): string {
     ...measureRows(result),
   ].map(([name, value]) => [name, value]);
   const rounded = roundActivations ? ', activations rounded to 8 bits' : '';
-  const base = text?.divergence ? `\nbase: ${text.divergence.base}` : '';
-  return `${model.name}: ${variant}${rounded}${text ? `\n${cutText(text)}` : ''}${base}\n${table(['figure', 'value'], rows)}`;
+  return [
+    `${model.name}: ${variant}${rounded}`,
+    ...(text ? [cutText(text)] : []),
+    ...(text?.divergence ? [`base: ${text.divergence.base}`] : []),
+    ...table(['figure', 'value'], rows),
+  ];
 }
 
 function cutText({

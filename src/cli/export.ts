@@ -24,29 +24,29 @@ const flag = (help: string) => ({ type: 'boolean', help }) as const;
 export const exportCommand: Command = {
   name: 'export',
   operand: 'MODEL',
-  summary: 'Write a GGUF file of one type, or with a plan',
+  summary: 'Export a model as GGUF, with a file type or a plan',
   options: {
-    type: text('T', 'a file type of llama.cpp (Q4_K_M, IQ3_XS, F16…), or COPY'),
-    plan: text('P', 'an .ampq.json plan'),
-    out: text('F', 'the .gguf file to write (not needed for a dry run)'),
-    'dry-run': flag('write nothing; show each tensor, its type and why'),
+    type: text('T', 'file type of llama.cpp (Q4_K_M, IQ3_XS, F16…), or COPY'),
+    plan: text('P', '.ampq.json plan'),
+    out: text('F', '.gguf file to write (optional with --dry-run)'),
+    'dry-run': flag('write nothing; show the type of each tensor, and why'),
     imatrix: text('F', 'importance matrix of llama.cpp (.gguf or .dat)'),
-    'include-weights': many('TEXT', 'use importance only where the name has TEXT'),
-    'exclude-weights': many('TEXT', 'use no importance where the name has TEXT'),
-    pure: flag('no mixture: one type for every weight that no rule names'),
-    'leave-output-tensor': flag('leave output.weight as it is'),
+    'include-weights': many('TEXT', 'use importance only for tensors whose names contain TEXT'),
+    'exclude-weights': many('TEXT', 'ignore importance for tensors whose names contain TEXT'),
+    pure: flag('one type for every weight that no rule names, no mixture'),
+    'leave-output-tensor': flag('do not quantize output.weight'),
     'output-tensor-type': text('T', 'type of output.weight'),
     'token-embedding-type': text('T', 'type of token_embd.weight'),
-    'tensor-type': many('PATTERN=T', 'type of the tensors whose names have PATTERN'),
-    'tensor-type-file': text('F', 'such rules, separated by white space'),
+    'tensor-type': many('PATTERN=T', 'type of the tensors whose names match PATTERN'),
+    'tensor-type-file': text('F', 'read such rules from a file, separated by white space'),
     'save-tensor-types': text('F', 'write the type of each tensor as such rules, for llama-quantize'),
-    'allow-requantize': flag('quantize weights that are quantized already'),
+    'allow-requantize': flag('quantize weights that are already quantized'),
     'prune-layers': text('N,N…', 'leave out these blocks'),
-    'override-kv': many('K=T:V', 'a key-value, as KEY=int|float|bool|str:VALUE'),
-    'keep-split': flag('write as many parts as the source has'),
-    'split-max-size': text('N', 'parts of at most so much data: 300M, 2G'),
-    'split-max-tensors': text('N', 'parts of at most so many tensors'),
-    threads: text('N', 'threads (default: all cores)'),
+    'override-kv': many('K=T:V', 'set a metadata key: KEY=int|float|bool|str:VALUE'),
+    'keep-split': flag('write one part for each file of the source'),
+    'split-max-size': text('N', 'split into parts of at most this much data: 300M, 2G'),
+    'split-max-tensors': text('N', 'split into parts of at most N tensors'),
+    threads: text('N', 'number of threads (default: all cores)'),
   },
   async run(context) {
     const { model, jobs, signal, progress } = context;
@@ -60,9 +60,12 @@ export const exportCommand: Command = {
         { signal, progress },
       );
       await rules?.save(preview);
-      return { json: preview, text: `${describe(preview)}\n\nNothing was written (${totals(preview)}).` };
+      return {
+        json: preview,
+        lines: [...describe(preview), '', `Dry run, nothing was written (${totals(preview)}).`],
+      };
     }
-    if (out === undefined) throw new UsageError('--out is missing');
+    if (out === undefined) throw new UsageError('--out is missing.');
     const threads = countOption(context, 'threads');
     const result = await jobs['export/gguf'](
       { ...model, out: resolve(out), ...settings, ...(threads === undefined ? {} : { threads }) },
@@ -70,13 +73,13 @@ export const exportCommand: Command = {
     );
     await rules?.save(result);
     const summary = `${totals(result)}, ${result.seconds.toFixed(2)} s`;
-    return { json: result, text: `${describe(result)}\n\nWritten: ${result.out} (${summary})` };
+    return { json: result, lines: [...describe(result), '', `Written: ${result.out} (${summary})`] };
   },
 };
 
 async function settingsOf(context: CommandContext): Promise<ExportSettings> {
   const [type, plan] = [textOption(context, 'type'), textOption(context, 'plan')];
-  if ((type === undefined) === (plan === undefined)) throw new UsageError('give either --type or --plan');
+  if ((type === undefined) === (plan === undefined)) throw new UsageError('Give either --type or --plan.');
   const path = (name: string): string | undefined => {
     const value = textOption(context, name);
     return value === undefined ? undefined : resolve(value);
@@ -148,7 +151,8 @@ function rulesText({ tensors }: ExportPreview): string {
 function blocksOf(context: CommandContext): readonly number[] | undefined {
   const listed = textOption(context, 'prune-layers');
   if (listed === undefined) return undefined;
-  if (!/^\d+(,\d+)*$/.test(listed)) throw new UsageError(`--prune-layers ${listed} is no list of numbers`);
+  if (!/^\d+(,\d+)*$/.test(listed))
+    throw new UsageError(`--prune-layers takes a list of numbers such as 3,7,11, not "${listed}".`);
   return listed.split(',').map(Number);
 }
 
@@ -160,11 +164,12 @@ function splitOf(context: CommandContext): SplitSettings | undefined {
     ...(bytes === undefined ? [] : [{ kind: 'bytes', value: parseSplitSize(bytes) } as const]),
     ...(tensors === undefined ? [] : [{ kind: 'tensors', value: tensors } as const]),
   ];
-  if (rules.length > 1) throw new UsageError('a file is split in one way only');
+  if (rules.length > 1)
+    throw new UsageError('--keep-split, --split-max-size and --split-max-tensors exclude each other.');
   return rules[0];
 }
 
-function describe({ tensors, files, warnings }: ExportPreview): string {
+function describe({ tensors, files, warnings }: ExportPreview): string[] {
   const rows = tensors.map((tensor) => [
     tensor.name,
     tensor.from,
@@ -174,10 +179,10 @@ function describe({ tensors, files, warnings }: ExportPreview): string {
   ]);
   const parts = files.map((file) => [file.name, size(file.bytes), file.tensors]);
   return [
-    table(['tensor', 'from', 'to', 'size', 'why'], rows),
-    ...(files.length > 1 ? [table(['file', 'size', 'tensors'], parts)] : []),
-    ...warnings.map((warning) => `Note: ${warning}`),
-  ].join('\n\n');
+    ...table(['tensor', 'from', 'to', 'size', 'why'], rows),
+    ...(files.length > 1 ? ['', ...table(['file', 'size', 'tensors'], parts)] : []),
+    ...warnings.flatMap((warning) => ['', `Note: ${warning}`]),
+  ];
 }
 
 function totals({ fileBytes, bitsPerWeight }: ExportPreview): string {

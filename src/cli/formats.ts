@@ -3,7 +3,7 @@ import { table } from './text';
 
 export const formatsCommand: Command = {
   name: 'formats',
-  summary: 'The formats that quantize and sensitivity know',
+  summary: 'List the formats of quantize, sensitivity and eval',
   options: {},
   async run({ jobs, signal, progress }) {
     const formats = await jobs['formats/list']({}, { signal, progress });
@@ -12,6 +12,6 @@ export const formatsCommand: Command = {
       format.nominalBitsPerWeight.toFixed(4),
       format.description,
     ]);
-    return { json: formats, text: table(['format', 'bits/weight', 'what is stored'], rows) };
+    return { json: formats, lines: table(['format', 'bits/weight', 'what is stored'], rows) };
   },
 };

@@ -10,19 +10,19 @@ const actions: Readonly<Record<string, (context: CommandContext) => Promise<Comm
   remove,
 };
 
-/** CUDA libraries of ONNX Runtime: what there is, fetching them, removing them. */
+/** CUDA libraries of ONNX Runtime: status, installation, removal. */
 export const gpuRuntimeCommand: Command = {
   name: 'gpu-runtime',
   actions: Object.keys(actions),
-  summary: "ONNX Runtime's CUDA libraries (Linux x64), and the device that is used",
+  summary: "Show, install or remove ONNX Runtime's CUDA libraries (Linux x64)",
   options: {
-    yes: { type: 'boolean', help: 'install: agree to the download, which is described without it' },
+    yes: { type: 'boolean', help: 'install: agree to the download (without it, the download is described)' },
     device: { type: 'string', value: 'D', help: `status: probe ${devices.join(', ')} (default: auto)` },
-    refresh: { type: 'boolean', help: 'status: probe anew, whatever was found before' },
+    refresh: { type: 'boolean', help: 'status: probe the device again instead of using the stored result' },
   },
   async run(context) {
     const action = actions[context.action ?? ''];
-    if (!action) throw new UsageError(`name one of ${Object.keys(actions).join(', ')}`);
+    if (!action) throw new UsageError(`Name an action: ${Object.keys(actions).join(', ')}.`);
     return action(context);
   },
 };
@@ -35,7 +35,7 @@ async function status(context: CommandContext): Promise<CommandResult> {
     { device: choice, refresh: options['refresh'] === true },
     { signal, progress },
   );
-  return { json: { ...found, device }, text: [...describe(found), ...describeDevice(device)].join('\n') };
+  return { json: { ...found, device }, lines: [...describe(found), ...describeDevice(device)] };
 }
 
 async function install({ jobs, signal, progress, options }: CommandContext): Promise<CommandResult> {
@@ -43,14 +43,14 @@ async function install({ jobs, signal, progress, options }: CommandContext): Pro
   if (options['yes'] !== true)
     return {
       json: offer,
-      text: `${offer.question}\n${offer.detail}`,
-      failure: 'nothing was downloaded; --yes agrees to it',
+      lines: [offer.question, ...offer.detail.split('\n')],
+      failure: 'Nothing was downloaded; --yes agrees to the download.',
     };
   const installed = await jobs['gpuRuntime/install']({ sha512: offer.sha512 }, { signal, progress });
   const device = await jobs['device/probe']({ device: 'auto', refresh: true }, { signal, progress });
   return {
     json: { ...installed, device },
-    text: [...describe(installed), ...describeDevice(device)].join('\n'),
+    lines: [...describe(installed), ...describeDevice(device)],
   };
 }
 
@@ -60,10 +60,11 @@ async function remove({ jobs, signal, progress }: CommandContext): Promise<Comma
   const freed = before.bytes - after.bytes;
   return {
     json: { ...after, freedBytes: freed },
-    text:
+    lines: [
       freed === 0
-        ? 'There was no GPU runtime.'
-        : `The GPU runtime was removed: ${size(freed)} are free again.`,
+        ? 'There is no GPU runtime to remove.'
+        : `The GPU runtime was removed, which freed ${size(freed)}.`,
+    ],
   };
 }
 

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { preciseText } from '../protocol/figures';
 import { countOption, requiredOption, textOption, UsageError, type Command } from './command';
-import { deviceOf, memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
+import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
+import { deviceOption } from './sensitivity';
 import { count, number, size } from './text';
 
 export const imatrixCommand: Command = {
@@ -9,18 +10,23 @@ export const imatrixCommand: Command = {
   operand: 'MODEL',
   summary: 'Compute an importance matrix from a text',
   options: {
-    text: { type: 'string', value: 'F', help: 'UTF-8 text like what the model is used for', required: true },
+    text: {
+      type: 'string',
+      value: 'F',
+      help: 'UTF-8 text similar to what the model is used for',
+      required: true,
+    },
     out: { type: 'string', value: 'X', help: 'the .gguf or .dat file to write', required: true },
-    'process-output': { type: 'boolean', help: 'the output matrix, too' },
+    'process-output': { type: 'boolean', help: 'include the output matrix' },
     statistics: {
       type: 'string',
       value: 'F',
-      help: 'a .safetensors file for mean, mean square and largest magnitude of each input channel',
+      help: 'write mean, mean square and largest magnitude of each input channel to this .safetensors file',
     },
     hessians: {
       type: 'string',
       value: 'D',
-      help: 'a folder for XᵀX of the inputs of each matrix, as .safetensors',
+      help: 'write XᵀX of the inputs of each matrix to this folder, as .safetensors files',
     },
     ...windowOptions,
     ...runOptions,
@@ -28,14 +34,14 @@ export const imatrixCommand: Command = {
   async run(context) {
     const { model, jobs, signal, progress } = context;
     const out = requiredOption(context, 'out');
-    if (!/\.(gguf|dat)$/.test(out)) throw new UsageError(`--out ${out} ends in neither .gguf nor .dat`);
+    if (!/\.(gguf|dat)$/.test(out)) throw new UsageError(`--out takes a .gguf or .dat file, not "${out}".`);
     const [statistics, hessians] = ['statistics', 'hessians'].map((name) => textOption(context, name));
     const threads = countOption(context, 'threads');
     const result = await jobs['calibration/run'](
       {
         ...{ ...model, out: resolve(out), text: resolve(requiredOption(context, 'text')) },
         ...windowsOf(context),
-        ...{ memory: memoryOf(context), device: deviceOf(context) },
+        ...{ memory: memoryOf(context), device: deviceOption(context) },
         ...(context.options['process-output'] === true ? { processOutput: true } : {}),
         ...(statistics === undefined ? {} : { statistics: resolve(statistics) }),
         ...(hessians === undefined ? {} : { hessians: resolve(hessians) }),
@@ -46,11 +52,11 @@ export const imatrixCommand: Command = {
     const { measures } = result;
     const lines = [
       `${count(result.entries)} matrices from ${count(result.chunks)} chunks, ${count(result.tokens)} tokens; perplexity ${preciseText(result.perplexity)}`,
-      `${measures.seconds.toFixed(1)} s, ${number(Number(measures.tokensPerSecond.toPrecision(4)))} tokens per second, at most ${size(measures.peakMemory)} of memory`,
+      `${measures.seconds.toFixed(1)} s, ${number(Number(measures.tokensPerSecond.toPrecision(4)))} tokens per second, peak memory ${size(measures.peakMemory)}`,
       ...[result.out, result.statistics, result.hessians].flatMap((file) =>
         file ? [`Written: ${file}`] : [],
       ),
     ];
-    return { json: result, text: lines.join('\n') };
+    return { json: result, lines };
   },
 };

@@ -4,8 +4,8 @@ import { count, size, table } from './text';
 export const inspect: Command = {
   name: 'inspect',
   operand: 'FILE',
-  summary: 'What a model file holds: tensors and metadata, from its header alone',
-  options: { metadata: { type: 'boolean', help: 'list the metadata too' } },
+  summary: 'List the tensors and metadata of a model; reads headers only',
+  options: { metadata: { type: 'boolean', help: 'list the metadata as well' } },
   async run({ model: ref, jobs, signal, progress, options }) {
     const model = await jobs['model/open'](ref, { signal, progress });
     const tensors = table(
@@ -25,14 +25,19 @@ export const inspect: Command = {
     );
     const version = model.version === undefined ? '' : ` v${model.version}`;
     const { present, total } = model.weightFiles;
-    const known = present < total ? ` in ${present} of ${total} files, the others are missing` : '';
-    const head = `${model.name}: ${model.path}\n${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${model.tensors.length} tensors, ${count(model.parameters)} parameters, ${size(model.dataBytes)}${known}`;
+    const known = present < total ? ` in ${present} of ${total} files (the others are missing)` : '';
+    const about = `${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${model.tensors.length} tensors, ${count(model.parameters)} parameters, ${size(model.dataBytes)}${known}`;
     const warnings = model.warnings.map((warning) => `Warning: ${warning}`);
     return {
       json: model,
-      text: [head, ...warnings, '', tensors, ...(options['metadata'] === true ? ['', metadata] : [])].join(
-        '\n',
-      ),
+      lines: [
+        `${model.name}: ${model.path}`,
+        about,
+        ...warnings,
+        '',
+        ...tensors,
+        ...(options['metadata'] === true ? ['', ...metadata] : []),
+      ],
     };
   },
 };

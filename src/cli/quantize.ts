@@ -7,13 +7,13 @@ import { figure, fixed, size, table } from './text';
 export const quantize: Command = {
   name: 'quantize',
   operand: 'FILE',
-  summary: 'Error and size of a tensor in a format; with --out written as safetensors',
+  summary: 'Measure error and size of a tensor in a format; --out writes it as safetensors',
   options: {
-    tensor: { type: 'string', value: 'NAME', help: 'the tensor', required: true },
+    tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true },
     format: {
       type: 'string',
       value: 'F',
-      help: 'a format id (quantscope formats lists them)',
+      help: 'id of the format (see quantscope formats)',
       required: true,
     },
     out: { type: 'string', value: 'X', help: 'the .safetensors file to write' },
@@ -29,7 +29,7 @@ export const quantize: Command = {
         { signal, progress },
       );
       if (refused[0]) throw new QuantscopeError('REQUEST', refused[0].reason, { file: model.path, tensor });
-      return { json: { tensor, ...withoutHistogram(formats[0]!) }, text: errorTable(tensor, formats[0]!) };
+      return { json: { tensor, ...withoutHistogram(formats[0]!) }, lines: errorTable(tensor, formats[0]!) };
     }
     const result = await jobs['tensor/quantize'](
       { ...model, tensors: [tensor], format, out: resolve(out) },
@@ -38,7 +38,7 @@ export const quantize: Command = {
     const measured = result.tensors[0]!.result;
     return {
       json: { tensor, out: result.out, fileBytes: result.bytes, ...withoutHistogram(measured) },
-      text: `${errorTable(tensor, measured)}\n\nWritten: ${result.out} (${size(result.bytes)})`,
+      lines: [...errorTable(tensor, measured), '', `Written: ${result.out} (${size(result.bytes)})`],
     };
   },
 };
@@ -47,7 +47,7 @@ function withoutHistogram({ format, bytes, bitsPerWeight, error }: FormatCompari
   return { format, bytes, bitsPerWeight, error };
 }
 
-function errorTable(tensor: string, { format, bytes, bitsPerWeight, error }: FormatComparison): string {
+function errorTable(tensor: string, { format, bytes, bitsPerWeight, error }: FormatComparison): string[] {
   return table(
     ['tensor', 'format', 'size', 'bits/weight', 'MSE', 'relative error', 'SQNR dB', 'cosine', 'max error'],
     [

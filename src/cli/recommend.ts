@@ -24,6 +24,7 @@ export const recommend: Command = {
     out: { type: 'string', value: 'P', help: 'the .ampq.json file to write', required: true },
     ...measuringOptions,
   },
+  keepsResults: true,
   async run(context) {
     const out = resolve(requiredOption(context, 'out'));
     const budget = budgetOption(context);
@@ -44,7 +45,12 @@ export const recommend: Command = {
     const total = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors, mean relative squared error ${number(error)}${expected}`;
     return {
       json: { out, plan },
-      text: `${table(['tensor', 'format', 'bits/weight', 'relative error'], rows)}\n\n${total}\nWritten: ${out}`,
+      lines: [
+        ...table(['tensor', 'format', 'bits/weight', 'relative error'], rows),
+        '',
+        total,
+        `Written: ${out}`,
+      ],
     };
   },
 };

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
-import { textOption, UsageError, type Command, type CommandContext, type OptionSpec } from './command';
+import { choiceOption, textOption, type Command, type CommandContext, type OptionSpec } from './command';
 import { number, table } from './text';
 
 /** What --device takes. */
@@ -21,11 +21,9 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
-/** Where to compute; auto when nothing was said. @throws UsageError for anything else than a device. */
+/** Where to compute; auto by default. @throws UsageError for anything but a device. */
 export function deviceOption(context: CommandContext): DeviceChoice {
-  const device = (textOption(context, 'device') ?? 'auto') as DeviceChoice;
-  if (!devices.includes(device)) throw new UsageError(`--device ${device} is none of ${devices.join(', ')}`);
-  return device;
+  return choiceOption(context, 'device', devices) ?? 'auto';
 }
 
 /** Measures, or takes what an earlier run left. */
@@ -51,6 +49,7 @@ export const sensitivity: Command = {
   operand: 'MODEL',
   summary: 'Error of every 2-D weight in every candidate format',
   options: measuringOptions,
+  keepsResults: true,
   async run(context) {
     const result = await measure(context);
     const formats = [...new Set(result.rows.flatMap((row) => row.cells.map((cell) => cell.format)))];
@@ -67,6 +66,6 @@ export const sensitivity: Command = {
       "Relative error ‖x − x'‖ / ‖x‖",
       ...gains.map(() => 'gain: KL divergence of the output per squared relative error, nats per token'),
     ];
-    return { json: result, text: `${heading.join('; ')}\n${table(['tensor', ...gains, ...formats], rows)}` };
+    return { json: result, lines: [heading.join('; '), ...table(['tensor', ...gains, ...formats], rows)] };
   },
 };

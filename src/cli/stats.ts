@@ -4,10 +4,10 @@ import { count, figure, number, table } from './text';
 export const stats: Command = {
   name: 'stats',
   operand: 'FILE',
-  summary: 'Statistics, histogram and outliers of a tensor',
+  summary: 'Show statistics, histogram and outliers of a tensor',
   options: {
-    tensor: { type: 'string', value: 'NAME', help: 'the tensor', required: true },
-    bins: { type: 'string', value: 'N', help: 'bins of the histogram' },
+    tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true },
+    bins: { type: 'string', value: 'N', help: 'number of bins of the histogram' },
   },
   async run(context) {
     const { model, jobs, signal, progress } = context;
@@ -38,17 +38,17 @@ export const stats: Command = {
         : [
             '',
             `${kind} that stand out`,
-            table(
+            ...table(
               ['index', 'max |w|', 'score'],
               list.map((line) => [line.index, number(line.absMax), line.score.toFixed(1)]),
             ),
           ];
     const text = [
-      `${analysis.tensor}`,
-      table(['statistic', 'value'], rows),
+      analysis.tensor,
+      ...table(['statistic', 'value'], rows),
       ...lines('Rows', outliers.outlierRows),
       ...lines('Columns', outliers.outlierColumns),
     ];
-    return { json: analysis, text: text.join('\n') };
+    return { json: analysis, lines: text };
   },
 };

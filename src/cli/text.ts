@@ -1,14 +1,18 @@
-/** Rows as aligned columns; numbers (by their first row) to the right. */
-export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = rows.map((row) => row.map(String));
-  const widths = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)));
+import { printable } from './printable';
+
+/** Rows as lines of aligned columns; numbers (by their first row) to the right. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
+  const cells = rows.map((row) => row.map((cell) => printable(String(cell))));
+  const widths = head.map((title, i) =>
+    cells.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), title.length),
+  );
   const right = head.map((_, i) => /^[-−\d.∞]/.test(cells[0]?.[i] ?? ''));
   const line = (row: readonly string[]): string =>
     row
       .map((cell, i) => (right[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
       .join('  ')
       .trimEnd();
-  return [line(head), line(widths.map((width) => '─'.repeat(width))), ...cells.map(line)].join('\n');
+  return [line(head), line(widths.map((width) => '─'.repeat(width))), ...cells.map(line)];
 }
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB'];
@@ -43,10 +47,13 @@ export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** JSON for programs: NaN and infinities, which JSON lacks, become the texts "NaN", "Infinity", "-Infinity". */
+/**
+ * JSON for programs, always one valid document: NaN and infinities, which JSON lacks, become the texts "NaN", "Infinity",
+ * "-Infinity".
+ */
 export function json(value: unknown): string {
   return JSON.stringify(
-    value,
+    value ?? null,
     (_, item: unknown) => (typeof item === 'number' && !Number.isFinite(item) ? String(item) : item),
     2,
   );

@@ -13,7 +13,7 @@ export interface ProcessIdentity {
 
 /** This process. */
 export function ownIdentity(): ProcessIdentity {
-  return { space: processSpace(), pid: process.pid, start: startOf(process.pid) ?? 0 };
+  return { space: processSpace(), pid: process.pid, start: statusOf(process.pid)?.start ?? 0 };
 }
 
 /** Whether a process of this space still runs. */
@@ -23,7 +23,8 @@ export function isAlive({ pid, start }: ProcessIdentity): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
-  return start === 0 || (startOf(pid) ?? start) === start;
+  const status = statusOf(pid);
+  return status === undefined || (!status.ended && (start === 0 || status.start === start));
 }
 
 /**
@@ -35,11 +36,17 @@ export function processSpace(): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
-/** Field 22 of /proc/PID/stat (see proc(5)); the name before it may hold anything, so fields are counted from its end. */
-function startOf(pid: number): number | undefined {
+/**
+ * Fields 3 (state) and 22 (start) of /proc/PID/stat, see proc(5); the name before them may hold anything, so they are counted from
+ * its end. A zombie has ended, whoever forgets to wait for it.
+ */
+function statusOf(pid: number): { readonly start: number; readonly ended: boolean } | undefined {
   const text = read(`/proc/${pid}/stat`);
-  const field = text?.slice(text.lastIndexOf(')') + 2).split(' ')[19];
-  return field === undefined ? undefined : Number(field);
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
+  const [state] = fields;
+  return fields[19] === undefined
+    ? undefined
+    : { start: Number(fields[19]), ended: state === 'Z' || state === 'X' };
 }
 
 function read(file: string): string | undefined {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { ModelDescription, ModelRef, TensorDescriptor } from '../protocol/model';
 import { openFileSource, type ByteSource } from './byteSource';
+import { suggestion } from './closest';
 import { QuantscopeError } from './errors';
 import type { GgufFile } from './gguf';
 import type { ModelContent, OpenSource } from './modelContent';
@@ -87,7 +88,14 @@ function assemble(
     tensor(name) {
       const tensor = byName.get(name);
       if (!tensor)
-        throw new QuantscopeError('REQUEST', 'The model has no such tensor.', { file: path, tensor: name });
+        throw new QuantscopeError(
+          'REQUEST',
+          `The model has no such tensor.${suggestion(name, byName.keys())}`,
+          {
+            file: path,
+            tensor: name,
+          },
+        );
       return tensor;
     },
     read(tensor, offset, length, signal) {

@@ -1,3 +1,4 @@
+import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
 import type { FormatDescription, GgmlQuantType } from '../protocol/formats';
 import type { QuantFormat } from './format';
@@ -121,10 +122,9 @@ const byId = new Map(formats.map((format) => [format.id.toLowerCase(), format]))
 export function formatById(id: string): QuantFormat {
   const format = byId.get(id.toLowerCase());
   if (format) return format;
-  throw new QuantscopeError(
-    'REQUEST',
-    `There is no format "${id}". There are: ${formats.map((item) => item.id).join(', ')}.`,
-  );
+  const ids = formats.map((item) => item.id);
+  const message = `There is no format "${id}".${suggestion(id, ids)} The formats are: ${ids.join(', ')}.`;
+  throw new QuantscopeError('REQUEST', message);
 }
 
 /** The catalogue as plain data, for lists and menus. */

@@ -47,17 +47,19 @@ export interface RunOptions {
   readonly interruptAt?: string;
   /** Closes the reading end of stdout at once. */
   readonly closeStdout?: boolean;
+  /** Variables of the environment; those that are undefined are taken out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Runs a program to its end. */
 export function runProgram(
   file: string,
   args: readonly string[],
-  { cache, interruptAt, closeStdout }: RunOptions,
+  { cache, interruptAt, closeStdout, env }: RunOptions,
 ): Promise<Ended> {
   const child = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, QUANTSCOPE_CACHE: cache },
+    env: { ...process.env, QUANTSCOPE_CACHE: cache, ...env },
   });
   if (closeStdout) child.stdout.destroy();
   let stdout = '';

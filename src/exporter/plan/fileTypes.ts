@@ -1,3 +1,4 @@
+import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 
 /** A GGUF file type: what llama.cpp calls a preset. */
@@ -62,8 +63,9 @@ export function fileTypeNamed(name: string): FileType {
   const upper = name.toUpperCase();
   const found = fileTypes.find((candidate) => candidate.name === (aliases[upper] ?? upper));
   if (found) return found;
-  const known = fileTypes.map((candidate) => candidate.name).join(', ');
-  throw new QuantscopeError('REQUEST', `"${name}" is not a file type that can be exported; choose ${known}.`);
+  const known = fileTypes.map((candidate) => candidate.name);
+  const message = `"${name}" is not a file type that can be exported.${suggestion(name, known)}`;
+  throw new QuantscopeError('REQUEST', `${message} The file types are: ${known.join(', ')}.`);
 }
 
 /** File types that stand for several of one base: the one that says nothing of larger or smaller layers. */

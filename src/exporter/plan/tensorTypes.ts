@@ -1,4 +1,5 @@
 import { reason } from '../../model/byteSource';
+import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { TensorTypeRule } from '../../protocol/export';
 import { spellOutPosixClasses } from '../options/posixClasses';
@@ -26,8 +27,8 @@ export function compileRules(rules: readonly TensorTypeRule[]): CompiledRule[] {
 export function tensorTypeNamed(type: string): string {
   const upper = type.toUpperCase();
   if (encodableTypes.has(upper)) return upper;
-  const known = [...encodableTypes].join(', ');
-  throw new QuantscopeError('REQUEST', `"${type}" is not a type that a tensor can have; choose ${known}.`);
+  const message = `"${type}" is not a type that a tensor can have.${suggestion(type, encodableTypes)}`;
+  throw new QuantscopeError('REQUEST', `${message} The types are: ${[...encodableTypes].join(', ')}.`);
 }
 
 function compilePattern(pattern: string): RegExp {

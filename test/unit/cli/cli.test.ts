@@ -44,23 +44,35 @@ describe('quantscope', () => {
 
   it.each([
     [[], /Usage/],
-    [['frobnicate'], /there is no command "frobnicate"/],
-    [['inspect'], /inspect takes one FILE/],
-    [['inspect', 'a', 'b'], /inspect takes one FILE/],
-    [['inspect', 'a', '--colour'], /--colour/],
+    [['frobnicate'], /There is no command "frobnicate"\.$/m],
+    [['quantise'], /There is no command "quantise"\. Did you mean "quantize"\?/],
+    [['inspect'], /inspect takes FILE; 0 operands were given/],
+    [['inspect', 'a', 'b'], /inspect takes FILE; 2 operands were given/],
+    [['compare', 'a'], /compare takes MODEL and OTHER; 1 operands were given/],
+    [['inspect', 'a', '--colour'], /inspect has no option --colour\.$/m],
+    [['inspect', 'a', '--metdata'], /inspect has no option --metdata\. Did you mean "--metadata"\?/],
     [['stats', 'a'], /--tensor is missing/],
-    [['stats', sampleWeights, '--tensor', tensor, '--bins', 'many'], /--bins/],
+    [['stats', sampleWeights, '--tensor', tensor, '--bins', 'many'], /--bins takes a whole number .* "many"/],
     [['export', 'a', '--out', 'x.gguf'], /either --type or --plan/],
     [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--plan', 'p'], /either --type or --plan/],
-    [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--threads', '0'], /--threads/],
+    [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--threads', '0'], /--threads takes a whole number/],
     [['recommend', 'a', '--budget', '4.5', '--out', 'p'], /write 4\.5bpw/],
-    [['sensitivity', 'a', '--device', 'tpu'], /--device tpu is none of/],
+    [['sensitivity', 'a', '--device', 'tpu'], /--device takes auto, cuda, .* or cpu, not "tpu"/],
   ])('ends with 2 and a hint for %j', async (args, hint) => {
     const { code, stdout, stderr } = await quantscope(args);
     expect(code).toBe(2);
     expect(stderr).toMatch(hint);
     expect(stderr).toContain('Usage: quantscope');
     expect(stdout).toBe('');
+  });
+
+  it.each([
+    [['stats', sampleWeights, '--tensor', tensor.replace('q_proj', 'qproj')], `Did you mean "${tensor}"?`],
+    [['quantize', sampleWeights, '--tensor', tensor, '--format', 'Q4K'], 'Did you mean "Q4_K"?'],
+  ])('suggests the closest name for %j', async (args, suggestion) => {
+    const { code, stderr } = await quantscope(args);
+    expect(code).toBe(1);
+    expect(stderr).toContain(suggestion);
   });
 
   it('ends with 1 and a sentence when a job fails, also as JSON', async () => {
@@ -149,13 +161,13 @@ describe('quantscope', () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  it('stops at SIGINT with 1 and leaves no file', async () => {
+  it('stops at SIGINT with 130 and leaves no file', async () => {
     const own = temporaryFolder();
     const interrupted = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json'], {
       cache: own,
       interruptAt: '/264 ',
     });
-    expect(interrupted).toMatchObject({ code: 1, signal: null });
+    expect(interrupted).toMatchObject({ code: 130, signal: null });
     expect(JSON.parse(interrupted.stdout)).toMatchObject({ error: { code: 'CANCELLED' } });
 
     const out = temporaryFolder();
@@ -163,7 +175,7 @@ describe('quantscope', () => {
       ['export', sampleFolder, '--type', 'Q4_K_M', '--out', join(out, 'x.gguf')],
       { interruptAt: ' % ' },
     );
-    expect(stopped).toMatchObject({ code: 1, signal: null });
+    expect(stopped).toMatchObject({ code: 130, signal: null });
     expect(readdirSync(out)).toEqual([]);
   });
 

@@ -31,18 +31,24 @@ beforeAll(async () => {
 
 describe('quantscope eval', () => {
   it.each([
-    [['eval', 'm'], /give --text, --tasks or both/],
-    [['eval', 'm', '--text', 't', '--type', 'Q4_0', '--format', 'nf4'], /one of --plan, --type and --format/],
-    [['eval', 'm', '--text', 't', '--imatrix', 'i.gguf'], /--imatrix is for a variant/],
-    [['eval', 'm', '--text', 't', '--convention', 'mine'], /neither llama\.cpp nor sliding/],
-    [['eval', 'm', '--text', 't', '--stride', '8'], /--stride is for --convention sliding/],
+    [['eval', 'm'], /Give --text, --tasks or both/],
+    [
+      ['eval', 'm', '--text', 't', '--type', 'Q4_0', '--format', 'nf4'],
+      /--plan, --type and --format exclude each other/,
+    ],
+    [['eval', 'm', '--text', 't', '--imatrix', 'i.gguf'], /--imatrix needs --plan, --type or --format/],
+    [
+      ['eval', 'm', '--text', 't', '--convention', 'mine'],
+      /--convention takes llama\.cpp or sliding, not "mine"/,
+    ],
+    [['eval', 'm', '--text', 't', '--stride', '8'], /--stride needs --convention sliding/],
     [
       ['eval', 'm', '--text', 't', '--convention', 'sliding', '--context', '64', '--stride', '65'],
       /--stride is larger than --context/,
     ],
-    [['eval', 'm', '--text', 't', '--windows', '0'], /--windows 0 is not a whole number/],
-    [['eval', 'm', '--text', 't', '--memory', 'half'], /--memory half is none of auto, whole, streamed/],
-    [['eval', 'm', '--text', 't', '--device', 'tpu'], /--device tpu is none of/],
+    [['eval', 'm', '--text', 't', '--windows', '0'], /--windows takes a whole number of at least 1, not "0"/],
+    [['eval', 'm', '--text', 't', '--memory', 'half'], /--memory takes auto, whole or streamed, not "half"/],
+    [['eval', 'm', '--text', 't', '--device', 'tpu'], /--device takes auto, .* or cpu, not "tpu"/],
   ])('ends with 2 and a hint for %j', async (args, hint) => {
     const { code, stdout, stderr } = await quantscope(args);
     expect(code).toBe(2);
@@ -134,7 +140,7 @@ describe('quantscope eval', () => {
     const stopped = await quantscope(['eval', sampleFolder, '--text', text, ...sliding], {
       interruptAt: 'perplexity',
     });
-    expect(stopped).toMatchObject({ code: 1, signal: null });
+    expect(stopped).toMatchObject({ code: 130, signal: null });
     expect(JSON.parse(stopped.stdout)).toMatchObject({ error: { code: 'CANCELLED' } });
   });
 });

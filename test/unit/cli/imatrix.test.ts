@@ -35,8 +35,11 @@ describe('quantscope imatrix', () => {
   it.each([
     [['imatrix', 'm', '--text', 't'], /--out is missing/],
     [['imatrix', 'm', '--out', 'x.gguf'], /--text is missing/],
-    [['imatrix', 'm', '--text', 't', '--out', 'x.bin'], /--out x\.bin ends in neither \.gguf nor \.dat/],
-    [['imatrix', 'm', '--text', 't', '--out', 'x.dat', '--windows', 'many'], /--windows many/],
+    [['imatrix', 'm', '--text', 't', '--out', 'x.bin'], /--out takes a \.gguf or \.dat file, not "x\.bin"/],
+    [
+      ['imatrix', 'm', '--text', 't', '--out', 'x.dat', '--windows', 'many'],
+      /--windows takes a whole number .* "many"/,
+    ],
   ])('ends with 2 and a hint for %j', async (args, hint) => {
     const { code, stderr } = await quantscope(...args);
     expect(code).toBe(2);

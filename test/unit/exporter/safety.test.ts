@@ -30,10 +30,12 @@ describe.skipIf(process.platform === 'win32')('an export that ends before its ti
 
   it('leaves the old target when it is killed, and its temporary file goes at the next start', async () => {
     const args = [programs.cli, 'export', source, '--type', 'IQ3_S', '--threads', '1', '--out', target];
-    const child = spawn(process.execPath, args, { env: { ...process.env, QUANTSCOPE_CACHE: cache } });
+    // A group of processes of its own, which ends as one.
+    const env = { ...process.env, QUANTSCOPE_CACHE: cache };
+    const child = spawn(process.execPath, args, { env, detached: true });
     const ended = new Promise((resolve) => child.on('close', resolve));
     while (files().length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-    child.kill('SIGKILL');
+    process.kill(-child.pid!, 'SIGKILL');
     await ended;
     expect(readFileSync(target, 'utf8')).toBe('the old file');
     expect(files()).toEqual([expect.stringMatching(/^\.target\.gguf\.\w+\.partial$/), 'target.gguf']);

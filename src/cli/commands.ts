@@ -1,0 +1,27 @@
+import type { Command } from './command';
+import { compareCommand } from './compare';
+import { evalCommand } from './eval';
+import { exportCommand } from './export';
+import { formatsCommand } from './formats';
+import { gpuRuntimeCommand } from './gpuRuntime';
+import { imatrixCommand } from './imatrix';
+import { inspect } from './inspect';
+import { quantize } from './quantize';
+import { recommend } from './recommend';
+import { sensitivity } from './sensitivity';
+import { stats } from './stats';
+
+/** The subcommands, in the order of the help. */
+export const commands: readonly Command[] = [
+  inspect,
+  stats,
+  quantize,
+  sensitivity,
+  recommend,
+  exportCommand,
+  compareCommand,
+  evalCommand,
+  imatrixCommand,
+  formatsCommand,
+  gpuRuntimeCommand,
+];

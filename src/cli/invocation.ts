@@ -1,0 +1,84 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { suggestion } from '../model/closest';
+import type { ModelRef } from '../protocol/model';
+import { operandsOf, thisFile, UsageError, type Command, type Options } from './command';
+import { commands } from './commands';
+
+/** A command line as it was understood. */
+export interface Invocation {
+  readonly command: Command;
+  readonly model: ModelRef;
+  /** The second operand, absolute. */
+  readonly other?: string;
+  readonly action?: string;
+  readonly options: Options;
+}
+
+/** The command that a command line names. */
+export function commandNamed(name: string | undefined): Command | undefined {
+  return commands.find((command) => command.name === name);
+}
+
+/** @throws UsageError saying what is wrong. */
+export function parseInvocation(args: readonly string[]): Invocation {
+  const [name, ...rest] = args;
+  if (name === undefined) throw new UsageError('No command was given.');
+  const command = commandNamed(name);
+  if (!command) {
+    const names = commands.map((known) => known.name);
+    throw new UsageError(`There is no command "${name}".${suggestion(name, names)}`);
+  }
+  const { options, operands } = parseOptions(command, rest);
+  if (options['help'] !== true) checkComplete(command, options, operands);
+  if (command.actions)
+    return { command, model: { path: resolve('.') }, ...actionOf(command, operands[0]), options };
+  const [first = '.', second] = operands;
+  const model = { path: resolve(first), alone: options[thisFile] === true };
+  return { command, model, ...(second === undefined ? {} : { other: resolve(second) }), options };
+}
+
+function checkComplete(command: Command, options: Options, operands: readonly string[]): void {
+  const expected = operandsOf(command);
+  if (operands.length !== expected.length) {
+    const wanted = expected.length === 0 ? 'no operands' : expected.join(' and ');
+    throw new UsageError(`${command.name} takes ${wanted}; ${operands.length} operands were given.`);
+  }
+  for (const [option, spec] of Object.entries(command.options))
+    if (spec.required && options[option] === undefined) throw new UsageError(`--${option} is missing.`);
+}
+
+/** Absent when help was asked for. @throws UsageError for a word that is not an action of the command. */
+function actionOf({ name, actions = [] }: Command, action: string | undefined): { action?: string } {
+  if (action === undefined) return {};
+  if (!actions.includes(action))
+    throw new UsageError(`${name} has no action "${action}"; it has ${actions.join(', ')}.`);
+  return { action };
+}
+
+function parseOptions(
+  command: Command,
+  args: readonly string[],
+): { options: Options; operands: readonly string[] } {
+  const known: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }> = {
+    ...(command.operand ? { [thisFile]: { type: 'boolean' } } : {}),
+    json: { type: 'boolean' },
+    help: { type: 'boolean' },
+  };
+  for (const [name, { type, multiple = false }] of Object.entries(command.options))
+    known[name] = { type, multiple };
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options: known, allowPositionals: true });
+    return { options: values as Options, operands: positionals };
+  } catch (error) {
+    throw new UsageError(messageOf(command, error, Object.keys(known)));
+  }
+}
+
+function messageOf(command: Command, error: unknown, known: readonly string[]): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const [, option] = /'(--?[^']+)'/.exec(message) ?? [];
+  if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || option === undefined) return message;
+  const options = known.map((name) => `--${name}`);
+  return `${command.name} has no option ${option}.${suggestion(option, options)}`;
+}

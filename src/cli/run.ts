@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import packageJson from '../../package.json';
+import { createJobs } from '../engine/jobs';
+import { OpenModels } from '../engine/models';
+import { openCacheFolder, type CacheFolder } from '../files/cacheFolder';
+import { removeAbandoned } from '../files/partials';
+import { serializeError } from '../model/errors';
+import type { ModelDescription } from '../protocol/model';
+import { thisFile, UsageError, type CommandResult } from './command';
+import { commandNamed, parseInvocation, type Invocation } from './invocation';
+import type { Terminal } from './terminal';
+import { json } from './text';
+import { commandUsage, usage } from './usage';
+
+export const exitStatus = { success: 0, failure: 1, usage: 2 } as const;
+
+/**
+ * Does what a command line says.
+ * @param signal cancels the command; its reason is the exit status of a cancelled one.
+ * @returns the exit status.
+ */
+export async function runCommandLine(
+  args: readonly string[],
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const [name] = args;
+  if (name === '--version') return print(terminal, [packageJson.version]);
+  if (name === '--help' || name === 'help') return print(terminal, usage());
+  try {
+    const invocation = parseInvocation(args);
+    if (invocation.options['help'] === true) return print(terminal, commandUsage(invocation.command));
+    return await run(invocation, terminal, signal);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const command = commandNamed(name);
+    terminal.tell(`quantscope: ${error.message}`);
+    for (const line of ['', ...(command ? commandUsage(command) : usage())]) terminal.tell(line);
+    return exitStatus.usage;
+  }
+}
+
+function print(terminal: Terminal, lines: readonly string[]): number {
+  terminal.print(lines);
+  return exitStatus.success;
+}
+
+async function run(invocation: Invocation, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  const asJson = invocation.options['json'] === true;
+  try {
+    const { json: data, lines, failure } = await resultOf(invocation, terminal, signal);
+    terminal.print(asJson ? json(data).split('\n') : lines);
+    if (failure === undefined) return exitStatus.success;
+    terminal.tell(`quantscope: ${failure}`);
+    return exitStatus.failure;
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const known = { ...serializeError(error), stack: undefined };
+    if (asJson) terminal.print(json({ error: known }).split('\n'));
+    terminal.tell(`quantscope: ${known.message}`);
+    return known.code === 'CANCELLED' && typeof signal.reason === 'number'
+      ? signal.reason
+      : exitStatus.failure;
+  }
+}
+
+async function resultOf(
+  { command, options, ...operands }: Invocation,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<CommandResult> {
+  await removeAbandoned();
+  let cache: CacheFolder | undefined;
+  const models = new OpenModels((opened) => {
+    for (const note of notesOf(opened)) terminal.tell(`Note: ${note}`);
+  });
+  try {
+    if (command.keepsResults) cache = await openCacheFolder();
+    if (cache?.warning !== undefined) terminal.tell(`Warning: ${cache.warning}`);
+    return await command.run({
+      ...{ ...operands, options, jobs: createJobs(models), signal },
+      progress: (step) => terminal.progress(step),
+      cacheDir: join(cache?.folder ?? '', 'sensitivity'),
+      evaluationDir: join(cache?.folder ?? '', 'evaluation'),
+    });
+  } finally {
+    await models.close();
+    await cache?.close();
+  }
+}
+
+/** What was opened in place of the path that was given, and what was chosen. */
+function notesOf({ name, part, notes, weightFiles: { present, total } }: ModelDescription): string[] {
+  const of = present < total ? `${present} of ${total} files are present` : `${total} files`;
+  if (!part) return [...notes];
+  const { file, number: which, count, alone } = part;
+  const opened = alone
+    ? `${file} is file ${which} of ${count} of a model and is opened alone.`
+    : `${file} is file ${which} of ${count} of the model ${name}, which is opened whole (${of}); --${thisFile} opens the file alone.`;
+  return [opened, ...notes];
+}

@@ -1,0 +1,63 @@
+import type { EngineProgress } from '../protocol/engine';
+import type { EvaluationPoint } from '../protocol/evaluation';
+import { printable } from './printable';
+import { number } from './text';
+
+/** Milliseconds between two lines of progress: on a terminal, and elsewhere. */
+const intervals = { terminal: 100, file: 5000 } as const;
+
+/** Moves to the start of the line and clears it. */
+const clearLine = '\r\u001b[K';
+
+/** The only place that prints. Results go to stdout, everything else to stderr; every line is made printable here. */
+export class Terminal {
+  private last = -Infinity;
+  /** A line of progress is on the terminal. */
+  private shown = false;
+
+  constructor(
+    private readonly out: NodeJS.WriteStream = process.stdout,
+    private readonly err: NodeJS.WriteStream = process.stderr,
+  ) {}
+
+  /** Lines of a result. */
+  print(lines: readonly string[]): void {
+    this.clear();
+    this.out.write(lines.map((line) => `${printable(line)}\n`).join(''));
+  }
+
+  /** One message for the user: an error, a warning, a note. */
+  tell(message: string): void {
+    this.clear();
+    this.err.write(`${printable(message)}\n`);
+  }
+
+  /** Progress: one line that is rewritten on a terminal, a line every few seconds elsewhere. */
+  progress(step: EngineProgress): void {
+    const { isTTY: terminal, columns = 80 } = this.err;
+    const now = performance.now();
+    if (now - this.last < intervals[terminal ? 'terminal' : 'file']) return;
+    this.last = now;
+    const line = printable(progressText(step));
+    // A line that wraps could not be cleared.
+    this.err.write(terminal ? `${clearLine}${line.slice(0, columns - 1)}` : `${line}\n`);
+    this.shown = terminal;
+  }
+
+  private clear(): void {
+    if (this.shown) this.err.write(clearLine);
+    this.shown = false;
+  }
+}
+
+function progressText({ message, done, total, unit, secondsLeft, curve }: EngineProgress): string {
+  const share = unit === 'bytes' ? `${Math.floor((100 * done) / Math.max(1, total))} %` : `${done}/${total}`;
+  const point = curve?.points.at(-1);
+  const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`;
+  return `${share} ${message}${point ? `, ${figures(point)}` : ''}${left}`;
+}
+
+/** The curve of an evaluation, where it is now. */
+function figures({ perplexity, divergence }: EvaluationPoint): string {
+  return `perplexity ${number(perplexity)}${divergence === undefined ? '' : `, mean KLD ${number(divergence)}`}`;
+}

@@ -1,0 +1,50 @@
+import { operandsOf, thisFile, type Command, type OptionSpec } from './command';
+import { commands } from './commands';
+
+/** Columns of an option's name in the help. */
+const labelWidth = 30;
+
+/** Help of the program. */
+export function usage(): string[] {
+  const calls = commands.map((command) => [command.name, ...operandsOf(command)].join(' '));
+  const width = calls.reduce((most, call) => Math.max(most, call.length), 0) + 2;
+  return [
+    'Usage: quantscope COMMAND [OPERANDS] [options]',
+    '',
+    ...commands.map(({ summary }, i) => `  ${calls[i]!.padEnd(width)}${summary}`),
+    '',
+    'MODEL is a folder, an index or a file of a model; a shard opens the model that it is part of.',
+    'Every command takes --json (one JSON document on stdout) and --help.',
+    'Results go to stdout; progress, notes and errors to stderr.',
+    'Ctrl-C cancels and leaves existing files as they were; a second one ends the process at once.',
+    'Exit status: 0 success, 1 failure, 2 wrong usage, 130 cancelled by Ctrl-C.',
+  ];
+}
+
+/** Help of a command. */
+export function commandUsage(command: Command): string[] {
+  const common: [string, OptionSpec][] = [
+    ...(command.operand
+      ? ([[thisFile, flag('open only the file that is named, not the model that it is part of')]] as const)
+      : []),
+    ['json', flag('print one JSON document on stdout')],
+    ['help', flag('print this help')],
+  ].map(([name, spec]) => [name as string, spec as OptionSpec]);
+  return [
+    `Usage: quantscope ${[command.name, ...operandsOf(command)].join(' ')} [options]`,
+    '',
+    command.summary,
+    '',
+    ...[...Object.entries(command.options), ...common].map(([name, spec]) => optionLine(name, spec)),
+  ];
+}
+
+function flag(help: string): OptionSpec {
+  return { type: 'boolean', help };
+}
+
+function optionLine(name: string, { value, help, required, multiple }: OptionSpec): string {
+  const label = `--${name}${value === undefined ? '' : ` ${value}`}`;
+  const more = [...(required ? ['required'] : []), ...(multiple ? ['may be repeated'] : [])];
+  return `  ${label.padEnd(labelWidth)}${help}${more.length === 0 ? '' : ` (${more.join(', ')})`}`;
+}

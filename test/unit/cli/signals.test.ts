@@ -1,0 +1,95 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { isAlive } from '../../../src/files/processSpace';
+import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { buildPrograms } from '../../support/programs';
+
+const folder = temporaryFolder();
+let cli: string;
+
+beforeAll(async () => {
+  cli = (await buildPrograms()).cli;
+});
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ code: number | null; signal: string | null }>;
+  /** Waits for a text on stderr. @returns the match. */
+  readonly said: (text: RegExp) => Promise<RegExpExecArray>;
+}
+
+/** @param preload code that runs first in the working process. */
+function start(args: readonly string[], { preload = '', group = false } = {}): Running {
+  const script = `if (process.argv.includes('--supervised')) { ${preload} }`;
+  const file = writeFile(folder, `preload-${process.hrtime.bigint()}.cjs`, script);
+  const env = { ...process.env, QUANTSCOPE_CACHE: join(folder, 'cache'), NODE_OPTIONS: `--require ${file}` };
+  const child = spawn(process.execPath, [cli, ...args], { env, detached: group });
+  let stderr = '';
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  return {
+    child,
+    ended: new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal }))),
+    said: async (text) => {
+      for (;;) {
+        const found = text.exec(stderr);
+        if (found) return found;
+        await new Promise((resolve) => child.stderr.once('data', resolve));
+      }
+    },
+  };
+}
+
+const blocks = `require('node:fs').writeSync(2, 'blocked ' + process.pid + '\\n'); for (;;) {}`;
+
+const isRunning = (pid: number): boolean => isAlive({ space: '', pid, start: 0 });
+
+describe.skipIf(process.platform === 'win32')('signals', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('a second %s ends work that does not listen, with %d', async (signal, status) => {
+    const { child, ended, said } = start(['formats'], { preload: blocks });
+    const [, pid] = await said(/blocked (\d+)/);
+    child.kill(signal);
+    // The first one is only a request: the work is still there after the time that a handler takes.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(isRunning(Number(pid))).toBe(true);
+    child.kill(signal);
+    expect(await ended).toEqual({ code: status, signal: null });
+    expect(isRunning(Number(pid))).toBe(false);
+  });
+
+  it('a signal of the terminal reaches all processes and cancels once', async () => {
+    const out = temporaryFolder();
+    const args = ['export', sampleFolder, '--type', 'IQ3_S', '--threads', '1', '--out', join(out, 'x.gguf')];
+    const { child, ended, said } = start(args, { group: true });
+    await said(/ % /);
+    process.kill(-child.pid!, 'SIGINT');
+    expect(await ended).toEqual({ code: 130, signal: null });
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  it('a killed parent takes the work along, which leaves no file', async () => {
+    const out = temporaryFolder();
+    const tell = `require('node:fs').writeSync(2, 'works as ' + process.pid + '\\n');`;
+    const args = ['export', sampleFolder, '--type', 'IQ3_S', '--threads', '1', '--out', join(out, 'x.gguf')];
+    const { child, ended, said } = start(args, { preload: tell });
+    const [, pid] = await said(/works as (\d+)/);
+    await said(/ % /);
+    child.kill('SIGKILL');
+    await ended; // both have closed stderr
+    await expect.poll(() => isRunning(Number(pid))).toBe(false);
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  it('a crash of the working process is told, with the status that shells use', async () => {
+    const { ended, said } = start(['formats'], {
+      preload: `process.kill(process.pid, 'SIGKILL'); for (;;) {}`,
+    });
+    await said(/quantscope: the working process was ended by SIGKILL\./);
+    expect(await ended).toEqual({ code: 137, signal: null });
+  });
+});
