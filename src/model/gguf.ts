@@ -30,7 +30,7 @@ const minKeyValue = 14;
  * @see https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 export async function readGguf(source: ByteSource, signal?: AbortSignal): Promise<GgufFile> {
-  const reader = new HeaderReader(source, signal);
+  const reader = new HeaderReader(source, signal, true);
   const version = await readMagicAndVersion(reader, source);
   const tensorCount = await boundedCount(reader, 'number of tensors', maxTensors, minTensorInfo, source.size);
   const keyCount = await boundedCount(reader, 'number of key-values', maxGgufKeys, minKeyValue, source.size);
@@ -44,7 +44,8 @@ export async function readGguf(source: ByteSource, signal?: AbortSignal): Promis
   const tensors = infos.map((info) => describe(info, place, source, reader));
   checkOverlaps(tensors, reader);
   warnings.push(...truncationWarning(tensors, source.size));
-  return { version, metadata, tensors, alignment, dataOffset, headerHash: reader.digest(), warnings };
+  const headerHash = await reader.digest();
+  return { version, metadata, tensors, alignment, dataOffset, headerHash, warnings };
 }
 
 async function readMagicAndVersion(reader: HeaderReader, source: ByteSource): Promise<number> {

@@ -1,7 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { ByteSource } from './byteSource';
 import { QuantscopeError } from './errors';
-import { headerWindow } from './limits';
+import { headerWindow, maxGgufHeader } from './limits';
+
+/** Skipped bytes that a window takes along for the hash: scores and token types of a vocabulary have about a megabyte. */
+const maxHeldGap = 8 * 1024 * 1024;
 
 /** Walks a little-endian header in bounded windows; skipped bytes are never held. */
 export class HeaderReader {
@@ -10,12 +13,18 @@ export class HeaderReader {
   private window: Uint8Array = new Uint8Array(0);
   private view = new DataView(this.window.buffer);
   private windowStart = 0;
-  private readonly hash: Hash = createHash('sha256');
+  private readonly hash: Hash | undefined;
+  /** Everything before this offset is in the hash. */
+  private hashed = 0;
 
+  /** @param hashes whether the bytes are hashed as they pass: for `digest`, of a reader that only moves forward. */
   constructor(
     private readonly source: ByteSource,
     private readonly signal?: AbortSignal,
-  ) {}
+    hashes = false,
+  ) {
+    this.hash = hashes ? createHash('sha256') : undefined;
+  }
 
   fail(message: string, offset = this.offset, tensor?: string): QuantscopeError {
     const place = { file: this.source.path, offset, ...(tensor === undefined ? {} : { tensor }) };
@@ -45,14 +54,27 @@ export class HeaderReader {
     return this.window.slice(at, at + length);
   }
 
-  /** Moves on without reading. */
+  /** Moves on without holding what is skipped. */
   skip(length: number, what: string): void {
     if (this.offset + length > this.source.size) throw this.truncated(what);
     this.offset += length;
   }
 
-  /** SHA-256 of everything that was read, in order. */
-  digest(): string {
+  /**
+   * SHA-256 of exactly the bytes from the beginning of the file to here, skipped ones included, whatever the windows were.
+   * Ends the hash.
+   * @throws QuantscopeError MODEL_FILE when there are more than `maxGgufHeader` of them.
+   */
+  async digest(): Promise<string> {
+    if (!this.hash) throw new TypeError('this reader does not hash');
+    const end = this.offset;
+    if (end > maxGgufHeader)
+      throw this.fail(`The header has ${end} bytes; more than ${maxGgufHeader} cannot be right.`, 0);
+    this.absorb(end);
+    while (this.hashed < end) {
+      await this.fill(this.hashed, Math.min(headerWindow, end - this.hashed));
+      this.absorb(end);
+    }
     return this.hash.digest('hex');
   }
 
@@ -67,12 +89,28 @@ export class HeaderReader {
     return at;
   }
 
+  /** Adds to the hash what the window holds of the bytes up to `end` that are not in it yet. */
+  private absorb(end: number): void {
+    const from = this.hashed - this.windowStart;
+    const to = Math.min(this.window.length, end - this.windowStart);
+    if (!this.hash || from < 0 || from >= to) return;
+    this.hash.update(this.window.subarray(from, to));
+    this.hashed = this.windowStart + to;
+  }
+
+  /** The next window. Bytes that were skipped and must be hashed are in it, too, unless they are many: then `digest` reads them. */
   private async load(length: number): Promise<void> {
-    const size = Math.min(Math.max(length, headerWindow), this.source.size - this.offset);
-    this.window = await this.source.read(this.offset, size, this.signal);
+    this.absorb(this.offset);
+    const skipped = this.offset - this.hashed;
+    const before = this.hash && skipped <= maxHeldGap ? skipped : 0;
+    const size = Math.max(length + before, headerWindow);
+    await this.fill(this.offset - before, Math.min(size, this.source.size - this.offset + before));
+  }
+
+  private async fill(start: number, size: number): Promise<void> {
+    this.window = await this.source.read(start, size, this.signal);
     this.view = new DataView(this.window.buffer, this.window.byteOffset, this.window.length);
-    this.windowStart = this.offset;
-    this.hash.update(this.window);
+    this.windowStart = start;
   }
 
   private truncated(what: string): QuantscopeError {

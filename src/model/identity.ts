@@ -1,24 +1,38 @@
 import { createHash } from 'node:crypto';
-import type { ModelDescription, ModelFileIdentity } from '../protocol/model';
+import type { ModelDescription, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
 import type { ByteSource } from './byteSource';
+import { contentHash } from './contentHash';
 
-/** SHA-256 over the names, sizes and headers of the model's files: the same model elsewhere has the same hash. */
-export function modelHash(description: ModelDescription): string {
+/**
+ * SHA-256 over sizes, headers and sampled weights of the model's files: the same model elsewhere, or under other names, has the
+ * same hash, another checkpoint of the same layout has not.
+ */
+export function modelHash({ files }: Pick<ModelDescription, 'files'>): string {
   const hash = createHash('sha256');
-  for (const file of description.files) {
-    hash.update(`${file.path.replace(/^.*[\\/]/, '')}\n${file.size}\n${file.headerHash}\n`);
-  }
+  for (const { size, headerHash, contentHash: content } of files)
+    if (content !== undefined) hash.update(`${size}\n${headerHash}\n${content}\n`);
   return hash.digest('hex');
 }
 
-/** Changes whenever a file of the model was written: what results on disk are kept under. */
-export function contentKey(description: ModelDescription): string {
+/** Changes whenever weights were written or the configuration became another: what results on disk are kept under. */
+export function contentKey(description: Pick<ModelDescription, 'files'>): string {
   const hash = createHash('sha256').update(modelHash(description));
-  for (const file of description.files) hash.update(`${file.path}\n${file.mtimeMs}\n`);
+  for (const { headerHash, contentHash: content, mtimeMs } of description.files)
+    hash.update(content === undefined ? `${headerHash}\n` : `${mtimeMs}\n`);
   return hash.digest('hex');
 }
 
-/** What tells a file from another, and from itself once it was written. */
-export function fileIdentity(source: ByteSource, headerHash: string): ModelFileIdentity {
-  return { path: source.path, size: source.size, mtimeMs: source.mtimeMs, headerHash };
+/**
+ * What tells a file of weights from another, and from itself once it was written. Reads samples.
+ * @param files of how many the model has it is one: they share the samples.
+ */
+export async function fileIdentity(
+  source: ByteSource,
+  headerHash: string,
+  tensors: readonly TensorDescriptor[],
+  files: number,
+  signal?: AbortSignal,
+): Promise<ModelFileIdentity> {
+  const { path, size, mtimeMs } = source;
+  return { path, size, mtimeMs, headerHash, contentHash: await contentHash(source, tensors, files, signal) };
 }

@@ -40,6 +40,9 @@ export const maxSliceCharacters = 100_000;
 /** Bytes of one read while a header is walked. */
 export const headerWindow = 256 * 1024;
 
+/** Header of a GGUF file (bytes): vocabularies and templates make up some tens of megabytes. */
+export const maxGgufHeader = 1024 * 1024 * 1024;
+
 /** Alignment of GGUF data: a power of two, at most this. */
 export const maxGgufAlignment = 1 << 20;
 

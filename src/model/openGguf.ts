@@ -35,7 +35,11 @@ export async function openGguf(
     name: value('general.name')?.trim() || nameFromPath(dirname(head.path), basename(head.path)),
     ...(architecture === undefined ? {} : { architecture }),
     ...(split ? { part: partOf(file, split, alone) } : {}),
-    files: present.map((part) => fileIdentity(part.source, part.gguf.headerHash)),
+    files: await Promise.all(
+      present.map((part) =>
+        fileIdentity(part.source, part.gguf.headerHash, part.gguf.tensors, parts.length, signal),
+      ),
+    ),
     weightFiles: { present: present.length, total: parts.length },
     missingFiles: missing,
     tensors: gguf.tensors,

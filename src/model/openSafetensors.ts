@@ -4,6 +4,7 @@ import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../prot
 import { QuantscopeError } from './errors';
 import { fileKind } from './fileKind';
 import { fileIdentity } from './identity';
+import { inParallel } from './inParallel';
 import { configEntries, readConfig } from './jsonFiles';
 import { linkTarget } from './linkTarget';
 import type { ModelContent, OpenSource } from './modelContent';
@@ -42,6 +43,9 @@ export async function openSafetensors(
   };
 }
 
+/** Shards whose headers are read at the same time: disks behind a network answer slowly. */
+const shardsAtOnce = 8;
+
 interface Opened {
   readonly tensors: readonly TensorDescriptor[];
   readonly metadata: readonly MetadataEntry[];
@@ -53,7 +57,8 @@ interface Opened {
 async function openSingle(file: string, open: OpenSource, signal?: AbortSignal): Promise<Opened> {
   const source = await open(file);
   const { tensors, metadata, warnings, headerHash } = await readSafetensorsHeader(source, signal);
-  return { tensors, metadata, warnings, missingFiles: [], shards: [fileIdentity(source, headerHash)] };
+  const shards = [await fileIdentity(source, headerHash, tensors, 1, signal)];
+  return { tensors, metadata, warnings, missingFiles: [], shards };
 }
 
 async function openShards(
@@ -61,15 +66,19 @@ async function openShards(
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<Opened> {
-  const shards: Shard[] = [];
-  for (const file of files) shards.push(await openShard(file, open, signal));
+  const shards = await inParallel(files, shardsAtOnce, (file) => openShard(file, files.length, open, signal));
   const { missing, ...merged } = mergeShards(shards, index?.path ?? folder, index?.shardOf);
   const identities = shards.flatMap((shard) => (shard.identity ? [shard.identity] : []));
   return { ...merged, missingFiles: missing, shards: identities };
 }
 
 /** A shard that is not there, or not yet, is a state and not an error: the others and an index alone are worth looking at. */
-async function openShard(path: string, open: OpenSource, signal?: AbortSignal): Promise<Shard> {
+async function openShard(
+  path: string,
+  count: number,
+  open: OpenSource,
+  signal?: AbortSignal,
+): Promise<Shard> {
   const absent = { path, tensors: [], metadata: [], warnings: [] };
   try {
     await stat(path);
@@ -85,5 +94,6 @@ async function openShard(path: string, open: OpenSource, signal?: AbortSignal): 
     throw error;
   }
   const header = await readSafetensorsHeader(source, signal);
-  return { path, ...header, identity: fileIdentity(source, header.headerHash) };
+  const identity = await fileIdentity(source, header.headerHash, header.tensors, count, signal);
+  return { path, ...header, identity };
 }

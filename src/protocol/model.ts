@@ -60,12 +60,15 @@ export type MetadataSlice =
   | { readonly kind: 'elements'; readonly items: readonly string[]; readonly total: number }
   | { readonly kind: 'characters'; readonly text: string; readonly total: number };
 
+/** A file that a model is made of, as it was when it was opened. */
 export interface ModelFileIdentity {
   readonly path: string;
   readonly size: number;
   readonly mtimeMs: number;
-  /** SHA-256 of the header bytes, hexadecimal. */
+  /** SHA-256 of the header (of the whole file for an index and config.json), hexadecimal. */
   readonly headerHash: string;
+  /** SHA-256 of samples of the weights; absent for files that hold none. Equal layouts of other weights differ in it. */
+  readonly contentHash?: string;
 }
 
 export type ModelFormat = 'safetensors' | 'gguf';
