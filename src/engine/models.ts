@@ -22,6 +22,8 @@ interface Entry {
 export class OpenModels {
   /** Latest used first. */
   private readonly entries: Entry[] = [];
+  /** Openings that nobody waits for, until they have let go of their files. */
+  private readonly abandoned = new Set<Promise<void>>();
   private idle: NodeJS.Timeout | undefined;
 
   /** @param onOpened hears of every model that was opened. */
@@ -40,7 +42,7 @@ export class OpenModels {
   /** Closes everything; requests must have ended. */
   async close(): Promise<void> {
     clearTimeout(this.idle);
-    await Promise.all(this.entries.splice(0).map(closeEntry));
+    await Promise.all([...this.entries.splice(0).map(closeEntry), ...this.abandoned]);
   }
 
   /** Counts the caller as a user before anything is awaited, so that what it waits for is not closed. */
@@ -81,11 +83,20 @@ export class OpenModels {
     entry.users -= 1;
     if (entry.users === 0 && !entry.opened) {
       this.remove(entry);
-      entry.opening.abort();
+      this.abandon(entry);
     }
     clearTimeout(this.idle);
     this.idle = setTimeout(() => void this.trim(0), idleTime).unref();
     await this.trim(maxOpen);
+  }
+
+  /** Ends an opening. One that is through already when the signal fires has a model, which is closed. */
+  private abandon(entry: Entry): void {
+    entry.opening.abort();
+    const closed = closeEntry(entry)
+      .catch(() => undefined) // nobody uses it
+      .finally(() => this.abandoned.delete(closed));
+    this.abandoned.add(closed);
   }
 
   /** Closes unused models: stale ones, and all but the latest `keep`. */

@@ -1,4 +1,4 @@
-import { copyFileSync, utimesSync } from 'node:fs';
+import { copyFileSync, readdirSync, readlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OpenModels } from '../../../src/engine/models';
@@ -92,5 +92,31 @@ describe('OpenModels', () => {
     await expect(opened(path)).rejects.toMatchObject({ code: 'MODEL_FILE' });
     writeFile(folder, 'late.safetensors', safetensorsBytes(header('late'), 8));
     expect((await opened(path)).description.tensors[0]!.name).toBe('late');
+  });
+});
+
+/** Files of this process that are open now, at this path. */
+const openHandles = (path: string): number =>
+  readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      return false; // closed meanwhile
+    }
+  }).length;
+
+describe.skipIf(process.platform !== 'linux')('an opening that is cancelled', () => {
+  it('leaves no file open, whenever the cancel comes', async () => {
+    const path = fileOf('cancelled');
+    for (let turns = 0; turns < 40; turns++) {
+      const controller = new AbortController();
+      const call = opened(path, controller.signal).catch(() => undefined);
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort();
+      await call;
+      await models.close();
+      expect(openHandles(path), `cancelled after ${turns} turns`).toBe(0);
+      models = new OpenModels();
+    }
   });
 });
