@@ -26,11 +26,9 @@ export interface ExtensionApi {
 export function activate(context: vscode.ExtensionContext): ExtensionApi {
   const services = createServices(context);
   const models = new WorkspaceModels(services.log);
-  const statusBar = new StatusBar();
   context.subscriptions.push(
     models,
-    statusBar,
-    services.sessions.onActive((session) => statusBar.follow(session)),
+    new StatusBar(services.engine, services.devices, services.sessions),
     ModelEditorProvider.register(services),
     registerEngineCommands(services),
     registerExports(services),

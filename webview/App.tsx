@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
-import { useAppState, useApp } from './context';
-import { Spinner } from './controls';
+import { useAppState, useApp, useRetry } from './context';
+import { Button, Spinner } from './controls';
 import { savedState, saveState } from './vscodeApi';
 import type { Tab } from './store';
 import { CompareView } from './views/CompareView';
@@ -60,10 +60,14 @@ export function App() {
 }
 
 function Failure({ message }: { message: string }) {
+  const retry = useRetry();
   return (
     <div class="failure" role="alert">
       <h2>The model cannot be opened</h2>
       <p>{message}</p>
+      <Button primary onClick={() => void retry()}>
+        Try Again
+      </Button>
     </div>
   );
 }

@@ -1,13 +1,20 @@
 import { createContext } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
 import type { WebviewRequests } from '../src/protocol/webview';
-import type { Host } from './host';
+import type { Analyses } from './analyses';
+import { openModel, type Host } from './host';
 import type { State, Store } from './store';
 
-export const AppContext = createContext<{ store: Store; host: Host } | undefined>(undefined);
+export interface App {
+  readonly store: Store;
+  readonly host: Host;
+  readonly analyses: Analyses;
+}
 
-/** The store and the host of this editor. */
-export function useApp(): { store: Store; host: Host } {
+export const AppContext = createContext<App | undefined>(undefined);
+
+/** The store, the host and the analyses of this editor. */
+export function useApp(): App {
   const app = useContext(AppContext);
   if (!app) throw new Error('outside the editor');
   return app;
@@ -19,6 +26,12 @@ export function useAppState(): State {
   const [, redraw] = useState(0);
   useEffect(() => store.subscribe(() => redraw((n) => n + 1)), [store]);
   return store.state;
+}
+
+/** Opens the model again after it could not be opened. */
+export function useRetry(): () => Promise<void> {
+  const { store, host } = useApp();
+  return () => openModel(store, host);
 }
 
 /** Asks the host for something a person clicked; a failure is shown under the header instead of being lost. */

@@ -5,7 +5,7 @@ import { api } from './vscodeApi';
 
 export type Host = Rpc<Record<never, never>, HostEvents, WebviewRequests, Record<never, never>>;
 
-/** Connects the store to the extension host and asks for the first state. */
+/** Connects the store to the extension host. The page's epoch keeps its messages apart from those of any other page. */
 export function connect(store: Store): Host {
   const host: Host = new Rpc(
     {
@@ -26,13 +26,22 @@ export function connect(store: Store): Host {
       modelComparison: (modelComparison) => store.update({ modelComparison, tab: 'compare' }),
       evaluation: (evaluation) => store.update({ evaluation }),
       evaluationResults: (evaluationResults) => store.update({ evaluationResults }),
+      opened: (state) => store.open(state),
+      openFailed: ({ message }) => store.update({ failure: message }),
       reveal: ({ tensor }) => store.select([tensor]),
       tab: (tab) => store.openTab(tab),
     },
-  );
-  host.call('ready', {}).then(
-    (state) => store.open(state),
-    (error: unknown) => store.update({ failure: error instanceof Error ? error.message : String(error) }),
+    `${Date.now().toString(36)}.${Math.random().toString(36).slice(2)}`,
   );
   return host;
+}
+
+/** Asks for the model: at the start, and again after it could not be opened. */
+export async function openModel(store: Store, host: Host): Promise<void> {
+  store.update({ failure: undefined });
+  try {
+    store.open(await host.call('ready', {}));
+  } catch (error) {
+    store.update({ failure: error instanceof Error ? error.message : String(error) });
+  }
 }

@@ -19,25 +19,29 @@ export type Tab =
 /** Everything the editor shows follows from this. */
 export interface State {
   readonly model?: ModelDescription;
+  /** Of the model's files: rises when they were found changed. */
+  readonly revision: number;
   readonly formats: readonly FormatDescription[];
   readonly device?: DeviceReport;
-  readonly sensitivity?: SensitivityTable;
-  readonly plan?: Plan;
+  readonly sensitivity?: SensitivityTable | undefined;
+  readonly plan?: Plan | undefined;
   readonly job: JobState;
-  readonly comparison?: ComparisonState;
-  readonly modelComparison?: ModelComparisonState;
-  /** The evaluation that goes on or ended last. */
+  readonly comparison?: ComparisonState | undefined;
+  readonly modelComparison?: ModelComparisonState | undefined;
+  /** The evaluation that is under way or ended last. */
   readonly evaluation?: EvaluationActivity;
   /** Of earlier evaluations, the latest first; absent until the Evaluate tab has asked. */
   readonly evaluationResults?: readonly EvaluationResult[];
   readonly evaluationForm?: EvaluationForm;
   readonly evaluationMode: EvaluationMode;
   /** Why the model could not be opened. */
-  readonly failure?: string;
+  readonly failure?: string | undefined;
   /** Why the last thing that was asked for did not happen; shown until the next request. */
   readonly problem?: string | undefined;
   /** Selected tensors; the last one is shown. */
   readonly selected: readonly string[];
+  /** Whether a person (or a command) selected them; false for what an opened editor begins with. */
+  readonly isSelected: boolean;
   readonly tab: Tab;
 }
 
@@ -50,9 +54,11 @@ export class Store {
     const { selected, tab } = savedState();
     this.state = {
       formats: [],
+      revision: 0,
       job: { kind: 'idle' },
       evaluationMode: 'evaluation',
       selected: selected === undefined ? [] : [selected],
+      isSelected: false,
       tab: (tab as Tab | undefined) ?? 'tensor',
     };
   }
@@ -71,8 +77,15 @@ export class Store {
   open({ reveal, tab, ...state }: EditorState): void {
     const known = new Set(state.model.tensors.map((tensor) => tensor.name));
     const kept = this.state.selected.filter((name) => known.has(name));
+    const isNew = state.revision !== this.state.revision;
     const first = reveal ?? kept[0] ?? firstMatrix(state.model);
-    this.update({ ...state, selected: first === undefined ? [] : [first] });
+    this.update({
+      ...{ sensitivity: undefined, plan: undefined, failure: undefined },
+      ...(isNew ? { comparison: undefined, modelComparison: undefined } : {}),
+      ...state,
+      selected: reveal === undefined && kept.length > 0 ? kept : first === undefined ? [] : [first],
+      isSelected: reveal !== undefined || (!isNew && this.state.isSelected),
+    });
     if (tab) this.openTab(tab);
   }
 
@@ -87,7 +100,7 @@ export class Store {
     const tab = ['metadata', 'export', 'compare', 'evaluate'].includes(this.state.tab)
       ? 'tensor'
       : this.state.tab;
-    this.update({ selected: names, tab });
+    this.update({ selected: names, isSelected: true, tab });
   }
 }
 

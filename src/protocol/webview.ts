@@ -15,16 +15,18 @@ import type { MetadataSlice, MetadataSliceParams, ModelDescription } from './mod
 import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 import type { PlanStep } from './planStep';
 
-/** Everything the editor needs to draw itself the first time. */
+/** Everything the editor needs to draw itself, the first time and after the model's files changed. */
 export interface EditorState {
   readonly model: ModelDescription;
+  /** Rises when other files were found than before: what was computed for an earlier revision is out of date. */
+  readonly revision: number;
   readonly formats: readonly FormatDescription[];
   readonly device?: DeviceReport;
   /** Present once something was measured, now or in an earlier session. */
   readonly sensitivity?: SensitivityTable;
   readonly plan?: Plan;
   readonly job: JobState;
-  /** Tensor to show first (from a hover link or a command). */
+  /** Tensor to show first (from a hover link or a command); the selection stays where it is when absent. */
   readonly reveal?: string;
   /** Tab to show first (from a command). */
   readonly tab?: CommandTab;
@@ -38,7 +40,7 @@ export type JobState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'running'; readonly title: string; readonly progress?: EngineProgress }
   | { readonly kind: 'failed'; readonly title: string; readonly message: string }
-  /** The engine process ended; `resumable` when a restart goes on from what was done. */
+  /** The engine process ended; `resumable` when another run continues from what was done. */
   | {
       readonly kind: 'engine-died';
       readonly title: string;
@@ -87,7 +89,7 @@ export type EvaluationOutcome =
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'engine-died'; readonly message: string };
 
-/** The run of a model that goes on or ended last; it outlives the editor. */
+/** The run of a model that is under way or ended last; it outlives the editor. */
 export interface EvaluationActivity {
   readonly what: 'evaluation' | 'calibration';
   /** "Q4_K_M on eval.txt". */
@@ -115,10 +117,13 @@ export interface EvaluationView {
   };
 }
 
-/** Webview → host, answered. */
+/** Webview → host, answered. A caller can cancel each of them (rpc.ts). */
 export type WebviewRequests = {
+  /** The first message of a page, and the retry of one that could not open its model. */
   ready: { params: Record<string, never>; result: EditorState };
-  analyse: { params: { tensor: string }; result: TensorAnalysis };
+  /** Opens the one file that the editor was given, or the whole model that it is part of; the state comes as `opened`. */
+  openAlone: { params: { alone: boolean }; result: void };
+  analyse: { params: { tensor: string }; result: TensorAnalysis; progress: EngineProgress };
   /** A rectangle of a tensor, down to single weights. */
   region: { params: { tensor: string; region: TensorRegion }; result: RegionMap };
   /** Part of a metadata value that the description shows cut. */
@@ -138,7 +143,8 @@ export type WebviewRequests = {
   /** Asks for a text and measures what each tensor does to the output on it. */
   runSensitivityOverText: { params: Record<string, never>; result: void };
   cancelJob: { params: Record<string, never>; result: void };
-  restartEngine: { params: Record<string, never>; result: void };
+  /** Continues the job whose process ended, in a fresh one. */
+  resumeJob: { params: Record<string, never>; result: void };
   /**
    * Solves again for a budget; while a slider is `moving` in a few milliseconds, which may miss the optimum by very little. `since`: the
    * last step that the page has.
@@ -170,17 +176,21 @@ export type WebviewRequests = {
   /** Asks for a target and computes an importance matrix; the same events. */
   calibrate: { params: { settings: CalibrationSettings }; result: void };
   cancelEvaluation: { params: Record<string, never>; result: void };
-  /** The last run once more, in a fresh engine where the old one died. */
+  /** The last run once more, in a fresh process where the old one died. */
   repeatEvaluation: { params: Record<string, never>; result: void };
   pairResults: { params: { a: string; b: string }; result: PairedComparison };
-  /** Asks whether it is meant, and removes a stored result. */
+  /** Asks for confirmation and removes a stored result. */
   removeResult: { params: { id: string }; result: void };
 };
 
 /** Host → webview, one-way. */
 export type HostEvents = {
+  /** The model's files changed: the state that the page continues with, or why there is none. */
+  opened: EditorState;
+  openFailed: { message: string };
   job: JobState;
   device: DeviceReport;
+  /** While a run is under way the cells that are there already. */
   sensitivity: SensitivityTable;
   plan: Plan;
   comparison: ComparisonState;

@@ -1,6 +1,5 @@
-import * as vscode from 'vscode';
-import type { EngineClient } from '../engine/client';
 import { QuantscopeError } from '../model/errors';
+import type { CallOptions } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
 import type {
   CalibrationResult,
@@ -10,7 +9,8 @@ import type {
   PairedComparison,
 } from '../protocol/evaluation';
 import type { EvaluationActivity, EvaluationOutcome, HostEvents } from '../protocol/webview';
-import { messageOf } from './modelSession';
+import { Emitter } from './emitter';
+import { messageOf, type Engine, type Log } from './host';
 
 type EvaluationEvent = {
   [N in 'evaluation' | 'evaluationResults']: { name: N; payload: HostEvents[N] };
@@ -25,9 +25,9 @@ type Request =
       readonly settings: CalibrationSettings & { out: string };
     };
 
-/** Evaluations of one model: the run that goes on, and the results of earlier ones. It outlives the model's editors. */
-export class EvaluationSession implements vscode.Disposable {
-  private readonly emitter = new vscode.EventEmitter<EvaluationEvent>();
+/** Evaluations of one model: the run of now, and the results of earlier ones. It outlives the model's editors. */
+export class EvaluationSession {
+  private readonly emitter = new Emitter<EvaluationEvent>();
   /** What the editors of this model must hear. */
   readonly onEvent = this.emitter.event;
   activity: EvaluationActivity | undefined;
@@ -37,8 +37,8 @@ export class EvaluationSession implements vscode.Disposable {
 
   constructor(
     readonly path: string,
-    private readonly engine: EngineClient,
-    private readonly log: vscode.LogOutputChannel,
+    private readonly engine: Engine,
+    private readonly log: Log,
     /** Where results are kept. */
     private readonly cacheDir: string,
   ) {}
@@ -77,14 +77,16 @@ export class EvaluationSession implements vscode.Disposable {
     this.running?.abort();
   }
 
-  /** The last run once more; an engine that died is started again by the call. */
+  /** The last run once more, in a process of its own as every run; other jobs are left alone. */
   async repeat(): Promise<void> {
+    this.engine.forgiveCrashes();
     if (this.last?.what === 'evaluation') await this.evaluate(this.last.settings, this.last.title);
     else if (this.last) await this.calibrate(this.last.settings, this.last.title);
   }
 
-  pair(a: string, b: string): Promise<PairedComparison> {
-    return this.engine.call('evaluation/pair', { path: this.path, cacheDir: this.cacheDir, a, b });
+  pair(a: string, b: string, signal?: AbortSignal): Promise<PairedComparison> {
+    const params = { path: this.path, cacheDir: this.cacheDir, a, b };
+    return this.engine.call('evaluation/pair', params, signal ? { signal } : {});
   }
 
   async remove(id: string): Promise<void> {
@@ -101,12 +103,9 @@ export class EvaluationSession implements vscode.Disposable {
   /** One run at a time; how it ended is in `activity` in every case. */
   private async run(
     request: Request,
-    job: (options: {
-      signal: AbortSignal;
-      onProgress: (progress: EngineProgress) => void;
-    }) => Promise<EvaluationOutcome>,
+    job: (options: CallOptions) => Promise<EvaluationOutcome>,
   ): Promise<void> {
-    if (this.running) throw new QuantscopeError('REQUEST', 'A run of this model is going on already.');
+    if (this.running) throw new QuantscopeError('REQUEST', 'An evaluation of this model is running already.');
     const controller = new AbortController();
     this.running = controller;
     this.last = request;
@@ -114,7 +113,8 @@ export class EvaluationSession implements vscode.Disposable {
     const onProgress = (progress: EngineProgress): void =>
       this.tell({ progress, ...(progress.curve ? { curve: progress.curve } : {}) });
     try {
-      this.tell({ outcome: await job({ signal: controller.signal, onProgress }) });
+      const { title } = request;
+      this.tell({ outcome: await job({ signal: controller.signal, title, onProgress }) });
     } catch (error) {
       const outcome = outcomeOf(error);
       if (outcome.kind !== 'cancelled') this.log.error(`${request.title}: ${messageOf(error)}`);
@@ -124,9 +124,14 @@ export class EvaluationSession implements vscode.Disposable {
     }
   }
 
+  /** A list that cannot be read does not make a run a failure. */
   private async tellResults(): Promise<void> {
-    const payload = await this.stored();
-    if (!this.disposed) this.emitter.fire({ name: 'evaluationResults', payload });
+    try {
+      const payload = await this.stored();
+      if (!this.disposed) this.emitter.fire({ name: 'evaluationResults', payload });
+    } catch (error) {
+      this.log.error(`Stored results: ${messageOf(error)}`);
+    }
   }
 
   private tell(change: Partial<EvaluationActivity>): void {
@@ -146,12 +151,12 @@ function outcomeOf(error: unknown): EvaluationOutcome {
 }
 
 /** The evaluations of all models, one session each, until the window closes: a run needs no open editor. */
-export class Evaluations implements vscode.Disposable {
+export class Evaluations {
   private readonly byPath = new Map<string, EvaluationSession>();
 
   constructor(
-    private readonly engine: EngineClient,
-    private readonly log: vscode.LogOutputChannel,
+    private readonly engine: Engine,
+    private readonly log: Log,
     private readonly cacheDir: string,
   ) {}
 

@@ -4,7 +4,7 @@ import { modelHash } from '../model/identity';
 import { dtypeNamed } from '../model/dtypes';
 import { assignmentOf, rowOf, type SensitivityRow } from '../protocol/plan';
 import { commands } from './contributions';
-import { plansIn } from './modelSession';
+import { plansIn } from './plansBeside';
 import type { Services } from './services';
 import type { KnownTensor, WorkspaceModels } from './workspaceModels';
 
@@ -56,7 +56,8 @@ async function suggestionFor({ sessions, engine, log, context }: Services, { mod
   const session = sessions.all().find((item) => item.path === model.path);
   const hash = modelHash(model);
   const plan =
-    session?.plan ?? (await plansIn(dirname(model.path), log)).find((item) => item.model.hash === hash);
+    session?.plan ??
+    (await plansIn(dirname(model.path), log)).find((item) => item.plan.model.hash === hash)?.plan;
   const cacheDir = vscode.Uri.joinPath(context.globalStorageUri, 'sensitivity').fsPath;
   const table =
     session?.sensitivity ??

@@ -1,161 +1,152 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
-import * as vscode from 'vscode';
+import { join } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
-import { makePlan, parsePlan, printPlan } from '../ampq/planFile';
-import type { EngineClient } from '../engine/client';
-import { QuantscopeError } from '../model/errors';
+import { makePlan, printPlan } from '../ampq/planFile';
 import { writeAtomically } from '../files/atomicFile';
+import { QuantscopeError } from '../model/errors';
 import { modelHash } from '../model/identity';
-import type { ModelDescription } from '../protocol/model';
+import type { ModelDescription, ModelRef } from '../protocol/model';
 import {
   budgetRange,
   type Budget,
-  type DeviceChoice,
   type DeviceReport,
   type Plan,
   type SensitivityTable,
 } from '../protocol/plan';
 import type {
-  CommandTab,
   ComparisonState,
   EditorState,
   HostEvents,
   JobState,
   ModelComparisonState,
 } from '../protocol/webview';
+import { Comparisons } from './comparisons';
+import type { Devices } from './devices';
+import { Emitter } from './emitter';
+import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
+import { folderOf } from './paths';
+import { plansIn } from './plansBeside';
+import { SensitivityJob } from './sensitivityJob';
 
-export interface SessionFolders {
+/** What the sessions of all models share. */
+export interface SessionContext {
+  readonly engine: Engine;
+  readonly devices: Devices;
+  readonly log: Log;
+  readonly notices: Notices;
   /** Where measured cells are kept. */
   readonly sensitivityDir: string;
   /** Where plans go that an export needs as a file. */
   readonly planDir: string;
-  readonly device: () => DeviceChoice;
 }
 
 /** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
 const firstBudget = 4.85;
 
-type SessionEvent = { [N in keyof HostEvents]: { name: N; payload: HostEvents[N] } }[keyof HostEvents];
+export type SessionEvent = {
+  [N in keyof HostEvents]: { name: N; payload: HostEvents[N] };
+}[keyof HostEvents];
 
 /** One model as the extension host sees it: its header, what was measured, the plan, the job that runs. */
-export class ModelSession implements vscode.Disposable {
-  private readonly emitter = new vscode.EventEmitter<SessionEvent>();
+export class ModelSession {
+  private readonly emitter = new Emitter<SessionEvent>();
   /** What the editors of this model must hear. */
   readonly onEvent = this.emitter.event;
   description: ModelDescription | undefined;
   sensitivity: SensitivityTable | undefined;
   plan: Plan | undefined;
-  device: DeviceReport | undefined;
-  job: JobState = { kind: 'idle' };
-  /** Tensor that the next editor of this model shows first. */
-  pendingReveal: string | undefined;
-  private pendingTab: CommandTab | undefined;
-  private running: AbortController | undefined;
-  /** Text of the sensitivity analysis that runs or ended last; undefined where it measures the weights alone. */
-  private text: string | undefined;
-  private comparing: AbortController | undefined;
-  private comparingModels: AbortController | undefined;
-  private disposed = false;
+  /** Counts the readings that found other files than the one before: what was computed for an earlier one is out of date. */
+  private revision = 0;
+  private files = '';
+  private alone = false;
+  private loading: Promise<EditorState> | undefined;
+  /** Ends with the session, and everything that it asked the engine for. */
+  private readonly life = new AbortController();
+  private readonly analysis: SensitivityJob;
+  private readonly comparisons: Comparisons;
+  private readonly deviceChanges: { dispose(): void };
 
   constructor(
     readonly path: string,
-    private readonly engine: EngineClient,
-    private readonly log: vscode.LogOutputChannel,
-    private readonly folders: SessionFolders,
-  ) {}
-
-  /** Reads the header, what earlier runs measured, and a plan that lies beside the model. */
-  async load(): Promise<EditorState> {
-    this.description = await this.engine.call('model/open', { path: this.path });
-    const formats = await this.engine.call('formats/list', {});
-    this.sensitivity = await this.engine.call('sensitivity/stored', {
-      path: this.path,
-      cacheDir: this.folders.sensitivityDir,
-    });
-    this.plan ??= (await this.planBeside(this.description)) ?? this.firstPlan();
-    void this.probe();
-    const reveal = this.pendingReveal;
-    const tab = this.pendingTab;
-    this.pendingReveal = undefined;
-    this.pendingTab = undefined;
-    return {
-      model: this.description,
-      formats,
-      job: this.job,
-      ...(this.device ? { device: this.device } : {}),
-      ...(this.sensitivity ? { sensitivity: this.sensitivity } : {}),
-      ...(this.plan ? { plan: this.plan } : {}),
-      ...(reveal === undefined ? {} : { reveal }),
-      ...(tab === undefined ? {} : { tab }),
-    };
+    private readonly context: SessionContext,
+  ) {
+    const { engine, devices, log, notices, sensitivityDir } = context;
+    const { signal } = this.life;
+    const model = (): ModelRef => this.ref;
+    this.analysis = new SensitivityJob(
+      ...([model, engine, log, notices] as const),
+      { cacheDir: sensitivityDir, device: devices.choice },
+      {
+        job: (payload) => this.fire({ name: 'job', payload }),
+        table: (table) => this.showTable(table),
+        done: (table, text) => this.finished(table, text),
+      },
+      signal,
+    );
+    this.comparisons = new Comparisons(
+      model,
+      engine,
+      {
+        comparison: (payload) => this.fire({ name: 'comparison', payload }),
+        modelComparison: (payload) => this.fire({ name: 'modelComparison', payload }),
+      },
+      signal,
+    );
+    this.deviceChanges = devices.onChange((payload) => this.fire({ name: 'device', payload }));
   }
 
-  reveal(tensor: string): void {
-    this.pendingReveal = tensor;
-    this.fire({ name: 'reveal', payload: { tensor } });
+  /** The model as requests name it. */
+  get ref(): ModelRef {
+    return this.alone ? { path: this.path, alone: true } : { path: this.path };
   }
 
-  /** Shows a tab in the editors of this model, or in the next one that opens. */
-  showTab(tab: CommandTab): void {
-    this.pendingTab = tab;
-    this.fire({ name: 'tab', payload: tab });
+  /** Where the model's files are. */
+  get folder(): string {
+    return this.description?.folder ?? folderOf(this.path);
   }
 
-  /** The device that measuring would use; tells the editors. */
-  async probe(refresh = false): Promise<void> {
+  get job(): JobState {
+    return this.analysis.job;
+  }
+
+  get device(): DeviceReport | undefined {
+    return this.context.devices.current;
+  }
+
+  /** Reads the header, what earlier runs measured, and a plan that lies beside the model: once for editors that open together. */
+  load(): Promise<EditorState> {
+    this.loading ??= this.read().finally(() => (this.loading = undefined));
+    return this.loading;
+  }
+
+  /** Reads the model again after its files changed; the editors get what it is now, or why it cannot be read. */
+  async reload(): Promise<void> {
+    await this.loading?.catch(() => undefined); // it may have read the files of before; its failure is told where it was asked for
     try {
-      this.device = await this.engine.call('device/probe', { device: this.folders.device(), refresh });
-      this.fire({ name: 'device', payload: this.device });
+      this.fire({ name: 'opened', payload: await this.load() });
     } catch (error) {
-      this.log.warn(`The device cannot be used: ${messageOf(error)}`);
-      void vscode.window.showWarningMessage(messageOf(error));
+      this.fire({ name: 'openFailed', payload: { message: messageOf(error) } });
     }
+  }
+
+  /** Opens the one file that the path names, or the whole model that it is part of. */
+  async openAlone(alone: boolean): Promise<void> {
+    if (this.alone === alone) return;
+    this.alone = alone;
+    await this.reload();
   }
 
   /** Measures what was not measured yet, with a text also its effect on the output. Resolves when the job is over, however it ended. */
-  async runSensitivity(text?: string): Promise<void> {
-    if (this.running) return;
-    this.text = text;
-    const title = text === undefined ? 'Sensitivity' : `Sensitivity over ${basename(text)}`;
-    const controller = new AbortController();
-    this.running = controller;
-    this.setJob({ kind: 'running', title });
-    try {
-      const table = await this.engine.call(
-        'sensitivity/run',
-        {
-          ...{ path: this.path, device: this.folders.device(), cacheDir: this.folders.sensitivityDir },
-          ...(text === undefined ? {} : { text }),
-        },
-        {
-          signal: controller.signal,
-          onProgress: (progress) => this.setJob({ kind: 'running', title, progress }),
-        },
-      );
-      this.sensitivity = table;
-      this.fire({ name: 'sensitivity', payload: table });
-      // A plan that did not know what the output depends on is made anew in its size.
-      if (!this.plan || text !== undefined) this.plan = this.firstPlan(this.plan?.total.bitsPerWeight);
-      if (this.plan) this.fire({ name: 'plan', payload: this.plan });
-      this.setJob({ kind: 'idle' });
-    } catch (error) {
-      this.endJob(title, error);
-    } finally {
-      this.running = undefined;
-    }
+  runSensitivity(text?: string): Promise<void> {
+    return this.analysis.run(text);
   }
 
   cancelJob(): void {
-    this.running?.abort();
+    this.analysis.cancel();
   }
 
-  /** After the engine died: a fresh one, and the interrupted job goes on. */
-  async restartEngine(): Promise<void> {
-    const resume = this.job.kind === 'engine-died' && this.job.resumable;
-    await this.engine.restart();
-    this.setJob({ kind: 'idle' });
-    if (resume) await this.runSensitivity(this.text);
+  /** After the process of the sensitivity analysis ended: it continues in a fresh one; other jobs are left alone. */
+  resumeJob(): Promise<void> {
+    return this.analysis.resume();
   }
 
   /** @throws QuantscopeError REQUEST when nothing was measured or the budget is too small. */
@@ -166,31 +157,12 @@ export class ModelSession implements vscode.Disposable {
     return this.plan;
   }
 
-  /** Errors of the tensors in the formats; results reach the editors one by one. */
-  async compare(tensors: readonly string[], formats: readonly string[]): Promise<ComparisonState> {
-    this.comparing?.abort();
-    const controller = new AbortController();
-    this.comparing = controller;
-    let state: ComparisonState = { formats, tensors, results: [], done: false };
-    const show = (change: Partial<ComparisonState>): void => {
-      state = { ...state, ...change };
-      if (!controller.signal.aborted) this.fire({ name: 'comparison', payload: state });
-    };
-    show({});
-    try {
-      for (const tensor of tensors) {
-        const result = await this.engine.call(
-          'tensor/compare',
-          { path: this.path, tensor, formats },
-          { signal: controller.signal },
-        );
-        show({ results: [...state.results, result] });
-      }
-      show({ done: true });
-    } catch (error) {
-      show({ done: true, error: messageOf(error) });
-    }
-    return state;
+  compare(tensors: readonly string[], formats: readonly string[]): Promise<ComparisonState> {
+    return this.comparisons.compare(tensors, formats);
+  }
+
+  compareWith(other: string): Promise<ModelComparisonState> {
+    return this.comparisons.compareWith(other, `Comparison with ${other.replace(/^.*[\\/]/, '')}`);
   }
 
   /** The plan as a file, where a panel's settings use it. @throws QuantscopeError REQUEST when there is none. */
@@ -201,73 +173,82 @@ export class ModelSession implements vscode.Disposable {
     return { planFile: await this.writePlan(this.plan) };
   }
 
-  /** Compares the whole model with another; the editors hear how far it is. A new comparison ends the one before. */
-  async compareWith(other: string): Promise<ModelComparisonState> {
-    this.comparingModels?.abort();
-    const controller = new AbortController();
-    this.comparingModels = controller;
-    let state: ModelComparisonState = { other };
-    const show = (change: Partial<ModelComparisonState>): void => {
-      state = { other, ...change };
-      if (!controller.signal.aborted) this.fire({ name: 'modelComparison', payload: state });
-    };
-    show({});
-    try {
-      const result = await this.engine.call(
-        'model/compare',
-        { path: this.path, other },
-        { signal: controller.signal, onProgress: (progress) => show({ progress }) },
-      );
-      show({ result });
-    } catch (error) {
-      show({ error: messageOf(error) });
-    }
-    return state;
-  }
-
   /** The plan as a file that the engine can read. */
   async writePlan(plan: Plan): Promise<string> {
-    const folder = join(this.folders.planDir, plan.model.hash.slice(0, 16));
+    const folder = join(this.context.planDir, plan.model.hash.slice(0, 16));
     const file = join(folder, `plan-${plan.total.bitsPerWeight.toFixed(2)}bpw.ampq.json`);
     await writeAtomically(file, (target) => target.write(Buffer.from(printPlan(plan))));
     return file;
   }
 
+  /** A plan file beside the model was written: where it is about this model, it is the plan now. */
+  async planFileChanged(file: string): Promise<void> {
+    if (!this.description) return;
+    const hash = modelHash(this.description);
+    const found = (await plansIn(this.folder, this.context.log)).find((item) => item.file === file);
+    if (found?.plan.model.hash !== hash) return;
+    try {
+      this.takePlan(await this.checked(file));
+    } catch (error) {
+      this.context.notices.warn(messageOf(error));
+    }
+  }
+
   dispose(): void {
-    this.disposed = true;
-    this.running?.abort();
-    this.comparing?.abort();
-    this.comparingModels?.abort();
+    this.life.abort();
+    this.deviceChanges.dispose();
     this.emitter.dispose();
   }
 
-  private endJob(title: string, error: unknown): void {
-    const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
-    if (code === 'CANCELLED') return this.setJob({ kind: 'idle' });
-    const message = messageOf(error);
-    this.log.error(`${title}: ${message}`);
-    if (code !== 'ENGINE_DIED') return this.setJob({ kind: 'failed', title, message });
-    this.setJob({ kind: 'engine-died', title, message, resumable: true });
-    void this.offerRestart(title);
-  }
-
-  private async offerRestart(title: string): Promise<void> {
-    const restart = 'Restart and Resume';
-    const answer = await vscode.window.showErrorMessage(
-      `${title}: the engine process ended. What was done is kept.`,
-      restart,
+  private async read(): Promise<EditorState> {
+    const { engine, devices, log, notices, sensitivityDir } = this.context;
+    const { signal } = this.life;
+    const model = await engine.call('model/open', this.ref, { signal });
+    const files = JSON.stringify([this.alone, model.files]);
+    if (files !== this.files) this.renew(files);
+    this.description = model;
+    const formats = await engine.call('formats/list', {}, { signal });
+    this.sensitivity = await engine.call(
+      'sensitivity/stored',
+      { ...this.ref, cacheDir: sensitivityDir },
+      { signal },
     );
-    if (answer === restart && !this.disposed) await this.restartEngine();
+    this.plan ??= (await this.planBeside(model)) ?? this.firstPlan();
+    inBackground(devices.find(), log, notices);
+    return {
+      ...{ model, revision: this.revision, formats, job: this.job },
+      ...(this.device ? { device: this.device } : {}),
+      ...(this.sensitivity ? { sensitivity: this.sensitivity } : {}),
+      ...(this.plan ? { plan: this.plan } : {}),
+    };
   }
 
-  private setJob(job: JobState): void {
-    if (this.disposed) return;
-    this.job = job;
-    this.fire({ name: 'job', payload: job });
+  /** Nothing that was about the earlier files is kept. */
+  private renew(files: string): void {
+    this.files = files;
+    this.revision += 1;
+    this.plan = undefined;
+    this.sensitivity = undefined;
+    this.analysis.cancel();
+    this.analysis.reset();
+    this.comparisons.cancel();
   }
 
-  private fire(event: SessionEvent): void {
-    if (!this.disposed) this.emitter.fire(event);
+  private showTable(table: SensitivityTable): void {
+    this.sensitivity = table;
+    this.fire({ name: 'sensitivity', payload: table });
+  }
+
+  private finished(table: SensitivityTable, text: string | undefined): void {
+    this.showTable(table);
+    // A plan that did not know what the output depends on is made again in its size.
+    if (!this.plan || text !== undefined) this.takePlan(this.firstPlan(this.plan?.total.bitsPerWeight));
+    else this.takePlan(this.plan);
+  }
+
+  private takePlan(plan: Plan | undefined): void {
+    this.plan = plan;
+    if (plan) this.fire({ name: 'plan', payload: plan });
   }
 
   private firstPlan(bitsPerWeight = firstBudget): Plan | undefined {
@@ -279,28 +260,26 @@ export class ModelSession implements vscode.Disposable {
     });
   }
 
+  /** The first plan of the folder that is about this model, its totals computed again. */
   private async planBeside(description: ModelDescription): Promise<Plan | undefined> {
     const hash = modelHash(description);
-    const plans = await plansIn(extname(this.path) === '' ? this.path : dirname(this.path), this.log);
-    return plans.find((plan) => plan.model.hash === hash);
-  }
-}
-
-/** Readable plans of a folder; damaged ones are logged and left out. */
-export async function plansIn(folder: string, log: vscode.LogOutputChannel): Promise<Plan[]> {
-  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.ampq.json'));
-  const plans: Plan[] = [];
-  for (const name of names) {
-    const file = join(folder, name);
-    try {
-      plans.push(parsePlan(await readFile(file, 'utf8'), file));
-    } catch (error) {
-      log.warn(messageOf(error));
+    for (const { file, plan } of await plansIn(this.folder, this.context.log)) {
+      if (plan.model.hash !== hash) continue;
+      try {
+        return await this.checked(file);
+      } catch (error) {
+        this.context.log.warn(messageOf(error));
+      }
     }
+    return undefined;
   }
-  return plans;
-}
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  private checked(planFile: string): Promise<Plan> {
+    const { signal } = this.life;
+    return this.context.engine.call('plan/read', { ...this.ref, planFile }, { signal });
+  }
+
+  private fire(event: SessionEvent): void {
+    if (!this.life.signal.aborted) this.emitter.fire(event);
+  }
 }

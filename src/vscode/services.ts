@@ -2,16 +2,24 @@ import * as vscode from 'vscode';
 import { EngineClient } from '../engine/client';
 import type { DeviceChoice } from '../protocol/plan';
 import { settings } from './contributions';
+import { Devices } from './devices';
+import { Editors } from './editor/editors';
 import { Evaluations } from './evaluationSession';
+import { inBackground, type Notices } from './host';
 import { Sessions } from './sessions';
 
 /** What the parts of the extension share; built once in activate(). */
 export interface Services {
   readonly context: vscode.ExtensionContext;
   readonly log: vscode.LogOutputChannel;
+  readonly notices: Notices;
   readonly engine: EngineClient;
+  readonly devices: Devices;
   readonly sessions: Sessions;
+  readonly editors: Editors;
   readonly evaluations: Evaluations;
+  /** Lets work continue on its own; its failure is logged and shown. */
+  readonly start: (work: Promise<unknown>) => void;
 }
 
 export function createServices(context: vscode.ExtensionContext): Services {
@@ -22,24 +30,42 @@ export function createServices(context: vscode.ExtensionContext): Services {
       return engineEnvironment(context);
     },
     log: (line) => log.info(`engine: ${line}`),
-    onExit: (reason) => log.error(`The engine process ended: ${reason}`),
+    onExit: (reason) => log.error(`An engine process ended: ${reason}`),
   });
-  const sessions = new Sessions(engine, log, {
-    sensitivityDir: vscode.Uri.joinPath(context.globalStorageUri, 'sensitivity').fsPath,
-    planDir: vscode.Uri.joinPath(context.globalStorageUri, 'plans').fsPath,
-    device: chosenDevice,
+  const folder = (name: string): string => vscode.Uri.joinPath(context.globalStorageUri, name).fsPath;
+  const notices = showNotices(log);
+  const devices = new Devices(engine, log, notices, chosenDevice);
+  const sessions = new Sessions({
+    ...{ engine, devices, log, notices },
+    ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans') },
   });
-  const evaluationDir = vscode.Uri.joinPath(context.globalStorageUri, 'evaluation').fsPath;
-  const evaluations = new Evaluations(engine, log, evaluationDir);
-  context.subscriptions.push(log, sessions, evaluations, engine);
-  return { context, log, engine, sessions, evaluations };
+  const evaluations = new Evaluations(engine, log, folder('evaluation'));
+  context.subscriptions.push(log, sessions, evaluations, devices, engine);
+  return {
+    ...{ context, log, notices, engine, devices, sessions, evaluations },
+    editors: new Editors(),
+    start: (work) => inBackground(work, log, notices),
+  };
+}
+
+function showNotices(log: vscode.LogOutputChannel): Notices {
+  const logFailure = (error: unknown): void => log.error(String(error));
+  return {
+    info: (message) => {
+      vscode.window.showInformationMessage(message).then(undefined, logFailure);
+    },
+    warn: (message) => {
+      vscode.window.showWarningMessage(message).then(undefined, logFailure);
+    },
+    error: async (message, ...actions) => vscode.window.showErrorMessage(message, ...actions),
+  };
 }
 
 export function chosenDevice(): DeviceChoice {
   return vscode.workspace.getConfiguration(settings.section).get<DeviceChoice>(settings.device, 'auto');
 }
 
-/** What the engine process learns from the settings, as they are when it starts. */
+/** What engine processes learn from the settings, as they are when a process starts. */
 function engineEnvironment({ globalStorageUri }: vscode.ExtensionContext): Record<string, string> {
   const configuration = vscode.workspace.getConfiguration(settings.section);
   const threads = configuration.get<number>(settings.threads, 0);

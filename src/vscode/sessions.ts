@@ -1,20 +1,15 @@
-import * as vscode from 'vscode';
-import type { EngineClient } from '../engine/client';
-import { ModelSession, type SessionFolders } from './modelSession';
+import { Emitter } from './emitter';
+import { ModelSession, type SessionContext } from './modelSession';
 
 /** The models that are open in editors or were asked for by a command: one session each. */
 export class Sessions {
   private readonly byPath = new Map<string, ModelSession>();
   private current: ModelSession | undefined;
-  private readonly activated = new vscode.EventEmitter<ModelSession>();
-  /** Fires when another editor is used. */
+  private readonly activated = new Emitter<ModelSession | undefined>();
+  /** Fires when another editor is used; without a session when the last one in use was closed. */
   readonly onActive = this.activated.event;
 
-  constructor(
-    private readonly engine: EngineClient,
-    private readonly log: vscode.LogOutputChannel,
-    private readonly folders: SessionFolders,
-  ) {}
+  constructor(private readonly context: SessionContext) {}
 
   /** The session of the editor that was used last. */
   get active(): ModelSession | undefined {
@@ -29,7 +24,7 @@ export class Sessions {
   get(path: string): ModelSession {
     const known = this.byPath.get(path);
     if (known) return known;
-    const session = new ModelSession(path, this.engine, this.log, this.folders);
+    const session = new ModelSession(path, this.context);
     this.byPath.set(path, session);
     return session;
   }
@@ -38,12 +33,14 @@ export class Sessions {
     return [...this.byPath.values()];
   }
 
-  /** Ends the session of a model whose last editor was closed. */
+  /** Ends the session of a model whose last editor was closed, and what it runs. */
   release(path: string): void {
     const session = this.byPath.get(path);
     session?.dispose();
     this.byPath.delete(path);
-    if (this.current === session) this.current = undefined;
+    if (!session || this.current !== session) return;
+    this.current = undefined;
+    this.activated.fire(undefined);
   }
 
   dispose(): void {

@@ -1,51 +1,48 @@
 import * as vscode from 'vscode';
-import type { JobState } from '../protocol/webview';
+import type { EngineClient } from '../engine/client';
 import { commands } from './contributions';
-import type { ModelSession } from './modelSession';
+import type { Devices } from './devices';
+import type { Sessions } from './sessions';
+import { statusOf } from './status';
 
-/** The device in use and why no faster one; while a job runs, how far it is. */
+/** The jobs that run, as the engine's owner lists them; else the device in use and why no faster one. */
 export class StatusBar implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem(
     'quantscope.device',
     vscode.StatusBarAlignment.Right,
     90,
   );
-  private subscription: vscode.Disposable | undefined;
+  private readonly subscriptions: readonly { dispose(): void }[];
+  private ofSession: { dispose(): void } | undefined;
 
-  constructor() {
-    this.item.name = 'Quantscope Device';
-    this.item.command = commands.selectDevice;
-  }
-
-  /** Follows a session: the last editor that was used. */
-  follow(session: ModelSession): void {
-    this.subscription?.dispose();
-    this.subscription = session.onEvent(() => this.show(session));
-    this.show(session);
+  constructor(
+    private readonly engine: EngineClient,
+    private readonly devices: Devices,
+    private readonly sessions: Sessions,
+  ) {
+    this.item.name = 'Quantscope';
+    const show = (): void => this.show();
+    this.subscriptions = [
+      engine.onJobs(show),
+      devices.onChange(show),
+      sessions.onActive((session) => {
+        this.ofSession?.dispose();
+        this.ofSession = session?.onEvent((event) => event.name === 'job' && this.show());
+        this.show();
+      }),
+    ];
   }
 
   dispose(): void {
-    this.subscription?.dispose();
+    for (const subscription of [...this.subscriptions, this.ofSession]) subscription?.dispose();
     this.item.dispose();
   }
 
-  private show({ device, job }: ModelSession): void {
-    this.item.text = jobText(job) ?? `$(circuit-board) ${device?.label ?? 'probing…'}`;
-    const refused = (device?.refused ?? []).map((item) => `- **${item.device}** refused: ${item.reason}`);
-    this.item.tooltip = new vscode.MarkdownString(
-      [`Quantscope computes on **${device?.label ?? '…'}**.`, '', ...refused, '', 'Click to choose.'].join(
-        '\n',
-      ),
-    );
+  private show(): void {
+    const status = statusOf(this.engine.jobs, this.devices.current, this.sessions.active?.job);
+    this.item.text = status.text;
+    this.item.tooltip = new vscode.MarkdownString(status.tooltip);
+    this.item.command = status.isBusy ? commands.cancelJob : commands.selectDevice;
     this.item.show();
   }
-}
-
-function jobText(job: JobState): string | undefined {
-  if (job.kind === 'engine-died') return '$(error) Quantscope engine ended';
-  if (job.kind !== 'running') return undefined;
-  const { progress } = job;
-  if (!progress) return `$(sync~spin) ${job.title}`;
-  const left = progress.secondsLeft === undefined ? '' : `, ${Math.ceil(progress.secondsLeft)} s left`;
-  return `$(sync~spin) ${job.title} ${progress.done}/${progress.total}${left}`;
 }

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import * as vscode from 'vscode';
 import { openModel } from '../model/openModel';
 import type { ModelDescription, TensorDescriptor } from '../protocol/model';
-import { messageOf } from './modelSession';
+import { messageOf } from './host';
 
 /** A tensor of a model of the workspace. */
 export interface KnownTensor {

@@ -119,7 +119,7 @@ describe('the extension', () => {
     const watch = session.onEvent(() => {
       if (session.job.kind === 'running') total = Math.min(total, session.job.progress?.total ?? Infinity);
     });
-    await session.restartEngine();
+    await session.resumeJob();
     watch.dispose();
     strictEqual(session.job.kind, 'idle');
     strictEqual(session.sensitivity!.rows.length, 44);

@@ -2,14 +2,25 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from './files';
 
-/** Process ids of the engines that run from `dist/`, without those that probe a device. Linux only. */
-export function enginePids(): number[] {
+/** Kills the next process that is started for a long job, as soon as it is there. Linux only. */
+export async function killNextJob(): Promise<void> {
+  const before = new Set(enginePids('job'));
+  for (;;) {
+    const next = enginePids('job').find((pid) => !before.has(pid));
+    if (next !== undefined) return void process.kill(next, 'SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** Process ids of the engines that run from `dist/`, without those that probe a device; of long jobs alone with `job`. */
+export function enginePids(kind?: 'job'): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       const line = commandLine(pid);
-      return line.includes(join(projectRoot, 'dist', 'engine.mjs')) && !line.includes('--probe');
+      const isEngine = line.includes(join(projectRoot, 'dist', 'engine.mjs')) && !line.includes('--probe');
+      return isEngine && (kind === undefined || line.includes('--job'));
     });
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../support/files';
-import { enginePids } from '../support/engineProcesses';
+import { killNextJob } from '../support/engineProcesses';
 import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
@@ -289,15 +289,13 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     expect(context).toMatchObject({ webviewSection: 'tensor', quantscopeTensors: ['lm_head.weight'] });
   });
 
-  it('offers a restart when the engine is killed in the middle of a job, and goes on', async () => {
+  it('offers a restart when the engine is killed in the middle of a job, and resumes', async () => {
     await openFile(page, 'again.safetensors');
     const second = frontFrame(page);
     await second.getByText('Run Sensitivity').first().waitFor({ timeout: wait });
-    // A model of this size is measured in a blink, so the engine is held still first.
-    for (const pid of enginePids()) process.kill(pid, 'SIGSTOP');
+    const killed = killNextJob(); // a model of this size is measured in a blink
     await second.getByText('Run Sensitivity').first().click();
-    await second.locator('.job').waitFor({ timeout: wait });
-    for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
+    await killed;
     await second.getByText('Restart and Resume').waitFor({ timeout: wait });
     await screenshot(page, 'engine-died-dark');
     await second.getByText('Restart and Resume').click();

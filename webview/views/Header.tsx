@@ -89,10 +89,10 @@ function JobLine({ job }: { job: JobState }) {
         <div class="notice error died" role="alert">
           <span>
             {job.title}: the engine process ended.{' '}
-            {job.resumable && 'What was done is kept; a restart goes on from there.'}
+            {job.resumable && 'What was done is kept; a restart resumes from there.'}
             <span class="muted"> {job.message}</span>
           </span>
-          <Button primary onClick={() => void ask('restartEngine', {})}>
+          <Button primary onClick={() => void ask('resumeJob', {})}>
             {job.resumable ? 'Restart and Resume' : 'Restart'}
           </Button>
         </div>

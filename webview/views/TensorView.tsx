@@ -1,11 +1,10 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { OutlierLine, TensorAnalysis, TensorStatistics } from '../../src/protocol/analysis';
-import type { TensorDescriptor } from '../../src/protocol/model';
 import { HistogramChart } from '../charts/HistogramChart';
 import { OutlierChart } from '../charts/OutlierChart';
-import { useApp, useAppState, useAsk } from '../context';
+import { useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
 import { figure, number, shapeText, size } from '../format';
+import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
 
 /** The selected tensor: statistics, histogram, outlier map, values. */
 export function TensorView() {
@@ -13,7 +12,7 @@ export function TensorView() {
   const { model, selected } = useAppState();
   const name = selected[selected.length - 1];
   const tensor = model?.tensors.find((item) => item.name === name);
-  const { analysis, failure } = useAnalysis(tensor);
+  const view = useAnalysis(tensor);
   if (!tensor) return <p class="empty">Select a tensor to see what is in it.</p>;
   return (
     <>
@@ -28,43 +27,35 @@ export function TensorView() {
         {tensor.file.replace(/^.*[\\/]/, '')} from byte {tensor.offset.toLocaleString('en-US')}
       </p>
       {!tensor.readable && <p class="notice warning">{tensor.unreadableReason}</p>}
-      {failure !== undefined && (
-        <p class="notice error" role="alert">
-          {failure}
-        </p>
-      )}
-      {tensor.readable && failure === undefined && !analysis && (
-        <p class="loading">
-          <Spinner /> Reading the tensor…
-        </p>
-      )}
-      {analysis && <Analysis analysis={analysis} />}
+      <AnalysisView view={view} bytes={tensor.byteLength} />
     </>
   );
 }
 
-/** Asks for the analysis of a tensor; an answer that comes after the selection moved on is dropped. */
-function useAnalysis(tensor: TensorDescriptor | undefined): { analysis?: TensorAnalysis; failure?: string } {
-  const { host } = useApp();
-  const died = useAppState().job.kind === 'engine-died';
-  const [result, setResult] = useState<{ tensor?: string; analysis?: TensorAnalysis; failure?: string }>({});
-  const current = result.tensor === tensor?.name ? result : {};
-  useEffect(() => {
-    if (died || current.analysis) return undefined;
-    setResult({});
-    if (!tensor?.readable) return undefined;
-    let late = false;
-    host.call('analyse', { tensor: tensor.name }).then(
-      (analysis) => !late && setResult({ tensor: tensor.name, analysis }),
-      (error: unknown) =>
-        !late &&
-        setResult({ tensor: tensor.name, failure: error instanceof Error ? error.message : String(error) }),
-    );
-    return () => {
-      late = true;
-    };
-  }, [tensor?.name, died]);
-  return current;
+function AnalysisView({ view, bytes }: { view: View; bytes: number }) {
+  switch (view.kind) {
+    case 'none':
+      return null;
+    case 'asks':
+      return <Button onClick={view.start}>{`Analyse (${size(bytes)})`}</Button>;
+    case 'reading': {
+      const { done = 0, total = 0 } = view.progress ?? {};
+      return (
+        <p class="loading">
+          <Spinner /> Reading the tensor…{total > 0 && ` ${Math.floor((100 * done) / total)} %`}
+        </p>
+      );
+    }
+    case 'done':
+      return <Analysis analysis={view.analysis} />;
+    case 'failed':
+      return (
+        <div class="notice error" role="alert">
+          <span>{view.message}</span>
+          <Button onClick={view.start}>Try Again</Button>
+        </div>
+      );
+  }
 }
 
 function Analysis({ analysis }: { analysis: TensorAnalysis }) {

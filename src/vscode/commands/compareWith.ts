@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { ModelComparisonState } from '../../protocol/webview';
-import { commands, viewTypes } from '../contributions';
+import { commands } from '../contributions';
+import { openEditor } from '../editor/openEditor';
 import type { Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
 
@@ -16,12 +17,7 @@ export function registerCompareWith(services: Services): vscode.Disposable {
       if (!session) return undefined;
       const other = argument?.other ?? (await pickOther(session.path));
       if (other === undefined) return undefined;
-      if (services.sessions.active !== session)
-        await vscode.commands.executeCommand(
-          'vscode.openWith',
-          vscode.Uri.file(session.path),
-          viewTypes.model,
-        );
+      if (services.sessions.active !== session) await openEditor(services, session.path);
       return session.compareWith(other);
     },
   );

@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
 import type { DeviceChoice } from '../../protocol/plan';
-import { commands, settings, viewTypes } from '../contributions';
+import { commands, settings } from '../contributions';
+import { openEditor } from '../editor/openEditor';
 import { askText } from '../editor/texts';
+import { jobText } from '../status';
 import type { Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
 
@@ -14,19 +16,17 @@ const devices: readonly { label: string; device: DeviceChoice; detail: string }[
 
 /** Commands about the engine process and what it runs. */
 export function registerEngineCommands(services: Services): vscode.Disposable {
-  const { log, sessions, engine } = services;
+  const { log } = services;
   const register = (id: string, run: (argument?: ModelArgument) => unknown): vscode.Disposable =>
     vscode.commands.registerCommand(id, run);
   return vscode.Disposable.from(
     register(commands.showLog, () => log.show()),
-    register(commands.cancelJob, () => sessions.active?.cancelJob()),
+    register(commands.cancelJob, () => cancelJob(services)),
     register(commands.runSensitivity, async (argument) =>
       (await targetSession(services, argument))?.runSensitivity(),
     ),
     register(commands.runSensitivityOverText, (argument) => runOverText(services, argument)),
-    register(commands.restartEngine, () =>
-      sessions.active ? sessions.active.restartEngine() : engine.restart(),
-    ),
+    register(commands.restartEngine, () => restartEngine(services)),
     register(commands.selectDevice, () => selectDevice(services)),
     register(commands.revealTensor, (argument) =>
       revealTensor(services, argument as { model: string; tensor: string }),
@@ -38,33 +38,58 @@ async function runOverText(services: Services, argument: ModelArgument): Promise
   const session = await targetSession(services, argument);
   if (!session) return;
   if (session.job.kind === 'running') {
-    void vscode.window.showInformationMessage('The sensitivity analysis of this model is running already.');
-    return;
+    return services.notices.info('The sensitivity analysis of this model is running already.');
   }
   const text = await askText(session);
   if (text !== undefined) await session.runSensitivity(text);
 }
 
-async function selectDevice({ sessions }: Services): Promise<void> {
-  const running = sessions.active?.job.kind === 'running';
-  const cancel = { label: '$(stop) Cancel the running job', detail: '' };
-  const picked = await vscode.window.showQuickPick([...(running ? [cancel] : []), ...devices], {
-    title: 'Quantscope: device',
-  });
+/** The running job, or the one of several that the person picks. */
+async function cancelJob({ engine, notices }: Services): Promise<void> {
+  const jobs = engine.jobs.filter(({ cancelling }) => !cancelling);
+  if (jobs.length === 0) {
+    return notices.info('No job is running.');
+  }
+  const picked =
+    jobs.length === 1
+      ? jobs[0]
+      : await vscode.window.showQuickPick(
+          jobs.map((job) => ({ label: jobText(job), description: job.path ?? '', id: job.id })),
+          { title: 'Quantscope: cancel which job?' },
+        );
+  if (picked) engine.cancelJob(picked.id);
+}
+
+/** Ends all processes of the engine; running jobs only with consent. */
+async function restartEngine({ engine, notices }: Services): Promise<void> {
+  const { jobs } = engine;
+  if (jobs.length > 0) {
+    const restart = 'Restart';
+    const detail = jobs.map(({ title }) => `• ${title}`).join('\n');
+    const message = 'Restarting the engine ends what is running.';
+    if ((await vscode.window.showWarningMessage(message, { modal: true, detail }, restart)) !== restart)
+      return;
+  }
+  await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Window, title: 'Restarting the engine' },
+    () => engine.restart(),
+  );
+  notices.info('The engine was restarted.');
+}
+
+async function selectDevice({ devices: found }: Services): Promise<void> {
+  const picked = await vscode.window.showQuickPick(devices, { title: 'Quantscope: device' });
   if (!picked) return;
-  if (!('device' in picked)) return sessions.active?.cancelJob();
   await vscode.workspace
     .getConfiguration(settings.section)
     .update(settings.device, picked.device, vscode.ConfigurationTarget.Global);
-  await sessions.active?.probe(true);
+  await found.refresh();
 }
 
 /** Opens a model's editor at a tensor (hover links). */
-async function revealTensor(
-  { sessions }: Services,
+function revealTensor(
+  services: Services,
   { model, tensor }: { model: string; tensor: string },
 ): Promise<void> {
-  const viewType = model.endsWith('.index.json') ? viewTypes.index : viewTypes.model;
-  sessions.get(model).reveal(tensor);
-  await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(model), viewType);
+  return openEditor(services, model, { tensor });
 }

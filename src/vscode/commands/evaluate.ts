@@ -6,12 +6,12 @@ import type {
   EvaluationResult,
   EvaluationSettings,
 } from '../../protocol/evaluation';
-import type { EvaluationActivity } from '../../protocol/webview';
 import { commands } from '../contributions';
-import { folderOf } from '../editor/files';
+import { openEditor } from '../editor/openEditor';
+import { folderOf } from '../paths';
 import type { EvaluationSession } from '../evaluationSession';
 import { chosenDevice, type Services } from '../services';
-import { openTab, targetSession, type ModelArgument } from './targets';
+import { targetSession, type ModelArgument } from './targets';
 
 /** Arguments that other code may pass; with `settings` the run starts at once, else the tab with the form opens. */
 type EvaluateArgument = ModelArgument & { readonly settings?: Partial<EvaluationSettings> };
@@ -28,7 +28,7 @@ export function registerEvaluate(services: Services): vscode.Disposable {
         const session = await targetSession(services, argument);
         if (session && argument?.settings)
           return evaluate(services, session.path, { device: chosenDevice(), ...argument.settings });
-        if (session) await openTab(session, 'evaluate');
+        if (session) await openEditor(services, session.path, { tab: 'evaluate' });
         return undefined;
       },
     ),
@@ -38,7 +38,7 @@ export function registerEvaluate(services: Services): vscode.Disposable {
         const session = await targetSession(services, argument);
         if (session && argument?.settings)
           return calibrate(services, session.path, { device: chosenDevice(), ...argument.settings });
-        if (session) await openTab(session, 'importance');
+        if (session) await openEditor(services, session.path, { tab: 'importance' });
         return undefined;
       },
     ),
@@ -71,50 +71,26 @@ export function calibrate(
 /** Asks where the matrix goes; undefined when the person cancelled. */
 export async function askImportanceTarget(path: string): Promise<string | undefined> {
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(folderOf({ path }), 'imatrix.gguf')),
+    defaultUri: vscode.Uri.file(join(folderOf(path), 'imatrix.gguf')),
     filters: { 'Importance matrix (GGUF)': ['gguf'], 'Importance matrix (older format)': ['dat'] },
     title: 'Compute an importance matrix',
   });
   return target?.fsPath;
 }
 
-/** While it runs the status bar says how far it is; where no editor shows the end, a notice does. */
+/** The status bar says how far a run is; where no editor shows its end, a notice does. */
 export async function withNotices<T>(
   services: Services,
   session: EvaluationSession,
   run: () => Promise<T>,
 ): Promise<T> {
-  const options = { location: vscode.ProgressLocation.Window, title: 'Quantscope' };
-  const result = await vscode.window.withProgress(options, async (progress) => {
-    const events = session.onEvent((event) => {
-      if (event.name === 'evaluation') progress.report({ message: shortText(event.payload) });
-    });
-    try {
-      return await run();
-    } finally {
-      events.dispose();
-    }
-  });
-  if (session.activity && !isOpen(session.path)) void announce(services, session.path, session.activity);
+  const result = await run();
+  if (!services.editors.has(session.path)) services.start(announce(services, session));
   return result;
 }
 
-function shortText({ title, progress }: EvaluationActivity): string {
-  if (!progress) return title;
-  const left = progress.secondsLeft === undefined ? '' : `, ${Math.ceil(progress.secondsLeft)} s left`;
-  return `${title}: ${progress.done}/${progress.total}${left}`;
-}
-
-const isOpen = (path: string): boolean =>
-  vscode.window.tabGroups.all
-    .flatMap(({ tabs }) => tabs)
-    .some(({ input }) => input instanceof vscode.TabInputCustom && input.uri.fsPath === path);
-
-async function announce(
-  { sessions }: Services,
-  path: string,
-  { title, outcome }: EvaluationActivity,
-): Promise<void> {
+async function announce(services: Services, { path, activity }: EvaluationSession): Promise<void> {
+  const { title, outcome } = activity ?? {};
   if (!outcome || outcome.kind === 'cancelled') return;
   const show = 'Show';
   const answer =
@@ -122,5 +98,5 @@ async function announce(
       ? await vscode.window.showErrorMessage(`${title}: ${outcome.message}`, show)
       : await vscode.window.showInformationMessage(`${title}: finished.`, show);
   if (answer === show)
-    await openTab(sessions.get(path), outcome.kind === 'calibrated' ? 'importance' : 'evaluate');
+    await openEditor(services, path, { tab: outcome.kind === 'calibrated' ? 'importance' : 'evaluate' });
 }

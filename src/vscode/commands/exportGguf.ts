@@ -1,12 +1,14 @@
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportResult } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
 import { commands } from '../contributions';
-import { messageOf, type ModelSession } from '../modelSession';
+import { openEditor } from '../editor/openEditor';
+import { messageOf } from '../host';
+import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
-import { openTab, targetSession, type ModelArgument } from './targets';
+import { targetSession, type ModelArgument } from './targets';
 
 /** Arguments that other code may pass; with `out` no dialog is shown. */
 export type ExportArgument = ModelArgument & {
@@ -38,7 +40,7 @@ async function exportType(
   const session = await targetSession(services, argument);
   if (!session) return undefined;
   const settings = argument?.settings ?? (type === undefined ? await pickType(services) : { type });
-  if (settings === moreOptions) await openTab(session, 'export');
+  if (settings === moreOptions) await openEditor(services, session.path, { tab: 'export' });
   if (!settings || settings === moreOptions) return undefined;
   const name = settings.type ?? 'AMPQ';
   const out = argument?.out ?? (await askTarget(session, name));
@@ -101,8 +103,7 @@ async function choosePlan(session: ModelSession, current: boolean): Promise<stri
 }
 
 async function askTarget(session: ModelSession, type: string): Promise<string | undefined> {
-  const isFile = extname(session.path) !== '';
-  const folder = isFile ? dirname(session.path) : session.path;
+  const { folder } = session;
   // model.safetensors says nothing; its folder carries the model's name.
   const name = /^model[.-]/.test(basename(session.path))
     ? basename(folder)
@@ -134,9 +135,10 @@ async function runExport(
       let shown = 0;
       return services.engine.call(
         'export/gguf',
-        { path: session.path, out, ...settings },
+        { ...session.ref, out, ...settings },
         {
           signal: controller.signal,
+          title: `Export ${basename(out)}`,
           onProgress({ message, done, total }) {
             const share = total > 0 ? (100 * done) / total : 0;
             progress.report({ message, increment: share - shown });
@@ -145,12 +147,23 @@ async function runExport(
         },
       );
     });
-    void announce(result);
+    services.start(announce(result));
     return result;
   } catch (error) {
-    if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
+    const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
+    if (code === 'CANCELLED') return undefined;
     services.log.error(`Export: ${messageOf(error)}`);
-    void vscode.window.showErrorMessage(`The export failed. ${messageOf(error)}`);
+    const again = 'Export Again';
+    const answer = services.notices.error(
+      `The export failed. ${messageOf(error)}`,
+      ...(code === 'ENGINE_DIED' ? [again] : []),
+    );
+    const repeat = async (): Promise<void> => {
+      if ((await answer) !== again) return;
+      services.engine.forgiveCrashes();
+      await runExport(services, session, out, settings, title);
+    };
+    services.start(repeat());
     return undefined;
   }
 }

@@ -3,7 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { EngineProgress } from '../../protocol/engine';
 import type { GpuRuntimeStatus } from '../../protocol/gpuRuntime';
 import { commands, settings } from '../contributions';
-import { messageOf } from '../modelSession';
+import { messageOf } from '../host';
 import type { Services } from '../services';
 
 /** Install and Remove GPU Runtime, and what must happen when another device may be used from now on. */
@@ -18,7 +18,7 @@ export function registerGpuRuntime(services: Services): vscode.Disposable {
     register(commands.removeGpuRuntime, 'Remove GPU Runtime', remove),
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration(`${settings.section}.${settings.allowSoftwareGpu}`))
-        void reportFailure(services, 'Allow Software GPU', useFromNowOn);
+        services.start(reportFailure(services, 'Allow Software GPU', useFromNowOn));
     }),
   );
 }
@@ -27,7 +27,7 @@ export function registerGpuRuntime(services: Services): vscode.Disposable {
 async function install(services: Services): Promise<void> {
   const { engine } = services;
   const { unsupported } = await engine.call('gpuRuntime/status', {});
-  if (unsupported !== undefined) return inform(unsupported);
+  if (unsupported !== undefined) return inform(services, unsupported);
   const offer = await withProgress('Looking up the GPU runtime', (call) =>
     engine.call('gpuRuntime/offer', proxy(), call),
   );
@@ -40,24 +40,24 @@ async function install(services: Services): Promise<void> {
     engine.call('gpuRuntime/install', { sha512, ...proxy() }, call),
   );
   await useFromNowOn(services);
-  inform(installedText(status));
+  inform(services, installedText(status));
 }
 
 async function remove(services: Services): Promise<void> {
   const before = await services.engine.call('gpuRuntime/status', {});
-  if (before.bytes === 0) return inform('There is no GPU runtime to remove.');
+  if (before.bytes === 0) return inform(services, 'There is no GPU runtime to remove.');
   const after = await services.engine.call('gpuRuntime/remove', {});
   await useFromNowOn(services);
-  inform(`The GPU runtime was removed: ${megabytes(before.bytes - after.bytes)} are free again.`);
+  inform(services, `The GPU runtime was removed: ${megabytes(before.bytes - after.bytes)} are free again.`);
 }
 
 /**
  * A process keeps the libraries and the environment that it started with: fresh ones probe the device, and the status bar
  * follows. Jobs that run finish on the device that they began on.
  */
-async function useFromNowOn({ engine, sessions }: Services): Promise<void> {
+async function useFromNowOn({ engine, devices }: Services): Promise<void> {
   engine.renew();
-  for (const session of sessions.all()) await session.probe();
+  await devices.refresh();
 }
 
 function installedText({ version, problem }: GpuRuntimeStatus): string {
@@ -108,12 +108,12 @@ async function reportFailure(
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return;
     services.log.error(`${title}: ${messageOf(error)}`);
-    void vscode.window.showErrorMessage(`${title}: ${messageOf(error)}`);
+    services.start(services.notices.error(`${title}: ${messageOf(error)}`));
   }
 }
 
-function inform(message: string): void {
-  void vscode.window.showInformationMessage(message);
+function inform({ notices }: Services, message: string): void {
+  notices.info(message);
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;

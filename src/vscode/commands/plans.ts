@@ -1,4 +1,4 @@
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import { printPlan } from '../../ampq/planFile';
 import { writeAtomically } from '../../files/atomicFile';
@@ -17,10 +17,10 @@ export function registerSavePlan(services: Services): vscode.Disposable {
     if (!session) return undefined;
     if (argument?.budget) session.solve(argument.budget);
     if (!session.plan) {
-      void vscode.window.showInformationMessage('There is no plan yet: run the sensitivity analysis first.');
+      services.notices.info('There is no plan yet: run the sensitivity analysis first.');
       return undefined;
     }
-    const folder = extname(session.path) === '' ? session.path : dirname(session.path);
+    const { folder } = session;
     const suggested = join(
       folder,
       `${basename(folder)}-${session.plan.total.bitsPerWeight.toFixed(2)}bpw.ampq.json`,

@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
 import type { FormatDescription } from '../../protocol/formats';
 import type { TensorContext } from '../../protocol/webview';
-import { commands, viewTypes } from '../contributions';
+import { commands } from '../contributions';
+import { openEditor } from '../editor/openEditor';
 import type { Services } from '../services';
 import { targetSession } from './targets';
 
@@ -25,9 +26,7 @@ export function registerQuantizeLayer(services: Services): vscode.Disposable {
     if (!tensors || tensors.length === 0) return;
     const formats = argument?.formats ?? (await pickFormats(services));
     if (!formats || formats.length === 0) return;
-    if (services.sessions.active !== session) {
-      await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(session.path), viewTypes.model);
-    }
+    if (services.sessions.active !== session) await openEditor(services, session.path);
     await session.compare(tensors, formats);
   });
 }

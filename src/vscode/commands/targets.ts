@@ -1,6 +1,4 @@
 import * as vscode from 'vscode';
-import type { CommandTab } from '../../protocol/webview';
-import { viewTypes } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 
@@ -18,7 +16,7 @@ export async function targetSession(
   if (sessions.active) return sessions.active;
   const found = await vscode.workspace.findFiles('**/*.{safetensors,gguf}', '**/node_modules/**', 200);
   if (found.length === 0) {
-    void vscode.window.showInformationMessage('The workspace has no .safetensors or .gguf file.');
+    services.notices.info('The workspace has no .safetensors or .gguf file.');
     return undefined;
   }
   const picked = await vscode.window.showQuickPick(
@@ -26,11 +24,4 @@ export async function targetSession(
     { title: 'Quantscope: choose a model' },
   );
   return picked && sessions.get(picked.uri.fsPath);
-}
-
-/** Opens the model's editor at a tab. */
-export async function openTab(session: ModelSession, tab: CommandTab): Promise<void> {
-  const viewType = session.path.endsWith('.index.json') ? viewTypes.index : viewTypes.model;
-  await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(session.path), viewType);
-  session.showTab(tab);
 }

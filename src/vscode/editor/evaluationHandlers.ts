@@ -2,9 +2,9 @@ import * as vscode from 'vscode';
 import type { Handlers } from '../../protocol/rpc';
 import type { EvaluationView, WebviewRequests } from '../../protocol/webview';
 import { askImportanceTarget, calibrate, evaluate, withNotices } from '../commands/evaluate';
-import { messageOf, type ModelSession } from '../modelSession';
+import { messageOf } from '../host';
+import type { ModelSession } from '../modelSession';
 import { chosenDevice, type Services } from '../services';
-import { folderOf } from './files';
 import { textsBeside } from './texts';
 
 type EvaluationHandlers = Pick<
@@ -21,7 +21,7 @@ type EvaluationHandlers = Pick<
 
 /** What the Evaluate tab of a model's editor asks for. Runs are started, not waited for: events say how they go. */
 export function evaluationHandlers(services: Services, session: ModelSession): EvaluationHandlers {
-  const { evaluations, context } = services;
+  const { evaluations, context, start } = services;
   const { path } = session;
   const evaluation = evaluations.get(path);
   const formKey = `quantscope.evaluationForm:${path}`;
@@ -30,7 +30,7 @@ export function evaluationHandlers(services: Services, session: ModelSession): E
       ...(await stored(services, path)),
       ...(evaluation.activity ? { activity: evaluation.activity } : {}),
       form: context.workspaceState.get(formKey),
-      suggestions: { ...(await textsBeside(folderOf(session))), device: chosenDevice() },
+      suggestions: { ...(await textsBeside(session.folder)), device: chosenDevice() },
     }),
     keepEvaluationForm: async ({ form }) => context.workspaceState.update(formKey, form),
     evaluate: async ({ settings: { usePlan, ...settings } }) =>
@@ -41,11 +41,11 @@ export function evaluationHandlers(services: Services, session: ModelSession): E
     },
     cancelEvaluation: () => evaluation.cancel(),
     repeatEvaluation: () => start(withNotices(services, evaluation, () => evaluation.repeat())),
-    pairResults: ({ a, b }) => evaluation.pair(a, b),
+    pairResults: ({ a, b }, { signal }) => evaluation.pair(a, b, signal),
     removeResult: async ({ id }) => {
       const remove = 'Remove';
       const answer = await vscode.window.showWarningMessage(
-        'Remove this result? It can be had again only by another run.',
+        'Remove this result? Only another run brings it back.',
         { modal: true },
         remove,
       );
@@ -54,12 +54,7 @@ export function evaluationHandlers(services: Services, session: ModelSession): E
   };
 }
 
-/** Lets a run go on by itself; one that cannot begin says so. */
-function start(run: Promise<unknown>): void {
-  run.catch((error: unknown) => vscode.window.showErrorMessage(messageOf(error)));
-}
-
-/** Earlier results; damaged ones must not keep anybody from a new run. */
+/** Earlier results; damaged ones do not prevent a new run. */
 async function stored(
   { evaluations, log }: Services,
   path: string,

@@ -6,13 +6,13 @@ import { writeAtomically } from '../../files/atomicFile';
 import { inputsOf } from '../../files/inputs';
 import type { TensorTypeRule } from '../../protocol/export';
 import type { ModelSession } from '../modelSession';
-import { askFile, folderOf } from './files';
+import { askFile } from './files';
 
 /** The rules that the export panel reads and writes. */
 
 const filters = { 'Tensor-type file': ['txt'], 'All files': ['*'] };
 
-/** @throws QuantscopeError REQUEST naming an entry that is no rule. */
+/** @throws QuantscopeError REQUEST naming an entry that is not a rule. */
 export async function loadTensorTypes(
   session: ModelSession,
 ): Promise<{ rules: readonly TensorTypeRule[] } | undefined> {
@@ -25,7 +25,7 @@ export async function saveTensorTypes(
   rules: readonly TensorTypeRule[],
 ): Promise<void> {
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(folderOf(session), 'tensor-types.txt')),
+    defaultUri: vscode.Uri.file(join(session.folder, 'tensor-types.txt')),
     filters,
     title: 'Save the tensor-type rules',
   });

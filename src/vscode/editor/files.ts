@@ -1,4 +1,3 @@
-import { dirname, extname } from 'node:path';
 import * as vscode from 'vscode';
 import type { FileKind } from '../../protocol/webview';
 import type { ModelSession } from '../modelSession';
@@ -28,12 +27,8 @@ export async function askFile(
   options: vscode.OpenDialogOptions,
 ): Promise<string | undefined> {
   const files = await vscode.window.showOpenDialog({
-    defaultUri: vscode.Uri.file(folderOf(session)),
+    defaultUri: vscode.Uri.file(session.folder),
     ...options,
   });
   return files?.[0]?.fsPath;
 }
-
-/** Where the model lies. */
-export const folderOf = ({ path }: { readonly path: string }): string =>
-  extname(path) === '' ? path : dirname(path);

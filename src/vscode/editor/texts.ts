@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import type { EvaluationView } from '../../protocol/webview';
 import type { ModelSession } from '../modelSession';
-import { chooseFile, folderOf } from './files';
+import { chooseFile } from './files';
 
 type Texts = Omit<EvaluationView['suggestions'], 'device'>;
 
@@ -27,7 +27,7 @@ export async function textsBeside(folder: string): Promise<Texts> {
  * @returns undefined when the person cancelled.
  */
 export async function askText(session: ModelSession): Promise<string | undefined> {
-  const { text, calibrationText } = await textsBeside(folderOf(session));
+  const { text, calibrationText } = await textsBeside(session.folder);
   const suggested = [calibrationText, text].flatMap((path) =>
     path === undefined ? [] : [{ label: `$(file) ${basename(path)}`, description: 'beside the model', path }],
   );

@@ -1,0 +1,71 @@
+import type { CommandTab, EditorState } from '../../protocol/webview';
+
+/** What a command wants to see in an editor. */
+export interface EditorRequest {
+  /** Tensor to select and scroll to. */
+  readonly tensor?: string;
+  readonly tab?: CommandTab;
+}
+
+/** One open editor. What is asked of it before its page has loaded waits, for this page and no other. */
+export class EditorPage {
+  private waiting: EditorRequest = {};
+  private isLoaded = false;
+
+  constructor(
+    readonly path: string,
+    private readonly tell: (request: EditorRequest) => void,
+  ) {}
+
+  show(request: EditorRequest): void {
+    if (this.isLoaded) this.tell(request);
+    else this.waiting = { ...this.waiting, ...request };
+  }
+
+  /** The state that the page begins with: the model, and what it was asked to show meanwhile. */
+  loaded(state: EditorState): EditorState {
+    const { tensor, tab } = this.waiting;
+    this.waiting = {};
+    this.isLoaded = true;
+    return {
+      ...state,
+      ...(tensor === undefined ? {} : { reveal: tensor }),
+      ...(tab === undefined ? {} : { tab }),
+    };
+  }
+}
+
+/** The open editors, the one that was used last first. */
+export class Editors {
+  private pages: readonly EditorPage[] = [];
+  /** Asked of a model whose editor was not there yet when its opening was reported. */
+  private readonly early = new Map<string, EditorRequest>();
+
+  add(page: EditorPage): void {
+    this.use(page);
+    const request = this.early.get(page.path);
+    this.early.delete(page.path);
+    if (request) page.show(request);
+  }
+
+  /** @returns whether it was the last editor of its model. */
+  remove(page: EditorPage): boolean {
+    this.pages = this.pages.filter((other) => other !== page);
+    return !this.has(page.path);
+  }
+
+  use(page: EditorPage): void {
+    this.pages = [page, ...this.pages.filter((other) => other !== page)];
+  }
+
+  has(path: string): boolean {
+    return this.pages.some((page) => page.path === path);
+  }
+
+  /** Shows something in the model's editor that was used last; where there is none yet, in the next one that opens. */
+  show(path: string, request: EditorRequest): void {
+    const page = this.pages.find((item) => item.path === path);
+    if (page) page.show(request);
+    else this.early.set(path, request);
+  }
+}

@@ -1,0 +1,105 @@
+import * as vscode from 'vscode';
+import type { ExportSettings } from '../../protocol/export';
+import { PlanSteps } from '../../protocol/planStep';
+import type { Handlers } from '../../protocol/rpc';
+import type { PanelSettings, WebviewRequests } from '../../protocol/webview';
+import { commands } from '../contributions';
+import type { ModelSession } from '../modelSession';
+import type { Services } from '../services';
+import type { EditorPage } from './editors';
+import { evaluationHandlers } from './evaluationHandlers';
+import { loadTensorTypes, saveTensorTypes } from './exportFiles';
+import { chooseFile } from './files';
+
+/** What an editor's page asks for. Long jobs are started, not waited for: events say how they go. */
+export function pageHandlers(
+  services: Services,
+  session: ModelSession,
+  page: EditorPage,
+): Handlers<WebviewRequests> {
+  const { engine, start } = services;
+  const steps = new PlanSteps();
+  const run = async <T>(command: string, argument: unknown): Promise<T> =>
+    vscode.commands.executeCommand<T>(command, argument);
+  return {
+    ...evaluationHandlers(services, session),
+    ...exportHandlers(services, session),
+    ready: async () => page.loaded(await session.load()),
+    openAlone: ({ alone }) => session.openAlone(alone),
+    analyse: ({ tensor }, { signal, progress }) =>
+      engine.call('tensor/analyse', { ...session.ref, tensor }, { signal, onProgress: progress }),
+    region: ({ tensor, region }, { signal }) =>
+      engine.call('tensor/region', { ...session.ref, tensor, region }, { signal }),
+    metadata: (params, { signal }) =>
+      engine.call('model/metadata', { ...session.ref, ...params }, { signal }),
+    quantize: ({ tensors }) =>
+      run(commands.quantizeLayer, { quantscopeModel: session.path, quantscopeTensors: tensors }),
+    saveQuantized: (params, { signal }) => saveQuantized(services, session, params, signal),
+    compareWith: () => run(commands.compareWith, { model: session.path }),
+    overlay: ({ other, tensor }, { signal }) =>
+      engine.call('tensor/overlay', { ...session.ref, other, tensor }, { signal }),
+    runSensitivity: () => start(session.runSensitivity()),
+    runSensitivityOverText: () => start(run(commands.runSensitivityOverText, { model: session.path })),
+    cancelJob: () => session.cancelJob(),
+    resumeJob: () => start(session.resumeJob()),
+    solvePlan: ({ budget, since, moving }) =>
+      steps.next(session.solve(budget, moving ? 'quick' : 'exact'), since),
+    savePlan: ({ budget }) => run(commands.savePlan, { model: session.path, budget }),
+    chooseFile: ({ kind }) => chooseFile(session, kind),
+  };
+}
+
+type ExportHandlers = Pick<
+  Handlers<WebviewRequests>,
+  'exportChoices' | 'previewExport' | 'startExport' | 'loadTensorTypes' | 'saveTensorTypes' | 'exportGguf'
+>;
+
+function exportHandlers({ engine }: Services, session: ModelSession): ExportHandlers {
+  const settingsOf = async ({ usePlan, ...settings }: PanelSettings): Promise<ExportSettings> => ({
+    ...settings,
+    ...(await session.planFile(usePlan)),
+  });
+  let previewing: AbortController | undefined;
+  return {
+    exportChoices: (_, { signal }) => engine.call('export/fileTypes', {}, { signal }),
+    previewExport: async ({ settings }, { signal }) => {
+      previewing?.abort();
+      previewing = new AbortController();
+      const either = AbortSignal.any([signal, previewing.signal]);
+      const params = { ...session.ref, ...(await settingsOf(settings)) };
+      return engine.call('export/preview', params, { signal: either });
+    },
+    startExport: async ({ settings }) =>
+      vscode.commands.executeCommand(commands.exportGguf, {
+        model: session.path,
+        settings: await settingsOf(settings),
+      }),
+    loadTensorTypes: () => loadTensorTypes(session),
+    saveTensorTypes: ({ rules }) => saveTensorTypes(session, rules),
+    exportGguf: async ({ plan, budget }) => {
+      if (plan && budget) session.solve(budget);
+      const command = plan ? commands.exportWithPlan : commands.exportGguf;
+      await vscode.commands.executeCommand(command, { model: session.path, usePlan: plan });
+    },
+  };
+}
+
+async function saveQuantized(
+  { engine }: Services,
+  session: ModelSession,
+  { tensors, format }: WebviewRequests['saveQuantized']['params'],
+  signal: AbortSignal,
+): Promise<{ out: string } | undefined> {
+  const name = tensors.length === 1 ? tensors[0]! : `${tensors.length}-tensors`;
+  const target = await vscode.window.showSaveDialog({
+    defaultUri: vscode.Uri.joinPath(vscode.Uri.file(session.folder), `${name}.${format}.safetensors`),
+    filters: { Safetensors: ['safetensors'] },
+  });
+  if (!target) return undefined;
+  const { out } = await engine.call(
+    'tensor/quantize',
+    { ...session.ref, tensors, format, out: target.fsPath },
+    { signal, title: `Quantize to ${format}` },
+  );
+  return { out };
+}

@@ -1,0 +1,33 @@
+import type { EngineClient } from '../engine/client';
+
+/** What sessions need of VS Code and of the engine; tests play it. */
+
+export interface Log {
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+export interface Notices {
+  info(message: string): void;
+  warn(message: string): void;
+  /** Offers actions; undefined when the notice was closed. */
+  error(message: string, ...actions: string[]): Promise<string | undefined>;
+}
+
+export type Engine = Pick<EngineClient, 'call' | 'forgiveCrashes'>;
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Lets work continue on its own; a failure is logged and shown, never lost. */
+export function inBackground(work: Promise<unknown>, log: Log, notices: Notices): void {
+  work
+    .catch((error: unknown) => {
+      if ((error as { code?: unknown }).code === 'CANCELLED') return undefined;
+      log.error(messageOf(error));
+      return notices.error(messageOf(error));
+    })
+    .catch((error: unknown) => log.error(messageOf(error)));
+}

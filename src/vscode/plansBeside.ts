@@ -1,0 +1,28 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parsePlan } from '../ampq/planFile';
+import type { Plan } from '../protocol/plan';
+import { messageOf, type Log } from './host';
+
+export const planEnding = '.ampq.json';
+
+/** A plan and the file that it was read from. */
+export interface FoundPlan {
+  readonly file: string;
+  readonly plan: Plan;
+}
+
+/** Readable plans of a folder; damaged ones are logged and left out. */
+export async function plansIn(folder: string, log: Log): Promise<FoundPlan[]> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(planEnding));
+  const plans: FoundPlan[] = [];
+  for (const name of names) {
+    const file = join(folder, name);
+    try {
+      plans.push({ file, plan: parsePlan(await readFile(file, 'utf8'), file) });
+    } catch (error) {
+      log.warn(messageOf(error));
+    }
+  }
+  return plans;
+}

@@ -1,0 +1,141 @@
+import { basename } from 'node:path';
+import { QuantscopeError } from '../model/errors';
+import type { EngineProgress } from '../protocol/engine';
+import type { ModelRef } from '../protocol/model';
+import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
+import type { JobState } from '../protocol/webview';
+import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
+
+export interface SensitivityHooks {
+  job(state: JobState): void;
+  /** Rows as they are now: while it runs, after it was cancelled, and when it is done. */
+  table(table: SensitivityTable): void;
+  /** The whole table; `text` when the output was measured as well. */
+  done(table: SensitivityTable, text: string | undefined): void;
+}
+
+export interface SensitivitySettings {
+  readonly cacheDir: string;
+  readonly device: () => DeviceChoice;
+}
+
+/** Cells that are there already are shown at most so often while it runs (ms), and never for more than a share of the time. */
+const partialInterval = 1_000;
+const partialShare = 0.1;
+
+/** The sensitivity analysis of a model: one run at a time, its cells while it runs, and how it ended. */
+export class SensitivityJob {
+  private running: AbortController | undefined;
+  /** Text of the run of now, or of the last one; undefined where it measures the weights alone. */
+  private text: string | undefined;
+  private partial: Promise<void> | undefined;
+  private nextPartial = 0;
+  private state: JobState = { kind: 'idle' };
+
+  constructor(
+    private readonly model: () => ModelRef,
+    private readonly engine: Engine,
+    private readonly log: Log,
+    private readonly notices: Notices,
+    private readonly settings: SensitivitySettings,
+    private readonly hooks: SensitivityHooks,
+    /** Fires when the model is let go of. */
+    private readonly life: AbortSignal,
+  ) {}
+
+  get job(): JobState {
+    return this.state;
+  }
+
+  /** Measures what was not measured yet, with a text also its effect on the output. Resolves however it ended. */
+  async run(text?: string): Promise<void> {
+    if (this.running || this.life.aborted) return;
+    this.text = text;
+    const title = text === undefined ? 'Sensitivity' : `Sensitivity over ${basename(text)}`;
+    const controller = new AbortController();
+    this.running = controller;
+    this.show({ kind: 'running', title });
+    this.nextPartial = Date.now() + partialInterval;
+    try {
+      const table = await this.engine.call(
+        'sensitivity/run',
+        {
+          ...{ ...this.model(), device: this.settings.device(), cacheDir: this.settings.cacheDir },
+          ...(text === undefined ? {} : { text }),
+        },
+        {
+          signal: AbortSignal.any([controller.signal, this.life]),
+          title,
+          onProgress: (progress) => this.proceed(title, progress),
+        },
+      );
+      await this.partial;
+      this.hooks.done(table, text);
+      this.show({ kind: 'idle' });
+    } catch (error) {
+      await this.partial;
+      await this.showPartial();
+      this.fail(title, error);
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  cancel(): void {
+    this.running?.abort();
+  }
+
+  /** After its process ended: this run again, with what is missing. Does nothing where another has begun since. */
+  async resume(): Promise<void> {
+    if (this.state.kind !== 'engine-died' || this.running) return;
+    this.engine.forgiveCrashes();
+    await this.run(this.text);
+  }
+
+  /** Forgets how the last run ended, where none is going on. */
+  reset(): void {
+    if (!this.running) this.show({ kind: 'idle' });
+  }
+
+  private proceed(title: string, progress: EngineProgress): void {
+    this.show({ kind: 'running', title, progress });
+    if (this.partial || Date.now() < this.nextPartial) return;
+    this.partial = this.showPartial().finally(() => (this.partial = undefined));
+  }
+
+  /** The cells that are on disk; a table that cannot be read yet is shown at the end. */
+  private async showPartial(): Promise<void> {
+    const started = Date.now();
+    try {
+      const params = { ...this.model(), cacheDir: this.settings.cacheDir };
+      const table = await this.engine.call('sensitivity/stored', params, { signal: this.life });
+      if (table && !this.life.aborted) this.hooks.table(table);
+    } catch (error) {
+      if (!this.life.aborted) this.log.warn(`Cells of a running analysis: ${messageOf(error)}`);
+    }
+    const took = Date.now() - started;
+    this.nextPartial = Date.now() + Math.max(partialInterval, took / partialShare);
+  }
+
+  private fail(title: string, error: unknown): void {
+    const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
+    if (code === 'CANCELLED') return this.show({ kind: 'idle' });
+    const message = messageOf(error);
+    this.log.error(`${title}: ${message}`);
+    if (code !== 'ENGINE_DIED') return this.show({ kind: 'failed', title, message });
+    this.show({ kind: 'engine-died', title, message, resumable: true });
+    inBackground(this.offerResume(title), this.log, this.notices);
+  }
+
+  private async offerResume(title: string): Promise<void> {
+    const resume = 'Restart and Resume';
+    const message = `${title}: the engine process ended. What was done is kept.`;
+    if ((await this.notices.error(message, resume)) === resume) await this.resume();
+  }
+
+  private show(state: JobState): void {
+    if (this.life.aborted) return;
+    this.state = state;
+    this.hooks.job(state);
+  }
+}

@@ -1,0 +1,53 @@
+import type { RunningJob } from '../engine/client';
+import type { EngineProgress } from '../protocol/engine';
+import type { DeviceReport } from '../protocol/plan';
+import type { JobState } from '../protocol/webview';
+
+/** What the status bar says: the jobs that run, else the device. */
+export interface Status {
+  readonly text: string;
+  /** Markdown. */
+  readonly tooltip: string;
+  /** Whether a click is about the jobs and not about the device. */
+  readonly isBusy: boolean;
+}
+
+/** @param job of the editor that was used last. */
+export function statusOf(
+  jobs: readonly RunningJob[],
+  device: DeviceReport | undefined,
+  job: JobState | undefined,
+): Status {
+  const [first, ...others] = jobs;
+  if (first) {
+    const more = others.length === 0 ? '' : ` +${others.length}`;
+    const list = jobs.map((item) => `- ${jobText(item)}`).join('\n');
+    return {
+      text: `$(sync~spin) ${jobText(first)}${more}`,
+      tooltip: `${list}\n\nClick to cancel.`,
+      isBusy: true,
+    };
+  }
+  const about = deviceTooltip(device);
+  if (job?.kind === 'engine-died')
+    return { text: '$(error) Quantscope engine ended', tooltip: about, isBusy: false };
+  return { text: `$(circuit-board) ${device?.label ?? 'Quantscope'}`, tooltip: about, isBusy: false };
+}
+
+/** "Sensitivity 12/264, 3 s left" */
+export function jobText({ title, progress, cancelling }: RunningJob): string {
+  if (cancelling) return `${title}: cancelling…`;
+  if (!progress || !(progress.total > 0)) return title;
+  const left = progress.secondsLeft === undefined ? '' : `, ${Math.ceil(progress.secondsLeft)} s left`;
+  return `${title} ${stepsText(progress)}${left}`;
+}
+
+function stepsText({ done, total, unit }: EngineProgress): string {
+  return unit === 'bytes' ? `${Math.floor((100 * done) / total)} %` : `${done}/${total}`;
+}
+
+function deviceTooltip(device: DeviceReport | undefined): string {
+  if (!device) return 'Quantscope looks for a device once a model is open.\n\nClick to choose.';
+  const refused = device.refused.map((item) => `- **${item.device}** refused: ${item.reason}`);
+  return [`Quantscope computes on **${device.label}**.`, '', ...refused, '', 'Click to choose.'].join('\n');
+}

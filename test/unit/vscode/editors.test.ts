@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import type { EditorState } from '../../../src/protocol/webview';
+import { EditorPage, Editors, type EditorRequest } from '../../../src/vscode/editor/editors';
+import { folderOf, viewTypeOf } from '../../../src/vscode/paths';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const state = { revision: 1 } as EditorState;
+
+function pageOf(path: string) {
+  const told: EditorRequest[] = [];
+  return { page: new EditorPage(path, (request) => told.push(request)), told };
+}
+
+describe('what a command shows in an editor', () => {
+  it('waits for the page that it was meant for, and is never seen by the next split', () => {
+    const editors = new Editors();
+    const first = pageOf('/a');
+    editors.add(first.page);
+    editors.show('/a', { tab: 'export' });
+    editors.show('/a', { tensor: 'x' });
+    const split = pageOf('/a');
+    editors.add(split.page);
+    expect(split.page.loaded(state)).toEqual({ revision: 1 });
+    expect(first.page.loaded(state)).toEqual({ revision: 1, tab: 'export', reveal: 'x' });
+    expect(first.page.loaded(state)).toEqual({ revision: 1 }); // a page that is loaded again begins as it is
+    expect([first.told, split.told]).toEqual([[], []]);
+  });
+
+  it('goes to the editor of the model that was used last', () => {
+    const editors = new Editors();
+    const [a, b, other] = [pageOf('/a'), pageOf('/a'), pageOf('/other')];
+    for (const { page } of [a, b, other]) {
+      editors.add(page);
+      page.loaded(state);
+    }
+    editors.use(a.page);
+    editors.use(other.page);
+    editors.show('/a', { tab: 'evaluate' });
+    expect([a.told, b.told, other.told]).toEqual([[{ tab: 'evaluate' }], [], []]);
+  });
+
+  it('is kept for an editor that is about to open, once', () => {
+    const editors = new Editors();
+    editors.show('/a', { tensor: 'x' });
+    const [foreign, first, second] = [pageOf('/b'), pageOf('/a'), pageOf('/a')];
+    for (const { page } of [foreign, first, second]) editors.add(page);
+    expect([foreign, first, second].map(({ page }) => page.loaded(state).reveal)).toEqual([
+      ...[undefined, 'x', undefined],
+    ]);
+  });
+
+  it('knows the last editor of a model', () => {
+    const editors = new Editors();
+    const [a, b] = [pageOf('/a').page, pageOf('/a').page];
+    editors.add(a);
+    editors.add(b);
+    expect([editors.remove(a), editors.has('/a'), editors.remove(b), editors.has('/a')]).toEqual([
+      ...[false, true, true, false],
+    ]);
+  });
+});
+
+describe('paths of models', () => {
+  it('a folder is a folder whatever its name, and a file’s folder is where it is', () => {
+    const folder = join(temporaryFolder(), 'Llama-3.1-8B');
+    mkdirSync(folder);
+    expect(folderOf(folder)).toBe(folder);
+    expect(folderOf(join(sampleFolder, 'model.safetensors'))).toBe(sampleFolder);
+    expect(folderOf('/nowhere/model')).toBe('/nowhere');
+  });
+
+  it.each([
+    ['/m/model.safetensors.index.json', 'quantscope.index'],
+    ['/m/model.safetensors.index.fp16.json', 'quantscope.index'],
+    ['/m/model.safetensors', 'quantscope.model'],
+    ['/m/index.gguf', 'quantscope.model'],
+  ])('%s opens in %s', (path, viewType) => expect(viewTypeOf(path)).toBe(viewType));
+});

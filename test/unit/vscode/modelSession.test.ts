@@ -1,0 +1,282 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { modelHash } from '../../../src/model/identity';
+import type { ModelDescription } from '../../../src/protocol/model';
+import type { SensitivityTable } from '../../../src/protocol/plan';
+import type { HostEvents } from '../../../src/protocol/webview';
+import type { ModelSession } from '../../../src/vscode/modelSession';
+import { type SessionEvent } from '../../../src/vscode/modelSession';
+import { Sessions } from '../../../src/vscode/sessions';
+import { fakeContext, settle } from '../../support/fakeHost';
+import { temporaryFolder } from '../../support/files';
+
+const device = { chosen: 'cpu', label: 'native addon', refused: [] } as const;
+
+function modelOf(folder: string, mtimeMs = 1): ModelDescription {
+  const path = join(folder, 'model.gguf');
+  return {
+    ...{ path, folder, name: 'm', format: 'gguf', weightFiles: { present: 1, total: 1 }, missingFiles: [] },
+    ...{ tensors: [], metadata: [], parameters: 100, dataBytes: 200, notes: [], warnings: [] },
+    files: [{ path, size: 10, mtimeMs, headerHash: `hash ${mtimeMs}` }],
+  } as unknown as ModelDescription;
+}
+
+/** A table of one tensor that is measured in as many formats. */
+function tableOf(model: ModelDescription, formats = ['Q4_K', 'Q8_0']): SensitivityTable {
+  const bits: Record<string, number> = { Q4_K: 4.5, Q8_0: 8.5 };
+  return {
+    ...{
+      modelHash: modelHash(model),
+      modelPath: model.path,
+      parameters: 256,
+      fixedBytes: 0,
+      fixedParameters: 0,
+    },
+    rows: [
+      {
+        ...{ tensor: 'a', sources: ['a'], shape: [1, 256], weights: 256 },
+        lossless: { format: 'F32', bytes: 1024 },
+        cells: formats.map((format) => ({
+          ...{ format, bytes: 32 * bits[format]!, bitsPerWeight: bits[format]! },
+          ...{ relativeSquaredError: 1 / bits[format]!, sqnr: 20, maxError: 1, device: 'cpu' as const },
+        })),
+      },
+    ],
+  };
+}
+
+function setUp({ stored }: { stored?: (folder: string) => SensitivityTable | undefined } = {}) {
+  const folder = temporaryFolder();
+  const files = { mtimeMs: 1 };
+  const fake = fakeContext(
+    {
+      'model/open': () => modelOf(folder, files.mtimeMs),
+      'formats/list': () => [],
+      'sensitivity/stored': () => stored?.(folder),
+      'device/probe': () => device,
+    },
+    folder,
+  );
+  const sessions = new Sessions(fake.context);
+  const session = sessions.get(join(folder, 'model.gguf'));
+  const events: SessionEvent[] = [];
+  session.onEvent((event) => events.push(event));
+  const heard = <N extends SessionEvent['name']>(name: N) =>
+    events.flatMap((event) => (event.name === name ? [event.payload as HostEvents[N]] : []));
+  return { ...fake, folder, files, sessions, session, heard };
+}
+
+afterEach(() => void vi.useRealTimers());
+
+describe('opening', () => {
+  it('reads once for editors that open together, and probes one device for all models', async () => {
+    const { engine, sessions, session, folder } = setUp();
+    const other = sessions.get(join(folder, 'other.gguf'));
+    const states = await Promise.all([session.load(), session.load(), other.load()]);
+    await settle();
+    expect(engine.of('model/open')).toHaveLength(2);
+    expect(engine.of('device/probe')).toHaveLength(1);
+    expect(states.map(({ revision }) => revision)).toEqual([1, 1, 1]);
+    expect((await session.load()).device).toEqual(device);
+    expect(engine.of('device/probe')).toHaveLength(1);
+  });
+
+  it('tells all editors of the device, and probes again on request alone', async () => {
+    const { engine, devices, session, heard } = setUp();
+    await session.load();
+    await settle();
+    await devices.refresh();
+    expect(engine.of('device/probe').map(({ params }) => params['refresh'])).toEqual([false, true]);
+    expect(heard('device')).toEqual([device, device]);
+  });
+
+  it('keeps the revision while the files are the same', async () => {
+    const { session } = setUp();
+    await session.load();
+    expect((await session.load()).revision).toBe(1);
+  });
+});
+
+describe('files that change', () => {
+  it('are read again as a message; the plan and what was measured for the old ones go', async () => {
+    const { session, files, heard } = setUp({ stored: (folder) => tableOf(modelOf(folder, files.mtimeMs)) });
+    await session.load();
+    session.solve({ kind: 'bits-per-weight', value: 4.5 });
+    expect(session.plan!.model.hash).toBe(session.sensitivity!.modelHash);
+    files.mtimeMs = 2;
+    await session.reload();
+    const [state] = heard('opened');
+    expect([state!.revision, state!.plan?.model.hash]).toEqual([2, modelHash(session.description!)]);
+  });
+
+  it('end a running analysis of the old ones', async () => {
+    const { engine, session, files } = setUp();
+    await session.load();
+    const run = session.runSensitivity();
+    files.mtimeMs = 2;
+    await session.reload();
+    await run;
+    expect([session.job.kind, engine.last('sensitivity/run').options.signal!.aborted]).toEqual([
+      'idle',
+      true,
+    ]);
+  });
+
+  it('that cannot be read are reported, and mend with the next reading', async () => {
+    const { engine, session, heard } = setUp();
+    await session.load();
+    const call = engine.call.bind(engine);
+    engine.call = () => Promise.reject(new Error('It is torn.'));
+    await session.reload();
+    expect(heard('openFailed')).toEqual([{ message: 'It is torn.' }]);
+    engine.call = call;
+    await session.reload();
+    expect(heard('opened')).toHaveLength(1);
+  });
+
+  it('are opened alone on request', async () => {
+    const { engine, session, heard } = setUp();
+    await session.load();
+    await session.openAlone(true);
+    expect(engine.last('model/open').params).toEqual({ path: session.path, alone: true });
+    expect(heard('opened').map(({ revision }) => revision)).toEqual([2]);
+  });
+
+  it('plans beside the model are taken up when they are about it, recomputed by the engine', async () => {
+    const { engine, session, folder, heard, notices } = setUp();
+    await session.load();
+    const plan = makePlan(tableOf(modelOf(folder)), { kind: 'bits-per-weight', value: 8.5 });
+    const file = join(folder, 'a.ampq.json');
+    writeFileSync(file, printPlan({ ...plan, total: { ...plan.total, bitsPerWeight: 1 } }));
+    const changed = session.planFileChanged(file);
+    await expect.poll(() => engine.of('plan/read').length).toBe(1);
+    await engine.last('plan/read').answer(plan);
+    await changed;
+    expect(heard('plan')).toEqual([plan]);
+    const broken = session.planFileChanged(file);
+    await expect.poll(() => engine.of('plan/read').length).toBe(2);
+    await engine.last('plan/read').fail('MODEL_FILE', 'Q9_K is not a format.');
+    await broken;
+    expect([heard('plan').length, notices.shown]).toEqual([1, ['Q9_K is not a format.']]);
+    writeFileSync(file, printPlan({ ...plan, model: { ...plan.model, hash: 'of another model' } }));
+    await session.planFileChanged(file);
+    expect(engine.of('plan/read')).toHaveLength(2);
+  });
+});
+
+describe('the sensitivity analysis', () => {
+  const progress = (done: number) => ({ message: '', done, total: 9 });
+
+  it('shows its cells while it runs and after it was cancelled', async () => {
+    let formats: string[] = [];
+    const { engine, session, heard } = setUp({
+      stored: (folder) => (formats.length === 0 ? undefined : tableOf(modelOf(folder), formats)),
+    });
+    await session.load();
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const run = session.runSensitivity();
+    const { onProgress } = engine.last('sensitivity/run').options;
+    formats = ['Q4_K'];
+    onProgress!(progress(1)); // too soon to look
+    expect(engine.of('sensitivity/stored')).toHaveLength(1);
+    vi.setSystemTime(Date.now() + 1001);
+    onProgress!(progress(2));
+    await settle();
+    const cells = () => heard('sensitivity').map(({ rows }) => rows[0]!.cells.length);
+    expect(cells()).toEqual([1]);
+    formats = ['Q4_K', 'Q8_0'];
+    session.cancelJob();
+    await run;
+    expect([session.job.kind, cells()]).toEqual(['idle', [1, 2]]);
+    expect(session.sensitivity!.rows[0]!.cells).toHaveLength(2);
+  });
+
+  it('ends with a plan', async () => {
+    const { engine, session, heard, folder } = setUp();
+    await session.load();
+    const run = session.runSensitivity('/texts/calibration.txt');
+    expect(session.job).toEqual({ kind: 'running', title: 'Sensitivity over calibration.txt' });
+    expect(engine.last('sensitivity/run').options.title).toBe('Sensitivity over calibration.txt');
+    await engine.last('sensitivity/run').answer(tableOf(modelOf(folder)));
+    await run;
+    expect(heard('plan')[0]!.assignments.map(({ format }) => format)).toEqual(['Q4_K']);
+    expect(heard('job').at(-1)).toEqual({ kind: 'idle' });
+  });
+
+  it('resumes alone after its process ended: the run of another model is not touched', async () => {
+    const { engine, notices, sessions, session, folder } = setUp();
+    const other = sessions.get(join(folder, 'other.gguf'));
+    for (const item of [session, other]) await item.load();
+    const runs = [session.runSensitivity('/t.txt'), other.runSensitivity()];
+    for (const call of engine.of('sensitivity/run')) await call.fail('ENGINE_DIED', 'killed');
+    await Promise.all(runs);
+    expect([session, other].map(({ job }) => job.kind)).toEqual(['engine-died', 'engine-died']);
+    await notices.choose('Restart and Resume');
+    await notices.choose('Restart and Resume');
+    const again = engine.of('sensitivity/run').slice(2);
+    expect(again.map(({ params }) => params['text'])).toEqual(['/t.txt', undefined]);
+    expect(again.map(({ options }) => options.signal!.aborted)).toEqual([false, false]);
+    expect([session, other].map(({ job }) => job.kind)).toEqual(['running', 'running']);
+  });
+
+  it('is not resumed twice, by the notice and by the editor', async () => {
+    const { engine, notices, session } = setUp();
+    await session.load();
+    const run = session.runSensitivity();
+    await engine.last('sensitivity/run').fail('ENGINE_DIED', 'killed');
+    await run;
+    const resumed = session.resumeJob();
+    await notices.choose('Restart and Resume');
+    expect(engine.of('sensitivity/run')).toHaveLength(2);
+    await engine.last('sensitivity/run').fail('REQUEST', 'There is nothing to measure.');
+    await resumed;
+    expect(session.job).toEqual({
+      kind: 'failed',
+      title: 'Sensitivity',
+      message: 'There is nothing to measure.',
+    });
+  });
+});
+
+describe('closing the last editor', () => {
+  it('cancels everything that it started', async () => {
+    const { engine, sessions, session, heard } = setUp();
+    await session.load();
+    const work = [
+      session.runSensitivity(),
+      session.compare(['a'], ['Q4_K']),
+      session.compareWith('/models/other.gguf'),
+    ];
+    await settle();
+    const before = heard('job').length;
+    sessions.activate(session);
+    const active: (ModelSession | undefined)[] = [];
+    sessions.onActive((item) => active.push(item));
+    sessions.release(session.path);
+    await Promise.all(work);
+    for (const method of ['sensitivity/run', 'tensor/compare', 'model/compare'] as const)
+      expect(engine.last(method).options.signal!.aborted, method).toBe(true);
+    expect([heard('job').length, active, sessions.active]).toEqual([before, [undefined], undefined]);
+    expect(sessions.get(session.path)).not.toBe(session);
+  });
+});
+
+describe('comparisons', () => {
+  it('show the latest request alone', async () => {
+    const { engine, session, heard } = setUp();
+    await session.load();
+    const first = session.compare(['a', 'b'], ['Q4_K']);
+    const second = session.compare(['c'], ['Q8_0']);
+    await settle();
+    expect(engine.of('tensor/compare').map(({ options }) => options.signal!.aborted)).toEqual([true, false]);
+    await engine.last('tensor/compare').answer({ tensor: 'c' });
+    expect([(await first).error, (await second).done]).toEqual(['The request was cancelled.', true]);
+    expect(heard('comparison').at(-1)).toMatchObject({
+      tensors: ['c'],
+      done: true,
+      results: [{ tensor: 'c' }],
+    });
+  });
+});
