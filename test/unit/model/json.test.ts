@@ -129,7 +129,7 @@ describe('config.json', () => {
     expect(model.description.warnings).toEqual([
       expect.stringContaining('config.json cannot be used: The file is not JSON: in line 1, column 23'),
     ]);
-    expect(() => ggufView(model)).toThrow(/in line 1, column 23, there is a comma before "}"/);
+    await expect(ggufView(model)).rejects.toThrow(/in line 1, column 23, there is a comma before "}"/);
   });
 
   it('is part of what a model is made of', async () => {

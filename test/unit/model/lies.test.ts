@@ -353,6 +353,6 @@ describe('a download that stopped', () => {
       .data(100);
     const model = await openModel(writeFile(folder, 'stopped2.gguf', bytes));
     await model.close();
-    expect(() => ggufView(model)).toThrow(/156 bytes are missing: the model is not complete/);
+    await expect(ggufView(model)).rejects.toThrow(/156 bytes are missing: the model is not complete/);
   });
 });
