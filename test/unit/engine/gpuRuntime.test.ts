@@ -220,10 +220,12 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
 
   it('leaves nothing behind when it is killed, from the next start on', async () => {
     source.behaviour.pause = 50;
-    const child = spawn(process.execPath, [programs.cli, 'gpu-runtime', 'install', '--yes']);
+    // A group of processes of its own, which ends as one.
+    const args = [programs.cli, 'gpu-runtime', 'install', '--yes'];
+    const child = spawn(process.execPath, args, { detached: true });
     const ended = new Promise((resolve) => child.on('close', resolve));
     await vi.waitFor(() => expect(leftIn(root).join()).toMatch(/^\.onnxruntime.*\.partial$/), 20_000);
-    child.kill('SIGKILL');
+    process.kill(-child.pid!, 'SIGKILL');
     await ended;
     expect(leftIn(root)).toHaveLength(1);
     expect((await cli('status')).code).toBe(0);
@@ -289,7 +291,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
       const { code, stdout, stderr } = await cli('install');
       expect(code).toBe(1);
       expect(stdout).toMatch(/^Download ONNX Runtime's CUDA libraries .*\?\nFor: .*\nSource: /);
-      expect(stderr).toBe('quantscope: nothing was downloaded; --yes agrees to it\n');
+      expect(stderr).toBe('quantscope: Nothing was downloaded; --yes agrees to the download.\n');
       expect(leftIn(root)).toEqual([]);
     });
 
@@ -304,15 +306,15 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
         /^GPU runtime {3}installed, for ONNX Runtime [\d.]+, 46\.\d+ MB in .*\n +.*needs CUDA 12 .*\nDevice {8}/,
       );
       expect((await cli('remove')).stdout).toMatch(
-        /^The GPU runtime was removed: 46\.\d+ MB are free again\.$/m,
+        /^The GPU runtime was removed, which freed 46\.\d+ MB\.$/m,
       );
-      expect((await cli('remove')).stdout).toMatch(/^There was no GPU runtime\.$/m);
+      expect((await cli('remove')).stdout).toMatch(/^There is no GPU runtime to remove\.$/m);
     });
 
     it('refuses an action that it does not have', async () => {
       const { code, stderr } = await cli('upgrade');
       expect(code).toBe(2);
-      expect(stderr).toMatch(/gpu-runtime has no "upgrade", but status, install, remove/);
+      expect(stderr).toMatch(/gpu-runtime has no action "upgrade"; it has status, install, remove\./);
     });
 
     it('remembers what a probe found, until it is told to look again', async () => {
