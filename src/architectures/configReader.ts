@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { maxParts } from '../model/limits';
+import { listedClass, sameModel } from './classNames';
 import { harmlessKeys } from './harmlessKeys';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -67,9 +68,8 @@ export class ConfigReader {
 
   /** Whether the first of `architectures` is this class or, where none is listed, `model_type` is its. */
   isOf(className: string, modelType: string): boolean {
-    const listed = this.value('architectures');
-    const name: unknown = Array.isArray(listed) ? listed[0] : undefined;
-    return name === undefined ? this.value('model_type') === modelType : name === className;
+    const name = listedClass(this.fields);
+    return name === undefined ? this.value('model_type') === modelType : sameModel(name, className);
   }
 
   /** The first of several spellings of a key that is there; the first of all when none is. */

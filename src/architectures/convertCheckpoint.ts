@@ -2,6 +2,7 @@ import { elementsOf } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import type { TensorDescriptor } from '../protocol/model';
+import { isBaseClass, listedClass } from './classNames';
 import { ConfigReader } from './configReader';
 import type { ConvertedTensor, Piece } from './convertedTensor';
 import type { ComputedTensor, Conversion, LayerWindow, RowRange, Size, TensorRule } from './description';
@@ -43,9 +44,10 @@ export function convertCheckpoint(
 ): ConvertedCheckpoint {
   refuseQuantized(config, file);
   const description = architectureFor(config, file);
+  const own = ownOutput ?? (isBaseClass(listedClass(config) ?? '') ? false : undefined);
   const reader = new ConfigReader(config, file, {
     ...sizesOf(tensors),
-    ...(ownOutput === undefined ? {} : { ownOutput }),
+    ...(own === undefined ? {} : { ownOutput: own }),
   });
   const conversion = description.convert(reader);
   const sources = new Sources(tensors, conversion);

@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
+import { listedClass, sameModel } from './classNames';
 import type { ArchitectureDescription } from './description';
 import type { ForwardTraits } from './forward';
 import { commandR } from './commandR';
@@ -55,17 +56,16 @@ export function architectureFor(
   config: Readonly<Record<string, unknown>>,
   file: string,
 ): ArchitectureDescription {
-  const listed = config['architectures'];
-  const className: unknown = Array.isArray(listed) ? listed[0] : undefined;
+  const className = listedClass(config);
   const modelType = config['model_type'];
   const found = architectures.find(({ classes }) =>
-    typeof className === 'string'
-      ? classes[className] !== undefined
+    className !== undefined
+      ? Object.keys(classes).some((name) => sameModel(name, className))
       : typeof modelType === 'string' && Object.values(classes).includes(modelType),
   );
   if (found) return found;
   const names = architectures.flatMap(({ classes }) => Object.keys(classes)).sort();
-  const asked = typeof className === 'string' ? className : JSON.stringify(modelType ?? null);
+  const asked = className ?? JSON.stringify(modelType ?? null);
   const message = `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF. A description is one file in src/architectures (see CONTRIBUTING.md); there are ${names.join(', ')}. Any GGUF file can be exported.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

@@ -15,7 +15,7 @@ import { overrideKeyValues } from './options/keyValueOverride';
 import { planExport, type ExportPlan, type ExportTarget } from './plan';
 import type { PlannedTensor } from './plan/tensor';
 import { ProgressMeter } from './progressMeter';
-import { readTokenizer } from '../tokenizer/readTokenizer';
+import { checkpointKeyValues } from './checkpointKeyValues';
 
 export interface ExportOptions {
   readonly signal?: AbortSignal | undefined;
@@ -129,11 +129,14 @@ async function prepare(
   signal: AbortSignal | undefined,
 ): Promise<{ plan: ExportPlan; files: OutputFile[]; preview: ExportPreview }> {
   const plan = await planExport(model, target, signal);
-  const files = await layOut(model, plan, target, out, signal);
-  return { plan, files, preview: previewOf(plan, files) };
+  const { pairs, notes } = model.gguf
+    ? { pairs: await copiedKeyValues(model, signal), notes: [] }
+    : await checkpointKeyValues(model, plan, signal);
+  const files = layOut(model, plan, target, out, pairs);
+  return { plan, files, preview: previewOf(plan, files, notes) };
 }
 
-function previewOf(plan: ExportPlan, files: readonly OutputFile[]): ExportPreview {
+function previewOf(plan: ExportPlan, files: readonly OutputFile[], notes: readonly string[]): ExportPreview {
   const { architecture, fileType, dataBytes, parameters, bitsPerWeight } = plan;
   return {
     tensors: plan.tensors.map(
@@ -151,21 +154,18 @@ function previewOf(plan: ExportPlan, files: readonly OutputFile[]): ExportPrevie
     parameters,
     bitsPerWeight,
     presetBytes: plan.presetBytes,
-    warnings: plan.warnings,
+    warnings: [...plan.warnings, ...notes],
   };
 }
 
 /** The files to write; one, unless the target asks for a split. */
-async function layOut(
+function layOut(
   model: Model,
   plan: ExportPlan,
   { split }: ExportTarget,
   out: string,
-  signal: AbortSignal | undefined,
-): Promise<OutputFile[]> {
-  const pairs = model.gguf
-    ? await copiedKeyValues(model, signal)
-    : await convertedKeyValues(model, plan, signal);
+  pairs: readonly KeyValue[],
+): OutputFile[] {
   const own: KeyValue[] = [
     { key: quantizationVersion, type: 'u32', value: 2 },
     { key: fileType, type: 'u32', value: plan.fileType.id },
@@ -202,26 +202,4 @@ async function copiedKeyValues(model: Model, signal: AbortSignal | undefined): P
     pairs.push({ key, type, raw: await source.read(offset, byteLength, signal) });
   }
   return pairs;
-}
-
-async function convertedKeyValues(
-  model: Model,
-  { architecture, keyValues, tensors }: ExportPlan,
-  signal: AbortSignal | undefined,
-): Promise<KeyValue[]> {
-  const rows = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];
-  if (rows === undefined)
-    throw new QuantscopeError('INTERNAL', 'The checkpoint has no token embedding.', { file: model.folder });
-  const text = (key: string, value: string): KeyValue => ({ key, type: 'string', value });
-  const vocabularySize = `${architecture}.vocab_size`;
-  return [
-    text('general.architecture', architecture),
-    text('general.type', 'model'),
-    text('general.name', basename(model.folder)),
-    ...keyValues,
-    ...(keyValues.some(({ key }) => key === vocabularySize)
-      ? []
-      : [{ key: vocabularySize, type: 'u32', value: rows } as const]),
-    ...(await readTokenizer(model.folder, model.config ?? {}, rows, signal)),
-  ];
 }

@@ -24,6 +24,12 @@ export const maxArrayDepth = 8;
 /** Layers of a model, heads or experts of a layer; published models have at most some hundreds. */
 export const maxParts = 65_536;
 
+/** Tokens of a vocabulary; the largest published ones have some hundred thousand. */
+export const maxTokens = 16_777_216;
+
+/** Characters of a token that merges are looked for in; the longest published ones have some hundred. */
+export const maxTokenCharacters = 4096;
+
 /** Dimensions of a tensor: safetensors sets no limit, ggml allows 4. */
 export const maxDimensions = 32;
 

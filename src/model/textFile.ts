@@ -18,6 +18,16 @@ export async function readTextFile(file: string, most: number, signal?: AbortSig
   }
 }
 
+/** The text at the start of a file; bytes that are not UTF-8 become replacement characters. @throws QuantscopeError IO. */
+export async function readTextStart(file: string, most: number, signal?: AbortSignal): Promise<string> {
+  const source = await openFileSource(file);
+  try {
+    return new TextDecoder().decode(await source.read(0, Math.min(source.size, most), signal));
+  } finally {
+    await source.close();
+  }
+}
+
 function decode(bytes: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -3,8 +3,15 @@ import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { otherModel } from './otherModels';
 import { preTokenizerName } from './preTokenizers';
-import { addedTokens, type TokenizerFiles } from './tokenizerFiles';
-import { addedPiece, fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
+import { addedTokens, fileOfToken, type TokenizerFiles } from './tokenizerFiles';
+import {
+  addedPiece,
+  fillVocabulary,
+  tokensWithin,
+  tokenTypes,
+  type Token,
+  type Vocabulary,
+} from './vocabulary';
 
 /** The BPE model of a tokenizer.json. */
 export interface BpeModel {
@@ -67,13 +74,14 @@ export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabu
   const model = parseBpeModel(tokenizer, file);
   const tokens = new Map<number, Token>();
   for (const [text, id] of model.vocab) tokens.set(id, { text, type: tokenTypes.normal, score: 0 });
-  for (const { id, text, special } of addedTokens(files)) {
+  const added = addedTokens(files);
+  for (const { id, text, special } of added) {
     tokens.set(id, { text, type: special ? tokenTypes.control : tokenTypes.userDefined, score: 0 });
   }
   return {
     model: 'gpt2',
     pre: preTokenizerName(tokenizer['pre_tokenizer'], file, model.ignoreMerges),
-    tokens: fillVocabulary(tokens, rows, file),
+    tokens: fillVocabulary(tokens, rows, fileOfToken(files, added, file)),
     merges: model.merges.map((pair) => pair.join(' ')),
   };
 }
@@ -111,14 +119,18 @@ export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Voc
     const score = type === tokenTypes.normal ? -(ranks.get(text) ?? model.merges.length + id) : 0;
     tokens.set(id, { text, type, score });
   }
-  for (const { id, text, special } of addedTokens(files)) {
+  const added = addedTokens(files);
+  for (const { id, text, special } of added) {
     if (tokens.get(id)?.type === tokenTypes.unknown) continue;
     tokens.set(id, addedPiece(text, special));
   }
+  const fileOf = fileOfToken(files, added, file);
+  const { tokens: within, notes } = tokensWithin(tokens, rows, fileOf);
   return {
     model: 'llama',
     pre: 'default',
-    tokens: fillVocabulary(tokens, rows, file),
+    tokens: fillVocabulary(within, rows, fileOf),
+    notes,
     addSpacePrefix: addsSpace(tokenizer, file),
   };
 }

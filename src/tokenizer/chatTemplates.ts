@@ -11,21 +11,32 @@ export interface ChatTemplates {
 }
 
 /**
- * tokenizer_config.json has one template or several with names; newer checkpoints have a file of its own and a folder for the
- * others. Where none is called "default", the first is the standard one.
+ * As transformers chooses them: files of their own (chat_template.jinja, additional_chat_templates) replace what tokenizer_config.json
+ * has, one template or several with names; the file of a processor counts where there is nothing else. Where none is called "default",
+ * the first is the standard one.
  */
-export function chatTemplatesOf({ config, chatTemplate, moreChatTemplates }: TokenizerFiles): ChatTemplates {
-  const value = config?.['chat_template'];
-  const entries = Array.isArray(value) ? value.filter(isRecord) : [];
-  const templates = new Map<string, string>();
-  for (const { name, template } of entries) {
+export function chatTemplatesOf(files: TokenizerFiles): ChatTemplates {
+  const { chatTemplate, moreChatTemplates, processorTemplate, config } = files;
+  const named = new Map(moreChatTemplates ?? []);
+  const stated = config?.['chat_template'];
+  if (chatTemplate !== undefined) named.set('default', chatTemplate);
+  else if (named.size === 0 && typeof stated === 'string') named.set('default', stated);
+  else if (named.size === 0 && Array.isArray(stated)) addEntries(named, stated);
+  if (named.size === 0 && processorTemplate !== undefined) named.set('default', processorTemplate);
+  return fromNamed(named);
+}
+
+function addEntries(templates: Map<string, string>, entries: readonly unknown[]): void {
+  for (const { name, template } of entries.filter(isRecord)) {
     if (typeof name === 'string' && typeof template === 'string') templates.set(name, template);
   }
-  for (const [name, template] of moreChatTemplates ?? []) templates.set(name, template);
-  const alone = typeof value === 'string' ? value : chatTemplate;
-  const standard = alone ?? templates.get('default') ?? [...templates.values()][0];
-  templates.delete('default');
-  return { named: templates, ...(standard === undefined ? {} : { standard }) };
+}
+
+function fromNamed(templates: ReadonlyMap<string, string>): ChatTemplates {
+  const named = new Map(templates);
+  const standard = named.get('default') ?? [...named.values()][0];
+  named.delete('default');
+  return { named, ...(standard === undefined ? {} : { standard }) };
 }
 
 /** Keys of GGUF: a template each, and the list of names. Names keep letters, digits and underscores only. */

@@ -19,7 +19,7 @@ export const sentencePieceTypes: Readonly<Record<number, string>> = {
 
 /** The error for a tokenizer that is not BPE: what it is, why that cannot be written, what can be done. */
 export function otherModel(type: string, file: string): QuantscopeError {
-  const way = ways[type] ?? 'cuts text in a way of its own';
+  const way = (Object.hasOwn(ways, type) ? ways[type] : undefined) ?? 'cuts text in a way of its own';
   const message = `A tokenizer of type ${type} cannot be exported: it ${way}, while all that can be written merge pairs (BPE). Where there is a GGUF file of the model, export from that; it brings its tokenizer along.`;
   return new QuantscopeError('UNSUPPORTED', message, { file });
 }

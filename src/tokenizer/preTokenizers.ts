@@ -38,7 +38,7 @@ export function isByteLevel(definition: unknown): boolean {
 function stepsOf(definition: unknown): string[] {
   if (!isRecord(definition)) return [];
   const type = String(definition['type']);
-  const describe = stepDescriptions[type];
+  const describe = Object.hasOwn(stepDescriptions, type) ? stepDescriptions[type] : undefined;
   return describe ? describe(definition) : [`${type} ${JSON.stringify(definition)}`];
 }
 

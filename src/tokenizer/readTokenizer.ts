@@ -14,6 +14,13 @@ import {
   type Vocabulary,
 } from './vocabulary';
 
+/** A tokenizer as GGUF has it. */
+export interface CheckpointTokenizer {
+  readonly keyValues: readonly KeyValue[];
+  /** What was left out or changed, as sentences. */
+  readonly notes: readonly string[];
+}
+
 /**
  * The tokenizer of a checkpoint as GGUF key-values.
  * @param folder holds tokenizer.json, tokenizer.model, or vocab.json with merges.txt.
@@ -26,10 +33,11 @@ export async function readTokenizer(
   modelConfig: Record<string, unknown>,
   rows: number,
   signal?: AbortSignal,
-): Promise<KeyValue[]> {
+): Promise<CheckpointTokenizer> {
   const files = await readTokenizerFiles(folder, signal);
   const vocabulary = vocabularyOf(files, rows);
-  return tokenizerKeyValues(vocabulary, settingsOf(files, vocabulary, modelConfig));
+  const keyValues = tokenizerKeyValues(vocabulary, settingsOf(files, vocabulary, modelConfig));
+  return { keyValues, notes: vocabulary.notes ?? [] };
 }
 
 function vocabularyOf(files: TokenizerFiles, rows: number): Vocabulary {
@@ -57,21 +65,47 @@ function settingsOf(
       firstId(files.generation?.[`${role}_token_id`]);
     if (id !== undefined && id < vocabulary.tokens.length) ids[role] = id;
   }
-  const template = templateOf(files.tokenizer);
+  const around = templateOf(files.tokenizer);
+  const tokens = (ids: readonly string[]): (number | undefined)[] => ids.map((text) => byText.get(text));
+  const [before, after] = [tokens(around?.before ?? []), tokens(around?.after ?? [])];
+  const last = after.at(-1);
+  if (last !== undefined && last !== (ids.sep ?? vocabulary.ids?.sep)) endWith(ids, last);
   const known = { ...vocabulary.ids, ...ids };
-  const isRole = (token: string | undefined, role: SpecialRole): boolean =>
-    token !== undefined && byText.get(token) === known[role];
-  const flag = (name: string, fallback: boolean): boolean => {
+  const flag = (name: string): boolean | undefined => {
     const value = files.config?.[name];
-    return typeof value === 'boolean' ? value : fallback;
+    return typeof value === 'boolean' ? value : undefined;
+  };
+  const adds = (name: string, byTemplate: boolean, usual: boolean): boolean => {
+    const stated = flag(name);
+    if (!around) return stated ?? usual;
+    return stated === true || (byTemplate && !(stated === false && rebuildsTemplate(files.config)));
   };
   return {
     ids,
-    addBos: template ? isRole(template.first, 'bos') : flag('add_bos_token', vocabulary.model === 'llama'),
-    addEos: template ? isRole(template.last, 'eos') : flag('add_eos_token', false),
+    addBos: adds(
+      'add_bos_token',
+      known.bos !== undefined && before[0] === known.bos,
+      vocabulary.model === 'llama',
+    ),
+    addEos: adds('add_eos_token', known.eos !== undefined && last === known.eos, false),
     chatTemplates: chatTemplatesOf(files),
   };
 }
+
+/**
+ * A post-processor that ends texts with another token than EOS: GGUF has only EOS for that, so it becomes that token, and what was EOS
+ * ends turns (as in llama.cpp's converter).
+ */
+function endWith(ids: Partial<Record<SpecialRole, number>>, last: number): void {
+  const { eos } = ids;
+  if (eos === last) return;
+  if (eos !== undefined) ids.eot ??= eos;
+  ids.eos = last;
+}
+
+/** Classes that make their post-processor from the flags of tokenizer_config.json when they are loaded. */
+const rebuildsTemplate = (config: Record<string, unknown> | undefined): boolean =>
+  /^(Llama|CodeLlama|Gemma|Cohere)Tokenizer(Fast)?$/.test(String(config?.['tokenizer_class']));
 
 /** Special tokens are strings, or objects with a `content`. */
 function tokenText(value: unknown): string | undefined {
@@ -88,7 +122,7 @@ function firstId(value: unknown): number | undefined {
 /** The special tokens that a TemplateProcessing post-processor puts before and after a text. */
 function templateOf(
   tokenizer: Record<string, unknown> | undefined,
-): { first: string | undefined; last: string | undefined } | undefined {
+): { before: string[]; after: string[] } | undefined {
   const processor = tokenizer?.['post_processor'];
   if (!isRecord(processor)) return undefined;
   const inner: unknown = processor['processors'];
@@ -97,7 +131,11 @@ function templateOf(
     .find((step) => step['type'] === 'TemplateProcessing');
   const single: unknown = template?.['single'];
   if (!Array.isArray(single)) return undefined;
-  const special = (item: unknown): string | undefined =>
-    isRecord(item) && isRecord(item['SpecialToken']) ? tokenText(item['SpecialToken']['id']) : undefined;
-  return { first: special(single[0]), last: special(single[single.length - 1]) };
+  const items = single.filter(isRecord);
+  const text = items.findIndex((item) => isRecord(item['Sequence']));
+  const special = (some: typeof items): string[] =>
+    some.flatMap((item) =>
+      isRecord(item['SpecialToken']) ? (tokenText(item['SpecialToken']['id']) ?? []) : [],
+    );
+  return { before: special(items.slice(0, Math.max(0, text))), after: special(items.slice(text + 1)) };
 }

@@ -3,8 +3,15 @@ import protobuf from 'protobufjs/light.js';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import { otherModel, sentencePieceTypes } from './otherModels';
-import { addedTokens, type AddedToken, type TokenizerFiles } from './tokenizerFiles';
-import { addedPiece, fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
+import { addedTokens, fileOfToken, type AddedToken, type TokenizerFiles } from './tokenizerFiles';
+import {
+  addedPiece,
+  fillVocabulary,
+  tokensWithin,
+  tokenTypes,
+  type Token,
+  type Vocabulary,
+} from './vocabulary';
 
 /** The fields of sentencepiece_model.proto that are needed here. */
 const descriptor: protobuf.INamespace = {
@@ -74,13 +81,17 @@ export function sentencePieceVocabulary(files: TokenizerFiles, rows: number): Vo
   const tokens = new Map<number, Token>(
     pieces.map(({ piece, score, type }, id) => [id, { text: piece, type, score }]),
   );
-  for (const added of addedTokens(files)) addToken(tokens, added);
+  const added = addedTokens(files);
+  for (const token of added) addToken(tokens, token);
+  const fileOf = fileOfToken(files, added, file);
+  const { tokens: within, notes } = tokensWithin(tokens, rows, fileOf);
   const { unkId = 0, bosId = 1, eosId = 2, padId = -1 } = trainerSpec ?? {};
   const ids = Object.entries({ bos: bosId, eos: eosId, unk: unkId, pad: padId }).filter(([, id]) => id >= 0);
   return {
     model: 'llama',
     pre: 'default',
-    tokens: fillVocabulary(tokens, rows, file),
+    tokens: fillVocabulary(within, rows, fileOf),
+    notes,
     addSpacePrefix: normalizerSpec?.addDummyPrefix ?? true,
     ids: Object.fromEntries(ids),
   };

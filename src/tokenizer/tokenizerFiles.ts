@@ -23,6 +23,8 @@ export interface TokenizerFiles {
   readonly generation?: Record<string, unknown>;
   /** chat_template.jinja. */
   readonly chatTemplate?: string;
+  /** `chat_template` of chat_template.json, which processors of images and text have. */
+  readonly processorTemplate?: string;
   /** additional_chat_templates/NAME.jinja by name. */
   readonly moreChatTemplates?: ReadonlyMap<string, string>;
 }
@@ -33,6 +35,8 @@ export interface AddedToken {
   readonly text: string;
   /** Never made from text; not shown. */
   readonly special: boolean;
+  /** Name of the file that has it. */
+  readonly file: string;
 }
 
 /** The largest published tokenizer.model has 4 MB; a chat template some kilobytes (bytes). */
@@ -46,6 +50,7 @@ export async function readTokenizerFiles(folder: string, signal?: AbortSignal): 
   const generation = await readObject(folder, 'generation_config.json');
   const sentencePiece = await readBytes(folder, 'tokenizer.model', signal);
   const chatTemplate = await readText(folder, 'chat_template.jinja', signal);
+  const processorTemplate = (await readObject(folder, 'chat_template.json'))?.['chat_template'];
   const tokenizer =
     (await readObject(folder, 'tokenizer.json')) ??
     (sentencePiece ? undefined : await readVocabulary(folder, config ?? {}, signal));
@@ -58,6 +63,7 @@ export async function readTokenizerFiles(folder: string, signal?: AbortSignal): 
     ...(generation ? { generation } : {}),
     ...(sentencePiece ? { sentencePiece } : {}),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...(typeof processorTemplate === 'string' ? { processorTemplate } : {}),
     moreChatTemplates: await readChatTemplates(join(folder, 'additional_chat_templates'), signal),
   };
 }
@@ -90,18 +96,30 @@ async function readChatTemplates(
 /** Tokens added in any of the files, each id once; tokenizer.json knows best, then tokenizer_config.json. */
 export function addedTokens({ tokenizer, config, added }: TokenizerFiles): AddedToken[] {
   const tokens = new Map<number, AddedToken>();
-  const add = (id: number, entry: unknown): void => {
+  const add = (file: string, id: number, entry: unknown): void => {
     if (!isRecord(entry) || typeof entry['content'] !== 'string' || tokens.has(id)) return;
-    tokens.set(id, { id, text: entry['content'], special: entry['special'] === true });
+    tokens.set(id, { id, text: entry['content'], special: entry['special'] === true, file });
   };
   const listed = tokenizer?.['added_tokens'];
   if (Array.isArray(listed)) {
-    for (const entry of listed as unknown[]) if (isRecord(entry)) add(Number(entry['id']), entry);
+    for (const entry of listed as unknown[])
+      if (isRecord(entry)) add('tokenizer.json', Number(entry['id']), entry);
   }
   const decoder = config?.['added_tokens_decoder'];
-  if (isRecord(decoder)) for (const [id, entry] of Object.entries(decoder)) add(Number(id), entry);
-  for (const [content, id] of Object.entries(added ?? {})) add(Number(id), { content });
+  if (isRecord(decoder))
+    for (const [id, entry] of Object.entries(decoder)) add('tokenizer_config.json', Number(id), entry);
+  for (const [content, id] of Object.entries(added ?? {})) add('added_tokens.json', Number(id), { content });
   return [...tokens.values()].sort((a, b) => a.id - b.id);
+}
+
+/** Which file has a token: that of the vocabulary, unless it was added in another. */
+export function fileOfToken(
+  { folder }: TokenizerFiles,
+  added: readonly AddedToken[],
+  vocabulary: string,
+): (id: number) => string {
+  const files = new Map(added.map(({ id, file }) => [id, join(folder, file)]));
+  return (id) => files.get(id) ?? vocabulary;
 }
 
 async function readObject(folder: string, name: string): Promise<Record<string, unknown> | undefined> {
@@ -138,7 +156,8 @@ async function readBytes(
   }
 }
 
-async function exists(file: string): Promise<boolean> {
+/** Whether there is a file of this name. */
+export async function exists(file: string): Promise<boolean> {
   try {
     await access(file);
     return true;

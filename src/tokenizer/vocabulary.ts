@@ -1,4 +1,6 @@
+import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
+import { maxTokens } from '../model/limits';
 import type { KeyValue } from '../model/keyValue';
 import { chatTemplateKeyValues, type ChatTemplates } from './chatTemplates';
 
@@ -32,6 +34,8 @@ export interface Vocabulary {
   readonly merges?: readonly string[];
   /** Whether a space goes before the text; only SentencePiece. */
   readonly addSpacePrefix?: boolean;
+  /** What was left out, as sentences. */
+  readonly notes?: readonly string[];
   /** Ids that the vocabulary itself knows; settings beside it take precedence. */
   readonly ids?: Partial<Record<SpecialRole, number>>;
 }
@@ -50,18 +54,47 @@ export interface TokenizerSettings {
 
 /**
  * Tokens by id, as many as the embedding has rows: ids that no token has are filled with unused ones.
- * @throws QuantscopeError MODEL_FILE when a token's id lies beyond the embedding.
+ * @param fileOf the file that has a token, for errors.
+ * @throws QuantscopeError MODEL_FILE when an id is not a row of the embedding, or when there are too many rows.
  */
-export function fillVocabulary(tokens: ReadonlyMap<number, Token>, rows: number, file: string): Token[] {
+export function fillVocabulary(
+  tokens: ReadonlyMap<number, Token>,
+  rows: number,
+  fileOf: (id: number) => string,
+): Token[] {
   for (const [id, { text }] of tokens) {
     if (Number.isInteger(id) && id >= 0 && id < rows) continue;
     const message = `The token ${JSON.stringify(text)} has id ${id}, but the embedding has ${rows} rows.`;
-    throw new QuantscopeError('MODEL_FILE', message, { file });
+    throw new QuantscopeError('MODEL_FILE', message, { file: fileOf(id) });
   }
+  if (rows > maxTokens)
+    throw new QuantscopeError(
+      'MODEL_FILE',
+      `The embedding has ${rows} rows; a vocabulary has at most ${maxTokens} tokens.`,
+      { file: fileOf(rows) },
+    );
   return Array.from(
     { length: rows },
     (_, id) => tokens.get(id) ?? { text: `[PAD${id}]`, type: tokenTypes.unused, score: unusedScore },
   );
+}
+
+/**
+ * The tokens that the embedding has rows for. SentencePiece's tokens may go beyond, where an embedding was cut: a model cannot take
+ * them, and llama.cpp's converter leaves them out, too.
+ */
+export function tokensWithin(
+  tokens: ReadonlyMap<number, Token>,
+  rows: number,
+  fileOf: (id: number) => string,
+): { tokens: ReadonlyMap<number, Token>; notes: string[] } {
+  const beyond = [...tokens].filter(([id]) => Number.isInteger(id) && id >= rows);
+  const [first] = beyond;
+  if (!first) return { tokens, notes: [] };
+  const [id, { text }] = first;
+  const others = beyond.length === 1 ? '' : ` and ${beyond.length - 1} more`;
+  const note = `The token ${JSON.stringify(text)} (id ${id} in ${basename(fileOf(id))})${others} left out: the embedding has only ${rows} rows.`;
+  return { tokens: new Map([...tokens].filter(([key]) => !(key >= rows))), notes: [note] };
 }
 
 /** Score of tokens that are never the result of a merge: below every real one. */

@@ -72,7 +72,10 @@ async function withText(from: string, key: string, value: string): Promise<strin
 describe.skipIf(!hasOracle)('our tokenizer of the sample’s export against llama.cpp’s', () => {
   it('gives the ids of all lines, as that of its checkpoint does', async () => {
     const architecture = { key: 'general.architecture', type: 'string', value: 'llama' } as const;
-    const gguf = await fileOf([architecture, ...(await readTokenizer(sampleFolder, {}, 1024))], 'sample');
+    const gguf = await fileOf(
+      [architecture, ...(await readTokenizer(sampleFolder, {}, 1024)).keyValues],
+      'sample',
+    );
     expect(await differences(gguf, lines)).toEqual([]);
     expect(await encodeAll(sampleFolder, lines)).toEqual(await encodeAll(gguf, lines));
   });

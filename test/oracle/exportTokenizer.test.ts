@@ -46,7 +46,8 @@ describe.skipIf(!hasOracle || !hasSharedData)('tokenizers in llama.cpp', () => {
     mkdirSync(checkpoint);
     writeFileSync(join(checkpoint, 'tokenizer.json'), JSON.stringify(json));
     const out = join(folder, 'merged.gguf');
-    await withTokenizer(model, await readTokenizer(checkpoint, {}, tokens.length), out);
+    const { keyValues } = await readTokenizer(checkpoint, {}, tokens.length);
+    await withTokenizer(model, keyValues, out);
     await model.close();
 
     const lines = [

@@ -166,7 +166,7 @@ async function exportTokenizer(tokenizer: Json, name: string): Promise<{ gguf: s
   const added = (tokenizer['added_tokens'] ?? []) as { id: number }[];
   const ids = [...Object.values(model.vocab), ...added.map(({ id }) => id)];
   const rows = 1 + ids.reduce((most, id) => Math.max(most, id), 0);
-  const pairs = await readTokenizer(checkpoint, {}, rows);
+  const { keyValues: pairs } = await readTokenizer(checkpoint, {}, rows);
   const layout = layOutGguf([{ key: 'general.architecture', type: 'string', value: 'llama' }, ...pairs], []);
   const gguf = `${checkpoint}.gguf`;
   await writeAtomically(gguf, (file) =>

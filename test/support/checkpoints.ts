@@ -96,6 +96,10 @@ const qwen2: CheckpointSpec = {
   shapes: { ...outer(true), ...blocks(2, withBiases(block(), /[qkv]_proj/)) },
 };
 
+/** Names as a class without a head has them. */
+const withoutHead = (shapes: Shapes): Shapes =>
+  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name.replace(/^model\./, ''), shape]));
+
 const allBiased = (shapes: Shapes): Shapes => withBiases(shapes, /./);
 
 /** One checkpoint of each architecture, and of its variants. */
@@ -176,6 +180,19 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   'qwen2, called tied, with another output': {
     ...qwen2,
     shapes: { ...qwen2.shapes, 'lm_head.weight': [vocabulary, hidden] },
+  },
+  'qwen3 without a head': {
+    config: qwen3('Qwen3Model', 'qwen3'),
+    shapes: withoutHead({ ...outer(true), ...blocks(2, { ...block({ head: 32 }), ...headNorms(32) }) }),
+  },
+  'llama without a head': {
+    config: llamaConfig({ ...architecture('LlamaModel', 'llama') }),
+    shapes: withoutHead({ ...outer(true), ...blocks(2, block()) }),
+  },
+  'gemma3 without a head': {
+    ...gemma3,
+    config: { ...gemma3.config, ...architecture('Gemma3TextModel', 'gemma3_text') },
+    shapes: withoutHead(gemma3.shapes),
   },
   qwen2moe: {
     config: llamaConfig({

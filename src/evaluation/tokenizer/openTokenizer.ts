@@ -1,8 +1,7 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ggufView } from '../../architectures/ggufView';
 import { readTokenizer } from '../../tokenizer/readTokenizer';
-import { readTokenizerFiles } from '../../tokenizer/tokenizerFiles';
+import { exists, readTokenizerFiles } from '../../tokenizer/tokenizerFiles';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/openModel';
 import { checkpointTokenizerJson } from './checkpointTokenizer';
@@ -22,7 +21,7 @@ export async function openTokenizer(model: Model, signal?: AbortSignal): Promise
     const values = await tokenizerValues(fileValues(model, signal));
     return build(values, tokenizerJsonOf(values));
   }
-  const pairs = await readTokenizer(
+  const { keyValues: pairs } = await readTokenizer(
     model.folder,
     model.config ?? {},
     await embeddingRows(model, signal),
@@ -48,13 +47,4 @@ async function embeddingRows(model: Model, signal: AbortSignal | undefined): Pro
   const rows = embedding?.shape[0];
   if (rows !== undefined) return rows;
   throw new QuantscopeError('MODEL_FILE', 'The checkpoint has no token embedding.', { file: model.folder });
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await access(file);
-    return true;
-  } catch {
-    return false; // other files may hold the tokenizer
-  }
 }

@@ -20,11 +20,11 @@ export class Checkpoint {
   }
 
   has(name: string): boolean {
-    return this.tensors.has(name);
+    return this.named(name) !== undefined;
   }
 
   tensor(name: string): Tensor {
-    const found = this.tensors.get(name);
+    const found = this.named(name);
     if (!found) throw new Error(`The checkpoint has no ${name}.`);
     return found;
   }
@@ -34,7 +34,12 @@ export class Checkpoint {
   }
 
   optional(name: string): Vector | undefined {
-    return this.tensors.get(name)?.data;
+    return this.named(name)?.data;
+  }
+
+  /** Classes without a head leave the prefix out. */
+  private named(name: string): Tensor | undefined {
+    return this.tensors.get(name) ?? this.tensors.get(name.replace(/^model\./, ''));
   }
 
   number(key: string, fallback?: number): number {

@@ -433,11 +433,13 @@ function deepseek2(checkpoint: Checkpoint): Model {
 
 const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: number) => Model>> = {
   LlamaForCausalLM: (checkpoint) => llama(checkpoint),
+  LlamaModel: (checkpoint) => llama(checkpoint),
   MistralForCausalLM: (checkpoint) => llama(checkpoint, windowed(checkpoint)),
   MixtralForCausalLM: mixtral,
   Qwen2ForCausalLM: (checkpoint) => llama(checkpoint, lateWindow(checkpoint)),
   Qwen2MoeForCausalLM: (checkpoint) => llama(checkpoint, undefined, qwenExperts(checkpoint)),
   Qwen3ForCausalLM: (checkpoint) => llama(checkpoint, headNorms(checkpoint)),
+  Qwen3Model: (checkpoint) => llama(checkpoint, headNorms(checkpoint)),
   Qwen3MoeForCausalLM: (checkpoint) => llama(checkpoint, headNorms(checkpoint), qwenExperts(checkpoint)),
   GemmaForCausalLM: (checkpoint) =>
     gemma(checkpoint, (_, prefix) =>
@@ -448,6 +450,7 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
     ),
   Gemma2ForCausalLM: gemma2,
   Gemma3ForCausalLM: gemma3,
+  Gemma3TextModel: gemma3,
   Phi3ForCausalLM: phi3,
   PhiForCausalLM: phi2,
   GPT2LMHeadModel: gpt2,

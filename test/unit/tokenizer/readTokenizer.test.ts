@@ -33,7 +33,7 @@ function valuesOf(pairs: readonly KeyValue[]): Record<string, unknown> {
 }
 
 const read = async (folder: string, rows: number, config = {}) =>
-  valuesOf(await readTokenizer(folder, config, rows));
+  valuesOf((await readTokenizer(folder, config, rows)).keyValues);
 
 const byteLevel = {
   pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: true },
@@ -43,6 +43,114 @@ const byteLevel = {
     { id: 5, content: '<tool>', special: false },
   ],
 };
+
+/** What surrounds a text by a tokenizer.json's post-processor: names of special tokens, and the text. */
+const surrounding = (...items: readonly string[]) => ({
+  type: 'TemplateProcessing',
+  single: items.map((id) =>
+    id === 'A' ? { Sequence: { id, type_id: 0 } } : { SpecialToken: { id, type_id: 0 } },
+  ),
+});
+
+describe('special tokens around a text', () => {
+  const added_tokens = ['<s>', '<end>', '<turn>'].map((content, i) => ({
+    id: 4 + i,
+    content,
+    special: true,
+  }));
+  const readWith = (items: readonly string[], config: Record<string, unknown>) => {
+    const tokenizer = { ...byteLevel, added_tokens, post_processor: surrounding(...items) };
+    return read(folderWith({ 'tokenizer.json': tokenizer, 'tokenizer_config.json': config }), 7);
+  };
+
+  it('that the post-processor puts last become EOS, and EOS ends turns', async () => {
+    expect(await readWith(['A', '<end>'], { eos_token: '<turn>' })).toMatchObject({
+      ...{ eos_token_id: 5, eot_token_id: 6, add_eos_token: true, add_bos_token: false },
+    });
+    expect(await readWith(['<s>', 'A', '<end>'], { bos_token: '<s>', eos_token: '<end>' })).toMatchObject({
+      ...{ bos_token_id: 4, eos_token_id: 5, add_eos_token: true, add_bos_token: true },
+    });
+    expect(await readWith(['<s>', 'A', '<end>'], { eos_token: '<end>' })).not.toHaveProperty('eot_token_id');
+  });
+
+  it.each([
+    ['PreTrainedTokenizerFast', { add_eos_token: true }, { add_bos_token: true, add_eos_token: true }],
+    ['PreTrainedTokenizerFast', { add_bos_token: false }, { add_bos_token: true, add_eos_token: false }],
+    ['LlamaTokenizerFast', { add_bos_token: false }, { add_bos_token: false, add_eos_token: false }],
+  ])('of %s follow %j', async (tokenizer_class, flags, expected) => {
+    const config = { bos_token: '<s>', eos_token: '<end>', tokenizer_class, ...flags };
+    expect(await readWith(['<s>', 'A'], config)).toMatchObject(expected);
+  });
+});
+
+describe('chat templates', () => {
+  const config = {
+    chat_template: [
+      { name: 'default', template: 'config' },
+      { name: 'tool', template: 'tools' },
+    ],
+  };
+  it.each([
+    [
+      'chat_template.jinja before all others',
+      { 'chat_template.jinja': 'file', 'tokenizer_config.json': config },
+      'file',
+    ],
+    [
+      'tokenizer_config.json before the processor’s',
+      { 'chat_template.json': { chat_template: 'processor' }, 'tokenizer_config.json': config },
+      'config',
+    ],
+    [
+      'the processor’s where there is no other',
+      { 'chat_template.json': { chat_template: 'processor' } },
+      'processor',
+    ],
+  ])('come from %s', async (_, files, expected) => {
+    const values = await read(folderWith({ 'tokenizer.json': byteLevel, ...files }), 6);
+    expect(values['tokenizer.chat_template']).toBe(expected);
+    expect(values['tokenizer.chat_template.tool']).toBe(expected === 'config' ? 'tools' : undefined);
+  });
+});
+
+describe('a token beyond the embedding', () => {
+  it('is left out of a SentencePiece vocabulary with a note that names its file', async () => {
+    const pieces = ['<unk>', '<s>', '</s>', 'a', 'b'].map((piece, i) => ({
+      piece,
+      score: 0,
+      type: i < 3 ? 3 : 1,
+    }));
+    const bytes = sentencePieceMessage
+      .encode(sentencePieceMessage.fromObject({ pieces, trainerSpec: { modelType: 2 } }))
+      .finish();
+    const folder = folderWith({ 'tokenizer.model': bytes, 'added_tokens.json': { '<pad>': 5, '<more>': 6 } });
+    const { keyValues, notes } = await readTokenizer(folder, {}, 5);
+    expect(valuesOf(keyValues)['tokens']).toEqual(['<unk>', '<s>', '</s>', 'a', 'b']);
+    expect(notes).toEqual([
+      'The token "<pad>" (id 5 in added_tokens.json) and 1 more left out: the embedding has only 5 rows.',
+    ]);
+    expect((await readTokenizer(folder, {}, 4)).notes[0]).toMatch(
+      /"b" \(id 4 in tokenizer\.model\) and 2 more/,
+    );
+  });
+
+  it('is an error for byte-level BPE, which names the file that has it', async () => {
+    const files = { 'tokenizer.json': byteLevel, 'added_tokens.json': { '<pad>': 6 } };
+    await expect(read(folderWith(files), 6)).rejects.toThrow(
+      /"<pad>" has id 6, but the embedding has 6 rows.*added_tokens\.json/,
+    );
+    await expect(read(folderWith({ 'tokenizer.json': byteLevel }), 5)).rejects.toThrow(
+      /"<tool>" has id 5.*tokenizer\.json/,
+    );
+  });
+
+  it('does not make room for more tokens than a vocabulary can have', async () => {
+    const folder = folderWith({ 'tokenizer.json': byteLevel });
+    await expect(read(folder, 3e9)).rejects.toThrow(
+      /3000000000 rows; a vocabulary has at most 16777216 tokens/,
+    );
+  });
+});
 
 describe('byte-level BPE', () => {
   it('takes vocabulary, merges and special tokens of the sample', async () => {

@@ -1,0 +1,45 @@
+import { QuantscopeError } from '../model/errors';
+import type { KeyValue } from '../model/keyValue';
+import type { Model } from '../model/openModel';
+import { readPooling } from '../tokenizer/pooling';
+import { readTokenizer } from '../tokenizer/readTokenizer';
+import { checkpointName, loadableName } from './modelName';
+import type { ExportPlan } from './plan';
+
+/** Key-values of a checkpoint's file, and what was chosen or left out, as sentences. */
+export interface CheckpointKeyValues {
+  readonly pairs: readonly KeyValue[];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Everything about a checkpoint's file but its tensors: name, hyper-parameters, pooling of an embedding model, tokenizer.
+ * @throws QuantscopeError as `readTokenizer` and `readPooling`.
+ */
+export async function checkpointKeyValues(
+  model: Model,
+  { architecture, keyValues, tensors }: ExportPlan,
+  signal: AbortSignal | undefined,
+): Promise<CheckpointKeyValues> {
+  const rows = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];
+  if (rows === undefined)
+    throw new QuantscopeError('INTERNAL', 'The checkpoint has no token embedding.', { file: model.folder });
+  const text = (key: string, value: string): KeyValue => ({ key, type: 'string', value });
+  const u32 = (key: string, value: number): KeyValue => ({ key, type: 'u32', value });
+  const vocabularySize = `${architecture}.vocab_size`;
+  const tokenizer = await readTokenizer(model.folder, model.config ?? {}, rows, signal);
+  const pooling = await readPooling(model.folder);
+  const name = loadableName(await checkpointName(model, signal), architecture, tokenizer.keyValues);
+  return {
+    pairs: [
+      text('general.architecture', architecture),
+      text('general.type', 'model'),
+      text('general.name', name.text),
+      ...keyValues,
+      ...(pooling.type === undefined ? [] : [u32(`${architecture}.pooling_type`, pooling.type)]),
+      ...(keyValues.some(({ key }) => key === vocabularySize) ? [] : [u32(vocabularySize, rows)]),
+      ...tokenizer.keyValues,
+    ],
+    notes: [...name.notes, ...pooling.notes, ...tokenizer.notes],
+  };
+}
