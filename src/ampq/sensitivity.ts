@@ -1,6 +1,7 @@
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
-import { convertedRange } from '../analysis/convertedRows';
-import { errorMetrics } from '../analysis/metrics';
+import { addSums, errorMetrics, noSums } from '../analysis/metrics';
+import { TensorReader, type TensorSlab } from '../analysis/tensorReader';
+import { needsTensorRange } from '../graph/fakeQuant';
 import { throwIfCancelled } from '../model/errors';
 import { contentKey, modelHash } from '../model/identity';
 import type { Model } from '../model/openModel';
@@ -23,9 +24,10 @@ export interface Measurer {
   readonly device: Device;
   /** Where a format is really measured: those without a graph by the addon, whatever the device. */
   deviceFor(format: QuantFormat): Device;
+  /** Error sums of some weights of a tensor. `range` is that of the whole tensor where the format needs it. */
   measure(
-    model: Model,
-    tensor: ConvertedTensor,
+    reader: TensorReader,
+    slab: TensorSlab,
     format: QuantFormat,
     range: TensorRange,
     signal?: AbortSignal,
@@ -44,8 +46,8 @@ export interface SensitivityOptions {
 }
 
 /**
- * Error of every candidate in every format. Cells that an earlier run finished are reused; each new one is stored before the next
- * is begun.
+ * Error of every candidate in every format; the model is read once. Cells that an earlier run finished are reused, new ones are stored
+ * as soon as they are measured.
  */
 export async function runSensitivity(
   model: Model,
@@ -94,6 +96,11 @@ function missingFormats(
   });
 }
 
+/**
+ * Measures a tensor in its missing formats, which one read of it serves: where it is held, format after format, so that each cell is
+ * stored at once; where it is too large for that, all formats slab by slab. Formats whose scale is that of the tensor need its range
+ * first, which takes another read of a tensor that is not held.
+ */
 async function measureTensor(
   model: Model,
   { converted, formats }: Missing,
@@ -103,18 +110,29 @@ async function measureTensor(
 ) {
   if (formats.length === 0) return;
   const { measurer, signal } = options;
-  const range = await convertedRange(model, converted, signal);
-  for (const format of formats) {
-    throwIfCancelled(signal);
-    progress.begin(`${converted.name} in ${format.id}`);
-    const sums = await measurer.measure(model, converted, format, range, signal);
-    await store.add({
-      tensor: converted.name,
-      ...cellOf(converted, format, sums, measurer.deviceFor(format)),
-    });
-    progress.finish(weightsOf(converted));
+  const reader = new TensorReader(model, converted);
+  const range = formats.some(({ scheme }) => needsTensorRange(scheme))
+    ? await reader.range({ signal })
+    : unknownRange;
+  for (const group of reader.isHeld ? formats.map((format) => [format]) : [formats]) {
+    const sums = group.map(() => noSums);
+    for await (const slab of reader.slabs(signal)) {
+      for (const [i, format] of group.entries()) {
+        throwIfCancelled(signal);
+        progress.begin(`${converted.name} in ${format.id}`);
+        sums[i] = addSums(sums[i]!, await measurer.measure(reader, slab, format, range, signal));
+        progress.addWeights(slab.weights);
+      }
+    }
+    for (const [i, format] of group.entries()) {
+      const cell = cellOf(converted, format, sums[i]!, measurer.deviceFor(format));
+      await store.add({ tensor: converted.name, ...cell });
+      progress.addCell();
+    }
   }
 }
+
+const unknownRange: TensorRange = { min: NaN, max: NaN };
 
 function weightsOf({ shape }: ConvertedTensor): number {
   const { rows, columns } = matrixOf(shape);
@@ -172,9 +190,12 @@ class Progress {
     });
   }
 
-  finish(weights: number): void {
-    this.done += 1;
+  addWeights(weights: number): void {
     this.doneWeights += weights;
+  }
+
+  addCell(): void {
+    this.done += 1;
   }
 }
 

@@ -1,13 +1,10 @@
-import type { ConvertedTensor } from '../architectures/convertedTensor';
-import { matrixOf } from '../model/rows';
 import type { Model } from '../model/openModel';
 import { loadNative, type ErrorSums, type TensorRange } from '../native';
 import type { FormatComparison, TensorComparison } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
 import type { QuantFormat } from '../quant/format';
 import { addSums, errorMetrics, noSums } from './metrics';
-import { readableSlabs } from './convertedRows';
-import { readableRows, tensorRange } from './slabs';
+import { floatsOf, TensorReader, type TensorSlab, type TensorWork } from './tensorReader';
 
 /** Bins of a comparison's histograms unless a request says otherwise. */
 const defaultBins = 160;
@@ -21,16 +18,14 @@ interface Running {
 
 /**
  * Error, exact size and histogram of a tensor in each of the formats: encoded, decoded and compared slab by slab, nothing
- * written. All histograms share the source's range.
+ * written. All histograms share the source's range. Formats are refused with a reason where they do not fit.
  */
 export async function compareFormats(
   model: Model,
   tensor: TensorDescriptor,
   formats: readonly QuantFormat[],
-  options: { bins?: number; signal?: AbortSignal } = {},
+  { bins = defaultBins, signal, onProgress }: TensorWork & { bins?: number } = {},
 ): Promise<TensorComparison> {
-  const bins = options.bins ?? defaultBins;
-  const range = await tensorRange(model, tensor, options.signal);
   const refused = formats.flatMap((format) => {
     const reason = format.refuse(tensor.shape);
     return reason === undefined ? [] : [{ format: format.id, reason }];
@@ -39,23 +34,26 @@ export async function compareFormats(
     .filter((format) => format.refuse(tensor.shape) === undefined)
     .map((format): Running => ({ format, sums: noSums, counts: new Float64Array(bins) }));
   const source = new Float64Array(bins);
-  const { columns } = matrixOf(tensor.shape);
-  for await (const { rows, bytes } of readableRows(model, tensor, options.signal)) {
-    const values = new Float32Array(rows * columns);
-    await loadNative().decode(tensor.dtype, bytes, values, options.signal);
-    await addHistogram(source, values, range);
+  const reader = new TensorReader(model, tensor);
+  const total = reader.elements * (2 + running.length);
+  const range = await reader.range({ signal, onProgress: (done) => onProgress?.(done, total) });
+  let done = reader.elements;
+  for await (const slab of reader.slabs(signal)) {
+    const tell = (): void => onProgress?.((done += slab.weights), total);
+    await addHistogram(source, await floatsOf(slab, signal), range);
+    tell();
     for (const entry of running) {
-      const { scheme } = entry.format;
-      const measured = { counts: entry.counts, signal: options.signal };
-      const sums = await loadNative().measureRows(tensor.dtype, bytes, columns, scheme, range, measured);
-      entry.sums = addSums(entry.sums, sums);
+      const { counts, format } = entry;
+      entry.sums = addSums(entry.sums, await measureSlab(reader, slab, format, range, { counts, signal }));
+      tell();
     }
   }
+  const limits = reader.elements === 0 ? { min: NaN, max: NaN } : range;
   return {
     tensor: tensor.name,
     sourceBytes: tensor.byteLength,
-    histogram: { ...range, counts: [...source] },
-    formats: running.map((entry) => finish(entry, tensor, range)),
+    histogram: { ...limits, counts: [...source] },
+    formats: running.map((entry) => finish(entry, tensor, limits)),
     refused,
   };
 }
@@ -83,19 +81,19 @@ function finish(
   };
 }
 
-/** Error sums of one tensor, as the exported file will have it, in one format, computed by the addon. */
-export async function measureFormat(
-  model: Model,
-  tensor: ConvertedTensor,
-  format: QuantFormat,
+/**
+ * Error sums of a slab in a format, computed by the addon.
+ * @throws QuantscopeError MODEL_FILE naming the first weight that is not finite.
+ */
+export async function measureSlab(
+  reader: TensorReader,
+  slab: TensorSlab,
+  { scheme }: QuantFormat,
   range: TensorRange,
-  signal?: AbortSignal,
+  options: { counts?: Float64Array; signal?: AbortSignal | undefined } = {},
 ): Promise<ErrorSums> {
-  const { columns } = matrixOf(tensor.shape);
-  let sums = noSums;
-  for await (const { dtype, data } of readableSlabs(model, tensor, signal)) {
-    const measured = await loadNative().measureRows(dtype, data, columns, format.scheme, range, { signal });
-    sums = addSums(sums, measured);
-  }
+  const { dtype, data, columns } = slab;
+  const { bad, ...sums } = await loadNative().measureRows(dtype, data, columns, scheme, range, options);
+  if (bad) throw reader.badWeight(slab, bad);
   return sums;
 }

@@ -1,11 +1,16 @@
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/openModel';
+import { maxRowWeights, partWeights } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';
 import type { ConvertedTensor } from './convertedTensor';
 import type { Unit } from './description';
 
-/** Bytes of source weights that are worked on at a time. */
+/** Bytes of source weights, and weights, that are worked on at a time. */
 const slabBytes = 8 * 1024 * 1024;
+const slabWeights = 8 * 1024 * 1024;
+
+/** Rows that change places are read together: the largest transposed matrices of published models have less than this (bytes). */
+const maxUnitBytes = 2 ** 31;
 
 /** A part of a converted tensor: where its bytes are, and which weights of the file they become. */
 export interface Slab {
@@ -15,6 +20,8 @@ export interface Slab {
   /** Index of the first weight, and how many. */
   readonly firstWeight: number;
   readonly weights: number;
+  /** Weights per row: the tensor's `columns`, or fewer where its rows are worked on in parts. */
+  readonly columns: number;
   /** What is read into the slab, one after the other. */
   readonly reads: readonly {
     readonly tensor: TensorDescriptor;
@@ -24,47 +31,103 @@ export interface Slab {
 }
 
 export interface SlabOptions {
-  /** Most bytes of a slab; one unit of rows at least. */
+  /** Most bytes of a slab; one unit of rows, or one part of a long row, at least. */
   readonly maxBytes?: number;
   /** Slabs end at multiples of so many weights (those of an expert), too. */
   readonly cutEvery?: number;
 }
 
-/** The slabs of a converted tensor in the order of the file: whole units of rows of one dtype each. Reads nothing. */
+/**
+ * The slabs of a converted tensor in the order of the file: whole units of rows of one dtype each, or parts of one row where rows
+ * have more than `maxRowWeights`. None for a tensor without weights. Reads nothing.
+ * @throws QuantscopeError UNSUPPORTED when rows that change places do not fit into memory.
+ */
 export function* slabsOf(
-  { columns, pieces, unit }: ConvertedTensor,
-  { maxBytes = slabBytes, cutEvery }: SlabOptions = {},
+  converted: ConvertedTensor,
+  { maxBytes = slabBytes, cutEvery = Infinity }: SlabOptions = {},
 ): Generator<Slab> {
-  const step = unit?.rows ?? 1;
-  const cutRows = cutEvery === undefined ? Infinity : cutEvery / columns;
-  let row = 0;
-  let open:
-    { dtype: string; first: number; rows: number; bytes: number; reads: Slab['reads'][number][] } | undefined;
-  const close = function* (): Generator<Slab> {
-    if (!open) return;
-    const { dtype, bytes, first, rows, reads } = open;
-    open = undefined;
-    yield { dtype, bytes, firstWeight: first * columns, weights: rows * columns, reads };
-  };
-  for (const { tensor, firstRow, rows } of pieces) {
-    if (tensor.elements === 0) continue;
-    const rowBytes = (tensor.byteLength / tensor.elements) * columns;
-    const perSlab = step * Math.max(1, Math.floor(maxBytes / (rowBytes * step)));
-    if (open && open.dtype !== tensor.dtype) yield* close();
-    for (let done = 0; done < rows;) {
-      open ??= { dtype: tensor.dtype, first: row, rows: 0, bytes: 0, reads: [] };
-      const untilCut = cutRows - (row % cutRows);
-      const count = Math.min(rows - done, perSlab - open.rows, untilCut);
+  const step = converted.unit?.rows ?? 1;
+  let open: OpenSlab | undefined;
+  let at = 0;
+  for (const run of runsOf(converted)) {
+    const { tensor, columns, rowBytes } = run;
+    const fitting = Math.min(maxBytes / rowBytes, slabWeights / columns);
+    const perSlab = step * Math.max(1, Math.floor(fitting / step));
+    if (open && (open.dtype !== tensor.dtype || open.columns !== columns)) {
+      yield closed(open);
+      open = undefined;
+    }
+    for (let done = 0; done < run.rows;) {
+      open ??= { dtype: tensor.dtype, columns, firstWeight: at, rows: 0, bytes: 0, reads: [] };
+      const untilCut = Math.floor((cutEvery - (at % cutEvery)) / columns);
+      const count = Math.min(run.rows - done, perSlab - open.rows, untilCut);
       const length = count * rowBytes;
-      open.reads.push({ tensor, offset: (firstRow + done) * rowBytes, length });
+      open.reads.push({ tensor, offset: run.offset + done * rowBytes, length });
       open.rows += count;
       open.bytes += length;
       done += count;
-      row += count;
-      if (open.rows >= perSlab || row % cutRows === 0) yield* close();
+      at += count * columns;
+      if (open.rows < perSlab && at % cutEvery !== 0) continue;
+      yield closed(open);
+      open = undefined;
     }
   }
-  yield* close();
+  if (open) yield closed(open);
+}
+
+interface OpenSlab {
+  readonly dtype: string;
+  readonly columns: number;
+  readonly firstWeight: number;
+  rows: number;
+  bytes: number;
+  readonly reads: Slab['reads'][number][];
+}
+
+const closed = ({ rows, ...slab }: OpenSlab): Slab => ({ ...slab, weights: rows * slab.columns });
+
+/** Rows of one tensor, one after the other. */
+interface Run {
+  readonly tensor: TensorDescriptor;
+  /** Bytes from the tensor's start. */
+  readonly offset: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly rowBytes: number;
+}
+
+/** The pieces of a converted tensor; of long rows the parts. */
+function* runsOf({ columns, pieces, unit, name }: ConvertedTensor): Generator<Run> {
+  for (const { tensor, firstRow, rows } of pieces) {
+    if (tensor.elements === 0 || columns === 0) continue;
+    const weightBytes = tensor.byteLength / tensor.elements;
+    const rowBytes = weightBytes * columns;
+    const offset = firstRow * rowBytes;
+    if (unit && unit.rows * rowBytes > maxUnitBytes)
+      throw new QuantscopeError(
+        'UNSUPPORTED',
+        `${unit.rows} rows of ${columns} weights change places together and do not fit into memory.`,
+        { file: tensor.file, tensor: name, offset: tensor.offset },
+      );
+    if (unit || columns <= maxRowWeights) yield { tensor, offset, rows, columns, rowBytes };
+    else
+      for (let row = 0; row < rows; row++)
+        yield* cutRow(tensor, offset + row * rowBytes, columns, weightBytes);
+  }
+}
+
+function* cutRow(
+  tensor: TensorDescriptor,
+  offset: number,
+  columns: number,
+  weightBytes: number,
+): Generator<Run> {
+  const parts = Math.floor(columns / partWeights);
+  const rest = columns - parts * partWeights;
+  const rowBytes = partWeights * weightBytes;
+  yield { tensor, offset, rows: parts, columns: partWeights, rowBytes };
+  if (rest === 0) return;
+  yield { tensor, offset: offset + parts * rowBytes, rows: 1, columns: rest, rowBytes: rest * weightBytes };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { FormatComparison } from '../protocol/analysis';
+import type { FormatError } from '../protocol/analysis';
 import { QuantscopeError } from '../model/errors';
 import { requiredOption, textOption, type Command } from './command';
 import { figure, fixed, size, table } from './text';
@@ -43,11 +43,11 @@ export const quantize: Command = {
   },
 };
 
-function withoutHistogram({ format, bytes, bitsPerWeight, error }: FormatComparison) {
+function withoutHistogram({ format, bytes, bitsPerWeight, error }: FormatError) {
   return { format, bytes, bitsPerWeight, error };
 }
 
-function errorTable(tensor: string, { format, bytes, bitsPerWeight, error }: FormatComparison): string[] {
+function errorTable(tensor: string, { format, bytes, bitsPerWeight, error }: FormatError): string[] {
   return table(
     ['tensor', 'format', 'size', 'bits/weight', 'MSE', 'relative error', 'SQNR dB', 'cosine', 'max error'],
     [

@@ -16,12 +16,17 @@ export type Job<M extends EngineMethod> = (
 
 export type Jobs = { readonly [M in EngineMethod]: Job<M> };
 
+/** Bins of a histogram: more than a screen has columns to show them in. */
+const maxBins = 65_536;
+
 /** Types that parameters may be required to have. A path is absolute: the engine's working directory means nothing. */
 const kinds = {
   path: (value: unknown) => typeof value === 'string' && isAbsolute(value),
   string: (value: unknown) => typeof value === 'string' && value.length > 0,
   strings: (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
   count: (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
+  bins: (value: unknown) =>
+    Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= maxBins,
   device: (value: unknown) => ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'].includes(value as string),
   convention: (value: unknown) => ['llama.cpp', 'sliding'].includes(value as string),
   memory: (value: unknown) => ['auto', 'whole', 'streamed'].includes(value as string),

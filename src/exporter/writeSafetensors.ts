@@ -4,19 +4,29 @@ import { writeAtomically, type AtomicFile } from '../files/atomicFile';
 import type { Inputs } from '../files/inputs';
 import { ensureFreeSpace } from './diskSpace';
 
-/** A tensor to write: its size follows from dtype and shape; `data` yields exactly so many bytes, in any pieces. */
-export interface SafetensorsPart {
+/** A tensor to write: its size follows from dtype and shape. */
+export interface SafetensorsTensor {
   readonly name: string;
   /** Safetensors dtype. */
   readonly dtype: string;
   /** Outermost dimension first. */
   readonly shape: readonly number[];
+}
+
+/** A tensor whose `data` yields exactly its bytes, in any pieces. */
+export interface SafetensorsPart extends SafetensorsTensor {
   data(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
+/** Tensors that are written side by side: `fill` writes each one's bytes in their order, in any pieces. */
+export interface SafetensorsGroup {
+  readonly parts: readonly SafetensorsTensor[];
+  fill(write: (part: number, bytes: Uint8Array) => Promise<void>): Promise<void>;
+}
+
 /**
- * Writes a safetensors file atomically. Tensors are written, and their `data` is asked for, in the order given; the header
- * is padded with spaces so that data starts at a multiple of 8.
+ * Writes a safetensors file atomically. Tensors are written, and asked for, in the order given; the header is padded with spaces so
+ * that data starts at a multiple of 8.
  * @param inputs files that the output must not replace.
  * @returns bytes of the file.
  * @throws QuantscopeError REQUEST for a duplicate name or unknown dtype, or a target that is an input; IO; CANCELLED.
@@ -24,42 +34,69 @@ export interface SafetensorsPart {
  */
 export async function writeSafetensors(
   out: string,
-  tensors: readonly SafetensorsPart[],
+  tensors: readonly (SafetensorsPart | SafetensorsGroup)[],
   metadata: Readonly<Record<string, string>>,
   { signal, inputs }: { readonly signal?: AbortSignal; readonly inputs?: Inputs } = {},
 ): Promise<number> {
-  const sizes = tensors.map(partBytes);
-  const header = headerBytes(tensors, sizes, metadata);
+  const groups = tensors.map((item) => ('fill' in item ? item : groupOf(item)));
+  const parts = groups.flatMap((group) => group.parts);
+  const sizes = parts.map(partBytes);
+  const header = headerBytes(parts, sizes, metadata);
   const total = sizes.reduce((sum, size) => sum + size, header.length);
   await ensureFreeSpace(out, total);
   const fill = async (file: AtomicFile): Promise<number> => {
     await file.write(header);
-    for (const [index, tensor] of tensors.entries()) await writePart(file, tensor, sizes[index] ?? 0, signal);
+    let next = 0;
+    for (const group of groups) {
+      const end = next + group.parts.length;
+      await writeGroup(file, group, sizes.slice(next, end), signal);
+      next = end;
+    }
     return file.bytesWritten;
   };
   return writeAtomically(out, fill, inputs);
 }
 
-async function writePart(
+function groupOf(part: SafetensorsPart): SafetensorsGroup {
+  return {
+    parts: [part],
+    async fill(write) {
+      for await (const bytes of part.data()) await write(0, bytes);
+    },
+  };
+}
+
+async function writeGroup(
   file: AtomicFile,
-  tensor: SafetensorsPart,
-  size: number,
+  group: SafetensorsGroup,
+  sizes: readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const start = file.bytesWritten;
   throwIfCancelled(signal);
-  for await (const bytes of tensor.data()) {
+  let start = file.bytesWritten;
+  const places = group.parts.map((part, i) => {
+    const place = { part, start, size: sizes[i]!, written: 0 };
+    start += place.size;
+    return place;
+  });
+  const check = ({ part, size, written }: (typeof places)[number], isComplete: boolean): void => {
+    if (isComplete ? written === size : written <= size) return;
+    const message = `${written} bytes were written where dtype and shape call for ${size}.`;
+    throw new QuantscopeError('INTERNAL', message, { file: file.target, tensor: part.name });
+  };
+  await group.fill(async (index, bytes) => {
     throwIfCancelled(signal);
-    await file.write(bytes);
-  }
-  const written = file.bytesWritten - start;
-  if (written === size) return;
-  const message = `${written} bytes were written where dtype and shape call for ${size}.`;
-  throw new QuantscopeError('INTERNAL', message, { file: file.target, tensor: tensor.name });
+    const place = places[index]!;
+    const at = place.start + place.written;
+    place.written += bytes.length;
+    check(place, false);
+    await file.writeAt(at, bytes);
+  });
+  for (const place of places) check(place, true);
 }
 
 function headerBytes(
-  tensors: readonly SafetensorsPart[],
+  tensors: readonly SafetensorsTensor[],
   sizes: readonly number[],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
@@ -83,7 +120,7 @@ function headerBytes(
   return header;
 }
 
-function partBytes({ name, dtype, shape }: SafetensorsPart): number {
+function partBytes({ name, dtype, shape }: SafetensorsTensor): number {
   const known = safetensorsDtype(dtype);
   const elements = elementsOf(shape);
   const bytes = known && elements !== undefined ? bytesOf(known, elements) : undefined;

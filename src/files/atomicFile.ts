@@ -67,18 +67,24 @@ export class AtomicFile {
     return this.output.destination;
   }
 
+  /** Where the last byte that was written ends. */
   get bytesWritten(): number {
     return this.written;
   }
 
   /** Appends; returns when the bytes were handed to the operating system. Calls must not overlap. */
-  async write(bytes: Uint8Array): Promise<void> {
+  write(bytes: Uint8Array): Promise<void> {
+    return this.writeAt(this.written, bytes);
+  }
+
+  /** Writes bytes at a place of the file, which may lie beyond what was written before. Calls must not overlap. */
+  async writeAt(offset: number, bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length;) {
       try {
-        const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, this.written);
+        const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, offset + done);
         if (bytesWritten === 0) throw new Error('the operating system takes no more bytes');
         done += bytesWritten;
-        this.written += bytesWritten;
+        this.written = Math.max(this.written, offset + done);
       } catch (cause) {
         throw failure('written', this.target, cause);
       }

@@ -1,11 +1,8 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { ConvertedTensor } from '../architectures/convertedTensor';
-import { decodedSlabs } from '../analysis/convertedRows';
 import { addSums, noSums } from '../analysis/metrics';
+import { floatsOf as weightsOf, type TensorReader, type TensorSlab } from '../analysis/tensorReader';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type { Model } from '../model/openModel';
-import { matrixOf } from '../model/rows';
-import type { ErrorSums, TensorRange } from '../native';
+import { loadNative, type ErrorSums, type TensorRange } from '../native';
 import type { QuantFormat } from '../quant/format';
 import { fakeQuantGraph, hasGraph, needsTensorRange, type GraphScheme } from './fakeQuant';
 import { createSession, floatsOf, loadRuntime, type OrtDevice } from './session';
@@ -17,7 +14,7 @@ const runWeights: Readonly<Record<OrtDevice, number>> = {
   'ort-cpu': 1 << 18,
 };
 
-/** Runs after which a session is made anew: sessions leak a little. */
+/** Runs after which a session is replaced: sessions leak a little. */
 const maxRuns = 2000;
 
 /** Measures formats through fake-quant graphs on one of ONNX Runtime's devices. Close it. */
@@ -27,23 +24,22 @@ export class OrtMeasurer {
   constructor(readonly device: OrtDevice) {}
 
   /**
-   * Error sums of a tensor in a format; the same numbers as the addon's, up to the order of float32 sums.
-   * @throws QuantscopeError UNSUPPORTED for a format that has no graph.
+   * Error sums of a slab in a format; the same numbers as the addon's, up to the order of float32 sums.
+   * @throws QuantscopeError UNSUPPORTED for a format that has no graph, MODEL_FILE naming the first weight that is not finite.
    */
-  async measureTensor(
-    model: Model,
-    tensor: ConvertedTensor,
+  async measureSlab(
+    reader: TensorReader,
+    slab: TensorSlab,
     format: QuantFormat,
     range: TensorRange,
     signal?: AbortSignal,
   ): Promise<ErrorSums> {
     const { scheme } = format;
     if (!hasGraph(scheme)) throw new QuantscopeError('UNSUPPORTED', `${format.id} has no graph.`);
-    let sums = noSums;
-    const { columns } = matrixOf(tensor.shape);
-    for await (const { values } of decodedSlabs(model, tensor, signal)) {
-      sums = addSums(sums, await this.measure(scheme, values, columns, range, signal));
-    }
+    const sums = await this.measure(scheme, await weightsOf(slab, signal), slab.columns, range, signal);
+    if (Number.isFinite(sums.source)) return sums;
+    const { bad } = await loadNative().measureRange(slab.dtype, slab.data, signal);
+    if (bad) throw reader.badWeight(slab, bad);
     return sums;
   }
 

@@ -1,10 +1,3 @@
-import type { TensorDescriptor } from '../protocol/model';
-import { throwIfCancelled } from './errors';
-import type { Model } from './openModel';
-
-/** Bytes of weights, as float32, that are worked on at a time. */
-export const slabBytes = 32 * 1024 * 1024;
-
 /** A tensor as a matrix: leading dimensions flattened into rows; a vector is one row, a scalar one weight. */
 export function matrixOf(shape: readonly number[]): { rows: number; columns: number } {
   const columns = shape[shape.length - 1] ?? 1;
@@ -12,29 +5,11 @@ export function matrixOf(shape: readonly number[]): { rows: number; columns: num
   return { rows, columns };
 }
 
-export interface RawSlab {
-  readonly firstRow: number;
-  readonly rows: number;
-  readonly bytes: Uint8Array;
-}
+/** Rows of more weights are worked on in parts. Published models have no longer ones. */
+export const maxRowWeights = 1 << 20;
 
 /**
- * The tensor's bytes in slabs of whole rows whose float32 values take at most `slabBytes` (one row at least).
- * Yields nothing for an empty tensor.
+ * Weights of such a part; the last one is shorter. No block of a type, and no group of a format whose groups are parts of rows,
+ * crosses a cut, as their sizes divide it.
  */
-export async function* readRows(
-  model: Model,
-  tensor: TensorDescriptor,
-  signal?: AbortSignal,
-): AsyncGenerator<RawSlab> {
-  const { rows, columns } = matrixOf(tensor.shape);
-  if (tensor.elements === 0) return;
-  const rowBytes = tensor.byteLength / rows;
-  const perSlab = Math.max(1, Math.floor(slabBytes / (4 * columns)));
-  for (let firstRow = 0; firstRow < rows; firstRow += perSlab) {
-    throwIfCancelled(signal);
-    const count = Math.min(perSlab, rows - firstRow);
-    const bytes = await model.read(tensor, firstRow * rowBytes, count * rowBytes, signal);
-    yield { firstRow, rows: count, bytes };
-  }
-}
+export const partWeights = 1 << 16;

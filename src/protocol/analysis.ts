@@ -102,12 +102,16 @@ export interface ErrorMetrics {
   readonly maxError: number;
 }
 
-export interface FormatComparison {
+/** A tensor in a format: its size and its error. */
+export interface FormatError {
   readonly format: string;
   /** Exact size of all tensors that the format writes for this one, bytes. */
   readonly bytes: number;
   readonly bitsPerWeight: number;
   readonly error: ErrorMetrics;
+}
+
+export interface FormatComparison extends FormatError {
   /** Histogram of the decoded weights, same bins as the source's. */
   readonly histogram: Histogram;
 }

@@ -1,4 +1,4 @@
-import type { FormatComparison, RegionMap, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
+import type { FormatError, RegionMap, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type {
@@ -82,7 +82,7 @@ export interface QuantizeParams extends ModelRef {
 export interface QuantizeResult {
   out: string;
   bytes: number;
-  tensors: readonly { tensor: string; result: FormatComparison }[];
+  tensors: readonly { tensor: string; result: FormatError }[];
 }
 
 export interface SensitivityParams extends ModelRef {

@@ -1,4 +1,4 @@
-import { matrixOf } from '../model/rows';
+import { matrixOf, maxRowWeights } from '../model/rows';
 import { loadNative, type EncodedRows } from '../native';
 import type { FormatFamily, Scheme } from '../protocol/formats';
 import type { EncodedPart, QuantFormat } from './format';
@@ -36,8 +36,11 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
       const { rows, columns } = matrixOf(shape);
       if (rows * columns === 0) return 'The tensor has no weights.';
       if (entry.needsImportance) return `${entry.id} needs importance weights (an imatrix).`;
-      if (columns % multiple === 0) return undefined;
-      return `${entry.id} needs rows of a multiple of ${multiple} weights; these have ${columns}.`;
+      if (columns % multiple !== 0)
+        return `${entry.id} needs rows of a multiple of ${multiple} weights; these have ${columns}.`;
+      if (columns > maxRowWeights && 'group' in scheme && scheme.group === 'row')
+        return `${entry.id} has one scale per row, and rows of ${columns} weights are longer than the ${maxRowWeights} that are worked on together.`;
+      return undefined;
     },
     async encode(values, columns, range, signal) {
       const rows = values.length / columns;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { convertedRange } from '../../src/analysis/convertedRows';
-import { unchanged } from '../../src/architectures/convertedTensor';
-import { measureFormat } from '../../src/analysis/compare';
+import { measureSlab } from '../../src/analysis/compare';
+import { TensorReader } from '../../src/analysis/tensorReader';
 import { OrtMeasurer } from '../../src/graph/measurer';
 import { openModel } from '../../src/model/openModel';
 import { loadNative } from '../../src/native';
@@ -71,10 +70,13 @@ describe('fake-quant graphs on ONNX Runtime against the addon', () => {
         'model.layers.5.mlp.down_proj.weight',
         'lm_head.weight',
       ]) {
-        const tensor = unchanged(model.tensor(name));
-        const range = await convertedRange(model, tensor);
-        const ours = await measureFormat(model, tensor, format, range);
-        expectAgreement(ours, await ort.measureTensor(model, tensor, format, range));
+        const reader = new TensorReader(model, model.tensor(name));
+        const range = await reader.range();
+        for await (const slab of reader.slabs())
+          expectAgreement(
+            await measureSlab(reader, slab, format, range),
+            await ort.measureSlab(reader, slab, format, range),
+          );
       }
       await ort.close();
       await model.close();

@@ -1,4 +1,4 @@
-import { measureFormat } from '../../analysis/compare';
+import { measureSlab } from '../../analysis/compare';
 import {
   defaultCandidates,
   outputCandidates,
@@ -66,10 +66,13 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
   };
 }
 
+const measureOnCpu: Measurer['measure'] = (reader, slab, format, range, signal) =>
+  measureSlab(reader, slab, format, range, { signal });
+
 function measurerFor(device: Device): { measurer: Measurer; close: () => Promise<void> } {
   if (device === 'cpu')
     return {
-      measurer: { device, deviceFor: () => device, measure: measureFormat },
+      measurer: { device, deviceFor: () => device, measure: measureOnCpu },
       close: () => Promise.resolve(),
     };
   const ort = new OrtMeasurer(device);
@@ -77,10 +80,10 @@ function measurerFor(device: Device): { measurer: Measurer; close: () => Promise
     measurer: {
       device,
       deviceFor: ({ scheme }) => (hasGraph(scheme) ? device : 'cpu'),
-      measure: (model, tensor, format, ...rest) =>
+      measure: (reader, slab, format, ...rest) =>
         hasGraph(format.scheme)
-          ? ort.measureTensor(model, tensor, format, ...rest)
-          : measureFormat(model, tensor, format, ...rest),
+          ? ort.measureSlab(reader, slab, format, ...rest)
+          : measureOnCpu(reader, slab, format, ...rest),
     },
     close: () => ort.close(),
   };

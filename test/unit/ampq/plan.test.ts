@@ -6,7 +6,7 @@ import { bindPlan, planFormats } from '../../../src/ampq/bindPlan';
 import { makePlan, parseBudget, parsePlan, printPlan } from '../../../src/ampq/planFile';
 import { runSensitivity, storedSensitivity, type Measurer } from '../../../src/ampq/sensitivity';
 import { solveBudget } from '../../../src/ampq/solve';
-import { measureFormat } from '../../../src/analysis/compare';
+import { measureSlab } from '../../../src/analysis/compare';
 import { openModel } from '../../../src/model/openModel';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { budgetRange } from '../../../src/protocol/plan';
@@ -15,7 +15,9 @@ import { projectRoot, sampleFolder, temporaryFolder } from '../../support/files'
 
 const cacheDir = temporaryFolder();
 const formats = ['Q4_0', 'Q4_K', 'Q6_K', 'Q8_0'].map(formatById);
-const addon: Measurer = { device: 'cpu', deviceFor: () => 'cpu', measure: measureFormat };
+const onCpu: Measurer['measure'] = (reader, slab, format, range, signal) =>
+  measureSlab(reader, slab, format, range, { signal });
+const addon: Measurer = { device: 'cpu', deviceFor: () => 'cpu', measure: onCpu };
 
 async function measure(measurer: Measurer = addon, signal?: AbortSignal) {
   const model = await openModel(sampleFolder);
@@ -32,7 +34,7 @@ async function measure(measurer: Measurer = addon, signal?: AbortSignal) {
 }
 
 describe('sensitivity', () => {
-  it('stops when cancelled, keeps what was done, and goes on from there', async () => {
+  it('stops when cancelled, keeps what was done, and resumes from there', async () => {
     let calls = 0;
     const controller = new AbortController();
     const counting: Measurer = {
@@ -41,7 +43,7 @@ describe('sensitivity', () => {
       measure: (...parameters) => {
         calls += 1;
         if (calls === 30) controller.abort();
-        return measureFormat(...parameters);
+        return onCpu(...parameters);
       },
     };
     await expect(measure(counting, controller.signal)).rejects.toMatchObject({ code: 'CANCELLED' });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readRegion } from '../../../src/analysis/region';
-import { decodeSlabs } from '../../../src/analysis/slabs';
+import { TensorReader } from '../../../src/analysis/tensorReader';
 import { openModel } from '../../../src/model/openModel';
 import type { TensorRegion } from '../../../src/protocol/analysis';
 import { formatById } from '../../../src/quant/catalogue';
@@ -62,7 +62,8 @@ describe('a region of a tensor', () => {
     const gguf = writeFile(folder, 'q4.gguf', Buffer.concat([header, Buffer.from(codes!.data)]));
     const model = await openModel(gguf);
     const decoded: number[] = [];
-    for await (const slab of decodeSlabs(model, model.tensor('w'))) decoded.push(...slab.values);
+    for await (const slab of new TensorReader(model, model.tensor('w')).values())
+      decoded.push(...slab.values);
     await model.close();
     const { values: found } = await regionOf(gguf, { firstRow: 1, firstColumn: 20, rows: 2, columns: 30 });
     const expected = [1, 2].flatMap((row) => decoded.slice(row * columns + 20, row * columns + 50));

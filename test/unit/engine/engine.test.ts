@@ -6,7 +6,9 @@ import type { EngineProgress } from '../../../src/protocol/engine';
 import { sampleFolder, sampleWeights, temporaryFolder } from '../../support/files';
 import { buildPrograms } from '../../support/programs';
 
-const cells = 44 * 6; // quantizable matrices of the sample × default candidates
+/** Formats whose searches take so long that a run can be stopped on its way. */
+const formats = ['IQ2_S', 'IQ3_XXS', 'IQ3_S', 'Q2_K', 'Q3_K', 'IQ4_XS'];
+const cells = 44 * formats.length; // quantizable matrices of the sample × formats
 let client: EngineClient;
 let entry: string;
 
@@ -22,7 +24,7 @@ const pidOf = (kind: 'interactive' | 'job'): number | undefined =>
 function measure(cacheDir: string, onProgress?: (progress: EngineProgress) => void, signal?: AbortSignal) {
   return client.call(
     'sensitivity/run',
-    { path: sampleFolder, device: 'cpu', cacheDir },
+    { path: sampleFolder, device: 'cpu', cacheDir, formats },
     { ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) },
   );
 }

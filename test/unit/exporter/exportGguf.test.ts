@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeSlabs } from '../../../src/analysis/slabs';
+import { TensorReader } from '../../../src/analysis/tensorReader';
 import { ensureFreeSpace } from '../../../src/exporter/diskSpace';
 import { exportGguf, previewGguf, type ExportOptions } from '../../../src/exporter/exportGguf';
 import type { ExportTarget } from '../../../src/exporter/plan';
@@ -23,7 +23,8 @@ async function exportTo(from: string, target: ExportTarget, to: string, options:
 async function weightsOf(file: string, tensor: string): Promise<Float32Array> {
   const model = await openModel(file);
   const slabs: number[] = [];
-  for await (const { values } of decodeSlabs(model, model.tensor(tensor))) slabs.push(...values);
+  for await (const { values } of new TensorReader(model, model.tensor(tensor)).values())
+    slabs.push(...values);
   await model.close();
   return Float32Array.from(slabs);
 }

@@ -1,0 +1,138 @@
+import { readSlab, slabsOf, type Slab } from '../architectures/convertedRows';
+import { sourcesOf, unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
+import { QuantscopeError, throwIfCancelled } from '../model/errors';
+import type { Model } from '../model/openModel';
+import { matrixOf } from '../model/rows';
+import { loadNative, type BadWeight, type TensorRange } from '../native';
+import type { TensorDescriptor } from '../protocol/model';
+
+/** What every pass over a tensor takes. */
+export interface TensorWork {
+  readonly signal?: AbortSignal | undefined;
+  /** After each slab: work that is done, of all. The unit is up to who reports. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Some consecutive weights of a tensor. */
+export interface TensorSlab {
+  readonly dtype: string;
+  readonly data: Uint8Array;
+  /** Index of the first weight, and how many. */
+  readonly firstWeight: number;
+  readonly weights: number;
+  /** Weights per row of the slab: the matrix's, or fewer where its rows are worked on in parts. */
+  readonly columns: number;
+}
+
+/** Tensors of at most so many bytes are held while they are worked on, so that several passes read them once. */
+const heldBytes = 128 * 1024 * 1024;
+
+/**
+ * The weights of one tensor, as often as they are asked for. A tensor of at most 128 MiB is read once and held; a larger one is read
+ * in every pass, a slab at a time.
+ */
+export class TensorReader {
+  readonly rows: number;
+  readonly columns: number;
+  /** Weights. */
+  readonly elements: number;
+  /** Whether a second pass reads nothing. */
+  readonly isHeld: boolean;
+  private readonly tensor: ConvertedTensor;
+  private readonly held = new Map<number, TensorSlab>();
+
+  /** @throws QuantscopeError UNSUPPORTED for a tensor that cannot be decoded, with the reason. */
+  constructor(
+    private readonly model: Model,
+    tensor: TensorDescriptor | ConvertedTensor,
+  ) {
+    this.tensor = 'pieces' in tensor ? tensor : unchanged(tensor);
+    const { rows, columns } = matrixOf(this.tensor.shape);
+    this.rows = rows;
+    this.columns = columns;
+    this.elements = rows * columns;
+    this.isHeld = bytesOf(this.tensor) <= heldBytes;
+    const unreadable = sourcesOf(this.tensor).find(({ readable }) => !readable);
+    if (!unreadable) return;
+    const message = unreadable.unreadableReason ?? 'The tensor cannot be read.';
+    throw new QuantscopeError('UNSUPPORTED', message, { file: unreadable.file, tensor: unreadable.name });
+  }
+
+  /** The slabs in the order of the weights, ready to be decoded; none for a tensor without weights. */
+  async *slabs(signal?: AbortSignal): AsyncGenerator<TensorSlab> {
+    for (const slab of slabsOf(this.tensor)) {
+      throwIfCancelled(signal);
+      const known = this.held.get(slab.firstWeight);
+      const read = known ?? (await this.read(slab, signal));
+      if (this.isHeld) this.held.set(slab.firstWeight, read);
+      yield read;
+    }
+  }
+
+  /** The weights as float32, in the same slabs. */
+  async *values(signal?: AbortSignal): AsyncGenerator<TensorSlab & { readonly values: Float32Array }> {
+    for await (const slab of this.slabs(signal)) yield { ...slab, values: await floatsOf(slab, signal) };
+  }
+
+  /**
+   * Extremes of all weights.
+   * @throws QuantscopeError MODEL_FILE naming the first weight that is not finite: such a tensor cannot be quantized.
+   */
+  async range({ signal, onProgress }: TensorWork = {}): Promise<TensorRange> {
+    let [min, max] = [Infinity, -Infinity];
+    for await (const slab of this.slabs(signal)) {
+      const range = await loadNative().measureRange(slab.dtype, slab.data, signal);
+      if (range.bad) throw this.badWeight(slab, range.bad);
+      min = Math.min(min, range.min);
+      max = Math.max(max, range.max);
+      onProgress?.(slab.firstWeight + slab.weights, this.elements);
+    }
+    return { min, max };
+  }
+
+  /** The error that a weight of a slab cannot be quantized. */
+  badWeight({ firstWeight }: TensorSlab, { kind, index }: BadWeight): QuantscopeError {
+    const message = `Weight ${firstWeight + index} is ${kind}; it cannot be quantized.`;
+    const [source] = sourcesOf(this.tensor);
+    const { file, name, offset } = source ?? { name: this.tensor.name };
+    return new QuantscopeError('MODEL_FILE', message, {
+      tensor: name,
+      ...(file === undefined ? {} : { file }),
+      ...(offset === undefined ? {} : { offset }),
+    });
+  }
+
+  private async read(slab: Slab, signal: AbortSignal | undefined): Promise<TensorSlab> {
+    const { firstWeight, weights } = slab;
+    // Entries of a vector may be read as rows of one weight: they are a row all the same.
+    const part = slab.columns > 1 ? slab.columns : weights;
+    const columns = weights % this.columns === 0 ? this.columns : part;
+    const data = await readSlab(this.model, this.tensor, slab, { signal });
+    const { add } = this.tensor;
+    if (add === undefined) return { dtype: slab.dtype, data, firstWeight, weights, columns };
+    const values = await decoded(slab.dtype, data, weights, signal);
+    for (let i = 0; i < values.length; i++) values[i]! += add;
+    return { dtype: 'F32', data: new Uint8Array(values.buffer), firstWeight, weights, columns };
+  }
+}
+
+/** The weights of a slab as float32. */
+export function floatsOf(
+  { dtype, data, weights }: TensorSlab,
+  signal?: AbortSignal,
+): Promise<Float32Array<ArrayBuffer>> {
+  return decoded(dtype, data, weights, signal);
+}
+
+async function decoded(dtype: string, data: Uint8Array, weights: number, signal: AbortSignal | undefined) {
+  const values = new Float32Array(weights);
+  await loadNative().decode(dtype, data, values, signal);
+  return values;
+}
+
+function bytesOf({ pieces, columns }: ConvertedTensor): number {
+  return pieces.reduce((sum, { tensor, rows }) => {
+    const weightBytes = tensor.elements === 0 ? 0 : tensor.byteLength / tensor.elements;
+    return sum + rows * columns * weightBytes;
+  }, 0);
+}
