@@ -2,11 +2,11 @@ import { basename, resolve } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/openModel';
-import { loadNative } from '../native';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview, SplitSettings } from '../protocol/export';
-import { writeAllAtomically } from '../files/atomicFile';
+import { writeAllAtomically, type AtomicFile } from '../files/atomicFile';
 import { inputsOf, type Inputs } from '../files/inputs';
+import { withThreads } from '../graph/threads';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
 import { layOutParts, partName, splitTensors, type SplitRule } from './gguf/splits';
@@ -20,7 +20,7 @@ import { checkpointKeyValues } from './checkpointKeyValues';
 export interface ExportOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: EngineProgress) => void) | undefined;
-  /** Threads of the addon; all cores when absent. */
+  /** Threads of the addon; one for each core by default. */
   readonly threads?: number | undefined;
   /** Files that were read besides the model: the export does not replace them either. */
   readonly alsoRead?: readonly (string | undefined)[] | undefined;
@@ -58,21 +58,16 @@ export async function exportGguf(
   const { plan, files, preview } = await prepare(model, target, out, signal);
   const inputs = await checkedInputs(model, files, alsoRead);
   await ensureFreeSpace(out, preview.fileBytes);
-  if (threads !== undefined) loadNative().setThreads(threads);
-  const meter = new ProgressMeter(plan, onProgress);
-  const pieces = new PieceReader(encodeTensors(model, plan.tensors, signal), meter);
-  try {
-    await writeAllAtomically(
-      files.map(({ path }) => path),
-      async (file, index) => {
-        await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor));
-        throwIfCancelled(signal);
-      },
-      inputs,
-    );
-  } finally {
-    await pieces.close();
-  }
+  await withThreads(threads, async () => {
+    const meter = new ProgressMeter(plan, onProgress);
+    const pieces = new PieceReader(encodeTensors(model, plan.tensors, signal), meter);
+    const fill = async (file: AtomicFile, index: number): Promise<void> => {
+      await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor));
+      throwIfCancelled(signal);
+    };
+    const paths = files.map(({ path }) => path);
+    await writeAllAtomically(paths, fill, inputs).finally(() => pieces.close());
+  });
   return { ...preview, out: resolve(files[0]!.path), seconds: (performance.now() - start) / 1000 };
 }
 

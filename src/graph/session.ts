@@ -3,6 +3,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { QuantscopeError } from '../model/errors';
 import type { Device } from '../protocol/plan';
 import { requireRuntime } from './runtimeLibraries';
+import { requestThreads } from './threads';
 
 type Runtime = typeof Ort;
 export type OrtDevice = Exclude<Device, 'cpu'>;
@@ -11,14 +12,6 @@ export type OrtDevice = Exclude<Device, 'cpu'>;
 const providers: Readonly<Record<OrtDevice, string>> = { cuda: 'cuda', webgpu: 'webgpu', 'ort-cpu': 'cpu' };
 
 let runtime: Runtime | undefined;
-
-/** Threads of sessions on the CPU; 0 takes all cores. */
-let threads = Number(process.env['QUANTSCOPE_THREADS'] ?? 0);
-
-/** Sets the threads of sessions that are made from now on; 0 takes all cores. */
-export function setRuntimeThreads(count: number): void {
-  threads = count;
-}
 
 /**
  * ONNX Runtime, loaded when first needed: it is large, and optional.
@@ -35,7 +28,8 @@ export function loadRuntime(): Runtime {
 }
 
 /**
- * @param folder where the values lie that the graph keeps outside itself.
+ * A session with the threads of the current request.
+ * @param folder where the values are that the graph keeps outside itself.
  * @throws QuantscopeError DEVICE with ONNX Runtime's reason.
  */
 export async function createSession(
@@ -47,13 +41,14 @@ export async function createSession(
   if (device === 'cuda') process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
   const { InferenceSession } = loadRuntime();
   const onGpu = device !== 'ort-cpu';
+  const threads = requestThreads();
   try {
     return await InferenceSession.create(graph, {
       executionProviders: [providers[device]],
       logSeverityLevel: 3,
       // A plan of a run's memory is laid out beside the memory of the run that it was learned from, which stays too.
       enableMemPattern: onGpu,
-      ...(threads > 0 ? { intraOpNumThreads: threads } : {}),
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: {
         session: {
           // Threads that spin while they wait take the processor from the editor, and from each other.
@@ -73,5 +68,5 @@ export async function createSession(
 /** The values of an output. */
 export function floatsOf(tensor: Tensor | undefined): Float32Array {
   if (tensor?.data instanceof Float32Array) return tensor.data;
-  throw new QuantscopeError('DEVICE', 'ONNX Runtime returned something else than float32 values.');
+  throw new QuantscopeError('DEVICE', 'ONNX Runtime returned values that are not float32.');
 }

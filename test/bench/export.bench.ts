@@ -115,8 +115,7 @@ async function runChild(who: Contestant, [from = '', to = '', type = '']: readon
   const work = {
     quantscope: async () => {
       const model = await openModel(from);
-      loadNative().setThreads(threads);
-      await exportGguf(model, { type }, to);
+      await exportGguf(model, { type }, to, { threads });
       await model.close();
     },
     'llama.cpp': () => quantizeWithLlamaCpp(from, to, type),

@@ -30,7 +30,7 @@ export async function runEvaluation(
   const { signal } = context;
   resetPeakMemory();
   const started = performance.now();
-  const where = await runDevice(params.device, params.threads, signal);
+  const where = await runDevice(params.device, signal);
   const variant = await planVariant(model, params, signal);
   const tokenizer = await openTokenizer(model, signal);
   const run: Run = { model, params, where, variant, store, context };

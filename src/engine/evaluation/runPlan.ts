@@ -4,8 +4,7 @@ import { ggufView, type ModelHeaders } from '../../architectures/ggufView';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { modelBytes, numbersOf, type DecoderShape } from '../../graph/transformer/decoderShape';
 import { probeDevices } from '../../graph/probe';
-import { setRuntimeThreads, type OrtDevice } from '../../graph/session';
-import { loadNative } from '../../native';
+import type { OrtDevice } from '../../graph/session';
 import { readTextFile } from '../../model/textFile';
 import type { WindowSettings } from '../../protocol/evaluation';
 import type { DeviceChoice } from '../../protocol/plan';
@@ -19,19 +18,11 @@ export interface RunDevice {
 }
 
 /**
- * The device to run on, with so many threads where it is the CPU. Models run in ONNX Runtime everywhere: where no GPU is
+ * The device to run on. Models run in ONNX Runtime everywhere: where no GPU is
  * chosen, on its CPU provider.
  * @throws QuantscopeError DEVICE when the named device does not work.
  */
-export async function runDevice(
-  choice: DeviceChoice,
-  threads: number | undefined,
-  signal: AbortSignal,
-): Promise<RunDevice> {
-  if (threads !== undefined) {
-    loadNative().setThreads(threads);
-    setRuntimeThreads(threads);
-  }
+export async function runDevice(choice: DeviceChoice, signal: AbortSignal): Promise<RunDevice> {
   const { chosen, label } = await probeDevices(choice, { signal });
   return chosen === 'cpu' || chosen === 'ort-cpu'
     ? { device: 'ort-cpu', label: 'ONNX Runtime, CPU' }

@@ -8,6 +8,7 @@ import { imatrixWriter, writeImatrix } from '../../exporter/writeImatrix';
 import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafetensors';
 import { inputsOf, type Inputs } from '../../files/inputs';
 import type { Decoder } from '../../graph/transformer/decoder';
+import { withThreads } from '../../graph/threads';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import { FileStates, MemoryStates, type States } from '../../graph/transformer/states';
 import type { Model } from '../../model/openModel';
@@ -34,7 +35,9 @@ export function calibrationJob(models: OpenModels): Job<'calibration/run'> {
       ...{ convention: 'convention?', context: 'count?', stride: 'count?', windows: 'count?' },
       ...{ memory: 'memory?', device: 'device', threads: 'count?' },
     });
-    return models.use(params, context.signal, (model) => runCalibration(model, params, context));
+    return withThreads(params.threads, () =>
+      models.use(params, context.signal, (model) => runCalibration(model, params, context)),
+    );
   };
 }
 
@@ -49,7 +52,7 @@ async function runCalibration(
   await inputs.check([params.out, params.statistics]);
   resetPeakMemory();
   const started = performance.now();
-  const { device } = await runDevice(params.device, params.threads, signal);
+  const { device } = await runDevice(params.device, signal);
   const tokenizer = await openTokenizer(model, signal);
   const { plan, windows } = await planText(
     params.text,

@@ -1,4 +1,5 @@
 import { compareRuns } from '../../evaluation/divergence';
+import { withThreads } from '../../graph/threads';
 import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
 import type { EvaluationResult, PairedComparison } from '../../protocol/evaluation';
@@ -26,10 +27,12 @@ export function evaluationJob(models: OpenModels): Job<'evaluation/run'> {
     const isChanged = [planFile, type, format].some((item) => item !== undefined);
     const baseRef = against === undefined ? isChanged && params : { path: against };
     const store = new ResultStore(params.cacheDir);
-    return models.use(params, context.signal, (model) =>
-      baseRef === false || params.text === undefined
-        ? runEvaluation(model, undefined, params, store, context)
-        : models.use(baseRef, context.signal, (base) => runEvaluation(model, base, params, store, context)),
+    return withThreads(params.threads, () =>
+      models.use(params, context.signal, (model) =>
+        baseRef === false || params.text === undefined
+          ? runEvaluation(model, undefined, params, store, context)
+          : models.use(baseRef, context.signal, (base) => runEvaluation(model, base, params, store, context)),
+      ),
     );
   };
 }

@@ -46,7 +46,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
           onProgress: progress,
         });
         if (text === undefined) return withStoredGains(model, table, cacheDir);
-        const { device } = await runDevice(params.device, undefined, signal);
+        const { device } = await runDevice(params.device, signal);
         return addGains(model, table, text, device, cacheDir, { signal, progress });
       });
     } finally {

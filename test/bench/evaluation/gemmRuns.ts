@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { GraphBuilder, type Value } from '../../../src/graph/onnxWriter';
-import { createSession, setRuntimeThreads } from '../../../src/graph/session';
+import { createSession } from '../../../src/graph/session';
 import { floatTensor } from '../../../src/graph/transformer/graphLoader';
 import { Random } from '../../support/random';
 import { blockMatrices, type LlamaSizes } from './randomLlama';
@@ -19,7 +19,7 @@ export async function gemmRun(
   threads: number,
   windows: number,
 ): Promise<() => Promise<void>> {
-  setRuntimeThreads(threads);
+  process.env['QUANTSCOPE_THREADS'] = String(threads);
   const inBlocks = Object.values(blockMatrices(sizes)).map((shape) => ({ shape, times: sizes.blocks }));
   const all = [...inBlocks, { shape: [sizes.vocabulary, sizes.hidden] as const, times: 1 }];
   const products: { run: () => Promise<unknown>; times: number }[] = [];

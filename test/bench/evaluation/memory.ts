@@ -1,6 +1,6 @@
 import { peakMemory, resetPeakMemory } from '../../../src/evaluation/measures';
 import { GraphBuilder } from '../../../src/graph/onnxWriter';
-import { createSession, setRuntimeThreads } from '../../../src/graph/session';
+import { createSession } from '../../../src/graph/session';
 import type { Decoder } from '../../../src/graph/transformer/decoder';
 import { blockBytes } from '../../../src/graph/transformer/decoderShape';
 import { floatTensor, type Placement } from '../../../src/graph/transformer/graphLoader';
@@ -53,7 +53,7 @@ export async function activationsOfRun(path: string): Promise<number> {
 }
 
 async function ready(path: string, placement: Placement): Promise<{ decoder: Decoder; baseline: number }> {
-  setRuntimeThreads(threads);
+  process.env['QUANTSCOPE_THREADS'] = String(threads);
   loadNative().setThreads(threads);
   await runSomething();
   const baseline = process.memoryUsage.rss();

@@ -1,7 +1,6 @@
 import { measureGeneration } from '../../../src/evaluation/measures';
 import type { Decoder } from '../../../src/graph/transformer/decoder';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
-import { setRuntimeThreads } from '../../../src/graph/session';
 import { openModel } from '../../../src/model/openModel';
 import { loadNative } from '../../../src/native';
 import { windowLength, windowTokens } from './work';
@@ -48,7 +47,7 @@ async function ours(
   threads: number,
   options: { keep: boolean; length: number; tokensAtOnce?: number },
 ): Promise<Decoder> {
-  setRuntimeThreads(threads);
+  process.env['QUANTSCOPE_THREADS'] = String(threads);
   loadNative().setThreads(threads);
   return openDecoder(await openModel(path), { device: 'ort-cpu', ...options });
 }

@@ -63,7 +63,7 @@ const imatrix = ['imatrix', '@', '--text', text, '--windows', '1', '--device', '
 const recommend = ['recommend', '@', '--budget', '5bpw', '--device', 'cpu', '--out'];
 
 describe('an output that is an input', () => {
-  it.each([
+  const cases: readonly string[][] = [
     ...[
       'model.safetensors',
       'hard.gguf',
@@ -84,18 +84,22 @@ describe('an output that is an input', () => {
     [...exportAs, 'new.gguf', '--tensor-type-file', 'rules.txt', '--save-tensor-types', 'rules.txt'],
     [...exportAs, 'new.gguf', '--dry-run', '--save-tensor-types', 'model.safetensors'],
     [...exportAs, 'config.json', '--dry-run'],
-  ])('is refused before any work: %s %s %s %s %s %s %s %s %s', async (...args) => {
-    const before = contents();
-    const files = new Set(Object.keys(before).concat('new.gguf'));
-    const { code, stderr } = await run(
-      args.map((word) => (word === '@' ? folder : files.has(word) ? here(word) : word)),
-    );
-    expect(stderr).toMatch(
-      /^quantscope: (The output would replace a file that is read|Two outputs would be)/m,
-    );
-    expect(code).toBe(1);
-    expect(contents()).toEqual(before);
-  });
+  ];
+  it.each(cases.map((args) => [args.join(' '), args] as const))(
+    'is refused before any work: %s',
+    async (_, args) => {
+      const before = contents();
+      const files = new Set(Object.keys(before).concat('new.gguf'));
+      const { code, stderr } = await run(
+        args.map((word) => (word === '@' ? folder : files.has(word) ? here(word) : word)),
+      );
+      expect(stderr).toMatch(
+        /^quantscope: (The output would replace a file that is read|Two outputs would be)/m,
+      );
+      expect(code).toBe(1);
+      expect(contents()).toEqual(before);
+    },
+  );
 
   it('is not what only lies beside the model', async () => {
     const out = here('old.gguf');

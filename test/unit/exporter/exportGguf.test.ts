@@ -225,7 +225,7 @@ describe('exportGguf', () => {
 
   it('says which file types there are', async () => {
     await expect(exportTo(sampleFolder, { type: 'Q9_X' }, path('x.gguf'))).rejects.toThrow(
-      /"Q9_X".*choose Q1_0, .*Q4_K_M, .*Q8_0, F16, BF16, F32/,
+      /"Q9_X".*The file types are: Q1_0, .*Q4_K_M, .*Q8_0, F16, BF16, F32/,
     );
   });
 
