@@ -56,10 +56,7 @@ export async function runSensitivity(
 ): Promise<SensitivityTable> {
   const store = await CellStore.open(options.cacheDir, contentKey(model.description));
   try {
-    const missing = candidates.tensors.map(({ converted }): Missing => ({
-      converted,
-      formats: missingFormats(converted, options, store),
-    }));
+    const missing = candidates.tensors.map(({ converted }) => missingOf(converted, options, store));
     const progress = new Progress(missing, options);
     for (const item of missing) await measureTensor(model, item, options, store, progress);
     return tableOf(model, candidates, store, options.formats);
@@ -83,17 +80,21 @@ export async function storedSensitivity(
 interface Missing {
   readonly converted: ConvertedTensor;
   readonly formats: readonly QuantFormat[];
+  /** Cells that an earlier run has measured. */
+  readonly done: number;
 }
 
-function missingFormats(
-  tensor: ConvertedTensor,
+function missingOf(
+  converted: ConvertedTensor,
   { formats, exactDevice, measurer }: SensitivityOptions,
   store: CellStore,
-): QuantFormat[] {
-  return formatsFor(tensor, formats).filter((format) => {
-    const cell = store.find(tensor.name, format.id);
+): Missing {
+  const wanted = formatsFor(converted, formats);
+  const missing = wanted.filter((format) => {
+    const cell = store.find(converted.name, format.id);
     return !cell || (exactDevice === true && cell.device !== measurer.deviceFor(format));
   });
+  return { converted, formats: missing, done: wanted.length - missing.length };
 }
 
 /**
@@ -158,7 +159,7 @@ function cellOf(
   };
 }
 
-/** Done and left, with the time that the weights still to be measured will take. */
+/** Cells that are there, those of earlier runs included, of all; and the time that the weights still to be measured will take. */
 class Progress {
   private readonly started = performance.now();
   private readonly total: { readonly cells: number; readonly weights: number };
@@ -170,8 +171,9 @@ class Progress {
     private readonly options: SensitivityOptions,
   ) {
     let [cells, weights] = [0, 0];
-    for (const { converted, formats } of missing) {
-      cells += formats.length;
+    for (const { converted, formats, done } of missing) {
+      cells += formats.length + done;
+      this.done += done;
       weights += formats.length * weightsOf(converted);
     }
     this.total = { cells, weights };

@@ -40,11 +40,16 @@ export function createServices(context: vscode.ExtensionContext): Services {
     ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans') },
   });
   const evaluations = new Evaluations(engine, log, folder('evaluation'));
-  context.subscriptions.push(log, sessions, evaluations, devices, engine);
+  const start = (work: Promise<unknown>): void => inBackground(work, log, notices);
+  const changes = vscode.workspace.onDidChangeConfiguration((change) => {
+    const affects = (name: string): boolean => change.affectsConfiguration(`${settings.section}.${name}`);
+    if (affects(settings.threads)) engine.renew();
+    if (affects(settings.device)) start(devices.refresh());
+  });
+  context.subscriptions.push(changes, log, sessions, evaluations, devices, engine);
   return {
-    ...{ context, log, notices, engine, devices, sessions, evaluations },
+    ...{ context, log, notices, engine, devices, sessions, evaluations, start },
     editors: new Editors(),
-    start: (work) => inBackground(work, log, notices),
   };
 }
 

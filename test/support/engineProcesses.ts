@@ -2,11 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from './files';
 
-/** Kills the next process that is started for a long job, as soon as it is there. Linux only. */
+/** Kills the process of the next long job as soon as it is there; an idle one, which would be used again, at once. Linux only. */
 export async function killNextJob(): Promise<void> {
-  const before = new Set(enginePids('job'));
+  const idle = enginePids('job');
+  for (const pid of idle) process.kill(pid, 'SIGKILL');
   for (;;) {
-    const next = enginePids('job').find((pid) => !before.has(pid));
+    const next = enginePids('job').find((pid) => !idle.includes(pid));
     if (next !== undefined) return void process.kill(next, 'SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, 2));
   }

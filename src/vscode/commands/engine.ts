@@ -4,7 +4,7 @@ import { commands, settings } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import { askText } from '../editor/texts';
 import { jobText } from '../status';
-import type { Services } from '../services';
+import { chosenDevice, type Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
 
 const devices: readonly { label: string; device: DeviceChoice; detail: string }[] = [
@@ -80,10 +80,10 @@ async function restartEngine({ engine, notices }: Services): Promise<void> {
 async function selectDevice({ devices: found }: Services): Promise<void> {
   const picked = await vscode.window.showQuickPick(devices, { title: 'Quantscope: device' });
   if (!picked) return;
+  if (picked.device === chosenDevice()) return found.refresh();
   await vscode.workspace
     .getConfiguration(settings.section)
     .update(settings.device, picked.device, vscode.ConfigurationTarget.Global);
-  await found.refresh();
 }
 
 /** Opens a model's editor at a tensor (hover links). */
