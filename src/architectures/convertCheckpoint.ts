@@ -42,7 +42,7 @@ export function convertCheckpoint(
   file: string,
   { ownOutput }: ConvertOptions = {},
 ): ConvertedCheckpoint {
-  refuseQuantized(config, file);
+  refuseQuantized(tensors, file);
   const description = architectureFor(config, file);
   const own = ownOutput ?? (isBaseClass(listedClass(config) ?? '') ? false : undefined);
   const reader = new ConfigReader(config, file, {

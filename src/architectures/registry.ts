@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../model/errors';
-import { isRecord } from '../model/json';
+import { quantizedLayoutOf } from '../model/quantizedLayout';
+import type { TensorDescriptor } from '../protocol/model';
 import { listedClass, sameModel } from './classNames';
 import type { ArchitectureDescription } from './description';
 import type { ForwardTraits } from './forward';
@@ -82,10 +83,12 @@ export function forwardOf(architecture: string, file: string): ForwardTraits {
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
-/** @throws QuantscopeError UNSUPPORTED for a checkpoint whose weights are quantized already. */
-export function refuseQuantized(config: Readonly<Record<string, unknown>>, file: string): void {
-  const quantization = config['quantization_config'];
-  if (!isRecord(quantization)) return;
-  const message = `The checkpoint is already quantized (${String(quantization['quant_method'])}); its layout cannot be decoded yet. Export from the original weights.`;
+/** @throws QuantscopeError UNSUPPORTED for a checkpoint whose tensors are codes and scales, naming the layout. */
+export function refuseQuantized(tensors: readonly TensorDescriptor[], file: string): void {
+  const layout = quantizedLayoutOf(tensors);
+  if (!layout) return;
+  const { name, tensors: count, advice } = layout;
+  const otherwise = advice === undefined ? '' : `; ${advice}`;
+  const message = `The checkpoint is quantized already: ${count} matrices are stored in the layout ${name}, which cannot be decoded yet. Export the original weights${otherwise}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

@@ -9,6 +9,7 @@ import { configEntries, readConfig } from './jsonFiles';
 import { linkTarget } from './linkTarget';
 import type { ModelContent, OpenSource } from './modelContent';
 import { nameFromPath } from './modelName';
+import { layoutNotes, quantizedLayoutOf } from './quantizedLayout';
 import { readSafetensorsHeader } from './safetensors';
 import { mergeShards, type Shard } from './shards';
 import type { WeightFiles } from './weightFiles';
@@ -27,6 +28,7 @@ export async function openSafetensors(
   const { shards, ...merged } = opened ?? (await openShards(weights, open, signal));
   const { config, identity: configFile, problem } = await readConfig(folder, signal);
   const architecture = config?.['model_type'];
+  const layout = quantizedLayoutOf(merged.tensors);
   return {
     format: 'safetensors',
     name: nameFromPath(folder, basename(index?.path ?? files[0] ?? '').replace(/\.index\..*$/i, '')),
@@ -37,9 +39,10 @@ export async function openSafetensors(
     files: [...shards, ...(index ? [index.identity] : []), ...(configFile ? [configFile] : [])],
     weightFiles: { present: shards.length, total: files.length },
     ...merged,
+    ...(layout ? { quantizedLayout: layout } : {}),
     metadata: [...merged.metadata, ...(config ? configEntries(config) : [])],
     warnings: [...merged.warnings, ...(problem ? [`config.json cannot be used: ${problem.message}`] : [])],
-    notes: weights.notes,
+    notes: [...weights.notes, ...layoutNotes(layout, config, shards.length === files.length)],
   };
 }
 

@@ -85,6 +85,15 @@ export interface ModelPart {
   readonly alone: boolean;
 }
 
+/** The layout that a library stored quantized weights in (GPTQ, bitsandbytes NF4…). */
+export interface QuantizedLayout {
+  readonly name: string;
+  /** Weight matrices that are stored so. */
+  readonly tensors: number;
+  /** How to come by plain weights, as part of a sentence. */
+  readonly advice?: string;
+}
+
 /** A whole model: one file, all shards of a safetensors model, or all parts of a split GGUF. */
 export interface ModelDescription {
   /** The path that was opened (file, index or folder), absolute. */
@@ -106,6 +115,8 @@ export interface ModelDescription {
   /** Base names of shards and parts that the model has and the folder lacks. */
   readonly missingFiles: readonly string[];
   readonly tensors: readonly TensorDescriptor[];
+  /** Present when tensors are codes and scales rather than weights. GGUF has types of its own instead. */
+  readonly quantizedLayout?: QuantizedLayout;
   readonly metadata: readonly MetadataEntry[];
   /** Sum of `elements`: of the tensors whose shape is known. */
   readonly parameters: number;

@@ -140,7 +140,6 @@ describe('llama conversion', () => {
     ],
     [{ architectures: undefined, model_type: 'odd' }, /odd/],
     [{ rope_scaling: { rope_type: 'spiral', factor: 2 } }, /spiral/],
-    [{ quantization_config: { quant_method: 'gptq' } }, /gptq/],
     [{ hidden_act: 'gelu' }, /gelu/],
     [{ hidden_size: undefined }, /hidden_size/],
     [{ hidden_size: 18 }, /4\.5 sizes/],

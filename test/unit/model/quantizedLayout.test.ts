@@ -1,0 +1,118 @@
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ggufView } from '../../../src/architectures/ggufView';
+import { openModel } from '../../../src/model/openModel';
+import { quantizedLayoutOf } from '../../../src/model/quantizedLayout';
+import type { TensorDescriptor } from '../../../src/protocol/model';
+import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../../support/files';
+
+async function opened(path: string) {
+  const model = await openModel(path);
+  await model.close();
+  return model;
+}
+
+const tensor = (name: string, dtype: string, shape: readonly number[]): TensorDescriptor => ({
+  ...{ name, dtype, shape, elements: shape.reduce((a, b) => a * b, 1), file: 'x', offset: 0 },
+  ...{ byteLength: 1, readable: true },
+});
+
+/** Parts of one matrix of 256 × 128 under a module's name. */
+const parts = (all: Readonly<Record<string, [string, number[]]>>): TensorDescriptor[] =>
+  Object.entries(all).map(([end, [dtype, shape]]) =>
+    tensor(`model.layers.0.mlp.up_proj.${end}`, dtype, shape),
+  );
+
+describe('the layout of quantized weights', () => {
+  it.each([
+    ['GPTQ', { qweight: ['I32', [16, 256]], qzeros: ['I32', [1, 32]], scales: ['F16', [1, 256]] }],
+    ['AWQ', { qweight: ['I32', [128, 32]], qzeros: ['I32', [1, 32]], scales: ['F16', [1, 256]] }],
+    ['MLX', { weight: ['U32', [256, 16]], scales: ['F16', [256, 2]], biases: ['F16', [256, 2]] }],
+    [
+      'ModelOpt NVFP4',
+      { weight: ['U8', [256, 64]], weight_scale: ['F8_E4M3', [256, 8]], weight_scale_2: ['F32', []] },
+    ],
+    ['EETQ', { weight: ['I8', [128, 256]], weight_scales: ['F16', [256]] }],
+    ['Marlin', { B: ['I32', [8, 512]], s: ['F16', [1, 256]] }],
+    ['HQQ', { W_q: ['U8', [128, 128]], scale: ['F16', [1, 1]], zero: ['F16', [1, 1]] }],
+    ['optimum-quanto', { 'weight._data': ['I8', [256, 128]], 'weight._scale': ['F16', [256, 1]] }],
+  ] as [string, Record<string, [string, number[]]>][])('is %s by its tensors', (name, all) => {
+    expect(quantizedLayoutOf(parts(all))).toMatchObject({ name, tensors: 1 });
+  });
+
+  it.each([
+    ['plain weights', parts({ weight: ['BF16', [256, 128]], bias: ['BF16', [256]] })],
+    ['FP8 weights without scales', parts({ weight: ['F8_E4M3', [256, 128]] })],
+    ['scales of another module', [tensor('scales', 'F16', [4]), tensor('a.weight', 'F16', [4, 4])]],
+  ])('is none for %s', (_, tensors) => {
+    expect(quantizedLayoutOf(tensors)).toBeUndefined();
+  });
+
+  it('is not believed from a configuration beside plain weights', async () => {
+    const folder = join(temporaryFolder(), 'unpacked');
+    cpSync(sampleFolder, folder, { recursive: true });
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
+    for (const [stated, note] of [
+      [
+        { quant_method: 'bitsandbytes' },
+        'config.json speaks of a quantization (bitsandbytes), but all weights are plain: it is ignored.',
+      ],
+      [{}, 'config.json speaks of a quantization, but all weights are plain: it is ignored.'],
+    ] as const) {
+      writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, quantization_config: stated }));
+      const model = await opened(folder);
+      expect(model.description.quantizedLayout).toBeUndefined();
+      expect(model.description.notes).toEqual([note]);
+      expect((await ggufView(model)).architecture).toBe('llama');
+    }
+  });
+});
+
+describe.skipIf(!hasSharedData)('checkpoints of quantizing libraries', () => {
+  const reference = join(sharedData, 'reference');
+  it.each([
+    ['autoawq/folders/gemm-4bit-g128-rtn', 'AWQ', 14],
+    ['bitsandbytes/folders/llm-int8', 'bitsandbytes LLM.int8', 14],
+    ['bitsandbytes/folders/nf4', 'bitsandbytes NF4', 14],
+    ['bitsandbytes/folders/nf4-double-quant', 'bitsandbytes NF4', 14],
+    ['bitsandbytes/folders/nf4-storage-bf16', 'bitsandbytes NF4', 14],
+    ['compressed-tensors/folders/FP8_BLOCK', 'FP8 with scales', 7],
+    ['compressed-tensors/folders/FP8_DYNAMIC', 'FP8 with scales', 14],
+    ['compressed-tensors/folders/MXFP4A16', 'compressed-tensors MXFP4', 14],
+    ['compressed-tensors/folders/NVFP4A16', 'compressed-tensors NVFP4', 14],
+    ['compressed-tensors/folders/W4A16_ASYM', 'compressed-tensors packed integers', 14],
+    ['compressed-tensors/folders/W8A8', 'INT8 with scales', 14],
+    ['gptqmodel/folders/gptq-3bit-g32-sym', 'GPTQ', 14],
+    ['gptqmodel/folders/gptq_v2-4bit-g32-asym', 'GPTQ', 14],
+    ['torchao/folders/int8wo', 'TorchAO', 14],
+    ['transformers-fp8/folders/fp8-block128', 'FP8 with scales of blocks', 7],
+    ['transformers-mxfp4/folders/gpt-oss-tiny-mxfp4', 'MXFP4', 2],
+  ])('%s is %s', async (folder, name, count) => {
+    const model = await opened(join(reference, folder));
+    expect(model.description.quantizedLayout).toMatchObject({ name, tensors: count });
+    expect(model.description.notes.join()).toContain(`in the layout ${name}`);
+    await expect(ggufView(model)).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining(
+        `${count} matrices are stored in the layout ${name}, which cannot be decoded yet`,
+      ) as string,
+    });
+  });
+
+  it.each(['tiny-llama', 'tiny-llama-256'])('base/%s is plain', async (name) => {
+    const { description } = await opened(join(reference, 'base', name));
+    expect(description.quantizedLayout).toBeUndefined();
+    expect(description.notes.filter((note) => note.includes('quant'))).toEqual([]);
+  });
+
+  it.each([
+    ['molmo7b-bnb-nf4', 'bitsandbytes NF4'],
+    ['qwen-vl-chat-gptq-int4', 'GPTQ'],
+    ['mixtral-8x22b-wizardlm2', undefined],
+  ])('the index of %s says so without its shards', async (name, layout) => {
+    const folder = join(sharedData, 'index', name);
+    expect(existsSync(folder)).toBe(true);
+    expect((await opened(folder)).description.quantizedLayout?.name).toBe(layout);
+  });
+});
