@@ -46,6 +46,7 @@ export function TextField(props: {
   value: string;
   label: string;
   placeholder?: string;
+  title?: string;
   onInput: (value: string) => void;
   onBlur?: () => void;
   disabled?: boolean;
@@ -58,6 +59,7 @@ export function TextField(props: {
       ref={name}
       value={props.value}
       placeholder={props.placeholder}
+      title={props.title}
       disabled={props.disabled ?? false}
       style={props.width ? { width: props.width } : {}}
       onBlur={props.onBlur}

@@ -1,137 +1,158 @@
 import type { TensorDescriptor } from '../src/protocol/model';
+import { byExecution } from './executionOrder';
 
-/** A line of the tree: a module, or a tensor. */
-export type TreeRow = GroupRow | TensorRow;
+/** How tensors are put together: by module, by what they do in every layer, or not at all. */
+export type Grouping = 'layer' | 'role' | 'none';
 
-export interface GroupRow {
-  readonly kind: 'group';
-  /** Full path of the module: unique. */
-  readonly id: string;
-  readonly label: string;
-  readonly depth: number;
-  readonly expanded: boolean;
+export interface Totals {
   readonly tensors: number;
   readonly parameters: number;
   readonly bytes: number;
+  /** Of its tensors, bits per weight; NaN for tensors without weights. */
+  readonly minBits: number;
+  readonly maxBits: number;
+  /** What all have in common. */
+  readonly dtype?: string;
+  readonly shape?: string;
 }
 
-export interface TensorRow {
+/** Modules or roles, and tensors, in order of execution. */
+export interface TreeGroup extends Totals {
+  readonly kind: 'group';
+  /** Its path, with a dot at the end: no tensor has that name. */
+  readonly id: string;
+  readonly label: string;
+  /** How often the same thing is there: blocks, experts, tensors of a role. 0 where its parts differ. */
+  readonly repeats: number;
+  readonly children: readonly TreeNode[];
+}
+
+export interface TreeLeaf {
   readonly kind: 'tensor';
   readonly id: string;
   readonly label: string;
-  readonly depth: number;
+  /** The end of its name, where it says little: ".weight". */
+  readonly suffix: string;
   readonly tensor: TensorDescriptor;
 }
 
-interface Group {
+export type TreeNode = TreeGroup | TreeLeaf;
+
+interface Draft {
   readonly path: string;
   readonly label: string;
-  readonly groups: Map<string, Group>;
-  readonly tensors: { label: string; tensor: TensorDescriptor }[];
+  readonly groups: Map<string, Draft>;
+  readonly leaves: TreeLeaf[];
 }
 
 /** Last parts of a name that say little on their own. */
 const trailing = /^(weight|bias|weight_scale|qweight|qzeros|scales|g_idx)$/;
 
-/** Modules of a model by the dots in its tensors' names; chains of single modules are one. */
-export function buildTree(tensors: readonly TensorDescriptor[]): Group {
-  const root: Group = { path: '', label: '', groups: new Map(), tensors: [] };
+/** The model's tensors put together. Chains of single modules are one; the module that holds everything is left out. */
+export function buildTree(tensors: readonly TensorDescriptor[], grouping: Grouping = 'layer'): TreeGroup {
+  const root = draft('', '');
   for (const tensor of tensors) {
-    const parts = tensor.name.split('.');
-    const leaf = parts.length > 1 && trailing.test(parts[parts.length - 1] ?? '') ? 2 : 1;
-    const modules = parts.slice(0, -leaf);
+    const { modules, label, suffix } = placeOf(tensor.name, grouping);
     let group = root;
-    for (const part of modules) group = childOf(group, part);
-    group.tensors.push({ label: parts.slice(-leaf).join('.'), tensor });
+    for (const module of modules) group = childOf(group, module);
+    group.leaves.push({ kind: 'tensor', id: tensor.name, label, suffix, tensor });
   }
-  return mergeChains(root);
+  return withoutWrapper(finished(root));
 }
 
-function childOf(group: Group, part: string): Group {
-  const known = group.groups.get(part);
+/** Modules of a tensor in a grouping, and what its line says. */
+function placeOf(
+  name: string,
+  grouping: Grouping,
+): { modules: readonly string[]; label: string; suffix: string } {
+  const parts = name.split('.');
+  const last = parts.at(-1) ?? '';
+  const isPlain = parts.length > 1 && trailing.test(last);
+  const suffix = isPlain && last === 'weight' ? '.weight' : '';
+  const stem = parts.slice(0, isPlain ? -2 : -1);
+  const label = parts.slice(isPlain ? -2 : -1, suffix === '' ? undefined : -1).join('.');
+  if (grouping === 'none') return { modules: [], label: name.slice(0, name.length - suffix.length), suffix };
+  if (grouping === 'layer') return { modules: stem, label, suffix };
+  const numbers = stem.filter(isNumber);
+  if (numbers.length === 0) return { modules: stem, label, suffix };
+  const first = stem.findIndex(isNumber);
+  const role = [...stem.slice(first).filter((part) => !isNumber(part)), label].join('.') + suffix;
+  const modules = [...stem.slice(0, first), role, ...numbers.slice(0, -1)];
+  return { modules, label: numbers.at(-1)!, suffix: '' };
+}
+
+const isNumber = (part: string): boolean => /^\d+$/.test(part);
+const hasNumber = (label: string): boolean => label.split('.').some(isNumber);
+
+const draft = (path: string, label: string): Draft => ({ path, label, groups: new Map(), leaves: [] });
+
+function childOf(group: Draft, label: string): Draft {
+  const known = group.groups.get(label);
   if (known) return known;
-  const path = group.path === '' ? part : `${group.path}.${part}`;
-  const child: Group = { path, label: part, groups: new Map(), tensors: [] };
-  group.groups.set(part, child);
+  const child = draft(group.path === '' ? label : `${group.path}.${label}`, label);
+  group.groups.set(label, child);
   return child;
 }
 
-function mergeChains(group: Group): Group {
-  const groups = [...group.groups.values()].map(mergeChains).sort(byLabel);
+function finished(group: Draft): TreeGroup {
+  const groups = [...group.groups.values()].map(finished);
   const only = groups[0];
-  if (group.path !== '' && groups.length === 1 && group.tensors.length === 0 && only) {
+  if (group.path !== '' && groups.length === 1 && group.leaves.length === 0 && only)
     return { ...only, label: `${group.label}.${only.label}` };
-  }
-  return { ...group, groups: new Map(groups.map((child) => [child.label, child])) };
+  const children = [...groups, ...group.leaves].sort((a, b) => byExecution(labelOf(a), labelOf(b)));
+  return groupOf(`${group.path}.`, group.label, children);
 }
 
-/** Numbers in names in their order: layer 2 before layer 10. */
-function byLabel(a: Group, b: Group): number {
-  return a.label.localeCompare(b.label, 'en', { numeric: true });
-}
+const labelOf = (node: TreeNode): string => (node.kind === 'group' ? node.label : node.label + node.suffix);
 
-/** Tensors a small tree shows at once; larger models start with their layers closed. */
-const openBelow = 400;
-
-/** Modules that are open until somebody closes them. */
-export function initiallyExpanded(root: Group, tensors: number): Set<string> {
-  const open = new Set<string>();
-  const walk = (group: Group, depth: number): void => {
-    if (tensors <= openBelow || depth === 0) open.add(group.path);
-    for (const child of group.groups.values()) walk(child, depth + 1);
+export function groupOf(id: string, label: string, children: readonly TreeNode[]): TreeGroup {
+  const isRepeated = children.length > 1 && children.every((child) => /^\d+(\.|$)/.test(child.label));
+  return {
+    kind: 'group',
+    ...{ id, label, children, repeats: isRepeated ? children.length : 0 },
+    ...totalsOf(children),
   };
-  for (const child of root.groups.values()) walk(child, 0);
-  return open;
 }
 
-/** The visible lines, in order. With a filter every module that holds a match is open. */
-export function visibleRows(root: Group, expanded: ReadonlySet<string>, filter: string): TreeRow[] {
-  const terms = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows: TreeRow[] = [];
-  const walk = (group: Group, depth: number): void => {
-    for (const { label, tensor } of group.tensors) {
-      if (matches(tensor, terms)) rows.push({ kind: 'tensor', id: tensor.name, label, depth, tensor });
-    }
-    for (const child of group.groups.values()) {
-      const totals = totalsOf(child, terms);
-      if (totals.tensors === 0) continue;
-      const open = terms.length > 0 || expanded.has(child.path);
-      rows.push({
-        kind: 'group',
-        id: `${child.path}.`,
-        label: child.label,
-        depth,
-        expanded: open,
-        ...totals,
-      });
-      if (open) walk(child, depth + 1);
-    }
+/** Sums and extremes over the children. */
+function totalsOf(children: readonly TreeNode[]): Totals {
+  const parts = children.map((child) => (child.kind === 'group' ? child : leafTotals(child)));
+  const sum = (key: 'tensors' | 'parameters' | 'bytes'): number =>
+    parts.reduce((total, part) => total + part[key], 0);
+  const common = <K extends 'dtype' | 'shape'>(key: K): Partial<Record<K, string>> => {
+    const value = parts[0]?.[key];
+    const isCommon = value !== undefined && parts.every((part) => part[key] === value);
+    return isCommon ? ({ [key]: value } as Partial<Record<K, string>>) : {};
   };
-  walk(root, 0);
-  return rows;
+  const bits = parts.filter(({ minBits }) => !Number.isNaN(minBits));
+  return {
+    ...{ tensors: sum('tensors'), parameters: sum('parameters'), bytes: sum('bytes') },
+    minBits: bits.reduce((least, { minBits }) => Math.min(least, minBits), bits.length ? Infinity : NaN),
+    maxBits: bits.reduce((most, { maxBits }) => Math.max(most, maxBits), bits.length ? -Infinity : NaN),
+    ...common('dtype'),
+    ...common('shape'),
+  };
 }
 
-function matches(tensor: TensorDescriptor, terms: readonly string[]): boolean {
-  const text = `${tensor.name} ${tensor.dtype}`.toLowerCase();
-  return terms.every((term) => text.includes(term));
+export function leafTotals({ tensor }: TreeLeaf): Totals {
+  const bits = tensor.elements > 0 ? (8 * tensor.byteLength) / tensor.elements : NaN;
+  return {
+    ...{ tensors: 1, parameters: tensor.elements, bytes: tensor.byteLength, minBits: bits, maxBits: bits },
+    ...{ dtype: tensor.dtype, shape: tensor.shape.join(' × ') },
+  };
 }
 
-function totalsOf(
-  group: Group,
-  terms: readonly string[],
-): { tensors: number; parameters: number; bytes: number } {
-  const total = { tensors: 0, parameters: 0, bytes: 0 };
-  for (const { tensor } of group.tensors) {
-    if (!matches(tensor, terms)) continue;
-    total.tensors += 1;
-    total.parameters += tensor.elements;
-    total.bytes += tensor.byteLength;
-  }
-  for (const child of group.groups.values()) {
-    const inner = totalsOf(child, terms);
-    total.tensors += inner.tensors;
-    total.parameters += inner.parameters;
-    total.bytes += inner.bytes;
-  }
-  return total;
+/** `model.` holds everything but the output matrix: its parts say more in its place. */
+function withoutWrapper(root: TreeGroup): TreeGroup {
+  const groups = root.children.filter((child) => child.kind === 'group');
+  const only = groups[0];
+  if (groups.length !== 1 || !only || only.repeats > 0 || hasNumber(only.label)) return root;
+  const children = root.children.flatMap((child) => (child === only ? only.children : [child]));
+  return { ...root, children: [...children].sort((a, b) => byExecution(labelOf(a), labelOf(b))) };
+}
+
+/** The tensors of a line, in its order. */
+export function* leavesOf(node: TreeNode): Generator<TreeLeaf> {
+  if (node.kind === 'tensor') yield node;
+  else for (const child of node.children) yield* leavesOf(child);
 }

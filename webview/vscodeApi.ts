@@ -1,3 +1,5 @@
+import type { Grouping } from './tree';
+
 interface VsCodeApi {
   postMessage(message: unknown): void;
   getState(): unknown;
@@ -17,8 +19,10 @@ export interface SavedState {
   readonly exportForm?: unknown;
   /** Which tensors its table shows. */
   readonly exportFilter?: unknown;
-  /** Open modules of the tree. */
-  readonly expanded?: readonly string[];
+  /** Groups of the tree that somebody opened or closed. */
+  readonly unfolded?: Readonly<Record<string, boolean>>;
+  /** How the tree puts tensors together. */
+  readonly grouping?: Grouping;
 }
 
 export function savedState(): SavedState {

@@ -17,6 +17,7 @@ interface Drawn {
   readonly x: number[];
   readonly y: number[];
   readonly z: number[][];
+  readonly text: string[][];
 }
 
 const wait = 60_000;
@@ -60,7 +61,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click({ timeout: wait });
   }
 
-  it('shows the tensors of the sample by module', async () => {
+  it('shows the tensors of the sample by module, in order of execution', async () => {
     await expect
       .poll(
         () =>
@@ -69,42 +70,107 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
             .catch(() => ''),
         { timeout: wait },
       )
-      .toContain('54 tensors');
+      .toMatch(/layers\s+× 6/);
     const embedding = row('model.embed_tokens.weight');
-    expect(await embedding.innerText()).toMatch(
-      /embed_tokens\.weight[\s\S]*1024 × 256[\s\S]*BF16[\s\S]*524\.29 kB/,
-    );
+    const cells = await embedding.locator('[role=gridcell]').allTextContents(); // those without room too
+    expect(cells).toEqual(['embed_tokens.weight', '1024 × 256', 'BF16', '262 k', '524.29 kB', '16.0']);
+    const names = await frame
+      .locator('.rows .row')
+      .evaluateAll((rows) => rows.slice(0, 6).map((item) => item.getAttribute('data-name')));
+    expect(names.slice(0, 4)).toEqual([
+      'model.embed_tokens.weight',
+      ...['', '0.', '0.input_layernorm.weight'].map((path) => `model.layers.${path}`),
+    ]);
     const visible = await frame.locator('.rows .row').count();
     expect(visible).toBeGreaterThan(15);
     expect(visible).toBeLessThan(70); // only the rows in sight exist
   });
 
-  it('filters by name and dtype', async () => {
-    const filter = frame.locator('vscode-text-field').first().locator('input');
+  it('filters by words, negation, globs and regular expressions', async () => {
+    const filter = frame.locator('.tree vscode-text-field input');
+    const matches = () => frame.locator('.matches').innerText();
     await filter.fill('down_proj bf16');
-    await expect.poll(() => frame.locator('.matches').innerText()).toBe('6 of 57');
+    await expect.poll(matches).toBe('6 of 57 tensors');
+    await filter.fill('q_proj & !layers.0');
+    await expect.poll(matches).toBe('5 of 57 tensors');
+    await filter.fill('*.mlp.*');
+    await expect.poll(matches).toBe('18 of 57 tensors');
+    await filter.fill('/layers\\.[01]\\.mlp/');
+    await expect.poll(matches).toBe('6 of 57 tensors');
+    await filter.fill('(q_proj');
+    await expect.poll(() => frame.locator('.filter-error').innerText()).toBe('A “(” is not closed.');
     await filter.fill('nothing-like-this');
     await expect.poll(() => frame.locator('.rows .empty').innerText()).toContain('No tensor matches');
     await filter.fill('');
-    await expect.poll(() => frame.locator('.matches').innerText()).toBe('57 tensors');
+    await expect.poll(matches).toBe('57 tensors');
+  });
+
+  it('sorts by a column and puts roles of all layers together', async () => {
+    const names = () =>
+      frame
+        .locator('.rows .row')
+        .evaluateAll((rows) => rows.slice(0, 2).map((item) => item.getAttribute('data-name')));
+    const order = frame.getByRole('combobox', { name: 'Order of the tensors' });
+    await order.selectOption('none');
+    await frame.getByRole('button', { name: 'Size' }).click();
+    await expect.poll(names).toEqual(['model.embed_tokens.weight', 'lm_head.weight']);
+    await frame.getByRole('button', { name: 'Size' }).click();
+    await expect.poll(async () => (await names())[0]).toBe('model.layers.0.input_layernorm.weight');
+    await frame.getByRole('button', { name: 'Size' }).click();
+    await order.selectOption('role');
+    await expect
+      .poll(() => row('model.layers.self_attn.q_proj.weight.').locator('[role=gridcell]').allTextContents())
+      .toEqual(['self_attn.q_proj.weight× 6', '6 of 256 × 256', 'BF16', '393 k', '786.43 kB', '16.0']);
+    await order.selectOption('layer');
   });
 
   it('is moved through with the keyboard', async () => {
-    await row('lm_head.weight').click();
+    await row('model.embed_tokens.weight').click();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowLeft');
+    await expect.poll(() => row('model.layers.').getAttribute('aria-expanded')).toBe('false');
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('ArrowDown');
     await expect
       .poll(() => frame.locator('.row.tensor.selected').getAttribute('data-name'))
-      .toBe('model.embed_tokens.weight');
-    await page.keyboard.press('ArrowLeft');
-    await page.keyboard.press('ArrowLeft');
-    await expect.poll(() => row('model.').getAttribute('aria-expanded')).toBe('false');
+      .toBe('lm_head.weight');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowUp');
     await page.keyboard.press('ArrowRight');
-    await expect.poll(() => row('model.').getAttribute('aria-expanded')).toBe('true');
+    await expect.poll(() => row('model.layers.').getAttribute('aria-expanded')).toBe('true');
+  });
+
+  it('opens the menu of a row from the keyboard', async () => {
+    await row('model.layers.0.self_attn.k_proj.weight').click();
+    for (const key of ['Shift+F10', 'ContextMenu']) {
+      await page.keyboard.press(key);
+      await page.getByRole('menuitem', { name: 'Quantize Layer…' }).waitFor({ timeout: wait });
+      await page.keyboard.press('Escape');
+      await page
+        .getByRole('menuitem', { name: 'Quantize Layer…' })
+        .waitFor({ state: 'detached', timeout: wait });
+      await frame.locator('.tree-grid').focus();
+    }
+  });
+
+  it('copies names with Ctrl+C', async () => {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    const copied = async (): Promise<string> => {
+      await page.keyboard.press('Control+c');
+      return page.evaluate(() => navigator.clipboard.readText());
+    };
+    await row('model.layers.0.self_attn.k_proj.weight').click();
+    await page.keyboard.press('Shift+ArrowDown');
+    await expect
+      .poll(copied)
+      .toBe(['k', 'v'].map((part) => `model.layers.0.self_attn.${part}_proj.weight`).join('\n'));
+    await row('model.layers.0.mlp.').click();
+    await expect.poll(copied).toBe('model.layers.0.mlp');
+    await row('model.layers.0.mlp.').click();
   });
 
   it('extends a range from where it began', async () => {
-    await row('model.layers.0.mlp.down_proj.weight').click();
+    await row('model.layers.0.mlp.gate_proj.weight').click();
     await page.keyboard.press('Shift+ArrowDown');
     await page.keyboard.press('Shift+ArrowDown');
     const chosen = () =>
@@ -113,7 +179,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
         .evaluateAll((rows) => rows.map((item) => item.getAttribute('data-name')));
     await expect
       .poll(chosen)
-      .toEqual(['down', 'gate', 'up'].map((part) => `model.layers.0.mlp.${part}_proj.weight`));
+      .toEqual(['gate', 'up', 'down'].map((part) => `model.layers.0.mlp.${part}_proj.weight`));
     await page.keyboard.press('Shift+ArrowUp');
     await expect.poll(async () => (await chosen()).length).toBe(2);
   });
@@ -174,13 +240,31 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   it('draws the outlier map of the selected tensor', async () => {
     const [map] = await drawn('.outliers');
     expect(map!.type).toBe('heatmap');
+    expect(map!.text[56]![3]).toMatch(/^rows 112–113, columns 18–23: max \|w\| [\d.]+, [\d.]+ σ$/);
     expect([map!.z.length, map!.z[0]!.length]).toEqual([128, 128]);
-    const statistics = await frame.locator('.statistics').first().innerText();
+    const statistics = await frame.locator('.statistic-groups').innerText();
     const value = (label: string): number =>
       Number(new RegExp(`${label}\\s+([−\\d.e]+)`).exec(statistics)![1]!.replace('−', '-'));
     const largest = Math.max(...map!.z.flat());
-    expect(largest).toBeCloseTo(Math.max(Math.abs(value('min')), value('max')), 3);
+    expect(largest).toBeCloseTo(Math.max(Math.abs(value('minimum')), value('maximum')), 3);
     expect(await frame.locator('.outliers image').count()).toBeGreaterThan(0);
+  });
+
+  it('zooms the outlier map down to single weights', async () => {
+    const map = frame.locator('.outliers');
+    await map.focus();
+    for (let i = 0; i < 3; i++) await page.keyboard.press('+');
+    await expect
+      .poll(() => frame.locator('.zoom').innerText())
+      .toMatch(/^Rows 112–143, columns 336–431: every weight a cell/);
+    await page.keyboard.press('ArrowDown');
+    await expect.poll(() => frame.locator('.zoom').innerText()).toMatch(/^Rows 120–151, /);
+    const words = await map.evaluate(
+      (element) => (element as unknown as { data: { text: string[][] }[] }).data[0]!.text[0]![0],
+    );
+    expect(words).toMatch(/^row 120, column 336: −?\d[\d.e−]*, \d+\.\d σ$/);
+    await page.keyboard.press('Escape');
+    await expect.poll(() => frame.locator('.zoom').innerText()).toMatch(/^Rows 0–255, columns 0–767: /);
   });
 
   it('shows config.json in the metadata', async () => {
@@ -215,6 +299,15 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     expect(before!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
     expect(after!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
     await screenshot(page, 'quantize-dark');
+  });
+
+  it('takes all tensors of a group to Quantize Layer', async () => {
+    await row('model.layers.0.mlp.').click({ button: 'right' });
+    await chooseFromMenu('Quantize Layer…');
+    await acceptPick();
+    await expect
+      .poll(() => frame.locator('.comparison h2').allInnerTexts(), { timeout: wait })
+      .toEqual(['gate', 'up', 'down'].map((part) => `model.layers.0.mlp.${part}_proj.weight`));
   });
 
   it('takes several selected tensors to Quantize Layer', async () => {

@@ -1,43 +1,114 @@
-import { axis, type Colors } from './plot';
+import { cellSpan, spanText } from './cells';
+import { heatScale } from './heatScale';
+import { axis, type Colors, type Layout, type Trace } from './plot';
 
-/** A matrix of cells as plotly draws it; axes count weights. */
+/** A matrix of cells; axes count weights. */
 export interface HeatMap {
   /** Row-major, `mapRows × mapColumns`. */
   readonly values: readonly number[];
   readonly mapRows: number;
   readonly mapColumns: number;
+  /** The first weight of the map in each direction, where it is part of a tensor. */
+  readonly firstRow?: number;
+  readonly firstColumn?: number;
+  /** Weights of the map in each direction. */
+  readonly rows: number;
+  readonly columns: number;
   /** Weights of a cell in each direction; need not be whole. */
   readonly cellRows: number;
   readonly cellColumns: number;
-  /** What a cell's value is. */
-  readonly title: string;
+  /** Largest value with a colour of its own; larger ones have the same. */
+  readonly top?: number;
+  /** A cell's value in words: "max |w| 0.13, 4.2 σ". */
+  readonly inWords: (value: number) => string;
 }
 
-export function heatMapTrace(map: HeatMap, colors: Colors) {
-  const { values, mapRows, mapColumns, cellRows, cellColumns, title } = map;
-  const z = Array.from({ length: mapRows }, (_, row) =>
+/** Axes of the map and of the strips along it, in plotly's names. */
+const places = {
+  map: { xaxis: 'x', yaxis: 'y' },
+  columns: { xaxis: 'x', yaxis: 'y2' },
+  rows: { xaxis: 'x2', yaxis: 'y' },
+} as const;
+
+/** The map, and strips with the largest of each of its columns and rows. */
+export function heatMapTraces(map: HeatMap): Trace[] {
+  const { values, mapRows, mapColumns, cellRows, cellColumns, firstRow = 0, firstColumn = 0 } = map;
+  const rowSpan = (row: number): string => spanText('row', cellSpan(row, cellRows, firstRow, map.rows));
+  const columnSpan = (column: number): string =>
+    spanText('column', cellSpan(column, cellColumns, firstColumn, map.columns));
+  const rows = Array.from({ length: mapRows }, (_, row) =>
     values.slice(row * mapColumns, (row + 1) * mapColumns),
   );
-  return {
-    type: 'heatmap',
-    z,
-    x0: (cellColumns - 1) / 2,
-    dx: cellColumns,
-    y0: (cellRows - 1) / 2,
-    dy: cellRows,
-    colorscale: [
-      [0, colors.background],
-      [0.5, colors.series],
-      [1, colors.second],
-    ],
-    colorbar: { title: { text: title, side: 'right' }, thickness: 10, outlinewidth: 0 },
-    hovertemplate: 'row %{y}, column %{x}: %{z:.4g}<extra></extra>',
-  };
+  const magnitude = (value: number): number | null => (value - value === 0 ? Math.abs(value) : null);
+  const largest = (cells: readonly number[]): number =>
+    cells.reduce((most, value) => Math.max(most, magnitude(value) ?? 0), 0);
+  const rowMaxima = rows.map(largest);
+  const columnMaxima = Array.from({ length: mapColumns }, (_, column) =>
+    largest(rows.map((cells) => cells[column]!)),
+  );
+  const x = { x0: firstColumn + (cellColumns - 1) / 2, dx: cellColumns };
+  const y = { y0: firstRow + (cellRows - 1) / 2, dy: cellRows };
+  const words = map.inWords;
+  return [
+    trace('map', {
+      ...{ ...x, ...y, z: rows.map((cells) => cells.map(magnitude)) },
+      text: rows.map((cells, row) =>
+        cells.map((value, column) => `${rowSpan(row)}, ${columnSpan(column)}: ${words(value)}`),
+      ),
+    }),
+    trace('columns', {
+      ...{ ...x, y0: 0, dy: 1, z: [columnMaxima] },
+      text: [columnMaxima.map((value, column) => `${columnSpan(column)}: largest ${words(value)}`)],
+    }),
+    trace('rows', {
+      ...{ x0: 0, dx: 1, ...y, z: rowMaxima.map((value) => [value]) },
+      text: rowMaxima.map((value, row) => [`${rowSpan(row)}: largest ${words(value)}`]),
+    }),
+  ];
 }
 
-export const heatMapLayout = (colors: Colors) => ({
-  height: 300,
-  margin: { l: 56, r: 12, t: 8, b: 36 },
-  xaxis: axis(colors, { title: { text: 'column', standoff: 4 }, showgrid: false }),
-  yaxis: axis(colors, { title: { text: 'row' }, autorange: 'reversed', showgrid: false }),
+const trace = (place: keyof typeof places, more: Trace): Trace => ({
+  type: 'heatmap',
+  ...places[place],
+  coloraxis: 'coloraxis',
+  hovertemplate: '%{text}<extra></extra>',
+  ...more,
 });
+
+/** Ticks of the scale, and what they say. */
+export interface HeatTicks {
+  readonly title: string;
+  readonly values?: readonly number[];
+  readonly texts?: readonly string[];
+}
+
+export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): Layout {
+  const { firstRow = 0, firstColumn = 0, rows, columns, top } = map;
+  const hidden = { visible: false, fixedrange: true };
+  const whole = { zeroline: false, showgrid: false, tickformat: 'd', autorange: false };
+  return {
+    height: 320,
+    margin: { l: 56, r: 12, t: 8, b: 36 },
+    dragmode: 'zoom',
+    xaxis: axis(colors, {
+      ...{ ...whole, domain: [0, 0.955], title: { text: 'column', standoff: 4 } },
+      range: [firstColumn - 0.5, firstColumn + columns - 0.5],
+    }),
+    yaxis: axis(colors, {
+      ...{ ...whole, domain: [0, 0.925], title: { text: 'row' } },
+      range: [firstRow + rows - 0.5, firstRow - 0.5],
+    }),
+    xaxis2: { ...hidden, domain: [0.965, 1], range: [-0.5, 0.5] },
+    yaxis2: { ...hidden, domain: [0.945, 1], range: [-0.5, 0.5] },
+    coloraxis: {
+      colorscale: heatScale(colors.isDark),
+      cmin: 0,
+      ...(top === undefined ? {} : { cmax: top }),
+      colorbar: {
+        title: { text: ticks.title, side: 'right' },
+        ...{ thickness: 10, outlinewidth: 0 },
+        ...(ticks.values ? { tickvals: ticks.values, ticktext: ticks.texts } : {}),
+      },
+    },
+  };
+}

@@ -14,9 +14,11 @@ export interface Colors {
   readonly background: string;
   readonly series: string;
   readonly second: string;
+  /** Whether the ground is dark. */
+  readonly isDark: boolean;
 }
 
-const variables: Readonly<Record<keyof Colors, readonly string[]>> = {
+const variables: Readonly<Record<Exclude<keyof Colors, 'isDark'>, readonly string[]>> = {
   foreground: ['--vscode-foreground'],
   muted: ['--vscode-descriptionForeground', '--vscode-foreground'],
   grid: ['--vscode-editorIndentGuide-background1', '--vscode-widget-border', '--vscode-foreground'],
@@ -29,9 +31,12 @@ function readColors(): Colors {
   const style = getComputedStyle(document.body);
   const first = (names: readonly string[]): string =>
     names.map((name) => style.getPropertyValue(name).trim()).find(Boolean) ?? '';
-  return Object.fromEntries(
+  const themed = Object.fromEntries(
     Object.entries(variables).map(([key, names]) => [key, first(names)]),
-  ) as unknown as Colors;
+  ) as Record<keyof typeof variables, string>;
+  const { classList } = document.body;
+  const isLight = ['vscode-light', 'vscode-high-contrast-light'].some((name) => classList.contains(name));
+  return { ...themed, isDark: !isLight };
 }
 
 /** The theme's colours, read again when the theme changes. */
@@ -48,17 +53,32 @@ export function useColors(): Colors {
 export type Trace = Record<string, unknown>;
 export type Layout = Record<string, unknown>;
 
-/** Draws into the element that the returned ref is given to, and redraws when traces, layout or width change. */
-export function usePlot(traces: readonly Trace[], layout: Layout, colors: Colors) {
-  const element = useRef<HTMLDivElement>(null);
+/** What a person did to a chart, by plotly's names. */
+export type PlotEvents = Readonly<Record<string, (event: Readonly<Record<string, unknown>>) => void>>;
+
+/** An element that plotly drew into. */
+type Drawn = HTMLDivElement & {
+  on?: (name: string, listener: (event?: Record<string, unknown>) => void) => void;
+};
+
+/**
+ * Draws into the element that the returned ref is given to, and redraws when traces, layout or width change.
+ * @param events the same names at every call.
+ */
+export function usePlot(traces: readonly Trace[], layout: Layout, colors: Colors, events: PlotEvents = {}) {
+  const element = useRef<Drawn>(null);
+  const listeners = useRef(events);
+  listeners.current = events;
+  const isDrawn = useRef(false);
   useEffect(() => {
-    if (element.current)
-      void Plotly.react(
-        element.current,
-        traces,
-        { ...baseLayout(colors), ...layout },
-        { displayModeBar: false },
-      );
+    const target = element.current;
+    if (!target) return;
+    const options = { displayModeBar: false, doubleClick: false };
+    void Plotly.react(target, traces, { ...baseLayout(colors), ...layout }, options);
+    if (isDrawn.current) return;
+    isDrawn.current = true;
+    for (const name of Object.keys(events))
+      target.on?.(name, (event = {}) => listeners.current[name]?.(event));
   }, [traces, layout, colors]);
   useEffect(() => {
     const target = element.current;

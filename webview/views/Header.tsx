@@ -1,101 +1,78 @@
-import type { JobState } from '../../src/protocol/webview';
+import type { ModelDescription } from '../../src/protocol/model';
+import { plural } from '../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button } from '../controls';
-import { bits, count, seconds, size } from '../format';
+import { bits, count, size } from '../format';
+import { narrowQuery, useMedia } from '../useMedia';
+import { Menu, type MenuItem } from './Menu';
+import { Notices } from './Notices';
 
-/** The model in one line, what can be done with it, and the job that runs. */
+/** The model in one line, and what can be done with it. */
 export function Header() {
-  const { store } = useApp();
-  const ask = useAsk();
-  const { model, device, job, problem } = useAppState();
+  const { model } = useAppState();
   if (!model) return null;
-  const name = model.path.replace(/^.*[\\/]/, '');
-  const format =
-    model.version === undefined ? model.format : `${model.format.toUpperCase()} v${model.version}`;
-  const busy = job.kind === 'running';
   return (
     <header>
       <div class="bar">
-        <h1 title={model.path}>{name}</h1>
+        <h1 title={model.path}>{model.name}</h1>
         <span class="facts">
-          <span>{model.architecture ?? 'unknown architecture'}</span>
-          <span>{format}</span>
-          <span>{count(model.parameters)} parameters</span>
-          <span>{size(model.dataBytes)}</span>
-          {model.parameters > 0 && <span>{bits((8 * model.dataBytes) / model.parameters)} bits/weight</span>}
-          {device && (
-            <span
-              class="device"
-              title={device.refused.map((item) => `${item.device}: ${item.reason}`).join('\n')}
-            >
-              {device.label}
-            </span>
-          )}
+          {factsOf(model).map((fact) => (
+            <span key={fact}>{fact}</span>
+          ))}
         </span>
-        <span class="actions">
-          <Button disabled={busy} onClick={() => void ask('runSensitivity', {})}>
-            Run Sensitivity
-          </Button>
-          <Button onClick={() => store.openTab('evaluate')}>Evaluate…</Button>
-          <Button primary onClick={() => void ask('exportGguf', { plan: false })}>
-            Export GGUF…
-          </Button>
-        </span>
+        <Actions />
       </div>
-      {model.warnings.map((warning) => (
-        <p key={warning} class="notice warning">
-          {warning}
-        </p>
-      ))}
-      {problem !== undefined && (
-        <p class="notice error" role="alert">
-          {problem}
-        </p>
-      )}
-      <JobLine job={job} />
+      <Notices model={model} />
     </header>
   );
 }
 
-function JobLine({ job }: { job: JobState }) {
+function factsOf(model: ModelDescription): string[] {
+  const { format, version, architecture, parameters, dataBytes, weightFiles } = model;
+  const { present, total } = weightFiles;
+  const noun = format === 'gguf' ? 'part' : 'shard';
+  return [
+    architecture ?? 'unknown architecture',
+    version === undefined ? format : `${format.toUpperCase()} v${version}`,
+    `${count(parameters)} parameters${present < total ? ` in ${present} of ${plural(total, noun)}` : ''}`,
+    size(dataBytes),
+    ...(parameters > 0 ? [`${bits((8 * dataBytes) / parameters)} bits/weight`] : []),
+    ...(total > 1 && present === total ? [plural(total, noun)] : []),
+  ];
+}
+
+/** The usual actions as buttons, as far as there is room; the rest in a menu. */
+function Actions() {
+  const { store } = useApp();
   const ask = useAsk();
-  switch (job.kind) {
-    case 'idle':
-      return null;
-    case 'running': {
-      const { progress } = job;
-      const share = progress && progress.total > 0 ? progress.done / progress.total : 0;
-      const left = progress?.secondsLeft === undefined ? '' : `, ${seconds(progress.secondsLeft)} left`;
-      return (
-        <div class="job" role="status">
-          <progress value={share} max={1} />
-          <span>
-            {job.title}
-            {progress && `: ${progress.done} of ${progress.total}${left}`}
-          </span>
-          <span class="muted ellipsis">{progress?.message}</span>
-          <Button onClick={() => void ask('cancelJob', {})}>Cancel</Button>
-        </div>
-      );
-    }
-    case 'failed':
-      return (
-        <p class="notice error" role="alert">
-          {job.title} failed. {job.message}
-        </p>
-      );
-    case 'engine-died':
-      return (
-        <div class="notice error died" role="alert">
-          <span>
-            {job.title}: the engine process ended.{' '}
-            {job.resumable && 'What was done is kept; a restart resumes from there.'}
-            <span class="muted"> {job.message}</span>
-          </span>
-          <Button primary onClick={() => void ask('resumeJob', {})}>
-            {job.resumable ? 'Restart and Resume' : 'Restart'}
+  const { job } = useAppState();
+  const isNarrow = useMedia(narrowQuery);
+  const isBusy = job.kind === 'running';
+  const usual: readonly MenuItem[] = [
+    { label: 'Run Sensitivity', disabled: isBusy, run: () => void ask('runSensitivity', {}) },
+    { label: 'Evaluate…', run: () => store.openTab('evaluate') },
+  ];
+  const rest: readonly MenuItem[] = [
+    {
+      label: 'Run Sensitivity over a Text…',
+      disabled: isBusy,
+      run: () => void ask('runSensitivityOverText', {}),
+    },
+    { label: 'Compare With…', run: () => void ask('compareWith', {}) },
+    { label: 'Compute Importance Matrix…', run: () => store.openTab('importance') },
+  ];
+  return (
+    <span class="actions">
+      {!isNarrow &&
+        usual.map(({ label, disabled = false, run }) => (
+          <Button key={label} disabled={disabled} onClick={run}>
+            {label}
           </Button>
-        </div>
-      );
-  }
+        ))}
+      <Button primary onClick={() => void ask('exportGguf', { plan: false })}>
+        Export GGUF…
+      </Button>
+      <Menu label="More actions" items={isNarrow ? [...usual, ...rest] : rest} />
+    </span>
+  );
 }

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { useAppState } from '../context';
 import { TextField } from '../controls';
+import { MetadataValue } from './MetadataValue';
 
 /** Key-values of the file and of config.json, by where they come from. */
 export function MetadataView() {
@@ -36,7 +37,7 @@ export function MetadataView() {
                       {entry.length !== undefined && ` (${entry.length.toLocaleString('en-US')})`}
                     </td>
                     <td class="value">
-                      <LongText text={entry.text} />
+                      <MetadataValue entry={entry} />
                     </td>
                   </tr>
                 ))}
@@ -44,22 +45,6 @@ export function MetadataView() {
           </table>
         </section>
       ))}
-    </>
-  );
-}
-
-/** Characters of a value that are shown before somebody asks for the rest. */
-const shownLength = 240;
-
-function LongText({ text }: { text: string }) {
-  const [open, setOpen] = useState(false);
-  if (text.length <= shownLength) return <>{text}</>;
-  return (
-    <>
-      {open ? text : `${text.slice(0, shownLength)}…`}{' '}
-      <button class="link" aria-expanded={open} onClick={() => setOpen(!open)}>
-        {open ? 'Show less' : `Show all ${text.length.toLocaleString('en-US')} characters`}
-      </button>
     </>
   );
 }

@@ -1,10 +1,9 @@
-import type { OutlierLine, TensorAnalysis, TensorStatistics } from '../../src/protocol/analysis';
-import { HistogramChart } from '../charts/HistogramChart';
-import { OutlierChart } from '../charts/OutlierChart';
 import { useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
-import { figure, number, shapeText, size } from '../format';
+import { shapeText, size } from '../format';
 import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
+import { Analysis } from './Analysis';
+import { LongText } from './LongText';
 
 /** The selected tensor: statistics, histogram, outlier map, values. */
 export function TensorView() {
@@ -50,105 +49,12 @@ function AnalysisView({ view, bytes }: { view: View; bytes: number }) {
       return <Analysis analysis={view.analysis} />;
     case 'failed':
       return (
-        <div class="notice error" role="alert">
-          <span>{view.message}</span>
-          <Button onClick={view.start}>Try Again</Button>
+        <div class="notice error died" role="alert">
+          <span>
+            <LongText text={view.message} />
+          </span>
+          <Button onClick={view.start}>Retry</Button>
         </div>
       );
   }
-}
-
-function Analysis({ analysis }: { analysis: TensorAnalysis }) {
-  const { outliers } = analysis;
-  return (
-    <>
-      <Statistics statistics={analysis.statistics} />
-      <h3>Histogram</h3>
-      <HistogramChart before={analysis.histogram} />
-      <h3>Outlier map</h3>
-      <p class="muted">
-        Largest |w| of {outliers.cellRows} × {outliers.cellColumns} weights per cell.
-      </p>
-      <OutlierChart map={outliers} />
-      <div class="lines">
-        <Lines title="Rows that stand out" lines={outliers.outlierRows} />
-        <Lines title="Columns that stand out" lines={outliers.outlierColumns} />
-      </div>
-      <h3>Values</h3>
-      <Values preview={analysis.preview} />
-    </>
-  );
-}
-
-function Statistics({ statistics: s }: { statistics: TensorStatistics }) {
-  const items: [string, string][] = [
-    ['min', figure(s.min)],
-    ['max', figure(s.max)],
-    ['mean', figure(s.mean)],
-    ['standard deviation', figure(s.standardDeviation)],
-    ['kurtosis', figure(s.kurtosis)],
-    ['zeros', s.zeros.toLocaleString('en-US')],
-    ['NaN', s.nans.toLocaleString('en-US')],
-    ['infinite', s.infinities.toLocaleString('en-US')],
-    ...s.percentiles.map(({ percent, value }): [string, string] => [`${percent} %`, figure(value)]),
-  ];
-  return (
-    <dl class="statistics">
-      {items.map(([label, value]) => (
-        <div key={label} class={(label === 'NaN' || label === 'infinite') && value !== '0' ? 'bad' : ''}>
-          <dt>{label}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-function Lines({ title, lines }: { title: string; lines: readonly OutlierLine[] }) {
-  return (
-    <section>
-      <h4>{title}</h4>
-      {lines.length === 0 ? (
-        <p class="muted">None.</p>
-      ) : (
-        <table>
-          <thead>
-            <tr>
-              <th>index</th>
-              <th>max |w|</th>
-              <th title="Distance from the median in robust standard deviations">score</th>
-            </tr>
-          </thead>
-          <tbody>
-            {lines.map((line) => (
-              <tr key={line.index}>
-                <td>{line.index}</td>
-                <td>{number(line.absMax)}</td>
-                <td>{line.score.toFixed(1)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </section>
-  );
-}
-
-function Values({ preview: { rows, columns, values } }: { preview: TensorAnalysis['preview'] }) {
-  return (
-    <div class="values">
-      <table>
-        <tbody>
-          {Array.from({ length: Math.min(rows, 16) }, (_, row) => (
-            <tr key={row}>
-              <th>{row}</th>
-              {values.slice(row * columns, (row + 1) * columns).map((value, column) => (
-                <td key={column}>{number(value)}</td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
 }

@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest';
+import type { TensorDescriptor } from '../../../src/protocol/model';
+import { parseFilter } from '../../../webview/filter';
+import { buildTree, leavesOf, type Grouping, type TreeGroup } from '../../../webview/tree';
+import {
+  filterTree,
+  initiallyExpanded,
+  pathTo,
+  planRanges,
+  sortTree,
+  visibleRows,
+} from '../../../webview/treeRows';
+
+const tensor = (name: string, shape: readonly number[], bits = 16): TensorDescriptor => {
+  const elements = shape.reduce((product, size) => product * size, 1);
+  const place = { file: '/m', offset: 0, byteLength: (elements * bits) / 8 };
+  return { name, dtype: bits === 16 ? 'BF16' : `Q${bits}_0`, shape, elements, ...place, readable: true };
+};
+
+/** A mixture of two layers with two experts, in the order of a file that sorts names. */
+const mixture = [
+  tensor('lm_head.weight', [10, 4]),
+  tensor('model.embed_tokens.weight', [10, 4]),
+  ...[0, 1].flatMap((layer) => [
+    tensor(`model.layers.${layer}.input_layernorm.weight`, [4]),
+    ...[0, 1].flatMap((expert) =>
+      ['down', 'gate', 'up'].map((part) =>
+        tensor(
+          `model.layers.${layer}.mlp.experts.${expert}.${part}_proj.weight`,
+          [4, 4],
+          layer === 0 ? 4 : 8,
+        ),
+      ),
+    ),
+    tensor(`model.layers.${layer}.mlp.gate.weight`, [2, 4]),
+    tensor(`model.layers.${layer}.post_attention_layernorm.weight`, [4]),
+    ...['k', 'o', 'q', 'v'].map((part) =>
+      tensor(`model.layers.${layer}.self_attn.${part}_proj.weight`, [4, 4]),
+    ),
+    tensor(`model.layers.${layer}.self_attn.q_proj.bias`, [4]),
+  ]),
+  tensor('model.norm.weight', [4]),
+];
+
+/** Lines as indented labels. */
+function lines(root: TreeGroup, expanded: ReadonlySet<string> | 'all'): string[] {
+  return visibleRows(root, expanded).map(({ node, depth }) => {
+    const times = node.kind === 'group' && node.repeats > 0 ? ` × ${node.repeats}` : '';
+    return '  '.repeat(depth) + node.label + times;
+  });
+}
+
+const tree = (grouping: Grouping = 'layer'): TreeGroup => buildTree(mixture, grouping);
+
+describe('the tree', () => {
+  it('has blocks and experts as one line each until they are unfolded', () => {
+    expect(lines(tree(), new Set())).toEqual(['embed_tokens', 'layers × 2', 'norm', 'lm_head']);
+  });
+
+  it('is in order of execution', () => {
+    const open = new Set([
+      'model.layers.',
+      'model.layers.0.',
+      'model.layers.0.self_attn.',
+      'model.layers.0.mlp.',
+    ]);
+    expect(lines(tree(), open)).toEqual([
+      'embed_tokens',
+      'layers × 2',
+      ...['  0', '    input_layernorm', '    self_attn'],
+      ...['q_proj.bias', 'q_proj', 'k_proj', 'v_proj', 'o_proj'].map((label) => `      ${label}`),
+      ...['    post_attention_layernorm', '    mlp', '      gate', '      experts × 2'],
+      ...['  1', 'norm', 'lm_head'],
+    ]);
+  });
+
+  it('is in order of execution in the names of GGUF', () => {
+    const parts = [
+      'ffn_down',
+      'attn_output',
+      'attn_q',
+      'ffn_norm',
+      'attn_norm',
+      'attn_k',
+      'ffn_gate',
+      'attn_v',
+      'ffn_up',
+    ];
+    const names = ['output', 'output_norm', ...parts.map((part) => `blk.0.${part}`), 'token_embd'];
+    const rows = lines(buildTree(names.map((name) => tensor(`${name}.weight`, [4, 4]))), 'all');
+    expect(rows.map((row) => row.trim())).toEqual([
+      ...['token_embd', 'blk.0', 'attn_norm', 'attn_q', 'attn_k', 'attn_v', 'attn_output'],
+      ...['ffn_norm', 'ffn_gate', 'ffn_up', 'ffn_down', 'output_norm', 'output'],
+    ]);
+  });
+
+  it('puts what does the same in every layer together', () => {
+    expect(lines(tree('role'), new Set(['model.layers.']))).toEqual([
+      'embed_tokens',
+      'layers',
+      ...['input_layernorm.weight × 2', 'self_attn.q_proj.bias × 2', 'self_attn.q_proj.weight × 2'].map(
+        indent,
+      ),
+      ...['self_attn.k_proj.weight × 2', 'self_attn.v_proj.weight × 2', 'self_attn.o_proj.weight × 2'].map(
+        indent,
+      ),
+      ...['post_attention_layernorm.weight × 2', 'mlp.gate.weight × 2'].map(indent),
+      ...['gate', 'up', 'down'].map((part) => indent(`mlp.experts.${part}_proj.weight × 2`)),
+      ...['norm', 'lm_head'],
+    ]);
+    const experts = visibleRows(tree('role'), 'all').find(({ node }) =>
+      node.label.startsWith('mlp.experts.up'),
+    )!;
+    expect([...leavesOf(experts.node)].map(({ id }) => id)).toEqual(
+      ['0.mlp.experts.0', '0.mlp.experts.1', '1.mlp.experts.0', '1.mlp.experts.1'].map(
+        (place) => `model.layers.${place}.up_proj.weight`,
+      ),
+    );
+  });
+
+  it('can be a plain list of names', () => {
+    expect(lines(tree('none'), new Set())).toHaveLength(mixture.length);
+    expect(lines(tree('none'), new Set())[1]).toBe('model.layers.0.input_layernorm');
+  });
+
+  it('knows totals, and what all tensors of a group have in common', () => {
+    const experts = visibleRows(tree('role'), 'all').find(({ node }) =>
+      node.label.startsWith('mlp.experts.up'),
+    )!;
+    expect(experts.node).toMatchObject({
+      tensors: 4,
+      parameters: 64,
+      bytes: 48,
+      minBits: 4,
+      maxBits: 8,
+      shape: '4 × 4',
+    });
+    expect(experts.node).not.toHaveProperty('dtype');
+    expect(tree()).toMatchObject({ tensors: mixture.length, minBits: 4, maxBits: 16 });
+  });
+});
+
+const indent = (text: string): string => `  ${text}`;
+
+describe('a filtered tree', () => {
+  it('has the matching tensors with totals of their own', () => {
+    const filter = parseFilter('q_proj & !layers.0 & !bias');
+    if (filter.kind !== 'test') throw new Error('the filter is not understood');
+    const part = filterTree(tree(), filter.matches);
+    expect(lines(part, 'all')).toEqual(['layers × 1', '  1', '    self_attn', '      q_proj']);
+    expect(part).toMatchObject({ tensors: 1, parameters: 16, bytes: 32 });
+  });
+});
+
+describe('a sorted tree', () => {
+  it('orders siblings by a column', () => {
+    const sorted = sortTree(tree(), { column: 'bytes', descending: true }, new Map());
+    expect(lines(sorted, new Set())).toEqual(['layers × 2', 'embed_tokens', 'lm_head', 'norm']);
+    const list = sortTree(tree('none'), { column: 'bits', descending: false }, new Map());
+    expect(lines(list, new Set())[0]).toBe('model.layers.0.mlp.experts.0.gate_proj');
+    const names = sortTree(tree(), { column: 'name', descending: true }, new Map());
+    expect(lines(names, new Set())).toEqual(['norm', 'lm_head', 'layers × 2', 'embed_tokens']);
+  });
+
+  it('orders by the bits of a plan', () => {
+    const bits = new Map([
+      ['model.layers.0.mlp.gate.weight', 8],
+      ['model.layers.1.mlp.gate.weight', 4.5],
+      ['model.norm.weight', 6],
+    ]);
+    const ranges = planRanges(tree(), bits);
+    expect(ranges.get('model.layers.')).toEqual({ min: 4.5, max: 8 });
+    expect(ranges.get('lm_head.weight')).toBeUndefined();
+    const sorted = sortTree(tree(), { column: 'plan', descending: true }, ranges);
+    expect(lines(sorted, new Set()).slice(0, 2)).toEqual(['layers × 2', 'norm']);
+  });
+});
+
+describe('what is open at first', () => {
+  it('is everything of a small model and nothing of a large one', () => {
+    expect(initiallyExpanded(tree())).toContain('model.layers.0.mlp.experts.');
+    const large = Array.from({ length: 500 }, (_, i) => tensor(`model.layers.${i}.q_proj.weight`, [1]));
+    expect(initiallyExpanded(buildTree(large)).size).toBe(0);
+  });
+
+  it('is on demand whatever leads to a tensor', () => {
+    expect(pathTo(tree(), 'model.layers.1.mlp.experts.0.up_proj.weight')).toEqual(
+      ['', 'mlp.', 'mlp.experts.', 'mlp.experts.0.']
+        .map((path) => `model.layers.1.${path}`)
+        .toSpliced(0, 0, 'model.layers.'),
+    );
+    expect(pathTo(tree(), 'nothing')).toBeUndefined();
+  });
+});

@@ -1,0 +1,59 @@
+/**
+ * Where the parts of a model come in its forward pass, by their names in the spellings of Hugging Face and GGUF.
+ * The first pattern that fits counts. Parts of one parent are compared, so that numbers have a meaning among siblings only.
+ */
+const places: readonly (readonly [RegExp, number])[] = [
+  [/^(lm_head|output|embed_out|score|classifier)\b/, 70],
+  [/^(token_embd|embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\b/, 0],
+  [/^(token_types|position_embd|wpe|embed|rope_freqs)/, 1],
+  [/^(layers|blk|h|blocks|encoder|decoder)$/, 50],
+  [/^(output_norm|ln_f|final_layer_?norm|final_norm)/, 60],
+  [/^(input_layernorm|attn_norm|ln_1|attention_norm|pre_attn)/, 10],
+  [/^(self_attn|attn|self_attention|attention|linear_attn|mixer)$/, 20],
+  [/^(qkv|query_key_value|Wqkv|c_attn|attn_qkv)/, 21],
+  [/^(attn_)?q(_a|_b)?(_proj)?$|^wq$/, 22],
+  [/^(attn_)?(k|kv_a|kv_b|k_b)(_proj(_with_mqa|_mqa)?|_mqa)?$|^wk$/, 23],
+  [/^(attn_)?v(_b)?(_proj)?$|^wv$/, 24],
+  [/^(attn_)?(q|k|kv_a|q_a)_(layer)?norm/, 25],
+  [/^(o_proj|attn_output|wo|out_proj|dense|c_proj)\b/, 28],
+  [/^(post_attention|post_attn)/, 30],
+  [/^(pre_feedforward|ffn_norm|ln_2|pre_mlp)/, 31],
+  [/^(mlp|feed_forward|ffn|block_sparse_moe|moe)$/, 40],
+  [/^(gate|router|ffn_gate_inp)\b/, 41],
+  [/^(gate_proj|w1|ffn_gate(_exps)?|gate_up_proj)\b/, 42],
+  [/^(up_proj|w3|ffn_up(_exps)?|c_fc|fc1|dense_h_to_4h)\b/, 43],
+  [/^(down_proj|w2|ffn_down(_exps)?|fc2|dense_4h_to_h)\b/, 44],
+  [/^experts/, 45],
+  [/^(shared_expert|ffn_\w+_shexp)/, 46],
+  [/^(post_feedforward|post_ffw|post_mlp)/, 47],
+  [/norm/, 60],
+];
+
+const unknown = 48;
+
+/** Places of parts that were asked for before: a model has few different ones. */
+const known = new Map<string, number>();
+
+function placeOf(part: string): number {
+  const found = known.get(part) ?? places.find(([pattern]) => pattern.test(part))?.[1] ?? unknown;
+  known.set(part, found);
+  return found;
+}
+
+/** Numbers in names in their order: layer 2 before layer 10. */
+const collator = new Intl.Collator('en', { numeric: true });
+
+/**
+ * Order of execution among siblings, part by part; parts of the same place go by name, with numbers in their order.
+ * @param a names without what their parents say: "self_attn", "mlp.gate_proj.weight", "12".
+ */
+export function byExecution(a: string, b: string): number {
+  const others = b.split('.');
+  for (const [i, part] of a.split('.').entries()) {
+    const other = others[i];
+    if (other === undefined) return 1;
+    if (part === other) continue;
+    return placeOf(part) - placeOf(other) || collator.compare(part, other);
+  }
+  return a.length - b.length;
+}

@@ -1,0 +1,144 @@
+/**
+ * The language of the tensor filter. Words match anywhere in name and dtype, in any case; a digit at the end of a word ends the
+ * number, so that `layers.1` is not layer 10. A word with `*` or `?` is a glob over the whole name or dtype, `/…/` a regular
+ * expression over the name, `"…"` is taken as it is. Side by side or joined with `&` all must match, with `|` one; `!` negates, and
+ * parentheses group: `q_proj & !layers.0`.
+ */
+
+/** What a filter looks at. */
+export interface Filtered {
+  readonly name: string;
+  readonly dtype: string;
+}
+
+type Test = (tensor: Filtered) => boolean;
+
+/** A filter that is understood, or what is wrong with it. */
+export type Filter =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'test'; readonly matches: Test }
+  | { readonly kind: 'error'; readonly message: string };
+
+export function parseFilter(text: string): Filter {
+  if (text.trim() === '') return { kind: 'all' };
+  try {
+    const parser = new Parser(tokensOf(text));
+    return { kind: 'test', matches: parser.whole() };
+  } catch (error) {
+    if (error instanceof FilterError) return { kind: 'error', message: error.message };
+    throw error;
+  }
+}
+
+class FilterError extends Error {}
+
+type Token =
+  | { readonly kind: 'operator'; readonly text: '&' | '|' | '!' | '(' | ')' }
+  | { readonly kind: 'term'; readonly text: string; readonly test: Test };
+
+/** An operator, a regular expression, a quoted text, or a word: whatever ends at a space or at an operator. */
+const token = /\s*(?:([&|!()])[&|]?|\/((?:\\.|[^/\\])+)\/([a-z]*)|"([^"]*)"|([^\s&|!()"/][^\s&|()"]*))\s*/y;
+
+function tokensOf(text: string): Token[] {
+  const tokens: Token[] = [];
+  token.lastIndex = 0;
+  for (let at = 0; at < text.length; at = token.lastIndex) {
+    const match = token.exec(text);
+    if (!match) throw new FilterError(unfinished(text.slice(at).trim()));
+    const [, operator, expression, flags, quoted, word] = match;
+    if (operator !== undefined) tokens.push({ kind: 'operator', text: operator as '&' });
+    else if (expression !== undefined) tokens.push(term(match[0], expressionTest(expression, flags ?? '')));
+    else if (quoted !== undefined) tokens.push(term(match[0], textTest(quoted)));
+    else tokens.push(term(word!, /[*?]/.test(word!) ? globTest(word!) : wordTest(word!)));
+  }
+  return tokens;
+}
+
+const term = (text: string, test: Test): Token => ({ kind: 'term', text: text.trim(), test });
+
+function unfinished(rest: string): string {
+  if (rest.startsWith('/')) return `The regular expression ${rest} has no closing “/”.`;
+  return rest.startsWith('"') ? 'The quotation mark is not closed.' : `“${rest}” is not understood.`;
+}
+
+function expressionTest(source: string, flags: string): Test {
+  try {
+    const expression = new RegExp(source, flags.replace(/[gy]/g, ''));
+    return ({ name }) => expression.test(name);
+  } catch (error) {
+    throw new FilterError(error instanceof Error ? `${error.message}.` : String(error));
+  }
+}
+
+const escaped = (text: string): string => text.replace(/[.+^${}()|[\]\\*?/-]/g, '\\$&');
+
+function globTest(glob: string): Test {
+  const source = escaped(glob).replaceAll('\\*', '.*').replaceAll('\\?', '.');
+  const expression = new RegExp(`^(?:${source})$`, 'i');
+  return ({ name, dtype }) => expression.test(name) || expression.test(dtype);
+}
+
+const textTest = (text: string): Test => containing(escaped(text));
+
+function wordTest(word: string): Test {
+  const start = /^\d/.test(word) ? '(?<!\\d)' : '';
+  const end = /\d$/.test(word) ? '(?!\\d)' : '';
+  return containing(start + escaped(word) + end);
+}
+
+function containing(source: string): Test {
+  const expression = new RegExp(source, 'i');
+  return ({ name, dtype }) => expression.test(name) || expression.test(dtype);
+}
+
+/** or := and ("|" and)* · and := not ("&"? not)* · not := "!"* (term | "(" or ")") */
+class Parser {
+  private at = 0;
+
+  constructor(private readonly tokens: readonly Token[]) {}
+
+  whole(): Test {
+    const test = this.or();
+    if (this.at < this.tokens.length) throw new FilterError('There is a “)” without a “(”.');
+    return test;
+  }
+
+  private or(): Test {
+    const tests = [this.and()];
+    while (this.take('|')) tests.push(this.and());
+    return tests.length === 1 ? tests[0]! : (tensor) => tests.some((test) => test(tensor));
+  }
+
+  private and(): Test {
+    const tests = [this.not()];
+    while (this.take('&') || this.startsOperand()) tests.push(this.not());
+    return tests.length === 1 ? tests[0]! : (tensor) => tests.every((test) => test(tensor));
+  }
+
+  private not(): Test {
+    if (this.take('!')) {
+      const test = this.not();
+      return (tensor) => !test(tensor);
+    }
+    if (this.take('(')) {
+      const test = this.or();
+      if (!this.take(')')) throw new FilterError('A “(” is not closed.');
+      return test;
+    }
+    const next = this.tokens[this.at++];
+    if (next?.kind === 'term') return next.test;
+    throw new FilterError(next ? `There is nothing before “${next.text}”.` : 'The filter ends too early.');
+  }
+
+  private startsOperand(): boolean {
+    const next = this.tokens[this.at];
+    return next !== undefined && (next.kind === 'term' || next.text === '!' || next.text === '(');
+  }
+
+  private take(operator: string): boolean {
+    const next = this.tokens[this.at];
+    if (next?.kind !== 'operator' || next.text !== operator) return false;
+    this.at += 1;
+    return true;
+  }
+}

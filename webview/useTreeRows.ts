@@ -1,0 +1,77 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { ModelDescription } from '../src/protocol/model';
+import type { Plan } from '../src/protocol/plan';
+import { parseFilter } from './filter';
+import { buildTree, type Grouping, type TreeGroup } from './tree';
+import { filterTree, initiallyExpanded, planRanges, sortTree, visibleRows, type Sort } from './treeRows';
+import { savedState, saveState } from './vscodeApi';
+
+const noTensors: ModelDescription['tensors'] = [];
+
+/** What the tree shows, and what changes it. Each step is done again only when what it depends on changed. */
+export function useTreeRows(model: ModelDescription | undefined, plan: Plan | undefined) {
+  const tensors = model?.tensors ?? noTensors;
+  const [grouping, setGrouping] = useState<Grouping>(savedState().grouping ?? 'layer');
+  const [sort, setSort] = useState<Sort>();
+  const [text, setText] = useState('');
+  const tree = useMemo(() => buildTree(tensors, grouping), [tensors, grouping]);
+  const filter = useMemo(() => parseFilter(text), [text]);
+  const filtered = useMemo(
+    () => (filter.kind === 'test' ? filterTree(tree, filter.matches) : tree),
+    [tree, filter],
+  );
+  const suggested = useMemo(() => formatsOf(plan), [plan]);
+  const ranges = useMemo(
+    () => planRanges(filtered, new Map([...suggested].map(([name, { bits }]) => [name, bits]))),
+    [filtered, suggested],
+  );
+  const sorted = useMemo(
+    () => (sort ? sortTree(filtered, sort, ranges) : filtered),
+    [filtered, sort, ranges],
+  );
+  const { expanded, expand } = useExpanded(tree);
+  const rows = useMemo(
+    () => visibleRows(sorted, filter.kind === 'test' ? 'all' : expanded),
+    [sorted, filter, expanded],
+  );
+  return {
+    ...{ rows, tree, filter, text, setText, sort, setSort, grouping, expand, suggested, ranges },
+    matched: filtered.tensors,
+    total: tree.tensors,
+    setGrouping: (next: Grouping): void => {
+      setGrouping(next);
+      saveState({ grouping: next });
+    },
+  };
+}
+
+export type TreeState = ReturnType<typeof useTreeRows>;
+
+/** Open groups: those of a small model at first, and whatever somebody opened. */
+function useExpanded(tree: TreeGroup) {
+  const initial = useMemo(() => initiallyExpanded(tree), [tree]);
+  const [changed, setChanged] = useState<Readonly<Record<string, boolean>>>(savedState().unfolded ?? {});
+  const expanded = useMemo(() => {
+    const open = new Set(initial);
+    for (const [id, isOpen] of Object.entries(changed)) {
+      if (isOpen) open.add(id);
+      else open.delete(id);
+    }
+    return open;
+  }, [initial, changed]);
+  const expand = (ids: readonly string[], isOpen: boolean): void => {
+    if (ids.every((id) => expanded.has(id) === isOpen)) return;
+    const next = { ...changed, ...Object.fromEntries(ids.map((id) => [id, isOpen])) };
+    setChanged(next);
+    saveState({ unfolded: next });
+  };
+  return { expanded, expand };
+}
+
+/** Format and bits of each tensor of the model in a plan; those that are merged in the file share theirs. */
+function formatsOf(plan: Plan | undefined): Map<string, { format: string; bits: number }> {
+  const formats = new Map<string, { format: string; bits: number }>();
+  for (const { sources, format, bitsPerWeight } of plan?.assignments ?? [])
+    for (const source of sources) formats.set(source, { format, bits: bitsPerWeight });
+  return formats;
+}

@@ -1,0 +1,120 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { DeadLines, OutlierLine, TensorAnalysis, TensorRegion } from '../../src/protocol/analysis';
+import { plural } from '../../src/protocol/words';
+import { spanText } from '../charts/cells';
+import { HistogramChart } from '../charts/HistogramChart';
+import { OutlierChart } from '../charts/OutlierChart';
+import { number } from '../format';
+import { TensorStatistics } from './TensorStatistics';
+import { Values } from './Values';
+
+/** Quantiles of a normal distribution at 1 and 99 %: their distance in standard deviations. */
+const centralWidth = 2 * 2.3263;
+/** Rows (columns) around one that stands out, in each direction, that the map shows when somebody goes to it. */
+const around = 8;
+
+/** What one reading of a tensor gave: statistics, histogram, outlier map, lines that stand out, values. */
+export function Analysis({ analysis }: { analysis: TensorAnalysis }) {
+  const { tensor, outliers, statistics } = analysis;
+  const [region, zoomTo] = useState<TensorRegion>();
+  useEffect(() => zoomTo(undefined), [tensor]);
+  const { rows, columns } = outliers;
+  const goToRow = (index: number): void => {
+    const firstRow = Math.max(0, index - around);
+    const last = Math.min(rows, index + around + 1);
+    zoomTo({ firstRow, rows: last - firstRow, firstColumn: 0, columns });
+  };
+  const goToColumn = (index: number): void => {
+    const firstColumn = Math.max(0, index - around);
+    const last = Math.min(columns, index + around + 1);
+    zoomTo({ firstRow: 0, rows, firstColumn, columns: last - firstColumn });
+  };
+  return (
+    <>
+      <TensorStatistics figures={statistics} />
+      <h3>Histogram</h3>
+      <HistogramChart before={analysis.histogram} />
+      <h3>Outlier map</h3>
+      <OutlierChart {...{ tensor, map: outliers, sigma: robustSigma(statistics), region, zoomTo }} />
+      <div class="lines">
+        <Lines noun="row" lines={outliers.outlierRows} dead={outliers.deadRows} goTo={goToRow} />
+        <Lines noun="column" lines={outliers.outlierColumns} dead={outliers.deadColumns} goTo={goToColumn} />
+      </div>
+      <h3>Values</h3>
+      <Values {...{ tensor, rows, columns }} />
+    </>
+  );
+}
+
+/** Standard deviation from the central 98 % of the weights, as of a normal distribution; 0 where it is not defined. */
+function robustSigma({ percentiles }: TensorAnalysis['statistics']): number {
+  const at = (wanted: number): number => percentiles.find(({ percent }) => percent === wanted)?.value ?? NaN;
+  const sigma = (at(99) - at(1)) / centralWidth;
+  return sigma > 0 ? sigma : 0;
+}
+
+interface LinesProps {
+  readonly noun: 'row' | 'column';
+  readonly lines: readonly OutlierLine[];
+  readonly dead: DeadLines;
+  readonly goTo: (index: number) => void;
+}
+
+/** Rows or columns that stand out: those with large weights, and those without any. */
+function Lines({ noun, lines, dead, goTo }: LinesProps) {
+  const title = `${noun === 'row' ? 'Rows' : 'Columns'} that stand out`;
+  return (
+    <section>
+      <h4>{title}</h4>
+      {lines.length === 0 && dead.count === 0 && <p class="muted">None.</p>}
+      {lines.length > 0 && (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{noun}</th>
+              <th scope="col">max |w|</th>
+              <th
+                scope="col"
+                title={`Distance from the median of all ${noun}s in robust standard deviations`}
+              >
+                σ above the median
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {lines.map(({ index, absMax, score }) => (
+              <tr key={index}>
+                <td>
+                  <button class="link" title={`Show ${noun} ${index} in the map`} onClick={() => goTo(index)}>
+                    {index}
+                  </button>
+                </td>
+                <td>{number(absMax)}</td>
+                <td>{score.toFixed(1)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {dead.count > 0 && <Dead noun={noun} dead={dead} goTo={goTo} />}
+    </section>
+  );
+}
+
+function Dead({ noun, dead, goTo }: Omit<LinesProps, 'lines'>) {
+  const listed = dead.ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  return (
+    <p class="dead">
+      {dead.count === 1 ? `1 ${noun} is` : `${plural(dead.count, noun)} are`} dead (all zero):{' '}
+      {dead.ranges.map(({ first, last }, i) => (
+        <span key={first}>
+          {i > 0 && ', '}
+          <button class="link" onClick={() => goTo(Math.floor((first + last) / 2))}>
+            {spanText(noun, [first, last])}
+          </button>
+        </span>
+      ))}
+      {listed < dead.count && ` and ${(dead.count - listed).toLocaleString('en-US')} more`}.
+    </p>
+  );
+}

@@ -1,0 +1,18 @@
+import { useState } from 'preact/hooks';
+
+/** Characters that are shown before somebody asks for the rest. */
+const shownLength = 240;
+
+/** A text that may be long: its beginning, and a link to the rest. */
+export function LongText({ text, limit = shownLength }: { text: string; limit?: number }) {
+  const [isOpen, setOpen] = useState(false);
+  if (text.length <= limit) return <>{text}</>;
+  return (
+    <>
+      {isOpen ? text : `${text.slice(0, limit).trimEnd()}…`}{' '}
+      <button class="link" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+        {isOpen ? 'Show less' : 'Show more'}
+      </button>
+    </>
+  );
+}

@@ -1,0 +1,61 @@
+import type { ModelDescription } from '../../src/protocol/model';
+import type { JobState } from '../../src/protocol/webview';
+import { useAppState, useAsk } from '../context';
+import { Button } from '../controls';
+import { LongText } from './LongText';
+
+/** What the user should know, under the header: notes and warnings about the model, and what did not happen. */
+export function Notices({ model }: { model: ModelDescription }) {
+  const { job, problem } = useAppState();
+  return (
+    <>
+      {model.notes.map((note) => (
+        <p key={note} class="notice note">
+          <LongText text={note} />
+        </p>
+      ))}
+      {model.warnings.map((warning) => (
+        <p key={warning} class="notice warning">
+          <LongText text={warning} />
+        </p>
+      ))}
+      {problem !== undefined && (
+        <p class="notice error" role="alert">
+          <LongText text={problem} />
+        </p>
+      )}
+      <EndOfJob job={job} />
+    </>
+  );
+}
+
+function EndOfJob({ job }: { job: JobState }) {
+  const ask = useAsk();
+  switch (job.kind) {
+    case 'idle':
+    case 'running':
+      return null;
+    case 'failed':
+      return (
+        <p class="notice error" role="alert">
+          {job.title} failed. <LongText text={job.message} />
+        </p>
+      );
+    case 'engine-died':
+      return (
+        <div class="notice error died" role="alert">
+          <span>
+            {job.title}: the engine process ended.{' '}
+            {job.resumable && 'Finished work is kept; a restart resumes from there.'}
+            <span class="muted">
+              {' '}
+              <LongText text={job.message} />
+            </span>
+          </span>
+          <Button primary onClick={() => void ask('resumeJob', {})}>
+            {job.resumable ? 'Restart and Resume' : 'Restart'}
+          </Button>
+        </div>
+      );
+  }
+}

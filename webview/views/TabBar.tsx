@@ -1,0 +1,118 @@
+import { useApp, useAppState, useAsk } from '../context';
+import { seconds } from '../format';
+import type { Tab } from '../store';
+import { narrowQuery, useMedia } from '../useMedia';
+
+export const tabs: readonly { id: Tab; label: string }[] = [
+  { id: 'tensor', label: 'Tensor' },
+  { id: 'quantize', label: 'Quantize' },
+  { id: 'sensitivity', label: 'Sensitivity' },
+  { id: 'plan', label: 'Plan' },
+  { id: 'export', label: 'Export' },
+  { id: 'compare', label: 'Compare' },
+  { id: 'evaluate', label: 'Evaluate' },
+  { id: 'metadata', label: 'Metadata' },
+];
+
+/** The pages of the editor, and the place of the job that runs. */
+export function TabBar() {
+  const isNarrow = useMedia(narrowQuery);
+  return (
+    <div class="tab-bar">
+      {isNarrow ? <TabSelect /> : <Tabs />}
+      <RunningJob />
+    </div>
+  );
+}
+
+function TabSelect() {
+  const { store } = useApp();
+  const { tab } = useAppState();
+  return (
+    <select
+      class="tab-select"
+      aria-label="Page"
+      value={tab}
+      onChange={(event) => store.update({ tab: event.currentTarget.value as Tab })}
+    >
+      {tabs.map(({ id, label }) => (
+        <option key={id} value={id}>
+          {label}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function Tabs() {
+  const { store } = useApp();
+  const { tab, evaluation } = useAppState();
+  const isEvaluating = evaluation !== undefined && evaluation.outcome === undefined;
+  const onKey = (event: KeyboardEvent): void => {
+    const at = tabs.findIndex(({ id }) => id === tab);
+    const last = tabs.length - 1;
+    const steps: Record<string, number> = {
+      ArrowRight: at === last ? 0 : at + 1,
+      ArrowLeft: at === 0 ? last : at - 1,
+      Home: 0,
+      End: last,
+    };
+    const next = tabs[steps[event.key] ?? -1];
+    if (!next) return;
+    store.update({ tab: next.id });
+    document.getElementById(`tab-${next.id}`)?.focus();
+    event.preventDefault();
+  };
+  return (
+    <div class="tabs" role="tablist">
+      {tabs.map(({ id, label }) => (
+        <button
+          key={id}
+          role="tab"
+          id={`tab-${id}`}
+          aria-selected={id === tab}
+          aria-controls="tab-panel"
+          tabIndex={id === tab ? 0 : -1}
+          onKeyDown={onKey}
+          class={id === tab ? 'tab selected' : 'tab'}
+          onClick={() => store.update({ tab: id })}
+        >
+          {label}
+          {id === 'evaluate' && isEvaluating && (
+            <span class="running-mark" role="img" aria-label="(running)" title="An evaluation is running" />
+          )}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** How far the running job is; its place is kept while none runs, so that nothing moves when one starts. */
+function RunningJob() {
+  const ask = useAsk();
+  const { job } = useAppState();
+  if (job.kind !== 'running') return null;
+  const { title, progress } = job;
+  const share = progress && progress.total > 0 ? progress.done / progress.total : undefined;
+  const left = progress?.secondsLeft === undefined ? '' : `, ${seconds(progress.secondsLeft)} left`;
+  const done = share === undefined ? '' : `: ${Math.floor(100 * share)} %${left}`;
+  const detail = progress ? `${progress.done} of ${progress.total}: ${progress.message}` : title;
+  return (
+    <div class="job" role="status" title={detail}>
+      <span class="ellipsis">
+        {title}
+        {done}
+      </span>
+      <span class="muted ellipsis message">{progress?.message}</span>
+      <progress value={share ?? 0} max={1} />
+      <button
+        class="icon-button"
+        aria-label={`Cancel ${title}`}
+        title="Cancel"
+        onClick={() => void ask('cancelJob', {})}
+      >
+        ✕
+      </button>
+    </div>
+  );
+}

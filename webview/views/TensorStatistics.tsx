@@ -1,0 +1,53 @@
+import type { TensorStatistics as Figures } from '../../src/protocol/analysis';
+import { figure } from '../format';
+
+/** A figure, and whether it is one to worry about. */
+type Item = readonly [label: string, text: string, isBad?: boolean];
+
+/** The statistics of a tensor in three groups: range, moments, percentiles. */
+export function TensorStatistics({ figures: s }: { figures: Figures }) {
+  const count = (value: number): string => value.toLocaleString('en-US');
+  const share = s.count > 0 && s.zeros > 0 ? ` (${((100 * s.zeros) / s.count).toPrecision(2)} %)` : '';
+  return (
+    <div class="statistic-groups">
+      <Group
+        title="Range"
+        items={[
+          ['minimum', figure(s.min)],
+          ['maximum', figure(s.max)],
+          ['zeros', count(s.zeros) + share],
+          ['NaN', count(s.nans), s.nans > 0],
+          ['infinite', count(s.infinities), s.infinities > 0],
+        ]}
+      />
+      <Group
+        title="Moments"
+        items={[
+          ['mean', figure(s.mean)],
+          ['standard deviation', figure(s.standardDeviation)],
+          ['kurtosis', figure(s.kurtosis)],
+        ]}
+      />
+      <Group
+        title="Percentiles"
+        items={s.percentiles.map(({ percent, value }): Item => [`${percent} %`, figure(value)])}
+      />
+    </div>
+  );
+}
+
+function Group({ title, items }: { title: string; items: readonly Item[] }) {
+  return (
+    <section>
+      <h4>{title}</h4>
+      <dl>
+        {items.map(([label, text, isBad = false]) => (
+          <div key={label} class={isBad ? 'bad' : ''}>
+            <dt>{label}</dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,100 @@
+import { plural } from '../../src/protocol/words';
+import { bits as bitsText, count, shapeText, size } from '../format';
+import type { TreeGroup, TreeLeaf } from '../tree';
+import type { BitRange, TreeRow } from '../treeRows';
+import { Bits, FormatBadge } from './FormatBadge';
+import { Middle } from './Middle';
+
+interface Props {
+  readonly row: TreeRow;
+  /** What a plan suggests for a tensor, and the bits that it gives a group; absent without a plan. */
+  readonly plan?: { readonly format?: string | undefined; readonly bits?: BitRange | undefined };
+}
+
+/** The cells of a line of the tree. */
+export function TreeCells({ row, plan }: Props) {
+  const { node, depth, expanded } = row;
+  const indent = { paddingLeft: `${depth * 14}px` };
+  return node.kind === 'group' ? (
+    <GroupCells {...{ node, expanded, indent, plan }} />
+  ) : (
+    <LeafCells {...{ node, indent, plan }} />
+  );
+}
+
+type Indent = { paddingLeft: string };
+
+function GroupCells(props: { node: TreeGroup; expanded: boolean; indent: Indent; plan: Props['plan'] }) {
+  const { node, expanded, indent, plan } = props;
+  const { label, repeats, tensors, parameters, bytes, dtype, shape } = node;
+  const everyBit = { min: node.minBits, max: node.maxBits };
+  return (
+    <>
+      <span role="gridcell" class="name" style={indent}>
+        <span class={expanded ? 'twist open' : 'twist'} aria-hidden="true" />
+        <Middle text={label} title={node.id.slice(0, -1)} />
+        {repeats > 0 && <span class="times">× {repeats.toLocaleString('en-US')}</span>}
+      </span>
+      <span role="gridcell" class="muted shape" title={plural(tensors, 'tensor')}>
+        {tensors > 1 && shape ? `${tensors.toLocaleString('en-US')} of ${shape}` : plural(tensors, 'tensor')}
+      </span>
+      <span role="gridcell" class="muted dtype">
+        {dtype ?? 'mixed'}
+      </span>
+      <span role="gridcell" class="right muted parameters">
+        {count(parameters)}
+      </span>
+      <span role="gridcell" class="right muted bytes">
+        {size(bytes)}
+      </span>
+      <span role="gridcell" class="bit-cell">
+        <RangeOfBits range={everyBit} mean={(8 * bytes) / parameters} />
+      </span>
+      {plan && <span role="gridcell">{plan.bits && <RangeOfBits range={plan.bits} />}</span>}
+    </>
+  );
+}
+
+/** The bar is of the mean, or of the middle where only the ends are known. */
+function RangeOfBits({ range, mean }: { range: BitRange; mean?: number }) {
+  const { min, max } = range;
+  if (Number.isNaN(min)) return null;
+  const text = bitsText(min) === bitsText(max) ? bitsText(min) : `${min.toFixed(1)}–${max.toFixed(1)}`;
+  return <Bits bits={mean ?? (min + max) / 2}>{text}</Bits>;
+}
+
+function LeafCells({ node, indent, plan }: { node: TreeLeaf; indent: Indent; plan: Props['plan'] }) {
+  const { tensor, label, suffix } = node;
+  const title = tensor.unreadableReason ? `${tensor.name}: ${tensor.unreadableReason}` : tensor.name;
+  return (
+    <>
+      <span role="gridcell" class="name" style={indent}>
+        <span class={tensor.readable ? 'leaf' : 'leaf unreadable'} aria-hidden="true" />
+        <Middle text={label} title={title} />
+        {suffix !== '' && <span class="suffix">{suffix}</span>}
+      </span>
+      <span role="gridcell" class="shape">
+        {shapeText(tensor.shape)}
+      </span>
+      <span role="gridcell" class="dtype">
+        {tensor.dtype}
+      </span>
+      <span role="gridcell" class="right parameters">
+        {count(tensor.elements)}
+      </span>
+      <span role="gridcell" class="right bytes">
+        {size(tensor.byteLength)}
+      </span>
+      <span role="gridcell" class="bit-cell">
+        {tensor.elements > 0 && <Bits bits={(8 * tensor.byteLength) / tensor.elements} />}
+      </span>
+      {plan && (
+        <span role="gridcell">
+          {plan.format && (
+            <FormatBadge format={plan.format} {...(plan.bits ? { bits: plan.bits.max } : {})} />
+          )}
+        </span>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,115 @@
+import { plural } from '../../src/protocol/words';
+import { TextField } from '../controls';
+import type { Grouping } from '../tree';
+import type { Sort, SortColumn } from '../treeRows';
+import type { TreeState } from '../useTreeRows';
+
+/** What the filter understands, as its tooltip. */
+const help = [
+  'Words match names and dtypes: q_proj bf16',
+  'Globs match whole names: *.mlp.*',
+  'Regular expressions: /layers\\.\\d\\.mlp/',
+  'Both & and |, not !, parentheses: q_proj & !layers.0',
+].join('\n');
+
+const groupings: readonly { id: Grouping; label: string }[] = [
+  { id: 'layer', label: 'By layer' },
+  { id: 'role', label: 'By role' },
+  { id: 'none', label: 'List' },
+];
+
+/** Filter and grouping of the tree. */
+export function TreeFilter({ tree }: { tree: TreeState }) {
+  const { filter, text, setText, matched, total, grouping, setGrouping } = tree;
+  return (
+    <div class="tree-filter">
+      <div class="filter-line">
+        <TextField
+          value={text}
+          label="Filter tensors"
+          placeholder="Filter: q_proj & !layers.0"
+          title={help}
+          onInput={setText}
+          width="100%"
+        />
+        <select
+          aria-label="Order of the tensors"
+          value={grouping}
+          onChange={(event) => setGrouping(event.currentTarget.value as Grouping)}
+        >
+          {groupings.map(({ id, label }) => (
+            <option key={id} value={id}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </div>
+      {filter.kind === 'error' ? (
+        <span class="filter-error" role="status">
+          {filter.message}
+        </span>
+      ) : (
+        <span class="matches" role="status">
+          {filter.kind === 'test'
+            ? `${matched.toLocaleString('en-US')} of ${plural(total, 'tensor')}`
+            : plural(total, 'tensor')}
+        </span>
+      )}
+    </div>
+  );
+}
+
+interface Column {
+  readonly id: SortColumn;
+  readonly label: string;
+  readonly title?: string;
+  readonly class?: string;
+  /** Numbers are sorted from the largest first. */
+  readonly isNumber?: boolean;
+}
+
+const columns: readonly Column[] = [
+  { id: 'name', label: 'Name' },
+  { id: 'shape', label: 'Shape', class: 'shape' },
+  { id: 'dtype', label: 'Dtype', class: 'dtype' },
+  { id: 'parameters', label: 'Params', class: 'right parameters', isNumber: true },
+  { id: 'bytes', label: 'Size', class: 'right bytes', isNumber: true },
+  { id: 'bits', label: 'Bits', title: 'Bits per weight', isNumber: true },
+  { id: 'plan', label: 'Plan', title: 'Format that the plan suggests', isNumber: true },
+];
+
+/** Heads of the columns: a click sorts, another turns the order, a third brings back the order of execution. */
+export function TreeColumns({ tree, planned }: { tree: TreeState; planned: boolean }) {
+  const { sort, setSort } = tree;
+  const next = ({ id, isNumber = false }: Column): Sort | undefined => {
+    if (sort?.column !== id) return { column: id, descending: isNumber };
+    return sort.descending === isNumber ? { column: id, descending: !isNumber } : undefined;
+  };
+  return (
+    <div class={`row head${planned ? ' planned' : ''}`} role="row">
+      {columns
+        .filter(({ id }) => planned || id !== 'plan')
+        .map((column) => (
+          <span
+            key={column.id}
+            role="columnheader"
+            aria-sort={orderOf(column.id, sort)}
+            class={column.class ?? ''}
+          >
+            <button
+              class={`sorter ${orderOf(column.id, sort)}`}
+              title={column.title ?? `Sort by ${column.label.toLowerCase()}`}
+              onClick={() => setSort(next(column))}
+            >
+              {column.label}
+            </button>
+          </span>
+        ))}
+    </div>
+  );
+}
+
+function orderOf(column: SortColumn, sort: Sort | undefined): 'none' | 'ascending' | 'descending' {
+  if (sort?.column !== column) return 'none';
+  return sort.descending ? 'descending' : 'ascending';
+}
