@@ -10,7 +10,7 @@ import { LongText } from './views/LongText';
 import { MetadataView } from './views/MetadataView';
 import { Middle } from './views/Middle';
 import { PlanView } from './views/PlanView';
-import { QuantizeView } from './views/QuantizeView';
+import { QuantizeView } from './views/quantize/QuantizeView';
 import { SensitivityView } from './views/SensitivityView';
 import { Split } from './views/Split';
 import { TabBar } from './views/TabBar';

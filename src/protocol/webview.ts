@@ -1,6 +1,6 @@
 import type { RegionMap, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
 import type { ModelComparison, TensorOverlay } from './compare';
-import type { EngineProgress } from './engine';
+import type { EngineProgress, TensorChoice } from './engine';
 import type {
   CalibrationResult,
   CalibrationSettings,
@@ -128,13 +128,10 @@ export type WebviewRequests = {
   region: { params: { tensor: string; region: TensorRegion }; result: RegionMap };
   /** Part of a metadata value that the description shows cut. */
   metadata: { params: MetadataSliceParams; result: MetadataSlice };
-  /** Runs the same command as the context menu: quick pick of formats, then `comparison` events. */
-  quantize: { params: { tensors: readonly string[] }; result: void };
-  /** Asks for a target and writes the tensors in that format; undefined when the person cancelled. */
-  saveQuantized: {
-    params: { tensors: readonly string[]; format: string };
-    result: { out: string } | undefined;
-  };
+  /** Runs the same command as the context menu: a quick pick of formats unless they are given, then `comparison` events. */
+  quantize: { params: { tensors: readonly string[]; formats?: readonly string[] }; result: void };
+  /** Asks for a target and writes the tensors, each in its format; undefined when the person cancelled. */
+  saveQuantized: { params: { choices: readonly TensorChoice[] }; result: { out: string } | undefined };
   /** Asks for another model and compares it; results come as `modelComparison` events. */
   compareWith: { params: Record<string, never>; result: void };
   /** One tensor of the comparison in detail. */

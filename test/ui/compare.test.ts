@@ -37,7 +37,7 @@ describe.skipIf(!hasServer)('Compare With…', () => {
     await page
       .locator('.quick-input-list .monaco-list-row', { hasText: 'small.gguf' })
       .click({ timeout: wait });
-    const rows = frame.locator('.compare-row[data-tensor]');
+    const rows = frame.locator('.compare .grid-row[data-tensor]');
     await rows.first().waitFor({ timeout: wait });
     expect(await frame.locator('.compare .totals').innerText()).toMatch(/44 different, 13 equal/);
     const errors = await rows.evaluateAll((all) => all.map((row) => Number(row.children[3]?.textContent)));
@@ -47,7 +47,7 @@ describe.skipIf(!hasServer)('Compare With…', () => {
   });
 
   it('shows one tensor in detail: both histograms, and where it differs', async () => {
-    await frame.locator('.compare-row[data-tensor]').first().click();
+    await frame.locator('.compare .grid-row[data-tensor]').first().click();
     await frame.locator('.error-map.js-plotly-plot').waitFor({ timeout: wait });
     const traces = await frame
       .locator('.overlay .histogram.js-plotly-plot')
@@ -62,8 +62,8 @@ describe.skipIf(!hasServer)('Compare With…', () => {
 
   it('is filtered by name', async () => {
     await frame.locator('.compare .filter vscode-text-field input').fill('attn_norm equal');
-    await expect.poll(() => frame.locator('.compare-row[data-tensor]').count()).toBe(6);
-    expect(await frame.locator('.compare-row[data-tensor]').first().innerText()).toMatch(
+    await expect.poll(() => frame.locator('.compare .grid-row[data-tensor]').count()).toBe(6);
+    expect(await frame.locator('.compare .grid-row[data-tensor]').first().innerText()).toMatch(
       /BF16[\s\S]*F32[\s\S]*equal[\s\S]*∞/,
     );
   });

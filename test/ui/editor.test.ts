@@ -316,9 +316,50 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await row('model.layers.0.self_attn.q_proj.weight').click({ button: 'right' });
     await chooseFromMenu('Quantize Layer…');
     await acceptPick();
-    await expect
-      .poll(() => frame.locator('.comparison h2').allInnerTexts(), { timeout: wait })
-      .toEqual(['model.layers.0.self_attn.k_proj.weight', 'model.layers.0.self_attn.q_proj.weight']);
+    const grid = frame.locator('.quantize .grid');
+    await frame.locator('.quantize vscode-button:not([disabled])', { hasText: 'Save 2 Tensors…' }).waitFor({
+      timeout: wait,
+    });
+    expect((await gridRows(grid)).map(({ data }) => data['tensor'])).toEqual([
+      'model.layers.0.self_attn.k_proj.weight',
+      'model.layers.0.self_attn.q_proj.weight',
+    ]);
+    // One of them in another format: the totals follow.
+    const bits = async (): Promise<number> =>
+      Number(await frame.locator('.quantize .totals dd').nth(2).innerText());
+    await frame.getByLabel('Format of all tensors').selectOption('Q4_0');
+    await expect.poll(bits).toBe(4.5);
+    await frame.getByLabel('Format of model.layers.0.self_attn.q_proj.weight').selectOption('Q8_0');
+    const [small, large] = [128 * 256, 256 * 256];
+    await expect.poll(bits).toBeCloseTo((4.5 * small + 8.5 * large) / (small + large), 2);
+    await screenshot(page, 'quantize-several-dark');
+  });
+
+  it('saves tensors in different formats into one file, which opens again decoded', async () => {
+    await frame.getByRole('button', { name: 'Save 2 Tensors…' }).click();
+    const input = page.locator('.quick-input-widget .quick-input-box input');
+    await input.waitFor({ timeout: wait });
+    await input.fill(join(workspace, 'two.safetensors'));
+    await page.keyboard.press('Enter');
+    await frame.locator('.written', { hasText: 'two.safetensors' }).waitFor({ timeout: wait });
+    await openFile(page, 'two.safetensors');
+    const second = frontFrame(page);
+    const tensor = second.locator('.rows .row[data-name="model.layers.0.self_attn.q_proj.weight"]');
+    await tensor.waitFor({ timeout: wait });
+    expect(await tensor.innerText()).toMatch(/256 × 256\s+Q8_0/);
+    await tensor.click();
+    await second.locator('.histogram .bars path').first().waitFor({ timeout: wait });
+    await openFile(page, 'model.safetensors');
+  });
+
+  it('follows the selection, and runs again', async () => {
+    await row('model.layers.0.mlp.up_proj.weight').click();
+    await frame.locator('.comparison h2', { hasText: 'model.layers.0.mlp.up_proj.weight' }).waitFor({
+      timeout: wait,
+    });
+    await expect.poll(() => frame.locator('.errors tbody tr').count(), { timeout: wait }).toBeGreaterThan(4);
+    await frame.locator('.quantize vscode-button:not([disabled])', { hasText: 'Run Again' }).click();
+    await expect.poll(() => frame.locator('.errors tbody tr').count(), { timeout: wait }).toBeGreaterThan(4);
   });
 
   it('measures sensitivity and suggests formats', async () => {

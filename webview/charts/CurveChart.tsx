@@ -25,7 +25,7 @@ function tracesOf(points: readonly EvaluationPoint[], hasBase: boolean, colors: 
     more: Record<string, unknown>,
   ) => ({
     type: 'scatter',
-    // A single point is no line yet.
+    // A single point is not a line yet.
     mode: points.length > 1 ? 'lines' : 'markers',
     name,
     x: points.map(({ windows }) => windows),

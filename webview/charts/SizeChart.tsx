@@ -10,7 +10,7 @@ export interface SizedVariant {
   readonly standardError: number;
 }
 
-/** What each variant costs in divergence for its size; the best lie at the lower left. */
+/** What each variant costs in divergence for its size; the best are at the lower left. */
 export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
   const colors = useColors();
   const traces = useMemo(() => {

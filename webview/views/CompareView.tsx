@@ -1,11 +1,13 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { ComparedTensor, ModelComparison, TensorOverlay } from '../../src/protocol/compare';
+import { plural } from '../../src/protocol/words';
 import { ErrorMapChart } from '../charts/ErrorMapChart';
 import { HistogramChart } from '../charts/HistogramChart';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner, TextField } from '../controls';
 import { figure, fixed, ratio, shapeText } from '../format';
-import { useVirtualRows } from '../virtualRows';
+import { matchingCompared, orderCompared } from '../comparedTensors';
+import { DataGrid, nextOrder, type GridColumn, type GridOrder } from './DataGrid';
 
 /** Another model beside this one: how each tensor differs, the worst first, and one of them in detail. */
 export function CompareView() {
@@ -29,7 +31,7 @@ export function CompareView() {
   }
   const { other, progress, result, error } = state;
   return (
-    <div class="compare">
+    <div class="page compare">
       <div class="compare-head">
         <span class="ellipsis" title={other}>
           B: {other.replace(/^.*[\\/]/, '')}
@@ -52,21 +54,53 @@ export function CompareView() {
   );
 }
 
-type Order = 'worst' | 'name';
+/** The worst come first until a column is chosen. */
+const asCompared: GridOrder = { column: 'error', descending: true };
 
 function Result({ result, other }: { result: ModelComparison; other: string }) {
   const [filter, setFilter] = useState('');
-  const [order, setOrder] = useState<Order>('worst');
+  const [order, setOrder] = useState(asCompared);
   const [chosen, setChosen] = useState<string>();
-  const scroller = useRef<HTMLDivElement>(null);
-  const rows = useMemo(() => {
-    const words = filter.toLowerCase().split(/\s+/);
-    const found = result.tensors.filter(({ name, status }) =>
-      words.every((word) => `${name} ${status}`.toLowerCase().includes(word)),
-    );
-    return order === 'worst' ? found : found.sort((a, b) => (a.name < b.name ? -1 : 1));
-  }, [result, filter, order]);
-  const virtual = useVirtualRows(rows.length, scroller);
+  const rows = useMemo(
+    () => orderCompared(matchingCompared(result.tensors, filter), order),
+    [result, filter, order],
+  );
+  return (
+    <>
+      <Totals result={result} />
+      <div class="filter">
+        <TextField
+          value={filter}
+          label="Filter the compared tensors"
+          placeholder="Filter by name or state"
+          onInput={setFilter}
+          width="100%"
+        />
+        <span class="muted count">{plural(rows.length, 'tensor')}</span>
+      </div>
+      <DataGrid
+        id="compare"
+        label="Compared tensors"
+        nameLabel="Tensor"
+        lines={rows}
+        columns={comparedColumns}
+        keyOf={({ name }) => name}
+        name={({ name }) => <span class="ellipsis">{name}</span>}
+        nameTitle={({ name, a, b }) => `${name} [${shapeText((a ?? b)?.shape ?? [])}]`}
+        choose={({ name }) => setChosen(name === chosen ? undefined : name)}
+        isChosen={({ name }) => name === chosen}
+        rowClass={({ error }) => (error ? '' : 'odd')}
+        dataOf={({ name }) => ({ 'data-tensor': name })}
+        order={order}
+        reorder={(column) => setOrder(nextOrder(order, column))}
+        empty="No tensor matches."
+      />
+      {chosen !== undefined && <Overlay key={chosen} tensor={chosen} other={other} />}
+    </>
+  );
+}
+
+function Totals({ result }: { result: ModelComparison }) {
   const parts = Object.entries(result.counts).filter(([, count]) => count > 0);
   return (
     <>
@@ -77,107 +111,36 @@ function Result({ result, other }: { result: ModelComparison; other: string }) {
         </div>
         <div class="wide">
           <dt>tensors</dt>
-          <dd>{parts.map(([status, count]) => `${count} ${status}`).join(', ')}</dd>
+          <dd>{parts.map(([status, count]) => `${count.toLocaleString('en-US')} ${status}`).join(', ')}</dd>
         </div>
       </dl>
       {result.translated && (
         <p class="muted">One of the models is GGUF: names and order of rows are those of GGUF.</p>
       )}
-      <div class="filter">
-        <TextField
-          value={filter}
-          label="Filter the compared tensors"
-          placeholder="Filter by name or state"
-          onInput={setFilter}
-          width="100%"
-        />
-        <select
-          aria-label="Order"
-          value={order}
-          onChange={(event) => setOrder(event.currentTarget.value as Order)}
-        >
-          <option value="worst">worst first</option>
-          <option value="name">by name</option>
-        </select>
-      </div>
-      <div class="compare-row head" role="row">
-        <span>Tensor</span>
-        <span>A</span>
-        <span>B</span>
-        <span class="right">Rel. error</span>
-        <span class="right">SQNR dB</span>
-        <span class="right">Cosine</span>
-        <span class="right">Max error</span>
-      </div>
-      <div class="rows" role="grid" aria-label="Compared tensors" aria-rowcount={rows.length} ref={scroller}>
-        <div class="canvas" style={{ height: `${virtual.getTotalSize()}px` }}>
-          {virtual.getVirtualItems().map(({ index, start }) => {
-            const tensor = rows[index];
-            return (
-              tensor && (
-                <Row
-                  key={tensor.name}
-                  tensor={tensor}
-                  start={start}
-                  chosen={tensor.name === chosen}
-                  choose={() => setChosen(tensor.name === chosen ? undefined : tensor.name)}
-                />
-              )
-            );
-          })}
-        </div>
-        {rows.length === 0 && <p class="empty">No tensor matches.</p>}
-      </div>
-      {chosen !== undefined && <Overlay key={chosen} tensor={chosen} other={other} />}
     </>
   );
 }
 
-function Row(props: { tensor: ComparedTensor; start: number; chosen: boolean; choose: () => void }) {
-  const { tensor, start, chosen, choose } = props;
-  const { name, a, b, error, status, reason } = tensor;
-  return (
-    <div
-      role="row"
-      tabIndex={0}
-      data-tensor={name}
-      aria-selected={chosen}
-      class={`compare-row${chosen ? ' selected' : ''}${error ? '' : ' odd'}`}
-      style={{ transform: `translateY(${start}px)` }}
-      onClick={choose}
-      onKeyDown={(event) => {
-        if (event.key !== 'Enter' && event.key !== ' ') return;
-        choose();
-        event.preventDefault();
-      }}
-    >
-      <span role="gridcell" class="ellipsis" title={`${name} [${shapeText((a ?? b)?.shape ?? [])}]`}>
-        {name}
-      </span>
-      <span role="gridcell">{a?.dtype ?? '–'}</span>
-      <span role="gridcell">{b?.dtype ?? '–'}</span>
-      {error ? (
-        <>
-          <span role="gridcell" class="right">
-            {status === 'equal' ? 'equal' : figure(error.relativeError, 3)}
-          </span>
-          <span role="gridcell" class="right">
-            {ratio(error.sqnr)}
-          </span>
-          <span role="gridcell" class="right">
-            {fixed(error.cosine, 6)}
-          </span>
-          <span role="gridcell" class="right">
-            {figure(error.maxError, 3)}
-          </span>
-        </>
-      ) : (
-        <span role="gridcell" class="state" title={reason}>
-          {status === 'shape' ? `[${shapeText(a?.shape ?? [])}] and [${shapeText(b?.shape ?? [])}]` : status}
-        </span>
-      )}
-    </div>
-  );
+const comparedColumns: readonly GridColumn<ComparedTensor>[] = [
+  { ...{ id: 'a', label: 'A', width: 62, align: 'left' }, cell: ({ a }) => a?.dtype ?? '–' },
+  { ...{ id: 'b', label: 'B', width: 62, align: 'left' }, cell: ({ b }) => b?.dtype ?? '–' },
+  {
+    ...{ id: 'error', label: 'Rel. error', width: 92 },
+    cell: (tensor) => errorText(tensor),
+    cellTitle: ({ reason }) => reason,
+  },
+  { ...{ id: 'sqnr', label: 'SQNR dB', width: 80 }, cell: ({ error }) => error && ratio(error.sqnr) },
+  { ...{ id: 'cosine', label: 'Cosine', width: 84 }, cell: ({ error }) => error && fixed(error.cosine, 6) },
+  {
+    ...{ id: 'max', label: 'Max error', width: 86 },
+    cell: ({ error }) => error && figure(error.maxError, 3),
+  },
+];
+
+function errorText({ status, error, a, b }: ComparedTensor) {
+  if (error) return status === 'equal' ? 'equal' : figure(error.relativeError, 3);
+  const shapes = `[${shapeText(a?.shape ?? [])}] and [${shapeText(b?.shape ?? [])}]`;
+  return <span class="state">{status === 'shape' ? shapes : status}</span>;
 }
 
 /** Both histograms over each other, and where the tensor differs. */

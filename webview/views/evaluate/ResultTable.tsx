@@ -12,7 +12,7 @@ interface Props {
   readonly tick: (id: string, on: boolean) => void;
 }
 
-/** The results of a group, a row each; figures that no run of the group has are left out. */
+/** The results of a group, a row each; figures that no run of the group has are left out. Names and head stay in sight. */
 export function ResultTable({ group, order, reorder, ticked, tick }: Props) {
   const shown = columns.filter(({ value }) => group.results.some((result) => value(result) !== undefined));
   return (
@@ -20,9 +20,6 @@ export function ResultTable({ group, order, reorder, ticked, tick }: Props) {
       <table class="result-table">
         <thead>
           <tr>
-            <th scope="col">
-              <span class="hidden">Compare</span>
-            </th>
             {[variantColumn, ...shown].map((column) => (
               <Head key={column.id} column={column} order={order} reorder={reorder} />
             ))}
@@ -79,15 +76,13 @@ function Row(props: {
   const isLatest = outcome?.kind === 'evaluated' && outcome.id === result.id;
   return (
     <tr data-result={result.id} class={isLatest ? 'latest' : ''}>
-      <td>
+      <th scope="row" class="name" title={result.model.path}>
         <input
           type="checkbox"
           aria-label={`Compare ${name}`}
           checked={isTicked}
           onChange={(event) => tick(event.currentTarget.checked)}
         />
-      </td>
-      <th scope="row" class="name" title={result.model.path}>
         {name}
         {isLatest && <span class="cause mixture">new</span>}
       </th>

@@ -1,16 +1,17 @@
 import type { EvaluationActivity, EvaluationOutcome } from '../../../src/protocol/webview';
+import { plural } from '../../../src/protocol/words';
 import { CurveChart } from '../../charts/CurveChart';
 import { useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { number, seconds } from '../../format';
 
-/** The run that goes on or ended last: what it does, how far it is, and its curve. */
+/** The run in progress or the last one: what it does, how far it is, and its curve. */
 export function Run({ activity, isForeign }: { activity: EvaluationActivity; isForeign: boolean }) {
   const { title, curve, outcome } = activity;
   // What ended in the other mode is told there.
   if (isForeign && outcome) return null;
   return (
-    <section class="run" aria-label={outcome ? 'The last run' : 'The run that goes on'}>
+    <section class="run" aria-label={outcome ? 'The last run' : 'The run in progress'}>
       <h3>{title}</h3>
       {outcome ? (
         <Ended outcome={outcome} windows={curve?.points.at(-1)?.windows ?? 0} />
@@ -25,7 +26,7 @@ export function Run({ activity, isForeign }: { activity: EvaluationActivity; isF
 function Going({ progress, curve, title }: EvaluationActivity) {
   const ask = useAsk();
   const { done = 0, total = 0, secondsLeft } = progress ?? {};
-  const left = secondsLeft === undefined ? 'time left not known yet' : `${seconds(secondsLeft)} left`;
+  const left = secondsLeft === undefined ? 'time left unknown' : `${seconds(secondsLeft)} left`;
   const percent = total > 0 ? Math.floor((100 * done) / total) : 0;
   const last = curve?.points.at(-1);
   return (
@@ -78,7 +79,7 @@ function Ended({ outcome, windows }: { outcome: EvaluationOutcome; windows: numb
     case 'cancelled':
       return (
         <p class="muted" role="status">
-          Cancelled after {windows} {windows === 1 ? 'window' : 'windows'}; no result was kept.
+          Cancelled after {plural(windows, 'window')}; no result was kept.
         </p>
       );
     case 'failed':

@@ -20,7 +20,7 @@ type Figure = Omit<Column, 'value' | 'show'> & {
   readonly show: (value: number, result: EvaluationResult) => string;
 };
 
-/** A column of a figure that some runs have not. */
+/** A column of a figure that some runs lack. */
 const figure = ({ show, ...column }: Figure): Column => ({
   ...column,
   show: (result) => {
@@ -45,7 +45,24 @@ const divergence = (
 
 const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
 
+/** What decides comes first: it is in sight in a narrow panel. */
 export const columns: readonly Column[] = [
+  divergence({
+    id: 'kld',
+    label: 'Mean KLD',
+    meaning:
+      'Kullback–Leibler divergence of the probabilities of the next token from those of the base, mean over the scored tokens, in nats, with its standard error',
+    value: ({ mean }) => mean.value,
+    show: ({ mean }) => estimateText(mean),
+  }),
+  figure({
+    id: 'perplexity',
+    label: 'Perplexity',
+    meaning: 'exp(mean of −ln p of the scored tokens), with its standard error; less is better',
+    value: ({ text }) => text?.perplexity.value,
+    show: (_, { text }) => (text ? preciseText(text.perplexity) : '–'),
+    detail: ({ text }) => text && `${preciseText(text.loss)} nats per token`,
+  }),
   figure({
     id: 'size',
     label: 'Size',
@@ -61,14 +78,6 @@ export const columns: readonly Column[] = [
     value: ({ bitsPerWeight }) => bitsPerWeight,
     show: bits,
   }),
-  figure({
-    id: 'perplexity',
-    label: 'Perplexity',
-    meaning: 'exp(mean of −ln p of the scored tokens), with its standard error; less is better',
-    value: ({ text }) => text?.perplexity.value,
-    show: (_, { text }) => (text ? preciseText(text.perplexity) : '–'),
-    detail: ({ text }) => text && `${preciseText(text.loss)} nats per token`,
-  }),
   divergence({
     id: 'ratio',
     label: 'ln PPL ratio',
@@ -76,14 +85,6 @@ export const columns: readonly Column[] = [
       'ln(perplexity / perplexity of the base), token by token: nats per token that the variant loses, with its standard error',
     value: ({ logPerplexityRatio }) => logPerplexityRatio.value,
     show: ({ logPerplexityRatio }) => estimateText(logPerplexityRatio),
-  }),
-  divergence({
-    id: 'kld',
-    label: 'Mean KLD',
-    meaning:
-      'Kullback–Leibler divergence of the probabilities of the next token from those of the base, mean over the scored tokens, in nats, with its standard error',
-    value: ({ mean }) => mean.value,
-    show: ({ mean }) => estimateText(mean),
   }),
   divergence({
     id: 'kld999',
@@ -161,7 +162,7 @@ export const columns: readonly Column[] = [
 export const variantColumn: Column = {
   id: 'variant',
   label: 'Variant',
-  meaning: 'What became of the weights before the run',
+  meaning: 'How the weights were changed before the run',
   value: ({ variant }) => variant,
   show: ({ variant }) => variant,
 };

@@ -1,43 +1,45 @@
 import type { ExportedTensor, TensorTypeRule } from '../../../src/protocol/export';
 import { size } from '../../format';
+import type { GridColumn } from '../DataGrid';
 import { FormatBadge } from '../FormatBadge';
 import { causes } from './causes';
 import { TypeSelect } from './fields';
 import { patternOf } from './form';
 
-interface Props {
-  readonly tensor: ExportedTensor;
+interface Choosing {
   readonly types: readonly string[];
   readonly rules: readonly TensorTypeRule[];
   readonly choose: (tensor: string, type: string) => void;
 }
 
-export function ExportCells({ tensor, types, rules, choose }: Props) {
-  const { name, from, bytes, cause, reason } = tensor;
-  const { badge, meaning } = causes[cause];
-  return (
-    <>
-      <span role="gridcell" class="ellipsis" title={sourceOf(tensor)}>
-        {name}
-      </span>
-      <span role="gridcell" class="from muted">
-        {from}
-      </span>
-      <span role="gridcell" class="to">
-        <TypeCell {...{ tensor, types, rules, choose }} />
-      </span>
-      <span role="gridcell" class="right">
-        {size(bytes)}
-      </span>
-      <span role="gridcell" class="ellipsis muted" title={`${reason} (${meaning})`}>
-        <span class={`cause ${cause}`}>{badge}</span>
-        <span class="reason">{reason}</span>
-      </span>
-    </>
-  );
+type Props = Choosing & { readonly tensor: ExportedTensor };
+
+/** From what to what, how large, and why. */
+export function columnsOf(choosing: Choosing): GridColumn<ExportedTensor>[] {
+  return [
+    {
+      ...{ id: 'from', label: 'From', width: 58, align: 'left' },
+      cell: ({ from }) => <span class="muted">{from}</span>,
+    },
+    {
+      ...{ id: 'to', label: 'To', width: 172, align: 'left' },
+      cell: (tensor) => <TypeCell tensor={tensor} {...choosing} />,
+    },
+    { ...{ id: 'size', label: 'Size', width: 82 }, cell: ({ bytes }) => size(bytes) },
+    {
+      ...{ id: 'why', label: 'Why', width: 170, grows: true, align: 'left' },
+      cell: ({ cause, reason }) => (
+        <span class="why muted">
+          <span class={`cause ${cause}`}>{causes[cause].badge}</span>
+          <span class="reason">{reason}</span>
+        </span>
+      ),
+      cellTitle: ({ cause, reason }) => `${reason} (${causes[cause].meaning})`,
+    },
+  ];
 }
 
-/** The type; a chooser lies over it, invisible, so that one click opens the list. */
+/** The type; an invisible chooser covers it, so that one click opens the list. */
 function TypeCell({ tensor, types, rules, choose }: Props) {
   const { name, to, cause, presetType } = tensor;
   const isFixed = cause === 'kept' || cause === 'computed';
@@ -62,7 +64,8 @@ function TypeCell({ tensor, types, rules, choose }: Props) {
   );
 }
 
-function sourceOf({ name, source, sources, shape }: ExportedTensor): string {
+/** What a tensor of the file comes from. */
+export function sourceOf({ name, source, sources, shape }: ExportedTensor): string {
   const from = sources > 1 ? `${source} and ${sources - 1} more` : source;
   return `${name} [${shape.join(', ')}], from ${from}`;
 }

@@ -1,10 +1,10 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { ExportedTensor, ExportPreview, TensorTypeRule } from '../../../src/protocol/export';
 import { TextField } from '../../controls';
-import { rowHeight, useVirtualRows } from '../../virtualRows';
 import { savedState, saveState } from '../../vscodeApi';
 import { causes } from './causes';
-import { ExportCells } from './ExportCells';
+import { DataGrid } from '../DataGrid';
+import { columnsOf, sourceOf } from './ExportCells';
 import { filterOf, matching, type TableFilter } from './filter';
 import { tally } from './Totals';
 
@@ -19,11 +19,8 @@ interface Props {
 export function ExportTable({ preview, types, rules, choose }: Props) {
   const { filter, change } = useFilter();
   const rows = useMemo(() => matching(preview.tensors, filter), [preview, filter]);
-  const scroller = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualRows(rows.length, scroller);
-  const { active, setActive, onKey } = useActiveRow(rows, scroller, (index) =>
-    virtual.scrollToIndex(index, { align: 'auto' }),
-  );
+  const columns = useMemo(() => columnsOf({ types, rules, choose }), [types, rules, choose]);
+  const [active, setActive] = useState<string>();
   return (
     <div class="export-table">
       <div class="filter">
@@ -41,86 +38,23 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
         />
       </div>
       <Legend tensors={preview.tensors} />
-      <div class="export-row head" aria-hidden="true">
-        <span>Tensor</span>
-        <span class="from">From</span>
-        <span>To</span>
-        <span class="right">Size</span>
-        <span>Why</span>
-      </div>
-      <div
-        class="rows"
-        role="grid"
-        aria-label="Tensors of the file"
-        aria-rowcount={rows.length}
-        aria-colcount={5}
-        aria-activedescendant={active < 0 ? undefined : `export-row-${active}`}
-        tabIndex={0}
-        onKeyDown={onKey}
-        ref={scroller}
-      >
-        <div class="canvas" style={{ height: `${virtual.getTotalSize()}px` }}>
-          {virtual.getVirtualItems().map(({ index, start }) => {
-            const tensor = rows[index];
-            if (!tensor) return null;
-            return (
-              <div
-                key={tensor.name}
-                id={`export-row-${index}`}
-                role="row"
-                aria-rowindex={index + 1}
-                data-tensor={tensor.name}
-                class={classOf(tensor, index === active)}
-                style={{ transform: `translateY(${start}px)` }}
-                onClick={() => setActive(tensor.name)}
-              >
-                <ExportCells {...{ tensor, types, rules, choose }} />
-              </div>
-            );
-          })}
-        </div>
-        {rows.length === 0 && <p class="empty">No tensor matches.</p>}
-      </div>
+      <DataGrid
+        id="export"
+        label="Tensors of the file"
+        nameLabel="Tensor"
+        lines={rows}
+        columns={columns}
+        keyOf={({ name }) => name}
+        name={({ name }) => <span class="ellipsis">{name}</span>}
+        nameTitle={sourceOf}
+        choose={({ name }) => setActive(name)}
+        isChosen={({ name }) => name === active}
+        rowClass={({ presetType }) => (presetType === undefined ? '' : 'differs')}
+        dataOf={({ name }) => ({ 'data-tensor': name })}
+        empty="No tensor matches."
+      />
     </div>
   );
-}
-
-/** The row that keys move; Enter goes to its type, Escape comes back. */
-function useActiveRow(
-  rows: readonly ExportedTensor[],
-  scroller: { current: HTMLDivElement | null },
-  scrollTo: (index: number) => void,
-) {
-  const [name, setActive] = useState<string>();
-  const active = rows.findIndex((row) => row.name === name);
-  const onKey = (event: KeyboardEvent): void => {
-    const isInside = event.target !== scroller.current;
-    if (isInside) {
-      if (event.key === 'Escape') scroller.current?.focus();
-      return;
-    }
-    if (event.key === 'Enter') {
-      scroller.current?.querySelector<HTMLSelectElement>(`#export-row-${active} select`)?.focus();
-      event.preventDefault();
-      return;
-    }
-    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? rowHeight) / rowHeight) - 1);
-    const steps: Record<string, number> = {
-      ArrowDown: active + 1,
-      ArrowUp: active - 1,
-      PageDown: active + page,
-      PageUp: active - page,
-      Home: 0,
-      End: rows.length - 1,
-    };
-    const step = steps[event.key];
-    if (step === undefined) return;
-    const next = Math.max(0, Math.min(rows.length - 1, step));
-    setActive(rows[next]?.name);
-    scrollTo(next);
-    event.preventDefault();
-  };
-  return { active, setActive, onKey };
 }
 
 function Different(props: {
@@ -166,6 +100,3 @@ function useFilter() {
   const change = (part: Partial<TableFilter>): void => setFilter((now) => ({ ...now, ...part }));
   return { filter, change };
 }
-
-const classOf = ({ presetType }: ExportedTensor, isActive: boolean): string =>
-  `export-row${presetType === undefined ? '' : ' differs'}${isActive ? ' active' : ''}`;

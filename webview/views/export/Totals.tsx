@@ -1,4 +1,5 @@
 import type { ExportPreview } from '../../../src/protocol/export';
+import { plural } from '../../../src/protocol/words';
 import { size } from '../../format';
 import { FormatBadge } from '../FormatBadge';
 
@@ -45,7 +46,7 @@ function Parts({ files }: Pick<ExportPreview, 'files'>) {
             <tr key={name}>
               <td>{name}</td>
               <td title={exact(bytes)}>{size(bytes)}</td>
-              <td>{tensors === 1 ? '1 tensor' : `${tensors} tensors`}</td>
+              <td>{plural(tensors, 'tensor')}</td>
             </tr>
           ))}
         </tbody>

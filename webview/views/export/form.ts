@@ -1,7 +1,7 @@
 import type { SplitSettings, TensorTypeRule } from '../../../src/protocol/export';
 import type { PanelSettings } from '../../../src/protocol/webview';
 
-/** Targets that are no file type. */
+/** Targets that are not file types. */
 export const targets = { currentPlan: '', planFile: 'plan file', copy: 'COPY' } as const;
 
 /** What a person has set on the export panel; texts are kept as they were typed. */
@@ -47,7 +47,7 @@ const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => 
 
 /**
  * The form as settings; fields that say nothing are left out.
- * @throws Error with a sentence for a field that makes no sense.
+ * @throws Error with a sentence for a field that is not valid.
  */
 export function settingsOf(form: ExportForm): PanelSettings {
   const list = (text: string): string[] | undefined => (words(text).length > 0 ? words(text) : undefined);
@@ -81,7 +81,7 @@ function blocksOf(text: string): number[] | undefined {
   const listed = words(text);
   if (listed.length === 0) return undefined;
   const strange = listed.find((word) => !/^\d+$/.test(word));
-  if (strange !== undefined) throw new Error(`“${strange}” is no number of a block.`);
+  if (strange !== undefined) throw new Error(`“${strange}” is not a block number.`);
   return listed.map(Number);
 }
 

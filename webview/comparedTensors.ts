@@ -1,0 +1,37 @@
+import type { ComparedTensor } from '../src/protocol/compare';
+
+/** The compared tensors of two models as a table shows them. */
+
+/** Those whose name and state hold all words. */
+export function matchingCompared(tensors: readonly ComparedTensor[], filter: string): ComparedTensor[] {
+  const words = filter.toLowerCase().split(/\s+/);
+  return tensors.filter(({ name, status }) =>
+    words.every((word) => `${name} ${status}`.toLowerCase().includes(word)),
+  );
+}
+
+const keys: Readonly<Record<string, (tensor: ComparedTensor) => number | string>> = {
+  a: ({ a }) => a?.dtype ?? '',
+  b: ({ b }) => b?.dtype ?? '',
+  // What cannot be compared is worse than any error.
+  error: ({ error }) => error?.relativeError ?? Infinity,
+  sqnr: ({ error }) => error?.sqnr ?? -Infinity,
+  cosine: ({ error }) => error?.cosine ?? -Infinity,
+  max: ({ error }) => error?.maxError ?? Infinity,
+};
+
+/** By a column; tensors that are alike in it keep their order. Errors that are not defined count as the worst. */
+export function orderCompared(
+  tensors: readonly ComparedTensor[],
+  { column, descending }: { readonly column: string; readonly descending: boolean },
+): ComparedTensor[] {
+  const key = keys[column];
+  if (!key) return [...tensors];
+  const valued = tensors.map((tensor) => {
+    const value = key(tensor);
+    return { tensor, value: Number.isNaN(value) ? Infinity : value };
+  });
+  const sign = descending ? -1 : 1;
+  valued.sort((a, b) => (a.value === b.value ? 0 : sign * (a.value < b.value ? -1 : 1)));
+  return valued.map(({ tensor }) => tensor);
+}

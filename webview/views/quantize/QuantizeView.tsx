@@ -1,0 +1,91 @@
+import { useEffect } from 'preact/hooks';
+import type { ComparisonState } from '../../../src/protocol/webview';
+import { plural } from '../../../src/protocol/words';
+import { useAppState, useAsk } from '../../context';
+import { Button } from '../../controls';
+import { OneTensor } from './OneTensor';
+import { SeveralTensors } from './SeveralTensors';
+
+/** A tensor of at most so many bytes is compared as soon as it is selected. */
+const followedBytes = 64 * 1024 * 1024;
+/** How long a selection must stay before it is followed (milliseconds). */
+const followDelay = 250;
+
+/** What each chosen format would cost the chosen tensors, before anything is written. */
+export function QuantizeView() {
+  const ask = useAsk();
+  const { comparison, selected } = useAppState();
+  const isFollowing = useFollowed();
+  if (!comparison) {
+    return (
+      <div class="empty">
+        <p>Choose formats for a tensor and see the error and the size of each before anything is written.</p>
+        <Button
+          primary
+          disabled={selected.length === 0}
+          onClick={() => void ask('quantize', { tensors: selected })}
+        >
+          Quantize Layer…
+        </Button>
+      </div>
+    );
+  }
+  return (
+    <div class="page quantize">
+      <Controls comparison={comparison} isFollowing={isFollowing} />
+      {comparison.error !== undefined && (
+        <p class="notice error" role="alert">
+          {comparison.error}
+        </p>
+      )}
+      {comparison.tensors.length === 1 ? (
+        <OneTensor key={comparison.tensors[0]} comparison={comparison} />
+      ) : (
+        <SeveralTensors key={comparison.tensors.join('\n')} comparison={comparison} />
+      )}
+    </div>
+  );
+}
+
+/** What can be done about what is shown: again, with other formats, or about what is selected now. */
+function Controls({ comparison, isFollowing }: { comparison: ComparisonState; isFollowing: boolean }) {
+  const ask = useAsk();
+  const { selected } = useAppState();
+  const { tensors, formats, done } = comparison;
+  const compare = (of: readonly string[]): void => void ask('quantize', { tensors: of, formats });
+  return (
+    <div class="measure">
+      {!isFollowing && selected.length > 0 && !isSame(selected, tensors) && (
+        <Button primary onClick={() => compare(selected)}>
+          Compare {selected.length === 1 ? selected[0] : plural(selected.length, 'selected tensor')}
+        </Button>
+      )}
+      <Button disabled={!done} onClick={() => compare(tensors)}>
+        Run Again
+      </Button>
+      <Button onClick={() => void ask('quantize', { tensors })}>Formats…</Button>
+    </div>
+  );
+}
+
+/** Compares what is selected in the formats that were chosen last; large tensors and several wait for a click. */
+function useFollowed(): boolean {
+  const ask = useAsk();
+  const { comparison, selected, model } = useAppState();
+  const [only] = selected;
+  const bytes = model?.tensors.find(({ name }) => name === only)?.byteLength ?? Infinity;
+  const isFollowed = selected.length === 1 && bytes <= followedBytes;
+  const isOther = comparison !== undefined && !isSame(selected, comparison.tensors);
+  useEffect(() => {
+    if (!isFollowed || !isOther) return undefined;
+    const timer = setTimeout(
+      () => void ask('quantize', { tensors: selected, formats: comparison.formats }),
+      followDelay,
+    );
+    return () => clearTimeout(timer);
+  }, [only, isFollowed, isOther]);
+  return isFollowed;
+}
+
+const isSame = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name) => b.includes(name));

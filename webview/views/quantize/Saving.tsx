@@ -1,0 +1,31 @@
+import { useState } from 'preact/hooks';
+import type { TensorChoice } from '../../../src/protocol/engine';
+import { useAsk } from '../../context';
+import { Button } from '../../controls';
+
+/** Writes the tensors, each in its format, into one file, and says where. */
+export function Saving(props: { choices: readonly TensorChoice[]; label: string; disabled?: boolean }) {
+  const ask = useAsk();
+  const { choices, label, disabled = false } = props;
+  const [saved, setSaved] = useState<{ of: string; out: string }>();
+  const [busy, setBusy] = useState(false);
+  const of = choices.map(({ tensor, format }) => `${tensor}\n${format}`).join('\n');
+  const save = async (): Promise<void> => {
+    setBusy(true);
+    const written = await ask('saveQuantized', { choices });
+    setSaved(written && { of, out: written.out });
+    setBusy(false);
+  };
+  return (
+    <div class="actions">
+      <Button primary disabled={disabled || busy} onClick={() => void save()}>
+        {busy ? 'Saving…' : label}
+      </Button>
+      {saved?.of === of && (
+        <span class="muted written" role="status">
+          Written: {saved.out}
+        </span>
+      )}
+    </div>
+  );
+}

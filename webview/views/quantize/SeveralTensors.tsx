@@ -1,0 +1,191 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { FormatComparison, TensorComparison } from '../../../src/protocol/analysis';
+import type { ComparisonState } from '../../../src/protocol/webview';
+import { plural } from '../../../src/protocol/words';
+import { HistogramChart } from '../../charts/HistogramChart';
+import { useAppState } from '../../context';
+import { Spinner } from '../../controls';
+import { decibels, figure, ratio, size } from '../../format';
+import { formatFor, totalsOf, type ChoiceTotals } from '../../quantizeChoices';
+import { DataGrid, type GridColumn } from '../DataGrid';
+import { Bits } from '../FormatBadge';
+import { Saving } from './Saving';
+
+/** A tensor of the comparison; the rest is there once it was measured. */
+interface Line {
+  readonly tensor: string;
+  readonly result?: TensorComparison;
+  readonly format?: FormatComparison | undefined;
+}
+
+/** Several tensors, a row each with a format of its own; saved together. */
+export function SeveralTensors({ comparison }: { comparison: ComparisonState }) {
+  const { formats } = useAppState();
+  const [common, setCommon] = useState(comparison.formats[0]);
+  const [own, setOwn] = useState<ReadonlyMap<string, string>>(new Map());
+  const [shown, setShown] = useState(comparison.tensors[0]);
+  const bitsOf = (id: string): number => formats.find((item) => item.id === id)?.nominalBitsPerWeight ?? 0;
+  const results = useMemo(
+    () => new Map(comparison.results.map((result) => [result.tensor, result])),
+    [comparison.results],
+  );
+  const lines = comparison.tensors.map((tensor): Line => {
+    const result = results.get(tensor);
+    return { tensor, ...(result && { result, format: formatFor(result, common, own.get(tensor), bitsOf) }) };
+  });
+  const chosen = lines.filter(isChosen);
+  const detail = chosen.find(({ tensor }) => tensor === shown);
+  const choose = (tensor: string, format: string): void => setOwn(new Map(own).set(tensor, format));
+  return (
+    <>
+      <div class="measure">
+        <label>
+          Format of all{' '}
+          <select
+            aria-label="Format of all tensors"
+            value={common}
+            onChange={(event) => {
+              setCommon(event.currentTarget.value);
+              setOwn(new Map());
+            }}
+          >
+            {comparison.formats.map((format) => (
+              <option key={format}>{format}</option>
+            ))}
+          </select>
+        </label>
+        {!comparison.done && (
+          <span class="going" role="status">
+            <Spinner /> {comparison.results.length} of {plural(lines.length, 'tensor')}
+          </span>
+        )}
+      </div>
+      <Refusals results={comparison.results} />
+      <DataGrid
+        id="quantize"
+        label="Tensors and their formats"
+        nameLabel="Tensor"
+        lines={lines}
+        columns={columnsOf(choose)}
+        keyOf={({ tensor }) => tensor}
+        name={({ tensor }) => <span class="ellipsis">{tensor}</span>}
+        nameTitle={({ tensor }) => tensor}
+        choose={({ tensor }) => setShown(tensor)}
+        isChosen={({ tensor }) => tensor === shown}
+        dataOf={({ tensor }) => ({ 'data-tensor': tensor })}
+        empty="No tensors."
+      />
+      {chosen.length > 0 && <Totals totals={totalsOf(chosen)} />}
+      <Saving
+        choices={chosen.map(({ tensor, format }) => ({ tensor, format: format.format }))}
+        label={`Save ${plural(chosen.length, 'Tensor')}…`}
+        disabled={!comparison.done || chosen.length === 0}
+      />
+      {detail && (
+        <section aria-label={`${detail.tensor} before and after`}>
+          <h3>
+            Before and after: {detail.tensor}, {detail.format.format}
+          </h3>
+          <HistogramChart
+            before={detail.result.histogram}
+            after={detail.format.histogram}
+            afterName={detail.format.format}
+          />
+        </section>
+      )}
+    </>
+  );
+}
+
+const isChosen = (line: Line): line is Line & { result: TensorComparison; format: FormatComparison } =>
+  line.result !== undefined && line.format !== undefined;
+
+function columnsOf(choose: (tensor: string, format: string) => void): GridColumn<Line>[] {
+  const of = (text: (format: FormatComparison) => string) => (line: Line) =>
+    line.format ? text(line.format) : line.result ? '–' : '…';
+  return [
+    {
+      ...{ id: 'format', label: 'Format', width: 150, align: 'left' },
+      cell: (line) => line.result && <Choice line={line} choose={choose} />,
+    },
+    {
+      ...{ id: 'bits', label: 'Bits per weight', width: 112, align: 'left' },
+      cell: ({ format }) => format && <Bits bits={format.bitsPerWeight} />,
+    },
+    { ...{ id: 'size', label: 'Size', width: 82 }, cell: of(({ bytes }) => size(bytes)) },
+    {
+      ...{ id: 'error', label: 'Rel. error', width: 84 },
+      cell: of(({ error }) => figure(error.relativeError, 3)),
+    },
+    { ...{ id: 'sqnr', label: 'SQNR dB', width: 80 }, cell: of(({ error }) => ratio(error.sqnr)) },
+  ];
+}
+
+function Choice({ line, choose }: { line: Line; choose: (tensor: string, format: string) => void }) {
+  const { tensor, result, format } = line;
+  const refused = result?.refused ?? [];
+  return (
+    <select
+      class="grid-select"
+      aria-label={`Format of ${tensor}`}
+      tabIndex={-1}
+      value={format?.format ?? ''}
+      onChange={(event) => choose(tensor, event.currentTarget.value)}
+    >
+      {!format && <option value="">none fits</option>}
+      {result?.formats.map((item) => (
+        <option key={item.format}>{item.format}</option>
+      ))}
+      {refused.map((item) => (
+        <option key={item.format} disabled title={item.reason}>
+          {item.format}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/** Formats that some tensors cannot take, a sentence each. */
+function Refusals({ results }: { results: readonly TensorComparison[] }) {
+  const reasons = new Map<string, number>();
+  for (const { refused } of results)
+    for (const { format, reason } of refused) {
+      const text = reason.startsWith(format) ? reason : `${format}: ${reason}`;
+      reasons.set(text, (reasons.get(text) ?? 0) + 1);
+    }
+  return (
+    <>
+      {[...reasons].map(([text, tensors]) => (
+        <p key={text} class="notice warning">
+          {plural(tensors, 'tensor')}: {text}
+        </p>
+      ))}
+    </>
+  );
+}
+
+function Totals({ totals }: { totals: ChoiceTotals }) {
+  const { tensors, bytes, sourceBytes, bitsPerWeight, error } = totals;
+  return (
+    <dl class="statistics totals">
+      <div>
+        <dt>tensors</dt>
+        <dd>{tensors.toLocaleString('en-US')}</dd>
+      </div>
+      <div>
+        <dt>size</dt>
+        <dd>
+          {size(bytes)} <span class="muted">of {size(sourceBytes)}</span>
+        </dd>
+      </div>
+      <div>
+        <dt>bits per weight</dt>
+        <dd>{bitsPerWeight.toFixed(3)}</dd>
+      </div>
+      <div title="From the mean of the relative squared errors over the weights">
+        <dt>SQNR</dt>
+        <dd>{decibels(error, 2)}</dd>
+      </div>
+    </dl>
+  );
+}
