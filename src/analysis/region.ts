@@ -5,6 +5,7 @@ import { matrixOf } from '../model/rows';
 import { loadNative } from '../native';
 import type { RegionMap, TensorRegion } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
+import { isEncoded, SavedRows } from '../quant/savedRows';
 
 /** Cells of the map in each direction; a region of that size or smaller is given weight by weight. */
 const mapSize = 128;
@@ -95,6 +96,12 @@ async function decodePieces(
   signal?: AbortSignal,
 ): Promise<Float32Array[]> {
   const { columns } = matrixOf(tensor.shape);
+  if (isEncoded(tensor)) {
+    const whole = await new SavedRows(model, tensor).read(row, rows, signal);
+    return Array.from({ length: rows }, (_, i) =>
+      whole.subarray(i * columns + column, i * columns + column + width),
+    );
+  }
   const { block, bitsPerBlock } = dtypeNamed(tensor.dtype)!;
   const blockBytes = bitsPerBlock / 8;
   const first = Math.floor(column / block);

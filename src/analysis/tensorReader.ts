@@ -5,6 +5,7 @@ import type { Model } from '../model/openModel';
 import { matrixOf } from '../model/rows';
 import { loadNative, type BadWeight, type TensorRange } from '../native';
 import type { TensorDescriptor } from '../protocol/model';
+import { isEncoded, SavedRows, type SavedDescriptor } from '../quant/savedRows';
 
 /** What every pass over a tensor takes. */
 export interface TensorWork {
@@ -24,6 +25,9 @@ export interface TensorSlab {
   readonly columns: number;
 }
 
+/** Weights that are decoded at a time where they were saved quantized. */
+const savedSlabWeights = 2 ** 21;
+
 /** Tensors of at most so many bytes are held while they are worked on, so that several passes read them once. */
 const heldBytes = 128 * 1024 * 1024;
 
@@ -40,6 +44,8 @@ export class TensorReader {
   readonly isHeld: boolean;
   private readonly tensor: ConvertedTensor;
   private readonly held = new Map<number, TensorSlab>();
+  /** Present for a tensor that was saved quantized: its slabs are decoded as they are read. */
+  private readonly saved: SavedRows | undefined;
 
   /** @throws QuantscopeError UNSUPPORTED for a tensor that cannot be decoded, with the reason. */
   constructor(
@@ -51,15 +57,23 @@ export class TensorReader {
     this.rows = rows;
     this.columns = columns;
     this.elements = rows * columns;
-    this.isHeld = bytesOf(this.tensor) <= heldBytes;
+    const saved = savedSource(this.tensor);
+    this.isHeld = !saved && bytesOf(this.tensor) <= heldBytes;
     const unreadable = sourcesOf(this.tensor).find(({ readable }) => !readable);
-    if (!unreadable) return;
+    if (!unreadable) {
+      this.saved = saved && new SavedRows(model, saved);
+      return;
+    }
     const message = unreadable.unreadableReason ?? 'The tensor cannot be read.';
     throw new QuantscopeError('UNSUPPORTED', message, { file: unreadable.file, tensor: unreadable.name });
   }
 
   /** The slabs in the order of the weights, ready to be decoded; none for a tensor without weights. */
   async *slabs(signal?: AbortSignal): AsyncGenerator<TensorSlab> {
+    if (this.saved) {
+      yield* this.savedSlabs(this.saved, signal);
+      return;
+    }
     for (const slab of slabsOf(this.tensor)) {
       throwIfCancelled(signal);
       const known = this.held.get(slab.firstWeight);
@@ -102,6 +116,18 @@ export class TensorReader {
     });
   }
 
+  private async *savedSlabs(saved: SavedRows, signal: AbortSignal | undefined): AsyncGenerator<TensorSlab> {
+    const { rows, columns } = this;
+    const perSlab = Math.max(1, Math.floor(savedSlabWeights / columns));
+    for (let first = 0; first < rows; first += perSlab) {
+      throwIfCancelled(signal);
+      const count = Math.min(perSlab, rows - first);
+      const values = await saved.read(first, count, signal);
+      const data = new Uint8Array(values.buffer);
+      yield { dtype: 'F32', data, firstWeight: first * columns, weights: count * columns, columns };
+    }
+  }
+
   private async read(slab: Slab, signal: AbortSignal | undefined): Promise<TensorSlab> {
     const { firstWeight, weights } = slab;
     // Entries of a vector may be read as rows of one weight: they are a row all the same.
@@ -128,6 +154,13 @@ async function decoded(dtype: string, data: Uint8Array, weights: number, signal:
   const values = new Float32Array(weights);
   await loadNative().decode(dtype, data, values, signal);
   return values;
+}
+
+/** The tensor that was saved quantized, where a converted one is nothing but that. */
+function savedSource({ pieces, unit }: ConvertedTensor): SavedDescriptor | undefined {
+  const [only, ...others] = pieces;
+  const isWhole = only?.firstRow === 0 && only.rows === matrixOf(only.tensor.shape).rows;
+  return isWhole && others.length === 0 && !unit && isEncoded(only.tensor) ? only.tensor : undefined;
 }
 
 function bytesOf({ pieces, columns }: ConvertedTensor): number {

@@ -100,6 +100,12 @@ interface Run {
 function* runsOf({ columns, pieces, unit, name }: ConvertedTensor): Generator<Run> {
   for (const { tensor, firstRow, rows } of pieces) {
     if (tensor.elements === 0 || columns === 0) continue;
+    if (tensor.encoded)
+      throw new QuantscopeError(
+        'UNSUPPORTED',
+        `The tensor was saved in ${tensor.dtype}: it can be looked at and quantized here, not converted.`,
+        { file: tensor.file, tensor: name, offset: tensor.offset },
+      );
     const weightBytes = tensor.byteLength / tensor.elements;
     const rowBytes = weightBytes * columns;
     const offset = firstRow * rowBytes;

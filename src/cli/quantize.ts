@@ -32,7 +32,7 @@ export const quantize: Command = {
       return { json: { tensor, ...withoutHistogram(formats[0]!) }, lines: errorTable(tensor, formats[0]!) };
     }
     const result = await jobs['tensor/quantize'](
-      { ...model, tensors: [tensor], format, out: resolve(out) },
+      { ...model, choices: [{ tensor, format }], out: resolve(out) },
       { signal, progress },
     );
     const measured = result.tensors[0]!.result;

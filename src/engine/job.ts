@@ -24,6 +24,12 @@ const kinds = {
   path: (value: unknown) => typeof value === 'string' && isAbsolute(value),
   string: (value: unknown) => typeof value === 'string' && value.length > 0,
   strings: (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+  choices: (value: unknown) =>
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every(
+      (item) => isRecord(item) && typeof item['tensor'] === 'string' && typeof item['format'] === 'string',
+    ),
   count: (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
   bins: (value: unknown) =>
     Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= maxBins,

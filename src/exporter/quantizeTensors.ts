@@ -5,6 +5,7 @@ import { needsTensorRange } from '../graph/fakeQuant';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/openModel';
 import { matrixOf } from '../model/rows';
+import { savedTensorsKey, scaleSuffix, zeroSuffix, type SavedTensor } from '../model/savedTensors';
 import { loadNative, type ErrorSums, type TensorRange } from '../native';
 import type { FormatError } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
@@ -13,6 +14,12 @@ import { rowLayout } from '../quant/layout';
 import { allocateRows } from '../quant/schemeFormat';
 import { writeSafetensors, type SafetensorsGroup } from './writeSafetensors';
 
+/** A tensor and the format that it gets. */
+export interface QuantizeChoice {
+  readonly tensor: TensorDescriptor;
+  readonly format: QuantFormat;
+}
+
 export interface QuantizedTensors {
   /** Of the file. */
   readonly bytes: number;
@@ -20,26 +27,27 @@ export interface QuantizedTensors {
 }
 
 /**
- * Quantizes tensors into a new safetensors file: `NAME`, `NAME_scale` and `NAME_zero` as the format has them. Each tensor is read once,
+ * Quantizes tensors, each to its format, into a new safetensors file: `NAME`, `NAME_scale` and `NAME_zero` as the format has them; its
+ * metadata says how to read them. Each tensor is read once,
  * and measured while it is encoded; a tensor of more than 128 MiB twice where its scale is that of the whole tensor. Memory is bounded
  * by a slab. Progress is told in weights.
  * @throws QuantscopeError REQUEST when the format does not fit a tensor, MODEL_FILE naming the first weight that is not finite, IO.
  */
 export async function quantizeTensors(
   model: Model,
-  tensors: readonly TensorDescriptor[],
-  format: QuantFormat,
+  choices: readonly QuantizeChoice[],
   out: string,
   { inputs, signal, onProgress }: TensorWork & { readonly inputs?: Inputs } = {},
 ): Promise<QuantizedTensors> {
-  for (const { shape, file, name } of tensors) {
+  for (const { tensor, format } of choices) {
+    const { shape, file, name } = tensor;
     const refusal = format.refuse(shape);
     if (refusal !== undefined) throw new QuantscopeError('REQUEST', refusal, { file, tensor: name });
   }
-  const total = tensors.reduce((sum, { elements }) => sum + elements, 0);
+  const total = choices.reduce((sum, { tensor }) => sum + tensor.elements, 0);
   const sums = new Map<TensorDescriptor, ErrorSums>();
   let done = 0;
-  const groups = tensors.map((tensor): SafetensorsGroup => ({
+  const groups = choices.map(({ tensor, format }): SafetensorsGroup => ({
     parts: partsOf(tensor, format),
     async fill(write) {
       const work = new Encoding(new TensorReader(model, tensor), format, write, signal);
@@ -48,19 +56,24 @@ export async function quantizeTensors(
   }));
   const metadata = {
     format: 'pt',
-    'quantscope.format': format.id,
-    'quantscope.scheme': JSON.stringify(format.scheme),
-    'quantscope.shapes': JSON.stringify(Object.fromEntries(tensors.map(({ name, shape }) => [name, shape]))),
+    [savedTensorsKey]: JSON.stringify(Object.fromEntries(choices.map(savedEntry))),
   };
   const options = { ...(signal ? { signal } : {}), ...(inputs ? { inputs } : {}) };
   const bytes = await writeSafetensors(out, groups, metadata, options);
   return {
     bytes,
-    tensors: tensors.map((tensor) => ({
+    tensors: choices.map(({ tensor, format }) => ({
       tensor: tensor.name,
       result: resultOf(tensor, format, sums.get(tensor)!),
     })),
   };
+}
+
+/** How a reader finds the tensor again. */
+function savedEntry({ tensor, format }: QuantizeChoice): [string, SavedTensor] {
+  const { scheme, id } = format;
+  const type = scheme.kind === 'ggml' ? { type: scheme.type } : {};
+  return [tensor.name, { format: id, ...type, shape: tensor.shape }];
 }
 
 function resultOf({ shape }: TensorDescriptor, format: QuantFormat, sums: ErrorSums): FormatError {
@@ -84,8 +97,8 @@ function partsOf({ name, shape }: TensorDescriptor, { scheme }: QuantFormat): Sa
   const parameters = { dtype: 'F32', shape: layout.groups === 0 ? [1] : [rows, layout.groups] };
   return [
     { name, dtype: layout.codeDtype, shape: sameShape ? shape : [rows, layout.codesPerRow] },
-    ...(layout.hasScales ? [{ name: `${name}_scale`, ...parameters }] : []),
-    ...(layout.hasZeros ? [{ name: `${name}_zero`, ...parameters }] : []),
+    ...(layout.hasScales ? [{ name: `${name}${scaleSuffix}`, ...parameters }] : []),
+    ...(layout.hasZeros ? [{ name: `${name}${zeroSuffix}`, ...parameters }] : []),
   ];
 }
 

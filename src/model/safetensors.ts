@@ -6,6 +6,7 @@ import { QuantscopeError } from './errors';
 import { duplicateTopLevelKey, isRecord, JsonTextError, parseJson } from './json';
 import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
 import { jsonEntry } from './metadataEntries';
+import { describeSaved } from './savedTensors';
 import { readability, truncationWarning } from './truncated';
 
 export interface SafetensorsHeader {
@@ -37,9 +38,12 @@ export async function readSafetensorsHeader(
   tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   checkLayout(tensors, source, dataStart, warnings);
   const headerHash = createHash('sha256').update(bytes).digest('hex');
+  const metadata = header['__metadata__'];
+  const saved = describeSaved(tensors, metadata);
+  warnings.push(...saved.warnings);
   return {
-    tensors,
-    metadata: metadataEntries(header['__metadata__'], source, warnings),
+    tensors: saved.tensors,
+    metadata: metadataEntries(metadata, source, warnings),
     headerHash,
     warnings,
   };

@@ -73,9 +73,14 @@ export interface EngineRequests {
 
 export type EngineMethod = keyof EngineRequests;
 
+/** A tensor by its name, and the id of the format that it gets. */
+export interface TensorChoice {
+  readonly tensor: string;
+  readonly format: string;
+}
+
 export interface QuantizeParams extends ModelRef {
-  tensors: readonly string[];
-  format: string;
+  choices: readonly TensorChoice[];
   /** Target `.safetensors`; replaced atomically. */
   out: string;
 }

@@ -28,6 +28,16 @@ export interface TensorDescriptor {
   readonly unreadableReason?: string;
   /** Bytes of it that the file ends before: of a download that stopped. */
   readonly missingBytes?: number;
+  /** Set where the data is codes with scales of their own, as *Quantize Layer* saves them; `dtype` is the format then. */
+  readonly encoded?: EncodedData;
+}
+
+/** Where the parts of a quantized tensor are, one after the other in its data (bytes). */
+export interface EncodedData {
+  readonly codes: number;
+  /** Scales, then zero points, as float32; 0 where the format has none. */
+  readonly scales: number;
+  readonly zeros: number;
 }
 
 /** What a metadata value looks like to a reader; long arrays are cut. */

@@ -1,4 +1,5 @@
 import { matrixOf, maxRowWeights } from '../model/rows';
+import { scaleSuffix, zeroSuffix } from '../model/savedTensors';
 import { loadNative, type EncodedRows } from '../native';
 import type { FormatFamily, Scheme } from '../protocol/formats';
 import type { EncodedPart, QuantFormat } from './format';
@@ -70,9 +71,6 @@ export function allocateRows(scheme: Scheme, rows: number, columns: number): Enc
     ...(layout.hasZeros ? { zeros: new Float32Array(count) } : {}),
   };
 }
-
-const scaleSuffix = '_scale';
-const zeroSuffix = '_zero';
 
 function parts({ codes, scales, zeros }: EncodedRows, layout: RowLayout, rows: number): EncodedPart[] {
   const shape = layout.groups === 0 ? [1] : [rows, layout.groups];

@@ -2,6 +2,7 @@ import { analyseTensor } from '../../analysis/analyse';
 import { compareFormats } from '../../analysis/compare';
 import { quantizeTensors } from '../../exporter/quantizeTensors';
 import { inputsOf } from '../../files/inputs';
+import { plural } from '../../protocol/words';
 import { formatById } from '../../quant/catalogue';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -42,19 +43,23 @@ export function quantizeJob(models: OpenModels): Job<'tensor/quantize'> {
   return (params, { signal, progress }) => {
     checkParams('tensor/quantize', params, {
       ...modelKinds,
-      tensors: 'strings',
-      format: 'string',
+      choices: 'choices',
       out: 'path',
     });
-    const format = formatById(params.format);
+    const formats = params.choices.map(({ format }) => formatById(format));
     const { out } = params;
     return models.use(params, signal, async (model) => {
-      const tensors = params.tensors.map((name) => model.tensor(name));
+      const choices = params.choices.map(({ tensor }, i) => ({
+        tensor: model.tensor(tensor),
+        format: formats[i]!,
+      }));
       const inputs = await inputsOf(model.description);
       await inputs.check([out]);
-      const message = `${tensors.length === 1 ? tensors[0]!.name : `${tensors.length} tensors`} → ${format.id}`;
+      const [first] = params.choices;
+      const message =
+        choices.length === 1 ? `${first!.tensor} → ${first!.format}` : plural(choices.length, 'tensor');
       const onProgress = (done: number, total: number): void => progress({ message, done, total });
-      const written = await quantizeTensors(model, tensors, format, out, { inputs, signal, onProgress });
+      const written = await quantizeTensors(model, choices, out, { inputs, signal, onProgress });
       return { out, ...written };
     });
   };

@@ -3,6 +3,7 @@ import type { ExportSettings } from '../../protocol/export';
 import { PlanSteps } from '../../protocol/planStep';
 import type { Handlers } from '../../protocol/rpc';
 import type { PanelSettings, WebviewRequests } from '../../protocol/webview';
+import { plural } from '../../protocol/words';
 import { commands } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
@@ -32,8 +33,11 @@ export function pageHandlers(
       engine.call('tensor/region', { ...session.ref, tensor, region }, { signal }),
     metadata: (params, { signal }) =>
       engine.call('model/metadata', { ...session.ref, ...params }, { signal }),
-    quantize: ({ tensors }) =>
-      run(commands.quantizeLayer, { quantscopeModel: session.path, quantscopeTensors: tensors }),
+    quantize: ({ tensors, formats }) =>
+      run(commands.quantizeLayer, {
+        ...{ quantscopeModel: session.path, quantscopeTensors: tensors },
+        ...(formats ? { formats } : {}),
+      }),
     saveQuantized: (params, { signal }) => saveQuantized(services, session, params, signal),
     compareWith: () => run(commands.compareWith, { model: session.path }),
     overlay: ({ other, tensor }, { signal }) =>
@@ -87,10 +91,12 @@ function exportHandlers({ engine }: Services, session: ModelSession): ExportHand
 async function saveQuantized(
   { engine }: Services,
   session: ModelSession,
-  { tensors, format }: WebviewRequests['saveQuantized']['params'],
+  { choices }: WebviewRequests['saveQuantized']['params'],
   signal: AbortSignal,
 ): Promise<{ out: string } | undefined> {
-  const name = tensors.length === 1 ? tensors[0]! : `${tensors.length}-tensors`;
+  const [first] = choices;
+  const name = choices.length === 1 ? first!.tensor : `${choices.length}-tensors`;
+  const format = choices.every((choice) => choice.format === first!.format) ? first!.format : 'quantized';
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.joinPath(vscode.Uri.file(session.folder), `${name}.${format}.safetensors`),
     filters: { Safetensors: ['safetensors'] },
@@ -98,8 +104,8 @@ async function saveQuantized(
   if (!target) return undefined;
   const { out } = await engine.call(
     'tensor/quantize',
-    { ...session.ref, tensors, format, out: target.fsPath },
-    { signal, title: `Quantize to ${format}` },
+    { ...session.ref, choices, out: target.fsPath },
+    { signal, title: `Quantize ${plural(choices.length, 'tensor')}` },
   );
   return { out };
 }

@@ -85,7 +85,7 @@ describe('passes over a tensor', () => {
     for (const id of ['block-int4-asym', 'zeropoint-int8', 'rowwise-int8']) {
       const out = join(folder, `${id}.safetensors`);
       const { reads } = await counted(path, (model) =>
-        quantizeTensors(model, [model.tensor('w')], formatById(id), out),
+        quantizeTensors(model, [{ tensor: model.tensor('w'), format: formatById(id) }], out),
       );
       expect(reads, id).toEqual(once);
     }
@@ -105,7 +105,11 @@ describe('passes over a tensor', () => {
     const quantized =
       (id: string): Parameters<typeof counted>[1] =>
       (model) =>
-        quantizeTensors(model, [model.tensor('w')], formatById(id), join(folder, 'large.safetensors'));
+        quantizeTensors(
+          model,
+          [{ tensor: model.tensor('w'), format: formatById(id) }],
+          join(folder, 'large.safetensors'),
+        );
     expect(await readsIn(bf16, (model) => analyseTensor(model, model.tensor('w')))).toBe(1);
     expect(await readsIn(f32, (model) => analyseTensor(model, model.tensor('w')))).toBe(2);
     expect(await readsIn(f32, quantized('block-int4-sym'))).toBe(1);
@@ -140,7 +144,9 @@ describe('passes over a tensor', () => {
     await cancelled((model) => compareFormats(model, model.tensor('w'), formats, options));
     await cancelled((model) => analyseTensor(model, model.tensor('w'), options));
     const out = join(folder, 'cancelled.safetensors');
-    await cancelled((model) => quantizeTensors(model, [model.tensor('w')], formats[1]!, out, options));
+    await cancelled((model) =>
+      quantizeTensors(model, [{ tensor: model.tensor('w'), format: formats[1]! }], out, options),
+    );
     expect(existsSync(out)).toBe(false);
   });
 });
@@ -164,7 +170,7 @@ describe('a row that is longer than a slab', () => {
     async (id) => {
       const format = formatById(id);
       const out = join(folder, `long-${id}.safetensors`);
-      await counted(path, (model) => quantizeTensors(model, [model.tensor('w')], format, out));
+      await counted(path, (model) => quantizeTensors(model, [{ tensor: model.tensor('w'), format }], out));
       const min = values.reduce((a, b) => Math.min(a, b));
       const whole = await format.encode(values, length, { min, max: 50 });
       const model = await openModel(out);
@@ -217,7 +223,11 @@ describe('a tensor that cannot be quantized', () => {
     for (const id of ['Q4_0', 'block-int4-sym', 'absmax-int8'])
       await expect(
         counted(path, (model) =>
-          quantizeTensors(model, [model.tensor('w')], formatById(id), join(folder, 'bad-out.safetensors')),
+          quantizeTensors(
+            model,
+            [{ tensor: model.tensor('w'), format: formatById(id) }],
+            join(folder, 'bad-out.safetensors'),
+          ),
         ),
       ).rejects.toMatchObject({ ...error, place: { file: path, tensor: 'w' } });
     expect(existsSync(join(folder, 'bad-out.safetensors'))).toBe(false);

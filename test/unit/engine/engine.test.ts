@@ -104,7 +104,7 @@ describe('the engine process', () => {
   it.each([
     ['model/open', { path: 'relative/model.gguf' }, /"path"/],
     ['model/open', { path: 7 }, /"path"/],
-    ['tensor/quantize', { path: sampleWeights, tensors: 'x', format: 'nf4', out: '/x' }, /"tensors"/],
+    ['tensor/quantize', { path: sampleWeights, choices: [{ tensor: 'x' }], out: '/x' }, /"choices"/],
     ['sensitivity/run', { path: sampleFolder, device: 'tpu', cacheDir: '/x' }, /"device"/],
     ['export/gguf', { path: sampleFolder, out: 'relative.gguf', type: 'F16' }, /"out"/],
     ['no/such', {}, /no\/such/],

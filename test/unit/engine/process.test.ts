@@ -37,10 +37,12 @@ describe('the engine process', () => {
 
   it('tells the last step of a request before its answer, however fast the steps came', async () => {
     const steps: number[] = [];
-    const tensors = [0, 1, 2, 3].map((block) => `model.layers.${block}.input_layernorm.weight`);
+    const choices = [0, 1, 2, 3].map((block) => ({
+      ...{ tensor: `model.layers.${block}.input_layernorm.weight`, format: 'F16' },
+    }));
     await client().call(
       'tensor/quantize',
-      { path: sampleFolder, tensors, format: 'F16', out: join(folder, 'norms.safetensors') },
+      { path: sampleFolder, choices, out: join(folder, 'norms.safetensors') },
       { onProgress: ({ done }) => steps.push(done) },
     );
     expect(steps.at(-1)).toBe(3);

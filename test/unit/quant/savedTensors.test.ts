@@ -1,0 +1,178 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readRegion } from '../../../src/analysis/region';
+import { analyseTensor } from '../../../src/analysis/analyse';
+import { compareFormats } from '../../../src/analysis/compare';
+import { TensorReader } from '../../../src/analysis/tensorReader';
+import { exportGguf } from '../../../src/exporter/exportGguf';
+import { quantizeTensors } from '../../../src/exporter/quantizeTensors';
+import { openModel, type Model } from '../../../src/model/openModel';
+import { fakeQuantize } from '../../../src/quant/fakeQuantize';
+import { formatById, formats } from '../../../src/quant/catalogue';
+import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
+import { Random } from '../../support/random';
+
+const folder = temporaryFolder();
+const random = new Random(21);
+const shape = [12, 512];
+const weights = Float32Array.from({ length: 12 * 512 }, () => random.normal());
+
+const source = writeFile(
+  folder,
+  'source.safetensors',
+  Buffer.concat([
+    safetensorsBytes(
+      {
+        a: { dtype: 'F32', shape, data_offsets: [0, weights.byteLength] },
+        b: { dtype: 'F32', shape: [4, 3, 512], data_offsets: [weights.byteLength, 2 * weights.byteLength] },
+      },
+      0,
+    ),
+    Buffer.from(weights.buffer),
+    Buffer.from(weights.buffer),
+  ]),
+);
+
+const usable = formats.filter((format) => format.refuse(shape) === undefined);
+
+/** Writes tensors in formats. @returns the path of the file. */
+async function saved(name: string, choices: Readonly<Record<string, string>>): Promise<string> {
+  const out = join(folder, name);
+  const model = await openModel(source);
+  const asked = Object.entries(choices).map(([tensor, id]) => ({
+    ...{ tensor: model.tensor(tensor), format: formatById(id) },
+  }));
+  await quantizeTensors(model, asked, out);
+  await model.close();
+  return out;
+}
+
+async function opened<T>(path: string, work: (model: Model) => Promise<T>): Promise<T> {
+  const model = await openModel(path);
+  try {
+    return await work(model);
+  } finally {
+    await model.close();
+  }
+}
+
+async function valuesOf(model: Model, name: string): Promise<number[]> {
+  const values: number[] = [];
+  for await (const slab of new TensorReader(model, model.tensor(name)).values()) values.push(...slab.values);
+  return values;
+}
+
+/** What a format makes of the weights. */
+async function expected(id: string): Promise<number[]> {
+  const values = weights.slice();
+  const range = { min: Math.min(...values), max: Math.max(...values) };
+  await fakeQuantize(formatById(id), values, 512, range);
+  return [...values];
+}
+
+describe('tensors that were saved quantized', () => {
+  it.each(usable.map(({ id }) => id))('open again as weights in %s', async (id) => {
+    const path = await saved(`${id}.safetensors`, { a: id });
+    await opened(path, async (model) => {
+      const { tensors, warnings, parameters, dataBytes } = model.description;
+      const bytes = formatById(id).bytes(shape);
+      expect(tensors).toMatchObject([
+        { name: 'a', dtype: id, shape, elements: 6144, byteLength: bytes, readable: true },
+      ]);
+      expect({ warnings, parameters, dataBytes }).toEqual({
+        warnings: [],
+        parameters: 6144,
+        dataBytes: bytes,
+      });
+      expect(await valuesOf(model, 'a')).toEqual(await expected(id));
+    });
+  });
+
+  it('may have a format each in one file, and shapes of any number of dimensions', async () => {
+    const path = await saved('mixed.safetensors', { a: 'nf4', b: 'Q4_K' });
+    await opened(path, async (model) => {
+      expect(model.description.tensors.map(({ name, dtype, shape: its }) => ({ name, dtype, its }))).toEqual([
+        { name: 'a', dtype: 'nf4', its: shape },
+        { name: 'b', dtype: 'Q4_K', its: [4, 3, 512] },
+      ]);
+      expect(await valuesOf(model, 'a')).toEqual(await expected('nf4'));
+      expect(await valuesOf(model, 'b')).toEqual(await expected('Q4_K'));
+    });
+  });
+
+  it('are looked at and compared like any other', async () => {
+    const path = await saved('looked.safetensors', { a: 'rowwise-int8' });
+    const decoded = await expected('rowwise-int8');
+    await opened(path, async (model) => {
+      const tensor = model.tensor('a');
+      const { statistics } = await analyseTensor(model, tensor);
+      expect(statistics.max).toBe(decoded.reduce((a, b) => Math.max(a, b)));
+      const region = { firstRow: 3, firstColumn: 100, rows: 2, columns: 5 };
+      const { values } = await readRegion(model, tensor, region);
+      expect(values).toEqual([3, 4].flatMap((row) => decoded.slice(row * 512 + 100, row * 512 + 105)));
+      const { formats: errors } = await compareFormats(model, tensor, [formatById('F16')], {});
+      expect(errors[0]!.error.relativeError).toBeLessThan(1e-3);
+    });
+  });
+
+  it('with scales of their own cannot be converted, which the error says', () =>
+    saved('kept.safetensors', { a: 'nf4' }).then((path) =>
+      opened(path, (model) =>
+        expect(exportGguf(model, { type: 'F16' }, join(folder, 'kept.gguf'))).rejects.toThrow(),
+      ),
+    ));
+});
+
+/** The file with another description of its tensors. */
+async function described(name: string, description: unknown): Promise<string> {
+  const path = await saved('plain.safetensors', { a: 'nf4' });
+  const bytes = await readFile(path);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, unknown>;
+  header['__metadata__'] = {
+    format: 'pt',
+    'quantscope.tensors': typeof description === 'string' ? description : JSON.stringify(description),
+  };
+  return writeFile(folder, name, Buffer.concat([safetensorsBytes(header, 0), bytes.subarray(8 + length)]));
+}
+
+describe('a description that does not fit', () => {
+  it.each([
+    ['is not JSON', '{'],
+    ['is not an object', '[]'],
+    ['has no shape', { a: { format: 'nf4' } }],
+    ['has a shape of other than sizes', { a: { format: 'nf4', shape: [-1, 2] } }],
+  ])('%s: the tensors are shown as stored', async (_, description) => {
+    await opened(await described('odd.safetensors', description), async (model) => {
+      expect(model.description.tensors.map(({ name, dtype }) => [name, dtype])).toEqual([
+        ['a', 'U8'],
+        ['a_scale', 'F32'],
+      ]);
+      expect(model.description.warnings.join()).toMatch(/quantscope\.tensors.*cannot be read/);
+      expect(await valuesOf(model, 'a_scale')).toHaveLength(12 * 8);
+    });
+  });
+
+  it('names a tensor that is not there, or a type of another size', async () => {
+    const description = { no: { format: 'nf4', shape }, a: { format: 'Q4_K', type: 'Q4_K', shape } };
+    await opened(await described('other.safetensors', description), (model) => {
+      expect(model.description.warnings).toHaveLength(2);
+      expect(model.description.tensors.map(({ dtype }) => dtype)).toEqual(['U8', 'F32']);
+      return Promise.resolve();
+    });
+  });
+
+  it.each([
+    [
+      'of another size',
+      { a: { format: 'nf4', shape: [12, 1024] } },
+      /has 6144 bytes of codes, the file 3072/,
+    ],
+    ['of an unknown format', { a: { format: 'nf5', shape } }, /nf5/],
+  ])('is of weights %s: reading them fails, naming the tensor', async (_, description, message) => {
+    await opened(await described('wrong.safetensors', description), (model) =>
+      expect(valuesOf(model, 'a')).rejects.toThrow(message),
+    );
+  });
+});
