@@ -96,12 +96,7 @@ async function decodePieces(
   signal?: AbortSignal,
 ): Promise<Float32Array[]> {
   const { columns } = matrixOf(tensor.shape);
-  if (isEncoded(tensor)) {
-    const whole = await new SavedRows(model, tensor).read(row, rows, signal);
-    return Array.from({ length: rows }, (_, i) =>
-      whole.subarray(i * columns + column, i * columns + column + width),
-    );
-  }
+  if (isEncoded(tensor)) return new SavedRows(model, tensor).window({ row, column, rows, width }, signal);
   const { block, bitsPerBlock } = dtypeNamed(tensor.dtype)!;
   const blockBytes = bitsPerBlock / 8;
   const first = Math.floor(column / block);

@@ -25,9 +25,6 @@ export interface TensorSlab {
   readonly columns: number;
 }
 
-/** Weights that are decoded at a time where they were saved quantized. */
-const savedSlabWeights = 2 ** 21;
-
 /** Tensors of at most so many bytes are held while they are worked on, so that several passes read them once. */
 const heldBytes = 128 * 1024 * 1024;
 
@@ -117,14 +114,12 @@ export class TensorReader {
   }
 
   private async *savedSlabs(saved: SavedRows, signal: AbortSignal | undefined): AsyncGenerator<TensorSlab> {
-    const { rows, columns } = this;
-    const perSlab = Math.max(1, Math.floor(savedSlabWeights / columns));
-    for (let first = 0; first < rows; first += perSlab) {
+    for (const slab of saved.slabs()) {
       throwIfCancelled(signal);
-      const count = Math.min(perSlab, rows - first);
-      const values = await saved.read(first, count, signal);
-      const data = new Uint8Array(values.buffer);
-      yield { dtype: 'F32', data, firstWeight: first * columns, weights: count * columns, columns };
+      const { row, column, rows, width } = slab;
+      const data = new Uint8Array((await saved.read(slab, signal)).buffer);
+      const firstWeight = row * this.columns + column;
+      yield { dtype: 'F32', data, firstWeight, weights: rows * width, columns: width };
     }
   }
 

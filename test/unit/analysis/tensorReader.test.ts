@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { analyseTensor } from '../../../src/analysis/analyse';
 import { compareFormats, measureSlab } from '../../../src/analysis/compare';
+import { readRegion } from '../../../src/analysis/region';
 import { TensorReader } from '../../../src/analysis/tensorReader';
 import { slabsOf } from '../../../src/architectures/convertedRows';
 import { unchanged } from '../../../src/architectures/convertedTensor';
@@ -174,11 +175,23 @@ describe('a row that is longer than a slab', () => {
       const min = values.reduce((a, b) => Math.min(a, b));
       const whole = await format.encode(values, length, { min, max: 50 });
       const model = await openModel(out);
+      const tensor = model.tensor('w');
+      let at = 0; // codes, scales and zero points follow each other
       for (const { suffix, data } of whole) {
-        const tensor = model.tensor(`w${suffix}`);
-        expect(tensor.byteLength).toBe(data.length);
-        expect(Buffer.compare(await model.read(tensor, 0, data.length), data), suffix).toBe(0);
+        expect(Buffer.compare(await model.read(tensor, at, data.length), data), suffix).toBe(0);
+        at += data.length;
       }
+      expect(tensor.byteLength).toBe(at);
+      // They open again as the weights that they stand for.
+      const decoded = await format.decode(whole, length);
+      let from = 0;
+      for await (const slab of new TensorReader(model, tensor).values()) {
+        const part = decoded.subarray(from, (from += slab.weights));
+        expect(Buffer.compare(Buffer.from(slab.values.buffer), Buffer.from(part.slice().buffer))).toBe(0);
+      }
+      expect(from).toBe(length);
+      const region = { firstRow: 0, firstColumn: 65_530, rows: 1, columns: 12 };
+      expect((await readRegion(model, tensor, region)).values).toEqual([...decoded.subarray(65_530, 65_542)]);
       await model.close();
     },
   );
