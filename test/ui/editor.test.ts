@@ -3,7 +3,7 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../support/files';
+import { safetensorsBytes, temporaryFolder, writeFile } from '../support/files';
 import { killNextJob } from '../support/engineProcesses';
 import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
@@ -437,6 +437,23 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await second.getByLabel('Group tensors').selectOption('none', { timeout: wait });
     await expect.poll(() => rowCount(second.locator('.sensitivity .grid')), { timeout: wait }).toBe(44);
     expect(await second.locator('.died').count()).toBe(0);
+  });
+
+  it('shows a file that was rewritten in the same page, also after one that cannot be read', async () => {
+    await openFile(page, 'again.safetensors');
+    const second = frontFrame(page);
+    await second.getByRole('tab', { name: 'Tensor' }).click();
+    await second.locator('body').evaluate((body) => (body.dataset['page'] = 'first'));
+    const again = (bytes: Uint8Array | string): string => writeFile(workspace, 'again.safetensors', bytes);
+    again('torn');
+    await second.getByText('The model cannot be opened').waitFor({ timeout: wait });
+    // Four bytes of zeros are two weights of an otherwise empty model.
+    again(safetensorsBytes({ 'fresh.weight': { dtype: 'F16', shape: [1, 2], data_offsets: [0, 4] } }, 4));
+    await second.getByRole('heading', { name: 'fresh.weight' }).waitFor({ timeout: wait });
+    await expect
+      .poll(() => second.locator('.statistics').first().innerText(), { timeout: wait })
+      .toMatch(/kurtosis\s+not defined/);
+    expect(await second.locator('body').evaluate((body) => body.dataset['page'])).toBe('first');
   });
 
   it('looks right in a light theme', async () => {

@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EngineClient } from '../../../src/engine/client';
+import { forkEngine } from '../../../src/engine/clientTransport';
 import { projectRoot, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 
 const folder = temporaryFolder();
@@ -84,6 +86,31 @@ describe('the engine process', () => {
     const cells = table.rows.reduce((sum, row) => sum + row.cells.length, 0);
     expect(cells).toBe(44 * 6);
     expect(first).toBeGreaterThanOrEqual(done);
+  });
+
+  it('answers a ping while it works on a request', async () => {
+    const heard: string[] = [];
+    const transport = forkEngine({ entry })('interactive', {
+      message: (message) => heard.push(message.kind),
+      output: () => undefined,
+      ended: () => undefined,
+    });
+    transport.send({ kind: 'request', id: 1, method: 'model/open', params: { path: sampleFolder } });
+    transport.send({ kind: 'ping' });
+    await expect.poll(() => [...heard].sort(), { timeout: 10_000 }).toEqual(['pong', 'ready', 'result']);
+    expect(heard.indexOf('pong')).toBeLessThan(heard.indexOf('result'));
+    transport.kill();
+  });
+
+  it('runs a long job at a lower priority than the editor', async () => {
+    const engine = client();
+    let priority: number | undefined;
+    await engine.call(
+      'sensitivity/run',
+      { path: sampleFolder, device: 'cpu', cacheDir: join(folder, 'priority') },
+      { onProgress: () => (priority ??= getPriority(engine.processes[0]!.pid)) },
+    );
+    expect(priority).toBeGreaterThan(getPriority());
   });
 
   it('cancels a job', async () => {
