@@ -6,6 +6,7 @@ import { matrixOf } from '../model/rows';
 import type { ModelDescription } from '../protocol/model';
 import type { Plan, PlanAssignment } from '../protocol/plan';
 import { formats } from '../quant/catalogue';
+import { totalOf } from './totals';
 import { bytesIn, isRowOf, type Candidate, type Candidates } from './candidates';
 
 /** @throws QuantscopeError REQUEST for a plan that was made for another model. */
@@ -74,27 +75,14 @@ export function bindPlan(plan: Plan, description: ModelDescription, candidates: 
   const assignments = plan.assignments.map((item) => bind(item, byName.get(item.tensor)!, path));
   const assigned = new Set(assignments.map(({ tensor }) => tensor));
   const unlisted = candidates.tensors.filter(({ converted }) => !assigned.has(converted.name));
-  const assignedBytes = sum(assignments, ({ bytes }) => bytes);
-  const weights = (tensor: string): number => weightsOf(byName.get(tensor)!);
-  const assignedWeights = sum(assignments, ({ tensor }) => weights(tensor));
-  const isMeasured = assignments.every(({ relativeSquaredError }) => relativeSquaredError !== undefined);
-  const hasGains = assignments.every((item) => item.relativeSquaredError === 0 || item.gain !== undefined);
+  const weights = assignments.map(({ tensor }) => {
+    const candidate = byName.get(tensor)!;
+    return { weights: weightsOf(candidate), roleFactor: candidate.roleFactor };
+  });
   return {
     ...plan,
     model: { ...plan.model, parameters: sum(candidates.tensors, weightsOf) + candidates.fixedParameters },
-    total: {
-      bytes: candidates.fixedBytes + assignedBytes + sum(unlisted, unlistedBytes),
-      bitsPerWeight: assignedWeights === 0 ? 0 : (8 * assignedBytes) / assignedWeights,
-      ...(isMeasured && assignedWeights > 0
-        ? {
-            error:
-              sum(assignments, (item) => item.relativeSquaredError! * weights(item.tensor)) / assignedWeights,
-          }
-        : {}),
-      ...(isMeasured && hasGains
-        ? { divergence: sum(assignments, (item) => item.relativeSquaredError! * (item.gain ?? 0)) }
-        : {}),
-    },
+    total: totalOf(assignments, weights, candidates.fixedBytes + sum(unlisted, unlistedBytes)),
     assignments,
   };
 }

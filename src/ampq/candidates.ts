@@ -3,7 +3,7 @@ import { ggmlRowBytes, ggmlType } from '../model/dtypes';
 import type { Model } from '../model/openModel';
 import { isQuantizable } from '../model/roles';
 import { matrixOf } from '../model/rows';
-import type { SensitivityRow } from '../protocol/plan';
+import type { SensitivityRow, TablePreset } from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
 import { fits, fittingType } from '../quant/fittingType';
 import type { QuantFormat } from '../quant/format';
@@ -12,6 +12,7 @@ import type { QuantFormat } from '../quant/format';
 export interface Candidate {
   readonly converted: ConvertedTensor;
   readonly lossless: SensitivityRow['lossless'];
+  readonly roleFactor: number;
 }
 
 /** What a plan chooses formats for, and what else the file holds. */
@@ -20,6 +21,8 @@ export interface Candidates {
   /** Of the tensors that no format can be chosen for, as they will be written. */
   readonly fixedBytes: number;
   readonly fixedParameters: number;
+  /** What the file types of llama.cpp make of the tensors, in their order. */
+  readonly presets: readonly TablePreset[];
   /** Why no GGUF file can be made of the model; then the tensors are its own. */
   readonly notExportable?: string;
 }
@@ -33,15 +36,15 @@ export function ownCandidates(
   const fixed = tensors.filter((tensor) => !isQuantizable(tensor));
   const fixedParameters = fixed.reduce((sum, { elements }) => sum + elements, 0);
   return {
-    tensors: tensors.filter(isQuantizable).map((tensor) => candidateOf(unchanged(tensor))),
-    ...{ fixedBytes: 4 * fixedParameters, fixedParameters, notExportable },
+    tensors: tensors.filter(isQuantizable).map((tensor) => candidateOf(unchanged(tensor), 1)),
+    ...{ fixedBytes: 4 * fixedParameters, fixedParameters, presets: [], notExportable },
   };
 }
 
-export function candidateOf(converted: ConvertedTensor): Candidate {
+export function candidateOf(converted: ConvertedTensor, roleFactor: number): Candidate {
   const dtype = sourceDtype(converted);
   const format = dtype !== undefined && ggmlType(dtype) ? dtype : 'F32';
-  return { converted, lossless: { format, bytes: bytesIn(format, converted.shape) } };
+  return { converted, lossless: { format, bytes: bytesIn(format, converted.shape) }, roleFactor };
 }
 
 /** Bytes of a tensor of this shape in a ggml type or a format of the catalogue. @throws QuantscopeError REQUEST for anything else. */

@@ -11,6 +11,14 @@ export interface DivergenceOptions extends PassOptions {
   readonly room: number;
 }
 
+/** What a pass over a text has found, KL divergences in nats per scored token. */
+export interface Divergences {
+  /** From the unchanged model, by the tensors' names in GGUF. */
+  readonly byTensor: ReadonlyMap<string, number>;
+  /** Of the unchanged model from itself when its states are rounded once more at each block: what float32 cannot tell from zero. */
+  readonly noise: number;
+}
+
 /**
  * What each change alone does to the output: mean KL divergence from the unchanged model, nats per scored token. One pass over the
  * model serves many tensors: the states that a change leads to go on beside the unchanged ones, so that every block is read
@@ -26,17 +34,19 @@ export async function measureDivergences(
   windows: readonly ScoredInputs[],
   changes: ReadonlyMap<string, WeightChange>,
   { room, ...pass }: DivergenceOptions,
-): Promise<Map<string, number>> {
+): Promise<Divergences> {
   const stateBytes = 4 * windows.length * decoder.length * decoder.shape.hiddenSize;
-  const perPass = Math.max(1, Math.floor(room / stateBytes) - 1);
+  const perPass = Math.max(1, Math.floor(room / stateBytes) - 2);
   const names = [...changes.keys()];
-  const found = new Map<string, number>();
+  const byTensor = new Map<string, number>();
+  let noise = 0;
   for (let first = 0; first < names.length; first += perPass) {
     const some = new Map(names.slice(first, first + perPass).map((name) => [name, changes.get(name)!]));
-    for (const [name, divergence] of await onePass(decoder, base, windows, some, pass))
-      found.set(name, divergence);
+    const found = await onePass(decoder, base, windows, some, pass);
+    noise = Math.max(noise, found.noise);
+    for (const [name, divergence] of found.byTensor) byTensor.set(name, divergence);
   }
-  return found;
+  return { byTensor, noise };
 }
 
 async function onePass(
@@ -45,13 +55,13 @@ async function onePass(
   windows: readonly ScoredInputs[],
   changes: ReadonlyMap<string, WeightChange>,
   pass: PassOptions,
-): Promise<Map<string, number>> {
+): Promise<Divergences> {
   const join = (part: 'inputs' | 'targets'): Int32Array =>
     joinArrays(
       Int32Array,
       windows.map((window) => window[part]),
     );
-  const states = new StateTable(decoder.shape.hiddenSize * windows.length * decoder.length, changes.size);
+  const states = new StateTable(decoder.shape.hiddenSize * windows.length * decoder.length, changes.size + 1);
   await enter(decoder, join('inputs'), changes, states, pass);
   for (const block of decoder.shape.blocks) {
     const own = [...changes.keys()].filter((name) => name.startsWith(`blk.${block.index}.`));
@@ -59,6 +69,7 @@ async function onePass(
     for (const name of own)
       await changed(decoder, name, changes, () => decoder.advanceBlock(block, states.fork(name), pass));
     await decoder.advanceBlock(block, others, pass);
+    roundOnceMore(states.find(rounded)!);
   }
   await decoder.normalize(states.used, pass.signal);
   return score(decoder, base, join('targets'), changes, states, pass);
@@ -73,6 +84,7 @@ async function enter(
   { signal }: PassOptions,
 ): Promise<void> {
   states.unchanged.set(await decoder.embed(inputs, signal));
+  roundOnceMore(states.fork(rounded));
   const name = 'token_embd.weight';
   if (!changes.has(name)) return;
   await changed(decoder, name, changes, async () => {
@@ -87,22 +99,36 @@ async function score(
   changes: ReadonlyMap<string, WeightChange>,
   states: StateTable,
   pass: PassOptions,
-): Promise<Map<string, number>> {
+): Promise<Divergences> {
   const { hiddenSize, output } = decoder.shape;
   const read = (firstToken: number, target: Float32Array): Promise<void> => {
     target.set(states.unchanged.subarray(firstToken * hiddenSize).subarray(0, target.length));
     return Promise.resolve();
   };
-  const found = new Map<string, number>();
-  for (const name of changes.keys()) {
+  const byTensor = new Map<string, number>();
+  for (const name of [rounded, ...changes.keys()]) {
     const own = states.find(name) ?? (name === output ? states.unchanged : undefined);
     if (!own) continue;
     const wave = { states: own, targets, firstToken: 0 };
     const sumAll = () => sumLogits(decoder, wave, { decoder: base, read }, pass);
     const sums = name === output ? await changed(decoder, name, changes, sumAll) : await sumAll();
-    found.set(name, mean(tokenDivergences(sums).divergences).value);
+    byTensor.set(name, mean(tokenDivergences(sums).divergences).value);
   }
-  return found;
+  const noise = byTensor.get(rounded)!;
+  byTensor.delete(rounded);
+  return { byTensor, noise };
+}
+
+/** Name of the states that nothing but rounding has changed; no tensor has it. */
+const rounded = '';
+
+/** Changes each value by less than a unit of its last place, as another order of sums would. */
+function roundOnceMore(values: Float32Array): void {
+  let random = 1;
+  for (let i = 0; i < values.length; i++) {
+    random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
+    values[i]! *= 1 + (random / 2 ** 31 - 1) * 2 ** -23;
+  }
 }
 
 async function changed<T>(
@@ -119,7 +145,7 @@ async function changed<T>(
   }
 }
 
-/** States of the unchanged model, and behind them those that each change has led to, in one array. */
+/** States of the unchanged model, followed by those that each change has led to, in one array. */
 class StateTable {
   private readonly values: Float32Array;
   private readonly names: string[] = [];

@@ -6,9 +6,16 @@ import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../proto
 
 /** What a pass over a text has found: what each tensor alone does to the output in one format. */
 export interface MeasuredDivergences {
-  readonly version: 1;
-  /** File of the text, SHA-256 of its tokens and windows, and their number. */
-  readonly text: { readonly path: string; readonly hash: string; readonly tokens: number };
+  readonly version: 2;
+  /** File of the text, SHA-256 of its tokens and windows, scored tokens, and tokens of a window. */
+  readonly text: {
+    readonly path: string;
+    readonly hash: string;
+    readonly tokens: number;
+    readonly context: number;
+  };
+  /** KL divergence that rounding alone causes, nats per token. */
+  readonly noise: number;
   /** By the tensor's name in GGUF. */
   readonly tensors: Readonly<Record<string, TensorDivergence>>;
 }
@@ -43,9 +50,12 @@ const errorIn = ({ cells }: SensitivityRow, format: string): number => {
 export function withGains(table: SensitivityTable, measured: MeasuredDivergences): SensitivityTable {
   const rows = table.rows.map((row) => {
     const found = measured.tensors[row.tensor];
-    return found ? { ...row, gain: found.divergence / found.error } : row;
+    if (!found) return row;
+    const { format, divergence, error } = found;
+    return { ...row, gain: divergence / error, measured: { format, divergence } };
   });
-  return { ...table, rows, gainsFrom: { text: measured.text.path, tokens: measured.text.tokens } };
+  const { path: text, tokens, context } = measured.text;
+  return { ...table, rows, gainsFrom: { text, tokens, context, noise: measured.noise } };
 }
 
 /** Where the divergences of a model are kept. @param key contentKey of the model. */
@@ -62,13 +72,17 @@ export async function readDivergences(file: string): Promise<MeasuredDivergences
 }
 
 function isMeasured(value: unknown): value is MeasuredDivergences {
-  if (!isRecord(value) || value['version'] !== 1) return false;
-  const { text, tensors } = value;
+  if (!isRecord(value) || value['version'] !== 2) return false;
+  const { text, tensors, noise } = value;
+  if (typeof noise !== 'number' || !(noise >= 0)) return false;
   return isRecord(text) && isText(text) && isRecord(tensors) && Object.values(tensors).every(isDivergence);
 }
 
-const isText = ({ path, hash, tokens }: Record<string, unknown>): boolean =>
-  typeof path === 'string' && typeof hash === 'string' && typeof tokens === 'number';
+const isText = ({ path, hash, tokens, context }: Record<string, unknown>): boolean =>
+  typeof path === 'string' &&
+  typeof hash === 'string' &&
+  typeof tokens === 'number' &&
+  typeof context === 'number';
 
 const isDivergence = (value: unknown): boolean =>
   isRecord(value) &&

@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
-import type { Budget, Plan, PlanAssignment, SensitivityTable } from '../protocol/plan';
+import type { Budget, Plan, PlanAssignment, PlanPreset, SensitivityTable } from '../protocol/plan';
 import type { Effort } from './knapsack';
+import { planNotes } from './planNotes';
 import { solveBudget } from './solve';
 
 /** The best plan for a budget. @throws QuantscopeError REQUEST when the budget is too small. */
@@ -12,14 +13,14 @@ export function makePlan(
   overheadBytes = 0,
   effort: Effort = 'exact',
 ): Plan {
-  const solved = solveBudget(table, budget, overheadBytes, effort);
-  const { assignments, bytes, bitsPerWeight, error, divergence } = solved;
-  const name = basename(table.modelPath);
+  const { assignments, total, preset } = solveBudget(table, budget, overheadBytes, effort);
   return {
     version: 2,
-    model: { name, hash: table.modelHash, parameters: table.parameters },
+    model: { name: basename(table.modelPath), hash: table.modelHash, parameters: table.parameters },
     budget,
-    total: { bytes, bitsPerWeight, error, ...(divergence === undefined ? {} : { divergence }) },
+    total,
+    ...(preset ? { preset } : {}),
+    notes: planNotes(table, total),
     assignments,
   };
 }
@@ -72,6 +73,8 @@ export function parsePlan(text: string, file: string): Plan {
     },
     budget: budgetOf(check, plan['budget'], fail),
     total: totalOf(check, plan['total']),
+    ...(plan['preset'] === undefined ? {} : { preset: presetOf(check, plan['preset']) }),
+    notes: check.strings(plan['notes'] ?? [], '$.notes'),
     assignments,
   };
 }
@@ -131,7 +134,18 @@ function totalOf(check: Checker, value: unknown): Plan['total'] {
     bytes: check.count(total['bytes'], '$.total.bytes'),
     bitsPerWeight: check.number(total['bitsPerWeight'], '$.total.bitsPerWeight'),
     ...check.optional('error', total['error'], '$.total.error'),
+    ...check.optional('roleError', total['roleError'], '$.total.roleError'),
     ...check.optional('divergence', total['divergence'], '$.total.divergence'),
+  };
+}
+
+function presetOf(check: Checker, value: unknown): PlanPreset {
+  const preset = check.record(value, '$.preset');
+  return {
+    fileType: check.string(preset['fileType'], '$.preset.fileType'),
+    bytes: check.count(preset['bytes'], '$.preset.bytes'),
+    roleError: check.number(preset['roleError'], '$.preset.roleError'),
+    ...check.optional('divergence', preset['divergence'], '$.preset.divergence'),
   };
 }
 

@@ -19,6 +19,9 @@ export const defaultCandidates: readonly string[] = ['Q4_0', 'Q4_K', 'Q5_K', 'Q6
 /** The same where the model is run over a text: tensors that hardly touch the output can do with fewer bits. */
 export const outputCandidates: readonly string[] = ['Q2_K', 'Q3_K', 'IQ4_XS', ...defaultCandidates];
 
+/** Formats that are added one by one where a budget asks for fewer bits; none of them needs an importance matrix. */
+export const lowerCandidates: readonly string[] = ['IQ4_XS', 'IQ3_S', 'Q3_K', 'Q2_K'];
+
 /** What computes a cell: the addon, or ONNX Runtime on some device. */
 export interface Measurer {
   readonly device: Device;
@@ -76,10 +79,27 @@ export async function storedSensitivity(
   return table.rows.some((row) => row.cells.length > 0) ? table : undefined;
 }
 
+/** What no earlier run has measured of the candidates in some formats. */
+export async function missingCandidates(
+  model: Model,
+  { tensors }: Candidates,
+  cacheDir: string,
+  formats: readonly QuantFormat[],
+): Promise<readonly MissingCells[]> {
+  const store = await CellStore.open(cacheDir, contentKey(model.description));
+  return tensors.map(({ converted }) => ({
+    converted,
+    formats: formatsFor(converted, formats).filter(({ id }) => !store.find(converted.name, id)),
+  }));
+}
+
 /** A tensor and the formats that it is still to be measured in. */
-interface Missing {
+export interface MissingCells {
   readonly converted: ConvertedTensor;
   readonly formats: readonly QuantFormat[];
+}
+
+interface Missing extends MissingCells {
   /** Cells that an earlier run has measured. */
   readonly done: number;
 }
@@ -218,19 +238,19 @@ function tableOf(
   const rows = candidates.tensors.map((candidate) =>
     rowOf(candidate, cells.get(candidate.converted.name) ?? [], formats),
   );
-  const { fixedBytes, fixedParameters, notExportable } = candidates;
+  const { fixedBytes, fixedParameters, presets, notExportable } = candidates;
   return {
     modelHash: modelHash(description),
     modelPath: description.path,
     parameters: rows.reduce((sum, { weights }) => sum + weights, fixedParameters),
     ...{ fixedBytes, fixedParameters },
     ...(notExportable === undefined ? {} : { notExportable }),
-    rows,
+    ...{ rows, presets },
   };
 }
 
 function rowOf(
-  { converted, lossless }: Candidate,
+  { converted, lossless, roleFactor }: Candidate,
   measured: readonly SensitivityCell[],
   formats: readonly QuantFormat[] | undefined,
 ): SensitivityRow {
@@ -240,7 +260,7 @@ function rowOf(
     sources: sourcesOf(converted).map(({ name }) => name),
     shape: converted.shape,
     weights: weightsOf(converted),
-    lossless,
+    ...{ lossless, roleFactor },
     cells: measured.filter(({ format }) => shown?.has(format) ?? true).sort((a, b) => a.bytes - b.bytes),
   };
 }

@@ -3,23 +3,22 @@ import {
   budgetRange,
   choicesOf,
   type Budget,
+  type Plan,
   type PlanAssignment,
   type PlanChoice,
+  type PlanPreset,
   type SensitivityRow,
   type SensitivityTable,
 } from '../protocol/plan';
 import { knapsackSolver, type Effort, type KnapsackSolver } from './knapsack';
+import { totalOf } from './totals';
 
 export interface Assignment {
   readonly assignments: readonly PlanAssignment[];
-  /** Tensor data of the whole model, bytes. */
-  readonly bytes: number;
-  /** Of the assigned tensors: 8 · their bytes / their weights. */
-  readonly bitsPerWeight: number;
-  /** Σ relative squared error · weights / Σ weights over the assigned tensors. */
-  readonly error: number;
-  /** Σ relative squared error · gain; where every row has one. */
-  readonly divergence?: number;
+  /** As a plan states it; all figures are known. */
+  readonly total: Plan['total'];
+  /** The best preset within the budget. */
+  readonly preset?: PlanPreset;
   /** False when the exact search was cut short; `gap` bounds the relative distance to the optimum. */
   readonly optimal: boolean;
   readonly gap: number;
@@ -33,10 +32,19 @@ interface Prepared {
   readonly rows: readonly SensitivityRow[];
   /** Their weights in all. */
   readonly weights: number;
-  readonly hasGains: boolean;
   readonly solver: KnapsackSolver;
-  /** What each row becomes with each of its cells. */
+  /** What each row becomes with each of its choices. */
   readonly assignments: readonly (readonly PlanAssignment[])[];
+  readonly presets: readonly MeasuredPreset[];
+}
+
+/** A preset of which every type was measured. */
+interface MeasuredPreset {
+  readonly fileType: string;
+  readonly assignments: readonly PlanAssignment[];
+  /** Of the rows. */
+  readonly bytes: number;
+  readonly cost: number;
 }
 
 /** Tables are not changed, so that each is prepared once: a slider solves the same one at every step. */
@@ -50,31 +58,39 @@ function prepared(table: SensitivityTable): Prepared {
   return fresh;
 }
 
-function prepare({ rows }: SensitivityTable): Prepared {
+function prepare({ rows, presets }: SensitivityTable): Prepared {
   const choices = rows.map(choicesOf);
   // A tensor that is written without loss, as nothing else can be done with it, needs no gain.
   const hasGains = rows.every(
     ({ gain }, i) =>
       gain !== undefined || choices[i]!.every(({ relativeSquaredError }) => relativeSquaredError === 0),
   );
-  const factor = ({ gain, weights }: SensitivityRow): number => (hasGains ? (gain ?? 0) : weights);
+  const factors = rows.map((row) => (hasGains ? (row.gain ?? 0) : row.weights * row.roleFactor));
+  const assignments = choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice)));
   return {
-    ...{ rows, weights: rows.reduce((sum, row) => sum + row.weights, 0), hasGains },
+    ...{ rows, weights: sumOf(rows, (row) => row.weights), assignments },
     solver: knapsackSolver(
       choices.map((options, i) =>
         options.map(({ bytes, relativeSquaredError }) => ({
           bytes,
-          cost: relativeSquaredError * factor(rows[i]!),
+          cost: relativeSquaredError * factors[i]!,
         })),
       ),
     ),
-    assignments: choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice))),
+    presets: presets.flatMap(({ fileType, formats }) => {
+      const chosen = assignments.flatMap(
+        (options, i) => options.find(({ format }) => format === formats[i]) ?? [],
+      );
+      if (chosen.length < rows.length) return [];
+      const cost = sumOf(chosen, (item, i) => item.relativeSquaredError! * factors[i]!);
+      return [{ fileType, assignments: chosen, bytes: sumOf(chosen, ({ bytes }) => bytes), cost }];
+    }),
   };
 }
 
 /**
  * The assignment of formats to tensors of smallest Σ relative squared error · gain within the budget: exact. Without gains the numbers
- * of weights take their place.
+ * of weights times the factors of roles take their place. Never worse by that measure than a preset that keeps the budget.
  * @param overheadBytes what the file holds besides tensor data; counts against a budget in bytes.
  * @param effort `quick` may miss the optimum, by `gap` at most.
  * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small.
@@ -87,38 +103,54 @@ export function solveBudget(
 ): Assignment {
   if (!table.rows.some(({ cells }) => cells.length > 0))
     throw new QuantscopeError('REQUEST', 'Nothing was measured yet: run the sensitivity analysis first.');
-  const { rows, weights, hasGains, solver, assignments: options } = prepared(table);
-  const { fixedBytes } = table;
-  const available =
+  const { rows, weights, solver, assignments: options, presets } = prepared(table);
+  const available = Math.floor(
     budget.kind === 'bytes'
-      ? budget.value - overheadBytes - fixedBytes
+      ? budget.value - overheadBytes - table.fixedBytes
       : // A budget that is exactly a mix's bits per weight must not fail by the rounding of its decimal digits.
-        (budget.value * weights) / 8 + 0.5;
-  const solved = solver(Math.floor(available), effort);
+        (budget.value * weights) / 8 + 0.5,
+  );
+  const solved = solver(available, effort);
   if (!solved) throw tooSmall(table, budget, overheadBytes);
-  const assignments = options.map((cells, row) => cells[solved.chosen[row]!]!);
+  const [preset] = presets.filter(({ bytes }) => bytes <= available).sort((a, b) => a.cost - b.cost);
+  // A search that was cut short may have missed what the preset shows to be possible.
+  const assignments =
+    preset && preset.cost < solved.cost
+      ? preset.assignments
+      : options.map((cells, row) => cells[solved.chosen[row]!]!);
+  const { optimal, gap } = solved;
   return {
-    assignments,
-    bytes: fixedBytes + solved.bytes,
-    bitsPerWeight: (8 * solved.bytes) / weights,
-    error: sumOf(assignments, (item, i) => item.relativeSquaredError! * rows[i]!.weights) / weights,
-    ...(hasGains ? { divergence: solved.cost } : {}),
-    optimal: solved.optimal,
-    gap: solved.gap,
+    ...{ assignments, total: totalOf(assignments, rows, table.fixedBytes), optimal, gap },
+    ...(preset ? { preset: presetOf(preset, rows, table.fixedBytes) } : {}),
   };
+}
+
+function presetOf(
+  { fileType, assignments }: MeasuredPreset,
+  rows: readonly SensitivityRow[],
+  fixedBytes: number,
+): PlanPreset {
+  const { bytes, roleError, divergence } = totalOf(assignments, rows, fixedBytes);
+  return { fileType, bytes, roleError: roleError!, ...(divergence === undefined ? {} : { divergence }) };
 }
 
 const sumOf = <T>(items: readonly T[], value: (item: T, index: number) => number): number =>
   items.reduce((sum, item, index) => sum + value(item, index), 0);
 
+/** Whether the measured formats reach down to a budget. */
+export function isWithin(table: SensitivityTable, budget: Budget, overheadBytes = 0): boolean {
+  if (budget.kind === 'bits-per-weight') return budgetRange(table).min <= budget.value;
+  return leastBytes(table) + overheadBytes <= budget.value;
+}
+
+/** Tensor data of the file with every tensor at its smallest. */
+const leastBytes = ({ rows, fixedBytes }: SensitivityTable): number =>
+  fixedBytes + sumOf(rows, (row) => Math.min(...choicesOf(row).map(({ bytes }) => bytes)));
+
 function tooSmall(table: SensitivityTable, budget: Budget, overheadBytes: number): QuantscopeError {
-  const least = sumOf(
-    table.rows.map((row) => Math.min(...choicesOf(row).map(({ bytes }) => bytes))),
-    (bytes) => bytes,
-  );
   const smallest =
     budget.kind === 'bytes'
-      ? `${least + table.fixedBytes + overheadBytes} bytes`
+      ? `${leastBytes(table) + overheadBytes} bytes`
       : `${budgetRange(table).min.toFixed(4)} bits per weight`;
   return new QuantscopeError(
     'REQUEST',

@@ -27,6 +27,8 @@ export interface CommandContext {
   readonly jobs: Jobs;
   readonly signal: AbortSignal;
   readonly progress: (progress: EngineProgress) => void;
+  /** Tells something on stderr that the user should know before the work is done. */
+  readonly note: (text: string) => void;
   /** Where sensitivity results are kept. */
   readonly cacheDir: string;
   /** Where results of evaluations are kept. */

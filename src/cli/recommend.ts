@@ -1,19 +1,22 @@
 import { resolve } from 'node:path';
 import { makePlan, parseBudget, printPlan } from '../ampq/planFile';
-import { defaultOverheadBytes } from '../ampq/solve';
+import { lowerCandidates } from '../ampq/sensitivity';
+import { defaultOverheadBytes, isWithin } from '../ampq/solve';
 import { writeAtomically } from '../files/atomicFile';
+import { formatById } from '../quant/catalogue';
 import { QuantscopeError } from '../model/errors';
-import type { Budget } from '../protocol/plan';
-import { requiredOption, textOption, UsageError, type Command, type CommandContext } from './command';
+import type { SensitivityParams } from '../protocol/engine';
+import { verdictOf, type Budget, type Plan, type SensitivityTable } from '../protocol/plan';
+import { requiredOption, UsageError, type Command, type CommandContext } from './command';
 import { exportOverhead } from './exportOverhead';
 import { checkOutputs } from './outputs';
-import { measuringOptions, measure } from './sensitivity';
+import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
 import { number, size, table } from './text';
 
 export const recommend: Command = {
   name: 'recommend',
   operand: 'MODEL',
-  summary: 'The bit assignment of least error for a budget, as a plan file',
+  summary: 'The formats that change the output least within a budget, as a plan file',
   options: {
     budget: {
       type: 'string',
@@ -28,32 +31,61 @@ export const recommend: Command = {
   async run(context) {
     const out = resolve(requiredOption(context, 'out'));
     const budget = budgetOption(context);
-    const inputs = await checkOutputs(context, [out], [textOption(context, 'text')]);
-    const measured = await measure(context);
+    const params = measuringParams(context);
+    const inputs = await checkOutputs(context, [out], [params.text]);
     const overhead = budget.kind === 'bytes' ? await exportOverhead(context.model, defaultOverheadBytes) : 0;
-    const plan = makePlan(measured, budget, overhead);
+    const plan = makePlan(await measureDownTo(context, params, budget, overhead), budget, overhead);
     await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
-    const rows = plan.assignments.map((item) => [
-      item.tensor,
-      item.format,
-      item.bitsPerWeight.toFixed(4),
-      item.relativeSquaredError === undefined ? '' : number(Math.sqrt(item.relativeSquaredError)),
-    ]);
-    const { bitsPerWeight, bytes, error = NaN, divergence } = plan.total;
-    const expected =
-      divergence === undefined ? '' : `, KL divergence to expect ${number(divergence)} nats per token`;
-    const total = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors, mean relative squared error ${number(error)}${expected}`;
+    const verdict = verdictOf(plan);
     return {
-      json: { out, plan },
-      lines: [
-        ...table(['tensor', 'format', 'bits/weight', 'relative error'], rows),
-        '',
-        total,
-        `Written: ${out}`,
-      ],
+      json: { out, plan, recommended: verdict?.recommended ?? false },
+      lines: [...planLines(plan), ...(verdict ? [verdict.text] : []), `Written: ${out}`],
     };
   },
 };
+
+/** The table, with smaller formats as far as the budget asks for them; of formats that were named no others. */
+async function measureDownTo(
+  context: CommandContext,
+  params: SensitivityParams,
+  budget: Budget,
+  overhead: number,
+): Promise<SensitivityTable> {
+  const { formats } = await announce(context, params);
+  let measured = await measure(context, params);
+  if (measured.notExportable !== undefined)
+    context.note(`No GGUF file can be made of this model: ${measured.notExportable}`);
+  if (params.formats) return measured;
+  const wanted = [...formats];
+  const width = (id: string): number => formatById(id).nominalBitsPerWeight;
+  const narrowest = Math.min(...formats.map(width));
+  for (const lower of lowerCandidates.filter((id) => width(id) < narrowest)) {
+    if (isWithin(measured, budget, overhead)) break;
+    wanted.push(lower);
+    context.note(`The budget is below what these formats reach: ${lower} is added.`);
+    measured = await measure(context, { ...params, formats: wanted });
+  }
+  return measured;
+}
+
+function planLines({ assignments, total, notes }: Plan): string[] {
+  const rows = assignments.map((item) => [
+    item.tensor,
+    item.format,
+    item.bitsPerWeight.toFixed(4),
+    item.relativeSquaredError === undefined ? '' : number(Math.sqrt(item.relativeSquaredError)),
+  ]);
+  const { bitsPerWeight, bytes, error = NaN, divergence } = total;
+  const expected =
+    divergence === undefined ? '' : `, predicted KL divergence ${number(divergence)} nats per token`;
+  const figures = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors, mean relative squared error ${number(error)}${expected}`;
+  return [
+    ...table(['tensor', 'format', 'bits/weight', 'relative error'], rows),
+    '',
+    figures,
+    ...notes.map((note) => `Note: ${note}`),
+  ];
+}
 
 function budgetOption(context: CommandContext): Budget {
   try {

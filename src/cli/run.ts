@@ -80,6 +80,7 @@ async function resultOf(
     return await command.run({
       ...{ ...operands, options, jobs: createJobs(models), signal },
       progress: (step) => terminal.progress(step),
+      note: (text) => terminal.tell(text),
       cacheDir: join(cache?.folder ?? '', 'sensitivity'),
       evaluationDir: join(cache?.folder ?? '', 'evaluation'),
     });

@@ -1,7 +1,16 @@
-import { resolve } from 'node:path';
-import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
-import { choiceOption, textOption, type Command, type CommandContext, type OptionSpec } from './command';
-import { number, table } from './text';
+import { basename, resolve } from 'node:path';
+import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
+import type { DeviceChoice, GainsSource, SensitivityTable } from '../protocol/plan';
+import {
+  choiceOption,
+  textOption,
+  UsageError,
+  type Command,
+  type CommandContext,
+  type OptionSpec,
+} from './command';
+import { duration } from '../protocol/words';
+import { count, figure, number, table } from './text';
 
 /** What --device takes. */
 export const devices: readonly DeviceChoice[] = ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'];
@@ -17,7 +26,11 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
   text: {
     type: 'string',
     value: 'F',
-    help: 'UTF-8 text to run the model over: errors count by what they do to the output',
+    help: 'UTF-8 text to run the model over (default: a calibration text beside the model, else a general one)',
+  },
+  'weights-only': {
+    type: 'boolean',
+    help: 'do not run the model: errors of the weights, weighted by the roles of tensors',
   },
 };
 
@@ -26,46 +39,93 @@ export function deviceOption(context: CommandContext): DeviceChoice {
   return choiceOption(context, 'device', devices) ?? 'auto';
 }
 
-/** Measures, or takes what an earlier run left. */
-export async function measure(context: CommandContext): Promise<SensitivityTable> {
-  const { model, jobs, signal, progress, cacheDir } = context;
-  const device = deviceOption(context);
+/** What a request for a table says, from the options. @throws UsageError for options that contradict each other. */
+export function measuringParams(context: CommandContext): SensitivityParams {
+  const { model, cacheDir } = context;
   const text = textOption(context, 'text');
+  const weightsOnly = context.options['weights-only'] === true;
+  if (weightsOnly && text !== undefined) throw new UsageError('give --text or --weights-only, not both');
   const formats = textOption(context, 'formats')
     ?.split(',')
     .map((id) => id.trim());
-  return jobs['sensitivity/run'](
-    {
-      ...{ ...model, device, cacheDir },
-      ...(formats ? { formats } : {}),
-      ...(text === undefined ? {} : { text: resolve(text) }),
-    },
-    { signal, progress },
-  );
+  return {
+    ...{ ...model, device: deviceOption(context), cacheDir },
+    ...(formats ? { formats } : {}),
+    ...(text === undefined ? {} : { text: resolve(text) }),
+    ...(weightsOnly ? { weightsOnly } : {}),
+  };
+}
+
+/** Says what a run will do and about how long it takes. */
+export async function announce(
+  context: CommandContext,
+  params: SensitivityParams,
+): Promise<SensitivityEstimate> {
+  const { jobs, signal, note } = context;
+  const estimate = await jobs['sensitivity/estimate'](params, { signal, progress: () => undefined });
+  const { tensors, formats, text, weightsOnly, seconds } = estimate;
+  const how = text
+    ? `the model is run over ${count(text.tokens)} tokens of ${basename(text.file)}`
+    : `the model is not run over a text: ${weightsOnly}`;
+  note(`${count(tensors)} tensors in ${formats.join(', ')}; ${how}`);
+  note(`This takes about ${duration(seconds)}; what earlier runs measured is reused.`);
+  return estimate;
+}
+
+/** Measures, or takes what an earlier run left. */
+export function measure(
+  { jobs, signal, progress }: CommandContext,
+  params: SensitivityParams,
+): Promise<SensitivityTable> {
+  return jobs['sensitivity/run'](params, { signal, progress });
 }
 
 export const sensitivity: Command = {
   name: 'sensitivity',
   operand: 'MODEL',
-  summary: 'Error of every 2-D weight in every candidate format',
+  summary: 'What each tensor does to the output in every candidate format',
   options: measuringOptions,
   keepsResults: true,
   async run(context) {
-    const result = await measure(context);
-    const formats = [...new Set(result.rows.flatMap((row) => row.cells.map((cell) => cell.format)))];
-    const gains = result.gainsFrom ? ['gain'] : [];
-    const rows = result.rows.map((row) => [
-      row.tensor,
-      ...gains.map(() => (row.gain === undefined ? '' : number(row.gain))),
-      ...formats.map((format) => {
-        const cell = row.cells.find((item) => item.format === format);
-        return cell ? number(Math.sqrt(cell.relativeSquaredError)) : '';
-      }),
-    ]);
-    const heading = [
-      "Relative error ‖x − x'‖ / ‖x‖",
-      ...gains.map(() => 'gain: KL divergence of the output per squared relative error, nats per token'),
-    ];
-    return { json: result, lines: [heading.join('; '), ...table(['tensor', ...gains, ...formats], rows)] };
+    const params = measuringParams(context);
+    await announce(context, params);
+    const result = await measure(context, params);
+    return { json: result, lines: tableLines(result) };
   },
 };
+
+function tableLines({ rows, gainsFrom, weightsOnly }: SensitivityTable): string[] {
+  const formats = [...new Set(rows.flatMap((row) => row.cells.map((cell) => cell.format)))];
+  const lines = rows.map((row) => [
+    row.tensor,
+    ...(gainsFrom ? [row.gain === undefined ? '' : number(row.gain)] : []),
+    ...formats.map((format) => {
+      const cell = row.cells.find((item) => item.format === format);
+      if (!cell) return '';
+      if (!gainsFrom) return figure(Math.sqrt(cell.relativeSquaredError));
+      if (row.gain === undefined) return '';
+      const text = divergenceText(row.gain * cell.relativeSquaredError, gainsFrom);
+      return row.measured?.format === format ? `${text}*` : text;
+    }),
+  ]);
+  const head = ['tensor', ...(gainsFrom ? ['gain'] : []), ...formats];
+  return [...headingOf(gainsFrom, weightsOnly), ...table(head, lines)];
+}
+
+function headingOf(gainsFrom: GainsSource | undefined, weightsOnly: string | undefined): string[] {
+  if (!gainsFrom)
+    return [
+      `Relative error ‖x − x'‖ / ‖x‖, of the weights alone${weightsOnly === undefined ? '' : `: ${weightsOnly}`}`,
+    ];
+  const { text, tokens, context, noise } = gainsFrom;
+  return [
+    'KL divergence of the output from the original, nats per token, with the tensor alone in the format.',
+    `Measured: the figures with *, over ${count(tokens)} tokens of ${basename(text)} in windows of ${count(context)}.`,
+    'The others follow from them: gain × squared relative error in the format.',
+    `Rounding in float32 alone causes ${number(noise)}; smaller figures are shown as "< noise".`,
+  ];
+}
+
+/** A divergence, unless it is smaller than what rounding causes. */
+const divergenceText = (divergence: number, { noise }: GainsSource): string =>
+  Number.isNaN(divergence) || divergence >= noise ? figure(divergence) : '< noise';

@@ -49,6 +49,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'gpuRuntime/offer': 'interactive',
   'gpuRuntime/install': 'job',
   'gpuRuntime/remove': 'interactive',
+  'sensitivity/estimate': 'interactive',
   'sensitivity/run': 'job',
   'sensitivity/stored': 'interactive',
   'plan/read': 'interactive',

@@ -17,7 +17,7 @@ import {
 } from './jobs/gpuRuntime';
 import { metadataJob } from './jobs/metadata';
 import { regionJob } from './jobs/region';
-import { probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
+import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob } from './jobs/tensors';
 import type { OpenModels } from './models';
 
@@ -39,6 +39,7 @@ export function createJobs(models: OpenModels): Jobs {
     'gpuRuntime/offer': gpuRuntimeOfferJob(),
     'gpuRuntime/install': gpuRuntimeInstallJob(),
     'gpuRuntime/remove': gpuRuntimeRemoveJob(),
+    'sensitivity/estimate': estimateJob(models),
     'sensitivity/run': sensitivityJob(models),
     'sensitivity/stored': storedSensitivityJob(models),
     'plan/read': readPlanJob(models),

@@ -38,6 +38,8 @@ export interface EngineRequests {
   /** Fetches and installs the package that the user agreed to, named by its digest. */
   'gpuRuntime/install': { params: { sha512: string; proxy?: string }; result: GpuRuntimeStatus };
   'gpuRuntime/remove': { params: Record<string, never>; result: GpuRuntimeStatus };
+  /** What a run would do and about how long it would take, before it is started. */
+  'sensitivity/estimate': { params: SensitivityParams; result: SensitivityEstimate };
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
   /** What earlier runs left on disk; undefined when nothing was measured yet. */
   'sensitivity/stored': { params: ModelRef & { cacheDir: string }; result: SensitivityTable | undefined };
@@ -96,8 +98,25 @@ export interface SensitivityParams extends ModelRef {
   device: DeviceChoice;
   /** Folder where finished cells are kept. */
   cacheDir: string;
-  /** UTF-8 text to run the model over: how much the output changes with each tensor. Errors of the weights alone when absent. */
+  /**
+   * UTF-8 text to run the model over: how much the output changes with each tensor. When absent, what an earlier run measured, else a
+   * calibration text beside the model, else a general one.
+   */
   text?: string;
+  /** Errors of the weights alone. */
+  weightsOnly?: boolean;
+}
+
+export interface SensitivityEstimate {
+  /** Tensors and formats that will be in the table. */
+  tensors: number;
+  formats: readonly string[];
+  /** The text that the model will be run over, and the tokens that are scored. */
+  text?: { file: string; tokens: number };
+  /** Why it will not be run over a text. */
+  weightsOnly?: string;
+  /** About how long what is not kept from earlier runs will take. */
+  seconds: number;
 }
 
 export interface ExportParams extends ExportSettings, ModelRef {

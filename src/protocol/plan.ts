@@ -23,12 +23,34 @@ export interface SensitivityRow {
   readonly weights: number;
   /** How the tensor is written without loss: in the type that the model has it in, or F32. */
   readonly lossless: { readonly format: string; readonly bytes: number };
+  /** How much tensors of its role usually change the output, per weight and relative squared error; 1 for most. */
+  readonly roleFactor: number;
   /**
    * KL divergence of the model's output (nats per token) per unit of relative squared error of this tensor; only where the model was
    * run over a text.
    */
   readonly gain?: number;
+  /** What the gain comes from: the divergence that was measured with the tensor in this format. Others are gain × error. */
+  readonly measured?: { readonly format: string; readonly divergence: number };
   readonly cells: readonly SensitivityCell[];
+}
+
+/** The run over a text that gains come from. */
+export interface GainsSource {
+  /** File of the text. */
+  readonly text: string;
+  /** Tokens that were scored, in windows of `context`. */
+  readonly tokens: number;
+  readonly context: number;
+  /** KL divergence that rounding in float32 alone causes, nats per token: smaller figures mean nothing. */
+  readonly noise: number;
+}
+
+/** What a file type of llama.cpp makes of the rows of a table. */
+export interface TablePreset {
+  readonly fileType: string;
+  /** The type of each row. */
+  readonly formats: readonly string[];
 }
 
 export interface SensitivityTable {
@@ -42,9 +64,13 @@ export interface SensitivityTable {
   readonly fixedParameters: number;
   /** Why no GGUF file can be made of the model; then rows are the tensors of the model itself, and sizes an estimate. */
   readonly notExportable?: string;
-  /** The text that gains come from, and its tokens. */
-  readonly gainsFrom?: { readonly text: string; readonly tokens: number };
+  /** Where gains come from: one measurement per tensor, in the format that its row names. */
+  readonly gainsFrom?: GainsSource;
+  /** Why the model was not run over a text, where it was not: plans go by errors and roles then. */
+  readonly weightsOnly?: string;
   readonly rows: readonly SensitivityRow[];
+  /** Presets to compare plans with; none where no GGUF file can be made of the model. */
+  readonly presets: readonly TablePreset[];
 }
 
 /** `cuda` and `webgpu` are ONNX Runtime's providers, `ort-cpu` its CPU provider (for checks), `cpu` the native addon. */
@@ -79,6 +105,16 @@ export interface PlanAssignment {
   readonly gain?: number;
 }
 
+/** What a preset would come to by the figures that the plan goes by. */
+export interface PlanPreset {
+  readonly fileType: string;
+  /** Tensor data of the whole model, bytes. */
+  readonly bytes: number;
+  readonly roleError: number;
+  /** KL divergence to expect, nats per token; where gains are known. */
+  readonly divergence?: number;
+}
+
 /** The content of a `*.ampq.json` file (schema: `schemas/ampq.schema.json`). */
 export interface Plan {
   readonly version: 2;
@@ -91,9 +127,15 @@ export interface Plan {
     readonly bitsPerWeight: number;
     /** Σ relative squared error × weights / Σ weights over the assigned tensors; where all errors are known. */
     readonly error?: number;
+    /** The same with weights × role factors for the weights: what a plan minimises where gains are not known. */
+    readonly roleError?: number;
     /** Σ relative squared error × gain, nats per token: the KL divergence to expect; where all errors and gains are known. */
     readonly divergence?: number;
   };
+  /** The best preset of llama.cpp that keeps the budget, by the same measure; absent where none was measured. */
+  readonly preset?: PlanPreset;
+  /** What the user should know about the plan, as sentences. */
+  readonly notes: readonly string[];
   /** In the order of the exported file. Matrices that are not listed are written as F16. */
   readonly assignments: readonly PlanAssignment[];
 }
@@ -137,3 +179,32 @@ export function budgetRange({ rows }: SensitivityTable): { min: number; max: num
   }
   return { min: (8 * least) / weights, max: (8 * most) / weights };
 }
+
+/** Whether a plan is to be recommended over the presets that keep its budget, and the figures that say so, as a sentence. */
+export interface Verdict {
+  /** True only where both were predicted from measurements of this model's output, and the plan is better. */
+  readonly recommended: boolean;
+  readonly text: string;
+}
+
+/** Undefined where there is nothing to compare the plan with, or its error is not known. */
+export function verdictOf({ total, preset }: Plan): Verdict | undefined {
+  if (!preset) return undefined;
+  const name = `${preset.fileType} (${megabytes(preset.bytes)})`;
+  const [ours, theirs] = [total.divergence, preset.divergence];
+  if (ours !== undefined && theirs !== undefined) {
+    const figures = `KL divergence ${shortFigure(ours)} against ${shortFigure(theirs)} nats per token`;
+    if (ours < theirs) return { recommended: true, text: `Predicted better than ${name}: ${figures}.` };
+    const rank = ours === theirs ? 'as good' : 'better';
+    return { recommended: false, text: `${name} is predicted ${rank} at this size: ${figures}.` };
+  }
+  if (total.roleError === undefined) return undefined;
+  const figures = `weighted error ${shortFigure(total.roleError)} against ${shortFigure(preset.roleError)} of ${name}`;
+  return {
+    recommended: false,
+    text: `By the errors of the weights and the roles of tensors: ${figures}. What they do to the output was not measured; compare both with an evaluation.`,
+  };
+}
+
+const shortFigure = (value: number): string => Number(value.toPrecision(3)).toString().replace('-', '−');
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;

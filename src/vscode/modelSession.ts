@@ -242,7 +242,8 @@ export class ModelSession {
   private finished(table: SensitivityTable, text: string | undefined): void {
     this.showTable(table);
     // A plan that did not know what the output depends on is made again in its size.
-    if (!this.plan || text !== undefined) this.takePlan(this.firstPlan(this.plan?.total.bitsPerWeight));
+    const isNews = text !== undefined || (table.gainsFrom && this.plan?.total.divergence === undefined);
+    if (!this.plan || isNews) this.takePlan(this.firstPlan(this.plan?.total.bitsPerWeight));
     else this.takePlan(this.plan);
   }
 

@@ -1,9 +1,10 @@
 import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
-import type { EngineProgress } from '../protocol/engine';
+import type { EngineProgress, SensitivityEstimate } from '../protocol/engine';
 import type { ModelRef } from '../protocol/model';
 import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
 import type { JobState } from '../protocol/webview';
+import { duration } from '../protocol/words';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
 
 export interface SensitivityHooks {
@@ -19,6 +20,12 @@ export interface SensitivitySettings {
   readonly device: () => DeviceChoice;
 }
 
+/** What is run and about how long it takes. */
+function titleOf({ text, seconds }: SensitivityEstimate): string {
+  const over = text ? `Sensitivity over ${basename(text.file)}` : 'Sensitivity by the weights alone';
+  return `${over}, about ${duration(seconds)}`;
+}
+
 /** Cells that are there already are shown at most so often while it runs (ms), and never for more than a share of the time. */
 const partialInterval = 1_000;
 const partialShare = 0.1;
@@ -26,7 +33,7 @@ const partialShare = 0.1;
 /** The sensitivity analysis of a model: one run at a time, its cells while it runs, and how it ended. */
 export class SensitivityJob {
   private running: AbortController | undefined;
-  /** Text of the run of now, or of the last one; undefined where it measures the weights alone. */
+  /** Text that was named for the run of now, or the last one. */
   private text: string | undefined;
   private partial: Promise<void> | undefined;
   private nextPartial = 0;
@@ -47,28 +54,28 @@ export class SensitivityJob {
     return this.state;
   }
 
-  /** Measures what was not measured yet, with a text also its effect on the output. Resolves however it ended. */
+  /** Measures what was not measured yet, over this text or the one that suits the model. Resolves however it ended. */
   async run(text?: string): Promise<void> {
     if (this.running || this.life.aborted) return;
     this.text = text;
-    const title = text === undefined ? 'Sensitivity' : `Sensitivity over ${basename(text)}`;
+    let title = text === undefined ? 'Sensitivity' : `Sensitivity over ${basename(text)}`;
     const controller = new AbortController();
     this.running = controller;
     this.show({ kind: 'running', title });
     this.nextPartial = Date.now() + partialInterval;
     try {
-      const table = await this.engine.call(
-        'sensitivity/run',
-        {
-          ...{ ...this.model(), device: this.settings.device(), cacheDir: this.settings.cacheDir },
-          ...(text === undefined ? {} : { text }),
-        },
-        {
-          signal: AbortSignal.any([controller.signal, this.life]),
-          title,
-          onProgress: (progress) => this.proceed(title, progress),
-        },
-      );
+      const signal = AbortSignal.any([controller.signal, this.life]);
+      const params = {
+        ...{ ...this.model(), device: this.settings.device(), cacheDir: this.settings.cacheDir },
+        ...(text === undefined ? {} : { text }),
+      };
+      title = titleOf(await this.engine.call('sensitivity/estimate', params, { signal, title }));
+      this.show({ kind: 'running', title });
+      const table = await this.engine.call('sensitivity/run', params, {
+        signal,
+        title,
+        onProgress: (progress) => this.proceed(title, progress),
+      });
       await this.partial;
       this.hooks.done(table, text);
       this.show({ kind: 'idle' });

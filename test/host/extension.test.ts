@@ -104,7 +104,8 @@ describe('the extension', () => {
     strictEqual(await hoverAt(file('recipe.yaml'), 'not.a.tensor'), '');
   });
 
-  it('survives the death of the engine in the middle of a job and resumes', async () => {
+  it('survives the death of the engine in the middle of a job and resumes', async function () {
+    this.timeout(240_000);
     const session = api.session(weights.fsPath);
     // At once, in the event: a model of this size is measured in a blink.
     const killer = session.onEvent(() => {
@@ -144,7 +145,6 @@ describe('the extension', () => {
     this.timeout(240_000);
     const session = api.session(weights.fsPath);
     const before = session.plan!.total;
-    strictEqual(before.divergence, undefined);
     await session.runSensitivity(file('generated-calibration.txt').fsPath);
     strictEqual(session.job.kind, 'idle');
     strictEqual(session.sensitivity!.gainsFrom!.tokens, 2048);

@@ -13,7 +13,7 @@ export function rowWith(
 ): SensitivityRow {
   return {
     ...{ tensor, sources, shape: [1, weights], weights },
-    lossless: { format: 'BF16', bytes: 2 * weights },
+    ...{ lossless: { format: 'BF16', bytes: 2 * weights }, roleFactor: 1 },
     cells,
   };
 }
@@ -32,6 +32,7 @@ export function statedPlan(
     model: { name: 'any', hash: modelHash(model.description), parameters: 1 },
     budget: { kind: 'bytes', value: 1 },
     total: { bytes: 1, bitsPerWeight: 1, error: 0 },
+    notes: [],
     assignments: Object.entries(formats).map(([tensor, format]) => assignment(tensor, format)),
   };
 }

@@ -1,6 +1,5 @@
-import { measureDivergences } from '../../ampq/divergences';
+import { measureDivergences, type Divergences } from '../../ampq/divergences';
 import { gainsFile, probeOf, readDivergences, withGains, type MeasuredDivergences } from '../../ampq/gains';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { writeAtomically } from '../../files/atomicFile';
 import type { OrtDevice } from '../../graph/session';
 import { openDecoder } from '../../graph/transformer/openDecoder';
@@ -12,12 +11,7 @@ import type { SensitivityTable } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
 import type { JobContext } from '../job';
 import { StepMeter } from './progress';
-import { contextLengthOf, planText, statesRoom, type PlannedText } from './runPlan';
-
-/** Tokens that the model is run over: enough to tell tensors apart by a few per cent. */
-const gainTokens = 2048;
-/** Tokens of a window, where the model takes so many. */
-const gainContext = 512;
+import { statesRoom, type PlannedText } from './runPlan';
 
 /** The table with gains that an earlier run measured, where one did. */
 export async function withStoredGains(
@@ -26,7 +20,20 @@ export async function withStoredGains(
   cacheDir: string,
 ): Promise<SensitivityTable> {
   const measured = await readDivergences(gainsFile(cacheDir, contentKey(model.description)));
-  return measured ? withGains(table, measured) : table;
+  if (measured) return withGains(table, measured);
+  return { ...table, weightsOnly: 'the model was not run over a text.' };
+}
+
+/** What an earlier run over this text, or over any when none is named, has measured of all tensors of the table. */
+export async function storedGains(
+  model: Model,
+  table: SensitivityTable,
+  cacheDir: string,
+  planned?: PlannedText,
+): Promise<MeasuredDivergences | undefined> {
+  const earlier = await readDivergences(gainsFile(cacheDir, contentKey(model.description)));
+  if (!earlier || (planned && earlier.text.hash !== planned.hash)) return undefined;
+  return [...probesOf(table).keys()].every((name) => name in earlier.tensors) ? earlier : undefined;
 }
 
 /**
@@ -36,33 +43,29 @@ export async function withStoredGains(
 export async function addGains(
   model: Model,
   table: SensitivityTable,
-  text: string,
+  planned: PlannedText,
   device: OrtDevice,
   cacheDir: string,
   { signal, progress }: JobContext,
 ): Promise<SensitivityTable> {
-  const tokenizer = await openTokenizer(model, signal);
-  const contextLength = await contextLengthOf(model, signal);
-  const context = Math.min(gainContext, contextLength);
-  const settings = { convention: 'sliding', context, windows: Math.ceil(gainTokens / context) } as const;
-  const planned = await planText(text, tokenizer, settings, contextLength, signal);
+  const earlier = await storedGains(model, table, cacheDir, planned);
+  if (earlier) return withGains(table, earlier);
   const probes = probesOf(table);
-  const file = gainsFile(cacheDir, contentKey(model.description));
-  const earlier = await readDivergences(file);
-  if (earlier?.text.hash === planned.hash && [...probes.keys()].every((name) => name in earlier.tensors))
-    return withGains(table, earlier);
   const changes = new Map([...probes].map(([name, { format }]) => [name, { format: formatById(format) }]));
-  const divergences = await measure(model, planned, changes, device, { signal, progress });
+  const { byTensor, noise } = await measure(model, planned, changes, device, { signal, progress });
+  const { scoredTokens, context } = planned.plan;
   const measured: MeasuredDivergences = {
-    version: 1,
-    text: { path: text, hash: planned.hash, tokens: planned.plan.scoredTokens },
+    version: 2,
+    text: { path: planned.file, hash: planned.hash, tokens: scoredTokens, context },
+    noise,
     tensors: Object.fromEntries(
-      [...divergences]
-        // Of a model with weights that are no numbers nothing is known.
+      [...byTensor]
+        // Nothing is known about a model with weights that are not finite.
         .filter(([, divergence]) => Number.isFinite(divergence))
         .map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
     ),
   };
+  const file = gainsFile(cacheDir, contentKey(model.description));
   await writeAtomically(file, (target) => target.write(Buffer.from(`${stringifyExact(measured)}\n`)));
   return withGains(table, measured);
 }
@@ -83,12 +86,12 @@ async function measure(
   changes: ReadonlyMap<string, WeightChange>,
   device: OrtDevice,
   { signal, progress }: JobContext,
-): Promise<Map<string, number>> {
+): Promise<Divergences> {
   const options = { device, length: plan.context, keep: false };
   const decoder = await openDecoder(model, options);
   const base = await openDecoder(model, options);
   const blocks = decoder.shape.blocks.length;
-  // Every tensor's states pass the blocks behind its own: half of them on the average.
+  // Every tensor's states pass the blocks after its own: half of them on the average.
   const runs = Math.ceil((windows.length * plan.context) / decoder.tokensPerRun);
   const meter = new StepMeter(
     runs * (blocks + changes.size * (1 + blocks / 2)),

@@ -1,6 +1,8 @@
 import { measureSlab } from '../../analysis/compare';
+import { gainsFile, readDivergences, withGains } from '../../ampq/gains';
 import {
   defaultCandidates,
+  missingCandidates,
   outputCandidates,
   runSensitivity,
   storedSensitivity,
@@ -10,9 +12,14 @@ import { candidatesOf } from '../../exporter/plan/candidates';
 import { hasGraph } from '../../graph/fakeQuant';
 import { OrtMeasurer } from '../../graph/measurer';
 import { probeDevices } from '../../graph/probe';
+import { contentKey } from '../../model/identity';
+import type { SensitivityParams } from '../../protocol/engine';
 import type { Device } from '../../protocol/plan';
+import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';
-import { addGains, withStoredGains } from '../evaluation/measureGains';
+import { errorSeconds, gainsSeconds } from '../evaluation/gainsEstimate';
+import { gainsText, type GainsText } from '../evaluation/gainsText';
+import { addGains, storedGains, withStoredGains } from '../evaluation/measureGains';
 import { runDevice } from '../evaluation/runPlan';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -24,34 +31,68 @@ export function probeJob(): Job<'device/probe'> {
   };
 }
 
+const runKinds = {
+  ...modelKinds,
+  formats: 'strings?',
+  device: 'device',
+  cacheDir: 'path',
+  text: 'path?',
+  weightsOnly: 'boolean?',
+} as const;
+
+/** The formats that a request measures. */
+function formatsOf({ formats }: SensitivityParams, source: GainsText): QuantFormat[] {
+  const candidates = 'planned' in source ? outputCandidates : defaultCandidates;
+  return (formats ?? candidates).map(formatById);
+}
+
 export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
   return async (params, { signal, progress }) => {
-    checkParams('sensitivity/run', params, {
-      ...modelKinds,
-      formats: 'strings?',
-      device: 'device',
-      cacheDir: 'path',
-      text: 'path?',
-    });
-    const { text, cacheDir } = params;
-    const candidates = text === undefined ? defaultCandidates : outputCandidates;
-    const formats = (params.formats ?? candidates).map(formatById);
+    checkParams('sensitivity/run', params, runKinds);
+    const { cacheDir } = params;
     const { chosen } = await probeDevices(params.device, { signal });
     const { measurer, close } = measurerFor(chosen);
     try {
       return await models.use(params, signal, async (model) => {
+        const source = await gainsText(model, params, signal);
         const table = await runSensitivity(model, await candidatesOf(model, signal), {
-          ...{ formats, measurer, signal, cacheDir },
+          ...{ formats: formatsOf(params, source), measurer, signal, cacheDir },
           exactDevice: params.device !== 'auto',
           onProgress: progress,
         });
-        if (text === undefined) return withStoredGains(model, table, cacheDir);
+        if (!('planned' in source)) return { ...table, weightsOnly: source.weightsOnly };
+        const earlier = params.text === undefined ? await storedGains(model, table, cacheDir) : undefined;
+        if (earlier) return withGains(table, earlier);
         const { device } = await runDevice(params.device, signal);
-        return addGains(model, table, text, device, cacheDir, { signal, progress });
+        return addGains(model, table, source.planned, device, cacheDir, { signal, progress });
       });
     } finally {
       await close();
     }
+  };
+}
+
+/** What a run would do, and about how long it takes; a second or two of it are run to tell. */
+export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
+  return (params, { signal }) => {
+    checkParams('sensitivity/estimate', params, runKinds);
+    return models.use(params, signal, async (model) => {
+      const source = await gainsText(model, params, signal);
+      const formats = formatsOf(params, source);
+      const candidates = await candidatesOf(model, signal);
+      const left = await missingCandidates(model, candidates, params.cacheDir, formats);
+      const errors = await errorSeconds(left, signal);
+      const estimate = { tensors: candidates.tensors.length, formats: formats.map(({ id }) => id) };
+      if (!('planned' in source)) return { ...estimate, weightsOnly: source.weightsOnly, seconds: errors };
+      const { file, plan, hash } = source.planned;
+      const text = { file, tokens: plan.scoredTokens };
+      const earlier = await readDivergences(gainsFile(params.cacheDir, contentKey(model.description)));
+      if (earlier && (params.text === undefined || earlier.text.hash === hash))
+        return { ...estimate, text, seconds: errors };
+      const { device } = await runDevice(params.device, signal);
+      const seconds = await gainsSeconds(model, source.planned, candidates.tensors.length, device, signal);
+      return { ...estimate, text, seconds: errors + seconds };
+    });
   };
 }
 

@@ -33,7 +33,7 @@ describe('the format that a tensor is measured in', () => {
 });
 
 describe('gains', () => {
-  const text = { path: '/texts/calibration.txt', hash: 'h', tokens: 2048 };
+  const text = { path: '/texts/calibration.txt', hash: 'h', tokens: 2048, context: 512 };
 
   it('are divergence per error, of the tensors that were measured', () => {
     const rows = [
@@ -43,10 +43,10 @@ describe('gains', () => {
     ];
     const table: SensitivityTable = {
       ...{ modelHash: 'h', modelPath: '/m', parameters: 1, fixedBytes: 0, fixedParameters: 0 },
-      rows,
+      ...{ rows, presets: [] },
     };
     const measured: MeasuredDivergences = {
-      ...{ version: 1, text },
+      ...{ version: 2, noise: 1e-14, text },
       tensors: {
         'blk.1.ffn_down_exps.weight': { format: 'Q4_0', error: 0.25, divergence: 0.002 },
         'output.weight': { format: 'Q4_0', error: 0.5, divergence: 0.001 },
@@ -54,13 +54,14 @@ describe('gains', () => {
     };
     const found = withGains(table, measured);
     expect(found.rows.map(({ gain }) => gain)).toEqual([0.002, 0.008, undefined]);
-    expect(found.gainsFrom).toEqual({ text: text.path, tokens: 2048 });
+    expect(found.gainsFrom).toEqual({ text: text.path, tokens: 2048, context: 512, noise: 1e-14 });
+    expect(found.rows[1]!.measured).toEqual({ format: 'Q4_0', divergence: 0.002 });
     // Nothing else of the table has changed.
-    expect(found.rows.map(({ gain: _, ...rest }) => rest)).toEqual(rows);
+    expect(found.rows.map(({ gain: _, measured: __, ...rest }) => rest)).toEqual(rows);
   });
 
   const good: MeasuredDivergences = {
-    ...{ version: 1, text },
+    ...{ version: 2, noise: 1e-14, text },
     tensors: { 'output.weight': { format: 'Q4_K', error: 0.005, divergence: 0.0001 } },
   };
   const changed = (change: object): string => JSON.stringify({ ...good, ...change });
@@ -75,8 +76,9 @@ describe('gains', () => {
     ['is cut short', changed({}).slice(0, -9)],
     ['is empty', ''],
     ['is a list', '[]'],
-    ['has another version', changed({ version: 2 })],
+    ['has another version', changed({ version: 1 })],
     ['does not say its text', changed({ text: {} })],
+    ['does not say its noise', changed({ noise: null })],
     ['has no tensors', changed({ tensors: null })],
     ['has a tensor without figures', changed({ tensors: { 'output.weight': null } })],
     ['has an error of zero', withTensor({ error: 0 })],

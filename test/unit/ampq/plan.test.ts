@@ -68,9 +68,9 @@ describe('plans', () => {
   it('stay within a budget of bits per weight and use it', async () => {
     const table = await measure();
     for (const value of [4.6, 5, 6.5]) {
-      const { bitsPerWeight, optimal } = solveBudget(table, { kind: 'bits-per-weight', value });
-      expect(bitsPerWeight).toBeLessThanOrEqual(value);
-      expect(bitsPerWeight).toBeGreaterThan(value - 0.05);
+      const { total, optimal } = solveBudget(table, { kind: 'bits-per-weight', value });
+      expect(total.bitsPerWeight).toBeLessThanOrEqual(value);
+      expect(total.bitsPerWeight).toBeGreaterThan(value - 0.05);
       expect(optimal).toBe(true);
     }
   });
@@ -79,7 +79,7 @@ describe('plans', () => {
     const table = await measure();
     const { min, max } = budgetRange(table);
     const errors = [min, 5, 6, 7, max].map(
-      (value) => solveBudget(table, { kind: 'bits-per-weight', value }).error,
+      (value) => solveBudget(table, { kind: 'bits-per-weight', value }).total.roleError!,
     );
     expect(errors).toEqual([...errors].sort((a, b) => b - a));
     expect(new Set(errors).size).toBe(5);

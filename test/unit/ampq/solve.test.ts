@@ -30,8 +30,7 @@ function tableOf(...rows: SensitivityRow[]): SensitivityTable {
     modelPath: '/m',
     parameters,
     fixedBytes: 4 * fixedParameters,
-    fixedParameters,
-    rows,
+    ...{ fixedParameters, rows, presets: [] },
   };
 }
 
@@ -68,7 +67,7 @@ describe('solveBudget', () => {
     const table = tableOf(row('a', 2560, plain));
     const smallest = 400 + 1440 + 50; // norms, Q4_K, overhead
     const fits = solveBudget(table, { kind: 'bytes', value: smallest }, 50);
-    expect(fits.bytes + 50).toBe(smallest);
+    expect(fits.total.bytes + 50).toBe(smallest);
     expect(() => solveBudget(table, { kind: 'bytes', value: smallest - 1 }, 50)).toThrow(
       new RegExp(`at least ${smallest} bytes`),
     );
@@ -78,7 +77,7 @@ describe('solveBudget', () => {
     const table = tableOf(row('a', 2560, plain), row('odd', 1000, {}));
     const smallest = 400 + 1440 + 2000;
     const fits = solveBudget(table, { kind: 'bytes', value: smallest });
-    expect(fits.bytes).toBe(smallest);
+    expect(fits.total.bytes).toBe(smallest);
     expect(fits.assignments.map(({ tensor, format, bytes }) => [tensor, format, bytes])).toEqual([
       ['a', 'Q4_K', 1440],
       ['odd', 'BF16', 2000],
@@ -113,9 +112,9 @@ describe('solveBudget', () => {
     for (let value = 4.5; value <= 16; value += 0.05) {
       const solved = solveBudget(table, { kind: 'bits-per-weight', value });
       expect(solved.optimal).toBe(true);
-      expect(solved.bitsPerWeight).toBeLessThanOrEqual(value + 1e-3);
-      expect(solved.error).toBeLessThanOrEqual(last);
-      last = solved.error;
+      expect(solved.total.bitsPerWeight).toBeLessThanOrEqual(value + 1e-3);
+      expect(solved.total.error).toBeLessThanOrEqual(last);
+      last = solved.total.error!;
     }
   });
 
@@ -134,8 +133,8 @@ describe('solveBudget', () => {
 
     it('expects the sum of what its formats cause', () => {
       const solved = solveBudget(table, budget);
-      expect(solved.divergence).toBeCloseTo(0.01 * 1e-2 + 0.5 * 1e-4, 12);
-      expect(solved.error).toBeCloseTo((2 * 1e-2 + 1e-4) / 3, 12);
+      expect(solved.total.divergence).toBeCloseTo(0.01 * 1e-2 + 0.5 * 1e-4, 12);
+      expect(solved.total.error).toBeCloseTo((2 * 1e-2 + 1e-4) / 3, 12);
       expect(solved.optimal).toBe(true);
     });
 
@@ -143,13 +142,13 @@ describe('solveBudget', () => {
       const half = solveBudget(tableOf(large, withGain(small, 0.5)), budget);
       const formats = formatsOf(tableOf(large, small), budget.value);
       expect(half.assignments.map(({ format }) => format)).toEqual(formats);
-      expect(half).not.toHaveProperty('divergence');
+      expect(half.total).not.toHaveProperty('divergence');
     });
 
     it('gives a tensor that does nothing the fewest bits', () => {
       const idle = tableOf(withGain(large, 0), withGain(small, 0.5));
       expect(formatsOf(idle, 9)).toEqual(['Q4_K', 'F16']);
-      expect(solveBudget(idle, { kind: 'bits-per-weight', value: 9 }).divergence).toBe(0);
+      expect(solveBudget(idle, { kind: 'bits-per-weight', value: 9 }).total.divergence).toBe(0);
     });
   });
 });

@@ -7,6 +7,7 @@ import { readRegion } from '../../../src/analysis/region';
 import { TensorReader } from '../../../src/analysis/tensorReader';
 import { slabsOf } from '../../../src/architectures/convertedRows';
 import { unchanged } from '../../../src/architectures/convertedTensor';
+import { candidateOf } from '../../../src/ampq/candidates';
 import { runSensitivity, type Measurer } from '../../../src/ampq/sensitivity';
 import { quantizeTensors } from '../../../src/exporter/quantizeTensors';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
@@ -117,8 +118,8 @@ describe('passes over a tensor', () => {
     expect(await readsIn(f32, quantized('absmax-int8'))).toBe(2);
     const { result, reads } = await counted(bf16, (model) => {
       const converted = unchanged(model.tensor('w'));
-      const lossless = { format: 'BF16', bytes: 2 };
-      const candidates = { tensors: [{ converted, lossless }], fixedBytes: 0, fixedParameters: 0 };
+      const tensors = [candidateOf(converted, 1)];
+      const candidates = { tensors, fixedBytes: 0, fixedParameters: 0, presets: [] };
       const formats = ['Q4_0', 'Q8_0', 'F16'].map(formatById);
       return runSensitivity(model, candidates, { formats, measurer: addon, cacheDir: temporaryFolder() });
     });

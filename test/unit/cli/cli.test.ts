@@ -157,15 +157,44 @@ describe('quantscope', () => {
     const out = join(folder, 'never.ampq.json');
     const { code, stderr } = await quantscope(['recommend', sampleFolder, '--budget', '2bpw', '--out', out]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/at least 4\.5\d* bits per weight/);
+    expect(stderr).toMatch(/at least 2\.6250 bits per weight/);
     expect(existsSync(out)).toBe(false);
+  });
+
+  it('tells before it measures what it will do and how long that takes', async () => {
+    const { stderr } = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json']);
+    expect(stderr).toMatch(
+      /^44 tensors in Q2_K, .*, F16; the model is run over 2,048 tokens of generated-calibration\.txt\nThis takes about \d+ s;/,
+    );
+  });
+
+  it('shows what was measured, what follows from it, and nothing below the noise', async () => {
+    const { stdout } = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu']);
+    expect(stdout).toMatch(/Measured: the figures with \*, over 2,048 tokens .* in windows of 256\./);
+    const output = stdout.split('\n').find((line) => line.startsWith('output.weight'))!;
+    expect(output.match(/\S+\*/g)).toHaveLength(1);
+    expect(output.endsWith('< noise')).toBe(true); // F16 of a BF16 model
+  });
+
+  it('adds smaller formats where the budget asks for them, and warns at three bits', async () => {
+    const plan = join(folder, 'small.ampq.json');
+    const call = ['recommend', sampleFolder, '--device', 'cpu', '--weights-only', '--out', plan];
+    const { stderr, stdout } = await quantscope([...call, '--budget', '2.6MB']);
+    expect(stderr.match(/\w+ is added/g)).toEqual(['IQ4_XS is added', 'IQ3_S is added']);
+    expect(stdout).toMatch(/^By the errors of the weights and the roles of tensors: /m);
+    const { total, notes, preset } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
+    expect(total.bytes).toBeLessThan(2_600_000);
+    expect(notes).toEqual(['The plan goes by the errors of the weights alone: this was asked for.']);
+    expect(preset!.bytes).toBeLessThan(2_600_000);
+    const smallest = await quantscope([...call, '--budget', '2.9bpw']);
+    expect(smallest.stdout).toMatch(/^Note: At 2\.\d\d bits per weight a model loses much/m);
   });
 
   it('stops at SIGINT with 130 and leaves no file', async () => {
     const own = temporaryFolder();
     const interrupted = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json'], {
       cache: own,
-      interruptAt: '/264 ',
+      interruptAt: '/396 ',
     });
     expect(interrupted).toMatchObject({ code: 130, signal: null });
     expect(JSON.parse(interrupted.stdout)).toMatchObject({ error: { code: 'CANCELLED' } });

@@ -24,7 +24,7 @@ const pidOf = (kind: 'interactive' | 'job'): number | undefined =>
 function measure(cacheDir: string, onProgress?: (progress: EngineProgress) => void, signal?: AbortSignal) {
   return client.call(
     'sensitivity/run',
-    { path: sampleFolder, device: 'cpu', cacheDir, formats },
+    { path: sampleFolder, device: 'cpu', cacheDir, formats, weightsOnly: true },
     { ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) },
   );
 }

@@ -85,7 +85,7 @@ describe('a pass over a text', () => {
     'finds the divergences %s that single evaluations find',
     async (_, model, format, tensors) => {
       const table = await measure(model, [format]);
-      expect(table.gainsFrom).toEqual({ text: calibration, tokens: 2048 });
+      expect(table.gainsFrom).toMatchObject({ text: calibration, tokens: 2048 });
       for (const tensor of tensors) {
         const { mean } = await divergenceOf(model, tensor, format);
         expect(mean.value, tensor).toBeGreaterThan(1e-7);
@@ -120,13 +120,16 @@ describe('a pass over a text', () => {
       });
       const states = 4 * 64 * decoder.shape.hiddenSize;
       const passes = (room: number) => measureDivergences(decoder, base, windows, changes, { room });
-      const [all, some, one] = [await passes(1e9), await passes(8.5 * states), await passes(1)];
-      expect([...all.keys()].sort()).toEqual([...names].sort());
-      for (const [name, divergence] of all) {
+      const [all, some, one] = [await passes(1e9), await passes(9.5 * states), await passes(1)];
+      expect([...all.byTensor.keys()].sort()).toEqual([...names].sort());
+      for (const [name, divergence] of all.byTensor) {
         expect(divergence, name).toBeGreaterThan(1e-8);
-        expect(some.get(name)! / divergence, name).toBeCloseTo(1, 3);
-        expect(one.get(name)! / divergence, name).toBeCloseTo(1, 3);
+        expect(some.byTensor.get(name)! / divergence, name).toBeCloseTo(1, 3);
+        expect(one.byTensor.get(name)! / divergence, name).toBeCloseTo(1, 3);
       }
+      // Rounding alone is far below what any tensor does.
+      expect(all.noise).toBeGreaterThan(0);
+      expect(all.noise).toBeLessThan(1e-10);
       // Nothing stays changed.
       expect(new Set(names.map((name) => decoder.weights.typeOf(name)))).toEqual(new Set(['BF16']));
     } finally {
@@ -176,7 +179,7 @@ describe('gains of a model', () => {
     const evaluation = join(sampleFolder, 'generated-eval.txt');
     const first = await measure(path('gemma2'), ['Q4_0']);
     const other = await measure(path('gemma2'), ['Q4_0'], evaluation);
-    expect(other.gainsFrom).toEqual({ text: evaluation, tokens: 2048 });
+    expect(other.gainsFrom).toMatchObject({ text: evaluation, tokens: 2048 });
     expect(other.rows.map(({ gain }) => gain)).not.toEqual(first.rows.map(({ gain }) => gain));
   });
 });

@@ -66,7 +66,7 @@ describe('the engine process', () => {
     let done = 0;
     const killed = engine.call(
       'sensitivity/run',
-      { path: sampleFolder, device: 'cpu', cacheDir },
+      { path: sampleFolder, device: 'cpu', cacheDir, weightsOnly: true },
       {
         onProgress: (progress) => {
           done = progress.done;
@@ -80,7 +80,7 @@ describe('the engine process', () => {
     let first: number | undefined;
     const table = await engine.call(
       'sensitivity/run',
-      { path: sampleFolder, device: 'cpu', cacheDir },
+      { path: sampleFolder, device: 'cpu', cacheDir, weightsOnly: true },
       { onProgress: (progress) => (first ??= progress.done) },
     );
     const cells = table.rows.reduce((sum, row) => sum + row.cells.length, 0);

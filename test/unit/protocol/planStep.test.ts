@@ -16,6 +16,7 @@ const planOf = (value: number, formats: Readonly<Record<string, string>>): Plan 
     budget: { kind: 'bits-per-weight', value },
   },
   total: { bytes: 1000 * value, bitsPerWeight: value, error: 1 / value },
+  notes: [],
   assignments: Object.entries(formats).map(([tensor, format]) => assignment(tensor, format)),
 });
 

@@ -34,10 +34,11 @@ function tableOf(model: ModelDescription, formats = ['Q4_K', 'Q8_0']): Sensitivi
       fixedBytes: 0,
       fixedParameters: 0,
     },
+    presets: [],
     rows: [
       {
         ...{ tensor: 'a', sources: ['a'], shape: [1, 256], weights: 256 },
-        lossless: { format: 'F32', bytes: 1024 },
+        ...{ lossless: { format: 'F32', bytes: 1024 }, roleFactor: 1 },
         cells: formats.map((format) => ({
           ...{ format, bytes: 32 * bits[format]!, bitsPerWeight: bits[format]! },
           ...{ relativeSquaredError: 1 / bits[format]!, sqnr: 20, maxError: 1, device: 'cpu' as const },
@@ -55,6 +56,10 @@ function setUp({ stored }: { stored?: (folder: string) => SensitivityTable | und
       'model/open': () => modelOf(folder, files.mtimeMs),
       'formats/list': () => [],
       'sensitivity/stored': () => stored?.(folder),
+      'sensitivity/estimate': ({ text }) => ({
+        ...{ tensors: 1, formats: ['Q4_K', 'Q8_0'], seconds: 95 },
+        ...(text === undefined ? {} : { text: { file: text, tokens: 2048 } }),
+      }),
       'device/probe': () => device,
     },
     folder,
@@ -115,6 +120,7 @@ describe('files that change', () => {
     const { engine, session, files } = setUp();
     await session.load();
     const run = session.runSensitivity();
+    await settle();
     files.mtimeMs = 2;
     await session.reload();
     await run;
@@ -177,6 +183,7 @@ describe('the sensitivity analysis', () => {
     await session.load();
     vi.useFakeTimers({ toFake: ['Date'] });
     const run = session.runSensitivity();
+    await settle();
     const { onProgress } = engine.last('sensitivity/run').options;
     formats = ['Q4_K'];
     onProgress!(progress(1)); // too soon to look
@@ -197,8 +204,10 @@ describe('the sensitivity analysis', () => {
     const { engine, session, heard, folder } = setUp();
     await session.load();
     const run = session.runSensitivity('/texts/calibration.txt');
-    expect(session.job).toEqual({ kind: 'running', title: 'Sensitivity over calibration.txt' });
-    expect(engine.last('sensitivity/run').options.title).toBe('Sensitivity over calibration.txt');
+    await settle();
+    const title = 'Sensitivity over calibration.txt, about 2 min';
+    expect(session.job).toEqual({ kind: 'running', title });
+    expect(engine.last('sensitivity/run').options.title).toBe(title);
     await engine.last('sensitivity/run').answer(tableOf(modelOf(folder)));
     await run;
     expect(heard('plan')[0]!.assignments.map(({ format }) => format)).toEqual(['Q4_K']);
@@ -210,11 +219,13 @@ describe('the sensitivity analysis', () => {
     const other = sessions.get(join(folder, 'other.gguf'));
     for (const item of [session, other]) await item.load();
     const runs = [session.runSensitivity('/t.txt'), other.runSensitivity()];
+    await settle();
     for (const call of engine.of('sensitivity/run')) await call.fail('ENGINE_DIED', 'killed');
     await Promise.all(runs);
     expect([session, other].map(({ job }) => job.kind)).toEqual(['engine-died', 'engine-died']);
     await notices.choose('Restart and Resume');
     await notices.choose('Restart and Resume');
+    await settle();
     const again = engine.of('sensitivity/run').slice(2);
     expect(again.map(({ params }) => params['text'])).toEqual(['/t.txt', undefined]);
     expect(again.map(({ options }) => options.signal!.aborted)).toEqual([false, false]);
@@ -225,16 +236,18 @@ describe('the sensitivity analysis', () => {
     const { engine, notices, session } = setUp();
     await session.load();
     const run = session.runSensitivity();
+    await settle();
     await engine.last('sensitivity/run').fail('ENGINE_DIED', 'killed');
     await run;
     const resumed = session.resumeJob();
     await notices.choose('Restart and Resume');
+    await settle();
     expect(engine.of('sensitivity/run')).toHaveLength(2);
     await engine.last('sensitivity/run').fail('REQUEST', 'There is nothing to measure.');
     await resumed;
     expect(session.job).toEqual({
       kind: 'failed',
-      title: 'Sensitivity',
+      title: 'Sensitivity by the weights alone, about 2 min',
       message: 'There is nothing to measure.',
     });
   });

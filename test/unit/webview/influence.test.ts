@@ -5,7 +5,14 @@ import { influenceOf, influenceText, largestInfluence, summaryOf, tintOf } from 
 import { mixOf, shareOf } from '../../../webview/planMix';
 
 const row = (tensor: string, gain: number | undefined, ...errors: number[]): SensitivityRow => ({
-  ...{ tensor, sources: [tensor], shape: [1, 1], weights: 1, lossless: { format: 'F32', bytes: 4 } },
+  ...{
+    tensor,
+    sources: [tensor],
+    shape: [1, 1],
+    weights: 1,
+    lossless: { format: 'F32', bytes: 4 },
+    roleFactor: 1,
+  },
   ...(gain === undefined ? {} : { gain }),
   cells: errors.map((relativeSquaredError) => ({
     ...{ format: 'Q4_K', bytes: 1, bitsPerWeight: 4, relativeSquaredError },
@@ -15,7 +22,7 @@ const row = (tensor: string, gain: number | undefined, ...errors: number[]): Sen
 
 const tableOf = (...rows: SensitivityRow[]): SensitivityTable => ({
   ...{ modelHash: 'h', modelPath: '/m', parameters: 1, fixedBytes: 0, fixedParameters: 0 },
-  rows,
+  ...{ rows, presets: [] },
 });
 
 /** @param parts gain and error of each tensor. */
@@ -25,6 +32,7 @@ const planOf = (
 ): Plan => ({
   ...{ version: 2, model: { name: 'm', hash: 'h', parameters: 1 }, budget: { kind: 'bytes', value: 1 } },
   total: { bytes: 1, bitsPerWeight: 4, error: 0, ...(divergence === undefined ? {} : { divergence }) },
+  notes: [],
   assignments: Object.entries(parts).map(([tensor, [gain, error]]) => ({
     ...{ tensor, sources: [tensor], format: 'Q4_K', bitsPerWeight: 4, bytes: 1 },
     ...(error === undefined ? {} : { relativeSquaredError: error }),

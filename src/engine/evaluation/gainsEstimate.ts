@@ -1,0 +1,88 @@
+import type { MissingCells } from '../../ampq/sensitivity';
+import type { OrtDevice } from '../../graph/session';
+import { openDecoder } from '../../graph/transformer/openDecoder';
+import type { Decoder } from '../../graph/transformer/decoder';
+import { sumLogits } from '../../evaluation/scoring';
+import { throwIfCancelled } from '../../model/errors';
+import type { Model } from '../../model/openModel';
+import { matrixOf } from '../../model/rows';
+import { loadNative } from '../../native';
+import type { PlannedText } from './runPlan';
+
+/** Weights that each format is timed on: enough for all threads. */
+const timedShape = [256, 1024] as const;
+
+/** Seconds that measuring errors takes on the addon, from a short run of each format over random weights. */
+export async function errorSeconds(missing: readonly MissingCells[], signal: AbortSignal): Promise<number> {
+  const [rows, columns] = timedShape;
+  const values = Float32Array.from(
+    { length: rows * columns },
+    (_, i) => Math.sin(i * 1.7) * Math.cos(i * 0.3),
+  );
+  const bytes = new Uint8Array(values.buffer);
+  const perWeight = new Map<string, number>();
+  let seconds = 0;
+  for (const { converted, formats } of missing) {
+    const matrix = matrixOf(converted.shape);
+    for (const { id, scheme } of formats) {
+      if (!perWeight.has(id)) {
+        throwIfCancelled(signal);
+        const started = performance.now();
+        await loadNative().measureRows('F32', bytes, columns, scheme, { min: -1, max: 1 }, { signal });
+        perWeight.set(id, (performance.now() - started) / 1000 / values.length);
+      }
+      seconds += perWeight.get(id)! * matrix.rows * matrix.columns;
+    }
+  }
+  return seconds;
+}
+
+/**
+ * Seconds that a pass over a text takes for all tensors, from running the first block over one window and over two (what does not
+ * grow with the tokens is the loading of its weights), and the output matrix over one.
+ */
+export async function gainsSeconds(
+  model: Model,
+  { plan, windows }: PlannedText,
+  tensors: number,
+  device: OrtDevice,
+  signal: AbortSignal,
+): Promise<number> {
+  const decoder = await openDecoder(model, { device, length: plan.context, keep: false });
+  try {
+    await time(decoder, 1, signal); // makes the sessions
+    const [one, two] = [await time(decoder, 1, signal), await time(decoder, 2, signal)];
+    const perWindow = Math.max(two - one, one / 100);
+    const loading = Math.max(0, one - perWindow);
+    const blocks = decoder.shape.blocks.length;
+    const inBlocks = windows.length * (tensors + blocks * (1 + tensors / 2)) * perWindow;
+    await timeOutput(decoder, signal);
+    const output = windows.length * (await timeOutput(decoder, signal));
+    return inBlocks + (tensors + blocks) * loading + (tensors + 1) * output;
+  } finally {
+    await decoder.close();
+  }
+}
+
+async function time(decoder: Decoder, windows: number, signal: AbortSignal): Promise<number> {
+  const states = someStates(decoder, windows);
+  const started = performance.now();
+  await decoder.advanceBlock(decoder.shape.blocks[0]!, states, { signal });
+  return (performance.now() - started) / 1000;
+}
+
+const someStates = ({ length, shape }: Decoder, windows: number): Float32Array =>
+  Float32Array.from({ length: windows * length * shape.hiddenSize }, (_, i) => Math.sin(i));
+
+/** Seconds from the states of a window to its divergence. */
+async function timeOutput(decoder: Decoder, signal: AbortSignal): Promise<number> {
+  const states = someStates(decoder, 1);
+  const read = (firstToken: number, target: Float32Array): Promise<void> => {
+    target.set(states.subarray(firstToken * decoder.shape.hiddenSize).subarray(0, target.length));
+    return Promise.resolve();
+  };
+  const wave = { states, targets: new Int32Array(decoder.length), firstToken: 0 };
+  const started = performance.now();
+  await sumLogits(decoder, wave, { decoder, read }, { signal });
+  return (performance.now() - started) / 1000;
+}

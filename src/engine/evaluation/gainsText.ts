@@ -1,0 +1,75 @@
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
+import { openDecoder } from '../../graph/transformer/openDecoder';
+import { QuantscopeError } from '../../model/errors';
+import type { Model } from '../../model/openModel';
+import { contextLengthOf, planText, type PlannedText } from './runPlan';
+
+/** Tokens that the model is run over: enough to tell tensors apart by a few per cent. */
+const gainTokens = 2048;
+/** Tokens of a window, where the model takes so many. */
+const gainContext = 512;
+
+/** Comes with the extension (assets/README.md). */
+const generalText = 'general-calibration.txt';
+
+/** How a request wants tensors to be measured: over a text of its own, by the weights alone, or as suits the model. */
+export interface GainsChoice {
+  readonly text?: string;
+  readonly weightsOnly?: boolean;
+}
+
+/** A text that the model can be run over, or why there is none. */
+export type GainsText = { readonly planned: PlannedText } | { readonly weightsOnly: string };
+
+/**
+ * The text that gains are measured over: the one that was named, else one beside the model with "calib" in its name, else the general
+ * one. A model that cannot be run is measured by its weights alone, unless a text was named.
+ * @throws QuantscopeError of a model or a text that was named and cannot be used.
+ */
+export async function gainsText(model: Model, choice: GainsChoice, signal: AbortSignal): Promise<GainsText> {
+  if (choice.weightsOnly === true) return { weightsOnly: 'this was asked for.' };
+  if (choice.text !== undefined) return { planned: await planGains(model, choice.text, signal) };
+  const own = await textBeside(model.folder);
+  try {
+    if (own !== undefined) return { planned: await planGains(model, own, signal) };
+  } catch (error) {
+    if (!isUnusable(error)) throw error; // a text that is too short: the general one may do
+  }
+  try {
+    return { planned: await planGains(model, generalTextFile(), signal) };
+  } catch (error) {
+    if (!isUnusable(error)) throw error;
+    return { weightsOnly: `the model cannot be run over a text. ${error.message}` };
+  }
+}
+
+const isUnusable = (error: unknown): error is QuantscopeError =>
+  error instanceof QuantscopeError && !['CANCELLED', 'INTERNAL'].includes(error.code);
+
+/** The text in windows, once it is known that the model can be run. */
+async function planGains(model: Model, text: string, signal: AbortSignal): Promise<PlannedText> {
+  const tokenizer = await openTokenizer(model, signal);
+  const contextLength = await contextLengthOf(model, signal);
+  const context = Math.min(gainContext, contextLength);
+  const settings = { convention: 'sliding', context, windows: Math.ceil(gainTokens / context) } as const;
+  const planned = await planText(text, tokenizer, settings, contextLength, signal);
+  const decoder = await openDecoder(model, { device: 'ort-cpu', length: context, keep: false });
+  await decoder.close();
+  return planned;
+}
+
+async function textBeside(folder: string): Promise<string | undefined> {
+  const names = await readdir(folder).catch(() => []);
+  const found = names.filter((name) => /calib.*\.txt$/i.test(name)).sort()[0];
+  return found === undefined ? undefined : join(folder, found);
+}
+
+/** In `assets`, beside the folder of the bundle (dist) and at the root of the sources. */
+function generalTextFile(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const root = basename(here) === 'dist' ? dirname(here) : join(here, '..', '..', '..');
+  return join(root, 'assets', generalText);
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { makePlan } from '../../../src/ampq/planFile';
+import {
+  verdictOf,
+  type SensitivityCell,
+  type SensitivityRow,
+  type SensitivityTable,
+} from '../../../src/protocol/plan';
+import { rowWith } from '../../support/plans';
+
+const bits: Readonly<Record<string, number>> = { Q2_K: 2.625, Q4_K: 4.5, Q6_K: 6.5625 };
+const errors: Readonly<Record<string, number>> = { Q2_K: 0.06, Q4_K: 0.004, Q6_K: 0.0002 };
+
+function row(tensor: string, gain?: number, known = errors): SensitivityRow {
+  const cells = Object.entries(known).map(([format, relativeSquaredError]): SensitivityCell => ({
+    ...{ format, bytes: 320 * bits[format]!, bitsPerWeight: bits[format]!, relativeSquaredError },
+    ...{ sqnr: 0, maxError: 0, device: 'cpu' },
+  }));
+  return { ...rowWith(tensor, 2560, cells), ...(gain === undefined ? {} : { gain }) };
+}
+
+const tableOf = (
+  rows: readonly SensitivityRow[],
+  change: Partial<SensitivityTable> = {},
+): SensitivityTable => ({
+  ...{ modelHash: 'h', modelPath: '/m', parameters: 5220, fixedBytes: 400, fixedParameters: 100, rows },
+  presets: [
+    { fileType: 'Q4_K_M', formats: ['Q6_K', 'Q4_K'] },
+    { fileType: 'Q4_K_S', formats: ['Q4_K', 'Q4_K'] },
+    { fileType: 'Q5_0', formats: ['Q5_0', 'Q5_0'] },
+  ],
+  ...change,
+});
+
+const budget = (value: number) => ({ kind: 'bits-per-weight', value }) as const;
+const mixed = (4.5 + 6.5625) / 2;
+
+describe('a plan and the presets that keep its budget', () => {
+  it('is recommended where it is predicted better', () => {
+    // The output depends on b; the preset gives its bits to a.
+    const plan = makePlan(tableOf([row('a', 0.01), row('b', 0.5)]), budget(mixed));
+    const theirs = 0.01 * 0.0002 + 0.5 * 0.004;
+    expect(plan.preset).toMatchObject({ fileType: 'Q4_K_M', bytes: 400 + 320 * (4.5 + 6.5625) });
+    expect(plan.preset!.divergence).toBeCloseTo(theirs, 12);
+    expect(plan.total.divergence).toBeCloseTo(0.01 * 0.004 + 0.5 * 0.0002, 12);
+    expect(verdictOf(plan)).toEqual({
+      recommended: true,
+      text: 'Predicted better than Q4_K_M (0.00 MB): KL divergence 0.00014 against 0.002 nats per token.',
+    });
+  });
+
+  it('is not recommended where a preset is predicted as good or better', () => {
+    const plan = makePlan(tableOf([row('a', 0.5), row('b', 0.01)]), budget(mixed));
+    expect(plan.total.divergence).toBe(plan.preset!.divergence);
+    expect(verdictOf(plan)).toMatchObject({ recommended: false, text: /^Q4_K_M .* is predicted as good/ });
+    const worse = { ...plan, total: { ...plan.total, divergence: 0.003 } };
+    expect(verdictOf(worse)).toMatchObject({
+      recommended: false,
+      text: /^Q4_K_M .* is predicted better at this size: KL divergence 0\.003 against/,
+    });
+  });
+
+  it('is compared by errors and roles where gains are not known, and never recommended', () => {
+    const output = { ...row('output.weight'), roleFactor: 16 };
+    const plan = makePlan(tableOf([output, row('b')]), budget(mixed));
+    expect(plan.assignments.map(({ format }) => format)).toEqual(['Q6_K', 'Q4_K']);
+    expect(plan.total.roleError).toBeCloseTo((16 * 0.0002 + 0.004) / 17, 12);
+    expect(plan.total.error).toBeCloseTo((0.0002 + 0.004) / 2, 12);
+    expect(verdictOf(plan)).toMatchObject({ recommended: false, text: /^By the errors .* was not measured/ });
+  });
+
+  it('is never compared with a preset above the budget, or with types that were not measured', () => {
+    expect(makePlan(tableOf([row('a', 1), row('b', 1)]), budget(4.5)).preset!.fileType).toBe('Q4_K_S');
+    const none = makePlan(tableOf([row('a', 1), row('b', 1)]), budget(3));
+    expect(none.preset).toBeUndefined();
+    expect(verdictOf(none)).toBeUndefined();
+  });
+});
+
+describe('notes of a plan', () => {
+  it('warn at three bits and below', () => {
+    const table = tableOf([row('a', 1), row('b', 1)]);
+    expect(makePlan(table, budget(3)).notes).toEqual([expect.stringMatching(/^At 2\.6\d bits per weight/)]);
+    expect(makePlan(table, budget(4.5)).notes).toEqual([]);
+  });
+
+  it('name tensors that no format suits, and say what cannot be done', () => {
+    const broken = row('broken', 1, { Q4_K: NaN, Q6_K: Infinity });
+    const plan = makePlan(
+      tableOf([broken, row('b', 1)], {
+        notExportable: 'There is no description.',
+        weightsOnly: 'it was asked for.',
+      }),
+      budget(16),
+    );
+    expect(plan.assignments[0]).toMatchObject({ tensor: 'broken', format: 'BF16', relativeSquaredError: 0 });
+    expect(plan.notes).toEqual([
+      'No GGUF file can be made of this model, so that the plan cannot be exported: There is no description.',
+      'The plan goes by the errors of the weights alone: it was asked for.',
+      'Tensors that have no finite error in any format (weights too large) are kept without loss: broken (BF16).',
+    ]);
+  });
+});

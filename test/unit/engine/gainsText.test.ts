@@ -1,0 +1,90 @@
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { makePlan } from '../../../src/ampq/planFile';
+import { engineJobs } from '../../support/engineJobs';
+import { projectRoot, sampleFolder, temporaryFolder } from '../../support/files';
+
+const folder = temporaryFolder();
+const { request } = engineJobs(join(folder, 'cache'));
+const general = join(projectRoot, 'assets', 'general-calibration.txt');
+const bare = join(folder, 'bare');
+const own = join(bare, 'my-calibration.txt');
+const formats = ['Q4_K', 'Q6_K'];
+
+/** Estimates with a cache of their own, so that nothing is kept. */
+const estimate = (change: object = {}, path = bare, cacheDir = join(folder, 'empty')) =>
+  request('sensitivity/estimate', { ...{ path, device: 'cpu', cacheDir, formats }, ...change });
+
+describe('the text that tensors are measured over', () => {
+  beforeAll(() => {
+    mkdirSync(bare);
+    for (const name of ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'])
+      cpSync(join(sampleFolder, name), join(bare, name));
+  });
+
+  it('is the general one where there is none beside the model', async () => {
+    const { text, tensors, seconds, weightsOnly } = await estimate();
+    expect(text).toEqual({ file: general, tokens: 2048 });
+    expect([tensors, weightsOnly]).toEqual([44, undefined]);
+    expect(seconds).toBeGreaterThan(0.1);
+    expect(seconds).toBeLessThan(600);
+  });
+
+  it('is a calibration text beside the model, unless it is too short', async () => {
+    cpSync(join(sampleFolder, 'generated-calibration.txt'), own);
+    expect((await estimate()).text!.file).toBe(own);
+    writeFileSync(own, 'To be, or not to be');
+    expect((await estimate()).text!.file).toBe(general);
+    rmSync(own);
+  });
+
+  it('is the one that was named, or an error', async () => {
+    const text = join(sampleFolder, 'generated-eval.txt');
+    expect((await estimate({ text })).text!.file).toBe(text);
+    await expect(estimate({ text: join(folder, 'absent.txt') })).rejects.toMatchObject({ code: 'IO' });
+  });
+
+  it('is none where weights alone were asked for, or the model cannot be run', async () => {
+    expect(await estimate({ weightsOnly: true })).toMatchObject({ weightsOnly: 'this was asked for.' });
+    const strange = join(folder, 'strange');
+    mkdirSync(strange);
+    cpSync(join(sampleFolder, 'model.safetensors'), join(strange, 'model.safetensors'));
+    const found = await estimate({}, strange);
+    expect(found.text).toBeUndefined();
+    expect(found.weightsOnly).toMatch(/^the model cannot be run over a text\. .*config\.json/);
+  });
+
+  it('is run over unless something else is said; what was measured is reused', async () => {
+    const cacheDir = join(folder, 'kept');
+    const params = { path: bare, device: 'cpu', cacheDir, formats } as const;
+    const table = await request('sensitivity/run', params);
+    expect(table.gainsFrom).toMatchObject({ text: general, tokens: 2048, context: 256 });
+    expect(table.gainsFrom!.noise).toBeGreaterThan(0);
+    expect(table.weightsOnly).toBeUndefined();
+    const { measured, gain, cells } = table.rows.find(({ tensor }) => tensor === 'output.weight')!;
+    const error = cells.find(({ format }) => format === 'Q4_K')!.relativeSquaredError;
+    expect(measured).toEqual({ format: 'Q4_K', divergence: expect.closeTo(gain! * error, 12) as number });
+    expect((await estimate({}, bare, cacheDir)).seconds).toBe(0);
+    // A text that appears beside the model later does not undo what was measured.
+    cpSync(join(sampleFolder, 'generated-calibration.txt'), own);
+    expect(await request('sensitivity/run', params)).toEqual(table);
+    rmSync(own);
+  });
+});
+
+describe('weights alone', () => {
+  it('count by the roles of tensors: the output matrix gets more bits than most', async () => {
+    const table = await request('sensitivity/run', {
+      ...{ path: sampleFolder, device: 'cpu', cacheDir: join(folder, 'weights'), weightsOnly: true },
+    });
+    expect(table.weightsOnly).toBe('this was asked for.');
+    const plan = makePlan(table, { kind: 'bits-per-weight', value: 4.8 });
+    const bits = new Map(plan.assignments.map((item) => [item.tensor, item.bitsPerWeight]));
+    expect(bits.get('output.weight')).toBeGreaterThan(6);
+    expect(bits.get('blk.0.ffn_up.weight')).toBeLessThan(5);
+    expect(plan.preset!.fileType).toBe('Q4_K_M');
+    expect(plan.preset!.bytes).toBe(3_148_288);
+    expect(plan.total.roleError).toBeLessThan(plan.preset!.roleError);
+  });
+});
