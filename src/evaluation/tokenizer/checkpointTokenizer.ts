@@ -8,9 +8,10 @@ import type { AddedToken, BpeJson, TokenizerJson } from './tokenizerJson';
 /**
  * The tokenizer.json of a checkpoint as it is run here: with the tokens that its other files add, and without the post-processor,
  * since special tokens around a text follow the flags that GGUF has.
- * @throws QuantscopeError UNSUPPORTED or MODEL_FILE when its model is no BPE.
+ * @param size rows of the embedding: tokens beyond them are left out.
+ * @throws QuantscopeError UNSUPPORTED or MODEL_FILE when its model is not BPE.
  */
-export function checkpointTokenizerJson(files: TokenizerFiles): TokenizerJson {
+export function checkpointTokenizerJson(files: TokenizerFiles, size: number): TokenizerJson {
   const { tokenizer = {} } = files;
   const part = (key: string): object | null => {
     const value = tokenizer[key];
@@ -18,12 +19,12 @@ export function checkpointTokenizerJson(files: TokenizerFiles): TokenizerJson {
   };
   const byteLevel = isByteLevel(tokenizer['pre_tokenizer']) ? { type: 'ByteLevel' } : null;
   return {
-    added_tokens: allAdded(files),
+    added_tokens: allAdded(files).filter(({ id }) => id < size),
     normalizer: part('normalizer'),
     pre_tokenizer: part('pre_tokenizer'),
     post_processor: null,
     decoder: part('decoder') ?? byteLevel,
-    model: bpeOf(tokenizer['model'], join(files.folder, 'tokenizer.json')),
+    model: within(bpeOf(tokenizer['model'], join(files.folder, 'tokenizer.json')), size),
   };
 }
 
@@ -32,6 +33,17 @@ function bpeOf(model: unknown, file: string): BpeJson & Record<string, unknown> 
   if (isRecord(model) && isRecord(model['vocab']) && Array.isArray(model['merges']))
     return { ...model, type: 'BPE', vocab: model['vocab'] as Record<string, number> };
   throw new QuantscopeError('UNSUPPORTED', 'The tokenizer is not BPE; others cannot be run.', { file });
+}
+
+/** The model without tokens beyond the embedding, and without merges that make them. */
+function within(model: BpeJson & Record<string, unknown>, size: number): BpeJson & Record<string, unknown> {
+  const entries = Object.entries(model.vocab);
+  if (entries.every(([, id]) => id < size)) return model;
+  const vocab = Object.fromEntries(entries.filter(([, id]) => id < size));
+  const pairs = (model['merges'] as readonly (string | readonly string[])[]).filter((merge) =>
+    Object.hasOwn(vocab, typeof merge === 'string' ? merge.replace(' ', '') : merge.join('')),
+  );
+  return { ...model, vocab, merges: pairs };
 }
 
 /** Those of tokenizer.json with all that it says about them, and those that only other files have. */

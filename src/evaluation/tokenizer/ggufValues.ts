@@ -2,6 +2,7 @@ import { tokenTypes } from '../../tokenizer/vocabulary';
 import { QuantscopeError } from '../../model/errors';
 import { readArrayElements, type GgufScalar } from '../../model/ggufValue';
 import { HeaderReader } from '../../model/headerReader';
+import { maxTokenCharacters } from '../../model/limits';
 import type { KeyValue } from '../../model/keyValue';
 import type { Model } from '../../model/openModel';
 import { ggmlPreTokenizers } from './ggmlPreTokenizers';
@@ -95,6 +96,7 @@ export async function tokenizerValues(source: ValueSource): Promise<TokenizerVal
   const model = modelOf(source);
   const tokens = await readTokens(source);
   const count = tokens.length;
+  if (model === 'llama') checkLengths(source, tokens);
   const pre = model === 'gpt2' ? preOf(source) : 'default';
   const defaults = defaultsOf(model, pre);
   const bos = tokenId(source, 'bos_token_id', count) ?? defaults.bos;
@@ -146,6 +148,14 @@ async function readTokens(source: ValueSource): Promise<string[]> {
       throw damaged(source, 'tokens', `has ${JSON.stringify(text)} twice, as ${other} and as ${id}`);
   });
   return tokens;
+}
+
+/** Merges of a token are looked for at each of its characters. */
+function checkLengths(source: ValueSource, tokens: readonly string[]): void {
+  const long = tokens.findIndex((text) => text.length > maxTokenCharacters);
+  if (long < 0) return;
+  const what = `has a token of ${tokens[long]!.length} characters at ${long}; at most ${maxTokenCharacters} are possible`;
+  throw damaged(source, 'tokens', what);
 }
 
 async function strings(source: ValueSource, name: string): Promise<string[]> {

@@ -33,7 +33,10 @@ export async function openTokenizer(model: Model, signal?: AbortSignal): Promise
     return build(values, tokenizerJsonOf(values));
   }
   const values = await tokenizerValues(pairValues(pairs, file));
-  return build(values, checkpointTokenizerJson(await readTokenizerFiles(model.folder, signal)));
+  return build(
+    values,
+    checkpointTokenizerJson(await readTokenizerFiles(model.folder, signal), values.tokens.length),
+  );
 }
 
 function build({ file, tokens, bos, eos, addsBos, addsEos }: TokenizerValues, json: TokenizerJson) {

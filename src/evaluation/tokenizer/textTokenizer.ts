@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
+import { inBoundedTime } from './boundedTime';
 import { borderRule, mergingByWord, piecesOf, type BorderRule } from './pieces';
 import type { TokenizerJson } from './tokenizerJson';
 
@@ -40,9 +41,14 @@ export interface TextTokenizerParts extends Pick<
   readonly file: string;
   /** Characters of the pieces that a long text is encoded in: some tens of milliseconds each. */
   readonly pieceSize?: number;
+  /** Milliseconds that a piece may take. */
+  readonly timeLimit?: number;
 }
 
 interface Encoder {
+  readonly file: string;
+  /** Milliseconds that a piece may take. */
+  readonly timeLimit: number | undefined;
   readonly tokenizer: Tokenizer;
   readonly rule: BorderRule | undefined;
 }
@@ -52,14 +58,15 @@ interface Encoder {
  * @throws QuantscopeError UNSUPPORTED when the library does not know one of its steps.
  */
 export function textTokenizer(parts: TextTokenizerParts): TextTokenizer {
-  const { json, file, pieceSize = 1 << 16, ...described } = parts;
+  const { json, file, pieceSize = 1 << 16, timeLimit, ...described } = parts;
   const { bos, eos, addsBos, addsEos, size } = described;
   const plain = encoderOf(
     { ...json, added_tokens: json.added_tokens.filter(({ special }) => !special) },
     file,
+    timeLimit,
   );
   let complete: Encoder | undefined;
-  const withSpecial = (): Encoder => (complete ??= encoderOf(json, file));
+  const withSpecial = (): Encoder => (complete ??= encoderOf(json, file, timeLimit));
   return {
     ...described,
     async encode(text, { addSpecial = false, parseSpecial = false, signal } = {}) {
@@ -70,15 +77,19 @@ export function textTokenizer(parts: TextTokenizerParts): TextTokenizer {
       const after = addsEos && eos !== undefined ? [[eos]] : [];
       return concatenate([...before, ...ids, ...after]);
     },
-    decode: (ids) => decode(withSpecial().tokenizer, ids, size, file),
+    decode: (ids) => decode(withSpecial(), ids, size),
   };
 }
 
-function encoderOf(json: TokenizerJson, file: string): Encoder {
-  try {
+function encoderOf(json: TokenizerJson, file: string, timeLimit: number | undefined): Encoder {
+  const make = (): Encoder => {
     const tokenizer = new Tokenizer(mergingByWord(json), { clean_up_tokenization_spaces: false });
-    return { tokenizer, rule: borderRule(tokenizer, json) };
+    return { file, timeLimit, tokenizer, rule: borderRule(tokenizer, json) };
+  };
+  try {
+    return inBoundedTime(make, file, timeLimit);
   } catch (cause) {
+    if (cause instanceof QuantscopeError) throw cause;
     throw new QuantscopeError(
       'UNSUPPORTED',
       `The tokenizer cannot be run: ${reason(cause)}`,
@@ -90,7 +101,7 @@ function encoderOf(json: TokenizerJson, file: string): Encoder {
 
 /** Lets others have their turn between pieces, and stops when the signal fires. */
 async function encodePieces(
-  { tokenizer, rule }: Encoder,
+  { tokenizer, rule, file, timeLimit }: Encoder,
   text: string,
   size: number,
   signal: AbortSignal | undefined,
@@ -98,7 +109,8 @@ async function encodePieces(
   const parts: Int32Array[] = [];
   for (const piece of piecesOf(text, rule, size)) {
     throwIfCancelled(signal);
-    const { ids } = tokenizer.encode(piece.text, { add_special_tokens: false });
+    const encode = () => tokenizer.encode(piece.text, { add_special_tokens: false });
+    const { ids } = inBoundedTime(encode, file, timeLimit);
     parts.push(Int32Array.from(ids).subarray(piece.extra));
     await setImmediate();
   }
@@ -116,12 +128,12 @@ function concatenate(parts: readonly ArrayLike<number>[]): Int32Array {
   return all;
 }
 
-function decode(tokenizer: Tokenizer, ids: ArrayLike<number>, size: number, file: string): string {
+function decode({ tokenizer, file, timeLimit }: Encoder, ids: ArrayLike<number>, size: number): string {
   const known = Array.from(ids).filter((id) => {
     if (!Number.isInteger(id) || id < 0 || id >= size)
       throw new QuantscopeError('REQUEST', `${id} is no token; the vocabulary has ${size}.`, { file });
     // Ids that only fill the embedding up have no text.
     return tokenizer.id_to_token(id) !== undefined;
   });
-  return known.length === 0 ? '' : tokenizer.decode(known);
+  return known.length === 0 ? '' : inBoundedTime(() => tokenizer.decode(known), file, timeLimit);
 }

@@ -55,6 +55,11 @@ describe('tokenizers of key-values', () => {
     });
   });
 
+  it('have no SentencePiece token of which merges could not be looked for in time', async () => {
+    const tokens = ['<unk>', '<s>', '</s>', 'a'.repeat(100_000)];
+    await expect(read({ ...spm, tokens })).rejects.toThrow(/a token of 100000 characters at 3; at most 4096/);
+  });
+
   it('take an id beyond the vocabulary for none', async () => {
     expect(await read({ ...bpe, bos_token_id: 3 })).not.toHaveProperty('bos');
   });
