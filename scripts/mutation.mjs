@@ -9,7 +9,25 @@ import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.
 /** Sources in which faults are planted, and the tests that must find them. */
 const modules = {
   rpc: { sources: ['src/protocol/rpc.ts', 'src/protocol/exactJson.ts'], tests: ['test/unit/protocol'] },
-  engine: { sources: ['src/engine/client.ts', 'src/engine/models.ts'], tests: ['test/unit/engine'] },
+  engine: {
+    sources: ['src/engine/client.ts', 'src/engine/clientProcess.ts', 'src/engine/models.ts'],
+    tests: ['test/unit/engine/clientProcesses', 'test/unit/engine/models'],
+  },
+  sessions: {
+    sources: [
+      ...[
+        'modelSession',
+        'sensitivityJob',
+        'comparisons',
+        'devices',
+        'evaluationSession',
+        'sessions',
+        'status',
+      ],
+      'editor/editors',
+    ].map((name) => `src/vscode/${name}.ts`),
+    tests: ['test/unit/vscode'],
+  },
   stores: {
     sources: ['src/ampq/store.ts', 'src/engine/evaluation/resultStore.ts'],
     tests: ['test/unit/ampq', 'test/unit/engine/evaluationResults'],

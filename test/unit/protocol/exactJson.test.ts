@@ -58,10 +58,14 @@ describe('exact JSON', () => {
     expect(() => stringifyExact({ value })).toThrow(TypeError);
   });
 
-  it.each(['{"$exact": "nan"}', '{"$exact": 3}', '{"$exact": "object"}', '{"$exact": "toString"}'])(
-    'rejects the unknown mark %s',
-    (text) => {
-      expect(() => parseExact(text)).toThrow(/is not a mark of an exact value/);
-    },
-  );
+  it.each([
+    '{"$exact": "nan"}',
+    '{"$exact": 3}',
+    '{"$exact": "object"}',
+    '{"$exact": "object", "value": null}',
+    '{"$exact": "NaN2", "value": {}}',
+    '{"$exact": "toString"}',
+  ])('rejects the unknown mark %s', (text) => {
+    expect(() => parseExact(text)).toThrow(/is not a mark of an exact value/);
+  });
 });

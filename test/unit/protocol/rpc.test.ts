@@ -114,6 +114,32 @@ describe('requests', () => {
     expect(unknown.is).toBe('UNKNOWN_METHOD: Nothing answers "toString".');
   });
 
+  it('are rejected with what was thrown, also where it has no code or is not an error', async () => {
+    const { panel } = setUp();
+    const thrown: unknown[] = [
+      new Error('Without a code.'),
+      'a text',
+      Object.assign(new Error('Odd.'), { code: 7 }),
+    ];
+    const host: Host = new Rpc(panel.end('host'), {
+      add: () => {
+        throw thrown.shift();
+      },
+    } as unknown as Handlers<Requests>);
+    const page: Page = new Rpc(panel.end('page'), {}, {}, 'own');
+    const calls = [1, 2, 3].map(() => outcome(page.call('add', { a: 1, b: 1 })));
+    await panel.deliver();
+    expect(calls.map(({ is }) => is)).toEqual([
+      ...['INTERNAL: Without a code.', 'INTERNAL: a text', 'INTERNAL: Odd.'],
+    ]);
+    host.dispose();
+  });
+
+  it('of a host without a page are rejected at once', async () => {
+    const host: Rpc<None, None, Requests, None> = new Rpc(new Panel().end('host'), {});
+    await expect(host.call('add', { a: 1, b: 1 })).rejects.toMatchObject({ code: 'DISPOSED' });
+  });
+
   it('tell progress until they are answered', async () => {
     const { panel, slow, openPage } = setUp();
     const steps: number[] = [];
@@ -218,6 +244,43 @@ describe('a page that is loaded again', () => {
     openPage('fresh');
     await panel.deliver();
     expect(heard).toEqual([]);
+  });
+});
+
+describe('late and unknown messages', () => {
+  it('are dropped by either end', async () => {
+    const { panel, slow, heard, openPage } = setUp();
+    const page = openPage('a');
+    const call = outcome(page.call('slow', { name: 'x' })); // without a listener for its progress
+    await panel.deliver();
+    slow.requests[0]!.progress({ done: 1 });
+    const epoch = 'a';
+    const toPage = panel.end('host');
+    for (const rpc of ['result', 'error', 'progress']) toPage.post({ rpc, epoch, id: 99, message: 'late' });
+    toPage.post({ rpc: 'event', epoch, name: 'unheard', payload: 1 });
+    toPage.post({ rpc: 'event', epoch: 7, name: 'changed', payload: { value: 1 } });
+    panel.end('page').post({ rpc: 'cancel', epoch, id: 99 });
+    await panel.deliver();
+    slow.requests[0]!.answer('in time');
+    await panel.deliver();
+    expect([call.is, heard]).toEqual(['in time', []]);
+  });
+
+  it('of an old page leave the request of the same id alone', async () => {
+    const { panel, slow, openPage } = setUp();
+    outcome(openPage('old').call('slow', { name: 'old' }));
+    await panel.deliver();
+    const controller = new AbortController();
+    outcome(openPage('fresh').call('slow', { name: 'fresh' }, { signal: controller.signal }));
+    await panel.deliver();
+    slow.requests[0]!.answer('late'); // its end must not forget the other
+    await panel.deliver();
+    controller.abort();
+    await panel.deliver();
+    expect(slow.requests.map(({ name, signal }) => [name, signal.aborted])).toEqual([
+      ['old', true],
+      ['fresh', true],
+    ]);
   });
 });
 
