@@ -9,11 +9,8 @@ import { scientific } from './format';
 /** Decades of divergence below the largest over which a tint fades. */
 const decades = 3;
 
-/** Nats per token: what rounding of float32 logits adds up to, where a measurement does not say what its noise is. */
-const roundingNoise = 1e-9;
-
-/** Divergence that a measurement cannot tell from none, nats per token. */
-export const noiseOf = (_table: SensitivityTable): number => roundingNoise;
+/** Divergence that the measurement cannot tell from none, nats per token. */
+export const noiseOf = ({ gainsFrom }: SensitivityTable): number => gainsFrom?.noise ?? 0;
 
 /**
  * KL divergence predicted for a tensor with this relative squared error, nats per token; undefined where nothing was measured

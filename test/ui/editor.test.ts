@@ -305,9 +305,11 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await row('model.layers.0.mlp.').click({ button: 'right' });
     await chooseFromMenu('Quantize Layer…');
     await acceptPick();
-    await expect
-      .poll(() => frame.locator('.comparison h2').allInnerTexts(), { timeout: wait })
-      .toEqual(['gate', 'up', 'down'].map((part) => `model.layers.0.mlp.${part}_proj.weight`));
+    const grid = frame.locator('.quantize .grid');
+    await expect.poll(() => grid.count(), { timeout: wait }).toBe(1);
+    expect((await gridRows(grid)).map(({ data }) => data['tensor'])).toEqual(
+      ['gate', 'up', 'down'].map((part) => `model.layers.0.mlp.${part}_proj.weight`),
+    );
   });
 
   it('takes several selected tensors to Quantize Layer', async () => {
@@ -342,7 +344,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await input.fill(join(workspace, 'two.safetensors'));
     await page.keyboard.press('Enter');
     await frame.locator('.written', { hasText: 'two.safetensors' }).waitFor({ timeout: wait });
-    await openFile(page, 'two.safetensors');
+    await page.getByRole('treeitem', { name: 'two.safetensors' }).dblclick();
     const second = frontFrame(page);
     const tensor = second.locator('.rows .row[data-name="model.layers.0.self_attn.q_proj.weight"]');
     await tensor.waitFor({ timeout: wait });

@@ -2,6 +2,9 @@ import type { ComponentChildren } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import { rowHeight, useVirtualRows } from '../virtualRows';
 
+/** Height of a scroll bar and the border (pixels). */
+const scrollBar = 14;
+
 /** A column of figures; the names, which stay in sight, are no column. */
 export interface GridColumn<Line> {
   readonly id: string;
@@ -79,6 +82,8 @@ export function DataGrid<Line>(props: GridProps<Line>) {
       aria-activedescendant={activeLine ? `${id}-${active}` : undefined}
       tabIndex={0}
       ref={scroller}
+      // A short table takes no more room than its rows, and a scroll bar.
+      style={{ maxHeight: `${Math.max(3 * rowHeight, virtual.getTotalSize()) + scrollBar}px` }}
       onKeyDown={onKey}
       onContextMenu={(event) => {
         // The context-menu key asks the focused element, which is this one: the active line is meant.

@@ -10,6 +10,7 @@ import {
   type TensorLine,
   type TensorNode,
 } from '../tensorGroups';
+import { Middle } from './Middle';
 import { DataGrid, nextOrder, type GridColumn, type GridOrder } from './DataGrid';
 
 /** A tensor of the list: its name, and the tensors of the model that it is made of. */
@@ -109,14 +110,9 @@ export function GroupingSelect(props: { value: Grouping; onChange: (value: Group
 }
 
 function Name({ node }: { node: TensorNode }) {
-  const { label } = node;
-  const cut = label.lastIndexOf('.', label.length - 8) + 1;
   return (
     <>
-      <span class="ends">
-        <span>{label.slice(0, cut)}</span>
-        <span>{label.slice(cut)}</span>
-      </span>
+      <Middle text={node.label} />
       {node.children && <span class="muted times">× {node.members.length.toLocaleString('en-US')}</span>}
     </>
   );

@@ -49,8 +49,9 @@ function NothingMeasured() {
   return (
     <div class="empty">
       <p>
-        Measures every 2-D weight in every candidate format, outside VS Code's own processes. Over a text it
-        also measures what each of them does to the model's output. Results are kept and reused.
+        Measures every 2-D weight in every candidate format, outside VS Code's own processes, and runs the
+        model over a text to see what each of them does to its output: one beside the model, or a general one.
+        Results are kept and reused.
       </p>
       <Run primary /> <RunOverText />
     </div>
@@ -108,7 +109,7 @@ function columnsOf(table: SensitivityTable, measure: Measure): GroupColumn[] {
     return {
       ...{ id: format, label: format, width: 72 },
       cell: (members) => cellText(summary(members), measure, noise),
-      cellTitle: (members) => detailOf(summary(members), members.length, table),
+      cellTitle: (members) => detailOf(summary(members), members, format, table),
       tint: (members) => tintFor(summary(members), measure, largest * members.length),
       value: (members) =>
         measure === 'error' ? summary(members).error : (summary(members).influence ?? NaN),
@@ -154,28 +155,42 @@ function tintFor(
 const tint = (share: number): string =>
   `color-mix(in srgb, var(--vscode-charts-blue) ${Math.round(share * 60)}%, transparent)`;
 
-function detailOf(summary: Summary, members: number, { gainsFrom }: SensitivityTable): string | undefined {
+/** What a cell's figure is, and how it was obtained. */
+function detailOf(
+  summary: Summary,
+  members: readonly number[],
+  format: string,
+  { rows, gainsFrom }: SensitivityTable,
+): string | undefined {
   const { measured, error, influence, maxError } = summary;
   if (measured === 0) return undefined;
-  return [
-    `relative squared error ${number(error, 4)}, largest error ${number(maxError, 3)}`,
-    ...(gainsFrom && influence !== undefined
-      ? [`predicted KL divergence ${scientific(influence)} nats per token`]
-      : []),
-    ...(members > 1 ? [`${measured.toLocaleString('en-US')} of ${plural(members, 'tensor')} measured`] : []),
-  ].join('\n');
+  const lines = [`relative squared error ${number(error, 4)}, largest error ${number(maxError, 3)}`];
+  const [first = 0] = members;
+  const source = members.length === 1 ? rows[first]?.measured : undefined;
+  if (gainsFrom && influence !== undefined) {
+    const how = source?.format === format ? 'measured' : 'predicted';
+    lines.push(`KL divergence ${scientific(influence)} nats per token, ${how}`);
+    if (source && source.format !== format)
+      lines.push(`from ${scientific(source.divergence)} measured in ${source.format}`);
+  }
+  if (members.length > 1)
+    lines.push(`${measured.toLocaleString('en-US')} of ${plural(members.length, 'tensor')} measured`);
+  return lines.join('\n');
 }
 
 function captionOf(table: SensitivityTable, measure: Measure): string {
   const where = `${measuredText(table)}, measured on ${devicesOf(table)}`;
-  if (measure === 'error' || !table.gainsFrom)
-    return `Signal to quantization noise in dB, of a group its mean over the weights; ${where}.`;
-  const { text, tokens } = table.gainsFrom;
+  if (measure === 'error' || !table.gainsFrom) {
+    const why = table.weightsOnly === undefined ? '' : ` By the weights alone: ${table.weightsOnly}`;
+    return `Signal to quantization noise in dB, of a group its mean over the weights; ${where}.${why}`;
+  }
+  const { text, tokens, context } = table.gainsFrom;
   const name = text.replace(/^.*[\\/]/, '');
   return (
     'Predicted KL divergence of the output when the tensor alone is quantized, nats per token: the error of its weights in the ' +
-    `format × its gain, measured once per tensor over ${tokens.toLocaleString('en-US')} tokens of ${name}; of a group their sum. ` +
-    `“< noise” is below ${scientific(noiseOf(table))}, which the measurement cannot tell from 0. ${where}.`
+    `format × its gain, from one measurement per tensor over ${tokens.toLocaleString('en-US')} tokens of ${name} in windows of ` +
+    `${context.toLocaleString('en-US')}; of a group their sum. “< noise” is below ${scientific(noiseOf(table))}, ` +
+    `which float32 rounding alone causes. ${where}.`
   );
 }
 

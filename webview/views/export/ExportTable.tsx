@@ -3,6 +3,7 @@ import type { ExportedTensor, ExportPreview, TensorTypeRule } from '../../../src
 import { TextField } from '../../controls';
 import { savedState, saveState } from '../../vscodeApi';
 import { causes } from './causes';
+import { Middle } from '../Middle';
 import { DataGrid } from '../DataGrid';
 import { columnsOf, sourceOf } from './ExportCells';
 import { filterOf, matching, type TableFilter } from './filter';
@@ -45,7 +46,7 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
         lines={rows}
         columns={columns}
         keyOf={({ name }) => name}
-        name={({ name }) => <span class="ellipsis">{name}</span>}
+        name={({ name }) => <Middle text={name} />}
         nameTitle={sourceOf}
         choose={({ name }) => setActive(name)}
         isChosen={({ name }) => name === active}
