@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord } from '../model/json';
-import { parseExact } from '../protocol/exactJson';
+import { seal, unseal } from '../model/sealedJson';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
+import { areCurrent, versionsOf } from '../quant/algorithms';
+import { formats } from '../quant/catalogue';
 
 /** What a pass over a text has found: what each tensor alone does to the output in one format. */
 export interface MeasuredDivergences {
-  readonly version: 2;
   /** File of the text, SHA-256 of its tokens and windows, scored tokens, and tokens of a window. */
   readonly text: {
     readonly path: string;
@@ -61,18 +62,25 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
 /** Where the divergences of a model are kept. @param key contentKey of the model. */
 export const gainsFile = (folder: string, key: string): string => join(folder, `${key}.gains.json`);
 
-/** What an earlier pass has left; undefined when there is none, or it is damaged. */
-export async function readDivergences(file: string): Promise<MeasuredDivergences | undefined> {
-  try {
-    const value: unknown = parseExact(await readFile(file, 'utf8'));
-    return isMeasured(value) ? value : undefined;
-  } catch {
-    return undefined; // it is measured again
-  }
+/** The line that divergences are kept as. */
+export function printDivergences(measured: MeasuredDivergences): string {
+  return `${seal({ ...measured, versions: versionsOf(algorithmsOf(measured)) })}\n`;
 }
 
-function isMeasured(value: unknown): value is MeasuredDivergences {
-  if (!isRecord(value) || value['version'] !== 2) return false;
+/** What an earlier pass has left; undefined when there is none, or it is damaged, edited, or of other versions of what it used. */
+export async function readDivergences(file: string): Promise<MeasuredDivergences | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => ''); // without it, divergences are measured again
+  const value = unseal(text.trimEnd());
+  if (!isRecord(value) || !isMeasured(value)) return undefined;
+  const { text: source, noise, tensors, versions } = value;
+  return areCurrent(versions, algorithmsOf({ tensors })) ? { text: source, noise, tensors } : undefined;
+}
+
+function algorithmsOf({ tensors }: Pick<MeasuredDivergences, 'tensors'>): string[] {
+  return ['errors', 'states', 'divergences', ...Object.values(tensors).map(({ format }) => format)];
+}
+
+function isMeasured(value: Record<string, unknown>): value is Record<string, unknown> & MeasuredDivergences {
   const { text, tensors, noise } = value;
   if (typeof noise !== 'number' || !(noise >= 0)) return false;
   return isRecord(text) && isText(text) && isRecord(tensors) && Object.values(tensors).every(isDivergence);
@@ -84,9 +92,11 @@ const isText = ({ path, hash, tokens, context }: Record<string, unknown>): boole
   typeof tokens === 'number' &&
   typeof context === 'number';
 
+const isFormat = (value: unknown): boolean => formats.some(({ id }) => id === value);
+
 const isDivergence = (value: unknown): boolean =>
   isRecord(value) &&
-  typeof value['format'] === 'string' &&
+  isFormat(value['format']) &&
   typeof value['error'] === 'number' &&
   value['error'] > 0 &&
   typeof value['divergence'] === 'number' &&

@@ -9,9 +9,10 @@ import { matrixOf } from '../model/rows';
 import type { ErrorSums, TensorRange } from '../native';
 import type { EngineProgress } from '../protocol/engine';
 import type { Device, SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
+import { formatById } from '../quant/catalogue';
 import type { QuantFormat } from '../quant/format';
 import { formatsFor, type Candidate, type Candidates } from './candidates';
-import { CellStore } from './store';
+import { CellStore, type MeasuredCell } from './store';
 
 /** Formats that are measured when nobody names others: what a GGUF plan can be made of. */
 export const defaultCandidates: readonly string[] = ['Q4_0', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0', 'F16'];
@@ -112,7 +113,8 @@ function missingOf(
   const wanted = formatsFor(converted, formats);
   const missing = wanted.filter((format) => {
     const cell = store.find(converted.name, format.id);
-    return !cell || (exactDevice === true && cell.device !== measurer.deviceFor(format));
+    if (!cell || !isCellOf(converted, cell)) return true;
+    return exactDevice === true && cell.device !== measurer.deviceFor(format);
   });
   return { converted, formats: missing, done: wanted.length - missing.length };
 }
@@ -146,8 +148,13 @@ async function measureTensor(
       }
     }
     for (const [i, format] of group.entries()) {
-      const cell = cellOf(converted, format, sums[i]!, measurer.deviceFor(format));
-      await store.add({ tensor: converted.name, ...cell });
+      const { name } = converted;
+      await store.add({
+        tensor: name,
+        format: format.id,
+        device: measurer.deviceFor(format),
+        sums: sums[i]!,
+      });
       progress.addCell();
     }
   }
@@ -160,22 +167,18 @@ function weightsOf({ shape }: ConvertedTensor): number {
   return rows * columns;
 }
 
-function cellOf(
-  tensor: ConvertedTensor,
-  format: QuantFormat,
-  sums: ErrorSums,
-  device: Device,
-): SensitivityCell {
+/** Whether a kept cell can be of this tensor, and not of another one of its name. */
+const isCellOf = (tensor: ConvertedTensor, { format, sums }: MeasuredCell): boolean =>
+  sums.count === weightsOf(tensor) && formatById(format).refuse(tensor.shape) === undefined;
+
+function cellOf({ shape }: ConvertedTensor, { format: id, device, sums }: MeasuredCell): SensitivityCell {
   const { relativeSquaredError, sqnr, maxError } = errorMetrics(sums);
-  const bytes = format.bytes(tensor.shape);
+  const format = formatById(id);
   return {
-    format: format.id,
-    bytes,
-    bitsPerWeight: (8 * bytes) / weightsOf(tensor),
-    relativeSquaredError,
-    sqnr,
-    maxError,
-    device,
+    format: id,
+    bytes: format.bytes(shape),
+    bitsPerWeight: format.bitsPerWeight(shape),
+    ...{ relativeSquaredError, sqnr, maxError, device },
   };
 }
 
@@ -229,11 +232,11 @@ function tableOf(
   formats?: readonly QuantFormat[],
 ): SensitivityTable {
   const { description } = model;
-  const cells = new Map<string, SensitivityCell[]>();
-  for (const { tensor, ...cell } of store.all()) {
-    const known = cells.get(tensor);
+  const cells = new Map<string, MeasuredCell[]>();
+  for (const cell of store.all()) {
+    const known = cells.get(cell.tensor);
     if (known) known.push(cell);
-    else cells.set(tensor, [cell]);
+    else cells.set(cell.tensor, [cell]);
   }
   const rows = candidates.tensors.map((candidate) =>
     rowOf(candidate, cells.get(candidate.converted.name) ?? [], formats),
@@ -245,13 +248,14 @@ function tableOf(
     parameters: rows.reduce((sum, { weights }) => sum + weights, fixedParameters),
     ...{ fixedBytes, fixedParameters },
     ...(notExportable === undefined ? {} : { notExportable }),
+    ...(store.problem === undefined ? {} : { notKept: store.problem }),
     ...{ rows, presets },
   };
 }
 
 function rowOf(
   { converted, lossless, roleFactor }: Candidate,
-  measured: readonly SensitivityCell[],
+  measured: readonly MeasuredCell[],
   formats: readonly QuantFormat[] | undefined,
 ): SensitivityRow {
   const shown = formats && new Set(formatsFor(converted, formats).map(({ id }) => id));
@@ -261,6 +265,9 @@ function rowOf(
     shape: converted.shape,
     weights: weightsOf(converted),
     ...{ lossless, roleFactor },
-    cells: measured.filter(({ format }) => shown?.has(format) ?? true).sort((a, b) => a.bytes - b.bytes),
+    cells: measured
+      .filter((cell) => isCellOf(converted, cell) && (shown?.has(cell.format) ?? true))
+      .map((cell) => cellOf(converted, cell))
+      .sort((a, b) => a.bytes - b.bytes),
   };
 }

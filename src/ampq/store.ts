@@ -1,55 +1,90 @@
 import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { reason } from '../model/byteSource';
 import { isRecord } from '../model/json';
-import { parseExact, stringifyExact } from '../protocol/exactJson';
-import type { SensitivityCell } from '../protocol/plan';
+import { seal, unseal } from '../model/sealedJson';
+import type { ErrorSums } from '../native';
+import type { Device } from '../protocol/plan';
+import { areCurrent, versionsOf } from '../quant/algorithms';
+import { formats } from '../quant/catalogue';
 
-/** A cell with the tensor it belongs to: one line of the store. */
-export interface StoredCell extends SensitivityCell {
+/** What was measured of a tensor in a format; sizes and figures follow from it and from the tensor. */
+export interface MeasuredCell {
+  /** Name in GGUF. */
   readonly tensor: string;
+  readonly format: string;
+  /** What computed it. */
+  readonly device: Device;
+  readonly sums: ErrorSums;
 }
 
 /**
- * Finished cells on disk, one JSON line each, appended as they are measured: a run that is killed loses at most the one it
- * was writing, and a torn last line is skipped.
+ * Finished cells on disk, one sealed JSON line each, appended as they are measured: a run that is killed loses at most the one it
+ * was writing. A line that is torn, damaged, edited or of another version of its format is left out, so that its cell is measured
+ * again. Where the folder cannot be read or written, cells are kept in memory only, and `problem` says why.
  */
 export class CellStore {
   private handle: FileHandle | undefined;
 
   private constructor(
     private readonly file: string,
-    private readonly cells: Map<string, StoredCell>,
+    private readonly cells: Map<string, MeasuredCell>,
+    private notKept?: string,
   ) {}
 
-  /** @param key contentKey of the model: a file that changed starts anew. */
+  /** @param key contentKey of the model: the cells of another one are others. */
   static async open(folder: string, key: string): Promise<CellStore> {
-    await mkdir(folder, { recursive: true });
     const file = join(folder, `${key}.jsonl`);
-    return new CellStore(file, parseLines(await readText(file)));
+    try {
+      await mkdir(folder, { recursive: true });
+      return new CellStore(file, parseLines(await readText(file)));
+    } catch (error) {
+      return new CellStore(file, new Map(), reason(error));
+    }
   }
 
-  find(tensor: string, format: string): StoredCell | undefined {
+  /** Why cells are not kept on disk; undefined when they are. */
+  get problem(): string | undefined {
+    return this.notKept;
+  }
+
+  find(tensor: string, format: string): MeasuredCell | undefined {
     return this.cells.get(keyOf(tensor, format));
   }
 
-  all(): StoredCell[] {
+  all(): MeasuredCell[] {
     return [...this.cells.values()];
   }
 
-  async add(cell: StoredCell): Promise<void> {
-    // A line of its own even after a torn one.
-    this.handle ??= await open(this.file, 'a');
-    await this.handle.write(`\n${stringifyExact(cell)}\n`);
+  async add(cell: MeasuredCell): Promise<void> {
     this.cells.set(keyOf(cell.tensor, cell.format), cell);
+    if (this.notKept !== undefined) return;
+    try {
+      this.handle ??= await open(this.file, 'a');
+      // A line of its own even after a torn one.
+      await this.handle.write(`\n${seal({ ...cell, versions: versionsOf(algorithmsOf(cell)) })}\n`);
+    } catch (error) {
+      this.notKept = reason(error);
+    }
   }
 
   async close(): Promise<void> {
-    await this.handle?.close();
+    const { handle } = this;
     this.handle = undefined;
+    try {
+      await handle?.close();
+    } catch (error) {
+      this.notKept ??= reason(error);
+    }
   }
 }
 
 const keyOf = (tensor: string, format: string): string => `${format}\n${tensor}`;
+
+const algorithmsOf = ({ format, device }: Pick<MeasuredCell, 'format' | 'device'>): string[] => [
+  format,
+  device === 'cpu' ? 'errors' : 'graphErrors',
+];
 
 async function readText(file: string): Promise<string> {
   try {
@@ -60,8 +95,8 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-function parseLines(text: string): Map<string, StoredCell> {
-  const cells = new Map<string, StoredCell>();
+function parseLines(text: string): Map<string, MeasuredCell> {
+  const cells = new Map<string, MeasuredCell>();
   for (const line of text.split('\n')) {
     const cell = parseCell(line);
     if (cell) cells.set(keyOf(cell.tensor, cell.format), cell);
@@ -69,21 +104,21 @@ function parseLines(text: string): Map<string, StoredCell> {
   return cells;
 }
 
-/** A stored line, or undefined for an empty or torn one. */
-function parseCell(line: string): StoredCell | undefined {
-  if (line.length === 0) return undefined;
-  let value: unknown;
-  try {
-    value = parseExact(line);
-  } catch {
-    return undefined; // torn by a kill: it is measured again
-  }
-  if (
-    !isRecord(value) ||
-    typeof value['tensor'] !== 'string' ||
-    typeof value['relativeSquaredError'] !== 'number' ||
-    typeof value['sqnr'] !== 'number'
-  )
-    return undefined;
-  return value as unknown as StoredCell;
+const formatIds: ReadonlySet<unknown> = new Set(formats.map(({ id }) => id));
+const devices: Readonly<Record<Device, true>> = { cpu: true, cuda: true, webgpu: true, 'ort-cpu': true };
+const isDevice = (value: unknown): value is Device =>
+  typeof value === 'string' && Object.hasOwn(devices, value);
+const sumNames: readonly (keyof ErrorSums)[] = ['count', 'source', 'decoded', 'error', 'maxError'];
+
+/** A stored line; undefined for one that is empty, not as it was written, or of another version. */
+function parseCell(line: string): MeasuredCell | undefined {
+  const value = unseal(line);
+  if (!isRecord(value)) return undefined;
+  const { tensor, format, device, sums, versions } = value;
+  if (typeof tensor !== 'string' || typeof format !== 'string' || !formatIds.has(format)) return undefined;
+  if (!isDevice(device) || !areCurrent(versions, algorithmsOf({ format, device }))) return undefined;
+  return isSums(sums) ? { tensor, format, device, sums } : undefined;
 }
+
+const isSums = (value: unknown): value is ErrorSums =>
+  isRecord(value) && sumNames.every((name) => typeof value[name] === 'number');

@@ -16,12 +16,22 @@ export interface CacheFolder {
 
 /** The user's cache, or where there is none that can be written, a temporary folder that is removed after the run. */
 export async function openCacheFolder(): Promise<CacheFolder> {
-  const root = cacheRoot();
-  const problem = root === undefined ? 'the user has no home directory' : await problemOf(root);
-  if (root !== undefined && problem === undefined) return { folder: root, close: () => Promise.resolve() };
-  const folder = await mkdtemp(join(tmpdir(), 'quantscope-'));
+  const { problem, ...opened } = await openWritableFolder(cacheRoot());
+  if (problem === undefined) return opened;
   const warning = `Results are not kept after this run: ${problem}. Set QUANTSCOPE_CACHE to a folder that can be written.`;
-  return { folder, warning, close: () => rm(folder, { recursive: true, force: true }) };
+  return { ...opened, warning };
+}
+
+/** A folder that can be written: the one that is asked for or, with the reason as `problem`, a temporary one. Close it. */
+export async function openWritableFolder(
+  wanted: string | undefined,
+): Promise<Omit<CacheFolder, 'warning'> & { readonly problem?: string }> {
+  const problem = wanted === undefined ? 'the user has no home directory' : await problemOf(wanted);
+  if (wanted !== undefined && problem === undefined)
+    return { folder: wanted, close: () => Promise.resolve() };
+  const folder = await mkdtemp(join(tmpdir(), 'quantscope-'));
+  const close = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  return { folder, close, ...(problem === undefined ? {} : { problem }) };
 }
 
 async function problemOf(folder: string): Promise<string | undefined> {

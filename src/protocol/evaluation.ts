@@ -141,6 +141,8 @@ export interface EvaluationResult {
   readonly measures: RunMeasures;
   readonly device: Device;
   readonly deviceLabel: string;
+  /** Why the result is not kept for later; absent when it is. */
+  readonly notKept?: string;
 }
 
 /** Two results on the same tokens; positive differences mean that `a` is worse. */

@@ -64,6 +64,8 @@ export interface SensitivityTable {
   readonly fixedParameters: number;
   /** Why no GGUF file can be made of the model; then rows are the tensors of the model itself, and sizes an estimate. */
   readonly notExportable?: string;
+  /** Why what was measured is not kept for later; absent when it is. */
+  readonly notKept?: string;
   /** Where gains come from: one measurement per tensor, in the format that its row names. */
   readonly gainsFrom?: GainsSource;
   /** Why the model was not run over a text, where it was not: plans go by errors and roles then. */

@@ -1,12 +1,19 @@
 import { measureDivergences, type Divergences } from '../../ampq/divergences';
-import { gainsFile, probeOf, readDivergences, withGains, type MeasuredDivergences } from '../../ampq/gains';
+import {
+  gainsFile,
+  printDivergences,
+  probeOf,
+  readDivergences,
+  withGains,
+  type MeasuredDivergences,
+} from '../../ampq/gains';
 import { writeAtomically } from '../../files/atomicFile';
 import type { OrtDevice } from '../../graph/session';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { WeightChange } from '../../graph/transformer/weights';
+import { reason } from '../../model/byteSource';
 import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/openModel';
-import { stringifyExact } from '../../protocol/exactJson';
 import type { SensitivityTable } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
 import type { JobContext } from '../job';
@@ -55,7 +62,6 @@ export async function addGains(
   const { byTensor, noise } = await measure(model, planned, changes, device, { signal, progress });
   const { scoredTokens, context } = planned.plan;
   const measured: MeasuredDivergences = {
-    version: 2,
     text: { path: planned.file, hash: planned.hash, tokens: scoredTokens, context },
     noise,
     tensors: Object.fromEntries(
@@ -65,9 +71,19 @@ export async function addGains(
         .map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
     ),
   };
-  const file = gainsFile(cacheDir, contentKey(model.description));
-  await writeAtomically(file, (target) => target.write(Buffer.from(`${stringifyExact(measured)}\n`)));
-  return withGains(table, measured);
+  const notKept = await keep(gainsFile(cacheDir, contentKey(model.description)), measured);
+  const found = withGains(table, measured);
+  return notKept === undefined ? found : { ...found, notKept };
+}
+
+/** Why the divergences are not kept; undefined when they are. */
+async function keep(file: string, measured: MeasuredDivergences): Promise<string | undefined> {
+  try {
+    await writeAtomically(file, (target) => target.write(Buffer.from(printDivergences(measured))));
+    return undefined;
+  } catch (error) {
+    return reason(error);
+  }
 }
 
 /** The format that each tensor of the table is measured in, by its name. */
@@ -91,7 +107,7 @@ async function measure(
   const decoder = await openDecoder(model, options);
   const base = await openDecoder(model, options);
   const blocks = decoder.shape.blocks.length;
-  // Every tensor's states pass the blocks after its own: half of them on the average.
+  // Every tensor's states pass the blocks after its own: half of them on average.
   const runs = Math.ceil((windows.length * plan.context) / decoder.tokensPerRun);
   const meter = new StepMeter(
     runs * (blocks + changes.size * (1 + blocks / 2)),

@@ -6,8 +6,9 @@ import { StateFile } from '../../evaluation/stateFile';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
+import { seal, unseal } from '../../model/sealedJson';
 import type { EvaluationResult } from '../../protocol/evaluation';
-import { parseExact, stringifyExact } from '../../protocol/exactJson';
+import { isCurrent, versionsOf, type UsedVersions } from '../../quant/algorithms';
 
 /** What a result keeps of each scored token, so that it can be paired with others. */
 export interface ResultTokens {
@@ -17,7 +18,8 @@ export interface ResultTokens {
 
 /** A result, and the models that it belongs to: its own and its base. */
 interface StoredResult {
-  readonly version: 1;
+  /** Of what the figures were computed by: those of other versions cannot be compared with new ones. */
+  readonly versions: UsedVersions;
   readonly models: readonly string[];
   readonly result: EvaluationResult;
 }
@@ -35,7 +37,10 @@ export class ResultStore {
     this.bases = join(folder, 'bases');
   }
 
-  /** Results of a model, or measured from it, the latest first. Damaged files are left out. */
+  /**
+   * Results of a model, or measured from it, the latest first. Files that are damaged, were edited, or hold figures of other versions
+   * of formats or measures are left out.
+   */
   async list(modelHash: string): Promise<EvaluationResult[]> {
     const names = await namesIn(this.results, '.json');
     const stored = await Promise.all(names.map((name) => readStored(join(this.results, name))));
@@ -44,11 +49,20 @@ export class ResultStore {
       .sort((a, b) => b.at.localeCompare(a.at));
   }
 
-  async add(result: EvaluationResult, models: readonly string[], tokens?: ResultTokens): Promise<void> {
+  /** @param formats ids of those that weights were changed to. */
+  async add(
+    result: EvaluationResult,
+    {
+      models,
+      formats,
+      tokens,
+    }: Pick<StoredResult, 'models'> & { formats: Iterable<string>; tokens?: ResultTokens },
+  ): Promise<void> {
     await mkdir(this.results, { recursive: true });
     if (tokens) await writeFloats(join(this.results, `${result.id}.tokens`), tokens);
-    const stored: StoredResult = { version: 1, models, result };
-    const text = Buffer.from(`${stringifyExact(stored, 2)}\n`);
+    const measures = ['states', ...(result.text ? ['divergences'] : []), ...(result.tasks ? ['tasks'] : [])];
+    const stored: StoredResult = { versions: versionsOf([...measures, ...formats]), models, result };
+    const text = Buffer.from(`${seal(stored)}\n`);
     await writeAtomically(join(this.results, `${result.id}.json`), (file) => file.write(text));
   }
 
@@ -115,7 +129,7 @@ export class ResultStore {
   /** @throws QuantscopeError REQUEST for an id that no result can have. */
   private fileOf(id: string, ending: string): string {
     if (/^[\w-]+$/.test(id)) return join(this.results, `${id}.${ending}`);
-    throw new QuantscopeError('REQUEST', `"${id}" is no result.`);
+    throw new QuantscopeError('REQUEST', `"${id}" is not the id of a result.`);
   }
 }
 
@@ -135,8 +149,9 @@ async function namesIn(folder: string, ending: string): Promise<string[]> {
 
 async function readStored(file: string): Promise<StoredResult | undefined> {
   try {
-    const value: unknown = parseExact(await readFile(file, 'utf8'));
-    if (!isRecord(value) || value['version'] !== 1 || !Array.isArray(value['models'])) return undefined;
+    const value = unseal((await readFile(file, 'utf8')).trimEnd());
+    if (!isRecord(value) || !isCurrent(value['versions']) || !Array.isArray(value['models']))
+      return undefined;
     const result = value['result'];
     if (!isRecord(result) || typeof result['id'] !== 'string' || typeof result['at'] !== 'string')
       return undefined;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { resetPeakMemory } from '../../evaluation/measures';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
+import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
 import type { Model } from '../../model/openModel';
@@ -38,13 +39,29 @@ export async function runEvaluation(
   const tasks = params.tasks === undefined ? undefined : await evaluateTasks(run, params.tasks, tokenizer);
   const seconds = (performance.now() - started) / 1000;
   const result = resultOf(run, seconds, text, tasks);
-  const models = [modelHash(model.description), ...(base ? [modelHash(base.description)] : [])];
-  await store.add(
-    result,
-    models,
-    text && { losses: text.scores.losses, divergences: text.scores.divergences?.divergences },
-  );
-  return result;
+  const notKept = await keep(run, base, result, text);
+  return notKept === undefined ? result : { ...result, notKept };
+}
+
+/** Why the result is not kept; undefined when it is. */
+async function keep(
+  { model, variant, store }: Run,
+  base: Model | undefined,
+  result: EvaluationResult,
+  text: TextRun | undefined,
+): Promise<string | undefined> {
+  const models = [model, ...(base ? [base] : [])].map(({ description }) => modelHash(description));
+  const formats = [...variant.changes.values()].map(({ format }) => format.id);
+  const tokens = text && {
+    losses: text.scores.losses,
+    divergences: text.scores.divergences?.divergences,
+  };
+  try {
+    await store.add(result, { models, formats, ...(tokens ? { tokens } : {}) });
+    return undefined;
+  } catch (error) {
+    return reason(error);
+  }
 }
 
 function resultOf(

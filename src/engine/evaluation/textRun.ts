@@ -13,6 +13,7 @@ import { QuantscopeError } from '../../model/errors';
 import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/openModel';
 import type { EvaluationResult, RunMeasures } from '../../protocol/evaluation';
+import { versionsOf } from '../../quant/algorithms';
 import { StepMeter } from './progress';
 import { openChanged, passMeasures, type Run } from './run';
 import { contextLengthOf, keepsWhole, planText, stepsOf, windowsAtOnce, type PlannedText } from './runPlan';
@@ -103,7 +104,8 @@ async function openBase(
     const message = `The base model has ${decoder.shape.vocabulary} tokens, the model ${shape.vocabulary}; they must have the same vocabulary.`;
     throw new QuantscopeError('REQUEST', message, { file: path });
   }
-  const baseHash = [contentKey(baseModel.description), hash, where.device].join(' ');
+  const versions = JSON.stringify(versionsOf(['states']));
+  const baseHash = [contentKey(baseModel.description), hash, where.device, versions].join(' ');
   const base = path === model.description.path ? 'the original' : basename(path);
   const states = await store.findStates(baseHash, plan.scoredTokens, decoder.shape.hiddenSize);
   return { decoder, named: { base, baseHash }, states };

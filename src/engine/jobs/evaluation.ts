@@ -1,4 +1,5 @@
 import { compareRuns } from '../../evaluation/divergence';
+import { openWritableFolder } from '../../files/cacheFolder';
 import { withThreads } from '../../graph/threads';
 import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
@@ -26,15 +27,32 @@ export function evaluationJob(models: OpenModels): Job<'evaluation/run'> {
     const { against, planFile, type, format } = params;
     const isChanged = [planFile, type, format].some((item) => item !== undefined);
     const baseRef = against === undefined ? isChanged && params : { path: against };
-    const store = new ResultStore(params.cacheDir);
     return withThreads(params.threads, () =>
-      models.use(params, context.signal, (model) =>
-        baseRef === false || params.text === undefined
-          ? runEvaluation(model, undefined, params, store, context)
-          : models.use(baseRef, context.signal, (base) => runEvaluation(model, base, params, store, context)),
+      withStore(params.cacheDir, (store) =>
+        models.use(params, context.signal, (model) =>
+          baseRef === false || params.text === undefined
+            ? runEvaluation(model, undefined, params, store, context)
+            : models.use(baseRef, context.signal, (base) =>
+                runEvaluation(model, base, params, store, context),
+              ),
+        ),
       ),
     );
   };
+}
+
+/** Runs with the results of a folder; where it cannot be written, with a temporary one, and the result says why it is not kept. */
+async function withStore(
+  cacheDir: string,
+  evaluate: (store: ResultStore) => Promise<EvaluationResult>,
+): Promise<EvaluationResult> {
+  const { folder, problem, close } = await openWritableFolder(cacheDir);
+  try {
+    const result = await evaluate(new ResultStore(folder));
+    return problem === undefined ? result : { ...result, notKept: problem };
+  } finally {
+    await close();
+  }
 }
 
 export function storedEvaluationsJob(models: OpenModels): Job<'evaluation/stored'> {

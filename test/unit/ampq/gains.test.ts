@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { probeOf, readDivergences, withGains, type MeasuredDivergences } from '../../../src/ampq/gains';
+import {
+  printDivergences,
+  probeOf,
+  readDivergences,
+  withGains,
+  type MeasuredDivergences,
+} from '../../../src/ampq/gains';
+import { seal, unseal } from '../../../src/model/sealedJson';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
 import { temporaryFolder, writeFile } from '../../support/files';
 import { rowWith } from '../../support/plans';
@@ -46,7 +53,7 @@ describe('gains', () => {
       ...{ rows, presets: [] },
     };
     const measured: MeasuredDivergences = {
-      ...{ version: 2, noise: 1e-14, text },
+      ...{ noise: 1e-14, text },
       tensors: {
         'blk.1.ffn_down_exps.weight': { format: 'Q4_0', error: 0.25, divergence: 0.002 },
         'output.weight': { format: 'Q4_0', error: 0.5, divergence: 0.001 },
@@ -61,28 +68,37 @@ describe('gains', () => {
   });
 
   const good: MeasuredDivergences = {
-    ...{ version: 2, noise: 1e-14, text },
+    ...{ noise: 1e-14, text },
     tensors: { 'output.weight': { format: 'Q4_K', error: 0.005, divergence: 0.0001 } },
   };
-  const changed = (change: object): string => JSON.stringify({ ...good, ...change });
+  const printed = printDivergences(good);
+  const changed = (change: object): string => seal({ ...(unseal(printed.trimEnd()) as object), ...change });
   const withTensor = (change: object): string =>
     changed({ tensors: { 'output.weight': { ...good.tensors['output.weight'], ...change } } });
 
   it('are read as they were written', async () => {
-    expect(await readDivergences(writeFile(folder, 'good.gains.json', changed({})))).toEqual(good);
+    expect(await readDivergences(writeFile(folder, 'good.gains.json', printed))).toEqual(good);
+    expect(await readDivergences(writeFile(folder, 'same.gains.json', changed({})))).toEqual(good);
   });
 
   it.each<[string, string]>([
-    ['is cut short', changed({}).slice(0, -9)],
+    ['is cut short', printed.slice(0, -9)],
     ['is empty', ''],
     ['is a list', '[]'],
-    ['has another version', changed({ version: 1 })],
+    ['is not sealed', JSON.stringify(good)],
+    ['was edited', printed.replace('0.0001', '0.001')],
+    [
+      'is of another version of a format',
+      changed({ versions: { Q4_K: 0, divergences: 1, errors: 1, states: 1 } }),
+    ],
+    ['says no versions', changed({ versions: undefined })],
+    ['has a format that is not there', withTensor({ format: 'Q9_K' })],
     ['does not say its text', changed({ text: {} })],
     ['does not say its noise', changed({ noise: null })],
     ['has no tensors', changed({ tensors: null })],
     ['has a tensor without figures', changed({ tensors: { 'output.weight': null } })],
     ['has an error of zero', withTensor({ error: 0 })],
-    ['has a divergence that is none', withTensor({ divergence: null })],
+    ['has no divergence', withTensor({ divergence: null })],
     ['has a divergence below zero', withTensor({ divergence: -1 })],
   ])('of a file that %s are not taken', async (_, content) => {
     expect(await readDivergences(writeFile(folder, 'bad.gains.json', content))).toBeUndefined();

@@ -1,48 +1,46 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CellStore, type StoredCell } from '../../../src/ampq/store';
-import { temporaryFolder } from '../../support/files';
+import { CellStore, type MeasuredCell } from '../../../src/ampq/store';
+import { seal, unseal } from '../../../src/model/sealedJson';
+import { temporaryFolder, writeFile } from '../../support/files';
 
-const cell = (tensor: string, change: Partial<StoredCell> = {}): StoredCell => ({
-  ...{ tensor, format: 'F32', bytes: 16, bitsPerWeight: 32, relativeSquaredError: 0 },
-  ...{ sqnr: 12.5, maxError: 0, device: 'cpu' },
+const cell = (tensor: string, change: Partial<MeasuredCell> = {}): MeasuredCell => ({
+  ...{ tensor, format: 'Q4_K', device: 'cpu' },
+  sums: { count: 512, source: 12.5, decoded: 12.25, error: 0.125, maxError: 0.5 },
   ...change,
 });
 
-async function storedAndRead(folder: string, cells: readonly StoredCell[]): Promise<StoredCell[]> {
+async function storedAndRead(folder: string, cells: readonly MeasuredCell[]): Promise<MeasuredCell[]> {
   const store = await CellStore.open(folder, 'key');
   for (const item of cells) await store.add(item);
   await store.close();
+  expect(store.problem).toBeUndefined();
   return (await CellStore.open(folder, 'key')).all();
 }
 
+const linesIn = (folder: string): string[] =>
+  readFileSync(join(folder, 'key.jsonl'), 'utf8').split('\n').filter(Boolean);
+
 describe('CellStore', () => {
-  it('keeps the figures of an exact and of a hopeless format as they were', async () => {
-    const cells = [
-      cell('exact', { sqnr: Infinity }),
-      cell('nothing left', { sqnr: -Infinity, relativeSquaredError: Infinity }),
-      cell('not defined', { sqnr: NaN, relativeSquaredError: NaN }),
-    ];
+  it('keeps sums that are not finite as they were', async () => {
+    const sums = { count: 512, source: Infinity, decoded: NaN, error: -0, maxError: Infinity };
+    const cells = [cell('a'), cell('b', { sums })];
     expect(await storedAndRead(temporaryFolder(), cells)).toEqual(cells);
   });
 
   it('skips a torn last line and continues on a line of its own', async () => {
     const folder = temporaryFolder();
     await storedAndRead(folder, [cell('a')]);
-    appendFileSync(join(folder, 'key.jsonl'), '{"tensor":"b","format":"F');
+    appendFileSync(join(folder, 'key.jsonl'), '{"digest":"0123456789abcdef","content":{"tensor":"b","for');
     expect(await storedAndRead(folder, [cell('c')])).toEqual([cell('a'), cell('c')]);
   });
 
   it('keeps one cell per tensor and format, the latest', async () => {
     const folder = temporaryFolder();
-    const kept = await storedAndRead(folder, [
-      cell('a'),
-      cell('a', { format: 'Q4_K' }),
-      cell('a', { bytes: 7 }),
-    ]);
-    expect(kept).toEqual([cell('a', { bytes: 7 }), cell('a', { format: 'Q4_K' })]);
-    expect(readFileSync(join(folder, 'key.jsonl'), 'utf8').split('\n').filter(Boolean)).toHaveLength(3);
+    const [other, later] = [cell('a', { format: 'Q8_0' }), cell('a', { device: 'cuda' })];
+    expect(await storedAndRead(folder, [cell('a'), other, later])).toEqual([later, other]);
+    expect(linesIn(folder)).toHaveLength(3);
   });
 
   it('starts empty for another model', async () => {
@@ -50,6 +48,48 @@ describe('CellStore', () => {
     await storedAndRead(folder, [cell('a')]);
     const other = await CellStore.open(folder, 'other');
     expect(other.all()).toEqual([]);
-    expect(other.find('a', 'F32')).toBeUndefined();
+    expect(other.find('a', 'Q4_K')).toBeUndefined();
+  });
+
+  it.each<[string, (line: string) => string]>([
+    ['an error was changed', (line) => line.replace('0.125', '0.0125')],
+    ['a field is missing', (line) => line.replace('"count":512,', '')],
+    ['a byte is missing', (line) => line.slice(0, -1)],
+    ['something follows', (line) => `${line} `],
+    ['the digest is of another cell', (line) => line.replace(/[0-9a-f]{16}/, '0123456789abcdef')],
+  ])('does not believe a line in which %s', async (_, change) => {
+    const folder = temporaryFolder();
+    await storedAndRead(folder, [cell('a')]);
+    const [line] = linesIn(folder);
+    expect(change(line!)).not.toBe(line);
+    writeFileSync(join(folder, 'key.jsonl'), `${change(line!)}\n`);
+    expect((await CellStore.open(folder, 'key')).all()).toEqual([]);
+  });
+
+  it.each([
+    ['is of another version of its format', { versions: { Q4_K: 0, errors: 1 } }],
+    ['says no version', { versions: undefined }],
+    ['is of a format that is not there', { format: 'Q9_K' }],
+    ['is of a device that is not there', { device: 'tpu' }],
+    ['has a sum that is not a number', { sums: { ...cell('a').sums, error: '0.125' } }],
+    ['lacks a sum', { sums: { count: 512 } }],
+    ['has no tensor', { tensor: 7 }],
+  ])('does not take a sealed line that %s', async (_, change) => {
+    const folder = temporaryFolder();
+    await storedAndRead(folder, [cell('a')]);
+    const content = unseal(linesIn(folder)[0]!) as object;
+    writeFileSync(join(folder, 'key.jsonl'), `${seal(content)}\n`);
+    expect((await CellStore.open(folder, 'key')).all()).toEqual([cell('a')]);
+    writeFileSync(join(folder, 'key.jsonl'), `${seal({ ...content, ...change })}\n`);
+    expect((await CellStore.open(folder, 'key')).all()).toEqual([]);
+  });
+
+  it('keeps cells in memory where there is no folder to write to, and says why', async () => {
+    const file = writeFile(temporaryFolder(), 'file', '');
+    const store = await CellStore.open(join(file, 'cells'), 'key');
+    expect(store.problem).toContain('ENOTDIR');
+    await store.add(cell('a'));
+    expect(store.find('a', 'Q4_K')).toEqual(cell('a'));
+    await store.close();
   });
 });

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EngineClient } from '../../../src/engine/client';
+import { unseal } from '../../../src/model/sealedJson';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import { sampleFolder, sampleWeights, temporaryFolder } from '../../support/files';
 import { buildPrograms } from '../../support/programs';
@@ -35,11 +36,8 @@ function storedCells(cacheDir: string): { tensor: string; format: string }[] {
   return readFileSync(file, 'utf8')
     .split('\n')
     .flatMap((line) => {
-      try {
-        return line ? [JSON.parse(line) as { tensor: string; format: string }] : [];
-      } catch {
-        return []; // torn by the kill
-      }
+      const cell = unseal(line) as { tensor: string; format: string } | undefined;
+      return cell ? [cell] : []; // one may be torn by the kill
     });
 }
 

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { EvaluationParams, EvaluationResult } from '../../../src/protocol/evaluation';
+import { seal, unseal } from '../../../src/model/sealedJson';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { exportTo } from '../../support/imatrixFiles';
@@ -124,10 +125,21 @@ describe('results of evaluations', () => {
     writeFile(results, 'cut.json', good.slice(0, good.length / 2));
     writeFile(results, 'empty.json', '');
     writeFile(results, 'list.json', '[]');
-    writeFile(results, 'newer.json', good.replace('"version": 1', '"version": 2'));
-    writeFile(results, 'nameless.json', good.replace(/"id": "[^"]*"/, '"id": 7'));
+    const content = unseal(good.trimEnd()) as { readonly versions: object; readonly result: object };
+    writeFile(results, 'edited.json', good.replace(/"value":(\d)/, '"value":9$1'));
+    const older = { ...content, versions: { ...content.versions, states: 0 } };
+    writeFile(results, 'older.json', seal(older));
+    writeFile(results, 'nameless.json', seal({ ...content, result: { ...content.result, id: 7 } }));
     mkdirSync(join(results, 'folder.json'));
     expect(await idsIn(cacheDir)).toEqual(before);
+  });
+
+  it('are told where they cannot be kept, and figures with a base are there all the same', async () => {
+    const nowhere = join(writeFile(folder, 'no-folder', ''), 'results');
+    const lost = await run({ cacheDir: nowhere, type: 'Q3_K_S' });
+    expect(lost.notKept).toContain('ENOTDIR');
+    expect(lost.text!.divergence!.mean.value).toBeCloseTo(coarse.text!.divergence!.mean.value, 9);
+    expect(coarse.notKept).toBeUndefined();
   });
 
   it('are removed with their tokens, and only those inside the folder', async () => {

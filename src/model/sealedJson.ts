@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto';
+import { parseExact, stringifyExact } from '../protocol/exactJson';
+
+/** A digest of so many hexadecimal digits tells damage and edits, not forgery. */
+const digestLength = 16;
+
+const digestOf = (text: string): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, digestLength);
+
+const pattern = /^\{"digest":"([0-9a-f]{16})","content":/;
+
+/** One line of JSON with a digest of its content, for what this program keeps for itself. Numbers stay exact. */
+export function seal(value: unknown): string {
+  const content = stringifyExact(value);
+  return `{"digest":"${digestOf(content)}","content":${content}}`;
+}
+
+/** What `seal` was given; undefined for anything else: a line that was torn, damaged or edited. */
+export function unseal(line: string): unknown {
+  const [start, digest] = pattern.exec(line) ?? [];
+  if (start === undefined) return undefined;
+  const content = line.slice(start.length, -1);
+  try {
+    return digest === digestOf(content) && line.endsWith('}') ? parseExact(content) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Versions of what kept results were computed by. They are kept with the results, and a result of another version is computed again.
+ *
+ * Raise a number when the same input gives another result: other bytes of an encoder, other values of a decoder, other figures of a
+ * measure. Leave it for what only changes speed, memory or text. A test holds a digest of what each format writes and decodes, and
+ * fails when that changes while the number stays.
+ */
+const formatVersions = {
+  ...{ IQ1_S: 1, Q1_0: 1, TQ1_0: 1, IQ1_M: 1, IQ2_XXS: 1, TQ2_0: 1, Q2_0: 1, IQ2_XS: 1, IQ2_S: 1, Q2_K: 1 },
+  ...{ IQ3_XXS: 1, IQ3_S: 1, Q3_K: 1, IQ4_XS: 1, MXFP4: 1, IQ4_NL: 1, NVFP4: 1, Q4_0: 1, Q4_K: 1, Q4_1: 1 },
+  ...{ Q5_0: 1, Q5_K: 1, Q5_1: 1, Q6_K: 1, Q8_0: 1, F16: 1, BF16: 1, nf4: 1 },
+  ...{ 'block-int4-sym': 1, 'block-int4-asym': 1, 'minmax-int4': 1 },
+  ...{ 'fp8-e4m3': 1, 'fp8-e5m2': 1, 'fp8-e4m3-row': 1, 'fp8-e5m2-row': 1 },
+  ...{ 'rowwise-int8': 1, 'absmax-int8': 1, 'zeropoint-int8': 1, 'minmax-int8': 1 },
+} as const;
+
+const measureVersions = {
+  /** Error sums of a tensor by the addon (native/kernels/sums.cc, src/analysis/metrics.ts). */
+  errors: 1,
+  /** Error sums by graphs (src/graph). */
+  graphErrors: 1,
+  /** States of a model after the last norm (src/graph/transformer, src/architectures): a forward pass. */
+  states: 1,
+  /** Losses and divergences of tokens (native/kernels/logits.cc, src/evaluation). */
+  divergences: 1,
+  /** Answers to questions (src/evaluation/tasks.ts). */
+  tasks: 1,
+} as const;
+
+const versions: Readonly<Record<string, number>> = { ...formatVersions, ...measureVersions };
+
+/** A format of the catalogue or a measure. */
+export type Algorithm = string;
+export type Measure = keyof typeof measureVersions;
+
+/** Versions by algorithm: what a result is kept with. */
+export type UsedVersions = Readonly<Record<Algorithm, number>>;
+
+/** The present versions of some algorithms. @throws RangeError for one that the table lacks. */
+export function versionsOf(algorithms: Iterable<Algorithm>): UsedVersions {
+  const used = [...new Set(algorithms)].sort().map((name): [string, number] => {
+    const version = Object.hasOwn(versions, name) ? versions[name] : undefined;
+    if (version === undefined) throw new RangeError(`there is no version of ${name}`);
+    return [name, version];
+  });
+  return Object.fromEntries(used);
+}
+
+/** Whether a result that was kept with `used` is what these algorithms would compute now. */
+export function areCurrent(used: unknown, algorithms: Iterable<Algorithm>): boolean {
+  return JSON.stringify(used) === JSON.stringify(versionsOf(algorithms));
+}
+
+/** Whether a result that was kept with `used` is what the same algorithms would compute now, whichever they were. */
+export function isCurrent(used: unknown): used is UsedVersions {
+  if (typeof used !== 'object' || used === null) return false;
+  return Object.entries(used).every(
+    ([name, version]) => Object.hasOwn(versions, name) && versions[name] === version,
+  );
+}
