@@ -36,7 +36,15 @@ const modules = {
     sources: ['src/ampq/knapsack.ts', 'src/ampq/knapsackSearch.ts'],
     tests: ['test/unit/ampq/knapsack'],
   },
-  writer: { sources: ['src/exporter/atomicWriter.ts'], tests: ['test/unit/exporter/atomicWriter'] },
+  writer: {
+    sources: [
+      'src/files/atomicFile.ts',
+      'src/files/commitTogether.ts',
+      'src/files/target.ts',
+      'src/files/inputs.ts',
+    ],
+    tests: ['test/unit/files'],
+  },
   plan: { sources: ['src/exporter/plan.ts'], tests: ['test/unit/exporter'] },
 };
 
