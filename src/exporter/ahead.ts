@@ -1,4 +1,4 @@
-/** Runs a generator one step ahead of its reader, so that both work at the same time. Order and errors stay as they are. */
+/** Runs a generator one step ahead of its reader, so that both work at the same time. Order and errors are unchanged. */
 export async function* ahead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
   let next = step(source);
   try {
@@ -9,7 +9,7 @@ export async function* ahead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
       yield value;
     }
   } finally {
-    // A reader that leaves early must not leave work behind that still uses files and buffers.
+    // When a reader stops early, no work may continue that still uses files and buffers.
     await next.catch(() => undefined);
     await source.return(undefined);
   }
@@ -17,6 +17,6 @@ export async function* ahead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
 
 function step<T>(source: AsyncGenerator<T>): Promise<IteratorResult<T, void>> {
   const result = source.next() as Promise<IteratorResult<T, void>>;
-  result.catch(() => undefined); // thrown when it is awaited; until then it is nobody's
+  result.catch(() => undefined); // it is thrown when the step is awaited; until then it is not unhandled
   return result;
 }

@@ -3,14 +3,14 @@ import { dirname, resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 
 /**
- * Checks that `bytes` fit beside the target; `what` needs them. An existing target counts as taken: it stays until the new file
- * replaces it.
+ * Checks that `bytes`, which `what` needs, fit into the file system of the target. An existing target counts as used space: it stays
+ * until the new file replaces it.
  * @throws QuantscopeError IO with both figures when it does not fit.
  */
 export async function ensureFreeSpace(target: string, bytes: number, what = 'The export'): Promise<void> {
   const free = await freeBytes(dirname(resolve(target)));
   if (free === undefined || free >= bytes) return;
-  const message = `${what} needs ${megabytes(bytes)}, but only ${megabytes(free)} are free there.`;
+  const message = `${what} needs ${megabytes(bytes)}, but only ${megabytes(free)} are free.`;
   throw new QuantscopeError('IO', message, { file: target });
 }
 

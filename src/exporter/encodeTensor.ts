@@ -9,7 +9,7 @@ import { ahead } from './ahead';
 import { Buffers } from './buffers';
 import type { PlannedTensor } from './plan/tensor';
 
-/** Some bytes of a tensor of the output. They are good until the next piece is asked for. */
+/** Some bytes of a tensor of the output. They are valid until the next piece is requested. */
 export interface EncodedPiece {
   readonly tensor: PlannedTensor;
   readonly bytes: Uint8Array;

@@ -7,7 +7,7 @@ const interval = 100;
 
 /**
  * Reports an export's progress in bytes written, at most ten times a second. Time left follows from weights, not bytes:
- * encoding takes longer than writing, and a weight takes as long whatever its size.
+ * encoding takes longer than writing, and takes the same time for a weight of any size.
  */
 export class ProgressMeter {
   private bytes = 0;

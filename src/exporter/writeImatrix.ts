@@ -7,9 +7,9 @@ import { writeAtomically, type AtomicFile } from '../files/atomicFile';
 import type { Inputs } from '../files/inputs';
 import { layOutGguf, writeGguf, type GgufTensor } from './gguf/writer';
 
-/** What was summed over the inputs of one tensor's matrix multiplications. */
+/** Sums over the inputs of one tensor's matrix multiplications. */
 export interface ImatrixSums {
-  /** Σ x² of each column, of each expert one after the other [experts, columns]. */
+  /** Σ x² of each column, expert by expert [experts, columns]. */
   readonly sums: Float64Array;
   /** Rows of inputs that each expert got [experts]; a matrix without experts counts as one. */
   readonly counts: Float64Array;
@@ -53,7 +53,7 @@ type ImatrixWriter = (
   imatrix: CollectedImatrix,
 ) => Promise<number>;
 
-/** What writes the format of a file, by its extension. @throws QuantscopeError REQUEST for another one. */
+/** The writer of a file's format, by its extension. @throws QuantscopeError REQUEST for another one. */
 export function imatrixWriter(out: string): ImatrixWriter {
   const write = writers.get(extname(out).toLowerCase());
   if (write) return write;
@@ -73,7 +73,7 @@ function checkNumbers({ chunks, chunkSize }: CollectedImatrix, file: string): vo
   const fits = (value: number, least: number): boolean =>
     Number.isInteger(value) && value >= least && value <= maxInt32;
   if (fits(chunks, 0) && fits(chunkSize, 1)) return;
-  const message = `${chunks} chunks of ${chunkSize} tokens cannot be noted in an importance matrix.`;
+  const message = `${chunks} chunks of ${chunkSize} tokens cannot be stored in an importance matrix.`;
   throw new QuantscopeError('REQUEST', message, { file });
 }
 
@@ -84,10 +84,10 @@ function checkEntry([name, { sums, counts }]: Entry, chunkSize: number, file: st
   if (sums.length === 0 || counts.length === 0 || sums.length % counts.length !== 0)
     refuse(`${sums.length} sums are not whole rows for ${counts.length} experts.`);
   const sum = sums.findIndex((value) => !(value >= 0 && Number.isFinite(Math.fround(value))));
-  if (sum >= 0) refuse(`Sum ${sum} is ${sums[sum]}, which is no finite float32 of at least 0.`);
+  if (sum >= 0) refuse(`Sum ${sum} is ${sums[sum]}, which is not a finite float32 of at least 0.`);
   const most = chunkSize * maxInt32;
   const count = counts.findIndex((value) => !(Number.isInteger(value) && value >= 0 && value <= most));
-  if (count >= 0) refuse(`Count ${count} is ${counts[count]}, which is no number of rows.`);
+  if (count >= 0) refuse(`Count ${count} is ${counts[count]}, which is not a number of rows.`);
 }
 
 interface ImatrixTensor extends GgufTensor {
@@ -132,8 +132,8 @@ function keyValues({ dataset, chunks, chunkSize }: CollectedImatrix): KeyValue[]
 }
 
 /**
- * The older format (src/model/imatrix.ts reads it) knows no counts: an entry has a number of calls, the chunks that its busiest
- * expert's rows fill, rounded up, and mean squares times that. Experts without rows get 1 as their mean; an entry of which no
+ * The older format (src/model/imatrix.ts reads it) has no counts: an entry has a number of calls, which is the number of chunks that the
+ * rows of its busiest expert fill, rounded up, and mean squares times that. Experts without rows get 1 as their mean; an entry of which no
  * expert has any is left out.
  */
 async function writeLegacyImatrix(
@@ -152,7 +152,7 @@ async function writeLegacyImatrix(
     if (text.length > maxGgufName)
       throw new QuantscopeError(
         'REQUEST',
-        `A name has ${text.length} bytes; at most ${maxGgufName} are read.`,
+        `A name has ${text.length} bytes; readers take at most ${maxGgufName}.`,
         {
           file: file.target,
         },
@@ -166,7 +166,7 @@ async function writeLegacyImatrix(
   return file.bytesWritten;
 }
 
-/** Mean squares times calls, each operation in float32 as llama-imatrix does it. */
+/** Mean squares times calls, each operation in float32 as in llama-imatrix. */
 function timesCalls(sums: Float64Array, counts: Float64Array, calls: number): Float32Array {
   const columns = sums.length / counts.length;
   return Float32Array.from(sums, (sum, i) => {

@@ -14,7 +14,7 @@ export const librariesPath = join('bin', 'napi-v6', process.platform, process.ar
 /** Where an installed GPU runtime keeps ONNX Runtime's package: the runtime looks for providers beside itself. */
 export const packagePath = join('node_modules', 'onnxruntime-node');
 
-/** What lies in the folder of an installed GPU runtime; written before the folder gets its name. */
+/** Content of the folder of an installed GPU runtime; written before the folder gets its name. */
 export interface GpuRuntimeRecord {
   readonly version: string;
   /** SHA-512 of the package that the libraries came from, base64. */
@@ -25,7 +25,7 @@ export interface GpuRuntimeRecord {
 
 export const recordName = 'gpu-runtime.json';
 
-/** What there is of the GPU runtime for a version of ONNX Runtime. */
+/** State of the GPU runtime for a version of ONNX Runtime. */
 export type GpuRuntimeState =
   | { readonly kind: 'absent' }
   | { readonly kind: 'damaged'; readonly folder: string; readonly reason: string }
@@ -69,7 +69,7 @@ export function gpuRuntimeVersions(): string[] {
   }
 }
 
-/** Looks whether all files of the GPU runtime are there in full. */
+/** Checks that all files of the GPU runtime are present and complete. */
 export function findGpuRuntime(version: string): GpuRuntimeState {
   if (!gpuRuntimeVersions().includes(version)) return { kind: 'absent' };
   const folder = gpuRuntimeFolder(version);

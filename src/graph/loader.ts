@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { basename, dirname } from 'node:path';
 
-/** What the dynamic loader (Linux) makes of a shared library: the names of all that it needs. */
+/** What the dynamic loader (Linux) reports about a shared library: the names of all libraries that it needs. */
 export interface LoaderReport {
   readonly found: readonly string[];
   readonly missing: readonly string[];

@@ -26,7 +26,7 @@ export interface ProbeOptions {
 const probeTimeout = 30_000;
 
 /**
- * The device to compute on. `auto` takes CUDA, else WebGPU, else the addon, and tells why a faster one was refused; a device
+ * The device to compute on. `auto` takes CUDA, else WebGPU, else the addon, and says why a faster one was rejected; a device
  * that is named must work. Verdicts outlive the process, until something that they depend on changes.
  * @throws QuantscopeError DEVICE when the named device does not work.
  */
@@ -101,10 +101,10 @@ function silentEnd(code: number | null, signal: NodeJS.Signals | null, output: s
   return `Its probe ended with ${signal ?? `status ${code}`}. ${last}`.trim();
 }
 
-/** Formats whose numbers a device must reproduce: rounding, a search, and a chain of comparisons. */
+/** Formats whose results a device must reproduce: rounding, a search, and a chain of comparisons. */
 const probed: readonly string[] = ['absmax-int8', 'Q4_K', 'nf4'];
 
-/** In the child: runs small graphs on the device, holds them against the addon, sends the verdict to the parent. */
+/** In the child: runs small graphs on the device, compares them with the addon, sends the verdict to the parent. */
 export async function runProbe(name: string): Promise<void> {
   const device = name as OrtDevice;
   const verdict = await tryDevice(device).catch((error: unknown) =>
@@ -132,12 +132,14 @@ async function tryDevice(device: OrtDevice): Promise<Verdict> {
     const ours = await loadNative().measureRows('F32', bytes, columns, scheme, range);
     if (!agrees(ours, theirs))
       return refusal(
-        `Its numbers differ from the addon's in ${id} (${theirs.error} instead of ${ours.error}).`,
+        `Its results differ from the addon's in ${id} (${theirs.error} instead of ${ours.error}).`,
       );
   }
   const difference = await trialDifference(device);
   if (!(difference <= 1e-4))
-    return refusal(`Its numbers differ from the CPU's in a transformer block (by ${difference}, relative).`);
+    return refusal(
+      `Its results differ from the CPU's in a transformer block (relative difference ${difference}).`,
+    );
   const software = softwareAdapter(device);
   if (software !== undefined && process.env['QUANTSCOPE_ALLOW_SOFTWARE_GPU'] !== '1')
     return refusal(`${software} is a software renderer, slower than the addon.`);

@@ -61,7 +61,7 @@ export async function createSession(
     });
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new QuantscopeError('DEVICE', `ONNX Runtime refused ${device}: ${message}`, {}, cause);
+    throw new QuantscopeError('DEVICE', `ONNX Runtime cannot use ${device}: ${message}`, {}, cause);
   }
 }
 

@@ -4,17 +4,17 @@ import { writeAtomically } from '../files/atomicFile';
 import { cacheRoot } from '../model/cacheRoot';
 import { isRecord } from '../model/json';
 
-/** What a probe found: the device works and its numbers are the addon's, or why not. */
+/** What a probe found: the device works and gives the addon's results, or why not. */
 export type Verdict =
   { readonly ok: true; readonly label: string } | { readonly ok: false; readonly reason: string };
 
 /** A verdict as it is kept: what it is about, for people who read the file, and when it was found. */
 type Remembered = Verdict & { readonly device: string; readonly onnxruntime: string; readonly at: string };
 
-/** How long a refusal lasts (ms): a GPU whose memory another program had taken works again later. */
+/** How long a refusal is valid (ms): a GPU whose memory another program used works again later. */
 const refusalLasts = 24 * 60 * 60 * 1000;
 
-/** Verdicts that are kept, the latest: a machine has a few devices and now and then a new driver. */
+/** Number of verdicts that are kept, the latest: a machine has a few devices and occasionally a new driver. */
 const maxVerdicts = 32;
 
 /** Verdicts of this process, also where the file cannot be written. */
@@ -48,7 +48,7 @@ export async function rememberVerdict(
   try {
     await writeAtomically(file, (target) => target.write(Buffer.from(text)));
   } catch {
-    // no place for it: the verdict lasts as long as this process
+    // it cannot be written: the verdict lasts as long as this process
   }
 }
 

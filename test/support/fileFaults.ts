@@ -18,8 +18,16 @@ export function failOn(call: FaultyCall, path: RegExp, { nth = 1, code = 'EIO' }
   faults.push({ call, path, left: nth, code });
 }
 
+/** Most bytes that a write takes from now on: the rest is the caller's to write again. */
+let mostWritten = Infinity;
+
+export function limitWrites(bytes: number): void {
+  mostWritten = bytes;
+}
+
 export function clearFaults(): void {
   faults.length = 0;
+  mostWritten = Infinity;
 }
 
 /** `node:fs/promises` with calls that fail where a test asked for it: for `vi.mock`. */
@@ -50,7 +58,9 @@ function faultyHandle(handle: Fs.FileHandle, path: string): Fs.FileHandle {
         // A close that fails has closed the file all the same, as on Linux.
         if (name === 'close') await target.close();
         if (['write', 'sync', 'close', 'chmod'].includes(String(name))) strike(name as FaultyCall, path);
-        return name === 'close' ? undefined : (value.apply(target, args) as unknown);
+        if (name === 'close') return undefined;
+        if (name === 'write') args[2] = Math.min(args[2] as number, mostWritten);
+        return value.apply(target, args) as unknown;
       };
     },
   });

@@ -7,7 +7,7 @@ import { QuantscopeError } from '../../model/errors';
 /**
  * Makes a folder atomically: `fill` works in a temporary one beside it, which is synced and takes the target's name, or is removed.
  * What a killed process leaves is removed by a later start. The error that is thrown is the first one.
- * @throws QuantscopeError IO when the file system refuses; what `fill` throws.
+ * @throws QuantscopeError IO when the file system does not allow it; what `fill` throws.
  */
 export async function makeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
   const temporary = partialName(target);
@@ -51,7 +51,7 @@ export async function removeFolder(target: string): Promise<void> {
 
 /** Removes a folder that has nothing in it. */
 export async function removeIfEmpty(folder: string): Promise<void> {
-  await rmdir(folder).catch(() => undefined); // there is something in it, or it is gone already
+  await rmdir(folder).catch(() => undefined); // it is not empty, or already removed
 }
 
 /** Files at any depth, by their path in the folder, with their bytes. */

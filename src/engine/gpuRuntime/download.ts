@@ -12,8 +12,8 @@ export interface DownloadOptions extends FetchOptions {
 }
 
 /**
- * Fetches a package into a new file and checks its size and digest.
- * @throws QuantscopeError IO when it cannot be fetched or kept, or is not what its source states; CANCELLED.
+ * Downloads a package into a new file and checks its size and digest.
+ * @throws QuantscopeError IO when it cannot be downloaded or saved, or is not what its source states; CANCELLED.
  */
 export async function downloadPackage(
   facts: PackageFacts,
@@ -50,7 +50,7 @@ export async function downloadPackage(
 
 function checkDigest({ url, sha512 }: PackageFacts, digest: string): void {
   if (digest === sha512) return;
-  const message = `${url} was damaged on its way or is not the package: its SHA-512 is ${digest} instead of ${sha512}.`;
+  const message = `${url} was damaged in transit or is not the package: its SHA-512 is ${digest} instead of ${sha512}.`;
   throw new QuantscopeError('IO', message);
 }
 
@@ -62,6 +62,6 @@ async function append(handle: FileHandle, file: string, chunk: Buffer): Promise<
   try {
     await handle.writeFile(chunk);
   } catch (cause) {
-    throw new QuantscopeError('IO', `The download cannot be kept: ${reason(cause)}`, { file }, cause);
+    throw new QuantscopeError('IO', `The download cannot be saved: ${reason(cause)}`, { file }, cause);
   }
 }

@@ -14,11 +14,11 @@ export interface FetchOptions {
   readonly proxy?: string;
 }
 
-/** How long a server may say nothing (ms). */
+/** How long a server may be silent (ms). */
 const silence = 60_000;
 
 /**
- * The body of an answer, read while it arrives.
+ * The body of a response, streamed.
  * @throws QuantscopeError IO when there is none; CANCELLED.
  */
 export async function fetchBody(
@@ -36,13 +36,13 @@ export async function fetchBody(
     }
     answer.destroy();
     if (statusCode < 300 || statusCode > 399 || headers.location === undefined)
-      throw new QuantscopeError('IO', `${place.href} answers with HTTP status ${statusCode}.`);
+      throw new QuantscopeError('IO', `${place.href} answered with HTTP status ${statusCode}.`);
     place = checkedUrl(new URL(headers.location, place).href);
   }
-  throw new QuantscopeError('IO', `${url} is redirected more than ${maxRedirects} times.`);
+  throw new QuantscopeError('IO', `${url} redirects more than ${maxRedirects} times.`);
 }
 
-/** @throws QuantscopeError IO when it cannot be fetched, is too long or no JSON; CANCELLED. */
+/** @throws QuantscopeError IO when it cannot be fetched, is too long or not JSON; CANCELLED. */
 export async function fetchJson(url: string, options: FetchOptions): Promise<unknown> {
   const { body } = await fetchBody(url, options);
   const chunks: Buffer[] = [];
@@ -65,12 +65,12 @@ function unzipped(answer: IncomingMessage): Readable {
   return pipeline(answer, createGunzip(), () => undefined);
 }
 
-/** Code is fetched over TLS only; a server on this machine may do without. */
+/** Code is fetched over TLS only, except from a server on this machine. */
 function checkedUrl(url: string): URL {
   const place = URL.canParse(url) ? new URL(url) : undefined;
   const local = place?.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(place.hostname);
   if (place && (place.protocol === 'https:' || local)) return place;
-  throw new QuantscopeError('IO', `${url} is not an https address: nothing is fetched from it.`);
+  throw new QuantscopeError('IO', `${url} is not an https address; nothing was downloaded.`);
 }
 
 function ask(url: URL, { signal, proxy }: FetchOptions): Promise<IncomingMessage> {
@@ -91,7 +91,7 @@ function ask(url: URL, { signal, proxy }: FetchOptions): Promise<IncomingMessage
       request.on('timeout', () => request.destroy(new Error(`no answer for ${silence / 1000} s`)));
       request.end();
     } catch (cause) {
-      failed(cause); // a proxy that is no address
+      failed(cause); // the proxy is not a valid address
     }
   });
 }

@@ -21,7 +21,7 @@ import { unpack } from './unpack';
 /**
  * Downloads the package and puts its libraries beside a copy of the runtime, which looks for providers in its own folder. The
  * folder is made atomically; those of other versions are removed.
- * @throws QuantscopeError IO when it cannot be fetched or kept; CANCELLED.
+ * @throws QuantscopeError IO when it cannot be downloaded or saved; CANCELLED.
  */
 export async function installGpuRuntime(
   facts: PackageFacts,
@@ -44,7 +44,7 @@ export async function installGpuRuntime(
   await removeVersions(gpuRuntimeVersions().filter((version) => version !== runtime.version));
 }
 
-/** Bytes on disk once it is installed; libraries whose size the source does not state are left out. */
+/** Bytes on disk once it is installed; libraries whose size the source does not state are not counted. */
 export async function diskBytes(
   { entries }: PackageFacts,
   libraries: readonly string[],
@@ -55,7 +55,7 @@ export async function diskBytes(
   return [...copied, ...added].reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Bytes that all installed versions take. */
+/** Bytes of all installed versions. */
 export async function installedBytes(): Promise<number> {
   const sizes = await Promise.all(
     gpuRuntimeVersions().map((version) => filesUnder(gpuRuntimeFolder(version))),
@@ -63,7 +63,7 @@ export async function installedBytes(): Promise<number> {
   return sizes.flatMap((files) => [...files.values()]).reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Removes everything that was installed. @throws QuantscopeError IO when the file system refuses. */
+/** Removes everything that was installed. @throws QuantscopeError IO when the file system does not allow it. */
 export async function removeGpuRuntime(): Promise<void> {
   const versions = gpuRuntimeVersions();
   if (versions.length === 0) return;

@@ -13,7 +13,7 @@ export interface PackageFacts {
   readonly entries: ReadonlyMap<string, number>;
 }
 
-/** Resources of a source's index that describe versions of packages, the best first. */
+/** Resources of a source's index that describe package versions, the best first. */
 const registrations = ['RegistrationsBaseUrl/3.6.0', 'RegistrationsBaseUrl/3.4.0', 'RegistrationsBaseUrl'];
 
 /** Bytes of a SHA-512. */
@@ -44,7 +44,7 @@ function resourceOf(index: unknown, place: string): string {
     const found: unknown = resources.find((item) => isRecord(item) && item['@type'] === type);
     if (isRecord(found) && typeof found['@id'] === 'string') return found['@id'];
   }
-  throw unusable(place, 'has no registrations of packages');
+  throw unusable(place, 'does not list package registrations');
 }
 
 function textOf(value: unknown, key: string, place: string): string {
@@ -56,7 +56,7 @@ function factsOf(entry: unknown, place: string): Omit<PackageFacts, 'url'> {
   const sha512 = textOf(entry, 'packageHash', place);
   const algorithm = textOf(entry, 'packageHashAlgorithm', place);
   if (algorithm !== 'SHA512' || Buffer.from(sha512, 'base64').length !== digestBytes)
-    throw unusable(place, `states no SHA-512 of the package but "${algorithm}" ${sha512}`);
+    throw unusable(place, `does not state a SHA-512 of the package but "${algorithm}" ${sha512}`);
   const { packageSize: bytes, packageEntries: listed } = entry as Record<string, unknown>;
   if (!Number.isSafeInteger(bytes) || Number(bytes) <= 0 || Number(bytes) > maxGpuPackage)
     throw unusable(place, `states a size of ${JSON.stringify(bytes)}`);

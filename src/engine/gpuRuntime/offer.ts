@@ -6,7 +6,7 @@ import type { FetchOptions } from './https';
 import { diskBytes } from './install';
 import { findPackage, type PackageFacts } from './nuget';
 
-/** Where onnxruntime-node's own install script takes its CUDA libraries from; a test holds the two against each other. */
+/** Where onnxruntime-node's own install script takes its CUDA libraries from; a test compares the two. */
 export const gpuPackage = {
   index: 'https://api.nuget.org/v3/index.json',
   id: 'Microsoft.ML.OnnxRuntime.Gpu.Linux',
@@ -17,17 +17,16 @@ export const gpuPackage = {
 } as const;
 
 /**
- * Digests that are known from elsewhere than the source, by version: where there is one, the source must state the same.
- * SHA-512, base64.
+ * Digests known independently of the source, by version: where there is one, the source must state the same. SHA-512, base64.
  */
 const pinnedDigests: Readonly<Partial<Record<string, string>>> = {};
 
-/** The index that is asked: `$QUANTSCOPE_NUGET_INDEX` names a mirror. */
+/** The package index; `$QUANTSCOPE_NUGET_INDEX` names a mirror. */
 export function packageIndex(): string {
   return process.env['QUANTSCOPE_NUGET_INDEX'] ?? gpuPackage.index;
 }
 
-/** What the source has for this version of the runtime. @throws QuantscopeError IO, CANCELLED. */
+/** The package of the source for this version of the runtime. @throws QuantscopeError IO, CANCELLED. */
 export async function findGpuPackage(version: string, options: FetchOptions): Promise<PackageFacts> {
   const facts = await findPackage(packageIndex(), gpuPackage.id, version, options);
   checkPin(version, facts.sha512);
@@ -40,7 +39,7 @@ export function checkPin(version: string, sha512: string, pins = pinnedDigests):
   if (pin !== undefined && pin !== sha512)
     throw new QuantscopeError(
       'IO',
-      `The source states another package ${gpuPackage.id} ${version} than the one that is known: nothing is fetched.`,
+      `The source has another package ${gpuPackage.id} ${version} than the known one; nothing was downloaded.`,
     );
 }
 
@@ -56,7 +55,7 @@ export async function describeOffer(facts: PackageFacts, runtime: RuntimePackage
   return { ...offer, ...offerText(offer, complete) };
 }
 
-/** The question and the facts, as people read them. `complete`: the source states the size on disk. */
+/** Question and details as shown to users. `complete`: the source states the size on disk. */
 export function offerText(
   offer: Omit<GpuRuntimeOffer, 'question' | 'detail'>,
   complete: boolean,
@@ -66,11 +65,11 @@ export function offerText(
   return {
     question: `Download ONNX Runtime's CUDA libraries ${offer.version} (${megabytes(offer.downloadBytes)})?`,
     detail: [
-      'For: measuring models on an NVIDIA GPU. Without them WebGPU or the native addon compute.',
+      'For: measuring models on an NVIDIA GPU. Without them, WebGPU or the native addon is used.',
       `Source: package ${offer.packageId} ${offer.version} of ${offer.source}, from ${offer.url}`,
-      `Download: ${megabytes(offer.downloadBytes)}, checked against the SHA-512 that the source states (${offer.sha512.slice(0, 16)}…).`,
+      `Download: ${megabytes(offer.downloadBytes)}, verified against the SHA-512 that the source states (${offer.sha512.slice(0, 16)}…).`,
       `On disk: ${onDisk} in ${offer.folder}. "Quantscope: Remove GPU Runtime" (quantscope gpu-runtime remove) removes it.`,
-      `Needs: an NVIDIA driver, CUDA ${cuda} and cuDNN ${cudnn}, which are not part of it.`,
+      `Requires: an NVIDIA driver, CUDA ${cuda} and cuDNN ${cudnn}, which are not included.`,
     ].join('\n'),
   };
 }

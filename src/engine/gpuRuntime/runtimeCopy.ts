@@ -13,7 +13,7 @@ export interface CopiedFile {
   readonly bytes: number;
 }
 
-/** What is loaded: scripts, the descriptions that lead to them, native libraries. */
+/** Files that are loaded: scripts, the descriptions that lead to them, native libraries. */
 const loaded = /(^|[\\/])package\.json$|\.(js|node)$|\.so(\.\d+)*$/;
 
 /** The files that make the package loadable from another place: its scripts and this platform's libraries. */
@@ -34,7 +34,7 @@ export async function filesOfRuntime({ folder }: RuntimePackage): Promise<readon
   return files;
 }
 
-/** Copies, where the file system can without taking room. */
+/** Copies, where the file system supports it without taking space. */
 export async function copyRuntime(files: readonly CopiedFile[], folder: string): Promise<void> {
   for (const { from, to } of files) {
     await mkdir(dirname(join(folder, to)), { recursive: true });
@@ -42,5 +42,5 @@ export async function copyRuntime(files: readonly CopiedFile[], folder: string):
   }
 }
 
-/** Folder of the package that a script in its `dist/cjs` belongs to. */
+/** Folder of the package of a script in its `dist/cjs`. */
 const packageOf = (entry: string): string => dirname(dirname(dirname(entry)));

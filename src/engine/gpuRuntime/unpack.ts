@@ -15,7 +15,7 @@ export interface UnpackOptions {
 }
 
 /**
- * Writes entries of a zip archive into a folder, by their last name.
+ * Extracts entries of a zip archive into a folder, by the last part of their names.
  * @throws QuantscopeError IO when one is absent, damaged or cannot be written; CANCELLED.
  */
 export async function unpack(
@@ -50,7 +50,10 @@ async function find(zip: ZipFile, names: readonly string[]): Promise<Entry[]> {
     const entry = found.get(name);
     if (!entry) throw new QuantscopeError('IO', `The package has no ${name}.`);
     if (entry.uncompressedSize > maxGpuPackage)
-      throw new QuantscopeError('IO', `${name} would take ${entry.uncompressedSize} bytes.`);
+      throw new QuantscopeError(
+        'IO',
+        `${name} would take ${entry.uncompressedSize} bytes, more than is allowed.`,
+      );
     return entry;
   });
 }

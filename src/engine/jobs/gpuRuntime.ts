@@ -20,7 +20,7 @@ export function gpuRuntimeStatusJob(): Job<'gpuRuntime/status'> {
   return () => status();
 }
 
-/** What there is to install; fetches metadata only. */
+/** What can be installed; downloads metadata only. */
 export function gpuRuntimeOfferJob(): Job<'gpuRuntime/offer'> {
   return async (params, { signal }) => {
     checkParams('gpuRuntime/offer', params, { proxy: 'string?' });
@@ -35,7 +35,10 @@ export function gpuRuntimeInstallJob(): Job<'gpuRuntime/install'> {
     const runtime = supportedRuntime();
     const facts = await findGpuPackage(runtime.version, { ...params, signal });
     if (facts.sha512 !== params.sha512)
-      throw new QuantscopeError('REQUEST', 'The source has another package by now: look at its offer again.');
+      throw new QuantscopeError(
+        'REQUEST',
+        'The package of the source has changed since it was offered; look at the new offer.',
+      );
     await installGpuRuntime(facts, gpuPackage.libraries, runtime, { ...params, signal, progress });
     return status();
   };
@@ -52,10 +55,10 @@ export function gpuRuntimeRemoveJob(): Job<'gpuRuntime/remove'> {
 function unsupported(runtime: RuntimePackage | undefined): string | undefined {
   const platform = cudaUnsupported();
   if (platform !== undefined)
-    return `${platform} Here a GPU computes through WebGPU, else the native addon does.`;
+    return `${platform} On this machine a GPU is used through WebGPU, otherwise the native addon computes.`;
   if (!runtime) return 'ONNX Runtime itself is not installed.';
   if (existsSync(join(runtime.libraries, cudaLibrary)))
-    return `ONNX Runtime has its CUDA library already, in ${runtime.libraries}.`;
+    return `ONNX Runtime already has its CUDA library, in ${runtime.libraries}.`;
   return undefined;
 }
 
@@ -79,7 +82,7 @@ async function status(): Promise<GpuRuntimeStatus> {
   };
 }
 
-/** Libraries that an installed runtime lacks. */
+/** Libraries that an installed runtime is missing. */
 async function missingOf(version: string, kind: 'absent' | 'installed'): Promise<string | undefined> {
   if (kind === 'absent') return undefined;
   return missingForCuda(join(gpuRuntimeFolder(version), packagePath, librariesPath, cudaLibrary));

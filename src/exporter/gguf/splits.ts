@@ -4,7 +4,7 @@ import { maxGgufParts } from '../../model/limits';
 import { padding } from './byteWriter';
 import { defaultAlignment, layOutGguf, type GgufLayout, type GgufTensor } from './writer';
 
-/** How a model is cut into files. */
+/** How a model is split into files. */
 export type SplitRule<T> =
   /** Most bytes of tensor data, padding included; a larger tensor has a file of its own. */
   | { readonly kind: 'bytes'; readonly value: number }
@@ -18,10 +18,13 @@ export type SplitRule<T> =
  */
 export function splitTensors<T extends GgufTensor>(tensors: readonly T[], rule: SplitRule<T>): T[][] {
   if (rule.kind !== 'keep' && !(rule.value >= 1))
-    throw new QuantscopeError('REQUEST', `A split needs a limit of at least 1, not ${rule.value}.`);
+    throw new QuantscopeError('REQUEST', `The limit of a split is at least 1, not ${rule.value}.`);
   const parts = rule.kind === 'keep' ? kept(tensors, rule.partOf) : cut(tensors, rule);
   if (parts.length > maxGgufParts)
-    throw new QuantscopeError('REQUEST', `The split would make ${parts.length} files; choose larger ones.`);
+    throw new QuantscopeError(
+      'REQUEST',
+      `The split would make ${parts.length} files; choose a larger limit.`,
+    );
   return parts;
 }
 
@@ -51,7 +54,7 @@ function cut<T extends GgufTensor>(
   return parts;
 }
 
-/** `model.gguf` → `model-00001-of-00003.gguf`; a name that is one of a part already loses its numbers first. */
+/** `model.gguf` → `model-00001-of-00003.gguf`; numbers that the name already has are removed first. */
 export function partName(out: string, part: number, parts: number): string {
   const number = (value: number): string => String(value).padStart(5, '0');
   const base = out.replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '');
@@ -59,8 +62,8 @@ export function partName(out: string, part: number, parts: number): string {
 }
 
 /**
- * What each part of a split model says of itself, in the order of llama.cpp's programs: its splitter sets the count of files
- * when it knows it, which moves it to the end.
+ * The keys that describe a part of a split model, in the order of llama.cpp's programs: its splitter sets the number of files when it
+ * knows it, which moves that key to the end.
  */
 export function splitKeyValues(
   part: number,
@@ -75,8 +78,8 @@ export function splitKeyValues(
 }
 
 /**
- * Lays out the files of a model: one as it is, several with what they say of themselves behind the model's key-values, which
- * stand in the first alone. The others cannot state an alignment, so they have the default one.
+ * Lays out the files of a model. A single file has the model's key-values; of several, only the first has them, and each has the keys
+ * that describe its part after them. The others cannot state an alignment, so they have the default one.
  */
 export function layOutParts<T extends GgufTensor>(
   pairs: readonly KeyValue[],
@@ -100,6 +103,6 @@ export function layOutParts<T extends GgufTensor>(
 export function parseSplitSize(text: string): number {
   const [, digits, unit = ''] = /^(\d+)([MG])$/i.exec(text) ?? [];
   if (digits === undefined || Number(digits) === 0)
-    throw new QuantscopeError('REQUEST', `"${text}" is no size of a part; write 300M or 2G.`);
+    throw new QuantscopeError('REQUEST', `"${text}" is not the size of a part; write 300M or 2G.`);
   return Number(digits) * (unit.toUpperCase() === 'M' ? 1e6 : 1e9);
 }

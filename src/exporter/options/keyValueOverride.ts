@@ -1,10 +1,10 @@
 import { QuantscopeError } from '../../model/errors';
 import type { KeyValue } from '../../model/keyValue';
 
-/** Longest key and text that llama.cpp takes (bytes). */
+/** Longest key and text that llama.cpp accepts (bytes). */
 const maxLength = 127;
 
-/** Keys that say how the file itself is laid out: another value would make it unreadable. */
+/** Keys that describe the layout of the file: another value would make it unreadable. */
 const layoutKey = /^general\.alignment$|^split\./;
 
 /**
@@ -14,11 +14,11 @@ const layoutKey = /^general\.alignment$|^split\./;
 export function parseKeyValueOverride(text: string): KeyValue {
   const [, key = '', type = '', value = ''] = /^([^=]+)=(\w+):(.*)$/s.exec(text) ?? [];
   const wrong = (why: string): QuantscopeError =>
-    new QuantscopeError('REQUEST', `"${text}" is no override: ${why}.`);
+    new QuantscopeError('REQUEST', `"${text}" is not an override: ${why}.`);
   if (key === '') throw wrong('write KEY=TYPE:VALUE, as in tokenizer.ggml.add_bos_token=bool:false');
-  if (layoutKey.test(key)) throw wrong(`${key} follows from the file itself`);
+  if (layoutKey.test(key)) throw wrong(`${key} describes the file itself and cannot be set`);
   if ([key, value].some((part) => Buffer.byteLength(part) > maxLength))
-    throw wrong(`key and value have ${maxLength} bytes at most`);
+    throw wrong(`key and value have at most ${maxLength} bytes`);
   if (type === 'str') return { key, type: 'string', value };
   if (type === 'bool' && /^(true|false)$/.test(value)) return { key, type: 'bool', value: value === 'true' };
   if (type === 'int' && /^\d+$/.test(value) && Number(value) < 2 ** 32)
@@ -28,7 +28,7 @@ export function parseKeyValueOverride(text: string): KeyValue {
   throw wrong('TYPE is int (0 to 4294967295), float (single precision), bool (true or false) or str');
 }
 
-/** Pairs with those of the same keys taken out, and the overrides behind them, as llama.cpp writes them. */
+/** Pairs with those of the same keys taken out, and the overrides after them, as llama.cpp writes them. */
 export function overrideKeyValues(pairs: readonly KeyValue[], overrides: readonly KeyValue[]): KeyValue[] {
   return overrides.reduce<KeyValue[]>(
     (result, override) => [...result.filter(({ key }) => key !== override.key), override],

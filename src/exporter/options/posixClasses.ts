@@ -1,9 +1,9 @@
 /**
- * Sets of characters as `std::regex` reads them in its ECMAScript grammar: `[[:digit:]]` is a digit there, where JavaScript
- * sees a set of brackets, colons and letters. Classes are those of the C locale, in which llama-quantize runs.
+ * Sets of characters as `std::regex` reads them in its ECMAScript grammar: `[[:digit:]]` is a digit there, whereas
+ * JavaScript sees a set of brackets, colons and letters. Classes are those of the C locale, in which llama-quantize runs.
  */
 
-/** Class → what stands for it in a set. */
+/** Class → its equivalent in a set of JavaScript. */
 const classes: Readonly<Record<string, string>> = {
   alnum: 'a-zA-Z0-9',
   alpha: 'a-zA-Z',
@@ -29,7 +29,7 @@ const pieces = /\\.|\[([:=.]).*?\1\]|\[[:=.]|./gs;
 
 /**
  * A regular expression with the POSIX parts of its sets spelled out for JavaScript.
- * @throws SyntaxError naming a part that `std::regex` refuses, or a symbol by name, which is not known here.
+ * @throws SyntaxError naming a part that `std::regex` rejects, or a symbol by name, which is not known here.
  */
 export function spellOutPosixClasses(pattern: string): string {
   return pattern.replace(setOrEscape, (found, inside: string | undefined) =>
@@ -49,7 +49,7 @@ function spellOutSet(parts: readonly string[]): string {
   return parts.map((part) => (/^\[[:=.]/.test(part) ? spellOut(part) : part)).join('');
 }
 
-/** What stands for several characters, or is taken for that. */
+/** A class of characters, or what is taken for one. */
 const isClass = (part: string): boolean => /^\[[:=]|^\\[dsw]/i.test(part);
 
 function spellOut(part: string): string {
@@ -61,5 +61,5 @@ function spellOut(part: string): string {
     '.': isLetter ? name : undefined,
   }[part[1] ?? ''];
   if (meaning !== undefined) return meaning;
-  throw new SyntaxError(`${part} is no class of characters`);
+  throw new SyntaxError(`${part} is not a character class`);
 }

@@ -2,7 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import { blockOf } from '../plan/order';
 
 /**
- * Names of tensors after some blocks are left out: those behind move up. `undefined` for a tensor that goes.
+ * Names of tensors after some blocks are left out: later blocks move up. `undefined` for a tensor that is left out.
  * @param pruned numbers of blocks.
  * @throws QuantscopeError REQUEST for a block that the model does not have, or when none would be left.
  */
@@ -16,7 +16,7 @@ export function prunedNames(
     const last = blocks[blocks.length - 1] ?? -1;
     throw new QuantscopeError(
       'REQUEST',
-      `There is no block ${strange} to leave out; there are 0 to ${last}.`,
+      `There is no block ${strange} to leave out; the blocks are 0 to ${last}.`,
     );
   }
   const left = blocks.filter((block) => !pruned.includes(block));

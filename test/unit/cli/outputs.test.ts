@@ -111,10 +111,14 @@ describe('an output that is an input', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('a special output', () => {
+  const pipe = (): string => {
+    execFileSync('mkfifo', [here('pipe.gguf')]);
+    return here('pipe.gguf');
+  };
   it.each([
-    ['a device', (): string => '/dev/null'],
-    ['a link to a device', (): string => (symlinkSync('/dev/null', here('null.gguf')), here('null.gguf'))],
-    ['a pipe', (): string => (execFileSync('mkfifo', [here('pipe.gguf')]), here('pipe.gguf'))],
+    // Not /dev/null: a fault would cost the machine its own.
+    ['a pipe', (): string => pipe()],
+    ['a link to a pipe', (): string => (symlinkSync(pipe(), here('link.gguf')), here('link.gguf'))],
     ['a folder', (): string => folder],
   ])('is refused: %s', async (_, make) => {
     const out = make();

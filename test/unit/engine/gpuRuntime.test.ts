@@ -55,7 +55,9 @@ describe('the place that the CUDA libraries come from', () => {
 
   it('must state the digest that is known, where one is', () => {
     expect(() => checkPin('1.2.3', 'abc', { '1.2.3': 'abc', '1.2.4': 'x' })).not.toThrow();
-    expect(() => checkPin('1.2.4', 'abc', { '1.2.4': 'x' })).toThrow(/another package .*nothing is fetched/);
+    expect(() => checkPin('1.2.4', 'abc', { '1.2.4': 'x' })).toThrow(
+      /another package .*nothing was downloaded/,
+    );
   });
 });
 
@@ -113,11 +115,11 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
     expect(described.diskBytes).toBeLessThan(copied + 3_000_000);
     expect(described.question).toBe(`Download ONNX Runtime's CUDA libraries ${version} (3.0 MB)?`);
     expect(described.detail.split('\n')).toEqual([
-      'For: measuring models on an NVIDIA GPU. Without them WebGPU or the native addon compute.',
+      'For: measuring models on an NVIDIA GPU. Without them, WebGPU or the native addon is used.',
       `Source: package Microsoft.ML.OnnxRuntime.Gpu.Linux ${version} of ${source.index}, from ${described.url}`,
-      `Download: 3.0 MB, checked against the SHA-512 that the source states (${source.sha512.slice(0, 16)}…).`,
+      `Download: 3.0 MB, verified against the SHA-512 that the source states (${source.sha512.slice(0, 16)}…).`,
       `On disk: ${(described.diskBytes / 1e6).toFixed(1)} MB in ${installed()}. "Quantscope: Remove GPU Runtime" (quantscope gpu-runtime remove) removes it.`,
-      'Needs: an NVIDIA driver, CUDA 12 and cuDNN 9, which are not part of it.',
+      'Requires: an NVIDIA driver, CUDA 12 and cuDNN 9, which are not included.',
     ]);
     source.behaviour.unlisted = true;
     expect((await offer()).detail).toContain('On disk: more than ');
@@ -162,14 +164,14 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
       { sha512: randomBytes(64).toString('base64') },
       /its SHA-512 is .* instead of/,
     ],
-    ['of another digest algorithm', { algorithm: 'SHA256' }, /states no SHA-512/],
+    ['of another digest algorithm', { algorithm: 'SHA256' }, /does not state a SHA-512/],
     ['of a size that differs', { bytes: 1_000_000 }, /has \d+ bytes instead of the 1000000/],
     ['of a size that differs and is not announced', { bytes: 9e6, chunked: true }, /instead of the 9000000/],
     ['of more bytes than announced', { bytes: 1e6, chunked: true }, /instead of the 1000000/],
     ['of a size without sense', { bytes: -1 }, /states a size of -1/],
     ['of a connection that breaks', { cut: 1_500_000 }, /ended after \d+ of \d+ bytes/],
     ['of a body that ends early', { cut: 1_500_000, chunked: true }, /has 1500000 bytes instead of/],
-    ['of an absent package', { status: 404 }, /package\.nupkg answers with HTTP status 404/],
+    ['of an absent package', { status: 404 }, /package\.nupkg answered with HTTP status 404/],
     [
       'of a disk that is too small',
       { entryBytes: 1e15 },
@@ -188,7 +190,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
 
   it('is refused when the source changed its package after the user agreed', async () => {
     await expect(jobs['gpuRuntime/install']({ sha512: 'agreed' }, ignore)).rejects.toThrow(
-      /look at its offer/,
+      /look at the new offer/,
     );
     expect(source.asked).not.toContain('/package.nupkg');
   });

@@ -59,6 +59,13 @@ describe('Inputs', () => {
     expect(readFileSync(here(name), 'utf8')).toBe(name);
   });
 
+  it('are compared with an output before it is filled', async () => {
+    let filled = false;
+    const fill = (): Promise<void> => Promise.resolve(void (filled = true));
+    await expect(writeAtomically(weights(), fill, await inputs())).rejects.toMatchObject({ code: 'REQUEST' });
+    expect(filled).toBe(false);
+  });
+
   it('allow new files, and other files of the folder', async () => {
     const read = await inputs();
     await read.check([here('new.gguf'), here('unrelated.json'), undefined]);

@@ -114,6 +114,6 @@ describe('parseSplitSize', () => {
     expect(['300M', '2G', '2g'].map(parseSplitSize)).toEqual([3e8, 2e9, 2e9]);
   });
   it.each(['', '300', '0M', '-1G', '1.5G', '2GB', 'M'])('refuses %j', (text) => {
-    expect(() => parseSplitSize(text)).toThrow(/no size/);
+    expect(() => parseSplitSize(text)).toThrow(/not the size of a part/);
   });
 });

@@ -29,8 +29,8 @@ describe('parseKeyValueOverride', () => {
     ['another word as bool', 'a=bool:yes', /TYPE is/],
     ['a long key', `${'k'.repeat(128)}=int:1`, /127 bytes/],
     ['a long text, in bytes', `a=str:${'é'.repeat(64)}`, /127 bytes/],
-    ['the alignment', 'general.alignment=int:64', /follows from the file/],
-    ['the number of files', 'split.count=int:3', /follows from the file/],
+    ['the alignment', 'general.alignment=int:64', /describes the file/],
+    ['the number of files', 'split.count=int:3', /describes the file/],
   ])('refuses %s', (_, text, message) => expect(() => parseKeyValueOverride(text)).toThrow(message));
 });
 

@@ -34,7 +34,7 @@ describe('tensor-type rules', () => {
     expect(rule?.regex.test('blk.17.ffn_down.weight')).toBe(false);
     expect(rule?.regex.test('blk.7.ffn_down_exps.weight')).toBe(false);
     expect(() => compileRules([{ pattern: '[[:number:]]', type: 'Q6_K' }])).toThrow(
-      /"\[\[:number:\]\]" of a tensor-type rule .*\[:number:\] is no class of characters/,
+      /"\[\[:number:\]\]" of a tensor-type rule .*\[:number:\] is not a character class/,
     );
   });
 
