@@ -30,7 +30,7 @@ export async function compareModels(
   b: Model,
   { signal, onProgress }: CompareModelsOptions = {},
 ): Promise<ModelComparison> {
-  const { pairs, translated } = await matchTensors(a, b, signal);
+  const { pairs, translated, notes } = await matchTensors(a, b, signal);
   const tensors: ComparedTensor[] = [];
   let total = noSums;
   for (const [index, pair] of pairs.entries()) {
@@ -44,6 +44,7 @@ export async function compareModels(
     a: a.description.path,
     b: b.description.path,
     translated,
+    notes,
     tensors: tensors.sort(worstFirst),
     relativeError: errorMetrics(total).relativeError,
     counts: countStatuses(tensors),

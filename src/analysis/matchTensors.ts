@@ -1,5 +1,7 @@
+import { usualGgufName } from '../architectures/aliases';
 import { unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
 import { ggufView } from '../architectures/ggufView';
+import { isDescribed } from '../architectures/registry';
 import type { Model } from '../model/openModel';
 
 /** The same tensor of two models; one side may lack it. */
@@ -13,24 +15,37 @@ export interface MatchedTensors {
   readonly pairs: readonly TensorPair[];
   /** Whether names were translated to those of GGUF. */
   readonly translated: boolean;
+  /** How tensors were matched, where that may be wrong, as sentences. */
+  readonly notes: readonly string[];
 }
 
 /**
- * Matches the tensors of two models. Models of one naming scheme are matched by name; where a checkpoint meets a GGUF file,
- * the checkpoint is brought to GGUF's view: names, order of rows, merged and split tensors.
- * @throws QuantscopeError UNSUPPORTED for a checkpoint whose architecture has no description.
+ * Matches the tensors of two models. Models of one naming scheme are matched by name; where a checkpoint meets a GGUF file, the checkpoint
+ * is brought to GGUF's view: names, order of rows, merged and split tensors. Of an architecture without a description only names are
+ * translated, by what is usual.
+ * @throws QuantscopeError as `ggufView`, except for an architecture without a description.
  */
 export async function matchTensors(a: Model, b: Model, signal?: AbortSignal): Promise<MatchedTensors> {
   const translated = (a.gguf === undefined) !== (b.gguf === undefined);
-  const tensorsOf = async (model: Model) =>
-    byName(translated ? (await ggufView(model, signal)).tensors : asItIs(model));
-  const [inA, inB] = [await tensorsOf(a), await tensorsOf(b)];
+  const notes: string[] = [];
+  const tensorsOf = async (model: Model): Promise<readonly ConvertedTensor[]> => {
+    if (!translated || model.gguf) return asItIs(model);
+    if (model.config && isDescribed(model.config)) return (await ggufView(model, signal)).tensors;
+    notes.push(undescribedNote(model));
+    return model.description.tensors.map((tensor) => unchanged(tensor, usualGgufName(tensor.name)));
+  };
+  const [inA, inB] = [byName(await tensorsOf(a)), byName(await tensorsOf(b))];
   const names = new Set([...inA.keys(), ...inB.keys()]);
   const pairs = [...names].map((name): TensorPair => {
     const [left, right] = [inA.get(name), inB.get(name)];
     return { name, ...(left ? { a: left } : {}), ...(right ? { b: right } : {}) };
   });
-  return { pairs, translated };
+  return { pairs, translated, notes };
+}
+
+function undescribedNote({ description }: Model): string {
+  const { architecture = 'unknown' } = description;
+  return `There is no description of the architecture "${architecture}": tensors are matched by their usual names. Where a GGUF file orders rows otherwise or merges tensors (experts, fused matrices), they count as different or as missing on one side.`;
 }
 
 const byName = (tensors: readonly ConvertedTensor[]): ReadonlyMap<string, ConvertedTensor> =>

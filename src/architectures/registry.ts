@@ -49,6 +49,20 @@ export const architectures: readonly ArchitectureDescription[] = [
   starcoder2,
 ];
 
+/** Whether there is a description for a config.json. */
+export const isDescribed = (config: Readonly<Record<string, unknown>>): boolean =>
+  findDescription(config) !== undefined;
+
+function findDescription(config: Readonly<Record<string, unknown>>): ArchitectureDescription | undefined {
+  const className = listedClass(config);
+  const modelType = config['model_type'];
+  return architectures.find(({ classes }) =>
+    className !== undefined
+      ? Object.keys(classes).some((name) => sameModel(name, className))
+      : typeof modelType === 'string' && Object.values(classes).includes(modelType),
+  );
+}
+
 /**
  * The description that fits a config.json: by the first of its `architectures`, else by `model_type`.
  * @throws QuantscopeError UNSUPPORTED naming the architecture and where a description belongs.
@@ -57,16 +71,10 @@ export function architectureFor(
   config: Readonly<Record<string, unknown>>,
   file: string,
 ): ArchitectureDescription {
-  const className = listedClass(config);
-  const modelType = config['model_type'];
-  const found = architectures.find(({ classes }) =>
-    className !== undefined
-      ? Object.keys(classes).some((name) => sameModel(name, className))
-      : typeof modelType === 'string' && Object.values(classes).includes(modelType),
-  );
+  const found = findDescription(config);
   if (found) return found;
   const names = architectures.flatMap(({ classes }) => Object.keys(classes)).sort();
-  const asked = className ?? JSON.stringify(modelType ?? null);
+  const asked = listedClass(config) ?? JSON.stringify(config['model_type'] ?? null);
   const message = `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF. A description is one file in src/architectures (see CONTRIBUTING.md); there are ${names.join(', ')}. Any GGUF file can be exported.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

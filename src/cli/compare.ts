@@ -63,11 +63,12 @@ function rowOf({ name, a, b, error, status }: ComparedTensor): string[] {
   ];
 }
 
-function summary({ a, b, translated, relativeError, counts }: ModelComparison): string[] {
+function summary({ a, b, translated, notes, relativeError, counts }: ModelComparison): string[] {
   const parts = Object.entries(counts).filter(([, count]) => count > 0);
   return [
     `A: ${a}`,
     `B: ${b}${translated ? ' (matched by the names that they have in GGUF)' : ''}`,
     `${parts.map(([status, count]) => `${count} ${status}`).join(', ')}; relative error of all weights ${figure(relativeError)}`,
+    ...notes,
   ];
 }

@@ -40,6 +40,8 @@ export interface ModelComparison {
   readonly b: string;
   /** Whether names were translated to those of GGUF. */
   readonly translated: boolean;
+  /** How tensors were matched, where that may be wrong, as sentences. */
+  readonly notes: readonly string[];
   readonly tensors: readonly ComparedTensor[];
   /** √(Σ (a − b)² / Σ a²) over all measured weights. */
   readonly relativeError: number;

@@ -98,11 +98,16 @@ describe('compareModels', () => {
     expect(counts.equal + counts.different).toBe(tensors.length - 4);
   });
 
-  it('names the architecture that it cannot translate', async () => {
+  it('matches an architecture without a description by the usual names, and says so', async () => {
     mkdirSync(path('odd'));
     writeFileSync(path('odd/model.safetensors'), readFileSync(join(sampleFolder, 'model.safetensors')));
     writeFileSync(path('odd/config.json'), JSON.stringify({ architectures: ['OddModel'] }));
-    await expect(compare(path('odd'), path('q4.gguf'))).rejects.toThrow(/OddModel/);
+    const { tensors, notes } = await compare(path('odd'), path('f16.gguf'));
+    expect(notes).toEqual([expect.stringMatching(/no description of the architecture/)]);
+    const statuses = new Map(tensors.map(({ name, status }) => [name, status]));
+    expect(statuses.get('blk.3.ffn_down.weight')).toBe('different'); // BF16 against F16
+    expect(statuses.get('output_norm.weight')).toBe('equal');
+    expect(tensors.filter(({ status }) => status.startsWith('only'))).toEqual([]);
     // Two checkpoints need no translation.
     expect((await compare(path('odd'), sampleFolder)).relativeError).toBe(0);
   });
