@@ -1,6 +1,23 @@
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
+const exports = [
+  { selector: 'ExportDefaultDeclaration', message: 'Export by name.' },
+  { selector: 'ExportAllDeclaration', message: 'No barrel files.' },
+];
+
+/** Every argument takes room on the stack; models have a million tensors. */
+const spreads = [
+  {
+    selector: "CallExpression[callee.object.name='Math'] > SpreadElement",
+    message: 'Many arguments exhaust the stack: use leastOf or greatestOf.',
+  },
+  {
+    selector: 'CallExpression[callee.property.name=/^(push|unshift)$/] > SpreadElement',
+    message: 'Many arguments exhaust the stack: push in a loop, or spread into a new array.',
+  },
+];
+
 export default defineConfig(
   { ignores: ['dist', 'build', 'test-results', '**/*.mjs', '**/*.d.mts', '**/*.cjs'] },
   tseslint.configs.recommendedTypeChecked,
@@ -15,14 +32,14 @@ export default defineConfig(
         'error',
         { allowNumber: true, allowBoolean: true },
       ],
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Export by name.' },
-        { selector: 'ExportAllDeclaration', message: 'No barrel files.' },
-      ],
+      'no-restricted-syntax': ['error', ...exports],
       'max-lines': ['error', { max: 500, skipBlankLines: true, skipComments: true }],
       eqeqeq: 'error',
     },
+  },
+  {
+    files: ['src/**', 'webview/**'],
+    rules: { 'no-restricted-syntax': ['error', ...exports, ...spreads] },
   },
   {
     files: ['**/*.config.ts', '**/*.d.ts'],

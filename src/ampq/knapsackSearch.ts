@@ -1,4 +1,5 @@
 import type { KnapsackClasses } from './knapsackClasses';
+import { greatestOf, leastOf } from '../protocol/extremes';
 
 export interface SearchProblem {
   readonly classes: KnapsackClasses;
@@ -140,7 +141,7 @@ function remaining(classes: readonly (readonly Option[])[]): { least: number; mo
   for (const options of [...classes].reverse()) {
     const bytes = options.map((option) => option.bytes);
     const { least, most } = sums.at(-1)!;
-    sums.push({ least: least + Math.min(...bytes), most: most + Math.max(...bytes) });
+    sums.push({ least: least + leastOf(bytes), most: most + greatestOf(bytes) });
   }
   return sums.reverse();
 }

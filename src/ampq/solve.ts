@@ -11,6 +11,7 @@ import {
   type SensitivityTable,
 } from '../protocol/plan';
 import { knapsackSolver, type Effort, type KnapsackSolver } from './knapsack';
+import { leastOf } from '../protocol/extremes';
 import { totalOf } from './totals';
 
 export interface Assignment {
@@ -145,7 +146,7 @@ export function isWithin(table: SensitivityTable, budget: Budget, overheadBytes 
 
 /** Tensor data of the file with every tensor at its smallest. */
 const leastBytes = ({ rows, fixedBytes }: SensitivityTable): number =>
-  fixedBytes + sumOf(rows, (row) => Math.min(...choicesOf(row).map(({ bytes }) => bytes)));
+  fixedBytes + sumOf(rows, (row) => leastOf(choicesOf(row).map(({ bytes }) => bytes)));
 
 function tooSmall(table: SensitivityTable, budget: Budget, overheadBytes: number): QuantscopeError {
   const smallest =

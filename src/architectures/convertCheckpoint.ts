@@ -54,7 +54,9 @@ export function convertCheckpoint(
   const tied = conversion.tied && sources.leaveOut(conversion.tied);
   const converted: ConvertedTensor[] = [];
   for (const item of conversion.tensors) {
-    for (const rule of 'to' in item ? [item] : item) converted.push(...applyRule(rule, sources, file));
+    for (const rule of 'to' in item ? [item] : item) {
+      for (const tensor of applyRule(rule, sources, file)) converted.push(tensor);
+    }
   }
   refuseStrangers(sources, description.name);
   return {

@@ -5,6 +5,7 @@ import type { Estimate, TaskResult } from '../protocol/evaluation';
 import { share } from './statistics';
 import type { TextTokenizer } from './tokenizer/textTokenizer';
 import type { ScoredInputs } from './windows';
+import { greatestOf } from '../protocol/extremes';
 
 /** A multiple-choice question. */
 export interface Question {
@@ -155,7 +156,7 @@ export function scoreTasks(
     share(
       Float64Array.from(questions, ({ choices, answer }, i) => {
         const scores = choices.map((choice, j) => scoreOf(logLikelihoods[i]?.[j] ?? -Infinity, choice));
-        return scores.indexOf(Math.max(...scores)) === answer ? 1 : 0;
+        return scores.indexOf(greatestOf(scores)) === answer ? 1 : 0;
       }),
     );
   return {

@@ -21,7 +21,7 @@ class Message {
     return Buffer.concat(this.parts);
   }
   private raw(...parts: Uint8Array[]): this {
-    this.parts.push(...parts);
+    for (const part of parts) this.parts.push(part);
     return this;
   }
 }

@@ -34,8 +34,8 @@ export async function readGguf(source: ByteSource, signal?: AbortSignal): Promis
   const version = await readMagicAndVersion(reader, source);
   const tensorCount = await boundedCount(reader, 'number of tensors', maxTensors, minTensorInfo, source.size);
   const keyCount = await boundedCount(reader, 'number of key-values', maxGgufKeys, minKeyValue, source.size);
-  const warnings: string[] = [];
-  const metadata = await readMetadata(reader, keyCount, warnings);
+  const damaged: string[] = [];
+  const metadata = await readMetadata(reader, keyCount, damaged);
   const infos = await readTensorInfos(reader, tensorCount);
   const alignment = alignmentOf(metadata, reader);
   const dataOffset = Math.ceil(reader.offset / alignment) * alignment;
@@ -43,7 +43,7 @@ export async function readGguf(source: ByteSource, signal?: AbortSignal): Promis
   const place = { start: dataOffset, alignment, offsets };
   const tensors = infos.map((info) => describe(info, place, source, reader));
   checkOverlaps(tensors, reader);
-  warnings.push(...truncationWarning(tensors, source.size));
+  const warnings = [...damaged, ...truncationWarning(tensors, source.size)];
   const headerHash = await reader.digest();
   return { version, metadata, tensors, alignment, dataOffset, headerHash, warnings };
 }

@@ -206,7 +206,7 @@ function checkLayout(
     end = tensor.offset + tensor.byteLength;
   }
   if (end < source.size) warnings.push(`${source.size - end} bytes after the last tensor are unused.`);
-  warnings.push(...truncationWarning(tensors, source.size));
+  for (const warning of truncationWarning(tensors, source.size)) warnings.push(warning);
 }
 
 function metadataEntries(value: unknown, source: ByteSource, warnings: string[]): MetadataEntry[] {

@@ -86,8 +86,8 @@ async function kindOf(path: string): Promise<FileKind> {
 async function ofFolder(folder: string): Promise<WeightFiles> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
-  const { candidates, notes } = await listCandidates(folder, names);
-  if (candidates.length === 0) candidates.push(...(await unnamed(folder, names)));
+  const { candidates: named, notes } = await listCandidates(folder, names);
+  const candidates = named.length > 0 ? named : await unnamed(folder, names);
   const { best, others } = bestOf(folder, candidates);
   const chosen = [...notes, ...chosenNote(best, others)];
   if (best.format === 'safetensors' && best.files.length > 1)

@@ -1,3 +1,4 @@
+import { greatestOf, leastOf } from './extremes';
 /** One measured cell of the sensitivity table. */
 export interface SensitivityCell {
   readonly format: string;
@@ -175,8 +176,8 @@ export function budgetRange({ rows }: SensitivityTable): { min: number; max: num
   let [least, most, weights] = [0, 0, 0];
   for (const row of rows) {
     const sizes = choicesOf(row).map(({ bytes }) => bytes);
-    least += Math.min(...sizes);
-    most += Math.max(...sizes);
+    least += leastOf(sizes);
+    most += greatestOf(sizes);
     weights += row.weights;
   }
   return { min: (8 * least) / weights, max: (8 * most) / weights };

@@ -8,6 +8,7 @@ import type { JobContext } from '../job';
 import type { ResultStore } from './resultStore';
 import { keepsWhole, type RunDevice } from './runPlan';
 import type { PlannedVariant } from './weightVariant';
+import { greatestOf } from '../../protocol/extremes';
 
 /** Everything about a run that is known before the model runs. */
 export interface Run {
@@ -36,7 +37,7 @@ export function passMeasures(
   return {
     tokensPerSecond: tokens / seconds,
     peakMemory: peakMemory(),
-    blockBytes: Math.max(...decoder.shape.blocks.map(blockBytes)),
+    blockBytes: greatestOf(decoder.shape.blocks.map(blockBytes)),
     memory: decoder.keeps ? 'whole' : 'streamed',
   };
 }
