@@ -40,7 +40,7 @@ export async function readSafetensorsHeader(
   const headerHash = createHash('sha256').update(bytes).digest('hex');
   const metadata = header['__metadata__'];
   const saved = describeSaved(tensors, metadata);
-  warnings.push(...saved.warnings);
+  for (const warning of saved.warnings) warnings.push(warning);
   return {
     tensors: saved.tensors,
     metadata: metadataEntries(metadata, source, warnings),

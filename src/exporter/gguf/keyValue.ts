@@ -1,8 +1,12 @@
 import { ggufValueTypeId, type GgufScalar } from '../../model/ggufValue';
-import type { KeyValue, ScalarType } from '../../model/keyValue';
+import { QuantscopeError } from '../../model/errors';
+import { fitsScalar, type KeyValue, type ScalarType } from '../../model/keyValue';
 import type { ByteWriter } from './byteWriter';
 
-/** Writes key, type and value. */
+/**
+ * Writes key, type and value.
+ * @throws QuantscopeError REQUEST naming the key of a number that its type cannot hold.
+ */
 export function writeKeyValue(out: ByteWriter, pair: KeyValue): void {
   out.text(pair.key);
   out.u32(ggufValueTypeId(pair.type));
@@ -11,10 +15,16 @@ export function writeKeyValue(out: ByteWriter, pair: KeyValue): void {
   } else if (pair.type === 'array') {
     out.u32(ggufValueTypeId(pair.elementType));
     out.u64(pair.values.length);
-    for (const value of pair.values) scalarWriters[pair.elementType](out, value);
+    for (const value of pair.values) writeScalar(out, pair.key, pair.elementType, value);
   } else {
-    scalarWriters[pair.type](out, pair.value);
+    writeScalar(out, pair.key, pair.type, pair.value);
   }
+}
+
+function writeScalar(out: ByteWriter, key: string, type: ScalarType, value: GgufScalar): void {
+  if (!fitsScalar(type, value))
+    throw new QuantscopeError('REQUEST', `The key "${key}" is ${String(value)}, which ${type} cannot hold.`);
+  scalarWriters[type](out, value);
 }
 
 const scalarWriters: Readonly<Record<ScalarType, (out: ByteWriter, value: GgufScalar) => void>> = {

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { FormatComparison } from '../../../src/protocol/analysis';
+import { greatestOf, leastOf } from '../../../src/protocol/extremes';
 import type { ComparisonState } from '../../../src/protocol/webview';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { Spinner } from '../../controls';
@@ -117,7 +118,7 @@ function ErrorRow(props: {
         <FormatBadge format={item.format} bits={item.bitsPerWeight} />
       </th>
       {columns.map(({ value, text, larger, title }) => {
-        const best = (larger ? Math.max : Math.min)(...all.map(value));
+        const best = (larger ? greatestOf : leastOf)(all.map(value));
         return (
           <td key={title} class={all.length > 1 && value(item) === best ? 'best' : ''}>
             {text(value(item))}
