@@ -133,7 +133,7 @@ async function readLegacy(source: ByteSource, signal: AbortSignal | undefined): 
     const start = reader.offset;
     const value = await reader.u32(what);
     if (value <= most) return value;
-    throw reader.fail(`The ${what} is ${value}; this is no importance matrix, or it is damaged.`, start);
+    throw reader.fail(`The ${what} is ${value}; this is not an importance matrix, or it is damaged.`, start);
   };
   const text = async (what: string, most: number): Promise<string> =>
     Buffer.from(await reader.bytes(await bounded(`length of ${what}`, most), what)).toString('utf8');

@@ -34,7 +34,7 @@ export function tensorRole(name: string): { role: TensorRole; layer?: number } {
   return layer === undefined ? { role } : { role, layer: Number(layer) };
 }
 
-/** Whether quantizing this tensor makes sense: a matrix of real-valued weights that is no norm. */
+/** Whether quantizing this tensor makes sense: a matrix of real-valued weights that is not a norm. */
 export function isQuantizable(tensor: {
   name: string;
   shape: readonly number[];

@@ -3,7 +3,7 @@ import { QuantscopeError } from './errors';
 
 /**
  * A UTF-8 text, a byte order mark included.
- * @throws QuantscopeError REQUEST for a file of more than `most` bytes or that is no UTF-8, IO when it cannot be read.
+ * @throws QuantscopeError REQUEST for a file of more than `most` bytes or that is not UTF-8, IO when it cannot be read.
  */
 export async function readTextFile(file: string, most: number, signal?: AbortSignal): Promise<string> {
   const source = await openFileSource(file);
