@@ -1,3 +1,4 @@
+import { badKind } from './badWeights';
 import { readSlab, slabsOf, type Slab } from '../architectures/convertedRows';
 import { sourcesOf, unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
@@ -102,8 +103,8 @@ export class TensorReader {
   }
 
   /** The error that a weight of a slab cannot be quantized. */
-  badWeight({ firstWeight }: TensorSlab, { kind, index }: BadWeight): QuantscopeError {
-    const message = `Weight ${firstWeight + index} is ${kind}; it cannot be quantized.`;
+  badWeight({ firstWeight, dtype, data }: TensorSlab, bad: BadWeight): QuantscopeError {
+    const message = `Weight ${firstWeight + bad.index} is ${badKind(bad, dtype, data)}; it cannot be quantized.`;
     const [source] = sourcesOf(this.tensor);
     const { file, name, offset } = source ?? { name: this.tensor.name };
     return new QuantscopeError('MODEL_FILE', message, {

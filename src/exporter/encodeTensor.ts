@@ -1,3 +1,4 @@
+import { badKind } from '../analysis/badWeights';
 import { readSlab, slabsOf, type Slab } from '../architectures/convertedRows';
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { QuantscopeError } from '../model/errors';
@@ -90,7 +91,7 @@ async function* encoded(
       yield { tensor: planned, bytes };
     } else if (slab.dtype === planned.to && planned.converted?.add === undefined) {
       const bad = !isForeignType(planned.to) && (await loadNative().checkBlocks(planned.to, bytes, signal));
-      if (bad) throw badWeight(planned, slab, bad);
+      if (bad) throw badWeight(planned, slab, bad, bytes);
       yield { tensor: planned, bytes };
     } else {
       const target = await recode(planned, slab, bytes, buffers, signal);
@@ -117,7 +118,7 @@ async function recode(
     shift: converted?.add,
     signal,
   });
-  if (bad) throw badWeight(planned, slab, bad);
+  if (bad) throw badWeight(planned, slab, bad, bytes);
   return target;
 }
 
@@ -133,11 +134,11 @@ function importanceOf(
   return importance.subarray(expert * columns, (expert + 1) * columns);
 }
 
-function badWeight(planned: PlannedTensor, slab: Slab, bad: BadWeight): QuantscopeError {
+function badWeight(planned: PlannedTensor, slab: Slab, bad: BadWeight, bytes: Uint8Array): QuantscopeError {
   const index = slab.firstWeight + bad.index;
   const message = {
     NaN: `Weight ${index} is NaN; such a tensor cannot be exported.`,
-    infinite: `Weight ${index} is infinite; such a tensor cannot be exported.`,
+    infinite: `Weight ${index} is ${badKind(bad, slab.dtype, bytes)}; such a tensor cannot be exported.`,
     'in block': `Weight ${index}, or one of its block, is not finite; such a tensor cannot be exported.`,
     'too large': `The weights from ${index} on are too large for ${planned.to}; BF16 can hold them.`,
   }[bad.kind];

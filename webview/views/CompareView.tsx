@@ -118,6 +118,9 @@ function Totals({ result }: { result: ModelComparison }) {
       {result.translated && (
         <p class="muted">One of the models is GGUF: names and order of rows are those of GGUF.</p>
       )}
+      {result.notes.map((note) => (
+        <p key={note}>{note}</p>
+      ))}
     </>
   );
 }
