@@ -416,6 +416,9 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await grid.locator('[data-group="layer 1"]').click({ button: 'right' });
     await page.getByRole('menuitem', { name: 'Quantize Layer…' }).waitFor({ timeout: wait });
     await page.keyboard.press('Escape');
+    await page
+      .getByRole('menuitem', { name: 'Quantize Layer…' })
+      .waitFor({ state: 'detached', timeout: wait });
     await grid.focus();
     await page.keyboard.press('Home');
     await page.keyboard.press('Shift+F10');

@@ -59,13 +59,16 @@ export function HistogramChart({
 }
 
 function trace({ min, max, counts }: Histogram, name: string, color: string, opacity: number) {
-  const width = (max - min) / counts.length || 1;
+  // All weights of a constant are in one bin, which has no width of its own.
+  const isConstant = min === max;
+  const width = isConstant ? Math.abs(min) / 50 || 0.02 : (max - min) / counts.length;
+  const y = isConstant ? [counts.reduce((sum, count) => sum + count, 0)] : counts;
   return {
     type: 'bar',
     name,
-    x: counts.map((_, i) => min + (i + 0.5) * width),
-    y: counts,
-    width: counts.map(() => width),
+    x: isConstant ? [min] : counts.map((_, i) => min + (i + 0.5) * width),
+    y,
+    width: y.map(() => width),
     marker: { color, line: { width: 0 } },
     opacity,
     hovertemplate: '%{x:.4g}: %{y:,}<extra></extra>',

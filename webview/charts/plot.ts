@@ -36,7 +36,9 @@ function readColors(): Colors {
   ) as Record<keyof typeof variables, string>;
   const { classList } = document.body;
   const isLight = ['vscode-light', 'vscode-high-contrast-light'].some((name) => classList.contains(name));
-  return { ...themed, isDark: !isLight };
+  // High contrast themes draw guides in the colour of the text, which would hide what the lines are for.
+  const grid = classList.contains('vscode-high-contrast') ? 'rgba(127, 127, 127, 0.5)' : themed.grid;
+  return { ...themed, grid, isDark: !isLight };
 }
 
 /** The theme's colours, read again when the theme changes. */

@@ -1,5 +1,5 @@
 import type { TensorStatistics as Figures } from '../../src/protocol/analysis';
-import { figure } from '../format';
+import { figure, percent } from '../format';
 
 /** A figure, and whether it is one to worry about. */
 type Item = readonly [label: string, text: string, isBad?: boolean];
@@ -7,7 +7,7 @@ type Item = readonly [label: string, text: string, isBad?: boolean];
 /** The statistics of a tensor in three groups: range, moments, percentiles. */
 export function TensorStatistics({ figures: s }: { figures: Figures }) {
   const count = (value: number): string => value.toLocaleString('en-US');
-  const share = s.count > 0 && s.zeros > 0 ? ` (${((100 * s.zeros) / s.count).toPrecision(2)} %)` : '';
+  const share = s.count > 0 && s.zeros > 0 ? ` (${percent(s.zeros / s.count)})` : '';
   return (
     <div class="statistic-groups">
       <Group
@@ -30,7 +30,7 @@ export function TensorStatistics({ figures: s }: { figures: Figures }) {
       />
       <Group
         title="Percentiles"
-        items={s.percentiles.map(({ percent, value }): Item => [`${percent} %`, figure(value)])}
+        items={s.percentiles.map((item): Item => [`${item.percent} %`, figure(item.value)])}
       />
     </div>
   );
