@@ -1,5 +1,6 @@
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { ggmlType } from '../model/dtypes';
+import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
 import { modelHash } from '../model/identity';
 import { matrixOf } from '../model/rows';
@@ -45,7 +46,7 @@ export function checkedFormat(
   if (known === undefined)
     throw new QuantscopeError(
       'REQUEST',
-      `The plan's format "${format}" does not exist; there are ${planFormats.join(', ')}.`,
+      `The plan's format "${format}" does not exist.${suggestion(format, planFormats)} The formats are: ${planFormats.join(', ')}.`,
       place,
     );
   const { columns } = matrixOf(shape);

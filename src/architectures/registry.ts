@@ -1,3 +1,4 @@
+import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
 import { quantizedLayoutOf } from '../model/quantizedLayout';
 import type { TensorDescriptor } from '../protocol/model';
@@ -75,7 +76,10 @@ export function architectureFor(
   if (found) return found;
   const names = architectures.flatMap(({ classes }) => Object.keys(classes)).sort();
   const asked = listedClass(config) ?? JSON.stringify(config['model_type'] ?? null);
-  const message = `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF. A description is one file in src/architectures (see CONTRIBUTING.md); there are ${names.join(', ')}. Any GGUF file can be exported.`;
+  const message =
+    `The architecture ${asked} is not described here, so its tensors cannot be named for GGUF.${suggestion(asked, names)} ` +
+    'Any GGUF file can be exported. A description is one file in src/architectures (see CONTRIBUTING.md). ' +
+    `${names.length} classes are described: ${names.join(', ')}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -87,7 +91,10 @@ export function forwardOf(architecture: string, file: string): ForwardTraits {
   const found = architectures.find(({ name, forward }) => name === architecture && forward);
   if (found?.forward) return found.forward;
   const names = [...new Set(architectures.flatMap(({ name, forward }) => (forward ? [name] : [])))].sort();
-  const message = `A model of the architecture "${architecture}" cannot be run here; there are ${names.join(', ')}. What is missing is "forward" in its description in src/architectures.`;
+  const message =
+    `A model of the architecture "${architecture}" cannot be run here.${suggestion(architecture, names)} ` +
+    'What is missing is "forward" in its description in src/architectures. ' +
+    `${names.length} architectures can be run: ${names.join(', ')}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

@@ -2,6 +2,7 @@ import { bytesIn } from '../ampq/candidates';
 import { checkNames, checkPlanModel } from '../ampq/bindPlan';
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { ggufView, type GgufView, type ModelHeaders } from '../architectures/ggufView';
+import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
 import { imatrixKeyValues, selectImatrix, type Imatrix } from '../model/imatrix';
 import type { KeyValue } from '../model/keyValue';
@@ -76,7 +77,7 @@ export async function planExport(
   const plan = await planWeights(model, target, signal);
   const foreign = plan.tensors.find(({ to, cause }) => cause !== 'kept' && !encodableTypes.has(to));
   if (!foreign) return plan;
-  const message = `The plan's format "${foreign.to}" does not exist in GGUF; it can hold ${[...encodableTypes].join(', ')}.`;
+  const message = `The plan's format "${foreign.to}" does not exist in GGUF.${suggestion(foreign.to, encodableTypes)} The types are: ${[...encodableTypes].join(', ')}.`;
   throw new QuantscopeError('REQUEST', message, { tensor: foreign.name });
 }
 

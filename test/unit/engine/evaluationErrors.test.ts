@@ -117,7 +117,7 @@ describe('a variant is refused', () => {
     await expectError(
       run({ format: 'int3' }),
       'REQUEST',
-      /There is no format "int3"\. There are: .*Q4_K.*nf4/,
+      /There is no format "int3"\. The formats are: .*Q4_K.*nf4/,
     );
     await expectError(run({ type: 'Q9_K' }), 'REQUEST', /Q9_K.*Q4_K_M/s);
   });
@@ -169,7 +169,7 @@ describe('a variant is refused', () => {
       await expectError(
         run({ planFile: unknown }),
         'REQUEST',
-        'format "Q9_K" does not exist; there are Q1_0',
+        'format "Q9_K" does not exist. Did you mean',
       );
     });
 

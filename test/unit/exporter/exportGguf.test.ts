@@ -109,7 +109,7 @@ describe('exportGguf', () => {
       'a format that there is not',
       'sample',
       { 'output.weight': 'Q9_K' },
-      /"Q9_K" does not exist; there are Q1_0/,
+      /"Q9_K" does not exist. Did you mean/,
     ],
     ['rows that are not whole blocks', 'odd', { 'odd.weight': 'Q4_K' }, /rows of 100 weights/],
   ])('rejects a plan with %s', async (_, name, formats, message) => {
