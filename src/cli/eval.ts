@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Divergence, EvaluationResult, EvaluationSettings, TaskResult } from '../protocol/evaluation';
 import { estimateText, percentText, preciseText } from '../protocol/figures';
+import { plural } from '../protocol/words';
 import {
   choiceOption,
   countOption,
@@ -136,7 +137,7 @@ function cutText({
 }: NonNullable<EvaluationResult['text']>) {
   const cut =
     convention === 'sliding' ? `sliding windows of ${context}, stride ${stride}` : `windows of ${context}`;
-  return `${path}: ${count(windows)} ${cut}, ${count(scoredTokens)} tokens scored`;
+  return `${path}: ${count(windows)} ${cut}, ${plural(scoredTokens, 'token')} scored`;
 }
 
 function divergenceRows(divergence: Divergence): [string, string][] {
@@ -155,7 +156,7 @@ function divergenceRows(divergence: Divergence): [string, string][] {
 
 function taskRows({ questions, accuracy, normalizedAccuracy }: TaskResult): [string, string][] {
   return [
-    [`accuracy, ${count(questions)} questions`, percentText(accuracy)],
+    [`accuracy, ${plural(questions, 'question')}`, percentText(accuracy)],
     ['accuracy by likelihood per byte', percentText(normalizedAccuracy)],
   ];
 }

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { preciseText } from '../protocol/figures';
+import { plural } from '../protocol/words';
 import { countOption, requiredOption, textOption, UsageError, type Command } from './command';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
 import { deviceOption } from './sensitivity';
-import { count, number, size } from './text';
+import { number, size } from './text';
 
 export const imatrixCommand: Command = {
   name: 'imatrix',
@@ -51,7 +52,7 @@ export const imatrixCommand: Command = {
     );
     const { measures } = result;
     const lines = [
-      `${count(result.entries)} matrices from ${count(result.chunks)} chunks, ${count(result.tokens)} tokens; perplexity ${preciseText(result.perplexity)}`,
+      `${plural(result.entries, 'matrix', 'matrices')} from ${plural(result.chunks, 'chunk')}, ${plural(result.tokens, 'token')}; perplexity ${preciseText(result.perplexity)}`,
       `${measures.seconds.toFixed(1)} s, ${number(Number(measures.tokensPerSecond.toPrecision(4)))} tokens per second, peak memory ${size(measures.peakMemory)}`,
       ...[result.out, result.statistics, result.hessians].flatMap((file) =>
         file ? [`Written: ${file}`] : [],

@@ -1,5 +1,6 @@
 import type { Command } from './command';
 import { count, size, table } from './text';
+import { plural } from '../protocol/words';
 
 export const inspect: Command = {
   name: 'inspect',
@@ -26,7 +27,7 @@ export const inspect: Command = {
     const version = model.version === undefined ? '' : ` v${model.version}`;
     const { present, total } = model.weightFiles;
     const known = present < total ? ` in ${present} of ${total} files (the others are missing)` : '';
-    const about = `${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${model.tensors.length} tensors, ${count(model.parameters)} parameters, ${size(model.dataBytes)}${known}`;
+    const about = `${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${plural(model.tensors.length, 'tensor')}, ${count(model.parameters)} parameters, ${size(model.dataBytes)}${known}`;
     const warnings = model.warnings.map((warning) => `Warning: ${warning}`);
     return {
       json: model,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { MetadataEntry, TensorDescriptor } from '../protocol/model';
+import { plural } from '../protocol/words';
 import type { ByteSource } from './byteSource';
 import { bytesOf, elementsOf, safetensorsDtype, type Dtype } from './dtypes';
 import { QuantscopeError } from './errors';
@@ -205,7 +206,7 @@ function checkLayout(
       );
     end = tensor.offset + tensor.byteLength;
   }
-  if (end < source.size) warnings.push(`${source.size - end} bytes after the last tensor are unused.`);
+  if (end < source.size) warnings.push(`Unused after the last tensor: ${plural(source.size - end, 'byte')}.`);
   for (const warning of truncationWarning(tensors, source.size)) warnings.push(warning);
 }
 

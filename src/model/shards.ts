@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
+import { plural } from '../protocol/words';
 import { QuantscopeError } from './errors';
 
 /** One file that an index names; without identity when the file is not there. */
@@ -37,12 +38,14 @@ export function mergeShards(
   const present = new Set(tensors.map((tensor) => tensor.name));
   const unlisted = tensors.filter(({ name }) => !shardOf.has(name)).map(({ name }) => name);
   if (shardOf.size > 0 && unlisted.length > 0)
-    warnings.push(`${unlisted.length} tensors appear in a shard but not in the index: ${list(unlisted)}.`);
+    warnings.push(
+      `In a shard but not in the index: ${plural(unlisted.length, 'tensor')} (${list(unlisted)}).`,
+    );
   const lost = [...shardOf].filter(([name]) => !present.has(name));
   const disagreeing = lost.filter(([, shard]) => !missing.includes(shard)).map(([name]) => name);
   if (disagreeing.length > 0)
     warnings.push(
-      `${disagreeing.length} tensors appear in the index but not in their shard: ${list(disagreeing)}.`,
+      `In the index but not in their shard: ${plural(disagreeing.length, 'tensor')} (${list(disagreeing)}).`,
     );
   const placeholders = lost.map(([name, shard]) => placeholder(name, shard, whole, missing.includes(shard)));
   return {

@@ -1,4 +1,5 @@
 import type { TensorDescriptor } from '../protocol/model';
+import { plural } from '../protocol/words';
 
 /** Whether a tensor can be read, as its descriptor says it. */
 type Readability = Pick<TensorDescriptor, 'readable' | 'unreadableReason' | 'missingBytes'>;
@@ -15,7 +16,7 @@ export function readability(
 ): Readability {
   const missingBytes = Math.min(byteLength, Math.max(0, offset + byteLength - size));
   if (missingBytes > 0) {
-    const unreadableReason = `${missingBytes} of its ${byteLength} bytes are missing: the file ends at byte ${size}.`;
+    const unreadableReason = `${missingBytes} of its ${plural(byteLength, 'byte')} are missing: the file ends at byte ${size}.`;
     return { readable: false, unreadableReason, missingBytes };
   }
   return undecodable === undefined ? { readable: true } : { readable: false, unreadableReason: undecodable };
@@ -27,7 +28,7 @@ export function truncationWarning(tensors: readonly TensorDescriptor[], size: nu
   if (incomplete.length === 0) return [];
   const missing = missingBytesOf(tensors);
   return [
-    `The file is not complete: ${missing} bytes are missing after its ${size}, and with them ${incomplete.length} of ${tensors.length} tensors. The others can be read.`,
+    `The file is not complete: it ends at byte ${size}, before ${plural(missing, 'byte')} of ${incomplete.length} of its ${plural(tensors.length, 'tensor')}. The others can be read.`,
   ];
 }
 

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { modelHash } from '../model/identity';
 import { dtypeNamed } from '../model/dtypes';
 import { assignmentOf, rowOf, type SensitivityRow } from '../protocol/plan';
+import { plural } from '../protocol/words';
 import { commands } from './contributions';
 import { plansIn } from './plansBeside';
 import type { Services } from './services';
@@ -39,7 +40,7 @@ async function describe(services: Services, { model, tensor }: KnownTensor): Pro
   const lines = [
     `**${tensor.name}**`,
     '',
-    `\`${tensor.dtype}\` · [${tensor.shape.join(', ')}] · ${tensor.elements.toLocaleString('en-US')} weights${bits}`,
+    `\`${tensor.dtype}\` · [${tensor.shape.join(', ')}] · ${plural(tensor.elements, 'weight')}${bits}`,
     '',
     suggestion === undefined ? 'No suggestion yet: run the sensitivity analysis of the model.' : suggestion,
     ...(row && row.cells.length > 0 ? ['', ...errorTable(row)] : []),

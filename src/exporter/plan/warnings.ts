@@ -1,6 +1,7 @@
 import { ggmlType } from '../../model/dtypes';
 import type { Imatrix } from '../../model/imatrix';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
+import { plural } from '../../protocol/words';
 import { compileRules } from './tensorTypes';
 
 interface WarnedSettings extends Pick<ExportSettings, 'tensorTypes' | 'includeWeights' | 'excludeWeights'> {
@@ -61,7 +62,7 @@ function withoutImportance(
   if (bare.length === 0) return [];
   const names = bare.slice(0, 3).map(({ name }) => name);
   return [
-    `The importance matrix ${path} has nothing for ${bare.length} tensors: ${names.join(', ')}${bare.length > 3 ? ', …' : ''}.`,
+    `The importance matrix ${path} has nothing for ${plural(bare.length, 'tensor')}: ${names.join(', ')}${bare.length > 3 ? ', …' : ''}.`,
   ];
 }
 
@@ -84,7 +85,7 @@ function idleRules(
 }
 
 const count = (tensors: readonly unknown[]): string =>
-  tensors.length === 1 ? '1 tensor is' : `${tensors.length} tensors are`;
+  `${plural(tensors.length, 'tensor')} ${tensors.length === 1 ? 'is' : 'are'}`;
 
 const isQuantized = (dtype: string): boolean => (ggmlType(dtype)?.block ?? 1) > 1;
 

@@ -166,11 +166,7 @@ describe('a variant is refused', () => {
       const planFile = planOf('unfit.ampq.json', [given(tensor, 'IQ2_XXS')]);
       await expectError(run({ planFile }), 'REQUEST', 'an importance matrix (imatrix)', { tensor });
       const unknown = planOf('unknown.ampq.json', [given(tensor, 'Q9_K')]);
-      await expectError(
-        run({ planFile: unknown }),
-        'REQUEST',
-        'format "Q9_K" does not exist. Did you mean',
-      );
+      await expectError(run({ planFile: unknown }), 'REQUEST', 'format "Q9_K" does not exist. Did you mean');
     });
 
     it('that is no plan, or not there', async () => {

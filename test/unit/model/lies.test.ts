@@ -331,7 +331,7 @@ describe('a download that stopped', () => {
     expect(model.tensors).toMatchObject([ready, cut(12, 16, length), cut(4, 4, length)]);
     expect(model).toMatchObject({ missingBytes: 16, parameters: 7, dataBytes: 28 });
     expect(model.warnings).toEqual([
-      `The file is not complete: 16 bytes are missing after its ${length}, and with them 2 of 3 tensors. The others can be read.`,
+      `The file is not complete: it ends at byte ${length}, before 16 bytes of 2 of its 3 tensors. The others can be read.`,
     ]);
     expect(model.read).toEqual([new Uint8Array(8)]);
   });
