@@ -7,6 +7,7 @@ import { formatById } from '../quant/catalogue';
 import { QuantscopeError } from '../model/errors';
 import type { SensitivityParams } from '../protocol/engine';
 import { verdictOf, type Budget, type Plan, type SensitivityTable } from '../protocol/plan';
+import { leastOf } from '../protocol/extremes';
 import { requiredOption, UsageError, type Command, type CommandContext } from './command';
 import { exportOverhead } from './exportOverhead';
 import { checkOutputs } from './outputs';
@@ -16,7 +17,7 @@ import { number, size, table } from './text';
 export const recommend: Command = {
   name: 'recommend',
   operand: 'MODEL',
-  summary: 'The formats that change the output least within a budget, as a plan file',
+  summary: 'Write a plan: the formats that change the output least within a budget',
   options: {
     budget: {
       type: 'string',
@@ -58,7 +59,7 @@ async function measureDownTo(
   if (params.formats) return measured;
   const wanted = [...formats];
   const width = (id: string): number => formatById(id).nominalBitsPerWeight;
-  const narrowest = Math.min(...formats.map(width));
+  const narrowest = leastOf(formats.map(width));
   for (const lower of lowerCandidates.filter((id) => width(id) < narrowest)) {
     if (isWithin(measured, budget, overhead)) break;
     wanted.push(lower);

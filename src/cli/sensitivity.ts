@@ -83,7 +83,7 @@ export function measure(
 export const sensitivity: Command = {
   name: 'sensitivity',
   operand: 'MODEL',
-  summary: 'What each tensor does to the output in every candidate format',
+  summary: 'Measure what each tensor does to the output in every candidate format',
   options: measuringOptions,
   keepsResults: true,
   async run(context) {

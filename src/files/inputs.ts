@@ -71,17 +71,28 @@ export class Inputs {
   }
 }
 
+type ModelFiles = Pick<ModelDescription, 'format' | 'files'>;
+
 /**
  * All files that work on a model reads: its weights, which are streamed, what describes it beside them, and others that the
  * request names.
  */
 export async function inputsOf(
-  { format, files }: Pick<ModelDescription, 'format' | 'files'>,
+  model: ModelFiles,
   ...others: readonly (string | undefined)[]
 ): Promise<Inputs> {
-  const folders = format === 'safetensors' ? new Set(files.map(({ path }) => dirname(path))) : [];
-  const beside = [...folders].flatMap((folder) => companions.map((name) => join(folder, name)));
-  return Inputs.of(files, [...beside, ...others]);
+  return Inputs.of(model.files, [...filesBeside(model), ...others]);
+}
+
+/** The files of a model for outputs that are not made of its weights: it may have changed since it was opened. */
+export async function modelInputs(model: ModelFiles): Promise<Inputs> {
+  return Inputs.of([], [...model.files.map(({ path }) => path), ...filesBeside(model)]);
+}
+
+function filesBeside({ format, files }: ModelFiles): string[] {
+  if (format !== 'safetensors') return [];
+  const folders = new Set(files.map(({ path }) => dirname(path)));
+  return [...folders].flatMap((folder) => companions.map((name) => join(folder, name)));
 }
 
 /** Files of a checkpoint's folder that are read beside its weights. */

@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import { printPlan } from '../../ampq/planFile';
 import { writeAtomically } from '../../files/atomicFile';
-import { inputsOf } from '../../files/inputs';
+import { modelInputs } from '../../files/inputs';
 import type { Budget } from '../../protocol/plan';
 import { commands } from '../contributions';
 import type { Services } from '../services';
@@ -33,7 +33,7 @@ export function registerSavePlan(services: Services): vscode.Disposable {
         });
     if (!target) return undefined;
     const { plan, description } = session;
-    const inputs = description && (await inputsOf(description));
+    const inputs = description && (await modelInputs(description));
     await writeAtomically(target.fsPath, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     return { out: target.fsPath };
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { parseTensorTypes, printTensorTypes } from '../../exporter/plan/tensorTypes';
 import { writeAtomically } from '../../files/atomicFile';
-import { inputsOf } from '../../files/inputs';
+import { modelInputs } from '../../files/inputs';
 import type { TensorTypeRule } from '../../protocol/export';
 import type { ModelSession } from '../modelSession';
 import { askFile } from './files';
@@ -30,6 +30,6 @@ export async function saveTensorTypes(
     title: 'Save the tensor-type rules',
   });
   if (!target) return;
-  const inputs = session.description && (await inputsOf(session.description));
+  const inputs = session.description && (await modelInputs(session.description));
   await writeAtomically(target.fsPath, (file) => file.write(Buffer.from(printTensorTypes(rules))), inputs);
 }

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { writeAtomically } from '../../../src/files/atomicFile';
-import { Inputs, inputsOf, type StreamedFile } from '../../../src/files/inputs';
+import { Inputs, inputsOf, modelInputs, type StreamedFile } from '../../../src/files/inputs';
 import { temporaryFolder } from '../../support/files';
 
 const root = temporaryFolder();
@@ -112,6 +112,17 @@ describe('a streamed file', () => {
       place: { file: weights() },
     });
     expect(readFileSync(here('out.bin'), 'utf8')).toBe('old');
+  });
+
+  it('may have changed since it was opened where outputs are not made of it', async () => {
+    const { size, mtimeMs } = asOpened(weights());
+    appendFileSync(weights(), 'more');
+    const files = [{ path: weights(), size, mtimeMs, headerHash: '' }];
+    const model = { format: 'safetensors', files } as unknown as Parameters<typeof modelInputs>[0];
+    const read = await modelInputs(model);
+    await writeAtomically(here('plan.json'), (file) => file.write(Buffer.from('{}')), read);
+    await expect(read.check([weights()])).rejects.toMatchObject({ code: 'REQUEST' });
+    await expect(read.check([here('config.json')])).rejects.toMatchObject({ code: 'REQUEST' });
   });
 
   it('that changed since it was opened is an error at once', async () => {
