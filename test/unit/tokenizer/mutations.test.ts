@@ -49,6 +49,15 @@ function mutate(original: Json, random: Random): Json {
   return copy;
 }
 
+function copyOfSample(): string {
+  const folder = join(temporaryFolder(), 'model');
+  mkdirSync(folder);
+  for (const file of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json'])
+    writeFileSync(join(folder, file), readFileSync(join(sampleFolder, file)));
+  linkSync(join(sampleFolder, 'model.safetensors'), join(folder, 'model.safetensors'));
+  return folder;
+}
+
 /** Everything that reads these files. @returns the error, where there is one. */
 async function useAll(folder: string): Promise<unknown> {
   try {
@@ -70,6 +79,23 @@ async function useAll(folder: string): Promise<unknown> {
 
 describe('damaged files of a checkpoint', () => {
   it.each([
+    ['tokenizer.json', { pre_tokenizer: { type: 'constructor' } }, 'UNSUPPORTED'],
+    [
+      'tokenizer.json',
+      { pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'valueOf' }] } },
+      'UNSUPPORTED',
+    ],
+    ['tokenizer.json', { model: { type: 'constructor' } }, 'UNSUPPORTED'],
+    ['config.json', { architectures: ['constructor'] }, 'UNSUPPORTED'],
+    ['config.json', { num_attention_heads: 1e300, head_dim: 1e-300 }, 'MODEL_FILE'],
+  ])('%s with %j is an error of this program', async (name, change, code) => {
+    const folder = copyOfSample();
+    const original = JSON.parse(readFileSync(join(folder, name), 'utf8')) as object;
+    writeFileSync(join(folder, name), JSON.stringify({ ...original, ...change }));
+    expect(await useAll(folder)).toMatchObject({ code, place: { file: join(folder, name) } });
+  });
+
+  it.each([
     { name: 'config.json', seed: 3, count: 300, fatal: true },
     { name: 'tokenizer.json', seed: 5, count: 300, fatal: true },
     // What these say of special tokens may be left out.
@@ -77,11 +103,7 @@ describe('damaged files of a checkpoint', () => {
     { name: 'generation_config.json', seed: 9, count: 50, fatal: false },
   ])('$name: mutations are errors of this program that name a file, or are harmless', async (damage) => {
     const { name, seed, count, fatal } = damage;
-    const folder = join(temporaryFolder(), 'model');
-    mkdirSync(folder);
-    for (const file of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json'])
-      writeFileSync(join(folder, file), readFileSync(join(sampleFolder, file)));
-    linkSync(join(sampleFolder, 'model.safetensors'), join(folder, 'model.safetensors'));
+    const folder = copyOfSample();
     const original = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Json;
     const random = new Random(seed);
     let errors = 0;
