@@ -12,7 +12,6 @@ import { registerHovers } from './vscode/hovers';
 import type { ModelSession } from './vscode/modelSession';
 import { createServices } from './vscode/services';
 import { StatusBar } from './vscode/statusBar';
-import { WorkspaceModels } from './vscode/workspaceModels';
 
 /** What other extensions and tests may use. */
 export interface ExtensionApi {
@@ -25,9 +24,7 @@ export interface ExtensionApi {
 /** Builds the parts and hands them to each other. */
 export function activate(context: vscode.ExtensionContext): ExtensionApi {
   const services = createServices(context);
-  const models = new WorkspaceModels(services.log);
   context.subscriptions.push(
-    models,
     new StatusBar(services.engine, services.devices, services.sessions),
     ModelEditorProvider.register(services),
     registerEngineCommands(services),
@@ -37,7 +34,9 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerCompareWith(services),
     registerGpuRuntime(services),
     registerEvaluate(services),
-    registerHovers(services, models),
+    registerHovers(services),
   );
+  // The explorer's menus need to know the folders of models.
+  services.start(services.workspaceModels.list());
   return { session: (path) => services.sessions.get(path), engineProcesses: () => services.engine.processes };
 }

@@ -1,6 +1,6 @@
 import type { EvaluationResult } from '../src/protocol/evaluation';
 import type { FormatDescription } from '../src/protocol/formats';
-import type { ModelDescription } from '../src/protocol/model';
+import type { ModelDescription, ModelPart } from '../src/protocol/model';
 import type { DeviceReport, Plan, SensitivityTable } from '../src/protocol/plan';
 import type {
   CommandTab,
@@ -21,6 +21,8 @@ export interface State {
   readonly model?: ModelDescription;
   /** Of the model's files: rises when they were found changed. */
   readonly revision: number;
+  /** Present where the editor was opened with one file of a larger model. */
+  readonly part?: ModelPart;
   readonly formats: readonly FormatDescription[];
   readonly device?: DeviceReport;
   readonly sensitivity?: SensitivityTable | undefined;
@@ -77,7 +79,7 @@ export class Store {
   open({ reveal, tab, ...state }: EditorState): void {
     const known = new Set(state.model.tensors.map((tensor) => tensor.name));
     const kept = this.state.selected.filter((name) => known.has(name));
-    const isNew = state.revision !== this.state.revision;
+    const isNew = state.revision !== this.state.revision || state.part?.alone !== this.state.part?.alone;
     const first = reveal ?? kept[0] ?? firstMatrix(state.model);
     this.update({
       ...{ sensitivity: undefined, plan: undefined, failure: undefined },

@@ -22,6 +22,8 @@ const maxBins = 65_536;
 /** Types that parameters may be required to have. A path is absolute: the engine's working directory means nothing. */
 const kinds = {
   path: (value: unknown) => typeof value === 'string' && isAbsolute(value),
+  paths: (value: unknown) =>
+    Array.isArray(value) && value.every((item) => typeof item === 'string' && isAbsolute(item)),
   string: (value: unknown) => typeof value === 'string' && value.length > 0,
   strings: (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
   choices: (value: unknown) =>

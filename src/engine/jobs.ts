@@ -15,6 +15,7 @@ import {
   gpuRuntimeRemoveJob,
   gpuRuntimeStatusJob,
 } from './jobs/gpuRuntime';
+import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
@@ -29,10 +30,13 @@ export function createJobs(models: OpenModels): Jobs {
       return models.use(params, signal, (model) => Promise.resolve(model.description));
     },
     'model/metadata': metadataJob(models),
+    'model/locate': locateJob(),
     'formats/list': () => Promise.resolve(describeFormats()),
     'tensor/analyse': analyseJob(models),
     'tensor/region': regionJob(models),
     'tensor/compare': compareJob(models),
+    'tensor/find': findTensorsJob(models),
+    'tensor/suggestion': suggestionJob(models),
     'tensor/quantize': quantizeJob(models),
     'device/probe': probeJob(),
     'gpuRuntime/status': gpuRuntimeStatusJob(),

@@ -54,7 +54,7 @@ export class OpenModels {
       this.moveToFront(entry);
       try {
         const model = await untilCancelled(entry.model, signal);
-        if (!found || (await isCurrent(model))) return { entry, model };
+        if (!found || (await isCurrent(model.description))) return { entry, model };
         entry.stale = true;
       } catch (error) {
         await this.release(entry);
@@ -135,8 +135,9 @@ function untilCancelled<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>
   });
 }
 
-async function isCurrent(model: Model): Promise<boolean> {
-  for (const file of model.description.files) {
+/** Whether the files of a model are those that were read, by size and time of change. */
+export async function isCurrent({ files }: Pick<ModelDescription, 'files'>): Promise<boolean> {
+  for (const file of files) {
     const now = await stat(file.path).catch(() => undefined);
     if (now?.size !== file.size || now.mtimeMs !== file.mtimeMs) return false;
   }

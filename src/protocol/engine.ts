@@ -11,14 +11,41 @@ import type {
 } from './evaluation';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
-import type { MetadataSlice, MetadataSliceParams, ModelDescription, ModelRef } from './model';
-import type { Device, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
+import type {
+  FoundTensor,
+  LocatedModel,
+  MetadataSlice,
+  MetadataSliceParams,
+  ModelDescription,
+  ModelRef,
+} from './model';
+import type {
+  Device,
+  DeviceChoice,
+  DeviceReport,
+  Plan,
+  PlanAssignment,
+  SensitivityRow,
+  SensitivityTable,
+} from './plan';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
   'model/open': { params: ModelRef; result: ModelDescription };
   /** Part of a metadata value that the description shows cut. */
   'model/metadata': { params: MetadataSliceParams & ModelRef; result: MetadataSlice };
+  /** The models that files and folders lead to, each once, in the order of the paths; a path that leads to none is left out. */
+  'model/locate': { params: { paths: readonly string[] }; result: readonly LocatedModel[] };
+  /** Tensors of one of the names in the models, at most one a model, in the order of the paths; a model that cannot be opened is left out. */
+  'tensor/find': {
+    params: { paths: readonly string[]; names: readonly string[] };
+    result: readonly FoundTensor[];
+  };
+  /** What is known about one tensor: what was measured, and what a plan next to the model assigns. */
+  'tensor/suggestion': {
+    params: ModelRef & { tensor: string; cacheDir: string };
+    result: TensorSuggestion;
+  };
   'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
   /** Statistics, histogram and outlier map of one tensor. */
   'tensor/analyse': { params: ModelRef & { tensor: string; bins?: number }; result: TensorAnalysis };
@@ -71,6 +98,11 @@ export interface EngineRequests {
   };
   /** Importance matrix of a model from a text. */
   'calibration/run': { params: CalibrationParams; result: CalibrationResult };
+}
+
+export interface TensorSuggestion {
+  readonly row?: SensitivityRow;
+  readonly assignment?: PlanAssignment;
 }
 
 export type EngineMethod = keyof EngineRequests;

@@ -6,6 +6,27 @@ export interface ModelRef {
   readonly alone?: boolean;
 }
 
+/** A model as its files' names describe it. */
+export interface LocatedModel {
+  /** The file that stands for the whole model: its index, else its first file. Absolute. */
+  readonly file: string;
+  /** Absolute. */
+  readonly folder: string;
+  readonly name: string;
+  /** The files of its weights, those that are missing included; absolute. */
+  readonly files: readonly string[];
+}
+
+/** A tensor that was looked up by name, and its model. */
+export interface FoundTensor {
+  readonly model: {
+    /** As it was asked for. */
+    readonly path: string;
+    readonly name: string;
+  };
+  readonly tensor: Pick<TensorDescriptor, 'name' | 'dtype' | 'shape' | 'elements' | 'byteLength'>;
+}
+
 /** One tensor as the header of a model file describes it. Nothing here needs the tensor's data. */
 export interface TensorDescriptor {
   /** Name exactly as the file spells it. */

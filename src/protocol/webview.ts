@@ -11,7 +11,7 @@ import type {
 } from './evaluation';
 import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule } from './export';
 import type { FormatDescription } from './formats';
-import type { MetadataSlice, MetadataSliceParams, ModelDescription } from './model';
+import type { MetadataSlice, MetadataSliceParams, ModelDescription, ModelPart } from './model';
 import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 import type { PlanStep } from './planStep';
 
@@ -26,6 +26,8 @@ export interface EditorState {
   readonly sensitivity?: SensitivityTable;
   readonly plan?: Plan;
   readonly job: JobState;
+  /** Present where the editor was opened with one file of a larger model. */
+  readonly part?: ModelPart;
   /** Tensor to show first (from a hover link or a command); the selection stays where it is when absent. */
   readonly reveal?: string;
   /** Tab to show first (from a command). */

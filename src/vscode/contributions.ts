@@ -1,4 +1,4 @@
-/** Ids that package.json contributes, once; a test holds the two against each other. */
+/** Ids that package.json contributes, once; a test compares the two. */
 export const commands = {
   compareWith: 'quantscope.compareWith',
   evaluate: 'quantscope.evaluate',
@@ -15,6 +15,8 @@ export const commands = {
   installGpuRuntime: 'quantscope.installGpuRuntime',
   removeGpuRuntime: 'quantscope.removeGpuRuntime',
   restartEngine: 'quantscope.restartEngine',
+  openModel: 'quantscope.openModel',
+  copyName: 'quantscope.copyName',
   revealTensor: 'quantscope.revealTensor',
   showLog: 'quantscope.showLog',
 } as const;
@@ -24,6 +26,14 @@ export const viewTypes = {
   model: 'quantscope.model',
   /** `*.safetensors.index.json`, beside the text editor. */
   index: 'quantscope.index',
+} as const;
+
+/** Files that may be models, for searches of the workspace. */
+export const modelGlob = '**/*.{safetensors,SAFETENSORS,sft,gguf,GGUF,index.json,index.*.json}';
+
+export const contextKeys = {
+  /** Paths of the folders that hold models: the explorer's menu of these folders has Quantscope's commands. */
+  modelFolders: 'quantscope.modelFolders',
 } as const;
 
 export const settings = {

@@ -1,16 +1,16 @@
 import { dirname } from 'node:path';
 import * as vscode from 'vscode';
-import { modelHash } from '../model/identity';
-import { dtypeNamed } from '../model/dtypes';
-import { assignmentOf, rowOf, type SensitivityRow } from '../protocol/plan';
-import { plural } from '../protocol/words';
+import type { TensorSuggestion } from '../protocol/engine';
+import type { FoundTensor } from '../protocol/model';
+import { assignmentOf, rowOf } from '../protocol/plan';
 import { commands } from './contributions';
-import { plansIn } from './plansBeside';
+import { hoverText, lookupOrder } from './hoverText';
 import type { Services } from './services';
-import type { KnownTensor, WorkspaceModels } from './workspaceModels';
 
 /** Dotted names as tensors have them. */
 const tensorName = /[\w-]+(?:\.[\w-]+)+/;
+/** Models in which a name is looked up. */
+const maxModels = 64;
 
 const languages: vscode.DocumentSelector = ['python', 'json', 'jsonc', 'yaml'].map((language) => ({
   language,
@@ -18,76 +18,87 @@ const languages: vscode.DocumentSelector = ['python', 'json', 'jsonc', 'yaml'].m
 }));
 
 /** Hovers over tensor names: what the tensor is, which format is suggested, and the errors that led to it. */
-export function registerHovers(services: Services, models: WorkspaceModels): vscode.Disposable {
+export function registerHovers(services: Services): vscode.Disposable {
   return vscode.languages.registerHoverProvider(languages, {
-    async provideHover(document, position) {
+    async provideHover(document, position, cancellation) {
       const range = document.getWordRangeAtPosition(position, tensorName);
       if (!range) return undefined;
       const text = document.getText(range);
-      // Code names modules ("model.layers.0.mlp.down_proj"); the tensor in it is the weight.
-      const [known] = await models.find([text, `${text}.weight`], document.uri);
-      return known ? new vscode.Hover(await describe(services, known), range) : undefined;
+      const { signal, dispose } = abortOn(cancellation);
+      try {
+        // Code names modules ("model.layers.0.mlp.down_proj"); the tensor in it is the weight.
+        const [known, ...others] = await find(services, [text, `${text}.weight`], document.uri, signal);
+        if (!known) return undefined;
+        const suggestion = await suggestionFor(services, known, signal);
+        return new vscode.Hover([described(hoverText(known, suggestion, others)), links(known)], range);
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        throw error;
+      } finally {
+        dispose();
+      }
     },
   });
 }
 
-async function describe(services: Services, { model, tensor }: KnownTensor): Promise<vscode.MarkdownString> {
-  const { row, suggestion } = await suggestionFor(services, { model, tensor });
-  const bits =
-    dtypeNamed(tensor.dtype) && tensor.elements > 0
-      ? ` · ${((8 * tensor.byteLength) / tensor.elements).toFixed(2)} bits per weight`
-      : '';
-  const lines = [
-    `**${tensor.name}**`,
-    '',
-    `\`${tensor.dtype}\` · [${tensor.shape.join(', ')}] · ${plural(tensor.elements, 'weight')}${bits}`,
-    '',
-    suggestion === undefined ? 'No suggestion yet: run the sensitivity analysis of the model.' : suggestion,
-    ...(row && row.cells.length > 0 ? ['', ...errorTable(row)] : []),
-    '',
-    links(model.path, tensor.name),
-  ];
-  const markdown = new vscode.MarkdownString(lines.join('\n'));
+function abortOn(cancellation: vscode.CancellationToken): { signal: AbortSignal; dispose: () => void } {
+  const controller = new AbortController();
+  const listening = cancellation.onCancellationRequested(() => controller.abort());
+  const dispose = (): void => void listening.dispose();
+  return { signal: controller.signal, dispose };
+}
+
+/** Tensors of one of the names, those of the model in use first. */
+async function find(
+  { sessions, engine, workspaceModels }: Services,
+  names: readonly string[],
+  document: vscode.Uri,
+  signal: AbortSignal,
+): Promise<readonly FoundTensor[]> {
+  const active = sessions.active?.path;
+  const open = [...(active === undefined ? [] : [active]), ...sessions.all().map(({ path }) => path)];
+  const order = lookupOrder(open, await workspaceModels.list(), dirname(document.fsPath));
+  return engine.call('tensor/find', { paths: order.slice(0, maxModels), names }, { signal });
+}
+
+/** From the open editor's plan and table, else from what lies on disk. */
+async function suggestionFor(
+  { sessions, engine, context }: Services,
+  { model, tensor }: FoundTensor,
+  signal: AbortSignal,
+): Promise<TensorSuggestion> {
+  const session = sessions.all().find((item) => item.path === model.path && item.description);
+  if (session) {
+    const row = session.sensitivity && rowOf(session.sensitivity, tensor.name);
+    const assignment = session.plan && assignmentOf(session.plan, tensor.name);
+    return { ...(row ? { row } : {}), ...(assignment ? { assignment } : {}) };
+  }
+  const cacheDir = vscode.Uri.joinPath(context.globalStorageUri, 'sensitivity').fsPath;
+  return engine.call('tensor/suggestion', { path: model.path, tensor: tensor.name, cacheDir }, { signal });
+}
+
+/** Text that comes from files: it may hold no command, no link and no HTML. */
+function described(text: string): vscode.MarkdownString {
+  const markdown = new vscode.MarkdownString(text);
+  markdown.isTrusted = false;
+  markdown.supportHtml = false;
+  return markdown;
+}
+
+/** The only part that may hold commands; what it says of the file is encoded in their arguments. */
+function links({ model, tensor }: FoundTensor): vscode.MarkdownString {
+  const link = (label: string, command: string, argument: unknown): string =>
+    `[${label}](command:${command}?${encodeURIComponent(JSON.stringify([argument])).replace(/[()']/g, escapeForLink)})`;
+  const quantize = { quantscopeModel: model.path, quantscopeTensors: [tensor.name] };
+  const markdown = new vscode.MarkdownString(
+    [
+      link('Open in editor', commands.revealTensor, { model: model.path, tensor: tensor.name }),
+      link('Quantize…', commands.quantizeLayer, quantize),
+    ].join(' · '),
+  );
   markdown.isTrusted = { enabledCommands: [commands.revealTensor, commands.quantizeLayer] };
   return markdown;
 }
 
-/** From the open editor's plan, else from a plan file beside the model; with what was measured for this tensor. */
-async function suggestionFor({ sessions, engine, log, context }: Services, { model, tensor }: KnownTensor) {
-  const session = sessions.all().find((item) => item.path === model.path);
-  const hash = modelHash(model);
-  const plan =
-    session?.plan ??
-    (await plansIn(dirname(model.path), log)).find((item) => item.plan.model.hash === hash)?.plan;
-  const cacheDir = vscode.Uri.joinPath(context.globalStorageUri, 'sensitivity').fsPath;
-  const table =
-    session?.sensitivity ??
-    (await engine.call('sensitivity/stored', { path: model.path, cacheDir }).catch(() => undefined));
-  const row = table && rowOf(table, tensor.name);
-  const assigned = plan && assignmentOf(plan, tensor.name);
-  const suggestion =
-    assigned && `Suggested: **${assigned.format}**, ${assigned.bitsPerWeight.toFixed(2)} bits per weight`;
-  return { row, suggestion };
-}
-
-/** Errors of the tensor in each format; where its gain is known also what the model's output would differ by. */
-function errorTable({ cells, gain }: SensitivityRow): string[] {
-  const rows = cells.map(({ format, bitsPerWeight, relativeSquaredError, sqnr }) => [
-    ...[format, bitsPerWeight.toFixed(2), Math.sqrt(relativeSquaredError).toPrecision(3)],
-    sqnr === Infinity ? '∞' : sqnr.toFixed(1),
-    ...(gain === undefined ? [] : [(gain * relativeSquaredError).toPrecision(2)]),
-  ]);
-  const heading = ['format', 'bits', 'relative error', 'SQNR dB'];
-  if (gain !== undefined) heading.push('KL divergence');
-  const rule = heading.map((_, i) => (i === 0 ? ':--' : '--:'));
-  return [heading, rule, ...rows].map((line) => `| ${line.join(' | ')} |`);
-}
-
-function links(model: string, tensor: string): string {
-  const link = (label: string, command: string, argument: unknown): string =>
-    `[${label}](command:${command}?${encodeURIComponent(JSON.stringify([argument]))})`;
-  return [
-    link('Open in editor', commands.revealTensor, { model, tensor }),
-    link('Quantize…', commands.quantizeLayer, { quantscopeModel: model, quantscopeTensors: [tensor] }),
-  ].join(' · ');
-}
+/** Characters that end a Markdown link and that encodeURIComponent leaves. */
+const escapeForLink = (character: string): string => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;

@@ -46,18 +46,25 @@ export type SessionEvent = {
   [N in keyof HostEvents]: { name: N; payload: HostEvents[N] };
 }[keyof HostEvents];
 
+export const sessionKey = (path: string, alone = false): string => (alone ? `${path} (alone)` : path);
+
 /** One model as the extension host sees it: its header, what was measured, the plan, the job that runs. */
 export class ModelSession {
   private readonly emitter = new Emitter<SessionEvent>();
   /** What the editors of this model must hear. */
   readonly onEvent = this.emitter.event;
+  private readonly described = new Emitter<ModelDescription>();
+  /** Fires with the model whenever its headers were read; at once where they were already. */
+  readonly onDescribed = (listener: (model: ModelDescription) => void): { dispose(): void } => {
+    if (this.description) listener(this.description);
+    return this.described.event(listener);
+  };
   description: ModelDescription | undefined;
   sensitivity: SensitivityTable | undefined;
   plan: Plan | undefined;
   /** Counts the readings that found other files than the one before: what was computed for an earlier one is out of date. */
   private revision = 0;
   private files = '';
-  private alone = false;
   private loading: Promise<EditorState> | undefined;
   /** Ends with the session, and everything that it asked the engine for. */
   private readonly life = new AbortController();
@@ -68,6 +75,8 @@ export class ModelSession {
   constructor(
     readonly path: string,
     private readonly context: SessionContext,
+    /** Whether it is about the one file that the path names, and not about the model that the file is part of. */
+    readonly alone = false,
   ) {
     const { engine, devices, log, notices, sensitivityDir } = context;
     const { signal } = this.life;
@@ -99,6 +108,11 @@ export class ModelSession {
     return this.alone ? { path: this.path, alone: true } : { path: this.path };
   }
 
+  /** What tells it from the sessions of other models. */
+  get key(): string {
+    return sessionKey(this.path, this.alone);
+  }
+
   /** Where the model's files are. */
   get folder(): string {
     return this.description?.folder ?? folderOf(this.path);
@@ -126,13 +140,6 @@ export class ModelSession {
     } catch (error) {
       this.fire({ name: 'openFailed', payload: { message: messageOf(error) } });
     }
-  }
-
-  /** Opens the one file that the path names, or the whole model that it is part of. */
-  async openAlone(alone: boolean): Promise<void> {
-    if (this.alone === alone) return;
-    this.alone = alone;
-    await this.reload();
   }
 
   /** Measures what was not measured yet, with a text also its effect on the output. Resolves when the job is over, however it ended. */
@@ -198,15 +205,17 @@ export class ModelSession {
     this.life.abort();
     this.deviceChanges.dispose();
     this.emitter.dispose();
+    this.described.dispose();
   }
 
   private async read(): Promise<EditorState> {
     const { engine, devices, log, notices, sensitivityDir } = this.context;
     const { signal } = this.life;
     const model = await engine.call('model/open', this.ref, { signal });
-    const files = JSON.stringify([this.alone, model.files]);
+    const files = JSON.stringify(model.files);
     if (files !== this.files) this.renew(files);
     this.description = model;
+    this.described.fire(model);
     const formats = await engine.call('formats/list', {}, { signal });
     this.sensitivity = await engine.call(
       'sensitivity/stored',

@@ -7,6 +7,7 @@ import { Editors } from './editor/editors';
 import { Evaluations } from './evaluationSession';
 import { inBackground, type Notices } from './host';
 import { Sessions } from './sessions';
+import { WorkspaceModels } from './workspaceModels';
 
 /** What the parts of the extension share; built once in activate(). */
 export interface Services {
@@ -15,6 +16,7 @@ export interface Services {
   readonly notices: Notices;
   readonly engine: EngineClient;
   readonly devices: Devices;
+  readonly workspaceModels: WorkspaceModels;
   readonly sessions: Sessions;
   readonly editors: Editors;
   readonly evaluations: Evaluations;
@@ -46,9 +48,10 @@ export function createServices(context: vscode.ExtensionContext): Services {
     if (affects(settings.threads)) engine.renew();
     if (affects(settings.device)) start(devices.refresh());
   });
-  context.subscriptions.push(changes, log, sessions, evaluations, devices, engine);
+  const workspaceModels = new WorkspaceModels(engine);
+  context.subscriptions.push(changes, log, workspaceModels, sessions, evaluations, devices, engine);
   return {
-    ...{ context, log, notices, engine, devices, sessions, evaluations, start },
+    ...{ context, log, notices, engine, devices, workspaceModels, sessions, evaluations, start },
     editors: new Editors(),
   };
 }

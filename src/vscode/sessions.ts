@@ -1,9 +1,9 @@
 import { Emitter } from './emitter';
-import { ModelSession, type SessionContext } from './modelSession';
+import { ModelSession, sessionKey, type SessionContext } from './modelSession';
 
 /** The models that are open in editors or were asked for by a command: one session each. */
 export class Sessions {
-  private readonly byPath = new Map<string, ModelSession>();
+  private readonly byKey = new Map<string, ModelSession>();
   private current: ModelSession | undefined;
   private readonly activated = new Emitter<ModelSession | undefined>();
   /** Fires when another editor is used; without a session when the last one in use was closed. */
@@ -21,30 +21,32 @@ export class Sessions {
     this.activated.fire(session);
   }
 
-  get(path: string): ModelSession {
-    const known = this.byPath.get(path);
+  /** @param path the file that stands for the whole model, or with `alone` one of its files. */
+  get(path: string, alone = false): ModelSession {
+    const key = sessionKey(path, alone);
+    const known = this.byKey.get(key);
     if (known) return known;
-    const session = new ModelSession(path, this.context);
-    this.byPath.set(path, session);
+    const session = new ModelSession(path, this.context, alone);
+    this.byKey.set(key, session);
     return session;
   }
 
   all(): ModelSession[] {
-    return [...this.byPath.values()];
+    return [...this.byKey.values()];
   }
 
   /** Ends the session of a model whose last editor was closed, and what it runs. */
-  release(path: string): void {
-    const session = this.byPath.get(path);
+  release(key: string): void {
+    const session = this.byKey.get(key);
     session?.dispose();
-    this.byPath.delete(path);
+    this.byKey.delete(key);
     if (!session || this.current !== session) return;
     this.current = undefined;
     this.activated.fire(undefined);
   }
 
   dispose(): void {
-    for (const path of [...this.byPath.keys()]) this.release(path);
+    for (const key of [...this.byKey.keys()]) this.release(key);
     this.activated.dispose();
   }
 }

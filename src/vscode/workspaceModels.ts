@@ -1,60 +1,52 @@
-import { dirname } from 'node:path';
 import * as vscode from 'vscode';
-import { openModel } from '../model/openModel';
-import type { ModelDescription, TensorDescriptor } from '../protocol/model';
-import { messageOf } from './host';
+import type { LocatedModel } from '../protocol/model';
+import { contextKeys, modelGlob } from './contributions';
+import type { Engine } from './host';
 
-/** A tensor of a model of the workspace. */
-export interface KnownTensor {
-  readonly model: ModelDescription;
-  readonly tensor: TensorDescriptor;
-}
+/** Files that are looked at; a workspace of more is a store of models, where a file is opened by hand. */
+const maxFiles = 2_000;
 
-const modelFiles = '**/*.{safetensors,gguf,safetensors.index.json}';
-/** Models that are indexed; a workspace of more is no model folder. */
-const maxModels = 64;
-
-/** Finds tensors by name in the models of the workspace, from their headers; reads them when first asked. */
+/** The models of the workspace, each once, however many files it has. The engine finds them; they are kept until a file changes. */
 export class WorkspaceModels implements vscode.Disposable {
-  private models: Promise<ModelDescription[]> | undefined;
-  private readonly watcher = vscode.workspace.createFileSystemWatcher(modelFiles);
+  private models: Promise<readonly LocatedModel[]> | undefined;
+  private readonly watcher = vscode.workspace.createFileSystemWatcher(modelGlob, false, true, false);
 
-  constructor(private readonly log: vscode.LogOutputChannel) {
+  constructor(private readonly engine: Engine) {
     const forget = (): void => (this.models = undefined);
-    this.watcher.onDidChange(forget);
     this.watcher.onDidCreate(forget);
     this.watcher.onDidDelete(forget);
   }
 
-  /** Tensors of that name, those of models in the document's own folder first. */
-  async find(names: readonly string[], beside: vscode.Uri): Promise<KnownTensor[]> {
-    const folder = dirname(beside.fsPath);
-    const models = await (this.models ??= this.read());
-    const near = (model: ModelDescription): number => (dirname(model.path) === folder ? 0 : 1);
-    return [...models]
-      .sort((a, b) => near(a) - near(b))
-      .flatMap((model) => {
-        const tensor = model.tensors.find((item) => names.includes(item.name));
-        return tensor ? [{ model, tensor }] : [];
-      });
+  list(): Promise<readonly LocatedModel[]> {
+    this.models ??= this.read().catch((error: unknown) => {
+      this.models = undefined; // the next question asks again
+      throw error;
+    });
+    return this.models;
+  }
+
+  /** The model of a path; undefined where there is none. */
+  async locate(path: string): Promise<LocatedModel | undefined> {
+    const [located] = await this.engine.call('model/locate', { paths: [path] });
+    return located;
+  }
+
+  /** The file that stands for the model of a path; the path itself where no model is found there. */
+  async fileOf(path: string): Promise<string> {
+    return (await this.locate(path))?.file ?? path;
   }
 
   dispose(): void {
     this.watcher.dispose();
   }
 
-  private async read(): Promise<ModelDescription[]> {
-    const found = await vscode.workspace.findFiles(modelFiles, '**/node_modules/**', maxModels);
-    const models: ModelDescription[] = [];
-    for (const uri of found.sort((a, b) => a.fsPath.localeCompare(b.fsPath))) {
-      try {
-        const model = await openModel(uri.fsPath);
-        await model.close();
-        models.push(model.description);
-      } catch (error) {
-        this.log.warn(`Not indexed: ${messageOf(error)}`);
-      }
-    }
+  private async read(): Promise<readonly LocatedModel[]> {
+    const found = await vscode.workspace.findFiles(modelGlob, '**/node_modules/**', maxFiles);
+    const paths = found.map(({ fsPath }) => fsPath).sort((a, b) => a.localeCompare(b));
+    const models = await this.engine.call('model/locate', { paths });
+    await vscode.commands.executeCommand('setContext', contextKeys.modelFolders, [
+      ...new Set(models.map(({ folder }) => folder)),
+    ]);
     return models;
   }
 }

@@ -441,7 +441,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await second.getByRole('tab', { name: 'Sensitivity' }).click();
     await second.getByLabel('Group tensors').selectOption('none', { timeout: wait });
     await expect.poll(() => rowCount(second.locator('.sensitivity .grid')), { timeout: wait }).toBe(44);
-    expect(await second.locator('.died').count()).toBe(0);
+    expect(await second.locator('.notice.error').count()).toBe(0);
   });
 
   it('shows a file that was rewritten in the same page, also after one that cannot be read', async () => {

@@ -147,6 +147,6 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
     await frame.getByText('Restart and Resume').click({ timeout: wait });
     await expect.poll(caption, { timeout: wait }).toContain('2,048 tokens of generated-eval.txt');
-    expect(await frame.locator('.died').count()).toBe(0);
+    expect(await frame.locator('.notice.error').count()).toBe(0);
   });
 });

@@ -9,6 +9,7 @@ export function Notices({ model }: { model: ModelDescription }) {
   const { job, problem } = useAppState();
   return (
     <>
+      <PartNotice model={model} />
       {model.notes.map((note) => (
         <p key={note} class="notice note">
           <LongText text={note} />
@@ -29,6 +30,23 @@ export function Notices({ model }: { model: ModelDescription }) {
   );
 }
 
+/** Of an editor that was opened with one file of a model: that the whole model is shown, or that one file alone. */
+function PartNotice({ model: { name, format } }: { model: ModelDescription }) {
+  const { part } = useAppState();
+  const ask = useAsk();
+  if (!part) return null;
+  const noun = format === 'gguf' ? 'part' : 'shard';
+  const which = `${part.file} is ${noun} ${part.number} of ${part.count}`;
+  return (
+    <div class="notice note with-action">
+      <span>{part.alone ? `${which}, shown alone.` : `${which}; the whole model ${name} is shown.`}</span>
+      <Button onClick={() => void ask('openAlone', { alone: !part.alone })}>
+        {part.alone ? 'Show the whole model' : `Show this ${noun} alone`}
+      </Button>
+    </div>
+  );
+}
+
 function EndOfJob({ job }: { job: JobState }) {
   const ask = useAsk();
   switch (job.kind) {
@@ -43,7 +61,7 @@ function EndOfJob({ job }: { job: JobState }) {
       );
     case 'engine-died':
       return (
-        <div class="notice error died" role="alert">
+        <div class="notice error with-action" role="alert">
           <span>
             {job.title}: the engine process ended.{' '}
             {job.resumable && 'Finished work is kept; a restart resumes from there.'}

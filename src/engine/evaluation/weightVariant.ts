@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { bindPlan } from '../../ampq/bindPlan';
 import { parsePlan } from '../../ampq/planFile';
@@ -9,8 +8,10 @@ import { candidatesOf } from '../../exporter/plan/candidates';
 import type { WeightChange } from '../../graph/transformer/weights';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
+import { maxJsonFile } from '../../model/limits';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/openModel';
+import { readTextFile } from '../../model/textFile';
 import type { WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
@@ -75,7 +76,7 @@ async function original(model: Model): Promise<PlannedVariant> {
 /** @throws QuantscopeError IO, or MODEL_FILE for what is not a plan. */
 export async function readPlan(file: string): Promise<Plan> {
   try {
-    return parsePlan(await readFile(file, 'utf8'), file);
+    return parsePlan(await readTextFile(file, maxJsonFile), file);
   } catch (cause) {
     if (cause instanceof QuantscopeError) throw cause;
     throw new QuantscopeError('IO', `The plan cannot be read: ${reason(cause)}`, { file }, cause);

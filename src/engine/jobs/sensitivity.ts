@@ -13,8 +13,9 @@ import { hasGraph } from '../../graph/fakeQuant';
 import { OrtMeasurer } from '../../graph/measurer';
 import { probeDevices } from '../../graph/probe';
 import { contentKey } from '../../model/identity';
+import type { Model } from '../../model/openModel';
 import type { SensitivityParams } from '../../protocol/engine';
-import type { Device } from '../../protocol/plan';
+import type { Device, SensitivityTable } from '../../protocol/plan';
 import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';
 import { errorSeconds, gainsSeconds } from '../evaluation/gainsEstimate';
@@ -99,12 +100,18 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
 export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/stored'> {
   return (params, { signal }) => {
     checkParams('sensitivity/stored', params, { ...modelKinds, cacheDir: 'path' });
-    const { cacheDir } = params;
-    return models.use(params, signal, async (model) => {
-      const table = await storedSensitivity(model, await candidatesOf(model, signal), cacheDir);
-      return table && withStoredGains(model, table, cacheDir);
-    });
+    return models.use(params, signal, (model) => readStoredTable(model, params.cacheDir, signal));
   };
+}
+
+/** What earlier runs measured of a model; undefined when nothing was. */
+export async function readStoredTable(
+  model: Model,
+  cacheDir: string,
+  signal: AbortSignal,
+): Promise<SensitivityTable | undefined> {
+  const table = await storedSensitivity(model, await candidatesOf(model, signal), cacheDir);
+  return table && withStoredGains(model, table, cacheDir);
 }
 
 const measureOnCpu: Measurer['measure'] = (reader, slab, format, range, signal) =>

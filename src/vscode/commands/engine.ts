@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { DeviceChoice } from '../../protocol/plan';
+import type { TensorContext } from '../../protocol/webview';
 import { commands, settings } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import { askText } from '../editor/texts';
@@ -26,6 +27,8 @@ export function registerEngineCommands(services: Services): vscode.Disposable {
       (await targetSession(services, argument))?.runSensitivity(),
     ),
     register(commands.runSensitivityOverText, (argument) => runOverText(services, argument)),
+    register(commands.openModel, (argument) => openModel(services, argument)),
+    register(commands.copyName, copyName),
     register(commands.restartEngine, () => restartEngine(services)),
     register(commands.selectDevice, () => selectDevice(services)),
     register(commands.revealTensor, (argument) =>
@@ -78,12 +81,32 @@ async function restartEngine({ engine, notices }: Services): Promise<void> {
 }
 
 async function selectDevice({ devices: found }: Services): Promise<void> {
-  const picked = await vscode.window.showQuickPick(devices, { title: 'Quantscope: device' });
+  const current = chosenDevice();
+  const items = devices.map((item) =>
+    item.device === current ? { ...item, description: `current${usedOf(found, item.device)}` } : item,
+  );
+  const picked = await vscode.window.showQuickPick(items, { title: 'Quantscope: device' });
   if (!picked) return;
-  if (picked.device === chosenDevice()) return found.refresh();
+  if (picked.device === current) return found.refresh();
   await vscode.workspace
     .getConfiguration(settings.section)
     .update(settings.device, picked.device, vscode.ConfigurationTarget.Global);
+}
+
+/** What a choice has led to, where that is not the choice itself. */
+const usedOf = ({ current }: Services['devices'], choice: DeviceChoice): string =>
+  current && choice === 'auto' ? `: ${current.label}` : '';
+
+/** Open in Quantscope: the editor of a folder, an index, or a file whose name does not tell what it is. */
+async function openModel(services: Services, argument: ModelArgument): Promise<void> {
+  const session = await targetSession(services, argument);
+  if (session) await openEditor(services, session.path);
+}
+
+/** Copies names of tensors, one a line. */
+async function copyName(argument: unknown): Promise<void> {
+  const { quantscopeTensors: names } = argument as Partial<TensorContext>;
+  if (names && names.length > 0) await vscode.env.clipboard.writeText(names.join('\n'));
 }
 
 /** Opens a model's editor at a tensor (hover links). */

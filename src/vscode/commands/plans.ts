@@ -5,6 +5,7 @@ import { writeAtomically } from '../../files/atomicFile';
 import { modelInputs } from '../../files/inputs';
 import type { Budget } from '../../protocol/plan';
 import { commands } from '../contributions';
+import { planFileName } from '../plansBeside';
 import type { Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
 
@@ -21,20 +22,20 @@ export function registerSavePlan(services: Services): vscode.Disposable {
       return undefined;
     }
     const { folder } = session;
-    const suggested = join(
-      folder,
-      `${basename(folder)}-${session.plan.total.bitsPerWeight.toFixed(2)}bpw.ampq.json`,
-    );
+    const name = session.description?.name ?? basename(folder);
+    const suggested = join(folder, planFileName(`${name}-${session.plan.total.bitsPerWeight.toFixed(2)}bpw`));
     const target = argument?.out
       ? vscode.Uri.file(argument.out)
       : await vscode.window.showSaveDialog({
           defaultUri: vscode.Uri.file(suggested),
-          filters: { 'AMPQ plan': ['ampq.json'] },
+          // Simple dialogs add the whole ending to a name that does not end with it, also where it is "json".
+          filters: { 'AMPQ plan': ['json'] },
         });
     if (!target) return undefined;
+    const out = planFileName(target.fsPath);
     const { plan, description } = session;
     const inputs = description && (await modelInputs(description));
-    await writeAtomically(target.fsPath, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
-    return { out: target.fsPath };
+    await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
+    return { out };
   });
 }

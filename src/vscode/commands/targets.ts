@@ -1,8 +1,10 @@
+import { dirname } from 'node:path';
 import * as vscode from 'vscode';
+import type { LocatedModel } from '../../protocol/model';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 
-/** What menus and other code may pass to a command that works on a model. */
+/** What menus and other code may pass to a command that works on a model: a file, an index, a folder. */
 export type ModelArgument = vscode.Uri | { readonly model?: string } | undefined;
 
 /** The model a command is about: its argument, the editor in use, or one that the person picks. */
@@ -10,18 +12,51 @@ export async function targetSession(
   services: Services,
   argument: ModelArgument,
 ): Promise<ModelSession | undefined> {
-  const { sessions } = services;
-  if (argument instanceof vscode.Uri) return sessions.get(argument.fsPath);
-  if (argument?.model !== undefined) return sessions.get(argument.model);
-  if (sessions.active) return sessions.active;
-  const found = await vscode.workspace.findFiles('**/*.{safetensors,gguf}', '**/node_modules/**', 200);
-  if (found.length === 0) {
-    services.notices.info('The workspace has no .safetensors or .gguf file.');
-    return undefined;
+  const { sessions, workspaceModels } = services;
+  const path = argument instanceof vscode.Uri ? argument.fsPath : argument?.model;
+  if (path !== undefined) {
+    // A command of an editor is about what that editor shows.
+    if (sessions.active?.path === path) return sessions.active;
+    return sessions.get(await workspaceModels.fileOf(path));
   }
-  const picked = await vscode.window.showQuickPick(
-    found.map((uri) => ({ label: vscode.workspace.asRelativePath(uri), uri })),
-    { title: 'Quantscope: choose a model' },
-  );
-  return picked && sessions.get(picked.uri.fsPath);
+  if (sessions.active) return sessions.active;
+  const picked = await pickModel(services, 'Quantscope: choose a model');
+  return picked === undefined ? undefined : sessions.get(picked);
+}
+
+const browse = '$(folder-opened) Browse…';
+
+/**
+ * Lets the person pick a model of the workspace, each listed once however many files it has, or one from elsewhere.
+ * @param except a model that is not offered.
+ * @returns the file that stands for it; undefined when the person cancelled.
+ */
+export async function pickModel(
+  { workspaceModels }: Services,
+  title: string,
+  except?: string,
+): Promise<string | undefined> {
+  const models = (await workspaceModels.list()).filter(({ file }) => file !== except);
+  const items: (vscode.QuickPickItem & { readonly file?: string })[] = models.map((model) => ({
+    label: model.name,
+    description: placeOf(model),
+    file: model.file,
+  }));
+  const picked = await vscode.window.showQuickPick([...items, { label: browse }], {
+    title,
+    matchOnDescription: true,
+  });
+  if (!picked || picked.file !== undefined) return picked?.file;
+  const chosen = await vscode.window.showOpenDialog({
+    ...{ title, canSelectFiles: true, canSelectFolders: true },
+    filters: { Models: ['safetensors', 'sft', 'gguf', 'json'], 'All files': ['*'] },
+  });
+  const path = chosen?.[0]?.fsPath;
+  return path === undefined ? undefined : workspaceModels.fileOf(path);
+}
+
+/** Where a model is, in the workspace's words, and of how many files. */
+function placeOf({ file, files }: LocatedModel): string {
+  if (files.length <= 1) return vscode.workspace.asRelativePath(file);
+  return `${vscode.workspace.asRelativePath(dirname(file))} · ${files.length} files`;
 }

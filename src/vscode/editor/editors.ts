@@ -13,8 +13,11 @@ export class EditorPage {
   private isLoaded = false;
 
   constructor(
-    readonly path: string,
+    /** Key of the session that it shows. */
+    readonly key: string,
     private readonly tell: (request: EditorRequest) => void,
+    /** Shows the one file that was opened, or the whole model that it is part of. */
+    readonly openAlone: (alone: boolean) => Promise<void> = () => Promise.resolve(),
   ) {}
 
   show(request: EditorRequest): void {
@@ -43,29 +46,29 @@ export class Editors {
 
   add(page: EditorPage): void {
     this.use(page);
-    const request = this.early.get(page.path);
-    this.early.delete(page.path);
+    const request = this.early.get(page.key);
+    this.early.delete(page.key);
     if (request) page.show(request);
   }
 
   /** @returns whether it was the last editor of its model. */
   remove(page: EditorPage): boolean {
     this.pages = this.pages.filter((other) => other !== page);
-    return !this.has(page.path);
+    return !this.has(page.key);
   }
 
   use(page: EditorPage): void {
     this.pages = [page, ...this.pages.filter((other) => other !== page)];
   }
 
-  has(path: string): boolean {
-    return this.pages.some((page) => page.path === path);
+  has(key: string): boolean {
+    return this.pages.some((page) => page.key === key);
   }
 
   /** Shows something in the model's editor that was used last; where there is none yet, in the next one that opens. */
-  show(path: string, request: EditorRequest): void {
-    const page = this.pages.find((item) => item.path === path);
+  show(key: string, request: EditorRequest): void {
+    const page = this.pages.find((item) => item.key === key);
     if (page) page.show(request);
-    else this.early.set(path, request);
+    else this.early.set(key, request);
   }
 }

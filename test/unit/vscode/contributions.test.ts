@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json';
-import { commands, settings, viewTypes } from '../../../src/vscode/contributions';
+import { commands, contextKeys, settings, viewTypes } from '../../../src/vscode/contributions';
 
 const { contributes } = packageJson;
 
@@ -24,5 +24,27 @@ describe('package.json contributes what the code registers', () => {
       .flat()
       .map((item) => item.command);
     for (const command of used) expect(Object.values<string>(commands)).toContain(command);
+  });
+  it('menus whose conditions use known context keys', () => {
+    const conditions = Object.values(contributes.menus)
+      .flat()
+      .map((item) => item.when);
+    const keys = new Set(conditions.flatMap((when) => when.match(/quantscope\.\w+/g) ?? []));
+    expect([...keys]).toEqual(Object.values(contextKeys));
+  });
+  it('every command in the palette, except those that only menus and links can call', () => {
+    const hidden = contributes.menus.commandPalette.map((item) => item.command);
+    expect(hidden).toEqual([commands.revealTensor, commands.copyName]);
+    expect(contributes.menus.commandPalette.every(({ when }) => when === 'false')).toBe(true);
+  });
+  it('the same commands for files, indexes and folders of models', () => {
+    const entries = contributes.menus['explorer/context'];
+    expect(new Set(entries.map(({ when }) => when)).size).toBe(1);
+    const [, pattern = ''] = /=~ \/(.*)\/i/.exec(entries[0]!.when) ?? [];
+    const names = ['model.safetensors', 'AE.SFT', 'm.GGUF', 'model.safetensors.index.json'];
+    for (const name of [...names, 'x.safetensors.index.fp16.json'])
+      expect(new RegExp(pattern, 'i').test(name), name).toBe(true);
+    expect(new RegExp(pattern, 'i').test('config.json')).toBe(false);
+    expect(entries[0]!.when).toContain('explorerResourceIsFolder');
   });
 });

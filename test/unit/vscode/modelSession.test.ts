@@ -142,12 +142,15 @@ describe('files that change', () => {
     expect(heard('opened')).toHaveLength(1);
   });
 
-  it('are opened alone on request', async () => {
-    const { engine, session, heard } = setUp();
-    await session.load();
-    await session.openAlone(true);
+  it('are opened alone by a session of its own', async () => {
+    const { engine, session, sessions } = setUp();
+    const alone = sessions.get(session.path, true);
+    expect(alone).not.toBe(session);
+    expect(sessions.get(session.path)).toBe(session);
+    await alone.load();
     expect(engine.last('model/open').params).toEqual({ path: session.path, alone: true });
-    expect(heard('opened').map(({ revision }) => revision)).toEqual([2]);
+    sessions.release(alone.key);
+    expect(sessions.all()).toEqual([session]);
   });
 
   it('plans beside the model are taken up when they are about it, recomputed by the engine', async () => {

@@ -1,0 +1,24 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { LocatedModel } from '../protocol/model';
+import { nameFromPath } from './modelName';
+import { coveringFiles } from './weightCandidates';
+import { findWeightFiles } from './weightFiles';
+
+/**
+ * The model that a path stands for, by names and indexes alone: all shards and parts of a model lead to the same file.
+ * @throws QuantscopeError IO or MODEL_FILE when the path does not lead to a model, REQUEST when it leads to several.
+ */
+export async function locateModel(path: string): Promise<LocatedModel> {
+  const { folder, files, index, format } = await findWeightFiles({ path });
+  const covering =
+    format === 'gguf' ? await coveringFiles(dirname(files[0]!), basename(files[0]!)) : undefined;
+  const all = covering?.files.map((name) => join(folder, name)) ?? files;
+  const file = index?.path ?? (await firstPresent(all)) ?? path;
+  return { file, folder, name: nameFromPath(folder, basename(all[0] ?? file)), files: all };
+}
+
+async function firstPresent(files: readonly string[]): Promise<string | undefined> {
+  for (const file of files) if (await stat(file).catch(() => undefined)) return file;
+  return undefined;
+}

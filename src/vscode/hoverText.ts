@@ -1,0 +1,90 @@
+import { dtypeNamed } from '../model/dtypes';
+import type { TensorSuggestion } from '../protocol/engine';
+import type { FoundTensor } from '../protocol/model';
+import type { PlanAssignment, SensitivityRow } from '../protocol/plan';
+import { plural } from '../protocol/words';
+
+/** Models that are named besides the one that is described. */
+const maxOthers = 5;
+
+/** Text of a file as Markdown that shows it and nothing else: every character that Markdown or HTML acts on is escaped. */
+export function plain(text: string): string {
+  return text
+    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .replace(/[\\`*_{}[\]()#+\-.!|<>&~:$^@"'/]/g, '\\$&');
+}
+
+/**
+ * What a hover says about a tensor, as Markdown without links or HTML.
+ * @param others the same name in other models, which the reader may have meant.
+ */
+export function hoverText(
+  { model, tensor }: FoundTensor,
+  { row, assignment }: TensorSuggestion,
+  others: readonly FoundTensor[],
+): string {
+  const lines = [
+    `**${plain(tensor.name)}** in ${plain(model.name)}`,
+    '',
+    storage(tensor),
+    '',
+    assignment ? suggested(assignment) : 'No suggestion yet: run the sensitivity analysis of the model.',
+    ...(row && row.cells.length > 0 ? ['', ...errorTable(row)] : []),
+    ...(others.length > 0 ? ['', alsoIn(others)] : []),
+  ];
+  return lines.join('\n');
+}
+
+function storage({ dtype, shape, elements, byteLength }: FoundTensor['tensor']): string {
+  const parts = [plain(dtype)];
+  if (shape.length > 0) parts.push(plain(`[${shape.join(', ')}]`));
+  if (elements > 0) parts.push(plural(elements, 'weight'));
+  if (dtypeNamed(dtype) && elements > 0 && byteLength > 0)
+    parts.push(`${((8 * byteLength) / elements).toFixed(2)} bits per weight`);
+  return parts.join(' · ');
+}
+
+const suggested = ({ format, bitsPerWeight }: PlanAssignment): string =>
+  `Suggested: **${plain(format)}**, ${bitsPerWeight.toFixed(2)} bits per weight`;
+
+/** Errors of the tensor in each format; where its gain is known also the KL divergence that they are predicted to cause. */
+function errorTable({ cells, gain }: SensitivityRow): string[] {
+  const rows = cells.map(({ format, bitsPerWeight, relativeSquaredError, sqnr }) => [
+    ...[plain(format), bitsPerWeight.toFixed(2), figure(Math.sqrt(relativeSquaredError), 3)],
+    Number.isFinite(sqnr) ? sqnr.toFixed(1) : sqnr === Infinity ? '∞' : 'not defined',
+    ...(gain === undefined ? [] : [figure(gain * relativeSquaredError, 2)]),
+  ]);
+  const heading = ['format', 'bits', 'relative error', 'SQNR dB'];
+  if (gain !== undefined) heading.push('KL divergence');
+  const rule = heading.map((_, i) => (i === 0 ? ':--' : '--:'));
+  return [heading, rule, ...rows].map((line) => `| ${line.join(' | ')} |`);
+}
+
+const figure = (value: number, digits: number): string =>
+  Number.isFinite(value) ? value.toPrecision(digits) : 'not defined';
+
+function alsoIn(others: readonly FoundTensor[]): string {
+  const shown = others
+    .slice(0, maxOthers)
+    .map(
+      ({ model, tensor }) =>
+        `${plain(model.name)} (${plain(`${tensor.dtype} [${tensor.shape.join(', ')}]`)})`,
+    );
+  const more = others.length > maxOthers ? ` and ${others.length - maxOthers} more` : '';
+  return `Also in: ${shown.join(', ')}${more}`;
+}
+
+/**
+ * The models in the order in which a name is looked up: the one in use, other open ones, those of the document's folder, the rest; each once.
+ * @param open paths of open models, the one in use first.
+ * @param models files of the workspace's models.
+ */
+export function lookupOrder(
+  open: readonly string[],
+  models: readonly { readonly file: string; readonly folder: string }[],
+  documentFolder: string,
+): string[] {
+  const near = models.filter(({ folder }) => folder === documentFolder);
+  const ordered = [...open, ...[...near, ...models].map(({ file }) => file)];
+  return [...new Set(ordered)];
+}

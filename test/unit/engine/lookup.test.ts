@@ -1,0 +1,114 @@
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { engineJobs } from '../../support/engineJobs';
+import {
+  safetensorsBytes,
+  sampleFolder,
+  sampleWeights,
+  temporaryFolder,
+  writeFile,
+} from '../../support/files';
+
+const cacheDir = temporaryFolder();
+const { request } = engineJobs(cacheDir);
+const tensor = { dtype: 'F32', shape: [2], data_offsets: [0, 8] };
+const weights = (name: string): Buffer => safetensorsBytes({ [name]: tensor }, 8);
+const shard = (i: number): string => `model-0000${i}-of-00002.safetensors`;
+
+/** A folder of two shards. */
+function shardedFolder(name: string, withIndex: boolean): string {
+  const folder = join(temporaryFolder(), name);
+  mkdirSync(folder);
+  writeFile(folder, shard(1), weights('a'));
+  writeFile(folder, shard(2), weights('b'));
+  const index = { weight_map: { a: shard(1), b: shard(2) } };
+  if (withIndex) writeFile(folder, 'model.safetensors.index.json', JSON.stringify(index));
+  return folder;
+}
+
+describe('models that paths lead to', () => {
+  it.each([true, false])('are one for folder, shards and index (index: %s)', async (withIndex) => {
+    const folder = shardedFolder('Llama-3.1-8B', withIndex);
+    const file = join(folder, withIndex ? 'model.safetensors.index.json' : shard(1));
+    for (const path of [folder, join(folder, shard(1)), join(folder, shard(2)), file]) {
+      const [model, ...others] = await request('model/locate', { paths: [path] });
+      expect(others).toEqual([]);
+      expect(model).toEqual({
+        ...{ file, folder, name: 'Llama-3.1-8B' },
+        files: [join(folder, shard(1)), join(folder, shard(2))],
+      });
+    }
+    const paths = [join(folder, shard(2)), sampleWeights, join(folder, shard(1)), file];
+    expect((await request('model/locate', { paths })).map((model) => model.file)).toEqual([
+      file,
+      sampleWeights,
+    ]);
+  });
+
+  it('stand for the first shard that is there', async () => {
+    const folder = shardedFolder('m', false);
+    rmSync(join(folder, shard(1)));
+    const [model] = await request('model/locate', { paths: [folder] });
+    expect(model!.file).toBe(join(folder, shard(2)));
+  });
+
+  it('are none for what is no model', async () => {
+    const folder = temporaryFolder();
+    const paths = [join(folder, 'missing.gguf'), writeFile(folder, 'x.index.json', '[]'), folder];
+    expect(await request('model/locate', { paths })).toEqual([]);
+  });
+});
+
+describe('tensors by name', () => {
+  it('are found in every model that has one, in the order of the models', async () => {
+    const folder = shardedFolder('two', true);
+    const paths = [join(folder, 'model.safetensors.index.json'), sampleWeights, join(folder, 'missing.gguf')];
+    const [b] = await request('tensor/find', { paths, names: ['b'] });
+    expect(b).toEqual({
+      model: { path: paths[0], name: 'two' },
+      tensor: { name: 'b', dtype: 'F32', shape: [2], elements: 2, byteLength: 8 },
+    });
+    const names = ['lm_head', 'lm_head.weight'];
+    const [head, ...others] = await request('tensor/find', { paths, names });
+    expect(others).toEqual([]);
+    expect(head!.tensor).toMatchObject({ name: 'lm_head.weight', shape: [1024, 256] });
+  });
+
+  it('are read again when the file changed', async () => {
+    const path = join(temporaryFolder(), 'changing.safetensors');
+    const find = (name: string) => request('tensor/find', { paths: [path], names: [name] });
+    cpSync(writeFile(temporaryFolder(), 'x.safetensors', weights('before')), path);
+    expect(await find('before')).toHaveLength(1);
+    cpSync(writeFile(temporaryFolder(), 'x.safetensors', weights('after-it')), path);
+    expect(await find('before')).toEqual([]);
+    expect(await find('after-it')).toHaveLength(1);
+  });
+
+  it('stop when they are cancelled', async () => {
+    const call = request(
+      'tensor/find',
+      { paths: [sampleWeights], names: ['x'] },
+      { signal: AbortSignal.abort() },
+    );
+    await expect(call).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+});
+
+describe('what is known about a tensor', () => {
+  it('is nothing before anything was measured', async () => {
+    const params = { path: sampleFolder, tensor: 'lm_head.weight', cacheDir };
+    expect(await request('tensor/suggestion', params)).toEqual({});
+  });
+
+  it('is the row of the table that was stored', async () => {
+    await request('sensitivity/run', { path: sampleFolder, device: 'cpu', cacheDir, formats: ['Q4_K'] });
+    const { row } = await request('tensor/suggestion', {
+      path: sampleFolder,
+      tensor: 'lm_head.weight',
+      cacheDir,
+    });
+    expect(row!.cells.map(({ format }) => format)).toEqual(['Q4_K']);
+    expect(row!.sources).toEqual(['lm_head.weight']);
+  });
+});
