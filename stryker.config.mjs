@@ -10,6 +10,8 @@ export default {
   jsonReporter: { fileName: 'test-results/mutation.json' },
   tempDirName: 'test-results/stryker',
   concurrency: 2,
+  timeoutMS: 3000,
+  timeoutFactor: 1.5,
   ignorePatterns: ['/build', '/docs', '/media', '/native', '/test-results', '/demo-output', '*.vsix'],
   ignoreStatic: true,
 };

@@ -6,13 +6,19 @@ import { join } from 'node:path';
 import { argv, env, execPath, exit } from 'node:process';
 import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.mjs';
 
-/** Sources in which faults are planted, and the tests that must find them. */
+const ampq = (...names) => names.map((name) => `src/ampq/${name}.ts`);
+
+/**
+ * Sources in which faults are planted, and the tests (folders or files) that must find them: those that take milliseconds, as each runs
+ * hundreds of times. Tests that start processes, or solve and write large models, are not among them where others suffice.
+ */
 const modules = {
   rpc: { sources: ['src/protocol/rpc.ts', 'src/protocol/exactJson.ts'], tests: ['test/unit/protocol'] },
   engine: {
-    sources: ['src/engine/client.ts', 'src/engine/clientProcess.ts', 'src/engine/models.ts'],
-    tests: ['test/unit/engine/clientProcesses', 'test/unit/engine/models'],
+    sources: ['src/engine/client.ts', 'src/engine/clientProcess.ts'],
+    tests: ['test/unit/engine/clientProcesses.test.ts'],
   },
+  models: { sources: ['src/engine/models.ts'], tests: ['test/unit/engine/models.test.ts'] },
   sessions: {
     sources: [
       ...[
@@ -29,23 +35,35 @@ const modules = {
     tests: ['test/unit/vscode'],
   },
   stores: {
-    sources: ['src/ampq/store.ts', 'src/engine/evaluation/resultStore.ts'],
-    tests: ['test/unit/ampq', 'test/unit/engine/evaluationResults'],
+    sources: [
+      ...ampq('store'),
+      'src/engine/evaluation/resultStore.ts',
+      'src/model/sealedJson.ts',
+      'src/quant/algorithms.ts',
+    ],
+    tests: [
+      'test/unit/ampq/store.test.ts',
+      'test/unit/engine/resultStore.test.ts',
+      'test/unit/model/sealedJson.test.ts',
+      'test/unit/quant/algorithms.test.ts',
+    ],
   },
   knapsack: {
-    sources: ['src/ampq/knapsack.ts', 'src/ampq/knapsackSearch.ts'],
-    tests: ['test/unit/ampq/knapsack'],
+    sources: ampq('knapsack', 'knapsackClasses', 'knapsackSearch'),
+    tests: ['test/unit/ampq/knapsack.test.ts'],
+  },
+  solve: {
+    sources: ampq('solve', 'planFile'),
+    tests: ['test/unit/ampq/solve.test.ts', 'test/unit/ampq/planFile.test.ts'],
   },
   writer: {
-    sources: [
-      'src/files/atomicFile.ts',
-      'src/files/commitTogether.ts',
-      'src/files/target.ts',
-      'src/files/inputs.ts',
-    ],
+    sources: ['atomicFile', 'commitTogether', 'target', 'inputs'].map((name) => `src/files/${name}.ts`),
     tests: ['test/unit/files'],
   },
-  plan: { sources: ['src/exporter/plan.ts'], tests: ['test/unit/exporter'] },
+  plan: {
+    sources: ['src/exporter/plan.ts', 'src/exporter/plan/tensor.ts', 'src/exporter/plan/plannedTypes.ts'],
+    tests: ['test/unit/exporter/plan'],
+  },
 };
 
 const wanted = argv.slice(2);

@@ -59,7 +59,7 @@ function faultyHandle(handle: Fs.FileHandle, path: string): Fs.FileHandle {
         if (name === 'close') await target.close();
         if (['write', 'sync', 'close', 'chmod'].includes(String(name))) strike(name as FaultyCall, path);
         if (name === 'close') return undefined;
-        if (name === 'write') args[2] = Math.min(args[2] as number, mostWritten);
+        if (name === 'write' && typeof args[2] === 'number') args[2] = Math.min(args[2], mostWritten);
         return value.apply(target, args) as unknown;
       };
     },

@@ -32,7 +32,11 @@ export class ResultStore {
   private readonly results: string;
   private readonly bases: string;
 
-  constructor(folder: string) {
+  /** @param maxStates disk space for states of base models (bytes). */
+  constructor(
+    folder: string,
+    private readonly maxStates = maxStateBytes,
+  ) {
     this.results = join(folder, 'results');
     this.bases = join(folder, 'bases');
   }
@@ -116,7 +120,7 @@ export class ResultStore {
     const files = found.filter((file) => file !== undefined);
     let total = files.reduce((sum, { size }) => sum + size, 0);
     for (const { file, size } of files.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
-      if (total <= maxStateBytes || file === this.statesFile(kept)) return;
+      if (total <= this.maxStates || file === this.statesFile(kept)) return;
       await rm(file, { force: true });
       total -= size;
     }

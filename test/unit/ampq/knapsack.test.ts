@@ -44,10 +44,25 @@ function randomClasses(
   );
 }
 
+/** Cost falls exactly with the bytes: every full use of a budget is about as good, and no bound tells them apart. */
+function indistinct(count: number): Choice[][] {
+  const random = new Random(14);
+  return Array.from({ length: count }, () => {
+    const bytes = Math.floor(1e9 + random.next() * 1e9);
+    return [
+      { bytes: 0, cost: bytes },
+      { bytes, cost: random.next() },
+    ];
+  });
+}
+
+const sumChosen = (classes: readonly (readonly Choice[])[], chosen: Int32Array, of: keyof Choice): number =>
+  chosen.reduce((sum, choice, i) => sum + classes[i]![choice]![of], 0);
+
 describe('solveKnapsack', () => {
-  it('finds the optimum of 500 small instances, ties included', () => {
+  it('finds the optimum of 300 small instances, ties included', () => {
     const random = new Random(11);
-    for (let round = 0; round < 500; round++) {
+    for (let round = 0; round < 300; round++) {
       const classes = randomClasses(random, 1 + (round % 6), 5, 12, round % 2 === 0 ? 9 : 1000);
       const budget = Math.floor(random.next() * 40);
       const expected = bruteForce(classes, budget);
@@ -56,55 +71,33 @@ describe('solveKnapsack', () => {
       if (!found) continue;
       expect(found.optimal).toBe(true);
       expect(found.bytes).toBeLessThanOrEqual(budget);
-      expect(found.bytes).toBe(found.chosen.reduce((sum, choice, i) => sum + classes[i]![choice]!.bytes, 0));
+      expect(found.bytes).toBe(sumChosen(classes, found.chosen, 'bytes'));
     }
   });
 
   it('agrees with the dynamic programme over every byte', () => {
     const random = new Random(12);
-    for (let round = 0; round < 20; round++) {
-      const classes = randomClasses(random, 40, 7, 200, 10_000).map((choices) => [
+    for (let round = 0; round < 5; round++) {
+      const classes = randomClasses(random, 30, 7, 200, 10_000).map((choices) => [
         { bytes: 0, cost: 20_000 },
         ...choices,
       ]);
-      const budget = 500 + round * 150;
+      const budget = 500 + round * 600;
       expect(solveKnapsack(classes, budget)!.cost).toBe(dynamic(classes, budget));
     }
   });
 
-  it('solves 300 tensors of three sizes in 8 formats', () => {
-    const random = new Random(13);
-    const bits = [4.25, 4.5, 5.5, 6.5625, 8.5, 16];
-    const classes = Array.from({ length: 300 }, (_, i) => {
-      const weights = [4096 * 4096, 4096 * 11008, 4096 * 1024][i % 3]!;
-      const scale = Math.exp(random.normal());
-      return bits.map((b) => ({
-        bytes: (weights * b) / 8,
-        cost: weights * scale * 4 ** -b * (1 + 0.1 * random.next()),
-      }));
-    });
-    const parameters = classes.reduce((sum, choices) => sum + (choices[0]!.bytes * 8) / 4.25, 0);
-    for (const target of [4.3, 4.5, 5, 6, 8]) {
-      const found = solveKnapsack(classes, (parameters * target) / 8)!;
-      expect(found.optimal).toBe(true);
-      expect((found.bytes * 8) / parameters).toBeLessThanOrEqual(target);
-      expect((found.bytes * 8) / parameters).toBeGreaterThan(target - 0.05);
-    }
-  });
-
   it('says how far from the optimum it can be when the search is too large', () => {
-    const random = new Random(14);
-    // Cost falls exactly with the bytes: every full use of the budget is as good, and no bound tells them apart.
-    const classes = Array.from({ length: 400 }, () => {
-      const bytes = Math.floor(1e9 + random.next() * 1e9);
-      return [
-        { bytes: 0, cost: bytes },
-        { bytes, cost: random.next() },
-      ];
-    });
-    const found = solveKnapsack(classes, 3e11)!;
+    const found = knapsackSolver(indistinct(400))(3e11, 'quick')!;
+    expect(found.optimal).toBe(false);
     expect(found.bytes).toBeLessThanOrEqual(3e11);
-    expect(found.optimal || found.gap < 0.01).toBe(true);
+    expect(found.cost).toBe(sumChosen(indistinct(400), found.chosen, 'cost'));
+    // Every full use of the budget costs as much, but for the 0 to 1 of each class.
+    const total = indistinct(400).reduce((sum, [none]) => sum + none!.cost, 0);
+    expect(found.cost).toBeGreaterThanOrEqual(total - 3e11);
+    expect(found.cost * (1 - found.gap)).toBeLessThanOrEqual(total - found.bytes + 400);
+    expect(found.gap).toBeGreaterThan(0);
+    expect(found.gap).toBeLessThan(0.01);
   });
 
   it('refuses a budget that nothing fits', () =>
@@ -121,25 +114,6 @@ describe('solveKnapsack', () => {
       ...{ chosen: Int32Array.of(1), bytes: 5, cost: 1 },
       ...{ optimal: true, gap: 0 },
     });
-  });
-
-  it('says how much a quick search may have missed among many tensors of one size', () => {
-    const random = new Random(16);
-    const classes = Array.from({ length: 2000 }, () => {
-      const scale = 1 + 0.05 * random.next();
-      return [4.5, 5.5, 6.5625, 8.5].map((b) => ({ bytes: 64 * b, cost: scale * 4 ** -b }));
-    });
-    const solver = knapsackSolver(classes);
-    let missed = 0;
-    for (let budget = 64 * 4.6 * 2000; budget < 64 * 6 * 2000; budget += 20_037) {
-      const [quick, exact] = [solver(budget, 'quick')!, solver(budget)!];
-      expect(quick.bytes).toBeLessThanOrEqual(budget);
-      expect(quick.cost).toBeGreaterThanOrEqual(exact.cost);
-      expect(quick.cost * (1 - quick.gap)).toBeLessThanOrEqual(exact.cost * (1 + 1e-12));
-      expect(quick.gap).toBeLessThan(1e-3);
-      missed += quick.optimal ? 0 : 1;
-    }
-    expect(missed).toBeGreaterThan(0);
   });
 
   it('answers for any number of budgets, in any order, as if each were the first', () => {

@@ -1,9 +1,16 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CellStore, type MeasuredCell } from '../../../src/ampq/store';
 import { seal, unseal } from '../../../src/model/sealedJson';
+import { clearFaults, failOn } from '../../support/fileFaults';
 import { temporaryFolder, writeFile } from '../../support/files';
+
+vi.mock('node:fs/promises', async (original) => {
+  const { faultyFileSystem } = await import('../../support/fileFaults');
+  return faultyFileSystem(await original());
+});
+afterEach(clearFaults);
 
 const cell = (tensor: string, change: Partial<MeasuredCell> = {}): MeasuredCell => ({
   ...{ tensor, format: 'Q4_K', device: 'cpu' },
@@ -71,6 +78,11 @@ describe('CellStore', () => {
     ['says no version', { versions: undefined }],
     ['is of a format that is not there', { format: 'Q9_K' }],
     ['is of a device that is not there', { device: 'tpu' }],
+    ['is of a device named as what all objects have', { device: 'constructor' }],
+    ['has a device that is not a text', { device: ['cpu'] }],
+    ['has no format', { format: ['Q4_K'] }],
+    ['has no sums', { sums: undefined }],
+    ['has versions of another device', { versions: { Q4_K: 1, graphErrors: 1 } }],
     ['has a sum that is not a number', { sums: { ...cell('a').sums, error: '0.125' } }],
     ['lacks a sum', { sums: { count: 512 } }],
     ['has no tensor', { tensor: 7 }],
@@ -91,5 +103,69 @@ describe('CellStore', () => {
     await store.add(cell('a'));
     expect(store.find('a', 'Q4_K')).toEqual(cell('a'));
     await store.close();
+  });
+
+  it.each([
+    ['cpu', { Q4_K: 1, errors: 1 }],
+    ['cuda', { Q4_K: 1, graphErrors: 1 }],
+    ['webgpu', { Q4_K: 1, graphErrors: 1 }],
+    ['ort-cpu', { Q4_K: 1, graphErrors: 1 }],
+  ] as const)('keeps a cell with the versions of what computed it on %s', async (device, versions) => {
+    const folder = temporaryFolder();
+    expect(await storedAndRead(folder, [cell('a', { device })])).toEqual([cell('a', { device })]);
+    expect(linesIn(folder).map(unseal)).toEqual([{ ...cell('a', { device }), versions }]);
+  });
+
+  it('can be continued after it was closed, also without a cell', async () => {
+    const folder = temporaryFolder();
+    const store = await CellStore.open(folder, 'key');
+    await store.close();
+    expect(existsSync(join(folder, 'key.jsonl'))).toBe(false);
+    for (const name of ['a', 'b']) {
+      await store.add(cell(name));
+      await store.close();
+    }
+    await store.close();
+    expect(store.problem).toBeUndefined();
+    expect((await CellStore.open(folder, 'key')).all()).toEqual([cell('a'), cell('b')]);
+  });
+
+  it('says why a file cannot be read, and leaves it alone', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'key.jsonl'));
+    const store = await CellStore.open(folder, 'key');
+    expect(store.problem).toContain('EISDIR');
+    await store.add(cell('a'));
+    expect(store.all()).toEqual([cell('a')]);
+  });
+
+  it('keeps cells in memory from the first that cannot be written on', async () => {
+    const folder = join(temporaryFolder(), 'cells');
+    const store = await CellStore.open(folder, 'key');
+    rmSync(folder, { recursive: true });
+    await store.add(cell('a'));
+    expect(store.problem).toContain('ENOENT');
+    mkdirSync(folder);
+    await store.add(cell('b'));
+    await store.close();
+    expect(existsSync(join(folder, 'key.jsonl'))).toBe(false);
+    expect(store.all()).toEqual([cell('a'), cell('b')]);
+  });
+
+  it('says that cells are not kept when writing or closing fails, the first reason', async () => {
+    failOn('close', /key\.jsonl/, { code: 'EDQUOT' });
+    const store = await CellStore.open(temporaryFolder(), 'key');
+    await store.add(cell('a'));
+    expect(store.problem).toBeUndefined();
+    await store.close();
+    expect(store.problem).toContain('EDQUOT');
+
+    clearFaults();
+    failOn('write', /key\.jsonl/, { code: 'ENOSPC' });
+    failOn('close', /key\.jsonl/, { code: 'EIO' });
+    const full = await CellStore.open(temporaryFolder(), 'key');
+    await full.add(cell('a'));
+    await full.close();
+    expect(full.problem).toContain('ENOSPC');
   });
 });

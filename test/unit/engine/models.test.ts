@@ -1,6 +1,15 @@
-import { copyFileSync, readdirSync, readlinkSync, utimesSync } from 'node:fs';
+import { getEventListeners } from 'node:events';
+import {
+  copyFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { OpenModels } from '../../../src/engine/models';
 import type { Model } from '../../../src/model/openModel';
 import { sampleWeights, safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
@@ -13,6 +22,7 @@ const fileOf = (name: string): string =>
 
 let models = new OpenModels();
 afterEach(async () => {
+  vi.useRealTimers();
   await models.close();
   models = new OpenModels();
 });
@@ -92,6 +102,143 @@ describe('OpenModels', () => {
     await expect(opened(path)).rejects.toMatchObject({ code: 'MODEL_FILE' });
     writeFile(folder, 'late.safetensors', safetensorsBytes(header('late'), 8));
     expect((await opened(path)).description.tensors[0]!.name).toBe('late');
+  });
+});
+
+/** A use of a model that lasts until `end` is called. */
+function using(path: string): Promise<{ model: Model; end: () => Promise<void> }> {
+  return new Promise((started) => {
+    const use: Promise<void> = models.use({ path }, never, (model) => {
+      return new Promise((finish) => {
+        const end = (): Promise<void> => {
+          finish();
+          return use;
+        };
+        started({ model, end });
+      });
+    });
+  });
+}
+
+describe('a model in use', () => {
+  it('stays open whatever else is opened, and is closed when its use ends', async () => {
+    const used = await using(fileOf('used'));
+    const others = [];
+    for (const name of ['1', '2', '3', '4']) others.push(await opened(fileOf(name)));
+    expect(await isOpen(used.model)).toBe(true);
+    await used.end();
+    expect(await isOpen(used.model)).toBe(false);
+    for (const model of others) expect(await isOpen(model)).toBe(true);
+  });
+
+  it('stays open when its file changes, and is closed when its use ends', async () => {
+    const path = fileOf('renewed');
+    const used = await using(path);
+    utimesSync(path, new Date(), new Date(Date.now() + 5000));
+    const renewed = await opened(path);
+    expect(renewed).not.toBe(used.model);
+    expect(await isOpen(used.model)).toBe(true);
+    await used.end();
+    expect(await isOpen(used.model)).toBe(false);
+    expect(await opened(path)).toBe(renewed);
+  });
+
+  it('counts its users', async () => {
+    const path = fileOf('twice');
+    const [first, second] = [await using(path), await using(path)];
+    for (const name of ['1', '2', '3', '4']) await opened(fileOf(name));
+    await first.end();
+    expect(await isOpen(second.model)).toBe(true);
+    await second.end();
+    expect(await isOpen(second.model)).toBe(false);
+  });
+
+  it('is let go of when its work fails', async () => {
+    const path = fileOf('failing');
+    let model: Model | undefined;
+    const failed = models.use({ path }, never, (given) => {
+      model = given;
+      return Promise.reject(new Error('no more'));
+    });
+    await expect(failed).rejects.toThrow('no more');
+    for (const name of ['1', '2', '3', '4']) await opened(fileOf(name));
+    expect(await isOpen(model!)).toBe(false);
+  });
+});
+
+describe('a file', () => {
+  it.each<[string, (path: string) => void]>([
+    ['is older', (path) => utimesSync(path, new Date(), new Date(2020, 1))],
+    [
+      'has another size and the same time',
+      (path) => {
+        const { atime, mtime } = statSync(path);
+        writeFileSync(
+          path,
+          safetensorsBytes({ more: { dtype: 'F32', shape: [4], data_offsets: [0, 16] } }, 16),
+        );
+        utimesSync(path, atime, mtime);
+      },
+    ],
+  ])('that %s is opened again', async (_, change) => {
+    const path = fileOf('varying');
+    utimesSync(path, new Date(2024, 1), new Date(2024, 1));
+    const before = await opened(path);
+    expect(await opened(path)).toBe(before);
+    change(path);
+    const after = await opened(path);
+    expect(after).not.toBe(before);
+    expect(await opened(path)).toBe(after);
+  });
+
+  it('that is gone is an error', async () => {
+    const path = fileOf('gone');
+    const before = await opened(path);
+    rmSync(path);
+    await expect(opened(path)).rejects.toMatchObject({ place: { file: path } });
+    expect(await isOpen(before)).toBe(false);
+  });
+});
+
+describe('models that nobody uses', () => {
+  it('are closed after a minute, counted from the last use', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const path = fileOf('idle');
+    const model = await opened(path);
+    vi.advanceTimersByTime(59_000);
+    expect(await opened(path)).toBe(model);
+    vi.advanceTimersByTime(59_999);
+    expect(await isOpen(model)).toBe(true);
+    vi.advanceTimersByTime(1);
+    await vi.waitFor(async () => expect(await isOpen(model)).toBe(false));
+    expect(vi.getTimerCount()).toBe(0);
+    expect(await opened(path)).not.toBe(model);
+    await models.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('are heard of once, when they were opened', async () => {
+    const heard: string[] = [];
+    const own = new OpenModels(({ files }) => heard.push(files[0]!.path));
+    const [a, b] = [fileOf('heard'), fileOf('other')];
+    for (const path of [a, b, a]) await own.use({ path }, never, () => Promise.resolve());
+    await own.close();
+    expect(heard).toEqual([a, b]);
+  });
+});
+
+describe('a request', () => {
+  it('that was cancelled before it began ends at once', async () => {
+    await expect(opened(fileOf('late'), AbortSignal.abort())).rejects.toMatchObject({
+      code: 'CANCELLED',
+      message: 'The request was cancelled.',
+    });
+  });
+
+  it('leaves no listener at its signal', async () => {
+    const { signal } = new AbortController();
+    await opened(fileOf('heard'), signal);
+    await vi.waitFor(() => expect(getEventListeners(signal, 'abort')).toEqual([]));
   });
 });
 
