@@ -1,5 +1,5 @@
-// The only file that knows N-API: turns typed arrays into spans, runs an operation on a worker, settles a promise. Whatever an
-// operation throws becomes an error of JavaScript: a C++ exception that leaves a callback would end the process.
+// The only file that knows N-API: turns typed arrays into spans, runs an operation on a worker, settles a promise.
+// Whatever an operation throws becomes an error of JavaScript: a C++ exception that leaves a callback would end the process.
 #include <napi.h>
 
 #include <algorithm>

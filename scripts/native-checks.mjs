@@ -128,8 +128,25 @@ async function sanitizers() {
     'every kernel stays within its buffers and defined behaviour, alike in all instruction sets',
     vectors.status === 0 ? undefined : vectors.stderr,
   );
+  await operations(objects, flags);
   await fuzz(objects, flags, vectors.stdout);
   return vectors.stdout;
+}
+
+/** Scans, ranges and fused passes over the thread pool, in pieces of every kind. */
+async function operations(objects, flags) {
+  const name =
+    'operations over whole matrices stay within their buffers, and find what the plainest loops find';
+  const sources = ['operations', 'pool', 'statistics', join('kernels', 'scan')];
+  try {
+    const parts = [...objects, ...sources.map((source) => join(native, `${source}.cc`))];
+    const test = join(native, 'test', 'operations.cc');
+    const program = await link('clang++', flags, test, parts, join(out, 'operations-sanitized'));
+    const { status, stderr } = await run(program, []);
+    report(name, status === 0 ? undefined : stderr);
+  } catch (error) {
+    report(name, error);
+  }
 }
 
 async function fuzz(objects, flags, digests) {

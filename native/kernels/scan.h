@@ -1,6 +1,7 @@
 #pragma once
-// Statistics of a matrix: extremes, moments, exact percentiles, histogram, max |w| per row, column and cell. One pass over its
-// weights is enough where they have at most 10 bits of mantissa (F16, BF16, 8-bit floats, also stored as F32); else a second.
+// Statistics of a matrix: extremes, moments, exact percentiles, histogram, max |w| per row, column and cell. One pass over
+// its weights is enough where they have at most 10 bits of mantissa (F16, BF16, 8-bit floats, also stored as F32); others
+// need a second one.
 #include <array>
 #include <cstddef>
 #include <cstdint>

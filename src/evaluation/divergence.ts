@@ -7,7 +7,7 @@ export const sumsPerToken = 9;
 /** Places of the sums of a token; a base has the first four from `base` on. */
 const at = { maximum: 0, sum: 1, target: 2, top: 3, base: 4, difference: 8 } as const;
 
-/** What became of each scored token, compared with a base model; arrays have one value per token. */
+/** How each scored token compares with a base model; arrays have one value per token. */
 export interface TokenDivergences {
   /** −ln p(base) of the text's token, nats. */
   readonly baseLosses: Float64Array;

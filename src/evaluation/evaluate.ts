@@ -22,7 +22,7 @@ export interface ScoreOptions extends WaveOptions {
 
 /**
  * Scores every target of some windows, which all have the decoder's length.
- * @throws QuantscopeError UNSUPPORTED when the model gives something that is no number.
+ * @throws QuantscopeError UNSUPPORTED when the model gives something that is not a number.
  */
 export async function scoreWindows(
   decoder: Decoder,

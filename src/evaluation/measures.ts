@@ -6,7 +6,7 @@ import { loadNative } from '../native';
 import type { RunMeasures } from '../protocol/evaluation';
 import { median } from './statistics';
 
-/** Starts the count of the process's peak memory anew, where the system can. */
+/** Resets the process's peak memory, where the system can. */
 export function resetPeakMemory(): void {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
@@ -41,7 +41,7 @@ type GenerationMeasures = Pick<
 >;
 
 /**
- * Speed of generation with a cache of keys and values, behind a full window: time to the first token (the window goes through the
+ * Speed of generation with a cache of keys and values, after a full window: time to the first token (the window goes through the
  * model, then the output of its last position), and the median time of each that follows, with the bytes that it reads per second:
  * all weights in float32 and the keys and values of a window.
  * @param window token ids.

@@ -22,7 +22,7 @@ const maxTaskFile = 512 * 1024 * 1024;
 
 /**
  * Reads questions from JSONL: `{"question", "choices", "answer"}`, blank lines skipped.
- * @throws QuantscopeError REQUEST naming file and line of what is no question, IO when the file cannot be read.
+ * @throws QuantscopeError REQUEST naming file and line of what is not a question, IO when the file cannot be read.
  */
 export async function readTasks(file: string, signal?: AbortSignal): Promise<Question[]> {
   const text = await readTextFile(file, maxTaskFile, signal);
@@ -98,7 +98,7 @@ export function choiceTexts(question: string, choice: string): { context: string
 
 /**
  * What goes into the model for each choice: tokens of context and continuation together, without the last, of which nothing is
- * predicted; targets are the continuation's. The continuation's tokens are those of the whole text behind as many as the context
+ * predicted; targets are the continuation's. The continuation's tokens are those of the whole text after as many as the context
  * has alone. BOS goes first where the model adds it; without any context, it or EOS is the context. What is longer than the model
  * takes loses its beginning.
  * @param contextLength the most tokens that the model takes.
@@ -144,7 +144,7 @@ function scoredTail(tokens: readonly number[], scored: number, contextLength: nu
 }
 
 /**
- * Accuracy, and accuracy by log-likelihood per byte of the choice (UTF-8, as it stands in the file).
+ * Accuracy, and accuracy by log-likelihood per byte of the choice (UTF-8, as it appears in the file).
  * @param logLikelihoods nats, [question][choice]: sums over the continuation's tokens. Of equal ones the first choice is taken.
  */
 export function scoreTasks(

@@ -89,7 +89,7 @@ function fitAffine(
   const max = ops.maxLast(x);
   const start = ops.min(ops.minLast(x), 0);
   const isFlat = ops.equal(max, start);
-  // A flat block keeps its start; 1 stands in so that the search below stays finite.
+  // A flat block keeps its start; 1 takes its place so that the search below stays finite.
   const top = ops.where(isFlat, ops.add(start, 1), max);
   const codesFor = (inverse: Value, min: Value): Value =>
     ops.clip(ops.round(ops.mul(inverse, ops.sub(x, min))), 0, largest);
@@ -125,7 +125,7 @@ function fitAffine(
   return { scale: ops.where(isFlat, 0, scale), minimum: ops.neg(ops.where(isFlat, start, min)) };
 }
 
-/** Q4_K and Q5_K: eight fits, scales and minima in six bits against a half-precision d and dmin, codes rounded anew. */
+/** Q4_K and Q5_K: eight fits, scales and minima in six bits against a half-precision d and dmin, codes rounded again. */
 function affineSuperBlock(ops: Ops, x: Value, search: Search): Value {
   const fit = fitAffine(ops, ops.reshape(x, [-1, 32]), search);
   const scale = sixBits(ops, ops.reshape(fit.scale, [-1, 8]));

@@ -1,0 +1,158 @@
+// Runs the whole-matrix operations over the thread pool on buffers of exactly the right size, in pieces of every kind, and
+// compares them with the plainest loops. A sanitizer sees what reads or writes beyond its buffer, or is not defined.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "../operations.h"
+#include "inputs.h"
+
+namespace {
+
+using namespace qs;
+using namespace qs::test;
+
+int failures = 0;
+
+void expect(bool holds, const std::string& what) {
+  if (holds) return;
+  std::fprintf(stderr, "failed: %s\n", what.c_str());
+  ++failures;
+}
+
+/// Memory of exactly so many floats: one more is outside.
+struct Floats {
+  explicit Floats(const float* from, size_t n) : memory(new float[n]), size(n) {
+    std::copy(from, from + n, memory.get());
+  }
+  std::span<const float> span() const { return {memory.get(), size}; }
+  std::span<const uint8_t> bytes() const { return {reinterpret_cast<const uint8_t*>(memory.get()), size * sizeof(float)}; }
+
+  std::unique_ptr<float[]> memory;
+  size_t size;
+};
+
+std::vector<float> rounded(std::vector<float> values, int mantissaBits) {
+  for (float& value : values) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits &= ~((1u << (23 - mantissaBits)) - 1);
+    std::memcpy(&value, &bits, sizeof bits);
+  }
+  return values;
+}
+
+void scanInPieces(const std::vector<float>& values, size_t rows, size_t columns, size_t piece, const std::string& name) {
+  Scan scan({rows, columns, 3, 5, 17, {0.1, 50, 99.9}});
+  const auto pass = [&](void (*take)(Scan&, std::span<const float>, CancelFlag)) {
+    for (size_t first = 0; first < values.size(); first += piece) {
+      const Floats part(values.data() + first, std::min(piece, values.size() - first));
+      take(scan, part.span(), nullptr);
+    }
+  };
+  pass(scanFirst);
+  if (scan.turn()) pass(scanSecond);
+  float largest = 0;
+  uint64_t finite = 0;
+  for (const float value : values) {
+    if (!std::isfinite(value)) continue;
+    ++finite;
+    largest = std::max(largest, std::fabs(value));
+  }
+  double counted = 0;
+  for (const double count : scan.histogram) counted += count;
+  expect(scan.finite == finite && counted == static_cast<double>(finite), name + ": every finite weight is counted once");
+  expect(std::max(std::fabs(scan.min), std::fabs(scan.max)) == largest || finite == 0, name + ": the extremes");
+  const float ofRows = *std::max_element(scan.rowAbsMax.begin(), scan.rowAbsMax.end());
+  const float ofColumns = *std::max_element(scan.columnAbsMax.begin(), scan.columnAbsMax.end());
+  const float ofCells = *std::max_element(scan.cellAbsMax.begin(), scan.cellAbsMax.end());
+  expect(ofRows == largest && ofColumns == largest && ofCells == largest, name + ": the maxima of rows, columns and cells");
+  for (const double value : scan.percentiles()) expect(finite == 0 || std::isfinite(value), name + ": the percentiles");
+}
+
+void scans() {
+  for (const Input& input : kInputs) {
+    for (const auto& [rows, columns] :
+         {std::pair<size_t, size_t>{37, 53}, {1, 200001}, {200001, 1}, {4, 65536}}) {
+      auto values = draw(input, rows * columns, 3);
+      values[values.size() / 2] = NAN;
+      values.back() = INFINITY;
+      for (const size_t piece : {values.size(), size_t{1009}, size_t{70000}}) {
+        if (values.size() / piece > 400) continue;
+        const std::string name = std::string(input.name) + " " + std::to_string(rows) + " x " + std::to_string(columns) +
+                                 " by " + std::to_string(piece);
+        scanInPieces(values, rows, columns, piece, name);
+        scanInPieces(rounded(values, 7), rows, columns, piece, name + ", rounded");
+      }
+    }
+  }
+}
+
+void histograms() {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float values[] = {-3e38f, 0, 3e38f, NAN, infinity, -infinity};
+  const Floats exact(values, 6);
+  for (const auto& [low, high] :
+       {std::pair<float, float>{NAN, NAN}, {-infinity, infinity}, {1, 1}, {2, -2}, {-3e38f, 3e38f}}) {
+    std::vector<double> counts(3);
+    histogramOf(exact.span(), low, high, counts);
+    expect(counts[0] + counts[1] + counts[2] == 3, "a histogram of a range that is none");
+  }
+}
+
+void ranges() {
+  const Codec& f32 = *codecNamed("F32");
+  for (const size_t n : {size_t{0}, size_t{1}, size_t{4097}, size_t{300000}}) {
+    auto values = draw(kInputs[1], n, 8);
+    const MeasuredRange good = measureRange(f32, Floats(values.data(), n).bytes(), nullptr);
+    expect(good.bad.kind == BadWeight::Kind::None, "a range of finite weights");
+    if (n < 2) continue;
+    values[n - 1] = NAN;
+    values[n - 2] = INFINITY;
+    const MeasuredRange bad = measureRange(f32, Floats(values.data(), n).bytes(), nullptr);
+    expect(bad.bad.kind == BadWeight::Kind::Infinite && bad.bad.index == n - 2, "the first weight that is not finite");
+    const size_t tail = std::min<size_t>(n, 4096);
+    const Floats last(values.data() + n - tail, tail);
+    const Measured measured = measureRows(f32, last.bytes(), Scheme{}, tail, {-1, 1}, {}, {}, nullptr);
+    expect(measured.bad.kind == BadWeight::Kind::Infinite && measured.bad.index == tail - 2, "the fused pass finds it too");
+  }
+}
+
+template <typename Work>
+void expectError(const char* what, const Work& work) {
+  try {
+    work();
+    expect(false, std::string(what) + " is an error");
+  } catch (const std::exception&) {
+  }
+}
+
+void errors() {
+  expectError("a scan without columns", [] { Scan({5, 0, 1, 1, 1, {}}); });
+  expectError("a scan of too many weights", [] { Scan({size_t{1} << 40, size_t{1} << 40, 1, 1, 1, {}}); });
+  expectError("a map of too many cells", [] { Scan({size_t{1} << 30, size_t{1} << 20, 1, 1, 1, {}}); });
+  expectError("more weights than the matrix has", [] {
+    Scan scan({1, 3, 1, 1, 1, {}});
+    const float four[4] = {};
+    scanFirst(scan, four, nullptr);
+  });
+  expectError("an exception of a piece", [] {
+    Pool::shared().run(100, [](size_t piece) { if (piece == 57) throw std::runtime_error("57"); }, nullptr);
+  });
+}
+
+}  // namespace
+
+int main() {
+  Pool::shared().setThreads(4);
+  scans();
+  histograms();
+  ranges();
+  errors();
+  return failures == 0 ? 0 : 1;
+}
