@@ -9,7 +9,7 @@ import { Header } from './views/Header';
 import { LongText } from './views/LongText';
 import { MetadataView } from './views/MetadataView';
 import { Middle } from './views/Middle';
-import { PlanView } from './views/PlanView';
+import { PlanView } from './views/plan/PlanView';
 import { QuantizeView } from './views/quantize/QuantizeView';
 import { SensitivityView } from './views/SensitivityView';
 import { Split } from './views/Split';

@@ -9,7 +9,7 @@ import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { frontFrame, openFile, setTheme } from '../support/workbench';
+import { acceptFile, frontFrame, openFile, setTheme } from '../support/workbench';
 
 /** What plotly keeps on the element it draws into. */
 interface Drawn {
@@ -339,12 +339,11 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
 
   it('saves tensors in different formats into one file, which opens again decoded', async () => {
     await frame.getByRole('button', { name: 'Save 2 Tensors…' }).click();
-    const input = page.locator('.quick-input-widget .quick-input-box input');
-    await input.waitFor({ timeout: wait });
-    await input.fill(join(workspace, 'two.safetensors'));
-    await page.keyboard.press('Enter');
-    await frame.locator('.written', { hasText: 'two.safetensors' }).waitFor({ timeout: wait });
-    await page.getByRole('treeitem', { name: 'two.safetensors' }).dblclick();
+    await acceptFile(page);
+    await frame
+      .locator('.written', { hasText: '2-tensors.quantized.safetensors' })
+      .waitFor({ timeout: wait });
+    await page.getByRole('treeitem', { name: '2-tensors.quantized.safetensors' }).dblclick();
     const second = frontFrame(page);
     const tensor = second.locator('.rows .row[data-name="model.layers.0.self_attn.q_proj.weight"]');
     await tensor.waitFor({ timeout: wait });
@@ -369,6 +368,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await frame.getByText('Run Sensitivity').first().click();
     await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });
     await expect.poll(() => rowCount(frame.locator('.sensitivity .grid')), { timeout: wait }).toBe(44);
+    await frame.getByLabel('What the table shows').selectOption('error', { timeout: 3 * wait }); // over a text
     const measured = await gridRows(frame.locator('.sensitivity .grid'));
     expect(measured.map(({ cells }) => Number(cells['Q8_0']) > Number(cells['Q4_K']))).toEqual(
       measured.map(() => true),

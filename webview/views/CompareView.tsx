@@ -7,7 +7,7 @@ import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner, TextField } from '../controls';
 import { figure, fixed, ratio, shapeText } from '../format';
 import { matchingCompared, orderCompared } from '../comparedTensors';
-import { Middle } from './Middle';
+import { TensorName } from './TensorName';
 import { DataGrid, nextOrder, type GridColumn, type GridOrder } from './DataGrid';
 
 /** Another model beside this one: how each tensor differs, the worst first, and one of them in detail. */
@@ -86,7 +86,7 @@ function Result({ result, other }: { result: ModelComparison; other: string }) {
         lines={rows}
         columns={comparedColumns}
         keyOf={({ name }) => name}
-        name={({ name }) => <Middle text={name} />}
+        name={({ name }) => <TensorName name={name} />}
         nameTitle={({ name, a, b }) => `${name} [${shapeText((a ?? b)?.shape ?? [])}]`}
         choose={({ name }) => setChosen(name === chosen ? undefined : name)}
         isChosen={({ name }) => name === chosen}

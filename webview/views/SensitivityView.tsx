@@ -39,7 +39,7 @@ export function SensitivityView() {
         <Run />
         <RunOverText />
       </div>
-      <p class="muted caption">{captionOf(sensitivity, measure)}</p>
+      <Caption table={sensitivity} measure={measure} />
       <Cells sensitivity={sensitivity} measure={measure} grouping={grouping} />
     </div>
   );
@@ -178,19 +178,31 @@ function detailOf(
   return lines.join('\n');
 }
 
-function captionOf(table: SensitivityTable, measure: Measure): string {
-  const where = `${measuredText(table)}, measured on ${devicesOf(table)}`;
-  if (measure === 'error' || !table.gainsFrom) {
-    const why = table.weightsOnly === undefined ? '' : ` By the weights alone: ${table.weightsOnly}`;
-    return `Signal to quantization noise in dB, of a group its mean over the weights; ${where}.${why}`;
-  }
-  const { text, tokens, context } = table.gainsFrom;
-  const name = text.replace(/^.*[\\/]/, '');
+/** What the figures are, in a sentence, and how they were obtained, for those who ask. */
+function Caption({ table, measure }: { table: SensitivityTable; measure: Measure }) {
+  const { gainsFrom, weightsOnly } = table;
+  if (measure === 'error' || !gainsFrom)
+    return (
+      <p class="muted caption">
+        Signal to quantization noise in dB; {measuredText(table)}.
+        {weightsOnly !== undefined && ` By the weights alone: ${weightsOnly}`}
+      </p>
+    );
+  const { text, tokens, context } = gainsFrom;
   return (
-    'Predicted KL divergence of the output when the tensor alone is quantized, nats per token: the error of its weights in the ' +
-    `format × its gain, from one measurement per tensor over ${tokens.toLocaleString('en-US')} tokens of ${name} in windows of ` +
-    `${context.toLocaleString('en-US')}; of a group their sum. “< noise” is below ${scientific(noiseOf(table))}, ` +
-    `which float32 rounding alone causes. ${where}.`
+    <>
+      <p class="muted caption">
+        Predicted KL divergence of the output when the tensor alone is quantized, nats per token, over{' '}
+        {tokens.toLocaleString('en-US')} tokens of {text.replace(/^.*[\\/]/, '')}; {measuredText(table)}.
+      </p>
+      <details class="muted caption">
+        <summary>How these figures were obtained</summary>
+        The error of the weights in the format × the tensor’s gain, which comes from one measurement per
+        tensor, in windows of {context.toLocaleString('en-US')} tokens; that of a group is the sum. “&lt;
+        noise” is below {scientific(noiseOf(table))}, which float32 rounding alone causes. Errors were
+        measured on {devicesOf(table)}.
+      </details>
+    </>
   );
 }
 

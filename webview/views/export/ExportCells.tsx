@@ -22,12 +22,12 @@ export function columnsOf(choosing: Choosing): GridColumn<ExportedTensor>[] {
       cell: ({ from }) => <span class="muted">{from}</span>,
     },
     {
-      ...{ id: 'to', label: 'To', width: 172, align: 'left' },
+      ...{ id: 'to', label: 'To', width: 138, align: 'left' },
       cell: (tensor) => <TypeCell tensor={tensor} {...choosing} />,
     },
-    { ...{ id: 'size', label: 'Size', width: 82 }, cell: ({ bytes }) => size(bytes) },
+    { ...{ id: 'size', label: 'Size', width: 78 }, cell: ({ bytes }) => size(bytes) },
     {
-      ...{ id: 'why', label: 'Why', width: 170, grows: true, align: 'left' },
+      ...{ id: 'why', label: 'Why', width: 116, grows: true, align: 'left' },
       cell: ({ cause, reason }) => (
         <span class="why muted">
           <span class={`cause ${cause}`}>{causes[cause].badge}</span>

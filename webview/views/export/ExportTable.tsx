@@ -3,7 +3,7 @@ import type { ExportedTensor, ExportPreview, TensorTypeRule } from '../../../src
 import { TextField } from '../../controls';
 import { savedState, saveState } from '../../vscodeApi';
 import { causes } from './causes';
-import { Middle } from '../Middle';
+import { TensorName } from '../TensorName';
 import { DataGrid } from '../DataGrid';
 import { columnsOf, sourceOf } from './ExportCells';
 import { filterOf, matching, type TableFilter } from './filter';
@@ -46,7 +46,7 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
         lines={rows}
         columns={columns}
         keyOf={({ name }) => name}
-        name={({ name }) => <Middle text={name} />}
+        name={({ name }) => <TensorName name={name} />}
         nameTitle={sourceOf}
         choose={({ name }) => setActive(name)}
         isChosen={({ name }) => name === active}

@@ -1,4 +1,4 @@
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { ComparisonState } from '../../../src/protocol/webview';
 import { plural } from '../../../src/protocol/words';
 import { useAppState, useAsk } from '../../context';
@@ -15,7 +15,7 @@ const followDelay = 250;
 export function QuantizeView() {
   const ask = useAsk();
   const { comparison, selected } = useAppState();
-  const isFollowing = useFollowed();
+  useFollowed();
   if (!comparison) {
     return (
       <div class="empty">
@@ -32,7 +32,7 @@ export function QuantizeView() {
   }
   return (
     <div class="page quantize">
-      <Controls comparison={comparison} isFollowing={isFollowing} />
+      <Controls comparison={comparison} />
       {comparison.error !== undefined && (
         <p class="notice error" role="alert">
           {comparison.error}
@@ -48,14 +48,14 @@ export function QuantizeView() {
 }
 
 /** What can be done about what is shown: again, with other formats, or about what is selected now. */
-function Controls({ comparison, isFollowing }: { comparison: ComparisonState; isFollowing: boolean }) {
+function Controls({ comparison }: { comparison: ComparisonState }) {
   const ask = useAsk();
   const { selected } = useAppState();
   const { tensors, formats, done } = comparison;
   const compare = (of: readonly string[]): void => void ask('quantize', { tensors: of, formats });
   return (
     <div class="measure">
-      {!isFollowing && selected.length > 0 && !isSame(selected, tensors) && (
+      {selected.length > 0 && !isSame(selected, tensors) && (
         <Button primary onClick={() => compare(selected)}>
           Compare {selected.length === 1 ? selected[0] : plural(selected.length, 'selected tensor')}
         </Button>
@@ -68,23 +68,27 @@ function Controls({ comparison, isFollowing }: { comparison: ComparisonState; is
   );
 }
 
-/** Compares what is selected in the formats that were chosen last; large tensors and several wait for a click. */
-function useFollowed(): boolean {
+/**
+ * Compares what gets selected while this is in sight, in the formats that were chosen last; large tensors and several wait for a
+ * click. What is shown when the tab opens stays: it may be about a group that was never selected.
+ */
+function useFollowed(): void {
   const ask = useAsk();
   const { comparison, selected, model } = useAppState();
   const [only] = selected;
-  const bytes = model?.tensors.find(({ name }) => name === only)?.byteLength ?? Infinity;
-  const isFollowed = selected.length === 1 && bytes <= followedBytes;
-  const isOther = comparison !== undefined && !isSame(selected, comparison.tensors);
+  const seen = useRef(only);
   useEffect(() => {
-    if (!isFollowed || !isOther) return undefined;
+    if (seen.current === only) return undefined;
+    seen.current = only;
+    const bytes = model?.tensors.find(({ name }) => name === only)?.byteLength ?? Infinity;
+    if (!comparison || selected.length !== 1 || bytes > followedBytes) return undefined;
+    if (isSame(selected, comparison.tensors)) return undefined;
     const timer = setTimeout(
       () => void ask('quantize', { tensors: selected, formats: comparison.formats }),
       followDelay,
     );
     return () => clearTimeout(timer);
-  }, [only, isFollowed, isOther]);
-  return isFollowed;
+  }, [only, selected.length]);
 }
 
 const isSame = (a: readonly string[], b: readonly string[]): boolean =>

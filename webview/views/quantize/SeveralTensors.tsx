@@ -9,7 +9,7 @@ import { decibels, figure, ratio, size } from '../../format';
 import { formatFor, totalsOf, type ChoiceTotals } from '../../quantizeChoices';
 import { DataGrid, type GridColumn } from '../DataGrid';
 import { Bits } from '../FormatBadge';
-import { Middle } from '../Middle';
+import { TensorName } from '../TensorName';
 import { Saving } from './Saving';
 
 /** A tensor of the comparison; the rest is there once it was measured. */
@@ -69,7 +69,7 @@ export function SeveralTensors({ comparison }: { comparison: ComparisonState }) 
         lines={lines}
         columns={columnsOf(choose)}
         keyOf={({ tensor }) => tensor}
-        name={({ tensor }) => <Middle text={tensor} />}
+        name={({ tensor }) => <TensorName name={tensor} />}
         nameTitle={({ tensor }) => tensor}
         choose={({ tensor }) => setShown(tensor)}
         isChosen={({ tensor }) => tensor === shown}
@@ -106,19 +106,19 @@ function columnsOf(choose: (tensor: string, format: string) => void): GridColumn
     line.format ? text(line.format) : line.result ? '–' : '…';
   return [
     {
-      ...{ id: 'format', label: 'Format', width: 104, align: 'left' },
+      ...{ id: 'format', label: 'Format', width: 96, align: 'left' },
       cell: (line) => line.result && <Choice line={line} choose={choose} />,
     },
     {
-      ...{ id: 'bits', label: 'Bits', width: 88, align: 'left' },
+      ...{ id: 'bits', label: 'Bits', width: 80, align: 'left' },
       cell: ({ format }) => format && <Bits bits={format.bitsPerWeight} />,
     },
-    { ...{ id: 'size', label: 'Size', width: 80 }, cell: of(({ bytes }) => size(bytes)) },
+    { ...{ id: 'size', label: 'Size', width: 78 }, cell: of(({ bytes }) => size(bytes)) },
     {
-      ...{ id: 'error', label: 'Rel. error', width: 76 },
+      ...{ id: 'error', label: 'Rel. error', width: 72 },
       cell: of(({ error }) => figure(error.relativeError, 3)),
     },
-    { ...{ id: 'sqnr', label: 'SQNR dB', width: 74 }, cell: of(({ error }) => ratio(error.sqnr)) },
+    { ...{ id: 'sqnr', label: 'SQNR dB', width: 68 }, cell: of(({ error }) => ratio(error.sqnr)) },
   ];
 }
 

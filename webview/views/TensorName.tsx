@@ -1,0 +1,14 @@
+import { Middle } from './Middle';
+
+const suffix = '.weight';
+
+/** A tensor's name where there is little room: first the end that most names share goes, then the middle. */
+export function TensorName({ name }: { name: string }) {
+  if (!name.endsWith(suffix)) return <Middle text={name} />;
+  return (
+    <>
+      <Middle text={name.slice(0, -suffix.length)} title={name} />
+      <span class="suffix">{suffix}</span>
+    </>
+  );
+}

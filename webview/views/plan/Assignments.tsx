@@ -1,0 +1,90 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { Plan } from '../../../src/protocol/plan';
+import { bitColor, bitLength } from '../../bitScale';
+import { decibels, percent, size } from '../../format';
+import { mixOf, shareOf, type Mix } from '../../planMix';
+import type { Grouping } from '../../tensorGroups';
+import { GroupedGrid, GroupingSelect, type GroupColumn } from '../GroupedGrid';
+
+/** Format, bits and size of each tensor; and its share of the predicted divergence, else its signal to noise. */
+export function Assignments({ plan }: { plan: Plan }) {
+  const [grouping, setGrouping] = useState<Grouping>('layer');
+  const columns = useMemo(() => columnsOf(plan), [plan]);
+  return (
+    <>
+      <div class="measure">
+        <GroupingSelect value={grouping} onChange={setGrouping} />
+      </div>
+      <GroupedGrid
+        id="plan"
+        label="Format of each tensor"
+        tensors={plan.assignments}
+        columns={columns}
+        grouping={grouping}
+        dataOf={(index) => ({ 'data-format': plan.assignments[index]?.format })}
+      />
+    </>
+  );
+}
+
+function columnsOf(plan: Plan): GroupColumn[] {
+  const { assignments } = plan;
+  const mix = (members: readonly number[]): Mix => mixOf(members.map((index) => assignments[index]!));
+  const share = shareOf(plan);
+  const bitsPerWeight = (members: readonly number[]): number => mix(members).bitsPerWeight;
+  return [
+    {
+      ...{
+        id: 'bits',
+        label: 'Bits per weight',
+        width: 124,
+        grows: true,
+        align: 'left',
+        value: bitsPerWeight,
+      },
+      cell: (members) => <Track bits={bitsPerWeight(members)} />,
+    },
+    {
+      ...{ id: 'format', label: 'Format', width: 92, align: 'left', value: bitsPerWeight },
+      cell: (members) =>
+        mix(members)
+          .formats.map(({ format }) => format)
+          .join(' '),
+      cellTitle: (members) => formatsText(mix(members), members.length),
+    },
+    {
+      ...{ id: 'size', label: 'Size', width: 80, value: (members) => mix(members).bytes },
+      cell: (members) => size(mix(members).bytes),
+    },
+    share
+      ? {
+          ...{ id: 'share', label: 'Share', width: 72, value: share },
+          title: 'Share of the predicted KL divergence that these tensors cause',
+          cell: (members) => percent(share(members)),
+        }
+      : {
+          ...{ id: 'error', label: 'SQNR', width: 72, value: (members) => mix(members).error },
+          title: 'Signal to quantization noise; of a group its mean over the weights',
+          cell: (members) => errorText(mix(members)),
+        },
+  ];
+}
+
+/** Nothing where an error is not known: after a format was changed by hand. */
+const errorText = ({ error }: Mix): string => (Number.isNaN(error) ? '–' : decibels(error, 1));
+
+function Track({ bits }: { bits: number }) {
+  return (
+    <span class="track-cell">
+      <span class="track" aria-hidden="true">
+        <span class="fill" style={{ width: `${100 * bitLength(bits)}%`, background: bitColor(bits) }} />
+      </span>
+      <span class="track-bits">{bits.toFixed(2)}</span>
+    </span>
+  );
+}
+
+const formatsText = ({ formats }: Mix, members: number): string | undefined =>
+  members === 1
+    ? undefined
+    : formats.map(({ format, tensors }) => `${tensors.toLocaleString('en-US')} × ${format}`).join(', ');

@@ -1,0 +1,78 @@
+import { useMemo } from 'preact/hooks';
+import { verdictOf, type Plan } from '../../../src/protocol/plan';
+import { decibels, figure, size } from '../../format';
+import { mixOf } from '../../planMix';
+import { FormatBadge } from '../FormatBadge';
+
+/** What the plan comes to, beside the preset of its size, by the same figures. */
+export function Totals({ plan }: { plan: Plan }) {
+  const { total, preset, assignments, notes } = plan;
+  const { formats } = useMemo(() => mixOf(assignments), [assignments]);
+  const verdict = verdictOf(plan);
+  return (
+    <>
+      <dl class="statistics totals">
+        <Figure name="bits per weight" plan={total.bitsPerWeight.toFixed(3)} />
+        <Figure
+          name="tensor data"
+          plan={size(total.bytes)}
+          {...(preset ? { other: `${preset.fileType}: ${size(preset.bytes)}` } : {})}
+        />
+        {total.divergence === undefined ? (
+          <Errors plan={plan} />
+        ) : (
+          <Figure
+            name="predicted KL divergence (nats per token)"
+            plan={figure(total.divergence, 3)}
+            {...(preset?.divergence === undefined
+              ? {}
+              : { other: `${preset.fileType}: ${figure(preset.divergence, 3)}` })}
+          />
+        )}
+        <div class="wide">
+          <dt>tensors</dt>
+          <dd>
+            {formats.map(({ format, tensors }) => (
+              <span key={format} class="tally">
+                {tensors.toLocaleString('en-US')} × <FormatBadge format={format} />
+              </span>
+            ))}
+          </dd>
+        </div>
+      </dl>
+      {verdict && <p class={verdict.recommended ? 'verdict recommended' : 'verdict'}>{verdict.text}</p>}
+      {notes.map((note) => (
+        <p key={note} class="notice">
+          {note}
+        </p>
+      ))}
+    </>
+  );
+}
+
+/** Where the model was not run over a text. */
+function Errors({ plan: { total, preset } }: { plan: Plan }) {
+  return (
+    <>
+      {total.roleError !== undefined && (
+        <Figure
+          name="error weighted by role"
+          plan={figure(total.roleError, 3)}
+          {...(preset ? { other: `${preset.fileType}: ${figure(preset.roleError, 3)}` } : {})}
+        />
+      )}
+      {total.error !== undefined && <Figure name="SQNR" plan={decibels(total.error, 2)} />}
+    </>
+  );
+}
+
+/** A figure of the plan, and that of the preset. */
+function Figure({ name, plan, other }: { name: string; plan: string; other?: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{plan}</dd>
+      {other !== undefined && <dd class="muted other">{other}</dd>}
+    </div>
+  );
+}
