@@ -8,7 +8,8 @@ import { Button, Spinner, TextField } from '../controls';
 import { figure, fixed, ratio, shapeText } from '../format';
 import { matchingCompared, orderCompared } from '../comparedTensors';
 import { TensorName } from './TensorName';
-import { DataGrid, nextOrder, type GridColumn, type GridOrder } from './DataGrid';
+import { DataGrid } from './DataGrid';
+import { nextOrder, type GridColumn, type GridOrder } from './grid';
 
 /** Another model beside this one: how each tensor differs, the worst first, and one of them in detail. */
 export function CompareView() {

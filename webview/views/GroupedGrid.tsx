@@ -11,7 +11,8 @@ import {
   type TensorNode,
 } from '../tensorGroups';
 import { Middle } from './Middle';
-import { DataGrid, nextOrder, type GridColumn, type GridOrder } from './DataGrid';
+import { DataGrid } from './DataGrid';
+import { nextOrder, type GridColumn, type GridOrder } from './grid';
 
 /** A tensor of the list: its name, and the tensors of the model that it is made of. */
 export interface ListedTensor {

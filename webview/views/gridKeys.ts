@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { rowHeight } from '../virtualRows';
-import type { GridProps } from './DataGrid';
+import type { GridProps } from './grid';
 
 /** How a table is moved through with keys. */
 

@@ -1,6 +1,6 @@
 import type { ExportedTensor, TensorTypeRule } from '../../../src/protocol/export';
 import { size } from '../../format';
-import type { GridColumn } from '../DataGrid';
+import type { GridColumn } from '../grid';
 import { FormatBadge } from '../FormatBadge';
 import { causes } from './causes';
 import { TypeSelect } from './fields';

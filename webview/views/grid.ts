@@ -1,0 +1,62 @@
+import type { ComponentChildren } from 'preact';
+
+/** A column of figures; the names, which stay in sight, are no column. */
+export interface GridColumn<Line> {
+  readonly id: string;
+  readonly label: ComponentChildren;
+  /** What the column means. */
+  readonly title?: string;
+  /** Pixels. */
+  readonly width: number;
+  /** Takes what room is left, up from its width. */
+  readonly grows?: true;
+  readonly align?: 'left';
+  readonly cell: (line: Line) => ComponentChildren;
+  /** More than fits. */
+  readonly cellTitle?: (line: Line) => string | undefined;
+  /** Background of the cell. */
+  readonly tint?: (line: Line) => string | undefined;
+}
+
+/** `column` is the id of a column. */
+export interface GridOrder {
+  readonly column: string;
+  readonly descending: boolean;
+}
+
+export interface GridProps<Line> {
+  /** Unique on the page: rows have ids. */
+  readonly id: string;
+  /** What screen readers call the table. */
+  readonly label: string;
+  readonly nameLabel: string;
+  readonly lines: readonly Line[];
+  readonly columns: readonly GridColumn<Line>[];
+  readonly keyOf: (line: Line) => string;
+  readonly name: (line: Line) => ComponentChildren;
+  readonly nameTitle?: (line: Line) => string;
+  readonly depthOf?: (line: Line) => number;
+  /** Whether a group is open; undefined for a line that is no group. */
+  readonly openOf?: (line: Line) => boolean | undefined;
+  readonly toggle?: (line: Line) => void;
+  /** A click or Enter on a line that is no group. */
+  readonly choose: (line: Line) => void;
+  readonly isChosen?: (line: Line) => boolean;
+  readonly rowClass?: (line: Line) => string;
+  /** Attributes that say what a row is about. */
+  readonly dataOf?: (line: Line) => Readonly<Record<`data-${string}`, string | undefined>>;
+  /** `data-vscode-context` of a line; asked for when its menu opens, since that of a large group is long. */
+  readonly contextOf?: (line: Line) => string;
+  /** The column that orders the lines. */
+  readonly order?: GridOrder;
+  /** A click on a head; columns can be ordered by where it is there. */
+  readonly reorder?: (column: string) => void;
+  /** Said where there is no line. */
+  readonly empty: string;
+}
+
+/** The order after a click on a head: largest first, then the other way round. */
+export const nextOrder = (order: GridOrder | undefined, column: string): GridOrder => ({
+  column,
+  descending: order?.column !== column || !order.descending,
+});
