@@ -50,7 +50,7 @@ const modules = {
   },
   knapsack: {
     sources: ampq('knapsack', 'knapsackClasses', 'knapsackSearch'),
-    tests: ['test/unit/ampq/knapsack.test.ts'],
+    tests: ['', 'Classes', 'Search'].map((part) => `test/unit/ampq/knapsack${part}.test.ts`),
   },
   solve: {
     sources: ampq('solve', 'planFile'),

@@ -82,10 +82,12 @@ export function search(problem: SearchProblem, gap: number, work: Work): Int32Ar
 interface FreeClass {
   readonly item: number;
   readonly options: readonly Option[];
+  /** Least reduced cost of an alternative to the option whose reduced cost is 0. */
+  readonly dearness: number;
 }
 
 /**
- * What the gap leaves to decide: classes with one option left are constants, summed up in the first layer. The others go from the
+ * What the gap leaves to decide: classes with one option left, which has no reduced cost, are constants, summed up in the first layer. The others go from the
  * dearest alternative to the cheapest, so that the layers stay small until the end.
  */
 function within(
@@ -105,15 +107,14 @@ function within(
     }
     chosen[item] = only;
     if (allowed > 1) {
-      free.push({ item, options: allowedOptions(classes, reduced, item, gap) });
+      const options = allowedOptions(classes, reduced, item, gap);
+      free.push({ item, options, dearness: secondSmallest(options) });
       continue;
     }
     first.bytes[0]! += bytes[only]!;
     first.cost[0]! += cost[only]!;
-    first.reduced[0]! += reduced[only]!;
   }
-  const dearness = new Map(free.map(({ item, options }) => [item, secondSmallest(options)]));
-  free.sort((a, b) => dearness.get(b.item)! - dearness.get(a.item)!);
+  free.sort((a, b) => b.dearness - a.dearness);
   return { chosen, free, first };
 }
 
@@ -132,7 +133,7 @@ function allowedOptions(
 }
 
 function secondSmallest(options: readonly Option[]): number {
-  return options.map((option) => option.reduced).sort((a, b) => a - b)[1] ?? 0;
+  return options.map((option) => option.reduced).sort((a, b) => a - b)[1]!;
 }
 
 /** Least and most bytes that the classes from each depth on take. */

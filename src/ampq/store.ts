@@ -105,6 +105,7 @@ function parseLines(text: string): Map<string, MeasuredCell> {
 }
 
 const formatIds: ReadonlySet<unknown> = new Set(formats.map(({ id }) => id));
+const isFormat = (value: unknown): value is string => formatIds.has(value);
 const devices: Readonly<Record<Device, true>> = { cpu: true, cuda: true, webgpu: true, 'ort-cpu': true };
 const isDevice = (value: unknown): value is Device =>
   typeof value === 'string' && Object.hasOwn(devices, value);
@@ -115,7 +116,7 @@ function parseCell(line: string): MeasuredCell | undefined {
   const value = unseal(line);
   if (!isRecord(value)) return undefined;
   const { tensor, format, device, sums, versions } = value;
-  if (typeof tensor !== 'string' || typeof format !== 'string' || !formatIds.has(format)) return undefined;
+  if (typeof tensor !== 'string' || !isFormat(format)) return undefined;
   if (!isDevice(device) || !areCurrent(versions, algorithmsOf({ format, device }))) return undefined;
   return isSums(sums) ? { tensor, format, device, sums } : undefined;
 }

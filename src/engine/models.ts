@@ -9,7 +9,7 @@ const maxOpen = 4;
 const idleTime = 60_000;
 
 interface Entry {
-  readonly ref: ModelRef;
+  readonly ref: Required<ModelRef>;
   readonly model: Promise<Model>;
   /** Ends an opening that nobody waits for any more. */
   readonly opening: AbortController;
@@ -117,8 +117,8 @@ export class OpenModels {
   }
 }
 
-const isSame = (a: ModelRef, b: ModelRef): boolean =>
-  a.path === b.path && (a.alone ?? false) === (b.alone ?? false);
+const isSame = (a: Required<ModelRef>, { path, alone = false }: ModelRef): boolean =>
+  a.path === path && a.alone === alone;
 
 async function closeEntry(entry: Entry): Promise<void> {
   const model = await entry.model.catch(() => undefined); // one that never opened holds nothing
@@ -130,7 +130,7 @@ function untilCancelled<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>
   return new Promise((resolve, reject) => {
     const cancel = (): void => reject(new QuantscopeError('CANCELLED', 'The request was cancelled.'));
     if (signal.aborted) return cancel();
-    signal.addEventListener('abort', cancel, { once: true });
+    signal.addEventListener('abort', cancel);
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', cancel));
   });
 }

@@ -17,8 +17,9 @@ export function seal(value: unknown): string {
 
 /** What `seal` was given; undefined for anything else: a line that was torn, damaged or edited. */
 export function unseal(line: string): unknown {
-  const [start, digest] = pattern.exec(line) ?? [];
-  if (start === undefined) return undefined;
+  const match = pattern.exec(line);
+  if (!match) return undefined;
+  const [start, digest] = match;
   const content = line.slice(start.length, -1);
   try {
     return digest === digestOf(content) && line.endsWith('}') ? parseExact(content) : undefined;

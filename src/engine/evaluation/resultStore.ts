@@ -84,7 +84,7 @@ export class ResultStore {
       throw new QuantscopeError('REQUEST', `Of the result "${result.variant}" the tokens are not kept.`, {
         file,
       });
-    const values = new Float64Array(bytes.slice().buffer);
+    const values = new Float64Array(new Uint8Array(bytes).buffer);
     const losses = values.subarray(0, count);
     return arrays === 2 ? { losses, divergences: values.subarray(count) } : { losses };
   }

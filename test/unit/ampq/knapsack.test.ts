@@ -110,10 +110,11 @@ describe('solveKnapsack', () => {
         { bytes: 9, cost: 3 },
       ],
     ];
-    expect(solveKnapsack(classes, 100)).toEqual({
-      ...{ chosen: Int32Array.of(1), bytes: 5, cost: 1 },
-      ...{ optimal: true, gap: 0 },
-    });
+    for (const budget of [5, 100, Infinity])
+      expect(solveKnapsack(classes, budget)).toEqual({
+        ...{ chosen: Int32Array.of(1), bytes: 5, cost: 1 },
+        ...{ optimal: true, gap: 0 },
+      });
   });
 
   it('answers for any number of budgets, in any order, as if each were the first', () => {

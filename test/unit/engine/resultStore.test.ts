@@ -99,6 +99,9 @@ describe('results', () => {
     await store.remove('1');
     expect(readdirSync(join(folder, 'results')).sort()).toEqual(['2.json', '2.tokens']);
     await store.remove('1');
+    await store.add(result('1-long_ID'), facts);
+    expect(await store.list('own')).toHaveLength(2);
+    await store.remove('1-long_ID');
     expect(idsOf(await store.list('own'))).toEqual(['2']);
   });
 
@@ -195,7 +198,10 @@ describe('states of base models', () => {
     await keep(store, 'b', 2.5);
     expect(await valuesOf(store, 'a')).toEqual([1.5, 1.5, 1.5, 1.5]);
     expect(await valuesOf(store, 'b')).toEqual([2.5, 2.5, 2.5, 2.5]);
+    const names = bases(folder);
+    for (const name of names) setAge(folder, name, 1000);
     expect(await valuesOf(store, 'a', 5)).toBeUndefined();
+    expect(names.map((name) => statSync(join(folder, 'bases', name)).mtimeMs)).toEqual([1e6, 1e6]);
     expect(bases(folder).filter((name) => !/^[0-9a-f]{32}\.states$/.test(name))).toEqual([]);
   });
 
