@@ -1,3 +1,4 @@
+import { unpack } from '../src/protocol/packed';
 import { Rpc } from '../src/protocol/rpc';
 import type { HostEvents, WebviewRequests } from '../src/protocol/webview';
 import type { Store } from './store';
@@ -11,7 +12,7 @@ export function connect(store: Store): Host {
     {
       post: (message) => api.postMessage(message),
       onMessage(listener) {
-        const receive = (event: MessageEvent): void => listener(event.data);
+        const receive = (event: MessageEvent): void => listener(unpack(event.data));
         window.addEventListener('message', receive);
         return { dispose: () => window.removeEventListener('message', receive) };
       },

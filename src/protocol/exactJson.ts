@@ -95,7 +95,9 @@ function mapItems(items: readonly unknown[], change: Change): readonly unknown[]
 /** The same of an object's own properties. Undefined ones are kept as they are: JSON leaves them out. */
 function mapFields(fields: Fields, change: Change): Fields {
   let changes: [string, unknown][] | undefined;
-  for (const [name, value] of Object.entries(fields)) {
+  // Keys and not entries: messages have a hundred thousand objects, few of which change.
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
     if (value === undefined) continue;
     const changed = change(value);
     if (!Object.is(changed, value)) (changes ??= []).push([name, changed]);

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { pack } from '../../protocol/packed';
 import { Rpc, type Handlers } from '../../protocol/rpc';
 import type { EditorState, HostEvents, WebviewRequests } from '../../protocol/webview';
 import type { ModelSession } from '../modelSession';
@@ -112,7 +113,8 @@ export class BoundEditor {
     const { panel } = this;
     const { log, start } = this.services;
     const post = async (message: unknown): Promise<void> => {
-      if (!(await panel.webview.postMessage(message))) log.debug('A message to a closed editor was dropped.');
+      if (!(await panel.webview.postMessage(pack(message))))
+        log.debug('A message to a closed editor was dropped.');
     };
     return new Rpc(
       {
