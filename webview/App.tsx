@@ -82,7 +82,7 @@ function Page() {
   );
 }
 
-/** Where there is no room beside the page: the tree over it, opened by a bar that names the tensor. */
+/** For narrow panels: the tree covers the page and opens from a bar that names the tensor. */
 function TreeDropDown() {
   const { selected } = useAppState();
   const [isOpen, setOpen] = useState(false);

@@ -1,9 +1,9 @@
 import type { TensorAnalysis } from '../src/protocol/analysis';
 import type { EngineProgress } from '../src/protocol/engine';
 
-/** Analyses that are kept: each is about 200 kB, and people go back and forth between neighbours. */
+/** Number of analyses kept: each is about 200 kB, and users switch between neighbouring tensors. */
 const maxKept = 48;
-/** Requests closer together than this (ms) come from a key that is held down: the engine is asked once they pause. */
+/** Requests closer together than this (ms) come from a held key: the engine is asked once they pause. */
 const pause = 150;
 
 export type AskAnalysis = (
@@ -11,7 +11,7 @@ export type AskAnalysis = (
   options: { signal: AbortSignal; onProgress: (progress: EngineProgress) => void },
 ) => Promise<TensorAnalysis>;
 
-/** Analyses of tensors, one at a time: a new one ends the one before, and those that are done are kept. */
+/** Analyses of tensors, one at a time: a new one cancels the previous one; finished ones are kept. */
 export class Analyses {
   /** By revision of the model and tensor; the latest used last. */
   private readonly kept = new Map<string, TensorAnalysis>();
@@ -20,7 +20,7 @@ export class Analyses {
 
   constructor(private readonly ask: AskAnalysis) {}
 
-  /** One that is there already. */
+  /** An analysis that is already kept. */
   find(revision: number, tensor: string): TensorAnalysis | undefined {
     const key = keyOf(revision, tensor);
     const found = this.kept.get(key);
@@ -30,7 +30,7 @@ export class Analyses {
     return found;
   }
 
-  /** Rejects with code CANCELLED when another one is asked for, or `cancel` is called. */
+  /** Rejects with code CANCELLED when another one is requested or `cancel` is called. */
   async request(
     revision: number,
     tensor: string,

@@ -3,10 +3,10 @@
  * falls (light ones), so that it can be read without seeing hues. The colours are the variables `--bits-N` of `styles/bits.css`.
  */
 
-/** Bits that have a colour of their own; those between are mixed. */
+/** Bits with their own colour; values between them are interpolated. */
 export const bitStops = [1, 2, 3, 4, 5, 6, 8, 16] as const;
 
-/** A CSS colour for bits per weight, fractions included; beyond the ends it is that of the end. */
+/** A CSS colour for bits per weight, fractions included; clamped at the ends of the scale. */
 export function bitColor(bits: number): string {
   const above = bitStops.findIndex((stop) => bits <= stop);
   const upper = bitStops[above] ?? 16;
@@ -20,7 +20,7 @@ export function bitColor(bits: number): string {
 export const bitLength = (bits: number): number => Math.min(1, Math.max(0, bits / 16));
 
 /**
- * Bits that the name of a dtype or format says: 4 for "IQ4_XS", 8 for "fp8-e4m3", 16 for "BF16". Undefined for a name without
+ * Number of bits in the name of a dtype or format: 4 for "IQ4_XS", 8 for "fp8-e4m3", 16 for "BF16". Undefined for a name without
  * digits.
  */
 export function namedBits(name: string): number | undefined {

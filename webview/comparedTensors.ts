@@ -13,14 +13,14 @@ export function matchingCompared(tensors: readonly ComparedTensor[], filter: str
 const keys: Readonly<Record<string, (tensor: ComparedTensor) => number | string>> = {
   a: ({ a }) => a?.dtype ?? '',
   b: ({ b }) => b?.dtype ?? '',
-  // What cannot be compared is worse than any error.
+  // Tensors that cannot be compared rank worse than any error.
   error: ({ error }) => error?.relativeError ?? Infinity,
   sqnr: ({ error }) => error?.sqnr ?? -Infinity,
   cosine: ({ error }) => error?.cosine ?? -Infinity,
   max: ({ error }) => error?.maxError ?? Infinity,
 };
 
-/** By a column; tensors that are alike in it keep their order. Errors that are not defined count as the worst. */
+/** By a column; ties keep their order. Undefined errors rank worst. */
 export function orderCompared(
   tensors: readonly ComparedTensor[],
   { column, descending }: { readonly column: string; readonly descending: boolean },

@@ -20,7 +20,7 @@ export function useApp(): App {
   return app;
 }
 
-/** The current state; the component is drawn again when it changes. */
+/** The current state; the component re-renders when it changes. */
 export function useAppState(): State {
   const { store } = useApp();
   const [, redraw] = useState(0);
@@ -34,7 +34,7 @@ export function useRetry(): () => Promise<void> {
   return () => openModel(store, host);
 }
 
-/** Asks the host for something a person clicked; a failure is shown under the header instead of being lost. */
+/** Sends a request that the user clicked to the host; a failure is shown under the header instead of being lost. */
 export function useAsk() {
   const { store, host } = useApp();
   return async <M extends keyof WebviewRequests>(

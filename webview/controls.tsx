@@ -10,7 +10,7 @@ import type { ComponentChildren } from 'preact';
 provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeProgressRing(), vsCodeTextField());
 
 declare module 'preact' {
-  // eslint-disable-next-line @typescript-eslint/no-namespace -- JSX elements can be declared in no other way
+  // eslint-disable-next-line @typescript-eslint/no-namespace -- JSX elements cannot be declared in any other way
   namespace JSX {
     interface IntrinsicElements {
       'vscode-button': Record<string, unknown>;
@@ -25,7 +25,7 @@ export function Button(props: {
   primary?: boolean;
   disabled?: boolean;
   title?: string;
-  /** What screen readers say where the text is not enough; it begins with the text. */
+  /** Accessible name where the text is not enough; it begins with the text. */
   name?: string;
   children: ComponentChildren;
 }) {

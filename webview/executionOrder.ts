@@ -1,6 +1,6 @@
 /**
  * Where the parts of a model come in its forward pass, by their names in the spellings of Hugging Face and GGUF.
- * The first pattern that fits counts. Parts of one parent are compared, so that numbers have a meaning among siblings only.
+ * The first matching pattern counts. Parts of one parent are compared, so that numbers have a meaning among siblings only.
  */
 const places: readonly (readonly [RegExp, number])[] = [
   [/^(lm_head|output|embed_out|score|classifier)\b/, 70],
@@ -31,7 +31,7 @@ const places: readonly (readonly [RegExp, number])[] = [
 
 const unknown = 48;
 
-/** Places of parts that were asked for before: a model has few different ones. */
+/** Cached positions of parts: a model has few distinct ones. */
 const known = new Map<string, number>();
 
 function placeOf(part: string): number {

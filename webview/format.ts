@@ -68,7 +68,7 @@ export function decibels(relativeSquaredError: number, digits: number): string {
   return Number.isFinite(level) ? `${fixed(level, digits)} dB` : notFinite(level);
 }
 
-/** A share in percent, with a digit where it is small: 12 %, 0.4 %. */
+/** A share in percent, with a decimal where it is small: 12 %, 0.4 %. */
 export function percent(share: number): string {
   if (!Number.isFinite(share)) return notFinite(share);
   if (share > 0 && share < 0.001) return '< 0.1 %';

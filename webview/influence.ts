@@ -9,7 +9,7 @@ import { scientific } from './format';
 /** Decades of divergence below the largest over which a tint fades. */
 const decades = 3;
 
-/** Divergence that the measurement cannot tell from none, nats per token. */
+/** Divergence that the measurement cannot distinguish from zero, nats per token. */
 export const noiseOf = ({ gainsFrom }: SensitivityTable): number => gainsFrom?.noise ?? 0;
 
 /**

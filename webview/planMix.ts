@@ -1,7 +1,7 @@
 import type { Plan, PlanAssignment } from '../src/protocol/plan';
 import { influenceOf } from './influence';
 
-/** What some assignments of a plan come to together. */
+/** Totals of some assignments of a plan. */
 export interface Mix {
   readonly bytes: number;
   readonly bitsPerWeight: number;
@@ -30,7 +30,7 @@ export function mixOf(assignments: readonly PlanAssignment[]): Mix {
 }
 
 /**
- * The share of the predicted divergence that the assignments at some places cause, 0 to 1; undefined where the plan does not say.
+ * The share of the predicted divergence that the assignments at some places cause, 0 to 1; undefined where the plan does not predict it.
  */
 export function shareOf({ assignments, total }: Plan): ((members: readonly number[]) => number) | undefined {
   const { divergence } = total;

@@ -2,7 +2,7 @@ import type { FormatComparison, TensorComparison } from '../src/protocol/analysi
 
 /** Formats of several tensors: one for all, and others for some. */
 
-/** The format that a tensor gets: its own, else the common one; where it cannot take that, the next larger that it can. */
+/** The format that a tensor gets: its own, else the common one; where that does not fit, the next larger one that does. */
 export function formatFor(
   { formats }: TensorComparison,
   common: string | undefined,
@@ -27,7 +27,7 @@ export interface ChoiceTotals {
   readonly error: number;
 }
 
-/** What the choices come to together. */
+/** Totals of the choices. */
 export function totalsOf(
   chosen: readonly { readonly result: TensorComparison; readonly format: FormatComparison }[],
 ): ChoiceTotals {

@@ -16,10 +16,10 @@ import { saveState, savedState } from './vscodeApi';
 export type Tab =
   'tensor' | 'quantize' | 'sensitivity' | 'plan' | 'export' | 'compare' | 'evaluate' | 'metadata';
 
-/** Everything the editor shows follows from this. */
+/** The state that everything in the editor is rendered from. */
 export interface State {
   readonly model?: ModelDescription;
-  /** Of the model's files: rises when they were found changed. */
+  /** Revision of the model's files: increases when they have changed. */
   readonly revision: number;
   /** Present where the editor was opened with one file of a larger model. */
   readonly part?: ModelPart;
@@ -30,15 +30,15 @@ export interface State {
   readonly job: JobState;
   readonly comparison?: ComparisonState | undefined;
   readonly modelComparison?: ModelComparisonState | undefined;
-  /** The evaluation that is under way or ended last. */
+  /** The evaluation in progress, or the last one. */
   readonly evaluation?: EvaluationActivity;
-  /** Of earlier evaluations, the latest first; absent until the Evaluate tab has asked. */
+  /** Results of earlier evaluations, latest first; absent until the Evaluate tab requests them. */
   readonly evaluationResults?: readonly EvaluationResult[];
   readonly evaluationForm?: EvaluationForm;
   readonly evaluationMode: EvaluationMode;
   /** Why the model could not be opened. */
   readonly failure?: string | undefined;
-  /** Why the last thing that was asked for did not happen; shown until the next request. */
+  /** Why the last request failed; shown until the next one. */
   readonly problem?: string | undefined;
   /** Selected tensors; the last one is shown. */
   readonly selected: readonly string[];

@@ -1,7 +1,7 @@
 import type { TensorDescriptor } from '../src/protocol/model';
 import { byExecution } from './executionOrder';
 
-/** How tensors are put together: by module, by what they do in every layer, or not at all. */
+/** How tensors are grouped: by module, by role in every layer, or not at all. */
 export type Grouping = 'layer' | 'role' | 'none';
 
 export interface Totals {
@@ -11,7 +11,7 @@ export interface Totals {
   /** Of its tensors, bits per weight; NaN for tensors without weights. */
   readonly minBits: number;
   readonly maxBits: number;
-  /** What all have in common. */
+  /** What all of them share. */
   readonly dtype?: string;
   readonly shape?: string;
 }
@@ -22,7 +22,7 @@ export interface TreeGroup extends Totals {
   /** Its path, with a dot at the end: no tensor has that name. */
   readonly id: string;
   readonly label: string;
-  /** How often the same thing is there: blocks, experts, tensors of a role. 0 where its parts differ. */
+  /** Number of equal parts: blocks, experts, tensors of a role. 0 where the parts differ. */
   readonly repeats: number;
   readonly children: readonly TreeNode[];
 }
@@ -31,7 +31,7 @@ export interface TreeLeaf {
   readonly kind: 'tensor';
   readonly id: string;
   readonly label: string;
-  /** The end of its name, where it says little: ".weight". */
+  /** The suffix of its name, where it says little: ".weight". */
   readonly suffix: string;
   readonly tensor: TensorDescriptor;
 }
@@ -48,7 +48,7 @@ interface Draft {
 /** Last parts of a name that say little on their own. */
 const trailing = /^(weight|bias|weight_scale|qweight|qzeros|scales|g_idx)$/;
 
-/** The model's tensors put together. Chains of single modules are one; the module that holds everything is left out. */
+/** The model's tensors, grouped. Chains of single modules are one; the module that holds everything is left out. */
 export function buildTree(tensors: readonly TensorDescriptor[], grouping: Grouping = 'layer'): TreeGroup {
   const root = draft('', '');
   for (const tensor of tensors) {
@@ -142,7 +142,7 @@ export function leafTotals({ tensor }: TreeLeaf): Totals {
   };
 }
 
-/** `model.` holds everything but the output matrix: its parts say more in its place. */
+/** `model.` holds everything but the output matrix: its parts say more than it does. */
 function withoutWrapper(root: TreeGroup): TreeGroup {
   const groups = root.children.filter((child) => child.kind === 'group');
   const only = groups[0];

@@ -7,7 +7,7 @@ export interface TreeActions {
   readonly open: (row: TreeRow) => void;
 }
 
-/** Handles a key of the tree; false where it has no meaning there. `page`: rows in sight. */
+/** Handles a key of the tree; false where it has no effect. `page`: visible rows. */
 export function treeKey(
   event: { key: string; shiftKey: boolean },
   rows: readonly TreeRow[],

@@ -8,7 +8,7 @@ export interface TreeRow {
   readonly expanded: boolean;
 }
 
-/** The part of a tree whose tensors a filter lets through, with totals of its own. */
+/** The part of a tree whose tensors match a filter, with its own totals. */
 export function filterTree(root: TreeGroup, matches: (tensor: TensorDescriptor) => boolean): TreeGroup {
   const children = root.children.flatMap((child): TreeNode[] => {
     if (child.kind === 'tensor') return matches(child.tensor) ? [child] : [];
@@ -24,7 +24,7 @@ export interface BitRange {
   readonly max: number;
 }
 
-/** The bits that a plan gives the tensors of each line, by its id; lines of which it has none are absent. */
+/** The bits that a plan gives the tensors of each line, by its id; lines without any are absent. */
 export function planRanges(root: TreeGroup, planBits: ReadonlyMap<string, number>): Map<string, BitRange> {
   const ranges = new Map<string, BitRange>();
   const walk = (node: TreeNode): BitRange | undefined => {
@@ -76,7 +76,7 @@ const keys: Keys = {
 
 const collator = new Intl.Collator('en', { numeric: true });
 
-/** Siblings in the order of a column; those that are equal stay in order of execution. */
+/** Siblings in the order of a column; ties stay in order of execution. */
 export function sortTree(root: TreeGroup, sort: Sort, ranges: ReadonlyMap<string, BitRange>): TreeGroup {
   const keyed = root.children.map((child) => ({
     child: child.kind === 'group' ? sortTree(child, sort, ranges) : child,
@@ -94,7 +94,7 @@ export function sortTree(root: TreeGroup, sort: Sort, ranges: ReadonlyMap<string
 /** Tensors that a tree shows at once; larger models start with their layers closed. */
 const openBelow = 400;
 
-/** Groups that are open until somebody closes them. */
+/** Groups that are open until the user closes them. */
 export function initiallyExpanded(root: TreeGroup): Set<string> {
   const open = new Set<string>();
   if (root.tensors > openBelow) return open;

@@ -4,12 +4,12 @@ import type { EngineProgress } from '../src/protocol/engine';
 import type { TensorDescriptor } from '../src/protocol/model';
 import { useApp, useAppState } from './context';
 
-/** Data of a tensor that is read without having been asked for, when an editor opens (bytes). */
+/** Largest tensor that is read automatically when an editor opens (bytes). */
 const unaskedBytes = 64_000_000;
 
 export type AnalysisView =
   | { readonly kind: 'none' }
-  /** Large, and nobody has selected it yet: it is read on demand. */
+  /** Large and not yet selected: read on demand. */
   | { readonly kind: 'asks'; readonly start: () => void }
   | { readonly kind: 'reading'; readonly progress?: EngineProgress | undefined }
   | { readonly kind: 'done'; readonly analysis: TensorAnalysis }

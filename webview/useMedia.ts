@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 /** Width from which tree and page stand side by side, and tabs in a row (CSS pixels). */
 export const narrowQuery = '(max-width: 749px)';
 
-/** Whether a media query holds; the component is drawn again when that changes. */
+/** Whether a media query holds; the component re-renders when that changes. */
 export function useMedia(query: string): boolean {
   const [matches, setMatches] = useState(() => matchMedia(query).matches);
   useEffect(() => {

@@ -8,7 +8,7 @@ import { savedState, saveState } from './vscodeApi';
 
 const noTensors: ModelDescription['tensors'] = [];
 
-/** What the tree shows, and what changes it. Each step is done again only when what it depends on changed. */
+/** What the tree shows, and what changes it. Each step reruns only when its inputs change. */
 export function useTreeRows(model: ModelDescription | undefined, plan: Plan | undefined) {
   const tensors = model?.tensors ?? noTensors;
   const [grouping, setGrouping] = useState<Grouping>(savedState().grouping ?? 'layer');
@@ -47,7 +47,7 @@ export function useTreeRows(model: ModelDescription | undefined, plan: Plan | un
 
 export type TreeState = ReturnType<typeof useTreeRows>;
 
-/** Open groups: those of a small model at first, and whatever somebody opened. */
+/** Open groups: initially all of a small model, then what the user opened. */
 function useExpanded(tree: TreeGroup) {
   const initial = useMemo(() => initiallyExpanded(tree), [tree]);
   const [changed, setChanged] = useState<Readonly<Record<string, boolean>>>(savedState().unfolded ?? {});

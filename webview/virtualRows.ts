@@ -5,7 +5,7 @@ import { useLayoutEffect, useState } from 'preact/hooks';
 export const rowHeight = 24;
 
 /**
- * Which rows of a scrolled list are in sight.
+ * Which rows of a scrolled list are visible.
  * @param head height of what stays above the rows inside the scroller (pixels).
  */
 export function useVirtualRows(rowCount: number, scroller: { current: HTMLDivElement | null }, head = 0) {

@@ -7,10 +7,10 @@ interface VsCodeApi {
 }
 declare function acquireVsCodeApi(): VsCodeApi;
 
-/** What VS Code gives a webview; it can be asked for once. */
+/** What VS Code gives a webview; it can be acquired only once. */
 export const api = acquireVsCodeApi();
 
-/** What outlives a hidden editor. */
+/** State that survives hiding the editor. */
 export interface SavedState {
   readonly selected?: string;
   readonly tab?: string;
@@ -19,7 +19,7 @@ export interface SavedState {
   readonly exportForm?: unknown;
   /** Which tensors its table shows. */
   readonly exportFilter?: unknown;
-  /** Groups of the tree that somebody opened or closed. */
+  /** Groups of the tree that the user opened or closed. */
   readonly unfolded?: Readonly<Record<string, boolean>>;
   /** How the tree puts tensors together. */
   readonly grouping?: Grouping;

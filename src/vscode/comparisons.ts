@@ -7,7 +7,7 @@ export interface ComparisonHooks {
   modelComparison(state: ModelComparisonState): void;
 }
 
-/** Comparisons that the editors of a model show: of tensors in formats, and with another model. A new one ends the one before. */
+/** Comparisons that the editors of a model show: of tensors in formats, and with another model. A new one cancels the previous one. */
 export class Comparisons {
   private tensors: AbortController | undefined;
   private models: AbortController | undefined;
@@ -16,11 +16,11 @@ export class Comparisons {
     private readonly model: () => ModelRef,
     private readonly engine: Engine,
     private readonly hooks: ComparisonHooks,
-    /** Fires when the model is let go of. */
+    /** Fires when the model is released. */
     private readonly life: AbortSignal,
   ) {}
 
-  /** Errors of the tensors in the formats; results are told one by one. */
+  /** Errors of the tensors in the formats; results are reported one by one. */
   async compare(tensors: readonly string[], formats: readonly string[]): Promise<ComparisonState> {
     this.tensors?.abort();
     const controller = (this.tensors = new AbortController());
@@ -44,7 +44,7 @@ export class Comparisons {
     return state;
   }
 
-  /** The whole model against another; how far it is, is told. */
+  /** The whole model against another; progress is reported. */
   async compareWith(other: string, title: string): Promise<ModelComparisonState> {
     this.models?.abort();
     const controller = (this.models = new AbortController());
@@ -66,7 +66,7 @@ export class Comparisons {
     return state;
   }
 
-  /** Ends both: their model is another now. */
+  /** Cancels both: their model has changed. */
   cancel(): void {
     this.tensors?.abort();
     this.models?.abort();

@@ -2,7 +2,7 @@ import type { DeviceChoice, DeviceReport } from '../protocol/plan';
 import { Emitter } from './emitter';
 import { messageOf, type Engine, type Log, type Notices } from './host';
 
-/** The device that measuring would use: one probe for all editors, however many open at once. */
+/** The device that measuring would use: one probe for all editors, however many are opened at once. */
 export class Devices {
   private readonly emitter = new Emitter<DeviceReport>();
   readonly onChange = this.emitter.event;
@@ -22,13 +22,13 @@ export class Devices {
     return this.report;
   }
 
-  /** Finds out, unless it is known or being found out. Resolves also when no device works: a notice has said so. */
+  /** Probes unless the device is known or a probe is running. Also resolves when no device works: a notice has said so. */
   async find(): Promise<void> {
     if (this.report) return;
     await (this.probing ??= this.probe(false));
   }
 
-  /** Probes again, after the one that is under way: settings or libraries have changed. */
+  /** Probes again, after any running probe: settings or libraries have changed. */
   async refresh(): Promise<void> {
     await this.probing;
     await (this.probing ??= this.probe(true));

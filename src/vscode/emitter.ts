@@ -1,9 +1,9 @@
-/** What ends a subscription. */
+/** Ends a subscription. */
 export interface Subscription {
   dispose(): void;
 }
 
-/** Listeners of one event, without VS Code, so that what uses it can be tested alone. */
+/** Listeners of one event, independent of VS Code, so its users can be tested alone. */
 export class Emitter<T> {
   private readonly listeners = new Set<(value: T) => void>();
   private disposed = false;

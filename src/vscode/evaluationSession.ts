@@ -16,7 +16,7 @@ type EvaluationEvent = {
   [N in 'evaluation' | 'evaluationResults']: { name: N; payload: HostEvents[N] };
 }['evaluation' | 'evaluationResults'];
 
-/** A run as it was asked for, so that it can be repeated. */
+/** The request of a run, kept so it can be repeated. */
 type Request =
   | { readonly what: 'evaluation'; readonly title: string; readonly settings: EvaluationSettings }
   | {
@@ -25,10 +25,10 @@ type Request =
       readonly settings: CalibrationSettings & { out: string };
     };
 
-/** Evaluations of one model: the run of now, and the results of earlier ones. It outlives the model's editors. */
+/** Evaluations of one model: the current run and the results of earlier ones. It outlives the model's editors. */
 export class EvaluationSession {
   private readonly emitter = new Emitter<EvaluationEvent>();
-  /** What the editors of this model must hear. */
+  /** Events for the editors of this model. */
   readonly onEvent = this.emitter.event;
   activity: EvaluationActivity | undefined;
   private last: Request | undefined;
@@ -48,7 +48,7 @@ export class EvaluationSession {
     return this.engine.call('evaluation/stored', { path: this.path, cacheDir: this.cacheDir });
   }
 
-  /** @returns the result, or undefined when the run ended without one; `activity` says why. */
+  /** @returns the result, or undefined when the run ended without one; `activity` has the reason. */
   async evaluate(settings: EvaluationSettings, title: string): Promise<EvaluationResult | undefined> {
     let result: EvaluationResult | undefined;
     await this.run({ what: 'evaluation', title, settings }, async (options) => {
@@ -77,7 +77,7 @@ export class EvaluationSession {
     this.running?.abort();
   }
 
-  /** The last run once more, in a process of its own as every run; other jobs are left alone. */
+  /** Repeats the last run, in its own process like every run; other jobs are not affected. */
   async repeat(): Promise<void> {
     this.engine.forgiveCrashes();
     if (this.last?.what === 'evaluation') await this.evaluate(this.last.settings, this.last.title);
@@ -100,12 +100,12 @@ export class EvaluationSession {
     this.emitter.dispose();
   }
 
-  /** One run at a time; how it ended is in `activity` in every case. */
+  /** One run at a time; `activity` always has its outcome. */
   private async run(
     request: Request,
     job: (options: CallOptions) => Promise<EvaluationOutcome>,
   ): Promise<void> {
-    if (this.running) throw new QuantscopeError('REQUEST', 'An evaluation of this model is running already.');
+    if (this.running) throw new QuantscopeError('REQUEST', 'An evaluation of this model is already running.');
     const controller = new AbortController();
     this.running = controller;
     this.last = request;
@@ -124,7 +124,7 @@ export class EvaluationSession {
     }
   }
 
-  /** A list that cannot be read does not make a run a failure. */
+  /** An unreadable list does not fail a run. */
   private async tellResults(): Promise<void> {
     try {
       const payload = await this.stored();

@@ -1,6 +1,6 @@
 import type { EngineClient } from '../engine/client';
 
-/** What sessions need of VS Code and of the engine; tests play it. */
+/** What sessions need from VS Code and the engine; tests replace it. */
 
 export interface Log {
   info(message: string): void;
@@ -21,7 +21,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Lets work continue on its own; a failure is logged and shown, never lost. */
+/** Runs work in the background; a failure is logged and shown, never lost. */
 export function inBackground(work: Promise<unknown>, log: Log, notices: Notices): void {
   work
     .catch((error: unknown) => {

@@ -4,7 +4,7 @@ import type { FoundTensor } from '../protocol/model';
 import type { PlanAssignment, SensitivityRow } from '../protocol/plan';
 import { plural } from '../protocol/words';
 
-/** Models that are named besides the one that is described. */
+/** Number of models named besides the described one. */
 const maxOthers = 5;
 
 /** Text of a file as Markdown that shows it and nothing else: every character that Markdown or HTML acts on is escaped. */
@@ -15,8 +15,8 @@ export function plain(text: string): string {
 }
 
 /**
- * What a hover says about a tensor, as Markdown without links or HTML.
- * @param others the same name in other models, which the reader may have meant.
+ * Hover text of a tensor, as Markdown without links or HTML.
+ * @param others the same name in other models, which the user may have meant.
  */
 export function hoverText(
   { model, tensor }: FoundTensor,

@@ -7,7 +7,7 @@ import { commands } from './contributions';
 import { hoverText, lookupOrder } from './hoverText';
 import type { Services } from './services';
 
-/** Dotted names as tensors have them. */
+/** Dotted names like those of tensors. */
 const tensorName = /[\w-]+(?:\.[\w-]+)+/;
 /** Models in which a name is looked up. */
 const maxModels = 64;
@@ -61,7 +61,7 @@ async function find(
   return engine.call('tensor/find', { paths: order.slice(0, maxModels), names }, { signal });
 }
 
-/** From the open editor's plan and table, else from what lies on disk. */
+/** From the open editor's plan and table, else from disk. */
 async function suggestionFor(
   { sessions, engine, context }: Services,
   { model, tensor }: FoundTensor,
@@ -77,7 +77,7 @@ async function suggestionFor(
   return engine.call('tensor/suggestion', { path: model.path, tensor: tensor.name, cacheDir }, { signal });
 }
 
-/** Text that comes from files: it may hold no command, no link and no HTML. */
+/** Text from files: it must not contain commands, links or HTML. */
 function described(text: string): vscode.MarkdownString {
   const markdown = new vscode.MarkdownString(text);
   markdown.isTrusted = false;
@@ -85,7 +85,7 @@ function described(text: string): vscode.MarkdownString {
   return markdown;
 }
 
-/** The only part that may hold commands; what it says of the file is encoded in their arguments. */
+/** The only part that may contain commands; text from the file is encoded in their arguments. */
 function links({ model, tensor }: FoundTensor): vscode.MarkdownString {
   const link = (label: string, command: string, argument: unknown): string =>
     `[${label}](command:${command}?${encodeURIComponent(JSON.stringify([argument])).replace(/[()']/g, escapeForLink)})`;
@@ -100,5 +100,5 @@ function links({ model, tensor }: FoundTensor): vscode.MarkdownString {
   return markdown;
 }
 
-/** Characters that end a Markdown link and that encodeURIComponent leaves. */
+/** Characters that end a Markdown link and that encodeURIComponent does not encode. */
 const escapeForLink = (character: string): string => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;

@@ -35,7 +35,7 @@ export interface SessionContext {
   readonly notices: Notices;
   /** Where measured cells are kept. */
   readonly sensitivityDir: string;
-  /** Where plans go that an export needs as a file. */
+  /** Where plans are written that an export needs as a file. */
   readonly planDir: string;
 }
 
@@ -48,13 +48,13 @@ export type SessionEvent = {
 
 export const sessionKey = (path: string, alone = false): string => (alone ? `${path} (alone)` : path);
 
-/** One model as the extension host sees it: its header, what was measured, the plan, the job that runs. */
+/** One model in the extension host: its header, measurements, plan and running job. */
 export class ModelSession {
   private readonly emitter = new Emitter<SessionEvent>();
-  /** What the editors of this model must hear. */
+  /** Events for the editors of this model. */
   readonly onEvent = this.emitter.event;
   private readonly described = new Emitter<ModelDescription>();
-  /** Fires with the model whenever its headers were read; at once where they were already. */
+  /** Fires with the model whenever its headers are read; immediately where they already were. */
   readonly onDescribed = (listener: (model: ModelDescription) => void): { dispose(): void } => {
     if (this.description) listener(this.description);
     return this.described.event(listener);
@@ -62,11 +62,11 @@ export class ModelSession {
   description: ModelDescription | undefined;
   sensitivity: SensitivityTable | undefined;
   plan: Plan | undefined;
-  /** Counts the readings that found other files than the one before: what was computed for an earlier one is out of date. */
+  /** Incremented when a read finds changed files: results of earlier revisions are out of date. */
   private revision = 0;
   private files = '';
   private loading: Promise<EditorState> | undefined;
-  /** Ends with the session, and everything that it asked the engine for. */
+  /** Aborted with the session; cancels all its engine requests. */
   private readonly life = new AbortController();
   private readonly analysis: SensitivityJob;
   private readonly comparisons: Comparisons;
@@ -75,7 +75,7 @@ export class ModelSession {
   constructor(
     readonly path: string,
     private readonly context: SessionContext,
-    /** Whether it is about the one file that the path names, and not about the model that the file is part of. */
+    /** Whether it shows only the file that the path names, not the model that the file is part of. */
     readonly alone = false,
   ) {
     const { engine, devices, log, notices, sensitivityDir } = context;
@@ -108,7 +108,7 @@ export class ModelSession {
     return this.alone ? { path: this.path, alone: true } : { path: this.path };
   }
 
-  /** What tells it from the sessions of other models. */
+  /** Distinguishes it from the sessions of other models. */
   get key(): string {
     return sessionKey(this.path, this.alone);
   }
@@ -126,15 +126,15 @@ export class ModelSession {
     return this.context.devices.current;
   }
 
-  /** Reads the header, what earlier runs measured, and a plan that lies beside the model: once for editors that open together. */
+  /** Reads the header, earlier measurements and a plan next to the model: once for editors that open together. */
   load(): Promise<EditorState> {
     this.loading ??= this.read().finally(() => (this.loading = undefined));
     return this.loading;
   }
 
-  /** Reads the model again after its files changed; the editors get what it is now, or why it cannot be read. */
+  /** Reads the model again after its files changed; the editors get the new state, or why it cannot be read. */
   async reload(): Promise<void> {
-    await this.loading?.catch(() => undefined); // it may have read the files of before; its failure is told where it was asked for
+    await this.loading?.catch(() => undefined); // it may have read the old files; its failure is reported to its caller
     try {
       this.fire({ name: 'opened', payload: await this.load() });
     } catch (error) {
@@ -142,7 +142,7 @@ export class ModelSession {
     }
   }
 
-  /** Measures what was not measured yet, with a text also its effect on the output. Resolves when the job is over, however it ended. */
+  /** Measures what has not been measured, with a text also the effect on the output. Resolves when the job ends, whatever the outcome. */
   runSensitivity(text?: string): Promise<void> {
     return this.analysis.run(text);
   }
@@ -151,7 +151,7 @@ export class ModelSession {
     this.analysis.cancel();
   }
 
-  /** After the process of the sensitivity analysis ended: it continues in a fresh one; other jobs are left alone. */
+  /** After the process of the sensitivity analysis ended: it continues in a new one; other jobs are not affected. */
   resumeJob(): Promise<void> {
     return this.analysis.resume();
   }
@@ -159,7 +159,10 @@ export class ModelSession {
   /** @throws QuantscopeError REQUEST when nothing was measured or the budget is too small. */
   solve(budget: Budget, effort: Effort = 'exact'): Plan {
     if (!this.sensitivity)
-      throw new QuantscopeError('REQUEST', 'Nothing was measured yet: run the sensitivity analysis first.');
+      throw new QuantscopeError(
+        'REQUEST',
+        'Nothing has been measured yet: run the sensitivity analysis first.',
+      );
     this.plan = makePlan(this.sensitivity, budget, 0, effort);
     return this.plan;
   }
@@ -172,7 +175,7 @@ export class ModelSession {
     return this.comparisons.compareWith(other, `Comparison with ${other.replace(/^.*[\\/]/, '')}`);
   }
 
-  /** The plan as a file, where a panel's settings use it. @throws QuantscopeError REQUEST when there is none. */
+  /** The plan as a file, for settings that use it. @throws QuantscopeError REQUEST when there is none. */
   async planFile(isUsed = false): Promise<{ planFile?: string }> {
     if (!isUsed) return {};
     if (!this.plan)
@@ -188,7 +191,7 @@ export class ModelSession {
     return file;
   }
 
-  /** A plan file beside the model was written: where it is about this model, it is the plan now. */
+  /** A plan file next to the model was written: if it is for this model, it becomes the plan. */
   async planFileChanged(file: string): Promise<void> {
     if (!this.description) return;
     const hash = modelHash(this.description);
@@ -232,7 +235,7 @@ export class ModelSession {
     };
   }
 
-  /** Nothing that was about the earlier files is kept. */
+  /** Nothing about the earlier files is kept. */
   private renew(files: string): void {
     this.files = files;
     this.revision += 1;
@@ -250,7 +253,7 @@ export class ModelSession {
 
   private finished(table: SensitivityTable, text: string | undefined): void {
     this.showTable(table);
-    // A plan that did not know what the output depends on is made again in its size.
+    // A plan made without gains is solved again at its size.
     const isNews = text !== undefined || (table.gainsFrom && this.plan?.total.divergence === undefined);
     if (!this.plan || isNews) this.takePlan(this.firstPlan(this.plan?.total.bitsPerWeight));
     else this.takePlan(this.plan);
@@ -270,7 +273,7 @@ export class ModelSession {
     });
   }
 
-  /** The first plan of the folder that is about this model, its totals computed again. */
+  /** The first plan of the folder that is for this model, with totals recomputed. */
   private async planBeside(description: ModelDescription): Promise<Plan | undefined> {
     const hash = modelHash(description);
     for (const { file, plan } of await plansIn(this.folder, this.context.log)) {

@@ -7,7 +7,7 @@ import { messageOf, type Log } from './host';
 
 export const planEnding = '.ampq.json';
 
-/** The name with the ending of plans, once, whatever part of it a dialog has added. */
+/** The name with the extension of plans, once, whatever part of it a dialog has added. */
 export const planFileName = (name: string): string => name.replace(/(\.ampq)*(\.json)*$/i, '') + planEnding;
 
 /** Bytes of a plan that the extension host reads: a hundred thousand assignments. */

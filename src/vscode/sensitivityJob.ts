@@ -11,7 +11,7 @@ export interface SensitivityHooks {
   job(state: JobState): void;
   /** Rows as they are now: while it runs, after it was cancelled, and when it is done. */
   table(table: SensitivityTable): void;
-  /** The whole table; `text` when the output was measured as well. */
+  /** The whole table; `text` when the output was also measured. */
   done(table: SensitivityTable, text: string | undefined): void;
 }
 
@@ -20,20 +20,20 @@ export interface SensitivitySettings {
   readonly device: () => DeviceChoice;
 }
 
-/** What is run and about how long it takes. */
+/** What will run and about how long it takes. */
 function titleOf({ text, seconds }: SensitivityEstimate): string {
   const over = text ? `Sensitivity over ${basename(text.file)}` : 'Sensitivity by the weights alone';
   return `${over}, about ${duration(seconds)}`;
 }
 
-/** Cells that are there already are shown at most so often while it runs (ms), and never for more than a share of the time. */
+/** Minimum interval at which finished cells are shown during a run (ms); showing them never takes more than a share of the time. */
 const partialInterval = 1_000;
 const partialShare = 0.1;
 
 /** The sensitivity analysis of a model: one run at a time, its cells while it runs, and how it ended. */
 export class SensitivityJob {
   private running: AbortController | undefined;
-  /** Text that was named for the run of now, or the last one. */
+  /** Text given for the current or last run. */
   private text: string | undefined;
   private partial: Promise<void> | undefined;
   private nextPartial = 0;
@@ -46,7 +46,7 @@ export class SensitivityJob {
     private readonly notices: Notices,
     private readonly settings: SensitivitySettings,
     private readonly hooks: SensitivityHooks,
-    /** Fires when the model is let go of. */
+    /** Fires when the model is released. */
     private readonly life: AbortSignal,
   ) {}
 
@@ -54,7 +54,7 @@ export class SensitivityJob {
     return this.state;
   }
 
-  /** Measures what was not measured yet, over this text or the one that suits the model. Resolves however it ended. */
+  /** Measures what has not been measured, over this text or the default one. Resolves whatever the outcome. */
   async run(text?: string): Promise<void> {
     if (this.running || this.life.aborted) return;
     this.text = text;
@@ -92,14 +92,14 @@ export class SensitivityJob {
     this.running?.abort();
   }
 
-  /** After its process ended: this run again, with what is missing. Does nothing where another has begun since. */
+  /** Reruns what is missing after its process ended. Does nothing if another run has started since. */
   async resume(): Promise<void> {
     if (this.state.kind !== 'engine-died' || this.running) return;
     this.engine.forgiveCrashes();
     await this.run(this.text);
   }
 
-  /** Forgets how the last run ended, where none is going on. */
+  /** Clears the outcome of the last run, if none is in progress. */
   reset(): void {
     if (!this.running) this.show({ kind: 'idle' });
   }
@@ -110,7 +110,7 @@ export class SensitivityJob {
     this.partial = this.showPartial().finally(() => (this.partial = undefined));
   }
 
-  /** The cells that are on disk; a table that cannot be read yet is shown at the end. */
+  /** Shows the cells on disk; a table that cannot be read yet is shown at the end. */
   private async showPartial(): Promise<void> {
     const started = Date.now();
     try {
@@ -136,7 +136,7 @@ export class SensitivityJob {
 
   private async offerResume(title: string): Promise<void> {
     const resume = 'Restart and Resume';
-    const message = `${title}: the engine process ended. What was done is kept.`;
+    const message = `${title}: the engine process ended. Finished work is kept.`;
     if ((await this.notices.error(message, resume)) === resume) await this.resume();
   }
 

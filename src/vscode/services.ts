@@ -9,7 +9,7 @@ import { inBackground, type Notices } from './host';
 import { Sessions } from './sessions';
 import { WorkspaceModels } from './workspaceModels';
 
-/** What the parts of the extension share; built once in activate(). */
+/** Services shared by the parts of the extension; built once in activate(). */
 export interface Services {
   readonly context: vscode.ExtensionContext;
   readonly log: vscode.LogOutputChannel;
@@ -20,7 +20,7 @@ export interface Services {
   readonly sessions: Sessions;
   readonly editors: Editors;
   readonly evaluations: Evaluations;
-  /** Lets work continue on its own; its failure is logged and shown. */
+  /** Runs work in the background; a failure is logged and shown. */
   readonly start: (work: Promise<unknown>) => void;
 }
 
@@ -73,7 +73,7 @@ export function chosenDevice(): DeviceChoice {
   return vscode.workspace.getConfiguration(settings.section).get<DeviceChoice>(settings.device, 'auto');
 }
 
-/** What engine processes learn from the settings, as they are when a process starts. */
+/** Settings that engine processes read when they start. */
 function engineEnvironment({ globalStorageUri }: vscode.ExtensionContext): Record<string, string> {
   const configuration = vscode.workspace.getConfiguration(settings.section);
   const threads = configuration.get<number>(settings.threads, 0);

@@ -1,17 +1,17 @@
 import { Emitter } from './emitter';
 import { ModelSession, sessionKey, type SessionContext } from './modelSession';
 
-/** The models that are open in editors or were asked for by a command: one session each. */
+/** Sessions of models that are open in editors or used by a command: one each. */
 export class Sessions {
   private readonly byKey = new Map<string, ModelSession>();
   private current: ModelSession | undefined;
   private readonly activated = new Emitter<ModelSession | undefined>();
-  /** Fires when another editor is used; without a session when the last one in use was closed. */
+  /** Fires when another editor is used; without a session when the last active one was closed. */
   readonly onActive = this.activated.event;
 
   constructor(private readonly context: SessionContext) {}
 
-  /** The session of the editor that was used last. */
+  /** The session of the most recently used editor. */
   get active(): ModelSession | undefined {
     return this.current;
   }
@@ -21,7 +21,7 @@ export class Sessions {
     this.activated.fire(session);
   }
 
-  /** @param path the file that stands for the whole model, or with `alone` one of its files. */
+  /** @param path the file that identifies the whole model, or with `alone` one of its files. */
   get(path: string, alone = false): ModelSession {
     const key = sessionKey(path, alone);
     const known = this.byKey.get(key);
@@ -35,7 +35,7 @@ export class Sessions {
     return [...this.byKey.values()];
   }
 
-  /** Ends the session of a model whose last editor was closed, and what it runs. */
+  /** Ends the session of a model whose last editor was closed, and its jobs. */
   release(key: string): void {
     const session = this.byKey.get(key);
     session?.dispose();

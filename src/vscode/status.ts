@@ -3,16 +3,16 @@ import type { EngineProgress } from '../protocol/engine';
 import type { DeviceReport } from '../protocol/plan';
 import type { JobState } from '../protocol/webview';
 
-/** What the status bar says: the jobs that run, else the device. */
+/** Status bar text: the running jobs, else the device. */
 export interface Status {
   readonly text: string;
   /** Markdown. */
   readonly tooltip: string;
-  /** Whether a click is about the jobs and not about the device. */
+  /** Whether a click acts on the jobs rather than the device. */
   readonly isBusy: boolean;
 }
 
-/** @param job of the editor that was used last. */
+/** @param job of the most recently used editor. */
 export function statusOf(
   jobs: readonly RunningJob[],
   device: DeviceReport | undefined,
@@ -47,7 +47,7 @@ function stepsText({ done, total, unit }: EngineProgress): string {
 }
 
 function deviceTooltip(device: DeviceReport | undefined): string {
-  if (!device) return 'Quantscope looks for a device once a model is open.\n\nClick to choose.';
+  if (!device) return 'Quantscope detects the device when a model is opened.\n\nClick to choose.';
   const refused = device.refused.map((item) => `- **${item.device}** refused: ${item.reason}`);
   return [`Quantscope computes on **${device.label}**.`, '', ...refused, '', 'Click to choose.'].join('\n');
 }

@@ -5,7 +5,7 @@ import type { Devices } from './devices';
 import type { Sessions } from './sessions';
 import { statusOf } from './status';
 
-/** The jobs that run, as the engine's owner lists them; else the device in use and why no faster one. */
+/** The running jobs as the engine client lists them; else the device in use and why not a faster one. */
 export class StatusBar implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem(
     'quantscope.device',

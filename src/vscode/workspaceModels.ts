@@ -3,7 +3,7 @@ import type { LocatedModel } from '../protocol/model';
 import { contextKeys, modelGlob } from './contributions';
 import type { Engine } from './host';
 
-/** Files that are looked at; a workspace of more is a store of models, where a file is opened by hand. */
+/** Most files inspected; larger workspaces are model collections, where files are opened by hand. */
 const maxFiles = 2_000;
 
 /** The models of the workspace, each once, however many files it has. The engine finds them; they are kept until a file changes. */
@@ -19,7 +19,7 @@ export class WorkspaceModels implements vscode.Disposable {
 
   list(): Promise<readonly LocatedModel[]> {
     this.models ??= this.read().catch((error: unknown) => {
-      this.models = undefined; // the next question asks again
+      this.models = undefined; // the next call asks the engine again
       throw error;
     });
     return this.models;
@@ -31,7 +31,7 @@ export class WorkspaceModels implements vscode.Disposable {
     return located;
   }
 
-  /** The file that stands for the model of a path; the path itself where no model is found there. */
+  /** The file that identifies the model of a path; the path itself where no model is found there. */
   async fileOf(path: string): Promise<string> {
     return (await this.locate(path))?.file ?? path;
   }

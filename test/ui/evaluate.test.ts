@@ -58,7 +58,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
   /** Runs a variant on the first windows, to its end. */
   async function evaluate(variant: string, most: string): Promise<void> {
     await weights().selectOption(variant);
-    await textField('Most windows').fill(most);
+    await textField('Maximum windows').fill(most);
     const before = await rows().count();
     await frame.getByRole('button', { name: 'Run', exact: true }).click();
     await expect.poll(() => rows().count(), { timeout: wait }).toBe(before + 1);
@@ -79,12 +79,12 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
   });
 
   it('says what is wrong with the form before anything runs', async () => {
-    await textField('Most windows').fill('many');
+    await textField('Maximum windows').fill('many');
     await expect
       .poll(() => frame.locator('.start').innerText())
-      .toMatch(/Most windows: “many” is not a whole number/);
+      .toMatch(/Maximum windows: “many” is not a whole number/);
     await frame.locator('.start vscode-button[disabled]').waitFor({ timeout: wait });
-    await textField('Most windows').fill(windows);
+    await textField('Maximum windows').fill(windows);
     await expect.poll(() => frame.locator('.start').innerText()).not.toMatch(/many/);
   });
 
@@ -218,7 +218,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     await weights().selectOption('original');
     await frame.getByLabel('Convention of the windows').selectOption('sliding');
     await textField('Stride').fill('4');
-    await textField('Most windows').fill('');
+    await textField('Maximum windows').fill('');
     await frame.getByRole('button', { name: 'Run', exact: true }).click();
     await frame.locator('.curve.js-plotly-plot').waitFor({ timeout: wait });
     await run().getByText('windows scored').waitFor({ timeout: wait });
@@ -278,7 +278,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
 
   it('computes an importance matrix, which an evaluation takes', async () => {
     await runCommand(page, 'Quantscope: Compute Importance Matrix…');
-    await textField('Most chunks').fill('3');
+    await textField('Maximum chunks').fill('3');
     await frame.getByRole('button', { name: 'Compute Importance Matrix…' }).click();
     await acceptFile(page);
     const done = frame.locator('.calibrated');

@@ -91,7 +91,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await expect.poll(() => frame.locator('.export .grid-row[data-tensor]').count()).toBe(1);
     expect(await row(tensor).getAttribute('class')).toContain('differs');
     await frame.getByLabel(/Only differences/).uncheck();
-    await row(tensor).getByRole('combobox').selectOption('no rule of its own');
+    await row(tensor).getByRole('combobox').selectOption('no rule');
     await expect.poll(fileBytes).toBe(dryRun().fileBytes);
     await row(tensor).getByRole('combobox').selectOption('Q8_0');
     await expect.poll(fileBytes).toBe(expected.fileBytes);
@@ -203,7 +203,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await frame.getByLabel('Type of output.weight', { exact: true }).selectOption('Q8_0');
     await frame.getByRole('button', { name: 'More options' }).click();
     await frame.getByLabel('Split into files').selectOption('bytes');
-    await textField('Megabytes of a part').fill('1');
+    await textField('Megabytes per part').fill('1');
     const expected = dryRun('--output-tensor-type', 'Q8_0', '--split-max-size', '1M');
     expect(expected.files.length).toBeGreaterThan(2);
     const files = new RegExp(`${expected.files.length} files`);

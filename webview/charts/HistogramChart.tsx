@@ -2,7 +2,7 @@ import { useMemo, useState } from 'preact/hooks';
 import type { Histogram } from '../../src/protocol/analysis';
 import { axis, useColors, usePlot } from './plot';
 
-/** Bars of a histogram, and optionally of a second one with the same bins over it. */
+/** Bars of a histogram, optionally overlaid with a second one with the same bins. */
 export function HistogramChart({
   before,
   beforeName = 'source',
@@ -59,7 +59,7 @@ export function HistogramChart({
 }
 
 function trace({ min, max, counts }: Histogram, name: string, color: string, opacity: number) {
-  // All weights of a constant are in one bin, which has no width of its own.
+  // All weights of a constant are in one bin, which has zero width.
   const isConstant = min === max;
   const width = isConstant ? Math.abs(min) / 50 || 0.02 : (max - min) / counts.length;
   const y = isConstant ? [counts.reduce((sum, count) => sum + count, 0)] : counts;

@@ -8,7 +8,7 @@ import { useColors, usePlot } from './plot';
 import { useRegion } from './useRegion';
 import { isWhole, moved, regionOf, scaled, wholeOf } from './zoom';
 
-/** Robust standard deviations from which larger weights have the same colour. */
+/** Robust standard deviations at which the colour scale saturates. */
 const topSigma = 12;
 
 interface Props {
@@ -16,12 +16,12 @@ interface Props {
   readonly map: OutlierMap;
   /** Robust standard deviation of the weights; 0 where it is not defined. */
   readonly sigma: number;
-  /** The part that is shown; undefined for all. */
+  /** The region shown; undefined for the whole tensor. */
   readonly region: TensorRegion | undefined;
   readonly zoomTo: (region: TensorRegion | undefined) => void;
 }
 
-/** max |w| of each cell of the matrix, or of a part of it down to single weights, with the largest of rows and columns beside it. */
+/** max |w| of each cell of the matrix, or of a region down to single weights, with row and column maxima next to it. */
 export function OutlierChart({ tensor, map, sigma, region, zoomTo }: Props) {
   const colors = useColors();
   const { map: part, failure, isLoading, retry } = useRegion(tensor, region);
@@ -104,7 +104,7 @@ function ticksOf({ top = 1 }: HeatMap, sigma: number) {
   return { title: `|w|, σ = ${number(sigma, 3)}`, values: counts.map((count) => count * sigma), texts };
 }
 
-/** A changed range in an event of plotly. */
+/** A changed range in a plotly event. */
 function rangeOf(
   event: Readonly<Record<string, unknown>>,
   name: 'xaxis' | 'yaxis',

@@ -10,7 +10,7 @@ export interface SizedVariant {
   readonly standardError: number;
 }
 
-/** What each variant costs in divergence for its size; the best are at the lower left. */
+/** Divergence of each variant against its size; the best are at the lower left. */
 export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
   const colors = useColors();
   const traces = useMemo(() => {
@@ -33,12 +33,7 @@ export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
   );
   const element = usePlot(traces, layout, colors);
   return (
-    <div
-      class="by-size"
-      role="img"
-      aria-label="Mean KL divergence of each variant over its size"
-      ref={element}
-    />
+    <div class="by-size" role="img" aria-label="Mean KL divergence of each variant by size" ref={element} />
   );
 }
 

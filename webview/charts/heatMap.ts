@@ -14,10 +14,10 @@ export interface HeatMap {
   /** Weights of the map in each direction. */
   readonly rows: number;
   readonly columns: number;
-  /** Weights of a cell in each direction; need not be whole. */
+  /** Weights per cell in each direction; may be fractional. */
   readonly cellRows: number;
   readonly cellColumns: number;
-  /** Largest value with a colour of its own; larger ones have the same. */
+  /** Value at which the colour scale saturates. */
   readonly top?: number;
   /** A cell's value in words: "max |w| 0.13, 4.2 σ". */
   readonly inWords: (value: number) => string;
@@ -30,7 +30,7 @@ const places = {
   rows: { xaxis: 'x2', yaxis: 'y' },
 } as const;
 
-/** The map, and strips with the largest of each of its columns and rows. */
+/** The map, and strips with the maximum of each column and row. */
 export function heatMapTraces(map: HeatMap): Trace[] {
   const { values, mapRows, mapColumns, cellRows, cellColumns, firstRow = 0, firstColumn = 0 } = map;
   const rowSpan = (row: number): string => spanText('row', cellSpan(row, cellRows, firstRow, map.rows));
@@ -75,7 +75,7 @@ const trace = (place: keyof typeof places, more: Trace): Trace => ({
   ...more,
 });
 
-/** Ticks of the scale, and what they say. */
+/** Ticks of the scale and their labels. */
 export interface HeatTicks {
   readonly title: string;
   readonly values?: readonly number[];

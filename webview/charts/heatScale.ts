@@ -1,5 +1,5 @@
 /**
- * Colours from small to large: lightness only rises (dark themes) or only falls (light ones), from near the ground to the most
+ * Colours from small to large: lightness only rises (dark themes) or only falls (light ones), from near the background to the most
  * contrast, so that the order is seen without hues and in any kind of colour vision.
  */
 export const heatScales = {

@@ -3,10 +3,10 @@ import bar from 'plotly.js/lib/bar';
 import Plotly from 'plotly.js/lib/core';
 import heatmap from 'plotly.js/lib/heatmap';
 
-/** Only the traces that are drawn here: they need no eval. */
+/** Only the trace types used here: they do not need eval. */
 Plotly.register([bar, heatmap]);
 
-/** Colours of the theme in force. */
+/** Colours of the current theme. */
 export interface Colors {
   readonly foreground: string;
   readonly muted: string;
@@ -14,7 +14,7 @@ export interface Colors {
   readonly background: string;
   readonly series: string;
   readonly second: string;
-  /** Whether the ground is dark. */
+  /** Whether the background is dark. */
   readonly isDark: boolean;
 }
 
@@ -55,7 +55,7 @@ export function useColors(): Colors {
 export type Trace = Record<string, unknown>;
 export type Layout = Record<string, unknown>;
 
-/** What a person did to a chart, by plotly's names. */
+/** User actions on a chart, by plotly's event names. */
 export type PlotEvents = Readonly<Record<string, (event: Readonly<Record<string, unknown>>) => void>>;
 
 /** An element that plotly drew into. */

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { RegionMap, TensorRegion } from '../../src/protocol/analysis';
 import { useApp } from '../context';
 
-/** The content of a region; the last one stays until the next is there. Undefined without a region. */
+/** The content of a region; the previous one stays until the next has loaded. Undefined without a region. */
 export function useRegion(tensor: string, region: TensorRegion | undefined) {
   const { host } = useApp();
   const [attempt, setAttempt] = useState(0);

@@ -10,11 +10,11 @@ export const wholeOf = ({ rows, columns }: Extent): TensorRegion => ({
   ...{ firstRow: 0, firstColumn: 0, rows, columns },
 });
 
-/** Whether a region is all of the tensor. */
+/** Whether a region covers the whole tensor. */
 export const isWhole = (region: TensorRegion, { rows, columns }: Extent): boolean =>
   region.rows >= rows && region.columns >= columns;
 
-/** The whole weights that a rectangle on the axes covers, one at least; an axis that did not change keeps its range. */
+/** The whole weights that a rectangle on the axes covers, at least one; an axis that did not change keeps its range. */
 export function regionOf(
   { x, y }: { x?: readonly [number, number]; y?: readonly [number, number] },
   shown: TensorRegion,
@@ -27,14 +27,14 @@ export function regionOf(
   return { firstRow, firstColumn, rows, columns };
 }
 
-/** First weight and number of weights between two places of an axis; weight n reaches from n − 0.5 to n + 0.5. */
+/** First weight and number of weights between two axis positions; weight n extends from n − 0.5 to n + 0.5. */
 function spanOf([a, b]: readonly [number, number], size: number): readonly [number, number] {
   const first = Math.min(size - 1, Math.max(0, Math.floor(Math.min(a, b) + 0.5)));
   const last = Math.min(size - 1, Math.max(first, Math.ceil(Math.max(a, b) - 0.5)));
   return [first, last - first + 1];
 }
 
-/** The region made larger or smaller about its middle, inside the tensor. */
+/** The region scaled about its centre, clamped to the tensor. */
 export function scaled(region: TensorRegion, factor: number, extent: Extent): TensorRegion {
   const [firstRow, rows] = scaledSpan(region.firstRow, region.rows, factor, extent.rows);
   const [firstColumn, columns] = scaledSpan(region.firstColumn, region.columns, factor, extent.columns);
@@ -46,7 +46,7 @@ function scaledSpan(first: number, count: number, factor: number, size: number):
   return [within(first + Math.round((count - next) / 2), next, size), next];
 }
 
-/** The region moved by a share of itself, inside the tensor. */
+/** The region moved by a fraction of its size, clamped to the tensor. */
 export function moved(
   region: TensorRegion,
   { right = 0, down = 0 }: { right?: number; down?: number },

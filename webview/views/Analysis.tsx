@@ -10,10 +10,10 @@ import { Values } from './Values';
 
 /** Quantiles of a normal distribution at 1 and 99 %: their distance in standard deviations. */
 const centralWidth = 2 * 2.3263;
-/** Rows (columns) around one that stands out, in each direction, that the map shows when somebody goes to it. */
+/** Rows (columns) around one that stands out, in each direction, that the map shows when the user jumps to it. */
 const around = 8;
 
-/** What one reading of a tensor gave: statistics, histogram, outlier map, lines that stand out, values. */
+/** Result of reading a tensor once: statistics, histogram, outlier map, lines that stand out, values. */
 export function Analysis({ analysis }: { analysis: TensorAnalysis }) {
   const { tensor, outliers, statistics } = analysis;
   const [region, zoomTo] = useState<TensorRegion>();

@@ -11,7 +11,7 @@ import { TensorName } from './TensorName';
 import { DataGrid } from './DataGrid';
 import { nextOrder, type GridColumn, type GridOrder } from './grid';
 
-/** Another model beside this one: how each tensor differs, the worst first, and one of them in detail. */
+/** This model compared with another: how each tensor differs, worst first, and one of them in detail. */
 export function CompareView() {
   const ask = useAsk();
   const { modelComparison: state } = useAppState();
@@ -24,8 +24,8 @@ export function CompareView() {
     return (
       <div class="empty">
         <p>
-          Compare this model with another of any format: tensors are matched whatever they are called and
-          however their rows are ordered.
+          Compare this model with another of any format: tensors are matched whatever their names and whatever
+          the order of their rows.
         </p>
         {choose}
       </div>
@@ -148,7 +148,7 @@ function errorText({ status, error, a, b }: ComparedTensor) {
   return <span class="state">{status === 'shape' ? shapes : status}</span>;
 }
 
-/** Both histograms over each other, and where the tensor differs. */
+/** Both histograms overlaid, and where the tensor differs. */
 function Overlay({ tensor, other }: { tensor: string; other: string }) {
   const { host } = useApp();
   const [overlay, setOverlay] = useState<TensorOverlay>();

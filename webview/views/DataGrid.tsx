@@ -7,7 +7,7 @@ import { isControl, useActiveLine } from './gridKeys';
 const scrollBar = 14;
 
 /**
- * A table of any length, of which the rows in sight are drawn. Head and names stay in sight while the rest is scrolled; keys move
+ * A table of any length that renders only visible rows. Header and names stay visible while the rest scrolls; keys move
  * an active row, Enter goes to its control where it has one and Escape comes back.
  */
 export function DataGrid<Line>(props: GridProps<Line>) {
@@ -28,7 +28,7 @@ export function DataGrid<Line>(props: GridProps<Line>) {
       aria-activedescendant={activeLine ? `${id}-${active}` : undefined}
       tabIndex={0}
       ref={scroller}
-      // A short table takes no more room than its rows, and a scroll bar.
+      // A short table takes only the room of its rows and a scroll bar.
       style={{ maxHeight: `${Math.max(3 * rowHeight, virtual.getTotalSize()) + scrollBar}px` }}
       onKeyDown={onKey}
       onContextMenu={(event) => {
@@ -153,7 +153,7 @@ function Row<Line>(props: {
   );
 }
 
-/** Columns, and the least width at which all of them can be read. */
+/** Columns, and the minimum width at which all are readable. */
 function layoutOf<Line>(columns: readonly GridColumn<Line>[]): Record<string, string> {
   const widths = columns.map(({ width, grows }) => (grows ? `minmax(${width}px, 1.3fr)` : `${width}px`));
   const sum = columns.reduce((total, { width }) => total + width, 0);

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { bitColor, bitLength, namedBits } from '../bitScale';
 import { bits as bitsText } from '../format';
 
-/** Bits per weight: a bar on the scale, and the number, or what else says it. */
+/** Bits per weight: a bar on the scale, and the number or another label. */
 export function Bits({ bits, children }: { bits: number; children?: ComponentChildren }) {
   return (
     <span class="bits">
@@ -14,7 +14,7 @@ export function Bits({ bits, children }: { bits: number; children?: ComponentChi
   );
 }
 
-/** The name of a format after the bar of its bits: those given, else those that the name says. */
+/** The name of a format after the bar of its bits: those given, else those in the name. */
 export function FormatBadge({ format, bits }: { format: string; bits?: number }) {
   const shown = bits ?? namedBits(format);
   return shown === undefined ? (

@@ -20,7 +20,7 @@ export interface ListedTensor {
   readonly sources: readonly string[];
 }
 
-/** A column of figures about the members of a line: a tensor, or all of a group. Members are places in the list. */
+/** A column of figures about the members of a line: one tensor or a group. Members are indices into the list. */
 export interface GroupColumn extends Omit<GridColumn<TensorNode>, 'cell' | 'cellTitle' | 'tint'> {
   readonly cell: (members: readonly number[]) => preact.ComponentChildren;
   readonly cellTitle?: (members: readonly number[]) => string | undefined;
@@ -88,7 +88,7 @@ export function GroupedGrid(props: {
       }
       {...(order ? { order } : {})}
       reorder={(column) => setOrder(nextOrder(order, column))}
-      empty="Nothing was measured yet."
+      empty="Nothing has been measured yet."
     />
   );
 }
@@ -138,7 +138,7 @@ function contextOf(model: string, tensors: readonly string[]): string {
   return JSON.stringify(context);
 }
 
-/** The list as it was, as long as nothing in it has changed: what follows from it need not be done again. */
+/** The same list object as long as its content is unchanged, so derived values need not be recomputed. */
 export function useUnchanged<T>(list: readonly T[]): readonly T[] {
   const kept = useRef(list);
   const isSame =
@@ -147,7 +147,7 @@ export function useUnchanged<T>(list: readonly T[]): readonly T[] {
   return kept.current;
 }
 
-/** Which groups are open: those of a small model, until somebody folds or opens one. */
+/** Which groups are open: those of a small model, until the user folds or opens one. */
 function useOpen(nodes: readonly TensorNode[], grouping: Grouping) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>();
   useEffect(() => setChosen(undefined), [grouping]);
@@ -184,7 +184,7 @@ function useLines(
   }, [nodes, open, order, column?.value]);
 }
 
-/** Ascending; what is not defined comes first. */
+/** Ascending; undefined values come first. */
 function compare(a: number, b: number): number {
   if (a === b) return 0;
   if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(b) ? 1 : -1;

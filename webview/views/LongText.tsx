@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 
-/** Characters that are shown before somebody asks for the rest. */
+/** Characters shown before the user asks for the rest. */
 const shownLength = 240;
 
 /** A text that may be long: its beginning, and a link to the rest. */

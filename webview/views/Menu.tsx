@@ -6,7 +6,7 @@ export interface MenuItem {
   readonly run: () => void;
 }
 
-/** A button that unfolds a list of actions: arrow keys move, Escape and a click elsewhere close it. */
+/** A button that opens a list of actions: arrow keys move, Escape and a click elsewhere close it. */
 export function Menu({ label, items }: { label: string; items: readonly MenuItem[] }) {
   const [isOpen, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);

@@ -3,11 +3,11 @@ import type { MetadataEntry } from '../../src/protocol/model';
 import { plural } from '../../src/protocol/words';
 import { useApp } from '../context';
 
-/** Elements and characters that one click gets more of. */
+/** Elements and characters fetched per click. */
 const moreElements = 200;
 const moreCharacters = 20_000;
 
-/** What was fetched of a value so far. */
+/** The part of a value fetched so far. */
 interface Fetched {
   readonly items: readonly string[];
   readonly text: string;

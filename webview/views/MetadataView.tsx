@@ -12,7 +12,7 @@ export function MetadataView() {
   );
   const sources = [...new Set(entries.map((entry) => entry.source))];
   if (model?.metadata.length === 0)
-    return <p class="empty">The file has no metadata and there is no config.json beside it.</p>;
+    return <p class="empty">The file has no metadata and there is no config.json next to it.</p>;
   return (
     <>
       <TextField

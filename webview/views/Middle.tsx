@@ -1,6 +1,6 @@
 import { splitMiddle } from '../middle';
 
-/** A name that loses its middle where there is no room for it; the whole is its title. */
+/** A name whose middle is cut where it does not fit; the tooltip has the full name. */
 export function Middle({ text, title = text }: { text: string; title?: string }) {
   const [head, tail] = splitMiddle(text);
   return (

@@ -50,7 +50,7 @@ function NothingMeasured() {
     <div class="empty">
       <p>
         Measures every 2-D weight in every candidate format, outside VS Code's own processes, and runs the
-        model over a text to see what each of them does to its output: one beside the model, or a general one.
+        model over a text to see how each affects its output: a text next to the model, or a general one.
         Results are kept and reused.
       </p>
       <Run primary /> <RunOverText />
@@ -65,7 +65,7 @@ function Run({ primary = false }: { primary?: boolean }) {
     <Button
       primary={primary}
       disabled={job.kind === 'running'}
-      title="Measures what was not measured yet"
+      title="Measures what has not been measured yet"
       onClick={() => void ask('runSensitivity', {})}
     >
       Run Sensitivity
@@ -79,7 +79,7 @@ function RunOverText() {
   return (
     <Button
       disabled={job.kind === 'running'}
-      title="Runs the model over a text and measures what each tensor does to its output"
+      title="Runs the model over a text and measures how each tensor affects its output"
       onClick={() => void ask('runSensitivityOverText', {})}
     >
       Run over a Text…
@@ -206,7 +206,7 @@ function Caption({ table, measure }: { table: SensitivityTable; measure: Measure
   );
 }
 
-/** "44 tensors", or how many of them while a run is not over. */
+/** "44 tensors", or how many of them during a run. */
 function measuredText({ rows }: SensitivityTable): string {
   const done = rows.filter(({ cells }) => cells.length > 0).length;
   return done === rows.length

@@ -14,7 +14,7 @@ export const tabs: readonly { id: Tab; label: string }[] = [
   { id: 'metadata', label: 'Metadata' },
 ];
 
-/** The pages of the editor, and the place of the job that runs. */
+/** The pages of the editor, and the area of the running job. */
 export function TabBar() {
   const isNarrow = useMedia(narrowQuery);
   return (
@@ -87,7 +87,7 @@ function Tabs() {
   );
 }
 
-/** How far the running job is; its place is kept while none runs, so that nothing moves when one starts. */
+/** Progress of the running job; its area is reserved while none runs, so nothing moves when one starts. */
 function RunningJob() {
   const ask = useAsk();
   const { job } = useAppState();

@@ -2,7 +2,7 @@ import { Middle } from './Middle';
 
 const suffix = '.weight';
 
-/** A tensor's name where there is little room: first the end that most names share goes, then the middle. */
+/** A tensor's name where space is short: first the suffix that most names share is cut, then the middle. */
 export function TensorName({ name }: { name: string }) {
   if (!name.endsWith(suffix)) return <Middle text={name} />;
   return (

@@ -1,7 +1,7 @@
 import type { TensorStatistics as Figures } from '../../src/protocol/analysis';
 import { figure, percent } from '../format';
 
-/** A figure, and whether it is one to worry about. */
+/** A figure, and whether it is a cause for concern. */
 type Item = readonly [label: string, text: string, isBad?: boolean];
 
 /** The statistics of a tensor in three groups: range, moments, percentiles. */

@@ -10,8 +10,8 @@ import { TreeCells } from './TreeCells';
 import { TreeColumns, TreeFilter } from './TreeHead';
 
 /**
- * All tensors of the model: filter, sort, groups, keyboard, multi-selection, context menu. Only the rows in sight are drawn.
- * @param onOpen somebody chose a tensor to look at.
+ * All tensors of the model: filter, sort, groups, keyboard, multi-selection, context menu. Only visible rows are rendered.
+ * @param onOpen called when the user opens a tensor.
  */
 export function TensorTree({ onOpen }: { onOpen?: () => void }) {
   const { model, plan } = useAppState();
@@ -170,7 +170,7 @@ function useSelection({ rows, tree, expand }: TreeState, scrollTo: (index: numbe
   const anchor = useRef(shown);
   const active = focused ?? shown;
   const activeIndex = useMemo(() => rows.findIndex(({ node }) => node.id === active), [rows, active]);
-  // Before the next key press: a late one would take the focus back to where it was.
+  // Before the next key press: a late call would move the focus back.
   useLayoutEffect(() => {
     if (shown !== undefined) expand(pathTo(tree, shown) ?? [], true);
     setFocused(shown);
@@ -217,7 +217,7 @@ function namesOf(row: TreeRow, selected: ReadonlySet<string>): string[] {
   return row.node.kind === 'group' ? [row.node.id.slice(0, -1)] : tensorsOf(row, selected);
 }
 
-/** Opens the menu at a row, as a click with the other button does. */
+/** Opens the menu at a row, as a right click does. */
 function openMenu(row: HTMLElement): void {
   const { left, bottom } = row.getBoundingClientRect();
   row.dispatchEvent(
@@ -230,7 +230,7 @@ function openMenu(row: HTMLElement): void {
   );
 }
 
-/** Puts a text on the clipboard when somebody copies while the element has the focus and no text is marked. */
+/** Puts a text on the clipboard when the user copies while the element has the focus and no text is selected. */
 function useCopy(element: { current: HTMLElement | null }, text: () => string | undefined): void {
   const latest = useRef(text);
   latest.current = text;

@@ -12,7 +12,7 @@ export function TensorView() {
   const name = selected[selected.length - 1];
   const tensor = model?.tensors.find((item) => item.name === name);
   const view = useAnalysis(tensor);
-  if (!tensor) return <p class="empty">Select a tensor to see what is in it.</p>;
+  if (!tensor) return <p class="empty">Select a tensor to see its contents.</p>;
   return (
     <>
       <div class="title">

@@ -55,7 +55,7 @@ function GroupCells(props: { node: TreeGroup; expanded: boolean; indent: Indent;
   );
 }
 
-/** The bar is of the mean, or of the middle where only the ends are known. */
+/** The bar shows the mean, or the midpoint where only the extremes are known. */
 function RangeOfBits({ range, mean }: { range: BitRange; mean?: number }) {
   const { min, max } = range;
   if (Number.isNaN(min)) return null;

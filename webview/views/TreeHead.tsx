@@ -4,12 +4,12 @@ import type { Grouping } from '../tree';
 import type { Sort, SortColumn } from '../treeRows';
 import type { TreeState } from '../useTreeRows';
 
-/** What the filter understands, as its tooltip. */
+/** Syntax of the filter, as its tooltip. */
 const help = [
   'Words match names and dtypes: q_proj bf16',
   'Globs match whole names: *.mlp.*',
   'Regular expressions: /layers\\.\\d\\.mlp/',
-  'Both & and |, not !, parentheses: q_proj & !layers.0',
+  'And &, or |, not !, parentheses: q_proj & !layers.0',
 ].join('\n');
 
 const groupings: readonly { id: Grouping; label: string }[] = [
@@ -78,7 +78,7 @@ const columns: readonly Column[] = [
   { id: 'plan', label: 'Plan', title: 'Format that the plan suggests', isNumber: true },
 ];
 
-/** Heads of the columns: a click sorts, another turns the order, a third brings back the order of execution. */
+/** Column headers: a click sorts, a second reverses the order, a third restores the order of execution. */
 export function TreeColumns({ tree, planned }: { tree: TreeState; planned: boolean }) {
   const { sort, setSort } = tree;
   const next = ({ id, isNumber = false }: Column): Sort | undefined => {

@@ -9,7 +9,7 @@ interface FieldProps {
   readonly flag?: string;
 }
 
-/** A label and its control, in two columns of the grid around. */
+/** A label and its control, in two columns of the enclosing grid. */
 export function Field(
   props: FieldProps & {
     /** Takes the whole width. */
@@ -38,7 +38,7 @@ export function PathField({
 }: FieldProps & {
   kind: FileKind;
   path: string;
-  /** What stands there when no file was chosen. */
+  /** Shown when no file is chosen. */
   none?: string;
   onChange: (path: string) => void;
 }) {
@@ -67,7 +67,7 @@ export function PathField({
 /** A choice of a few, with its label. */
 export function Choice<T extends string>(
   props: FieldProps & {
-    /** What screen readers say. */
+    /** Accessible name. */
     name: string;
     options: readonly { readonly name: T; readonly label: string }[];
     value: T;

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 
-/** A column of figures; the names, which stay in sight, are no column. */
+/** A column of figures; the names, which stay visible, are not a column. */
 export interface GridColumn<Line> {
   readonly id: string;
   readonly label: ComponentChildren;
@@ -8,11 +8,11 @@ export interface GridColumn<Line> {
   readonly title?: string;
   /** Pixels. */
   readonly width: number;
-  /** Takes what room is left, up from its width. */
+  /** Takes the remaining space, at least its width. */
   readonly grows?: true;
   readonly align?: 'left';
   readonly cell: (line: Line) => ComponentChildren;
-  /** More than fits. */
+  /** Details, as a tooltip. */
   readonly cellTitle?: (line: Line) => string | undefined;
   /** Background of the cell. */
   readonly tint?: (line: Line) => string | undefined;
@@ -36,26 +36,26 @@ export interface GridProps<Line> {
   readonly name: (line: Line) => ComponentChildren;
   readonly nameTitle?: (line: Line) => string;
   readonly depthOf?: (line: Line) => number;
-  /** Whether a group is open; undefined for a line that is no group. */
+  /** Whether a group is open; undefined for a line that is not a group. */
   readonly openOf?: (line: Line) => boolean | undefined;
   readonly toggle?: (line: Line) => void;
-  /** A click or Enter on a line that is no group. */
+  /** A click or Enter on a line that is not a group. */
   readonly choose: (line: Line) => void;
   readonly isChosen?: (line: Line) => boolean;
   readonly rowClass?: (line: Line) => string;
   /** Attributes that say what a row is about. */
   readonly dataOf?: (line: Line) => Readonly<Record<`data-${string}`, string | undefined>>;
-  /** `data-vscode-context` of a line; asked for when its menu opens, since that of a large group is long. */
+  /** `data-vscode-context` of a line; requested when its menu opens, since that of a large group is long. */
   readonly contextOf?: (line: Line) => string;
   /** The column that orders the lines. */
   readonly order?: GridOrder;
-  /** A click on a head; columns can be ordered by where it is there. */
+  /** A click on a header; columns can be sorted by only where it is present. */
   readonly reorder?: (column: string) => void;
-  /** Said where there is no line. */
+  /** Shown when there are no lines. */
   readonly empty: string;
 }
 
-/** The order after a click on a head: largest first, then the other way round. */
+/** The order after a click on a header: largest first, then reversed. */
 export const nextOrder = (order: GridOrder | undefined, column: string): GridOrder => ({
   column,
   descending: order?.column !== column || !order.descending,

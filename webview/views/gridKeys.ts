@@ -2,11 +2,11 @@ import { useState } from 'preact/hooks';
 import { rowHeight } from '../virtualRows';
 import type { GridProps } from './grid';
 
-/** How a table is moved through with keys. */
+/** Keyboard navigation of a table. */
 
 const controls = 'select, input, button, vscode-button';
 
-/** Whether something in a row was meant, and not the row. */
+/** Whether the target is a control in a row, not the row itself. */
 export const isControl = (target: EventTarget | null): boolean =>
   target instanceof Element && target.closest(controls) !== null;
 

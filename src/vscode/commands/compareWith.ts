@@ -5,7 +5,7 @@ import { openEditor } from '../editor/openEditor';
 import type { Services } from '../services';
 import { pickModel, targetSession, type ModelArgument } from './targets';
 
-/** Arguments that other code may pass; with `other` nothing is asked. */
+/** Arguments that other code may pass; with `other` no dialog is shown. */
 type Argument = ModelArgument & { readonly other?: string };
 
 /** Compare With…: another model of any format, tensor by tensor, on the Compare tab of the editor. */

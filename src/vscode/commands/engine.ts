@@ -15,7 +15,7 @@ const devices: readonly { label: string; device: DeviceChoice; detail: string }[
   { label: 'Native addon', device: 'cpu', detail: 'All cores of the processor' },
 ];
 
-/** Commands about the engine process and what it runs. */
+/** Commands for the engine process and its jobs. */
 export function registerEngineCommands(services: Services): vscode.Disposable {
   const { log } = services;
   const register = (id: string, run: (argument?: ModelArgument) => unknown): vscode.Disposable =>
@@ -41,13 +41,13 @@ async function runOverText(services: Services, argument: ModelArgument): Promise
   const session = await targetSession(services, argument);
   if (!session) return;
   if (session.job.kind === 'running') {
-    return services.notices.info('The sensitivity analysis of this model is running already.');
+    return services.notices.info('The sensitivity analysis of this model is already running.');
   }
   const text = await askText(session);
   if (text !== undefined) await session.runSensitivity(text);
 }
 
-/** The running job, or the one of several that the person picks. */
+/** The running job, or the one of several that the user picks. */
 async function cancelJob({ engine, notices }: Services): Promise<void> {
   const jobs = engine.jobs.filter(({ cancelling }) => !cancelling);
   if (jobs.length === 0) {
@@ -63,13 +63,13 @@ async function cancelJob({ engine, notices }: Services): Promise<void> {
   if (picked) engine.cancelJob(picked.id);
 }
 
-/** Ends all processes of the engine; running jobs only with consent. */
+/** Ends all engine processes; running jobs only with consent. */
 async function restartEngine({ engine, notices }: Services): Promise<void> {
   const { jobs } = engine;
   if (jobs.length > 0) {
     const restart = 'Restart';
     const detail = jobs.map(({ title }) => `• ${title}`).join('\n');
-    const message = 'Restarting the engine ends what is running.';
+    const message = 'Restarting the engine cancels running jobs.';
     if ((await vscode.window.showWarningMessage(message, { modal: true, detail }, restart)) !== restart)
       return;
   }
@@ -93,17 +93,17 @@ async function selectDevice({ devices: found }: Services): Promise<void> {
     .update(settings.device, picked.device, vscode.ConfigurationTarget.Global);
 }
 
-/** What a choice has led to, where that is not the choice itself. */
+/** The outcome of a choice, where it differs from the choice. */
 const usedOf = ({ current }: Services['devices'], choice: DeviceChoice): string =>
   current && choice === 'auto' ? `: ${current.label}` : '';
 
-/** Open in Quantscope: the editor of a folder, an index, or a file whose name does not tell what it is. */
+/** Open in Quantscope: the editor of a folder, an index, or a file whose name does not identify its format. */
 async function openModel(services: Services, argument: ModelArgument): Promise<void> {
   const session = await targetSession(services, argument);
   if (session) await openEditor(services, session.path);
 }
 
-/** Copies names of tensors, one a line. */
+/** Copies names of tensors, one per line. */
 async function copyName(argument: unknown): Promise<void> {
   const { quantscopeTensors: names } = argument as Partial<TensorContext>;
   if (names && names.length > 0) await vscode.env.clipboard.writeText(names.join('\n'));

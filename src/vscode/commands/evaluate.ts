@@ -19,7 +19,7 @@ type CalibrateArgument = ModelArgument & {
   readonly settings?: Partial<CalibrationSettings> & { text: string; out: string };
 };
 
-/** Evaluate… and Compute Importance Matrix…: both are set up on the Evaluate tab of the editor. */
+/** Evaluate… and Compute Importance Matrix…: both are configured on the Evaluate tab of the editor. */
 export function registerEvaluate(services: Services): vscode.Disposable {
   return vscode.Disposable.from(
     vscode.commands.registerCommand(
@@ -45,7 +45,7 @@ export function registerEvaluate(services: Services): vscode.Disposable {
   );
 }
 
-/** Runs an evaluation. @returns undefined when it ended without a result, which the tab or a notice has said. */
+/** Runs an evaluation. @returns undefined when it ended without a result, which the tab or a notice has reported. */
 export function evaluate(
   services: Services,
   path: string,
@@ -68,7 +68,7 @@ export function calibrate(
   return withNotices(services, session, () => session.calibrate(settings, title));
 }
 
-/** Asks where the matrix goes; undefined when the person cancelled. */
+/** Asks where to save the matrix; undefined when the user cancelled. */
 export async function askImportanceTarget(path: string): Promise<string | undefined> {
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(folderOf(path), 'imatrix.gguf')),
@@ -78,7 +78,7 @@ export async function askImportanceTarget(path: string): Promise<string | undefi
   return target?.fsPath;
 }
 
-/** The status bar says how far a run is; where no editor shows its end, a notice does. */
+/** The status bar shows a run's progress; where no editor shows its end, a notice does. */
 export async function withNotices<T>(
   services: Services,
   session: EvaluationSession,

@@ -16,7 +16,7 @@ export type ExportArgument = ModelArgument & {
   readonly type?: string;
   readonly plan?: string;
   readonly usePlan?: boolean;
-  /** Everything that the export panel sets. */
+  /** All settings of the export panel. */
   readonly settings?: ExportSettings;
 };
 
@@ -47,7 +47,7 @@ async function exportType(
   return out === undefined ? undefined : runExport(services, session, out, settings, name);
 }
 
-/** What the quick pick answers when the person wants more than a type. */
+/** What the quick pick returns when the user wants more than a type. */
 const moreOptions = 'more options';
 const usualTypes = ['Q4_K_M', 'Q5_K_M', 'Q6_K', 'Q8_0', 'F16'];
 

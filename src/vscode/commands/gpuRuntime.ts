@@ -6,7 +6,7 @@ import { commands, settings } from '../contributions';
 import { messageOf } from '../host';
 import type { Services } from '../services';
 
-/** Install and Remove GPU Runtime, and what must happen when another device may be used from now on. */
+/** Install and Remove GPU Runtime, and what must happen when the available devices change. */
 export function registerGpuRuntime(services: Services): vscode.Disposable {
   const register = (
     id: string,
@@ -23,7 +23,7 @@ export function registerGpuRuntime(services: Services): vscode.Disposable {
   );
 }
 
-/** Nothing is fetched before the user has read what, from where and how much, and agreed; every time. */
+/** Nothing is downloaded before the user has seen what, from where and how much, and agreed; every time. */
 async function install(services: Services): Promise<void> {
   const { engine } = services;
   const { unsupported } = await engine.call('gpuRuntime/status', {});
@@ -48,12 +48,12 @@ async function remove(services: Services): Promise<void> {
   if (before.bytes === 0) return inform(services, 'There is no GPU runtime to remove.');
   const after = await services.engine.call('gpuRuntime/remove', {});
   await useFromNowOn(services);
-  inform(services, `The GPU runtime was removed: ${megabytes(before.bytes - after.bytes)} are free again.`);
+  inform(services, `The GPU runtime was removed and ${megabytes(before.bytes - after.bytes)} were freed.`);
 }
 
 /**
  * A process keeps the libraries and the environment that it started with: fresh ones probe the device, and the status bar
- * follows. Jobs that run finish on the device that they began on.
+ * follows. Running jobs finish on the device that they started on.
  */
 async function useFromNowOn({ engine, devices }: Services): Promise<void> {
   engine.renew();
@@ -92,7 +92,7 @@ function progressText({ message, done, total, secondsLeft }: EngineProgress): st
   return `${message}: ${megabytes(done)} of ${megabytes(total)}${left}`;
 }
 
-/** The proxy of the settings, which outranks the environment's. */
+/** The proxy of the settings, which takes precedence over the environment's. */
 function proxy(): { proxy?: string } {
   const address = vscode.workspace.getConfiguration('http').get<string>('proxy', '');
   return address === '' ? {} : { proxy: address };

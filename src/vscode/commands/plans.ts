@@ -28,7 +28,7 @@ export function registerSavePlan(services: Services): vscode.Disposable {
       ? vscode.Uri.file(argument.out)
       : await vscode.window.showSaveDialog({
           defaultUri: vscode.Uri.file(suggested),
-          // Simple dialogs add the whole ending to a name that does not end with it, also where it is "json".
+          // Simple dialogs append the whole extension to a name without it, even where the name ends with "json".
           filters: { 'AMPQ plan': ['json'] },
         });
     if (!target) return undefined;

@@ -7,7 +7,7 @@ import type { Services } from '../services';
 import { targetSession } from './targets';
 
 type Argument = Partial<Pick<TensorContext, 'quantscopeModel' | 'quantscopeTensors'>> & {
-  /** Formats, when a caller knows them already. */
+  /** Formats, when the caller already knows them. */
   readonly formats?: readonly string[];
 };
 
@@ -73,7 +73,7 @@ async function pickFormats({ engine, context }: Services): Promise<string[] | un
   const picked = await vscode.window.showQuickPick(items, {
     title: 'Quantize Layer: formats to compare',
     canPickMany: true,
-    ignoreFocusOut: true, // a choice of many is not lost to a stray focus
+    ignoreFocusOut: true, // a multiple selection is not lost when the focus moves
     matchOnDescription: true,
     matchOnDetail: true,
   });

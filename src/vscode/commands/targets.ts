@@ -7,7 +7,7 @@ import type { Services } from '../services';
 /** What menus and other code may pass to a command that works on a model: a file, an index, a folder. */
 export type ModelArgument = vscode.Uri | { readonly model?: string } | undefined;
 
-/** The model a command is about: its argument, the editor in use, or one that the person picks. */
+/** The model of a command: its argument, the active editor's, or one that the user picks. */
 export async function targetSession(
   services: Services,
   argument: ModelArgument,
@@ -15,7 +15,7 @@ export async function targetSession(
   const { sessions, workspaceModels } = services;
   const path = argument instanceof vscode.Uri ? argument.fsPath : argument?.model;
   if (path !== undefined) {
-    // A command of an editor is about what that editor shows.
+    // A command of an editor acts on what that editor shows.
     if (sessions.active?.path === path) return sessions.active;
     return sessions.get(await workspaceModels.fileOf(path));
   }
@@ -27,9 +27,9 @@ export async function targetSession(
 const browse = '$(folder-opened) Browse…';
 
 /**
- * Lets the person pick a model of the workspace, each listed once however many files it has, or one from elsewhere.
+ * Lets the user pick a model of the workspace, each listed once however many files it has, or one from elsewhere.
  * @param except a model that is not offered.
- * @returns the file that stands for it; undefined when the person cancelled.
+ * @returns the file that identifies it; undefined when the user cancelled.
  */
 export async function pickModel(
   { workspaceModels }: Services,
@@ -55,7 +55,7 @@ export async function pickModel(
   return path === undefined ? undefined : workspaceModels.fileOf(path);
 }
 
-/** Where a model is, in the workspace's words, and of how many files. */
+/** Workspace-relative location of a model, and its number of files. */
 function placeOf({ file, files }: LocatedModel): string {
   if (files.length <= 1) return vscode.workspace.asRelativePath(file);
   return `${vscode.workspace.asRelativePath(dirname(file))} · ${files.length} files`;

@@ -12,10 +12,10 @@ import { editorHtml } from './html';
 
 type HostRpc = Rpc<WebviewRequests, Record<never, never>, Record<never, never>, HostEvents>;
 
-/** What happens with the sessions that an editor shows. */
+/** Hooks for the sessions that an editor shows. */
 interface SessionUse {
   opened(session: ModelSession): void;
-  /** The last editor of the session let go of it. */
+  /** The last editor of the session released it. */
   closed(key: string): void;
 }
 
@@ -126,7 +126,7 @@ export class BoundEditor {
   }
 }
 
-/** Handlers that answer as those of the moment do. */
+/** Handlers that delegate to the current ones. */
 function handlersOf(current: () => Handlers<WebviewRequests>): Handlers<WebviewRequests> {
   const names = Object.keys(current()) as (keyof WebviewRequests)[];
   const entries = names.map((name) => [

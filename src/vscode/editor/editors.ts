@@ -1,13 +1,13 @@
 import type { CommandTab, EditorState } from '../../protocol/webview';
 
-/** What a command wants to see in an editor. */
+/** What a command asks an editor to show. */
 export interface EditorRequest {
   /** Tensor to select and scroll to. */
   readonly tensor?: string;
   readonly tab?: CommandTab;
 }
 
-/** One open editor. What is asked of it before its page has loaded waits, for this page and no other. */
+/** One open editor. Requests made before its page has loaded wait for that page. */
 export class EditorPage {
   private waiting: EditorRequest = {};
   private isLoaded = false;
@@ -25,7 +25,7 @@ export class EditorPage {
     else this.waiting = { ...this.waiting, ...request };
   }
 
-  /** The state that the page begins with: the model, and what it was asked to show meanwhile. */
+  /** The page's initial state: the model, and what it was asked to show in the meantime. */
   loaded(state: EditorState): EditorState {
     const { tensor, tab } = this.waiting;
     this.waiting = {};
@@ -38,10 +38,10 @@ export class EditorPage {
   }
 }
 
-/** The open editors, the one that was used last first. */
+/** The open editors, most recently used first. */
 export class Editors {
   private pages: readonly EditorPage[] = [];
-  /** Asked of a model whose editor was not there yet when its opening was reported. */
+  /** Requests for models whose editor did not exist yet. */
   private readonly early = new Map<string, EditorRequest>();
 
   add(page: EditorPage): void {
@@ -65,7 +65,7 @@ export class Editors {
     return this.pages.some((page) => page.key === key);
   }
 
-  /** Shows something in the model's editor that was used last; where there is none yet, in the next one that opens. */
+  /** Shows something in the model's editor that was used last; or, if there is none, in the next one that opens. */
   show(key: string, request: EditorRequest): void {
     const page = this.pages.find((item) => item.key === key);
     if (page) page.show(request);

@@ -19,7 +19,7 @@ type EvaluationHandlers = Pick<
   | 'removeResult'
 >;
 
-/** What the Evaluate tab of a model's editor asks for. Runs are started, not waited for: events say how they go. */
+/** Requests of the Evaluate tab. Runs are started, not awaited: events report their progress. */
 export function evaluationHandlers(services: Services, session: ModelSession): EvaluationHandlers {
   const { evaluations, context, start } = services;
   const { path } = session;
@@ -45,7 +45,7 @@ export function evaluationHandlers(services: Services, session: ModelSession): E
     removeResult: async ({ id }) => {
       const remove = 'Remove';
       const answer = await vscode.window.showWarningMessage(
-        'Remove this result? Only another run brings it back.',
+        'Remove this result? Only another run can restore it.',
         { modal: true },
         remove,
       );

@@ -12,7 +12,7 @@ import { askFile } from './files';
 
 const filters = { 'Tensor-type file': ['txt'], 'All files': ['*'] };
 
-/** @throws QuantscopeError REQUEST naming an entry that is not a rule. */
+/** @throws QuantscopeError REQUEST naming an invalid rule. */
 export async function loadTensorTypes(
   session: ModelSession,
 ): Promise<{ rules: readonly TensorTypeRule[] } | undefined> {

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { FileKind } from '../../protocol/webview';
 import type { ModelSession } from '../modelSession';
 
-/** The files that the panels ask for, by a dialog that begins in the model's folder. */
+/** Files that the panels request, by a dialog that opens in the model's folder. */
 
 const anyFile = { 'All files': ['*'] };
 const dialogs: Readonly<Record<FileKind, vscode.OpenDialogOptions>> = {
@@ -21,7 +21,7 @@ export async function chooseFile(
   return path === undefined ? undefined : { path };
 }
 
-/** @returns undefined when the person cancelled. */
+/** @returns undefined when the user cancelled. */
 export async function askFile(
   session: ModelSession,
   options: vscode.OpenDialogOptions,

@@ -12,7 +12,7 @@ import { evaluationHandlers } from './evaluationHandlers';
 import { loadTensorTypes, saveTensorTypes } from './exportFiles';
 import { chooseFile } from './files';
 
-/** What an editor's page asks for. Long jobs are started, not waited for: events say how they go. */
+/** Requests of an editor's page. Long jobs are started, not awaited: events report their progress. */
 export function pageHandlers(
   services: Services,
   session: ModelSession,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 
 /**
- * The page of the editor. Scripts run with the nonce only, nothing is fetched. Styles need 'unsafe-inline': plotly.js and
+ * The page of the editor. Scripts need the nonce; nothing is fetched. Styles need 'unsafe-inline': plotly.js and
  * webview-ui-toolkit set style rules and attributes from script.
  */
 export function editorHtml(webview: vscode.Webview, extensionUri: vscode.Uri): string {

@@ -34,7 +34,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
   async resolveCustomEditor({ uri }: vscode.CustomDocument, panel: vscode.WebviewPanel): Promise<void> {
     let isOpen = true;
     panel.onDidDispose(() => (isOpen = false));
-    // A file that cannot be looked at opens as it is, and its error is shown in the editor.
+    // A file that cannot be inspected opens alone, and its error is shown in the editor.
     const model = await this.services.workspaceModels.locate(uri.fsPath).catch(() => undefined);
     if (!isOpen) return;
     const use = {

@@ -7,7 +7,7 @@ import { chooseFile } from './files';
 
 type Texts = Omit<EvaluationView['suggestions'], 'device'>;
 
-/** Names that a text for the purpose tends to have, the best first. */
+/** Likely names of such a text, best first. */
 const textNames = {
   text: [/eval.*\.(txt|raw)$/i, /test.*\.(txt|raw)$/i, /valid.*\.(txt|raw)$/i],
   calibrationText: [/calib.*\.(txt|raw)$/i, /train.*\.(txt|raw)$/i],
@@ -23,13 +23,15 @@ export async function textsBeside(folder: string): Promise<Texts> {
 }
 
 /**
- * Asks which text sensitivity is measured over: one that lies beside the model, that for calibration first, or any other.
- * @returns undefined when the person cancelled.
+ * Asks which text sensitivity is measured over: one next to the model, a calibration text first, or any other.
+ * @returns undefined when the user cancelled.
  */
 export async function askText(session: ModelSession): Promise<string | undefined> {
   const { text, calibrationText } = await textsBeside(session.folder);
   const suggested = [calibrationText, text].flatMap((path) =>
-    path === undefined ? [] : [{ label: `$(file) ${basename(path)}`, description: 'beside the model', path }],
+    path === undefined
+      ? []
+      : [{ label: `$(file) ${basename(path)}`, description: 'next to the model', path }],
   );
   const other = { label: '$(folder-opened) Choose a File…', description: '', path: undefined };
   const picked =
@@ -37,7 +39,7 @@ export async function askText(session: ModelSession): Promise<string | undefined
       ? other
       : await vscode.window.showQuickPick([...suggested, other], {
           title: 'Quantscope: run sensitivity over a text',
-          placeHolder: 'A text like those that the model is used for; about 2,000 tokens of it are read',
+          placeHolder: 'A text typical of the model’s use; about 2,000 tokens of it are read',
         });
   if (!picked) return undefined;
   return picked.path ?? (await chooseFile(session, 'text'))?.path;

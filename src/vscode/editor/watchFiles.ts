@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 /** How long a file must be quiet before it is reported (milliseconds): writers write in pieces. */
 const changeDelay = 500;
 
-/** Calls back with each file directly in a folder that was written, once it is quiet. */
+/** Calls back with each written file directly in a folder, once writing has stopped. */
 export function watchFiles(folder: vscode.Uri, changed: (file: string) => void): vscode.Disposable {
   const watcher = vscode.workspace.createFileSystemWatcher(new vscode.RelativePattern(folder, '*'));
   const timers = new Map<string, NodeJS.Timeout>();

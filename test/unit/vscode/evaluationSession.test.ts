@@ -59,7 +59,7 @@ describe('an evaluation', () => {
     const { session } = setUp();
     const run = session.evaluate(settings, 'x');
     await expect(session.calibrate({ ...settings, out: '/i.gguf' }, 'y')).rejects.toThrow(
-      /is running already/,
+      /is already running/,
     );
     session.dispose();
     expect(await run).toBeUndefined();

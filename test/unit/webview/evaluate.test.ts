@@ -50,8 +50,8 @@ describe('the form of an evaluation', () => {
   it.each([
     [{ text: '' }, /Choose a text, a file of questions, or both/],
     [{ variant: 'plan file' }, /Choose a plan file/],
-    [{ windows: 'few' }, /Most windows: “few” is not a whole number/],
-    [{ context: '0' }, /Tokens of a window: “0”/],
+    [{ windows: 'few' }, /Maximum windows: “few” is not a whole number/],
+    [{ context: '0' }, /Tokens per window: “0”/],
     [{ convention: 'sliding', context: '64', stride: '65' } as const, /stride is larger than a window/],
   ])('says what is wrong with %j', (part, message) => {
     expect(() => settingsOf(form(part))).toThrow(message);
@@ -117,7 +117,7 @@ describe('two results in words', () => {
 
   it('say that a difference within the noise is none', () => {
     expect(pairSentences(pair(-0.00005), 'a', 'b')).toEqual([
-      'a and b cannot be told apart: the difference is −0.00005 ± 0.00003 nats of loss per token, paired over 5,120 tokens.',
+      'a and b cannot be distinguished: the difference is −0.00005 ± 0.00003 nats of loss per token, paired over 5,120 tokens.',
     ]);
   });
 });

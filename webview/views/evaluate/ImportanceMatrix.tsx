@@ -13,16 +13,16 @@ const numbers = [
   {
     key: 'calibrationWindows',
     label: 'At most',
-    name: 'Most chunks',
+    name: 'Maximum chunks',
     none: 'all chunks',
-    flag: 'Only the first chunks of the text; a hundred are usually enough',
+    flag: 'Only the first chunks of the text; one hundred are usually enough',
   },
   {
     key: 'calibrationContext',
     label: 'Context',
-    name: 'Tokens of a chunk',
+    name: 'Tokens per chunk',
     none: '512, or the model’s',
-    flag: 'Tokens of a chunk',
+    flag: 'Tokens per chunk',
   },
 ] as const;
 
@@ -35,8 +35,8 @@ export function ImportanceMatrix({ form, change }: FormProps) {
   return (
     <>
       <p class="muted">
-        Runs the model over a text and sums the squares of what enters each matrix. Quantizers weigh errors
-        with these sums: the smaller the type, the more it gains.
+        Runs the model over a text and sums the squared inputs of each matrix. Quantizers weight errors with
+        these sums: the smaller the type, the larger the benefit.
       </p>
       <div class="options" role="group" aria-label="Settings of the importance matrix">
         <PathField
@@ -80,12 +80,12 @@ export function ImportanceMatrix({ form, change }: FormProps) {
   );
 }
 
-/** What came out, and where it can be used. */
+/** The result, and where it can be used. */
 function Calibrated({ result, form, change }: FormProps & { result: CalibrationResult }) {
   const { store } = useApp();
   const { out, entries, chunks, tokens, perplexity } = result;
   const evaluateWith = (): void => {
-    // It serves a quantizer: the model as it is has no use for it.
+    // Only quantizers use it: the unquantized model does not need it.
     change({ imatrix: out, ...(isQuantizing(form) ? {} : { variant: 'type Q4_K_M' }) });
     store.openTab('evaluate');
   };

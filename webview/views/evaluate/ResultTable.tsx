@@ -7,12 +7,12 @@ interface Props {
   readonly group: ResultGroup;
   readonly order: Order;
   readonly reorder: (order: Order) => void;
-  /** Ids of the rows that are to be compared. */
+  /** Ids of the rows to compare. */
   readonly ticked: readonly string[];
   readonly tick: (id: string, on: boolean) => void;
 }
 
-/** The results of a group, a row each; figures that no run of the group has are left out. Names and head stay in sight. */
+/** The results of a group, one per row; figures that no run of the group has are omitted. Names and header stay visible. */
 export function ResultTable({ group, order, reorder, ticked, tick }: Props) {
   const shown = columns.filter(({ value }) => group.results.some((result) => value(result) !== undefined));
   return (
@@ -44,7 +44,7 @@ export function ResultTable({ group, order, reorder, ticked, tick }: Props) {
   );
 }
 
-/** A header that orders the table; again, the other way round. */
+/** A header that sorts the table; a second click reverses the order. */
 function Head({ column, order, reorder }: { column: Column } & Pick<Props, 'order' | 'reorder'>) {
   const isOrder = order.column.id === column.id;
   const sort = !isOrder ? 'none' : order.descending ? 'descending' : 'ascending';

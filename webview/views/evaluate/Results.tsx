@@ -15,7 +15,7 @@ export function Results({ results }: { results: readonly EvaluationResult[] }) {
   if (results.length === 0)
     return (
       <p class="muted none-yet">
-        No results yet. Run the model as it is, then a file type or a plan: the table shows what each costs.
+        No results yet. Run the original model, then a file type or a plan: the table shows the cost of each.
       </p>
     );
   // The latest two count: a third takes the place of the first.
@@ -25,7 +25,7 @@ export function Results({ results }: { results: readonly EvaluationResult[] }) {
     <section class="results" aria-label="Results">
       {groups.length > 1 && (
         <p class="muted">
-          Figures compare only on the same text, cut into the same windows: each has a table of its own.
+          Figures are comparable only on the same text cut into the same windows, so each has its own table.
         </p>
       )}
       <Pair results={results} ticked={ticked} />
@@ -99,7 +99,7 @@ function BySize({ group }: { group: ResultGroup }) {
         const { text, bytes } = result;
         if (!text?.divergence || text.divergence.baseHash !== from?.baseHash) return [];
         const { value: divergence, standardError } = text.divergence.mean;
-        if (!(divergence > 0)) return []; // it has no place on a logarithmic axis
+        if (!(divergence > 0)) return []; // it cannot be shown on a logarithmic axis
         return [{ name: nameOf(result, path), bytes, divergence, standardError }];
       }),
     [group, from?.baseHash, path],

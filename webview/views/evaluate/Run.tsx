@@ -5,10 +5,10 @@ import { useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { number, seconds } from '../../format';
 
-/** The run in progress or the last one: what it does, how far it is, and its curve. */
+/** The run in progress or the last one: what it does, its progress and its curve. */
 export function Run({ activity, isForeign }: { activity: EvaluationActivity; isForeign: boolean }) {
   const { title, curve, outcome } = activity;
-  // What ended in the other mode is told there.
+  // A run that ended in the other mode is shown there.
   if (isForeign && outcome) return null;
   return (
     <section class="run" aria-label={outcome ? 'The last run' : 'The run in progress'}>

@@ -47,7 +47,7 @@ function Files({ form, change }: FormProps) {
       {isQuantizing(form) && (
         <PathField
           label="Importance matrix"
-          flag="What the quantizer weighs errors with; some types cannot do without"
+          flag="What the quantizer weights errors with; some types require it"
           kind="imatrix"
           path={form.imatrix}
           onChange={(imatrix) => change({ imatrix })}
@@ -63,7 +63,7 @@ function Files({ form, change }: FormProps) {
       />
       <PathField
         label="Questions"
-        flag='Multiple choice, a JSON object a line: {"question": "…", "choices": ["…", "…"], "answer": 0}; the answer is the index of a choice, its text or its letter'
+        flag='Multiple choice, one JSON object per line: {"question": "…", "choices": ["…", "…"], "answer": 0}; the answer is the index of a choice, its text or its letter'
         kind="tasks"
         path={form.tasks}
         none="none (multiple choice, as JSON lines)"
@@ -86,21 +86,21 @@ const conventions = [
   { name: 'sliding', label: 'sliding' },
 ] as const;
 const conventionHelp = [
-  'as llama.cpp: windows side by side; the second half of each is scored, so that every token has context',
+  'as in llama.cpp: adjacent windows; the second half of each is scored, so that every token has context',
   'sliding: windows begin a stride apart; every token of the text is scored once',
 ].join('\n');
 
 const numbers = {
   context: {
     label: 'Context',
-    flag: 'Tokens of a window',
-    name: 'Tokens of a window',
+    flag: 'Tokens per window',
+    name: 'Tokens per window',
     none: '512, or the model’s',
   },
   windows: {
     label: 'At most',
     flag: 'Only the first windows of the text; fewer are faster, and the standard error is larger',
-    name: 'Most windows',
+    name: 'Maximum windows',
     none: 'all windows',
   },
   stride: {
@@ -119,7 +119,7 @@ function Windows({ form, change }: FormProps) {
       <TextField
         value={form[key]}
         label={numbers[key].name}
-        placeholder={disabled ? 'of sliding windows only' : numbers[key].none}
+        placeholder={disabled ? 'for sliding windows only' : numbers[key].none}
         disabled={disabled}
         onInput={(value) => change({ [key]: value })}
         width="100%"

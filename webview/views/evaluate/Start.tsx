@@ -17,7 +17,7 @@ export function Start(props: { problem: string | undefined; label: string; start
   );
 }
 
-/** A value, or the sentence why there is none. */
+/** A value, or a sentence why there is none. */
 export function checked<T>(make: () => T): { value?: T; problem: string | undefined } {
   try {
     return { value: make(), problem: undefined };

@@ -34,7 +34,7 @@ export function Variant({ form, change }: FormProps) {
             </option>
           ))}
         </optgroup>
-        <optgroup label="One format for every matrix of the blocks">
+        <optgroup label="One format for all matrices of the blocks">
           {formats.map(({ id, label }) => (
             <option key={id} value={`format ${id}`}>
               {id} – {label}

@@ -11,7 +11,7 @@ export interface Column {
   /** Undefined where the run did not measure it. */
   readonly value: (result: EvaluationResult) => number | string | undefined;
   readonly show: (result: EvaluationResult) => string;
-  /** More than fits, for the cell's tooltip. */
+  /** Details for the cell's tooltip. */
   readonly detail?: (result: EvaluationResult) => string | undefined;
 }
 
@@ -45,7 +45,7 @@ const divergence = (
 
 const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
 
-/** What decides comes first: it is in sight in a narrow panel. */
+/** The decisive figures come first, to be visible in a narrow panel. */
 export const columns: readonly Column[] = [
   divergence({
     id: 'kld',
@@ -58,7 +58,7 @@ export const columns: readonly Column[] = [
   figure({
     id: 'perplexity',
     label: 'Perplexity',
-    meaning: 'exp(mean of −ln p of the scored tokens), with its standard error; less is better',
+    meaning: 'exp(mean of −ln p of the scored tokens), with its standard error; lower is better',
     value: ({ text }) => text?.perplexity.value,
     show: (_, { text }) => (text ? preciseText(text.perplexity) : '–'),
     detail: ({ text }) => text && `${preciseText(text.loss)} nats per token`,
@@ -89,7 +89,7 @@ export const columns: readonly Column[] = [
   divergence({
     id: 'kld999',
     label: '99.9 % KLD',
-    meaning: 'Divergence, in nats, that 99.9 % of the tokens stay below: how bad the worst get',
+    meaning: 'Divergence, in nats, that 99.9 % of the tokens stay below: how bad the worst tokens are',
     value: ({ percentile999 }) => percentile999,
     show: ({ percentile999 }) => number(percentile999, 3),
   }),
@@ -120,8 +120,7 @@ export const columns: readonly Column[] = [
   figure({
     id: 'speed',
     label: 'Tokens/s',
-    meaning:
-      'Tokens that go through the model in a second when windows are scored, loading of weights included',
+    meaning: 'Tokens processed per second when windows are scored, weight loading included',
     value: ({ measures }) => measures.tokensPerSecond || undefined, // 0 where only questions were asked
     show: (value) => number(value, 3),
     detail: ({ measures }) => `the whole run took ${number(measures.seconds, 3)} s`,
@@ -137,7 +136,7 @@ export const columns: readonly Column[] = [
   figure({
     id: 'memory',
     label: 'Peak memory',
-    meaning: 'Most memory that the engine process had in the run',
+    meaning: 'Peak memory of the engine process during the run',
     value: ({ measures }) => measures.peakMemory,
     show: size,
     detail: ({ measures }) => (measures.memory === 'whole' ? 'the whole model at once' : 'block by block'),
@@ -169,7 +168,7 @@ export const variantColumn: Column = {
 
 /**
  * What a row is called.
- * @param path the model in the editor: results of others, which were measured from it, say whose they are.
+ * @param path the model in the editor: results of other models measured from it name their model.
  */
 export function nameOf({ variant, roundActivations, model }: EvaluationResult, path: string): string {
   const name = model.path === path ? variant : `${model.name}, ${variant}`;

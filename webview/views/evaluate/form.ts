@@ -69,17 +69,17 @@ export function formOf({ form, suggestions }: Pick<EvaluationView, 'form' | 'sug
 export const isQuantizing = ({ variant }: EvaluationForm): boolean => variant !== variants.original;
 
 /**
- * The form as settings; fields that say nothing are left out.
- * @throws Error with a sentence for what is missing or makes no sense.
+ * The form as settings; empty fields are omitted.
+ * @throws Error with a sentence for what is missing or invalid.
  */
 export function settingsOf(form: EvaluationForm): PanelEvaluation {
   if (form.text === '' && form.tasks === '') throw new Error('Choose a text, a file of questions, or both.');
   const isSliding = form.convention === 'sliding';
   const windows: WindowSettings = set({
     convention: form.convention,
-    context: count(form.context, 'Tokens of a window'),
+    context: count(form.context, 'Tokens per window'),
     stride: isSliding ? count(form.stride, 'Stride') : undefined,
-    windows: count(form.windows, 'Most windows'),
+    windows: count(form.windows, 'Maximum windows'),
   });
   if (windows.stride !== undefined && windows.context !== undefined && windows.stride > windows.context)
     throw new Error('The stride is larger than a window: tokens between windows would not be scored.');
@@ -101,8 +101,8 @@ export function calibrationOf(form: EvaluationForm): CalibrationSettings {
   if (form.calibrationText === '') throw new Error('Choose a text.');
   return set({
     text: form.calibrationText,
-    context: count(form.calibrationContext, 'Tokens of a chunk'),
-    windows: count(form.calibrationWindows, 'Most chunks'),
+    context: count(form.calibrationContext, 'Tokens per chunk'),
+    windows: count(form.calibrationWindows, 'Maximum chunks'),
     processOutput: form.processOutput || undefined,
     memory: form.memory,
     device: form.device,

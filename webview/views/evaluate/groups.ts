@@ -37,7 +37,7 @@ export interface Order {
   readonly descending: boolean;
 }
 
-/** In the order; what a run did not measure comes last in both directions. */
+/** Sorted; figures that a run did not measure come last in both directions. */
 export function ordered(
   results: readonly EvaluationResult[],
   { column, descending }: Order,

@@ -14,10 +14,10 @@ export function pairSentences(
   ];
 }
 
-/** "a is worse than b by x ± e nats"; a difference within two standard errors is none. */
+/** "a is worse than b by x ± e nats"; a difference within two standard errors does not count. */
 function verdict(difference: Estimate, a: string, b: string): string {
   if (!isDifferent(difference))
-    return `${a} and ${b} cannot be told apart: the difference is ${estimateText(difference)} nats`;
+    return `${a} and ${b} cannot be distinguished: the difference is ${estimateText(difference)} nats`;
   const { value, standardError } = difference;
   const amount = `${estimateText({ value: Math.abs(value), standardError })} nats`;
   return `${a} is ${value > 0 ? 'worse' : 'better'} than ${b} by ${amount}`;

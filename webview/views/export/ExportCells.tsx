@@ -55,7 +55,7 @@ function TypeCell({ tensor, types, rules, choose }: Props) {
           label={`Type of ${name}, now ${to}`}
           value={rules.find(({ pattern }) => pattern === patternOf(name))?.type ?? ''}
           types={types}
-          none="no rule of its own"
+          none="no rule"
           tabIndex={-1}
           onChange={(type) => choose(name, type)}
         />

@@ -16,7 +16,7 @@ interface Props {
   readonly choose: (tensor: string, type: string) => void;
 }
 
-/** Each tensor of the file: from what to what, how large, and why. Only the rows in sight are drawn. */
+/** Each tensor of the file: from what to what, how large, and why. Only visible rows are rendered. */
 export function ExportTable({ preview, types, rules, choose }: Props) {
   const { filter, change } = useFilter();
   const rows = useMemo(() => matching(preview.tensors, filter), [preview, filter]);
@@ -81,7 +81,7 @@ function Different(props: {
   );
 }
 
-/** What the badges mean, and how often each is there. */
+/** What the badges mean, and how often each occurs. */
 function Legend({ tensors }: { tensors: readonly ExportedTensor[] }) {
   return (
     <ul class="legend" aria-label="Why tensors get their types">

@@ -101,7 +101,7 @@ interface Previewed {
   readonly of?: ExportForm;
 }
 
-/** The dry run of the settings: asked for when they are quiet, the last one wins. What was shown stays while one fails. */
+/** The dry run of the settings: requested when they are quiet, the last one wins. The previous one stays when one fails. */
 function usePreview(form: ExportForm): Previewed {
   const { host } = useApp();
   const { plan } = useAppState();

@@ -26,7 +26,7 @@ const splits: readonly { kind: ExportForm['split']; label: string }[] = [
   { kind: 'tensors', label: 'Parts of at most … tensors' },
 ];
 
-/** What is rarely set. */
+/** Options that are rarely set. */
 export function MoreOptions({ form, change }: FormProps) {
   return (
     <>
@@ -44,7 +44,7 @@ export function MoreOptions({ form, change }: FormProps) {
       <Field label="Key-values" flag="--override-kv" wide>
         <textarea
           aria-label="Overridden key-values"
-          placeholder="KEY=int|float|bool|str:VALUE, one a line"
+          placeholder="KEY=int|float|bool|str:VALUE, one per line"
           rows={2}
           value={form.overrides}
           onInput={(event) => change({ overrides: event.currentTarget.value })}
@@ -65,7 +65,7 @@ export function MoreOptions({ form, change }: FormProps) {
         {(form.split === 'bytes' || form.split === 'tensors') && (
           <TextField
             value={form.splitLimit}
-            label={form.split === 'bytes' ? 'Megabytes of a part' : 'Tensors of a part'}
+            label={form.split === 'bytes' ? 'Megabytes per part' : 'Tensors per part'}
             placeholder={form.split === 'bytes' ? 'MB' : 'number'}
             onInput={(splitLimit) => change({ splitLimit })}
             width="90px"

@@ -13,7 +13,7 @@ interface Props extends FormProps {
 
 const asPreset = 'by file type';
 
-/** The settings: the usual ones in sight, the others folded away. */
+/** The settings: the usual ones visible, the others folded. */
 export function Options({ form, change, choices, hasPlan }: Props) {
   const [open, setOpen] = useState(moreSet(form) > 0);
   const props = { form, change };
@@ -77,7 +77,7 @@ function Target({ form, change, choices, hasPlan }: Props) {
               {name} – {needsImportance && withoutImatrix ? `needs an importance matrix; ${label}` : label}
             </option>
           ))}
-          <option value={targets.copy}>{targets.copy} – every tensor as it is</option>
+          <option value={targets.copy}>{targets.copy} – every tensor unchanged</option>
         </optgroup>
         <optgroup label="Mixed-precision plan">
           <option value={targets.currentPlan} disabled={!hasPlan}>
@@ -95,13 +95,12 @@ const flags = [
   {
     name: 'leaveOutput',
     label: 'Leave output tensor',
-    title: '--leave-output-tensor: output.weight stays as it is',
+    title: '--leave-output-tensor: output.weight stays unchanged',
   },
   {
     name: 'allowRequantize',
     label: 'Allow requantize',
-    title:
-      '--allow-requantize: weights that are quantized already may be quantized again; both errors add up',
+    title: '--allow-requantize: quantized weights may be quantized again; the errors add up',
   },
 ] as const;
 

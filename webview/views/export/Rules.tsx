@@ -4,7 +4,7 @@ import { useAsk } from '../../context';
 import { Button, TextField } from '../../controls';
 import { TypeSelect, type FormProps } from './fields';
 
-/** Tensor-type rules, a row each: pattern and type. The first that is found in a name counts. */
+/** Tensor-type rules, one per row: pattern and type. The first pattern that matches a name counts. */
 export function Rules({ form, change, types }: FormProps & { types: readonly string[] }) {
   const ask = useAsk();
   const { rules } = form;
@@ -15,7 +15,7 @@ export function Rules({ form, change, types }: FormProps & { types: readonly str
   return (
     <div class="rules-editor" role="group" aria-label="Tensor-type rules">
       <div class="heading">
-        <span class="label" title="--tensor-type: the first pattern that is found in a name counts">
+        <span class="label" title="--tensor-type: the first pattern that matches a name counts">
           Tensor-type rules
         </span>
         <button class="link" title="--tensor-type-file" onClick={() => void load()}>

@@ -3,7 +3,7 @@ import { plural } from '../../../src/protocol/words';
 import { size } from '../../format';
 import { FormatBadge } from '../FormatBadge';
 
-/** Sizes of the files to be, and how many tensors get which type. */
+/** Sizes of the planned files, and how many tensors get each type. */
 export function Totals({ preview, isStale }: { preview: ExportPreview; isStale: boolean }) {
   const { tensors, files, fileBytes, bitsPerWeight, preset } = preview;
   return (

@@ -4,11 +4,11 @@ import type { TypeCause } from '../../../src/protocol/export';
 export const causes: Readonly<Record<TypeCause, { badge: string; meaning: string }>> = {
   default: { badge: 'default', meaning: 'the file type’s own type' },
   mixture: { badge: 'mixture', meaning: 'the file type gives this tensor more or fewer bits' },
-  output: { badge: 'output', meaning: 'the output type that was asked for' },
-  embedding: { badge: 'embedding', meaning: 'the token-embedding type that was asked for' },
+  output: { badge: 'output', meaning: 'the requested output type' },
+  embedding: { badge: 'embedding', meaning: 'the requested token-embedding type' },
   rule: { badge: 'rule', meaning: 'a tensor-type rule' },
   plan: { badge: 'plan', meaning: 'the mixed-precision plan' },
-  fallback: { badge: 'fallback', meaning: 'rows are not whole blocks of the wanted type' },
-  kept: { badge: 'kept', meaning: 'not a matrix of weights, or left as it is' },
+  fallback: { badge: 'fallback', meaning: 'row length is not a multiple of the requested type’s block size' },
+  kept: { badge: 'kept', meaning: 'not a weight matrix, or left unchanged' },
   computed: { badge: 'computed', meaning: 'follows from the configuration' },
 };

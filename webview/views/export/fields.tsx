@@ -12,12 +12,12 @@ export function TypeSelect(props: {
   label: string;
   value: string;
   types: readonly string[];
-  /** What no choice says; without it one must be chosen. */
+  /** Label of the empty choice; without it one must be chosen. */
   none?: string;
   tabIndex?: number;
   onChange: (type: string) => void;
 }) {
-  // A type that was typed into a file by hand may be none that can be written: it is shown, and the preview says so.
+  // A type that was typed into a file by hand may not be writable: it is shown, and the preview says so.
   const listed = props.value === '' || props.types.includes(props.value);
   return (
     <select

@@ -4,13 +4,13 @@ import type { ExportedTensor } from '../../../src/protocol/export';
 export interface TableFilter {
   /** Words, all of which are in a row's name, types or reason. */
   readonly text: string;
-  /** Only those that have not the preset's type. */
+  /** Only those whose type differs from the preset's. */
   readonly onlyDifferent: boolean;
 }
 
 export const noFilter: TableFilter = { text: '', onlyDifferent: false };
 
-/** The filter as it was saved; what makes no sense is left out. */
+/** The saved filter; invalid entries are dropped. */
 export function filterOf(saved: unknown): TableFilter {
   const { text, onlyDifferent } = Object(saved) as Record<string, unknown>;
   return {

@@ -46,7 +46,7 @@ export const emptyForm: ExportForm = {
 const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
 
 /**
- * The form as settings; fields that say nothing are left out.
+ * The form as settings; empty fields are omitted.
  * @throws Error with a sentence for a field that is not valid.
  */
 export function settingsOf(form: ExportForm): PanelSettings {
@@ -98,10 +98,10 @@ function splitOf({ split, splitLimit }: ExportForm): SplitSettings | undefined {
     : { kind: 'tensors', value: Math.floor(limit) };
 }
 
-/** The pattern that is found in this name alone. */
+/** The pattern that matches only this name. */
 export const patternOf = (name: string): string => `^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`;
 
-/** A rule for one tensor in front of the others; no type takes it back. */
+/** A rule for one tensor before the others; without a type the rule is removed. */
 export function withRule(rules: readonly TensorTypeRule[], tensor: string, type: string): TensorTypeRule[] {
   const pattern = patternOf(tensor);
   const others = rules.filter((rule) => rule.pattern !== pattern);
@@ -110,7 +110,7 @@ export function withRule(rules: readonly TensorTypeRule[], tensor: string, type:
 
 const folded = ['includeWeights', 'excludeWeights', 'pruneLayers', 'overrides', 'split'] as const;
 
-/** How many of the options that are folded away are set. */
+/** Number of folded options that are set. */
 export const moreSet = (form: ExportForm): number =>
   folded.filter((name) => form[name] !== emptyForm[name]).length;
 

@@ -70,7 +70,7 @@ function columnsOf(plan: Plan): GroupColumn[] {
   ];
 }
 
-/** Nothing where an error is not known: after a format was changed by hand. */
+/** Empty where an error is unknown: after a format was changed by hand. */
 const errorText = ({ error }: Mix): string => (Number.isNaN(error) ? '–' : decibels(error, 1));
 
 function Track({ bits }: { bits: number }) {

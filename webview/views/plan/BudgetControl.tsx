@@ -4,13 +4,13 @@ import { TextField } from '../../controls';
 /** Bits per weight between two positions of the slider. */
 const budgetStep = 0.01;
 
-/** Ends that are whole steps, so that positions between them are: a slider counts its steps from its least value. */
+/** Ends that are whole steps, so that positions between them are: a slider counts its steps from its minimum. */
 export const steppedRange = ({ min, max }: { min: number; max: number }): { min: number; max: number } => ({
   min: Math.ceil(min / budgetStep - 1e-9) * budgetStep,
   max: Math.ceil(max / budgetStep - 1e-9) * budgetStep,
 });
 
-/** A slider, and a field for those who know the number. */
+/** A slider, and a field for exact values. */
 export function BudgetControl(props: {
   range: { min: number; max: number };
   budget: number;

@@ -15,14 +15,14 @@ export function PlanView() {
     () => (sensitivity?.rows.length ? steppedRange(budgetRange(sensitivity)) : undefined),
     [sensitivity],
   );
-  // Undefined until somebody moves it: a plan that was read from a file is shown as it is.
+  // Undefined until the user moves it: a plan read from a file is shown unchanged.
   const [moved, setMoved] = useState<number>();
   const failure = useSolved(sensitivity, moved);
   if (!sensitivity || !range) {
     return (
       <div class="empty">
         <p>
-          A plan gives each tensor the format that costs the model least within a size budget. It needs the
+          A plan gives each tensor the format with the least loss within a size budget. It needs the
           sensitivity table first.
         </p>
         <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>

@@ -4,7 +4,7 @@ import { decibels, figure, size } from '../../format';
 import { mixOf } from '../../planMix';
 import { FormatBadge } from '../FormatBadge';
 
-/** What the plan comes to, beside the preset of its size, by the same figures. */
+/** Totals of the plan next to those of the preset of its size, in the same figures. */
 export function Totals({ plan }: { plan: Plan }) {
   const { total, preset, assignments, notes } = plan;
   const { formats } = useMemo(() => mixOf(assignments), [assignments]);

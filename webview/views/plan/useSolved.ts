@@ -3,11 +3,11 @@ import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { planAfter } from '../../../src/protocol/planStep';
 import { useApp } from '../../context';
 
-/** A slider that stays where it is for so long is at rest (milliseconds). */
+/** A slider that has not moved for this long is at rest (milliseconds). */
 const restDelay = 250;
 
 /**
- * Solves again when the budget moves, at most one request at a time; the last budget always wins, and is solved exactly once the
+ * Solves again when the budget moves, at most one request at a time; the last budget always wins, and is solved exactly when the
  * slider rests.
  */
 export function useSolved(
@@ -27,7 +27,7 @@ export function useSolved(
     if (!sensitivity || budget === undefined || busy.current) return;
     busy.current = true;
     const solve = async (value: number, moving: boolean): Promise<void> => {
-      // A plan that came another way than by a step is not one that a step can start from.
+      // A step can start only from a plan that another step produced.
       const known = last.current?.plan === store.state.plan ? last.current : undefined;
       const step = await host.call('solvePlan', {
         budget: { kind: 'bits-per-weight', value },

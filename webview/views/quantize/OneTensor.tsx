@@ -8,7 +8,7 @@ import { figure, fixed, ratio, size } from '../../format';
 import { FormatBadge } from '../FormatBadge';
 import { Saving } from './Saving';
 
-/** A tensor in each of the formats, and one of them before and after. */
+/** A tensor in each of the formats, with one of them shown before and after. */
 export function OneTensor({ comparison }: { comparison: ComparisonState }) {
   const [tensor = ''] = comparison.tensors;
   const [result] = comparison.results;
@@ -40,7 +40,7 @@ export function OneTensor({ comparison }: { comparison: ComparisonState }) {
   );
 }
 
-/** Enough to compare by, and narrow enough for all columns to be seen. */
+/** Enough to compare, and narrow enough for all columns to be visible. */
 const brief = (value: number): string => figure(value, 3);
 
 /** The numbers of a row, and whether a larger one is better. */

@@ -6,7 +6,7 @@ import { Button } from '../../controls';
 import { OneTensor } from './OneTensor';
 import { SeveralTensors } from './SeveralTensors';
 
-/** A tensor of at most so many bytes is compared as soon as it is selected. */
+/** A tensor of at most this many bytes is compared as soon as it is selected. */
 const followedBytes = 64 * 1024 * 1024;
 /** How long a selection must stay before it is followed (milliseconds). */
 const followDelay = 250;
@@ -19,7 +19,7 @@ export function QuantizeView() {
   if (!comparison) {
     return (
       <div class="empty">
-        <p>Choose formats for a tensor and see the error and the size of each before anything is written.</p>
+        <p>Choose formats for a tensor to see the error and size of each before anything is written.</p>
         <Button
           primary
           disabled={selected.length === 0}
@@ -47,7 +47,7 @@ export function QuantizeView() {
   );
 }
 
-/** What can be done about what is shown: again, with other formats, or about what is selected now. */
+/** Actions on what is shown: compare again, with other formats, or the current selection. */
 function Controls({ comparison }: { comparison: ComparisonState }) {
   const ask = useAsk();
   const { selected } = useAppState();
@@ -69,7 +69,7 @@ function Controls({ comparison }: { comparison: ComparisonState }) {
 }
 
 /**
- * Compares what gets selected while this is in sight, in the formats that were chosen last; large tensors and several wait for a
+ * Compares what gets selected while the tab is visible, in the formats chosen last; large tensors and several wait for a
  * click. What is shown when the tab opens stays: it may be about a group that was never selected.
  */
 function useFollowed(): void {

@@ -13,14 +13,14 @@ import { Bits } from '../FormatBadge';
 import { TensorName } from '../TensorName';
 import { Saving } from './Saving';
 
-/** A tensor of the comparison; the rest is there once it was measured. */
+/** A tensor of the comparison; the rest is present once measured. */
 interface Line {
   readonly tensor: string;
   readonly result?: TensorComparison;
   readonly format?: FormatComparison | undefined;
 }
 
-/** Several tensors, a row each with a format of its own; saved together. */
+/** Several tensors, one per row, each with its own format; saved together. */
 export function SeveralTensors({ comparison }: { comparison: ComparisonState }) {
   const { formats } = useAppState();
   const [common, setCommon] = useState(comparison.formats[0]);
@@ -147,7 +147,7 @@ function Choice({ line, choose }: { line: Line; choose: (tensor: string, format:
   );
 }
 
-/** Formats that some tensors cannot take, a sentence each. */
+/** Formats that do not fit some tensors, one sentence each. */
 function Refusals({ results }: { results: readonly TensorComparison[] }) {
   const reasons = new Map<string, number>();
   for (const { refused } of results)
