@@ -1,4 +1,4 @@
-/** What checkpoints of many architectures call the tensors that GGUF calls otherwise: parts of a block, and those outside. */
+/** Names in checkpoints of many architectures that differ from GGUF's: parts of a block, and those outside. */
 const blockAliases: ReadonlyMap<string, string> = new Map([
   ['input_layernorm', 'attn_norm'],
   ['ln_1', 'attn_norm'],

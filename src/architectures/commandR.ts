@@ -13,12 +13,12 @@ import {
 import type { ArchitectureDescription } from './description';
 import { f32, text } from './keyValues';
 
-/** llama.cpp expects norms of query and key from so many blocks on (Command R+), and never below. */
+/** llama.cpp expects norms of query and key in models of at least so many blocks (Command R+), and in no others. */
 const blocksWithHeadNorms = 64;
 
 /**
- * Command R, Command R+ and Aya: attention and feed-forward side by side after one layer norm without bias, output tied.
- * Both transformers and llama.cpp rotate neighbouring pairs, so no rows change places.
+ * Command R, Command R+ and Aya: parallel attention and feed-forward after one layer norm without bias, output tied.
+ * Both transformers and llama.cpp rotate neighbouring pairs, so no rows are reordered.
  */
 export const commandR: ArchitectureDescription = {
   name: 'command-r',
@@ -42,9 +42,9 @@ export const commandR: ArchitectureDescription = {
     const headNorms = config.flag('use_qk_norm', false);
     if (headNorms !== blocks >= blocksWithHeadNorms)
       throw config.unsupported(
-        `"use_qk_norm" is ${headNorms} with ${blocks} blocks; llama.cpp has norms of query and key from ${blocksWithHeadNorms} blocks on and only there.`,
+        `"use_qk_norm" is ${headNorms} with ${blocks} blocks; llama.cpp has norms of query and key only in models of at least ${blocksWithHeadNorms} blocks.`,
       );
-    // The true length of the context stands beside the one that transformers allocates for.
+    // The true context length is given in addition to the one that transformers allocates for.
     const contextLength = config.integer(
       config.spelled('model_max_length', 'max_position_embeddings'),
       decoder.contextLength,

@@ -6,7 +6,7 @@ import { harmlessKeys } from './harmlessKeys';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What the tensors of a checkpoint say that its config.json may not say, or may say otherwise. */
+/** What the tensors of a checkpoint show and its config.json may leave out or contradict. */
 export interface CheckpointFacts {
   /** Whether the output matrix differs from the embedding; where absent, config.json decides. */
   readonly ownOutput?: boolean;
@@ -20,8 +20,8 @@ export interface CheckpointFacts {
 const maxU32 = 0xffff_ffff;
 
 /**
- * Typed reads of config.json; every error names the file and the key. It remembers which keys were asked for, so that those that
- * no description knows can be told.
+ * Typed reads of config.json; every error names the file and the key. It records which keys were read, so that keys that no
+ * description knows can be reported.
  */
 export class ConfigReader {
   /** What was chosen or left out, as sentences. */
@@ -39,13 +39,13 @@ export class ConfigReader {
     this.notes = notes;
   }
 
-  /** Whether the key is there and not null. */
+  /** Whether the key is present and not null. */
   has(key: string): boolean {
     const value = this.value(key);
     return value !== undefined && value !== null;
   }
 
-  /** Whether the key is there and null, which for some keys means "none" rather than the default. */
+  /** Whether the key is present and null, which for some keys means "none" rather than the default. */
   isNull(key: string): boolean {
     return this.value(key) === null;
   }
@@ -66,13 +66,13 @@ export class ConfigReader {
     return [...own, ...[...this.inside.values()].flatMap((reader) => reader.unread())];
   }
 
-  /** Whether the first of `architectures` is this class or, where none is listed, `model_type` is its. */
+  /** Whether the first of `architectures` is this class or, where none is listed, `model_type` matches it. */
   isOf(className: string, modelType: string): boolean {
     const name = listedClass(this.fields);
     return name === undefined ? this.value('model_type') === modelType : sameModel(name, className);
   }
 
-  /** The first of several spellings of a key that is there; the first of all when none is. */
+  /** The first of several spellings of a key that is present; the very first when none is. */
   spelled(usual: string, ...others: readonly string[]): string {
     return [usual, ...others].find((key) => this.has(key)) ?? usual;
   }
@@ -96,13 +96,13 @@ export class ConfigReader {
     throw this.wrong(key, `a whole number from ${least} to ${most} is needed`);
   }
 
-  /** How many layers there are; each has a tensor at least. */
+  /** How many layers there are; each has at least one tensor. */
   layers(key: string, fallback?: number, least = 1): number {
     const { tensors } = this.facts;
     return this.parts(key, fallback, least, tensors, `the checkpoint has only ${tensors} tensors`);
   }
 
-  /** How many heads or experts there are; each has a row at least. */
+  /** How many heads or experts there are; each has at least one row. */
   count(key: string, fallback?: number, least = 1): number {
     const { largestDimension: size } = this.facts;
     return this.parts(key, fallback, least, size, `the largest dimension of its tensors is ${size}`);
@@ -162,7 +162,7 @@ export class ConfigReader {
     return values as readonly number[] | undefined;
   }
 
-  /** An object inside; undefined when it is absent. */
+  /** A nested object; undefined when it is absent. */
   inner(key: string): ConfigReader | undefined {
     if (!this.has(key)) return undefined;
     const value = this.value(key);
@@ -174,7 +174,7 @@ export class ConfigReader {
     return reader;
   }
 
-  /** Whether some value is an object: settings that hold for a kind of layer only. */
+  /** Whether some value is an object: settings for one kind of layer. */
   isNested(): boolean {
     return Object.values(this.fields).some(isRecord);
   }
@@ -206,7 +206,7 @@ export class ConfigReader {
   }
 }
 
-/** A value as JSON, cut where it is long. */
+/** A value as JSON, truncated if long. */
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? 'undefined';
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;

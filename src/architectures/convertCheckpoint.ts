@@ -8,7 +8,7 @@ import type { ConvertedTensor, Piece } from './convertedTensor';
 import type { ComputedTensor, Conversion, LayerWindow, RowRange, Size, TensorRule } from './description';
 import { architectureFor, refuseQuantized } from './registry';
 
-/** A Hugging Face checkpoint as GGUF has it; nothing but headers was read. */
+/** A Hugging Face checkpoint in GGUF's view; only headers were read. */
 export interface ConvertedCheckpoint {
   /** `general.architecture`. */
   readonly architecture: string;
@@ -33,8 +33,8 @@ export interface ConvertOptions {
 /**
  * Names and arranges every tensor of a checkpoint for GGUF.
  * @param file path of config.json, for errors.
- * @throws QuantscopeError UNSUPPORTED for an architecture, a setting or a tensor that GGUF has no place for; MODEL_FILE when
- * a tensor is missing or its shape disagrees with config.json.
+ * @throws QuantscopeError UNSUPPORTED for an architecture, a setting or a tensor that GGUF cannot express; MODEL_FILE when
+ * a tensor is missing or its shape contradicts config.json.
  */
 export function convertCheckpoint(
   tensors: readonly TensorDescriptor[],
@@ -78,21 +78,21 @@ function sizesOf(tensors: readonly TensorDescriptor[]) {
   return { tensors: tensors.length, largestDimension };
 }
 
-/** Keys that nobody here knows may change what the model computes. */
+/** Unknown keys may change what the model computes. */
 function unreadNotes(reader: ConfigReader): string[] {
   const keys = reader.unread();
   if (keys.length === 0) return [];
   const listed = keys.slice(0, 8).map((key) => JSON.stringify(key));
   const rest = keys.length > 8 ? ` and ${keys.length - 8} more` : '';
   return [
-    `config.json has keys that are not known for this architecture: ${listed.join(', ')}${rest}. If they change what the model computes, neither an export nor an evaluation follows them.`,
+    `config.json has unknown keys for this architecture: ${listed.join(', ')}${rest}. If they change what the model computes, neither an export nor an evaluation follows them.`,
   ];
 }
 
-/** What training code wraps around a model, as prefixes of its tensors' names. */
+/** Prefixes that wrappers of training code add to tensors' names. */
 const wrapper = /^(module\.|_orig_mod\.|base_model\.model\.|language_model\.)+/;
 
-/** Tensors of the checkpoint by name without prefix, and which of them were asked for. */
+/** Tensors of the checkpoint by name without prefix, and which of them were used. */
 class Sources {
   private readonly byName = new Map<string, TensorDescriptor>();
   private readonly used = new Set<string>();
@@ -117,7 +117,7 @@ class Sources {
   notes(): string[] {
     return [...this.stripped].map(
       (prefix) =>
-        `Names of tensors begin with "${prefix}", which was left out: the rest are the names of this architecture.`,
+        `Tensor names begin with "${prefix}", which was left out: the rest are the names of this architecture.`,
     );
   }
 
@@ -146,7 +146,7 @@ class Sources {
 function refuseStrangers(sources: Sources, architecture: string): void {
   const stranger = sources.unused();
   if (!stranger) return;
-  const message = `The architecture "${architecture}" of GGUF has no place for this tensor.`;
+  const message = `GGUF's architecture "${architecture}" does not have this tensor.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file: stranger.file, tensor: stranger.name });
 }
 
@@ -157,7 +157,7 @@ function applyRule(usual: TensorRule, sources: Sources, file: string): Converted
   if (rule.optional && found.every((tensor) => tensor === undefined)) return [];
   const tensors = found.map((tensor, index) => {
     if (tensor) return tensor;
-    const message = 'The checkpoint lacks a tensor that config.json calls for.';
+    const message = 'The checkpoint lacks a tensor that config.json requires.';
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: rule.from[index]! });
   });
   for (const tensor of tensors) checkShape(tensor, rule.sourceShape ?? rule.shape, file);
@@ -188,7 +188,7 @@ function checkShape({ name, shape }: TensorDescriptor, expected: readonly Size[]
     shape.every((size, i) => expected[i] === 'any' || size === expected[i]);
   if (fits) return;
   const wanted = expected.map((size) => (size === 'any' ? '…' : size)).join(', ');
-  const message = `The shape is [${shape.join(', ')}], but by config.json it should be [${wanted}].`;
+  const message = `The shape is [${shape.join(', ')}], but according to config.json it should be [${wanted}].`;
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor: name });
 }
 
@@ -207,7 +207,7 @@ function piecesOf(
   return ranges ? ranges.flatMap((range) => cut(whole, range)) : whole;
 }
 
-/** The parts of pieces that a range of their rows, counted through, covers. */
+/** The parts of pieces that a range of their consecutively numbered rows covers. */
 function cut(pieces: readonly Piece[], { first, count }: RowRange): Piece[] {
   let start = 0;
   return pieces.flatMap(({ tensor, rows }) => {

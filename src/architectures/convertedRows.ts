@@ -5,11 +5,11 @@ import type { TensorDescriptor } from '../protocol/model';
 import type { ConvertedTensor } from './convertedTensor';
 import type { Unit } from './description';
 
-/** Bytes of source weights, and weights, that are worked on at a time. */
+/** Bytes of source weights, and weights, that are processed at a time. */
 const slabBytes = 8 * 1024 * 1024;
 const slabWeights = 8 * 1024 * 1024;
 
-/** Rows that change places are read together: the largest transposed matrices of published models have less than this (bytes). */
+/** Rows that are reordered are read together: the largest transposed matrices of published models have less than this (bytes). */
 const maxUnitBytes = 2 ** 31;
 
 /** A part of a converted tensor: where its bytes are, and which weights of the file they become. */
@@ -20,9 +20,9 @@ export interface Slab {
   /** Index of the first weight, and how many. */
   readonly firstWeight: number;
   readonly weights: number;
-  /** Weights per row: the tensor's `columns`, or fewer where its rows are worked on in parts. */
+  /** Weights per row: the tensor's `columns`, or fewer where its rows are processed in parts. */
   readonly columns: number;
-  /** What is read into the slab, one after the other. */
+  /** What is read into the slab, in order. */
   readonly reads: readonly {
     readonly tensor: TensorDescriptor;
     readonly offset: number;
@@ -31,16 +31,16 @@ export interface Slab {
 }
 
 export interface SlabOptions {
-  /** Most bytes of a slab; one unit of rows, or one part of a long row, at least. */
+  /** Most bytes of a slab, which is at least one unit of rows, or one part of a long row. */
   readonly maxBytes?: number;
-  /** Slabs end at multiples of so many weights (those of an expert), too. */
+  /** Slabs also end at multiples of so many weights (those of an expert). */
   readonly cutEvery?: number;
 }
 
 /**
  * The slabs of a converted tensor in the order of the file: whole units of rows of one dtype each, or parts of one row where rows
- * have more than `maxRowWeights`. None for a tensor without weights. Reads nothing.
- * @throws QuantscopeError UNSUPPORTED when rows that change places do not fit into memory.
+ * have more than `maxRowWeights`. None for an empty tensor. Reads nothing.
+ * @throws QuantscopeError UNSUPPORTED when rows that are reordered do not fit into memory.
  */
 export function* slabsOf(
   converted: ConvertedTensor,
@@ -103,7 +103,7 @@ function* runsOf({ columns, pieces, unit, name }: ConvertedTensor): Generator<Ru
     if (tensor.encoded)
       throw new QuantscopeError(
         'UNSUPPORTED',
-        `The tensor was saved in ${tensor.dtype}: it can be looked at and quantized here, not converted.`,
+        `The tensor was saved in ${tensor.dtype}: it can be inspected and quantized, but not converted.`,
         { file: tensor.file, tensor: name, offset: tensor.offset },
       );
     const weightBytes = tensor.byteLength / tensor.elements;
@@ -112,7 +112,7 @@ function* runsOf({ columns, pieces, unit, name }: ConvertedTensor): Generator<Ru
     if (unit && unit.rows * rowBytes > maxUnitBytes)
       throw new QuantscopeError(
         'UNSUPPORTED',
-        `${unit.rows} rows of ${columns} weights change places together and do not fit into memory.`,
+        `${unit.rows} rows of ${columns} weights are reordered together and do not fit into memory.`,
         { file: tensor.file, tensor: name, offset: tensor.offset },
       );
     if (unit || columns <= maxRowWeights) yield { tensor, offset, rows, columns, rowBytes };
@@ -137,7 +137,7 @@ function* cutRow(
 }
 
 /**
- * Reads a slab and puts its rows in the order of the file; what is added to weights is left to who decodes them.
+ * Reads a slab and puts its rows in the order of the file; what is added to weights is left to the code that decodes them.
  * @param target exactly `slab.bytes` long; allocated when absent. `scratch` as long, for orders that need it.
  * @returns the bytes, in `target` or, for a changed order, in `scratch`.
  */

@@ -3,13 +3,13 @@ import { dtypeNamed } from '../model/dtypes';
 import type { TensorDescriptor } from '../protocol/model';
 import type { Unit } from './description';
 
-/** A tensor of a GGUF file to be, and where its weights come from. */
+/** A tensor of a GGUF file to be written, and where its weights come from. */
 export interface ConvertedTensor {
   /** Name in GGUF. */
   readonly name: string;
   /** Outermost dimension first. */
   readonly shape: readonly number[];
-  /** Weights per row of `pieces`: entries of a vector are rows where they are picked or change places. */
+  /** Weights per row of `pieces`: entries of a vector are rows where they are picked or reordered. */
   readonly columns: number;
   /** Rows of the sources, in the order of the file. */
   readonly pieces: readonly Piece[];
@@ -25,7 +25,7 @@ export interface Piece {
   readonly rows: number;
 }
 
-/** A tensor that a file holds as GGUF has it. One of a type without a known layout is a row of bytes, which can be copied. */
+/** A tensor that a file holds in GGUF's layout. One of a type without a known layout is a row of bytes, which can be copied. */
 export function unchanged(tensor: TensorDescriptor, name = tensor.name): ConvertedTensor {
   const { byteLength, shape } = tensor;
   if (!dtypeNamed(tensor.dtype) && !tensor.encoded) {

@@ -15,7 +15,7 @@ export interface Decoder {
   readonly headSize: number;
   /** Whether config.json states the head size itself. */
   readonly headSizeStated: boolean;
-  /** Sizes of a head that rotary embedding turns. */
+  /** Dimensions of a head that rotary embedding turns. */
   readonly ropeDimensions: number;
   readonly contextLength: number;
   readonly rope: Rope;
@@ -23,13 +23,13 @@ export interface Decoder {
   readonly tied: boolean;
 }
 
-/** What config.json leaves out because the class has a default for it. */
+/** Defaults of the class for what config.json leaves out. */
 export interface DecoderDefaults {
   readonly blocks?: number;
   readonly hiddenSize?: number;
   readonly feedForwardSize?: number;
   readonly heads?: number;
-  /** For a config.json without the field; where it says null, there are as many as heads. */
+  /** For a config.json without the field; where it is null, there are as many as heads. */
   readonly kvHeads?: number;
   readonly contextLength?: number;
   readonly ropeTheta?: number;
@@ -37,11 +37,11 @@ export interface DecoderDefaults {
   /** Share of a head that is rotated. */
   readonly partialRotary?: number;
   readonly tied?: boolean;
-  /** Where the architecture reads its rope itself. */
+  /** Set where the architecture reads its rope itself. */
   readonly rope?: Rope;
 }
 
-/** @throws QuantscopeError MODEL_FILE for a missing or impossible number, UNSUPPORTED for a rope scaling without a place. */
+/** @throws QuantscopeError MODEL_FILE for a missing or impossible number, UNSUPPORTED for a rope scaling that GGUF cannot express. */
 export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}): Decoder {
   const heads = config.count('num_attention_heads', defaults.heads);
   const hiddenSize = config.integer('hidden_size', defaults.hiddenSize);
@@ -57,7 +57,7 @@ export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}
   if (!Number.isInteger(headSize) || ropeDimensions % 2 !== 0)
     throw config.wrong(
       'num_attention_heads',
-      `a head would have ${headSize} sizes, of which ${ropeDimensions} are rotated; both must be whole and even`,
+      `a head would have ${headSize} dimensions, of which ${ropeDimensions} are rotated; both must be whole and even`,
     );
   const contextLength = config.integer('max_position_embeddings', defaults.contextLength ?? 2048);
   return {
@@ -107,7 +107,7 @@ export interface Part {
   readonly to: string;
   /** Shape of the weight in GGUF. */
   readonly shape: readonly Size[];
-  /** `optional` for checkpoints that have it only sometimes. Its size is the rows of the weight. */
+  /** `optional` where only some checkpoints have it. It has one entry for each row of the weight. */
   readonly bias?: 'required' | 'optional';
   /** "weight" is missing from some files (a tied output). */
   readonly optional?: boolean;
@@ -168,7 +168,7 @@ export function* blockRules(
 
 /**
  * Embedding, last norm and output under llama's names. `copyTied` writes a tied output as a copy of the embedding, for
- * architectures whose output llama.cpp always asks for.
+ * architectures whose output llama.cpp always requires.
  */
 export function outerParts(
   { hiddenSize, tied }: Pick<Decoder, 'hiddenSize' | 'tied'>,
@@ -255,7 +255,7 @@ export const headNormParts = (querySize: number, keySize = querySize): Part[] =>
 export function expectSquareAttention(config: ConfigReader, { heads, headSize, hiddenSize }: Decoder): void {
   if (heads * headSize === hiddenSize) return;
   throw config.unsupported(
-    `${heads} heads of ${headSize} sizes are not the hidden size ${hiddenSize}; llama.cpp needs them equal for this architecture.`,
+    `${heads} heads of size ${headSize} do not make up the hidden size ${hiddenSize}, as llama.cpp needs for this architecture.`,
   );
 }
 
@@ -265,7 +265,7 @@ export function sharedHeadSize(config: ConfigReader, hiddenSize: number, heads: 
   if (Number.isInteger(size) && size % 2 === 0) return size;
   throw new QuantscopeError(
     'MODEL_FILE',
-    `${heads} heads share a hidden size of ${hiddenSize}; a head must have a whole and even size.`,
+    `${heads} heads share a hidden size of ${hiddenSize}; the size of a head must be whole and even.`,
     { file: config.file },
   );
 }

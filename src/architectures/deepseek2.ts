@@ -54,9 +54,9 @@ export const deepseek2: ArchitectureDescription = {
   },
 };
 
-/** Sizes of the attention: a head has `plain` sizes without position and `rotated` with. */
+/** Sizes of the attention: a head has `plain` dimensions without position and `rotated` ones with. */
 interface Latent {
-  /** Rank that queries are compressed to; 0 where they are not. */
+  /** Rank that queries are compressed to; 0 for none. */
   readonly queryRank: number;
   readonly rank: number;
   readonly plain: number;
@@ -72,7 +72,7 @@ interface Model extends Pick<Decoder, 'blocks' | 'hiddenSize' | 'feedForwardSize
   readonly ropeKeyValues: readonly KeyValue[];
 }
 
-/** What the classes of transformers say where config.json is silent. */
+/** Defaults of transformers' classes for what config.json leaves out. */
 const secondDefaults = {
   vocabulary: 32000,
   hiddenSize: 4096,
@@ -117,18 +117,18 @@ function readModel(config: ConfigReader, defaults: typeof secondDefaults): Model
   };
 }
 
-/** llama.cpp knows models without compressed queries by their number of blocks and looks for none there. */
+/** llama.cpp recognizes models without compressed queries by their number of blocks and looks for none there. */
 function refuseLite(config: ConfigReader, { queryRank }: Latent, blocks: number, vocabulary: number): void {
   const lite = blocks === 26 || blocks === 27 || (blocks === 48 && vocabulary === 128256);
   if (!lite || queryRank === 0) return;
   throw config.unsupported(
-    `"q_lora_rank" is ${queryRank} with ${blocks} blocks; llama.cpp takes a model of that many blocks for one without compressed queries.`,
+    `"q_lora_rank" is ${queryRank} with ${blocks} blocks; llama.cpp assumes that a model of that many blocks has no compressed queries.`,
   );
 }
 
 /**
- * The logarithmic factor of attention scores under YaRN. llama.cpp has one number where DeepSeek has two, and applies a
- * factor to scores under linear scaling, too.
+ * The logarithmic factor of attention scores under YaRN. llama.cpp has one number where DeepSeek has two, and also applies
+ * a factor to scores under linear scaling.
  */
 function scaleKeyValues(config: ConfigReader, { scaling }: Rope): KeyValue[] {
   if (scaling.kind === 'none') return [];

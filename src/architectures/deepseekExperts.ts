@@ -5,7 +5,7 @@ import { bool, f32, u32 } from './keyValues';
 /** DeepSeek's mixture: experts chosen for each token, and others that all tokens share. */
 export interface Experts {
   readonly count: number;
-  /** How many experts' size the shared one has. */
+  /** Size of the shared expert, in experts. */
   readonly shared: number;
   /** Feed-forward size of one expert. */
   readonly size: number;
@@ -19,10 +19,10 @@ export interface Experts {
 /** Values of `expert_gating_func` in GGUF. */
 const gatingFunctions = { softmax: 1, sigmoid: 2 };
 
-/** Ways to choose experts among the best groups of them only. */
+/** Ways to choose experts only among the best groups of them. */
 const groupedMethods = ['group_limited_greedy', 'noaux_tc'];
 
-/** What the classes of transformers say where config.json is silent; undefined where they ask for it. */
+/** Defaults of transformers' classes for what config.json leaves out; undefined where they require it. */
 const secondDefaults = {
   count: 64,
   used: undefined as number | undefined,
@@ -54,7 +54,7 @@ const thirdDefaults: typeof secondDefaults = {
  * V2's method with groups scores a group by its best expert, llama.cpp by its best two, as V3 does: of such models a few
  * choices differ.
  * @param third V3, whose experts are scored by sigmoid, have a bias, and may have their weights normalized.
- * @throws QuantscopeError UNSUPPORTED for other ways of choosing than those of V2 or V3.
+ * @throws QuantscopeError UNSUPPORTED for ways of choosing other than those of V2 or V3.
  */
 export function readExperts(config: ConfigReader, third: boolean): Experts {
   const defaults = third ? thirdDefaults : secondDefaults;

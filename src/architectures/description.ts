@@ -3,13 +3,13 @@ import type { ConfigReader } from './configReader';
 import type { ForwardTraits } from './forward';
 
 /**
- * One architecture of Hugging Face as GGUF has it: which key-values say its hyper-parameters, and from which tensors of the
- * checkpoint each tensor of the file comes. Names and layouts are those that llama.cpp reads.
+ * One architecture of Hugging Face in GGUF's terms: which key-values state its hyper-parameters, and which tensors of the
+ * checkpoint make up each tensor of the file. Names and layouts are those that llama.cpp reads.
  */
 export interface ArchitectureDescription {
   /** `general.architecture`; the prefix of its key-values. */
   readonly name: string;
-  /** Classes in `architectures` of config.json → `model_type`, which speaks where no class is listed. */
+  /** Classes in `architectures` of config.json → `model_type`, which decides where no class is listed. */
   readonly classes: Readonly<Record<string, string>>;
   /** Present where Quantscope can run the architecture. */
   readonly forward?: ForwardTraits;
@@ -20,7 +20,7 @@ export interface ArchitectureDescription {
 export interface Conversion {
   /** Hyper-parameters; keys without the architecture's name. */
   readonly keyValues: readonly KeyValue[];
-  /** Rules in the order in which they are applied; those of many blocks are made as they are needed. */
+  /** Rules in the order in which they are applied; those of many blocks are made on demand. */
   readonly tensors: readonly (TensorRule | Iterable<TensorRule>)[];
   /** Tensors that follow from config.json alone. */
   readonly computed?: readonly ComputedTensor[];
@@ -30,13 +30,13 @@ export interface Conversion {
   readonly window?: LayerWindow;
   /** How llama.cpp differs from transformers on this model, as sentences. */
   readonly notes?: readonly string[];
-  /** Where the output is the embedding by config.json: their names without prefix. The output may be in the checkpoint all the same. */
+  /** Where the output is the embedding by config.json: their names without prefix. The output may still be in the checkpoint. */
   readonly tied?: { readonly output: string; readonly embedding: string };
-  /** Tensors of the checkpoint, by name without prefix, that GGUF has no need of. */
+  /** Tensors of the checkpoint, by name without prefix, that GGUF does not need. */
   readonly ignored?: readonly RegExp[];
 }
 
-/** Layers whose queries see only so many positions, their own included. */
+/** Layers whose queries see only so many positions, including their own. */
 export interface LayerWindow {
   readonly size: number;
   /** By layer. */
@@ -50,7 +50,7 @@ export type Size = number | 'any';
 export interface TensorRule {
   /** Name in GGUF. */
   readonly to: string;
-  /** Names in the checkpoint, without prefix; the rows of several come one after the other. */
+  /** Names in the checkpoint, without prefix; the rows of several follow each other. */
   readonly from: readonly string[];
   /** Shape in GGUF, outermost dimension first. */
   readonly shape: readonly Size[];
@@ -63,7 +63,7 @@ export interface TensorRule {
   readonly instead?: Instead;
   /** Added to each weight; the tensor becomes F32. */
   readonly add?: number;
-  /** May be missing, with all its sources. */
+  /** May be missing, together with all its sources. */
   readonly optional?: boolean;
 }
 
@@ -75,7 +75,7 @@ export interface RowRange {
   readonly count: number;
 }
 
-/** So many rows are worked on together; a tensor is a whole number of units. */
+/** So many rows are processed together; a tensor is a whole number of units. */
 export interface Unit {
   readonly rows: number;
   /**
@@ -88,6 +88,6 @@ export interface Unit {
 export interface ComputedTensor {
   readonly to: string;
   readonly values: Float32Array;
-  /** Why it is there, as a short phrase. */
+  /** Why it exists, as a short phrase. */
   readonly reason: string;
 }

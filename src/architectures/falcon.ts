@@ -29,7 +29,7 @@ export const falcon: ArchitectureDescription = {
     config.expect('bias', false, false);
     config.expect('apply_residual_connection_post_layernorm', false, false);
     config.known('num_kv_heads', 'n_head_kv', 'multi_query', 'parallel_attn');
-    // The class of before transformers had Falcon tells the newer layout by its number of key heads.
+    // The class from before transformers had Falcon marks the newer layout by its number of key heads.
     const grouped = config.flag('new_decoder_architecture', config.has('n_head_kv'));
     if (!grouped) config.expect('parallel_attn', true, true);
     const decoder = readFalcon(config, grouped);

@@ -1,9 +1,9 @@
 /**
- * How the forward pass of an architecture differs from llama's, in GGUF's view of it. Everything else follows from the
- * key-values and from which tensors there are: biases, norms of heads, norms before and after a part, experts, fused matrices.
+ * How the forward pass of an architecture differs from llama's, in GGUF's view. Everything else follows from the
+ * key-values and from which tensors exist: biases, norms of heads, norms before and after a part, experts, fused matrices.
  */
 export interface ForwardTraits {
-  /** Which sizes of a head rotary embedding turns together in GGUF's order of rows: neighbours, or those half a head apart. */
+  /** Which dimensions of a head rotary embedding turns together in GGUF's order of rows: neighbours, or those half a head apart. */
   readonly rotation: 'pairs' | 'halves';
   readonly activation: 'silu' | 'gelu';
   /** Embeddings are multiplied by √(hidden size). */
@@ -12,8 +12,8 @@ export interface ForwardTraits {
   readonly largeBlocks?: number;
   /** Layers attend to a window where the file has one: all of each group of so many but the last, unless a key says otherwise. */
   readonly windowPeriod?: number;
-  /** The last of each group of so many layers is free of positions. */
+  /** The last of each group of so many layers has no rotary embedding. */
   readonly rotationPeriod?: number;
-  /** The shares of the chosen experts are made to add up to 1. */
+  /** The weights of the chosen experts are normalized to add up to 1. */
   readonly normalizedExperts?: true;
 }

@@ -20,7 +20,7 @@ import { slidingLayers, slidingPeriod } from './slidingWindow';
 /** Every second layer attends to everything, unless a key says otherwise. */
 const usualPeriod = 2;
 
-/** Blocks of the model of 27 billion weights, whose scores have another scale. */
+/** Blocks of the 27B model, whose scores have another scale. */
 const largeBlocks = 46;
 
 /** Gemma 2: norms on both sides, capped scores and logits, a sliding window in every other layer. */
@@ -63,7 +63,7 @@ export const gemma2: ArchitectureDescription = {
         rmsEpsilon(config),
         f32('attn_logit_softcapping', cap(config, 'attn_logit_softcapping', 50)),
         f32('final_logit_softcapping', cap(config, 'final_logit_softcapping', 30)),
-        // llama.cpp slides in some layers at least: where none should, the window is as long as the context.
+        // llama.cpp always applies the window in some layers: where none should, it is as long as the context.
         u32(
           'attention.sliding_window',
           period === undefined ? decoder.contextLength : config.integer('sliding_window', 4096),
@@ -82,7 +82,7 @@ export const gemma2: ArchitectureDescription = {
   },
 };
 
-/** A cap that llama.cpp always applies: null, which means none, has no number. */
+/** A cap that llama.cpp always applies: null, which means none, cannot be expressed. */
 function cap(config: ConfigReader, key: string, fallback: number): number {
   if (!config.isNull(key)) return config.number(key, fallback);
   throw config.unsupported(`"${key}" is null; llama.cpp always caps for this architecture.`);

@@ -23,12 +23,12 @@ const usualContext = 131_072;
 /** Every sixth layer attends to everything, unless a key says otherwise. */
 const usualPeriod = 6;
 
-/** Blocks of the model of 27 billion weights, whose scores have another scale. */
+/** Blocks of the 27B model, whose scores have another scale. */
 const largeBlocks = 62;
 
 /**
- * Gemma 3, and the language part of its models that see: norms of each head's query and key, a sliding window in most layers,
- * which rotate by frequencies of their own.
+ * Gemma 3, and the language part of its multimodal models: norms of each head's query and key, a sliding window in most layers,
+ * which rotate with their own frequencies.
  */
 export const gemma3: ArchitectureDescription = {
   name: 'gemma3',
@@ -63,7 +63,7 @@ export const gemma3: ArchitectureDescription = {
     const { kind } = decoder.rope.scaling;
     if (kind !== 'none' && kind !== 'linear')
       throw config.unsupported(
-        'Rope scaling other than linear cannot be exported for this architecture: llama.cpp would apply it to layers with a sliding window, too.',
+        'Rope scaling other than linear cannot be exported for this architecture: llama.cpp would also apply it to layers with a sliding window.',
       );
     expectAttentionScale(config, decoder, largeBlocks);
     const group = config.integer(
@@ -105,7 +105,7 @@ export const gemma3: ArchitectureDescription = {
   },
 };
 
-/** What config.json of a model that sees has beside its `text_config`. */
+/** What config.json of a multimodal model has besides its `text_config`. */
 const visionKeys = [
   'vision_config',
   'mm_tokens_per_image',
@@ -123,7 +123,7 @@ function readRopes(config: ConfigReader): { localTheta: number; rope: Rope } {
   const full = parameters?.inner('full_attention');
   const sliding = parameters?.inner('sliding_attention');
   if (sliding && ropeKind(sliding) !== 'default')
-    throw sliding.unsupported('Layers with a sliding window have a rope scaling; GGUF has no place for it.');
+    throw sliding.unsupported('Layers with a sliding window have a rope scaling, which GGUF cannot express.');
   const localTheta = sliding?.has('rope_theta')
     ? sliding.number('rope_theta')
     : config.number('rope_local_base_freq', 10_000);

@@ -14,7 +14,7 @@ export const gemmaNormParts = ({ hiddenSize }: Decoder): Part[] => [
 ];
 
 /**
- * llama.cpp divides scores by the root of the head size, or, for the model of 27 billion weights that it knows by its number
+ * llama.cpp divides scores by the root of the head size, or, for the 27B model, which it recognizes by its number
  * of blocks, by that of hidden size / heads.
  * @throws QuantscopeError UNSUPPORTED for another `query_pre_attn_scalar`.
  */

@@ -10,13 +10,13 @@ import { unchanged, type ConvertedTensor } from './convertedTensor';
 import type { ComputedTensor, LayerWindow } from './description';
 import { sameWeights } from './sameWeights';
 
-/** What is needed of a model: its headers, and reads of the few tensors that headers leave open. */
+/** What is needed of a model: its headers, and reads of the few tensors that headers do not decide. */
 export type ModelHeaders = Pick<
   Model,
   'description' | 'folder' | 'config' | 'configProblem' | 'gguf' | 'readInto'
 >;
 
-/** A model as GGUF has it, whatever it was. */
+/** A model in GGUF's view, whatever its format. */
 export interface GgufView {
   /** `general.architecture`; empty where a file does not say. */
   readonly architecture: string;
@@ -35,8 +35,8 @@ export interface GgufView {
 const views = new WeakMap<ModelHeaders, GgufView>();
 
 /**
- * The model's tensors under their GGUF names, and its hyper-parameters; made once for an open model. Reads headers only, but of a
- * checkpoint whose output should be its embedding and which has both matrices, these.
+ * The model's tensors under their GGUF names, and its hyper-parameters; made once for an open model. Reads headers only, except
+ * the output and the embedding of a checkpoint that should tie them but has both.
  * @throws QuantscopeError REQUEST for missing shards or config.json, MODEL_FILE for one that cannot be read; UNSUPPORTED and MODEL_FILE
  * as `convertCheckpoint`.
  */
@@ -75,7 +75,7 @@ async function viewOfCheckpoint(model: ModelHeaders, signal: AbortSignal | undef
   if (!config)
     throw new QuantscopeError(
       'REQUEST',
-      'Names and shapes of a checkpoint follow from its config.json, which is not beside its weights.',
+      'Names and shapes of a checkpoint follow from its config.json, which is missing next to its weights.',
       { file },
     );
   const stated = convertCheckpoint(description.tensors, config, file);
@@ -95,7 +95,7 @@ export const valuesOfGguf =
     return value?.array ? value.array.first[0] : value?.scalar;
   };
 
-/** Look-up in the key-values of a file to be. */
+/** Look-up in the key-values of a file to be written. */
 export const valuesOfPairs =
   (pairs: readonly KeyValue[]): GgufView['value'] =>
   (key) => {

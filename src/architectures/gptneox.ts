@@ -46,7 +46,7 @@ export const gptneox: ArchitectureDescription = {
         ...partRules([
           { from: 'embed_in', to: 'token_embd', shape: ['any', hiddenSize] },
           { from: 'final_layer_norm', to: 'output_norm', shape: [hiddenSize], bias: 'required' },
-          // llama.cpp always asks for the output.
+          // llama.cpp always requires the output.
           { from: tied ? 'embed_in' : 'embed_out', to: 'output', shape: ['any', hiddenSize] },
         ]),
         blockRules('layers', decoder.blocks, () => [

@@ -1,6 +1,6 @@
 /**
- * Keys of config.json that no forward pass depends on: names and versions, ids of tokens (the tokenizer says them), training,
- * generation, bookkeeping of libraries. `vocab_size` follows from the embedding; `quantization_config` is looked at beforehand.
+ * Keys of config.json that no forward pass depends on: names and versions, ids of tokens (the tokenizer has them), training,
+ * generation, bookkeeping of libraries. `vocab_size` follows from the embedding; `quantization_config` is checked beforehand.
  */
 const names = [
   ...['_name_or_path', 'architectures', 'model_type', 'auto_map', 'tokenizer_class', 'name_or_path'],

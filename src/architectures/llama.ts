@@ -17,7 +17,7 @@ import {
 import { ropeTensors } from './rope';
 import { usualWindow, windowWithoutKey } from './slidingWindow';
 
-/** Llama 1 to 3, Mistral 7B, SmolLM and all that share their layout. llama.cpp rotates neighbouring pairs. */
+/** Llama 1 to 3, Mistral 7B, SmolLM and others of the same layout. llama.cpp rotates neighbouring pairs. */
 export const llama: ArchitectureDescription = {
   name: 'llama',
   classes: { LlamaForCausalLM: 'llama', MistralForCausalLM: 'mistral' },
@@ -47,6 +47,6 @@ export const llama: ArchitectureDescription = {
   },
 };
 
-/** Some checkpoints have biases that config.json does not tell of. */
+/** Some checkpoints have biases that config.json does not mention. */
 const biasIf = (config: ConfigReader, key: string): Part['bias'] =>
   config.flag(key, false) ? 'required' : 'optional';

@@ -13,7 +13,7 @@ import {
 import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
 
-/** Phi 1, 1.5 and 2: attention and feed-forward side by side after one layer norm, biases everywhere. */
+/** Phi 1, 1.5 and 2: parallel attention and feed-forward after one layer norm, biases everywhere. */
 export const phi2: ArchitectureDescription = {
   name: 'phi2',
   classes: { PhiForCausalLM: 'phi' },
@@ -42,7 +42,7 @@ export const phi2: ArchitectureDescription = {
           { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
           { from: 'final_layernorm', to: 'output_norm', shape: [hiddenSize], bias: 'required' },
         ]),
-        // llama.cpp always asks for the output, which has a bias even where its weight is the embedding's.
+        // llama.cpp always requires the output, which has a bias even where its weight is the embedding's.
         {
           from: [tied ? 'embed_tokens.weight' : 'lm_head.weight'],
           to: 'output.weight',

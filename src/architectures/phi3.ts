@@ -19,7 +19,7 @@ import { readTheta, ropeKind, ropeParameters } from './rope';
 import { windowWithoutKey } from './slidingWindow';
 
 /**
- * Phi-3, 3.5 and 4: fused query, key and value, fused gate and up, which llama.cpp reads as they are. It reads the sliding
+ * Phi-3, 3.5 and 4: fused query, key and value, fused gate and up, which llama.cpp reads unchanged. It reads the sliding
  * window but attends to everything.
  */
 export const phi3: ArchitectureDescription = {

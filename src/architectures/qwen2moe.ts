@@ -17,7 +17,7 @@ import { readQwenExperts } from './qwenExperts';
 import { refuseFactors } from './rope';
 import { usualWindow, windowWithoutKey } from './slidingWindow';
 
-/** Qwen 1.5 and 2 with experts: those that a router chooses, and one, behind a gate of its own, that all tokens share. */
+/** Qwen 1.5 and 2 with experts: those that a router chooses, and one with its own gate that all tokens share. */
 export const qwen2moe: ArchitectureDescription = {
   name: 'qwen2moe',
   classes: { Qwen2MoeForCausalLM: 'qwen2_moe' },

@@ -29,9 +29,9 @@ export function readQwenExperts(
   config.expect('decoder_sparse_step', 1, 1);
   if (config.list('mlp_only_layers')?.length)
     throw config.unsupported(
-      '"mlp_only_layers" names blocks without experts; GGUF has no place for them here.',
+      '"mlp_only_layers" names blocks without experts; GGUF cannot express them for this architecture.',
     );
-  // Transformers 5 may write the name that other mixtures have.
+  // Transformers 5 may write the name that other mixtures use.
   const experts = config.count(config.spelled('num_experts', 'num_local_experts'), defaults.experts);
   const used = config.integer('num_experts_per_tok', defaults.used);
   const size = config.integer('moe_intermediate_size', defaults.feedForwardSize);

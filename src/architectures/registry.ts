@@ -26,7 +26,7 @@ import { smollm3 } from './smollm3';
 import { stablelm } from './stablelm';
 import { starcoder2 } from './starcoder2';
 
-/** Every architecture that can be converted. A new one is a file beside this one, a line here and a test. */
+/** Every architecture that can be converted. A new one takes a file next to this one, a line here and a test. */
 export const architectures: readonly ArchitectureDescription[] = [
   llama,
   mixtral,
@@ -66,7 +66,7 @@ function findDescription(config: Readonly<Record<string, unknown>>): Architectur
 
 /**
  * The description that fits a config.json: by the first of its `architectures`, else by `model_type`.
- * @throws QuantscopeError UNSUPPORTED naming the architecture and where a description belongs.
+ * @throws QuantscopeError UNSUPPORTED naming the architecture and where a description can be added.
  */
 export function architectureFor(
   config: Readonly<Record<string, unknown>>,
@@ -77,7 +77,7 @@ export function architectureFor(
   const names = architectures.flatMap(({ classes }) => Object.keys(classes)).sort();
   const asked = listedClass(config) ?? JSON.stringify(config['model_type'] ?? null);
   const message =
-    `The architecture ${asked} is not described here, so its tensors cannot be named for GGUF.${suggestion(asked, names)} ` +
+    `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF.${suggestion(asked, names)} ` +
     'Any GGUF file can be exported. A description is one file in src/architectures (see CONTRIBUTING.md). ' +
     `${names.length} classes are described: ${names.join(', ')}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
@@ -92,7 +92,7 @@ export function forwardOf(architecture: string, file: string): ForwardTraits {
   if (found?.forward) return found.forward;
   const names = [...new Set(architectures.flatMap(({ name, forward }) => (forward ? [name] : [])))].sort();
   const message =
-    `A model of the architecture "${architecture}" cannot be run here.${suggestion(architecture, names)} ` +
+    `A model of the architecture "${architecture}" cannot be run.${suggestion(architecture, names)} ` +
     'What is missing is "forward" in its description in src/architectures. ' +
     `${names.length} architectures can be run: ${names.join(', ')}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
@@ -104,6 +104,6 @@ export function refuseQuantized(tensors: readonly TensorDescriptor[], file: stri
   if (!layout) return;
   const { name, tensors: count, advice } = layout;
   const otherwise = advice === undefined ? '' : `; ${advice}`;
-  const message = `The checkpoint is quantized already: ${count} matrices are stored in the layout ${name}, which cannot be decoded yet. Export the original weights${otherwise}.`;
+  const message = `The checkpoint is already quantized: ${count} matrices are stored in the layout ${name}, which cannot be decoded yet. Export the original weights${otherwise}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

@@ -28,14 +28,14 @@ export interface Rope {
 
 interface RopeShape {
   readonly theta: number;
-  /** Sizes of a head that are rotated. */
+  /** Dimensions of a head that are rotated. */
   readonly dimensions: number;
   readonly contextLength: number;
 }
 
 /**
  * Theta and scaling from config.json: `rope_theta` and `rope_scaling`, or both in `rope_parameters` (transformers 5).
- * @param dimensions sizes of a head that are rotated.
+ * @param dimensions dimensions of a head that are rotated.
  * @param parameters the object that holds the scaling, where the architecture has it elsewhere.
  * @throws QuantscopeError UNSUPPORTED for a kind that cannot be written, MODEL_FILE for impossible numbers.
  */
@@ -69,7 +69,7 @@ export function ropeParameters(config: ConfigReader): ConfigReader | undefined {
   const parameters = config.inner('rope_parameters') ?? config.inner('rope_scaling');
   if (!parameters?.isNested()) return parameters;
   throw parameters.unsupported(
-    'Rope settings for each kind of layer have no place in GGUF for this architecture.',
+    'GGUF cannot express separate rope settings for each kind of layer for this architecture.',
   );
 }
 
@@ -99,8 +99,8 @@ function readScaling(parameters: ConfigReader | undefined, shape: RopeShape): Ro
 }
 
 /**
- * As transformers reads YaRN's settings (modeling_rope_utils, `_compute_yarn_parameters`). llama.cpp has the usual ramp built in;
- * another one becomes divisors of the frequencies.
+ * YaRN's settings as transformers reads them (modeling_rope_utils, `_compute_yarn_parameters`). llama.cpp has the usual ramp built
+ * in; any other becomes divisors of the frequencies.
  */
 function readYarn(parameters: ConfigReader, shape: RopeShape): RopeScaling {
   parameters.known('finetuned');
@@ -128,10 +128,10 @@ function readYarn(parameters: ConfigReader, shape: RopeShape): RopeScaling {
 }
 
 interface RampSettings {
-  /** Turns within the context of the training from which on a frequency stays, and up to which it is stretched in full. */
+  /** Turns within the training context above which a frequency is kept, and below which it is stretched in full. */
   readonly fast: number;
   readonly slow: number;
-  /** The ramp goes from a whole pair to a whole pair. */
+  /** The ramp starts and ends at whole pairs. */
   readonly whole: boolean;
 }
 
@@ -157,22 +157,22 @@ function rampOf(
 export const yarnMagnitude = (factor: number, mscale = 1): number =>
   factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
 
-/** Dynamic NTK scaling changes nothing within the context of the training, and llama.cpp changes nothing beyond it either. */
+/** Dynamic NTK scaling changes nothing within the training context, and llama.cpp changes nothing beyond it either. */
 function readDynamic(parameters: ConfigReader, { contextLength }: RopeShape): RopeScaling {
   parameters.number('factor', 1);
   if (parameters.has('alpha'))
     throw parameters.unsupported(
-      'Dynamic rope scaling with "alpha" changes the base of every length; it cannot be exported.',
+      'Dynamic rope scaling with "alpha" changes the base for every length; it cannot be exported.',
     );
   const original = parameters.integer('original_max_position_embeddings', contextLength);
   const context = Math.min(original, contextLength);
   parameters.notes.push(
-    `Dynamic rope scaling stretches texts of more than ${context} tokens, which llama.cpp does not do: they give other results than in transformers.`,
+    `Dynamic rope scaling stretches texts of more than ${context} tokens, which llama.cpp does not do: their results differ from those of transformers.`,
   );
   return { kind: 'none' };
 }
 
-/** @throws QuantscopeError UNSUPPORTED for divisors of frequencies, which llama.cpp reads for a few architectures only. */
+/** @throws QuantscopeError UNSUPPORTED for divisors of frequencies, which llama.cpp reads only for a few architectures. */
 export function refuseFactors(config: ConfigReader, { scaling }: Rope): void {
   if (scaling.kind !== 'factors') return;
   const kind = JSON.stringify(ropeKind(ropeParameters(config)));

@@ -6,7 +6,7 @@ import type { TensorDescriptor } from '../protocol/model';
 const slabBytes = 4 * 1024 * 1024;
 
 /**
- * Whether two tensors hold the same weights: of one dtype by their bytes, of several by their values. Ends at the first difference;
+ * Whether two tensors hold the same weights: those of one dtype by their bytes, others by their values. Ends at the first difference;
  * dtypes that are not plain floats never equal another dtype.
  */
 export async function sameWeights(

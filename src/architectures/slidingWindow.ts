@@ -3,7 +3,7 @@ import type { Decoder } from './decoder';
 import type { Conversion } from './description';
 
 /**
- * Which layers attend to a window of tokens only: by `layer_types`, else by the rule of the class.
+ * Which layers attend only to a window of tokens: by `layer_types`, else by the rule of the class.
  * @throws QuantscopeError MODEL_FILE for too short a list, UNSUPPORTED for other kinds of attention.
  */
 export function slidingLayers(
@@ -18,15 +18,15 @@ export function slidingLayers(
     const type = types?.[layer] ?? (rule(layer) ? 'sliding_attention' : 'full_attention');
     if (type !== 'sliding_attention' && type !== 'full_attention')
       throw config.unsupported(
-        `Layers of type ${JSON.stringify(type)} have no place in GGUF for this architecture.`,
+        `GGUF cannot express layers of type ${JSON.stringify(type)} for this architecture.`,
       );
     return type === 'sliding_attention';
   });
 }
 
 /**
- * Every how many layers one attends to everything, the last of each group: the only order that GGUF has a key for. 0 means
- * that all slide; `undefined` that none does, which llama.cpp wants said by the window.
+ * Number of layers in a group whose last one attends to everything: the only order that GGUF has a key for. 0 means that all
+ * slide; `undefined` that none does, which llama.cpp expects to be stated by the window.
  * @param usual tried first, for models too short to tell.
  * @throws QuantscopeError UNSUPPORTED for any other order.
  */
@@ -41,25 +41,25 @@ export function slidingPeriod(
   const period = [usual, layers.indexOf(false) + 1].find(fits);
   if (period !== undefined) return period;
   throw config.unsupported(
-    'Layers with a sliding window do not repeat in the order that GGUF can express: so many with, then one without.',
+    'Layers with a sliding window do not repeat in the order that GGUF can express: a fixed number with, then one without.',
   );
 }
 
-/** The window of the classes of Mistral and Qwen where config.json is silent. */
+/** The default window of the classes of Mistral and Qwen. */
 export const usualWindow = 4096;
 
 interface WindowRules {
   /** Which layers slide where `layer_types` does not say; all when absent. */
   readonly rule?: (layer: number) => boolean;
-  /** The window of the class where config.json is silent; none when absent. */
+  /** The default window of the class; none when absent. */
   readonly window?: number;
   /** The window counts only where `use_sliding_window` turns it on. */
   readonly switched?: boolean;
 }
 
 /**
- * The window of an architecture to which llama.cpp gives none, with a note: llama.cpp attends to everything, so that texts up to the
- * window come out the same and longer ones do not.
+ * The window of an architecture to which llama.cpp gives none, with a note: llama.cpp attends to everything, so texts up to the window
+ * give the same results and longer ones do not.
  * @throws QuantscopeError UNSUPPORTED for kinds of attention other than full and sliding.
  */
 export function windowWithoutKey(
@@ -75,6 +75,6 @@ export function windowWithoutKey(
   const sliding = layers.filter(Boolean).length;
   if (sliding === 0) return {};
   const which = sliding === blocks ? 'All layers attend' : `${sliding} of ${blocks} layers attend`;
-  const note = `${which} to the last ${size} tokens only ("sliding_window"), but llama.cpp attends to all of them in this architecture: texts of more than ${size} tokens give other results than in transformers.`;
+  const note = `${which} to the last ${size} tokens only ("sliding_window"), but llama.cpp attends to all of them in this architecture: for texts of more than ${size} tokens its results differ from those of transformers.`;
   return { window: { size, layers }, notes: [note] };
 }

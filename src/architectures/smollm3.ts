@@ -15,10 +15,10 @@ import type { ArchitectureDescription } from './description';
 import { refuseFactors } from './rope';
 import { windowWithoutKey } from './slidingWindow';
 
-/** Every how many layers llama.cpp leaves out the rotary embedding; it has no key for another number. */
+/** llama.cpp omits the rotary embedding in every so many layers; it has no key for another number. */
 const interval = 4;
 
-/** SmolLM 3: llama with every fourth layer free of positions. */
+/** SmolLM 3: llama without rotary embedding in every fourth layer. */
 export const smollm3: ArchitectureDescription = {
   name: 'smollm3',
   classes: { SmolLM3ForCausalLM: 'smollm3' },
@@ -44,7 +44,7 @@ export const smollm3: ArchitectureDescription = {
       const rotates = rotated ? Boolean(rotated[layer]) : (layer + 1) % stated !== 0;
       if (rotates !== ((layer + 1) % interval !== 0))
         throw config.unsupported(
-          `By "no_rope_layers" layer ${layer} ${rotates ? 'has' : 'lacks'} rotary embedding; llama.cpp leaves it out of every ${interval}th layer and no other.`,
+          `According to "no_rope_layers", layer ${layer} ${rotates ? 'has' : 'lacks'} rotary embedding; llama.cpp omits it in every ${interval}th layer and no other.`,
         );
     }
     return {

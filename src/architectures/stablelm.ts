@@ -16,8 +16,8 @@ import { bool } from './keyValues';
 import { refuseFactors } from './rope';
 
 /**
- * StableLM 3B, Zephyr and StableLM 2: llama with layer norms and a part of each head rotated. StableLM 2 12B has a norm for
- * each head of query and key, and attention and feed-forward side by side.
+ * StableLM 3B, Zephyr and StableLM 2: llama with layer norms and only a part of each head rotated. StableLM 2 12B has a norm for
+ * each head of query and key, and parallel attention and feed-forward.
  */
 export const stablelm: ArchitectureDescription = {
   name: 'stablelm',
@@ -53,7 +53,7 @@ export const stablelm: ArchitectureDescription = {
         ...partRules([
           { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
           norm('norm', 'output_norm'),
-          // llama.cpp always asks for the output.
+          // llama.cpp always requires the output.
           { from: tied ? 'embed_tokens' : 'lm_head', to: 'output', shape: ['any', hiddenSize] },
         ]),
         blockRules('layers', decoder.blocks, () => [

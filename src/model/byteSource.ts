@@ -20,14 +20,14 @@ export interface ByteSource {
 const maxRead = 1 << 30;
 
 /**
- * Opens a file for reading. Nothing but a regular file is ever opened: a pipe or a device could block for ever.
+ * Opens a file for reading. Nothing but a regular file is ever opened: a pipe or a device could block forever.
  * @throws QuantscopeError IO when it cannot be opened or is not a regular file.
  */
 export async function openFileSource(path: string): Promise<ByteSource> {
   let handle: FileHandle | undefined;
   try {
     refuseSpecial(await stat(path));
-    // Should a pipe have taken the file's place since, O_NONBLOCK keeps this from waiting for its writer (Windows lacks it).
+    // If a pipe has taken the file's place since, O_NONBLOCK keeps this from waiting for its writer (Windows lacks it).
     handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stats = await handle.stat();
     refuseSpecial(stats);

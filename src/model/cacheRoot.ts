@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 /**
  * Root of what is kept between runs: `$QUANTSCOPE_CACHE`, else `quantscope` in the user's cache folder. Undefined where the user
- * has no home directory: nothing is kept then.
+ * has no home directory: then nothing is kept.
  */
 export function cacheRoot(): string | undefined {
   const { QUANTSCOPE_CACHE: own, XDG_CACHE_HOME: shared } = process.env;

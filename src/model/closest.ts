@@ -5,8 +5,8 @@ const maxCompared = 20_000;
 const maxDifference = 0.4;
 
 /**
- * The candidate that was probably meant by a name that is none of them: the same but for case and punctuation, else the one that
- * the fewest insertions, deletions and substitutions of letters lead to. Undefined when none is close.
+ * The candidate that was probably meant by a name that is not one of them: the same except for case and punctuation, else the one
+ * that takes the fewest insertions, deletions and substitutions of letters. Undefined when none is close.
  */
 export function closest(name: string, candidates: Iterable<string>): string | undefined {
   const plain = plainOf(name);
@@ -34,7 +34,7 @@ export function suggestion(name: string, candidates: Iterable<string>): string {
 
 const plainOf = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');
 
-/** Levenshtein distance of two texts; any number of at least `limit` once it is certain to reach that. */
+/** Levenshtein distance of two texts; some number of at least `limit` once it is certain to reach that. */
 function editDistance(a: string, b: string, limit: number): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

@@ -5,13 +5,13 @@ import { inParallel } from './inParallel';
 
 /** Samples of a model's weights, over all of its files: 256 kilobytes, a few milliseconds where each read costs 0.1 ms. */
 const modelSamples = 64;
-/** Of a file at least, however many the model has. */
+/** Samples per file at least, however many files the model has. */
 const leastSamples = 2;
-/** Bytes of a sample: a page, less than which no disk reads. */
+/** Bytes of a sample: a page, the least that a disk reads. */
 const sampleBytes = 4096;
-/** Its multiples are spread evenly, and meet no regular places. */
+/** Its multiples are spread evenly, and do not coincide with regular places. */
 const goldenRatio = 0.618;
-/** Reads that are under way at the same time, for disks behind a network. */
+/** Concurrent reads, for network disks. */
 const readsAtOnce = 16;
 
 /**
@@ -40,7 +40,7 @@ interface Place {
   readonly length: number;
 }
 
-/** Places inside the data that is there, ascending. */
+/** Places inside the data that is present, ascending. */
 function samplePlaces(tensors: readonly TensorDescriptor[], size: number, count: number): Place[] {
   const held = tensors
     .filter(({ offset, byteLength }) => byteLength > 0 && offset < size)

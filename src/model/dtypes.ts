@@ -100,7 +100,7 @@ const ggmlTable: readonly GgmlType[] = [
   ggml(42, 'Q2_0', 64, 18, true),
 ];
 
-/** Types that older files have and ggml removed. */
+/** Types of older files that ggml removed. */
 const removed: Readonly<Record<number, string>> = {
   4: 'Q4_2',
   5: 'Q4_3',
@@ -131,7 +131,7 @@ export function ggmlTypeName(id: number): string {
   return ggmlById.get(id)?.name ?? (old === undefined ? `type ${id} (unknown)` : `${old} (removed)`);
 }
 
-/** The id of a name that `ggmlTypeName` gave, of removed and unknown types too; undefined for anything else. */
+/** The id of a name that `ggmlTypeName` gave, including removed and unknown types; undefined for anything else. */
 export function ggmlTypeId(name: string): number | undefined {
   const unknown = /^type (\d+) \(unknown\)$/.exec(name)?.[1];
   if (unknown !== undefined) return Number(unknown);
@@ -139,7 +139,7 @@ export function ggmlTypeId(name: string): number | undefined {
   return old === undefined ? ggmlByName.get(name)?.id : Number(old);
 }
 
-/** Whether it is the name of a removed or unknown ggml type, whose layout is not known. */
+/** Whether this is the name of a removed or unknown ggml type, whose layout is not known. */
 export const isForeignType = (name: string): boolean =>
   !ggmlByName.has(name) && ggmlTypeId(name) !== undefined;
 
@@ -147,7 +147,7 @@ export const isForeignType = (name: string): boolean =>
 export function foreignTypeReason(id: number): string {
   const old = removed[id];
   return old === undefined
-    ? `Type ${id} is not a ggml type known here: a fork of llama.cpp, or a newer version, has it. The tensor can be copied but not decoded.`
+    ? `Type ${id} is not a known ggml type: a fork or a newer version of llama.cpp has it. The tensor can be copied but not decoded.`
     : `${old} was removed from GGUF. The tensor can be copied but not decoded; quantize the original weights again, to Q4_0 or a K type.`;
 }
 
@@ -172,7 +172,7 @@ export function bytesOf(dtype: Dtype, elements: number): number | undefined {
   return Math.ceil(((elements / dtype.block) * dtype.bitsPerBlock) / 8);
 }
 
-/** Product of the dimensions, or undefined when it leaves the exact integers (2^53). */
+/** Product of the dimensions, or undefined when it exceeds the exact integers (2^53). */
 export function elementsOf(shape: readonly number[]): number | undefined {
   let product = 1;
   for (const dimension of shape) product *= dimension;

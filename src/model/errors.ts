@@ -11,11 +11,11 @@ export interface ErrorPlace {
 export type ErrorCode =
   /** The file breaks its format's rules. */
   | 'MODEL_FILE'
-  /** The operating system refused: missing, unreadable, full. */
+  /** The operating system failed: missing, unreadable, full. */
   | 'IO'
   /** The request makes no sense for this model (unknown tensor, format that does not fit). */
   | 'REQUEST'
-  /** Understood, but not something this version does. */
+  /** Understood, but not supported by this version. */
   | 'UNSUPPORTED'
   | 'DEVICE'
   | 'CANCELLED'

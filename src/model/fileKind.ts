@@ -9,7 +9,7 @@ export type FileKind = 'safetensors' | 'gguf' | 'json';
 /** Bytes that are enough to recognize everything below; the title of a web page is further in. */
 const startBytes = 1024;
 
-/** Another kind of file that is given the name of a model, or taken for one. */
+/** Another kind of file that has the name of a model, or is mistaken for one. */
 interface Foreign {
   readonly starts: RegExp;
   readonly message: string;
@@ -56,7 +56,7 @@ const foreign: readonly Foreign[] = [
   {
     starts: /^\0{64}/,
     message:
-      'The file begins with zeros: its space was reserved, but its beginning has not been downloaded yet.',
+      'The file begins with zeros: its space was allocated, but its beginning has not been downloaded yet.',
   },
 ];
 
@@ -84,7 +84,7 @@ export async function fileKind(source: ByteSource, signal?: AbortSignal): Promis
   throw fail('The file is neither safetensors nor GGUF, nor an index of safetensors files.');
 }
 
-/** What a file is by its first bytes, where that is another kind of file than the one wanted; undefined when nothing is known. */
+/** What a file is by its first bytes, where that is not the kind of file that is wanted; undefined when it is not known. */
 export function foreignContent(bytes: Uint8Array): string | undefined {
   const found = foreign.find(({ starts }) => starts.test(latin1(bytes.subarray(0, startBytes))));
   return found && found.message + pageTitle(found, bytes);
@@ -107,7 +107,7 @@ function isSafetensors(bytes: Uint8Array): boolean {
   return bytes[8] === 0x7b && length <= BigInt(maxSafetensorsHeader);
 }
 
-/** What the page says of itself ("Sign in"), which is why it is here. */
+/** The page's title ("Sign in"), which tells why it was saved here. */
 function pageTitle({ message }: Foreign, bytes: Uint8Array): string {
   if (!message.includes('web page')) return '';
   const title = /<title>\s*([^<]{1,80})/i

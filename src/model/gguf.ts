@@ -59,7 +59,9 @@ async function readMagicAndVersion(reader: HeaderReader, source: ByteSource): Pr
     throw reader.fail('GGUF version 1 is not supported; convert the file to version 3 with llama.cpp.', 4);
   const swapped = (version & 0xffff) === 0 && version !== 0;
   throw reader.fail(
-    swapped ? 'The file is big-endian GGUF, which cannot be read.' : `GGUF version ${version} is not known.`,
+    swapped
+      ? 'The file is big-endian GGUF, which cannot be read.'
+      : `GGUF version ${version} is not supported.`,
     4,
   );
 }
@@ -79,7 +81,7 @@ async function boundedCount(
   return count;
 }
 
-/** Names and keys must be exact text: what cannot be decoded cannot be asked for. */
+/** Names and keys must be exact text: what cannot be decoded cannot be requested. */
 async function readName(reader: HeaderReader, what: string): Promise<string> {
   const start = reader.offset;
   const length = await reader.count(`length of ${what}`, maxGgufName);
@@ -208,13 +210,13 @@ function sizeByType(
   throw bad(`Rows of ${columns} weights are not whole blocks of ${type.block}, as ${type.name} needs.`);
 }
 
-/** Up to the next tensor or the end of the file: padding is counted in, as nothing says where it begins. */
+/** Up to the next tensor or the end of the file: padding is included, as nothing says where it begins. */
 function sizeByOffsets({ dataOffset }: TensorInfo, { start, offsets }: DataPlace, fileSize: number): number {
   const next = offsets[indexAfter(offsets, dataOffset)] ?? fileSize - start;
   return Math.max(0, next - dataOffset);
 }
 
-/** Index of the first number that is greater than `value`, of ascending ones. */
+/** Index of the first of ascending numbers that is greater than `value`. */
 function indexAfter(numbers: readonly number[], value: number): number {
   let [low, high] = [0, numbers.length];
   while (low < high) {

@@ -7,7 +7,7 @@ import { kindByName } from './fileKind';
 import { maxGgufParts, maxSniffedFiles } from './limits';
 import { numberedName } from './modelName';
 
-/** One file of a split GGUF model; without content when it is not there. */
+/** One file of a split GGUF model; without content when it does not exist. */
 export interface GgufPart {
   readonly path: string;
   readonly source?: ByteSource;
@@ -51,8 +51,8 @@ export async function readParts(
 }
 
 /**
- * Whether the file is one of several: keys of a split that are left over in a file that holds all tensors by itself (tools
- * that merge files forget to remove them) do not make it a part.
+ * Whether the file is one of several: split keys left over in a file that holds all tensors (tools that merge
+ * files forget to remove them) do not make it a part.
  */
 function isPart(gguf: GgufFile): boolean {
   const count = splitNumber(gguf, 'split.count');
@@ -83,7 +83,7 @@ async function present(file: string, named: readonly string[]): Promise<string[]
   return named.filter((name) => there.has(name)).map((name) => join(dirname(file), name));
 }
 
-/** Parts under other names: GGUF files of the folder that say that they are of as many parts and tensors. */
+/** Parts under other names: GGUF files of the folder that state the same numbers of parts and tensors. */
 async function findByContent(
   file: string,
   opened: GgufFile,
@@ -114,7 +114,7 @@ function checkClaim(path: string, part: number, of: number, count: number, other
     throw fail(`The file says that it is part ${part + 1} of ${count}, as ${basename(other)} does.`);
 }
 
-/** A tensor appears in one part only, and all parts together hold as many as the first says. */
+/** Each tensor appears in only one part, and all parts together hold as many as the first states. */
 function checkTensors(parts: readonly GgufPart[], file: string): void {
   const tensors = parts.flatMap(({ gguf }) => gguf?.tensors ?? []);
   const seen = new Set<string>();
@@ -127,7 +127,7 @@ function checkTensors(parts: readonly GgufPart[], file: string): void {
   }
   const stated = parts[0]?.gguf?.metadata.get('split.tensors.count')?.scalar;
   if (stated === undefined || parts.some(({ gguf }) => !gguf) || Number(stated) === tensors.length) return;
-  const message = `The parts hold ${tensors.length} tensors where ${String(stated)} are stated.`;
+  const message = `The parts hold ${tensors.length} tensors, but ${String(stated)} are stated.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, offset: 0 });
 }
 

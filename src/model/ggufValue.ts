@@ -22,7 +22,7 @@ type FixedType = Exclude<GgufValueType, 'string' | 'array'>;
 
 export type GgufScalar = number | bigint | boolean | string;
 
-/** An array as the file holds it: where it is, and its first elements. Nothing else is kept. */
+/** An array in the file: where it is, and its first elements. Nothing else is kept. */
 export interface GgufArray {
   readonly elementType: GgufValueType;
   readonly length: number;
@@ -162,14 +162,14 @@ function shortestFloat(value: number): string {
 }
 
 /**
- * All elements of a stored array of strings or numbers, for those who need them (an exporter, a test).
+ * All elements of a stored array of strings or numbers, for callers that need them (an exporter, a test).
  * @param reader positioned anywhere; it is moved to the array.
  */
 export function readArrayElements(reader: HeaderReader, value: GgufValue): Promise<readonly GgufScalar[]> {
   return readArrayPart(reader, value, 0, value.array?.length ?? 0);
 }
 
-/** Elements of such an array from `first`; fewer than `count` at its end. Those before are walked over, not held. */
+/** Elements of such an array from `first`; fewer than `count` at its end. Earlier ones are skipped, not held. */
 export async function readArrayPart(
   reader: HeaderReader,
   value: GgufValue,

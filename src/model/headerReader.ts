@@ -54,7 +54,7 @@ export class HeaderReader {
     return this.window.slice(at, at + length);
   }
 
-  /** Moves on without holding what is skipped. */
+  /** Advances without holding what is skipped. */
   skip(length: number, what: string): void {
     if (this.offset + length > this.source.size) throw this.truncated(what);
     this.offset += length;
@@ -89,7 +89,7 @@ export class HeaderReader {
     return at;
   }
 
-  /** Adds to the hash what the window holds of the bytes up to `end` that are not in it yet. */
+  /** Adds to the hash those bytes of the window up to `end` that are not in it yet. */
   private absorb(end: number): void {
     const from = this.hashed - this.windowStart;
     const to = Math.min(this.window.length, end - this.windowStart);
@@ -98,7 +98,7 @@ export class HeaderReader {
     this.hashed = this.windowStart + to;
   }
 
-  /** The next window. Bytes that were skipped and must be hashed are in it, too, unless they are many: then `digest` reads them. */
+  /** The next window. It includes skipped bytes that must be hashed, unless they are many: then `digest` reads them. */
   private async load(length: number): Promise<void> {
     this.absorb(this.offset);
     const skipped = this.offset - this.hashed;

@@ -5,7 +5,7 @@ import { contentHash } from './contentHash';
 
 /**
  * SHA-256 over sizes, headers and sampled weights of the model's files: the same model elsewhere, or under other names, has the
- * same hash, another checkpoint of the same layout has not.
+ * same hash; another checkpoint of the same layout does not.
  */
 export function modelHash({ files }: Pick<ModelDescription, 'files'>): string {
   const hash = createHash('sha256');
@@ -14,7 +14,7 @@ export function modelHash({ files }: Pick<ModelDescription, 'files'>): string {
   return hash.digest('hex');
 }
 
-/** Changes whenever weights were written or the configuration became another: what results on disk are kept under. */
+/** Changes whenever weights are written or the configuration changes: the key of kept results. */
 export function contentKey(description: Pick<ModelDescription, 'files'>): string {
   const hash = createHash('sha256').update(modelHash(description));
   for (const { headerHash, contentHash: content, mtimeMs } of description.files)
@@ -23,8 +23,8 @@ export function contentKey(description: Pick<ModelDescription, 'files'>): string
 }
 
 /**
- * What tells a file of weights from another, and from itself once it was written. Reads samples.
- * @param files of how many the model has it is one: they share the samples.
+ * What distinguishes a file of weights from others, and from itself after a write. Reads samples.
+ * @param files how many files the model has: they share the samples.
  */
 export async function fileIdentity(
   source: ByteSource,

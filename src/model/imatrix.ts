@@ -13,8 +13,8 @@ export interface Imatrix {
   /** The file it was read from. */
   readonly path: string;
   /**
-   * By tensor name: mean of the squared inputs of each column, of each expert one after the other (experts × columns). 1
-   * where an expert never got an input.
+   * By tensor name: mean of the squared inputs of each column, expert after expert (experts × columns). 1 where
+   * an expert never got an input.
    */
   readonly entries: ReadonlyMap<string, Float32Array>;
   readonly datasets: readonly string[];
@@ -162,7 +162,7 @@ export function selectImatrix(
   { include = [], exclude = [] }: { include?: readonly string[]; exclude?: readonly string[] },
 ): Imatrix {
   if (include.length > 0 && exclude.length > 0)
-    throw new QuantscopeError('REQUEST', 'Importance can be included or excluded by name, not both at once.');
+    throw new QuantscopeError('REQUEST', 'Importance can be either included or excluded by name, not both.');
   const has = (name: string, parts: readonly string[]): boolean => parts.some((part) => name.includes(part));
   const kept = [...imatrix.entries].filter(([name]) =>
     include.length > 0 ? has(name, include) : !has(name, exclude),
@@ -184,7 +184,7 @@ export function importanceOf(
   const values = entries.get(name);
   if (!values || values.length === columns * experts) return values;
   if (/^(per_layer_)?token_embd\.weight$/.test(name)) return undefined;
-  const message = `The importance matrix has ${values.length} values where the tensor needs ${columns * experts}: is it one of this model?`;
+  const message = `The importance matrix has ${values.length} values, but the tensor needs ${columns * experts}: was it made for this model?`;
   throw new QuantscopeError('REQUEST', message, { file: path, tensor: name });
 }
 

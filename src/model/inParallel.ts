@@ -1,6 +1,6 @@
 /**
- * Results of `work` on each item, in the order of the items, with at most `limit` under way. After an error nothing more is
- * begun; the first error is thrown once all that was begun has ended.
+ * Results of `work` on each item, in the order of the items, with at most `limit` running. After an error nothing more is
+ * started; the first error is thrown once everything started has ended.
  */
 export async function inParallel<T, R>(
   items: readonly T[],

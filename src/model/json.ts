@@ -36,7 +36,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Where a text is, for people: lines and columns count from 1. */
+/** A place in a text, for people: lines and columns count from 1. */
 export function lineAndColumn(text: string, index: number): { line: number; column: number } {
   const before = text.slice(0, index);
   const lastBreak = before.lastIndexOf('\n');
@@ -79,7 +79,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 const pythonLiterals = ['NaN', '-Infinity', 'Infinity'] as const;
 
 /**
- * Walks the text outside strings: checks the depth, which JSON.parse does not and everything recursive after it relies on.
+ * Walks the text outside strings: checks the depth, which JSON.parse does not and later recursive code relies on.
  * @returns indices of NaN, Infinity and -Infinity.
  */
 function scanStructure(text: string, start: number): number[] {
@@ -100,7 +100,7 @@ function scanStructure(text: string, start: number): number[] {
   return literals;
 }
 
-/** Parses with each literal as a string that the text does not hold, which becomes the number again. */
+/** Parses with each literal replaced by a string that the text does not contain, which is then turned back into the number. */
 function parseWithLiterals(text: string, start: number, literals: readonly number[]): unknown {
   let mark = 'number:';
   while (text.includes(mark)) mark += ':';

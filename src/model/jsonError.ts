@@ -15,8 +15,8 @@ interface Token {
 type Expected = 'value' | 'key' | 'first value' | 'first key' | 'colon' | 'comma' | 'nothing';
 
 /**
- * The first mistake in a text that JSON.parse refuses (NaN, Infinity and -Infinity are not mistakes). Without recursion, so that
- * no text exhausts the stack.
+ * The first mistake in a text that JSON.parse rejects (NaN, Infinity and -Infinity are not mistakes). Not recursive, so no
+ * text exhausts the stack.
  * @param start index of the first character that counts.
  */
 export function findJsonError(text: string, start: number): JsonProblem {
@@ -32,7 +32,7 @@ export function findJsonError(text: string, start: number): JsonProblem {
   return { message: 'the text ends before the value does: it is cut off', index: text.length };
 }
 
-/** What may follow a token, or undefined where it may not be. */
+/** What may follow a token, or undefined where the token is not allowed. */
 function afterToken({ kind }: Token, expected: Expected, open: ('{' | '[')[]): Expected | undefined {
   const ofValue = expected === 'value' || expected === 'first value';
   const afterValue = (): Expected => (open.length === 0 ? 'nothing' : 'comma');
@@ -89,15 +89,15 @@ function problemWith(
 
 const literal = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|NaN|-?Infinity|true|false|null)(?![\w.+-])/y;
 
-/** Mistakes that people make by hand or with Python's repr; the first that fits is told. */
+/** Mistakes that people make by hand or with Python's repr; the first that fits is reported. */
 const mistakes: readonly (readonly [RegExp, string])[] = [
   [/\/[/*]|#/y, 'there is a comment, which JSON does not have'],
   [/'/y, 'there is a single quote; strings need double quotes'],
   [/(?:True|False|None)(?!\w)/y, 'JSON writes true, false and null where Python writes True, False and None'],
-  [/<{7}|>{7}|={7}/y, 'there is a conflict marker that a merge left'],
+  [/<{7}|>{7}|={7}/y, 'there is a conflict marker left by a merge'],
 ];
 
-/** After a mistake the reader stops asking. */
+/** The reader stops after a mistake. */
 function* tokensOf(text: string, start: number): Generator<Token> {
   for (let index = start; index < text.length;) {
     const character = text[index]!;

@@ -18,7 +18,7 @@ export interface JsonFile {
 
 /**
  * Reads a JSON file that belongs to a model.
- * @throws QuantscopeError MODEL_FILE saying what the file is instead of JSON, or what is wrong in which line; IO when it cannot
+ * @throws QuantscopeError MODEL_FILE saying what the file is instead of JSON, or what is wrong and in which line; IO when it cannot
  * be read.
  */
 export async function readJsonFile(path: string, signal?: AbortSignal): Promise<JsonFile> {
@@ -71,11 +71,11 @@ export interface ConfigFile {
   /** Absent when there is no such file, or it cannot be read. */
   readonly config?: Record<string, unknown>;
   readonly identity?: ModelFileIdentity;
-  /** Why a file that is there cannot be read. */
+  /** Why an existing file cannot be read. */
   readonly problem?: QuantscopeError;
 }
 
-/** Reads config.json: the weights can be looked at without it, so what is wrong with it is told, not thrown. */
+/** Reads config.json: the weights can be inspected without it, so a problem with it is returned, not thrown. */
 export async function readConfig(folder: string, signal?: AbortSignal): Promise<ConfigFile> {
   const path = join(folder, 'config.json');
   if (!(await exists(path))) return {};

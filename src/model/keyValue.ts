@@ -2,7 +2,7 @@ import type { GgufScalar, GgufValueType } from './ggufValue';
 
 export type ScalarType = Exclude<GgufValueType, 'array'>;
 
-/** One entry of GGUF metadata that is made here. `raw` is a value copied from another GGUF file, without its type. */
+/** One entry of GGUF metadata to be written. `raw` is a value copied from another GGUF file, without its type. */
 export type KeyValue =
   | { readonly key: string; readonly type: ScalarType; readonly value: GgufScalar }
   | {
@@ -25,7 +25,7 @@ const wholeTypes: Partial<Record<ScalarType, { readonly bits: number; readonly s
   i64: { bits: 64, signed: true },
 };
 
-/** Whether a value of GGUF metadata can be stored in a type without becoming another value: 2^32 + 5 would be 5 as u32. */
+/** Whether a value of GGUF metadata can be stored in a type without changing: 2^32 + 5 would be 5 as u32. */
 export function fitsScalar(type: ScalarType, value: GgufScalar): boolean {
   if (type === 'f32') return fitsFloat(Number(value));
   const whole = wholeTypes[type];
@@ -36,7 +36,7 @@ export function fitsScalar(type: ScalarType, value: GgufScalar): boolean {
   return number === (signed ? BigInt.asIntN(bits, number) : BigInt.asUintN(bits, number));
 }
 
-/** Rounding is what a float is for; infinity for a finite value, or zero for another, is not. */
+/** Rounding is acceptable in a float; infinity for a finite value, or zero for a nonzero one, is not. */
 function fitsFloat(value: number): boolean {
   const stored = Math.fround(value);
   return Number.isFinite(stored) === Number.isFinite(value) && (stored !== 0 || value === 0);

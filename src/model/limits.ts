@@ -27,7 +27,7 @@ export const maxParts = 65_536;
 /** Tokens of a vocabulary; the largest published ones have some hundred thousand. */
 export const maxTokens = 16_777_216;
 
-/** Characters of a token that merges are looked for in; the longest published ones have some hundred. */
+/** Characters of a token in which merges are looked for; the longest published ones have some hundred. */
 export const maxTokenCharacters = 4096;
 
 /** Dimensions of a tensor: safetensors sets no limit, ggml allows 4. */
@@ -39,7 +39,7 @@ export const maxShownCharacters = 400;
 /** Elements of a metadata array that are shown. */
 export const maxShownElements = 12;
 
-/** Elements of a metadata array, and characters of a text, that one request for more gets: what a page can lay out at once. */
+/** Elements of a metadata array, and characters of a text, that one request for more gets: as many as a page can lay out at once. */
 export const maxSliceElements = 1_000;
 export const maxSliceCharacters = 100_000;
 
@@ -76,5 +76,5 @@ export const maxShards = 10_000;
 /** Files of a folder whose first bytes are looked at where no name says which one is a model. */
 export const maxSniffedFiles = 64;
 
-/** Objects and lists inside each other in JSON: published files have less than a dozen; deeper ones exhaust the stack of what walks them. */
+/** Objects and lists inside each other in JSON: published files have less than a dozen; deeper ones exhaust the stack of recursive code. */
 export const maxJsonDepth = 100;

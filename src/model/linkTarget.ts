@@ -2,12 +2,12 @@ import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { openFileSource } from './byteSource';
 
-/** The longest path that Linux takes (bytes). */
+/** The longest path that Linux accepts (bytes). */
 const maxPath = 4096;
 
 /**
- * Where a symbolic link leads that was saved as a text file, as Git does where links are off; undefined for anything else.
- * Caches of models are copied about with such files in place of the weights.
+ * Target of a symbolic link that was saved as a text file, as Git does where links are disabled; undefined for anything
+ * else. Copies of model caches have such files in place of the weights.
  */
 export async function linkTarget(path: string): Promise<string | undefined> {
   const { size } = await stat(path);

@@ -6,7 +6,7 @@ import { maxShownCharacters } from './limits';
 export const jsonText = (value: unknown): string =>
   typeof value === 'string' ? value : JSON.stringify(value, nameNonFinite).replace(quotedNumber, '$1');
 
-/** JSON.stringify would write null; the mark is taken off again. */
+/** JSON.stringify would write null; the mark is removed afterwards. */
 const nameNonFinite = (_: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isFinite(value) ? `\0${value}` : value;
 const quotedNumber = /"\\u0000(NaN|-?Infinity)"/g;

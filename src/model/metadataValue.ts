@@ -18,7 +18,7 @@ export async function readMetadataSlice(
   signal?: AbortSignal,
 ): Promise<MetadataSlice> {
   if (![first, count].every((value) => Number.isSafeInteger(value) && value >= 0))
-    throw new QuantscopeError('REQUEST', `${count} elements from ${first} are not a part of a value.`);
+    throw new QuantscopeError('REQUEST', `${count} elements from ${first} are not a range of a value.`);
   const stored = model.gguf?.metadata.get(key);
   if (stored) return ggufSlice(model, stored, first, count, signal);
   const value = await jsonValue(model, key, source, signal);

@@ -8,7 +8,7 @@ const generic =
 export const numberedName = /^(.*)-(\d+)-of-(\d+)(\.[^.]+)$/;
 
 /**
- * What people call a model that does not state its name: the name of a file that has one of its own, else of its folder.
+ * What people call a model that does not state its name: the name of a file if it is distinctive, else of its folder.
  * @param folder absolute path of the folder of the model's files.
  * @param file base name of one of them.
  */

@@ -9,7 +9,7 @@ import { nameFromPath } from './modelName';
 import { missingWarning } from './shards';
 
 /**
- * Header of a GGUF file; where it is one of the parts of a split model, of all parts that are there, unless it is wanted alone.
+ * Header of a GGUF file; where it is one of the parts of a split model, of all parts that exist, unless `alone` is set.
  * @throws QuantscopeError MODEL_FILE or IO naming file, tensor and offset.
  */
 export async function openGguf(
@@ -60,7 +60,7 @@ function partOf(file: string, { parts, opened }: GgufParts, alone: boolean): Mod
 function leftoverNote(gguf: GgufFile): string[] {
   if (!hasLeftoverSplit(gguf)) return [];
   return [
-    'Keys of a split ("split.count") are left over in the file; it holds all tensors and is read as a whole model.',
+    'The file has leftover keys of a split ("split.count"); it holds all tensors and is read as a whole model.',
   ];
 }
 

@@ -15,9 +15,9 @@ export interface Model {
   readonly description: ModelDescription;
   /** The folder of its files. */
   readonly folder: string;
-  /** config.json beside the weights, when there is one. */
+  /** config.json next to the weights, when there is one. */
   readonly config?: Record<string, unknown>;
-  /** Why the config.json that is beside the weights cannot be read. */
+  /** Why the config.json next to the weights cannot be read. */
   readonly configProblem?: QuantscopeError;
   /** Present for GGUF. */
   readonly gguf?: GgufFile;
@@ -34,7 +34,7 @@ export interface Model {
 
 /**
  * Opens a safetensors or GGUF file, an index of shards, or a folder that holds one of them; a file of a larger model opens
- * the whole model unless it is wanted alone. Content decides what a file is. Only headers are read.
+ * the whole model unless `alone` is set. Content decides what a file is. Only headers are read.
  * @throws QuantscopeError MODEL_FILE or IO naming file, tensor and offset; REQUEST for a folder without a model.
  */
 export async function openModel(model: string | ModelRef, signal?: AbortSignal): Promise<Model> {
@@ -109,7 +109,7 @@ function assemble(
   };
 }
 
-/** Files that were only looked at, to find the others of the model. */
+/** Files that were only read to find the others of the model. */
 async function closeUnused(sources: Map<string, ByteSource>, { files }: ModelContent): Promise<void> {
   const used = new Set(files.map(({ path }) => path));
   for (const [path, source] of [...sources]) {

@@ -46,7 +46,7 @@ export async function openSafetensors(
   };
 }
 
-/** Shards whose headers are read at the same time: disks behind a network answer slowly. */
+/** Shards whose headers are read at the same time: network disks answer slowly. */
 const shardsAtOnce = 8;
 
 interface Opened {
@@ -75,7 +75,7 @@ async function openShards(
   return { ...merged, missingFiles: missing, shards: identities };
 }
 
-/** A shard that is not there, or not yet, is a state and not an error: the others and an index alone are worth looking at. */
+/** A missing shard is a state, not an error: the others, or an index alone, are worth showing. */
 async function openShard(
   path: string,
   count: number,

@@ -13,7 +13,7 @@ class Parts {
     return ends.every((end) => this.byEnd.has(end));
   }
 
-  /** Whether the part is of that dtype; a shard that is missing does not say. */
+  /** Whether the part has that dtype; unknown where the shard is missing. */
   is(end: string, ...dtypes: readonly string[]): boolean {
     const dtype = this.byEnd.get(end)?.dtype;
     return dtype !== undefined && (dtype === '?' || dtypes.includes(dtype));
@@ -28,14 +28,14 @@ class Parts {
 interface LayoutRule {
   readonly name: string;
   readonly matches: (parts: Parts) => boolean;
-  /** How to come by plain weights, where there is a known way. */
+  /** How to get plain weights, where a way is known. */
   readonly advice?: string;
 }
 
 const bitsandbytes = "transformers' model.dequantize() gives plain weights";
 const converter = "llama.cpp's convert_hf_to_gguf.py decodes it";
 
-/** Layouts by the parts that their libraries write, the more special first. */
+/** Layouts by the parts that their libraries write, the more specific first. */
 const rules: readonly LayoutRule[] = [
   {
     name: 'bitsandbytes NF4',
@@ -106,8 +106,8 @@ const ends =
   /^(.*?)(?:\.(weight\.quant_state\.bitsandbytes__(?:nf4|fp4)|weight\.(?:absmax|quant_map|_data|_scale)|centroids\.weight|SCB|qweight|qzeros|scales|g_idx|B|s|weight_(?:packed|shape|scale|scales|global_scale|scale_2|scale_inv)|_weight_(?:qdata|scale)|W_q|q_weight|q_scale|trellis|codebooks|codes|indices|weight)|(_blocks|_scales))$/;
 
 /**
- * The layout that a quantizing library stored weights in, decided from the tensors: what config.json says may be left over or
- * missing. Where there are several, the one of most matrices.
+ * The layout that a quantizing library stored weights in, decided from the tensors: config.json may be outdated or silent.
+ * Where there are several, the one of most matrices.
  */
 export function quantizedLayoutOf(tensors: readonly TensorDescriptor[]): QuantizedLayout | undefined {
   const modules = new Map<string, Parts>();
@@ -130,7 +130,7 @@ export function quantizedLayoutOf(tensors: readonly TensorDescriptor[]): Quantiz
   return { name, tensors: count, ...(advice === undefined ? {} : { advice }) };
 }
 
-/** What the user should know of the layout, or of a configuration that speaks of one that is not there. */
+/** What the user should know about the layout, or about a configuration that names one that is not present. */
 export function layoutNotes(
   layout: QuantizedLayout | undefined,
   config: Readonly<Record<string, unknown>> | undefined,
@@ -138,13 +138,11 @@ export function layoutNotes(
 ): string[] {
   if (layout) {
     const matrices = layout.tensors === 1 ? 'One matrix is' : `${layout.tensors} matrices are`;
-    return [
-      `${matrices} stored quantized, in the layout ${layout.name}: what is shown of them are codes and scales.`,
-    ];
+    return [`${matrices} stored quantized, in the layout ${layout.name}: their codes and scales are shown.`];
   }
   const stated = config?.['quantization_config'] ?? config?.['compression_config'];
   if (!isRecord(stated) || !isComplete) return [];
   const method = stated['quant_method'] ?? stated['format'];
   const named = typeof method === 'string' ? ` (${method})` : '';
-  return [`config.json speaks of a quantization${named}, but all weights are plain: it is ignored.`];
+  return [`config.json names a quantization${named}, but all weights are plain: it is ignored.`];
 }

@@ -5,7 +5,7 @@ export function matrixOf(shape: readonly number[]): { rows: number; columns: num
   return { rows, columns };
 }
 
-/** Rows of more weights are worked on in parts. Published models have no longer ones. */
+/** Longer rows are processed in parts. Published models have none. */
 export const maxRowWeights = 1 << 20;
 
 /**

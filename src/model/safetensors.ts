@@ -161,7 +161,7 @@ function describeTensor(
   const expected = known && bytesOf(known, elements);
   if (expected !== undefined && expected !== end - begin) {
     throw bad(
-      `${dtype} [${shape.join(', ')}] needs ${expected} bytes, the header gives it ${end - begin}.`,
+      `${dtype} [${shape.join(', ')}] needs ${expected} bytes, but the header gives it ${end - begin}.`,
       dataStart + begin,
     );
   }
@@ -179,14 +179,14 @@ function describeTensor(
 
 function undecodable(dtype: string, known: Dtype | undefined): string | undefined {
   if (known?.decodable) return undefined;
-  return known ? `${dtype} cannot be decoded yet.` : `${dtype} is not a dtype known here.`;
+  return known ? `${dtype} cannot be decoded yet.` : `${dtype} is not a known dtype.`;
 }
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0);
 }
 
-/** Tensors, by offset, must tile the data: no overlap and no hole. Bytes left over at the end are only odd. */
+/** Tensors, by offset, must tile the data: no overlap and no gap. Bytes left over at the end only cause a warning. */
 function checkLayout(
   tensors: readonly TensorDescriptor[],
   source: ByteSource,
@@ -198,12 +198,7 @@ function checkLayout(
     if (tensor.offset < end)
       throw fail(source, 'The data overlaps that of another tensor.', tensor.offset, tensor.name);
     if (tensor.offset > end)
-      throw fail(
-        source,
-        `There is a hole of ${tensor.offset - end} bytes before the data.`,
-        end,
-        tensor.name,
-      );
+      throw fail(source, `There is a gap of ${tensor.offset - end} bytes before the data.`, end, tensor.name);
     end = tensor.offset + tensor.byteLength;
   }
   if (end < source.size) warnings.push(`Unused after the last tensor: ${plural(source.size - end, 'byte')}.`);

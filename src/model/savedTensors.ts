@@ -19,7 +19,7 @@ export const zeroSuffix = '_zero';
 
 /**
  * The tensors of a safetensors file as they were before they were quantized: codes, scales and zero points are one tensor in the format
- * that the metadata names. What does not fit its description is left as it is, with a warning.
+ * that the metadata names. What does not match its description is left unchanged, with a warning.
  * @param metadata `__metadata__` of the file.
  */
 export function describeSaved(
@@ -46,7 +46,7 @@ export function describeSaved(
         ? joined(codes, scales, zeros, description)
         : typed(codes, description));
     if (!whole) {
-      warnings.push(`"${name}" is not what ${savedTensorsKey} says: it is shown as stored.`);
+      warnings.push(`"${name}" does not match ${savedTensorsKey}: it is shown as stored.`);
       continue;
     }
     replaced.set(name, whole);

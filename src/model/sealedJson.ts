@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parseExact, stringifyExact } from '../protocol/exactJson';
 
-/** A digest of so many hexadecimal digits tells damage and edits, not forgery. */
+/** A digest of so many hexadecimal digits detects damage and edits, not forgery. */
 const digestLength = 16;
 
 const digestOf = (text: string): string =>
@@ -15,7 +15,7 @@ export function seal(value: unknown): string {
   return `{"digest":"${digestOf(content)}","content":${content}}`;
 }
 
-/** What `seal` was given; undefined for anything else: a line that was torn, damaged or edited. */
+/** The value given to `seal`; undefined for anything else: a line that is incomplete, damaged or edited. */
 export function unseal(line: string): unknown {
   const match = pattern.exec(line);
   if (!match) return undefined;

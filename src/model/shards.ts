@@ -3,7 +3,7 @@ import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../prot
 import { plural } from '../protocol/words';
 import { QuantscopeError } from './errors';
 
-/** One file that an index names; without identity when the file is not there. */
+/** One file that an index names; without identity when the file does not exist. */
 export interface Shard {
   readonly path: string;
   readonly identity?: ModelFileIdentity;
@@ -20,8 +20,8 @@ export interface MergedShards {
 }
 
 /**
- * All tensors of a sharded model; those that the index lists and no shard has are marked as unreadable.
- * @param whole path of the index or the folder, for what is not in any file.
+ * All tensors of a sharded model; those that the index lists but no shard has are marked as unreadable.
+ * @param whole path of the index or the folder, for tensors that are not in any file.
  * @param shardOf the index: base name of the shard of each tensor.
  * @throws QuantscopeError MODEL_FILE for a tensor in two shards.
  */
@@ -56,10 +56,10 @@ export function mergeShards(
   };
 }
 
-/** That a model is not complete, with what its figures are about. @param kind "shards" or "parts". */
+/** States that a model is not complete, and what its figures cover. @param kind "shards" or "parts". */
 export function missingWarning(kind: string, total: number, missing: readonly string[]): string {
   const present = total - missing.length;
-  return `${present} of ${total} ${kind} are present; parameters and sizes are about those only. Missing: ${list(missing)}.`;
+  return `${present} of ${total} ${kind} are present; parameters and sizes count only those. Missing: ${list(missing)}.`;
 }
 
 function refuseDuplicates(tensors: readonly TensorDescriptor[]): void {

@@ -1,12 +1,12 @@
 import type { TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
 
-/** Whether a tensor can be read, as its descriptor says it. */
+/** Whether a tensor can be read, as its descriptor states it. */
 type Readability = Pick<TensorDescriptor, 'readable' | 'unreadableReason' | 'missingBytes'>;
 
 /**
- * Whether data at a place of a file of `size` bytes can be read: a download that stopped lacks the end of the file.
- * @param undecodable why data of this dtype cannot be decoded even where it is there.
+ * Whether data at a place of a file of `size` bytes can be read: an interrupted download lacks the end of the file.
+ * @param undecodable why data of this dtype cannot be decoded even where it is present.
  */
 export function readability(
   offset: number,
@@ -22,7 +22,7 @@ export function readability(
   return undecodable === undefined ? { readable: true } : { readable: false, unreadableReason: undecodable };
 }
 
-/** That a file is not complete, and by how much; nothing for a complete one. */
+/** States that a file is not complete, and how much is missing; nothing for a complete one. */
 export function truncationWarning(tensors: readonly TensorDescriptor[], size: number): string[] {
   const incomplete = tensors.filter(({ missingBytes }) => missingBytes !== undefined);
   if (incomplete.length === 0) return [];

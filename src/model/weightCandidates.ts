@@ -15,7 +15,7 @@ export interface Candidate {
   /** Base names, in order. */
   readonly files: readonly string[];
   readonly index?: WeightIndex;
-  /** How many of the files are there. */
+  /** How many of the files are present. */
   readonly present: number;
 }
 
@@ -33,7 +33,7 @@ export async function coveringFiles(folder: string, name: string): Promise<Candi
 }
 
 /**
- * Sets of weights by the names of the files, and by what indexes say. A file that an index names is not a set of its own.
+ * Sets of weights by the names of the files and by the indexes. A file that an index names is not a separate set.
  * @param names base names of the folder's files.
  */
 export async function listCandidates(
@@ -52,7 +52,7 @@ export async function listCandidates(
   return { candidates: [...indexed, ...groupsOf(free)], notes };
 }
 
-/** An index that cannot be read does not hide the shards beside it. */
+/** An index that cannot be read does not hide the shards next to it. */
 async function readIndex(path: string, notes: string[]): Promise<WeightIndex | undefined> {
   try {
     return await readWeightIndex(path);
@@ -68,7 +68,7 @@ function ofIndex(label: string, index: WeightIndex, there: ReadonlySet<string>):
   return { label, format: 'safetensors', files: index.shards, index, present };
 }
 
-/** Files on their own, and numbered ones as sets. */
+/** Single files, and numbered ones as sets. */
 function groupsOf(names: readonly string[]): Candidate[] {
   const groups = new Map<string, Candidate>();
   for (const name of [...names].sort()) {
@@ -91,7 +91,7 @@ function numberedSet(name: string): Pick<Candidate, 'label' | 'files'> | undefin
   return files.includes(name) ? { label: `${base}-*-of-${count}${ending}`, files } : undefined;
 }
 
-/** The set to open, and those that it was chosen over. @throws QuantscopeError REQUEST when several are equally good, or none is there. */
+/** The set to open, and those that it was chosen over. @throws QuantscopeError REQUEST when several are equally good or there are none. */
 export function bestOf(
   folder: string,
   candidates: readonly Candidate[],
@@ -131,7 +131,7 @@ function ranksOf({ label, files, index, present, format }: Candidate): number[] 
 
 /**
  * Beginnings of file names, the best first. transformers and diffusers write the first two; `consolidated` is the same model
- * in its maker's own layout; an adapter is not a model by itself.
+ * in its maker's own layout; an adapter alone is not a model.
  */
 const families: readonly RegExp[] = [
   /^(pytorch_)?model$/i,

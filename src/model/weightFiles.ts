@@ -15,7 +15,7 @@ export interface WeightFiles {
   readonly format: ModelFormat;
   /** Of the configuration and the tokenizer, absolute. */
   readonly folder: string;
-  /** Absolute, in order; those that are missing included. Of a split GGUF only the file that was named. */
+  /** Absolute, in order, including missing ones. Of a split GGUF only the file that was named. */
   readonly files: readonly string[];
   readonly index?: WeightIndex;
   /** Which of the files of a larger model the path is. */
@@ -64,7 +64,7 @@ interface Recognized {
   readonly notes: readonly string[];
 }
 
-/** What a file is; a symbolic link that was saved as a text file (Git does so where links are off) is followed. */
+/** What a file is; a symbolic link that was saved as a text file (as Git does where links are disabled) is followed. */
 async function recognize(path: string): Promise<Recognized> {
   const target = await linkTarget(path);
   if (target !== undefined) {
@@ -100,7 +100,7 @@ async function ofFolder(folder: string): Promise<WeightFiles> {
   return { ...ofCandidate(folder, best), format, files: [file], notes: [...chosen, ...followed] };
 }
 
-/** Files that are models by their content where no name says so. */
+/** Files that are models by their content, where no name says so. */
 async function unnamed(folder: string, names: readonly string[]): Promise<Candidate[]> {
   const found: Candidate[] = [];
   let other: QuantscopeError | undefined;

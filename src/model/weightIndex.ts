@@ -19,7 +19,7 @@ export interface WeightIndex {
 export const indexName = /\.index(\.[\w-]+)?\.json$/i;
 
 /**
- * Reads an index; the shards need not be there.
+ * Reads an index; the shards need not exist.
  * @throws QuantscopeError MODEL_FILE when the file is not an index or names a shard outside its folder.
  */
 export async function readWeightIndex(path: string): Promise<WeightIndex> {

@@ -13,7 +13,7 @@ const convert = (name: string, change: object, more: Record<string, number[]> = 
 
 describe('keys of config.json', () => {
   it.each(Object.keys(checkpoints))('are all read or known for %s', (name) => {
-    expect(convert(name, {}).notes.filter((note) => note.includes('not known'))).toEqual([]);
+    expect(convert(name, {}).notes.filter((note) => note.includes('unknown keys'))).toEqual([]);
   });
 
   it('that are not known are told, those inside objects by their path', () => {
@@ -21,7 +21,7 @@ describe('keys of config.json', () => {
     const change = { embedding_multiplier: 12, residual_multiplier: null, temperature: 0.7, rope_scaling };
     expect(convert('llama', change).notes).toEqual([
       expect.stringMatching(
-        /not known for this architecture: "embedding_multiplier", "rope_scaling.spiral"\./,
+        /unknown keys for this architecture: "embedding_multiplier", "rope_scaling.spiral"\./,
       ),
     ]);
   });

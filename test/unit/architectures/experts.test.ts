@@ -71,9 +71,9 @@ describe('experts of a checkpoint', () => {
       Object.entries(fused).filter(([name]) => name !== 'model.layers.0.mlp.experts.down_proj'),
     );
     expect(() => convertCheckpoint(describeTensors(partly), config, 'config.json')).toThrow(
-      /lacks a tensor that config\.json calls for/,
+      /lacks a tensor that config\.json requires/,
     );
     const twice = { 'model.layers.1.mlp.experts.0.gate_proj.weight': [32, 64] };
-    expect(() => convert(twice)).toThrow(/has no place for this tensor/);
+    expect(() => convert(twice)).toThrow(/does not have this tensor/);
   });
 });

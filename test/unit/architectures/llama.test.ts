@@ -76,7 +76,7 @@ describe('llama conversion', () => {
       /layers\.1\.mlp/,
     );
     const wide = { ...shapes, 'model.layers.0.mlp.up_proj.weight': [25, 16] };
-    expect(() => convert(wide)).toThrow(/\[25, 16\], but by config.json it should be \[24, 16\]/);
+    expect(() => convert(wide)).toThrow(/\[25, 16\], but according to config.json it should be \[24, 16\]/);
   });
 
   it('writes the hyper-parameters', () => {
@@ -142,7 +142,7 @@ describe('llama conversion', () => {
     [{ rope_scaling: { rope_type: 'spiral', factor: 2 } }, /spiral/],
     [{ hidden_act: 'gelu' }, /gelu/],
     [{ hidden_size: undefined }, /hidden_size/],
-    [{ hidden_size: 18 }, /4\.5 sizes/],
+    [{ hidden_size: 18 }, /4\.5 dimensions/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(shapes, change)).toThrow(message);
   });

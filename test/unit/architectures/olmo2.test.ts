@@ -109,7 +109,7 @@ describe('olmo2 conversion', () => {
   it.each([
     [{ attention_bias: true }, /attention_bias/],
     [{ hidden_act: 'relu' }, /"relu"/],
-    [{ head_dim: 64 }, /16 heads of 64 sizes/],
+    [{ head_dim: 64 }, /16 heads of size 64/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });

@@ -29,7 +29,7 @@ describe('sliding windows that llama.cpp does not have', () => {
   ])('are noted for %s with %j', (name, change, message) => {
     const [note, ...others] = notes(name, change);
     expect(note).toMatch(message);
-    expect(note).toMatch(/texts of more than \d+ tokens give other results than in transformers\.$/);
+    expect(note).toMatch(/texts of more than \d+ tokens its results differ from those of transformers\.$/);
     expect(others).toEqual([]);
   });
 
@@ -51,7 +51,7 @@ describe('sliding windows that llama.cpp does not have', () => {
 
   it('are refused beside other kinds of attention', () => {
     const layer_types = ['sliding_attention', 'chunked_attention'];
-    expect(() => notes('qwen2', { ...on, layer_types })).toThrow(/Layers of type "chunked_attention"/);
+    expect(() => notes('qwen2', { ...on, layer_types })).toThrow(/layers of type "chunked_attention"/);
     expect(() => notes('mistral', { sliding_window: -1 })).toThrow(/"sliding_window" is -1/);
   });
 });

@@ -132,7 +132,7 @@ describe('stablelm conversion', () => {
 
   it('asks for what config.json says, no more and no less', () => {
     expect(() => convert({ use_qkv_bias: true })).toThrow(/lacks a tensor.*q_proj\.bias/);
-    expect(() => convert({ qk_layernorm: false })).toThrow(/no place.*q_layernorm/);
+    expect(() => convert({ qk_layernorm: false })).toThrow(/does not have this tensor.*q_layernorm/);
     expect(() => convert({ use_parallel_residual: false })).toThrow(/lacks.*post_attention_layernorm/);
   });
 

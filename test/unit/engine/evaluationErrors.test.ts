@@ -188,7 +188,7 @@ describe('an importance matrix is refused', () => {
 
   it.each([{ type: 'Q4_K_M' }, { format: 'Q4_K' }])('that is one of another model: %j', async (variant) => {
     const message =
-      'The importance matrix has 64 values where the tensor needs 256: is it one of this model?';
+      'The importance matrix has 64 values, but the tensor needs 256: was it made for this model?';
     const place = { file: other, tensor: 'blk.0.attn_q.weight' };
     await expectError(run({ ...variant, imatrix: other }), 'REQUEST', message, place);
   });

@@ -65,7 +65,7 @@ const cases: Readonly<Record<string, Expected>> = {
     '\u001b[2J\u001b[H\u001b]0;owned\u0007\u001b]52;c;cm0gLXJmIH4K\u0007all is well',
     'a\nWarning: 0 problems',
   ),
-  'cases/hostile/escape-bad.safetensors': fails(/needs 12 bytes, the header gives it 4/),
+  'cases/hostile/escape-bad.safetensors': fails(/needs 12 bytes, but the header gives it 4/),
   'cases/hostile/config-1e9-layers.json': fails(/JSON without a "weight_map"/),
   'cases/files/html.safetensors': fails(/web page, not the file itself \(its title is "Sign in"\)/),
   'cases/files/gz.safetensors': fails(/gzip file/),

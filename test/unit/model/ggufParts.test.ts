@@ -95,9 +95,7 @@ describe('a split GGUF model', () => {
     await model.close();
     expect(model.description).toMatchObject({
       ...{ missingFiles: [fileName(0)], weightFiles: { present: 2, total: 3 }, parameters: 16 },
-      warnings: [
-        `2 of 3 parts are present; parameters and sizes are about those only. Missing: ${fileName(0)}.`,
-      ],
+      warnings: [`2 of 3 parts are present; parameters and sizes count only those. Missing: ${fileName(0)}.`],
     });
     expect(model.description.architecture).toBeUndefined();
   });
@@ -131,7 +129,7 @@ describe('a split GGUF model', () => {
     ['another count', { 2: { count: 4 } }, 2, /part 3 of 4/],
     ['no count', { 2: { count: 0 } }, 2, /part 3 of 0/],
     ['a tensor that another has', { 2: { name: 't0' } }, 2, /two parts/],
-    ['fewer tensors than stated', { 0: { tensors: 4 } }, 0, /3 tensors where 4/],
+    ['fewer tensors than stated', { 0: { tensors: 4 } }, 0, /3 tensors, but 4/],
   ];
   it.each(disagreements)('refuses a part with %s', async (_, claims, part, message) => {
     const paths = writeModel(claims);

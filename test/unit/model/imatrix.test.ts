@@ -177,7 +177,7 @@ describe('importanceOf', () => {
     expect(importanceOf(imatrix, 'blk.9.attn_q.weight', 2, 2)).toBeUndefined();
   });
   it('refuses a matrix of another model, but for token embeddings', () => {
-    expect(() => importanceOf(imatrix, 'blk.0.attn_q.weight', 3, 1)).toThrow(/4 values where .* needs 3/);
+    expect(() => importanceOf(imatrix, 'blk.0.attn_q.weight', 3, 1)).toThrow(/4 values, but .* needs 3/);
     expect(importanceOf(imatrix, 'token_embd.weight', 3, 1)).toBeUndefined();
   });
 });

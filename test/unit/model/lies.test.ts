@@ -75,7 +75,7 @@ describe('a safetensors file that lies', () => {
     [
       'a hole',
       safetensorsBytes({ a: f32([1], 0, 4), b: f32([1], 8, 12) }, 12),
-      /hole of 4 bytes/,
+      /gap of 4 bytes/,
       'b',
       (end) => end + 4,
     ],
@@ -295,7 +295,7 @@ describe('a GGUF file that lies', () => {
     expect(model.description.tensors[0]!.unreadableReason).toMatch(
       /Q4_2 was removed from GGUF.*quantize the original/,
     );
-    expect(model.description.tensors[1]!.unreadableReason).toMatch(/Type 99 is not a ggml type known here/);
+    expect(model.description.tensors[1]!.unreadableReason).toMatch(/Type 99 is not a known ggml type/);
   });
 
   it('does not take offsets beyond what a file can have', async () => {

@@ -56,9 +56,9 @@ describe('the layout of quantized weights', () => {
     for (const [stated, note] of [
       [
         { quant_method: 'bitsandbytes' },
-        'config.json speaks of a quantization (bitsandbytes), but all weights are plain: it is ignored.',
+        'config.json names a quantization (bitsandbytes), but all weights are plain: it is ignored.',
       ],
-      [{}, 'config.json speaks of a quantization, but all weights are plain: it is ignored.'],
+      [{}, 'config.json names a quantization, but all weights are plain: it is ignored.'],
     ] as const) {
       writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, quantization_config: stated }));
       const model = await opened(folder);

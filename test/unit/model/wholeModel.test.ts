@@ -62,9 +62,7 @@ describe('a model of several files', () => {
     const model = await describeModel(join(folder, shard(1)));
     expect(model).toMatchObject({
       ...{ weightFiles: { present: 2, total: 3 }, missingFiles: [shard(3)], parameters: 4 },
-      warnings: [
-        `2 of 3 shards are present; parameters and sizes are about those only. Missing: ${shard(3)}.`,
-      ],
+      warnings: [`2 of 3 shards are present; parameters and sizes count only those. Missing: ${shard(3)}.`],
     });
     expect(model.tensors.find(({ name }) => name === 'c')).toMatchObject({ readable: false });
   });

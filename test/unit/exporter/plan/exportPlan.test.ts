@@ -297,7 +297,7 @@ describe('an importance matrix', () => {
     const planned = await plan('experts.gguf', { type: 'Q4_0', imatrix: imatrixOf({ [name]: 512 }) });
     expect(named(planned, name).importance).toHaveLength(512);
     await expect(plan('experts.gguf', { type: 'Q4_0', imatrix: imatrixOf({ [name]: 256 }) })).rejects.toThrow(
-      'has 256 values where the tensor needs 512',
+      'has 256 values, but the tensor needs 512',
     );
   });
 
