@@ -10,7 +10,7 @@ import type { ProcessKind, StartTransport, Transport } from './clientTransport';
 
 /** How long a start may take (ms). */
 const startTimeout = 20_000;
-/** How long a cancelled request may take to stop before its caller is let go (ms). */
+/** How long a cancelled request may take to stop before its caller is released (ms). */
 const cancelGrace = 3_000;
 /** How long a process may leave a ping without an answer before it counts as stuck (ms). */
 const pingTimeout = 10_000;
@@ -21,14 +21,14 @@ interface Pending {
   resolve(value: unknown): void;
   reject(error: QuantscopeError): void;
   readonly onProgress?: ((progress: EngineProgress) => void) | undefined;
-  /** Set once it was cancelled: fires when its caller is not made to wait any longer. */
+  /** Set once it is cancelled: fires when its caller stops waiting. */
   grace?: NodeJS.Timeout;
-  /** The caller was let go; the process still works on it. */
+  /** The caller was released; the process still works on it. */
   abandoned: boolean;
 }
 
 export interface ProcessHooks {
-  /** It ended without having been asked to; its calls are rejected already. */
+  /** It ended unexpectedly; its calls are already rejected. */
   crashed(reason: string, lastOutput: string): void;
   /** It takes requests, the number of those that it works on changed, or it ended. */
   changed(): void;
@@ -42,10 +42,10 @@ export interface ProcessCall {
 
 /**
  * One engine process from its start to its end. Every call settles. Cancelling asks the engine to stop; the process is killed
- * only when nobody but cancelled requests would lose by it, or when it does not even answer a ping.
+ * only when no other requests are affected, or when it does not answer a ping.
  */
 export class EngineProcess {
-  /** Resolves when the process takes requests; rejects when it ended before. */
+  /** Resolves when the process takes requests; rejects when it ends before that. */
   readonly ready: Promise<void>;
   private readonly transport: Transport;
   private readonly pending = new Map<number, Pending>();
@@ -91,7 +91,7 @@ export class EngineProcess {
     return !this.isGone;
   }
 
-  /** @throws QuantscopeError as the engine reports it; CANCELLED; ENGINE_DIED when the process ends meanwhile. */
+  /** @throws QuantscopeError as the engine reports it; CANCELLED; ENGINE_DIED when the process ends first. */
   async call(method: EngineMethod, params: unknown, { signal, onProgress }: ProcessCall): Promise<unknown> {
     if (signal?.aborted) throw cancelled();
     if (this.isGone) throw new QuantscopeError('ENGINE_DIED', 'The engine was stopped.');
@@ -110,7 +110,7 @@ export class EngineProcess {
     }
   }
 
-  /** Ends the process on purpose; one that is at work gets the time to remove its temporary files. */
+  /** Stops the process; one that is working gets time to remove its temporary files. */
   leave(reason: string): void {
     if (this.isGone) return;
     const busy = this.pending.size > 0 && this.queue === undefined;
@@ -122,7 +122,7 @@ export class EngineProcess {
 
   private receive(message: EngineOutbound): void {
     if (this.isGone) return;
-    this.stopPing(); // whatever it says, it is alive
+    this.stopPing(); // any message shows that it is alive
     switch (message.kind) {
       case 'ready':
         return this.started();
@@ -159,7 +159,7 @@ export class EngineProcess {
     return call;
   }
 
-  /** Asks for an end, and lets the caller go after a while: ONNX Runtime cannot be interrupted. */
+  /** Requests cancellation and releases the caller after a while: ONNX Runtime cannot be interrupted. */
   private cancel(id: number): void {
     const call = this.pending.get(id);
     if (!call || call.grace) return;
@@ -176,7 +176,7 @@ export class EngineProcess {
     }, cancelGrace);
   }
 
-  /** A process that works on cancelled requests alone is of no use; one with others must at least be alive. */
+  /** A process with only cancelled requests is useless; one with others must at least respond. */
   private endIfOnlyAbandoned(): void {
     const calls = [...this.pending.values()];
     if (!calls.some(({ abandoned }) => abandoned)) return;
@@ -205,7 +205,7 @@ export class EngineProcess {
     else this.transport.send(message);
   }
 
-  /** A process that ended by itself. */
+  /** A process that ended unexpectedly. */
   private ended(reason: string): void {
     if (this.isGone) return;
     const last = this.output.length === 0 ? '' : `Last output: ${this.output.slice(-3).join(' | ')}`;

@@ -4,7 +4,7 @@ import type { EngineInbound, EngineOutbound } from '../protocol/engine';
 /** What an engine process does: answer short requests, or run one long job at a time. */
 export type ProcessKind = 'interactive' | 'job';
 
-/** What a process tells its owner. */
+/** Events of a process for its owner. */
 export interface TransportEvents {
   message(message: EngineOutbound): void;
   /** Text that the process printed. */
@@ -13,11 +13,11 @@ export interface TransportEvents {
   ended(reason: string): void;
 }
 
-/** A started process, as its owner reaches it. */
+/** A started process, as its owner sees it. */
 export interface Transport {
   readonly pid: number | undefined;
   send(message: EngineInbound): void;
-  /** Lets the process clean up and leave by itself. */
+  /** Lets the process clean up and exit. */
   disconnect(): void;
   kill(): void;
 }

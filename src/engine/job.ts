@@ -3,7 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 
-/** What a running request has besides its parameters. */
+/** Context of a running request besides its parameters. */
 export interface JobContext {
   readonly signal: AbortSignal;
   readonly progress: (progress: EngineProgress) => void;
@@ -19,7 +19,7 @@ export type Jobs = { readonly [M in EngineMethod]: Job<M> };
 /** Bins of a histogram: more than a screen has columns to show them in. */
 const maxBins = 65_536;
 
-/** Types that parameters may be required to have. A path is absolute: the engine's working directory means nothing. */
+/** Types that parameters may be required to have. A path is absolute: the engine's working directory is arbitrary. */
 const kinds = {
   path: (value: unknown) => typeof value === 'string' && isAbsolute(value),
   paths: (value: unknown) =>

@@ -50,7 +50,7 @@ function serve(): void {
     }
   });
   process.on('disconnect', () => {
-    // Cancelled requests remove their temporary files; one that cannot be interrupted is not waited for.
+    // Cancelled requests remove their temporary files; one that cannot be interrupted is not awaited.
     running.forEach((controller) => controller.abort());
     setTimeout(() => process.exit(0), leaveTime);
     setInterval(() => running.size === 0 && process.exit(0), 20);
@@ -60,12 +60,12 @@ function serve(): void {
   send({ kind: 'ready', version: process.version });
 }
 
-/** A long job leaves the processor to the editor and to short requests where both want it. */
+/** A long job yields the processor to the editor and to short requests. */
 function yieldToOthers(): void {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL); // before any thread starts: threads inherit it
   } catch {
-    // not permitted here: it shares the processor evenly
+    // not permitted here: the processor is shared evenly
   }
 }
 
@@ -73,7 +73,7 @@ function send(message: EngineOutbound): void {
   if (process.connected) process.send?.(message);
 }
 
-/** Leaves out progress that comes too soon after the one before; `flush` sends what was left out last. */
+/** Drops progress that comes too soon after the previous one; `flush` sends the last one dropped. */
 function throttled(id: number): { progress: (progress: EngineProgress) => void; flush: () => void } {
   let last = -Infinity;
   let held: EngineProgress | undefined;

@@ -5,28 +5,28 @@ import type { ModelDescription, ModelRef } from '../protocol/model';
 
 /** Models kept open between requests: headers of large models take time to parse. */
 const maxOpen = 4;
-/** A model that nobody used for so long is closed (ms): an open file cannot be replaced on Windows. */
+/** A model unused for this long is closed (ms): an open file cannot be replaced on Windows. */
 const idleTime = 60_000;
 
 interface Entry {
   readonly ref: Required<ModelRef>;
   readonly model: Promise<Model>;
-  /** Ends an opening that nobody waits for any more. */
+  /** Cancels an opening that nobody awaits any more. */
   readonly opening: AbortController;
   users: number;
   opened: boolean;
   stale: boolean;
 }
 
-/** Opens models for the time of a request and keeps the latest ones; a model whose files changed is opened again. */
+/** Opens models for the time of a request and keeps the most recent ones; a model whose files changed is reopened. */
 export class OpenModels {
   /** Latest used first. */
   private readonly entries: Entry[] = [];
-  /** Openings that nobody waits for, until they have let go of their files. */
+  /** Openings that nobody awaits, until they have released their files. */
   private readonly abandoned = new Set<Promise<void>>();
   private idle: NodeJS.Timeout | undefined;
 
-  /** @param onOpened hears of every model that was opened. */
+  /** @param onOpened called with every opened model. */
   constructor(private readonly onOpened?: (model: ModelDescription) => void) {}
 
   /** @throws QuantscopeError CANCELLED, and whatever opening and work throw. */
@@ -45,7 +45,7 @@ export class OpenModels {
     await Promise.all([...this.entries.splice(0).map(closeEntry), ...this.abandoned]);
   }
 
-  /** Counts the caller as a user before anything is awaited, so that what it waits for is not closed. */
+  /** Counts the caller as a user before anything is awaited, so the model is not closed meanwhile. */
   private async acquire(ref: ModelRef, signal: AbortSignal): Promise<{ entry: Entry; model: Model }> {
     for (;;) {
       const found = this.entries.find((entry) => isSame(entry.ref, ref) && !entry.stale);
@@ -90,7 +90,7 @@ export class OpenModels {
     await this.trim(maxOpen);
   }
 
-  /** Ends an opening. One that is through already when the signal fires has a model, which is closed. */
+  /** Cancels an opening. If it already finished when the signal fires, its model is closed. */
   private abandon(entry: Entry): void {
     entry.opening.abort();
     const closed = closeEntry(entry)
@@ -121,7 +121,7 @@ const isSame = (a: Required<ModelRef>, { path, alone = false }: ModelRef): boole
   a.path === path && a.alone === alone;
 
 async function closeEntry(entry: Entry): Promise<void> {
-  const model = await entry.model.catch(() => undefined); // one that never opened holds nothing
+  const model = await entry.model.catch(() => undefined); // one that failed to open holds nothing
   await model?.close();
 }
 

@@ -2,7 +2,7 @@ import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { FoundTensor, ModelDescription, TensorDescriptor } from '../protocol/model';
 import { isCurrent, type OpenModels } from './models';
 
-/** Tensors that the index holds at most: the models looked up longest ago are dropped beyond it. */
+/** Maximum number of tensors in the index: beyond it, the least recently used models are dropped. */
 const maxIndexed = 2_000_000;
 
 interface IndexedModel {
@@ -10,7 +10,7 @@ interface IndexedModel {
   readonly tensors: ReadonlyMap<string, TensorDescriptor>;
 }
 
-/** Tensors of many models by name; a model's headers are read when it is looked up first and when its files changed. */
+/** Tensors of many models by name; a model's headers are read at its first lookup and when its files have changed. */
 export class TensorIndex {
   /** Looked up last at the end. */
   private readonly byPath = new Map<string, IndexedModel>();

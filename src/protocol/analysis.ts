@@ -50,7 +50,7 @@ export interface OutlierMap {
 /** Rows or columns without a finite weight other than 0. */
 export interface DeadLines {
   readonly count: number;
-  /** Runs of them, the longest first; at most 16. Both ends are dead. */
+  /** Runs of them, longest first; at most 16. Both ends are dead. */
   readonly ranges: readonly { readonly first: number; readonly last: number }[];
 }
 
@@ -62,7 +62,7 @@ export interface TensorRegion {
   readonly columns: number;
 }
 
-/** What is in a region. */
+/** Content of a region. */
 export interface RegionMap extends TensorRegion {
   /** Weights per cell in each direction; the last cell of a row or column may cover fewer. */
   readonly cellRows: number;

@@ -13,7 +13,7 @@ export type CompareStatus =
   /** Every weight is the same number. */
   | 'equal'
   | 'different'
-  /** Shapes do not agree; nothing was measured. */
+  /** Shapes differ; nothing was measured. */
   | 'shape'
   /** One of the sides holds NaN or infinities. */
   | 'not finite'
@@ -23,7 +23,7 @@ export type CompareStatus =
   | 'unreadable';
 
 export interface ComparedTensor {
-  /** The name that both are known by. */
+  /** The common name of both. */
   readonly name: string;
   readonly status: CompareStatus;
   readonly a?: ComparedSide;
@@ -40,7 +40,7 @@ export interface ModelComparison {
   readonly b: string;
   /** Whether names were translated to those of GGUF. */
   readonly translated: boolean;
-  /** How tensors were matched, where that may be wrong, as sentences. */
+  /** Notes on uncertain matches, as sentences. */
   readonly notes: readonly string[];
   readonly tensors: readonly ComparedTensor[];
   /** √(Σ (a − b)² / Σ a²) over all measured weights. */

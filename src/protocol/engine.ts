@@ -41,7 +41,7 @@ export interface EngineRequests {
     params: { paths: readonly string[]; names: readonly string[] };
     result: readonly FoundTensor[];
   };
-  /** What is known about one tensor: what was measured, and what a plan next to the model assigns. */
+  /** What is known about one tensor: its measurements, and the assignment of a plan next to the model. */
   'tensor/suggestion': {
     params: ModelRef & { tensor: string; cacheDir: string };
     result: TensorSuggestion;
@@ -65,16 +65,16 @@ export interface EngineRequests {
   /** Fetches and installs the package that the user agreed to, named by its digest. */
   'gpuRuntime/install': { params: { sha512: string; proxy?: string }; result: GpuRuntimeStatus };
   'gpuRuntime/remove': { params: Record<string, never>; result: GpuRuntimeStatus };
-  /** What a run would do and about how long it would take, before it is started. */
+  /** What a run would do and its estimated time, before it is started. */
   'sensitivity/estimate': { params: SensitivityParams; result: SensitivityEstimate };
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
   /** What earlier runs left on disk; undefined when nothing was measured yet. */
   'sensitivity/stored': { params: ModelRef & { cacheDir: string }; result: SensitivityTable | undefined };
-  /** A plan file as it comes out for the model: checked against it, sizes and totals computed again. */
+  /** A plan file applied to the model: checked against it, with sizes and totals recomputed. */
   'plan/read': { params: ModelRef & { planFile: string }; result: Plan };
   /** Two models tensor by tensor, the worst first. */
   'model/compare': { params: ModelRef & { other: string }; result: ModelComparison };
-  /** One tensor of both, by the name that the comparison gives it. */
+  /** One tensor of both, by its name in the comparison. */
   'tensor/overlay': { params: ModelRef & { other: string; tensor: string }; result: TensorOverlay };
   'export/fileTypes': {
     params: Record<string, never>;
@@ -85,7 +85,7 @@ export interface EngineRequests {
   'export/gguf': { params: ExportParams; result: ExportResult };
   /** Runs the model over a text or tasks. */
   'evaluation/run': { params: EvaluationParams; result: EvaluationResult };
-  /** Results of earlier runs of a model, the latest first. */
+  /** Results of earlier runs of a model, latest first. */
   'evaluation/stored': {
     params: ModelRef & { cacheDir: string };
     result: readonly EvaluationResult[];
@@ -131,8 +131,8 @@ export interface SensitivityParams extends ModelRef {
   /** Folder where finished cells are kept. */
   cacheDir: string;
   /**
-   * UTF-8 text to run the model over: how much the output changes with each tensor. When absent, what an earlier run measured, else a
-   * calibration text beside the model, else a general one.
+   * UTF-8 text to run the model over: how much the output changes with each tensor. When absent: the result of an earlier run, else a
+   * calibration text next to the model, else a general one.
    */
   text?: string;
   /** Errors of the weights alone. */
@@ -147,12 +147,12 @@ export interface SensitivityEstimate {
   text?: { file: string; tokens: number };
   /** Why it will not be run over a text. */
   weightsOnly?: string;
-  /** About how long what is not kept from earlier runs will take. */
+  /** Estimated time for what is not kept from earlier runs. */
   seconds: number;
 }
 
 export interface ExportParams extends ExportSettings, ModelRef {
-  /** Target; of a split model the name that the parts' names are made from. */
+  /** Target; for a split model the name that part names derive from. */
   out: string;
   threads?: number;
 }
@@ -163,13 +163,13 @@ export interface ExportResult extends ExportPreview {
 
 /** Progress of a running request, at most ten a second. */
 export interface EngineProgress {
-  /** What is being done now: a tensor's name, usually. */
+  /** Current step: usually a tensor's name. */
   message: string;
   /** Steps, or bytes when `unit` says so. */
   done: number;
   total: number;
   unit?: 'bytes';
-  /** Estimated seconds left; absent until there is something to estimate from. */
+  /** Estimated seconds left; absent until it can be estimated. */
   secondsLeft?: number;
   device?: Device;
   /** Of an evaluation, once a window is scored. */
@@ -180,7 +180,7 @@ export interface EngineProgress {
 export type EngineInbound =
   | { kind: 'request'; id: number; method: EngineMethod; params: unknown }
   | { kind: 'cancel'; id: number }
-  /** Asks for a sign of life, whatever else the process does. */
+  /** Checks that the process responds, even while it works. */
   | { kind: 'ping' };
 
 /** Engine → host. */

@@ -3,7 +3,7 @@ import type { Device, DeviceChoice } from './plan';
 
 /** How a text is cut into windows and which of their tokens are scored. */
 export type WindowConvention =
-  /** llama.cpp's perplexity: windows side by side, each with BOS where the model wants one; the second half is scored. */
+  /** llama.cpp's perplexity: adjacent windows, each with BOS where the model requires it; the second half is scored. */
   | 'llama.cpp'
   /** Windows that begin `stride` tokens apart; every token is scored once, by the first window that predicts it. */
   | 'sliding';
@@ -14,11 +14,11 @@ export interface WindowSettings {
   readonly context?: number;
   /** Of the sliding convention: tokens from one window's start to the next; `context` when absent. */
   readonly stride?: number;
-  /** Most windows that are used; all that the text fills when absent. */
+  /** Maximum number of windows; all that the text fills when absent. */
   readonly windows?: number;
 }
 
-/** What becomes of the weights before the run; at most one. The original when none is set. */
+/** How the weights change before the run; at most one. The original when none is set. */
 export interface WeightVariant {
   /** A `*.ampq.json` file. */
   readonly planFile?: string;
@@ -93,14 +93,14 @@ export interface TaskResult {
 export interface RunMeasures {
   /** Wall time of everything, seconds. */
   readonly seconds: number;
-  /** Of the transformer alone: tokens that went in / seconds in blocks and output, loading of weights included. */
+  /** Transformer only: input tokens / seconds in blocks and output, weight loading included. */
   readonly tokensPerSecond: number;
   /** Generation with a cache of keys and values, whole-model runs only: ms until the first token of a full window, ms for each that follows. */
   readonly firstTokenMs?: number;
   readonly nextTokenMs?: number;
   /** Bytes of weights, keys and values that a following token reads / its time. */
   readonly bytesPerSecond?: number;
-  /** What copying large buffers in memory reaches, read + written bytes per second. */
+  /** Measured memory copy bandwidth, read + written bytes per second. */
   readonly copyBytesPerSecond?: number;
   /** Peak resident memory of the process, bytes. */
   readonly peakMemory: number;
@@ -164,7 +164,7 @@ export interface EvaluationPoint {
   readonly divergence?: number;
 }
 
-/** How the figures of a run have moved so far. */
+/** How the figures of a run have changed so far. */
 export interface EvaluationCurve {
   /** Windows that the run will score. */
   readonly windows: number;

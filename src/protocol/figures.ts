@@ -1,8 +1,8 @@
 import type { Estimate } from './evaluation';
 
-/** Most digits after the point: beyond them a difference is rounding. */
+/** Maximum decimals: differences beyond them are rounding. */
 const maxDecimals = 9;
-/** Leading digits of an error from which one digit says enough: 0.4, but 0.12. */
+/** Leading digits of an error from which one digit suffices: 0.4, but 0.12. */
 const oneDigitFrom = 2;
 
 /**
@@ -17,7 +17,7 @@ export function estimateText({ value, standardError }: Estimate): string {
 }
 
 /**
- * The same with five digits of the value at least: of perplexities on the same tokens differences count that are far smaller
+ * The same with at least five digits of the value: for perplexities on the same tokens, differences matter that are far smaller
  * than the error of each. "19.012 ± 0.8"
  */
 export function preciseText({ value, standardError }: Estimate): string {
@@ -29,7 +29,7 @@ export function preciseText({ value, standardError }: Estimate): string {
 
 const hasError = (standardError: number): boolean => standardError > 0 && Number.isFinite(standardError);
 
-/** Digits after the point that an error deserves. */
+/** Number of decimals justified by an error. */
 function errorDecimals(standardError: number): number {
   const power = Math.floor(Math.log10(standardError));
   const digits = standardError / 10 ** power < oneDigitFrom ? 1 : 0;
@@ -41,10 +41,10 @@ export function percentText({ value, standardError }: Estimate): string {
   return `${estimateText({ value: 100 * value, standardError: 100 * standardError })} %`;
 }
 
-/** Standard errors that a mean must lie from zero before it is called a difference: about 95 % of confidence. */
+/** Standard errors by which a mean must differ from zero to count as a difference: about 95 % of confidence. */
 const enough = 2;
 
-/** Whether an estimate can be told from zero. */
+/** Whether an estimate is distinguishable from zero. */
 export function isDifferent({ value, standardError }: Estimate): boolean {
   return Math.abs(value) > enough * standardError;
 }

@@ -2,7 +2,7 @@
 export interface GpuRuntimeStatus {
   /** Why there is none for this machine; absent where there is. */
   unsupported?: string;
-  /** Version of ONNX Runtime that this program runs: the libraries must be of the same. */
+  /** Version of ONNX Runtime that this program uses; the libraries must have the same version. */
   version: string;
   /** Folder where it is, or would be, installed. */
   folder: string;
@@ -19,7 +19,7 @@ export interface GpuRuntimeOffer {
   source: string;
   packageId: string;
   version: string;
-  /** Where the package lies. */
+  /** Location of the package. */
   url: string;
   downloadBytes: number;
   /** SHA-512 that the download must have, base64. */
@@ -27,7 +27,7 @@ export interface GpuRuntimeOffer {
   /** Bytes on disk afterwards. */
   diskBytes: number;
   folder: string;
-  /** The same for people: a question, and the facts, a line each. */
+  /** The same for display: a question, and the facts, one per line. */
   question: string;
   detail: string;
 }

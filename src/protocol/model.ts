@@ -1,14 +1,14 @@
 /** Which model a request is about. */
 export interface ModelRef {
-  /** A file, an index of shards, or a folder, absolute. One file of a larger model stands for the whole model. */
+  /** A file, an index of shards, or a folder, absolute. One file of a larger model identifies the whole model. */
   readonly path: string;
-  /** Opens that one file and not the model that it is part of. */
+  /** Opens only that file, not the model that it is part of. */
   readonly alone?: boolean;
 }
 
 /** A model as its files' names describe it. */
 export interface LocatedModel {
-  /** The file that stands for the whole model: its index, else its first file. Absolute. */
+  /** The file that identifies the whole model: its index, else its first file. Absolute. */
   readonly file: string;
   /** Absolute. */
   readonly folder: string;
@@ -20,7 +20,7 @@ export interface LocatedModel {
 /** A tensor that was looked up by name, and its model. */
 export interface FoundTensor {
   readonly model: {
-    /** As it was asked for. */
+    /** As requested. */
     readonly path: string;
     readonly name: string;
   };
@@ -47,9 +47,9 @@ export interface TensorDescriptor {
   readonly readable: boolean;
   /** Why it cannot be read, when it cannot. */
   readonly unreadableReason?: string;
-  /** Bytes of it that the file ends before: of a download that stopped. */
+  /** Missing bytes past the end of the file, after an interrupted download. */
   readonly missingBytes?: number;
-  /** Set where the data is codes with scales of their own, as *Quantize Layer* saves them; `dtype` is the format then. */
+  /** Set where the data is codes with scales, as *Quantize Layer* saves them; `dtype` is the format then. */
   readonly encoded?: EncodedData;
 }
 
@@ -121,7 +121,7 @@ export interface QuantizedLayout {
   readonly name: string;
   /** Weight matrices that are stored so. */
   readonly tensors: number;
-  /** How to come by plain weights, as part of a sentence. */
+  /** How to get plain weights, as part of a sentence. */
   readonly advice?: string;
 }
 
@@ -131,7 +131,7 @@ export interface ModelDescription {
   readonly path: string;
   /** Folder of its files, absolute: that of the link where a file is opened through one. */
   readonly folder: string;
-  /** What people call the model: `general.name`, else the name of its folder, or of a file that has a name of its own. */
+  /** Display name of the model: `general.name`, else the name of its folder, or of a file with a specific name. */
   readonly name: string;
   /** Present when `path` is one file of a larger model. */
   readonly part?: ModelPart;
@@ -146,17 +146,17 @@ export interface ModelDescription {
   /** Base names of shards and parts that the model has and the folder lacks. */
   readonly missingFiles: readonly string[];
   readonly tensors: readonly TensorDescriptor[];
-  /** Present when tensors are codes and scales rather than weights. GGUF has types of its own instead. */
+  /** Present when tensors are codes and scales rather than weights. GGUF has its own types instead. */
   readonly quantizedLayout?: QuantizedLayout;
   readonly metadata: readonly MetadataEntry[];
   /** Sum of `elements`: of the tensors whose shape is known. */
   readonly parameters: number;
   /** Sum of the tensors' `byteLength`. */
   readonly dataBytes: number;
-  /** Bytes that the files lack by what their headers say: of downloads that stopped. */
+  /** Bytes missing according to the headers, after interrupted downloads. */
   readonly missingBytes: number;
   /** What was chosen or left out that the user should know, as sentences. */
   readonly notes: readonly string[];
-  /** Things that are odd but do not prevent reading, as sentences. */
+  /** Irregularities that do not prevent reading, as sentences. */
   readonly warnings: readonly string[];
 }

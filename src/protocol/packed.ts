@@ -1,6 +1,6 @@
 /**
- * Large messages as bytes: VS Code parses and copies the objects of a message in every process on its way to a page, but hands
- * bytes on as they are. A model of 23,000 tensors with its measurements is 40 MB of JSON.
+ * Large messages as bytes: VS Code parses and copies the objects of a message in every process on its way to a page, but passes
+ * bytes on unchanged. A model of 23,000 tensors with its measurements is 40 MB of JSON.
  */
 
 /** JSON of this many characters or more travels as bytes; below it the objects are cheaper. */
@@ -17,7 +17,7 @@ export function pack(message: unknown): unknown {
   return text.length < packedFrom ? message : ({ packed: new TextEncoder().encode(text) } satisfies Packed);
 }
 
-/** What `pack` was given. */
+/** The message given to `pack`. */
 export function unpack(message: unknown): unknown {
   return isPacked(message) ? JSON.parse(new TextDecoder().decode(message.packed)) : message;
 }

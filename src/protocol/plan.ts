@@ -9,7 +9,7 @@ export interface SensitivityCell {
   readonly relativeSquaredError: number;
   readonly sqnr: number;
   readonly maxError: number;
-  /** What computed it. */
+  /** The device that computed it. */
   readonly device: Device;
 }
 
@@ -31,7 +31,7 @@ export interface SensitivityRow {
    * run over a text.
    */
   readonly gain?: number;
-  /** What the gain comes from: the divergence that was measured with the tensor in this format. Others are gain × error. */
+  /** Source of the gain: the divergence measured with the tensor in this format. Others are gain × error. */
   readonly measured?: { readonly format: string; readonly divergence: number };
   readonly cells: readonly SensitivityCell[];
 }
@@ -43,11 +43,11 @@ export interface GainsSource {
   /** Tokens that were scored, in windows of `context`. */
   readonly tokens: number;
   readonly context: number;
-  /** KL divergence that rounding in float32 alone causes, nats per token: smaller figures mean nothing. */
+  /** KL divergence that rounding in float32 alone causes, nats per token: smaller figures are not meaningful. */
   readonly noise: number;
 }
 
-/** What a file type of llama.cpp makes of the rows of a table. */
+/** How a llama.cpp file type stores the rows of a table. */
 export interface TablePreset {
   readonly fileType: string;
   /** The type of each row. */
@@ -63,16 +63,16 @@ export interface SensitivityTable {
   /** Bytes of everything that no format can be chosen for, as it will be written: norms, biases, routers, computed tensors. */
   readonly fixedBytes: number;
   readonly fixedParameters: number;
-  /** Why no GGUF file can be made of the model; then rows are the tensors of the model itself, and sizes an estimate. */
+  /** Why the model cannot be exported as GGUF; then rows are the tensors of the model itself, and sizes an estimate. */
   readonly notExportable?: string;
-  /** Why what was measured is not kept for later; absent when it is. */
+  /** Why the measurements are not kept; absent when they are. */
   readonly notKept?: string;
   /** Where gains come from: one measurement per tensor, in the format that its row names. */
   readonly gainsFrom?: GainsSource;
-  /** Why the model was not run over a text, where it was not: plans go by errors and roles then. */
+  /** Why the model was not run over a text, if so; plans then rely on errors and roles. */
   readonly weightsOnly?: string;
   readonly rows: readonly SensitivityRow[];
-  /** Presets to compare plans with; none where no GGUF file can be made of the model. */
+  /** Presets to compare plans with; none where the model cannot be exported as GGUF. */
   readonly presets: readonly TablePreset[];
 }
 
@@ -108,13 +108,13 @@ export interface PlanAssignment {
   readonly gain?: number;
 }
 
-/** What a preset would come to by the figures that the plan goes by. */
+/** Totals of a preset by the figures used for the plan. */
 export interface PlanPreset {
   readonly fileType: string;
   /** Tensor data of the whole model, bytes. */
   readonly bytes: number;
   readonly roleError: number;
-  /** KL divergence to expect, nats per token; where gains are known. */
+  /** Expected KL divergence, nats per token; where gains are known. */
   readonly divergence?: number;
 }
 
@@ -132,10 +132,10 @@ export interface Plan {
     readonly error?: number;
     /** The same with weights × role factors for the weights: what a plan minimises where gains are not known. */
     readonly roleError?: number;
-    /** Σ relative squared error × gain, nats per token: the KL divergence to expect; where all errors and gains are known. */
+    /** Σ relative squared error × gain, nats per token: the expected KL divergence; where all errors and gains are known. */
     readonly divergence?: number;
   };
-  /** The best preset of llama.cpp that keeps the budget, by the same measure; absent where none was measured. */
+  /** The best llama.cpp preset within the budget, by the same measure; absent where none was measured. */
   readonly preset?: PlanPreset;
   /** What the user should know about the plan, as sentences. */
   readonly notes: readonly string[];
@@ -171,7 +171,7 @@ export function choicesOf({ cells, lossless, weights }: SensitivityRow): readonl
 
 export type PlanChoice = Pick<SensitivityCell, 'format' | 'bytes' | 'bitsPerWeight' | 'relativeSquaredError'>;
 
-/** Budgets that change anything: from every tensor at its smallest to every tensor at its largest, in bits per weight. */
+/** Range of useful budgets: from every tensor at its smallest to every tensor at its largest, in bits per weight. */
 export function budgetRange({ rows }: SensitivityTable): { min: number; max: number } {
   let [least, most, weights] = [0, 0, 0];
   for (const row of rows) {
@@ -183,7 +183,7 @@ export function budgetRange({ rows }: SensitivityTable): { min: number; max: num
   return { min: (8 * least) / weights, max: (8 * most) / weights };
 }
 
-/** Whether a plan is to be recommended over the presets that keep its budget, and the figures that say so, as a sentence. */
+/** Whether a plan is recommended over the presets within its budget, and the figures behind it, as a sentence. */
 export interface Verdict {
   /** True only where both were predicted from measurements of this model's output, and the plan is better. */
   readonly recommended: boolean;
@@ -205,7 +205,7 @@ export function verdictOf({ total, preset }: Plan): Verdict | undefined {
   const figures = `weighted error ${shortFigure(total.roleError)} against ${shortFigure(preset.roleError)} of ${name}`;
   return {
     recommended: false,
-    text: `By the errors of the weights and the roles of tensors: ${figures}. What they do to the output was not measured; compare both with an evaluation.`,
+    text: `By the errors of the weights and the roles of tensors: ${figures}. The effect on the output was not measured; compare both with an evaluation.`,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Plan, PlanAssignment } from './plan';
 
 /**
- * A plan as the difference from the one before: while a slider moves, few of many thousand assignments change, and the rest
+ * A plan as the difference from the previous one: while a slider moves, few of many thousand assignments change, and the rest
  * need not cross the boundary again.
  */
 export interface PlanStep {
@@ -14,11 +14,11 @@ export interface PlanStep {
     | { readonly changed: readonly (readonly [place: number, assignment: PlanAssignment])[] };
 }
 
-/** Numbers the plans of one receiver, and tells it what each changes. */
+/** Numbers the plans of one receiver, and reports what each changes. */
 export class PlanSteps {
   private last: { readonly id: number; readonly plan: Plan } | undefined;
 
-  /** @param since the plan that the receiver has, by its id; anything but the last makes the step a whole plan. */
+  /** @param since the plan that the receiver has, by its id; any but the latest makes the step a whole plan. */
   next(plan: Plan, since: number | undefined): PlanStep {
     const known = this.last?.id === since ? this.last?.plan : undefined;
     const id = (this.last?.id ?? 0) + 1;
@@ -44,10 +44,10 @@ function changesOf(
   return changed;
 }
 
-/** @param known the plan that the step starts from. @throws RangeError when there is none and the step is no whole plan. */
+/** @param known the plan that the step starts from. @throws RangeError when there is none and the step is not a whole plan. */
 export function planAfter(known: Plan | undefined, { head, assignments: step }: PlanStep): Plan {
   if ('all' in step) return { ...head, assignments: step.all };
-  if (!known) throw new RangeError('the plan that this one follows is not known');
+  if (!known) throw new RangeError('the plan that this step starts from is unknown');
   const assignments = known.assignments.slice();
   for (const [place, item] of step.changed) assignments[place] = item;
   return { ...head, assignments };

@@ -1,6 +1,6 @@
 import { decodeExact, encodeExact } from './exactJson';
 
-/** A boundary's requests: method → parameters, result, and what is told on the way to it. */
+/** A boundary's requests: method → parameters, result and progress. */
 export type RequestMap = Record<string, { params: unknown; result: unknown; progress?: unknown }>;
 /** A boundary's one-way messages: name → payload. */
 export type EventMap = Record<string, unknown>;
@@ -44,7 +44,7 @@ export interface CallOptions<P = never> {
   readonly onProgress?: ((progress: P) => void) | undefined;
 }
 
-/** A request that the other end rejected, or that can no longer be answered. */
+/** A request that the other end rejected or can no longer answer. */
 export class RpcError extends Error {
   readonly code: string;
   constructor(message: string, code: string) {
@@ -65,8 +65,8 @@ interface Pending {
  * sent to the other end. Every call settles: with the result, with the handler's error, with `CANCELLED` when its signal
  * fires, or with `DISPOSED` when this end is closed.
  *
- * The page's end has an epoch, a name of its own. The host's end follows: it takes up the epoch of the page that speaks,
- * ends what an earlier page asked for, and drops what is late from it or for it. Ids therefore never meet those of another page.
+ * The page's end has an epoch, a unique name. The host's end follows: it adopts the epoch of the page that sends,
+ * cancels requests of an earlier page, and drops late messages from or for it. Ids therefore never collide with those of another page.
  */
 export class Rpc<
   LocalRequests extends RequestMap,
@@ -77,7 +77,7 @@ export class Rpc<
   private nextId = 1;
   private disposed = false;
   private epoch: string | undefined;
-  /** Pages that were replaced: what still comes from them is late. */
+  /** Replaced pages: their messages are late. */
   private readonly past = new Set<string>();
   private readonly pending = new Map<number, Pending>();
   private readonly running = new Map<number, AbortController>();
@@ -117,7 +117,7 @@ export class Rpc<
     return answer.finally(() => signal?.removeEventListener('abort', cancel));
   }
 
-  /** From the host it goes to the page that spoke last; before one did, nobody is there to hear it. */
+  /** From the host it goes to the page that spoke last; before that, there is no receiver. */
   notify<N extends keyof RemoteEvents & string>(name: N, payload: RemoteEvents[N]): void {
     this.post({ rpc: 'event', name, payload });
   }
@@ -153,12 +153,12 @@ export class Rpc<
     }
   }
 
-  /** Whether a message is from or for the page of now; at the host's end an unknown page replaces the one before. */
+  /** Whether a message is from or for the current page; at the host's end an unknown page replaces the previous one. */
   private isCurrent(epoch: string): boolean {
     if (epoch === this.epoch) return true;
     if (this.ownEpoch !== undefined || this.past.has(epoch)) return false;
     if (this.epoch !== undefined) this.past.add(this.epoch);
-    this.endAll('The page was loaded again.');
+    this.endAll('The page was reloaded.');
     this.epoch = epoch;
     return true;
   }
@@ -173,7 +173,7 @@ export class Rpc<
     };
     try {
       if (!Object.hasOwn(this.handlers, method))
-        throw new RpcError(`Nothing answers "${method}".`, 'UNKNOWN_METHOD');
+        throw new RpcError(`No handler for "${method}".`, 'UNKNOWN_METHOD');
       const progress = (step: unknown): void => reply({ rpc: 'progress', id, progress: step });
       const result = await this.handlers[method]!(params, { signal, progress });
       reply({ rpc: 'result', id, result });

@@ -15,20 +15,20 @@ import type { MetadataSlice, MetadataSliceParams, ModelDescription, ModelPart } 
 import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 import type { PlanStep } from './planStep';
 
-/** Everything the editor needs to draw itself, the first time and after the model's files changed. */
+/** Everything the editor needs to render, initially and after the model's files changed. */
 export interface EditorState {
   readonly model: ModelDescription;
-  /** Rises when other files were found than before: what was computed for an earlier revision is out of date. */
+  /** Increases when the files have changed: results of an earlier revision are out of date. */
   readonly revision: number;
   readonly formats: readonly FormatDescription[];
   readonly device?: DeviceReport;
-  /** Present once something was measured, now or in an earlier session. */
+  /** Present once something has been measured, now or earlier. */
   readonly sensitivity?: SensitivityTable;
   readonly plan?: Plan;
   readonly job: JobState;
   /** Present where the editor was opened with one file of a larger model. */
   readonly part?: ModelPart;
-  /** Tensor to show first (from a hover link or a command); the selection stays where it is when absent. */
+  /** Tensor to show first (from a hover link or a command); the selection is unchanged when absent. */
   readonly reveal?: string;
   /** Tab to show first (from a command). */
   readonly tab?: CommandTab;
@@ -42,7 +42,7 @@ export type JobState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'running'; readonly title: string; readonly progress?: EngineProgress }
   | { readonly kind: 'failed'; readonly title: string; readonly message: string }
-  /** The engine process ended; `resumable` when another run continues from what was done. */
+  /** The engine process ended; `resumable` when another run continues from finished work. */
   | {
       readonly kind: 'engine-died';
       readonly title: string;
@@ -71,7 +71,7 @@ export interface ExportChoices {
   readonly tensorTypes: readonly string[];
 }
 
-/** Another model beside this one: what the Compare tab shows. */
+/** Comparison with another model, as the Compare tab shows it. */
 export interface ModelComparisonState {
   /** Path of the other model. */
   readonly other: string;
@@ -91,7 +91,7 @@ export type EvaluationOutcome =
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'engine-died'; readonly message: string };
 
-/** The run of a model that is under way or ended last; it outlives the editor. */
+/** The current or last run of a model; it outlives the editor. */
 export interface EvaluationActivity {
   readonly what: 'evaluation' | 'calibration';
   /** "Q4_K_M on eval.txt". */
@@ -103,16 +103,16 @@ export interface EvaluationActivity {
   readonly outcome?: EvaluationOutcome;
 }
 
-/** What the Evaluate tab needs to draw itself the first time. */
+/** What the Evaluate tab needs for its first rendering. */
 export interface EvaluationView {
   readonly activity?: EvaluationActivity;
   readonly results: readonly EvaluationResult[];
   /** Why earlier results cannot be read. */
   readonly problem?: string;
-  /** The form as it was left; what is in it is known to the webview alone. */
+  /** The form as last edited; only the webview knows its content. */
   readonly form?: unknown;
   readonly suggestions: {
-    /** Texts that lie beside the model. */
+    /** Texts next to the model. */
     readonly text?: string;
     readonly calibrationText?: string;
     readonly device: DeviceChoice;
@@ -132,17 +132,17 @@ export type WebviewRequests = {
   metadata: { params: MetadataSliceParams; result: MetadataSlice };
   /** Runs the same command as the context menu: a quick pick of formats unless they are given, then `comparison` events. */
   quantize: { params: { tensors: readonly string[]; formats?: readonly string[] }; result: void };
-  /** Asks for a target and writes the tensors, each in its format; undefined when the person cancelled. */
+  /** Asks for a target and writes the tensors, each in its format; undefined when the user cancelled. */
   saveQuantized: { params: { choices: readonly TensorChoice[] }; result: { out: string } | undefined };
   /** Asks for another model and compares it; results come as `modelComparison` events. */
   compareWith: { params: Record<string, never>; result: void };
   /** One tensor of the comparison in detail. */
   overlay: { params: { other: string; tensor: string }; result: TensorOverlay };
   runSensitivity: { params: Record<string, never>; result: void };
-  /** Asks for a text and measures what each tensor does to the output on it. */
+  /** Asks for a text and measures how each tensor affects the output on it. */
   runSensitivityOverText: { params: Record<string, never>; result: void };
   cancelJob: { params: Record<string, never>; result: void };
-  /** Continues the job whose process ended, in a fresh one. */
+  /** Continues the job whose process ended, in a new one. */
   resumeJob: { params: Record<string, never>; result: void };
   /**
    * Solves again for a budget; while a slider is `moving` in a few milliseconds, which may miss the optimum by very little. `since`: the
@@ -152,13 +152,13 @@ export type WebviewRequests = {
   savePlan: { params: { budget: Budget }; result: { out: string } | undefined };
   /** What can be exported, and whether there is a plan to export with. */
   exportChoices: { params: Record<string, never>; result: ExportChoices };
-  /** Dry run of the settings; it ends the one before. */
+  /** Dry run of the settings; it cancels the previous one. */
   previewExport: { params: { settings: PanelSettings }; result: ExportPreview };
   /** Asks for a target and exports. */
   startExport: { params: { settings: PanelSettings }; result: void };
-  /** Asks for a file to read; undefined when the person cancelled. */
+  /** Asks for a file to read; undefined when the user cancelled. */
   chooseFile: { params: { kind: FileKind }; result: { path: string } | undefined };
-  /** Reads rules from a tensor-type file of llama.cpp that the person picks. */
+  /** Reads rules from a tensor-type file of llama.cpp that the user picks. */
   loadTensorTypes: {
     params: Record<string, never>;
     result: { rules: readonly TensorTypeRule[] } | undefined;
@@ -170,12 +170,12 @@ export type WebviewRequests = {
   openEvaluation: { params: Record<string, never>; result: EvaluationView };
   /** Keeps the form for the next editor of this model. */
   keepEvaluationForm: { params: { form: unknown }; result: void };
-  /** Starts a run; how it goes comes as `evaluation` events. */
+  /** Starts a run; `evaluation` events report its progress. */
   evaluate: { params: { settings: PanelEvaluation }; result: void };
   /** Asks for a target and computes an importance matrix; the same events. */
   calibrate: { params: { settings: CalibrationSettings }; result: void };
   cancelEvaluation: { params: Record<string, never>; result: void };
-  /** The last run once more, in a fresh process where the old one died. */
+  /** Repeats the last run, in a new process if the old one died. */
   repeatEvaluation: { params: Record<string, never>; result: void };
   pairResults: { params: { a: string; b: string }; result: PairedComparison };
   /** Asks for confirmation and removes a stored result. */
@@ -189,7 +189,7 @@ export type HostEvents = {
   openFailed: { message: string };
   job: JobState;
   device: DeviceReport;
-  /** While a run is under way the cells that are there already. */
+  /** The cells finished so far during a run. */
   sensitivity: SensitivityTable;
   plan: Plan;
   comparison: ComparisonState;

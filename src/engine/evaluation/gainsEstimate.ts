@@ -38,8 +38,8 @@ export async function errorSeconds(missing: readonly MissingCells[], signal: Abo
 }
 
 /**
- * Seconds that a pass over a text takes for all tensors, from running the first block over one window and over two (what does not
- * grow with the tokens is the loading of its weights), and the output matrix over one.
+ * Seconds that a pass over a text takes for all tensors, from running the first block over one window and over two (the part that does not
+ * grow with the tokens is weight loading), and the output matrix over one.
  */
 export async function gainsSeconds(
   model: Model,

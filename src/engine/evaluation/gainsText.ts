@@ -9,13 +9,13 @@ import { contextLengthOf, planText, type PlannedText } from './runPlan';
 
 /** Tokens that the model is run over: enough to tell tensors apart by a few per cent. */
 const gainTokens = 2048;
-/** Tokens of a window, where the model takes so many. */
+/** Tokens per window, where the model's context allows. */
 const gainContext = 512;
 
 /** Comes with the extension (assets/README.md). */
 const generalText = 'general-calibration.txt';
 
-/** How a request wants tensors to be measured: over a text of its own, by the weights alone, or as suits the model. */
+/** How a request asks for tensors to be measured: over a given text, by the weights alone, or by default. */
 export interface GainsChoice {
   readonly text?: string;
   readonly weightsOnly?: boolean;
@@ -25,18 +25,18 @@ export interface GainsChoice {
 export type GainsText = { readonly planned: PlannedText } | { readonly weightsOnly: string };
 
 /**
- * The text that gains are measured over: the one that was named, else one beside the model with "calib" in its name, else the general
+ * The text that gains are measured over: the one named, else one next to the model with "calib" in its name, else the general
  * one. A model that cannot be run is measured by its weights alone, unless a text was named.
  * @throws QuantscopeError of a model or a text that was named and cannot be used.
  */
 export async function gainsText(model: Model, choice: GainsChoice, signal: AbortSignal): Promise<GainsText> {
-  if (choice.weightsOnly === true) return { weightsOnly: 'this was asked for.' };
+  if (choice.weightsOnly === true) return { weightsOnly: 'as requested.' };
   if (choice.text !== undefined) return { planned: await planGains(model, choice.text, signal) };
   const own = await textBeside(model.folder);
   try {
     if (own !== undefined) return { planned: await planGains(model, own, signal) };
   } catch (error) {
-    if (!isUnusable(error)) throw error; // a text that is too short: the general one may do
+    if (!isUnusable(error)) throw error; // a text that is too short: the general one may suffice
   }
   try {
     return { planned: await planGains(model, generalTextFile(), signal) };
@@ -49,7 +49,7 @@ export async function gainsText(model: Model, choice: GainsChoice, signal: Abort
 const isUnusable = (error: unknown): error is QuantscopeError =>
   error instanceof QuantscopeError && !['CANCELLED', 'INTERNAL'].includes(error.code);
 
-/** The text in windows, once it is known that the model can be run. */
+/** The text in windows, after a check that the model can be run. */
 async function planGains(model: Model, text: string, signal: AbortSignal): Promise<PlannedText> {
   const tokenizer = await openTokenizer(model, signal);
   const contextLength = await contextLengthOf(model, signal);
@@ -67,7 +67,7 @@ async function textBeside(folder: string): Promise<string | undefined> {
   return found === undefined ? undefined : join(folder, found);
 }
 
-/** In `assets`, beside the folder of the bundle (dist) and at the root of the sources. */
+/** In `assets`, next to the folder of the bundle (dist) and at the root of the sources. */
 function generalTextFile(): string {
   const here = dirname(fileURLToPath(import.meta.url));
   const root = basename(here) === 'dist' ? dirname(here) : join(here, '..', '..', '..');

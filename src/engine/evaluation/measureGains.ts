@@ -44,8 +44,8 @@ export async function storedGains(
 }
 
 /**
- * Runs the model over a text, once for all tensors of the table, and adds what each of them does to the output. What an earlier run
- * over the same text measured is taken over.
+ * Runs the model over a text, once for all tensors of the table, and adds how each of them affects the output. What an earlier run
+ * over the same text measured is reused.
  */
 export async function addGains(
   model: Model,

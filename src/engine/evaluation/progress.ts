@@ -5,7 +5,7 @@ import type { Device } from '../../protocol/plan';
 /** More points than a chart has columns to show them in are thinned. */
 const maxPoints = 400;
 
-/** Counts the steps of a run, each about as long as the next, and tells how far it is. */
+/** Counts the steps of a run, each about as long as the next, and reports progress. */
 export class StepMeter {
   private done = 0;
   private points: EvaluationPoint[] = [];

@@ -18,13 +18,13 @@ export interface ResultTokens {
 
 /** A result, and the models that it belongs to: its own and its base. */
 interface StoredResult {
-  /** Of what the figures were computed by: those of other versions cannot be compared with new ones. */
+  /** Versions of what computed the figures: those of other versions are not comparable with new ones. */
   readonly versions: UsedVersions;
   readonly models: readonly string[];
   readonly result: EvaluationResult;
 }
 
-/** Disk space for states of base models; the ones that were not used for the longest time go first (bytes). */
+/** Disk space for states of base models; least recently used ones are removed first (bytes). */
 const maxStateBytes = 8 * 1024 ** 3;
 
 /** Finished evaluations in a folder: `results/ID.json` with `ID.tokens`, and `bases/KEY.states`. */
@@ -81,7 +81,7 @@ export class ResultStore {
     const bytes = await readFile(file).catch(() => new Uint8Array());
     const arrays = bytes.length / (8 * count);
     if (arrays !== 1 && arrays !== 2)
-      throw new QuantscopeError('REQUEST', `Of the result "${result.variant}" the tokens are not kept.`, {
+      throw new QuantscopeError('REQUEST', `The tokens of the result "${result.variant}" are not kept.`, {
         file,
       });
     const values = new Float64Array(new Uint8Array(bytes).buffer);
@@ -89,7 +89,7 @@ export class ResultStore {
     return arrays === 2 ? { losses, divergences: values.subarray(count) } : { losses };
   }
 
-  /** States of a base model that an earlier run left. */
+  /** States of a base model kept by an earlier run. */
   async findStates(key: string, tokens: number, hiddenSize: number): Promise<StateFile | undefined> {
     const file = this.statesFile(key);
     const found = await StateFile.find(file, tokens, hiddenSize);

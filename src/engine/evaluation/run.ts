@@ -20,7 +20,7 @@ export interface Run {
   readonly context: JobContext;
 }
 
-/** The model with its changes, for windows of so many tokens. */
+/** The model with its changes, for windows of this many tokens. */
 export function openChanged({ model, params, where, variant }: Run, length: number): Promise<Decoder> {
   return openDecoder(model, {
     ...{ device: where.device, length, keep: keepsWhole(where.device, params.memory) },
@@ -28,7 +28,7 @@ export function openChanged({ model, params, where, variant }: Run, length: numb
   });
 }
 
-/** Speed and memory of a pass that took so many tokens through the model. */
+/** Speed and memory of a pass of this many tokens through the model. */
 export function passMeasures(
   decoder: Decoder,
   tokens: number,

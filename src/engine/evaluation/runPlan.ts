@@ -29,7 +29,7 @@ export async function runDevice(choice: DeviceChoice, signal: AbortSignal): Prom
     : { device: chosen, label };
 }
 
-/** Largest text that is evaluated (bytes): tokens of it must fit into memory, and nobody waits for more. */
+/** Largest text that is evaluated (bytes): its tokens must fit into memory, and larger texts would take too long. */
 const maxTextBytes = 1024 ** 3;
 
 /** A text cut into windows. */
@@ -62,13 +62,13 @@ export async function planText(
 
 /** Share of the free memory that the weights of a whole model may take. */
 const wholeShare = 0.6;
-/** On a GPU, whose memory ONNX Runtime does not tell, the weights of a whole model may take so much (bytes). */
+/** Maximum weights of a whole model on a GPU, whose memory ONNX Runtime does not report (bytes). */
 const wholeOnGpu = 8e9;
-/** States of windows that go through the model together: so many bytes at least, and this share of the free memory. */
+/** States of windows that go through the model together: at least this many bytes, and this share of the free memory. */
 const leastStates = 1e9;
 const statesShare = 0.25;
 
-/** The most tokens that a model takes. @throws QuantscopeError MODEL_FILE when it does not say. */
+/** Context length of a model. @throws QuantscopeError MODEL_FILE when it is not stated. */
 export async function contextLengthOf(model: ModelHeaders, signal?: AbortSignal): Promise<number> {
   return numbersOf(await ggufView(model, signal), model.description.path)('context_length');
 }
@@ -94,7 +94,7 @@ export function windowsAtOnce({ keeps, shape, length, tokensPerRun }: Decoder): 
 /** Bytes that states may take. */
 export const statesRoom = (): number => Math.max(leastStates, statesShare * freemem());
 
-/** Steps of a pass over so many windows, as its `onStep` counts them: graphs of blocks, and of the output for scored tokens. */
+/** Steps of a pass over this many windows, as its `onStep` counts them: graphs of blocks, and of the output for scored tokens. */
 export function stepsOf({ shape, length, tokensPerRun }: Decoder, windows: number, scored: number): number {
   const blocks = Math.ceil((windows * length) / tokensPerRun) * shape.blocks.length;
   return blocks + Math.ceil(scored / tokensPerRun);

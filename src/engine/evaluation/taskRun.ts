@@ -6,7 +6,7 @@ import { StepMeter } from './progress';
 import { openChanged, passMeasures, type Run } from './run';
 import { contextLengthOf, stepsOf, windowsAtOnce } from './runPlan';
 
-/** Choices are padded to a multiple of so many tokens, so that graphs are shared. */
+/** Choices are padded to a multiple of this many tokens, to share graphs. */
 const lengthStep = 16;
 
 /** Questions that the model answered. */

@@ -26,7 +26,7 @@ export interface TextRun {
   readonly measures: Omit<RunMeasures, 'seconds'>;
 }
 
-/** Runs the model over a text, and before it the base, where no earlier run left its states. */
+/** Runs the model over a text, and before it the base, unless an earlier run kept its states. */
 export async function evaluateText(
   run: Run,
   baseModel: Model | undefined,
@@ -63,12 +63,12 @@ export async function evaluateText(
 interface Base {
   readonly decoder: Decoder;
   readonly named: { readonly base: string; readonly baseHash: string };
-  /** Its states of the scored tokens, where an earlier run left them. */
+  /** Its states of the scored tokens, if an earlier run kept them. */
   states: StateFile | undefined;
 }
 
 /**
- * Whether the ids mean the same text to the base. A base whose tokenizer is missing, or cannot be run, is not asked.
+ * Whether the ids mean the same text to the base. A base whose tokenizer is missing or unsupported is not checked.
  * @throws QuantscopeError REQUEST when they do not.
  */
 async function checkTokens(
@@ -86,7 +86,7 @@ async function checkTokens(
   const meaning = (of: TextTokenizer): string => of.decode(ids).replace(/\s/g, '');
   if (other === undefined || meaning(other) === meaning(tokenizer)) return;
   const message =
-    'The same token ids are another text to the base model; they must have the same vocabulary.';
+    'The same token ids decode to a different text with the base model; both must have the same vocabulary.';
   throw new QuantscopeError('REQUEST', message, { file: path });
 }
 

@@ -16,7 +16,7 @@ import type { WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
 
-/** How a model's weights are changed, and how large they are then. */
+/** How a model's weights are changed, and their resulting size. */
 export interface PlannedVariant {
   /** "original", "Q4_K_M", "tiny.ampq.json": what the results are called. */
   readonly label: string;
@@ -83,7 +83,7 @@ export async function readPlan(file: string): Promise<Plan> {
   }
 }
 
-/** The plan of a file as it comes out for a model: sizes and totals are computed again. @throws as `readPlan` and `bindPlan`. */
+/** The plan of a file applied to a model: sizes and totals are recomputed. @throws as `readPlan` and `bindPlan`. */
 export async function readPlanFor(model: Model, file: string): Promise<Plan> {
   return bindPlan(await readPlan(file), model.description, await candidatesOf(model));
 }

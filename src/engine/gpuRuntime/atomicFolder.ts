@@ -5,8 +5,8 @@ import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 
 /**
- * Makes a folder atomically: `fill` works in a temporary one beside it, which is synced and takes the target's name, or is removed.
- * What a killed process leaves is removed by a later start. The error that is thrown is the first one.
+ * Makes a folder atomically: `fill` works in a temporary one next to it, which is synced and takes the target's name, or is removed.
+ * Leftovers of a killed process are removed by a later start. The error that is thrown is the first one.
  * @throws QuantscopeError IO when the file system does not allow it; what `fill` throws.
  */
 export async function makeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
@@ -23,7 +23,12 @@ export async function makeFolder(target: string, fill: (folder: string) => Promi
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     await removeIfEmpty(dirname(target));
     if (cause instanceof QuantscopeError) throw cause;
-    throw new QuantscopeError('IO', `The folder cannot be made: ${reason(cause)}`, { file: target }, cause);
+    throw new QuantscopeError(
+      'IO',
+      `The folder cannot be created: ${reason(cause)}`,
+      { file: target },
+      cause,
+    );
   } finally {
     await forget();
   }
@@ -49,7 +54,7 @@ export async function removeFolder(target: string): Promise<void> {
   }
 }
 
-/** Removes a folder that has nothing in it. */
+/** Removes an empty folder. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   await rmdir(folder).catch(() => undefined); // it is not empty, or already removed
 }

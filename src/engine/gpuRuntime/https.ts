@@ -60,7 +60,7 @@ export async function fetchJson(url: string, options: FetchOptions): Promise<unk
   }
 }
 
-/** A failure of the answer reaches the reader as an error of the stream. */
+/** A failed response reaches the reader as a stream error. */
 function unzipped(answer: IncomingMessage): Readable {
   return pipeline(answer, createGunzip(), () => undefined);
 }

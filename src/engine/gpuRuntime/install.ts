@@ -19,7 +19,7 @@ import { copyRuntime, filesOfRuntime } from './runtimeCopy';
 import { unpack } from './unpack';
 
 /**
- * Downloads the package and puts its libraries beside a copy of the runtime, which looks for providers in its own folder. The
+ * Downloads the package and puts its libraries next to a copy of the runtime, which looks for providers in its own folder. The
  * folder is made atomically; those of other versions are removed.
  * @throws QuantscopeError IO when it cannot be downloaded or saved; CANCELLED.
  */

@@ -33,17 +33,17 @@ export async function findGpuPackage(version: string, options: FetchOptions): Pr
   return facts;
 }
 
-/** @throws QuantscopeError IO when the source states another digest than the one that is known. */
+/** @throws QuantscopeError IO when the source states a digest other than the known one. */
 export function checkPin(version: string, sha512: string, pins = pinnedDigests): void {
   const pin = pins[version];
   if (pin !== undefined && pin !== sha512)
     throw new QuantscopeError(
       'IO',
-      `The source has another package ${gpuPackage.id} ${version} than the known one; nothing was downloaded.`,
+      `The package ${gpuPackage.id} ${version} of the source differs from the known one; nothing was downloaded.`,
     );
 }
 
-/** The package with all that a user must know before agreeing. */
+/** The package with everything a user must know before agreeing. */
 export async function describeOffer(facts: PackageFacts, runtime: RuntimePackage): Promise<GpuRuntimeOffer> {
   const { version } = runtime;
   const offer = {

@@ -52,7 +52,7 @@ async function find(zip: ZipFile, names: readonly string[]): Promise<Entry[]> {
     if (entry.uncompressedSize > maxGpuPackage)
       throw new QuantscopeError(
         'IO',
-        `${name} would take ${entry.uncompressedSize} bytes, more than is allowed.`,
+        `${name} would take ${entry.uncompressedSize} bytes, more than the limit.`,
       );
     return entry;
   });

@@ -46,7 +46,7 @@ async function runCalibration(
   params: CalibrationParams,
   { signal, progress }: JobContext,
 ): Promise<CalibrationResult> {
-  // Before hours go into what cannot be written.
+  // Checked before hours of work on output that cannot be written.
   imatrixWriter(params.out);
   const inputs = await inputsOf(model.description, params.text);
   await inputs.check([params.out, params.statistics]);
@@ -108,7 +108,7 @@ interface WriteOptions {
 
 /**
  * XᵀX of a block must be complete when it is written, so all windows pass the block together. Their states stay in memory where there
- * is room, else they lie in a temporary file beside the output.
+ * is room, else in a temporary file next to the output.
  */
 function roomForAll(folder: string, { shape: { hiddenSize } }: Decoder): (tokens: number) => States {
   return (tokens) => {
@@ -153,7 +153,7 @@ function floatPart(name: string, shape: readonly number[], values: ArrayLike<num
   return { name, dtype: 'F32', shape, data: () => [data] };
 }
 
-/** Writes each XᵀX as a safetensors file of its own, named after the first matrix that it is the input of. */
+/** Writes each XᵀX as its own safetensors file, named after the first matrix that it is the input of. */
 function gramWriter(folder: string, options: WriteOptions): (gram: Gram) => Promise<void> {
   return async ({ tensors, expert, columns, rows, values }) => {
     const name = expert === undefined ? tensors[0]! : `${tensors[0]}.expert.${expert}`;

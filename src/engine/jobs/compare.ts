@@ -27,7 +27,7 @@ export function overlayJob(models: OpenModels): Job<'tensor/overlay'> {
         const pair = (await matchTensors(a, b, signal)).pairs.find(({ name }) => name === params.tensor);
         if (pair?.a && pair.b && pair.a.shape.join() === pair.b.shape.join())
           return overlayTensors(a, b, { name: pair.name, a: pair.a, b: pair.b }, signal);
-        throw new QuantscopeError('REQUEST', 'The models do not both have this tensor in one shape.', {
+        throw new QuantscopeError('REQUEST', 'The models do not both have this tensor with the same shape.', {
           tensor: params.tensor,
         });
       }),

@@ -91,7 +91,7 @@ async function pair(store: ResultStore, a: EvaluationResult, b: EvaluationResult
   if (a.text === undefined || a.text.hash !== b.text?.hash)
     throw new QuantscopeError(
       'REQUEST',
-      'The results are not of the same tokens: text, windows and context must be the same.',
+      'The results are not for the same tokens: text, windows and context must be the same.',
     );
   const sameBase = a.text.divergence?.baseHash === b.text.divergence?.baseHash;
   const runOf = async (result: EvaluationResult) => {

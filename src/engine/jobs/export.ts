@@ -63,7 +63,7 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
   };
 }
 
-/** A plan as it comes out for a model. */
+/** A plan applied to a model. */
 export function readPlanJob(models: OpenModels): Job<'plan/read'> {
   return (params, { signal }) => {
     checkParams('plan/read', params, { ...modelKinds, planFile: 'path' });

@@ -37,7 +37,7 @@ export function gpuRuntimeInstallJob(): Job<'gpuRuntime/install'> {
     if (facts.sha512 !== params.sha512)
       throw new QuantscopeError(
         'REQUEST',
-        'The package of the source has changed since it was offered; look at the new offer.',
+        'The package of the source has changed since it was offered; check the new offer.',
       );
     await installGpuRuntime(facts, gpuPackage.libraries, runtime, { ...params, signal, progress });
     return status();
@@ -51,7 +51,7 @@ export function gpuRuntimeRemoveJob(): Job<'gpuRuntime/remove'> {
   };
 }
 
-/** Why there is no GPU runtime to install here. */
+/** Why no GPU runtime can be installed here. */
 function unsupported(runtime: RuntimePackage | undefined): string | undefined {
   const platform = cudaUnsupported();
   if (platform !== undefined)

@@ -33,7 +33,7 @@ export function locateJob(): Job<'model/locate'> {
   };
 }
 
-/** A path that is not a model is left out; anything else is a fault of ours. */
+/** A path that is not a model is left out; anything else is a bug. */
 function skip(error: unknown): undefined {
   if (!(error instanceof QuantscopeError)) throw error;
   return undefined;
@@ -60,7 +60,7 @@ export function suggestionJob(models: OpenModels): Job<'tensor/suggestion'> {
   };
 }
 
-/** The first plan in the model's folder that is about the model; plans that cannot be read are left out. */
+/** The first plan in the model's folder that is for the model; plans that cannot be read are left out. */
 async function planBeside(model: Model): Promise<Plan | undefined> {
   const { folder } = model.description;
   const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.ampq.json')).sort();

@@ -7,8 +7,7 @@ import type { OpenModels } from '../models';
 export function regionJob(models: OpenModels): Job<'tensor/region'> {
   return (params, { signal }) => {
     checkParams('tensor/region', params, { ...modelKinds, tensor: 'string' });
-    if (!isRecord(params.region))
-      throw new QuantscopeError('REQUEST', 'tensor/region: "region" is not there.');
+    if (!isRecord(params.region)) throw new QuantscopeError('REQUEST', 'tensor/region: "region" is missing.');
     return models.use(params, signal, (model) =>
       readRegion(model, model.tensor(params.tensor), params.region, signal),
     );

@@ -73,7 +73,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
   };
 }
 
-/** What a run would do, and about how long it takes; a second or two of it are run to tell. */
+/** What a run would do and its estimated time; a second or two of it is run for the estimate. */
 export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
   return (params, { signal }) => {
     checkParams('sensitivity/estimate', params, runKinds);
@@ -104,7 +104,7 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
   };
 }
 
-/** What earlier runs measured of a model; undefined when nothing was. */
+/** What earlier runs measured of a model; undefined when nothing. */
 export async function readStoredTable(
   model: Model,
   cacheDir: string,
