@@ -51,16 +51,16 @@ export function checkedFormat(
     );
   const { columns } = matrixOf(shape);
   if (isRowOf(known, columns)) return known;
-  const message = `The plan asks for ${known}, but rows of ${columns} weights are not whole blocks of it.`;
+  const message = `The plan specifies ${known}, but rows of ${columns} weights are not whole blocks of it.`;
   throw new QuantscopeError('REQUEST', message, place);
 }
 
-/** What a plan may give a tensor. */
+/** Formats that a plan may assign to a tensor. */
 export const planFormats: readonly string[] = [...formats.map(({ id }) => id), 'F32'];
 
 /**
- * A plan as it comes out for this model: sizes and totals computed from the formats that the plan names, whatever the file states, so
- * that a format that was changed by hand counts. What follows from an error that is not known in a format is absent.
+ * A plan applied to this model: sizes and totals computed from the formats that the plan names, whatever the file states, so
+ * that a format that was changed by hand counts. Figures that need an unknown error are absent.
  * @throws QuantscopeError REQUEST for another model's plan, a tensor that no format can be chosen for, or a format that does not exist
  * or fit.
  */

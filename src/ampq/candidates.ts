@@ -21,13 +21,13 @@ export interface Candidates {
   /** Of the tensors that no format can be chosen for, as they will be written. */
   readonly fixedBytes: number;
   readonly fixedParameters: number;
-  /** What the file types of llama.cpp make of the tensors, in their order. */
+  /** Types of the tensors in the file types of llama.cpp, in their order. */
   readonly presets: readonly TablePreset[];
-  /** Why no GGUF file can be made of the model; then the tensors are its own. */
+  /** Why the model cannot be exported as GGUF; then the tensors are its own. */
   readonly notExportable?: string;
 }
 
-/** The candidates of a model that no GGUF file can be made of: its own matrices; everything else counts as float32. */
+/** The candidates of a model that cannot be exported as GGUF: its own matrices; everything else counts as float32. */
 export function ownCandidates(
   { description }: Pick<Model, 'description'>,
   notExportable: string,
@@ -53,7 +53,7 @@ export function bytesIn(format: string, shape: readonly number[]): number {
   return ggmlType(format) ? rows * ggmlRowBytes(format, columns) : formatById(format).bytes(shape);
 }
 
-/** Whether rows of so many weights can be stored in a ggml type or a format of the catalogue. */
+/** Whether rows of this many weights can be stored in a ggml type or a format of the catalogue. */
 export const isRowOf = (format: string, columns: number): boolean =>
   ggmlType(format) ? fits(format, columns) : columns % formatById(format).rowMultiple === 0;
 

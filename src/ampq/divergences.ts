@@ -11,17 +11,17 @@ export interface DivergenceOptions extends PassOptions {
   readonly room: number;
 }
 
-/** What a pass over a text has found, KL divergences in nats per scored token. */
+/** Result of a pass over a text: KL divergences in nats per scored token. */
 export interface Divergences {
   /** From the unchanged model, by the tensors' names in GGUF. */
   readonly byTensor: ReadonlyMap<string, number>;
-  /** Of the unchanged model from itself when its states are rounded once more at each block: what float32 cannot tell from zero. */
+  /** Of the unchanged model from itself when its states are rounded once more at each block: what float32 cannot distinguish from zero. */
   readonly noise: number;
 }
 
 /**
- * What each change alone does to the output: mean KL divergence from the unchanged model, nats per scored token. One pass over the
- * model serves many tensors: the states that a change leads to go on beside the unchanged ones, so that every block is read
+ * Effect of each change alone on the output: mean KL divergence from the unchanged model, nats per scored token. One pass over the
+ * model serves many tensors: the states that a change leads to are carried along with the unchanged ones, so every block is read
  * once per tensor of its own and once for all others.
  * @param decoder the model, streamed; its weights are changed and restored.
  * @param base the same model, unchanged: its output matrix.
@@ -119,7 +119,7 @@ async function score(
   return { byTensor, noise };
 }
 
-/** Name of the states that nothing but rounding has changed; no tensor has it. */
+/** Name of the states changed only by rounding; no tensor has it. */
 const rounded = '';
 
 /** Changes each value by less than a unit of its last place, as another order of sums would. */
@@ -161,12 +161,12 @@ class StateTable {
     return this.values.subarray(0, this.size);
   }
 
-  /** All states there are. */
+  /** All states. */
   get used(): Float32Array {
     return this.values.subarray(0, this.size * (1 + this.names.length));
   }
 
-  /** States of a change that begins here: a copy of the unchanged ones. */
+  /** States of a change that starts here: a copy of the unchanged ones. */
   fork(name: string): Float32Array {
     this.names.push(name);
     const states = this.find(name)!;

@@ -6,7 +6,7 @@ import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../proto
 import { areCurrent, versionsOf } from '../quant/algorithms';
 import { formats } from '../quant/catalogue';
 
-/** What a pass over a text has found: what each tensor alone does to the output in one format. */
+/** Result of a pass over a text: the effect of each tensor alone on the output in one format. */
 export interface MeasuredDivergences {
   /** File of the text, SHA-256 of its tokens and windows, scored tokens, and tokens of a window. */
   readonly text: {
@@ -33,7 +33,7 @@ export interface TensorDivergence {
 /** Formats that a tensor is measured in: the first that it has an error in. Small errors add up, large ones do not. */
 const probeFormats: readonly string[] = ['Q4_K', 'Q4_0', 'Q5_0', 'Q5_K', 'Q8_0'];
 
-/** The format that a tensor is measured in, and its error there; undefined when it has no error to go by. */
+/** The format that a tensor is measured in, and its error there; undefined when it has no error. */
 export function probeOf(row: SensitivityRow): { format: string; error: number } | undefined {
   const format = probeFormats.find((id) => errorIn(row, id) > 0);
   return format === undefined ? undefined : { format, error: errorIn(row, format) };
@@ -62,12 +62,12 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
 /** Where the divergences of a model are kept. @param key contentKey of the model. */
 export const gainsFile = (folder: string, key: string): string => join(folder, `${key}.gains.json`);
 
-/** The line that divergences are kept as. */
+/** The line in which divergences are stored. */
 export function printDivergences(measured: MeasuredDivergences): string {
   return `${seal({ ...measured, versions: versionsOf(algorithmsOf(measured)) })}\n`;
 }
 
-/** What an earlier pass has left; undefined when there is none, or it is damaged, edited, or of other versions of what it used. */
+/** The stored result of an earlier pass; undefined when there is none, or it is damaged, edited or of other versions. */
 export async function readDivergences(file: string): Promise<MeasuredDivergences | undefined> {
   const text = await readFile(file, 'utf8').catch(() => ''); // without it, divergences are measured again
   const value = unseal(text.trimEnd());

@@ -20,18 +20,18 @@ export type KnapsackSolver = (budget: number, effort?: Effort) => KnapsackSoluti
 /** `exact` may take a fraction of a second; `quick`, for a slider that moves, some milliseconds. */
 export type Effort = 'exact' | 'quick';
 
-/** States that the searches for one solution may make; trained models stay far below. */
+/** Maximum states of the searches for one solution; trained models stay far below. */
 const maxWork: Readonly<Record<Effort, number>> = { exact: 4_000_000, quick: 100_000 };
 
 /**
- * The multiple-choice knapsack: one choice per class, Σ bytes ≤ budget, Σ cost smallest. Exact. What does not depend on the budget is
+ * The multiple-choice knapsack: one choice per class, Σ bytes ≤ budget, Σ cost smallest. Exact. Work that does not depend on the budget is
  * done once, so that a budget that moves costs a few passes over the options.
  *
  * The linear relaxation gives a multiplier λ and with it a lower bound L = Σ min_j(c + λb) − λB. A solution costs
  * L + Σ reduced costs + λ·(unused bytes), so one that beats L + g has at most g of these in all. The search walks the
  * classes keeping Pareto-optimal (bytes, cost) states within g, and widens g, never beyond what the best solution so far
  * leaves open, until a solution lies within it, which is then optimal up to the rounding of float64 sums (Kellerer,
- * Pferschy, Pisinger: Knapsack Problems, chapter 11). The work is capped; `gap` then says what is left open.
+ * Pferschy, Pisinger: Knapsack Problems, chapter 11). The work is capped; `gap` then bounds the remainder.
  */
 export function knapsackSolver(classes: readonly (readonly Choice[])[]): KnapsackSolver {
   const prepared = prepareClasses(classes);
@@ -76,7 +76,7 @@ function solveTight(
       best = found;
       open = distance(best);
     }
-    // Everything within reach of the bound was seen, and the best solution lies there: nothing better is left.
+    // Everything within the bound was searched, so the best solution found is optimal.
     if (open <= reach) return solution(classes, best, true, 0);
   }
 }

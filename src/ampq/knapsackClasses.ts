@@ -32,7 +32,7 @@ export interface Upgrades {
   readonly gain: Float64Array;
 }
 
-/** Everything about the classes that holds for every budget. Each class has a choice. */
+/** Budget-independent data of the classes. Each class has a choice. */
 export function prepareClasses(classes: readonly (readonly Choice[])[]): KnapsackClasses {
   const start = new Int32Array(classes.length + 1);
   const bytes: number[] = [];

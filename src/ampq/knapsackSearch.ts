@@ -18,7 +18,7 @@ interface Option {
   readonly reduced: number;
 }
 
-/** States that searches may still make, shared by the searches of one solution: what bounds their time and memory. */
+/** Remaining states, shared by the searches of one solution; bounds their time and memory. */
 export interface Work {
   left: number;
 }
@@ -33,7 +33,7 @@ interface Layer {
   readonly option: Int32Array;
 }
 
-/** What a state must keep to in order to become a solution within the gap. */
+/** Limits that a state must respect to become a solution within the gap. */
 interface Limits {
   readonly maxBytes: number;
   /** With fewer bytes than this some of the budget stays unused, at λ per byte. */
@@ -88,7 +88,7 @@ interface FreeClass {
 
 /**
  * What the gap leaves to decide: classes with one option left, which has no reduced cost, are constants, summed up in the first layer. The others go from the
- * dearest alternative to the cheapest, so that the layers stay small until the end.
+ * most expensive alternative to the cheapest, so the layers stay small until the end.
  */
 function within(
   { classes, reduced }: SearchProblem,

@@ -42,7 +42,7 @@ export function printPlan(plan: Plan): string {
 /**
  * Reads a plan; sizes and totals are those that the file states (`bindPlan` computes them again).
  * @param file named in errors.
- * @throws QuantscopeError MODEL_FILE naming the place in the document that is wrong.
+ * @throws QuantscopeError MODEL_FILE naming the invalid place in the document.
  */
 export function parsePlan(text: string, file: string): Plan {
   const fail = (message: string): QuantscopeError =>
@@ -56,7 +56,7 @@ export function parsePlan(text: string, file: string): Plan {
   const check = new Checker(fail);
   const plan = check.record(value, '$');
   if (plan['version'] === 1)
-    throw fail('it was made by an earlier version, for the tensors of the checkpoint; make it again.');
+    throw fail('it was made by an earlier version, for the tensors of the checkpoint; create it again.');
   if (plan['version'] !== 2)
     throw fail(`$.version is ${JSON.stringify(plan['version'])}; this version reads 2.`);
   const model = check.record(plan['model'], '$.model');
@@ -79,7 +79,7 @@ export function parsePlan(text: string, file: string): Plan {
   };
 }
 
-/** Typed values out of untyped JSON, or an error that names the path. */
+/** Typed values from untyped JSON, or an error that names the path. */
 class Checker {
   constructor(private readonly fail: (message: string) => QuantscopeError) {}
 
@@ -169,7 +169,7 @@ function refuseDuplicates(
 }
 
 /**
- * A budget as people type it: "4.5bpw", "3.2MB", "3.2MiB", "3200000B" (MB = 10^6 bytes).
+ * A budget as typed by users: "4.5bpw", "3.2MB", "3.2MiB", "3200000B" (MB = 10^6 bytes).
  * @throws QuantscopeError REQUEST when it is neither.
  */
 export function parseBudget(text: string): Budget {

@@ -1,11 +1,11 @@
 import type { Plan, SensitivityTable } from '../protocol/plan';
 
-/** Bits per weight at and below which models lose much, whatever the plan. */
+/** Bits per weight at and below which models lose a lot, whatever the plan. */
 const fewBits = 3;
 /** Names that a note lists. */
 const listed = 3;
 
-/** What the user should know about a plan that was made of a table, as sentences. */
+/** What the user should know about a plan made from a table, as sentences. */
 export function planNotes(table: SensitivityTable, { bitsPerWeight }: Plan['total']): string[] {
   const { rows, notExportable, weightsOnly } = table;
   const lost = rows.filter(
@@ -16,15 +16,17 @@ export function planNotes(table: SensitivityTable, { bitsPerWeight }: Plan['tota
   return [
     ...(notExportable === undefined
       ? []
-      : [`No GGUF file can be made of this model, so that the plan cannot be exported: ${notExportable}`]),
+      : [
+          `This model cannot be exported as GGUF, so the plan cannot be used for an export: ${notExportable}`,
+        ]),
     ...(weightsOnly === undefined
       ? []
-      : [`The plan goes by the errors of the weights alone: ${weightsOnly}`]),
+      : [`The plan is based on the errors of the weights alone: ${weightsOnly}`]),
     ...keptNote(lost, 'have no finite error in any format (weights too large)'),
     ...keptNote(unmeasured, 'were not measured'),
     ...(bitsPerWeight <= fewBits
       ? [
-          `At ${bitsPerWeight.toFixed(2)} bits per weight a model loses much, and predictions are less exact. Check the plan with quantscope eval.`,
+          `At ${bitsPerWeight.toFixed(2)} bits per weight a model loses a lot, and predictions are less exact. Check the plan with quantscope eval.`,
         ]
       : []),
   ];

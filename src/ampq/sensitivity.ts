@@ -14,13 +14,13 @@ import type { QuantFormat } from '../quant/format';
 import { formatsFor, type Candidate, type Candidates } from './candidates';
 import { CellStore, type MeasuredCell } from './store';
 
-/** Formats that are measured when nobody names others: what a GGUF plan can be made of. */
+/** Formats measured by default: those a GGUF plan can use. */
 export const defaultCandidates: readonly string[] = ['Q4_0', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0', 'F16'];
 
-/** The same where the model is run over a text: tensors that hardly touch the output can do with fewer bits. */
+/** The same where the model is run over a text: tensors that hardly affect the output can have fewer bits. */
 export const outputCandidates: readonly string[] = ['Q2_K', 'Q3_K', 'IQ4_XS', ...defaultCandidates];
 
-/** Formats that are added one by one where a budget asks for fewer bits; none of them needs an importance matrix. */
+/** Formats added one by one where a budget requires fewer bits; none of them needs an importance matrix. */
 export const lowerCandidates: readonly string[] = ['IQ4_XS', 'IQ3_S', 'Q3_K', 'Q2_K'];
 
 /** What computes a cell: the addon, or ONNX Runtime on some device. */
@@ -43,7 +43,7 @@ export interface SensitivityOptions {
   readonly measurer: Measurer;
   /** Folder of the stored cells. */
   readonly cacheDir: string;
-  /** Measure again what another device measured: for checks of a device somebody names. */
+  /** Remeasure what another device measured: for checks of a named device. */
   readonly exactDevice?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: EngineProgress) => void;
@@ -69,7 +69,7 @@ export async function runSensitivity(
   }
 }
 
-/** The table as earlier runs left it; undefined when nothing was measured. */
+/** The table of earlier runs; undefined when nothing has been measured. */
 export async function storedSensitivity(
   model: Model,
   candidates: Candidates,
@@ -80,7 +80,7 @@ export async function storedSensitivity(
   return table.rows.some((row) => row.cells.length > 0) ? table : undefined;
 }
 
-/** What no earlier run has measured of the candidates in some formats. */
+/** What of the candidates in some formats no earlier run has measured. */
 export async function missingCandidates(
   model: Model,
   { tensors }: Candidates,
@@ -94,7 +94,7 @@ export async function missingCandidates(
   }));
 }
 
-/** A tensor and the formats that it is still to be measured in. */
+/** A tensor and the formats in which it remains to be measured. */
 export interface MissingCells {
   readonly converted: ConvertedTensor;
   readonly formats: readonly QuantFormat[];
@@ -167,7 +167,7 @@ function weightsOf({ shape }: ConvertedTensor): number {
   return rows * columns;
 }
 
-/** Whether a kept cell can be of this tensor, and not of another one of its name. */
+/** Whether a kept cell belongs to this tensor, and not to another one of the same name. */
 const isCellOf = (tensor: ConvertedTensor, { format, sums }: MeasuredCell): boolean =>
   sums.count === weightsOf(tensor) && formatById(format).refuse(tensor.shape) === undefined;
 
@@ -182,7 +182,7 @@ function cellOf({ shape }: ConvertedTensor, { format: id, device, sums }: Measur
   };
 }
 
-/** Cells that are there, those of earlier runs included, of all; and the time that the weights still to be measured will take. */
+/** Finished cells, including those of earlier runs, out of all; and the estimated time for the remaining weights. */
 class Progress {
   private readonly started = performance.now();
   private readonly total: { readonly cells: number; readonly weights: number };

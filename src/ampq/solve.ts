@@ -25,13 +25,13 @@ export interface Assignment {
   readonly gap: number;
 }
 
-/** Metadata and header of an exported file on top of its tensor data (bytes); a safe estimate when nobody knows better. */
+/** Metadata and header of an exported file on top of its tensor data (bytes); a safe estimate when the exact size is unknown. */
 export const defaultOverheadBytes = 2 * 1024 * 1024;
 
-/** A table made ready for any budget. */
+/** A table prepared for any budget. */
 interface Prepared {
   readonly rows: readonly SensitivityRow[];
-  /** Their weights in all. */
+  /** Their total number of weights. */
   readonly weights: number;
   readonly solver: KnapsackSolver;
   /** What each row becomes with each of its choices. */
@@ -39,7 +39,7 @@ interface Prepared {
   readonly presets: readonly MeasuredPreset[];
 }
 
-/** A preset of which every type was measured. */
+/** A preset whose types were all measured. */
 interface MeasuredPreset {
   readonly fileType: string;
   readonly assignments: readonly PlanAssignment[];
@@ -61,7 +61,7 @@ function prepared(table: SensitivityTable): Prepared {
 
 function prepare({ rows, presets }: SensitivityTable): Prepared {
   const choices = rows.map(choicesOf);
-  // A tensor that is written without loss, as nothing else can be done with it, needs no gain.
+  // A tensor that can only be written without loss needs no gain.
   const hasGains = rows.every(
     ({ gain }, i) =>
       gain !== undefined || choices[i]!.every(({ relativeSquaredError }) => relativeSquaredError === 0),
@@ -91,7 +91,7 @@ function prepare({ rows, presets }: SensitivityTable): Prepared {
 
 /**
  * The assignment of formats to tensors of smallest Σ relative squared error · gain within the budget: exact. Without gains the numbers
- * of weights times the factors of roles take their place. Never worse by that measure than a preset that keeps the budget.
+ * of weights times the factors of roles take their place. Never worse by that measure than a preset within the budget.
  * @param overheadBytes what the file holds besides tensor data; counts against a budget in bytes.
  * @param effort `quick` may miss the optimum, by `gap` at most.
  * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small.
@@ -103,7 +103,10 @@ export function solveBudget(
   effort: Effort = 'exact',
 ): Assignment {
   if (!table.rows.some(({ cells }) => cells.length > 0))
-    throw new QuantscopeError('REQUEST', 'Nothing was measured yet: run the sensitivity analysis first.');
+    throw new QuantscopeError(
+      'REQUEST',
+      'Nothing has been measured yet: run the sensitivity analysis first.',
+    );
   const { rows, weights, solver, assignments: options, presets } = prepared(table);
   const available = Math.floor(
     budget.kind === 'bytes'

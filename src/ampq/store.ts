@@ -19,8 +19,8 @@ export interface MeasuredCell {
 }
 
 /**
- * Finished cells on disk, one sealed JSON line each, appended as they are measured: a run that is killed loses at most the one it
- * was writing. A line that is torn, damaged, edited or of another version of its format is left out, so that its cell is measured
+ * Finished cells on disk, one sealed JSON line each, appended as they are measured: a killed run loses at most the cell it
+ * was writing. A line that is torn, damaged, edited or of another version of its format is skipped, so its cell is measured
  * again. Where the folder cannot be read or written, cells are kept in memory only, and `problem` says why.
  */
 export class CellStore {
@@ -32,7 +32,7 @@ export class CellStore {
     private notKept?: string,
   ) {}
 
-  /** @param key contentKey of the model: the cells of another one are others. */
+  /** @param key contentKey of the model: cells are not shared between models. */
   static async open(folder: string, key: string): Promise<CellStore> {
     const file = join(folder, `${key}.jsonl`);
     try {
@@ -61,7 +61,7 @@ export class CellStore {
     if (this.notKept !== undefined) return;
     try {
       this.handle ??= await open(this.file, 'a');
-      // A line of its own even after a torn one.
+      // On a separate line even after a torn one.
       await this.handle.write(`\n${seal({ ...cell, versions: versionsOf(algorithmsOf(cell)) })}\n`);
     } catch (error) {
       this.notKept = reason(error);

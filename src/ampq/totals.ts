@@ -7,7 +7,7 @@ export interface TensorWeight {
 }
 
 /**
- * What assignments come to. Figures that need an error or a gain that is not known are absent.
+ * Totals of assignments. Figures that need an unknown error or gain are absent.
  * @param weights of each assignment.
  * @param otherBytes of everything else in the file.
  */

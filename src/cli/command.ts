@@ -3,7 +3,7 @@ import type { EngineProgress } from '../protocol/engine';
 import type { ModelRef } from '../protocol/model';
 import type { Jobs } from '../engine/job';
 
-/** Options as parseArgs wants them, with what help says. */
+/** Options in the form of parseArgs, with their help text. */
 export interface OptionSpec {
   readonly type: 'string' | 'boolean';
   readonly value?: string;
@@ -13,7 +13,7 @@ export interface OptionSpec {
   readonly multiple?: boolean;
 }
 
-/** Options as they were given. */
+/** Options as given. */
 export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 export interface CommandContext {
@@ -27,7 +27,7 @@ export interface CommandContext {
   readonly jobs: Jobs;
   readonly signal: AbortSignal;
   readonly progress: (progress: EngineProgress) => void;
-  /** Tells something on stderr that the user should know before the work is done. */
+  /** Prints something on stderr that the user should know before the work is done. */
   readonly note: (text: string) => void;
   /** Where sensitivity results are kept. */
   readonly cacheDir: string;
@@ -35,19 +35,19 @@ export interface CommandContext {
   readonly evaluationDir: string;
 }
 
-/** What a command gives back: data for --json, and the same for people, line by line. */
+/** Result of a command: data for --json, and the same as text, line by line. */
 export interface CommandResult {
   readonly json: unknown;
   /** A line break inside a line is part of a name, and shown escaped. */
   readonly lines: readonly string[];
-  /** Why the command fails although it did its work: exit status 1. */
+  /** Why the command fails although it completed: exit status 1. */
   readonly failure?: string;
 }
 
 /** One subcommand of `quantscope`. */
 export interface Command {
   readonly name: string;
-  /** Words of which the first operand must be one. */
+  /** Allowed values of the first operand. */
   readonly actions?: readonly string[];
   /** "MODEL" or "FILE"; undefined when it takes none. */
   readonly operand?: string;
@@ -60,11 +60,11 @@ export interface Command {
   run(context: CommandContext): Promise<CommandResult>;
 }
 
-/** Names of what a command takes besides options. */
+/** Names of a command's operands. */
 export const operandsOf = ({ actions, operand, second }: Command): string[] =>
   [actions?.join('|'), operand, second].filter((name) => name !== undefined);
 
-/** Option of commands that take a model: opens one file of a model of several alone. */
+/** Option of commands that take a model: opens only one file of a multi-file model. */
 export const thisFile = 'this-file';
 
 /** Wrong usage: exit status 2. */

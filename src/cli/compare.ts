@@ -36,7 +36,7 @@ function boundOf(context: CommandContext): number | undefined {
   return bound;
 }
 
-/** Models that lack tensors of each other, or have them in other shapes, differ by more than any bound. */
+/** Models that lack tensors of each other, or have them in other shapes, exceed any bound. */
 function worstOf({ relativeError, counts }: ModelComparison): number {
   const odd =
     counts.shape + counts['not finite'] + counts['only in A'] + counts['only in B'] + counts.unreadable;
@@ -67,7 +67,7 @@ function summary({ a, b, translated, notes, relativeError, counts }: ModelCompar
   const parts = Object.entries(counts).filter(([, count]) => count > 0);
   return [
     `A: ${a}`,
-    `B: ${b}${translated ? ' (matched by the names that they have in GGUF)' : ''}`,
+    `B: ${b}${translated ? ' (matched by their names in GGUF)' : ''}`,
     `${parts.map(([status, count]) => `${count} ${status}`).join(', ')}; relative error of all weights ${figure(relativeError)}`,
     ...notes,
   ];

@@ -26,11 +26,11 @@ export const evalCommand: Command = {
       value: 'F',
       help: 'multiple-choice questions as JSON lines: {"question", "choices", "answer"}',
     },
-    plan: { type: 'string', value: 'P', help: 'quantize the weights as this .ampq.json plan says' },
+    plan: { type: 'string', value: 'P', help: 'quantize the weights according to this .ampq.json plan' },
     type: {
       type: 'string',
       value: 'T',
-      help: 'quantize the weights as this llama.cpp file type does (Q4_K_M…)',
+      help: 'quantize the weights according to this llama.cpp file type (Q4_K_M…)',
     },
     format: { type: 'string', value: 'F', help: 'quantize every matrix of the blocks to this format' },
     imatrix: { type: 'string', value: 'F', help: 'importance matrix for --plan, --type and --format' },
@@ -69,7 +69,7 @@ function settingsOf(context: CommandContext): EvaluationSettings {
     format: textOption(context, 'format'),
   };
   const variants = Object.values(weights).filter((value) => value !== undefined).length;
-  if (variants > 1) throw new UsageError('--plan, --type and --format exclude each other.');
+  if (variants > 1) throw new UsageError('--plan, --type and --format are mutually exclusive.');
   const imatrix = file('imatrix');
   if (imatrix !== undefined && variants === 0)
     throw new UsageError('--imatrix needs --plan, --type or --format.');

@@ -33,7 +33,7 @@ export const exportCommand: Command = {
     imatrix: text('F', 'importance matrix of llama.cpp (.gguf or .dat)'),
     'include-weights': many('TEXT', 'use importance only for tensors whose names contain TEXT'),
     'exclude-weights': many('TEXT', 'ignore importance for tensors whose names contain TEXT'),
-    pure: flag('one type for every weight that no rule names, no mixture'),
+    pure: flag('no mixture: one type for every weight without a rule'),
     'leave-output-tensor': flag('do not quantize output.weight'),
     'output-tensor-type': text('T', 'type of output.weight'),
     'token-embedding-type': text('T', 'type of token_embd.weight'),
@@ -112,7 +112,7 @@ function defined<T extends object>(values: { [K in keyof T]?: T[K] | undefined }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** Rules of the command line come before those of a file. */
+/** Rules of the command line precede those of a file. */
 async function rulesOf(context: CommandContext): Promise<readonly TensorTypeRule[] | undefined> {
   const given = textOptions(context, 'tensor-type').flatMap((rule) => parseTensorTypes(rule));
   const file = textOption(context, 'tensor-type-file');
@@ -128,7 +128,7 @@ async function readRules(file: string): Promise<string> {
   }
 }
 
-/** The file that --save-tensor-types names, once it is certain that it may be written. */
+/** The file of --save-tensor-types, after a check that it may be written. */
 async function rulesOutput(context: CommandContext, { planFile, imatrix }: ExportSettings) {
   const file = textOption(context, 'save-tensor-types');
   if (file === undefined) return undefined;
@@ -140,7 +140,7 @@ async function rulesOutput(context: CommandContext, { planFile, imatrix }: Expor
   };
 }
 
-/** One rule for each tensor that has a choice: what gives llama-quantize the same types. */
+/** One rule for each tensor that has a choice, which gives llama-quantize the same types. */
 function rulesText({ tensors }: ExportPreview): string {
   const chosen = tensors.filter(({ cause }) => cause !== 'kept' && cause !== 'computed');
   return printTensorTypes(
@@ -165,7 +165,7 @@ function splitOf(context: CommandContext): SplitSettings | undefined {
     ...(tensors === undefined ? [] : [{ kind: 'tensors', value: tensors } as const]),
   ];
   if (rules.length > 1)
-    throw new UsageError('--keep-split, --split-max-size and --split-max-tensors exclude each other.');
+    throw new UsageError('--keep-split, --split-max-size and --split-max-tensors are mutually exclusive.');
   return rules[0];
 }
 

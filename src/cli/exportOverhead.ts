@@ -3,8 +3,8 @@ import { openModel } from '../model/openModel';
 import type { ModelRef } from '../protocol/model';
 
 /**
- * Exact bytes that an exported GGUF of this model holds besides tensor data: header, tokenizer, padding at most. They do not
- * depend on the types, except for padding, of which the most that can occur is counted.
+ * Exact bytes that an exported GGUF of this model holds besides tensor data: header, tokenizer, maximum padding. They do not
+ * depend on the types, except for padding, which is counted at its maximum.
  * @param fallback when the model cannot be exported as GGUF.
  */
 export async function exportOverhead(ref: ModelRef, fallback: number): Promise<number> {
@@ -13,7 +13,7 @@ export async function exportOverhead(ref: ModelRef, fallback: number): Promise<n
     const { fileBytes, dataBytes, tensors } = await previewGguf(model, { type: 'F16' });
     return fileBytes - dataBytes + 32 * tensors.length;
   } catch {
-    return fallback; // another architecture: the plan is still good for its budget, to within the estimate
+    return fallback; // another architecture: the plan still fits its budget, to within the estimate
   } finally {
     await model.close();
   }

@@ -5,7 +5,7 @@ import type { ModelRef } from '../protocol/model';
 import { operandsOf, thisFile, UsageError, type Command, type Options } from './command';
 import { commands } from './commands';
 
-/** A command line as it was understood. */
+/** A parsed command line. */
 export interface Invocation {
   readonly command: Command;
   readonly model: ModelRef;
@@ -15,7 +15,7 @@ export interface Invocation {
   readonly options: Options;
 }
 
-/** The command that a command line names. */
+/** The command named in a command line. */
 export function commandNamed(name: string | undefined): Command | undefined {
   return commands.find((command) => command.name === name);
 }
@@ -23,7 +23,7 @@ export function commandNamed(name: string | undefined): Command | undefined {
 /** @throws UsageError saying what is wrong. */
 export function parseInvocation(args: readonly string[]): Invocation {
   const [name, ...rest] = args;
-  if (name === undefined) throw new UsageError('No command was given.');
+  if (name === undefined) throw new UsageError('No command given.');
   const command = commandNamed(name);
   if (!command) {
     const names = commands.map((known) => known.name);

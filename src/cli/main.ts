@@ -4,7 +4,7 @@ import { exitStatus, runCommandLine } from './run';
 import { cancellation, supervise, supervisedMark } from './supervise';
 import { Terminal } from './terminal';
 
-/** Works in this process, which another one watches over. */
+/** Runs the command in this process, which another one supervises. */
 async function work(args: readonly string[]): Promise<void> {
   // A reader that has seen enough (`quantscope … | head`) is not a failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -2,7 +2,7 @@ import { inputsOf, type Inputs } from '../files/inputs';
 import type { CommandContext } from './command';
 
 /**
- * Checks the files that a command itself writes, before the engine's work goes into them: none may be the model, or another file that
+ * Checks the files that a command itself writes, before the engine starts its work: none may be the model, or another file that
  * the command reads.
  * @returns what the writer of the outputs compares them with once more.
  * @throws QuantscopeError REQUEST naming the output.

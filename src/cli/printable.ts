@@ -1,5 +1,5 @@
 /**
- * Characters that a terminal acts on or that change how others are shown: controls, separators of lines, marks of writing direction,
+ * Characters that control a terminal or change how others are shown: controls, line separators, directional marks,
  * halves of surrogate pairs.
  */
 const unprintable =
@@ -8,7 +8,7 @@ const unprintable =
 const short: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /**
- * A line as it may go to a terminal: what a file or an error message holds cannot act on the terminal. Escapes are those of JSON, so
+ * A line safe to print: text from a file or an error message cannot control the terminal. Escapes are those of JSON, so
  * that an escaped line of a JSON document is the same document.
  */
 export function printable(line: string): string {

@@ -45,7 +45,7 @@ export const recommend: Command = {
   },
 };
 
-/** The table, with smaller formats as far as the budget asks for them; of formats that were named no others. */
+/** The table, with smaller formats as far as the budget requires; only the named formats, if any were. */
 async function measureDownTo(
   context: CommandContext,
   params: SensitivityParams,
@@ -55,7 +55,7 @@ async function measureDownTo(
   const { formats } = await announce(context, params);
   let measured = await measure(context, params);
   if (measured.notExportable !== undefined)
-    context.note(`No GGUF file can be made of this model: ${measured.notExportable}`);
+    context.note(`This model cannot be exported as GGUF: ${measured.notExportable}`);
   if (params.formats) return measured;
   const wanted = [...formats];
   const width = (id: string): number => formatById(id).nominalBitsPerWeight;
@@ -63,7 +63,7 @@ async function measureDownTo(
   for (const lower of lowerCandidates.filter((id) => width(id) < narrowest)) {
     if (isWithin(measured, budget, overhead)) break;
     wanted.push(lower);
-    context.note(`The budget is below what these formats reach: ${lower} is added.`);
+    context.note(`The budget is below the minimum of these formats: ${lower} is added.`);
     measured = await measure(context, { ...params, formats: wanted });
   }
   return measured;

@@ -15,7 +15,7 @@ import { commandUsage, usage } from './usage';
 export const exitStatus = { success: 0, failure: 1, usage: 2 } as const;
 
 /**
- * Does what a command line says.
+ * Runs a command line.
  * @param signal cancels the command; its reason is the exit status of a cancelled one.
  * @returns the exit status.
  */
@@ -90,7 +90,7 @@ async function resultOf(
   }
 }
 
-/** What was opened in place of the path that was given, and what was chosen. */
+/** What was opened instead of the given path, and what was chosen. */
 function notesOf({ name, part, notes, weightFiles: { present, total } }: ModelDescription): string[] {
   const of = present < total ? `${present} of ${total} files are present` : `${total} files`;
   if (!part) return [...notes];

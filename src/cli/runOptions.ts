@@ -7,7 +7,7 @@ export const windowOptions: Readonly<Record<string, OptionSpec>> = {
   context: {
     type: 'string',
     value: 'N',
-    help: 'tokens of a window (default: 512, or the context length of the model if shorter)',
+    help: 'tokens per window (default: 512, or the context length of the model if shorter)',
   },
   windows: {
     type: 'string',

@@ -26,7 +26,7 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
   text: {
     type: 'string',
     value: 'F',
-    help: 'UTF-8 text to run the model over (default: a calibration text beside the model, else a general one)',
+    help: 'UTF-8 text to run the model over (default: a calibration text next to the model, else a general one)',
   },
   'weights-only': {
     type: 'boolean',
@@ -39,7 +39,7 @@ export function deviceOption(context: CommandContext): DeviceChoice {
   return choiceOption(context, 'device', devices) ?? 'auto';
 }
 
-/** What a request for a table says, from the options. @throws UsageError for options that contradict each other. */
+/** Parameters of a request for a table, from the options. @throws UsageError for options that contradict each other. */
 export function measuringParams(context: CommandContext): SensitivityParams {
   const { model, cacheDir } = context;
   const text = textOption(context, 'text');
@@ -56,7 +56,7 @@ export function measuringParams(context: CommandContext): SensitivityParams {
   };
 }
 
-/** Says what a run will do and about how long it takes. */
+/** Prints what a run will do and its estimated time. */
 export async function announce(
   context: CommandContext,
   params: SensitivityParams,
@@ -72,7 +72,7 @@ export async function announce(
   return estimate;
 }
 
-/** Measures, or takes what an earlier run left. */
+/** Measures, or reuses the results of an earlier run. */
 export function measure(
   { jobs, signal, progress }: CommandContext,
   params: SensitivityParams,
@@ -83,7 +83,7 @@ export function measure(
 export const sensitivity: Command = {
   name: 'sensitivity',
   operand: 'MODEL',
-  summary: 'Measure what each tensor does to the output in every candidate format',
+  summary: 'Measure how each tensor affects the output in every candidate format',
   options: measuringOptions,
   keepsResults: true,
   async run(context) {

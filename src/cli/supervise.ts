@@ -1,20 +1,20 @@
 import { fork } from 'node:child_process';
 import { constants } from 'node:os';
 
-/** First argument of the process that works; its parent watches over it. */
+/** First argument of the worker process, which its parent supervises. */
 export const supervisedMark = '--supervised';
 
 /** Signals that ask a command to end: the first cancels it, the second kills it, a third does not even wait for that. */
 const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Tells the working process to cancel; the number is its exit status. */
+/** Tells the worker process to cancel; the number is its exit status. */
 interface Cancel {
   readonly cancel: number;
 }
 
 /**
  * Runs a command in a child process. Work that blocks the child's event loop (an expression that backtracks, a kernel) cannot keep
- * the parent from hearing signals, and a fault in native code is told as an error.
+ * the parent from hearing signals, and a crash in native code is reported as an error.
  * @returns the exit status: the child's, or 128 and the number of the signal that ended it, as shells count.
  */
 export function supervise(program: string, args: readonly string[]): Promise<number> {
@@ -34,18 +34,18 @@ export function supervise(program: string, args: readonly string[]): Promise<num
       });
     }
     child.on('error', (error) => {
-      process.stderr.write(`quantscope: the working process cannot be started: ${error.message}\n`);
+      process.stderr.write(`quantscope: the worker process cannot be started: ${error.message}\n`);
       resolve(1);
     });
     child.on('exit', (code, signal) => {
       if (signal !== null && killedFor === undefined)
-        process.stderr.write(`\nquantscope: the working process was ended by ${signal}.\n`);
+        process.stderr.write(`\nquantscope: the worker process was ended by ${signal}.\n`);
       resolve(killedFor ?? code ?? (signal === null ? 1 : 128 + constants.signals[signal]));
     });
   });
 }
 
-/** In the working process: the signal that its parent fires. A parent that is gone cancels, too. */
+/** In the worker process: the signal that its parent fires. The end of the parent also cancels. */
 export function cancellation(): AbortSignal {
   const controller = new AbortController();
   // A terminal sends signals to both processes; the parent decides what they mean.

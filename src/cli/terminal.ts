@@ -57,7 +57,7 @@ function progressText({ message, done, total, unit, secondsLeft, curve }: Engine
   return `${share} ${message}${point ? `, ${figures(point)}` : ''}${left}`;
 }
 
-/** The curve of an evaluation, where it is now. */
+/** The current point of an evaluation's curve. */
 function figures({ perplexity, divergence }: EvaluationPoint): string {
   return `perplexity ${number(perplexity)}${divergence === undefined ? '' : `, mean KLD ${number(divergence)}`}`;
 }

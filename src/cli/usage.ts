@@ -16,7 +16,7 @@ export function usage(): string[] {
     'MODEL is a folder, an index or a file of a model; a shard opens the model that it is part of.',
     'Every command takes --json (one JSON document on stdout) and --help.',
     'Results go to stdout; progress, notes and errors to stderr.',
-    'Ctrl-C cancels and leaves existing files as they were; a second one ends the process at once.',
+    'Ctrl-C cancels and leaves existing files unchanged; a second one ends the process immediately.',
     'Exit status: 0 success, 1 failure, 2 wrong usage, 130 cancelled by Ctrl-C.',
   ];
 }

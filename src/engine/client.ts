@@ -4,18 +4,18 @@ import { cancelled, EngineProcess } from './clientProcess';
 import { forkEngine, type EngineProgram, type ProcessKind, type StartTransport } from './clientTransport';
 
 export interface EngineOptions extends EngineProgram {
-  /** A process ended without being asked to; its calls are rejected already. */
+  /** A process ended unexpectedly; its calls are already rejected. */
   readonly onExit?: (reason: string) => void;
   /** Lines that the processes printed. */
   readonly log?: (line: string) => void;
-  /** How processes are started; as children of this one unless a test says otherwise. */
+  /** How processes are started; as child processes by default, replaced in tests. */
   readonly start?: StartTransport;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: EngineProgress) => void;
-  /** What people read where running jobs are listed: "Sensitivity over eval.txt". The method's name when absent. */
+  /** Title of the request in lists of running jobs: "Sensitivity over eval.txt". The method's name when absent. */
   readonly title?: string;
 }
 
@@ -27,12 +27,12 @@ export interface RunningJob {
   /** The model that it works on; absent for an installation. */
   readonly path?: string;
   readonly progress?: EngineProgress;
-  /** It was asked to stop and has not yet. */
+  /** It was asked to stop but is still running. */
   readonly cancelling: boolean;
 }
 
 /**
- * Where each request runs. Long jobs have a process of their own, so that none of them waits for another, ends with another
+ * Where each request runs. Long jobs run in separate processes, so none of them waits for another, ends with another
  * or takes the memory of another; short requests share one, which keeps models open between them.
  */
 const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
@@ -67,13 +67,13 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'calibration/run': 'job',
 };
 
-/** How long a process without a request is kept (ms): jobs often follow one another, models stay open for the next look. */
+/** How long a process without a request is kept (ms): jobs often follow one another, and models stay open for the next request. */
 const idleTime: Readonly<Record<ProcessKind, number>> = { interactive: 600_000, job: 30_000 };
-/** Crashes of one kind of process within the window after which none is started without being asked to. */
+/** Crashes of one kind of process within the window after which none is started automatically. */
 const maxCrashes = 5;
 const crashWindow = 60_000;
 
-/** A job with what its owner needs to end it. */
+/** A job with what its owner needs to cancel it. */
 interface Job {
   state: RunningJob;
   readonly controller: AbortController;
@@ -83,7 +83,7 @@ interface Job {
 export class EngineClient {
   private readonly start: StartTransport;
   private readonly all = new Set<EngineProcess>();
-  /** Processes whose settings are out of date: they finish what they do and take nothing new. */
+  /** Processes with outdated settings: they finish their work and take no new requests. */
   private readonly retired = new WeakSet<EngineProcess>();
   private readonly idle = new Map<EngineProcess, NodeJS.Timeout>();
   private readonly crashes: Record<ProcessKind, { time: number; lastOutput: string }[]> = {
@@ -99,7 +99,7 @@ export class EngineClient {
     this.start = options.start ?? forkEngine(options);
   }
 
-  /** The processes that are there now. */
+  /** The current processes. */
   get processes(): readonly { pid: number | undefined; kind: ProcessKind; running: number }[] {
     return [...this.all].map(({ pid, kind, running }) => ({ pid, kind, running }));
   }
@@ -109,13 +109,13 @@ export class EngineClient {
     return [...this.running.values()].map(({ state }) => state);
   }
 
-  /** Calls back when a job starts, tells its progress, is cancelled or ends. */
+  /** Calls back when a job starts, reports progress, is cancelled or ends. */
   onJobs(listener: () => void): { dispose(): void } {
     this.listeners.add(listener);
     return { dispose: () => this.listeners.delete(listener) };
   }
 
-  /** @throws QuantscopeError as the engine reports it; CANCELLED; ENGINE_DIED when its process ends meanwhile. */
+  /** @throws QuantscopeError as the engine reports it; CANCELLED; ENGINE_DIED when its process ends first. */
   async call<M extends EngineMethod>(
     method: M,
     params: EngineRequests[M]['params'],
@@ -132,7 +132,7 @@ export class EngineClient {
     this.running.get(id)?.controller.abort();
   }
 
-  /** Ends all processes and what they do, forgets crashes, and starts a fresh process. */
+  /** Ends all processes and their work, forgets crashes, and starts a new process. */
   async restart(): Promise<void> {
     this.forgiveCrashes();
     this.leaveAll('The engine was restarted.');
@@ -145,7 +145,7 @@ export class EngineClient {
     this.crashes.job = [];
   }
 
-  /** For changed settings: what is asked from now on goes to fresh processes; running jobs finish in theirs. */
+  /** For changed settings: new requests go to new processes; running jobs finish in theirs. */
   renew(): void {
     this.forgiveCrashes();
     for (const process of this.all) {
@@ -213,7 +213,7 @@ export class EngineClient {
   private launch(kind: ProcessKind): EngineProcess {
     const recent = this.crashes[kind].filter(({ time }) => Date.now() - time < crashWindow);
     if (recent.length >= maxCrashes) {
-      const message = `The engine ended ${recent.length} times within a minute and is not started again by itself. ${recent.at(-1)?.lastOutput ?? ''}`;
+      const message = `The engine ended ${recent.length} times within a minute and is not restarted automatically. ${recent.at(-1)?.lastOutput ?? ''}`;
       throw new QuantscopeError('ENGINE_DIED', message.trim());
     }
     const process: EngineProcess = new EngineProcess(kind, this.start, {
@@ -228,7 +228,7 @@ export class EngineClient {
     return process;
   }
 
-  /** Keeps the list of processes: those that ended go, those without work go after a while. */
+  /** Maintains the list of processes: ended ones are removed at once, idle ones after a while. */
   private changed(process: EngineProcess): void {
     clearTimeout(this.idle.get(process));
     this.idle.delete(process);

@@ -9,7 +9,7 @@ export async function* ahead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
       yield value;
     }
   } finally {
-    // When a reader stops early, no work may continue that still uses files and buffers.
+    // When a reader stops early, work that uses files and buffers must not continue.
     await next.catch(() => undefined);
     await source.return(undefined);
   }

@@ -9,7 +9,7 @@ export class Buffers {
     return new Uint8Array(buffer, 0, length);
   }
 
-  /** Returns bytes that nobody reads any more. */
+  /** Returns bytes that are no longer read. */
   give(bytes: Uint8Array): void {
     if (bytes.buffer instanceof ArrayBuffer) this.free.push(bytes.buffer);
   }

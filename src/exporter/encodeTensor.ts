@@ -110,7 +110,7 @@ async function recode(
 ): Promise<Uint8Array> {
   const { to, importance, shape, converted } = planned;
   const row = matrixOf(shape).columns;
-  // Entries of a vector may have been read as rows of one weight: they are a row all the same.
+  // Entries of a vector may have been read as rows of one weight: they still form one row.
   const columns = slab.weights % row === 0 ? row : slab.weights;
   const target = buffers.take(ggmlRowBytes(to, columns) * (slab.weights / columns));
   const bad = await loadNative().recodeRows(slab.dtype, bytes, to, columns, target, {

@@ -43,8 +43,8 @@ export async function previewGguf(
 }
 
 /**
- * Exports a checkpoint or a GGUF file as GGUF, atomically: existing files are replaced at the very end, after an error or a cancel
- * they are as they were.
+ * Exports a checkpoint or a GGUF file as GGUF, atomically: existing files are replaced at the very end; after an error or a cancellation
+ * they are unchanged.
  * @throws QuantscopeError REQUEST, UNSUPPORTED, MODEL_FILE (weights that are not finite), IO (no space; a file of the model that
  * changed meanwhile), CANCELLED.
  */
@@ -105,7 +105,7 @@ class PieceReader {
     }
   }
 
-  /** Ends the work that runs ahead. */
+  /** Stops the work that runs ahead. */
   async close(): Promise<void> {
     await this.pieces.return(undefined);
   }

@@ -8,7 +8,7 @@ import { exists } from '../tokenizer/tokenizerFiles';
 const maxFrontMatter = 64 * 1024;
 
 /**
- * What a checkpoint is called, as llama.cpp's converter finds it: `model_name` or `name` of the model card, else the repository that
+ * Name of a checkpoint, as llama.cpp's converter finds it: `model_name` or `name` of the model card, else the repository that
  * config.json names, else the folder.
  */
 export async function checkpointName(
@@ -38,7 +38,7 @@ function nameOfCard(card: string): string | undefined {
 const phi3Name = /phi-?3/gi;
 const phi3Tokens = ['<unk>', '<s>', '</s>', '<|endoftext|>'];
 
-/** A name that llama.cpp takes no wrong rules from. */
+/** A name from which llama.cpp does not derive wrong rules. */
 export function loadableName(
   name: string,
   architecture: string,

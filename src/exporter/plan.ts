@@ -58,11 +58,11 @@ export interface ExportPlan {
   readonly bitsPerWeight: number;
   /** `dataBytes` of the file type without any option. */
   readonly presetBytes: number;
-  /** Losses and oddities, as sentences. */
+  /** Losses and irregularities, as sentences. */
   readonly warnings: readonly string[];
 }
 
-/** Copies all tensors as they are; for splitting, pruning and overriding. */
+/** Copies all tensors unchanged; for splitting, pruning and overriding. */
 export const copyType = 'COPY';
 
 /**
@@ -85,7 +85,7 @@ export async function planExport(
  * The same for weights that are evaluated and not written, so that both agree on every tensor: formats that GGUF does not have may be
  * among them.
  * @throws QuantscopeError UNSUPPORTED for an architecture or a type that cannot be exported, REQUEST for a plan or options that
- * do not fit the model, MODEL_FILE for a checkpoint that disagrees with itself.
+ * do not fit the model, MODEL_FILE for an inconsistent checkpoint.
  */
 export async function planWeights(
   model: ModelHeaders,
@@ -170,9 +170,10 @@ function checkTarget({ type, plan, format, pure, leaveOutput, outputType }: Weig
   const wrong = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message);
   if ([type, plan, format].filter((item) => item !== undefined).length !== 1)
     throw wrong('An export needs either a file type or a plan.');
-  if (plan && pure) throw wrong('A plan says the type of each tensor; "pure" belongs to a file type.');
+  if (plan && pure)
+    throw wrong('A plan defines the type of each tensor; "pure" applies only to a file type.');
   if (leaveOutput && outputType !== undefined)
-    throw wrong('The output tensor is either left as it is or gets a type, not both.');
+    throw wrong('The output tensor is either left unchanged or gets a type, not both.');
 }
 
 function mixtureOptions(target: ExportTarget, imatrix: Imatrix | undefined): MixtureOptions {
@@ -187,7 +188,7 @@ function mixtureOptions(target: ExportTarget, imatrix: Imatrix | undefined): Mix
   };
 }
 
-/** Undefined when nothing of the matrix is left, as if there were none. */
+/** Undefined when nothing of the matrix remains, as if there were none. */
 function selectedImatrix({ imatrix, includeWeights, excludeWeights }: ExportTarget): Imatrix | undefined {
   if (!imatrix) return undefined;
   const selected = selectImatrix(imatrix, { include: includeWeights ?? [], exclude: excludeWeights ?? [] });
@@ -206,7 +207,7 @@ function prune(tensors: readonly ConvertedTensor[], pruned: readonly number[]): 
   });
 }
 
-/** A model without some blocks says how many are left. */
+/** A pruned model states its remaining number of blocks. */
 function prunedBlocks(
   architecture: string,
   tensors: readonly NamedTensor[],
@@ -239,12 +240,12 @@ function sourceOrder({ description, gguf }: ModelHeaders): Order {
   };
 }
 
-/** Notes the preset's type where it is another. */
+/** Records the preset's type where it differs. */
 function withPreset(tensor: PlannedTensor, presetType: string | undefined): PlannedTensor {
   return presetType === undefined || presetType === tensor.to ? tensor : { ...tensor, presetType };
 }
 
-/** The file type that a GGUF file says it has stays. */
+/** The file type that a GGUF file states is kept. */
 function copied({ gguf }: ModelHeaders, fallback: FileType): FileType {
   const stated = gguf?.metadata.get('general.file_type')?.scalar;
   return { ...fallback, name: copyType, ...(stated === undefined ? {} : { id: Number(stated) }) };

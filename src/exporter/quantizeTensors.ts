@@ -30,7 +30,7 @@ export interface QuantizedTensors {
  * Quantizes tensors, each to its format, into a new safetensors file: `NAME`, `NAME_scale` and `NAME_zero` as the format has them; its
  * metadata says how to read them. Each tensor is read once,
  * and measured while it is encoded; a tensor of more than 128 MiB twice where its scale is that of the whole tensor. Memory is bounded
- * by a slab. Progress is told in weights.
+ * by a slab. Progress is reported in weights.
  * @throws QuantscopeError REQUEST when the format does not fit a tensor, MODEL_FILE naming the first weight that is not finite, IO.
  */
 export async function quantizeTensors(

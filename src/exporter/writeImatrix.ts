@@ -57,7 +57,7 @@ type ImatrixWriter = (
 export function imatrixWriter(out: string): ImatrixWriter {
   const write = writers.get(extname(out).toLowerCase());
   if (write) return write;
-  const message = 'An importance matrix is written to a .gguf or a .dat file.';
+  const message = 'An importance matrix must be written to a .gguf or .dat file.';
   throw new QuantscopeError('REQUEST', message, { file: out });
 }
 

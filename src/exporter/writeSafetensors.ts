@@ -18,7 +18,7 @@ export interface SafetensorsPart extends SafetensorsTensor {
   data(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-/** Tensors that are written side by side: `fill` writes each one's bytes in their order, in any pieces. */
+/** Tensors that are written together: `fill` writes each one's bytes in their order, in any pieces. */
 export interface SafetensorsGroup {
   readonly parts: readonly SafetensorsTensor[];
   fill(write: (part: number, bytes: Uint8Array) => Promise<void>): Promise<void>;

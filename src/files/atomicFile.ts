@@ -24,14 +24,14 @@ export class AtomicFile {
     /** Absolute path of the temporary file. */
     readonly temporary: string,
     private readonly handle: FileHandle,
-    /** Topmost folder that had to be made for it. */
+    /** Topmost folder that was created for it. */
     private readonly madeFolder: string | undefined,
-    /** Takes back the note that the temporary file is there. */
+    /** Removes the record of the temporary file. */
     private readonly forget: () => Promise<void>,
   ) {}
 
   /**
-   * Creates the temporary file (and the folder). Those that killed processes left are removed.
+   * Creates the temporary file (and the folder). Leftovers of killed processes are removed.
    * @throws QuantscopeError IO when the folder cannot be written, REQUEST when the target is not a regular file, or write-protected.
    */
   static async create(target: string): Promise<AtomicFile> {
@@ -57,7 +57,7 @@ export class AtomicFile {
     }
   }
 
-  /** Absolute path of the output as it was given. */
+  /** Absolute path of the output as given. */
   get target(): string {
     return this.output.path;
   }
@@ -67,7 +67,7 @@ export class AtomicFile {
     return this.output.destination;
   }
 
-  /** Where the last byte that was written ends. */
+  /** End of the last byte written. */
   get bytesWritten(): number {
     return this.written;
   }
@@ -77,12 +77,12 @@ export class AtomicFile {
     return this.writeAt(this.written, bytes);
   }
 
-  /** Writes bytes at a place of the file, which may lie beyond what was written before. Calls must not overlap. */
+  /** Writes bytes at an offset, which may be beyond the end. Calls must not overlap. */
   async writeAt(offset: number, bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length;) {
       try {
         const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, offset + done);
-        if (bytesWritten === 0) throw new Error('the operating system takes no more bytes');
+        if (bytesWritten === 0) throw new Error('the operating system accepts no more bytes');
         done += bytesWritten;
         this.written = Math.max(this.written, offset + done);
       } catch (cause) {
@@ -126,11 +126,11 @@ export class AtomicFile {
 
   /**
    * Removes the temporary file, unless it took the target's place, and the folders that were made for it if nothing else is in
-   * them. What cannot be removed now is left to a later start; never throws, so that the first error is the one that is reported.
+   * them. What cannot be removed now is left to a later start; never throws, so the first error is the one reported.
    */
   async discard(): Promise<void> {
     if (this.placed) return;
-    await this.close().catch(() => undefined); // nothing of it is wanted any more
+    await this.close().catch(() => undefined); // its content is no longer needed
     try {
       await rm(this.temporary, { force: true });
     } catch {
@@ -144,7 +144,7 @@ export class AtomicFile {
   private async takeOver(): Promise<void> {
     const { existing } = this.output;
     if (!existing || process.platform === 'win32') return;
-    await this.handle.chown(existing.uid, existing.gid).catch(() => undefined); // only root may give files away
+    await this.handle.chown(existing.uid, existing.gid).catch(() => undefined); // only root may change the owner
     await this.handle.chmod(existing.mode);
   }
 
@@ -194,7 +194,7 @@ export async function writeAllAtomically<T>(
     }
     for (const file of files) await file.finish();
     await inputs?.ensureUnchanged();
-    // What the outputs are may have changed while they were written.
+    // The outputs may have changed while they were written.
     for (const target of targets) await inputs?.refuse(await findTarget(target));
     await AtomicFile.commitAll(files);
   } catch (error) {
@@ -208,7 +208,7 @@ async function removeEmptyFolders(from: string, upTo: string): Promise<void> {
   try {
     for (let folder = from; folder.length >= upTo.length; folder = dirname(folder)) await rmdir(folder);
   } catch {
-    // someone else put something there meanwhile: it is theirs now
+    // another process has put something there: leave it
   }
 }
 

@@ -8,21 +8,21 @@ import { cacheRoot } from '../model/cacheRoot';
 /** Where results are kept during a run. */
 export interface CacheFolder {
   readonly folder: string;
-  /** Why nothing is kept after the run. */
+  /** Why results are not kept after the run. */
   readonly warning?: string;
   /** Removes the folder if it was made for this run only. */
   close(): Promise<void>;
 }
 
-/** The user's cache, or where there is none that can be written, a temporary folder that is removed after the run. */
+/** The user's cache or, if it is not writable, a temporary folder that is removed after the run. */
 export async function openCacheFolder(): Promise<CacheFolder> {
   const { problem, ...opened } = await openWritableFolder(cacheRoot());
   if (problem === undefined) return opened;
-  const warning = `Results are not kept after this run: ${problem}. Set QUANTSCOPE_CACHE to a folder that can be written.`;
+  const warning = `Results are not kept after this run: ${problem}. Set QUANTSCOPE_CACHE to a writable folder.`;
   return { ...opened, warning };
 }
 
-/** A folder that can be written: the one that is asked for or, with the reason as `problem`, a temporary one. Close it. */
+/** A writable folder: the requested one or, with the reason as `problem`, a temporary one. Close it. */
 export async function openWritableFolder(
   wanted: string | undefined,
 ): Promise<Omit<CacheFolder, 'warning'> & { readonly problem?: string }> {

@@ -13,9 +13,9 @@ export interface FinishedFile {
 }
 
 /**
- * Puts several files in place together. All old files leave, the first of the model first, before the first new one comes, and the
- * first comes last: at no time does a reader find parts of both, and a model whose first part is absent cannot be opened. An error
- * brings the old files back; after a kill a later start finishes, by the note.
+ * Puts several files in place together. All old files are moved away, the model's first file first, before the first new one appears, and the
+ * first file appears last: a reader never finds parts of both, and a model whose first part is absent cannot be opened. An error
+ * restores the old files; after a kill a later start finishes from the note.
  * @throws QuantscopeError IO naming the file that could not be moved.
  */
 export async function commitTogether(files: readonly FinishedFile[]): Promise<void> {
@@ -57,7 +57,7 @@ function failure(file: string, cause: unknown): QuantscopeError {
   return new QuantscopeError('IO', `The file cannot be put in place: ${reason(cause)}`, { file }, cause);
 }
 
-/** Moves everything back, the last first. A file that does not move stays where it is; the error that led here is the one reported. */
+/** Moves everything back, the last first. A file that cannot be moved stays; the original error is the one reported. */
 async function undo(done: readonly Move[]): Promise<void> {
   for (const { from, to } of done.toReversed()) await rename(to, from).catch(() => undefined);
 }

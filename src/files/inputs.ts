@@ -3,12 +3,12 @@ import { QuantscopeError } from '../model/errors';
 import type { ModelDescription, ModelFileIdentity } from '../protocol/model';
 import { fileIdentity, findTarget, statIfPresent, type OutputTarget } from './target';
 
-/** A file that is read while the outputs are written: if it changes meanwhile, they would be made of two versions of it. */
+/** A file that is read while the outputs are written: if it changes meanwhile, they would mix two versions of it. */
 export type StreamedFile = Pick<ModelFileIdentity, 'path' | 'size' | 'mtimeMs'>;
 
 interface InputFile {
   readonly path: string;
-  /** Undefined when absent: an input that is not there cannot be destroyed. */
+  /** Undefined when absent: a missing input cannot be destroyed. */
   readonly identity: string | undefined;
   readonly streamed: boolean;
   /** Size and time of the last change (ns). */
@@ -40,7 +40,7 @@ export class Inputs {
   }
 
   /**
-   * Checks outputs before work goes into them: each can be written to, none is an input, no two are the same.
+   * Checks outputs before work on them starts: each is writable, none is an input, no two are the same.
    * @throws QuantscopeError REQUEST naming the output.
    */
   async check(outputs: readonly (string | undefined)[]): Promise<void> {
@@ -61,7 +61,7 @@ export class Inputs {
     throw new QuantscopeError('REQUEST', message, { file: path });
   }
 
-  /** @throws QuantscopeError IO naming a streamed file that is not what it was. */
+  /** @throws QuantscopeError IO naming a streamed file that has changed. */
   async ensureUnchanged(): Promise<void> {
     for (const file of this.files) {
       if (!file.streamed) continue;
@@ -74,7 +74,7 @@ export class Inputs {
 type ModelFiles = Pick<ModelDescription, 'format' | 'files'>;
 
 /**
- * All files that work on a model reads: its weights, which are streamed, what describes it beside them, and others that the
+ * All files that work on a model reads: its weights, which are streamed, what describes it next to them, and others that the
  * request names.
  */
 export async function inputsOf(
@@ -95,7 +95,7 @@ function filesBeside({ format, files }: ModelFiles): string[] {
   return [...folders].flatMap((folder) => companions.map((name) => join(folder, name)));
 }
 
-/** Files of a checkpoint's folder that are read beside its weights. */
+/** Files of a checkpoint's folder that are read besides its weights. */
 const companions = [
   'config.json',
   'generation_config.json',
@@ -115,7 +115,7 @@ const companions = [
 ];
 
 /**
- * Two outputs must not have one name, nor two that differ in case only: some file systems take those for one.
+ * Two outputs must not have one name, nor two that differ in case only: some file systems treat those as one.
  * @throws QuantscopeError REQUEST naming the second.
  */
 export function ensureDistinct(targets: readonly OutputTarget[]): void {

@@ -5,30 +5,30 @@ import { cacheRoot } from '../model/cacheRoot';
 import { isRecord } from '../model/json';
 import { isAlive, ownIdentity, processSpace } from './processSpace';
 
-/** What temporary files and folders end in. */
+/** Suffix of temporary files and folders. */
 export const partialEnding = '.partial';
 
-/** A complete temporary file and the name that it is about to get. */
+/** A complete temporary file and its final name. */
 export interface Move {
   readonly from: string;
   readonly to: string;
 }
 
-/** What a process writes down before it works, so that another one can tidy up if it is killed. */
+/** What a process records before it works, so another one can clean up if it is killed. */
 interface Note {
   /** Temporary files and folders to remove. */
   readonly partials: readonly string[];
-  /** A commit of several files under way: to be finished before anything is removed. */
+  /** A commit of several files in progress: to be finished before anything is removed. */
   readonly moves: readonly Move[];
 }
 
-/** A note of another machine, container or start of this machine is acted on when its files were left alone for so long (ms). */
+/** A note of another machine, container or start of this machine is acted on when its files have not changed for this long (ms). */
 const abandonedAfter = 24 * 60 * 60 * 1000;
 
 /** Longest name of a file on common file systems (bytes). */
 const maxName = 255;
 
-/** `.name.RANDOM.partial`, beside the target, so that a rename puts it in place. */
+/** `.name.RANDOM.partial`, next to the target, so a rename puts it in place. */
 export function partialName(target: string): string {
   const ending = `.${randomBytes(6).toString('hex')}${partialEnding}`;
   const name = Buffer.from(basename(target)).subarray(0, maxName - 1 - ending.length);
@@ -55,13 +55,13 @@ export async function notePartials(
     await writeFile(join(folder, `${name}.new`), JSON.stringify(note), { flush: true });
     await rename(join(folder, `${name}.new`), join(folder, name));
   } catch {
-    return () => Promise.resolve(); // no place for notes: the output is worth more than the tidiness
+    return () => Promise.resolve(); // no place for notes: the output matters more than the cleanup
   }
   return () => rm(join(folder, name), { force: true }).catch(() => undefined);
 }
 
 /**
- * Tidies up after processes that were killed: commits of several files that were under way are finished, then temporary files and
+ * Cleans up after killed processes: commits of several files in progress are finished, then temporary files and
  * folders are removed. Never throws.
  */
 export async function removeAbandoned(): Promise<void> {
@@ -85,7 +85,7 @@ const notesFolder = (): string | undefined => {
   return root === undefined ? undefined : join(root, 'partials');
 };
 
-/** What a note says that was not completed, or is damaged: nothing was begun yet, or nothing is known of it. */
+/** Content of an incomplete or damaged note: nothing was started, or nothing is known. */
 const emptyNote: Note = { partials: [], moves: [] };
 
 async function readNote(file: string): Promise<Note> {
@@ -113,7 +113,7 @@ async function isAbandoned(name: string, file: string, { partials, moves }: Note
   return true;
 }
 
-/** Old files go before the first new one comes, so that no reader ever finds parts of both. */
+/** Old files are removed before the first new one appears, so no reader ever finds parts of both. */
 async function finishMoves(moves: readonly Move[]): Promise<void> {
   const left: Move[] = [];
   for (const move of moves) if (await stat(move.from).catch(() => undefined)) left.push(move);
@@ -121,7 +121,7 @@ async function finishMoves(moves: readonly Move[]): Promise<void> {
   for (const { from, to } of left.reverse()) await rename(from, to).catch(ignoreAbsence);
 }
 
-/** Another process may be tidying up as well. */
+/** Another process may be cleaning up as well. */
 function ignoreAbsence(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
@@ -138,6 +138,6 @@ async function removePartials(
     for (const partial of partials) await rm(partial, { force: true, recursive: true });
     await rm(file, { force: true });
   } catch {
-    // the disk is away, or another process is at it; the note stays for a later start
+    // the disk is absent, or another process is cleaning up; the note stays for a later start
   }
 }

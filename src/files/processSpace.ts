@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** A process among all that may share a cache: of other machines, containers and starts of the machine. */
+/** Identifies a process among all that may share a cache, across machines, containers and reboots. */
 export interface ProcessIdentity {
-  /** Processes that can see each other have the same. */
+  /** Equal for processes that can see each other. */
   readonly space: string;
   readonly pid: number;
-  /** When it started, in ticks of its machine since that started; 0 where the system does not tell. Process ids are reused. */
+  /** When it started, in ticks of its machine since that started; 0 where the system does not report it. Process ids are reused. */
   readonly start: number;
 }
 
@@ -29,7 +29,7 @@ export function isAlive({ pid, start }: ProcessIdentity): boolean {
 
 /**
  * Containers often share host name and process ids but not the namespace that the ids are counted in; ids of an earlier start
- * of the machine mean nothing after it. Elsewhere than on Linux the host's name has to do.
+ * of the machine mean nothing after it. On other systems than Linux the host name must suffice.
  */
 export function processSpace(): string {
   const parts = [hostname(), read('/proc/sys/kernel/random/boot_id'), link('/proc/self/ns/pid')];
@@ -38,7 +38,7 @@ export function processSpace(): string {
 
 /**
  * Fields 3 (state) and 22 (start) of /proc/PID/stat, see proc(5); the name before them may hold anything, so they are counted from
- * its end. A zombie has ended, whoever forgets to wait for it.
+ * its end. A zombie has ended even if its parent has not waited for it.
  */
 function statusOf(pid: number): { readonly start: number; readonly ended: boolean } | undefined {
   const text = read(`/proc/${pid}/stat`);
@@ -53,7 +53,7 @@ function read(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch {
-    return undefined; // not Linux, or the process is not ours to see
+    return undefined; // not Linux, or the process is not visible to us
   }
 }
 

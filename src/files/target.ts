@@ -6,7 +6,7 @@ import { QuantscopeError } from '../model/errors';
 
 /** Where an output goes: symbolic links are followed, so that the file that they point to is replaced, not the link. */
 export interface OutputTarget {
-  /** Absolute path as it was given; messages name it. */
+  /** Absolute path as given; messages name it. */
   readonly path: string;
   /** Absolute path of the file itself, which may not exist yet. */
   readonly destination: string;
@@ -14,12 +14,12 @@ export interface OutputTarget {
   readonly existing?: { readonly mode: number; readonly uid: number; readonly gid: number };
 }
 
-/** Links that are followed one after the other, as many as Linux follows. */
+/** Maximum number of links followed, as on Linux. */
 const maxLinks = 40;
 
 /**
  * @throws QuantscopeError REQUEST when the target exists and is not a regular file, or is write-protected; IO when the file
- * system refuses to say.
+ * system does not allow the check.
  */
 export async function findTarget(path: string): Promise<OutputTarget> {
   const absolute = resolve(path);
@@ -55,12 +55,12 @@ export async function statIfPresent(path: string) {
   }
 }
 
-/** The path without symbolic links; a link that points to nothing yet leads to where its file would be. */
+/** The path without symbolic links; a dangling link leads to where its file would be. */
 async function followLinks(path: string): Promise<string> {
   let current = path;
   for (let links = 0; links <= maxLinks; links++) {
     const folder = await realpath(dirname(current)).catch(() => undefined);
-    if (folder === undefined) return current; // the folder will be made
+    if (folder === undefined) return current; // the folder will be created
     current = join(folder, basename(current));
     const link = await readlink(current).catch(() => undefined); // not a link, or absent
     if (link === undefined) return current;

@@ -113,7 +113,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     const notice = frame.locator('.export .notice.error');
     await textField('Pattern of tensor names').fill('ffn_(down');
     await frame.getByRole('button', { name: 'Add' }).click();
-    await expect.poll(() => notice.innerText()).toMatch(/"ffn_\(down" .* is no regular expression/);
+    await expect.poll(() => notice.innerText()).toMatch(/"ffn_\(down" .* is not a regular expression/);
     expect(await frame.locator('.export .totals.stale').count()).toBe(1);
     await frame.locator('.outcome vscode-button[disabled]').waitFor({ timeout: wait });
     await screenshot(page, 'export-error');

@@ -1,4 +1,4 @@
-/** Little-endian bytes in a buffer that grows: headers, which are small beside the data. */
+/** Little-endian bytes in a buffer that grows: headers, which are small compared with the data. */
 export class ByteWriter {
   private buffer = new Uint8Array(64 * 1024);
   private length = 0;

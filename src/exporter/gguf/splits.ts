@@ -6,7 +6,7 @@ import { defaultAlignment, layOutGguf, type GgufLayout, type GgufTensor } from '
 
 /** How a model is split into files. */
 export type SplitRule<T> =
-  /** Most bytes of tensor data, padding included; a larger tensor has a file of its own. */
+  /** Maximum bytes of tensor data, padding included; a larger tensor gets its own file. */
   | { readonly kind: 'bytes'; readonly value: number }
   | { readonly kind: 'tensors'; readonly value: number }
   /** The number of the file, from 0, that each tensor goes to. */
@@ -18,7 +18,7 @@ export type SplitRule<T> =
  */
 export function splitTensors<T extends GgufTensor>(tensors: readonly T[], rule: SplitRule<T>): T[][] {
   if (rule.kind !== 'keep' && !(rule.value >= 1))
-    throw new QuantscopeError('REQUEST', `The limit of a split is at least 1, not ${rule.value}.`);
+    throw new QuantscopeError('REQUEST', `The limit of a split must be at least 1, not ${rule.value}.`);
   const parts = rule.kind === 'keep' ? kept(tensors, rule.partOf) : cut(tensors, rule);
   if (parts.length > maxGgufParts)
     throw new QuantscopeError(

@@ -18,7 +18,7 @@ export function parseKeyValueOverride(text: string): KeyValue {
   if (key === '') throw wrong('write KEY=TYPE:VALUE, as in tokenizer.ggml.add_bos_token=bool:false');
   if (layoutKey.test(key)) throw wrong(`${key} describes the file itself and cannot be set`);
   if ([key, value].some((part) => Buffer.byteLength(part) > maxLength))
-    throw wrong(`key and value have at most ${maxLength} bytes`);
+    throw wrong(`key and value may have at most ${maxLength} bytes`);
   if (type === 'str') return { key, type: 'string', value };
   if (type === 'bool' && /^(true|false)$/.test(value)) return { key, type: 'bool', value: value === 'true' };
   if (type === 'int' && /^\d+$/.test(value) && Number(value) < 2 ** 32)
@@ -28,7 +28,7 @@ export function parseKeyValueOverride(text: string): KeyValue {
   throw wrong('TYPE is int (0 to 4294967295), float (single precision), bool (true or false) or str');
 }
 
-/** Pairs with those of the same keys taken out, and the overrides after them, as llama.cpp writes them. */
+/** Pairs without those of the same keys, followed by the overrides, as llama.cpp writes them. */
 export function overrideKeyValues(pairs: readonly KeyValue[], overrides: readonly KeyValue[]): KeyValue[] {
   return overrides.reduce<KeyValue[]>(
     (result, override) => [...result.filter(({ key }) => key !== override.key), override],

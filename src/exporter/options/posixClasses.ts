@@ -49,7 +49,7 @@ function spellOutSet(parts: readonly string[]): string {
   return parts.map((part) => (/^\[[:=.]/.test(part) ? spellOut(part) : part)).join('');
 }
 
-/** A class of characters, or what is taken for one. */
+/** A class of characters, or what is read as one. */
 const isClass = (part: string): boolean => /^\[[:=]|^\\[dsw]/i.test(part);
 
 function spellOut(part: string): string {

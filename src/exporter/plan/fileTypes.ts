@@ -15,16 +15,16 @@ const type = (name: string, id: number, base: string, label: string): FileType =
 
 /** The file types of llama.cpp v0.5.0, smallest first (as large models are in them; MXFP4_MOE by its experts). */
 export const fileTypes: readonly FileType[] = [
-  type('Q1_0', 40, 'Q1_0', '1 bit: signs and a scale, for models trained so'),
-  type('IQ1_S', 24, 'IQ1_S', '1.6 bit: the smallest that still says something'),
-  type('TQ1_0', 36, 'TQ1_0', '1.7 bit: ternary, for models trained so'),
+  type('Q1_0', 40, 'Q1_0', '1 bit: signs and a scale, for models trained this way'),
+  type('IQ1_S', 24, 'IQ1_S', '1.6 bit: the smallest usable one'),
+  type('TQ1_0', 36, 'TQ1_0', '1.7 bit: ternary, for models trained this way'),
   type('IQ1_M', 31, 'IQ1_M', '1.8 bit: a little better than IQ1_S'),
   type('IQ2_XXS', 19, 'IQ2_XXS', '2.1 bit: large models on small machines'),
   type('TQ2_0', 37, 'TQ2_0', '2.1 bit: ternary, faster than TQ1_0'),
   type('Q2_0', 41, 'Q2_0', '2.3 bit: four levels and a scale'),
   type('IQ2_XS', 20, 'IQ2_XS', '2.3 bit: a little better than IQ2_XXS'),
   type('IQ2_S', 28, 'IQ2_XS', '2.5 bit: more for value, down and output layers'),
-  type('IQ2_M', 29, 'IQ2_S', '2.7 bit: the best of two bits'),
+  type('IQ2_M', 29, 'IQ2_S', '2.7 bit: the best with two bits'),
   type('Q2_K_S', 21, 'Q2_K', '2.8 bit: Q2_K with fewer bits for value and down layers'),
   type('Q2_K', 10, 'Q2_K', '3 bit: two, three for value and down layers'),
   type('IQ3_XXS', 23, 'IQ3_XXS', '3.1 bit: the best of its size'),
@@ -36,7 +36,7 @@ export const fileTypes: readonly FileType[] = [
   type('Q3_K_L', 13, 'Q3_K', '4.3 bit: five for value, down and output layers'),
   type('IQ4_XS', 30, 'IQ4_XS', '4.25 bit: nearly as good as Q4_K, smaller'),
   type('MXFP4_MOE', 38, 'MXFP4', '4.25 bit floating point for experts, 8 bit for the rest'),
-  type('IQ4_NL', 25, 'IQ4_NL', '4.5 bit, levels where weights are'),
+  type('IQ4_NL', 25, 'IQ4_NL', '4.5 bit, levels fitted to the distribution of weights'),
   type('Q4_0', 2, 'Q4_0', '4.5 bit, one scale per 32 weights: fast, less accurate'),
   type('Q4_K_S', 14, 'Q4_K', '4.5 bit, more for the first layers'),
   type('Q4_K_M', 15, 'Q4_K', '4.8 bit, more for half of the value and down layers: the usual choice'),
@@ -52,7 +52,7 @@ export const fileTypes: readonly FileType[] = [
   type('F32', 0, 'F32', '32 bit: not quantized'),
 ];
 
-/** Names that llama-quantize takes for another. */
+/** Aliases that llama-quantize accepts. */
 const aliases: Readonly<Record<string, string>> = { Q3_K: 'Q3_K_M', Q4_K: 'Q4_K_M', Q5_K: 'Q5_K_M' };
 
 /**
@@ -68,7 +68,7 @@ export function fileTypeNamed(name: string): FileType {
   throw new QuantscopeError('REQUEST', `${message} The file types are: ${known.join(', ')}.`);
 }
 
-/** File types that stand for several of one base: the one that says nothing of larger or smaller layers. */
+/** File types that stand for several of one base: the one without larger or smaller layers. */
 const plainest: Readonly<Record<string, string>> = {
   Q2_K: 'Q2_K',
   Q3_K: 'Q3_K_M',
@@ -99,7 +99,7 @@ const importanceTypes: ReadonlySet<string> = new Set([
   ...['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS'],
 ]);
 
-/** Types whose encoder cannot do without importance weights, whatever the tensor. */
+/** Types whose encoder requires importance weights, whatever the tensor. */
 export const searchesByImportance: ReadonlySet<string> = new Set(['IQ1_S', 'IQ2_XXS', 'IQ2_XS']);
 
 /** Whether llama.cpp writes a file type only with an importance matrix. IQ3_XS has IQ3_XXS for queries and keys. */
@@ -108,7 +108,7 @@ export function fileTypeNeedsImportance({ base, name }: FileType): boolean {
 }
 
 /**
- * Whether llama.cpp refuses to write a tensor in a type without an importance matrix: it would be too bad.
+ * Whether llama.cpp refuses to write a tensor in a type without an importance matrix: the result would be too bad.
  * @param fileType name of the file type, if one is written.
  */
 export function needsImportance(tensorType: string, name: string, fileType?: string): boolean {

@@ -1,4 +1,4 @@
-/** Parts of names whose tensors are kept: small, or sensitive, or no matrices at heart. */
+/** Parts of names whose tensors are kept: small, sensitive, or not really matrices. */
 const keptNames: readonly RegExp[] = [
   /_norm\.weight/,
   /ffn_gate_(inp|tid2eid)\.weight/,

@@ -29,17 +29,17 @@ interface Tensor {
   readonly shape: readonly number[];
 }
 
-/** What a person may ask for besides the file type. */
+/** Options that the user may set besides the file type. */
 export interface MixtureOptions {
   /** An importance matrix is used: some rules are more or less careful then. */
   readonly hasImportance?: boolean | undefined;
   /** No mixture: every weight gets the file type's base, unless a type is asked for it. */
   readonly pure?: boolean | undefined;
-  /** output.weight stays as it is. */
+  /** output.weight is left unchanged. */
   readonly leaveOutput?: boolean | undefined;
   readonly outputType?: string | undefined;
   readonly tokenEmbeddingType?: string | undefined;
-  /** The first that is found in a name counts. */
+  /** The first that matches a name counts. */
   readonly tensorTypes?: readonly TensorTypeRule[] | undefined;
 }
 
@@ -55,7 +55,7 @@ function fitShape(wanted: MixedType, columns: number): MixedType {
 /**
  * The types of all tensors that the file type applies to, by name. `tensors` are in the order of the output, which is
  * the order in which layers are counted.
- * @throws QuantscopeError REQUEST for a rule that is no regular expression or names no type.
+ * @throws QuantscopeError REQUEST for a rule that is not a regular expression or does not name a type.
  */
 export function mixTypes(
   tensors: readonly Tensor[],

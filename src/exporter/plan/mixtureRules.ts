@@ -6,7 +6,7 @@ import { feedForward, type Role } from './roles';
  * The mixtures of llama.cpp v0.5.0 (llama-quant.cpp): which file type gives which tensors more or fewer bits than its base.
  */
 
-/** What the rules of one tensor look at. */
+/** Inputs of the rules of one tensor. */
 export interface Situation {
   readonly role: Role;
   readonly columns: number;
@@ -30,7 +30,7 @@ interface Choice {
   readonly reason: string;
 }
 
-/** A step of a role's rules: what it has to say, given the type so far. */
+/** A step of a role's rules: its result, given the type so far. */
 type Rule = (situation: Situation, type: string) => Choice | undefined;
 
 const when = (condition: boolean, type: string, reason: string): Choice | undefined =>
@@ -46,7 +46,7 @@ const isFirst = ({ index, count }: Situation, part: number): boolean => index < 
 
 const isFalcon = ({ architecture }: Situation): boolean => architecture.name === 'falcon';
 
-/** File types below three bits, which have rules of their own. */
+/** File types below three bits, which have their own rules. */
 const low: ReadonlySet<string> = new Set(['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ2_M']);
 const isBetterLow = (file: string): boolean => file === 'IQ2_S' || file === 'IQ2_M';
 
@@ -57,7 +57,7 @@ const outputRule: Rule = (situation) => {
   const { block = 1 } = ggmlType(base) ?? {};
   if (file === 'MXFP4_MOE') return { type: 'Q8_0', reason: 'output tensor' };
   if (isFalcon(situation) || columns % block !== 0)
-    return { type: 'Q8_0', reason: 'output tensor that Q6_K does not suit' };
+    return { type: 'Q8_0', reason: 'output tensor that Q6_K does not fit' };
   if (low.has(file) || file === 'IQ3_XXS') return { type: 'Q5_K', reason: 'output tensor' };
   return when(base !== 'Q8_0', 'Q6_K', 'output tensor');
 };
@@ -120,7 +120,7 @@ const valueTypes: ByFile = {
   ...Object.fromEntries([...low].map((file) => [file, lowValue])),
 };
 
-/** Numbers of blocks by which the loaders of llama.cpp take a model for one of 70B. */
+/** Numbers of blocks by which llama.cpp's loaders identify a 70B model. */
 const blocksOfSeventyBillion: Readonly<Record<string, number>> = {
   ...{ llama: 80, 'llama-embed': 80, qwen2: 80, deci: 80, olmo: 80 },
   jais2: 68,
@@ -142,7 +142,7 @@ const seventyBillion: Rule = ({ architecture, file }, type) =>
 const eightExperts =
   (type: string, applies: (file: string) => boolean): Rule =>
   ({ architecture, file }) =>
-    when(architecture.experts === 8 && applies(file), type, 'small beside the weights of 8 experts');
+    when(architecture.experts === 8 && applies(file), type, 'small compared with the weights of 8 experts');
 
 const keyTypes: ByFile = {
   IQ3_XS: always('IQ3_XXS', 'query and key matrices take fewer bits'),
@@ -200,7 +200,7 @@ const attentionOutputRule: Rule = (situation) => {
   const reason = 'output projection of the attention';
   if (isFalcon(situation) && !low.has(file)) return when(file === 'Q3_K_L', 'Q4_K', reason);
   if (architecture.experts === 8)
-    return when(fewBits.has(file) || low.has(file), 'Q5_K', 'small beside the weights of 8 experts');
+    return when(fewBits.has(file) || low.has(file), 'Q5_K', 'small compared with the weights of 8 experts');
   const type = attentionOutputTypes[file];
   return type === undefined ? undefined : { type, reason };
 };
@@ -233,7 +233,7 @@ const rules: Readonly<Record<Role, readonly Rule[]>> = {
   other: [],
 };
 
-/** The file type of MXFP4 for models with experts knows no roles but the output. */
+/** The MXFP4 file type for models with experts distinguishes only the output role. */
 const expertsOnly: Rule = ({ role, matrices, architecture }) =>
   // The attention of bailingmoe3 has merged matrices too.
   matrices > 1 && (architecture.name !== 'bailingmoe3' || feedForward.has(role))

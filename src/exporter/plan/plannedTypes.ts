@@ -8,7 +8,7 @@ import type { NamedTensor } from './tensor';
 import { compileRules } from './tensorTypes';
 
 /**
- * Formats that a plan gives, and above it the types that were asked for by hand; matrices that it does not list become F16.
+ * Formats that a plan gives, overridden by types requested by hand; matrices that it does not list become F16.
  * @param file path of the model, for errors.
  * @throws QuantscopeError REQUEST for a format that does not exist or does not fit its tensor.
  */

@@ -2,7 +2,7 @@
 export type Role =
   'output' | 'embedding' | 'value' | 'key' | 'query' | 'attention output' | 'up' | 'gate' | 'down' | 'other';
 
-/** In llama.cpp's order: the first that is found counts. */
+/** In llama.cpp's order: the first match counts. */
 const roles: readonly (readonly [RegExp, Role])[] = [
   [/^output\.weight$/, 'output'],
   [/^(per_layer_)?token_embd\.weight$/, 'embedding'],

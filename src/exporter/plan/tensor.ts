@@ -27,7 +27,7 @@ export interface NamedTensor {
   readonly unprunedName: string;
 }
 
-/** What the types of all tensors follow from. */
+/** What determines the types of all tensors. */
 export interface TensorContext {
   readonly model: ModelHeaders;
   readonly target: Pick<ExportSettings, 'leaveOutput' | 'allowRequantize'>;
@@ -35,7 +35,7 @@ export interface TensorContext {
   /** Absent for a plan or a format. */
   readonly fileType: FileType | undefined;
   readonly isCopy: boolean;
-  /** Matrices that get no type stay as they are. */
+  /** Matrices without a type stay unchanged. */
   readonly keepsMatrices: boolean;
 }
 
@@ -110,7 +110,7 @@ function importanceFor(
   if (found || !needsImportance(type, name, fileType?.name)) return found;
   const message = imatrix
     ? `${type} needs importance weights, and the importance matrix has none for this tensor.`
-    : `${type} needs an importance matrix (imatrix): without one the model would be of little use.`;
+    : `${type} needs an importance matrix (imatrix): without one the model would be nearly unusable.`;
   throw new QuantscopeError('REQUEST', message, { tensor: name });
 }
 

@@ -13,7 +13,7 @@ export interface CompiledRule extends TensorTypeRule {
 /**
  * Checks tensor-type rules. Patterns are regular expressions, searched anywhere in a name; as in llama.cpp they are lower-cased
  * first and have POSIX classes, and types may be written in any case.
- * @throws QuantscopeError REQUEST naming the rule that is no regular expression, is empty, or asks for an unknown type.
+ * @throws QuantscopeError REQUEST naming the rule that is not a regular expression, is empty, or asks for an unknown type.
  */
 export function compileRules(rules: readonly TensorTypeRule[]): CompiledRule[] {
   return rules.map(({ pattern, type }) => ({
@@ -23,11 +23,11 @@ export function compileRules(rules: readonly TensorTypeRule[]): CompiledRule[] {
   }));
 }
 
-/** @throws QuantscopeError REQUEST listing the types that there are. */
+/** @throws QuantscopeError REQUEST listing the valid types. */
 export function tensorTypeNamed(type: string): string {
   const upper = type.toUpperCase();
   if (encodableTypes.has(upper)) return upper;
-  const message = `"${type}" is not a type that a tensor can have.${suggestion(type, encodableTypes)}`;
+  const message = `"${type}" is not a valid tensor type.${suggestion(type, encodableTypes)}`;
   throw new QuantscopeError('REQUEST', `${message} The types are: ${[...encodableTypes].join(', ')}.`);
 }
 
@@ -36,7 +36,7 @@ function compilePattern(pattern: string): RegExp {
   try {
     return new RegExp(spellOutPosixClasses(pattern.toLowerCase()));
   } catch (cause) {
-    const message = `The pattern "${pattern}" of a tensor-type rule is no regular expression (${reason(cause)}).`;
+    const message = `The pattern "${pattern}" of a tensor-type rule is not a regular expression (${reason(cause)}).`;
     throw new QuantscopeError('REQUEST', message, {}, cause);
   }
 }
@@ -59,7 +59,7 @@ export function parseTensorTypes(text: string, file?: string): TensorTypeRule[] 
   });
 }
 
-/** The same rules as text, one a line. */
+/** The same rules as text, one per line. */
 export function printTensorTypes(rules: readonly TensorTypeRule[]): string {
   return rules.map(({ pattern, type }) => `${pattern}=${type}\n`).join('');
 }

@@ -10,7 +10,7 @@ interface WarnedSettings extends Pick<ExportSettings, 'tensorTypes' | 'includeWe
 }
 
 /**
- * What is lost or odd about an export, as sentences.
+ * Losses and irregularities of an export, as sentences.
  * @param imatrix what is used of the importance matrix.
  */
 export function warningsOf(
@@ -34,9 +34,9 @@ function requantized(tensors: readonly ExportedTensor[]): string[] {
   const from = [...new Set(again.map((tensor) => tensor.from))].join(', ');
   const larger = again.some((tensor) => bits(tensor.to) > bits(tensor.from));
   return [
-    `${count(again)} quantized already (${from}): what that lost stays lost, and the error of the new type is added. An export from the original weights is more exact at the same size.`,
+    `${count(again)} already quantized (${from}): the existing error remains, and the error of the new type is added. An export from the original weights is more accurate at the same size.`,
     ...(larger
-      ? ['Some become larger without becoming more exact: their new type has more bits than the old one.']
+      ? ['Some become larger without becoming more accurate: their new type has more bits than the old one.']
       : []),
   ];
 }
@@ -66,7 +66,7 @@ function withoutImportance(
   ];
 }
 
-/** Texts that choose entries of the matrix and are found in none. */
+/** Texts that select entries of the matrix but match none. */
 function idleTexts({ path, entries }: Imatrix, texts: readonly string[], verb: string): string[] {
   const names = [...entries.keys()];
   const idle = texts.filter((text) => !names.some((name) => name.includes(text)));
@@ -81,7 +81,7 @@ function idleRules(
   rules: NonNullable<ExportSettings['tensorTypes']>,
 ): string[] {
   const idle = compileRules(rules).filter(({ regex }) => !tensors.some(({ name }) => regex.test(name)));
-  return idle.map(({ pattern }) => `The rule ${pattern} is found in no tensor's name.`);
+  return idle.map(({ pattern }) => `The rule ${pattern} does not match any tensor's name.`);
 }
 
 const count = (tensors: readonly unknown[]): string =>

@@ -95,8 +95,8 @@ describe('notes of a plan', () => {
     );
     expect(plan.assignments[0]).toMatchObject({ tensor: 'broken', format: 'BF16', relativeSquaredError: 0 });
     expect(plan.notes).toEqual([
-      'No GGUF file can be made of this model, so that the plan cannot be exported: There is no description.',
-      'The plan goes by the errors of the weights alone: it was asked for.',
+      'This model cannot be exported as GGUF, so the plan cannot be used for an export: There is no description.',
+      'The plan is based on the errors of the weights alone: it was asked for.',
       'Tensors that have no finite error in any format (weights too large) are kept without loss: broken (BF16).',
     ]);
   });

@@ -184,10 +184,10 @@ describe('quantscope', () => {
     expect(stdout).toMatch(/^By the errors of the weights and the roles of tensors: /m);
     const { total, notes, preset } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
     expect(total.bytes).toBeLessThan(2_600_000);
-    expect(notes).toEqual(['The plan goes by the errors of the weights alone: this was asked for.']);
+    expect(notes).toEqual(['The plan is based on the errors of the weights alone: as requested.']);
     expect(preset!.bytes).toBeLessThan(2_600_000);
     const smallest = await quantscope([...call, '--budget', '2.9bpw']);
-    expect(smallest.stdout).toMatch(/^Note: At 2\.\d\d bits per weight a model loses much/m);
+    expect(smallest.stdout).toMatch(/^Note: At 2\.\d\d bits per weight a model loses a lot/m);
   });
 
   it('stops at SIGINT with 130 and leaves no file', async () => {

@@ -20,7 +20,7 @@ interface Running {
   readonly said: (text: RegExp) => Promise<RegExpExecArray>;
 }
 
-/** @param preload code that runs first in the working process. */
+/** @param preload code that runs first in the worker process. */
 function start(args: readonly string[], { preload = '', group = false } = {}): Running {
   const script = `if (process.argv.includes('--supervised')) { ${preload} }`;
   const file = writeFile(folder, `preload-${process.hrtime.bigint()}.cjs`, script);
@@ -85,11 +85,11 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     expect(readdirSync(out)).toEqual([]);
   });
 
-  it('a crash of the working process is told, with the status that shells use', async () => {
+  it('a crash of the worker process is told, with the status that shells use', async () => {
     const { ended, said } = start(['formats'], {
       preload: `process.kill(process.pid, 'SIGKILL'); for (;;) {}`,
     });
-    await said(/quantscope: the working process was ended by SIGKILL\./);
+    await said(/quantscope: the worker process was ended by SIGKILL\./);
     expect(await ended).toEqual({ code: 137, signal: null });
   });
 });

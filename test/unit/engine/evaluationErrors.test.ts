@@ -101,7 +101,7 @@ describe('an evaluation is refused', () => {
       json.replace(/"Ġ(the|and)":/g, (name) => names[name]!),
     );
     const message =
-      'The same token ids are another text to the base model; they must have the same vocabulary.';
+      'The same token ids decode to a different text with the base model; both must have the same vocabulary.';
     await expectError(run({ against: other }), 'REQUEST', message, { file: other });
   });
 });
@@ -212,7 +212,7 @@ describe('an importance matrix is refused', () => {
 describe('a calibration is refused', () => {
   it('to another kind of file, before the model runs', async () => {
     const out = path('imatrix.txt');
-    const message = 'An importance matrix is written to a .gguf or a .dat file.';
+    const message = 'An importance matrix must be written to a .gguf or .dat file.';
     const steps: string[] = [];
     const progress = ({ message: step }: EngineProgress): void => void steps.push(step);
     const running = calibrate({ text, out, context: 32, windows: 1 }, { progress });

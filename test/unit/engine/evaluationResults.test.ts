@@ -105,7 +105,7 @@ describe('results of evaluations', () => {
     const other = await run({ cacheDir, windows: 7 });
     await expect(pair(other, original)).rejects.toMatchObject({
       code: 'REQUEST',
-      message: expect.stringContaining('not of the same tokens') as string,
+      message: expect.stringContaining('not for the same tokens') as string,
     });
     rmSync(path('kept', 'results', `${other.id}.tokens`));
     await expect(pair(other, other)).rejects.toMatchObject({

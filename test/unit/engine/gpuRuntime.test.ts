@@ -56,7 +56,7 @@ describe('the place that the CUDA libraries come from', () => {
   it('must state the digest that is known, where one is', () => {
     expect(() => checkPin('1.2.3', 'abc', { '1.2.3': 'abc', '1.2.4': 'x' })).not.toThrow();
     expect(() => checkPin('1.2.4', 'abc', { '1.2.4': 'x' })).toThrow(
-      /another package .*nothing was downloaded/,
+      /differs from the known one.*nothing was downloaded/,
     );
   });
 });
@@ -190,7 +190,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
 
   it('is refused when the source changed its package after the user agreed', async () => {
     await expect(jobs['gpuRuntime/install']({ sha512: 'agreed' }, ignore)).rejects.toThrow(
-      /look at the new offer/,
+      /check the new offer/,
     );
     expect(source.asked).not.toContain('/package.nupkg');
   });

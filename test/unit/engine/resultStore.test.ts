@@ -143,7 +143,7 @@ describe('tokens of a result', () => {
     const file = join(folder, 'results', '1.tokens');
     await expect(store.tokens(stored)).rejects.toMatchObject({
       code: 'REQUEST',
-      message: `Of the result "Q4_K_M" the tokens are not kept. (${file})`,
+      message: `The tokens of the result "Q4_K_M" are not kept. (${file})`,
       place: { file },
     });
   });

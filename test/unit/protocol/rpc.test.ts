@@ -111,7 +111,7 @@ describe('requests', () => {
     const unknown = outcome(page.call('toString' as 'nothing', {}));
     await panel.deliver();
     expect(failed.is).toBe('EMPTY: There is nothing.');
-    expect(unknown.is).toBe('UNKNOWN_METHOD: Nothing answers "toString".');
+    expect(unknown.is).toBe('UNKNOWN_METHOD: No handler for "toString".');
   });
 
   it('are rejected with what was thrown, also where it has no code or is not an error', async () => {

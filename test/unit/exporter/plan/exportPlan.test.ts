@@ -118,7 +118,7 @@ describe('an export plan', () => {
       ...['F32', 'F16', 'Q6_K'],
     ]);
     await expect(plan('small.gguf', { type: 'Q8_0', outputType: 'Q9' })).rejects.toThrow(
-      /^"Q9" is not a type that a tensor can have\./,
+      /^"Q9" is not a valid tensor type\./,
     );
   });
 
@@ -303,7 +303,7 @@ describe('an importance matrix', () => {
 
   it('is needed by the smallest types', async () => {
     const needed =
-      'IQ2_XXS needs an importance matrix (imatrix): without one the model would be of little use.';
+      'IQ2_XXS needs an importance matrix (imatrix): without one the model would be nearly unusable.';
     const tensorTypes = [{ pattern: 'attn_q', type: 'IQ2_XXS' }];
     const target = { type: 'Q8_0', tensorTypes };
     await expect(plan('small.gguf', target)).rejects.toMatchObject(
@@ -343,7 +343,7 @@ describe('settings that do not fit', () => {
     [either, {}],
     [either, { type: 'F16', format: formatById('nf4') }],
     [
-      'The output tensor is either left as it is or gets a type, not both.',
+      'The output tensor is either left unchanged or gets a type, not both.',
       { type: 'F16', leaveOutput: true, outputType: 'F16' },
     ],
   ])('%s', async (message, target) => {
@@ -354,7 +354,7 @@ describe('settings that do not fit', () => {
     const assigned = await planOf('small.gguf', {});
     await expect(plan('small.gguf', { plan: assigned, type: 'F16' })).rejects.toMatchObject(request(either));
     await expect(plan('small.gguf', { plan: assigned, pure: true })).rejects.toMatchObject(
-      request('A plan says the type of each tensor; "pure" belongs to a file type.'),
+      request('A plan defines the type of each tensor; "pure" applies only to a file type.'),
     );
     expect(typesOf(await plan('small.gguf', { plan: assigned }), 'output.weight')).toEqual(['F16']);
   });

@@ -22,8 +22,8 @@ describe('tensor-type rules', () => {
     ['no type', 'attn_q', /PATTERN=TYPE/],
     ['an empty type', 'attn_q=', /PATTERN=TYPE/],
     ['an empty pattern', '=Q4_K', /PATTERN=TYPE/],
-    ['a type that is none', 'attn_q=Q4_K_M', /"Q4_K_M" is not a type .*Q4_K/],
-    ['a pattern that is none', 'attn_(q=Q4_K', /attn_\(q.* no regular expression/],
+    ['a type that is none', 'attn_q=Q4_K_M', /"Q4_K_M" is not a valid tensor type.*Q4_K/],
+    ['a pattern that is none', 'attn_(q=Q4_K', /attn_\(q.* not a regular expression/],
   ])('refuse %s', (_, text, message) => {
     expect(() => parseTensorTypes(text, 'rules.txt')).toThrow(message);
   });
