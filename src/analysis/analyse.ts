@@ -7,7 +7,7 @@ import { TensorReader, type TensorSlab, type TensorWork } from './tensorReader';
 
 const percents = [0.1, 1, 50, 99, 99.9];
 const defaultBins = 200;
-/** Cells of the outlier map in each direction: what a panel can show. */
+/** Cells of the outlier map in each direction: as many as a panel can show. */
 const mapSize = 128;
 const previewRows = 32;
 const previewColumns = 16;
@@ -61,7 +61,7 @@ async function scan(
   return running.finish();
 }
 
-/** What a scan of no weights finds. */
+/** Result of a scan without weights. */
 function emptyScan({ rows, columns, cellRows, cellColumns, bins }: ScanOptions): ScanResult {
   const cells = Math.ceil(rows / cellRows) * Math.ceil(columns / cellColumns);
   return {

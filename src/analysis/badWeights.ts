@@ -2,7 +2,7 @@ import type { BadWeight } from '../native';
 
 /**
  * What is wrong with a weight, for errors. Everything is computed in float32: a float64 beyond its range is finite in the file, so its
- * value is said.
+ * value is stated.
  * @param dtype of `data`, the bytes that the weight's index counts in.
  */
 export function badKind({ kind, index }: BadWeight, dtype: string, data: Uint8Array): string {

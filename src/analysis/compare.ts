@@ -18,7 +18,7 @@ interface Running {
 
 /**
  * Error, exact size and histogram of a tensor in each of the formats: encoded, decoded and compared slab by slab, nothing
- * written. All histograms share the source's range. Formats are refused with a reason where they do not fit.
+ * written. All histograms share the source's range. Formats that do not fit are rejected with a reason.
  */
 export async function compareFormats(
   model: Model,

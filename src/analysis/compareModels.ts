@@ -16,13 +16,13 @@ import { addSums, errorMetrics, noSums } from './metrics';
 
 export interface CompareModelsOptions {
   readonly signal?: AbortSignal | undefined;
-  /** After each tensor: how many of how many are done. */
+  /** After each tensor: how many are done, out of how many. */
   readonly onProgress?: ((tensor: string, done: number, total: number) => void) | undefined;
 }
 
 /**
  * Compares two models of any formats, tensor by tensor. Memory is bounded by slabs; a tensor that cannot be compared is
- * listed as such and the rest goes on.
+ * listed as such and the rest continues.
  * @throws QuantscopeError as `matchTensors`, IO, CANCELLED.
  */
 export async function compareModels(
@@ -103,7 +103,7 @@ async function* decoded(
   }
 }
 
-/** Two streams of as many numbers, cut alike. */
+/** Two streams of equally many numbers, cut the same way. */
 async function* together(
   a: AsyncGenerator<Float32Array>,
   b: AsyncGenerator<Float32Array>,
@@ -129,7 +129,7 @@ async function nextOf(stream: AsyncGenerator<Float32Array>): Promise<Float32Arra
   return done ? new Float32Array(0) : value;
 }
 
-/** What is wrong comes first, then what differs most. */
+/** Problems come first, then what differs most. */
 const ranks: Readonly<Record<CompareStatus, number>> = {
   ...{ shape: 0, 'not finite': 1, unreadable: 2, 'only in A': 3, 'only in B': 4 },
   ...{ different: 5, equal: 6 },

@@ -20,9 +20,9 @@ export interface MatchedTensors {
 }
 
 /**
- * Matches the tensors of two models. Models of one naming scheme are matched by name; where a checkpoint meets a GGUF file, the checkpoint
- * is brought to GGUF's view: names, order of rows, merged and split tensors. Of an architecture without a description only names are
- * translated, by what is usual.
+ * Matches the tensors of two models. Models of one naming scheme are matched by name; where a checkpoint is compared with a GGUF file, the checkpoint
+ * is converted to GGUF's view: names, order of rows, merged and split tensors. For an architecture without a description only names are
+ * translated, by the usual names.
  * @throws QuantscopeError as `ggufView`, except for an architecture without a description.
  */
 export async function matchTensors(a: Model, b: Model, signal?: AbortSignal): Promise<MatchedTensors> {
@@ -45,7 +45,7 @@ export async function matchTensors(a: Model, b: Model, signal?: AbortSignal): Pr
 
 function undescribedNote({ description }: Model): string {
   const { architecture = 'unknown' } = description;
-  return `There is no description of the architecture "${architecture}": tensors are matched by their usual names. Where a GGUF file orders rows otherwise or merges tensors (experts, fused matrices), they count as different or as missing on one side.`;
+  return `There is no description of the architecture "${architecture}": tensors are matched by their usual names. Where a GGUF file orders rows differently or merges tensors (experts, fused matrices), they count as different or as missing on one side.`;
 }
 
 const byName = (tensors: readonly ConvertedTensor[]): ReadonlyMap<string, ConvertedTensor> =>

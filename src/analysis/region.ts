@@ -63,7 +63,7 @@ function emptyMap(region: TensorRegion): RegionMap & { values: number[] } {
   return { firstRow, firstColumn, rows, columns, cellRows, cellColumns, mapRows, mapColumns, values };
 }
 
-/** Takes part of a row in; both indices are relative to the region. */
+/** Adds part of a row; both indices are relative to the region. */
 function addRow(
   map: RegionMap & { values: number[] },
   row: number,
@@ -88,7 +88,7 @@ interface Strip {
   readonly width: number;
 }
 
-/** The strip's weights, row by row: each row's whole blocks are read side by side and decoded in one call. */
+/** The strip's weights, row by row: each row's whole blocks are read next to each other and decoded in one call. */
 async function decodePieces(
   model: Model,
   tensor: TensorDescriptor,

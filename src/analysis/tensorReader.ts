@@ -11,7 +11,7 @@ import { isEncoded, SavedRows, type SavedDescriptor } from '../quant/savedRows';
 /** What every pass over a tensor takes. */
 export interface TensorWork {
   readonly signal?: AbortSignal | undefined;
-  /** After each slab: work that is done, of all. The unit is up to who reports. */
+  /** After each slab: work done, and in total. The unit is up to the caller. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -22,15 +22,15 @@ export interface TensorSlab {
   /** Index of the first weight, and how many. */
   readonly firstWeight: number;
   readonly weights: number;
-  /** Weights per row of the slab: the matrix's, or fewer where its rows are worked on in parts. */
+  /** Weights per row of the slab: the matrix's, or fewer where its rows are processed in parts. */
   readonly columns: number;
 }
 
-/** Tensors of at most so many bytes are held while they are worked on, so that several passes read them once. */
+/** Tensors of at most so many bytes are held while they are processed, so several passes read them once. */
 const heldBytes = 128 * 1024 * 1024;
 
 /**
- * The weights of one tensor, as often as they are asked for. A tensor of at most 128 MiB is read once and held; a larger one is read
+ * The weights of one tensor, as often as they are requested. A tensor of at most 128 MiB is read once and held; a larger one is read
  * in every pass, a slab at a time.
  */
 export class TensorReader {
@@ -66,7 +66,7 @@ export class TensorReader {
     throw new QuantscopeError('UNSUPPORTED', message, { file: unreadable.file, tensor: unreadable.name });
   }
 
-  /** The slabs in the order of the weights, ready to be decoded; none for a tensor without weights. */
+  /** The slabs in the order of the weights, ready to be decoded; none for an empty tensor. */
   async *slabs(signal?: AbortSignal): AsyncGenerator<TensorSlab> {
     if (this.saved) {
       yield* this.savedSlabs(this.saved, signal);
@@ -126,7 +126,7 @@ export class TensorReader {
 
   private async read(slab: Slab, signal: AbortSignal | undefined): Promise<TensorSlab> {
     const { firstWeight, weights } = slab;
-    // Entries of a vector may be read as rows of one weight: they are a row all the same.
+    // Entries of a vector may be read as rows of one weight: they are still one row.
     const part = slab.columns > 1 ? slab.columns : weights;
     const columns = weights % this.columns === 0 ? this.columns : part;
     const data = await readSlab(this.model, this.tensor, slab, { signal });
@@ -152,7 +152,7 @@ async function decoded(dtype: string, data: Uint8Array, weights: number, signal:
   return values;
 }
 
-/** The tensor that was saved quantized, where a converted one is nothing but that. */
+/** The tensor that was saved quantized, where a converted one is exactly that. */
 function savedSource({ pieces, unit }: ConvertedTensor): SavedDescriptor | undefined {
   const [only, ...others] = pieces;
   const isWhole = only?.firstRow === 0 && only.rows === matrixOf(only.tensor.shape).rows;

@@ -4,7 +4,7 @@ import type { TapKind } from '../graph/transformer/graphParts';
 import { scoreWindows, type ScoreOptions, type TokenScores } from './evaluate';
 import type { ScoredInputs } from './windows';
 
-/** What went into a matrix, over all tokens; of merged experts one after the other. */
+/** Inputs of a matrix over all tokens; for merged experts, one after the other. */
 export interface MatrixInputs {
   /** Per input channel (experts × columns): Σx², Σx, max|x|. */
   readonly squares: Float64Array;
@@ -24,9 +24,9 @@ export interface Gram {
 }
 
 export interface CalibrationOptions extends ScoreOptions {
-  /** The input of the output matrix, too. */
+  /** Also the input of the output matrix. */
   readonly includeOutput: boolean;
-  /** Gets XᵀX of each input as soon as it is complete. All windows must pass a block together: `allStates`, or one wave. */
+  /** Receives XᵀX of each input as soon as it is complete. All windows must pass a block together: `allStates`, or one wave. */
   readonly onGram?: ((gram: Gram) => Promise<void>) | undefined;
 }
 

@@ -7,7 +7,7 @@ import { joinArrays } from './joinArrays';
 import { scoreTasks, type Question } from './tasks';
 import type { ScoredInputs } from './windows';
 
-/** What came of each scored token. */
+/** Results for each scored token. */
 export interface TokenScores {
   /** −ln p, nats. */
   readonly losses: Float64Array;
@@ -22,7 +22,7 @@ export interface ScoreOptions extends WaveOptions {
 
 /**
  * Scores every target of some windows, which all have the decoder's length.
- * @throws QuantscopeError UNSUPPORTED when the model gives something that is not a number.
+ * @throws QuantscopeError UNSUPPORTED when the model gives NaN or infinity.
  */
 export async function scoreWindows(
   decoder: Decoder,
@@ -126,7 +126,7 @@ export async function scoreQuestions(
   return scoreTasks(file, questions, likelihoods);
 }
 
-/** What follows the last input changes nothing before it: attention is causal. */
+/** Positions after the last input do not affect it: attention is causal. */
 function padded({ inputs, targets }: ScoredInputs, length: number): ScoredInputs {
   const longer = { inputs: new Int32Array(length), targets: new Int32Array(length).fill(-1) };
   longer.inputs.set(inputs);

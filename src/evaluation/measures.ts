@@ -11,11 +11,11 @@ export function resetPeakMemory(): void {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
-    // Not Linux, or not allowed: the peak is that of the process's whole life.
+    // Not Linux, or not allowed: the peak is that of the process's whole lifetime.
   }
 }
 
-/** Most resident memory that the process had since `resetPeakMemory`, bytes. */
+/** Peak resident memory of the process since `resetPeakMemory` (bytes). */
 export function peakMemory(): number {
   try {
     const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
@@ -32,7 +32,7 @@ const warmUps = 2;
 /** Timing ends after so long (ms), once one token was timed. */
 const maxTiming = 10_000;
 
-/** Bytes of the buffers that are copied to learn what the memory can do. */
+/** Bytes of the buffers that are copied to measure memory bandwidth. */
 const copiedBytes = 256 * 1024 * 1024;
 
 type GenerationMeasures = Pick<

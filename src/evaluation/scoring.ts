@@ -5,7 +5,7 @@ import { sumsPerToken } from './divergence';
 import { joinArrays } from './joinArrays';
 import type { ScoredInputs } from './windows';
 
-/** States of some windows after the last norm: those of the scored positions alone. */
+/** States of some windows after the last norm, at the scored positions only. */
 export interface ScoredStates {
   /** `[tokens, hidden]`. */
   readonly states: Float32Array;
@@ -16,15 +16,15 @@ export interface ScoredStates {
 }
 
 export interface WaveOptions extends PassOptions {
-  /** Windows that go through the model together: all of them pass a block before the next one is loaded. */
+  /** Windows that go through the model together: all of them pass a block before the next block is loaded. */
   readonly windowsAtOnce: number;
-  /** Gets the states of all positions after the last norm: wave after wave, or those of `allStates`. */
+  /** Receives the states of all positions after the last norm: wave by wave, or those of `allStates`. */
   readonly onStates?: (states: Float32Array | States) => Promise<void>;
   /** Makes room for the states of all windows, which pass a block together then, whatever `windowsAtOnce`. */
   readonly allStates?: ((tokens: number) => States) | undefined;
 }
 
-/** Takes windows of equal length through the model: all of them together, or wave after wave. */
+/** Runs windows of equal length through the model: all together, or wave by wave. */
 export async function* scoredStates(
   decoder: Decoder,
   windows: readonly ScoredInputs[],

@@ -12,7 +12,7 @@ export class StateFile {
     private readonly hiddenSize: number,
   ) {}
 
-  /** Opens a finished file; undefined when there is none of that size. */
+  /** Opens a finished file; undefined when there is no such file of that size. */
   static async find(file: string, tokens: number, hiddenSize: number): Promise<StateFile | undefined> {
     let handle: FileHandle;
     try {

@@ -3,7 +3,7 @@ import type { Estimate } from '../protocol/evaluation';
 
 /*
  * Statistics over scored tokens, in float64, by the formulas of llama.cpp's perplexity tool (tools/perplexity/perplexity.cpp), so
- * that figures can be set side by side. A value that is NaN makes every statistic of its array NaN; so is the standard error of
+ * that figures are comparable. A value that is NaN makes every statistic of its array NaN; so is the standard error of
  * a single value, where llama.cpp's is 0.
  */
 
@@ -65,7 +65,7 @@ export function pairedDifference(a: Float64Array, b: Float64Array): Estimate {
 
 /**
  * ln(perplexity / perplexity of the base) over the same tokens. llama.cpp's standard error √(s² + s_b² − 2 cov), with cov the
- * covariance of the pairs over n − 1, is that of the mean of the differences; it is taken from them, where nothing cancels.
+ * covariance of the pairs over n − 1, is that of the mean of the differences; it is computed from them, which avoids cancellation.
  * @throws QuantscopeError REQUEST when the lengths differ.
  */
 export function logPerplexityRatio(losses: Float64Array, baseLosses: Float64Array): Estimate {

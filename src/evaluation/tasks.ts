@@ -41,9 +41,8 @@ export function parseTasks(text: string, file: string): Question[] {
 function parseQuestion(text: string, line: number, file: string): Question {
   const value = parseJson(text, line, file);
   const { question, choices, answer } = isRecord(value) ? value : {};
-  if (typeof question !== 'string') throw badLine(line, 'has no "question" that is text', file);
-  if (!isChoices(choices))
-    throw badLine(line, 'has no "choices" that are two texts or more, none empty', file);
+  if (typeof question !== 'string') throw badLine(line, 'needs a "question" that is text', file);
+  if (!isChoices(choices)) throw badLine(line, 'needs "choices": two or more texts, none empty', file);
   const index = answerIndex(answer, choices);
   if (index !== undefined) return { question, choices, answer: index, line };
   const wanted = 'the index of a choice, its text, or its letter from A on';
@@ -72,7 +71,7 @@ const isChoices = (value: unknown): value is string[] =>
   value.length > 1 &&
   value.every((choice) => typeof choice === 'string' && choice !== '');
 
-/** A choice's own text goes before letters and digits, which may be texts of choices. */
+/** A choice's own text takes precedence over letters and digits, which may be texts of choices. */
 function answerIndex(answer: unknown, choices: readonly string[]): number | undefined {
   const index = typeof answer === 'string' ? indexOfText(answer, choices) : answer;
   const valid = typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < choices.length;
@@ -87,7 +86,7 @@ function indexOfText(answer: string, choices: readonly string[]): number {
 }
 
 /**
- * Context and continuation as texts: white space at the question's end goes with the choice, and a space goes between the two when
+ * Context and continuation as texts: white space at the question's end belongs to the choice, and a space goes between the two when
  * there is none (lm-evaluation-harness, api/model.py, _encode_pair, with its delimiter).
  */
 export function choiceTexts(question: string, choice: string): { context: string; continuation: string } {
@@ -99,10 +98,10 @@ export function choiceTexts(question: string, choice: string): { context: string
 /**
  * What goes into the model for each choice: tokens of context and continuation together, without the last, of which nothing is
  * predicted; targets are the continuation's. The continuation's tokens are those of the whole text after as many as the context
- * has alone. BOS goes first where the model adds it; without any context, it or EOS is the context. What is longer than the model
- * takes loses its beginning.
+ * has alone. BOS goes first where the model adds it; without any context, it or EOS is the context. What exceeds the model's context
+ * loses its beginning.
  * @param contextLength the most tokens that the model takes.
- * @throws QuantscopeError REQUEST naming file and line when a choice has no tokens of its own or more than fit.
+ * @throws QuantscopeError REQUEST naming file and line when a choice adds no tokens or more than fit.
  */
 export async function choiceInputs(
   { question, choices, line }: Question,
@@ -145,7 +144,7 @@ function scoredTail(tokens: readonly number[], scored: number, contextLength: nu
 
 /**
  * Accuracy, and accuracy by log-likelihood per byte of the choice (UTF-8, as it appears in the file).
- * @param logLikelihoods nats, [question][choice]: sums over the continuation's tokens. Of equal ones the first choice is taken.
+ * @param logLikelihoods nats, [question][choice]: sums over the continuation's tokens. Of equal ones the first is taken.
  */
 export function scoreTasks(
   file: string,

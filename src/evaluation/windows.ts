@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import type { WindowConvention, WindowSettings } from '../protocol/evaluation';
 
-/** Tokens that go into a model together, and what is scored of what comes out. */
+/** Tokens that go into a model together, and which predictions are scored. */
 export interface ScoredInputs {
   /** [n] token ids. */
   readonly inputs: Int32Array;
@@ -26,26 +26,26 @@ export interface WindowPlan {
   readonly scoredTokens: number;
   /** Tokens of the text, from its first on, that are inputs or targets. */
   readonly usedTokens: number;
-  /** Stands in for the first token of every window. */
+  /** Replaces the first token of every window. */
   readonly bos?: number;
 }
 
-/** What a tokenizer says about beginnings. */
+/** What a tokenizer puts at the beginning of a text. */
 export interface Beginning {
   readonly bos?: number;
   readonly addsBos: boolean;
 }
 
-/** Of llama-perplexity, too. */
+/** Also that of llama-perplexity. */
 const defaultContext = 512;
 
 /**
- * Cuts a text of `tokenCount` tokens into whole windows; what is left at its end is not used.
+ * Cuts a text of `tokenCount` tokens into whole windows; the rest at its end is not used.
  *
  * - `llama.cpp` (tools/perplexity/perplexity.cpp): window i has the tokens [i·n, (i+1)·n), the first replaced by BOS when the
  *   model adds one; scored are the predictions of its positions ⌊n/2⌋ … n−2, each of the next token in the window. llama-perplexity
- *   tokenizes with special tokens, so the text's own first token is BOS then; it asks for two windows at least, which is not
- *   done here.
+ *   tokenizes with special tokens, so the text's own first token is then BOS; it requires at least two windows, which is not
+ *   required here.
  * - `sliding`: window k has the tokens [k·s, k·s + n) and predicts those up to index k·s + n; the first window scores all its
  *   predictions, a later one those of its last s positions, which no earlier window has made.
  *
@@ -105,7 +105,7 @@ interface Layout {
 }
 
 interface Convention {
-  /** The shortest context of which something is scored. */
+  /** The shortest context in which something is scored. */
   readonly least: number;
   readonly layOut: (tokens: number, context: number, settings: WindowSettings, fail: Fail) => Layout;
   /** Positions from `first` up to, but without, `end`. */
@@ -117,7 +117,7 @@ const conventions: Readonly<Record<WindowConvention, Convention>> = {
     least: 3,
     layOut(tokens, context, { stride = context }, fail) {
       if (stride !== context)
-        throw fail(`The stride is ${stride}; windows of llama.cpp’s convention stand side by side.`);
+        throw fail(`The stride is ${stride}; windows of llama.cpp’s convention do not overlap.`);
       const perWindow = context - 1 - Math.floor(context / 2);
       return {
         stride,
@@ -152,6 +152,6 @@ function contextOf(settings: WindowSettings, least: number, contextLength: numbe
   if (!Number.isInteger(context) || context < least)
     throw fail(`The context is ${context} tokens; it must be ${least} or more.`);
   if (context > contextLength)
-    throw fail(`The context is ${context} tokens; the model takes no more than ${contextLength}.`);
+    throw fail(`The context is ${context} tokens; the model takes at most ${contextLength}.`);
   return context;
 }

@@ -1,9 +1,9 @@
 /**
- * Versions of what kept results were computed by. They are kept with the results, and a result of another version is computed again.
+ * Versions of the algorithms that computed kept results. They are kept with the results; a result of another version is computed again.
  *
- * Raise a number when the same input gives another result: other bytes of an encoder, other values of a decoder, other figures of a
- * measure. Leave it for what only changes speed, memory or text. A test holds a digest of what each format writes and decodes, and
- * fails when that changes while the number stays.
+ * Raise a number when the same input gives a different result: bytes of an encoder, values of a decoder, figures of a measure.
+ * Keep it for changes of speed, memory or text only. A test has a digest of what each format writes and decodes, and fails
+ * when that changes but the number does not.
  */
 const formatVersions = {
   ...{ IQ1_S: 1, Q1_0: 1, TQ1_0: 1, IQ1_M: 1, IQ2_XXS: 1, TQ2_0: 1, Q2_0: 1, IQ2_XS: 1, IQ2_S: 1, Q2_K: 1 },
@@ -36,7 +36,7 @@ export type Measure = keyof typeof measureVersions;
 /** Versions by algorithm: what a result is kept with. */
 export type UsedVersions = Readonly<Record<Algorithm, number>>;
 
-/** The present versions of some algorithms. @throws RangeError for one that the table lacks. */
+/** The current versions of some algorithms. @throws RangeError for one that the table lacks. */
 export function versionsOf(algorithms: Iterable<Algorithm>): UsedVersions {
   const used = [...new Set(algorithms)].sort().map((name): [string, number] => {
     const version = Object.hasOwn(versions, name) ? versions[name] : undefined;
@@ -51,7 +51,7 @@ export function areCurrent(used: unknown, algorithms: Iterable<Algorithm>): bool
   return JSON.stringify(used) === JSON.stringify(versionsOf(algorithms));
 }
 
-/** Whether a result that was kept with `used` is what the same algorithms would compute now, whichever they were. */
+/** Whether a result that was kept with `used` is what the same algorithms would compute now, whichever those are. */
 export function isCurrent(used: unknown): used is UsedVersions {
   if (typeof used !== 'object' || used === null) return false;
   return Object.entries(used).every(

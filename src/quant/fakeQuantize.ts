@@ -2,7 +2,7 @@ import { loadNative, type TensorRange } from '../native';
 import type { QuantFormat } from './format';
 import { allocateRows } from './schemeFormat';
 
-/** Weights that are encoded at a time. */
+/** Weights encoded at a time. */
 const sliceWeights = 1 << 20;
 
 /**

@@ -12,7 +12,7 @@ export interface EncodedPart {
 
 /**
  * A format of the catalogue. Shapes are `[out, in]`, leading dimensions flattened into rows; every format can encode
- * whole rows on their own once the tensor's range is known, so tensors of any size are worked on in slabs of rows.
+ * whole rows on their own once the tensor's range is known, so tensors of any size are processed in slabs of rows.
  */
 export interface QuantFormat extends FormatDescription {
   /** Why a tensor of this shape cannot be encoded (row length, dimensions); undefined when it can. */

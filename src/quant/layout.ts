@@ -2,7 +2,7 @@ import { ggmlType } from '../model/dtypes';
 import { matrixOf } from '../model/rows';
 import type { Scheme } from '../protocol/formats';
 
-/** How many bytes and parameters a scheme writes for rows of a given length. */
+/** Bytes and parameters that a scheme writes for rows of a given length. */
 export interface RowLayout {
   readonly codeBytes: number;
   /** Dtype of the codes in a safetensors file, and their number per row. */

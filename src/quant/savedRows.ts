@@ -7,7 +7,7 @@ import type { Scheme } from '../protocol/formats';
 import { formatById } from './catalogue';
 import { parameterCount, rowLayout, type RowLayout } from './layout';
 
-/** A tensor whose data is codes with scales of their own. */
+/** A tensor whose data is codes with separate scales. */
 export type SavedDescriptor = TensorDescriptor & { readonly encoded: EncodedData };
 
 /** Weights that are decoded at a time. */
@@ -32,7 +32,7 @@ export class SavedRows {
   private readonly columns: number;
 
   /**
-   * @throws QuantscopeError MODEL_FILE when the sizes of its parts are not those of its format, REQUEST for an unknown format.
+   * @throws QuantscopeError MODEL_FILE when the sizes of its parts do not match its format, REQUEST for an unknown format.
    */
   constructor(
     private readonly model: Model,
@@ -53,7 +53,7 @@ export class SavedRows {
     };
     for (const part of ['codes', 'scales', 'zeros'] as const) {
       if (encoded[part] === expected[part]) continue;
-      const message = `${dtype} [${shape.join(', ')}] has ${expected[part]} bytes of ${part}, the file ${encoded[part]}.`;
+      const message = `${dtype} [${shape.join(', ')}] needs ${expected[part]} bytes of ${part}, but the file has ${encoded[part]}.`;
       throw new QuantscopeError('MODEL_FILE', message, { file, tensor: name, offset });
     }
   }

@@ -12,7 +12,7 @@ export interface SchemeEntry {
   readonly family: FormatFamily;
   readonly description: string;
   readonly scheme: Scheme;
-  /** Set for a type whose encoder cannot do without importance weights. */
+  /** Set for a type whose encoder needs importance weights. */
   readonly needsImportance?: true;
 }
 
@@ -40,7 +40,7 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
       if (columns % multiple !== 0)
         return `${entry.id} needs rows of a multiple of ${multiple} weights; these have ${columns}.`;
       if (columns > maxRowWeights && 'group' in scheme && scheme.group === 'row')
-        return `${entry.id} has one scale per row, and rows of ${columns} weights are longer than the ${maxRowWeights} that are worked on together.`;
+        return `${entry.id} has one scale per row, and rows of ${columns} weights are longer than the ${maxRowWeights} that are processed together.`;
       return undefined;
     },
     async encode(values, columns, range, signal) {

@@ -86,7 +86,7 @@ export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabu
   };
 }
 
-/** llama.cpp does not normalize text for byte-level BPE; NFC (Qwen) leaves nearly all text as it is. DeepSeek lists no step. */
+/** llama.cpp does not normalize text for byte-level BPE; NFC (Qwen) leaves nearly all text unchanged. DeepSeek lists no step. */
 function checkNormalizer(normalizer: unknown, file: string): void {
   const strange = partsOf(normalizer, 'normalizers').find(({ type }) => type !== 'NFC');
   if (!strange) return;
@@ -96,7 +96,7 @@ function checkNormalizer(normalizer: unknown, file: string): void {
 
 /**
  * A SentencePiece-style vocabulary from a tokenizer.json with byte fallback (Llama 2, Mistral), for checkpoints without
- * tokenizer.model. SentencePiece merges by score where tokenizer.json merges by rank, so a token's score is minus the rank
+ * tokenizer.model. SentencePiece merges by score where tokenizer.json merges by rank, so a token's score is the negated rank
  * of the first merge that makes it.
  */
 export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
@@ -141,7 +141,7 @@ function pieceType(text: string, unknown: string | undefined): number {
 }
 
 /**
- * Whether a space goes before the text: older files say so as a normalizer that prepends "▁", newer ones in Metaspace.
+ * Whether a space goes before the text: older files express this as a normalizer that prepends "▁", newer ones in Metaspace.
  * @throws QuantscopeError UNSUPPORTED for other kinds of normalization.
  */
 function addsSpace(tokenizer: Record<string, unknown>, file: string): boolean {

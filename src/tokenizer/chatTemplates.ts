@@ -4,15 +4,15 @@ import type { TokenizerFiles } from './tokenizerFiles';
 
 /** Chat templates of a checkpoint. */
 export interface ChatTemplates {
-  /** The one that is used when none is asked for. */
+  /** The one that is used by default. */
   readonly standard?: string;
   /** The others, by name: for tool use, for retrieval… */
   readonly named: ReadonlyMap<string, string>;
 }
 
 /**
- * As transformers chooses them: files of their own (chat_template.jinja, additional_chat_templates) replace what tokenizer_config.json
- * has, one template or several with names; the file of a processor counts where there is nothing else. Where none is called "default",
+ * As transformers chooses them: separate files (chat_template.jinja, additional_chat_templates) replace those of tokenizer_config.json,
+ * one template or several with names; the file of a processor counts where there is nothing else. Where none is called "default",
  * the first is the standard one.
  */
 export function chatTemplatesOf(files: TokenizerFiles): ChatTemplates {

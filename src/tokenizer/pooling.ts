@@ -4,7 +4,7 @@ import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
 import { exists } from './tokenizerFiles';
 
-/** How an embedding model makes one vector of a text's, by llama.cpp's numbers (llama.h, llama_pooling_type). */
+/** How an embedding model combines a text's vectors into one, by llama.cpp's numbers (llama.h, llama_pooling_type). */
 export interface Pooling {
   readonly type?: number;
   /** What GGUF does not express, as sentences. */
@@ -25,9 +25,9 @@ const poolingTypes: ReadonlyMap<unknown, number> = new Map([
 const expressed = /\.(Transformer|Pooling|Normalize)$/;
 
 /**
- * Pooling of a model of sentence-transformers, by modules.json and the folder of its pooling module (1_Pooling); nothing where there is
- * none.
- * @throws QuantscopeError MODEL_FILE or IO for files that are there but cannot be used.
+ * Pooling of a sentence-transformers model, by modules.json and the folder of its pooling module (1_Pooling); nothing where there
+ * is none.
+ * @throws QuantscopeError MODEL_FILE or IO for files that exist but cannot be used.
  */
 export async function readPooling(folder: string): Promise<Pooling> {
   const file = join(folder, 'modules.json');
@@ -42,11 +42,13 @@ export async function readPooling(folder: string): Promise<Pooling> {
   const notes =
     others.length === 0
       ? []
-      : [`modules.json lists ${others.join(', ')}, which GGUF does not hold: embeddings lack what it does.`];
+      : [
+          `modules.json lists ${others.join(', ')}, which GGUF cannot express: embeddings are made without it.`,
+        ];
   const pooling = modules.find(({ type }) => type.endsWith('.Pooling'));
   if (!pooling) return { notes };
   if (!/^\w[\w.-]*$/.test(pooling.path)) {
-    const message = `The pooling module has the path ${JSON.stringify(pooling.path)}, which is not a folder here.`;
+    const message = `The pooling module has the path ${JSON.stringify(pooling.path)}, which is not a folder of this model.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, offset: 0 });
   }
   return poolingOf(join(folder, pooling.path, 'config.json'), notes);
@@ -63,6 +65,6 @@ async function poolingOf(file: string, notes: readonly string[]): Promise<Poolin
   const stated = modes.length > 0 ? modes : [asText(config['pooling_mode'])];
   const type = stated.length === 1 ? poolingTypes.get(stated[0]) : undefined;
   if (type !== undefined) return { type, notes };
-  const note = `The pooling of this model (${stated.join(' and ')}) is not one that GGUF expresses: choose one when you run it.`;
+  const note = `The pooling of this model (${stated.join(' and ')}) cannot be expressed in GGUF: choose one when you run it.`;
   return { notes: [...notes, note] };
 }

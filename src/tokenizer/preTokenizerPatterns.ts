@@ -1,6 +1,6 @@
 /**
- * How byte-level tokenizers cut text into words: patterns as published in tokenizer.json, and which of them follow each other
- * under which name of llama.cpp. Line breaks are escaped here, whether a file escapes them or not.
+ * How byte-level tokenizers cut text into words: patterns as published in tokenizer.json, and the sequences of them that
+ * llama.cpp has names for. Line breaks are escaped here, whether a file escapes them or not.
  */
 
 const llama3Pattern =
@@ -65,7 +65,7 @@ export const knownPreTokenizers: ReadonlyMap<string, string> = new Map([
   ['words, bytes', 'gpt-2'],
   [`${splits(gpt2Pattern)}, bytes`, 'gpt-2'],
   [`${splits(llama3Pattern)}, bytes`, 'llama-bpe'],
-  // Grok 2 has the same; llama.cpp cuts alike under both names.
+  // Grok 2 has the same; llama.cpp cuts the same way under both names.
   [`${splits(llama3Pattern.replace('\\p{N}{1,3}', '\\p{N}'))}, bytes`, 'qwen2'],
   [`${splits(tekkenPattern)}, bytes`, 'tekken'],
   [`${splits(o200kPattern)}, bytes`, 'gpt-4o'],

@@ -5,7 +5,7 @@ import { knownPreTokenizers } from './preTokenizerPatterns';
 /**
  * How byte-level tokenizers cut text into words. llama.cpp has the patterns built in and picks one by the name in
  * `tokenizer.ggml.pre`, so the definition in tokenizer.json must be recognised; a wrong guess would change the tokens of
- * almost any text.
+ * almost every text.
  */
 
 /**
@@ -13,7 +13,7 @@ import { knownPreTokenizers } from './preTokenizerPatterns';
  * @param definition `pre_tokenizer` of tokenizer.json.
  * @param ignoreMerges `ignore_merges` of the model: llama.cpp looks words up as a whole under "llama-bpe" and "tekken",
  * and merges them under "dbrx", which cuts as "llama-bpe" does.
- * @throws QuantscopeError UNSUPPORTED naming the definition when llama.cpp has no name for it here.
+ * @throws QuantscopeError UNSUPPORTED naming the definition when no llama.cpp name is known for it.
  */
 export function preTokenizerName(definition: unknown, file: string, ignoreMerges = false): string {
   const steps = stepsOf(definition).join(', ');
@@ -21,12 +21,12 @@ export function preTokenizerName(definition: unknown, file: string, ignoreMerges
   if (name === 'llama-bpe' && !ignoreMerges) return 'dbrx';
   if (name === 'tekken' && !ignoreMerges) {
     const message =
-      'llama.cpp takes words that are tokens whole with this pre-tokenizer (tekken); this tokenizer does not.';
+      'With this pre-tokenizer (tekken), llama.cpp keeps words that are tokens whole; this tokenizer does not.';
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
   if (name !== undefined) return name;
   const names = [...new Set(knownPreTokenizers.values())].join(', ');
-  const message = `The pre-tokenizer (${steps}) is not one that can be exported; recognised are those of ${names}.`;
+  const message = `The pre-tokenizer (${steps}) cannot be exported; recognised are those of ${names}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -58,7 +58,7 @@ const stepDescriptions: Readonly<Record<string, (step: Record<string, unknown>) 
   Digits: (step) => [step['individual_digits'] === true ? 'single digits' : 'digits'],
   Split: (step) => {
     const pattern = isRecord(step['pattern']) ? step['pattern']['Regex'] : undefined;
-    // Keeping the matches as pieces, said in either of two ways.
+    // Keeping the matches as pieces, expressed in one of two ways.
     const isolates =
       (step['behavior'] === 'Isolated' && step['invert'] !== true) ||
       (step['behavior'] === 'Removed' && step['invert'] === true);

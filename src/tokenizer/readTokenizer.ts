@@ -14,7 +14,7 @@ import {
   type Vocabulary,
 } from './vocabulary';
 
-/** A tokenizer as GGUF has it. */
+/** A tokenizer in GGUF's terms. */
 export interface CheckpointTokenizer {
   readonly keyValues: readonly KeyValue[];
   /** What was left out or changed, as sentences. */
@@ -24,8 +24,8 @@ export interface CheckpointTokenizer {
 /**
  * The tokenizer of a checkpoint as GGUF key-values.
  * @param folder holds tokenizer.json, tokenizer.model, or vocab.json with merges.txt.
- * @param modelConfig config.json, which has the ids of special tokens too.
- * @param rows rows of the embedding: the vocabulary is filled up to them.
+ * @param modelConfig config.json, which also has the ids of special tokens.
+ * @param rows rows of the embedding: the vocabulary is padded to them.
  * @throws QuantscopeError REQUEST when there is no tokenizer, UNSUPPORTED for one that GGUF cannot express.
  */
 export async function readTokenizer(
@@ -46,7 +46,7 @@ function vocabularyOf(files: TokenizerFiles, rows: number): Vocabulary {
   if (files.sentencePiece) return sentencePieceVocabulary(files, rows);
   if (files.tokenizer) return byteFallbackVocabulary(files, rows);
   const message =
-    'The export needs the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) beside the weights.';
+    'The export needs the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) next to the weights.';
   throw new QuantscopeError('REQUEST', message, { file: files.folder });
 }
 
@@ -93,8 +93,8 @@ function settingsOf(
 }
 
 /**
- * A post-processor that ends texts with another token than EOS: GGUF has only EOS for that, so it becomes that token, and what was EOS
- * ends turns (as in llama.cpp's converter).
+ * A post-processor that ends texts with a token other than EOS: GGUF has only EOS for that, so EOS becomes that token, and the former
+ * EOS ends turns (as in llama.cpp's converter).
  */
 function endWith(ids: Partial<Record<SpecialRole, number>>, last: number): void {
   const { eos } = ids;

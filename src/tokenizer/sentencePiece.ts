@@ -43,7 +43,7 @@ const descriptor: protobuf.INamespace = {
   },
 };
 
-/** What a tokenizer.model says; piece types have the values of `tokenTypes`. */
+/** Content of a tokenizer.model; piece types have the values of `tokenTypes`. */
 export interface SentencePieceModel {
   pieces: { piece: string; score: number; type: number }[];
   trainerSpec?: { modelType: number; unkId: number; bosId: number; eosId: number; padId: number } | null;
@@ -53,7 +53,7 @@ export interface SentencePieceModel {
 /** The message of a tokenizer.model. */
 export const sentencePieceMessage = protobuf.Root.fromJSON(descriptor).lookupType('ModelProto');
 
-/** @throws QuantscopeError MODEL_FILE when the bytes are no SentencePiece model. */
+/** @throws QuantscopeError MODEL_FILE when the bytes are not a SentencePiece model. */
 export function decodeSentencePiece(bytes: Uint8Array, file: string): SentencePieceModel {
   try {
     const model = sentencePieceMessage.decode(bytes) as unknown as SentencePieceModel;
@@ -97,7 +97,7 @@ export function sentencePieceVocabulary(files: TokenizerFiles, rows: number): Vo
   };
 }
 
-/** Unknown, control and byte tokens that the model has already stay as they are; the others become added ones. */
+/** Unknown, control and byte tokens that the model already has are kept; the others become added ones. */
 function addToken(tokens: Map<number, Token>, { id, text, special }: AddedToken): void {
   const present = tokens.get(id);
   const kept: readonly number[] = [tokenTypes.unknown, tokenTypes.control, tokenTypes.byte];

@@ -6,10 +6,10 @@ import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
 import { tokenizerOfVocabulary } from './vocabularyFiles';
 
-/** The tokenizer files of a checkpoint's folder; what is not there is undefined. */
+/** The tokenizer files of a checkpoint's folder; missing ones are undefined. */
 export interface TokenizerFiles {
   readonly folder: string;
-  /** tokenizer.json, or what it would say about vocab.json and merges.txt. */
+  /** tokenizer.json, or its equivalent for vocab.json and merges.txt. */
   readonly tokenizer?: Record<string, unknown>;
   /** tokenizer_config.json. */
   readonly config?: Record<string, unknown>;
@@ -19,7 +19,7 @@ export interface TokenizerFiles {
   readonly sentencePiece?: Uint8Array;
   /** special_tokens_map.json: role → token. */
   readonly specialTokens?: Record<string, unknown>;
-  /** generation_config.json, which has the ids of special tokens too. */
+  /** generation_config.json, which also has the ids of special tokens. */
   readonly generation?: Record<string, unknown>;
   /** chat_template.jinja. */
   readonly chatTemplate?: string;
@@ -29,7 +29,7 @@ export interface TokenizerFiles {
   readonly moreChatTemplates?: ReadonlyMap<string, string>;
 }
 
-/** A token that was added beside the vocabulary proper. */
+/** A token that was added to the vocabulary proper. */
 export interface AddedToken {
   readonly id: number;
   readonly text: string;
@@ -42,7 +42,7 @@ export interface AddedToken {
 /** The largest published tokenizer.model has 4 MB; a chat template some kilobytes (bytes). */
 const maxTokenizerFile = 64 * 1024 * 1024;
 
-/** @throws QuantscopeError IO or MODEL_FILE naming a file that is there but cannot be read. */
+/** @throws QuantscopeError IO or MODEL_FILE naming a file that exists but cannot be read. */
 export async function readTokenizerFiles(folder: string, signal?: AbortSignal): Promise<TokenizerFiles> {
   const config = await readObject(folder, 'tokenizer_config.json');
   const added = await readObject(folder, 'added_tokens.json');
@@ -93,7 +93,7 @@ async function readChatTemplates(
   return templates;
 }
 
-/** Tokens added in any of the files, each id once; tokenizer.json knows best, then tokenizer_config.json. */
+/** Tokens added in any of the files, each id once; tokenizer.json takes precedence, then tokenizer_config.json. */
 export function addedTokens({ tokenizer, config, added }: TokenizerFiles): AddedToken[] {
   const tokens = new Map<number, AddedToken>();
   const add = (file: string, id: number, entry: unknown): void => {

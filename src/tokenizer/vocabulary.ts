@@ -22,7 +22,7 @@ export interface Token {
   readonly score: number;
 }
 
-/** A tokenizer as GGUF describes it. */
+/** A tokenizer in GGUF's terms. */
 export interface Vocabulary {
   /** `tokenizer.ggml.model`: byte-level BPE or SentencePiece. */
   readonly model: 'gpt2' | 'llama';
@@ -36,7 +36,7 @@ export interface Vocabulary {
   readonly addSpacePrefix?: boolean;
   /** What was left out, as sentences. */
   readonly notes?: readonly string[];
-  /** Ids that the vocabulary itself knows; settings beside it take precedence. */
+  /** Ids that the vocabulary itself states; separate settings take precedence. */
   readonly ids?: Partial<Record<SpecialRole, number>>;
 }
 
@@ -53,7 +53,7 @@ export interface TokenizerSettings {
 }
 
 /**
- * Tokens by id, as many as the embedding has rows: ids that no token has are filled with unused ones.
+ * Tokens by id, as many as the embedding has rows: ids without a token get unused ones.
  * @param fileOf the file that has a token, for errors.
  * @throws QuantscopeError MODEL_FILE when an id is not a row of the embedding, or when there are too many rows.
  */
@@ -80,8 +80,8 @@ export function fillVocabulary(
 }
 
 /**
- * The tokens that the embedding has rows for. SentencePiece's tokens may go beyond, where an embedding was cut: a model cannot take
- * them, and llama.cpp's converter leaves them out, too.
+ * The tokens that the embedding has rows for. SentencePiece's tokens may exceed them where an embedding was cut: a model cannot take
+ * them, and llama.cpp's converter also leaves them out.
  */
 export function tokensWithin(
   tokens: ReadonlyMap<number, Token>,
@@ -154,7 +154,7 @@ export function tokenizerKeyValues(vocabulary: Vocabulary, settings: TokenizerSe
 }
 
 /**
- * A token added to a SentencePiece vocabulary. llama.cpp looks for those of users in the text before it turns spaces into "▁".
+ * A token added to a SentencePiece vocabulary. llama.cpp looks for user-defined ones in the text before it turns spaces into "▁".
  */
 export function addedPiece(text: string, special: boolean): Token {
   return special

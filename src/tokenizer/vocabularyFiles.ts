@@ -27,11 +27,11 @@ const byClass: ReadonlyMap<string, object> = new Map<string, object>([
 const endOfText = '<|endoftext|>';
 
 /**
- * What tokenizer.json would say about a vocabulary of the files vocab.json and merges.txt.
+ * The tokenizer.json equivalent of a vocabulary in vocab.json and merges.txt.
  * @param vocab text → id.
  * @param merges a pair on each line, best first; a first line that begins with "#version" is skipped.
  * @param config tokenizer_config.json, which names the class; its "Fast" twin reads the same files.
- * @throws QuantscopeError UNSUPPORTED for a class of which the cutting of words is not known.
+ * @throws QuantscopeError UNSUPPORTED for a class whose pre-tokenizer is not known.
  */
 export function tokenizerOfVocabulary(
   vocab: Record<string, unknown>,
@@ -43,7 +43,7 @@ export function tokenizerOfVocabulary(
   const cutting = byClass.get(typeof className === 'string' ? className.replace(/Fast$/, '') : '');
   if (!cutting || spaceFirst === true) {
     const known = [...byClass.keys()].join(', ');
-    const message = `How the class ${JSON.stringify(className ?? null)} of vocab.json and merges.txt cuts text into words is not known; known are ${known}, without a space before the text.`;
+    const message = `The pre-tokenizer of the class ${JSON.stringify(className ?? null)} of vocab.json and merges.txt is not known; known are those of ${known}, without a space before the text.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
   const lines = merges.split(/\r?\n/);

@@ -7,7 +7,7 @@ import type { KeyValue } from '../../model/keyValue';
 import type { Model } from '../../model/openModel';
 import { ggmlPreTokenizers } from './ggmlPreTokenizers';
 
-/** A tokenizer as GGUF's key-values `tokenizer.ggml.*` have it, with llama.cpp's defaults for what they leave out. */
+/** A tokenizer from GGUF's key-values `tokenizer.ggml.*`, with llama.cpp's defaults for what they leave out. */
 export interface TokenizerValues {
   /** Where the values come from; errors name it. */
   readonly file: string;
@@ -33,11 +33,11 @@ export interface TokenizerValues {
   readonly name: string;
 }
 
-/** Where key-values are looked up: a file, or those of a file to be. */
+/** Where key-values are looked up: a file, or those of a file to be written. */
 export interface ValueSource {
   readonly file: string;
   scalar(key: string): GgufScalar | undefined;
-  /** Undefined when there is no such key or it holds no array. */
+  /** Undefined when there is no such key or its value is not an array. */
   array(key: string): Promise<readonly GgufScalar[] | undefined>;
 }
 
@@ -80,7 +80,7 @@ interface Defaults {
   readonly addsBos: boolean;
 }
 
-/** What llama.cpp takes where a file does not say. */
+/** llama.cpp's defaults where a file does not say. */
 function defaultsOf(model: TokenizerValues['model'], pre: string): Defaults {
   if (model === 'llama') return { bos: 1, eos: 2, addsBos: true };
   return { addsBos: ggmlPreTokenizers.get(pre)?.addsBos === true };
@@ -133,12 +133,12 @@ function modelOf(source: ValueSource): 'gpt2' | 'llama' {
 function preOf(source: ValueSource): string {
   const pre = source.scalar(key('pre')) ?? 'default';
   if (typeof pre === 'string' && ggmlPreTokenizers.has(pre)) return pre;
-  const message = `${key('pre')} is ${JSON.stringify(String(pre))}; how it cuts text into words is not known here.`;
+  const message = `${key('pre')} is ${JSON.stringify(String(pre))}; how it cuts text into words is not known.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file: source.file });
 }
 
 async function readTokens(source: ValueSource): Promise<string[]> {
-  // llama.cpp gives empty tokens such names, so that each text stands once.
+  // llama.cpp gives empty tokens such names, so that each text is unique.
   const tokens = (await strings(source, 'tokens')).map((text, id) => (text === '' ? `[EMPTY_${id}]` : text));
   const ids = new Map<string, number>();
   tokens.forEach((text, id) => {

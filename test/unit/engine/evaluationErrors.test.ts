@@ -47,12 +47,12 @@ describe('an evaluation is refused', () => {
   });
 
   it('with windows that the model does not take', async () => {
-    const message = 'The context is 512 tokens; the model takes no more than 256.';
+    const message = 'The context is 512 tokens; the model takes at most 256.';
     await expectError(run({ context: 512 }), 'REQUEST', message, { file: text });
     await expectError(run({ context: 2 }), 'REQUEST', 'it must be 3 or more', { file: text });
     const sliding = { convention: 'sliding', stride: 33 } as const;
     await expectError(run(sliding), 'REQUEST', 'must be from 1 to the context, 32', { file: text });
-    await expectError(run({ stride: 16 }), 'REQUEST', 'stand side by side', { file: text });
+    await expectError(run({ stride: 16 }), 'REQUEST', 'do not overlap', { file: text });
   });
 
   it('of what is no UTF-8 text, or is not there', async () => {

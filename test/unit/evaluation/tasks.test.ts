@@ -32,12 +32,9 @@ describe('files of questions', () => {
 
   it.each([
     ['{"question": "a"', /^Line 2 is not JSON \(.+\)\. \(q\.jsonl\)$/],
-    ['["a"]', /^Line 2 has no "question" that is text\. \(q\.jsonl\)$/],
-    [
-      jsonl({ ...ask(0), choices: ['a'] }),
-      /^Line 2 has no "choices" that are two texts or more, none empty\./,
-    ],
-    [jsonl({ ...ask(0), choices: ['a', ''] }), /^Line 2 has no "choices"/],
+    ['["a"]', /^Line 2 needs a "question" that is text\. \(q\.jsonl\)$/],
+    [jsonl({ ...ask(0), choices: ['a'] }), /^Line 2 needs "choices": two or more texts, none empty\./],
+    [jsonl({ ...ask(0), choices: ['a', ''] }), /^Line 2 needs "choices"/],
     [jsonl(ask(3)), /^Line 2 has the answer 3, which is not the index of a choice, its text, or its letter/],
     [jsonl(ask('D')), /^Line 2 has the answer "D"/],
     [jsonl(ask(0.5)), /^Line 2 has the answer 0\.5/],

@@ -83,14 +83,11 @@ describe('settings of windows', () => {
   });
 
   it.each([
-    [{ context: 512 }, 'The context is 512 tokens; the model takes no more than 256. (a.txt)'],
+    [{ context: 512 }, 'The context is 512 tokens; the model takes at most 256. (a.txt)'],
     [{ context: 2 }, 'The context is 2 tokens; it must be 3 or more. (a.txt)'],
     [{ context: 10.5 }, 'The context is 10.5 tokens; it must be 3 or more. (a.txt)'],
     [{ context: 200 }, 'The text has 100 tokens; one window of 200 needs 200. (a.txt)'],
-    [
-      { context: 8, stride: 4 },
-      'The stride is 4; windows of llama.cpp’s convention stand side by side. (a.txt)',
-    ],
+    [{ context: 8, stride: 4 }, 'The stride is 4; windows of llama.cpp’s convention do not overlap. (a.txt)'],
     [{ context: 8, windows: 0 }, 'The number of windows is 0; it must be 1 or more. (a.txt)'],
     [
       { convention: 'sliding', context: 8, stride: 9 },

@@ -167,7 +167,7 @@ describe('a description that does not fit', () => {
     [
       'of another size',
       { a: { format: 'nf4', shape: [12, 1024] } },
-      /has 6144 bytes of codes, the file 3072/,
+      /needs 6144 bytes of codes, but the file has 3072/,
     ],
     ['of an unknown format', { a: { format: 'nf5', shape } }, /nf5/],
   ])('is of weights %s: reading them fails, naming the tensor', async (_, description, message) => {

@@ -64,7 +64,7 @@ describe('pre-tokenizers', () => {
     const general = ['[\r\n]', first, marks, '\\s+$', scripts];
     expect(named(general, digits)).toBe('deepseek-llm');
     expect(named(['[\r\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', scripts], digits)).toBe('deepseek-coder');
-    expect(() => named(general)).toThrow(/is not one that can be exported/);
+    expect(() => named(general)).toThrow(/cannot be exported; recognised/);
     expect(() => named(general, { ...digits, individual_digits: false })).toThrow(/digits, bytes/);
   });
 
@@ -75,7 +75,7 @@ describe('pre-tokenizers', () => {
     const rest = '| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
     const tekken = split(`${before}${either}*${lower}+|${before}${either}+${lower}*|\\p{N}${rest}`);
     expect(preTokenizerName(tekken, '', true)).toBe('tekken');
-    expect(() => preTokenizerName(tekken, '')).toThrow(/takes words that are tokens whole/);
+    expect(() => preTokenizerName(tekken, '')).toThrow(/keeps words that are tokens whole/);
   });
 
   it('names the definition that it does not know', () => {

@@ -383,7 +383,7 @@ describe('SentencePiece', () => {
     });
     await expect(read(folderWith({ 'tokenizer.model': encode(1) }), 5)).rejects.toMatchObject({
       code: 'UNSUPPORTED',
-      message: expect.stringMatching(/type Unigram .*picks the likeliest pieces.*GGUF file/) as string,
+      message: expect.stringMatching(/type Unigram .*picks the most likely pieces.*GGUF file/) as string,
       place: { file: expect.stringMatching(/tokenizer\.model$/) as string },
     });
     await expect(read(folderWith({ 'tokenizer.model': encode(4) }), 5)).rejects.toThrow(/type Char/);
