@@ -6,7 +6,7 @@ import {
 } from '@vscode/webview-ui-toolkit';
 import type { ComponentChildren } from 'preact';
 
-/** The only file that knows webview-ui-toolkit: plain controls, so that replacing it touches nothing else. */
+/** The only file that knows webview-ui-toolkit: plain controls, so replacing it affects nothing else. */
 provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeProgressRing(), vsCodeTextField());
 
 declare module 'preact' {

@@ -1,6 +1,6 @@
 /**
  * Where the parts of a model come in its forward pass, by their names in the spellings of Hugging Face and GGUF.
- * The first matching pattern counts. Parts of one parent are compared, so that numbers have a meaning among siblings only.
+ * The first matching pattern counts. Only parts of one parent are compared, so numbers are meaningful only among siblings.
  */
 const places: readonly (readonly [RegExp, number])[] = [
   [/^(lm_head|output|embed_out|score|classifier)\b/, 70],

@@ -1,7 +1,7 @@
 /**
  * The language of the tensor filter. Words match anywhere in name and dtype, in any case; a digit at the end of a word ends the
  * number, so that `layers.1` is not layer 10. A word with `*` or `?` is a glob over the whole name or dtype, `/…/` a regular
- * expression over the name, `"…"` is taken as it is. Side by side or joined with `&` all must match, with `|` one; `!` negates, and
+ * expression over the name, `"…"` is taken literally. Side by side or joined with `&` all must match, with `|` one; `!` negates, and
  * parentheses group: `q_proj & !layers.0`.
  */
 
@@ -13,7 +13,7 @@ export interface Filtered {
 
 type Test = (tensor: Filtered) => boolean;
 
-/** A filter that is understood, or what is wrong with it. */
+/** A valid filter, or what is wrong with it. */
 export type Filter =
   | { readonly kind: 'all' }
   | { readonly kind: 'test'; readonly matches: Test }

@@ -42,12 +42,12 @@ export interface State {
   readonly problem?: string | undefined;
   /** Selected tensors; the last one is shown. */
   readonly selected: readonly string[];
-  /** Whether a person (or a command) selected them; false for what an opened editor begins with. */
+  /** Whether the user (or a command) selected them; false for the initial selection of an editor. */
   readonly isSelected: boolean;
   readonly tab: Tab;
 }
 
-/** Holds the state and tells when it changes. */
+/** Holds the state and notifies listeners of changes. */
 export class Store {
   state: State;
   private readonly listeners = new Set<() => void>();

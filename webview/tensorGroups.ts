@@ -1,6 +1,6 @@
 import { plural } from '../src/protocol/words';
 
-/** Long lists of tensors in lines that a person can survey: groups by layer or by role, opened as far as is wanted. */
+/** Long lists of tensors as readable lines: groups by layer or by role, expanded on demand. */
 
 /** What the lines are grouped by first. */
 export type Grouping = 'layer' | 'role' | 'none';
@@ -90,7 +90,7 @@ function group(
   return { id, label, members: items.map(({ index }) => index), children: children(id) };
 }
 
-/** Tensors have ids of their own, so that a group's id is never that of a tensor. */
+/** Tensors have separate ids, so a group's id is never that of a tensor. */
 const leaf = ({ index, name }: Placed, label: string): TensorNode => ({
   id: `tensor:${name}`,
   label,

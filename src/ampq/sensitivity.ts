@@ -120,7 +120,7 @@ function missingOf(
 }
 
 /**
- * Measures a tensor in its missing formats, which one read of it serves: where it is held, format after format, so that each cell is
+ * Measures a tensor in its missing formats, which one read of it serves: where it is held in memory, format after format, so each cell is
  * stored at once; where it is too large for that, all formats slab by slab. Formats whose scale is that of the tensor need its range
  * first, which takes another read of a tensor that is not held.
  */

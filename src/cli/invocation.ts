@@ -48,7 +48,7 @@ function checkComplete(command: Command, options: Options, operands: readonly st
     if (spec.required && options[option] === undefined) throw new UsageError(`--${option} is missing.`);
 }
 
-/** Absent when help was asked for. @throws UsageError for a word that is not an action of the command. */
+/** Absent when help was requested. @throws UsageError for a word that is not an action of the command. */
 function actionOf({ name, actions = [] }: Command, action: string | undefined): { action?: string } {
   if (action === undefined) return {};
   if (!actions.includes(action))

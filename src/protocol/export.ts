@@ -10,7 +10,7 @@ export interface ExportSettings {
   excludeWeights?: readonly string[];
   /** No mixture: every weight gets the type's own base. */
   pure?: boolean;
-  /** Leave output.weight as it is. */
+  /** Leave output.weight unchanged. */
   leaveOutput?: boolean;
   outputType?: string;
   tokenEmbeddingType?: string;
@@ -43,7 +43,7 @@ export type TypeCause =
   | 'default'
   /** A rule of the file type's mixture. */
   | 'mixture'
-  /** The output or token-embedding type that was asked for. */
+  /** The requested output or token-embedding type. */
   | 'output'
   | 'embedding'
   /** A tensor-type rule. */
@@ -51,7 +51,7 @@ export type TypeCause =
   | 'plan'
   /** Rows are not whole blocks of the wanted type. */
   | 'fallback'
-  /** Not a matrix of weights, or left as it is. */
+  /** Not a weight matrix, or left unchanged. */
   | 'kept'
   /** Follows from the configuration. */
   | 'computed';

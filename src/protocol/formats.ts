@@ -29,7 +29,7 @@ export type Scheme =
 
 export type FormatFamily = 'integer' | 'bitsandbytes' | 'fp8' | 'gguf';
 
-/** What a list of formats shows. `id` is what people type: "absmax-int8", "nf4", "Q4_K". */
+/** What a list of formats shows. `id` is what users type: "absmax-int8", "nf4", "Q4_K". */
 export interface FormatDescription {
   readonly id: string;
   readonly label: string;

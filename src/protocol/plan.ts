@@ -13,7 +13,7 @@ export interface SensitivityCell {
   readonly device: Device;
 }
 
-/** A tensor that a plan can give a format: one that the exported file will have, so that merged experts are one row. */
+/** A tensor that a plan can give a format: one of the exported file, so merged experts are one row. */
 export interface SensitivityRow {
   /** Name in the exported file; in the model itself where no file can be exported. */
   readonly tensor: string;
@@ -130,7 +130,7 @@ export interface Plan {
     readonly bitsPerWeight: number;
     /** Σ relative squared error × weights / Σ weights over the assigned tensors; where all errors are known. */
     readonly error?: number;
-    /** The same with weights × role factors for the weights: what a plan minimises where gains are not known. */
+    /** The same with weights × role factors for the weights: what a plan minimises where gains are unknown. */
     readonly roleError?: number;
     /** Σ relative squared error × gain, nats per token: the expected KL divergence; where all errors and gains are known. */
     readonly divergence?: number;

@@ -24,7 +24,7 @@ type Wire = Message & { epoch: string };
 
 type ProgressOf<R extends RequestMap, M extends keyof R> = R[M] extends { progress: infer P } ? P : never;
 
-/** What a handler has besides the parameters. */
+/** Context of a handler besides the parameters. */
 export interface HandlerContext<P = never> {
   /** Fires when the caller cancels, when its page is gone, and when this end is closed. */
   readonly signal: AbortSignal;
@@ -117,7 +117,7 @@ export class Rpc<
     return answer.finally(() => signal?.removeEventListener('abort', cancel));
   }
 
-  /** From the host it goes to the page that spoke last; before that, there is no receiver. */
+  /** From the host it goes to the page that sent the last message; before that, there is no receiver. */
   notify<N extends keyof RemoteEvents & string>(name: N, payload: RemoteEvents[N]): void {
     this.post({ rpc: 'event', name, payload });
   }

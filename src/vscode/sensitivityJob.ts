@@ -9,7 +9,7 @@ import { inBackground, messageOf, type Engine, type Log, type Notices } from './
 
 export interface SensitivityHooks {
   job(state: JobState): void;
-  /** Rows as they are now: while it runs, after it was cancelled, and when it is done. */
+  /** Current rows: while it runs, after it was cancelled, and when it is done. */
   table(table: SensitivityTable): void;
   /** The whole table; `text` when the output was also measured. */
   done(table: SensitivityTable, text: string | undefined): void;

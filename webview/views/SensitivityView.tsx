@@ -12,7 +12,7 @@ import { GroupedGrid, GroupingSelect, type GroupColumn } from './GroupedGrid';
 const worst = 15;
 const best = 50;
 
-/** What the cells say: the error of the weights, or what it does to the model's output. */
+/** What the cells show: the error of the weights, or its effect on the model's output. */
 type Measure = 'error' | 'influence';
 
 /** Tensors × formats: how much signal is left over the noise of rounding, or how far the output moves from the original's. */

@@ -43,7 +43,7 @@ export interface GridProps<Line> {
   readonly choose: (line: Line) => void;
   readonly isChosen?: (line: Line) => boolean;
   readonly rowClass?: (line: Line) => string;
-  /** Attributes that say what a row is about. */
+  /** Attributes that identify a row's content. */
   readonly dataOf?: (line: Line) => Readonly<Record<`data-${string}`, string | undefined>>;
   /** `data-vscode-context` of a line; requested when its menu opens, since that of a large group is long. */
   readonly contextOf?: (line: Line) => string;

@@ -161,7 +161,7 @@ async function readStored(file: string): Promise<StoredResult | undefined> {
       return undefined;
     return value as unknown as StoredResult;
   } catch {
-    return undefined; // damaged, or removed meanwhile
+    return undefined; // damaged, or removed in the meantime
   }
 }
 

@@ -73,7 +73,7 @@ async function original(model: Model): Promise<PlannedVariant> {
   return { label: 'original', changes: new Map(), bytes, parameters };
 }
 
-/** @throws QuantscopeError IO, or MODEL_FILE for what is not a plan. */
+/** @throws QuantscopeError IO, or MODEL_FILE when it is not a plan. */
 export async function readPlan(file: string): Promise<Plan> {
   try {
     return parsePlan(await readTextFile(file, maxJsonFile), file);

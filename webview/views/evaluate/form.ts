@@ -13,7 +13,7 @@ export type EvaluationMode = 'evaluation' | 'importance';
 /** Variants of the weights that are neither a file type nor a format. */
 export const variants = { original: 'original', currentPlan: 'current plan', planFile: 'plan file' } as const;
 
-/** What a person has set on the Evaluate tab; numbers are kept as they were typed, '' is not set. */
+/** Settings of the Evaluate tab; numbers are kept as typed, '' is not set. */
 export interface EvaluationForm {
   readonly text: string;
   readonly tasks: string;

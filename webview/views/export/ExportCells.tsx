@@ -39,7 +39,7 @@ export function columnsOf(choosing: Choosing): GridColumn<ExportedTensor>[] {
   ];
 }
 
-/** The type; an invisible chooser covers it, so that one click opens the list. */
+/** The type; an invisible select covers it, so one click opens the list. */
 function TypeCell({ tensor, types, rules, choose }: Props) {
   const { name, to, cause, presetType } = tensor;
   const isFixed = cause === 'kept' || cause === 'computed';

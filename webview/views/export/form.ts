@@ -4,7 +4,7 @@ import type { PanelSettings } from '../../../src/protocol/webview';
 /** Targets that are not file types. */
 export const targets = { currentPlan: '', planFile: 'plan file', copy: 'COPY' } as const;
 
-/** What a person has set on the export panel; texts are kept as they were typed. */
+/** Settings of the export panel; texts are kept as typed. */
 export interface ExportForm {
   /** Name of a file type, or one of `targets`. */
   readonly type: string;
