@@ -31,7 +31,7 @@ export async function missingForCuda(provider: string): Promise<string | undefin
   );
 }
 
-/** The missing libraries by product; a version may be told by a library that is there. */
+/** The missing libraries by product; a library that is present may tell the version. */
 function productsOf(
   missing: readonly string[],
   needed: readonly string[],

@@ -72,7 +72,7 @@ function extremesOf(ops: Ops, scheme: Scheme, x: Value): Extremes {
   return { min: ops.minLast(x), max: ops.maxLast(x) };
 }
 
-/** Rows made whole groups by repeating the last weight, which leaves every group's extremes as they are. */
+/** Rows padded to whole groups by repeating the last weight, which keeps every group's extremes. */
 function padded(ops: Ops, w: Value, columns: number, group: number): Value {
   const missing = group - (columns % group);
   const pads = ops.graph.ints([0, 0, 0, missing]);

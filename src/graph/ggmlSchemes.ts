@@ -4,7 +4,7 @@ import type { Ops } from './ops';
 
 /**
  * ggml's quantizers as graphs: the searches of native/kernels/fits.h with the loop over candidates unrolled and all
- * blocks side by side. Candidates often lie within a rounding error of each other, so the sums that choose between them run
+ * blocks in parallel. Candidates often lie within a rounding error of each other, so the sums that choose between them run
  * in the addon's order.
  */
 

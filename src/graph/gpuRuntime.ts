@@ -11,10 +11,10 @@ export const providerBridge = 'libonnxruntime_providers_shared.so';
 /** Where ONNX Runtime's package keeps this platform's libraries. */
 export const librariesPath = join('bin', 'napi-v6', process.platform, process.arch);
 
-/** Where an installed GPU runtime keeps ONNX Runtime's package: the runtime looks for providers beside itself. */
+/** Where an installed GPU runtime keeps ONNX Runtime's package: the runtime looks for providers in its own folder. */
 export const packagePath = join('node_modules', 'onnxruntime-node');
 
-/** Content of the folder of an installed GPU runtime; written before the folder gets its name. */
+/** Content of the folder of an installed GPU runtime; written before the folder gets its final name. */
 export interface GpuRuntimeRecord {
   readonly version: string;
   /** SHA-512 of the package that the libraries came from, base64. */
@@ -39,7 +39,7 @@ export function gpuRuntimeRoot(): string {
   const root = rootIfAny();
   if (root !== undefined) return root;
   const message =
-    'There is no place for the GPU runtime: the user has no home directory. Set QUANTSCOPE_GPU_RUNTIME to a folder.';
+    'There is no folder for the GPU runtime: the user has no home directory. Set QUANTSCOPE_GPU_RUNTIME to a folder.';
   throw new QuantscopeError('IO', message);
 }
 

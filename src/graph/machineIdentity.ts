@@ -16,7 +16,7 @@ const variables: readonly string[] = [
 /** Environment variables that name a driver's files. */
 const driverVariables = ['VK_ICD_FILENAMES', 'VK_DRIVER_FILES'] as const;
 
-/** Sizes and times of the files and folders that change when a driver is installed, renewed or removed. */
+/** Sizes and times of the files and folders that change when a driver is installed, updated or removed. */
 const driverStamps: Readonly<Partial<Record<NodeJS.Platform, () => string[]>>> = {
   linux: () =>
     [

@@ -5,7 +5,7 @@ import { cudaLibrary, findGpuRuntime, gpuRuntimeVersions } from './gpuRuntime';
 import type { RuntimePackage } from './runtimeLibraries';
 import type { OrtDevice } from './session';
 
-/** What a device plainly lacks on this machine, as sentences; found without loading anything into this process. */
+/** What a device obviously lacks on this machine, as sentences; found without loading anything into this process. */
 export async function missingPart(device: OrtDevice, runtime: RuntimePackage): Promise<string | undefined> {
   if (device === 'cuda') return cudaUnsupported() ?? missingOfCuda(runtime);
   if (device === 'webgpu' && process.platform === 'linux' && !hasVulkan())
@@ -16,7 +16,7 @@ export async function missingPart(device: OrtDevice, runtime: RuntimePackage): P
 /** Why ONNX Runtime has no CUDA here, whatever is installed. */
 export function cudaUnsupported(): string | undefined {
   const { platform, arch } = process;
-  return platform === 'linux' && arch === 'x64' ? undefined : 'CUDA is available on Linux x64 only.';
+  return platform === 'linux' && arch === 'x64' ? undefined : 'CUDA is available only on Linux x64.';
 }
 
 async function missingOfCuda(runtime: RuntimePackage): Promise<string | undefined> {
@@ -35,7 +35,7 @@ function missingProvider(version: string): string {
   if (state.kind === 'damaged') return `The installed GPU runtime is damaged: ${state.reason}. ${remedy}`;
   const others = gpuRuntimeVersions();
   if (others.length > 0)
-    return `The installed GPU runtime is of ONNX Runtime ${others.join(', ')}; ${version} is needed. ${remedy}`;
+    return `The installed GPU runtime is for ONNX Runtime ${others.join(', ')}; ${version} is needed. ${remedy}`;
   return `ONNX Runtime's CUDA library is not installed. ${remedy}`;
 }
 

@@ -26,7 +26,7 @@ class Message {
   }
 }
 
-/** Negative integers take ten bytes, as protobuf wants. */
+/** Negative integers take ten bytes, as protobuf requires. */
 function encodeVarint(value: number): Uint8Array {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, BigInt(value));
@@ -55,7 +55,7 @@ export interface ExternalData {
   readonly bytes: number;
 }
 
-/** Operators of ONNX Runtime's own. */
+/** ONNX Runtime's own operators. */
 const contribDomain = 'com.microsoft';
 
 /** A dimension: its size, or the name of one that each run decides. */

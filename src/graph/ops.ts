@@ -71,7 +71,7 @@ export class Ops {
 
   /**
    * Sum over the last axis of `[n, length]` in index order, in float32: bit for bit what a plain loop adds up. Searches that
-   * compare nearly equal sums need it to choose as the addon does; ReduceSum promises no order, running sums have one. Adding
+   * compare nearly equal sums need it to choose as the addon does; ReduceSum guarantees no order, running sums have one. Adding
    * column by column needs dozens of nodes instead, and making a session takes time that grows with their square.
    */
   sumInOrder(x: Value, length: number): Value {

@@ -26,8 +26,8 @@ export interface ProbeOptions {
 const probeTimeout = 30_000;
 
 /**
- * The device to compute on. `auto` takes CUDA, else WebGPU, else the addon, and says why a faster one was rejected; a device
- * that is named must work. Verdicts outlive the process, until something that they depend on changes.
+ * The device to compute on. `auto` takes CUDA, else WebGPU, else the addon, and says why a faster one was rejected; a
+ * named device must work. Verdicts outlive the process, until something that they depend on changes.
  * @throws QuantscopeError DEVICE when the named device does not work.
  */
 export async function probeDevices(choice: DeviceChoice, options: ProbeOptions = {}): Promise<DeviceReport> {
@@ -64,7 +64,7 @@ const refusal = (reason: string): Verdict => ({ ok: false, reason });
 
 const childProgram = ({ childEntry }: ProbeOptions): string => childEntry ?? fileURLToPath(import.meta.url);
 
-/** A provider that is broken can abort its process: that costs a child, never the engine. */
+/** A broken provider can abort its process: a child process, never the engine. */
 function probeInChild(device: OrtDevice, options: ProbeOptions): Promise<Verdict> {
   const { signal } = options;
   return new Promise((resolve, reject) => {

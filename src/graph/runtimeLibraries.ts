@@ -12,7 +12,7 @@ export interface RuntimePackage {
   readonly libraries: string;
 }
 
-/** The package that this program brings; undefined where it has no libraries for the platform. */
+/** The bundled package; undefined where it has no libraries for the platform. */
 export function bundledRuntime(): RuntimePackage | undefined {
   const require = createRequire(import.meta.url);
   try {
@@ -26,7 +26,7 @@ export function bundledRuntime(): RuntimePackage | undefined {
 }
 
 /**
- * The package to load: the bundled one, or its copy beside the CUDA libraries where a GPU runtime of the same version is
+ * The package to load: the bundled one, or its copy next to the CUDA libraries where a GPU runtime of the same version is
  * installed. One process loads one of them: the loader would give a second copy the libraries of the first.
  */
 export function activeRuntime(): RuntimePackage | undefined {
@@ -39,8 +39,8 @@ export function activeRuntime(): RuntimePackage | undefined {
 }
 
 /**
- * Loads ONNX Runtime: the only place that does. Its telemetry, which writes files beside the user's and looks up a host of its
- * maker, is switched off first, by what it reads when it is loaded.
+ * Loads ONNX Runtime: the only place that does. Its telemetry, which writes files next to the user's and looks up a host of its maker,
+ * is switched off first, by an environment variable read at loading.
  * @throws Error when it is not installed or its library cannot be loaded.
  */
 export function requireRuntime(): typeof Ort {

@@ -29,7 +29,7 @@ export function loadRuntime(): Runtime {
 
 /**
  * A session with the threads of the current request.
- * @param folder where the values are that the graph keeps outside itself.
+ * @param folder folder of the values that the graph keeps outside itself.
  * @throws QuantscopeError DEVICE with ONNX Runtime's reason.
  */
 export async function createSession(
@@ -46,12 +46,12 @@ export async function createSession(
     return await InferenceSession.create(graph, {
       executionProviders: [providers[device]],
       logSeverityLevel: 3,
-      // A plan of a run's memory is laid out beside the memory of the run that it was learned from, which stays too.
+      // A memory pattern is allocated in addition to the memory of the run that it was learned from.
       enableMemPattern: onGpu,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: {
         session: {
-          // Threads that spin while they wait take the processor from the editor, and from each other.
+          // Threads that spin while waiting take processor time from the editor, and from each other.
           'intra_op.allow_spinning': '0',
           // A node that silently moves to the CPU would make the device's numbers and times meaningless.
           ...(onGpu ? { disable_cpu_ep_fallback: '1' } : {}),

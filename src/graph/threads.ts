@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { availableParallelism } from 'node:os';
 import { loadNative } from '../native';
 
-/** Threads that the current request asked for, seen by all that it awaits. */
+/** Threads that the current request asked for, visible to everything that it awaits. */
 const ofRequest = new AsyncLocalStorage<number>();
 
-/** What the requests that run now ask for. */
+/** What the running requests ask for. */
 const wanted: number[] = [];
 
 /** Threads that the current request asked for, else `$QUANTSCOPE_THREADS`; undefined where neither says. */
@@ -15,7 +15,7 @@ export function requestThreads(): number | undefined {
 }
 
 /**
- * Runs `work` with so many threads (one for each core by default), which change nothing for requests after it. Sessions of ONNX Runtime
+ * Runs `work` with so many threads (one for each core by default), without affecting later requests. Sessions of ONNX Runtime
  * get exactly that; the addon's pool, which is one for the process, has as many as the most demanding of the requests that run.
  */
 export async function withThreads<T>(threads: number | undefined, work: () => Promise<T>): Promise<T> {

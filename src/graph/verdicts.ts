@@ -11,7 +11,7 @@ export type Verdict =
 /** A verdict as it is kept: what it is about, for people who read the file, and when it was found. */
 type Remembered = Verdict & { readonly device: string; readonly onnxruntime: string; readonly at: string };
 
-/** How long a refusal is valid (ms): a GPU whose memory another program used works again later. */
+/** How long a negative verdict is valid (ms): a GPU whose memory another program used works again later. */
 const refusalLasts = 24 * 60 * 60 * 1000;
 
 /** Number of verdicts that are kept, the latest: a machine has a few devices and occasionally a new driver. */
@@ -20,7 +20,7 @@ const maxVerdicts = 32;
 /** Verdicts of this process, also where the file cannot be written. */
 const ofThisProcess = new Map<string, Verdict>();
 
-/** The file that outlives the process; none where there is no place for it. */
+/** The file that outlives the process; none where nothing can be kept. */
 function verdictFile(): string | undefined {
   const root = cacheRoot();
   return root === undefined ? undefined : join(root, 'devices.json');
@@ -48,7 +48,7 @@ export async function rememberVerdict(
   try {
     await writeAtomically(file, (target) => target.write(Buffer.from(text)));
   } catch {
-    // it cannot be written: the verdict lasts as long as this process
+    // not writable: the verdict lasts as long as this process
   }
 }
 

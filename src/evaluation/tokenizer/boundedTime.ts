@@ -3,7 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 
 /**
- * Work of a tokenizer's regular expressions, which a file may choose so that they never end. V8 stops a script that runs too long, or
+ * Work of a tokenizer's regular expressions, which in a malicious file may never end. V8 stops a script that runs too long, or
  * when Ctrl-C comes, inside an expression as well; nothing else can while the event loop waits.
  */
 const sandbox: { work: () => unknown } = createContext({ work: () => undefined }) as { work: () => unknown };
@@ -29,7 +29,7 @@ export function inBoundedTime<T>(work: () => T, file: string, limit = usualLimit
 }
 
 function stopped(cause: unknown, file: string, limit: number): QuantscopeError | undefined {
-  // An error of the script's own realm, which is no instance of this one's Error.
+  // An error of the script's own realm, which is not an instance of this one's Error.
   const code = isRecord(cause) ? cause['code'] : undefined;
   if (code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED')
     return new QuantscopeError('CANCELLED', 'The request was cancelled.', {}, cause);

@@ -32,7 +32,7 @@ export function checkpointTokenizerJson(files: TokenizerFiles, size: number): To
 function bpeOf(model: unknown, file: string): BpeJson & Record<string, unknown> {
   if (isRecord(model) && isRecord(model['vocab']) && Array.isArray(model['merges']))
     return { ...model, type: 'BPE', vocab: model['vocab'] as Record<string, number> };
-  throw new QuantscopeError('UNSUPPORTED', 'The tokenizer is not BPE; others cannot be run.', { file });
+  throw new QuantscopeError('UNSUPPORTED', 'The tokenizer is not BPE; other kinds cannot be run.', { file });
 }
 
 /** The model without tokens beyond the embedding, and without merges that make them. */

@@ -54,7 +54,7 @@ const deepseekScripts = '[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+';
 const deepseekPunctuation = raw`\s?[!-/:-~！-／：-～‘-‟　-。]+`;
 const afmoeScripts =
   '[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\u3040-\u309f\u30a0-\u30ff\uff65-\uff9f\u2f00-\u2fdf\u0e00-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\uaa60-\uaa7f\ua9e0-\ua9ff\uac00-\ud7af\u1100-\u11ff]+';
-/** Groups of three from the right, the first one shorter where the count is no multiple. */
+/** Groups of three from the right, the first one shorter where the count is not a multiple. */
 const digitsFromTheRight = (digit: string): string => `${digit}{1,3}(?=(?:${digit}{3})*(?!${digit}))`;
 const bloom = ' ?[^(\\s|.,!?…。，、।۔،)]+';
 

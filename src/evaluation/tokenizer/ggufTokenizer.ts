@@ -4,7 +4,7 @@ import type { TokenizerValues } from './ggufValues';
 import { mergesOfScores } from './mergesOfScores';
 import type { AddedToken, TokenizerJson } from './tokenizerJson';
 
-/** What tokenizer.json would hold about a tokenizer of GGUF, so that one library runs both. */
+/** The tokenizer.json equivalent of a tokenizer of GGUF, so one library runs both. */
 export function tokenizerJsonOf(values: TokenizerValues): TokenizerJson {
   const parts = values.model === 'gpt2' ? byteLevelParts(values) : sentencePieceParts(values);
   return { ...parts, added_tokens: addedTokens(values), post_processor: null };
@@ -72,7 +72,7 @@ const endings: ReadonlySet<string> = new Set([
   '<｜end▁of▁sentence｜>',
 ]);
 
-/** Phi-3's special tokens swallow white space behind them, but for these; llama.cpp knows the model by its name. */
+/** Phi-3's special tokens swallow white space after them, except these; llama.cpp recognizes the model by its name. */
 const phi3 = { name: /phi-?3/i, without: new Set(['<unk>', '<s>', '<|endoftext|>']) };
 
 function addedTokens({ tokens, types, name }: TokenizerValues): AddedToken[] {

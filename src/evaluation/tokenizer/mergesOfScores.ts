@@ -1,7 +1,7 @@
 /**
  * SentencePiece merges the pair whose union has the best score; tokenizer.json lists pairs, best first. Each division of a token
  * into two parts is a pair, in the order of the tokens' scores (transformers, convert_slow_tokenizer). A part is a token or
- * a single character: characters that are no tokens are merged all the same.
+ * a single character: characters that are not tokens are merged as well.
  * @param tokens by id.
  * @param scores for each token.
  */

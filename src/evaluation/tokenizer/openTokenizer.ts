@@ -11,7 +11,7 @@ import { textTokenizer, type TextTokenizer } from './textTokenizer';
 import type { TokenizerJson } from './tokenizerJson';
 
 /**
- * The tokenizer of a model: of a GGUF file its key-values, of a checkpoint its tokenizer.json, or else tokenizer.model, or
+ * The tokenizer of a model: from a GGUF file's key-values, or a checkpoint's tokenizer.json, or else tokenizer.model, or
  * vocab.json with merges.txt. BOS, EOS and whether they are added are what the GGUF file has, or would have after an export.
  * @throws QuantscopeError REQUEST when there is no tokenizer, UNSUPPORTED for one that is not BPE or cuts words in an unknown
  * way, MODEL_FILE for a damaged one; all name the file, and the key where it is a GGUF file.

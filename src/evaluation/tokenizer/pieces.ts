@@ -4,7 +4,7 @@ import type { AddedToken, TokenizerJson } from './tokenizerJson';
 
 /**
  * Cutting a long text so that the pieces' tokens, one after the other, are the text's. A border lies between a letter and a line
- * break, or between a letter and a space with another letter behind it, and only where one of two things holds:
+ * break, or between a letter and a space followed by another letter, and only where one of two things holds:
  *
  * - the tokenizer cuts text into words, and ends a word there: nothing is merged across words;
  * - it does not cut text at all, and no token of its vocabulary has the two characters side by side: nothing that merges make
@@ -18,7 +18,7 @@ export interface Piece {
 
 /** Whether a text may be cut, and what every piece begins with. */
 export interface BorderRule {
-  /** A space is put before a text; a piece that would begin with a space begins behind it. */
+  /** A space is put before a text; a piece that would begin with a space begins after it. */
   readonly addsSpace: boolean;
   readonly beforeSpace: (letter: string, next: string) => boolean;
   readonly beforeLineBreak: (letter: string) => boolean;
@@ -28,7 +28,7 @@ export interface BorderRule {
 const candidate = /(\p{L})(?:\n| (?=(\p{L})))/gu;
 
 /**
- * Pieces of at least `size` characters, up to the first border behind that; a text without a border is one piece.
+ * Pieces of at least `size` characters, up to the first border after that; a text without a border is one piece.
  * @param rule undefined when borders are not known.
  */
 export function* piecesOf(text: string, rule: BorderRule | undefined, size: number): Generator<Piece> {
@@ -50,7 +50,7 @@ function borderFrom(text: string, from: number, rule: BorderRule): number | unde
   for (let match = candidate.exec(text); match; match = candidate.exec(text)) {
     const [, letter = '', next] = match;
     const border = match.index + letter.length;
-    // The next candidate may begin with the letter behind this space.
+    // The next candidate may begin with the letter after this space.
     candidate.lastIndex = border + 1;
     if (next === undefined ? rule.beforeLineBreak(letter) : rule.beforeSpace(letter, next)) return border;
   }
@@ -62,7 +62,7 @@ function borderFrom(text: string, from: number, rule: BorderRule): number | unde
  * @param json what the tokenizer was made from.
  */
 export function borderRule(tokenizer: Tokenizer, json: TokenizerJson): BorderRule | undefined {
-  // White space beside such a token may belong to it, and a space may be put behind it.
+  // White space next to such a token may belong to it, and a space may be put after it.
   if (json.added_tokens.some(touchesBorders)) return undefined;
   return isByteLevel(json.pre_tokenizer) ? borderOfWords(tokenizer) : borderOfVocabulary(tokenizer, json);
 }
@@ -73,7 +73,7 @@ function borderOfVocabulary(tokenizer: Tokenizer, { model }: TokenizerJson): Bor
   const { vocab } = model;
   const joined = joinedPairs(Object.keys(vocab));
   const addsSpace = wordsOf(tokenizer, 'a')[0]?.startsWith('▁') === true;
-  // The space put before a piece must stay a token of its own.
+  // The space put before a piece must stay a separate token.
   const spaceStaysAlone = !addsSpace || ('▁' in vocab && !joined.has('▁\n'));
   return {
     addsSpace,
@@ -105,7 +105,7 @@ function wordsOf({ normalizer, pre_tokenizer: cutter }: Tokenizer, text: string)
 
 /**
  * A tokenizer that merges whole texts, made to merge word by word where that changes nothing, because no token has a space
- * behind another character: short words are merged much faster, and the library remembers them.
+ * after another character: short words are merged much faster, and the library remembers them.
  */
 export function mergingByWord(json: TokenizerJson): TokenizerJson {
   const { pre_tokenizer: cutter, model } = json;
@@ -116,7 +116,7 @@ export function mergingByWord(json: TokenizerJson): TokenizerJson {
   return { ...json, pre_tokenizer: { type: 'Sequence', pretokenizers } };
 }
 
-/** Pairs of a character and a space or line break behind it that some token has. */
+/** Pairs of a character and a space or line break after it that some token has. */
 function joinedPairs(vocabulary: readonly string[]): ReadonlySet<string> {
   return new Set(
     vocabulary.flatMap((token) => {

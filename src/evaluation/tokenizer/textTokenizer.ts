@@ -7,7 +7,7 @@ import { borderRule, mergingByWord, piecesOf, type BorderRule } from './pieces';
 import type { TokenizerJson } from './tokenizerJson';
 
 export interface EncodeOptions {
-  /** BOS before the text and EOS behind it, where the model wants them. */
+  /** BOS before the text and EOS after it, where the model wants them. */
   readonly addSpecial?: boolean;
   /** Texts of special tokens become those tokens; otherwise they are text like any other. */
   readonly parseSpecial?: boolean;
@@ -19,15 +19,15 @@ export interface TextTokenizer {
   /** @throws QuantscopeError CANCELLED when the signal fires. */
   encode(text: string, options?: EncodeOptions): Promise<Int32Array>;
   /**
-   * The text of tokens, special ones included; bytes that are no UTF-8 become replacement characters.
+   * The text of tokens, special ones included; bytes that are not UTF-8 become replacement characters.
    * @throws QuantscopeError REQUEST for an id that the vocabulary does not have.
    */
   decode(ids: ArrayLike<number>): string;
-  /** Ids of the vocabulary, those that no text leads to included. */
+  /** Ids of the vocabulary, including those that no text leads to. */
   readonly size: number;
   readonly bos?: number;
   readonly eos?: number;
-  /** Whether `addSpecial` puts BOS before a text, and EOS behind it. */
+  /** Whether `addSpecial` puts BOS before a text, and EOS after it. */
   readonly addsBos: boolean;
   readonly addsEos: boolean;
 }
@@ -99,7 +99,7 @@ function encoderOf(json: TokenizerJson, file: string, timeLimit: number | undefi
   }
 }
 
-/** Lets others have their turn between pieces, and stops when the signal fires. */
+/** Yields to other work between pieces, and stops when the signal fires. */
 async function encodePieces(
   { tokenizer, rule, file, timeLimit }: Encoder,
   text: string,
@@ -131,8 +131,8 @@ function concatenate(parts: readonly ArrayLike<number>[]): Int32Array {
 function decode({ tokenizer, file, timeLimit }: Encoder, ids: ArrayLike<number>, size: number): string {
   const known = Array.from(ids).filter((id) => {
     if (!Number.isInteger(id) || id < 0 || id >= size)
-      throw new QuantscopeError('REQUEST', `${id} is no token; the vocabulary has ${size}.`, { file });
-    // Ids that only fill the embedding up have no text.
+      throw new QuantscopeError('REQUEST', `${id} is not a token; the vocabulary has ${size}.`, { file });
+    // Ids that only pad the embedding have no text.
     return tokenizer.id_to_token(id) !== undefined;
   });
   return known.length === 0 ? '' : inBoundedTime(() => tokenizer.decode(known), file, timeLimit);

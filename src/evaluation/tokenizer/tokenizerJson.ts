@@ -2,22 +2,22 @@
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
-  /** Recognised in text only when special tokens are asked for. */
+  /** Recognised in text only when special tokens are requested. */
   readonly special: boolean;
   readonly normalized?: boolean;
-  /** White space before or behind it is part of it. */
+  /** White space before or after it is part of it. */
   readonly lstrip?: boolean;
   readonly rstrip?: boolean;
 }
 
-/** The BPE model of a tokenizer.json, as far as it is looked at here. */
+/** The BPE model of a tokenizer.json, as far as it is used here. */
 export interface BpeJson {
   readonly type: string;
   /** Text → id. */
   readonly vocab: Readonly<Record<string, number>>;
 }
 
-/** What `@huggingface/tokenizers` reads of a tokenizer.json; all keys have to be there. */
+/** What `@huggingface/tokenizers` reads of a tokenizer.json; all keys are required. */
 export interface TokenizerJson {
   readonly added_tokens: readonly AddedToken[];
   readonly normalizer: object | null;

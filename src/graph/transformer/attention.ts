@@ -15,8 +15,8 @@ export interface Span {
 }
 
 /**
- * Queries that are worked on at a time. Keys behind the last of them are left out, so that fewer save work, and memory of the
- * scores; from 256 on ONNX Runtime multiplies matrices at full speed.
+ * Queries that are processed at a time. Keys after the last of them are left out, so fewer queries save work, and memory of
+ * the scores; from 256 on ONNX Runtime multiplies matrices at full speed.
  */
 const queriesAtOnce = 256;
 

@@ -12,7 +12,7 @@ export interface BuiltGraph {
 
 /**
  * A block: `x` `[n, hidden]`, whole windows of `span.length` tokens one below the other, → `y` alike. A block with experts
- * ends before them: beside `y`, which lacks what the chosen experts add, it gives their input `routed` and the router's logits
+ * ends before them: besides `y`, which lacks what the chosen experts add, it gives their input `routed` and the router's logits
  * `router` `[n, experts]`.
  */
 export function blockGraph(block: BlockShape, span: Span, options: GraphOptions): BuiltGraph {
@@ -87,7 +87,7 @@ interface GatedNames {
   readonly down: string;
 }
 
-/** down(activation(gate x) · up x); without a gate of its own, it is the upper half of `up`. */
+/** down(activation(gate x) · up x); without a separate gate, it is the upper half of `up`. */
 function gated(
   parts: GraphParts,
   { activation }: Pick<BlockShape, 'activation'>,
@@ -107,7 +107,7 @@ function gated(
   return parts.linear(ops.mul(opened, upper), down);
 }
 
-/** The expert that all tokens go through, behind a gate of its own where there is one. */
+/** The expert that all tokens go through, with its own gate where there is one. */
 function sharedExpert(parts: GraphParts, block: BlockShape, x: Value): Value {
   const { ops } = parts;
   const names = { gate: 'ffn_gate_shexp', up: 'ffn_up_shexp', down: 'ffn_down_shexp' };

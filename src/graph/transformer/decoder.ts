@@ -14,7 +14,7 @@ import type { Weights } from './weights';
 /** Tokens that go through a graph at a time: on the CPU what keeps the cores busy, on a GPU what makes an upload worth it. */
 const suitedTokens: Readonly<Record<OrtDevice, number>> = { 'ort-cpu': 512, webgpu: 1024, cuda: 8192 };
 
-/** Rows of the output matrix, and so logits of a token, that are worked on at a time. */
+/** Rows of the output matrix, and so logits of a token, that are processed at a time. */
 const maxLogits = 16_384;
 
 export interface PassOptions {
@@ -67,7 +67,7 @@ export class Decoder {
   /** The states of tokens before the first block. */
   async embed(tokens: Int32Array, signal?: AbortSignal): Promise<Float32Array> {
     const { hiddenSize, embeddingScale } = this.shape;
-    // Where weights stay, windows come a few at a time, and most of their tokens come again.
+    // Where weights stay in memory, windows come a few at a time, and most of their tokens recur.
     const rows = this.keeps ? this.embeddings : new Map<number, Float32Array>();
     await this.weights.lookUp('token_embd.weight', tokens, rows, signal);
     const states = new Float32Array(tokens.length * hiddenSize);
@@ -76,7 +76,7 @@ export class Decoder {
     return states;
   }
 
-  /** Takes the states of whole windows through all blocks and the last norm, in place. */
+  /** Runs the states of whole windows through all blocks and the last norm, in place. */
   async advance(states: Float32Array | States, pass: PassOptions = {}): Promise<void> {
     for (const block of this.shape.blocks) await this.advanceBlock(block, states, pass);
     // The output matrix takes the memory of the blocks.
@@ -84,7 +84,7 @@ export class Decoder {
     await this.normalize(states, pass.signal);
   }
 
-  /** Takes the states of whole windows through one block, in place. */
+  /** Runs the states of whole windows through one block, in place. */
   async advanceBlock(block: BlockShape, given: Float32Array | States, pass: PassOptions): Promise<void> {
     const states = this.statesOf(given);
     const { experts } = block;
@@ -113,7 +113,7 @@ export class Decoder {
     });
   }
 
-  /** The output matrix, slice by slice of the vocabulary; a slice is good until the next one is asked for, or no more is. */
+  /** The output matrix, slice by slice of the vocabulary; a slice is valid until the next one is requested or the iteration ends. */
   async *logitSlices(signal?: AbortSignal): AsyncGenerator<LogitSlice> {
     const { vocabulary } = this.shape;
     for (let first = 0; first < vocabulary; first += maxLogits) {
@@ -142,7 +142,7 @@ export class Decoder {
     });
   }
 
-  /** Lets go of all graphs, so that others can take their memory. */
+  /** Releases all graphs, so that others can take their memory. */
   release(): Promise<void> {
     this.embeddings.clear();
     return this.graphs.release();
@@ -226,5 +226,5 @@ export class Decoder {
   }
 }
 
-/** Lets messages in between two runs: a run keeps the event loop to itself. */
+/** Lets messages through between two runs: a run blocks the event loop. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

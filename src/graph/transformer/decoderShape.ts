@@ -17,7 +17,7 @@ export interface DecoderShape {
   readonly embeddingScale: number;
   /** c of c · tanh(logit / c). */
   readonly logitCap?: number;
-  /** Name of the output matrix: of its own, or the embedding's. */
+  /** Name of the output matrix: a separate one, or the embedding. */
   readonly output: 'output.weight' | 'token_embd.weight';
   readonly blocks: readonly BlockShape[];
 }
@@ -96,7 +96,7 @@ export function decoderShape(
   };
 }
 
-/** A count that a key says, of at most so many things that there are. */
+/** A count stated by a key, limited by how many there can be. */
 function countOf(view: GgufView, key: string, most: number, file: string): number {
   const count = numbersOf(view, file)(key);
   if (Number.isInteger(count) && count >= 1 && count <= most) return count;
@@ -128,7 +128,7 @@ export function numbersOf({ architecture, value }: GgufView, file: string): Numb
     if (found === undefined && fallback !== undefined) return fallback;
     const number = Number(found);
     if (found !== undefined && Number.isFinite(number)) return number;
-    const message = `The key "${architecture}.${key}" is ${found === undefined ? 'missing' : String(found)}; without the number the model cannot be run.`;
+    const message = `The key "${architecture}.${key}" is ${found === undefined ? 'missing' : String(found)}; the model cannot be run without this number.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   };
 }
@@ -190,7 +190,7 @@ function partsByBlock(tensors: Tensors): ReadonlyMap<number, Parts> {
 function checkParts(index: number, parts: Parts, file: string): void {
   const stranger = [...parts.keys()].find((part) => !knownParts.test(part));
   if (stranger !== undefined) {
-    const message = 'The forward pass has no place for this tensor.';
+    const message = 'The forward pass does not know this tensor.';
     throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: `blk.${index}.${stranger}` });
   }
   const needed = parts.has('attn_qkv.weight')
@@ -200,7 +200,7 @@ function checkParts(index: number, parts: Parts, file: string): void {
     if (!parts.has(`${part}.weight`)) throw missing(`blk.${index}.${part}.weight`, file);
 }
 
-/** @throws QuantscopeError MODEL_FILE where the rows of a projection are not those of its heads. */
+/** @throws QuantscopeError MODEL_FILE where the rows of a projection do not match its heads. */
 function checkHeads(
   index: number,
   parts: Parts,
@@ -211,7 +211,7 @@ function checkHeads(
   for (const [part, count] of Object.entries(expected)) {
     const rows = parts.get(`${part}.weight`)?.[0];
     if (rows === undefined || (rows === count * headSize && heads % kvHeads === 0)) continue;
-    const message = `The tensor has ${rows} rows, but ${heads} heads that share ${kvHeads} keys, each of ${headSize} sizes, need ${count * headSize}.`;
+    const message = `The tensor has ${rows} rows, but ${heads} heads that share ${kvHeads} keys, each of size ${headSize}, need ${count * headSize}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${part}.weight` });
   }
 }
@@ -220,16 +220,16 @@ function missing(tensor: string, file: string): QuantscopeError {
   return new QuantscopeError('MODEL_FILE', 'The model lacks this tensor.', { file, tensor });
 }
 
-/** Bytes of the weights that a block computes with at a time, in float32: of its experts those of one. */
+/** Bytes of the weights that a block computes with at a time, in float32, with one of its experts. */
 export const blockBytes = (block: BlockShape): number => weightBytes(block, 1);
 
-/** Bytes of all weights in float32, without the embedding matrix, of which rows are looked up. */
+/** Bytes of all weights in float32, without the embedding matrix, whose rows are looked up. */
 export function modelBytes({ blocks, vocabulary, hiddenSize }: DecoderShape): number {
   const all = blocks.map((block) => weightBytes(block, block.experts?.count ?? 1));
   return all.reduce((sum, bytes) => sum + bytes, 4 * vocabulary * hiddenSize);
 }
 
-/** Bytes of the weights in float32 that one more token of a text goes through: of the experts those that are chosen. */
+/** Bytes of the weights in float32 that one more token of a text goes through: counting only the chosen experts. */
 export function bytesPerToken({ blocks, vocabulary, hiddenSize }: DecoderShape): number {
   const all = blocks.map((block) => weightBytes(block, block.experts?.used ?? 1));
   return all.reduce((sum, bytes) => sum + bytes, 4 * vocabulary * hiddenSize);

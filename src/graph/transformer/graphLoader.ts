@@ -17,7 +17,7 @@ export interface LoadedGraph {
 
 /** What to load: a graph, and which tensor each of its parts is. */
 export interface GraphSource {
-  /** Equal for graphs that differ in nothing but their weights. */
+  /** Equal for graphs that differ only in their weights. */
   readonly key: string;
   readonly build: (options: GraphOptions) => BuiltGraph;
   /** Name of a part's tensor. */
@@ -29,7 +29,7 @@ export interface GraphSource {
 }
 
 /**
- * Where weights are while a graph runs. `fed`: decoded into this process and handed to ONNX Runtime with every run, which copies
+ * Where weights are while a graph runs. `fed`: decoded into this process and passed to ONNX Runtime with every run, which copies
  * nothing on the CPU; graphs of one kind share a session. `held`: read by ONNX Runtime itself from the model's files, or put into
  * the graph, and kept on the device until it is released.
  */
@@ -40,7 +40,7 @@ const maxInlineBytes = 1.5e9;
 
 type Parts = Map<string, readonly number[]>;
 
-/** Loads graphs with their weights. Buffers and sessions are used again where graphs come one after the other. */
+/** Loads graphs with their weights. Buffers and sessions are reused where graphs follow each other. */
 export class GraphLoader {
   private readonly sessions = new Map<string, Promise<SharedSession>>();
   private readonly buffers = new Map<number, Float32Array[]>();
@@ -58,7 +58,7 @@ export class GraphLoader {
     return this.placement === 'fed' ? this.feed(source, signal) : this.hold(source, signal);
   }
 
-  /** Lets go of decoded weights, and of buffers that wait for their next use. */
+  /** Releases decoded weights, and buffers that wait for reuse. */
   drain(): void {
     this.buffers.clear();
     this.kept.clear();

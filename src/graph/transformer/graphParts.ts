@@ -68,7 +68,7 @@ export class GraphParts {
     return value;
   }
 
-  /** Values that several parts of a graph share, made when first asked for. */
+  /** Values that several parts of a graph share, made when first requested. */
   once(name: string, make: () => readonly Value[]): readonly Value[] {
     const known = this.shared.get(name) ?? make();
     this.shared.set(name, known);

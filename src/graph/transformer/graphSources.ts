@@ -5,7 +5,7 @@ import type { TapKind } from './graphParts';
 import { roundingFor, type Rounding } from './rounding';
 import type { Weights } from './weights';
 
-/** A graph of a decoder under a name of its own. */
+/** A graph of a decoder under its own name. */
 export type NamedSource = GraphSource & { readonly name: string };
 
 /** The graphs that a decoder is made of. */

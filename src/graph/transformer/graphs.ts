@@ -35,7 +35,7 @@ export class Graphs {
     if (!this.keep) await graph.release();
   }
 
-  /** Lets go of all graphs and decoded weights. */
+  /** Releases all graphs and decoded weights. */
   async release(): Promise<void> {
     const graphs = [...this.open.values()];
     this.open.clear();

@@ -20,9 +20,9 @@ export interface DecoderOptions {
   readonly changes?: WeightChanges;
   /** Inputs of quantized matrices are rounded to 8 bits. */
   readonly roundInputs?: boolean;
-  /** Where weights are while a graph runs; what suits the device when absent. */
+  /** Where weights are while a graph runs; the device's default when absent. */
   readonly placement?: Placement;
-  /** Tokens that go through a graph at a time, about; what suits the device when absent. */
+  /** Approximate number of tokens that go through a graph at a time; the device's default when absent. */
   readonly tokensAtOnce?: number;
 }
 
@@ -37,7 +37,7 @@ export async function openDecoder(model: Model, options: DecoderOptions): Promis
   const factors = await readFactors(view, weights, options.length, path);
   const rotation = rotations(view, weights, factors, path);
   const shape = decoderShape(view, weights.tensors, rotation, path);
-  // On the CPU ONNX Runtime uses this process's memory as it is; a GPU should not be sent the weights with every run.
+  // On the CPU ONNX Runtime uses this process's memory directly; a GPU should not be sent the weights with every run.
   const placement = options.placement ?? (options.device === 'ort-cpu' ? 'fed' : 'held');
   const keep = typeof options.keep === 'boolean' ? options.keep : options.keep(shape);
   const loader = new GraphLoader(weights, options.device, placement, keep);
@@ -81,7 +81,7 @@ function rotations(
   if (!(dimensions >= 2 && dimensions <= headSize && dimensions % 2 === 0))
     throw new QuantscopeError(
       'MODEL_FILE',
-      `The key "${view.architecture}.rope.dimension_count" is ${dimensions}; of heads of ${headSize} sizes an even number of at most as many is rotated.`,
+      `The key "${view.architecture}.rope.dimension_count" is ${dimensions}; it must be even and at most the head size ${headSize}.`,
       { file },
     );
   const attentionFactor = number('rope.scaling.attn_factor', 0);
@@ -113,6 +113,6 @@ function scalingOf(
     const context = number('rope.scaling.original_context_length', number('context_length', 2048));
     return { kind, factor, context };
   }
-  // llama.cpp takes a file without a type for one with linear scaling.
+  // llama.cpp assumes linear scaling for a file without a type.
   return kind === 'none' || factor === 1 ? undefined : { kind: 'linear', factor };
 }

@@ -1,8 +1,8 @@
 /** Rotary embedding of one kind of layer (Su et al. 2021): pair i of a head turns by position · frequencies[i]. */
 export interface Rotation {
-  /** `halves`: sizes i and i + dimensions/2 turn together; `pairs`: sizes 2i and 2i + 1. */
+  /** `halves`: dimensions i and i + dimensions/2 turn together; `pairs`: 2i and 2i + 1. */
   readonly order: 'pairs' | 'halves';
-  /** Sizes of a head that turn; the rest stays. */
+  /** Dimensions of a head that turn; the rest stay unchanged. */
   readonly dimensions: number;
   /** Radians per position, one per pair. */
   readonly frequencies: Float64Array;

@@ -1,6 +1,6 @@
 import type { BlockShape } from './decoderShape';
 
-/** Which tokens an expert gets, and with which share. */
+/** Which tokens an expert gets, and with which weight. */
 export interface Assignment {
   /** Row of each token that the expert gets. */
   readonly rows: number[];

@@ -1,14 +1,14 @@
 import type { Slab } from '../../architectures/convertedRows';
 
 /**
- * Memory that slabs are read into, one after the other. Fresh memory for each would wait for the garbage collector, which
- * lets dozens of megabytes pile up before it comes.
+ * Memory that slabs are read into, one after the other. Fresh memory for each would have to be garbage-collected, which
+ * happens only after dozens of megabytes pile up.
  */
 export class SlabRoom {
   private target = new Uint8Array(0);
   private scratch = new Uint8Array(0);
 
-  /** Room for a slab, and as much again for one whose rows change places. */
+  /** Room for a slab, and as much again for one whose rows are reordered. */
   of({ bytes }: Slab, rearranged: boolean): { readonly target: Uint8Array; readonly scratch?: Uint8Array } {
     if (this.target.length < bytes) this.target = new Uint8Array(bytes);
     const target = this.target.subarray(0, bytes);

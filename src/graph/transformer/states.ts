@@ -122,7 +122,7 @@ export class FileStates implements States {
     this.doing('read', () => {
       for (let done = 0; done < bytes.length;) {
         const count = readSync(this.handle, bytes, done, bytes.length - done, start + done);
-        if (count === 0) throw new Error('it ends early');
+        if (count === 0) throw new Error('it is too short');
         done += count;
       }
     });

@@ -2,7 +2,7 @@ import type { Tensor } from 'onnxruntime-node';
 import { output } from './graphLoader';
 import type { Tap } from './graphParts';
 
-/** What went into some matrices: sums over all of its rows, float64 over the runs of a graph and float32 within one. */
+/** Input of some matrices: sums over all of its rows, float64 over the runs of a graph and float32 within one. */
 export interface InputStatistics {
   /** The matrices, by their names in GGUF. */
   readonly tensors: readonly string[];
@@ -14,7 +14,7 @@ export interface InputStatistics {
   readonly squares: Float64Array;
   readonly sums: Float64Array;
   readonly largest: Float64Array;
-  /** XᵀX, `[columns, columns]`; only where it was asked for. */
+  /** XᵀX, `[columns, columns]`; only where requested. */
   readonly gram?: Float64Array;
 }
 

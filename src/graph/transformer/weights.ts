@@ -19,11 +19,11 @@ import { SlabRoom } from './slabRoom';
 /** What a tensor becomes before it is used. */
 export interface WeightChange {
   readonly format: QuantFormat;
-  /** One weight per column, of each expert one after the other. */
+  /** One weight per column, expert after expert. */
   readonly importance?: Float32Array;
 }
 
-/** Changes by the tensors' names in GGUF; the others stay as they are. */
+/** Changes by the tensors' names in GGUF; other tensors stay unchanged. */
 export type WeightChanges = ReadonlyMap<string, WeightChange>;
 
 /** Some rows of a tensor, leading dimensions flattened. */
@@ -217,12 +217,12 @@ export class Weights {
 const rangeSlab = 1 << 22;
 const noRange: TensorRange = { min: Infinity, max: -Infinity };
 
-/** The tensor without the change of places that GGUF makes inside heads. */
+/** The tensor without GGUF's reordering of rows inside heads. */
 function inSourceOrder({ unit, ...tensor }: ConvertedTensor): ConvertedTensor {
   return unit && unit.order !== 'interleave' ? { ...tensor, unit } : tensor;
 }
 
-/** Some rows of a tensor as a tensor of its own. */
+/** Some rows of a tensor as a separate tensor. */
 function rowsOf(tensor: ConvertedTensor, { first, count }: RowSpan): ConvertedTensor {
   const { columns } = matrixOf(tensor.shape);
   const pieces: Piece[] = [];

@@ -86,7 +86,7 @@ describe('the tokenizer of the sample', () => {
   it('decodes nothing to nothing, and refuses ids that it does not have', async () => {
     const tokenizer = await open(sampleFolder);
     expect(tokenizer.decode([])).toBe('');
-    expect(() => tokenizer.decode([5, 1024])).toThrow('1024 is no token; the vocabulary has 1024. (');
+    expect(() => tokenizer.decode([5, 1024])).toThrow('1024 is not a token; the vocabulary has 1024. (');
     expect([...(await tokenizer.encode(''))]).toEqual([]);
   });
 

@@ -131,7 +131,7 @@ describe('a model that cannot be run', () => {
     expect(() => shapeOf('llama', { values: { [key]: value } })).toThrowError(
       expect.objectContaining({
         code: 'MODEL_FILE',
-        message: `The key "${key}" is ${what}; without the number the model cannot be run. (the/file)`,
+        message: `The key "${key}" is ${what}; the model cannot be run without this number. (the/file)`,
       }),
     );
   });

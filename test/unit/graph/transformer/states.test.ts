@@ -68,7 +68,7 @@ describe('the file of hidden states', () => {
 
   it('that ends early is an error', () => {
     const states = new FileStates(folder, tokens, hiddenSize);
-    expect(() => states.read(0, 1)).toThrow('cannot be read: it ends early');
+    expect(() => states.read(0, 1)).toThrow('cannot be read: it is too short');
     states.close();
   });
 });
