@@ -14,7 +14,9 @@ export async function locateModel(path: string): Promise<LocatedModel> {
   const covering =
     format === 'gguf' ? await coveringFiles(dirname(files[0]!), basename(files[0]!)) : undefined;
   const all = covering?.files.map((name) => join(folder, name)) ?? files;
-  const file = index?.path ?? (await firstPresent(all)) ?? path;
+  // An index of a single file is the same model as that file.
+  const indexed = all.length > 1 ? index?.path : undefined;
+  const file = indexed ?? (await firstPresent(all)) ?? path;
   return { file, folder, name: nameFromPath(folder, basename(all[0] ?? file)), files: all };
 }
 

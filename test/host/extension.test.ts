@@ -95,12 +95,12 @@ describe('the extension', () => {
 
   it('shows shape and dtype over a tensor name', async () => {
     const hover = await hoverAt(file('look.py'), 'model.layers.3.mlp.down_proj.weight');
-    ok(hover.includes('[256, 768]') && hover.includes('BF16'), hover);
+    ok(hover.includes('\\[256, 768\\]') && hover.includes('BF16'), hover);
     ok(hover.includes(commands.revealTensor), hover);
     const module = await hoverAt(file('look.py'), 'model.layers.3.mlp.down_proj"');
-    ok(module.includes('[256, 768]'), module);
-    ok((await hoverAt(file('model.safetensors.index.json'), 'lm_head.weight')).includes('[1024, 256]'));
-    ok((await hoverAt(file('recipe.yaml'), 'lm_head.weight')).includes('[1024, 256]'));
+    ok(module.includes('\\[256, 768\\]'), module);
+    ok((await hoverAt(file('model.safetensors.index.json'), 'lm_head.weight')).includes('\\[1024, 256\\]'));
+    ok((await hoverAt(file('recipe.yaml'), 'lm_head.weight')).includes('\\[1024, 256\\]'));
     strictEqual(await hoverAt(file('recipe.yaml'), 'not.a.tensor'), '');
   });
 
@@ -137,8 +137,8 @@ describe('the extension', () => {
       out,
     });
     const hover = await hoverAt(vscode.Uri.file(out), 'model.layers.0.mlp.up_proj.weight');
-    ok(/Suggested: \*\*Q\d_K\*\*, \d\.\d+ bits per weight/.test(hover), hover);
-    ok(/\| Q4_K \| 4\.50 \|/.test(hover), hover);
+    ok(/Suggested: \*\*Q\d\\_K\*\*, \d\.\d+ bits per weight/.test(hover), hover);
+    ok(/\| Q4\\_K \| 4\.50 \|/.test(hover), hover);
   });
 
   it('says in plan and hover what formats do to the output once the model was run over a text', async function () {
@@ -159,7 +159,7 @@ describe('the extension', () => {
     const hover = await hoverAt(file('recipe.yaml'), 'lm_head.weight');
     const caused = (gain! * relativeSquaredError).toPrecision(2);
     ok(/SQNR dB \| KL divergence \|/.test(hover), hover);
-    ok(new RegExp(`\\| Q4_K \\| 4\\.50 \\| .* \\| ${caused} \\|`).test(hover), hover);
+    ok(new RegExp(`\\| Q4\\\\_K \\| 4\\.50 \\| .* \\| ${caused} \\|`).test(hover), hover);
   });
 
   it('exports with the plan', async () => {

@@ -46,6 +46,14 @@ describe('models that paths lead to', () => {
     ]);
   });
 
+  it('are one for a file and an index of that file alone', async () => {
+    const folder = temporaryFolder();
+    const file = writeFile(folder, 'model.safetensors', weights('a'));
+    const index = JSON.stringify({ weight_map: { a: 'model.safetensors' } });
+    const paths = [writeFile(folder, 'model.safetensors.index.json', index), file, folder];
+    expect((await request('model/locate', { paths })).map((model) => model.file)).toEqual([file]);
+  });
+
   it('stand for the first shard that is there', async () => {
     const folder = shardedFolder('m', false);
     rmSync(join(folder, shard(1)));
@@ -102,7 +110,13 @@ describe('what is known about a tensor', () => {
   });
 
   it('is the row of the table that was stored', async () => {
-    await request('sensitivity/run', { path: sampleFolder, device: 'cpu', cacheDir, formats: ['Q4_K'] });
+    await request('sensitivity/run', {
+      path: sampleFolder,
+      device: 'cpu',
+      cacheDir,
+      formats: ['Q4_K'],
+      weightsOnly: true,
+    });
     const { row } = await request('tensor/suggestion', {
       path: sampleFolder,
       tensor: 'lm_head.weight',
