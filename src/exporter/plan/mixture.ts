@@ -94,9 +94,9 @@ class Mixer {
     const { base, name } = this.fileType;
     const role = roleOf(tensor.name);
     if (tokenEmbeddingType !== undefined && role === 'embedding')
-      return { type: tokenEmbeddingType, cause: 'embedding', reason: 'token-embedding type asked for' };
+      return { type: tokenEmbeddingType, cause: 'embedding', reason: 'requested token-embedding type' };
     if (outputType !== undefined && role === 'output')
-      return { type: outputType, cause: 'output', reason: 'output type asked for' };
+      return { type: outputType, cause: 'output', reason: 'requested output type' };
     const start: MixedType = { type: base, cause: 'default', reason: `default of ${name}` };
     if ((ggmlType(base)?.block ?? 1) === 1) return start;
     const wanted = this.overridden(tensor.name) ?? (pure ? start : this.mixed(tensor, role, start));
@@ -115,7 +115,7 @@ class Mixer {
       return {
         type: outputType,
         cause: 'output',
-        reason: 'output type asked for: the embedding is the output',
+        reason: 'requested output type: the embedding is the output',
       };
     const counted = this.seen.get(role) ?? 0;
     this.seen.set(role, counted + 1);

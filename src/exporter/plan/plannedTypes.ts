@@ -27,7 +27,7 @@ export function plannedTypes(
     const asked = { 'output.weight': outputType, 'token_embd.weight': tokenEmbeddingType }[name];
     const rule = overrides.find(({ regex }) => regex.test(name));
     const format = assigned.get(unprunedName);
-    if (asked !== undefined) types.set(name, { type: asked, cause: 'output', reason: 'type asked for' });
+    if (asked !== undefined) types.set(name, { type: asked, cause: 'output', reason: 'requested type' });
     else if (rule) types.set(name, { type: rule.type, cause: 'rule', reason: `rule ${rule.pattern}` });
     else if (format !== undefined) {
       const type = checkedFormat(format, converted.shape, { file, tensor: unprunedName });
