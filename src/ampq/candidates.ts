@@ -1,9 +1,10 @@
 import { sourceDtype, unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
-import { ggmlRowBytes, ggmlType } from '../model/dtypes';
+import { dtypeNamed, ggmlRowBytes, ggmlType } from '../model/dtypes';
 import type { Model } from '../model/openModel';
-import { isQuantizable } from '../model/roles';
+import { isQuantizable, tensorRole } from '../model/roles';
 import { matrixOf } from '../model/rows';
-import type { SensitivityRow, TablePreset } from '../protocol/plan';
+import type { TensorDescriptor } from '../protocol/model';
+import type { SensitivityRow, SkippedTensor, TablePreset } from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
 import { fits, fittingType } from '../quant/fittingType';
 import type { QuantFormat } from '../quant/format';
@@ -25,6 +26,8 @@ export interface Candidates {
   readonly presets: readonly TablePreset[];
   /** Why the model cannot be exported as GGUF; then the tensors are its own. */
   readonly notExportable?: string;
+  /** Matrices of such a model that no format can be chosen for. */
+  readonly skipped?: readonly SkippedTensor[];
 }
 
 /** The candidates of a model that cannot be exported as GGUF: its own matrices; everything else counts as float32. */
@@ -38,7 +41,16 @@ export function ownCandidates(
   return {
     tensors: tensors.filter(isQuantizable).map((tensor) => candidateOf(unchanged(tensor), 1)),
     ...{ fixedBytes: 4 * fixedParameters, fixedParameters, presets: [], notExportable },
+    skipped: fixed.flatMap(skippedOf),
   };
+}
+
+/** Of norms, biases and vectors nobody expects a format; of every other tensor it is said why it has none. */
+function skippedOf({ name, shape, dtype, readable, unreadableReason }: TensorDescriptor): SkippedTensor[] {
+  if (shape.length < 2 || /bias$/.test(name) || tensorRole(name).role === 'norm') return [];
+  if (!readable) return [{ tensor: name, reason: unreadableReason ?? 'it cannot be read' }];
+  if (dtypeNamed(dtype)?.float !== true) return [{ tensor: name, reason: `${dtype} values, not weights` }];
+  return [{ tensor: name, reason: 'its name does not end in "weight"' }];
 }
 
 export function candidateOf(converted: ConvertedTensor, roleFactor: number): Candidate {

@@ -1,18 +1,29 @@
 import type { Plan, SensitivityTable } from '../protocol/plan';
+import { tableNotes } from '../protocol/tableNotes';
 
 /** Bits per weight at and below which models lose a lot, whatever the plan. */
 const fewBits = 3;
-/** Names that a note lists. */
-const listed = 3;
 
 /** What the user should know about a plan made from a table, as sentences. */
 export function planNotes(table: SensitivityTable, { bitsPerWeight }: Plan['total']): string[] {
-  const { rows, notExportable, weightsOnly } = table;
-  const lost = rows.filter(
-    ({ cells }) =>
-      cells.length > 0 && cells.every(({ relativeSquaredError }) => !Number.isFinite(relativeSquaredError)),
-  );
-  const unmeasured = rows.filter(({ cells }) => cells.length === 0);
+  const { notExportable, weightsOnly } = table;
+  return [
+    ...limitNotes(notExportable, weightsOnly),
+    ...tableNotes(table),
+    ...(bitsPerWeight <= fewBits
+      ? [
+          `At ${bitsPerWeight.toFixed(2)} bits per weight a model loses a lot, and predictions are less exact. Check the plan with quantscope eval.`,
+        ]
+      : []),
+  ];
+}
+
+/** What the plan lacks, and why; a reason that both have is said once. */
+function limitNotes(notExportable: string | undefined, weightsOnly: string | undefined): string[] {
+  if (notExportable !== undefined && weightsOnly?.includes(notExportable) === true)
+    return [
+      `This model cannot be exported as GGUF or run, so the plan cannot be used for an export and is based on the errors of the weights alone: ${notExportable}`,
+    ];
   return [
     ...(notExportable === undefined
       ? []
@@ -22,19 +33,5 @@ export function planNotes(table: SensitivityTable, { bitsPerWeight }: Plan['tota
     ...(weightsOnly === undefined
       ? []
       : [`The plan is based on the errors of the weights alone: ${weightsOnly}`]),
-    ...keptNote(lost, 'have no finite error in any format (weights too large)'),
-    ...keptNote(unmeasured, 'were not measured'),
-    ...(bitsPerWeight <= fewBits
-      ? [
-          `At ${bitsPerWeight.toFixed(2)} bits per weight a model loses a lot, and predictions are less exact. Check the plan with quantscope eval.`,
-        ]
-      : []),
   ];
-}
-
-function keptNote(rows: SensitivityTable['rows'], why: string): string[] {
-  if (rows.length === 0) return [];
-  const names = rows.slice(0, listed).map(({ tensor, lossless }) => `${tensor} (${lossless.format})`);
-  const more = rows.length > listed ? ` and ${rows.length - listed} more` : '';
-  return [`Tensors that ${why} are kept without loss: ${names.join(', ')}${more}.`];
 }

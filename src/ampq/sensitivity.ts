@@ -241,13 +241,14 @@ function tableOf(
   const rows = candidates.tensors.map((candidate) =>
     rowOf(candidate, cells.get(candidate.converted.name) ?? [], formats),
   );
-  const { fixedBytes, fixedParameters, presets, notExportable } = candidates;
+  const { fixedBytes, fixedParameters, presets, notExportable, skipped = [] } = candidates;
   return {
     modelHash: modelHash(description),
     modelPath: description.path,
     parameters: rows.reduce((sum, { weights }) => sum + weights, fixedParameters),
     ...{ fixedBytes, fixedParameters },
     ...(notExportable === undefined ? {} : { notExportable }),
+    ...(skipped.length === 0 ? {} : { skipped }),
     ...(store.problem === undefined ? {} : { notKept: store.problem }),
     ...{ rows, presets },
   };

@@ -12,6 +12,7 @@ import {
 } from '../protocol/plan';
 import { knapsackSolver, type Effort, type KnapsackSolver } from './knapsack';
 import { leastOf } from '../protocol/extremes';
+import { keptNotes } from '../protocol/tableNotes';
 import { totalOf } from './totals';
 
 export interface Assignment {
@@ -94,7 +95,8 @@ function prepare({ rows, presets }: SensitivityTable): Prepared {
  * of weights times the factors of roles take their place. Never worse by that measure than a preset within the budget.
  * @param overheadBytes what the file holds besides tensor data; counts against a budget in bytes.
  * @param effort `quick` may miss the optimum, by `gap` at most.
- * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small.
+ * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small, and the tensors that only fit
+ * without loss.
  */
 export function solveBudget(
   table: SensitivityTable,
@@ -158,7 +160,10 @@ function tooSmall(table: SensitivityTable, budget: Budget, overheadBytes: number
       : `${budgetRange(table).min.toFixed(4)} bits per weight`;
   return new QuantscopeError(
     'REQUEST',
-    `The budget is too small: with the measured formats the model takes at least ${smallest}.`,
+    [
+      `The budget is too small: with the measured formats the model takes at least ${smallest}.`,
+      ...keptNotes(table),
+    ].join(' '),
   );
 }
 

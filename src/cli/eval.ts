@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Divergence, EvaluationResult, EvaluationSettings, TaskResult } from '../protocol/evaluation';
 import { estimateText, percentText, preciseText } from '../protocol/figures';
+import { notKeptNote } from '../protocol/tableNotes';
 import { plural } from '../protocol/words';
 import {
   choiceOption,
@@ -54,6 +55,7 @@ export const evalCommand: Command = {
       { ...model, cacheDir: evaluationDir, ...settings, ...(threads === undefined ? {} : { threads }) },
       { signal, progress },
     );
+    if (result.notKept !== undefined) context.note(`Note: ${notKeptNote(result.notKept)}`);
     return { json: result, lines: describe(result) };
   },
 };

@@ -186,5 +186,6 @@ function describe({ tensors, files, warnings }: ExportPreview): string[] {
 }
 
 function totals({ fileBytes, bitsPerWeight }: ExportPreview): string {
-  return `${size(fileBytes)}, ${bitsPerWeight.toFixed(3)} bits per weight`;
+  const bits = bitsPerWeight === undefined ? 'no weights' : `${bitsPerWeight.toFixed(3)} bits per weight`;
+  return `${size(fileBytes)}, ${bits}`;
 }

@@ -12,7 +12,7 @@ import { requiredOption, UsageError, type Command, type CommandContext } from '.
 import { exportOverhead } from './exportOverhead';
 import { checkOutputs } from './outputs';
 import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
-import { number, size, table } from './text';
+import { figure, number, size, table } from './text';
 
 export const recommend: Command = {
   name: 'recommend',
@@ -52,10 +52,16 @@ async function measureDownTo(
   budget: Budget,
   overhead: number,
 ): Promise<SensitivityTable> {
-  const { formats } = await announce(context, params);
+  const { formats, weightsOnly } = await announce(context, params);
   let measured = await measure(context, params);
-  if (measured.notExportable !== undefined)
-    context.note(`This model cannot be exported as GGUF: ${measured.notExportable}`);
+  const { notExportable } = measured;
+  // The reason may have been said already: it can be why the model is not run, too.
+  if (notExportable !== undefined)
+    context.note(
+      weightsOnly?.includes(notExportable) === true
+        ? 'For the same reason this model cannot be exported as GGUF.'
+        : `This model cannot be exported as GGUF: ${notExportable}`,
+    );
   if (params.formats) return measured;
   const wanted = [...formats];
   const width = (id: string): number => formatById(id).nominalBitsPerWeight;
@@ -79,7 +85,7 @@ function planLines({ assignments, total, notes }: Plan): string[] {
   const { bitsPerWeight, bytes, error = NaN, divergence } = total;
   const expected =
     divergence === undefined ? '' : `, predicted KL divergence ${number(divergence)} nats per token`;
-  const figures = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors, mean relative squared error ${number(error)}${expected}`;
+  const figures = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors, mean relative squared error ${figure(error)}${expected}`;
   return [
     ...table(['tensor', 'format', 'bits/weight', 'relative error'], rows),
     '',

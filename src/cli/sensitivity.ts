@@ -9,6 +9,7 @@ import {
   type CommandContext,
   type OptionSpec,
 } from './command';
+import { notKeptNote, tableNotes } from '../protocol/tableNotes';
 import { duration } from '../protocol/words';
 import { count, figure, number, table } from './text';
 
@@ -72,12 +73,14 @@ export async function announce(
   return estimate;
 }
 
-/** Measures, or reuses the results of an earlier run. */
-export function measure(
-  { jobs, signal, progress }: CommandContext,
+/** Measures, or reuses the results of an earlier run; says when results could not be kept. */
+export async function measure(
+  { jobs, signal, progress, note }: CommandContext,
   params: SensitivityParams,
 ): Promise<SensitivityTable> {
-  return jobs['sensitivity/run'](params, { signal, progress });
+  const table = await jobs['sensitivity/run'](params, { signal, progress });
+  if (table.notKept !== undefined) note(`Note: ${notKeptNote(table.notKept)}`);
+  return table;
 }
 
 export const sensitivity: Command = {
@@ -90,7 +93,9 @@ export const sensitivity: Command = {
     const params = measuringParams(context);
     await announce(context, params);
     const result = await measure(context, params);
-    return { json: result, lines: tableLines(result) };
+    const notes = tableNotes(result);
+    const lines = [...tableLines(result), ...notes.map((text) => `Note: ${text}`)];
+    return { json: { ...result, notes }, lines };
   },
 };
 

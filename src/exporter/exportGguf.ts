@@ -147,7 +147,7 @@ function previewOf(plan: ExportPlan, files: readonly OutputFile[], notes: readon
     })),
     fileBytes: files.reduce((sum, { layout }) => sum + layout.fileBytes, 0),
     parameters,
-    bitsPerWeight,
+    ...(bitsPerWeight === undefined ? {} : { bitsPerWeight }),
     presetBytes: plan.presetBytes,
     warnings: [...plan.warnings, ...notes],
   };

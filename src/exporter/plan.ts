@@ -55,7 +55,8 @@ export interface ExportPlan {
   readonly dataBytes: number;
   readonly parameters: number;
   /** 8 · dataBytes / parameters. */
-  readonly bitsPerWeight: number;
+  /** 8 × `dataBytes` / `parameters`; absent for a model without weights. */
+  readonly bitsPerWeight?: number;
   /** `dataBytes` of the file type without any option. */
   readonly presetBytes: number;
   /** Losses and irregularities, as sentences. */
@@ -130,7 +131,7 @@ export async function planWeights(
     ],
     dataBytes,
     parameters,
-    bitsPerWeight: (8 * dataBytes) / parameters,
+    ...(parameters === 0 ? {} : { bitsPerWeight: (8 * dataBytes) / parameters }),
     presetBytes: sum(
       compared.map(({ shape, bytes, presetType }) =>
         presetType === undefined ? bytes : bytesIn(presetType, shape),

@@ -89,7 +89,8 @@ export interface ExportPreview {
   readonly fileBytes: number;
   readonly parameters: number;
   /** 8 · dataBytes / parameters. */
-  readonly bitsPerWeight: number;
+  /** 8 × `dataBytes` / `parameters`; absent for a model without weights. */
+  readonly bitsPerWeight?: number;
   /** Bits per weight and size of the preset without any option. */
   readonly presetBytes: number;
   /** Losses and oddities, as sentences. */

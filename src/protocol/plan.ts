@@ -54,6 +54,13 @@ export interface TablePreset {
   readonly formats: readonly string[];
 }
 
+/** A matrix that no format can be chosen for where the tensors of a table are the model's own. */
+export interface SkippedTensor {
+  readonly tensor: string;
+  /** As part of a sentence: "U8 values, not weights". */
+  readonly reason: string;
+}
+
 export interface SensitivityTable {
   /** SHA-256 over the identities of the model's files. */
   readonly modelHash: string;
@@ -65,6 +72,8 @@ export interface SensitivityTable {
   readonly fixedParameters: number;
   /** Why the model cannot be exported as GGUF; then rows are the tensors of the model itself, and sizes an estimate. */
   readonly notExportable?: string;
+  /** Present with `notExportable`: matrices that are neither measured nor quantized. */
+  readonly skipped?: readonly SkippedTensor[];
   /** Why the measurements are not kept; absent when they are. */
   readonly notKept?: string;
   /** Where gains come from: one measurement per tensor, in the format that its row names. */

@@ -85,7 +85,12 @@ export type PanelEvaluation = EvaluationSettings & { usePlan?: boolean };
 
 /** How a run ended. */
 export type EvaluationOutcome =
-  | { readonly kind: 'evaluated'; readonly id: string }
+  | {
+      readonly kind: 'evaluated';
+      readonly id: string;
+      /** Why the result is not kept, and so not among the results. */
+      readonly notKept?: string;
+    }
   | { readonly kind: 'calibrated'; readonly result: CalibrationResult }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'failed'; readonly message: string }

@@ -55,7 +55,8 @@ export class EvaluationSession {
       const params = { path: this.path, cacheDir: this.cacheDir, ...settings };
       result = await this.engine.call('evaluation/run', params, options);
       await this.tellResults();
-      return { kind: 'evaluated', id: result.id };
+      const { id, notKept } = result;
+      return { kind: 'evaluated', id, ...(notKept === undefined ? {} : { notKept }) };
     });
     return result;
   }

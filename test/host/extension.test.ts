@@ -171,7 +171,7 @@ describe('the extension', () => {
       out,
     });
     strictEqual(statSync(out).size, result.fileBytes);
-    ok(result.bitsPerWeight < 5.1);
+    ok(result.bitsPerWeight! < 5.1);
   });
 
   it('evaluates from the command, and computes an importance matrix', async () => {

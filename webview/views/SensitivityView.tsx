@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { SensitivityTable } from '../../src/protocol/plan';
+import { notKeptNote, tableNotes } from '../../src/protocol/tableNotes';
 import { plural } from '../../src/protocol/words';
 import { useAppState, useAsk } from '../context';
 import { Button } from '../controls';
@@ -40,6 +41,7 @@ export function SensitivityView() {
         <RunOverText />
       </div>
       <Caption table={sensitivity} measure={measure} />
+      <Notes table={sensitivity} />
       <Cells sensitivity={sensitivity} measure={measure} grouping={grouping} />
     </div>
   );
@@ -204,6 +206,21 @@ function Caption({ table, measure }: { table: SensitivityTable; measure: Measure
       </details>
     </>
   );
+}
+
+/** Tensors without a format or without a measurement, once a run is over, and whether results are kept. */
+function Notes({ table }: { table: SensitivityTable }) {
+  const { job } = useAppState();
+  const { notKept } = table;
+  const notes = [
+    ...(job.kind === 'running' ? [] : tableNotes(table)),
+    ...(notKept === undefined ? [] : [notKeptNote(notKept)]),
+  ];
+  return notes.map((note) => (
+    <p key={note} class="notice note">
+      {note}
+    </p>
+  ));
 }
 
 /** "44 tensors", or how many of them during a run. */

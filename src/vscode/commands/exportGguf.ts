@@ -170,7 +170,8 @@ async function runExport(
 
 async function announce({ out, fileBytes, bitsPerWeight, seconds }: ExportResult): Promise<void> {
   const open = 'Open';
-  const size = `${(fileBytes / 1e6).toFixed(2)} MB, ${bitsPerWeight.toFixed(2)} bits per weight, ${seconds.toFixed(1)} s`;
+  const bits = bitsPerWeight === undefined ? '' : `${bitsPerWeight.toFixed(2)} bits per weight, `;
+  const size = `${(fileBytes / 1e6).toFixed(2)} MB, ${bits}${seconds.toFixed(1)} s`;
   const answer = await vscode.window.showInformationMessage(`Exported ${basename(out)}: ${size}.`, open);
   if (answer === open) await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }

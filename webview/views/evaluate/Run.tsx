@@ -1,4 +1,5 @@
 import type { EvaluationActivity, EvaluationOutcome } from '../../../src/protocol/webview';
+import { notKeptNote } from '../../../src/protocol/tableNotes';
 import { plural } from '../../../src/protocol/words';
 import { CurveChart } from '../../charts/CurveChart';
 import { useAsk } from '../../context';
@@ -65,6 +66,12 @@ function Figure({ name, value }: { name: string; value: string }) {
 function Ended({ outcome, windows }: { outcome: EvaluationOutcome; windows: number }) {
   switch (outcome.kind) {
     case 'evaluated':
+      if (outcome.notKept !== undefined)
+        return (
+          <p class="notice note" role="status">
+            {notKeptNote(outcome.notKept)}
+          </p>
+        );
       return (
         <p class="muted" role="status">
           Finished. The result is marked in the table below.

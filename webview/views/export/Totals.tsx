@@ -12,10 +12,12 @@ export function Totals({ preview, isStale }: { preview: ExportPreview; isStale: 
         <dt>{files.length > 1 ? `${files.length} files` : 'file'}</dt>
         <dd title={exact(fileBytes)}>{size(fileBytes)}</dd>
       </div>
-      <div>
-        <dt>bits per weight</dt>
-        <dd>{bitsPerWeight.toFixed(3)}</dd>
-      </div>
+      {bitsPerWeight !== undefined && (
+        <div>
+          <dt>bits per weight</dt>
+          <dd>{bitsPerWeight.toFixed(3)}</dd>
+        </div>
+      )}
       <div>
         <dt>against {preset}</dt>
         <dd>{difference(preview)}</dd>

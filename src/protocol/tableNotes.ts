@@ -1,0 +1,43 @@
+import type { SensitivityRow, SensitivityTable, SkippedTensor } from './plan';
+
+/** Names that a note lists. */
+const listed = 3;
+
+/** What the user should know about the tensors of a table, as sentences: those without a format to choose, and those left out. */
+export function tableNotes(table: SensitivityTable): string[] {
+  return [...keptNotes(table), ...skippedNotes(table.skipped ?? [])];
+}
+
+/** Tensors that a plan can only write without loss, by name and with the reason, as sentences. */
+export function keptNotes({ rows }: Pick<SensitivityTable, 'rows'>): string[] {
+  const lost = rows.filter(
+    ({ cells }) =>
+      cells.length > 0 && cells.every(({ relativeSquaredError }) => !Number.isFinite(relativeSquaredError)),
+  );
+  const unmeasured = rows.filter(({ cells }) => cells.length === 0);
+  return [
+    ...keptNote(lost, 'have no finite error in any format (weights too large)'),
+    ...keptNote(unmeasured, 'were not measured'),
+  ];
+}
+
+/** That results of a run are lost when it ends, as a sentence. */
+export const notKeptNote = (reason: string): string => `These results could not be kept for later: ${reason}`;
+
+function keptNote(rows: readonly SensitivityRow[], why: string): string[] {
+  if (rows.length === 0) return [];
+  const names = rows.map(({ tensor, lossless }) => `${tensor} (${lossless.format})`);
+  return [`Tensors that ${why} are kept without loss: ${listOf(names)}.`];
+}
+
+/** One sentence for each reason. */
+function skippedNotes(skipped: readonly SkippedTensor[]): string[] {
+  const reasons = new Set(skipped.map(({ reason }) => reason));
+  return [...reasons].map((reason) => {
+    const names = skipped.filter((item) => item.reason === reason).map(({ tensor }) => tensor);
+    return `Not measured, and without a format in plans: ${listOf(names)} (${reason}).`;
+  });
+}
+
+const listOf = (names: readonly string[]): string =>
+  `${names.slice(0, listed).join(', ')}${names.length > listed ? ` and ${names.length - listed} more` : ''}`;
