@@ -96,6 +96,25 @@ const qwen2: CheckpointSpec = {
   shapes: { ...outer(true), ...blocks(2, withBiases(block(), /[qkv]_proj/)) },
 };
 
+/** Two blocks of so many experts each, of which two are used. */
+export const qwen3Mixture = (experts: number): CheckpointSpec => ({
+  config: {
+    ...qwen3('Qwen3MoeForCausalLM', 'qwen3_moe'),
+    ...{ num_experts: experts, num_experts_per_tok: 2, moe_intermediate_size: 32, norm_topk_prob: true },
+    ...{ decoder_sparse_step: 1, mlp_only_layers: [] },
+  },
+  shapes: {
+    ...outer(),
+    ...blocks(2, {
+      ...llamaNorms,
+      ...attention({ head: 32 }),
+      ...headNorms(32),
+      'mlp.gate.weight': [experts, hidden],
+      ...expertsOf(experts, 'mlp.experts', 32),
+    }),
+  },
+});
+
 /** Names as a class without a head has them. */
 const withoutHead = (shapes: Shapes): Shapes =>
   Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name.replace(/^model\./, ''), shape]));
@@ -216,23 +235,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     config: qwen3('Qwen3ForCausalLM', 'qwen3'),
     shapes: { ...outer(), ...blocks(2, { ...block({ head: 32 }), ...headNorms(32) }) },
   },
-  qwen3moe: {
-    config: {
-      ...qwen3('Qwen3MoeForCausalLM', 'qwen3_moe'),
-      ...{ num_experts: 4, num_experts_per_tok: 2, moe_intermediate_size: 32, norm_topk_prob: true },
-      ...{ decoder_sparse_step: 1, mlp_only_layers: [] },
-    },
-    shapes: {
-      ...outer(),
-      ...blocks(2, {
-        ...llamaNorms,
-        ...attention({ head: 32 }),
-        ...headNorms(32),
-        'mlp.gate.weight': [4, hidden],
-        ...expertsOf(4, 'mlp.experts', 32),
-      }),
-    },
-  },
+  qwen3moe: qwen3Mixture(4),
   gemma: {
     config: gemmaConfig({ ...architecture('GemmaForCausalLM', 'gemma'), hidden_act: 'gelu' }),
     shapes: { ...outer(true), ...blocks(2, block({ head: 32 })) },

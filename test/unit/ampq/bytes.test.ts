@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import { isMixed } from '../../../src/exporter/plan/mixed';
+import type { EvaluationResult } from '../../../src/protocol/evaluation';
 import { budgetRange, type SensitivityTable } from '../../../src/protocol/plan';
-import { checkpoints } from '../../support/checkpoints';
+import { checkpoints, qwen3Mixture } from '../../support/checkpoints';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
@@ -22,6 +23,13 @@ function planOf(table: SensitivityTable, name: string) {
   const plan = makePlan(table, { kind: 'bits-per-weight', value: min + (max - min) / 4 });
   return { plan, planFile: writeFile(folder, `${name}.ampq.json`, printPlan(plan)) };
 }
+
+/** A run over one window. */
+const evaluate = (path: string, planFile: string): Promise<EvaluationResult> =>
+  request('evaluation/run', {
+    ...{ path, device: 'cpu', cacheDir, planFile, memory: 'streamed', context: 32, windows: 1 },
+    text: join(sampleFolder, 'generated-eval.txt'),
+  });
 
 describe('the size of a plan', () => {
   it.each(Object.keys(checkpoints))(
@@ -48,20 +56,28 @@ describe('the size of a plan', () => {
     },
   );
 
+  it('is that of the preview, the file and the evaluation for 32 experts', async () => {
+    const path = join(folder, '32 experts');
+    await writeCheckpoint(path, qwen3Mixture(32));
+    const table = await measure(path);
+    const experts = table.rows.filter(({ sources }) => sources.length > 1);
+    expect(experts.map(({ tensor, sources }) => [tensor, sources.length])).toEqual(
+      [0, 1].flatMap((block) =>
+        ['down', 'gate', 'up'].map((part) => [`blk.${block}.ffn_${part}_exps.weight`, 32]),
+      ),
+    );
+    const { plan, planFile } = planOf(table, '32-experts');
+    const out = join(folder, '32-experts.gguf');
+    const { dataBytes } = await request('export/preview', { path, planFile });
+    const written = await request('export/gguf', { path, planFile, out });
+    expect([dataBytes, written.dataBytes]).toEqual([plan.total.bytes, plan.total.bytes]);
+    expect(statSync(out).size).toBe(written.fileBytes);
+    expect((await evaluate(path, planFile)).bytes).toBe(plan.total.bytes);
+  });
+
   it('is that of the evaluation', async () => {
     const { plan, planFile } = planOf(await measure(sampleFolder), 'sample');
-    const { bytes, bitsPerWeight } = await request('evaluation/run', {
-      ...{
-        path: sampleFolder,
-        device: 'cpu',
-        cacheDir,
-        planFile,
-        memory: 'streamed',
-        context: 32,
-        windows: 1,
-      },
-      text: join(sampleFolder, 'generated-eval.txt'),
-    });
+    const { bytes, bitsPerWeight } = await evaluate(sampleFolder, planFile);
     expect(bytes).toBe(plan.total.bytes);
     expect(bitsPerWeight).toBe((8 * plan.total.bytes) / plan.model.parameters);
   });
