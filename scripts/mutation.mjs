@@ -62,7 +62,7 @@ const modules = {
   },
   plan: {
     sources: ['src/exporter/plan.ts', 'src/exporter/plan/tensor.ts', 'src/exporter/plan/plannedTypes.ts'],
-    tests: ['test/unit/exporter/plan'],
+    tests: ['test/unit/exporter/plan', 'test/unit/exporter/oddTensors.test.ts'],
   },
 };
 

@@ -105,8 +105,7 @@ export async function planWeights(
   const isCopy = target.type?.toUpperCase() === copyType;
   const fileType = isCopy || target.type === undefined ? undefined : fileTypeNamed(target.type);
   const types = typesOf(kept, { model, source, target, architecture, fileType, imatrix });
-  const keepsMatrices = target.format !== undefined;
-  const context: TensorContext = { model, target, imatrix, fileType, isCopy, keepsMatrices };
+  const context: TensorContext = { model, target, imatrix, fileType, isCopy };
   const planned = [
     ...kept.map((tensor) => planTensor(tensor, types.get(tensor.converted.name), context)),
     ...source.computed.map(planComputed),

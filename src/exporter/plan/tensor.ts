@@ -30,13 +30,11 @@ export interface NamedTensor {
 /** What determines the types of all tensors. */
 export interface TensorContext {
   readonly model: ModelHeaders;
-  readonly target: Pick<ExportSettings, 'leaveOutput' | 'allowRequantize'>;
+  readonly target: Pick<ExportSettings, 'allowRequantize'>;
   readonly imatrix: Imatrix | undefined;
   /** Absent for a plan or a format. */
   readonly fileType: FileType | undefined;
   readonly isCopy: boolean;
-  /** Matrices without a type stay unchanged. */
-  readonly keepsMatrices: boolean;
 }
 
 /**
@@ -51,7 +49,7 @@ export function planTensor(
 ): PlannedTensor {
   const { name, shape } = converted;
   const sources = sourcesOf(converted);
-  const { type, cause, reason } = mixed && converted.add === undefined ? mixed : keptType(converted, context);
+  const { type, cause, reason } = mixed ?? keptType(converted, context);
   if (sourceDtype(converted) !== type || converted.unit?.order === 'transpose')
     for (const source of sources) checkConvertible(source, type, context.target);
   const isForeign = isForeignType(type); // copied byte for byte
@@ -78,16 +76,10 @@ export function planTensor(
   };
 }
 
-/** Type of a tensor that the file type does not apply to. */
-function keptType(
-  converted: ConvertedTensor,
-  { model, target, isCopy, keepsMatrices }: TensorContext,
-): MixedType {
+/** Type of a tensor that got none: a matrix stays as it is, whatever it is. */
+function keptType(converted: ConvertedTensor, { model, isCopy }: TensorContext): MixedType {
   const dtype = sourceDtype(converted);
-  const leave =
-    isCopy ||
-    (keepsMatrices && isMixed(converted)) ||
-    (target.leaveOutput && converted.name === 'output.weight');
+  const leave = isCopy || isMixed(converted);
   if (dtype !== undefined && (model.gguf || (leave && ggmlType(dtype) && converted.add === undefined)))
     return { type: dtype, cause: 'kept', reason: 'copied unchanged' };
   return { type: 'F32', cause: 'kept', reason: 'kept in full precision' };
@@ -105,7 +97,7 @@ function importanceFor(
 ): Float32Array | undefined {
   if (isCopy || !isQuantized(type)) return undefined;
   const { columns } = matrixOf(shape);
-  const experts = shape.length > 2 ? (shape[shape.length - 3] ?? 1) : 1;
+  const experts = shape[shape.length - 3] ?? 1;
   const found = imatrix && importanceOf(imatrix, unprunedName, columns, experts);
   if (found || !needsImportance(type, name, fileType?.name)) return found;
   const message = imatrix

@@ -71,7 +71,7 @@ describe('the engine process', () => {
     const run = measure(cacheDir, ({ done }) => done >= 5 && controller.abort(), controller.signal);
     await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
     const pid = pidOf('job');
-    expect(pid).toBeDefined();
+    expect(pid).toBeGreaterThan(0);
     const stored = await client.call('sensitivity/stored', { path: sampleFolder, cacheDir });
     expect(pidOf('job')).toBe(pid);
     const kept = stored!.rows.reduce((sum, row) => sum + row.cells.length, 0);
@@ -116,7 +116,11 @@ describe('the engine process', () => {
 
   it('keeps running when a request fails', async () => {
     const pid = pidOf('interactive');
-    await expect(client.call('model/open', { path: join(sampleFolder, 'absent.gguf') })).rejects.toThrow();
+    const absent = join(sampleFolder, 'absent.gguf');
+    await expect(client.call('model/open', { path: absent })).rejects.toMatchObject({
+      code: 'IO',
+      place: { file: absent },
+    });
     expect((await client.call('model/open', { path: sampleFolder })).tensors).toHaveLength(57);
     expect(pidOf('interactive')).toBe(pid);
   });

@@ -72,9 +72,16 @@ describe('probeDevices', () => {
 
   it('ends the child when the request is cancelled', async () => {
     const controller = new AbortController();
-    const probing = withChild('wait', 'setInterval(() => {}, 1000);', controller.signal);
-    setTimeout(() => controller.abort(), 200);
+    const started = join(folder, 'started');
+    const program = `
+      import { writeFileSync } from 'node:fs';
+      writeFileSync(${JSON.stringify(started)}, String(process.pid));
+      setInterval(() => {}, 1000);`;
+    const probing = withChild('wait', program, controller.signal);
+    const pid = await vi.waitFor(() => Number(readFileSync(started, 'utf8') || NaN), 20_000);
+    controller.abort();
     await expect(probing).rejects.toMatchObject({ code: 'CANCELLED' });
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), 20_000);
   });
 
   it('adds which library ONNX Runtime could not load, which only its output says', async () =>

@@ -1,3 +1,4 @@
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -7,10 +8,11 @@ import { compareFormats } from '../../../src/analysis/compare';
 import { TensorReader } from '../../../src/analysis/tensorReader';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import { quantizeTensors } from '../../../src/exporter/quantizeTensors';
+import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
 import { openModel, type Model } from '../../../src/model/openModel';
 import { fakeQuantize } from '../../../src/quant/fakeQuantize';
 import { formatById, formats } from '../../../src/quant/catalogue';
-import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
+import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { Random } from '../../support/random';
 
 const folder = temporaryFolder();
@@ -116,12 +118,32 @@ describe('tensors that were saved quantized', () => {
     });
   });
 
-  it('with scales of their own cannot be converted, which the error says', () =>
-    saved('kept.safetensors', { a: 'nf4' }).then((path) =>
-      opened(path, (model) =>
-        expect(exportGguf(model, { type: 'F16' }, join(folder, 'kept.gguf'))).rejects.toThrow(),
-      ),
-    ));
+  it('with scales of their own cannot be converted, which the error says', async () => {
+    const checkpoint = join(folder, 'checkpoint');
+    mkdirSync(checkpoint);
+    copyFileSync(join(sampleFolder, 'config.json'), join(checkpoint, 'config.json'));
+    const name = 'lm_head.weight';
+    const kept = await opened(sampleFolder, async (model) => {
+      const asked = [{ tensor: model.tensor(name), format: formatById('nf4') }];
+      await quantizeTensors(model, asked, join(checkpoint, 'saved.safetensors'));
+      const others = model.description.tensors.filter((tensor) => tensor.name !== name);
+      const parts = others.map(async (tensor) => {
+        const bytes = await model.read(tensor, 0, tensor.byteLength);
+        return { name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, data: () => [bytes] };
+      });
+      await writeSafetensors(join(checkpoint, 'model.safetensors'), await Promise.all(parts), {});
+      return others.map((tensor): [string, string] => [tensor.name, 'model.safetensors']);
+    });
+    const index = { weight_map: { ...Object.fromEntries(kept), [name]: 'saved.safetensors' } };
+    writeFile(checkpoint, 'model.safetensors.index.json', JSON.stringify(index));
+    await opened(join(checkpoint, 'model.safetensors.index.json'), (model) =>
+      expect(exportGguf(model, { type: 'F16' }, join(folder, 'kept.gguf'))).rejects.toMatchObject({
+        code: 'UNSUPPORTED',
+        message: expect.stringMatching(/^nf4 does not hold weights that can be converted\. /) as string,
+        place: { file: join(checkpoint, 'saved.safetensors'), tensor: name },
+      }),
+    );
+  });
 });
 
 /** The file with another description of its tensors. */

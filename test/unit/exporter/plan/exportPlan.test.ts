@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../../../src/exporter/exportGguf';
@@ -6,7 +7,8 @@ import type { PlannedTensor } from '../../../../src/exporter/plan/tensor';
 import { openModel } from '../../../../src/model/openModel';
 import type { Plan } from '../../../../src/protocol/plan';
 import { formatById } from '../../../../src/quant/catalogue';
-import { temporaryFolder } from '../../../support/files';
+import { temporaryFolder, writeFile } from '../../../support/files';
+import { GgufBytes } from '../../../support/ggufBytes';
 import { statedPlan } from '../../../support/plans';
 import { writeSyntheticGguf, type SyntheticModel } from '../../../support/syntheticGguf';
 import { writeCheckpoint } from '../../../support/writeCheckpoint';
@@ -64,6 +66,16 @@ beforeAll(async () => {
   await exportGguf(model, { type: 'F32', split: { kind: 'tensors', value: 5 } }, path('parts.gguf'));
   await model.close();
 });
+
+/** Values of four blocks; neither their headers nor their data are in the order of names. */
+function unsorted(name: string): string {
+  const header = new GgufBytes().start(3, 4, 1).string('general.architecture').u32(8).string('llama');
+  const places = { 3: 2, 0: 1, 1: 3, 2: 0 };
+  for (const [block, place] of Object.entries(places).reverse())
+    header.tensor(`blk.${block}.attn_v.weight`, [256, 2], 0, 2048 * place);
+  writeFile(folder, name, header.data(4 * 2048));
+  return name;
+}
 
 describe('an export plan', () => {
   it('has every tensor of the file in its order, and the sums', async () => {
@@ -158,7 +170,9 @@ describe('an export plan', () => {
       ...{ to: 'F32', reason: 'kept in full precision' },
     });
     const left = await plan('llama', { type: 'Q8_0', leaveOutput: true });
-    expect(typesOf(left, 'output.weight', 'token_embd.weight')).toEqual(['BF16', 'Q8_0']);
+    expect(typesOf(left, 'output.weight', 'token_embd.weight', 'output_norm.weight')).toEqual([
+      ...['BF16', 'Q8_0', 'F32'],
+    ]);
   });
 
   it('has computed tensors among the others, and how many tensors were merged', async () => {
@@ -216,6 +230,34 @@ describe('a plan for each tensor', () => {
   });
 });
 
+describe('a plan that does not fit', () => {
+  it.each([
+    ['names a norm', { 'output_norm.weight': 'F32' }, 'The plan names a tensor that the model does not have'],
+    [
+      'names no tensor',
+      { 'blk.9.attn_q.weight': 'F16' },
+      'The plan names a tensor that the model does not have',
+    ],
+    ['has an unknown format', { 'blk.0.attn_q.weight': 'Q9_9' }, 'The plan\'s format "Q9_9" does not exist.'],
+    ['has blocks that rows are not', { 'odd.weight': 'Q8_0' }, 'The plan specifies Q8_0, but rows of 100'],
+  ])('%s', async (_, formats, message) => {
+    const [tensor] = Object.keys(formats);
+    await expect(plan('odd.gguf', { plan: await planOf('odd.gguf', formats) })).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringContaining(message) as string,
+      place: { file: path('odd.gguf'), tensor },
+    });
+  });
+
+  it('is of another model', async () => {
+    const other = await planOf('small.gguf', { 'output.weight': 'F16' });
+    await expect(plan('odd.gguf', { plan: other })).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringMatching(/^The plan was made for another model: "any" with the hash /) as string,
+    });
+  });
+});
+
 describe('blocks that are left out', () => {
   const pruneLayers = [1];
 
@@ -227,6 +269,12 @@ describe('blocks that are left out', () => {
       ),
     );
     expect(pruned.overrides).toEqual([{ key: 'llama.block_count', type: 'u32', value: 2 }]);
+  });
+
+  it('are counted whatever the number of their digits', async () => {
+    await writeSyntheticGguf(path('deep.gguf'), { ...small, blocks: 12, parts: ['attn_q'] });
+    const pruned = await plan('deep.gguf', { type: 'F16', pruneLayers: [0, 5] });
+    expect(pruned.overrides).toEqual([{ key: 'llama.block_count', type: 'u32', value: 10 }]);
   });
 
   it('leave plans and importance under the names of the model', async () => {
@@ -258,10 +306,23 @@ describe('the parts of a split model', () => {
     ]);
   });
 
+  it('keep the order of data, which need not be that of headers; types follow names all the same', async () => {
+    const shuffled = unsorted('shuffled.gguf');
+    const types = ['Q5_K', 'Q5_K', 'Q4_K', 'Q4_K'];
+    const name = (block: number): string => `blk.${block}.attn_v.weight`;
+    const kept = await plan(shuffled, { type: 'Q3_K_M', split: { kind: 'keep' } });
+    expect(kept.tensors.map((tensor) => tensor.name)).toEqual([2, 0, 3, 1].map(name));
+    const sorted = await plan(shuffled, { type: 'Q3_K_M' });
+    expect(sorted.tensors.map((tensor) => [tensor.name, tensor.to])).toEqual(
+      types.map((type, block) => [name(block), type]),
+    );
+  });
+
   it('cannot be kept where there are none', async () => {
     await expect(plan('llama', { type: 'F16', split: { kind: 'keep' } })).rejects.toMatchObject({
       code: 'REQUEST',
       message: expect.stringMatching(/^Only the parts of a split GGUF model can be kept\./) as string,
+      place: { file: expect.stringContaining(path('llama')) as string },
     });
   });
 });
@@ -282,6 +343,20 @@ describe('an importance matrix', () => {
       expect((await plan('q8.gguf', { type, imatrix, allowRequantize: true })).tensors).not.toContainEqual(
         expect.objectContaining({ importance: expect.anything() as unknown }),
       );
+  });
+
+  it('counts in types and in those of the preset', async () => {
+    const imatrix = imatrixOf({ 'blk.0.attn_q.weight': 256 });
+    const overrideKeyValues = ['llama.block_count=int:24'];
+    for (const [given, type] of [
+      [{}, 'Q4_0'],
+      [{ imatrix }, 'Q4_1'],
+    ] as const) {
+      const planned = await plan('small.gguf', { type: 'Q4_0', overrideKeyValues, ...given });
+      expect(typesOf(planned, 'blk.0.ffn_down.weight')).toEqual([type]);
+      expect(planned.tensors.filter((tensor) => 'presetType' in tensor)).toEqual([]);
+      expect(planned.presetBytes).toBe(planned.dataBytes);
+    }
   });
 
   it('of which nothing is chosen is none', async () => {
@@ -362,8 +437,28 @@ describe('settings that do not fit', () => {
   it('are types of which rows are not whole blocks', async () => {
     const fallback = await plan('odd.gguf', { type: 'Q8_0' });
     expect(named(fallback, 'odd.weight')).toMatchObject({ to: 'F16', cause: 'fallback', bytes: 400 });
-    const asked = plan('odd.gguf', { type: 'F16', tokenEmbeddingType: 'F16', outputType: 'Q4_K' });
-    expect(typesOf(await asked, 'output.weight')).toEqual(['Q4_K']);
+    await writeSyntheticGguf(path('narrow.gguf'), { ...small, columns: 96 });
+    await expect(plan('narrow.gguf', { type: 'F16', outputType: 'Q4_K' })).rejects.toMatchObject(
+      request(
+        'Rows of 96 weights are not whole blocks of Q4_K; choose another type for this tensor. (tensor "output.weight")',
+        { tensor: 'output.weight' },
+      ),
+    );
+    const fits = await plan('narrow.gguf', { type: 'F16', outputType: 'Q8_0' });
+    expect(named(fits, 'output.weight').bytes).toBe(4 * 3 * 34);
+  });
+
+  it('are weights of a type that is not one of floats', async () => {
+    await writeCheckpoint(path('integers'), 'llama');
+    const [shard] = readdirSync(path('integers')).filter((name) => name.endsWith('.safetensors'));
+    const bytes = readFileSync(path(`integers/${shard}`));
+    bytes.write('"I16" ', bytes.indexOf('"BF16"'));
+    writeFile(path('integers'), shard!, bytes);
+    await expect(plan('integers', { type: 'F16' })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringMatching(/^I16 does not hold weights that can be converted\. /) as string,
+      place: { file: path(`integers/${shard}`) },
+    });
   });
 
   it('are quantized weights that would be quantized again, unless that is allowed', async () => {

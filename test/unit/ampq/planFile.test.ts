@@ -1,0 +1,218 @@
+import { describe, expect, it } from 'vitest';
+import { makePlan, parseBudget, parsePlan, printPlan } from '../../../src/ampq/planFile';
+import type { Budget, Plan, SensitivityTable } from '../../../src/protocol/plan';
+import { rowWith } from '../../support/plans';
+
+const file = '/plans/any.ampq.json';
+const assignment = {
+  ...{ tensor: 'a', sources: ['model.a', 'model.b'], format: 'Q4_K', bitsPerWeight: 4.5, bytes: 144 },
+  ...{ relativeSquaredError: 0.25, gain: 0.5 },
+};
+/** A plan in which nothing that may be there is absent. */
+const full: Plan = {
+  version: 2,
+  model: { name: 'model', hash: 'abc', parameters: 512 },
+  budget: { kind: 'bits-per-weight', value: 4.75 },
+  total: { bytes: 300, bitsPerWeight: 4.5, error: 0.125, roleError: 0.375, divergence: 0.0625 },
+  preset: { fileType: 'Q4_K_M', bytes: 310, roleError: 0.5, divergence: 0.75 },
+  notes: ['One.', 'Two.'],
+  assignments: [assignment, { ...assignment, tensor: 'b', bytes: 0 }],
+};
+/** One in which all that may be absent is. */
+const bare: Plan = {
+  ...full,
+  budget: { kind: 'bytes', value: 0 },
+  total: { bytes: 0, bitsPerWeight: 0 },
+  notes: [],
+  assignments: [{ tensor: 'a', sources: [], format: 'F16', bitsPerWeight: 16, bytes: 1024 }],
+};
+delete (bare as { preset?: unknown }).preset;
+
+/** The JSON of a plan with the value at a path replaced; without one it is removed. */
+function withValue(keys: string, value?: unknown): string {
+  const plan = JSON.parse(printPlan(full)) as Record<string, unknown>;
+  const names = keys.split('.');
+  const last = names.pop()!;
+  const place = names.reduce((at, name) => at[name] as Record<string, unknown>, plan);
+  if (value === undefined) delete place[last];
+  else place[last] = value;
+  return JSON.stringify(plan);
+}
+
+const notValid = (message: string) => ({
+  code: 'MODEL_FILE',
+  message: `The plan is not valid: ${message} (${file})`,
+  place: { file },
+});
+function errorOf(text: string): unknown {
+  try {
+    return parsePlan(text, file);
+  } catch (error) {
+    return error;
+  }
+}
+
+describe('the text of a plan', () => {
+  it('has a line for each tensor, and an error with the format that it was measured in', () => {
+    const [head, rest] = printPlan(full).split('  "assignments": [\n');
+    expect(head!.split('\n').slice(0, 6)).toEqual([
+      ...['{', '  "version": 2,', '  "model": {', '    "name": "model",', '    "hash": "abc",'],
+      '    "parameters": 512',
+    ]);
+    expect(head!.endsWith('  ],\n')).toBe(true);
+    const line = (tensor: string, bytes: number): string =>
+      `    {"tensor":"${tensor}","sources":["model.a","model.b"],"format":"Q4_K","bitsPerWeight":4.5,"bytes":${bytes},"error":{"Q4_K":0.25},"gain":0.5}`;
+    expect(rest).toBe(`${line('a', 144)},\n${line('b', 0)}\n  ]\n}\n`);
+    expect(printPlan(bare)).toContain(
+      '    {"tensor":"a","sources":[],"format":"F16","bitsPerWeight":16,"bytes":1024}\n',
+    );
+  });
+
+  it.each([
+    ['full', full],
+    ['bare', bare],
+  ])('reads back as it was: %s', (_, plan) => {
+    expect(parsePlan(printPlan(plan), file)).toEqual(plan);
+  });
+
+  it('may lack notes', () => {
+    expect(parsePlan(withValue('notes'), file)).toEqual({ ...full, notes: [] });
+  });
+
+  it('has no error for a format that was changed by hand', () => {
+    const read = parsePlan(withValue('assignments.0.format', 'Q8_0'), file);
+    expect(read.assignments[0]).toEqual({
+      ...{ tensor: 'a', sources: assignment.sources, format: 'Q8_0', bitsPerWeight: 4.5, bytes: 144 },
+      gain: 0.5,
+    });
+  });
+});
+
+describe('a plan that is not valid names the place', () => {
+  const texts = ['model.name', 'model.hash', 'preset.fileType', 'assignments.0.tensor'];
+  const numbers = [
+    ...['total.bitsPerWeight', 'total.error', 'total.roleError', 'total.divergence'],
+    ...['preset.roleError', 'preset.divergence', 'budget.value'],
+    ...['assignments.1.bitsPerWeight', 'assignments.1.gain', 'assignments.1.error.Q4_K'],
+  ];
+  const counts = ['model.parameters', 'total.bytes', 'preset.bytes', 'assignments.1.bytes'];
+  const objects = ['model', 'budget', 'total', 'preset', 'assignments.0', 'assignments.0.error'];
+  const lists = ['notes', 'assignments', 'assignments.1.sources'];
+  const pathOf = (keys: string): string => `$.${keys.replace(/\.(\d+)/g, '[$1]')}`;
+  const cases = (keys: readonly string[], values: readonly unknown[], what: string) =>
+    keys.flatMap((key) => values.map((value): [string, unknown, string] => [key, value, what]));
+
+  it.each([
+    ...cases([...texts, 'assignments.1.format', 'notes.1'], ['', 7, null, ['x']], 'a text'),
+    ...cases(numbers, [-1, '1', null], 'a finite number of at least 0'),
+    ...cases(counts, [-1, 1.5, 2 ** 53, '1', null], 'a whole number from 0 to 2^53 − 1'),
+    ...cases(objects, [[], 'x', 7, null], 'an object'),
+    ...cases(lists, [{ length: 0 }, 'x', 7], 'a list'),
+  ])('%s: %j is not %s', (keys, value, what) => {
+    expect(errorOf(withValue(keys, value))).toMatchObject(notValid(`${pathOf(keys)} must be ${what}.`));
+  });
+
+  it.each(['model.name', 'budget.value', 'total.bytes', 'preset.fileType', 'assignments.0.bytes'])(
+    '%s is missing',
+    (keys) => {
+      expect(errorOf(withValue(keys))).toMatchObject({
+        ...notValid(''),
+        message: expect.stringContaining(`: ${pathOf(keys)} must be `) as string,
+      });
+    },
+  );
+
+  it('with numbers that JSON cannot hold', () => {
+    const text = printPlan(full).replace('"error": 0.125', '"error": 1e999');
+    expect(errorOf(text)).toMatchObject(notValid('$.total.error must be a finite number of at least 0.'));
+  });
+
+  it('of other versions, other budgets and tensors that are assigned twice', () => {
+    const older = 'it was made by an earlier version, for the tensors of the checkpoint; create it again.';
+    const kind = '$.budget.kind must be "bits-per-weight" or "bytes".';
+    for (const [text, message] of [
+      [withValue('version', 1), older],
+      [withValue('version', 3), '$.version is 3; this version reads 2.'],
+      [withValue('version', '2'), '$.version is "2"; this version reads 2.'],
+      ['[]', '$ must be an object.'],
+      ['null', '$ must be an object.'],
+      [withValue('budget.kind', 'bits'), kind],
+      [withValue('budget.kind'), kind],
+      [withValue('assignments.1.tensor', 'a'), 'the tensor "a" is assigned twice.'],
+    ] as const)
+      expect(errorOf(text)).toMatchObject(notValid(message));
+  });
+
+  it('when it is not JSON', () => {
+    expect(errorOf('{')).toMatchObject({
+      code: 'MODEL_FILE',
+      message: expect.stringMatching(
+        /^The plan is not JSON: SyntaxError: .* \(\/plans\/any\.ampq\.json\)$/,
+      ) as string,
+      cause: expect.any(SyntaxError) as unknown,
+    });
+  });
+});
+
+describe('a budget', () => {
+  const budgets: [string, Budget['kind'], number][] = [
+    ['4.5bpw', 'bits-per-weight', 4.5],
+    [' 4 BPW ', 'bits-per-weight', 4],
+    ['12b', 'bytes', 12],
+    ['3200000B', 'bytes', 3_200_000],
+    ['1.5kB', 'bytes', 1500],
+    ['1.5KiB', 'bytes', 1536],
+    ['3.2MB', 'bytes', 3_200_000],
+    ['3 MiB', 'bytes', 3 * 1024 ** 2],
+    ['2.5gb', 'bytes', 2_500_000_000],
+    ['2.5GiB', 'bytes', 2.5 * 1024 ** 3],
+    ['1.0001KiB', 'bytes', 1024],
+    ['10.25bpw', 'bits-per-weight', 10.25],
+  ];
+  it.each(budgets)('is read: %s', (text, kind, value) => expect(parseBudget(text)).toEqual({ kind, value }));
+
+  it.each(['', '4.5', 'bpw', '-4bpw', '4.bpw', '.5bpw', '4,5bpw', '4bpws', 'x4bpw', '4 TB', '4mb/s'])(
+    'is not "%s"',
+    (text) => {
+      const error = {
+        code: 'REQUEST',
+        message: `"${text}" is not a budget; write 4.5bpw, 3.2MB or 3200000B.`,
+      };
+      expect(() => parseBudget(text)).toThrow(expect.objectContaining(error) as Error);
+    },
+  );
+});
+
+describe('makePlan', () => {
+  const cell = { format: 'Q4_K', bytes: 144, bitsPerWeight: 4.5, sqnr: 0, maxError: 0 };
+  const row = rowWith('a', 256, [{ ...cell, relativeSquaredError: 0.5, device: 'cpu' }], ['model.a']);
+  const table: SensitivityTable = {
+    ...{ modelHash: 'abc', modelPath: '/models/some', parameters: 300, fixedBytes: 176 },
+    ...{ fixedParameters: 44, rows: [row], presets: [] },
+  };
+  const budget = { kind: 'bytes', value: 144 + 176 + 50 } as const;
+  const planned = {
+    ...{ version: 2, model: { name: 'some', hash: 'abc', parameters: 300 }, budget, notes: [] },
+    total: { bytes: 320, bitsPerWeight: 4.5, error: 0.5, roleError: 0.5 },
+    assignments: [
+      {
+        ...{ tensor: 'a', sources: ['model.a'], format: 'Q4_K', bitsPerWeight: 4.5, bytes: 144 },
+        relativeSquaredError: 0.5,
+      },
+    ],
+  };
+
+  it('names model and budget, and counts what the file holds besides', () => {
+    expect(makePlan(table, budget, 50)).toEqual(planned);
+    expect(() => makePlan(table, budget, 51)).toThrow('at least 371 bytes');
+    expect(makePlan(table, { kind: 'bytes', value: 320 }).total).toEqual(planned.total);
+  });
+
+  it('has the preset that keeps the budget', () => {
+    const presets = [{ fileType: 'Q4_K_M', formats: ['Q4_K'] }];
+    expect(makePlan({ ...table, presets }, budget, 50)).toEqual({
+      ...planned,
+      preset: { fileType: 'Q4_K_M', bytes: 320, roleError: 0.5 },
+    });
+  });
+});
