@@ -95,7 +95,7 @@ describe('solveBudget', () => {
 
   it('asks for a measurement when there is none', () =>
     expect(() => solveBudget(tableOf(row('a', 2560, {})), { kind: 'bytes', value: 1e9 })).toThrow(
-      /Nothing was measured/,
+      'Nothing has been measured yet: run the sensitivity analysis first.',
     ));
 
   it('is never better with fewer bits', () => {
