@@ -135,12 +135,7 @@ describe('what cannot be written', () => {
   const one = sums([1, 2], 1);
 
   it.each<[string, string, CollectedImatrix, RegExp]>([
-    [
-      'another extension',
-      'a.bin',
-      collected({ one }),
-      'An importance matrix must be written to a .gguf or .dat file.',
-    ],
+    ['another extension', 'a.bin', collected({ one }), /must be written to a \.gguf or \.dat file/],
     ['no entries', 'a.gguf', collected({}), /has no entries/],
     ['experts that do not fit', 'a.dat', collected({ w: sums([1, 2, 3], 1, 1) }), /3 sums .* 2 experts.*w/],
     ['no sums', 'a.gguf', collected({ w: sums([], 1) }), /0 sums/],
