@@ -68,7 +68,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     expect(drawn.length).toBeLessThan(expected.tensors.length);
     for (const [index, { name, from, to, reason }] of expected.tensors.slice(0, 8).entries()) {
       const cells = drawn[index]!.getByRole('gridcell');
-      expect(await drawn[index]!.getByRole('rowheader').innerText()).toBe(name);
+      expect(await drawn[index]!.getByRole('rowheader').textContent()).toBe(name);
       expect(await cells.nth(0).innerText()).toBe(from);
       expect(await cells.nth(1).locator('.badge').innerText()).toBe(to);
       expect(await cells.nth(3).getAttribute('title')).toContain(reason);
@@ -175,7 +175,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await blocks.fill('5');
     const overrides = frame.getByLabel('Overridden key-values');
     await overrides.fill('general.name=text:no such type');
-    await expect.poll(() => notice.innerText()).toMatch(/is no override/);
+    await expect.poll(() => notice.innerText()).toMatch(/is not an override/);
     await overrides.fill('general.name=str:a name that is longer than the one before');
     const expected = dryRun('--prune-layers', '5', '--override-kv', await overrides.inputValue());
     await expect.poll(fileBytes).toBe(expected.fileBytes);
@@ -244,9 +244,8 @@ describe.skipIf(!hasServer)('the export panel', () => {
       .locator('.export')
       .evaluate((panel) => panel.scrollWidth - panel.clientWidth);
     expect(overflow).toBeLessThanOrEqual(0);
-    // Every tab can be clicked.
-    const hidden = await frame.getByRole('tablist').evaluate((list) => list.scrollWidth - list.clientWidth);
-    expect(hidden).toBe(0);
+    // Every page can be reached.
+    expect(await frame.getByLabel('Page').locator('option').allInnerTexts()).toContain('Evaluate');
     await screenshot(page, 'export-narrow');
   });
 
