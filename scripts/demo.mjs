@@ -46,7 +46,7 @@ console.log(
 const plan45 = join(folder, 'budget-4.5bpw.ampq.json');
 const { plan } = quantscope(...['recommend', model, '--budget', '4.5bpw', '--text', text, '--out', plan45]);
 console.log(
-  `${plan.total.bitsPerWeight.toFixed(4)} bits per weight, KL divergence to expect ${plan.total.divergence.toExponential(3)}`,
+  `${plan.total.bitsPerWeight.toFixed(4)} bits per weight, predicted KL divergence ${plan.total.divergence.toExponential(3)}`,
 );
 
 const preset = join(folder, 'tiny-Q4_K_M.gguf');
@@ -66,14 +66,14 @@ function errorOf(exported) {
   let sum = 0;
   let weights = 0;
   for (const row of sensitivity.rows) {
-    const type = exported.tensors.find((tensor) => tensor.source === row.tensor).to;
+    const type = exported.tensors.find((tensor) => tensor.name === row.tensor).to;
     sum += row.cells.find((cell) => cell.format === type).relativeSquaredError * row.weights;
     weights += row.weights;
   }
   return sum / weights;
 }
 
-/** What the model says then, on text that it wrote itself: every token of the windows is scored. */
+/** Figures of the quantized model on a text that the model generated: every token of the windows is scored. */
 const evaluated = (...variant) =>
   quantscope(
     ...['eval', model, '--text', join(model, 'generated-eval.txt'), '--convention', 'sliding'],

@@ -143,7 +143,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
   });
 
   it('is ordered by any figure, with the keyboard', async () => {
-    const header = frame.getByRole('columnheader', { name: 'Size' });
+    const header = frame.locator('.results').getByRole('columnheader', { name: 'Size' });
     await header.getByRole('button').focus();
     await page.keyboard.press('Enter');
     expect(await header.getAttribute('aria-sort')).toBe('ascending');
@@ -188,7 +188,9 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
   it('keeps results of other windows apart', async () => {
     await evaluate('type Q4_0', '5');
     await expect.poll(() => frame.locator('.result-group').count()).toBe(2);
-    expect(await frame.locator('.results').innerText()).toMatch(/Figures compare only on the same text/);
+    expect(await frame.locator('.results').innerText()).toMatch(
+      /Figures are comparable only on the same text/,
+    );
     const boxes = frame.getByLabel('Compare Q4_0', { exact: true });
     await boxes.first().check();
     await boxes.last().check();

@@ -1,4 +1,5 @@
 import { useRef } from 'preact/hooks';
+import { openMenuByKey } from '../rowMenu';
 import { rowHeight, useVirtualRows } from '../virtualRows';
 import type { GridColumn, GridProps } from './grid';
 import { isControl, useActiveLine } from './gridKeys';
@@ -30,12 +31,15 @@ export function DataGrid<Line>(props: GridProps<Line>) {
       ref={scroller}
       // A short table takes only the room of its rows and a scroll bar.
       style={{ maxHeight: `${Math.max(3 * rowHeight, virtual.getTotalSize()) + scrollBar}px` }}
-      onKeyDown={onKey}
+      onKeyDown={(event) => {
+        const isOwn = event.target === event.currentTarget;
+        if (isOwn && openMenuByKey(event, document.getElementById(`${id}-${active}`))) return;
+        onKey(event);
+      }}
       onContextMenu={(event) => {
-        // The context-menu key asks the focused element, which is this one: the active line is meant.
         const row = (event.target as Element).closest<HTMLElement>('[data-line]');
-        const line = row ? lines[Number(row.dataset['line'])] : activeLine;
-        if (!line) return;
+        const line = row && lines[Number(row.dataset['line'])];
+        if (!line) return event.preventDefault(); // keys open the menu of the active line themselves
         setActive(keyOf(line));
         if (props.contextOf) event.currentTarget.dataset['vscodeContext'] = props.contextOf(line);
       }}

@@ -5,6 +5,7 @@ import { leavesOf } from '../tree';
 import { treeKey } from '../treeKeys';
 import { pathTo, type TreeRow } from '../treeRows';
 import { useTreeRows, type TreeState } from '../useTreeRows';
+import { openMenuByKey } from '../rowMenu';
 import { rowHeight, useVirtualRows } from '../virtualRows';
 import { TreeCells } from './TreeCells';
 import { TreeColumns, TreeFilter } from './TreeHead';
@@ -53,6 +54,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
 
   const onKey = (event: KeyboardEvent): void => {
     if (event.target !== event.currentTarget) return;
+    if (openMenuByKey(event, document.getElementById(`row-${activeIndex}`))) return;
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? rowHeight) / rowHeight) - 1);
     const isDone = treeKey(event, rows, activeIndex, page, {
       moveTo: (index, isRange) => {
@@ -69,14 +71,12 @@ function Grid({ tree, planned, onOpen }: GridProps) {
     if (isDone) event.preventDefault();
   };
 
-  /** The menu is about the row under the pointer or, from the keyboard, the active one: VS Code reads the context off the target. */
+  /** The menu is about the row that the event is on: VS Code reads the context off the target. */
   const onContextMenu = (event: MouseEvent): void => {
     const target = event.target as Element;
     const element = target.closest<HTMLElement>('.rows .row');
     if (!element) {
-      const row = document.getElementById(`row-${activeIndex}`);
-      event.preventDefault();
-      if (row && target === event.currentTarget) openMenu(row);
+      event.preventDefault(); // keys open the menu of the active row themselves
       return;
     }
     const row = rows[Number(element.dataset['index'])];
@@ -215,19 +215,6 @@ function tensorsOf({ node }: TreeRow, selected: ReadonlySet<string>): string[] {
 /** The name of a group's module, or those of the tensors. */
 function namesOf(row: TreeRow, selected: ReadonlySet<string>): string[] {
   return row.node.kind === 'group' ? [row.node.id.slice(0, -1)] : tensorsOf(row, selected);
-}
-
-/** Opens the menu at a row, as a right click does. */
-function openMenu(row: HTMLElement): void {
-  const { left, bottom } = row.getBoundingClientRect();
-  row.dispatchEvent(
-    new MouseEvent('contextmenu', {
-      bubbles: true,
-      cancelable: true,
-      clientX: left + 24,
-      clientY: bottom,
-    }),
-  );
 }
 
 /** Puts a text on the clipboard when the user copies while the element has the focus and no text is selected. */

@@ -1,0 +1,25 @@
+/**
+ * Opens the context menu of an element for the keys that ask for it. A list with an active row has the focus itself, so the browser's own
+ * menu event would be about the whole list; VS Code reads the context of the row off the event's target.
+ * @returns whether the key was one of them.
+ */
+export function openMenuByKey(event: KeyboardEvent, row: HTMLElement | null): boolean {
+  const asksForMenu = event.key === 'ContextMenu' || (event.shiftKey && event.key === 'F10');
+  if (!asksForMenu) return false;
+  event.preventDefault();
+  if (row) openMenu(row);
+  return true;
+}
+
+/** Opens the menu at a row, as a right click does. */
+function openMenu(row: HTMLElement): void {
+  const { left, bottom } = row.getBoundingClientRect();
+  row.dispatchEvent(
+    new MouseEvent('contextmenu', {
+      bubbles: true,
+      cancelable: true,
+      clientX: left + 24,
+      clientY: bottom,
+    }),
+  );
+}
