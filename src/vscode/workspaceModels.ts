@@ -43,7 +43,8 @@ export class WorkspaceModels implements vscode.Disposable {
   private async read(): Promise<readonly LocatedModel[]> {
     const found = await vscode.workspace.findFiles(modelGlob, '**/node_modules/**', maxFiles);
     const paths = found.map(({ fsPath }) => fsPath).sort((a, b) => a.localeCompare(b));
-    const models = await this.engine.call('model/locate', { paths });
+    // Without a candidate the engine is not started: the extension is active in every Python workspace.
+    const models = paths.length === 0 ? [] : await this.engine.call('model/locate', { paths });
     await vscode.commands.executeCommand('setContext', contextKeys.modelFolders, [
       ...new Set(models.map(({ folder }) => folder)),
     ]);
