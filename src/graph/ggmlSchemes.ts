@@ -1,4 +1,4 @@
-import type { GgmlQuantType } from '../protocol/formats';
+import type { GgmlQuantType } from '../protocol/ggmlTypes';
 import type { Value } from './onnxWriter';
 import type { Ops } from './ops';
 

@@ -1,3 +1,5 @@
+import { ggmlTypes, type InputRounding } from '../protocol/ggmlTypes';
+
 /** How a dtype lays out weights in bytes. */
 export interface Dtype {
   readonly name: string;
@@ -50,55 +52,14 @@ const safetensorsTable: readonly Dtype[] = [
 /** A ggml type with its id in GGUF files. */
 export interface GgmlType extends Dtype {
   readonly id: number;
+  readonly rounding?: InputRounding;
 }
 
-const ggml = (id: number, name: string, block: number, bytes: number, decodable = false): GgmlType => ({
-  id,
-  name,
-  block,
+const ggmlTable: readonly GgmlType[] = ggmlTypes.map(({ bytes, ...row }) => ({
+  ...row,
   bitsPerBlock: bytes * 8,
-  decodable,
-  float: !/^I\d+$/.test(name),
-});
-
-/** ggml's types (ggml.h, version 0.25). Ids 4, 5, 31 to 33 and 36 to 38 were removed. */
-const ggmlTable: readonly GgmlType[] = [
-  ggml(0, 'F32', 1, 4, true),
-  ggml(1, 'F16', 1, 2, true),
-  ggml(2, 'Q4_0', 32, 18, true),
-  ggml(3, 'Q4_1', 32, 20, true),
-  ggml(6, 'Q5_0', 32, 22, true),
-  ggml(7, 'Q5_1', 32, 24, true),
-  ggml(8, 'Q8_0', 32, 34, true),
-  ggml(9, 'Q8_1', 32, 36),
-  ggml(10, 'Q2_K', 256, 84, true),
-  ggml(11, 'Q3_K', 256, 110, true),
-  ggml(12, 'Q4_K', 256, 144, true),
-  ggml(13, 'Q5_K', 256, 176, true),
-  ggml(14, 'Q6_K', 256, 210, true),
-  ggml(15, 'Q8_K', 256, 292),
-  ggml(16, 'IQ2_XXS', 256, 66, true),
-  ggml(17, 'IQ2_XS', 256, 74, true),
-  ggml(18, 'IQ3_XXS', 256, 98, true),
-  ggml(19, 'IQ1_S', 256, 50, true),
-  ggml(20, 'IQ4_NL', 32, 18, true),
-  ggml(21, 'IQ3_S', 256, 110, true),
-  ggml(22, 'IQ2_S', 256, 82, true),
-  ggml(23, 'IQ4_XS', 256, 136, true),
-  ggml(24, 'I8', 1, 1, true),
-  ggml(25, 'I16', 1, 2, true),
-  ggml(26, 'I32', 1, 4, true),
-  ggml(27, 'I64', 1, 8, true),
-  ggml(28, 'F64', 1, 8, true),
-  ggml(29, 'IQ1_M', 256, 56, true),
-  ggml(30, 'BF16', 1, 2, true),
-  ggml(34, 'TQ1_0', 256, 54, true),
-  ggml(35, 'TQ2_0', 256, 66, true),
-  ggml(39, 'MXFP4', 32, 17, true),
-  ggml(40, 'NVFP4', 64, 36, true),
-  ggml(41, 'Q1_0', 128, 18, true),
-  ggml(42, 'Q2_0', 64, 18, true),
-];
+  float: !/^I\d+$/.test(row.name),
+}));
 
 /** Types of older files that ggml removed. */
 const removed: Readonly<Record<number, string>> = {

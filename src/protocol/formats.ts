@@ -1,3 +1,5 @@
+import type { GgmlQuantType } from './ggmlTypes';
+
 /**
  * How a format maps weights to codes, as data. The addon and the ONNX graphs both read this, so that one description
  * defines a format in both places. `group` is the set of weights that share a scale: the whole tensor, one row
@@ -12,14 +14,6 @@ export type AffineRule =
   | 'zero-point'
   /** Δ = (max − min)/(2^bits − 1), q = clip(round((x − min)/Δ), 0, 2^bits − 1), x' = min + q·Δ. */
   | 'min-max';
-
-/** ggml's types that the addon encodes. */
-export type GgmlQuantType =
-  | ('F16' | 'BF16')
-  | ('Q1_0' | 'Q2_0' | 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q8_0')
-  | ('Q2_K' | 'Q3_K' | 'Q4_K' | 'Q5_K' | 'Q6_K')
-  | ('IQ1_S' | 'IQ1_M' | 'IQ2_XXS' | 'IQ2_XS' | 'IQ2_S' | 'IQ3_XXS' | 'IQ3_S' | 'IQ4_NL' | 'IQ4_XS')
-  | ('TQ1_0' | 'TQ2_0' | 'MXFP4' | 'NVFP4');
 
 export type Scheme =
   | { readonly kind: 'affine'; readonly rule: AffineRule; readonly bits: 4 | 8; readonly group: Group }

@@ -1,18 +1,18 @@
+import { ggmlFormats } from '../protocol/ggmlTypes';
+
 /**
  * Versions of the algorithms that computed kept results. They are kept with the results; a result of another version is computed again.
  *
- * Raise a number when the same input gives a different result: bytes of an encoder, values of a decoder, figures of a measure.
+ * Raise a number (of a type of ggml in its row of `protocol/ggmlTypes.ts`) when the same input gives a different result: bytes of an encoder, values of a decoder, figures of a measure.
  * Keep it for changes of speed, memory or text only. A test has a digest of what each format writes and decodes, and fails
  * when that changes but the number does not.
  */
-const formatVersions = {
-  ...{ IQ1_S: 1, Q1_0: 1, TQ1_0: 1, IQ1_M: 1, IQ2_XXS: 1, TQ2_0: 1, Q2_0: 1, IQ2_XS: 1, IQ2_S: 1, Q2_K: 1 },
-  ...{ IQ3_XXS: 1, IQ3_S: 1, Q3_K: 1, IQ4_XS: 1, MXFP4: 1, IQ4_NL: 1, NVFP4: 1, Q4_0: 1, Q4_K: 1, Q4_1: 1 },
-  ...{ Q5_0: 1, Q5_K: 1, Q5_1: 1, Q6_K: 1, Q8_0: 1, F16: 1, BF16: 1, nf4: 1 },
-  ...{ 'block-int4-sym': 1, 'block-int4-asym': 1, 'minmax-int4': 1 },
+const formatVersions: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(ggmlFormats.map(({ name, encoding }) => [name, encoding.version])),
+  ...{ nf4: 1, 'block-int4-sym': 1, 'block-int4-asym': 1, 'minmax-int4': 1 },
   ...{ 'fp8-e4m3': 1, 'fp8-e5m2': 1, 'fp8-e4m3-row': 1, 'fp8-e5m2-row': 1 },
   ...{ 'rowwise-int8': 1, 'absmax-int8': 1, 'zeropoint-int8': 1, 'minmax-int8': 1 },
-} as const;
+};
 
 const measureVersions = {
   /** Error sums of a tensor by the addon (native/kernels/sums.cc, src/analysis/metrics.ts). */

@@ -1,16 +1,17 @@
 import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
-import type { FormatDescription, GgmlQuantType } from '../protocol/formats';
+import type { FormatDescription } from '../protocol/formats';
+import { ggmlFormats } from '../protocol/ggmlTypes';
 import type { QuantFormat } from './format';
 import { schemeFormat, type SchemeEntry } from './schemeFormat';
 
-const gguf = (type: GgmlQuantType, description: string, needsImportance?: true): SchemeEntry => ({
-  ...(needsImportance ? { needsImportance } : {}),
-  id: type,
-  label: `GGUF ${type}`,
+const gguf = ({ name, encoding }: (typeof ggmlFormats)[number]): SchemeEntry => ({
+  ...(encoding.importance === 'required' ? { needsImportance: true } : {}),
+  id: name,
+  label: `GGUF ${name}`,
   family: 'gguf',
-  description,
-  scheme: { kind: 'ggml', type },
+  description: encoding.description,
+  scheme: { kind: 'ggml', type: name },
 });
 
 const fp8 = (variant: 'e4m3' | 'e5m2', group: 'tensor' | 'row'): SchemeEntry => ({
@@ -21,35 +22,9 @@ const fp8 = (variant: 'e4m3' | 'e5m2', group: 'tensor' | 'row'): SchemeEntry => 
   scheme: { kind: 'fp8', variant, group },
 });
 
-/** All formats, in the order in which lists show them, GGUF types by size. Adding a row adds a format. */
+/** All formats, in the order in which lists show them, GGUF types by size. Adding a row, here or to `ggmlTypes`, adds a format. */
 export const formats: readonly QuantFormat[] = [
-  gguf('Q1_0', 'Blocks of 128: the mean magnitude and a sign per weight.'),
-  gguf('IQ1_S', 'Ternary codes on a lattice of 8 weights, 3-bit scales per 32. Needs an imatrix.', true),
-  gguf('TQ1_0', 'Super-blocks of 256: one scale, −1, 0 or 1 per weight, five to a byte.'),
-  gguf('IQ1_M', 'Ternary codes on a lattice of 8 weights, 3-bit scales per 16.'),
-  gguf('IQ2_XXS', 'Three magnitudes on a lattice of 8 weights, 4-bit scales per 32. Needs an imatrix.', true),
-  gguf('TQ2_0', 'Super-blocks of 256: one scale, −1, 0 or 1 per weight, four to a byte.'),
-  gguf('Q2_0', 'Blocks of 64: the largest magnitude and 2-bit codes.'),
-  gguf('IQ2_XS', 'Three magnitudes on a lattice of 8 weights, 4-bit scales per 16. Needs an imatrix.', true),
-  gguf('IQ2_S', 'Three magnitudes on a lattice of 8 weights of 1024 points, 4-bit scales per 16.'),
-  gguf('Q2_K', 'Super-blocks of 256: 16 sub-blocks with 4-bit scales and minima, 2-bit codes.'),
-  gguf('IQ3_XXS', 'Eight magnitudes on a lattice of 4 weights of 256 points, 4-bit scales per 32.'),
-  gguf('IQ3_S', 'Eight magnitudes on a lattice of 4 weights of 512 points, 4-bit scales per 32.'),
-  gguf('Q3_K', 'Super-blocks of 256: 16 sub-blocks with 6-bit scales, 3-bit codes.'),
-  gguf('IQ4_XS', 'Super-blocks of 256: 8 sub-blocks with 6-bit scales, 4-bit codes into an uneven table.'),
-  gguf('MXFP4', 'Blocks of 32: a power of two and 4-bit floats (E2M1), OCP Microscaling.'),
-  gguf('IQ4_NL', 'Blocks of 32: a half-precision scale and 4-bit codes into an uneven table.'),
-  gguf('NVFP4', 'Blocks of 64: an 8-bit float scale per 16 weights and 4-bit floats (E2M1).'),
-  gguf('Q4_0', 'Blocks of 32: a half-precision scale and 4-bit codes.'),
-  gguf('Q4_K', 'Super-blocks of 256: 8 sub-blocks with 6-bit scales and minima, 4-bit codes.'),
-  gguf('Q4_1', 'Blocks of 32: a half-precision scale and minimum and 4-bit codes.'),
-  gguf('Q5_0', 'Blocks of 32: a half-precision scale and 5-bit codes.'),
-  gguf('Q5_K', 'Super-blocks of 256: 8 sub-blocks with 6-bit scales and minima, 5-bit codes.'),
-  gguf('Q5_1', 'Blocks of 32: a half-precision scale and minimum and 5-bit codes.'),
-  gguf('Q6_K', 'Super-blocks of 256: 16 sub-blocks with 8-bit scales, 6-bit codes.'),
-  gguf('Q8_0', 'Blocks of 32: a half-precision scale and 8-bit codes.'),
-  gguf('F16', 'IEEE half precision.'),
-  gguf('BF16', 'The upper half of a float32.'),
+  ...ggmlFormats.map(gguf),
   {
     id: 'nf4',
     label: 'NF4, block 64',

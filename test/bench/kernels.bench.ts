@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { loadNative } from '../../src/native';
-import type { GgmlQuantType } from '../../src/protocol/formats';
+import type { GgmlQuantType } from '../../src/protocol/ggmlTypes';
 import { hasLlamaCpp } from '../support/cache';
 import { Random } from '../support/random';
 import { printSection, writeSection } from './document';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { openModel } from '../../src/model/openModel';
 import { matrixOf } from '../../src/model/rows';
 import { loadNative } from '../../src/native';
-import type { GgmlQuantType } from '../../src/protocol/formats';
+import type { GgmlQuantType } from '../../src/protocol/ggmlTypes';
 import { hasLlamaCpp } from '../support/cache';
 import { sampleFolder } from '../support/files';
 import { Random } from '../support/random';

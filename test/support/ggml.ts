@@ -1,5 +1,5 @@
 import koffi from 'koffi';
-import type { GgmlQuantType } from '../../src/protocol/formats';
+import type { GgmlQuantType } from '../../src/protocol/ggmlTypes';
 import { llamaCppLibrary } from './cache';
 
 /** One type of llama.cpp: its layout, and its two functions over all of the given rows in this thread or in several. */

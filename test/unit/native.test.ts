@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { encodableTypes } from '../../src/exporter/plan/fileTypes';
 import { ggmlType } from '../../src/model/dtypes';
 import { loadNative } from '../../src/native';
-import type { GgmlQuantType, Scheme } from '../../src/protocol/formats';
+import type { Scheme } from '../../src/protocol/formats';
+import type { GgmlQuantType } from '../../src/protocol/ggmlTypes';
 import { formats } from '../../src/quant/catalogue';
 import { Random } from '../support/random';
 

@@ -1,5 +1,6 @@
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
+import { ggmlFormats } from '../../protocol/ggmlTypes';
 
 /** A GGUF file type: what llama.cpp calls a preset. */
 export interface FileType {
@@ -87,20 +88,14 @@ export function fileTypeOfMajority(base: string): FileType {
 }
 
 /** ggml types that a tensor can be exported in: those that the addon encodes; F32 needs no encoder. */
-export const encodableTypes: ReadonlySet<string> = new Set([
-  ...['F32', 'F16', 'BF16'],
-  ...['Q1_0', 'Q2_0', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0'],
-  ...['Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'],
-  ...['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS', 'IQ3_S', 'IQ4_NL', 'IQ4_XS'],
-  ...['TQ1_0', 'TQ2_0', 'MXFP4', 'NVFP4'],
-]);
+export const encodableTypes: ReadonlySet<string> = new Set([...ggmlFormats.map(({ name }) => name), 'F32']);
 
-const importanceTypes: ReadonlySet<string> = new Set([
-  ...['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS'],
-]);
+const needing = (...needs: readonly unknown[]): ReadonlySet<string> =>
+  new Set(ggmlFormats.filter(({ encoding }) => needs.includes(encoding.importance)).map(({ name }) => name));
+const importanceTypes = needing('required', 'expected');
 
 /** Types whose encoder requires importance weights, whatever the tensor. */
-export const searchesByImportance: ReadonlySet<string> = new Set(['IQ1_S', 'IQ2_XXS', 'IQ2_XS']);
+export const searchesByImportance = needing('required');
 
 /** Whether llama.cpp writes a file type only with an importance matrix. IQ3_XS has IQ3_XXS for queries and keys. */
 export function fileTypeNeedsImportance({ base, name }: FileType): boolean {

@@ -1,7 +1,8 @@
 import type { GraphBuilder, Value } from '../onnxWriter';
 import type { Ops } from '../ops';
 import type { BlockShape } from './decoderShape';
-import { roundInputs, type Rounding } from './rounding';
+import { roundInputs } from './rounding';
+import type { InputRounding } from '../../protocol/ggmlTypes';
 
 /** Makes a weight part of a graph: as an input, or as values that the graph holds or points to. */
 export type Bind = (graph: GraphBuilder, part: string, shape: readonly number[]) => Value;
@@ -12,7 +13,7 @@ export type TapKind = 'sums' | 'grams';
 export interface GraphOptions {
   readonly bind: Bind;
   /** How the inputs of a matrix are rounded before they are multiplied with it. */
-  readonly rounding?: (part: string) => Rounding | undefined;
+  readonly rounding?: (part: string) => InputRounding | undefined;
   readonly taps?: TapKind | undefined;
 }
 

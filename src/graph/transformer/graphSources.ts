@@ -2,7 +2,8 @@ import { blockGraph, expertGraph, logitsGraph, normGraph } from './blockGraph';
 import type { BlockShape, DecoderShape } from './decoderShape';
 import type { GraphSource } from './graphLoader';
 import type { TapKind } from './graphParts';
-import { roundingFor, type Rounding } from './rounding';
+import { roundingFor } from './rounding';
+import type { InputRounding } from '../../protocol/ggmlTypes';
 import type { Weights } from './weights';
 
 /** A graph of a decoder under its own name. */
@@ -83,7 +84,7 @@ export class GraphSources {
     };
   }
 
-  private roundingOf(prefix: string): ((part: string) => Rounding | undefined) | undefined {
+  private roundingOf(prefix: string): ((part: string) => InputRounding | undefined) | undefined {
     if (!this.roundInputs) return undefined;
     return (part) => roundingFor(this.weights.typeOf(prefix + part));
   }

@@ -1,24 +1,14 @@
 import { ggmlType } from '../../model/dtypes';
+import type { InputRounding } from '../../protocol/ggmlTypes';
 import { superBlock } from '../ggmlSchemes';
 import type { Value } from '../onnxWriter';
 import type { Ops } from '../ops';
 
-/** How llama.cpp's CPU kernels round the inputs of a quantized matrix before they multiply: by the type of its weights. */
-export type Rounding = 'Q8_0' | 'Q8_K';
-
-/** Types whose products are made with inputs in blocks of 32 (`vec_dot_type` in ggml's table of CPU kernels). */
-const smallBlocks: ReadonlySet<string> = new Set([
-  ...['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'IQ4_NL', 'MXFP4', 'NVFP4', 'Q1_0', 'Q2_0'],
-]);
-
-/** Undefined for a type that is not in blocks. */
-export function roundingFor(type: string): Rounding | undefined {
-  if (smallBlocks.has(type)) return 'Q8_0';
-  return (ggmlType(type)?.block ?? 1) > 1 ? 'Q8_K' : undefined;
-}
+/** How a type's products round their inputs; undefined for a type that is not in blocks. */
+export const roundingFor = (type: string): InputRounding | undefined => ggmlType(type)?.rounding;
 
 /** `[n, columns]` → the same values as the kernels see them. */
-export function roundInputs(ops: Ops, x: Value, rounding: Rounding, columns: number): Value {
+export function roundInputs(ops: Ops, x: Value, rounding: InputRounding, columns: number): Value {
   const block = rounding === 'Q8_0' ? 32 : superBlock;
   const blocks = ops.reshape(x, [-1, block]);
   const rounded = rounding === 'Q8_0' ? smallBlock(ops, blocks) : largeBlock(ops, blocks);

@@ -221,7 +221,7 @@ describe('a plan for each tensor', () => {
     await expect(plan('small.gguf', foreign, planExport)).rejects.toMatchObject({
       code: 'REQUEST',
       message: expect.stringMatching(
-        /^The plan's format "nf4" does not exist in GGUF\..* The types are: F32, F16, BF16, .*NVFP4\. /,
+        /^The plan's format "nf4" does not exist in GGUF\..* The types are: Q1_0, IQ1_S, .*, F16, BF16, F32\. /,
       ) as string,
       place: { tensor: 'blk.1.attn_q.weight' },
     });

@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../../src/graph/onnxWriter';
 import { Ops } from '../../../../src/graph/ops';
 import { createSession, floatsOf, loadRuntime } from '../../../../src/graph/session';
-import { roundingFor, roundInputs, type Rounding } from '../../../../src/graph/transformer/rounding';
+import { roundingFor, roundInputs } from '../../../../src/graph/transformer/rounding';
+import type { InputRounding } from '../../../../src/protocol/ggmlTypes';
 import { Random } from '../../../support/random';
 
 const columns = 512;
 
-async function roundedByGraph(rounding: Rounding, values: Float32Array): Promise<Float32Array> {
+async function roundedByGraph(rounding: InputRounding, values: Float32Array): Promise<Float32Array> {
   const graph = new GraphBuilder('rounding');
   const x = graph.input('x', ['n', columns]);
   graph.output('y', roundInputs(new Ops(graph), x, rounding, columns), ['n', columns]);
@@ -53,7 +54,7 @@ function toHalf(value: number): number {
 const schemes = { Q8_0: { block: 32, round: q8_0 }, Q8_K: { block: 256, round: q8_K } } as const;
 
 /** Differences of the graph's values from whole codes times the step; where a code is nearly half way, both are right. */
-function wrongValues(rounding: Rounding, values: Float32Array, found: Float32Array): string[] {
+function wrongValues(rounding: InputRounding, values: Float32Array, found: Float32Array): string[] {
   const { block, round } = schemes[rounding];
   const wrong: string[] = [];
   for (let first = 0; first < values.length; first += block) {
