@@ -1,7 +1,7 @@
 {
   "variables": {
-    # Compiled once per instruction set: native/kernels/simd/vector.h. Never with contraction or fast math: the bytes are
-    # those of a processor that has neither.
+    # Compiled once per instruction set (native/kernels/simd/vector.h). Contraction and fast math stay off, so that all
+    # instruction sets give the same bytes.
     "kernel_sources": [
       "native/kernels/affine.cc",
       "native/kernels/fp4.cc",
@@ -41,7 +41,14 @@
     {
       "target_name": "quantscope",
       "sources": [
-        "native/binding.cc",
+        "native/binding/arguments.cc",
+        "native/binding/codecs.cc",
+        "native/binding/errors.cc",
+        "native/binding/machine.cc",
+        "native/binding/measurements.cc",
+        "native/binding/module.cc",
+        "native/binding/scan_object.cc",
+        "native/binding/task.cc",
         "native/operations.cc",
         "native/pool.cc",
         "native/statistics.cc",

@@ -12,15 +12,15 @@
 namespace qs {
 namespace {
 
-// Weights that the fused pass holds at a time, decoded twice: half of a second-level cache.
+// Weights that the fused pass holds at a time, once as the source has them and once decoded: half of an L2 cache.
 constexpr size_t kChunkWeights = size_t{1} << 14;
-// Most pieces of one call of a scan: each carries its own counters (megabytes), merged in order.
+// Limit of pieces per call of a scan: each has its own counters (megabytes), merged in order.
 constexpr size_t kScanPieces = 8;
 
 struct Layout {
   size_t rows;
   size_t rowBytes;
-  size_t groups;  // scales per row; 0 for a scale of the whole tensor
+  size_t groups;  // scales per row; 0 if the whole tensor has one scale
 };
 
 const Codec& codecOf(const Scheme& scheme) {
@@ -31,7 +31,8 @@ const Codec& codecOf(const Scheme& scheme) {
 
 void requireWholeBlocks(const Codec& codec, size_t columns) {
   if (columns % codec.block == 0) return;
-  fail("rows of " + std::to_string(columns) + " weights are not a multiple of the block of " + std::to_string(codec.block));
+  fail("the row length (" + std::to_string(columns) + ") is not a multiple of the block size of " + codec.name + " (" +
+       std::to_string(codec.block) + ")");
 }
 
 Layout layoutOf(const Scheme& scheme, size_t rows, size_t columns) {
@@ -58,7 +59,7 @@ const float* checkedImportance(const Codec& codec, size_t columns, std::span<con
   const Importance wanted = codec.importance;
   if (importance.empty()) {
     if (wanted == Importance::Required) {
-      fail(std::string(codec.name) + " needs importance weights (an imatrix) and cannot be encoded without");
+      fail(std::string(codec.name) + " needs importance weights (an imatrix) and cannot be encoded without them");
     }
     return nullptr;
   }
@@ -81,7 +82,7 @@ RowView rowOf(const Scheme& scheme, const EncodedView& view, const Layout& layou
           schemeHasZeros(scheme) ? view.zeros.data() + offset : nullptr};
 }
 
-/// A scale of the whole tensor does not depend on the rows: one weight is enough to have it computed.
+/// A scale of the whole tensor does not depend on the rows: encoding both ends of the range computes it.
 void writeTensorScale(const Scheme& scheme, Range range, EncodedView target) {
   Scheme single = scheme;
   single.group = kGroupRow;
@@ -120,7 +121,7 @@ class FirstBad {
     const std::lock_guard lock(mutex_);
     if (found_.kind == BadWeight::Kind::None || index < found_.index) found_ = {kind, index};
   }
-  /// Whether one of some weights is not finite: then it is reported.
+  /// Reports the first of these weights that is not finite. Returns whether there is one.
   bool check(std::span<const float> weights, size_t offset) {
     const size_t index = kernels().firstNonFinite(weights.data(), weights.size());
     if (index == weights.size()) return false;
@@ -134,8 +135,8 @@ class FirstBad {
   BadWeight found_;
 };
 
-/// Wide stores that straddle cache lines halve the speed of a decoder that is limited by memory, so a target that is not
-/// aligned is filled through a buffer that is.
+/// Wide stores that straddle cache lines halve the speed of a memory-bound decoder, so an unaligned target is filled through
+/// an aligned buffer.
 void decodeAligned(const Codec& codec, const uint8_t* in, float* y, size_t n) {
   constexpr size_t kAlignment = 64;
   constexpr size_t kBuffer = 4096;
@@ -165,14 +166,14 @@ void encodeSome(const Scheme& scheme, const float* x, size_t columns, Range rang
   }
 }
 
-/// Blocks without importance weights, whatever the rows: checked and encoded in bites, so that memory is read once, and
-/// while the one before is encoded.
+/// Blocks without importance weights do not depend on the rows. They are checked and encoded in slices that fit the L1 cache,
+/// so that memory is read once.
 void encodeBlocks(const Codec& codec, std::span<const float> weights, size_t offset, uint8_t* codes, FirstBad& bad) {
-  constexpr size_t kBite = 4096;
-  for (size_t done = 0; done < weights.size(); done += kBite) {
-    const auto bite = weights.subspan(done, std::min(kBite, weights.size() - done));
-    if (bad.check(bite, offset + done)) return;
-    codec.encode(bite.data(), codes + done / codec.block * codec.bytes, {1, bite.size(), nullptr});
+  constexpr size_t kSlice = 4096;
+  for (size_t done = 0; done < weights.size(); done += kSlice) {
+    const auto slice = weights.subspan(done, std::min(kSlice, weights.size() - done));
+    if (bad.check(slice, offset + done)) return;
+    codec.encode(slice.data(), codes + done / codec.block * codec.bytes, {1, slice.size(), nullptr});
   }
 }
 
@@ -296,16 +297,16 @@ Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const 
 
 MeasuredRange measureRange(const Codec& codec, std::span<const uint8_t> source, CancelFlag cancelled) {
   if (source.size() % codec.bytes != 0) fail("the source does not hold whole blocks");
-  constexpr size_t kBite = 4096;
+  constexpr size_t kSlice = 4096;
   const size_t blocks = source.size() / codec.bytes;
   const size_t perPiece = std::max<size_t>(1, kPieceWeights / codec.block);
   std::vector<Extremes> parts((blocks + perPiece - 1) / perPiece);
   FirstBad bad;
   overRows(blocks, perPiece, cancelled, [&](size_t first, size_t count) {
-    alignas(64) float weights[kBite];
+    alignas(64) float weights[kSlice];
     const size_t end = (first + count) * codec.block;
-    for (size_t start = first * codec.block; start < end; start += kBite) {
-      const size_t n = std::min(kBite, end - start);
+    for (size_t start = first * codec.block; start < end; start += kSlice) {
+      const size_t n = std::min(kSlice, end - start);
       codec.decode(source.data() + start / codec.block * codec.bytes, weights, n);
       bad.check({weights, n}, start);
       parts[first / perPiece].add(weights, n);
@@ -329,9 +330,9 @@ BadWeight recodeRows(const Codec& from, std::span<const uint8_t> source, const C
   const size_t targetRowBytes = columns / to.block * to.bytes;
   requireLength("target", target.size(), rows * targetRowBytes);
   const float* columnWeights = checkedImportance(to, columns, importance);
-  // Rows matter to the encoder only where columns have weights; else any whole blocks do.
-  constexpr size_t kBite = 4096;
-  const size_t perChunk = columnWeights ? std::max<size_t>(1, kChunkWeights / columns) * columns : kBite;
+  // The encoder needs whole rows only if columns have importance weights; otherwise any whole blocks will do.
+  constexpr size_t kSlice = 4096;
+  const size_t perChunk = columnWeights ? std::max<size_t>(1, kChunkWeights / columns) * columns : kSlice;
   FirstBad bad;
   overRows(rows, rowsPerPiece(columns), cancelled, [&](size_t firstRow, size_t count) {
     std::vector<float>& weights = workspace().weights;

@@ -1,5 +1,5 @@
 #pragma once
-// Whole-matrix work: checks lengths, cuts rows into pieces and runs the kernels over the pool. Knows nothing of N-API.
+// Operations on whole matrices: they check lengths, cut rows into pieces and run the kernels on the thread pool. No N-API here.
 #include <span>
 
 #include "kernels/kernels.h"
@@ -14,7 +14,7 @@ struct EncodedView {
   std::span<float> zeros;
 };
 
-// Why weights cannot be used: the index of the first one that is to blame.
+// Why weights cannot be used, and the index of the first bad one.
 struct BadWeight {
   enum class Kind { None, NotANumber, Infinite, TooLarge, InBlock };
   Kind kind = Kind::None;
@@ -22,16 +22,17 @@ struct BadWeight {
 };
 
 void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span<float> target, CancelFlag cancelled);
-// `importance` is empty or has one weight per column. Stops at weights that are not finite: what was written is of no use then.
+// `importance` is empty or has one weight per column. Stops at weights that are not finite; the output is then
+// invalid.
 BadWeight encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range,
                      std::span<const float> importance, EncodedView target, CancelFlag cancelled);
 void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::span<float> target, CancelFlag cancelled);
 
 struct Measured {
   ErrorSums sums;
-  BadWeight bad;  // then the sums are of no use
+  BadWeight bad;  // when there is one, the sums are invalid
 };
-// Decodes rows of the source, encodes and decodes them by the scheme and sums the errors, a chunk at a time. The decoded
+// Decodes rows of the source, encodes and decodes them in the scheme and sums the errors, a chunk at a time. The decoded
 // weights are also counted into `counts` (equal bins over the range) unless that is empty. Stops at weights that are not finite.
 Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns, Range range,
                      std::span<const float> importance, std::span<double> counts, CancelFlag cancelled);
@@ -52,7 +53,7 @@ BadWeight checkBlocks(const Codec& codec, std::span<const uint8_t> source, Cance
 
 ErrorSums sumErrors(std::span<const float> source, std::span<const float> decoded);
 void histogramOf(std::span<const float> values, float min, float max, std::span<double> counts);
-// The next weights of the matrix in row-major order, whole rows or not.
+// Both take the next weights of the matrix in row-major order, which need not be whole rows.
 void scanFirst(Scan& scan, std::span<const float> values, CancelFlag cancelled);
 void scanSecond(Scan& scan, std::span<const float> values, CancelFlag cancelled);
 

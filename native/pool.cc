@@ -20,7 +20,7 @@ struct Pool::Job {
 };
 
 Pool& Pool::shared() {
-  static Pool* pool = new Pool();  // lives as long as the process: threads may outlast static destruction
+  static Pool* pool = new Pool();  // never destroyed: threads may outlive static destruction
   return *pool;
 }
 

@@ -21,8 +21,8 @@ class Pool {
   size_t threads() const { return threads_.load(); }
 
   // Runs piece(0..count−1), each once, and returns when all are done. Pieces that have not started when `cancelled`
-  // becomes non-zero are left out; then the result is false. What a piece throws is thrown here, of several the first
-  // piece's; those that have not started by then are left out.
+  // becomes non-zero are skipped, and the result is false. An exception of a piece is rethrown here, that of the first piece
+  // if several throw; pieces that have not started by then are skipped.
   bool run(size_t count, const std::function<void(size_t)>& piece, const std::atomic<int32_t>* cancelled);
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// What all work over matrices begins with: lengths that are checked, rows that are cut into pieces for the pool.
+// Shared by all operations on matrices: checking lengths, and cutting rows into pieces for the thread pool.
 #include <algorithm>
 #include <atomic>
 #include <span>
@@ -29,7 +29,7 @@ inline void requireLength(const char* what, size_t given, size_t needed) {
 
 inline size_t rowsOf(std::span<const float> values, size_t columns) {
   if (columns == 0 || values.size() % columns != 0) {
-    fail(std::to_string(values.size()) + " weights are not whole rows of " + std::to_string(columns));
+    fail(std::to_string(values.size()) + " weights do not form whole rows of " + std::to_string(columns));
   }
   return values.size() / columns;
 }

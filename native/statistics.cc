@@ -33,10 +33,10 @@ void accumulateLogits(std::span<const float> logits, std::span<const float> base
 }
 
 double copyBandwidth(size_t bytes) {
-  constexpr size_t kLeast = size_t{1} << 20;
-  constexpr size_t kMost = size_t{1} << 40;
+  constexpr size_t kMin = size_t{1} << 20;
+  constexpr size_t kMax = size_t{1} << 40;
   constexpr int kRounds = 6;
-  if (bytes < kLeast || bytes > kMost) fail("copying cannot be measured with " + std::to_string(bytes) + " bytes");
+  if (bytes < kMin || bytes > kMax) fail("copy bandwidth cannot be measured with " + std::to_string(bytes) + " bytes");
   const std::unique_ptr<uint8_t[]> from(new uint8_t[bytes]());
   const std::unique_ptr<uint8_t[]> to(new uint8_t[bytes]());
   double best = std::numeric_limits<double>::infinity();

@@ -1,5 +1,5 @@
 #pragma once
-// Statistics of what a model computes, and what memory reaches, over the pool. Knows nothing of N-API.
+// Sums over a model's logits, and the bandwidth of memory, computed on the thread pool. No N-API here.
 #include <cstdint>
 #include <span>
 
@@ -8,7 +8,7 @@
 namespace qs {
 
 // Adds columns [firstColumn, firstColumn + columns) of the vocabulary to the sums, LogitSums::kCount per row. `base` is
-// empty or as long as `logits`; `targets` has one token per row. Sums that were not finished are of no use.
+// empty or as long as `logits`; `targets` has one token per row. After cancelling, the sums are invalid.
 void accumulateLogits(std::span<const float> logits, std::span<const float> base, size_t columns, size_t firstColumn,
                       std::span<const int32_t> targets, std::span<double> sums, CancelFlag cancelled);
 

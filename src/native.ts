@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { QuantscopeError, throwIfCancelled } from './model/errors';
 import type { Scheme } from './protocol/formats';
 
-/** Finite extremes of a whole tensor: what per-tensor scales come from. */
+/** Finite extremes of a whole tensor, from which per-tensor scales are computed. */
 export interface TensorRange {
   readonly min: number;
   readonly max: number;
@@ -22,12 +22,12 @@ export interface EncodedRows {
   readonly zeros?: Float32Array;
 }
 
-/** Extremes of some weights, and the first of them that is not finite; +∞ and −∞ where no weight is finite. */
+/** Extremes of the finite ones of some weights, and the first one that is not finite; +∞ and −∞ if none is finite. */
 export interface MeasuredRange extends TensorRange {
   readonly bad: BadWeight | undefined;
 }
 
-/** Error sums of some rows; of no use when `bad` is there, the first weight that is not finite. */
+/** Error sums of some rows; invalid if there is a `bad` weight, the first that is not finite. */
 export interface MeasuredRows extends ErrorSums {
   readonly bad: BadWeight | undefined;
 }
@@ -60,7 +60,7 @@ export interface NativeCodec {
 export interface MeasureOptions {
   /** One importance weight per column: non-negative, as in an imatrix. */
   readonly importance?: Float32Array | undefined;
-  /** Gets the histogram of the decoded weights added: equal-width bins over the range. */
+  /** The histogram of the decoded weights is added to these equal-width bins over the range. */
   readonly counts?: Float64Array | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -114,8 +114,8 @@ export interface ScanOptions {
 }
 
 /**
- * Statistics of a matrix. All weights, row-major, go through `first` in pieces of any length; then `turn` says whether they must
- * go through `second` as well: not where values have at most 10 bits of mantissa (F16, BF16, 8-bit floats, also stored as F32).
+ * Statistics of a matrix. All weights, row-major, go through `first` in pieces of any length; then `turn` returns whether they
+ * must go through `second` as well. Values of at most 10 bits of mantissa need not (F16, BF16, 8-bit floats, also stored as F32).
  */
 export interface Scan {
   first(values: Float32Array, signal?: AbortSignal): Promise<void>;
@@ -124,22 +124,22 @@ export interface Scan {
   finish(): ScanResult;
 }
 
-/** The native addon. Everything long runs on its thread pool and never blocks the event loop. */
+/** The native addon. All long operations run on its thread pool and never block the event loop. */
 export interface Native {
   /** Instruction set in use: "AVX-512", "AVX2", "NEON", "scalar". Results do not depend on it. */
   readonly simd: string;
-  /** Those of this processor, the widest first. */
+  /** Those that this processor supports, the widest first. */
   readonly simdPaths: readonly string[];
   /** Uses another instruction set, for tests and benchmarks. Throws for one that the processor does not have. */
   setSimd(name: string): void;
   setThreads(threads: number): void;
-  /** Decodes dtype (a safetensors or ggml name) into float32. Throws for a dtype or length that does not fit. */
+  /** Decodes dtype (a safetensors or ggml name) into float32. Throws for an unknown dtype or lengths that do not match. */
   decode(dtype: string, source: Uint8Array, target: Float32Array, signal?: AbortSignal): Promise<void>;
   /** Dtypes that `decode` takes. */
   readonly codecs: readonly NativeCodec[];
   /**
-   * Encodes whole rows. What `target` holds is of no use when a bad weight comes back, one that is not finite. Rejects when the
-   * format needs importance weights and there are none, and when lengths do not fit.
+   * Encodes whole rows. The result is the first weight that is not finite, if any; the content of `target` is then invalid. Rejects
+   * if the format needs importance weights and there are none, or if lengths do not match.
    */
   encodeRows(
     scheme: Scheme,
@@ -159,7 +159,7 @@ export interface Native {
   /** Extremes of blocks of `dtype`, decoded a few thousand weights at a time. */
   measureRange(dtype: string, source: Uint8Array, signal?: AbortSignal): Promise<MeasuredRange>;
   /**
-   * Decodes whole rows of `dtype`, encodes and decodes them by the scheme, and sums the errors: a fused pass that holds a
+   * Decodes whole rows of `dtype`, encodes and decodes them in the scheme, and sums the errors: a fused pass that holds a
    * few thousand weights per thread at a time.
    */
   measureRows(
@@ -171,8 +171,8 @@ export interface Native {
     options?: MeasureOptions,
   ): Promise<MeasuredRows>;
   /**
-   * Decodes whole rows of one dtype and encodes them in a ggml type (F32 too), in a fused pass. What `target` holds is of no
-   * use when a bad weight comes back: one that is not finite, or that is too large for the type's scales.
+   * Decodes whole rows of one dtype and encodes them in a ggml type (F32 too), in a fused pass. The result is the
+   * first weight that is not finite or is too large for the type's scales, if any; the content of `target` is then invalid.
    */
   recodeRows(
     from: string,
@@ -190,11 +190,11 @@ export interface Native {
   /** @throws Error for a matrix without weights or with more than 2^53, or a map of more than 2^24 cells. */
   createScan(options: ScanOptions): Scan;
   /**
-   * Adds a slice of the vocabulary to the sums over logits that loss and KL divergence follow from (src/evaluation/divergence.ts):
-   * one pass over slices of the vocabulary, in their order. What a cancelled call leaves in `sums` is of no use.
+   * Adds a slice of the vocabulary to the sums over logits from which loss and KL divergence follow
+   * (src/evaluation/divergence.ts): one pass over the slices of the vocabulary, in order. After a cancelled call, `sums` is invalid.
    * @param logits [rows, columns]: tokens `firstColumn` to `firstColumn + columns` of the vocabulary.
    * @param base those of the model to compare with, of the same shape, or undefined; in all slices or in none.
-   * @param firstColumn a slice that begins at token 0 starts the sums afresh, whatever they held.
+   * @param firstColumn a slice that begins at token 0 resets the sums.
    * @param targets [rows]: the token that a row predicts, or −1.
    * @param sums [rows, 9] float64: maximum m, Σ e^(l − m), the target's logit, the first token with the largest logit; the same
    * four of the base; Σ e^(b − max b) (b − l). A logit of −∞ (a masked token) adds nothing to its own model's sums. Where a
@@ -210,14 +210,14 @@ export interface Native {
     signal?: AbortSignal,
   ): Promise<void>;
   /**
-   * What copying a buffer of `bytes` in memory reaches with all threads, in bytes per second, read and written ones counted: the
-   * best of six rounds. `bytes` (1 MiB at least) should be several times the last-level cache; twice as many are allocated
+   * The bandwidth of copying a buffer of `bytes` with all threads, in bytes per second, counting those read and those written:
+   * the best of six rounds. `bytes` (at least 1 MiB) should be several times the last-level cache; twice as many are allocated
    * meanwhile.
    */
   copyBandwidth(bytes: number): Promise<number>;
 }
 
-/** What binding.cc exports. `cancel` is an Int32Array whose first element becomes 1 to cancel. */
+/** What the addon exports (native/binding/module.cc). `cancel` is an Int32Array whose first element becomes 1 to cancel. */
 interface Binding {
   readonly simdPaths: readonly string[];
   readonly codecs: readonly NativeCodec[];

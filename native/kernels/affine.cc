@@ -5,7 +5,7 @@
 
 #include "floats.h"
 
-// The naive integer formats of the field, in float32, rounding half to even.
+// The basic integer formats, in float32, rounding half to even.
 //   absmax      s = qmax / max|x|          q = round(s·x)                 x' = q / s        qmax = 2^(bits−1) − 1
 //   zero-point  s = (2^bits − 1)/(max−min) q = clip(round(s·x) + z)       x' = (q − z) / s  z = −round(s·min) − 2^(bits−1)
 //   min–max     Δ = (max−min)/(2^bits − 1) q = clip(round((x − min)/Δ))   x' = min + q·Δ
@@ -19,7 +19,7 @@ struct Parameters {
   float zero;
 };
 
-/// A group whose scale would not be finite: all zeros, one repeated value, or a range below what float32 divides by.
+/// A group whose scale would not be finite: all zeros, one repeated value, or a range too small for float32 to divide by.
 Parameters degenerateZeroPoint(Range range) {
   const float inverse = 1.0f / std::fabs(range.max);
   return std::isfinite(inverse) && range.max == range.min ? Parameters{inverse, 0.0f} : Parameters{1.0f, 0.0f};

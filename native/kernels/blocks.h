@@ -10,7 +10,7 @@ inline constexpr int kBlock = 32;        // weights per block of the _0 and _1 t
 inline constexpr int kSuperBlock = 256;  // weights per super-block of the K and IQ types
 inline constexpr float kNegligible = 1e-15f;  // a group whose largest magnitude is below this is stored as zeros
 
-#pragma pack(push, 1)  // blocks lie at any address
+#pragma pack(push, 1)  // blocks may be at any address
 
 // x' = d · (q − 8); the low nibbles hold weights 0..15, the high ones 16..31.
 struct BlockQ4_0 {

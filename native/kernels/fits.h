@@ -201,8 +201,8 @@ QS_INLINE void fitByDescent(const Runs<N>* x, Runs<N>* codes, F32* scales, Mask*
         const F32 restQx = group.sumQx - group.shareQx[i];
         const F32 restQ2 = group.sumQ2 - group.shareQ2[i];
         const F32 scaled = x[g].at[i] * restQ2;
-        // A code stays when the new one, before rounding, is well within half a step of it. That needs no division, and
-        // mostly it is so.
+        // A code is kept if the new one, before rounding, is well within half a step of it. Checking that needs no division,
+        // and it is nearly always so.
         const F32 inRange = smaller(larger(scaled, low * restQx), high * restQx);
         const Mask stays = magnitude(inRange - codes[g].at[i] * restQx) < splat(0.499f) * restQx;
         const Mask open = (restQx > zeroFloats()) & ~stays;
@@ -229,7 +229,7 @@ QS_INLINE void fitByDescent(const Runs<N>* x, Runs<N>* codes, F32* scales, Mask*
   }
 }
 
-/// Minimises Σ w·(scale·q − x)² over codes q in [0, kLargest], for x that are hardly ever negative: inverse scales around
+/// Minimises Σ w·(scale·q − x)² over codes q in [0, kLargest], for x that are rarely negative: inverse scales around
 /// kLargest/max, then coordinate descent as above. `codes` gets the codes modulo 256; the result is the scale.
 template <int N, int kLargest>
 QS_INLINE F32 fitPositive(const F32* x, const F32* w, I32* codes) {
@@ -313,8 +313,8 @@ QS_INLINE Lanes lanesFrom(const float* x, size_t first, size_t count, size_t siz
   return lanes;
 }
 
-/// Weights offset … offset + N − 1 of every group of a batch. The next batch's are on their way when it is their turn: the
-/// searches take long enough to hide the memory.
+/// Weights offset … offset + N − 1 of every group of a batch. The next batch is prefetched:
+/// the searches take long enough to hide the latency of memory.
 template <int N>
 QS_INLINE void loadGroups(const Lanes& lanes, size_t offset, Runs<N>& out) {
   constexpr size_t kLine = 16;

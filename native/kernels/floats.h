@@ -16,7 +16,7 @@ QS_INLINE int nearestInt(float value) {
   return static_cast<int>(bitsOf(value + 12582912.0f) & 0x007fffffu) - 0x00400000;
 }
 
-// Same as a float, for any |value| < 2^22.
+// The same as a float, for any |value| < 2^22.
 QS_INLINE float roundHalfEven(float value) { return (value + 12582912.0f) - 12582912.0f; }
 
 QS_INLINE uint16_t halfFromFloat(float value) {
@@ -26,7 +26,7 @@ QS_INLINE uint16_t halfFromFloat(float value) {
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
   if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to 2^16 or more
   if (magnitude < 0x38800000u) {
-    // Subnormal: 0.5 has an ulp of 2^-24, the step of binary16's subnormals, so the addition rounds as wanted.
+    // Subnormal: 0.5 has an ulp of 2^-24, the step of binary16's subnormals, so the addition rounds correctly.
     const uint32_t rounded = bitsOf(floatOf(magnitude) + 0.5f) - 0x3f000000u;
     return static_cast<uint16_t>(sign | rounded);
   }
@@ -62,7 +62,7 @@ struct Fp8 {
 inline constexpr Fp8 kE4M3{3, 7, 448.0f};
 inline constexpr Fp8 kE5M2{2, 15, 57344.0f};
 
-// Saturating; NaN is not expected here (encoders refuse it).
+// Saturating; NaN is not expected here (encoders reject it).
 QS_INLINE uint8_t fp8FromFloat(float value, const Fp8& kind) {
   const uint32_t sign = (bitsOf(value) >> 24) & 0x80u;
   float magnitude = std::fabs(value);

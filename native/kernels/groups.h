@@ -1,5 +1,5 @@
 #pragma once
-// Ranges of a group of weights that lie next to each other, for the types that take their scale from them.
+// Extremes of a group of consecutive weights, for the types that take their scale from them.
 #include "simd/vector.h"
 
 namespace qs::QS_TARGET {
@@ -16,7 +16,7 @@ struct Span {
   float max;
 };
 
-/// The first weight that equals `value`; it tells the sign of a zero.
+/// The first weight that equals `value`; this gives the sign of a zero.
 template <int N>
 QS_NOINLINE float firstEqual(const float* x, float value) {
   int i = 0;
@@ -41,7 +41,7 @@ QS_INLINE Span spanOf(const float* x) {
   return span;
 }
 
-/// The first of the weights whose magnitude is `size`, which both signs have.
+/// The first weight of magnitude `size`, where both signs occur.
 template <int N>
 QS_NOINLINE float firstOfMagnitude(const float* x, float size) {
   int i = 0;

@@ -337,7 +337,7 @@ void finishIQ1_M(const Grid& grid, const float* x, const float* importance, cons
     largest = largest > scale ? largest : scale;
   }
   if (largest == 0.0f) return;
-  // The scale of the super-block, once more by least squares over all that is stored.
+  // The scale of the super-block, fitted again by least squares to everything that is stored.
   float d = largest / 15;
   const float inverse = 1 / d;
   float sumQx = 0;

@@ -23,7 +23,7 @@ struct Scales {
   }
 };
 
-/// A negative scale is stored positive, with all signs turned.
+/// A negative scale is stored positive, with all signs flipped.
 template <int kGroups, int kSigns>
 QS_INLINE void makePositive(LatticeFit<kGroups>& fit, uint8_t (&signs)[kSigns], uint8_t mask) {
   if (!(fit.scale < 0)) return;

@@ -56,8 +56,8 @@ void encodeBlockIQ3_S(const float* x, const float* importance, BlockIQ3_S& block
   float scales[8] = {};
   float largest = 0;
   std::memset(&block, 0, sizeof block);
-  // llama.cpp does not move on in qs and signs after a sub-block of zeros, so later ones are stored in its place and the
-  // block decodes to something else. Same bytes, same flaw.
+  // llama.cpp does not advance in qs and signs after a sub-block of zeros, so later ones are stored in its place and the
+  // block decodes to other values. The bytes are the same here, and so is the flaw.
   int place = 0;
   for (int j = 0; j < 8; ++j) {
     SubBlock<32> sub;

@@ -24,7 +24,7 @@ QS_INLINE Values values() {
   return {table16(kTable), table16(midpoints)};
 }
 
-/// Index of the nearest entry, the higher of equals; the last for NaN, which a block beyond float32's range can lead to.
+/// Index of the nearest entry, the higher of equals; the last for NaN, which a block beyond float32's range can produce.
 QS_INLINE I32 nearestEntry(const Values& table, F32 x) {
   constexpr float kMiddle = (kTable[7] + kTable[8]) * 0.5f;
   I32 index = select(x < splat(kMiddle), splat(0), splat(8));

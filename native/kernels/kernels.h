@@ -24,11 +24,11 @@ struct Kernels {
   void (*accumulateLogits)(const LogitSlice& slice, double* sums);
 };
 
-// Those that this processor runs, the widest first.
+// Those that this processor supports, the widest first.
 std::span<const Kernels* const> availableKernels();
-// The widest, unless another was asked for.
+// The widest, unless another was selected.
 const Kernels& kernels();
-// False when this processor does not have it. Results do not depend on the choice; tests and benchmarks make it.
+// False when this processor does not have it. Results do not depend on the choice, which is for tests and benchmarks.
 bool useKernels(std::string_view name);
 
 // The codec of that name, or null.

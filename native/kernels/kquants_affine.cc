@@ -20,7 +20,7 @@ struct AffineParts {
   float base[kSubs][kLanes];
 };
 
-/// The scales and minima as integers, and what they are multiplied with.
+/// The scales and minima as integers, and their factors.
 template <int kSubs>
 struct StoredScales {
   float d[kLanes];
@@ -87,7 +87,7 @@ QS_INLINE void scalesBySearch(const AffineParts<kSubs>& parts, const F32* weight
   for (int j = 0; j < kSubs; ++j) storeBytes(out.minimum[j], codes[j]);
 }
 
-/// Rounds the weights of one super-block once more, with the scales as they are stored. A sub-block whose stored scale is
+/// Rounds the weights of one super-block again, with the scales as they are stored. A sub-block whose stored scale is
 /// zero keeps the codes of its fit: it decodes to −minimum whatever they are.
 template <int kSubs, int kLargest>
 QS_INLINE void finalCodes(const float* x, const AffineParts<kSubs>& parts, const uint8_t* scale, const uint8_t* minimum,

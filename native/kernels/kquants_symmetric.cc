@@ -154,7 +154,7 @@ QS_NOINLINE void descendedCodes(const float* x, uint8_t* codes) {
   }
 }
 
-/// The six-bit scales (plus 32) of a batch of super-blocks, and what they are multiplied with.
+/// The six-bit scales (plus 32) of a batch of super-blocks, and their factors.
 struct ScalesQ3_K {
   I32 codes[kSubs];
   float d[kLanes];

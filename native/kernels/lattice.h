@@ -217,7 +217,7 @@ QS_INLINE LatticeFit<N / kDims> fitLattice(const Grid& grid, const SubBlock<N>& 
         levelErrors<kDims>(x, sub.root + k * kDims, scale, [](float value) { return splat(value); }, errors);
         int32_t entry[kLanes];
         store(entry, entries);
-        // Neighbouring candidates often share a code, and then the list.
+        // Neighbouring candidates often share a code and therefore the list.
         for (uint32_t open = off[k]; open != 0;) {
           const int32_t shared = entry[std::countr_zero(open)];
           const Mask here = entries == splat(shared);

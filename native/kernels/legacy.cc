@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kHalf = kBlock / 2;
 
-// Encoders without a search are as fast as memory; they fetch this many weights ahead.
+// Encoders without a search are bound by memory; they prefetch this many weights ahead.
 constexpr size_t kAhead = 4096;
 
 /// Calls encode(x, block) for every block of a type whose blocks do not depend on each other.
@@ -48,7 +48,7 @@ QS_INLINE void packFiveBits(uint8_t* qs, uint8_t* qh, const CodeAt& codeAt) {
   std::memcpy(qh, &fifths, sizeof fifths);
 }
 
-/// What a search over a batch of blocks leaves for each of them.
+/// What a search over a batch of blocks finds for each of them.
 struct Found {
   float scale[kLanes];
   float minimum[kLanes];

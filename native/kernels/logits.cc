@@ -8,20 +8,20 @@
 namespace qs::QS_TARGET {
 namespace {
 
-// Logits that are worked on at a time: they and their terms stay in the first-level cache.
+// Logits processed at a time: they and their terms stay in the L1 cache.
 constexpr size_t kChunk = 1024;
 
 QS_INLINE uint64_t bitsOfDouble(double value) { return std::bit_cast<uint64_t>(value); }
-/// The number of these bits, or 0. A choice by masks of integers: compilers vectorize it, which a comparison of floats, that
-/// could trap, keeps them from.
+/// The number with these bits, or 0. An integer mask selects it, which compilers vectorize; they would not vectorize a
+/// comparison of floats, since it could trap.
 QS_INLINE double unless(bool zero, uint64_t bits) { return std::bit_cast<double>(bits & (uint64_t{zero} - 1)); }
 
-// −708 and −∞ as bits: e^x of what lies between is not a normal number.
+// −708 and −∞ as bits: between them, e^x is not a normal number.
 constexpr uint64_t kSmallest = 0xc086200000000000u;
 constexpr uint64_t kMinusInfinity = 0xfff0000000000000u;
 
-/// e^x for x ≤ 0, to 1e-11 of it: x = n ln 2 + r with |r| ≤ ln 2 / 2, the Taylor polynomial of degree 9 in r (its rest is
-/// below r^10 / 10! = 7e-12), and n added to the exponent. 0 where that would not be a normal number; NaN for NaN.
+/// e^x for x ≤ 0, to a relative error of 1e-11: x = n ln 2 + r with |r| ≤ ln 2 / 2, the Taylor polynomial of degree 9 in r (its remainder
+/// is below r^10 / 10! = 7e-12), and n added to the exponent. 0 where that would not be a normal number; NaN for NaN.
 QS_INLINE double exponential(double x) {
   constexpr double kPerLn2 = 1.4426950408889634;
   constexpr double kLn2 = 0.6931471805599453;
@@ -47,7 +47,7 @@ void exponentials(const float* x, size_t n, double maximum, double* terms) {
   for (size_t i = 0; i < n; ++i) terms[i] = exponential(static_cast<double>(x[i]) - maximum);
 }
 
-/// terms[i] = terms[i] · (b[i] − l[i]); what the base gives no probability counts for nothing.
+/// terms[i] = terms[i] · (b[i] − l[i]); tokens to which the base gives no probability contribute nothing.
 void weighDifferences(const float* b, const float* l, size_t n, double* terms) {
   for (size_t i = 0; i < n; ++i) {
     const double difference = static_cast<double>(b[i]) - static_cast<double>(l[i]);
@@ -69,7 +69,7 @@ double total(const double* terms, size_t n) {
   return sum;
 }
 
-/// The largest number, NaN passed over; −∞ when there is none. Never −0.
+/// The largest number, ignoring NaN; −∞ when there is none. Never −0.
 float largestLogit(const float* x, size_t n) {
   F32 lanes = splat(-std::numeric_limits<float>::infinity());
   size_t i = 0;
@@ -85,7 +85,7 @@ size_t firstEqual(const float* x, size_t n, float value) {
   return i;
 }
 
-/// Takes a chunk's largest logit into the maximum. Returns the factor for sums that were taken from the one before.
+/// Raises the maximum to a chunk's largest logit. Returns the factor that rescales sums taken with the previous maximum.
 double raiseMaximum(const float* x, size_t n, size_t column, double* sums) {
   const float largest = largestLogit(x, n);
   if (!(largest > sums[LogitSums::kMaximum])) return 1.0;
@@ -111,7 +111,7 @@ void clear(double* sums) {
   sums[LogitSums::kTop] = -1;
 }
 
-/// The target's logit when it lies in this slice; NaN in all sums of a model that has had one (or +∞).
+/// Stores the target's logit if it is in this slice. If a model has had a NaN or +∞, all its sums become NaN.
 void finishSlice(const float* x, const LogitSlice& slice, double* sums) {
   const auto first = static_cast<int64_t>(slice.firstColumn);
   if (slice.target >= first && slice.target < first + static_cast<int64_t>(slice.columns)) {

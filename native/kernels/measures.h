@@ -1,5 +1,6 @@
 #pragma once
-// Sums over pairs of weights and over logits, and histograms. All sums are float64; the result does not depend on the number of threads.
+// Sums over pairs of weights and over logits, and histograms. All sums are float64; results do not depend on the number of
+// threads.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,7 +16,8 @@ struct ErrorSums {
   void add(const ErrorSums& other);
 };
 
-// Bins of equal width over [min, max]. Values outside, and all values of an empty or infinite range, fall into the first or last.
+// Bins of equal width over [min, max]. Values outside, and all values of an empty or infinite range, are counted in the first
+// or last.
 class Bins {
  public:
   Bins(float min, float max, size_t count);
@@ -27,10 +29,10 @@ class Bins {
   double last_;
 };
 
-// Adds to the counts; values that are not finite count nowhere. Without bins nothing is done.
+// Adds to the counts; values that are not finite are not counted. Without bins, does nothing.
 void addToHistogram(const float* x, size_t n, float min, float max, std::span<double> counts);
 
-// Finite extremes of some weights: min is +infinity and max −infinity where there are none.
+// Extremes of the finite ones of some weights; without any, min is +infinity and max −infinity.
 struct Extremes {
   float min;
   float max;
@@ -40,16 +42,16 @@ struct Extremes {
   void add(const Extremes& other);
 };
 
-// Some columns of one row of logits, and of those of a base model.
+// A range of columns of one row of logits, and of the base model's.
 struct LogitSlice {
   const float* logits;
   const float* base;  // or null
   size_t columns;
-  size_t firstColumn;  // token of the first; at 0 the sums start afresh
+  size_t firstColumn;  // token of the first; at 0 the sums are reset
   int64_t target;      // token that the row predicts; none when negative
 };
 
-// Nine float64 of one row, l its logits and b those of the base: what loss and KL divergence follow from.
+// Nine float64 of one row, l its logits and b those of the base: from which loss and KL divergence follow.
 struct LogitSums {
   static constexpr size_t kMaximum = 0;     // m = max l
   static constexpr size_t kSum = 1;         // Σ e^(l − m)

@@ -9,7 +9,7 @@
 #define QS_NOINLINE __attribute__((noinline))
 #endif
 
-/// Starts to fetch what a later load will want; any address will do.
+/// Prefetches for a later load; any address is allowed.
 QS_INLINE void prefetch(const void* address) {
 #if defined(__GNUC__)
   __builtin_prefetch(address);
@@ -20,7 +20,7 @@ QS_INLINE void prefetch(const void* address) {
 #endif
 }
 
-/// Starts to fetch a line that will be overwritten.
+/// Prefetches a line that will be overwritten.
 QS_INLINE void prefetchForWriting(const void* address) {
 #if defined(__GNUC__)
   __builtin_prefetch(address, 1);

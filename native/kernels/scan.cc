@@ -11,13 +11,13 @@
 namespace qs {
 namespace {
 
-// Unsigned keys in the order of the floats.
+// Unsigned keys that sort like the floats.
 QS_INLINE uint32_t keyOf(uint32_t bits) { return bits & 0x80000000u ? ~bits : bits | 0x80000000u; }
 float floatOfKey(uint32_t key) { return floatOf(key & 0x80000000u ? key & 0x7fffffffu : ~key); }
 
 constexpr uint32_t kLowMask = static_cast<uint32_t>(kLowValues - 1);
 
-// Buckets of BF16 values lie next to each other: those that differ in the other three bits are 65,536 apart.
+// Buckets of BF16 values are adjacent: those that differ in the other three bits are 65,536 apart.
 QS_INLINE size_t slotOf(uint32_t bucket) { return (bucket >> 3) | static_cast<size_t>(bucket & 7u) << 16; }
 
 // The one value of a bucket whose low bits are all 0.

@@ -18,7 +18,7 @@ struct ScanOptions {
   std::vector<double> percents;
 };
 
-// Rows, and columns, beyond which their maxima are not kept one by one: the largest matrices of published models have fewer.
+// Maxima are kept per row, and per column, up to this number of them; the largest matrices of published models have fewer.
 inline constexpr size_t kMaxLines = size_t{1} << 22;
 
 // The upper bits of a float's key, by which values are counted: sign, exponent and 10 bits of mantissa.
@@ -58,11 +58,11 @@ class Scan {
   FirstPart first(const float* x, uint64_t firstWeight, size_t n) const;
   SecondPart second(const float* x, size_t n) const;
 
-  // Merged in their order, so that sums do not depend on the number of threads.
+  // Parts are merged in order, so that sums do not depend on the number of threads.
   void merge(const FirstPart& part);
   void merge(const SecondPart& part);
   void advance(size_t n) { seen_ += n; }
-  // After the first pass. Whether a second one is needed.
+  // Ends the first pass. Returns whether a second one is needed.
   bool turn();
 
   double mean() const;

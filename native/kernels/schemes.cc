@@ -92,7 +92,7 @@ void encodeSchemeRow(const Scheme& scheme, const float* x, size_t columns, Range
     if (!packed) {
       encodeGroup(scheme, x + start, n, used, row.codes + start, scale, zero);
     } else {
-      // NF4 finds its own absmax, so its blocks are never cut; they are far shorter than a piece.
+      // NF4 computes its own absmax, so its blocks must not be split; they are far shorter than a piece.
       for (size_t done = 0; done < n; done += kPiece) {
         const size_t count = std::min(kPiece, n - done);
         encodeGroup(scheme, x + start + done, count, used, piece, scale, zero);

@@ -38,7 +38,7 @@ bool isInvalidIq1m(const uint8_t* block) {
   return (scale & kHalf) == kHalf;
 }
 
-/// Checked in runs without a branch inside, which compilers turn into vectors for plain numbers.
+/// Checks runs of blocks without branches, which compilers vectorize for plain numbers.
 template <typename IsInvalid>
 size_t firstOf(size_t blocks, const IsInvalid& isInvalid) {
   constexpr size_t kRun = 1024;

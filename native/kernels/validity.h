@@ -1,5 +1,5 @@
 #pragma once
-// Whether encoded weights can be decoded to finite numbers: a look at the exponents of each block's scales.
+// Whether encoded weights can be decoded to finite numbers: by the exponents of each block's scales.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// libFuzzer target: the decoder that QUANTSCOPE_FUZZ names gets any bytes, in a buffer of exactly their size at an odd
-// address, with every instruction set of this processor. All must give the same floats.
+// libFuzzer target: passes arbitrary bytes to the decoder that QUANTSCOPE_FUZZ names, in a buffer of exactly their size at an
+// odd address, with every instruction set of this processor. All must give the same floats.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>

@@ -23,7 +23,7 @@ class Random {
     for (int i = 0; i < 12; ++i) sum += uniform();
     return sum;
   }
-  // Heavy tails: Student's t with three degrees of freedom, but for the shape of its normals.
+  // Heavy tails: Student's t with three degrees of freedom, from approximate normals.
   float studentT3() {
     float squares = 0.0f;
     for (int i = 0; i < 3; ++i) {

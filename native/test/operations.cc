@@ -1,5 +1,5 @@
-// Runs the whole-matrix operations over the thread pool on buffers of exactly the right size, in pieces of every kind, and
-// compares them with the plainest loops. A sanitizer sees what reads or writes beyond its buffer, or is not defined.
+// Runs the operations on whole matrices on the thread pool, with buffers of exactly the right size and pieces of all kinds,
+// and compares the results with those of simple loops. Sanitizers detect accesses outside a buffer and undefined behaviour.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -25,7 +25,7 @@ void expect(bool holds, const std::string& what) {
   ++failures;
 }
 
-/// Memory of exactly so many floats: one more is outside.
+/// Memory for exactly this many floats, so that a sanitizer detects an access to one more.
 struct Floats {
   explicit Floats(const float* from, size_t n) : memory(new float[n]), size(n) {
     std::copy(from, from + n, memory.get());
@@ -101,7 +101,7 @@ void histograms() {
        {std::pair<float, float>{NAN, NAN}, {-infinity, infinity}, {1, 1}, {2, -2}, {-3e38f, 3e38f}}) {
     std::vector<double> counts(3);
     histogramOf(exact.span(), low, high, counts);
-    expect(counts[0] + counts[1] + counts[2] == 3, "a histogram of a range that is none");
+    expect(counts[0] + counts[1] + counts[2] == 3, "a histogram over an empty range");
   }
 }
 

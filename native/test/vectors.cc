@@ -1,6 +1,6 @@
-// Encodes and decodes made-up rows with every kernel of every instruction set of this processor, in buffers of exactly
-// the right size at odd addresses, and prints a digest of every result. All instruction sets must agree; the output of
-// two platforms is compared from outside, and a sanitizer sees what reads or writes beyond its buffer.
+// Encodes and decodes generated rows with every kernel of every instruction set of this processor, in buffers of exactly the
+// right size at odd addresses, and prints a digest of every result. All instruction sets must agree. The caller compares the
+// output of two platforms; sanitizers detect accesses outside a buffer.
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -14,7 +14,7 @@ namespace {
 using namespace qs;
 using namespace qs::test;
 
-/// A buffer that starts at an odd address and ends where it should.
+/// A buffer that starts at an odd address and ends with its contents.
 class Bytes {
  public:
   explicit Bytes(size_t size) : memory_(new uint8_t[size + 1]), size_(size) {}
@@ -33,7 +33,7 @@ uint64_t digest(const void* data, size_t size) {
   return hash;
 }
 
-/// NaN has many payloads; they count as one.
+/// NaNs of all payloads count as equal.
 uint64_t floatsDigest(std::vector<float>& values) {
   for (float& value : values) value = std::isnan(value) ? std::nanf("") : value;
   return digest(values.data(), values.size() * sizeof(float));

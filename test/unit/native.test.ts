@@ -131,7 +131,7 @@ describe('bad input', () => {
   it.each(['IQ1_S', 'IQ2_XXS', 'IQ2_XS'])('%s is refused without importance weights', async (type) => {
     const encoding = native.encodeRows(ggml(type), values, columns, range, target(type));
     await expect(encoding).rejects.toThrow(
-      `${type} needs importance weights (an imatrix) and cannot be encoded without`,
+      `${type} needs importance weights (an imatrix) and cannot be encoded without them`,
     );
   });
 

@@ -219,7 +219,7 @@ describe('calls that cannot be', () => {
       targets,
       new Float64Array(9),
     );
-    await expect(ragged).rejects.toThrow('not whole rows of 4');
+    await expect(ragged).rejects.toThrow('do not form whole rows of 4');
   });
 
   it('a cancelled call says so', async () => {

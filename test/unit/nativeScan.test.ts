@@ -113,7 +113,7 @@ describe('a scan', () => {
     ['of rows that cannot be counted', { rows: -1 }, 'rows is not a count'],
     ['of more weights than can be counted', { rows: 2 ** 40, columns: 2 ** 40 }, 'more than 2^53 weights'],
     ['with a map of a cell per weight', { rows: 2 ** 30, columns: 2 ** 20, cellRows: 1 }, 'too many cells'],
-    ['with more bins than memory', { bins: 2 ** 50 }, 'there is not enough memory'],
+    ['with more bins than memory', { bins: 2 ** 50 }, 'not enough memory'],
   ])('%s is an error', (_, changed, message) =>
     expect(() => native.createScan({ ...options, ...changed })).toThrow(message),
   );
@@ -126,7 +126,7 @@ describe('a scan', () => {
   it('takes one piece after the other', async () => {
     const running = native.createScan({ ...options, rows: 2 ** 16, cellRows: 2 ** 10 });
     const first = running.first(new Float32Array(2 ** 16 * columns));
-    await expect(running.first(new Float32Array(columns))).rejects.toThrow('one slab after the other');
+    await expect(running.first(new Float32Array(columns))).rejects.toThrow('one slab at a time');
     await first;
   });
 });
@@ -165,10 +165,10 @@ describe('the addon', () => {
 
   const absmax = { kind: 'affine', rule: 'absmax', bits: 8, group: 32 };
   it.each([
-    ['codes of five bits', { ...absmax, bits: 5 }, 'codes have 4 or 8 bits'],
+    ['codes of five bits', { ...absmax, bits: 5 }, 'codes must have 4 or 8 bits'],
     ['groups of no weight', { ...absmax, group: 0 }, 'even number of weights'],
     ['odd groups', { ...absmax, group: 33 }, 'even number of weights'],
-    ['groups longer than kernels hold', { kind: 'nf4', block: 8192 }, '4096 at most'],
+    ['groups longer than kernels hold', { kind: 'nf4', block: 8192 }, 'at most 4096'],
     ['schemes that are not there', { kind: 'other' }, 'there is no scheme other'],
   ])('rejects %s with an error', async (_, scheme, message) => {
     const call = async () => {

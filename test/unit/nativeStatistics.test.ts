@@ -11,7 +11,7 @@ describe('copy bandwidth', () => {
   });
 
   it.each([0, 1000, 2 ** 52])('is not measured with %i bytes', async (bytes) => {
-    const message = `copying cannot be measured with ${bytes} bytes`;
+    const message = `copy bandwidth cannot be measured with ${bytes} bytes`;
     await expect(native.copyBandwidth(bytes)).rejects.toThrow(message);
   });
 

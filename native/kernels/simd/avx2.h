@@ -83,7 +83,7 @@ QS_INLINE I32 andOr(I32 a, I32 b, I32 c) { return (a & b) | c; }
 QS_INLINE I32 asInts(F32 a) { return {_mm256_castps_si256(a.v)}; }
 QS_INLINE F32 asFloats(I32 a) { return {_mm256_castsi256_ps(a.v)}; }
 QS_INLINE F32 toFloats(I32 a) { return {_mm256_cvtepi32_ps(a.v)}; }
-// Towards zero; INT_MIN where the value does not fit.
+// Rounds towards zero; INT_MIN where the value does not fit.
 QS_INLINE I32 truncated(F32 a) { return {_mm256_cvttps_epi32(a.v)}; }
 
 QS_INLINE Mask operator<(F32 a, F32 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }

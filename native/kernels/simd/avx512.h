@@ -79,7 +79,7 @@ QS_INLINE I32 andOr(I32 a, I32 b, I32 c) { return {_mm512_ternarylogic_epi32(a.v
 QS_INLINE I32 asInts(F32 a) { return {_mm512_castps_si512(a.v)}; }
 QS_INLINE F32 asFloats(I32 a) { return {_mm512_castsi512_ps(a.v)}; }
 QS_INLINE F32 toFloats(I32 a) { return {_mm512_cvtepi32_ps(a.v)}; }
-// Towards zero; INT_MIN where the value does not fit.
+// Rounds towards zero; INT_MIN where the value does not fit.
 QS_INLINE I32 truncated(F32 a) { return {_mm512_cvttps_epi32(a.v)}; }
 
 QS_INLINE Mask operator<(F32 a, F32 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
@@ -132,7 +132,7 @@ QS_INLINE F32 lookup(const Table16& table, I32 index) { return {_mm512_permutexv
 QS_INLINE void transpose(const float* const* runs, size_t offset, F32* out) {
   __m512 a[16];
   __m512 b[16];
-  // Quarters of four runs side by side, so that what is left is a 4 × 4 transposition in each 128-bit lane.
+  // Quarters of four runs side by side, so that only a 4 × 4 transposition in each 128-bit lane remains.
   for (int k = 0; k < 4; ++k) {
     for (int quarter = 0; quarter < 4; ++quarter) {
       const size_t at = offset + static_cast<size_t>(quarter) * 4;

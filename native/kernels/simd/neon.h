@@ -83,7 +83,7 @@ QS_INLINE I32 andOr(I32 a, I32 b, I32 c) { return (a & b) | c; }
 QS_INLINE I32 asInts(F32 a) { return {vreinterpretq_s32_f32(a.v)}; }
 QS_INLINE F32 asFloats(I32 a) { return {vreinterpretq_f32_s32(a.v)}; }
 QS_INLINE F32 toFloats(I32 a) { return {vcvtq_f32_s32(a.v)}; }
-// Towards zero; INT_MIN where the value does not fit (NEON itself saturates).
+// Rounds towards zero; INT_MIN where the value does not fit (NEON itself saturates).
 QS_INLINE I32 truncated(F32 a) {
   const uint32x4_t fits = vcltq_f32(vabsq_f32(a.v), vdupq_n_f32(2147483648.0f));
   return {vbslq_s32(fits, vcvtq_s32_f32(a.v), vdupq_n_s32(INT32_MIN))};

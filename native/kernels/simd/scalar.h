@@ -1,5 +1,5 @@
 #pragma once
-// Four lanes in plain C++, for processors without a vector unit that is supported, and as the yardstick of the others.
+// Four lanes in plain C++, for processors without a supported vector unit, and as the reference for the others.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +21,7 @@ struct Mask {
   bool v[kLanes];
 };
 
-/// Fills the lanes of a T with what `f` gives for each.
+/// A T whose lanes are the results of `f`.
 template <typename T, typename F>
 QS_INLINE T lanes(F f) {
   T out;
@@ -105,7 +105,7 @@ QS_INLINE I32 andOr(I32 a, I32 b, I32 c) { return (a & b) | c; }
 QS_INLINE I32 asInts(F32 a) { return lanes<I32>([&](int l) { return wrapped(bitsOf(a.v[l])); }); }
 QS_INLINE F32 asFloats(I32 a) { return lanes<F32>([&](int l) { return floatOf(unwrapped(a.v[l])); }); }
 QS_INLINE F32 toFloats(I32 a) { return lanes<F32>([&](int l) { return static_cast<float>(a.v[l]); }); }
-// Towards zero; INT_MIN where the value does not fit.
+// Rounds towards zero; INT_MIN where the value does not fit.
 QS_INLINE I32 truncated(F32 a) { return lanes<I32>([&](int l) { return truncatedToInt(a.v[l]); }); }
 
 QS_INLINE Mask operator<(F32 a, F32 b) { return lanes<Mask>([&](int l) { return a.v[l] < b.v[l]; }); }

@@ -24,8 +24,8 @@ QS_INLINE F32 zeroFloats() { return splat(0.0f); }
 // 1.5 · 2^23: adding it leaves no fraction bits, which rounds to the nearest integer, ties to even.
 inline constexpr float kRounder = 12582912.0f;
 
-/// The nearest integer (ties to even) of each lane, as a float, limited to [smallest, largest]. What lies beyond ±2^22
-/// wraps around as in ggml's nearest_int, so that even such blocks get its bytes.
+/// The nearest integer (ties to even) of each lane, as a float, limited to [smallest, largest]. Values beyond ±2^22
+/// wrap around as in ggml's nearest_int, so that even such blocks get the same bytes.
 QS_INLINE F32 nearestCode(F32 value, int smallest, int largest) {
   const I32 rounded = andOr(asInts(value + splat(kRounder)), splat(0x007fffff), splat(0x4b000000));
   const F32 limited = larger(asFloats(rounded), splat(kRounder + static_cast<float>(smallest)));

@@ -1,0 +1,27 @@
+#pragma once
+// The functions of the module (src/native.ts says what they take). Those that work on arrays return a promise.
+#include <napi.h>
+
+namespace qs::binding {
+
+// codecs.cc
+Napi::Value Decode(const Napi::CallbackInfo& info);
+Napi::Value EncodeRows(const Napi::CallbackInfo& info);
+Napi::Value DecodeRows(const Napi::CallbackInfo& info);
+Napi::Value RecodeRows(const Napi::CallbackInfo& info);
+Napi::Value CheckBlocks(const Napi::CallbackInfo& info);
+
+// measurements.cc
+Napi::Value SumErrors(const Napi::CallbackInfo& info);
+Napi::Value MeasureRows(const Napi::CallbackInfo& info);
+Napi::Value MeasureRange(const Napi::CallbackInfo& info);
+Napi::Value HistogramInto(const Napi::CallbackInfo& info);
+Napi::Value AccumulateLogits(const Napi::CallbackInfo& info);
+
+// machine.cc
+Napi::Value SetThreads(const Napi::CallbackInfo& info);
+Napi::Value Simd(const Napi::CallbackInfo& info);
+Napi::Value SetSimd(const Napi::CallbackInfo& info);
+Napi::Value CopyBandwidth(const Napi::CallbackInfo& info);
+
+}  // namespace qs::binding

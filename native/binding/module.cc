@@ -1,0 +1,65 @@
+// What the addon exports.
+#include <string>
+
+#include "../kernels/kernels.h"
+#include "errors.h"
+#include "functions.h"
+#include "scan_object.h"
+
+namespace qs::binding {
+namespace {
+
+const char* importanceName(Importance importance) {
+  switch (importance) {
+    case Importance::Unused:
+      return "unused";
+    case Importance::Optional:
+      return "optional";
+    case Importance::Required:
+      return "required";
+  }
+  return "unused";
+}
+
+Napi::Array codecObjects(Napi::Env env) {
+  auto list = Napi::Array::New(env);
+  for (const Codec& codec : kernels().codecs) {
+    auto object = Napi::Object::New(env);
+    object.Set("name", codec.name);
+    object.Set("block", static_cast<double>(codec.block));
+    object.Set("bytes", static_cast<double>(codec.bytes));
+    object.Set("encodes", codec.encode != nullptr);
+    object.Set("importance", importanceName(codec.importance));
+    list.Set(list.Length(), object);
+  }
+  return list;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  auto paths = Napi::Array::New(env);
+  for (const Kernels* table : availableKernels()) paths.Set(paths.Length(), std::string(table->name));
+  exports.Set("simdPaths", paths);
+  exports.Set("simd", Napi::Function::New<Guarded<Simd>>(env));
+  exports.Set("setSimd", Napi::Function::New<Guarded<SetSimd>>(env));
+  exports.Set("codecs", codecObjects(env));
+  exports.Set("setThreads", Napi::Function::New<Guarded<SetThreads>>(env));
+  exports.Set("decode", Napi::Function::New<Guarded<Decode>>(env));
+  exports.Set("encodeRows", Napi::Function::New<Guarded<EncodeRows>>(env));
+  exports.Set("decodeRows", Napi::Function::New<Guarded<DecodeRows>>(env));
+  exports.Set("measureRows", Napi::Function::New<Guarded<MeasureRows>>(env));
+  exports.Set("measureRange", Napi::Function::New<Guarded<MeasureRange>>(env));
+  exports.Set("recodeRows", Napi::Function::New<Guarded<RecodeRows>>(env));
+  exports.Set("checkBlocks", Napi::Function::New<Guarded<CheckBlocks>>(env));
+  exports.Set("errorSums", Napi::Function::New<Guarded<SumErrors>>(env));
+  exports.Set("accumulateLogits", Napi::Function::New<Guarded<AccumulateLogits>>(env));
+  exports.Set("copyBandwidth", Napi::Function::New<Guarded<CopyBandwidth>>(env));
+  exports.Set("histogram", Napi::Function::New<Guarded<HistogramInto>>(env));
+  exports.Set("Scan", defineScan(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace qs::binding
+
+using qs::binding::Init;
+NODE_API_MODULE(quantscope, Init)
