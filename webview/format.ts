@@ -52,6 +52,10 @@ export function shapeText(shape: readonly number[]): string {
   return shape.length === 0 ? '' : shape.join(' × ');
 }
 
+/** Whole per cent of a job that are done; 0 while its size is unknown. */
+export const percentDone = ({ done, total }: { readonly done: number; readonly total: number }): number =>
+  total > 0 ? Math.floor((100 * done) / total) : 0;
+
 /** With a fixed number of decimals. */
 export function fixed(value: number, decimals: number): string {
   return Number.isFinite(value) ? value.toFixed(decimals).replaceAll('-', '−') : notFinite(value);

@@ -1,7 +1,7 @@
 import { sourceDtype, unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
-import { dtypeNamed, ggmlRowBytes, ggmlType } from '../model/dtypes';
+import { ggmlRowBytes, ggmlType } from '../model/dtypes';
 import type { Model } from '../model/openModel';
-import { isQuantizable, tensorRole } from '../model/roles';
+import { holdsWeights, isQuantizable, tensorRole } from '../model/roles';
 import { matrixOf } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';
 import type { SensitivityRow, SkippedTensor, TablePreset } from '../protocol/plan';
@@ -46,10 +46,11 @@ export function ownCandidates(
 }
 
 /** Of norms, biases and vectors nobody expects a format; of every other tensor it is said why it has none. */
-function skippedOf({ name, shape, dtype, readable, unreadableReason }: TensorDescriptor): SkippedTensor[] {
+function skippedOf(tensor: TensorDescriptor): SkippedTensor[] {
+  const { name, shape, dtype, readable, unreadableReason } = tensor;
   if (shape.length < 2 || /bias$/.test(name) || tensorRole(name).role === 'norm') return [];
   if (!readable) return [{ tensor: name, reason: unreadableReason ?? 'it cannot be read' }];
-  if (dtypeNamed(dtype)?.float !== true) return [{ tensor: name, reason: `${dtype} values, not weights` }];
+  if (!holdsWeights(tensor)) return [{ tensor: name, reason: `${dtype} values, not weights` }];
   return [{ tensor: name, reason: 'its name does not end in "weight"' }];
 }
 

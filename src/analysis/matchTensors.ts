@@ -11,6 +11,12 @@ export interface TensorPair {
   readonly b?: ConvertedTensor;
 }
 
+/** Outermost dimensions of size 1 do not count, as in ggml. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  const sizes = (shape: readonly number[]): string => shape.join().replace(/^(1,)+(?=.)/, '');
+  return sizes(a) === sizes(b);
+}
+
 export interface MatchedTensors {
   readonly pairs: readonly TensorPair[];
   /** Whether names were translated to those of GGUF. */

@@ -29,9 +29,14 @@ export interface TensorSlab {
 /** Tensors of at most so many bytes are held while they are processed, so several passes read them once. */
 const heldBytes = 128 * 1024 * 1024;
 
+export interface TensorReaderOptions {
+  /** False where the weights are requested once: nothing is held then. */
+  readonly holds?: boolean;
+}
+
 /**
  * The weights of one tensor, as often as they are requested. A tensor of at most 128 MiB is read once and held; a larger one is read
- * in every pass, a slab at a time.
+ * in every pass, a slab at a time. One that was saved quantized is decoded as it is read.
  */
 export class TensorReader {
   readonly rows: number;
@@ -42,13 +47,14 @@ export class TensorReader {
   readonly isHeld: boolean;
   private readonly tensor: ConvertedTensor;
   private readonly held = new Map<number, TensorSlab>();
-  /** Present for a tensor that was saved quantized: its slabs are decoded as they are read. */
+  /** Present for a tensor that was saved quantized. */
   private readonly saved: SavedRows | undefined;
 
   /** @throws QuantscopeError UNSUPPORTED for a tensor that cannot be decoded, with the reason. */
   constructor(
     private readonly model: Model,
     tensor: TensorDescriptor | ConvertedTensor,
+    { holds = true }: TensorReaderOptions = {},
   ) {
     this.tensor = 'pieces' in tensor ? tensor : unchanged(tensor);
     const { rows, columns } = matrixOf(this.tensor.shape);
@@ -56,7 +62,8 @@ export class TensorReader {
     this.columns = columns;
     this.elements = rows * columns;
     const saved = savedSource(this.tensor);
-    this.isHeld = !saved && bytesOf(this.tensor) <= heldBytes;
+    const bytes = saved ? 4 * this.elements : bytesOf(this.tensor);
+    this.isHeld = holds && bytes <= heldBytes;
     const unreadable = sourcesOf(this.tensor).find(({ readable }) => !readable);
     if (!unreadable) {
       this.saved = saved && new SavedRows(model, saved);
@@ -68,16 +75,11 @@ export class TensorReader {
 
   /** The slabs in the order of the weights, ready to be decoded; none for an empty tensor. */
   async *slabs(signal?: AbortSignal): AsyncGenerator<TensorSlab> {
-    if (this.saved) {
-      yield* this.savedSlabs(this.saved, signal);
-      return;
-    }
-    for (const slab of slabsOf(this.tensor)) {
+    for (const { firstWeight, read } of this.sources(signal)) {
       throwIfCancelled(signal);
-      const known = this.held.get(slab.firstWeight);
-      const read = known ?? (await this.read(slab, signal));
-      if (this.isHeld) this.held.set(slab.firstWeight, read);
-      yield read;
+      const slab = this.held.get(firstWeight) ?? (await read());
+      if (this.isHeld) this.held.set(firstWeight, slab);
+      yield slab;
     }
   }
 
@@ -114,13 +116,24 @@ export class TensorReader {
     });
   }
 
-  private async *savedSlabs(saved: SavedRows, signal: AbortSignal | undefined): AsyncGenerator<TensorSlab> {
+  /** Where the slabs begin, and how each is read. */
+  private *sources(
+    signal: AbortSignal | undefined,
+  ): Generator<{ firstWeight: number; read: () => Promise<TensorSlab> }> {
+    const { saved } = this;
+    if (!saved) {
+      for (const slab of slabsOf(this.tensor))
+        yield { firstWeight: slab.firstWeight, read: () => this.read(slab, signal) };
+      return;
+    }
     for (const slab of saved.slabs()) {
-      throwIfCancelled(signal);
       const { row, column, rows, width } = slab;
-      const data = new Uint8Array((await saved.read(slab, signal)).buffer);
       const firstWeight = row * this.columns + column;
-      yield { dtype: 'F32', data, firstWeight, weights: rows * width, columns: width };
+      const read = async (): Promise<TensorSlab> => {
+        const data = new Uint8Array((await saved.read(slab, signal)).buffer);
+        return { dtype: 'F32', data, firstWeight, weights: rows * width, columns: width };
+      };
+      yield { firstWeight, read };
     }
   }
 

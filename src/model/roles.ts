@@ -1,3 +1,4 @@
+import type { TensorDescriptor } from '../protocol/model';
 import { dtypeNamed } from './dtypes';
 
 export type TensorRole =
@@ -35,12 +36,11 @@ export function tensorRole(name: string): { role: TensorRole; layer?: number } {
 }
 
 /** Whether quantizing this tensor makes sense: a matrix of real-valued weights that is not a norm. */
-export function isQuantizable(tensor: {
-  name: string;
-  shape: readonly number[];
-  dtype: string;
-  readable: boolean;
-}): boolean {
+export function isQuantizable(tensor: TensorDescriptor): boolean {
   if (!tensor.readable || tensor.shape.length < 2 || !tensor.name.endsWith('weight')) return false;
-  return dtypeNamed(tensor.dtype)?.float === true && tensorRole(tensor.name).role !== 'norm';
+  return holdsWeights(tensor) && tensorRole(tensor.name).role !== 'norm';
 }
+
+/** Whether its values are real numbers, stored as such or as codes with scales. */
+export const holdsWeights = ({ dtype, encoded }: Pick<TensorDescriptor, 'dtype' | 'encoded'>): boolean =>
+  encoded !== undefined || dtypeNamed(dtype)?.float === true;

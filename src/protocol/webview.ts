@@ -142,7 +142,11 @@ export type WebviewRequests = {
   /** Asks for another model and compares it; results come as `modelComparison` events. */
   compareWith: { params: Record<string, never>; result: void };
   /** One tensor of the comparison in detail. */
-  overlay: { params: { other: string; tensor: string }; result: TensorOverlay };
+  overlay: {
+    params: { other: string; tensor: string };
+    result: TensorOverlay;
+    progress: EngineProgress;
+  };
   runSensitivity: { params: Record<string, never>; result: void };
   /** Asks for a text and measures how each tensor affects the output on it. */
   runSensitivityOverText: { params: Record<string, never>; result: void };

@@ -1,11 +1,12 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { ComparedTensor, ModelComparison, TensorOverlay } from '../../src/protocol/compare';
+import type { EngineProgress } from '../../src/protocol/engine';
 import { plural } from '../../src/protocol/words';
 import { ErrorMapChart } from '../charts/ErrorMapChart';
 import { HistogramChart } from '../charts/HistogramChart';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner, TextField } from '../controls';
-import { figure, fixed, ratio, shapeText } from '../format';
+import { figure, fixed, percentDone, ratio, shapeText } from '../format';
 import { matchingCompared, orderCompared } from '../comparedTensors';
 import { TensorName } from './TensorName';
 import { DataGrid } from './DataGrid';
@@ -152,14 +153,22 @@ function errorText({ status, error, a, b }: ComparedTensor) {
 function Overlay({ tensor, other }: { tensor: string; other: string }) {
   const { host } = useApp();
   const [overlay, setOverlay] = useState<TensorOverlay>();
+  const [progress, setProgress] = useState<EngineProgress>();
   const [failure, setFailure] = useState<string>();
   useEffect(() => {
-    let gone = false;
+    const closing = new AbortController();
+    const { signal } = closing;
     host
-      .call('overlay', { other, tensor })
-      .then((found) => !gone && setOverlay(found))
-      .catch((error: unknown) => !gone && setFailure(error instanceof Error ? error.message : String(error)));
-    return () => (gone = true);
+      .call(
+        'overlay',
+        { other, tensor },
+        { signal, onProgress: (step) => !signal.aborted && setProgress(step) },
+      )
+      .then((found) => !signal.aborted && setOverlay(found))
+      .catch((error: unknown) => {
+        if (!signal.aborted) setFailure(error instanceof Error ? error.message : String(error));
+      });
+    return () => closing.abort();
   }, [tensor, other]);
   return (
     <section class="overlay" aria-label={`${tensor} in detail`}>
@@ -167,7 +176,7 @@ function Overlay({ tensor, other }: { tensor: string; other: string }) {
       {failure !== undefined && <p class="notice warning">{failure}</p>}
       {!overlay && failure === undefined && (
         <p class="loading">
-          <Spinner /> Reading both…
+          <Spinner /> Reading both…{progress && ` ${percentDone(progress)} %`}
         </p>
       )}
       {overlay && (

@@ -1,6 +1,6 @@
 import { useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
-import { shapeText, size } from '../format';
+import { percentDone, shapeText, size } from '../format';
 import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
 import { Analysis } from './Analysis';
 import { LongText } from './LongText';
@@ -37,14 +37,12 @@ function AnalysisView({ view, bytes }: { view: View; bytes: number }) {
       return null;
     case 'asks':
       return <Button onClick={view.start}>{`Analyse (${size(bytes)})`}</Button>;
-    case 'reading': {
-      const { done = 0, total = 0 } = view.progress ?? {};
+    case 'reading':
       return (
         <p class="loading">
-          <Spinner /> Reading the tensor…{total > 0 && ` ${Math.floor((100 * done) / total)} %`}
+          <Spinner /> Reading the tensor…{view.progress && ` ${percentDone(view.progress)} %`}
         </p>
       );
-    }
     case 'done':
       return <Analysis analysis={view.analysis} />;
     case 'failed':

@@ -40,8 +40,8 @@ export function pageHandlers(
       }),
     saveQuantized: (params, { signal }) => saveQuantized(services, session, params, signal),
     compareWith: () => run(commands.compareWith, { model: session.path }),
-    overlay: ({ other, tensor }, { signal }) =>
-      engine.call('tensor/overlay', { ...session.ref, other, tensor }, { signal }),
+    overlay: ({ other, tensor }, { signal, progress }) =>
+      engine.call('tensor/overlay', { ...session.ref, other, tensor }, { signal, onProgress: progress }),
     runSensitivity: () => start(session.runSensitivity()),
     runSensitivityOverText: () => start(run(commands.runSensitivityOverText, { model: session.path })),
     cancelJob: () => session.cancelJob(),

@@ -1,12 +1,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { compareModels, overlayTensors } from '../../../src/analysis/compareModels';
+import { compareModels } from '../../../src/analysis/compareModels';
 import { matchTensors } from '../../../src/analysis/matchTensors';
+import { overlayTensors } from '../../../src/analysis/overlay';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import type { ExportTarget } from '../../../src/exporter/plan';
 import { openModel } from '../../../src/model/openModel';
-import { sampleFolder, temporaryFolder } from '../../support/files';
+import { countReads, readsOf } from '../../support/countReads';
+import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { writeSyntheticGguf } from '../../support/syntheticGguf';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
@@ -113,10 +115,21 @@ describe('compareModels', () => {
   });
 
   it('overlays histograms and maps where a tensor differs', async () => {
-    const [a, b] = [await openModel(path('f16.gguf')), await openModel(path('swapped.gguf'))];
+    const a = countReads(await openModel(path('f16.gguf')));
+    const b = countReads(await openModel(path('swapped.gguf')));
     const { pairs } = await matchTensors(a, b);
     const { name, ...pair } = pairs.find((item) => item.name === 'blk.1.attn_q.weight')!;
-    const { histogramA, histogramB, errorMap } = await overlayTensors(a, b, { name, a: pair.a!, b: pair.b! });
+    const sides = { name, a: pair.a!, b: pair.b! };
+    const steps: number[] = [];
+    const { histogramA, histogramB, errorMap } = await overlayTensors(a, b, sides, {
+      onProgress: (done, total) => steps.push(done / total),
+    });
+    expect([readsOf(a), readsOf(b)]).toEqual([new Map([[name, 1]]), new Map([[name, 1]])]);
+    expect(steps).toEqual([0.5, 1]);
+    const aborted = AbortSignal.abort();
+    await expect(overlayTensors(a, b, sides, { signal: aborted })).rejects.toMatchObject({
+      code: 'CANCELLED',
+    });
     await Promise.all([a.close(), b.close()]);
     expect(histogramA.counts.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
     expect(histogramB).toEqual(histogramA); // the same weights in other places
@@ -128,5 +141,23 @@ describe('compareModels', () => {
     // Rows 0 and 1 changed places; a cell of the map covers both.
     expect(rowSums[0]).toBeGreaterThan(0);
     expect(rowSums.slice(1).every((sum) => sum === 0)).toBe(true);
+  });
+
+  it('overlays the finite weights of a tensor that also has others', async () => {
+    const tensorOf = (name: string, values: readonly number[]): string => {
+      const entry = { dtype: 'F32', shape: [2, 2], data_offsets: [0, 16] };
+      const bytes = Buffer.from(Float32Array.from(values).buffer);
+      return writeFile(folder, name, Buffer.concat([safetensorsBytes({ w: entry }, 0), bytes]));
+    };
+    const a = await openModel(tensorOf('odd-a.safetensors', [1, NaN, -3, Infinity]));
+    const b = await openModel(tensorOf('odd-b.safetensors', [2, 2, -3, 1]));
+    const { pairs } = await matchTensors(a, b);
+    const { name, ...pair } = pairs[0]!;
+    const { histogramA, histogramB, errorMap } = await overlayTensors(a, b, { name, a: pair.a!, b: pair.b! });
+    await Promise.all([a.close(), b.close()]);
+    expect(histogramA).toMatchObject({ min: -3, max: 2 });
+    expect(histogramA.counts.reduce((sum, count) => sum + count, 0)).toBe(2);
+    expect(histogramB.counts.reduce((sum, count) => sum + count, 0)).toBe(4);
+    expect(errorMap.values).toEqual([1, NaN, 0, Infinity]);
   });
 });

@@ -4,7 +4,7 @@ import { plural } from '../../../src/protocol/words';
 import { CurveChart } from '../../charts/CurveChart';
 import { useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
-import { number, seconds } from '../../format';
+import { number, percentDone, seconds } from '../../format';
 
 /** The run in progress or the last one: what it does, its progress and its curve. */
 export function Run({ activity, isForeign }: { activity: EvaluationActivity; isForeign: boolean }) {
@@ -28,7 +28,7 @@ function Going({ progress, curve, title }: EvaluationActivity) {
   const ask = useAsk();
   const { done = 0, total = 0, secondsLeft } = progress ?? {};
   const left = secondsLeft === undefined ? 'time left unknown' : `${seconds(secondsLeft)} left`;
-  const percent = total > 0 ? Math.floor((100 * done) / total) : 0;
+  const percent = percentDone({ done, total });
   const last = curve?.points.at(-1);
   return (
     <>
