@@ -34,7 +34,7 @@ export interface KernelResults {
   readonly otherLoad: number;
   readonly encoded: readonly EncodeResult[];
   readonly decoded: readonly DecodeResult[];
-  /** Where an output was not llama.cpp's. */
+  /** Outputs that differ from llama.cpp's. */
   readonly differences: readonly string[];
 }
 
@@ -58,15 +58,15 @@ function setting({ simd, otherLoad }: KernelResults): string {
     `- Machine: ${machine()}.`,
     `- Quantscope: the native addon with ${simd}.`,
     `- llama.cpp: npm \`@node-llama-cpp/linux-x64\` ${llamaCppVersion()}, \`libggml-base\`.`,
-    `- Other processes used ${percent(otherLoad)} of the machine's processor time meanwhile.`,
+    `- Other processes used ${percent(otherLoad)} of the machine's processor time during the run.`,
   ].join('\n');
 }
 
 function dataOf({ data: { rows, columns, sigma } }: KernelResults): string {
   return [
-    `Data: ${rows} rows of ${columns} float32 weights, normally distributed with σ = ${sigma}, from a fixed seed; where encoding`,
-    'is slow, the first rows of it. The importance matrix holds one positive number per column, from a fixed seed. Decoded',
-    "are llama.cpp's codes of the first rows, repeated to the size of the whole.",
+    `Data: ${rows} rows of ${columns} float32 weights, normally distributed with σ = ${sigma}, from a fixed seed; types that`,
+    'encode slowly get only the first rows. The importance matrix has one positive number per column, from a fixed seed.',
+    "Decoders read llama.cpp's codes of the first rows, repeated to the full size.",
   ].join('\n');
 }
 
@@ -81,7 +81,9 @@ function definitions({ paths }: KernelResults): string {
     '  so it can exceed 100 %.',
   ];
   if (paths.length > 0)
-    lines.push(`- **${paths.join('**, **')}**: the addon held to that instruction set; (ratio) as above.`);
+    lines.push(
+      `- **${paths.join('**, **')}**: the addon restricted to that instruction set; (ratio) as above.`,
+    );
   return lines.join('\n');
 }
 
@@ -122,7 +124,7 @@ function copySpeed({ decoded }: KernelResults, threads: number): string {
   const copies = decoded.filter((result) => result.threads === threads).map(({ copy }) => copy);
   const slowest = megabytesPerSecond(Math.max(...copies));
   const fastest = megabytesPerSecond(Math.min(...copies));
-  return `\`memcpy\` copied ${slowest} to ${fastest} MB/s beside these.`;
+  return `\`memcpy\` copied ${slowest} to ${fastest} MB/s in the same rounds.`;
 }
 
 const speedHead = ['Quantscope ns', 'llama.cpp ns', 'Quantscope MB/s', 'llama.cpp MB/s', 'ratio'];

@@ -49,7 +49,7 @@ export interface EvaluationResults {
   readonly copyBytesPerSecond: readonly number[];
 }
 
-/** Beside more load of others than this, times are no good. */
+/** Above this load of other processes, times are unreliable. */
 const tolerableLoad = 0.1;
 
 export function describeEvaluation(results: EvaluationResults): string {
@@ -58,8 +58,8 @@ export function describeEvaluation(results: EvaluationResults): string {
   return [
     `- Machine: ${machine()}.`,
     `- Quantscope: npm \`onnxruntime-node\` ${packageVersion(join('node_modules', 'onnxruntime-node'))}, CPU provider.`,
-    `- llama.cpp: npm \`@node-llama-cpp/linux-x64\` ${llamaCppVersion()}, the library of its CPU that it chooses itself.`,
-    `- Other processes used up to ${percent(load)} of the machine's processor time beside the rounds that count${load > tolerableLoad ? ': **the times below were taken under load**; CPU seconds suffer less' : ''}.`,
+    `- llama.cpp: npm \`@node-llama-cpp/linux-x64\` ${llamaCppVersion()}, the CPU library that it selects.`,
+    `- Other processes used up to ${percent(load)} of the machine's processor time during the rounds that count${load > tolerableLoad ? ': **the times below were taken under load**; CPU seconds are less affected' : ''}.`,
     `- Model: ${describeLlama(small)}; a pass is ${windows} windows of ${windowLength} tokens.`,
     ...['', '### Prompt processing', '', passTable(results)],
     ...['', '### Where the time goes', '', partTable(results)],
@@ -81,7 +81,7 @@ const weightsOf = ({ blocks, vocabulary, hidden, ...rest }: LlamaSizes): number 
 function describeLlama(sizes: LlamaSizes): string {
   const { hidden, feedForward, heads, kvHeads, blocks, vocabulary } = sizes;
   const parameters = (weightsOf(sizes) + vocabulary * hidden) / 1e6;
-  return `llama, ${parameters.toFixed(0)} million weights (hidden ${hidden}, feed-forward ${feedForward}, ${heads} heads, ${kvHeads} of keys and values, ${blocks} blocks, vocabulary ${vocabulary})`;
+  return `llama, ${parameters.toFixed(0)} million weights (hidden ${hidden}, feed-forward ${feedForward}, ${heads} heads, ${kvHeads} KV heads, ${blocks} blocks, vocabulary ${vocabulary})`;
 }
 
 function passTable({ passes, windows }: EvaluationResults): string {
