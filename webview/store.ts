@@ -92,8 +92,9 @@ export class Store {
   }
 
   openTab(tab: CommandTab): void {
-    if (tab === 'export') this.update({ tab });
-    else this.update({ tab: 'evaluate', evaluationMode: tab === 'importance' ? tab : 'evaluation' });
+    if (tab === 'evaluate' || tab === 'importance')
+      this.update({ tab: 'evaluate', evaluationMode: tab === 'importance' ? tab : 'evaluation' });
+    else this.update({ tab });
   }
 
   select(names: readonly string[]): void {

@@ -61,19 +61,24 @@ export const planFormats: readonly string[] = [...formats.map(({ id }) => id), '
 /**
  * A plan applied to this model: sizes and totals computed from the formats that the plan names, whatever the file states, so
  * that a format that was changed by hand counts. Figures that need an unknown error are absent.
+ * @param file that errors name: the plan's, where it is known.
  * @throws QuantscopeError REQUEST for another model's plan, a tensor that no format can be chosen for, or a format that does not exist
  * or fit.
  */
-export function bindPlan(plan: Plan, description: ModelDescription, candidates: Candidates): Plan {
-  const { path } = description;
+export function bindPlan(
+  plan: Plan,
+  description: ModelDescription,
+  candidates: Candidates,
+  file = description.path,
+): Plan {
   checkPlanModel(plan, description);
   checkNames(
     plan,
     candidates.tensors.map(({ converted }) => converted),
-    path,
+    file,
   );
   const byName = new Map(candidates.tensors.map((candidate) => [candidate.converted.name, candidate]));
-  const assignments = plan.assignments.map((item) => bind(item, byName.get(item.tensor)!, path));
+  const assignments = plan.assignments.map((item) => bind(item, byName.get(item.tensor)!, file));
   const assigned = new Set(assignments.map(({ tensor }) => tensor));
   const unlisted = candidates.tensors.filter(({ converted }) => !assigned.has(converted.name));
   const weights = assignments.map(({ tensor }) => {

@@ -6,6 +6,12 @@ import type { Effort } from './knapsack';
 import { planNotes } from './planNotes';
 import { solveBudget } from './solve';
 
+/** What the name of a plan file ends with. */
+export const planEnding = '.ampq.json';
+
+/** The name with the extension of plans, once, whatever part of it a dialog has added. */
+export const planFileName = (name: string): string => name.replace(/(\.ampq)*(\.json)*$/i, '') + planEnding;
+
 /** The best plan for a budget. @throws QuantscopeError REQUEST when the budget is too small. */
 export function makePlan(
   table: SensitivityTable,

@@ -56,6 +56,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'sensitivity/run': 'job',
   'sensitivity/stored': 'interactive',
   'plan/read': 'interactive',
+  'plan/beside': 'interactive',
   'model/compare': 'job',
   'export/fileTypes': 'interactive',
   'export/preview': 'interactive',

@@ -8,7 +8,7 @@ import {
   removeEvaluationJob,
   storedEvaluationsJob,
 } from './jobs/evaluation';
-import { exportJob, fileTypesJob, previewJob, readPlanJob } from './jobs/export';
+import { exportJob, fileTypesJob, previewJob } from './jobs/export';
 import {
   gpuRuntimeInstallJob,
   gpuRuntimeOfferJob,
@@ -17,6 +17,7 @@ import {
 } from './jobs/gpuRuntime';
 import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
+import { planBesideJob, readPlanJob } from './jobs/plans';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob } from './jobs/tensors';
@@ -47,6 +48,7 @@ export function createJobs(models: OpenModels): Jobs {
     'sensitivity/run': sensitivityJob(models),
     'sensitivity/stored': storedSensitivityJob(models),
     'plan/read': readPlanJob(models),
+    'plan/beside': planBesideJob(models),
     'model/compare': compareModelsJob(models),
     'tensor/overlay': overlayJob(models),
     'export/fileTypes': fileTypesJob(),

@@ -72,6 +72,11 @@ export interface EngineRequests {
   'sensitivity/stored': { params: ModelRef & { cacheDir: string }; result: SensitivityTable | undefined };
   /** A plan file applied to the model: checked against it, with sizes and totals recomputed. */
   'plan/read': { params: ModelRef & { planFile: string }; result: Plan };
+  /**
+   * The first plan file next to the model, in the order of their names, that is for it; as `plan/read` returns it. With `planFile` no other
+   * is tried.
+   */
+  'plan/beside': { params: ModelRef & { planFile?: string }; result: PlanBeside };
   /** Two models tensor by tensor, the worst first. */
   'model/compare': { params: ModelRef & { other: string }; result: ModelComparison };
   /** One tensor of both, by its name in the comparison. */
@@ -98,6 +103,12 @@ export interface EngineRequests {
   };
   /** Importance matrix of a model from a text. */
   'calibration/run': { params: CalibrationParams; result: CalibrationResult };
+}
+
+export interface PlanBeside {
+  readonly plan?: Plan;
+  /** Why plan files that were tried cannot be used; those for other models are not mentioned. */
+  readonly problems: readonly string[];
 }
 
 export interface TensorSuggestion {

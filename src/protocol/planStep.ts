@@ -29,6 +29,9 @@ export class PlanSteps {
   }
 }
 
+/** What may differ between two assignments of a tensor: its format, and what was measured since. */
+const compared = ['format', 'bytes', 'relativeSquaredError', 'gain'] as const;
+
 /** Undefined where the two are not about the same tensors. */
 function changesOf(
   before: readonly PlanAssignment[],
@@ -39,7 +42,7 @@ function changesOf(
   for (const [place, item] of after.entries()) {
     const old = before[place]!;
     if (old.tensor !== item.tensor) return undefined;
-    if (old.format !== item.format || old.bytes !== item.bytes) changed.push([place, item]);
+    if (compared.some((key) => !Object.is(old[key], item[key]))) changed.push([place, item]);
   }
   return changed;
 }

@@ -26,6 +26,9 @@ export interface EditorState {
   readonly sensitivity?: SensitivityTable;
   readonly plan?: Plan;
   readonly job: JobState;
+  /** Comparisons that were started before the page was loaded, or in another editor. */
+  readonly comparison?: ComparisonState;
+  readonly modelComparison?: ModelComparisonState;
   /** Present where the editor was opened with one file of a larger model. */
   readonly part?: ModelPart;
   /** Tensor to show first (from a hover link or a command); the selection is unchanged when absent. */
@@ -35,7 +38,7 @@ export interface EditorState {
 }
 
 /** Views that a command can open; `importance` is a part of the Evaluate tab. */
-export type CommandTab = 'export' | 'evaluate' | 'importance';
+export type CommandTab = 'quantize' | 'compare' | 'export' | 'evaluate' | 'importance';
 
 /** The one long job an editor can have: what the progress line shows. */
 export type JobState =

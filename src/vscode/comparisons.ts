@@ -1,6 +1,9 @@
 import type { ModelRef } from '../protocol/model';
-import type { ComparisonState, ModelComparisonState } from '../protocol/webview';
+import type { ComparisonState, EditorState, ModelComparisonState } from '../protocol/webview';
 import { messageOf, type Engine } from './host';
+
+/** What editors show, also those that open later. */
+type ShownComparisons = Pick<EditorState, 'comparison' | 'modelComparison'>;
 
 export interface ComparisonHooks {
   comparison(state: ComparisonState): void;
@@ -11,6 +14,7 @@ export interface ComparisonHooks {
 export class Comparisons {
   private tensors: AbortController | undefined;
   private models: AbortController | undefined;
+  private shown: ShownComparisons = {};
 
   constructor(
     private readonly model: () => ModelRef,
@@ -20,6 +24,11 @@ export class Comparisons {
     private readonly life: AbortSignal,
   ) {}
 
+  /** The last comparison of each kind, in its current state. */
+  get current(): ShownComparisons {
+    return this.shown;
+  }
+
   /** Errors of the tensors in the formats; results are reported one by one. */
   async compare(tensors: readonly string[], formats: readonly string[]): Promise<ComparisonState> {
     this.tensors?.abort();
@@ -28,7 +37,9 @@ export class Comparisons {
     let state: ComparisonState = { formats, tensors, results: [], done: false };
     const show = (change: Partial<ComparisonState>): void => {
       state = { ...state, ...change };
-      if (!signal.aborted) this.hooks.comparison(state);
+      if (signal.aborted) return;
+      this.shown = { ...this.shown, comparison: state };
+      this.hooks.comparison(state);
     };
     show({});
     try {
@@ -52,7 +63,9 @@ export class Comparisons {
     let state: ModelComparisonState = { other };
     const show = (change: Partial<ModelComparisonState>): void => {
       state = { other, ...change };
-      if (!signal.aborted) this.hooks.modelComparison(state);
+      if (signal.aborted) return;
+      this.shown = { ...this.shown, modelComparison: state };
+      this.hooks.modelComparison(state);
     };
     show({});
     try {
@@ -66,9 +79,10 @@ export class Comparisons {
     return state;
   }
 
-  /** Cancels both: their model has changed. */
-  cancel(): void {
+  /** Cancels both and forgets them: their model has changed. */
+  reset(): void {
     this.tensors?.abort();
     this.models?.abort();
+    this.shown = {};
   }
 }

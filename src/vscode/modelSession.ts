@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
-import { makePlan, printPlan } from '../ampq/planFile';
+import { makePlan, planFileName, printPlan } from '../ampq/planFile';
 import { writeAtomically } from '../files/atomicFile';
 import { QuantscopeError } from '../model/errors';
-import { modelHash } from '../model/identity';
+import type { PlanBeside } from '../protocol/engine';
 import type { ModelDescription, ModelRef } from '../protocol/model';
 import {
   budgetRange,
@@ -24,7 +24,6 @@ import type { Devices } from './devices';
 import { Emitter } from './emitter';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
 import { folderOf } from './paths';
-import { plansIn } from './plansBeside';
 import { SensitivityJob } from './sensitivityJob';
 
 /** What the sessions of all models share. */
@@ -132,6 +131,11 @@ export class ModelSession {
     return this.loading;
   }
 
+  /** Reads what a command needs of a model that no editor has opened. */
+  async ensureLoaded(): Promise<void> {
+    if (!this.description) await this.load();
+  }
+
   /** Reads the model again after its files changed; the editors get the new state, or why it cannot be read. */
   async reload(): Promise<void> {
     await this.loading?.catch(() => undefined); // it may have read the old files; its failure is reported to its caller
@@ -186,22 +190,17 @@ export class ModelSession {
   /** The plan as a file that the engine can read. */
   async writePlan(plan: Plan): Promise<string> {
     const folder = join(this.context.planDir, plan.model.hash.slice(0, 16));
-    const file = join(folder, `plan-${plan.total.bitsPerWeight.toFixed(2)}bpw.ampq.json`);
+    const file = join(folder, planFileName(`plan-${plan.total.bitsPerWeight.toFixed(2)}bpw`));
     await writeAtomically(file, (target) => target.write(Buffer.from(printPlan(plan))));
     return file;
   }
 
   /** A plan file next to the model was written: if it is for this model, it becomes the plan. */
-  async planFileChanged(file: string): Promise<void> {
+  async planFileChanged(planFile: string): Promise<void> {
     if (!this.description) return;
-    const hash = modelHash(this.description);
-    const found = (await plansIn(this.folder, this.context.log)).find((item) => item.file === file);
-    if (found?.plan.model.hash !== hash) return;
-    try {
-      this.takePlan(await this.checked(file));
-    } catch (error) {
-      this.context.notices.warn(messageOf(error));
-    }
+    const { plan, problems } = await this.planBeside(planFile);
+    if (plan) this.takePlan(plan);
+    for (const problem of problems) this.context.notices.warn(problem);
   }
 
   dispose(): void {
@@ -225,13 +224,14 @@ export class ModelSession {
       { ...this.ref, cacheDir: sensitivityDir },
       { signal },
     );
-    this.plan ??= (await this.planBeside(model)) ?? this.firstPlan();
+    this.plan ??= (await this.storedPlan()) ?? this.firstPlan();
     inBackground(devices.find(), log, notices);
     return {
       ...{ model, revision: this.revision, formats, job: this.job },
       ...(this.device ? { device: this.device } : {}),
       ...(this.sensitivity ? { sensitivity: this.sensitivity } : {}),
       ...(this.plan ? { plan: this.plan } : {}),
+      ...this.comparisons.current,
     };
   }
 
@@ -243,7 +243,7 @@ export class ModelSession {
     this.sensitivity = undefined;
     this.analysis.cancel();
     this.analysis.reset();
-    this.comparisons.cancel();
+    this.comparisons.reset();
   }
 
   private showTable(table: SensitivityTable): void {
@@ -273,23 +273,17 @@ export class ModelSession {
     });
   }
 
-  /** The first plan of the folder that is for this model, with totals recomputed. */
-  private async planBeside(description: ModelDescription): Promise<Plan | undefined> {
-    const hash = modelHash(description);
-    for (const { file, plan } of await plansIn(this.folder, this.context.log)) {
-      if (plan.model.hash !== hash) continue;
-      try {
-        return await this.checked(file);
-      } catch (error) {
-        this.context.log.warn(messageOf(error));
-      }
-    }
-    return undefined;
+  /** The plan next to the model; those that cannot be used are logged. */
+  private async storedPlan(): Promise<Plan | undefined> {
+    const { plan, problems } = await this.planBeside();
+    for (const problem of problems) this.context.log.warn(problem);
+    return plan;
   }
 
-  private checked(planFile: string): Promise<Plan> {
-    const { signal } = this.life;
-    return this.context.engine.call('plan/read', { ...this.ref, planFile }, { signal });
+  /** The plan of a file, or the first one in the model's folder, that is for this model, with totals recomputed. */
+  private planBeside(planFile?: string): Promise<PlanBeside> {
+    const params = { ...this.ref, ...(planFile === undefined ? {} : { planFile }) };
+    return this.context.engine.call('plan/beside', params, { signal: this.life.signal });
   }
 
   private fire(event: SessionEvent): void {

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { QuantscopeError } from '../model/errors';
+import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { EngineProgress, SensitivityEstimate } from '../protocol/engine';
 import type { ModelRef } from '../protocol/model';
 import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
@@ -77,6 +77,7 @@ export class SensitivityJob {
         onProgress: (progress) => this.proceed(title, progress),
       });
       await this.partial;
+      throwIfCancelled(signal); // the result was on its way when the run was cancelled: it may be of earlier files
       this.hooks.done(table, text);
       this.show({ kind: 'idle' });
     } catch (error) {

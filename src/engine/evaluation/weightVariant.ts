@@ -85,5 +85,5 @@ export async function readPlan(file: string): Promise<Plan> {
 
 /** The plan of a file applied to a model: sizes and totals are recomputed. @throws as `readPlan` and `bindPlan`. */
 export async function readPlanFor(model: Model, file: string): Promise<Plan> {
-  return bindPlan(await readPlan(file), model.description, await candidatesOf(model));
+  return bindPlan(await readPlan(file), model.description, await candidatesOf(model), file);
 }

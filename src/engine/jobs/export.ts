@@ -3,7 +3,7 @@ import type { ExportTarget } from '../../exporter/plan';
 import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../exporter/plan/fileTypes';
 import { readImatrix } from '../../model/imatrix';
 import type { ExportSettings } from '../../protocol/export';
-import { readPlan, readPlanFor } from '../evaluation/weightVariant';
+import { readPlan } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -60,14 +60,6 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
         alsoRead: [planFile, imatrix],
       }),
     );
-  };
-}
-
-/** A plan applied to a model. */
-export function readPlanJob(models: OpenModels): Job<'plan/read'> {
-  return (params, { signal }) => {
-    checkParams('plan/read', params, { ...modelKinds, planFile: 'path' });
-    return models.use(params, signal, (model) => readPlanFor(model, params.planFile));
   };
 }
 

@@ -1,19 +1,12 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
-import { modelHash } from '../../model/identity';
 import { locateModel } from '../../model/locateModel';
-import type { Model } from '../../model/openModel';
 import type { LocatedModel } from '../../protocol/model';
-import { assignmentOf, rowOf, type Plan } from '../../protocol/plan';
-import { readPlan, readPlanFor } from '../evaluation/weightVariant';
+import { assignmentOf, rowOf } from '../../protocol/plan';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 import { TensorIndex } from '../tensorIndex';
+import { planBeside } from './plans';
 import { readStoredTable } from './sensitivity';
-
-/** Plan files of a folder that are read to find the one of a model. */
-const maxPlans = 32;
 
 /** The models that paths lead to. */
 export function locateJob(): Job<'model/locate'> {
@@ -52,24 +45,10 @@ export function suggestionJob(models: OpenModels): Job<'tensor/suggestion'> {
     checkParams('tensor/suggestion', params, { ...modelKinds, tensor: 'string', cacheDir: 'path' });
     return models.use(params, signal, async (model) => {
       const table = await readStoredTable(model, params.cacheDir, signal);
-      const plan = await planBeside(model);
+      const { plan } = await planBeside(model, signal);
       const row = table && rowOf(table, params.tensor);
       const assignment = plan && assignmentOf(plan, params.tensor);
       return { ...(row ? { row } : {}), ...(assignment ? { assignment } : {}) };
     });
   };
-}
-
-/** The first plan in the model's folder that is for the model; plans that cannot be read are left out. */
-async function planBeside(model: Model): Promise<Plan | undefined> {
-  const { folder } = model.description;
-  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.ampq.json')).sort();
-  const hash = modelHash(model.description);
-  for (const file of names.slice(0, maxPlans).map((name) => join(folder, name))) {
-    const plan = await readPlan(file).catch(skip);
-    if (plan?.model.hash !== hash) continue;
-    const bound = await readPlanFor(model, file).catch(skip);
-    if (bound) return bound;
-  }
-  return undefined;
 }

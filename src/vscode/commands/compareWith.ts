@@ -17,7 +17,7 @@ export function registerCompareWith(services: Services): vscode.Disposable {
       if (!session) return undefined;
       const other = argument?.other ?? (await pickModel(services, 'Compare with which model?', session.path));
       if (other === undefined) return undefined;
-      if (services.sessions.active !== session) await openEditor(services, session.path);
+      await openEditor(services, session, { tab: 'compare' });
       return session.compareWith(other);
     },
   );

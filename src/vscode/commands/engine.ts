@@ -100,7 +100,7 @@ const usedOf = ({ current }: Services['devices'], choice: DeviceChoice): string 
 /** Open in Quantscope: the editor of a folder, an index, or a file whose name does not identify its format. */
 async function openModel(services: Services, argument: ModelArgument): Promise<void> {
   const session = await targetSession(services, argument);
-  if (session) await openEditor(services, session.path);
+  if (session) await openEditor(services, session);
 }
 
 /** Copies names of tensors, one per line. */
@@ -114,5 +114,5 @@ function revealTensor(
   services: Services,
   { model, tensor }: { model: string; tensor: string },
 ): Promise<void> {
-  return openEditor(services, model, { tensor });
+  return openEditor(services, { path: model, key: model }, { tensor });
 }

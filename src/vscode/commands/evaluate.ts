@@ -28,7 +28,7 @@ export function registerEvaluate(services: Services): vscode.Disposable {
         const session = await targetSession(services, argument);
         if (session && argument?.settings)
           return evaluate(services, session.path, { device: chosenDevice(), ...argument.settings });
-        if (session) await openEditor(services, session.path, { tab: 'evaluate' });
+        if (session) await openEditor(services, session, { tab: 'evaluate' });
         return undefined;
       },
     ),
@@ -38,7 +38,7 @@ export function registerEvaluate(services: Services): vscode.Disposable {
         const session = await targetSession(services, argument);
         if (session && argument?.settings)
           return calibrate(services, session.path, { device: chosenDevice(), ...argument.settings });
-        if (session) await openEditor(services, session.path, { tab: 'importance' });
+        if (session) await openEditor(services, session, { tab: 'importance' });
         return undefined;
       },
     ),
@@ -98,5 +98,9 @@ async function announce(services: Services, { path, activity }: EvaluationSessio
       ? await vscode.window.showErrorMessage(`${title}: ${outcome.message}`, show)
       : await vscode.window.showInformationMessage(`${title}: finished.`, show);
   if (answer === show)
-    await openEditor(services, path, { tab: outcome.kind === 'calibrated' ? 'importance' : 'evaluate' });
+    await openEditor(
+      services,
+      { path, key: path },
+      { tab: outcome.kind === 'calibrated' ? 'importance' : 'evaluate' },
+    );
 }

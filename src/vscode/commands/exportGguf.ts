@@ -40,7 +40,7 @@ async function exportType(
   const session = await targetSession(services, argument);
   if (!session) return undefined;
   const settings = argument?.settings ?? (type === undefined ? await pickType(services) : { type });
-  if (settings === moreOptions) await openEditor(services, session.path, { tab: 'export' });
+  if (settings === moreOptions) await openEditor(services, session, { tab: 'export' });
   if (!settings || settings === moreOptions) return undefined;
   const name = settings.type ?? 'AMPQ';
   const out = argument?.out ?? (await askTarget(session, name));
@@ -77,6 +77,7 @@ async function pickType({ engine }: Services): Promise<ExportSettings | typeof m
 async function exportPlan(services: Services, argument: ExportArgument | undefined) {
   const session = await targetSession(services, argument);
   if (!session) return undefined;
+  await session.ensureLoaded();
   const planFile = argument?.plan ?? (await choosePlan(session, argument?.usePlan === true));
   if (planFile === undefined) return undefined;
   const out = argument?.out ?? (await askTarget(session, 'AMPQ'));

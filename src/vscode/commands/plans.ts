@@ -1,11 +1,10 @@
 import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
-import { printPlan } from '../../ampq/planFile';
+import { planFileName, printPlan } from '../../ampq/planFile';
 import { writeAtomically } from '../../files/atomicFile';
 import { modelInputs } from '../../files/inputs';
 import type { Budget } from '../../protocol/plan';
 import { commands } from '../contributions';
-import { planFileName } from '../plansBeside';
 import type { Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
 
@@ -16,6 +15,7 @@ export function registerSavePlan(services: Services): vscode.Disposable {
   return vscode.commands.registerCommand(commands.savePlan, async (argument?: SaveArgument) => {
     const session = await targetSession(services, argument);
     if (!session) return undefined;
+    await session.ensureLoaded();
     if (argument?.budget) session.solve(argument.budget);
     if (!session.plan) {
       services.notices.info('There is no plan yet: run the sensitivity analysis first.');

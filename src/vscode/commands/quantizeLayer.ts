@@ -20,13 +20,14 @@ export function registerQuantizeLayer(services: Services): vscode.Disposable {
     const model = argument?.quantscopeModel;
     const session = await targetSession(services, model === undefined ? undefined : { model });
     if (!session) return;
+    await session.ensureLoaded();
     const tensors =
       argument?.quantscopeTensors ??
       (await pickTensors(session.description?.tensors.filter((item) => item.readable) ?? []));
     if (!tensors || tensors.length === 0) return;
     const formats = argument?.formats ?? (await pickFormats(services));
     if (!formats || formats.length === 0) return;
-    if (services.sessions.active !== session) await openEditor(services, session.path);
+    await openEditor(services, session, { tab: 'quantize' });
     await session.compare(tensors, formats);
   });
 }

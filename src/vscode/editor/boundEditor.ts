@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { pack } from '../../protocol/packed';
 import { Rpc, type Handlers } from '../../protocol/rpc';
 import type { EditorState, HostEvents, WebviewRequests } from '../../protocol/webview';
+import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { EditorPage } from './editors';
@@ -60,23 +61,28 @@ export class BoundEditor {
   private async openAlone(alone: boolean): Promise<void> {
     if (this.shown.session.alone === alone) return;
     const before = this.shown;
-    this.shown = this.show(alone);
+    const shown = (this.shown = this.show(alone));
     this.leave(before);
-    this.rpc.notify('opened', this.withPart(this.shown.page.loaded(await this.shown.session.load())));
+    try {
+      const state = await shown.session.load();
+      if (this.shown === shown) this.rpc.notify('opened', this.withPart(shown.page.loaded(state)));
+    } catch (error) {
+      if (this.shown === shown) this.rpc.notify('openFailed', { message: messageOf(error) });
+    }
   }
 
   private show(alone: boolean): Shown {
     const { sessions, editors, evaluations } = this.services;
     const session = sessions.get(alone ? this.files.opened : this.files.whole, alone);
     this.use.opened(session);
-    const page = new EditorPage(
-      session.key,
-      ({ tensor, tab }) => {
+    const page = new EditorPage(session.key, {
+      tell: ({ tensor, tab }) => {
         if (tensor !== undefined) this.rpc.notify('reveal', { tensor });
         if (tab !== undefined) this.rpc.notify('tab', tab);
       },
-      (one) => this.openAlone(one),
-    );
+      reveal: () => this.panel.reveal(),
+      openAlone: (one) => this.openAlone(one),
+    });
     const events = vscode.Disposable.from(
       session.onEvent((event) =>
         event.name === 'opened'

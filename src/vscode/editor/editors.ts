@@ -7,6 +7,16 @@ export interface EditorRequest {
   readonly tab?: CommandTab;
 }
 
+/** What an open editor can be asked to do. */
+export interface EditorActions {
+  /** Shows something in the loaded page. */
+  tell(request: EditorRequest): void;
+  /** Brings the editor to the front. */
+  reveal(): void;
+  /** Shows the one file that was opened, or the whole model that it is part of. */
+  openAlone(alone: boolean): Promise<void>;
+}
+
 /** One open editor. Requests made before its page has loaded wait for that page. */
 export class EditorPage {
   private waiting: EditorRequest = {};
@@ -15,13 +25,11 @@ export class EditorPage {
   constructor(
     /** Key of the session that it shows. */
     readonly key: string,
-    private readonly tell: (request: EditorRequest) => void,
-    /** Shows the one file that was opened, or the whole model that it is part of. */
-    readonly openAlone: (alone: boolean) => Promise<void> = () => Promise.resolve(),
+    readonly actions: EditorActions,
   ) {}
 
   show(request: EditorRequest): void {
-    if (this.isLoaded) this.tell(request);
+    if (this.isLoaded) this.actions.tell(request);
     else this.waiting = { ...this.waiting, ...request };
   }
 
@@ -65,10 +73,21 @@ export class Editors {
     return this.pages.some((page) => page.key === key);
   }
 
+  /** Brings the model's editor that was used last to the front. @returns false when there is none. */
+  reveal(key: string): boolean {
+    const page = this.latest(key);
+    page?.actions.reveal();
+    return page !== undefined;
+  }
+
   /** Shows something in the model's editor that was used last; or, if there is none, in the next one that opens. */
   show(key: string, request: EditorRequest): void {
-    const page = this.pages.find((item) => item.key === key);
+    const page = this.latest(key);
     if (page) page.show(request);
     else this.early.set(key, request);
+  }
+
+  private latest(key: string): EditorPage | undefined {
+    return this.pages.find((page) => page.key === key);
   }
 }

@@ -26,7 +26,7 @@ export function pageHandlers(
     ...evaluationHandlers(services, session),
     ...exportHandlers(services, session),
     ready: async () => page.loaded(await session.load()),
-    openAlone: ({ alone }) => start(page.openAlone(alone)),
+    openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
     analyse: ({ tensor }, { signal, progress }) =>
       engine.call('tensor/analyse', { ...session.ref, tensor }, { signal, onProgress: progress }),
     region: ({ tensor, region }, { signal }) =>

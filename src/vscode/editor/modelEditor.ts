@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
+import { planEnding } from '../../ampq/planFile';
 import { viewTypes } from '../contributions';
 import type { ModelSession } from '../modelSession';
-import { planEnding } from '../plansBeside';
 import type { Services } from '../services';
 import { BoundEditor } from './boundEditor';
 import { openedFiles } from './openedFiles';

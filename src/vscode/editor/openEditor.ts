@@ -1,13 +1,18 @@
 import * as vscode from 'vscode';
+import type { ModelSession } from '../modelSession';
 import { viewTypeOf } from '../paths';
 import type { Editors, EditorRequest } from './editors';
 
-/** Opens a model's editor, or brings it to the front, and shows something in it. */
+/**
+ * Brings a model's editor to the front, or opens one, and shows something in it. An open editor is found by what it shows, whichever of
+ * the model's files it was opened with.
+ */
 export async function openEditor(
   { editors }: { readonly editors: Editors },
-  path: string,
+  { path, key }: Pick<ModelSession, 'path' | 'key'>,
   request: EditorRequest = {},
 ): Promise<void> {
-  await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(path), viewTypeOf(path));
-  editors.show(path, request);
+  if (!editors.reveal(key))
+    await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(path), viewTypeOf(path));
+  editors.show(key, request);
 }

@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { printPlan } from '../../../src/ampq/planFile';
 import { engineJobs } from '../../support/engineJobs';
 import {
   safetensorsBytes,
@@ -9,6 +10,7 @@ import {
   temporaryFolder,
   writeFile,
 } from '../../support/files';
+import { planFor } from '../../support/plans';
 
 const cacheDir = temporaryFolder();
 const { request } = engineJobs(cacheDir);
@@ -124,5 +126,29 @@ describe('what is known about a tensor', () => {
     });
     expect(row!.cells.map(({ format }) => format)).toEqual(['Q4_K']);
     expect(row!.sources).toEqual(['lm_head.weight']);
+  });
+});
+
+describe('the plan next to a model', () => {
+  it('is the first one that is for it, with its sizes; unusable ones before it are named', async () => {
+    const folder = temporaryFolder();
+    cpSync(sampleFolder, folder, { recursive: true });
+    const path = join(folder, 'model.safetensors');
+    expect(await request('plan/beside', { path })).toEqual({ problems: [] });
+    const plan = await planFor(path, { 'output.weight': 'Q8_0' });
+    const write = (name: string, text: string): string => writeFile(folder, `${name}.ampq.json`, text);
+    const torn = write('a', '{');
+    write('b', printPlan({ ...plan, model: { ...plan.model, hash: 'of another model' } }));
+    const wrong = write('c', printPlan(plan).replace('"Q8_0"', '"Q9_K"'));
+    const right = write('d', printPlan({ ...plan, total: { ...plan.total, bytes: 1 } }));
+    const found = await request('plan/beside', { path });
+    expect(found.plan!.total.bytes).toBe(plan.total.bytes);
+    for (const [i, file] of [torn, wrong].entries()) expect(found.problems[i]).toContain(`(${file}`);
+    expect(found.problems).toHaveLength(2);
+    const suggestion = await request('tensor/suggestion', { path, tensor: 'output.weight', cacheDir });
+    expect(suggestion.assignment!.format).toBe('Q8_0');
+    expect((await request('plan/beside', { path, planFile: right })).plan!.total).toEqual(plan.total);
+    const { problems } = await request('plan/beside', { path, planFile: wrong });
+    expect(problems).toEqual([found.problems[1]]);
   });
 });

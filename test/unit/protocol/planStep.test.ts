@@ -36,6 +36,13 @@ describe('steps from plan to plan', () => {
     expect(received).toEqual(large);
   });
 
+  it('bring figures that were measured since, though the format is the same', () => {
+    const steps = new PlanSteps();
+    const first = steps.next(small, undefined);
+    const measured = { ...small, assignments: small.assignments.map((item) => ({ ...item, gain: 0.5 })) };
+    expect(planAfter(small, steps.next(measured, first.id))).toEqual(measured);
+  });
+
   it('are whole for a receiver that has another plan', () => {
     const steps = new PlanSteps();
     const { id } = steps.next(small, undefined);

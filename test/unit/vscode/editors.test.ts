@@ -10,7 +10,13 @@ const state = { revision: 1 } as EditorState;
 
 function pageOf(path: string) {
   const told: EditorRequest[] = [];
-  return { page: new EditorPage(path, (request) => told.push(request)), told };
+  const revealed: number[] = [];
+  const page = new EditorPage(path, {
+    tell: (request) => told.push(request),
+    reveal: () => revealed.push(told.length),
+    openAlone: () => Promise.resolve(),
+  });
+  return { page, told, revealed };
 }
 
 describe('what a command shows in an editor', () => {
@@ -39,6 +45,17 @@ describe('what a command shows in an editor', () => {
     editors.use(other.page);
     editors.show('/a', { tab: 'evaluate' });
     expect([a.told, b.told, other.told]).toEqual([[{ tab: 'evaluate' }], [], []]);
+  });
+
+  it('comes to the front with that editor, however it was opened', () => {
+    const editors = new Editors();
+    expect(editors.reveal('/a')).toBe(false);
+    const [a, b] = [pageOf('/a'), pageOf('/a')];
+    editors.add(a.page);
+    editors.add(b.page);
+    editors.use(a.page);
+    expect(editors.reveal('/a')).toBe(true);
+    expect([a.revealed, b.revealed, editors.reveal('/b')]).toEqual([[0], [], false]);
   });
 
   it('is kept for an editor that is about to open, once', () => {

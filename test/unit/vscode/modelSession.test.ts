@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { makePlan } from '../../../src/ampq/planFile';
 import { modelHash } from '../../../src/model/identity';
+import type { PlanBeside } from '../../../src/protocol/engine';
 import type { ModelDescription } from '../../../src/protocol/model';
 import type { SensitivityTable } from '../../../src/protocol/plan';
 import type { HostEvents } from '../../../src/protocol/webview';
@@ -48,7 +48,12 @@ function tableOf(model: ModelDescription, formats = ['Q4_K', 'Q8_0']): Sensitivi
   };
 }
 
-function setUp({ stored }: { stored?: (folder: string) => SensitivityTable | undefined } = {}) {
+interface SetUp {
+  readonly stored?: (folder: string) => SensitivityTable | undefined;
+  readonly beside?: () => PlanBeside;
+}
+
+function setUp({ stored, beside = () => ({ problems: [] }) }: SetUp = {}) {
   const folder = temporaryFolder();
   const files = { mtimeMs: 1 };
   const fake = fakeContext(
@@ -56,6 +61,7 @@ function setUp({ stored }: { stored?: (folder: string) => SensitivityTable | und
       'model/open': () => modelOf(folder, files.mtimeMs),
       'formats/list': () => [],
       'sensitivity/stored': () => stored?.(folder),
+      'plan/beside': beside,
       'sensitivity/estimate': ({ text }) => ({
         ...{ tensors: 1, formats: ['Q4_K', 'Q8_0'], seconds: 95 },
         ...(text === undefined ? {} : { text: { file: text, tokens: 2048 } }),
@@ -153,25 +159,20 @@ describe('files that change', () => {
     expect(sessions.all()).toEqual([session]);
   });
 
-  it('plans beside the model are taken up when they are about it, recomputed by the engine', async () => {
-    const { engine, session, folder, heard, notices } = setUp();
+  it('plans beside the model are taken up as the engine reads them; what is wrong with one is said', async () => {
+    const beside: PlanBeside[] = [{ problems: ['/m/b.ampq.json: The plan is not JSON.'] }];
+    const { engine, session, folder, heard, notices, log } = setUp({ beside: () => beside.at(-1)! });
     await session.load();
+    expect([session.plan, log.lines]).toEqual([undefined, ['/m/b.ampq.json: The plan is not JSON.']]);
     const plan = makePlan(tableOf(modelOf(folder)), { kind: 'bits-per-weight', value: 8.5 });
-    const file = join(folder, 'a.ampq.json');
-    writeFileSync(file, printPlan({ ...plan, total: { ...plan.total, bitsPerWeight: 1 } }));
-    const changed = session.planFileChanged(file);
-    await expect.poll(() => engine.of('plan/read').length).toBe(1);
-    await engine.last('plan/read').answer(plan);
-    await changed;
-    expect(heard('plan')).toEqual([plan]);
-    const broken = session.planFileChanged(file);
-    await expect.poll(() => engine.of('plan/read').length).toBe(2);
-    await engine.last('plan/read').fail('MODEL_FILE', 'Q9_K is not a format.');
-    await broken;
+    const planFile = join(folder, 'a.ampq.json');
+    beside.push({ plan, problems: [] });
+    await session.planFileChanged(planFile);
+    expect(engine.last('plan/beside').params).toEqual({ path: session.path, planFile });
+    expect([heard('plan'), notices.shown]).toEqual([[plan], []]);
+    beside.push({ problems: ['Q9_K is not a format.'] });
+    await session.planFileChanged(planFile);
     expect([heard('plan').length, notices.shown]).toEqual([1, ['Q9_K is not a format.']]);
-    writeFileSync(file, printPlan({ ...plan, model: { ...plan.model, hash: 'of another model' } }));
-    await session.planFileChanged(file);
-    expect(engine.of('plan/read')).toHaveLength(2);
   });
 });
 
@@ -215,6 +216,20 @@ describe('the sensitivity analysis', () => {
     await run;
     expect(heard('plan')[0]!.assignments.map(({ format }) => format)).toEqual(['Q4_K']);
     expect(heard('job').at(-1)).toEqual({ kind: 'idle' });
+  });
+
+  it('that was cancelled shows no result that was on its way: it may be of the files before', async () => {
+    const { engine, session, heard, folder, files } = setUp();
+    await session.load();
+    const run = session.runSensitivity();
+    await settle();
+    const call = engine.last('sensitivity/run');
+    const answered = call.answer(tableOf(modelOf(folder)));
+    files.mtimeMs = 2;
+    session.cancelJob();
+    await answered;
+    await run;
+    expect([session.sensitivity, session.job.kind, heard('plan')]).toEqual([undefined, 'idle', []]);
   });
 
   it('resumes alone after its process ended: the run of another model is not touched', async () => {
@@ -294,5 +309,23 @@ describe('comparisons', () => {
       done: true,
       results: [{ tensor: 'c' }],
     });
+  });
+
+  it('are shown by an editor that opens while they run or after them, until the files change', async () => {
+    const { engine, session, files } = setUp();
+    await session.load();
+    const comparing = session.compare(['a'], ['Q4_K']);
+    await settle();
+    expect((await session.load()).comparison).toMatchObject({ tensors: ['a'], results: [], done: false });
+    await engine.last('tensor/compare').answer({ tensor: 'a' });
+    await comparing;
+    const models = session.compareWith('/models/other.gguf');
+    const { comparison, modelComparison } = await session.load();
+    expect(comparison).toMatchObject({ tensors: ['a'], results: [{ tensor: 'a' }], done: true });
+    expect(modelComparison).toEqual({ other: '/models/other.gguf' });
+    files.mtimeMs = 2;
+    const renewed = await session.load();
+    expect([renewed.comparison, renewed.modelComparison]).toEqual([undefined, undefined]);
+    await models;
   });
 });

@@ -1,0 +1,62 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bindPlan } from '../../ampq/bindPlan';
+import { planEnding } from '../../ampq/planFile';
+import { candidatesOf } from '../../exporter/plan/candidates';
+import { QuantscopeError, throwIfCancelled } from '../../model/errors';
+import { modelHash } from '../../model/identity';
+import type { Model } from '../../model/openModel';
+import type { PlanBeside } from '../../protocol/engine';
+import { readPlan, readPlanFor } from '../evaluation/weightVariant';
+import { checkParams, modelKinds, type Job } from '../job';
+import type { OpenModels } from '../models';
+
+/** Plan files of a folder that are read to find the one of a model. */
+const maxPlans = 64;
+
+/** A plan applied to a model. */
+export function readPlanJob(models: OpenModels): Job<'plan/read'> {
+  return (params, { signal }) => {
+    checkParams('plan/read', params, { ...modelKinds, planFile: 'path' });
+    return models.use(params, signal, (model) => readPlanFor(model, params.planFile));
+  };
+}
+
+export function planBesideJob(models: OpenModels): Job<'plan/beside'> {
+  return (params, { signal }) => {
+    checkParams('plan/beside', params, { ...modelKinds, planFile: 'path?' });
+    const { planFile } = params;
+    return models.use(params, signal, (model) =>
+      planFile === undefined ? planBeside(model, signal) : firstPlan(model, [planFile], signal),
+    );
+  };
+}
+
+/** The first plan in the model's folder that is for the model. @throws QuantscopeError CANCELLED. */
+export async function planBeside(model: Model, signal: AbortSignal): Promise<PlanBeside> {
+  return firstPlan(model, await plansIn(model.folder), signal);
+}
+
+async function plansIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  const plans = names.filter((name) => name.endsWith(planEnding)).sort();
+  return plans.slice(0, maxPlans).map((name) => join(folder, name));
+}
+
+async function firstPlan(model: Model, files: readonly string[], signal: AbortSignal): Promise<PlanBeside> {
+  const hash = modelHash(model.description);
+  const problems: string[] = [];
+  for (const file of files) {
+    throwIfCancelled(signal);
+    try {
+      const plan = await readPlan(file);
+      if (plan.model.hash !== hash) continue;
+      const candidates = await candidatesOf(model, signal);
+      return { plan: bindPlan(plan, model.description, candidates, file), problems };
+    } catch (error) {
+      if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
+      problems.push(error.message);
+    }
+  }
+  return { problems };
+}
