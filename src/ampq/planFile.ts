@@ -37,10 +37,10 @@ export function makePlan(
  */
 export function printPlan(plan: Plan): string {
   const { assignments, ...head } = plan;
-  const start = JSON.stringify(head, undefined, 2).replace(/\n\}$/, '');
+  const start = JSON.stringify(head, undefined, 2).slice(0, -'\n}'.length);
   const lines = assignments.map(({ relativeSquaredError: error, gain, ...item }) => {
     const measured = error === undefined ? {} : { error: { [item.format]: error } };
-    return `    ${JSON.stringify({ ...item, ...measured, ...(gain === undefined ? {} : { gain }) })}`;
+    return `    ${JSON.stringify({ ...item, ...measured, gain })}`;
   });
   return `${start},\n  "assignments": [\n${lines.join(',\n')}\n  ]\n}\n`;
 }

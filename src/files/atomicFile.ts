@@ -16,8 +16,6 @@ import { findTarget, type OutputTarget } from './target';
  */
 export class AtomicFile {
   private written = 0;
-  private closed = false;
-  private placed = false;
 
   private constructor(
     private readonly output: OutputTarget,
@@ -37,7 +35,7 @@ export class AtomicFile {
   static async create(target: string): Promise<AtomicFile> {
     const output = await findTarget(target);
     const temporary = partialName(output.destination);
-    let forget = (): Promise<void> => Promise.resolve();
+    let forget: (() => Promise<void>) | undefined;
     try {
       const made = await mkdir(dirname(temporary), { recursive: true });
       await removeAbandoned();
@@ -52,7 +50,7 @@ export class AtomicFile {
       }
       return file;
     } catch (cause) {
-      await forget();
+      await forget?.();
       throw failure('created', output.path, cause);
     }
   }
@@ -95,7 +93,7 @@ export class AtomicFile {
   async finish(): Promise<void> {
     try {
       await this.handle.sync();
-      await this.close();
+      await this.handle.close();
     } catch (cause) {
       throw failure('written', this.target, cause);
     }
@@ -105,7 +103,6 @@ export class AtomicFile {
   async commit(): Promise<void> {
     try {
       await rename(this.temporary, this.destination);
-      this.placed = true;
       await this.forget();
       await syncFolder(dirname(this.destination));
     } catch (cause) {
@@ -118,19 +115,15 @@ export class AtomicFile {
     const [only, ...more] = files;
     if (only && more.length === 0) return only.commit();
     await commitTogether(files);
-    for (const file of files) {
-      file.placed = true;
-      await file.forget();
-    }
+    for (const file of files) await file.forget();
   }
 
   /**
-   * Removes the temporary file, unless it took the target's place, and the folders that were made for it if nothing else is in
+   * Removes the temporary file, if it has not taken the target's place, and the folders that were made for it if nothing is in
    * them. What cannot be removed now is left to a later start; never throws, so the first error is the one reported.
    */
   async discard(): Promise<void> {
-    if (this.placed) return;
-    await this.close().catch(() => undefined); // its content is no longer needed
+    await this.handle.close().catch(() => undefined); // closed before, or its content is no longer needed
     try {
       await rm(this.temporary, { force: true });
     } catch {
@@ -146,12 +139,6 @@ export class AtomicFile {
     if (!existing || process.platform === 'win32') return;
     await this.handle.chown(existing.uid, existing.gid).catch(() => undefined); // only root may change the owner
     await this.handle.chmod(existing.mode);
-  }
-
-  private async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    await this.handle.close();
   }
 }
 
@@ -213,6 +200,5 @@ async function removeEmptyFolders(from: string, upTo: string): Promise<void> {
 }
 
 function failure(what: string, file: string, cause: unknown): QuantscopeError {
-  if (cause instanceof QuantscopeError) return cause;
   return new QuantscopeError('IO', `The file cannot be ${what}: ${reason(cause)}`, { file }, cause);
 }

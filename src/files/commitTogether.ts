@@ -38,9 +38,9 @@ export async function commitTogether(files: readonly FinishedFile[]): Promise<vo
     await forget();
     throw error;
   }
-  // From here on the new files are in place, whatever else fails.
-  for (const { to } of backups) await rm(to, { force: true }).catch(() => undefined);
-  await forget();
+  // From here on the new files are in place, whatever else fails. An old one that cannot be removed is left to a later start.
+  const removed = await Promise.allSettled(backups.map(({ to }) => rm(to, { force: true })));
+  if (removed.every(({ status }) => status === 'fulfilled')) await forget();
   for (const folder of new Set(files.map(({ destination }) => dirname(destination))))
     await syncFolder(folder).catch((cause: unknown) => Promise.reject(failure(folder, cause)));
 }

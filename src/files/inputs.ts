@@ -6,13 +6,16 @@ import { fileIdentity, findTarget, statIfPresent, type OutputTarget } from './ta
 /** A file that is read while the outputs are written: if it changes meanwhile, they would mix two versions of it. */
 export type StreamedFile = Pick<ModelFileIdentity, 'path' | 'size' | 'mtimeMs'>;
 
-interface InputFile {
-  readonly path: string;
+interface FileState {
   /** Undefined when absent: a missing input cannot be destroyed. */
   readonly identity: string | undefined;
-  readonly streamed: boolean;
   /** Size and time of the last change (ns). */
   readonly stamp: string | undefined;
+}
+
+interface InputFile extends FileState {
+  readonly path: string;
+  readonly streamed: boolean;
 }
 
 /**
@@ -29,13 +32,14 @@ export class Inputs {
   ): Promise<Inputs> {
     const files: InputFile[] = [];
     for (const { path, size, mtimeMs } of streamed) {
-      const file = await inputFile(path, true);
+      const state = await stateOf(path);
       const found = await statIfPresent(path);
       if (!found || Number(found.size) !== size || Math.abs(Number(found.mtimeNs) / 1e6 - mtimeMs) > 0.01)
         throw changed(path);
-      files.push(file);
+      files.push({ path, streamed: true, ...state });
     }
-    for (const path of others) if (path !== undefined) files.push(await inputFile(path, false));
+    for (const path of others)
+      if (path !== undefined) files.push({ path, streamed: false, ...(await stateOf(path)) });
     return new Inputs(files);
   }
 
@@ -65,7 +69,7 @@ export class Inputs {
   async ensureUnchanged(): Promise<void> {
     for (const file of this.files) {
       if (!file.streamed) continue;
-      const now = await inputFile(file.path, true);
+      const now = await stateOf(file.path);
       if (now.identity !== file.identity || now.stamp !== file.stamp) throw changed(file.path);
     }
   }
@@ -130,11 +134,9 @@ export function ensureDistinct(targets: readonly OutputTarget[]): void {
   }
 }
 
-async function inputFile(path: string, streamed: boolean): Promise<InputFile> {
+async function stateOf(path: string): Promise<FileState> {
   const found = await statIfPresent(path).catch(() => undefined);
   return {
-    path,
-    streamed,
     identity: found && `${found.dev}:${found.ino}`,
     stamp: found && `${found.size}:${found.mtimeNs}`,
   };

@@ -1,7 +1,8 @@
+import type { PathLike } from 'node:fs';
 import type * as Fs from 'node:fs/promises';
 
 /** Calls of the file system that a test can make fail. */
-export type FaultyCall = 'open' | 'write' | 'sync' | 'close' | 'rename' | 'chmod' | 'rm';
+export type FaultyCall = 'open' | 'write' | 'sync' | 'close' | 'rename' | 'chmod' | 'rm' | 'stat' | 'access';
 
 /** Which call fails: the n-th (from 1) of its kind on a path that matches. */
 interface Fault {
@@ -45,6 +46,14 @@ export function faultyFileSystem(real: typeof Fs): typeof Fs {
     async rm(path, options) {
       strike('rm', String(path));
       await real.rm(path, options);
+    },
+    stat: (async (path: PathLike, options?: never) => {
+      strike('stat', String(path));
+      return real.stat(path, options);
+    }) as typeof real.stat,
+    async access(path, mode) {
+      strike('access', String(path));
+      await real.access(path, mode);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { projectRoot } from './files';
@@ -12,12 +12,17 @@ const shown: ReadonlySet<string> = new Set([
   ...['export-dark', 'export-light', 'compare-dark', 'compare-light', 'evaluate-dark', 'evaluate-light'],
 ]);
 
-/** Takes a picture of the whole workbench once charts and fonts have settled. */
+/** Pictures taken of a page that does not come to rest, as with a job that runs, before the last one is kept. */
+const maxPictures = 20;
+
+/** Takes a picture of the whole workbench once charts and fonts have settled: two pictures in a row are equal. */
 export async function screenshot(page: Page, name: string): Promise<void> {
-  await page.waitForTimeout(700);
+  let [last, picture] = [await page.screenshot(), await page.screenshot()];
+  for (let taken = 2; taken < maxPictures && !picture.equals(last); taken++)
+    [last, picture] = [picture, await page.screenshot()];
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${name}.png`);
-  await page.screenshot({ path: file });
+  writeFileSync(file, picture);
   if (process.env['QUANTSCOPE_UPDATE_MEDIA'] === '1' && shown.has(name))
     copyFileSync(file, join(projectRoot, 'media', `${name}.png`));
 }

@@ -48,11 +48,15 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
       .first()
       .evaluate((element) => (element as unknown as { data: Drawn[] }).data);
 
-  /** VS Code's menus ignore a click that comes right after they opened. */
+  /** VS Code's menus ignore a click that comes right after they opened; the one that they take closes them. */
   async function chooseFromMenu(name: string): Promise<void> {
-    await page.getByRole('menuitem', { name }).waitFor({ timeout: wait });
-    await page.waitForTimeout(600);
-    await page.getByRole('menuitem', { name }).click();
+    const item = page.getByRole('menuitem', { name });
+    await item.waitFor({ timeout: wait });
+    const click = async (): Promise<number> => {
+      await item.click({ timeout: 1_000 }).catch(() => undefined); // it may have closed meanwhile
+      return item.count();
+    };
+    await expect.poll(click, { timeout: wait }).toBe(0);
   }
 
   /** Takes the formats that the quick pick has ticked. */

@@ -295,10 +295,12 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
   });
 
   it('fits a narrow editor', async () => {
+    const view = frame.locator('.view');
+    const widths = () => view.evaluate(({ scrollWidth, clientWidth }) => ({ scrollWidth, clientWidth }));
+    const before = await widths();
     await page.setViewportSize({ width: 960, height: 900 }); // the editor is about 600 pixels wide
-    await page.waitForTimeout(500);
-    const overflow = await frame.locator('.view').evaluate((view) => view.scrollWidth - view.clientWidth);
-    expect(overflow).toBeLessThanOrEqual(0);
+    await expect.poll(async () => (await widths()).clientWidth).toBeLessThan(before.clientWidth - 300);
+    await expect.poll(widths).toSatisfy(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth);
     await frame.locator('.results').scrollIntoViewIfNeeded();
     await screenshot(page, 'evaluate-narrow');
   });

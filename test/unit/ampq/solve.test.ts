@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { solveBudget } from '../../../src/ampq/solve';
+import { isWithin, solveBudget } from '../../../src/ampq/solve';
 import {
   budgetRange,
+  type Budget,
   type SensitivityCell,
   type SensitivityRow,
   type SensitivityTable,
@@ -35,8 +36,21 @@ function tableOf(...rows: SensitivityRow[]): SensitivityTable {
 }
 
 const plain = { Q4_K: 1e-2, Q6_K: 1e-3, Q8_0: 1e-4, F16: 0 };
+const bpw = (value: number): Budget => ({ kind: 'bits-per-weight', value });
+const bytes = (value: number): Budget => ({ kind: 'bytes', value });
 const formatsOf = (table: SensitivityTable, value: number): string[] =>
-  solveBudget(table, { kind: 'bits-per-weight', value }).assignments.map(({ format }) => format);
+  solveBudget(table, bpw(value)).assignments.map(({ format }) => format);
+function errorOf(table: SensitivityTable, budget: Budget, overheadBytes?: number): unknown {
+  try {
+    return solveBudget(table, budget, overheadBytes);
+  } catch (error) {
+    return error;
+  }
+}
+const tooSmall = (smallest: string): object => ({
+  code: 'REQUEST',
+  message: `The budget is too small: with the measured formats the model takes at least ${smallest}.`,
+});
 
 describe('solveBudget', () => {
   it('spends bits where they help most', () => {
@@ -66,23 +80,49 @@ describe('solveBudget', () => {
   it('counts what is not assigned against a budget in bytes', () => {
     const table = tableOf(row('a', 2560, plain));
     const smallest = 400 + 1440 + 50; // norms, Q4_K, overhead
-    const fits = solveBudget(table, { kind: 'bytes', value: smallest }, 50);
+    const fits = solveBudget(table, bytes(smallest), 50);
     expect(fits.total.bytes + 50).toBe(smallest);
-    expect(() => solveBudget(table, { kind: 'bytes', value: smallest - 1 }, 50)).toThrow(
-      new RegExp(`at least ${smallest} bytes`),
-    );
+    expect(errorOf(table, bytes(smallest - 1), 50)).toMatchObject(tooSmall(`${smallest} bytes`));
+  });
+
+  it('names the smallest bits per weight when there are fewer', () => {
+    const table = tableOf(row('a', 2560, plain), row('b', 2560, { Q6_K: 1e-3 }));
+    expect(errorOf(table, bpw(5.5))).toMatchObject(tooSmall('5.5313 bits per weight'));
+  });
+
+  it('prepares a table once, for all budgets', () => {
+    let reads = 0;
+    const table = tableOf(row('a', 2560, plain));
+    const counted = Object.defineProperty({ ...table }, 'presets', {
+      get: () => {
+        reads += 1;
+        return [];
+      },
+    });
+    expect([4.5, 7, 9].map((value) => formatsOf(counted, value))).toEqual([['Q4_K'], ['Q6_K'], ['Q8_0']]);
+    expect(reads).toBe(1);
+  });
+
+  it('weighs errors by the roles of tensors', () => {
+    const important = { ...row('a', 2560, plain), roleFactor: 4 };
+    expect(formatsOf(tableOf(row('b', 5120, plain), important), 6)).toEqual(['Q4_K', 'Q8_0']);
+    expect(formatsOf(tableOf(row('b', 5120, plain), row('a', 2560, plain)), 6)).toEqual(['Q6_K', 'Q4_K']);
   });
 
   it('writes matrices without a cell without loss, and counts them', () => {
     const table = tableOf(row('a', 2560, plain), row('odd', 1000, {}));
     const smallest = 400 + 1440 + 2000;
-    const fits = solveBudget(table, { kind: 'bytes', value: smallest });
+    const fits = solveBudget(table, bytes(smallest));
     expect(fits.total.bytes).toBe(smallest);
     expect(fits.assignments.map(({ tensor, format, bytes }) => [tensor, format, bytes])).toEqual([
       ['a', 'Q4_K', 1440],
       ['odd', 'BF16', 2000],
     ]);
-    expect(() => solveBudget(table, { kind: 'bytes', value: smallest - 1 })).toThrow(/at least 3840 bytes/);
+    const small = tooSmall('3840 bytes') as { message: string };
+    expect(errorOf(table, bytes(smallest - 1))).toMatchObject({
+      ...small,
+      message: `${small.message} Tensors that were not measured are kept without loss: odd (BF16).`,
+    });
   });
 
   it('passes over cells that have no error to weigh, and keeps a tensor that has no others', () => {
@@ -94,9 +134,10 @@ describe('solveBudget', () => {
   });
 
   it('asks for a measurement when there is none', () =>
-    expect(() => solveBudget(tableOf(row('a', 2560, {})), { kind: 'bytes', value: 1e9 })).toThrow(
-      'Nothing has been measured yet: run the sensitivity analysis first.',
-    ));
+    expect(errorOf(tableOf(row('a', 2560, {})), bytes(1e9))).toMatchObject({
+      code: 'REQUEST',
+      message: 'Nothing has been measured yet: run the sensitivity analysis first.',
+    }));
 
   it('is never better with fewer bits', () => {
     const random = new Random(5);
@@ -110,7 +151,7 @@ describe('solveBudget', () => {
     const table = tableOf(...rows);
     let last = Infinity;
     for (let value = 4.5; value <= 16; value += 0.05) {
-      const solved = solveBudget(table, { kind: 'bits-per-weight', value });
+      const solved = solveBudget(table, bpw(value));
       expect(solved.optimal).toBe(true);
       expect(solved.total.bitsPerWeight).toBeLessThanOrEqual(value + 1e-3);
       expect(solved.total.error).toBeLessThanOrEqual(last);
@@ -124,7 +165,7 @@ describe('solveBudget', () => {
     const large = row('large', 5120, plain);
     const small = row('small', 2560, plain);
     const table = tableOf(withGain(large, 0.01), withGain(small, 0.5));
-    const budget = { kind: 'bits-per-weight', value: (2 * 4.5 + 8.5) / 3 } as const;
+    const budget = bpw((2 * 4.5 + 8.5) / 3);
 
     it('spends bits on what the output depends on', () => {
       expect(formatsOf(tableOf(large, small), 5.9)).toEqual(['Q6_K', 'Q4_K']);
@@ -139,16 +180,100 @@ describe('solveBudget', () => {
     });
 
     it('goes by weights when a tensor lacks its gain', () => {
-      const half = solveBudget(tableOf(large, withGain(small, 0.5)), budget);
-      const formats = formatsOf(tableOf(large, small), budget.value);
-      expect(half.assignments.map(({ format }) => format)).toEqual(formats);
+      const half = solveBudget(tableOf(large, withGain(small, 0.5)), bpw(5.9));
+      expect(half.assignments.map(({ format }) => format)).toEqual(['Q6_K', 'Q4_K']);
       expect(half.total).not.toHaveProperty('divergence');
+      expect(half.assignments.map((item) => 'gain' in item)).toEqual([false, true]);
+    });
+
+    it('needs none for a tensor that is only written without loss', () => {
+      const odd = row('odd', 2560, {});
+      const solved = solveBudget({ ...table, rows: [...table.rows, odd] }, bpw((3 * 5.9 + 16) / 4));
+      expect(solved.assignments.map(({ format }) => format)).toEqual(['Q4_K', 'Q8_0', 'BF16']);
+      expect(solved.total.divergence).toBeCloseTo(0.01 * 1e-2 + 0.5 * 1e-4, 12);
     });
 
     it('gives a tensor that does nothing the fewest bits', () => {
       const idle = tableOf(withGain(large, 0), withGain(small, 0.5));
       expect(formatsOf(idle, 9)).toEqual(['Q4_K', 'F16']);
-      expect(solveBudget(idle, { kind: 'bits-per-weight', value: 9 }).total.divergence).toBe(0);
+      expect(solveBudget(idle, bpw(9)).total.divergence).toBe(0);
     });
+  });
+});
+
+describe('presets', () => {
+  const rows = [row('large', 5120, plain), row('small', 2560, { ...plain, Q4_K: 5e-3 })];
+  const table: SensitivityTable = {
+    ...tableOf(...rows),
+    presets: [
+      { fileType: 'low', formats: ['Q4_K', 'Q4_K'] },
+      { fileType: 'best', formats: ['Q4_K', 'Q6_K'] },
+      { fileType: 'next', formats: ['Q4_K', 'Q4_K'] },
+      { fileType: 'unmeasured', formats: ['Q6_K', 'Q5_K'] },
+      { fileType: 'large', formats: ['Q8_0', 'Q8_0'] },
+    ],
+  };
+  const best = { fileType: 'best', bytes: 400 + 2880 + 2100 };
+
+  it('that fit are compared by what a plan minimises, and the best is stated', () => {
+    const roleError = (2 * 1e-2 + 1e-3) / 3;
+    const { preset, assignments } = solveBudget(table, bpw(6));
+    expect(preset).toStrictEqual({ ...best, roleError: expect.closeTo(roleError, 12) as number });
+    expect(assignments.map(({ format }) => format)).toEqual(['Q6_K', 'Q4_K']);
+    expect(solveBudget(table, bpw(8.5)).preset?.fileType).toBe('large');
+    expect(solveBudget(table, bpw(4.5)).preset?.fileType).toBe('low');
+    expect(solveBudget({ ...table, presets: table.presets.slice(3) }, bpw(6))).not.toHaveProperty('preset');
+  });
+
+  it('have the divergence that gains predict', () => {
+    const gains = [0.25, 0.5];
+    const withGains = { ...table, rows: rows.map((item, i) => ({ ...item, gain: gains[i]! })) };
+    expect(solveBudget(withGains, bpw(6)).preset).toEqual({
+      ...best,
+      roleError: expect.closeTo((2 * 1e-2 + 1e-3) / 3, 12) as number,
+      divergence: expect.closeTo(0.25 * 1e-2 + 0.5 * 1e-3, 12) as number,
+    });
+  });
+});
+
+describe('a search that is cut short', () => {
+  // Each tensor takes once or twice its number of weights: the best choice is that of the subset that fills the budget.
+  const random = new Random(11);
+  const rows = Array.from({ length: 30 }, (_, i) => {
+    const weights = 1000 + Math.floor(99_000 * random.next());
+    const choice = (format: string, bytes: number, relativeSquaredError: number): SensitivityCell => ({
+      ...cell('Q8_0', weights, relativeSquaredError),
+      ...{ format, bytes, bitsPerWeight: (8 * bytes) / weights },
+    });
+    return rowWith(`t${i}`, weights, [choice('small', weights, 1), choice('large', 2 * weights, 0)]);
+  });
+  const table = tableOf(...rows);
+  const budget = bpw(8 * 1.8);
+
+  it('says so, and is not worse than a preset', () => {
+    const exact = solveBudget(table, budget);
+    const quick = solveBudget(table, budget, 0, 'quick');
+    expect({ optimal: exact.optimal, gap: exact.gap }).toEqual({ optimal: true, gap: 0 });
+    expect(quick.optimal).toBe(false);
+    expect(quick.total.error! * (1 - quick.gap)).toBeLessThanOrEqual(exact.total.error!);
+    expect(quick.total.error).toBeGreaterThan(exact.total.error!);
+    const formats = exact.assignments.map(({ format }) => format);
+    const withPreset = { ...table, presets: [{ fileType: 'any', formats }] };
+    expect(solveBudget(withPreset, budget, 0, 'quick').assignments).toEqual(exact.assignments);
+  });
+});
+
+describe('isWithin', () => {
+  // The smallest: 400 bytes of norms, 1,440 of "a" and 2,100 of "b", which has no smaller cell.
+  const table = tableOf(row('a', 2560, plain), row('b', 2560, { Q6_K: 1e-3, F16: 0 }));
+  it.each([
+    [bpw(5.53125), 0, true],
+    [bpw(5.531), 0, false],
+    [bytes(3940), 0, true],
+    [bytes(3939), 0, false],
+    [bytes(3999), 60, false],
+    [bytes(4000), 60, true],
+  ])('%j with %d bytes of other content: %s', (budget, overhead, expected) => {
+    expect(isWithin(table, budget, overhead)).toBe(expected);
   });
 });

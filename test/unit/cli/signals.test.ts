@@ -28,6 +28,7 @@ function start(args: readonly string[], { preload = '', group = false } = {}): R
   const child = spawn(process.execPath, [cli, ...args], { env, detached: group });
   let stderr = '';
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  const closed = new Promise((resolve) => child.stderr.once('close', resolve));
   return {
     child,
     ended: new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal }))),
@@ -35,13 +36,22 @@ function start(args: readonly string[], { preload = '', group = false } = {}): R
       for (;;) {
         const found = text.exec(stderr);
         if (found) return found;
-        await new Promise((resolve) => child.stderr.once('data', resolve));
+        if (child.stderr.closed) throw new Error(`${String(text)} was not said, but: ${stderr}`);
+        await Promise.race([closed, new Promise((resolve) => child.stderr.once('data', resolve))]);
       }
     },
   };
 }
 
-const blocks = `require('node:fs').writeSync(2, 'blocked ' + process.pid + '\\n'); for (;;) {}`;
+/** Blocks the event loop for ever; tells when the parent's request, which nobody takes there, is in the channel (descriptor 3). */
+const blocks = `
+const { readSync, writeSync } = require('node:fs');
+writeSync(2, 'blocked ' + process.pid + '\\n');
+for (;;) {
+  try {
+    writeSync(2, 'asked ' + readSync(3, Buffer.alloc(100)) + '\\n');
+  } catch {} // nothing there yet
+}`;
 
 const isRunning = (pid: number): boolean => isAlive({ space: '', pid, start: 0 });
 
@@ -54,8 +64,7 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     const { child, ended, said } = start(['formats'], { preload: blocks });
     const [, pid] = await said(/blocked (\d+)/);
     child.kill(signal);
-    // The first one is only a request: the work is still there after the time that a handler takes.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await said(/asked [1-9]/); // the first one is only a request
     expect(isRunning(Number(pid))).toBe(true);
     child.kill(signal);
     expect(await ended).toEqual({ code: status, signal: null });

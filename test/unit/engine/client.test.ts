@@ -12,7 +12,7 @@ const programs = {
   crashing: "console.error('no memory for this');\nprocess.exit(3);\n",
   silent: `${ready}process.on('message', () => {});\n`,
   /** Dies on the first request of its life and says why. */
-  fragile: `${ready}process.on('message', () => { console.error('something broke'); setTimeout(() => process.exit(7), 50); });\n`,
+  fragile: `${ready}process.on('message', () => process.stderr.write('something broke\\n', () => process.exit(7)));\n`,
   answering: `${ready}process.on('message', (m) => { if (m.kind === 'request') process.send({ kind: 'result', id: m.id, result: process.pid }); });\n`,
 } as const;
 

@@ -9,6 +9,7 @@ import {
   readlinkSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import type * as Fs from 'node:fs/promises';
@@ -42,10 +43,18 @@ afterEach(() => {
   delete process.env['QUANTSCOPE_CACHE'];
 });
 
-const notes = (): string[] => {
+/** What notes of files being written say. */
+const notes = (): unknown[] => {
   const path = join(root, `cache-${tests}`, 'partials');
-  return existsSync(path) ? readdirSync(path) : [];
+  if (!existsSync(path)) return [];
+  return readdirSync(path).map((name) => JSON.parse(readFileSync(join(path, name), 'utf8')) as unknown);
 };
+const ioError = (message: string, file: string): object => ({
+  ...{ code: 'IO', message: `${message} (${file})`, place: { file } },
+});
+const requestError = (message: string, file: string): object => ({
+  ...{ code: 'REQUEST', message: `${message} (${file})`, place: { file } },
+});
 
 describe('AtomicFile', () => {
   it('shows the old content until commit, then the new, and leaves no other file', async () => {
@@ -55,7 +64,7 @@ describe('AtomicFile', () => {
     await file.write(text('content'));
     expect(file.bytesWritten).toBe(11);
     expect(readFileSync(here('a.bin'), 'utf8')).toBe('old');
-    expect(notes()).toHaveLength(1);
+    expect(notes()).toEqual([{ partials: [file.temporary], moves: [] }]);
     await file.finish();
     await file.commit();
     expect(readFileSync(here('a.bin'), 'utf8')).toBe('new content');
@@ -80,7 +89,8 @@ describe('AtomicFile', () => {
     await write(here('a.bin'), 'ten bytes.');
     expect(readFileSync(here('a.bin'), 'utf8')).toBe('ten bytes.');
     limitWrites(0);
-    await expect(write(here('a.bin'), 'x')).rejects.toMatchObject({ code: 'IO' });
+    const full = 'The file cannot be written: the operating system accepts no more bytes';
+    await expect(write(here('a.bin'), 'x')).rejects.toMatchObject(ioError(full, here('a.bin')));
     expect(readFileSync(here('a.bin'), 'utf8')).toBe('ten bytes.');
   });
 
@@ -89,6 +99,43 @@ describe('AtomicFile', () => {
     expect(existsSync(join(folder, 'deep', 'er'))).toBe(true);
     await file.discard();
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('leaves folders that were there, and those that others use', async () => {
+    mkdirSync(here('there'));
+    await (await AtomicFile.create(join(folder, 'there', 'a.bin'))).discard();
+    const shared = await AtomicFile.create(join(folder, 'new', 'deep', 'b.bin'));
+    writeFileSync(here('new/other.bin'), '');
+    await shared.discard();
+    expect(readdirSync(folder, { recursive: true }).sort()).toEqual([
+      'new',
+      join('new', 'other.bin'),
+      'there',
+    ]);
+  });
+
+  it('is discarded although its temporary file is gone', async () => {
+    const file = await AtomicFile.create(join(folder, 'new', 'b.bin'));
+    unlinkSync(file.temporary);
+    await file.discard();
+    expect(readdirSync(folder)).toEqual([]);
+    expect(notes()).toEqual([]);
+  });
+
+  it('stays in place when it is discarded after that', async () => {
+    const file = await AtomicFile.create(here('new/a.bin'));
+    await file.write(text('new'));
+    await file.finish();
+    await file.commit();
+    await file.discard();
+    expect(readFileSync(here('new/a.bin'), 'utf8')).toBe('new');
+  });
+
+  it('replaces a single file in one step', async () => {
+    writeFileSync(here('a.bin'), 'old');
+    failOn('rename', new RegExp(`^${folder}`), { nth: 2 });
+    await write(here('a.bin'), 'new');
+    expect(readFileSync(here('a.bin'), 'utf8')).toBe('new');
   });
 
   it('writes to names as long as the file system takes', async () => {
@@ -127,6 +174,17 @@ describe.skipIf(!posix)('special targets', () => {
     expect(readdirSync(here('store'))).toEqual(['real.bin']);
   });
 
+  it('has paths with and without links, and the result of what filled it', async () => {
+    writeFileSync(here('real.bin'), 'old');
+    symlinkSync('real.bin', here('link.bin'));
+    const fill = (file: AtomicFile): Promise<string[]> =>
+      Promise.resolve([file.target, file.destination].map((path) => path.slice(folder.length + 1)));
+    expect(await writeAtomically(here('link.bin'), fill)).toEqual(['link.bin', 'real.bin']);
+    expect(
+      await writeAllAtomically([here('one'), here('two')], (_, index) => Promise.resolve(index)),
+    ).toEqual([0, 1]);
+  });
+
   it('writes the file that a link points to before there is one', async () => {
     symlinkSync('later.bin', here('link.bin'));
     await write(here('link.bin'), 'new');
@@ -142,31 +200,52 @@ describe.skipIf(!posix)('special targets', () => {
     symlinkSync(target, here(name));
     return here(name);
   };
+  const isFolder = 'The output is a folder; name a file in it.';
+  const isSpecial =
+    'The output exists and is not a regular file (a device, a pipe or a socket); nothing was written to it.';
+  const tooManyLinks = 'The output is a chain of more than 40 symbolic links.';
   it.each([
-    ['a folder', () => folder, /is a folder/],
-    ['a link to a folder', () => linkTo(folder, 'up'), /is a folder/],
+    ['a folder', () => folder, isFolder],
+    ['a link to a folder', () => linkTo(folder, 'up'), isFolder],
     // Not /dev/null: a fault would cost the machine its own.
-    ['a pipe', () => pipe('pipe'), /not a regular file/],
-    ['a link to a pipe', () => linkTo(pipe('pipe'), 'link'), /not a regular file/],
-    ['a ring of links', () => linkTo('ring', 'ring'), /symbolic links/],
+    ['a pipe', () => pipe('pipe'), isSpecial],
+    ['a link to a pipe', () => linkTo(pipe('pipe'), 'link'), isSpecial],
+    ['a ring of links', () => linkTo('ring', 'ring'), tooManyLinks],
   ])('refuses %s, and changes nothing', async (_, target, message) => {
     const path = target();
     const before = lstatSync(path);
-    await expect(write(path, 'x')).rejects.toMatchObject({
-      code: 'REQUEST',
-      message: expect.stringMatching(message) as string,
-    });
+    await expect(write(path, 'x')).rejects.toMatchObject(requestError(message, path));
     expect(lstatSync(path).ino).toBe(before.ino);
+  });
+
+  it('follows 40 links, and no more', async () => {
+    for (let link = 1; link <= 41; link++) linkTo(`link-${link - 1}`, `link-${link}`);
+    await write(here('link-40'), 'new');
+    expect(readFileSync(here('link-0'), 'utf8')).toBe('new');
+    await expect(write(here('link-41'), 'x')).rejects.toMatchObject(
+      requestError(tooManyLinks, here('link-41')),
+    );
+  });
+
+  it('refuses a write-protected file, and changes nothing', async () => {
+    writeFileSync(here('a.bin'), 'old');
+    failOn('access', /a\.bin$/, { code: 'EACCES' }); // root may write it whatever its permissions
+    const message =
+      'The output exists and is write-protected; change its permissions or choose another name.';
+    await expect(write(here('a.bin'), 'x')).rejects.toMatchObject(requestError(message, here('a.bin')));
+    expect(readFileSync(here('a.bin'), 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['a.bin']);
   });
 
   it('refuses two outputs of one name', async () => {
     writeFileSync(here('a'), 'old');
     symlinkSync('a', here('c'));
+    const message = 'Two outputs would be the same file; give them different names.';
     for (const second of ['a', 'A', './x/../a', 'c'])
       await expect(
         writeAllAtomically([here('a'), join(folder, second)], (file) => file.write(text('x'))),
         second,
-      ).rejects.toMatchObject({ code: 'REQUEST', message: /Two outputs/ as unknown });
+      ).rejects.toMatchObject(requestError(message, join(folder, second)));
     expect(readFileSync(here('a'), 'utf8')).toBe('old');
   });
 });
@@ -204,6 +283,26 @@ describe('an error of the operating system', () => {
     },
   );
 
+  it('in examining the target is reported, and nothing is written', async () => {
+    writeFileSync(here('target.bin'), 'old');
+    failOn('stat', /target\.bin$/, { code: 'EACCES' });
+    const message = `The output file cannot be examined: EACCES: planted, stat of ${here('target.bin')}`;
+    await expect(write(here('target.bin'), 'new')).rejects.toMatchObject(
+      ioError(message, here('target.bin')),
+    );
+    expect(readFileSync(here('target.bin'), 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['target.bin']);
+  });
+
+  it('in making the folder is reported', async () => {
+    writeFileSync(here('file'), 'old');
+    await expect(write(here('file/a.bin'), 'new')).rejects.toMatchObject({
+      ...{ code: 'IO', place: { file: here('file/a.bin') } },
+      message: expect.stringMatching(/^The file cannot be created: E(NOTDIR|EXIST): /) as string,
+    });
+    expect(notes()).toEqual([]);
+  });
+
   it.each(['close', 'rm'] as const)('is reported, not one of %s that follows from it', async (call) => {
     writeFileSync(here('target.bin'), 'old');
     failOn('write', partial, { code: 'ENOSPC' });
@@ -215,7 +314,9 @@ describe('an error of the operating system', () => {
   it('after the file is in place leaves the new one', async () => {
     writeFileSync(here('target.bin'), 'old');
     failOn('sync', new RegExp(`${folder}$`));
-    await expect(write(here('target.bin'), 'new')).rejects.toThrow('put in place');
+    await expect(write(here('target.bin'), 'new')).rejects.toMatchObject(
+      ioError(`The file cannot be put in place: EIO: planted, sync of ${folder}`, here('target.bin')),
+    );
     expect(readFileSync(here('target.bin'), 'utf8')).toBe('new');
     expect(readdirSync(folder)).toEqual(['target.bin']);
   });
@@ -224,8 +325,9 @@ describe('an error of the operating system', () => {
     failOn('write', partial);
     failOn('rm', partial);
     await expect(write(here('target.bin'), 'new')).rejects.toThrow('planted, write');
-    expect(readdirSync(folder)).toEqual([expect.stringMatching(partial)]);
-    expect(notes()).toHaveLength(1);
+    const [left] = readdirSync(folder);
+    expect(left).toMatch(partial);
+    expect(notes()).toEqual([{ partials: [here(left!)], moves: [] }]);
   });
 });
 
@@ -242,6 +344,31 @@ describe('several files', () => {
     expect(contents()).toEqual(['new 0', 'new 1', 'new 2']);
     if (posix) expect(statSync(here(parts[1]!)).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder).sort()).toEqual(parts);
+    expect(notes()).toEqual([]);
+  });
+
+  it('leave an old one that cannot be removed to a later start', async () => {
+    await writeParts('old');
+    failOn('rm', /m-2\.gguf\.\w+\.partial$/);
+    await writeParts('new');
+    expect(contents()).toEqual(['new 0', 'new 1', 'new 2']);
+    const left = readdirSync(folder).filter((name) => !parts.includes(name));
+    expect(left).toEqual([expect.stringMatching(/^\.m-2\.gguf\.\w+\.partial$/)]);
+    const [note, ...more] = notes() as { partials: string[] }[];
+    expect(more).toEqual([]);
+    expect(note!.partials).toHaveLength(3);
+    expect(note!.partials).toContain(here(left[0]!));
+  });
+
+  it('are all new ones when only the folder cannot be made durable', async () => {
+    await writeParts('old');
+    failOn('sync', new RegExp(`${folder}$`));
+    await expect(writeParts('new')).rejects.toMatchObject(
+      ioError(`The file cannot be put in place: EIO: planted, sync of ${folder}`, folder),
+    );
+    expect(contents()).toEqual(['new 0', 'new 1', 'new 2']);
+    expect(readdirSync(folder).sort()).toEqual(parts);
+    expect(notes()).toEqual([]);
   });
 
   it.each([1, 2, 3, 4, 5, 6])('are all old ones when rename %d of 6 fails', async (nth) => {

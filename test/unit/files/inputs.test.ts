@@ -21,6 +21,7 @@ let tests = 0;
 const here = (name: string): string => join(folder, name);
 const weights = (): string => here('model.safetensors');
 const asOpened = (path: string): StreamedFile => ({ path, ...stampOf(path) });
+const longAgo = [1_000_000_000, 1_000_000_000] as const;
 const stampOf = (path: string) => {
   const { size, mtimeMs } = statSync(path);
   return { size, mtimeMs };
@@ -31,6 +32,18 @@ beforeEach(() => {
   mkdirSync(folder);
   for (const name of ['model.safetensors', 'config.json', 'text.txt', 'unrelated.json'])
     writeFileSync(here(name), name);
+  utimesSync(weights(), ...longAgo); // a time that every file system can hold and set
+});
+
+const refused = (output: string, other = ''): object => ({
+  code: 'REQUEST',
+  message: `The output would replace a file that is read${other}; choose another name. (${output})`,
+  place: { file: output },
+});
+const changedError = (): object => ({
+  code: 'IO',
+  message: `The file was changed while it was read; nothing was written. Run again when it is complete. (${weights()})`,
+  place: { file: weights() },
 });
 
 const inputs = (): Promise<Inputs> =>
@@ -51,18 +64,16 @@ describe('Inputs', () => {
     symlinkSync(folder, here('other/up'));
     const read = await inputs();
     for (const output of [name, 'symbolic', 'hard', join('other', 'up', name)])
-      await expect(read.check([here(output)]), output).rejects.toMatchObject({
-        code: 'REQUEST',
-        message: expect.stringContaining('would replace a file that is read') as string,
-        place: { file: here(output) },
-      });
+      await expect(read.check([here(output)]), output).rejects.toMatchObject(
+        refused(here(output), output === name ? '' : ` (${here(name)})`),
+      );
     expect(readFileSync(here(name), 'utf8')).toBe(name);
   });
 
   it('are compared with an output before it is filled', async () => {
     let filled = false;
     const fill = (): Promise<void> => Promise.resolve(void (filled = true));
-    await expect(writeAtomically(weights(), fill, await inputs())).rejects.toMatchObject({ code: 'REQUEST' });
+    await expect(writeAtomically(weights(), fill, await inputs())).rejects.toMatchObject(refused(weights()));
     expect(filled).toBe(false);
   });
 
@@ -71,6 +82,21 @@ describe('Inputs', () => {
     await read.check([here('new.gguf'), here('unrelated.json'), undefined]);
     await writeAtomically(here('unrelated.json'), (file) => file.write(Buffer.from('plan')), read);
     expect(readFileSync(here('unrelated.json'), 'utf8')).toBe('plan');
+  });
+
+  it('are checked for two outputs of one name', async () => {
+    await expect((await inputs()).check([here('a'), undefined, here('A')])).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: `Two outputs would be the same file; give them different names. (${here('A')})`,
+      place: { file: here('A') },
+    });
+  });
+
+  it('are the weights alone where these describe themselves', async () => {
+    const files = [{ ...asOpened(weights()), headerHash: '' }];
+    const read = await inputsOf({ format: 'gguf', files } as unknown as Parameters<typeof inputsOf>[0]);
+    await read.check([here('config.json')]);
+    await expect(read.check([weights()])).rejects.toMatchObject(refused(weights()));
   });
 
   it('are compared with what the output is when it is put in place', async () => {
@@ -83,7 +109,7 @@ describe('Inputs', () => {
       },
       read,
     );
-    await expect(write).rejects.toMatchObject({ code: 'REQUEST' });
+    await expect(write).rejects.toMatchObject(refused(here('out.bin'), ` (${here('config.json')})`));
     expect(readFileSync(here('config.json'), 'utf8')).toBe('config.json');
   });
 });
@@ -93,9 +119,8 @@ describe('a streamed file', () => {
     grows: () => appendFileSync(weights(), 'more'),
     'is written again in full': () => writeFileSync(weights(), 'model.safetensorS'),
     'is replaced by another of the same size and time': () => {
-      const { atime, mtime } = statSync(weights());
       writeFileSync(here('copy'), 'model.safetensorS');
-      utimesSync(here('copy'), atime, mtime);
+      utimesSync(here('copy'), ...longAgo);
       renameSync(here('copy'), weights());
     },
     'is removed': () => renameSync(weights(), here('away')),
@@ -106,11 +131,9 @@ describe('a streamed file', () => {
       await file.write(Buffer.from('mixed'));
       change();
     };
-    await expect(writeAtomically(here('out.bin'), fill, await inputs())).rejects.toMatchObject({
-      code: 'IO',
-      message: expect.stringContaining('changed while it was read') as string,
-      place: { file: weights() },
-    });
+    await expect(writeAtomically(here('out.bin'), fill, await inputs())).rejects.toMatchObject(
+      changedError(),
+    );
     expect(readFileSync(here('out.bin'), 'utf8')).toBe('old');
   });
 
@@ -121,14 +144,25 @@ describe('a streamed file', () => {
     const model = { format: 'safetensors', files } as unknown as Parameters<typeof modelInputs>[0];
     const read = await modelInputs(model);
     await writeAtomically(here('plan.json'), (file) => file.write(Buffer.from('{}')), read);
-    await expect(read.check([weights()])).rejects.toMatchObject({ code: 'REQUEST' });
-    await expect(read.check([here('config.json')])).rejects.toMatchObject({ code: 'REQUEST' });
+    await expect(read.check([weights()])).rejects.toMatchObject(refused(weights()));
+    await expect(read.check([here('config.json')])).rejects.toMatchObject(refused(here('config.json')));
   });
 
-  it('that changed since it was opened is an error at once', async () => {
+  it.each<[string, () => void]>([
+    [
+      'its size',
+      () => {
+        appendFileSync(weights(), 'more');
+        utimesSync(weights(), ...longAgo);
+      },
+    ],
+    ['its time', () => utimesSync(weights(), 1_000_000_000, 1_000_000_001)],
+    ['that it is there', () => renameSync(weights(), here('away'))],
+  ])('is an error at once when it changed since it was opened: %s', async (_, change) => {
     const opened = asOpened(weights());
-    appendFileSync(weights(), 'more');
-    await expect(Inputs.of([opened])).rejects.toMatchObject({ code: 'IO', place: { file: weights() } });
+    await Inputs.of([opened]);
+    change();
+    await expect(Inputs.of([opened])).rejects.toMatchObject(changedError());
   });
 
   it('is what must stay the same; files that were read at once may be edited', async () => {
