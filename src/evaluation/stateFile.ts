@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import { isSealed } from '../files/sealedFile';
 import { QuantscopeError } from '../model/errors';
 
 /**
@@ -12,7 +13,7 @@ export class StateFile {
     private readonly hiddenSize: number,
   ) {}
 
-  /** Opens a finished file; undefined when there is no such file of that size. */
+  /** Opens a finished file; undefined when there is none of that size, or it is damaged or was edited. */
   static async find(file: string, tokens: number, hiddenSize: number): Promise<StateFile | undefined> {
     let handle: FileHandle;
     try {
@@ -20,8 +21,8 @@ export class StateFile {
     } catch {
       return undefined; // not made yet
     }
-    const { size } = await handle.stat();
-    if (size === tokens * hiddenSize * 4) return new StateFile(file, handle, hiddenSize);
+    const isWhole = await isSealed(handle, tokens * hiddenSize * 4).catch(() => false); // a failing disk
+    if (isWhole) return new StateFile(file, handle, hiddenSize);
     await handle.close();
     return undefined;
   }

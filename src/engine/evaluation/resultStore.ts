@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from '../../files/atomicFile';
+import { isSealed, writeSealed } from '../../files/sealedFile';
 import { StateFile } from '../../evaluation/stateFile';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
@@ -74,19 +75,17 @@ export class ResultStore {
     for (const ending of ['json', 'tokens']) await rm(this.fileOf(id, ending), { force: true });
   }
 
-  /** @throws QuantscopeError REQUEST when the result has no tokens any more, or never had. */
+  /** @throws QuantscopeError REQUEST when the tokens of the result are not kept as they were written. */
   async tokens(result: EvaluationResult): Promise<ResultTokens> {
     const file = this.fileOf(result.id, 'tokens');
-    const count = result.text?.scoredTokens ?? 0;
-    const bytes = await readFile(file).catch(() => new Uint8Array());
-    const arrays = bytes.length / (8 * count);
-    if (arrays !== 1 && arrays !== 2)
+    const { scoredTokens: count, divergence } = result.text ?? { scoredTokens: 0 };
+    const values = await readFloats(file, divergence ? 2 * count : count);
+    if (!values || count === 0)
       throw new QuantscopeError('REQUEST', `The tokens of the result "${result.variant}" are not kept.`, {
         file,
       });
-    const values = new Float64Array(new Uint8Array(bytes).buffer);
     const losses = values.subarray(0, count);
-    return arrays === 2 ? { losses, divergences: values.subarray(count) } : { losses };
+    return divergence ? { losses, divergences: values.subarray(count) } : { losses };
   }
 
   /** States of a base model kept by an earlier run. */
@@ -103,9 +102,7 @@ export class ResultStore {
     write: (append: (states: Float32Array) => Promise<void>) => Promise<void>,
   ): Promise<void> {
     await mkdir(this.bases, { recursive: true });
-    await writeAtomically(this.statesFile(key), (file) =>
-      write((states) => file.write(new Uint8Array(states.buffer, states.byteOffset, states.byteLength))),
-    );
+    await writeSealed(this.statesFile(key), write);
     await this.trimStates(key);
   }
 
@@ -166,10 +163,24 @@ async function readStored(file: string): Promise<StoredResult | undefined> {
 }
 
 async function writeFloats(file: string, { losses, divergences }: ResultTokens): Promise<void> {
-  const bytes = (values: Float64Array): Uint8Array =>
-    new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  await writeAtomically(file, async (target) => {
-    await target.write(bytes(losses));
-    if (divergences) await target.write(bytes(divergences));
+  await writeSealed(file, async (append) => {
+    await append(losses);
+    if (divergences) await append(divergences);
   });
+}
+
+/** So many numbers of a sealed file; undefined when it does not hold them, or not as they were written. */
+async function readFloats(file: string, count: number): Promise<Float64Array | undefined> {
+  const handle = await open(file).catch(() => undefined);
+  if (!handle) return undefined;
+  try {
+    const values = new Float64Array(count);
+    if (!(await isSealed(handle, values.byteLength))) return undefined;
+    await handle.read(new Uint8Array(values.buffer), 0, values.byteLength, 0);
+    return values;
+  } catch {
+    return undefined; // the file cannot be read: the same as if it were absent
+  } finally {
+    await handle.close();
+  }
 }

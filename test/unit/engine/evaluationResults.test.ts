@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { sealBytes } from '../../../src/files/sealedFile';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { EvaluationParams, EvaluationResult } from '../../../src/protocol/evaluation';
 import { seal, unseal } from '../../../src/model/sealedJson';
@@ -55,7 +56,9 @@ describe('results of evaluations', () => {
   const pair = (a: EvaluationResult, b: EvaluationResult, model = sampleFolder) =>
     request('evaluation/pair', { path: model, cacheDir, a: a.id, b: b.id });
   const floats = ({ id }: EvaluationResult): Float64Array =>
-    new Float64Array(Uint8Array.from(readFileSync(path('kept', 'results', `${id}.tokens`))).buffer);
+    new Float64Array(
+      Uint8Array.from(readFileSync(path('kept', 'results', `${id}.tokens`))).buffer.slice(0, -sealBytes),
+    );
   const mean = (values: Float64Array): number =>
     values.reduce((sum, value) => sum + value, 0) / values.length;
 
@@ -142,6 +145,15 @@ describe('results of evaluations', () => {
     expect(coarse.notKept).toBeUndefined();
   });
 
+  it('do not use states of the base that were edited', async () => {
+    const [states] = readdirSync(path('kept', 'bases'));
+    const bytes = readFileSync(path('kept', 'bases', states!));
+    writeFileSync(path('kept', 'bases', states!), Buffer.from(bytes).fill(0x3f, 0, 4000));
+    const again = await run({ cacheDir, type: 'Q3_K_S' });
+    expect(again.text!.divergence).toEqual(coarse.text!.divergence);
+    await request('evaluation/remove', { path: sampleFolder, cacheDir, id: again.id });
+  });
+
   it('are removed with their tokens, and only those inside the folder', async () => {
     const kept = path('kept', 'results', 'other.tokens');
     writeFileSync(kept, 'x');
@@ -211,7 +223,7 @@ describe('an evaluation that is cancelled', () => {
     const [states, ...others] = filesIn(cacheDir);
     expect(states).toMatch(/^bases.\w+\.states$/);
     expect(others).toEqual([]);
-    expect(statSync(join(cacheDir, states!)).size).toBe(scored * 256 * 4);
+    expect(statSync(join(cacheDir, states!)).size).toBe(scored * 256 * 4 + sealBytes);
     const late = await run({ cacheDir, type: 'Q8_0' });
     const { text: fresh } = await run({ cacheDir: path('fresh'), type: 'Q8_0' });
     expect(late.text!.divergence!.mean).toEqual(fresh!.divergence!.mean);

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ResultStore } from '../../../src/engine/evaluation/resultStore';
@@ -119,21 +129,32 @@ describe('results', () => {
 describe('tokens of a result', () => {
   const losses = Float64Array.of(9, 0.5, NaN, -0, 9).subarray(1, 4);
   const divergences = Float64Array.of(9, 0.25, Infinity, 1e-9).subarray(1);
-  const kept = result('1', { text });
+  const withoutBase = result('1', { text });
+  const withBase = result('1', { text: { ...text, divergence: { base: 'the original' } } });
 
-  it('come back as they were, with divergences where there are some', async () => {
+  it('come back as they were, with divergences where the result has one', async () => {
     const store = new ResultStore(temporaryFolder());
-    await store.add(kept, { ...facts, tokens: { losses } });
-    expect(await store.tokens(kept)).toEqual({ losses });
-    await store.add(kept, { ...facts, tokens: { losses, divergences } });
-    expect(await store.tokens(kept)).toEqual({ losses, divergences });
+    await store.add(withoutBase, { ...facts, tokens: { losses } });
+    expect(await store.tokens(withoutBase)).toEqual({ losses });
+    await store.add(withBase, { ...facts, tokens: { losses, divergences } });
+    expect(await store.tokens(withBase)).toEqual({ losses, divergences });
   });
+
+  const sealed = (bytes: Uint8Array): Uint8Array =>
+    Buffer.concat([bytes, createHash('sha256').update(bytes).digest()]);
+  const edited = (): Uint8Array => {
+    const bytes = sealed(new Uint8Array(24));
+    bytes[7] = 0x3f;
+    return bytes;
+  };
 
   it.each([
     ['were never kept', undefined, text],
-    ['are cut', new Uint8Array(23), text],
-    ['are three lists', new Uint8Array(72), text],
-    ['belong to a result without a text', new Uint8Array(24), undefined],
+    ['are cut', sealed(new Uint8Array(23)), text],
+    ['have no digest', new Uint8Array(24), text],
+    ['were edited', edited(), text],
+    ['are fewer than the result says', sealed(new Uint8Array(24)), { ...text, divergence: {} }],
+    ['belong to a result without a text', sealed(new Uint8Array(0)), undefined],
   ])('are an error when they %s', async (_, bytes, stated) => {
     const folder = temporaryFolder();
     const store = new ResultStore(folder);
@@ -171,7 +192,7 @@ describe('states of base models', () => {
     return [...values];
   }
 
-  /** A store that holds the keys a, b and c, of 16 bytes each, used in this order. */
+  /** A store that holds the keys a, b and c, of 48 bytes each, used in this order. */
   async function storeOfThree(maxStates: number): Promise<{ folder: string; store: ResultStore }> {
     const folder = temporaryFolder();
     const store = new ResultStore(folder, maxStates);
@@ -205,6 +226,21 @@ describe('states of base models', () => {
     expect(bases(folder).filter((name) => !/^[0-9a-f]{32}\.states$/.test(name))).toEqual([]);
   });
 
+  it.each([
+    ['one value was changed', (bytes: Uint8Array) => bytes.fill(0x3f, 4, 8)],
+    ['they are cut', (bytes: Uint8Array) => bytes.subarray(0, 16)],
+    ['bytes were added', (bytes: Uint8Array) => Buffer.concat([bytes, new Uint8Array(4)])],
+  ])('are not found when %s', async (_, change) => {
+    const folder = temporaryFolder();
+    const store = new ResultStore(folder);
+    await keep(store, 'a', 1.5);
+    const file = join(folder, 'bases', bases(folder)[0]!);
+    writeFileSync(file, change(readFileSync(file)));
+    expect(await valuesOf(store, 'a')).toBeUndefined();
+    await keep(store, 'a', 1.5);
+    expect(await valuesOf(store, 'a')).toEqual([1.5, 1.5, 1.5, 1.5]);
+  });
+
   it('leave nothing when writing them ends with an error', async () => {
     const folder = temporaryFolder();
     const store = new ResultStore(folder);
@@ -217,16 +253,16 @@ describe('states of base models', () => {
   });
 
   it('stay as long as they fit', async () => {
-    const { store } = await storeOfThree(64);
+    const { store } = await storeOfThree(192);
     await keep(store, 'd', 4);
     expect(await held(store)).toEqual(['a', 'b', 'c', 'd']);
   });
 
   it('make room by those that were not used for longest', async () => {
-    const { store } = await storeOfThree(63);
+    const { store } = await storeOfThree(191);
     await keep(store, 'd', 4);
     expect(await held(store)).toEqual(['b', 'c', 'd']);
-    const { store: smaller } = await storeOfThree(48);
+    const { store: smaller } = await storeOfThree(144);
     expect(await valuesOf(smaller, 'a')).toEqual([1, 1, 1, 1]); // used again: b is the oldest now
     await keep(smaller, 'd', 4, 8);
     expect([await valuesOf(smaller, 'a'), await valuesOf(smaller, 'd', 8)]).toEqual([
@@ -237,14 +273,14 @@ describe('states of base models', () => {
   });
 
   it('that were just written stay, however large', async () => {
-    const { folder, store } = await storeOfThree(48);
+    const { folder, store } = await storeOfThree(144);
     await keep(store, 'd', 4, 100);
     expect(bases(folder)).toHaveLength(1);
     expect(await valuesOf(store, 'd', 100)).toEqual(new Array(100).fill(4));
   });
 
   it.skipIf(process.platform === 'win32')('pass over what is gone or is not theirs', async () => {
-    const { folder, store } = await storeOfThree(48);
+    const { folder, store } = await storeOfThree(144);
     symlinkSync(join(folder, 'nowhere'), join(folder, 'bases', 'gone.states'));
     writeFile(join(folder, 'bases'), 'notes.txt', new Uint8Array(1000));
     setAge(folder, 'notes.txt', 1);
@@ -254,7 +290,7 @@ describe('states of base models', () => {
   });
 
   it('are used now when they are found', async () => {
-    const { folder, store } = await storeOfThree(48);
+    const { folder, store } = await storeOfThree(144);
     const [name] = bases(folder);
     setAge(folder, name!, 1000);
     for (const key of ['a', 'b', 'c']) await valuesOf(store, key);
