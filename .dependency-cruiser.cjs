@@ -1,5 +1,5 @@
-// The floors of src/, lowest first (docs/ARCHITECTURE.md). A floor imports only itself and lower ones.
-const floors = [
+// The layers of src/, lowest first (docs/ARCHITECTURE.md). A layer imports only itself and lower ones.
+const layers = [
   'model',
   'files',
   'architectures',
@@ -13,11 +13,11 @@ const floors = [
   'engine',
   'cli',
 ];
-const upward = floors.slice(0, -1).map((floor, index) => ({
-  name: `${floor}-imports-no-higher-floor`,
+const upward = layers.slice(0, -1).map((layer, index) => ({
+  name: `${layer}-imports-no-higher-layer`,
   severity: 'error',
-  from: { path: `^src/${floor}/` },
-  to: { path: `^src/(${floors.slice(index + 1).join('|')}|vscode)/` },
+  from: { path: `^src/${layer}/` },
+  to: { path: `^src/(${layers.slice(index + 1).join('|')}|vscode)/` },
 }));
 
 module.exports = {

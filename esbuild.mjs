@@ -1,5 +1,5 @@
 // Builds the four programs into dist/: extension host part, engine process, command line, webview; and the licences of what they
-// contain. --production minifies and leaves out source maps, --watch builds again whenever a source changes.
+// contain. --production minifies and omits source maps, --watch rebuilds whenever a source changes.
 import { build, context } from 'esbuild';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -60,10 +60,10 @@ const programs = [
   },
 ];
 
-/** Builds that run now. */
+/** Number of running builds. */
 let running = 0;
 
-/** Tells VS Code's watch task when building begins and when all four programs are done. */
+/** Tells VS Code's watch task when a build starts and when all four programs are done. */
 const reportBuilds = {
   name: 'report-builds',
   setup({ onStart, onEnd }) {

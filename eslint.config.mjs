@@ -6,7 +6,7 @@ const exports = [
   { selector: 'ExportAllDeclaration', message: 'No barrel files.' },
 ];
 
-/** Every argument takes room on the stack; models have a million tensors. */
+/** Every argument takes space on the stack; models have up to a million tensors. */
 const spreads = [
   {
     selector: "CallExpression[callee.object.name='Math'] > SpreadElement",

@@ -10,7 +10,7 @@ const project = (name: string, timeout: number, extra: object = {}) => ({
   },
 });
 
-// Tests that load ONNX Runtime themselves must not start its telemetry either; workers inherit this process's environment.
+// Tests that load ONNX Runtime directly must not start its telemetry either; workers inherit this process's environment.
 process.env['ORT_DISABLE_TELEMETRY'] = '1';
 
 /** `unit` needs only the addon; `oracle` llama.cpp and ONNX Runtime; `ui` a real VS Code in a browser. */

@@ -14,7 +14,7 @@ const names = readdirSync(folder)
 
 const [name, ...options] = argv.slice(2);
 if (!names.includes(name)) {
-  console.error(`Which benchmark? npm run bench -- <name>; there are: ${names.join(', ')}.`);
+  console.error(`Which benchmark? npm run bench -- <name>; the names are: ${names.join(', ')}.`);
   exit(2);
 }
 

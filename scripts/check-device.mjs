@@ -1,6 +1,6 @@
-// npm run check:device: runs formats and forward passes on a GPU and holds them against the addon and an independent forward
-// pass. `-- cuda` or `-- webgpu` names the device, otherwise the probe chooses; `--software` takes Chromium's Vulkan that runs on
-// the CPU; `--only PATTERN` runs some of the checks. Exits with 1 when one fails, 2 when there is no GPU.
+// npm run check:device: runs formats and forward passes on a GPU and compares them with the addon and an independent forward
+// pass. `-- cuda` or `-- webgpu` names the device, otherwise the probe chooses; `--software` uses Chromium's Vulkan on the CPU;
+// `--only PATTERN` runs some of the checks. Exits with 1 if a check fails, with 2 if there is no GPU.
 import { argv, exit } from 'node:process';
 import { parseArgs } from 'node:util';
 import { ensureAddon, ensureDependencies } from './prepare.mjs';

@@ -1,5 +1,5 @@
-// What CI runs: types, lint and import rules, packaging, the demo, all tests, and the unit tests once more on the oldest Node that is
-// supported. Ends with the test counts.
+// What CI runs: types, lint and import rules, packaging, the demo, all tests, and the unit tests again on the oldest supported
+// Node. Ends with the test counts.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// npm run demo: the main job without a screen, on the sample model. Installs and builds what is missing.
+// npm run demo: the main workflow on the sample model, in the terminal. Installs and builds what is missing.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -107,7 +107,7 @@ for (const [name, exported, { divergence, perplexity }] of results) {
     ].join(' '),
   );
 }
-console.log('Error: Σ‖W − Q(W)‖²/‖W‖² weighted by the numbers of weights, as measured per tensor above.');
+console.log('Error: Σ‖W − Q(W)‖²/‖W‖² weighted by the number of weights, as measured per tensor above.');
 console.log('Mean KLD: nats per token from the original; PPL: perplexity of the text.');
 console.log(`\nThe files are in ${folder}`);
 console.log(`Open them in VS Code: code ${folder}   (or: npm start -- ${relative(root, folder)})`);

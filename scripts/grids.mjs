@@ -1,5 +1,5 @@
 // Writes native/kernels/grids.data.h: the points of the lattices that the IQ types index, read out of llama.cpp by
-// decoding one block per point. Run it when the pinned llama.cpp changes; the oracle tests tell.
+// decoding one block per point. Run it when the pinned llama.cpp changes; the oracle tests detect that.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import koffi from 'koffi';

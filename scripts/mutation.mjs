@@ -1,5 +1,5 @@
-// npm run mutation: plants faults (Stryker) in the modules whose mistakes cost most and counts how many the unit tests find.
-// `npm run mutation -- rpc knapsack` takes some of the modules.
+// npm run mutation: plants faults (Stryker) in the modules where mistakes are most costly and counts how many the unit tests find.
+// `npm run mutation -- rpc knapsack` does so for some of the modules.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,8 +9,8 @@ import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.
 const ampq = (...names) => names.map((name) => `src/ampq/${name}.ts`);
 
 /**
- * Sources in which faults are planted, and the tests (folders or files) that must find them: those that take milliseconds, as each runs
- * hundreds of times. Tests that start processes, or solve and write large models, are not among them where others suffice.
+ * Sources in which faults are planted, and the tests (folders or files) that must find them: fast ones, as each runs
+ * hundreds of times. Tests that start processes, or that solve or write large models, are not listed if others suffice.
  */
 const modules = {
   rpc: { sources: ['src/protocol/rpc.ts', 'src/protocol/exactJson.ts'], tests: ['test/unit/protocol'] },

@@ -1,4 +1,4 @@
-// The kernels' own checks, outside Node: AddressSanitizer and UndefinedBehaviorSanitizer over every kernel, a bounded
+// Checks of the kernels outside Node: AddressSanitizer and UndefinedBehaviorSanitizer over every kernel, a bounded
 // libFuzzer run per decoder, arm64 under qemu against this machine's results, and no function shared between objects of
 // different instruction sets. Writes its counts to test-results/native.json, like the other suites.
 import { spawn, spawnSync } from 'node:child_process';
@@ -60,7 +60,7 @@ function run(program, args, options = {}) {
   });
 }
 
-/** Runs the jobs, as many at a time as there are processors; results in their order. */
+/** Runs the jobs, as many at a time as there are processors; returns their results in order. */
 async function pooled(jobs) {
   const done = [];
   let next = 0;
@@ -103,7 +103,7 @@ async function link(compiler, flags, source, objects, program) {
   return program;
 }
 
-/** The digests that the sanitized program printed, for `arm64`. */
+/** Returns the digests that the sanitized program printed, for `arm64`. */
 async function sanitizers() {
   const checks = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
   const flags = ['-O1', '-gline-tables-only', ...checks];
@@ -125,7 +125,7 @@ async function sanitizers() {
   }
   const vectors = await run(program, []);
   report(
-    'every kernel stays within its buffers and defined behaviour, alike in all instruction sets',
+    'every kernel stays within its buffers and defined behaviour, with the same results in all instruction sets',
     vectors.status === 0 ? undefined : vectors.stderr,
   );
   await operations(objects, flags);
@@ -133,10 +133,9 @@ async function sanitizers() {
   return vectors.stdout;
 }
 
-/** Scans, ranges and fused passes over the thread pool, in pieces of every kind. */
+/** Scans, ranges and fused passes on the thread pool, with pieces of all kinds. */
 async function operations(objects, flags) {
-  const name =
-    'operations over whole matrices stay within their buffers, and find what the plainest loops find';
+  const name = 'operations on whole matrices stay within their buffers and give the results of simple loops';
   const sources = ['operations', 'pool', 'statistics', join('kernels', 'scan')];
   try {
     const parts = [...objects, ...sources.map((source) => join(native, `${source}.cc`))];
@@ -184,9 +183,9 @@ async function fuzz(objects, flags, digests) {
   }
 }
 
-/** The results of arm64 against those of this machine, where cross compiler and emulator are installed. */
+/** Compares the results of arm64 with those of this machine, if cross compiler and emulator are installed. */
 async function arm64(expected) {
-  const name = 'arm64 gives the bytes of this machine';
+  const name = 'arm64 gives the same bytes as this machine';
   const compiler = 'aarch64-linux-gnu-g++';
   if (arch === 'arm64' || !has(compiler) || !has('qemu-aarch64'))
     return skip(name, `needs ${compiler} and qemu-aarch64 on another architecture`);
@@ -215,8 +214,8 @@ function firstDifference(expected, found) {
 }
 
 /**
- * An inline function that two instruction sets share would be linked once, and could then use instructions that the
- * processor does not have. Everything that an object for a wider set defines must lie in its own namespace.
+ * An inline function that two instruction sets share would be linked once, and might then use instructions that the
+ * processor does not have. Everything that an object for a wider set defines must be in its own namespace.
  */
 function separation() {
   const name = 'no function is shared between instruction sets';

@@ -1,5 +1,5 @@
-// Builds the native addon for this platform into prebuilds/<platform>-<arch>/. An addon of the same sources, compiler and
-// flags is taken from the cache; otherwise only what changed since the last build is compiled.
+// Builds the native addon for this platform into prebuilds/<platform>-<arch>/. An addon built from the same sources by the
+// same compiler and flags is taken from the cache; otherwise only what changed since the last build is compiled.
 // --force compiles everything, --debug builds with symbols and without optimization (build/Debug).
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -38,7 +38,7 @@ function sourceHash() {
   return hash.digest('hex');
 }
 
-/** What the compiler says of itself; the same sources give other code with another compiler. */
+/** The compiler's description of itself: another compiler makes other code from the same sources. */
 function compiler() {
   const program = env.CXX ?? (platform === 'win32' ? 'cl' : 'c++');
   const { stdout, stderr: errors } = spawnSync(program, platform === 'win32' ? [] : ['--version'], {
@@ -57,8 +57,8 @@ function loads(file) {
 }
 
 /**
- * A Node installation that brings its headers. Node-API is the same in all of them, so that any serves; without one node-gyp
- * finds or fetches them.
+ * A Node installation that includes its headers. Node-API is the same in all of them, so any will do; without one, node-gyp finds
+ * or downloads them.
  */
 function headers() {
   const programs = (env.PATH ?? '').split(delimiter).map((directory) => join(directory, 'node'));
@@ -69,7 +69,7 @@ function headers() {
   return found ? ['--nodedir', found] : [];
 }
 
-/** Number of the object files that a full build compiles, from the makefiles that configuring has written. */
+/** Number of object files in a full build, from the makefiles that the configuration has written. */
 function objectCount() {
   const build = join(root, 'build');
   const makefiles = existsSync(build) ? readdirSync(build).filter((name) => name.endsWith('.target.mk')) : [];
@@ -91,7 +91,7 @@ function nodeGyp(...args) {
   });
 }
 
-/** Runs node-gyp and shows one line a compiled file; the rest of its output is shown when it fails. */
+/** Runs node-gyp and shows one line per compiled file; the rest of its output is shown only if it fails. */
 function run(args, onCompiled) {
   const child = nodeGyp(...args);
   const lines = [];
@@ -135,7 +135,7 @@ function fail(lines) {
   exit(1);
 }
 
-/** Copies through a temporary name: a running process keeps the addon that it has loaded. */
+/** Copies through a temporary name, so that a running process keeps the addon that it has loaded. */
 function install(from, to) {
   mkdirSync(dirname(to), { recursive: true });
   const temporary = `${to}.${process.pid}`;
@@ -144,7 +144,7 @@ function install(from, to) {
 }
 
 if (!existsSync(join(root, 'native'))) {
-  if (!loads(addon)) console.error(`This package has no addon for ${target}.`);
+  if (!loads(addon)) console.error(`This package does not contain an addon for ${target}.`);
 } else if (configuration === 'Debug') {
   await build();
   install(join(root, 'build', 'Debug', 'quantscope.node'), addon);

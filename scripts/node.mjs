@@ -1,5 +1,5 @@
-// Scripts of this project run on Node 22 or newer. Where the system's Node is older, they install a newer one from npm into
-// the tool cache and start again with it.
+// Scripts of this project run on Node 22 or newer. If the system's Node is older, they install a newer one from npm into
+// the tool cache and restart with it.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -11,7 +11,7 @@ const oldest = 22;
 /** Tools that are installed once and shared by all clones. */
 export const toolCache = env.QUANTSCOPE_CACHE ?? join(homedir(), '.cache', 'quantscope');
 
-/** The program of a Node of this major version in the tool cache; installs it when it is not there. */
+/** The executable of this major version of Node in the tool cache, installed if it is missing. */
 export function installedNode(major) {
   const home = join(toolCache, `node-${major}`);
   const program = join(home, 'node_modules', '.bin', platform === 'win32' ? 'node.cmd' : 'node');
@@ -30,7 +30,7 @@ export function installedNode(major) {
   exit(1);
 }
 
-/** Starts this script again on a newer Node where this one is too old; never returns then. */
+/** If this Node is too old, runs this script on a newer one instead and never returns. */
 export function ensureNode() {
   if (Number(versions.node.split('.')[0]) >= oldest) return;
   const program = installedNode(24);

@@ -1,11 +1,11 @@
-// The licences of all packages whose code is in the bundles or beside them in the VSIX, as one text.
+// The licences of all packages whose code is in the bundles, or next to them in the VSIX, as one text.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './prepare.mjs';
 
-/** Packages that the VSIX carries although no bundle holds them. */
+/** Packages that the VSIX contains outside the bundles. */
 const besideBundles = ['onnxruntime-node', 'onnxruntime-common', 'node-addon-api'];
-/** Holders of the copyright where package.json names somebody else as its author. */
+/** Copyright holders of packages whose package.json does not name them as the author. */
 const holders = {
   'onnxruntime-node': 'Microsoft Corporation',
   'onnxruntime-common': 'Microsoft Corporation',
@@ -48,9 +48,9 @@ function notice(name) {
   return `${name} ${version} (${license})\n\n${text.trim()}\n`;
 }
 
-/** The licence's own text for a package that names it without a copy. */
+/** The text of the licence of a package that names it but does not include it. */
 function standardText(name, license, holder) {
   if (license !== 'MIT' || !existsSync(join(root, 'LICENSE')))
-    throw new Error(`${name} (${license}) comes without the text of its licence.`);
+    throw new Error(`${name} (${license}) does not include the text of its licence.`);
   return readFileSync(join(root, 'LICENSE'), 'utf8').replace(/^Copyright .*$/m, `Copyright (c) ${holder}`);
 }

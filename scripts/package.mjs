@@ -1,5 +1,5 @@
-// npm run package: the VSIX for one platform, with its addon and its part of ONNX Runtime. `--target linux-x64` names the platform
-// (this one when absent; its addon must be in prebuilds/), `--out FOLDER` where the file goes.
+// npm run package: makes the VSIX for one platform, with its addon and its part of ONNX Runtime. `--target linux-x64` names the
+// platform (by default this one; its addon must be in prebuilds/), `--out FOLDER` the folder for the file.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ const addon = join('prebuilds', target, 'quantscope.node');
 const runtime = join('node_modules', 'onnxruntime-node', 'bin', 'napi-v6', ...target.split('-'));
 for (const file of [addon, runtime])
   if (!existsSync(join(root, file))) {
-    console.error(`No package for ${target} can be made here: ${file} is not there.`);
+    console.error(`The package for ${target} cannot be made here: ${file} is missing.`);
     exit(1);
   }
 

@@ -1,4 +1,4 @@
-// What every script needs before it can run: a Node that is new enough, dependencies, addon, bundles. Uses Node alone, so that it
+// What every script needs before it can run: a Node that is new enough, dependencies, addon, bundles. Uses nothing but Node, so that it
 // works on a fresh clone.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -24,7 +24,7 @@ function run(command, args) {
   }
 }
 
-/** Installs what package-lock.json names, unless that was done. */
+/** Installs the packages of package-lock.json, unless they are up to date. */
 export function ensureDependencies() {
   const done = join(root, 'node_modules', '.package-lock.json');
   if (existsSync(done) && statSync(done).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs) return;
@@ -32,7 +32,7 @@ export function ensureDependencies() {
   run('npm', ['ci', '--no-audit', '--no-fund']);
 }
 
-/** Builds the addon, unless it is up to date. False where it cannot be built and is `optional`. */
+/** Builds the addon, unless it is up to date. False if it is `optional` and cannot be built. */
 export function ensureAddon({ optional = false } = {}) {
   if (!optional) run(execPath, [join('scripts', 'native.mjs')]);
   else
@@ -40,7 +40,7 @@ export function ensureAddon({ optional = false } = {}) {
   return true;
 }
 
-/** Builds the bundles, unless they are newer than every source. */
+/** Builds the bundles, unless they are newer than all sources. */
 export function ensureBundles() {
   const bundles = ['extension.cjs', 'engine.mjs', 'cli.mjs', 'webview.js'].map((name) =>
     join(root, 'dist', name),

@@ -1,12 +1,12 @@
-// What vsce runs before it packs: the bundles. A package holds the addon and the runtime of one platform, so that vsce must be told
-// which; `npm run package` does.
+// Runs before vsce packs, and builds the bundles. A package contains the addon and the runtime of one platform, so vsce must be told
+// which; `npm run package` does that.
 import { spawnSync } from 'node:child_process';
 import { env, execPath, exit } from 'node:process';
 import { root } from './prepare.mjs';
 
 if (!env.QUANTSCOPE_PACKAGE) {
   console.error(
-    'A package holds the binaries of one platform. Make it with: npm run package -- --target linux-x64',
+    'A package contains the binaries of one platform. Make it with: npm run package -- --target linux-x64',
   );
   exit(1);
 }

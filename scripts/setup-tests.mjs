@@ -1,4 +1,4 @@
-// Installs once what the tests need beside the project's packages: Chromium, Node 24, the VS Code server that runs on it,
+// Installs once what the tests need besides the project's packages: Chromium, Node 24, the VS Code server that runs on it,
 // and llama.cpp. Everything goes into a cache outside the repository and is reused by the next run.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { argv, env, exit, getuid, platform } from 'node:process';
 import { installedNode, toolCache as cache } from './node.mjs';
 
-/** llama.cpp's shared libraries, where they are installed. */
+/** The folder of llama.cpp's shared libraries. */
 export const llamaCppLibraries = join(
   cache,
   'llama-cpp-3.22.1',
@@ -18,8 +18,8 @@ export const llamaCppLibraries = join(
 );
 
 /**
- * Packages from npm, each in a folder of its own. `proof` are the files that a finished installation has: the first
- * ones and the last ones that it writes. `allowScripts` is what newer npm versions ask before a package may build.
+ * Packages from npm, each in a folder of its own. `proof` lists files that only a complete installation has: the first
+ * and the last ones that it writes. `allowScripts` names the packages that newer npm versions allow to run install scripts.
  */
 const vsCodeServer = {
   folder: 'vscode-server-4.139.1',
@@ -53,7 +53,7 @@ export async function ensureTestTools() {
   ensureTool(llamaCpp);
 }
 
-/** The VS Code server and the Node that runs it, without what only tests need. */
+/** The VS Code server and the Node that runs it, but nothing that only tests need. */
 export async function ensureVsCodeServer() {
   ensureSystemPackages();
   ensureTool(vsCodeServer);
@@ -70,7 +70,7 @@ function ensureSystemPackages() {
   if (error) throw new Error(`The tests need ${missing.join(' and ')}. ${error}`);
 }
 
-/** Compilers and the emulator of the kernels' own checks; a check whose tool is missing is skipped and says so. */
+/** Compilers and the emulator for the checks of the kernels; a check whose tool is missing is skipped with a message. */
 function ensureNativeTools() {
   if (platform !== 'linux') return;
   const missing = Object.entries({
@@ -88,7 +88,7 @@ function hasProgram(name) {
   return spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
-/** What went wrong, with the command to run by hand; undefined when the packages are installed. */
+/** What went wrong, with the command to run manually; undefined once the packages are installed. */
 function aptInstall(packages) {
   const install = ['install', '-y', '--no-install-recommends', ...packages];
   const manual = `Install it yourself, as root: apt-get ${install.join(' ')}`;
@@ -127,7 +127,7 @@ function ensureTool(tool) {
   if (isInstalled(tool)) return;
   const home = join(cache, tool.folder);
   console.log(`Installing ${tool.packages.join(', ')} into ${home}`);
-  // A native build that failed half-way leaves a folder that npm takes for finished.
+  // A native build that fails half-way leaves a folder that npm considers complete.
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
   writeFileSync(
@@ -152,7 +152,7 @@ function ensureTool(tool) {
 }
 
 /**
- * `npm test` exports npm's settings to its children. Registry and proxy stay; what belongs to the outer npm is removed: the
+ * `npm test` exports npm's settings to its children. Registry and proxy are kept; settings of the outer npm are removed: the
  * server's install script reads Node's version from the user agent.
  */
 function installEnvironment({ needsNode24 }) {

@@ -1,5 +1,5 @@
-// npm start: the sample model (or the folder that is given) in VS Code with the extension loaded. The desktop VS Code when
-// `code` is on the PATH, else the VS Code server at a local address.
+// npm start: opens the sample model (or the given folder) in VS Code with the extension loaded. Uses the desktop VS Code if `code`
+// is on the PATH, else the VS Code server at a local address.
 import { spawn, spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { argv, execPath, exit, platform } from 'node:process';

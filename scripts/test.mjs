@@ -1,7 +1,7 @@
 // npm test: sets everything up, then runs the suites: unit, oracle, native (the kernels under sanitizers, a fuzzer and an
 // emulator), host (inside VS Code), ui (VS Code in a browser).
-// `npm test -- unit oracle` runs some of them, `npm test -- unit knapsack plan` the test files of a suite whose path contains one
-// of the words. The last line counts the tests.
+// `npm test -- unit oracle` runs some of them, `npm test -- unit knapsack plan` only the test files of a suite whose path contains
+// one of the words. The last line counts the tests.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.
 
 const results = join(root, 'test-results');
 
-/** Each suite: the command that runs it, the JSON file in which it leaves its counts, and whether it needs more than the addon. */
+/** Each suite: the command that runs it, the JSON file to which it writes its counts, and whether it needs more than the addon. */
 const suites = {
   unit: vitest('unit', false),
   oracle: vitest('oracle', true),
@@ -34,10 +34,10 @@ function run(program, args) {
   });
 }
 
-/** In the text of tests that start the engine or the command line, or pack the extension. */
+/** Occurs in tests that start the engine or the command line, or pack the extension. */
 const startsOurs = /\b(engine|cli|package)\.mjs\b/;
 
-/** Arguments that leave out the test files which load the addon, where it cannot be built. */
+/** Arguments that skip the test files that load the addon, if it cannot be built. */
 async function withoutAddon() {
   const { build } = await import('esbuild');
   const folder = join(root, 'test', 'unit');
@@ -61,7 +61,7 @@ async function withoutAddon() {
       inputs.some((file) => startsOurs.test(readFileSync(join(root, file), 'utf8')));
     if (inputs.includes('src/native.ts') || startsProgram()) needing.push(name);
   }
-  console.log(`Left out: ${needing.length} of ${files.length} test files need the native addon.`);
+  console.log(`Skipped: ${needing.length} of ${files.length} test files need the native addon.`);
   return needing.map((name) => `--exclude=test/unit/${name}`);
 }
 
@@ -91,7 +91,7 @@ function readJson(file) {
 /**
  * Runs suites one after another and counts their tests.
  * @param names suites
- * @param files words of which one is in the path of each test file to run; all files when there are none
+ * @param files words: only test files whose path contains one of them are run; without any, all are
  * @param node program that runs the tests
  */
 export async function runTests(names, { files = [], node = execPath } = {}) {
@@ -131,7 +131,7 @@ if (argv[1] === import.meta.filename || argv[1]?.endsWith('scripts/test.mjs')) {
   const files = given.filter((name) => !(name in suites));
   if (files.length > 0 && !names.every((name) => suites[name].takesFiles)) {
     console.error(
-      `Only these suites take names of test files: unit, oracle, ui. The suites are: ${Object.keys(suites).join(', ')}.`,
+      `Only these suites accept names of test files: unit, oracle, ui. The suites are: ${Object.keys(suites).join(', ')}.`,
     );
     exit(2);
   }
