@@ -75,7 +75,10 @@ async function openShards(
   return { ...merged, missingFiles: missing, shards: identities };
 }
 
-/** A missing shard is a state, not an error: the others, or an index alone, are worth showing. */
+/**
+ * A missing shard is a state, not an error: the others, or an index alone, are worth showing. So is one that is something else, or of
+ * which less than the header is there: an interrupted download.
+ */
 async function openShard(
   path: string,
   count: number,
@@ -91,12 +94,11 @@ async function openShard(
   const source = await open((await linkTarget(path)) ?? path);
   try {
     await fileKind(source, signal);
+    const header = await readSafetensorsHeader(source, signal);
+    const identity = await fileIdentity(source, header.headerHash, header.tensors, count, signal);
+    return { path, ...header, identity };
   } catch (error) {
-    if (error instanceof QuantscopeError && error.code === 'MODEL_FILE')
-      return { ...absent, warnings: [`A shard cannot be used: ${error.message}`] };
-    throw error;
+    if (!(error instanceof QuantscopeError) || error.code !== 'MODEL_FILE') throw error;
+    return { ...absent, warnings: [`A shard cannot be used: ${error.message}`] };
   }
-  const header = await readSafetensorsHeader(source, signal);
-  const identity = await fileIdentity(source, header.headerHash, header.tensors, count, signal);
-  return { path, ...header, identity };
 }

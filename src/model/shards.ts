@@ -31,6 +31,7 @@ export function mergeShards(
   shardOf: ReadonlyMap<string, string> = new Map<string, string>(),
 ): MergedShards {
   const missing = shards.filter((shard) => !shard.identity).map((shard) => basename(shard.path));
+  const isMissing = new Set(missing);
   const tensors = shards.flatMap((shard) => shard.tensors);
   const warnings = shards.flatMap((shard) => shard.warnings);
   refuseDuplicates(tensors);
@@ -42,12 +43,12 @@ export function mergeShards(
       `In a shard but not in the index: ${plural(unlisted.length, 'tensor')} (${list(unlisted)}).`,
     );
   const lost = [...shardOf].filter(([name]) => !present.has(name));
-  const disagreeing = lost.filter(([, shard]) => !missing.includes(shard)).map(([name]) => name);
+  const disagreeing = lost.filter(([, shard]) => !isMissing.has(shard)).map(([name]) => name);
   if (disagreeing.length > 0)
     warnings.push(
       `In the index but not in their shard: ${plural(disagreeing.length, 'tensor')} (${list(disagreeing)}).`,
     );
-  const placeholders = lost.map(([name, shard]) => placeholder(name, shard, whole, missing.includes(shard)));
+  const placeholders = lost.map(([name, shard]) => placeholder(name, shard, whole, isMissing.has(shard)));
   return {
     tensors: [...tensors, ...placeholders],
     metadata: shards.flatMap((shard) => shard.metadata),

@@ -117,13 +117,14 @@ export function compareCandidates(a: Candidate, b: Candidate): number {
 
 /** What makes one set better than another, what matters most first; smaller is better. */
 function ranksOf({ label, files, index, present, format }: Candidate): number[] {
-  const availability = present === files.length ? 0 : present > 0 ? 1 : 2;
   const [family = '', ...variant] = label.replace(/(-\*-of-\d+)?\.(safetensors|sft|gguf).*$/i, '').split('.');
   const rank = families.findIndex((pattern) => pattern.test(family));
   const isVariant = variant.length > 0 || /\.index\.[\w-]+\.json$/i.test(label);
   const tellsVariants = rank !== otherFamily; // elsewhere a dot is part of the name
   return [
-    availability,
+    present === 0 ? 1 : 0,
+    rank === families.length - 1 ? 1 : 0, // an adapter must not hide a model that is still being downloaded
+    present < files.length ? 1 : 0,
     ...[format === 'safetensors' ? 0 : 1, rank, index ? 0 : 1],
     tellsVariants && isVariant ? 1 : 0,
   ];

@@ -3,6 +3,7 @@ import type { ModelFileIdentity } from '../protocol/model';
 import { QuantscopeError } from './errors';
 import { isRecord } from './json';
 import { readJsonFile } from './jsonFiles';
+import { maxShards } from './limits';
 
 /** An index of shards, `model.safetensors.index.json` by its usual name. */
 export interface WeightIndex {
@@ -20,7 +21,7 @@ export const indexName = /\.index(\.[\w-]+)?\.json$/i;
 
 /**
  * Reads an index; the shards need not exist.
- * @throws QuantscopeError MODEL_FILE when the file is not an index or names a shard outside its folder.
+ * @throws QuantscopeError MODEL_FILE when the file is not an index, or names a shard outside its folder or too many of them.
  */
 export async function readWeightIndex(path: string): Promise<WeightIndex> {
   const { value, hash, size, mtimeMs } = await readJsonFile(path);
@@ -34,12 +35,10 @@ export async function readWeightIndex(path: string): Promise<WeightIndex> {
       throw fail(`The index names the shard ${JSON.stringify(shard)}, which is not a file name.`);
     shardOf.set(tensor, shard);
   }
-  return {
-    path,
-    identity: { path, size, mtimeMs, headerHash: hash },
-    shardOf,
-    shards: [...new Set(shardOf.values())],
-  };
+  const shards = [...new Set(shardOf.values())];
+  if (shards.length > maxShards)
+    throw fail(`The index names ${shards.length} shards; more than ${maxShards} cannot be right.`);
+  return { path, identity: { path, size, mtimeMs, headerHash: hash }, shardOf, shards };
 }
 
 const isFileName = (name: string): boolean =>

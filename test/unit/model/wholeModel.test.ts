@@ -139,6 +139,12 @@ describe('the choice of weight files in a folder', () => {
       ['a'],
       /over adapter_model/,
     ],
+    [
+      'prefers a model that lacks shards to an adapter',
+      { ...sharded, [shard(2)]: 'x', 'adapter_model.safetensors': weights('z') },
+      ['a', 'c', 'b'],
+      /model\.safetensors\.index\.json was chosen over adapter_model\.safetensors/,
+    ],
     ['opens a GGUF file', { 'x.gguf': gguf }, ['g'], undefined],
     ['ignores case and takes .sft', { 'MODEL.SFT': weights('a') }, ['a'], undefined],
     [
@@ -158,6 +164,39 @@ describe('the choice of weight files in a folder', () => {
     const model = await describeModel(folderOf('m', files));
     expect(names(model)).toEqual(tensors);
     expect(model.notes).toEqual(note ? [expect.stringMatching(note)] : []);
+  });
+
+  it('rejects an index of more shards than a model can have, also when it names each once', async () => {
+    const map = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`t${i}`, `${i}.safetensors`]));
+    const folder = folderOf('m', { 'model.safetensors.index.json': indexOf(map) });
+    const file = join(folder, 'model.safetensors.index.json');
+    await expect(openModel(file)).rejects.toMatchObject({
+      code: 'MODEL_FILE',
+      message: expect.stringContaining('names 10001 shards; more than 10000 cannot be right') as string,
+      place: { file },
+    });
+  });
+
+  it('opens an index of 300,000 tensors whose shards are absent in linear time', async () => {
+    const shards = 10_000;
+    const map = Object.fromEntries(
+      Array.from({ length: 30 * shards }, (_, i) => [`t${i}`, `model-${i % shards}.safetensors`]),
+    );
+    const folder = folderOf('m', { 'model.safetensors.index.json': indexOf(map) });
+    const model = await describeModel(join(folder, 'model.safetensors.index.json'));
+    expect(model.weightFiles).toEqual({ present: 0, total: shards });
+    expect(model.tensors).toHaveLength(30 * shards);
+  });
+
+  it.each([
+    ['is empty', ''],
+    ['ends before its header does', weights('b').subarray(0, 20)],
+    ['is a web page', '<!DOCTYPE html><html></html>'],
+  ])('opens without a shard that %s, and says so', async (_, content) => {
+    const model = await describeModel(folderOf('m', { ...sharded, [shard(2)]: content }));
+    expect(model).toMatchObject({ missingFiles: [shard(2)], weightFiles: { present: 2, total: 3 } });
+    expect(model.warnings[0]).toMatch(/^A shard cannot be used: .*model-00002-of-00003\.safetensors/);
+    expect(model.tensors.map(({ readable }) => readable)).toEqual([true, true, false]);
   });
 
   it('does not choose between models that are equally good', async () => {
