@@ -1,14 +1,13 @@
 import type { ComparedTensor } from '../src/protocol/compare';
+import type { Filtered } from './filter';
 
 /** The compared tensors of two models as a table shows them. */
 
-/** Those whose name and state hold all words. */
-export function matchingCompared(tensors: readonly ComparedTensor[], filter: string): ComparedTensor[] {
-  const words = filter.toLowerCase().split(/\s+/);
-  return tensors.filter(({ name, status }) =>
-    words.every((word) => `${name} ${status}`.toLowerCase().includes(word)),
-  );
-}
+/** What a filter looks at: the name, the dtypes and how the tensor compares. */
+export const lineOf = ({ name, status, a, b }: ComparedTensor): Filtered => ({
+  name,
+  texts: [status, a?.dtype ?? '', b?.dtype ?? ''],
+});
 
 const keys: Readonly<Record<string, (tensor: ComparedTensor) => number | string>> = {
   a: ({ a }) => a?.dtype ?? '',

@@ -1,17 +1,18 @@
 /**
- * The language of the tensor filter. Words match anywhere in name and dtype, in any case; a digit at the end of a word ends the
- * number, so that `layers.1` is not layer 10. A word with `*` or `?` is a glob over the whole name or dtype, `/…/` a regular
- * expression over the name, `"…"` is taken literally. Side by side or joined with `&` all must match, with `|` one; `!` negates, and
+ * The language of all filters. Words match anywhere in the name and the other texts of a line, in any case; a digit at the end of a
+ * word ends the number, so that `layers.1` is not layer 10. A word with `*` or `?` is a glob over the whole name or another text as a
+ * whole, `/…/` a regular expression over the name, `"…"` is taken literally. Side by side or joined with `&` all must match, with `|` one; `!` negates, and
  * parentheses group: `q_proj & !layers.0`.
  */
 
 /** What a filter looks at. */
 export interface Filtered {
   readonly name: string;
-  readonly dtype: string;
+  /** Other texts of its line: dtypes, a state, a reason. */
+  readonly texts: readonly string[];
 }
 
-type Test = (tensor: Filtered) => boolean;
+type Test = (line: Filtered) => boolean;
 
 /** A valid filter, or what is wrong with it. */
 export type Filter =
@@ -28,6 +29,11 @@ export function parseFilter(text: string): Filter {
     if (error instanceof FilterError) return { kind: 'error', message: error.message };
     throw error;
   }
+}
+
+/** Those that match; all of them with an empty filter, or one that is not valid. */
+export function filtered<T>(items: readonly T[], filter: Filter, of: (item: T) => Filtered): readonly T[] {
+  return filter.kind === 'test' ? items.filter((item) => filter.matches(of(item))) : items;
 }
 
 class FilterError extends Error {}
@@ -74,8 +80,7 @@ const escaped = (text: string): string => text.replace(/[.+^${}()|[\]\\*?/-]/g, 
 
 function globTest(glob: string): Test {
   const source = escaped(glob).replaceAll('\\*', '.*').replaceAll('\\?', '.');
-  const expression = new RegExp(`^(?:${source})$`, 'i');
-  return ({ name, dtype }) => expression.test(name) || expression.test(dtype);
+  return matching(new RegExp(`^(?:${source})$`, 'i'));
 }
 
 const textTest = (text: string): Test => containing(escaped(text));
@@ -86,10 +91,12 @@ function wordTest(word: string): Test {
   return containing(start + escaped(word) + end);
 }
 
-function containing(source: string): Test {
-  const expression = new RegExp(source, 'i');
-  return ({ name, dtype }) => expression.test(name) || expression.test(dtype);
-}
+const containing = (source: string): Test => matching(new RegExp(source, 'i'));
+
+const matching =
+  (expression: RegExp): Test =>
+  ({ name, texts }) =>
+    expression.test(name) || texts.some((text) => expression.test(text));
 
 /** or := and ("|" and)* · and := not ("&"? not)* · not := "!"* (term | "(" or ")") */
 class Parser {
@@ -106,19 +113,19 @@ class Parser {
   private or(): Test {
     const tests = [this.and()];
     while (this.take('|')) tests.push(this.and());
-    return tests.length === 1 ? tests[0]! : (tensor) => tests.some((test) => test(tensor));
+    return tests.length === 1 ? tests[0]! : (line) => tests.some((test) => test(line));
   }
 
   private and(): Test {
     const tests = [this.not()];
     while (this.take('&') || this.startsOperand()) tests.push(this.not());
-    return tests.length === 1 ? tests[0]! : (tensor) => tests.every((test) => test(tensor));
+    return tests.length === 1 ? tests[0]! : (line) => tests.every((test) => test(line));
   }
 
   private not(): Test {
     if (this.take('!')) {
       const test = this.not();
-      return (tensor) => !test(tensor);
+      return (line) => !test(line);
     }
     if (this.take('(')) {
       const test = this.or();

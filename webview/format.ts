@@ -20,16 +20,44 @@ export function count(value: number): string {
   return `${(value / 1000 ** power).toPrecision(3)} ${['', 'k', 'M', 'B', 'T'][power] ?? ''}`;
 }
 
-/** A weight: significant digits, five unless told; scientific outside the usual range. */
-export function number(value: number, digits = 5): string {
+/** Magnitudes outside are written with a power of ten. */
+const usual = { least: 1e-4, beyond: 1e6 };
+
+const isUsual = (magnitude: number): boolean => magnitude >= usual.least && magnitude < usual.beyond;
+
+/** Decimals that leave a number of this magnitude so many significant digits. */
+const decimalsOf = (magnitude: number, digits: number): number =>
+  Math.max(0, digits - 1 - Math.floor(Math.log10(magnitude)));
+
+/** A weight: significant digits, four unless told, with their zeros, so that a column of them can be compared. */
+export function number(value: number, digits = 4): string {
   if (!Number.isFinite(value)) return notFinite(value, 'NaN');
   if (value === 0) return '0';
-  const magnitude = Math.abs(value);
-  const text =
-    magnitude < 1e-3 || magnitude >= 1e6
-      ? value.toExponential(Math.min(3, digits - 1))
-      : String(Number(value.toPrecision(digits)));
+  const rounded = Number(value.toPrecision(digits));
+  const magnitude = Math.abs(rounded);
+  const text = isUsual(magnitude)
+    ? rounded.toFixed(decimalsOf(magnitude, digits))
+    : value.toExponential(Math.min(3, digits - 1));
   return text.replaceAll('-', '−');
+}
+
+/**
+ * Weights or figures below each other: with the decimals that leave the largest five significant digits. What would read as zero keeps
+ * its own digits.
+ * @param alone how a value is shown that has no decimals to align.
+ */
+export function aligned(values: readonly number[], alone: (value: number) => string = number): string[] {
+  const largest = values.reduce(
+    (most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most),
+    0,
+  );
+  if (!isUsual(largest)) return values.map((value) => alone(value));
+  const decimals = decimalsOf(largest, 5);
+  return values.map((value) => {
+    if (!Number.isFinite(value) || value === 0) return alone(value);
+    const text = value.toFixed(decimals);
+    return Number(text) === 0 ? scientific(value) : text.replaceAll('-', '−');
+  });
 }
 
 /** A statistic or an error measure, with the digits of a weight. */

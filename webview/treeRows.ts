@@ -1,5 +1,5 @@
-import type { TensorDescriptor } from '../src/protocol/model';
-import { groupOf, leafTotals, type TreeGroup, type TreeNode } from './tree';
+import type { Filtered } from './filter';
+import { groupOf, leafTotals, type TreeGroup, type TreeLeaf, type TreeNode } from './tree';
 
 /** A visible line of the tree. */
 export interface TreeRow {
@@ -9,14 +9,16 @@ export interface TreeRow {
 }
 
 /** The part of a tree whose tensors match a filter, with its own totals. */
-export function filterTree(root: TreeGroup, matches: (tensor: TensorDescriptor) => boolean): TreeGroup {
+export function filterTree(root: TreeGroup, matches: (line: Filtered) => boolean): TreeGroup {
   const children = root.children.flatMap((child): TreeNode[] => {
-    if (child.kind === 'tensor') return matches(child.tensor) ? [child] : [];
+    if (child.kind === 'tensor') return matches(lineOf(child)) ? [child] : [];
     const part = filterTree(child, matches);
     return part.tensors === 0 ? [] : [part];
   });
   return { ...groupOf(root.id, root.label, children), repeats: root.repeats > 0 ? children.length : 0 };
 }
+
+const lineOf = ({ tensor: { name, dtype } }: TreeLeaf): Filtered => ({ name, texts: [dtype] });
 
 /** Fewest and most bits per weight. */
 export interface BitRange {

@@ -92,7 +92,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
 
   it('filters by words, negation, globs and regular expressions', async () => {
     const filter = frame.locator('.tree vscode-text-field input');
-    const matches = () => frame.locator('.matches').innerText();
+    const matches = () => frame.locator('.tree .filter-status').innerText();
     await filter.fill('down_proj bf16');
     await expect.poll(matches).toBe('6 of 57 tensors');
     await filter.fill('q_proj & !layers.0');
@@ -102,7 +102,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await filter.fill('/layers\\.[01]\\.mlp/');
     await expect.poll(matches).toBe('6 of 57 tensors');
     await filter.fill('(q_proj');
-    await expect.poll(() => frame.locator('.filter-error').innerText()).toBe('A “(” is not closed.');
+    await expect.poll(() => frame.locator('.tree .filter-status').innerText()).toBe('A “(” is not closed.');
     await filter.fill('nothing-like-this');
     await expect.poll(() => frame.locator('.rows .empty').innerText()).toContain('No tensor matches');
     await filter.fill('');

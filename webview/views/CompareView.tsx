@@ -1,21 +1,22 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { ComparedTensor, ModelComparison, TensorOverlay } from '../../src/protocol/compare';
 import type { EngineProgress } from '../../src/protocol/engine';
-import { plural } from '../../src/protocol/words';
 import { ErrorMapChart } from '../charts/ErrorMapChart';
 import { HistogramChart } from '../charts/HistogramChart';
 import { useApp, useAppState, useAsk } from '../context';
-import { Button, Spinner, TextField } from '../controls';
+import { Button, Spinner } from '../controls';
+import { filtered, parseFilter } from '../filter';
 import { figure, fixed, percentDone, ratio, shapeText } from '../format';
-import { matchingCompared, orderCompared } from '../comparedTensors';
+import { lineOf, orderCompared } from '../comparedTensors';
 import { TensorName } from './TensorName';
 import { DataGrid } from './DataGrid';
+import { FilterField, FilterStatus } from './FilterField';
 import { nextOrder, type GridColumn, type GridOrder } from './grid';
 
 /** This model compared with another: how each tensor differs, worst first, and one of them in detail. */
 export function CompareView() {
   const ask = useAsk();
-  const { modelComparison: state } = useAppState();
+  const { model, modelComparison: state } = useAppState();
   const choose = (
     <Button primary={!state} onClick={() => void ask('compareWith', {})}>
       Compare With…
@@ -37,7 +38,7 @@ export function CompareView() {
     <div class="page compare">
       <div class="compare-head">
         <span class="ellipsis" title={other}>
-          B: {other.replace(/^.*[\\/]/, '')}
+          A: {model?.name ?? 'this model'}, B: {other.replace(/^.*[\\/]/, '')}
         </span>
         {choose}
       </div>
@@ -61,25 +62,25 @@ export function CompareView() {
 const asCompared: GridOrder = { column: 'error', descending: true };
 
 function Result({ result, other }: { result: ModelComparison; other: string }) {
-  const [filter, setFilter] = useState('');
+  const [text, setText] = useState('');
+  const filter = useMemo(() => parseFilter(text), [text]);
   const [order, setOrder] = useState(asCompared);
   const [chosen, setChosen] = useState<string>();
   const rows = useMemo(
-    () => orderCompared(matchingCompared(result.tensors, filter), order),
+    () => orderCompared(filtered(result.tensors, filter, lineOf), order),
     [result, filter, order],
   );
   return (
     <>
       <Totals result={result} />
       <div class="filter">
-        <TextField
-          value={filter}
+        <FilterField
+          text={text}
+          setText={setText}
           label="Filter the compared tensors"
-          placeholder="Filter by name or state"
-          onInput={setFilter}
-          width="100%"
+          placeholder="Filter by name, dtype or state"
         />
-        <span class="muted count">{plural(rows.length, 'tensor')}</span>
+        <FilterStatus filter={filter} matched={rows.length} total={result.tensors.length} noun="tensor" />
       </div>
       <DataGrid
         id="compare"
@@ -107,12 +108,12 @@ function Totals({ result }: { result: ModelComparison }) {
   const parts = Object.entries(result.counts).filter(([, count]) => count > 0);
   return (
     <>
-      <dl class="statistics totals">
+      <dl class="totals">
         <div>
           <dt>relative error</dt>
           <dd>{figure(result.relativeError)}</dd>
         </div>
-        <div class="wide">
+        <div>
           <dt>tensors</dt>
           <dd>{parts.map(([status, count]) => `${count.toLocaleString('en-US')} ${status}`).join(', ')}</dd>
         </div>

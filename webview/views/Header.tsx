@@ -1,15 +1,15 @@
 import type { ModelDescription } from '../../src/protocol/model';
 import { plural } from '../../src/protocol/words';
-import { useApp, useAppState, useAsk } from '../context';
-import { Button } from '../controls';
+import { useAppState } from '../context';
 import { bits, count, size } from '../format';
 import { narrowQuery, useMedia } from '../useMedia';
-import { Menu, type MenuItem } from './Menu';
+import { Actions } from './Actions';
 import { Notices } from './Notices';
 
-/** The model in one line, and what can be done with it. */
+/** The model in one line, and what can be done with it: in a narrow panel that is beside the pages. */
 export function Header() {
   const { model } = useAppState();
+  const isNarrow = useMedia(narrowQuery);
   if (!model) return null;
   return (
     <header>
@@ -20,7 +20,7 @@ export function Header() {
             <span key={fact}>{fact}</span>
           ))}
         </span>
-        <Actions />
+        {!isNarrow && <Actions />}
       </div>
       <Notices model={model} />
     </header>
@@ -39,40 +39,4 @@ function factsOf(model: ModelDescription): string[] {
     ...(parameters > 0 ? [`${bits((8 * dataBytes) / parameters)} bits/weight`] : []),
     ...(total > 1 && present === total ? [plural(total, noun)] : []),
   ];
-}
-
-/** The usual actions as buttons, as far as there is room; the rest in a menu. */
-function Actions() {
-  const { store } = useApp();
-  const ask = useAsk();
-  const { job } = useAppState();
-  const isNarrow = useMedia(narrowQuery);
-  const isBusy = job.kind === 'running';
-  const usual: readonly MenuItem[] = [
-    { label: 'Run Sensitivity', disabled: isBusy, run: () => void ask('runSensitivity', {}) },
-    { label: 'Evaluate…', run: () => store.openTab('evaluate') },
-  ];
-  const rest: readonly MenuItem[] = [
-    {
-      label: 'Run Sensitivity over a Text…',
-      disabled: isBusy,
-      run: () => void ask('runSensitivityOverText', {}),
-    },
-    { label: 'Compare With…', run: () => void ask('compareWith', {}) },
-    { label: 'Compute Importance Matrix…', run: () => store.openTab('importance') },
-  ];
-  return (
-    <span class="actions">
-      {!isNarrow &&
-        usual.map(({ label, disabled = false, run }) => (
-          <Button key={label} disabled={disabled} onClick={run}>
-            {label}
-          </Button>
-        ))}
-      <Button primary onClick={() => void ask('exportGguf', { plan: false })}>
-        Export GGUF…
-      </Button>
-      <Menu label="More actions" items={isNarrow ? [...usual, ...rest] : rest} />
-    </span>
-  );
 }

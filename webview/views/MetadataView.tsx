@@ -1,27 +1,28 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { useAppState } from '../context';
-import { TextField } from '../controls';
+import { filtered, parseFilter } from '../filter';
+import { FilterField, FilterStatus } from './FilterField';
 import { MetadataValue } from './MetadataValue';
 
 /** Key-values of the file and of config.json, by where they come from. */
 export function MetadataView() {
   const { model } = useAppState();
-  const [filter, setFilter] = useState('');
-  const entries = (model?.metadata ?? []).filter((entry) =>
-    `${entry.key} ${entry.text}`.toLowerCase().includes(filter.toLowerCase()),
-  );
+  const [text, setText] = useState('');
+  const filter = useMemo(() => parseFilter(text), [text]);
+  const metadata = model?.metadata ?? [];
+  const entries = filtered(metadata, filter, (entry) => ({ name: entry.key, texts: [entry.text] }));
   const sources = [...new Set(entries.map((entry) => entry.source))];
-  if (model?.metadata.length === 0)
+  if (metadata.length === 0)
     return <p class="empty">The file has no metadata and there is no config.json next to it.</p>;
   return (
     <>
-      <TextField
-        value={filter}
+      <FilterField
+        text={text}
+        setText={setText}
         label="Filter metadata"
-        placeholder="Filter metadata"
-        onInput={setFilter}
-        width="100%"
+        placeholder="Filter by key or value"
       />
+      <FilterStatus filter={filter} matched={entries.length} total={metadata.length} noun="key" />
       {sources.map((source) => (
         <section key={source}>
           <h3>{source}</h3>

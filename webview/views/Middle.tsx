@@ -1,12 +1,19 @@
 import { splitMiddle } from '../middle';
 
+/** A first part of so many characters stays; of a longer one a letter and an ellipsis do. */
+const shortHead = 5;
+
 /** A name whose middle is cut where it does not fit; the tooltip has the full name. */
 export function Middle({ text, title = text }: { text: string; title?: string }) {
   const [head, tail] = splitMiddle(text);
   return (
     <span class="middle" title={title}>
-      <span class="middle-head">{head}</span>
-      {tail !== '' && <span class="middle-tail">{tail}</span>}
+      <span class={head.length > shortHead ? 'middle-head' : 'middle-head short'}>{head}</span>
+      {tail !== '' && (
+        <span class="middle-tail">
+          <bdi>{tail}</bdi>
+        </span>
+      )}
     </span>
   );
 }

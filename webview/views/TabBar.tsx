@@ -2,6 +2,7 @@ import { useApp, useAppState, useAsk } from '../context';
 import { seconds } from '../format';
 import type { Tab } from '../store';
 import { narrowQuery, useMedia } from '../useMedia';
+import { Actions } from './Actions';
 
 export const tabs: readonly { id: Tab; label: string }[] = [
   { id: 'tensor', label: 'Tensor' },
@@ -14,13 +15,14 @@ export const tabs: readonly { id: Tab; label: string }[] = [
   { id: 'metadata', label: 'Metadata' },
 ];
 
-/** The pages of the editor, and the area of the running job. */
+/** The pages of the editor, and the area of the running job; in a narrow panel also the actions. */
 export function TabBar() {
   const isNarrow = useMedia(narrowQuery);
   return (
-    <div class="tab-bar">
+    <div class={isNarrow ? 'tab-bar narrow' : 'tab-bar'}>
       {isNarrow ? <TabSelect /> : <Tabs />}
       <RunningJob />
+      {isNarrow && <Actions />}
     </div>
   );
 }

@@ -1,11 +1,17 @@
 import type { TensorStatistics as Figures } from '../../src/protocol/analysis';
-import { figure, percent } from '../format';
+import { aligned, figure, percent } from '../format';
 
 /** A figure, and whether it is a cause for concern. */
 type Item = readonly [label: string, text: string, isBad?: boolean];
 
 /** The statistics of a tensor in three groups: range, moments, percentiles. */
 export function TensorStatistics({ figures: s }: { figures: Figures }) {
+  const [min = '', max = ''] = aligned([s.min, s.max], figure);
+  const [mean = '', deviation = ''] = aligned([s.mean, s.standardDeviation], figure);
+  const percentiles = aligned(
+    s.percentiles.map(({ value }) => value),
+    figure,
+  );
   const count = (value: number): string => value.toLocaleString('en-US');
   const share = s.count > 0 && s.zeros > 0 ? ` (${percent(s.zeros / s.count)})` : '';
   return (
@@ -13,8 +19,8 @@ export function TensorStatistics({ figures: s }: { figures: Figures }) {
       <Group
         title="Range"
         items={[
-          ['minimum', figure(s.min)],
-          ['maximum', figure(s.max)],
+          ['minimum', min],
+          ['maximum', max],
           ['zeros', count(s.zeros) + share],
           ['NaN', count(s.nans), s.nans > 0],
           ['infinite', count(s.infinities), s.infinities > 0],
@@ -23,14 +29,14 @@ export function TensorStatistics({ figures: s }: { figures: Figures }) {
       <Group
         title="Moments"
         items={[
-          ['mean', figure(s.mean)],
-          ['standard deviation', figure(s.standardDeviation)],
+          ['mean', mean],
+          ['standard deviation', deviation],
           ['kurtosis', figure(s.kurtosis)],
         ]}
       />
       <Group
         title="Percentiles"
-        items={s.percentiles.map((item): Item => [`${item.percent} %`, figure(item.value)])}
+        items={s.percentiles.map(({ percent: at }, index): Item => [`${at} %`, percentiles[index]!])}
       />
     </div>
   );

@@ -4,6 +4,7 @@ import type { TreeGroup, TreeLeaf } from '../tree';
 import type { BitRange, TreeRow } from '../treeRows';
 import { Bits, FormatBadge } from './FormatBadge';
 import { Middle } from './Middle';
+import { TensorName } from './TensorName';
 
 interface Props {
   readonly row: TreeRow;
@@ -70,8 +71,7 @@ function LeafCells({ node, indent, plan }: { node: TreeLeaf; indent: Indent; pla
     <>
       <span role="gridcell" class="name" style={indent}>
         <span class={tensor.readable ? 'leaf' : 'leaf unreadable'} aria-hidden="true" />
-        <Middle text={label} title={title} />
-        {suffix !== '' && <span class="suffix">{suffix}</span>}
+        <TensorName name={label + suffix} suffix={suffix} title={title} />
       </span>
       <span role="gridcell" class="shape">
         {shapeText(tensor.shape)}

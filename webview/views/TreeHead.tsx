@@ -1,16 +1,7 @@
-import { plural } from '../../src/protocol/words';
-import { TextField } from '../controls';
 import type { Grouping } from '../tree';
 import type { Sort, SortColumn } from '../treeRows';
 import type { TreeState } from '../useTreeRows';
-
-/** Syntax of the filter, as its tooltip. */
-const help = [
-  'Words match names and dtypes: q_proj bf16',
-  'Globs match whole names: *.mlp.*',
-  'Regular expressions: /layers\\.\\d\\.mlp/',
-  'And &, or |, not !, parentheses: q_proj & !layers.0',
-].join('\n');
+import { FilterField, FilterStatus } from './FilterField';
 
 const groupings: readonly { id: Grouping; label: string }[] = [
   { id: 'layer', label: 'By layer' },
@@ -24,13 +15,11 @@ export function TreeFilter({ tree }: { tree: TreeState }) {
   return (
     <div class="tree-filter">
       <div class="filter-line">
-        <TextField
-          value={text}
+        <FilterField
+          text={text}
+          setText={setText}
           label="Filter tensors"
           placeholder="Filter: q_proj & !layers.0"
-          title={help}
-          onInput={setText}
-          width="100%"
         />
         <select
           aria-label="Order of the tensors"
@@ -44,17 +33,7 @@ export function TreeFilter({ tree }: { tree: TreeState }) {
           ))}
         </select>
       </div>
-      {filter.kind === 'error' ? (
-        <span class="filter-error" role="status">
-          {filter.message}
-        </span>
-      ) : (
-        <span class="matches" role="status">
-          {filter.kind === 'test'
-            ? `${matched.toLocaleString('en-US')} of ${plural(total, 'tensor')}`
-            : plural(total, 'tensor')}
-        </span>
-      )}
+      <FilterStatus filter={filter} matched={matched} total={total} noun="tensor" />
     </div>
   );
 }

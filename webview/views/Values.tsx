@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { TensorRegion } from '../../src/protocol/analysis';
+import type { RegionMap, TensorRegion } from '../../src/protocol/analysis';
 import { useRegion } from '../charts/useRegion';
 import { Button } from '../controls';
-import { number } from '../format';
+import { aligned } from '../format';
 
 /** Weights that are shown in each direction. */
 const shownRows = 16;
@@ -47,34 +47,39 @@ export function Values({ tensor, rows, columns }: Props) {
           {failure} <Button onClick={retry}>Retry</Button>
         </p>
       )}
-      {map && (
-        <div class="values-table">
-          <table>
-            <thead>
-              <tr>
-                <th />
-                {Array.from({ length: map.mapColumns }, (_, column) => (
-                  <th key={column} scope="col">
-                    {map.firstColumn + column}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {Array.from({ length: map.mapRows }, (_, row) => (
-                <tr key={row}>
-                  <th scope="row">{map.firstRow + row}</th>
-                  {map.values.slice(row * map.mapColumns, (row + 1) * map.mapColumns).map((value, column) => (
-                    <td key={column} class={value - value === 0 ? '' : 'bad'}>
-                      {number(value)}
-                    </td>
-                  ))}
-                </tr>
+      {map && <Table map={map} />}
+    </div>
+  );
+}
+
+function Table({ map }: { map: RegionMap }) {
+  const texts = aligned(map.values);
+  return (
+    <div class="values-table">
+      <table>
+        <thead>
+          <tr>
+            <th />
+            {Array.from({ length: map.mapColumns }, (_, column) => (
+              <th key={column} scope="col">
+                {map.firstColumn + column}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {Array.from({ length: map.mapRows }, (_, row) => (
+            <tr key={row}>
+              <th scope="row">{map.firstRow + row}</th>
+              {map.values.slice(row * map.mapColumns, (row + 1) * map.mapColumns).map((value, column) => (
+                <td key={column} title={String(value)} class={value - value === 0 ? '' : 'bad'}>
+                  {texts[row * map.mapColumns + column]}
+                </td>
               ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ComparedTensor } from '../../../src/protocol/compare';
-import { matchingCompared, orderCompared } from '../../../webview/comparedTensors';
+import { lineOf, orderCompared } from '../../../webview/comparedTensors';
+import { filtered, parseFilter } from '../../../webview/filter';
 
 const side = (name: string, dtype: string) => ({ name, dtype, shape: [2, 2] });
 const differing = (name: string, relativeError: number): ComparedTensor => ({
@@ -38,9 +39,11 @@ describe('compared tensors', () => {
   it('are ordered by words, too', () =>
     expect(names(orderCompared(all, { column: 'a', descending: true }))[0]).toBe('extra'));
 
-  it('are found by name and state', () => {
-    expect(names(matchingCompared(all, 'different a'))).toEqual(['a', 'nan']);
-    expect(names(matchingCompared(all, 'ONLY'))).toEqual(['extra']);
-    expect(matchingCompared(all, '')).toHaveLength(5);
+  it('are found by name, state and dtype', () => {
+    const matching = (text: string) => names([...filtered(all, parseFilter(text), lineOf)]);
+    expect(matching('different q4_k')).toEqual(['b', 'a', 'nan', 'c']);
+    expect(matching('ONLY')).toEqual(['extra']);
+    expect(matching('!different')).toEqual(['extra']);
+    expect(matching('')).toHaveLength(5);
   });
 });

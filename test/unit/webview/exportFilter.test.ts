@@ -13,7 +13,7 @@ const tensors = [
   tensor('output.weight', 'Q6_K', 'Q8_0'),
 ];
 const names = (text: string, onlyDifferent = false): string[] =>
-  matching(tensors, { text, onlyDifferent }).map(({ name }) => name);
+  matching(tensors, { text, onlyDifferent }).rows.map(({ name }) => name);
 
 describe('the filter of the table of an export', () => {
   it('finds all words in names, types and reasons, in any case', () => {
@@ -21,6 +21,15 @@ describe('the filter of the table of an export', () => {
     expect(names('q6_k')).toEqual(['blk.0.attn_v.weight', 'output.weight']);
     expect(names('BITS Blk.0 q8')).toEqual(['blk.0.ffn_down.weight']);
     expect(names('attn_q')).toEqual([]);
+  });
+
+  it('is in the language of all filters', () => {
+    expect(names('!output & q6_k')).toEqual(['blk.0.attn_v.weight']);
+    expect(names('Q?_0 | *.attn_?.*')).toEqual(['blk.0.attn_v.weight', 'blk.0.ffn_down.weight']);
+    expect(names('/^blk\\.\\d/')).toEqual(['blk.0.attn_v.weight', 'blk.0.ffn_down.weight']);
+    const { filter, rows } = matching(tensors, { text: '(q6_k', onlyDifferent: true });
+    expect(filter).toEqual({ kind: 'error', message: 'A “(” is not closed.' });
+    expect(rows).toHaveLength(2);
   });
 
   it('shows what differs from the preset alone', () => {

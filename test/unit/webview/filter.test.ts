@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseFilter } from '../../../webview/filter';
+import { filtered, parseFilter } from '../../../webview/filter';
 
 const names = [
   'model.embed_tokens.weight',
@@ -10,13 +10,13 @@ const names = [
   'model.layers.10.self_attn.q_proj.weight',
   'model.norm.weight',
 ];
-const tensors = names.map((name) => ({ name, dtype: name.includes('norm') ? 'F32' : 'BF16' }));
+const tensors = names.map((name) => ({ name, texts: [name.includes('norm') ? 'F32' : 'BF16'] }));
 
 /** The places in `names` of what a filter lets through. */
 function found(text: string): number[] {
   const filter = parseFilter(text);
   if (filter.kind === 'error') throw new Error(filter.message);
-  return tensors.flatMap((tensor, i) => (filter.kind === 'all' || filter.matches(tensor) ? [i] : []));
+  return filtered(tensors, filter, (tensor) => tensor).map((tensor) => tensors.indexOf(tensor));
 }
 
 describe('the tensor filter', () => {

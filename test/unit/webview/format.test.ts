@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { bits, decibels, figure, fixed, number, percent, ratio, scientific } from '../../../webview/format';
+import {
+  aligned,
+  bits,
+  decibels,
+  figure,
+  fixed,
+  number,
+  percent,
+  ratio,
+  scientific,
+} from '../../../webview/format';
 
 describe('numbers in the editor', () => {
   it.each([
@@ -7,12 +17,33 @@ describe('numbers in the editor', () => {
     [Infinity, '∞', '∞'],
     [-Infinity, '−∞', '−∞'],
     [0, '0', '0'],
-    [-0.0123456789, '−0.012346', '−0.012346'],
+    [-0.0123456789, '−0.01235', '−0.01235'],
+    [0.5, '0.5000', '0.5000'],
+    [0.000918, '0.0009180', '0.0009180'],
+    [0.99996, '1.000', '1.000'],
+    [12345.6, '12350', '12350'],
     [1.5e-7, '1.500e−7', '1.500e−7'],
     [2_500_000, '2.500e+6', '2.500e+6'],
   ])('%d is "%s" as a weight and "%s" as a figure', (value, weight, statistic) => {
     expect(number(value)).toBe(weight);
     expect(figure(value)).toBe(statistic);
+  });
+
+  it('keeps the zeros of its significant digits, so that a column can be compared', () => {
+    expect([0.0713, 0.086, 0.00358].map((value) => number(value, 3))).toEqual([
+      '0.0713',
+      '0.0860',
+      '0.00358',
+    ]);
+  });
+
+  it('aligns decimals with those of the largest value', () => {
+    expect(aligned([-0.16602, 0.0069275, 0, 3.636e-6, 4.158e-4, NaN])).toEqual([
+      ...['−0.16602', '0.00693', '0', '3.6e−6', '0.00042', 'NaN'],
+    ]);
+    expect(aligned([127, -0.5])).toEqual(['127.00', '−0.50']);
+    expect(aligned([1e-6, 2.5e-7])).toEqual(['1.000e−6', '2.500e−7']);
+    expect(aligned([NaN, 1], figure)).toEqual(['not defined', '1.0000']);
   });
 
   it.each([

@@ -4,8 +4,11 @@ import { splitMiddle } from '../../../webview/middle';
 it.each([
   ['short', 'short', ''],
   ['input_layernorm', 'input', '_layernorm'],
-  ['model.layers.31.self_attn.k_proj', 'model.layers.31', '.self_attn.k_proj'],
-  ['mlp.experts.127.down_proj.weight', 'mlp.experts.127', '.down_proj.weight'],
+  ['blk.0.attn_v', 'blk.', '0.attn_v'],
+  ['model.layers.31.self_attn.k_proj', 'model.layers.', '31.self_attn.k_proj'],
+  ['mlp.experts.127.down_proj.weight', 'mlp.experts.', '127.down_proj.weight'],
+  ['model.layers.3.mlp.experts.12.up_proj', 'model.layers.3.mlp.experts.', '12.up_proj'],
+  ['model.visual.merger.linear_fc1', 'model.visual', '.merger.linear_fc1'],
   ['abcdefghijklmnopqrstuvwxyz', 'abcdefghijklmnopq', 'rstuvwxyz'],
 ])('%s is cut in its middle', (name, head, tail) => {
   expect(splitMiddle(name)).toEqual([head, tail]);

@@ -42,7 +42,7 @@ function Going({ progress, curve, title }: EvaluationActivity) {
         <Button onClick={() => void ask('cancelEvaluation', {})}>Cancel</Button>
       </div>
       {last && (
-        <dl class="statistics">
+        <dl class="totals">
           <Figure name="windows scored" value={`${last.windows} of ${curve?.windows}`} />
           <Figure name="perplexity so far" value={number(last.perplexity)} />
           {last.divergence !== undefined && (

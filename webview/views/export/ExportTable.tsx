@@ -1,10 +1,10 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { ExportedTensor, ExportPreview, TensorTypeRule } from '../../../src/protocol/export';
-import { TextField } from '../../controls';
 import { savedState, saveState } from '../../vscodeApi';
 import { causes } from './causes';
 import { TensorName } from '../TensorName';
 import { DataGrid } from '../DataGrid';
+import { FilterField, FilterStatus } from '../FilterField';
 import { columnsOf, sourceOf } from './ExportCells';
 import { filterOf, matching, type TableFilter } from './filter';
 import { tally } from './Totals';
@@ -19,18 +19,17 @@ interface Props {
 /** Each tensor of the file: from what to what, how large, and why. Only visible rows are rendered. */
 export function ExportTable({ preview, types, rules, choose }: Props) {
   const { filter, change } = useFilter();
-  const rows = useMemo(() => matching(preview.tensors, filter), [preview, filter]);
+  const { filter: parsed, rows } = useMemo(() => matching(preview.tensors, filter), [preview, filter]);
   const columns = useMemo(() => columnsOf({ types, rules, choose }), [types, rules, choose]);
   const [active, setActive] = useState<string>();
   return (
     <div class="export-table">
       <div class="filter">
-        <TextField
-          value={filter.text}
+        <FilterField
+          text={filter.text}
+          setText={(text) => change({ text })}
           label="Filter the tensors of the file"
           placeholder="Filter by name, type or reason"
-          onInput={(text) => change({ text })}
-          width="100%"
         />
         <Different
           preview={preview}
@@ -38,7 +37,11 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
           onChange={(onlyDifferent) => change({ onlyDifferent })}
         />
       </div>
-      <Legend tensors={preview.tensors} />
+      {parsed.kind === 'all' ? (
+        <Legend tensors={preview.tensors} />
+      ) : (
+        <FilterStatus filter={parsed} matched={rows.length} total={preview.tensors.length} noun="tensor" />
+      )}
       <DataGrid
         id="export"
         label="Tensors of the file"

@@ -7,7 +7,7 @@ import { FormatBadge } from '../FormatBadge';
 export function Totals({ preview, isStale }: { preview: ExportPreview; isStale: boolean }) {
   const { tensors, files, fileBytes, bitsPerWeight, preset } = preview;
   return (
-    <dl class={`statistics totals${isStale ? ' stale' : ''}`} data-bytes={fileBytes} aria-live="polite">
+    <dl class={`totals${isStale ? ' stale' : ''}`} data-bytes={fileBytes} aria-live="polite">
       <div>
         <dt>{files.length > 1 ? `${files.length} files` : 'file'}</dt>
         <dd title={exact(fileBytes)}>{size(fileBytes)}</dd>

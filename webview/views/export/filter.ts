@@ -1,8 +1,10 @@
 import type { ExportedTensor } from '../../../src/protocol/export';
+import { filtered, parseFilter } from '../../filter';
+import { causes } from './causes';
 
 /** Which tensors of the file the table shows. */
 export interface TableFilter {
-  /** Words, all of which are in a row's name, types or reason. */
+  /** In the language of filter.ts, over names, types and reasons. */
   readonly text: string;
   /** Only those whose type differs from the preset's. */
   readonly onlyDifferent: boolean;
@@ -19,13 +21,13 @@ export function filterOf(saved: unknown): TableFilter {
   };
 }
 
-export function matching(
-  tensors: readonly ExportedTensor[],
-  { text, onlyDifferent }: TableFilter,
-): readonly ExportedTensor[] {
-  const words = text.toLowerCase().split(/\s+/);
-  return tensors.filter(({ name, from, to, cause, reason, presetType }) => {
-    const row = `${name} ${from} ${to} ${cause} ${reason}`.toLowerCase();
-    return (!onlyDifferent || presetType !== undefined) && words.every((word) => row.includes(word));
-  });
+/** The tensors to show, and what the text was understood as. */
+export function matching(tensors: readonly ExportedTensor[], { text, onlyDifferent }: TableFilter) {
+  const filter = parseFilter(text);
+  const chosen = onlyDifferent ? tensors.filter(({ presetType }) => presetType !== undefined) : tensors;
+  const rows = filtered(chosen, filter, ({ name, from, to, cause, reason }) => ({
+    name,
+    texts: [from, to, causes[cause].badge, reason],
+  }));
+  return { filter, rows };
 }

@@ -11,7 +11,7 @@ export function Totals({ plan }: { plan: Plan }) {
   const verdict = verdictOf(plan);
   return (
     <>
-      <dl class="statistics totals">
+      <dl class="totals">
         <Figure name="bits per weight" plan={total.bitsPerWeight.toFixed(3)} />
         <Figure
           name="tensor data"

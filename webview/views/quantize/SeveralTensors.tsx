@@ -169,7 +169,7 @@ function Refusals({ results }: { results: readonly TensorComparison[] }) {
 function Totals({ totals }: { totals: ChoiceTotals }) {
   const { tensors, bytes, sourceBytes, bitsPerWeight, error } = totals;
   return (
-    <dl class="statistics totals">
+    <dl class="totals">
       <div>
         <dt>tensors</dt>
         <dd>{tensors.toLocaleString('en-US')}</dd>

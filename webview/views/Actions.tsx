@@ -1,0 +1,40 @@
+import { useApp, useAppState, useAsk } from '../context';
+import { Button } from '../controls';
+import { narrowQuery, useMedia } from '../useMedia';
+import { Menu, type MenuItem } from './Menu';
+
+/** The usual actions as buttons, as far as there is room; the rest in a menu. */
+export function Actions() {
+  const { store } = useApp();
+  const ask = useAsk();
+  const { job } = useAppState();
+  const isNarrow = useMedia(narrowQuery);
+  const isBusy = job.kind === 'running';
+  const usual: readonly MenuItem[] = [
+    { label: 'Run Sensitivity', disabled: isBusy, run: () => void ask('runSensitivity', {}) },
+    { label: 'Evaluate…', run: () => store.openTab('evaluate') },
+  ];
+  const rest: readonly MenuItem[] = [
+    {
+      label: 'Run Sensitivity over a Text…',
+      disabled: isBusy,
+      run: () => void ask('runSensitivityOverText', {}),
+    },
+    { label: 'Compare With…', run: () => void ask('compareWith', {}) },
+    { label: 'Compute Importance Matrix…', run: () => store.openTab('importance') },
+  ];
+  return (
+    <span class="actions">
+      {!isNarrow &&
+        usual.map(({ label, disabled = false, run }) => (
+          <Button key={label} disabled={disabled} onClick={run}>
+            {label}
+          </Button>
+        ))}
+      <Button primary onClick={() => void ask('exportGguf', { plan: false })}>
+        Export GGUF…
+      </Button>
+      <Menu label="More actions" items={isNarrow ? [...usual, ...rest] : rest} />
+    </span>
+  );
+}
