@@ -20,11 +20,8 @@ export interface SensitivitySettings {
   readonly device: () => DeviceChoice;
 }
 
-/** What will run and about how long it takes. */
-function titleOf({ text, seconds }: SensitivityEstimate): string {
-  const over = text ? `Sensitivity over ${basename(text.file)}` : 'Sensitivity by the weights alone';
-  return `${over}, about ${duration(seconds)}`;
-}
+const titleOf = ({ text }: SensitivityEstimate): string =>
+  text ? `Sensitivity over ${basename(text.file)}` : 'Sensitivity by the weights alone';
 
 /** Minimum interval at which finished cells are shown during a run (ms); showing them never takes more than a share of the time. */
 const partialInterval = 1_000;
@@ -69,8 +66,10 @@ export class SensitivityJob {
         ...{ ...this.model(), device: this.settings.device(), cacheDir: this.settings.cacheDir },
         ...(text === undefined ? {} : { text }),
       };
-      title = titleOf(await this.engine.call('sensitivity/estimate', params, { signal, title }));
-      this.show({ kind: 'running', title });
+      const estimate = await this.engine.call('sensitivity/estimate', params, { signal, title });
+      title = titleOf(estimate);
+      // Progress says the time that is left instead.
+      this.show({ kind: 'running', title: `${title}, about ${duration(estimate.seconds)}` });
       const table = await this.engine.call('sensitivity/run', params, {
         signal,
         title,

@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks';
+import { greatestOf, leastOf } from '../../src/protocol/extremes';
 import { axis, useColors, usePlot, type Colors } from './plot';
 
 /** A variant of a model: how large it is, and how far from its base. */
@@ -26,15 +27,21 @@ export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
         type: 'log',
         title: { text: 'mean KLD (nats)' },
         exponentformat: 'power',
-        dtick: 1,
+        ...ticksOf(variants),
       }),
     }),
-    [colors],
+    [colors, variants],
   );
   const element = usePlot(traces, layout, colors);
   return (
     <div class="by-size" role="img" aria-label="Mean KL divergence of each variant by size" ref={element} />
   );
+}
+
+/** Powers of ten, or round numbers between them where only one or none would be in sight. */
+function ticksOf(variants: readonly SizedVariant[]): { dtick: number | string } {
+  const values = variants.map(({ divergence }) => divergence);
+  return { dtick: greatestOf(values) / leastOf(values) < 100 ? 'D2' : 1 };
 }
 
 function traceOf(variants: readonly SizedVariant[], colors: Colors) {

@@ -109,7 +109,7 @@ function columnsOf(table: SensitivityTable, measure: Measure): GroupColumn[] {
   return formatsOf(table).map((format) => {
     const summary = remembered((members) => summaryOf(table, members, format));
     return {
-      ...{ id: format, label: format, width: 72 },
+      ...{ id: format, label: format, width: 64 },
       cell: (members) => cellText(summary(members), measure, noise),
       cellTitle: (members) => detailOf(summary(members), members, format, table),
       tint: (members) => tintFor(summary(members), measure, largest * members.length),
@@ -182,12 +182,14 @@ function detailOf(
 
 /** What the figures are, in a sentence, and how they were obtained, for those who ask. */
 function Caption({ table, measure }: { table: SensitivityTable; measure: Measure }) {
+  const { job } = useAppState();
   const { gainsFrom, weightsOnly } = table;
+  const isRunning = job.kind === 'running';
   if (measure === 'error' || !gainsFrom)
     return (
       <p class="muted caption">
         Signal to quantization noise in dB; {measuredText(table)}.
-        {weightsOnly !== undefined && ` By the weights alone: ${weightsOnly}`}
+        {weightsOnly !== undefined && !isRunning && ` By the weights alone: ${weightsOnly}`}
       </p>
     );
   const { text, tokens, context } = gainsFrom;

@@ -209,9 +209,13 @@ describe('the sensitivity analysis', () => {
     await session.load();
     const run = session.runSensitivity('/texts/calibration.txt');
     await settle();
-    const title = 'Sensitivity over calibration.txt, about 2 min';
-    expect(session.job).toEqual({ kind: 'running', title });
-    expect(engine.last('sensitivity/run').options.title).toBe(title);
+    const title = 'Sensitivity over calibration.txt';
+    expect(session.job).toEqual({ kind: 'running', title: `${title}, about 2 min` });
+    const { options } = engine.last('sensitivity/run');
+    expect(options.title).toBe(title);
+    const progress = { done: 1, total: 3, message: 'output.weight', secondsLeft: 80 };
+    options.onProgress!(progress);
+    expect(session.job).toEqual({ kind: 'running', title, progress });
     await engine.last('sensitivity/run').answer(tableOf(modelOf(folder)));
     await run;
     expect(heard('plan')[0]!.assignments.map(({ format }) => format)).toEqual(['Q4_K']);
@@ -265,7 +269,7 @@ describe('the sensitivity analysis', () => {
     await resumed;
     expect(session.job).toEqual({
       kind: 'failed',
-      title: 'Sensitivity by the weights alone, about 2 min',
+      title: 'Sensitivity by the weights alone',
       message: 'There is nothing to measure.',
     });
   });

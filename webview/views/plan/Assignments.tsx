@@ -37,7 +37,7 @@ function columnsOf(plan: Plan): GroupColumn[] {
       ...{
         id: 'bits',
         label: 'Bits per weight',
-        width: 124,
+        width: 112,
         grows: true,
         align: 'left',
         value: bitsPerWeight,
@@ -45,11 +45,8 @@ function columnsOf(plan: Plan): GroupColumn[] {
       cell: (members) => <Track bits={bitsPerWeight(members)} />,
     },
     {
-      ...{ id: 'format', label: 'Format', width: 92, align: 'left', value: bitsPerWeight },
-      cell: (members) =>
-        mix(members)
-          .formats.map(({ format }) => format)
-          .join(' '),
+      ...{ id: 'format', label: 'Format', width: 84, align: 'left', value: bitsPerWeight },
+      cell: (members) => formatText(mix(members)),
       cellTitle: (members) => formatsText(mix(members), members.length),
     },
     {
@@ -58,7 +55,7 @@ function columnsOf(plan: Plan): GroupColumn[] {
     },
     share
       ? {
-          ...{ id: 'share', label: 'Share', width: 72, value: share },
+          ...{ id: 'share', label: 'Share', width: 62, value: share },
           title: 'Share of the predicted KL divergence that these tensors cause',
           cell: (members) => percent(share(members)),
         }
@@ -83,6 +80,10 @@ function Track({ bits }: { bits: number }) {
     </span>
   );
 }
+
+/** The only format, or how many. */
+const formatText = ({ formats }: Mix) =>
+  formats.length === 1 ? formats[0]!.format : <span class="muted">{formats.length} formats</span>;
 
 const formatsText = ({ formats }: Mix, members: number): string | undefined =>
   members === 1

@@ -50,13 +50,13 @@ const columns: readonly {
   readonly text: (value: number) => string;
   readonly larger?: boolean;
 }[] = [
-  { title: 'size', value: (item) => item.bytes, text: size },
-  { title: 'bpw', value: (item) => item.bitsPerWeight, text: (value) => value.toFixed(3) },
+  { title: 'Size', value: (item) => item.bytes, text: size },
+  { title: 'Bits', value: (item) => item.bitsPerWeight, text: (value) => value.toFixed(3) },
   { title: 'MSE', value: (item) => item.error.mse, text: brief },
-  { title: 'rel. error', value: (item) => item.error.relativeError, text: brief },
+  { title: 'Rel. error', value: (item) => item.error.relativeError, text: brief },
   { title: 'SQNR dB', value: (item) => item.error.sqnr, text: ratio, larger: true },
-  { title: 'cosine', value: (item) => item.error.cosine, text: (value) => fixed(value, 6), larger: true },
-  { title: 'max error', value: (item) => item.error.maxError, text: brief },
+  { title: 'Cosine', value: (item) => item.error.cosine, text: (value) => fixed(value, 6), larger: true },
+  { title: 'Max error', value: (item) => item.error.maxError, text: brief },
 ];
 
 function Errors(props: {
@@ -70,7 +70,7 @@ function Errors(props: {
       <table class="errors">
         <thead>
           <tr>
-            <th scope="col">format</th>
+            <th scope="col">Format</th>
             {columns.map(({ title }) => (
               <th key={title} scope="col">
                 {title}
