@@ -2,18 +2,17 @@ import type { Model } from '../model/openModel';
 import { loadNative, type ScanOptions, type ScanResult } from '../native';
 import type { OutlierMap, TensorAnalysis } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
+import { addLosses, float32Losses, noLosses, type Float32Losses } from './float32';
 import { deadLines, outliersOf } from './outliers';
-import { TensorReader, type TensorSlab, type TensorWork } from './tensorReader';
+import { TensorReader, type TensorWork } from './tensorReader';
 
 const percents = [0.1, 1, 50, 99, 99.9];
 const defaultBins = 200;
 /** Cells of the outlier map in each direction: as many as a panel can show. */
 const mapSize = 128;
-const previewRows = 32;
-const previewColumns = 16;
 
 /**
- * Statistics, histogram, outlier map and first values of a tensor. It is read once where it is at most 128 MiB or its values have at
+ * Statistics, histogram and outlier map of a tensor. It is read once where it is at most 128 MiB or its values have at
  * most 10 bits of mantissa (F16, BF16, 8-bit floats), else twice. Outlying and dead rows and columns are listed for matrices
  * of at most 4,194,304 of them.
  */
@@ -27,28 +26,28 @@ export async function analyseTensor(
   const cellRows = Math.max(1, Math.ceil(rows / mapSize));
   const cellColumns = Math.max(1, Math.ceil(columns / mapSize));
   const options = { rows, columns, cellRows, cellColumns, bins, percentiles: percents };
-  const preview = new Preview(rows, columns);
-  const result =
-    elements === 0 ? emptyScan(options) : await scan(reader, options, preview, { signal, onProgress });
+  const { result, losses } =
+    elements === 0
+      ? { result: emptyScan(options), losses: noLosses }
+      : await scan(reader, options, { signal, onProgress });
   return {
     tensor: tensor.name,
-    statistics: statisticsOf(result),
+    statistics: statisticsOf(result, losses),
     histogram: { min: result.min, max: result.max, counts: [...result.histogram] },
     outliers: mapOf(result, options),
-    preview: preview.finish(),
   };
 }
 
 async function scan(
   reader: TensorReader,
   options: ScanOptions,
-  preview: Preview,
   { signal, onProgress }: TensorWork,
-): Promise<ScanResult> {
+): Promise<{ result: ScanResult; losses: Float32Losses }> {
   const { elements } = reader;
   const running = loadNative().createScan(options);
+  let losses = noLosses;
   for await (const slab of reader.values(signal)) {
-    preview.take(slab);
+    losses = addLosses(losses, float32Losses(slab.dtype, slab.data));
     await running.first(slab.values, signal);
     onProgress?.(slab.firstWeight + slab.weights, 2 * elements);
   }
@@ -58,7 +57,7 @@ async function scan(
       onProgress?.(elements + firstWeight + weights, 2 * elements);
     }
   }
-  return running.finish();
+  return { result: running.finish(), losses };
 }
 
 /** Result of a scan without weights. */
@@ -75,37 +74,18 @@ function emptyScan({ rows, columns, cellRows, cellColumns, bins }: ScanOptions):
   };
 }
 
-/** The first weights of the first rows. */
-class Preview {
-  private readonly shown: { readonly rows: number; readonly columns: number };
-  private readonly values: number[] = [];
-
-  constructor(
-    rows: number,
-    private readonly columns: number,
-  ) {
-    this.shown = { rows: Math.min(rows, previewRows), columns: Math.min(columns, previewColumns) };
-  }
-
-  /** Slabs come in their order. */
-  take({ firstWeight, weights, values }: TensorSlab & { readonly values: Float32Array }): void {
-    const { rows, columns } = this.shown;
-    for (let next = this.values.length; next < rows * columns; next++) {
-      const at = Math.floor(next / columns) * this.columns + (next % columns) - firstWeight;
-      if (at >= weights) return;
-      this.values.push(values[at]!);
-    }
-  }
-
-  finish(): TensorAnalysis['preview'] {
-    return { ...this.shown, values: this.values };
-  }
-}
-
-function statisticsOf(result: ScanResult): TensorAnalysis['statistics'] {
+/** Values that float32 cannot hold were scanned as infinite or as 0. */
+function statisticsOf(result: ScanResult, losses: Float32Losses): TensorAnalysis['statistics'] {
   const { count, min, max, mean, standardDeviation, kurtosis, absMax, zeros, nans, infinities } = result;
   const percentiles = percents.map((percent, i) => ({ percent, value: result.percentiles[i] ?? NaN }));
-  return { count, min, max, mean, standardDeviation, kurtosis, absMax, zeros, nans, infinities, percentiles };
+  return {
+    ...{ count, min, max, mean, standardDeviation, kurtosis, absMax, nans, percentiles },
+    zeros: zeros - losses.below,
+    infinities: infinities - losses.beyond,
+    beyondFloat32: losses.beyond,
+    belowFloat32: losses.below,
+    roundedIntegers: losses.rounded,
+  };
 }
 
 type Grid = Pick<OutlierMap, 'rows' | 'columns' | 'cellRows' | 'cellColumns'>;

@@ -2,10 +2,11 @@ import { dtypeNamed } from '../model/dtypes';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/openModel';
 import { matrixOf } from '../model/rows';
-import { loadNative } from '../native';
 import type { RegionMap, TensorRegion } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
 import { isEncoded, SavedRows } from '../quant/savedRows';
+import { exactNumbers } from './float32';
+import { floatsOf } from './tensorReader';
 
 /** Cells of the map in each direction; a region of that size or smaller is given weight by weight. */
 const mapSize = 128;
@@ -14,7 +15,7 @@ const stripWeights = 2 * 1024 * 1024;
 
 /**
  * A rectangle of a tensor: its weights, or max |w| of cells where it has more weights than a map shows. Only the blocks that the
- * rectangle touches are read.
+ * rectangle touches are read. Values are those of the file, in double precision where float32 is too small for the dtype.
  * @throws QuantscopeError REQUEST for a rectangle outside the tensor, UNSUPPORTED for a tensor that cannot be decoded.
  */
 export async function readRegion(
@@ -68,7 +69,7 @@ function addRow(
   map: RegionMap & { values: number[] },
   row: number,
   column: number,
-  weights: Float32Array,
+  weights: Float32Array | Float64Array,
 ): void {
   const { cellRows, cellColumns, mapColumns, values } = map;
   const start = Math.floor(row / cellRows) * mapColumns;
@@ -94,7 +95,7 @@ async function decodePieces(
   tensor: TensorDescriptor,
   { row, rows, column, width }: Strip,
   signal?: AbortSignal,
-): Promise<Float32Array[]> {
+): Promise<(Float32Array | Float64Array)[]> {
   const { columns } = matrixOf(tensor.shape);
   if (isEncoded(tensor)) return new SavedRows(model, tensor).window({ row, column, rows, width }, signal);
   const { block, bitsPerBlock } = dtypeNamed(tensor.dtype)!;
@@ -111,8 +112,9 @@ async function decodePieces(
       await model.readInto(tensor, rowOffset(row + i), target, signal);
     }
   }
-  const values = new Float32Array(rows * blocks * block);
-  await loadNative().decode(tensor.dtype, bytes, values, signal);
+  const values =
+    exactNumbers(tensor.dtype, bytes) ??
+    (await floatsOf({ dtype: tensor.dtype, data: bytes, weights: rows * blocks * block }, signal));
   const skipped = column - first * block;
   return Array.from({ length: rows }, (_, i) => {
     const start = i * blocks * block + skipped;

@@ -145,21 +145,17 @@ export class TensorReader {
     const data = await readSlab(this.model, this.tensor, slab, { signal });
     const { add } = this.tensor;
     if (add === undefined) return { dtype: slab.dtype, data, firstWeight, weights, columns };
-    const values = await decoded(slab.dtype, data, weights, signal);
+    const values = await floatsOf({ dtype: slab.dtype, data, weights }, signal);
     for (let i = 0; i < values.length; i++) values[i]! += add;
     return { dtype: 'F32', data: new Uint8Array(values.buffer), firstWeight, weights, columns };
   }
 }
 
 /** The weights of a slab as float32. */
-export function floatsOf(
-  { dtype, data, weights }: TensorSlab,
+export async function floatsOf(
+  { dtype, data, weights }: Pick<TensorSlab, 'dtype' | 'data' | 'weights'>,
   signal?: AbortSignal,
 ): Promise<Float32Array<ArrayBuffer>> {
-  return decoded(dtype, data, weights, signal);
-}
-
-async function decoded(dtype: string, data: Uint8Array, weights: number, signal: AbortSignal | undefined) {
   const values = new Float32Array(weights);
   await loadNative().decode(dtype, data, values, signal);
   return values;

@@ -1,3 +1,4 @@
+import { float32Rows } from '../protocol/float32Rows';
 import { countOption, requiredOption, type Command } from './command';
 import { count, figure, number, table } from './text';
 
@@ -27,6 +28,7 @@ export const stats: Command = {
       ['zeros', count(s.zeros)],
       ['NaN', count(s.nans)],
       ['infinite', count(s.infinities)],
+      ...float32Rows(s).map(([name, value]): [string, string] => [name, count(value)]),
       ...s.percentiles.map(({ percent, value }): [string, string] => [
         `percentile ${percent}`,
         figure(value),

@@ -1,7 +1,7 @@
 /**
  * Figures of this file keep NaN, +∞ and −∞ on their way (exactJson.ts). A figure that is **NaN is not defined** for its data:
  * the minimum of a tensor without finite values, the kurtosis of a constant, an SQNR with NaN weights; views say "not defined".
- * ±∞ is a value: an SQNR of +∞ means that nothing was lost. Only weights themselves (`preview.values`) can be NaN as such.
+ * ±∞ is a value: an SQNR of +∞ means that nothing was lost. Only weights themselves (`RegionMap.values`) can be NaN as such.
  */
 
 /** Over the finite values; NaN: not defined. */
@@ -18,6 +18,12 @@ export interface TensorStatistics {
   readonly zeros: number;
   readonly nans: number;
   readonly infinities: number;
+  /** Finite in the file, but infinite in float32, in which everything is computed (F64): not among the finite values here. */
+  readonly beyondFloat32: number;
+  /** Not 0 in the file, but 0 in float32 (F64). */
+  readonly belowFloat32: number;
+  /** Integers that float32 rounds: of more than 2^24. */
+  readonly roundedIntegers: number;
   /** Exact order statistics (nearest rank) of the finite values. */
   readonly percentiles: readonly { readonly percent: number; readonly value: number }[];
 }
@@ -85,8 +91,6 @@ export interface TensorAnalysis {
   readonly statistics: TensorStatistics;
   readonly histogram: Histogram;
   readonly outliers: OutlierMap;
-  /** The first weights (row-major), decoded, for the values view. */
-  readonly preview: { readonly rows: number; readonly columns: number; readonly values: readonly number[] };
 }
 
 /** Error of a tensor against its quantized self; sums are float64. */

@@ -1,4 +1,5 @@
 import type { TensorStatistics as Figures } from '../../src/protocol/analysis';
+import { float32Rows } from '../../src/protocol/float32Rows';
 import { aligned, figure, percent } from '../format';
 
 /** A figure, and whether it is a cause for concern. */
@@ -24,6 +25,7 @@ export function TensorStatistics({ figures: s }: { figures: Figures }) {
           ['zeros', count(s.zeros) + share],
           ['NaN', count(s.nans), s.nans > 0],
           ['infinite', count(s.infinities), s.infinities > 0],
+          ...float32Rows(s).map(([name, value]): Item => [name, count(value), true]),
         ]}
       />
       <Group

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { analyseTensor } from '../../../src/analysis/analyse';
 import { compareFormats } from '../../../src/analysis/compare';
+import { readRegion } from '../../../src/analysis/region';
 import { openModel } from '../../../src/model/openModel';
 import { formats, formatById } from '../../../src/quant/catalogue';
 import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
@@ -78,6 +79,73 @@ describe('analyseTensor', () => {
       mapRows: 128,
       mapColumns: 128,
     });
+  });
+});
+
+describe('a dtype that float32 is too small for', () => {
+  const modelOf = (dtype: string, values: ArrayBufferView<ArrayBuffer>, columns: number): string => {
+    const bytes = Buffer.from(values.buffer);
+    const header = safetensorsBytes(
+      { w: { dtype, shape: [1, columns], data_offsets: [0, bytes.length] } },
+      0,
+    );
+    return writeFile(folder, `${dtype}.safetensors`, Buffer.concat([header, bytes]));
+  };
+  const none = { nans: 0, infinities: 0, zeros: 0, beyondFloat32: 0, belowFloat32: 0, roundedIntegers: 0 };
+
+  it.each([
+    {
+      dtype: 'F64',
+      values: Float64Array.of(1e300, -1e300, Infinity, NaN, 0, -0, 1e-300, 3e38, 1e-45, 0.1),
+      expected: { ...none, nans: 1, infinities: 1, zeros: 2, beyondFloat32: 2, belowFloat32: 1 },
+    },
+    // The largest float32 and half a step more: only that is infinite.
+    {
+      dtype: 'F64',
+      values: Float64Array.of(3.4028234663852886e38, 3.4028235677973366e38),
+      expected: { ...none, beyondFloat32: 1 },
+    },
+    {
+      dtype: 'I32',
+      values: Int32Array.of(0, 2 ** 24, 2 ** 24 + 1, -(2 ** 24) - 1, 2 ** 31 - 1, -(2 ** 31)),
+      expected: { ...none, zeros: 1, roundedIntegers: 3 },
+    },
+    {
+      dtype: 'U32',
+      values: Uint32Array.of(7, 2 ** 31, 2 ** 32 - 1),
+      expected: { ...none, roundedIntegers: 1 },
+    },
+    {
+      dtype: 'I64',
+      values: BigInt64Array.of(0n, -1n, 2n ** 24n + 1n, 2n ** 53n + 1n, -(2n ** 63n), 2n ** 63n - 1n),
+      expected: { ...none, zeros: 1, roundedIntegers: 3 },
+    },
+    {
+      dtype: 'U64',
+      values: BigUint64Array.of(2n ** 63n, 2n ** 64n - 1n, 2n ** 54n + 2n ** 24n),
+      expected: { ...none, roundedIntegers: 2 },
+    },
+    { dtype: 'F8_E4M3', values: Uint8Array.of(0x7f, 0x7e, 0xff), expected: { ...none, nans: 2 } },
+    {
+      dtype: 'F8_E5M2',
+      values: Uint8Array.of(0x7c, 0x7d, 0x01),
+      expected: { ...none, nans: 1, infinities: 1 },
+    },
+  ])('$dtype: what is lost is counted', async ({ dtype, values, expected }) => {
+    const { statistics } = await analyse(modelOf(dtype, values, values.length));
+    expect(statistics).toMatchObject({ count: values.length, ...expected });
+  });
+
+  it('shows its values exactly', async () => {
+    const regionOf = async (path: string, columns: number) => {
+      const model = await openModel(path);
+      const region = { firstRow: 0, firstColumn: 0, rows: 1, columns };
+      return readRegion(model, model.tensor('w'), region).finally(() => model.close());
+    };
+    const doubles = Float64Array.of(1e300, 0.1, -Infinity, 1e-300);
+    expect((await regionOf(modelOf('F64', doubles, 4), 4)).values).toEqual([...doubles]);
+    const tokens = BigInt64Array.of(16_777_217n, -4_294_967_297n);
+    expect((await regionOf(modelOf('I64', tokens, 2), 2)).values).toEqual([16_777_217, -4_294_967_297]);
   });
 });
 
