@@ -10,7 +10,7 @@ export default {
   jsonReporter: { fileName: 'test-results/mutation.json' },
   tempDirName: 'test-results/stryker',
   concurrency: 2,
-  timeoutMS: 3000,
+  timeoutMS: 30_000, // a fault counts as found when its tests never end, not when the machine is busy
   timeoutFactor: 1.5,
   ignorePatterns: ['/build', '/docs', '/media', '/native', '/test-results', '/demo-output', '*.vsix'],
   ignoreStatic: true,

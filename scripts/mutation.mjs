@@ -16,7 +16,7 @@ const modules = {
   rpc: { sources: ['src/protocol/rpc.ts', 'src/protocol/exactJson.ts'], tests: ['test/unit/protocol'] },
   engine: {
     sources: ['src/engine/client.ts', 'src/engine/clientProcess.ts'],
-    tests: ['test/unit/engine/clientProcesses.test.ts'],
+    tests: ['test/unit/engine/clientProcesses.test.ts', 'test/unit/engine/clientOwner.test.ts'],
   },
   models: { sources: ['src/engine/models.ts'], tests: ['test/unit/engine/models.test.ts'] },
   sessions: {

@@ -169,7 +169,7 @@ export class EngineClient {
   ): Promise<unknown> {
     const id = this.nextJob++;
     const controller = new AbortController();
-    const path = (params as { path?: string } | undefined)?.path;
+    const path = (params as { path?: string }).path;
     const state: RunningJob = {
       ...{ id, method, title: title ?? method, cancelling: false },
       ...(path === undefined ? {} : { path }),
@@ -181,7 +181,7 @@ export class EngineClient {
     };
     const cancel = (): void => controller.abort();
     controller.signal.addEventListener('abort', () => show({ cancelling: true }));
-    signal?.addEventListener('abort', cancel, { once: true });
+    signal?.addEventListener('abort', cancel);
     this.running.set(id, job);
     this.tell();
     try {
@@ -213,8 +213,9 @@ export class EngineClient {
 
   private launch(kind: ProcessKind): EngineProcess {
     const recent = this.crashes[kind].filter(({ time }) => Date.now() - time < crashWindow);
-    if (recent.length >= maxCrashes) {
-      const message = `The engine ended ${recent.length} times within a minute and is not restarted automatically. ${recent.at(-1)?.lastOutput ?? ''}`;
+    const last = recent.at(-1);
+    if (last && recent.length >= maxCrashes) {
+      const message = `The engine ended ${recent.length} times within a minute and is not restarted automatically. ${last.lastOutput}`;
       throw new QuantscopeError('ENGINE_DIED', message.trim());
     }
     const process: EngineProcess = new EngineProcess(kind, this.start, {

@@ -14,8 +14,8 @@ const startTimeout = 20_000;
 const cancelGrace = 3_000;
 /** How long a process may leave a ping without an answer before it counts as stuck (ms). */
 const pingTimeout = 10_000;
-/** Lines of the process's output kept to explain its end. */
-const keptLines = 20;
+/** Last lines of the process's output, which explain its end. */
+const keptLines = 3;
 
 interface Pending {
   resolve(value: unknown): void;
@@ -56,7 +56,6 @@ export class EngineProcess {
   private pinging: NodeJS.Timeout | undefined;
   private nextId = 1;
   private isGone = false;
-  private endReason: string | undefined;
   private output: string[] = [];
 
   constructor(
@@ -66,14 +65,14 @@ export class EngineProcess {
   ) {
     this.ready = new Promise((resolve, reject) => (this.settleReady = { resolve, reject }));
     this.ready.catch(() => undefined); // calls are rejected on their own
-    this.starting = setTimeout(() => {
-      this.endReason = `it did not start within ${startTimeout / 1000} s`;
-      this.transport.kill();
-    }, startTimeout);
+    this.starting = setTimeout(
+      () => this.kill(`it did not start within ${startTimeout / 1000} s`),
+      startTimeout,
+    );
     this.transport = start(kind, {
       message: (message) => this.receive(message),
       output: (text) => this.keepOutput(text),
-      ended: (reason) => this.ended(this.endReason ?? reason),
+      ended: (reason) => this.ended(reason),
     });
   }
 
@@ -100,7 +99,7 @@ export class EngineProcess {
       this.pending.set(id, { resolve, reject, onProgress, abandoned: false });
     });
     const cancel = (): void => this.cancel(id);
-    signal?.addEventListener('abort', cancel, { once: true });
+    signal?.addEventListener('abort', cancel);
     this.hooks.changed();
     this.post({ kind: 'request', id, method, params });
     try {
@@ -112,7 +111,6 @@ export class EngineProcess {
 
   /** Stops the process; one that is working gets time to remove its temporary files. */
   leave(reason: string): void {
-    if (this.isGone) return;
     const busy = this.pending.size > 0 && this.queue === undefined;
     this.abandonAll(new QuantscopeError('ENGINE_DIED', reason));
     if (!busy) return this.transport.kill();
@@ -162,10 +160,11 @@ export class EngineProcess {
   /** Requests cancellation and releases the caller after a while: ONNX Runtime cannot be interrupted. */
   private cancel(id: number): void {
     const call = this.pending.get(id);
-    if (!call || call.grace) return;
+    if (!call) return;
     if (this.queue) {
       this.queue = this.queue.filter((message) => !('id' in message && message.id === id));
-      this.take(id)?.reject(cancelled());
+      this.take(id);
+      call.reject(cancelled());
       return;
     }
     this.post({ kind: 'cancel', id });
@@ -187,11 +186,7 @@ export class EngineProcess {
 
   private ping(): void {
     if (this.pinging) return;
-    this.pinging = setTimeout(() => {
-      this.endReason = `it did not respond for ${pingTimeout / 1000} s`;
-      this.transport.kill();
-      this.ended(this.endReason);
-    }, pingTimeout);
+    this.pinging = setTimeout(() => this.kill(`it did not respond for ${pingTimeout / 1000} s`), pingTimeout);
     this.post({ kind: 'ping' });
   }
 
@@ -205,10 +200,16 @@ export class EngineProcess {
     else this.transport.send(message);
   }
 
+  /** Its calls do not wait for its end: a process inside a driver may outlast the signal. */
+  private kill(reason: string): void {
+    this.ended(reason);
+    this.transport.kill();
+  }
+
   /** A process that ended unexpectedly. */
   private ended(reason: string): void {
     if (this.isGone) return;
-    const last = this.output.length === 0 ? '' : `Last output: ${this.output.slice(-3).join(' | ')}`;
+    const last = this.output.length === 0 ? '' : `Last output: ${this.output.join(' | ')}`;
     const message = `The engine process ended (${reason}). ${last}`.trim();
     this.abandonAll(new QuantscopeError('ENGINE_DIED', message));
     this.hooks.crashed(reason, last);

@@ -1,3 +1,5 @@
+import { vi } from 'vitest';
+import { EngineClient } from '../../src/engine/client';
 import type { StartTransport, TransportEvents } from '../../src/engine/clientTransport';
 import type { EngineInbound, EngineOutbound } from '../../src/protocol/engine';
 
@@ -6,6 +8,8 @@ export class FakeProcess {
   readonly received: EngineInbound[] = [];
   killed = false;
   disconnected = false;
+  /** Whether a signal ends it, which one that is inside a driver may survive. */
+  mortal = true;
 
   constructor(
     readonly kind: string,
@@ -61,9 +65,36 @@ export function fakeProcesses(): { start: StartTransport; started: FakeProcess[]
       disconnect: () => (process.disconnected = true),
       kill: () => {
         process.killed = true;
-        process.end('signal SIGKILL');
+        if (process.mortal) process.end('signal SIGKILL');
       },
     };
   };
   return { start, started };
 }
+
+export const path = '/models/a.gguf';
+export const analysis = { path, tensor: 'a' };
+export const sensitivity = { path, device: 'cpu', cacheDir: '/cache' } as const;
+
+/** A client whose processes a test plays, with fake timers; `exits` are the ends that it reported. */
+export function playedClient(): { client: EngineClient; started: FakeProcess[]; exits: string[] } {
+  vi.useFakeTimers();
+  const exits: string[] = [];
+  const { start, started } = fakeProcesses();
+  const client = new EngineClient({ entry: 'fake', start, onExit: (reason) => exits.push(reason) });
+  return { client, started, exits };
+}
+
+/** How a call ended, or "pending". */
+export function outcome(call: Promise<unknown>): { is: string } {
+  const state = { is: 'pending' };
+  call.then(
+    (result) => (state.is = `result ${JSON.stringify(result)}`),
+    (error: { code: string }) => (state.is = error.code),
+  );
+  return state;
+}
+
+/** Milliseconds. */
+export const second = 1000;
+export const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);

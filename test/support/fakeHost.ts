@@ -36,19 +36,25 @@ export class FakeEngine implements Engine {
       const stop = (): void => reject(new QuantscopeError('CANCELLED', 'The request was cancelled.'));
       if (options.signal?.aborted) return stop();
       options.signal?.addEventListener('abort', stop);
+      const settled = (): Promise<void> => {
+        options.signal?.removeEventListener('abort', stop);
+        return settle();
+      };
       this.calls.push({
         ...{ method, params: params as Record<string, unknown>, options },
         answer: (result) => {
           resolve(result as never);
-          return settle();
+          return settled();
         },
         fail: (code, message) => {
           reject(new QuantscopeError(code, message));
-          return settle();
+          return settled();
         },
       });
       const known = this.answers[method];
-      if (known) resolve(known(params));
+      if (!known) return;
+      void settled();
+      resolve(known(params));
     });
   }
 
@@ -84,6 +90,12 @@ export class FakeNotices implements Notices {
   error(message: string, ...actions: string[]): Promise<string | undefined> {
     this.shown.push(message);
     return new Promise((resolve) => this.offers.push({ actions, resolve }));
+  }
+
+  /** Closes the first notice that offers something and was not answered. */
+  async close(): Promise<void> {
+    this.offers.shift()!.resolve(undefined);
+    await settle();
   }
 
   /** Takes the action of the first notice that offers it and was not answered. */

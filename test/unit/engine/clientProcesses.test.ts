@@ -1,43 +1,26 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EngineClient } from '../../../src/engine/client';
-import { fakeProcesses, type FakeProcess } from '../../support/fakeEngine';
-
-const path = '/models/a.gguf';
-const analysis = { path, tensor: 'a' };
-const sensitivity = { path, device: 'cpu', cacheDir: '/cache' } as const;
-const second = 1000;
+import type { EngineClient } from '../../../src/engine/client';
+import {
+  analysis,
+  outcome,
+  pass,
+  path,
+  playedClient,
+  second,
+  sensitivity,
+  type FakeProcess,
+} from '../../support/fakeEngine';
 
 let client: EngineClient;
 let started: FakeProcess[];
 let exits: string[];
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  exits = [];
-  const processes = fakeProcesses();
-  started = processes.started;
-  client = new EngineClient({
-    entry: 'fake',
-    start: processes.start,
-    onExit: (reason) => exits.push(reason),
-  });
-});
+beforeEach(() => ({ client, started, exits } = playedClient()));
 afterEach(() => {
   client.dispose();
   vi.useRealTimers();
 });
-
-/** How a call ended, or "pending". */
-function outcome(call: Promise<unknown>): { is: string } {
-  const state = { is: 'pending' };
-  call.then(
-    (result) => (state.is = `result ${JSON.stringify(result)}`),
-    (error: { code: string }) => (state.is = error.code),
-  );
-  return state;
-}
-
-const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
 function analyse(): { end: { is: string }; cancel: () => void; id: number } {
   const controller = new AbortController();
@@ -101,6 +84,17 @@ describe('where requests run', () => {
     expect(started.map(({ killed }) => killed)).toEqual([false, true]);
   });
 
+  it('has no spare process while the one that was is at work', async () => {
+    outcome(client.call('sensitivity/run', sensitivity));
+    outcome(client.call('sensitivity/run', sensitivity));
+    started[0]!.ready().answer(1);
+    await pass(0);
+    outcome(client.call('sensitivity/run', sensitivity)); // in the first process
+    started[1]!.ready().answer(1);
+    await pass(0);
+    expect(started.map(({ killed }) => killed)).toEqual([false, false]);
+  });
+
   it('ends the interactive process after ten idle minutes', async () => {
     outcome(client.call('formats/list', {}));
     started[0]!.ready().answer(1);
@@ -112,10 +106,13 @@ describe('where requests run', () => {
 
   it('gives up a process that does not start', async () => {
     const call = client.call('formats/list', {});
-    const failure = expect(call).rejects.toThrow(/did not start within 20 s/);
+    const failure = expect(call).rejects.toMatchObject({
+      code: 'ENGINE_DIED',
+      message: 'The engine process ended (it did not start within 20 s).',
+    });
     await pass(20 * second);
     await failure;
-    expect(started[0]!.killed).toBe(true);
+    expect([started[0]!.killed, exits]).toEqual([true, ['it did not start within 20 s']]);
   });
 });
 
@@ -158,6 +155,47 @@ describe('cancelling', () => {
     await pass(13 * second);
     expect([call.end.is, other.end.is]).toEqual(['CANCELLED', 'ENGINE_DIED']);
     expect([started[0]!.killed, exits]).toEqual([true, ['it did not respond for 10 s']]);
+  });
+
+  it('makes nobody wait for a process that outlasts the signal', async () => {
+    const other = analyse();
+    const call = analyse();
+    started[0]!.ready().mortal = false;
+    call.cancel();
+    await pass(13 * second);
+    expect([call.end.is, other.end.is, client.processes]).toEqual(['CANCELLED', 'ENGINE_DIED', []]);
+    expect(exits).toEqual(['it did not respond for 10 s']);
+    started[0]!.end('signal SIGKILL');
+    expect(exits).toHaveLength(1);
+  });
+
+  it('asks for nothing that has just been answered, or whose process has just ended', async () => {
+    const [first, second] = [analyse(), analyse()];
+    started[0]!.ready().answer(1);
+    first.cancel();
+    started[0]!.end('exit status 1');
+    second.cancel();
+    await pass(0);
+    expect(started[0]!.count('cancel')).toBe(0);
+    expect([first.end.is, second.end.is]).toEqual(['result undefined', 'ENGINE_DIED']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('leaves no timer and no listener behind where the request stops in time', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    for (const method of ['tensor/analyse', 'export/gguf', 'tensor/find'] as const)
+      outcome(client.call(method, { ...analysis, out: '/o.gguf', kind: 'nan' } as never, { signal }));
+    started.forEach((process) => process.ready());
+    started[0]!.answer(2);
+    started[1]!.answer(1);
+    await pass(0);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    const other = analyse();
+    await pass(30 * second); // the idle process of the job ends
+    controller.abort();
+    started[0]!.stop(1);
+    expect([vi.getTimerCount(), other.end.is]).toEqual([0, 'pending']);
   });
 
   it('takes progress of the other request as a sign of life', async () => {
@@ -255,207 +293,29 @@ describe('running jobs', () => {
     expect(client.jobs).toEqual([]);
   });
 
+  it('can be cancelled, or ended, by who hears of their start', async () => {
+    const listening = client.onJobs(() => client.cancelJob(1));
+    const cancelled = outcome(client.call('sensitivity/run', sensitivity));
+    await pass(0);
+    listening.dispose();
+    client.onJobs(() => client.dispose());
+    const ended = outcome(client.call('sensitivity/run', sensitivity));
+    await pass(0);
+    expect([cancelled.is, ended.is]).toEqual(['CANCELLED', 'ENGINE_DIED']);
+    expect(started.map(({ received }) => received)).toEqual([[]]);
+  });
+
+  it('are told to nobody once the owner was disposed', async () => {
+    let told = 0;
+    client.onJobs(() => (told += 1));
+    const job = outcome(client.call('sensitivity/run', sensitivity));
+    client.dispose();
+    await pass(0);
+    expect([job.is, told]).toEqual(['ENGINE_DIED', 1]);
+  });
+
   it('do not contain short requests', () => {
     outcome(client.call('tensor/analyse', analysis));
     expect(client.jobs).toEqual([]);
-  });
-});
-
-describe('restarting', () => {
-  it('after a change of settings lets running jobs finish in their processes and starts others for what follows', async () => {
-    const job = outcome(client.call('sensitivity/run', sensitivity));
-    outcome(client.call('formats/list', {}));
-    started.forEach((process) => process.ready());
-    started[1]!.answer(1);
-    await pass(0);
-    client.renew();
-    expect(started.map(({ killed }) => killed)).toEqual([false, true]);
-    outcome(client.call('formats/list', {}));
-    outcome(client.call('export/gguf', { path, out: '/o.gguf' }));
-    expect(started.map(({ kind }) => kind)).toEqual(['job', 'interactive', 'interactive', 'job']);
-    started[0]!.answer(1);
-    await pass(0);
-    expect([job.is, started[0]!.killed]).toEqual(['result undefined', true]);
-  });
-
-  it('on request ends everything; what is at work may clean up first', async () => {
-    const job = outcome(client.call('export/gguf', { path, out: '/o.gguf' }));
-    started[0]!.ready();
-    const restarted = outcome(client.restart());
-    await pass(0);
-    expect([job.is, started[0]!.disconnected, started[0]!.killed]).toEqual(['ENGINE_DIED', true, false]);
-    await pass(3 * second);
-    expect(started[0]!.killed).toBe(true);
-    started[1]!.ready();
-    await pass(0);
-    expect([restarted.is, exits]).toEqual(['result undefined', []]);
-  });
-
-  it('is refused for jobs after five crashes of jobs, while short requests still work', async () => {
-    for (let crash = 0; crash < 5; crash++) {
-      outcome(client.call('sensitivity/run', sensitivity));
-      started.at(-1)!.print('out of memory\n');
-      started.at(-1)!.end('signal SIGKILL');
-      await pass(0);
-    }
-    await expect(client.call('sensitivity/run', sensitivity)).rejects.toThrow(
-      /5 times.*Last output: out of memory/,
-    );
-    outcome(client.call('formats/list', {}));
-    expect(started).toHaveLength(6);
-    client.forgiveCrashes();
-    outcome(client.call('sensitivity/run', sensitivity));
-    expect(started).toHaveLength(7);
-  });
-
-  it('is possible again a minute after the crashes', async () => {
-    for (let crash = 0; crash < 5; crash++) {
-      outcome(client.call('formats/list', {}));
-      started.at(-1)!.end('exit status 1');
-      await pass(0);
-    }
-    await pass(61 * second);
-    outcome(client.call('formats/list', {}));
-    expect(started).toHaveLength(6);
-  });
-
-  it('is impossible once it was disposed', async () => {
-    client.dispose();
-    await expect(client.call('formats/list', {})).rejects.toMatchObject({ code: 'ENGINE_DIED' });
-  });
-});
-
-describe('what the owner tells and keeps', () => {
-  it('lists its processes', () => {
-    outcome(client.call('formats/list', {}));
-    outcome(client.call('sensitivity/run', sensitivity));
-    expect(client.processes).toEqual([
-      { pid: 1000, kind: 'interactive', running: 1 },
-      { pid: 1001, kind: 'job', running: 1 },
-    ]);
-  });
-
-  it('logs what processes print line by line, and explains an end with the last three lines', async () => {
-    const lines: string[] = [];
-    const { start, started: own } = fakeProcesses();
-    const logging = new EngineClient({ entry: 'fake', start, log: (line) => lines.push(line) });
-    const call = logging.call('formats/list', {});
-    own[0]!.print('one\ntwo\n');
-    own[0]!.print('three\n\nfour\n');
-    own[0]!.end('exit status 1'); // nobody asked to hear of it
-    await expect(call).rejects.toThrow(
-      'The engine process ended (exit status 1). Last output: two | three | four',
-    );
-    expect(lines).toEqual(['one', 'two', 'three', 'four']);
-    const silent = logging.call('formats/list', {});
-    own[1]!.end('exit status 1');
-    await expect(silent).rejects.toThrow(/^The engine process ended \(exit status 1\)\.$/);
-    logging.dispose();
-  });
-
-  it('gives errors back with their place and their stack', async () => {
-    const call = client.call('formats/list', {}).catch((error: unknown) => error);
-    const place = { file: '/m.gguf', tensor: 'a', offset: 8 };
-    started[0]!.ready().say({
-      ...{ kind: 'error', id: 1 },
-      error: { code: 'MODEL_FILE', message: 'It is torn.', ...place, stack: 'at the engine' },
-    });
-    expect(await call).toMatchObject({
-      code: 'MODEL_FILE',
-      message: 'It is torn.',
-      place,
-      stack: 'at the engine',
-    });
-  });
-
-  it('drops what comes for requests that it does not know', async () => {
-    const call = outcome(client.call('formats/list', {}));
-    started[0]!.ready();
-    started[0]!.say({ kind: 'progress', id: 9, progress: { message: '', done: 1, total: 1 } });
-    started[0]!.answer(9);
-    started[0]!.stop(9);
-    client.cancelJob(9);
-    await pass(0);
-    expect(call.is).toBe('pending');
-  });
-
-  it('numbers jobs, and forgets listeners that were disposed', async () => {
-    let told = 0;
-    const listening = client.onJobs(() => (told += 1));
-    outcome(client.call('gpuRuntime/install', { sha512: 'x' }));
-    outcome(client.call('sensitivity/run', sensitivity));
-    expect(client.jobs).toStrictEqual([
-      { id: 1, method: 'gpuRuntime/install', title: 'gpuRuntime/install', cancelling: false },
-      { id: 2, method: 'sensitivity/run', title: 'sensitivity/run', path, cancelling: false },
-    ]);
-    listening.dispose();
-    started[0]!.ready().answer(1);
-    await pass(0);
-    expect(told).toBe(2);
-  });
-
-  it('keeps an idle process of each kind', async () => {
-    outcome(client.call('formats/list', {}));
-    outcome(client.call('sensitivity/run', sensitivity));
-    started.forEach((process) => process.ready().answer(1));
-    await pass(0);
-    expect(started.map(({ killed }) => killed)).toEqual([false, false]);
-  });
-
-  it('leaves no timer behind, however processes end', async () => {
-    const calls = [analyse(), analyse(), analyse()];
-    const controller = new AbortController();
-    outcome(client.call('sensitivity/run', sensitivity, { signal: controller.signal }));
-    outcome(client.call('export/gguf', { path, out: '/o.gguf' })); // never gets ready
-    started[0]!.ready();
-    started[1]!.ready();
-    calls[0]!.cancel(); // within its grace
-    calls[1]!.cancel();
-    await pass(3 * second); // a ping is under way
-    calls[2]!.cancel();
-    controller.abort();
-    started.forEach((process) => process.end('exit status 1'));
-    await pass(0);
-    expect(vi.getTimerCount()).toBe(0);
-    expect(calls.map(({ end }) => end.is)).toEqual(['CANCELLED', 'CANCELLED', 'CANCELLED']);
-  });
-
-  it('pings once for several requests that do not stop', async () => {
-    const calls = [analyse(), analyse(), analyse()];
-    started[0]!.ready();
-    calls[0]!.cancel();
-    await pass(second);
-    calls[1]!.cancel();
-    await pass(4 * second);
-    expect(started[0]!.count('ping')).toBe(1);
-  });
-
-  it('reports a restart that fails', async () => {
-    const restarted = outcome(client.restart());
-    started[0]!.end('exit status 1');
-    await pass(0);
-    expect(restarted.is).toBe('ENGINE_DIED');
-  });
-
-  it('takes a process that was restarted for the next request, and ends it when none comes', async () => {
-    outcome(client.restart());
-    started[0]!.ready();
-    await pass(0);
-    outcome(client.call('formats/list', {}));
-    expect(started).toHaveLength(1);
-    started[0]!.answer(1);
-    await pass(601 * second);
-    expect([started[0]!.killed, exits]).toEqual([true, []]);
-  });
-
-  it('counts no crashes from before a change of settings', async () => {
-    for (let crash = 0; crash < 5; crash++) {
-      outcome(client.call('formats/list', {}));
-      started.at(-1)!.end('exit status 1');
-      await pass(0);
-    }
-    client.renew();
-    outcome(client.call('formats/list', {}));
-    expect(started).toHaveLength(6);
   });
 });

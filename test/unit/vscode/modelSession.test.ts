@@ -3,87 +3,15 @@ import { join } from 'node:path';
 import { makePlan } from '../../../src/ampq/planFile';
 import { modelHash } from '../../../src/model/identity';
 import type { PlanBeside } from '../../../src/protocol/engine';
-import type { ModelDescription } from '../../../src/protocol/model';
-import type { SensitivityTable } from '../../../src/protocol/plan';
-import type { HostEvents } from '../../../src/protocol/webview';
 import type { ModelSession } from '../../../src/vscode/modelSession';
-import { type SessionEvent } from '../../../src/vscode/modelSession';
-import { Sessions } from '../../../src/vscode/sessions';
-import { fakeContext, settle } from '../../support/fakeHost';
-import { temporaryFolder } from '../../support/files';
-
-const device = { chosen: 'cpu', label: 'native addon', refused: [] } as const;
-
-function modelOf(folder: string, mtimeMs = 1): ModelDescription {
-  const path = join(folder, 'model.gguf');
-  return {
-    ...{ path, folder, name: 'm', format: 'gguf', weightFiles: { present: 1, total: 1 }, missingFiles: [] },
-    ...{ tensors: [], metadata: [], parameters: 100, dataBytes: 200, notes: [], warnings: [] },
-    files: [{ path, size: 10, mtimeMs, headerHash: `hash ${mtimeMs}` }],
-  } as unknown as ModelDescription;
-}
-
-/** A table of one tensor that is measured in as many formats. */
-function tableOf(model: ModelDescription, formats = ['Q4_K', 'Q8_0']): SensitivityTable {
-  const bits: Record<string, number> = { Q4_K: 4.5, Q8_0: 8.5 };
-  return {
-    ...{
-      modelHash: modelHash(model),
-      modelPath: model.path,
-      parameters: 256,
-      fixedBytes: 0,
-      fixedParameters: 0,
-    },
-    presets: [],
-    rows: [
-      {
-        ...{ tensor: 'a', sources: ['a'], shape: [1, 256], weights: 256 },
-        ...{ lossless: { format: 'F32', bytes: 1024 }, roleFactor: 1 },
-        cells: formats.map((format) => ({
-          ...{ format, bytes: 32 * bits[format]!, bitsPerWeight: bits[format]! },
-          ...{ relativeSquaredError: 1 / bits[format]!, sqnr: 20, maxError: 1, device: 'cpu' as const },
-        })),
-      },
-    ],
-  };
-}
-
-interface SetUp {
-  readonly stored?: (folder: string) => SensitivityTable | undefined;
-  readonly beside?: () => PlanBeside;
-}
-
-function setUp({ stored, beside = () => ({ problems: [] }) }: SetUp = {}) {
-  const folder = temporaryFolder();
-  const files = { mtimeMs: 1 };
-  const fake = fakeContext(
-    {
-      'model/open': () => modelOf(folder, files.mtimeMs),
-      'formats/list': () => [],
-      'sensitivity/stored': () => stored?.(folder),
-      'plan/beside': beside,
-      'sensitivity/estimate': ({ text }) => ({
-        ...{ tensors: 1, formats: ['Q4_K', 'Q8_0'], seconds: 95 },
-        ...(text === undefined ? {} : { text: { file: text, tokens: 2048 } }),
-      }),
-      'device/probe': () => device,
-    },
-    folder,
-  );
-  const sessions = new Sessions(fake.context);
-  const session = sessions.get(join(folder, 'model.gguf'));
-  const events: SessionEvent[] = [];
-  session.onEvent((event) => events.push(event));
-  const heard = <N extends SessionEvent['name']>(name: N) =>
-    events.flatMap((event) => (event.name === name ? [event.payload as HostEvents[N]] : []));
-  return { ...fake, folder, files, sessions, session, heard };
-}
+import { settle } from '../../support/fakeHost';
+import { device, modelOf, setUpSession, tableOf } from '../../support/sessionSetUp';
 
 afterEach(() => void vi.useRealTimers());
 
 describe('opening', () => {
   it('reads once for editors that open together, and probes one device for all models', async () => {
-    const { engine, sessions, session, folder } = setUp();
+    const { engine, sessions, session, folder } = setUpSession();
     const other = sessions.get(join(folder, 'other.gguf'));
     const states = await Promise.all([session.load(), session.load(), other.load()]);
     await settle();
@@ -95,7 +23,7 @@ describe('opening', () => {
   });
 
   it('tells all editors of the device, and probes again on request alone', async () => {
-    const { engine, devices, session, heard } = setUp();
+    const { engine, devices, session, heard } = setUpSession();
     await session.load();
     await settle();
     await devices.refresh();
@@ -104,7 +32,7 @@ describe('opening', () => {
   });
 
   it('keeps the revision while the files are the same', async () => {
-    const { session } = setUp();
+    const { session } = setUpSession();
     await session.load();
     expect((await session.load()).revision).toBe(1);
   });
@@ -112,7 +40,9 @@ describe('opening', () => {
 
 describe('files that change', () => {
   it('are read again as a message; the plan and what was measured for the old ones go', async () => {
-    const { session, files, heard } = setUp({ stored: (folder) => tableOf(modelOf(folder, files.mtimeMs)) });
+    const { session, files, heard } = setUpSession({
+      stored: (folder) => tableOf(modelOf(folder, files.mtimeMs)),
+    });
     await session.load();
     session.solve({ kind: 'bits-per-weight', value: 4.5 });
     expect(session.plan!.model.hash).toBe(session.sensitivity!.modelHash);
@@ -123,7 +53,7 @@ describe('files that change', () => {
   });
 
   it('end a running analysis of the old ones', async () => {
-    const { engine, session, files } = setUp();
+    const { engine, session, files } = setUpSession();
     await session.load();
     const run = session.runSensitivity();
     await settle();
@@ -137,7 +67,7 @@ describe('files that change', () => {
   });
 
   it('that cannot be read are reported, and mend with the next reading', async () => {
-    const { engine, session, heard } = setUp();
+    const { engine, session, heard } = setUpSession();
     await session.load();
     const call = engine.call.bind(engine);
     engine.call = () => Promise.reject(new Error('It is torn.'));
@@ -149,7 +79,7 @@ describe('files that change', () => {
   });
 
   it('are opened alone by a session of its own', async () => {
-    const { engine, session, sessions } = setUp();
+    const { engine, session, sessions } = setUpSession();
     const alone = sessions.get(session.path, true);
     expect(alone).not.toBe(session);
     expect(sessions.get(session.path)).toBe(session);
@@ -161,7 +91,7 @@ describe('files that change', () => {
 
   it('plans beside the model are taken up as the engine reads them; what is wrong with one is said', async () => {
     const beside: PlanBeside[] = [{ problems: ['/m/b.ampq.json: The plan is not JSON.'] }];
-    const { engine, session, folder, heard, notices, log } = setUp({ beside: () => beside.at(-1)! });
+    const { engine, session, folder, heard, notices, log } = setUpSession({ beside: () => beside.at(-1)! });
     await session.load();
     expect([session.plan, log.lines]).toEqual([undefined, ['/m/b.ampq.json: The plan is not JSON.']]);
     const plan = makePlan(tableOf(modelOf(folder)), { kind: 'bits-per-weight', value: 8.5 });
@@ -181,7 +111,7 @@ describe('the sensitivity analysis', () => {
 
   it('shows its cells while it runs and after it was cancelled', async () => {
     let formats: string[] = [];
-    const { engine, session, heard } = setUp({
+    const { engine, session, heard } = setUpSession({
       stored: (folder) => (formats.length === 0 ? undefined : tableOf(modelOf(folder), formats)),
     });
     await session.load();
@@ -205,7 +135,7 @@ describe('the sensitivity analysis', () => {
   });
 
   it('ends with a plan', async () => {
-    const { engine, session, heard, folder } = setUp();
+    const { engine, session, heard, folder } = setUpSession();
     await session.load();
     const run = session.runSensitivity('/texts/calibration.txt');
     await settle();
@@ -223,7 +153,7 @@ describe('the sensitivity analysis', () => {
   });
 
   it('that was cancelled shows no result that was on its way: it may be of the files before', async () => {
-    const { engine, session, heard, folder, files } = setUp();
+    const { engine, session, heard, folder, files } = setUpSession();
     await session.load();
     const run = session.runSensitivity();
     await settle();
@@ -237,7 +167,7 @@ describe('the sensitivity analysis', () => {
   });
 
   it('resumes alone after its process ended: the run of another model is not touched', async () => {
-    const { engine, notices, sessions, session, folder } = setUp();
+    const { engine, notices, sessions, session, folder } = setUpSession();
     const other = sessions.get(join(folder, 'other.gguf'));
     for (const item of [session, other]) await item.load();
     const runs = [session.runSensitivity('/t.txt'), other.runSensitivity()];
@@ -255,7 +185,7 @@ describe('the sensitivity analysis', () => {
   });
 
   it('is not resumed twice, by the notice and by the editor', async () => {
-    const { engine, notices, session } = setUp();
+    const { engine, notices, session } = setUpSession();
     await session.load();
     const run = session.runSensitivity();
     await settle();
@@ -277,7 +207,7 @@ describe('the sensitivity analysis', () => {
 
 describe('closing the last editor', () => {
   it('cancels everything that it started', async () => {
-    const { engine, sessions, session, heard } = setUp();
+    const { engine, sessions, session, heard } = setUpSession();
     await session.load();
     const work = [
       session.runSensitivity(),
@@ -300,7 +230,7 @@ describe('closing the last editor', () => {
 
 describe('comparisons', () => {
   it('show the latest request alone', async () => {
-    const { engine, session, heard } = setUp();
+    const { engine, session, heard } = setUpSession();
     await session.load();
     const first = session.compare(['a', 'b'], ['Q4_K']);
     const second = session.compare(['c'], ['Q8_0']);
@@ -316,7 +246,7 @@ describe('comparisons', () => {
   });
 
   it('are shown by an editor that opens while they run or after them, until the files change', async () => {
-    const { engine, session, files } = setUp();
+    const { engine, session, files } = setUpSession();
     await session.load();
     const comparing = session.compare(['a'], ['Q4_K']);
     await settle();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunningJob } from '../../../src/engine/client';
-import { statusOf } from '../../../src/vscode/status';
+import { jobText, statusOf } from '../../../src/vscode/status';
 
 const job = (change: Partial<RunningJob> = {}): RunningJob => ({
   ...{ id: 1, method: 'sensitivity/run', title: 'Sensitivity', cancelling: false },
@@ -10,32 +10,59 @@ const progress = { message: 'x', done: 12, total: 264, secondsLeft: 2.1 };
 const device = {
   chosen: 'cpu',
   label: 'native addon, AVX2',
-  refused: [{ device: 'cuda', reason: 'no driver' }],
+  refused: [
+    { device: 'cuda', reason: 'no driver' },
+    { device: 'webgpu', reason: 'no adapter' },
+  ],
 } as const;
+const about = [
+  'Quantscope computes on **native addon, AVX2**.',
+  ...['', '- **cuda** refused: no driver', '- **webgpu** refused: no adapter', '', 'Click to choose.'],
+].join('\n');
+const unknown = 'Quantscope detects the device when a model is opened.\n\nClick to choose.';
+
+describe('the text of a job', () => {
+  it.each<[Partial<RunningJob>, string]>([
+    [{}, 'Sensitivity'],
+    [{ progress }, 'Sensitivity 12/264, 3 s left'],
+    [{ progress: { message: 'x', done: 12, total: 264 } }, 'Sensitivity 12/264'],
+    [{ progress: { ...progress, unit: 'bytes' } }, 'Sensitivity 4 %, 3 s left'],
+    [{ progress: { ...progress, done: 0, total: 0 } }, 'Sensitivity'], // nothing is known yet
+    [{ progress, cancelling: true }, 'Sensitivity: cancelling…'],
+  ])('of %j', (change, text) => {
+    expect(jobText(job(change))).toBe(text);
+  });
+});
 
 describe('the status bar', () => {
-  it.each([
-    [[job()], '$(sync~spin) Sensitivity'],
-    [[job({ progress })], '$(sync~spin) Sensitivity 12/264, 3 s left'],
-    [[job({ progress: { ...progress, unit: 'bytes' } })], '$(sync~spin) Sensitivity 4 %, 3 s left'],
-    [[job({ progress, cancelling: true })], '$(sync~spin) Sensitivity: cancelling…'],
-    [[job(), job({ id: 2, title: 'Export' })], '$(sync~spin) Sensitivity +1'],
-  ])('says which jobs run', (jobs, text) => {
-    const status = statusOf(jobs, device, { kind: 'idle' });
-    expect([status.text, status.isBusy]).toEqual([text, true]);
-    for (const { title } of jobs) expect(status.tooltip).toContain(`- ${title}`);
+  it('says which jobs run', () => {
+    expect(statusOf([job({ progress })], device, { kind: 'idle' })).toEqual({
+      text: '$(sync~spin) Sensitivity 12/264, 3 s left',
+      tooltip: '- Sensitivity 12/264, 3 s left\n\nClick to cancel.',
+      isBusy: true,
+    });
+    const others = ['Export', 'Evaluation'].map((title, i) => job({ id: i + 2, title }));
+    expect(statusOf([job(), ...others], device, undefined)).toEqual({
+      text: '$(sync~spin) Sensitivity +2',
+      tooltip: '- Sensitivity\n- Export\n- Evaluation\n\nClick to cancel.',
+      isBusy: true,
+    });
   });
 
   it('never spins without one, whatever an editor’s job was', () => {
     const running = { kind: 'running', title: 'Sensitivity' } as const;
-    expect(statusOf([], device, running).text).toBe('$(circuit-board) native addon, AVX2');
-    expect(statusOf([], undefined, undefined).text).toBe('$(circuit-board) Quantscope');
+    expect(statusOf([], device, running)).toEqual({
+      ...{ text: '$(circuit-board) native addon, AVX2', tooltip: about, isBusy: false },
+    });
+    expect(statusOf([], undefined, undefined)).toEqual({
+      ...{ text: '$(circuit-board) Quantscope', tooltip: unknown, isBusy: false },
+    });
   });
 
   it('says that an engine ended, and why a faster device is not used', () => {
     const died = { kind: 'engine-died', title: 'x', message: 'y', resumable: true } as const;
-    const { text, tooltip, isBusy } = statusOf([], device, died);
-    expect([text, isBusy]).toEqual(['$(error) Quantscope engine ended', false]);
-    expect(tooltip).toContain('**cuda** refused: no driver');
+    expect(statusOf([], device, died)).toEqual({
+      ...{ text: '$(error) Quantscope engine ended', tooltip: about, isBusy: false },
+    });
   });
 });

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import type { ModelDescription } from '../../../src/protocol/model';
+import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
+import { settle } from '../../support/fakeHost';
+import { device, modelOf, setUpSession, tableOf } from '../../support/sessionSetUp';
+
+const planOf = (folder: string, value: number): Plan =>
+  makePlan(tableOf(modelOf(folder)), { kind: 'bits-per-weight', value });
+const withGains = (table: SensitivityTable): SensitivityTable => ({
+  ...table,
+  gainsFrom: { text: '/t.txt', tokens: 2048, context: 512, noise: 1e-6 },
+  rows: table.rows.map((row) => ({ ...row, gain: 0.5 })),
+});
+const formatsOf = (plans: readonly (Plan | undefined)[]): (string | undefined)[] =>
+  plans.map((plan) => plan?.assignments[0]!.format);
+
+/** A session whose analysis ends with a table. */
+async function analysed(
+  change: (table: SensitivityTable) => SensitivityTable,
+  setUp = setUpSession(),
+  text?: string,
+) {
+  const { engine, session, folder } = setUp;
+  const run = session.runSensitivity(text);
+  await settle();
+  await engine.last('sensitivity/run').answer(change(tableOf(modelOf(folder))));
+  await run;
+  return setUp;
+}
+
+describe('the state of a session', () => {
+  it('has what is known, and nothing else', async () => {
+    const { engine, session, folder } = setUpSession();
+    const model = modelOf(folder);
+    const bare = { model, revision: 1, formats: [], job: { kind: 'idle' } };
+    expect(await session.load()).toStrictEqual(bare);
+    expect(await session.load()).toStrictEqual({ ...bare, device });
+    expect(engine.last('sensitivity/stored').params).toEqual({
+      ...{ path: session.path, cacheDir: join(folder, 'cells') },
+    });
+    const measured = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
+    const table = tableOf(modelOf(measured.folder));
+    expect(await measured.session.load()).toStrictEqual({
+      ...{ ...bare, model: modelOf(measured.folder), sensitivity: table, plan: measured.session.plan },
+    });
+    expect(formatsOf([measured.session.plan])).toEqual(['Q4_K']); // of 4.85 bits, as no preset takes more
+  });
+
+  it('tells its model to those who asked before and after it was read', async () => {
+    const { session, folder } = setUpSession();
+    const heard: [string, ModelDescription][] = [];
+    const early = session.onDescribed((model) => heard.push(['early', model]));
+    expect([heard, session.folder]).toEqual([[], folder]);
+    await session.ensureLoaded();
+    session.onDescribed((model) => heard.push(['late', model]));
+    const model = modelOf(folder);
+    expect(heard).toEqual([
+      ['early', model],
+      ['late', model],
+    ]);
+    early.dispose();
+    await session.load();
+    expect(heard.slice(2)).toEqual([['late', model]]);
+  });
+
+  it('is read once for commands', async () => {
+    const { engine, session } = setUpSession();
+    await session.ensureLoaded();
+    await session.ensureLoaded();
+    expect(engine.of('model/open')).toHaveLength(1);
+  });
+
+  it('is read after a reading that runs, which may have read the old files', async () => {
+    const { engine, session, heard } = setUpSession();
+    const [loading, reloading] = [session.load(), session.reload()];
+    await Promise.all([loading, reloading]);
+    expect(engine.of('model/open')).toHaveLength(2);
+    expect(heard('opened').map(({ revision }) => revision)).toEqual([1]);
+  });
+
+  it('is told to nobody once it was released', async () => {
+    const { session, sessions, devices, heard } = setUpSession();
+    await session.load();
+    await settle();
+    const before = heard('device').length;
+    sessions.release(session.key);
+    await devices.refresh();
+    await session.planFileChanged('/any.ampq.json').catch(() => undefined);
+    expect([heard('device').length, heard('plan')]).toEqual([before, []]);
+  });
+});
+
+describe('a plan', () => {
+  it('cannot be made before anything was measured', async () => {
+    const { session } = setUpSession();
+    await session.load();
+    expect(() => session.solve({ kind: 'bytes', value: 1e6 })).toThrow(
+      expect.objectContaining({
+        code: 'REQUEST',
+        message: 'Nothing has been measured yet: run the sensitivity analysis first.',
+      }) as Error,
+    );
+    await expect(session.planFile(true)).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: 'There is no plan yet: run the sensitivity analysis first.',
+    });
+    expect([await session.planFile(), await session.planFile(false)]).toEqual([{}, {}]);
+  });
+
+  it('is made for a budget, and written where it does not meet that of another model', async () => {
+    const { session, folder } = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
+    await session.load();
+    const plan = session.solve({ kind: 'bits-per-weight', value: 9 });
+    expect(plan).toEqual(planOf(folder, 9));
+    expect([session.plan, formatsOf([plan])]).toEqual([plan, ['Q8_0']]);
+    const { planFile } = await session.planFile(true);
+    expect(planFile).toBe(join(folder, 'plans', plan.model.hash.slice(0, 16), 'plan-8.50bpw.ampq.json'));
+    expect(readFileSync(planFile!, 'utf8')).toBe(printPlan(plan));
+  });
+
+  it.each([
+    [['Q4_K'], 4.5],
+    [['Q8_0'], 8.5],
+    [['Q4_K', 'Q8_0'], 4.85],
+  ])('is first as large as Q4_K_M, or what the measured formats allow: %j', async (formats, value) => {
+    const { session } = setUpSession({ stored: (path) => tableOf(modelOf(path), formats) });
+    await session.load();
+    expect(session.plan!.budget).toEqual({ kind: 'bits-per-weight', value });
+  });
+
+  it('is not made from a table without cells', async () => {
+    const { session } = setUpSession({ stored: (path) => tableOf(modelOf(path), []) });
+    expect((await session.load()).plan).toBeUndefined();
+  });
+
+  it('next to the model goes before one that is made, and stays while the model is the same', async () => {
+    const { session, folder } = setUpSession({
+      stored: (path) => tableOf(modelOf(path)),
+      beside: (path) => ({ plan: planOf(path, 8.5), problems: [] }),
+    });
+    await session.load();
+    expect(session.plan).toEqual(planOf(folder, 8.5));
+    const mine = session.solve({ kind: 'bits-per-weight', value: 5 });
+    await session.load();
+    expect(session.plan).toBe(mine);
+  });
+
+  it('file that changes before the model was read is left for that', async () => {
+    const { engine, session } = setUpSession();
+    await session.planFileChanged('/any.ampq.json');
+    expect(engine.calls).toEqual([]);
+  });
+});
+
+describe('the plan after an analysis', () => {
+  it('by the weights stays, and is told again', async () => {
+    const setUp = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
+    await setUp.session.load();
+    const plan = setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
+    const { session, heard } = await analysed((table) => table, setUp);
+    expect([session.plan, heard('plan')]).toEqual([plan, [plan]]);
+    expect(heard('sensitivity')).toEqual([session.sensitivity]);
+  });
+
+  it('over a text is solved again at its size', async () => {
+    const setUp = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
+    await setUp.session.load();
+    setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
+    const { session } = await analysed((table) => table, setUp, '/t.txt');
+    expect(session.plan!.budget).toEqual({ kind: 'bits-per-weight', value: 8.5 });
+  });
+
+  it('that brings the first gains is solved again, and not after the next one', async () => {
+    const setUp = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
+    await setUp.session.load();
+    setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
+    const { session, heard } = await analysed(withGains, setUp);
+    const budget = { kind: 'bits-per-weight', value: 8.5 };
+    expect(session.plan).toMatchObject({ budget, total: { divergence: 0.5 / 8.5 } });
+    const mine = session.solve({ kind: 'bits-per-weight', value: 5 });
+    await analysed(withGains, setUp);
+    expect([session.plan, heard('plan').at(-1)]).toEqual([mine, mine]);
+  });
+
+  it('that measured nothing is none', async () => {
+    const { session, heard } = await analysed((table) => ({ ...table, rows: [] }));
+    expect([session.plan, heard('plan')]).toEqual([undefined, []]);
+  });
+});
