@@ -46,19 +46,13 @@ export function printPlan(plan: Plan): string {
 }
 
 /**
- * Reads a plan; sizes and totals are those that the file states (`bindPlan` computes them again).
+ * A plan from the JSON of its file; sizes and totals are those that the file states (`bindPlan` computes them again).
  * @param file named in errors.
  * @throws QuantscopeError MODEL_FILE naming the invalid place in the document.
  */
-export function parsePlan(text: string, file: string): Plan {
+export function parsePlan(value: unknown, file: string): Plan {
   const fail = (message: string): QuantscopeError =>
     new QuantscopeError('MODEL_FILE', `The plan is not valid: ${message}`, { file });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new QuantscopeError('MODEL_FILE', `The plan is not JSON: ${String(cause)}`, { file }, cause);
-  }
   const check = new Checker(fail);
   const plan = check.record(value, '$');
   if (plan['version'] === 1)

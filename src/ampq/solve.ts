@@ -12,7 +12,7 @@ import {
 } from '../protocol/plan';
 import { knapsackSolver, type Effort, type KnapsackSolver } from './knapsack';
 import { leastOf } from '../protocol/extremes';
-import { keptNotes } from '../protocol/tableNotes';
+import { keptNotes, tableNotes } from '../protocol/tableNotes';
 import { totalOf } from './totals';
 
 export interface Assignment {
@@ -104,6 +104,11 @@ export function solveBudget(
   overheadBytes = 0,
   effort: Effort = 'exact',
 ): Assignment {
+  if (table.rows.length === 0)
+    throw new QuantscopeError(
+      'REQUEST',
+      ['The model has no tensors that a plan can choose a format for.', ...tableNotes(table)].join(' '),
+    );
   if (!table.rows.some(({ cells }) => cells.length > 0))
     throw new QuantscopeError(
       'REQUEST',
@@ -143,8 +148,9 @@ function presetOf(
 const sumOf = <T>(items: readonly T[], value: (item: T, index: number) => number): number =>
   items.reduce((sum, item, index) => sum + value(item, index), 0);
 
-/** Whether the measured formats reach down to a budget. */
+/** Whether the measured formats reach down to a budget; formats cannot help a model without tensors to choose them for. */
 export function isWithin(table: SensitivityTable, budget: Budget, overheadBytes = 0): boolean {
+  if (table.rows.length === 0) return true;
   if (budget.kind === 'bits-per-weight') return budgetRange(table).min <= budget.value;
   return leastBytes(table) + overheadBytes <= budget.value;
 }

@@ -1,4 +1,5 @@
 import { QuantscopeError } from '../model/errors';
+import { plural } from '../protocol/words';
 import type { WindowConvention, WindowSettings } from '../protocol/evaluation';
 
 /** Tokens that go into a model together, and which predictions are scored. */
@@ -66,7 +67,7 @@ export function planWindows(
   const context = contextOf(settings, least, contextLength, fail);
   const { stride, needed, fitting, scored } = layOut(tokenCount, context, settings, fail);
   if (fitting < 1)
-    throw fail(`The text has ${tokenCount} tokens; one window of ${context} needs ${needed(1)}.`);
+    throw fail(`The text has ${plural(tokenCount, 'token')}; one window of ${context} needs ${needed(1)}.`);
   const most = settings.windows ?? fitting;
   if (!Number.isInteger(most) || most < 1)
     throw fail(`The number of windows is ${most}; it must be 1 or more.`);

@@ -1,15 +1,17 @@
+import { constants } from 'node:buffer';
 import { openFileSource } from './byteSource';
 import { QuantscopeError } from './errors';
 
 /**
  * A UTF-8 text, a byte order mark included.
- * @throws QuantscopeError REQUEST for a file of more than `most` bytes or that is not UTF-8, IO when it cannot be read.
+ * @throws QuantscopeError REQUEST for a file of more than `most` bytes, or than a string can hold, or that is not UTF-8, IO when it cannot be read.
  */
 export async function readTextFile(file: string, most: number, signal?: AbortSignal): Promise<string> {
   const source = await openFileSource(file);
   try {
-    if (source.size > most)
-      throw new QuantscopeError('REQUEST', `The text has ${source.size} bytes; at most ${most} are read.`, {
+    const limit = Math.min(most, constants.MAX_STRING_LENGTH);
+    if (source.size > limit)
+      throw new QuantscopeError('REQUEST', `The text has ${source.size} bytes; at most ${limit} are read.`, {
         file,
       });
     return decode(await source.read(0, source.size, signal), file);

@@ -6,12 +6,10 @@ import { ggufView } from '../../architectures/ggufView';
 import { planWeights, type WeightTarget } from '../../exporter/plan';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import type { WeightChange } from '../../graph/transformer/weights';
-import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
-import { maxJsonFile } from '../../model/limits';
 import { readImatrix } from '../../model/imatrix';
+import { readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/openModel';
-import { readTextFile } from '../../model/textFile';
 import type { WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
@@ -73,14 +71,9 @@ async function original(model: Model): Promise<PlannedVariant> {
   return { label: 'original', changes: new Map(), bytes, parameters };
 }
 
-/** @throws QuantscopeError IO, or MODEL_FILE when it is not a plan. */
+/** @throws QuantscopeError IO, or MODEL_FILE saying what is wrong and where when it is not a plan. */
 export async function readPlan(file: string): Promise<Plan> {
-  try {
-    return parsePlan(await readTextFile(file, maxJsonFile), file);
-  } catch (cause) {
-    if (cause instanceof QuantscopeError) throw cause;
-    throw new QuantscopeError('IO', `The plan cannot be read: ${reason(cause)}`, { file }, cause);
-  }
+  return parsePlan((await readJsonFile(file)).value, file);
 }
 
 /** The plan of a file applied to a model: sizes and totals are recomputed. @throws as `readPlan` and `bindPlan`. */

@@ -4,6 +4,7 @@ import Ajv from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { bindPlan, planFormats } from '../../../src/ampq/bindPlan';
 import { makePlan, parseBudget, parsePlan, printPlan } from '../../../src/ampq/planFile';
+import { parseJson } from '../../../src/model/json';
 import { runSensitivity, storedSensitivity, type Measurer } from '../../../src/ampq/sensitivity';
 import { solveBudget } from '../../../src/ampq/solve';
 import { measureSlab } from '../../../src/analysis/compare';
@@ -107,7 +108,7 @@ describe('plans', () => {
     const plan = makePlan(await measure(), parseBudget('5bpw'));
     const text = printPlan(plan);
     expect(plan.total).not.toHaveProperty('divergence');
-    expect(parsePlan(text, 'p.ampq.json')).toEqual(plan);
+    expect(parsePlan(parseJson(text), 'p.ampq.json')).toEqual(plan);
     expect(text.split('\n').filter((line) => line.includes('"tensor"'))).toHaveLength(44);
     expect(complaints(text)).toBeNull();
   });
@@ -122,10 +123,12 @@ describe('plans', () => {
     );
     expect(plan.total.divergence).toBeCloseTo(expected, 12);
     const text = printPlan(plan);
-    expect(parsePlan(text, 'p.ampq.json')).toEqual(plan);
+    expect(parsePlan(parseJson(text), 'p.ampq.json')).toEqual(plan);
     expect(complaints(text)).toBeNull();
     const damaged = text.replace(/"divergence": [^,\n]+/, '"divergence": "small"');
-    expect(() => parsePlan(damaged, 'p.ampq.json')).toThrow(/\$\.total\.divergence must be a finite number/);
+    expect(() => parsePlan(parseJson(damaged), 'p.ampq.json')).toThrow(
+      /\$\.total\.divergence must be a finite number/,
+    );
     expect(complaints(damaged)).toMatchObject([{ instancePath: '/total/divergence' }]);
   });
 
@@ -146,7 +149,7 @@ describe('plans', () => {
       const rows = table.rows.map((row) => ({ ...row, gain: 0.01 }));
       const plan = makePlan({ ...table, rows }, parseBudget('5bpw'));
       const model = await openModel(sampleFolder);
-      const read = parsePlan(change(printPlan(plan)), 'p.ampq.json');
+      const read = parsePlan(parseJson(change(printPlan(plan))), 'p.ampq.json');
       const result = bindPlan(read, model.description, await candidatesOf(model));
       await model.close();
       return { plan, result };

@@ -139,6 +139,16 @@ describe('solveBudget', () => {
       message: 'Nothing has been measured yet: run the sensitivity analysis first.',
     }));
 
+  it('says which tensors have no format when none can have one', () => {
+    const table = { ...tableOf(), skipped: [{ tensor: 'w', reason: 'its name does not end in "weight"' }] };
+    expect(errorOf(table, bytes(1e9))).toMatchObject({
+      code: 'REQUEST',
+      message:
+        'The model has no tensors that a plan can choose a format for. Not measured, and without a format in plans: w (its name does not end in "weight").',
+    });
+    expect(isWithin(table, bytes(1))).toBe(true);
+  });
+
   it('is never better with fewer bits', () => {
     const random = new Random(5);
     const rows = Array.from({ length: 60 }, (_, i) => {

@@ -4,6 +4,7 @@ import type { FoundTensor } from '../../../src/protocol/model';
 import type { SensitivityRow } from '../../../src/protocol/plan';
 import { hoverText, lookupOrder, plain } from '../../../src/vscode/hoverText';
 import { parsePlan } from '../../../src/ampq/planFile';
+import { parseJson } from '../../../src/model/json';
 import { engineJobs } from '../../support/engineJobs';
 import { hasSharedData, sharedData, temporaryFolder } from '../../support/files';
 
@@ -75,7 +76,7 @@ describe.skipIf(!hasSharedData)('files that carry Markdown', () => {
   });
 
   it('are no plans when their formats are no formats', () => {
-    expect(() => parsePlan('{"version": 2}', 'evil.ampq.json')).toThrow(/evil\.ampq\.json/);
+    expect(() => parsePlan(parseJson('{"version": 2}'), 'evil.ampq.json')).toThrow(/evil\.ampq\.json/);
   });
 });
 
