@@ -10,12 +10,15 @@ export function listedClass(config: Readonly<Record<string, unknown>>): string |
   return typeof name === 'string' ? name : undefined;
 }
 
+/** Whether a class has a head that predicts tokens. */
+export const hasHead = (name: string): boolean => head.test(name);
+
 /** Whether a class has no head: `Qwen3Model`, `Gemma3TextModel`. Its checkpoints have no output matrix. */
-export const isBaseClass = (name: string): boolean => base.test(name) && !head.test(name);
+export const isBaseClass = (name: string): boolean => base.test(name) && !hasHead(name);
 
 /** Whether two classes are one model, whatever heads they have. */
 export const sameModel = (a: string, b: string): boolean => a === b || stem(a) === stem(b);
 
 function stem(name: string): string {
-  return head.test(name) ? name.replace(head, '') : name.replace(base, '');
+  return hasHead(name) ? name.replace(head, '') : name.replace(base, '');
 }

@@ -1,11 +1,14 @@
 import { elementsOf } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
+import type { SentenceModule } from '../model/sentenceModules';
 import type { TensorDescriptor } from '../protocol/model';
 import { isBaseClass, listedClass } from './classNames';
 import { ConfigReader } from './configReader';
 import type { ConvertedTensor, Piece } from './convertedTensor';
 import type { ComputedTensor, Conversion, LayerWindow, RowRange, Size, TensorRule } from './description';
+import { withDirection } from './direction';
+import { withModules } from './embeddingModules';
 import { architectureFor, refuseQuantized } from './registry';
 
 /** A Hugging Face checkpoint in GGUF's view; only headers were read. */
@@ -26,6 +29,8 @@ export interface ConvertedCheckpoint {
 }
 
 export interface ConvertOptions {
+  /** The steps of an embedding model. */
+  readonly modules?: readonly SentenceModule[] | undefined;
   /** Whether the output matrix differs from the embedding; where absent, config.json decides. */
   readonly ownOutput?: boolean;
 }
@@ -40,7 +45,7 @@ export function convertCheckpoint(
   tensors: readonly TensorDescriptor[],
   config: Readonly<Record<string, unknown>>,
   file: string,
-  { ownOutput }: ConvertOptions = {},
+  { ownOutput, modules = [] }: ConvertOptions = {},
 ): ConvertedCheckpoint {
   refuseQuantized(tensors, file);
   const description = architectureFor(config, file);
@@ -49,7 +54,12 @@ export function convertCheckpoint(
     ...sizesOf(tensors),
     ...(own === undefined ? {} : { ownOutput: own }),
   });
-  const conversion = description.convert(reader);
+  const conversion = withModules(
+    withDirection(description.convert(reader), reader),
+    modules,
+    tensors,
+    description,
+  );
   const sources = new Sources(tensors, conversion);
   const tied = conversion.tied && sources.leaveOut(conversion.tied);
   const converted: ConvertedTensor[] = [];

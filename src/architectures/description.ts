@@ -11,6 +11,12 @@ export interface ArchitectureDescription {
   readonly name: string;
   /** Classes in `architectures` of config.json → `model_type`, which decides where no class is listed. */
   readonly classes: Readonly<Record<string, string>>;
+  /** Where several descriptions have a class: whether a config.json is of this one. The first that fits counts. */
+  fits?(config: Readonly<Record<string, unknown>>): boolean;
+  /** llama.cpp only makes embeddings with it: tokens see later ones, too, and none are predicted. */
+  readonly embeds?: true;
+  /** llama.cpp applies two dense layers to the pooled embedding. */
+  readonly denseLayers?: true;
   /** Present where Quantscope can run the architecture. */
   readonly forward?: ForwardTraits;
   /** @throws QuantscopeError UNSUPPORTED for what GGUF cannot express, MODEL_FILE for missing or impossible numbers. */

@@ -21,7 +21,7 @@ export const gemmaNormParts = ({ hiddenSize }: Decoder): Part[] => [
 export function expectAttentionScale(
   config: ConfigReader,
   { blocks, hiddenSize, heads, headSize }: Decoder,
-  largeBlocks: number,
+  largeBlocks?: number,
 ): void {
   const expected = blocks === largeBlocks ? Math.trunc(hiddenSize / heads) : headSize;
   config.expect('query_pre_attn_scalar', 256, expected);

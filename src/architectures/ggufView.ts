@@ -13,7 +13,7 @@ import { sameWeights } from './sameWeights';
 /** What is needed of a model: its headers, and reads of the few tensors that headers do not decide. */
 export type ModelHeaders = Pick<
   Model,
-  'description' | 'folder' | 'config' | 'configProblem' | 'gguf' | 'readInto'
+  'description' | 'folder' | 'config' | 'configProblem' | 'modules' | 'modulesProblem' | 'gguf' | 'readInto'
 >;
 
 /** A model in GGUF's view, whatever its format. */
@@ -69,20 +69,24 @@ function viewOfGguf(gguf: GgufFile, tensors: readonly TensorDescriptor[]): GgufV
 }
 
 async function viewOfCheckpoint(model: ModelHeaders, signal: AbortSignal | undefined): Promise<GgufView> {
-  const { config, configProblem, description, folder } = model;
+  const { config, configProblem, description, folder, modules, modulesProblem } = model;
   const file = join(folder, 'config.json');
-  if (configProblem) throw configProblem;
+  const problem = configProblem ?? modulesProblem;
+  if (problem) throw problem;
   if (!config)
     throw new QuantscopeError(
       'REQUEST',
       'Names and shapes of a checkpoint follow from its config.json, which is missing next to its weights.',
       { file },
     );
-  const stated = convertCheckpoint(description.tensors, config, file);
+  const stated = convertCheckpoint(description.tensors, config, file, { modules });
   const { tied } = stated;
   if (!tied || (await sameWeights(model, tied.output, tied.embedding, signal)))
     return { ...stated, value: valuesOfPairs(stated.keyValues) };
-  const converted = convertCheckpoint(description.tensors, config, file, { ownOutput: true });
+  const converted = convertCheckpoint(description.tensors, config, file, {
+    ownOutput: true,
+    modules,
+  });
   const note = `config.json says that the output is the embedding ("tie_word_embeddings"), but ${tied.output.name} and ${tied.embedding.name} differ: ${tied.output.name} is used as output.`;
   return { ...converted, notes: [note, ...converted.notes], value: valuesOfPairs(converted.keyValues) };
 }

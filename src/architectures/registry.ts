@@ -11,9 +11,11 @@ import { falcon } from './falcon';
 import { gemma } from './gemma';
 import { gemma2 } from './gemma2';
 import { gemma3 } from './gemma3';
+import { gemmaEmbedding } from './gemmaEmbedding';
 import { gpt2 } from './gpt2';
 import { gptneox } from './gptneox';
 import { llama } from './llama';
+import { llamaEmbed } from './llamaEmbed';
 import { mixtral } from './mixtral';
 import { olmo2 } from './olmo2';
 import { phi2 } from './phi2';
@@ -29,9 +31,11 @@ import { starcoder2 } from './starcoder2';
 /** Every architecture that can be converted. A new one takes a file next to this one, a line here and a test. */
 export const architectures: readonly ArchitectureDescription[] = [
   llama,
+  llamaEmbed,
   mixtral,
   gemma,
   gemma2,
+  gemmaEmbedding,
   gemma3,
   olmo2,
   qwen2,
@@ -57,11 +61,11 @@ export const isDescribed = (config: Readonly<Record<string, unknown>>): boolean 
 function findDescription(config: Readonly<Record<string, unknown>>): ArchitectureDescription | undefined {
   const className = listedClass(config);
   const modelType = config['model_type'];
-  return architectures.find(({ classes }) =>
+  const isListed = ({ classes }: ArchitectureDescription): boolean =>
     className !== undefined
       ? Object.keys(classes).some((name) => sameModel(name, className))
-      : typeof modelType === 'string' && Object.values(classes).includes(modelType),
-  );
+      : typeof modelType === 'string' && Object.values(classes).includes(modelType);
+  return architectures.find((description) => isListed(description) && (description.fits?.(config) ?? true));
 }
 
 /**
@@ -74,7 +78,7 @@ export function architectureFor(
 ): ArchitectureDescription {
   const found = findDescription(config);
   if (found) return found;
-  const names = architectures.flatMap(({ classes }) => Object.keys(classes)).sort();
+  const names = [...new Set(architectures.flatMap(({ classes }) => Object.keys(classes)))].sort();
   const asked = listedClass(config) ?? JSON.stringify(config['model_type'] ?? null);
   const message =
     `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF.${suggestion(asked, names)} ` +

@@ -1,7 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/openModel';
-import { readPooling } from '../tokenizer/pooling';
 import { readTokenizer } from '../tokenizer/readTokenizer';
 import { checkpointName, loadableName } from './modelName';
 import type { ExportPlan } from './plan';
@@ -13,8 +12,8 @@ export interface CheckpointKeyValues {
 }
 
 /**
- * Everything about a checkpoint's file but its tensors: name, hyper-parameters, pooling of an embedding model, tokenizer.
- * @throws QuantscopeError as `readTokenizer` and `readPooling`.
+ * Everything about a checkpoint's file but its tensors: name, hyper-parameters, tokenizer.
+ * @throws QuantscopeError as `readTokenizer`.
  */
 export async function checkpointKeyValues(
   model: Model,
@@ -28,7 +27,6 @@ export async function checkpointKeyValues(
   const u32 = (key: string, value: number): KeyValue => ({ key, type: 'u32', value });
   const vocabularySize = `${architecture}.vocab_size`;
   const tokenizer = await readTokenizer(model.folder, model.config ?? {}, rows, signal);
-  const pooling = await readPooling(model.folder);
   const name = loadableName(await checkpointName(model, signal), architecture, tokenizer.keyValues);
   return {
     pairs: [
@@ -36,10 +34,9 @@ export async function checkpointKeyValues(
       text('general.type', 'model'),
       text('general.name', name.text),
       ...keyValues,
-      ...(pooling.type === undefined ? [] : [u32(`${architecture}.pooling_type`, pooling.type)]),
       ...(keyValues.some(({ key }) => key === vocabularySize) ? [] : [u32(vocabularySize, rows)]),
       ...tokenizer.keyValues,
     ],
-    notes: [...name.notes, ...pooling.notes, ...tokenizer.notes],
+    notes: [...name.notes, ...tokenizer.notes],
   };
 }

@@ -114,7 +114,6 @@ const companions = [
   'chat_template.json',
   'chat_template.jinja',
   'modules.json',
-  join('1_Pooling', 'config.json'),
   'README.md',
 ];
 

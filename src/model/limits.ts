@@ -78,3 +78,6 @@ export const maxSniffedFiles = 64;
 
 /** Objects and lists inside each other in JSON: published files have less than a dozen; deeper ones exhaust the stack of recursive code. */
 export const maxJsonDepth = 100;
+
+/** Modules of an embedding model: the model, its pooling, dense layers, the normalization. */
+export const maxSentenceModules = 64;

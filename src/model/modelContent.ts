@@ -2,6 +2,7 @@ import type { ModelDescription } from '../protocol/model';
 import type { ByteSource } from './byteSource';
 import type { QuantscopeError } from './errors';
 import type { GgufFile } from './gguf';
+import type { SentenceModule } from './sentenceModules';
 
 /** Opens a file once; the model closes it. */
 export type OpenSource = (file: string) => Promise<ByteSource>;
@@ -13,5 +14,7 @@ export interface ModelContent extends Omit<
 > {
   readonly config?: Record<string, unknown>;
   readonly configProblem?: QuantscopeError;
+  readonly modules?: readonly SentenceModule[];
+  readonly modulesProblem?: QuantscopeError;
   readonly gguf?: GgufFile;
 }

@@ -7,6 +7,7 @@ import type { GgufFile } from './gguf';
 import type { ModelContent, OpenSource } from './modelContent';
 import { openGguf } from './openGguf';
 import { openSafetensors } from './openSafetensors';
+import type { SentenceModule } from './sentenceModules';
 import { missingBytesOf } from './truncated';
 import { findWeightFiles } from './weightFiles';
 
@@ -19,6 +20,10 @@ export interface Model {
   readonly config?: Record<string, unknown>;
   /** Why the config.json next to the weights cannot be read. */
   readonly configProblem?: QuantscopeError;
+  /** The steps of an embedding model of sentence-transformers, when there are any. */
+  readonly modules?: readonly SentenceModule[];
+  /** Why the modules.json next to the weights, or what it names, cannot be used. */
+  readonly modulesProblem?: QuantscopeError;
   /** Present for GGUF. */
   readonly gguf?: GgufFile;
   /** @throws QuantscopeError REQUEST when there is no tensor of that name. */
@@ -66,7 +71,7 @@ function assemble(
   content: ModelContent,
   sources: Map<string, ByteSource>,
 ): Model {
-  const { gguf, config, configProblem, ...described } = content;
+  const { gguf, config, configProblem, modules, modulesProblem, ...described } = content;
   const byName = new Map(content.tensors.map((tensor) => [tensor.name, tensor]));
   const source = (file: string): ByteSource => {
     const found = sources.get(file);
@@ -84,6 +89,8 @@ function assemble(
     folder,
     ...(config ? { config } : {}),
     ...(configProblem ? { configProblem } : {}),
+    ...(modules ? { modules } : {}),
+    ...(modulesProblem ? { modulesProblem } : {}),
     ...(gguf ? { gguf } : {}),
     tensor(name) {
       const tensor = byName.get(name);

@@ -11,6 +11,12 @@ import type { ModelContent, OpenSource } from './modelContent';
 import { nameFromPath } from './modelName';
 import { layoutNotes, quantizedLayoutOf } from './quantizedLayout';
 import { readSafetensorsHeader } from './safetensors';
+import {
+  openModuleWeights,
+  readSentenceModules,
+  type ModuleWeights,
+  type SentenceModules,
+} from './sentenceModules';
 import { mergeShards, type Shard } from './shards';
 import type { WeightFiles } from './weightFiles';
 
@@ -27,6 +33,7 @@ export async function openSafetensors(
   const opened = files.length === 1 && !index ? await openSingle(files[0]!, open, signal) : undefined;
   const { shards, ...merged } = opened ?? (await openShards(weights, open, signal));
   const { config, identity: configFile, problem } = await readConfig(folder, signal);
+  const around = await openModules(weights, open, signal);
   const architecture = config?.['model_type'];
   const layout = quantizedLayoutOf(merged.tensors);
   return {
@@ -36,14 +43,44 @@ export async function openSafetensors(
     ...(config ? { config } : {}),
     ...(problem ? { configProblem: problem } : {}),
     ...(part ? { part } : {}),
-    files: [...shards, ...(index ? [index.identity] : []), ...(configFile ? [configFile] : [])],
+    ...(around.modules.length > 0 ? { modules: around.modules } : {}),
+    ...(around.problem ? { modulesProblem: around.problem } : {}),
+    files: [
+      ...shards,
+      ...(index ? [index.identity] : []),
+      ...(configFile ? [configFile] : []),
+      ...around.files,
+    ],
     weightFiles: { present: shards.length, total: files.length },
     ...merged,
+    tensors: [...merged.tensors, ...around.tensors],
     ...(layout ? { quantizedLayout: layout } : {}),
     metadata: [...merged.metadata, ...(config ? configEntries(config) : [])],
-    warnings: [...merged.warnings, ...(problem ? [`config.json cannot be used: ${problem.message}`] : [])],
+    warnings: [
+      ...merged.warnings,
+      ...(problem ? [`config.json cannot be used: ${problem.message}`] : []),
+      ...(around.problem ? [`The modules of modules.json cannot be used: ${around.problem.message}`] : []),
+    ],
     notes: [...weights.notes, ...layoutNotes(layout, config, shards.length === files.length)],
   };
+}
+
+/** The steps of an embedding model around the model itself; one shard alone has none. */
+async function openModules(
+  { folder, part }: WeightFiles,
+  open: OpenSource,
+  signal?: AbortSignal,
+): Promise<SentenceModules & ModuleWeights> {
+  if (part?.alone) return { modules: [], tensors: [], files: [] };
+  const { modules, files, problem } = await readSentenceModules(folder, signal);
+  if (problem) return { modules, tensors: [], files, problem };
+  try {
+    const weights = await openModuleWeights(folder, modules, open, signal);
+    return { modules, tensors: weights.tensors, files: [...files, ...weights.files] };
+  } catch (error) {
+    if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
+    return { modules, tensors: [], files, problem: error };
+  }
 }
 
 /** Shards whose headers are read at the same time: network disks answer slowly. */

@@ -14,7 +14,21 @@ export interface CheckpointSpec {
   readonly agreeing?: number;
   /** Written in two files with an index. */
   readonly sharded?: boolean;
+  /** Steps of sentence-transformers around the model. */
+  readonly modules?: readonly ModuleSpec[];
 }
+
+/** A module of sentence-transformers: its config.json and the shapes of its tensors, where it has any. */
+export interface ModuleSpec {
+  readonly type: string;
+  readonly path: string;
+  readonly config?: object;
+  readonly shapes?: Shapes;
+}
+
+/** Names as a class without a head has them. */
+export const withoutHead = (shapes: Shapes): Shapes =>
+  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name.replace(/^model\./, ''), shape]));
 
 export type Shapes = Record<string, readonly number[]>;
 

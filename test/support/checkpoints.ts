@@ -20,6 +20,7 @@ import {
   vocabulary,
   wide,
   withBiases,
+  withoutHead,
   yarn,
   type CheckpointSpec,
   type Shapes,
@@ -114,10 +115,6 @@ export const qwen3Mixture = (experts: number): CheckpointSpec => ({
     }),
   },
 });
-
-/** Names as a class without a head has them. */
-const withoutHead = (shapes: Shapes): Shapes =>
-  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name.replace(/^model\./, ''), shape]));
 
 const allBiased = (shapes: Shapes): Shapes => withBiases(shapes, /./);
 

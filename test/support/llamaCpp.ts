@@ -97,6 +97,8 @@ interface Jobs {
   };
   /** Logits of every position of a text of at most 64 tokens, keys and values in float32. */
   logits: { params: { model: string; tokens: readonly number[] }; result: { logits: number[][] } };
+  /** The vector that llama.cpp makes of a text of at most 64 tokens with the pooling that the file states, not normalized. */
+  embedding: { params: { model: string; tokens: readonly number[] }; result: { embedding: number[] } };
   /** As llama-perplexity does it: second half of each window of 256 tokens, no BOS. */
   perplexity: {
     params: { model: string; text: string; windows: number };

@@ -369,6 +369,16 @@ const jobs = {
     return { logits: tokens.map((_, i) => [...logits(context, i, width)]) };
   },
 
+  embedding({ model: path, tokens }) {
+    const { model, context } = loadModel(path, 64, true);
+    llama.func('void llama_set_embeddings(void *context, bool embeddings)')(context, true);
+    evaluate(context, initBatch(tokens.length, 0, 1), tokens, 0);
+    const found = llama.func('float *llama_get_embeddings_seq(void *context, int sequence)')(context, 0);
+    if (!found) throw new Error(`llama.cpp does not pool with ${path}`);
+    const width = llama.func('int llama_model_n_embd_out(void *model)')(model);
+    return { embedding: [...new Float32Array(koffi.view(found, width * 4))] };
+  },
+
   perplexity({ model, text, windows }) {
     const size = 256;
     const { vocab, context } = loadModel(model, size);

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeSafetensors, type SafetensorsPart } from '../../src/exporter/writeSafetensors';
-import type { CheckpointSpec } from './checkpointParts';
+import type { CheckpointSpec, ModuleSpec, Shapes } from './checkpointParts';
 import { checkpoints } from './checkpoints';
 import { sampleFolder } from './files';
 import { Random } from './random';
@@ -15,11 +15,14 @@ export async function writeCheckpoint(folder: string, named: string | Checkpoint
   for (const file of ['tokenizer.json', 'tokenizer_config.json'])
     copyFileSync(join(sampleFolder, file), join(folder, file));
   const random = new Random(23);
-  const parts = Object.entries(spec.shapes).map(([tensor, shape]): SafetensorsPart => {
-    const dtype = spec.dtype ?? 'BF16';
-    const data = encode(weightsOf(random, tensor, shape, spec.shiftedNorms === true), dtype);
-    return { name: tensor, dtype, shape, data: () => [data] };
-  });
+  const partsOf = (shapes: Shapes): SafetensorsPart[] =>
+    Object.entries(shapes).map(([tensor, shape]) => {
+      const dtype = spec.dtype ?? 'BF16';
+      const data = encode(weightsOf(random, tensor, shape, spec.shiftedNorms === true), dtype);
+      return { name: tensor, dtype, shape, data: () => [data] };
+    });
+  const parts = partsOf(spec.shapes);
+  if (spec.modules) await writeModules(folder, spec.modules, partsOf);
   if (!spec.sharded) {
     await writeSafetensors(join(folder, 'model.safetensors'), parts, {});
     return;
@@ -34,6 +37,21 @@ export async function writeCheckpoint(folder: string, named: string | Checkpoint
   }
   const index = { metadata: { total_size: 0 }, weight_map: map };
   writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify(index));
+}
+
+/** modules.json, and the folder of each module. */
+async function writeModules(
+  folder: string,
+  modules: readonly ModuleSpec[],
+  partsOf: (shapes: Shapes) => SafetensorsPart[],
+): Promise<void> {
+  const list = modules.map(({ type, path }, idx) => ({ idx, name: String(idx), path, type }));
+  writeFileSync(join(folder, 'modules.json'), JSON.stringify(list));
+  for (const { path, config, shapes } of modules) {
+    mkdirSync(join(folder, path), { recursive: true });
+    if (config) writeFileSync(join(folder, path, 'config.json'), JSON.stringify(config));
+    if (shapes) await writeSafetensors(join(folder, path, 'model.safetensors'), partsOf(shapes), {});
+  }
 }
 
 /** Normal weights of bfloat16, as bits of float32: matrices keep the size of what goes through them, norms lie around what leaves it as it is. */

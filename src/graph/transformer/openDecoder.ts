@@ -1,3 +1,4 @@
+import { refuseBidirectional } from '../../architectures/direction';
 import { ggufView, type GgufView } from '../../architectures/ggufView';
 import { forwardOf } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
@@ -33,6 +34,7 @@ export interface DecoderOptions {
 export async function openDecoder(model: Model, options: DecoderOptions): Promise<Decoder> {
   const view = await ggufView(model);
   const { path } = model.description;
+  refuseBidirectional(view, path);
   const weights = new Weights(model, view, options.changes);
   const factors = await readFactors(view, weights, options.length, path);
   const rotation = rotations(view, weights, factors, path);

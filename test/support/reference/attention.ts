@@ -8,6 +8,8 @@ export interface AttentionOptions {
   readonly scale?: number;
   /** Positions that a query sees, itself included. */
   readonly window?: number;
+  /** Positions before and after a query that it sees; only those before it, as many as the window has, when absent. */
+  readonly reach?: number;
   /** c · tanh(score / c). */
   readonly softcap?: number;
 }
@@ -16,19 +18,20 @@ export function headsOf(flat: Vector, size: number): Heads {
   return Array.from({ length: flat.length / size }, (_, i) => flat.slice(i * size, (i + 1) * size));
 }
 
-/** Causal attention; query heads share key heads in order. @returns all heads of each position, joined. */
+/** Attention; query heads share key heads in order. @returns all heads of each position, joined. */
 export function attend(
   queries: readonly Heads[],
   keys: readonly Heads[],
   values: readonly Heads[],
-  { scale, window = Infinity, softcap }: AttentionOptions = {},
+  { scale, window = Infinity, reach, softcap }: AttentionOptions = {},
 ): Vector[] {
   return queries.map((heads, position) => {
-    const first = Math.max(0, position - window + 1);
+    const first = Math.max(0, position - (reach ?? window - 1));
+    const last = Math.min(queries.length - 1, position + (reach ?? 0));
     const outputs = heads.map((query, head) => {
       const shared = Math.floor((head * keys[0]!.length) / heads.length);
       const factor = scale ?? 1 / Math.sqrt(query.length);
-      const scores = Float64Array.from({ length: position - first + 1 }, (_, i) => {
+      const scores = Float64Array.from({ length: last - first + 1 }, (_, i) => {
         const key = keys[first + i]![shared]!;
         const score = factor * query.reduce((sum, value, j) => sum + value * key[j]!, 0);
         return softcap === undefined ? score : softcap * Math.tanh(score / softcap);

@@ -98,9 +98,16 @@ export function usualAttention(
   return {
     ...{ q: part('q_proj'), k: part('k_proj'), v: part('v_proj'), o: part(output), headSize },
     rotation: rotationOf(checkpoint.config, headSize),
+    ...(isCausal(checkpoint) ? {} : { options: { reach: Infinity } }),
     ...change,
   };
 }
+
+/** Whether tokens see only those before them: by a key, or by the class. */
+export const isCausal = ({ config }: Checkpoint): boolean =>
+  config['is_causal'] !== false &&
+  config['use_bidirectional_attention'] !== true &&
+  !(config['architectures'] as string[]).includes('LlamaBidirectionalModel');
 
 export function headSizeOf(checkpoint: Checkpoint): number {
   return checkpoint.number(
@@ -165,7 +172,11 @@ export function embedding(checkpoint: Checkpoint, name: string): (token: number)
   return (token) => data.slice(token * size, (token + 1) * size);
 }
 
-export function run({ embed, blocks, norm, output }: Model, tokens: readonly number[]): Vector[] {
+export const run = (model: Model, tokens: readonly number[]): Vector[] =>
+  statesOf(model, tokens).map((state) => model.output(state));
+
+/** States after the last norm. */
+export function statesOf({ embed, blocks, norm }: Model, tokens: readonly number[]): Vector[] {
   const start = tokens.map((token, position) => embed(token, position));
-  return blocks.reduce<readonly Vector[]>((x, block) => block(x), start).map((x) => output(norm(x)));
+  return blocks.reduce<readonly Vector[]>((x, block) => block(x), start).map(norm);
 }

@@ -9,12 +9,14 @@ import {
   embedding,
   gated,
   headSizeOf,
+  isCausal,
   layer,
   linear,
   parallel,
   rms,
   run,
   sequential,
+  statesOf,
   upDown,
   usualAttention,
   type AttentionParts,
@@ -22,15 +24,38 @@ import {
   type Layer,
   type Model,
 } from './decoder';
-import { add, layerNorm, multiply, rowsOf, scale, type Vector } from './math';
+import { add, layerNorm, multiply, rowsOf, scale, type Tensor, type Vector } from './math';
 import { rotationOf, turnedOf } from './rope';
 
 /** Logits of every position of a text, by the definitions of transformers' modeling files. */
 export function referenceLogits(checkpoint: Checkpoint, tokens: readonly number[]): Vector[] {
+  return run(modelOf(checkpoint, tokens.length), tokens);
+}
+
+function modelOf(checkpoint: Checkpoint, textLength: number): Model {
   const [name = ''] = checkpoint.config['architectures'] as string[];
   const model = models[name];
   if (!model) throw new Error(`There is no reference for ${name}.`);
-  return run(model(checkpoint, tokens.length), tokens);
+  return model(checkpoint, textLength);
+}
+
+/** How sentence-transformers makes one vector of the states of a text. */
+export interface EmbeddingSteps {
+  readonly pooling: 'mean' | 'last';
+  /** Matrices that the pooled vector goes through. */
+  readonly dense: readonly Tensor[];
+}
+
+/** The embedding of a text, not normalized. */
+export function referenceEmbedding(
+  checkpoint: Checkpoint,
+  tokens: readonly number[],
+  { pooling, dense }: EmbeddingSteps,
+): Vector {
+  const states = statesOf(modelOf(checkpoint, tokens.length), tokens);
+  const sum = states.reduce((total, state) => add(total, state));
+  const pooled = pooling === 'mean' ? scale(sum, 1 / states.length) : states.at(-1)!;
+  return dense.reduce((vector, matrix) => multiply(matrix, vector), pooled);
 }
 
 /** Embedding, blocks, last norm and output under llama's names. */
@@ -167,7 +192,10 @@ function gemma3(checkpoint: Checkpoint): Model {
     size,
     { defaultTheta: 1_000_000 },
   );
-  const pattern = checkpoint.number('sliding_window_pattern', 6);
+  const pattern = checkpoint.number(
+    'sliding_window_pattern',
+    checkpoint.number('_sliding_window_pattern', 6),
+  );
   const types = checkpoint.config['layer_types'] as readonly string[] | undefined;
   return gemma(checkpoint, (index, prefix) => {
     const isLocal = types ? types[index] === 'sliding_attention' : (index + 1) % pattern !== 0;
@@ -176,7 +204,9 @@ function gemma3(checkpoint: Checkpoint): Model {
       rotation: isLocal ? local : global,
       options: {
         scale: checkpoint.number('query_pre_attn_scalar') ** -0.5,
-        ...(isLocal ? { window: checkpoint.number('sliding_window') } : {}),
+        ...(isCausal(checkpoint)
+          ? isLocal && { window: checkpoint.number('sliding_window') }
+          : { reach: isLocal ? Math.floor(checkpoint.number('sliding_window') / 2) : Infinity }),
       },
     });
   });
@@ -434,6 +464,7 @@ function deepseek2(checkpoint: Checkpoint): Model {
 const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: number) => Model>> = {
   LlamaForCausalLM: (checkpoint) => llama(checkpoint),
   LlamaModel: (checkpoint) => llama(checkpoint),
+  LlamaBidirectionalModel: (checkpoint) => llama(checkpoint),
   MistralForCausalLM: (checkpoint) => llama(checkpoint, windowed(checkpoint)),
   MixtralForCausalLM: mixtral,
   Qwen2ForCausalLM: (checkpoint) => llama(checkpoint, lateWindow(checkpoint)),

@@ -6,6 +6,7 @@ import { isMixed } from '../../../src/exporter/plan/mixed';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
 import { budgetRange, type SensitivityTable } from '../../../src/protocol/plan';
 import { checkpoints, qwen3Mixture } from '../../support/checkpoints';
+import { embeddingCheckpoints } from '../../support/embeddingCheckpoints';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
@@ -32,12 +33,12 @@ const evaluate = (path: string, planFile: string): Promise<EvaluationResult> =>
   });
 
 describe('the size of a plan', () => {
-  it.each(Object.keys(checkpoints))(
+  it.each(Object.entries({ ...checkpoints, ...embeddingCheckpoints }))(
     'is that of the preview and of the file that is written: %s',
-    async (name) => {
+    async (name, spec) => {
       const path = join(folder, name);
       mkdirSync(path);
-      await writeCheckpoint(path, name);
+      await writeCheckpoint(path, spec);
       const table = await measure(path);
       expect(table.notExportable).toBeUndefined();
       expect(table.rows.every(({ tensor, shape }) => isMixed({ name: tensor, shape }))).toBe(true);

@@ -1,0 +1,42 @@
+import { QuantscopeError } from '../model/errors';
+import type { KeyValue } from '../model/keyValue';
+import type { ConfigReader } from './configReader';
+import type { Conversion } from './description';
+import type { GgufView } from './ggufView';
+import { bool } from './keyValues';
+import { architectures } from './registry';
+
+/** Key of GGUF, without the architecture, that says whether tokens see only those before them. */
+const causalKey = 'attention.causal';
+
+/**
+ * Any decoder of transformers sees later tokens, too, where config.json says `is_causal: false` (create_causal_mask), and so does
+ * llama.cpp by its key.
+ * @throws QuantscopeError UNSUPPORTED with a sliding window, which llama.cpp then leaves open towards later tokens.
+ */
+export function withDirection(conversion: Conversion, config: ConfigReader): Conversion {
+  const { keyValues, window } = conversion;
+  if (config.flag('is_causal', true) || keyValues.some(isCausalKey)) return conversion;
+  if (window || keyValues.some(({ key }) => key === 'attention.sliding_window'))
+    throw config.unsupported(
+      '"is_causal" is false and layers have a sliding window: llama.cpp would apply the window only to earlier tokens, transformers also to later ones.',
+    );
+  return { ...conversion, keyValues: [...keyValues, bool(causalKey, false)] };
+}
+
+const isCausalKey = ({ key }: KeyValue): boolean => key === causalKey;
+
+/**
+ * Models that embed texts have no next token to predict.
+ * @throws QuantscopeError UNSUPPORTED for a model whose tokens see later ones.
+ */
+export function refuseBidirectional(
+  { architecture, value }: Pick<GgufView, 'architecture' | 'value'>,
+  file: string,
+): void {
+  const embeds = architectures.some(({ name, embeds }) => embeds === true && name === architecture);
+  if (!embeds && value(`${architecture}.${causalKey}`) !== false) return;
+  const message =
+    'Attention in this model is bidirectional: each token also sees later ones. It embeds texts and does not predict tokens, so perplexity and KL divergence are not defined for it, and it cannot be run over a text here.';
+  throw new QuantscopeError('UNSUPPORTED', message, { file });
+}
