@@ -2,7 +2,6 @@ import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
 import type { Conversion } from './description';
-import type { GgufView } from './ggufView';
 import { bool } from './keyValues';
 import { architectures } from './registry';
 
@@ -31,7 +30,7 @@ const isCausalKey = ({ key }: KeyValue): boolean => key === causalKey;
  * @throws QuantscopeError UNSUPPORTED for a model whose tokens see later ones.
  */
 export function refuseBidirectional(
-  { architecture, value }: Pick<GgufView, 'architecture' | 'value'>,
+  { architecture, value }: { readonly architecture: string; readonly value: (key: string) => unknown },
   file: string,
 ): void {
   const embeds = architectures.some(({ name, embeds }) => embeds === true && name === architecture);

@@ -16,6 +16,9 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+/** Opens a file of a model once; the model closes it. */
+export type OpenSource = (file: string) => Promise<ByteSource>;
+
 /** Reads of Linux stop at 2 GiB − 4 KiB. */
 const maxRead = 1 << 30;
 

@@ -1,11 +1,7 @@
 import type { ModelDescription } from '../protocol/model';
-import type { ByteSource } from './byteSource';
 import type { QuantscopeError } from './errors';
 import type { GgufFile } from './gguf';
 import type { SentenceModule } from './sentenceModules';
-
-/** Opens a file once; the model closes it. */
-export type OpenSource = (file: string) => Promise<ByteSource>;
 
 /** What the files of a model say. */
 export interface ModelContent extends Omit<

@@ -1,10 +1,11 @@
+import type { OpenSource } from './byteSource';
 import { basename, dirname } from 'node:path';
 import type { ModelPart } from '../protocol/model';
 import { readGguf, type GgufFile } from './gguf';
 import { hasLeftoverSplit, readParts, type GgufPart, type GgufParts } from './ggufParts';
 import { fileIdentity } from './identity';
 import { ggufEntry } from './metadataEntries';
-import type { ModelContent, OpenSource } from './modelContent';
+import type { ModelContent } from './modelContent';
 import { nameFromPath } from './modelName';
 import { missingWarning } from './shards';
 

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { ModelDescription, ModelRef, TensorDescriptor } from '../protocol/model';
-import { openFileSource, type ByteSource } from './byteSource';
+import { openFileSource, type ByteSource, type OpenSource } from './byteSource';
 import { suggestion } from './closest';
 import { QuantscopeError } from './errors';
 import type { GgufFile } from './gguf';
-import type { ModelContent, OpenSource } from './modelContent';
+import type { ModelContent } from './modelContent';
 import { openGguf } from './openGguf';
 import { openSafetensors } from './openSafetensors';
 import type { SentenceModule } from './sentenceModules';

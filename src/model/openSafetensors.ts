@@ -1,13 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
+import type { OpenSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { fileKind } from './fileKind';
 import { fileIdentity } from './identity';
 import { inParallel } from './inParallel';
 import { configEntries, readConfig } from './jsonFiles';
 import { linkTarget } from './linkTarget';
-import type { ModelContent, OpenSource } from './modelContent';
+import type { ModelContent } from './modelContent';
 import { nameFromPath } from './modelName';
 import { layoutNotes, quantizedLayoutOf } from './quantizedLayout';
 import { readSafetensorsHeader } from './safetensors';

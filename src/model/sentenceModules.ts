@@ -1,12 +1,12 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelFileIdentity, TensorDescriptor } from '../protocol/model';
+import type { OpenSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { fileIdentity } from './identity';
 import { isRecord } from './json';
 import { readJsonFile } from './jsonFiles';
 import { maxSentenceModules } from './limits';
-import type { OpenSource } from './modelContent';
 import { readSafetensorsHeader } from './safetensors';
 
 /** A step of an embedding model of sentence-transformers, in the order of its modules.json. */
