@@ -2,18 +2,22 @@ import { createContext } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
 import type { WebviewRequests } from '../src/protocol/webview';
 import type { Analyses } from './analyses';
+import type { FiguresLoader } from './figures';
 import { openModel, type Host } from './host';
+import type { PlanLoader } from './planLoader';
 import type { State, Store } from './store';
 
 export interface App {
   readonly store: Store;
   readonly host: Host;
   readonly analyses: Analyses;
+  readonly figures: FiguresLoader;
+  readonly plans: PlanLoader;
 }
 
 export const AppContext = createContext<App | undefined>(undefined);
 
-/** The store, the host and the analyses of this editor. */
+/** What the parts of this editor share. */
 export function useApp(): App {
   const app = useContext(AppContext);
   if (!app) throw new Error('outside the editor');

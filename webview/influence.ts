@@ -1,4 +1,5 @@
-import type { SensitivityRow, SensitivityTable } from '../src/protocol/plan';
+import type { GainsSource } from '../src/protocol/plan';
+import type { FigureRow, FormatFigures, SensitivityFigures } from '../src/protocol/sensitivityFigures';
 import { scientific } from './format';
 
 /**
@@ -10,14 +11,14 @@ import { scientific } from './format';
 const decades = 3;
 
 /** Divergence that the measurement cannot distinguish from zero, nats per token. */
-export const noiseOf = ({ gainsFrom }: SensitivityTable): number => gainsFrom?.noise ?? 0;
+export const noiseOf = (gainsFrom: GainsSource | undefined): number => gainsFrom?.noise ?? 0;
 
 /**
  * KL divergence predicted for a tensor with this relative squared error, nats per token; undefined where nothing was measured
  * or the error is not defined (NaN).
  */
 export function influenceOf(
-  { gain }: Pick<SensitivityRow, 'gain'>,
+  { gain }: Pick<FigureRow, 'gain'>,
   relativeSquaredError: number | undefined,
 ): number | undefined {
   if (relativeSquaredError === undefined || Number.isNaN(relativeSquaredError)) return undefined;
@@ -30,17 +31,32 @@ export function influenceText(influence: number, noise: number): string {
   return influence < noise && influence !== 0 ? '< noise' : scientific(influence);
 }
 
-/** The largest finite influence in the table; 0 when there is none. */
-export function largestInfluence({ rows }: SensitivityTable): number {
+/** The measurements as the sensitivity view shows them. */
+export interface Figures extends Omit<SensitivityFigures, 'rows'> {
+  readonly revision: number;
+  readonly rows: readonly FigureRow[];
+}
+
+/** Measured tensors and formats, as far as influences need them. */
+export interface Measurements {
+  readonly rows: readonly Pick<FigureRow, 'weights' | 'gain'>[];
+  readonly formats: readonly Pick<FormatFigures, 'format' | 'errors' | 'maxErrors'>[];
+}
+
+/** The largest finite influence among the measurements; 0 when there is none. */
+export function largestInfluence({ rows, formats }: Measurements): number {
   let largest = 0;
-  for (const row of rows) {
-    for (const { relativeSquaredError } of row.cells) {
-      const influence = influenceOf(row, relativeSquaredError);
+  for (const { errors } of formats) {
+    for (const [index, row] of rows.entries()) {
+      const influence = isMeasured(errors, index) ? influenceOf(row, errors[index]) : undefined;
       if (influence !== undefined && influence !== Infinity) largest = Math.max(largest, influence);
     }
   }
   return largest;
 }
+
+/** Errors that are not defined are NaN, those that were not measured −1. */
+const isMeasured = (errors: Float32Array, index: number): boolean => errors[index] !== -1;
 
 /** Strength of a tint, 0 to 1: on a scale of decades that ends at the largest. */
 export function tintOf(influence: number, largest: number): number {
@@ -61,18 +77,22 @@ export interface Summary {
 }
 
 /** Summary of the rows at these places in a format. */
-export function summaryOf({ rows }: SensitivityTable, members: readonly number[], format: string): Summary {
+export function summaryOf(
+  rows: Measurements['rows'],
+  { errors, maxErrors }: Measurements['formats'][number],
+  members: readonly number[],
+): Summary {
   let [measured, weights, error, maxError] = [0, 0, 0, 0];
   let influence: number | undefined = 0;
   for (const index of members) {
+    if (!isMeasured(errors, index)) continue;
     const row = rows[index]!;
-    const cell = row.cells.find((item) => item.format === format);
-    if (!cell) continue;
+    const own = errors[index]!;
     measured += 1;
     weights += row.weights;
-    error += cell.relativeSquaredError * row.weights;
-    maxError = Math.max(maxError, cell.maxError);
-    const its = influenceOf(row, cell.relativeSquaredError);
+    error += own * row.weights;
+    maxError = Math.max(maxError, maxErrors[index]!);
+    const its = influenceOf(row, own);
     influence = its === undefined || influence === undefined ? undefined : influence + its;
   }
   return measured === 0

@@ -3,7 +3,9 @@ import './styles/index.css';
 import { App } from './App';
 import { Analyses } from './analyses';
 import { AppContext } from './context';
+import { FiguresLoader } from './figures';
 import { connect, openModel } from './host';
+import { PlanLoader } from './planLoader';
 import { Store } from './store';
 
 const root = document.getElementById('root');
@@ -11,8 +13,13 @@ if (root) {
   const store = new Store();
   const host = connect(store);
   const analyses = new Analyses((tensor, options) => host.call('analyse', { tensor }, options));
+  const figures = new FiguresLoader(store, () => host.call('sensitivityFigures', {}));
+  const plans = new PlanLoader(store, {
+    plan: (params) => host.call('plan', params),
+    solvePlan: (params) => host.call('solvePlan', params),
+  });
   render(
-    <AppContext.Provider value={{ store, host, analyses }}>
+    <AppContext.Provider value={{ store, host, analyses, figures, plans }}>
       <App />
     </AppContext.Provider>,
     root,

@@ -1,7 +1,10 @@
+import { fromColumns } from '../src/protocol/columns';
 import type { EvaluationResult } from '../src/protocol/evaluation';
 import type { FormatDescription } from '../src/protocol/formats';
 import type { ModelDescription, ModelPart } from '../src/protocol/model';
-import type { DeviceReport, Plan, SensitivityTable } from '../src/protocol/plan';
+import type { DeviceReport } from '../src/protocol/plan';
+import type { PlanOutline } from '../src/protocol/planOutline';
+import type { RevisedPlan } from '../src/protocol/planStep';
 import type {
   CommandTab,
   ComparisonState,
@@ -9,7 +12,9 @@ import type {
   EvaluationActivity,
   JobState,
   ModelComparisonState,
+  TableOutline,
 } from '../src/protocol/webview';
+import type { Figures } from './influence';
 import type { EvaluationForm, EvaluationMode } from './views/evaluate/form';
 import { saveState, savedState } from './vscodeApi';
 
@@ -19,14 +24,24 @@ export type Tab =
 /** The state that everything in the editor is rendered from. */
 export interface State {
   readonly model?: ModelDescription;
+  /** Increases when the page shows another model, or other files of it: an answer to an earlier request is not about this one. */
+  readonly opening: number;
   /** Revision of the model's files: increases when they have changed. */
   readonly revision: number;
   /** Present where the editor was opened with one file of a larger model. */
   readonly part?: ModelPart;
   readonly formats: readonly FormatDescription[];
   readonly device?: DeviceReport;
-  readonly sensitivity?: SensitivityTable | undefined;
-  readonly plan?: Plan | undefined;
+  /** Which measurements the host has, and those that the page has requested. */
+  readonly sensitivity?: TableOutline | undefined;
+  readonly figures?: Figures | undefined;
+  /** Which plan the host has, and the one that the page has requested. */
+  readonly plan?: PlanOutline | undefined;
+  readonly whole?: RevisedPlan | undefined;
+  /** Where the user moved the slider to, bits per weight; undefined while the plan is one that the page was told of. */
+  readonly movedBudget?: number | undefined;
+  /** Why the plan could not be solved. */
+  readonly planFailure?: string | undefined;
   readonly job: JobState;
   readonly comparison?: ComparisonState | undefined;
   readonly modelComparison?: ModelComparisonState | undefined;
@@ -47,6 +62,12 @@ export interface State {
   readonly tab: Tab;
 }
 
+/** What is forgotten when the page shows another model, or other files of it. */
+const ofEarlierFiles = {
+  ...{ comparison: undefined, modelComparison: undefined },
+  ...{ figures: undefined, whole: undefined, movedBudget: undefined, planFailure: undefined },
+};
+
 /** Holds the state and notifies listeners of changes. */
 export class Store {
   state: State;
@@ -57,6 +78,7 @@ export class Store {
     this.state = {
       formats: [],
       revision: 0,
+      opening: 0,
       job: { kind: 'idle' },
       evaluationMode: 'evaluation',
       selected: selected === undefined ? [] : [selected],
@@ -76,15 +98,16 @@ export class Store {
     for (const listener of this.listeners) listener();
   }
 
-  open({ reveal, tab, ...state }: EditorState): void {
-    const known = new Set(state.model.tensors.map((tensor) => tensor.name));
+  open({ reveal, tab, model: packed, ...state }: EditorState): void {
+    const model: ModelDescription = { ...packed, tensors: fromColumns(packed.tensors) };
+    const known = new Set(model.tensors.map((tensor) => tensor.name));
     const kept = this.state.selected.filter((name) => known.has(name));
     const isNew = state.revision !== this.state.revision || state.part?.alone !== this.state.part?.alone;
-    const first = reveal ?? kept[0] ?? firstMatrix(state.model);
+    const first = reveal ?? kept[0] ?? firstMatrix(model);
     this.update({
       ...{ sensitivity: undefined, plan: undefined, failure: undefined },
-      ...(isNew ? { comparison: undefined, modelComparison: undefined } : {}),
-      ...state,
+      ...(isNew ? { ...ofEarlierFiles, opening: this.state.opening + 1 } : {}),
+      ...{ ...state, model },
       selected: reveal === undefined && kept.length > 0 ? kept : first === undefined ? [] : [first],
       isSelected: reveal !== undefined || (!isNew && this.state.isSelected),
     });

@@ -27,10 +27,14 @@ export interface BitRange {
 }
 
 /** The bits that a plan gives the tensors of each line, by its id; lines without any are absent. */
-export function planRanges(root: TreeGroup, planBits: ReadonlyMap<string, number>): Map<string, BitRange> {
+export function planRanges(
+  root: TreeGroup,
+  planned: ReadonlyMap<string, { readonly bits: number }>,
+): Map<string, BitRange> {
   const ranges = new Map<string, BitRange>();
+  if (planned.size === 0) return ranges;
   const walk = (node: TreeNode): BitRange | undefined => {
-    const range = node.kind === 'group' ? union(node.children.map(walk)) : single(planBits.get(node.id));
+    const range = node.kind === 'group' ? union(node.children.map(walk)) : single(planned.get(node.id)?.bits);
     if (range) ranges.set(node.id, range);
     return range;
   };

@@ -1,15 +1,16 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { ModelDescription } from '../src/protocol/model';
-import type { Plan } from '../src/protocol/plan';
+import { plannedFormats, type PlanOutline, type PlannedFormat } from '../src/protocol/planOutline';
 import { parseFilter } from './filter';
 import { buildTree, type Grouping, type TreeGroup } from './tree';
 import { filterTree, initiallyExpanded, planRanges, sortTree, visibleRows, type Sort } from './treeRows';
 import { savedState, saveState } from './vscodeApi';
 
 const noTensors: ModelDescription['tensors'] = [];
+const nothingPlanned: ReadonlyMap<string, PlannedFormat> = new Map();
 
 /** What the tree shows, and what changes it. Each step reruns only when its inputs change. */
-export function useTreeRows(model: ModelDescription | undefined, plan: Plan | undefined) {
+export function useTreeRows(model: ModelDescription | undefined, plan: PlanOutline | undefined) {
   const tensors = model?.tensors ?? noTensors;
   const [grouping, setGrouping] = useState<Grouping>(savedState().grouping ?? 'layer');
   const [sort, setSort] = useState<Sort>();
@@ -20,11 +21,8 @@ export function useTreeRows(model: ModelDescription | undefined, plan: Plan | un
     () => (filter.kind === 'test' ? filterTree(tree, filter.matches) : tree),
     [tree, filter],
   );
-  const suggested = useMemo(() => formatsOf(plan), [plan]);
-  const ranges = useMemo(
-    () => planRanges(filtered, new Map([...suggested].map(([name, { bits }]) => [name, bits]))),
-    [filtered, suggested],
-  );
+  const suggested = useMemo(() => (plan ? plannedFormats(plan, tensors) : nothingPlanned), [plan, tensors]);
+  const ranges = useMemo(() => planRanges(filtered, suggested), [filtered, suggested]);
   const sorted = useMemo(
     () => (sort ? sortTree(filtered, sort, ranges) : filtered),
     [filtered, sort, ranges],
@@ -66,12 +64,4 @@ function useExpanded(tree: TreeGroup) {
     saveState({ unfolded: next });
   };
   return { expanded, expand };
-}
-
-/** Format and bits of each tensor of the model in a plan; those that are merged in the file share theirs. */
-function formatsOf(plan: Plan | undefined): Map<string, { format: string; bits: number }> {
-  const formats = new Map<string, { format: string; bits: number }>();
-  for (const { sources, format, bitsPerWeight } of plan?.assignments ?? [])
-    for (const source of sources) formats.set(source, { format, bits: bitsPerWeight });
-  return formats;
 }

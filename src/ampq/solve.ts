@@ -34,6 +34,8 @@ interface Prepared {
   readonly rows: readonly SensitivityRow[];
   /** Their total number of weights. */
   readonly weights: number;
+  /** Cost of a unit of relative squared error in each row. */
+  readonly factors: readonly number[];
   readonly solver: KnapsackSolver;
   /** What each row becomes with each of its choices. */
   readonly assignments: readonly (readonly PlanAssignment[])[];
@@ -70,7 +72,7 @@ function prepare({ rows, presets }: SensitivityTable): Prepared {
   const factors = rows.map((row) => (hasGains ? (row.gain ?? 0) : row.weights * row.roleFactor));
   const assignments = choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice)));
   return {
-    ...{ rows, weights: sumOf(rows, (row) => row.weights), assignments },
+    ...{ rows, weights: sumOf(rows, (row) => row.weights), factors, assignments },
     solver: knapsackSolver(
       choices.map((options, i) =>
         options.map(({ bytes, relativeSquaredError }) => ({
@@ -134,6 +136,26 @@ export function solveBudget(
     ...{ assignments, total: totalOf(assignments, rows, table.fixedBytes), optimal, gap },
     ...(preset ? { preset: presetOf(preset, rows, table.fixedBytes) } : {}),
   };
+}
+
+/** Sums of the same costs in another order differ by less than this, relatively. */
+const rounding = 1e-9;
+
+/** Whether no plan of the size of these assignments is better by the measure of `solveBudget`: false for one that was edited by hand. */
+export function isOptimal(table: SensitivityTable, assignments: readonly PlanAssignment[]): boolean {
+  const { rows, factors, solver, assignments: options } = prepared(table);
+  if (assignments.length !== rows.length) return false;
+  const byTensor = new Map(assignments.map(({ tensor, format }) => [tensor, format]));
+  let [bytes, cost] = [0, 0];
+  for (const [row, cells] of options.entries()) {
+    const format = byTensor.get(rows[row]!.tensor);
+    const chosen = cells.find((cell) => cell.format === format);
+    if (!chosen) return false;
+    bytes += chosen.bytes;
+    cost += chosen.relativeSquaredError! * factors[row]!;
+  }
+  const best = solver(bytes);
+  return best !== undefined && cost <= best.cost * (1 + rounding);
 }
 
 function presetOf(

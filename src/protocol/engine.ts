@@ -105,8 +105,14 @@ export interface EngineRequests {
   'calibration/run': { params: CalibrationParams; result: CalibrationResult };
 }
 
+/** A plan and the file that it was read from. */
+export interface FoundPlan {
+  readonly file: string;
+  readonly plan: Plan;
+}
+
 export interface PlanBeside {
-  readonly plan?: Plan;
+  readonly found?: FoundPlan;
   /** Why plan files that were tried cannot be used; those for other models are not mentioned. */
   readonly problems: readonly string[];
 }

@@ -1,4 +1,12 @@
+import { fromColumns, toColumns, type Columns } from './columns';
 import type { Plan, PlanAssignment } from './plan';
+
+/** A plan, and the revision that names it between a session and its pages. */
+export interface RevisedPlan {
+  /** Increases with every other plan. */
+  readonly revision: number;
+  readonly plan: Plan;
+}
 
 /**
  * A plan as the difference from the previous one: while a slider moves, few of many thousand assignments change, and the rest
@@ -6,26 +14,26 @@ import type { Plan, PlanAssignment } from './plan';
  */
 export interface PlanStep {
   /** Names the plan in the next request. */
-  readonly id: number;
+  readonly revision: number;
   readonly head: Omit<Plan, 'assignments'>;
   /** All assignments, or those that changed and their places. */
   readonly assignments:
-    | { readonly all: readonly PlanAssignment[] }
+    | { readonly all: Columns<PlanAssignment> }
     | { readonly changed: readonly (readonly [place: number, assignment: PlanAssignment])[] };
 }
 
-/** Numbers the plans of one receiver, and reports what each changes. */
+/** What each plan changes for one receiver. */
 export class PlanSteps {
-  private last: { readonly id: number; readonly plan: Plan } | undefined;
+  private last: RevisedPlan | undefined;
 
-  /** @param since the plan that the receiver has, by its id; any but the latest makes the step a whole plan. */
-  next(plan: Plan, since: number | undefined): PlanStep {
-    const known = this.last?.id === since ? this.last?.plan : undefined;
-    const id = (this.last?.id ?? 0) + 1;
-    this.last = { id, plan };
+  /** @param since revision of the plan that the receiver has; any but the latest makes the step a whole plan. */
+  next(current: RevisedPlan, since: number | undefined): PlanStep {
+    const { revision, plan } = current;
+    const known = this.last?.revision === since ? this.last?.plan : undefined;
+    this.last = current;
     const { assignments, ...head } = plan;
     const changed = known && changesOf(known.assignments, assignments);
-    return { id, head, assignments: changed ? { changed } : { all: assignments } };
+    return { revision, head, assignments: changed ? { changed } : { all: toColumns(assignments) } };
   }
 }
 
@@ -49,7 +57,7 @@ function changesOf(
 
 /** @param known the plan that the step starts from. @throws RangeError when there is none and the step is not a whole plan. */
 export function planAfter(known: Plan | undefined, { head, assignments: step }: PlanStep): Plan {
-  if ('all' in step) return { ...head, assignments: step.all };
+  if ('all' in step) return { ...head, assignments: fromColumns(step.all) };
   if (!known) throw new RangeError('the plan that this step starts from is unknown');
   const assignments = known.assignments.slice();
   for (const [place, item] of step.changed) assignments[place] = item;

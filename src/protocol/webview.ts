@@ -1,4 +1,5 @@
 import type { RegionMap, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
+import type { Columns } from './columns';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { EngineProgress, TensorChoice } from './engine';
 import type {
@@ -11,20 +12,44 @@ import type {
 } from './evaluation';
 import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule } from './export';
 import type { FormatDescription } from './formats';
-import type { MetadataSlice, MetadataSliceParams, ModelDescription, ModelPart } from './model';
-import type { Budget, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
+import type {
+  MetadataSlice,
+  MetadataSliceParams,
+  ModelDescription,
+  ModelPart,
+  TensorDescriptor,
+} from './model';
+import type { Budget, DeviceChoice, DeviceReport } from './plan';
+import type { PlanOutline } from './planOutline';
 import type { PlanStep } from './planStep';
+import type { SensitivityFigures } from './sensitivityFigures';
 
-/** Everything the editor needs to render, initially and after the model's files changed. */
+/** A description on its way to a page. */
+export interface PageModel extends Omit<ModelDescription, 'tensors'> {
+  readonly tensors: Columns<TensorDescriptor>;
+}
+
+/** Which measurements there are; the table itself crosses when its view opens. */
+export interface TableOutline {
+  /** Increases with every other table. */
+  readonly revision: number;
+  /** Useful budgets of plans, bits per weight; absent for a table without rows. */
+  readonly budgets?: { readonly min: number; readonly max: number };
+}
+
+/**
+ * What the editor needs to render, initially and after the model's files changed. Measurements and plan are requested by their views:
+ * those of a large model are many times the size of its header.
+ */
 export interface EditorState {
-  readonly model: ModelDescription;
+  readonly model: PageModel;
   /** Increases when the files have changed: results of an earlier revision are out of date. */
   readonly revision: number;
   readonly formats: readonly FormatDescription[];
   readonly device?: DeviceReport;
   /** Present once something has been measured, now or earlier. */
-  readonly sensitivity?: SensitivityTable;
-  readonly plan?: Plan;
+  readonly sensitivity?: TableOutline;
+  readonly plan?: PlanOutline;
   readonly job: JobState;
   /** Comparisons that were started before the page was loaded, or in another editor. */
   readonly comparison?: ComparisonState;
@@ -156,12 +181,22 @@ export type WebviewRequests = {
   cancelJob: { params: Record<string, never>; result: void };
   /** Continues the job whose process ended, in a new one. */
   resumeJob: { params: Record<string, never>; result: void };
+  /** The measurements, as far as they are there; undefined where nothing was measured. */
+  sensitivityFigures: {
+    params: Record<string, never>;
+    result: { revision: number; figures: SensitivityFigures } | undefined;
+  };
+  /** The plan, undefined where there is none. `since`: revision of the plan that the page has. */
+  plan: { params: { since?: number }; result: PlanStep | undefined };
   /**
-   * Solves again for a budget; while a slider is `moving` in a few milliseconds, which may miss the optimum by very little. `since`: the
-   * last step that the page has.
+   * Solves again for a budget; while a slider is `moving` in a few milliseconds, which may miss the optimum by very little. Rejected while
+   * the plan is one that was edited in its file.
    */
   solvePlan: { params: { budget: Budget; since?: number; moving: boolean }; result: PlanStep };
-  savePlan: { params: { budget: Budget }; result: { out: string } | undefined };
+  /** Replaces a plan that was edited in its file by the solver's of its size, or takes it up again; the file is unchanged. */
+  replaceEditedPlan: { params: { replace: boolean }; result: void };
+  /** Asks for a target and writes the plan, solved for the budget first where one is given. */
+  savePlan: { params: { budget?: Budget }; result: { out: string } | undefined };
   /** What can be exported, and whether there is a plan to export with. */
   exportChoices: { params: Record<string, never>; result: ExportChoices };
   /** Dry run of the settings; it cancels the previous one. */
@@ -201,9 +236,10 @@ export type HostEvents = {
   openFailed: { message: string };
   job: JobState;
   device: DeviceReport;
-  /** The cells finished so far during a run. */
-  sensitivity: SensitivityTable;
-  plan: Plan;
+  /** There are other measurements: cells that a run finished, or its result. */
+  sensitivity: TableOutline;
+  /** There is another plan; while a slider moves only once it rests. */
+  plan: PlanOutline;
   comparison: ComparisonState;
   modelComparison: ModelComparisonState;
   evaluation: EvaluationActivity;

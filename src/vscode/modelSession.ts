@@ -1,29 +1,28 @@
 import { join } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
-import { makePlan, planFileName, printPlan } from '../ampq/planFile';
+import { planFileName, printPlan } from '../ampq/planFile';
 import { writeAtomically } from '../files/atomicFile';
 import { QuantscopeError } from '../model/errors';
-import type { PlanBeside } from '../protocol/engine';
+import { toColumns } from '../protocol/columns';
+import type { FoundPlan, PlanBeside } from '../protocol/engine';
 import type { ModelDescription, ModelRef } from '../protocol/model';
-import {
-  budgetRange,
-  type Budget,
-  type DeviceReport,
-  type Plan,
-  type SensitivityTable,
-} from '../protocol/plan';
+import type { Budget, DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
+import type { RevisedPlan } from '../protocol/planStep';
+import { sensitivityFigures } from '../protocol/sensitivityFigures';
 import type {
   ComparisonState,
   EditorState,
   HostEvents,
   JobState,
   ModelComparisonState,
+  WebviewRequests,
 } from '../protocol/webview';
 import { Comparisons } from './comparisons';
 import type { Devices } from './devices';
 import { Emitter } from './emitter';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
 import { folderOf } from './paths';
+import { Planning } from './planning';
 import { SensitivityJob } from './sensitivityJob';
 
 /** What the sessions of all models share. */
@@ -37,9 +36,6 @@ export interface SessionContext {
   /** Where plans are written that an export needs as a file. */
   readonly planDir: string;
 }
-
-/** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
-const firstBudget = 4.85;
 
 export type SessionEvent = {
   [N in keyof HostEvents]: { name: N; payload: HostEvents[N] };
@@ -59,8 +55,7 @@ export class ModelSession {
     return this.described.event(listener);
   };
   description: ModelDescription | undefined;
-  sensitivity: SensitivityTable | undefined;
-  plan: Plan | undefined;
+  private readonly planning: Planning;
   /** Incremented when a read finds changed files: results of earlier revisions are out of date. */
   private revision = 0;
   private files = '';
@@ -80,13 +75,18 @@ export class ModelSession {
     const { engine, devices, log, notices, sensitivityDir } = context;
     const { signal } = this.life;
     const model = (): ModelRef => this.ref;
+    this.planning = new Planning({
+      tensors: () => this.description?.tensors.map(({ name }) => name) ?? [],
+      table: (payload) => this.fire({ name: 'sensitivity', payload }),
+      plan: (payload) => this.fire({ name: 'plan', payload }),
+    });
     this.analysis = new SensitivityJob(
       ...([model, engine, log, notices] as const),
       { cacheDir: sensitivityDir, device: devices.choice },
       {
         job: (payload) => this.fire({ name: 'job', payload }),
-        table: (table) => this.showTable(table),
-        done: (table, text) => this.finished(table, text),
+        table: (table) => this.planning.proceeded(table),
+        done: (table, text) => this.planning.finished(table, text !== undefined),
       },
       signal,
     );
@@ -115,6 +115,25 @@ export class ModelSession {
   /** Where the model's files are. */
   get folder(): string {
     return this.description?.folder ?? folderOf(this.path);
+  }
+
+  /** Measurements, as far as they are there. */
+  get sensitivity(): SensitivityTable | undefined {
+    return this.planning.table;
+  }
+
+  get plan(): Plan | undefined {
+    return this.planning.plan;
+  }
+
+  get revisedPlan(): RevisedPlan | undefined {
+    return this.planning.revisedPlan;
+  }
+
+  /** The measurements as a page shows them; undefined where there are none. */
+  get figures(): WebviewRequests['sensitivityFigures']['result'] {
+    const { table, tableOutline } = this.planning;
+    return table && { revision: tableOutline!.revision, figures: sensitivityFigures(table) };
   }
 
   get job(): JobState {
@@ -160,15 +179,17 @@ export class ModelSession {
     return this.analysis.resume();
   }
 
-  /** @throws QuantscopeError REQUEST when nothing was measured or the budget is too small. */
+  /**
+   * @throws QuantscopeError REQUEST when nothing was measured, the budget is too small, or the plan is one of a file that the solver
+   * would not make.
+   */
   solve(budget: Budget, effort: Effort = 'exact'): Plan {
-    if (!this.sensitivity)
-      throw new QuantscopeError(
-        'REQUEST',
-        'Nothing has been measured yet: run the sensitivity analysis first.',
-      );
-    this.plan = makePlan(this.sensitivity, budget, 0, effort);
-    return this.plan;
+    return this.planning.solve(budget, effort);
+  }
+
+  /** Replaces a plan of a file that is not the solver's by the solver's of its size, or takes it up again. */
+  replaceEditedPlan(replace: boolean): void {
+    this.planning.replaceEdited(replace);
   }
 
   compare(tensors: readonly string[], formats: readonly string[]): Promise<ComparisonState> {
@@ -198,8 +219,8 @@ export class ModelSession {
   /** A plan file next to the model was written: if it is for this model, it becomes the plan. */
   async planFileChanged(planFile: string): Promise<void> {
     if (!this.description) return;
-    const { plan, problems } = await this.planBeside(planFile);
-    if (plan) this.takePlan(plan);
+    const { found, problems } = await this.planBeside(planFile);
+    if (found) this.planning.fileChanged(found);
     for (const problem of problems) this.context.notices.warn(problem);
   }
 
@@ -219,18 +240,18 @@ export class ModelSession {
     this.description = model;
     this.described.fire(model);
     const formats = await engine.call('formats/list', {}, { signal });
-    this.sensitivity = await engine.call(
-      'sensitivity/stored',
-      { ...this.ref, cacheDir: sensitivityDir },
-      { signal },
+    const { planning } = this;
+    planning.opened(
+      await engine.call('sensitivity/stored', { ...this.ref, cacheDir: sensitivityDir }, { signal }),
     );
-    this.plan ??= (await this.storedPlan()) ?? this.firstPlan();
+    planning.begin(planning.plan ? undefined : await this.storedPlan());
     inBackground(devices.find(), log, notices);
     return {
-      ...{ model, revision: this.revision, formats, job: this.job },
+      model: { ...model, tensors: toColumns(model.tensors) },
+      ...{ revision: this.revision, formats, job: this.job },
       ...(this.device ? { device: this.device } : {}),
-      ...(this.sensitivity ? { sensitivity: this.sensitivity } : {}),
-      ...(this.plan ? { plan: this.plan } : {}),
+      ...(planning.tableOutline ? { sensitivity: planning.tableOutline } : {}),
+      ...(planning.planOutline ? { plan: planning.planOutline } : {}),
       ...this.comparisons.current,
     };
   }
@@ -239,45 +260,17 @@ export class ModelSession {
   private renew(files: string): void {
     this.files = files;
     this.revision += 1;
-    this.plan = undefined;
-    this.sensitivity = undefined;
+    this.planning.clear();
     this.analysis.cancel();
     this.analysis.reset();
     this.comparisons.reset();
   }
 
-  private showTable(table: SensitivityTable): void {
-    this.sensitivity = table;
-    this.fire({ name: 'sensitivity', payload: table });
-  }
-
-  private finished(table: SensitivityTable, text: string | undefined): void {
-    this.showTable(table);
-    // A plan made without gains is solved again at its size.
-    const isNews = text !== undefined || (table.gainsFrom && this.plan?.total.divergence === undefined);
-    if (!this.plan || isNews) this.takePlan(this.firstPlan(this.plan?.total.bitsPerWeight));
-    else this.takePlan(this.plan);
-  }
-
-  private takePlan(plan: Plan | undefined): void {
-    this.plan = plan;
-    if (plan) this.fire({ name: 'plan', payload: plan });
-  }
-
-  private firstPlan(bitsPerWeight = firstBudget): Plan | undefined {
-    if (!this.sensitivity?.rows.some((row) => row.cells.length > 0)) return undefined;
-    const { min, max } = budgetRange(this.sensitivity);
-    return makePlan(this.sensitivity, {
-      kind: 'bits-per-weight',
-      value: Math.min(max, Math.max(min, bitsPerWeight)),
-    });
-  }
-
   /** The plan next to the model; those that cannot be used are logged. */
-  private async storedPlan(): Promise<Plan | undefined> {
-    const { plan, problems } = await this.planBeside();
+  private async storedPlan(): Promise<FoundPlan | undefined> {
+    const { found, problems } = await this.planBeside();
     for (const problem of problems) this.context.log.warn(problem);
-    return plan;
+    return found;
   }
 
   /** The plan of a file, or the first one in the model's folder, that is for this model, with totals recomputed. */

@@ -1,11 +1,18 @@
-import { useMemo, useState } from 'preact/hooks';
-import type { SensitivityTable } from '../../src/protocol/plan';
-import { notKeptNote, tableNotes } from '../../src/protocol/tableNotes';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { Device } from '../../src/protocol/plan';
 import { plural } from '../../src/protocol/words';
-import { useAppState, useAsk } from '../context';
-import { Button } from '../controls';
+import { useApp, useAppState, useAsk } from '../context';
+import { Button, Spinner } from '../controls';
 import { fixed, number, scientific } from '../format';
-import { influenceText, largestInfluence, noiseOf, summaryOf, tintOf, type Summary } from '../influence';
+import {
+  influenceText,
+  largestInfluence,
+  noiseOf,
+  summaryOf,
+  tintOf,
+  type Figures,
+  type Summary,
+} from '../influence';
 import type { Grouping } from '../tensorGroups';
 import { GroupedGrid, GroupingSelect, type GroupColumn } from './GroupedGrid';
 
@@ -19,14 +26,21 @@ type Measure = 'error' | 'influence';
 /** Tensors × formats: how much signal is left over the noise of rounding, or how far the output moves from the original's. */
 export function SensitivityView() {
   const { sensitivity } = useAppState();
+  const figures = useFigures();
   const [chosen, setChosen] = useState<Measure>('influence');
   const [grouping, setGrouping] = useState<Grouping>('layer');
   if (!sensitivity) return <NothingMeasured />;
-  const measure = sensitivity.gainsFrom ? chosen : 'error';
+  if (!figures)
+    return (
+      <div class="loading">
+        <Spinner /> Reading the measurements…
+      </div>
+    );
+  const measure = figures.gainsFrom ? chosen : 'error';
   return (
     <div class="page sensitivity">
       <div class="measure">
-        {sensitivity.gainsFrom && (
+        {figures.gainsFrom && (
           <select
             aria-label="What the table shows"
             value={measure}
@@ -40,11 +54,19 @@ export function SensitivityView() {
         <Run />
         <RunOverText />
       </div>
-      <Caption table={sensitivity} measure={measure} />
-      <Notes table={sensitivity} />
-      <Cells sensitivity={sensitivity} measure={measure} grouping={grouping} />
+      <Caption figures={figures} measure={measure} />
+      <Notes figures={figures} />
+      <Cells figures={figures} measure={measure} grouping={grouping} />
     </div>
   );
+}
+
+/** The measurements; while there are others, those that the page has. */
+function useFigures(): Figures | undefined {
+  const { figures: loader } = useApp();
+  const { opening, sensitivity, figures } = useAppState();
+  useEffect(() => void loader.refresh(), [loader, opening, sensitivity?.revision]);
+  return figures;
 }
 
 function NothingMeasured() {
@@ -89,29 +111,30 @@ function RunOverText() {
   );
 }
 
-function Cells(props: { sensitivity: SensitivityTable; measure: Measure; grouping: Grouping }) {
-  const { sensitivity, measure, grouping } = props;
-  const columns = useMemo(() => columnsOf(sensitivity, measure), [sensitivity, measure]);
+function Cells(props: { figures: Figures; measure: Measure; grouping: Grouping }) {
+  const { figures, measure, grouping } = props;
+  const columns = useMemo(() => columnsOf(figures, measure), [figures, measure]);
   return (
     <GroupedGrid
       id="sensitivity"
       label="Sensitivity of each tensor"
-      tensors={sensitivity.rows}
+      tensors={figures.rows}
       columns={columns}
       grouping={grouping}
     />
   );
 }
 
-function columnsOf(table: SensitivityTable, measure: Measure): GroupColumn[] {
-  const largest = largestInfluence(table);
-  const noise = noiseOf(table);
-  return formatsOf(table).map((format) => {
-    const summary = remembered((members) => summaryOf(table, members, format));
+function columnsOf(figures: Figures, measure: Measure): GroupColumn[] {
+  const largest = largestInfluence(figures);
+  const noise = noiseOf(figures.gainsFrom);
+  return figures.formats.map((cells) => {
+    const { format } = cells;
+    const summary = remembered((members) => summaryOf(figures.rows, cells, members));
     return {
       ...{ id: format, label: format, width: 64 },
       cell: (members) => cellText(summary(members), measure, noise),
-      cellTitle: (members) => detailOf(summary(members), members, format, table),
+      cellTitle: (members) => detailOf(summary(members), members, format, figures),
       tint: (members) => tintFor(summary(members), measure, largest * members.length),
       value: (members) =>
         measure === 'error' ? summary(members).error : (summary(members).influence ?? NaN),
@@ -162,7 +185,7 @@ function detailOf(
   summary: Summary,
   members: readonly number[],
   format: string,
-  { rows, gainsFrom }: SensitivityTable,
+  { rows, gainsFrom }: Figures,
 ): string | undefined {
   const { measured, error, influence, maxError } = summary;
   if (measured === 0) return undefined;
@@ -181,14 +204,14 @@ function detailOf(
 }
 
 /** What the figures are, in a sentence, and how they were obtained, for those who ask. */
-function Caption({ table, measure }: { table: SensitivityTable; measure: Measure }) {
+function Caption({ figures, measure }: { figures: Figures; measure: Measure }) {
   const { job } = useAppState();
-  const { gainsFrom, weightsOnly } = table;
+  const { gainsFrom, weightsOnly, devices } = figures;
   const isRunning = job.kind === 'running';
   if (measure === 'error' || !gainsFrom)
     return (
       <p class="muted caption">
-        Signal to quantization noise in dB; {measuredText(table)}.
+        Signal to quantization noise in dB; {measuredText(figures)}.
         {weightsOnly !== undefined && !isRunning && ` By the weights alone: ${weightsOnly}`}
       </p>
     );
@@ -197,26 +220,25 @@ function Caption({ table, measure }: { table: SensitivityTable; measure: Measure
     <>
       <p class="muted caption">
         Predicted KL divergence of the output when the tensor alone is quantized, nats per token, over{' '}
-        {tokens.toLocaleString('en-US')} tokens of {text.replace(/^.*[\\/]/, '')}; {measuredText(table)}.
+        {tokens.toLocaleString('en-US')} tokens of {text.replace(/^.*[\\/]/, '')}; {measuredText(figures)}.
       </p>
       <details class="muted caption">
         <summary>How these figures were obtained</summary>
         The error of the weights in the format × the tensor’s gain, which comes from one measurement per
         tensor, in windows of {context.toLocaleString('en-US')} tokens; that of a group is the sum. “&lt;
-        noise” is below {scientific(noiseOf(table))}, which float32 rounding alone causes. Errors were
-        measured on {devicesOf(table)}.
+        noise” is below {scientific(noiseOf(gainsFrom))}, which float32 rounding alone causes. Errors were
+        measured on {devices.map((device) => deviceNames[device]).join(' and ')}.
       </details>
     </>
   );
 }
 
 /** Tensors without a format or without a measurement, once a run is over, and whether results are kept. */
-function Notes({ table }: { table: SensitivityTable }) {
+function Notes({ figures }: { figures: Figures }) {
   const { job } = useAppState();
-  const { notKept } = table;
   const notes = [
-    ...(job.kind === 'running' ? [] : tableNotes(table)),
-    ...(notKept === undefined ? [] : [notKeptNote(notKept)]),
+    ...(job.kind === 'running' ? [] : figures.notes),
+    ...(figures.notKept === undefined ? [] : [figures.notKept]),
   ];
   return notes.map((note) => (
     <p key={note} class="notice note">
@@ -226,30 +248,15 @@ function Notes({ table }: { table: SensitivityTable }) {
 }
 
 /** "44 tensors", or how many of them during a run. */
-function measuredText({ rows }: SensitivityTable): string {
-  const done = rows.filter(({ cells }) => cells.length > 0).length;
-  return done === rows.length
+function measuredText({ rows, measured }: Figures): string {
+  return measured === rows.length
     ? plural(rows.length, 'tensor')
-    : `${done.toLocaleString('en-US')} of ${plural(rows.length, 'tensor')} so far`;
+    : `${measured.toLocaleString('en-US')} of ${plural(rows.length, 'tensor')} so far`;
 }
 
-/** Formats of the table, by size. */
-function formatsOf({ rows }: SensitivityTable): string[] {
-  const widths = new Map<string, number>();
-  for (const { cells } of rows)
-    for (const { format, bitsPerWeight } of cells) if (!widths.has(format)) widths.set(format, bitsPerWeight);
-  return [...widths].sort((a, b) => a[1] - b[1]).map(([format]) => format);
-}
-
-const deviceNames = {
+const deviceNames: Readonly<Record<Device, string>> = {
   cpu: 'the native addon',
   'ort-cpu': 'ONNX Runtime (CPU)',
   cuda: 'CUDA',
   webgpu: 'WebGPU',
 };
-
-function devicesOf({ rows }: SensitivityTable): string {
-  const devices = new Set<keyof typeof deviceNames>();
-  for (const { cells } of rows) for (const { device } of cells) devices.add(device);
-  return [...devices].map((device) => deviceNames[device]).join(' and ');
-}

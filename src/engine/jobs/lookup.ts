@@ -45,9 +45,9 @@ export function suggestionJob(models: OpenModels): Job<'tensor/suggestion'> {
     checkParams('tensor/suggestion', params, { ...modelKinds, tensor: 'string', cacheDir: 'path' });
     return models.use(params, signal, async (model) => {
       const table = await readStoredTable(model, params.cacheDir, signal);
-      const { plan } = await planBeside(model, signal);
+      const { found } = await planBeside(model, signal);
       const row = table && rowOf(table, params.tensor);
-      const assignment = plan && assignmentOf(plan, params.tensor);
+      const assignment = found && assignmentOf(found.plan, params.tensor);
       return { ...(row ? { row } : {}), ...(assignment ? { assignment } : {}) };
     });
   };

@@ -46,8 +46,13 @@ export function pageHandlers(
     runSensitivityOverText: () => start(run(commands.runSensitivityOverText, { model: session.path })),
     cancelJob: () => session.cancelJob(),
     resumeJob: () => start(session.resumeJob()),
-    solvePlan: ({ budget, since, moving }) =>
-      steps.next(session.solve(budget, moving ? 'quick' : 'exact'), since),
+    sensitivityFigures: () => session.figures,
+    plan: ({ since }) => session.revisedPlan && steps.next(session.revisedPlan, since),
+    solvePlan: ({ budget, since, moving }) => {
+      session.solve(budget, moving ? 'quick' : 'exact');
+      return steps.next(session.revisedPlan!, since);
+    },
+    replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
     savePlan: ({ budget }) => run(commands.savePlan, { model: session.path, budget }),
     chooseFile: ({ kind }) => chooseFile(session, kind),
   };

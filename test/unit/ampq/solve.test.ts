@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isWithin, solveBudget } from '../../../src/ampq/solve';
+import { isOptimal, isWithin, solveBudget } from '../../../src/ampq/solve';
 import {
   budgetRange,
   type Budget,
@@ -285,5 +285,45 @@ describe('isWithin', () => {
     [bytes(4000), 60, true],
   ])('%j with %d bytes of other content: %s', (budget, overhead, expected) => {
     expect(isWithin(table, budget, overhead)).toBe(expected);
+  });
+});
+
+describe('whether a plan is the best of its size', () => {
+  const table = tableOf(
+    row('a', 2560, { Q4_K: 1e-1, Q6_K: 1e-2, Q8_0: 1e-3 }),
+    row('b', 2560, { Q4_K: 1e-2, Q6_K: 1e-3, Q8_0: 1e-4 }),
+    row('c', 1280, { Q4_K: 1e-3, Q8_0: Infinity }),
+  );
+  const planned = (...formats: string[]) =>
+    formats.map((format, i) => ({ ...solveBudget(table, full).assignments[i]!, format }));
+  const full = { kind: 'bits-per-weight', value: 16 } as const;
+
+  it('holds for those of the solver, in any order', () => {
+    for (const value of [4.5, 5.2, 5.6, 6, 7, 16]) {
+      const { assignments } = solveBudget(table, { kind: 'bits-per-weight', value });
+      expect(isOptimal(table, assignments), String(value)).toBe(true);
+      expect(isOptimal(table, [...assignments].reverse()), String(value)).toBe(true);
+    }
+  });
+
+  it('does not hold where the same bytes could do better', () => {
+    expect(isOptimal(table, planned('Q6_K', 'Q4_K', 'Q4_K'))).toBe(true);
+    expect(isOptimal(table, planned('Q4_K', 'Q6_K', 'Q4_K'))).toBe(false);
+    expect(isOptimal(table, planned('Q4_K', 'Q8_0', 'Q4_K'))).toBe(false);
+  });
+
+  it('goes by gains where they are known', () => {
+    const gains = [0.001, 1, 1];
+    const measured = { ...table, rows: table.rows.map((item, i) => ({ ...item, gain: gains[i]! })) };
+    expect(isOptimal(measured, planned('Q4_K', 'Q6_K', 'Q4_K'))).toBe(true);
+    expect(isOptimal(measured, planned('Q6_K', 'Q4_K', 'Q4_K'))).toBe(false);
+  });
+
+  it('is not known of formats that were not measured, or of other tensors', () => {
+    expect(isOptimal(table, planned('Q6_K', 'Q4_K', 'Q6_K'))).toBe(false);
+    expect(isOptimal(table, planned('Q6_K', 'Q4_K', 'Q8_0'))).toBe(false); // its error is not finite
+    expect(isOptimal(table, planned('Q6_K', 'Q4_K'))).toBe(false);
+    const [a, b, c] = planned('Q6_K', 'Q4_K', 'Q4_K');
+    expect(isOptimal(table, [a!, b!, { ...c!, tensor: 'd' }])).toBe(false);
   });
 });

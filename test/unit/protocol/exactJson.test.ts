@@ -21,6 +21,9 @@ describe('exact JSON', () => {
     [{ $exact: 'no mark', deeper: { $exact: { $exact: NaN } } }],
     [{ $exact: 'object', value: { $exact: 'object', value: -0 } }],
     [{ value: 7 }],
+    [new Float32Array()],
+    [{ errors: new Float32Array([0.1, NaN, -Infinity, -0, 1e-45, 3.4e38]), $exact: 'NaN' }],
+    [Float32Array.from({ length: 9_000 }, (_, i) => Math.sin(i))],
   ])('brings %o back as it was', (value) => {
     const result = roundTrip(value);
     expect(result).toEqual(value);
@@ -58,8 +61,20 @@ describe('exact JSON', () => {
     expect(() => stringifyExact({ value })).toThrow(TypeError);
   });
 
+  it('takes the part of a buffer that a list of float32 numbers is', () => {
+    const numbers = new Float32Array([1, 2, 3, 4]).subarray(1, 3);
+    expect(encodeExact({ numbers })).toEqual({ numbers: { $exact: 'float32', value: 'AAAAQAAAQEA=' } });
+    expect(roundTrip({ numbers })).toEqual({ numbers: new Float32Array([2, 3]) });
+  });
+
+  it.each(['AAAAQ', 'AAAA', 'AA==', 'ÄAAAQAAAQEA='])('rejects %j as a list of float32 numbers', (value) => {
+    const text = JSON.stringify({ $exact: 'float32', value });
+    expect(() => parseExact(text)).toThrow(/^".*" is not a list of float32 numbers in base64\.$/s);
+  });
+
   it.each([
     '{"$exact": "nan"}',
+    '{"$exact": "float32", "value": 7}',
     '{"$exact": 3}',
     '{"$exact": "object"}',
     '{"$exact": "object", "value": null}',

@@ -48,8 +48,8 @@ describe('files that change', () => {
     expect(session.plan!.model.hash).toBe(session.sensitivity!.modelHash);
     files.mtimeMs = 2;
     await session.reload();
-    const [state] = heard('opened');
-    expect([state!.revision, state!.plan?.model.hash]).toEqual([2, modelHash(session.description!)]);
+    expect(heard('opened').map(({ revision }) => revision)).toEqual([2]);
+    expect(session.plan!.model.hash).toBe(modelHash(session.description!));
   });
 
   it('end a running analysis of the old ones', async () => {
@@ -96,10 +96,10 @@ describe('files that change', () => {
     expect([session.plan, log.lines]).toEqual([undefined, ['/m/b.ampq.json: The plan is not JSON.']]);
     const plan = makePlan(tableOf(modelOf(folder)), { kind: 'bits-per-weight', value: 8.5 });
     const planFile = join(folder, 'a.ampq.json');
-    beside.push({ plan, problems: [] });
+    beside.push({ found: { file: planFile, plan }, problems: [] });
     await session.planFileChanged(planFile);
     expect(engine.last('plan/beside').params).toEqual({ path: session.path, planFile });
-    expect([heard('plan'), notices.shown]).toEqual([[plan], []]);
+    expect([session.plan, heard('plan').length, notices.shown]).toEqual([plan, 1, []]);
     beside.push({ problems: ['Q9_K is not a format.'] });
     await session.planFileChanged(planFile);
     expect([heard('plan').length, notices.shown]).toEqual([1, ['Q9_K is not a format.']]);
@@ -125,13 +125,12 @@ describe('the sensitivity analysis', () => {
     vi.setSystemTime(Date.now() + 1001);
     onProgress!(progress(2));
     await settle();
-    const cells = () => heard('sensitivity').map(({ rows }) => rows[0]!.cells.length);
-    expect(cells()).toEqual([1]);
+    const cells = () => [heard('sensitivity').length, session.sensitivity!.rows[0]!.cells.length];
+    expect(cells()).toEqual([1, 1]);
     formats = ['Q4_K', 'Q8_0'];
     session.cancelJob();
     await run;
-    expect([session.job.kind, cells()]).toEqual(['idle', [1, 2]]);
-    expect(session.sensitivity!.rows[0]!.cells).toHaveLength(2);
+    expect([session.job.kind, ...cells()]).toEqual(['idle', 2, 2]);
   });
 
   it('ends with a plan', async () => {
@@ -148,7 +147,8 @@ describe('the sensitivity analysis', () => {
     expect(session.job).toEqual({ kind: 'running', title, progress });
     await engine.last('sensitivity/run').answer(tableOf(modelOf(folder)));
     await run;
-    expect(heard('plan')[0]!.assignments.map(({ format }) => format)).toEqual(['Q4_K']);
+    expect(heard('plan').map(({ formats }) => formats)).toEqual([[{ format: 'Q4_K', bits: 4.5 }]]);
+    expect(session.plan!.assignments.map(({ format }) => format)).toEqual(['Q4_K']);
     expect(heard('job').at(-1)).toEqual({ kind: 'idle' });
   });
 

@@ -1,29 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import type { Plan, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
+import type { Plan } from '../../../src/protocol/plan';
 import { percent, scientific } from '../../../webview/format';
-import { influenceOf, influenceText, largestInfluence, summaryOf, tintOf } from '../../../webview/influence';
+import {
+  influenceOf,
+  influenceText,
+  largestInfluence,
+  summaryOf,
+  tintOf,
+  type Measurements,
+} from '../../../webview/influence';
 import { mixOf, shareOf } from '../../../webview/planMix';
 
-const row = (tensor: string, gain: number | undefined, ...errors: number[]): SensitivityRow => ({
-  ...{
-    tensor,
-    sources: [tensor],
-    shape: [1, 1],
-    weights: 1,
-    lossless: { format: 'F32', bytes: 4 },
-    roleFactor: 1,
-  },
-  ...(gain === undefined ? {} : { gain }),
-  cells: errors.map((relativeSquaredError) => ({
-    ...{ format: 'Q4_K', bytes: 1, bitsPerWeight: 4, relativeSquaredError },
-    ...{ sqnr: 0, maxError: 0, device: 'cpu' },
-  })),
-});
+type Row = Measurements['rows'][number];
 
-const tableOf = (...rows: SensitivityRow[]): SensitivityTable => ({
-  ...{ modelHash: 'h', modelPath: '/m', parameters: 1, fixedBytes: 0, fixedParameters: 0 },
-  ...{ rows, presets: [] },
-});
+const row = (gain: number | undefined, weights = 1): Row =>
+  gain === undefined ? { weights } : { weights, gain };
+
+/** Tensors measured in one format; an error of −1 was not measured. */
+const measured = (...parts: readonly (readonly [row: Row, error: number])[]) => {
+  const errors = Float32Array.from(parts, ([, error]) => error);
+  return {
+    rows: parts.map(([item]) => item),
+    cells: { format: 'Q4_K', errors, maxErrors: errors.map((error) => 10 * error) },
+  };
+};
 
 /** @param parts gain and error of each tensor. */
 const planOf = (
@@ -42,21 +42,21 @@ const planOf = (
 
 describe('the influence of a tensor', () => {
   it('is its gain times its error, where both are known', () => {
-    expect(influenceOf(row('a', 0.5), 0.25)).toBe(0.125);
-    expect(influenceOf(row('a', undefined), 0.25)).toBeUndefined();
-    expect(influenceOf(row('a', 0.5), NaN)).toBeUndefined();
+    expect(influenceOf(row(0.5), 0.25)).toBe(0.125);
+    expect(influenceOf(row(undefined), 0.25)).toBeUndefined();
+    expect(influenceOf(row(0.5), NaN)).toBeUndefined();
   });
 
   it('is written so that a column can be compared', () =>
     expect([0.00322, 0.00001, 0].map(scientific)).toEqual(['3.2e−3', '1.0e−5', '0']));
 
   it('is tinted on a scale of three decades below the largest', () => {
-    const largest = largestInfluence(
-      tableOf(row('a', 0.5, 0.02, 0.01), row('b', 0.1, 0.02), row('c', undefined, 9)),
-    );
-    expect(largest).toBe(0.01);
-    expect(tintOf(0.01, largest)).toBe(1);
-    expect(tintOf(0.0001, largest)).toBeCloseTo(1 / 3, 12);
+    const { rows, cells } = measured([row(0.5), 0.015625], [row(0.1), 0.02], [row(undefined), 9]);
+    const other = { ...cells, errors: new Float32Array([0.0078125, -1, -1]) };
+    const largest = largestInfluence({ rows, formats: [cells, other] });
+    expect(largest).toBe(0.0078125);
+    expect(tintOf(largest, largest)).toBe(1);
+    expect(tintOf(largest / 100, largest)).toBeCloseTo(1 / 3, 12);
     expect([tintOf(1e-6, largest), tintOf(0, largest)]).toEqual([0, 0]);
   });
 });
@@ -73,37 +73,38 @@ describe('influences in words', () => {
 
   it('say that a tensor without error has none, and what is not a number', () => {
     expect([0, Infinity, NaN].map((value) => influenceText(value, 1e-9))).toEqual(['0', '∞', 'not defined']);
-    expect(influenceOf(row('a', Infinity), 0)).toBe(0);
+    expect(influenceOf(row(Infinity), 0)).toBe(0);
   });
 });
 
 describe('the summary of several rows', () => {
-  const heavy = { ...row('b', 0.1, 0.01), weights: 3 };
-  const table = tableOf(row('a', 0.5, 0.05), heavy, row('c', 0.2), row('d', undefined, 0.04));
+  const { rows, cells } = measured(
+    [row(0.5), 0.0625],
+    [row(0.1, 3), 0.0078125],
+    [row(0.2), -1],
+    [row(undefined), 0.04],
+  );
+  const summary = (...members: number[]) => summaryOf(rows, cells, members);
 
   it('weighs errors by weights and adds influences up', () => {
-    const summary = summaryOf(table, [0, 1], 'Q4_K');
-    expect(summary.measured).toBe(2);
-    expect(summary.error).toBeCloseTo(0.02, 12);
-    expect(summary.influence).toBeCloseTo(0.026, 12);
+    const both = summary(0, 1);
+    expect([both.measured, both.maxError]).toEqual([2, 0.625]);
+    expect(both.error).toBeCloseTo((0.0625 + 3 * 0.0078125) / 4, 12);
+    expect(both.influence).toBeCloseTo(0.5 * 0.0625 + 0.1 * 0.0078125, 12);
   });
 
   it('passes over what was not measured, and knows no influence where a gain is missing', () => {
-    expect(summaryOf(table, [0, 2], 'Q4_K')).toEqual(summaryOf(table, [0], 'Q4_K'));
-    expect(summaryOf(table, [0, 3], 'Q4_K').influence).toBeUndefined();
-    expect(summaryOf(table, [0], 'Q8_0')).toEqual({
-      measured: 0,
-      error: NaN,
-      influence: undefined,
-      maxError: NaN,
-    });
+    expect(summary(0, 2)).toEqual(summary(0));
+    expect(summary(0, 3).influence).toBeUndefined();
+    expect(summary(2)).toEqual({ measured: 0, error: NaN, influence: undefined, maxError: NaN });
   });
 
   it('is made of errors that are infinite or not defined without failing', () => {
-    const broken = tableOf(row('a', 1, Infinity), row('b', 1, NaN));
-    expect(summaryOf(broken, [0], 'Q4_K')).toMatchObject({ error: Infinity, influence: Infinity });
-    expect(summaryOf(broken, [1], 'Q4_K')).toMatchObject({ error: NaN, influence: undefined });
-    expect(largestInfluence(broken)).toBe(0);
+    const broken = measured([row(1), Infinity], [row(1), NaN]);
+    const of = (member: number) => summaryOf(broken.rows, broken.cells, [member]);
+    expect(of(0)).toMatchObject({ error: Infinity, influence: Infinity });
+    expect(of(1)).toMatchObject({ error: NaN, influence: undefined });
+    expect(largestInfluence({ rows: broken.rows, formats: [broken.cells] })).toBe(0);
   });
 });
 

@@ -168,7 +168,8 @@ describe('a sorted tree', () => {
       ['model.layers.1.mlp.gate.weight', 4.5],
       ['model.norm.weight', 6],
     ]);
-    const ranges = planRanges(tree(), bits);
+    const planned = new Map([...bits].map(([name, value]) => [name, { bits: value }]));
+    const ranges = planRanges(tree(), planned);
     expect(ranges.get('model.layers.')).toEqual({ min: 4.5, max: 8 });
     expect(ranges.get('lm_head.weight')).toBeUndefined();
     const sorted = sortTree(tree(), { column: 'plan', descending: true }, ranges);

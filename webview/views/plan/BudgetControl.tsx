@@ -15,14 +15,16 @@ export function BudgetControl(props: {
   range: { min: number; max: number };
   budget: number;
   move: (budget: number) => void;
+  disabled: boolean;
 }) {
-  const { range, budget, move } = props;
+  const { range, budget, move, disabled } = props;
   const [typed, setTyped] = useState<string>();
   return (
     <div class="budget">
       <label for="budget">Budget</label>
       <input
         id="budget"
+        disabled={disabled}
         type="range"
         min={range.min}
         max={range.max}
@@ -37,6 +39,7 @@ export function BudgetControl(props: {
       <TextField
         value={typed ?? budget.toFixed(2)}
         label="Bits per weight"
+        disabled={disabled}
         width="104px"
         onInput={(text) => {
           setTyped(text);

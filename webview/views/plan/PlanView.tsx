@@ -1,63 +1,83 @@
-import { useMemo, useState } from 'preact/hooks';
-import { budgetRange, type Budget } from '../../../src/protocol/plan';
-import { useAppState, useAsk } from '../../context';
-import { Button } from '../../controls';
+import { useEffect, useMemo } from 'preact/hooks';
+import type { Budget } from '../../../src/protocol/plan';
+import { useApp, useAppState, useAsk } from '../../context';
+import { Button, Spinner } from '../../controls';
 import { Assignments } from './Assignments';
 import { BudgetControl, steppedRange } from './BudgetControl';
+import { EditedNotice } from './EditedNotice';
 import { Totals } from './Totals';
-import { useSolved } from './useSolved';
 
 /** The budget and what it buys: a slider, totals, and the format of each tensor. */
 export function PlanView() {
-  const ask = useAsk();
-  const { sensitivity, plan, job } = useAppState();
+  const { plans } = useApp();
+  const { opening, sensitivity, plan: outline, whole, movedBudget, planFailure } = useAppState();
+  useEffect(() => void plans.refresh(), [plans, opening, outline?.revision]);
   const range = useMemo(
-    () => (sensitivity?.rows.length ? steppedRange(budgetRange(sensitivity)) : undefined),
+    () => (sensitivity?.budgets ? steppedRange(sensitivity.budgets) : undefined),
     [sensitivity],
   );
-  // Undefined until the user moves it: a plan read from a file is shown unchanged.
-  const [moved, setMoved] = useState<number>();
-  const failure = useSolved(sensitivity, moved);
-  if (!sensitivity || !range) {
+  if (!range) return <NothingMeasured />;
+  if (outline && !whole)
     return (
-      <div class="empty">
-        <p>
-          A plan gives each tensor the format with the least loss within a size budget. It needs the
-          sensitivity table first.
-        </p>
-        <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>
-          Run Sensitivity
-        </Button>
+      <div class="loading">
+        <Spinner /> Reading the plan…
       </div>
     );
-  }
-  const budget = moved ?? plan?.total.bitsPerWeight ?? (range.min * 3 + range.max) / 4;
-  const chosen: Budget =
-    moved === undefined && plan ? plan.budget : { kind: 'bits-per-weight', value: budget };
+  const plan = whole?.plan;
+  const budget = movedBudget ?? plan?.total.bitsPerWeight ?? (range.min * 3 + range.max) / 4;
+  const { edited } = outline ?? {};
   return (
     <div class="page plan">
-      <BudgetControl range={range} budget={budget} move={setMoved} />
-      {failure !== undefined && (
+      {edited && <EditedNotice edited={edited} />}
+      <BudgetControl
+        range={range}
+        budget={budget}
+        move={(value) => void plans.move(value)}
+        disabled={edited?.replaced === false}
+      />
+      {planFailure !== undefined && (
         <p class="notice error" role="alert">
-          {failure}
+          {planFailure}
         </p>
       )}
       {plan && <Totals plan={plan} />}
-      <div class="actions">
-        <Button disabled={!plan} onClick={() => void ask('savePlan', { budget: chosen })}>
-          Save Plan…
-        </Button>
-        <Button
-          primary
-          disabled={!plan}
-          onClick={() =>
-            void ask('exportGguf', { plan: true, ...(moved === undefined ? {} : { budget: chosen }) })
-          }
-        >
-          Export with Plan…
-        </Button>
-      </div>
+      <Actions
+        hasPlan={plan !== undefined}
+        {...(movedBudget === undefined ? {} : { budget: { kind: 'bits-per-weight', value: movedBudget } })}
+      />
       {plan && <Assignments plan={plan} />}
+    </div>
+  );
+}
+
+function NothingMeasured() {
+  const ask = useAsk();
+  const { job } = useAppState();
+  return (
+    <div class="empty">
+      <p>
+        A plan gives each tensor the format with the least loss within a size budget. It needs the sensitivity
+        table first.
+      </p>
+      <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>
+        Run Sensitivity
+      </Button>
+    </div>
+  );
+}
+
+/** @param budget where the user moved the slider to: the plan is solved for it first, if that is not done yet. */
+function Actions({ hasPlan, budget }: { hasPlan: boolean; budget?: Budget }) {
+  const ask = useAsk();
+  const chosen = budget ? { budget } : {};
+  return (
+    <div class="actions">
+      <Button disabled={!hasPlan} onClick={() => void ask('savePlan', chosen)}>
+        Save Plan…
+      </Button>
+      <Button primary disabled={!hasPlan} onClick={() => void ask('exportGguf', { plan: true, ...chosen })}>
+        Export with Plan…
+      </Button>
     </div>
   );
 }

@@ -1,0 +1,176 @@
+import { basename } from 'node:path';
+import type { Effort } from '../ampq/knapsack';
+import { makePlan } from '../ampq/planFile';
+import { isOptimal } from '../ampq/solve';
+import { QuantscopeError } from '../model/errors';
+import type { FoundPlan } from '../protocol/engine';
+import { budgetRange, type Budget, type Plan, type SensitivityTable } from '../protocol/plan';
+import { outlineOf, type PlanOutline } from '../protocol/planOutline';
+import type { RevisedPlan } from '../protocol/planStep';
+import type { TableOutline } from '../protocol/webview';
+
+/** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
+const firstBudget = 4.85;
+
+export interface PlanningHooks {
+  /** Names of the model's tensors, in its order. */
+  tensors(): readonly string[];
+  table(outline: TableOutline): void;
+  plan(outline: PlanOutline): void;
+}
+
+/**
+ * The measurements of a model and its plan: the solver's, or that of a file next to the model. A plan of a file that the solver would
+ * not make at its size holds decisions of its author: only the user replaces it.
+ */
+export class Planning {
+  private measurements: SensitivityTable | undefined;
+  private tableRevision = 0;
+  private current: Plan | undefined;
+  private planRevision = 0;
+  /** The file that the plan was read from; kept while the solver's plan replaces one that is not the solver's. */
+  private file: (FoundPlan & { isSolvers: boolean }) | undefined;
+
+  constructor(private readonly hooks: PlanningHooks) {}
+
+  get table(): SensitivityTable | undefined {
+    return this.measurements;
+  }
+
+  get plan(): Plan | undefined {
+    return this.current;
+  }
+
+  get revisedPlan(): RevisedPlan | undefined {
+    return this.current && { revision: this.planRevision, plan: this.current };
+  }
+
+  /** Undefined before anything was measured. */
+  get tableOutline(): TableOutline | undefined {
+    const { measurements: table, tableRevision: revision } = this;
+    return table && { revision, ...(table.rows.length > 0 ? { budgets: budgetRange(table) } : {}) };
+  }
+
+  get planOutline(): PlanOutline | undefined {
+    const { current, file } = this;
+    if (!current) return undefined;
+    const edited =
+      file && !file.isSolvers ? { file: basename(file.file), replaced: !this.isFromFile } : undefined;
+    return outlineOf(current, this.planRevision, this.hooks.tensors(), edited);
+  }
+
+  /** Forgets the measurements and the plan of earlier files. */
+  clear(): void {
+    this.measurements = undefined;
+    this.file = undefined;
+    this.set(undefined);
+  }
+
+  /** Measurements of earlier runs, read as the model opens. */
+  opened(table: SensitivityTable | undefined): void {
+    this.measure(table);
+    this.judge();
+  }
+
+  /** The plan of a file next to the model, or without one the first of the solver; one that is there stays. */
+  begin(found: FoundPlan | undefined): void {
+    if (this.current) return;
+    if (found) this.read(found);
+    else this.set(this.solved(firstBudget));
+  }
+
+  /** Cells of a running analysis. */
+  proceeded(table: SensitivityTable): void {
+    this.measure(table);
+    this.hooks.table(this.tableOutline!);
+  }
+
+  /** @param overText whether the analysis was asked to measure the effect on the output over a text. */
+  finished(table: SensitivityTable, overText: boolean): void {
+    const isSolvers = !this.isFromFile || this.file?.isSolvers === true;
+    this.proceeded(table);
+    // A plan made without gains is solved again at its size.
+    const isNews = overText || (table.gainsFrom && this.current?.total.divergence === undefined);
+    if (!this.current || (isNews && isSolvers))
+      this.set(this.solved(this.current?.total.bitsPerWeight ?? firstBudget));
+    else this.judge();
+    this.tell();
+  }
+
+  /** A plan file next to the model was written. */
+  fileChanged(found: FoundPlan): void {
+    this.read(found);
+    this.tell();
+  }
+
+  /**
+   * @throws QuantscopeError REQUEST when nothing was measured, the budget is too small, or the plan is one of a file that the solver
+   * would not make.
+   */
+  solve(budget: Budget, effort: Effort): Plan {
+    if (!this.measurements)
+      throw new QuantscopeError(
+        'REQUEST',
+        'Nothing has been measured yet: run the sensitivity analysis first.',
+      );
+    if (this.file && this.isFromFile && !this.file.isSolvers)
+      throw new QuantscopeError(
+        'REQUEST',
+        `The plan in ${basename(this.file.file)} was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.`,
+      );
+    this.set(makePlan(this.measurements, budget, 0, effort));
+    if (effort === 'exact') this.tell();
+    return this.current!;
+  }
+
+  /** Replaces a plan of a file that is not the solver's by the solver's of its size, or takes it up again. The file is unchanged. */
+  replaceEdited(replace: boolean): void {
+    const { file } = this;
+    if (!file || file.isSolvers || replace !== this.isFromFile) return;
+    this.set(replace ? this.solved(file.plan.total.bitsPerWeight) : file.plan);
+    this.tell();
+  }
+
+  private get isFromFile(): boolean {
+    return this.file !== undefined && this.current === this.file.plan;
+  }
+
+  private measure(table: SensitivityTable | undefined): void {
+    this.measurements = table;
+    this.tableRevision += 1;
+  }
+
+  private read(found: FoundPlan): void {
+    this.file = { ...found, isSolvers: false };
+    this.set(found.plan);
+    this.judge();
+  }
+
+  /** Whether the plan of the file is the solver's, as far as the measurements can tell. */
+  private judge(): void {
+    const { file, measurements } = this;
+    if (file && this.isFromFile)
+      file.isSolvers = measurements !== undefined && isOptimal(measurements, file.plan.assignments);
+  }
+
+  private set(plan: Plan | undefined): void {
+    if (this.current === plan) return;
+    if (this.file?.isSolvers && plan !== this.file.plan) this.file = undefined;
+    this.current = plan;
+    this.planRevision += 1;
+  }
+
+  /** The plan of about this size, undefined where nothing was measured. */
+  private solved(bitsPerWeight: number): Plan | undefined {
+    const table = this.measurements;
+    if (!table?.rows.some((row) => row.cells.length > 0)) return undefined;
+    const { min, max } = budgetRange(table);
+    const value = Math.min(max, Math.max(min, bitsPerWeight));
+    return makePlan(table, { kind: 'bits-per-weight', value });
+  }
+
+  private tell(): void {
+    const outline = this.planOutline;
+    if (outline) this.hooks.plan(outline);
+  }
+}

@@ -1,0 +1,182 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { makePlan, parsePlan, printPlan } from '../../../src/ampq/planFile';
+import { modelHash } from '../../../src/model/identity';
+import type { ModelDescription } from '../../../src/protocol/model';
+import type { Plan, PlanAssignment, SensitivityTable } from '../../../src/protocol/plan';
+import type { PlanOutline } from '../../../src/protocol/planOutline';
+import { Sessions } from '../../../src/vscode/sessions';
+import { fakeContext, settle } from '../../support/fakeHost';
+import { temporaryFolder } from '../../support/files';
+import { tableOf } from '../../support/tables';
+
+/** Of two tensors, of which the first loses more. */
+const errors = [
+  { Q4_K: 1e-1, Q6_K: 1e-2, Q8_0: 1e-3 },
+  { Q4_K: 1e-2, Q6_K: 1e-3, Q8_0: 1e-4 },
+];
+const [small, large] = [
+  { kind: 'bits-per-weight', value: 4.5 },
+  { kind: 'bits-per-weight', value: 5.6 },
+] as const;
+const gainsFrom = { text: '/t.txt', tokens: 2048, context: 256, noise: 1e-9 };
+
+/** A model with a plan file next to it; the engine reads plans as they are. */
+function setUp({ measured }: { measured: boolean }) {
+  const folder = temporaryFolder();
+  const path = join(folder, 'model.gguf');
+  const file = join(folder, 'mine.ampq.json');
+  const model = {
+    ...{ path, folder, name: 'm', format: 'gguf', weightFiles: { present: 1, total: 1 }, missingFiles: [] },
+    ...{ tensors: [], metadata: [], parameters: 100, dataBytes: 200, notes: [], warnings: [] },
+    files: [{ path, size: 10, mtimeMs: 1, headerHash: 'hash' }],
+  } as unknown as ModelDescription;
+  const table: SensitivityTable = {
+    ...tableOf(...errors),
+    modelHash: modelHash(model),
+    modelPath: path,
+  };
+  const fake = fakeContext(
+    {
+      'model/open': () => model,
+      'formats/list': () => [],
+      'sensitivity/stored': () => (measured ? table : undefined),
+      'sensitivity/estimate': () => ({ tensors: 2, formats: ['Q4_K'], seconds: 1 }),
+      'plan/beside': () => ({
+        found: { file, plan: parsePlan(readFileSync(file, 'utf8'), file) },
+        problems: [],
+      }),
+      'device/probe': () => ({ chosen: 'cpu', label: 'native addon', refused: [] }),
+    },
+    folder,
+  );
+  const session = new Sessions(fake.context).get(path);
+  const outlines: PlanOutline[] = [];
+  session.onEvent((event) => {
+    if (event.name === 'plan') outlines.push(event.payload);
+  });
+  const solved = makePlan(table, large);
+  const write = (plan: Plan): void => writeFileSync(file, printPlan(plan));
+  return { ...fake, session, table, file, solved, write, outlines };
+}
+
+/** The plan with the formats of its two tensors exchanged, as by hand. */
+function edited(plan: Plan): Plan {
+  const [a, b] = plan.assignments as [PlanAssignment, PlanAssignment];
+  return {
+    ...plan,
+    assignments: [
+      { ...b, tensor: a.tensor },
+      { ...a, tensor: b.tensor },
+    ],
+  };
+}
+
+const formatsOf = (plan: Plan | undefined): string[] => plan!.assignments.map(({ format }) => format);
+
+describe('a plan that was edited in its file', () => {
+  let set: ReturnType<typeof setUp>;
+  beforeEach(() => {
+    set = setUp({ measured: true });
+    expect(formatsOf(set.solved)).toEqual(['Q6_K', 'Q4_K']);
+    set.write(edited(set.solved));
+  });
+
+  it('is what the editor shows, and the page is told', async () => {
+    const { session } = set;
+    const { plan } = await session.load();
+    expect(plan!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
+    expect(formatsOf(session.plan)).toEqual(['Q4_K', 'Q6_K']);
+  });
+
+  it('is not replaced by the slider', async () => {
+    const { session, outlines } = set;
+    await session.load();
+    for (const effort of ['quick', 'exact'] as const)
+      expect(() => session.solve(small, effort)).toThrow(
+        'The plan in mine.ampq.json was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.',
+      );
+    expect([formatsOf(session.plan), outlines]).toEqual([['Q4_K', 'Q6_K'], []]);
+  });
+
+  it('gives way to the solver when the user says so, and is taken up again when the user says so', async () => {
+    const { session, file, outlines } = set;
+    await session.load();
+    const before = readFileSync(file, 'utf8');
+    session.replaceEditedPlan(true);
+    expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: true });
+    expect(formatsOf(session.plan)).toEqual(['Q6_K', 'Q4_K']);
+    expect(session.plan!.budget).toEqual({ kind: 'bits-per-weight', value: 5.53125 });
+    const moved = session.solve(small);
+    expect(formatsOf(moved)).toEqual(['Q4_K', 'Q4_K']);
+    expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: true });
+    session.replaceEditedPlan(true); // another editor says so too
+    expect(session.plan).toBe(moved);
+    session.replaceEditedPlan(false);
+    expect(formatsOf(session.plan)).toEqual(['Q4_K', 'Q6_K']);
+    expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
+    const revisions = outlines.map(({ revision }) => revision);
+    expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
+    expect(readFileSync(file, 'utf8')).toBe(before);
+  });
+
+  it('stays while the effect on the output is measured, and opens the same in another editor', async () => {
+    const { session, engine, table } = set;
+    await session.load();
+    const run = session.runSensitivity('/t.txt');
+    await settle();
+    const rows = table.rows.map((row) => ({ ...row, gain: 1 }));
+    await engine.last('sensitivity/run').answer({ ...table, rows, gainsFrom });
+    await run;
+    expect(formatsOf(session.plan)).toEqual(['Q4_K', 'Q6_K']);
+    expect((await session.load()).plan!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
+  });
+
+  it('is forgotten when its file becomes the solver’s again', async () => {
+    const { session, write, solved, file, outlines } = set;
+    await session.load();
+    write(solved);
+    await session.planFileChanged(file);
+    expect(outlines.at(-1)).not.toHaveProperty('edited');
+    session.solve(small);
+    expect(outlines.at(-1)).not.toHaveProperty('edited');
+  });
+});
+
+describe('a plan of the solver in a file', () => {
+  it('is replaced by the slider: the same budget gives it again', async () => {
+    const { session, solved, write, outlines } = setUp({ measured: true });
+    write(solved);
+    expect((await session.load()).plan).not.toHaveProperty('edited');
+    session.solve(small, 'quick');
+    expect([formatsOf(session.plan), outlines.length]).toEqual([['Q4_K', 'Q4_K'], 0]);
+    session.solve(large);
+    expect([session.plan, outlines.length]).toEqual([solved, 1]);
+  });
+
+  it('is known to be so once the model is measured', async () => {
+    const { session, engine, solved, write, table, outlines } = setUp({ measured: false });
+    write(solved);
+    await session.load();
+    expect(() => session.solve(small)).toThrow(/^Nothing has been measured yet/);
+    const run = session.runSensitivity();
+    await settle();
+    await engine.last('sensitivity/run').answer(table);
+    await run;
+    expect(outlines.at(-1)).not.toHaveProperty('edited');
+    expect(session.plan).toEqual(solved);
+  });
+
+  it('is solved again at its size when gains are measured', async () => {
+    const { session, engine, solved, write, table } = setUp({ measured: true });
+    write(solved);
+    await session.load();
+    const run = session.runSensitivity('/t.txt');
+    await settle();
+    const rows = table.rows.map((row, i) => ({ ...row, gain: i === 0 ? 0.01 : 1 }));
+    await engine.last('sensitivity/run').answer({ ...table, rows, gainsFrom });
+    await run;
+    expect([formatsOf(session.plan), session.plan!.total.bitsPerWeight]).toEqual([['Q4_K', 'Q6_K'], 5.53125]);
+  });
+});
