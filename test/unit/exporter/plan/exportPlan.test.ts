@@ -272,9 +272,9 @@ describe('blocks that are left out', () => {
   });
 
   it('are counted whatever the number of their digits', async () => {
-    await writeSyntheticGguf(path('deep.gguf'), { ...small, blocks: 12, parts: ['attn_q'] });
+    await writeSyntheticGguf(path('deep.gguf'), { ...small, blocks: 13, parts: ['attn_q'] });
     const pruned = await plan('deep.gguf', { type: 'F16', pruneLayers: [0, 5] });
-    expect(pruned.overrides).toEqual([{ key: 'llama.block_count', type: 'u32', value: 10 }]);
+    expect(pruned.overrides).toEqual([{ key: 'llama.block_count', type: 'u32', value: 11 }]);
   });
 
   it('leave plans and importance under the names of the model', async () => {
