@@ -13,11 +13,8 @@ export function prunedNames(
   const blocks = [...new Set(names.map(blockOf).filter((block) => block >= 0))].sort((a, b) => a - b);
   const strange = pruned.find((block) => !blocks.includes(block));
   if (strange !== undefined) {
-    const last = blocks[blocks.length - 1] ?? -1;
-    throw new QuantscopeError(
-      'REQUEST',
-      `There is no block ${strange} to leave out; the blocks are 0 to ${last}.`,
-    );
+    const there = blocks.length === 0 ? 'the model has no blocks' : `the blocks are ${rangesOf(blocks)}`;
+    throw new QuantscopeError('REQUEST', `There is no block ${strange} to leave out; ${there}.`);
   }
   const left = blocks.filter((block) => !pruned.includes(block));
   if (left.length === 0) throw new QuantscopeError('REQUEST', 'All blocks would be left out.');
@@ -29,4 +26,11 @@ export function prunedNames(
       return [name, at < 0 ? undefined : name.replace(/^blk\.\d+\./, `blk.${at}.`)];
     }),
   );
+}
+
+/** "0 to 3, 5, 7 to 9". @param numbers in ascending order. */
+function rangesOf(numbers: readonly number[]): string {
+  const starts = numbers.filter((number, i) => number - 1 !== numbers[i - 1]);
+  const ends = numbers.filter((number, i) => number + 1 !== numbers[i + 1]);
+  return starts.map((start, i) => (start === ends[i] ? `${start}` : `${start} to ${ends[i]}`)).join(', ');
 }

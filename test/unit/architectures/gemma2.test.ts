@@ -100,7 +100,9 @@ describe('gemma2 conversion', () => {
     expect(pattern((layer) => layer % 2 === 0)).toBeUndefined();
     expect(pattern((layer) => layer % 3 !== 2)).toBe(3);
     expect(pattern(() => true)).toBe(0);
-    expect(() => pattern((layer) => layer % 2 === 1)).toThrow(/do not repeat in the order/);
+    expect(() => pattern((layer) => layer % 2 === 1)).toThrow(
+      'Layers with a sliding window do not repeat in the order that GGUF can express: a fixed number with, then one without. (config.json)',
+    );
   });
 
   it('makes the window as long as the context where no layer has one', () => {
@@ -112,9 +114,15 @@ describe('gemma2 conversion', () => {
   it('knows the scale of scores of the largest model', () => {
     // gemma-2-27b: 46 blocks, hidden size 4608, 32 heads of 128 sizes.
     const large = { num_hidden_layers: 46, hidden_size: 4608, num_attention_heads: 32, head_dim: 128 };
-    expect(() => convert({ ...large, query_pre_attn_scalar: 144 })).toThrow(/shape/);
-    expect(() => convert({ ...large, query_pre_attn_scalar: 128 })).toThrow(/GGUF can express 144/);
-    expect(() => convert({ query_pre_attn_scalar: 224 })).toThrow(/GGUF can express 256/);
+    expect(() => convert({ ...large, query_pre_attn_scalar: 144 })).toThrow(
+      'The shape is [256000, 2304], but according to config.json it should be […, 4608]. (config.json, tensor "model.embed_tokens.weight")',
+    );
+    expect(() => convert({ ...large, query_pre_attn_scalar: 128 })).toThrow(
+      '"query_pre_attn_scalar" is 128; GGUF can express 144 for this architecture. (config.json)',
+    );
+    expect(() => convert({ query_pre_attn_scalar: 224 })).toThrow(
+      '"query_pre_attn_scalar" is 224; GGUF can express 256 for this architecture. (config.json)',
+    );
   });
 
   it.each([

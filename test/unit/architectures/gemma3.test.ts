@@ -142,7 +142,9 @@ describe('gemma3 conversion', () => {
     expect(pattern({ layer_types: layerTypes((layer) => layer % 6 !== 5) })).toBeUndefined();
     expect(pattern({ sliding_window_pattern: 4 })).toBe(4);
     expect(pattern({ sliding_window_pattern: undefined, _sliding_window_pattern: 3 })).toBe(3);
-    expect(() => pattern({ layer_types: layerTypes((layer) => layer % 6 !== 0) })).toThrow(/do not repeat/);
+    expect(() => pattern({ layer_types: layerTypes((layer) => layer % 6 !== 0) })).toThrow(
+      'Layers with a sliding window do not repeat in the order that GGUF can express: a fixed number with, then one without. (config.json)',
+    );
   });
 
   it('leaves the window out where no layer has one, as llama.cpp wants it', () => {

@@ -52,6 +52,8 @@ describe('sliding windows that llama.cpp does not have', () => {
   it('are refused beside other kinds of attention', () => {
     const layer_types = ['sliding_attention', 'chunked_attention'];
     expect(() => notes('qwen2', { ...on, layer_types })).toThrow(/layers of type "chunked_attention"/);
-    expect(() => notes('mistral', { sliding_window: -1 })).toThrow(/"sliding_window" is -1/);
+    expect(() => notes('mistral', { sliding_window: -1 })).toThrow(
+      '"sliding_window" is -1; a whole number from 0 to 4294967295 is needed. (config.json)',
+    );
   });
 });

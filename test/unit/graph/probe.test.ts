@@ -146,7 +146,11 @@ describe('probeDevices', () => {
       expect(refused[0]).toEqual({ device: 'cuda', reason: expect.stringContaining('CUDA') as string });
       if (chosen === 'cpu') {
         expect(label).toBe(addon);
-        expect(refused[1]).toEqual({ device: 'webgpu', reason: expect.stringMatching(/\w.*/) as string });
+        expect(refused.map(({ device }) => device)).toEqual(['cuda', 'webgpu']);
+        await expect(probeDevices('webgpu', { childEntry })).rejects.toMatchObject({
+          code: 'DEVICE',
+          message: `The device webgpu cannot be used: ${refused[1]!.reason}`,
+        });
       } else {
         expect(chosen).toBe('webgpu');
       }

@@ -156,6 +156,8 @@ describe('a split GGUF model', () => {
   it('is not mixed up with another model in the folder', async () => {
     const [first] = writeModel();
     writeFile(dirname(first!), 'other.gguf', partBytes(0, {}));
-    await expect(openModel(join(dirname(first!)))).rejects.toThrow(/several models/);
+    await expect(openModel(join(dirname(first!)))).rejects.toThrow(
+      'The folder holds several models (m-*-of-00003.gguf, other.gguf); name one of them.',
+    );
   });
 });

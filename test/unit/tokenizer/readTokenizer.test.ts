@@ -236,8 +236,12 @@ describe('byte-level BPE', () => {
     expect(await read(folderWith(files('Qwen2TokenizerFast')), 5)).toMatchObject({ pre: 'qwen2' });
     const refuse = (content: Record<string, unknown>) => expect(read(folderWith(content), 5)).rejects;
     await refuse(files('BartTokenizer')).toThrow(/"BartTokenizer" of vocab\.json/);
-    await refuse(files('GPT2Tokenizer', { add_prefix_space: true })).toThrow(/space before the text/);
-    await refuse({ 'vocab.json': {} }).toThrow(/needs the tokenizer/);
+    await refuse(files('GPT2Tokenizer', { add_prefix_space: true })).toThrow(
+      'The pre-tokenizer of the class "GPT2Tokenizer" of vocab.json and merges.txt is not known; known are those of GPT2Tokenizer, CodeGenTokenizer, Qwen2Tokenizer, without a space before the text.',
+    );
+    await refuse({ 'vocab.json': {} }).toThrow(
+      'The export needs the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) next to the weights.',
+    );
   });
 
   it('takes special tokens from the first of the files that has them', async () => {
@@ -299,25 +303,35 @@ describe('byte-level BPE', () => {
   it('refuses what GGUF cannot express, naming it', async () => {
     const refuse = (files: Record<string, unknown>, rows = 6) =>
       expect(read(folderWith(files), rows)).rejects;
-    await refuse({}).toThrow(/needs the tokenizer/);
+    await refuse({}).toThrow(
+      'The export needs the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) next to the weights.',
+    );
     await refuse({ 'tokenizer.json': { ...byteLevel, normalizer: { type: 'Lowercase' } } }).toThrow(
-      /Lowercase/,
+      'The tokenizer normalizes text (Lowercase), which GGUF cannot express.',
     );
     const steps = { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'StripAccents' }] };
-    await refuse({ 'tokenizer.json': { ...byteLevel, normalizer: steps } }).toThrow(/StripAccents/);
+    await refuse({ 'tokenizer.json': { ...byteLevel, normalizer: steps } }).toThrow(
+      'The tokenizer normalizes text (StripAccents), which GGUF cannot express.',
+    );
     await refuse({ 'tokenizer.json': byteLevel }, 5).toThrow(
       /"<tool>" has id 5, but the embedding has 5 rows/,
     );
     const model = (content: object) => ({ 'tokenizer.json': { ...byteLevel, model: content } });
     await refuse(model({ type: 'Unigram' })).toThrow(/type Unigram cannot be exported.*GGUF file/);
-    await refuse(model({ vocab: [['▁a', -1.5]] })).toThrow(/type Unigram/);
+    await refuse(model({ vocab: [['▁a', -1.5]] })).toThrow(
+      'A tokenizer of type Unigram cannot be exported: it picks the most likely pieces of a text, while only tokenizers that merge pairs (BPE) can be written. If there is a GGUF file of the model, export from that; it includes its tokenizer.',
+    );
     await refuse(model({ type: 'WordPiece' })).toThrow(/type WordPiece .*longest pieces/);
     await refuse(model({ type: 'BPE', vocab: {} })).toThrow(/lacks its "vocab" or its "merges"/);
     await refuse({
       'tokenizer.json': { ...byteLevel, model: { ...byteLevel.model, merges: ['a'] } },
-    }).toThrow(/Merge 0/);
-    await refuse({ 'tokenizer.json': 'no json' }).toThrow(/tokenizer\.json/);
-    await refuse({ 'tokenizer.model': Uint8Array.of(1, 2, 3) }).toThrow(/not a SentencePiece model/);
+    }).toThrow('Merge 0 is "a", not a pair of tokens.');
+    await refuse({ 'tokenizer.json': 'no json' }).toThrow(
+      'The file is not JSON: in line 1, column 1, a value is expected, not "no".',
+    );
+    await refuse({ 'tokenizer.model': Uint8Array.of(1, 2, 3) }).toThrow(
+      'The file is not a SentencePiece model: illegal tag: field number 0',
+    );
   });
 });
 
@@ -386,7 +400,9 @@ describe('SentencePiece', () => {
       message: expect.stringMatching(/type Unigram .*picks the most likely pieces.*GGUF file/) as string,
       place: { file: expect.stringMatching(/tokenizer\.model$/) as string },
     });
-    await expect(read(folderWith({ 'tokenizer.model': encode(4) }), 5)).rejects.toThrow(/type Char/);
+    await expect(read(folderWith({ 'tokenizer.model': encode(4) }), 5)).rejects.toThrow(
+      'A tokenizer of type Char cannot be exported: it takes characters one by one, while only tokenizers that merge pairs (BPE) can be written. If there is a GGUF file of the model, export from that; it includes its tokenizer.',
+    );
   });
 
   it('is understood from a tokenizer.json with byte fallback', async () => {
@@ -412,7 +428,9 @@ describe('SentencePiece', () => {
       add_space_prefix: true,
     });
     const strange = { ...tokenizer, normalizer: { type: 'NFKC' } };
-    await expect(read(folderWith({ 'tokenizer.json': strange }), 8)).rejects.toThrow(/NFKC/);
+    await expect(read(folderWith({ 'tokenizer.json': strange }), 8)).rejects.toThrow(
+      "The tokenizer's step NFKC cannot be expressed in GGUF.",
+    );
   });
 
   it('takes Gemma’s steps for what they are, and finds added tokens in text with spaces', async () => {
@@ -443,6 +461,8 @@ describe('SentencePiece', () => {
       add_space_prefix: false,
     });
     const cut = { ...tokenizer, pre_tokenizer: { type: 'Split', pattern: { String: 'a' } } };
-    await expect(read(folderWith({ 'tokenizer.json': cut }), 5)).rejects.toThrow(/Split/);
+    await expect(read(folderWith({ 'tokenizer.json': cut }), 5)).rejects.toThrow(
+      "The tokenizer's step Split cannot be expressed in GGUF.",
+    );
   });
 });

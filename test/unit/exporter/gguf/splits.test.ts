@@ -44,9 +44,13 @@ describe('splitTensors', () => {
   });
   it('refuses what cannot be', () => {
     for (const value of [0, -1, NaN])
-      expect(() => sizes([1], { kind: 'bytes', value })).toThrow(/at least 1/);
+      expect(() => sizes([1], { kind: 'bytes', value })).toThrow(
+        `The limit of a split must be at least 1, not ${value}.`,
+      );
     const many = new Array<number>(65_536).fill(1);
-    expect(() => sizes(many, { kind: 'tensors', value: 1 })).toThrow(/65536 files/);
+    expect(() => sizes(many, { kind: 'tensors', value: 1 })).toThrow(
+      'The split would make 65536 files; choose a larger limit.',
+    );
   });
 });
 
@@ -114,6 +118,6 @@ describe('parseSplitSize', () => {
     expect(['300M', '2G', '2g'].map(parseSplitSize)).toEqual([3e8, 2e9, 2e9]);
   });
   it.each(['', '300', '0M', '-1G', '1.5G', '2GB', 'M'])('refuses %j', (text) => {
-    expect(() => parseSplitSize(text)).toThrow(/not the size of a part/);
+    expect(() => parseSplitSize(text)).toThrow(`"${text}" is not the size of a part; write 300M or 2G.`);
   });
 });

@@ -24,8 +24,12 @@ describe('prunedNames', () => {
     ]);
   });
   it('refuses a block that is not there, and to take all', () => {
-    expect(() => prunedNames(names, [3])).toThrow(/no block 3/);
-    expect(() => prunedNames(names, [0, 1, 2, 10])).toThrow(/All blocks/);
-    expect(() => prunedNames(['output.weight'], [0])).toThrow(/no block 0/);
+    expect(() => prunedNames(names, [3])).toThrow(
+      'There is no block 3 to leave out; the blocks are 0 to 2, 10.',
+    );
+    expect(() => prunedNames(names, [0, 1, 2, 10])).toThrow('All blocks would be left out.');
+    expect(() => prunedNames(['output.weight'], [0])).toThrow(
+      'There is no block 0 to leave out; the model has no blocks.',
+    );
   });
 });
