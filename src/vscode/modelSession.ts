@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
 import { planFileName, printPlan } from '../ampq/planFile';
@@ -208,11 +209,16 @@ export class ModelSession {
     return { planFile: await this.writePlan(this.plan) };
   }
 
-  /** The plan as a file that the engine can read. */
+  /**
+   * The plan as a file that the engine can read. Each plan has its own, in a folder named after its content: a job may read the file
+   * after the plan in the editor has changed.
+   */
   async writePlan(plan: Plan): Promise<string> {
-    const folder = join(this.context.planDir, plan.model.hash.slice(0, 16));
-    const file = join(folder, planFileName(`plan-${plan.total.bitsPerWeight.toFixed(2)}bpw`));
-    await writeAtomically(file, (target) => target.write(Buffer.from(printPlan(plan))));
+    const bytes = Buffer.from(printPlan(plan));
+    const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+    const name = planFileName(`plan-${plan.total.bitsPerWeight.toFixed(2)}bpw`);
+    const file = join(this.context.planDir, plan.model.hash.slice(0, 16), digest, name);
+    await writeAtomically(file, (target) => target.write(bytes));
     return file;
   }
 

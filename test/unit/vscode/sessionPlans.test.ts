@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import type { ModelDescription } from '../../../src/protocol/model';
@@ -117,8 +117,22 @@ describe('a plan', () => {
     expect(plan).toEqual(planOf(folder, 9));
     expect([session.plan, formatsOf([plan])]).toEqual([plan, ['Q8_0']]);
     const { planFile } = await session.planFile(true);
-    expect(planFile).toBe(join(folder, 'plans', plan.model.hash.slice(0, 16), 'plan-8.50bpw.ampq.json'));
+    const ofModel = join(folder, 'plans', plan.model.hash.slice(0, 16));
+    expect([dirname(dirname(planFile!)), basename(planFile!)]).toEqual([ofModel, 'plan-8.50bpw.ampq.json']);
     expect(readFileSync(planFile!, 'utf8')).toBe(printPlan(plan));
+  });
+
+  it('stays as a job was given it when another one of the same size is written', async () => {
+    const { session } = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
+    await session.load();
+    const first = session.solve({ kind: 'bits-per-weight', value: 9 });
+    const given = await session.writePlan(first);
+    const second = { ...first, assignments: first.assignments.map((item) => ({ ...item, format: 'Q5_K' })) };
+    const other = await session.writePlan(second);
+    expect(basename(other)).toBe(basename(given));
+    expect(readFileSync(given, 'utf8')).toBe(printPlan(first));
+    expect(readFileSync(other, 'utf8')).toBe(printPlan(second));
+    expect(await session.writePlan(first)).toBe(given);
   });
 
   it.each([
