@@ -2,16 +2,10 @@ import { join } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { otherModel } from './otherModels';
+import { pieceVocabulary } from './pieceVocabulary';
 import { preTokenizerName } from './preTokenizers';
 import { addedTokens, fileOfToken, type TokenizerFiles } from './tokenizerFiles';
-import {
-  addedPiece,
-  fillVocabulary,
-  tokensWithin,
-  tokenTypes,
-  type Token,
-  type Vocabulary,
-} from './vocabulary';
+import { fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
 
 /** The BPE model of a tokenizer.json. */
 export interface BpeModel {
@@ -119,20 +113,7 @@ export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Voc
     const score = type === tokenTypes.normal ? -(ranks.get(text) ?? model.merges.length + id) : 0;
     tokens.set(id, { text, type, score });
   }
-  const added = addedTokens(files);
-  for (const { id, text, special } of added) {
-    if (tokens.get(id)?.type === tokenTypes.unknown) continue;
-    tokens.set(id, addedPiece(text, special));
-  }
-  const fileOf = fileOfToken(files, added, file);
-  const { tokens: within, notes } = tokensWithin(tokens, rows, fileOf);
-  return {
-    model: 'llama',
-    pre: 'default',
-    tokens: fillVocabulary(within, rows, fileOf),
-    notes,
-    addSpacePrefix: addsSpace(tokenizer, file),
-  };
+  return pieceVocabulary(files, rows, { tokens, file, addSpacePrefix: addsSpace(tokenizer, file) });
 }
 
 function pieceType(text: string, unknown: string | undefined): number {

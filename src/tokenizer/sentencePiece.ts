@@ -3,15 +3,9 @@ import protobuf from 'protobufjs/light.js';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import { otherModel, sentencePieceTypes } from './otherModels';
-import { addedTokens, fileOfToken, type AddedToken, type TokenizerFiles } from './tokenizerFiles';
-import {
-  addedPiece,
-  fillVocabulary,
-  tokensWithin,
-  tokenTypes,
-  type Token,
-  type Vocabulary,
-} from './vocabulary';
+import { pieceVocabulary } from './pieceVocabulary';
+import type { TokenizerFiles } from './tokenizerFiles';
+import type { Token, Vocabulary } from './vocabulary';
 
 /** The fields of sentencepiece_model.proto that are needed here. */
 const descriptor: protobuf.INamespace = {
@@ -81,26 +75,12 @@ export function sentencePieceVocabulary(files: TokenizerFiles, rows: number): Vo
   const tokens = new Map<number, Token>(
     pieces.map(({ piece, score, type }, id) => [id, { text: piece, type, score }]),
   );
-  const added = addedTokens(files);
-  for (const token of added) addToken(tokens, token);
-  const fileOf = fileOfToken(files, added, file);
-  const { tokens: within, notes } = tokensWithin(tokens, rows, fileOf);
   const { unkId = 0, bosId = 1, eosId = 2, padId = -1 } = trainerSpec ?? {};
   const ids = Object.entries({ bos: bosId, eos: eosId, unk: unkId, pad: padId }).filter(([, id]) => id >= 0);
-  return {
-    model: 'llama',
-    pre: 'default',
-    tokens: fillVocabulary(within, rows, fileOf),
-    notes,
+  return pieceVocabulary(files, rows, {
+    tokens,
+    file,
     addSpacePrefix: normalizerSpec?.addDummyPrefix ?? true,
     ids: Object.fromEntries(ids),
-  };
-}
-
-/** Unknown, control and byte tokens that the model already has are kept; the others become added ones. */
-function addToken(tokens: Map<number, Token>, { id, text, special }: AddedToken): void {
-  const present = tokens.get(id);
-  const kept: readonly number[] = [tokenTypes.unknown, tokenTypes.control, tokenTypes.byte];
-  if (present?.text === text && kept.includes(present.type)) return;
-  tokens.set(id, addedPiece(text, special));
+  });
 }

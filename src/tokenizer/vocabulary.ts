@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { maxTokens } from '../model/limits';
 import type { KeyValue } from '../model/keyValue';
@@ -79,24 +78,6 @@ export function fillVocabulary(
   );
 }
 
-/**
- * The tokens that the embedding has rows for. SentencePiece's tokens may exceed them where an embedding was cut: a model cannot take
- * them, and llama.cpp's converter also leaves them out.
- */
-export function tokensWithin(
-  tokens: ReadonlyMap<number, Token>,
-  rows: number,
-  fileOf: (id: number) => string,
-): { tokens: ReadonlyMap<number, Token>; notes: string[] } {
-  const beyond = [...tokens].filter(([id]) => Number.isInteger(id) && id >= rows);
-  const [first] = beyond;
-  if (!first) return { tokens, notes: [] };
-  const [id, { text }] = first;
-  const others = beyond.length === 1 ? '' : ` and ${beyond.length - 1} more`;
-  const note = `The token ${JSON.stringify(text)} (id ${id} in ${basename(fileOf(id))})${others} left out: the embedding has only ${rows} rows.`;
-  return { tokens: new Map([...tokens].filter(([key]) => !(key >= rows))), notes: [note] };
-}
-
 /** Score of tokens that are never the result of a merge: below every real one. */
 export const unusedScore = -1000;
 
@@ -151,13 +132,4 @@ export function tokenizerKeyValues(vocabulary: Vocabulary, settings: TokenizerSe
     ...(addSpacePrefix === undefined ? [] : [flag('add_space_prefix', addSpacePrefix)]),
     ...chatTemplateKeyValues(settings.chatTemplates),
   ];
-}
-
-/**
- * A token added to a SentencePiece vocabulary. llama.cpp looks for user-defined ones in the text before it turns spaces into "▁".
- */
-export function addedPiece(text: string, special: boolean): Token {
-  return special
-    ? { text, type: tokenTypes.control, score: unusedScore }
-    : { text: text.replaceAll('▁', ' '), type: tokenTypes.userDefined, score: unusedScore };
 }

@@ -418,6 +418,7 @@ describe('SentencePiece', () => {
       added_tokens: [
         { id: 0, content: '<unk>', special: true },
         { id: 1, content: '<s>', special: true },
+        { id: 2, content: '<0x0A>', special: false }, // stays a byte, as in a tokenizer.model
       ],
     };
     expect(await read(folderWith({ 'tokenizer.json': tokenizer }), 8)).toMatchObject({
