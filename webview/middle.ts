@@ -1,24 +1,32 @@
 /** Names up to this length are cut at their end only. */
 const shortest = 8;
-/** Longest end of a name that stays when its middle is left out, and its share of a name without a number. */
-const maxTail = 20;
+/** Longest end of a name without a number that stays when its middle is left out, and its share of a shorter name. */
+const maxTail = 18;
 const tailShare = 0.7;
 
-/**
- * A name in two parts, of which the first gives way: names of a list differ in the number of the layer and what follows it. The second
- * part begins at the first number that leaves it short enough, else at a dot or another separator where one is near.
- */
-export function splitMiddle(name: string): readonly [string, string] {
-  if (name.length <= shortest) return [name, ''];
-  const at = numberNear(name) ?? separatorNear(name);
-  return [name.slice(0, at), name.slice(at)];
+/** A name in parts, in their order. */
+export interface NameParts {
+  /** Gives way first. */
+  readonly head: string;
+  /** The first number, mostly of the layer, which stays; '' where there is none. */
+  readonly key: string;
+  /** What follows, cut at its start. */
+  readonly tail: string;
 }
 
-/** Where the first number between dots begins that is near enough to the end. */
-function numberNear(name: string): number | undefined {
-  for (const { index } of name.matchAll(/(?<=\.)\d+(?=\.)/g))
-    if (name.length - index <= maxTail) return index;
-  return undefined;
+/**
+ * Where to cut a name that does not fit. Names of a list differ in the number of the layer and in their end, so the middle begins before
+ * that number, else at a dot or another separator.
+ */
+export function splitMiddle(name: string): NameParts {
+  if (name.length <= shortest) return { head: name, key: '', tail: '' };
+  const number = /(?<=\.)\d+\./.exec(name);
+  if (number) {
+    const [key] = number;
+    return { head: name.slice(0, number.index), key, tail: name.slice(number.index + key.length) };
+  }
+  const at = separatorNear(name);
+  return { head: name.slice(0, at), key: '', tail: name.slice(at) };
 }
 
 function separatorNear(name: string): number {

@@ -5,15 +5,16 @@ const shortHead = 5;
 
 /** A name whose middle is cut where it does not fit; the tooltip has the full name. */
 export function Middle({ text, title = text }: { text: string; title?: string }) {
-  const [head, tail] = splitMiddle(text);
+  const { head, key, tail } = splitMiddle(text);
   return (
-    <span class="middle" title={title}>
+    <span class={key === '' ? 'middle' : 'middle numbered'} title={title}>
       <span class={head.length > shortHead ? 'middle-head' : 'middle-head short'}>{head}</span>
-      {tail !== '' && (
+      <span class="middle-rest">
+        <span class="middle-key">{key}</span>
         <span class="middle-tail">
           <bdi>{tail}</bdi>
         </span>
-      )}
+      </span>
     </span>
   );
 }

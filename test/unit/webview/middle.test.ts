@@ -2,15 +2,15 @@ import { expect, it } from 'vitest';
 import { splitMiddle } from '../../../webview/middle';
 
 it.each([
-  ['short', 'short', ''],
-  ['input_layernorm', 'input', '_layernorm'],
-  ['blk.0.attn_v', 'blk.', '0.attn_v'],
-  ['model.layers.31.self_attn.k_proj', 'model.layers.', '31.self_attn.k_proj'],
-  ['mlp.experts.127.down_proj.weight', 'mlp.experts.', '127.down_proj.weight'],
-  ['model.layers.3.mlp.experts.12.up_proj', 'model.layers.3.mlp.experts.', '12.up_proj'],
-  ['model.visual.merger.linear_fc1', 'model.visual', '.merger.linear_fc1'],
-  ['abcdefghijklmnopqrstuvwxyz', 'abcdefghijklmnopq', 'rstuvwxyz'],
-])('%s is cut in its middle', (name, head, tail) => {
-  expect(splitMiddle(name)).toEqual([head, tail]);
-  expect(head + tail).toBe(name);
+  ['short', 'short', '', ''],
+  ['input_layernorm', 'input', '', '_layernorm'],
+  ['blk.0.attn_v', 'blk.', '0.', 'attn_v'],
+  ['model.layers.31.self_attn.k_proj', 'model.layers.', '31.', 'self_attn.k_proj'],
+  ['mlp.experts.127.down_proj.weight', 'mlp.experts.', '127.', 'down_proj.weight'],
+  ['model.layers.3.mlp.experts.12.up_proj', 'model.layers.', '3.', 'mlp.experts.12.up_proj'],
+  ['model.visual.merger.linear_fc1', 'model.visual', '', '.merger.linear_fc1'],
+  ['abcdefghijklmnopqrstuvwxyz', 'abcdefghijklmnopq', '', 'rstuvwxyz'],
+])('%s is cut in its middle', (name, head, key, tail) => {
+  expect(splitMiddle(name)).toEqual({ head, key, tail });
+  expect(head + key + tail).toBe(name);
 });

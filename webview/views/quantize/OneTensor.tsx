@@ -4,7 +4,7 @@ import { greatestOf, leastOf } from '../../../src/protocol/extremes';
 import type { ComparisonState } from '../../../src/protocol/webview';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { Spinner } from '../../controls';
-import { figure, fixed, ratio, size } from '../../format';
+import { bits, figure, fixed, ratio, size } from '../../format';
 import { FormatBadge } from '../FormatBadge';
 import { Saving } from './Saving';
 
@@ -51,7 +51,7 @@ const columns: readonly {
   readonly larger?: boolean;
 }[] = [
   { title: 'Size', value: (item) => item.bytes, text: size },
-  { title: 'Bits', value: (item) => item.bitsPerWeight, text: (value) => value.toFixed(3) },
+  { title: 'Bits', value: (item) => item.bitsPerWeight, text: bits },
   { title: 'MSE', value: (item) => item.error.mse, text: brief },
   { title: 'Rel. error', value: (item) => item.error.relativeError, text: brief },
   { title: 'SQNR dB', value: (item) => item.error.sqnr, text: ratio, larger: true },
