@@ -25,7 +25,7 @@ export interface ExtensionApi {
 export function activate(context: vscode.ExtensionContext): ExtensionApi {
   const services = createServices(context);
   context.subscriptions.push(
-    new StatusBar(services.engine, services.devices, services.sessions),
+    new StatusBar(services.engine, services.devices, services.sessions, services.log),
     ModelEditorProvider.register(services),
     registerEngineCommands(services),
     registerExports(services),

@@ -1,3 +1,25 @@
+import type { TensorContext } from '../src/protocol/webview';
+
+/**
+ * `data-vscode-context` of a row: what the commands of its menu act on.
+ * @param model its path.
+ * @param tensors of the model.
+ * @param names of the row, where they are others.
+ */
+export function menuContext(
+  webviewSection: TensorContext['webviewSection'],
+  model: string | undefined,
+  tensors: readonly string[],
+  names?: readonly string[],
+): string {
+  const context: TensorContext = {
+    ...{ webviewSection, preventDefaultContextMenuItems: true, quantscopeModel: model ?? '' },
+    quantscopeTensors: tensors,
+    ...(names ? { quantscopeNames: names } : {}),
+  };
+  return JSON.stringify(context);
+}
+
 /**
  * Opens the context menu of an element for the keys that ask for it. A list with an active row has the focus itself, so the browser's own
  * menu event would be about the whole list; VS Code reads the context of the row off the event's target.

@@ -251,10 +251,13 @@ export type HostEvents = {
 
 /** Value of `data-vscode-context` on rows of tensors and of groups: what the context menu's commands receive. */
 export interface TensorContext {
-  readonly webviewSection: 'tensor' | 'group';
+  /** `name`: a row of a file that is not the model's, which can only be copied. */
+  readonly webviewSection: 'tensor' | 'group' | 'name';
   readonly preventDefaultContextMenuItems: true;
   /** Path of the model the row belongs to. */
   readonly quantscopeModel: string;
-  /** The selected tensors, or the one clicked; all of a group, in the order of the tree. */
+  /** Tensors of the model: the selected ones, or the one clicked; all of a group, in the order of the list. */
   readonly quantscopeTensors: readonly string[];
+  /** What is copied, where rows have other names: those of an exported file. */
+  readonly quantscopeNames?: readonly string[];
 }

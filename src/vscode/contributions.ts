@@ -34,6 +34,8 @@ export const modelGlob = '**/*.{safetensors,SAFETENSORS,sft,gguf,GGUF,index.json
 export const contextKeys = {
   /** Paths of the folders that hold models: the explorer's menu of these folders has Quantscope's commands. */
   modelFolders: 'quantscope.modelFolders',
+  /** Whether the engine has a job that can be cancelled: the palette offers that only then. */
+  jobsRunning: 'quantscope.jobsRunning',
 } as const;
 
 export const settings = {

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { EngineClient } from '../engine/client';
-import { commands } from './contributions';
+import { commands, contextKeys } from './contributions';
+import { messageOf, type Log } from './host';
 import type { Devices } from './devices';
 import type { Sessions } from './sessions';
 import { statusOf } from './status';
@@ -14,11 +15,13 @@ export class StatusBar implements vscode.Disposable {
   );
   private readonly subscriptions: readonly { dispose(): void }[];
   private ofSession: { dispose(): void } | undefined;
+  private isBusy = false;
 
   constructor(
     private readonly engine: EngineClient,
     private readonly devices: Devices,
     private readonly sessions: Sessions,
+    private readonly log: Log,
   ) {
     this.item.name = 'Quantscope';
     const show = (): void => this.show();
@@ -44,5 +47,14 @@ export class StatusBar implements vscode.Disposable {
     this.item.tooltip = new vscode.MarkdownString(status.tooltip);
     this.item.command = status.isBusy ? commands.cancelJob : commands.selectDevice;
     this.item.show();
+    this.offerCancelling(status.isBusy);
+  }
+
+  private offerCancelling(isBusy: boolean): void {
+    if (isBusy === this.isBusy) return;
+    this.isBusy = isBusy;
+    vscode.commands
+      .executeCommand('setContext', contextKeys.jobsRunning, isBusy)
+      .then(undefined, (error: unknown) => this.log.error(messageOf(error)));
   }
 }

@@ -8,6 +8,7 @@ import { Button, Spinner } from '../controls';
 import { filtered, parseFilter } from '../filter';
 import { figure, fixed, percentDone, ratio, shapeText } from '../format';
 import { lineOf, orderCompared } from '../comparedTensors';
+import { menuContext } from '../rowMenu';
 import { TensorName } from './TensorName';
 import { DataGrid } from './DataGrid';
 import { FilterField, FilterStatus } from './FilterField';
@@ -62,6 +63,7 @@ export function CompareView() {
 const asCompared: GridOrder = { column: 'error', descending: true };
 
 function Result({ result, other }: { result: ModelComparison; other: string }) {
+  const { model } = useAppState();
   const [text, setText] = useState('');
   const filter = useMemo(() => parseFilter(text), [text]);
   const [order, setOrder] = useState(asCompared);
@@ -95,6 +97,11 @@ function Result({ result, other }: { result: ModelComparison; other: string }) {
         isChosen={({ name }) => name === chosen}
         rowClass={({ error }) => (error ? '' : 'odd')}
         dataOf={({ name }) => ({ 'data-tensor': name })}
+        contextOf={({ name, a }) =>
+          a && !result.translated
+            ? menuContext('tensor', model?.path, [a.name], [name])
+            : menuContext('name', model?.path, [], [name])
+        }
         order={order}
         reorder={(column) => setOrder(nextOrder(order, column))}
         empty="No tensor matches."

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { TensorContext } from '../../src/protocol/webview';
 import { useApp, useAppState } from '../context';
+import { menuContext } from '../rowMenu';
 import {
   groupTensors,
   linesOf,
@@ -80,12 +80,15 @@ export function GroupedGrid(props: {
           ? { 'data-group': node.id }
           : { 'data-tensor': tensors[node.members[0]!]?.tensor, ...props.dataOf?.(node.members[0]!) }
       }
-      contextOf={({ node }) =>
-        contextOf(
-          model?.path ?? '',
-          node.members.flatMap((index) => tensors[index]!.sources),
-        )
-      }
+      contextOf={({ node }) => {
+        const listed = node.members.map((index) => tensors[index]!);
+        return menuContext(
+          node.children ? 'group' : 'tensor',
+          model?.path,
+          listed.flatMap(({ sources }) => sources),
+          listed.map(({ tensor }) => tensor),
+        );
+      }}
       {...(order ? { order } : {})}
       reorder={(column) => setOrder(nextOrder(order, column))}
       empty="Nothing has been measured yet."
@@ -126,16 +129,6 @@ function forLines({ cell, cellTitle, tint, ...column }: GroupColumn): GridColumn
     ...(cellTitle ? { cellTitle: ({ node }: TensorLine) => cellTitle(node.members) } : {}),
     ...(tint ? { tint: ({ node }: TensorLine) => tint(node.members) } : {}),
   };
-}
-
-function contextOf(model: string, tensors: readonly string[]): string {
-  const context: TensorContext = {
-    webviewSection: 'tensor',
-    preventDefaultContextMenuItems: true,
-    quantscopeModel: model,
-    quantscopeTensors: tensors,
-  };
-  return JSON.stringify(context);
 }
 
 /** The same list object as long as its content is unchanged, so derived values need not be recomputed. */

@@ -1,11 +1,10 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { TensorContext } from '../../src/protocol/webview';
 import { useApp, useAppState } from '../context';
 import { leavesOf } from '../tree';
 import { treeKey } from '../treeKeys';
 import { pathTo, type TreeRow } from '../treeRows';
 import { useTreeRows, type TreeState } from '../useTreeRows';
-import { openMenuByKey } from '../rowMenu';
+import { menuContext, openMenuByKey } from '../rowMenu';
 import { rowHeight, useVirtualRows } from '../virtualRows';
 import { TreeCells } from './TreeCells';
 import { TreeColumns, TreeFilter } from './TreeHead';
@@ -41,12 +40,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
   const chosen = useMemo(() => new Set(selected), [selected]);
   const selection = useSelection(tree, (index) => virtual.scrollToIndex(index, { align: 'auto' }));
   const { active, activeIndex, choose } = selection;
-  const contextOf = (row: TreeRow): TensorContext => ({
-    webviewSection: row.node.kind,
-    preventDefaultContextMenuItems: true,
-    quantscopeModel: model?.path ?? '',
-    quantscopeTensors: tensorsOf(row, chosen),
-  });
+  const contextOf = (row: TreeRow): string => menuContext(row.node.kind, model?.path, tensorsOf(row, chosen));
   useCopy(grid, () => {
     const row = rows[activeIndex];
     return row && namesOf(row, chosen).join('\n');
@@ -82,7 +76,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
     const row = rows[Number(element.dataset['index'])];
     if (!row) return;
     if (row.node.kind === 'tensor' && !chosen.has(row.node.id)) store.select([row.node.id]);
-    element.dataset['vscodeContext'] = JSON.stringify(contextOf(row));
+    element.dataset['vscodeContext'] = contextOf(row);
   };
 
   return (

@@ -105,7 +105,8 @@ async function openModel(services: Services, argument: ModelArgument): Promise<v
 
 /** Copies names of tensors, one per line. */
 async function copyName(argument: unknown): Promise<void> {
-  const { quantscopeTensors: names } = argument as Partial<TensorContext>;
+  const { quantscopeTensors, quantscopeNames: names = quantscopeTensors } =
+    argument as Partial<TensorContext>;
   if (names && names.length > 0) await vscode.env.clipboard.writeText(names.join('\n'));
 }
 

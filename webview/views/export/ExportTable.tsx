@@ -1,5 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { ExportedTensor, ExportPreview, TensorTypeRule } from '../../../src/protocol/export';
+import { useAppState } from '../../context';
+import { menuContext } from '../../rowMenu';
 import { savedState, saveState } from '../../vscodeApi';
 import { causes } from './causes';
 import { TensorName } from '../TensorName';
@@ -18,6 +20,7 @@ interface Props {
 
 /** Each tensor of the file: from what to what, how large, and why. Only visible rows are rendered. */
 export function ExportTable({ preview, types, rules, choose }: Props) {
+  const { model } = useAppState();
   const { filter, change } = useFilter();
   const { filter: parsed, rows } = useMemo(() => matching(preview.tensors, filter), [preview, filter]);
   const columns = useMemo(() => columnsOf({ types, rules, choose }), [types, rules, choose]);
@@ -55,6 +58,11 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
         isChosen={({ name }) => name === active}
         rowClass={({ presetType }) => (presetType === undefined ? '' : 'differs')}
         dataOf={({ name }) => ({ 'data-tensor': name })}
+        contextOf={({ name, source, cause }) =>
+          cause === 'computed'
+            ? menuContext('name', model?.path, [], [name])
+            : menuContext('tensor', model?.path, [source], [name])
+        }
         empty="No tensor matches."
       />
     </div>

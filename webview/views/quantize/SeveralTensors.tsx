@@ -7,6 +7,7 @@ import { useAppState } from '../../context';
 import { Spinner } from '../../controls';
 import { decibels, figure, ratio, size } from '../../format';
 import { formatFor, totalsOf, type ChoiceTotals } from '../../quantizeChoices';
+import { menuContext } from '../../rowMenu';
 import { DataGrid } from '../DataGrid';
 import type { GridColumn } from '../grid';
 import { Bits } from '../FormatBadge';
@@ -22,7 +23,7 @@ interface Line {
 
 /** Several tensors, one per row, each with its own format; saved together. */
 export function SeveralTensors({ comparison }: { comparison: ComparisonState }) {
-  const { formats } = useAppState();
+  const { formats, model } = useAppState();
   const [common, setCommon] = useState(comparison.formats[0]);
   const [own, setOwn] = useState<ReadonlyMap<string, string>>(new Map());
   const [shown, setShown] = useState(comparison.tensors[0]);
@@ -75,6 +76,7 @@ export function SeveralTensors({ comparison }: { comparison: ComparisonState }) 
         choose={({ tensor }) => setShown(tensor)}
         isChosen={({ tensor }) => tensor === shown}
         dataOf={({ tensor }) => ({ 'data-tensor': tensor })}
+        contextOf={({ tensor }) => menuContext('tensor', model?.path, [tensor])}
         empty="No tensors."
       />
       {chosen.length > 0 && <Totals totals={totalsOf(chosen)} />}

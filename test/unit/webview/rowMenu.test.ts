@@ -1,0 +1,15 @@
+import { expect, it } from 'vitest';
+import { menuContext } from '../../../webview/rowMenu';
+
+it('tells the commands of a menu the model, its tensors, and the names that the row shows', () => {
+  expect(JSON.parse(menuContext('group', '/m', ['a', 'b']))).toEqual({
+    webviewSection: 'group',
+    preventDefaultContextMenuItems: true,
+    quantscopeModel: '/m',
+    quantscopeTensors: ['a', 'b'],
+  });
+  expect(JSON.parse(menuContext('tensor', '/m', ['a.weight'], ['blk.0.weight']))).toMatchObject({
+    quantscopeTensors: ['a.weight'],
+    quantscopeNames: ['blk.0.weight'],
+  });
+});
