@@ -51,7 +51,7 @@ export function checkedFormat(
     );
   const { columns } = matrixOf(shape);
   if (isRowOf(known, columns)) return known;
-  const message = `The plan specifies ${known}, but rows of ${columns} weights are not whole blocks of it.`;
+  const message = `The plan specifies ${known}, but the row length (${columns}) is not a multiple of its block size.`;
   throw new QuantscopeError('REQUEST', message, place);
 }
 

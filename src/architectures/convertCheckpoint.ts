@@ -127,7 +127,7 @@ class Sources {
   notes(): string[] {
     return [...this.stripped].map(
       (prefix) =>
-        `Tensor names begin with "${prefix}", which was left out: the rest are the names of this architecture.`,
+        `Tensor names begin with "${prefix}", which was removed: without it, they are the names of this architecture.`,
     );
   }
 
@@ -176,7 +176,7 @@ function applyRule(usual: TensorRule, sources: Sources, file: string): Converted
   const shape = shapeOf(rule, pieces, columns);
   const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);
   if (rows * columns !== elementsOf(shape) || (rule.unit && rows % rule.unit.rows !== 0)) {
-    const message = `${rows} rows of ${columns} weights do not make up [${shape.join(', ')}].`;
+    const message = `${rows} rows of ${columns} weights do not form [${shape.join(', ')}].`;
     throw new QuantscopeError('INTERNAL', message, { file, tensor: rule.to });
   }
   const { unit, add } = rule;

@@ -255,7 +255,7 @@ export const headNormParts = (querySize: number, keySize = querySize): Part[] =>
 export function expectSquareAttention(config: ConfigReader, { heads, headSize, hiddenSize }: Decoder): void {
   if (heads * headSize === hiddenSize) return;
   throw config.unsupported(
-    `${heads} heads of size ${headSize} do not make up the hidden size ${hiddenSize}, as llama.cpp needs for this architecture.`,
+    `${heads} heads of size ${headSize} do not add up to the hidden size ${hiddenSize}, as llama.cpp requires for this architecture.`,
   );
 }
 

@@ -135,7 +135,7 @@ function scaleKeyValues(config: ConfigReader, { scaling }: Rope): KeyValue[] {
   const parameters = ropeParameters(config);
   if (scaling.kind !== 'yarn' || !parameters)
     throw config.unsupported(
-      `Rope scaling of type ${JSON.stringify(scaling.kind)} cannot be exported for this architecture; supported is yarn.`,
+      `Rope scaling of type ${JSON.stringify(scaling.kind)} cannot be exported for this architecture; only yarn is supported.`,
     );
   const all = parameters.numberUnlessZero('mscale_all_dim');
   if (all === undefined)

@@ -85,5 +85,5 @@ export const gemma2: ArchitectureDescription = {
 /** A cap that llama.cpp always applies: null, which means none, cannot be expressed. */
 function cap(config: ConfigReader, key: string, fallback: number): number {
   if (!config.isNull(key)) return config.number(key, fallback);
-  throw config.unsupported(`"${key}" is null; llama.cpp always caps for this architecture.`);
+  throw config.unsupported(`"${key}" is null; llama.cpp always applies this cap for this architecture.`);
 }

@@ -84,7 +84,7 @@ function readLongRope(config: ConfigReader, { ropeDimensions, contextLength }: D
   const kind = ropeKind(parameters);
   if (kind !== 'default' && kind !== 'longrope' && kind !== 'su')
     throw config.unsupported(
-      `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; supported is longrope.`,
+      `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; only longrope is supported.`,
     );
   config.known('original_max_position_embeddings');
   const stretched = parameters !== undefined && kind !== 'default';

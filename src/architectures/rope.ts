@@ -94,7 +94,7 @@ function readScaling(parameters: ConfigReader | undefined, shape: RopeShape): Ro
     return { kind: 'factors', factors, magnitude: 1 };
   }
   throw parameters.unsupported(
-    `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; supported are linear, dynamic, yarn and llama3.`,
+    `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; the supported types are linear, dynamic, yarn and llama3.`,
   );
 }
 
@@ -177,7 +177,7 @@ export function refuseFactors(config: ConfigReader, { scaling }: Rope): void {
   if (scaling.kind !== 'factors') return;
   const kind = JSON.stringify(ropeKind(ropeParameters(config)));
   throw config.unsupported(
-    `Rope scaling of type ${kind} with these settings cannot be exported for this architecture; supported are linear, dynamic, and yarn with its usual "beta_fast", "beta_slow" and "truncate".`,
+    `Rope scaling of type ${kind} with these settings cannot be exported for this architecture; the supported types are linear, dynamic, and yarn with its usual "beta_fast", "beta_slow" and "truncate".`,
   );
 }
 

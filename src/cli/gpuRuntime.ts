@@ -80,6 +80,6 @@ function describe({ version, folder, state, bytes, problem, unsupported }: GpuRu
 function describeDevice({ label, refused }: DeviceReport): string[] {
   return [
     `Device        ${label}`,
-    ...refused.map(({ device, reason }) => `              ${device} refused: ${reason}`),
+    ...refused.map(({ device, reason }) => `              ${device} rejected: ${reason}`),
   ];
 }

@@ -215,7 +215,7 @@ export class EngineClient {
     const recent = this.crashes[kind].filter(({ time }) => Date.now() - time < crashWindow);
     const last = recent.at(-1);
     if (last && recent.length >= maxCrashes) {
-      const message = `The engine ended ${recent.length} times within a minute and is not restarted automatically. ${last.lastOutput}`;
+      const message = `The engine ended ${recent.length} times within a minute and will not be restarted automatically. ${last.lastOutput}`;
       throw new QuantscopeError('ENGINE_DIED', message.trim());
     }
     const process: EngineProcess = new EngineProcess(kind, this.start, {

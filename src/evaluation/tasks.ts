@@ -45,7 +45,7 @@ function parseQuestion(text: string, line: number, file: string): Question {
   if (!isChoices(choices)) throw badLine(line, 'needs "choices": two or more texts, none empty', file);
   const index = answerIndex(answer, choices);
   if (index !== undefined) return { question, choices, answer: index, line };
-  const wanted = 'the index of a choice, its text, or its letter from A on';
+  const wanted = 'the index of a choice, its text, or its letter (A, B, …)';
   throw badLine(line, `has the answer ${JSON.stringify(answer ?? null)}, which is not ${wanted}`, file);
 }
 
@@ -122,7 +122,7 @@ export async function choiceInputs(
     if (scored < 1)
       throw badLine(line, `has a choice, number ${index}, that adds no token to the question`, file);
     if (scored > contextLength)
-      throw badLine(line, `has a choice of ${scored} tokens; the model takes ${contextLength}`, file);
+      throw badLine(line, `has a choice of ${scored} tokens; the model's context is ${contextLength}`, file);
     all.push(scoredTail([...first, ...tokens], scored, contextLength));
   }
   return all;

@@ -53,7 +53,7 @@ export function loadableName(
   return {
     text,
     notes: [
-      `The model is called "${text}" in the file, not "${name}": llama.cpp expects the tokens of Phi-3 in models of that name.`,
+      `The model is called "${text}" in the file, not "${name}": llama.cpp expects Phi-3's tokens in models with that name.`,
     ],
   };
 }

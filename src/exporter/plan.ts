@@ -173,7 +173,7 @@ function checkTarget({ type, plan, format, pure, leaveOutput, outputType }: Weig
   if (plan && pure)
     throw wrong('A plan defines the type of each tensor; "pure" applies only to a file type.');
   if (leaveOutput && outputType !== undefined)
-    throw wrong('The output tensor is either left unchanged or gets a type, not both.');
+    throw wrong('The output tensor can be left unchanged or given a type, but not both.');
 }
 
 function mixtureOptions(target: ExportTarget, imatrix: Imatrix | undefined): MixtureOptions {

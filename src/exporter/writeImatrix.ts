@@ -82,7 +82,7 @@ function checkEntry([name, { sums, counts }]: Entry, chunkSize: number, file: st
     throw new QuantscopeError('REQUEST', message, { file, tensor: name });
   };
   if (sums.length === 0 || counts.length === 0 || sums.length % counts.length !== 0)
-    refuse(`${sums.length} sums are not whole rows for ${counts.length} experts.`);
+    refuse(`${sums.length} sums do not form whole rows for ${counts.length} experts.`);
   const sum = sums.findIndex((value) => !(value >= 0 && Number.isFinite(Math.fround(value))));
   if (sum >= 0) refuse(`Sum ${sum} is ${sums[sum]}, which is not a finite float32 of at least 0.`);
   const most = chunkSize * maxInt32;

@@ -81,7 +81,7 @@ async function writeGroup(
   });
   const check = ({ part, size, written }: (typeof places)[number], isComplete: boolean): void => {
     if (isComplete ? written === size : written <= size) return;
-    const message = `${written} bytes were written where dtype and shape call for ${size}.`;
+    const message = `${written} bytes were written where dtype and shape require ${size}.`;
     throw new QuantscopeError('INTERNAL', message, { file: file.target, tensor: part.name });
   };
   await group.fill(async (index, bytes) => {

@@ -61,7 +61,7 @@ export class Inputs {
     const input = this.files.find((file) => file.identity === identity);
     if (!input) return;
     const other = path === resolve(input.path) ? '' : ` (${input.path})`;
-    const message = `The output would replace a file that is read${other}; choose another name.`;
+    const message = `The output would replace an input file${other}; choose another name.`;
     throw new QuantscopeError('REQUEST', message, { file: path });
   }
 

@@ -79,7 +79,7 @@ class FileSource implements ByteSource {
       const wanted = Math.min(maxRead, length - done);
       const { bytesRead } = await this.readOnce(target, done, wanted, offset + done);
       if (bytesRead === 0) {
-        const message = 'The file ended before its stated size: was it changed meanwhile?';
+        const message = 'The file ended before its stated size: was it changed while it was read?';
         throw new QuantscopeError('IO', message, { file: this.path, offset: offset + done });
       }
       done += bytesRead;
@@ -87,7 +87,7 @@ class FileSource implements ByteSource {
   }
 
   private outside(offset: number, length: number): QuantscopeError {
-    const message = `Bytes ${offset} to ${offset + length} lie outside the file of ${this.size} bytes.`;
+    const message = `Bytes ${offset} to ${offset + length} are outside the file of ${this.size} bytes.`;
     return new QuantscopeError('MODEL_FILE', message, { file: this.path, offset });
   }
 

@@ -132,7 +132,12 @@ async function readTensorInfos(reader: HeaderReader, count: number): Promise<Ten
     if (names.has(name)) throw reader.fail('The tensor is listed twice.', at, name);
     names.add(name);
     const dimensions = await reader.u32('the number of dimensions');
-    if (dimensions > maxDimensions) throw reader.fail(`The tensor has ${dimensions} dimensions.`, at, name);
+    if (dimensions > maxDimensions)
+      throw reader.fail(
+        `The tensor has ${dimensions} dimensions; at most ${maxDimensions} are allowed.`,
+        at,
+        name,
+      );
     const shape: number[] = [];
     for (let d = 0; d < dimensions; d++)
       shape.unshift(await reader.count('size of a dimension', Number.MAX_SAFE_INTEGER));
@@ -207,7 +212,9 @@ function sizeByType(
   const columns = shape[shape.length - 1] ?? 1;
   const bytes = columns % type.block === 0 ? bytesOf(type, elements) : undefined;
   if (bytes !== undefined) return bytes;
-  throw bad(`Rows of ${columns} weights are not whole blocks of ${type.block}, as ${type.name} needs.`);
+  throw bad(
+    `The row length (${columns}) is not a multiple of the block size of ${type.name} (${type.block}).`,
+  );
 }
 
 /** Up to the next tensor or the end of the file: padding is included, as nothing says where it begins. */

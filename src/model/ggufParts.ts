@@ -105,9 +105,10 @@ async function findByContent(
 function checkClaim(path: string, part: number, of: number, count: number, other: string | undefined): void {
   const fail = (message: string): QuantscopeError =>
     new QuantscopeError('MODEL_FILE', message, { file: path, offset: 0 });
-  if (!Number.isSafeInteger(count) || count > maxGgufParts) throw fail(`"split.count" is ${count}.`);
+  if (!Number.isSafeInteger(count) || count > maxGgufParts)
+    throw fail(`"split.count" is ${count}; it must be a whole number of at most ${maxGgufParts}.`);
   if (of !== count)
-    throw fail(`The file says that it is part ${part + 1} of ${of}, the others are of ${count}.`);
+    throw fail(`The file says that it is part ${part + 1} of ${of}, but the others are parts of ${count}.`);
   if (!Number.isSafeInteger(part) || part < 0 || part >= count)
     throw fail(`The file says that it is part ${part + 1} of ${count}.`);
   if (other !== undefined)

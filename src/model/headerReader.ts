@@ -45,7 +45,7 @@ export class HeaderReader {
     const start = this.offset;
     const value = await this.u64(what);
     if (value > BigInt(limit))
-      throw this.fail(`The ${what} is ${value}; more than ${limit} cannot be right.`, start);
+      throw this.fail(`The ${what} is ${value}; at most ${limit} is allowed.`, start);
     return Number(value);
   }
 
@@ -69,7 +69,7 @@ export class HeaderReader {
     if (!this.hash) throw new TypeError('this reader does not hash');
     const end = this.offset;
     if (end > maxGgufHeader)
-      throw this.fail(`The header has ${end} bytes; more than ${maxGgufHeader} cannot be right.`, 0);
+      throw this.fail(`The header has ${end} bytes; at most ${maxGgufHeader} are allowed.`, 0);
     this.absorb(end);
     while (this.hashed < end) {
       await this.fill(this.hashed, Math.min(headerWindow, end - this.hashed));

@@ -42,7 +42,7 @@ export async function readImatrix(path: string, signal?: AbortSignal): Promise<I
 function checkValues(values: Float32Array, name: string, path: string): void {
   const at = values.findIndex((value) => !(value >= 0 && Number.isFinite(value)));
   if (at < 0) return;
-  const message = `The importance ${at} is ${values[at]}; numbers of at least 0 are needed.`;
+  const message = `The importance ${at} is ${values[at]}; it must be a number of at least 0.`;
   throw new QuantscopeError('MODEL_FILE', message, { file: path, tensor: name });
 }
 

@@ -58,7 +58,7 @@ async function readIndex(path: string, notes: string[]): Promise<WeightIndex | u
     return await readWeightIndex(path);
   } catch (error) {
     if (!(error instanceof QuantscopeError)) throw error;
-    notes.push(`The index was left out: ${error.message}`);
+    notes.push(`The index was ignored: ${error.message}`);
     return undefined;
   }
 }

@@ -38,9 +38,9 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
       if (rows * columns === 0) return 'The tensor has no weights.';
       if (entry.needsImportance) return `${entry.id} needs importance weights (an imatrix).`;
       if (columns % multiple !== 0)
-        return `${entry.id} needs rows of a multiple of ${multiple} weights; these have ${columns}.`;
+        return `${entry.id} needs rows whose length is a multiple of ${multiple}; these have ${columns} weights.`;
       if (columns > maxRowWeights && 'group' in scheme && scheme.group === 'row')
-        return `${entry.id} has one scale per row, and rows of ${columns} weights are longer than the ${maxRowWeights} that are processed together.`;
+        return `${entry.id} has one scale per row, and rows of ${columns} weights are longer than the ${maxRowWeights} that can be processed together.`;
       return undefined;
     },
     async encode(values, columns, range, signal) {

@@ -26,7 +26,7 @@ export function preTokenizerName(definition: unknown, file: string, ignoreMerges
   }
   if (name !== undefined) return name;
   const names = [...new Set(knownPreTokenizers.values())].join(', ');
-  const message = `The pre-tokenizer (${steps}) cannot be exported; recognised are those of ${names}.`;
+  const message = `The pre-tokenizer (${steps}) cannot be exported; the supported ones are those of ${names}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

@@ -43,7 +43,7 @@ export function tokenizerOfVocabulary(
   const cutting = byClass.get(typeof className === 'string' ? className.replace(/Fast$/, '') : '');
   if (!cutting || spaceFirst === true) {
     const known = [...byClass.keys()].join(', ');
-    const message = `The pre-tokenizer of the class ${JSON.stringify(className ?? null)} of vocab.json and merges.txt is not known; known are those of ${known}, without a space before the text.`;
+    const message = `The pre-tokenizer of the class ${JSON.stringify(className ?? null)} of vocab.json and merges.txt is not known; the known ones are those of ${known}, without a space before the text.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
   const lines = merges.split(/\r?\n/);

@@ -21,7 +21,7 @@ export interface SensitivitySettings {
 }
 
 const titleOf = ({ text }: SensitivityEstimate): string =>
-  text ? `Sensitivity over ${basename(text.file)}` : 'Sensitivity by the weights alone';
+  text ? `Sensitivity over ${basename(text.file)}` : 'Sensitivity from the weights alone';
 
 /** Minimum interval at which finished cells are shown during a run (ms); showing them never takes more than a share of the time. */
 const partialInterval = 1_000;

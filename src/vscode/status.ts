@@ -48,6 +48,6 @@ function stepsText({ done, total, unit }: EngineProgress): string {
 
 function deviceTooltip(device: DeviceReport | undefined): string {
   if (!device) return 'Quantscope detects the device when a model is opened.\n\nClick to choose.';
-  const refused = device.refused.map((item) => `- **${item.device}** refused: ${item.reason}`);
+  const refused = device.refused.map((item) => `- **${item.device}** rejected: ${item.reason}`);
   return [`Quantscope computes on **${device.label}**.`, '', ...refused, '', 'Click to choose.'].join('\n');
 }

@@ -260,7 +260,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     for (let i = 0; i < 3; i++) await page.keyboard.press('+');
     await expect
       .poll(() => frame.locator('.zoom').innerText())
-      .toMatch(/^Rows 112–143, columns 336–431: every weight a cell/);
+      .toMatch(/^Rows 112–143, columns 336–431: one weight per cell/);
     await page.keyboard.press('ArrowDown');
     await expect.poll(() => frame.locator('.zoom').innerText()).toMatch(/^Rows 120–151, /);
     const words = await map.evaluate(

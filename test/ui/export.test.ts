@@ -257,7 +257,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     const tensor = 'blk.0.attn_k.weight';
     await row(tensor).waitFor({ timeout: wait });
     expect(await frame.locator('.export .grid-row[data-tensor]').count()).toBeLessThan(60);
-    // Rows of 288 weights are not whole blocks of 256.
+    // The row length, 288, is not a multiple of 256.
     expect(await frame.locator('.legend .fallback').count()).toBe(1);
     expect(await frame.locator('.export .notice.warning').innerText()).toMatch(/given another type/);
     await row(tensor).getByRole('combobox').selectOption('Q8_0');

@@ -95,7 +95,7 @@ describe.skipIf(!hasServer || !supported)('the GPU runtime in VS Code', () => {
     expect(source.asked).toContain('/package.nupkg');
     await statusBar('native addon').hover({ timeout: wait });
     await page
-      .locator('.workbench-hover', { hasText: /cuda refused: .*needs CUDA 12 .*cuDNN 9/ })
+      .locator('.workbench-hover', { hasText: /cuda rejected: .*needs CUDA 12 .*cuDNN 9/ })
       .waitFor({ timeout: wait });
     await screenshot(page, 'gpu-runtime-refused');
   });

@@ -93,7 +93,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     await screenshot(page, 'influence-scrolled');
     await grid().evaluate((element) => element.scrollTo(0, 0));
     await shown().selectOption('error');
-    expect(await caption()).toMatch(/^Signal to quantization noise in dB/);
+    expect(await caption()).toMatch(/^Signal-to-quantization-noise ratio \(SQNR\) in dB/);
     expect((await column('Q4_K')).get('output.weight')).toBeGreaterThan(20);
     await shown().selectOption('influence');
     expect(await column('Q4_K')).toEqual(large);

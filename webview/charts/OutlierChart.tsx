@@ -90,9 +90,9 @@ function captionOf({ cellRows, cellColumns, firstRow = 0, firstColumn = 0, rows,
   const where = `${spanText('row', [firstRow, firstRow + rows - 1])}, ${spanText('column', [firstColumn, firstColumn + columns - 1])}`;
   const what =
     cellRows === 1 && cellColumns === 1
-      ? 'every weight'
+      ? 'one weight'
       : `the largest |w| of ${cellRows} × ${cellColumns} weights`;
-  return `${where}: ${what} a cell. Drag to zoom.`.replace(/^r/, 'R');
+  return `${where}: ${what} per cell. Drag to zoom.`.replace(/^r/, 'R');
 }
 
 /** The scale in weights and in robust standard deviations. */

@@ -27,8 +27,8 @@ export function CompareView() {
     return (
       <div class="empty">
         <p>
-          Compare this model with another of any format: tensors are matched whatever their names and whatever
-          the order of their rows.
+          Compare this model with another of any format: tensors are matched even if their names or the order
+          of their rows differ.
         </p>
         {choose}
       </div>

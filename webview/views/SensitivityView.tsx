@@ -47,7 +47,7 @@ export function SensitivityView() {
             onChange={(event) => setChosen(event.currentTarget.value as Measure)}
           >
             <option value="influence">KL divergence of the output, predicted</option>
-            <option value="error">Signal to quantization noise</option>
+            <option value="error">Signal-to-quantization-noise ratio</option>
           </select>
         )}
         <GroupingSelect value={grouping} onChange={setGrouping} />
@@ -73,9 +73,9 @@ function NothingMeasured() {
   return (
     <div class="empty">
       <p>
-        Measures every 2-D weight in every candidate format, outside VS Code's own processes, and runs the
-        model over a text to see how each affects its output: a text next to the model, or a general one.
-        Results are kept and reused.
+        Quantizes every weight matrix to every candidate format and measures the errors, then runs the model
+        over a text (one next to the model, or a general one) to measure how each matrix affects its output.
+        This happens in a process of its own. Results are stored and reused.
       </p>
       <Run primary /> <RunOverText />
     </div>
@@ -211,8 +211,8 @@ function Caption({ figures, measure }: { figures: Figures; measure: Measure }) {
   if (measure === 'error' || !gainsFrom)
     return (
       <p class="muted caption">
-        Signal to quantization noise in dB; {measuredText(figures)}.
-        {weightsOnly !== undefined && !isRunning && ` By the weights alone: ${weightsOnly}`}
+        Signal-to-quantization-noise ratio (SQNR) in dB; {measuredText(figures)}.
+        {weightsOnly !== undefined && !isRunning && ` From the weights alone: ${weightsOnly}`}
       </p>
     );
   const { text, tokens, context } = gainsFrom;

@@ -30,7 +30,7 @@ export type GainsText = { readonly planned: PlannedText } | { readonly weightsOn
  * @throws QuantscopeError of a model or a text that was named and cannot be used.
  */
 export async function gainsText(model: Model, choice: GainsChoice, signal: AbortSignal): Promise<GainsText> {
-  if (choice.weightsOnly === true) return { weightsOnly: 'as requested.' };
+  if (choice.weightsOnly === true) return { weightsOnly: 'this was requested.' };
   if (choice.text !== undefined) return { planned: await planGains(model, choice.text, signal) };
   const own = await textBeside(model.folder);
   try {

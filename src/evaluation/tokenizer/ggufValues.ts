@@ -126,14 +126,14 @@ function modelOf(source: ValueSource): 'gpt2' | 'llama' {
   if (model === 'gpt2' || model === 'llama') return model;
   if (model === undefined || model === 'no_vocab' || model === 'none')
     throw new QuantscopeError('REQUEST', `The file has no tokenizer (${key('model')}).`, { file });
-  const message = `${key('model')} is ${JSON.stringify(String(model))}; tokenizers of "gpt2" and "llama" can be run.`;
+  const message = `${key('model')} is ${JSON.stringify(String(model))}; only "gpt2" and "llama" tokenizers can be run.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
 function preOf(source: ValueSource): string {
   const pre = source.scalar(key('pre')) ?? 'default';
   if (typeof pre === 'string' && ggmlPreTokenizers.has(pre)) return pre;
-  const message = `${key('pre')} is ${JSON.stringify(String(pre))}; how it cuts text into words is not known.`;
+  const message = `${key('pre')} is ${JSON.stringify(String(pre))}; this pre-tokenizer is not known.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file: source.file });
 }
 
@@ -196,7 +196,7 @@ function needId(
   id: number | undefined,
 ): void {
   if (set && id === undefined)
-    throw damaged(source, idName, `does not name a token, which ${key(flagName)} asks for`);
+    throw damaged(source, idName, `does not name a token, which ${key(flagName)} requires`);
 }
 
 function damaged(source: ValueSource, name: string, what: string): QuantscopeError {

@@ -48,7 +48,7 @@ const columnsOf = ({ shape }: Tensor): number => shape[shape.length - 1] ?? 1;
 function fitShape(wanted: MixedType, columns: number): MixedType {
   const type = fittingType(wanted.type, columns);
   if (type === wanted.type) return wanted;
-  const reason = `rows of ${columns} weights are not whole blocks of ${wanted.type}`;
+  const reason = `the row length (${columns}) is not a multiple of the block size of ${wanted.type}`;
   return { type, cause: 'fallback', reason, wanted: wanted.type };
 }
 

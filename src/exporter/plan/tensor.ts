@@ -57,7 +57,7 @@ export function planTensor(
   if (!isForeign && !isRowOf(type, columns))
     throw new QuantscopeError(
       'REQUEST',
-      `Rows of ${columns} weights are not whole blocks of ${type}; choose another type for this tensor.`,
+      `The row length (${columns}) is not a multiple of the block size of ${type}; choose another type for this tensor.`,
       { tensor: name },
     );
   const importance = importanceFor(name, unprunedName, shape, type, context);
@@ -131,7 +131,7 @@ function checkConvertible(
     new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
   if (isQuantized(tensor.dtype) && !allowRequantize)
     throw unsupported(
-      `The tensor is already quantized to ${tensor.dtype}; requantizing it to ${to} would add up errors. Export from an F16, BF16 or F32 file, or allow requantizing.`,
+      `The tensor is already quantized to ${tensor.dtype}; requantizing it to ${to} would add to its error. Export from an F16, BF16 or F32 file, or allow requantizing.`,
     );
   if (!tensor.readable || dtypeNamed(tensor.dtype)?.float !== true)
     throw unsupported(

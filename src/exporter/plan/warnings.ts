@@ -46,7 +46,7 @@ function fallbacks(tensors: readonly ExportedTensor[]): string[] {
   if (fallen.length === 0) return [];
   const types = [...new Set(fallen.map(({ to }) => to))].join(', ');
   return [
-    `${count(fallen)} given another type (${types}), since rows are not whole blocks of the wanted one.`,
+    `${count(fallen)} given another type (${types}), since the row length is not a multiple of the requested type's block size.`,
   ];
 }
 
@@ -62,7 +62,7 @@ function withoutImportance(
   if (bare.length === 0) return [];
   const names = bare.slice(0, 3).map(({ name }) => name);
   return [
-    `The importance matrix ${path} has nothing for ${plural(bare.length, 'tensor')}: ${names.join(', ')}${bare.length > 3 ? ', …' : ''}.`,
+    `The importance matrix ${path} has no entries for ${plural(bare.length, 'tensor')}: ${names.join(', ')}${bare.length > 3 ? ', …' : ''}.`,
   ];
 }
 

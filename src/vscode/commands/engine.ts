@@ -9,7 +9,7 @@ import { chosenDevice, type Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
 
 const devices: readonly { label: string; device: DeviceChoice; detail: string }[] = [
-  { label: 'Automatic', device: 'auto', detail: 'CUDA, else WebGPU, else the native addon' },
+  { label: 'Automatic', device: 'auto', detail: 'CUDA if available, else WebGPU, else the native addon' },
   { label: 'CUDA', device: 'cuda', detail: 'ONNX Runtime on an NVIDIA GPU (Linux x64)' },
   { label: 'WebGPU', device: 'webgpu', detail: 'ONNX Runtime on any GPU' },
   { label: 'Native addon', device: 'cpu', detail: 'All cores of the processor' },

@@ -113,7 +113,7 @@ describe('phi3 conversion', () => {
     [{ partial_rotary_factor: 0.75 }, /long_factor.*36 numbers/],
     [{ hidden_act: 'gelu' }, /"gelu".*"silu"/],
     [{ attention_bias: true }, /attention_bias/],
-    [{ head_dim: 64 }, /32 heads of size 64 do not make up the hidden size 3072/],
+    [{ head_dim: 64 }, /32 heads of size 64 do not add up to the hidden size 3072/],
   ])('refuses %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });

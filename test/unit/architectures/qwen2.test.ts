@@ -96,7 +96,7 @@ describe('qwen2 conversion', () => {
 
   it.each([
     [{ hidden_act: 'gelu' }, /"gelu".*"silu"/],
-    [{ head_dim: 32 }, /14 heads of size 32 do not make up the hidden size 896/],
+    [{ head_dim: 32 }, /14 heads of size 32 do not add up to the hidden size 896/],
     [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, /llama3/],
     [{ rope_scaling: { rope_type: 'yarn', factor: 4, beta_slow: 4 } }, /yarn with its usual "beta_fast"/],
     [{ rope_scaling: { rope_type: 'yarn', factor: 4, truncate: false } }, /"truncate"/],

@@ -184,7 +184,7 @@ describe('quantscope', () => {
     expect(stdout).toMatch(/^By the errors of the weights and the roles of tensors: /m);
     const { total, notes, preset } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
     expect(total.bytes).toBeLessThan(2_600_000);
-    expect(notes).toEqual(['The plan is based on the errors of the weights alone: as requested.']);
+    expect(notes).toEqual(['The plan is based on the errors of the weights alone: this was requested.']);
     expect(preset!.bytes).toBeLessThan(2_600_000);
     const smallest = await quantscope([...call, '--budget', '2.9bpw']);
     expect(smallest.stdout).toMatch(/^Note: At 2\.\d\d bits per weight a model loses a lot/m);

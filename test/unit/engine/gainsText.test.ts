@@ -46,7 +46,7 @@ describe('the text that tensors are measured over', () => {
   });
 
   it('is none where weights alone were asked for, or the model cannot be run', async () => {
-    expect(await estimate({ weightsOnly: true })).toMatchObject({ weightsOnly: 'as requested.' });
+    expect(await estimate({ weightsOnly: true })).toMatchObject({ weightsOnly: 'this was requested.' });
     const strange = join(folder, 'strange');
     mkdirSync(strange);
     cpSync(join(sampleFolder, 'model.safetensors'), join(strange, 'model.safetensors'));
@@ -78,7 +78,7 @@ describe('weights alone', () => {
     const table = await request('sensitivity/run', {
       ...{ path: sampleFolder, device: 'cpu', cacheDir: join(folder, 'weights'), weightsOnly: true },
     });
-    expect(table.weightsOnly).toBe('as requested.');
+    expect(table.weightsOnly).toBe('this was requested.');
     const plan = makePlan(table, { kind: 'bits-per-weight', value: 4.8 });
     const bits = new Map(plan.assignments.map((item) => [item.tensor, item.bitsPerWeight]));
     expect(bits.get('output.weight')).toBeGreaterThan(6);

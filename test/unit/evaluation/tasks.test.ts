@@ -119,7 +119,7 @@ describe('tokens of choices', () => {
   it('name the line of a choice that does not fit or has no tokens', async () => {
     const tokenizer = await sample();
     await expect(choiceInputs(question, tokenizer, 3, 'q.jsonl')).rejects.toThrow(
-      /^Line 7 has a choice of \d+ tokens; the model takes 3\. \(q\.jsonl\)$/,
+      /^Line 7 has a choice of \d+ tokens; the model's context is 3\. \(q\.jsonl\)$/,
     );
     const silent = { ...tokenizer, encode: () => Promise.resolve(Int32Array.of(1, 2)) };
     await expect(choiceInputs(question, silent, 256, 'q.jsonl')).rejects.toThrow(

@@ -68,16 +68,12 @@ describe('tokenizers of key-values', () => {
     [
       { model: 'bert' },
       'UNSUPPORTED',
-      'tokenizer.ggml.model is "bert"; tokenizers of "gpt2" and "llama" can be run.',
+      'tokenizer.ggml.model is "bert"; only "gpt2" and "llama" tokenizers can be run.',
     ],
     [{ model: 't5' }, 'UNSUPPORTED', 'tokenizer.ggml.model is "t5"'],
     [{ model: 'rwkv' }, 'UNSUPPORTED', 'tokenizer.ggml.model is "rwkv"'],
     [{}, 'REQUEST', 'The file has no tokenizer (tokenizer.ggml.model).'],
-    [
-      { ...bpe, pre: 'new' },
-      'UNSUPPORTED',
-      'tokenizer.ggml.pre is "new"; how it cuts text into words is not known',
-    ],
+    [{ ...bpe, pre: 'new' }, 'UNSUPPORTED', 'tokenizer.ggml.pre is "new"; this pre-tokenizer is not known'],
     [{ model: 'llama' }, 'MODEL_FILE', 'tokenizer.ggml.tokens is missing or not an array.'],
     [
       { ...bpe, tokens: ['a', 'b', 'a'] },
@@ -95,7 +91,7 @@ describe('tokenizers of key-values', () => {
     [
       { ...bpe, add_bos_token: true },
       'MODEL_FILE',
-      'tokenizer.ggml.bos_token_id does not name a token, which tokenizer.ggml.add_bos_token asks for.',
+      'tokenizer.ggml.bos_token_id does not name a token, which tokenizer.ggml.add_bos_token requires.',
     ],
   ])('refuse %j', async (values, code, message) => {
     const error: unknown = await read(values as Record<string, Value>).catch((reason: unknown) => reason);

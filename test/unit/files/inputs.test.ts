@@ -37,7 +37,7 @@ beforeEach(() => {
 
 const refused = (output: string, other = ''): object => ({
   code: 'REQUEST',
-  message: `The output would replace a file that is read${other}; choose another name. (${output})`,
+  message: `The output would replace an input file${other}; choose another name. (${output})`,
   place: { file: output },
 });
 const changedError = (): object => ({

@@ -151,7 +151,7 @@ describe('a GGUF file that lies', () => {
       gguf()
         .start(3, 1n << 60n, 0)
         .bytes(),
-      /more than/,
+      /at most/,
       undefined,
       8,
     ],
@@ -165,7 +165,7 @@ describe('a GGUF file that lies', () => {
         .u32(8)
         .u64(1n << 50n)
         .bytes(),
-      /more than/,
+      /at most/,
       undefined,
       37,
     ],
@@ -243,7 +243,7 @@ describe('a GGUF file that lies', () => {
     [
       'rows that are not blocks',
       gguf().start(3, 1, 0).tensor('t', [100, 2], 12, 0).data(640),
-      /whole blocks/,
+      /multiple of the block size/,
       't',
       24,
     ],

@@ -179,7 +179,7 @@ describe.skipIf(!hasSharedData)('real files', () => {
     ],
     [
       'utf8-mangled-ggml-vocab-llama-spm.gguf',
-      'The length of key 10 of 22 is 73939795391; more than 65535 cannot be right.',
+      'The length of key 10 of 22 is 73939795391; at most 65535 is allowed.',
       399,
     ],
     [

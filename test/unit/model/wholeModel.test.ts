@@ -157,7 +157,7 @@ describe('the choice of weight files in a folder', () => {
       'does without an index that cannot be read',
       { ...sharded, 'model.safetensors.index.json': '' },
       ['a', 'b', 'c'],
-      /index was left out: .*empty/,
+      /index was ignored: .*empty/,
     ],
   ];
   it.each(cases)('%s', async (_, files, tensors, note) => {

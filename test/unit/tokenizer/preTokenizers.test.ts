@@ -64,7 +64,7 @@ describe('pre-tokenizers', () => {
     const general = ['[\r\n]', first, marks, '\\s+$', scripts];
     expect(named(general, digits)).toBe('deepseek-llm');
     expect(named(['[\r\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', scripts], digits)).toBe('deepseek-coder');
-    expect(() => named(general)).toThrow(/cannot be exported; recognised/);
+    expect(() => named(general)).toThrow(/cannot be exported; the supported ones/);
     expect(() => named(general, { ...digits, individual_digits: false })).toThrow(/digits, bytes/);
   });
 

@@ -199,7 +199,7 @@ describe('the sensitivity analysis', () => {
     await resumed;
     expect(session.job).toEqual({
       kind: 'failed',
-      title: 'Sensitivity by the weights alone',
+      title: 'Sensitivity from the weights alone',
       message: 'There is nothing to measure.',
     });
   });

@@ -5,7 +5,7 @@ import { SensitivityJob } from '../../../src/vscode/sensitivityJob';
 import { FakeEngine, FakeLog, FakeNotices, settle } from '../../support/fakeHost';
 
 const text = { file: '/texts/short.txt', tokens: 2048 };
-const byWeights = 'Sensitivity by the weights alone, about 12 s';
+const byWeights = 'Sensitivity from the weights alone, about 12 s';
 const progress = (done: number) => ({ message: 'x', done, total: 9 });
 const table = (name: string) => ({ modelHash: name }) as SensitivityTable;
 const running = (title: string, more: object = {}): JobState => ({ kind: 'running', title, ...more });

@@ -17,7 +17,7 @@ const device = {
 } as const;
 const about = [
   'Quantscope computes on **native addon, AVX2**.',
-  ...['', '- **cuda** refused: no driver', '- **webgpu** refused: no adapter', '', 'Click to choose.'],
+  ...['', '- **cuda** rejected: no driver', '- **webgpu** rejected: no adapter', '', 'Click to choose.'],
 ].join('\n');
 const unknown = 'Quantscope detects the device when a model is opened.\n\nClick to choose.';
 

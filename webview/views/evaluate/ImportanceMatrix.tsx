@@ -41,10 +41,10 @@ export function ImportanceMatrix({ form, change }: FormProps) {
       <div class="options" role="group" aria-label="Settings of the importance matrix">
         <PathField
           label="Text"
-          flag="UTF-8 text like what the model will be used for"
+          flag="UTF-8 text similar to what the model will be used for"
           kind="text"
           path={form.calibrationText}
-          none="text like what the model will be used for"
+          none="text similar to what the model will be used for"
           onChange={(calibrationText) => change({ calibrationText })}
         />
         {numbers.map(({ key, label, name, none, flag }) => (

@@ -47,7 +47,7 @@ function Files({ form, change }: FormProps) {
       {isQuantizing(form) && (
         <PathField
           label="Importance matrix"
-          flag="What the quantizer weights errors with; some types require it"
+          flag="The quantizer weights errors with it; some types require it"
           kind="imatrix"
           path={form.imatrix}
           onChange={(imatrix) => change({ imatrix })}
@@ -74,7 +74,7 @@ function Files({ form, change }: FormProps) {
         flag="The model whose distributions the KL divergence is measured from"
         kind="model"
         path={form.against}
-        none={isQuantizing(form) ? 'this model as it is' : 'none, so no KL divergence'}
+        none={isQuantizing(form) ? 'this model, unmodified' : 'none, so no KL divergence'}
         onChange={(against) => change({ against })}
       />
     </>
@@ -169,7 +169,7 @@ export function Machine({ form, change }: FormProps) {
       />
       <Choice
         label="Device"
-        flag="What computes the model"
+        flag="The device that runs the model"
         name="Device"
         options={devices}
         value={form.device === 'ort-cpu' ? 'cpu' : form.device}

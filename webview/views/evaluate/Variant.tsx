@@ -17,7 +17,7 @@ export function Variant({ form, change }: FormProps) {
         value={form.variant}
         onChange={(event) => change({ variant: event.currentTarget.value })}
       >
-        <option value={variants.original}>The model as it is</option>
+        <option value={variants.original}>The model, unmodified</option>
         <optgroup label="Mixed-precision plan">
           <option value={variants.currentPlan} disabled={!plan}>
             {plan ? 'Plan of this editor' : 'Plan of this editor – needs the sensitivity analysis'}

@@ -144,7 +144,7 @@ export const columns: readonly Column[] = [
   {
     id: 'device',
     label: 'Device',
-    meaning: 'What computed the model',
+    meaning: 'The device that ran the model',
     value: ({ deviceLabel }) => deviceLabel,
     show: ({ deviceLabel }) => deviceLabel,
   },

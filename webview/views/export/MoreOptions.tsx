@@ -6,13 +6,13 @@ import type { ExportForm } from './form';
 const texts = [
   {
     name: 'includeWeights',
-    label: 'Importance only of',
+    label: 'Importance only for',
     flag: '--include-weights',
     hint: 'parts of tensor names',
   },
   {
     name: 'excludeWeights',
-    label: 'No importance of',
+    label: 'No importance for',
     flag: '--exclude-weights',
     hint: 'parts of tensor names',
   },

@@ -15,7 +15,7 @@ export function Rules({ form, change, types }: FormProps & { types: readonly str
   return (
     <div class="rules-editor" role="group" aria-label="Tensor-type rules">
       <div class="heading">
-        <span class="label" title="--tensor-type: the first pattern that matches a name counts">
+        <span class="label" title="--tensor-type: the first pattern that matches a name applies">
           Tensor-type rules
         </span>
         <button class="link" title="--tensor-type-file" onClick={() => void load()}>
@@ -24,7 +24,7 @@ export function Rules({ form, change, types }: FormProps & { types: readonly str
         <button
           class="link"
           disabled={rules.length === 0}
-          title="As a file for --tensor-type-file"
+          title="Save as a file for --tensor-type-file"
           onClick={() => void ask('saveTensorTypes', { rules })}
         >
           Save…
@@ -66,7 +66,7 @@ function RuleList(props: {
           />
           <button
             class="icon"
-            title="Before the rule above"
+            title="Move before the rule above"
             aria-label={`Move the rule ${pattern} up`}
             disabled={index === 0}
             onClick={() => up(index)}

@@ -91,7 +91,9 @@ function splitOf({ split, splitLimit }: ExportForm): SplitSettings | undefined {
   const limit = Number(splitLimit);
   if (splitLimit.trim() === '' || !(limit >= 1))
     throw new Error(
-      split === 'bytes' ? 'Say how many MB a part may have.' : 'Say how many tensors a part may have.',
+      split === 'bytes'
+        ? 'Enter the maximum size of a part in MB.'
+        : 'Enter the maximum number of tensors per part.',
     );
   return split === 'bytes'
     ? { kind: 'bytes', value: limit * 1e6 }

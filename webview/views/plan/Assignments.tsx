@@ -61,7 +61,7 @@ function columnsOf(plan: Plan): GroupColumn[] {
         }
       : {
           ...{ id: 'error', label: 'SQNR', width: 72, value: (members) => mix(members).error },
-          title: 'Signal to quantization noise; of a group its mean over the weights',
+          title: 'Signal-to-quantization-noise ratio; for a group, from the mean error over its weights',
           cell: (members) => errorText(mix(members)),
         },
   ];

@@ -239,7 +239,11 @@ describe('a plan that does not fit', () => {
       'The plan names a tensor that the model does not have',
     ],
     ['has an unknown format', { 'blk.0.attn_q.weight': 'Q9_9' }, 'The plan\'s format "Q9_9" does not exist.'],
-    ['has blocks that rows are not', { 'odd.weight': 'Q8_0' }, 'The plan specifies Q8_0, but rows of 100'],
+    [
+      'has blocks that rows are not',
+      { 'odd.weight': 'Q8_0' },
+      'The plan specifies Q8_0, but the row length (100)',
+    ],
   ])('%s', async (_, formats, message) => {
     const [tensor] = Object.keys(formats);
     await expect(plan('odd.gguf', { plan: await planOf('odd.gguf', formats) })).rejects.toMatchObject({
@@ -418,7 +422,7 @@ describe('settings that do not fit', () => {
     [either, {}],
     [either, { type: 'F16', format: formatById('nf4') }],
     [
-      'The output tensor is either left unchanged or gets a type, not both.',
+      'The output tensor can be left unchanged or given a type, but not both.',
       { type: 'F16', leaveOutput: true, outputType: 'F16' },
     ],
   ])('%s', async (message, target) => {
@@ -434,13 +438,13 @@ describe('settings that do not fit', () => {
     expect(typesOf(await plan('small.gguf', { plan: assigned }), 'output.weight')).toEqual(['F16']);
   });
 
-  it('are types of which rows are not whole blocks', async () => {
+  it('are types whose block size does not divide the row length', async () => {
     const fallback = await plan('odd.gguf', { type: 'Q8_0' });
     expect(named(fallback, 'odd.weight')).toMatchObject({ to: 'F16', cause: 'fallback', bytes: 400 });
     await writeSyntheticGguf(path('narrow.gguf'), { ...small, columns: 96 });
     await expect(plan('narrow.gguf', { type: 'F16', outputType: 'Q4_K' })).rejects.toMatchObject(
       request(
-        'Rows of 96 weights are not whole blocks of Q4_K; choose another type for this tensor. (tensor "output.weight")',
+        'The row length (96) is not a multiple of the block size of Q4_K; choose another type for this tensor. (tensor "output.weight")',
         { tensor: 'output.weight' },
       ),
     );
@@ -466,7 +470,7 @@ describe('settings that do not fit', () => {
     await expect(plan('q8.gguf', { type: 'Q4_0' })).rejects.toMatchObject({
       code: 'UNSUPPORTED',
       message: expect.stringMatching(
-        /^The tensor is already quantized to Q8_0; requantizing it to Q6_K would add up errors\. Export from an F16, BF16 or F32 file, or allow requantizing\. /,
+        /^The tensor is already quantized to Q8_0; requantizing it to Q6_K would add to its error\. Export from an F16, BF16 or F32 file, or allow requantizing\. /,
       ) as string,
       place: { file: source, tensor: 'output.weight' },
     });

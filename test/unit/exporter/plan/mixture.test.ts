@@ -34,7 +34,7 @@ describe('mixture', () => {
     const types = mixTypes([tensor], fileTypeNamed('Q4_K_M'), llama, { pure: true });
     expect(types.get(tensor.name)).toEqual({
       ...{ type: 'Q5_0', wanted: 'Q4_K', cause: 'fallback' },
-      reason: 'rows of 96 weights are not whole blocks of Q4_K',
+      reason: 'the row length (96) is not a multiple of the block size of Q4_K',
     });
   });
 
