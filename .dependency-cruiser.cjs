@@ -5,6 +5,7 @@ const layers = [
   'architectures',
   'tokenizer',
   'quant',
+  'layouts',
   'analysis',
   'graph',
   'evaluation',

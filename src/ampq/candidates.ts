@@ -1,6 +1,6 @@
 import { sourceDtype, unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
 import { ggmlRowBytes, ggmlType } from '../model/dtypes';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { holdsWeights, isQuantizable, tensorRole } from '../model/roles';
 import { matrixOf } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';

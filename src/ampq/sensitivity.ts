@@ -4,7 +4,7 @@ import { TensorReader, type TensorSlab } from '../analysis/tensorReader';
 import { needsTensorRange } from '../graph/fakeQuant';
 import { throwIfCancelled } from '../model/errors';
 import { contentKey, modelHash } from '../model/identity';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
 import type { ErrorSums, TensorRange } from '../native';
 import type { EngineProgress } from '../protocol/engine';

@@ -1,4 +1,4 @@
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { loadNative, type ScanOptions, type ScanResult } from '../native';
 import type { OutlierMap, TensorAnalysis } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';

@@ -1,4 +1,4 @@
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { loadNative, type ErrorSums, type TensorRange } from '../native';
 import type { FormatComparison, TensorComparison } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';

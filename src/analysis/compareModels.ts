@@ -1,6 +1,6 @@
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { throwIfCancelled } from '../model/errors';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { loadNative, type ErrorSums } from '../native';
 import type { ComparedSide, ComparedTensor, CompareStatus, ModelComparison } from '../protocol/compare';
 import { matchTensors, sameShape, type TensorPair } from './matchTensors';

@@ -2,7 +2,7 @@ import { usualGgufName } from '../architectures/aliases';
 import { unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
 import { ggufView } from '../architectures/ggufView';
 import { isDescribed } from '../architectures/registry';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 
 /** The same tensor of two models; one side may lack it. */
 export interface TensorPair {

@@ -1,4 +1,4 @@
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
 import { loadNative } from '../native';
 import type { Histogram } from '../protocol/analysis';

@@ -1,10 +1,9 @@
 import { dtypeNamed } from '../model/dtypes';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type { Model } from '../model/openModel';
-import { matrixOf } from '../model/rows';
+import type { Model } from '../model/model';
+import { matrixOf, readAs } from '../model/rows';
 import type { RegionMap, TensorRegion } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
-import { isEncoded, SavedRows } from '../quant/savedRows';
 import { exactNumbers } from './float32';
 import { floatsOf } from './tensorReader';
 
@@ -97,8 +96,8 @@ async function decodePieces(
   signal?: AbortSignal,
 ): Promise<(Float32Array | Float64Array)[]> {
   const { columns } = matrixOf(tensor.shape);
-  if (isEncoded(tensor)) return new SavedRows(model, tensor).window({ row, column, rows, width }, signal);
-  const { block, bitsPerBlock } = dtypeNamed(tensor.dtype)!;
+  const { dtype } = readAs(tensor);
+  const { block, bitsPerBlock } = dtypeNamed(dtype)!;
   const blockBytes = bitsPerBlock / 8;
   const first = Math.floor(column / block);
   const blocks = Math.ceil((column + width) / block) - first;
@@ -113,8 +112,8 @@ async function decodePieces(
     }
   }
   const values =
-    exactNumbers(tensor.dtype, bytes) ??
-    (await floatsOf({ dtype: tensor.dtype, data: bytes, weights: rows * blocks * block }, signal));
+    exactNumbers(dtype, bytes) ??
+    (await floatsOf({ dtype, data: bytes, weights: rows * blocks * block }, signal));
   const skipped = column - first * block;
   return Array.from({ length: rows }, (_, i) => {
     const start = i * blocks * block + skipped;

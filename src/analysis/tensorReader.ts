@@ -2,11 +2,10 @@ import { badKind } from './badWeights';
 import { readSlab, slabsOf, type Slab } from '../architectures/convertedRows';
 import { sourcesOf, unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type { Model } from '../model/openModel';
-import { matrixOf } from '../model/rows';
+import type { Model } from '../model/model';
+import { matrixOf, readAs } from '../model/rows';
 import { loadNative, type BadWeight, type TensorRange } from '../native';
 import type { TensorDescriptor } from '../protocol/model';
-import { isEncoded, SavedRows, type SavedDescriptor } from '../quant/savedRows';
 
 /** What every pass over a tensor takes. */
 export interface TensorWork {
@@ -47,8 +46,6 @@ export class TensorReader {
   readonly isHeld: boolean;
   private readonly tensor: ConvertedTensor;
   private readonly held = new Map<number, TensorSlab>();
-  /** Present for a tensor that was saved quantized. */
-  private readonly saved: SavedRows | undefined;
 
   /** @throws QuantscopeError UNSUPPORTED for a tensor that cannot be decoded, with the reason. */
   constructor(
@@ -61,25 +58,21 @@ export class TensorReader {
     this.rows = rows;
     this.columns = columns;
     this.elements = rows * columns;
-    const saved = savedSource(this.tensor);
-    const bytes = saved ? 4 * this.elements : bytesOf(this.tensor);
-    this.isHeld = holds && bytes <= heldBytes;
+    this.isHeld = holds && bytesOf(this.tensor) <= heldBytes;
     const unreadable = sourcesOf(this.tensor).find(({ readable }) => !readable);
-    if (!unreadable) {
-      this.saved = saved && new SavedRows(model, saved);
-      return;
-    }
+    if (!unreadable) return;
     const message = unreadable.unreadableReason ?? 'The tensor cannot be read.';
     throw new QuantscopeError('UNSUPPORTED', message, { file: unreadable.file, tensor: unreadable.name });
   }
 
   /** The slabs in the order of the weights, ready to be decoded; none for an empty tensor. */
   async *slabs(signal?: AbortSignal): AsyncGenerator<TensorSlab> {
-    for (const { firstWeight, read } of this.sources(signal)) {
+    for (const slab of slabsOf(this.tensor)) {
       throwIfCancelled(signal);
-      const slab = this.held.get(firstWeight) ?? (await read());
-      if (this.isHeld) this.held.set(firstWeight, slab);
-      yield slab;
+      const known = this.held.get(slab.firstWeight);
+      const read = known ?? (await this.read(slab, signal));
+      if (this.isHeld) this.held.set(slab.firstWeight, read);
+      yield read;
     }
   }
 
@@ -116,27 +109,6 @@ export class TensorReader {
     });
   }
 
-  /** Where the slabs begin, and how each is read. */
-  private *sources(
-    signal: AbortSignal | undefined,
-  ): Generator<{ firstWeight: number; read: () => Promise<TensorSlab> }> {
-    const { saved } = this;
-    if (!saved) {
-      for (const slab of slabsOf(this.tensor))
-        yield { firstWeight: slab.firstWeight, read: () => this.read(slab, signal) };
-      return;
-    }
-    for (const slab of saved.slabs()) {
-      const { row, column, rows, width } = slab;
-      const firstWeight = row * this.columns + column;
-      const read = async (): Promise<TensorSlab> => {
-        const data = new Uint8Array((await saved.read(slab, signal)).buffer);
-        return { dtype: 'F32', data, firstWeight, weights: rows * width, columns: width };
-      };
-      yield { firstWeight, read };
-    }
-  }
-
   private async read(slab: Slab, signal: AbortSignal | undefined): Promise<TensorSlab> {
     const { firstWeight, weights } = slab;
     // Entries of a vector may be read as rows of one weight: they are still one row.
@@ -161,16 +133,9 @@ export async function floatsOf(
   return values;
 }
 
-/** The tensor that was saved quantized, where a converted one is exactly that. */
-function savedSource({ pieces, unit }: ConvertedTensor): SavedDescriptor | undefined {
-  const [only, ...others] = pieces;
-  const isWhole = only?.firstRow === 0 && only.rows === matrixOf(only.tensor.shape).rows;
-  return isWhole && others.length === 0 && !unit && isEncoded(only.tensor) ? only.tensor : undefined;
-}
-
 function bytesOf({ pieces, columns }: ConvertedTensor): number {
   return pieces.reduce((sum, { tensor, rows }) => {
-    const weightBytes = tensor.elements === 0 ? 0 : tensor.byteLength / tensor.elements;
+    const weightBytes = tensor.elements === 0 ? 0 : readAs(tensor).bytes / tensor.elements;
     return sum + rows * columns * weightBytes;
   }, 0);
 }

@@ -1,6 +1,6 @@
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type { Model } from '../model/openModel';
-import { maxRowWeights, partWeights } from '../model/rows';
+import type { Model } from '../model/model';
+import { maxRowWeights, partWeights, readAs } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';
 import type { ConvertedTensor } from './convertedTensor';
 import type { Unit } from './description';
@@ -50,15 +50,15 @@ export function* slabsOf(
   let open: OpenSlab | undefined;
   let at = 0;
   for (const run of runsOf(converted)) {
-    const { tensor, columns, rowBytes } = run;
+    const { tensor, dtype, columns, rowBytes } = run;
     const fitting = Math.min(maxBytes / rowBytes, slabWeights / columns);
     const perSlab = step * Math.max(1, Math.floor(fitting / step));
-    if (open && (open.dtype !== tensor.dtype || open.columns !== columns)) {
+    if (open && (open.dtype !== dtype || open.columns !== columns)) {
       yield closed(open);
       open = undefined;
     }
     for (let done = 0; done < run.rows;) {
-      open ??= { dtype: tensor.dtype, columns, firstWeight: at, rows: 0, bytes: 0, reads: [] };
+      open ??= { dtype, columns, firstWeight: at, rows: 0, bytes: 0, reads: [] };
       const untilCut = Math.floor((cutEvery - (at % cutEvery)) / columns);
       const count = Math.min(run.rows - done, perSlab - open.rows, untilCut);
       const length = count * rowBytes;
@@ -89,6 +89,8 @@ const closed = ({ rows, ...slab }: OpenSlab): Slab => ({ ...slab, weights: rows 
 /** Rows of one tensor, one after the other. */
 interface Run {
   readonly tensor: TensorDescriptor;
+  /** Of its data as it is read. */
+  readonly dtype: string;
   /** Bytes from the tensor's start. */
   readonly offset: number;
   readonly rows: number;
@@ -100,13 +102,8 @@ interface Run {
 function* runsOf({ columns, pieces, unit, name }: ConvertedTensor): Generator<Run> {
   for (const { tensor, firstRow, rows } of pieces) {
     if (tensor.elements === 0 || columns === 0) continue;
-    if (tensor.encoded)
-      throw new QuantscopeError(
-        'UNSUPPORTED',
-        `The tensor was saved in ${tensor.dtype}: it can be inspected and quantized, but not converted.`,
-        { file: tensor.file, tensor: name, offset: tensor.offset },
-      );
-    const weightBytes = tensor.byteLength / tensor.elements;
+    const { dtype, bytes } = readAs(tensor);
+    const weightBytes = bytes / tensor.elements;
     const rowBytes = weightBytes * columns;
     const offset = firstRow * rowBytes;
     if (unit && unit.rows * rowBytes > maxUnitBytes)
@@ -115,25 +112,25 @@ function* runsOf({ columns, pieces, unit, name }: ConvertedTensor): Generator<Ru
         `${unit.rows} rows of ${columns} weights are reordered together and do not fit into memory.`,
         { file: tensor.file, tensor: name, offset: tensor.offset },
       );
-    if (unit || columns <= maxRowWeights) yield { tensor, offset, rows, columns, rowBytes };
+    if (unit || columns <= maxRowWeights) yield { tensor, dtype, offset, rows, columns, rowBytes };
     else
       for (let row = 0; row < rows; row++)
-        yield* cutRow(tensor, offset + row * rowBytes, columns, weightBytes);
+        for (const part of cutRow(offset + row * rowBytes, columns, weightBytes))
+          yield { tensor, dtype, ...part };
   }
 }
 
 function* cutRow(
-  tensor: TensorDescriptor,
   offset: number,
   columns: number,
   weightBytes: number,
-): Generator<Run> {
+): Generator<Pick<Run, 'offset' | 'rows' | 'columns' | 'rowBytes'>> {
   const parts = Math.floor(columns / partWeights);
   const rest = columns - parts * partWeights;
   const rowBytes = partWeights * weightBytes;
-  yield { tensor, offset, rows: parts, columns: partWeights, rowBytes };
+  yield { offset, rows: parts, columns: partWeights, rowBytes };
   if (rest === 0) return;
-  yield { tensor, offset: offset + parts * rowBytes, rows: 1, columns: rest, rowBytes: rest * weightBytes };
+  yield { offset: offset + parts * rowBytes, rows: 1, columns: rest, rowBytes: rest * weightBytes };
 }
 
 /**

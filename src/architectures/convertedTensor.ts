@@ -28,7 +28,7 @@ export interface Piece {
 /** A tensor that a file holds in GGUF's layout. One of a type without a known layout is a row of bytes, which can be copied. */
 export function unchanged(tensor: TensorDescriptor, name = tensor.name): ConvertedTensor {
   const { byteLength, shape } = tensor;
-  if (!dtypeNamed(tensor.dtype) && !tensor.encoded) {
+  if (!dtypeNamed(tensor.dtype) && !tensor.stored) {
     const bytes = { ...tensor, shape: [byteLength], elements: byteLength };
     return { name, shape, columns: 1, pieces: [{ tensor: bytes, firstRow: 0, rows: byteLength }] };
   }

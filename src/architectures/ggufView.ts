@@ -3,7 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import type { GgufFile } from '../model/gguf';
 import type { GgufScalar } from '../model/ggufValue';
 import type { KeyValue } from '../model/keyValue';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import type { TensorDescriptor } from '../protocol/model';
 import { convertCheckpoint } from './convertCheckpoint';
 import { unchanged, type ConvertedTensor } from './convertedTensor';

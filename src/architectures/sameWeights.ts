@@ -1,5 +1,6 @@
 import { throwIfCancelled } from '../model/errors';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
+import { readAs } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';
 
 /** Bytes of each tensor that are compared at a time. */
@@ -16,10 +17,11 @@ export async function sameWeights(
   signal?: AbortSignal,
 ): Promise<boolean> {
   if (String(a.shape) !== String(b.shape)) return false;
-  if (a.dtype !== b.dtype) return sameValues(model, a, b, signal);
-  if (a.byteLength !== b.byteLength) return false;
-  for (let offset = 0; offset < a.byteLength; offset += slabBytes) {
-    const length = Math.min(slabBytes, a.byteLength - offset);
+  const [dataA, dataB] = [readAs(a), readAs(b)];
+  if (dataA.dtype !== dataB.dtype) return sameValues(model, a, b, signal);
+  if (dataA.bytes !== dataB.bytes) return false;
+  for (let offset = 0; offset < dataA.bytes; offset += slabBytes) {
+    const length = Math.min(slabBytes, dataA.bytes - offset);
     const left = await read(model, a, offset, length, signal);
     if (Buffer.compare(left, await read(model, b, offset, length, signal)) !== 0) return false;
   }
@@ -32,9 +34,10 @@ async function sameValues(
   b: TensorDescriptor,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const [decodeA, decodeB] = [decoders.get(a.dtype), decoders.get(b.dtype)];
+  const [dataA, dataB] = [readAs(a), readAs(b)];
+  const [decodeA, decodeB] = [decoders.get(dataA.dtype), decoders.get(dataB.dtype)];
   if (!decodeA || !decodeB) return false;
-  const [sizeA, sizeB] = [a.byteLength / a.elements, b.byteLength / b.elements];
+  const [sizeA, sizeB] = [dataA.bytes / a.elements, dataB.bytes / b.elements];
   const step = slabBytes / 8;
   for (let first = 0; first < a.elements; first += step) {
     const count = Math.min(step, a.elements - first);

@@ -1,5 +1,5 @@
 import { previewGguf } from '../exporter/exportGguf';
-import { openModel } from '../model/openModel';
+import { openModel } from '../layouts/openModel';
 import type { ModelRef } from '../protocol/model';
 
 /**

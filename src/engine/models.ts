@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { QuantscopeError } from '../model/errors';
-import { openModel, type Model } from '../model/openModel';
+import { openModel } from '../layouts/openModel';
+import type { Model } from '../model/model';
 import type { ModelDescription, ModelRef } from '../protocol/model';
 
 /** Models kept open between requests: headers of large models take time to parse. */

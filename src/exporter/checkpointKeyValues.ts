@@ -1,6 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { readTokenizer } from '../tokenizer/readTokenizer';
 import { checkpointName, loadableName } from './modelName';
 import type { ExportPlan } from './plan';

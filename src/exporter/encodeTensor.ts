@@ -2,7 +2,7 @@ import { badKind } from '../analysis/badWeights';
 import { readSlab, slabsOf, type Slab } from '../architectures/convertedRows';
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { QuantscopeError } from '../model/errors';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
 import { ggmlRowBytes, isForeignType } from '../model/dtypes';
 import { loadNative, type BadWeight } from '../native';

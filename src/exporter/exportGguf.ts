@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview, SplitSettings } from '../protocol/export';
 import { writeAllAtomically, type AtomicFile } from '../files/atomicFile';

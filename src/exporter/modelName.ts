@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { KeyValue } from '../model/keyValue';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { readTextStart } from '../model/textFile';
 import { exists } from '../tokenizer/tokenizerFiles';
 

@@ -3,9 +3,9 @@ import { TensorReader, type TensorSlab, type TensorWork } from '../analysis/tens
 import type { Inputs } from '../files/inputs';
 import { needsTensorRange } from '../graph/fakeQuant';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type { Model } from '../model/openModel';
+import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
-import { savedTensorsKey, scaleSuffix, zeroSuffix, type SavedTensor } from '../model/savedTensors';
+import { savedTensorsKey, scaleSuffix, zeroSuffix, type SavedTensor } from '../layouts/quantscope';
 import { loadNative, type ErrorSums, type TensorRange } from '../native';
 import type { FormatError } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';

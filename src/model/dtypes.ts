@@ -127,6 +127,12 @@ export function dtypeNamed(name: string): Dtype | undefined {
   return safetensorsByName.get(name) ?? ggmlByName.get(name);
 }
 
+/** Whether weights of this dtype were quantized: to blocks of a ggml type, or to what a layout decodes. */
+export function isQuantizedDtype(name: string): boolean {
+  const known = dtypeNamed(name);
+  return known ? known.block > 1 : name !== '?' && !isForeignType(name);
+}
+
 /** Exact bytes of `elements` weights, rounded up to whole bytes; undefined when they are not whole blocks. */
 export function bytesOf(dtype: Dtype, elements: number): number | undefined {
   if (elements % dtype.block !== 0) return undefined;

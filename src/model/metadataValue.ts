@@ -5,7 +5,7 @@ import { readArrayPart, showElement, showValue, type GgufValue } from './ggufVal
 import { HeaderReader } from './headerReader';
 import { maxShownCharacters, maxSliceCharacters, maxSliceElements } from './limits';
 import { jsonText } from './metadataEntries';
-import type { Model } from './openModel';
+import type { Model } from './model';
 import { readSafetensorsMetadata } from './safetensors';
 
 /**

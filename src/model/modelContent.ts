@@ -14,3 +14,6 @@ export interface ModelContent extends Omit<
   readonly modulesProblem?: QuantscopeError;
   readonly gguf?: GgufFile;
 }
+
+/** `__metadata__` of safetensors files, by their paths. */
+export type FileMetadata = ReadonlyMap<string, Readonly<Record<string, unknown>>>;

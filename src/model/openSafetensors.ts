@@ -8,9 +8,9 @@ import { fileIdentity } from './identity';
 import { inParallel } from './inParallel';
 import { configEntries, readConfig } from './jsonFiles';
 import { linkTarget } from './linkTarget';
-import type { ModelContent } from './modelContent';
+import type { OpenFiles } from './model';
+import type { FileMetadata, ModelContent } from './modelContent';
 import { nameFromPath } from './modelName';
-import { layoutNotes, quantizedLayoutOf } from './quantizedLayout';
 import { readSafetensorsHeader } from './safetensors';
 import {
   openModuleWeights,
@@ -29,15 +29,14 @@ export async function openSafetensors(
   weights: WeightFiles,
   open: OpenSource,
   signal?: AbortSignal,
-): Promise<ModelContent> {
+): Promise<Pick<OpenFiles, 'content' | 'metadataOfFiles'>> {
   const { files, folder, index, part } = weights;
   const opened = files.length === 1 && !index ? await openSingle(files[0]!, open, signal) : undefined;
-  const { shards, ...merged } = opened ?? (await openShards(weights, open, signal));
+  const { shards, metadataOfFiles, ...merged } = opened ?? (await openShards(weights, open, signal));
   const { config, identity: configFile, problem } = await readConfig(folder, signal);
   const around = await openModules(weights, open, signal);
   const architecture = config?.['model_type'];
-  const layout = quantizedLayoutOf(merged.tensors);
-  return {
+  const content: ModelContent = {
     format: 'safetensors',
     name: nameFromPath(folder, basename(index?.path ?? files[0] ?? '').replace(/\.index\..*$/i, '')),
     ...(typeof architecture === 'string' ? { architecture } : {}),
@@ -55,15 +54,15 @@ export async function openSafetensors(
     weightFiles: { present: shards.length, total: files.length },
     ...merged,
     tensors: [...merged.tensors, ...around.tensors],
-    ...(layout ? { quantizedLayout: layout } : {}),
     metadata: [...merged.metadata, ...(config ? configEntries(config) : [])],
     warnings: [
       ...merged.warnings,
       ...(problem ? [`config.json cannot be used: ${problem.message}`] : []),
       ...(around.problem ? [`The modules of modules.json cannot be used: ${around.problem.message}`] : []),
     ],
-    notes: [...weights.notes, ...layoutNotes(layout, config, shards.length === files.length)],
+    notes: weights.notes,
   };
+  return { content, metadataOfFiles };
 }
 
 /** The steps of an embedding model around the model itself; one shard alone has none. */
@@ -91,15 +90,20 @@ interface Opened {
   readonly tensors: readonly TensorDescriptor[];
   readonly metadata: readonly MetadataEntry[];
   readonly warnings: readonly string[];
+  readonly metadataOfFiles: FileMetadata;
   readonly missingFiles: readonly string[];
   readonly shards: readonly ModelFileIdentity[];
 }
 
 async function openSingle(file: string, open: OpenSource, signal?: AbortSignal): Promise<Opened> {
   const source = await open(file);
-  const { tensors, metadata, warnings, headerHash } = await readSafetensorsHeader(source, signal);
+  const { tensors, metadata, fileMetadata, warnings, headerHash } = await readSafetensorsHeader(
+    source,
+    signal,
+  );
   const shards = [await fileIdentity(source, headerHash, tensors, 1, signal)];
-  return { tensors, metadata, warnings, missingFiles: [], shards };
+  const metadataOfFiles = new Map([[source.path, fileMetadata]]);
+  return { tensors, metadata, metadataOfFiles, warnings, missingFiles: [], shards };
 }
 
 async function openShards(
@@ -110,7 +114,8 @@ async function openShards(
   const shards = await inParallel(files, shardsAtOnce, (file) => openShard(file, files.length, open, signal));
   const { missing, ...merged } = mergeShards(shards, index?.path ?? folder, index?.shardOf);
   const identities = shards.flatMap((shard) => (shard.identity ? [shard.identity] : []));
-  return { ...merged, missingFiles: missing, shards: identities };
+  const metadataOfFiles = new Map(shards.flatMap(({ fileMetadata }) => (fileMetadata ? [fileMetadata] : [])));
+  return { ...merged, metadataOfFiles, missingFiles: missing, shards: identities };
 }
 
 /**
@@ -134,7 +139,7 @@ async function openShard(
     await fileKind(source, signal);
     const header = await readSafetensorsHeader(source, signal);
     const identity = await fileIdentity(source, header.headerHash, header.tensors, count, signal);
-    return { path, ...header, identity };
+    return { path, ...header, fileMetadata: [source.path, header.fileMetadata], identity };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code !== 'MODEL_FILE') throw error;
     return { ...absent, warnings: [`A shard cannot be used: ${error.message}`] };

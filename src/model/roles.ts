@@ -1,5 +1,6 @@
 import type { TensorDescriptor } from '../protocol/model';
 import { dtypeNamed } from './dtypes';
+import { readAs } from './rows';
 
 export type TensorRole =
   | 'token_embd'
@@ -41,6 +42,6 @@ export function isQuantizable(tensor: TensorDescriptor): boolean {
   return holdsWeights(tensor) && tensorRole(tensor.name).role !== 'norm';
 }
 
-/** Whether its values are real numbers, stored as such or as codes with scales. */
-export const holdsWeights = ({ dtype, encoded }: Pick<TensorDescriptor, 'dtype' | 'encoded'>): boolean =>
-  encoded !== undefined || dtypeNamed(dtype)?.float === true;
+/** Whether its values are real numbers. */
+export const holdsWeights = (tensor: TensorDescriptor): boolean =>
+  dtypeNamed(readAs(tensor).dtype)?.float === true;

@@ -1,3 +1,5 @@
+import type { TensorDescriptor } from '../protocol/model';
+
 /** A tensor as a matrix: leading dimensions flattened into rows; a vector is one row, a scalar one weight. */
 export function matrixOf(shape: readonly number[]): { rows: number; columns: number } {
   const columns = shape[shape.length - 1] ?? 1;
@@ -13,3 +15,11 @@ export const maxRowWeights = 1 << 20;
  * crosses a cut, as their sizes divide it.
  */
 export const partWeights = 1 << 16;
+
+/** What reads of a tensor give: the data that its files hold, or float32 where a layout decodes it. */
+export function readAs({ dtype, byteLength, elements, stored }: TensorDescriptor): {
+  readonly dtype: string;
+  readonly bytes: number;
+} {
+  return stored ? { dtype: 'F32', bytes: 4 * elements } : { dtype, bytes: byteLength };
+}

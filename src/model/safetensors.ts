@@ -7,12 +7,13 @@ import { QuantscopeError } from './errors';
 import { duplicateTopLevelKey, isRecord, JsonTextError, parseJson } from './json';
 import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
 import { jsonEntry } from './metadataEntries';
-import { describeSaved } from './savedTensors';
 import { readability, truncationWarning } from './truncated';
 
 export interface SafetensorsHeader {
   readonly tensors: readonly TensorDescriptor[];
-  /** `__metadata__`, key by key. */
+  /** `__metadata__`; empty where it is absent or not an object. */
+  readonly fileMetadata: Readonly<Record<string, unknown>>;
+  /** The same, key by key. */
   readonly metadata: readonly MetadataEntry[];
   readonly headerHash: string;
   readonly warnings: readonly string[];
@@ -40,10 +41,9 @@ export async function readSafetensorsHeader(
   checkLayout(tensors, source, dataStart, warnings);
   const headerHash = createHash('sha256').update(bytes).digest('hex');
   const metadata = header['__metadata__'];
-  const saved = describeSaved(tensors, metadata);
-  for (const warning of saved.warnings) warnings.push(warning);
   return {
-    tensors: saved.tensors,
+    tensors,
+    fileMetadata: isRecord(metadata) ? metadata : {},
     metadata: metadataEntries(metadata, source, warnings),
     headerHash,
     warnings,

@@ -9,6 +9,8 @@ export interface Shard {
   readonly identity?: ModelFileIdentity;
   readonly tensors: readonly TensorDescriptor[];
   readonly metadata: readonly MetadataEntry[];
+  /** The file that was read, and its `__metadata__`. */
+  readonly fileMetadata?: readonly [string, Readonly<Record<string, unknown>>];
   readonly warnings: readonly string[];
 }
 

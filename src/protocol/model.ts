@@ -49,16 +49,24 @@ export interface TensorDescriptor {
   readonly unreadableReason?: string;
   /** Missing bytes past the end of the file, after an interrupted download. */
   readonly missingBytes?: number;
-  /** Set where the data is codes with scales, as *Quantize Layer* saves them; `dtype` is the format then. */
-  readonly encoded?: EncodedData;
+  /** Set where a layout decodes the weights from parts; `dtype` says how they are stored, their data reads as float32. */
+  readonly stored?: StoredWeight;
 }
 
-/** Where the parts of a quantized tensor are, one after the other in its data (bytes). */
-export interface EncodedData {
-  readonly codes: number;
-  /** Scales, then zero points, as float32; 0 where the format has none. */
-  readonly scales: number;
-  readonly zeros: number;
+/** How a weight is stored in several tensors of its files. */
+export interface StoredWeight {
+  /** Id of the layout. */
+  readonly layout: string;
+  readonly parts: readonly StoredPart[];
+}
+
+/** A tensor of a file that holds part of a weight. */
+export interface StoredPart extends Pick<
+  TensorDescriptor,
+  'name' | 'dtype' | 'shape' | 'file' | 'offset' | 'byteLength'
+> {
+  /** What the layout keeps in it: "codes", "scales". */
+  readonly role: string;
 }
 
 /** What a metadata value looks like to a reader; long arrays are cut. */

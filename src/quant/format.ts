@@ -1,14 +1,5 @@
-import type { TensorRange } from '../native';
+import type { EncodedRows, TensorRange } from '../native';
 import type { FormatDescription } from '../protocol/formats';
-
-/** One tensor that a format writes: `suffix` is appended to the tensor's name ("" for the codes). */
-export interface EncodedPart {
-  readonly suffix: string;
-  /** Safetensors dtype. */
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly data: Uint8Array;
-}
 
 /**
  * A format of the catalogue. Shapes are `[out, in]`, leading dimensions flattened into rows; every format can encode
@@ -27,7 +18,7 @@ export interface QuantFormat extends FormatDescription {
     columns: number,
     range: TensorRange,
     signal?: AbortSignal,
-  ): Promise<readonly EncodedPart[]>;
-  /** Inverse of `encode`: the parts of some rows → their float32 values. */
-  decode(parts: readonly EncodedPart[], columns: number, signal?: AbortSignal): Promise<Float32Array>;
+  ): Promise<EncodedRows>;
+  /** Inverse of `encode`: some encoded rows → their float32 values. */
+  decode(encoded: EncodedRows, columns: number, signal?: AbortSignal): Promise<Float32Array>;
 }

@@ -1,9 +1,8 @@
 import { matrixOf, maxRowWeights } from '../model/rows';
-import { scaleSuffix, zeroSuffix } from '../model/savedTensors';
 import { loadNative, type EncodedRows } from '../native';
 import type { FormatFamily, Scheme } from '../protocol/formats';
-import type { EncodedPart, QuantFormat } from './format';
-import { parameterCount, rowLayout, rowMultiple, schemeBytes, type RowLayout } from './layout';
+import type { QuantFormat } from './format';
+import { parameterCount, rowLayout, rowMultiple, schemeBytes } from './layout';
 
 /** What a row of the catalogue says; everything else follows from the scheme. */
 export interface SchemeEntry {
@@ -45,17 +44,15 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
     },
     async encode(values, columns, range, signal) {
       const rows = values.length / columns;
-      const layout = rowLayout(scheme, columns);
       const target = allocateRows(scheme, rows, columns);
       const bad = await loadNative().encodeRows(scheme, values, columns, range, target, signal);
       if (bad) throw new RangeError(`weight ${bad.index} is ${bad.kind}`);
-      return parts(target, layout, rows);
+      return target;
     },
     async decode(encoded, columns, signal) {
-      const source = unpack(encoded);
-      const rows = source.codes.length / rowLayout(scheme, columns).codeBytes;
+      const rows = encoded.codes.length / rowLayout(scheme, columns).codeBytes;
       const values = new Float32Array(rows * columns);
-      await loadNative().decodeRows(scheme, source, columns, values, signal);
+      await loadNative().decodeRows(scheme, encoded, columns, values, signal);
       return values;
     },
   };
@@ -70,35 +67,4 @@ export function allocateRows(scheme: Scheme, rows: number, columns: number): Enc
     ...(layout.hasScales ? { scales: new Float32Array(count) } : {}),
     ...(layout.hasZeros ? { zeros: new Float32Array(count) } : {}),
   };
-}
-
-function parts({ codes, scales, zeros }: EncodedRows, layout: RowLayout, rows: number): EncodedPart[] {
-  const shape = layout.groups === 0 ? [1] : [rows, layout.groups];
-  const written: EncodedPart[] = [
-    { suffix: '', dtype: layout.codeDtype, shape: [rows, layout.codesPerRow], data: codes },
-  ];
-  if (scales) written.push({ suffix: scaleSuffix, dtype: 'F32', shape, data: bytesOfFloats(scales) });
-  if (zeros) written.push({ suffix: zeroSuffix, dtype: 'F32', shape, data: bytesOfFloats(zeros) });
-  return written;
-}
-
-function unpack(encoded: readonly EncodedPart[]): EncodedRows {
-  const part = (suffix: string): EncodedPart | undefined => encoded.find((item) => item.suffix === suffix);
-  const codes = part('');
-  if (!codes) throw new TypeError('the codes are missing');
-  const scales = part(scaleSuffix);
-  const zeros = part(zeroSuffix);
-  return {
-    codes: codes.data,
-    ...(scales ? { scales: floatsOfBytes(scales.data) } : {}),
-    ...(zeros ? { zeros: floatsOfBytes(zeros.data) } : {}),
-  };
-}
-
-function bytesOfFloats(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-function floatsOfBytes(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.slice().buffer);
 }

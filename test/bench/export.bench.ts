@@ -19,7 +19,7 @@ import { exportGguf } from '../../src/exporter/exportGguf';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { fileTypeNamed } from '../../src/exporter/plan/fileTypes';
 import type { KeyValue } from '../../src/model/keyValue';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { loadNative } from '../../src/native';
 import { hasLlamaCpp, llamaCppLibrary } from '../support/cache';
 import { Random } from '../support/random';

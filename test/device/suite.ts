@@ -7,7 +7,7 @@ import type { Decoder } from '../../src/graph/transformer/decoder';
 import { openDecoder, type DecoderOptions } from '../../src/graph/transformer/openDecoder';
 import type { OrtDevice } from '../../src/graph/session';
 import { OrtMeasurer } from '../../src/graph/measurer';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { loadNative } from '../../src/native';
 import { formatById } from '../../src/quant/catalogue';
 import { runnableCheckpoints, checkpoints } from '../support/checkpoints';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { checkpoints } from '../support/checkpoints';
 import { temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp } from '../support/llamaCpp';

@@ -6,7 +6,7 @@ import { writeAtomically } from '../../src/files/atomicFile';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { readTokenizer } from '../../src/tokenizer/readTokenizer';
 import type { KeyValue } from '../../src/model/keyValue';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp } from '../support/llamaCpp';
 import { mixedLines } from '../support/tokenizerLines';

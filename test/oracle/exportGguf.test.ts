@@ -6,7 +6,7 @@ import { exportGguf } from '../../src/exporter/exportGguf';
 import type { ExportTarget } from '../../src/exporter/plan';
 import { fileTypeNeedsImportance, fileTypes, type FileType } from '../../src/exporter/plan/fileTypes';
 import { imatrixKeyValues, readImatrix, type Imatrix } from '../../src/model/imatrix';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp, nodeLlamaCppCompletion, type QuantizeOptions } from '../support/llamaCpp';
 import { Random } from '../support/random';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { openDecoder, type DecoderOptions } from '../../src/graph/transformer/openDecoder';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { checkpoints, runnableCheckpoints } from '../support/checkpoints';
 import { cachedLogits, windowLogits } from '../support/decoderLogits';
 import { temporaryFolder } from '../support/files';

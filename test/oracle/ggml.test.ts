@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { matrixOf } from '../../src/model/rows';
 import { loadNative } from '../../src/native';
 import type { GgmlQuantType } from '../../src/protocol/ggmlTypes';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { measureSlab } from '../../src/analysis/compare';
 import { TensorReader } from '../../src/analysis/tensorReader';
 import { OrtMeasurer } from '../../src/graph/measurer';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { loadNative } from '../../src/native';
 import type { QuantFormat } from '../../src/quant/format';
 import { sampleFolder } from '../support/files';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeImatrix, type CollectedImatrix, type ImatrixSums } from '../../src/exporter/writeImatrix';
 import { readImatrix } from '../../src/model/imatrix';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../support/files';
 import { exportTo, quantizedByBoth, valuesByLibrary } from '../support/imatrixFiles';
 import { hasOracle } from '../support/llamaCpp';

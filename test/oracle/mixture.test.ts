@@ -7,7 +7,7 @@ import { fileTypeNamed, fileTypes, needsImportance, type FileType } from '../../
 import { isMixed } from '../../src/exporter/plan/mixed';
 import { mixTypes, type MixtureOptions } from '../../src/exporter/plan/mixture';
 import { ggmlType, ggmlTypeName } from '../../src/model/dtypes';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp, type DescribedModel, type QuantizeOptions } from '../support/llamaCpp';
 import { llamaBlock, realModel, realModels, writeHollowGguf, type RealModel } from '../support/realModels';

@@ -7,7 +7,8 @@ import { layOutParts, partName, splitTensors, type SplitRule } from '../../src/e
 import { writeGguf, type GgufTensor } from '../../src/exporter/gguf/writer';
 import type { ExportTarget } from '../../src/exporter/plan';
 import type { KeyValue } from '../../src/model/keyValue';
-import { openModel, type Model } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
+import type { Model } from '../../src/model/model';
 import type { TensorDescriptor } from '../../src/protocol/model';
 import { sampleFolder, temporaryFolder } from '../support/files';
 import { ggufLibrary } from '../support/ggufLibrary';

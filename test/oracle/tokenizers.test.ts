@@ -8,7 +8,7 @@ import { deepseekLetters } from '../../src/tokenizer/preTokenizerPatterns';
 import { readTokenizer } from '../../src/tokenizer/readTokenizer';
 import { readArrayElements } from '../../src/model/ggufValue';
 import { HeaderReader } from '../../src/model/headerReader';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp } from '../support/llamaCpp';
 import { asTokenizerJson } from '../support/tokenizerJson';

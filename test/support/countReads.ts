@@ -1,4 +1,4 @@
-import type { Model } from '../../src/model/openModel';
+import type { Model } from '../../src/model/model';
 
 /** The model with its reads of tensors counted: bytes, by tensor. */
 export function countReads(model: Model): Model & { readonly bytesRead: Map<string, number> } {

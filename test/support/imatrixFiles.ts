@@ -4,7 +4,7 @@ import koffi from 'koffi';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import type { ExportTarget } from '../../src/exporter/plan';
 import { imatrixKeyValues, readImatrix } from '../../src/model/imatrix';
-import { openModel } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
 import { ggufLibrary } from './ggufLibrary';
 import { llamaCpp } from './llamaCpp';
 

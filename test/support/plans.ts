@@ -1,7 +1,8 @@
 import { bindPlan } from '../../src/ampq/bindPlan';
 import { candidatesOf } from '../../src/exporter/plan/candidates';
 import { modelHash } from '../../src/model/identity';
-import { openModel, type Model } from '../../src/model/openModel';
+import { openModel } from '../../src/layouts/openModel';
+import type { Model } from '../../src/model/model';
 import type { Plan, PlanAssignment, SensitivityCell, SensitivityRow } from '../../src/protocol/plan';
 
 /** A row of the table as the runs of a test need it: errors by format. */

@@ -4,7 +4,7 @@ import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { sumLogits } from '../../evaluation/scoring';
 import { throwIfCancelled } from '../../model/errors';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
 import type { PlannedText } from './runPlan';

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import { QuantscopeError } from '../../model/errors';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import { contextLengthOf, planText, type PlannedText } from './runPlan';
 
 /** Tokens that the model is run over: enough to tell tensors apart by a few per cent. */

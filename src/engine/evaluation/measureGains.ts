@@ -13,7 +13,7 @@ import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { WeightChange } from '../../graph/transformer/weights';
 import { reason } from '../../model/byteSource';
 import { contentKey } from '../../model/identity';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import type { SensitivityTable } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
 import type { JobContext } from '../job';

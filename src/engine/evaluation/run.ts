@@ -2,7 +2,7 @@ import { peakMemory } from '../../evaluation/measures';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { blockBytes } from '../../graph/transformer/decoderShape';
 import { openDecoder } from '../../graph/transformer/openDecoder';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import type { EvaluationParams, RunMeasures } from '../../protocol/evaluation';
 import type { JobContext } from '../job';
 import type { ResultStore } from './resultStore';

@@ -5,7 +5,7 @@ import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import type { EvaluationParams, EvaluationResult } from '../../protocol/evaluation';
 import type { JobContext } from '../job';
 import type { ResultStore } from './resultStore';

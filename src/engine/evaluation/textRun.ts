@@ -11,7 +11,7 @@ import type { Decoder } from '../../graph/transformer/decoder';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import { QuantscopeError } from '../../model/errors';
 import { contentKey } from '../../model/identity';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import type { EvaluationResult, RunMeasures } from '../../protocol/evaluation';
 import { versionsOf } from '../../quant/algorithms';
 import { StepMeter } from './progress';

@@ -9,7 +9,7 @@ import type { WeightChange } from '../../graph/transformer/weights';
 import { QuantscopeError } from '../../model/errors';
 import { readImatrix } from '../../model/imatrix';
 import { readJsonFile } from '../../model/jsonFiles';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import type { WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';

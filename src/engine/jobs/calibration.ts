@@ -11,7 +11,7 @@ import type { Decoder } from '../../graph/transformer/decoder';
 import { withThreads } from '../../graph/threads';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import { FileStates, MemoryStates, type States } from '../../graph/transformer/states';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import type { CalibrationParams, CalibrationResult } from '../../protocol/evaluation';
 import { StepMeter } from '../evaluation/progress';
 import { passMeasures } from '../evaluation/run';

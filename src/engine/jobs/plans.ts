@@ -5,7 +5,7 @@ import { planEnding } from '../../ampq/planFile';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { modelHash } from '../../model/identity';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import type { PlanBeside } from '../../protocol/engine';
 import { readPlan, readPlanFor } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job } from '../job';

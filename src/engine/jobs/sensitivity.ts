@@ -13,7 +13,7 @@ import { hasGraph } from '../../graph/fakeQuant';
 import { OrtMeasurer } from '../../graph/measurer';
 import { probeDevices } from '../../graph/probe';
 import { contentKey } from '../../model/identity';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import type { SensitivityParams } from '../../protocol/engine';
 import type { Device, SensitivityTable } from '../../protocol/plan';
 import type { QuantFormat } from '../../quant/format';

@@ -4,7 +4,7 @@ import { readArrayElements, type GgufScalar } from '../../model/ggufValue';
 import { HeaderReader } from '../../model/headerReader';
 import { maxTokenCharacters } from '../../model/limits';
 import type { KeyValue } from '../../model/keyValue';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import { ggmlPreTokenizers } from './ggmlPreTokenizers';
 
 /** A tokenizer from GGUF's key-values `tokenizer.ggml.*`, with llama.cpp's defaults for what they leave out. */

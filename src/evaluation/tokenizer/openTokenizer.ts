@@ -3,7 +3,7 @@ import { ggufView } from '../../architectures/ggufView';
 import { readTokenizer } from '../../tokenizer/readTokenizer';
 import { exists, readTokenizerFiles } from '../../tokenizer/tokenizerFiles';
 import { QuantscopeError } from '../../model/errors';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import { checkpointTokenizerJson } from './checkpointTokenizer';
 import { tokenizerJsonOf } from './ggufTokenizer';
 import { fileValues, pairValues, tokenizerValues, type TokenizerValues } from './ggufValues';

@@ -2,9 +2,10 @@ import { bytesIn, isRowOf } from '../../ampq/candidates';
 import { sourceDtype, sourcesOf, type ConvertedTensor } from '../../architectures/convertedTensor';
 import type { ComputedTensor } from '../../architectures/description';
 import type { ModelHeaders } from '../../architectures/ggufView';
-import { dtypeNamed, ggmlType, isForeignType } from '../../model/dtypes';
+import { ggmlType, isForeignType } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import { importanceOf, type Imatrix } from '../../model/imatrix';
+import { holdsWeights } from '../../model/roles';
 import { matrixOf } from '../../model/rows';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import type { TensorDescriptor } from '../../protocol/model';
@@ -133,10 +134,10 @@ function checkConvertible(
     throw unsupported(
       `The tensor is already quantized to ${tensor.dtype}; requantizing it to ${to} would add to its error. Export from an F16, BF16 or F32 file, or allow requantizing.`,
     );
-  if (!tensor.readable || dtypeNamed(tensor.dtype)?.float !== true)
+  if (!tensor.readable || !holdsWeights(tensor))
     throw unsupported(
       tensor.unreadableReason ?? `${tensor.dtype} does not hold weights that can be converted.`,
     );
 }
 
-export const isQuantized = (dtype: string): boolean => (ggmlType(dtype)?.block ?? 1) > 1;
+const isQuantized = (dtype: string): boolean => (ggmlType(dtype)?.block ?? 1) > 1;

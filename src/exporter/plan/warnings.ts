@@ -1,4 +1,4 @@
-import { ggmlType } from '../../model/dtypes';
+import { ggmlType, isQuantizedDtype } from '../../model/dtypes';
 import type { Imatrix } from '../../model/imatrix';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import { plural } from '../../protocol/words';
@@ -29,10 +29,10 @@ export function warningsOf(
 }
 
 function requantized(tensors: readonly ExportedTensor[]): string[] {
-  const again = tensors.filter(({ from, to }) => isQuantized(from) && from !== to);
+  const again = tensors.filter(({ from, to }) => from.split(', ').some(isQuantizedDtype) && from !== to);
   if (again.length === 0) return [];
   const from = [...new Set(again.map((tensor) => tensor.from))].join(', ');
-  const larger = again.some((tensor) => bits(tensor.to) > bits(tensor.from));
+  const larger = again.some((tensor) => bits(tensor.from) > 0 && bits(tensor.to) > bits(tensor.from));
   return [
     `${count(again)} already quantized (${from}): the existing error remains, and the error of the new type is added. An export from the original weights is more accurate at the same size.`,
     ...(larger
@@ -57,7 +57,10 @@ function withoutImportance(
 ): string[] {
   const bare = tensors.filter(
     ({ name, to, importance, from }) =>
-      from !== to && isQuantized(to) && !importance && !/^(per_layer_)?token_embd\.|^output\./.test(name),
+      from !== to &&
+      isQuantizedDtype(to) &&
+      !importance &&
+      !/^(per_layer_)?token_embd\.|^output\./.test(name),
   );
   if (bare.length === 0) return [];
   const names = bare.slice(0, 3).map(({ name }) => name);
@@ -86,8 +89,6 @@ function idleRules(
 
 const count = (tensors: readonly unknown[]): string =>
   `${plural(tensors.length, 'tensor')} ${tensors.length === 1 ? 'is' : 'are'}`;
-
-const isQuantized = (dtype: string): boolean => (ggmlType(dtype)?.block ?? 1) > 1;
 
 const bits = (dtype: string): number => {
   const { bitsPerBlock = 0, block = 1 } = ggmlType(dtype) ?? {};

@@ -2,7 +2,7 @@ import { refuseBidirectional } from '../../architectures/direction';
 import { ggufView, type GgufView } from '../../architectures/ggufView';
 import { forwardOf } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import type { OrtDevice } from '../session';
 import { Decoder } from './decoder';
 import { decoderShape, numbersOf, type DecoderShape, type RotationOf } from './decoderShape';

@@ -7,7 +7,7 @@ import {
 } from '../../architectures/convertedTensor';
 import type { GgufView } from '../../architectures/ggufView';
 import { QuantscopeError } from '../../model/errors';
-import type { Model } from '../../model/openModel';
+import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
 import { loadNative, type TensorRange } from '../../native';
 import { fakeQuantize } from '../../quant/fakeQuantize';

@@ -5,7 +5,7 @@ import type { Decoder } from '../../../src/graph/transformer/decoder';
 import { blockBytes } from '../../../src/graph/transformer/decoderShape';
 import { floatTensor, type Placement } from '../../../src/graph/transformer/graphLoader';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { loadNative } from '../../../src/native';
 import { windowLength, windowTokens } from './work';
 

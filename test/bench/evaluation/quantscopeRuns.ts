@@ -1,7 +1,7 @@
 import { measureGeneration } from '../../../src/evaluation/measures';
 import type { Decoder } from '../../../src/graph/transformer/decoder';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { loadNative } from '../../../src/native';
 import { windowLength, windowTokens } from './work';
 

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import { writeSafetensors, type SafetensorsPart } from '../../../src/exporter/writeSafetensors';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { Random } from '../../support/random';
 
 /** Seen from the root, where benchmarks run. */

@@ -8,7 +8,7 @@ import { parseJson } from '../../../src/model/json';
 import { runSensitivity, storedSensitivity, type Measurer } from '../../../src/ampq/sensitivity';
 import { solveBudget } from '../../../src/ampq/solve';
 import { measureSlab } from '../../../src/analysis/compare';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { budgetRange } from '../../../src/protocol/plan';
 import { formatById } from '../../../src/quant/catalogue';

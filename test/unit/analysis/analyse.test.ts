@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { analyseTensor } from '../../../src/analysis/analyse';
 import { compareFormats } from '../../../src/analysis/compare';
 import { readRegion } from '../../../src/analysis/region';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { formats, formatById } from '../../../src/quant/catalogue';
 import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { Random } from '../../support/random';

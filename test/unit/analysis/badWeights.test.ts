@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { badKind } from '../../../src/analysis/badWeights';
 import { exportGguf } from '../../../src/exporter/exportGguf';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { checkpoints } from '../../support/checkpoints';
 import { temporaryFolder } from '../../support/files';
 import { writeCheckpoint } from '../../support/writeCheckpoint';

@@ -6,7 +6,7 @@ import { matchTensors } from '../../../src/analysis/matchTensors';
 import { overlayTensors } from '../../../src/analysis/overlay';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import type { ExportTarget } from '../../../src/exporter/plan';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { countReads, readsOf } from '../../support/countReads';
 import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { writeSyntheticGguf } from '../../support/syntheticGguf';

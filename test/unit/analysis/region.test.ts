@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readRegion } from '../../../src/analysis/region';
 import { TensorReader } from '../../../src/analysis/tensorReader';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import type { TensorRegion } from '../../../src/protocol/analysis';
 import { formatById } from '../../../src/quant/catalogue';
 import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
@@ -57,9 +57,9 @@ describe('a region of a tensor', () => {
     const rows = 4;
     const columns = 96;
     const source = new Random(5).fill(rows * columns, (random) => random.normal());
-    const [codes] = await formatById('Q4_0').encode(source, columns, { min: -5, max: 5 });
+    const { codes } = await formatById('Q4_0').encode(source, columns, { min: -5, max: 5 });
     const header = new GgufBytes().start(3, 1, 0).tensor('w', [columns, rows], 2, 0).data(0);
-    const gguf = writeFile(folder, 'q4.gguf', Buffer.concat([header, Buffer.from(codes!.data)]));
+    const gguf = writeFile(folder, 'q4.gguf', Buffer.concat([header, Buffer.from(codes)]));
     const model = await openModel(gguf);
     const decoded: number[] = [];
     for await (const slab of new TensorReader(model, model.tensor('w')).values())

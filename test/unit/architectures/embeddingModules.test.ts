@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ggufView } from '../../../src/architectures/ggufView';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import type { ModuleSpec } from '../../support/checkpointParts';
 import { checkpoints } from '../../support/checkpoints';
 import { dense, embeddingCheckpoints, module, pooled } from '../../support/embeddingCheckpoints';

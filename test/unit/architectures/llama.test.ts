@@ -3,7 +3,7 @@ import { convertCheckpoint } from '../../../src/architectures/convertCheckpoint'
 import { readSlab, slabsOf } from '../../../src/architectures/convertedRows';
 import type { ConvertedTensor } from '../../../src/architectures/convertedTensor';
 import type { Unit } from '../../../src/architectures/description';
-import type { Model } from '../../../src/model/openModel';
+import type { Model } from '../../../src/model/model';
 import { describeTensors } from './support';
 
 const file = 'config.json';

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { readImatrix } from '../../../src/model/imatrix';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import { engineJobs } from '../../support/engineJobs';

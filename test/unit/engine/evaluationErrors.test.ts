@@ -5,7 +5,7 @@ import { writeImatrix } from '../../../src/exporter/writeImatrix';
 import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
 import type { ErrorPlace } from '../../../src/model/errors';
 import { modelHash } from '../../../src/model/identity';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { EvaluationParams } from '../../../src/protocol/evaluation';
 import { llamaConfig, llamaShapes } from '../../support/checkpointParts';

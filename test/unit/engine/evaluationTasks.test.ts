@@ -6,7 +6,7 @@ import { choiceInputs, parseTasks } from '../../../src/evaluation/tasks';
 import { openTokenizer } from '../../../src/evaluation/tokenizer/openTokenizer';
 import type { ScoredInputs } from '../../../src/evaluation/windows';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { Checkpoint } from '../../support/reference/checkpoint';

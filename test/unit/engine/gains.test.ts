@@ -6,7 +6,7 @@ import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import { ggufView } from '../../../src/architectures/ggufView';
 import type { ScoredInputs } from '../../../src/evaluation/windows';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { Divergence } from '../../../src/protocol/evaluation';
 import type { SensitivityTable } from '../../../src/protocol/plan';

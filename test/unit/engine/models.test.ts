@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { OpenModels } from '../../../src/engine/models';
-import type { Model } from '../../../src/model/openModel';
+import type { Model } from '../../../src/model/model';
 import { sampleWeights, safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
 
 const never = new AbortController().signal;

@@ -4,7 +4,8 @@ import { calibrate, type CalibrationOptions, type Gram } from '../../../src/eval
 import type { ScoredInputs } from '../../../src/evaluation/windows';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
 import { FileStates } from '../../../src/graph/transformer/states';
-import { openModel, type Model } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
+import type { Model } from '../../../src/model/model';
 import { temporaryFolder } from '../../support/files';
 import { Checkpoint } from '../../support/reference/checkpoint';
 import { matrixInputs, type MatrixInputs } from '../../support/reference/inputs';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { choiceInputs, choiceTexts, parseTasks, readTasks, scoreTasks } from '../../../src/evaluation/tasks';
 import { openTokenizer } from '../../../src/evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../../src/evaluation/tokenizer/textTokenizer';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 
 const folder = temporaryFolder();

@@ -7,7 +7,8 @@ import type { TextTokenizer } from '../../../src/evaluation/tokenizer/textTokeni
 import { sentencePieceMessage } from '../../../src/tokenizer/sentencePiece';
 import { readArrayElements } from '../../../src/model/ggufValue';
 import { HeaderReader } from '../../../src/model/headerReader';
-import { openModel, type Model } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
+import type { Model } from '../../../src/model/model';
 import { llamaConfig, llamaShapes } from '../../support/checkpointParts';
 import {
   hasSharedData,

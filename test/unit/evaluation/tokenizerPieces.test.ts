@@ -11,7 +11,7 @@ import {
 import { openTokenizer } from '../../../src/evaluation/tokenizer/openTokenizer';
 import { piecesOf } from '../../../src/evaluation/tokenizer/pieces';
 import { textTokenizer } from '../../../src/evaluation/tokenizer/textTokenizer';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { hasSharedData, sampleFolder, sharedData } from '../../support/files';
 import { mixedLines } from '../../support/tokenizerLines';
 

@@ -5,7 +5,7 @@ import { TensorReader } from '../../../src/analysis/tensorReader';
 import { ensureFreeSpace } from '../../../src/exporter/diskSpace';
 import { exportGguf, previewGguf, type ExportOptions } from '../../../src/exporter/exportGguf';
 import type { ExportTarget } from '../../../src/exporter/plan';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import { sampleFolder, sampleWeights, temporaryFolder } from '../../support/files';
 import { planFor, statedPlan } from '../../support/plans';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { previewGguf } from '../../../src/exporter/exportGguf';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { temporaryFolder } from '../../support/files';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 

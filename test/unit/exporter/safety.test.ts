@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { exportGguf } from '../../../src/exporter/exportGguf';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { temporaryFolder } from '../../support/files';
 import { buildPrograms, runProgram, type Programs } from '../../support/programs';
 import { writeSyntheticGguf } from '../../support/syntheticGguf';

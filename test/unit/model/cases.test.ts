@@ -1,7 +1,7 @@
 import { join, relative, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { QuantscopeError } from '../../../src/model/errors';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { filesUnder, hasSharedData, sharedData } from '../../support/files';
 

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { QuantscopeError } from '../../../src/model/errors';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { temporaryFolder, writeFile } from '../../support/files';
 import { GgufBytes } from '../../support/ggufBytes';
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { ByteSource } from '../../../src/model/byteSource';
 import { contentHash } from '../../../src/model/contentHash';
 import { contentKey, modelHash } from '../../../src/model/identity';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import type { ModelDescription, TensorDescriptor } from '../../../src/protocol/model';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { GgufBytes } from '../../support/ggufBytes';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { QuantscopeError } from '../../../src/model/errors';
 import { parseJson } from '../../../src/model/json';
 import { readJsonFile } from '../../../src/model/jsonFiles';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { ggufView } from '../../../src/architectures/ggufView';
 import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ggufView } from '../../../src/architectures/ggufView';
 import { QuantscopeError } from '../../../src/model/errors';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
 import { GgufBytes } from '../../support/ggufBytes';
 

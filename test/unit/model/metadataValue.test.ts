@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readMetadataSlice } from '../../../src/model/metadataValue';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import type { MetadataSliceParams } from '../../../src/protocol/model';
 import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
 import { GgufBytes } from '../../support/ggufBytes';

@@ -5,7 +5,7 @@ import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { openFileSource, type ByteSource } from '../../../src/model/byteSource';
 import { QuantscopeError } from '../../../src/model/errors';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { readSafetensorsHeader } from '../../../src/model/safetensors';
 import { isQuantizable, tensorRole } from '../../../src/model/roles';
 import {
@@ -70,7 +70,7 @@ describe('openModel', () => {
     const script = join(folder, 'open.mjs');
     buildSync({
       stdin: {
-        contents: `import { openModel } from './src/model/openModel';
+        contents: `import { openModel } from './src/layouts/openModel';
           const before = process.memoryUsage().rss;
           const model = await openModel(process.argv[2]);
           const grown = process.memoryUsage().rss - before;

@@ -2,7 +2,7 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ggufView } from '../../../src/architectures/ggufView';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { quantizedLayoutOf } from '../../../src/model/quantizedLayout';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../../support/files';

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openFileSource } from '../../../src/model/byteSource';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
 
 /** A named pipe: who opens it for reading waits until somebody writes. */

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import type { ModelDescription } from '../../../src/protocol/model';
 import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
 import { GgufBytes } from '../../support/ggufBytes';

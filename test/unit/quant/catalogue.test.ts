@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { EncodedRows } from '../../../src/native';
 import { formatById, formats } from '../../../src/quant/catalogue';
 import { Random } from '../../support/random';
 
@@ -11,43 +12,37 @@ async function roundTrip(id: string, values: Float32Array, columns: number): Pro
 /** Formats that can be encoded without an imatrix. */
 const encodable = formats.filter((format) => format.refuse([6, 256]) === undefined).map(({ id }) => id);
 
-const part = async (id: string, values: Float32Array, columns: number, suffix: string) => {
-  const range = { min: Math.min(...values), max: Math.max(...values) };
-  const parts = await formatById(id).encode(values, columns, range);
-  return parts.find((item) => item.suffix === suffix)!;
-};
-const floats = (bytes: Uint8Array): number[] => [...new Float32Array(bytes.slice().buffer)];
+const encode = (id: string, values: Float32Array, columns: number): Promise<EncodedRows> =>
+  formatById(id).encode(values, columns, { min: Math.min(...values), max: Math.max(...values) });
 
 describe('textbook definitions', () => {
   const x = Float32Array.of(-1.5, -0.5, 0, 0.75, 3);
 
   it('absmax: scale 127/max|x|', async () => {
-    expect([...new Int8Array((await part('absmax-int8', x, 5, '')).data)]).toEqual([-64, -21, 0, 32, 127]);
-    expect(floats((await part('absmax-int8', x, 5, '_scale')).data)[0]).toBeCloseTo(127 / 3, 5);
+    expect([...new Int8Array((await encode('absmax-int8', x, 5)).codes)]).toEqual([-64, -21, 0, 32, 127]);
+    expect((await encode('absmax-int8', x, 5)).scales![0]).toBeCloseTo(127 / 3, 5);
   });
 
   it('zero-point: scale 255/(max − min), zero point −round(scale·min) − 128', async () => {
     const scale = 255 / 4.5;
-    expect(floats((await part('zeropoint-int8', x, 5, '_scale')).data)[0]).toBeCloseTo(scale, 4);
-    expect(floats((await part('zeropoint-int8', x, 5, '_zero')).data)).toEqual([
-      -Math.round(scale * -1.5) - 128,
-    ]);
-    expect([...new Int8Array((await part('zeropoint-int8', x, 5, '')).data)]).toEqual([
+    expect((await encode('zeropoint-int8', x, 5)).scales![0]).toBeCloseTo(scale, 4);
+    expect([...(await encode('zeropoint-int8', x, 5)).zeros!]).toEqual([-Math.round(scale * -1.5) - 128]);
+    expect([...new Int8Array((await encode('zeropoint-int8', x, 5)).codes)]).toEqual([
       -128, -71, -43, -1, 127,
     ]);
   });
 
   it('min–max: Δ = range/255 and range/15', async () => {
-    expect(floats((await part('minmax-int8', x, 5, '_scale')).data)[0]).toBeCloseTo(4.5 / 255, 7);
-    expect(floats((await part('minmax-int4', x, 5, '_scale')).data)[0]).toBeCloseTo(0.3, 6);
+    expect((await encode('minmax-int8', x, 5)).scales![0]).toBeCloseTo(4.5 / 255, 7);
+    expect((await encode('minmax-int4', x, 5)).scales![0]).toBeCloseTo(0.3, 6);
     expect([...(await roundTrip('minmax-int4', x, 5))].map((v) => Math.round(v * 1e4) / 1e4)).toEqual([
       -1.5, -0.6, 0, 0.6, 3,
     ]);
   });
 
   it('row-wise int8 scales each row by its own maximum', async () => {
-    const scales = floats((await part('rowwise-int8', Float32Array.of(1, -2, 0.5, 0.25), 2, '_scale')).data);
-    expect(scales).toEqual([63.5, 254]);
+    const scales = (await encode('rowwise-int8', Float32Array.of(1, -2, 0.5, 0.25), 2)).scales!;
+    expect([...scales]).toEqual([63.5, 254]);
   });
 
   it('NF4 reproduces its own table and puts the even element in the high nibble', async () => {
@@ -55,7 +50,7 @@ describe('textbook definitions', () => {
     values[0] = -1;
     values[1] = 1;
     values[2] = Math.fround(0.16093020141124725);
-    const codes = (await part('nf4', values, 64, '')).data;
+    const codes = (await encode('nf4', values, 64)).codes;
     expect(codes[0]).toBe(0x0f);
     expect(codes[1]).toBe(0x97);
     expect([...(await roundTrip('nf4', values, 64))]).toEqual([...values]);
@@ -91,8 +86,9 @@ describe('bits per weight', () => {
   it.each(encodable)('%s writes exactly the bytes it states', async (id) => {
     const format = formatById(id);
     const values = new Random(5).fill(6 * 256, (random) => random.normal());
-    const parts = await format.encode(values, 256, { min: Math.min(...values), max: Math.max(...values) });
-    expect(parts.reduce((sum, item) => sum + item.data.length, 0)).toBe(format.bytes([6, 256]));
+    const { codes, scales, zeros } = await encode(id, values, 256);
+    const written = [codes, scales, zeros].reduce((sum, data) => sum + (data?.byteLength ?? 0), 0);
+    expect(written).toBe(format.bytes([6, 256]));
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openTokenizer } from '../../../src/evaluation/tokenizer/openTokenizer';
 import { previewGguf } from '../../../src/exporter/exportGguf';
 import { QuantscopeError } from '../../../src/model/errors';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { Random } from '../../support/random';
 

@@ -6,7 +6,7 @@ import { readTokenizer } from '../../../src/tokenizer/readTokenizer';
 import { sentencePieceMessage } from '../../../src/tokenizer/sentencePiece';
 import { readArrayElements } from '../../../src/model/ggufValue';
 import { HeaderReader } from '../../../src/model/headerReader';
-import { openModel } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../../support/files';
 
 const root = temporaryFolder();

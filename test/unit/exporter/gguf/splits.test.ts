@@ -11,7 +11,7 @@ import {
 } from '../../../../src/exporter/gguf/splits';
 import { writeGguf, type GgufTensor } from '../../../../src/exporter/gguf/writer';
 import type { KeyValue } from '../../../../src/model/keyValue';
-import { openModel } from '../../../../src/model/openModel';
+import { openModel } from '../../../../src/layouts/openModel';
 import { temporaryFolder } from '../../../support/files';
 
 /** Tensors of so many floats. */

@@ -6,7 +6,7 @@ import { layOutGguf, writeGguf } from '../../../../src/exporter/gguf/writer';
 import { openFileSource } from '../../../../src/model/byteSource';
 import { readArrayElements } from '../../../../src/model/ggufValue';
 import { HeaderReader } from '../../../../src/model/headerReader';
-import { openModel } from '../../../../src/model/openModel';
+import { openModel } from '../../../../src/layouts/openModel';
 import { temporaryFolder } from '../../../support/files';
 
 const folder = temporaryFolder();

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../../../src/exporter/exportGguf';
 import { planExport, planWeights, type ExportPlan, type WeightTarget } from '../../../../src/exporter/plan';
 import type { PlannedTensor } from '../../../../src/exporter/plan/tensor';
-import { openModel } from '../../../../src/model/openModel';
+import { openModel } from '../../../../src/layouts/openModel';
 import type { Plan } from '../../../../src/protocol/plan';
 import { formatById } from '../../../../src/quant/catalogue';
 import { temporaryFolder, writeFile } from '../../../support/files';

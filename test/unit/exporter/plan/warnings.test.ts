@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { planExport, type ExportTarget } from '../../../../src/exporter/plan';
-import { openModel } from '../../../../src/model/openModel';
+import { openModel } from '../../../../src/layouts/openModel';
 import { sampleFolder, temporaryFolder } from '../../../support/files';
 import { writeCheckpoint } from '../../../support/writeCheckpoint';
 

@@ -10,7 +10,7 @@ import {
   type DecoderShape,
 } from '../../../../src/graph/transformer/decoderShape';
 import { rotationOf } from '../../../../src/graph/transformer/rotation';
-import { openModel } from '../../../../src/model/openModel';
+import { openModel } from '../../../../src/layouts/openModel';
 import { sampleFolder, temporaryFolder } from '../../../support/files';
 import { writeCheckpoint } from '../../../support/writeCheckpoint';
 

@@ -6,7 +6,7 @@ import { createSession, floatsOf, loadRuntime } from '../../../../src/graph/sess
 import type { Decoder } from '../../../../src/graph/transformer/decoder';
 import type { Placement } from '../../../../src/graph/transformer/graphLoader';
 import { openDecoder } from '../../../../src/graph/transformer/openDecoder';
-import { openModel } from '../../../../src/model/openModel';
+import { openModel } from '../../../../src/layouts/openModel';
 import { temporaryFolder, writeFile } from '../../../support/files';
 import { writeCheckpoint } from '../../../support/writeCheckpoint';
 

@@ -9,7 +9,8 @@ import { TensorReader } from '../../../src/analysis/tensorReader';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import { quantizeTensors } from '../../../src/exporter/quantizeTensors';
 import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
-import { openModel, type Model } from '../../../src/model/openModel';
+import { openModel } from '../../../src/layouts/openModel';
+import type { Model } from '../../../src/model/model';
 import { fakeQuantize } from '../../../src/quant/fakeQuantize';
 import { formatById, formats } from '../../../src/quant/catalogue';
 import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
@@ -61,7 +62,8 @@ async function opened<T>(path: string, work: (model: Model) => Promise<T>): Prom
 
 async function valuesOf(model: Model, name: string): Promise<number[]> {
   const values: number[] = [];
-  for await (const slab of new TensorReader(model, model.tensor(name)).values()) values.push(...slab.values);
+  for await (const slab of new TensorReader(model, model.tensor(name)).values())
+    for (const value of slab.values) values.push(value);
   return values;
 }
 
@@ -118,10 +120,11 @@ describe('tensors that were saved quantized', () => {
     });
   });
 
-  it('with scales of their own cannot be converted, which the error says', async () => {
+  it('are exported like any other, and the loss is stated', async () => {
     const checkpoint = join(folder, 'checkpoint');
     mkdirSync(checkpoint);
-    copyFileSync(join(sampleFolder, 'config.json'), join(checkpoint, 'config.json'));
+    for (const file of ['config.json', 'tokenizer.json', 'tokenizer_config.json'])
+      copyFileSync(join(sampleFolder, file), join(checkpoint, file));
     const name = 'lm_head.weight';
     const kept = await opened(sampleFolder, async (model) => {
       const asked = [{ tensor: model.tensor(name), format: formatById('nf4') }];
@@ -136,13 +139,15 @@ describe('tensors that were saved quantized', () => {
     });
     const index = { weight_map: { ...Object.fromEntries(kept), [name]: 'saved.safetensors' } };
     writeFile(checkpoint, 'model.safetensors.index.json', JSON.stringify(index));
-    await opened(join(checkpoint, 'model.safetensors.index.json'), (model) =>
-      expect(exportGguf(model, { type: 'F16' }, join(folder, 'kept.gguf'))).rejects.toMatchObject({
-        code: 'UNSUPPORTED',
-        message: expect.stringMatching(/^nf4 does not hold weights that can be converted\. /) as string,
-        place: { file: join(checkpoint, 'saved.safetensors'), tensor: name },
-      }),
-    );
+    const out = join(folder, 'exported.gguf');
+    const decoded = await opened(join(checkpoint, 'model.safetensors.index.json'), async (model) => {
+      const { warnings } = await exportGguf(model, { type: 'F32' }, out);
+      expect(warnings).toEqual([
+        '1 tensor is already quantized (nf4): the existing error remains, and the error of the new type is added. An export from the original weights is more accurate at the same size.',
+      ]);
+      return valuesOf(model, name);
+    });
+    expect(await opened(out, (model) => valuesOf(model, 'output.weight'))).toEqual(decoded);
   });
 });
 

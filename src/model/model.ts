@@ -1,0 +1,93 @@
+import type { ModelDescription, TensorDescriptor } from '../protocol/model';
+import type { ByteSource } from './byteSource';
+import { suggestion } from './closest';
+import { QuantscopeError } from './errors';
+import type { GgufFile } from './gguf';
+import type { FileMetadata, ModelContent } from './modelContent';
+import type { SentenceModule } from './sentenceModules';
+import { missingBytesOf } from './truncated';
+
+/** Fills `target` with a tensor's data, from `offset` (bytes) relative to its start. */
+export type ReadInto = (
+  tensor: TensorDescriptor,
+  offset: number,
+  target: Uint8Array,
+  signal?: AbortSignal,
+) => Promise<void>;
+
+/** An open model: its description, and reads of its tensors. Close it. */
+export interface Model {
+  readonly description: ModelDescription;
+  /** The folder of its files. */
+  readonly folder: string;
+  /** config.json next to the weights, when there is one. */
+  readonly config?: Record<string, unknown>;
+  /** Why the config.json next to the weights cannot be read. */
+  readonly configProblem?: QuantscopeError;
+  /** The steps of an embedding model of sentence-transformers, when there are any. */
+  readonly modules?: readonly SentenceModule[];
+  /** Why the modules.json next to the weights, or what it names, cannot be used. */
+  readonly modulesProblem?: QuantscopeError;
+  /** Present for GGUF. */
+  readonly gguf?: GgufFile;
+  /** @throws QuantscopeError REQUEST when there is no tensor of that name. */
+  tensor(name: string): TensorDescriptor;
+  /** Data of a tensor: as stored, or float32 where a layout decodes it (`readAs`). */
+  read(tensor: TensorDescriptor, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  readonly readInto: ReadInto;
+  /** Bytes of the GGUF file itself (to copy metadata). */
+  source(file: string): ByteSource;
+  close(): Promise<void>;
+}
+
+/** The open files of a model, and what they say. */
+export interface OpenFiles {
+  /** The path that was opened, absolute. */
+  readonly path: string;
+  readonly folder: string;
+  readonly content: ModelContent;
+  /** Empty for GGUF. */
+  readonly metadataOfFiles: FileMetadata;
+  source(file: string): ByteSource;
+  close(): Promise<void>;
+}
+
+/** @param readInto for tensors whose data is not one range of a file. */
+export function modelOf(files: OpenFiles, readInto?: ReadInto): Model {
+  const { path, folder, content } = files;
+  const { gguf, config, configProblem, modules, modulesProblem, ...described } = content;
+  const byName = new Map(content.tensors.map((tensor) => [tensor.name, tensor]));
+  const fill: ReadInto =
+    readInto ??
+    ((tensor, offset, target, signal) =>
+      files.source(tensor.file).readInto(target, tensor.offset + offset, signal));
+  return {
+    description: {
+      ...{ path, folder, ...described },
+      ...(gguf ? { version: gguf.version } : {}),
+      parameters: content.tensors.reduce((sum, tensor) => sum + tensor.elements, 0),
+      missingBytes: missingBytesOf(content.tensors),
+      dataBytes: content.tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0),
+    },
+    folder,
+    ...(config ? { config } : {}),
+    ...(configProblem ? { configProblem } : {}),
+    ...(modules ? { modules } : {}),
+    ...(modulesProblem ? { modulesProblem } : {}),
+    ...(gguf ? { gguf } : {}),
+    tensor(name) {
+      const tensor = byName.get(name);
+      if (tensor) return tensor;
+      const message = `The model has no such tensor.${suggestion(name, byName.keys())}`;
+      throw new QuantscopeError('REQUEST', message, { file: path, tensor: name });
+    },
+    async read(tensor, offset, length, signal) {
+      const bytes = new Uint8Array(length);
+      await fill(tensor, offset, bytes, signal);
+      return bytes;
+    },
+    readInto: fill,
+    source: (file) => files.source(file),
+    close: () => files.close(),
+  };
+}
