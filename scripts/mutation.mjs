@@ -23,6 +23,7 @@ const modules = {
     sources: [
       ...[
         'modelSession',
+        'planning',
         'sensitivityJob',
         'comparisons',
         'devices',

@@ -33,7 +33,6 @@ export class EvaluationSession {
   activity: EvaluationActivity | undefined;
   private last: Request | undefined;
   private running: AbortController | undefined;
-  private disposed = false;
 
   constructor(
     readonly path: string,
@@ -96,7 +95,6 @@ export class EvaluationSession {
   }
 
   dispose(): void {
-    this.disposed = true;
     this.running?.abort();
     this.emitter.dispose();
   }
@@ -129,7 +127,7 @@ export class EvaluationSession {
   private async tellResults(): Promise<void> {
     try {
       const payload = await this.stored();
-      if (!this.disposed) this.emitter.fire({ name: 'evaluationResults', payload });
+      this.emitter.fire({ name: 'evaluationResults', payload });
     } catch (error) {
       this.log.error(`Stored results: ${messageOf(error)}`);
     }
@@ -141,7 +139,7 @@ export class EvaluationSession {
 
   private show(activity: EvaluationActivity): void {
     this.activity = activity;
-    if (!this.disposed) this.emitter.fire({ name: 'evaluation', payload: activity });
+    this.emitter.fire({ name: 'evaluation', payload: activity });
   }
 }
 

@@ -286,6 +286,6 @@ export class ModelSession {
   }
 
   private fire(event: SessionEvent): void {
-    if (!this.life.signal.aborted) this.emitter.fire(event);
+    this.emitter.fire(event);
   }
 }

@@ -237,7 +237,7 @@ describe('byte-level BPE', () => {
     const refuse = (content: Record<string, unknown>) => expect(read(folderWith(content), 5)).rejects;
     await refuse(files('BartTokenizer')).toThrow(/"BartTokenizer" of vocab\.json/);
     await refuse(files('GPT2Tokenizer', { add_prefix_space: true })).toThrow(
-      'The pre-tokenizer of the class "GPT2Tokenizer" of vocab.json and merges.txt is not known; known are those of GPT2Tokenizer, CodeGenTokenizer, Qwen2Tokenizer, without a space before the text.',
+      'The pre-tokenizer of the class "GPT2Tokenizer" of vocab.json and merges.txt is not known; the known ones are those of GPT2Tokenizer, CodeGenTokenizer, Qwen2Tokenizer, without a space before the text.',
     );
     await refuse({ 'vocab.json': {} }).toThrow(
       'The export needs the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) next to the weights.',

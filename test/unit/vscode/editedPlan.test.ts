@@ -44,7 +44,7 @@ function setUp({ measured }: { measured: boolean }) {
       'sensitivity/stored': () => (measured ? table : undefined),
       'sensitivity/estimate': () => ({ tensors: 2, formats: ['Q4_K'], seconds: 1 }),
       'plan/beside': () => ({
-        found: { file, plan: parsePlan(readFileSync(file, 'utf8'), file) },
+        found: { file, plan: parsePlan(JSON.parse(readFileSync(file, 'utf8')), file) },
         problems: [],
       }),
       'device/probe': () => ({ chosen: 'cpu', label: 'native addon', refused: [] }),

@@ -28,7 +28,7 @@ describe('what a command shows in an editor', () => {
     editors.show('/a', { tensor: 'x' });
     const split = pageOf('/a');
     editors.add(split.page);
-    expect(split.page.loaded(state)).toEqual({ revision: 1 });
+    expect(split.page.loaded(state)).toStrictEqual({ revision: 1 });
     expect(first.page.loaded(state)).toEqual({ revision: 1, tab: 'export', reveal: 'x' });
     expect(first.page.loaded(state)).toEqual({ revision: 1 }); // a page that is loaded again begins as it is
     expect([first.told, split.told]).toEqual([[], []]);
@@ -66,6 +66,16 @@ describe('what a command shows in an editor', () => {
     expect([foreign, first, second].map(({ page }) => page.loaded(state).reveal)).toEqual([
       ...[undefined, 'x', undefined],
     ]);
+  });
+
+  it('knows the editors of each model', () => {
+    const editors = new Editors();
+    const [a, b] = [pageOf('/a').page, pageOf('/b').page];
+    expect(editors.has('/a')).toBe(false);
+    editors.add(a);
+    editors.add(b);
+    expect(editors.remove(a)).toBe(true);
+    expect([editors.has('/a'), editors.has('/b'), editors.has('/c')]).toEqual([false, true, false]);
   });
 
   it('knows the last editor of a model', () => {

@@ -163,7 +163,10 @@ describe('the evaluations of all models', () => {
   it('are one session each, until the window closes', async () => {
     const engine = new FakeEngine();
     const evaluations = new Evaluations(engine, new FakeLog(), '/cache');
-    const [a, b] = [evaluations.get('/a'), evaluations.get('/b')];
+    const [a, b, idle] = ['/a', '/b', '/c'].map((path) => evaluations.get(path)) as [
+      ...[EvaluationSession, EvaluationSession, EvaluationSession],
+    ];
+    expect(idle.activity).toBeUndefined();
     expect([evaluations.get('/a') === a, evaluations.get('/b') === b, a === b]).toEqual([true, true, false]);
     const runs = [a.evaluate(settings, 'x'), b.evaluate(settings, 'y')];
     expect(engine.calls.map(({ params }) => params)).toEqual([

@@ -66,6 +66,19 @@ describe('files that change', () => {
     ]);
   });
 
+  it('clear the outcome of an analysis of the old ones', async () => {
+    const { engine, session, files } = setUpSession();
+    await session.load();
+    const run = session.runSensitivity();
+    await settle();
+    await engine.last('sensitivity/run').fail('REQUEST', 'why');
+    await run;
+    expect(session.job.kind).toBe('failed');
+    files.mtimeMs = 2;
+    await session.reload();
+    expect(session.job).toEqual({ kind: 'idle' });
+  });
+
   it('that cannot be read are reported, and mend with the next reading', async () => {
     const { engine, session, heard } = setUpSession();
     await session.load();
@@ -103,6 +116,7 @@ describe('files that change', () => {
     beside.push({ problems: ['Q9_K is not a format.'] });
     await session.planFileChanged(planFile);
     expect([heard('plan').length, notices.shown]).toEqual([1, ['Q9_K is not a format.']]);
+    expect(session.plan).toBe(plan);
   });
 });
 
@@ -184,6 +198,18 @@ describe('the sensitivity analysis', () => {
     expect([session, other].map(({ job }) => job.kind)).toEqual(['running', 'running']);
   });
 
+  it('is resumed by the editor', async () => {
+    const { engine, session } = setUpSession();
+    await session.load();
+    const run = session.runSensitivity('/t.txt');
+    await settle();
+    await engine.last('sensitivity/run').fail('ENGINE_DIED', 'killed');
+    await run;
+    void session.resumeJob();
+    await settle();
+    expect(engine.of('sensitivity/run').map(({ params }) => params['text'])).toEqual(['/t.txt', '/t.txt']);
+  });
+
   it('is not resumed twice, by the notice and by the editor', async () => {
     const { engine, notices, session } = setUpSession();
     await session.load();
@@ -246,7 +272,7 @@ describe('comparisons', () => {
   });
 
   it('are shown by an editor that opens while they run or after them, until the files change', async () => {
-    const { engine, session, files } = setUpSession();
+    const { engine, session, files, heard } = setUpSession();
     await session.load();
     const comparing = session.compare(['a'], ['Q4_K']);
     await settle();
@@ -254,6 +280,12 @@ describe('comparisons', () => {
     await engine.last('tensor/compare').answer({ tensor: 'a' });
     await comparing;
     const models = session.compareWith('/models/other.gguf');
+    expect(heard('modelComparison')).toEqual([{ other: '/models/other.gguf' }]);
+    const { params, options } = engine.last('model/compare');
+    expect([params, options.title]).toEqual([
+      { path: session.path, other: '/models/other.gguf' },
+      'Comparison with other.gguf',
+    ]);
     const { comparison, modelComparison } = await session.load();
     expect(comparison).toMatchObject({ tensors: ['a'], results: [{ tensor: 'a' }], done: true });
     expect(modelComparison).toEqual({ other: '/models/other.gguf' });

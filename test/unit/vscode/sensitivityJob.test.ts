@@ -5,7 +5,7 @@ import { SensitivityJob } from '../../../src/vscode/sensitivityJob';
 import { FakeEngine, FakeLog, FakeNotices, settle } from '../../support/fakeHost';
 
 const text = { file: '/texts/short.txt', tokens: 2048 };
-const byWeights = 'Sensitivity from the weights alone, about 12 s';
+const byWeights = 'Sensitivity from the weights alone';
 const progress = (done: number) => ({ message: 'x', done, total: 9 });
 const table = (name: string) => ({ modelHash: name }) as SensitivityTable;
 const running = (title: string, more: object = {}): JobState => ({ kind: 'running', title, ...more });
@@ -50,7 +50,7 @@ describe('a sensitivity analysis', () => {
     await run;
     expect(states).toEqual([
       running('Sensitivity'),
-      running(byWeights),
+      running(`${byWeights}, about 12 s`),
       running(byWeights, { progress: progress(3) }),
       { kind: 'idle' },
     ]);
@@ -78,7 +78,7 @@ describe('a sensitivity analysis', () => {
     await settle();
     await job.run('/t.txt');
     job.reset();
-    expect(states).toEqual([running('Sensitivity'), running(byWeights)]);
+    expect(states).toEqual([running('Sensitivity'), running(`${byWeights}, about 12 s`)]);
     await engine.last('sensitivity/run').answer(table('whole'));
     await run;
     void job.run();
@@ -190,7 +190,7 @@ describe('an analysis that fails', () => {
     await engine.last('sensitivity/run').fail('ENGINE_DIED', 'killed');
     await engine.last('sensitivity/stored').answer(undefined);
     await run;
-    const title = 'Sensitivity over short.txt, about 12 s';
+    const title = 'Sensitivity over short.txt';
     expect(job.job).toEqual({ kind: 'engine-died', title, message: 'killed', resumable: true });
     expect(log.lines).toEqual([`${title}: killed`]);
     expect(notices.shown).toEqual([`${title}: the engine process ended. Finished work is kept.`]);

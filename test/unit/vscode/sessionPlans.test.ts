@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { toColumns } from '../../../src/protocol/columns';
 import type { ModelDescription } from '../../../src/protocol/model';
 import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { settle } from '../../support/fakeHost';
@@ -35,17 +36,20 @@ describe('the state of a session', () => {
   it('has what is known, and nothing else', async () => {
     const { engine, session, folder } = setUpSession();
     const model = modelOf(folder);
-    const bare = { model, revision: 1, formats: [], job: { kind: 'idle' } };
+    const page = { ...model, tensors: toColumns([]) };
+    const bare = { model: page, revision: 1, formats: [], job: { kind: 'idle' } };
     expect(await session.load()).toStrictEqual(bare);
     expect(await session.load()).toStrictEqual({ ...bare, device });
     expect(engine.last('sensitivity/stored').params).toEqual({
       ...{ path: session.path, cacheDir: join(folder, 'cells') },
     });
     const measured = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
-    const table = tableOf(modelOf(measured.folder));
-    expect(await measured.session.load()).toStrictEqual({
-      ...{ ...bare, model: modelOf(measured.folder), sensitivity: table, plan: measured.session.plan },
+    const state = await measured.session.load();
+    expect(state).toMatchObject({
+      sensitivity: { budgets: { min: 4.5, max: 8.5 } },
+      plan: { formats: [{ format: 'Q4_K', bits: 4.5 }] },
     });
+    expect(measured.session.sensitivity).toEqual(tableOf(modelOf(measured.folder)));
     expect(formatsOf([measured.session.plan])).toEqual(['Q4_K']); // of 4.85 bits, as no preset takes more
   });
 
@@ -145,18 +149,34 @@ describe('a plan', () => {
     expect(session.plan!.budget).toEqual({ kind: 'bits-per-weight', value });
   });
 
+  it('is made where some tensors were not measured', async () => {
+    const { session } = setUpSession({
+      stored: (path) => {
+        const table = tableOf(modelOf(path));
+        const [row] = table.rows;
+        return { ...table, rows: [{ ...row!, tensor: 'b', cells: [] }, row!] };
+      },
+    });
+    await session.load();
+    expect(session.plan!.assignments.map(({ format }) => format)).toEqual(['F32', 'Q4_K']);
+  });
+
   it('is not made from a table without cells', async () => {
     const { session } = setUpSession({ stored: (path) => tableOf(modelOf(path), []) });
     expect((await session.load()).plan).toBeUndefined();
   });
 
   it('next to the model goes before one that is made, and stays while the model is the same', async () => {
-    const { session, folder } = setUpSession({
+    const { engine, session, folder } = setUpSession({
       stored: (path) => tableOf(modelOf(path)),
-      beside: (path) => ({ plan: planOf(path, 8.5), problems: [] }),
+      beside: (path) => ({
+        found: { file: join(path, 'a.ampq.json'), plan: planOf(path, 8.5) },
+        problems: [],
+      }),
     });
     await session.load();
     expect(session.plan).toEqual(planOf(folder, 8.5));
+    expect(engine.last('plan/beside').params).toStrictEqual({ path: session.path });
     const mine = session.solve({ kind: 'bits-per-weight', value: 5 });
     await session.load();
     expect(session.plan).toBe(mine);
@@ -175,8 +195,8 @@ describe('the plan after an analysis', () => {
     await setUp.session.load();
     const plan = setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
     const { session, heard } = await analysed((table) => table, setUp);
-    expect([session.plan, heard('plan')]).toEqual([plan, [plan]]);
-    expect(heard('sensitivity')).toEqual([session.sensitivity]);
+    expect([session.plan, heard('plan').at(-1)!.formats]).toEqual([plan, [{ format: 'Q8_0', bits: 8.5 }]]);
+    expect(heard('sensitivity').map(({ budgets }) => budgets)).toEqual([{ min: 4.5, max: 8.5 }]);
   });
 
   it('over a text is solved again at its size', async () => {
@@ -196,7 +216,7 @@ describe('the plan after an analysis', () => {
     expect(session.plan).toMatchObject({ budget, total: { divergence: 0.5 / 8.5 } });
     const mine = session.solve({ kind: 'bits-per-weight', value: 5 });
     await analysed(withGains, setUp);
-    expect([session.plan, heard('plan').at(-1)]).toEqual([mine, mine]);
+    expect([session.plan, heard('plan').at(-1)!.formats]).toEqual([mine, [{ format: 'Q4_K', bits: 4.5 }]]);
   });
 
   it('that measured nothing is none', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Sessions } from '../../../src/vscode/sessions';
-import { fakeContext } from '../../support/fakeHost';
+import { fakeContext, settle } from '../../support/fakeHost';
+import { setUpSession } from '../../support/sessionSetUp';
 
 function setUp() {
   const { context, engine } = fakeContext({}, '/cache');
@@ -48,5 +49,17 @@ describe('sessions', () => {
     expect([sessions.all(), sessions.active]).toEqual([[], undefined]);
     sessions.activate(session);
     expect(active).toEqual(['/a', undefined]);
+  });
+
+  it('cancel whatever they asked for when they end', async () => {
+    const { engine, sessions, session } = setUpSession();
+    await session.load();
+    await settle();
+    sessions.release(session.key);
+    const left = engine.calls.filter(({ options }) => options.signal?.aborted !== true);
+    expect(engine.calls.map(({ method }) => method)).toEqual([
+      ...['model/open', 'formats/list', 'sensitivity/stored', 'plan/beside', 'device/probe'],
+    ]);
+    expect(left.map(({ method }) => method)).toEqual(['device/probe']); // it is of all models
   });
 });
