@@ -1,9 +1,14 @@
+import { printable } from '../src/protocol/printable';
+
 /**
- * Numbers as the editor shows them. A weight that is NaN reads "NaN"; a figure that is NaN was not defined for its data
+ * Names and numbers as the editor shows them. A weight that is NaN reads "NaN"; a figure that is NaN was not defined for its data
  * (protocol/analysis.ts) and says so.
  */
 
 const undefinedFigure = 'not defined';
+
+/** A name of a file's own: characters that cannot be seen are escaped, and it is never empty. */
+export const nameText = (name: string): string => (name === '' ? '(no name)' : printable(name));
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 

@@ -1,6 +1,6 @@
 import type { EngineProgress } from '../protocol/engine';
 import type { EvaluationPoint } from '../protocol/evaluation';
-import { printable } from './printable';
+import { printable } from '../protocol/printable';
 import { number } from './text';
 
 /** Milliseconds between two lines of progress: on a terminal, and elsewhere. */

@@ -1,4 +1,4 @@
-import { printable } from './printable';
+import { printable } from '../protocol/printable';
 
 /** Rows as lines of aligned columns; numbers (by their first row) to the right. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {

@@ -1,6 +1,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Histogram } from '../../src/protocol/analysis';
-import { axis, useColors, usePlot } from './plot';
+import { greatestOf } from '../../src/protocol/extremes';
+import { axis, logTicks, useColors, usePlot, type Layout } from './plot';
 
 /** Bars of a histogram, optionally overlaid with a second one with the same bins. */
 export function HistogramChart({
@@ -20,6 +21,7 @@ export function HistogramChart({
     const first = trace(before, beforeName, colors.series, after ? 0.55 : 1);
     return after ? [first, trace(after, afterName ?? 'quantized', colors.second, 0.75)] : [first];
   }, [before, after, afterName, colors]);
+  const largest = Math.max(largestBar(before), after ? largestBar(after) : 0);
   const layout = useMemo(
     () => ({
       bargap: 0,
@@ -32,10 +34,10 @@ export function HistogramChart({
         type: scale,
         title: { text: 'count' },
         exponentformat: 'SI',
-        dtick: scale === 'log' ? 1 : undefined,
+        ...(scale === 'log' ? logAxis(largest) : {}),
       }),
     }),
-    [scale, colors, after],
+    [scale, colors, after, largest],
   );
   const element = usePlot(traces, layout, colors);
   return (
@@ -57,6 +59,15 @@ export function HistogramChart({
     </div>
   );
 }
+
+/** Bars of one weight are seen, and nothing is below them. */
+function logAxis(largest: number): Layout {
+  return { ...logTicks(1, largest), range: [Math.log10(0.7), Math.log10(1.3 * Math.max(1, largest))] };
+}
+
+/** All weights of a constant are in one bar. */
+const largestBar = ({ min, max, counts }: Histogram): number =>
+  min === max ? counts.reduce((sum, count) => sum + count, 0) : greatestOf(counts);
 
 function trace({ min, max, counts }: Histogram, name: string, color: string, opacity: number) {
   // All weights of a constant are in one bin, which has zero width.

@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { greatestOf, leastOf } from '../../src/protocol/extremes';
-import { axis, useColors, usePlot, type Colors } from './plot';
+import { axis, logTicks, useColors, usePlot, type Colors } from './plot';
 
 /** A variant of a model: how large it is, and how far from its base. */
 export interface SizedVariant {
@@ -18,6 +18,7 @@ export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
     const bySize = [...variants].sort((a, b) => a.bytes - b.bytes);
     return [traceOf(bySize, colors)];
   }, [variants, colors]);
+  const values = variants.map(({ divergence }) => divergence);
   const layout = useMemo(
     () => ({
       height: 240,
@@ -27,7 +28,7 @@ export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
         type: 'log',
         title: { text: 'mean KLD (nats)' },
         exponentformat: 'power',
-        ...ticksOf(variants),
+        ...logTicks(leastOf(values), greatestOf(values)),
       }),
     }),
     [colors, variants],
@@ -36,12 +37,6 @@ export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
   return (
     <div class="by-size" role="img" aria-label="Mean KL divergence of each variant by size" ref={element} />
   );
-}
-
-/** Powers of ten, or round numbers between them where only one or none would be in sight. */
-function ticksOf(variants: readonly SizedVariant[]): { dtick: number | string } {
-  const values = variants.map(({ divergence }) => divergence);
-  return { dtick: greatestOf(values) / leastOf(values) < 100 ? 'D2' : 1 };
 }
 
 function traceOf(variants: readonly SizedVariant[], colors: Colors) {

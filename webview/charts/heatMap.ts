@@ -82,6 +82,9 @@ export interface HeatTicks {
   readonly texts?: readonly string[];
 }
 
+/** Of a few lines each has a tick; plotly would also put ticks between them. */
+const wholeTicks = (tick0: number, count: number): Layout => (count < 10 ? { tick0, dtick: 1 } : {});
+
 export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): Layout {
   const { firstRow = 0, firstColumn = 0, rows, columns, top } = map;
   const hidden = { visible: false, fixedrange: true };
@@ -92,10 +95,12 @@ export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): L
     dragmode: 'zoom',
     xaxis: axis(colors, {
       ...{ ...whole, domain: [0, 0.955], title: { text: 'column', standoff: 4 } },
+      ...wholeTicks(firstColumn, columns),
       range: [firstColumn - 0.5, firstColumn + columns - 0.5],
     }),
     yaxis: axis(colors, {
       ...{ ...whole, domain: [0, 0.925], title: { text: 'row' } },
+      ...wholeTicks(firstRow, rows),
       range: [firstRow + rows - 0.5, firstRow - 0.5],
     }),
     xaxis2: { ...hidden, domain: [0.965, 1], range: [-0.5, 0.5] },

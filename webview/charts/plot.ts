@@ -110,6 +110,11 @@ function baseLayout(colors: Colors): Layout {
   };
 }
 
+/** Ticks of a logarithmic axis: powers of ten, with 2 and 5 between them where hardly one would be in sight. */
+export const logTicks = (least: number, greatest: number): { dtick: number | string } => ({
+  dtick: greatest / least < 50 ? 'D2' : 1,
+});
+
 /** An axis in the theme's colours. */
 export function axis(colors: Colors, more: Layout = {}): Layout {
   return {

@@ -6,7 +6,7 @@ import { HistogramChart } from '../charts/HistogramChart';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
 import { filtered, parseFilter } from '../filter';
-import { figure, fixed, percentDone, ratio, shapeText } from '../format';
+import { figure, fixed, nameText, percentDone, ratio, shapeText } from '../format';
 import { lineOf, orderCompared } from '../comparedTensors';
 import { menuContext } from '../rowMenu';
 import { TensorName } from './TensorName';
@@ -180,7 +180,7 @@ function Overlay({ tensor, other }: { tensor: string; other: string }) {
   }, [tensor, other]);
   return (
     <section class="overlay" aria-label={`${tensor} in detail`}>
-      <h3>{tensor}</h3>
+      <h3>{nameText(tensor)}</h3>
       {failure !== undefined && <p class="notice warning">{failure}</p>}
       {!overlay && failure === undefined && (
         <p class="loading">

@@ -1,6 +1,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import { useAppState } from '../context';
 import { filtered, parseFilter } from '../filter';
+import { nameText } from '../format';
 import { FilterField, FilterStatus } from './FilterField';
 import { MetadataValue } from './MetadataValue';
 
@@ -32,7 +33,7 @@ export function MetadataView() {
                 .filter((entry) => entry.source === source)
                 .map((entry) => (
                   <tr key={entry.key}>
-                    <td>{entry.key}</td>
+                    <td>{nameText(entry.key)}</td>
                     <td class="muted">
                       {entry.type}
                       {entry.length !== undefined && ` (${entry.length.toLocaleString('en-US')})`}

@@ -1,3 +1,4 @@
+import { nameText } from '../format';
 import { splitMiddle } from '../middle';
 
 /** A first part of so many characters stays; of a longer one a letter and an ellipsis do. */
@@ -5,7 +6,7 @@ const shortHead = 5;
 
 /** A name whose middle is cut where it does not fit; the tooltip has the full name. */
 export function Middle({ text, title = text }: { text: string; title?: string }) {
-  const { head, key, tail } = splitMiddle(text);
+  const { head, key, tail } = splitMiddle(nameText(text));
   return (
     <span class={key === '' ? 'middle' : 'middle numbered'} title={title}>
       <span class={head.length > shortHead ? 'middle-head' : 'middle-head short'}>{head}</span>

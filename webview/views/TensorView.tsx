@@ -1,6 +1,6 @@
 import { useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
-import { percentDone, shapeText, size } from '../format';
+import { nameText, percentDone, shapeText, size } from '../format';
 import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
 import { Analysis } from './Analysis';
 import { LongText } from './LongText';
@@ -16,7 +16,7 @@ export function TensorView() {
   return (
     <>
       <div class="title">
-        <h2>{tensor.name}</h2>
+        <h2>{nameText(tensor.name)}</h2>
         <Button disabled={!tensor.readable} onClick={() => void ask('quantize', { tensors: selected })}>
           {selected.length > 1 ? `Quantize ${selected.length} Layers…` : 'Quantize Layer…'}
         </Button>

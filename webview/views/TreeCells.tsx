@@ -76,7 +76,7 @@ function LeafCells({ node, indent, plan }: { node: TreeLeaf; indent: Indent; pla
       <span role="gridcell" class="shape">
         {shapeText(tensor.shape)}
       </span>
-      <span role="gridcell" class="dtype">
+      <span role="gridcell" class="dtype" title={tensor.dtype}>
         {tensor.dtype}
       </span>
       <span role="gridcell" class="right parameters">

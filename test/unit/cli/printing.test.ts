@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { printable } from '../../../src/cli/printable';
+import { printable } from '../../../src/protocol/printable';
 import { json, table } from '../../../src/cli/text';
 import type { ModelDescription } from '../../../src/protocol/model';
 import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';

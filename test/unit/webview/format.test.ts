@@ -5,11 +5,18 @@ import {
   decibels,
   figure,
   fixed,
+  nameText,
   number,
   percent,
   ratio,
   scientific,
 } from '../../../webview/format';
+
+it('names show what cannot be seen, and are never empty', () => {
+  expect(['', 'tab\there', '\u0000nul', 'a\u202eb', 'имя.вес'].map(nameText)).toEqual([
+    ...['(no name)', 'tab\\there', '\\u0000nul', 'a\\u202eb', 'имя.вес'],
+  ]);
+});
 
 describe('numbers in the editor', () => {
   it.each([

@@ -4,7 +4,7 @@ import { greatestOf, leastOf } from '../../../src/protocol/extremes';
 import type { ComparisonState } from '../../../src/protocol/webview';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { Spinner } from '../../controls';
-import { bits, figure, fixed, ratio, size } from '../../format';
+import { bits, figure, fixed, nameText, ratio, size } from '../../format';
 import { FormatBadge } from '../FormatBadge';
 import { Saving } from './Saving';
 
@@ -17,7 +17,7 @@ export function OneTensor({ comparison }: { comparison: ComparisonState }) {
   const shown = ordered.find(({ format }) => format === chosen) ?? ordered[0];
   return (
     <section class="comparison" aria-label={tensor}>
-      <h2>{tensor}</h2>
+      <h2>{nameText(tensor)}</h2>
       {!result && !comparison.done && (
         <p class="loading">
           <Spinner /> Comparing {comparison.formats.length} formats…

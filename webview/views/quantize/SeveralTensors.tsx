@@ -5,7 +5,7 @@ import { plural } from '../../../src/protocol/words';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { useAppState } from '../../context';
 import { Spinner } from '../../controls';
-import { decibels, figure, ratio, size } from '../../format';
+import { decibels, figure, nameText, ratio, size } from '../../format';
 import { formatFor, totalsOf, type ChoiceTotals } from '../../quantizeChoices';
 import { menuContext } from '../../rowMenu';
 import { DataGrid } from '../DataGrid';
@@ -88,7 +88,7 @@ export function SeveralTensors({ comparison }: { comparison: ComparisonState }) 
       {detail && (
         <section aria-label={`${detail.tensor} before and after`}>
           <h3>
-            Before and after: {detail.tensor}, {detail.format.format}
+            Before and after: {nameText(detail.tensor)}, {detail.format.format}
           </h3>
           <HistogramChart
             before={detail.result.histogram}

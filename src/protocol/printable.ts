@@ -8,7 +8,7 @@ const unprintable =
 const short: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /**
- * A line safe to print: text from a file or an error message cannot control the terminal. Escapes are those of JSON, so
+ * A line safe to print and to show: text from a file or an error message cannot control the terminal or reorder what surrounds it. Escapes are those of JSON, so
  * that an escaped line of a JSON document is the same document.
  */
 export function printable(line: string): string {
