@@ -1,5 +1,6 @@
 import { previewGguf } from '../exporter/exportGguf';
 import { openModel } from '../layouts/openModel';
+import { QuantscopeError } from '../model/errors';
 import type { ModelRef } from '../protocol/model';
 
 /**
@@ -10,9 +11,10 @@ import type { ModelRef } from '../protocol/model';
 export async function exportOverhead(ref: ModelRef, fallback: number): Promise<number> {
   const model = await openModel(ref);
   try {
-    const { fileBytes, dataBytes, tensors } = await previewGguf(model, { type: 'F16' });
+    const { fileBytes, dataBytes, tensors } = await previewGguf(model, { type: 'F16', allowRequantize: true });
     return fileBytes - dataBytes + 32 * tensors.length;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof QuantscopeError) || error.code === 'INTERNAL') throw error;
     return fallback; // another architecture: the plan still fits its budget, to within the estimate
   } finally {
     await model.close();

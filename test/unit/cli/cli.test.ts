@@ -153,6 +153,17 @@ describe('quantscope', () => {
     }
   });
 
+  it('keeps a budget in bytes for a model that is quantized already, too', async () => {
+    const [source, plan, out] = ['q8.gguf', 'q8.ampq.json', 'smaller.gguf'].map((name) => join(folder, name));
+    await jsonOf('export', sampleFolder, '--type', 'Q8_0', '--out', source!);
+    const budget = 3_200_000;
+    const call = ['recommend', source!, '--budget', `${budget}B`, '--device', 'cpu', '--weights-only'];
+    await jsonOf(...call, '--out', plan!);
+    await jsonOf('export', source!, '--plan', plan!, '--allow-requantize', '--out', out!);
+    expect(statSync(out!).size).toBeLessThanOrEqual(budget);
+    expect(statSync(out!).size).toBeGreaterThan(budget * 0.98);
+  });
+
   it('says the smallest budget that there is, and writes no plan', async () => {
     const out = join(folder, 'never.ampq.json');
     const { code, stderr } = await quantscope(['recommend', sampleFolder, '--budget', '2bpw', '--out', out]);
