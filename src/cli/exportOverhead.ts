@@ -11,7 +11,10 @@ import type { ModelRef } from '../protocol/model';
 export async function exportOverhead(ref: ModelRef, fallback: number): Promise<number> {
   const model = await openModel(ref);
   try {
-    const { fileBytes, dataBytes, tensors } = await previewGguf(model, { type: 'F16', allowRequantize: true });
+    const { fileBytes, dataBytes, tensors } = await previewGguf(model, {
+      type: 'F16',
+      allowRequantize: true,
+    });
     return fileBytes - dataBytes + 32 * tensors.length;
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code === 'INTERNAL') throw error;
