@@ -5,7 +5,7 @@ import type { GgufScalar } from '../model/ggufValue';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
 import type { TensorDescriptor } from '../protocol/model';
-import { convertCheckpoint } from './convertCheckpoint';
+import { convertCheckpoint, type ConvertedCheckpoint, type ConvertOptions } from './convertCheckpoint';
 import { unchanged, type ConvertedTensor } from './convertedTensor';
 import type { ComputedTensor, LayerWindow } from './description';
 import { sameWeights } from './sameWeights';
@@ -33,6 +33,7 @@ export interface GgufView {
 }
 
 const views = new WeakMap<ModelHeaders, GgufView>();
+const conversions = new WeakMap<ModelHeaders, ConvertedCheckpoint>();
 
 /**
  * The model's tensors under their GGUF names, and its hyper-parameters; made once for an open model. Reads headers only, except
@@ -44,7 +45,24 @@ export async function ggufView(model: ModelHeaders, signal?: AbortSignal): Promi
   const known = views.get(model);
   if (known) return known;
   const { description, gguf } = model;
-  const { missingFiles, missingBytes, path } = description;
+  checkComplete(description);
+  const view = gguf ? viewOfGguf(gguf, description.tensors) : await viewOfCheckpoint(model, signal);
+  views.set(model, view);
+  return view;
+}
+
+/**
+ * What headers alone tell of a model's GGUF view; reads no weights.
+ * @throws QuantscopeError as `ggufView`.
+ */
+export function ggufHeader(model: ModelHeaders): Pick<GgufView, 'architecture' | 'value'> {
+  checkComplete(model.description);
+  if (model.gguf) return headerOfGguf(model.gguf);
+  const { architecture, keyValues } = convertedAsStated(model);
+  return { architecture, value: valuesOfPairs(keyValues) };
+}
+
+function checkComplete({ missingFiles, missingBytes, path }: ModelHeaders['description']): void {
   if (missingFiles.length > 0)
     throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
       file: path,
@@ -53,24 +71,31 @@ export async function ggufView(model: ModelHeaders, signal?: AbortSignal): Promi
     throw new QuantscopeError('REQUEST', `${missingBytes} bytes are missing: the model is not complete.`, {
       file: path,
     });
-  const view = gguf ? viewOfGguf(gguf, description.tensors) : await viewOfCheckpoint(model, signal);
-  views.set(model, view);
-  return view;
+}
+
+function headerOfGguf(gguf: GgufFile): Pick<GgufView, 'architecture' | 'value'> {
+  const value = valuesOfGguf(gguf);
+  const architecture = value('general.architecture');
+  return { architecture: typeof architecture === 'string' ? architecture : '', value };
 }
 
 function viewOfGguf(gguf: GgufFile, tensors: readonly TensorDescriptor[]): GgufView {
-  const value = valuesOfGguf(gguf);
-  const architecture = value('general.architecture');
   return {
-    architecture: typeof architecture === 'string' ? architecture : '',
+    ...headerOfGguf(gguf),
     tensors: tensors.map((tensor) => unchanged(tensor)),
-    ...{ computed: [], keyValues: [], notes: [], value },
+    ...{ computed: [], keyValues: [], notes: [] },
   };
 }
 
-async function viewOfCheckpoint(model: ModelHeaders, signal: AbortSignal | undefined): Promise<GgufView> {
-  const { config, configProblem, description, folder, modules, modulesProblem } = model;
-  const file = join(folder, 'config.json');
+const configFile = ({ folder }: ModelHeaders): string => join(folder, 'config.json');
+
+/** A checkpoint in GGUF's view, where its output is by default as config.json states. */
+function converted(
+  model: ModelHeaders,
+  options: Pick<ConvertOptions, 'ownOutput'> = {},
+): ConvertedCheckpoint {
+  const { config, configProblem, description, modules, modulesProblem } = model;
+  const file = configFile(model);
   const problem = configProblem ?? modulesProblem;
   if (problem) throw problem;
   if (!config)
@@ -79,16 +104,26 @@ async function viewOfCheckpoint(model: ModelHeaders, signal: AbortSignal | undef
       'Names and shapes of a checkpoint follow from its config.json, which is missing next to its weights.',
       { file },
     );
-  const stated = convertCheckpoint(description.tensors, config, file, { modules });
+  return convertCheckpoint(description.tensors, config, file, { ...options, modules });
+}
+
+/** Converted once for an open model. */
+function convertedAsStated(model: ModelHeaders): ConvertedCheckpoint {
+  const known = conversions.get(model);
+  if (known) return known;
+  const stated = converted(model);
+  conversions.set(model, stated);
+  return stated;
+}
+
+async function viewOfCheckpoint(model: ModelHeaders, signal: AbortSignal | undefined): Promise<GgufView> {
+  const stated = convertedAsStated(model);
   const { tied } = stated;
   if (!tied || (await sameWeights(model, tied.output, tied.embedding, signal)))
     return { ...stated, value: valuesOfPairs(stated.keyValues) };
-  const converted = convertCheckpoint(description.tensors, config, file, {
-    ownOutput: true,
-    modules,
-  });
+  const own = converted(model, { ownOutput: true });
   const note = `config.json says that the output is the embedding ("tie_word_embeddings"), but ${tied.output.name} and ${tied.embedding.name} differ: ${tied.output.name} is used as output.`;
-  return { ...converted, notes: [note, ...converted.notes], value: valuesOfPairs(converted.keyValues) };
+  return { ...own, notes: [note, ...own.notes], value: valuesOfPairs(own.keyValues) };
 }
 
 /** Look-up in the metadata of a GGUF file. */

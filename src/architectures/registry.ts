@@ -80,10 +80,7 @@ export function architectureFor(
   if (found) return found;
   const names = [...new Set(architectures.flatMap(({ classes }) => Object.keys(classes)))].sort();
   const asked = listedClass(config) ?? JSON.stringify(config['model_type'] ?? null);
-  const message =
-    `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF.${suggestion(asked, names)} ` +
-    'Any GGUF file can be exported. A description is one file in src/architectures (see CONTRIBUTING.md). ' +
-    `${names.length} classes are described: ${names.join(', ')}.`;
+  const message = `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF.${suggestion(asked, names)} README.md lists the architectures that have one, and CONTRIBUTING.md says how to add one. Any GGUF file can be exported.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -96,9 +93,9 @@ export function forwardOf(architecture: string, file: string): ForwardTraits {
   if (found?.forward) return found.forward;
   const names = [...new Set(architectures.flatMap(({ name, forward }) => (forward ? [name] : [])))].sort();
   const message =
-    `A model of the architecture "${architecture}" cannot be run.${suggestion(architecture, names)} ` +
-    'What is missing is "forward" in its description in src/architectures. ' +
-    `${names.length} architectures can be run: ${names.join(', ')}.`;
+    architecture === ''
+      ? 'The file does not state its architecture ("general.architecture").'
+      : `Models of the architecture "${architecture}" cannot be run.${suggestion(architecture, names)} Those of ${names.length} architectures can: ${names.join(', ')}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -108,6 +105,7 @@ export function refuseQuantized(tensors: readonly TensorDescriptor[], file: stri
   if (!layout) return;
   const { name, tensors: count, advice } = layout;
   const otherwise = advice === undefined ? '' : `; ${advice}`;
-  const message = `The checkpoint is already quantized: ${count} matrices are stored in the layout ${name}, which cannot be decoded yet. Export the original weights${otherwise}.`;
+  const matrices = count === 1 ? 'one matrix is' : `${count} matrices are`;
+  const message = `The checkpoint is already quantized: ${matrices} stored in the layout ${name}, which cannot be decoded yet. Export the original weights${otherwise}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

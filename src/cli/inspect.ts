@@ -1,5 +1,6 @@
 import type { Command } from './command';
 import { count, size, table } from './text';
+import { limitNote } from '../protocol/limitNote';
 import { plural } from '../protocol/words';
 
 export const inspect: Command = {
@@ -29,12 +30,14 @@ export const inspect: Command = {
     const known = present < total ? ` in ${present} of ${total} files (the others are missing)` : '';
     const about = `${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${plural(model.tensors.length, 'tensor')}, ${count(model.parameters)} parameters, ${size(model.dataBytes)}${known}`;
     const warnings = model.warnings.map((warning) => `Warning: ${warning}`);
+    const limits = limitNote(model);
     return {
       json: model,
       lines: [
         `${model.name}: ${model.path}`,
         about,
         ...warnings,
+        ...(limits === undefined ? [] : [`Note: ${limits}`]),
         '',
         ...tensors,
         ...(options['metadata'] === true ? ['', ...metadata] : []),

@@ -1,3 +1,6 @@
+import { modelLimits } from '../architectures/modelLimits';
+import type { Model } from '../model/model';
+import type { ModelDescription } from '../protocol/model';
 import { describeFormats } from '../quant/catalogue';
 import { checkParams, modelKinds, type Jobs } from './job';
 import { calibrationJob } from './jobs/calibration';
@@ -28,7 +31,7 @@ export function createJobs(models: OpenModels): Jobs {
   return {
     'model/open': (params, { signal }) => {
       checkParams('model/open', params, modelKinds);
-      return models.use(params, signal, (model) => Promise.resolve(model.description));
+      return models.use(params, signal, (model) => Promise.resolve(describeModel(model)));
     },
     'model/metadata': metadataJob(models),
     'model/locate': locateJob(),
@@ -60,4 +63,9 @@ export function createJobs(models: OpenModels): Jobs {
     'evaluation/pair': pairEvaluationsJob(models),
     'calibration/run': calibrationJob(models),
   };
+}
+
+function describeModel(model: Model): ModelDescription {
+  const limits = modelLimits(model);
+  return { ...model.description, ...(Object.keys(limits).length === 0 ? {} : { limits }) };
 }

@@ -133,6 +133,14 @@ export interface QuantizedLayout {
   readonly advice?: string;
 }
 
+/** What cannot be done with a model, and why; each reason is one or more sentences. */
+export interface ModelLimits {
+  /** Why it cannot be written as GGUF. Then it cannot be run either. */
+  readonly gguf?: string;
+  /** Why it cannot be run over a text: no evaluation, no importance matrix, sensitivity by the weights alone. */
+  readonly run?: string;
+}
+
 /** A whole model: one file, all shards of a safetensors model, or all parts of a split GGUF. */
 export interface ModelDescription {
   /** The path that was opened (file, index or folder), absolute. */
@@ -165,6 +173,8 @@ export interface ModelDescription {
   readonly missingBytes: number;
   /** What was chosen or left out that the user should know, as sentences. */
   readonly notes: readonly string[];
+  /** Present where something cannot be done with it, as far as headers and configuration tell. Filled by the engine. */
+  readonly limits?: ModelLimits;
   /** Irregularities that do not prevent reading, as sentences. */
   readonly warnings: readonly string[];
 }

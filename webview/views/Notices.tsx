@@ -1,3 +1,4 @@
+import { limitNote } from '../../src/protocol/limitNote';
 import type { ModelDescription } from '../../src/protocol/model';
 import type { JobState } from '../../src/protocol/webview';
 import { useAppState, useAsk } from '../context';
@@ -7,10 +8,11 @@ import { LongText } from './LongText';
 /** What the user should know, under the header: notes and warnings about the model, and what did not happen. */
 export function Notices({ model }: { model: ModelDescription }) {
   const { job, problem } = useAppState();
+  const limits = limitNote(model);
   return (
     <>
       <PartNotice model={model} />
-      {model.notes.map((note) => (
+      {[...model.notes, ...(limits === undefined ? [] : [limits])].map((note) => (
         <p key={note} class="notice note">
           <LongText text={note} />
         </p>

@@ -42,7 +42,7 @@ export async function gainsText(model: Model, choice: GainsChoice, signal: Abort
     return { planned: await planGains(model, generalTextFile(), signal) };
   } catch (error) {
     if (!isUnusable(error)) throw error;
-    return { weightsOnly: `the model cannot be run over a text. ${error.message}` };
+    return { weightsOnly: error.message };
   }
 }
 

@@ -8,7 +8,7 @@ import { openEditor } from '../editor/openEditor';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
-import { targetSession, type ModelArgument } from './targets';
+import { isPossible, targetSession, type ModelArgument } from './targets';
 
 /** Arguments that other code may pass; with `out` no dialog is shown. */
 export type ExportArgument = ModelArgument & {
@@ -38,7 +38,7 @@ async function exportType(
   type: string | undefined,
 ) {
   const session = await targetSession(services, argument);
-  if (!session) return undefined;
+  if (!session || !(await isPossible(services, session, 'gguf'))) return undefined;
   const settings = argument?.settings ?? (type === undefined ? await pickType(services) : { type });
   if (settings === moreOptions) await openEditor(services, session, { tab: 'export' });
   if (!settings || settings === moreOptions) return undefined;
@@ -76,8 +76,7 @@ async function pickType({ engine }: Services): Promise<ExportSettings | typeof m
 
 async function exportPlan(services: Services, argument: ExportArgument | undefined) {
   const session = await targetSession(services, argument);
-  if (!session) return undefined;
-  await session.ensureLoaded();
+  if (!session || !(await isPossible(services, session, 'gguf'))) return undefined;
   const planFile = argument?.plan ?? (await choosePlan(session, argument?.usePlan === true));
   if (planFile === undefined) return undefined;
   const out = argument?.out ?? (await askTarget(session, 'AMPQ'));

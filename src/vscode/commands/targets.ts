@@ -24,6 +24,23 @@ export async function targetSession(
   return picked === undefined ? undefined : sessions.get(picked);
 }
 
+/**
+ * Whether a model can be exported as GGUF, or run over a text. Where it cannot, the user is told why, before anything is asked or
+ * computed.
+ */
+export async function isPossible(
+  { notices }: Services,
+  session: ModelSession,
+  what: 'gguf' | 'run',
+): Promise<boolean> {
+  await session.ensureLoaded();
+  const reason = session.description?.limits?.[what];
+  if (reason === undefined) return true;
+  const task = what === 'gguf' ? 'exported as GGUF' : 'run over a text';
+  void notices.error(`This model cannot be ${task}. ${reason}`);
+  return false;
+}
+
 const browse = '$(folder-opened) Browse…';
 
 /**

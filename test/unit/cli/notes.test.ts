@@ -63,6 +63,16 @@ describe('notes about tensors', () => {
     expect(small.stderr).toContain(lost);
   });
 
+  it('say when a model is opened what cannot be done with it', async () => {
+    const model = await undescribed();
+    const { stdout } = await quantscope('inspect', model);
+    expect(stdout).toContain('Note: This model cannot be exported as GGUF or run over a text');
+    expect(stdout).toContain(
+      'The reason: The checkpoint is already quantized: one matrix is stored in the layout MXFP4',
+    );
+    expect((await quantscope('inspect', sampleFolder)).stdout).not.toContain('Note:');
+  });
+
   it('name packed experts, which are left out, and say once why there is no GGUF file', async () => {
     const model = await undescribed();
     const left =
@@ -74,7 +84,7 @@ describe('notes about tensors', () => {
       'model.layers.0.mlp.experts.gate_up_proj_blocks',
       'model.layers.0.mlp.experts.gate_up_proj_scales',
     ]);
-    const reason = 'matrices are stored in the layout MXFP4';
+    const reason = 'one matrix is stored in the layout MXFP4';
     const plain = await quantscope('recommend', model, '--budget', '8bpw', '--out', out, '--device', 'cpu');
     expect(plain.stdout).toContain(`Note: ${left}`);
     expect(count(plain.stdout, reason)).toBe(1);

@@ -52,7 +52,9 @@ describe('the text that tensors are measured over', () => {
     cpSync(join(sampleFolder, 'model.safetensors'), join(strange, 'model.safetensors'));
     const found = await estimate({}, strange);
     expect(found.text).toBeUndefined();
-    expect(found.weightsOnly).toMatch(/^the model cannot be run over a text\. .*config\.json/);
+    expect(found.weightsOnly).toMatch(
+      /^Names and shapes of a checkpoint follow from its config\.json, which is missing/,
+    );
   });
 
   it('is run over unless something else is said; what was measured is reused', async () => {

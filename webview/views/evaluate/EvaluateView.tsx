@@ -1,5 +1,6 @@
 import { useApp, useAppState } from '../../context';
 import { Spinner } from '../../controls';
+import { LongText } from '../LongText';
 import type { EvaluationMode } from './form';
 import { ImportanceMatrix } from './ImportanceMatrix';
 import { Results } from './Results';
@@ -15,7 +16,8 @@ const modes: readonly { name: EvaluationMode; label: string }[] = [
 /** How good the model is on a text and on questions, and what quantizing costs it; or an importance matrix from a text. */
 export function EvaluateView() {
   const { props, problem } = useEvaluation();
-  const { evaluationMode: mode, evaluation, evaluationResults: results } = useAppState();
+  const { evaluationMode: mode, evaluation, evaluationResults: results, model } = useAppState();
+  const impossible = model?.limits?.run;
   const what = mode === 'importance' ? 'calibration' : 'evaluation';
   return (
     <div class="evaluate">
@@ -30,7 +32,14 @@ export function EvaluateView() {
           <Spinner /> Reading earlier results…
         </p>
       )}
-      {props && (mode === 'importance' ? <ImportanceMatrix {...props} /> : <Setup {...props} />)}
+      {impossible !== undefined && (
+        <p class="notice error" role="alert">
+          This model cannot be run over a text. <LongText text={impossible} />
+        </p>
+      )}
+      {props &&
+        impossible === undefined &&
+        (mode === 'importance' ? <ImportanceMatrix {...props} /> : <Setup {...props} />)}
       {evaluation && <Run activity={evaluation} isForeign={evaluation.what !== what} />}
       {mode === 'evaluation' && results && <Results results={results} />}
     </div>

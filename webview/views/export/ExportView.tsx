@@ -12,8 +12,15 @@ import { Totals } from './Totals';
 /** How long settings must be quiet before they are previewed (milliseconds). */
 const previewDelay = 150;
 
-/** Every option of an export, and what it would write, before anything is written. */
+/** Every option of an export, and what it would write, before anything is written; or why there is nothing to export. */
 export function ExportView() {
+  const { model } = useAppState();
+  const reason = model?.limits?.gguf;
+  if (reason === undefined) return <Exporting />;
+  return <Failure message={`This model cannot be exported as GGUF. ${reason}`} />;
+}
+
+function Exporting() {
   const { plan } = useAppState();
   const { form, change } = useForm();
   const { choices, problem } = useChoices();

@@ -1,0 +1,34 @@
+import { QuantscopeError } from '../model/errors';
+import type { ModelLimits } from '../protocol/model';
+import { refuseBidirectional } from './direction';
+import { ggufHeader, type ModelHeaders } from './ggufView';
+import { forwardOf } from './registry';
+
+/** What cannot be done with a model, as far as its headers and its configuration tell; reads no weights. */
+export function modelLimits(model: ModelHeaders): ModelLimits {
+  const { part, path } = model.description;
+  if (part?.alone) {
+    const gguf = `${part.file} is one of ${part.count} files of a model, opened alone.`;
+    return { gguf, run: gguf };
+  }
+  let header: ReturnType<typeof ggufHeader>;
+  try {
+    header = ggufHeader(model);
+  } catch (error) {
+    const gguf = reasonOf(error);
+    return { gguf, run: gguf };
+  }
+  try {
+    refuseBidirectional(header, path);
+    forwardOf(header.architecture, path);
+    return {};
+  } catch (error) {
+    return { run: reasonOf(error) };
+  }
+}
+
+/** A reason that is about the model; anything else is a bug. */
+function reasonOf(error: unknown): string {
+  if (error instanceof QuantscopeError && error.code !== 'INTERNAL') return error.message;
+  throw error;
+}
