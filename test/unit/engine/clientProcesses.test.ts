@@ -52,7 +52,7 @@ describe('where requests run', () => {
     controller.abort();
     await pass(0);
     expect(early.is).toBe('CANCELLED');
-    expect(started[0]!.received).toEqual([]);
+    expect([started[0]!.received, client.processes[0]!.running]).toEqual([[], 1]);
     started[0]!.ready();
     expect(started[0]!.received).toEqual([{ kind: 'request', id: 2, method: 'formats/list', params: {} }]);
     started[0]!.answer(2, ['x']);

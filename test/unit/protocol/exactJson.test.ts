@@ -23,11 +23,15 @@ describe('exact JSON', () => {
     [{ value: 7 }],
     [new Float32Array()],
     [{ errors: new Float32Array([0.1, NaN, -Infinity, -0, 1e-45, 3.4e38]), $exact: 'NaN' }],
-    [Float32Array.from({ length: 9_000 }, (_, i) => Math.sin(i))],
   ])('brings %o back as it was', (value) => {
     const result = roundTrip(value);
     expect(result).toEqual(value);
     expect(Object.is(result, value) || typeof value === 'object').toBe(true); // 0 and −0 differ
+  });
+
+  it('brings a long list of float32 numbers back as it was', () => {
+    const numbers = Float32Array.from({ length: 9_000 }, (_, i) => Math.sin(i));
+    expect(roundTrip(numbers)).toEqual(numbers);
   });
 
   it('tells zeros apart inside of values', () => {
