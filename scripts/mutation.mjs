@@ -68,10 +68,10 @@ const modules = {
 };
 
 const wanted = argv.slice(2);
-const unknown = wanted.filter((name) => !(name in modules));
-if (unknown.length > 0) {
+const strange = wanted.filter((name) => !(name in modules));
+if (strange.length > 0) {
   console.error(
-    `Unknown module: ${unknown.join(', ')}. The modules are: ${Object.keys(modules).join(', ')}.`,
+    `Unknown module: ${strange.join(', ')}. The modules are: ${Object.keys(modules).join(', ')}.`,
   );
   exit(2);
 }
@@ -82,7 +82,9 @@ ensureBundles();
 const report = join(root, 'test-results', 'mutation.json');
 const found = ['Killed', 'Timeout'];
 const missed = ['Survived', 'NoCoverage'];
-const total = { found: 0, planted: 0 };
+/** The test runner itself failed: whether the tests find the fault is not known. */
+const unknown = ['RuntimeError', 'CompileError'];
+const total = { found: 0, planted: 0, failed: 0 };
 const lines = [];
 for (const [name, { sources, tests }] of Object.entries(modules)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
@@ -97,12 +99,14 @@ for (const [name, { sources, tests }] of Object.entries(modules)) {
   const states = Object.values(files).flatMap(({ mutants }) => mutants.map(({ status: state }) => state));
   const count = (kinds) => states.filter((state) => kinds.includes(state)).length;
   const planted = count([...found, ...missed]);
-  lines.push(row(name, count(found), planted));
-  total.found += count(found);
-  total.planted += planted;
+  const counts = { found: count(found), planted, failed: count(unknown) };
+  lines.push(row(name, counts));
+  for (const key of Object.keys(total)) total[key] += counts[key];
 }
-console.log(['', ...lines, row('all', total.found, total.planted)].join('\n'));
+console.log(['', ...lines, row('all', total)].join('\n'));
 
-function row(name, killed, planted) {
-  return `${name.padEnd(10)} ${killed} of ${planted} faults found (${((100 * killed) / planted).toFixed(1)} %)`;
+function row(name, { found, planted, failed }) {
+  const share = ((100 * found) / planted).toFixed(1);
+  const left = failed === 0 ? '' : `; ${failed} more stopped the test runner`;
+  return `${name.padEnd(10)} ${found} of ${planted} faults found (${share} %)${left}`;
 }
