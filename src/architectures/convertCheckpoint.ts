@@ -69,6 +69,7 @@ export function convertCheckpoint(
     }
   }
   refuseStrangers(sources, description.name);
+  checkOutput(converted);
   return {
     architecture: description.name,
     keyValues: conversion.keyValues.map((pair) => ({ ...pair, key: `${description.name}.${pair.key}` })),
@@ -99,8 +100,10 @@ function unreadNotes(reader: ConfigReader): string[] {
   ];
 }
 
-/** Prefixes that wrappers of training code add to tensors' names. */
-const wrapper = /^(module\.|_orig_mod\.|base_model\.model\.|language_model\.)+/;
+/** What wrappers of training code put before tensors' names, and between their parts. */
+const wrapper =
+  /^(module\.|_orig_mod\.|_forward_module\.|_fsdp_wrapped_module\.|base_model\.model\.|language_model\.)+/;
+const innerWrapper = /(?<=\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\./g;
 
 /** Tensors of the checkpoint by name without prefix, and which of them were used. */
 class Sources {
@@ -114,11 +117,12 @@ class Sources {
     const names = new Set(tensors.map(({ name }) => withoutPrefix(name)));
     for (const tensor of tensors) {
       const usual = withoutPrefix(tensor.name);
-      const wrapped = wrapper.exec(usual)?.[0] ?? '';
-      const bare = withoutPrefix(usual.slice(wrapped.length));
-      const name = wrapped !== '' && !names.has(bare) && !this.byName.has(bare) ? bare : usual;
+      const [before = ''] = wrapper.exec(usual) ?? [];
+      const inside = usual.slice(before.length).match(innerWrapper) ?? [];
+      const bare = withoutPrefix(usual.slice(before.length).replaceAll(innerWrapper, ''));
+      const name = bare !== usual && !names.has(bare) && !this.byName.has(bare) ? bare : usual;
       if (ignored.some((pattern) => pattern.test(name))) continue;
-      if (name !== usual) this.stripped.add(wrapped);
+      if (name !== usual) for (const part of partsLeftOut(before, inside)) this.stripped.add(part);
       this.byName.set(name, tensor);
     }
   }
@@ -127,7 +131,7 @@ class Sources {
   notes(): string[] {
     return [...this.stripped].map(
       (prefix) =>
-        `Tensor names begin with "${prefix}", which was removed: without it, they are the names of this architecture.`,
+        `Tensor names contain "${prefix}", which was removed: without it, they are the names of this architecture.`,
     );
   }
 
@@ -153,11 +157,31 @@ class Sources {
   }
 }
 
+/** Where neither is left out, the usual prefix was there twice. */
+function partsLeftOut(before: string, inside: readonly string[]): readonly string[] {
+  if (before === '') return inside.length > 0 ? inside : ['model.'];
+  return [before, ...inside];
+}
+
 function refuseStrangers(sources: Sources, architecture: string): void {
   const stranger = sources.unused();
   if (!stranger) return;
   const message = `GGUF's architecture "${architecture}" does not have this tensor.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file: stranger.file, tensor: stranger.name });
+}
+
+/**
+ * llama.cpp has one size of vocabulary: that of the embedding.
+ * @throws QuantscopeError UNSUPPORTED for an output of another size, which it would not load.
+ */
+function checkOutput(tensors: readonly ConvertedTensor[]): void {
+  const named = (name: string) => tensors.find((tensor) => tensor.name === name);
+  const [output, embedding] = [named('output.weight'), named('token_embd.weight')];
+  const [rows, tokens] = [output?.shape[0], embedding?.shape[0]];
+  if (rows === undefined || tokens === undefined || rows === tokens) return;
+  const source = output!.pieces[0]!.tensor;
+  const message = `The output has ${rows} rows, but the embedding has ${tokens}: llama.cpp needs as many of both.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file: source.file, tensor: source.name });
 }
 
 function applyRule(usual: TensorRule, sources: Sources, file: string): ConvertedTensor[] {

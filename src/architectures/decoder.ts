@@ -34,7 +34,7 @@ export interface DecoderDefaults {
   readonly contextLength?: number;
   readonly ropeTheta?: number;
   readonly headSize?: number;
-  /** Share of a head that is rotated. */
+  /** Share of a head that is rotated, where the architecture can rotate a part. */
   readonly partialRotary?: number;
   readonly tied?: boolean;
   /** Set where the architecture reads its rope itself. */
@@ -47,12 +47,7 @@ export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}
   const hiddenSize = config.integer('hidden_size', defaults.hiddenSize);
   const headSizeStated = config.has('head_dim') || defaults.headSize !== undefined;
   const headSize = headSizeStated ? config.integer('head_dim', defaults.headSize) : hiddenSize / heads;
-  const share = config.number(
-    'partial_rotary_factor',
-    config.inner('rope_parameters')?.number('partial_rotary_factor', defaults.partialRotary ?? 1) ??
-      defaults.partialRotary ??
-      1,
-  );
+  const share = rotatedShare(config, defaults.partialRotary);
   const ropeDimensions = Math.trunc(headSize * share);
   if (!Number.isInteger(headSize) || ropeDimensions % 2 !== 0)
     throw config.wrong(
@@ -76,6 +71,18 @@ export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}
     rope: defaults.rope ?? readRope(config, ropeDimensions, contextLength, defaults.ropeTheta),
     tied: config.tied(defaults.tied ?? false),
   };
+}
+
+/**
+ * The share of a head that is rotated, which transformers 5 keeps among the rope parameters.
+ * @throws QuantscopeError UNSUPPORTED for another than all, where neither transformers nor llama.cpp have it.
+ */
+function rotatedShare(config: ConfigReader, usual?: number): number {
+  const key = 'partial_rotary_factor';
+  const fallback = usual ?? 1;
+  const share = config.number(key, config.inner('rope_parameters')?.number(key, fallback) ?? fallback);
+  if (share === 1 || usual !== undefined) return share;
+  throw config.unsupported(`"${key}" is ${share}, but heads are rotated as a whole in this architecture.`);
 }
 
 /** The numbers of a decoder as key-values. */

@@ -35,6 +35,7 @@ export const phi3: ArchitectureDescription = {
       feedForwardSize: 8192,
       heads: 32,
       contextLength: 4096,
+      partialRotary: 1,
       rope: { theta: readTheta(config), scaling: { kind: 'none' } },
     });
     expectSquareAttention(config, decoder);

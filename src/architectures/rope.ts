@@ -56,9 +56,9 @@ export function readTheta(
   fallback = 10_000,
   parameters = ropeParameters(config),
 ): number {
-  return parameters?.has('rope_theta')
-    ? parameters.number('rope_theta')
-    : config.number('rope_theta', fallback);
+  if (!parameters?.has('rope_theta')) return config.number('rope_theta', fallback);
+  config.known('rope_theta'); // that of the object takes precedence in transformers
+  return parameters.number('rope_theta');
 }
 
 /**

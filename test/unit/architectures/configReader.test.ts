@@ -94,6 +94,37 @@ describe('keys of config.json', () => {
   });
 });
 
+describe('what llama.cpp would not load', () => {
+  it.each(['llama', 'qwen2', 'qwen3', 'gemma3'])(
+    'heads of %s that are rotated in part are rejected',
+    (name) => {
+      const message =
+        /^"partial_rotary_factor" is 0\.5, but heads are rotated as a whole in this architecture/;
+      expect(() => convert(name, { partial_rotary_factor: 0.5 })).toThrow(message);
+      const rope_parameters = { partial_rotary_factor: 0.5, rope_type: 'default' };
+      expect(() => convert(name, { rope_parameters })).toThrow(message);
+      expect(convert(name, { partial_rotary_factor: 1 }).notes).toEqual([]);
+    },
+  );
+
+  it('an output of another size than the embedding is rejected', () => {
+    const { config, shapes } = checkpoints['llama']!;
+    const larger = describeTensors({ ...shapes, 'lm_head.weight': [1032, 64] });
+    expect(() => convertCheckpoint(larger, config, 'config.json')).toThrow(
+      'The output has 1032 rows, but the embedding has 1024: llama.cpp needs as many of both. (m, tensor "lm_head.weight")',
+    );
+  });
+});
+
+describe('theta', () => {
+  it('of the rope parameters takes precedence, as in transformers', () => {
+    const rope_parameters = { rope_type: 'default', rope_theta: 500 };
+    const converted = convert('llama', { rope_theta: 77, rope_parameters });
+    expect(keyValuesOf(converted)['llama.rope.freq_base']).toBe(500);
+    expect(converted.notes).toEqual([]);
+  });
+});
+
 describe('dynamic rope scaling', () => {
   it('is left out with a note that names the length up to which nothing changes', () => {
     const converted = convert('qwen2', { rope_scaling: { type: 'dynamic', factor: 4 } });
@@ -109,17 +140,37 @@ describe('prefixes of wrapped models', () => {
     return convertCheckpoint(describeTensors(renamed), config, 'config.json');
   };
 
-  it.each(['module.', '_orig_mod.', 'base_model.model.', 'language_model.', 'module._orig_mod.'])(
-    '%s is left out with a note',
-    (prefix) => {
-      const { tensors, notes } = wrapped(prefix);
-      expect(tensors).toHaveLength(21);
-      expect(tensors.find(({ name }) => name === 'output.weight')?.pieces[0]?.tensor.name).toBe(
-        `${prefix}lm_head.weight`,
-      );
-      expect(notes).toEqual([expect.stringContaining(`begin with "${prefix}"`)]);
-    },
-  );
+  it.each([
+    ...['module.', '_orig_mod.', 'base_model.model.', 'language_model.', 'module._orig_mod.'],
+    ...['_forward_module.', '_fsdp_wrapped_module.', 'model.'],
+  ])('%s is left out with a note', (prefix) => {
+    const { tensors, notes } = wrapped(prefix);
+    expect(tensors).toHaveLength(21);
+    expect(tensors.find(({ name }) => name === 'output.weight')?.pieces[0]?.tensor.name).toBe(
+      `${prefix}lm_head.weight`,
+    );
+    expect(notes).toEqual([expect.stringContaining(`names contain "${prefix}", which was removed`)]);
+  });
+
+  it('are left out, too, inside names, where compiled and sharded blocks have them', () => {
+    const { config, shapes } = checkpoints['llama']!;
+    const parts = '_fsdp_wrapped_module._checkpoint_wrapped_module.';
+    const renamed = Object.fromEntries(
+      Object.entries(shapes).map(([name, shape]) => [
+        `_fsdp_wrapped_module.${name.replace(/(layers\.\d+\.)/, `$1${parts}`)}`,
+        shape,
+      ]),
+    );
+    const { tensors, notes } = convertCheckpoint(describeTensors(renamed), config, 'config.json');
+    const named = tensors.find(({ name }) => name === 'blk.1.attn_q.weight');
+    expect(named?.pieces[0]?.tensor.name).toBe(
+      `_fsdp_wrapped_module.model.layers.1.${parts}self_attn.q_proj.weight`,
+    );
+    expect(notes.map((note) => /"(.*)"/.exec(note)?.[1])).toEqual([
+      '_fsdp_wrapped_module.',
+      '_checkpoint_wrapped_module.',
+    ]);
+  });
 
   it('stays where the rest does not fit, which names the tensor', () => {
     expect(() => wrapped('wrapper.')).toThrow(
