@@ -33,9 +33,17 @@ export interface TensorDivergence {
 /** Formats that a tensor is measured in: the first that it has an error in. Small errors add up, large ones do not. */
 const probeFormats: readonly string[] = ['Q4_K', 'Q4_0', 'Q5_0', 'Q5_K', 'Q8_0'];
 
-/** The format that a tensor is measured in, and its error there; undefined when it has no error. */
+/** Relative squared error of most tensors in Q4_K: large enough to be told from rounding, small enough to add up. */
+const usualError = 0.005;
+
+/**
+ * The format that a tensor is measured in, and its error there; undefined when it has no error. Where it was measured in none of the
+ * preferred formats, the one whose error is nearest to the usual one.
+ */
 export function probeOf(row: SensitivityRow): { format: string; error: number } | undefined {
-  const format = probeFormats.find((id) => errorIn(row, id) > 0);
+  const distance = (format: string): number => Math.abs(Math.log(errorIn(row, format) / usualError));
+  const others = row.cells.map(({ format }) => format).sort((a, b) => distance(a) - distance(b));
+  const format = [...probeFormats, ...others].find((id) => errorIn(row, id) > 0);
   return format === undefined ? undefined : { format, error: errorIn(row, format) };
 }
 

@@ -66,7 +66,7 @@ export async function announce(
   const estimate = await jobs['sensitivity/estimate'](params, { signal, progress: () => undefined });
   const { tensors, formats, text, weightsOnly, seconds } = estimate;
   const how = text
-    ? `the model is run over ${count(text.tokens)} tokens of ${basename(text.file)}`
+    ? `the model ${text.isKept === true ? 'was' : 'is'} run over ${count(text.tokens)} tokens of ${basename(text.file)}`
     : `the model is not run over a text: ${weightsOnly}`;
   note(`${count(tensors)} tensors in ${formats.join(', ')}; ${how}`);
   note(`This takes about ${duration(seconds)}; what earlier runs measured is reused.`);

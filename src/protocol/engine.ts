@@ -160,8 +160,8 @@ export interface SensitivityEstimate {
   /** Tensors and formats that will be in the table. */
   tensors: number;
   formats: readonly string[];
-  /** The text that the model will be run over, and the tokens that are scored. */
-  text?: { file: string; tokens: number };
+  /** The text that the model will be run over, or was if the result is kept, and the tokens that are scored. */
+  text?: { file: string; tokens: number; isKept?: boolean };
   /** Why it will not be run over a text. */
   weightsOnly?: string;
   /** Estimated time for what is not kept from earlier runs. */

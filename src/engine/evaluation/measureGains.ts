@@ -40,7 +40,9 @@ export async function storedGains(
 ): Promise<MeasuredDivergences | undefined> {
   const earlier = await readDivergences(gainsFile(cacheDir, contentKey(model.description)));
   if (!earlier || (planned && earlier.text.hash !== planned.hash)) return undefined;
-  return [...probesOf(table).keys()].every((name) => name in earlier.tensors) ? earlier : undefined;
+  return [...probesOf(table).keys()].every((name) => Object.hasOwn(earlier.tensors, name))
+    ? earlier
+    : undefined;
 }
 
 /**
@@ -58,6 +60,8 @@ export async function addGains(
   const earlier = await storedGains(model, table, cacheDir, planned);
   if (earlier) return withGains(table, earlier);
   const probes = probesOf(table);
+  if (probes.size === 0)
+    return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
   const changes = new Map([...probes].map(([name, { format }]) => [name, { format: formatById(format) }]));
   const { byTensor, noise } = await measure(model, planned, changes, device, { signal, progress });
   const { scoredTokens, context } = planned.plan;

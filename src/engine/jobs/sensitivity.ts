@@ -1,5 +1,5 @@
 import { measureSlab } from '../../analysis/compare';
-import { gainsFile, readDivergences, withGains } from '../../ampq/gains';
+import { withGains } from '../../ampq/gains';
 import {
   defaultCandidates,
   missingCandidates,
@@ -12,7 +12,6 @@ import { candidatesOf } from '../../exporter/plan/candidates';
 import { hasGraph } from '../../graph/fakeQuant';
 import { OrtMeasurer } from '../../graph/measurer';
 import { probeDevices } from '../../graph/probe';
-import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/model';
 import type { SensitivityParams } from '../../protocol/engine';
 import type { Device, SensitivityTable } from '../../protocol/plan';
@@ -44,7 +43,7 @@ const runKinds = {
 /** The formats that a request measures. */
 function formatsOf({ formats }: SensitivityParams, source: GainsText): QuantFormat[] {
   const candidates = 'planned' in source ? outputCandidates : defaultCandidates;
-  return (formats ?? candidates).map(formatById);
+  return [...new Set((formats ?? candidates).map(formatById))];
 }
 
 export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
@@ -85,11 +84,14 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
       const errors = await errorSeconds(left, signal);
       const estimate = { tensors: candidates.tensors.length, formats: formats.map(({ id }) => id) };
       if (!('planned' in source)) return { ...estimate, weightsOnly: source.weightsOnly, seconds: errors };
-      const { file, plan, hash } = source.planned;
-      const text = { file, tokens: plan.scoredTokens };
-      const earlier = await readDivergences(gainsFile(params.cacheDir, contentKey(model.description)));
-      if (earlier && (params.text === undefined || earlier.text.hash === hash))
-        return { ...estimate, text, seconds: errors };
+      const table = await storedSensitivity(model, candidates, params.cacheDir);
+      const over = params.text === undefined ? undefined : source.planned;
+      const earlier = table && (await storedGains(model, table, params.cacheDir, over));
+      if (earlier) {
+        const { path: file, tokens } = earlier.text;
+        return { ...estimate, text: { file, tokens, isKept: true }, seconds: errors };
+      }
+      const text = { file: source.planned.file, tokens: source.planned.plan.scoredTokens };
       const { device } = await runDevice(params.device, signal);
       const seconds = await gainsSeconds(model, source.planned, candidates.tensors.length, device, signal);
       return { ...estimate, text, seconds: errors + seconds };

@@ -32,10 +32,17 @@ describe('the format that a tensor is measured in', () => {
     expect(probeOf(row('a', { Q8_0: 0.0001, Q4_0: 0.008 }))).toEqual({ format: 'Q4_0', error: 0.008 });
   });
 
+  it('is the one with the most usual error where it was measured in none of these', () => {
+    expect(probeOf(row('a', { nf4: 0.01 }))).toEqual({ format: 'nf4', error: 0.01 });
+    expect(probeOf(row('a', { F16: 4e-8, Q6_K: 0.0002, Q2_K: 0.08, Q3_K: NaN }))).toEqual({
+      ...{ format: 'Q2_K', error: 0.08 },
+    });
+    expect(probeOf(row('a', { Q8_0: 0, F16: 4e-8 }))).toEqual({ format: 'F16', error: 4e-8 });
+  });
+
   it.each<[string, SensitivityRow]>([
     ['has no error anywhere', row('zeros', { Q4_K: 0, Q8_0: 0 })],
     ['has no number for an error', row('broken', { Q4_K: NaN, Q8_0: Infinity })],
-    ['was measured in no such format', row('other', { nf4: 0.01 })],
   ])('is none for a tensor that %s', (_, item) => expect(probeOf(item)).toBeUndefined());
 });
 

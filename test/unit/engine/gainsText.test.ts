@@ -67,11 +67,26 @@ describe('the text that tensors are measured over', () => {
     const { measured, gain, cells } = table.rows.find(({ tensor }) => tensor === 'output.weight')!;
     const error = cells.find(({ format }) => format === 'Q4_K')!.relativeSquaredError;
     expect(measured).toEqual({ format: 'Q4_K', divergence: expect.closeTo(gain! * error, 12) as number });
-    expect((await estimate({}, bare, cacheDir)).seconds).toBe(0);
+    const kept = { text: { file: general, tokens: 2048, isKept: true }, seconds: 0 };
+    expect(await estimate({}, bare, cacheDir)).toMatchObject(kept);
     // A text that appears beside the model later does not undo what was measured.
     cpSync(join(sampleFolder, 'generated-calibration.txt'), own);
     expect(await request('sensitivity/run', params)).toEqual(table);
+    expect(await estimate({}, bare, cacheDir)).toMatchObject(kept);
+    expect((await estimate({ text: own }, bare, cacheDir)).text).toEqual({ file: own, tokens: 2048 });
     rmSync(own);
+  });
+});
+
+describe('formats that are named', () => {
+  it('have figures of the output also where none of them is usually measured; each counts once', async () => {
+    const few = ['Q2_K', 'Q3_K', 'q2_k'];
+    const params = { path: bare, device: 'cpu', cacheDir: join(folder, 'few'), formats: few } as const;
+    const { rows, gainsFrom, weightsOnly } = await request('sensitivity/run', params);
+    expect([gainsFrom?.text, weightsOnly]).toEqual([general, undefined]);
+    expect(new Set(rows.map(({ measured }) => measured?.format))).toEqual(new Set(['Q3_K']));
+    expect(rows.filter(({ gain }) => gain === undefined || !(gain > 0))).toEqual([]);
+    expect((await estimate({ formats: few })).formats).toEqual(['Q2_K', 'Q3_K']);
   });
 });
 
