@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useAppState, useRetry } from './context';
 import { Button, Spinner } from './controls';
+import type { Tab } from './store';
 import { narrowQuery, useMedia } from './useMedia';
 import { CompareView } from './views/CompareView';
 import { EvaluateView } from './views/evaluate/EvaluateView';
@@ -16,6 +17,7 @@ import { Split } from './views/Split';
 import { TabBar } from './views/TabBar';
 import { TensorTree } from './views/TensorTree';
 import { TensorView } from './views/TensorView';
+import { WholeModelNeeded } from './views/WholeModelNeeded';
 
 const views = {
   tensor: TensorView,
@@ -27,6 +29,9 @@ const views = {
   evaluate: EvaluateView,
   metadata: MetadataView,
 };
+
+/** Views that need all files of a model. */
+const needWhole: ReadonlySet<Tab> = new Set(['export', 'evaluate']);
 
 export function App() {
   const { model, failure } = useAppState();
@@ -71,12 +76,12 @@ function Failure({ message }: { message: string }) {
 }
 
 function Page() {
-  const { tab } = useAppState();
+  const { tab, part } = useAppState();
   const View = views[tab];
   return (
     <div class="details">
       <div class="view" role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab}`}>
-        <View />
+        {part?.alone && needWhole.has(tab) ? <WholeModelNeeded part={part} /> : <View />}
       </div>
     </div>
   );

@@ -4,7 +4,7 @@ import type { GgufFile } from '../model/gguf';
 import type { GgufScalar } from '../model/ggufValue';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
-import type { TensorDescriptor } from '../protocol/model';
+import type { ModelPart, TensorDescriptor } from '../protocol/model';
 import { convertCheckpoint, type ConvertedCheckpoint, type ConvertOptions } from './convertCheckpoint';
 import { unchanged, type ConvertedTensor } from './convertedTensor';
 import type { ComputedTensor, LayerWindow } from './description';
@@ -38,8 +38,8 @@ const conversions = new WeakMap<ModelHeaders, ConvertedCheckpoint>();
 /**
  * The model's tensors under their GGUF names, and its hyper-parameters; made once for an open model. Reads headers only, except
  * the output and the embedding of a checkpoint that should tie them but has both.
- * @throws QuantscopeError REQUEST for missing shards or config.json, MODEL_FILE for one that cannot be read; UNSUPPORTED and MODEL_FILE
- * as `convertCheckpoint`.
+ * @throws QuantscopeError REQUEST for missing shards, for one that is opened alone and for a missing config.json, MODEL_FILE for one
+ * that cannot be read; UNSUPPORTED and MODEL_FILE as `convertCheckpoint`.
  */
 export async function ggufView(model: ModelHeaders, signal?: AbortSignal): Promise<GgufView> {
   const known = views.get(model);
@@ -62,7 +62,8 @@ export function ggufHeader(model: ModelHeaders): Pick<GgufView, 'architecture' |
   return { architecture, value: valuesOfPairs(keyValues) };
 }
 
-function checkComplete({ missingFiles, missingBytes, path }: ModelHeaders['description']): void {
+function checkComplete({ missingFiles, missingBytes, part, path }: ModelHeaders['description']): void {
+  if (part?.alone) throw new QuantscopeError('REQUEST', aloneText(part), { file: path });
   if (missingFiles.length > 0)
     throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
       file: path,
@@ -78,6 +79,9 @@ function headerOfGguf(gguf: GgufFile): Pick<GgufView, 'architecture' | 'value'> 
   const architecture = value('general.architecture');
   return { architecture: typeof architecture === 'string' ? architecture : '', value };
 }
+
+const aloneText = ({ file, number, count }: ModelPart): string =>
+  `${file} is file ${number} of ${count} of a model and is opened alone: exports, evaluations, importance matrices and comparisons with GGUF need all of them.`;
 
 function viewOfGguf(gguf: GgufFile, tensors: readonly TensorDescriptor[]): GgufView {
   return {

@@ -8,9 +8,11 @@ import type {
   EvaluationSettings,
   PairedComparison,
 } from '../protocol/evaluation';
+import type { ModelRef } from '../protocol/model';
 import type { EvaluationActivity, EvaluationOutcome, HostEvents } from '../protocol/webview';
 import { Emitter } from './emitter';
 import { messageOf, type Engine, type Log } from './host';
+import { sessionKey } from './paths';
 
 type EvaluationEvent = {
   [N in 'evaluation' | 'evaluationResults']: { name: N; payload: HostEvents[N] };
@@ -35,7 +37,8 @@ export class EvaluationSession {
   private running: AbortController | undefined;
 
   constructor(
-    readonly path: string,
+    /** The model as requests name it. */
+    readonly model: ModelRef,
     private readonly engine: Engine,
     private readonly log: Log,
     /** Where results are kept. */
@@ -44,14 +47,14 @@ export class EvaluationSession {
 
   /** Results of earlier runs, the latest first. */
   stored(): Promise<readonly EvaluationResult[]> {
-    return this.engine.call('evaluation/stored', { path: this.path, cacheDir: this.cacheDir });
+    return this.engine.call('evaluation/stored', { ...this.model, cacheDir: this.cacheDir });
   }
 
   /** @returns the result, or undefined when the run ended without one; `activity` has the reason. */
   async evaluate(settings: EvaluationSettings, title: string): Promise<EvaluationResult | undefined> {
     let result: EvaluationResult | undefined;
     await this.run({ what: 'evaluation', title, settings }, async (options) => {
-      const params = { path: this.path, cacheDir: this.cacheDir, ...settings };
+      const params = { ...this.model, cacheDir: this.cacheDir, ...settings };
       result = await this.engine.call('evaluation/run', params, options);
       await this.tellResults();
       const { id, notKept } = result;
@@ -67,7 +70,7 @@ export class EvaluationSession {
   ): Promise<CalibrationResult | undefined> {
     let result: CalibrationResult | undefined;
     await this.run({ what: 'calibration', title, settings }, async (options) => {
-      result = await this.engine.call('calibration/run', { path: this.path, ...settings }, options);
+      result = await this.engine.call('calibration/run', { ...this.model, ...settings }, options);
       return { kind: 'calibrated', result };
     });
     return result;
@@ -85,12 +88,12 @@ export class EvaluationSession {
   }
 
   pair(a: string, b: string, signal?: AbortSignal): Promise<PairedComparison> {
-    const params = { path: this.path, cacheDir: this.cacheDir, a, b };
+    const params = { ...this.model, cacheDir: this.cacheDir, a, b };
     return this.engine.call('evaluation/pair', params, signal ? { signal } : {});
   }
 
   async remove(id: string): Promise<void> {
-    await this.engine.call('evaluation/remove', { path: this.path, cacheDir: this.cacheDir, id });
+    await this.engine.call('evaluation/remove', { ...this.model, cacheDir: this.cacheDir, id });
     await this.tellResults();
   }
 
@@ -151,7 +154,7 @@ function outcomeOf(error: unknown): EvaluationOutcome {
 
 /** The evaluations of all models, one session each, until the window closes: a run needs no open editor. */
 export class Evaluations {
-  private readonly byPath = new Map<string, EvaluationSession>();
+  private readonly byKey = new Map<string, EvaluationSession>();
 
   constructor(
     private readonly engine: Engine,
@@ -159,16 +162,17 @@ export class Evaluations {
     private readonly cacheDir: string,
   ) {}
 
-  get(path: string): EvaluationSession {
-    const known = this.byPath.get(path);
+  get(model: ModelRef): EvaluationSession {
+    const key = sessionKey(model);
+    const known = this.byKey.get(key);
     if (known) return known;
-    const session = new EvaluationSession(path, this.engine, this.log, this.cacheDir);
-    this.byPath.set(path, session);
+    const session = new EvaluationSession(model, this.engine, this.log, this.cacheDir);
+    this.byKey.set(key, session);
     return session;
   }
 
   dispose(): void {
-    for (const session of this.byPath.values()) session.dispose();
-    this.byPath.clear();
+    for (const session of this.byKey.values()) session.dispose();
+    this.byKey.clear();
   }
 }

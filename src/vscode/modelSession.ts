@@ -22,7 +22,7 @@ import { Comparisons } from './comparisons';
 import type { Devices } from './devices';
 import { Emitter } from './emitter';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
-import { folderOf } from './paths';
+import { folderOf, sessionKey } from './paths';
 import { Planning } from './planning';
 import { SensitivityJob } from './sensitivityJob';
 
@@ -41,8 +41,6 @@ export interface SessionContext {
 export type SessionEvent = {
   [N in keyof HostEvents]: { name: N; payload: HostEvents[N] };
 }[keyof HostEvents];
-
-export const sessionKey = (path: string, alone = false): string => (alone ? `${path} (alone)` : path);
 
 /** One model in the extension host: its header, measurements, plan and running job. */
 export class ModelSession {
@@ -110,7 +108,7 @@ export class ModelSession {
 
   /** Distinguishes it from the sessions of other models. */
   get key(): string {
-    return sessionKey(this.path, this.alone);
+    return sessionKey(this.ref);
   }
 
   /** Where the model's files are. */

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { ModelRef } from '../protocol/model';
 import { viewTypes } from './contributions';
 
 /** The folder of a model that is named by a file, an index or the folder itself, whatever its name looks like. */
@@ -11,3 +12,6 @@ export function folderOf(path: string): string {
 export function viewTypeOf(path: string): string {
   return /\.index(\.[^.]+)?\.json$/.test(path) ? viewTypes.index : viewTypes.model;
 }
+
+/** Distinguishes a model, and one of its files that is shown alone, from all others. */
+export const sessionKey = ({ path, alone = false }: ModelRef): string => (alone ? `${path} (alone)` : path);

@@ -1,5 +1,6 @@
 import { Emitter } from './emitter';
-import { ModelSession, sessionKey, type SessionContext } from './modelSession';
+import { ModelSession, type SessionContext } from './modelSession';
+import { sessionKey } from './paths';
 
 /** Sessions of models that are open in editors or used by a command: one each. */
 export class Sessions {
@@ -23,7 +24,7 @@ export class Sessions {
 
   /** @param path the file that identifies the whole model, or with `alone` one of its files. */
   get(path: string, alone = false): ModelSession {
-    const key = sessionKey(path, alone);
+    const key = sessionKey({ path, alone });
     const known = this.byKey.get(key);
     if (known) return known;
     const session = new ModelSession(path, this.context, alone);

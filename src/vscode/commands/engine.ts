@@ -6,7 +6,7 @@ import { openEditor } from '../editor/openEditor';
 import { askText } from '../editor/texts';
 import { jobText } from '../status';
 import { chosenDevice, type Services } from '../services';
-import { isPossible, targetSession, type ModelArgument } from './targets';
+import { isPossible, targetSession, wholeSession, type ModelArgument } from './targets';
 
 const devices: readonly { label: string; device: DeviceChoice; detail: string }[] = [
   { label: 'Automatic', device: 'auto', detail: 'CUDA if available, else WebGPU, else the native addon' },
@@ -38,7 +38,7 @@ export function registerEngineCommands(services: Services): vscode.Disposable {
 }
 
 async function runOverText(services: Services, argument: ModelArgument): Promise<void> {
-  const session = await targetSession(services, argument);
+  const session = await wholeSession(services, argument);
   if (!session || !(await isPossible(services, session, 'run'))) return;
   if (session.job.kind === 'running') {
     return services.notices.info('The sensitivity analysis of this model is already running.');

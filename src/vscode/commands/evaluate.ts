@@ -6,12 +6,13 @@ import type {
   EvaluationResult,
   EvaluationSettings,
 } from '../../protocol/evaluation';
+import type { ModelRef } from '../../protocol/model';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
-import { folderOf } from '../paths';
+import { folderOf, sessionKey } from '../paths';
 import type { EvaluationSession } from '../evaluationSession';
 import { chosenDevice, type Services } from '../services';
-import { targetSession, type ModelArgument } from './targets';
+import { wholeSession, type ModelArgument } from './targets';
 
 /** Arguments that other code may pass; with `settings` the run starts at once, else the tab with the form opens. */
 type EvaluateArgument = ModelArgument & { readonly settings?: Partial<EvaluationSettings> };
@@ -25,9 +26,9 @@ export function registerEvaluate(services: Services): vscode.Disposable {
     vscode.commands.registerCommand(
       commands.evaluate,
       async (argument?: EvaluateArgument): Promise<EvaluationResult | undefined> => {
-        const session = await targetSession(services, argument);
+        const session = await wholeSession(services, argument);
         if (session && argument?.settings)
-          return evaluate(services, session.path, { device: chosenDevice(), ...argument.settings });
+          return evaluate(services, session.ref, { device: chosenDevice(), ...argument.settings });
         if (session) await openEditor(services, session, { tab: 'evaluate' });
         return undefined;
       },
@@ -35,9 +36,9 @@ export function registerEvaluate(services: Services): vscode.Disposable {
     vscode.commands.registerCommand(
       commands.computeImportance,
       async (argument?: CalibrateArgument): Promise<CalibrationResult | undefined> => {
-        const session = await targetSession(services, argument);
+        const session = await wholeSession(services, argument);
         if (session && argument?.settings)
-          return calibrate(services, session.path, { device: chosenDevice(), ...argument.settings });
+          return calibrate(services, session.ref, { device: chosenDevice(), ...argument.settings });
         if (session) await openEditor(services, session, { tab: 'importance' });
         return undefined;
       },
@@ -48,10 +49,10 @@ export function registerEvaluate(services: Services): vscode.Disposable {
 /** Runs an evaluation. @returns undefined when it ended without a result, which the tab or a notice has reported. */
 export function evaluate(
   services: Services,
-  path: string,
+  model: ModelRef,
   settings: EvaluationSettings,
 ): Promise<EvaluationResult | undefined> {
-  const session = services.evaluations.get(path);
+  const session = services.evaluations.get(model);
   const { type, format, planFile, text, tasks } = settings;
   const variant = type ?? format ?? (planFile === undefined ? 'The original' : basename(planFile));
   const title = `${variant} on ${basename(text ?? tasks ?? 'nothing')}`;
@@ -60,10 +61,10 @@ export function evaluate(
 
 export function calibrate(
   services: Services,
-  path: string,
+  model: ModelRef,
   settings: CalibrationSettings & { out: string },
 ): Promise<CalibrationResult | undefined> {
-  const session = services.evaluations.get(path);
+  const session = services.evaluations.get(model);
   const title = `Importance matrix from ${basename(settings.text)}`;
   return withNotices(services, session, () => session.calibrate(settings, title));
 }
@@ -85,11 +86,11 @@ export async function withNotices<T>(
   run: () => Promise<T>,
 ): Promise<T> {
   const result = await run();
-  if (!services.editors.has(session.path)) services.start(announce(services, session));
+  if (!services.editors.has(sessionKey(session.model))) services.start(announce(services, session));
   return result;
 }
 
-async function announce(services: Services, { path, activity }: EvaluationSession): Promise<void> {
+async function announce(services: Services, { model, activity }: EvaluationSession): Promise<void> {
   const { title, outcome } = activity ?? {};
   if (!outcome || outcome.kind === 'cancelled') return;
   const show = 'Show';
@@ -100,7 +101,7 @@ async function announce(services: Services, { path, activity }: EvaluationSessio
   if (answer === show)
     await openEditor(
       services,
-      { path, key: path },
+      { path: model.path, key: sessionKey(model) },
       { tab: outcome.kind === 'calibrated' ? 'importance' : 'evaluate' },
     );
 }

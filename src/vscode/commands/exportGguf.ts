@@ -8,7 +8,7 @@ import { openEditor } from '../editor/openEditor';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
-import { isPossible, targetSession, type ModelArgument } from './targets';
+import { isPossible, wholeSession, type ModelArgument } from './targets';
 
 /** Arguments that other code may pass; with `out` no dialog is shown. */
 export type ExportArgument = ModelArgument & {
@@ -37,7 +37,7 @@ async function exportType(
   argument: ExportArgument | undefined,
   type: string | undefined,
 ) {
-  const session = await targetSession(services, argument);
+  const session = await wholeSession(services, argument);
   if (!session || !(await isPossible(services, session, 'gguf'))) return undefined;
   const settings = argument?.settings ?? (type === undefined ? await pickType(services) : { type });
   if (settings === moreOptions) await openEditor(services, session, { tab: 'export' });
@@ -75,7 +75,7 @@ async function pickType({ engine }: Services): Promise<ExportSettings | typeof m
 }
 
 async function exportPlan(services: Services, argument: ExportArgument | undefined) {
-  const session = await targetSession(services, argument);
+  const session = await wholeSession(services, argument);
   if (!session || !(await isPossible(services, session, 'gguf'))) return undefined;
   const planFile = argument?.plan ?? (await choosePlan(session, argument?.usePlan === true));
   if (planFile === undefined) return undefined;

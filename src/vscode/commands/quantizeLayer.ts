@@ -7,6 +7,7 @@ import type { Services } from '../services';
 import { targetSession } from './targets';
 
 type Argument = Partial<Pick<TensorContext, 'quantscopeModel' | 'quantscopeTensors'>> & {
+  readonly alone?: boolean;
   /** Formats, when the caller already knows them. */
   readonly formats?: readonly string[];
 };
@@ -18,7 +19,11 @@ const firstFormats = ['Q4_0', 'Q4_K', 'Q6_K', 'Q8_0', 'nf4'];
 export function registerQuantizeLayer(services: Services): vscode.Disposable {
   return vscode.commands.registerCommand(commands.quantizeLayer, async (argument?: Argument) => {
     const model = argument?.quantscopeModel;
-    const session = await targetSession(services, model === undefined ? undefined : { model });
+    const alone = argument?.alone;
+    const session = await targetSession(
+      services,
+      model === undefined ? undefined : { model, ...(alone === undefined ? {} : { alone }) },
+    );
     if (!session) return;
     await session.ensureLoaded();
     const tensors =

@@ -1,11 +1,11 @@
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import type { LocatedModel } from '../../protocol/model';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 
-/** What menus and other code may pass to a command that works on a model: a file, an index, a folder. */
-export type ModelArgument = vscode.Uri | { readonly model?: string } | undefined;
+/** What menus and other code may pass to a command that works on a model: a file, an index, a folder; `alone` where it is known what an editor shows of it. */
+export type ModelArgument = vscode.Uri | { readonly model?: string; readonly alone?: boolean } | undefined;
 
 /** The model of a command: its argument, the active editor's, or one that the user picks. */
 export async function targetSession(
@@ -15,6 +15,8 @@ export async function targetSession(
   const { sessions, workspaceModels } = services;
   const path = argument instanceof vscode.Uri ? argument.fsPath : argument?.model;
   if (path !== undefined) {
+    const alone = argument instanceof vscode.Uri ? undefined : argument?.alone;
+    if (alone !== undefined) return sessions.get(path, alone);
     // A command of an editor acts on what that editor shows.
     if (sessions.active?.path === path) return sessions.active;
     return sessions.get(await workspaceModels.fileOf(path));
@@ -39,6 +41,19 @@ export async function isPossible(
   const task = what === 'gguf' ? 'exported as GGUF' : 'run over a text';
   void notices.error(`This model cannot be ${task}. ${reason}`);
   return false;
+}
+
+/** The same for a command that needs all files of a model: where one is shown alone, the user may continue with the whole model. */
+export async function wholeSession(
+  services: Services,
+  argument: ModelArgument,
+): Promise<ModelSession | undefined> {
+  const session = await targetSession(services, argument);
+  if (!session?.alone) return session;
+  const whole = 'Use the Whole Model';
+  const message = `${basename(session.path)} is one file of a model and is shown alone; this needs the whole model.`;
+  if ((await vscode.window.showWarningMessage(message, { modal: true }, whole)) !== whole) return undefined;
+  return services.sessions.get(await services.workspaceModels.fileOf(session.path));
 }
 
 const browse = '$(folder-opened) Browse…';

@@ -90,7 +90,7 @@ export class BoundEditor {
           : this.rpc.notify(event.name, event.payload),
       ),
       session.onDescribed((model) => (this.panel.title = editorTitle(model))),
-      evaluations.get(session.path).onEvent(({ name, payload }) => this.rpc.notify(name, payload)),
+      evaluations.get(session.ref).onEvent(({ name, payload }) => this.rpc.notify(name, payload)),
     );
     editors.add(page);
     sessions.activate(session);

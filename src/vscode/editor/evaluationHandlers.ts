@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Handlers } from '../../protocol/rpc';
 import type { EvaluationView, WebviewRequests } from '../../protocol/webview';
 import { askImportanceTarget, calibrate, evaluate, withNotices } from '../commands/evaluate';
+import type { EvaluationSession } from '../evaluationSession';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
 import { chosenDevice, type Services } from '../services';
@@ -22,22 +23,21 @@ type EvaluationHandlers = Pick<
 /** Requests of the Evaluate tab. Runs are started, not awaited: events report their progress. */
 export function evaluationHandlers(services: Services, session: ModelSession): EvaluationHandlers {
   const { evaluations, context, start } = services;
-  const { path } = session;
-  const evaluation = evaluations.get(path);
-  const formKey = `quantscope.evaluationForm:${path}`;
+  const evaluation = evaluations.get(session.ref);
+  const formKey = `quantscope.evaluationForm:${session.path}`;
   return {
     openEvaluation: async () => ({
-      ...(await stored(services, path)),
+      ...(await stored(services, evaluation)),
       ...(evaluation.activity ? { activity: evaluation.activity } : {}),
       form: context.workspaceState.get(formKey),
       suggestions: { ...(await textsBeside(session.folder)), device: chosenDevice() },
     }),
     keepEvaluationForm: async ({ form }) => context.workspaceState.update(formKey, form),
     evaluate: async ({ settings: { usePlan, ...settings } }) =>
-      start(evaluate(services, path, { ...settings, ...(await session.planFile(usePlan)) })),
+      start(evaluate(services, session.ref, { ...settings, ...(await session.planFile(usePlan)) })),
     calibrate: async ({ settings }) => {
-      const out = await askImportanceTarget(path);
-      if (out !== undefined) start(calibrate(services, path, { ...settings, out }));
+      const out = await askImportanceTarget(session.path);
+      if (out !== undefined) start(calibrate(services, session.ref, { ...settings, out }));
     },
     cancelEvaluation: () => evaluation.cancel(),
     repeatEvaluation: () => start(withNotices(services, evaluation, () => evaluation.repeat())),
@@ -56,11 +56,11 @@ export function evaluationHandlers(services: Services, session: ModelSession): E
 
 /** Earlier results; damaged ones do not prevent a new run. */
 async function stored(
-  { evaluations, log }: Services,
-  path: string,
+  { log }: Services,
+  evaluation: EvaluationSession,
 ): Promise<Pick<EvaluationView, 'results' | 'problem'>> {
   try {
-    return { results: await evaluations.get(path).stored() };
+    return { results: await evaluation.stored() };
   } catch (error) {
     log.error(`Stored results: ${messageOf(error)}`);
     return { results: [], problem: messageOf(error) };

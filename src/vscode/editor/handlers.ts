@@ -20,6 +20,7 @@ export function pageHandlers(
 ): Handlers<WebviewRequests> {
   const { engine, start } = services;
   const steps = new PlanSteps();
+  const target = targetOf(session);
   const run = async <T>(command: string, argument: unknown): Promise<T> =>
     vscode.commands.executeCommand<T>(command, argument);
   return {
@@ -35,15 +36,15 @@ export function pageHandlers(
       engine.call('model/metadata', { ...session.ref, ...params }, { signal }),
     quantize: ({ tensors, formats }) =>
       run(commands.quantizeLayer, {
-        ...{ quantscopeModel: session.path, quantscopeTensors: tensors },
+        ...{ quantscopeModel: session.path, quantscopeTensors: tensors, alone: session.alone },
         ...(formats ? { formats } : {}),
       }),
     saveQuantized: (params, { signal }) => saveQuantized(services, session, params, signal),
-    compareWith: () => run(commands.compareWith, { model: session.path }),
+    compareWith: () => run(commands.compareWith, target),
     overlay: ({ other, tensor }, { signal, progress }) =>
       engine.call('tensor/overlay', { ...session.ref, other, tensor }, { signal, onProgress: progress }),
     runSensitivity: () => start(session.runSensitivity()),
-    runSensitivityOverText: () => start(run(commands.runSensitivityOverText, { model: session.path })),
+    runSensitivityOverText: () => start(run(commands.runSensitivityOverText, target)),
     cancelJob: () => session.cancelJob(),
     resumeJob: () => start(session.resumeJob()),
     sensitivityFigures: () => session.figures,
@@ -53,10 +54,13 @@ export function pageHandlers(
       return steps.next(session.revisedPlan!, since);
     },
     replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
-    savePlan: ({ budget }) => run(commands.savePlan, { model: session.path, budget }),
+    savePlan: ({ budget }) => run(commands.savePlan, { ...target, budget }),
     chooseFile: ({ kind }) => chooseFile(session, kind),
   };
 }
+
+/** What a page shows, as commands take it. */
+const targetOf = ({ path, alone }: ModelSession) => ({ model: path, alone });
 
 type ExportHandlers = Pick<
   Handlers<WebviewRequests>,
@@ -80,7 +84,7 @@ function exportHandlers({ engine }: Services, session: ModelSession): ExportHand
     },
     startExport: async ({ settings }) =>
       vscode.commands.executeCommand(commands.exportGguf, {
-        model: session.path,
+        ...targetOf(session),
         settings: await settingsOf(settings),
       }),
     loadTensorTypes: () => loadTensorTypes(session),
@@ -88,7 +92,7 @@ function exportHandlers({ engine }: Services, session: ModelSession): ExportHand
     exportGguf: async ({ plan, budget }) => {
       if (plan && budget) session.solve(budget);
       const command = plan ? commands.exportWithPlan : commands.exportGguf;
-      await vscode.commands.executeCommand(command, { model: session.path, usePlan: plan });
+      await vscode.commands.executeCommand(command, { ...targetOf(session), usePlan: plan });
     },
   };
 }

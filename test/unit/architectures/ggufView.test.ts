@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ggufView } from '../../../src/architectures/ggufView';
 import { exportGguf } from '../../../src/exporter/exportGguf';
+import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
 import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
@@ -106,5 +107,40 @@ describe('an output matrix beside config.json that says it is the embedding', ()
     const model = await openModel(source);
     opened.push(model);
     await expect(ggufView(model)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+  });
+});
+
+describe('a file of a model that is opened alone', () => {
+  const alone = async (file: string): Promise<Model> => {
+    const model = await openModel({ path: file, alone: true });
+    opened.push(model);
+    return model;
+  };
+
+  it('has no view: the other files are missing, whatever config.json says', async () => {
+    const source = join(folder, 'sharded');
+    await writeCheckpoint(source, 'llama');
+    const file = 'model-00001-of-00002.safetensors';
+    const model = await alone(join(source, file));
+    const message = `${file} is file 1 of 2 of a model and is opened alone: exports, evaluations, importance matrices and comparisons with GGUF need all of them.`;
+    await expect(ggufView(model)).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: `${message} (${join(source, file)})`,
+    });
+    // Its tensors can be measured, as those of the file.
+    const { notExportable, tensors } = await candidatesOf(model);
+    expect(notExportable).toBe(`${message} (${join(source, file)})`);
+    expect(tensors.length).toBeGreaterThan(0);
+  });
+
+  it('of a split GGUF file is not exported as if it were the model', async () => {
+    const whole = await openModel(sampleFolder);
+    opened.push(whole);
+    const out = join(folder, 'parts.gguf');
+    await exportGguf(whole, { type: 'F16', split: { kind: 'tensors', value: 20 } }, out);
+    const model = await alone(join(folder, 'parts-00002-of-00003.gguf'));
+    await expect(exportGguf(model, { type: 'Q8_0' }, join(folder, 'part.gguf'))).rejects.toThrow(
+      'parts-00002-of-00003.gguf is file 2 of 3 of a model and is opened alone',
+    );
   });
 });

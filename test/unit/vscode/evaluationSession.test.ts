@@ -6,7 +6,7 @@ import { FakeEngine, FakeLog, settle } from '../../support/fakeHost';
 function setUp(stored: () => readonly { id: string }[] = () => []) {
   const engine = new FakeEngine({ 'evaluation/stored': stored as () => [] });
   const log = new FakeLog();
-  const session = new EvaluationSession('/m.gguf', engine, log, '/cache');
+  const session = new EvaluationSession({ path: '/m.gguf' }, engine, log, '/cache');
   const shown: EvaluationActivity[] = [];
   const results: unknown[] = [];
   session.onEvent(({ name, payload }) => {
@@ -85,7 +85,7 @@ describe('an evaluation', () => {
         throw new TypeError('x is undefined');
       },
     });
-    const session = new EvaluationSession('/m.gguf', engine, new FakeLog(), '/cache');
+    const session = new EvaluationSession({ path: '/m.gguf' }, engine, new FakeLog(), '/cache');
     expect(await session.evaluate(settings, 'x')).toBeUndefined();
     expect(session.activity!.outcome).toEqual({ kind: 'failed', message: 'x is undefined' });
   });
@@ -163,11 +163,13 @@ describe('the evaluations of all models', () => {
   it('are one session each, until the window closes', async () => {
     const engine = new FakeEngine();
     const evaluations = new Evaluations(engine, new FakeLog(), '/cache');
-    const [a, b, idle] = ['/a', '/b', '/c'].map((path) => evaluations.get(path)) as [
+    const [a, b, idle] = ['/a', '/b', '/c'].map((path) => evaluations.get({ path })) as [
       ...[EvaluationSession, EvaluationSession, EvaluationSession],
     ];
     expect(idle.activity).toBeUndefined();
-    expect([evaluations.get('/a') === a, evaluations.get('/b') === b, a === b]).toEqual([true, true, false]);
+    expect(evaluations.get({ path: '/a' })).toBe(a);
+    expect(evaluations.get({ path: '/b' })).toBe(b);
+    expect(a).not.toBe(b);
     const runs = [a.evaluate(settings, 'x'), b.evaluate(settings, 'y')];
     expect(engine.calls.map(({ params }) => params)).toEqual([
       { path: '/a', cacheDir: '/cache', ...settings },
@@ -177,6 +179,32 @@ describe('the evaluations of all models', () => {
     await Promise.all(runs);
     await settle();
     expect(engine.calls.map(({ options }) => options.signal!.aborted)).toEqual([true, true]);
-    expect(evaluations.get('/a')).not.toBe(a);
+    expect(evaluations.get({ path: '/a' })).not.toBe(a);
+  });
+
+  it('are about one file of a model where that is what an editor shows', () => {
+    const engine = new FakeEngine();
+    const evaluations = new Evaluations(engine, new FakeLog(), '/cache');
+    const model = { path: '/a', alone: true };
+    const alone = evaluations.get(model);
+    expect(alone).not.toBe(evaluations.get({ path: '/a' }));
+    expect(evaluations.get({ ...model })).toBe(alone);
+    void alone.evaluate(settings, 'x');
+    void alone.stored();
+    void alone.pair('1', '2');
+    void alone.remove('1');
+    for (const { method, params } of engine.calls) expect(params, method).toMatchObject(model);
+    expect(engine.calls).toHaveLength(4);
+    evaluations.dispose();
+  });
+
+  it('compute importance matrices of one file, too', () => {
+    const engine = new FakeEngine();
+    const evaluations = new Evaluations(engine, new FakeLog(), '/cache');
+    void evaluations
+      .get({ path: '/a', alone: true })
+      .calibrate({ text: '/t', device: 'cpu', out: '/o' }, 'x');
+    expect(engine.last('calibration/run').params).toMatchObject({ path: '/a', alone: true, text: '/t' });
+    evaluations.dispose();
   });
 });

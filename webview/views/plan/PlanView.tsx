@@ -69,13 +69,19 @@ function NothingMeasured() {
 /** @param budget where the user moved the slider to: the plan is solved for it first, if that is not done yet. */
 function Actions({ hasPlan, budget }: { hasPlan: boolean; budget?: Budget }) {
   const ask = useAsk();
+  const { part } = useAppState();
   const chosen = budget ? { budget } : {};
   return (
     <div class="actions">
       <Button disabled={!hasPlan} onClick={() => void ask('savePlan', chosen)}>
         Save Plan…
       </Button>
-      <Button primary disabled={!hasPlan} onClick={() => void ask('exportGguf', { plan: true, ...chosen })}>
+      <Button
+        primary
+        disabled={!hasPlan || part?.alone === true}
+        title={part?.alone ? 'Exports need the whole model; this is one of its files, shown alone' : ''}
+        onClick={() => void ask('exportGguf', { plan: true, ...chosen })}
+      >
         Export with Plan…
       </Button>
     </div>
