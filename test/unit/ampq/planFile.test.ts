@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { makePlan, parseBudget, parsePlan, printPlan } from '../../../src/ampq/planFile';
+import { makePlan, planFileName, parseBudget, parsePlan, printPlan } from '../../../src/ampq/planFile';
 import { parseJson } from '../../../src/model/json';
 import type { Budget, Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { rowWith } from '../../support/plans';
@@ -143,6 +143,18 @@ describe('a plan that is not valid names the place', () => {
     ] as const)
       expect(errorOf(text)).toMatchObject(notValid(message));
   });
+});
+
+describe('the name of a plan file', () => {
+  it.each([
+    ['model', 'model.ampq.json'],
+    ['model.ampq', 'model.ampq.json'],
+    ['model.json', 'model.ampq.json'],
+    ['model.ampq.json', 'model.ampq.json'],
+    ['model.AMPQ.JSON', 'model.ampq.json'],
+    ['model.ampq.ampq.json.json', 'model.ampq.json'],
+    ['model.json.v2', 'model.json.v2.ampq.json'],
+  ])('%s becomes %s', (name, expected) => expect(planFileName(name)).toBe(expected));
 });
 
 describe('a budget', () => {
