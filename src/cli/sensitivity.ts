@@ -10,7 +10,7 @@ import {
   type OptionSpec,
 } from './command';
 import { notKeptNote, tableNotes } from '../protocol/tableNotes';
-import { duration } from '../protocol/words';
+import { duration, plural } from '../protocol/words';
 import { count, figure, number, table } from './text';
 
 /** What --device takes. */
@@ -68,7 +68,7 @@ export async function announce(
   const how = text
     ? `the model ${text.isKept === true ? 'was' : 'is'} run over ${count(text.tokens)} tokens of ${basename(text.file)}`
     : `the model is not run over a text: ${weightsOnly}`;
-  note(`${count(tensors)} tensors in ${formats.join(', ')}; ${how}`);
+  note(`${plural(tensors, 'tensor')} in ${formats.join(', ')}; ${how}`);
   note(`This takes about ${duration(seconds)}; what earlier runs measured is reused.`);
   return estimate;
 }

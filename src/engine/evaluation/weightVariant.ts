@@ -64,6 +64,7 @@ async function original(model: Model): Promise<PlannedVariant> {
   let [bytes, parameters] = [0, 0];
   for (const { pieces, columns } of (await ggufView(model)).tensors) {
     for (const { tensor, rows } of pieces) {
+      if (tensor.elements === 0) continue;
       bytes += (tensor.byteLength / tensor.elements) * rows * columns;
       parameters += rows * columns;
     }

@@ -2,13 +2,17 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { planVariant, type PlannedVariant } from '../../../src/engine/evaluation/weightVariant';
 import { isMixed } from '../../../src/exporter/plan/mixed';
-import type { EvaluationResult } from '../../../src/protocol/evaluation';
+import { openModel } from '../../../src/layouts/openModel';
+import type { ExportPreview } from '../../../src/protocol/export';
+import type { EvaluationResult, WeightVariant } from '../../../src/protocol/evaluation';
 import { budgetRange, type SensitivityTable } from '../../../src/protocol/plan';
 import { checkpoints, qwen3Mixture } from '../../support/checkpoints';
 import { embeddingCheckpoints } from '../../support/embeddingCheckpoints';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { writeSyntheticGguf } from '../../support/syntheticGguf';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
@@ -32,9 +36,24 @@ const evaluate = (path: string, planFile: string): Promise<EvaluationResult> =>
     text: join(sampleFolder, 'generated-eval.txt'),
   });
 
+/** What an evaluation would run, without running it. */
+async function variantOf(path: string, variant: WeightVariant): Promise<PlannedVariant> {
+  const model = await openModel(path);
+  return planVariant(model, variant, new AbortController().signal).finally(() => model.close());
+}
+
+/** An evaluation of a variant has the types, bytes and weights of the export. */
+function expectSame({ changes, bytes, parameters }: PlannedVariant, preview: ExportPreview): void {
+  expect({ bytes, parameters }).toEqual({ bytes: preview.dataBytes, parameters: preview.parameters });
+  const types = new Map(preview.tensors.map(({ name, from, to }) => [name, { from, to }]));
+  for (const [name, { format }] of changes) expect(format.id, name).toBe(types.get(name)?.to);
+  for (const [name, { from, to }] of types)
+    if (!changes.has(name)) expect(['F32', from], `${name} is unchanged`).toContain(to);
+}
+
 describe('the size of a plan', () => {
   it.each(Object.entries({ ...checkpoints, ...embeddingCheckpoints }))(
-    'is that of the preview and of the file that is written: %s',
+    'is that of the preview, of the evaluation and of the file that is written: %s',
     async (name, spec) => {
       const path = join(folder, name);
       mkdirSync(path);
@@ -46,6 +65,9 @@ describe('the size of a plan', () => {
       const preview = await request('export/preview', { path, planFile });
       expect(preview.dataBytes).toBe(plan.total.bytes);
       expect(preview.parameters).toBe(plan.model.parameters);
+      expectSame(await variantOf(path, { planFile }), preview);
+      for (const type of ['Q4_K_M', 'Q3_K_S', 'BF16'])
+        expectSame(await variantOf(path, { type }), await request('export/preview', { path, type }));
       const out = join(folder, `${name}.gguf`);
       const written = await request('export/gguf', { path, planFile, out });
       expect(written.dataBytes).toBe(plan.total.bytes);
@@ -74,6 +96,15 @@ describe('the size of a plan', () => {
     expect([dataBytes, written.dataBytes]).toEqual([plan.total.bytes, plan.total.bytes]);
     expect(statSync(out).size).toBe(written.fileBytes);
     expect((await evaluate(path, planFile)).bytes).toBe(plan.total.bytes);
+  });
+
+  it('of the original model counts an empty tensor as nothing', async () => {
+    const path = join(folder, 'empty.gguf');
+    const parts = { blocks: 1, heads: 4, kvHeads: 4, extra: { 'empty.weight': [0, 256] } };
+    await writeSyntheticGguf(path, { architecture: 'llama', ...parts });
+    const { dataBytes, parameters } = await request('model/open', { path });
+    const { bytes, parameters: counted } = await variantOf(path, {});
+    expect({ bytes, counted }).toEqual({ bytes: dataBytes, counted: parameters });
   });
 
   it('is that of the evaluation', async () => {
