@@ -15,7 +15,7 @@ export interface DivergenceOptions extends PassOptions {
 export interface Divergences {
   /** From the unchanged model, by the tensors' names in GGUF. */
   readonly byTensor: ReadonlyMap<string, number>;
-  /** Of the unchanged model from itself when its states are rounded once more at each block: what float32 cannot distinguish from zero. */
+  /** Of the unchanged model from itself when its states are rounded again at each block: what float32 cannot distinguish from zero. */
   readonly noise: number;
 }
 

@@ -44,7 +44,7 @@ interface Limits {
 
 /**
  * The cheapest assignment among those with Σ reduced costs + λ · unused bytes ≤ gap.
- * @returns for each class the number of its option; undefined when there is no such assignment; 'too many' when the work ran
+ * @returns for each class the number of its option; undefined if there is none; 'too many' when the work ran
  * out.
  */
 export function search(problem: SearchProblem, gap: number, work: Work): Int32Array | undefined | 'too many' {

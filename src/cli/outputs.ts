@@ -4,7 +4,7 @@ import type { CommandContext } from './command';
 /**
  * Checks the files that a command itself writes, before the engine starts its work: none may be the model, or another file that
  * the command reads.
- * @returns what the writer of the outputs compares them with once more.
+ * @returns what the writer of the outputs compares them with again.
  * @throws QuantscopeError REQUEST naming the output.
  */
 export async function checkOutputs(

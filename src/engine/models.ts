@@ -46,7 +46,7 @@ export class OpenModels {
     await Promise.all([...this.entries.splice(0).map(closeEntry), ...this.abandoned]);
   }
 
-  /** Counts the caller as a user before anything is awaited, so the model is not closed meanwhile. */
+  /** Counts the caller as a user before anything is awaited, so the model is not closed in the meantime. */
   private async acquire(ref: ModelRef, signal: AbortSignal): Promise<{ entry: Entry; model: Model }> {
     for (;;) {
       const found = this.entries.find((entry) => isSame(entry.ref, ref) && !entry.stale);

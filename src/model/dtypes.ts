@@ -114,7 +114,7 @@ export function foreignTypeReason(id: number): string {
 
 /**
  * Bytes of a row of `columns` weights of a ggml type.
- * @throws RangeError when the type is unknown or the row is not whole blocks.
+ * @throws RangeError if the type is unknown or the row length is not a multiple of its block size.
  */
 export function ggmlRowBytes(name: string, columns: number): number {
   const type = ggmlByName.get(name);
@@ -133,7 +133,7 @@ export function isQuantizedDtype(name: string): boolean {
   return known ? known.block > 1 : name !== '?' && !isForeignType(name);
 }
 
-/** Exact bytes of `elements` weights, rounded up to whole bytes; undefined when they are not whole blocks. */
+/** Exact bytes of `elements` weights, rounded up to whole bytes; undefined if they are not a multiple of the block size. */
 export function bytesOf(dtype: Dtype, elements: number): number | undefined {
   if (elements % dtype.block !== 0) return undefined;
   return Math.ceil(((elements / dtype.block) * dtype.bitsPerBlock) / 8);

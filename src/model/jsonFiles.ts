@@ -68,7 +68,7 @@ function fail(file: string, message: string, offset = 0, cause?: unknown): Quant
 
 /** config.json of a folder. */
 export interface ConfigFile {
-  /** Absent when there is no such file, or it cannot be read. */
+  /** Absent if the file does not exist or cannot be read. */
   readonly config?: Record<string, unknown>;
   readonly identity?: ModelFileIdentity;
   /** Why an existing file cannot be read. */

@@ -1,6 +1,6 @@
 /** Caps on what a file may declare, each with its reason. A value is checked against the file's size as well. */
 
-/** The reference implementation of safetensors refuses longer headers (bytes). */
+/** The reference implementation of safetensors rejects longer headers (bytes). */
 export const maxSafetensorsHeader = 100_000_000;
 
 /** Index and config files are read whole; the largest published index files are a few megabytes (bytes). */

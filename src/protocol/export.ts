@@ -49,7 +49,7 @@ export type TypeCause =
   /** A tensor-type rule. */
   | 'rule'
   | 'plan'
-  /** Rows are not whole blocks of the wanted type. */
+  /** The row length is not a multiple of the block size of the wanted type. */
   | 'fallback'
   /** Not a weight matrix, or left unchanged. */
   | 'kept'

@@ -5,7 +5,7 @@ const fallbacks = new Map(
   ggmlFormats.map(({ name, encoding }): [string, string | undefined] => [name, encoding.fallback]),
 );
 
-/** Whether a row of so many weights is whole blocks of a type. */
+/** Whether a row of so many weights is a multiple of a type's block size. */
 export const fits = (type: string, columns: number): boolean => columns % (ggmlType(type)?.block ?? 1) === 0;
 
 /** The ggml type that rows of so many weights get where `type` is wanted: that one, its fallback, or F16 when neither fits. */

@@ -8,7 +8,7 @@ const slow = { rounds: 3, milliseconds: 3000 };
 
 /**
  * Median time of each contestant in milliseconds. All run once to warm up; then they take turns, each round beginning
- * with another one, so that what the machine does meanwhile meets all of them.
+ * with another one, so that other load on the machine affects all of them.
  */
 export async function medianTimes(contestants: readonly Run[]): Promise<number[]> {
   const lanes = contestants.map((run) => ({ run, times: [] as number[] }));

@@ -26,7 +26,7 @@ const activeView = (): string | undefined => {
   return input instanceof vscode.TabInputCustom ? input.viewType : undefined;
 };
 
-/** Text of the hovers at the first place where `text` stands in a document. */
+/** Text of the hovers at the first place where `text` appears in a document. */
 async function hoverAt(uri: vscode.Uri, text: string): Promise<string> {
   const document = await vscode.workspace.openTextDocument(uri);
   const position = document.positionAt(document.getText().indexOf(text) + 2);
@@ -58,7 +58,7 @@ describe('the extension', () => {
     strictEqual(api.session(weights.fsPath).description?.tensors.length, 57);
   });
 
-  it('opens an index beside the text editor', async () => {
+  it('opens an index as an alternative to the text editor', async () => {
     await vscode.commands.executeCommand(
       'vscode.openWith',
       file('model.safetensors.index.json'),
@@ -81,7 +81,7 @@ describe('the extension', () => {
     await eventually('the header was read', () => api.session(out).description?.format === 'gguf');
   });
 
-  it('leaves nothing when an export fails', async () => {
+  it('leaves no file when an export fails', async () => {
     const out = join(folder.fsPath, 'broken.gguf');
     const result = await vscode.commands.executeCommand(commands.exportGguf, {
       model: weights.fsPath,
@@ -141,7 +141,7 @@ describe('the extension', () => {
     ok(/\| Q4\\_K \| 4\.50 \|/.test(hover), hover);
   });
 
-  it('says in plan and hover what formats do to the output once the model was run over a text', async function () {
+  it('shows in plan and hover how formats affect the output once the model was run over a text', async function () {
     this.timeout(240_000);
     const session = api.session(weights.fsPath);
     const before = session.plan!.total;
@@ -191,7 +191,7 @@ describe('the extension', () => {
     strictEqual(readFileSync(out).subarray(0, 4).toString(), 'GGUF');
   });
 
-  it('gives no result when an evaluation fails', async () => {
+  it('returns no result when an evaluation fails', async () => {
     const result = await vscode.commands.executeCommand(commands.evaluate, {
       model: weights.fsPath,
       settings: { text: join(folder.fsPath, 'no-such.txt'), device: 'cpu' },

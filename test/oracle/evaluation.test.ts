@@ -35,7 +35,7 @@ describe.skipIf(!hasHeldOut)('the sample, evaluated', () => {
     },
   );
 
-  // Below 5 bits per weight the rounding of inputs is small beside the error of the weights.
+  // Below 5 bits per weight the rounding of inputs is small compared with the error of the weights.
   it.each(divergences.filter(({ type }) => /^(Q[23]_K|Q4_K|IQ4_XS)/.test(type)))(
     'as $type is within 10 % of it when only weights are changed',
     async ({ type, mean }) => {

@@ -13,7 +13,7 @@ import { mixedLines } from '../support/tokenizerLines';
 
 const folder = temporaryFolder();
 const vocabulary = (name: string): string => join(sharedData, 'gguf', `${name}.gguf`);
-/** Special tokens' texts, which are text like any other here, beside white space that some models strip. */
+/** Special tokens' texts, which are text like any other here, next to white space that some models strip. */
 const specials = [
   '<s>',
   '</s> a',

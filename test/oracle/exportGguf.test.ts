@@ -158,7 +158,7 @@ describe.skipIf(!hasOracle)('exported GGUF against llama.cpp', () => {
   /** A file type without and with a matrix; without only where llama.cpp writes it so. */
   function casesOf(fileType: FileType, imatrix: Imatrix, { columns }: { columns?: number } = {}): Case[] {
     const { name, id } = fileType;
-    // llama.cpp has nothing to fall back to from Q1_0 and refuses.
+    // llama.cpp has no fallback for Q1_0 and reports an error.
     if (name === 'Q1_0' && columns === 100) return [];
     const bare = { what: name, target: { type: name }, fileType: id };
     const weighted = {
@@ -184,7 +184,7 @@ describe.skipIf(!hasOracle)('exported GGUF against llama.cpp', () => {
       const source = join(folder, 'synthetic.gguf');
       await writeSyntheticGguf(source, model);
       const imatrix = await madeUpImatrix(source);
-      // llama.cpp builds the tables of lattice types anew for each file, which takes a second: some models are enough.
+      // llama.cpp rebuilds the tables of lattice types for each file, which takes a second: some models are enough.
       const compared = fileTypes.filter(({ base }) => withLattices.has(what) || !/^IQ[123]/.test(base));
       await expectSame(source, ...compared.flatMap((fileType) => casesOf(fileType, imatrix, model)));
     });
@@ -242,7 +242,7 @@ describe.skipIf(!hasOracle)('exported GGUF against llama.cpp', () => {
     ],
   };
   for (const [what, [target, oracle]] of Object.entries(options)) {
-    it(`does as llama_model_quantize with ${what}`, async () => {
+    it(`does the same as llama_model_quantize with ${what}`, async () => {
       const all = { type: 'Q4_K_M', ...target };
       await expectSame(half, { what, target: all, fileType: q4, options: oracle });
     });

@@ -31,7 +31,7 @@ async function withTokenizer(model: Model, tokenizer: readonly KeyValue[], out: 
 }
 
 describe.skipIf(!hasOracle || !hasSharedData)('tokenizers in llama.cpp', () => {
-  it('cuts text alike by scores and by merges of the same SentencePiece vocabulary', async () => {
+  it('splits text in the same way by scores and by merges of the same SentencePiece vocabulary', async () => {
     const model = await openModel(original);
     const reader = new HeaderReader(model.source(original));
     const array = async (key: string) => [

@@ -71,7 +71,7 @@ describe('forward passes as graphs against an independent one', () => {
   }
 
   it.each(['llama', 'gemma3'])(
-    '%s: windows longer than the queries that are scored at a time',
+    '%s: windows longer than the number of queries that are scored at a time',
     async (name) => {
       const source = join(folder, `long ${name}`);
       await writeCheckpoint(source, name);
@@ -85,7 +85,7 @@ describe('forward passes as graphs against an independent one', () => {
     },
   );
 
-  it('a vocabulary is worked on in slices', async () => {
+  it('a vocabulary is processed in slices', async () => {
     const { config, shapes } = checkpoints['llama']!;
     const size = 20_000;
     const large = Object.entries(shapes).map(([tensor, shape]) => [

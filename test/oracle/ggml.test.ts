@@ -102,7 +102,7 @@ afterEach(() => native.setSimd(widest));
 
 describe.skipIf(!hasLlamaCpp)('GGUF kernels against llama.cpp', () => {
   describe.each(native.simdPaths)('%s', (path) => {
-    it.each(cases)('encodes made-up weights to the bytes of $label', async ({ codec, weighted }) => {
+    it.each(cases)('encodes generated weights to the bytes of $label', async ({ codec, weighted }) => {
       const { name } = codec;
       for (const [input, make] of inputsOf(name)) {
         const columns = 2048;

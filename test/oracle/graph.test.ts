@@ -52,7 +52,7 @@ function expectAgreement(
 
 describe('fake-quant graphs on ONNX Runtime against the addon', () => {
   for (const { format, scheme } of graphFormats) {
-    it(`${format.id} gives the same errors on made-up rows`, async () => {
+    it(`${format.id} gives the same errors on generated rows`, async () => {
       const ort = new OrtMeasurer('ort-cpu');
       for (const make of Object.values(inputs)) {
         const values = make(new Random(21));

@@ -57,7 +57,7 @@ const needing: Readonly<Record<string, readonly MixtureOptions[]>> = {
   Q2_K_S: [...needingRules, { ...needingEnds, pure: true }],
 };
 
-/** All, but Q1_0 for rows that are not whole blocks of it: llama.cpp has nothing to fall back to, and refuses. */
+/** All, except Q1_0 where its block size does not divide the row length: llama.cpp has no fallback and reports an error. */
 function fileTypesFor({ tensors }: RealModel): readonly FileType[] {
   const whole = tensors.every(({ shape }) => shape.length < 2 || shape[shape.length - 1]! % 128 === 0);
   return fileTypes.filter(({ name }) => whole || name !== 'Q1_0');
@@ -186,7 +186,7 @@ describe.skipIf(!hasOracle)('mixtures of real models', () => {
     },
   );
 
-  it('takes the same models for 70B models', async () => {
+  it('regards the same models as 70B models', async () => {
     const of = (name: string, blocks: number, kvHeads: number): RealModel => {
       const numbers = { name, blocks, kvHeads, hidden: 1024, wide: 1024, heads: 8, vocabulary: 32 };
       return realModel(numbers, llamaBlock);

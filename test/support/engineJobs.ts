@@ -17,7 +17,7 @@ export function engineJobs(cacheDir: string) {
   const models = new OpenModels();
   const jobs = createJobs(models);
   afterAll(() => models.close());
-  // A request that is refused at once rejects, as it does in the engine's process.
+  // A request that is rejected at once returns a rejected promise, as it does in the engine's process.
   const request: Request = async (method, params, { signal, progress } = {}) =>
     jobs[method](params, {
       signal: signal ?? new AbortController().signal,

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from './files';
 
-/** Kills the process of the next long job as soon as it is there; an idle one, which would be used again, at once. Linux only. */
+/** Kills the process of the next long job as soon as it exists; an idle one, which would be reused, immediately. Linux only. */
 export async function killNextJob(): Promise<void> {
   const idle = enginePids('job');
   for (const pid of idle) process.kill(pid, 'SIGKILL');
@@ -29,6 +29,6 @@ function commandLine(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
   } catch {
-    return ''; // it ended meanwhile
+    return ''; // it has ended already
   }
 }

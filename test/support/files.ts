@@ -8,7 +8,7 @@ export const projectRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url
 export const sampleFolder = join(projectRoot, 'samples', 'tiny-shakespeare-llama');
 export const sampleWeights = join(sampleFolder, 'model.safetensors');
 
-/** Real files of other projects, kept beside the project; tests that read them are skipped where it is absent. */
+/** Real files of other projects, kept next to the project; tests that read them are skipped where it is absent. */
 export const sharedData = join(projectRoot, '..', 'shared', 'data');
 export const hasSharedData = existsSync(sharedData);
 export const sharedModel = join(projectRoot, '..', 'shared', 'models', 'tiny-shakespeare-llama');

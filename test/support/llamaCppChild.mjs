@@ -92,7 +92,7 @@ function loadModel(path, contextSize, exact = false) {
   if (!contextSize) return { model, vocab };
   const params = llama.func('context_params llama_context_default_params()')();
   Object.assign(params, { n_ctx: contextSize, n_batch: contextSize, n_ubatch: contextSize });
-  // Keys and values in float32 (ggml type 0), attention as it is written: as exact as llama.cpp can be.
+  // Keys and values in float32 (ggml type 0), attention without fusion: as exact as llama.cpp can be.
   if (exact) Object.assign(params, { flash_attention: 0, type_k: 0, type_v: 0 });
   const context = llama.func('void *llama_init_from_model(void *model, context_params params)')(
     model,

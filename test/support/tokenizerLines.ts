@@ -72,7 +72,7 @@ const joints: readonly string[] = [
   ],
 ];
 
-/** 200 lines: each fragment alone, then mixtures with all kinds of white space between, before and behind. */
+/** 200 lines: each fragment alone, then mixtures with all kinds of white space between, before and after. */
 export function mixedLines(): string[] {
   const random = new Random(41);
   const pick = (list: readonly string[]): string => list[Math.floor(random.next() * list.length)]!;

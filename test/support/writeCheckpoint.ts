@@ -54,7 +54,7 @@ async function writeModules(
   }
 }
 
-/** Normal weights of bfloat16, as bits of float32: matrices keep the size of what goes through them, norms lie around what leaves it as it is. */
+/** Normal weights of bfloat16, as bits of float32: matrices keep the size of what goes through them, norms are around the values that leave it unchanged. */
 function weightsOf(random: Random, name: string, shape: readonly number[], shifted: boolean): Uint32Array {
   const count = shape.reduce((product, size) => product * size, 1);
   const isVector = shape.length === 1;

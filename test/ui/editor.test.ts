@@ -53,7 +53,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     const item = page.getByRole('menuitem', { name });
     await item.waitFor({ timeout: wait });
     const click = async (): Promise<number> => {
-      await item.click({ timeout: 1_000 }).catch(() => undefined); // it may have closed meanwhile
+      await item.click({ timeout: 1_000 }).catch(() => undefined); // it may have closed already
       return item.count();
     };
     await expect.poll(click, { timeout: wait }).toBe(0);
@@ -128,7 +128,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await order.selectOption('layer');
   });
 
-  it('is moved through with the keyboard', async () => {
+  it('can be navigated with the keyboard', async () => {
     await row('model.embed_tokens.weight').click();
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('ArrowLeft');
@@ -382,7 +382,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await screenshot(page, 'sensitivity-dark');
   });
 
-  it('re-solves the plan while the slider moves', async () => {
+  it('solves the plan again while the slider moves', async () => {
     await tab('Plan');
     const grid = frame.locator('.plan .grid');
     await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });

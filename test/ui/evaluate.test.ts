@@ -65,7 +65,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     await run().getByText('Finished').waitFor({ timeout: wait });
   }
 
-  it('opens from the palette, with the text that lies beside the model', async () => {
+  it('opens from the palette, with the text next to the model', async () => {
     await runCommand(page, 'Quantscope: Evaluate…');
     await expect
       .poll(() => frame.getByRole('tab', { name: 'Evaluate' }).getAttribute('aria-selected'), {
@@ -197,7 +197,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     await expect.poll(() => frame.locator('.results > .notice').innerText()).toMatch(/cannot be compared/);
   });
 
-  it('removes a result when it is meant', async () => {
+  it('removes a result once that is confirmed', async () => {
     const before = await rows().count();
     const remove = () =>
       frame
@@ -238,7 +238,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     expect(await rows().count()).toBe(before);
   });
 
-  it('goes on while its editor is closed, and the form is as it was left', async () => {
+  it('continues while its editor is closed, and the form keeps its contents', async () => {
     await startLong();
     // "12 of 24"
     const scored = async (): Promise<number> => parseInt(await run().locator('dd').first().innerText(), 10);
@@ -254,7 +254,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     expect((await drawn())[0]!.x.length).toBeGreaterThan(1);
   });
 
-  it('offers a fresh engine when the engine is killed, and runs again', async () => {
+  it('offers to restart the engine when it is killed, and runs again', async () => {
     for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
     const again = run().getByRole('button', { name: 'Restart and Run Again' });
     await again.waitFor({ timeout: wait });
@@ -278,7 +278,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
       .toMatch(/short\.txt/);
   });
 
-  it('computes an importance matrix, which an evaluation takes', async () => {
+  it('computes an importance matrix, which an evaluation uses', async () => {
     await runCommand(page, 'Quantscope: Compute Importance Matrix…');
     await textField('Maximum chunks').fill('3');
     await frame.getByRole('button', { name: 'Compute Importance Matrix…' }).click();

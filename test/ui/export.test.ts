@@ -97,7 +97,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await expect.poll(fileBytes).toBe(expected.fileBytes);
   });
 
-  it('is moved through with the keyboard', async () => {
+  it('can be navigated with the keyboard', async () => {
     await frame.getByRole('grid', { name: 'Tensors of the file' }).focus();
     await page.keyboard.press('End');
     const last = frame.locator('.export .grid-row.active');
@@ -166,7 +166,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await expect.poll(fileBytes).toBe(dryRun().fileBytes);
   });
 
-  it('takes what is folded away as the command line does', async () => {
+  it('applies options that are folded away, as the command line does', async () => {
     await frame.getByRole('button', { name: 'More options' }).click();
     const notice = frame.locator('.export .notice.error');
     const blocks = textField('Leave out blocks');
@@ -249,7 +249,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await screenshot(page, 'export-narrow');
   });
 
-  it('draws only the rows in sight of thousands of tensors, and says which fell back', async () => {
+  it('draws only the visible rows of thousands of tensors, and shows which fell back to another type', async () => {
     await runCommand(page, 'View: Close All Editors');
     await page.setViewportSize({ width: 1440, height: 900 });
     await openFile(page, 'large.gguf');

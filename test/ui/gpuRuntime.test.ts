@@ -74,7 +74,7 @@ describe.skipIf(!hasServer || !supported)('the GPU runtime in VS Code', () => {
   }
   const dialog = (): Locator => page.locator('.monaco-dialog-box');
 
-  it('is fetched only after the dialog that describes it was agreed to', async () => {
+  it('is downloaded only after the user agreed to the dialog that describes it', async () => {
     await runCommand(page, 'Quantscope: Install GPU Runtime…');
     await dialog().waitFor({ timeout: wait });
     const text = await dialog().innerText();
@@ -88,7 +88,7 @@ describe.skipIf(!hasServer || !supported)('the GPU runtime in VS Code', () => {
     expect(source.asked).not.toContain('/package.nupkg');
   });
 
-  it('is installed, and the device probed again names what CUDA lacks', async () => {
+  it('is installed, and a new probe of the device names what CUDA lacks', async () => {
     await runCommand(page, 'Quantscope: Install GPU Runtime…');
     await dialog().getByRole('button', { name: 'Download and Install' }).click({ timeout: wait });
     await notified(/CUDA libraries [\d.]+ are installed\. .*needs CUDA 12 \(libcublas/);
@@ -107,11 +107,14 @@ describe.skipIf(!hasServer || !supported)('the GPU runtime in VS Code', () => {
     await notified(/There is no GPU runtime to remove/);
   });
 
-  it.skipIf(!existsSync(driver))('software renderers pass with the setting, at once', async () => {
-    await statusBar('native addon').waitFor({ timeout: wait });
-    code.updateMachineSettings({ 'quantscope.allowSoftwareGpu': true });
-    await statusBar('WebGPU (SwiftShader)').waitFor({ timeout: wait });
-    code.updateMachineSettings({ 'quantscope.allowSoftwareGpu': false });
-    await statusBar('native addon').waitFor({ timeout: wait });
-  });
+  it.skipIf(!existsSync(driver))(
+    'software renderers are accepted with the setting, immediately',
+    async () => {
+      await statusBar('native addon').waitFor({ timeout: wait });
+      code.updateMachineSettings({ 'quantscope.allowSoftwareGpu': true });
+      await statusBar('WebGPU (SwiftShader)').waitFor({ timeout: wait });
+      code.updateMachineSettings({ 'quantscope.allowSoftwareGpu': false });
+      await statusBar('native addon').waitFor({ timeout: wait });
+    },
+  );
 });

@@ -45,7 +45,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     );
   }
 
-  it('suggests the texts beside the model and measures over the one that is taken', async () => {
+  it('suggests the texts next to the model and measures over the chosen one', async () => {
     await tab('Sensitivity');
     await expect.poll(() => frame.locator('.view .empty').innerText()).toContain('Run Sensitivity');
     await frame.getByRole('button', { name: 'Run over a Text…' }).click();
@@ -73,7 +73,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
       .toMatch(/^Predicted KL divergence .* over 2,048 tokens of generated-calibration\.txt; 44 tensors\.$/);
   });
 
-  it('shows what each tensor does to the output in each format', async () => {
+  it('shows how each tensor affects the output in each format', async () => {
     const [small, large] = [await column('Q2_K'), await column('Q4_K')];
     expect(large.size).toBe(44);
     const output = large.get('output.weight')!;
@@ -99,7 +99,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     expect(await column('Q4_K')).toEqual(large);
   });
 
-  it('plans by the divergence to expect, and says how it is shared', async () => {
+  it('plans by the expected divergence, and shows the share of each tensor', async () => {
     await tab('Plan');
     const plan = frame.locator('.plan .grid');
     await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });
@@ -139,7 +139,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     expect(red).toBeLessThan(128); // dark text on a light ground
   });
 
-  it('goes on with the same text when the engine was killed', async () => {
+  it('resumes with the same text after the engine was killed', async () => {
     await runCommand(page, 'Quantscope: Run Sensitivity over a Text…');
     await choices().nth(2).waitFor({ timeout: wait });
     await choices().filter({ hasText: 'generated-eval.txt' }).click();

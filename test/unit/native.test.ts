@@ -128,7 +128,7 @@ describe('bad input', () => {
     }
   });
 
-  it.each(['IQ1_S', 'IQ2_XXS', 'IQ2_XS'])('%s is refused without importance weights', async (type) => {
+  it.each(['IQ1_S', 'IQ2_XXS', 'IQ2_XS'])('%s is rejected without importance weights', async (type) => {
     const encoding = native.encodeRows(ggml(type), values, columns, range, target(type));
     await expect(encoding).rejects.toThrow(
       `${type} needs importance weights (an imatrix) and cannot be encoded without them`,
@@ -146,7 +146,7 @@ describe('bad input', () => {
     await expect(encode(negative)).rejects.toThrow('importance weight 3 is negative or not finite');
   });
 
-  it('lengths that do not fit are refused before anything is read', async () => {
+  it('lengths that do not match are rejected before anything is read', async () => {
     await expect(native.decode('Q4_K', new Uint8Array(143), new Float32Array(256))).rejects.toThrow(
       'source has 143 elements where 144 are needed',
     );
@@ -157,7 +157,7 @@ describe('bad input', () => {
     await expect(rows).rejects.toThrow('the source does not hold whole rows');
   });
 
-  it('an instruction set that the processor does not have is refused', () => {
+  it('an instruction set that the processor does not have is rejected', () => {
     expect(() => native.setSimd('AVX-1024')).toThrow('this processor has no AVX-1024');
     expect(native.simdPaths).toContain('scalar');
   });

@@ -113,7 +113,7 @@ describe('sums over logits', () => {
     }
   });
 
-  it('of equal logits cancel to nothing', async () => {
+  it('of equal logits cancel out', async () => {
     const logits = new Random(3).fill(2 * 3000, (random) => random.normal() * 9);
     const sums = await accumulate(logits, logits, Int32Array.of(1, 2), 700);
     for (const start of [0, perRow]) {
@@ -146,7 +146,7 @@ describe('sums over logits', () => {
   });
 });
 
-describe('logits that are no numbers', () => {
+describe('logits that are not numbers', () => {
   it('masked tokens add nothing', async () => {
     const masked = await rowOf([-Infinity, 1, 2, -Infinity], [-Infinity, 3, 1, -Infinity]);
     const plain = reference(Float32Array.of(1, 2), Float32Array.of(3, 1), -1);
@@ -188,13 +188,13 @@ describe('logits that are no numbers', () => {
     }
   });
 
-  it('a NaN among masked tokens is seen, too', async () => {
+  it('a NaN among masked tokens is detected, too', async () => {
     const sums = await rowOf([-Infinity, NaN, -Infinity], [1, 1, 1], 3);
     expect([sums[0], sums[1], sums[3]]).toEqual([NaN, NaN, NaN]);
   });
 });
 
-describe('calls that cannot be', () => {
+describe('invalid calls', () => {
   const call = (base: number, targets: number, sums: number, signal?: AbortSignal): Promise<void> =>
     native.accumulateLogits(
       new Float32Array(12),
@@ -206,7 +206,7 @@ describe('calls that cannot be', () => {
       signal,
     );
 
-  it('lengths that do not fit are refused', async () => {
+  it('lengths that do not match are rejected', async () => {
     await expect(call(11, 3, 27)).rejects.toThrow('base has 11 elements where 12 are needed');
     await expect(call(12, 4, 27)).rejects.toThrow('targets has 4 elements where 3 are needed');
     await expect(call(12, 3, 24)).rejects.toThrow('sums has 24 elements where 27 are needed');
@@ -222,7 +222,7 @@ describe('calls that cannot be', () => {
     await expect(ragged).rejects.toThrow('do not form whole rows of 4');
   });
 
-  it('a cancelled call says so', async () => {
+  it('a cancelled call is rejected as cancelled', async () => {
     await expect(call(12, 3, 27, AbortSignal.abort())).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 });

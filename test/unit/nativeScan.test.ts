@@ -99,7 +99,7 @@ describe('a scan', () => {
     },
   );
 
-  it('keeps no maxima of single rows of a matrix that has too many, and all else', async () => {
+  it('keeps everything but the maxima of single rows of a matrix that has too many', async () => {
     const many = 2 ** 22 + 1;
     const running = native.createScan({ ...options, rows: many, columns: 1, cellRows: many, cellColumns: 1 });
     await running.first(new Float32Array(many).fill(2));
@@ -169,7 +169,7 @@ describe('the addon', () => {
     ['groups of no weight', { ...absmax, group: 0 }, 'even number of weights'],
     ['odd groups', { ...absmax, group: 33 }, 'even number of weights'],
     ['groups longer than kernels hold', { kind: 'nf4', block: 8192 }, 'at most 4096'],
-    ['schemes that are not there', { kind: 'other' }, 'there is no scheme other'],
+    ['unknown schemes', { kind: 'other' }, 'there is no scheme other'],
   ])('rejects %s with an error', async (_, scheme, message) => {
     const call = async () => {
       const target = { codes: new Uint8Array(64), scales: new Float32Array(2) };

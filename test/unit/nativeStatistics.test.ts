@@ -4,7 +4,7 @@ import { loadNative } from '../../src/native';
 const native = loadNative();
 
 describe('copy bandwidth', () => {
-  it('is a speed that memory can have', async () => {
+  it('is a plausible speed of memory', async () => {
     const perSecond = await native.copyBandwidth(8 << 20);
     expect(perSecond).toBeGreaterThan(1e7);
     expect(perSecond).toBeLessThan(1e14);

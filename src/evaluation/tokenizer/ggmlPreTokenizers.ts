@@ -20,7 +20,7 @@ const spaces = raw`\s+(?!\S)|\s+`;
 const breaksAndSpaces = raw`\s*[\r\n]+|${spaces}`;
 const symbols = raw` ?[^\s\p{L}\p{N}]+[\r\n]*`;
 const symbolsWithSlash = raw` ?[^\s\p{L}\p{N}]+[\r\n/]*`;
-/** One character that is neither letter nor number goes with the word behind it. */
+/** One character that is neither letter nor number belongs to the word after it. */
 const before = raw`[^\r\n\p{L}\p{N}]?`;
 
 const gpt2 = raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|${spaces}`;
@@ -29,7 +29,7 @@ const llama3 = (numbers: string): string =>
 const qwen35 = raw`${contraction}|${before}[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|${breaksAndSpaces}`;
 const seedCoder = raw`${contraction}|${before}\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|${breaksAndSpaces}`;
 
-/** Words that begin with upper-case letters and go on in lower-case ones; either part may be missing. */
+/** Words that begin with upper-case letters and continue in lower-case ones; either part may be missing. */
 const casedWords = (upper: string, lower: string, end: string): string =>
   `${before}${upper}*${lower}+${end}|${before}${upper}+${lower}*${end}`;
 /** llama.cpp takes letters beyond ASCII for either case here. */

@@ -103,7 +103,7 @@ export function fileTypeNeedsImportance({ base, name }: FileType): boolean {
 }
 
 /**
- * Whether llama.cpp refuses to write a tensor in a type without an importance matrix: the result would be too bad.
+ * Whether llama.cpp refuses to write a tensor in a type without an importance matrix, as its quality would be too low.
  * @param fileType name of the file type, if one is written.
  */
 export function needsImportance(tensorType: string, name: string, fileType?: string): boolean {

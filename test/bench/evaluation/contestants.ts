@@ -8,7 +8,7 @@ export interface Taken {
   readonly seconds: number;
   /** User and system time of all its threads. */
   readonly cpuSeconds: number;
-  /** Share of the machine's processor time that other processes used meanwhile. */
+  /** Share of the machine's processor time that other processes used in the meantime. */
   readonly otherLoad: number;
 }
 
@@ -63,13 +63,13 @@ async function measured(run: TimedRun): Promise<Taken> {
 /** Rounds that count, and how many are tried for the sake of quiet ones. */
 const counted = 3;
 const tried = 6;
-/** A round is quiet when other processes used no more of the machine beside each of its runs. */
+/** A round is quiet when other processes used no more of the machine during each of its runs. */
 const quietLoad = 0.08;
 
 /**
  * Lets contestants take turns, and starts each from `specs` for that. Where other processes are busy, more rounds are tried; the
  * quietest count.
- * @returns medians of the counted rounds, and the mean load of others beside them.
+ * @returns medians of the counted rounds, and the mean load of other processes during them.
  */
 export async function compete<Name extends string>(
   specs: Readonly<Record<Name, readonly string[]>>,
@@ -96,7 +96,7 @@ export async function compete<Name extends string>(
   }
 }
 
-/** The most that others used beside a run of the round. */
+/** The largest load of other processes during a run of the round. */
 const loadOf = (round: Readonly<Record<string, Taken>>): number =>
   Math.max(...Object.values(round).map(({ otherLoad }) => otherLoad));
 

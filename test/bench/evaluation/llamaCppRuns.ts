@@ -4,7 +4,7 @@ import { median } from '../../../src/evaluation/statistics';
 import { llamaCppLibrary } from '../../support/cache';
 import { windowLength, windowTokens } from './work';
 
-/** Tokens that a context has room for behind a window. */
+/** Tokens that a context has room for after a window. */
 const roomBehind = 64;
 /** Tokens that warm up before some are timed. */
 const warmUps = 2;
@@ -22,7 +22,7 @@ export function llamaCppRun(path: string, threads: number, windows: number): () 
   };
 }
 
-/** One more token at a time behind a full window. @returns milliseconds of the median one. */
+/** One more token at a time after a full window. @returns milliseconds of the median one. */
 export function llamaCppGeneration(path: string, threads: number): () => number {
   const context = new Context(path, threads);
   const window = windowTokens(windowLength);

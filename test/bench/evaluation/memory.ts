@@ -23,7 +23,7 @@ export interface Memory {
 
 const threads = 2;
 
-/** Passes one after the other: the second shows what the first leaves behind. */
+/** One pass after the other: the second shows what the first leaves in memory. */
 const passes = 2;
 
 /** Measures the process that it runs in, which must not have done anything before. */

@@ -36,7 +36,7 @@ export async function quantscopeRun(spec: OursSpec): Promise<() => Promise<void>
   };
 }
 
-/** One more token at a time behind a full window. @returns milliseconds of the median one. */
+/** One more token at a time after a full window. @returns milliseconds of the median one. */
 export async function quantscopeGeneration(path: string, threads: number): Promise<() => Promise<number>> {
   const decoder = await ours(path, threads, { keep: true, length: windowLength });
   return async () => (await measureGeneration(decoder, windowTokens(windowLength))).nextTokenMs!;

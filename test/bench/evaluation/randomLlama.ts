@@ -53,7 +53,7 @@ export async function writeRandomLlama(folder: string, sizes: LlamaSizes, dtype:
   const pool = new Random(5).fill(1 << 20, (random) => random.normal());
   const parts = Object.entries(shapesOf(sizes)).map(([name, shape]): SafetensorsPart => {
     const count = shape.reduce((product, size) => product * size, 1);
-    // What goes through a matrix keeps its size; norms leave it as it is.
+    // What goes through a matrix keeps its size; norms leave it unchanged.
     const values =
       shape.length === 1 ? new Float32Array(count).fill(1) : scaled(pool, 0.8 / Math.sqrt(shape[1]!));
     return { name, dtype, shape, data: () => repeated(bytesAs(dtype, values), count * bytesOf[dtype]) };

@@ -1,7 +1,7 @@
 /** Tokens of a window. */
 export const windowLength = 512;
 
-/** The sample's tokenizer has so many tokens; embedding rows behind them have no text. */
+/** The sample's tokenizer has this many tokens; embedding rows after them have no text. */
 const usedTokens = 1000;
 
 /** Tokens of some windows. */

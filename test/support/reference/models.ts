@@ -97,7 +97,7 @@ const windowed =
   (checkpoint: Checkpoint): Change =>
   () => ({ options: { window: checkpoint.number('sliding_window', Infinity) } });
 
-/** Qwen 2 turns its window on, for the layers behind some. */
+/** Qwen 2 turns its window on, for the layers after a given one. */
 const lateWindow =
   (checkpoint: Checkpoint): Change =>
   (index) =>

@@ -99,7 +99,7 @@ describe('gains', () => {
       changed({ versions: { Q4_K: 0, divergences: 1, errors: 1, states: 1 } }),
     ],
     ['says no versions', changed({ versions: undefined })],
-    ['has a format that is not there', withTensor({ format: 'Q9_K' })],
+    ['has an unknown format', withTensor({ format: 'Q9_K' })],
     ['does not say its text', changed({ text: {} })],
     ['does not say its noise', changed({ noise: null })],
     ['has no tensors', changed({ tensors: null })],

@@ -44,7 +44,7 @@ function randomClasses(
   );
 }
 
-/** Cost falls exactly with the bytes: every full use of a budget is about as good, and no bound tells them apart. */
+/** Cost falls exactly with the bytes: every full use of a budget is about as good, and no bound distinguishes them. */
 function indistinct(count: number): Choice[][] {
   const random = new Random(14);
   return Array.from({ length: count }, () => {
@@ -100,9 +100,9 @@ describe('solveKnapsack', () => {
     expect(found.gap).toBeLessThan(0.01);
   });
 
-  it('refuses a budget that nothing fits', () =>
+  it('rejects a budget that nothing fits', () =>
     expect(solveKnapsack([[{ bytes: 5, cost: 0 }]], 4)).toBeUndefined());
-  it('takes the best of everything when the budget allows', () => {
+  it('chooses the best of everything if the budget allows', () => {
     const classes = [
       [
         { bytes: 1, cost: 9 },

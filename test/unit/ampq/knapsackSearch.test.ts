@@ -37,7 +37,7 @@ function orderedOptions({ classes, reduced }: SearchProblem, gap: number): State
   return options.sort((a, b) => second(b) - second(a) || 0);
 }
 
-/** The same search, written down as it is defined: every state with every option, then those that can count. */
+/** The same search, written as defined: every state with every option, then those that qualify. */
 function reference(problem: SearchProblem, gap: number): { best: State | undefined; states: number } {
   const { budget, lambda } = problem;
   const options = orderedOptions(problem, gap);
@@ -115,7 +115,7 @@ describe('search', () => {
     }
   });
 
-  it('ends when its work runs out, and not before', () => {
+  it('ends when its work limit is reached, and not before', () => {
     const choices = Array.from({ length: 3 }, () => [
       { bytes: 0, cost: 4 },
       { bytes: 4, cost: 0 },

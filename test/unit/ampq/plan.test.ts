@@ -86,7 +86,7 @@ describe('plans', () => {
     expect(new Set(errors).size).toBe(5);
   });
 
-  it('say the smallest budget when one is too small', async () => {
+  it('name the smallest budget if one is too small', async () => {
     const table = await measure();
     expect(() => solveBudget(table, { kind: 'bits-per-weight', value: 3 })).toThrow(
       /at least 4\.5000 bits per weight/,
@@ -104,7 +104,7 @@ describe('plans', () => {
     return validate.errors;
   }
 
-  it('survive printing and reading, one line per tensor, and fit the schema', async () => {
+  it('survive printing and reading, one line per tensor, and conform to the schema', async () => {
     const plan = makePlan(await measure(), parseBudget('5bpw'));
     const text = printPlan(plan);
     expect(plan.total).not.toHaveProperty('divergence');
@@ -113,7 +113,7 @@ describe('plans', () => {
     expect(complaints(text)).toBeNull();
   });
 
-  it('keep the divergence to expect in their files', async () => {
+  it('keep the expected divergence in their files', async () => {
     const table = await measure();
     const rows = table.rows.map((row, i) => ({ ...row, gain: 0.01 * (i + 1) }));
     const plan = makePlan({ ...table, rows }, parseBudget('5bpw'));
@@ -181,7 +181,7 @@ describe('plans', () => {
       expect(result.total).not.toHaveProperty('divergence');
     });
 
-    it('do not believe sizes and totals that they state', async () => {
+    it('do not trust the sizes and totals that they state', async () => {
       const { plan, result } = await bound((text) =>
         text.replace(/"bytes": \d+/, '"bytes": 5').replace(/"divergence": [^,\n]+/, '"divergence": 1e-9'),
       );

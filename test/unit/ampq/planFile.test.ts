@@ -54,7 +54,7 @@ function errorOf(text: string): unknown {
 }
 
 describe('the text of a plan', () => {
-  it('has a line for each tensor, and an error with the format that it was measured in', () => {
+  it('has a line for each tensor, and each error with the format that it was measured in', () => {
     const [head, rest] = printPlan(full).split('  "assignments": [\n');
     expect(head!.split('\n').slice(0, 6)).toEqual([
       ...['{', '  "version": 2,', '  "model": {', '    "name": "model",', '    "hash": "abc",'],
@@ -205,7 +205,7 @@ describe('makePlan', () => {
     ],
   };
 
-  it('names model and budget, and counts what the file holds besides', () => {
+  it('names model and budget, and counts the other content of the file', () => {
     expect(makePlan(table, budget, 50)).toEqual(planned);
     expect(() => makePlan(table, budget, 51)).toThrow('at least 371 bytes');
     expect(makePlan(table, { kind: 'bytes', value: 320 }).total).toEqual(planned.total);

@@ -58,7 +58,7 @@ describe('solveBudget', () => {
     expect(formatsOf(tableOf(sensitive, row('b', 2560, plain)), 5.6)).toEqual(['Q6_K', 'Q4_K']);
   });
 
-  it('weighs errors by the numbers of weights', () => {
+  it('weights errors by the number of weights', () => {
     // One Q6_K fits for the large tensor or for the two small ones; the small ones gain less in all.
     const table = tableOf(
       row('large', 5120, plain),
@@ -103,7 +103,7 @@ describe('solveBudget', () => {
     expect(reads).toBe(1);
   });
 
-  it('weighs errors by the roles of tensors', () => {
+  it('weights errors by the roles of tensors', () => {
     const important = { ...row('a', 2560, plain), roleFactor: 4 };
     expect(formatsOf(tableOf(row('b', 5120, plain), important), 6)).toEqual(['Q4_K', 'Q8_0']);
     expect(formatsOf(tableOf(row('b', 5120, plain), row('a', 2560, plain)), 6)).toEqual(['Q6_K', 'Q4_K']);
@@ -125,7 +125,7 @@ describe('solveBudget', () => {
     });
   });
 
-  it('passes over cells that have no error to weigh, and keeps a tensor that has no others', () => {
+  it('skips cells without a usable error, and keeps a tensor that has no others', () => {
     const broken = row('nan', 2560, { Q4_K: NaN, Q6_K: Infinity, F16: 0 });
     expect(formatsOf(tableOf(broken, row('b', 2560, plain)), 11)).toEqual(['F16', 'Q4_K']);
     const lost = tableOf(row('nan', 2560, { Q4_K: NaN, F16: Infinity }), row('b', 2560, plain));
@@ -139,7 +139,7 @@ describe('solveBudget', () => {
       message: 'Nothing has been measured yet: run the sensitivity analysis first.',
     }));
 
-  it('says which tensors have no format when none can have one', () => {
+  it('names the tensors without a format if no tensor can have one', () => {
     const table = { ...tableOf(), skipped: [{ tensor: 'w', reason: 'its name does not end in "weight"' }] };
     expect(errorOf(table, bytes(1e9))).toMatchObject({
       code: 'REQUEST',
@@ -182,14 +182,14 @@ describe('solveBudget', () => {
       expect(formatsOf(table, budget.value)).toEqual(['Q4_K', 'Q8_0']);
     });
 
-    it('expects the sum of what its formats cause', () => {
+    it('predicts the sum of the divergences that its formats cause', () => {
       const solved = solveBudget(table, budget);
       expect(solved.total.divergence).toBeCloseTo(0.01 * 1e-2 + 0.5 * 1e-4, 12);
       expect(solved.total.error).toBeCloseTo((2 * 1e-2 + 1e-4) / 3, 12);
       expect(solved.optimal).toBe(true);
     });
 
-    it('goes by weights when a tensor lacks its gain', () => {
+    it('uses weights if a tensor lacks its gain', () => {
       const half = solveBudget(tableOf(large, withGain(small, 0.5)), bpw(5.9));
       expect(half.assignments.map(({ format }) => format)).toEqual(['Q6_K', 'Q4_K']);
       expect(half.total).not.toHaveProperty('divergence');
@@ -260,7 +260,7 @@ describe('a search that is cut short', () => {
   const table = tableOf(...rows);
   const budget = bpw(8 * 1.8);
 
-  it('says so, and is not worse than a preset', () => {
+  it('reports that, and is not worse than a preset', () => {
     const exact = solveBudget(table, budget);
     const quick = solveBudget(table, budget, 0, 'quick');
     expect({ optimal: exact.optimal, gap: exact.gap }).toEqual({ optimal: true, gap: 0 });
@@ -312,7 +312,7 @@ describe('whether a plan is the best of its size', () => {
     expect(isOptimal(table, planned('Q4_K', 'Q8_0', 'Q4_K'))).toBe(false);
   });
 
-  it('goes by gains where they are known', () => {
+  it('uses gains where they are known', () => {
     const gains = [0.001, 1, 1];
     const measured = { ...table, rows: table.rows.map((item, i) => ({ ...item, gain: gains[i]! })) };
     expect(isOptimal(measured, planned('Q4_K', 'Q6_K', 'Q4_K'))).toBe(true);

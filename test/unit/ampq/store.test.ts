@@ -65,7 +65,7 @@ describe('CellStore', () => {
     ['a byte is missing', (line) => line.slice(0, -1)],
     ['something follows', (line) => `${line} `],
     ['the digest is of another cell', (line) => line.replace(/[0-9a-f]{16}/, '0123456789abcdef')],
-  ])('does not believe a line in which %s', async (_, change) => {
+  ])('does not trust a line in which %s', async (_, change) => {
     const folder = temporaryFolder();
     await storedAndRead(folder, [cell('a')]);
     const [line] = linesIn(folder);
@@ -77,8 +77,8 @@ describe('CellStore', () => {
   it.each([
     ['is of another version of its format', { versions: { Q4_K: 0, errors: 1 } }],
     ['says no version', { versions: undefined }],
-    ['is of a format that is not there', { format: 'Q9_K' }],
-    ['is of a device that is not there', { device: 'tpu', versions: onGraphs }],
+    ['is of an unknown format', { format: 'Q9_K' }],
+    ['is of an unknown device', { device: 'tpu', versions: onGraphs }],
     ['is of a device named as what all objects have', { device: 'constructor', versions: onGraphs }],
     ['has a device that is not a text', { device: ['cuda'], versions: onGraphs }],
     ['has no format', { format: ['Q4_K'] }],
@@ -97,7 +97,7 @@ describe('CellStore', () => {
     expect((await CellStore.open(folder, 'key')).all()).toEqual([]);
   });
 
-  it('keeps cells in memory where there is no folder to write to, and says why', async () => {
+  it('keeps cells in memory if there is no folder to write to, and says why', async () => {
     const file = writeFile(temporaryFolder(), 'file', '');
     const store = await CellStore.open(join(file, 'cells'), 'key');
     expect(store.problem).toContain('ENOTDIR');
@@ -111,11 +111,14 @@ describe('CellStore', () => {
     ['cuda', onGraphs],
     ['webgpu', onGraphs],
     ['ort-cpu', onGraphs],
-  ] as const)('keeps a cell with the versions of what computed it on %s', async (device, versions) => {
-    const folder = temporaryFolder();
-    expect(await storedAndRead(folder, [cell('a', { device })])).toEqual([cell('a', { device })]);
-    expect(linesIn(folder).map(unseal)).toEqual([{ ...cell('a', { device }), versions }]);
-  });
+  ] as const)(
+    'keeps a cell with the versions of the code that computed it on %s',
+    async (device, versions) => {
+      const folder = temporaryFolder();
+      expect(await storedAndRead(folder, [cell('a', { device })])).toEqual([cell('a', { device })]);
+      expect(linesIn(folder).map(unseal)).toEqual([{ ...cell('a', { device }), versions }]);
+    },
+  );
 
   it('can be continued after it was closed, also without a cell', async () => {
     const folder = temporaryFolder();
@@ -140,7 +143,7 @@ describe('CellStore', () => {
     expect(store.all()).toEqual([cell('a')]);
   });
 
-  it('keeps cells in memory from the first that cannot be written on', async () => {
+  it('keeps cells in memory from the first one that cannot be written', async () => {
     const folder = join(temporaryFolder(), 'cells');
     const store = await CellStore.open(folder, 'key');
     rmSync(folder, { recursive: true });

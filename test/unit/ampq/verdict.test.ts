@@ -84,7 +84,7 @@ describe('notes of a plan', () => {
     expect(makePlan(table, budget(4.5)).notes).toEqual([]);
   });
 
-  it('name tensors that no format suits, and say what cannot be done', () => {
+  it('name tensors without a suitable format, and say what cannot be done', () => {
     const broken = row('broken', 1, { Q4_K: NaN, Q6_K: Infinity });
     const plan = makePlan(
       tableOf([broken, row('b', 1)], {

@@ -131,7 +131,7 @@ describe('a dtype that float32 is too small for', () => {
       values: Uint8Array.of(0x7c, 0x7d, 0x01),
       expected: { ...none, nans: 1, infinities: 1 },
     },
-  ])('$dtype: what is lost is counted', async ({ dtype, values, expected }) => {
+  ])('$dtype: lost values are counted', async ({ dtype, values, expected }) => {
     const { statistics } = await analyse(modelOf(dtype, values, values.length));
     expect(statistics).toMatchObject({ count: values.length, ...expected });
   });
@@ -150,7 +150,7 @@ describe('a dtype that float32 is too small for', () => {
 });
 
 describe('compareFormats', () => {
-  it('orders the formats of a trained layer as their bits do', async () => {
+  it('orders the formats of a trained layer by their bits', async () => {
     const model = await openModel(sampleFolder);
     const tensor = model.tensor('model.layers.2.mlp.up_proj.weight');
     const result = await compareFormats(model, tensor, formats);

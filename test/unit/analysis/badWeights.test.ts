@@ -11,7 +11,7 @@ import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
 const bytesOf = (...values: number[]): Uint8Array => new Uint8Array(Float64Array.from(values).buffer);
 
 describe('a weight beyond float32', () => {
-  it('is called by its value, and an infinite one infinite', () => {
+  it('is named with its value, and an infinite one as infinite', () => {
     const data = bytesOf(1, 1e300, -Infinity);
     expect(badKind({ kind: 'infinite', index: 1 }, 'F64', data)).toBe('1e+300, beyond the range of float32');
     expect(badKind({ kind: 'infinite', index: 2 }, 'F64', data)).toBe('infinite');

@@ -64,7 +64,7 @@ describe('compareModels', () => {
     expect(again.relativeError).toBeGreaterThan(0.03);
   });
 
-  it('tells rows in another order from the same rows', async () => {
+  it('distinguishes rows in another order from the same rows', async () => {
     const model = await openModel(path('f16.gguf'));
     const { offset, byteLength, shape } = model.tensor('blk.1.attn_q.weight');
     await model.close();
@@ -80,7 +80,7 @@ describe('compareModels', () => {
     expect(counts.equal).toBeGreaterThan(12);
   });
 
-  it('goes on past tensors that are missing, misshapen or not finite', async () => {
+  it('continues past tensors that are missing, of another shape or not finite', async () => {
     await writeSyntheticGguf(path('a.gguf'), { ...tiny, extra: { 'a.weight': [2, 4], 'c.weight': [4, 4] } });
     await writeSyntheticGguf(path('b.gguf'), { ...tiny, extra: { 'b.weight': [2, 4], 'c.weight': [2, 8] } });
     const model = await openModel(path('b.gguf'));

@@ -93,7 +93,7 @@ describe('passes over a tensor', () => {
     }
   });
 
-  it('of more read it as often as they must: once, or twice for the precise histogram and scales of the tensor', async () => {
+  it('over 128 MiB read it as often as they must: once, or twice for the exact histogram and scales of the whole tensor', async () => {
     const shape = [70_000, 1024];
     const bf16 = sparseModel('large-bf16.safetensors', 'BF16', shape, Uint8Array.of(0x80, 0x3f, 0, 0xc0));
     const f32 = sparseModel(
@@ -129,7 +129,7 @@ describe('passes over a tensor', () => {
     for (const { relativeSquaredError } of row!.cells) expect(relativeSquaredError).toBeLessThan(1e-4);
   });
 
-  it('stop when cancelled, and tell how far they are', async () => {
+  it('stop when cancelled, and report their progress', async () => {
     const controller = new AbortController();
     const done: number[] = [];
     const formats = ['Q4_K', 'nf4'].map(formatById);
@@ -159,7 +159,7 @@ describe('a row that is longer than a slab', () => {
   values[length - 2] = 50;
   const path = f32Model('long.safetensors', [length], values);
 
-  it('is worked on in parts: its statistics are those of all weights', async () => {
+  it('is processed in parts: its statistics are those of all weights', async () => {
     const { result } = await counted(path, (model) => analyseTensor(model, model.tensor('w')));
     const { statistics, outliers, histogram } = result;
     expect(statistics).toMatchObject({ count: length, max: 50, absMax: 50 });
@@ -197,7 +197,7 @@ describe('a row that is longer than a slab', () => {
     },
   );
 
-  it('is refused by a format with one scale per row, with the reason', async () => {
+  it('is rejected by a format with one scale per row, with the reason', async () => {
     const formats = [formatById('rowwise-int8')];
     const { result } = await counted(path, (model) => compareFormats(model, model.tensor('w'), formats));
     expect(result.refused[0]!.reason).toContain(`rows of ${length} weights are longer than the 1048576`);

@@ -55,7 +55,7 @@ describe('command-r conversion', () => {
       expect([key, ours[key]]).toEqual([key, key.endsWith('.type') ? value : Number(value)]);
   });
 
-  it('keeps rows in order: both sides rotate neighbouring pairs', () => {
+  it('keeps rows in order: both sides rotate adjacent pairs', () => {
     expect(convert().tensors.filter(({ unit }) => unit)).toEqual([]);
     expect(keyValuesOf(convert())).toMatchObject({
       'command-r.context_length': 131072,
@@ -94,7 +94,7 @@ describe('command-r conversion', () => {
     [{ attention_bias: true }, /attention_bias/],
     [{ hidden_act: 'gelu' }, /"gelu".*"silu"/],
     [{ rope_scaling: { type: 'linear', factor: 2 } }, /Rope scaling cannot be exported/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

@@ -16,7 +16,7 @@ describe('keys of config.json', () => {
     expect(convert(name, {}).notes.filter((note) => note.includes('unknown keys'))).toEqual([]);
   });
 
-  it('that are not known are told, those inside objects by their path', () => {
+  it('that are not known are reported, those inside objects with their path', () => {
     const rope_scaling = { rope_type: 'linear', factor: 2, spiral: 3 };
     const change = { embedding_multiplier: 12, residual_multiplier: null, temperature: 0.7, rope_scaling };
     expect(convert('llama', change).notes).toEqual([

@@ -169,7 +169,7 @@ describe('deepseek2 conversion', () => {
     });
   });
 
-  it('cuts keys and values of each head apart and transposes the keys', () => {
+  it('splits keys and values of each head and transposes the keys', () => {
     const converted = convert(lite, liteShapes);
     const heads = Array.from({ length: 16 }, (_, head) => head * 256);
     expect(rowsOf(converted, 'blk.3.attn_k_b.weight')).toEqual(heads.map((first) => [first, 128]));
@@ -269,7 +269,7 @@ describe('deepseek2 conversion', () => {
     [{ attention_bias: true }, /attention_bias/],
     [{ n_shared_experts: 0 }, /n_shared_experts/],
     [{ num_experts_per_tok: undefined }, /num_experts_per_tok/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert({ ...lite, ...change }, liteShapes)).toThrow(message);
   });
 });

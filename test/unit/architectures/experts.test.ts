@@ -64,7 +64,7 @@ describe('experts of a checkpoint', () => {
     ]);
   });
 
-  it('are refused in other shapes, in part, and in both ways at once', () => {
+  it('are rejected in other shapes, in part, and in both forms at once', () => {
     const transposed = { 'model.layers.1.mlp.experts.down_proj': [4, 32, 64] };
     expect(() => convert(transposed)).toThrow(
       'The shape is [4, 32, 64], but according to config.json it should be [4, 64, 32]. (config.json, tensor "model.layers.1.mlp.experts.down_proj")',

@@ -136,7 +136,7 @@ describe('falcon conversion', () => {
     [{ new_decoder_architecture: true, num_kv_heads: 8 }, /num_kv_heads.*divisor of 71/],
     [{ new_decoder_architecture: true, num_ln_in_parallel_attn: 3 }, /num_ln_in_parallel_attn/],
     [{ rope_scaling: { type: 'llama3' } }, /llama3/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert({ ...small, ...change }, smallShapes)).toThrow(message);
   });
 });

@@ -75,7 +75,7 @@ describe('gemma conversion', () => {
     [{ attention_bias: true }, /attention_bias/],
     [{ tie_word_embeddings: false }, /tie_word_embeddings/],
     [{ use_bidirectional_attention: true }, /use_bidirectional_attention/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

@@ -132,7 +132,7 @@ describe('gemma2 conversion', () => {
     [{ tie_word_embeddings: false }, /tie_word_embeddings/],
     [{ layer_types: ['full_attention'] }, /layer_types/],
     [{ layer_types: new Array<string>(26).fill('chunked_attention') }, /chunked_attention/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

@@ -147,7 +147,7 @@ describe('gemma3 conversion', () => {
     );
   });
 
-  it('leaves the window out where no layer has one, as llama.cpp wants it', () => {
+  it('omits the window where no layer has one, as llama.cpp expects', () => {
     const keys = Object.keys(keyValuesOf(convert({ sliding_window_pattern: 1 })));
     expect(keys.filter((key) => key.includes('sliding'))).toEqual([]);
   });
@@ -191,7 +191,7 @@ describe('gemma3 conversion', () => {
   it.each([
     ['as published', { ...prefixed('language_model.model.', wide), ...vision }],
     ['by transformers 5', { ...prefixed('model.language_model.', wide), ...prefixed('model.', vision) }],
-  ])('takes the language part of a model that sees, %s', (_, shapes) => {
+  ])('takes the language part of a vision model, %s', (_, shapes) => {
     const converted = convertCheckpoint(describeTensors(shapes), seeing, 'config.json');
     expect(Object.keys(shapesOf(converted))).toHaveLength(2 + 34 * 13);
     expect(shapesOf(converted)['token_embd.weight']).toEqual([262208, 2560]);
@@ -220,7 +220,7 @@ describe('gemma3 conversion', () => {
     [{ query_pre_attn_scalar: 168 }, /query_pre_attn_scalar.*256/],
     [{ use_bidirectional_attention: true }, /use_bidirectional_attention/],
     [{ hidden_activation: 'silu' }, /hidden_activation/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

@@ -57,7 +57,7 @@ describe("GGUF's view of a model", () => {
   });
 });
 
-describe('an output matrix beside config.json that says it is the embedding', () => {
+describe('an output matrix where config.json says that it is the embedding', () => {
   it('is left out where its bytes are the embedding’s', async () => {
     const model = await withOutput('bytes', (data) => ({ dtype: 'BF16', data }));
     expect(await outputOf(model)).toBeUndefined();

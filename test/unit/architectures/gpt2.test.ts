@@ -107,7 +107,7 @@ describe('gpt2 conversion', () => {
     [{ scale_attn_weights: false }, /scale_attn_weights/],
     [{ scale_attn_by_inverse_layer_idx: true }, /scale_attn_by_inverse_layer_idx/],
     [{ add_cross_attention: true }, /add_cross_attention/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

@@ -109,7 +109,7 @@ describe('gptneox conversion', () => {
     [{ attention_bias: false }, /attention_bias/],
     [{ hidden_act: 'silu' }, /"silu".*"gelu"/],
     [{ rope_scaling: { type: 'llama3' } }, /llama3/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

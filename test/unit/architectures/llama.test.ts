@@ -68,7 +68,7 @@ describe('llama conversion', () => {
     expect(tensors).toHaveLength(11);
   });
 
-  it('names the tensor that is strange, missing or misshapen', () => {
+  it('names the tensor that is unknown, missing or of the wrong shape', () => {
     const without = Object.fromEntries(Object.entries(shapes).filter(([name]) => !name.includes('up_proj')));
     expect(() => convert(without)).toThrow(/lacks a tensor.*layers\.0\.mlp\.up_proj/);
     expect(() => convert({ ...shapes, 'model.layers.0.self_attn.q_norm.weight': [4] })).toThrow(
@@ -145,7 +145,7 @@ describe('llama conversion', () => {
     [{ hidden_act: 'gelu' }, /gelu/],
     [{ hidden_size: undefined }, /hidden_size/],
     [{ hidden_size: 18 }, /4\.5 dimensions/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(shapes, change)).toThrow(message);
   });
 });

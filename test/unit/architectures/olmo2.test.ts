@@ -99,7 +99,7 @@ describe('olmo2 conversion', () => {
     });
   });
 
-  it('writes a tied output as a copy, which llama.cpp asks for', () => {
+  it('writes a tied output as a copy, which llama.cpp requires', () => {
     const output = convert({ tie_word_embeddings: true }).tensors.find(
       ({ name }) => name === 'output.weight',
     );
@@ -110,7 +110,7 @@ describe('olmo2 conversion', () => {
     [{ attention_bias: true }, /attention_bias/],
     [{ hidden_act: 'relu' }, /"relu"/],
     [{ head_dim: 64 }, /16 heads of size 64/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

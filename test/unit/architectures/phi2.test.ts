@@ -103,7 +103,7 @@ describe('phi2 conversion', () => {
     [{ hidden_act: 'relu' }, /"relu".*"gelu_new"/],
     [{ rope_scaling: { type: 'llama3' } }, /llama3/],
     [{ rope_scaling: { type: 'dynamic', factor: 2, alpha: 1000 } }, /"alpha"/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

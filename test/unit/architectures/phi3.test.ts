@@ -114,7 +114,7 @@ describe('phi3 conversion', () => {
     [{ hidden_act: 'gelu' }, /"gelu".*"silu"/],
     [{ attention_bias: true }, /attention_bias/],
     [{ head_dim: 64 }, /32 heads of size 64 do not add up to the hidden size 3072/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

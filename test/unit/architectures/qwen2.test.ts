@@ -102,7 +102,7 @@ describe('qwen2 conversion', () => {
     [{ rope_scaling: { rope_type: 'yarn', factor: 4, truncate: false } }, /"truncate"/],
     [{ rope_parameters: { full_attention: { rope_type: 'yarn', factor: 4 } } }, /each kind of layer/],
     [{ rope_scaling: 'yarn' }, /"rope_scaling" is "yarn"; an object is needed/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

@@ -110,7 +110,7 @@ describe('qwen2moe conversion', () => {
     );
   });
 
-  it('writes a tied output as a copy, which llama.cpp asks for', () => {
+  it('writes a tied output as a copy, which llama.cpp requires', () => {
     const output = convert({ tie_word_embeddings: true }).tensors.find(
       ({ name }) => name === 'output.weight',
     );
@@ -126,7 +126,7 @@ describe('qwen2moe conversion', () => {
     [{ norm_topk_prob: true }, /"norm_topk_prob" is true/],
     [{ decoder_sparse_step: 2 }, /decoder_sparse_step/],
     [{ mlp_only_layers: [0] }, /mlp_only_layers/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

@@ -90,7 +90,7 @@ describe('qwen3 conversion', () => {
   it.each([
     [{ attention_bias: true }, /attention_bias/],
     [{ rope_scaling: { type: 'dynamic', factor: 2, alpha: 1000 } }, /"alpha"/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

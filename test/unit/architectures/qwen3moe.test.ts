@@ -59,7 +59,7 @@ const convert = (change: object = {}) =>
   convertCheckpoint(describeTensors(shapes, 'BF16'), { ...config, ...change }, 'config.json');
 
 describe('qwen3moe conversion', () => {
-  it('merges experts beside normed heads', () => {
+  it('merges experts next to normalized heads', () => {
     const converted = shapesOf(convert());
     expect(Object.keys(converted)).toHaveLength(3 + 2 * 12);
     expect(converted).toMatchObject({
@@ -106,7 +106,7 @@ describe('qwen3moe conversion', () => {
     [{ mlp_only_layers: [1] }, /mlp_only_layers/],
     [{ decoder_sparse_step: 2 }, /decoder_sparse_step/],
     [{ attention_bias: true }, /attention_bias/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

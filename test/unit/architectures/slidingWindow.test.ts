@@ -49,7 +49,7 @@ describe('sliding windows that llama.cpp does not have', () => {
     expect(notes(name, change)).toEqual([]);
   });
 
-  it('are refused beside other kinds of attention', () => {
+  it('are rejected together with other kinds of attention', () => {
     const layer_types = ['sliding_attention', 'chunked_attention'];
     expect(() => notes('qwen2', { ...on, layer_types })).toThrow(/layers of type "chunked_attention"/);
     expect(() => notes('mistral', { sliding_window: -1 })).toThrow(

@@ -84,7 +84,7 @@ describe('smollm3 conversion', () => {
     [{ no_rope_layers: undefined, no_rope_layer_interval: 3 }, /layer 2 lacks/],
     [{ attention_bias: true }, /attention_bias/],
     [{ mlp_bias: true }, /mlp_bias/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

@@ -130,7 +130,7 @@ describe('stablelm conversion', () => {
     });
   });
 
-  it('asks for what config.json says, no more and no less', () => {
+  it('requires the tensors that config.json implies, no more and no less', () => {
     expect(() => convert({ use_qkv_bias: true })).toThrow(/lacks a tensor.*q_proj\.bias/);
     expect(() => convert({ qk_layernorm: false })).toThrow(/does not have this tensor.*q_layernorm/);
     expect(() => convert({ use_parallel_residual: false })).toThrow(/lacks.*post_attention_layernorm/);
@@ -140,7 +140,7 @@ describe('stablelm conversion', () => {
     [{ hidden_act: 'gelu' }, /"gelu".*"silu"/],
     [{ rotary_scaling_factor: 2 }, /rotary_scaling_factor/],
     [{ rope_scaling: { type: 'dynamic', factor: 2, alpha: 1000 } }, /"alpha"/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

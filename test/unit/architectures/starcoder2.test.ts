@@ -89,7 +89,7 @@ describe('starcoder2 conversion', () => {
     [{ mlp_type: 'gated' }, /mlp_type/],
     [{ hidden_act: 'silu' }, /"silu"/],
     [{ rope_scaling: { type: 'llama3' } }, /llama3/],
-  ])('refuses %j', (change, message) => {
+  ])('rejects %j', (change, message) => {
     expect(() => convert(change)).toThrow(message);
   });
 });

@@ -172,7 +172,7 @@ describe('quantscope', () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  it('tells before it measures what it will do and how long that takes', async () => {
+  it('announces before it measures what it will do and how long that takes', async () => {
     const { stderr } = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json']);
     expect(stderr).toMatch(
       /^44 tensors in Q2_K, .*, F16; the model is run over 2,048 tokens of generated-calibration\.txt\nThis takes about \d+ s;/,
@@ -187,7 +187,7 @@ describe('quantscope', () => {
     expect(output.endsWith('< noise')).toBe(true); // F16 of a BF16 model
   });
 
-  it('adds smaller formats where the budget asks for them, and warns at three bits', async () => {
+  it('adds smaller formats where the budget requires them, and warns at three bits', async () => {
     const plan = join(folder, 'small.ampq.json');
     const call = ['recommend', sampleFolder, '--device', 'cpu', '--weights-only', '--out', plan];
     const { stderr, stdout } = await quantscope([...call, '--budget', '2.6MB']);
@@ -219,7 +219,7 @@ describe('quantscope', () => {
     expect(readdirSync(out)).toEqual([]);
   });
 
-  it('ends quietly when nobody reads on', async () => {
+  it('ends quietly when nobody reads any further', async () => {
     const { stderr, signal } = await quantscope(['inspect', sampleFolder, '--json'], { closeStdout: true });
     expect(signal).toBeNull();
     expect(stderr).toBe('');

@@ -35,7 +35,7 @@ describe('quantscope compare', () => {
     expect(stderr).toMatch(/differ by more than 0\.001/);
   });
 
-  it('wants two models', async () => {
+  it('requires two models', async () => {
     const { code, stderr } = await quantscope('compare', sampleFolder);
     expect(code).toBe(2);
     expect(stderr).toMatch(/compare takes MODEL and OTHER/);

@@ -110,7 +110,7 @@ describe('quantscope eval', () => {
     const { tasks, text: scored } = await evaluated('--tasks', file);
     expect(scored).toBeUndefined();
     expect(tasks!.questions).toBe(6);
-    // The line as it goes on is likelier than noise.
+    // The actual continuation is likelier than noise.
     expect(tasks!.accuracy.value).toBeGreaterThan(0.8);
   });
 

@@ -73,7 +73,7 @@ describe('notes about tensors', () => {
     expect((await quantscope('inspect', sampleFolder)).stdout).not.toContain('Note:');
   });
 
-  it('name packed experts, which are left out, and say once why there is no GGUF file', async () => {
+  it('name packed experts, which are skipped, and give the reason once why no GGUF can be written', async () => {
     const model = await undescribed();
     const left =
       'Not measured, and without a format in plans: model.layers.0.mlp.experts.gate_up_proj_blocks, model.layers.0.mlp.experts.gate_up_proj_scales (U8 values, not weights).';

@@ -86,7 +86,7 @@ describe('an output that is an input', () => {
     [...exportAs, 'config.json', '--dry-run'],
   ];
   it.each(cases.map((args) => [args.join(' '), args] as const))(
-    'is refused before any work: %s',
+    'is rejected before any work: %s',
     async (_, args) => {
       const before = contents();
       const files = new Set(Object.keys(before).concat('new.gguf'));
@@ -99,7 +99,7 @@ describe('an output that is an input', () => {
     },
   );
 
-  it('is not what only lies beside the model', async () => {
+  it('may be an unrelated file next to the model', async () => {
     const out = here('old.gguf');
     writeFileSync(out, 'an earlier export');
     const { code, stderr } = await run(['export', folder, '--type', 'Q8_0', '--out', out]);
@@ -118,7 +118,7 @@ describe.skipIf(process.platform === 'win32')('a special output', () => {
     ['a pipe', (): string => pipe()],
     ['a link to a pipe', (): string => (symlinkSync(pipe(), here('link.gguf')), here('link.gguf'))],
     ['a folder', (): string => folder],
-  ])('is refused: %s', async (_, make) => {
+  ])('is rejected: %s', async (_, make) => {
     const out = make();
     const { ino, mode } = lstatSync(out);
     const { code, stderr } = await run(['export', folder, '--type', 'Q8_0', '--out', out]);
@@ -139,7 +139,7 @@ describe('without a place for the cache', () => {
       { HOME: '', USERPROFILE: '', QUANTSCOPE_CACHE: undefined, XDG_CACHE_HOME: undefined },
     ],
     ['a cache that cannot be made', { QUANTSCOPE_CACHE: join('/dev/null', 'cache') }],
-  ])('commands work and say that nothing is kept: %s', async (_, env) => {
+  ])('commands work and report that nothing is kept: %s', async (_, env) => {
     const tmp = temporaryFolder();
     const { code, stdout, stderr } = await run(evaluate(), { ...env, TMPDIR: tmp, TEMP: tmp });
     expect(code, stderr).toBe(0);

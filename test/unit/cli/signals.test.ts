@@ -43,7 +43,7 @@ function start(args: readonly string[], { preload = '', group = false } = {}): R
   };
 }
 
-/** Blocks the event loop for ever; tells when the parent's request, which nobody takes there, is in the channel (descriptor 3). */
+/** Blocks the event loop for ever; reports when the parent's request, which nothing reads, is in the channel (descriptor 3). */
 const blocks = `
 const { readSync, writeSync } = require('node:fs');
 writeSync(2, 'blocked ' + process.pid + '\\n');
@@ -60,7 +60,7 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ] as const)('a second %s ends work that does not listen, with %d', async (signal, status) => {
+  ] as const)('a second %s ends work that does not respond, with %d', async (signal, status) => {
     const { child, ended, said } = start(['formats'], { preload: blocks });
     const [, pid] = await said(/blocked (\d+)/);
     child.kill(signal);
@@ -71,7 +71,7 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     expect(isRunning(Number(pid))).toBe(false);
   });
 
-  it('a signal of the terminal reaches all processes and cancels once', async () => {
+  it('a signal from the terminal reaches all processes and cancels once', async () => {
     const out = temporaryFolder();
     const args = ['export', sampleFolder, '--type', 'IQ3_S', '--threads', '1', '--out', join(out, 'x.gguf')];
     const { child, ended, said } = start(args, { group: true });
@@ -81,7 +81,7 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     expect(readdirSync(out)).toEqual([]);
   });
 
-  it('a killed parent takes the work along, which leaves no file', async () => {
+  it('the work ends with a killed parent, and leaves no file', async () => {
     const out = temporaryFolder();
     const tell = `require('node:fs').writeSync(2, 'works as ' + process.pid + '\\n');`;
     const args = ['export', sampleFolder, '--type', 'IQ3_S', '--threads', '1', '--out', join(out, 'x.gguf')];
@@ -94,7 +94,7 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     expect(readdirSync(out)).toEqual([]);
   });
 
-  it('a crash of the worker process is told, with the status that shells use', async () => {
+  it('a crash of the worker process is reported, with the status that shells use', async () => {
     const { ended, said } = start(['formats'], {
       preload: `process.kill(process.pid, 'SIGKILL'); for (;;) {}`,
     });

@@ -35,7 +35,7 @@ describe('a shard on the command line', () => {
     );
   });
 
-  it('opens alone where that is wanted', async () => {
+  it('opens alone on request', async () => {
     const { tensors, stderr } = await inspect('--this-file');
     expect(tensors).toEqual(['t1']);
     expect(stderr).toMatch(

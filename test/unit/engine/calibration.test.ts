@@ -50,7 +50,7 @@ describe('a calibration', () => {
       values.forEach((value, i) => expect(streamed.entries.get(name)![i]! / value).toBeCloseTo(1, 5));
   });
 
-  it('counts for each expert the tokens that it got: of each block as many as are used of all tokens', async () => {
+  it('counts the tokens that each expert got: in each block, as many per token as experts are used', async () => {
     const out = path('mixtral.gguf');
     await calibrate({ ...settings, path: path('mixtral'), out });
     const tensors = await tensorsOf(out);
@@ -109,7 +109,7 @@ describe('a calibration', () => {
     }
   });
 
-  it('tells in the file of XᵀX whose inputs they are, and how many', async () => {
+  it('states in the file of XᵀX whose inputs they are, and how many', async () => {
     const model = await openModel(path('hessians', 'blk.1.attn_q.weight.safetensors'));
     const { metadata, tensors } = model.description;
     await model.close();

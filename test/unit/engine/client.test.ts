@@ -112,7 +112,7 @@ describe('EngineClient with real processes', () => {
     expect(await ask(client)).not.toBe(before);
   });
 
-  it('names an entry that is not there', async () => {
+  it('names an entry point that does not exist', async () => {
     const client = new EngineClient({ entry: join(folder, 'absent.mjs') });
     clients.push(client);
     await expect(ask(client)).rejects.toMatchObject({ code: 'ENGINE_DIED' });

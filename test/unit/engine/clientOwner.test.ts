@@ -62,7 +62,7 @@ describe('restarting', () => {
     expect([restarted.is, exits]).toEqual(['result undefined', []]);
   });
 
-  it('is refused for jobs after five crashes of jobs, while short requests still work', async () => {
+  it('is rejected for jobs after five crashes of jobs, while short requests still work', async () => {
     for (let crash = 0; crash < 5; crash++) {
       outcome(client.call('sensitivity/run', sensitivity));
       started.at(-1)!.print(`out of memory ${crash + 1}\n`);
@@ -148,7 +148,7 @@ describe('what the owner tells and keeps', () => {
     logging.dispose();
   });
 
-  it('gives errors back with their place and their stack', async () => {
+  it('returns errors with their place and their stack', async () => {
     const call = client.call('formats/list', {}).catch((error: unknown) => error);
     const place = { file: '/m.gguf', tensor: 'a', offset: 8 };
     started[0]!.ready().say({
@@ -169,7 +169,7 @@ describe('what the owner tells and keeps', () => {
     expect(error.stack).toContain('The disk is full.');
   });
 
-  it('drops what comes for requests that it does not know', async () => {
+  it('drops messages for requests that it does not know', async () => {
     const call = outcome(client.call('formats/list', {}));
     started[0]!.ready();
     started[0]!.say({ kind: 'progress', id: 9, progress: { message: '', done: 1, total: 1 } });
@@ -203,7 +203,7 @@ describe('what the owner tells and keeps', () => {
     expect(started.map(({ killed }) => killed)).toEqual([false, false]);
   });
 
-  it('leaves no timer behind, however processes end', async () => {
+  it('leaves no timer, however processes end', async () => {
     const calls = [analyse(), analyse(), analyse()];
     const controller = new AbortController();
     outcome(client.call('sensitivity/run', sensitivity, { signal: controller.signal }));

@@ -84,7 +84,7 @@ describe('where requests run', () => {
     expect(started.map(({ killed }) => killed)).toEqual([false, true]);
   });
 
-  it('has no spare process while the one that was is at work', async () => {
+  it('has no spare process while the former one works', async () => {
     outcome(client.call('sensitivity/run', sensitivity));
     outcome(client.call('sensitivity/run', sensitivity));
     started[0]!.ready().answer(1);
@@ -104,7 +104,7 @@ describe('where requests run', () => {
     expect(started[0]!.killed).toBe(true);
   });
 
-  it('gives up a process that does not start', async () => {
+  it('gives up on a process that does not start', async () => {
     const call = client.call('formats/list', {});
     const failure = expect(call).rejects.toMatchObject({
       code: 'ENGINE_DIED',
@@ -157,7 +157,7 @@ describe('cancelling', () => {
     expect([started[0]!.killed, exits]).toEqual([true, ['it did not respond for 10 s']]);
   });
 
-  it('makes nobody wait for a process that outlasts the signal', async () => {
+  it('keeps no caller waiting for a process that survives the signal', async () => {
     const other = analyse();
     const call = analyse();
     started[0]!.ready().mortal = false;
@@ -169,7 +169,7 @@ describe('cancelling', () => {
     expect(exits).toHaveLength(1);
   });
 
-  it('asks for nothing that has just been answered, or whose process has just ended', async () => {
+  it('does not cancel what has just been answered, or whose process has just ended', async () => {
     const [first, second] = [analyse(), analyse()];
     started[0]!.ready().answer(1);
     first.cancel();
@@ -293,7 +293,7 @@ describe('running jobs', () => {
     expect(client.jobs).toEqual([]);
   });
 
-  it('can be cancelled, or ended, by who hears of their start', async () => {
+  it('can be cancelled, or ended, by a listener that is told of their start', async () => {
     const listening = client.onJobs(() => client.cancelJob(1));
     const cancelled = outcome(client.call('sensitivity/run', sensitivity));
     await pass(0);
@@ -305,7 +305,7 @@ describe('running jobs', () => {
     expect(started.map(({ received }) => received)).toEqual([[]]);
   });
 
-  it('are told to nobody once the owner was disposed', async () => {
+  it('are reported to nobody once the owner is disposed', async () => {
     let told = 0;
     client.onJobs(() => (told += 1));
     const job = outcome(client.call('sensitivity/run', sensitivity));

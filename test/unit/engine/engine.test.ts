@@ -79,7 +79,7 @@ describe('the engine process', () => {
     expect(kept).toBeLessThan(cells);
   });
 
-  it('leaves nothing behind of an export that its owner abandons', async () => {
+  it('leaves no file of an export that its owner abandons', async () => {
     const folder = temporaryFolder();
     const out = join(folder, 'abandoned.gguf');
     const abandoned = new EngineClient({
@@ -94,7 +94,7 @@ describe('the engine process', () => {
     await expect.poll(() => readdirSync(folder), { timeout: 10_000 }).toEqual([]);
   });
 
-  it('brings errors over with their place', async () => {
+  it('transfers errors with their place', async () => {
     const call = client.call('tensor/analyse', { path: sampleWeights, tensor: 'no.such.weight' });
     await expect(call).rejects.toMatchObject({ code: 'REQUEST', place: { tensor: 'no.such.weight' } });
   });
@@ -106,7 +106,7 @@ describe('the engine process', () => {
     ['sensitivity/run', { path: sampleFolder, device: 'tpu', cacheDir: '/x' }, /"device"/],
     ['export/gguf', { path: sampleFolder, out: 'relative.gguf', type: 'F16' }, /"out"/],
     ['no/such', {}, /no\/such/],
-  ])('refuses %s with %o', async (method, params, message) => {
+  ])('rejects %s with %o', async (method, params, message) => {
     const call = client.call(method as 'model/open', params as { path: string });
     await expect(call).rejects.toMatchObject({
       code: 'REQUEST',

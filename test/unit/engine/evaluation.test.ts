@@ -48,7 +48,7 @@ describe('the same model in other places', () => {
     expect(Math.abs(loss.value) + loss.standardError).toBeLessThan(1e-6);
   });
 
-  it('diverges from the original as a file as it does as a variant of it', async () => {
+  it('has the same divergence from the original as a file and as a variant', async () => {
     const file = await run({ path: path('small.gguf'), against: sampleFolder });
     const variant = await run({ type: 'Q4_K_M' });
     expectSameLosses(file, variant);
@@ -61,7 +61,7 @@ describe('the same model in other places', () => {
     expect([file.variant, variant.variant, file.bytes]).toEqual(['original', 'Q4_K_M', variant.bytes]);
   });
 
-  it('diverges from a base without a tokenizer as from one that has it', async () => {
+  it('has the same divergence from a base with and without a tokenizer', async () => {
     const bare = path('bare');
     mkdirSync(bare);
     for (const name of ['config.json', 'model.safetensors'])
@@ -120,7 +120,7 @@ describe('variants of the weights', () => {
     },
   );
 
-  it('have the bytes of codes and scales, and of what stays as it is', async () => {
+  it('have the bytes of codes, scales and unchanged tensors', async () => {
     const { bytes, bitsPerWeight } = await run({ format: 'rowwise-int8' });
     const [weights, rows] = [4_718_592, 6 * 2560];
     expect(bytes).toBe(weights + 4 * rows + 2 * (5_246_208 - weights - norms) + 4 * norms);

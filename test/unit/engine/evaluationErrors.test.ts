@@ -21,7 +21,7 @@ const path = (name: string): string => join(folder, name);
 const run = (params: Partial<EvaluationParams>) =>
   evaluate({ text, context: 32, windows: 1, memory: 'streamed', ...params });
 
-/** What is told to the user: a code, a sentence, and what it is about. */
+/** What the user sees: a code, a sentence, and what it is about. */
 async function expectError(
   running: Promise<unknown>,
   code: string,
@@ -36,7 +36,7 @@ async function expectError(
   expect((error as Error).message).toMatch(message);
 }
 
-describe('an evaluation is refused', () => {
+describe('an evaluation is rejected', () => {
   it('of a text that is too short, with the number of its tokens and of those that are needed', async () => {
     const short = writeFile(folder, 'short.txt', 'To be, or not to be');
     const message = /^The text has \d+ tokens; one window of 32 needs 32\. /;
@@ -46,7 +46,7 @@ describe('an evaluation is refused', () => {
     await expectError(run({ text: empty }), 'REQUEST', /^The text has 0 tokens/, { file: empty });
   });
 
-  it('with windows that the model does not take', async () => {
+  it('with windows that do not fit the model', async () => {
     const message = 'The context is 512 tokens; the model takes at most 256.';
     await expectError(run({ context: 512 }), 'REQUEST', message, { file: text });
     await expectError(run({ context: 2 }), 'REQUEST', 'it must be 3 or more', { file: text });
@@ -55,7 +55,7 @@ describe('an evaluation is refused', () => {
     await expectError(run({ stride: 16 }), 'REQUEST', 'do not overlap', { file: text });
   });
 
-  it('of what is no UTF-8 text, or is not there', async () => {
+  it('of a file that is not UTF-8 text, or does not exist', async () => {
     const latin = writeFile(folder, 'latin.txt', Buffer.from([0x67, 0xfc, 0x6e, 0x73, 0x74, 0x69, 0x67]));
     await expectError(run({ text: latin }), 'REQUEST', 'The file is not UTF-8 text.', { file: latin });
     const absent = path('absent.txt');
@@ -90,7 +90,7 @@ describe('an evaluation is refused', () => {
     await expectError(run({ against: other }), 'REQUEST', message, { file: other });
   });
 
-  it('with a base of as many tokens that are others', async () => {
+  it('with a base of as many tokens that differ', async () => {
     const other = path('swapped');
     cpSync(sampleFolder, other, { recursive: true });
     const json = readFileSync(join(other, 'tokenizer.json'), 'utf8');
@@ -106,14 +106,14 @@ describe('an evaluation is refused', () => {
   });
 });
 
-describe('a variant is refused', () => {
+describe('a variant is rejected', () => {
   it('when there are two', async () => {
     const message = 'Name a plan, a file type or a format, not several of them.';
     await expectError(run({ type: 'Q4_0', format: 'nf4' }), 'REQUEST', message);
     await expectError(run({ type: 'Q4_0', planFile: path('any.ampq.json') }), 'REQUEST', message);
   });
 
-  it('of a format or a file type that there is not, with those that there are', async () => {
+  it('of an unknown format or file type, listing the known ones', async () => {
     await expectError(
       run({ format: 'int3' }),
       'REQUEST',
@@ -161,7 +161,7 @@ describe('a variant is refused', () => {
       await expectError(run({ planFile }), 'REQUEST', message, { file: sampleFolder, tensor });
     });
 
-    it('with a format that does not fit its tensor, or that there is not', async () => {
+    it('with a format that does not fit its tensor, or does not exist', async () => {
       const tensor = 'output.weight';
       const planFile = planOf('unfit.ampq.json', [given(tensor, 'IQ2_XXS')]);
       await expectError(run({ planFile }), 'REQUEST', 'an importance matrix (imatrix)', { tensor });
@@ -169,7 +169,7 @@ describe('a variant is refused', () => {
       await expectError(run({ planFile: unknown }), 'REQUEST', 'format "Q9_K" does not exist. Did you mean');
     });
 
-    it('that is no plan, or not there', async () => {
+    it('that is not a plan, or does not exist', async () => {
       const planFile = writeFile(folder, 'no.ampq.json', '{"version": 7}');
       await expectError(run({ planFile }), 'MODEL_FILE', '$.version is 7', { file: planFile });
       const absent = path('absent.ampq.json');
@@ -178,7 +178,7 @@ describe('a variant is refused', () => {
   });
 });
 
-describe('an importance matrix is refused', () => {
+describe('an importance matrix is rejected', () => {
   const other = path('other.imatrix.gguf');
   beforeAll(async () => {
     const entry = { sums: new Float64Array(64).fill(9), counts: Float64Array.of(9) };
@@ -186,14 +186,14 @@ describe('an importance matrix is refused', () => {
     await writeImatrix(other, { entries, dataset: 'any', chunks: 1, chunkSize: 9 });
   });
 
-  it.each([{ type: 'Q4_K_M' }, { format: 'Q4_K' }])('that is one of another model: %j', async (variant) => {
+  it.each([{ type: 'Q4_K_M' }, { format: 'Q4_K' }])('that belongs to another model: %j', async (variant) => {
     const message =
       'The importance matrix has 64 values, but the tensor needs 256: was it made for this model?';
     const place = { file: other, tensor: 'blk.0.attn_q.weight' };
     await expectError(run({ ...variant, imatrix: other }), 'REQUEST', message, place);
   });
 
-  it('that is none', async () => {
+  it('that is not an importance matrix', async () => {
     await expectError(
       run({ type: 'Q4_0', imatrix: text }),
       'MODEL_FILE',
@@ -209,7 +209,7 @@ describe('an importance matrix is refused', () => {
   });
 });
 
-describe('a calibration is refused', () => {
+describe('a calibration is rejected', () => {
   it('to another kind of file, before the model runs', async () => {
     const out = path('imatrix.txt');
     const message = 'An importance matrix must be written to a .gguf or .dat file.';
@@ -227,8 +227,8 @@ describe('a calibration is refused', () => {
   });
 });
 
-describe('what was refused', () => {
-  it('left nothing in the folder of results', async () => {
+describe('what was rejected', () => {
+  it('left no file in the folder of results', async () => {
     writeFileSync(path('last.txt'), 'To be');
     await expectError(run({ text: path('last.txt'), type: 'Q4_0' }), 'REQUEST', 'The text has');
     expect(readdirSync(cacheDir, { recursive: true })).toEqual([]);

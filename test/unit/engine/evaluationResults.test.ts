@@ -81,7 +81,7 @@ describe('results of evaluations', () => {
     expect(Math.min(...divergences)).toBeGreaterThanOrEqual(0);
   });
 
-  it('are paired token by token, which tells more than the two means do', async () => {
+  it('are paired token by token, which resolves more than the two means do', async () => {
     const { loss, divergence, ...named } = await pair(coarse, fine);
     expect(named).toEqual({ a: 'Q3_K_S', b: 'Q6_K', scoredTokens: scored });
     expect(loss.value).toBeCloseTo(coarse.text!.loss.value - fine.text!.loss.value, 12);
@@ -137,7 +137,7 @@ describe('results of evaluations', () => {
     expect(await idsIn(cacheDir)).toEqual(before);
   });
 
-  it('are told where they cannot be kept, and figures with a base are there all the same', async () => {
+  it('are reported where they cannot be kept, and figures with a base are still available', async () => {
     const nowhere = join(writeFile(folder, 'no-folder', ''), 'results');
     const lost = await run({ cacheDir: nowhere, type: 'Q3_K_S' });
     expect(lost.notKept).toContain('ENOTDIR');
@@ -165,7 +165,7 @@ describe('results of evaluations', () => {
     expect(existsSync(kept)).toBe(true);
   });
 
-  it('of a folder that is not there are none', async () => {
+  it('of a folder that does not exist are none', async () => {
     expect(await stored(path('never'))).toEqual([]);
   });
 });
@@ -180,7 +180,7 @@ describe('the base of a divergence', () => {
   const ofBase = (found: readonly string[]): boolean =>
     found.some((message) => message.startsWith('the base:'));
 
-  it('goes over a text once, and again for another text or when its files were written anew', async () => {
+  it('runs over a text once, and again for another text or when its files were rewritten', async () => {
     const copy = path('copy');
     mkdirSync(copy);
     for (const name of readdirSync(sampleFolder)) copyFileSync(join(sampleFolder, name), join(copy, name));
@@ -217,7 +217,7 @@ describe('an evaluation that is cancelled', () => {
     },
   );
 
-  it('after its base leaves the states of that, whole, which the next run uses', async () => {
+  it('after its base keeps the base’s states complete, which the next run uses', async () => {
     const cacheDir = path('cancelled late');
     expect(await cancelledAt(cacheDir, /^block 2/)).toMatchObject({ code: 'CANCELLED' });
     const [states, ...others] = filesIn(cacheDir);

@@ -106,7 +106,7 @@ describe('multiple-choice questions', () => {
     expect(scored!.divergence!.mean.value).toBeGreaterThan(0);
   });
 
-  it('that are none are named with file and line', async () => {
+  it('that are invalid are named with file and line', async () => {
     const tasks = writeFile(
       folder,
       'bad.jsonl',

@@ -82,7 +82,7 @@ describe('a pass over a text', () => {
     ],
     ['of a model with experts', path('mixtral'), 'Q4_0', [experts, 'blk.0.attn_output.weight']],
   ])(
-    'finds the divergences %s that single evaluations find',
+    'finds the same divergences %s as separate evaluations',
     async (_, model, format, tensors) => {
       const table = await measure(model, [format]);
       expect(table.gainsFrom).toMatchObject({ text: calibration, tokens: 2048 });
@@ -144,7 +144,7 @@ describe('gains of a model', () => {
   const gainsFiles = (cache: string): string[] =>
     readdirSync(cache).filter((name) => name.endsWith('.gains.json'));
 
-  it('are not kept of a run that was cancelled', async () => {
+  it('of a cancelled run are not kept', async () => {
     const cache = path('cancelled');
     const controller = new AbortController();
     const params = { path: path('mixtral'), device: 'cpu', cacheDir: cache, text: calibration } as const;
@@ -186,7 +186,7 @@ describe('gains of a model', () => {
 
 describe('a plan with gains', () => {
   it(
-    'diverges less than Q4_K_M in as many bytes, on another text, and about as much as it says',
+    'diverges less than Q4_K_M in as many bytes, on another text, and about as much as predicted',
     async () => {
       const table = await measure(sampleFolder);
       const text = join(sampleFolder, 'generated-eval.txt');

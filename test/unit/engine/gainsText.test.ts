@@ -23,7 +23,7 @@ describe('the text that tensors are measured over', () => {
       cpSync(join(sampleFolder, name), join(bare, name));
   });
 
-  it('is the general one where there is none beside the model', async () => {
+  it('is the general one if there is none next to the model', async () => {
     const { text, tensors, seconds, weightsOnly } = await estimate();
     expect(text).toEqual({ file: general, tokens: 2048 });
     expect([tensors, weightsOnly]).toEqual([44, undefined]);
@@ -31,7 +31,7 @@ describe('the text that tensors are measured over', () => {
     expect(seconds).toBeLessThan(600);
   });
 
-  it('is a calibration text beside the model, unless it is too short', async () => {
+  it('is a calibration text next to the model, unless it is too short', async () => {
     cpSync(join(sampleFolder, 'generated-calibration.txt'), own);
     expect((await estimate()).text!.file).toBe(own);
     writeFileSync(own, 'To be, or not to be');
@@ -45,7 +45,7 @@ describe('the text that tensors are measured over', () => {
     await expect(estimate({ text: join(folder, 'absent.txt') })).rejects.toMatchObject({ code: 'IO' });
   });
 
-  it('is none where weights alone were asked for, or the model cannot be run', async () => {
+  it('is none if weights alone were requested, or the model cannot be run', async () => {
     expect(await estimate({ weightsOnly: true })).toMatchObject({ weightsOnly: 'this was requested.' });
     const strange = join(folder, 'strange');
     mkdirSync(strange);
@@ -57,7 +57,7 @@ describe('the text that tensors are measured over', () => {
     );
   });
 
-  it('is run over unless something else is said; what was measured is reused', async () => {
+  it('is used by default; what was measured is reused', async () => {
     const cacheDir = join(folder, 'kept');
     const params = { path: bare, device: 'cpu', cacheDir, formats } as const;
     const table = await request('sensitivity/run', params);

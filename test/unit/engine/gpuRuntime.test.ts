@@ -125,7 +125,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
     expect((await offer()).detail).toContain('On disk: more than ');
   });
 
-  it('is downloaded, checked, unpacked beside a copy of the runtime, and removed', async () => {
+  it('is downloaded, checked, unpacked next to a copy of the runtime, and removed', async () => {
     const steps: EngineProgress[] = [];
     source.behaviour.pause = 5;
     const status = await install({ signal, progress: (step) => steps.push(step) });
@@ -188,7 +188,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
     expect(readdirSync(home('cache/partials'))).toEqual([]);
   });
 
-  it('is refused when the source changed its package after the user agreed', async () => {
+  it('is rejected when the source changed its package after the user agreed', async () => {
     await expect(jobs['gpuRuntime/install']({ sha512: 'agreed' }, ignore)).rejects.toThrow(
       /check the new offer/,
     );
@@ -206,7 +206,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
   it.each([
     ['while it downloads', 1024],
     ['while it copies', 40_000],
-  ])('leaves nothing behind when the disk takes no more %s', async (_, kilobytes) => {
+  ])('leaves nothing behind when the disk accepts no more %s', async (_, kilobytes) => {
     const limited = `ulimit -f ${kilobytes}; exec "$0" "$@"`;
     const child = spawn('bash', [
       ...['-c', limited, process.execPath],
@@ -220,7 +220,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
     expect(existsSync(root)).toBe(false);
   });
 
-  it('leaves nothing behind when it is killed, from the next start on', async () => {
+  it('leaves nothing behind after the next start when it is killed', async () => {
     source.behaviour.pause = 50;
     // A group of processes of its own, which ends as one.
     const args = [programs.cli, 'gpu-runtime', 'install', '--yes'];
@@ -276,7 +276,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
     expect(JSON.parse(stdout)).toMatchObject({ state: 'installed', device: { chosen: 'ort-cpu' } });
   });
 
-  it('names what of CUDA and cuDNN is missing, with the versions', async () => {
+  it('names the missing parts of CUDA and cuDNN, with the versions', async () => {
     const { problem } = await install();
     expect(problem).toBe(
       `ONNX Runtime's CUDA library needs CUDA 12 (${cudaLibraries.join(', ')}) and cuDNN 9 (${cudnnLibrary}): not found. ` +
@@ -313,13 +313,13 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
       expect((await cli('remove')).stdout).toMatch(/^There is no GPU runtime to remove\.$/m);
     });
 
-    it('refuses an action that it does not have', async () => {
+    it('rejects an action that it does not have', async () => {
       const { code, stderr } = await cli('upgrade');
       expect(code).toBe(2);
       expect(stderr).toMatch(/gpu-runtime has no action "upgrade"; it has status, install, remove\./);
     });
 
-    it('remembers what a probe found, until it is told to look again', async () => {
+    it('remembers what a probe found, until it is told to probe again', async () => {
       const label = async (...options: string[]): Promise<string> => {
         const { stdout } = await cli('status', '--device', 'ort-cpu', '--json', ...options);
         return (JSON.parse(stdout) as { device: { label: string } }).device.label;

@@ -56,14 +56,14 @@ describe('models that paths lead to', () => {
     expect((await request('model/locate', { paths })).map((model) => model.file)).toEqual([file]);
   });
 
-  it('stand for the first shard that is there', async () => {
+  it('stand for the first shard that is present', async () => {
     const folder = shardedFolder('m', false);
     rmSync(join(folder, shard(1)));
     const [model] = await request('model/locate', { paths: [folder] });
     expect(model!.file).toBe(join(folder, shard(2)));
   });
 
-  it('are none for what is no model', async () => {
+  it('are none for a file that is not a model', async () => {
     const folder = temporaryFolder();
     const paths = [join(folder, 'missing.gguf'), writeFile(folder, 'x.index.json', '[]'), folder];
     expect(await request('model/locate', { paths })).toEqual([]);

@@ -153,7 +153,7 @@ describe('a model in use', () => {
     expect(await isOpen(second.model)).toBe(false);
   });
 
-  it('is let go of when its work fails', async () => {
+  it('is released when its work fails', async () => {
     const path = fileOf('failing');
     let model: Model | undefined;
     const failed = models.use({ path }, never, (given) => {
@@ -200,7 +200,7 @@ describe('a file', () => {
   });
 });
 
-describe('models that nobody uses', () => {
+describe('models that are not in use', () => {
   it('are closed after a minute, counted from the last use', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const path = fileOf('idle');
@@ -217,7 +217,7 @@ describe('models that nobody uses', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('are heard of once, when they were opened', async () => {
+  it('are reported once, when they were opened', async () => {
     const heard: string[] = [];
     const own = new OpenModels(({ files }) => heard.push(files[0]!.path));
     const [a, b] = [fileOf('heard'), fileOf('other')];
@@ -235,7 +235,7 @@ describe('a request', () => {
     });
   });
 
-  it('that is cancelled ends an opening that nobody else waits for, and the next one opens again', async () => {
+  it('that is cancelled ends an opening that no other request waits for, and the next one opens again', async () => {
     const heard: string[] = [];
     const own = new OpenModels(({ files }) => heard.push(files[0]!.path));
     const path = fileOf('abandoned');

@@ -37,7 +37,7 @@ describe('the engine process', () => {
     expect(error).toMatchObject({ code: 'REQUEST', place: { tensor: 'no.such' } });
   });
 
-  it('tells the last step of a request before its answer, however fast the steps came', async () => {
+  it('reports the last step of a request before its answer, however fast the steps came', async () => {
     const steps: (readonly [number, number])[] = [];
     const choices = [0, 1, 2, 3].map((block) => ({
       ...{ tensor: `model.layers.${block}.input_layernorm.weight`, format: 'F16' },
@@ -51,7 +51,7 @@ describe('the engine process', () => {
     expect([done, total > 0]).toEqual([total, true]);
   });
 
-  it('refuses parameters of the wrong kind', async () => {
+  it('rejects parameters of the wrong kind', async () => {
     const call = client().call('tensor/compare', {
       path: sampleFolder,
       tensor: 'x',
@@ -60,7 +60,7 @@ describe('the engine process', () => {
     await expect(call).rejects.toThrow(/"formats" is 7/);
   });
 
-  it('rejects what was under way when the process is killed, and resumes with the cells that were done', async () => {
+  it('rejects running requests when the process is killed, and resumes with the finished cells', async () => {
     const cacheDir = join(folder, 'killed');
     let exits = 0;
     const engine = client({ onExit: () => (exits += 1) });

@@ -64,7 +64,7 @@ describe('results', () => {
     ['has a result that is not an object', { result: 'Q4_K_M' }],
     ['has no id', { result: result('1', { id: 7 }) }],
     ['has no time', { result: result('1', { at: 7 }) }],
-  ])('leave out a sealed file that %s', async (_, change) => {
+  ])('omit a sealed file that %s', async (_, change) => {
     const folder = temporaryFolder();
     const store = new ResultStore(folder);
     await store.add(result('1'), facts);
@@ -80,7 +80,7 @@ describe('results', () => {
     expect(await store.list('own')).toEqual([]);
   });
 
-  it('leave out what is not a file of a result', async () => {
+  it('omit files that are not results', async () => {
     const folder = temporaryFolder();
     const store = new ResultStore(folder);
     await store.add(result('1'), facts);
@@ -258,7 +258,7 @@ describe('states of base models', () => {
     expect(await held(store)).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('make room by those that were not used for longest', async () => {
+  it('make room by removing those that were not used for longest', async () => {
     const { store } = await storeOfThree(191);
     await keep(store, 'd', 4);
     expect(await held(store)).toEqual(['b', 'c', 'd']);
@@ -279,7 +279,7 @@ describe('states of base models', () => {
     expect(await valuesOf(store, 'd', 100)).toEqual(new Array(100).fill(4));
   });
 
-  it.skipIf(process.platform === 'win32')('pass over what is gone or is not theirs', async () => {
+  it.skipIf(process.platform === 'win32')('skip files that are gone or not theirs', async () => {
     const { folder, store } = await storeOfThree(144);
     symlinkSync(join(folder, 'nowhere'), join(folder, 'bases', 'gone.states'));
     writeFile(join(folder, 'bases'), 'notes.txt', new Uint8Array(1000));
@@ -289,7 +289,7 @@ describe('states of base models', () => {
     expect(existsSync(join(folder, 'bases', 'notes.txt'))).toBe(true);
   });
 
-  it('are used now when they are found', async () => {
+  it('count as used when they are found', async () => {
     const { folder, store } = await storeOfThree(144);
     const [name] = bases(folder);
     setAge(folder, name!, 1000);

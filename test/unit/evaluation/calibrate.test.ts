@@ -140,7 +140,7 @@ describe('products of inputs, XᵀX', () => {
     return grams;
   };
 
-  /** Σ over tokens of x xᵀ in float64, beside what was found, relative to the sizes of both channels. */
+  /** Σ over tokens of x xᵀ in float64, and the measured sums, relative to the sizes of both channels. */
   function expectGram({ tensors, expert, columns, rows, values }: Gram, all: MatrixInputs): void {
     const name = source(tensors[0]!);
     const vectors = all.get(expert === undefined ? name : `${name} ${expert}`)!;
@@ -187,7 +187,7 @@ describe('products of inputs, XᵀX', () => {
   }
 
   it.each(['llama', 'mixtral'])(
-    'of %s are complete and the same with the states of all windows in a file, a window of which is in memory',
+    'of %s are complete and the same when the states of all windows are in a file, of which one window is in memory',
     async (name) => {
       const decoder = await openDecoder(models.get(name)!, { device: 'ort-cpu', length, keep: false });
       const { hiddenSize } = decoder.shape;

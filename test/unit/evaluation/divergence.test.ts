@@ -86,7 +86,7 @@ describe('figures of a token', () => {
     expect(sameTop).toEqual(new Float64Array(40).fill(1));
   });
 
-  it('tell tiny divergences from none', async () => {
+  it('distinguish tiny divergences from none', async () => {
     const base = rows(4, 40, 999, 3);
     const random = new Random(6);
     const logits = base.map((row) => [...Float32Array.from(row, (x) => x + random.normal() * 1e-4)]);
@@ -104,7 +104,7 @@ describe('figures of a token', () => {
   });
 });
 
-describe('what is no number', () => {
+describe('figures that are not numbers', () => {
   const sums = (model: number[], base: number[], difference: number): Float64Array =>
     Float64Array.from([...model, ...base, difference]);
 
@@ -118,7 +118,7 @@ describe('what is no number', () => {
     }
   });
 
-  it('a target that no slice held has no loss', () => {
+  it('a target outside all slices has no loss', () => {
     expect(tokenLosses(sums([2, 1.5, NaN, 7], [2, 1.5, NaN, 7], 0))[0]).toBeNaN();
   });
 

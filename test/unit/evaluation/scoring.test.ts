@@ -95,7 +95,7 @@ describe('losses of windows', () => {
     },
   );
 
-  it('are told as they come, over all tokens so far', async () => {
+  it('are reported as they come, over all tokens so far', async () => {
     const points: EvaluationPoint[] = [];
     const { losses } = await withDecoder(names[0], (decoder) =>
       scoreWindows(decoder, windows, options(1, { onPoint: (point) => points.push(point) })),
@@ -107,7 +107,7 @@ describe('losses of windows', () => {
     expect(points[2]!.perplexity).toBeCloseTo(Math.exp(mean(losses)), 9);
   });
 
-  it('that are no numbers end the run, naming the first such token', async () => {
+  it('that are not numbers end the run, naming the first such token', async () => {
     const broken = path('broken');
     await writeCheckpoint(broken, 'mistral');
     const file = join(broken, 'model.safetensors');

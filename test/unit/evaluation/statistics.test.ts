@@ -103,7 +103,7 @@ describe('pairs', () => {
     expectEstimate(pairedDifference(of(1.5, 2.5), of(1, 2)), [0.5, 0]);
   });
 
-  it('need as many of one as of the other', () => {
+  it('require as many of one as of the other', () => {
     expect(() => pairedDifference(of(1, 2), of(1))).toThrow('2 and 1 values cannot be paired.');
   });
 

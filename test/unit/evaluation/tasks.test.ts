@@ -45,7 +45,7 @@ describe('files of questions', () => {
     expect(read).toThrow(message);
   });
 
-  it('are refused when they are empty, no UTF-8 or not there', async () => {
+  it('are rejected when they are empty, not UTF-8 or missing', async () => {
     const empty = writeFile(folder, 'empty.jsonl', '\n\n');
     await expect(readTasks(empty)).rejects.toThrow(`The file has no questions. (${empty})`);
     const damaged = writeFile(folder, 'latin1.jsonl', Buffer.from('{"question": "\xe9"}', 'latin1'));
@@ -107,7 +107,7 @@ describe('tokens of choices', () => {
     expect(inputs!.targets).toEqual(soft);
   });
 
-  it('lose their beginning where they are longer than the model takes', async () => {
+  it('lose their beginning where they are longer than the model’s context', async () => {
     const tokenizer = await sample();
     const long = { ...question, question: 'ROMEO: '.repeat(100) };
     const [inputs] = await choiceInputs(long, tokenizer, 16, 'q.jsonl');

@@ -72,7 +72,7 @@ describe('the tokenizer of the sample', () => {
     });
   });
 
-  it('takes special tokens in a text for text, unless they are asked for', async () => {
+  it('treats special tokens in a text as text, unless requested otherwise', async () => {
     const tokenizer = await open(sampleFolder);
     const text = 'the end<|endoftext|>ROMEO:';
     const plain = await tokenizer.encode(text);
@@ -84,7 +84,7 @@ describe('the tokenizer of the sample', () => {
     expect(tokenizer.decode(parsed)).toBe(text);
   });
 
-  it('decodes nothing to nothing, and refuses ids that it does not have', async () => {
+  it('decodes an empty list to an empty text, and rejects unknown ids', async () => {
     const tokenizer = await open(sampleFolder);
     expect(tokenizer.decode([])).toBe('');
     expect(() => tokenizer.decode([5, 1024])).toThrow('1024 is not a token; the vocabulary has 1024. (');
@@ -119,7 +119,7 @@ describe.skipIf(!hasSharedData)('tokenizers of GGUF files', () => {
     for (const line of lines) expect(tokenizer.decode(await tokenizer.encode(line))).toBe(line);
   });
 
-  it('let Phi-3’s special tokens swallow the white space behind them', async () => {
+  it('let Phi-3’s special tokens swallow the white space after them', async () => {
     const tokenizer = await open(vocabularyFile('phi-3'));
     const parsed = await tokenizer.encode('<|user|>\n\nHello<|end|>', { parseSpecial: true });
     expect([...parsed]).toEqual([32010, 15043, 32007]);
@@ -175,7 +175,7 @@ describe.skipIf(!hasSharedData)('tokenizers of checkpoints', () => {
     expect([...(await tokenizer.encode('</s>', { parseSpecial: true }))]).toEqual([2]);
   });
 
-  it('are asked for when there are none', async () => {
+  it('are required: the error says so when there are none', async () => {
     const error = openTokenizer(checkpoint(1024, {}));
     await expect(error).rejects.toMatchObject({
       code: 'REQUEST',

@@ -72,7 +72,7 @@ describe.skipIf(!hasSharedData)('a text encoded in pieces', () => {
     }
   });
 
-  it('is not cut beside tokens of the vocabulary that span a border', async () => {
+  it('is not split next to tokens of the vocabulary that span a border', async () => {
     const values = await valuesOf('llama-spm');
     const id = values.tokens.length;
     const spanning = {
@@ -86,7 +86,7 @@ describe.skipIf(!hasSharedData)('a text encoded in pieces', () => {
     expect(small).toEqual(whole);
   });
 
-  it('is not cut where added tokens might begin or end', async () => {
+  it('is not split where added tokens might begin or end', async () => {
     const values = await valuesOf('llama-spm');
     const added = { ...values, tokens: [...values.tokens, 'fox'], types: [...values.types, 4] };
     const { whole, small, pieces } = await bothWays(added);
@@ -101,7 +101,7 @@ describe('pieces', () => {
   const texts = (source: string, size: number, change: object = {}) =>
     [...piecesOf(source, { ...rule, ...change }, size)].map(({ text: piece, extra }) => [piece, extra]);
 
-  it('end at the first border behind their size', () => {
+  it('end at the first border after their size', () => {
     expect(texts('ab cd, ef gh\nij', 4)).toEqual([
       ['ab cd, ef', 0],
       [' gh\nij', 0],

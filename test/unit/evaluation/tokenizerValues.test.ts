@@ -55,12 +55,12 @@ describe('tokenizers of key-values', () => {
     });
   });
 
-  it('have no SentencePiece token of which merges could not be looked for in time', async () => {
+  it('have no SentencePiece token that is too long to search for merges in time', async () => {
     const tokens = ['<unk>', '<s>', '</s>', 'a'.repeat(100_000)];
     await expect(read({ ...spm, tokens })).rejects.toThrow(/a token of 100000 characters at 3; at most 4096/);
   });
 
-  it('take an id beyond the vocabulary for none', async () => {
+  it('treat an id beyond the vocabulary as absent', async () => {
     expect(await read({ ...bpe, bos_token_id: 3 })).not.toHaveProperty('bos');
   });
 
@@ -93,7 +93,7 @@ describe('tokenizers of key-values', () => {
       'MODEL_FILE',
       'tokenizer.ggml.bos_token_id does not name a token, which tokenizer.ggml.add_bos_token requires.',
     ],
-  ])('refuse %j', async (values, code, message) => {
+  ])('reject %j', async (values, code, message) => {
     const error: unknown = await read(values as Record<string, Value>).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code, place: { file: 'model.gguf' } });
     expect((error as Error).message).toContain(message);

@@ -5,7 +5,7 @@ const withoutBos = { addsBos: false };
 const count = (tokens: number) => Int32Array.from({ length: tokens }, (_, i) => 100 + i);
 
 describe('windows of llama.cpp’s convention', () => {
-  it('stand side by side and score the second half, each position predicting the next token of the window', () => {
+  it('are adjacent and score the second half, each position predicting the next token of the window', () => {
     const plan = planWindows(21, { context: 8 }, withoutBos, 64);
     expect(plan).toEqual({
       ...{ convention: 'llama.cpp', context: 8, stride: 8, windows: 2, scoredTokens: 6, usedTokens: 16 },
@@ -17,7 +17,7 @@ describe('windows of llama.cpp’s convention', () => {
     });
   });
 
-  it('begin with BOS in the place of their first token when the model adds it', () => {
+  it('begin with BOS instead of their first token if the model adds it', () => {
     const plan = planWindows(16, { context: 8 }, { bos: 1, addsBos: true }, 64);
     const { inputs, targets } = windowAt(plan, count(16), 1);
     expect([...inputs]).toEqual([1, 109, 110, 111, 112, 113, 114, 115]);
@@ -69,7 +69,7 @@ describe('sliding windows', () => {
     expect(24 - plan.usedTokens).toBeLessThan(stride);
   });
 
-  it('fill a text of exactly one window and the token behind it', () => {
+  it('fill a text of exactly one window and the token after it', () => {
     const settings = { convention: 'sliding', context: 8 } as const;
     expect(planWindows(9, settings, withoutBos, 64).windows).toBe(1);
     expect(() => planWindows(8, settings, withoutBos, 64)).toThrow('has 8 tokens; one window of 8 needs 9');
@@ -77,7 +77,7 @@ describe('sliding windows', () => {
 });
 
 describe('settings of windows', () => {
-  it('are 512 tokens, or as many as the model takes', () => {
+  it('are 512 tokens, or the model’s context if shorter', () => {
     expect(planWindows(5000, {}, withoutBos, 2048).context).toBe(512);
     expect(planWindows(5000, {}, withoutBos, 256)).toMatchObject({ context: 256, convention: 'llama.cpp' });
   });
@@ -98,7 +98,7 @@ describe('settings of windows', () => {
       'The stride is 0; it must be from 1 to the context, 8. (a.txt)',
     ],
     [{ convention: 'sliding', context: 0 }, 'The context is 0 tokens; it must be 1 or more. (a.txt)'],
-  ] as const)('refuses %j', (settings, message) => {
+  ] as const)('rejects %j', (settings, message) => {
     const plan = (): unknown => planWindows(100, settings, withoutBos, 256, 'a.txt');
     expect(plan).toThrow(expect.objectContaining({ code: 'REQUEST', message }));
   });

@@ -91,7 +91,7 @@ describe('exportGguf', () => {
   });
 
   it.each<[string, string, Record<string, string>, RegExp]>([
-    ['a tensor that is not there', 'sample', { 'blk.9.ffn_up.weight': 'Q8_0' }, /does not have.*blk\.9/],
+    ['a tensor that does not exist', 'sample', { 'blk.9.ffn_up.weight': 'Q8_0' }, /does not have.*blk\.9/],
     [
       'a name of the checkpoint',
       'sample',
@@ -130,7 +130,7 @@ describe('exportGguf', () => {
     );
   });
 
-  it('copies tensors that are of the wanted type already, and refuses to requantize others', async () => {
+  it('copies tensors that already have the wanted type, and does not requantize others', async () => {
     const again = path('q4km-again.gguf');
     await exportTo(path('q4km.gguf'), { type: 'Q4_K_M' }, again);
     expect(readFileSync(again).equals(readFileSync(path('q4km.gguf')))).toBe(true);
@@ -193,7 +193,7 @@ describe('exportGguf', () => {
     expect(readdirSync(folder)).toEqual(before);
   });
 
-  it('refuses to overwrite the model that it reads, under any name', async () => {
+  it('does not overwrite the model that it reads, under any name', async () => {
     const source = path('source.gguf');
     await writeSyntheticGguf(source, tiny);
     symlinkSync(source, path('link.gguf'));
@@ -221,13 +221,13 @@ describe('exportGguf', () => {
     expect(existsSync(path('bad-out.gguf'))).toBe(false);
   });
 
-  it('says which file types there are', async () => {
+  it('lists the file types in an error', async () => {
     await expect(exportTo(sampleFolder, { type: 'Q9_X' }, path('x.gguf'))).rejects.toThrow(
       /"Q9_X".*The file types are: Q1_0, .*Q4_K_M, .*Q8_0, F16, BF16, F32/,
     );
   });
 
-  it('asks for config.json', async () => {
+  it('requires config.json', async () => {
     writeFileSync(path('model.safetensors'), readFileSync(sampleWeights));
     await expect(exportTo(path('model.safetensors'), { type: 'F16' }, path('x.gguf'))).rejects.toThrow(
       /config\.json/,

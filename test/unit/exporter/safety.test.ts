@@ -12,7 +12,7 @@ import { writeSyntheticGguf } from '../../support/syntheticGguf';
 /** Large enough that an export of it can be interrupted: 64 MB of weights, which IQ3_S takes a while for. */
 const big = { architecture: 'llama', blocks: 16, heads: 4, kvHeads: 4, columns: 256 * 256 };
 
-describe.skipIf(process.platform === 'win32')('an export that ends before its time', () => {
+describe.skipIf(process.platform === 'win32')('an export that ends early', () => {
   const folder = temporaryFolder();
   const source = join(folder, 'big.gguf');
   const cache = join(folder, 'cache');
@@ -71,7 +71,7 @@ describe.skipIf(process.platform === 'win32')('an export that ends before its ti
     expect(files()).toEqual(['target.gguf']);
   });
 
-  it('leaves the old target and nothing else when the model is rewritten meanwhile', async () => {
+  it('leaves the old target and nothing else when the model is rewritten in the meantime', async () => {
     const copy = join(folder, 'rewritten.gguf');
     writeFileSync(copy, readFileSync(source));
     const model = await openModel(copy);

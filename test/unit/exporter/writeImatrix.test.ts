@@ -58,7 +58,7 @@ describe('a written importance matrix', () => {
     expect(read).toMatchObject({ datasets: ['some text.txt'], chunks: 3 });
   });
 
-  it('is read from the older format to the precision that it has', async () => {
+  it('is read from the older format to its precision', async () => {
     const path = join(folder, 'written.dat');
     const bytes = await writeImatrix(path, sample);
     expect(readFileSync(path)).toHaveLength(bytes);
@@ -71,7 +71,7 @@ describe('a written importance matrix', () => {
     expect(read).toMatchObject({ datasets: ['some text.txt'], chunks: 3 });
   });
 
-  it('lists experts before columns and counts beside them', async () => {
+  it('lists experts before columns, with their counts', async () => {
     const path = join(folder, 'shapes.gguf');
     await writeImatrix(path, sample);
     const source = await openFileSource(path);
@@ -153,7 +153,7 @@ describe('what cannot be written', () => {
       /at most 63 bytes.*www\.in_sum2/,
     ],
     ['a name that is not read', 'a.dat', collected({ ['w'.repeat(65_536)]: one }), /A name has 65536 bytes/],
-  ])('%s is refused, and no file is left', async (_, name, imatrix, message) => {
+  ])('%s is rejected, and no file is left', async (_, name, imatrix, message) => {
     const path = join(folder, name);
     const error: unknown = await writeImatrix(path, imatrix).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(QuantscopeError);
@@ -162,7 +162,7 @@ describe('what cannot be written', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it('an older file stays as it is', async () => {
+  it('an existing file stays unchanged', async () => {
     const path = writeFile(folder, 'kept.dat', 'older');
     await expect(writeImatrix(path, collected({ w: sums([0], 0) }))).rejects.toThrow('No entry');
     expect(readFileSync(path, 'utf8')).toBe('older');

@@ -46,7 +46,7 @@ describe('writeSafetensors', () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  it('refuses two tensors of one name', async () => {
+  it('rejects two tensors of one name', async () => {
     const tensor = { name: 'a', dtype: 'U8', shape: [0], data: () => [] };
     await expect(writeSafetensors(join(folder, 'b.safetensors'), [tensor, tensor], {})).rejects.toMatchObject(
       {

@@ -84,7 +84,7 @@ describe('AtomicFile', () => {
     expect(notes()).toEqual([]);
   });
 
-  it('writes on where the operating system took a part of the bytes', async () => {
+  it('continues writing where the operating system accepted only part of the bytes', async () => {
     limitWrites(3);
     await write(here('a.bin'), 'ten bytes.');
     expect(readFileSync(here('a.bin'), 'utf8')).toBe('ten bytes.');
@@ -138,7 +138,7 @@ describe('AtomicFile', () => {
     expect(readFileSync(here('a.bin'), 'utf8')).toBe('new');
   });
 
-  it('writes to names as long as the file system takes', async () => {
+  it('writes to names as long as the file system allows', async () => {
     const name = `${'ä'.repeat(125)}.gguf`;
     await write(here(name), 'x');
     expect(readdirSync(folder)).toEqual([name]);
@@ -211,7 +211,7 @@ describe.skipIf(!posix)('special targets', () => {
     ['a pipe', () => pipe('pipe'), isSpecial],
     ['a link to a pipe', () => linkTo(pipe('pipe'), 'link'), isSpecial],
     ['a ring of links', () => linkTo('ring', 'ring'), tooManyLinks],
-  ])('refuses %s, and changes nothing', async (_, target, message) => {
+  ])('rejects %s, and changes nothing', async (_, target, message) => {
     const path = target();
     const before = lstatSync(path);
     await expect(write(path, 'x')).rejects.toMatchObject(requestError(message, path));
@@ -227,7 +227,7 @@ describe.skipIf(!posix)('special targets', () => {
     );
   });
 
-  it('refuses a write-protected file, and changes nothing', async () => {
+  it('rejects a write-protected file, and changes nothing', async () => {
     writeFileSync(here('a.bin'), 'old');
     failOn('access', /a\.bin$/, { code: 'EACCES' }); // root may write it whatever its permissions
     const message =
@@ -237,7 +237,7 @@ describe.skipIf(!posix)('special targets', () => {
     expect(readdirSync(folder)).toEqual(['a.bin']);
   });
 
-  it('refuses two outputs of one name', async () => {
+  it('rejects two outputs of one name', async () => {
     writeFileSync(here('a'), 'old');
     symlinkSync('a', here('c'));
     const message = 'Two outputs would be the same file; give them different names.';
@@ -337,7 +337,7 @@ describe('several files', () => {
     writeAllAtomically(parts.map(here), (file, part) => file.write(text(`${content} ${part}`)));
   const contents = (): string[] => parts.map((part) => readFileSync(here(part), 'utf8'));
 
-  it('take their places together and keep permissions', async () => {
+  it('are put in place together and keep permissions', async () => {
     await writeParts('old');
     if (posix) chmodSync(here(parts[1]!), 0o600);
     await writeParts('new');

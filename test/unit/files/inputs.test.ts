@@ -137,7 +137,7 @@ describe('a streamed file', () => {
     expect(readFileSync(here('out.bin'), 'utf8')).toBe('old');
   });
 
-  it('may have changed since it was opened where outputs are not made of it', async () => {
+  it('may have changed since it was opened if outputs are not made from it', async () => {
     const { size, mtimeMs } = asOpened(weights());
     appendFileSync(weights(), 'more');
     const files = [{ path: weights(), size, mtimeMs, headerHash: '' }];
@@ -165,7 +165,7 @@ describe('a streamed file', () => {
     await expect(Inputs.of([opened])).rejects.toMatchObject(changedError());
   });
 
-  it('is what must stay the same; files that were read at once may be edited', async () => {
+  it('must stay the same; files that were read completely may be edited', async () => {
     const write = writeAtomically(
       here('out.bin'),
       async (file) => {

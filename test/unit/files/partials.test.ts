@@ -53,7 +53,7 @@ describe('removeAbandoned', () => {
     expect(readdirSync(notes)).toEqual([`${space}-${pid}-${start}-0a1b2c3d`]);
   });
 
-  it.runIf(process.platform === 'linux')('knows a process whose id was used again', async () => {
+  it.runIf(process.platform === 'linux')('recognises a process whose id was reused', async () => {
     expect(isAlive({ space, pid, start })).toBe(true);
     expect(isAlive({ space, pid, start: start + 1 })).toBe(false);
     leave(`${space}-${pid}-${start + 1}`, [partial('before')]);
@@ -62,14 +62,14 @@ describe('removeAbandoned', () => {
   });
 
   it('leaves files of another container of the same host name alone while they are written', async () => {
-    // There, this process's id is nobody's; here it would look dead.
+    // There, this process's id does not exist; here it would look dead.
     leave('0123456789abcdef-2147483646-1', [partial('elsewhere')]);
     leave(`${hostname().replace(/[^\w]/g, '_')}-2147483646`, [partial('older')]);
     await removeAbandoned();
     expect(files()).toEqual(['.elsewhere.partial', '.older.partial']);
   });
 
-  it('removes files of another container or machine that nobody wrote to for a day', async () => {
+  it('removes files of another container or machine that were not written to for a day', async () => {
     leave('0123456789abcdef-2147483646-1', [partial('elsewhere')], { days: 2 });
     await removeAbandoned();
     expect(files()).toEqual([]);

@@ -49,12 +49,12 @@ describe.skipIf(!canBuildStandIns)('what a CUDA provider needs', () => {
     );
   });
 
-  it('is nothing where all of it is in the path of the loader', async () => {
+  it('is nothing if all libraries are in the path of the loader', async () => {
     vi.stubEnv('LD_LIBRARY_PATH', standIns.cuda);
     expect(await missingForCuda(provider)).toBeUndefined();
   });
 
-  it('is the provider itself where that is no library', async () => {
+  it('is the provider itself if that is not a library', async () => {
     const broken = writeFile(folder, 'broken.so', standIns.provider.subarray(0, 40));
     expect(await missingForCuda(broken)).toBe('broken.so cannot be loaded: file too short.');
     expect(await missingForCuda(join(folder, 'absent.so'))).toMatch(

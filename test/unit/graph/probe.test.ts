@@ -52,7 +52,7 @@ describe('probeDevices', () => {
       refused: [],
     }));
 
-  it('tells how a child that crashes ended and what it printed last', async () =>
+  it('reports how a crashed child ended and what it printed last', async () =>
     await expect(
       withChild(
         'crash',
@@ -65,7 +65,7 @@ describe('probeDevices', () => {
       ) as string,
     }));
 
-  it('passes on the reason of a child that refuses', async () =>
+  it('passes on the reason of a child that rejects the device', async () =>
     await expect(
       withChild('refuse', "process.send({ ok: false, reason: 'The adapter is asleep.' });"),
     ).rejects.toThrow('The device ort-cpu cannot be used: The adapter is asleep.'));
@@ -108,7 +108,7 @@ describe('probeDevices', () => {
       expect(await label({ refresh: true })).not.toBe(first);
     });
 
-    it('in a file, with what it is about', async () => {
+    it('in a file, with what it depends on', async () => {
       const found = await label({ refresh: true });
       const file: unknown = JSON.parse(readFileSync(join(folder, 'devices.json'), 'utf8'));
       expect(Object.values(file as object).at(-1)).toMatchObject({
@@ -134,13 +134,13 @@ describe('probeDevices', () => {
   });
 
   describe.skipIf(existsSync(cudaLibrary))("where ONNX Runtime's CUDA library is missing", () => {
-    it('refuses a named CUDA device with a sentence', async () =>
+    it('rejects a named CUDA device with a sentence', async () =>
       await expect(probeDevices('cuda', { refresh: true, childEntry })).rejects.toMatchObject({
         code: 'DEVICE',
         message: expect.stringMatching(/^The device cuda cannot be used: .*CUDA.*\.$/) as string,
       }));
 
-    it('falls back when nobody names a device, and keeps the reasons in order', async () => {
+    it('falls back if no device is named, and keeps the reasons in order', async () => {
       vi.stubEnv('LD_LIBRARY_PATH', '');
       const { chosen, label, refused } = await probeDevices('auto', { refresh: true, childEntry });
       expect(refused[0]).toEqual({ device: 'cuda', reason: expect.stringContaining('CUDA') as string });
@@ -165,13 +165,13 @@ describe('probeDevices', () => {
       return probeDevices('webgpu', { refresh: true, childEntry });
     };
 
-    it('refuses it by name', async () =>
+    it('rejects it with an error naming it', async () =>
       await expect(probe('')).rejects.toMatchObject({
         code: 'DEVICE',
         message: expect.stringContaining('SwiftShader is a software renderer') as string,
       }));
 
-    it('takes it when that is allowed', async () =>
+    it('accepts it when that is allowed', async () =>
       expect(await probe('1')).toEqual({ chosen: 'webgpu', label: 'WebGPU (SwiftShader)', refused: [] }));
   });
 });

@@ -46,7 +46,7 @@ const quietly = <T>(read: () => T, otherwise: T): T => {
   try {
     return read();
   } catch {
-    return otherwise; // it ended meanwhile
+    return otherwise; // it has ended already
   }
 };
 const textOf = (file: string): string => quietly(() => readFileSync(file, 'utf8'), '');

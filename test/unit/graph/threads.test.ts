@@ -40,7 +40,7 @@ describe('withThreads', () => {
     expect(requestThreads()).toBeUndefined();
   });
 
-  it('tells each of several requests its own, and the pool has the most', async () => {
+  it('gives each of several requests its own number, and the pool has the largest', async () => {
     const [one, five, two] = [request(1), request(5), request(2)];
     expect(sizes).toEqual([1, 5, 5]);
     await five.end();
@@ -60,7 +60,7 @@ describe('withThreads', () => {
     expect(sizes).toEqual([3, cores]);
   });
 
-  it('takes the default of the environment', async () => {
+  it('uses the default of the environment', async () => {
     vi.stubEnv('QUANTSCOPE_THREADS', '7');
     const plain = request(undefined);
     expect(plain.seen).toEqual([7]);

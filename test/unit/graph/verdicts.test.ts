@@ -31,7 +31,7 @@ const remember = async (identity: string, ok = true): Promise<void> =>
 const recall = async (identity: string): Promise<unknown> => (await newProcess()).recallVerdict(identity);
 
 describe('verdicts on devices', () => {
-  it('outlive the process, each under its identity', async () => {
+  it('persist after the process, each under its identity', async () => {
     await remember('a');
     await remember('b', false);
     expect(await recall('a')).toMatchObject({ ok: true, label: 'a' });
@@ -40,7 +40,7 @@ describe('verdicts on devices', () => {
     expect(readdirSync(cache).filter((name) => name !== 'partials')).toEqual(['devices.json']);
   });
 
-  it('that refuse last a day, as memory that another program held is free again later', async () => {
+  it('that reject last a day, as memory that another program used may be free later', async () => {
     await remember('a');
     await remember('b', false);
     const age = (hours: number): void => {
@@ -65,7 +65,7 @@ describe('verdicts on devices', () => {
     },
   );
 
-  it('are the latest few', async () => {
+  it('are the most recent few', async () => {
     for (let i = 0; i < 40; i++) await remember(`identity ${i}`);
     const kept = Object.keys(JSON.parse(readFileSync(file(), 'utf8')) as object);
     expect([kept.length, kept[0], kept.at(-1)]).toEqual([32, 'identity 8', 'identity 39']);

@@ -105,7 +105,7 @@ describe('tensors that were saved quantized', () => {
     });
   });
 
-  it('are looked at and compared like any other', async () => {
+  it('are inspected and compared like any other', async () => {
     const path = await saved('looked.safetensors', { a: 'rowwise-int8' });
     const decoded = await expected('rowwise-int8');
     await opened(path, async (model) => {
@@ -181,7 +181,7 @@ describe('a description that does not fit', () => {
     });
   });
 
-  it('names a tensor that is not there, or a type of another size', async () => {
+  it('names a tensor that does not exist, or a type of another size', async () => {
     const description = { no: { format: 'nf4', shape }, a: { format: 'Q4_K', type: 'Q4_K', shape } };
     await opened(await described('other.safetensors', description), (model) => {
       expect(model.description.warnings).toHaveLength(2);

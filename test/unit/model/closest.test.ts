@@ -24,7 +24,7 @@ describe('closest', () => {
     expect(closest(name, candidates)).toBe(expected);
   });
 
-  it('answers fast among a million names', () => {
+  it('answers quickly among a million names', () => {
     const many = Array.from(
       { length: 1_000_000 },
       (_, i) => `model.layers.${i}.mlp.experts.${i % 64}.down_proj.weight`,
@@ -35,7 +35,7 @@ describe('closest', () => {
     expect(performance.now() - start).toBeLessThan(10_000);
   });
 
-  it('is told as a question', () => {
+  it('is phrased as a question', () => {
     expect(suggestion('Q4K', ['Q4_K'])).toBe(' Did you mean "Q4_K"?');
     expect(suggestion('?', ['Q4_K'])).toBe('');
   });

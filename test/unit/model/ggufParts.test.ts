@@ -66,7 +66,7 @@ describe('a split GGUF model', () => {
     }
   });
 
-  it('shows what is there when a later part is not', async () => {
+  it('shows the present parts when a later one is missing', async () => {
     const paths = writeModel();
     rmSync(paths[1]!);
     const model = await openModel(paths[2]!);
@@ -76,7 +76,7 @@ describe('a split GGUF model', () => {
     expect(model.description.warnings.join()).toContain(fileName(1));
   });
 
-  it('says which part was opened, and opens it alone where that is wanted', async () => {
+  it('says which part was opened, and opens it alone on request', async () => {
     const [, second] = writeModel();
     const whole = await openModel(second!);
     await whole.close();
@@ -131,7 +131,7 @@ describe('a split GGUF model', () => {
     ['a tensor that another has', { 2: { name: 't0' } }, 2, /two parts/],
     ['fewer tensors than stated', { 0: { tensors: 4 } }, 0, /3 tensors, but 4/],
   ];
-  it.each(disagreements)('refuses a part with %s', async (_, claims, part, message) => {
+  it.each(disagreements)('rejects a part with %s', async (_, claims, part, message) => {
     const paths = writeModel(claims);
     const { code, place, message: said } = await failure(paths[0]!);
     expect(said).toMatch(message);
@@ -139,7 +139,7 @@ describe('a split GGUF model', () => {
     expect(place.offset).toBeGreaterThanOrEqual(0);
   });
 
-  it('counts the parts that are nowhere to be found', async () => {
+  it('counts the parts that cannot be found', async () => {
     const model = await openModel(writeFile(temporaryFolder(), 'renamed.gguf', partBytes(0, {})));
     await model.close();
     expect(model.description.weightFiles).toEqual({ present: 1, total: 3 });
@@ -153,7 +153,7 @@ describe('a split GGUF model', () => {
     expect(model.description).toMatchObject({ missingFiles: [], tensors: [{ name: 't' }] });
   });
 
-  it('is not mixed up with another model in the folder', async () => {
+  it('is not confused with another model in the folder', async () => {
     const [first] = writeModel();
     writeFile(dirname(first!), 'other.gguf', partBytes(0, {}));
     await expect(openModel(join(dirname(first!)))).rejects.toThrow(

@@ -28,7 +28,7 @@ function checkpoint(name: string, change?: (weights: Buffer) => void): string {
 }
 
 describe('the identity of a model', () => {
-  it('tells checkpoints of one layout apart', async () => {
+  it('distinguishes checkpoints of one layout', async () => {
     const [a, b] = [
       await describeModel(checkpoint('checkpoint-100')),
       await describeModel(
@@ -116,7 +116,7 @@ describe('the hash of a GGUF header', () => {
     );
   });
 
-  it('is not asked for of what cannot be a header', async () => {
+  it('is not computed for what cannot be a header', async () => {
     const header = new GgufBytes()
       .start(3, 0, 1)
       .string('k')

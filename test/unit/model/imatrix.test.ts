@@ -100,7 +100,7 @@ describe('readImatrix', () => {
     ['chunks without a dataset', legacy(i32(1), one, i32(3)), /ends inside/, 36],
     ['an endless dataset', legacy(i32(1), one, i32(3), i32(1 << 30)), /length of the dataset/, 36],
   ];
-  it.each(lies)('refuses %s, naming the byte', async (_, bytes, message, offset) => {
+  it.each(lies)('rejects %s, naming the byte', async (_, bytes, message, offset) => {
     const { code, place, message: said } = await failure(bytes);
     expect(said).toMatch(message);
     expect({ code, offset: place.offset }).toEqual({ code: 'MODEL_FILE', offset });
@@ -115,13 +115,13 @@ describe('readImatrix', () => {
     ['halves', gguf([{ ...sums, type: 1 }, counts]), /F16/],
     ['data outside the file', gguf(twoExperts).subarray(0, -32), /outside the file/],
   ];
-  it.each(ggufLies)('refuses GGUF with %s', async (_, bytes, message) => {
+  it.each(ggufLies)('rejects GGUF with %s', async (_, bytes, message) => {
     const { code, message: said } = await failure(bytes);
     expect(said).toMatch(message);
     expect(code).toBe('MODEL_FILE');
   });
 
-  it.each([NaN, Infinity, -1])('refuses the importance %d, naming tensor and place', async (wrong) => {
+  it.each([NaN, Infinity, -1])('rejects the importance %d, naming tensor and place', async (wrong) => {
     const error = await failure(legacy(i32(1), entry('b.weight', 1, [1, 2, wrong])));
     expect(error.message).toContain('importance 2');
     expect(error.place.tensor).toBe('b.weight');
@@ -178,7 +178,7 @@ describe('importanceOf', () => {
     expect(importanceOf(imatrix, 'blk.0.attn_q.weight', 2, 2)).toEqual(Float32Array.of(1, 2, 3, 4));
     expect(importanceOf(imatrix, 'blk.9.attn_q.weight', 2, 2)).toBeUndefined();
   });
-  it('refuses a matrix of another model, but for token embeddings', () => {
+  it('rejects a matrix of another model, but for token embeddings', () => {
     expect(() => importanceOf(imatrix, 'blk.0.attn_q.weight', 3, 1)).toThrow(
       'The importance matrix has 4 values, but the tensor needs 3: was it made for this model? (/somewhere/my.gguf, tensor "blk.0.attn_q.weight")',
     );
@@ -187,7 +187,7 @@ describe('importanceOf', () => {
 });
 
 describe('imatrixKeyValues', () => {
-  it('notes what llama-quantize notes', () => {
+  it('records what llama-quantize records', () => {
     expect(imatrixKeyValues(imatrix)).toEqual([
       { key: 'quantize.imatrix.file', type: 'string', value: 'my.gguf' },
       { key: 'quantize.imatrix.dataset', type: 'string', value: 'one.txt' },

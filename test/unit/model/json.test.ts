@@ -20,7 +20,7 @@ async function failureOf(bytes: Uint8Array | string): Promise<QuantscopeError> {
   return known;
 }
 
-describe('JSON beside a model', () => {
+describe('JSON next to a model', () => {
   it('is read as Python writes it', () => {
     expect(parseJson('\ufeff{"a": NaN, "b": [-Infinity, Infinity, 1], "NaN": "NaN"}')).toEqual({
       ...{ a: NaN, b: [-Infinity, Infinity, 1] },
@@ -28,11 +28,11 @@ describe('JSON beside a model', () => {
     });
   });
 
-  it('keeps strings that look like the marks of the reader', () => {
+  it('keeps strings that look like the reader’s own markers', () => {
     expect(parseJson('{"a": NaN, "b": "number:NaN"}')).toEqual({ a: NaN, b: 'number:NaN' });
   });
 
-  it('keeps keys that objects have by nature', () => {
+  it('keeps keys that every object has', () => {
     const value = parseJson('{"__proto__": NaN, "constructor": 1}') as object;
     expect(Object.entries(value)).toEqual([
       ['__proto__', NaN],
@@ -91,7 +91,7 @@ describe('JSON beside a model', () => {
     ['gzip', Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip/],
     ['UTF-16', Buffer.from('\ufeff{}', 'utf16le'), /UTF-16/],
     ['not UTF-8', Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x7d), /not UTF-8/],
-  ])('that is %s is told as such', async (_, bytes, message) => {
+  ])('that is %s is reported as such', async (_, bytes, message) => {
     expect((await failureOf(bytes)).message).toMatch(message);
   });
 });
@@ -122,7 +122,7 @@ describe('config.json', () => {
     expect(model.description.warnings).toEqual([]);
   });
 
-  it('that cannot be read is a warning for who looks, and the error of who needs it', async () => {
+  it('that cannot be read is a warning on opening, and an error where it is needed', async () => {
     const path = modelWith('{"model_type": "llama",}');
     const model = await openModel(path);
     await model.close();
@@ -132,7 +132,7 @@ describe('config.json', () => {
     await expect(ggufView(model)).rejects.toThrow(/in line 1, column 23, there is a comma before "}"/);
   });
 
-  it('is part of what a model is made of', async () => {
+  it('is part of the model’s files', async () => {
     const path = modelWith('{}');
     const model = await openModel(path);
     await model.close();

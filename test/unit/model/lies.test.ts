@@ -298,7 +298,7 @@ describe('a GGUF file that lies', () => {
     expect(model.description.tensors[1]!.unreadableReason).toMatch(/Type 99 is not a known ggml type/);
   });
 
-  it('does not take offsets beyond what a file can have', async () => {
+  it('rejects offsets beyond what a file can have', async () => {
     const bytes = gguf()
       .start(3, 1, 0)
       .tensor('t', [64], 0, Number.MAX_SAFE_INTEGER - 31)

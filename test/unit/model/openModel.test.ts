@@ -105,7 +105,7 @@ describe('openModel', () => {
     expect(model.warnings.join()).toContain('one.safetensors');
   });
 
-  it('refuses a shard outside the folder', async () => {
+  it('rejects a shard outside the folder', async () => {
     const folder = temporaryFolder();
     const path = writeFile(
       folder,
@@ -209,7 +209,7 @@ describe.skipIf(!hasSharedData)('real files', () => {
     expect(model.tensors).toMatchObject([{ readable: false }]);
   });
 
-  it('a GGUF of before version 2 says so', async () => {
+  it('a GGUF older than version 2 is named as such', async () => {
     await expect(openModel(join(sharedData, 'gguf', 'llamacpp-example-v1.gguf'))).rejects.toThrow(
       'The file is byte-swapped (magic "FUGG"): big-endian GGUF cannot be read.',
     );

@@ -49,7 +49,7 @@ describe('the layout of quantized weights', () => {
     expect(quantizedLayoutOf(tensors)).toBeUndefined();
   });
 
-  it('is not believed from a configuration beside plain weights', async () => {
+  it('is not taken from a configuration next to plain weights', async () => {
     const folder = join(temporaryFolder(), 'unpacked');
     cpSync(sampleFolder, folder, { recursive: true });
     const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;

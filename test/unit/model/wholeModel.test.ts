@@ -67,7 +67,7 @@ describe('a model of several files', () => {
     expect(model.tensors.find(({ name }) => name === 'c')).toMatchObject({ readable: false });
   });
 
-  it('takes a shard that has not been fetched yet as missing, and says what it is', async () => {
+  it('treats a shard that has not been fetched yet as missing, and says what it is', async () => {
     const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n';
     const model = await describeModel(folderOf('m', { ...sharded, [shard(2)]: pointer }));
     expect(model.missingFiles).toEqual([shard(2)]);
@@ -207,7 +207,7 @@ describe('the choice of weight files in a folder', () => {
     });
   });
 
-  it('opens a whole file beside shards that an index does not count it to', async () => {
+  it('opens a whole file next to shards of an index that does not list it', async () => {
     const folder = folderOf('m', { ...sharded, 'model.safetensors': weights('whole') });
     const model = await describeModel(join(folder, 'model.safetensors'));
     expect(names(model)).toEqual(['whole']);

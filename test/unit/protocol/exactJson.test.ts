@@ -23,7 +23,7 @@ describe('exact JSON', () => {
     [{ value: 7 }],
     [new Float32Array()],
     [{ errors: new Float32Array([0.1, NaN, -Infinity, -0, 1e-45, 3.4e38]), $exact: 'NaN' }],
-  ])('brings %o back as it was', (value) => {
+  ])('returns %o unchanged', (value) => {
     const result = roundTrip(value);
     expect(result).toEqual(value);
     expect(Object.is(result, value) || typeof value === 'object').toBe(true); // 0 and −0 differ
@@ -34,7 +34,7 @@ describe('exact JSON', () => {
     expect(roundTrip(numbers)).toEqual(numbers);
   });
 
-  it('tells zeros apart inside of values', () => {
+  it('distinguishes zeros inside values', () => {
     const [negative, positive] = roundTrip([-0, 0]) as number[];
     expect([Object.is(negative, -0), Object.is(positive, 0)]).toEqual([true, true]);
   });

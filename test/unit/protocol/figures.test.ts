@@ -27,7 +27,7 @@ describe('a value with its standard error', () => {
     expect(preciseText({ value, standardError })).toBe(text);
   });
 
-  it('is shown in percent where it is a share', () => {
+  it('is shown in percent if it is a share', () => {
     expect(percentText({ value: 0.9312, standardError: 0.0041 })).toBe('93.1 ± 0.4 %');
   });
 

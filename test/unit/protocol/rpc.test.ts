@@ -140,7 +140,7 @@ describe('requests', () => {
     await expect(host.call('add', { a: 1, b: 1 })).rejects.toMatchObject({ code: 'DISPOSED' });
   });
 
-  it('tell progress until they are answered', async () => {
+  it('report progress until they are answered', async () => {
     const { panel, slow, openPage } = setUp();
     const steps: number[] = [];
     const call = outcome(
@@ -233,7 +233,7 @@ describe('a page that is loaded again', () => {
     expect([oldSum.is, heard]).toEqual([2, [5]]);
   });
 
-  it('hears only what was meant for it', async () => {
+  it('receives only messages meant for it', async () => {
     const { panel, heard, host, openPage } = setUp();
     host.notify('changed', { value: 1 }); // nobody is there
     const old = openPage('old');
@@ -302,7 +302,7 @@ describe('closing', () => {
     await expect(page.call('add', { a: 1, b: 1 })).rejects.toMatchObject({ code: 'DISPOSED' });
   });
 
-  it('leaves alone what is not a message of its own', async () => {
+  it('ignores messages that are not its own', async () => {
     const { panel, heard, openPage } = setUp();
     openPage('a');
     const foreign = panel.end('host');

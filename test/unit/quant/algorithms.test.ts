@@ -88,7 +88,7 @@ describe('versions of algorithms', () => {
     expect(() => versionsOf(['constructor'])).toThrow('there is no version of constructor');
   });
 
-  it('tell results that would come out the same today', () => {
+  it('distinguish results that would be the same today', () => {
     const used = versionsOf(['states', 'Q4_K', 'Q4_K']);
     expect(used).toEqual({ Q4_K: 1, states: 1 });
     expect(areCurrent(used, ['Q4_K', 'states'])).toBe(true);

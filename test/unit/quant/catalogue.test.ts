@@ -130,13 +130,13 @@ describe('degenerate input', () => {
       expect(formatById(id).refuse([4, 256])).toMatch(/needs importance weights \(an imatrix\)/);
   });
 
-  it.each(encodable)('%s refuses NaN with its index', async (id) => {
+  it.each(encodable)('%s rejects NaN with its index', async (id) => {
     const values = new Float32Array(512);
     values[300] = NaN;
     await expect(formatById(id).encode(values, 256, { min: 0, max: 0 })).rejects.toThrow('weight 300 is NaN');
   });
 
-  it('GGUF types refuse rows that are not whole blocks', () => {
+  it('GGUF types reject rows whose length is not a multiple of the block size', () => {
     expect(formatById('Q4_K').refuse([10, 300])).toMatch(/multiple of 256/);
     expect(formatById('Q8_0').refuse([10, 320])).toBeUndefined();
   });

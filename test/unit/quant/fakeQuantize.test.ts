@@ -57,7 +57,7 @@ describe('what a format stores of weights', () => {
       found.reduce((sum, value, i) => sum + importance[i % columns]! * (value - values[i]!) ** 2, 0);
     for (const id of ['Q4_0', 'Q3_K', 'IQ4_XS'])
       expect(error(await weighted(id, importance)), id).toBeLessThan(error(await weighted(id)));
-    expect(await weighted('IQ2_XXS', importance)).not.toEqual(values); // refused without
+    expect(await weighted('IQ2_XXS', importance)).not.toEqual(values); // rejected without one
     await expect(weighted('IQ2_XXS')).rejects.toThrow(
       'IQ2_XXS needs importance weights (an imatrix) and cannot be encoded without them',
     );

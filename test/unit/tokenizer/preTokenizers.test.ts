@@ -68,7 +68,7 @@ describe('pre-tokenizers', () => {
     expect(() => named(general, { ...digits, individual_digits: false })).toThrow(/digits, bytes/);
   });
 
-  it('refuses Tekken where words that are tokens are merged', () => {
+  it('rejects Tekken where words that are tokens are merged', () => {
     const either = '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]';
     const lower = '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]';
     const before = '[^\\r\\n\\p{L}\\p{N}]?';

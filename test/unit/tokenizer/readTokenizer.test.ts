@@ -178,7 +178,7 @@ describe('byte-level BPE', () => {
     expect(await read(folderWith({ 'tokenizer.json': pairs }), 7)).toMatchObject(expected);
   });
 
-  it('adds what the post-processor adds, and keeps the chat template', async () => {
+  it('follows the post-processor, and keeps the chat template', async () => {
     const template = {
       type: 'TemplateProcessing',
       single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
@@ -294,13 +294,13 @@ describe('byte-level BPE', () => {
     expect(Object.keys(none).filter((key) => key.includes('chat_template'))).toEqual([]);
   });
 
-  it('takes a list of no normalizers, as DeepSeek writes it, for none', async () => {
+  it('treats an empty list of normalizers, as DeepSeek writes it, as none', async () => {
     const normalizer = { type: 'Sequence', normalizers: [] };
     const tokenizer = { ...byteLevel, normalizer };
     expect(await read(folderWith({ 'tokenizer.json': tokenizer }), 6)).toMatchObject({ pre: 'gpt-2' });
   });
 
-  it('refuses what GGUF cannot express, naming it', async () => {
+  it('rejects what GGUF cannot express, naming it', async () => {
     const refuse = (files: Record<string, unknown>, rows = 6) =>
       expect(read(folderWith(files), rows)).rejects;
     await refuse({}).toThrow(
@@ -367,7 +367,7 @@ describe('SentencePiece', () => {
     expect(values).not.toHaveProperty('padding_token_id');
   });
 
-  it('adds tokens of the other files and refuses unigram models', async () => {
+  it('adds tokens of the other files and rejects unigram models', async () => {
     const pieces = [
       { piece: '<unk>', score: 0, type: 2 },
       { piece: '▁a', score: -1, type: 1 },
@@ -405,7 +405,7 @@ describe('SentencePiece', () => {
     );
   });
 
-  it('is understood from a tokenizer.json with byte fallback', async () => {
+  it('is read from a tokenizer.json with byte fallback', async () => {
     const tokenizer = {
       normalizer: { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, { type: 'Replace' }] },
       model: {
@@ -434,7 +434,7 @@ describe('SentencePiece', () => {
     );
   });
 
-  it('takes Gemma’s steps for what they are, and finds added tokens in text with spaces', async () => {
+  it('recognises Gemma’s steps, and finds added tokens in text with spaces', async () => {
     const tokenizer = {
       normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
       pre_tokenizer: {

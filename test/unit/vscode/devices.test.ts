@@ -14,7 +14,7 @@ function setUp() {
 }
 
 describe('the device', () => {
-  it('is probed once, whoever asks while it is, and known from then on', async () => {
+  it('is probed once for all who ask in the meantime, and known from then on', async () => {
     const { engine, devices, heard } = setUp();
     const asked = [devices.find(), devices.find()];
     expect([devices.current, engine.of('device/probe').length]).toEqual([undefined, 1]);
@@ -26,7 +26,7 @@ describe('the device', () => {
     expect(engine.of('device/probe')).toHaveLength(1);
   });
 
-  it('that does not work is told, and probed again by whoever asks next', async () => {
+  it('that does not work is reported, and probed again for the next caller', async () => {
     const { engine, log, notices, devices, heard } = setUp();
     const asked = devices.find();
     await engine.last('device/probe').fail('REQUEST', 'no adapter');
@@ -52,7 +52,7 @@ describe('the device', () => {
     expect([devices.current, heard]).toEqual([report('two'), ['one', 'two']]);
   });
 
-  it('changes for nobody once it was disposed', async () => {
+  it('does not change once it is disposed', async () => {
     const { engine, devices, heard } = setUp();
     const asked = devices.find();
     devices.dispose();

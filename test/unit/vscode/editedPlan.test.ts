@@ -100,7 +100,7 @@ describe('a plan that was edited in its file', () => {
     expect([formatsOf(session.plan), outlines]).toEqual([['Q4_K', 'Q6_K'], []]);
   });
 
-  it('gives way to the solver when the user says so, and is taken up again when the user says so', async () => {
+  it('gives way to the solver, and is taken up again, on the user’s request', async () => {
     const { session, file, outlines } = set;
     await session.load();
     const before = readFileSync(file, 'utf8');

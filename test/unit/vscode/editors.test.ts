@@ -30,7 +30,7 @@ describe('what a command shows in an editor', () => {
     editors.add(split.page);
     expect(split.page.loaded(state)).toStrictEqual({ revision: 1 });
     expect(first.page.loaded(state)).toEqual({ revision: 1, tab: 'export', reveal: 'x' });
-    expect(first.page.loaded(state)).toEqual({ revision: 1 }); // a page that is loaded again begins as it is
+    expect(first.page.loaded(state)).toEqual({ revision: 1 }); // a reloaded page begins with the current state
     expect([first.told, split.told]).toEqual([[], []]);
   });
 

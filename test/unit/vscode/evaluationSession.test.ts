@@ -20,7 +20,7 @@ const place = { path: '/m.gguf', cacheDir: '/cache' };
 const progress = { message: '', done: 1, total: 2 };
 
 describe('an evaluation', () => {
-  it('runs under its title, tells its curve and ends with its result', async () => {
+  it('runs under its title, reports its curve and ends with its result', async () => {
     const { engine, session, shown, results } = setUp(() => [{ id: 'x' }]);
     const run = session.evaluate(settings, 'Q4_K_M on t.txt');
     const call = engine.last('evaluation/run');
@@ -90,7 +90,7 @@ describe('an evaluation', () => {
     expect(session.activity!.outcome).toEqual({ kind: 'failed', message: 'x is undefined' });
   });
 
-  it('is the only one of its model, and tells nothing once that is closed', async () => {
+  it('is the only one of its model, and reports nothing once that is closed', async () => {
     const { engine, session, shown, results } = setUp();
     const run = session.evaluate(settings, 'x');
     await expect(session.calibrate({ ...settings, out: '/i.gguf' }, 'y')).rejects.toMatchObject({
@@ -151,7 +151,7 @@ describe('stored results', () => {
     expect(results).toEqual([[{ id: 'left' }]]);
   });
 
-  it('are nothing to repeat or cancel', async () => {
+  it('cannot be repeated or cancelled', async () => {
     const { engine, session } = setUp();
     session.cancel();
     await session.repeat();

@@ -24,7 +24,7 @@ describe('the text of a hover', () => {
     ]);
   });
 
-  it('says nothing of what is not known', () => {
+  it('omits what is not known', () => {
     const text = hoverText(found({ dtype: 'type 138', shape: [], elements: 0, byteLength: 0 }), {}, []);
     expect(text.split('\n')[2]).toBe('type 138');
   });
@@ -56,7 +56,7 @@ describe('the text of a hover', () => {
     ]);
   });
 
-  it('escapes whatever Markdown or HTML acts on', () => {
+  it('escapes everything that Markdown or HTML interprets', () => {
     expect(plain('a`b](command:x) <b> ![i](u)\n# h | c')).toBe(
       'a\\`b\\]\\(command\\:x\\) \\<b\\> \\!\\[i\\]\\(u\\) \\# h \\| c',
     );
@@ -75,7 +75,7 @@ describe.skipIf(!hasSharedData)('files that carry Markdown', () => {
     expect(text).not.toMatch(/(?<!\\)[[\]!<>`]/);
   });
 
-  it('are no plans when their formats are no formats', () => {
+  it('are not plans if their formats do not exist', () => {
     expect(() => parsePlan(parseJson('{"version": 2}'), 'evil.ampq.json')).toThrow(/evil\.ampq\.json/);
   });
 });

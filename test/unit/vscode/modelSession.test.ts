@@ -79,7 +79,7 @@ describe('files that change', () => {
     expect(session.job).toEqual({ kind: 'idle' });
   });
 
-  it('that cannot be read are reported, and mend with the next reading', async () => {
+  it('that cannot be read are reported, and recover with the next reading', async () => {
     const { engine, session, heard } = setUpSession();
     await session.load();
     const call = engine.call.bind(engine);
@@ -102,7 +102,7 @@ describe('files that change', () => {
     expect(sessions.all()).toEqual([session]);
   });
 
-  it('plans beside the model are taken up as the engine reads them; what is wrong with one is said', async () => {
+  it('plans next to the model are used as the engine reads them; what is wrong with one is reported', async () => {
     const beside: PlanBeside[] = [{ problems: ['/m/b.ampq.json: The plan is not JSON.'] }];
     const { engine, session, folder, heard, notices, log } = setUpSession({ beside: () => beside.at(-1)! });
     await session.load();

@@ -157,7 +157,7 @@ describe('cells of a running analysis', () => {
     expect([shown, job.job.kind]).toEqual([['part', 'rest'], 'failed']);
   });
 
-  it('of a model that was released are neither shown nor missed', async () => {
+  it('of a model that was released are not shown', async () => {
     const { at, life, run, shown, log } = await started();
     at(1000);
     life.abort();

@@ -53,7 +53,7 @@ describe('the state of a session', () => {
     expect(formatsOf([measured.session.plan])).toEqual(['Q4_K']); // of 4.85 bits, as no preset takes more
   });
 
-  it('tells its model to those who asked before and after it was read', async () => {
+  it('gives its model to those who asked before and after it was read', async () => {
     const { session, folder } = setUpSession();
     const heard: [string, ModelDescription][] = [];
     const early = session.onDescribed((model) => heard.push(['early', model]));
@@ -85,7 +85,7 @@ describe('the state of a session', () => {
     expect(heard('opened').map(({ revision }) => revision)).toEqual([1]);
   });
 
-  it('is told to nobody once it was released', async () => {
+  it('is reported to nobody once it is released', async () => {
     const { session, sessions, devices, heard } = setUpSession();
     await session.load();
     await settle();
@@ -190,7 +190,7 @@ describe('a plan', () => {
 });
 
 describe('the plan after an analysis', () => {
-  it('by the weights stays, and is told again', async () => {
+  it('from the weights stays, and is reported again', async () => {
     const setUp = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     await setUp.session.load();
     const plan = setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
@@ -219,7 +219,7 @@ describe('the plan after an analysis', () => {
     expect([session.plan, heard('plan').at(-1)!.formats]).toEqual([mine, [{ format: 'Q4_K', bits: 4.5 }]]);
   });
 
-  it('that measured nothing is none', async () => {
+  it('that measured nothing leaves no plan', async () => {
     const { session, heard } = await analysed((table) => ({ ...table, rows: [] }));
     expect([session.plan, heard('plan')]).toEqual([undefined, []]);
   });

@@ -49,7 +49,7 @@ describe('the status bar', () => {
     });
   });
 
-  it('never spins without one, whatever an editor’s job was', () => {
+  it('never spins without one, whatever the editor’s job was', () => {
     const running = { kind: 'running', title: 'Sensitivity' } as const;
     expect(statusOf([], device, running)).toEqual({
       ...{ text: '$(circuit-board) native addon, AVX2', tooltip: about, isBusy: false },

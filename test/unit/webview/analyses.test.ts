@@ -72,7 +72,7 @@ describe('looking at tensors', () => {
     expect([0, 1, 2].map((i) => analyses.find(1, `t${i}`) !== undefined)).toEqual([true, false, true]);
   });
 
-  it('stops when nobody looks any more', async () => {
+  it('stops when no view needs it any more', async () => {
     const { asked, analyses, ends, request } = setUp();
     request('a');
     analyses.cancel();

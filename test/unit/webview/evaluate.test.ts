@@ -14,14 +14,14 @@ const fresh = formOf({ suggestions });
 const form = (part: Partial<EvaluationForm>): EvaluationForm => ({ ...fresh, ...part });
 
 describe('the form of an evaluation', () => {
-  it('begins with the text beside the model and the device of the settings', () => {
+  it('begins with the text next to the model and the device of the settings', () => {
     expect(settingsOf(fresh)).toEqual({
       ...{ text: '/models/eval.txt', convention: 'llama.cpp', memory: 'auto', device: 'cpu' },
     });
     expect(calibrationOf(fresh)).toEqual({ text: '/models/calib.txt', memory: 'auto', device: 'cpu' });
   });
 
-  it('is what was left, without what an older version kept otherwise', () => {
+  it('keeps its contents, except those that an older version stored differently', () => {
     const saved = { text: '/other.txt', windows: 12, colour: 'red', variant: 'type Q4_K_M' };
     expect(formOf({ form: saved, suggestions })).toEqual({
       ...fresh,
@@ -40,7 +40,7 @@ describe('the form of an evaluation', () => {
     });
   });
 
-  it('uses no importance matrix for the original, and no stride for windows side by side', () => {
+  it('uses no importance matrix for the original, and no stride for adjacent windows', () => {
     const settings = settingsOf(form({ imatrix: '/i.gguf', stride: '64' }));
     expect(settings).not.toHaveProperty('imatrix');
     expect(settings).not.toHaveProperty('stride');
@@ -90,7 +90,7 @@ describe('results', () => {
     expect(ids(true)).toEqual(['large', 'small', 'none']);
   });
 
-  it('of other models say whose they are', () => {
+  it('of other models name their model', () => {
     const named = { ...result('Q8_0', 'x'), model: { name: 'b.gguf', path: '/m/b.gguf', hash: '' } };
     expect(nameOf(named, '/m/b.gguf')).toBe('Q8_0');
     expect(nameOf({ ...named, roundActivations: true }, '/m/a.gguf')).toBe('b.gguf, Q8_0, 8-bit activations');
@@ -115,7 +115,7 @@ describe('two results in words', () => {
     ]);
   });
 
-  it('say that a difference within the noise is none', () => {
+  it('do not distinguish results within the noise', () => {
     expect(pairSentences(pair(-0.00005), 'a', 'b')).toEqual([
       'a and b cannot be distinguished: the difference is −0.00005 ± 0.00003 nats of loss per token, paired over 5,120 tokens.',
     ]);

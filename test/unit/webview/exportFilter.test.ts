@@ -23,7 +23,7 @@ describe('the filter of the table of an export', () => {
     expect(names('attn_q')).toEqual([]);
   });
 
-  it('is in the language of all filters', () => {
+  it('has the syntax of all filters', () => {
     expect(names('!output & q6_k')).toEqual(['blk.0.attn_v.weight']);
     expect(names('Q?_0 | *.attn_?.*')).toEqual(['blk.0.attn_v.weight', 'blk.0.ffn_down.weight']);
     expect(names('/^blk\\.\\d/')).toEqual(['blk.0.attn_v.weight', 'blk.0.ffn_down.weight']);

@@ -72,7 +72,7 @@ describe('measurements of a page', () => {
     expect(store.state.figures?.revision).toBe(1);
   });
 
-  it('that cannot be had are a problem of the page, and no loop', async () => {
+  it('that cannot be loaded are shown as a problem, without a loop', async () => {
     const { store, asked, loader } = await setUp(3);
     const loading = loader.refresh();
     await asked[0]!.fail(new Error('The editor was closed.'));

@@ -27,7 +27,7 @@ describe('the scale of a heat map', () => {
   it.each([
     ['dark', 1],
     ['light', -1],
-  ] as const)('goes one way in lightness in %s themes', (theme, direction) => {
+  ] as const)('is monotonic in lightness in %s themes', (theme, direction) => {
     const steps = heatScales[theme].map(luminance);
     for (let i = 1; i < steps.length; i++)
       expect(direction * (steps[i]! - steps[i - 1]!)).toBeGreaterThan(0.01);
@@ -38,7 +38,7 @@ describe('zooming', () => {
   const extent = { rows: 100, columns: 10 };
   const whole = wholeOf(extent);
 
-  it('goes to the weights that a rectangle touches', () => {
+  it('zooms to the weights that a rectangle touches', () => {
     expect(regionOf({ x: [2.6, 4.2], y: [20.4, 10.6] }, whole, extent)).toEqual({
       ...{ firstRow: 11, rows: 10, firstColumn: 3, columns: 2 },
     });

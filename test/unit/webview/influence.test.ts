@@ -50,7 +50,7 @@ describe('the influence of a tensor', () => {
   it('is written so that a column can be compared', () =>
     expect([0.00322, 0.00001, 0].map(scientific)).toEqual(['3.2e−3', '1.0e−5', '0']));
 
-  it('is tinted on a scale of three decades below the largest', () => {
+  it('is tinted on a scale over three decades below the largest', () => {
     const { rows, cells } = measured([row(0.5), 0.015625], [row(0.1), 0.02], [row(undefined), 9]);
     const other = { ...cells, errors: new Float32Array([0.0078125, -1, -1]) };
     const largest = largestInfluence({ rows, formats: [cells, other] });
@@ -86,20 +86,20 @@ describe('the summary of several rows', () => {
   );
   const summary = (...members: number[]) => summaryOf(rows, cells, members);
 
-  it('weighs errors by weights and adds influences up', () => {
+  it('weights errors by the number of weights and adds influences up', () => {
     const both = summary(0, 1);
     expect([both.measured, both.maxError]).toEqual([2, 0.625]);
     expect(both.error).toBeCloseTo((0.0625 + 3 * 0.0078125) / 4, 12);
     expect(both.influence).toBeCloseTo(0.5 * 0.0625 + 0.1 * 0.0078125, 12);
   });
 
-  it('passes over what was not measured, and knows no influence where a gain is missing', () => {
+  it('skips what was not measured, and gives no influence where a gain is missing', () => {
     expect(summary(0, 2)).toEqual(summary(0));
     expect(summary(0, 3).influence).toBeUndefined();
     expect(summary(2)).toEqual({ measured: 0, error: NaN, influence: undefined, maxError: NaN });
   });
 
-  it('is made of errors that are infinite or not defined without failing', () => {
+  it('accepts errors that are infinite or not defined', () => {
     const broken = measured([row(1), Infinity], [row(1), NaN]);
     const of = (member: number) => summaryOf(broken.rows, broken.cells, [member]);
     expect(of(0)).toMatchObject({ error: Infinity, influence: Infinity });
@@ -133,13 +133,13 @@ describe('shares of the predicted divergence', () => {
     expect(share([2])).toBe(0);
   });
 
-  it('are not there for a plan that does not know them', () => {
+  it('are absent for a plan without them', () => {
     expect(shareOf(planOf(undefined, { a: [0.5, 0.03] }))).toBeUndefined();
     expect(shareOf(planOf(0, { a: [0.5, 0] }))).toBeUndefined();
     expect(shareOf(planOf(0.02, { a: [undefined, 0.03] }))!([0])).toBeNaN();
     expect(mixOf(planOf(0.02, { a: [0.5, undefined] }).assignments).error).toBeNaN();
   });
 
-  it('are written with as many digits as they deserve', () =>
+  it('are written with as many digits as are significant', () =>
     expect([0.747, 0.0421, 0.0004, 0].map(percent)).toEqual(['75 %', '4.2 %', '< 0.1 %', '0.0 %']));
 });

@@ -101,7 +101,7 @@ describe('the plan of a page', () => {
     expect(asked).toHaveLength(5);
   });
 
-  it('takes the slider along when another plan comes', async () => {
+  it('moves the slider when another plan arrives', async () => {
     const { store, asked, plans, step, outline, pass } = await setUp();
     store.open(stateOf(['a', 'b'], { plan: outline(1) }));
     void plans.move(6);
@@ -130,7 +130,7 @@ describe('the plan of a page', () => {
     ]);
   });
 
-  it('of earlier files is dropped, with the budget that was asked for', async () => {
+  it('of earlier files is dropped, with the requested budget', async () => {
     const { store, asked, plans, steps, step, outline } = await setUp();
     store.open(stateOf(['a', 'b'], { plan: outline(8) }));
     void plans.move(6);
@@ -142,7 +142,7 @@ describe('the plan of a page', () => {
     expect([store.state.whole?.revision, asked.length]).toEqual([1, 2]);
   });
 
-  it('that the host no longer has is not asked for for ever', async () => {
+  it('that the host no longer has is not requested for ever', async () => {
     const { store, asked, plans, outline } = await setUp();
     store.open(stateOf(['a', 'b'], { plan: outline(1) }));
     const loading = plans.refresh();

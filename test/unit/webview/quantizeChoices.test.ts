@@ -37,7 +37,7 @@ describe('the format of a tensor among several', () => {
 });
 
 describe('totals of the choices', () => {
-  it('weigh errors by weights', () => {
+  it('weight errors by the number of weights', () => {
     const [a, b] = [result('a', 512, 'Q4_0'), result('b', 1024, 'Q8_0')];
     const totals = totalsOf([
       { result: a, format: inFormat('Q4_0', 512, 0.01) },

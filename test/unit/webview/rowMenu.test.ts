@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { menuContext } from '../../../webview/rowMenu';
 
-it('tells the commands of a menu the model, its tensors, and the names that the row shows', () => {
+it('passes the model, its tensors and the names in the row to the commands of a menu', () => {
   expect(JSON.parse(menuContext('group', '/m', ['a', 'b']))).toEqual({
     webviewSection: 'group',
     preventDefaultContextMenuItems: true,

@@ -94,7 +94,7 @@ describe('the tree', () => {
     ]);
   });
 
-  it('puts what does the same in every layer together', () => {
+  it('groups tensors of the same role of all layers', () => {
     expect(lines(tree('role'), new Set(['model.layers.']))).toEqual([
       'embed_tokens',
       'layers',
@@ -184,7 +184,7 @@ describe('what is open at first', () => {
     expect(initiallyExpanded(buildTree(large)).size).toBe(0);
   });
 
-  it('is on demand whatever leads to a tensor', () => {
+  it('is on demand whatever contains a tensor', () => {
     expect(pathTo(tree(), 'model.layers.1.mlp.experts.0.up_proj.weight')).toEqual(
       ['', 'mlp.', 'mlp.experts.', 'mlp.experts.0.']
         .map((path) => `model.layers.1.${path}`)

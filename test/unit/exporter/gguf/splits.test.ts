@@ -42,7 +42,7 @@ describe('splitTensors', () => {
     const partOf = ({ bytes }: GgufTensor): number => (bytes > 8 ? 3 : 1);
     expect(sizes([1, 2, 3, 1], { kind: 'keep', partOf })).toEqual([[], [1, 2, 1], [], [3]]);
   });
-  it('refuses what cannot be', () => {
+  it('rejects impossible limits', () => {
     for (const value of [0, -1, NaN])
       expect(() => sizes([1], { kind: 'bytes', value })).toThrow(
         `The limit of a split must be at least 1, not ${value}.`,
@@ -61,7 +61,7 @@ describe('files of a split', () => {
     expect(partName('m', 0, 1)).toBe('m-00001-of-00001.gguf');
   });
 
-  it('say which they are, in the order of the program that splits so', () => {
+  it('state their numbers, in the order of the program that splits this way', () => {
     const keys = (kind: SplitRule<never>['kind']): string[] =>
       splitKeyValues(1, 3, 20, kind).map(
         (pair) => `${pair.key} ${pair.type} ${'value' in pair && pair.value}`,
@@ -105,7 +105,7 @@ describe('files of a split', () => {
     await model.close();
   });
 
-  it('stay one file when one is enough', () => {
+  it('are a single file if one is enough', () => {
     const pairs: KeyValue[] = [{ key: 'a', type: 'u32', value: 1 }];
     const [layout, ...others] = layOutParts(pairs, [tensorsOf(1)], 'bytes');
     expect(others).toEqual([]);
@@ -117,7 +117,7 @@ describe('parseSplitSize', () => {
   it('counts in decimal megabytes and gigabytes', () => {
     expect(['300M', '2G', '2g'].map(parseSplitSize)).toEqual([3e8, 2e9, 2e9]);
   });
-  it.each(['', '300', '0M', '-1G', '1.5G', '2GB', 'M'])('refuses %j', (text) => {
+  it.each(['', '300', '0M', '-1G', '1.5G', '2GB', 'M'])('rejects %j', (text) => {
     expect(() => parseSplitSize(text)).toThrow(`"${text}" is not the size of a part; write 300M or 2G.`);
   });
 });

@@ -31,7 +31,7 @@ describe('parseKeyValueOverride', () => {
     ['a long text, in bytes', `a=str:${'é'.repeat(64)}`, /127 bytes/],
     ['the alignment', 'general.alignment=int:64', /describes the file/],
     ['the number of files', 'split.count=int:3', /describes the file/],
-  ])('refuses %s', (_, text, message) => expect(() => parseKeyValueOverride(text)).toThrow(message));
+  ])('rejects %s', (_, text, message) => expect(() => parseKeyValueOverride(text)).toThrow(message));
 });
 
 describe('overrideKeyValues', () => {

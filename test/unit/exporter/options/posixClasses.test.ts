@@ -35,7 +35,7 @@ describe('POSIX classes', () => {
     ['[-[:digit:]_.]', `-.${digits}_`],
     ['[[=a=]]', 'Aa'],
     ['[[.a.]-c]', 'abc'],
-  ])('%s is what std::regex takes it for', (pattern, characters) => {
+  ])('%s means what std::regex takes it to mean', (pattern, characters) => {
     expect(found(pattern)).toBe(characters);
   });
 
@@ -55,7 +55,7 @@ describe('POSIX classes', () => {
     '[a-[:digit:]]',
     '[[:digit:]-z]',
     '[\\d-z]',
-  ])('%s is refused', (pattern) => {
+  ])('%s is rejected', (pattern) => {
     expect(() => spellOutPosixClasses(pattern)).toThrow(SyntaxError);
   });
 });

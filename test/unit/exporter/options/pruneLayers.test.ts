@@ -12,7 +12,7 @@ const names = [
 ];
 
 describe('prunedNames', () => {
-  it('moves the blocks behind those that go up, and leaves the rest', () => {
+  it('moves up the blocks after removed ones, and leaves the rest', () => {
     expect([...prunedNames(names, [2, 0, 2])]).toEqual([
       ['token_embd.weight', 'token_embd.weight'],
       ['blk.0.attn_q.weight', undefined],
@@ -23,7 +23,7 @@ describe('prunedNames', () => {
       ['output.weight', 'output.weight'],
     ]);
   });
-  it('refuses a block that is not there, and to take all', () => {
+  it('rejects a block that does not exist, and removing all', () => {
     expect(() => prunedNames(names, [3])).toThrow(
       'There is no block 3 to leave out; the blocks are 0 to 2, 10.',
     );

@@ -134,7 +134,7 @@ describe('an export plan', () => {
     );
   });
 
-  it('is a copy on request, which says the file type that the source says', async () => {
+  it('is a copy on request, with the file type of the source', async () => {
     const copy = await plan('small.gguf', { type: 'copy' });
     expect(new Set(copy.tensors.map(({ to, cause, reason }) => `${to} ${cause}: ${reason}`))).toEqual(
       new Set(['F32 kept: copied unchanged']),
@@ -205,7 +205,7 @@ describe('a plan for each tensor', () => {
     expect(many.tensors.filter(({ to }) => to === 'Q4_0')).toHaveLength(5);
   });
 
-  it('gives way to rules, and leaves what is quantized already', async () => {
+  it('gives way to rules, and leaves quantized tensors unchanged', async () => {
     const rules = [{ pattern: 'attn_v', type: 'Q8_0' }];
     const assigned = await planOf('small.gguf', { 'blk.0.attn_v.weight': 'Q4_0' });
     const ruled = await plan('small.gguf', { plan: assigned, tensorTypes: rules });
@@ -363,7 +363,7 @@ describe('an importance matrix', () => {
     }
   });
 
-  it('of which nothing is chosen is none', async () => {
+  it('of which nothing is selected counts as none', async () => {
     const imatrix = imatrixOf({ 'blk.0.attn_q.weight': 256 });
     for (const choice of [{ includeWeights: ['attn_v'] }, { excludeWeights: ['attn_q'] }])
       expect((await plan('small.gguf', { type: 'Q4_0', imatrix, ...choice })).overrides).toEqual([]);
@@ -429,7 +429,7 @@ describe('settings that do not fit', () => {
     await expect(plan('small.gguf', target)).rejects.toMatchObject(request(message));
   });
 
-  it('are a plan and what belongs to a file type', async () => {
+  it('are a plan together with options of a file type', async () => {
     const assigned = await planOf('small.gguf', {});
     await expect(plan('small.gguf', { plan: assigned, type: 'F16' })).rejects.toMatchObject(request(either));
     await expect(plan('small.gguf', { plan: assigned, pure: true })).rejects.toMatchObject(
@@ -452,7 +452,7 @@ describe('settings that do not fit', () => {
     expect(named(fits, 'output.weight').bytes).toBe(4 * 3 * 34);
   });
 
-  it('are weights of a type that is not one of floats', async () => {
+  it('are weights of a type that is not floating-point', async () => {
     await writeCheckpoint(path('integers'), 'llama');
     const [shard] = readdirSync(path('integers')).filter((name) => name.endsWith('.safetensors'));
     const bytes = readFileSync(path(`integers/${shard}`));

@@ -38,7 +38,7 @@ describe('file types', () => {
     expect(fileTypes.filter(({ base }) => !encodableTypes.has(base))).toEqual([]);
   });
 
-  it('are found by name in any case, and by the names that llama-quantize takes for another', () => {
+  it('are found by name in any case, and by the aliases of llama-quantize', () => {
     expect(fileTypeNamed('iq4_xs')).toMatchObject({ id: 30, base: 'IQ4_XS' });
     expect(['Q3_K', 'q4_k', 'Q5_K'].map((name) => fileTypeNamed(name).id)).toEqual([12, 15, 17]);
     expect(() => fileTypeNamed('Q4_K_XL')).toThrow(/"Q4_K_XL" is not a file type .*Q4_K_M/);

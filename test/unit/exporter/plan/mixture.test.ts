@@ -38,7 +38,7 @@ describe('mixture', () => {
     });
   });
 
-  it('follows rules before the mixture, even of a pure file, and does not count the tensors that they name', () => {
+  it('applies rules before the mixture, even in a pure file, and does not count the tensors that they name', () => {
     const tensors = Array.from({ length: 6 }, (_, block) => ({
       name: `blk.${block}.attn_v.weight`,
       shape: [256, 256],
@@ -66,7 +66,7 @@ describe('mixture', () => {
     expect(causes).toEqual(['output Q8_0', 'rule Q6_K', 'default Q4_K', 'mixture Q6_K']);
   });
 
-  it('treats the embedding as the output when there is no output', () => {
+  it('treats the embedding as the output if there is none', () => {
     const embedding = { name: 'token_embd.weight', shape: [256, 256] };
     const output = { name: 'output.weight', shape: [256, 256] };
     const typeOf = (tensors: (typeof output)[]) =>

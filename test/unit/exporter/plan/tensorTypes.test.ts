@@ -24,7 +24,7 @@ describe('tensor-type rules', () => {
     ['an empty pattern', '=Q4_K', /PATTERN=TYPE/],
     ['a type that is none', 'attn_q=Q4_K_M', /"Q4_K_M" is not a valid tensor type.*Q4_K/],
     ['a pattern that is none', 'attn_(q=Q4_K', /attn_\(q.* not a regular expression/],
-  ])('refuse %s', (_, text, message) => {
+  ])('reject %s', (_, text, message) => {
     expect(() => parseTensorTypes(text, 'rules.txt')).toThrow(message);
   });
 

@@ -21,7 +21,7 @@ describe('notes on an export', () => {
     expect(await warningsOf(sampleFolder, { type: 'F16' })).toEqual([]);
   });
 
-  it('name texts that choose no entry of the importance matrix', async () => {
+  it('name patterns that match no entry of the importance matrix', async () => {
     const name = 'blk.0.ffn_down.weight';
     const model = await openModel(sampleFolder);
     const columns = model.description.tensors.find((tensor) => /0\.mlp\.down_proj/.test(tensor.name))!

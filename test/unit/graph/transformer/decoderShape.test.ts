@@ -108,14 +108,14 @@ describe('a model that cannot be run', () => {
   it.each([
     ['blk.0.attn_sinks.weight', { more: 'blk.0.attn_sinks.weight' }],
     ['blk.1.ffn_gate.scale', { more: 'blk.1.ffn_gate.scale' }],
-  ])('because nothing is done with %s is refused by that name', (tensor, change) => {
+  ])('because nothing is done with %s is rejected with an error naming it', (tensor, change) => {
     expect(() => shapeOf('llama', change)).toThrowError(
       expect.objectContaining({ code: 'UNSUPPORTED', place: { file: 'the/file', tensor } }),
     );
   });
 
   it.each(['token_embd.weight', 'blk.1.attn_v.weight', 'blk.0.attn_output.weight'])(
-    'because it lacks %s is refused by that name',
+    'because it lacks %s is rejected with an error naming it',
     (tensor) => {
       expect(() => shapeOf('llama', { without: tensor })).toThrowError(
         expect.objectContaining({ code: 'MODEL_FILE', place: { file: 'the/file', tensor } }),
@@ -127,7 +127,7 @@ describe('a model that cannot be run', () => {
     ['llama.block_count', undefined, 'missing'],
     ['llama.attention.head_count', 'four', 'four'],
     ['llama.context_length', undefined, 'missing'],
-  ])('because of its number %s is refused by that key', (key, value, what) => {
+  ])('because of its number %s is rejected with an error naming it', (key, value, what) => {
     expect(() => shapeOf('llama', { values: { [key]: value } })).toThrowError(
       expect.objectContaining({
         code: 'MODEL_FILE',
@@ -136,12 +136,15 @@ describe('a model that cannot be run', () => {
     );
   });
 
-  it.each(['gpt2', 'bert'])('because %s has no forward pass here is refused by that name', (architecture) => {
-    expect(() => shapeOf('llama', { architecture })).toThrowError(
-      expect.objectContaining({
-        code: 'UNSUPPORTED',
-        message: expect.stringContaining(architecture) as string,
-      }),
-    );
-  });
+  it.each(['gpt2', 'bert'])(
+    'because %s has no forward pass here is rejected with an error naming it',
+    (architecture) => {
+      expect(() => shapeOf('llama', { architecture })).toThrowError(
+        expect.objectContaining({
+          code: 'UNSUPPORTED',
+          message: expect.stringContaining(architecture) as string,
+        }),
+      );
+    },
+  );
 });

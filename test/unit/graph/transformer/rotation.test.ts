@@ -35,7 +35,7 @@ describe('rotary frequencies', () => {
     expect(magnitude).toBeCloseTo(1.138_629_436_1, 9); // 1 + 0.1 ln 4
   });
 
-  it('are stretched by YaRN after their own factors, and the file’s attention factor goes on top', () => {
+  it('are stretched by YaRN after their own factors, and multiplied by the file’s attention factor', () => {
     const scaling = { kind: 'yarn', factor: 4, context: 4096 } as const;
     const factors = Float32Array.of(1, 2, 4, 8);
     const { frequencies, magnitude } = rotationOf({ ...plain, scaling, factors, attentionFactor: 0.5 });
@@ -44,7 +44,7 @@ describe('rotary frequencies', () => {
   });
 
   // Both boundaries lie below pair 0: 8 ln(6 / 2π) / (2 ln 10000) = −0.02.
-  it('are all stretched by YaRN behind the first where the context was shorter than a turn of any', () => {
+  it('are all stretched by YaRN, except the first, if the context was shorter than a turn of any', () => {
     const scaling = { kind: 'yarn', factor: 2, context: 6 } as const;
     expectClose(rotationOf({ ...plain, scaling }).frequencies, [1, 0.05, 0.005, 0.0005]);
   });

@@ -39,14 +39,14 @@ describe('routing of tokens to experts', () => {
     expect(rowsOf(0, 1, 3, 1)).toEqual([0, 1, 1, 0]);
   });
 
-  it('is not confused by logits whose powers overflow', () => {
+  it('handles logits whose exponentials overflow', () => {
     const found = routeTokens(Float32Array.of(1000, 1000, -1000, 999), { ...experts, normalized: true });
     expectShares(found[0]!.shares, [0.5]);
     expectShares(found[1]!.shares, [0.5]);
     expect(found[2]!.rows).toEqual([]);
   });
 
-  it('leaves an expert that nobody chose without rows, and every token with as many experts as are used', () => {
+  it('gives an expert that no token chose no rows, and every token as many experts as are used', () => {
     const logits = Float32Array.from({ length: 4 * 50 }, (_, i) => Math.sin(i * i) - (i % 4 === 1 ? 5 : 0));
     const found = routeTokens(logits, experts);
     expect(found[1]).toEqual({ rows: [], shares: [] });

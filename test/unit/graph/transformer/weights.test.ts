@@ -165,7 +165,7 @@ describe('where rows lie in files', () => {
   const bytesAt = (file: string, offset: number, bytes: number) =>
     readFileSync(file).subarray(offset, offset + bytes);
 
-  it('is told for floats, and what lies there are the rows', async () => {
+  it('is known for floats, and the rows are there', async () => {
     const { dtype, parts } = (await weightsOf('mixtral')).stored('blk.1.ffn_down_exps.weight', {
       first: 60,
       count: 10,
@@ -181,7 +181,7 @@ describe('where rows lie in files', () => {
     );
   });
 
-  it('is told of rows of a fused matrix, from the place where they begin', async () => {
+  it('is known for rows of a fused matrix, from their beginning', async () => {
     const checkpoint = await weightsOf('phi3');
     const whole = checkpoint.stored('blk.0.attn_qkv.weight')!;
     const some = checkpoint.stored('blk.0.attn_qkv.weight', { first: 3, count: 2 })!;
@@ -189,7 +189,7 @@ describe('where rows lie in files', () => {
     expect(some.parts[0]).toMatchObject({ file: whole.parts[0]!.file, bytes: 2 * 64 * 2, rows: 2 });
   });
 
-  it('is not told where weights must be decoded or changed', async () => {
+  it('is unknown where weights must be decoded or changed', async () => {
     const changes: WeightChanges = new Map([['blk.0.attn_v.weight', { format: formatById('Q8_0') }]]);
     expect((await weightsOf('llama', changes)).stored('blk.0.attn_v.weight')).toBeUndefined();
     expect((await weightsOf('llama')).stored('blk.0.attn_v.weight')!.parts).toHaveLength(1);
