@@ -18,12 +18,16 @@ export interface ChatTemplates {
 export function chatTemplatesOf(files: TokenizerFiles): ChatTemplates {
   const { chatTemplate, moreChatTemplates, processorTemplate, config } = files;
   const named = new Map(moreChatTemplates ?? []);
-  const stated = config?.['chat_template'];
   if (chatTemplate !== undefined) named.set('default', chatTemplate);
-  else if (named.size === 0 && typeof stated === 'string') named.set('default', stated);
-  else if (named.size === 0 && Array.isArray(stated)) addEntries(named, stated);
-  if (named.size === 0 && processorTemplate !== undefined) named.set('default', processorTemplate);
+  for (const stated of [config?.['chat_template'], processorTemplate])
+    if (named.size === 0) addStated(named, stated);
   return fromNamed(named);
+}
+
+/** One template, or several with names. */
+function addStated(named: Map<string, string>, stated: unknown): void {
+  if (typeof stated === 'string') named.set('default', stated);
+  else if (Array.isArray(stated)) addEntries(named, stated);
 }
 
 function addEntries(templates: Map<string, string>, entries: readonly unknown[]): void {

@@ -36,8 +36,11 @@ export async function readTokenizer(
 ): Promise<CheckpointTokenizer> {
   const files = await readTokenizerFiles(folder, signal);
   const vocabulary = vocabularyOf(files, rows);
-  const keyValues = tokenizerKeyValues(vocabulary, settingsOf(files, vocabulary, modelConfig));
-  return { keyValues, notes: vocabulary.notes ?? [] };
+  const { settings, notes } = settingsOf(files, vocabulary, modelConfig);
+  return {
+    keyValues: tokenizerKeyValues(vocabulary, settings),
+    notes: [...(vocabulary.notes ?? []), ...notes],
+  };
 }
 
 function vocabularyOf(files: TokenizerFiles, rows: number): Vocabulary {
@@ -54,7 +57,7 @@ function settingsOf(
   files: TokenizerFiles,
   vocabulary: Vocabulary,
   modelConfig: Record<string, unknown>,
-): TokenizerSettings {
+): { readonly settings: TokenizerSettings; readonly notes: readonly string[] } {
   const byText = new Map(vocabulary.tokens.map(({ text }, id) => [text, id]));
   const ids: Partial<Record<SpecialRole, number>> = {};
   for (const role of specialRoles) {
@@ -80,7 +83,7 @@ function settingsOf(
     if (!around) return stated ?? usual;
     return stated === true || (byTemplate && !(stated === false && rebuildsTemplate(files.config)));
   };
-  return {
+  const settings: TokenizerSettings = {
     ids,
     addBos: adds(
       'add_bos_token',
@@ -90,6 +93,30 @@ function settingsOf(
     addEos: adds('add_eos_token', known.eos !== undefined && last === known.eos, false),
     chatTemplates: chatTemplatesOf(files),
   };
+  const lost = around && !rebuildsTemplate(files.config) ? lostTokens(around, byText, known) : [];
+  return { settings, notes: lostNotes(lost) };
+}
+
+/** Tokens of the template that GGUF has no place for: it has BOS before a text and EOS after it. */
+function lostTokens(
+  { before, after }: Surroundings,
+  byText: ReadonlyMap<string, number>,
+  { bos, eos }: Vocabulary['ids'] & object,
+): string[] {
+  const isBos = (text: string): boolean => byText.get(text) === bos;
+  const isEos = (text: string): boolean => byText.get(text) === eos;
+  return [
+    ...before.filter((text, i) => i > 0 || !isBos(text)),
+    ...after.filter((text, i) => i < after.length - 1 || !isEos(text)),
+  ];
+}
+
+function lostNotes(lost: readonly string[]): string[] {
+  if (lost.length === 0) return [];
+  const named = lost.map((text) => JSON.stringify(text)).join(', ');
+  return [
+    `The tokenizer puts ${named} around each text, which GGUF cannot express: it has only BOS before a text and EOS after it.`,
+  ];
 }
 
 /**
@@ -119,10 +146,14 @@ function firstId(value: unknown): number | undefined {
   return typeof id === 'number' && Number.isInteger(id) && id >= 0 ? id : undefined;
 }
 
+/** Special tokens around a text. */
+interface Surroundings {
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+}
+
 /** The special tokens that a TemplateProcessing post-processor puts before and after a text. */
-function templateOf(
-  tokenizer: Record<string, unknown> | undefined,
-): { before: string[]; after: string[] } | undefined {
+function templateOf(tokenizer: Record<string, unknown> | undefined): Surroundings | undefined {
   const processor = tokenizer?.['post_processor'];
   if (!isRecord(processor)) return undefined;
   const inner: unknown = processor['processors'];

@@ -24,7 +24,7 @@ export interface TokenizerFiles {
   /** chat_template.jinja. */
   readonly chatTemplate?: string;
   /** `chat_template` of chat_template.json, which processors of images and text have. */
-  readonly processorTemplate?: string;
+  readonly processorTemplate?: unknown;
   /** additional_chat_templates/NAME.jinja by name. */
   readonly moreChatTemplates?: ReadonlyMap<string, string>;
 }
@@ -63,7 +63,7 @@ export async function readTokenizerFiles(folder: string, signal?: AbortSignal): 
     ...(generation ? { generation } : {}),
     ...(sentencePiece ? { sentencePiece } : {}),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
-    ...(typeof processorTemplate === 'string' ? { processorTemplate } : {}),
+    ...(processorTemplate === undefined ? {} : { processorTemplate }),
     moreChatTemplates: await readChatTemplates(join(folder, 'additional_chat_templates'), signal),
   };
 }

@@ -83,6 +83,34 @@ describe('special tokens around a text', () => {
   });
 });
 
+describe('special tokens around a text that GGUF has no place for', () => {
+  const added_tokens = ['<s>', '<end>', '<sep>'].map((content, i) => ({ id: 4 + i, content, special: true }));
+  const notesWith = async (items: readonly string[], config: object = {}) => {
+    const files = {
+      'tokenizer.json': { ...byteLevel, added_tokens, post_processor: surrounding(...items) },
+      'tokenizer_config.json': { bos_token: '<s>', eos_token: '<end>', sep_token: '<sep>', ...config },
+    };
+    return (await readTokenizer(folderWith(files), {}, 7)).notes;
+  };
+
+  it.each([
+    [['<sep>', 'A'], '"<sep>"'],
+    [['<s>', '<sep>', 'A', '<end>'], '"<sep>"'],
+    [['<s>', 'A', '<end>', '<sep>'], '"<end>", "<sep>"'],
+    [['A', '<sep>', '<end>'], '"<sep>"'],
+    [['<none>', 'A'], '"<none>"'],
+  ])('are noted: %j', async (items, named) =>
+    expect(await notesWith(items)).toEqual([
+      `The tokenizer puts ${named} around each text, which GGUF cannot express: it has only BOS before a text and EOS after it.`,
+    ]),
+  );
+
+  it('are none where it has, or where the class makes its own', async () => {
+    expect(await notesWith(['<s>', 'A', '<end>'])).toEqual([]);
+    expect(await notesWith(['<sep>', 'A'], { tokenizer_class: 'LlamaTokenizerFast' })).toEqual([]);
+  });
+});
+
 describe('chat templates', () => {
   const config = {
     chat_template: [
@@ -104,6 +132,11 @@ describe('chat templates', () => {
     [
       'the processor’s where there is no other',
       { 'chat_template.json': { chat_template: 'processor' } },
+      'processor',
+    ],
+    [
+      'the processor’s list',
+      { 'chat_template.json': { chat_template: [{ name: 'default', template: 'processor' }] } },
       'processor',
     ],
   ])('come from %s', async (_, files, expected) => {
