@@ -35,9 +35,15 @@ export async function scoreWindows(
   for await (const wave of scoredStates(decoder, windows, options)) {
     const sums = await sumLogits(decoder, wave, base, options);
     const losses = tokenLosses(sums);
-    const bad = losses.findIndex((loss) => !Number.isFinite(loss));
-    if (bad >= 0) throw noNumber(wave.firstToken + bad, losses[bad]!);
+    ensureFinite('loss', losses, wave.firstToken, 'the weights, or what the formats make of them, overflow');
     const divergences = base ? tokenDivergences(sums) : undefined;
+    if (divergences)
+      ensureFinite(
+        'divergence',
+        divergences.divergences,
+        wave.firstToken,
+        'the weights of the base overflow',
+      );
     waves.push({ losses, ...(divergences ? { divergences } : {}) });
     for (const point of curve.extend(losses, divergences?.divergences)) onPoint?.(point);
   }
@@ -73,9 +79,12 @@ class Curve {
 const countScored = ({ targets }: ScoredInputs): number =>
   targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0);
 
-function noNumber(token: number, loss: number): QuantscopeError {
-  const message = `The loss of scored token ${token} is ${loss}: the weights, or what the formats make of them, overflow.`;
-  return new QuantscopeError('UNSUPPORTED', message);
+/** @throws QuantscopeError UNSUPPORTED naming the first token whose figure is not finite. */
+function ensureFinite(figure: string, values: Float64Array, firstToken: number, why: string): void {
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  const message = `The ${figure} of scored token ${firstToken + bad} is ${values[bad]!}: ${why}.`;
+  throw new QuantscopeError('UNSUPPORTED', message);
 }
 
 const total = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);

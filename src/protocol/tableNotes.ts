@@ -3,9 +3,23 @@ import type { SensitivityRow, SensitivityTable, SkippedTensor } from './plan';
 /** Names that a note lists. */
 const listed = 3;
 
-/** What the user should know about the tensors of a table, as sentences: those without a format to choose, and those left out. */
+/**
+ * What the user should know about the tensors of a table, as sentences: those without a format to choose, those left out, and those
+ * whose effect on the output is not known although the model was run.
+ */
 export function tableNotes(table: SensitivityTable): string[] {
-  return [...keptNotes(table), ...skippedNotes(table.skipped ?? [])];
+  return [...keptNotes(table), ...skippedNotes(table.skipped ?? []), ...overflowNotes(table)];
+}
+
+function overflowNotes({ rows, gainsFrom }: SensitivityTable): string[] {
+  const hasError = ({ cells }: SensitivityRow): boolean =>
+    cells.some(({ relativeSquaredError: error }) => Number.isFinite(error) && error > 0);
+  const lost = gainsFrom ? rows.filter((row) => row.gain === undefined && hasError(row)) : [];
+  if (lost.length === 0) return [];
+  const names = listOf(lost.map(({ tensor }) => tensor));
+  return [
+    `The output is not finite when these are quantized, so plans use the errors of the weights alone: ${names}.`,
+  ];
 }
 
 /** Tensors that a plan can only write without loss, by name and with the reason, as sentences. */

@@ -64,13 +64,15 @@ export async function addGains(
     return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
   const changes = new Map([...probes].map(([name, { format }]) => [name, { format: formatById(format) }]));
   const { byTensor, noise } = await measure(model, planned, changes, device, { signal, progress });
+  if (!Number.isFinite(noise))
+    return { ...table, weightsOnly: 'the weights overflow when the model is run over a text.' };
   const { scoredTokens, context } = planned.plan;
   const measured: MeasuredDivergences = {
     text: { path: planned.file, hash: planned.hash, tokens: scoredTokens, context },
     noise,
     tensors: Object.fromEntries(
       [...byTensor]
-        // Nothing is known about a model with weights that are not finite.
+        // A tensor that overflows in its format is not measured; notes name it.
         .filter(([, divergence]) => Number.isFinite(divergence))
         .map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
     ),

@@ -7,6 +7,7 @@ import {
   withGains,
   type MeasuredDivergences,
 } from '../../../src/ampq/gains';
+import { tableNotes } from '../../../src/protocol/tableNotes';
 import { seal, unseal } from '../../../src/model/sealedJson';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
 import { temporaryFolder, writeFile } from '../../support/files';
@@ -70,6 +71,10 @@ describe('gains', () => {
     expect(found.rows.map(({ gain }) => gain)).toEqual([0.002, 0.008, undefined]);
     expect(found.gainsFrom).toEqual({ text: text.path, tokens: 2048, context: 512, noise: 1e-14 });
     expect(found.rows[1]!.measured).toEqual({ format: 'Q4_0', divergence: 0.002 });
+    expect(tableNotes(found)).toEqual([
+      'The output is not finite when these are quantized, so plans use the errors of the weights alone: blk.0.attn_q.weight.',
+    ]);
+    expect(tableNotes(table)).toEqual([]);
     // Nothing else of the table has changed.
     expect(found.rows.map(({ gain: _, measured: __, ...rest }) => rest)).toEqual(rows);
   });

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makePlan } from '../../../src/ampq/planFile';
@@ -87,6 +87,29 @@ describe('formats that are named', () => {
     expect(new Set(rows.map(({ measured }) => measured?.format))).toEqual(new Set(['Q3_K']));
     expect(rows.filter(({ gain }) => gain === undefined || !(gain > 0))).toEqual([]);
     expect((await estimate({ formats: few })).formats).toEqual(['Q2_K', 'Q3_K']);
+  });
+});
+
+describe('a model whose output is not finite', () => {
+  it('is measured by its weights alone, and nothing of the run is kept', async () => {
+    const broken = join(folder, 'broken');
+    cpSync(bare, broken, { recursive: true });
+    const file = join(broken, 'model.safetensors');
+    const bytes = readFileSync(file);
+    const start = 8 + Number(bytes.readBigUInt64LE());
+    const header = JSON.parse(bytes.subarray(8, start).toString()) as Record<
+      string,
+      { data_offsets: [number, number] }
+    >;
+    bytes.writeUInt16LE(0x7fc0, start + header['model.norm.weight']!.data_offsets[0]); // NaN
+    writeFileSync(file, bytes);
+    const cacheDir = join(folder, 'of-broken');
+    const table = await request('sensitivity/run', { path: broken, device: 'cpu', cacheDir, formats });
+    expect([table.weightsOnly, table.gainsFrom]).toEqual([
+      'the weights overflow when the model is run over a text.',
+      undefined,
+    ]);
+    expect(readdirSync(cacheDir).filter((name) => name.endsWith('.gains.json'))).toEqual([]);
   });
 });
 

@@ -123,6 +123,17 @@ describe('losses of windows', () => {
     const scored = withDecoder('broken', (decoder) => scoreWindows(decoder, windows, options(3)));
     await expect(scored).rejects.toThrow(/^The loss of scored token 0 is (NaN|-?Infinity): the weights/);
     await expect(scored).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    const fromBroken = withDecoder(names[0], (decoder) =>
+      withDecoder('broken', (base) => {
+        const read = (_: number, target: Float32Array): Promise<void> =>
+          Promise.resolve(void target.fill(NaN));
+        return scoreWindows(decoder, windows, options(3, { base: { decoder: base, read } }));
+      }),
+    );
+    await expect(fromBroken).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: 'The divergence of scored token 0 is NaN: the weights of the base overflow.',
+    });
   });
 
   it('are not computed when the run is cancelled', async () => {
