@@ -72,11 +72,14 @@ export function usePlot(traces: readonly Trace[], layout: Layout, colors: Colors
   const listeners = useRef(events);
   listeners.current = events;
   const isDrawn = useRef(false);
+  /** Pixels that it was drawn for. */
+  const width = useRef(0);
   useEffect(() => {
     const target = element.current;
     if (!target) return;
     const options = { displayModeBar: false, doubleClick: false };
     void Plotly.react(target, traces, { ...baseLayout(colors), ...layout }, options);
+    width.current = target.clientWidth;
     if (isDrawn.current) return;
     isDrawn.current = true;
     for (const name of Object.keys(events))
@@ -87,8 +90,12 @@ export function usePlot(traces: readonly Trace[], layout: Layout, colors: Colors
     if (!target) return undefined;
     // Plotly itself follows the window only, not the splitter.
     const observer = new ResizeObserver(() => {
-      if (target.clientWidth > 0 && target.classList.contains('js-plotly-plot'))
-        void Plotly.Plots.resize(target);
+      const { clientWidth } = target;
+      // An observer also reports the width that it begins with; drawing is the costliest part of an opening page.
+      if (clientWidth === 0 || clientWidth === width.current) return;
+      if (!target.classList.contains('js-plotly-plot')) return;
+      width.current = clientWidth;
+      void Plotly.Plots.resize(target);
     });
     observer.observe(target);
     return () => {
