@@ -180,7 +180,7 @@ function checkOutput(tensors: readonly ConvertedTensor[]): void {
   const [rows, tokens] = [output?.shape[0], embedding?.shape[0]];
   if (rows === undefined || tokens === undefined || rows === tokens) return;
   const source = output!.pieces[0]!.tensor;
-  const message = `The output has ${rows} rows, but the embedding has ${tokens}: llama.cpp needs as many of both.`;
+  const message = `The output has ${rows} rows, but the embedding has ${tokens}: llama.cpp needs the same number of both.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file: source.file, tensor: source.name });
 }
 

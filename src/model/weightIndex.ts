@@ -37,7 +37,7 @@ export async function readWeightIndex(path: string): Promise<WeightIndex> {
   }
   const shards = [...new Set(shardOf.values())];
   if (shards.length > maxShards)
-    throw fail(`The index names ${shards.length} shards; more than ${maxShards} cannot be right.`);
+    throw fail(`The index names ${shards.length} shards; at most ${maxShards} are allowed.`);
   return { path, identity: { path, size, mtimeMs, headerHash: hash }, shardOf, shards };
 }
 

@@ -111,7 +111,7 @@ describe('what llama.cpp would not load', () => {
     const { config, shapes } = checkpoints['llama']!;
     const larger = describeTensors({ ...shapes, 'lm_head.weight': [1032, 64] });
     expect(() => convertCheckpoint(larger, config, 'config.json')).toThrow(
-      'The output has 1032 rows, but the embedding has 1024: llama.cpp needs as many of both. (m, tensor "lm_head.weight")',
+      'The output has 1032 rows, but the embedding has 1024: llama.cpp needs the same number of both. (m, tensor "lm_head.weight")',
     );
   });
 });
