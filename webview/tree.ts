@@ -1,8 +1,6 @@
 import type { TensorDescriptor } from '../src/protocol/model';
 import { byExecution } from './executionOrder';
-
-/** How tensors are grouped: by module, by role in every layer, or not at all. */
-export type Grouping = 'layer' | 'role' | 'none';
+import { hasNumber, placeOf, type Grouping } from './places';
 
 export interface Totals {
   readonly tensors: number;
@@ -45,14 +43,11 @@ interface Draft {
   readonly leaves: TreeLeaf[];
 }
 
-/** Last parts of a name that say little on their own. */
-const trailing = /^(weight|bias|weight_scale|qweight|qzeros|scales|g_idx)$/;
-
 /** The model's tensors, grouped. Chains of single modules are one; the module that holds everything is left out. */
 export function buildTree(tensors: readonly TensorDescriptor[], grouping: Grouping = 'layer'): TreeGroup {
   const root = draft('', '');
   for (const tensor of tensors) {
-    const { modules, label, suffix } = placeOf(tensor.name, grouping);
+    const { modules, label, suffix } = pathOf(tensor.name, grouping);
     let group = root;
     for (const module of modules) group = childOf(group, module);
     group.leaves.push({ kind: 'tensor', id: tensor.name, label, suffix, tensor });
@@ -60,29 +55,17 @@ export function buildTree(tensors: readonly TensorDescriptor[], grouping: Groupi
   return withoutWrapper(finished(root));
 }
 
-/** Modules of a tensor in a grouping, and what its line says. */
-function placeOf(
+/** Groups of a tensor, from the outside, and what its line says. */
+function pathOf(
   name: string,
   grouping: Grouping,
 ): { modules: readonly string[]; label: string; suffix: string } {
-  const parts = name.split('.');
-  const last = parts.at(-1) ?? '';
-  const isPlain = parts.length > 1 && trailing.test(last);
-  const suffix = isPlain && last === 'weight' ? '.weight' : '';
-  const stem = parts.slice(0, isPlain ? -2 : -1);
-  const label = parts.slice(isPlain ? -2 : -1, suffix === '' ? undefined : -1).join('.');
+  const { modules, label, suffix, wrapper, numbers, role } = placeOf(name);
   if (grouping === 'none') return { modules: [], label: name.slice(0, name.length - suffix.length), suffix };
-  if (grouping === 'layer') return { modules: stem, label, suffix };
-  const numbers = stem.filter(isNumber);
-  if (numbers.length === 0) return { modules: stem, label, suffix };
-  const first = stem.findIndex(isNumber);
-  const role = [...stem.slice(first).filter((part) => !isNumber(part)), label].join('.') + suffix;
-  const modules = [...stem.slice(0, first), role, ...numbers.slice(0, -1)];
-  return { modules, label: numbers.at(-1)!, suffix: '' };
+  const member = numbers.at(-1);
+  if (grouping === 'layer' || member === undefined || role === '') return { modules, label, suffix };
+  return { modules: [...wrapper, role + suffix, ...numbers.slice(0, -1)], label: member, suffix: '' };
 }
-
-const isNumber = (part: string): boolean => /^\d+$/.test(part);
-const hasNumber = (label: string): boolean => label.split('.').some(isNumber);
 
 const draft = (path: string, label: string): Draft => ({ path, label, groups: new Map(), leaves: [] });
 

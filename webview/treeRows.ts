@@ -1,13 +1,6 @@
 import type { Filtered } from './filter';
 import { groupOf, leafTotals, type TreeGroup, type TreeLeaf, type TreeNode } from './tree';
 
-/** A visible line of the tree. */
-export interface TreeRow {
-  readonly node: TreeNode;
-  readonly depth: number;
-  readonly expanded: boolean;
-}
-
 /** The part of a tree whose tensors match a filter, with its own totals. */
 export function filterTree(root: TreeGroup, matches: (line: Filtered) => boolean): TreeGroup {
   const children = root.children.flatMap((child): TreeNode[] => {
@@ -95,34 +88,6 @@ export function sortTree(root: TreeGroup, sort: Sort, ranges: ReadonlyMap<string
     return direction * order;
   });
   return { ...root, children: keyed.map(({ child }) => child) };
-}
-
-/** Tensors that a tree shows at once; larger models start with their layers closed. */
-const openBelow = 400;
-
-/** Groups that are open until the user closes them. */
-export function initiallyExpanded(root: TreeGroup): Set<string> {
-  const open = new Set<string>();
-  if (root.tensors > openBelow) return open;
-  const walk = (node: TreeNode): void => {
-    if (node.kind === 'tensor') return;
-    open.add(node.id);
-    node.children.forEach(walk);
-  };
-  root.children.forEach(walk);
-  return open;
-}
-
-/** The visible lines, in order. `expanded`: ids of open groups, or all of them. */
-export function visibleRows(root: TreeGroup, expanded: ReadonlySet<string> | 'all'): TreeRow[] {
-  const rows: TreeRow[] = [];
-  const walk = (node: TreeNode, depth: number): void => {
-    const isOpen = node.kind === 'group' && (expanded === 'all' || expanded.has(node.id));
-    rows.push({ node, depth, expanded: isOpen });
-    if (isOpen) for (const child of node.children) walk(child, depth + 1);
-  };
-  for (const child of root.children) walk(child, 0);
-  return rows;
 }
 
 /** The groups that must be open for a tensor's line to be seen. */

@@ -2,8 +2,10 @@ import { useMemo, useState } from 'preact/hooks';
 import type { ModelDescription } from '../src/protocol/model';
 import { plannedFormats, type PlanOutline, type PlannedFormat } from '../src/protocol/planOutline';
 import { parseFilter } from './filter';
-import { buildTree, type Grouping, type TreeGroup } from './tree';
-import { filterTree, initiallyExpanded, planRanges, sortTree, visibleRows, type Sort } from './treeRows';
+import { linesOf, openAtFirst } from './lines';
+import type { Grouping } from './places';
+import { buildTree, type TreeGroup } from './tree';
+import { filterTree, planRanges, sortTree, type Sort } from './treeRows';
 import { savedState, saveState } from './vscodeApi';
 
 const noTensors: ModelDescription['tensors'] = [];
@@ -29,7 +31,7 @@ export function useTreeRows(model: ModelDescription | undefined, plan: PlanOutli
   );
   const { expanded, expand } = useExpanded(tree);
   const rows = useMemo(
-    () => visibleRows(sorted, filter.kind === 'test' ? 'all' : expanded),
+    () => linesOf(sorted.children, filter.kind === 'test' ? 'all' : expanded),
     [sorted, filter, expanded],
   );
   return {
@@ -47,7 +49,7 @@ export type TreeState = ReturnType<typeof useTreeRows>;
 
 /** Open groups: initially all of a small model, then what the user opened. */
 function useExpanded(tree: TreeGroup) {
-  const initial = useMemo(() => initiallyExpanded(tree), [tree]);
+  const initial = useMemo(() => openAtFirst(tree.children, tree.tensors), [tree]);
   const [changed, setChanged] = useState<Readonly<Record<string, boolean>>>(savedState().unfolded ?? {});
   const expanded = useMemo(() => {
     const open = new Set(initial);

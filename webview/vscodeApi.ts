@@ -1,4 +1,4 @@
-import type { Grouping } from './tree';
+import type { Grouping } from './places';
 
 interface VsCodeApi {
   postMessage(message: unknown): void;

@@ -1,15 +1,9 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { useApp, useAppState } from '../context';
 import { menuContext } from '../rowMenu';
-import {
-  groupTensors,
-  linesOf,
-  openAtFirst,
-  sizeOf,
-  type Grouping,
-  type TensorLine,
-  type TensorNode,
-} from '../tensorGroups';
+import { linesOf, openAtFirst, type Line } from '../lines';
+import type { Grouping } from '../places';
+import { groupTensors, sizeOf, type TensorNode } from '../tensorGroups';
 import { Middle } from './Middle';
 import { DataGrid } from './DataGrid';
 import { nextOrder, type GridColumn, type GridOrder } from './grid';
@@ -29,11 +23,7 @@ export interface GroupColumn extends Omit<GridColumn<TensorNode>, 'cell' | 'cell
   readonly value: (members: readonly number[]) => number;
 }
 
-const groupings: readonly { name: Grouping; label: string }[] = [
-  { name: 'layer', label: 'by layer' },
-  { name: 'role', label: 'by role' },
-  { name: 'none', label: 'one by one' },
-];
+type TensorLine = Line<TensorNode>;
 
 /** Tensors with figures, grouped by layer or role; any number of them. */
 export function GroupedGrid(props: {
@@ -50,7 +40,7 @@ export function GroupedGrid(props: {
   const { tensors, columns, grouping } = props;
   const names = useUnchanged(tensors.map(({ tensor }) => tensor));
   const nodes = useMemo(() => groupTensors(names, grouping), [names, grouping]);
-  const { open, toggle } = useOpen(nodes, grouping);
+  const { open, toggle } = useOpen(nodes, tensors.length, grouping);
   const [order, setOrder] = useState<GridOrder>();
   const lines = useLines(nodes, open, order, columns);
   const chosen = selected.at(-1);
@@ -96,23 +86,6 @@ export function GroupedGrid(props: {
   );
 }
 
-/** How the list is grouped. */
-export function GroupingSelect(props: { value: Grouping; onChange: (value: Grouping) => void }) {
-  return (
-    <select
-      aria-label="Group tensors"
-      value={props.value}
-      onChange={(event) => props.onChange(event.currentTarget.value as Grouping)}
-    >
-      {groupings.map(({ name, label }) => (
-        <option key={name} value={name}>
-          {label}
-        </option>
-      ))}
-    </select>
-  );
-}
-
 function Name({ node }: { node: TensorNode }) {
   return (
     <>
@@ -141,10 +114,10 @@ export function useUnchanged<T>(list: readonly T[]): readonly T[] {
 }
 
 /** Which groups are open: those of a small model, until the user folds or opens one. */
-function useOpen(nodes: readonly TensorNode[], grouping: Grouping) {
+function useOpen(nodes: readonly TensorNode[], tensors: number, grouping: Grouping) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>();
   useEffect(() => setChosen(undefined), [grouping]);
-  const first = useMemo(() => openAtFirst(nodes), [nodes]);
+  const first = useMemo(() => openAtFirst(nodes, tensors), [nodes, tensors]);
   const open = chosen ?? first;
   const toggle = (id: string): void => {
     const next = new Set(open);

@@ -13,8 +13,9 @@ import {
   type Figures,
   type Summary,
 } from '../influence';
-import type { Grouping } from '../tensorGroups';
-import { GroupedGrid, GroupingSelect, type GroupColumn } from './GroupedGrid';
+import type { Grouping } from '../places';
+import { GroupedGrid, type GroupColumn } from './GroupedGrid';
+import { GroupingSelect } from './GroupingSelect';
 
 /** Signal-to-noise ratios at which a cell has the strongest and the weakest tint (dB). */
 const worst = 15;
@@ -50,7 +51,7 @@ export function SensitivityView() {
             <option value="error">Signal-to-quantization-noise ratio</option>
           </select>
         )}
-        <GroupingSelect value={grouping} onChange={setGrouping} />
+        <GroupingSelect label="Group tensors" value={grouping} onChange={setGrouping} />
         <Run />
         <RunOverText />
       </div>

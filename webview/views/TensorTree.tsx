@@ -1,13 +1,16 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { useApp, useAppState } from '../context';
-import { leavesOf } from '../tree';
-import { treeKey } from '../treeKeys';
-import { pathTo, type TreeRow } from '../treeRows';
+import type { Line } from '../lines';
+import { lineKey } from '../lineKeys';
+import { leavesOf, type TreeNode } from '../tree';
+import { pathTo } from '../treeRows';
 import { useTreeRows, type TreeState } from '../useTreeRows';
 import { menuContext, openMenuByKey } from '../rowMenu';
 import { rowHeight, useVirtualRows } from '../virtualRows';
 import { TreeCells } from './TreeCells';
 import { TreeColumns, TreeFilter } from './TreeHead';
+
+type TreeRow = Line<TreeNode>;
 
 /**
  * All tensors of the model: filter, sort, groups, keyboard, multi-selection, context menu. Only visible rows are rendered.
@@ -50,14 +53,21 @@ function Grid({ tree, planned, onOpen }: GridProps) {
     if (event.target !== event.currentTarget) return;
     if (openMenuByKey(event, document.getElementById(`row-${activeIndex}`))) return;
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? rowHeight) / rowHeight) - 1);
-    const isDone = treeKey(event, rows, activeIndex, page, {
+    const list = {
+      ...{ lines: rows, active: activeIndex, page },
+      openOf: ({ open }: TreeRow) => open,
+      depthOf: ({ depth }: TreeRow) => depth,
+    };
+    const toggle = (row: TreeRow): void => tree.expand([row.node.id], row.open === false);
+    const isDone = lineKey(event, list, {
+      toggle,
       moveTo: (index, isRange) => {
         const row = rows[index];
         if (row) choose(row, { ctrlKey: false, metaKey: false, shiftKey: isRange });
         virtual.scrollToIndex(index, { align: 'auto' });
       },
-      expand: (row, isOpen) => tree.expand([row.node.id], isOpen),
-      open: () => {
+      enter: (row) => {
+        if (row.open !== undefined) return toggle(row);
         store.update({ tab: 'tensor' });
         onOpen?.();
       },
@@ -106,7 +116,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
                   isActive={row.node.id === active}
                   onClick={(event) => {
                     choose(row, event);
-                    if (row.node.kind === 'group') tree.expand([row.node.id], !row.expanded);
+                    if (row.node.kind === 'group') tree.expand([row.node.id], row.open === false);
                     else if (!event.ctrlKey && !event.metaKey && !event.shiftKey) onOpen?.();
                   }}
                 />
@@ -133,7 +143,7 @@ interface RowProps {
 }
 
 function Row({ row, index, start, tree, planned, isSelected, isActive, onClick }: RowProps) {
-  const { node, depth, expanded } = row;
+  const { node, depth, open } = row;
   const plan = { format: tree.suggested.get(node.id)?.format, bits: tree.ranges.get(node.id) };
   return (
     <div
@@ -142,7 +152,7 @@ function Row({ row, index, start, tree, planned, isSelected, isActive, onClick }
       aria-rowindex={index + 2}
       aria-level={depth + 1}
       aria-selected={isSelected}
-      aria-expanded={node.kind === 'group' ? expanded : undefined}
+      aria-expanded={open}
       data-name={node.id}
       data-index={index}
       class={`row ${node.kind}${planned ? ' planned' : ''}${isSelected ? ' selected' : ''}${isActive ? ' active' : ''}`}

@@ -1,23 +1,24 @@
 import { plural } from '../../src/protocol/words';
 import { bits as bitsText, count, shapeText, size } from '../format';
-import type { TreeGroup, TreeLeaf } from '../tree';
-import type { BitRange, TreeRow } from '../treeRows';
+import type { Line } from '../lines';
+import type { TreeGroup, TreeLeaf, TreeNode } from '../tree';
+import type { BitRange } from '../treeRows';
 import { Bits, FormatBadge } from './FormatBadge';
 import { Middle } from './Middle';
 import { TensorName } from './TensorName';
 
 interface Props {
-  readonly row: TreeRow;
+  readonly row: Line<TreeNode>;
   /** What a plan suggests for a tensor, and the bits that it gives a group; absent without a plan. */
   readonly plan?: { readonly format?: string | undefined; readonly bits?: BitRange | undefined };
 }
 
 /** The cells of a line of the tree. */
 export function TreeCells({ row, plan }: Props) {
-  const { node, depth, expanded } = row;
+  const { node, depth, open = false } = row;
   const indent = { paddingLeft: `${depth * 14}px` };
   return node.kind === 'group' ? (
-    <GroupCells {...{ node, expanded, indent, plan }} />
+    <GroupCells {...{ node, open, indent, plan }} />
   ) : (
     <LeafCells {...{ node, indent, plan }} />
   );
@@ -25,14 +26,14 @@ export function TreeCells({ row, plan }: Props) {
 
 type Indent = { paddingLeft: string };
 
-function GroupCells(props: { node: TreeGroup; expanded: boolean; indent: Indent; plan: Props['plan'] }) {
-  const { node, expanded, indent, plan } = props;
+function GroupCells(props: { node: TreeGroup; open: boolean; indent: Indent; plan: Props['plan'] }) {
+  const { node, open, indent, plan } = props;
   const { label, repeats, tensors, parameters, bytes, dtype, shape } = node;
   const everyBit = { min: node.minBits, max: node.maxBits };
   return (
     <>
       <span role="gridcell" class="name" style={indent}>
-        <span class={expanded ? 'twist open' : 'twist'} aria-hidden="true" />
+        <span class={open ? 'twist open' : 'twist'} aria-hidden="true" />
         <Middle text={label} title={node.id.slice(0, -1)} />
         {repeats > 0 && <span class="times">× {repeats.toLocaleString('en-US')}</span>}
       </span>

@@ -1,13 +1,7 @@
-import type { Grouping } from '../tree';
 import type { Sort, SortColumn } from '../treeRows';
 import type { TreeState } from '../useTreeRows';
 import { FilterField, FilterStatus } from './FilterField';
-
-const groupings: readonly { id: Grouping; label: string }[] = [
-  { id: 'layer', label: 'By layer' },
-  { id: 'role', label: 'By role' },
-  { id: 'none', label: 'List' },
-];
+import { GroupingSelect } from './GroupingSelect';
 
 /** Filter and grouping of the tree. */
 export function TreeFilter({ tree }: { tree: TreeState }) {
@@ -21,17 +15,7 @@ export function TreeFilter({ tree }: { tree: TreeState }) {
           label="Filter tensors"
           placeholder="Filter: q_proj & !layers.0"
         />
-        <select
-          aria-label="Order of the tensors"
-          value={grouping}
-          onChange={(event) => setGrouping(event.currentTarget.value as Grouping)}
-        >
-          {groupings.map(({ id, label }) => (
-            <option key={id} value={id}>
-              {label}
-            </option>
-          ))}
-        </select>
+        <GroupingSelect label="Order of the tensors" value={grouping} onChange={setGrouping} />
       </div>
       <FilterStatus filter={filter} matched={matched} total={total} noun="tensor" />
     </div>

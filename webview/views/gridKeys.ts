@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { lineKey } from '../lineKeys';
 import { rowHeight } from '../virtualRows';
 import type { GridProps } from './grid';
 
@@ -20,11 +21,10 @@ export function useActiveLine<Line>(
   const [key, setActive] = useState<string>();
   const active = key === undefined ? -1 : lines.findIndex((line) => keyOf(line) === key);
   const moveTo = (index: number): void => {
-    const next = Math.max(0, Math.min(lines.length - 1, index));
-    const line = lines[next];
+    const line = lines[index];
     if (!line) return;
     setActive(keyOf(line));
-    scrollTo(next);
+    scrollTo(index);
   };
   const enter = (line: Line): void => {
     const control = scroller.current?.querySelector<HTMLElement>(
@@ -38,54 +38,18 @@ export function useActiveLine<Line>(
     else props.toggle?.(line);
   };
   const onKey = (event: KeyboardEvent): void => {
-    if (event.target !== scroller.current) {
+    if (!scroller.current || event.target !== scroller.current) {
       if (event.key === 'Escape') scroller.current?.focus();
       return;
     }
-    const action = actionOf(event.key, props, active, event.currentTarget as HTMLDivElement, moveTo, enter);
-    if (!action) return;
-    action();
-    event.preventDefault();
+    const page = Math.max(1, Math.floor(scroller.current.clientHeight / rowHeight) - 2);
+    const list = { lines, active, page, openOf: props.openOf, depthOf: props.depthOf };
+    const isDone = lineKey(event, list, {
+      moveTo,
+      toggle: (line) => props.toggle?.(line),
+      enter,
+    });
+    if (isDone) event.preventDefault();
   };
   return { active, setActive, onKey };
-}
-
-function actionOf<Line>(
-  key: string,
-  { lines, openOf, depthOf, toggle }: GridProps<Line>,
-  active: number,
-  scroller: HTMLDivElement,
-  moveTo: (index: number) => void,
-  enter: (line: Line) => void,
-): (() => void) | undefined {
-  const page = Math.max(1, Math.floor(scroller.clientHeight / rowHeight) - 2);
-  const line = lines[active];
-  const open = line && openOf?.(line);
-  const steps: Record<string, number> = {
-    ArrowDown: active + 1,
-    ArrowUp: active - 1,
-    PageDown: active + page,
-    PageUp: active - page,
-    Home: 0,
-    End: lines.length - 1,
-  };
-  const step = steps[key];
-  if (step !== undefined) return () => moveTo(step);
-  if (!line) return undefined;
-  if (key === 'Enter') return () => enter(line);
-  if (!openOf) return undefined;
-  if (key === 'ArrowRight') return open === false ? () => toggle?.(line) : () => moveTo(active + 1);
-  if (key === 'ArrowLeft')
-    return open === true ? () => toggle?.(line) : () => moveTo(parentOf(lines, active, depthOf));
-  return undefined;
-}
-
-function parentOf<Line>(
-  lines: readonly Line[],
-  index: number,
-  depthOf: ((line: Line) => number) | undefined,
-): number {
-  const depth = depthOf?.(lines[index]!) ?? 0;
-  for (let at = index - 1; at >= 0; at--) if ((depthOf?.(lines[at]!) ?? 0) < depth) return at;
-  return index;
 }

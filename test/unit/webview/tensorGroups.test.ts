@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  groupTensors,
-  linesOf,
-  openAtFirst,
-  placeOf,
-  type Grouping,
-  type TensorNode,
-} from '../../../webview/tensorGroups';
+import { linesOf } from '../../../webview/lines';
+import type { Grouping } from '../../../webview/places';
+import { groupTensors, type TensorNode } from '../../../webview/tensorGroups';
 
 const names = [
   'model.embed_tokens.weight',
@@ -24,16 +19,6 @@ function drawn(by: Grouping, open: ReadonlySet<string>, order?: (a: TensorNode, 
       `${'  '.repeat(depth)}${node.label}${isOpen === undefined ? '' : ` × ${node.members.length}`}`,
   );
 }
-
-describe('the place of a tensor', () => {
-  it.each([
-    ['model.layers.3.mlp.experts.7.up_proj.weight', { layer: 3, role: 'mlp.experts.up_proj', member: '7' }],
-    ['blk.12.ffn_down.weight', { layer: 12, role: 'ffn_down' }],
-    ['transformer.h.0.attn.c_attn.weight', { layer: 0, role: 'attn.c_attn' }],
-    ['lm_head.weight', { role: 'lm_head' }],
-    ['weights.5', { layer: 5, role: 'weights' }],
-  ])('is read from the name %s', (name, place) => expect(placeOf(name)).toEqual(place));
-});
 
 describe('groups of tensors', () => {
   it('are layers and their roles', () => {
@@ -90,14 +75,9 @@ describe('groups of tensors', () => {
     ]);
   });
 
-  it('are open in a small model and folded in a large one', () => {
-    expect(openAtFirst(groupTensors(names, 'layer')).size).toBe(4);
-    const many = Array.from(
-      { length: 23_342 },
-      (_, i) => `model.layers.${i % 60}.mlp.experts.${i}.up_proj.weight`,
-    );
-    const nodes = groupTensors(many, 'layer');
-    expect(openAtFirst(nodes).size).toBe(0);
-    expect(linesOf(nodes, new Set())).toHaveLength(60);
+  it('name what has nothing but a number after what it is in', () => {
+    const label = (by: Grouping) => groupTensors(['weights.5', 'weights.6'], by).map((node) => node.label);
+    expect(label('layer')).toEqual(['layer 5', 'layer 6']);
+    expect(label('role')).toEqual(['weights']);
   });
 });

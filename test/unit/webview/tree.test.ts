@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { parseFilter } from '../../../webview/filter';
-import { buildTree, leavesOf, type Grouping, type TreeGroup } from '../../../webview/tree';
-import {
-  filterTree,
-  initiallyExpanded,
-  pathTo,
-  planRanges,
-  sortTree,
-  visibleRows,
-} from '../../../webview/treeRows';
+import { linesOf } from '../../../webview/lines';
+import type { Grouping } from '../../../webview/places';
+import { buildTree, leavesOf, type TreeGroup } from '../../../webview/tree';
+import { filterTree, pathTo, planRanges, sortTree } from '../../../webview/treeRows';
 
 const tensor = (name: string, shape: readonly number[], bits = 16): TensorDescriptor => {
   const elements = shape.reduce((product, size) => product * size, 1);
@@ -44,7 +39,7 @@ const mixture = [
 
 /** Lines as indented labels. */
 function lines(root: TreeGroup, expanded: ReadonlySet<string> | 'all'): string[] {
-  return visibleRows(root, expanded).map(({ node, depth }) => {
+  return linesOf(root.children, expanded).map(({ node, depth }) => {
     const times = node.kind === 'group' && node.repeats > 0 ? ` × ${node.repeats}` : '';
     return '  '.repeat(depth) + node.label + times;
   });
@@ -108,7 +103,7 @@ describe('the tree', () => {
       ...['gate', 'up', 'down'].map((part) => indent(`mlp.experts.${part}_proj.weight × 2`)),
       ...['norm', 'lm_head'],
     ]);
-    const experts = visibleRows(tree('role'), 'all').find(({ node }) =>
+    const experts = linesOf(tree('role').children, 'all').find(({ node }) =>
       node.label.startsWith('mlp.experts.up'),
     )!;
     expect([...leavesOf(experts.node)].map(({ id }) => id)).toEqual(
@@ -124,7 +119,7 @@ describe('the tree', () => {
   });
 
   it('knows totals, and what all tensors of a group have in common', () => {
-    const experts = visibleRows(tree('role'), 'all').find(({ node }) =>
+    const experts = linesOf(tree('role').children, 'all').find(({ node }) =>
       node.label.startsWith('mlp.experts.up'),
     )!;
     expect(experts.node).toMatchObject({
@@ -177,14 +172,8 @@ describe('a sorted tree', () => {
   });
 });
 
-describe('what is open at first', () => {
-  it('is everything of a small model and nothing of a large one', () => {
-    expect(initiallyExpanded(tree())).toContain('model.layers.0.mlp.experts.');
-    const large = Array.from({ length: 500 }, (_, i) => tensor(`model.layers.${i}.q_proj.weight`, [1]));
-    expect(initiallyExpanded(buildTree(large)).size).toBe(0);
-  });
-
-  it('is on demand whatever contains a tensor', () => {
+describe('a path', () => {
+  it('is whatever contains a tensor', () => {
     expect(pathTo(tree(), 'model.layers.1.mlp.experts.0.up_proj.weight')).toEqual(
       ['', 'mlp.', 'mlp.experts.', 'mlp.experts.0.']
         .map((path) => `model.layers.1.${path}`)

@@ -3,8 +3,9 @@ import type { Plan } from '../../../src/protocol/plan';
 import { bitColor, bitLength } from '../../bitScale';
 import { decibels, percent, size } from '../../format';
 import { mixOf, shareOf, type Mix } from '../../planMix';
-import type { Grouping } from '../../tensorGroups';
-import { GroupedGrid, GroupingSelect, type GroupColumn } from '../GroupedGrid';
+import type { Grouping } from '../../places';
+import { GroupedGrid, type GroupColumn } from '../GroupedGrid';
+import { GroupingSelect } from '../GroupingSelect';
 
 /** Format, bits and size of each tensor; and its share of the predicted divergence, else its signal to noise. */
 export function Assignments({ plan }: { plan: Plan }) {
@@ -13,7 +14,7 @@ export function Assignments({ plan }: { plan: Plan }) {
   return (
     <>
       <div class="measure">
-        <GroupingSelect value={grouping} onChange={setGrouping} />
+        <GroupingSelect label="Group tensors" value={grouping} onChange={setGrouping} />
       </div>
       <GroupedGrid
         id="plan"

@@ -1,0 +1,28 @@
+import type { Grouping } from '../places';
+
+const groupings: readonly { readonly id: Grouping; readonly label: string }[] = [
+  { id: 'layer', label: 'By layer' },
+  { id: 'role', label: 'By role' },
+  { id: 'none', label: 'List' },
+];
+
+/** How a list of tensors is grouped. */
+export function GroupingSelect(props: {
+  label: string;
+  value: Grouping;
+  onChange: (value: Grouping) => void;
+}) {
+  return (
+    <select
+      aria-label={props.label}
+      value={props.value}
+      onChange={(event) => props.onChange(event.currentTarget.value as Grouping)}
+    >
+      {groupings.map(({ id, label }) => (
+        <option key={id} value={id}>
+          {label}
+        </option>
+      ))}
+    </select>
+  );
+}
