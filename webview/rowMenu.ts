@@ -23,13 +23,17 @@ export function menuContext(
 /**
  * Opens the context menu of an element for the keys that ask for it. A list with an active row has the focus itself, so the browser's own
  * menu event would be about the whole list; VS Code reads the context of the row off the event's target.
+ * @param row finds it once what earlier keys changed is drawn.
  * @returns whether the key was one of them.
  */
-export function openMenuByKey(event: KeyboardEvent, row: HTMLElement | null): boolean {
+export function openMenuByKey(event: KeyboardEvent, row: () => HTMLElement | null): boolean {
   const asksForMenu = event.key === 'ContextMenu' || (event.shiftKey && event.key === 'F10');
   if (!asksForMenu) return false;
   event.preventDefault();
-  if (row) openMenu(row);
+  requestAnimationFrame(() => {
+    const element = row();
+    if (element) openMenu(element);
+  });
   return true;
 }
 

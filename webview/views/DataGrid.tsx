@@ -19,6 +19,8 @@ export function DataGrid<Line>(props: GridProps<Line>) {
     virtual.scrollToIndex(index, { align: 'auto' }),
   );
   const activeLine = lines[active];
+  const latest = useRef(active);
+  latest.current = active;
   return (
     <div
       class="grid"
@@ -33,7 +35,7 @@ export function DataGrid<Line>(props: GridProps<Line>) {
       style={{ maxHeight: `${Math.max(3 * rowHeight, virtual.getTotalSize()) + scrollBar}px` }}
       onKeyDown={(event) => {
         const isOwn = event.target === event.currentTarget;
-        if (isOwn && openMenuByKey(event, document.getElementById(`${id}-${active}`))) return;
+        if (isOwn && openMenuByKey(event, () => document.getElementById(`${id}-${latest.current}`))) return;
         onKey(event);
       }}
       onContextMenu={(event) => {

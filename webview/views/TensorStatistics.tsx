@@ -32,7 +32,7 @@ export function TensorStatistics({ figures: s }: { figures: Figures }) {
         title="Moments"
         items={[
           ['mean', mean],
-          ['standard deviation', deviation],
+          ['std. deviation', deviation],
           ['kurtosis', figure(s.kurtosis)],
         ]}
       />

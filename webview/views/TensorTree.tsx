@@ -43,6 +43,8 @@ function Grid({ tree, planned, onOpen }: GridProps) {
   const chosen = useMemo(() => new Set(selected), [selected]);
   const selection = useSelection(tree, (index) => virtual.scrollToIndex(index, { align: 'auto' }));
   const { active, activeIndex, choose } = selection;
+  const latest = useRef(activeIndex);
+  latest.current = activeIndex;
   const contextOf = (row: TreeRow): string => menuContext(row.node.kind, model?.path, tensorsOf(row, chosen));
   useCopy(grid, () => {
     const row = rows[activeIndex];
@@ -51,7 +53,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
 
   const onKey = (event: KeyboardEvent): void => {
     if (event.target !== event.currentTarget) return;
-    if (openMenuByKey(event, document.getElementById(`row-${activeIndex}`))) return;
+    if (openMenuByKey(event, () => document.getElementById(`row-${latest.current}`))) return;
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? rowHeight) / rowHeight) - 1);
     const list = {
       ...{ lines: rows, active: activeIndex, page },
