@@ -95,7 +95,6 @@ function Result({ result, other }: { result: ModelComparison; other: string }) {
         nameTitle={({ name, a, b }) => `${name} [${shapeText((a ?? b)?.shape ?? [])}]`}
         choose={({ name }) => setChosen(name === chosen ? undefined : name)}
         isChosen={({ name }) => name === chosen}
-        rowClass={({ error }) => (error ? '' : 'odd')}
         dataOf={({ name }) => ({ 'data-tensor': name })}
         contextOf={({ name, a }) =>
           a && !result.translated

@@ -47,7 +47,7 @@ function AnalysisView({ view, bytes }: { view: View; bytes: number }) {
       return <Analysis analysis={view.analysis} />;
     case 'failed':
       return (
-        <div class="notice error died" role="alert">
+        <div class="notice error with-action" role="alert">
           <span>
             <LongText text={view.message} />
           </span>

@@ -103,7 +103,7 @@ function Ended({ outcome, windows }: { outcome: EvaluationOutcome; windows: numb
 function EngineDied({ message }: { message: string }) {
   const ask = useAsk();
   return (
-    <div class="notice error died" role="alert">
+    <div class="notice error with-action" role="alert">
       <span>
         The engine process ended before the run did. <span class="muted">{message}</span>
       </span>
