@@ -247,6 +247,13 @@ describe.skipIf(!hasServer)('the export panel', () => {
     // Every page can be reached.
     expect(await frame.getByLabel('Page').locator('option').allInnerTexts()).toContain('Evaluate');
     await screenshot(page, 'export-narrow');
+    await page.setViewportSize({ width: 500, height: 900 });
+    // Names of GGUF are whole but for their suffix.
+    const cut = (): Promise<number> =>
+      frame
+        .locator('.export .grid-row[data-tensor] :is(.middle-head, .middle-tail)')
+        .evaluateAll((parts) => parts.filter((part) => part.scrollWidth > part.clientWidth).length);
+    await expect.poll(cut).toBe(0);
   });
 
   it('draws only the visible rows of thousands of tensors, and shows which fell back to another type', async () => {
