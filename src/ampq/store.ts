@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reason } from '../model/byteSource';
 import { isRecord } from '../model/json';
@@ -7,6 +7,7 @@ import type { ErrorSums } from '../native';
 import type { Device } from '../protocol/plan';
 import { areCurrent, versionsOf } from '../quant/algorithms';
 import { formats } from '../quant/catalogue';
+import { makeFolder } from '../files/makeFolder';
 
 /** What was measured of a tensor in a format; sizes and figures follow from it and from the tensor. */
 export interface MeasuredCell {
@@ -36,7 +37,7 @@ export class CellStore {
   static async open(folder: string, key: string): Promise<CellStore> {
     const file = join(folder, `${key}.jsonl`);
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       return new CellStore(file, parseLines(await readText(file)));
     } catch (error) {
       return new CellStore(file, new Map(), reason(error));

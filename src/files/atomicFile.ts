@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, rmdir, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, rmdir, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
@@ -8,6 +8,7 @@ import { ensureDistinct } from './inputs';
 import { notePartials, partialName, removeAbandoned } from './partials';
 import { syncFolder } from './syncFolder';
 import { findTarget, type OutputTarget } from './target';
+import { makeFolder } from './makeFolder';
 
 /**
  * A file that is written atomically: bytes go to a temporary file in the same folder, `finish` makes them durable, `commit` renames
@@ -37,7 +38,7 @@ export class AtomicFile {
     const temporary = partialName(output.destination);
     let forget: (() => Promise<void>) | undefined;
     try {
-      const made = await mkdir(dirname(temporary), { recursive: true });
+      const made = await makeFolder(dirname(temporary));
       await removeAbandoned();
       forget = await notePartials([temporary]);
       const handle = await open(temporary, 'wx', output.existing?.mode);

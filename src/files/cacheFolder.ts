@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { reason } from '../model/byteSource';
 import { cacheRoot } from '../model/cacheRoot';
+import { makeFolder } from './makeFolder';
 
 /** Where results are kept during a run. */
 export interface CacheFolder {
@@ -36,7 +37,7 @@ export async function openWritableFolder(
 
 async function problemOf(folder: string): Promise<string | undefined> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (error) {

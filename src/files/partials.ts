@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { cacheRoot } from '../model/cacheRoot';
 import { isRecord } from '../model/json';
 import { isAlive, ownIdentity, processSpace } from './processSpace';
+import { makeFolder } from './makeFolder';
 
 /** Suffix of temporary files and folders. */
 export const partialEnding = '.partial';
@@ -50,7 +51,7 @@ export async function notePartials(
   const name = `${space}-${pid}-${start}-${randomBytes(4).toString('hex')}`;
   const note: Note = { partials, moves };
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     // A note that is read must be complete: it gets its name when it is.
     await writeFile(join(folder, `${name}.new`), JSON.stringify(note), { flush: true });
     await rename(join(folder, `${name}.new`), join(folder, name));

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from '../../files/atomicFile';
 import { isSealed, writeSealed } from '../../files/sealedFile';
@@ -10,6 +10,7 @@ import { isRecord } from '../../model/json';
 import { seal, unseal } from '../../model/sealedJson';
 import type { EvaluationResult } from '../../protocol/evaluation';
 import { isCurrent, versionsOf, type UsedVersions } from '../../quant/algorithms';
+import { makeFolder } from '../../files/makeFolder';
 
 /** What a result keeps of each scored token, so that it can be paired with others. */
 export interface ResultTokens {
@@ -63,7 +64,7 @@ export class ResultStore {
       tokens,
     }: Pick<StoredResult, 'models'> & { formats: Iterable<string>; tokens?: ResultTokens },
   ): Promise<void> {
-    await mkdir(this.results, { recursive: true });
+    await makeFolder(this.results);
     if (tokens) await writeFloats(join(this.results, `${result.id}.tokens`), tokens);
     const measures = ['states', ...(result.text ? ['divergences'] : []), ...(result.tasks ? ['tasks'] : [])];
     const stored: StoredResult = { versions: versionsOf([...measures, ...formats]), models, result };
@@ -101,7 +102,7 @@ export class ResultStore {
     key: string,
     write: (append: (states: Float32Array) => Promise<void>) => Promise<void>,
   ): Promise<void> {
-    await mkdir(this.bases, { recursive: true });
+    await makeFolder(this.bases);
     await writeSealed(this.statesFile(key), write);
     await this.trimStates(key);
   }
