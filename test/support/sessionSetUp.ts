@@ -18,7 +18,7 @@ export function modelOf(folder: string, mtimeMs = 1): ModelDescription {
   return {
     ...{ path, folder, name: 'm', format: 'gguf', weightFiles: { present: 1, total: 1 }, missingFiles: [] },
     ...{ tensors: [], metadata: [], parameters: 100, dataBytes: 200, notes: [], warnings: [] },
-    files: [{ path, size: 10, mtimeMs, headerHash: `hash ${mtimeMs}` }],
+    files: [{ path, size: 10, mtimeMs, headerHash: 'header', contentHash: `content ${mtimeMs}` }],
   } as unknown as ModelDescription;
 }
 

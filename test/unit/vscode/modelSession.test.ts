@@ -45,11 +45,13 @@ describe('files that change', () => {
     });
     await session.load();
     session.solve({ kind: 'bits-per-weight', value: 4.5 });
-    expect(session.plan!.model.hash).toBe(session.sensitivity!.modelHash);
+    const old = session.plan!.model.hash;
+    expect(old).toBe(session.sensitivity!.modelHash);
     files.mtimeMs = 2;
     await session.reload();
     expect(heard('opened').map(({ revision }) => revision)).toEqual([2]);
     expect(session.plan!.model.hash).toBe(modelHash(session.description!));
+    expect(session.plan!.model.hash).not.toBe(old);
   });
 
   it('end a running analysis of the old ones', async () => {

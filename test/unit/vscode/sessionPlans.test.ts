@@ -5,6 +5,7 @@ import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import { toColumns } from '../../../src/protocol/columns';
 import type { ModelDescription } from '../../../src/protocol/model';
 import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
+import { sensitivityFigures } from '../../../src/protocol/sensitivityFigures';
 import { settle } from '../../support/fakeHost';
 import { device, modelOf, setUpSession, tableOf } from '../../support/sessionSetUp';
 
@@ -94,6 +95,26 @@ describe('the state of a session', () => {
     await devices.refresh();
     await session.planFileChanged('/any.ampq.json').catch(() => undefined);
     expect([heard('device').length, heard('plan')]).toEqual([before, []]);
+  });
+});
+
+describe('what views of the page ask for', () => {
+  it('is nothing before the model was measured', async () => {
+    const { session } = setUpSession();
+    await session.load();
+    expect([session.figures, session.revisedPlan]).toEqual([undefined, undefined]);
+  });
+
+  it('has the revision that the page was told', async () => {
+    const { session, folder } = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
+    const { sensitivity, plan } = await session.load();
+    expect(session.figures).toEqual({
+      revision: sensitivity!.revision,
+      figures: sensitivityFigures(tableOf(modelOf(folder))),
+    });
+    expect(session.revisedPlan).toEqual({ revision: plan!.revision, plan: session.plan });
+    session.solve({ kind: 'bits-per-weight', value: 9 });
+    expect(session.revisedPlan!.revision).toBeGreaterThan(plan!.revision);
   });
 });
 
