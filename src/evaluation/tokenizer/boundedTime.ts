@@ -34,6 +34,6 @@ function stopped(cause: unknown, file: string, limit: number): QuantscopeError |
   if (code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED')
     return new QuantscopeError('CANCELLED', 'The request was cancelled.', {}, cause);
   if (code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') return undefined;
-  const message = `The tokenizer did not finish a piece of text in ${limit / 1000} seconds: one of its regular expressions tries too many ways to match.`;
+  const message = `The tokenizer did not finish a piece of text in ${limit / 1000} seconds: one of its regular expressions tries too many ways to match, or the text has a very long stretch without spaces.`;
   return new QuantscopeError('MODEL_FILE', message, { file }, cause);
 }
