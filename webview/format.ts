@@ -10,14 +10,6 @@ const undefinedFigure = 'not defined';
 /** A name of a file's own: characters that cannot be seen are escaped, and it is never empty. */
 export const nameText = (name: string): string => (name === '' ? '(no name)' : printable(name));
 
-const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-
-/** Bytes with decimal units: 3.18 MB. */
-export function size(bytes: number): string {
-  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(2)} ${units[power]}`;
-}
-
 /** Counts with a suffix: 5.25 M. */
 export function count(value: number): string {
   if (value < 10_000) return value.toLocaleString('en-US');
@@ -114,10 +106,4 @@ export function percent(share: number): string {
 
 export function bits(value: number): string {
   return fixed(value, value < 10 ? 2 : 1);
-}
-
-export function seconds(value: number): string {
-  if (value < 90) return `${Math.max(1, Math.round(value))} s`;
-  const minutes = Math.round(value / 60);
-  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

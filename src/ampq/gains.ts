@@ -58,9 +58,8 @@ const errorIn = ({ cells }: SensitivityRow, format: string): number => {
  */
 export function withGains(table: SensitivityTable, measured: MeasuredDivergences): SensitivityTable {
   const rows = table.rows.map((row) => {
-    const found = measured.tensors[row.tensor];
-    if (!found) return row;
-    const { format, divergence, error } = found;
+    if (!Object.hasOwn(measured.tensors, row.tensor)) return row; // a tensor may be called "constructor"
+    const { format, divergence, error } = measured.tensors[row.tensor]!;
     return { ...row, gain: divergence / error, measured: { format, divergence } };
   });
   const { path: text, tokens, context } = measured.text;

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import type { Budget, Plan, PlanAssignment, PlanPreset, SensitivityTable } from '../protocol/plan';
@@ -22,7 +21,7 @@ export function makePlan(
   const { assignments, total, preset } = solveBudget(table, budget, overheadBytes, effort);
   return {
     version: 2,
-    model: { name: basename(table.modelPath), hash: table.modelHash, parameters: table.parameters },
+    model: { name: table.modelName, hash: table.modelHash, parameters: table.parameters },
     budget,
     total,
     ...(preset ? { preset } : {}),

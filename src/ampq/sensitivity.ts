@@ -90,7 +90,7 @@ export async function missingCandidates(
   const store = await CellStore.open(cacheDir, contentKey(model.description));
   return tensors.map(({ converted }) => ({
     converted,
-    formats: formatsFor(converted, formats).filter(({ id }) => !store.find(converted.name, id)),
+    formats: formatsFor(converted, formats).filter(({ id }) => !keptCell(store, converted, id)),
   }));
 }
 
@@ -112,8 +112,8 @@ function missingOf(
 ): Missing {
   const wanted = formatsFor(converted, formats);
   const missing = wanted.filter((format) => {
-    const cell = store.find(converted.name, format.id);
-    if (!cell || !isCellOf(converted, cell)) return true;
+    const cell = keptCell(store, converted, format.id);
+    if (!cell) return true;
     return exactDevice === true && cell.device !== measurer.deviceFor(format);
   });
   return { converted, formats: missing, done: wanted.length - missing.length };
@@ -165,6 +165,11 @@ const unknownRange: TensorRange = { min: NaN, max: NaN };
 function weightsOf({ shape }: ConvertedTensor): number {
   const { rows, columns } = matrixOf(shape);
   return rows * columns;
+}
+
+function keptCell(store: CellStore, tensor: ConvertedTensor, format: string): MeasuredCell | undefined {
+  const cell = store.find(tensor.name, format);
+  return cell && isCellOf(tensor, cell) ? cell : undefined;
 }
 
 /** Whether a kept cell belongs to this tensor, and not to another one of the same name. */
@@ -244,7 +249,7 @@ function tableOf(
   const { fixedBytes, fixedParameters, presets, notExportable, skipped = [] } = candidates;
   return {
     modelHash: modelHash(description),
-    modelPath: description.path,
+    modelName: description.name,
     parameters: rows.reduce((sum, { weights }) => sum + weights, fixedParameters),
     ...{ fixedBytes, fixedParameters },
     ...(notExportable === undefined ? {} : { notExportable }),

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Divergence, EvaluationResult, EvaluationSettings, TaskResult } from '../protocol/evaluation';
 import { estimateText, percentText, preciseText } from '../protocol/figures';
 import { notKeptNote } from '../protocol/tableNotes';
-import { plural } from '../protocol/words';
+import { plural, size } from '../protocol/words';
 import {
   choiceOption,
   countOption,
@@ -13,7 +13,7 @@ import {
 } from './command';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
 import { deviceOption } from './sensitivity';
-import { count, number, size, table } from './text';
+import { count, number, table } from './text';
 
 export const evalCommand: Command = {
   name: 'eval',

@@ -14,8 +14,9 @@ import {
   type Command,
   type CommandContext,
 } from './command';
+import { size } from '../protocol/words';
 import { checkOutputs } from './outputs';
-import { size, table } from './text';
+import { table } from './text';
 
 const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
 const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;

@@ -1,8 +1,8 @@
 import type { GpuRuntimeStatus } from '../protocol/gpuRuntime';
 import type { DeviceReport } from '../protocol/plan';
+import { size } from '../protocol/words';
 import { UsageError, type Command, type CommandContext, type CommandResult } from './command';
 import { deviceOption, devices } from './sensitivity';
-import { size } from './text';
 
 const actions: Readonly<Record<string, (context: CommandContext) => Promise<CommandResult>>> = {
   status,

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { preciseText } from '../protocol/figures';
-import { plural } from '../protocol/words';
+import { plural, size } from '../protocol/words';
 import { countOption, requiredOption, textOption, UsageError, type Command } from './command';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
 import { deviceOption } from './sensitivity';
-import { number, size } from './text';
+import { number } from './text';
 
 export const imatrixCommand: Command = {
   name: 'imatrix',

@@ -1,7 +1,7 @@
 import type { Command } from './command';
-import { count, size, table } from './text';
+import { count, table } from './text';
 import { limitNote } from '../protocol/limitNote';
-import { plural } from '../protocol/words';
+import { plural, size } from '../protocol/words';
 
 export const inspect: Command = {
   name: 'inspect',

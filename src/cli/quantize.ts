@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import type { FormatError } from '../protocol/analysis';
 import { QuantscopeError } from '../model/errors';
+import { size } from '../protocol/words';
 import { requiredOption, textOption, type Command } from './command';
-import { figure, fixed, size, table } from './text';
+import { figure, fixed, table } from './text';
 
 export const quantize: Command = {
   name: 'quantize',

@@ -8,11 +8,12 @@ import { QuantscopeError } from '../model/errors';
 import type { SensitivityParams } from '../protocol/engine';
 import { verdictOf, type Budget, type Plan, type SensitivityTable } from '../protocol/plan';
 import { leastOf } from '../protocol/extremes';
+import { size } from '../protocol/words';
 import { requiredOption, UsageError, type Command, type CommandContext } from './command';
 import { exportOverhead } from './exportOverhead';
 import { checkOutputs } from './outputs';
 import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
-import { figure, number, size, table } from './text';
+import { figure, number, table } from './text';
 
 export const recommend: Command = {
   name: 'recommend',

@@ -1,6 +1,7 @@
 import type { EngineProgress } from '../protocol/engine';
 import type { EvaluationPoint } from '../protocol/evaluation';
 import { printable } from '../protocol/printable';
+import { timeLeft } from '../protocol/words';
 import { number } from './text';
 
 /** Milliseconds between two lines of progress: on a terminal, and elsewhere. */
@@ -53,8 +54,7 @@ export class Terminal {
 function progressText({ message, done, total, unit, secondsLeft, curve }: EngineProgress): string {
   const share = unit === 'bytes' ? `${Math.floor((100 * done) / Math.max(1, total))} %` : `${done}/${total}`;
   const point = curve?.points.at(-1);
-  const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`;
-  return `${share} ${message}${point ? `, ${figures(point)}` : ''}${left}`;
+  return `${share} ${message}${point ? `, ${figures(point)}` : ''}${timeLeft(secondsLeft)}`;
 }
 
 /** The current point of an evaluation's curve. */

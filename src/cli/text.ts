@@ -15,14 +15,6 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return [line(head), line(widths.map((width) => '─'.repeat(width))), ...cells.map(line)];
 }
 
-const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-
-/** Bytes with decimal units: 3.18 MB. */
-export function size(bytes: number): string {
-  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(2)} ${units[power]}`;
-}
-
 /** Four significant digits; infinity as ∞. */
 export function number(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '−∞';

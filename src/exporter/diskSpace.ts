@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
+import { size } from '../protocol/words';
 
 /**
  * Checks that `bytes`, which `what` needs, fit into the file system of the target. An existing target counts as used space: it stays
@@ -10,7 +11,7 @@ import { QuantscopeError } from '../model/errors';
 export async function ensureFreeSpace(target: string, bytes: number, what = 'The export'): Promise<void> {
   const free = await freeBytes(dirname(resolve(target)));
   if (free === undefined || free >= bytes) return;
-  const message = `${what} needs ${megabytes(bytes)}, but only ${megabytes(free)} are free.`;
+  const message = `${what} needs ${size(bytes)}, but only ${size(free)} are free.`;
   throw new QuantscopeError('IO', message, { file: target });
 }
 
@@ -24,5 +25,3 @@ async function freeBytes(folder: string): Promise<number | undefined> {
     return above === folder ? undefined : freeBytes(above);
   }
 }
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

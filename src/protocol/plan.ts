@@ -1,3 +1,4 @@
+import { size } from './words';
 import { greatestOf, leastOf } from './extremes';
 /** One measured cell of the sensitivity table. */
 export interface SensitivityCell {
@@ -64,7 +65,7 @@ export interface SkippedTensor {
 export interface SensitivityTable {
   /** SHA-256 over the identities of the model's files. */
   readonly modelHash: string;
-  readonly modelPath: string;
+  readonly modelName: string;
   /** All parameters of the exported file, those of `rows` and others. */
   readonly parameters: number;
   /** Bytes of everything that no format can be chosen for, as it will be written: norms, biases, routers, computed tensors. */
@@ -202,7 +203,7 @@ export interface Verdict {
 /** Undefined where there is nothing to compare the plan with, or its error is not known. */
 export function verdictOf({ total, preset }: Plan): Verdict | undefined {
   if (!preset) return undefined;
-  const name = `${preset.fileType} (${megabytes(preset.bytes)})`;
+  const name = `${preset.fileType} (${size(preset.bytes)})`;
   const [ours, theirs] = [total.divergence, preset.divergence];
   if (ours !== undefined && theirs !== undefined) {
     const figures = `KL divergence ${shortFigure(ours)} against ${shortFigure(theirs)} nats per token`;
@@ -219,4 +220,3 @@ export function verdictOf({ total, preset }: Plan): Verdict | undefined {
 }
 
 const shortFigure = (value: number): string => Number(value.toPrecision(3)).toString().replace('-', '−');
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;

@@ -11,3 +11,15 @@ export function duration(seconds: number): string {
   if (seconds < 90) return `${Math.max(1, Math.ceil(seconds))} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
+
+/** The end of a line about progress: ", 3 min left"; empty where the time is not known. */
+export const timeLeft = (seconds: number | undefined): string =>
+  seconds === undefined ? '' : `, ${duration(seconds)} left`;
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** Bytes with decimal units: "3.18 MB". */
+export function size(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(2)} ${units[power]}`;
+}

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
 import { planFileName, printPlan } from '../ampq/planFile';
 import { writeAtomically } from '../files/atomicFile';
 import { QuantscopeError } from '../model/errors';
+import { nameFromPath } from '../model/modelName';
 import { toColumns } from '../protocol/columns';
 import type { FoundPlan, PlanBeside } from '../protocol/engine';
 import type { ModelDescription, ModelRef } from '../protocol/model';
@@ -22,7 +23,7 @@ import { Comparisons } from './comparisons';
 import type { Devices } from './devices';
 import { Emitter } from './emitter';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
-import { folderOf, sessionKey } from './paths';
+import { fileNameOf, folderOf, sessionKey } from './paths';
 import { Planning } from './planning';
 import { SensitivityJob } from './sensitivityJob';
 
@@ -133,6 +134,11 @@ export class ModelSession {
   get figures(): WebviewRequests['sensitivityFigures']['result'] {
     const { table, tableOutline } = this.planning;
     return table && { revision: tableOutline!.revision, figures: sensitivityFigures(table) };
+  }
+
+  /** What files made from the model are called, without what they are. */
+  get fileName(): string {
+    return fileNameOf(this.description?.name ?? nameFromPath(this.folder, basename(this.path)));
   }
 
   get job(): JobState {

@@ -15,3 +15,13 @@ export function viewTypeOf(path: string): string {
 
 /** Distinguishes a model, and one of its files that is shown alone, from all others. */
 export const sessionKey = ({ path, alone = false }: ModelRef): string => (alone ? `${path} (alone)` : path);
+
+
+/** Longest name that is suggested, without its extension: file systems allow 255 bytes. */
+const maxName = 120;
+
+/** A name for a new file from a model's or a tensor's, which may hold what no file name can: separators, control characters. */
+export function fileNameOf(name: string): string {
+  const safe = name.replace(/[\u0000-\u001f\u007f<>:"/\\|?*]+/g, '-').replace(/^\.+/, '');
+  return safe.slice(0, maxName) || 'unnamed';
+}

@@ -2,6 +2,7 @@ import type { RunningJob } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
 import type { DeviceReport } from '../protocol/plan';
 import type { JobState } from '../protocol/webview';
+import { timeLeft } from '../protocol/words';
 
 /** Status bar text: the running jobs, else the device. */
 export interface Status {
@@ -38,8 +39,7 @@ export function statusOf(
 export function jobText({ title, progress, cancelling }: RunningJob): string {
   if (cancelling) return `${title}: cancelling…`;
   if (!progress || !(progress.total > 0)) return title;
-  const left = progress.secondsLeft === undefined ? '' : `, ${Math.ceil(progress.secondsLeft)} s left`;
-  return `${title} ${stepsText(progress)}${left}`;
+  return `${title} ${stepsText(progress)}${timeLeft(progress.secondsLeft)}`;
 }
 
 function stepsText({ done, total, unit }: EngineProgress): string {

@@ -28,7 +28,7 @@ export function tableOf(model: ModelDescription, formats = ['Q4_K', 'Q8_0']): Se
   return {
     ...{
       modelHash: modelHash(model),
-      modelPath: model.path,
+      modelName: model.name,
       parameters: 256,
       fixedBytes: 0,
       fixedParameters: 0,

@@ -6,7 +6,7 @@ const weights = 256;
 /** A table of tensors "a", "b"…, each with its relative squared errors by format. */
 export function tableOf(...errors: readonly Readonly<Record<string, number>>[]): SensitivityTable {
   return {
-    ...{ modelHash: 'h', modelPath: '/m', parameters: weights * errors.length },
+    ...{ modelHash: 'h', modelName: 'm', parameters: weights * errors.length },
     ...{ fixedBytes: 0, fixedParameters: 0, presets: [] },
     rows: errors.map((byFormat, i) => {
       const tensor = String.fromCharCode('a'.charCodeAt(0) + i);

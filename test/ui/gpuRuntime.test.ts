@@ -102,7 +102,7 @@ describe.skipIf(!hasServer || !supported)('the GPU runtime in VS Code', () => {
 
   it('is removed', async () => {
     await runCommand(page, 'Quantscope: Remove GPU Runtime');
-    await notified(/The GPU runtime was removed and 4\d\.\d MB were freed/);
+    await notified(/The GPU runtime was removed and 4\d\.\d+ MB were freed/);
     await runCommand(page, 'Quantscope: Remove GPU Runtime');
     await notified(/There is no GPU runtime to remove/);
   });

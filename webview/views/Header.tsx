@@ -1,7 +1,7 @@
 import type { ModelDescription } from '../../src/protocol/model';
-import { plural } from '../../src/protocol/words';
+import { plural, size } from '../../src/protocol/words';
 import { useAppState } from '../context';
-import { bits, count, size } from '../format';
+import { bits, count } from '../format';
 import { narrowQuery, useMedia } from '../useMedia';
 import { Actions } from './Actions';
 import { Notices } from './Notices';

@@ -1,5 +1,5 @@
+import { timeLeft } from '../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../context';
-import { seconds } from '../format';
 import type { Tab } from '../store';
 import { narrowQuery, useMedia } from '../useMedia';
 import { Actions } from './Actions';
@@ -96,8 +96,7 @@ function RunningJob() {
   if (job.kind !== 'running') return null;
   const { title, progress } = job;
   const share = progress && progress.total > 0 ? progress.done / progress.total : undefined;
-  const left = progress?.secondsLeft === undefined ? '' : `, ${seconds(progress.secondsLeft)} left`;
-  const done = share === undefined ? '' : `: ${Math.floor(100 * share)} %${left}`;
+  const done = share === undefined ? '' : `: ${Math.floor(100 * share)} %${timeLeft(progress?.secondsLeft)}`;
   const detail = progress ? `${progress.done} of ${progress.total}: ${progress.message}` : title;
   return (
     <div class="job" role="status" title={detail}>

@@ -1,7 +1,8 @@
 import { useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
-import { nameText, percentDone, shapeText, size } from '../format';
+import { nameText, percentDone, shapeText } from '../format';
 import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
+import { size } from '../../src/protocol/words';
 import { Analysis } from './Analysis';
 import { LongText } from './LongText';
 

@@ -1,5 +1,5 @@
-import { plural } from '../../src/protocol/words';
-import { bits as bitsText, count, shapeText, size } from '../format';
+import { plural, size } from '../../src/protocol/words';
+import { bits as bitsText, count, shapeText } from '../format';
 import type { Line } from '../lines';
 import type { TreeGroup, TreeLeaf, TreeNode } from '../tree';
 import type { BitRange } from '../treeRows';

@@ -111,7 +111,10 @@ async function measure(
 ): Promise<Divergences> {
   const options = { device, length: plan.context, keep: false };
   const decoder = await openDecoder(model, options);
-  const base = await openDecoder(model, options);
+  const base = await openDecoder(model, options).catch(async (error: unknown) => {
+    await decoder.close();
+    throw error;
+  });
   const blocks = decoder.shape.blocks.length;
   // Every tensor's states pass the blocks after its own: half of them on average.
   const runs = Math.ceil((windows.length * plan.context) / decoder.tokensPerRun);

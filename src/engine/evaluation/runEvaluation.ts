@@ -6,6 +6,7 @@ import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
 import type { Model } from '../../model/model';
+import { nameFromPath } from '../../model/modelName';
 import type { EvaluationParams, EvaluationResult } from '../../protocol/evaluation';
 import type { JobContext } from '../job';
 import type { ResultStore } from './resultStore';
@@ -76,7 +77,7 @@ function resultOf(
   return {
     id: `${at.replace(/\D/g, '').slice(0, 14)}-${randomBytes(4).toString('hex')}`,
     at,
-    model: { name: basename(path), path, hash: modelHash(model.description) },
+    model: { name: nameFromPath(model.folder, basename(path)), path, hash: modelHash(model.description) },
     variant: variant.label,
     bytes: variant.bytes,
     bitsPerWeight: (8 * variant.bytes) / variant.parameters,

@@ -12,6 +12,7 @@ import { openDecoder } from '../../graph/transformer/openDecoder';
 import { QuantscopeError } from '../../model/errors';
 import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/model';
+import { nameFromPath } from '../../model/modelName';
 import type { EvaluationResult, RunMeasures } from '../../protocol/evaluation';
 import { versionsOf } from '../../quant/algorithms';
 import { StepMeter } from './progress';
@@ -98,17 +99,23 @@ async function openBase(
   { plan, hash }: PlannedText,
 ): Promise<Base> {
   const keep = keepsWhole(where.device, params.memory);
-  const decoder = await openDecoder(baseModel, { device: where.device, length, keep });
   const { path } = baseModel.description;
-  if (decoder.shape.vocabulary !== shape.vocabulary) {
-    const message = `The base model has ${decoder.shape.vocabulary} tokens, the model ${shape.vocabulary}; they must have the same vocabulary.`;
-    throw new QuantscopeError('REQUEST', message, { file: path });
+  const decoder = await openDecoder(baseModel, { device: where.device, length, keep });
+  try {
+    if (decoder.shape.vocabulary !== shape.vocabulary) {
+      const message = `The base model has ${decoder.shape.vocabulary} tokens, the model ${shape.vocabulary}; they must have the same vocabulary.`;
+      throw new QuantscopeError('REQUEST', message, { file: path });
+    }
+    const versions = JSON.stringify(versionsOf(['states']));
+    const baseHash = [contentKey(baseModel.description), hash, where.device, versions].join(' ');
+    const base =
+      path === model.description.path ? 'the original' : nameFromPath(baseModel.folder, basename(path));
+    const states = await store.findStates(baseHash, plan.scoredTokens, decoder.shape.hiddenSize);
+    return { decoder, named: { base, baseHash }, states };
+  } catch (error) {
+    await decoder.close();
+    throw error;
   }
-  const versions = JSON.stringify(versionsOf(['states']));
-  const baseHash = [contentKey(baseModel.description), hash, where.device, versions].join(' ');
-  const base = path === model.description.path ? 'the original' : basename(path);
-  const states = await store.findStates(baseHash, plan.scoredTokens, decoder.shape.hiddenSize);
-  return { decoder, named: { base, baseHash }, states };
 }
 
 async function scoreText(run: Run, decoder: Decoder, base: Base | undefined, planned: PlannedText) {

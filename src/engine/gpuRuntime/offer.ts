@@ -2,6 +2,7 @@ import { cudaLibrary, gpuRuntimeFolder, providerBridge } from '../../graph/gpuRu
 import type { RuntimePackage } from '../../graph/runtimeLibraries';
 import { QuantscopeError } from '../../model/errors';
 import type { GpuRuntimeOffer } from '../../protocol/gpuRuntime';
+import { size } from '../../protocol/words';
 import type { FetchOptions } from './https';
 import { diskBytes } from './install';
 import { findPackage, type PackageFacts } from './nuget';
@@ -61,17 +62,15 @@ export function offerText(
   complete: boolean,
 ): Pick<GpuRuntimeOffer, 'question' | 'detail'> {
   const { cuda, cudnn } = gpuPackage.needs;
-  const onDisk = `${complete ? '' : 'more than '}${megabytes(offer.diskBytes)}`;
+  const onDisk = `${complete ? '' : 'more than '}${size(offer.diskBytes)}`;
   return {
-    question: `Download ONNX Runtime's CUDA libraries ${offer.version} (${megabytes(offer.downloadBytes)})?`,
+    question: `Download ONNX Runtime's CUDA libraries ${offer.version} (${size(offer.downloadBytes)})?`,
     detail: [
       'For: measuring models on an NVIDIA GPU. Without them, WebGPU or the native addon is used.',
       `Source: package ${offer.packageId} ${offer.version} of ${offer.source}, from ${offer.url}`,
-      `Download: ${megabytes(offer.downloadBytes)}, verified against the SHA-512 that the source states (${offer.sha512.slice(0, 16)}…).`,
+      `Download: ${size(offer.downloadBytes)}, verified against the SHA-512 that the source states (${offer.sha512.slice(0, 16)}…).`,
       `On disk: ${onDisk} in ${offer.folder}. "Quantscope: Remove GPU Runtime" (quantscope gpu-runtime remove) removes it.`,
       `Requires: an NVIDIA driver, CUDA ${cuda} and cuDNN ${cudnn}, which are not included.`,
     ].join('\n'),
   };
 }
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;

@@ -3,15 +3,18 @@ import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportResult } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
+import { size } from '../../protocol/words';
 import { commands } from '../contributions';
+import { chooseFile } from '../editor/files';
 import { openEditor } from '../editor/openEditor';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { isPossible, wholeSession, type ModelArgument } from './targets';
+import { withProgress } from './withProgress';
 
 /** Arguments that other code may pass; with `out` no dialog is shown. */
-export type ExportArgument = ModelArgument & {
+type ExportArgument = ModelArgument & {
   readonly out?: string;
   readonly type?: string;
   readonly plan?: string;
@@ -44,7 +47,7 @@ async function exportType(
   if (!settings || settings === moreOptions) return undefined;
   const name = settings.type ?? 'AMPQ';
   const out = argument?.out ?? (await askTarget(session, name));
-  return out === undefined ? undefined : runExport(services, session, out, settings, name);
+  return out === undefined ? undefined : runExport(services, { session, out, settings, as: name });
 }
 
 /** What the quick pick returns when the user wants more than a type. */
@@ -80,7 +83,9 @@ async function exportPlan(services: Services, argument: ExportArgument | undefin
   const planFile = argument?.plan ?? (await choosePlan(session, argument?.usePlan === true));
   if (planFile === undefined) return undefined;
   const out = argument?.out ?? (await askTarget(session, 'AMPQ'));
-  return out === undefined ? undefined : runExport(services, session, out, { planFile }, 'AMPQ plan');
+  return out === undefined
+    ? undefined
+    : runExport(services, { session, out, settings: { planFile }, as: 'AMPQ plan' });
 }
 
 /** The plan of the editor, or a file. */
@@ -95,83 +100,68 @@ async function choosePlan(session: ModelSession, current: boolean): Promise<stri
   );
   if (picked === undefined) return undefined;
   if (picked !== fromFile && session.plan) return session.writePlan(session.plan);
-  const files = await vscode.window.showOpenDialog({
-    filters: { 'AMPQ plan': ['ampq.json', 'json'] },
-    title: 'AMPQ plan',
-  });
-  return files?.[0]?.fsPath;
+  return (await chooseFile(session, 'plan'))?.path;
 }
 
 async function askTarget(session: ModelSession, type: string): Promise<string | undefined> {
-  const { folder } = session;
-  // model.safetensors says nothing; its folder carries the model's name.
-  const name = /^model[.-]/.test(basename(session.path))
-    ? basename(folder)
-    : basename(session.path).replace(/\.[^.]+$/, '');
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(folder, `${name}-${type}.gguf`)),
+    defaultUri: vscode.Uri.file(join(session.folder, `${session.fileName}-${type}.gguf`)),
     filters: { GGUF: ['gguf'] },
     title: `Export GGUF ${type}`,
   });
   return target?.fsPath;
 }
 
-async function runExport(
-  services: Services,
-  session: ModelSession,
-  out: string,
-  settings: ExportSettings,
-  title: string,
-): Promise<ExportResult | undefined> {
-  const options = {
-    location: vscode.ProgressLocation.Notification,
-    title: `Export GGUF ${title}`,
-    cancellable: true,
-  };
+interface ExportRun {
+  readonly session: ModelSession;
+  readonly out: string;
+  readonly settings: ExportSettings;
+  /** What it is exported as. */
+  readonly as: string;
+}
+
+/** @returns undefined when it was cancelled or failed; a notice has said why. */
+async function runExport(services: Services, run: ExportRun): Promise<ExportResult | undefined> {
+  const { session, out, settings } = run;
   try {
-    const result = await vscode.window.withProgress(options, (progress, token) => {
-      const controller = new AbortController();
-      token.onCancellationRequested(() => controller.abort());
-      let shown = 0;
-      return services.engine.call(
+    const result = await withProgress(`Export GGUF ${run.as}`, (call) =>
+      services.engine.call(
         'export/gguf',
         { ...session.ref, out, ...settings },
-        {
-          signal: controller.signal,
-          title: `Export ${basename(out)}`,
-          onProgress({ message, done, total }) {
-            const share = total > 0 ? (100 * done) / total : 0;
-            progress.report({ message, increment: share - shown });
-            shown = share;
-          },
-        },
-      );
-    });
+        { ...call, title: `Export ${basename(out)}` },
+      ),
+    );
     services.start(announce(result));
     return result;
   } catch (error) {
     const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
     if (code === 'CANCELLED') return undefined;
     services.log.error(`Export: ${messageOf(error)}`);
-    const again = 'Export Again';
-    const answer = services.notices.error(
-      `The export failed. ${messageOf(error)}`,
-      ...(code === 'ENGINE_DIED' ? [again] : []),
-    );
-    const repeat = async (): Promise<void> => {
-      if ((await answer) !== again) return;
-      services.engine.forgiveCrashes();
-      await runExport(services, session, out, settings, title);
-    };
-    services.start(repeat());
+    services.start(reportFailure(services, run, messageOf(error), code === 'ENGINE_DIED'));
     return undefined;
   }
+}
+
+async function reportFailure(
+  services: Services,
+  run: ExportRun,
+  message: string,
+  isRepeatable: boolean,
+): Promise<void> {
+  const again = 'Export Again';
+  const answer = await services.notices.error(
+    `The export failed. ${message}`,
+    ...(isRepeatable ? [again] : []),
+  );
+  if (answer !== again) return;
+  services.engine.forgiveCrashes();
+  await runExport(services, run);
 }
 
 async function announce({ out, fileBytes, bitsPerWeight, seconds }: ExportResult): Promise<void> {
   const open = 'Open';
   const bits = bitsPerWeight === undefined ? '' : `${bitsPerWeight.toFixed(2)} bits per weight, `;
-  const size = `${(fileBytes / 1e6).toFixed(2)} MB, ${bits}${seconds.toFixed(1)} s`;
-  const answer = await vscode.window.showInformationMessage(`Exported ${basename(out)}: ${size}.`, open);
+  const figures = `${size(fileBytes)}, ${bits}${seconds.toFixed(1)} s`;
+  const answer = await vscode.window.showInformationMessage(`Exported ${basename(out)}: ${figures}.`, open);
   if (answer === open) await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }

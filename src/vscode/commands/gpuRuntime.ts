@@ -1,10 +1,11 @@
 import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
-import type { EngineProgress } from '../../protocol/engine';
 import type { GpuRuntimeStatus } from '../../protocol/gpuRuntime';
+import { size } from '../../protocol/words';
 import { commands, settings } from '../contributions';
 import { messageOf } from '../host';
 import type { Services } from '../services';
+import { withProgress } from './withProgress';
 
 /** Install and Remove GPU Runtime, and what must happen when the available devices change. */
 export function registerGpuRuntime(services: Services): vscode.Disposable {
@@ -25,9 +26,9 @@ export function registerGpuRuntime(services: Services): vscode.Disposable {
 
 /** Nothing is downloaded before the user has seen what, from where and how much, and agreed; every time. */
 async function install(services: Services): Promise<void> {
-  const { engine } = services;
+  const { engine, notices } = services;
   const { unsupported } = await engine.call('gpuRuntime/status', {});
-  if (unsupported !== undefined) return inform(services, unsupported);
+  if (unsupported !== undefined) return notices.info(unsupported);
   const offer = await withProgress('Looking up the GPU runtime', (call) =>
     engine.call('gpuRuntime/offer', proxy(), call),
   );
@@ -40,15 +41,16 @@ async function install(services: Services): Promise<void> {
     engine.call('gpuRuntime/install', { sha512, ...proxy() }, call),
   );
   await useFromNowOn(services);
-  inform(services, installedText(status));
+  notices.info(installedText(status));
 }
 
 async function remove(services: Services): Promise<void> {
-  const before = await services.engine.call('gpuRuntime/status', {});
-  if (before.bytes === 0) return inform(services, 'There is no GPU runtime to remove.');
-  const after = await services.engine.call('gpuRuntime/remove', {});
+  const { engine, notices } = services;
+  const before = await engine.call('gpuRuntime/status', {});
+  if (before.bytes === 0) return notices.info('There is no GPU runtime to remove.');
+  const after = await engine.call('gpuRuntime/remove', {});
   await useFromNowOn(services);
-  inform(services, `The GPU runtime was removed and ${megabytes(before.bytes - after.bytes)} were freed.`);
+  notices.info(`The GPU runtime was removed and ${size(before.bytes - after.bytes)} were freed.`);
 }
 
 /**
@@ -62,34 +64,6 @@ async function useFromNowOn({ engine, devices }: Services): Promise<void> {
 
 function installedText({ version, problem }: GpuRuntimeStatus): string {
   return `ONNX Runtime's CUDA libraries ${version} are installed. ${problem ?? 'The status bar shows the device.'}`;
-}
-
-interface CallOptions {
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: EngineProgress) => void;
-}
-
-function withProgress<T>(title: string, run: (options: CallOptions) => Promise<T>): Promise<T> {
-  const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
-  const shown = vscode.window.withProgress(options, (progress, token) => {
-    const controller = new AbortController();
-    token.onCancellationRequested(() => controller.abort());
-    let percent = 0;
-    return run({
-      signal: controller.signal,
-      onProgress: (step) => {
-        const now = (100 * step.done) / step.total;
-        progress.report({ message: progressText(step), increment: Math.max(0, now - percent) });
-        percent = now;
-      },
-    });
-  });
-  return Promise.resolve(shown);
-}
-
-function progressText({ message, done, total, secondsLeft }: EngineProgress): string {
-  const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`;
-  return `${message}: ${megabytes(done)} of ${megabytes(total)}${left}`;
 }
 
 /** The proxy of the settings, which takes precedence over the environment's. */
@@ -111,9 +85,3 @@ async function reportFailure(
     services.start(services.notices.error(`${title}: ${messageOf(error)}`));
   }
 }
-
-function inform({ notices }: Services, message: string): void {
-  notices.info(message);
-}
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;

@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { planFileName, printPlan } from '../../ampq/planFile';
 import { writeAtomically } from '../../files/atomicFile';
@@ -21,9 +21,8 @@ export function registerSavePlan(services: Services): vscode.Disposable {
       services.notices.info('There is no plan yet: run the sensitivity analysis first.');
       return undefined;
     }
-    const { folder } = session;
-    const name = session.description?.name ?? basename(folder);
-    const suggested = join(folder, planFileName(`${name}-${session.plan.total.bitsPerWeight.toFixed(2)}bpw`));
+    const name = `${session.fileName}-${session.plan.total.bitsPerWeight.toFixed(2)}bpw`;
+    const suggested = join(session.folder, planFileName(name));
     const target = argument?.out
       ? vscode.Uri.file(argument.out)
       : await vscode.window.showSaveDialog({

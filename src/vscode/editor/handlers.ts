@@ -6,6 +6,7 @@ import type { PanelSettings, WebviewRequests } from '../../protocol/webview';
 import { plural } from '../../protocol/words';
 import { commands } from '../contributions';
 import type { ModelSession } from '../modelSession';
+import { fileNameOf } from '../paths';
 import type { Services } from '../services';
 import type { EditorPage } from './editors';
 import { evaluationHandlers } from './evaluationHandlers';
@@ -104,7 +105,7 @@ async function saveQuantized(
   signal: AbortSignal,
 ): Promise<{ out: string } | undefined> {
   const [first] = choices;
-  const name = choices.length === 1 ? first!.tensor : `${choices.length}-tensors`;
+  const name = choices.length === 1 ? fileNameOf(first!.tensor) : `${choices.length}-tensors`;
   const format = choices.every((choice) => choice.format === first!.format) ? first!.format : 'quantized';
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.joinPath(vscode.Uri.file(session.folder), `${name}.${format}.safetensors`),

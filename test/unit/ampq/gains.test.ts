@@ -55,9 +55,10 @@ describe('gains', () => {
       row('output.weight', { Q4_0: 0.5 }),
       row('blk.1.ffn_down_exps.weight', { Q4_0: 0.25, Q8_0: 0.001 }),
       row('blk.0.attn_q.weight', { Q4_0: 0.01 }),
+      row('constructor', { Q4_0: 0.01 }),
     ];
     const table: SensitivityTable = {
-      ...{ modelHash: 'h', modelPath: '/m', parameters: 1, fixedBytes: 0, fixedParameters: 0 },
+      ...{ modelHash: 'h', modelName: 'm', parameters: 1, fixedBytes: 0, fixedParameters: 0 },
       ...{ rows, presets: [] },
     };
     const measured: MeasuredDivergences = {
@@ -68,7 +69,7 @@ describe('gains', () => {
       },
     };
     const found = withGains(table, measured);
-    expect(found.rows.map(({ gain }) => gain)).toEqual([0.002, 0.008, undefined]);
+    expect(found.rows.map(({ gain }) => gain)).toEqual([0.002, 0.008, undefined, undefined]);
     expect(found.gainsFrom).toEqual({ text: text.path, tokens: 2048, context: 512, noise: 1e-14 });
     expect(found.rows[1]!.measured).toEqual({ format: 'Q4_0', divergence: 0.002 });
     expect(tableNotes(found)).toEqual([

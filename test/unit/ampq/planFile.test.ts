@@ -190,7 +190,7 @@ describe('makePlan', () => {
   const cell = { format: 'Q4_K', bytes: 144, bitsPerWeight: 4.5, sqnr: 0, maxError: 0 };
   const row = rowWith('a', 256, [{ ...cell, relativeSquaredError: 0.5, device: 'cpu' }], ['model.a']);
   const table: SensitivityTable = {
-    ...{ modelHash: 'abc', modelPath: '/models/some', parameters: 300, fixedBytes: 176 },
+    ...{ modelHash: 'abc', modelName: 'some', parameters: 300, fixedBytes: 176 },
     ...{ fixedParameters: 44, rows: [row], presets: [] },
   };
   const budget = { kind: 'bytes', value: 144 + 176 + 50 } as const;

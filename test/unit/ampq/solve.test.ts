@@ -28,7 +28,7 @@ function tableOf(...rows: SensitivityRow[]): SensitivityTable {
   const parameters = rows.reduce((sum, { weights }) => sum + weights, fixedParameters);
   return {
     modelHash: 'h',
-    modelPath: '/m',
+    modelName: 'm',
     parameters,
     fixedBytes: 4 * fixedParameters,
     ...{ fixedParameters, rows, presets: [] },

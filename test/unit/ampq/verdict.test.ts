@@ -23,7 +23,7 @@ const tableOf = (
   rows: readonly SensitivityRow[],
   change: Partial<SensitivityTable> = {},
 ): SensitivityTable => ({
-  ...{ modelHash: 'h', modelPath: '/m', parameters: 5220, fixedBytes: 400, fixedParameters: 100, rows },
+  ...{ modelHash: 'h', modelName: 'm', parameters: 5220, fixedBytes: 400, fixedParameters: 100, rows },
   presets: [
     { fileType: 'Q4_K_M', formats: ['Q6_K', 'Q4_K'] },
     { fileType: 'Q4_K_S', formats: ['Q4_K', 'Q4_K'] },
@@ -45,7 +45,7 @@ describe('a plan and the presets that keep its budget', () => {
     expect(plan.total.divergence).toBeCloseTo(0.01 * 0.004 + 0.5 * 0.0002, 12);
     expect(verdictOf(plan)).toEqual({
       recommended: true,
-      text: 'Predicted better than Q4_K_M (0.00 MB): KL divergence 0.00014 against 0.002 nats per token.',
+      text: 'Predicted better than Q4_K_M (3.94 kB): KL divergence 0.00014 against 0.002 nats per token.',
     });
   });
 

@@ -66,7 +66,7 @@ describe('results of evaluations', () => {
     expect(await stored(cacheDir)).toEqual([file, fine, coarse, original]);
     expect(await stored(cacheDir, path('small.gguf'))).toEqual([file]);
     expect(new Set((await stored(cacheDir)).map(({ model }) => model.name))).toEqual(
-      new Set(['small.gguf', 'tiny-shakespeare-llama']),
+      new Set(['small', 'tiny-shakespeare-llama']),
     );
   });
 

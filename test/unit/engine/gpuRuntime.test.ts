@@ -13,6 +13,7 @@ import { OpenModels } from '../../../src/engine/models';
 import { bundledRuntime } from '../../../src/graph/runtimeLibraries';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { GpuRuntimeOffer } from '../../../src/protocol/gpuRuntime';
+import { size } from '../../../src/protocol/words';
 import { projectRoot, temporaryFolder } from '../../support/files';
 import { servePackage, type PackageSource } from '../../support/packageSource';
 import { buildPrograms, runProgram, type Programs } from '../../support/programs';
@@ -113,12 +114,12 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
     const copied = 46_000_000;
     expect(described.diskBytes).toBeGreaterThan(copied);
     expect(described.diskBytes).toBeLessThan(copied + 3_000_000);
-    expect(described.question).toBe(`Download ONNX Runtime's CUDA libraries ${version} (3.0 MB)?`);
+    expect(described.question).toBe(`Download ONNX Runtime's CUDA libraries ${version} (3.01 MB)?`);
     expect(described.detail.split('\n')).toEqual([
       'For: measuring models on an NVIDIA GPU. Without them, WebGPU or the native addon is used.',
       `Source: package Microsoft.ML.OnnxRuntime.Gpu.Linux ${version} of ${source.index}, from ${described.url}`,
-      `Download: 3.0 MB, verified against the SHA-512 that the source states (${source.sha512.slice(0, 16)}…).`,
-      `On disk: ${(described.diskBytes / 1e6).toFixed(1)} MB in ${installed()}. "Quantscope: Remove GPU Runtime" (quantscope gpu-runtime remove) removes it.`,
+      `Download: 3.01 MB, verified against the SHA-512 that the source states (${source.sha512.slice(0, 16)}…).`,
+      `On disk: ${size(described.diskBytes)} in ${installed()}. "Quantscope: Remove GPU Runtime" (quantscope gpu-runtime remove) removes it.`,
       'Requires: an NVIDIA driver, CUDA 12 and cuDNN 9, which are not included.',
     ]);
     source.behaviour.unlisted = true;
@@ -175,7 +176,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
     [
       'of a disk that is too small',
       { entryBytes: 1e15 },
-      /The installation needs .* MB, but only .* MB are free/,
+      /The installation needs 2000\.0\d TB, but only [\d.]+ [MGT]B are free/,
     ],
     ['of an address without TLS', { url: 'http://example.invalid/x' }, /is not an https address/],
   ])('leaves nothing behind because %s', async (_, behaviour, message) => {

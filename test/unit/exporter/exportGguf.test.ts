@@ -239,7 +239,7 @@ describe('ensureFreeSpace', () => {
   it('says how much is needed and how much is free', async () => {
     await ensureFreeSpace(path('new/folder/file'), 1);
     await expect(ensureFreeSpace(path('new/folder/file'), 1e18)).rejects.toThrow(
-      /needs 1000000000000\.0 MB, but only [\d.]+ MB are free/,
+      /needs 1000000\.00 TB, but only [\d.]+ [MGT]B are free/,
     );
   });
 });

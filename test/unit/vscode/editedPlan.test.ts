@@ -35,7 +35,7 @@ function setUp({ measured }: { measured: boolean }) {
   const table: SensitivityTable = {
     ...tableOf(...errors),
     modelHash: modelHash(model),
-    modelPath: path,
+    modelName: 'm',
   };
   const fake = fakeContext(
     {

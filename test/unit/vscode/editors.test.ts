@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EditorState } from '../../../src/protocol/webview';
 import { EditorPage, Editors, type EditorRequest } from '../../../src/vscode/editor/editors';
-import { folderOf, viewTypeOf } from '../../../src/vscode/paths';
+import { fileNameOf, folderOf, viewTypeOf } from '../../../src/vscode/paths';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -97,6 +97,14 @@ describe('paths of models', () => {
     expect(folderOf(join(sampleFolder, 'model.safetensors'))).toBe(sampleFolder);
     expect(folderOf('/nowhere/model')).toBe('/nowhere');
   });
+
+  it.each([
+    ['Qwen/Qwen2.5 0.5B', 'Qwen-Qwen2.5 0.5B'],
+    ['../../etc/passwd', '-..-etc-passwd'],
+    ['a\u0000b\n<c>:"d"|?*', 'a-b-c-d-'],
+    ['..', 'unnamed'],
+    ['x'.repeat(300), 'x'.repeat(120)],
+  ])('a file made from %j is called %j', (name, file) => expect(fileNameOf(name)).toBe(file));
 
   it.each([
     ['/m/model.safetensors.index.json', 'quantscope.index'],

@@ -1,10 +1,10 @@
 import type { EvaluationActivity, EvaluationOutcome } from '../../../src/protocol/webview';
 import { notKeptNote } from '../../../src/protocol/tableNotes';
-import { plural } from '../../../src/protocol/words';
+import { duration, plural } from '../../../src/protocol/words';
 import { CurveChart } from '../../charts/CurveChart';
 import { useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
-import { number, percentDone, seconds } from '../../format';
+import { number, percentDone } from '../../format';
 
 /** The run in progress or the last one: what it does, its progress and its curve. */
 export function Run({ activity, isForeign }: { activity: EvaluationActivity; isForeign: boolean }) {
@@ -27,7 +27,7 @@ export function Run({ activity, isForeign }: { activity: EvaluationActivity; isF
 function Going({ progress, curve, title }: EvaluationActivity) {
   const ask = useAsk();
   const { done = 0, total = 0, secondsLeft } = progress ?? {};
-  const left = secondsLeft === undefined ? 'time left unknown' : `${seconds(secondsLeft)} left`;
+  const left = secondsLeft === undefined ? 'time left unknown' : `${duration(secondsLeft)} left`;
   const percent = percentDone({ done, total });
   const last = curve?.points.at(-1);
   return (

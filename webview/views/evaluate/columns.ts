@@ -1,6 +1,7 @@
 import type { Divergence, EvaluationResult } from '../../../src/protocol/evaluation';
 import { estimateText, percentText, preciseText } from '../../../src/protocol/figures';
-import { bits, number, size } from '../../format';
+import { bits, number } from '../../format';
+import { size } from '../../../src/protocol/words';
 
 /** One figure of a result: what it is called, what it means, what orders it, and how it is shown. */
 export interface Column {

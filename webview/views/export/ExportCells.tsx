@@ -1,7 +1,7 @@
 import type { ExportedTensor, TensorTypeRule } from '../../../src/protocol/export';
-import { size } from '../../format';
 import type { GridColumn } from '../grid';
 import { FormatBadge } from '../FormatBadge';
+import { size } from '../../../src/protocol/words';
 import { causes } from './causes';
 import { TypeSelect } from './fields';
 import { patternOf } from './form';

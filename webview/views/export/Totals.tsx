@@ -1,6 +1,5 @@
 import type { ExportPreview } from '../../../src/protocol/export';
-import { plural } from '../../../src/protocol/words';
-import { size } from '../../format';
+import { plural, size } from '../../../src/protocol/words';
 import { FormatBadge } from '../FormatBadge';
 
 /** Sizes of the planned files, and how many tensors get each type. */

@@ -1,11 +1,12 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
 import { bitColor, bitLength } from '../../bitScale';
-import { decibels, percent, size } from '../../format';
+import { decibels, percent } from '../../format';
 import { mixOf, shareOf, type Mix } from '../../planMix';
 import type { Grouping } from '../../places';
 import { GroupedGrid, type GroupColumn } from '../GroupedGrid';
 import { GroupingSelect } from '../GroupingSelect';
+import { size } from '../../../src/protocol/words';
 
 /** Format, bits and size of each tensor; and its share of the predicted divergence, else its signal to noise. */
 export function Assignments({ plan }: { plan: Plan }) {

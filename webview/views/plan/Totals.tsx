@@ -1,8 +1,9 @@
 import { useMemo } from 'preact/hooks';
 import { verdictOf, type Plan } from '../../../src/protocol/plan';
-import { decibels, figure, size } from '../../format';
+import { decibels, figure } from '../../format';
 import { mixOf } from '../../planMix';
 import { FormatBadge } from '../FormatBadge';
+import { size } from '../../../src/protocol/words';
 
 /** Totals of the plan next to those of the preset of its size, in the same figures. */
 export function Totals({ plan }: { plan: Plan }) {

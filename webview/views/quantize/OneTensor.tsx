@@ -4,8 +4,9 @@ import { greatestOf, leastOf } from '../../../src/protocol/extremes';
 import type { ComparisonState } from '../../../src/protocol/webview';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { Spinner } from '../../controls';
-import { bits, figure, fixed, nameText, ratio, size } from '../../format';
+import { bits, figure, fixed, nameText, ratio } from '../../format';
 import { FormatBadge } from '../FormatBadge';
+import { size } from '../../../src/protocol/words';
 import { Saving } from './Saving';
 
 /** A tensor in each of the formats, with one of them shown before and after. */

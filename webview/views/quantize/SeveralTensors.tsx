@@ -1,11 +1,11 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { FormatComparison, TensorComparison } from '../../../src/protocol/analysis';
 import type { ComparisonState } from '../../../src/protocol/webview';
-import { plural } from '../../../src/protocol/words';
+import { plural, size } from '../../../src/protocol/words';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { useAppState } from '../../context';
 import { Spinner } from '../../controls';
-import { decibels, figure, nameText, ratio, size } from '../../format';
+import { decibels, figure, nameText, ratio } from '../../format';
 import { formatFor, totalsOf, type ChoiceTotals } from '../../quantizeChoices';
 import { menuContext } from '../../rowMenu';
 import { DataGrid } from '../DataGrid';

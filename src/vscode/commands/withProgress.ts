@@ -1,0 +1,29 @@
+import * as vscode from 'vscode';
+import type { CallOptions } from '../../engine/client';
+import type { EngineProgress } from '../../protocol/engine';
+import { size, timeLeft } from '../../protocol/words';
+
+/** Runs a request to the engine under a notification that shows its progress and can cancel it. */
+export async function withProgress<T>(
+  title: string,
+  run: (options: Required<Pick<CallOptions, 'signal' | 'onProgress'>>) => Promise<T>,
+): Promise<T> {
+  const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
+  return vscode.window.withProgress(options, (notification, token) => {
+    const controller = new AbortController();
+    token.onCancellationRequested(() => controller.abort());
+    let shown = 0;
+    const onProgress = (step: EngineProgress): void => {
+      const share = step.total > 0 ? (100 * step.done) / step.total : 0;
+      // The notification adds increments up and does not go back.
+      notification.report({ message: textOf(step), increment: Math.max(0, share - shown) });
+      shown = Math.max(shown, share);
+    };
+    return run({ signal: controller.signal, onProgress });
+  });
+}
+
+function textOf({ message, done, total, unit, secondsLeft }: EngineProgress): string {
+  const bytes = unit === 'bytes' ? `: ${size(done)} of ${size(total)}` : '';
+  return `${message}${bytes}${timeLeft(secondsLeft)}`;
+}
