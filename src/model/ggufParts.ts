@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ByteSource } from './byteSource';
-import { QuantscopeError } from './errors';
+import { QuantscopeError, throwIfCancelled } from './errors';
 import { readGguf, type GgufFile } from './gguf';
 import { kindByName } from './fileKind';
 import { maxGgufParts, maxSniffedFiles } from './limits';
@@ -95,7 +95,10 @@ async function findByContent(
   const names = (await readdir(dirname(file))).filter((name) => kindByName(name) === 'gguf').sort();
   for (const path of names.slice(0, maxSniffedFiles).map((name) => join(dirname(file), name))) {
     if (path === file) continue;
-    const gguf = await readGguf(await open(path), signal).catch(() => undefined); // not our business
+    throwIfCancelled(signal);
+    const gguf = await open(path)
+      .then((source) => readGguf(source, signal))
+      .catch(() => undefined); // a file that cannot be opened or read is not a part
     const isSibling =
       gguf && isPart(gguf) && keys.every((key) => splitNumber(gguf, key) === splitNumber(opened, key));
     if (isSibling) await take(path, gguf);

@@ -16,7 +16,6 @@ export function viewTypeOf(path: string): string {
 /** Distinguishes a model, and one of its files that is shown alone, from all others. */
 export const sessionKey = ({ path, alone = false }: ModelRef): string => (alone ? `${path} (alone)` : path);
 
-
 /** Longest name that is suggested, without its extension: file systems allow 255 bytes. */
 const maxName = 120;
 

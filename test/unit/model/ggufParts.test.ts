@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { QuantscopeError } from '../../../src/model/errors';
@@ -109,6 +109,17 @@ describe('a split GGUF model', () => {
     await model.close();
     expect(model.description.files.map(({ path }) => path)).toEqual(paths);
     expect(model.description.part).toEqual({ file: 'a.gguf', number: 2, count: 3, alone: false });
+  });
+
+  it('finds them next to what has the name of a model but cannot be opened', async () => {
+    const folder = temporaryFolder();
+    const renamed = ['c.gguf', 'b.gguf', 'a.gguf'];
+    const [first] = renamed.map((name, part) => writeFile(folder, name, partBytes(part, {})));
+    mkdirSync(join(folder, 'a-folder.gguf'));
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'dangling.gguf'));
+    const model = await openModel(first!);
+    expect(model.description.weightFiles).toEqual({ present: 3, total: 3 });
+    await model.close();
   });
 
   it('ignores keys of a split in a file that holds all tensors', async () => {
