@@ -13,7 +13,7 @@ export function EditedNotice({ edited: { file, replaced } }: { edited: EditedPla
           : `This is the plan of ${file}, which is not the solver’s for its size: it was edited by hand, or made from other measurements.`}
       </span>
       <Button onClick={() => void ask('replaceEditedPlan', { replace: !replaced })}>
-        {replaced ? `Use ${file}` : 'Solve Again'}
+        {replaced ? 'Use the File Again' : 'Solve Again'}
       </Button>
     </div>
   );
