@@ -49,7 +49,10 @@ describe('a sensitivity table on its way to a page', () => {
       ...tableOf({ Q4_K: 0.5 }, {}),
       ...{ gainsFrom, weightsOnly: 'no text', notKept: 'The disk is full.' },
     });
-    expect(notes).toEqual(['Tensors that were not measured are kept without loss: b (F32).']);
+    expect(notes).toEqual([
+      'Tensors that were not measured are kept without loss: b (F32).',
+      'The output is not finite when these are quantized, so plans use the errors of the weights alone: a.',
+    ]);
     expect(figures).toMatchObject({
       ...{ gainsFrom, weightsOnly: 'no text' },
       notKept: 'These results could not be kept for later: The disk is full.',
