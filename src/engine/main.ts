@@ -1,4 +1,4 @@
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { removeAbandoned } from '../files/partials';
 import { runProbe } from '../graph/probe';
 import { QuantscopeError, serializeError } from '../model/errors';
@@ -60,10 +60,11 @@ function serve(): void {
   send({ kind: 'ready', version: process.version });
 }
 
-/** A long job yields the processor to the editor and to short requests. */
+/** A long job yields the processor to the editor and to short requests, whatever priority they have themselves. */
 function yieldToOthers(): void {
+  const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority;
   try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL); // before any thread starts: threads inherit it
+    setPriority(Math.min(getPriority() + PRIORITY_BELOW_NORMAL, PRIORITY_LOW)); // before any thread starts: threads inherit it
   } catch {
     // not permitted here: the processor is shared evenly
   }

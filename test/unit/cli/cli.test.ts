@@ -173,9 +173,14 @@ describe('quantscope', () => {
   });
 
   it('announces before it measures what it will do and how long that takes', async () => {
-    const { stderr } = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json']);
-    expect(stderr).toMatch(
+    const empty = { cache: temporaryFolder() };
+    const announced = async () =>
+      (await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json'], empty)).stderr;
+    expect(await announced()).toMatch(
       /^44 tensors in Q2_K, .*, F16; the model is run over 2,048 tokens of generated-calibration\.txt\nThis takes about \d+ s;/,
+    );
+    expect(await announced()).toMatch(
+      /^44 tensors in Q2_K, .*, F16; the model was run over 2,048 tokens of generated-calibration\.txt\nThis takes about \d+ s;/,
     );
   });
 

@@ -31,7 +31,7 @@ function analyse(): { end: { is: string }; cancel: () => void; id: number } {
 }
 
 describe('restarting', () => {
-  const refused = 'The engine ended 5 times within a minute and is not restarted automatically.';
+  const refused = 'The engine ended 5 times within a minute and will not be restarted automatically.';
 
   it('after a change of settings lets running jobs finish in their processes and starts others for what follows', async () => {
     const job = outcome(client.call('sensitivity/run', sensitivity));
