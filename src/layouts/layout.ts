@@ -1,6 +1,6 @@
 import { elementsOf } from '../model/dtypes';
 import type { FileMetadata } from '../model/modelContent';
-import type { StoredPart, TensorDescriptor } from '../protocol/model';
+import type { StoredPart, StoredWeight, TensorDescriptor } from '../protocol/model';
 
 /** A weight that a layout decodes. */
 export type StoredDescriptor = TensorDescriptor & {
@@ -12,7 +12,7 @@ export interface StoredContent {
   /** In the order of the files. */
   readonly tensors: readonly TensorDescriptor[];
   /** config.json next to the weights. */
-  readonly config?: Readonly<Record<string, unknown>>;
+  readonly config: Readonly<Record<string, unknown>> | undefined;
   /** `__metadata__` by the path of its file. */
   readonly metadataOfFiles: FileMetadata;
 }
@@ -46,7 +46,7 @@ export interface RowDecoder {
 
 /** Bytes of a part, from `offset` relative to its start. */
 export type ReadPart = (
-  part: StoredPart,
+  part: Pick<StoredPart, 'file' | 'offset'>,
   offset: number,
   length: number,
   signal?: AbortSignal,
@@ -58,8 +58,10 @@ export type ReadPart = (
  */
 export interface Layout {
   readonly id: string;
-  /** Recognises the weights of a model that are stored so. Reads no data. */
-  find(content: StoredContent): Found;
+  /** Set where parts of long rows are decoded; otherwise weights whose rows have more than `maxRowWeights` are left as stored. */
+  readonly cutsRows?: true;
+  /** Recognises the weights of a model that are stored so. Reads at most some hundred bytes of each: descriptions that are tensors. */
+  find(content: StoredContent, read: ReadPart, signal?: AbortSignal): Promise<Found> | Found;
   /** @throws QuantscopeError MODEL_FILE when the sizes of its parts contradict each other. */
   decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder;
 }
@@ -68,12 +70,14 @@ export interface Layout {
  * The descriptor of a weight that a layout decodes.
  * @param dtype what lists show as its dtype; not the name of a dtype of safetensors or a type of ggml.
  * @param parts by their role.
+ * @param more as `StoredWeight` has it.
  * @returns undefined when the shape has more weights than can be counted exactly.
  */
 export function storedWeight(
   layout: string,
   { name, dtype, shape }: Pick<TensorDescriptor, 'name' | 'dtype' | 'shape'>,
   parts: readonly (readonly [role: string, part: TensorDescriptor])[],
+  more: Pick<StoredWeight, 'variant'> & { readonly rounding?: StoredWeight['rounding'] | undefined } = {},
 ): TensorDescriptor | undefined {
   const elements = elementsOf(shape);
   const [first] = parts;
@@ -87,11 +91,22 @@ export function storedWeight(
     readable: !unreadable,
     ...(unreadable ? { unreadableReason: unreadable.unreadableReason ?? 'It cannot be read.' } : {}),
     ...(missing > 0 ? { missingBytes: missing } : {}),
-    stored: { layout, parts: parts.map(([role, part]) => storedPart(role, part)) },
+    stored: {
+      layout,
+      ...(more.variant === undefined ? {} : { variant: more.variant }),
+      ...(more.rounding ? { rounding: more.rounding } : {}),
+      parts: parts.map(([role, part]) => storedPart(role, part)),
+    },
   };
 }
 
 function storedPart(role: string, part: TensorDescriptor): StoredPart {
   const { name, dtype, shape, file, offset, byteLength } = part;
   return { role, name, dtype, shape, file, offset, byteLength };
+}
+
+/** The dtype that a model computes in according to its config.json, which most libraries decode weights to. */
+export function modelDtype(config: StoredContent['config']): StoredWeight['rounding'] {
+  const stated = config?.['dtype'] ?? config?.['torch_dtype'];
+  return stated === 'bfloat16' ? 'BF16' : stated === 'float16' ? 'F16' : undefined;
 }

@@ -2,9 +2,11 @@ import { modelOf, type Model, type OpenFiles } from '../model/model';
 import type { ModelContent } from '../model/modelContent';
 import { openFiles } from '../model/openFiles';
 import { layoutNotes, quantizedLayoutOf } from '../model/quantizedLayout';
+import { matrixOf, maxRowWeights } from '../model/rows';
 import type { ModelRef, TensorDescriptor } from '../protocol/model';
-import type { StoredDescriptor } from './layout';
+import type { Found, ReadPart, StoredDescriptor } from './layout';
 import { layouts } from './layouts';
+import { quantscope } from './quantscope';
 import { StoredReader } from './storedReader';
 
 /**
@@ -15,45 +17,76 @@ import { StoredReader } from './storedReader';
 export async function openModel(model: string | ModelRef, signal?: AbortSignal): Promise<Model> {
   const files = await openFiles(model, signal);
   if (files.content.gguf) return modelOf(files);
-  const content = withLogicalWeights(files);
-  return modelOf({ ...files, content }, content.tensors.some(isStored) ? decodingReads(files) : undefined);
+  try {
+    const content = await withLogicalWeights(files, signal);
+    return modelOf({ ...files, content }, content.tensors.some(isStored) ? decodingReads(files) : undefined);
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
 }
 
 const isStored = (tensor: TensorDescriptor): tensor is StoredDescriptor => tensor.stored !== undefined;
 
 /** What the files say, in terms of weights instead of their parts. */
-function withLogicalWeights({ content, metadataOfFiles }: OpenFiles): ModelContent {
+async function withLogicalWeights(files: OpenFiles, signal: AbortSignal | undefined): Promise<ModelContent> {
+  const { content, metadataOfFiles } = files;
   const { config, weightFiles } = content;
-  const found = layouts.map((layout) => layout.find({ ...content, metadataOfFiles }));
-  const weightAt = new Map<TensorDescriptor, TensorDescriptor>();
-  const parts = new Set<TensorDescriptor>();
-  for (const { weight, parts: own } of found.flatMap(({ weights }) => weights)) {
-    weightAt.set(own[0]!, weight);
-    for (const part of own) parts.add(part);
+  let { tensors } = content;
+  const warnings: string[] = [];
+  for (const layout of layouts) {
+    const found = await layout.find({ tensors, config, metadataOfFiles }, partReader(files), signal);
+    const usable = found.weights.filter(
+      ({ weight }) => layout.cutsRows || matrixOf(weight.shape).columns <= maxRowWeights,
+    );
+    tensors = replaced(tensors, usable);
+    for (const warning of found.warnings) warnings.push(warning);
   }
-  const tensors = content.tensors.flatMap((tensor) =>
-    parts.has(tensor) ? (weightAt.get(tensor) ?? []) : tensor,
-  );
-  const layout = quantizedLayoutOf(tensors);
-  const isComplete = weightFiles.present === weightFiles.total;
+  const foreign = quantizedLayoutOf(tensors);
+  const decoded = tensors.filter(isStored);
+  const isPlain = decoded.length === 0 && weightFiles.present === weightFiles.total;
   return {
     ...content,
     tensors,
-    ...(layout ? { quantizedLayout: layout } : {}),
-    warnings: [...content.warnings, ...found.flatMap(({ warnings }) => warnings)],
-    notes: [...content.notes, ...layoutNotes(layout, config, isComplete)],
+    ...(foreign ? { quantizedLayout: foreign } : {}),
+    warnings: [...content.warnings, ...warnings],
+    notes: [...content.notes, ...decodedNotes(decoded), ...layoutNotes(foreign, config, isPlain)],
   };
 }
+
+/** Tensors with each weight in the place of its first part. */
+function replaced(
+  tensors: readonly TensorDescriptor[],
+  weights: Found['weights'],
+): readonly TensorDescriptor[] {
+  if (weights.length === 0) return tensors;
+  const weightAt = new Map(weights.map(({ weight, parts }) => [parts[0]!, weight]));
+  const parts = new Set(weights.flatMap((found) => found.parts));
+  return tensors.flatMap((tensor) => (parts.has(tensor) ? (weightAt.get(tensor) ?? []) : tensor));
+}
+
+/** How many matrices are stored quantized, and how. */
+function decodedNotes(decoded: readonly StoredDescriptor[]): string[] {
+  const others = decoded.filter(({ stored }) => stored.layout !== quantscope.id);
+  if (others.length === 0) return [];
+  const dtypes = [...new Set(others.map(({ dtype }) => dtype))].join(', ');
+  const matrices = others.length === 1 ? 'One matrix is' : `${others.length} matrices are`;
+  return [`${matrices} stored quantized (${dtypes}): decoded weights are shown.`];
+}
+
+const partReader =
+  (files: OpenFiles): ReadPart =>
+  async ({ file, offset }, start, length, signal) => {
+    const bytes = new Uint8Array(length);
+    await files.source(file).readInto(bytes, offset + start, signal);
+    return bytes;
+  };
 
 /** Reads of the weights that layouts decode, and of all others as they are. */
 function decodingReads(files: OpenFiles): Model['readInto'] {
   const stored = new StoredReader((tensor) => {
     const layout = layouts.find(({ id }) => id === tensor.stored.layout)!;
-    return layout.decoder(tensor, async ({ file, offset }, start, length, signal) => {
-      const bytes = new Uint8Array(length);
-      await files.source(file).readInto(bytes, offset + start, signal);
-      return bytes;
-    });
+    return layout.decoder(tensor, partReader(files));
   });
   return (tensor, offset, target, signal) =>
     isStored(tensor)

@@ -35,7 +35,7 @@ export const zeroSuffix = '_zero';
  * How *Quantize Layer* saves tensors: `NAME` holds codes, `NAME_scale` and `NAME_zero` float32 values as the format has them, and the file's
  * metadata names the formats. A ggml type is one tensor of blocks. What does not match its description is left as stored, with a warning.
  */
-export const quantscope: Layout = { id: 'quantscope', find, decoder };
+export const quantscope: Layout = { id: 'quantscope', cutsRows: true, find, decoder };
 
 function find({ tensors, metadataOfFiles }: StoredContent): Found {
   const weights: { weight: TensorDescriptor; parts: readonly TensorDescriptor[] }[] = [];

@@ -1,6 +1,7 @@
 import { throwIfCancelled } from '../model/errors';
 import { matrixOf } from '../model/rows';
 import type { Block, RowDecoder, StoredDescriptor } from './layout';
+import { rounded } from './parts';
 
 /** Weights that are decoded at a time, and how many such slabs are kept for reads of parts of them. */
 const slabWeights = 2 ** 21;
@@ -40,7 +41,7 @@ export class StoredReader {
       const size = block.rows * block.width;
       const [from, to] = [Math.max(at, first), Math.min(at + size, first + values.length)];
       const place = values.subarray(from - first, to - first);
-      if (place.length === size) await this.decoder(tensor).read(block, place, signal);
+      if (place.length === size) await this.decode(tensor, block, place, signal);
       else place.set((await this.slab(tensor, at, block)).subarray(from - at, to - at));
     }
     if (!isAligned) target.set(new Uint8Array(values.buffer));
@@ -55,17 +56,28 @@ export class StoredReader {
   /** A whole slab of which only a part is requested. Others may wait for it too, so that no one cancels it. */
   private slab(tensor: StoredDescriptor, first: number, block: Block): Promise<Float32Array> {
     const found = this.kept.find((item) => item.tensor === tensor && item.first === first);
-    const slab = found ?? { tensor, first, values: this.decode(tensor, block) };
+    const slab = found ?? { tensor, first, values: this.decoded(tensor, block) };
     const others = this.kept.filter((item) => item !== slab);
     this.kept = [...others.slice(-(keptSlabs - 1)), slab];
     if (!found) slab.values.catch(() => (this.kept = this.kept.filter((item) => item !== slab)));
     return slab.values;
   }
 
-  private async decode(tensor: StoredDescriptor, block: Block): Promise<Float32Array> {
+  private async decoded(tensor: StoredDescriptor, block: Block): Promise<Float32Array> {
     const values = new Float32Array(block.rows * block.width);
-    await this.decoder(tensor).read(block, values);
+    await this.decode(tensor, block, values);
     return values;
+  }
+
+  private async decode(
+    tensor: StoredDescriptor,
+    block: Block,
+    target: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.decoder(tensor).read(block, target, signal);
+    const { rounding } = tensor.stored;
+    if (rounding) await rounded(target, rounding, signal);
   }
 }
 

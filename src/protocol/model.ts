@@ -39,9 +39,9 @@ export interface TensorDescriptor {
   readonly elements: number;
   /** Absolute path of the file that holds the data. */
   readonly file: string;
-  /** Absolute byte offset of the data in `file`. */
+  /** Absolute byte offset of the data in `file`; of its first part where it is stored in several. */
   readonly offset: number;
-  /** Size of the data in bytes. */
+  /** Size of the data in bytes, of all parts together. */
   readonly byteLength: number;
   /** False when the file or bytes of it are missing, or the dtype cannot be decoded. */
   readonly readable: boolean;
@@ -57,6 +57,10 @@ export interface TensorDescriptor {
 export interface StoredWeight {
   /** Id of the layout. */
   readonly layout: string;
+  /** What its decoder must know besides the parts. */
+  readonly variant?: string;
+  /** What its library rounds decoded weights to; float32 when absent. */
+  readonly rounding?: 'F16' | 'BF16';
   readonly parts: readonly StoredPart[];
 }
 

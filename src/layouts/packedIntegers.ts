@@ -1,0 +1,98 @@
+import { isRecord } from '../model/json';
+import type { TensorDescriptor } from '../protocol/model';
+import {
+  modelDtype,
+  storedWeight,
+  type Found,
+  type Layout,
+  type ReadPart,
+  type RowDecoder,
+  type StoredContent,
+  type StoredDescriptor,
+} from './layout';
+import { columnGroups, field, modulesOf, PartReader, scaleRows, unpackRows } from './parts';
+
+/**
+ * compressed-tensors' pack-quantized: `weight_packed` I32 [out, ⌈in·b/32⌉], a dense stream of b bits along in of codes + 2^(b−1);
+ * `weight_scale` [out, groups]; `weight_zero_point` I32 [⌈out·b/32⌉, groups], the same along out; `weight_shape` I64 [2]; `weight_g_idx` I32 [in].
+ * w = (code − zero) · scale.
+ */
+export const packedIntegers: Layout = { id: 'packed-integers', find, decoder };
+
+const ends = [
+  ...['weight_packed', 'weight_scale', 'weight_zero_point', 'weight_shape', 'weight_g_idx'],
+] as const;
+
+async function find(
+  { tensors, config }: StoredContent,
+  read: ReadPart,
+  signal?: AbortSignal,
+): Promise<Found> {
+  const weights: { weight: TensorDescriptor; parts: readonly TensorDescriptor[] }[] = [];
+  const stated = statedBits(config);
+  for (const [module, parts] of modulesOf(tensors, ends)) {
+    const [packed, scales, zeros, size] = ends.map((end) => parts.get(end));
+    if (packed?.dtype !== 'I32' || !scales || size?.dtype !== 'I64' || !size.readable) continue;
+    const [out = 0, columns = 0] = [...new BigInt64Array((await read(size, 0, 16, signal)).buffer)].map(
+      Number,
+    );
+    const bits = stated.find((b) => Math.ceil((columns * b) / 32) === packed.shape[1]);
+    const groups = scales.shape[1] ?? 1;
+    const fits =
+      bits !== undefined &&
+      packed.shape[0] === out &&
+      scales.shape[0] === out &&
+      (!zeros || (zeros.shape[0] === Math.ceil((out * bits) / 32) && zeros.shape[1] === groups));
+    if (!fits) continue;
+    const present = ends.flatMap((end) => (parts.has(end) ? [[end, parts.get(end)!] as const] : []));
+    const described = { name: `${module}.weight`, dtype: `packed int${bits}`, shape: [out, columns] };
+    const weight = storedWeight(packedIntegers.id, described, present, {
+      variant: `${bits}`,
+      rounding: modelDtype(config),
+    });
+    if (weight) weights.push({ weight, parts: [...parts.values()] });
+  }
+  return { weights, warnings: [] };
+}
+
+/** Bits that the groups of config.json state, and all others that the layout has. */
+function statedBits(config: StoredContent['config']): readonly number[] {
+  const settings = isRecord(config?.['quantization_config']) ? config['quantization_config'] : {};
+  const groups = isRecord(settings['config_groups']) ? Object.values(settings['config_groups']) : [];
+  const stated = groups.flatMap((group) =>
+    isRecord(group) && isRecord(group['weights']) ? [Number(group['weights']['num_bits'])] : [],
+  );
+  return [...stated.filter((bits) => bits >= 1 && bits <= 8), 4, 8, 3, 2, 5, 6, 7, 1];
+}
+
+function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
+  const parts = new PartReader(weight, read);
+  const columns = weight.shape[1]!;
+  const bits = Number(weight.stored.variant);
+  const words = parts.part('weight_packed').shape[1]!;
+  const groups = parts.part('weight_scale').shape[1] ?? 1;
+  let order: Promise<Int32Array> | undefined;
+  return {
+    step: columns,
+    async read({ row, rows }, target, signal) {
+      const bytes = await parts.bytes('weight_packed', 4 * row * words, 4 * rows * words, signal);
+      const codes = new Uint32Array(bytes.buffer);
+      unpackRows(codes, { perRow: words, perWord: 1 }, bits, columns, target);
+      const scales = await parts.floats('weight_scale', row * groups, rows * groups, signal);
+      const zeros = new Float32Array(rows * groups).fill(2 ** (bits - 1));
+      if (parts.has('weight_zero_point')) {
+        const first = Math.floor((row * bits) / 32);
+        const count = Math.ceil(((row + rows) * bits) / 32) - first;
+        const read4 = await parts.bytes('weight_zero_point', 4 * first * groups, 4 * count * groups, signal);
+        const stored = new Uint32Array(read4.buffer);
+        for (let i = 0; i < zeros.length; i++) {
+          const [line, group] = [row + Math.floor(i / groups), i % groups];
+          zeros[i] = field(stored, (word) => (word - first) * groups + group, bits, line);
+        }
+      }
+      if (parts.has('weight_g_idx')) order ??= columnGroups(parts, 'weight_g_idx', groups);
+      const ofColumn = await order;
+      scaleRows(target, columns, { count: groups, scales, zeros, ...(ofColumn ? { ofColumn } : {}) });
+    },
+  };
+}

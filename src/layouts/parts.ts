@@ -1,0 +1,225 @@
+import { QuantscopeError } from '../model/errors';
+import { loadNative } from '../native';
+import type { StoredPart, TensorDescriptor } from '../protocol/model';
+import type { ReadPart, StoredDescriptor } from './layout';
+
+/** The parts of one module ("model.layers.0.mlp.up_proj"), by the end of their names ("qweight"). */
+export type ModuleParts = ReadonlyMap<string, TensorDescriptor>;
+
+/** Tensors by module, for names that end with a point and one of `ends`; a longer end wins. */
+export function modulesOf(
+  tensors: readonly TensorDescriptor[],
+  ends: readonly string[],
+): Map<string, Map<string, TensorDescriptor>> {
+  const longestFirst = [...ends].sort((a, b) => b.length - a.length);
+  const modules = new Map<string, Map<string, TensorDescriptor>>();
+  for (const tensor of tensors) {
+    const end = longestFirst.find((candidate) => tensor.name.endsWith(`.${candidate}`));
+    if (end === undefined) continue;
+    const module = tensor.name.slice(0, -end.length - 1);
+    const parts = modules.get(module) ?? new Map<string, TensorDescriptor>();
+    parts.set(end, tensor);
+    modules.set(module, parts);
+  }
+  return modules;
+}
+
+/** Reads of the parts of one weight. */
+export class PartReader {
+  private readonly parts: ReadonlyMap<string, StoredPart>;
+
+  constructor(
+    { stored }: StoredDescriptor,
+    private readonly read: ReadPart,
+  ) {
+    this.parts = new Map(stored.parts.map((part) => [part.role, part]));
+  }
+
+  has(role: string): boolean {
+    return this.parts.has(role);
+  }
+
+  part(role: string): StoredPart {
+    const part = this.parts.get(role);
+    if (!part) throw new TypeError(`the weight has no part ${role}`);
+    return part;
+  }
+
+  bytes(
+    role: string,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    return this.read(this.part(role), offset, length, signal);
+  }
+
+  /** `count` numbers of a part from `first` on, decoded by its dtype. */
+  async floats(role: string, first: number, count: number, signal?: AbortSignal): Promise<Float32Array> {
+    const { dtype, byteLength, shape } = this.part(role);
+    const size = byteLength / shape.reduce((product, length) => product * length, 1);
+    const values = new Float32Array(count);
+    await loadNative().decode(
+      dtype,
+      await this.bytes(role, first * size, count * size, signal),
+      values,
+      signal,
+    );
+    return values;
+  }
+
+  /** Columns `first` to `first + count` of a matrix of `columns` elements of `size` bytes: its rows, one after the other. */
+  async columns(
+    role: string,
+    [rows, columns]: readonly [number, number],
+    size: number,
+    { first, count }: { readonly first: number; readonly count: number },
+    signal?: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    if (count === columns) return this.bytes(role, 0, rows * columns * size, signal);
+    const bytes = new Uint8Array(rows * count * size);
+    for (let row = 0; row < rows; row++) {
+      const offset = (row * columns + first) * size;
+      bytes.set(await this.bytes(role, offset, count * size, signal), row * count * size);
+    }
+    return bytes;
+  }
+}
+
+/** Scale and zero point of groups of columns, of some rows. */
+export interface Groups {
+  /** Groups per row. */
+  readonly count: number;
+  /** The group of each column; consecutive ones of equal size when absent. */
+  readonly ofColumn?: Int32Array;
+  /** `[rows, count]`. */
+  readonly scales: Float32Array;
+  /** `[rows, count]`; 0 when absent. */
+  readonly zeros?: Float32Array;
+}
+
+/** Turns codes into weights, in place: (code − zero) · scale, in float32. @param values `[rows, columns]`. */
+export function scaleRows(values: Float32Array, columns: number, groups: Groups): void {
+  const rows = values.length / columns;
+  const scale = groups.ofColumn ? scaleByColumn : scaleByRun;
+  for (let row = 0; row < rows; row++)
+    scale(values.subarray(row * columns, (row + 1) * columns), row * groups.count, groups);
+}
+
+/** A row whose groups are runs of equal size. @param first index of the row's first scale. */
+function scaleByRun(row: Float32Array, first: number, { count, scales, zeros }: Groups): void {
+  const size = Math.ceil(row.length / count);
+  for (let group = 0; group < count; group++) {
+    const [scale, zero] = [scales[first + group]!, zeros ? zeros[first + group]! : 0];
+    const end = Math.min(row.length, (group + 1) * size);
+    for (let column = group * size; column < end; column++) row[column] = (row[column]! - zero) * scale;
+  }
+}
+
+/** A row whose columns each name their group. */
+function scaleByColumn(row: Float32Array, first: number, { ofColumn, scales, zeros }: Groups): void {
+  for (let column = 0; column < row.length; column++) {
+    const group = first + ofColumn![column]!;
+    row[column] = (row[column]! - (zeros ? zeros[group]! : 0)) * scales[group]!;
+  }
+}
+
+/**
+ * The codes of some rows that are packed along the row, b bits each, the least significant first, as numbers.
+ * @param words word w of row r is `words[r · perRow + w · perWord]`.
+ * @param target `[rows, columns]`.
+ */
+export function unpackRows(
+  words: Uint32Array,
+  { perRow, perWord }: { readonly perRow: number; readonly perWord: number },
+  bits: number,
+  columns: number,
+  target: Float32Array,
+): void {
+  const rows = target.length / columns;
+  const [mask, inWord] = [2 ** bits - 1, 32 / bits];
+  for (let row = 0; row < rows; row++) {
+    const [from, to] = [row * perRow, row * columns];
+    if (Number.isInteger(inWord)) {
+      for (let column = 0; column < columns; column++) {
+        const word = words[from + Math.floor(column / inWord) * perWord]!;
+        target[to + column] = (word >>> ((column % inWord) * bits)) & mask;
+      }
+    } else
+      for (let column = 0; column < columns; column++)
+        target[to + column] = field(words, (word) => from + word * perWord, bits, column);
+  }
+}
+
+/** Field `index` of a dense stream of `bits` per field, least significant first. `words` starts at the stream's start. */
+export function field(words: Uint32Array, at: (word: number) => number, bits: number, index: number): number {
+  const start = index * bits;
+  const [word, shift] = [start >>> 5, start & 31];
+  const low = words[at(word)]! >>> shift;
+  const high = shift + bits > 32 ? words[at(word + 1)]! << (32 - shift) : 0;
+  return (low | high) & (2 ** bits - 1);
+}
+
+/** Columns `first` to `first + count` of the scales `[groups, out]` of a part, as `[count, groups]`. */
+export async function scaleColumns(
+  parts: PartReader,
+  role: string,
+  { first, count }: { readonly first: number; readonly count: number },
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const { dtype, shape, byteLength } = parts.part(role);
+  const [groups = 0, out = 0] = shape;
+  const bytes = await parts.columns(
+    role,
+    [groups, out],
+    byteLength / (groups * out),
+    { first, count },
+    signal,
+  );
+  const stored = new Float32Array(groups * count);
+  await loadNative().decode(dtype, bytes, stored, signal);
+  return Float32Array.from({ length: stored.length }, (_, at) => {
+    const [row, group] = [Math.floor(at / groups), at % groups];
+    return stored[group * count + row]!;
+  });
+}
+
+/** The group of each column as a part states it. @throws QuantscopeError MODEL_FILE for a group that is not there. */
+export async function columnGroups(
+  parts: PartReader,
+  role: string,
+  groups: number,
+  signal?: AbortSignal,
+): Promise<Int32Array> {
+  const { byteLength, file, name, offset } = parts.part(role);
+  const found = new Int32Array((await parts.bytes(role, 0, byteLength, signal)).buffer);
+  const bad = found.findIndex((group) => group < 0 || group >= groups);
+  if (bad < 0) return found;
+  const message = `Column ${bad} is in group ${found[bad]}, but there are ${groups} groups.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file, tensor: name, offset: offset + 4 * bad });
+}
+
+/** Values of the codes 0 to 15 of 4-bit floats (E2M1; OCP Microscaling 1.0). */
+export const e2m1 = Float32Array.of(0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6);
+
+/** Values of 4-bit codes, two to a byte, the low nibble first. @param target two for each byte. */
+export function lowNibbleFirst(bytes: Uint8Array, table: Float32Array, target: Float32Array): void {
+  for (let i = 0; i < bytes.length; i++) {
+    target[2 * i] = table[bytes[i]! & 15]!;
+    target[2 * i + 1] = table[bytes[i]! >>> 4]!;
+  }
+}
+
+/** Powers of two that are stored as E8M0: 2^(code − 127); NaN for 255 (OCP Microscaling 1.0). */
+export const powersOfTwo = (codes: Uint8Array): Float32Array =>
+  Float32Array.from(codes, (code) => (code === 255 ? NaN : 2 ** (code - 127)));
+
+/** Rounds values to a half-precision dtype, in place. */
+export async function rounded(values: Float32Array, to: 'F16' | 'BF16', signal?: AbortSignal): Promise<void> {
+  const halves = new Uint8Array(2 * values.length);
+  await loadNative().recodeRows('F32', bytesOf(values), to, values.length, halves, { signal });
+  await loadNative().decode(to, halves, values, signal);
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);

@@ -1,0 +1,152 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readRegion } from '../../../src/analysis/region';
+import { TensorReader } from '../../../src/analysis/tensorReader';
+import { openModel } from '../../../src/layouts/openModel';
+import { rounded } from '../../../src/layouts/parts';
+import { hasSharedData, safetensorsBytes, sharedData, temporaryFolder, writeFile } from '../../support/files';
+
+/** One layer as the quantizing libraries store it, with the weights that they decode. */
+const reference = join(sharedData, 'reference');
+const vectors = (library: string, names: RegExp): string[] =>
+  hasSharedData
+    ? readdirSync(join(reference, library, 'vectors'))
+        .filter((name) => name.endsWith('.safetensors') && names.test(name))
+        .map((name) => join(reference, library, 'vectors', name))
+    : [];
+
+interface Stored {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: Buffer;
+}
+
+function tensorsOf(path: string): Map<string, Stored> {
+  const bytes = readFileSync(path);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, start).toString()) as Record<
+    string,
+    { dtype: string; shape: number[]; data_offsets: [number, number] }
+  >;
+  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
+  return new Map(
+    entries.map(
+      ([
+        name,
+        {
+          dtype,
+          shape,
+          data_offsets: [from, to],
+        },
+      ]) => {
+        return [name, { dtype, shape, bytes: bytes.subarray(start + from, start + to) }];
+      },
+    ),
+  );
+}
+
+/** A checkpoint of one layer. @returns its folder. */
+function checkpoint(parts: ReadonlyMap<string, Stored>, config: unknown): string {
+  const folder = temporaryFolder();
+  let offset = 0;
+  const header = [...parts].map(([end, { dtype, shape, bytes }]) => {
+    const range = [offset, (offset += bytes.length)];
+    return [`layer.${end}`, { dtype, shape, data_offsets: range }] as const;
+  });
+  const data = [...parts.values()].map(({ bytes }) => bytes);
+  const head = safetensorsBytes(Object.fromEntries(header), 0);
+  writeFile(folder, 'model.safetensors', Buffer.concat([head, ...data]));
+  writeFile(folder, 'config.json', JSON.stringify(config));
+  return folder;
+}
+
+/** The only weight of a checkpoint, whole and as an odd rectangle of it. */
+async function decoded(folder: string) {
+  const model = await openModel(folder);
+  const [tensor, ...others] = model.description.tensors;
+  const values = new Float32Array(tensor!.elements);
+  for await (const slab of new TensorReader(model, tensor!).values())
+    values.set(slab.values, slab.firstWeight);
+  const region = { firstRow: 13, firstColumn: 29, rows: 3, columns: 5 };
+  const part = tensor!.shape[0]! > 16 ? (await readRegion(model, tensor!, region)).values : [];
+  await model.close();
+  const [, columns = 0] = tensor!.shape;
+  const same = [13, 14, 15].flatMap((row) => [...values.subarray(row * columns + 29, row * columns + 34)]);
+  if (part.length > 0) expect(part).toEqual(same);
+  expect(others).toEqual([]);
+  return { tensor: tensor!, values };
+}
+
+/** Float32 of halves or of float32, and of its transpose. */
+async function floats(stored: Stored): Promise<Float32Array> {
+  const model = await openModel(checkpoint(new Map([['plain', stored]]), {}));
+  const tensor = model.description.tensors[0]!;
+  const values = new Float32Array(tensor.elements);
+  for await (const slab of new TensorReader(model, tensor).values())
+    values.set(slab.values, slab.firstWeight);
+  await model.close();
+  return values;
+}
+
+function transposed(values: Float32Array, [rows = 0, columns = 0]: readonly number[]): Float32Array {
+  return values.map((_, at) => values[(at % rows) * columns + Math.floor(at / rows)]!);
+}
+
+/** Codes for 0 and −0 both mean 0. */
+const plainZeros = (values: Float32Array): Float32Array => values.map((value) => (value === 0 ? 0 : value));
+
+const renamed = (all: ReadonlyMap<string, Stored>, names: Readonly<Record<string, string>>) =>
+  new Map(
+    Object.entries(names).flatMap(([from, to]) => (all.has(from) ? [[to, all.get(from)!] as const] : [])),
+  );
+
+describe.skipIf(!hasSharedData)('weights of quantizing libraries', () => {
+  it.each(
+    vectors('gptqmodel', /^pack-b[2348]-/).flatMap((path) =>
+      [1, 2].map((v) => [basename(path), path, v] as const),
+    ),
+  )('GPTQ: %s, version %#', async (_, path, version) => {
+    const all = tensorsOf(path);
+    const format = version === 2 ? 'gptq_v2' : 'gptq';
+    const config = {
+      dtype: 'float16',
+      quantization_config: { bits: Number(/-b(\d)/.exec(path)![1]), checkpoint_format: format },
+    };
+    const names = { qweight: 'qweight', [`qzeros_v${version}`]: 'qzeros', scales: 'scales', g_idx: 'g_idx' };
+    const { values, tensor } = await decoded(checkpoint(renamed(all, names), config));
+    const expected = all.get('dequantized_in_out')!;
+    expect(tensor.shape).toEqual([...expected.shape].reverse());
+    expect(values).toEqual(transposed(await floats(expected), expected.shape));
+  });
+
+  it.each(vectors('autoawq', /^gemm-.*-f16-/).map((path) => [basename(path), path]))(
+    'AWQ: %s',
+    async (_, path) => {
+      const all = tensorsOf(path);
+      const expected = all.get('dequantized_in_out');
+      const names = { qweight: 'qweight', qzeros: 'qzeros', scales: 'scales' };
+      const { values } = await decoded(checkpoint(renamed(all, names), { dtype: 'float16' }));
+      if (expected) expect(values).toEqual(transposed(await floats(expected), expected.shape));
+    },
+  );
+
+  it.each(
+    vectors('bitsandbytes', /^4bit-(nf4|fp4)-b\d+-(?!nested-default)/).map((path) => [basename(path), path]),
+  )('bitsandbytes: %s', async (name, path) => {
+    const all = tensorsOf(path);
+    const type = /nf4|fp4/.exec(name)![0];
+    const state = `weight.quant_state.bitsandbytes__${type}`;
+    const nested = { nested_absmax: 'weight.nested_absmax', nested_quant_map: 'weight.nested_quant_map' };
+    const names = {
+      ...{ packed: 'weight', absmax: 'weight.absmax', quant_map: 'weight.quant_map' },
+      ...{ ...nested, [`sd.${state}`]: state },
+    };
+    const { values } = await decoded(checkpoint(renamed(all, names), {}));
+    const expected = all.get('dequantized');
+    if (!expected) return;
+    // The library rounds to the dtype that it computes in.
+    if (expected.dtype === 'F16' || expected.dtype === 'BF16') await rounded(values, expected.dtype);
+    expect(plainZeros(values)).toEqual(plainZeros(await floats(expected)));
+  });
+});
