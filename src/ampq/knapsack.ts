@@ -45,12 +45,6 @@ export function knapsackSolver(classes: readonly (readonly Choice[])[]): Knapsac
   };
 }
 
-/** @returns undefined when even the smallest choices exceed the budget. */
-export const solveKnapsack = (
-  classes: readonly (readonly Choice[])[],
-  budget: number,
-): KnapsackSolution | undefined => knapsackSolver(classes)(budget);
-
 /** A budget that lies between all smallest and all largest choices. */
 function solveTight(
   classes: KnapsackClasses,

@@ -6,15 +6,3 @@ export const i32 = (key: string, value: number): KeyValue => ({ key, type: 'i32'
 export const f32 = (key: string, value: number): KeyValue => ({ key, type: 'f32', value });
 export const bool = (key: string, value: boolean): KeyValue => ({ key, type: 'bool', value });
 export const text = (key: string, value: string): KeyValue => ({ key, type: 'string', value });
-export const u32List = (key: string, values: readonly number[]): KeyValue => ({
-  key,
-  type: 'array',
-  elementType: 'u32',
-  values,
-});
-export const boolList = (key: string, values: readonly boolean[]): KeyValue => ({
-  key,
-  type: 'array',
-  elementType: 'bool',
-  values,
-});

@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../../files/makeFolder';
 import { notePartials, partialName, removeAbandoned } from '../../files/partials';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
@@ -9,12 +10,15 @@ import { QuantscopeError } from '../../model/errors';
  * Leftovers of a killed process are removed by a later start. The error that is thrown is the first one.
  * @throws QuantscopeError IO when the file system does not allow it; what `fill` throws.
  */
-export async function makeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
+export async function makeFolderAtomically(
+  target: string,
+  fill: (folder: string) => Promise<void>,
+): Promise<void> {
   const temporary = partialName(target);
   await removeAbandoned();
   const forget = await notePartials([temporary]);
   try {
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     await fill(temporary);
     await syncFiles(temporary);
     await removeFolder(target);

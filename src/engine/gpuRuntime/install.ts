@@ -12,7 +12,7 @@ import {
 } from '../../graph/gpuRuntime';
 import type { RuntimePackage } from '../../graph/runtimeLibraries';
 import { throwIfCancelled } from '../../model/errors';
-import { filesUnder, makeFolder, removeFolder, removeIfEmpty } from './atomicFolder';
+import { filesUnder, makeFolderAtomically, removeFolder, removeIfEmpty } from './atomicFolder';
 import { downloadPackage, type DownloadOptions } from './download';
 import type { PackageFacts } from './nuget';
 import { copyRuntime, filesOfRuntime } from './runtimeCopy';
@@ -32,7 +32,7 @@ export async function installGpuRuntime(
   const target = gpuRuntimeFolder(runtime.version);
   const onDisk = await diskBytes(facts, libraries, runtime);
   await ensureFreeSpace(gpuRuntimeRoot(), facts.bytes + onDisk, 'The installation');
-  await makeFolder(target, async (folder) => {
+  await makeFolderAtomically(target, async (folder) => {
     const archive = join(folder, 'package.zip');
     await downloadPackage(facts, archive, options);
     await copyRuntime(await filesOfRuntime(runtime), folder);

@@ -1,6 +1,7 @@
-import { constants, copyFile, mkdir } from 'node:fs/promises';
+import { constants, copyFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../../files/makeFolder';
 import { librariesPath, packagePath } from '../../graph/gpuRuntime';
 import type { RuntimePackage } from '../../graph/runtimeLibraries';
 import { filesUnder } from './atomicFolder';
@@ -37,7 +38,7 @@ export async function filesOfRuntime({ folder }: RuntimePackage): Promise<readon
 /** Copies, where the file system supports it without taking space. */
 export async function copyRuntime(files: readonly CopiedFile[], folder: string): Promise<void> {
   for (const { from, to } of files) {
-    await mkdir(dirname(join(folder, to)), { recursive: true });
+    await makeFolder(dirname(join(folder, to)));
     await copyFile(from, join(folder, to), constants.COPYFILE_FICLONE);
   }
 }

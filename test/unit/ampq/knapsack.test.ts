@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { knapsackSolver, solveKnapsack } from '../../../src/ampq/knapsack';
+import { knapsackSolver } from '../../../src/ampq/knapsack';
 import type { Choice } from '../../../src/ampq/knapsackClasses';
 import { Random } from '../../support/random';
 
@@ -59,14 +59,14 @@ function indistinct(count: number): Choice[][] {
 const sumChosen = (classes: readonly (readonly Choice[])[], chosen: Int32Array, of: keyof Choice): number =>
   chosen.reduce((sum, choice, i) => sum + classes[i]![choice]![of], 0);
 
-describe('solveKnapsack', () => {
+describe('knapsackSolver', () => {
   it('finds the optimum of 300 small instances, ties included', () => {
     const random = new Random(11);
     for (let round = 0; round < 300; round++) {
       const classes = randomClasses(random, 1 + (round % 6), 5, 12, round % 2 === 0 ? 9 : 1000);
       const budget = Math.floor(random.next() * 40);
       const expected = bruteForce(classes, budget);
-      const found = solveKnapsack(classes, budget);
+      const found = knapsackSolver(classes)(budget);
       expect(found?.cost, JSON.stringify({ classes, budget })).toBe(expected);
       if (!found) continue;
       expect(found.optimal).toBe(true);
@@ -83,7 +83,7 @@ describe('solveKnapsack', () => {
         ...choices,
       ]);
       const budget = 500 + round * 600;
-      expect(solveKnapsack(classes, budget)!.cost).toBe(dynamic(classes, budget));
+      expect(knapsackSolver(classes)(budget)!.cost).toBe(dynamic(classes, budget));
     }
   });
 
@@ -101,7 +101,7 @@ describe('solveKnapsack', () => {
   });
 
   it('rejects a budget that nothing fits', () =>
-    expect(solveKnapsack([[{ bytes: 5, cost: 0 }]], 4)).toBeUndefined());
+    expect(knapsackSolver([[{ bytes: 5, cost: 0 }]])(4)).toBeUndefined());
   it('chooses the best of everything if the budget allows', () => {
     const classes = [
       [
@@ -111,7 +111,7 @@ describe('solveKnapsack', () => {
       ],
     ];
     for (const budget of [5, 100, Infinity])
-      expect(solveKnapsack(classes, budget)).toEqual({
+      expect(knapsackSolver(classes)(budget)).toEqual({
         ...{ chosen: Int32Array.of(1), bytes: 5, cost: 1 },
         ...{ optimal: true, gap: 0 },
       });
@@ -123,7 +123,7 @@ describe('solveKnapsack', () => {
     const solver = knapsackSolver(classes);
     const budgets = [90, 400, 10, 150, 90, 220, 1000, 150];
     expect(budgets.map((budget) => solver(budget))).toEqual(
-      budgets.map((budget) => solveKnapsack(classes, budget)),
+      budgets.map((budget) => knapsackSolver(classes)(budget)),
     );
   });
 });
