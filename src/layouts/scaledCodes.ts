@@ -13,7 +13,7 @@ import {
 import { modulesOf, PartReader, scaleRows, type ModuleParts } from './parts';
 
 /**
- * 8-bit codes with scales, as compressed-tensors (int-quantized, float-quantized), DeepSeek's FP8 and TorchAO write them: `weight` I8 or F8
+ * 8-bit codes with scales, as compressed-tensors (int-quantized, float-quantized), DeepSeek's FP8, TorchAO and optimum-quanto write them: `weight` I8 or F8
  * [out, in] with `weight_scale`, `weight_scale_inv` (which despite its name is the scale) or `_weight_scale` of the tensor, of rows, or of blocks
  * of rows and columns, and zero points of the same shape where there are any. w = (code − zero) · scale.
  */
@@ -21,13 +21,14 @@ export const scaledCodes: Layout = { id: 'scaled-codes', find, decoder };
 
 const ends = [
   ...['weight', 'weight_scale', 'weight_scale_inv', 'weight_zero_point', 'input_scale'],
-  ...['_weight_qdata', '_weight_scale', '_weight_zero_point'],
+  ...['_weight_qdata', '_weight_scale', '_weight_zero_point', 'weight._data', 'weight._scale'],
 ];
 /** Names of codes, scales and zero points. */
 const namings = [
   ['weight', 'weight_scale', 'weight_zero_point'],
   ['weight', 'weight_scale_inv', 'weight_zero_point'],
   ['_weight_qdata', '_weight_scale', '_weight_zero_point'],
+  ['weight._data', 'weight._scale', 'weight._zero_point'],
 ] as const;
 const labels: Readonly<Record<string, string>> = { I8: 'INT8', F8_E4M3: 'FP8 E4M3', F8_E5M2: 'FP8 E5M2' };
 

@@ -149,4 +149,35 @@ describe.skipIf(!hasSharedData)('weights of quantizing libraries', () => {
     if (expected.dtype === 'F16' || expected.dtype === 'BF16') await rounded(values, expected.dtype);
     expect(plainZeros(values)).toEqual(plainZeros(await floats(expected)));
   });
+
+  it.each(vectors('marlin', /^pack-/).map((path) => [basename(path), path]))(
+    'Marlin: %s',
+    async (_, path) => {
+      const all = tensorsOf(path);
+      const { values, tensor } = await decoded(checkpoint(renamed(all, { B: 'B', s: 's' }), {}));
+      const scales = await floats(all.get('scales_out_groups')!);
+      const [out = 0, columns = 0] = tensor.shape;
+      const perGroup = columns / (scales.length / out);
+      const expected = Float32Array.from(all.get('codes_out_in')!.bytes, (code, at) => {
+        return (code - 8) * scales[Math.floor(at / perGroup)]!;
+      });
+      await rounded(expected, 'F16');
+      expect(plainZeros(values)).toEqual(plainZeros(expected));
+    },
+  );
+
+  it.each(vectors('eetq', /^int8-sm(75|80)-/).map((path) => [basename(path), path]))(
+    'EETQ: %s',
+    async (_, path) => {
+      const all = tensorsOf(path);
+      const names = { weight: 'weight', weight_scales: 'weight_scales' };
+      const { values } = await decoded(checkpoint(renamed(all, names), {}));
+      const scales = await floats(all.get('weight_scales')!);
+      const { bytes, shape } = all.get('unprocessed_row_major')!;
+      const codes = Float32Array.from(new Int8Array(bytes));
+      const expected = transposed(codes, shape).map((code, at) => code * scales[Math.floor(at / shape[0]!)]!);
+      await rounded(expected, 'F16');
+      expect(plainZeros(values)).toEqual(plainZeros(expected));
+    },
+  );
 });
