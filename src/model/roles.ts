@@ -38,7 +38,8 @@ export function tensorRole(name: string): { role: TensorRole; layer?: number } {
 
 /** Whether quantizing this tensor makes sense: a matrix of real-valued weights that is not a norm. */
 export function isQuantizable(tensor: TensorDescriptor): boolean {
-  if (!tensor.readable || tensor.shape.length < 2 || !tensor.name.endsWith('weight')) return false;
+  const isNamed = tensor.name.endsWith('weight') || tensor.stored !== undefined;
+  if (!tensor.readable || tensor.shape.length < 2 || !isNamed) return false;
   return holdsWeights(tensor) && tensorRole(tensor.name).role !== 'norm';
 }
 

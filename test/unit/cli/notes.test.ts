@@ -27,9 +27,9 @@ const matrix = (name: string, one = 0.5): SafetensorsPart => ({
   ],
 });
 
-/** A checkpoint with packed experts, of an architecture without a description. */
-async function undescribed(): Promise<string> {
-  const path = join(folder, 'gpt-oss');
+/** A checkpoint with packed experts, of an architecture without a description. @param scales of a row; one belongs to its 32 weights. */
+async function undescribed(scales: number): Promise<string> {
+  const path = join(folder, `gpt-oss-${scales}`);
   mkdirSync(path, { recursive: true });
   writeFileSync(join(path, 'config.json'), JSON.stringify({ model_type: 'gpt_oss' }));
   const packed = (name: string, shape: number[]): SafetensorsPart => ({
@@ -39,7 +39,7 @@ async function undescribed(): Promise<string> {
   const parts = [
     matrix('model.layers.0.self_attn.q_proj.weight'),
     packed('gate_up_proj_blocks', [2, 4, 1, 16]),
-    packed('gate_up_proj_scales', [2, 4, 1]),
+    packed('gate_up_proj_scales', [2, 4, scales]),
   ];
   await writeSafetensors(join(path, 'model.safetensors'), parts, {});
   return path;
@@ -64,7 +64,7 @@ describe('notes about tensors', () => {
   });
 
   it('say when a model is opened what cannot be done with it', async () => {
-    const model = await undescribed();
+    const model = await undescribed(2);
     const { stdout } = await quantscope('inspect', model);
     expect(stdout).toContain('Note: This model cannot be exported as GGUF or run over a text');
     expect(stdout).toContain(
@@ -74,7 +74,7 @@ describe('notes about tensors', () => {
   });
 
   it('name packed experts, which are skipped, and give the reason once why no GGUF can be written', async () => {
-    const model = await undescribed();
+    const model = await undescribed(2);
     const left =
       'Not measured, and without a format in plans: model.layers.0.mlp.experts.gate_up_proj_blocks, model.layers.0.mlp.experts.gate_up_proj_scales (U8 values, not weights).';
     const { stdout } = await quantscope('sensitivity', model, '--device', 'cpu', '--json');
@@ -97,6 +97,27 @@ describe('notes about tensors', () => {
       /^This model cannot be exported as GGUF or run, .*: The checkpoint is already quantized/,
     );
     expect(notes.slice(1)).toEqual([left]);
+  });
+});
+
+describe('packed experts whose blocks and scales fit', () => {
+  it('are measured as the weights that they are', async () => {
+    const model = await undescribed(1);
+    const { stdout } = await quantscope(
+      'sensitivity',
+      model,
+      '--formats',
+      'Q8_0',
+      '--device',
+      'cpu',
+      '--json',
+    );
+    const table = JSON.parse(stdout) as SensitivityTable;
+    expect(table.rows.map(({ tensor, shape }) => [tensor, shape])).toEqual([
+      ['model.layers.0.self_attn.q_proj.weight', [4, 256]],
+      ['model.layers.0.mlp.experts.gate_up_proj', [2, 4, 32]],
+    ]);
+    expect(table.skipped ?? []).toEqual([]);
   });
 });
 
