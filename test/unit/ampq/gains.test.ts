@@ -73,7 +73,7 @@ describe('gains', () => {
     expect(found.gainsFrom).toEqual({ text: text.path, tokens: 2048, context: 512, noise: 1e-14 });
     expect(found.rows[1]!.measured).toEqual({ format: 'Q4_0', divergence: 0.002 });
     expect(tableNotes(found)).toEqual([
-      'The output is not finite when these are quantized, so plans use the errors of the weights alone: blk.0.attn_q.weight.',
+      'The output is not finite when these are quantized, so plans use the errors of the weights alone: blk.0.attn_q.weight, constructor.',
     ]);
     expect(tableNotes(table)).toEqual([]);
     // Nothing else of the table has changed.
