@@ -11,10 +11,12 @@ export function modulesOf(
   tensors: readonly TensorDescriptor[],
   ends: readonly string[],
 ): Map<string, Map<string, TensorDescriptor>> {
-  const longestFirst = [...ends].sort((a, b) => b.length - a.length);
+  const longestFirst = [...ends]
+    .sort((a, b) => b.length - a.length)
+    .map((end) => ({ end, suffix: `.${end}` }));
   const modules = new Map<string, Map<string, TensorDescriptor>>();
   for (const tensor of tensors) {
-    const end = longestFirst.find((candidate) => tensor.name.endsWith(`.${candidate}`));
+    const end = longestFirst.find(({ suffix }) => tensor.name.endsWith(suffix))?.end;
     if (end === undefined) continue;
     const module = tensor.name.slice(0, -end.length - 1);
     const parts = modules.get(module) ?? new Map<string, TensorDescriptor>();
