@@ -26,6 +26,8 @@ export interface Found {
   }[];
   /** What does not match its description, as sentences. */
   readonly warnings: readonly string[];
+  /** Files that say that they are in this layout: no other is tried on them. */
+  readonly files?: ReadonlySet<string>;
 }
 
 /** Whole rows of a matrix, or part of one row. */

@@ -34,8 +34,11 @@ async function withLogicalWeights(files: OpenFiles, signal: AbortSignal | undefi
   const { config, weightFiles } = content;
   let { tensors } = content;
   const warnings: string[] = [];
+  const taken = new Set<string>();
   for (const layout of layouts) {
-    const found = await layout.find({ tensors, config, metadataOfFiles }, partReader(files), signal);
+    const open = tensors.filter(({ file }) => !taken.has(file));
+    const found = await layout.find({ tensors: open, config, metadataOfFiles }, partReader(files), signal);
+    for (const file of found.files ?? []) taken.add(file);
     const usable = found.weights.filter(
       ({ weight }) => layout.cutsRows || matrixOf(weight.shape).columns <= maxRowWeights,
     );

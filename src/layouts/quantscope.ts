@@ -40,9 +40,11 @@ export const quantscope: Layout = { id: 'quantscope', cutsRows: true, find, deco
 function find({ tensors, metadataOfFiles }: StoredContent): Found {
   const weights: { weight: TensorDescriptor; parts: readonly TensorDescriptor[] }[] = [];
   const warnings: string[] = [];
+  const files = new Set<string>();
   for (const [file, entries] of metadataOfFiles) {
     const text = entries[savedTensorsKey];
     if (text === undefined) continue;
+    files.add(file);
     const saved = parseSaved(text);
     if (!saved) {
       warnings.push(`${savedTensorsKey} in __metadata__ cannot be read: tensors are shown as stored.`);
@@ -59,7 +61,7 @@ function find({ tensors, metadataOfFiles }: StoredContent): Found {
       else warnings.push(`"${name}" does not match ${savedTensorsKey}: it is shown as stored.`);
     }
   }
-  return { weights, warnings };
+  return { weights, warnings, files };
 }
 
 function parseSaved(text: unknown): Map<string, SavedTensor> | undefined {

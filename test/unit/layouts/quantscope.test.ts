@@ -29,11 +29,11 @@ const source = writeFile(
       {
         a: { dtype: 'F32', shape, data_offsets: [0, weights.byteLength] },
         b: { dtype: 'F32', shape: [4, 3, 512], data_offsets: [weights.byteLength, 2 * weights.byteLength] },
+        'c.weight': { dtype: 'F32', shape, data_offsets: [2 * weights.byteLength, 3 * weights.byteLength] },
       },
       0,
     ),
-    Buffer.from(weights.buffer),
-    Buffer.from(weights.buffer),
+    ...new Array<Buffer>(3).fill(Buffer.from(weights.buffer)),
   ]),
 );
 
@@ -152,8 +152,12 @@ describe('tensors that were saved quantized', () => {
 });
 
 /** The file with another description of its tensors. */
-async function described(name: string, description: unknown): Promise<string> {
-  const path = await saved('plain.safetensors', { a: 'nf4' });
+async function described(
+  name: string,
+  description: unknown,
+  choices = { a: 'nf4' } as Record<string, string>,
+) {
+  const path = await saved('plain.safetensors', choices);
   const bytes = await readFile(path);
   const length = Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, unknown>;
@@ -178,6 +182,17 @@ describe('a description that does not fit', () => {
       ]);
       expect(model.description.warnings.join()).toMatch(/quantscope\.tensors.*cannot be read/);
       expect(await valuesOf(model, 'a_scale')).toHaveLength(12 * 8);
+    });
+  });
+
+  it('keeps other layouts away, whose scales mean something else', async () => {
+    const path = await described('int8.safetensors', '{', { 'c.weight': 'rowwise-int8' });
+    await opened(path, (model) => {
+      expect(model.description.tensors.map(({ name, dtype }) => [name, dtype])).toEqual([
+        ['c.weight', 'I8'],
+        ['c.weight_scale', 'F32'],
+      ]);
+      return Promise.resolve();
     });
   });
 
