@@ -1,4 +1,5 @@
 import { QuantscopeError } from '../model/errors';
+import { budgetFrom } from '../protocol/budget';
 import { isRecord } from '../model/json';
 import type { Budget, Plan, PlanAssignment, PlanPreset, SensitivityTable } from '../protocol/plan';
 import type { Effort } from './knapsack';
@@ -168,16 +169,11 @@ function refuseDuplicates(
 }
 
 /**
- * A budget as typed by users: "4.5bpw", "3.2MB", "3.2MiB", "3200000B" (MB = 10^6 bytes).
+ * A budget as typed by users (protocol/budget.ts).
  * @throws QuantscopeError REQUEST when it is neither.
  */
 export function parseBudget(text: string): Budget {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*(bpw|b|kb|mb|gb|kib|mib|gib)\s*$/i.exec(text);
-  if (!match)
-    throw new QuantscopeError('REQUEST', `"${text}" is not a budget; write 4.5bpw, 3.2MB or 3200000B.`);
-  const value = Number(match[1]);
-  const unit = match[2]!.toLowerCase();
-  if (unit === 'bpw') return { kind: 'bits-per-weight', value };
-  const power = ['b', 'k', 'm', 'g'].indexOf(unit[0]!);
-  return { kind: 'bytes', value: Math.floor(value * (unit.includes('i') ? 1024 : 1000) ** power) };
+  const budget = budgetFrom(text);
+  if (budget) return budget;
+  throw new QuantscopeError('REQUEST', `"${text}" is not a budget; write 4.5bpw, 6GB, 3.2MB or 3200000B.`);
 }

@@ -13,6 +13,7 @@ import {
 import { knapsackSolver, type Effort, type KnapsackSolver } from './knapsack';
 import { leastOf } from '../protocol/extremes';
 import { keptNotes, tableNotes } from '../protocol/tableNotes';
+import { size } from '../protocol/words';
 import { totalOf } from './totals';
 
 export interface Assignment {
@@ -181,10 +182,13 @@ export function isWithin(table: SensitivityTable, budget: Budget, overheadBytes 
 const leastBytes = ({ rows, fixedBytes }: SensitivityTable): number =>
   fixedBytes + sumOf(rows, (row) => leastOf(choicesOf(row).map(({ bytes }) => bytes)));
 
+/** Readable, and exactly, to be given as a budget. */
+const leastText = (bytes: number): string => `${size(bytes)} (${bytes}B)`;
+
 function tooSmall(table: SensitivityTable, budget: Budget, overheadBytes: number): QuantscopeError {
   const smallest =
     budget.kind === 'bytes'
-      ? `${leastBytes(table) + overheadBytes} bytes`
+      ? leastText(leastBytes(table) + overheadBytes)
       : `${budgetRange(table).min.toFixed(4)} bits per weight`;
   return new QuantscopeError(
     'REQUEST',

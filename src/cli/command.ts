@@ -17,7 +17,7 @@ export interface OptionSpec {
 export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 export interface CommandContext {
-  /** MODEL or FILE. */
+  /** MODEL. */
   readonly model: ModelRef;
   /** Which of the command's actions. */
   readonly action?: string;
@@ -49,7 +49,7 @@ export interface Command {
   readonly name: string;
   /** Allowed values of the first operand. */
   readonly actions?: readonly string[];
-  /** "MODEL" or "FILE"; undefined when it takes none. */
+  /** "MODEL"; undefined when it takes none. */
   readonly operand?: string;
   /** Name of a second operand. */
   readonly second?: string;

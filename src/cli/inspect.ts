@@ -5,7 +5,7 @@ import { plural, size } from '../protocol/words';
 
 export const inspect: Command = {
   name: 'inspect',
-  operand: 'FILE',
+  operand: 'MODEL',
   summary: 'List the tensors and metadata of a model; reads headers only',
   options: { metadata: { type: 'boolean', help: 'list the metadata as well' } },
   async run({ model: ref, jobs, signal, progress, options }) {

@@ -7,7 +7,7 @@ import { figure, fixed, table } from './text';
 
 export const quantize: Command = {
   name: 'quantize',
-  operand: 'FILE',
+  operand: 'MODEL',
   summary: 'Measure error and size of a tensor in a format; --out writes it as safetensors',
   options: {
     tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true },

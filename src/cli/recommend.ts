@@ -13,7 +13,7 @@ import { requiredOption, UsageError, type Command, type CommandContext } from '.
 import { exportOverhead } from './exportOverhead';
 import { checkOutputs } from './outputs';
 import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
-import { figure, number, table } from './text';
+import { aboveNoise, figure, number, table } from './text';
 
 export const recommend: Command = {
   name: 'recommend',
@@ -23,7 +23,7 @@ export const recommend: Command = {
     budget: {
       type: 'string',
       value: 'B',
-      help: '4.5bpw, or the size of the exported file: 3.2MB',
+      help: '4.5bpw, or the size of the exported file: 3.2MB, 6GB, 5.5GiB',
       required: true,
     },
     out: { type: 'string', value: 'P', help: 'the .ampq.json file to write', required: true },
@@ -36,12 +36,14 @@ export const recommend: Command = {
     const params = measuringParams(context);
     const inputs = await checkOutputs(context, [out], [params.text]);
     const overhead = budget.kind === 'bytes' ? await exportOverhead(context.model, defaultOverheadBytes) : 0;
-    const plan = makePlan(await measureDownTo(context, params, budget, overhead), budget, overhead);
+    const measured = await measureDownTo(context, params, budget, overhead);
+    const plan = makePlan(measured, budget, overhead);
+    const noise = measured.gainsFrom?.noise;
     await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
-    const verdict = verdictOf(plan);
+    const verdict = verdictOf(plan, noise);
     return {
       json: { out, plan, recommended: verdict?.recommended ?? false },
-      lines: [...planLines(plan), ...(verdict ? [verdict.text] : []), `Written: ${out}`],
+      lines: [...planLines(plan, noise), ...(verdict ? [verdict.text] : []), `Written: ${out}`],
     };
   },
 };
@@ -76,7 +78,7 @@ async function measureDownTo(
   return measured;
 }
 
-function planLines({ assignments, total, notes }: Plan): string[] {
+function planLines({ assignments, total, notes }: Plan, noise = 0): string[] {
   const rows = assignments.map((item) => [
     item.tensor,
     item.format,
@@ -85,7 +87,9 @@ function planLines({ assignments, total, notes }: Plan): string[] {
   ]);
   const { bitsPerWeight, bytes, error = NaN, divergence } = total;
   const expected =
-    divergence === undefined ? '' : `, predicted KL divergence ${number(divergence)} nats per token`;
+    divergence === undefined
+      ? ''
+      : `, predicted KL divergence ${aboveNoise(divergence, noise)} nats per token`;
   const figures = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors, mean relative squared error ${figure(error)}${expected}`;
   return [
     ...table(['tensor', 'format', 'bits/weight', 'relative error'], rows),

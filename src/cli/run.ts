@@ -10,7 +10,7 @@ import { thisFile, UsageError, type CommandResult } from './command';
 import { commandNamed, parseInvocation, type Invocation } from './invocation';
 import type { Terminal } from './terminal';
 import { json } from './text';
-import { commandUsage, usage } from './usage';
+import { commandUsage, shortUsage, usage } from './usage';
 
 export const exitStatus = { success: 0, failure: 1, usage: 2 } as const;
 
@@ -35,7 +35,7 @@ export async function runCommandLine(
     if (!(error instanceof UsageError)) throw error;
     const command = commandNamed(name);
     terminal.tell(`quantscope: ${error.message}`);
-    for (const line of ['', ...(command ? commandUsage(command) : usage())]) terminal.tell(line);
+    for (const line of ['', ...(command ? shortUsage(command) : usage())]) terminal.tell(line);
     return exitStatus.usage;
   }
 }

@@ -11,7 +11,7 @@ import {
 } from './command';
 import { notKeptNote, tableNotes } from '../protocol/tableNotes';
 import { duration, plural } from '../protocol/words';
-import { count, figure, number, table } from './text';
+import { aboveNoise, count, figure, number, table } from './text';
 
 /** What --device takes. */
 export const devices: readonly DeviceChoice[] = ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'];
@@ -109,7 +109,7 @@ function tableLines({ rows, gainsFrom, weightsOnly }: SensitivityTable): string[
       if (!cell) return '';
       if (!gainsFrom) return figure(Math.sqrt(cell.relativeSquaredError));
       if (row.gain === undefined) return '';
-      const text = divergenceText(row.gain * cell.relativeSquaredError, gainsFrom);
+      const text = aboveNoise(row.gain * cell.relativeSquaredError, gainsFrom.noise);
       return row.measured?.format === format ? `${text}*` : text;
     }),
   ]);
@@ -130,7 +130,3 @@ function headingOf(gainsFrom: GainsSource | undefined, weightsOnly: string | und
     `Rounding in float32 alone causes ${number(noise)}; smaller figures are shown as "< noise".`,
   ];
 }
-
-/** A divergence, unless it is smaller than what rounding causes. */
-const divergenceText = (divergence: number, { noise }: GainsSource): string =>
-  Number.isNaN(divergence) || divergence >= noise ? figure(divergence) : '< noise';

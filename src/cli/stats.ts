@@ -4,7 +4,7 @@ import { count, figure, number, table } from './text';
 
 export const stats: Command = {
   name: 'stats',
-  operand: 'FILE',
+  operand: 'MODEL',
   summary: 'Show statistics, histogram and outliers of a tensor',
   options: {
     tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true },

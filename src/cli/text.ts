@@ -30,7 +30,11 @@ export function figure(value: number): string {
   return Number.isNaN(value) ? 'not defined' : number(value);
 }
 
-/** The same with a fixed number of decimals. */
+/** A divergence, unless it is smaller than what rounding alone causes. */
+export const aboveNoise = (divergence: number, noise: number): string =>
+  divergence < noise ? '< noise' : figure(divergence);
+
+/** A figure with a fixed number of decimals. */
 export function fixed(value: number, decimals: number): string {
   return Number.isFinite(value) ? value.toFixed(decimals) : figure(value);
 }

@@ -4,6 +4,14 @@ import { commands } from './commands';
 /** Columns of an option's name in the help. */
 const labelWidth = 30;
 
+/** From a model to a file that fits, in the order of the work. */
+const example = [
+  'For a graphics card with 8 GB, of which 2 GB are left to the context and buffers of llama.cpp:',
+  '  quantscope recommend MODEL --budget 6GB --out plan.ampq.json',
+  '  quantscope export MODEL --plan plan.ampq.json --out model.gguf',
+  '  quantscope eval MODEL --text text.txt --plan plan.ampq.json',
+];
+
 /** Help of the program. */
 export function usage(): string[] {
   const calls = commands.map((command) => [command.name, ...operandsOf(command)].join(' '));
@@ -13,12 +21,19 @@ export function usage(): string[] {
     '',
     ...commands.map(({ summary }, i) => `  ${calls[i]!.padEnd(width)}${summary}`),
     '',
+    ...example,
+    '',
     'MODEL is a folder, an index or a file of a model; a shard opens the model that it is part of.',
     'Every command takes --json (one JSON document on stdout) and --help.',
     'Results go to stdout; progress, notes and errors to stderr.',
     'Ctrl-C cancels and leaves existing files unchanged; a second one ends the process immediately.',
     'Exit status: 0 success, 1 failure, 2 wrong usage, 130 cancelled by Ctrl-C.',
   ];
+}
+
+/** What a wrong call of a command is answered with: short, so that the reason above it stays in sight. */
+export function shortUsage(command: Command): string[] {
+  return [usageLine(command), `All options: quantscope ${command.name} --help`];
 }
 
 /** Help of a command. */
@@ -31,13 +46,16 @@ export function commandUsage(command: Command): string[] {
     ['help', flag('print this help')],
   ].map(([name, spec]) => [name as string, spec as OptionSpec]);
   return [
-    `Usage: quantscope ${[command.name, ...operandsOf(command)].join(' ')} [options]`,
+    usageLine(command),
     '',
     command.summary,
     '',
     ...[...Object.entries(command.options), ...common].map(([name, spec]) => optionLine(name, spec)),
   ];
 }
+
+const usageLine = (command: Command): string =>
+  `Usage: quantscope ${[command.name, ...operandsOf(command)].join(' ')} [options]`;
 
 function flag(help: string): OptionSpec {
   return { type: 'boolean', help };

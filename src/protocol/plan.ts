@@ -200,12 +200,20 @@ export interface Verdict {
   readonly text: string;
 }
 
-/** Undefined where there is nothing to compare the plan with, or its error is not known. */
-export function verdictOf({ total, preset }: Plan): Verdict | undefined {
+/**
+ * Undefined where there is nothing to compare the plan with, or its error is not known.
+ * @param noise of the measurement that the divergences come from: below it they are the same.
+ */
+export function verdictOf({ total, preset }: Plan, noise = 0): Verdict | undefined {
   if (!preset) return undefined;
   const name = `${preset.fileType} (${size(preset.bytes)})`;
   const [ours, theirs] = [total.divergence, preset.divergence];
   if (ours !== undefined && theirs !== undefined) {
+    if (Math.max(ours, theirs) < noise)
+      return {
+        recommended: false,
+        text: `${name} is predicted as good: both KL divergences are below the noise of the measurement.`,
+      };
     const figures = `KL divergence ${shortFigure(ours)} against ${shortFigure(theirs)} nats per token`;
     if (ours < theirs) return { recommended: true, text: `Predicted better than ${name}: ${figures}.` };
     const rank = ours === theirs ? 'as good' : 'better';

@@ -35,6 +35,8 @@ export interface TableOutline {
   readonly revision: number;
   /** Useful budgets of plans, bits per weight; absent for a table without rows. */
   readonly budgets?: { readonly min: number; readonly max: number };
+  /** Divergences below it are not meaningful, nats per token; absent where the model was not run over a text. */
+  readonly noise?: number;
 }
 
 /**

@@ -48,7 +48,12 @@ export class Planning {
   /** Undefined before anything was measured. */
   get tableOutline(): TableOutline | undefined {
     const { measurements: table, tableRevision: revision } = this;
-    return table && { revision, ...(table.rows.length > 0 ? { budgets: budgetRange(table) } : {}) };
+    if (!table) return undefined;
+    return {
+      revision,
+      ...(table.rows.length > 0 ? { budgets: budgetRange(table) } : {}),
+      ...(table.gainsFrom ? { noise: table.gainsFrom.noise } : {}),
+    };
   }
 
   get planOutline(): PlanOutline | undefined {

@@ -409,6 +409,14 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     expect(await field.inputValue()).toBe('5.4');
     await expect.poll(total).toBeLessThanOrEqual(5.4);
     await expect.poll(total).toBeGreaterThan(5.2);
+    await field.fill('3.2 MB');
+    const tensorData = () => frame.locator('.totals dd').nth(1).innerText();
+    await expect.poll(tensorData).toMatch(/^3\.(19|20) MB$/);
+    expect(await field.inputValue()).toBe('3.2 MB');
+    await field.fill('1 MB'); // less than the smallest plan
+    await expect
+      .poll(() => frame.locator('.budget .wrong').innerText())
+      .toMatch(/bits per weight, or a size of the tensor data from 1\.7\d MB to 10\.5\d MB$/);
     await setBudget(5.2);
     await expect.poll(total).toBeLessThanOrEqual(5.2);
     await screenshot(page, 'plan-dark');

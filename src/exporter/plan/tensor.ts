@@ -103,7 +103,7 @@ function importanceFor(
   if (found || !needsImportance(type, name, fileType?.name)) return found;
   const message = imatrix
     ? `${type} needs importance weights, and the importance matrix has none for this tensor.`
-    : `${type} needs an importance matrix (imatrix): without one the model would be nearly unusable.`;
+    : `${type} needs an importance matrix (imatrix): without one the model would be nearly unusable. Compute one from a text (“Compute Importance Matrix…”, or quantscope imatrix) and choose it for the export.`;
   throw new QuantscopeError('REQUEST', message, { tensor: name });
 }
 

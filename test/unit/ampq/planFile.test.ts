@@ -179,7 +179,7 @@ describe('a budget', () => {
     (text) => {
       const error = {
         code: 'REQUEST',
-        message: `"${text}" is not a budget; write 4.5bpw, 3.2MB or 3200000B.`,
+        message: `"${text}" is not a budget; write 4.5bpw, 6GB, 3.2MB or 3200000B.`,
       };
       expect(() => parseBudget(text)).toThrow(expect.objectContaining(error) as Error);
     },
@@ -207,7 +207,7 @@ describe('makePlan', () => {
 
   it('names model and budget, and counts the other content of the file', () => {
     expect(makePlan(table, budget, 50)).toEqual(planned);
-    expect(() => makePlan(table, budget, 51)).toThrow('at least 371 bytes');
+    expect(() => makePlan(table, budget, 51)).toThrow('at least 371 B (371B)');
     expect(makePlan(table, { kind: 'bytes', value: 320 }).total).toEqual(planned.total);
   });
 

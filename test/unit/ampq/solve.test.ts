@@ -82,7 +82,7 @@ describe('solveBudget', () => {
     const smallest = 400 + 1440 + 50; // norms, Q4_K, overhead
     const fits = solveBudget(table, bytes(smallest), 50);
     expect(fits.total.bytes + 50).toBe(smallest);
-    expect(errorOf(table, bytes(smallest - 1), 50)).toMatchObject(tooSmall(`${smallest} bytes`));
+    expect(errorOf(table, bytes(smallest - 1), 50)).toMatchObject(tooSmall(`1.89 kB (${smallest}B)`));
   });
 
   it('names the smallest bits per weight when there are fewer', () => {
@@ -118,7 +118,7 @@ describe('solveBudget', () => {
       ['a', 'Q4_K', 1440],
       ['odd', 'BF16', 2000],
     ]);
-    const small = tooSmall('3840 bytes') as { message: string };
+    const small = tooSmall('3.84 kB (3840B)') as { message: string };
     expect(errorOf(table, bytes(smallest - 1))).toMatchObject({
       ...small,
       message: `${small.message} Tensors that were not measured are kept without loss: odd (BF16).`,

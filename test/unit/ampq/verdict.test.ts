@@ -60,6 +60,15 @@ describe('a plan and the presets that keep its budget', () => {
     });
   });
 
+  it('is as good as the preset where both are below the noise of the measurement', () => {
+    const plan = makePlan(tableOf([row('a', 0.01), row('b', 0.5)]), budget(mixed));
+    expect(verdictOf(plan, 0.0015)).toMatchObject({ recommended: true }); // 0.00014 against 0.002
+    expect(verdictOf(plan, 0.003)).toEqual({
+      recommended: false,
+      text: 'Q4_K_M (3.94 kB) is predicted as good: both KL divergences are below the noise of the measurement.',
+    });
+  });
+
   it('is compared by errors and roles where gains are not known, and never recommended', () => {
     const output = { ...row('output.weight'), roleFactor: 16 };
     const plan = makePlan(tableOf([output, row('b')]), budget(mixed));

@@ -39,6 +39,7 @@ describe('quantscope', () => {
     expect(code).toBe(0);
     for (const name of ['inspect', 'stats', 'quantize', 'sensitivity', 'recommend', 'export', 'formats'])
       expect(stdout).toContain(`  ${name}`);
+    expect(stdout).toContain('  quantscope recommend MODEL --budget 6GB --out plan.ampq.json');
     expect((await quantscope(['export', '--help'])).stdout).toContain('--plan P');
   });
 
@@ -46,8 +47,8 @@ describe('quantscope', () => {
     [[], /Usage/],
     [['frobnicate'], /There is no command "frobnicate"\.$/m],
     [['quantise'], /There is no command "quantise"\. Did you mean "quantize"\?/],
-    [['inspect'], /inspect takes FILE; 0 operands were given/],
-    [['inspect', 'a', 'b'], /inspect takes FILE; 2 operands were given/],
+    [['inspect'], /inspect takes MODEL; 0 operands were given/],
+    [['inspect', 'a', 'b'], /inspect takes MODEL; 2 operands were given/],
     [['compare', 'a'], /compare takes MODEL and OTHER; 1 operands were given/],
     [['inspect', 'a', '--colour'], /inspect has no option --colour\.$/m],
     [['inspect', 'a', '--metdata'], /inspect has no option --metdata\. Did you mean "--metadata"\?/],
@@ -64,6 +65,8 @@ describe('quantscope', () => {
     expect(stderr).toMatch(hint);
     expect(stderr).toContain('Usage: quantscope');
     expect(stdout).toBe('');
+    // The reason is not pushed out of sight by the list of all options.
+    if (/^Usage: quantscope \w+ MODEL/m.test(stderr)) expect(stderr.trimEnd().split('\n')).toHaveLength(4);
   });
 
   it.each([
@@ -190,6 +193,16 @@ describe('quantscope', () => {
     const output = stdout.split('\n').find((line) => line.startsWith('output.weight'))!;
     expect(output.match(/\S+\*/g)).toHaveLength(1);
     expect(output.endsWith('< noise')).toBe(true); // F16 of a BF16 model
+  });
+
+  it('shows no divergence below the noise in plans', async () => {
+    const out = join(folder, 'everything.ampq.json');
+    const call = ['recommend', sampleFolder, '--device', 'cpu', '--budget', '8GB', '--out', out];
+    const { stdout } = await quantscope(call);
+    expect(stdout).toContain(', predicted KL divergence < noise nats per token\n');
+    expect(stdout).toContain(
+      'F16 (10.50 MB) is predicted as good: both KL divergences are below the noise of the measurement.',
+    );
   });
 
   it('adds smaller formats where the budget requires them, and warns at three bits', async () => {

@@ -50,7 +50,11 @@ describe('the state of a session', () => {
       sensitivity: { budgets: { min: 4.5, max: 8.5 } },
       plan: { formats: [{ format: 'Q4_K', bits: 4.5 }] },
     });
+    expect(state.sensitivity).not.toHaveProperty('noise');
     expect(measured.session.sensitivity).toEqual(tableOf(modelOf(measured.folder)));
+    const gainsFrom = { text: '/t.txt', tokens: 2048, context: 256, noise: 1e-9 };
+    const overText = setUpSession({ stored: (path) => ({ ...tableOf(modelOf(path)), gainsFrom }) });
+    expect((await overText.session.load()).sensitivity).toMatchObject({ noise: 1e-9 });
     expect(formatsOf([measured.session.plan])).toEqual(['Q4_K']); // of 4.85 bits, as no preset takes more
   });
 

@@ -1,24 +1,32 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
+import type { Plan } from '../../../src/protocol/plan';
+import { PlanSize, rangeText, typedBudget, type BudgetRange } from '../../budgetText';
 import { TextField } from '../../controls';
 
 /** Bits per weight between two positions of the slider. */
 const budgetStep = 0.01;
 
 /** Ends that are whole steps, so that positions between them are: a slider counts its steps from its minimum. */
-export const steppedRange = ({ min, max }: { min: number; max: number }): { min: number; max: number } => ({
+export const steppedRange = ({ min, max }: BudgetRange): BudgetRange => ({
   min: Math.ceil(min / budgetStep - 1e-9) * budgetStep,
   max: Math.ceil(max / budgetStep - 1e-9) * budgetStep,
 });
 
-/** A slider, and a field for exact values. */
+/**
+ * A slider, and a field for exact values and sizes.
+ * @param props.plan tells how large the model is in bits per weight.
+ */
 export function BudgetControl(props: {
-  range: { min: number; max: number };
+  range: BudgetRange;
+  plan?: Plan;
   budget: number;
   move: (budget: number) => void;
   disabled: boolean;
 }) {
-  const { range, budget, move, disabled } = props;
+  const { range, plan, budget, move, disabled } = props;
   const [typed, setTyped] = useState<string>();
+  const sizes = useMemo(() => plan && new PlanSize(plan), [plan]);
+  const isWrong = !!typed?.trim() && typedBudget(typed, range, sizes) === undefined;
   return (
     <div class="budget">
       <label for="budget">Budget</label>
@@ -38,17 +46,20 @@ export function BudgetControl(props: {
       />
       <TextField
         value={typed ?? budget.toFixed(2)}
-        label="Bits per weight"
+        label="Bits per weight, or a size"
         disabled={disabled}
         width="104px"
         onInput={(text) => {
           setTyped(text);
-          const value = Number(text);
-          if (value >= range.min && value <= range.max) move(value);
+          const value = typedBudget(text, range, sizes);
+          if (value !== undefined) move(value);
         }}
         onBlur={() => setTyped(undefined)}
       />
       <span>bits per weight</span>
+      <p class={isWrong ? 'caption wrong' : 'caption'} role="status">
+        {rangeText(range, sizes)}
+      </p>
     </div>
   );
 }

@@ -33,6 +33,7 @@ export function PlanView() {
         range={range}
         budget={budget}
         move={(value) => void plans.move(value)}
+        {...(plan ? { plan } : {})}
         disabled={edited?.replaced === false}
       />
       {planFailure !== undefined && (
@@ -40,7 +41,7 @@ export function PlanView() {
           {planFailure}
         </p>
       )}
-      {plan && <Totals plan={plan} />}
+      {plan && <Totals plan={plan} noise={sensitivity?.noise ?? 0} />}
       <Actions
         hasPlan={plan !== undefined}
         {...(movedBudget === undefined ? {} : { budget: { kind: 'bits-per-weight', value: movedBudget } })}

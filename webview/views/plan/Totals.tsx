@@ -5,11 +5,14 @@ import { mixOf } from '../../planMix';
 import { FormatBadge } from '../FormatBadge';
 import { size } from '../../../src/protocol/words';
 
-/** Totals of the plan next to those of the preset of its size, in the same figures. */
-export function Totals({ plan }: { plan: Plan }) {
+/**
+ * Totals of the plan next to those of the preset of its size, in the same figures.
+ * @param noise of the measurement that divergences come from.
+ */
+export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
   const { total, preset, assignments, notes } = plan;
   const { formats } = useMemo(() => mixOf(assignments), [assignments]);
-  const verdict = verdictOf(plan);
+  const verdict = verdictOf(plan, noise);
   return (
     <>
       <dl class="totals">
@@ -24,10 +27,10 @@ export function Totals({ plan }: { plan: Plan }) {
         ) : (
           <Figure
             name="predicted KL divergence (nats per token)"
-            plan={figure(total.divergence, 3)}
+            plan={divergenceText(total.divergence, noise)}
             {...(preset?.divergence === undefined
               ? {}
-              : { other: `${preset.fileType}: ${figure(preset.divergence, 3)}` })}
+              : { other: `${preset.fileType}: ${divergenceText(preset.divergence, noise)}` })}
           />
         )}
         <div class="wide">
@@ -50,6 +53,9 @@ export function Totals({ plan }: { plan: Plan }) {
     </>
   );
 }
+
+const divergenceText = (divergence: number, noise: number): string =>
+  divergence < noise ? '< noise' : figure(divergence, 3);
 
 /** Where the model was not run over a text. */
 function Errors({ plan: { total, preset } }: { plan: Plan }) {
