@@ -107,7 +107,9 @@ for (const [name, exported, { divergence, perplexity }] of results) {
     ].join(' '),
   );
 }
-console.log('Error: Σ‖W − Q(W)‖²/‖W‖² weighted by the number of weights, as measured per tensor above.');
+console.log(
+  'rel. sq. error: Σ‖W − Q(W)‖²/‖W‖² weighted by the number of weights, as measured per tensor above.',
+);
 console.log('Mean KLD: nats per token from the original; PPL: perplexity of the text.');
 console.log(`\nThe files are in ${folder}`);
 console.log(`Open them in VS Code: code ${folder}   (or: npm start -- ${relative(root, folder)})`);

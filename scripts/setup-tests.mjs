@@ -19,13 +19,17 @@ export const llamaCppLibraries = join(
 
 /**
  * Packages from npm, each in a folder of its own. `proof` lists files that only a complete installation has: the first
- * and the last ones that it writes. `allowScripts` names the packages that newer npm versions allow to run install scripts.
+ * and the last ones that it writes. `allowScripts` names the packages that newer npm versions allow to run install scripts; `hint` says what the
+ * installation needs.
  */
 const vsCodeServer = {
   folder: 'vscode-server-4.139.1',
   packages: ['code-server@4.139.1'],
   allowScripts: { 'code-server': true },
   needsNode24: true,
+  time: 'a few minutes: it compiles modules',
+  hint: `It compiles modules with a C++ compiler, Python 3 and the headers of Node, which node-gyp downloads from nodejs.org.
+Where it cannot, name a Node installation that has include/node: npm config set nodedir /usr`,
   proof: [
     'node_modules/code-server/lib/vscode/out/server-main.js',
     'node_modules/code-server/lib/vscode/node_modules/kerberos/build/Release/kerberos.node',
@@ -46,28 +50,32 @@ const llamaCpp = {
  * @throws Error saying what is missing and how to install it.
  */
 export async function ensureTestTools() {
-  ensureSystemPackages();
+  ensureSystemPackages([...(existsSync(chromiumPath()) ? [] : ['chromium']), ...serverPackages()]);
   ensureNativeTools();
   installedNode(24); // the VS Code server runs on it
   ensureTool(vsCodeServer);
   ensureTool(llamaCpp);
 }
 
-/** The VS Code server and the Node that runs it, but nothing that only tests need. */
+/**
+ * The VS Code server and the Node that runs it, but nothing that only tests need.
+ * @throws Error saying what is missing and how to install it.
+ */
 export async function ensureVsCodeServer() {
-  ensureSystemPackages();
+  ensureSystemPackages(serverPackages());
   ensureTool(vsCodeServer);
 }
 
-function ensureSystemPackages() {
-  if (platform !== 'linux') return;
-  const missing = [];
-  if (!existsSync(chromiumPath())) missing.push('chromium');
-  // Only the build inside the VS Code server needs Kerberos' headers.
-  if (!isInstalled(vsCodeServer) && !hasKerberosHeaders()) missing.push('libkrb5-dev');
-  if (missing.length === 0) return;
+/** Only the build inside the VS Code server needs Kerberos' headers. */
+function serverPackages() {
+  return isInstalled(vsCodeServer) || hasKerberosHeaders() ? [] : ['libkrb5-dev'];
+}
+
+/** @param missing packages of Debian. */
+function ensureSystemPackages(missing) {
+  if (platform !== 'linux' || missing.length === 0) return;
   const error = aptInstall(missing);
-  if (error) throw new Error(`The tests need ${missing.join(' and ')}. ${error}`);
+  if (error) throw new Error(`Missing: ${missing.join(' and ')}. ${error}`);
 }
 
 /** Compilers and the emulator for the checks of the kernels; a check whose tool is missing is skipped with a message. */
@@ -126,7 +134,7 @@ function ensureTool(tool) {
   }
   if (isInstalled(tool)) return;
   const home = join(cache, tool.folder);
-  console.log(`Installing ${tool.packages.join(', ')} into ${home}`);
+  console.log(`Installing ${tool.packages.join(', ')} into ${home}${tool.time ? ` (${tool.time})` : ''}`);
   // A native build that fails half-way leaves a folder that npm considers complete.
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
@@ -145,7 +153,7 @@ function ensureTool(tool) {
   if (status !== 0 || absent.length > 0) {
     const detail = absent.length > 0 ? `; ${absent.join(', ')} is missing` : '';
     throw new Error(
-      `npm could not install ${tool.packages.join(', ')} into ${home} (status ${status}${detail}).`,
+      `npm could not install ${tool.packages.join(', ')} into ${home} (status ${status}${detail}).${tool.hint ? `\n${tool.hint}` : ''}`,
     );
   }
   writeFileSync(join(home, '.complete'), tool.packages.join('\n'));

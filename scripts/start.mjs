@@ -22,7 +22,12 @@ if (hasDesktop) {
 }
 
 const { ensureVsCodeServer } = await import('./setup-tests.mjs');
-await ensureVsCodeServer();
+try {
+  await ensureVsCodeServer();
+} catch (error) {
+  console.error(error.message);
+  exit(1);
+}
 const { build } = await import('esbuild');
 await build({
   entryPoints: [join(root, 'scripts', 'serve.ts')],
