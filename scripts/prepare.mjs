@@ -1,7 +1,7 @@
 // What every script needs before it can run: a Node that is new enough, dependencies, addon, bundles. Uses nothing but Node, so that it
 // works on a fresh clone.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { execPath, exit, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -24,10 +24,21 @@ function run(command, args) {
   }
 }
 
-/** Installs the packages of package-lock.json, unless they are up to date. */
+const packagesIn = (...path) => JSON.parse(readFileSync(join(root, ...path), 'utf8')).packages;
+
+/** Whether the installed packages are those of package-lock.json. Its time says nothing: a change of branches rewrites it. */
+function areInstalled() {
+  if (!existsSync(join(root, 'node_modules', '.package-lock.json'))) return false;
+  const installed = packagesIn('node_modules', '.package-lock.json');
+  return Object.entries(packagesIn('package-lock.json')).every(
+    ([path, { version, optional = false }]) =>
+      path === '' || (installed[path] ? installed[path].version === version : optional),
+  );
+}
+
+/** Installs the packages of package-lock.json, unless they are installed. */
 export function ensureDependencies() {
-  const done = join(root, 'node_modules', '.package-lock.json');
-  if (existsSync(done) && statSync(done).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs) return;
+  if (areInstalled()) return;
   console.error('Installing dependencies…');
   run('npm', ['ci', '--no-audit', '--no-fund']);
 }

@@ -47,10 +47,10 @@ export function typedBudget(text: string, range: BudgetRange, sizes?: PlanSize):
   return Math.min(Math.max(bits, range.min), range.max);
 }
 
-/** What can be typed: "2.63 to 16.00 bits per weight, or a size from 1.73 MB to 10.50 MB". */
+/** What can be typed: "2.63 to 16.00 bits per weight, or 1.73 MB to 10.50 MB of tensor data". */
 export function rangeText({ min, max }: BudgetRange, sizes?: PlanSize): string {
   const bits = `${min.toFixed(2)} to ${max.toFixed(2)} bits per weight`;
   if (!sizes) return bits;
   const [least, most] = [min, max].map((value) => size(Math.round(sizes.bytesOf(value))));
-  return `${bits}, or a size of the tensor data from ${least} to ${most}`;
+  return `${bits}, or ${least} to ${most} of tensor data`;
 }

@@ -416,7 +416,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await field.fill('1 MB'); // less than the smallest plan
     await expect
       .poll(() => frame.locator('.budget .wrong').innerText())
-      .toMatch(/bits per weight, or a size of the tensor data from 1\.7\d MB to 10\.5\d MB$/);
+      .toMatch(/bits per weight, or 1\.7\d MB to 10\.5\d MB of tensor data$/);
     await setBudget(5.2);
     await expect.poll(total).toBeLessThanOrEqual(5.2);
     await screenshot(page, 'plan-dark');

@@ -40,7 +40,7 @@ describe('a budget that is typed', () => {
 
   it('has a range in bits and in sizes', () => {
     expect(rangeText(range, sizes)).toBe(
-      '2.63 to 16.00 bits per weight, or a size of the tensor data from 3.13 GB to 16.50 GB',
+      '2.63 to 16.00 bits per weight, or 3.13 GB to 16.50 GB of tensor data',
     );
   });
 });
