@@ -170,7 +170,7 @@ function splitOf(context: CommandContext): SplitSettings | undefined {
   return rules[0];
 }
 
-function describe({ tensors, files, warnings }: ExportPreview): string[] {
+function describe({ tensors, files, warnings, preset }: ExportPreview): string[] {
   const rows = tensors.map((tensor) => [
     tensor.name,
     tensor.from,
@@ -181,6 +181,9 @@ function describe({ tensors, files, warnings }: ExportPreview): string[] {
   const parts = files.map((file) => [file.name, size(file.bytes), file.tensors]);
   return [
     ...table(['tensor', 'from', 'to', 'size', 'why'], rows),
+    ...(tensors.some(({ presetType }) => presetType !== undefined)
+      ? ['', `In brackets: the type that ${preset} alone gives the tensor.`]
+      : []),
     ...(files.length > 1 ? ['', ...table(['file', 'size', 'tensors'], parts)] : []),
     ...warnings.flatMap((warning) => ['', `Note: ${warning}`]),
   ];

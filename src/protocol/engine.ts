@@ -119,6 +119,8 @@ export interface PlanBeside {
 
 export interface TensorSuggestion {
   readonly row?: SensitivityRow;
+  /** Divergences of the row below it are not meaningful, nats per token. */
+  readonly noise?: number;
   readonly assignment?: PlanAssignment;
 }
 

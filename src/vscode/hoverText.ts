@@ -20,7 +20,7 @@ export function plain(text: string): string {
  */
 export function hoverText(
   { model, tensor }: FoundTensor,
-  { row, assignment }: TensorSuggestion,
+  { row, noise, assignment }: TensorSuggestion,
   others: readonly FoundTensor[],
 ): string {
   const lines = [
@@ -29,7 +29,7 @@ export function hoverText(
     storage(tensor),
     '',
     assignment ? suggested(assignment) : 'No suggestion yet: run the sensitivity analysis of the model.',
-    ...(row && row.cells.length > 0 ? ['', ...errorTable(row)] : []),
+    ...(row && row.cells.length > 0 ? ['', ...errorTable(row, noise)] : []),
     ...(others.length > 0 ? ['', alsoIn(others)] : []),
   ];
   return lines.join('\n');
@@ -48,11 +48,11 @@ const suggested = ({ format, bitsPerWeight }: PlanAssignment): string =>
   `Suggested: **${plain(format)}**, ${bitsPerWeight.toFixed(2)} bits per weight`;
 
 /** Errors of the tensor in each format; where its gain is known also the KL divergence that they are predicted to cause. */
-function errorTable({ cells, gain }: SensitivityRow): string[] {
+function errorTable({ cells, gain }: SensitivityRow, noise = 0): string[] {
   const rows = cells.map(({ format, bitsPerWeight, relativeSquaredError, sqnr }) => [
     ...[plain(format), bitsPerWeight.toFixed(2), figure(Math.sqrt(relativeSquaredError), 3)],
     Number.isFinite(sqnr) ? sqnr.toFixed(1) : sqnr === Infinity ? '∞' : 'not defined',
-    ...(gain === undefined ? [] : [figure(gain * relativeSquaredError, 2)]),
+    ...(gain === undefined ? [] : [divergenceText(gain * relativeSquaredError, noise)]),
   ]);
   const heading = ['format', 'bits', 'relative error', 'SQNR dB'];
   if (gain !== undefined) heading.push('KL divergence');
@@ -62,6 +62,9 @@ function errorTable({ cells, gain }: SensitivityRow): string[] {
 
 const figure = (value: number, digits: number): string =>
   Number.isFinite(value) ? value.toPrecision(digits) : 'not defined';
+
+const divergenceText = (value: number, noise: number): string =>
+  value < noise ? plain('< noise') : figure(value, 2);
 
 function alsoIn(others: readonly FoundTensor[]): string {
   const shown = others

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import * as vscode from 'vscode';
 import type { TensorSuggestion } from '../protocol/engine';
 import type { FoundTensor } from '../protocol/model';
-import { assignmentOf, rowOf } from '../protocol/plan';
+import { suggestionFrom } from '../protocol/suggestion';
 import { commands } from './contributions';
 import { hoverText, lookupOrder } from './hoverText';
 import type { Services } from './services';
@@ -68,11 +68,7 @@ async function suggestionFor(
   signal: AbortSignal,
 ): Promise<TensorSuggestion> {
   const session = sessions.all().find((item) => item.path === model.path && item.description);
-  if (session) {
-    const row = session.sensitivity && rowOf(session.sensitivity, tensor.name);
-    const assignment = session.plan && assignmentOf(session.plan, tensor.name);
-    return { ...(row ? { row } : {}), ...(assignment ? { assignment } : {}) };
-  }
+  if (session) return suggestionFrom(session.sensitivity, session.plan, tensor.name);
   const cacheDir = vscode.Uri.joinPath(context.globalStorageUri, 'sensitivity').fsPath;
   return engine.call('tensor/suggestion', { path: model.path, tensor: tensor.name, cacheDir }, { signal });
 }

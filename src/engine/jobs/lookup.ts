@@ -1,7 +1,7 @@
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { locateModel } from '../../model/locateModel';
 import type { LocatedModel } from '../../protocol/model';
-import { assignmentOf, rowOf } from '../../protocol/plan';
+import { suggestionFrom } from '../../protocol/suggestion';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 import { TensorIndex } from '../tensorIndex';
@@ -46,9 +46,7 @@ export function suggestionJob(models: OpenModels): Job<'tensor/suggestion'> {
     return models.use(params, signal, async (model) => {
       const table = await readStoredTable(model, params.cacheDir, signal);
       const { found } = await planBeside(model, signal);
-      const row = table && rowOf(table, params.tensor);
-      const assignment = found && assignmentOf(found.plan, params.tensor);
-      return { ...(row ? { row } : {}), ...(assignment ? { assignment } : {}) };
+      return suggestionFrom(table, found?.plan, params.tensor);
     });
   };
 }

@@ -56,6 +56,10 @@ describe('quantscope export --dry-run', () => {
     expect(down.every(({ to, cause }) => to === 'Q6_K' && cause === 'rule')).toBe(true);
     expect(down.some(({ presetType }) => presetType === 'Q4_K')).toBe(true);
     expect(preview.dataBytes).toBeGreaterThan(preview.presetBytes);
+    const legend = 'In brackets: the type that Q4_K_M alone gives the tensor.\n';
+    expect((await quantscope(...args, '--dry-run')).stdout).toContain(legend);
+    const plain = ['export', sampleFolder, '--type', 'Q4_K_M', '--dry-run'];
+    expect((await quantscope(...plain)).stdout).not.toContain('In brackets');
     const out = join(folder, 'ruled.gguf');
     const written = await quantscope(...args, '--out', out, '--json');
     expect((JSON.parse(written.stdout) as ExportPreview).fileBytes).toBe(preview.fileBytes);

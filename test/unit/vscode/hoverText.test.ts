@@ -54,6 +54,11 @@ describe('the text of a hover', () => {
       '| F16 | 4.50 | 0.00 | ∞ | 0.0 |',
       '| Q8\\_0 | 4.50 | not defined | not defined | not defined |',
     ]);
+    expect(hoverText(found(), { row, noise: 0.03 }, []).split('\n').slice(-3)).toEqual([
+      '| Q4\\_K | 4.50 | 0.200 | 14.0 | \\< noise |',
+      '| F16 | 4.50 | 0.00 | ∞ | \\< noise |',
+      '| Q8\\_0 | 4.50 | not defined | not defined | not defined |',
+    ]);
   });
 
   it('escapes everything that Markdown or HTML interprets', () => {

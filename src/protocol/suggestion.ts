@@ -1,0 +1,18 @@
+import type { TensorSuggestion } from './engine';
+import { assignmentOf, rowOf, type Plan, type SensitivityTable } from './plan';
+
+/** What the measurements and the plan of a model say about a tensor. */
+export function suggestionFrom(
+  table: SensitivityTable | undefined,
+  plan: Plan | undefined,
+  tensor: string,
+): TensorSuggestion {
+  const row = table && rowOf(table, tensor);
+  const assignment = plan && assignmentOf(plan, tensor);
+  const noise = table?.gainsFrom?.noise;
+  return {
+    ...(row ? { row } : {}),
+    ...(row && noise !== undefined ? { noise } : {}),
+    ...(assignment ? { assignment } : {}),
+  };
+}
