@@ -9,7 +9,8 @@ const maxPoints = 400;
 export class StepMeter {
   private done = 0;
   private points: EvaluationPoint[] = [];
-  private readonly start = performance.now();
+  /** When the first step was over: it includes the start of the runtime, so the others are not estimated from it. */
+  private firstDone = 0;
 
   constructor(
     private readonly total: number,
@@ -20,6 +21,7 @@ export class StepMeter {
 
   step(message: string): void {
     this.done += 1;
+    if (this.done === 1) this.firstDone = performance.now();
     this.tell(message);
   }
 
@@ -31,8 +33,8 @@ export class StepMeter {
 
   private tell(message: string): void {
     const done = Math.min(this.done, this.total);
-    const seconds = (performance.now() - this.start) / 1000;
-    const left = done > 0 ? (seconds / done) * (this.total - done) : undefined;
+    const seconds = (performance.now() - this.firstDone) / 1000;
+    const left = done > 1 ? (seconds / (done - 1)) * (this.total - done) : undefined;
     this.report({
       ...{ message, done, total: this.total, device: this.device },
       ...(left === undefined ? {} : { secondsLeft: left }),
