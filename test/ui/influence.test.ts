@@ -126,6 +126,13 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     await frame.locator('#budget').focus();
     for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowRight');
     await expect.poll(expected, { timeout: wait }).toBeLessThan(0.9 * first);
+    // The tree follows when the slider rests: both show one plan.
+    const embedding = async (): Promise<boolean> => {
+      const found = (await gridRows(plan)).find(({ data }) => data['tensor'] === 'token_embd.weight')!;
+      const row = frame.locator('[role=treegrid] [role=row]', { hasText: 'embed_tokens' });
+      return (await row.innerText()).trimEnd().endsWith(found.data['format']!);
+    };
+    await expect.poll(embedding, { timeout: wait }).toBe(true);
     await screenshot(page, 'plan-influence-dark');
   });
 
