@@ -59,7 +59,10 @@ export class ModelSession {
   /** Incremented when a read finds changed files: results of earlier revisions are out of date. */
   private revision = 0;
   private files = '';
-  private loading: Promise<EditorState> | undefined;
+  private opening: Promise<EditorState> | undefined;
+  /** Measurements and plan are read, or were. */
+  private results: Promise<void> = Promise.resolve();
+  private formats: EditorState['formats'] = [];
   /** Aborted with the session; cancels all its engine requests. */
   private readonly life = new AbortController();
   private readonly analysis: SensitivityJob;
@@ -149,10 +152,20 @@ export class ModelSession {
     return this.context.devices.current;
   }
 
-  /** Reads the header, earlier measurements and a plan next to the model: once for editors that open together. */
-  load(): Promise<EditorState> {
-    this.loading ??= this.read().finally(() => (this.loading = undefined));
-    return this.loading;
+  /**
+   * Reads the header, which is what the first view needs: once for editors that open together. Earlier measurements and a plan next to the
+   * model follow as events.
+   */
+  open(): Promise<EditorState> {
+    this.opening ??= this.read().finally(() => (this.opening = undefined));
+    return this.opening;
+  }
+
+  /** Reads the header, earlier measurements and a plan next to the model. */
+  async load(): Promise<EditorState> {
+    const { model } = await this.open();
+    await this.results;
+    return this.stateOf(model);
   }
 
   /** Reads what a command needs of a model that no editor has opened. */
@@ -162,7 +175,7 @@ export class ModelSession {
 
   /** Reads the model again after its files changed; the editors get the new state, or why it cannot be read. */
   async reload(): Promise<void> {
-    await this.loading?.catch(() => undefined); // it may have read the old files; its failure is reported to its caller
+    await this.opening?.catch(() => undefined); // it may have read the old files; its failure is reported to its caller
     try {
       this.fire({ name: 'opened', payload: await this.load() });
     } catch (error) {
@@ -242,23 +255,36 @@ export class ModelSession {
   }
 
   private async read(): Promise<EditorState> {
-    const { engine, devices, log, notices, sensitivityDir } = this.context;
+    const { engine, devices, log, notices } = this.context;
     const { signal } = this.life;
     const model = await engine.call('model/open', this.ref, { signal });
     const files = JSON.stringify(model.files);
     if (files !== this.files) this.renew(files);
     this.description = model;
     this.described.fire(model);
-    const formats = await engine.call('formats/list', {}, { signal });
-    const { planning } = this;
-    planning.opened(
-      await engine.call('sensitivity/stored', { ...this.ref, cacheDir: sensitivityDir }, { signal }),
-    );
-    planning.begin(planning.plan ? undefined : await this.storedPlan());
+    this.formats = await engine.call('formats/list', {}, { signal });
+    this.results = this.readResults(this.revision);
+    inBackground(this.results, log, notices);
     inBackground(devices.find(), log, notices);
+    return this.stateOf({ ...model, tensors: toColumns(model.tensors) });
+  }
+
+  /** Reads earlier measurements and the plan next to the model, and tells of them; those of earlier files are dropped. */
+  private async readResults(revision: number): Promise<void> {
+    const { planning } = this;
+    const params = { ...this.ref, cacheDir: this.context.sensitivityDir };
+    const table = await this.context.engine.call('sensitivity/stored', params, { signal: this.life.signal });
+    if (revision !== this.revision) return;
+    planning.opened(table);
+    const found = planning.plan ? undefined : await this.storedPlan();
+    if (revision === this.revision) planning.begin(found);
+  }
+
+  private stateOf(model: EditorState['model']): EditorState {
+    const { planning } = this;
     return {
-      model: { ...model, tensors: toColumns(model.tensors) },
-      ...{ revision: this.revision, formats, job: this.job },
+      model,
+      ...{ revision: this.revision, formats: this.formats, job: this.job },
       ...(this.device ? { device: this.device } : {}),
       ...(planning.tableOutline ? { sensitivity: planning.tableOutline } : {}),
       ...(planning.planOutline ? { plan: planning.planOutline } : {}),

@@ -75,13 +75,14 @@ export class Planning {
   opened(table: SensitivityTable | undefined): void {
     this.measure(table);
     this.judge();
+    if (table) this.hooks.table(this.tableOutline!);
   }
 
   /** The plan of a file next to the model, or without one the first of the solver; one that is there stays. */
   begin(found: FoundPlan | undefined): void {
-    if (this.current) return;
-    if (found) this.read(found);
-    else this.set(this.solved(firstBudget));
+    if (found && !this.current) this.read(found);
+    else if (!this.current) this.set(this.solved(firstBudget));
+    this.tell();
   }
 
   /** Cells of a running analysis. */

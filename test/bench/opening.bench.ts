@@ -43,6 +43,7 @@ async function measure(folder: string, file: string): Promise<Opening> {
     await openFile(page, file);
     await frontFrame(page).locator('.tree .row').first().waitFor({ timeout: 120_000 });
     const firstRow = (performance.now() - start) / 1000;
+    await frontFrame(page).locator('.tree .badge').first().waitFor({ timeout: 120_000 }); // the plan
     await rest(page, session);
     const cpu = (await rendererCpu(session)) - before;
     const nodes = await frontFrame(page)

@@ -64,7 +64,7 @@ export class BoundEditor {
     const shown = (this.shown = this.show(alone));
     this.leave(before);
     try {
-      const state = await shown.session.load();
+      const state = await shown.session.open();
       if (this.shown === shown) this.rpc.notify('opened', this.withPart(shown.page.loaded(state)));
     } catch (error) {
       if (this.shown === shown) this.rpc.notify('openFailed', { message: messageOf(error) });

@@ -27,7 +27,7 @@ export function pageHandlers(
   return {
     ...evaluationHandlers(services, session),
     ...exportHandlers(services, session),
-    ready: async () => page.loaded(await session.load()),
+    ready: async () => page.loaded(await session.open()),
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
     analyse: ({ tensor }, { signal, progress }) =>
       engine.call('tensor/analyse', { ...session.ref, tensor }, { signal, onProgress: progress }),

@@ -93,11 +93,12 @@ describe('a plan that was edited in its file', () => {
   it('is not replaced by the slider', async () => {
     const { session, outlines } = set;
     await session.load();
+    const told = outlines.length;
     for (const effort of ['quick', 'exact'] as const)
       expect(() => session.solve(small, effort)).toThrow(
         'The plan in mine.ampq.json was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.',
       );
-    expect([formatsOf(session.plan), outlines]).toEqual([['Q4_K', 'Q6_K'], []]);
+    expect([formatsOf(session.plan), outlines.length]).toEqual([['Q4_K', 'Q6_K'], told]);
   });
 
   it('gives way to the solver, and is taken up again, on the user’s request', async () => {
@@ -149,10 +150,11 @@ describe('a plan of the solver in a file', () => {
     const { session, solved, write, outlines } = setUp({ measured: true });
     write(solved);
     expect((await session.load()).plan).not.toHaveProperty('edited');
+    const told = outlines.length;
     session.solve(small, 'quick');
-    expect([formatsOf(session.plan), outlines.length]).toEqual([['Q4_K', 'Q4_K'], 0]);
+    expect([formatsOf(session.plan), outlines.length]).toEqual([['Q4_K', 'Q4_K'], told]);
     session.solve(large);
-    expect([session.plan, outlines.length]).toEqual([solved, 1]);
+    expect([session.plan, outlines.length]).toEqual([solved, told + 1]);
   });
 
   it('is known to be so once the model is measured', async () => {

@@ -39,7 +39,8 @@ describe('the state of a session', () => {
     const model = modelOf(folder);
     const page = { ...model, tensors: toColumns([]) };
     const bare = { model: page, revision: 1, formats: [], job: { kind: 'idle' } };
-    expect(await session.load()).toStrictEqual(bare);
+    expect(await session.open()).toStrictEqual(bare);
+    await settle();
     expect(await session.load()).toStrictEqual({ ...bare, device });
     expect(engine.last('sensitivity/stored').params).toEqual({
       ...{ path: session.path, cacheDir: join(folder, 'cells') },
@@ -214,6 +215,19 @@ describe('a plan', () => {
   });
 });
 
+describe('opening', () => {
+  it('does not wait for measurements and plan: they follow as events', async () => {
+    const { session, heard } = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
+    const state = await session.open();
+    expect([state.sensitivity, state.plan]).toEqual([undefined, undefined]);
+    await settle();
+    expect(heard('sensitivity').map(({ budgets }) => budgets)).toEqual([{ min: 4.5, max: 8.5 }]);
+    expect(heard('plan').map(({ formats }) => formats)).toEqual([[{ format: 'Q4_K', bits: 4.5 }]]);
+    // An editor that opens later has them at once.
+    expect(await session.open()).toMatchObject({ plan: { formats: [{ format: 'Q4_K', bits: 4.5 }] } });
+  });
+});
+
 describe('the plan after an analysis', () => {
   it('from the weights stays, and is reported again', async () => {
     const setUp = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
@@ -221,7 +235,8 @@ describe('the plan after an analysis', () => {
     const plan = setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
     const { session, heard } = await analysed((table) => table, setUp);
     expect([session.plan, heard('plan').at(-1)!.formats]).toEqual([plan, [{ format: 'Q8_0', bits: 8.5 }]]);
-    expect(heard('sensitivity').map(({ budgets }) => budgets)).toEqual([{ min: 4.5, max: 8.5 }]);
+    const budgets = { min: 4.5, max: 8.5 }; // as it opened, and after the run
+    expect(heard('sensitivity').map((outline) => outline.budgets)).toEqual([budgets, budgets]);
   });
 
   it('over a text is solved again at its size', async () => {
