@@ -8,7 +8,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { modulesOf, PartReader, scaleColumns, scaleRows, type ModuleParts } from './parts';
+import { findWeights, PartReader, scaleColumns, scaleRows, type ModuleParts } from './parts';
 
 /**
  * AWQ in the GEMM layout of AutoAWQ: `qweight` I32 [in, out/8], eight codes of 4 bits along out in each word; `qzeros` I32 [groups, out/8] alike;
@@ -23,11 +23,7 @@ const ends = ['qweight', 'qzeros', 'scales'] as const;
 const shifts = [0, 16, 4, 20, 8, 24, 12, 28];
 
 function find({ tensors }: StoredContent): Found {
-  const weights = [...modulesOf(tensors, ends)].flatMap(([module, parts]) => {
-    const weight = describe(module, parts);
-    return weight ? [{ weight, parts: [...parts.values()] }] : [];
-  });
-  return { weights, warnings: [] };
+  return findWeights(tensors, ends, describe);
 }
 
 function describe(module: string, parts: ModuleParts): TensorDescriptor | undefined {

@@ -8,7 +8,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { modulesOf, PartReader, scaleRows, type ModuleParts } from './parts';
+import { findWeights, PartReader, scaleRows, type ModuleParts } from './parts';
 
 /**
  * EETQ for GPUs of compute capability 7.5 to 8.9: `weight` I8 [in, out] and `weight_scales` F16 [out]. The bytes are not in that order: two
@@ -22,11 +22,7 @@ const tile = 64;
 const places = [0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15];
 
 function find({ tensors }: StoredContent): Found {
-  const weights = [...modulesOf(tensors, ['weight', 'weight_scales'])].flatMap(([module, parts]) => {
-    const weight = describe(module, parts);
-    return weight ? [{ weight, parts: [...parts.values()] }] : [];
-  });
-  return { weights, warnings: [] };
+  return findWeights(tensors, ['weight', 'weight_scales'], describe);
 }
 
 function describe(module: string, parts: ModuleParts): TensorDescriptor | undefined {

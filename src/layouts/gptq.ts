@@ -2,6 +2,7 @@ import { isRecord } from '../model/json';
 import type { TensorDescriptor } from '../protocol/model';
 import {
   modelDtype,
+  quantizationOf,
   storedWeight,
   type Found,
   type Layout,
@@ -13,7 +14,7 @@ import {
 import {
   columnGroups,
   field,
-  modulesOf,
+  findWeights,
   PartReader,
   rounded,
   scaleColumns,
@@ -43,13 +44,11 @@ function variantOf(settings: Readonly<Record<string, unknown>>): Variant {
 const ends = ['qweight', 'qzeros', 'scales', 'g_idx'] as const;
 
 function find({ tensors, config }: StoredContent): Found {
-  const settings = isRecord(config?.['quantization_config']) ? config['quantization_config'] : {};
+  const settings = quantizationOf(config);
   const variant = variantOf(settings);
-  const weights = [...modulesOf(tensors, ends)].flatMap(([module, parts]) => {
-    const weight = describe(module, parts, settings['bits'], { variant, rounding: modelDtype(config) });
-    return weight ? [{ weight, parts: [...parts.values()] }] : [];
-  });
-  return { weights, warnings: [] };
+  return findWeights(tensors, ends, (module, parts) =>
+    describe(module, parts, settings['bits'], { variant, rounding: modelDtype(config) }),
+  );
 }
 
 function describe(

@@ -1,4 +1,5 @@
 import { elementsOf } from '../model/dtypes';
+import { isRecord } from '../model/json';
 import type { FileMetadata } from '../model/modelContent';
 import type { StoredPart, StoredWeight, TensorDescriptor } from '../protocol/model';
 
@@ -105,6 +106,20 @@ export function storedWeight(
 function storedPart(role: string, part: TensorDescriptor): StoredPart {
   const { name, dtype, shape, file, offset, byteLength } = part;
   return { role, name, dtype, shape, file, offset, byteLength };
+}
+
+/** `quantization_config` of config.json; empty where it is absent or not an object. */
+export function quantizationOf(config: StoredContent['config']): Readonly<Record<string, unknown>> {
+  const stated = config?.['quantization_config'];
+  return isRecord(stated) ? stated : {};
+}
+
+/** What each group of compressed-tensors' config_groups says of its weights. */
+export function weightGroups(config: StoredContent['config']): readonly Readonly<Record<string, unknown>>[] {
+  const groups = quantizationOf(config)['config_groups'];
+  return Object.values(isRecord(groups) ? groups : {}).flatMap((group) =>
+    isRecord(group) && isRecord(group['weights']) ? [group['weights']] : [],
+  );
 }
 
 /** The dtype that a model computes in according to its config.json, which most libraries decode weights to. */

@@ -8,7 +8,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { modulesOf, PartReader, scaleColumns, scaleRows, type ModuleParts } from './parts';
+import { findWeights, PartReader, scaleColumns, scaleRows, type ModuleParts } from './parts';
 
 /**
  * Marlin, symmetric 4 bits: `B` I32 [in/16, out·2] and `s` F16 [groups, out]. Codes (+8) are cut into tiles of 16 × 16, the tiles of 16
@@ -44,11 +44,7 @@ function inverse(order: readonly number[]): Int32Array {
 }
 
 function find({ tensors }: StoredContent): Found {
-  const weights = [...modulesOf(tensors, ['B', 's'])].flatMap(([module, parts]) => {
-    const weight = describe(module, parts);
-    return weight ? [{ weight, parts: [...parts.values()] }] : [];
-  });
-  return { weights, warnings: [] };
+  return findWeights(tensors, ['B', 's'], describe);
 }
 
 function describe(module: string, parts: ModuleParts): TensorDescriptor | undefined {

@@ -1,8 +1,8 @@
-import { isRecord } from '../model/json';
 import type { TensorDescriptor } from '../protocol/model';
 import {
   modelDtype,
   storedWeight,
+  weightGroups,
   type Found,
   type Layout,
   type ReadPart,
@@ -57,11 +57,7 @@ async function find(
 
 /** Bits that the groups of config.json state, and all others that the layout has. */
 function statedBits(config: StoredContent['config']): readonly number[] {
-  const settings = isRecord(config?.['quantization_config']) ? config['quantization_config'] : {};
-  const groups = isRecord(settings['config_groups']) ? Object.values(settings['config_groups']) : [];
-  const stated = groups.flatMap((group) =>
-    isRecord(group) && isRecord(group['weights']) ? [Number(group['weights']['num_bits'])] : [],
-  );
+  const stated = weightGroups(config).map((weights) => Number(weights['num_bits']));
   return [...stated.filter((bits) => bits >= 1 && bits <= 8), 4, 8, 3, 2, 5, 6, 7, 1];
 }
 

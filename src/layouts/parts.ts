@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { loadNative } from '../native';
 import type { StoredPart, TensorDescriptor } from '../protocol/model';
-import type { ReadPart, StoredDescriptor } from './layout';
+import type { Found, ReadPart, StoredDescriptor } from './layout';
 
 /** The parts of one module ("model.layers.0.mlp.up_proj"), by the end of their names ("qweight"). */
 export type ModuleParts = ReadonlyMap<string, TensorDescriptor>;
@@ -24,6 +24,19 @@ export function modulesOf(
     modules.set(module, parts);
   }
   return modules;
+}
+
+/** The weights of the modules that `describe` recognises, each made of all parts of its module. */
+export function findWeights(
+  tensors: readonly TensorDescriptor[],
+  ends: readonly string[],
+  describe: (module: string, parts: ModuleParts) => TensorDescriptor | undefined,
+): Found {
+  const weights = [...modulesOf(tensors, ends)].flatMap(([module, parts]) => {
+    const weight = describe(module, parts);
+    return weight ? [{ weight, parts: [...parts.values()] }] : [];
+  });
+  return { weights, warnings: [] };
 }
 
 /** Reads of the parts of one weight. */

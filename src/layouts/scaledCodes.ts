@@ -1,8 +1,9 @@
-import { isRecord } from '../model/json';
 import type { TensorDescriptor } from '../protocol/model';
 import {
   modelDtype,
+  quantizationOf,
   storedWeight,
+  weightGroups,
   type Found,
   type Layout,
   type ReadPart,
@@ -10,7 +11,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { modulesOf, PartReader, scaleRows, type ModuleParts } from './parts';
+import { findWeights, PartReader, scaleRows, type ModuleParts } from './parts';
 
 /**
  * 8-bit codes with scales, as compressed-tensors (int-quantized, float-quantized), DeepSeek's FP8, TorchAO and optimum-quanto write them: `weight` I8 or F8
@@ -20,7 +21,7 @@ import { modulesOf, PartReader, scaleRows, type ModuleParts } from './parts';
 export const scaledCodes: Layout = { id: 'scaled-codes', find, decoder };
 
 const ends = [
-  ...['weight', 'weight_scale', 'weight_scale_inv', 'weight_zero_point', 'input_scale'],
+  ...['weight', 'weight_scale', 'weight_scale_inv', 'weight_zero_point', 'weight_g_idx', 'input_scale'],
   ...['_weight_qdata', '_weight_scale', '_weight_zero_point', 'weight._data', 'weight._scale'],
 ];
 /** Names of codes, scales and zero points. */
@@ -34,21 +35,13 @@ const labels: Readonly<Record<string, string>> = { I8: 'INT8', F8_E4M3: 'FP8 E4M
 
 function find({ tensors, config }: StoredContent): Found {
   const block = blockOf(config);
-  const weights = [...modulesOf(tensors, ends)].flatMap(([module, parts]) => {
-    const weight = describe(module, parts, block, modelDtype(config));
-    return weight ? [{ weight, parts: [...parts.values()] }] : [];
-  });
-  return { weights, warnings: [] };
+  return findWeights(tensors, ends, (module, parts) => describe(module, parts, block, modelDtype(config)));
 }
 
 /** Rows and columns of blocks that config.json states. */
 function blockOf(config: StoredContent['config']): readonly [number, number] {
-  const settings = isRecord(config?.['quantization_config']) ? config['quantization_config'] : {};
-  const groups = isRecord(settings['config_groups']) ? Object.values(settings['config_groups']) : [];
-  const stated = groups.flatMap((group) =>
-    isRecord(group) && isRecord(group['weights']) ? [group['weights']['block_structure']] : [],
-  );
-  const block = [settings['weight_block_size'], ...stated].find(
+  const stated = weightGroups(config).map((weights) => weights['block_structure']);
+  const block = [quantizationOf(config)['weight_block_size'], ...stated].find(
     (size): size is [number, number] =>
       Array.isArray(size) &&
       size.length === 2 &&
@@ -78,7 +71,7 @@ function describe(
   rounding: ReturnType<typeof modelDtype>,
 ): TensorDescriptor | undefined {
   const naming = namings.find(([codes, scales]) => parts.has(codes) && parts.has(scales));
-  if (!naming) return undefined;
+  if (!naming || parts.has('weight_g_idx')) return undefined; // groups of permuted columns are not read
   const [codes, scales, zeros] = naming.map((end) => parts.get(end));
   const label = labels[codes!.dtype];
   if (label === undefined || codes!.shape.length !== 2) return undefined;

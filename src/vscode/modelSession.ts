@@ -168,9 +168,10 @@ export class ModelSession {
     return this.stateOf(model);
   }
 
-  /** Reads what a command needs of a model that no editor has opened. */
+  /** Reads what a command needs of a model that no editor has opened, or waits for what an editor that just opened it reads. */
   async ensureLoaded(): Promise<void> {
     if (!this.description) await this.load();
+    else await this.results;
   }
 
   /** Reads the model again after its files changed; the editors get the new state, or why it cannot be read. */

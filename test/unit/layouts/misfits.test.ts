@@ -73,6 +73,14 @@ describe('parts that do not make up a weight', () => {
     ],
     ['LLM.int8 with scales of other rows', { 'a.weight': ['I8', [8, 16]], 'a.SCB': ['F32', [7]] }],
     ['MXFP4 with other blocks', { 'a.weight_packed': ['U8', [8, 16]], 'a.weight_scale': ['U8', [8, 2]] }],
+    [
+      'scales of permuted columns',
+      {
+        'a.weight': ['I8', [8, 16]],
+        'a.weight_scale': ['F32', [8, 2]],
+        'a.weight_g_idx': ['I32', [16]],
+      },
+    ],
     ['scales of no block', { 'a.weight': ['I8', [8, 16]], 'a.weight_scale': ['F32', [3, 5]] }],
     [
       'NF4 whose description is not JSON',
