@@ -48,7 +48,7 @@ export function Options({ form, change, choices, hasPlan }: Props) {
         <button class="disclosure" aria-expanded={open} onClick={() => setOpen(!open)}>
           <span class={open ? 'twist open' : 'twist'} aria-hidden="true" />
           More options
-          {moreSet(form) > 0 && <span class="muted"> ({moreSet(form)} set)</span>}
+          {moreSet(form) > 0 && <span class="muted">&nbsp;({moreSet(form)} set)</span>}
         </button>
         {!isEmpty(form) && (
           <button class="link" onClick={() => change(emptyForm)}>
