@@ -1,7 +1,10 @@
 import { elementsOf } from '../model/dtypes';
 import { isRecord } from '../model/json';
 import type { FileMetadata } from '../model/modelContent';
+import type { Grid } from '../protocol/grids';
 import type { StoredPart, StoredWeight, TensorDescriptor } from '../protocol/model';
+import type { Recipe } from '../protocol/recipe';
+import type { QuantizedRows } from '../quant/quantized';
 
 /** A weight that a layout decodes. */
 export type StoredDescriptor = TensorDescriptor & {
@@ -65,8 +68,57 @@ export interface Layout {
   readonly cutsRows?: true;
   /** Recognises the weights of a model that are stored so. Reads at most some hundred bytes of each: descriptions that are tensors. */
   find(content: StoredContent, read: ReadPart, signal?: AbortSignal): Promise<Found> | Found;
+  /** Present where the layout can also be written: one for each variant. */
+  readonly writers?: readonly LayoutWriter[];
   /** @throws QuantscopeError MODEL_FILE when the sizes of its parts contradict each other. */
   decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder;
+}
+
+/** A tensor of a safetensors file. */
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: string;
+  /** Outermost dimension first. */
+  readonly shape: readonly number[];
+}
+
+/** A weight to be stored: "model.layers.0.mlp.up_proj.weight" `[out, in]`. */
+export interface WrittenWeight {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly grid: Grid;
+  /** Dtype that the model had it in. */
+  readonly dtype: string;
+}
+
+/** How a library's files hold quantized weights, and what its config.json says of them. */
+export interface LayoutWriter {
+  /** "gptq", "compressed-tensors-pack": what a recipe names. */
+  readonly id: string;
+  readonly label: string;
+  /** Runtimes that load it. */
+  readonly runtimes: readonly string[];
+  /** Why a weight cannot be stored (bits, group, dimensions); undefined when it can. */
+  refuse(weight: WrittenWeight): string | undefined;
+  /** The tensors of a weight, in the order in which they are written. */
+  parts(weight: WrittenWeight): readonly StoredTensor[];
+  /**
+   * Stores a weight.
+   * @param slabs its rows in order.
+   * @param write receives the bytes of each part, in any pieces, each part in order.
+   */
+  encode(
+    weight: WrittenWeight,
+    slabs: AsyncIterable<QuantizedRows>,
+    write: (part: number, bytes: Uint8Array) => Promise<void>,
+  ): Promise<void>;
+  /**
+   * `quantization_config` of config.json, with the library's own names of parameters.
+   * @param kept modules that are not quantized.
+   */
+  config(recipe: Recipe, weights: readonly WrittenWeight[], kept: readonly string[]): Record<string, unknown>;
+  /** `__metadata__` of each file, where the library needs it. */
+  metadata?(weights: readonly WrittenWeight[]): Readonly<Record<string, string>>;
 }
 
 /**

@@ -1,0 +1,63 @@
+/**
+ * Grids: which values a weight can take, as data. A weight is decoded from its code and the parameters of its group:
+ * integers `(code − zero) · scale`, tables and floats `value(code) · scale`. How codes are found is a method's business
+ * (`quant/methods`), how they are stored is a layout's (`layouts`).
+ */
+
+/** Dtypes that scales are rounded to. */
+export type ScaleDtype = 'F32' | 'F16' | 'BF16' | 'F8_E8M0' | 'F8_E4M3';
+
+/** Values before they are scaled. */
+export type Levels =
+  /** Signed: −2^(bits−1) to 2^(bits−1) − 1; `narrow` leaves out the lowest. Unsigned: 0 to 2^bits − 1. Bits 2 to 8. */
+  | { readonly kind: 'integer'; readonly bits: number; readonly signed: boolean; readonly narrow?: true }
+  /**
+   * A sign bit, `exponent` and `mantissa` bits: 3 to 8 in all. `bias` is 2^(exponent−1) − 1 where it is absent. The largest codes:
+   * `ieee` has infinities and NaN (E5M2), `nan` one NaN per sign (E4M3FN), `finite` none (E2M1, E3M2, E2M3).
+   */
+  | {
+      readonly kind: 'float';
+      readonly exponent: number;
+      readonly mantissa: number;
+      readonly bias?: number;
+      readonly special: 'ieee' | 'nan' | 'finite';
+    }
+  /** The 16 values of bitsandbytes' tables (QLoRA). */
+  | { readonly kind: 'table'; readonly table: 'nf4' | 'fp4' };
+
+/**
+ * Weights that share a scale: the tensor, a row, that many consecutive weights of a row (the last group may be shorter), a rectangle, or
+ * that many consecutive weights of the flattened tensor, across the ends of rows.
+ */
+export type GroupShape =
+  'tensor' | 'row' | number | { readonly rows: number; readonly columns: number } | { readonly flat: number };
+
+/** How a scale follows from the weights of its group, before a method looks for a better one. */
+export type ScaleRule =
+  /** absmax / divisor: 7, 7.5 or 8 for four bits, the largest value for floats, 1 for tables. */
+  | { readonly kind: 'absmax'; readonly divisor: number }
+  /** The weight of the largest magnitude / divisor: the scale has a sign (ONNX Runtime: divisor −8). */
+  | { readonly kind: 'extreme'; readonly divisor: number }
+  /** (max − min) / (2^bits − 1), and a zero point; `widened` includes 0 in the range. */
+  | { readonly kind: 'range'; readonly widened: boolean };
+
+/** An 8-bit dynamic map for the scales themselves, less their mean, in blocks of `block` (QLoRA's double quantization). */
+export interface DoubleQuantization {
+  readonly block: number;
+}
+
+export interface Grid {
+  readonly levels: Levels;
+  readonly group: GroupShape;
+  readonly rule: ScaleRule;
+  readonly scale: ScaleDtype;
+  /** What arithmetic on scales is rounded to: the dtype of the weights in some libraries. F32 where absent. */
+  readonly arithmetic?: 'F16' | 'BF16';
+  /** Integer zero points are rounded and clamped to the codes; float ones are exact float32. */
+  readonly zero?: 'integer' | 'float';
+  readonly double?: DoubleQuantization;
+  /** One float32 scale for the tensor, on top of those of groups (NVFP4): stored as its reciprocal, largest · largest scale / absmax. */
+  readonly global?: true;
+  /** Columns whose inputs are outliers are kept in half precision (LLM.int8). */
+  readonly outliers?: true;
+}

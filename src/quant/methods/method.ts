@@ -1,0 +1,46 @@
+import type { TensorRange } from '../../native';
+import type { Grid } from '../../protocol/grids';
+import type { MethodDescription, MethodOptions } from '../../protocol/recipe';
+import type { QuantizedRows } from '../quantized';
+
+/** What a calibration pass measured of the inputs X `[tokens, columns]` of a matrix. Everything is optional: a method says what it needs. */
+export interface Evidence {
+  /** Mean x² of each input channel. */
+  readonly importance?: Float32Array;
+  /** max|x| of each input channel. */
+  readonly largest?: Float32Array;
+  /** XᵀX / tokens, `[columns, columns]`. */
+  readonly hessian?: Float64Array;
+  /** Some rows of X, `[samples, columns]`. */
+  readonly inputs?: Float32Array;
+}
+
+/** A matrix that a method is applied to. */
+export interface MatrixTask {
+  readonly grid: Grid;
+  /** `[out, in]`, leading dimensions flattened. */
+  readonly shape: readonly [rows: number, columns: number];
+  /** Of the whole matrix; needed by grids with one scale for the tensor, or a global one. */
+  readonly range?: TensorRange;
+  readonly evidence: Evidence;
+  readonly options: MethodOptions;
+}
+
+/** Quantizes the rows of one matrix, in order. What all rows share (a factorised Hessian, a search) was done when it was opened. */
+export interface RowQuantizer {
+  /**
+   * @param values `[rows, columns]`, whole groups of rows; may be overwritten.
+   * @throws RangeError naming the first weight that is not finite. QuantscopeError CANCELLED.
+   */
+  quantize(values: Float32Array, signal?: AbortSignal): Promise<QuantizedRows>;
+}
+
+/** How codes are found. One file of this folder for each, listed in `methods.ts`. */
+export interface Method extends MethodDescription {
+  /** Raised when the same matrix and evidence give other codes or scales; see `algorithms.ts`. */
+  readonly version: number;
+  /** Why it cannot be applied (the grid, the shape, an option); undefined when it can. */
+  refuse(task: Pick<MatrixTask, 'grid' | 'shape' | 'options'>): string | undefined;
+  /** @throws QuantscopeError REQUEST when evidence that it needs is absent. */
+  open(task: MatrixTask, signal?: AbortSignal): Promise<RowQuantizer>;
+}

@@ -1,0 +1,32 @@
+import type { Grid } from '../protocol/grids';
+
+/**
+ * Whole rows of a matrix in a grid: what methods give and layouts store. Groups are numbered row by row, as `groupsOf` counts them; a
+ * rectangle's row of groups belongs to the slab that holds its first row.
+ */
+export interface QuantizedRows {
+  readonly grid: Grid;
+  readonly rows: number;
+  readonly columns: number;
+  /** One byte per weight, row-major: two's complement for signed integers, the bit pattern of floats, the index into tables. */
+  readonly codes: Uint8Array;
+  /** One per group, as a reader of the stored scale sees it: rounded to the grid's dtype, and after double quantization. */
+  readonly scales: Float32Array;
+  /** One per group, where the grid has zero points; integers unless it says `float`. */
+  readonly zeros?: Float32Array;
+  /** Group of each column, where columns were quantized in another order (GPTQ's g_idx). */
+  readonly groupOfColumn?: Int32Array;
+  /** Decoded weights are divided by it, where the grid has a global scale. */
+  readonly globalScale?: number;
+  /** Present with double quantization. */
+  readonly nested?: NestedScales;
+  /** Columns that are kept as weights, and those weights `[rows, columns.length]`; their codes are 0. */
+  readonly outliers?: { readonly columns: Int32Array; readonly values: Float32Array };
+}
+
+/** Scales that are quantized themselves: map[code] · absmax[⌊i / block⌋] + offset. */
+export interface NestedScales {
+  readonly codes: Uint8Array;
+  readonly absmax: Float32Array;
+  readonly offset: number;
+}
