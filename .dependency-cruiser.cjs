@@ -61,14 +61,20 @@ module.exports = {
     {
       name: 'native-imports-only-protocol-and-model',
       severity: 'error',
-      from: { path: '^src/native\\.ts' },
-      to: { path: '^src/', pathNot: '^src/(protocol|model)/' },
+      from: { path: '^src/native(\\.ts|/)' },
+      to: { path: '^src/', pathNot: '^src/(protocol|model|native)/' },
+    },
+    {
+      name: 'native-has-one-entrance',
+      severity: 'error',
+      from: { path: '^(src|webview)/', pathNot: '^src/native(\\.ts|/)' },
+      to: { path: '^src/native/' },
     },
     {
       name: 'native-is-for-quant-analysis-exporter',
       severity: 'error',
       from: { path: '^src/(protocol|model|files|architectures|tokenizer|vscode|cli)/' },
-      to: { path: '^src/native\\.ts', dependencyTypesNot: ['type-only'] },
+      to: { path: '^src/native(\\.ts|/)', dependencyTypesNot: ['type-only'] },
     },
   ],
   options: {
