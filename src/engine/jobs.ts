@@ -21,6 +21,7 @@ import {
 import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
 import { planBesideJob, readPlanJob } from './jobs/plans';
+import { previewQuantizeJob, quantizeModelJob, readRecipeJob, recipesJob } from './jobs/recipes';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob } from './jobs/tensors';
@@ -57,6 +58,10 @@ export function createJobs(models: OpenModels): Jobs {
     'export/fileTypes': fileTypesJob(),
     'export/preview': previewJob(models),
     'export/gguf': exportJob(models),
+    'recipes/list': recipesJob(),
+    'recipes/read': readRecipeJob(),
+    'model/quantizePreview': previewQuantizeJob(),
+    'model/quantize': quantizeModelJob(),
     'evaluation/run': evaluationJob(models),
     'evaluation/stored': storedEvaluationsJob(models),
     'evaluation/remove': removeEvaluationJob(),

@@ -28,6 +28,15 @@ import type {
   SensitivityRow,
   SensitivityTable,
 } from './plan';
+import type {
+  QuantizedWeight,
+  QuantizeModelParams,
+  QuantizeModelResult,
+  QuantizeModelSettings,
+  QuantizePreview,
+  RecipeChoices,
+} from './quantizeModel';
+import type { Recipe } from './recipe';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
@@ -88,6 +97,16 @@ export interface EngineRequests {
   /** Dry run: reads no weights, writes nothing. */
   'export/preview': { params: ExportSettings & ModelRef & { out?: string }; result: ExportPreview };
   'export/gguf': { params: ExportParams; result: ExportResult };
+  'recipes/list': { params: Record<string, never>; result: RecipeChoices };
+  /** A recipe file, checked. */
+  'recipes/read': { params: { file: string }; result: Recipe };
+  /** Dry run: reads headers only, writes nothing. */
+  'model/quantizePreview': {
+    params: ModelRef & QuantizeModelSettings & { out?: string };
+    result: QuantizePreview;
+  };
+  /** Quantizes a whole model as a recipe says; its progress reports each matrix that is finished. */
+  'model/quantize': { params: ModelRef & QuantizeModelParams; result: QuantizeModelResult };
   /** Runs the model over a text or tasks. */
   'evaluation/run': { params: EvaluationParams; result: EvaluationResult };
   /** Results of earlier runs of a model, latest first. */
@@ -193,6 +212,8 @@ export interface EngineProgress {
   device?: Device;
   /** Of an evaluation, once a window is scored. */
   curve?: EvaluationCurve;
+  /** Of a model that is quantized: matrices that were finished since the previous report. */
+  finished?: readonly QuantizedWeight[];
 }
 
 /** Host → engine. */

@@ -63,6 +63,8 @@ export interface Recipe {
   /** Id of the layout that matrices are stored in. */
   readonly layout: string;
   readonly target: 'checkpoint' | 'gguf' | 'onnx';
+  /** Of GGUF files: the preset of llama.cpp ("Q4_K_M") whose mixture of types applies where no rule matches. */
+  readonly fileType?: string;
   readonly rules: readonly RecipeRule[];
   /** Modules that are not quantized, as `modules_to_not_convert` names them; `lm_head` where it is absent. */
   readonly skip?: readonly string[];
