@@ -80,6 +80,8 @@ export interface StoredTensor {
   readonly dtype: string;
   /** Outermost dimension first. */
   readonly shape: readonly number[];
+  /** Set where the size depends on the values: one dimension, `shape` holds the most bytes it can have; such parts are written at once. */
+  readonly atMost?: true;
 }
 
 /** A weight to be stored: "model.layers.0.mlp.up_proj.weight" `[out, in]`. */
@@ -89,6 +91,18 @@ export interface WrittenWeight {
   readonly grid: Grid;
   /** Dtype that the model had it in. */
   readonly dtype: string;
+  /** Its columns name their groups: every slab has a `groupOfColumn`. */
+  readonly permuted?: true;
+}
+
+/** What `quantization_config` is made from. */
+export interface WrittenModel {
+  readonly recipe: Recipe;
+  readonly weights: readonly WrittenWeight[];
+  /** Modules of linear layers that are not quantized: "lm_head". */
+  readonly kept: readonly string[];
+  /** All tensors of the model in its order, quantized ones by the name of their weight. */
+  readonly names: readonly string[];
 }
 
 /** How a library's files hold quantized weights, and what its config.json says of them. */
@@ -112,13 +126,19 @@ export interface LayoutWriter {
     slabs: AsyncIterable<QuantizedRows>,
     write: (part: number, bytes: Uint8Array) => Promise<void>,
   ): Promise<void>;
+  /** `quantization_config` of config.json, with the library's own names of parameters. */
+  config(model: WrittenModel): Record<string, unknown>;
+  /** Other JSON files that the library reads, by name: `quantize_config.json`. */
+  files?(model: WrittenModel): Readonly<Record<string, Record<string, unknown>>>;
+  /** `__metadata__` of every file, next to `format: pt`, where the library needs it. */
+  metadata?(model: WrittenModel): Readonly<Record<string, string>>;
+  /** Dtype that the library keeps all other floats in; as the model has them where it is absent. */
+  readonly plainDtype?: 'F16';
   /**
-   * `quantization_config` of config.json, with the library's own names of parameters.
-   * @param kept modules that are not quantized.
+   * Weights that runtimes join into one matrix (q, k and v; gate and up), whose global scale must therefore be the same: it is computed from
+   * the range of all of them. Weights that share nothing are left out.
    */
-  config(recipe: Recipe, weights: readonly WrittenWeight[], kept: readonly string[]): Record<string, unknown>;
-  /** `__metadata__` of each file, where the library needs it. */
-  metadata?(weights: readonly WrittenWeight[]): Readonly<Record<string, string>>;
+  sharedRanges?(names: readonly string[]): readonly (readonly string[])[];
 }
 
 /**

@@ -24,7 +24,10 @@ export interface QuantizedRows {
   readonly outliers?: { readonly columns: Int32Array; readonly values: Float32Array };
 }
 
-/** Scales that are quantized themselves: map[code] · absmax[⌊i / block⌋] + offset. */
+/**
+ * Scales that are quantized themselves: map[code] · absmax[⌊i / block⌋] + offset. Blocks do not cross slabs: every slab but the last has a
+ * multiple of `block` groups. The offset is that of the whole weight.
+ */
 export interface NestedScales {
   readonly codes: Uint8Array;
   readonly absmax: Float32Array;
