@@ -16,6 +16,8 @@ export interface QuantizedRows {
   readonly zeros?: Float32Array;
   /** Group of each column, where columns were quantized in another order (GPTQ's g_idx). */
   readonly groupOfColumn?: Int32Array;
+  /** Decoded weights are divided by these, one for each column: a matrix that was scaled alone (AWQ of a single layer). */
+  readonly columnScales?: Float32Array;
   /** Decoded weights are divided by it, where the grid has a global scale. */
   readonly globalScale?: number;
   /** Present with double quantization. */

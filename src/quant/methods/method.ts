@@ -7,6 +7,8 @@ import type { QuantizedRows } from '../quantized';
 export interface Evidence {
   /** Mean x² of each input channel. */
   readonly importance?: Float32Array;
+  /** Mean x of each input channel. */
+  readonly mean?: Float32Array;
   /** max|x| of each input channel. */
   readonly largest?: Float32Array;
   /** XᵀX / tokens, `[columns, columns]`. */
@@ -24,6 +26,8 @@ export interface MatrixTask {
   readonly range?: TensorRange;
   readonly evidence: Evidence;
   readonly options: MethodOptions;
+  /** All rows in order, in slabs `[rows, columns]`, for methods that search over the whole matrix when they are opened. */
+  readonly weights?: (signal?: AbortSignal) => AsyncIterable<Float32Array>;
 }
 
 /** Quantizes the rows of one matrix, in order. What all rows share (a factorised Hessian, a search) was done when it was opened. */
