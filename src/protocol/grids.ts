@@ -34,12 +34,43 @@ export type GroupShape =
 
 /** How a scale follows from the weights of its group, before a method looks for a better one. */
 export type ScaleRule =
-  /** absmax / divisor: 7, 7.5 or 8 for four bits, the largest value for floats, 1 for tables. */
-  | { readonly kind: 'absmax'; readonly divisor: number }
+  /**
+   * absmax / divisor: 7, 7.5 or 8 for four bits, the largest value for floats, 1 for tables. `oneSided`: groups without a negative weight
+   * take half of it (GPTQ's symmetric rule).
+   */
+  | { readonly kind: 'absmax'; readonly divisor: number; readonly oneSided?: true }
   /** The weight of the largest magnitude / divisor: the scale has a sign (ONNX Runtime: divisor −8). */
   | { readonly kind: 'extreme'; readonly divisor: number }
   /** (max − min) / (2^bits − 1), and a zero point; `widened` includes 0 in the range. */
-  | { readonly kind: 'range'; readonly widened: boolean };
+  | { readonly kind: 'range'; readonly widened: boolean }
+  /**
+   * A power of two for absmax = m · 2^e, 1 ≤ m < 2: 2^(e − largest), and twice that where m ≥ `up` (m > 1 where `up` is 1). `up` is 2 where
+   * the exponent is cut off, 1.75 where E2M1 is rounded to half of its last bit (OCP MX modes floor, even, ceil).
+   */
+  | { readonly kind: 'exponent'; readonly largest: number; readonly up: number };
+
+/** What keeps the scale of a group of zeros, or of nearly equal weights, from being zero. Such groups get the scale 0 where it is absent. */
+export type LeastScale =
+  /** Scales below it become it; `zeros`: only those that are 0. */
+  | { readonly scale: number; readonly zeros?: true }
+  /** A narrower range, max − min, counts as it (AWQ). */
+  | { readonly range: number }
+  /** Groups of zeros are taken for weights from −`zeros` to `zeros` (GPTQ). */
+  | { readonly zeros: number };
+
+/** How a code follows from a weight and the parameters of its group; rounding half to even where nothing is said. */
+export interface Rounding {
+  readonly half?: 'away';
+  /**
+   * `reciprocal`: the weight times the rounded 1 / scale, not divided by the scale. `inverse`: divisor / absmax is computed, weights are
+   * multiplied by it, and the scale is its reciprocal.
+   */
+  readonly by?: 'reciprocal' | 'inverse';
+  /** Codes are found with scales before these are rounded to their dtype or quantized themselves. */
+  readonly from?: 'exact';
+  /** An integer zero point is added before the quotient is rounded, not after. */
+  readonly zero?: 'before';
+}
 
 /** An 8-bit dynamic map for the scales themselves, less their mean, in blocks of `block` (QLoRA's double quantization). */
 export interface DoubleQuantization {
@@ -53,8 +84,15 @@ export interface Grid {
   readonly scale: ScaleDtype;
   /** What arithmetic on scales is rounded to: the dtype of the weights in some libraries. F32 where absent. */
   readonly arithmetic?: 'F16' | 'BF16';
-  /** Integer zero points are rounded and clamped to the codes; float ones are exact float32. */
-  readonly zero?: 'integer' | 'float';
+  /**
+   * Integer zero points are rounded and clamped to the codes. Float ones are exact float32: `float` as (code − zero) · scale, `minimum` as
+   * code · scale + zero.
+   */
+  readonly zero?: 'integer' | 'float' | 'minimum';
+  readonly least?: LeastScale;
+  readonly rounding?: Rounding;
+  /** Codes to a scale: weights are code · scale · (1 / perScale). LLM.int8 stores absmax, of 127 codes. */
+  readonly perScale?: number;
   readonly double?: DoubleQuantization;
   /** One float32 scale for the tensor, on top of those of groups (NVFP4): stored as its reciprocal, largest · largest scale / absmax. */
   readonly global?: true;

@@ -22,6 +22,8 @@ export interface QuantizedRows {
   readonly globalScale?: number;
   /** Present with double quantization. */
   readonly nested?: NestedScales;
+  /** What to add to the output of each row, so that its mean stays as it was: −Σ (ŵ − w) · E[x]. Methods that correct bias give it. */
+  readonly biasCorrection?: Float32Array;
   /** Columns that are kept as weights, and those weights `[rows, columns.length]`; their codes are 0. */
   readonly outliers?: { readonly columns: Int32Array; readonly values: Float32Array };
 }

@@ -5,6 +5,8 @@ import type { QuantizedRows } from '../quantized';
 
 /** What a calibration pass measured of the inputs X `[tokens, columns]` of a matrix. Everything is optional: a method says what it needs. */
 export interface Evidence {
+  /** Mean x of each input channel. */
+  readonly mean?: Float32Array;
   /** Mean x² of each input channel. */
   readonly importance?: Float32Array;
   /** Mean x of each input channel. */
@@ -24,6 +26,8 @@ export interface MatrixTask {
   readonly shape: readonly [rows: number, columns: number];
   /** Of the whole matrix; needed by grids with one scale for the tensor, or a global one. */
   readonly range?: TensorRange;
+  /** Mean scale of the matrix (`meanScale` of `quant/grids`), for double quantization; the rows are the whole matrix where it is absent. */
+  readonly meanScale?: number;
   readonly evidence: Evidence;
   readonly options: MethodOptions;
   /** All rows in order, in slabs `[rows, columns]`, for methods that search over the whole matrix when they are opened. */
