@@ -5,8 +5,6 @@ import type { QuantizedRows } from '../quantized';
 
 /** What a calibration pass measured of the inputs X `[tokens, columns]` of a matrix. Everything is optional: a method says what it needs. */
 export interface Evidence {
-  /** Mean x of each input channel. */
-  readonly mean?: Float32Array;
   /** Mean x² of each input channel. */
   readonly importance?: Float32Array;
   /** Mean x of each input channel. */
