@@ -41,6 +41,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/locate': 'interactive',
   'formats/list': 'interactive',
   'tensor/analyse': 'interactive',
+  'tensor/stored': 'interactive',
   'tensor/region': 'interactive',
   'tensor/compare': 'interactive',
   'tensor/overlay': 'interactive',

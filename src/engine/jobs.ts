@@ -24,7 +24,7 @@ import { planBesideJob, readPlanJob } from './jobs/plans';
 import { previewQuantizeJob, quantizeModelJob, readRecipeJob, recipesJob } from './jobs/recipes';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
-import { analyseJob, compareJob, quantizeJob } from './jobs/tensors';
+import { analyseJob, compareJob, quantizeJob, storedJob } from './jobs/tensors';
 import type { OpenModels } from './models';
 
 /** Everything the engine does, by the name of the request. The process and the command line share it. */
@@ -38,6 +38,7 @@ export function createJobs(models: OpenModels): Jobs {
     'model/locate': locateJob(),
     'formats/list': () => Promise.resolve(describeFormats()),
     'tensor/analyse': analyseJob(models),
+    'tensor/stored': storedJob(models),
     'tensor/region': regionJob(models),
     'tensor/compare': compareJob(models),
     'tensor/find': findTensorsJob(models),

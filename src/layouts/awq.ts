@@ -8,7 +8,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { findWeights, PartReader, scaleColumns, scaleRows, type ModuleParts } from './parts';
+import { findWeights, groupedRows, integerLevels, PartReader, scaleColumns, type ModuleParts } from './parts';
 
 /**
  * AWQ in the GEMM layout of AutoAWQ: `qweight` I32 [in, out/8], eight codes of 4 bits along out in each word; `qzeros` I32 [groups, out/8] alike;
@@ -43,8 +43,8 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
   const parts = new PartReader(weight, read);
   const [out, columns] = weight.shape as readonly [number, number];
   const groups = parts.part('scales').shape[0]!;
-  return {
-    step: columns,
+  return groupedRows(columns, {
+    levels: integerLevels(0, 15),
     async read({ row, rows }, target, signal) {
       const first = row >> 3;
       const words = { first, count: Math.ceil((row + rows) / 8) - first };
@@ -61,7 +61,7 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
         code(stored, at % groups, row + Math.floor(at / groups)),
       );
       const scales = await scaleColumns(parts, 'scales', { first: row, count: rows }, signal);
-      scaleRows(target, columns, { count: groups, scales, zeros });
+      return { count: groups, scales, zeros };
     },
-  };
+  });
 }

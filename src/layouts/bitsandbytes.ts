@@ -1,3 +1,4 @@
+import type { CodeReader } from '../model/codeRows';
 import { isRecord } from '../model/json';
 import { elementsOf } from '../model/dtypes';
 import type { TensorDescriptor } from '../protocol/model';
@@ -10,7 +11,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { modulesOf, PartReader, type ModuleParts } from './parts';
+import { distinctLevels, groupedRows, integerLevels, modulesOf, PartReader, type ModuleParts } from './parts';
 
 /**
  * bitsandbytes. 8 bits (LLM.int8): `weight` I8 [out, in] and `SCB` F32 [out], the largest magnitude of each row; w = code · SCB / 127.
@@ -120,8 +121,17 @@ const perCode = Math.fround(0.007874016);
 
 function eightBitRows({ shape }: StoredDescriptor, parts: PartReader): RowDecoder {
   const columns = shape[1]!;
+  const codes: CodeReader = {
+    levels: integerLevels(-127, 127),
+    async read({ row, rows }, target, signal) {
+      target.set(await parts.floats('weight', row * columns, rows * columns, signal));
+      const largest = await parts.floats('SCB', row, rows, signal);
+      return { count: 1, scales: largest.map((value) => value * perCode) };
+    },
+  };
   return {
     step: columns,
+    codes,
     async read({ row, rows }, target, signal) {
       target.set(await parts.floats('weight', row * columns, rows * columns, signal));
       const scales = await parts.floats('SCB', row, rows, signal);
@@ -139,12 +149,15 @@ function fourBitRows({ shape }: StoredDescriptor, parts: PartReader): RowDecoder
     const state = parsed(await parts.bytes(end, 0, Math.min(parts.part(end).byteLength, maxState)))!;
     return { map: await parts.floats('weight.quant_map', 0, 16), state };
   };
-  return {
-    step: columns,
+  const description = async (): Promise<{ map: Float32Array; state: QuantState }> => {
+    opened ??= open();
+    opened.catch(() => (opened = undefined));
+    return opened;
+  };
+  return groupedRows(columns, {
+    levels: async () => distinctLevels((await description()).map),
     async read({ row, rows }, target, signal) {
-      opened ??= open();
-      opened.catch(() => (opened = undefined));
-      const { map, state } = await opened;
+      const { map, state } = await description();
       const [first, last] = [row * columns, (row + rows) * columns];
       const start = Math.floor(first / 2);
       const codes = await parts.bytes('weight', start, Math.ceil(last / 2) - start, signal);
@@ -153,11 +166,22 @@ function fourBitRows({ shape }: StoredDescriptor, parts: PartReader): RowDecoder
       const scales = await blockScales(parts, state, { first: block, count: blocks }, signal);
       for (let at = first; at < last; at++) {
         const byte = codes[Math.floor(at / 2) - start]!;
-        const scale = scales[Math.floor(at / state.blocksize) - block]!;
-        target[at - first] = map[at % 2 === 0 ? byte >>> 4 : byte & 15]! * scale;
+        target[at - first] = map[at % 2 === 0 ? byte >>> 4 : byte & 15]!;
       }
+      const count = groupsOfRow(columns, state.blocksize);
+      const spread = Float32Array.from({ length: rows * count }, (_, group) => {
+        const at = first + (group * columns) / count;
+        return scales[Math.floor(at / state.blocksize) - block]!;
+      });
+      return { count, scales: spread };
     },
-  };
+  });
+}
+
+/** Groups of a row whose weights share a scale each: blocks where they divide the row, else single weights. */
+function groupsOfRow(columns: number, blocksize: number): number {
+  if (columns % blocksize === 0) return columns / blocksize;
+  return blocksize % columns === 0 ? 1 : columns;
 }
 
 /** The scales of some blocks of weights. */

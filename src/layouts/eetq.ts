@@ -8,7 +8,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { findWeights, PartReader, scaleRows, type ModuleParts } from './parts';
+import { findWeights, groupedRows, integerLevels, PartReader, type ModuleParts } from './parts';
 
 /**
  * EETQ for GPUs of compute capability 7.5 to 8.9: `weight` I8 [in, out] and `weight_scales` F16 [out]. The bytes are not in that order: two
@@ -41,8 +41,8 @@ function describe(module: string, parts: ModuleParts): TensorDescriptor | undefi
 function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
   const parts = new PartReader(weight, read);
   const columns = weight.shape[1]!;
-  return {
-    step: columns,
+  return groupedRows(columns, {
+    levels: integerLevels(-128, 127),
     async read({ row, rows }, target, signal) {
       const first = row - (row % 2);
       const length = (Math.ceil((row + rows) / 2) * 2 - first) * columns;
@@ -57,9 +57,9 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
           target[i * columns + column] = byte - 128;
         }
       }
-      scaleRows(target, columns, { count: 1, scales: await parts.floats('scales', row, rows, signal) });
+      return { count: 1, scales: await parts.floats('scales', row, rows, signal) };
     },
-  };
+  });
 }
 
 /** Where a byte is after bytes 1 and 2 of each 4 were swapped. */

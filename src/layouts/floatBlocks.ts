@@ -9,7 +9,15 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { e2m1, lowNibbleFirst, modulesOf, PartReader, powersOfTwo, scaleRows } from './parts';
+import {
+  distinctLevels,
+  e2m1,
+  groupedRows,
+  lowNibbleFirst,
+  modulesOf,
+  PartReader,
+  powersOfTwo,
+} from './parts';
 
 /**
  * 4-bit floats (E2M1, two to a byte, the low nibble first) with one scale for each block of a row.
@@ -69,8 +77,8 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
   const isNv = parts.has('global');
   const count = columns / (isNv ? 16 : 32);
   let global: Promise<Float32Array> | undefined;
-  return {
-    step: columns,
+  return groupedRows(columns, {
+    levels: () => Promise.resolve(distinctLevels(e2m1)),
     async read({ row, rows }, target, signal) {
       const half = columns / 2;
       lowNibbleFirst(await parts.bytes('codes', row * half, rows * half, signal), e2m1, target);
@@ -82,7 +90,7 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
         const [divisor = 1] = await global;
         for (let i = 0; i < scales.length; i++) scales[i]! /= divisor;
       }
-      scaleRows(target, columns, { count, scales });
+      return { count, scales };
     },
-  };
+  });
 }

@@ -15,10 +15,11 @@ import {
   columnGroups,
   field,
   findWeights,
+  groupedRows,
+  integerLevels,
   PartReader,
   rounded,
   scaleColumns,
-  scaleRows,
   type ModuleParts,
   unpackRows,
 } from './parts';
@@ -87,8 +88,8 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
   const perField = variant === 'v2' || perWord > 0 ? 0 : 1;
   const { rounding } = weight.stored;
   let order: Promise<Int32Array> | undefined;
-  return {
-    step: columns,
+  return groupedRows(columns, {
+    levels: integerLevels(0, mask),
     async read({ row, rows }, target, signal) {
       const span = { first: row, count: rows };
       const codes = new Uint32Array((await parts.columns('qweight', [words, out], 4, span, signal)).buffer);
@@ -108,7 +109,7 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
         }
       if (parts.has('g_idx')) order ??= columnGroups(parts, 'g_idx', groups);
       const ofColumn = await order;
-      scaleRows(target, columns, { count: groups, scales, zeros, ...(ofColumn ? { ofColumn } : {}) });
+      return { count: groups, scales, zeros, ...(ofColumn ? { ofColumn } : {}) };
     },
-  };
+  });
 }

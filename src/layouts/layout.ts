@@ -1,3 +1,4 @@
+import type { CodeReader } from '../model/codeRows';
 import { elementsOf } from '../model/dtypes';
 import { isRecord } from '../model/json';
 import type { FileMetadata } from '../model/modelContent';
@@ -48,6 +49,8 @@ export interface RowDecoder {
   readonly step: number;
   /** Decodes `rows × width` weights into `target`, row by row. @throws QuantscopeError IO, MODEL_FILE, CANCELLED. */
   read(block: Block, target: Float32Array, signal?: AbortSignal): Promise<void>;
+  /** Present where codes and what they are scaled by can be shown. */
+  readonly codes?: CodeReader;
 }
 
 /** Bytes of a part, from `offset` relative to its start. */

@@ -8,7 +8,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { findWeights, PartReader, scaleColumns, scaleRows, type ModuleParts } from './parts';
+import { findWeights, groupedRows, integerLevels, PartReader, scaleColumns, type ModuleParts } from './parts';
 
 /**
  * Marlin, symmetric 4 bits: `B` I32 [in/16, out·2] and `s` F16 [groups, out]. Codes (+8) are cut into tiles of 16 × 16, the tiles of 16
@@ -65,8 +65,8 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
   const parts = new PartReader(weight, read);
   const [out, columns] = weight.shape as readonly [number, number];
   const groups = parts.part('scales').shape[0]!;
-  return {
-    step: columns,
+  return groupedRows(columns, {
+    levels: integerLevels(-8, 7),
     async read({ row, rows }, target, signal) {
       const first = row - (row % outputs);
       const span = { first, count: Math.ceil((row + rows) / outputs) * outputs - first };
@@ -89,7 +89,7 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
         const place = output - (output % together) + places[output % together]!;
         return stored[place * groups + (at % groups)]!;
       });
-      scaleRows(target, columns, { count: groups, scales });
+      return { count: groups, scales };
     },
-  };
+  });
 }

@@ -86,13 +86,16 @@ const partReader =
   };
 
 /** Reads of the weights that layouts decode, and of all others as they are. */
-function decodingReads(files: OpenFiles): Model['readInto'] {
+function decodingReads(files: OpenFiles): Pick<Model, 'readInto' | 'codes'> {
   const stored = new StoredReader((tensor) => {
     const layout = layouts.find(({ id }) => id === tensor.stored.layout)!;
     return layout.decoder(tensor, partReader(files));
   });
-  return (tensor, offset, target, signal) =>
-    isStored(tensor)
-      ? stored.readInto(tensor, offset, target, signal)
-      : files.source(tensor.file).readInto(target, tensor.offset + offset, signal);
+  return {
+    readInto: (tensor, offset, target, signal) =>
+      isStored(tensor)
+        ? stored.readInto(tensor, offset, target, signal)
+        : files.source(tensor.file).readInto(target, tensor.offset + offset, signal),
+    codes: (tensor) => (isStored(tensor) ? stored.codes(tensor) : undefined),
+  };
 }

@@ -10,7 +10,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { columnGroups, field, modulesOf, PartReader, scaleRows, unpackRows } from './parts';
+import { columnGroups, field, groupedRows, integerLevels, modulesOf, PartReader, unpackRows } from './parts';
 
 /**
  * compressed-tensors' pack-quantized: `weight_packed` I32 [out, ⌈in·b/32⌉], a dense stream of b bits along in of codes + 2^(b−1);
@@ -68,8 +68,8 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
   const words = parts.part('weight_packed').shape[1]!;
   const groups = parts.part('weight_scale').shape[1] ?? 1;
   let order: Promise<Int32Array> | undefined;
-  return {
-    step: columns,
+  return groupedRows(columns, {
+    levels: integerLevels(0, 2 ** bits - 1),
     async read({ row, rows }, target, signal) {
       const bytes = await parts.bytes('weight_packed', 4 * row * words, 4 * rows * words, signal);
       const codes = new Uint32Array(bytes.buffer);
@@ -88,7 +88,7 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
       }
       if (parts.has('weight_g_idx')) order ??= columnGroups(parts, 'weight_g_idx', groups);
       const ofColumn = await order;
-      scaleRows(target, columns, { count: groups, scales, zeros, ...(ofColumn ? { ofColumn } : {}) });
+      return { count: groups, scales, zeros, ...(ofColumn ? { ofColumn } : {}) };
     },
-  };
+  });
 }

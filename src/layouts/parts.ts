@@ -1,7 +1,8 @@
+import type { CodeReader, Groups } from '../model/codeRows';
 import { QuantscopeError } from '../model/errors';
 import { loadNative } from '../native';
 import type { StoredPart, TensorDescriptor } from '../protocol/model';
-import type { Found, ReadPart, StoredDescriptor } from './layout';
+import type { Found, ReadPart, RowDecoder, StoredDescriptor } from './layout';
 
 /** The parts of one module ("model.layers.0.mlp.up_proj"), by the end of their names ("qweight"). */
 export type ModuleParts = ReadonlyMap<string, TensorDescriptor>;
@@ -101,17 +102,24 @@ export class PartReader {
   }
 }
 
-/** Scale and zero point of groups of columns, of some rows. */
-export interface Groups {
-  /** Groups per row. */
-  readonly count: number;
-  /** The group of each column; consecutive ones of equal size when absent. */
-  readonly ofColumn?: Int32Array;
-  /** `[rows, count]`. */
-  readonly scales: Float32Array;
-  /** `[rows, count]`; 0 when absent. */
-  readonly zeros?: Float32Array;
-}
+/** Decodes whole rows from their codes: (level − zero) · scale. @param columns of a row. */
+export const groupedRows = (columns: number, codes: CodeReader): RowDecoder => ({
+  step: columns,
+  codes,
+  async read({ row, rows }, target, signal) {
+    scaleRows(target, columns, await codes.read({ row, rows }, target, signal));
+  },
+});
+
+/** The integers from `least` to `greatest` as levels of codes. */
+export const integerLevels =
+  (least: number, greatest: number): CodeReader['levels'] =>
+  () =>
+    Promise.resolve(Float32Array.from({ length: greatest - least + 1 }, (_, i) => least + i));
+
+/** Different finite values in ascending order, as levels of codes. */
+export const distinctLevels = (values: Float32Array): Float32Array =>
+  Float32Array.from(new Set([...values].filter(Number.isFinite).map((value) => value + 0))).sort();
 
 /** Turns codes into weights, in place: (code − zero) · scale, in float32. @param values `[rows, columns]`. */
 export function scaleRows(values: Float32Array, columns: number, groups: Groups): void {

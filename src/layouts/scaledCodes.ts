@@ -1,3 +1,5 @@
+import type { CodeReader } from '../model/codeRows';
+import { loadNative } from '../native';
 import type { TensorDescriptor } from '../protocol/model';
 import {
   modelDtype,
@@ -11,7 +13,14 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { findWeights, PartReader, scaleRows, type ModuleParts } from './parts';
+import {
+  distinctLevels,
+  findWeights,
+  groupedRows,
+  integerLevels,
+  PartReader,
+  type ModuleParts,
+} from './parts';
 
 /**
  * 8-bit codes with scales, as compressed-tensors (int-quantized, float-quantized), DeepSeek's FP8, TorchAO and optimum-quanto write them: `weight` I8 or F8
@@ -101,8 +110,8 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
   const columns = weight.shape[1]!;
   const [perRow = 1, perColumn = 1] = weight.stored.variant!.split('x').map(Number);
   const across = Math.ceil(columns / perColumn);
-  return {
-    step: columns,
+  return groupedRows(columns, {
+    levels: levelsOf(parts.part('codes').dtype),
     async read({ row, rows: count }, target, signal) {
       target.set(await parts.floats('codes', row * columns, count * columns, signal));
       const first = Math.floor(row / perRow);
@@ -119,8 +128,22 @@ function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
       // Blocks at the end of a row may be narrower than the others.
       const isEven = across * perColumn === columns;
       const ofColumn = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / perColumn));
-      const groups = { count: across, scales, ...(zeros ? { zeros } : {}), ...(isEven ? {} : { ofColumn }) };
-      scaleRows(target, columns, groups);
+      return { count: across, scales, ...(zeros ? { zeros } : {}), ...(isEven ? {} : { ofColumn }) };
     },
+  });
+}
+
+/** What codes of 8 bits stand for. */
+function levelsOf(dtype: string): CodeReader['levels'] {
+  if (dtype === 'I8') return integerLevels(-128, 127);
+  return async (signal) => {
+    const values = new Float32Array(256);
+    await loadNative().decode(
+      dtype,
+      Uint8Array.from({ length: 256 }, (_, code) => code),
+      values,
+      signal,
+    );
+    return distinctLevels(values);
   };
 }

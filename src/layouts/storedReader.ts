@@ -1,3 +1,4 @@
+import type { CodeReader } from '../model/codeRows';
 import { throwIfCancelled } from '../model/errors';
 import { matrixOf } from '../model/rows';
 import type { Block, RowDecoder, StoredDescriptor } from './layout';
@@ -45,6 +46,11 @@ export class StoredReader {
       else place.set((await this.slab(tensor, at, block)).subarray(from - at, to - at));
     }
     if (!isAligned) target.set(new Uint8Array(values.buffer));
+  }
+
+  /** The codes of a weight, where its layout shows them. */
+  codes(tensor: StoredDescriptor): CodeReader | undefined {
+    return this.decoder(tensor).codes;
   }
 
   private decoder(tensor: StoredDescriptor): RowDecoder {

@@ -1,6 +1,7 @@
 import type { ModelDescription, TensorDescriptor } from '../protocol/model';
 import type { ByteSource } from './byteSource';
 import { suggestion } from './closest';
+import type { CodeReader } from './codeRows';
 import { QuantscopeError } from './errors';
 import type { GgufFile } from './gguf';
 import type { FileMetadata, ModelContent } from './modelContent';
@@ -35,6 +36,8 @@ export interface Model {
   /** Data of a tensor: as stored, or float32 where a layout decodes it (`readAs`). */
   read(tensor: TensorDescriptor, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
   readonly readInto: ReadInto;
+  /** The codes of a weight that a layout decodes; undefined where it does not show them. */
+  codes(tensor: TensorDescriptor): CodeReader | undefined;
   /** Bytes of the GGUF file itself (to copy metadata). */
   source(file: string): ByteSource;
   close(): Promise<void>;
@@ -52,13 +55,13 @@ export interface OpenFiles {
   close(): Promise<void>;
 }
 
-/** @param readInto for tensors whose data is not one range of a file. */
-export function modelOf(files: OpenFiles, readInto?: ReadInto): Model {
+/** @param reads of tensors whose data is not one range of a file. */
+export function modelOf(files: OpenFiles, reads?: Pick<Model, 'readInto' | 'codes'>): Model {
   const { path, folder, content } = files;
   const { gguf, config, configProblem, modules, modulesProblem, ...described } = content;
   const byName = new Map(content.tensors.map((tensor) => [tensor.name, tensor]));
   const fill: ReadInto =
-    readInto ??
+    reads?.readInto ??
     ((tensor, offset, target, signal) =>
       files.source(tensor.file).readInto(target, tensor.offset + offset, signal));
   return {
@@ -87,6 +90,7 @@ export function modelOf(files: OpenFiles, readInto?: ReadInto): Model {
       return bytes;
     },
     readInto: fill,
+    codes: (tensor) => reads?.codes(tensor),
     source: (file) => files.source(file),
     close: () => files.close(),
   };

@@ -128,3 +128,53 @@ export interface TensorComparison {
   /** Formats that this tensor cannot take, with the reason. */
   readonly refused: readonly { readonly format: string; readonly reason: string }[];
 }
+
+/** How a weight of a quantized checkpoint is stored. */
+export interface StoredAnalysis {
+  readonly tensor: string;
+  /** Of all parts together: codes, scales, zero points, everything else that the weight needs. */
+  readonly bitsPerWeight: number;
+  readonly parts: readonly {
+    readonly role: string;
+    readonly name: string;
+    readonly dtype: string;
+    readonly shape: readonly number[];
+    readonly bytes: number;
+  }[];
+  /** Absent where the layout does not show its codes. */
+  readonly codes?: CodeAnalysis;
+}
+
+/** Codes of a weight, and what they are scaled by. A weight is (level − zero) · scale. */
+export interface CodeAnalysis {
+  /** What codes can stand for, in ascending order, and how many weights have each. */
+  readonly levels: readonly number[];
+  readonly counts: readonly number[];
+  /** Weights at the lowest and at the highest level. */
+  readonly saturated: { readonly lowest: number; readonly highest: number };
+  /** Share of a row's weights that are at either end; each value is the mean of `cellRows` rows. */
+  readonly saturation: {
+    readonly cellRows: number;
+    readonly values: readonly number[];
+    /** Rows with the largest share, at most 8. */
+    readonly worst: readonly { readonly row: number; readonly share: number }[];
+  };
+  readonly scales: GroupMap;
+  readonly zeros?: GroupMap;
+}
+
+/** A parameter of groups `[rows, groups]`, reduced to a map of means. */
+export interface GroupMap {
+  readonly rows: number;
+  /** Per row. */
+  readonly groups: number;
+  readonly cellRows: number;
+  readonly cellGroups: number;
+  readonly mapRows: number;
+  readonly mapGroups: number;
+  /** `mapRows × mapGroups`, row-major; NaN where a cell has no finite value. */
+  readonly values: readonly number[];
+  /** Of single groups; NaN where there is no finite one. */
+  readonly min: number;
+  readonly max: number;
+}

@@ -1,4 +1,11 @@
-import type { FormatError, RegionMap, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
+import type {
+  FormatError,
+  RegionMap,
+  StoredAnalysis,
+  TensorAnalysis,
+  TensorComparison,
+  TensorRegion,
+} from './analysis';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type {
@@ -58,6 +65,8 @@ export interface EngineRequests {
   'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
   /** Statistics, histogram and outlier map of one tensor. */
   'tensor/analyse': { params: ModelRef & { tensor: string; bins?: number }; result: TensorAnalysis };
+  /** How a weight of a quantized checkpoint is stored: its parts, codes, scales and zero points. */
+  'tensor/stored': { params: ModelRef & { tensor: string }; result: StoredAnalysis };
   /** A rectangle of one tensor, down to single weights. */
   'tensor/region': { params: ModelRef & { tensor: string; region: TensorRegion }; result: RegionMap };
   /** Error and size of one tensor in each of the formats. */

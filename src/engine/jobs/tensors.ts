@@ -1,5 +1,6 @@
 import { analyseTensor } from '../../analysis/analyse';
 import { compareFormats } from '../../analysis/compare';
+import { analyseStored } from '../../analysis/stored';
 import { quantizeTensors } from '../../exporter/quantizeTensors';
 import { inputsOf } from '../../files/inputs';
 import { plural } from '../../protocol/words';
@@ -13,6 +14,18 @@ export function analyseJob(models: OpenModels): Job<'tensor/analyse'> {
     return models.use(params, signal, (model) =>
       analyseTensor(model, model.tensor(params.tensor), {
         ...(params.bins ? { bins: params.bins } : {}),
+        signal,
+        onProgress: (done, total) => progress({ message: params.tensor, done, total }),
+      }),
+    );
+  };
+}
+
+export function storedJob(models: OpenModels): Job<'tensor/stored'> {
+  return (params, { signal, progress }) => {
+    checkParams('tensor/stored', params, { ...modelKinds, tensor: 'string' });
+    return models.use(params, signal, (model) =>
+      analyseStored(model, model.tensor(params.tensor), {
         signal,
         onProgress: (done, total) => progress({ message: params.tensor, done, total }),
       }),
