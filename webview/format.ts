@@ -38,6 +38,12 @@ export function number(value: number, digits = 4): string {
   return text.replaceAll('-', '−');
 }
 
+/** An integer without decimals, any other number with significant digits: levels of codes, zero points. */
+export const exact = (value: number, digits?: number): string =>
+  Number.isSafeInteger(value) && Math.abs(value) < usual.beyond
+    ? `${value}`.replace('-', '−')
+    : number(value, digits);
+
 /**
  * Weights or figures below each other: with the decimals that leave the largest five significant digits. What would read as zero keeps
  * its own digits.

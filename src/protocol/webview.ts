@@ -1,4 +1,4 @@
-import type { RegionMap, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
+import type { RegionMap, StoredAnalysis, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
 import type { Columns } from './columns';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { EngineProgress, TensorChoice } from './engine';
@@ -161,6 +161,8 @@ export type WebviewRequests = {
   /** Opens the one file that the editor was given, or the whole model that it is part of; the state comes as `opened`. */
   openAlone: { params: { alone: boolean }; result: void };
   analyse: { params: { tensor: string }; result: TensorAnalysis; progress: EngineProgress };
+  /** How a weight of a quantized checkpoint is stored. */
+  stored: { params: { tensor: string }; result: StoredAnalysis };
   /** A rectangle of a tensor, down to single weights. */
   region: { params: { tensor: string; region: TensorRegion }; result: RegionMap };
   /** Part of a metadata value that the description shows cut. */

@@ -1,7 +1,9 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Histogram } from '../../src/protocol/analysis';
 import { greatestOf } from '../../src/protocol/extremes';
-import { axis, logTicks, useColors, usePlot, type Layout } from './plot';
+import { countAxis } from './countAxis';
+import { axis, useColors, usePlot } from './plot';
+import { ScaleToggle, type CountScale } from './ScaleToggle';
 
 /** Bars of a histogram, optionally overlaid with a second one with the same bins. */
 export function HistogramChart({
@@ -15,7 +17,7 @@ export function HistogramChart({
   after?: Histogram;
   afterName?: string;
 }) {
-  const [scale, setScale] = useState<'linear' | 'log'>('log');
+  const [scale, setScale] = useState<CountScale>('log');
   const colors = useColors();
   const traces = useMemo(() => {
     const first = trace(before, beforeName, colors.series, after ? 0.55 : 1);
@@ -30,39 +32,17 @@ export function HistogramChart({
       showlegend: after !== undefined,
       legend: { orientation: 'h', x: 0, y: 1.12 },
       xaxis: axis(colors, { title: { text: 'weight', standoff: 4 } }),
-      yaxis: axis(colors, {
-        type: scale,
-        title: { text: 'count' },
-        exponentformat: 'SI',
-        ...(scale === 'log' ? logAxis(largest) : {}),
-      }),
+      yaxis: countAxis(colors, scale, largest),
     }),
     [scale, colors, after, largest],
   );
   const element = usePlot(traces, layout, colors);
   return (
     <div class="chart">
-      <div class="toggle" role="radiogroup" aria-label="Scale of the counts">
-        {(['log', 'linear'] as const).map((name) => (
-          <button
-            key={name}
-            role="radio"
-            aria-checked={scale === name}
-            class={scale === name ? 'on' : ''}
-            onClick={() => setScale(name)}
-          >
-            {name}
-          </button>
-        ))}
-      </div>
+      <ScaleToggle scale={scale} onChange={setScale} />
       <div class="histogram" ref={element} />
     </div>
   );
-}
-
-/** Bars of one weight are seen, and nothing is below them. */
-function logAxis(largest: number): Layout {
-  return { ...logTicks(1, largest), range: [Math.log10(0.7), Math.log10(1.3 * Math.max(1, largest))] };
 }
 
 /** All weights of a constant are in one bar. */

@@ -24,7 +24,7 @@ interface Props {
 /** max |w| of each cell of the matrix, or of a region down to single weights, with row and column maxima next to it. */
 export function OutlierChart({ tensor, map, sigma, region, zoomTo }: Props) {
   const colors = useColors();
-  const { map: part, failure, isLoading, retry } = useRegion(tensor, region);
+  const { value: part, failure, isLoading, retry } = useRegion(tensor, region);
   const shown = region ? part : { ...map, ...wholeOf(map) };
   const cells = useMemo(
     () => cellsOf(shown ?? { ...map, ...wholeOf(map) }, sigma),

@@ -19,6 +19,10 @@ export interface HeatMap {
   readonly cellColumns: number;
   /** Value at which the colour scale saturates. */
   readonly top?: number;
+  /** Value at which the colour scale begins; where it is absent, that is 0, and colours are magnitudes. */
+  readonly least?: number;
+  /** What a column is called: "column" where it is absent. */
+  readonly columnNoun?: string;
   /** A cell's value in words: "max |w| 0.13, 4.2 σ". */
   readonly inWords: (value: number) => string;
 }
@@ -35,13 +39,15 @@ export function heatMapTraces(map: HeatMap): Trace[] {
   const { values, mapRows, mapColumns, cellRows, cellColumns, firstRow = 0, firstColumn = 0 } = map;
   const rowSpan = (row: number): string => spanText('row', cellSpan(row, cellRows, firstRow, map.rows));
   const columnSpan = (column: number): string =>
-    spanText('column', cellSpan(column, cellColumns, firstColumn, map.columns));
+    spanText(map.columnNoun ?? 'column', cellSpan(column, cellColumns, firstColumn, map.columns));
   const rows = Array.from({ length: mapRows }, (_, row) =>
     values.slice(row * mapColumns, (row + 1) * mapColumns),
   );
-  const magnitude = (value: number): number | null => (value - value === 0 ? Math.abs(value) : null);
+  const { least } = map;
+  const magnitude = (value: number): number | null =>
+    value - value !== 0 ? null : least === undefined ? Math.abs(value) : value;
   const largest = (cells: readonly number[]): number =>
-    cells.reduce((most, value) => Math.max(most, magnitude(value) ?? 0), 0);
+    cells.reduce((most, value) => Math.max(most, magnitude(value) ?? most), least ?? 0);
   const rowMaxima = rows.map(largest);
   const columnMaxima = Array.from({ length: mapColumns }, (_, column) =>
     largest(rows.map((cells) => cells[column]!)),
@@ -86,7 +92,7 @@ export interface HeatTicks {
 const wholeTicks = (tick0: number, count: number): Layout => (count < 10 ? { tick0, dtick: 1 } : {});
 
 export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): Layout {
-  const { firstRow = 0, firstColumn = 0, rows, columns, top } = map;
+  const { firstRow = 0, firstColumn = 0, rows, columns, top, least = 0, columnNoun = 'column' } = map;
   const hidden = { visible: false, fixedrange: true };
   const whole = { zeroline: false, showgrid: false, tickformat: 'd', autorange: false };
   return {
@@ -94,7 +100,7 @@ export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): L
     margin: { l: 56, r: 12, t: 8, b: 36 },
     dragmode: 'zoom',
     xaxis: axis(colors, {
-      ...{ ...whole, domain: [0, 0.955], title: { text: 'column', standoff: 4 } },
+      ...{ ...whole, domain: [0, 0.955], title: { text: columnNoun, standoff: 4 } },
       ...wholeTicks(firstColumn, columns),
       range: [firstColumn - 0.5, firstColumn + columns - 0.5],
     }),
@@ -107,7 +113,7 @@ export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): L
     yaxis2: { ...hidden, domain: [0.945, 1], range: [-0.5, 0.5] },
     coloraxis: {
       colorscale: heatScale(colors.isDark),
-      cmin: 0,
+      cmin: least,
       ...(top === undefined ? {} : { cmax: top }),
       colorbar: {
         title: { text: ticks.title, side: 'right' },

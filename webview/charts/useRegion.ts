@@ -1,29 +1,10 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { RegionMap, TensorRegion } from '../../src/protocol/analysis';
 import { useApp } from '../context';
+import { useAnswer, type Answer } from '../useAnswer';
 
-/** The content of a region; the previous one stays until the next has loaded. Undefined without a region. */
-export function useRegion(tensor: string, region: TensorRegion | undefined) {
+/** The content of a region; the previous one stays until the next has loaded. Nothing without a region. */
+export function useRegion(tensor: string, region: TensorRegion | undefined): Answer<RegionMap> {
   const { host } = useApp();
-  const [attempt, setAttempt] = useState(0);
-  const [state, setState] = useState<{ map?: RegionMap; failure?: string; isLoading: boolean }>({
-    isLoading: false,
-  });
-  useEffect(() => {
-    if (!region) {
-      setState({ isLoading: false });
-      return undefined;
-    }
-    const controller = new AbortController();
-    const { signal } = controller;
-    setState(({ map }) => ({ ...(map ? { map } : {}), isLoading: true }));
-    host.call('region', { tensor, region }, { signal }).then(
-      (map) => !signal.aborted && setState({ map, isLoading: false }),
-      (error: unknown) =>
-        !signal.aborted &&
-        setState({ failure: error instanceof Error ? error.message : String(error), isLoading: false }),
-    );
-    return () => controller.abort();
-  }, [tensor, region, attempt]);
-  return { ...state, retry: () => setAttempt(attempt + 1) };
+  const key = region && JSON.stringify([tensor, region]);
+  return useAnswer(key, (signal) => host.call('region', { tensor, region: region! }, { signal }));
 }

@@ -5,6 +5,7 @@ import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
 import { size } from '../../src/protocol/words';
 import { Analysis } from './Analysis';
 import { LongText } from './LongText';
+import { StoredWeight } from './stored/StoredWeight';
 
 /** The selected tensor: statistics, histogram, outlier map, values. */
 export function TensorView() {
@@ -28,6 +29,9 @@ export function TensorView() {
       </p>
       {!tensor.readable && <p class="notice warning">{tensor.unreadableReason}</p>}
       <AnalysisView view={view} bytes={tensor.byteLength} />
+      {tensor.stored && view.kind === 'done' && (
+        <StoredWeight key={tensor.name} tensor={tensor.name} rows={view.analysis.outliers.rows} />
+      )}
     </>
   );
 }

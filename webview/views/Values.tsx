@@ -31,7 +31,7 @@ export function Values({ tensor, rows, columns }: Props) {
       ...{ firstColumn: column, columns: Math.min(shownColumns, columns - column) },
     };
   }, [tensor, firstRow, firstColumn, rows, columns]);
-  const { map, failure, retry } = useRegion(tensor, region);
+  const { value: map, failure, retry } = useRegion(tensor, region);
   if (!region) return <p class="muted">The tensor is empty.</p>;
   return (
     <div class="values">

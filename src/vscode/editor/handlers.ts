@@ -31,6 +31,7 @@ export function pageHandlers(
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
     analyse: ({ tensor }, { signal, progress }) =>
       engine.call('tensor/analyse', { ...session.ref, tensor }, { signal, onProgress: progress }),
+    stored: ({ tensor }, { signal }) => engine.call('tensor/stored', { ...session.ref, tensor }, { signal }),
     region: ({ tensor, region }, { signal }) =>
       engine.call('tensor/region', { ...session.ref, tensor, region }, { signal }),
     metadata: (params, { signal }) =>

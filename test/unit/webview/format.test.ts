@@ -3,6 +3,7 @@ import {
   aligned,
   bits,
   decibels,
+  exact,
   figure,
   fixed,
   nameText,
@@ -34,6 +35,12 @@ describe('numbers in the editor', () => {
   ])('%d is "%s" as a weight and "%s" as a figure', (value, weight, statistic) => {
     expect(number(value)).toBe(weight);
     expect(figure(value)).toBe(statistic);
+  });
+
+  it('are integers without decimals where they count or index something', () => {
+    expect([15, -128, 0, 0.5, 1.5e9].map((value) => exact(value))).toEqual([
+      ...['15', '−128', '0', '0.5000', '1.500e+9'],
+    ]);
   });
 
   it('keeps the zeros of its significant digits, so that a column can be compared', () => {

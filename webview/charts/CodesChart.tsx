@@ -1,0 +1,49 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { CodeAnalysis } from '../../src/protocol/analysis';
+import { greatestOf } from '../../src/protocol/extremes';
+import { exact } from '../format';
+import { countAxis } from './countAxis';
+import { axis, useColors, usePlot } from './plot';
+import { ScaleToggle, type CountScale } from './ScaleToggle';
+
+/** Labels of the axis of levels: all of 16, some of 256. */
+const maxLabels = 17;
+
+/** How many weights have each level; both ends, where weights may have been cut off, in a second colour. */
+export function CodesChart({ levels, counts }: Pick<CodeAnalysis, 'levels' | 'counts'>) {
+  const [scale, setScale] = useState<CountScale>('linear');
+  const colors = useColors();
+  const traces = useMemo(() => {
+    const last = levels.length - 1;
+    const color = levels.map((_, i) => (i === 0 || i === last ? colors.second : colors.series));
+    return [
+      {
+        type: 'bar',
+        y: counts,
+        marker: { color, line: { width: 0 } },
+        customdata: levels.map((level) => exact(level)),
+        hovertemplate: 'level %{customdata}: %{y:,}<extra></extra>',
+      },
+    ];
+  }, [levels, counts, colors]);
+  const layout = useMemo(() => {
+    const step = Math.ceil(levels.length / maxLabels);
+    const labelled = levels.map((_, i) => i).filter((i) => i % step === 0);
+    return {
+      ...{ height: 220, bargap: levels.length > 32 ? 0 : 0.1 },
+      xaxis: axis(colors, {
+        ...{ title: { text: 'level', standoff: 4 }, range: [-0.6, levels.length - 0.4], showgrid: false },
+        tickvals: labelled,
+        ticktext: labelled.map((i) => exact(levels[i]!, 3)),
+      }),
+      yaxis: countAxis(colors, scale, greatestOf(counts)),
+    };
+  }, [levels, counts, colors, scale]);
+  const element = usePlot(traces, layout, colors);
+  return (
+    <div class="chart">
+      <ScaleToggle scale={scale} onChange={setScale} />
+      <div class="codes" ref={element} />
+    </div>
+  );
+}

@@ -1,0 +1,25 @@
+import { useMemo } from 'preact/hooks';
+import type { GroupMap } from '../../src/protocol/analysis';
+import { exact } from '../format';
+import { heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
+import { useColors, usePlot } from './plot';
+
+/** A parameter of groups, one column for each group of a row. */
+export function GroupMapChart({ map, what }: { map: GroupMap; /** "scale". */ what: string }) {
+  const colors = useColors();
+  const cells = useMemo((): HeatMap => {
+    const { rows, groups, cellRows, cellGroups, mapRows, mapGroups, values } = map;
+    const isSingle = cellRows === 1 && cellGroups === 1;
+    const isConstant = map.min === map.max;
+    return {
+      ...{ rows, columns: groups, cellRows, cellColumns: cellGroups, mapRows, mapColumns: mapGroups, values },
+      least: isConstant ? map.min - 1 : map.min,
+      top: isConstant ? map.max + 1 : map.max,
+      columnNoun: 'group',
+      inWords: (value) => `${isSingle ? what : `mean ${what}`} ${exact(value)}`,
+    };
+  }, [map, what]);
+  const traces = useMemo(() => heatMapTraces(cells), [cells]);
+  const layout = useMemo(() => heatMapLayout(cells, { title: what }, colors), [cells, what, colors]);
+  return <div class={`group-map ${what.replace(' ', '-')}`} ref={usePlot(traces, layout, colors)} />;
+}

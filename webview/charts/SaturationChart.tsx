@@ -1,0 +1,37 @@
+import { useMemo } from 'preact/hooks';
+import type { CodeAnalysis } from '../../src/protocol/analysis';
+import { cellSpan, spanText } from './cells';
+import { axis, useColors, usePlot } from './plot';
+
+/** The share of each row's weights that are at an end of the levels. */
+export function SaturationChart({ saturation, rows }: Pick<CodeAnalysis, 'saturation'> & { rows: number }) {
+  const colors = useColors();
+  const { cellRows, values } = saturation;
+  const traces = useMemo(
+    () => [
+      {
+        type: 'bar',
+        x: values.map((_, cell) => cell * cellRows + (cellRows - 1) / 2),
+        y: values.map((share) => 100 * share),
+        width: cellRows,
+        marker: { color: colors.second, line: { width: 0 } },
+        customdata: values.map((_, cell) => spanText('row', cellSpan(cell, cellRows, 0, rows))),
+        hovertemplate: '%{customdata}: %{y:.2f} %<extra></extra>',
+      },
+    ],
+    [saturation, rows, colors],
+  );
+  const layout = useMemo(
+    () => ({
+      ...{ height: 160, bargap: 0 },
+      xaxis: axis(colors, {
+        title: { text: 'row', standoff: 4 },
+        range: [-0.5, rows - 0.5],
+        showgrid: false,
+      }),
+      yaxis: axis(colors, { title: { text: 'saturated' }, ticksuffix: ' %', rangemode: 'tozero' }),
+    }),
+    [rows, colors],
+  );
+  return <div class="saturation" ref={usePlot(traces, layout, colors)} />;
+}

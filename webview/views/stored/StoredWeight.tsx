@@ -1,0 +1,126 @@
+import type { CodeAnalysis, GroupMap, StoredAnalysis } from '../../../src/protocol/analysis';
+import { plural, size } from '../../../src/protocol/words';
+import { CodesChart } from '../../charts/CodesChart';
+import { GroupMapChart } from '../../charts/GroupMapChart';
+import { SaturationChart } from '../../charts/SaturationChart';
+import { useApp, useAppState } from '../../context';
+import { Button, Spinner } from '../../controls';
+import { bits, exact, nameText, percent, shapeText } from '../../format';
+import { useAnswer } from '../../useAnswer';
+
+/** How a weight of a quantized checkpoint is stored: its parts, codes, scales and zero points. */
+export function StoredWeight({ tensor, rows }: { tensor: string; rows: number }) {
+  const { host } = useApp();
+  const { revision } = useAppState();
+  const { value, failure, retry } = useAnswer(`${revision} ${tensor}`, (signal) =>
+    host.call('stored', { tensor }, { signal }),
+  );
+  return (
+    <section class="stored" aria-label="How it is stored">
+      <h3>How it is stored</h3>
+      {failure !== undefined && (
+        <p class="notice error" role="alert">
+          {failure} <Button onClick={retry}>Retry</Button>
+        </p>
+      )}
+      {!value && failure === undefined && (
+        <p class="loading">
+          <Spinner /> Reading codes and scales…
+        </p>
+      )}
+      {value && <Parts stored={value} />}
+      {value?.codes && <Codes codes={value.codes} rows={rows} />}
+    </section>
+  );
+}
+
+/** What each part costs, and all of them together. */
+function Parts({ stored }: { stored: StoredAnalysis }) {
+  const { tensor, parts, bitsPerWeight } = stored;
+  const total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const bitsOf = (bytes: number): string => bits((bitsPerWeight * bytes) / total);
+  return (
+    <div class="wide-table" tabIndex={0} role="region" aria-label="Parts of the weight">
+      <table class="parts">
+        <thead>
+          <tr>
+            <th scope="col">Part</th>
+            <th scope="col">Dtype</th>
+            <th scope="col">Shape</th>
+            <th scope="col">Size</th>
+            <th scope="col">Bits per weight</th>
+          </tr>
+        </thead>
+        <tbody>
+          {parts.map(({ name, dtype, shape, bytes }) => (
+            <tr key={name}>
+              <th scope="row" title={nameText(name)}>
+                {nameText(shortName(name, tensor))}
+              </th>
+              <td>{dtype}</td>
+              <td>{shapeText(shape)}</td>
+              <td>{size(bytes)}</td>
+              <td>{bitsOf(bytes)}</td>
+            </tr>
+          ))}
+          <tr class="total">
+            <th scope="row">together</th>
+            <td />
+            <td />
+            <td>{size(total)}</td>
+            <td>{bits(bitsPerWeight)}</td>
+          </tr>
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** A part's name without that of its module. */
+function shortName(name: string, tensor: string): string {
+  const module = tensor.replace(/weight$/, '');
+  return module !== '' && name.startsWith(module) ? name.slice(module.length) : name;
+}
+
+function Codes({ codes, rows }: { codes: CodeAnalysis; rows: number }) {
+  const { levels, counts, saturation, scales, zeros } = codes;
+  return (
+    <>
+      <h4>Codes</h4>
+      <p class="muted">{saturationText(codes)}</p>
+      <CodesChart levels={levels} counts={counts} />
+      <h4>Saturation by row</h4>
+      <p class="muted">{worstText(saturation.worst)}</p>
+      <SaturationChart saturation={saturation} rows={rows} />
+      <h4>Scales</h4>
+      <p class="muted">{rangeText(scales)}</p>
+      <GroupMapChart map={scales} what="scale" />
+      {zeros && (
+        <>
+          <h4>Zero points</h4>
+          <p class="muted">{rangeText(zeros)}</p>
+          {zeros.min !== zeros.max && <GroupMapChart map={zeros} what="zero point" />}
+        </>
+      )}
+    </>
+  );
+}
+
+/** Weights at the ends of the levels: those that a narrower range cut off are among them. */
+function saturationText({ levels, counts, saturated }: CodeAnalysis): string {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const used = counts.filter((count) => count > 0).length;
+  const ends = `${percent(saturated.lowest / total)} at the lowest (${exact(levels[0]!)}), ${percent(saturated.highest / total)} at the highest (${exact(levels.at(-1)!)})`;
+  return `${used} of ${plural(levels.length, 'level')} are used. Saturated: ${ends}.`;
+}
+
+function worstText(worst: CodeAnalysis['saturation']['worst']): string {
+  const saturated = worst.filter(({ share }) => share > 0);
+  if (saturated.length === 0) return 'No weight is at either end.';
+  return `Most: ${saturated.map(({ row, share }) => `row ${row} (${percent(share)})`).join(', ')}.`;
+}
+
+function rangeText({ rows, groups, min, max }: GroupMap): string {
+  const of = `${rows.toLocaleString('en-US')} rows × ${plural(groups, 'group')}`;
+  return min === max ? `${of}: all ${exact(min)}.` : `${of}: ${exact(min)} to ${exact(max)}.`;
+}
