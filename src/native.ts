@@ -9,6 +9,7 @@ import {
   type MeasurementFunctions,
 } from './native/measurements';
 import { scanFunctions, type ScanBinding, type ScanFunctions } from './native/scan';
+import { solverFunctions, type SolverBinding, type SolverFunctions } from './native/solvers';
 
 export type { BadWeight, EncodedRows, NativeCodec, RecodeOptions, TensorRange } from './native/codecs';
 export type { ErrorSums, MeasuredRange, MeasuredRows, MeasureOptions } from './native/measurements';
@@ -32,10 +33,11 @@ interface MachineFunctions {
 }
 
 /** The native addon. All long operations run on its thread pool and never block the event loop. One file of `native/` for each subject. */
-export interface Native extends MachineFunctions, CodecFunctions, MeasurementFunctions, ScanFunctions {}
+export interface Native
+  extends MachineFunctions, CodecFunctions, MeasurementFunctions, ScanFunctions, SolverFunctions {}
 
 /** What the addon exports (native/binding/module.cc). */
-interface Binding extends CodecBinding, MeasurementBinding, ScanBinding {
+interface Binding extends CodecBinding, MeasurementBinding, ScanBinding, SolverBinding {
   simd(): string;
   readonly simdPaths: readonly string[];
   setSimd(name: string): void;
@@ -73,7 +75,7 @@ function loadBinding(): Binding {
   } catch (cause) {
     throw fail('cannot be loaded', cause);
   }
-  if (typeof binding.measureRange !== 'function') throw fail('was built from older sources');
+  if (typeof binding.accumulateGram !== 'function') throw fail('was built from older sources');
   return binding;
 }
 
@@ -82,6 +84,7 @@ function wrap(binding: Binding): Native {
     ...codecFunctions(binding),
     ...measurementFunctions(binding),
     ...scanFunctions(binding),
+    ...solverFunctions(binding),
     get simd() {
       return binding.simd();
     },

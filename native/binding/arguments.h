@@ -28,6 +28,12 @@ inline std::span<uint8_t> bytesOf(const Napi::Value& value, const char* name) {
 inline std::span<float> floatsOf(const Napi::Value& value, const char* name) {
   return spanOf<float>(value, napi_float32_array, name);
 }
+inline std::span<double> doublesOf(const Napi::Value& value, const char* name) {
+  return spanOf<double>(value, napi_float64_array, name);
+}
+inline std::span<int32_t> intsOf(const Napi::Value& value, const char* name) {
+  return spanOf<int32_t>(value, napi_int32_array, name);
+}
 inline std::span<float> optionalFloats(const Napi::Value& value, const char* name) {
   return value.IsUndefined() ? std::span<float>{} : floatsOf(value, name);
 }

@@ -18,6 +18,9 @@ Napi::Value MeasureRange(const Napi::CallbackInfo& info);
 Napi::Value HistogramInto(const Napi::CallbackInfo& info);
 Napi::Value AccumulateLogits(const Napi::CallbackInfo& info);
 
+// solvers.cc
+Napi::Value AccumulateGram(const Napi::CallbackInfo& info);
+
 // machine.cc
 Napi::Value SetThreads(const Napi::CallbackInfo& info);
 Napi::Value Simd(const Napi::CallbackInfo& info);

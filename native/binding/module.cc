@@ -52,6 +52,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("checkBlocks", Napi::Function::New<Guarded<CheckBlocks>>(env));
   exports.Set("errorSums", Napi::Function::New<Guarded<SumErrors>>(env));
   exports.Set("accumulateLogits", Napi::Function::New<Guarded<AccumulateLogits>>(env));
+  exports.Set("accumulateGram", Napi::Function::New<Guarded<AccumulateGram>>(env));
   exports.Set("copyBandwidth", Napi::Function::New<Guarded<CopyBandwidth>>(env));
   exports.Set("histogram", Napi::Function::New<Guarded<HistogramInto>>(env));
   exports.Set("Scan", defineScan(env));

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "codec.h"
+#include "factors.h"
 #include "measures.h"
 #include "scheme.h"
 
@@ -22,6 +23,11 @@ struct Kernels {
   void (*copyWeights)(float* to, const float* from, size_t n);
   // Adds a slice of the vocabulary to the LogitSums::kCount sums of a row.
   void (*accumulateLogits)(const LogitSlice& slice, double* sums);
+  // products.h
+  void (*addProducts)(double* sums, size_t stride, Factors left, const double* right, size_t count);
+  void (*subtractProducts)(double* sums, size_t stride, Factors left, const double* right, size_t count);
+  size_t (*factorDiagonal)(double* block, size_t stride, double* transposed);
+  void (*solveRows)(double* rows, size_t stride, size_t count, const double* transposed);
 };
 
 // Those that this processor supports, the widest first.

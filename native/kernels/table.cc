@@ -13,6 +13,7 @@
 #include "legacy.h"
 #include "logits.h"
 #include "numbers.h"
+#include "products.h"
 #include "schemes.h"
 #include "sums.h"
 #include "ternary.h"
@@ -81,6 +82,6 @@ constexpr Codec kCodecs[] = {
 }  // namespace
 
 extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, errorSums, firstNonFinite,
-                              copyWeights, accumulateLogits};
+                              copyWeights, accumulateLogits, addProducts, subtractProducts, factorDiagonal, solveRows};
 
 }  // namespace qs::QS_TARGET

@@ -156,4 +156,20 @@ QS_INLINE void transpose(const float* const* runs, size_t offset, F32* out) {
   }
 }
 
+// Eight float64 lanes, for sums over many terms.
+inline constexpr int kDoubles = 8;
+// Vectors of float64 sums that fit the registers beside their operands: those of four rows, so many to a row.
+inline constexpr int kSumVectors = 4;
+
+struct F64 {
+  __m512d v;
+};
+
+QS_INLINE F64 splat(double value) { return {_mm512_set1_pd(value)}; }
+QS_INLINE F64 load(const double* from) { return {_mm512_loadu_pd(from)}; }
+QS_INLINE void store(double* to, F64 a) { _mm512_storeu_pd(to, a.v); }
+QS_INLINE F64 operator+(F64 a, F64 b) { return {_mm512_add_pd(a.v, b.v)}; }
+QS_INLINE F64 operator-(F64 a, F64 b) { return {_mm512_sub_pd(a.v, b.v)}; }
+QS_INLINE F64 operator*(F64 a, F64 b) { return {_mm512_mul_pd(a.v, b.v)}; }
+
 }  // namespace qs::QS_TARGET

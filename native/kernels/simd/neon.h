@@ -154,4 +154,20 @@ QS_INLINE void transpose(const float* const* runs, size_t offset, F32* out) {
   out[3].v = vcombine_f32(vget_high_f32(low.val[1]), vget_high_f32(high.val[1]));
 }
 
+// Two float64 lanes, for sums over many terms.
+inline constexpr int kDoubles = 2;
+// Vectors of float64 sums that fit the registers beside their operands: those of four rows, so many to a row.
+inline constexpr int kSumVectors = 4;
+
+struct F64 {
+  float64x2_t v;
+};
+
+QS_INLINE F64 splat(double value) { return {vdupq_n_f64(value)}; }
+QS_INLINE F64 load(const double* from) { return {vld1q_f64(from)}; }
+QS_INLINE void store(double* to, F64 a) { vst1q_f64(to, a.v); }
+QS_INLINE F64 operator+(F64 a, F64 b) { return {vaddq_f64(a.v, b.v)}; }
+QS_INLINE F64 operator-(F64 a, F64 b) { return {vsubq_f64(a.v, b.v)}; }
+QS_INLINE F64 operator*(F64 a, F64 b) { return {vmulq_f64(a.v, b.v)}; }
+
 }  // namespace qs::QS_TARGET

@@ -174,4 +174,23 @@ QS_INLINE void transpose(const float* const* runs, size_t offset, F32* out) {
   for (int k = 0; k < kLanes; ++k) out[k] = lanes<F32>([&](int l) { return runs[l][offset + static_cast<size_t>(k)]; });
 }
 
+// Two float64 lanes, for sums over many terms.
+inline constexpr int kDoubles = 2;
+// Vectors of float64 sums that fit the registers beside their operands: those of four rows, so many to a row.
+inline constexpr int kSumVectors = 1;
+
+struct F64 {
+  double v[kDoubles];
+};
+
+QS_INLINE F64 splat(double value) { return {{value, value}}; }
+QS_INLINE F64 load(const double* from) { return {{from[0], from[1]}}; }
+QS_INLINE void store(double* to, F64 a) {
+  to[0] = a.v[0];
+  to[1] = a.v[1];
+}
+QS_INLINE F64 operator+(F64 a, F64 b) { return {{a.v[0] + b.v[0], a.v[1] + b.v[1]}}; }
+QS_INLINE F64 operator-(F64 a, F64 b) { return {{a.v[0] - b.v[0], a.v[1] - b.v[1]}}; }
+QS_INLINE F64 operator*(F64 a, F64 b) { return {{a.v[0] * b.v[0], a.v[1] * b.v[1]}}; }
+
 }  // namespace qs::QS_TARGET

@@ -1,4 +1,5 @@
 import type { TensorRange } from '../../native';
+import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { Grid } from '../../protocol/grids';
 import type { MethodDescription, MethodOptions } from '../../protocol/recipe';
 import type { QuantizedRows } from '../quantized';
@@ -19,6 +20,8 @@ export interface Evidence {
 
 /** A matrix that a method is applied to. */
 export interface MatrixTask {
+  /** Of the tensor, for messages. */
+  readonly name?: string;
   readonly grid: Grid;
   /** `[out, in]`, leading dimensions flattened. */
   readonly shape: readonly [rows: number, columns: number];
@@ -41,6 +44,24 @@ export interface RowQuantizer {
   quantize(values: Float32Array, signal?: AbortSignal): Promise<QuantizedRows>;
 }
 
+/** A matrix that a method is applied to in a ggml type, whose blocks hold codes and scales. */
+export interface BlockTask extends Pick<MatrixTask, 'name' | 'shape' | 'evidence' | 'options'> {
+  readonly type: GgmlQuantType;
+}
+
+/** As `RowQuantizer`; gives whole blocks of the type, row after row. */
+export interface BlockQuantizer {
+  quantize(values: Float32Array, signal?: AbortSignal): Promise<Uint8Array>;
+}
+
+/** Methods that find the codes of ggml types too. */
+export interface BlockMethod {
+  /** Why it cannot be applied (the type, the shape, an option); undefined when it can. */
+  refuse(task: Pick<BlockTask, 'type' | 'shape' | 'options'>): string | undefined;
+  /** @throws QuantscopeError REQUEST when evidence that it needs is absent. */
+  open(task: BlockTask, signal?: AbortSignal): Promise<BlockQuantizer>;
+}
+
 /** How codes are found. One file of this folder for each, listed in `methods.ts`. */
 export interface Method extends MethodDescription {
   /** Raised when the same matrix and evidence give other codes or scales; see `algorithms.ts`. */
@@ -49,4 +70,6 @@ export interface Method extends MethodDescription {
   refuse(task: Pick<MatrixTask, 'grid' | 'shape' | 'options'>): string | undefined;
   /** @throws QuantscopeError REQUEST when evidence that it needs is absent. */
   open(task: MatrixTask, signal?: AbortSignal): Promise<RowQuantizer>;
+  /** Absent where it takes grids only. */
+  readonly blocks?: BlockMethod;
 }

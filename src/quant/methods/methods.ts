@@ -1,0 +1,18 @@
+import { suggestion } from '../../model/closest';
+import { QuantscopeError } from '../../model/errors';
+import type { Method } from './method';
+
+/** All methods, in the order in which lists show them. Adding one here adds it everywhere. */
+export const methods: readonly Method[] = [];
+
+/**
+ * A method by its id, whatever the case.
+ * @throws QuantscopeError REQUEST listing the ids when there is none.
+ */
+export function methodById(id: string): Method {
+  const method = methods.find((item) => item.id === id.toLowerCase());
+  if (method) return method;
+  const ids = methods.map((item) => item.id);
+  const message = `There is no method "${id}".${suggestion(id, ids)} The methods are: ${ids.join(', ')}.`;
+  throw new QuantscopeError('REQUEST', message);
+}
