@@ -6,6 +6,7 @@ const layers = [
   'tokenizer',
   'quant',
   'layouts',
+  'recipes',
   'analysis',
   'graph',
   'evaluation',

@@ -1,17 +1,8 @@
-import { bytesOf, elementsOf, safetensorsDtype } from '../model/dtypes';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import { writeAtomically, type AtomicFile } from '../files/atomicFile';
 import type { Inputs } from '../files/inputs';
 import { ensureFreeSpace } from './diskSpace';
-
-/** A tensor to write: its size follows from dtype and shape. */
-export interface SafetensorsTensor {
-  readonly name: string;
-  /** Safetensors dtype. */
-  readonly dtype: string;
-  /** Outermost dimension first. */
-  readonly shape: readonly number[];
-}
+import { safetensorsHeader, tensorBytes, type SafetensorsTensor } from './safetensorsHeader';
 
 /** A tensor whose `data` yields exactly its bytes, in any pieces. */
 export interface SafetensorsPart extends SafetensorsTensor {
@@ -40,8 +31,8 @@ export async function writeSafetensors(
 ): Promise<number> {
   const groups = tensors.map((item) => ('fill' in item ? item : groupOf(item)));
   const parts = groups.flatMap((group) => group.parts);
-  const sizes = parts.map(partBytes);
-  const header = headerBytes(parts, sizes, metadata);
+  const sizes = parts.map(tensorBytes);
+  const header = safetensorsHeader(parts, metadata);
   const total = sizes.reduce((sum, size) => sum + size, header.length);
   await ensureFreeSpace(out, total);
   const fill = async (file: AtomicFile): Promise<number> => {
@@ -93,37 +84,4 @@ async function writeGroup(
     await file.writeAt(at, bytes);
   });
   for (const place of places) check(place, true);
-}
-
-function headerBytes(
-  tensors: readonly SafetensorsTensor[],
-  sizes: readonly number[],
-  metadata: Readonly<Record<string, string>>,
-): Uint8Array {
-  // A Map, because an object would move names like "0" to the front and drop "__proto__".
-  const entries = new Map<string, unknown>();
-  if (Object.keys(metadata).length > 0) entries.set('__metadata__', metadata);
-  let offset = 0;
-  for (const [index, { name, dtype, shape }] of tensors.entries()) {
-    if (entries.has(name) || name === '__metadata__')
-      throw new QuantscopeError('REQUEST', 'Two tensors of the file would have this name.', { tensor: name });
-    const end = offset + (sizes[index] ?? 0);
-    entries.set(name, { dtype, shape, data_offsets: [offset, end] });
-    offset = end;
-  }
-  const fields = [...entries].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
-  const json = Buffer.from(`{${fields.join(',')}}`, 'utf8');
-  const length = Math.ceil(json.length / 8) * 8;
-  const header = Buffer.alloc(8 + length, ' ');
-  header.writeBigUInt64LE(BigInt(length), 0);
-  json.copy(header, 8);
-  return header;
-}
-
-function partBytes({ name, dtype, shape }: SafetensorsTensor): number {
-  const known = safetensorsDtype(dtype);
-  const elements = elementsOf(shape);
-  const bytes = known && elements !== undefined ? bytesOf(known, elements) : undefined;
-  if (bytes !== undefined) return bytes;
-  throw new QuantscopeError('REQUEST', `${dtype} [${shape.join(', ')}] cannot be written.`, { tensor: name });
 }

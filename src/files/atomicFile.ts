@@ -1,7 +1,8 @@
-import { open, rename, rm, rmdir, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
+import { removeEmptyFolders } from './atomicFolder';
 import { commitTogether } from './commitTogether';
 import type { Inputs } from './inputs';
 import { ensureDistinct } from './inputs';
@@ -190,14 +191,6 @@ export async function writeAllAtomically<T>(
     throw error;
   }
   return results;
-}
-
-async function removeEmptyFolders(from: string, upTo: string): Promise<void> {
-  try {
-    for (let folder = from; folder.length >= upTo.length; folder = dirname(folder)) await rmdir(folder);
-  } catch {
-    // another process has put something there: leave it
-  }
 }
 
 function failure(what: string, file: string, cause: unknown): QuantscopeError {

@@ -9,7 +9,7 @@ import { makeFolder } from './makeFolder';
 /** Suffix of temporary files and folders. */
 export const partialEnding = '.partial';
 
-/** A complete temporary file and its final name. */
+/** A complete temporary file or folder and its final name. */
 export interface Move {
   readonly from: string;
   readonly to: string;
@@ -118,7 +118,7 @@ async function isAbandoned(name: string, file: string, { partials, moves }: Note
 async function finishMoves(moves: readonly Move[]): Promise<void> {
   const left: Move[] = [];
   for (const move of moves) if (await stat(move.from).catch(() => undefined)) left.push(move);
-  for (const { to } of left) await rm(to, { force: true });
+  for (const { to } of left) await rm(to, { force: true, recursive: true });
   for (const { from, to } of left.reverse()) await rename(from, to).catch(ignoreAbsence);
 }
 

@@ -1,6 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureFreeSpace } from '../../exporter/diskSpace';
+import { filesUnder, makeFolderAtomically, removeFolder, removeIfEmpty } from '../../files/atomicFolder';
 import {
   gpuRuntimeFolder,
   gpuRuntimeRoot,
@@ -12,7 +13,6 @@ import {
 } from '../../graph/gpuRuntime';
 import type { RuntimePackage } from '../../graph/runtimeLibraries';
 import { throwIfCancelled } from '../../model/errors';
-import { filesUnder, makeFolderAtomically, removeFolder, removeIfEmpty } from './atomicFolder';
 import { downloadPackage, type DownloadOptions } from './download';
 import type { PackageFacts } from './nuget';
 import { copyRuntime, filesOfRuntime } from './runtimeCopy';

@@ -1,10 +1,10 @@
 import { constants, copyFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { filesUnder } from '../../files/atomicFolder';
 import { makeFolder } from '../../files/makeFolder';
 import { librariesPath, packagePath } from '../../graph/gpuRuntime';
 import type { RuntimePackage } from '../../graph/runtimeLibraries';
-import { filesUnder } from './atomicFolder';
 
 /** A file of ONNX Runtime that its copy needs. */
 export interface CopiedFile {
