@@ -1,0 +1,58 @@
+import type { Model } from '../../model/model';
+import { holdsWeights, tensorRole } from '../../model/roles';
+import type { TensorDescriptor } from '../../protocol/model';
+
+/** Models whose linear layers are `Conv1D`, with matrices `[in, out]`: no library quantizes those as they are. */
+const transposedModels = new Set(['gpt2', 'openai-gpt', 'imagegpt', 'decision_transformer']);
+
+/** Matrices that are looked up by row, not multiplied with inputs. */
+const embedding =
+  /(?:^|\.)(?:embed_tokens|embed_positions|embed_in|word_embeddings\w*|position_embeddings|token_type_embeddings|tok_embeddings|wte|wpe|\w*_?embeddings?)(?:\.\d+)?\.weight$/;
+
+/** Matrices that choose experts: libraries keep them, because a small error there sends tokens elsewhere. */
+const router =
+  /(?:^|\.)(?:mlp\.gate|block_sparse_moe\.gate|router|router\.classifier|gate\.wg|shared_expert_gate)\.weight$/;
+
+/** The module of a weight: "model.layers.0.mlp.up_proj". */
+export const moduleOf = (name: string): string => name.replace(/\.weight$/, '');
+
+/**
+ * Why a tensor is not the matrix of a linear layer, which is what recipes quantize where they name nothing else; undefined where it is
+ * one. By name and shape, as libraries decide by class.
+ */
+export function whyNotLinear(
+  tensor: TensorDescriptor,
+  { config }: Pick<Model, 'config'>,
+): string | undefined {
+  const { name, shape } = tensor;
+  if (!name.endsWith('.weight')) return 'not a weight of a module';
+  if (shape.length === 3) return 'merged experts';
+  if (shape.length !== 2) return 'not a matrix';
+  if (!tensor.readable || !holdsWeights(tensor)) return 'not real numbers';
+  if (tensorRole(name).role === 'norm') return 'a norm';
+  if (embedding.test(name)) return 'an embedding';
+  if (router.test(name)) return 'chooses experts';
+  const type = config?.['model_type'];
+  if (typeof type === 'string' && transposedModels.has(type) && !name.endsWith('lm_head.weight'))
+    return 'a transposed matrix (Conv1D)';
+  return undefined;
+}
+
+/** Modules that are kept where a recipe does not say which. */
+const defaultSkip = ['lm_head'];
+
+/**
+ * Whether a recipe keeps a module, as transformers reads `modules_to_not_convert`: its name, one that it ends with, one that it lies in, or
+ * a regular expression after `re:`.
+ */
+export function isSkipped(module: string, skip: readonly string[] = defaultSkip): boolean {
+  return skip.some((item) => {
+    if (item.startsWith('re:')) return new RegExp(`^(?:${item.slice(3)})`, 'u').test(module);
+    return (
+      module === item ||
+      module.endsWith(`.${item}`) ||
+      module.startsWith(`${item}.`) ||
+      module.includes(`.${item}.`)
+    );
+  });
+}

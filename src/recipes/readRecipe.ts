@@ -1,0 +1,107 @@
+import { QuantscopeError } from '../model/errors';
+import { isRecord } from '../model/json';
+import { readJsonFile } from '../model/jsonFiles';
+import { ggmlFormats } from '../protocol/ggmlTypes';
+import type { ActivationRecipe, MethodChoice, MethodOptions, Recipe, RecipeRule } from '../protocol/recipe';
+import { grid, levels } from './gridShape';
+import {
+  choice,
+  either,
+  filled,
+  list,
+  object,
+  optional,
+  record,
+  ShapeError,
+  text,
+  whole,
+  type Shape,
+} from './shape';
+
+const ruleGrid: Shape<RecipeRule['grid']> = either<RecipeRule['grid']>(
+  'a grid, {"ggml": TYPE} or "keep"',
+  [(value) => typeof value === 'string', choice(['keep'] as const)],
+  [
+    (value) => isRecord(value) && 'ggml' in value,
+    object<Extract<RecipeRule['grid'], { ggml: unknown }>>({
+      ggml: choice(ggmlFormats.map(({ name }) => name)),
+    }),
+  ],
+  [isRecord, grid],
+);
+
+const options: Shape<MethodOptions> = (value, path) =>
+  Object.fromEntries(
+    Object.entries(record(value, path)).map(([name, item]) => {
+      const isPlain = typeof item === 'boolean' || typeof item === 'string' || Number.isFinite(item);
+      if (isPlain) return [name, item as number | boolean | string];
+      throw new ShapeError(`${path}.${name} must be a number, a text, true or false.`);
+    }),
+  );
+
+const pattern: Shape<string> = (value, path) => {
+  const source = text(value, path);
+  try {
+    new RegExp(source, 'u');
+    return source;
+  } catch (error) {
+    throw new ShapeError(`${path} is not a regular expression: ${(error as Error).message}.`);
+  }
+};
+
+const recipe: Shape<Recipe> = object<Recipe>({
+  version: choice([1] as const),
+  id: text,
+  label: text,
+  description: text,
+  layout: text,
+  target: choice(['checkpoint', 'gguf', 'onnx'] as const),
+  fileType: optional(text),
+  rules: filled(
+    object<RecipeRule>({
+      match: optional(pattern),
+      grid: ruleGrid,
+      method: optional(object<MethodChoice>({ id: text, options: optional(options) })),
+    }),
+  ),
+  skip: optional(list(text)),
+  activations: optional(
+    object<ActivationRecipe>({ levels, scale: choice(['token', 'tensor', 'static'] as const) }),
+  ),
+  calibration: optional(
+    object<NonNullable<Recipe['calibration']>>({
+      text: optional(text),
+      tokens: optional(whole(1)),
+      context: optional(whole(2)),
+    }),
+  ),
+});
+
+/**
+ * A recipe from JSON; what depends on layouts and methods is checked by `checkRecipe`.
+ * @throws ShapeError naming the place in the document.
+ */
+export function parseRecipe(value: unknown): Recipe {
+  // The location of the schema helps editors; it is not part of the recipe.
+  const document = isRecord(value) ? { ...value, $schema: undefined } : value;
+  if (isRecord(document)) delete document['$schema'];
+  return recipe(document, '$');
+}
+
+/** @throws QuantscopeError MODEL_FILE naming the file and the place in it, IO. */
+export async function readRecipeFile(file: string, signal?: AbortSignal): Promise<Recipe> {
+  const { value } = await readJsonFile(file, signal);
+  return explained(() => parseRecipe(value), file);
+}
+
+/** Runs a check of a recipe; its error names the file that the recipe came from, if it came from one. */
+export function explained<T>(check: () => T, file?: string): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    const message = `The recipe is not valid: ${error.message}`;
+    if (file === undefined) throw new QuantscopeError('REQUEST', message, {}, error);
+    throw new QuantscopeError('MODEL_FILE', message, { file }, error);
+  }
+}
