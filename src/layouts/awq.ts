@@ -1,21 +1,23 @@
+import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { decoderOf } from './decoding';
 import {
   storedWeight,
+  type QuantizedReader,
   type Found,
   type Layout,
   type ReadPart,
-  type RowDecoder,
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { findWeights, groupedRows, integerLevels, PartReader, scaleColumns, type ModuleParts } from './parts';
+import { findWeights, PartReader, scaleColumns, groupOf, type ModuleParts } from './parts';
 
 /**
  * AWQ in the GEMM layout of AutoAWQ: `qweight` I32 [in, out/8], eight codes of 4 bits along out in each word; `qzeros` I32 [groups, out/8] alike;
  * `scales` [groups, out]. w = (code − zero) · scale.
  * @see https://arxiv.org/abs/2306.00978
  */
-export const awq: Layout = { id: 'awq', find, decoder };
+export const awq: Layout = { id: 'awq', find, codes, decoder: decoderOf(codes) };
 
 const ends = ['qweight', 'qzeros', 'scales'] as const;
 
@@ -39,29 +41,41 @@ function describe(module: string, parts: ModuleParts): TensorDescriptor | undefi
   return storedWeight(awq.id, described, present, scales.dtype === 'F16' ? { rounding: 'F16' } : {});
 }
 
-function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
+function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const parts = new PartReader(weight, read);
   const [out, columns] = weight.shape as readonly [number, number];
   const groups = parts.part('scales').shape[0]!;
-  return groupedRows(columns, {
-    levels: integerLevels(0, 15),
-    async read({ row, rows }, target, signal) {
-      const first = row >> 3;
-      const words = { first, count: Math.ceil((row + rows) / 8) - first };
+  const grid: Grid = {
+    levels: { kind: 'integer', bits: 4, signed: false },
+    group: groupOf(columns, groups),
+    rule: { kind: 'range', widened: false },
+    scale: parts.scaleDtype('scales'),
+    zero: 'integer',
+  };
+  return {
+    grid,
+    rowStep: 8,
+    async read(row, rows, signal) {
+      const words = { first: row >> 3, count: Math.ceil(rows / 8) };
       const wordsOf = async (role: string, lines: number): Promise<Uint32Array> =>
         new Uint32Array((await parts.columns(role, [lines, out / 8], 4, words, signal)).buffer);
-      const code = (from: Uint32Array, line: number, output: number): number =>
-        (from[line * words.count + (output >> 3) - first]! >>> shifts[output & 7]!) & 15;
-      const codes = await wordsOf('qweight', columns);
-      for (let i = 0; i < rows; i++)
-        for (let column = 0; column < columns; column++)
-          target[i * columns + column] = code(codes, column, row + i);
-      const stored = await wordsOf('qzeros', groups);
-      const zeros = Float32Array.from({ length: rows * groups }, (_, at) =>
-        code(stored, at % groups, row + Math.floor(at / groups)),
-      );
-      const scales = await scaleColumns(parts, 'scales', { first: row, count: rows }, signal);
-      return { count: groups, scales, zeros };
+      const zeros = outputFields(await wordsOf('qzeros', groups), [rows, groups]);
+      return {
+        ...{ grid, rows, columns },
+        codes: outputFields(await wordsOf('qweight', columns), [rows, columns]),
+        scales: await scaleColumns(parts, 'scales', { first: row, count: rows }, signal),
+        zeros: Float32Array.from(zeros),
+      };
     },
-  });
+  };
+}
+
+/** The fields of words that hold eight outputs each. @param words `[lines, ⌈rows / 8⌉]`. @returns `[rows, lines]`. */
+function outputFields(words: Uint32Array, [rows, lines]: readonly [number, number]): Uint8Array {
+  const fields = new Uint8Array(rows * lines);
+  const perLine = Math.ceil(rows / 8);
+  for (let row = 0; row < rows; row++)
+    for (let line = 0, shift = shifts[row & 7]!; line < lines; line++)
+      fields[row * lines + line] = (words[line * perLine + (row >> 3)]! >>> shift) & 15;
+  return fields;
 }

@@ -1,9 +1,13 @@
-import type { CodeReader } from '../model/codeRows';
 import { isRecord } from '../model/json';
 import { elementsOf } from '../model/dtypes';
+import { matrixOf } from '../model/rows';
+import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import type { QuantizedRows } from '../quant/quantized';
+import { codeView, decodeRows, decoderOf, greatestDivisor } from './decoding';
 import {
   storedWeight,
+  type QuantizedReader,
   type Found,
   type Layout,
   type ReadPart,
@@ -11,7 +15,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { distinctLevels, groupedRows, integerLevels, modulesOf, PartReader, type ModuleParts } from './parts';
+import { modulesOf, PartReader, type ModuleParts } from './parts';
 
 /**
  * bitsandbytes. 8 bits (LLM.int8): `weight` I8 [out, in] and `SCB` F32 [out], the largest magnitude of each row; w = code · SCB / 127.
@@ -21,7 +25,7 @@ import { distinctLevels, groupedRows, integerLevels, modulesOf, PartReader, type
  * has shape, block sizes and offset.
  * @see https://arxiv.org/abs/2208.07339 (LLM.int8), https://arxiv.org/abs/2305.14314 (QLoRA)
  */
-export const bitsandbytes: Layout = { id: 'bitsandbytes', find, decoder };
+export const bitsandbytes: Layout = { id: 'bitsandbytes', find, codes, decoder };
 
 const states = ['weight.quant_state.bitsandbytes__nf4', 'weight.quant_state.bitsandbytes__fp4'] as const;
 const ends = [
@@ -86,7 +90,9 @@ async function fourBit(
   const name = state.name.endsWith('nf4') ? 'NF4' : 'FP4';
   const dtype = `bnb ${name}${isNested ? ' double' : ''}`;
   const present = [...parts].filter(([end]) => end.startsWith('weight') && end !== 'weight_format');
-  return storedWeight(bitsandbytes.id, { name: `${module}.weight`, dtype, shape: stated.shape }, present);
+  const variant = [stated.blocksize, ...(isNested ? [nestedBlock, stated.nested_offset ?? 0] : [])].join('/');
+  const described = { name: `${module}.weight`, dtype, shape: stated.shape };
+  return storedWeight(bitsandbytes.id, described, present, { variant });
 }
 
 /** Bytes of a description that are read. */
@@ -111,94 +117,108 @@ function parsed(bytes: Uint8Array): QuantState | undefined {
   return isValid ? (value as unknown as QuantState) : undefined;
 }
 
-function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
-  const parts = new PartReader(weight, read);
-  return parts.has('SCB') ? eightBitRows(weight, parts) : fourBitRows(weight, parts);
+const isEightBit = ({ stored }: StoredDescriptor): boolean => stored.parts.some(({ role }) => role === 'SCB');
+
+function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
+  return isEightBit(weight) ? eightBitCodes(weight, read) : fourBitCodes(weight, read);
 }
 
-/** 1/127 as the library has it. */
-const perCode = Math.fround(0.007874016);
+function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
+  return isEightBit(weight) ? decoderOf(eightBitCodes)(weight, read) : fourBitRows(weight, read);
+}
 
-function eightBitRows({ shape }: StoredDescriptor, parts: PartReader): RowDecoder {
-  const columns = shape[1]!;
-  const codes: CodeReader = {
-    levels: integerLevels(-127, 127),
-    async read({ row, rows }, target, signal) {
-      target.set(await parts.floats('weight', row * columns, rows * columns, signal));
-      const largest = await parts.floats('SCB', row, rows, signal);
-      return { count: 1, scales: largest.map((value) => value * perCode) };
-    },
+function eightBitCodes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
+  const parts = new PartReader(weight, read);
+  const columns = weight.shape[1]!;
+  const grid: Grid = {
+    levels: { kind: 'integer', bits: 8, signed: true, narrow: true },
+    group: 'row',
+    rule: { kind: 'absmax', divisor: 1 },
+    scale: 'F32',
+    perScale: 127,
   };
   return {
-    step: columns,
-    codes,
-    async read({ row, rows }, target, signal) {
-      target.set(await parts.floats('weight', row * columns, rows * columns, signal));
-      const scales = await parts.floats('SCB', row, rows, signal);
-      for (let i = 0; i < target.length; i++)
-        target[i] = Math.fround(target[i]! * scales[Math.floor(i / columns)]!) * perCode;
+    grid,
+    rowStep: 1,
+    async read(row, rows, signal) {
+      return {
+        ...{ grid, rows, columns },
+        codes: await parts.bytes('weight', row * columns, rows * columns, signal),
+        scales: await parts.floats('SCB', row, rows, signal),
+      };
     },
   };
 }
 
-function fourBitRows({ shape }: StoredDescriptor, parts: PartReader): RowDecoder {
-  const columns = shape.at(-1)!;
-  let opened: Promise<{ map: Float32Array; state: QuantState }> | undefined;
-  const open = async (): Promise<{ map: Float32Array; state: QuantState }> => {
-    const end = states.find((candidate) => parts.has(candidate))!;
-    const state = parsed(await parts.bytes(end, 0, Math.min(parts.part(end).byteLength, maxState)))!;
-    return { map: await parts.floats('weight.quant_map', 0, 16), state };
+function fourBitCodes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
+  const parts = new PartReader(weight, read);
+  const { columns } = matrixOf(weight.shape);
+  const [flat = 64, nested, offset = 0] = weight.stored.variant!.split('/').map(Number);
+  const grid: Grid = {
+    levels: { kind: 'table', table: parts.has(states[0]) ? 'nf4' : 'fp4' },
+    group: { flat },
+    rule: { kind: 'absmax', divisor: 1 },
+    scale: 'F32',
+    ...(nested === undefined ? {} : { double: { block: nested } }),
   };
-  const description = async (): Promise<{ map: Float32Array; state: QuantState }> => {
-    opened ??= open();
-    opened.catch(() => (opened = undefined));
-    return opened;
-  };
-  return groupedRows(columns, {
-    levels: async () => distinctLevels((await description()).map),
-    async read({ row, rows }, target, signal) {
-      const { map, state } = await description();
-      const [first, last] = [row * columns, (row + rows) * columns];
+  const together = flat * (nested ?? 1);
+  return {
+    grid,
+    rowStep: together / greatestDivisor(together, columns),
+    async read(row, rows, signal) {
+      const [first, count] = [row * columns, rows * columns];
       const start = Math.floor(first / 2);
-      const codes = await parts.bytes('weight', start, Math.ceil(last / 2) - start, signal);
-      const block = Math.floor(first / state.blocksize);
-      const blocks = Math.ceil(last / state.blocksize) - block;
-      const scales = await blockScales(parts, state, { first: block, count: blocks }, signal);
-      for (let at = first; at < last; at++) {
-        const byte = codes[Math.floor(at / 2) - start]!;
-        target[at - first] = map[at % 2 === 0 ? byte >>> 4 : byte & 15]!;
-      }
-      const count = groupsOfRow(columns, state.blocksize);
-      const spread = Float32Array.from({ length: rows * count }, (_, group) => {
-        const at = first + (group * columns) / count;
-        return scales[Math.floor(at / state.blocksize) - block]!;
-      });
-      return { count, scales: spread };
+      const bytes = await parts.bytes('weight', start, Math.ceil((first + count) / 2) - start, signal);
+      const span = { first: first / flat, count: Math.ceil(count / flat) };
+      return {
+        ...{ grid, rows, columns },
+        codes: highNibbleFirst(bytes, first % 2, count),
+        ...(await blockScales(parts, { nested, offset }, span, signal)),
+      };
     },
-  });
+  };
 }
 
-/** Groups of a row whose weights share a scale each: blocks where they divide the row, else single weights. */
-function groupsOfRow(columns: number, blocksize: number): number {
-  if (columns % blocksize === 0) return columns / blocksize;
-  return blocksize % columns === 0 ? 1 : columns;
+/** The table of a file is in the file. */
+function fourBitRows(weight: StoredDescriptor, read: ReadPart): RowDecoder {
+  const parts = new PartReader(weight, read);
+  const reader = fourBitCodes(weight, read);
+  const table = (signal?: AbortSignal): Promise<Float32Array> =>
+    parts.floats('weight.quant_map', 0, 16, signal);
+  return {
+    step: matrixOf(weight.shape).columns,
+    rowStep: reader.rowStep,
+    codes: codeView(reader, weight.shape, table),
+    async read({ row, rows }, target, signal) {
+      const levels = await table(signal);
+      decodeRows(await reader.read(row, rows, signal), target, levels);
+    },
+  };
 }
 
-/** The scales of some blocks of weights. */
+/** `count` codes from the code `first` on of bytes that hold two each, the high nibble first. */
+function highNibbleFirst(bytes: Uint8Array, first: number, count: number): Uint8Array {
+  const found = new Uint8Array(count);
+  for (let i = 0; i < count; i++) {
+    const byte = bytes[(first + i) >> 1]!;
+    found[i] = (first + i) % 2 === 0 ? byte >>> 4 : byte & 15;
+  }
+  return found;
+}
+
+/** The scales of some blocks of weights, which start with a block of scales where these are quantized too. */
 async function blockScales(
   parts: PartReader,
-  { nested_blocksize: size = 256, nested_offset: offset = 0 }: QuantState,
+  { nested: size, offset }: { readonly nested: number | undefined; readonly offset: number },
   { first, count }: { readonly first: number; readonly count: number },
   signal: AbortSignal | undefined,
-): Promise<Float32Array> {
-  if (parts.part('weight.absmax').dtype !== 'U8') return parts.floats('weight.absmax', first, count, signal);
+): Promise<Pick<QuantizedRows, 'scales' | 'nested'>> {
+  if (size === undefined) return { scales: await parts.floats('weight.absmax', first, count, signal) };
   const codes = await parts.bytes('weight.absmax', first, count, signal);
   const map = await parts.floats('weight.nested_quant_map', 0, 256, signal);
-  const start = Math.floor(first / size);
-  const nested = Math.ceil((first + count) / size) - start;
-  const scales = await parts.floats('weight.nested_absmax', start, nested, signal);
-  return Float32Array.from(codes, (code, i) => {
-    const scale = scales[Math.floor((first + i) / size) - start]!;
-    return Math.fround(map[code]! * scale) + offset;
+  const absmax = await parts.floats('weight.nested_absmax', first / size, Math.ceil(count / size), signal);
+  const scales = Float32Array.from(codes, (code, i) => {
+    return Math.fround(map[code]! * absmax[Math.floor(i / size)]!) + offset;
   });
+  return { scales, nested: { codes, absmax, offset } };
 }

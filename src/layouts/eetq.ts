@@ -1,21 +1,23 @@
+import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { decoderOf } from './decoding';
 import {
   storedWeight,
+  type QuantizedReader,
   type Found,
   type Layout,
   type ReadPart,
-  type RowDecoder,
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { findWeights, groupedRows, integerLevels, PartReader, type ModuleParts } from './parts';
+import { findWeights, PartReader, type ModuleParts } from './parts';
 
 /**
  * EETQ for GPUs of compute capability 7.5 to 8.9: `weight` I8 [in, out] and `weight_scales` F16 [out]. The bytes are not in that order: two
  * outputs follow each other in tiles of 64 inputs, inputs are permuted within 16, bytes 1 and 2 of each 4 are swapped, and 128 is added to
  * codes. w = code · scale.
  */
-export const eetq: Layout = { id: 'eetq', find, decoder };
+export const eetq: Layout = { id: 'eetq', find, codes, decoder: decoderOf(codes) };
 
 /** Inputs of a tile that two outputs share, and the input that each of 16 places holds. */
 const tile = 64;
@@ -38,28 +40,35 @@ function describe(module: string, parts: ModuleParts): TensorDescriptor | undefi
   return storedWeight(eetq.id, described, present, { rounding: 'F16' });
 }
 
-function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
+const grid: Grid = {
+  levels: { kind: 'integer', bits: 8, signed: true },
+  group: 'row',
+  rule: { kind: 'absmax', divisor: 128 },
+  scale: 'F16',
+};
+
+function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const parts = new PartReader(weight, read);
   const columns = weight.shape[1]!;
-  return groupedRows(columns, {
-    levels: integerLevels(-128, 127),
-    async read({ row, rows }, target, signal) {
-      const first = row - (row % 2);
-      const length = (Math.ceil((row + rows) / 2) * 2 - first) * columns;
-      const codes = await parts.bytes('codes', first * columns, length, signal);
-      for (let i = 0; i < rows; i++) {
-        const output = row + i - first;
-        const pair = (output - (output % 2)) * columns + (output % 2) * tile;
-        for (let place = 0; place < columns; place++) {
-          const at = pair + Math.floor(place / tile) * 2 * tile + (place % tile);
-          const byte = codes[swapped(at)]!;
-          const column = place - (place % 16) + places[place % 16]!;
-          target[i * columns + column] = byte - 128;
-        }
-      }
-      return { count: 1, scales: await parts.floats('scales', row, rows, signal) };
+  return {
+    grid,
+    rowStep: 2,
+    async read(row, rows, signal) {
+      const stored = await parts.bytes('codes', row * columns, rows * columns, signal);
+      const found = new Uint8Array(rows * columns);
+      for (let at = 0; at < found.length; at++) found[codeAt(at, columns)] = stored[swapped(at)]! - 128;
+      return { grid, rows, columns, codes: found, scales: await parts.floats('scales', row, rows, signal) };
     },
-  });
+  };
+}
+
+/** The place in `[out, in]` of the code that is stored at a place, before bytes are swapped. */
+function codeAt(at: number, columns: number): number {
+  const pair = Math.floor(at / (2 * columns));
+  const within = at - 2 * columns * pair;
+  const output = 2 * pair + (Math.floor(within / tile) % 2);
+  const place = Math.floor(within / (2 * tile)) * tile + (within % tile);
+  return output * columns + place - (place % 16) + places[place % 16]!;
 }
 
 /** Where a byte is after bytes 1 and 2 of each 4 were swapped. */

@@ -1,23 +1,18 @@
+import { matrixOf } from '../model/rows';
+import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { decoderOf } from './decoding';
 import {
   modelDtype,
   storedWeight,
+  type QuantizedReader,
   type Found,
   type Layout,
   type ReadPart,
-  type RowDecoder,
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import {
-  distinctLevels,
-  e2m1,
-  groupedRows,
-  lowNibbleFirst,
-  modulesOf,
-  PartReader,
-  powersOfTwo,
-} from './parts';
+import { lowNibbleFirst, modulesOf, PartReader } from './parts';
 
 /**
  * 4-bit floats (E2M1, two to a byte, the low nibble first) with one scale for each block of a row.
@@ -28,7 +23,7 @@ import {
  *   weights transposed, `[experts, in, out]`; here rows are outputs, as everywhere.
  * @see OCP Microscaling Formats (MX) 1.0
  */
-export const floatBlocks: Layout = { id: 'float-blocks', find, decoder };
+export const floatBlocks: Layout = { id: 'float-blocks', find, codes, decoder: decoderOf(codes) };
 
 const ends = ['weight_packed', 'weight_scale', 'weight_global_scale', 'input_global_scale'] as const;
 
@@ -71,26 +66,33 @@ function experts(tensors: readonly TensorDescriptor[]): Found['weights'] {
   });
 }
 
-function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
+function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const parts = new PartReader(weight, read);
-  const columns = weight.shape.at(-1)!;
+  const { columns } = matrixOf(weight.shape);
   const isNv = parts.has('global');
-  const count = columns / (isNv ? 16 : 32);
+  const block = isNv ? 16 : 32;
+  const count = columns / block;
+  const grid: Grid = {
+    levels: { kind: 'float', exponent: 2, mantissa: 1, special: 'finite' },
+    group: block,
+    rule: { kind: 'absmax', divisor: 6 },
+    scale: isNv ? 'F8_E4M3' : 'F8_E8M0',
+    ...(isNv ? { global: true } : {}),
+  };
   let global: Promise<Float32Array> | undefined;
-  return groupedRows(columns, {
-    levels: () => Promise.resolve(distinctLevels(e2m1)),
-    async read({ row, rows }, target, signal) {
-      const half = columns / 2;
-      lowNibbleFirst(await parts.bytes('codes', row * half, rows * half, signal), e2m1, target);
-      const scales = isNv
-        ? await parts.floats('scales', row * count, rows * count, signal)
-        : powersOfTwo(await parts.bytes('scales', row * count, rows * count, signal));
-      if (isNv) {
-        global ??= parts.floats('global', 0, 1);
-        const [divisor = 1] = await global;
-        for (let i = 0; i < scales.length; i++) scales[i]! /= divisor;
-      }
-      return { count, scales };
+  return {
+    grid,
+    rowStep: 1,
+    async read(row, rows, signal) {
+      const bytes = await parts.bytes('codes', (row * columns) / 2, (rows * columns) / 2, signal);
+      if (isNv) global ??= parts.floats('global', 0, 1);
+      const [globalScale] = (await global) ?? [];
+      return {
+        ...{ grid, rows, columns },
+        codes: lowNibbleFirst(bytes),
+        scales: await parts.scales('scales', row * count, rows * count, signal),
+        ...(globalScale === undefined ? {} : { globalScale }),
+      };
     },
-  });
+  };
 }

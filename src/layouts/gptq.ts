@@ -1,24 +1,24 @@
 import { isRecord } from '../model/json';
+import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { decoderOf, symmetric } from './decoding';
 import {
   modelDtype,
   quantizationOf,
   storedWeight,
+  type QuantizedReader,
   type Found,
   type Layout,
   type ReadPart,
-  type RowDecoder,
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
 import {
   columnGroups,
+  groupOf,
   field,
   findWeights,
-  groupedRows,
-  integerLevels,
   PartReader,
-  rounded,
   scaleColumns,
   type ModuleParts,
   unpackRows,
@@ -30,7 +30,7 @@ import {
  * zero point. w = (code − zero) · scale.
  * @see https://arxiv.org/abs/2210.17323
  */
-export const gptq: Layout = { id: 'gptq', find, decoder };
+export const gptq: Layout = { id: 'gptq', find, codes, decoder: decoderOf(open, 'rounded') };
 
 /** How zero points are stored: as they are; minus 1 field by field; or minus 1 in all fields of a word at once, where 0 borrows from the next. */
 type Variant = 'v2' | 'v1' | 'v1-words';
@@ -76,40 +76,79 @@ function describe(
   return storedWeight(gptq.id, { name: `${module}.weight`, dtype, shape: [out, columns] }, present, more);
 }
 
-function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
+function open(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const parts = new PartReader(weight, read);
   const [out, columns] = weight.shape as readonly [number, number];
   const [words, groups] = [parts.part('qweight').shape[0]!, parts.part('scales').shape[0]!];
-  const zeroWords = parts.part('qzeros').shape[1]!;
   const bits = (32 * words) / columns;
-  const { variant } = weight.stored;
+  const grid: Grid = {
+    levels: { kind: 'integer', bits, signed: false },
+    group: groupOf(columns, groups),
+    rule: { kind: 'range', widened: true },
+    scale: parts.scaleDtype('scales'),
+    zero: 'integer',
+  };
+  let order: Promise<Int32Array> | undefined;
+  return {
+    grid,
+    rowStep: 1,
+    async read(row, rows, signal) {
+      const span = { first: row, count: rows };
+      const packed = new Uint32Array((await parts.columns('qweight', [words, out], 4, span, signal)).buffer);
+      if (parts.has('g_idx')) order ??= columnGroups(parts, 'g_idx', groups);
+      const groupOfColumn = await order;
+      return {
+        ...{ grid, rows, columns },
+        codes: unpackRows(packed, { perRow: 1, perWord: rows }, bits, [rows, columns]),
+        scales: await scaleColumns(parts, 'scales', span, signal),
+        zeros: await zeroPoints(parts, bits, weight.stored.variant as Variant, span, signal),
+        ...(groupOfColumn ? { groupOfColumn } : {}),
+      };
+    },
+  };
+}
+
+/** Zero points of some rows, which are packed along out. @returns `[rows, groups]`. */
+async function zeroPoints(
+  parts: PartReader,
+  bits: number,
+  variant: Variant,
+  { first: row, count: rows }: { readonly first: number; readonly count: number },
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const [groups = 0, words = 0] = parts.part('qzeros').shape;
   const mask = 2 ** bits - 1;
   const perWord = variant === 'v1-words' && 32 % bits === 0 ? (2 ** 32 - 1) / mask : 0;
   const perField = variant === 'v2' || perWord > 0 ? 0 : 1;
-  const { rounding } = weight.stored;
-  let order: Promise<Int32Array> | undefined;
-  return groupedRows(columns, {
-    levels: integerLevels(0, mask),
-    async read({ row, rows }, target, signal) {
-      const span = { first: row, count: rows };
-      const codes = new Uint32Array((await parts.columns('qweight', [words, out], 4, span, signal)).buffer);
-      unpackRows(codes, { perRow: 1, perWord: rows }, bits, columns, target);
-      const scales = await scaleColumns(parts, 'scales', span, signal);
-      if (rounding) await rounded(scales, rounding, signal);
-      const firstWord = Math.floor((row * bits) / 32);
-      const wordSpan = { first: firstWord, count: Math.ceil(((row + rows) * bits) / 32) - firstWord };
-      const stored = new Uint32Array(
-        (await parts.columns('qzeros', [groups, zeroWords], 4, wordSpan, signal)).buffer,
-      ).map((word) => word + perWord);
-      const zeros = new Float32Array(rows * groups);
-      for (let group = 0; group < groups; group++)
-        for (let i = 0; i < rows; i++) {
-          const at = (word: number): number => group * wordSpan.count + word - firstWord;
-          zeros[i * groups + group] = (field(stored, at, bits, row + i) + perField) & mask;
-        }
-      if (parts.has('g_idx')) order ??= columnGroups(parts, 'g_idx', groups);
-      const ofColumn = await order;
-      return { count: groups, scales, zeros, ...(ofColumn ? { ofColumn } : {}) };
-    },
-  });
+  const first = Math.floor((row * bits) / 32);
+  const count = Math.ceil(((row + rows) * bits) / 32) - first;
+  const bytes = await parts.columns('qzeros', [groups, words], 4, { first, count }, signal);
+  const stored = new Uint32Array(bytes.buffer).map((word) => word + perWord);
+  const zeros = new Float32Array(rows * groups);
+  for (let group = 0; group < groups; group++)
+    for (let i = 0; i < rows; i++) {
+      const at = (word: number): number => group * count + word - first;
+      zeros[i * groups + group] = (field(stored, at, bits, row + i) + perField) & mask;
+    }
+  return zeros;
+}
+
+/** Rows of zero points that are looked at together. */
+const zeroRows = 4096;
+
+async function codes(
+  weight: StoredDescriptor,
+  read: ReadPart,
+  signal?: AbortSignal,
+): Promise<QuantizedReader> {
+  const reader = open(weight, read);
+  const parts = new PartReader(weight, read);
+  const out = weight.shape[0]!;
+  const bits = (reader.grid.levels as { readonly bits: number }).bits;
+  for (let first = 0; first < out; first += zeroRows) {
+    const span = { first, count: Math.min(zeroRows, out - first) };
+    const zeros = await zeroPoints(parts, bits, weight.stored.variant as Variant, span, signal);
+    if (zeros.some((zero) => zero !== 2 ** (bits - 1))) return reader;
+  }
+  return symmetric(reader);
 }

@@ -47,10 +47,21 @@ export interface Block {
 export interface RowDecoder {
   /** Weights of a row that are decoded together, from multiples of this on; at least the row's length where rows are decoded whole. */
   readonly step: number;
+  /** Rows are read from multiples of this on; 1 where it is absent. */
+  readonly rowStep?: number;
   /** Decodes `rows × width` weights into `target`, row by row. @throws QuantscopeError IO, MODEL_FILE, CANCELLED. */
   read(block: Block, target: Float32Array, signal?: AbortSignal): Promise<void>;
   /** Present where codes and what they are scaled by can be shown. */
   readonly codes?: CodeReader;
+}
+
+/** Reads the codes and scales of one weight, as they are stored. */
+export interface QuantizedReader {
+  readonly grid: Grid;
+  /** Rows are read from multiples of this on, so that groups (of scales, too) do not cross reads. */
+  readonly rowStep: number;
+  /** @throws QuantscopeError IO, MODEL_FILE, CANCELLED. */
+  read(row: number, rows: number, signal?: AbortSignal): Promise<QuantizedRows>;
 }
 
 /** Bytes of a part, from `offset` relative to its start. */
@@ -75,6 +86,16 @@ export interface Layout {
   readonly writers?: readonly LayoutWriter[];
   /** @throws QuantscopeError MODEL_FILE when the sizes of its parts contradict each other. */
   decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder;
+  /**
+   * The codes and scales that weights are decoded from, where they are such. Integer codes whose zero points are all in the middle are signed
+   * codes without zero points.
+   * @throws QuantscopeError IO, MODEL_FILE, CANCELLED.
+   */
+  codes?(
+    weight: StoredDescriptor,
+    read: ReadPart,
+    signal?: AbortSignal,
+  ): Promise<QuantizedReader> | QuantizedReader;
 }
 
 /** A tensor of a safetensors file. */

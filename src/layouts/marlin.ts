@@ -1,14 +1,16 @@
+import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { decoderOf } from './decoding';
 import {
   storedWeight,
+  type QuantizedReader,
   type Found,
   type Layout,
   type ReadPart,
-  type RowDecoder,
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { findWeights, groupedRows, integerLevels, PartReader, scaleColumns, type ModuleParts } from './parts';
+import { findWeights, PartReader, scaleColumns, groupOf, type ModuleParts } from './parts';
 
 /**
  * Marlin, symmetric 4 bits: `B` I32 [in/16, out·2] and `s` F16 [groups, out]. Codes (+8) are cut into tiles of 16 × 16, the tiles of 16
@@ -16,7 +18,7 @@ import { findWeights, groupedRows, integerLevels, PartReader, scaleColumns, type
  * or 32 where there is one group. w = (code − 8) · scale.
  * @see https://arxiv.org/abs/2408.11743
  */
-export const marlin: Layout = { id: 'marlin', find, decoder };
+export const marlin: Layout = { id: 'marlin', find, codes, decoder: decoderOf(codes) };
 
 /** Codes that are permuted together: four tiles, which hold 64 outputs. */
 const block = 1024;
@@ -61,35 +63,49 @@ function describe(module: string, parts: ModuleParts): TensorDescriptor | undefi
   return storedWeight(marlin.id, described, present, { rounding: 'F16' });
 }
 
-function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
+function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const parts = new PartReader(weight, read);
   const [out, columns] = weight.shape as readonly [number, number];
   const groups = parts.part('scales').shape[0]!;
-  return groupedRows(columns, {
-    levels: integerLevels(-8, 7),
-    async read({ row, rows }, target, signal) {
-      const first = row - (row % outputs);
-      const span = { first, count: Math.ceil((row + rows) / outputs) * outputs - first };
-      const words = { first: 2 * span.first, count: 2 * span.count };
+  const grid: Grid = {
+    levels: { kind: 'integer', bits: 4, signed: true },
+    group: groupOf(columns, groups),
+    rule: { kind: 'absmax', divisor: 7.5 },
+    scale: 'F16',
+  };
+  return {
+    grid,
+    rowStep: outputs,
+    async read(row, rows, signal) {
+      const span = { first: row, count: rows };
+      const words = { first: 2 * row, count: 2 * rows };
       const bytes = await parts.columns('codes', [columns / 16, 2 * out], 4, words, signal);
-      const codes = new Uint32Array(bytes.buffer);
-      for (let i = 0; i < rows; i++) {
-        const output = row + i - first;
-        const tile = 256 * ((output % outputs) >> 4) + (output & 15);
+      const stored = new Uint32Array(bytes.buffer);
+      const found = new Uint8Array(rows * columns);
+      for (let i = 0; i < rows; i++)
         for (let column = 0; column < columns; column++) {
-          const place = Math.floor(output / outputs) * block + placeOf[tile + 16 * (column & 15)]!;
-          const word = codes[(column >> 4) * words.count + (place >> 3)]!;
-          target[i * columns + column] = ((word >>> (4 * (place & 7))) & 15) - 8;
+          const place = codePlace(i, column);
+          const word = stored[(column >> 4) * words.count + (place >> 3)]!;
+          found[i * columns + column] = ((word >>> (4 * (place & 7))) & 15) - 8;
         }
-      }
-      const stored = await scaleColumns(parts, 'scales', span, signal);
-      const [places, together] = groups > 1 ? [scalePlaces, 64] : [singlePlaces, 32];
-      const scales = Float32Array.from({ length: rows * groups }, (_, at) => {
-        const output = row + Math.floor(at / groups) - first;
-        const place = output - (output % together) + places[output % together]!;
-        return stored[place * groups + (at % groups)]!;
+      const permuted = await scaleColumns(parts, 'scales', span, signal);
+      const scales = Float32Array.from(permuted, (_, at) => {
+        const [output, group] = [Math.floor(at / groups), at % groups];
+        return permuted[scalePlace(output, groups) * groups + group]!;
       });
-      return { count: groups, scales };
+      return { grid, rows, columns, codes: found, scales };
     },
-  });
+  };
+}
+
+/** Where a code is among the fields of its 16 inputs. @param output from a multiple of 64 on. */
+function codePlace(output: number, column: number): number {
+  const tile = 256 * ((output % outputs) >> 4) + (output & 15);
+  return Math.floor(output / outputs) * block + placeOf[tile + 16 * (column & 15)]!;
+}
+
+/** Where the scale of an output is among those of its group. @param output from a multiple of 64 on. */
+function scalePlace(output: number, groups: number): number {
+  const [places, together] = groups > 1 ? [scalePlaces, 64] : [singlePlaces, 32];
+  return output - (output % together) + places[output % together]!;
 }

@@ -1,23 +1,25 @@
+import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { decoderOf } from './decoding';
 import {
   modelDtype,
   storedWeight,
+  type QuantizedReader,
   weightGroups,
   type Found,
   type Layout,
   type ReadPart,
-  type RowDecoder,
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { columnGroups, field, groupedRows, integerLevels, modulesOf, PartReader, unpackRows } from './parts';
+import { columnGroups, field, modulesOf, PartReader, groupOf, unpackRows } from './parts';
 
 /**
  * compressed-tensors' pack-quantized: `weight_packed` I32 [out, ⌈in·b/32⌉], a dense stream of b bits along in of codes + 2^(b−1);
  * `weight_scale` [out, groups]; `weight_zero_point` I32 [⌈out·b/32⌉, groups], the same along out; `weight_shape` I64 [2]; `weight_g_idx` I32 [in].
  * w = (code − zero) · scale.
  */
-export const packedIntegers: Layout = { id: 'packed-integers', find, decoder };
+export const packedIntegers: Layout = { id: 'packed-integers', find, codes, decoder: decoderOf(codes) };
 
 const ends = [
   ...['weight_packed', 'weight_scale', 'weight_zero_point', 'weight_shape', 'weight_g_idx'],
@@ -61,34 +63,54 @@ function statedBits(config: StoredContent['config']): readonly number[] {
   return [...stated.filter((bits) => bits >= 1 && bits <= 8), 4, 8, 3, 2, 5, 6, 7, 1];
 }
 
-function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
+function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const parts = new PartReader(weight, read);
   const columns = weight.shape[1]!;
   const bits = Number(weight.stored.variant);
+  const middle = 2 ** (bits - 1);
   const words = parts.part('weight_packed').shape[1]!;
   const groups = parts.part('weight_scale').shape[1] ?? 1;
+  const grid: Grid = {
+    levels: { kind: 'integer', bits, signed: true },
+    group: groupOf(columns, groups),
+    rule: { kind: 'absmax', divisor: middle - 0.5 },
+    scale: parts.scaleDtype('weight_scale'),
+    ...(parts.has('weight_zero_point') ? { zero: 'integer' } : {}),
+  };
   let order: Promise<Int32Array> | undefined;
-  return groupedRows(columns, {
-    levels: integerLevels(0, 2 ** bits - 1),
-    async read({ row, rows }, target, signal) {
+  return {
+    grid,
+    rowStep: 1,
+    async read(row, rows, signal) {
       const bytes = await parts.bytes('weight_packed', 4 * row * words, 4 * rows * words, signal);
-      const codes = new Uint32Array(bytes.buffer);
-      unpackRows(codes, { perRow: words, perWord: 1 }, bits, columns, target);
-      const scales = await parts.floats('weight_scale', row * groups, rows * groups, signal);
-      const zeros = new Float32Array(rows * groups).fill(2 ** (bits - 1));
-      if (parts.has('weight_zero_point')) {
-        const first = Math.floor((row * bits) / 32);
-        const count = Math.ceil(((row + rows) * bits) / 32) - first;
-        const read4 = await parts.bytes('weight_zero_point', 4 * first * groups, 4 * count * groups, signal);
-        const stored = new Uint32Array(read4.buffer);
-        for (let i = 0; i < zeros.length; i++) {
-          const [line, group] = [row + Math.floor(i / groups), i % groups];
-          zeros[i] = field(stored, (word) => (word - first) * groups + group, bits, line);
-        }
-      }
+      const packed = new Uint32Array(bytes.buffer);
+      const fields = unpackRows(packed, { perRow: words, perWord: 1 }, bits, [rows, columns]);
       if (parts.has('weight_g_idx')) order ??= columnGroups(parts, 'weight_g_idx', groups);
-      const ofColumn = await order;
-      return { count: groups, scales, zeros, ...(ofColumn ? { ofColumn } : {}) };
+      const groupOfColumn = await order;
+      return {
+        ...{ grid, rows, columns },
+        codes: fields.map((code) => code - middle),
+        scales: await parts.floats('weight_scale', row * groups, rows * groups, signal),
+        ...(grid.zero ? { zeros: await zeroPoints(parts, bits, { row, rows, groups }, signal) } : {}),
+        ...(groupOfColumn ? { groupOfColumn } : {}),
+      };
     },
+  };
+}
+
+/** Zero points of some rows, which are packed along out. @returns `[rows, groups]`. */
+async function zeroPoints(
+  parts: PartReader,
+  bits: number,
+  { row, rows, groups }: { readonly row: number; readonly rows: number; readonly groups: number },
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const first = Math.floor((row * bits) / 32);
+  const count = Math.ceil(((row + rows) * bits) / 32) - first;
+  const bytes = await parts.bytes('weight_zero_point', 4 * first * groups, 4 * count * groups, signal);
+  const stored = new Uint32Array(bytes.buffer);
+  return Float32Array.from({ length: rows * groups }, (_, at) => {
+    const [line, group] = [row + Math.floor(at / groups), at % groups];
+    return field(stored, (word) => (word - first) * groups + group, bits, line) - 2 ** (bits - 1);
   });
 }

@@ -1,8 +1,8 @@
-import type { CodeReader, Groups } from '../model/codeRows';
 import { QuantscopeError } from '../model/errors';
 import { loadNative } from '../native';
+import type { ScaleDtype } from '../protocol/grids';
 import type { StoredPart, TensorDescriptor } from '../protocol/model';
-import type { Found, ReadPart, RowDecoder, StoredDescriptor } from './layout';
+import type { Found, ReadPart, StoredDescriptor } from './layout';
 
 /** The parts of one module ("model.layers.0.mlp.up_proj"), by the end of their names ("qweight"). */
 export type ModuleParts = ReadonlyMap<string, TensorDescriptor>;
@@ -84,6 +84,18 @@ export class PartReader {
     return values;
   }
 
+  /** The same of scales, for which U8 means E8M0. */
+  async scales(role: string, first: number, count: number, signal?: AbortSignal): Promise<Float32Array> {
+    if (this.scaleDtype(role) !== 'F8_E8M0') return this.floats(role, first, count, signal);
+    return powersOfTwo(await this.bytes(role, first, count, signal));
+  }
+
+  /** Dtype of a part that holds scales. */
+  scaleDtype(role: string): ScaleDtype {
+    const { dtype } = this.part(role);
+    return dtype === 'U8' ? 'F8_E8M0' : (dtype as ScaleDtype);
+  }
+
   /** Columns `first` to `first + count` of a matrix of `columns` elements of `size` bytes: its rows, one after the other. */
   async columns(
     role: string,
@@ -102,76 +114,35 @@ export class PartReader {
   }
 }
 
-/** Decodes whole rows from their codes: (level − zero) · scale. @param columns of a row. */
-export const groupedRows = (columns: number, codes: CodeReader): RowDecoder => ({
-  step: columns,
-  codes,
-  async read({ row, rows }, target, signal) {
-    scaleRows(target, columns, await codes.read({ row, rows }, target, signal));
-  },
-});
-
-/** The integers from `least` to `greatest` as levels of codes. */
-export const integerLevels =
-  (least: number, greatest: number): CodeReader['levels'] =>
-  () =>
-    Promise.resolve(Float32Array.from({ length: greatest - least + 1 }, (_, i) => least + i));
-
-/** Different finite values in ascending order, as levels of codes. */
-export const distinctLevels = (values: Float32Array): Float32Array =>
-  Float32Array.from(new Set([...values].filter(Number.isFinite).map((value) => value + 0))).sort();
-
-/** Turns codes into weights, in place: (code − zero) · scale, in float32. @param values `[rows, columns]`. */
-export function scaleRows(values: Float32Array, columns: number, groups: Groups): void {
-  const rows = values.length / columns;
-  const scale = groups.ofColumn ? scaleByColumn : scaleByRun;
-  for (let row = 0; row < rows; row++)
-    scale(values.subarray(row * columns, (row + 1) * columns), row * groups.count, groups);
-}
-
-/** A row whose groups are runs of equal size. @param first index of the row's first scale. */
-function scaleByRun(row: Float32Array, first: number, { count, scales, zeros }: Groups): void {
-  const size = Math.ceil(row.length / count);
-  for (let group = 0; group < count; group++) {
-    const [scale, zero] = [scales[first + group]!, zeros ? zeros[first + group]! : 0];
-    const end = Math.min(row.length, (group + 1) * size);
-    for (let column = group * size; column < end; column++) row[column] = (row[column]! - zero) * scale;
-  }
-}
-
-/** A row whose columns each name their group. */
-function scaleByColumn(row: Float32Array, first: number, { ofColumn, scales, zeros }: Groups): void {
-  for (let column = 0; column < row.length; column++) {
-    const group = first + ofColumn![column]!;
-    row[column] = (row[column]! - (zeros ? zeros[group]! : 0)) * scales[group]!;
-  }
-}
+/** The groups of a row with this many of them. */
+export const groupOf = (columns: number, groups: number): 'row' | number =>
+  groups === 1 ? 'row' : Math.ceil(columns / groups);
 
 /**
- * The codes of some rows that are packed along the row, b bits each, the least significant first, as numbers.
+ * The codes of some rows that are packed along the row, b bits each, the least significant first, as a byte each.
  * @param words word w of row r is `words[r · perRow + w · perWord]`.
- * @param target `[rows, columns]`.
+ * @returns `[rows, columns]`.
  */
 export function unpackRows(
   words: Uint32Array,
   { perRow, perWord }: { readonly perRow: number; readonly perWord: number },
   bits: number,
-  columns: number,
-  target: Float32Array,
-): void {
-  const rows = target.length / columns;
+  [rows, columns]: readonly [number, number],
+): Uint8Array {
+  const codes = new Uint8Array(rows * columns);
   const [mask, inWord] = [2 ** bits - 1, 32 / bits];
   for (let row = 0; row < rows; row++) {
     const [from, to] = [row * perRow, row * columns];
     if (Number.isInteger(inWord)) {
       for (let column = 0; column < columns; column++) {
         const word = words[from + Math.floor(column / inWord) * perWord]!;
-        target[to + column] = (word >>> ((column % inWord) * bits)) & mask;
+        codes[to + column] = (word >>> ((column % inWord) * bits)) & mask;
       }
     } else
       for (let column = 0; column < columns; column++)
-        target[to + column] = field(words, (word) => from + word * perWord, bits, column);
+        codes[to + column] = field(words, (word) => from + word * perWord, bits, column);
   }
+  return codes;
 }
 
 /** Field `index` of a dense stream of `bits` per field, least significant first. `words` starts at the stream's start. */
@@ -225,16 +196,18 @@ export async function columnGroups(
 /** Values of the codes 0 to 15 of 4-bit floats (E2M1; OCP Microscaling 1.0). */
 export const e2m1 = Float32Array.of(0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6);
 
-/** Values of 4-bit codes, two to a byte, the low nibble first. @param target two for each byte. */
-export function lowNibbleFirst(bytes: Uint8Array, table: Float32Array, target: Float32Array): void {
+/** The codes of bytes that hold two each, the low nibble first. */
+export function lowNibbleFirst(bytes: Uint8Array): Uint8Array {
+  const codes = new Uint8Array(2 * bytes.length);
   for (let i = 0; i < bytes.length; i++) {
-    target[2 * i] = table[bytes[i]! & 15]!;
-    target[2 * i + 1] = table[bytes[i]! >>> 4]!;
+    codes[2 * i] = bytes[i]! & 15;
+    codes[2 * i + 1] = bytes[i]! >>> 4;
   }
+  return codes;
 }
 
 /** Powers of two that are stored as E8M0: 2^(code − 127); NaN for 255 (OCP Microscaling 1.0). */
-export const powersOfTwo = (codes: Uint8Array): Float32Array =>
+const powersOfTwo = (codes: Uint8Array): Float32Array =>
   Float32Array.from(codes, (code) => (code === 255 ? NaN : 2 ** (code - 127)));
 
 /** Rounds values to a half-precision dtype, in place. */

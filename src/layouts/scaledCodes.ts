@@ -1,33 +1,26 @@
-import type { CodeReader } from '../model/codeRows';
-import { loadNative } from '../native';
+import type { Grid, Levels } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { decoderOf } from './decoding';
 import {
   modelDtype,
   quantizationOf,
   storedWeight,
+  type QuantizedReader,
   weightGroups,
   type Found,
   type Layout,
   type ReadPart,
-  type RowDecoder,
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import {
-  distinctLevels,
-  findWeights,
-  groupedRows,
-  integerLevels,
-  PartReader,
-  type ModuleParts,
-} from './parts';
+import { findWeights, PartReader, type ModuleParts } from './parts';
 
 /**
  * 8-bit codes with scales, as compressed-tensors (int-quantized, float-quantized), DeepSeek's FP8, TorchAO and optimum-quanto write them: `weight` I8 or F8
  * [out, in] with `weight_scale`, `weight_scale_inv` (which despite its name is the scale) or `_weight_scale` of the tensor, of rows, or of blocks
  * of rows and columns, and zero points of the same shape where there are any. w = (code − zero) · scale.
  */
-export const scaledCodes: Layout = { id: 'scaled-codes', find, decoder };
+export const scaledCodes: Layout = { id: 'scaled-codes', find, codes, decoder: decoderOf(codes) };
 
 const ends = [
   ...['weight', 'weight_scale', 'weight_scale_inv', 'weight_zero_point', 'weight_g_idx', 'input_scale'],
@@ -105,45 +98,37 @@ function describe(
   });
 }
 
-function decoder(weight: StoredDescriptor, read: ReadPart): RowDecoder {
-  const parts = new PartReader(weight, read);
-  const columns = weight.shape[1]!;
-  const [perRow = 1, perColumn = 1] = weight.stored.variant!.split('x').map(Number);
-  const across = Math.ceil(columns / perColumn);
-  return groupedRows(columns, {
-    levels: levelsOf(parts.part('codes').dtype),
-    async read({ row, rows: count }, target, signal) {
-      target.set(await parts.floats('codes', row * columns, count * columns, signal));
-      const first = Math.floor(row / perRow);
-      const lines = Math.ceil((row + count) / perRow) - first;
-      const spread = async (role: string): Promise<Float32Array> => {
-        const stored = await parts.floats(role, first * across, lines * across, signal);
-        return Float32Array.from({ length: count * across }, (_, at) => {
-          const line = Math.floor((row + Math.floor(at / across)) / perRow) - first;
-          return stored[line * across + (at % across)]!;
-        });
-      };
-      const scales = await spread('scales');
-      const zeros = parts.has('zeros') ? await spread('zeros') : undefined;
-      // Blocks at the end of a row may be narrower than the others.
-      const isEven = across * perColumn === columns;
-      const ofColumn = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / perColumn));
-      return { count: across, scales, ...(zeros ? { zeros } : {}), ...(isEven ? {} : { ofColumn }) };
-    },
-  });
-}
+const levelsByDtype: Readonly<Record<string, Levels>> = {
+  I8: { kind: 'integer', bits: 8, signed: true },
+  F8_E4M3: { kind: 'float', exponent: 4, mantissa: 3, special: 'nan' },
+  F8_E5M2: { kind: 'float', exponent: 5, mantissa: 2, special: 'ieee' },
+};
 
-/** What codes of 8 bits stand for. */
-function levelsOf(dtype: string): CodeReader['levels'] {
-  if (dtype === 'I8') return integerLevels(-128, 127);
-  return async (signal) => {
-    const values = new Float32Array(256);
-    await loadNative().decode(
-      dtype,
-      Uint8Array.from({ length: 256 }, (_, code) => code),
-      values,
-      signal,
-    );
-    return distinctLevels(values);
+function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
+  const parts = new PartReader(weight, read);
+  const [out, columns] = weight.shape as readonly [number, number];
+  const [high = 1, wide = 1] = weight.stored.variant!.split('x').map(Number);
+  const isTensor = high === out && wide === columns;
+  const across = isTensor ? 1 : Math.ceil(columns / wide);
+  const levels = levelsByDtype[parts.part('codes').dtype]!;
+  const grid: Grid = {
+    levels,
+    group: isTensor ? 'tensor' : high > 1 ? { rows: high, columns: wide } : wide === columns ? 'row' : wide,
+    rule: { kind: 'absmax', divisor: levels.kind === 'integer' ? 127.5 : 448 },
+    scale: parts.scaleDtype('scales'),
+    ...(parts.has('zeros') ? { zero: 'integer' } : {}),
+  };
+  return {
+    grid,
+    rowStep: isTensor ? 1 : high,
+    async read(row, rows, signal) {
+      const [first, count] = isTensor ? [0, 1] : [(row / high) * across, Math.ceil(rows / high) * across];
+      return {
+        ...{ grid, rows, columns },
+        codes: await parts.bytes('codes', row * columns, rows * columns, signal),
+        scales: await parts.scales('scales', first, count, signal),
+        ...(grid.zero ? { zeros: await parts.floats('zeros', first, count, signal) } : {}),
+      };
+    },
   };
 }

@@ -90,13 +90,14 @@ export class StoredReader {
 /** The slabs that some consecutive weights lie in; `at` is the index of a slab's first weight. */
 function* blocksOf(
   { shape }: StoredDescriptor,
-  { step }: RowDecoder,
+  { step, rowStep = 1 }: RowDecoder,
   first: number,
   count: number,
 ): Generator<{ readonly at: number; readonly block: Block }> {
   const { rows, columns } = matrixOf(shape);
   const isWhole = step >= columns;
-  const perSlab = isWhole ? Math.max(1, Math.floor(slabWeights / columns)) : 1;
+  const together = Math.floor(slabWeights / columns / rowStep) * rowStep;
+  const perSlab = isWhole ? Math.max(rowStep, together) : 1;
   for (let at = first; at < first + count;) {
     const row = Math.floor(at / columns);
     const top = row - (row % perSlab);
