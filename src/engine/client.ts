@@ -71,6 +71,9 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'evaluation/remove': 'interactive',
   'evaluation/pair': 'interactive',
   'calibration/run': 'job',
+  'evidence/run': 'job',
+  'evidence/estimate': 'interactive',
+  'evidence/stored': 'interactive',
 };
 
 /** How long a process without a request is kept (ms): jobs often follow one another, and models stay open for the next request. */

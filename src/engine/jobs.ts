@@ -11,6 +11,7 @@ import {
   removeEvaluationJob,
   storedEvaluationsJob,
 } from './jobs/evaluation';
+import { evidenceEstimateJob, evidenceJob, storedEvidenceJob } from './jobs/evidence';
 import { exportJob, fileTypesJob, previewJob } from './jobs/export';
 import {
   gpuRuntimeInstallJob,
@@ -68,6 +69,9 @@ export function createJobs(models: OpenModels): Jobs {
     'evaluation/remove': removeEvaluationJob(),
     'evaluation/pair': pairEvaluationsJob(models),
     'calibration/run': calibrationJob(models),
+    'evidence/run': evidenceJob(models),
+    'evidence/estimate': evidenceEstimateJob(models),
+    'evidence/stored': storedEvidenceJob(models),
   };
 }
 

@@ -37,7 +37,7 @@ export async function calibrate(
   { includeOutput, onGram, ...options }: CalibrationOptions,
 ): Promise<{ readonly inputs: ReadonlyMap<string, MatrixInputs>; readonly scores: TokenScores }> {
   const inputs = new Map<string, MatrixInputs>();
-  const kind: TapKind = onGram ? 'grams' : 'sums';
+  const kind: TapKind = { grams: onGram !== undefined };
   const onStatistics = async (found: InputStatistics): Promise<void> => {
     for (const tensor of found.tensors) addInputs(inputs, tensor, found, expertsOf(decoder, tensor));
     if (found.gram && onGram)

@@ -35,8 +35,7 @@ export async function* scoredStates(
   let firstToken = 0;
   try {
     if (all) {
-      for (const { first, wave } of wavesOf(windows, windowsAtOnce))
-        all.write(first * decoder.length, await embed(decoder, wave, pass.signal));
+      await embedWindows(decoder, windows, all, { windowsAtOnce, signal: pass.signal });
       await decoder.advance(all, pass);
       await onStates?.(all);
     }
@@ -55,6 +54,17 @@ export async function* scoredStates(
   } finally {
     all?.close();
   }
+}
+
+/** Writes the states of all windows before the first block. */
+export async function embedWindows(
+  decoder: Decoder,
+  windows: readonly ScoredInputs[],
+  states: States,
+  { windowsAtOnce, signal }: Pick<WaveOptions, 'windowsAtOnce' | 'signal'>,
+): Promise<void> {
+  for (const { first, wave } of wavesOf(windows, windowsAtOnce))
+    states.write(first * decoder.length, await embed(decoder, wave, signal));
 }
 
 function* wavesOf(windows: readonly ScoredInputs[], windowsAtOnce: number) {

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { writeAtomically } from './atomicFile';
 
 /** Bytes of the SHA-256 digest that ends a sealed file. */
@@ -25,6 +25,44 @@ export async function writeSealed(
     });
     await target.write(hash.digest());
   });
+}
+
+/**
+ * Fills `target` with the numbers of a sealed file. False when it does not hold exactly so many, or not as they were written, or cannot
+ * be read.
+ */
+export async function readSealed(file: string, target: Float32Array | Float64Array): Promise<boolean> {
+  const handle = await open(file).catch(() => undefined);
+  if (!handle) return false;
+  const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
+  try {
+    if ((await handle.stat()).size !== bytes.length + sealBytes) return false;
+    const digest = new Uint8Array(sealBytes);
+    for (const [part, start] of [
+      [bytes, 0],
+      [digest, bytes.length],
+    ] as const)
+      if (!(await fill(handle, part, start))) return false;
+    return createHash('sha256').update(bytes).digest().equals(digest);
+  } catch {
+    return false; // a failing disk: the same as if the file were absent
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Node reads at most 2 GiB at a time. */
+const maxReadBytes = 1 << 30;
+
+/** A read may give fewer bytes than requested. */
+async function fill(handle: FileHandle, target: Uint8Array, start: number): Promise<boolean> {
+  for (let done = 0; done < target.length;) {
+    const length = Math.min(maxReadBytes, target.length - done);
+    const { bytesRead } = await handle.read(target, done, length, start + done);
+    if (bytesRead === 0) return false;
+    done += bytesRead;
+  }
+  return true;
 }
 
 /** Whether a file is exactly `length` bytes and their digest. Reads it whole, in chunks. */

@@ -6,6 +6,7 @@ import type {
   TensorComparison,
   TensorRegion,
 } from './analysis';
+import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type {
@@ -131,6 +132,11 @@ export interface EngineRequests {
   };
   /** Importance matrix of a model from a text. */
   'calibration/run': { params: CalibrationParams; result: CalibrationResult };
+  /** Measures what methods need of the inputs of matrices, and keeps it. */
+  'evidence/run': { params: EvidenceParams; result: EvidenceResult };
+  'evidence/estimate': { params: EvidenceParams; result: EvidenceEstimate };
+  /** What is kept from the latest pass over any text. */
+  'evidence/stored': { params: ModelRef & { cacheDir: string }; result: StoredEvidence | undefined };
 }
 
 /** A plan and the file that it was read from. */

@@ -21,6 +21,8 @@ const measureVersions = {
   graphErrors: 1,
   /** States of a model after the last norm (src/graph/transformer, src/architectures): a forward pass. */
   states: 1,
+  /** Statistics of the inputs of matrices (src/graph/transformer/tapSums.ts, rowSample.ts, src/evaluation/evidence.ts). */
+  evidence: 1,
   /** Losses and divergences of tokens (native/kernels/logits.cc, src/evaluation). */
   divergences: 1,
   /** Answers to questions (src/evaluation/tasks.ts). */

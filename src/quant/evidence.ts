@@ -1,15 +1,24 @@
+import type { EvidenceKind } from '../protocol/recipe';
 import type { Evidence } from './methods/method';
 
 /** What a calibration pass measured of the inputs of a model's matrices, read one matrix at a time. */
 export interface EvidenceSource {
   /** The text that the model was run over, and how much of it. */
   readonly text: { readonly path: string; readonly tokens: number };
+  /** What the user should know of it, as sentences. */
+  readonly notes: readonly string[];
   /**
-   * The evidence of a matrix.
+   * The evidence of a matrix: importance, mean and largest magnitude of its inputs, and what else a method needs.
    * @param tensor its name as the checkpoint spells it.
-   * @param expert which of the experts that are merged in the tensor; without it, all of them together.
-   * @returns nothing but empty evidence for a tensor whose inputs were not measured, or for an expert that no token reached.
-   * @throws QuantscopeError IO when what was kept cannot be read.
+   * @returns an empty object for a tensor whose inputs were not measured. An expert that no token reached has the evidence of all others
+   * together.
+   * @throws QuantscopeError REQUEST when the pass did not measure what is needed, IO when what was kept cannot be read.
    */
-  for(tensor: string, expert?: number, signal?: AbortSignal): Promise<Evidence>;
+  for(tensor: string, needs: EvidenceKind, options?: EvidenceRequest): Promise<Evidence>;
+}
+
+export interface EvidenceRequest {
+  /** Which of the experts that are merged in the tensor; without it, all of them together. */
+  readonly expert?: number;
+  readonly signal?: AbortSignal | undefined;
 }

@@ -1,7 +1,7 @@
 import type { MissingCells } from '../../ampq/sensitivity';
 import type { OrtDevice } from '../../graph/session';
 import { openDecoder } from '../../graph/transformer/openDecoder';
-import type { Decoder } from '../../graph/transformer/decoder';
+import type { Decoder, PassOptions } from '../../graph/transformer/decoder';
 import { sumLogits } from '../../evaluation/scoring';
 import { throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -50,10 +50,7 @@ export async function gainsSeconds(
 ): Promise<number> {
   const decoder = await openDecoder(model, { device, length: plan.context, keep: false });
   try {
-    await time(decoder, 1, signal); // makes the sessions
-    const [one, two] = [await time(decoder, 1, signal), await time(decoder, 2, signal)];
-    const perWindow = Math.max(two - one, one / 100);
-    const loading = Math.max(0, one - perWindow);
+    const { perWindow, loading } = await blockSeconds(decoder, { signal });
     const blocks = decoder.shape.blocks.length;
     const inBlocks = windows.length * (tensors + blocks * (1 + tensors / 2)) * perWindow;
     await timeOutput(decoder, signal);
@@ -64,10 +61,21 @@ export async function gainsSeconds(
   }
 }
 
-async function time(decoder: Decoder, windows: number, signal: AbortSignal): Promise<number> {
+/** Seconds that a block takes for each window, and for loading its weights: measured on the first block. */
+export async function blockSeconds(
+  decoder: Decoder,
+  pass: PassOptions,
+): Promise<{ readonly perWindow: number; readonly loading: number }> {
+  await time(decoder, 1, pass); // makes the sessions
+  const [one, two] = [await time(decoder, 1, pass), await time(decoder, 2, pass)];
+  const perWindow = Math.max(two - one, one / 100);
+  return { perWindow, loading: Math.max(0, one - perWindow) };
+}
+
+async function time(decoder: Decoder, windows: number, pass: PassOptions): Promise<number> {
   const states = someStates(decoder, windows);
   const started = performance.now();
-  await decoder.advanceBlock(decoder.shape.blocks[0]!, states, { signal });
+  await decoder.advanceBlock(decoder.shape.blocks[0]!, states, pass);
   return (performance.now() - started) / 1000;
 }
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from '../../files/atomicFile';
-import { isSealed, writeSealed } from '../../files/sealedFile';
+import { readSealed, writeSealed } from '../../files/sealedFile';
 import { StateFile } from '../../evaluation/stateFile';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
@@ -172,16 +172,6 @@ async function writeFloats(file: string, { losses, divergences }: ResultTokens):
 
 /** So many numbers of a sealed file; undefined when it does not hold them, or not as they were written. */
 async function readFloats(file: string, count: number): Promise<Float64Array | undefined> {
-  const handle = await open(file).catch(() => undefined);
-  if (!handle) return undefined;
-  try {
-    const values = new Float64Array(count);
-    if (!(await isSealed(handle, values.byteLength))) return undefined;
-    await handle.read(new Uint8Array(values.buffer), 0, values.byteLength, 0);
-    return values;
-  } catch {
-    return undefined; // the file cannot be read: the same as if it were absent
-  } finally {
-    await handle.close();
-  }
+  const values = new Float64Array(count);
+  return (await readSealed(file, values)) ? values : undefined;
 }

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { calibrate, type Gram, type MatrixInputs } from '../../evaluation/calibrate';
 import { resetPeakMemory } from '../../evaluation/measures';
@@ -7,12 +6,11 @@ import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { imatrixWriter, writeImatrix } from '../../exporter/writeImatrix';
 import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafetensors';
 import { inputsOf, type Inputs } from '../../files/inputs';
-import type { Decoder } from '../../graph/transformer/decoder';
 import { withThreads } from '../../graph/threads';
 import { openDecoder } from '../../graph/transformer/openDecoder';
-import { FileStates, MemoryStates, type States } from '../../graph/transformer/states';
 import type { Model } from '../../model/model';
 import type { CalibrationParams, CalibrationResult } from '../../protocol/evaluation';
+import { roomFor } from '../evaluation/obtainEvidence';
 import { StepMeter } from '../evaluation/progress';
 import { passMeasures } from '../evaluation/run';
 import {
@@ -20,7 +18,6 @@ import {
   keepsWhole,
   planText,
   runDevice,
-  statesRoom,
   stepsOf,
   windowsAtOnce,
 } from '../evaluation/runPlan';
@@ -73,7 +70,7 @@ async function runCalibration(
     const passes = performance.now();
     const { inputs: matrices, scores } = await calibrate(decoder, windows, {
       ...{ signal, windowsAtOnce: windowsAtOnce(decoder) },
-      ...(params.hessians === undefined ? {} : { allStates: roomForAll(params.hessians, decoder) }),
+      ...(params.hessians === undefined ? {} : { allStates: roomFor(params.hessians, decoder) }),
       includeOutput: params.processOutput ?? false,
       onStep: (part) => meter.step(part),
       onPoint: (point) => meter.curve(point),
@@ -104,19 +101,6 @@ async function runCalibration(
 interface WriteOptions {
   readonly signal: AbortSignal;
   readonly inputs: Inputs;
-}
-
-/**
- * XᵀX of a block must be complete when it is written, so all windows pass the block together. Their states stay in memory where there
- * is room, else in a temporary file next to the output.
- */
-function roomForAll(folder: string, { shape: { hiddenSize } }: Decoder): (tokens: number) => States {
-  return (tokens) => {
-    if (4 * tokens * hiddenSize <= statesRoom())
-      return new MemoryStates(new Float32Array(tokens * hiddenSize), hiddenSize);
-    mkdirSync(folder, { recursive: true });
-    return new FileStates(folder, tokens, hiddenSize);
-  };
 }
 
 function entriesOf(inputs: ReadonlyMap<string, MatrixInputs>) {

@@ -43,6 +43,18 @@ export function expertGraph(block: BlockShape, options: GraphOptions): BuiltGrap
   return finish(graph, parts);
 }
 
+/** What is measured in a block, and in each of its experts. */
+export function blockTaps(block: BlockShape): {
+  readonly dense: readonly Tap[];
+  readonly ofExpert: readonly Tap[];
+} {
+  const options: GraphOptions = { bind: (graph, part, shape) => graph.input(part, shape), taps: {} };
+  return {
+    dense: blockGraph(block, { length: 1 }, options).taps,
+    ofExpert: block.experts ? expertGraph(block, options).taps : [],
+  };
+}
+
 /** The last norm: `x` → `y`, `[n, hidden]` both. */
 export function normGraph({ hiddenSize, epsilon }: DecoderShape, options: GraphOptions): BuiltGraph {
   const tensors = new Map([['output_norm.weight', [hiddenSize]]]);

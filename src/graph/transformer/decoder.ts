@@ -133,7 +133,7 @@ export class Decoder {
     if (!taps) return;
     // One row of the matrix is enough: its input is the same for all.
     await this.graphs.using(this.sources.logits(0, 1, taps.kind), signal, async (graph) => {
-      const sums = new TapSums(graph.taps, '');
+      const sums = new TapSums(graph.taps, '', { samples: taps.kind.samples });
       for (const { piece } of this.pieces(this.statesOf(states))) {
         throwIfCancelled(signal);
         sums.add(await graph.run({ x: this.tensor(piece) }), piece.length / this.shape.hiddenSize);
@@ -162,11 +162,12 @@ export class Decoder {
   ): Promise<void> {
     if (!block.experts) return;
     const [states, routed] = [this.statesOf(givenStates), this.statesOf(givenRouted)];
+    const prefix = `blk.${block.index}.`;
     for (const [expert, assignment] of routeTokens(router, block.experts).entries()) {
       if (assignment.rows.length === 0) continue;
       const source = this.sources.expert(block, expert, pass.taps?.kind);
       await this.graphs.using(source, pass.signal, async (graph) => {
-        const sums = new TapSums(graph.taps, `blk.${block.index}.`, expert);
+        const sums = new TapSums(graph.taps, prefix, { expert, samples: pass.taps?.kind.samples });
         for (const part of this.partsOf(assignment)) {
           throwIfCancelled(pass.signal);
           const outputs = await graph.run({ x: this.tensor(routed.gather(part.rows)) });
@@ -189,7 +190,9 @@ export class Decoder {
     const { hiddenSize, blocks } = this.shape;
     const source = this.sources.block(block, this.length, pass.taps?.kind);
     await this.graphs.using(source, pass.signal, async (graph) => {
-      const sums = new TapSums(graph.taps, `blk.${block.index}.`);
+      const sums = new TapSums(graph.taps, `blk.${block.index}.`, {
+        samples: pass.taps?.kind.samples,
+      });
       for (const { first, piece } of this.pieces(states)) {
         throwIfCancelled(pass.signal);
         const outputs = await graph.run({ x: this.tensor(piece) });

@@ -7,8 +7,13 @@ import type { InputRounding } from '../../protocol/ggmlTypes';
 /** Makes a weight part of a graph: as an input, or as values that the graph holds or points to. */
 export type Bind = (graph: GraphBuilder, part: string, shape: readonly number[]) => Value;
 
-/** What is measured at the inputs of matrices. */
-export type TapKind = 'sums' | 'grams';
+/** What is measured at the inputs of matrices: sums always. */
+export interface TapKind {
+  /** XᵀX, too. */
+  readonly grams?: boolean;
+  /** Rows of each input that are kept: a sample of all of them. */
+  readonly samples?: number;
+}
 
 export interface GraphOptions {
   readonly bind: Bind;
@@ -27,6 +32,8 @@ export interface Tap {
   readonly largest: string;
   /** Rows of XᵀX, `[…, columns]` each, one below the other. */
   readonly grams: readonly string[];
+  /** The input itself, `[n, columns]`, where rows of it are kept. */
+  readonly rows?: string;
 }
 
 /** Rows of XᵀX in one output: buffers stay far below the limits of GPUs. */
@@ -106,9 +113,15 @@ export class GraphParts {
         squares: overRows('ReduceSum', ops.square(x), name('squares')),
         sums: overRows('ReduceSum', x, name('sums')),
         largest: overRows('ReduceMax', ops.abs(x), name('largest')),
-        grams: this.options.taps === 'grams' ? this.gramOutputs(x, columns, name('gram')) : [],
+        grams: this.options.taps?.grams ? this.gramOutputs(x, columns, name('gram')) : [],
+        ...(this.options.taps?.samples ? { rows: this.rowOutput(x, columns, name('rows')) } : {}),
       };
     });
+  }
+
+  private rowOutput(x: Value, columns: number, name: string): string {
+    this.ops.graph.output(name, x, ['n', columns]);
+    return name;
   }
 
   private gramOutputs(x: Value, columns: number, name: string): string[] {

@@ -52,8 +52,9 @@ export class GraphSources {
   /** `count` rows of the output matrix from `first` on. */
   logits(first: number, count: number, taps?: TapKind): NamedSource {
     const rounding = this.roundingOf('');
+    const measured = JSON.stringify(taps) ?? '';
     return {
-      ...{ name: `logits ${first} ${count} ${taps ?? ''}`, key: `logits of ${count} ${taps ?? ''}` },
+      ...{ name: `logits ${first} ${count} ${measured}`, key: `logits of ${count} ${measured}` },
       build: (options) => logitsGraph(this.shape, count, options),
       tensor: (part) => part,
       rows: () => ({ first, count }),
@@ -75,7 +76,7 @@ export class GraphSources {
     const alike = [kind, taps, window, scale, scoreCap, rotation && [...rotation.frequencies]];
     const parts = [...tensors].map(([part, shape]) => [part, shape, rounding?.(part)]);
     return {
-      name: `${name} ${taps ?? ''}`,
+      name: `${name} ${JSON.stringify(taps) ?? ''}`,
       key: JSON.stringify([...alike, parts]),
       build,
       tensor: (part) => prefix + part,

@@ -1,6 +1,7 @@
 import type { Tensor } from 'onnxruntime-node';
 import { output } from './graphLoader';
 import type { Tap } from './graphParts';
+import { RowSample } from './rowSample';
 
 /** Input of some matrices: sums over all of its rows, float64 over the runs of a graph and float32 within one. */
 export interface InputStatistics {
@@ -16,19 +17,26 @@ export interface InputStatistics {
   readonly largest: Float64Array;
   /** XᵀX, `[columns, columns]`; only where requested. */
   readonly gram?: Float64Array;
+  /** Some of the rows, `[samples, columns]`; only where requested. */
+  readonly samples?: Float32Array;
 }
 
 /** Adds up what the taps of a graph measure in its runs. */
 export class TapSums {
   private readonly found: InputStatistics[];
+  private readonly samples: RowSample[];
   private rows = 0;
 
-  /** @param prefix goes before the names of parts. */
+  /**
+   * @param prefix goes before the names of parts.
+   * @param samples rows of each input that are kept.
+   */
   constructor(
     private readonly taps: readonly Tap[],
     prefix: string,
-    expert?: number,
+    { expert, samples = 0 }: { readonly expert?: number; readonly samples?: number | undefined } = {},
   ) {
+    this.samples = taps.map(({ columns }) => new RowSample(samples, columns));
     this.found = taps.map(({ parts, columns, grams }) => ({
       tensors: parts.map((part) => prefix + part),
       ...(expert === undefined ? {} : { expert }),
@@ -53,11 +61,15 @@ export class TapSums {
         if (gram) addTo(gram.subarray(first, first + part.length), part);
         first += part.length;
       }
+      if (tap.rows !== undefined) this.samples[i]!.add(output(outputs, tap.rows));
     }
   }
 
   finish(): InputStatistics[] {
-    return this.found.map((item) => ({ ...item, rows: this.rows }));
+    return this.found.map((item, i) => ({
+      ...{ ...item, rows: this.rows },
+      ...(this.taps[i]!.rows === undefined ? {} : { samples: this.samples[i]!.values() }),
+    }));
   }
 }
 

@@ -1,0 +1,208 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ggufView } from '../../architectures/ggufView';
+import {
+  evidenceBytes,
+  inputColumns,
+  measureEvidence,
+  partsFor,
+  type EvidenceParts,
+} from '../../evaluation/evidence';
+import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
+import { ensureFreeSpace } from '../../exporter/diskSpace';
+import type { Decoder } from '../../graph/transformer/decoder';
+import { openDecoder } from '../../graph/transformer/openDecoder';
+import { FileStates, MemoryStates, type States } from '../../graph/transformer/states';
+import { contentKey } from '../../model/identity';
+import type { Model } from '../../model/model';
+import type {
+  EvidenceEstimate,
+  EvidenceResult,
+  EvidenceSettings,
+  StoredEvidence,
+} from '../../protocol/evidence';
+import type { EvidenceKind } from '../../protocol/recipe';
+import type { EvidenceSource } from '../../quant/evidence';
+import type { JobContext } from '../job';
+import { EvidenceStore, type KeptEvidence } from './evidenceStore';
+import { blockSeconds } from './gainsEstimate';
+import { evidenceSource } from './keptEvidence';
+import { StepMeter } from './progress';
+import {
+  contextLengthOf,
+  keepsWhole,
+  planText,
+  runDevice,
+  statesRoom,
+  stepsOf,
+  windowsAtOnce,
+  type PlannedText,
+  type RunDevice,
+} from './runPlan';
+
+/** Tokens of a text that are used unless more or fewer are requested: what the methods' authors use is of this order. */
+export const usualTokens = 65_536;
+
+/** A calibration pass before it is run. */
+interface PlannedPass {
+  readonly model: Model;
+  readonly settings: EvidenceSettings;
+  readonly where: RunDevice;
+  readonly planned: PlannedText;
+  readonly store: EvidenceStore;
+  /** Of the text and of where it is run. */
+  readonly key: string;
+  readonly parts: EvidenceParts;
+}
+
+/**
+ * The evidence that some methods need, from an earlier pass over the same text or from a new one.
+ * @param cacheDir where it is kept; writable.
+ * @throws QuantscopeError REQUEST for a text without a whole window, UNSUPPORTED for a model that cannot be run, IO when the disk has not
+ * enough room, CANCELLED: then nothing new is left.
+ */
+export async function obtainEvidence(
+  model: Model,
+  settings: EvidenceSettings,
+  cacheDir: string,
+  context: JobContext,
+): Promise<EvidenceSource> {
+  const pass = await planPass(model, settings, cacheDir, context.signal);
+  return evidenceSource(await keptOrMeasured(pass, context), await ggufView(model));
+}
+
+/** The latest kept evidence of a model that has what is needed; undefined where there is none. */
+export async function latestEvidence(
+  model: Model,
+  needs: Iterable<EvidenceKind>,
+  cacheDir: string,
+): Promise<EvidenceSource | undefined> {
+  const kept = await new EvidenceStore(cacheDir).find(contentKey(model.description), partsFor(needs));
+  return kept && evidenceSource(kept, await ggufView(model));
+}
+
+/** What the latest kept evidence of a model has. */
+export async function storedEvidence(model: Model, cacheDir: string): Promise<StoredEvidence | undefined> {
+  const kept = await new EvidenceStore(cacheDir).find(contentKey(model.description), partsFor([]));
+  if (!kept) return undefined;
+  const kinds: EvidenceKind[] = ['importance'];
+  if (kept.parts.hessians) kinds.push('hessian');
+  if (kept.parts.activations) kinds.push('activations');
+  return { text: kept.text.path, tokens: kept.text.tokens, kinds };
+}
+
+/** What a pass would take. */
+export async function estimateEvidence(
+  model: Model,
+  settings: EvidenceSettings,
+  cacheDir: string,
+  signal: AbortSignal,
+): Promise<EvidenceEstimate> {
+  const pass = await planPass(model, settings, cacheDir, signal);
+  const { where, planned, parts } = pass;
+  const { windows, plan } = planned;
+  const tokens = windows.length * plan.context;
+  const decoder = await openDecoder(model, { device: where.device, length: plan.context, keep: false });
+  try {
+    const bytes = evidenceBytes(inputColumns(decoder.shape), parts);
+    if (await findKept(pass)) return { tokens, seconds: 0, bytes, isKept: true };
+    const taps = { kind: { grams: parts.hessians }, onStatistics: () => undefined };
+    const { perWindow, loading } = await blockSeconds(decoder, { signal, taps });
+    const seconds = decoder.shape.blocks.length * (windows.length * perWindow + loading);
+    return { tokens, seconds, bytes, isKept: false };
+  } finally {
+    await decoder.close();
+  }
+}
+
+/** A pass over a text, or its kept result. */
+export async function runEvidence(
+  model: Model,
+  settings: EvidenceSettings,
+  cacheDir: string,
+  context: JobContext,
+): Promise<EvidenceResult> {
+  const started = performance.now();
+  const pass = await planPass(model, settings, cacheDir, context.signal);
+  const isKept = (await findKept(pass)) !== undefined;
+  const kept = await keptOrMeasured(pass, context);
+  const columns = kept.inputs.map((input) => input.columns);
+  return {
+    tokens: kept.text.tokens,
+    seconds: (performance.now() - started) / 1000,
+    bytes: evidenceBytes(columns, kept.parts),
+    isKept,
+    inputs: kept.inputs.length,
+    notes: evidenceSource(kept, await ggufView(model)).notes,
+  };
+}
+
+async function planPass(
+  model: Model,
+  settings: EvidenceSettings,
+  cacheDir: string,
+  signal: AbortSignal,
+): Promise<PlannedPass> {
+  const where = await runDevice(settings.device, signal);
+  const tokenizer = await openTokenizer(model, signal);
+  const contextLength = await contextLengthOf(model, signal);
+  const context = settings.context ?? Math.min(512, contextLength);
+  const windows = settings.windows ?? Math.max(1, Math.floor(usualTokens / context));
+  const planned = await planText(settings.text, tokenizer, { context, windows }, contextLength, signal);
+  return {
+    ...{ model, settings, where, planned },
+    store: new EvidenceStore(cacheDir),
+    key: `${planned.hash} ${where.device}`,
+    parts: partsFor(settings.needs),
+  };
+}
+
+const findKept = ({ model, store, parts, key }: PlannedPass): Promise<KeptEvidence | undefined> =>
+  store.find(contentKey(model.description), parts, key);
+
+async function keptOrMeasured(pass: PlannedPass, context: JobContext): Promise<KeptEvidence> {
+  return (await findKept(pass)) ?? measure(pass, context);
+}
+
+/** Measures what is needed, and what an earlier pass over the text measured, which is replaced. */
+async function measure(pass: PlannedPass, { signal, progress }: JobContext): Promise<KeptEvidence> {
+  const { model, settings, where, planned, store, key } = pass;
+  const { plan, windows, file, hash } = planned;
+  const identity = contentKey(model.description);
+  const earlier = await store.measuredParts(identity, key);
+  const parts = {
+    hessians: pass.parts.hessians || earlier.hessians,
+    activations: pass.parts.activations || earlier.activations,
+  };
+  const keep = keepsWhole(where.device, settings.memory);
+  const decoder = await openDecoder(model, { device: where.device, length: plan.context, keep });
+  try {
+    await ensureFreeSpace(
+      join(store.root, key),
+      evidenceBytes(inputColumns(decoder.shape), parts),
+      'What the calibration keeps',
+    );
+    const meter = new StepMeter(stepsOf(decoder, windows.length, 0), windows.length, where.device, progress);
+    const tokens = windows.length * plan.context;
+    const text = { path: file, hash, tokens, context: plan.context };
+    return await store.add(identity, { key, text, parts }, (onInput) =>
+      measureEvidence(decoder, windows, {
+        ...{ parts, onInput, signal, windowsAtOnce: windowsAtOnce(decoder) },
+        room: roomFor(store.root, decoder),
+        onStep: (part) => meter.step(`calibration: ${part}`),
+      }),
+    );
+  } finally {
+    await decoder.close();
+  }
+}
+
+/** States stay in memory where there is room, else in a temporary file. */
+export function roomFor(folder: string, { shape: { hiddenSize } }: Decoder): (tokens: number) => States {
+  return (tokens) => {
+    if (4 * tokens * hiddenSize <= statesRoom())
+      return new MemoryStates(new Float32Array(tokens * hiddenSize), hiddenSize);
+    mkdirSync(folder, { recursive: true });
+    return new FileStates(folder, tokens, hiddenSize);
+  };
+}

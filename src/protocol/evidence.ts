@@ -1,0 +1,42 @@
+import type { WindowSettings } from './evaluation';
+import type { ModelRef } from './model';
+import type { DeviceChoice } from './plan';
+import type { EvidenceKind } from './recipe';
+
+/** A calibration pass: what methods need to know of the inputs of a model's matrices. */
+export interface EvidenceSettings extends Pick<WindowSettings, 'context' | 'windows'> {
+  /** UTF-8 text that the model is run over. */
+  readonly text: string;
+  readonly needs: readonly EvidenceKind[];
+  readonly device: DeviceChoice;
+  readonly memory?: 'auto' | 'whole' | 'streamed';
+}
+
+export interface EvidenceParams extends EvidenceSettings, ModelRef {
+  /** Folder where evidence is kept. */
+  cacheDir: string;
+  threads?: number;
+}
+
+/** What a pass would take; nothing is measured but the speed of the first block. */
+export interface EvidenceEstimate {
+  readonly tokens: number;
+  /** 0 where the evidence is kept from an earlier pass. */
+  readonly seconds: number;
+  /** On disk. */
+  readonly bytes: number;
+  readonly isKept: boolean;
+}
+
+export interface EvidenceResult extends EvidenceEstimate {
+  /** Inputs that were measured: those that several matrices share count once. */
+  readonly inputs: number;
+  readonly notes: readonly string[];
+}
+
+/** Evidence of a model that is kept from an earlier pass over any text: the latest. */
+export interface StoredEvidence {
+  readonly text: string;
+  readonly tokens: number;
+  readonly kinds: readonly EvidenceKind[];
+}

@@ -1,0 +1,209 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { latestEvidence, obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
+import { openModel } from '../../../src/layouts/openModel';
+import type { Model } from '../../../src/model/model';
+import type { EngineProgress } from '../../../src/protocol/engine';
+import type { EvidenceSettings } from '../../../src/protocol/evidence';
+import type { EvidenceSource } from '../../../src/quant/evidence';
+import type { Evidence } from '../../../src/quant/methods/method';
+import { engineJobs } from '../../support/engineJobs';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { Checkpoint } from '../../support/reference/checkpoint';
+import { matrixInputs, type MatrixInputs } from '../../support/reference/inputs';
+import type { Vector } from '../../support/reference/math';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+const path = (...names: string[]): string => join(folder, ...names);
+const text = join(sampleFolder, 'generated-calibration.txt');
+const all = ['importance', 'hessian', 'activations'] as const;
+const settings: EvidenceSettings = { text, needs: all, context: 32, windows: 12, device: 'cpu' };
+const context = { signal: new AbortController().signal, progress: () => undefined };
+const models = new Map<string, Model>();
+const { request } = engineJobs(path('jobs'));
+
+beforeAll(async () => {
+  for (const name of ['llama', 'mixtral']) {
+    await writeCheckpoint(path(name), name);
+    models.set(name, await openModel(path(name)));
+  }
+});
+afterAll(async () => {
+  for (const model of models.values()) await model.close();
+});
+
+/** The inputs of the same windows by the definition of the forward pass. */
+async function expectedInputs(name: string): Promise<MatrixInputs> {
+  const { openTokenizer } = await import('../../../src/evaluation/tokenizer/openTokenizer');
+  const { planText } = await import('../../../src/engine/evaluation/runPlan');
+  const model = models.get(name)!;
+  const tokenizer = await openTokenizer(model, context.signal);
+  const { windows } = await planText(text, tokenizer, { context: 32, windows: 12 }, 64, context.signal);
+  return matrixInputs(
+    new Checkpoint(path(name)),
+    windows.map(({ inputs }) => [...inputs]),
+  );
+}
+
+function expectEvidence(found: Evidence, vectors: readonly Vector[]): void {
+  const columns = vectors[0]!.length;
+  const mean = (of: (x: Vector) => number): number =>
+    vectors.reduce((sum, x) => sum + of(x), 0) / vectors.length;
+  const squares = Array.from({ length: columns }, (_, i) => mean((x) => x[i]! ** 2));
+  let worst = 0;
+  for (let i = 0; i < columns; i++) {
+    const size = Math.sqrt(squares[i]!);
+    worst = Math.max(
+      worst,
+      Math.abs(found.importance![i]! / squares[i]! - 1),
+      Math.abs(found.mean![i]! - mean((x) => x[i]!)) / size,
+      Math.abs(found.largest![i]! / Math.max(...vectors.map((x) => Math.abs(x[i]!))) - 1),
+    );
+    for (let j = 0; j < columns; j++)
+      worst = Math.max(
+        worst,
+        Math.abs(found.hessian![i * columns + j]! - mean((x) => x[i]! * x[j]!)) /
+          Math.sqrt(squares[i]! * squares[j]!),
+      );
+  }
+  expect(worst).toBeLessThan(1e-5);
+  // Every sampled row is one of the inputs.
+  const rows = found.inputs!.length / columns;
+  expect(rows).toBe(Math.min(512, vectors.length));
+  for (let row = 0; row < rows; row += 37) {
+    const sampled = found.inputs!.subarray(row * columns, (row + 1) * columns);
+    const distances = vectors.map((x) => Math.hypot(...x.map((value, i) => value - sampled[i]!)));
+    expect(Math.min(...distances)).toBeLessThan(1e-4 * Math.hypot(...sampled));
+  }
+}
+
+describe('evidence of a calibration pass', () => {
+  let source: EvidenceSource;
+  beforeAll(async () => {
+    source = await obtainEvidence(models.get('llama')!, settings, path('cache'), context);
+  });
+
+  it('is, for each matrix by its name in the checkpoint, that of an independent forward pass', async () => {
+    const expected = await expectedInputs('llama');
+    const layer = 'model.layers.1';
+    for (const [tensor, input] of [
+      [`${layer}.self_attn.q_proj`, 'blk.1.attn_q'],
+      [`${layer}.self_attn.k_proj`, 'blk.1.attn_q'],
+      [`${layer}.self_attn.o_proj`, 'blk.1.attn_output'],
+      [`${layer}.mlp.up_proj`, 'blk.1.ffn_gate'],
+      [`${layer}.mlp.down_proj`, 'blk.1.ffn_down'],
+      ['lm_head', 'output'],
+    ] as const) {
+      const evidence = {
+        ...(await source.for(`${tensor}.weight`, 'hessian')),
+        ...(await source.for(`${tensor}.weight`, 'activations')),
+      };
+      expectEvidence(evidence, expected.get(`${input}.weight`)!);
+    }
+    expect(source.text).toEqual({ path: text, tokens: 12 * 32 });
+    expect(source.notes).toEqual([]);
+  });
+
+  it('has no more than a method needs, and nothing of a tensor that is not multiplied with inputs', async () => {
+    const q = 'model.layers.0.self_attn.q_proj.weight';
+    expect(Object.keys(await source.for(q, 'importance'))).toEqual(['importance', 'mean', 'largest']);
+    expect(Object.keys(await source.for(q, 'hessian'))).toEqual(['importance', 'mean', 'largest', 'hessian']);
+    expect(await source.for('model.embed_tokens.weight', 'hessian')).toEqual({});
+  });
+
+  it('of an expert is that of its own tokens, and of one without tokens that of all', async () => {
+    const model = models.get('mixtral')!;
+    const found = await obtainEvidence(model, settings, path('cache'), context);
+    const expected = await expectedInputs('mixtral');
+    for (const expert of [0, 1, 2, 3]) {
+      const tensor = `model.layers.1.block_sparse_moe.experts.${expert}.w2.weight`;
+      const own = expected.get(`blk.1.ffn_down_exps.weight ${expert}`);
+      if (own)
+        expectEvidence(
+          { ...(await found.for(tensor, 'hessian')), ...(await found.for(tensor, 'activations')) },
+          own,
+        );
+    }
+    // One window reaches fewer experts than there are.
+    const little = { ...settings, context: 3, windows: 1, needs: ['hessian'] as const };
+    const few = await obtainEvidence(model, little, path('cache'), context);
+    expect(few.notes).toEqual([expect.stringMatching(/^\d experts? got no token of the text/)]);
+    const sums = await Promise.all(
+      [0, 1, 2, 3].map(async (expert) => {
+        const tensor = `model.layers.1.block_sparse_moe.experts.${expert}.w1.weight`;
+        return (await few.for(tensor, 'hessian')).importance!;
+      }),
+    );
+    for (const importance of sums) expect(importance.every((value) => value > 0)).toBe(true);
+  });
+
+  it('is kept: the same request reads it, another text or window measures again', async () => {
+    const cacheDir = path('kept');
+    const params = { path: path('llama'), cacheDir, ...settings, needs: ['hessian' as const] };
+    const first = await request('evidence/run', params);
+    expect(first).toMatchObject({ inputs: 9, tokens: 384, isKept: false });
+    expect(await request('evidence/run', params)).toMatchObject({ inputs: 9, isKept: true });
+    expect(await request('evidence/estimate', params)).toMatchObject({ seconds: 0, isKept: true });
+    const larger = await request('evidence/estimate', { ...params, windows: 13 });
+    expect([larger.isKept, larger.tokens, larger.seconds > 0]).toEqual([false, 416, true]);
+    const bytes = readdirSync(join(cacheDir, 'evidence'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(sums|hessian|rows)$/.test(name))
+      .reduce((sum, name) => sum + readFileSync(join(cacheDir, 'evidence', name)).length - 32, 0);
+    expect(bytes).toBe(first.bytes);
+    expect(larger.bytes).toBe(first.bytes);
+    expect(await request('evidence/stored', { path: path('llama'), cacheDir })).toEqual({
+      ...{ text, tokens: 384, kinds: ['importance', 'hessian'] },
+    });
+  });
+
+  it('is completed when a later method needs more, and what was there stays', async () => {
+    const cacheDir = path('kept');
+    const model = models.get('llama')!;
+    expect(await latestEvidence(model, ['activations'], cacheDir)).toBeUndefined();
+    await obtainEvidence(model, { ...settings, needs: ['activations'] }, cacheDir, context);
+    const both = await latestEvidence(model, ['hessian', 'activations'], cacheDir);
+    const tensor = 'model.layers.0.mlp.down_proj.weight';
+    expect((await both!.for(tensor, 'hessian')).hessian).toEqual(
+      (await source.for(tensor, 'hessian')).hessian,
+    );
+  });
+
+  it('that is damaged is refused and measured again', async () => {
+    const cacheDir = path('damaged');
+    const model = models.get('llama')!;
+    const tensor = 'model.layers.0.self_attn.q_proj.weight';
+    const kept = await obtainEvidence(model, settings, cacheDir, context);
+    const [name] = readdirSync(join(cacheDir, 'evidence'), { recursive: true, encoding: 'utf8' }).filter(
+      (item) => item.endsWith('/0.hessian'),
+    );
+    const file = join(cacheDir, 'evidence', name!);
+    const bytes = readFileSync(file);
+    bytes[100]! ^= 1;
+    writeFileSync(file, bytes);
+    await expect(kept.for(tensor, 'hessian')).rejects.toMatchObject({ code: 'IO' });
+    expect(await latestEvidence(model, all, cacheDir)).toBeUndefined();
+    const again = await obtainEvidence(model, settings, cacheDir, context);
+    expect((await again.for(tensor, 'hessian')).hessian).toEqual(
+      (await source.for(tensor, 'hessian')).hessian,
+    );
+  });
+
+  it('that is cancelled leaves nothing', async () => {
+    const cacheDir = path('cancelled');
+    const controller = new AbortController();
+    const progress = ({ message }: EngineProgress): void => {
+      if (message.includes('block 2')) controller.abort();
+    };
+    const ended = obtainEvidence(models.get('llama')!, settings, cacheDir, {
+      signal: controller.signal,
+      progress,
+    });
+    await expect(ended).rejects.toMatchObject({ code: 'CANCELLED' });
+    const left = readdirSync(cacheDir, { recursive: true, encoding: 'utf8', withFileTypes: true });
+    expect(left.filter((item) => item.isFile()).map(({ name }) => name)).toEqual([]);
+    rmSync(cacheDir, { recursive: true });
+    expect(existsSync(cacheDir)).toBe(false);
+  });
+});
