@@ -1,46 +1,5 @@
-/** Builds protobuf messages: varints, 32-bit floats and length-delimited fields. */
-class Message {
-  private readonly parts: Uint8Array[] = [];
-
-  varint(field: number, value: number): this {
-    return this.raw(encodeVarint(field * 8), encodeVarint(value));
-  }
-  float(field: number, value: number): this {
-    return this.raw(encodeVarint(field * 8 + 5), new Uint8Array(Float32Array.of(value).buffer));
-  }
-  bytes(field: number, value: Uint8Array): this {
-    return this.raw(encodeVarint(field * 8 + 2), encodeVarint(value.length), value);
-  }
-  text(field: number, value: string): this {
-    return this.bytes(field, Buffer.from(value));
-  }
-  message(field: number, value: Message): this {
-    return this.bytes(field, value.finish());
-  }
-  finish(): Uint8Array {
-    return Buffer.concat(this.parts);
-  }
-  private raw(...parts: Uint8Array[]): this {
-    for (const part of parts) this.parts.push(part);
-    return this;
-  }
-}
-
-/** Negative integers take ten bytes, as protobuf requires. */
-function encodeVarint(value: number): Uint8Array {
-  const bytes: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(value));
-  do {
-    const more = rest > 0x7fn;
-    bytes.push(Number(rest & 0x7fn) | (more ? 0x80 : 0));
-    rest >>= 7n;
-  } while (rest > 0n);
-  return Uint8Array.from(bytes);
-}
-
-/** Element types of tensors (TensorProto.DataType) by their safetensors names. */
-const elementTypes = { F32: 1, I64: 7, F16: 10, BF16: 16 } as const;
-export type ElementType = keyof typeof elementTypes;
+import { elementId, type ElementType } from './elementTypes';
+import { Message, type SerializedMessage } from './protobuf';
 
 const attributeType = { float: 1, int: 2, text: 3, ints: 7 } as const;
 
@@ -80,7 +39,7 @@ export class GraphBuilder {
   /** @param name tells what the graph computes. */
   constructor(private readonly name: string) {}
 
-  input(name: string, shape: readonly Dimension[], type: 'F32' | 'I64' = 'F32'): Value {
+  input(name: string, shape: readonly Dimension[], type: ElementType = 'F32'): Value {
     this.inputs.push(valueInfo(name, shape, type));
     return name;
   }
@@ -109,7 +68,18 @@ export class GraphBuilder {
   /** A float32 table of any size, kept inside the graph. */
   table(name: string, dims: readonly number[], values: Float32Array): Value {
     const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    this.initializers.push(tensorProto(name, 'F32', dims).bytes(9, raw));
+    return this.tensor(name, 'F32', dims, raw);
+  }
+
+  /** A tensor under its own name, kept inside the graph. */
+  tensor(name: string, type: ElementType, dims: readonly number[], raw: Uint8Array): Value {
+    this.initializers.push(tensorProto(name, type, dims).bytes(9, raw));
+    return name;
+  }
+
+  /** A tensor inside the graph whose `bytes` bytes are written later, where `serialize` says. */
+  deferred(name: string, type: ElementType, dims: readonly number[], bytes: number): Value {
+    this.initializers.push(tensorProto(name, type, dims).gap(9, name, bytes));
     return name;
   }
 
@@ -133,11 +103,15 @@ export class GraphBuilder {
     inputs: readonly Value[],
     attributes: Readonly<Record<string, Attribute>> = {},
     domain?: 'contrib',
+    /** For tools that address nodes by name. */
+    name?: string,
   ): Value {
     const output = `v${this.count++}`;
     const node = new Message();
     for (const input of inputs) node.text(1, input);
-    node.text(2, output).text(4, op);
+    node.text(2, output);
+    if (name !== undefined) node.text(3, name);
+    node.text(4, op);
     for (const [name, value] of Object.entries(attributes)) node.message(5, attribute(name, value));
     if (domain) {
       node.text(7, contribDomain);
@@ -147,8 +121,17 @@ export class GraphBuilder {
     return output;
   }
 
-  /** The serialized ModelProto. */
+  /** The serialized ModelProto, of a graph without deferred tensors. */
   finish(): Uint8Array {
+    return this.model().finish();
+  }
+
+  /** The serialized ModelProto around the values of its deferred tensors, which are told by their names. */
+  serialize(): SerializedMessage {
+    return this.model().serialize();
+  }
+
+  private model(): Message {
     const graph = new Message();
     for (const node of this.nodes) graph.message(1, node);
     graph.text(2, this.name);
@@ -158,7 +141,7 @@ export class GraphBuilder {
     const model = new Message().varint(1, 10).text(2, 'quantscope').message(7, graph);
     model.message(8, new Message().text(1, '').varint(2, 21));
     if (this.usesContrib) model.message(8, new Message().text(1, contribDomain).varint(2, 1));
-    return model.finish();
+    return model;
   }
 
   private initializer(key: string, type: ElementType, dims: readonly number[], raw: Uint8Array): Value {
@@ -174,7 +157,7 @@ export class GraphBuilder {
 function tensorProto(name: string, type: ElementType, dims: readonly number[]): Message {
   const tensor = new Message();
   for (const size of dims) tensor.varint(1, size);
-  return tensor.varint(2, elementTypes[type]).text(8, name);
+  return tensor.varint(2, elementId(type)).text(8, name);
 }
 
 function attribute(name: string, value: Attribute): Message {
@@ -191,6 +174,6 @@ function valueInfo(name: string, shape: readonly Dimension[], type: ElementType 
   for (const size of shape) {
     dims.message(1, typeof size === 'number' ? new Message().varint(1, size) : new Message().text(2, size));
   }
-  const tensor = new Message().varint(1, elementTypes[type]).message(2, dims);
+  const tensor = new Message().varint(1, elementId(type)).message(2, dims);
   return new Message().text(1, name).message(2, new Message().message(1, tensor));
 }

@@ -2,6 +2,7 @@ import type { Value } from '../onnxWriter';
 import type { BlockShape } from './decoderShape';
 import type { GraphParts } from './graphParts';
 import { rotationTables } from './rotation';
+import { hiddenScore, Sequence, type KeysAndValues } from './sequence';
 
 /** Which tokens a graph takes at a time. */
 export interface Span {
@@ -23,28 +24,52 @@ const queriesAtOnce = 256;
 /** Slicing to the end of an axis whose size only a run knows. */
 const toTheEnd = 2 ** 31 - 1;
 
-/** Causal attention with grouped queries: `[n, hidden]`, whole windows one below the other → `[n, heads · headSize]`. */
-export function attention(parts: GraphParts, block: BlockShape, span: Span, x: Value): Value {
-  const { heads, kvHeads } = block;
+/**
+ * Causal attention with grouped queries: `[n, hidden]`, whole windows one below the other, → `[n, heads · headSize]`; in a graph
+ * of a whole model `[batch, sequence, hidden]` → `[batch, sequence, heads · headSize]`.
+ */
+export function attention(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
+  const { ops } = parts;
+  const { heads, kvHeads, headSize } = block;
+  const rows = tokens instanceof Sequence ? [0, 0] : [-1, tokens.length];
   const projected = projections(parts, block, x);
-  const turned = (value: Value, count: number, norm: string): Value =>
-    rotate(parts, block, span, split(parts, block, span, value, count, norm), count);
+  const turned = (value: Value, count: number, norm: string): Value => {
+    const separate = split(parts, block, rows, value, count, norm);
+    return tokens instanceof Sequence
+      ? tokens.rotate(separate, block)
+      : rotate(parts, block, tokens, separate, count);
+  };
   const query = turned(projected.query, heads, 'attn_q_norm');
   const key = turned(projected.key, kvHeads, 'attn_k_norm');
-  const value = split(parts, block, span, projected.value, kvHeads);
-  const seen = withCache(parts, block, span, { key, value });
+  const value = split(parts, block, rows, projected.value, kvHeads);
   const attended =
-    span.positions === undefined
-      ? causal(parts, block, span, query, seen)
-      : oneQuery(parts, block, query, seen);
-  const { ops } = parts;
-  return ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [-1, heads * block.headSize]);
+    tokens instanceof Sequence
+      ? overSequence(parts, block, tokens, query, { key, value })
+      : overSpan(parts, block, tokens, query, { key, value });
+  const together = tokens instanceof Sequence ? [0, 0, -1] : [-1, heads * headSize];
+  return ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), together);
 }
 
-interface KeysAndValues {
-  /** `[windows, kvHeads, positions, headSize]`. */
-  readonly key: Value;
-  readonly value: Value;
+function overSpan(parts: GraphParts, block: BlockShape, span: Span, query: Value, own: KeysAndValues): Value {
+  const seen = withCache(parts, block, span, own);
+  return span.positions === undefined
+    ? causal(parts, block, span, query, seen)
+    : oneQuery(parts, block, query, seen);
+}
+
+/** All queries at a time: how many there are is only known when the graph runs. */
+function overSequence(
+  parts: GraphParts,
+  block: BlockShape,
+  sequence: Sequence,
+  query: Value,
+  own: KeysAndValues,
+): Value {
+  const { key, value } = sequence.withPast(block, own);
+  const transposed = parts.ops.transpose(key, [0, 1, 3, 2]);
+  return weigh(parts, block, query, transposed, value, (scores) =>
+    parts.ops.add(scores, sequence.hidden(block)),
+  );
 }
 
 function projections(parts: GraphParts, { heads, kvHeads, headSize }: BlockShape, x: Value) {
@@ -56,15 +81,18 @@ function projections(parts: GraphParts, { heads, kvHeads, headSize }: BlockShape
     };
   const all = parts.linear(x, 'attn_qkv');
   const part = (first: number, count: number): Value =>
-    parts.ops.slice(all, 1, first * headSize, (first + count) * headSize);
+    parts.ops.slice(all, -1, first * headSize, (first + count) * headSize);
   return { query: part(0, heads), key: part(heads, kvHeads), value: part(heads + kvHeads, kvHeads) };
 }
 
-/** `[n, heads · headSize]` → `[windows, heads, length, headSize]`, normed where there is a norm of heads or of all together. */
+/**
+ * `[n, heads · headSize]` → `[windows, heads, length, headSize]`, normed where there is a norm of heads or of all together.
+ * @param rows how the rows of x are reshaped to `[windows, length]`.
+ */
 function split(
   parts: GraphParts,
   { headSize }: BlockShape,
-  { length }: Span,
+  rows: readonly number[],
   x: Value,
   heads: number,
   norm?: string,
@@ -72,7 +100,7 @@ function split(
   const { ops } = parts;
   const size = norm === undefined ? undefined : parts.sizeOf(`${norm}.weight`);
   const together = norm !== undefined && size !== headSize ? parts.norm(x, norm) : x;
-  const separate = ops.reshape(together, [-1, length, heads, headSize]);
+  const separate = ops.reshape(together, [...rows, heads, headSize]);
   const each = norm !== undefined && size === headSize ? parts.norm(separate, norm) : separate;
   return ops.transpose(each, [0, 2, 1, 3]);
 }
@@ -124,15 +152,7 @@ function oneQuery(parts: GraphParts, block: BlockShape, query: Value, { key, val
   const { ops } = parts;
   const { window } = block;
   const last = (x: Value): Value => (window === undefined ? x : ops.slice(x, 2, -window, toTheEnd));
-  return weigh(
-    parts,
-    block,
-    query,
-    ops.transpose(last(key), [0, 1, 3, 2]),
-    last(value),
-    1,
-    (scores) => scores,
-  );
+  return weigh(parts, block, query, ops.transpose(last(key), [0, 1, 3, 2]), last(value), (scores) => scores);
 }
 
 /** Some queries at a time against the keys that they can see. */
@@ -159,50 +179,52 @@ function causal(
         cut(query, 2, first),
         cut(transposed, 3, firstKey),
         cut(value, 2, firstKey),
-        end - first,
-        (scores) => hideUnseen(parts, scores, { first, end, firstKey, window }),
+        (scores) => hideUnseen(parts, block, scores, { first, end, firstKey, window }),
       ),
     );
   }
   return ops.concat(pieces, 2);
 }
 
-/** softmax(scale · q kᵀ) v for queries `[windows, heads, count, headSize]`; heads that share keys are multiplied together. */
+/**
+ * softmax(scale · q kᵀ) v for queries `[windows, heads, count, headSize]`. Heads that share keys are multiplied together.
+ * @param hide makes the scores of what a query does not see small: `[windows, kvHeads, heads / kvHeads · count, positions]`, the
+ * queries of one head below those of the one before it.
+ */
 function weigh(
   { ops }: GraphParts,
   { heads, kvHeads, headSize, scale, scoreCap }: BlockShape,
   query: Value,
   transposedKey: Value,
   value: Value,
-  count: number,
   hide: (scores: Value) => Value,
 ): Value {
-  const shared = (heads / kvHeads) * count;
-  const grouped = ops.reshape(ops.mul(query, scale), [-1, kvHeads, shared, headSize]);
+  const grouped = ops.reshape(ops.mul(query, scale), [0, kvHeads, -1, headSize]);
   const products = ops.matmul(grouped, transposedKey);
   const scores = scoreCap === undefined ? products : ops.softcap(products, scoreCap);
-  const separate = ops.graph.node('Reshape', [scores, ops.graph.ints([0, heads, count, -1])]);
-  const shares = ops.softmax(hide(separate));
-  const back = ops.graph.node('Reshape', [shares, ops.graph.ints([0, kvHeads, shared, -1])]);
-  return ops.reshape(ops.matmul(back, value), [-1, heads, count, headSize]);
+  const shares = ops.softmax(hide(scores));
+  return ops.reshape(ops.matmul(shares, value), [0, heads, -1, headSize]);
 }
 
 /** Scores of later positions, and of those before the window, become so small that softmax makes them 0. */
 function hideUnseen(
   { ops }: GraphParts,
+  { heads, kvHeads }: BlockShape,
   scores: Value,
   { first, end, firstKey, window }: { first: number; end: number; firstKey: number; window: number },
 ): Value {
+  const count = end - first;
+  const added = (table: Value): Value => {
+    const separate = ops.add(ops.reshape(scores, [0, heads, count, -1]), table);
+    return ops.reshape(separate, [0, kvHeads, (heads / kvHeads) * count, -1]);
+  };
   const row = (from: number, to: number): Value =>
     ops.graph.floats(Array.from({ length: to - from }, (_, i) => from + i));
   const queries = ops.reshape(row(first, end), [-1, 1]);
   const keys = row(firstKey, end);
   // One table for all heads, computed when the session is made; adding it is faster than choosing by it.
-  const later = ops.where(ops.greater(keys, queries), hidden, 0);
-  if (window >= end - firstKey) return ops.add(scores, later);
+  const later = ops.where(ops.greater(keys, queries), hiddenScore, 0);
+  if (window >= end - firstKey) return added(later);
   const earlier = ops.greater(queries, ops.add(keys, window - 1));
-  return ops.add(scores, ops.where(earlier, hidden, later));
+  return added(ops.where(earlier, hiddenScore, later));
 }
-
-/** Finite, so that no provider makes NaN of a difference of two. */
-const hidden = -1e30;

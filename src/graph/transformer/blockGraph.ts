@@ -3,6 +3,7 @@ import { Ops } from '../ops';
 import { attention, type Span } from './attention';
 import type { BlockShape, DecoderShape } from './decoderShape';
 import { GraphParts, type GraphOptions, type Tap } from './graphParts';
+import type { Sequence } from './sequence';
 
 /** A graph and what it measures. */
 export interface BuiltGraph {
@@ -18,19 +19,30 @@ export interface BuiltGraph {
 export function blockGraph(block: BlockShape, span: Span, options: GraphOptions): BuiltGraph {
   const { graph, ops, parts } = start('block', block, options);
   const x = graph.input('x', ['n', block.hiddenSize]);
-  const attended = parts.linear(attention(parts, block, span, parts.norm(x, 'attn_norm')), 'attn_output');
-  const middle = ops.add(x, parts.norm(attended, 'post_attention_norm'));
-  const input = parts.norm(middle, 'ffn_norm');
   if (block.experts) {
+    const middle = afterAttention(parts, block, span, x);
+    const input = parts.norm(middle, 'ffn_norm');
     const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, input) : undefined;
     graph.output('router', parts.linear(input, 'ffn_gate_inp'), ['n', block.experts.count]);
     graph.output('routed', input, ['n', block.hiddenSize]);
     graph.output('y', shared === undefined ? middle : ops.add(middle, shared), ['n', block.hiddenSize]);
   } else {
-    const output = gated(parts, block, input, { gate: 'ffn_gate', up: 'ffn_up', down: 'ffn_down' });
-    graph.output('y', ops.add(middle, parts.norm(output, 'post_ffw_norm')), ['n', block.hiddenSize]);
+    graph.output('y', denseBlock(parts, block, span, x), ['n', block.hiddenSize]);
   }
   return finish(graph, parts);
+}
+
+/** A block without experts: x → y of the same shape. */
+export function denseBlock(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
+  const middle = afterAttention(parts, block, tokens, x);
+  const names = { gate: 'ffn_gate', up: 'ffn_up', down: 'ffn_down' };
+  const output = gated(parts, block, parts.norm(middle, 'ffn_norm'), names);
+  return parts.ops.add(middle, parts.norm(output, 'post_ffw_norm'));
+}
+
+function afterAttention(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
+  const attended = parts.linear(attention(parts, block, tokens, parts.norm(x, 'attn_norm')), 'attn_output');
+  return parts.ops.add(x, parts.norm(attended, 'post_attention_norm'));
 }
 
 /** One expert of a block: `x` → `y`, `[n, hidden]` both. Its matrices are parts of those of all experts. */
@@ -110,7 +122,7 @@ function gated(
   const halves = (): [Value, Value] => {
     const both = parts.linear(x, up);
     const size = parts.shape(`${up}.weight`)[0]! / 2;
-    return [ops.slice(both, 1, 0, size), ops.slice(both, 1, size, 2 * size)];
+    return [ops.slice(both, -1, 0, size), ops.slice(both, -1, size, 2 * size)];
   };
   const [opening, upper] = parts.has(`${gate}.weight`)
     ? [parts.linear(x, gate), parts.linear(x, up)]

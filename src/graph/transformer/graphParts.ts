@@ -17,6 +17,8 @@ export interface TapKind {
 
 export interface GraphOptions {
   readonly bind: Bind;
+  /** How x `[…, in]` is multiplied with a matrix `[out, in]`; as `bind` gives it when absent. */
+  readonly product?: (ops: Ops, x: Value, part: string, shape: readonly number[]) => Value;
   /** How the inputs of a matrix are rounded before they are multiplied with it. */
   readonly rounding?: (part: string) => InputRounding | undefined;
   readonly taps?: TapKind | undefined;
@@ -89,7 +91,10 @@ export class GraphParts {
     const columns = this.shape(part).at(-1)!;
     if (this.options.taps) this.tap(x, part, columns);
     const bias = this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : undefined;
-    return this.ops.linear(this.round(x, part, columns), this.weight(part), bias);
+    const { product } = this.options;
+    if (!product) return this.ops.linear(this.round(x, part, columns), this.weight(part), bias);
+    const found = product(this.ops, x, part, this.shape(part));
+    return bias === undefined ? found : this.ops.add(found, bias);
   }
 
   /** RMS norm over the last axis; x itself where the block has none of that name. */

@@ -27,18 +27,48 @@ export interface DecoderOptions {
   readonly tokensAtOnce?: number;
 }
 
+/** What a model computes, and its weights. */
+export interface DescribedDecoder {
+  readonly shape: DecoderShape;
+  readonly weights: Weights;
+  /** Texts of more tokens are rotated by other factors than shorter ones (LongRoPE); the shape has those for `length`. */
+  readonly shortLength?: number;
+}
+
 /**
- * Makes a model ready to run: its forward pass by its description, its weights by `changes`. No weights are read yet.
+ * The forward pass of a model by its description. Of weights only factors of its rotary embedding are read.
+ * @param length tokens that a text has at most, where it is known: some models rotate longer texts in another way.
  * @throws QuantscopeError UNSUPPORTED for an architecture that cannot be run, MODEL_FILE for a model that lacks something.
  */
-export async function openDecoder(model: Model, options: DecoderOptions): Promise<Decoder> {
+export async function describeDecoder(
+  model: Model,
+  {
+    length,
+    changes,
+  }: { readonly length?: number | undefined; readonly changes?: WeightChanges | undefined } = {},
+): Promise<DescribedDecoder> {
   const view = await ggufView(model);
   const { path } = model.description;
   refuseBidirectional(view, path);
-  const weights = new Weights(model, view, options.changes);
-  const factors = await readFactors(view, weights, options.length, path);
+  const weights = new Weights(model, view, changes);
+  const number = numbersOf(view, path);
+  const factors = await readFactors(view, weights, length ?? number('context_length'), path);
   const rotation = rotations(view, weights, factors, path);
-  const shape = decoderShape(view, weights.tensors, rotation, path);
+  const short = 'rope_factors_short.weight';
+  const hasTwoSets = weights.tensors.has(short) || view.computed.some(({ to }) => to === short);
+  return {
+    shape: decoderShape(view, weights.tensors, rotation, path),
+    weights,
+    ...(hasTwoSets ? { shortLength: number('rope.scaling.original_context_length', 0) } : {}),
+  };
+}
+
+/**
+ * Makes a model ready to run: its forward pass by its description, its weights by `changes`. No weights are read yet.
+ * @throws QuantscopeError as `describeDecoder`.
+ */
+export async function openDecoder(model: Model, options: DecoderOptions): Promise<Decoder> {
+  const { shape, weights } = await describeDecoder(model, options);
   // On the CPU ONNX Runtime uses this process's memory directly; a GPU should not be sent the weights with every run.
   const placement = options.placement ?? (options.device === 'ort-cpu' ? 'fed' : 'held');
   const keep = typeof options.keep === 'boolean' ? options.keep : options.keep(shape);

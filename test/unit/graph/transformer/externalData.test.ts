@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { GraphBuilder, type ElementType, type ExternalData } from '../../../../src/graph/onnxWriter';
+import type { ElementType } from '../../../../src/graph/elementTypes';
+import { GraphBuilder, type ExternalData } from '../../../../src/graph/onnxWriter';
 import { createSession, floatsOf, loadRuntime } from '../../../../src/graph/session';
 import type { Decoder } from '../../../../src/graph/transformer/decoder';
 import type { Placement } from '../../../../src/graph/transformer/graphLoader';

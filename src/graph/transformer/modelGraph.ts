@@ -1,0 +1,57 @@
+import { GraphBuilder, type Value } from '../onnxWriter';
+import { Ops } from '../ops';
+import { denseBlock } from './blockGraph';
+import type { BlockShape, DecoderShape } from './decoderShape';
+import { GraphParts } from './graphParts';
+import { Sequence } from './sequence';
+
+/** How the tensors of a model become part of its graph. Names are those of GGUF. */
+export interface ModelTensors {
+  /** A vector, or the embedding `[vocabulary, hidden]`, in float32. */
+  vector(graph: GraphBuilder, name: string, shape: readonly number[]): Value;
+  /** Rows of the embedding, in float32: `ids` `[batch, sequence]` → `[batch, sequence, hidden]`. */
+  rows(ops: Ops, name: string, shape: readonly number[], ids: Value): Value;
+  /** x `[…, in]` times a matrix `[out, in]`: `[…, out]`. */
+  product(ops: Ops, x: Value, name: string, shape: readonly number[]): Value;
+  /** A table that follows from the configuration. */
+  table(graph: GraphBuilder, name: string, dims: readonly number[], values: Float32Array): Value;
+}
+
+export interface ModelGraphOptions {
+  /** Positions are below it. */
+  readonly context: number;
+  /** Keys and values of earlier tokens are inputs, and those of all tokens outputs. */
+  readonly past: boolean;
+}
+
+/**
+ * A whole model of operators of the ONNX standard: `input_ids`, `attention_mask` and `position_ids` (int64) → `logits` `[batch_size,
+ * sequence_length, vocabulary]`; inputs and outputs of keys and values as `Sequence` has them. Blocks have no experts.
+ */
+export function modelGraph(
+  shape: DecoderShape,
+  tensors: ModelTensors,
+  { context, past }: ModelGraphOptions,
+): GraphBuilder {
+  const graph = new GraphBuilder(shape.architecture);
+  const ops = new Ops(graph, 'standard');
+  const ids = graph.input('input_ids', ['batch_size', 'sequence_length'], 'I64');
+  const table = (name: string, dims: readonly number[], values: Float32Array): Value =>
+    tensors.table(graph, name, dims, values);
+  const sequence = new Sequence(ops, { context, past, table });
+  const partsOf = (prefix: string, of: BlockShape['tensors']): GraphParts =>
+    new GraphParts(ops, of, shape.epsilon, {
+      bind: (_, part, dims) => tensors.vector(graph, prefix + part, dims),
+      product: (_, x, part, dims) => tensors.product(ops, x, prefix + part, dims),
+    });
+  const size = [shape.vocabulary, shape.hiddenSize];
+  const embedded = tensors.rows(ops, 'token_embd.weight', size, ids);
+  let states = shape.embeddingScale === 1 ? embedded : ops.mul(embedded, shape.embeddingScale);
+  for (const block of shape.blocks)
+    states = denseBlock(partsOf(`blk.${block.index}.`, block.tensors), block, sequence, states);
+  const last = partsOf('', new Map([['output_norm.weight', [shape.hiddenSize]]])).norm(states, 'output_norm');
+  const logits = tensors.product(ops, last, shape.output, size);
+  const capped = shape.logitCap === undefined ? logits : ops.softcap(logits, shape.logitCap);
+  graph.output('logits', capped, ['batch_size', 'sequence_length', shape.vocabulary]);
+  return graph;
+}
