@@ -14,7 +14,7 @@ export interface MatrixInputs {
   readonly counts: Float64Array;
 }
 
-/** XᵀX of the inputs of some matrices of a block, `[columns, columns]`, float64 over the runs of a graph and float32 within one. */
+/** XᵀX of the inputs of some matrices of a block, `[columns, columns]`, in float64. */
 export interface Gram {
   readonly tensors: readonly string[];
   readonly expert?: number;

@@ -2,6 +2,7 @@ import type { ConvertedTensor } from '../architectures/convertedTensor';
 import { blockTaps } from '../graph/transformer/blockGraph';
 import type { Decoder } from '../graph/transformer/decoder';
 import type { DecoderShape } from '../graph/transformer/decoderShape';
+import type { TapKind } from '../graph/transformer/graphParts';
 import type { States } from '../graph/transformer/states';
 import type { InputStatistics } from '../graph/transformer/tapSums';
 import { matrixOf } from '../model/rows';
@@ -23,6 +24,12 @@ export const partsFor = (kinds: Iterable<EvidenceKind>): EvidenceParts => {
   return { hessians: all.has('hessian'), activations: all.has('activations') };
 };
 
+/** What the graphs of a pass measure. */
+export const tapsFor = ({ hessians, activations }: EvidenceParts): TapKind => ({
+  grams: hessians,
+  ...(activations ? { samples: sampledRows } : {}),
+});
+
 export interface EvidenceOptions extends Pick<WaveOptions, 'signal' | 'onStep' | 'windowsAtOnce'> {
   readonly parts: EvidenceParts;
   /** Room for the states of all windows, which pass a block together: what is measured of a block is complete when it is left. */
@@ -37,8 +44,7 @@ export async function measureEvidence(
   windows: readonly ScoredInputs[],
   { parts, room, onInput, windowsAtOnce, ...pass }: EvidenceOptions,
 ): Promise<void> {
-  const kind = { grams: parts.hessians, ...(parts.activations ? { samples: sampledRows } : {}) };
-  const taps = { kind, onStatistics: onInput };
+  const taps = { kind: tapsFor(parts), onStatistics: onInput };
   const states = room(windows.length * decoder.length);
   try {
     await embedWindows(decoder, windows, states, { windowsAtOnce, signal: pass.signal });

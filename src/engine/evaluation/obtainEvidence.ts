@@ -6,6 +6,7 @@ import {
   inputColumns,
   measureEvidence,
   partsFor,
+  tapsFor,
   type EvidenceParts,
 } from '../../evaluation/evidence';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
@@ -106,7 +107,7 @@ export async function estimateEvidence(
   try {
     const bytes = evidenceBytes(inputColumns(decoder.shape), parts);
     if (await findKept(pass)) return { tokens, seconds: 0, bytes, isKept: true };
-    const taps = { kind: { grams: parts.hessians }, onStatistics: () => undefined };
+    const taps = { kind: tapsFor(parts), onStatistics: () => undefined };
     const { perWindow, loading } = await blockSeconds(decoder, { signal, taps });
     const seconds = decoder.shape.blocks.length * (windows.length * perWindow + loading);
     return { tokens, seconds, bytes, isKept: false };

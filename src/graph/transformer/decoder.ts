@@ -133,10 +133,11 @@ export class Decoder {
     if (!taps) return;
     // One row of the matrix is enough: its input is the same for all.
     await this.graphs.using(this.sources.logits(0, 1, taps.kind), signal, async (graph) => {
-      const sums = new TapSums(graph.taps, '', { samples: taps.kind.samples });
+      const sums = new TapSums(graph.taps, '', taps.kind);
       for (const { piece } of this.pieces(this.statesOf(states))) {
         throwIfCancelled(signal);
-        sums.add(await graph.run({ x: this.tensor(piece) }), piece.length / this.shape.hiddenSize);
+        const outputs = await graph.run({ x: this.tensor(piece) });
+        await sums.add(outputs, piece.length / this.shape.hiddenSize, signal);
       }
       for (const found of sums.finish()) await taps.onStatistics(found);
     });
@@ -167,12 +168,12 @@ export class Decoder {
       if (assignment.rows.length === 0) continue;
       const source = this.sources.expert(block, expert, pass.taps?.kind);
       await this.graphs.using(source, pass.signal, async (graph) => {
-        const sums = new TapSums(graph.taps, prefix, { expert, samples: pass.taps?.kind.samples });
+        const sums = new TapSums(graph.taps, prefix, pass.taps?.kind, expert);
         for (const part of this.partsOf(assignment)) {
           throwIfCancelled(pass.signal);
           const outputs = await graph.run({ x: this.tensor(routed.gather(part.rows)) });
           states.scatter(output(outputs, 'y'), part);
-          sums.add(outputs, part.rows.length);
+          await sums.add(outputs, part.rows.length, pass.signal);
           await turn();
         }
         for (const found of sums.finish()) await pass.taps?.onStatistics(found);
@@ -190,15 +191,13 @@ export class Decoder {
     const { hiddenSize, blocks } = this.shape;
     const source = this.sources.block(block, this.length, pass.taps?.kind);
     await this.graphs.using(source, pass.signal, async (graph) => {
-      const sums = new TapSums(graph.taps, `blk.${block.index}.`, {
-        samples: pass.taps?.kind.samples,
-      });
+      const sums = new TapSums(graph.taps, `blk.${block.index}.`, pass.taps?.kind);
       for (const { first, piece } of this.pieces(states)) {
         throwIfCancelled(pass.signal);
         const outputs = await graph.run({ x: this.tensor(piece) });
         states.write(first, output(outputs, 'y'));
         onOutputs(first, outputs);
-        sums.add(outputs, piece.length / hiddenSize);
+        await sums.add(outputs, piece.length / hiddenSize, pass.signal);
         pass.onStep?.(`block ${block.index + 1} of ${blocks.length}`);
         await turn();
       }

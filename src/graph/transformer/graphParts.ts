@@ -32,14 +32,9 @@ export interface Tap {
   readonly squares: string;
   readonly sums: string;
   readonly largest: string;
-  /** Rows of XᵀX, `[…, columns]` each, one below the other. */
-  readonly grams: readonly string[];
-  /** The input itself, `[n, columns]`, where rows of it are kept. */
+  /** The input itself, `[n, columns]`, where more than sums is measured. */
   readonly rows?: string;
 }
-
-/** Rows of XᵀX in one output: buffers stay far below the limits of GPUs. */
-const gramRows = 2048;
 
 /** Linear layers and norms of a graph, with what is measured and rounded at their inputs. */
 export class GraphParts {
@@ -118,27 +113,19 @@ export class GraphParts {
         squares: overRows('ReduceSum', ops.square(x), name('squares')),
         sums: overRows('ReduceSum', x, name('sums')),
         largest: overRows('ReduceMax', ops.abs(x), name('largest')),
-        grams: this.options.taps?.grams ? this.gramOutputs(x, columns, name('gram')) : [],
-        ...(this.options.taps?.samples ? { rows: this.rowOutput(x, columns, name('rows')) } : {}),
+        ...(this.measuresRows() ? { rows: this.rowOutput(x, columns, name('rows')) } : {}),
       };
     });
+  }
+
+  private measuresRows(): boolean {
+    const { grams, samples } = this.options.taps ?? {};
+    return grams === true || samples !== undefined;
   }
 
   private rowOutput(x: Value, columns: number, name: string): string {
     this.ops.graph.output(name, x, ['n', columns]);
     return name;
-  }
-
-  private gramOutputs(x: Value, columns: number, name: string): string[] {
-    const { ops } = this;
-    const count = Math.ceil(columns / gramRows);
-    return Array.from({ length: count }, (_, i) => {
-      const [first, end] = [i * gramRows, Math.min(columns, (i + 1) * gramRows)];
-      const some = count === 1 ? x : ops.slice(x, 1, first, end);
-      const gram = ops.graph.node('Gemm', [some, x], { transA: 1 });
-      ops.graph.output(`${name}${i}`, gram, [end - first, columns]);
-      return `${name}${i}`;
-    });
   }
 
   private tap(x: Value, part: string, columns: number): void {

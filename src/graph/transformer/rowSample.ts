@@ -8,7 +8,7 @@ export class RowSample {
 
   /** @param capacity rows that are kept at most. */
   constructor(
-    private readonly capacity: number,
+    readonly capacity: number,
     private readonly columns: number,
   ) {
     this.kept = new Float32Array(capacity * columns);
@@ -17,6 +17,7 @@ export class RowSample {
   /** @param rows `[n, columns]`. */
   add(rows: Float32Array): void {
     const { columns, capacity } = this;
+    if (capacity === 0) return;
     for (let at = 0; at < rows.length; at += columns) {
       const place = this.seen < capacity ? this.seen : scrambled(this.seen) % (this.seen + 1);
       this.seen += 1;

@@ -1,9 +1,10 @@
 import type { Tensor } from 'onnxruntime-node';
+import { loadNative } from '../../native';
 import { output } from './graphLoader';
-import type { Tap } from './graphParts';
+import type { Tap, TapKind } from './graphParts';
 import { RowSample } from './rowSample';
 
-/** Input of some matrices: sums over all of its rows, float64 over the runs of a graph and float32 within one. */
+/** Input of some matrices: Σx² and Σx over all of its rows, float64 over the runs of a graph and float32 within one. */
 export interface InputStatistics {
   /** The matrices, by their names in GGUF. */
   readonly tensors: readonly string[];
@@ -15,7 +16,7 @@ export interface InputStatistics {
   readonly squares: Float64Array;
   readonly sums: Float64Array;
   readonly largest: Float64Array;
-  /** XᵀX, `[columns, columns]`; only where requested. */
+  /** XᵀX, `[columns, columns]`, in float64: products are exact. Only where requested. */
   readonly gram?: Float64Array;
   /** Some of the rows, `[samples, columns]`; only where requested. */
   readonly samples?: Float32Array;
@@ -27,27 +28,25 @@ export class TapSums {
   private readonly samples: RowSample[];
   private rows = 0;
 
-  /**
-   * @param prefix goes before the names of parts.
-   * @param samples rows of each input that are kept.
-   */
+  /** @param prefix goes before the names of parts. */
   constructor(
     private readonly taps: readonly Tap[],
     prefix: string,
-    { expert, samples = 0 }: { readonly expert?: number; readonly samples?: number | undefined } = {},
+    { grams = false, samples = 0 }: TapKind = {},
+    expert?: number,
   ) {
     this.samples = taps.map(({ columns }) => new RowSample(samples, columns));
-    this.found = taps.map(({ parts, columns, grams }) => ({
+    this.found = taps.map(({ parts, columns }) => ({
       tensors: parts.map((part) => prefix + part),
       ...(expert === undefined ? {} : { expert }),
       ...{ rows: 0, squares: new Float64Array(columns), sums: new Float64Array(columns) },
       largest: new Float64Array(columns),
-      ...(grams.length > 0 ? { gram: new Float64Array(columns * columns) } : {}),
+      ...(grams ? { gram: new Float64Array(columns * columns) } : {}),
     }));
   }
 
-  /** Adds a run over so many rows. */
-  add(outputs: Readonly<Record<string, Tensor>>, rows: number): void {
+  /** Adds a run over so many rows. @throws QuantscopeError CANCELLED. */
+  async add(outputs: Readonly<Record<string, Tensor>>, rows: number, signal?: AbortSignal): Promise<void> {
     this.rows += rows;
     for (const [i, tap] of this.taps.entries()) {
       const { squares, sums, largest, gram } = this.found[i]!;
@@ -55,20 +54,17 @@ export class TapSums {
       addTo(sums, output(outputs, tap.sums));
       for (const [column, value] of output(outputs, tap.largest).entries())
         largest[column] = Math.max(largest[column]!, value);
-      let first = 0;
-      for (const name of tap.grams) {
-        const part = output(outputs, name);
-        if (gram) addTo(gram.subarray(first, first + part.length), part);
-        first += part.length;
-      }
-      if (tap.rows !== undefined) this.samples[i]!.add(output(outputs, tap.rows));
+      if (tap.rows === undefined) continue;
+      const values = output(outputs, tap.rows);
+      this.samples[i]!.add(values);
+      if (gram) await loadNative().accumulateGram(values, tap.columns, gram, signal);
     }
   }
 
   finish(): InputStatistics[] {
     return this.found.map((item, i) => ({
       ...{ ...item, rows: this.rows },
-      ...(this.taps[i]!.rows === undefined ? {} : { samples: this.samples[i]!.values() }),
+      ...(this.samples[i]!.capacity > 0 ? { samples: this.samples[i]!.values() } : {}),
     }));
   }
 }
