@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "first_bad.h"
 #include "kernels/validity.h"
 
 namespace qs {
@@ -109,31 +109,6 @@ Cut cutScan(const Scan& scan, size_t n) {
   if (columns <= perPiece) perPiece = (perPiece + columns - 1) / columns * columns;
   return {(n + perPiece - 1) / perPiece, perPiece};
 }
-
-BadWeight::Kind kindOf(float weight) {
-  return std::isnan(weight) ? BadWeight::Kind::NotANumber : BadWeight::Kind::Infinite;
-}
-
-/// The bad weight with the lowest index, from whichever thread.
-class FirstBad {
- public:
-  void report(BadWeight::Kind kind, size_t index) {
-    const std::lock_guard lock(mutex_);
-    if (found_.kind == BadWeight::Kind::None || index < found_.index) found_ = {kind, index};
-  }
-  /// Reports the first of these weights that is not finite. Returns whether there is one.
-  bool check(std::span<const float> weights, size_t offset) {
-    const size_t index = kernels().firstNonFinite(weights.data(), weights.size());
-    if (index == weights.size()) return false;
-    report(kindOf(weights[index]), offset + index);
-    return true;
-  }
-  BadWeight found() const { return found_; }
-
- private:
-  std::mutex mutex_;
-  BadWeight found_;
-};
 
 /// Wide stores that straddle cache lines halve the speed of a memory-bound decoder, so an unaligned target is filled through
 /// an aligned buffer.

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { QuantscopeError } from './model/errors';
 import { codecFunctions, type CodecBinding, type CodecFunctions } from './native/codecs';
+import { gridFunctions, type GridBinding, type GridFunctions } from './native/grids';
 import {
   measurementFunctions,
   type MeasurementBinding,
@@ -12,6 +13,7 @@ import { scanFunctions, type ScanBinding, type ScanFunctions } from './native/sc
 import { solverFunctions, type SolverBinding, type SolverFunctions } from './native/solvers';
 
 export type { BadWeight, EncodedRows, NativeCodec, RecodeOptions, TensorRange } from './native/codecs';
+export type { GroupedMatrix, GroupParameters } from './native/grids';
 export type { ErrorSums, MeasuredRange, MeasuredRows, MeasureOptions } from './native/measurements';
 export type { Scan, ScanOptions, ScanResult } from './native/scan';
 
@@ -34,10 +36,16 @@ interface MachineFunctions {
 
 /** The native addon. All long operations run on its thread pool and never block the event loop. One file of `native/` for each subject. */
 export interface Native
-  extends MachineFunctions, CodecFunctions, MeasurementFunctions, ScanFunctions, SolverFunctions {}
+  extends
+    MachineFunctions,
+    CodecFunctions,
+    GridFunctions,
+    MeasurementFunctions,
+    ScanFunctions,
+    SolverFunctions {}
 
 /** What the addon exports (native/binding/module.cc). */
-interface Binding extends CodecBinding, MeasurementBinding, ScanBinding, SolverBinding {
+interface Binding extends CodecBinding, GridBinding, MeasurementBinding, ScanBinding, SolverBinding {
   simd(): string;
   readonly simdPaths: readonly string[];
   setSimd(name: string): void;
@@ -75,13 +83,14 @@ function loadBinding(): Binding {
   } catch (cause) {
     throw fail('cannot be loaded', cause);
   }
-  if (typeof binding.accumulateGram !== 'function') throw fail('was built from older sources');
+  if (typeof binding.gridParameters !== 'function') throw fail('was built from older sources');
   return binding;
 }
 
 function wrap(binding: Binding): Native {
   return {
     ...codecFunctions(binding),
+    ...gridFunctions(binding),
     ...measurementFunctions(binding),
     ...scanFunctions(binding),
     ...solverFunctions(binding),

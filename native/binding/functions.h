@@ -11,6 +11,12 @@ Napi::Value DecodeRows(const Napi::CallbackInfo& info);
 Napi::Value RecodeRows(const Napi::CallbackInfo& info);
 Napi::Value CheckBlocks(const Napi::CallbackInfo& info);
 
+// grids.cc
+Napi::Value GridParameters(const Napi::CallbackInfo& info);
+Napi::Value GridCodes(const Napi::CallbackInfo& info);
+Napi::Value GridWeights(const Napi::CallbackInfo& info);
+Napi::Value StoredScales(const Napi::CallbackInfo& info);
+
 // measurements.cc
 Napi::Value SumErrors(const Napi::CallbackInfo& info);
 Napi::Value MeasureRows(const Napi::CallbackInfo& info);

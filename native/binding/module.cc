@@ -50,6 +50,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("measureRange", Napi::Function::New<Guarded<MeasureRange>>(env));
   exports.Set("recodeRows", Napi::Function::New<Guarded<RecodeRows>>(env));
   exports.Set("checkBlocks", Napi::Function::New<Guarded<CheckBlocks>>(env));
+  exports.Set("gridParameters", Napi::Function::New<Guarded<GridParameters>>(env));
+  exports.Set("gridCodes", Napi::Function::New<Guarded<GridCodes>>(env));
+  exports.Set("gridWeights", Napi::Function::New<Guarded<GridWeights>>(env));
+  exports.Set("storedScales", Napi::Function::New<Guarded<StoredScales>>(env));
   exports.Set("errorSums", Napi::Function::New<Guarded<SumErrors>>(env));
   exports.Set("accumulateLogits", Napi::Function::New<Guarded<AccumulateLogits>>(env));
   exports.Set("accumulateGram", Napi::Function::New<Guarded<AccumulateGram>>(env));

@@ -7,6 +7,7 @@
 #include "codec.h"
 #include "factors.h"
 #include "measures.h"
+#include "grid_row.h"
 #include "scheme.h"
 
 namespace qs {
@@ -17,6 +18,11 @@ struct Kernels {
   // Affine, NF4 and FP8 rows. `range` is that of the whole tensor, used by per-tensor groups.
   void (*encodeSchemeRow)(const Scheme& scheme, const float* x, size_t columns, Range range, RowView row);
   void (*decodeSchemeRow)(const Scheme& scheme, const RowView& row, size_t columns, float* y);
+  // Rows in a grid.
+  GroupSpan (*spanOfWeights)(const float* x, size_t n);
+  void (*encodeGridRow)(const WeightGrid& grid, const float* x, GridRow row, uint8_t* codes);
+  void (*decodeGridRow)(const WeightGrid& grid, const uint8_t* codes, GridRow row, float* y);
+  void (*decodePermutedRow)(const WeightGrid& grid, const uint8_t* codes, GridRow row, const int32_t* groups, float* y);
   ErrorSums (*errorSums)(const float* x, const float* decoded, size_t n);
   // Index of the first NaN or infinity, or n.
   size_t (*firstNonFinite)(const float* x, size_t n);

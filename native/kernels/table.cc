@@ -11,6 +11,7 @@
 #include "iq4.h"
 #include "kquants.h"
 #include "legacy.h"
+#include "levels.h"
 #include "logits.h"
 #include "numbers.h"
 #include "products.h"
@@ -81,7 +82,8 @@ constexpr Codec kCodecs[] = {
 
 }  // namespace
 
-extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, errorSums, firstNonFinite,
-                              copyWeights, accumulateLogits, addProducts, subtractProducts, factorDiagonal, solveRows};
+extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, spanOfWeights, encodeGridRow,
+                              decodeGridRow, decodePermutedRow, errorSums, firstNonFinite, copyWeights, accumulateLogits,
+                              addProducts, subtractProducts, factorDiagonal, solveRows};
 
 }  // namespace qs::QS_TARGET

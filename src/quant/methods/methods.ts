@@ -1,9 +1,10 @@
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { Method } from './method';
+import { rtn } from './rtn';
 
 /** All methods, in the order in which lists show them. Adding one here adds it everywhere. */
-export const methods: readonly Method[] = [];
+export const methods: readonly Method[] = [rtn];
 
 /**
  * A method by its id, whatever the case.

@@ -1,0 +1,158 @@
+#include "levels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace qs::QS_TARGET {
+namespace {
+
+/// The value of a code of a float grid. A code without a finite value gives NaN or an infinity.
+float floatLevel(const Levels& levels, uint32_t code) {
+  const int width = levels.exponent + levels.mantissa;
+  const uint32_t size = code & ((1u << width) - 1);
+  const uint32_t sign = (code >> width & 1u) << 31;
+  if (size > levels.largestCode) {
+    const bool infinite = levels.largestCode + 1 == size && size == ((1u << levels.exponent) - 1) << levels.mantissa;
+    return floatOf(infinite ? sign | 0x7f800000u : 0x7fc00000u);
+  }
+  const int exponent = static_cast<int>(size >> levels.mantissa);
+  const uint32_t fraction = size & ((1u << levels.mantissa) - 1);
+  const uint32_t whole = exponent == 0 ? fraction : fraction + (1u << levels.mantissa);
+  const float value = std::ldexp(static_cast<float>(whole), std::max(exponent, 1) - levels.bias - levels.mantissa);
+  return floatOf(sign | bitsOf(value));
+}
+
+struct Parameters {
+  float scale;
+  float inverse;
+  float zero;
+};
+
+Parameters parametersAt(const WeightGrid& grid, const GridRow& row, size_t group) {
+  const float scale = effectiveScale(grid, row.scales[group], row.globalScale);
+  return {scale, inverseOf(grid, scale), row.zeros != nullptr ? row.zeros[group] : 0.0f};
+}
+
+void encodeGroup(const Coder& coder, const float* x, size_t n, Parameters p, uint8_t* codes) {
+  const F32 scale = splat(p.scale);
+  const F32 inverse = splat(p.inverse);
+  const F32 zero = splat(p.zero);
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) storeBytes(codes + i, coder.codes(load(x + i), scale, inverse, zero));
+  if (i == n) return;
+  float rest[kLanes] = {};
+  uint8_t found[kLanes];
+  std::memcpy(rest, x + i, (n - i) * sizeof(float));
+  storeBytes(found, coder.codes(load(rest), scale, inverse, zero));
+  std::memcpy(codes + i, found, n - i);
+}
+
+void decodeGroup(const Coder& coder, const uint8_t* codes, size_t n, Parameters p, float* y) {
+  const F32 scale = splat(p.scale);
+  const F32 zero = splat(p.zero);
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, coder.values(coder.load(codes + i), scale, zero));
+  if (i == n) return;
+  uint8_t rest[kLanes] = {};
+  float found[kLanes];
+  std::memcpy(rest, codes + i, n - i);
+  store(found, coder.values(coder.load(rest), scale, zero));
+  std::memcpy(y + i, found, (n - i) * sizeof(float));
+}
+
+}  // namespace
+
+Coder::Coder(const WeightGrid& grid)
+    : grid_(grid),
+      signed_(grid.levels.kind == Levels::Kind::Integer && grid.levels.isSigned),
+      subtractsZero_(grid.zero == ZeroKind::Integer || grid.zero == ZeroKind::Float),
+      zeroBefore_(grid.zeroBefore || grid.zero == ZeroKind::Float) {
+  if (grid.perScale != 0.0f) perCode_ = 1.0f / grid.perScale;
+  if (grid.levels.kind == Levels::Kind::Float) readFloats();
+  if (grid.levels.kind == Levels::Kind::Table) readTable();
+}
+
+void Coder::readFloats() {
+  const Levels& levels = grid_.levels;
+  rebias_ = (127 - levels.bias) << levels.mantissa;
+  smallestNormal_ = std::ldexp(1.0f, 1 - levels.bias);
+  steps_ = std::ldexp(1.0f, levels.mantissa + levels.bias - 1);
+  const uint32_t count = 2u << (levels.exponent + levels.mantissa);
+  for (uint32_t code = 0; code < count; ++code) bits_[code] = static_cast<int32_t>(bitsOf(floatLevel(levels, code)));
+}
+
+void Coder::readTable() {
+  const float* table = grid_.levels.table;
+  int32_t count = 0;
+  for (int32_t code = 0; code < 16; ++code) {
+    bits_[code] = static_cast<int32_t>(bitsOf(table[code]));
+    const auto same = [&](int32_t other) { return table[other] == table[code]; };
+    if (std::none_of(order_, order_ + count, same)) order_[count++] = code;
+  }
+  std::sort(order_, order_ + count, [&](int32_t a, int32_t b) { return table[a] < table[b]; });
+  midpoints_ = count - 1;
+  for (int k = 0; k < midpoints_; ++k) midpoint_[k] = (table[order_[k]] + table[order_[k + 1]]) * 0.5f;
+}
+
+GroupSpan spanOfWeights(const float* x, size_t n) {
+  float min = x[0];
+  float max = x[0];
+  size_t i = 0;
+  if (n >= kLanes) {
+    F32 low = load(x);
+    F32 high = low;
+    for (i = kLanes; i + kLanes <= n; i += kLanes) {
+      const F32 value = load(x + i);
+      low = smaller(value, low);
+      high = larger(value, high);
+    }
+    const Ends ends = endsOf(low, high);
+    min = ends.smallest;
+    max = ends.largest;
+  }
+  for (; i < n; ++i) {
+    min = x[i] < min ? x[i] : min;
+    max = x[i] > max ? x[i] : max;
+  }
+  if (-min != max) return {min, max, -min > max ? min : max};
+  const float* first = std::find_if(x, x + n, [&](float value) { return std::fabs(value) == max; });
+  return {min, max, first == x + n ? 0.0f : *first};
+}
+
+void encodeGridRow(const WeightGrid& grid, const float* x, GridRow row, uint8_t* codes) {
+  const Coder coder(grid);
+  for (size_t start = 0, group = 0; start < row.columns; start += row.length, ++group) {
+    const size_t n = std::min(row.length, row.columns - start);
+    encodeGroup(coder, x + start, n, parametersAt(grid, row, group), codes + start);
+  }
+}
+
+void decodeGridRow(const WeightGrid& grid, const uint8_t* codes, GridRow row, float* y) {
+  const Coder coder(grid);
+  for (size_t start = 0, group = 0; start < row.columns; start += row.length, ++group) {
+    const size_t n = std::min(row.length, row.columns - start);
+    decodeGroup(coder, codes + start, n, parametersAt(grid, row, group), y + start);
+  }
+}
+
+void decodePermutedRow(const WeightGrid& grid, const uint8_t* codes, GridRow row, const int32_t* groups, float* y) {
+  const Coder coder(grid);
+  for (size_t start = 0; start < row.columns; start += kLanes) {
+    const size_t n = std::min<size_t>(kLanes, row.columns - start);
+    float scales[kLanes] = {};
+    float zeros[kLanes] = {};
+    uint8_t some[kLanes] = {};
+    float found[kLanes];
+    for (size_t i = 0; i < n; ++i) {
+      const Parameters p = parametersAt(grid, row, static_cast<size_t>(groups[start + i]));
+      scales[i] = p.scale;
+      zeros[i] = p.zero;
+    }
+    std::memcpy(some, codes + start, n);
+    store(found, coder.values(coder.load(some), load(scales), load(zeros)));
+    std::memcpy(y + start, found, n * sizeof(float));
+  }
+}
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,141 @@
+#include "weight_grid.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace qs {
+namespace {
+
+// Quantiles of the standard normal distribution scaled to [−1, 1] with an exact zero: QLoRA (Dettmers et al., 2023), appendix E.
+constexpr float kNf4[16] = {-1.0f,
+                            -0.6961928009986877f,
+                            -0.5250730514526367f,
+                            -0.39491748809814453f,
+                            -0.28444138169288635f,
+                            -0.18477343022823334f,
+                            -0.09105003625154495f,
+                            0.0f,
+                            0.07958029955625534f,
+                            0.16093020141124725f,
+                            0.24611230194568634f,
+                            0.33791524171829224f,
+                            0.44070982933044434f,
+                            0.5626170039176941f,
+                            0.7229568362236023f,
+                            1.0f};
+// A float with 2 exponent bits and 1 mantissa bit over 12, whose smallest value is a sixteenth of the usual one.
+constexpr float kFp4[16] = {0.0f,         0.0625f / 12.0f,  8.0f / 12.0f,  1.0f,  4.0f / 12.0f,  6.0f / 12.0f,
+                            2.0f / 12.0f, 3.0f / 12.0f,     0.0f,          -0.0625f / 12.0f, -8.0f / 12.0f, -1.0f,
+                            -4.0f / 12.0f, -6.0f / 12.0f,   -2.0f / 12.0f, -3.0f / 12.0f};
+
+float roundedWhole(const WeightGrid& grid, float value) {
+  return grid.halfAway ? std::round(value) : std::nearbyint(value);
+}
+
+/// The smallest power of two that is not below a positive number; 2^−127 to 2^127.
+float powerOfTwoUp(float value) {
+  int exponent = 0;
+  const float mantissa = std::frexp(value, &exponent);  // 0.5 to 1
+  if (mantissa == 0.5f) --exponent;
+  return std::ldexp(1.0f, std::clamp(exponent, -127, 127));
+}
+
+float ruledByExponent(const ScaleRule& rule, float absmax) {
+  if (absmax == 0.0f) return std::ldexp(1.0f, -127);
+  int exponent = 0;
+  const float mantissa = 2.0f * std::frexp(absmax, &exponent);
+  const bool up = rule.up == 1.0f ? mantissa > 1.0f : mantissa >= rule.up;
+  return std::ldexp(1.0f, std::clamp(exponent - 1 - rule.largest + (up ? 1 : 0), -127, 127));
+}
+
+GroupSpan widenedSpan(const WeightGrid& grid, GroupSpan span) {
+  span.min = rounded(span.min, grid.arithmetic);
+  span.max = rounded(span.max, grid.arithmetic);
+  span.extreme = rounded(span.extreme, grid.arithmetic);
+  if (grid.rule.kind == ScaleRule::Kind::Range && grid.rule.widened) {
+    span.min = std::min(span.min, 0.0f);
+    span.max = std::max(span.max, 0.0f);
+  }
+  if (grid.least.kind == LeastScale::Kind::Zeros && span.min == 0.0f && span.max == 0.0f) {
+    span = {-grid.least.value, grid.least.value, grid.least.value};
+  }
+  return span;
+}
+
+/// The range that the rule divides, and its divisor.
+struct Fraction {
+  float range;
+  float divisor;
+};
+
+Fraction fractionOf(const WeightGrid& grid, const GroupSpan& span) {
+  const ScaleRule& rule = grid.rule;
+  const float absmax = std::max(std::fabs(span.min), std::fabs(span.max));
+  const float least = grid.least.kind == LeastScale::Kind::Range ? grid.least.value : 0.0f;
+  switch (rule.kind) {
+    case ScaleRule::Kind::Range:
+      return {std::max(rounded(span.max - span.min, grid.arithmetic), least), grid.levels.high - grid.levels.low};
+    case ScaleRule::Kind::Extreme:
+      return {span.extreme, rule.divisor};
+    default:
+      return {std::max(absmax, least), rule.oneSided && span.min >= 0.0f ? 2.0f * rule.divisor : rule.divisor};
+  }
+}
+
+float atLeast(const WeightGrid& grid, float scale) {
+  const float least = grid.least.value;
+  if (grid.least.kind == LeastScale::Kind::Scale) return std::max(scale, least);
+  return grid.least.kind == LeastScale::Kind::ZeroScale && scale == 0.0f ? least : scale;
+}
+
+float scaleOf(const WeightGrid& grid, const GroupSpan& span, float globalScale) {
+  if (grid.rule.kind == ScaleRule::Kind::Exponent) {
+    return ruledByExponent(grid.rule, std::max(std::fabs(span.min), std::fabs(span.max)));
+  }
+  const auto [range, divisor] = fractionOf(grid, span);
+  if (range == 0.0f && grid.by == Quotient::Inverse) return atLeast(grid, 0.0f);
+  float scale = rounded(range / divisor, grid.arithmetic);
+  if (grid.by == Quotient::Inverse) scale = 1.0f / rounded(divisor / range, grid.arithmetic);
+  if (globalScale != 0.0f) scale = rounded(globalScale * scale, grid.arithmetic);
+  scale = atLeast(grid, scale);
+  return grid.exactScales || scale == 0.0f ? scale : storedScale(scale, grid.scale);
+}
+
+float zeroOf(const WeightGrid& grid, float min, float scale) {
+  if (grid.zero == ZeroKind::Minimum) return min;
+  const float low = grid.levels.low;
+  const float steps = grid.by == Quotient::Divide ? min / scale : min * inverseOf(grid, scale);
+  const float zero = rounded(low - rounded(scale == 0.0f ? 0.0f : steps, grid.arithmetic), grid.arithmetic);
+  if (grid.zero == ZeroKind::Float) return zero;
+  return std::clamp(roundedWhole(grid, zero), low, grid.levels.high);
+}
+
+}  // namespace
+
+const float* nf4Table() { return kNf4; }
+const float* fp4Table() { return kFp4; }
+
+float storedScale(float scale, ScaleType type) {
+  switch (type) {
+    case ScaleType::F32:
+      return scale;
+    case ScaleType::F16:
+      return rounded(scale, Arithmetic::F16);
+    case ScaleType::BF16:
+      return rounded(scale, Arithmetic::BF16);
+    case ScaleType::E8M0:
+      return powerOfTwoUp(scale);
+    case ScaleType::E4M3:
+      return floatFromFp8(fp8FromFloat(scale, kE4M3), kE4M3);
+  }
+  return scale;
+}
+
+GroupParameters parametersOf(const WeightGrid& grid, GroupSpan given, float globalScale) {
+  const GroupSpan span = widenedSpan(grid, given);
+  const float scale = scaleOf(grid, span, globalScale);
+  if (grid.zero == ZeroKind::None) return {scale, 0.0f};
+  return {scale, zeroOf(grid, span.min, effectiveScale(grid, scale, globalScale))};
+}
+
+}  // namespace qs

@@ -1,0 +1,109 @@
+#pragma once
+// Which values weights can take (src/protocol/grids.ts), in native form, and the parameters of groups of weights.
+#include <cstddef>
+#include <cstdint>
+
+#include "floats.h"
+#include "platform.h"
+
+namespace qs {
+
+enum class Arithmetic { F32, F16, BF16 };
+enum class ScaleType { F32, F16, BF16, E8M0, E4M3 };
+
+/// value·1 of a code: an integer, a float of any split, or one of 16 values.
+struct Levels {
+  enum class Kind { Integer, Float, Table };
+  Kind kind = Kind::Integer;
+  // Integers: the codes used, and whether they are stored as two's complement.
+  float low = -128.0f;
+  float high = 127.0f;
+  bool isSigned = true;
+  // Floats: a sign bit, then exponent and mantissa bits.
+  int exponent = 4;
+  int mantissa = 3;
+  int bias = 7;
+  uint32_t largestCode = 0x7e;  // of a finite value
+  float largest = 448.0f;
+  // Tables: 16 values by code.
+  const float* table = nullptr;
+};
+
+/// NF4 (QLoRA) and FP4 of bitsandbytes, by code.
+const float* nf4Table();
+const float* fp4Table();
+
+struct ScaleRule {
+  enum class Kind { Absmax, Extreme, Range, Exponent };
+  Kind kind = Kind::Absmax;
+  float divisor = 127.0f;
+  bool oneSided = false;
+  bool widened = false;
+  int largest = 2;   // exponent of the largest level
+  float up = 2.0f;   // mantissa from which the exponent is one larger
+};
+
+struct LeastScale {
+  enum class Kind { None, Scale, ZeroScale, Range, Zeros };
+  Kind kind = Kind::None;
+  float value = 0.0f;
+};
+
+enum class Quotient { Divide, Reciprocal, Inverse };
+enum class ZeroKind { None, Integer, Float, Minimum };
+
+struct WeightGrid {
+  Levels levels;
+  ScaleRule rule;
+  ScaleType scale = ScaleType::F32;
+  Arithmetic arithmetic = Arithmetic::F32;
+  ZeroKind zero = ZeroKind::None;
+  LeastScale least;
+  Quotient by = Quotient::Divide;
+  bool halfAway = false;
+  bool exactScales = false;
+  bool zeroBefore = false;
+  float perScale = 0.0f;  // 0: scales are per code
+};
+
+QS_INLINE float rounded(float value, Arithmetic arithmetic) {
+  switch (arithmetic) {
+    case Arithmetic::F16:
+      return floatFromHalf(halfFromFloat(value));
+    case Arithmetic::BF16:
+      return floatFromBfloat(bfloatFromFloat(value));
+    case Arithmetic::F32:
+      return value;
+  }
+  return value;
+}
+
+/// A scale as its dtype stores it: E8M0 up to a power of two, others to nearest.
+float storedScale(float scale, ScaleType type);
+
+/// The scale that codes of a group are multiplied by: its own over that of the tensor (0: there is none).
+QS_INLINE float effectiveScale(const WeightGrid& grid, float scale, float globalScale) {
+  return globalScale == 0.0f ? scale : rounded(scale / globalScale, grid.arithmetic);
+}
+
+/// What weights are multiplied by to give codes, where they are not divided by the scale.
+QS_INLINE float inverseOf(const WeightGrid& grid, float scale) {
+  return scale == 0.0f ? 0.0f : (grid.perScale == 0.0f ? 1.0f : grid.perScale) / scale;
+}
+
+/// Extremes of the weights of a group, and the first weight of the largest magnitude.
+struct GroupSpan {
+  float min = 0.0f;
+  float max = 0.0f;
+  float extreme = 0.0f;
+};
+
+struct GroupParameters {
+  float scale = 0.0f;
+  float zero = 0.0f;
+};
+
+/// Scale (rounded to its dtype unless codes are found with exact ones) and zero point of a group.
+GroupParameters parametersOf(const WeightGrid& grid, GroupSpan span, float globalScale);
+
+}  // namespace qs

@@ -1,0 +1,126 @@
+import { loadNative, type GroupedMatrix, type GroupParameters, type TensorRange } from '../../native';
+import type { Grid, Levels } from '../../protocol/grids';
+import type { QuantizedRows } from '../quantized';
+import { groupedMatrix, groupsOf } from './groups';
+import { meanScale, nestScales, unnestScales } from './nested';
+
+/** What rows need to know of the whole matrix. */
+export interface OfMatrix {
+  /** Needed by grids with one scale for the tensor, or a global one. */
+  readonly range?: TensorRange | undefined;
+  /** For double quantization; the rows are the whole matrix where it is absent. */
+  readonly meanScale?: number | undefined;
+}
+
+/** Parameters of the groups of some rows, before scales are rounded where codes are found with exact ones. */
+export interface FoundParameters extends GroupParameters {
+  readonly matrix: GroupedMatrix;
+}
+
+/** The largest value of a code, before it is scaled. */
+export function largestLevel(levels: Levels): number {
+  switch (levels.kind) {
+    case 'integer':
+      return 2 ** (levels.signed ? levels.bits - 1 : levels.bits) - 1;
+    case 'table':
+      return 1;
+    case 'float': {
+      const { exponent, mantissa, special, bias = 2 ** (exponent - 1) - 1 } = levels;
+      const codes = 2 ** (exponent + mantissa);
+      const largest = codes - 1 - (special === 'nan' ? 1 : special === 'ieee' ? 2 ** mantissa : 0);
+      const [field, fraction] = [Math.floor(largest / 2 ** mantissa), largest % 2 ** mantissa];
+      const whole = field === 0 ? fraction : fraction + 2 ** mantissa;
+      return whole * 2 ** (Math.max(field, 1) - bias - mantissa);
+    }
+  }
+}
+
+/** Largest finite E4M3, the dtype of NVFP4's local scales. */
+const largestScale = 448;
+
+/** What decoded weights are divided by, so that the largest local scale is the largest that its dtype has; undefined without one. */
+export function globalScaleOf(grid: Grid, range: TensorRange | undefined): number | undefined {
+  if (!grid.global) return undefined;
+  if (!range) throw new RangeError('a grid with a global scale needs the range of the tensor');
+  const absmax = Math.max(Math.abs(range.min), Math.abs(range.max));
+  if (absmax === 0) return 1;
+  const wanted = Math.fround((largestScale * largestLevel(grid.levels)) / absmax);
+  return grid.arithmetic ? loadNative().storedScales(grid.arithmetic, Float32Array.of(wanted))[0]! : wanted;
+}
+
+/**
+ * Scales and zero points of the groups of whole rows by the grid's rule.
+ * @param values `[rows, columns]`, whole groups of rows (`wholeRows`).
+ */
+export async function findParameters(
+  grid: Grid,
+  values: Float32Array,
+  [rows, columns]: readonly [number, number],
+  { range }: OfMatrix,
+  signal?: AbortSignal,
+): Promise<FoundParameters> {
+  const matrix = groupedMatrix(grid.group, rows, columns);
+  const count = groupsOf(matrix);
+  const scales = new Float32Array(count);
+  const zeros = grid.zero ? new Float32Array(count) : undefined;
+  if (grid.group === 'tensor' && !range) throw new RangeError('one scale for the tensor needs its range');
+  const target = { scales, zeros, globalScale: globalScaleOf(grid, range) };
+  const given = grid.group === 'tensor' ? range : undefined;
+  await loadNative().gridParameters(grid, values, matrix, target, given, signal);
+  return { ...target, matrix };
+}
+
+/**
+ * The nearest codes, given the parameters of groups.
+ * @throws RangeError naming the first weight that is not finite.
+ */
+export async function roundWith(
+  grid: Grid,
+  values: Float32Array,
+  [rows, columns]: readonly [number, number],
+  parameters: FoundParameters,
+  { meanScale: offset }: OfMatrix,
+  signal?: AbortSignal,
+): Promise<QuantizedRows> {
+  const { matrix, scales, zeros, globalScale } = parameters;
+  const codes = new Uint8Array(values.length);
+  const bad = await loadNative().gridCodes(grid, values, matrix, parameters, codes, signal);
+  if (bad) throw new RangeError(`weight ${bad.index} is ${bad.kind}`);
+  const shared = {
+    ...(zeros ? { zeros } : {}),
+    ...(globalScale === undefined ? {} : { globalScale }),
+  };
+  if (!grid.double)
+    return { grid, rows, columns, codes, scales: loadNative().storedScales(grid.scale, scales), ...shared };
+  const { block } = grid.double;
+  const nested = nestScales(scales, block, offset ?? meanScale(scales));
+  return { grid, rows, columns, codes, scales: unnestScales(nested, block), nested, ...shared };
+}
+
+/** Rounds whole rows to the nearest codes. @see findParameters, roundWith. */
+export async function roundToNearest(
+  grid: Grid,
+  values: Float32Array,
+  shape: readonly [number, number],
+  ofMatrix: OfMatrix = {},
+  signal?: AbortSignal,
+): Promise<QuantizedRows> {
+  const parameters = await findParameters(grid, values, shape, ofMatrix, signal);
+  return roundWith(grid, values, shape, parameters, ofMatrix, signal);
+}
+
+/** The weights that quantized rows stand for, `[rows, columns]` float32. */
+export async function decodeRows(
+  rows: QuantizedRows,
+  signal?: AbortSignal,
+): Promise<Float32Array<ArrayBuffer>> {
+  const { grid, codes, outliers, columns } = rows;
+  const matrix = groupedMatrix(grid.group, rows.rows, columns);
+  const target = new Float32Array(codes.length);
+  await loadNative().gridWeights(grid, codes, matrix, rows, target, signal);
+  outliers?.columns.forEach((column, i) => {
+    for (let row = 0; row < rows.rows; row++)
+      target[row * columns + column] = outliers.values[row * outliers.columns.length + i]!;
+  });
+  return target;
+}
