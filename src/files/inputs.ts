@@ -94,7 +94,7 @@ export async function modelInputs(model: ModelFiles): Promise<Inputs> {
 }
 
 function filesBeside({ format, files }: ModelFiles): string[] {
-  if (format !== 'safetensors') return [];
+  if (format === 'gguf') return [];
   const folders = new Set(files.map(({ path }) => dirname(path)));
   return [...folders].flatMap((folder) => companions.map((name) => join(folder, name)));
 }

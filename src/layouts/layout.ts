@@ -12,7 +12,7 @@ export type StoredDescriptor = TensorDescriptor & {
   readonly stored: NonNullable<TensorDescriptor['stored']>;
 };
 
-/** What the headers of a safetensors model say. */
+/** What the headers of a checkpoint say. */
 export interface StoredContent {
   /** In the order of the files. */
   readonly tensors: readonly TensorDescriptor[];
@@ -66,14 +66,14 @@ export interface QuantizedReader {
 
 /** Bytes of a part, from `offset` relative to its start. */
 export type ReadPart = (
-  part: Pick<StoredPart, 'file' | 'offset'>,
+  part: Pick<StoredPart, 'file' | 'offset' | 'dtype' | 'shape' | 'strides'>,
   offset: number,
   length: number,
   signal?: AbortSignal,
 ) => Promise<Uint8Array<ArrayBuffer>>;
 
 /**
- * How a library stores quantized weights in safetensors files: which tensors make up a weight, and how they are decoded. One file of this
+ * How a library stores quantized weights in the files of a checkpoint: which tensors make up a weight, and how they are decoded. One file of this
  * folder for each, listed in `layouts.ts`.
  */
 export interface Layout {
@@ -200,8 +200,8 @@ export function storedWeight(
 }
 
 function storedPart(role: string, part: TensorDescriptor): StoredPart {
-  const { name, dtype, shape, file, offset, byteLength } = part;
-  return { role, name, dtype, shape, file, offset, byteLength };
+  const { name, dtype, shape, file, offset, byteLength, strides } = part;
+  return { role, name, dtype, shape, file, offset, byteLength, ...(strides ? { strides } : {}) };
 }
 
 /** `quantization_config` of config.json; empty where it is absent or not an object. */

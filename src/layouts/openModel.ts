@@ -3,6 +3,7 @@ import type { ModelContent } from '../model/modelContent';
 import { openFiles } from '../model/openFiles';
 import { layoutNotes, quantizedLayoutOf } from '../model/quantizedLayout';
 import { matrixOf, maxRowWeights } from '../model/rows';
+import { readElements } from '../model/strides';
 import type { ModelRef, TensorDescriptor } from '../protocol/model';
 import type { Found, ReadPart, StoredDescriptor } from './layout';
 import { layouts } from './layouts';
@@ -79,9 +80,9 @@ function decodedNotes(decoded: readonly StoredDescriptor[]): string[] {
 
 const partReader =
   (files: OpenFiles): ReadPart =>
-  async ({ file, offset }, start, length, signal) => {
+  async (part, start, length, signal) => {
     const bytes = new Uint8Array(length);
-    await files.source(file).readInto(bytes, offset + start, signal);
+    await readElements(files.source(part.file), part, start, bytes, signal);
     return bytes;
   };
 
@@ -95,7 +96,7 @@ function decodingReads(files: OpenFiles): Pick<Model, 'readInto' | 'codes'> {
     readInto: (tensor, offset, target, signal) =>
       isStored(tensor)
         ? stored.readInto(tensor, offset, target, signal)
-        : files.source(tensor.file).readInto(target, tensor.offset + offset, signal),
+        : readElements(files.source(tensor.file), tensor, offset, target, signal),
     codes: (tensor) => (isStored(tensor) ? stored.codes(tensor) : undefined),
   };
 }

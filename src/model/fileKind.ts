@@ -4,7 +4,7 @@ import { QuantscopeError } from './errors';
 import { maxSafetensorsHeader } from './limits';
 
 /** What a file is by its content: the name decides only where the content says nothing. */
-export type FileKind = 'safetensors' | 'gguf' | 'json';
+export type FileKind = 'safetensors' | 'pytorch' | 'gguf' | 'json';
 
 /** Bytes that are enough to recognize everything below; the title of a web page is further in. */
 const startBytes = 1024;
@@ -30,12 +30,7 @@ const foreign: readonly Foreign[] = [
   { starts: /^\x1f\x8b/, message: 'This is a gzip file: unpack it (gzip -d) and open the result.' },
   {
     starts: /^PK\x03\x04/,
-    message:
-      'This is a ZIP archive, as PyTorch writes .bin, .pt and .pth files: convert it to safetensors, or unpack it if it is an archive of a model.',
-  },
-  {
-    starts: /^\x80[\x02-\x05]/,
-    message: 'This is a Python pickle, as PyTorch wrote .bin and .pt files: convert it to safetensors.',
+    message: 'This is a ZIP archive, but not one of PyTorch: unpack it if it is an archive of a model.',
   },
   {
     starts: /^(BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|Rar!\x1a)/,
@@ -66,9 +61,13 @@ function olderThanGguf(format: string): string {
 
 /**
  * What the file is, from its first bytes.
+ * @param byName whether the name decides where the content says nothing.
  * @throws QuantscopeError MODEL_FILE saying what it is instead.
  */
-export async function fileKind(source: ByteSource, signal?: AbortSignal): Promise<FileKind> {
+export async function fileKind(
+  source: ByteSource,
+  { byName = true, signal }: { readonly byName?: boolean; readonly signal?: AbortSignal | undefined } = {},
+): Promise<FileKind> {
   const fail = (message: string): QuantscopeError =>
     new QuantscopeError('MODEL_FILE', message, { file: source.path, offset: 0 });
   if (source.size === 0) throw fail('The file is empty.');
@@ -76,12 +75,13 @@ export async function fileKind(source: ByteSource, signal?: AbortSignal): Promis
   const start = latin1(bytes);
   if (start.startsWith('GGUF')) return 'gguf';
   if (isSafetensors(bytes)) return 'safetensors';
+  if (isPytorch(bytes, source.path)) return 'pytorch';
   const instead = foreignContent(bytes);
   if (instead !== undefined) throw fail(instead);
   if (/^(ï»¿)?\s*\{/.test(start)) return 'json';
-  const named = kindByName(source.path);
+  const named = byName ? kindByName(source.path) : undefined;
   if (named) return named;
-  throw fail('The file is neither safetensors nor GGUF, nor an index of safetensors files.');
+  throw fail('The file is not safetensors, GGUF or a PyTorch file, nor an index of such files.');
 }
 
 /** What a file is by its first bytes, where that is not the kind of file that is wanted; undefined when it is not known. */
@@ -92,12 +92,36 @@ export function foreignContent(bytes: Uint8Array): string | undefined {
 
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
+/** Endings of file names; `.bin` is also the name of anything else. */
+const endings: readonly (readonly [RegExp, FileKind])[] = [
+  [/\.(safetensors|sft)$/i, 'safetensors'],
+  [/\.gguf$/i, 'gguf'],
+  [/\.(bin|pt|pth|ckpt)$/i, 'pytorch'],
+  [/\.json$/i, 'json'],
+];
+
 /** The kind that a file's name stands for. */
 export function kindByName(path: string): FileKind | undefined {
   const name = basename(path);
-  if (/\.(safetensors|sft)$/i.test(name)) return 'safetensors';
-  if (/\.gguf$/i.test(name)) return 'gguf';
-  return /\.json$/i.test(name) ? 'json' : undefined;
+  return endings.find(([ending]) => ending.test(name))?.[1];
+}
+
+/** The name of a file of weights without its ending, and what follows it. */
+export const withoutEnding = (name: string): string =>
+  name.replace(/\.(safetensors|sft|gguf|bin|pt|pth|ckpt)(?![^.]).*$/i, '');
+
+export const isZip = (bytes: Uint8Array): boolean => latin1(bytes.subarray(0, 4)) === 'PK\x03\x04';
+
+/** Name of the first file of an archive: PyTorch puts all files into one folder. */
+const torchEntry =
+  /^[^/]+\/(data\.pkl|byteorder|version|constants\.pkl|\.format_version|\.storage_alignment|(data|\.data|code|constants|tensors|extra)\/.*)$/;
+
+/** An archive of PyTorch, or a pickle: whatever its name is, Python may be made to load it. */
+function isPytorch(bytes: Uint8Array, path: string): boolean {
+  if (!isZip(bytes)) return /^\x80[\x02-\x05]/.test(latin1(bytes.subarray(0, 2)));
+  if (kindByName(path) === 'pytorch') return true;
+  const length = bytes.length < 30 ? 0 : bytes[26]! + 256 * bytes[27]!;
+  return torchEntry.test(latin1(bytes.subarray(30, 30 + length)));
 }
 
 /** Eight bytes of length, then a JSON object. */

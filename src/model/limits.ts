@@ -81,3 +81,28 @@ export const maxJsonDepth = 100;
 
 /** Modules of an embedding model: the model, its pooling, dense layers, the normalization. */
 export const maxSentenceModules = 64;
+
+/** The pickle of a PyTorch file (bytes), which is read whole: a tensor takes some hundred bytes of it. */
+export const maxPickle = 128 * 1024 * 1024;
+
+/** Objects that a pickle makes, keeps for later use, or has on its stack at a time: a tensor takes six. */
+export const maxPickleObjects = 4_000_000;
+
+/** Bytes of an integer in a pickle; the magic number of PyTorch files has 10. */
+export const maxPickleNumber = 1024;
+
+/** A line of a text opcode of a pickle (bytes): a name or a number. */
+export const maxPickleLine = 65_535;
+
+/** Containers inside each other in a pickle; checkpoints of training runs have less than a dozen. */
+export const maxPickleDepth = 100;
+
+/** Characters of all names of tensors that are made of the keys of nested dictionaries; published models have some megabytes. */
+export const maxNameCharacters = 256 * 1024 * 1024;
+
+/** Classes and functions of a pickle that are listed as dangers, and calls of each: more help nobody. */
+export const maxDangers = 1000;
+export const maxDangerCalls = 8;
+
+/** Directory of a ZIP archive (bytes): a storage takes about a hundred. */
+export const maxZipDirectory = 128 * 1024 * 1024;

@@ -6,6 +6,7 @@ import { QuantscopeError } from './errors';
 import type { GgufFile } from './gguf';
 import type { FileMetadata, ModelContent } from './modelContent';
 import type { SentenceModule } from './sentenceModules';
+import { readElements } from './strides';
 import { missingBytesOf } from './truncated';
 
 /** Fills `target` with a tensor's data, from `offset` (bytes) relative to its start. */
@@ -60,17 +61,18 @@ export function modelOf(files: OpenFiles, reads?: Pick<Model, 'readInto' | 'code
   const { path, folder, content } = files;
   const { gguf, config, configProblem, modules, modulesProblem, ...described } = content;
   const byName = new Map(content.tensors.map((tensor) => [tensor.name, tensor]));
+  const counted = content.format === 'pytorch' ? withoutTied(content.tensors) : content.tensors;
   const fill: ReadInto =
     reads?.readInto ??
     ((tensor, offset, target, signal) =>
-      files.source(tensor.file).readInto(target, tensor.offset + offset, signal));
+      readElements(files.source(tensor.file), tensor, offset, target, signal));
   return {
     description: {
       ...{ path, folder, ...described },
       ...(gguf ? { version: gguf.version } : {}),
-      parameters: content.tensors.reduce((sum, tensor) => sum + tensor.elements, 0),
-      missingBytes: missingBytesOf(content.tensors),
-      dataBytes: content.tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0),
+      parameters: counted.reduce((sum, tensor) => sum + tensor.elements, 0),
+      missingBytes: missingBytesOf(counted),
+      dataBytes: counted.reduce((sum, tensor) => sum + tensor.byteLength, 0),
     },
     folder,
     ...(config ? { config } : {}),
@@ -94,4 +96,15 @@ export function modelOf(files: OpenFiles, reads?: Pick<Model, 'readInto' | 'code
     source: (file) => files.source(file),
     close: () => files.close(),
   };
+}
+
+/** Tensors without those that are the same data as an earlier one; only PyTorch files have such. */
+function withoutTied(tensors: readonly TensorDescriptor[]): TensorDescriptor[] {
+  const places = new Set<string>();
+  return tensors.filter(({ file, offset, byteLength }) => {
+    const place = `${offset} ${byteLength} ${file}`;
+    const isNew = byteLength === 0 || !places.has(place);
+    places.add(place);
+    return isNew;
+  });
 }

@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path';
+import { withoutEnding } from './fileKind';
 
 /** Names that tools give to every model's files: they say nothing about the model. */
 const generic =
@@ -13,7 +14,7 @@ export const numberedName = /^(.*)-(\d+)-of-(\d+)(\.[^.]+)$/;
  * @param file base name of one of them.
  */
 export function nameFromPath(folder: string, file: string): string {
-  const base = file.replace(numberedName, '$1$4').replace(/\.(safetensors|sft|gguf)$/i, '');
+  const base = withoutEnding(file.replace(numberedName, '$1$4'));
   const family = base.split('.')[0] ?? base;
   return generic.test(family) || base === '' ? folderName(folder) : base;
 }

@@ -4,12 +4,12 @@ import { openFileSource, type ByteSource, type OpenSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import type { OpenFiles } from './model';
 import type { ModelContent } from './modelContent';
+import { openCheckpoint } from './openCheckpoint';
 import { openGguf } from './openGguf';
-import { openSafetensors } from './openSafetensors';
 import { findWeightFiles } from './weightFiles';
 
 /**
- * Opens the files of a model and reads their headers: a safetensors or GGUF file, an index of shards, or a folder that holds one of
+ * Opens the files of a model and reads their headers: a safetensors, PyTorch or GGUF file, an index of shards, or a folder that holds one of
  * them; a file of a larger model opens the whole model unless `alone` is set. Content decides what a file is.
  * @throws QuantscopeError MODEL_FILE or IO naming file, tensor and offset; REQUEST for a folder without a model.
  */
@@ -30,7 +30,7 @@ export async function openFiles(model: string | ModelRef, signal?: AbortSignal):
             content: await openGguf(weights.files[0]!, alone, weights.notes, open, signal),
             metadataOfFiles: new Map(),
           }
-        : await openSafetensors(weights, open, signal);
+        : await openCheckpoint(weights, weights.format, open, signal);
     await closeUnused(sources, read.content);
     return {
       ...{ path: absolute, folder: weights.folder, ...read },

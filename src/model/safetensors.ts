@@ -2,22 +2,13 @@ import { createHash } from 'node:crypto';
 import type { MetadataEntry, TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
 import type { ByteSource } from './byteSource';
+import type { CheckpointHeader } from './checkpointHeader';
 import { bytesOf, elementsOf, safetensorsDtype, type Dtype } from './dtypes';
 import { QuantscopeError } from './errors';
 import { duplicateTopLevelKey, isRecord, JsonTextError, parseJson } from './json';
 import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
 import { jsonEntry } from './metadataEntries';
 import { readability, truncationWarning } from './truncated';
-
-export interface SafetensorsHeader {
-  readonly tensors: readonly TensorDescriptor[];
-  /** `__metadata__`; empty where it is absent or not an object. */
-  readonly fileMetadata: Readonly<Record<string, unknown>>;
-  /** The same, key by key. */
-  readonly metadata: readonly MetadataEntry[];
-  readonly headerHash: string;
-  readonly warnings: readonly string[];
-}
 
 /**
  * Reads the header of a safetensors file: 8 bytes of length, then JSON. No tensor data is read.
@@ -27,7 +18,7 @@ export interface SafetensorsHeader {
 export async function readSafetensorsHeader(
   source: ByteSource,
   signal?: AbortSignal,
-): Promise<SafetensorsHeader> {
+): Promise<CheckpointHeader> {
   const { header, bytes } = await readHeader(source, signal);
   const dataStart = 8 + bytes.length;
   const warnings: string[] = [];

@@ -1,17 +1,18 @@
 import { basename } from 'node:path';
 import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
+import type { CheckpointHeader } from './checkpointHeader';
 import { plural } from '../protocol/words';
 import { QuantscopeError } from './errors';
 
 /** One file that an index names; without identity when the file does not exist. */
-export interface Shard {
+export interface Shard extends Pick<
+  CheckpointHeader,
+  'tensors' | 'metadata' | 'warnings' | 'notes' | 'dangers'
+> {
   readonly path: string;
   readonly identity?: ModelFileIdentity;
-  readonly tensors: readonly TensorDescriptor[];
-  readonly metadata: readonly MetadataEntry[];
   /** The file that was read, and its `__metadata__`. */
   readonly fileMetadata?: readonly [string, Readonly<Record<string, unknown>>];
-  readonly warnings: readonly string[];
 }
 
 export interface MergedShards {

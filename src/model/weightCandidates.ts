@@ -2,10 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelFormat } from '../protocol/model';
 import { QuantscopeError } from './errors';
-import { kindByName } from './fileKind';
+import { kindByName, withoutEnding } from './fileKind';
 import { maxShards } from './limits';
 import { numberedName } from './modelName';
-import { indexName, readWeightIndex, type WeightIndex } from './weightIndex';
+import { formatOf, indexName, readWeightIndex, type WeightIndex } from './weightIndex';
 
 /** Files of a folder that make up one set of weights. */
 export interface Candidate {
@@ -65,7 +65,7 @@ async function readIndex(path: string, notes: string[]): Promise<WeightIndex | u
 
 function ofIndex(label: string, index: WeightIndex, there: ReadonlySet<string>): Candidate {
   const present = index.shards.filter((shard) => there.has(shard)).length;
-  return { label, format: 'safetensors', files: index.shards, index, present };
+  return { label, format: formatOf(index), files: index.shards, index, present };
 }
 
 /** Single files, and numbered ones as sets. */
@@ -74,6 +74,7 @@ function groupsOf(names: readonly string[]): Candidate[] {
   for (const name of [...names].sort()) {
     const format = kindByName(name);
     if (format === undefined || format === 'json') continue;
+    if (format === 'pytorch' && !isWeightsByName(name)) continue;
     const set = numberedSet(name) ?? { label: name, files: [name] };
     const present = (groups.get(set.label)?.present ?? 0) + 1;
     groups.set(set.label, { ...set, format, present });
@@ -99,7 +100,7 @@ export function bestOf(
   const [best, ...others] = [...candidates].sort(compareCandidates);
   const fail = (message: string): QuantscopeError =>
     new QuantscopeError('REQUEST', message, { file: folder });
-  if (!best) throw fail('The folder holds no safetensors or GGUF file.');
+  if (!best) throw fail('The folder holds no safetensors, GGUF or PyTorch file of weights.');
   const rivals = others.filter((other) => compareCandidates(best, other) === 0);
   if (rivals.length === 0) return { best, others };
   const labels = [best, ...rivals].slice(0, 5).map(({ label }) => label);
@@ -117,7 +118,9 @@ export function compareCandidates(a: Candidate, b: Candidate): number {
 
 /** What makes one set better than another, what matters most first; smaller is better. */
 function ranksOf({ label, files, index, present, format }: Candidate): number[] {
-  const [family = '', ...variant] = label.replace(/(-\*-of-\d+)?\.(safetensors|sft|gguf).*$/i, '').split('.');
+  const [family = '', ...variant] = withoutEnding(label)
+    .replace(/-\*-of-\d+$/, '')
+    .split('.');
   const rank = families.findIndex((pattern) => pattern.test(family));
   const isVariant = variant.length > 0 || /\.index\.[\w-]+\.json$/i.test(label);
   const tellsVariants = rank !== otherFamily; // elsewhere a dot is part of the name
@@ -125,9 +128,21 @@ function ranksOf({ label, files, index, present, format }: Candidate): number[] 
     present === 0 ? 1 : 0,
     rank === families.length - 1 ? 1 : 0, // an adapter must not hide a model that is still being downloaded
     present < files.length ? 1 : 0,
-    ...[format === 'safetensors' ? 0 : 1, rank, index ? 0 : 1],
+    ...[formats.indexOf(format), rank, index ? 0 : 1],
     tellsVariants && isVariant ? 1 : 0,
   ];
+}
+
+/** The best first: transformers prefers safetensors to pickles; a GGUF file next to a pickle was made of it. */
+const formats: readonly ModelFormat[] = ['safetensors', 'gguf', 'pytorch'];
+
+/**
+ * Whether a file is one of weights by a name that PyTorch files of anything may have: training writes its own state into such files, and
+ * `.bin` is the name of any data. Others are still found by their content where nothing else is.
+ */
+function isWeightsByName(name: string): boolean {
+  const [family = ''] = withoutEnding(name.replace(numberedName, '$1$4')).split('.');
+  return /^((diffusion_)?(pytorch_)?model|consolidated|adapter_model)$/i.test(family);
 }
 
 /**
@@ -137,7 +152,7 @@ function ranksOf({ label, files, index, present, format }: Candidate): number[] 
 const families: readonly RegExp[] = [
   /^(pytorch_)?model$/i,
   /^diffusion_pytorch_model$/i,
-  /^(?!.*(consolidated|adapter|optimizer))/i,
+  /^(?!.*(consolidated|adapter|optimizer|scheduler|scaler|rng_state|training_args))/i,
   /^consolidated/i,
   /^/,
 ];

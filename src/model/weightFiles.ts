@@ -4,11 +4,11 @@ import { basename, dirname, join } from 'node:path';
 import type { ModelFormat, ModelPart, ModelRef } from '../protocol/model';
 import { openFileSource, reason, specialKind } from './byteSource';
 import { QuantscopeError } from './errors';
-import { fileKind, type FileKind } from './fileKind';
+import { fileKind, kindByName, type FileKind } from './fileKind';
 import { linkTarget } from './linkTarget';
 import { maxSniffedFiles } from './limits';
 import { bestOf, coveringFiles, listCandidates, type Candidate } from './weightCandidates';
-import { readWeightIndex, shardPaths, type WeightIndex } from './weightIndex';
+import { formatOf, readWeightIndex, shardPaths, type WeightIndex } from './weightIndex';
 
 /** The files that a path stands for. */
 export interface WeightFiles {
@@ -74,10 +74,10 @@ async function recognize(path: string): Promise<Recognized> {
   return { file: path, kind: await kindOf(path), notes: [] };
 }
 
-async function kindOf(path: string): Promise<FileKind> {
+async function kindOf(path: string, byName = true): Promise<FileKind> {
   const source = await openFileSource(path);
   try {
-    return await fileKind(source);
+    return await fileKind(source, { byName });
   } finally {
     await source.close();
   }
@@ -90,8 +90,7 @@ async function ofFolder(folder: string): Promise<WeightFiles> {
   const candidates = named.length > 0 ? named : await unnamed(folder, names);
   const { best, others } = bestOf(folder, candidates);
   const chosen = [...notes, ...chosenNote(best, others)];
-  if (best.format === 'safetensors' && best.files.length > 1)
-    return { ...ofCandidate(folder, best), notes: chosen };
+  if (best.format !== 'gguf' && best.files.length > 1) return { ...ofCandidate(folder, best), notes: chosen };
   // One file, by its content; of a split GGUF any part leads to the others.
   const name = best.files.find((file) => names.includes(file)) ?? best.files[0]!;
   if (!names.includes(name)) return { ...ofCandidate(folder, best), notes: chosen };
@@ -106,10 +105,10 @@ async function unnamed(folder: string, names: readonly string[]): Promise<Candid
   let other: QuantscopeError | undefined;
   for (const name of names.slice(0, maxSniffedFiles)) {
     try {
-      const kind = await kindOf(join(folder, name));
+      const kind = await kindOf(join(folder, name), kindByName(name) !== 'pytorch');
       if (kind !== 'json') found.push({ label: name, format: kind, files: [name], present: 1 });
     } catch (error) {
-      if (/\.(bin|pt|pth|h5)$/i.test(name) && error instanceof QuantscopeError) other ??= error;
+      if (/\.(bin|pt|pth|ckpt|h5)$/i.test(name) && error instanceof QuantscopeError) other ??= error;
     }
   }
   if (found.length === 0 && other) throw other;
@@ -130,5 +129,5 @@ function ofCandidate(folder: string, { format, files, index }: Candidate): Omit<
 }
 
 function ofIndex(index: WeightIndex): Omit<WeightFiles, 'notes'> {
-  return { format: 'safetensors', folder: dirname(index.path), files: shardPaths(index), index };
+  return { format: formatOf(index), folder: dirname(index.path), files: shardPaths(index), index };
 }

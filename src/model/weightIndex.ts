@@ -1,11 +1,12 @@
 import { basename, dirname, join } from 'node:path';
-import type { ModelFileIdentity } from '../protocol/model';
+import type { ModelFileIdentity, ModelFormat } from '../protocol/model';
 import { QuantscopeError } from './errors';
+import { kindByName } from './fileKind';
 import { isRecord } from './json';
 import { readJsonFile } from './jsonFiles';
 import { maxShards } from './limits';
 
-/** An index of shards, `model.safetensors.index.json` by its usual name. */
+/** An index of shards: `model.safetensors.index.json` or `pytorch_model.bin.index.json` by its usual name. */
 export interface WeightIndex {
   /** Absolute. */
   readonly path: string;
@@ -40,6 +41,10 @@ export async function readWeightIndex(path: string): Promise<WeightIndex> {
     throw fail(`The index names ${shards.length} shards; at most ${maxShards} are allowed.`);
   return { path, identity: { path, size, mtimeMs, headerHash: hash }, shardOf, shards };
 }
+
+/** The format of the shards, by the name of the first. */
+export const formatOf = ({ shards: [first = ''] }: WeightIndex): ModelFormat =>
+  kindByName(first) === 'pytorch' ? 'pytorch' : 'safetensors';
 
 const isFileName = (name: string): boolean =>
   name !== '' && name !== '.' && name !== '..' && !/[\\/\0]/.test(name) && basename(name) === name;

@@ -29,9 +29,9 @@ export interface FoundTensor {
 
 /** One tensor as the header of a model file describes it. Nothing here needs the tensor's data. */
 export interface TensorDescriptor {
-  /** Name exactly as the file spells it. */
+  /** Name exactly as the file spells it; in PyTorch files the keys of nested dictionaries, joined by dots. */
   readonly name: string;
-  /** Dtype exactly as the file spells it for safetensors ("BF16"), or the ggml type's name ("Q4_K"). */
+  /** Dtype exactly as the file spells it for safetensors ("BF16"), that name for PyTorch too, or the ggml type's name ("Q4_K"). */
   readonly dtype: string;
   /** Outermost dimension first: a linear layer is `[out, in]`, whatever order the file stores. */
   readonly shape: readonly number[];
@@ -43,6 +43,11 @@ export interface TensorDescriptor {
   readonly offset: number;
   /** Size of the data in bytes, of all parts together. */
   readonly byteLength: number;
+  /**
+   * Set where the elements are not stored in their order (a transposed matrix, a view): the distance of neighbours in each dimension, in
+   * elements. Reads give the elements in their order.
+   */
+  readonly strides?: readonly number[];
   /** False when the file or bytes of it are missing, or the dtype cannot be decoded. */
   readonly readable: boolean;
   /** Why it cannot be read, when it cannot. */
@@ -67,7 +72,7 @@ export interface StoredWeight {
 /** A tensor of a file that holds part of a weight. */
 export interface StoredPart extends Pick<
   TensorDescriptor,
-  'name' | 'dtype' | 'shape' | 'file' | 'offset' | 'byteLength'
+  'name' | 'dtype' | 'shape' | 'file' | 'offset' | 'byteLength' | 'strides'
 > {
   /** What the layout keeps in it: "codes", "scales". */
   readonly role: string;
@@ -114,7 +119,22 @@ export interface ModelFileIdentity {
   readonly contentHash?: string;
 }
 
-export type ModelFormat = 'safetensors' | 'gguf';
+export type ModelFormat = 'safetensors' | 'pytorch' | 'gguf';
+
+/**
+ * A class or function that a pickle asks Python for: loading the file without restrictions would import it and could run any code.
+ * Quantscope runs nothing of it.
+ */
+export interface Danger {
+  /** Absolute path of the file. */
+  readonly file: string;
+  /** As the pickle spells it: "os.system", "__builtin__.eval". */
+  readonly name: string;
+  /** Where the pickle first names it: byte offset in the file. */
+  readonly offset: number;
+  /** Calls of it, shortened, those of its results included: `os.system("id")`. */
+  readonly calls: readonly string[];
+}
 
 /** The file that was opened, where it is one of several that make up a model. */
 export interface ModelPart {
@@ -169,9 +189,9 @@ export interface ModelDescription {
   /** Present when tensors are codes and scales rather than weights. GGUF has its own types instead. */
   readonly quantizedLayout?: QuantizedLayout;
   readonly metadata: readonly MetadataEntry[];
-  /** Sum of `elements`: of the tensors whose shape is known. */
+  /** Sum of `elements`: of the tensors whose shape is known; tied tensors of PyTorch files count once. */
   readonly parameters: number;
-  /** Sum of the tensors' `byteLength`. */
+  /** Sum of the tensors' `byteLength`, likewise. */
   readonly dataBytes: number;
   /** Bytes missing according to the headers, after interrupted downloads. */
   readonly missingBytes: number;
@@ -181,4 +201,6 @@ export interface ModelDescription {
   readonly limits?: ModelLimits;
   /** Irregularities that do not prevent reading, as sentences. */
   readonly warnings: readonly string[];
+  /** What the files would have Python run; absent where there is nothing. */
+  readonly dangers?: readonly Danger[];
 }

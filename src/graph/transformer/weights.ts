@@ -125,6 +125,7 @@ export class Weights {
     const tensor = this.tensors.get(name);
     if (!tensor || this.changes.has(name) || tensor.unit || tensor.add !== undefined) return undefined;
     const { pieces, columns } = rows ? rowsOf(tensor, rows) : tensor;
+    if (pieces.some((piece) => piece.tensor.strides)) return undefined;
     const dtypes = new Set(pieces.map((piece) => piece.tensor.dtype));
     const [dtype] = dtypes;
     if (dtypes.size !== 1 || (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')) return undefined;

@@ -81,6 +81,9 @@ describe('openModel', () => {
       bundle: true,
       platform: 'node',
       format: 'esm',
+      banner: {
+        js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+      },
       outfile: script,
     });
     const result = JSON.parse(execFileSync(process.execPath, [script, path], { encoding: 'utf8' })) as Record<

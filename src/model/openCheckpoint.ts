@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
-import type { OpenSource } from './byteSource';
+import type { ModelFileIdentity, ModelFormat } from '../protocol/model';
+import type { ByteSource, OpenSource } from './byteSource';
+import type { CheckpointHeader } from './checkpointHeader';
 import { QuantscopeError } from './errors';
 import { fileKind } from './fileKind';
 import { fileIdentity } from './identity';
@@ -11,6 +12,7 @@ import { linkTarget } from './linkTarget';
 import type { OpenFiles } from './model';
 import type { FileMetadata, ModelContent } from './modelContent';
 import { nameFromPath } from './modelName';
+import { readPytorchHeader } from './pytorch/header';
 import { readSafetensorsHeader } from './safetensors';
 import {
   openModuleWeights,
@@ -21,23 +23,35 @@ import {
 import { mergeShards, type Shard } from './shards';
 import type { WeightFiles } from './weightFiles';
 
+type ReadHeader = (source: ByteSource, signal?: AbortSignal) => Promise<CheckpointHeader>;
+
+/** How the files of a checkpoint are read. */
+const headerOf: Readonly<Record<Exclude<ModelFormat, 'gguf'>, ReadHeader>> = {
+  safetensors: readSafetensorsHeader,
+  pytorch: readPytorchHeader,
+};
+
 /**
- * Headers of a safetensors model of one or several files, and its config.json.
+ * Headers of a checkpoint of one or several files, and its config.json.
+ * @param format of the files.
  * @throws QuantscopeError MODEL_FILE or IO when no file can be opened, MODEL_FILE when files contradict each other.
  */
-export async function openSafetensors(
+export async function openCheckpoint(
   weights: WeightFiles,
+  format: keyof typeof headerOf,
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<Pick<OpenFiles, 'content' | 'metadataOfFiles'>> {
   const { files, folder, index, part } = weights;
-  const opened = files.length === 1 && !index ? await openSingle(files[0]!, open, signal) : undefined;
-  const { shards, metadataOfFiles, ...merged } = opened ?? (await openShards(weights, open, signal));
+  const opened =
+    files.length === 1 && !index ? await openSingle(files[0]!, headerOf[format], open, signal) : undefined;
+  const { shards, metadataOfFiles, notes, dangers, ...merged } =
+    opened ?? (await openShards(weights, headerOf[format], open, signal));
   const { config, identity: configFile, problem } = await readConfig(folder, signal);
   const around = await openModules(weights, open, signal);
   const architecture = config?.['model_type'];
   const content: ModelContent = {
-    format: 'safetensors',
+    format,
     name: nameFromPath(folder, basename(index?.path ?? files[0] ?? '').replace(/\.index\..*$/i, '')),
     ...(typeof architecture === 'string' ? { architecture } : {}),
     ...(config ? { config } : {}),
@@ -60,7 +74,8 @@ export async function openSafetensors(
       ...(problem ? [`config.json cannot be used: ${problem.message}`] : []),
       ...(around.problem ? [`The modules of modules.json cannot be used: ${around.problem.message}`] : []),
     ],
-    notes: weights.notes,
+    notes: [...weights.notes, ...notes],
+    ...(dangers.length > 0 ? { dangers } : {}),
   };
   return { content, metadataOfFiles };
 }
@@ -86,36 +101,44 @@ async function openModules(
 /** Shards whose headers are read at the same time: network disks answer slowly. */
 const shardsAtOnce = 8;
 
-interface Opened {
-  readonly tensors: readonly TensorDescriptor[];
-  readonly metadata: readonly MetadataEntry[];
-  readonly warnings: readonly string[];
+interface Opened extends Pick<
+  Required<CheckpointHeader>,
+  'tensors' | 'metadata' | 'warnings' | 'notes' | 'dangers'
+> {
   readonly metadataOfFiles: FileMetadata;
   readonly missingFiles: readonly string[];
   readonly shards: readonly ModelFileIdentity[];
 }
 
-async function openSingle(file: string, open: OpenSource, signal?: AbortSignal): Promise<Opened> {
+async function openSingle(
+  file: string,
+  readHeader: ReadHeader,
+  open: OpenSource,
+  signal?: AbortSignal,
+): Promise<Opened> {
   const source = await open(file);
-  const { tensors, metadata, fileMetadata, warnings, headerHash } = await readSafetensorsHeader(
-    source,
-    signal,
-  );
+  const header = await readHeader(source, signal);
+  const { tensors, metadata, fileMetadata, warnings, headerHash, notes = [], dangers = [] } = header;
   const shards = [await fileIdentity(source, headerHash, tensors, 1, signal)];
   const metadataOfFiles = new Map([[source.path, fileMetadata]]);
-  return { tensors, metadata, metadataOfFiles, warnings, missingFiles: [], shards };
+  return { tensors, metadata, metadataOfFiles, warnings, notes, dangers, missingFiles: [], shards };
 }
 
 async function openShards(
   { files, folder, index }: WeightFiles,
+  readHeader: ReadHeader,
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<Opened> {
-  const shards = await inParallel(files, shardsAtOnce, (file) => openShard(file, files.length, open, signal));
+  const shards = await inParallel(files, shardsAtOnce, (file) =>
+    openShard(file, files.length, readHeader, open, signal),
+  );
   const { missing, ...merged } = mergeShards(shards, index?.path ?? folder, index?.shardOf);
   const identities = shards.flatMap((shard) => (shard.identity ? [shard.identity] : []));
   const metadataOfFiles = new Map(shards.flatMap(({ fileMetadata }) => (fileMetadata ? [fileMetadata] : [])));
-  return { ...merged, metadataOfFiles, missingFiles: missing, shards: identities };
+  const notes = [...new Set(shards.flatMap((shard) => shard.notes ?? []))];
+  const dangers = shards.flatMap((shard) => shard.dangers ?? []);
+  return { ...merged, metadataOfFiles, notes, dangers, missingFiles: missing, shards: identities };
 }
 
 /**
@@ -125,6 +148,7 @@ async function openShards(
 async function openShard(
   path: string,
   count: number,
+  readHeader: ReadHeader,
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<Shard> {
@@ -136,8 +160,8 @@ async function openShard(
   }
   const source = await open((await linkTarget(path)) ?? path);
   try {
-    await fileKind(source, signal);
-    const header = await readSafetensorsHeader(source, signal);
+    await fileKind(source, { signal });
+    const header = await readHeader(source, signal);
     const identity = await fileIdentity(source, header.headerHash, header.tensors, count, signal);
     return { path, ...header, fileMetadata: [source.path, header.fileMetadata], identity };
   } catch (error) {

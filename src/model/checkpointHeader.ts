@@ -1,0 +1,15 @@
+import type { Danger, MetadataEntry, TensorDescriptor } from '../protocol/model';
+
+/** What the header of a file of a checkpoint says, whatever its format. */
+export interface CheckpointHeader {
+  readonly tensors: readonly TensorDescriptor[];
+  /** `__metadata__` of safetensors; empty where it is absent or not an object. */
+  readonly fileMetadata: Readonly<Record<string, unknown>>;
+  /** What is listed as metadata, key by key. */
+  readonly metadata: readonly MetadataEntry[];
+  /** SHA-256, hexadecimal. */
+  readonly headerHash: string;
+  readonly warnings: readonly string[];
+  readonly notes?: readonly string[];
+  readonly dangers?: readonly Danger[];
+}

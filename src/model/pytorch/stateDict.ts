@@ -1,0 +1,149 @@
+import { plural } from '../../protocol/words';
+import { maxNameCharacters, maxPickleDepth, maxPickleObjects, maxTensors } from '../limits';
+import { asKind, isObject, shownValue, type PickledTensor, type PickleValue } from './values';
+
+/** The tensors of a pickle by their names. */
+export interface StateDict {
+  readonly tensors: ReadonlyMap<string, PickledTensor>;
+  /** Plain values next to them (an epoch, a learning rate). */
+  readonly values: ReadonlyMap<string, string | number | boolean>;
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Keys under which training programs keep the weights among other things, the most specific first. */
+const wrappers = ['state_dict', 'model_state_dict', 'model_state', 'model', 'module', 'net'];
+
+/** A text among the values is shown up to this length (characters). */
+const maxValueText = 400;
+
+/**
+ * Finds the tensors in plain containers. Where a dictionary holds the weights among other things (`{'state_dict': …, 'optimizer': …}`),
+ * they are the tensors; otherwise all are, named by the keys that lead to them, joined by dots.
+ * @param fail makes the error for a structure that exceeds a limit.
+ */
+export function stateDictOf(root: PickleValue, fail: (message: string) => Error): StateDict {
+  const whole = asKind(root, 'foreign');
+  const { inner, path } = unwrapped(root);
+  const walk = new Walk(fail);
+  walk.visit(inner, asKind(inner, 'tensor') ? 'tensor' : '', 0);
+  return {
+    tensors: walk.tensors,
+    values: plainValues(root),
+    notes: [...(whole ? [foreignNote(whole.text)] : []), ...otherNotes(root, path, fail)],
+    warnings: walk.warnings(),
+  };
+}
+
+const foreignNote = (text: string): string =>
+  `The file holds a whole object (${text}), not a dictionary of tensors: its weights cannot be read without running code. Save its state_dict() instead.`;
+
+type Entry = readonly [key: PickleValue, value: PickleValue];
+
+/** The keys of a dictionary with their last values, in the order in which they first appeared. */
+function entriesOf(value: PickleValue): readonly Entry[] {
+  const entries = asKind(value, 'dict')?.entries ?? [];
+  const found = new Map<unknown, Entry>();
+  for (let i = 0; i + 1 < entries.length; i += 2) found.set(entries[i]!, [entries[i]!, entries[i + 1]!]);
+  return [...found.values()];
+}
+
+const holdsTensors = (value: PickleValue): boolean =>
+  entriesOf(value).some(([, item]) => asKind(item, 'tensor') !== undefined);
+
+/** The dictionary of the weights in the dictionaries around it. */
+function unwrapped(root: PickleValue): { readonly inner: PickleValue; readonly path: readonly string[] } {
+  const path: string[] = [];
+  let inner = root;
+  while (path.length < wrappers.length && !holdsTensors(inner)) {
+    const entries = entriesOf(inner);
+    const key = wrappers.find((name) =>
+      entries.some(([found, value]) => found === name && leadsToTensors(value)),
+    );
+    if (key === undefined) break;
+    path.push(key);
+    inner = entries.find(([found]) => found === key)![1];
+  }
+  return { inner, path };
+}
+
+const leadsToTensors = (value: PickleValue): boolean =>
+  holdsTensors(value) ||
+  entriesOf(value).some(
+    ([key, item]) => typeof key === 'string' && wrappers.includes(key) && holdsTensors(item),
+  );
+
+/** What is next to the weights and not shown. */
+function otherNotes(root: PickleValue, path: readonly string[], fail: (message: string) => Error): string[] {
+  if (path.length === 0) return [];
+  const others: string[] = [];
+  const walk = new Walk(fail);
+  let level = root;
+  for (const key of path) {
+    for (const [other, value] of entriesOf(level)) {
+      if (other === key) continue;
+      const before = walk.tensors.size;
+      walk.visit(value, `${key}/${keyText(other)}`, 1);
+      if (walk.tensors.size > before) others.push(keyText(other));
+    }
+    level = entriesOf(level).find(([found]) => found === key)![1];
+  }
+  const count = walk.tensors.size;
+  if (count === 0) return [];
+  return [
+    `The weights are those of "${path.join('.')}"; ${plural(count, 'other tensor')} of the file (${others.join(', ')}) ${count === 1 ? 'is' : 'are'} not shown.`,
+  ];
+}
+
+function plainValues(root: PickleValue): StateDict['values'] {
+  const found = new Map<string, string | number | boolean>();
+  for (const [key, value] of entriesOf(root)) {
+    const isShort = typeof value === 'string' && value.length <= maxValueText;
+    if (isShort || typeof value === 'number' || typeof value === 'boolean') found.set(keyText(key), value);
+  }
+  return found;
+}
+
+const keyText = (key: PickleValue): string => (typeof key === 'string' ? key : shownValue(key));
+
+/** Visits containers in their order. One that appears in several places is visited in each; the number of visits is limited. */
+class Walk {
+  readonly tensors = new Map<string, PickledTensor>();
+  private readonly repeated = new Set<string>();
+  private visits = 0;
+  private characters = 0;
+
+  constructor(private readonly fail: (message: string) => Error) {}
+
+  visit(value: PickleValue, name: string, depth: number): void {
+    if (++this.visits > maxPickleObjects)
+      throw this.fail(`The containers of the pickle hold more than ${maxPickleObjects} objects.`);
+    if (!isObject(value)) return;
+    if (depth > maxPickleDepth)
+      throw this.fail(`The pickle nests containers more than ${maxPickleDepth} deep.`);
+    if (value.kind === 'tensor') this.add(name, value);
+    else if (value.kind === 'dict')
+      for (const [key, item] of entriesOf(value)) this.visit(item, joined(name, keyText(key)), depth + 1);
+    else if (value.kind === 'list' || value.kind === 'tuple')
+      for (const [i, item] of value.items.entries()) this.visit(item, joined(name, String(i)), depth + 1);
+  }
+
+  warnings(): string[] {
+    const [first] = this.repeated;
+    if (first === undefined) return [];
+    return [
+      `Two tensors would be called ${first}; only the first of them is shown${this.repeated.size > 1 ? ', and so for other names' : ''}.`,
+    ];
+  }
+
+  private add(name: string, tensor: PickledTensor): void {
+    if (this.tensors.has(name)) return void this.repeated.add(name);
+    this.characters += name.length;
+    if (this.tensors.size >= maxTensors) throw this.fail(`The file holds more than ${maxTensors} tensors.`);
+    if (this.characters > maxNameCharacters)
+      throw this.fail(`The names of the tensors have more than ${maxNameCharacters} characters.`);
+    this.tensors.set(name, tensor);
+  }
+}
+
+const joined = (prefix: string, key: string): string => (prefix === '' ? key : `${prefix}.${key}`);
