@@ -58,6 +58,7 @@
         "native/operations.cc",
         "native/pool.cc",
         "native/solvers/gram.cc",
+        "native/solvers/outputs.cc",
         "native/statistics.cc",
         "native/kernels/grids.cc",
         "native/kernels/kernels.cc",

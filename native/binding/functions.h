@@ -26,6 +26,7 @@ Napi::Value AccumulateLogits(const Napi::CallbackInfo& info);
 
 // solvers.cc
 Napi::Value AccumulateGram(const Napi::CallbackInfo& info);
+Napi::Value OutputErrors(const Napi::CallbackInfo& info);
 
 // machine.cc
 Napi::Value SetThreads(const Napi::CallbackInfo& info);

@@ -57,6 +57,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("errorSums", Napi::Function::New<Guarded<SumErrors>>(env));
   exports.Set("accumulateLogits", Napi::Function::New<Guarded<AccumulateLogits>>(env));
   exports.Set("accumulateGram", Napi::Function::New<Guarded<AccumulateGram>>(env));
+  exports.Set("outputErrors", Napi::Function::New<Guarded<OutputErrors>>(env));
   exports.Set("copyBandwidth", Napi::Function::New<Guarded<CopyBandwidth>>(env));
   exports.Set("histogram", Napi::Function::New<Guarded<HistogramInto>>(env));
   exports.Set("Scan", defineScan(env));

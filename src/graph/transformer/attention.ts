@@ -47,7 +47,15 @@ export function attention(parts: GraphParts, block: BlockShape, tokens: Span | S
       ? overSequence(parts, block, tokens, query, { key, value })
       : overSpan(parts, block, tokens, query, { key, value });
   const together = tokens instanceof Sequence ? [0, 0, -1] : [-1, heads * headSize];
-  return ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), together);
+  const joined = ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), together);
+  return heads === block.kvHeads ? givenByValues(parts, block, joined) : joined;
+}
+
+/** Each channel of the result is a weighted mean of a channel of the values, where no heads share them. */
+function givenByValues(parts: GraphParts, { heads, kvHeads, headSize }: BlockShape, x: Value): Value {
+  return parts.has('attn_qkv.weight')
+    ? parts.given(x, 'attn_qkv.weight', (heads + kvHeads) * headSize)
+    : parts.given(x, 'attn_v.weight');
 }
 
 function overSpan(parts: GraphParts, block: BlockShape, span: Span, query: Value, own: KeysAndValues): Value {

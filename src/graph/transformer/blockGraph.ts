@@ -50,6 +50,7 @@ export function expertGraph(block: BlockShape, options: GraphOptions): BuiltGrap
   const perExpert = new Map([...block.tensors].map(([part, shape]) => [part, shape.slice(-2)]));
   const { graph, parts } = start('expert', { ...block, tensors: perExpert }, options);
   const x = graph.input('x', ['n', block.hiddenSize]);
+  if (block.tensors.has('ffn_norm.weight')) parts.given(x, 'ffn_norm.weight');
   const names = { gate: 'ffn_gate_exps', up: 'ffn_up_exps', down: 'ffn_down_exps' };
   graph.output('y', gated(parts, block, x, names), ['n', block.hiddenSize]);
   return finish(graph, parts);
@@ -119,16 +120,16 @@ function gated(
   { gate, up, down }: GatedNames,
 ): Value {
   const { ops } = parts;
+  const size = parts.shape(`${down}.weight`)[1]!;
   const halves = (): [Value, Value] => {
     const both = parts.linear(x, up);
-    const size = parts.shape(`${up}.weight`)[0]! / 2;
     return [ops.slice(both, -1, 0, size), ops.slice(both, -1, size, 2 * size)];
   };
-  const [opening, upper] = parts.has(`${gate}.weight`)
-    ? [parts.linear(x, gate), parts.linear(x, up)]
-    : halves();
+  const isSeparate = parts.has(`${gate}.weight`);
+  const [opening, upper] = isSeparate ? [parts.linear(x, gate), parts.linear(x, up)] : halves();
   const opened = activation === 'silu' ? ops.mul(opening, ops.sigmoid(opening)) : ops.gelu(opening);
-  return parts.linear(ops.mul(opened, upper), down);
+  const product = parts.given(ops.mul(opened, upper), `${up}.weight`, isSeparate ? 0 : size);
+  return parts.linear(product, down);
 }
 
 /** The expert that all tokens go through, with its own gate where there is one. */
@@ -137,6 +138,7 @@ function sharedExpert(parts: GraphParts, block: BlockShape, x: Value): Value {
   const names = { gate: 'ffn_gate_shexp', up: 'ffn_up_shexp', down: 'ffn_down_shexp' };
   const output = gated(parts, block, x, names);
   if (!parts.has('ffn_gate_inp_shexp.weight')) return output;
+  parts.usedBy(x, 'ffn_gate_inp_shexp.weight');
   const weight = ops.reshape(parts.weight('ffn_gate_inp_shexp.weight'), [1, block.hiddenSize]);
   return ops.mul(output, ops.sigmoid(ops.linear(x, weight)));
 }

@@ -32,8 +32,21 @@ export interface Tap {
   readonly squares: string;
   readonly sums: string;
   readonly largest: string;
+  /** What each channel of the input is proportional to, where that is known. */
+  readonly giver?: Giver;
+  /** Other weights that the input is multiplied with. */
+  readonly others: readonly string[];
   /** The input itself, `[n, columns]`, where more than sums is measured. */
   readonly rows?: string;
+}
+
+/**
+ * The weights that each channel of a value is proportional to: entries of a norm, or rows of a matrix from `firstRow` on. Dividing them and
+ * multiplying the columns of all users by the same factors changes nothing else.
+ */
+export interface Giver {
+  readonly part: string;
+  readonly firstRow: number;
 }
 
 /** Linear layers and norms of a graph, with what is measured and rounded at their inputs. */
@@ -42,6 +55,8 @@ export class GraphParts {
   private readonly bound = new Map<string, Value>();
   private readonly rounded = new Map<string, Value>();
   private readonly tapped = new Map<Value, { parts: string[]; columns: number }>();
+  private readonly givers = new Map<Value, Giver>();
+  private readonly others = new Map<Value, readonly string[]>();
 
   constructor(
     readonly ops: Ops,
@@ -95,7 +110,19 @@ export class GraphParts {
   /** RMS norm over the last axis; x itself where the block has none of that name. */
   norm(x: Value, name: string): Value {
     const part = `${name}.weight`;
-    return this.has(part) ? this.ops.rmsNorm(x, this.weight(part), this.epsilon) : x;
+    if (!this.has(part)) return x;
+    return this.given(this.ops.rmsNorm(x, this.weight(part), this.epsilon), part);
+  }
+
+  /** Notes what each channel of a value is proportional to. */
+  given(x: Value, part: string, firstRow = 0): Value {
+    this.givers.set(x, { part, firstRow });
+    return x;
+  }
+
+  /** Notes another weight that a value is multiplied with, whose input is not measured for it. */
+  usedBy(x: Value, part: string): void {
+    this.others.set(x, [...(this.others.get(x) ?? []), part]);
   }
 
   /** Adds the measures of all tapped inputs as outputs of the graph. */
@@ -108,8 +135,10 @@ export class GraphParts {
         ops.graph.output(output, reduced, [columns]);
         return output;
       };
+      const giver = this.givers.get(x);
       return {
-        ...{ parts, columns },
+        ...{ parts, columns, others: this.others.get(x) ?? [] },
+        ...(giver ? { giver } : {}),
         squares: overRows('ReduceSum', ops.square(x), name('squares')),
         sums: overRows('ReduceSum', x, name('sums')),
         largest: overRows('ReduceMax', ops.abs(x), name('largest')),

@@ -6,6 +6,7 @@ import { Random } from '../../../support/random';
 const tap = {
   parts: ['attn_q.weight'],
   columns: 2,
+  others: [],
   ...{ squares: 'squares', sums: 'sums', largest: 'largest', rows: 'rows' },
 };
 const outputsOf = (values: Readonly<Record<string, Float32Array>>): Record<string, Tensor> =>
