@@ -23,6 +23,8 @@ export interface CommandContext {
   readonly action?: string;
   /** The second operand, absolute, of a command that takes two. */
   readonly other?: string;
+  /** The operand of a command that may have one. */
+  readonly word?: string;
   readonly options: Options;
   readonly jobs: Jobs;
   readonly signal: AbortSignal;
@@ -53,6 +55,8 @@ export interface Command {
   readonly operand?: string;
   /** Name of a second operand. */
   readonly second?: string;
+  /** Name of the only operand, which may be absent. */
+  readonly optional?: string;
   readonly summary: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** Results are kept between runs: a cache is needed. */
@@ -61,8 +65,8 @@ export interface Command {
 }
 
 /** Names of a command's operands. */
-export const operandsOf = ({ actions, operand, second }: Command): string[] =>
-  [actions?.join('|'), operand, second].filter((name) => name !== undefined);
+export const operandsOf = ({ actions, operand, second, optional }: Command): string[] =>
+  [actions?.join('|'), operand, second, optional && `[${optional}]`].filter((name) => name !== undefined);
 
 /** Option of commands that take a model: opens only one file of a multi-file model. */
 export const thisFile = 'this-file';

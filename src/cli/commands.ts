@@ -7,6 +7,8 @@ import { gpuRuntimeCommand } from './gpuRuntime';
 import { imatrixCommand } from './imatrix';
 import { inspect } from './inspect';
 import { quantize } from './quantize';
+import { quantizeModelCommand } from './quantizeModel';
+import { recipesCommand } from './recipes';
 import { recommend } from './recommend';
 import { sensitivity } from './sensitivity';
 import { stats } from './stats';
@@ -19,6 +21,8 @@ export const commands: readonly Command[] = [
   sensitivity,
   recommend,
   exportCommand,
+  quantizeModelCommand,
+  recipesCommand,
   compareCommand,
   evalCommand,
   imatrixCommand,

@@ -12,6 +12,8 @@ export interface Invocation {
   /** The second operand, absolute. */
   readonly other?: string;
   readonly action?: string;
+  /** The operand of a command that may have one. */
+  readonly word?: string;
   readonly options: Options;
 }
 
@@ -33,6 +35,10 @@ export function parseInvocation(args: readonly string[]): Invocation {
   if (options['help'] !== true) checkComplete(command, options, operands);
   if (command.actions)
     return { command, model: { path: resolve('.') }, ...actionOf(command, operands[0]), options };
+  if (command.optional !== undefined) {
+    const word = operands[0] === undefined ? {} : { word: operands[0] };
+    return { command, model: { path: resolve('.') }, ...word, options };
+  }
   const [first = '.', second] = operands;
   const model = { path: resolve(first), alone: options[thisFile] === true };
   return { command, model, ...(second === undefined ? {} : { other: resolve(second) }), options };
@@ -40,7 +46,9 @@ export function parseInvocation(args: readonly string[]): Invocation {
 
 function checkComplete(command: Command, options: Options, operands: readonly string[]): void {
   const expected = operandsOf(command);
-  if (operands.length !== expected.length) {
+  const isComplete =
+    command.optional === undefined ? operands.length === expected.length : operands.length <= 1;
+  if (!isComplete) {
     const wanted = expected.length === 0 ? 'no operands' : expected.join(' and ');
     throw new UsageError(`${command.name} takes ${wanted}; ${operands.length} operands were given.`);
   }

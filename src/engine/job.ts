@@ -38,6 +38,7 @@ const kinds = {
   device: (value: unknown) => ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'].includes(value as string),
   convention: (value: unknown) => ['llama.cpp', 'sliding'].includes(value as string),
   memory: (value: unknown) => ['auto', 'whole', 'streamed'].includes(value as string),
+  record: isRecord,
   boolean: (value: unknown) => typeof value === 'boolean',
   blocks: (value: unknown) =>
     Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0),

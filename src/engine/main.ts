@@ -83,7 +83,9 @@ function throttled(id: number): { progress: (progress: EngineProgress) => void; 
     held = undefined;
   };
   const progress = (step: EngineProgress): void => {
-    held = step;
+    // What was finished since the last report is not lost with the reports that are dropped.
+    const finished = [...(held?.finished ?? []), ...(step.finished ?? [])];
+    held = finished.length === 0 ? step : { ...step, finished };
     const now = performance.now();
     if (now - last < progressInterval && step.done < step.total) return;
     last = now;

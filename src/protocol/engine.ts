@@ -112,7 +112,9 @@ export interface EngineRequests {
   'recipes/read': { params: { file: string }; result: Recipe };
   /** Dry run: reads headers only, writes nothing. */
   'model/quantizePreview': {
-    params: ModelRef & QuantizeModelSettings & { out?: string };
+    params: ModelRef &
+      QuantizeModelSettings &
+      Partial<Pick<QuantizeModelParams, 'out' | 'overwrite' | 'cacheDir'>>;
     result: QuantizePreview;
   };
   /** Quantizes a whole model as a recipe says; its progress reports each matrix that is finished. */

@@ -1,3 +1,4 @@
+import type { GroupShape } from './grids';
 import type { DeviceChoice } from './plan';
 import type { EvidenceKind, MethodDescription, MethodOptions, Recipe } from './recipe';
 
@@ -33,8 +34,8 @@ export interface RecipeChanges {
   readonly options?: MethodOptions;
   /** Of grids of integers. */
   readonly bits?: number;
-  /** Weights of a row that share a scale; `row` and `tensor` as a grid has them. */
-  readonly group?: number | 'row' | 'tensor';
+  /** Weights that share a scale. */
+  readonly group?: GroupShape;
   readonly skip?: readonly string[];
   /** Path of a text, tokens of it, and tokens of a window. */
   readonly calibration?: Recipe['calibration'];
@@ -60,6 +61,7 @@ export interface QuantizeModelParams extends QuantizeModelSettings {
   /** For evidence: where a forward pass runs, and the folder where its results are kept. */
   readonly device?: DeviceChoice;
   readonly cacheDir?: string;
+  readonly threads?: number;
 }
 
 /** One tensor of the result. */
@@ -122,11 +124,11 @@ export interface QuantizedWeight {
   readonly evidence: EvidenceKind;
 }
 
-export interface QuantizeModelResult extends Omit<QuantizePreview, 'estimate'> {
+export interface QuantizeModelResult extends QuantizePreview {
   /** The folder or file. */
   readonly out: string;
   readonly weights: readonly QuantizedWeight[];
-  /** Over all matrices that were quantized: Σ‖ŵ − w‖² / Σ‖w‖². */
-  readonly relativeError: number;
+  /** Over all matrices that were quantized: Σ‖ŵ − w‖² / Σ‖w‖²; absent for GGUF. */
+  readonly relativeError?: number;
   readonly seconds: number;
 }

@@ -39,6 +39,8 @@ export interface RecipeRule {
   readonly match?: string;
   /** A grid, a ggml type (GGUF), or `keep`: as the model has it. */
   readonly grid: Grid | { readonly ggml: GgmlQuantType } | 'keep';
+  /** Scales and arithmetic are in the dtype of each weight, whatever the grid says (compressed-tensors). */
+  readonly weightDtype?: true;
   /** Rounding to nearest where it is absent. */
   readonly method?: MethodChoice;
 }

@@ -29,6 +29,7 @@ const isNumber = (value: unknown): boolean => typeof value === 'number';
 /** Most weights that share a scale: no library groups more; larger groups are rows. */
 const maxGroup = 65_536;
 
+/** Values before they are scaled. */
 export const levels: Shape<Levels> = tagged<Levels>('kind', {
   integer: object<Extract<Levels, { kind: 'integer' }>>({
     kind: choice(['integer'] as const),
@@ -49,7 +50,8 @@ export const levels: Shape<Levels> = tagged<Levels>('kind', {
   }),
 });
 
-const group: Shape<GroupShape> = either<GroupShape>(
+/** Weights that share a scale. */
+export const group: Shape<GroupShape> = either<GroupShape>(
   '"tensor", "row", a number of weights, {"rows", "columns"} or {"flat"}',
   [isText, choice(['tensor', 'row'] as const)],
   [isNumber, whole(1, maxGroup)],
@@ -104,6 +106,7 @@ const rounding: Shape<Rounding> = object<Rounding>({
   zero: optional(choice(['before'] as const)),
 });
 
+/** A grid as JSON has it. */
 export const grid: Shape<Grid> = object<Grid>({
   levels,
   group,

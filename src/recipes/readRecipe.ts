@@ -7,7 +7,6 @@ import { grid, levels } from './gridShape';
 import {
   choice,
   either,
-  filled,
   list,
   object,
   optional,
@@ -15,6 +14,7 @@ import {
   ShapeError,
   text,
   whole,
+  yes,
   type Shape,
 } from './shape';
 
@@ -30,7 +30,8 @@ const ruleGrid: Shape<RecipeRule['grid']> = either<RecipeRule['grid']>(
   [isRecord, grid],
 );
 
-const options: Shape<MethodOptions> = (value, path) =>
+/** Options of a method, whose names and ranges the method says. */
+export const methodOptions: Shape<MethodOptions> = (value, path) =>
   Object.fromEntries(
     Object.entries(record(value, path)).map(([name, item]) => {
       const isPlain = typeof item === 'boolean' || typeof item === 'string' || Number.isFinite(item);
@@ -49,6 +50,14 @@ const pattern: Shape<string> = (value, path) => {
   }
 };
 
+export const calibration: Shape<NonNullable<Recipe['calibration']>> = object<
+  NonNullable<Recipe['calibration']>
+>({
+  text: optional(text),
+  tokens: optional(whole(1)),
+  context: optional(whole(2)),
+});
+
 const recipe: Shape<Recipe> = object<Recipe>({
   version: choice([1] as const),
   id: text,
@@ -57,24 +66,19 @@ const recipe: Shape<Recipe> = object<Recipe>({
   layout: text,
   target: choice(['checkpoint', 'gguf', 'onnx'] as const),
   fileType: optional(text),
-  rules: filled(
+  rules: list(
     object<RecipeRule>({
       match: optional(pattern),
       grid: ruleGrid,
-      method: optional(object<MethodChoice>({ id: text, options: optional(options) })),
+      weightDtype: optional(yes),
+      method: optional(object<MethodChoice>({ id: text, options: optional(methodOptions) })),
     }),
   ),
   skip: optional(list(text)),
   activations: optional(
     object<ActivationRecipe>({ levels, scale: choice(['token', 'tensor', 'static'] as const) }),
   ),
-  calibration: optional(
-    object<NonNullable<Recipe['calibration']>>({
-      text: optional(text),
-      tokens: optional(whole(1)),
-      context: optional(whole(2)),
-    }),
-  ),
+  calibration: optional(calibration),
 });
 
 /**

@@ -61,15 +61,6 @@ export const list =
     return value.map((item, i) => shape(item, `${path}[${i}]`));
   };
 
-/** A list of at least one item. */
-export const filled =
-  <T>(shape: Shape<T>): Shape<readonly T[]> =>
-  (value, path) => {
-    const items = list(shape)(value, path);
-    if (items.length === 0) throw new ShapeError(`${path} must not be empty.`);
-    return items;
-  };
-
 export const text: Shape<string> = (value, path) => {
   if (typeof value === 'string' && value.length > 0) return value;
   throw new ShapeError(`${path} must be a text.`);

@@ -4,7 +4,6 @@ export const commands = {
   evaluate: 'quantscope.evaluate',
   computeImportance: 'quantscope.computeImportance',
   quantizeLayer: 'quantscope.quantizeLayer',
-  quantizeModel: 'quantscope.quantizeModel',
   runSensitivity: 'quantscope.runSensitivity',
   runSensitivityOverText: 'quantscope.runSensitivityOverText',
   cancelJob: 'quantscope.cancelJob',

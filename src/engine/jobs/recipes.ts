@@ -1,13 +1,65 @@
-import { QuantscopeError } from '../../model/errors';
-import type { Job } from '../job';
+import { withThreads } from '../../graph/threads';
+import { methods } from '../../quant/methods/methods';
+import { describeRecipe } from '../../recipes/describeRecipe';
+import { presets } from '../../recipes/presets';
+import { checkRecipe } from '../../recipes/checkRecipe';
+import { explained, readRecipeFile } from '../../recipes/readRecipe';
+import { resolveRecipe } from '../../recipes/resolveRecipe';
+import { writers } from '../../recipes/writers';
+import { checkParams, modelKinds, type Job } from '../job';
+import type { OpenModels } from '../models';
+import { previewQuantization, quantizeModel } from '../quantizeModel';
 
-const absent = (): Promise<never> =>
-  Promise.reject(new QuantscopeError('UNSUPPORTED', 'There are no recipes in this version.'));
+const settingKinds = {
+  ...modelKinds,
+  recipe: 'string?',
+  recipeFile: 'path?',
+  inline: 'record?',
+  changes: 'record?',
+  maxShardBytes: 'count?',
+  overwrite: 'boolean?',
+  cacheDir: 'path?',
+} as const;
 
 /** What recipes can be made of. */
-export const recipesJob = (): Job<'recipes/list'> => absent;
+export function recipesJob(): Job<'recipes/list'> {
+  return () =>
+    Promise.resolve({
+      recipes: presets.map(describeRecipe),
+      methods: methods.map(({ id, label, description, evidence, options }) => ({
+        ...{ id, label, description, evidence, options },
+      })),
+      layouts: writers.map(({ id, label, runtimes }) => ({ id, label, runtimes })),
+    });
+}
+
 /** A recipe file, checked. */
-export const readRecipeJob = (): Job<'recipes/read'> => absent;
+export function readRecipeJob(): Job<'recipes/read'> {
+  return async (params, { signal }) => {
+    checkParams('recipes/read', params, { file: 'path' });
+    const recipe = await readRecipeFile(params.file, signal);
+    explained(() => checkRecipe(recipe), params.file);
+    return recipe;
+  };
+}
+
 /** Dry run. */
-export const previewQuantizeJob = (): Job<'model/quantizePreview'> => absent;
-export const quantizeModelJob = (): Job<'model/quantize'> => absent;
+export function previewQuantizeJob(models: OpenModels): Job<'model/quantizePreview'> {
+  return async (params, context) => {
+    checkParams('model/quantizePreview', params, { ...settingKinds, out: 'path?' });
+    const recipe = await resolveRecipe(params, context.signal);
+    return models.use(params, context.signal, (model) => previewQuantization(model, recipe, params, context));
+  };
+}
+
+export function quantizeModelJob(models: OpenModels): Job<'model/quantize'> {
+  return async (params, context) => {
+    checkParams('model/quantize', params, {
+      ...{ ...settingKinds, out: 'path', device: 'device?', threads: 'count?' },
+    });
+    const recipe = await resolveRecipe(params, context.signal);
+    return withThreads(params.threads, () =>
+      models.use(params, context.signal, (model) => quantizeModel(model, recipe, params, context)),
+    );
+  };
+}

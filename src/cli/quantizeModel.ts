@@ -1,0 +1,181 @@
+import { resolve } from 'node:path';
+import { parseSplitSize } from '../exporter/gguf/splits';
+import type {
+  QuantizeModelResult,
+  QuantizeModelSettings,
+  QuantizePreview,
+  QuantizedWeight,
+  RecipeChanges,
+} from '../protocol/quantizeModel';
+import type { MethodOptions } from '../protocol/recipe';
+import { duration, plural, size } from '../protocol/words';
+import {
+  countOption,
+  requiredOption,
+  textOption,
+  textOptions,
+  UsageError,
+  type Command,
+  type CommandContext,
+} from './command';
+import { runOptions } from './runOptions';
+import { deviceOption } from './sensitivity';
+import { figure, table } from './text';
+
+const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
+const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;
+const flag = (help: string) => ({ type: 'boolean', help }) as const;
+
+export const quantizeModelCommand: Command = {
+  name: 'quantize-model',
+  operand: 'MODEL',
+  summary: 'Quantize a whole model to what transformers, vLLM and others load',
+  keepsResults: true,
+  options: {
+    recipe: { ...text('R', 'id of a recipe (see quantscope recipes), or a recipe file'), required: true },
+    out: text('DIR', 'folder to make, or .gguf file (optional with --dry-run)'),
+    overwrite: flag('replace a folder that an earlier run wrote'),
+    'dry-run': flag('write nothing; show how each tensor is stored, and why'),
+    layout: text('L', 'layout, in place of that of the recipe'),
+    method: text('M', 'method, in place of that of the recipe'),
+    option: many('NAME=VALUE', 'set an option of the method'),
+    bits: text('N', 'bits of integers, 2 to 8'),
+    group: text('N', 'weights that share a scale: a number, row or tensor'),
+    skip: many('MODULE', 'keep this module as it is (default: lm_head); re:PATTERN keeps all that match'),
+    calibration: text('F', 'UTF-8 text to run the model over, for methods that need to know its inputs'),
+    tokens: text('N', 'tokens of the text that are used'),
+    context: text('N', 'tokens per window (default: 512)'),
+    'max-shard-size': text('N', 'largest file of weights: 300M, 2G (default: 5G)'),
+    device: runOptions['device']!,
+    threads: runOptions['threads']!,
+  },
+  async run(context) {
+    const { model, jobs, signal, progress, evaluationDir: cacheDir } = context;
+    const settings = settingsOf(context);
+    const out = textOption(context, 'out');
+    const overwrite = context.options['overwrite'] === true ? { overwrite: true } : {};
+    if (context.options['dry-run'] === true) {
+      const target = out === undefined ? {} : { out: resolve(out) };
+      const preview = await jobs['model/quantizePreview'](
+        { ...model, ...settings, ...target, ...overwrite, cacheDir },
+        { signal, progress },
+      );
+      return { json: preview, lines: [...describe(preview), '', estimate(preview)] };
+    }
+    if (out === undefined) throw new UsageError('--out is missing.');
+    const threads = countOption(context, 'threads');
+    const result = await jobs['model/quantize'](
+      {
+        ...{
+          ...model,
+          ...settings,
+          ...overwrite,
+          out: resolve(out),
+          device: deviceOption(context),
+          cacheDir,
+        },
+        ...(threads === undefined ? {} : { threads }),
+      },
+      { signal, progress },
+    );
+    return { json: result, lines: [...describe(result, result.weights), '', written(result)] };
+  },
+};
+
+function settingsOf(context: CommandContext): QuantizeModelSettings {
+  const recipe = requiredOption(context, 'recipe');
+  const isFile = /[\\/]|\.json$/i.test(recipe);
+  const shard = textOption(context, 'max-shard-size');
+  const changes = changesOf(context);
+  return {
+    ...(isFile ? { recipeFile: resolve(recipe) } : { recipe }),
+    ...(Object.keys(changes).length === 0 ? {} : { changes }),
+    ...(shard === undefined ? {} : { maxShardBytes: parseSplitSize(shard) }),
+  };
+}
+
+function changesOf(context: CommandContext): RecipeChanges {
+  const [layout, method, group, calibration] = ['layout', 'method', 'group', 'calibration'].map((name) =>
+    textOption(context, name),
+  );
+  const [bits, tokens, window] = ['bits', 'tokens', 'context'].map((name) => countOption(context, name));
+  const skip = textOptions(context, 'skip');
+  const options = methodOptions(textOptions(context, 'option'));
+  const evidence = {
+    ...(calibration === undefined ? {} : { text: resolve(calibration) }),
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(window === undefined ? {} : { context: window }),
+  };
+  return {
+    ...(layout === undefined ? {} : { layout }),
+    ...(method === undefined ? {} : { method }),
+    ...(Object.keys(options).length === 0 ? {} : { options }),
+    ...(bits === undefined ? {} : { bits }),
+    ...(group === undefined ? {} : { group: groupOf(group) }),
+    ...(skip.length === 0 ? {} : { skip }),
+    ...(Object.keys(evidence).length === 0 ? {} : { calibration: evidence }),
+  };
+}
+
+/** @throws UsageError for something that has no value. */
+function methodOptions(given: readonly string[]): MethodOptions {
+  return Object.fromEntries(
+    given.map((option) => {
+      const [, name, value] = /^([^=]+)=(.+)$/.exec(option) ?? [];
+      if (name === undefined || value === undefined)
+        throw new UsageError(`--option takes NAME=VALUE, not "${option}".`);
+      const isNumber = value.trim() !== '' && Number.isFinite(Number(value));
+      return [name, value === 'true' ? true : value === 'false' ? false : isNumber ? Number(value) : value];
+    }),
+  );
+}
+
+function groupOf(text: string): number | 'row' | 'tensor' {
+  if (text === 'row' || text === 'tensor') return text;
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw new UsageError(`--group takes a number of weights, row or tensor, not "${text}".`);
+}
+
+function describe(
+  { tensors, files, warnings, notes }: QuantizePreview,
+  weights: readonly QuantizedWeight[] = [],
+): string[] {
+  const byName = new Map(weights.map((weight) => [weight.name, weight]));
+  const measured = weights.length > 0;
+  const rows = tensors.map(({ name, from, to, bytes, method = '', reason }) => {
+    const error = byName.get(name)?.relativeError;
+    return [
+      ...[name, from, to, method, size(bytes)],
+      ...(measured ? [error === undefined ? '' : figure(error)] : []),
+      reason,
+    ];
+  });
+  const parts = files.map((file) => [file.name, size(file.bytes), file.tensors]);
+  return [
+    ...table(
+      ['tensor', 'from', 'to', 'method', 'size', ...(measured ? ['relative squared error'] : []), 'why'],
+      rows,
+    ),
+    ...(files.length > 1 ? ['', ...table(['file', 'size', 'tensors'], parts)] : []),
+    ...warnings.flatMap((warning) => ['', `Warning: ${warning}`]),
+    ...notes.flatMap((note) => ['', `Note: ${note}`]),
+  ];
+}
+
+function totals({ fileBytes, bitsPerWeight, tensors }: QuantizePreview): string {
+  const bits = bitsPerWeight === undefined ? 'no weights' : `${bitsPerWeight.toFixed(3)} bits per weight`;
+  const matrices = plural(tensors.filter(({ quantized }) => quantized).length, 'matrix', 'matrices');
+  return `${matrices} quantized, ${size(fileBytes)}, ${bits}`;
+}
+
+function estimate(preview: QuantizePreview): string {
+  const { seconds, memoryBytes, diskBytes } = preview.estimate;
+  const missing = preview.evidence.missing === undefined ? '' : ` ${preview.evidence.missing}`;
+  return `Dry run, nothing was written (${totals(preview)}). A run takes about ${duration(seconds)}, ${size(memoryBytes)} of memory and ${size(diskBytes)} of disk.${missing}`;
+}
+
+function written(result: QuantizeModelResult): string {
+  const error =
+    result.relativeError === undefined ? '' : `, relative squared error ${figure(result.relativeError)}`;
+  return `Written: ${result.out} (${totals(result)}${error}, ${result.seconds.toFixed(2)} s)`;
+}

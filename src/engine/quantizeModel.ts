@@ -1,0 +1,112 @@
+import { resolve } from 'node:path';
+import { planCheckpoint, type CheckpointPlan } from '../exporter/checkpoint/plan';
+import { neededEvidence, previewPlan } from '../exporter/checkpoint/preview';
+import { outputFolder } from '../exporter/checkpoint/outputFolder';
+import { writeCheckpoint } from '../exporter/checkpoint/writeCheckpoint';
+import { QuantscopeError } from '../model/errors';
+import type { Model } from '../model/model';
+import type { EngineRequests } from '../protocol/engine';
+import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
+import type { EvidenceKind, Recipe } from '../protocol/recipe';
+import type { EvidenceSource } from '../quant/evidence';
+import { mostDemanding } from '../recipes/describeRecipe';
+import { latestEvidence, obtainEvidence } from './evaluation/obtainEvidence';
+import type { JobContext } from './job';
+import { exportRecipe, previewExportedRecipe } from './recipeExport';
+
+type PreviewParams = EngineRequests['model/quantizePreview']['params'];
+
+/** Tokens of a window of calibration text, unless the recipe says. */
+const usualContext = 512;
+
+/** What a recipe would do to a model: reads headers only. @throws QuantscopeError as `quantizeModel` but for weights. */
+export async function previewQuantization(
+  model: Model,
+  recipe: Recipe,
+  { out, overwrite, cacheDir, maxShardBytes }: PreviewParams,
+  context: JobContext,
+): Promise<QuantizePreview> {
+  if (recipe.target !== 'checkpoint') return previewExportedRecipe(model, recipe, out, context);
+  const plan = planCheckpoint(model, recipe, maxShardBytes);
+  if (out !== undefined) await outputFolder(out, model.description, overwrite);
+  const evidence = await evidencePreview(model, plan, cacheDir);
+  return { ...previewPlan(plan, model.description.dataBytes), evidence };
+}
+
+/**
+ * Quantizes a model as a recipe says.
+ * @throws QuantscopeError REQUEST where evidence is missing, saying how to give it, or for a target that must not be replaced; UNSUPPORTED,
+ * MODEL_FILE, IO, CANCELLED: then nothing is left.
+ */
+export async function quantizeModel(
+  model: Model,
+  recipe: Recipe,
+  params: QuantizeModelParams,
+  context: JobContext,
+): Promise<QuantizeModelResult> {
+  const start = performance.now();
+  if (recipe.target !== 'checkpoint') return exportRecipe(model, recipe, params.out, context);
+  const plan = planCheckpoint(model, recipe, params.maxShardBytes);
+  await outputFolder(params.out, model.description, params.overwrite); // before minutes of calibration
+  const evidence = await evidenceFor(model, plan, params, context);
+  const written = await writeCheckpoint(model, plan, params.out, {
+    ...{ overwrite: params.overwrite, evidence, signal: context.signal, onProgress: context.progress },
+    alsoRead: [params.recipeFile, evidence?.text.path],
+  });
+  const preview = previewPlan(plan, model.description.dataBytes);
+  return {
+    ...preview,
+    ...written,
+    evidence: {
+      kind: mostDemanding(neededEvidence(plan)),
+      ...(evidence ? { text: evidence.text.path } : {}),
+    },
+    notes: [...preview.notes, ...(evidence?.notes ?? []), ...written.notes],
+    seconds: (performance.now() - start) / 1000,
+  };
+}
+
+async function evidencePreview(
+  model: Model,
+  plan: CheckpointPlan,
+  cacheDir: string | undefined,
+): Promise<QuantizePreview['evidence']> {
+  const needs = neededEvidence(plan);
+  const kind = mostDemanding(needs);
+  if (needs.length === 0) return { kind };
+  const text = plan.recipe.calibration?.text ?? (await keptEvidence(model, needs, cacheDir))?.text.path;
+  return text === undefined ? { kind, missing: missingEvidence(plan, kind) } : { kind, text };
+}
+
+async function evidenceFor(
+  model: Model,
+  plan: CheckpointPlan,
+  { cacheDir, device = 'auto' }: QuantizeModelParams,
+  context: JobContext,
+): Promise<EvidenceSource | undefined> {
+  const needs = neededEvidence(plan);
+  if (needs.length === 0) return undefined;
+  const { text, tokens, context: length = usualContext } = plan.recipe.calibration ?? {};
+  if (text !== undefined && cacheDir !== undefined) {
+    const windows =
+      tokens === undefined ? {} : { windows: Math.max(1, Math.floor(tokens / length)), context: length };
+    return obtainEvidence(model, { text: resolve(text), needs, device, ...windows }, cacheDir, context);
+  }
+  const kept = await keptEvidence(model, needs, cacheDir);
+  if (kept) return kept;
+  throw new QuantscopeError('REQUEST', missingEvidence(plan, mostDemanding(needs)), {
+    file: model.description.path,
+  });
+}
+
+const keptEvidence = (
+  model: Model,
+  needs: readonly EvidenceKind[],
+  cacheDir: string | undefined,
+): Promise<EvidenceSource | undefined> =>
+  cacheDir === undefined ? Promise.resolve(undefined) : latestEvidence(model, needs, cacheDir);
+
+function missingEvidence({ tensors }: CheckpointPlan, kind: EvidenceKind): string {
+  const method = tensors.find(({ matrix }) => matrix?.method.evidence === kind)?.matrix?.method;
+  return `${method?.label ?? 'The method'} needs to know the inputs of the matrices (${kind}): give a text to run the model over (--calibration FILE).`;
+}

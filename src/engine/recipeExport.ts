@@ -1,0 +1,66 @@
+import { exportGguf, previewGguf } from '../exporter/exportGguf';
+import type { ExportTarget } from '../exporter/plan';
+import { QuantscopeError } from '../model/errors';
+import type { Model } from '../model/model';
+import type { ExportPreview } from '../protocol/export';
+import type { QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
+import type { Recipe } from '../protocol/recipe';
+import type { JobContext } from './job';
+
+/** Weights that an export reads, encodes and writes in a second, on a usual processor. */
+const weightsPerSecond = 20e6;
+/** Slabs that are read, encoded and written at the same time. */
+const exportMemory = 200e6;
+
+/** What a recipe for GGUF would do. @throws QuantscopeError as `previewGguf`; UNSUPPORTED for other targets. */
+export async function previewExportedRecipe(
+  model: Model,
+  recipe: Recipe,
+  out: string | undefined,
+  { signal }: JobContext,
+): Promise<QuantizePreview> {
+  const preview = await previewGguf(model, targetOf(recipe), out, { signal });
+  return described(model, recipe, preview);
+}
+
+/** Writes a GGUF file as a recipe says. @throws QuantscopeError as `exportGguf`; UNSUPPORTED for other targets. */
+export async function exportRecipe(
+  model: Model,
+  recipe: Recipe,
+  out: string,
+  { signal, progress }: JobContext,
+): Promise<QuantizeModelResult> {
+  const result = await exportGguf(model, targetOf(recipe), out, { signal, onProgress: progress });
+  return { ...described(model, recipe, result), out: result.out, weights: [], seconds: result.seconds };
+}
+
+function targetOf({ target, fileType, rules }: Recipe): ExportTarget {
+  if (target !== 'gguf' || fileType === undefined)
+    throw new QuantscopeError(
+      'UNSUPPORTED',
+      `A recipe for the target "${target}" is not written by this command.`,
+    );
+  const tensorTypes = rules.flatMap(({ match, grid }) =>
+    match !== undefined && grid !== 'keep' && 'ggml' in grid ? [{ pattern: match, type: grid.ggml }] : [],
+  );
+  return { type: fileType, tensorTypes, allowRequantize: true };
+}
+
+function described(model: Model, recipe: Recipe, preview: ExportPreview): QuantizePreview {
+  const { tensors, files, fileBytes, dataBytes, parameters, bitsPerWeight, warnings } = preview;
+  return {
+    ...{ recipe, files, fileBytes, dataBytes, parameters, warnings, notes: [] },
+    tensors: tensors.map(({ name, shape, from, to, bytes, reason, source, cause }) => ({
+      ...{ name, shape, from, to, bytes, reason },
+      quantized: cause !== 'kept' && cause !== 'computed',
+      sourceBytes: model.description.tensors.find((tensor) => tensor.name === source)?.byteLength ?? 0,
+    })),
+    sourceBytes: model.description.dataBytes,
+    ...(bitsPerWeight === undefined ? {} : { bitsPerWeight }),
+    evidence: { kind: 'none' },
+    estimate: {
+      seconds: parameters / weightsPerSecond,
+      ...{ memoryBytes: exportMemory, diskBytes: fileBytes },
+    },
+  };
+}

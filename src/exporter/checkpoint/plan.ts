@@ -1,0 +1,257 @@
+import type { LayoutWriter, StoredTensor, WrittenModel, WrittenWeight } from '../../layouts/layout';
+import { modelDtype } from '../../layouts/layout';
+import { dtypeNamed } from '../../model/dtypes';
+import { QuantscopeError } from '../../model/errors';
+import type { Model } from '../../model/model';
+import { matrixOf } from '../../model/rows';
+import type { Grid, ScaleDtype } from '../../protocol/grids';
+import type { TensorDescriptor } from '../../protocol/model';
+import type { MethodOptions, Recipe, RecipeRule } from '../../protocol/recipe';
+import type { Method } from '../../quant/methods/method';
+import { methodById } from '../../quant/methods/methods';
+import { defaultMethod, isGrid, optionsOf } from '../../recipes/checkRecipe';
+import { gridLabel } from '../../recipes/gridLabel';
+import { writerNamed } from '../../recipes/writers';
+import { tensorBytes } from '../safetensorsHeader';
+import { isSkipped, moduleOf, whyNotLinear } from './linearWeights';
+import { defaultShardBytes, planShards, type PlannedShard, type Unit } from './shards';
+
+/** How a matrix is quantized. */
+export interface PlannedMatrix {
+  readonly weight: WrittenWeight;
+  readonly method: Method;
+  readonly options: MethodOptions;
+  /** Number of the rule. */
+  readonly rule: number;
+  /** Other matrices that the range is that of, too. */
+  readonly sharesRange: readonly string[];
+}
+
+/** A tensor of the model, and the tensors that it is stored in. */
+export interface PlannedTensor extends Unit {
+  readonly tensor: TensorDescriptor;
+  /** Absent for a tensor that is kept. */
+  readonly matrix?: PlannedMatrix;
+  /** Of all parts, at most. */
+  readonly bytes: number;
+  /** A short sentence without its period. */
+  readonly reason: string;
+}
+
+/** Everything about a quantized checkpoint but the values. */
+export interface CheckpointPlan {
+  readonly recipe: Recipe;
+  readonly writer: LayoutWriter;
+  readonly written: WrittenModel;
+  readonly tensors: readonly PlannedTensor[];
+  readonly shards: readonly PlannedShard<PlannedTensor>[];
+  /** `__metadata__` of each shard. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly warnings: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Plans a checkpoint folder from headers: which rule applies to each tensor, what is kept and why, and the shards.
+ * @throws QuantscopeError UNSUPPORTED for a model that is no checkpoint, or whose weights cannot all be decoded; REQUEST when nothing would be
+ * quantized.
+ */
+export function planCheckpoint(
+  model: Model,
+  recipe: Recipe,
+  maxShardBytes = defaultShardBytes,
+): CheckpointPlan {
+  refuseModel(model);
+  const writer = writerNamed(recipe.layout)!;
+  const planner = new Planner(model, recipe, writer);
+  const own = model.description.tensors.filter((tensor) => !isOfModule(model, tensor));
+  const decided = biasesAfterWeights(own).map((tensor) => planner.decide(tensor));
+  if (!decided.some(({ matrix }) => matrix)) throw nothingToDo(model, recipe, decided);
+  const tensors = withSharedRanges(writer, decided);
+  const written = writtenModel(recipe, tensors);
+  return {
+    ...{ recipe, writer, written, tensors },
+    shards: planShards(tensors, maxShardBytes),
+    metadata: { format: 'pt', ...writer.metadata?.(written) },
+    warnings: planner.warnings,
+    notes: keptNotes(tensors),
+  };
+}
+
+/** Dense layers that sentence-transformers keeps in folders of their own: those are copied. */
+const isOfModule = ({ modules }: Model, { name }: TensorDescriptor): boolean =>
+  modules?.some(({ path }) => path !== '' && name.startsWith(`${path}.`)) === true;
+
+/** Each bias right after the matrix that it is added to, because methods may correct it. */
+function biasesAfterWeights(tensors: readonly TensorDescriptor[]): TensorDescriptor[] {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const isMoved = ({ name }: TensorDescriptor): boolean =>
+    name.endsWith('.bias') && byName.has(name.replace(/bias$/, 'weight'));
+  return tensors.flatMap((tensor) => {
+    if (isMoved(tensor)) return [];
+    const bias = tensor.name.endsWith('.weight')
+      ? byName.get(tensor.name.replace(/weight$/, 'bias'))
+      : undefined;
+    return bias ? [tensor, bias] : [tensor];
+  });
+}
+
+function refuseModel({ description, configProblem, config }: Model): void {
+  const { format, path, quantizedLayout, missingFiles, missingBytes, part } = description;
+  const refuse = (message: string): never => {
+    throw new QuantscopeError('UNSUPPORTED', message, { file: path });
+  };
+  if (format === 'gguf')
+    refuse(
+      'A GGUF file has not the names and the configuration of a checkpoint: quantize the Hugging Face checkpoint that it was made from.',
+    );
+  if (configProblem) throw configProblem;
+  if (!config)
+    refuse(
+      'There is no config.json next to the weights: runtimes need it, and it says how the weights are quantized.',
+    );
+  if (part?.alone) refuse('One shard alone cannot be quantized to a checkpoint: open the whole model.');
+  if (quantizedLayout)
+    refuse(
+      `The weights are stored in the layout ${quantizedLayout.name}, which cannot be decoded: start from the original checkpoint.`,
+    );
+  if (missingFiles.length > 0 || missingBytes > 0)
+    refuse(`The model is incomplete: ${missingFiles[0] ?? `${missingBytes} bytes`} missing.`);
+}
+
+function nothingToDo(
+  { description }: Model,
+  { id }: Recipe,
+  tensors: readonly PlannedTensor[],
+): QuantscopeError {
+  const refused = tensors.find(({ reason }) => reason.includes(': '));
+  const why = refused ? ` ${refused.tensor.name} is ${refused.reason}.` : '';
+  return new QuantscopeError('REQUEST', `The recipe ${id} quantizes nothing of this model.${why}`, {
+    file: description.path,
+  });
+}
+
+/** Decides about one tensor after the other. */
+class Planner {
+  readonly warnings: string[] = [];
+  private readonly patterns: readonly (RegExp | undefined)[];
+  private readonly rounding: 'F16' | 'BF16' | undefined;
+
+  constructor(
+    private readonly model: Model,
+    private readonly recipe: Recipe,
+    private readonly writer: LayoutWriter,
+  ) {
+    this.patterns = recipe.rules.map(({ match }) =>
+      match === undefined ? undefined : new RegExp(match, 'u'),
+    );
+    this.rounding = modelDtype(model.config);
+  }
+
+  decide(tensor: TensorDescriptor): PlannedTensor {
+    const { name } = tensor;
+    const module = moduleOf(name);
+    if (isSkipped(module, this.recipe.skip)) return this.kept(tensor, 'kept: listed as a module to skip');
+    const notLinear = whyNotLinear(tensor, this.model);
+    const rule = this.patterns.findIndex((pattern) =>
+      pattern ? pattern.test(name) : notLinear === undefined,
+    );
+    const chosen = this.recipe.rules[rule];
+    if (!chosen) return this.kept(tensor, `kept: ${notLinear ?? 'no rule of the recipe'}`);
+    if (!isGrid(chosen.grid)) return this.kept(tensor, `kept by rule ${rule + 1}`);
+    if (tensor.shape.length < 2 || !tensor.readable || dtypeNamed(this.dtypeOf(tensor))?.float !== true)
+      return this.kept(tensor, `kept: ${notLinear ?? 'not a matrix of real numbers'}`);
+    return this.quantized(tensor, { ...chosen, grid: chosen.grid }, rule);
+  }
+
+  private quantized(
+    tensor: TensorDescriptor,
+    rule: RecipeRule & { readonly grid: Grid },
+    index: number,
+  ): PlannedTensor {
+    const { name, shape } = tensor;
+    const dtype = this.dtypeOf(tensor);
+    const grid = rule.weightDtype ? inDtype(rule.grid, dtype) : rule.grid;
+    const method = methodById(rule.method?.id ?? defaultMethod);
+    const options = optionsOf(method, rule.method?.options);
+    const { rows, columns } = matrixOf(shape);
+    const weight: WrittenWeight = { name, shape, grid, dtype };
+    const refusal = this.writer.refuse(weight) ?? method.refuse({ grid, shape: [rows, columns], options });
+    if (refusal !== undefined) {
+      this.warnings.push(`${name} is kept: ${refusal}`);
+      return this.kept(tensor, `kept: ${refusal.replace(/\.$/, '')}`);
+    }
+    const parts = this.writer.parts(weight);
+    const reason = this.recipe.rules[index]!.match === undefined ? 'linear layer' : `rule ${index + 1}`;
+    const matrix: PlannedMatrix = { weight, method, options, rule: index, sharesRange: [] };
+    return { tensor, matrix, parts, bytes: bytesOfParts(parts), reason };
+  }
+
+  private kept(tensor: TensorDescriptor, reason: string): PlannedTensor {
+    const { name, shape } = tensor;
+    const dtype = this.dtypeOf(tensor);
+    const isFloat = ['F32', 'F16', 'BF16', 'F64'].includes(dtype);
+    const parts = [{ name, dtype: isFloat ? (this.writer.plainDtype ?? dtype) : dtype, shape }];
+    return { tensor, parts, bytes: bytesOfParts(parts), reason };
+  }
+
+  /** Of the weights themselves: what a layout decodes is in the dtype that the model computes in. */
+  private dtypeOf({ dtype, stored }: TensorDescriptor): string {
+    return stored ? (this.rounding ?? 'F32') : dtype;
+  }
+}
+
+const bytesOfParts = (parts: readonly StoredTensor[]): number =>
+  parts.reduce((sum, part) => sum + tensorBytes(part), 0);
+
+/** A grid whose scales and arithmetic are in the dtype of the weights, where that is one of halves. */
+function inDtype(grid: Grid, dtype: string): Grid {
+  const { arithmetic, ...rest } = grid;
+  const isHalf = dtype === 'F16' || dtype === 'BF16';
+  const isPlain = ['F32', 'F16', 'BF16'].includes(grid.scale);
+  const scale: ScaleDtype = isPlain ? (isHalf ? dtype : 'F32') : grid.scale;
+  return { ...rest, scale, ...(isHalf && arithmetic !== undefined ? { arithmetic: dtype } : {}) };
+}
+
+/** Tensors with the others that their matrices share a range with. */
+function withSharedRanges(writer: LayoutWriter, tensors: readonly PlannedTensor[]): PlannedTensor[] {
+  const names = tensors.flatMap(({ matrix }) => (matrix?.weight.grid.global ? [matrix.weight.name] : []));
+  const groups = writer.sharedRanges?.(names) ?? [];
+  const groupOf = new Map(groups.flatMap((group) => group.map((name) => [name, group] as const)));
+  return tensors.map((planned) => {
+    const group = planned.matrix && groupOf.get(planned.tensor.name);
+    if (!planned.matrix || !group) return planned;
+    return {
+      ...planned,
+      matrix: { ...planned.matrix, sharesRange: group.filter((name) => name !== planned.tensor.name) },
+    };
+  });
+}
+
+function writtenModel(recipe: Recipe, tensors: readonly PlannedTensor[]): WrittenModel {
+  const kept = tensors.filter(
+    ({ tensor, matrix }) => !matrix && tensor.shape.length === 2 && isLinearName(tensor.name),
+  );
+  return {
+    recipe,
+    weights: tensors.flatMap(({ matrix }) => (matrix ? [matrix.weight] : [])),
+    kept: kept.map(({ tensor }) => moduleOf(tensor.name)),
+    names: tensors.map(({ tensor }) => tensor.name),
+  };
+}
+
+const isLinearName = (name: string): boolean => name.endsWith('.weight') && !/embed|wte|wpe|norm/.test(name);
+
+/** How many matrices are kept, for each reason. */
+function keptNotes(tensors: readonly PlannedTensor[]): string[] {
+  const kept = tensors.filter(({ tensor, matrix }) => !matrix && tensor.shape.length > 1);
+  const byReason = new Map<string, string[]>();
+  for (const { reason, tensor } of kept) byReason.set(reason, [...(byReason.get(reason) ?? []), tensor.name]);
+  return [...byReason].map(([reason, [name, ...more]]) =>
+    more.length === 0 ? `${name} is ${reason}.` : `${more.length + 1} matrices are ${reason}.`,
+  );
+}
+
+/** "int4, group 128", or the dtype that a tensor is kept in. */
+export const writtenAs = ({ matrix, parts }: PlannedTensor): string =>
+  matrix ? gridLabel(matrix.weight.grid) : parts[0]!.dtype;

@@ -1,0 +1,77 @@
+import { matrixOf } from '../../model/rows';
+import type { PlannedWeight, QuantizePreview } from '../../protocol/quantizeModel';
+import type { EvidenceKind } from '../../protocol/recipe';
+import { writtenAs, type CheckpointPlan, type PlannedTensor } from './plan';
+import { shardFileBytes } from './shardFile';
+
+/** Kinds of evidence that the methods of a plan use. */
+export const neededEvidence = ({ tensors }: CheckpointPlan): EvidenceKind[] => [
+  ...new Set(
+    tensors.flatMap(({ matrix }) =>
+      matrix && matrix.method.evidence !== 'none' ? [matrix.method.evidence] : [],
+    ),
+  ),
+];
+
+/** A plan as lists show it, but for what is known of evidence. */
+export function previewPlan(plan: CheckpointPlan, sourceBytes: number): Omit<QuantizePreview, 'evidence'> {
+  const { recipe, tensors, shards, metadata, warnings, notes } = plan;
+  const dataBytes = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+  const parameters = tensors.reduce((sum, { tensor }) => sum + tensor.elements, 0);
+  const files = shards.map(({ name, units }) => {
+    const parts = units.flatMap((unit) => unit.parts);
+    return { name, bytes: shardFileBytes(parts, metadata), tensors: parts.length };
+  });
+  const fileBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  return {
+    ...{ recipe, tensors: tensors.map(plannedWeight), files, fileBytes, dataBytes, sourceBytes, parameters },
+    ...(parameters === 0 ? {} : { bitsPerWeight: (8 * dataBytes) / parameters }),
+    estimate: {
+      seconds: estimatedSeconds(tensors),
+      memoryBytes: estimatedMemory(tensors),
+      diskBytes: fileBytes,
+    },
+    ...{ warnings, notes },
+  };
+}
+
+function plannedWeight(planned: PlannedTensor): PlannedWeight {
+  const { tensor, matrix, bytes, reason } = planned;
+  return {
+    ...{ name: tensor.name, shape: tensor.shape, from: tensor.dtype, to: writtenAs(planned) },
+    quantized: matrix !== undefined,
+    ...(matrix ? { rule: matrix.rule, method: matrix.method.id } : {}),
+    ...{ sourceBytes: tensor.byteLength, bytes, reason },
+  };
+}
+
+/** Weights of a second that are read, rounded, measured and written, on a usual processor. */
+const weightsPerSecond = 60e6;
+/** How many times the work of rounding a search takes. */
+const searchCost: Readonly<Record<string, number>> = { ecb: 40, awq: 20, 'llm-int8': 1, rtn: 1 };
+/** Multiplications of a second in the inner loop of GPTQ, on a usual processor. */
+const productsPerSecond = 4e9;
+
+/** Of a matrix `[rows, columns]` GPTQ updates half of the columns of each row after each column, and factorises once. */
+function secondsOf({ tensor, matrix }: PlannedTensor): number {
+  if (!matrix) return tensor.elements / (10 * weightsPerSecond);
+  const { rows, columns } = matrixOf(tensor.shape);
+  const plain = tensor.elements / weightsPerSecond;
+  if (matrix.method.evidence !== 'hessian') return plain * (searchCost[matrix.method.id] ?? 10);
+  return plain + (0.5 * rows * columns ** 2 + columns ** 3) / productsPerSecond;
+}
+
+const estimatedSeconds = (tensors: readonly PlannedTensor[]): number =>
+  tensors.reduce((sum, planned) => sum + secondsOf(planned), 0);
+
+/** Slabs of weights and codes, whatever the model. */
+const slabMemory = 150e6;
+
+/** A layout that transposes holds a matrix packed; a method with a Hessian three matrices of its size in float64. */
+const estimatedMemory = (tensors: readonly PlannedTensor[]): number =>
+  tensors.reduce((most, { tensor, matrix, bytes }) => {
+    if (!matrix) return most;
+    const { columns } = matrixOf(tensor.shape);
+    const hessian = matrix.method.evidence === 'hessian' ? 3 * 8 * columns ** 2 : 0;
+    return Math.max(most, slabMemory + bytes + hessian);
+  }, slabMemory);

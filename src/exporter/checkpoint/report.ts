@@ -1,0 +1,97 @@
+import { basename } from 'node:path';
+import type { Model } from '../../model/model';
+import type { QuantizedWeight } from '../../protocol/quantizeModel';
+import { plural, size } from '../../protocol/words';
+import { canonicalRecipe } from '../../recipes/canonical';
+import { writtenAs, type CheckpointPlan, type PlannedTensor } from './plan';
+
+/** What a run measured. */
+export interface RunFacts {
+  readonly weights: readonly QuantizedWeight[];
+  /** Of every tensor of the files, by its name. */
+  readonly bytesOfPart: ReadonlyMap<string, number>;
+  readonly relativeError: number;
+  readonly notes: readonly string[];
+  /** The calibration text, where one was used. */
+  readonly text?: { readonly path: string; readonly tokens: number };
+}
+
+/** Most matrices that the README lists. */
+const maxListed = 400;
+
+/** README.md: what was done, with which evidence, and what was measured. */
+export function describeRun({ description }: Model, plan: CheckpointPlan, facts: RunFacts): string {
+  const { recipe, writer, tensors, warnings, notes } = plan;
+  const bytes = [...facts.bytesOfPart.values()].reduce((sum, part) => sum + part, 0);
+  const { parameters } = description;
+  const lines = [
+    `# ${description.name}, ${recipe.label}`,
+    '',
+    `The weights of ${description.name} (${size(description.dataBytes)}), quantized by Quantscope with the recipe \`${recipe.id}\`: ${recipe.description}`,
+    '',
+    `- Layout: ${writer.label}. Runtimes that load it: ${writer.runtimes.join(', ')}.`,
+    `- Size: ${size(bytes)}, ${parameters === 0 ? 0 : ((8 * bytes) / parameters).toFixed(3)} bits per weight over all tensors.`,
+    `- ${plural(facts.weights.length, 'matrix', 'matrices')} quantized, ${plural(tensors.length - facts.weights.length, 'tensor')} kept.`,
+    `- Relative squared error of the quantized weights, Σ(ŵ − w)² / Σw²: ${figure(facts.relativeError)}.`,
+    `- Evidence: ${evidenceText(facts)}`,
+    ...[...warnings, ...notes, ...facts.notes].map((note) => `- ${note}`),
+    '',
+    '| matrix | stored as | method | relative squared error | of rounding to nearest |',
+    '| --- | --- | --- | ---: | ---: |',
+    ...rowsOf(tensors, facts.weights),
+    '',
+  ];
+  return lines.join('\n');
+}
+
+function evidenceText({ text, weights }: RunFacts): string {
+  const kinds = [...new Set(weights.map(({ evidence }) => evidence))].filter((kind) => kind !== 'none');
+  if (!text || kinds.length === 0) return 'the weights alone.';
+  return `${kinds.join(', ')} of the inputs, measured over ${text.tokens} tokens of ${basename(text.path)}.`;
+}
+
+function rowsOf(tensors: readonly PlannedTensor[], weights: readonly QuantizedWeight[]): string[] {
+  const byName = new Map(tensors.map((planned) => [planned.tensor.name, planned]));
+  const rows = weights.slice(0, maxListed).map(({ name, relativeError, roundingError }) => {
+    const planned = byName.get(name)!;
+    const cells = [name, writtenAs(planned), planned.matrix!.method.id, figure(relativeError)];
+    return `| ${[...cells, roundingError === undefined ? '' : figure(roundingError)].join(' | ')} |`;
+  });
+  return weights.length > maxListed
+    ? [...rows, `| ${weights.length - maxListed} more: see quantscope.json | | | | |`]
+    : rows;
+}
+
+const figure = (value: number): string => (value === 0 ? '0' : value.toPrecision(4));
+
+/** quantscope.json: the same for programs. It marks the folder as an output, whose `files` a later run may replace. */
+export function recordOf(
+  { description }: Model,
+  { recipe, tensors }: CheckpointPlan,
+  { weights, relativeError, text }: RunFacts,
+  files: readonly string[],
+): Record<string, unknown> {
+  const methods = new Map(
+    tensors.flatMap(({ matrix }) => (matrix ? [[matrix.method.id, matrix.method.version]] : [])),
+  );
+  return {
+    ...{ writtenBy: 'quantscope', version: 1 },
+    source: {
+      name: description.name,
+      files: description.files.map(({ path, size: bytes, headerHash, contentHash }) => ({
+        ...{ name: basename(path), bytes, headerHash },
+        ...(contentHash === undefined ? {} : { contentHash }),
+      })),
+    },
+    recipe,
+    canonical: canonicalRecipe(recipe),
+    methods: Object.fromEntries(methods),
+    ...(text ? { evidence: { text: basename(text.path), tokens: text.tokens } } : {}),
+    relativeError,
+    weights: weights.map(({ name, relativeError: error, roundingError, evidence }) => ({
+      ...{ name, relativeError: error, evidence },
+      ...(roundingError === undefined ? {} : { roundingError }),
+    })),
+    files,
+  };
+}

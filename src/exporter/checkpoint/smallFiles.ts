@@ -1,0 +1,54 @@
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { makeFolder } from '../../files/makeFolder';
+import type { Model } from '../../model/model';
+import { recordName } from './outputFolder';
+
+/** A file of this size is not a tokenizer, a template or a licence (bytes). */
+const maxBytes = 64 * 1024 * 1024;
+
+/** Weights, in whatever form, and files that list them. */
+const weights =
+  /\.(?:safetensors|sft|bin|pt|pth|ckpt|gguf|ggml|onnx|onnx_data|h5|msgpack|npz|ot|tflite|pdparams)$|\.index\.json$|\.partial$/i;
+
+/** What is written anew, or speaks of an earlier quantization. */
+const own = new Set([
+  ...['config.json', 'README.md', recordName, '.gitattributes'],
+  ...[
+    'quantize_config.json',
+    'quant_config.json',
+    'quant_log.csv',
+    'recipe.yaml',
+    'hf_quant_config.json',
+    'imatrix.dat',
+  ],
+]);
+
+const isCopied = (name: string): boolean => !own.has(name) && !weights.test(name) && !name.startsWith('.');
+
+/**
+ * The files of a checkpoint that are copied to a quantized one: tokenizer, generation settings, templates, licence, code; folders of
+ * sentence-transformers' modules with their weights. @returns paths in the folder.
+ */
+export async function filesToCopy({ folder, modules }: Pick<Model, 'folder' | 'modules'>): Promise<string[]> {
+  const top = (await readdir(folder)).filter(isCopied);
+  const ofModules: string[] = [];
+  for (const { path } of modules ?? []) {
+    if (path === '') continue;
+    for (const name of await readdir(join(folder, path)).catch(() => [])) ofModules.push(`${path}/${name}`);
+  }
+  const files: string[] = [];
+  for (const name of [...top, ...ofModules]) {
+    const found = await stat(join(folder, name)).catch(() => undefined); // a link that leads nowhere
+    if (found?.isFile() && (found.size <= maxBytes || name.includes('/'))) files.push(name);
+  }
+  return files.sort();
+}
+
+/** Copies their content, links followed; permissions are those of new files. */
+export async function copyFiles(from: string, names: readonly string[], to: string): Promise<void> {
+  for (const name of names) {
+    await makeFolder(dirname(join(to, name)));
+    await writeFile(join(to, name), await readFile(join(from, name)));
+  }
+}

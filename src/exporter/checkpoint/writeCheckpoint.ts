@@ -1,0 +1,252 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeFolderAtomically } from '../../files/atomicFolder';
+import { inputsOf, type Inputs } from '../../files/inputs';
+import { QuantscopeError, throwIfCancelled } from '../../model/errors';
+import type { Model } from '../../model/model';
+import type { EngineProgress } from '../../protocol/engine';
+import type { QuantizedWeight } from '../../protocol/quantizeModel';
+import type { EvidenceSource } from '../../quant/evidence';
+import type { WeightTransforms } from '../../quant/transforms';
+import { ensureFreeSpace } from '../diskSpace';
+import { copyFiles, filesToCopy } from './smallFiles';
+import { printPython, withKeys } from './jsonText';
+import { outputFolder, recordName } from './outputFolder';
+import { MatrixQuantizer, type MatrixFigures, type QuantizedTensor } from './quantizeMatrix';
+import type { CheckpointPlan, PlannedTensor } from './plan';
+import { encodeFloats, readRows } from './readRows';
+import { describeRun, recordOf, type RunFacts } from './report';
+import { ShardFile } from './shardFile';
+import { shardIndex, type PlannedShard } from './shards';
+import { WeightMeter } from './weightMeter';
+
+export interface CheckpointOptions {
+  readonly overwrite?: boolean | undefined;
+  readonly evidence?: EvidenceSource | undefined;
+  readonly transforms?: WeightTransforms | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: EngineProgress) => void) | undefined;
+  /** Files that were read besides the model. */
+  readonly alsoRead?: readonly (string | undefined)[];
+}
+
+export interface WrittenCheckpoint {
+  /** The folder. */
+  readonly out: string;
+  readonly weights: readonly QuantizedWeight[];
+  /** Σ‖ŵ − w‖² / Σ‖w‖² over all matrices that were quantized. */
+  readonly relativeError: number;
+  readonly notes: readonly string[];
+}
+
+/** Room for JSON and copied files, besides the weights (bytes). */
+const otherBytes = 64 * 1024 * 1024;
+
+/**
+ * Writes a quantized checkpoint as a folder, atomically: it appears when all of it is complete and durable. After an error or a cancellation
+ * nothing is left, and a folder of an earlier run is there as before.
+ * @throws QuantscopeError REQUEST for a target that must not be replaced, or missing evidence; MODEL_FILE for weights that are not finite; IO;
+ * CANCELLED.
+ */
+export async function writeCheckpoint(
+  model: Model,
+  plan: CheckpointPlan,
+  out: string,
+  options: CheckpointOptions = {},
+): Promise<WrittenCheckpoint> {
+  const { description } = model;
+  const target = await outputFolder(out, description, options.overwrite);
+  const inputs = await inputsOf(description, ...(options.alsoRead ?? []));
+  const bytes = plan.shards.reduce((sum, { dataBytes }) => sum + dataBytes, otherBytes);
+  await ensureFreeSpace(target, bytes, 'The checkpoint');
+  return makeFolderAtomically(target, async (folder) => {
+    const run = new CheckpointRun(model, plan, folder, options);
+    const facts = await run.writeWeights();
+    await writeOtherFiles(model, plan, folder, facts);
+    await checkAtTheEnd(inputs, options.signal);
+    await outputFolder(out, description, options.overwrite); // it may have changed meanwhile
+    return { out: target, ...facts };
+  });
+}
+
+async function checkAtTheEnd(inputs: Inputs, signal: AbortSignal | undefined): Promise<void> {
+  throwIfCancelled(signal);
+  await inputs.ensureUnchanged();
+}
+
+/** Everything but weights: configuration, index, copied files, what was done. */
+async function writeOtherFiles(
+  model: Model,
+  plan: CheckpointPlan,
+  folder: string,
+  facts: RunFacts,
+): Promise<void> {
+  const { writer, written } = plan;
+  const config = await readFile(join(model.folder, 'config.json'), 'utf8');
+  const copied = await filesToCopy(model);
+  await copyFiles(model.folder, copied, folder);
+  const texts = new Map<string, string>([['config.json', `${configText(config, plan)}\n`]]);
+  for (const [name, content] of Object.entries(writer.files?.(written) ?? {}))
+    texts.set(name, `${printPython(content)}\n`);
+  if (plan.shards.length > 1)
+    texts.set('model.safetensors.index.json', `${printPython(indexOf(plan, facts))}\n`);
+  texts.set('README.md', describeRun(model, plan, facts));
+  const files = [...plan.shards.map(({ name }) => name), ...texts.keys(), ...copied].sort();
+  texts.set(recordName, `${JSON.stringify(recordOf(model, plan, facts, files), undefined, 2)}\n`);
+  for (const [name, content] of texts) await writeFile(join(folder, name), content);
+}
+
+/** config.json with what the library says of the quantization, and the dtype that its other weights are in. */
+export function configText(
+  source: string,
+  { writer, written }: Pick<CheckpointPlan, 'writer' | 'written'>,
+): string {
+  const stated = JSON.parse(source.replaceAll(/\b(?:NaN|-?Infinity)\b/g, 'null')) as Record<string, unknown>;
+  const dtypeKey = 'torch_dtype' in stated && !('dtype' in stated) ? 'torch_dtype' : 'dtype';
+  return withKeys(source, {
+    compression_config: undefined,
+    quantization_config: writer.config(written),
+    ...(writer.plainDtype === undefined ? {} : { [dtypeKey]: 'float16' }),
+  });
+}
+
+function indexOf({ shards, tensors }: CheckpointPlan, { bytesOfPart }: RunFacts): Record<string, unknown> {
+  const files = new Map(
+    shards.flatMap(({ name, units }) =>
+      units.flatMap(({ parts }) => parts.map((part) => [part.name, name] as const)),
+    ),
+  );
+  const parameters = tensors.reduce((sum, { tensor }) => sum + tensor.elements, 0);
+  return shardIndex(
+    files,
+    [...bytesOfPart.values()].reduce((sum, bytes) => sum + bytes, 0),
+    parameters,
+  );
+}
+
+/** Writes the shards, one after the other. */
+class CheckpointRun {
+  private readonly meter: WeightMeter;
+  private readonly quantizer: MatrixQuantizer;
+  private readonly weights: QuantizedWeight[] = [];
+  private readonly bytesOfPart = new Map<string, number>();
+  /** What is to be added to biases that are not written yet. */
+  private readonly corrections = new Map<string, Float32Array>();
+  private readonly biases: ReadonlySet<string>;
+  private readonly notes: string[] = [];
+  private error = 0;
+  private source = 0;
+
+  constructor(
+    private readonly model: Model,
+    private readonly plan: CheckpointPlan,
+    private readonly folder: string,
+    private readonly options: CheckpointOptions,
+  ) {
+    const { evidence, transforms, signal, onProgress } = options;
+    this.meter = new WeightMeter(plan.tensors, onProgress);
+    const onWeights = (weights: number): void => this.meter.advance(weights);
+    const cast = plan.writer.plainDtype;
+    this.quantizer = new MatrixQuantizer({ model, evidence, transforms, cast, signal, onWeights });
+    this.biases = new Set(plan.written.names.filter((name) => name.endsWith('.bias')));
+  }
+
+  async writeWeights(): Promise<RunFacts> {
+    for (const shard of this.plan.shards) await this.writeShard(shard);
+    const { weights, bytesOfPart, error, source, notes } = this;
+    const text = this.options.evidence?.text;
+    return {
+      weights,
+      bytesOfPart,
+      relativeError: source === 0 ? 0 : error / source,
+      notes,
+      ...(text ? { text } : {}),
+    };
+  }
+
+  private async writeShard({ name, units }: PlannedShard<PlannedTensor>): Promise<void> {
+    const parts = units.flatMap((unit) => unit.parts);
+    const file = await ShardFile.create(join(this.folder, name), parts, this.plan.metadata);
+    try {
+      for (const unit of units) {
+        throwIfCancelled(this.options.signal);
+        this.meter.begin(unit);
+        if (isQuantized(unit)) await this.writeMatrix(file, unit);
+        else await this.writeKept(file, unit);
+      }
+      for (const [part, bytes] of await file.finish()) this.bytesOfPart.set(part, bytes);
+    } finally {
+      await file.close();
+    }
+  }
+
+  private async writeMatrix(file: ShardFile, unit: QuantizedTensor): Promise<void> {
+    const start = performance.now();
+    const { weight } = unit.matrix;
+    const figures = await this.quantizer.quantize(unit, (slabs) =>
+      this.plan.writer.encode(weight, slabs, (part, bytes) => file.write(unit.parts[part]!.name, bytes)),
+    );
+    this.keepCorrection(weight.name, figures);
+    const found = this.figuresOf(unit, figures, (performance.now() - start) / 1000);
+    this.error += figures.sums.error;
+    this.source += figures.sums.source;
+    this.weights.push(found);
+    this.meter.finish(found);
+  }
+
+  private figuresOf(
+    { matrix, bytes }: QuantizedTensor,
+    { sums, rounding }: MatrixFigures,
+    seconds: number,
+  ): QuantizedWeight {
+    const relative = ({ error, source }: MatrixFigures['sums']): number => (error === 0 ? 0 : error / source);
+    return {
+      ...{ name: matrix.weight.name, bytes, relativeError: relative(sums), seconds },
+      ...(rounding ? { roundingError: relative(rounding) } : {}),
+      evidence: this.options.evidence ? matrix.method.evidence : 'none',
+    };
+  }
+
+  /** A correction of the output's mean goes into the bias of the module, where it has one. */
+  private keepCorrection(name: string, { biasCorrection }: MatrixFigures): void {
+    if (!biasCorrection) return;
+    const bias = name.replace(/weight$/, 'bias');
+    if (this.biases.has(bias)) this.corrections.set(bias, biasCorrection);
+    else this.notes.push(`The mean output of ${name} is not corrected: the layer has no bias.`);
+  }
+
+  private async writeKept(file: ShardFile, { tensor, parts }: PlannedTensor): Promise<void> {
+    const [{ name, dtype }] = parts as [(typeof parts)[0]];
+    const { signal, transforms } = this.options;
+    const transform = transforms?.get(tensor.name);
+    const correction = this.corrections.get(tensor.name);
+    if (dtype === tensor.dtype && !transform && !correction) return this.copy(file, tensor);
+    for await (const { firstRow, rows, values } of readRows(this.model, tensor, { transform, signal })) {
+      if (correction) correction.forEach((value, i) => (values[i]! += value));
+      const bytes = await encodeFloats(values, dtype, signal);
+      if (!bytes) {
+        const message = `A weight of rows ${firstRow} to ${firstRow + rows - 1} is not finite in ${dtype}.`;
+        throw new QuantscopeError('MODEL_FILE', message, {
+          file: tensor.file,
+          tensor: name,
+          offset: tensor.offset,
+        });
+      }
+      await file.write(name, bytes);
+      this.meter.advance(values.length);
+    }
+  }
+
+  /** The bytes as they are. */
+  private async copy(file: ShardFile, tensor: PlannedTensor['tensor']): Promise<void> {
+    const step = 2 ** 24;
+    for (let offset = 0; offset < tensor.byteLength; offset += step) {
+      throwIfCancelled(this.options.signal);
+      const length = Math.min(step, tensor.byteLength - offset);
+      await file.write(tensor.name, await this.model.read(tensor, offset, length, this.options.signal));
+      this.meter.advance((tensor.elements * length) / tensor.byteLength);
+    }
+  }
+}
+
+const isQuantized = (unit: PlannedTensor): unit is QuantizedTensor => unit.matrix !== undefined;

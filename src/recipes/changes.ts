@@ -1,0 +1,68 @@
+import type { Grid } from '../protocol/grids';
+import type { RecipeChanges } from '../protocol/quantizeModel';
+import type { Recipe, RecipeRule } from '../protocol/recipe';
+import { isGrid } from './checkRecipe';
+import { group } from './gridShape';
+import { calibration, methodOptions } from './readRecipe';
+import { list, object, optional, ShapeError, text, whole, type Shape } from './shape';
+
+const changesShape: Shape<RecipeChanges> = object<RecipeChanges>({
+  layout: optional(text),
+  method: optional(text),
+  options: optional(methodOptions),
+  bits: optional(whole(2, 8)),
+  group: optional(group),
+  skip: optional(list(text)),
+  calibration: optional(calibration),
+});
+
+/** @throws ShapeError naming the place in the changes. */
+export const parseChanges = (value: unknown): RecipeChanges => changesShape(value, 'changes');
+
+/**
+ * A recipe with changes in all rules that quantize.
+ * @throws ShapeError for bits or groups that the grid of a rule does not have.
+ */
+export function changedRecipe(recipe: Recipe, changes: RecipeChanges): Recipe {
+  const { layout, skip, calibration } = changes;
+  return {
+    ...recipe,
+    ...(layout === undefined ? {} : { layout }),
+    ...(skip === undefined ? {} : { skip }),
+    ...(calibration === undefined ? {} : { calibration: { ...recipe.calibration, ...calibration } }),
+    rules: recipe.rules.map((rule, i) => changedRule(rule, changes, `$.rules[${i}]`)),
+  };
+}
+
+function changedRule(rule: RecipeRule, changes: RecipeChanges, place: string): RecipeRule {
+  if (!isGrid(rule.grid)) return rule;
+  const { method, options } = changes;
+  const id = method ?? rule.method?.id;
+  const kept = method === undefined ? rule.method?.options : undefined;
+  const all = { ...kept, ...options };
+  return {
+    ...rule,
+    grid: changedGrid(rule.grid, changes, place),
+    ...(id === undefined
+      ? {}
+      : { method: { id, ...(Object.keys(all).length === 0 ? {} : { options: all }) } }),
+  };
+}
+
+function changedGrid(grid: Grid, { bits, group }: RecipeChanges, place: string): Grid {
+  const grouped = group === undefined ? grid : { ...grid, group };
+  if (bits === undefined) return grouped;
+  const { levels, rule } = grid;
+  if (levels.kind !== 'integer')
+    throw new ShapeError(`${place}.grid has no integers: their number of bits cannot be changed to ${bits}.`);
+  return { ...grouped, levels: { ...levels, bits }, rule: ruleWithBits(rule, levels.bits, bits) };
+}
+
+/** Divisors are 2^(b−1) less 0, ½ or 1, or 2^b less 1: the same for the other number of bits. */
+function ruleWithBits(rule: Grid['rule'], from: number, to: number): Grid['rule'] {
+  if (rule.kind !== 'absmax' && rule.kind !== 'extreme') return rule;
+  const whole = [2 ** (from - 1), 2 ** from].find((size) => Math.abs(size - Math.abs(rule.divisor)) <= 1)!;
+  const less = whole - Math.abs(rule.divisor);
+  const ratio = whole / 2 ** from;
+  return { ...rule, divisor: Math.sign(rule.divisor) * (ratio * 2 ** to - less) };
+}

@@ -1,0 +1,46 @@
+import { dirname, resolve } from 'node:path';
+import { suggestion } from '../model/closest';
+import { QuantscopeError } from '../model/errors';
+import type { QuantizeModelSettings } from '../protocol/quantizeModel';
+import type { Recipe } from '../protocol/recipe';
+import { changedRecipe, parseChanges } from './changes';
+import { checkRecipe } from './checkRecipe';
+import { presets } from './presets';
+import { explained, parseRecipe, readRecipeFile } from './readRecipe';
+
+/**
+ * The recipe that settings name, with their changes, checked.
+ * @throws QuantscopeError REQUEST for an unknown preset or an invalid recipe, MODEL_FILE naming the file and the place in it, IO.
+ */
+export async function resolveRecipe(settings: QuantizeModelSettings, signal?: AbortSignal): Promise<Recipe> {
+  const { recipe: id, recipeFile, inline, changes } = settings;
+  const given = [id, recipeFile, inline].filter((item) => item !== undefined);
+  if (given.length !== 1)
+    throw new QuantscopeError('REQUEST', 'Give either a preset, a recipe file or a recipe.');
+  const recipe = id === undefined ? await statedRecipe(settings, signal) : presetById(id);
+  return explained(() => {
+    const changed = changes ? changedRecipe(recipe, parseChanges(changes)) : recipe;
+    checkRecipe(changed);
+    return changed;
+  }, recipeFile);
+}
+
+async function statedRecipe(
+  { recipeFile, inline }: QuantizeModelSettings,
+  signal?: AbortSignal,
+): Promise<Recipe> {
+  if (recipeFile === undefined) return explained(() => parseRecipe(inline));
+  const recipe = await readRecipeFile(recipeFile, signal);
+  const { calibration } = recipe;
+  if (calibration?.text === undefined) return recipe;
+  return { ...recipe, calibration: { ...calibration, text: resolve(dirname(recipeFile), calibration.text) } };
+}
+
+/** @throws QuantscopeError REQUEST with the closest name. */
+export function presetById(id: string): Recipe {
+  const preset = presets.find((item) => item.id === id.toLowerCase());
+  if (preset) return preset;
+  const ids = presets.map((item) => item.id);
+  const message = `There is no recipe "${id}".${suggestion(id, ids)} The recipes are: ${ids.join(', ')}.`;
+  throw new QuantscopeError('REQUEST', message);
+}
