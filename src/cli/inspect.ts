@@ -1,6 +1,8 @@
 import type { Command } from './command';
 import { count, table } from './text';
+import { dangerLine, dangerTitle } from '../protocol/dangerText';
 import { limitNote } from '../protocol/limitNote';
+import type { ModelDescription } from '../protocol/model';
 import { plural, size } from '../protocol/words';
 
 export const inspect: Command = {
@@ -30,14 +32,15 @@ export const inspect: Command = {
     const known = present < total ? ` in ${present} of ${total} files (the others are missing)` : '';
     const about = `${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${plural(model.tensors.length, 'tensor')}, ${count(model.parameters)} parameters, ${size(model.dataBytes)}${known}`;
     const warnings = model.warnings.map((warning) => `Warning: ${warning}`);
-    const limits = limitNote(model);
+    const notes = [...model.notes, limitNote(model)].filter((note) => note !== undefined);
     return {
       json: model,
       lines: [
         `${model.name}: ${model.path}`,
         about,
+        ...dangerLines(model),
         ...warnings,
-        ...(limits === undefined ? [] : [`Note: ${limits}`]),
+        ...notes.map((note) => `Note: ${note}`),
         '',
         ...tensors,
         ...(options['metadata'] === true ? ['', ...metadata] : []),
@@ -45,3 +48,14 @@ export const inspect: Command = {
     };
   },
 };
+
+function dangerLines(model: ModelDescription): string[] {
+  const title = dangerTitle(model);
+  if (title === undefined) return [];
+  return [
+    '',
+    `DANGER: ${title}`,
+    ...(model.dangers ?? []).map((danger) => `DANGER: ${dangerLine(danger)}`),
+    '',
+  ];
+}

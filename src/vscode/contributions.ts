@@ -22,14 +22,20 @@ export const commands = {
 } as const;
 
 export const viewTypes = {
-  /** `*.safetensors` and `*.gguf`. */
+  /** `*.safetensors`, `*.gguf`, `*.pt`, `pytorch_model*.bin`. */
   model: 'quantscope.model',
-  /** `*.safetensors.index.json`, beside the text editor. */
+  /** `*.bin` of any name and `*.ckpt`, which may be something else: as a choice. */
+  binary: 'quantscope.binary',
+  /** `*.safetensors.index.json` and `*.bin.index.json`, beside the text editor. */
   index: 'quantscope.index',
 } as const;
 
+/** Endings of files that may be models, for dialogs. */
+export const modelEndings: string[] = ['safetensors', 'sft', 'gguf', 'bin', 'pt', 'pth', 'ckpt', 'json'];
+
 /** Files that may be models, for searches of the workspace. */
-export const modelGlob = '**/*.{safetensors,SAFETENSORS,sft,gguf,GGUF,index.json,index.*.json}';
+export const modelGlob =
+  '**/{*.safetensors,*.SAFETENSORS,*.sft,*.gguf,*.GGUF,*.pt,*.pth,*model*.bin,*.index.json,*.index.*.json}';
 
 export const contextKeys = {
   /** Paths of the folders that hold models: the explorer's menu of these folders has Quantscope's commands. */

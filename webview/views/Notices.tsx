@@ -1,4 +1,7 @@
+import { useState } from 'preact/hooks';
+import { dangerLine, dangerTitle } from '../../src/protocol/dangerText';
 import { limitNote } from '../../src/protocol/limitNote';
+import { printable } from '../../src/protocol/printable';
 import type { ModelDescription } from '../../src/protocol/model';
 import type { JobState } from '../../src/protocol/webview';
 import { useAppState, useAsk } from '../context';
@@ -11,6 +14,7 @@ export function Notices({ model }: { model: ModelDescription }) {
   const limits = limitNote(model);
   return (
     <>
+      <DangerNotice model={model} />
       <PartNotice model={model} />
       {[...model.notes, ...(limits === undefined ? [] : [limits])].map((note) => (
         <p key={note} class="notice note">
@@ -29,6 +33,35 @@ export function Notices({ model }: { model: ModelDescription }) {
       )}
       <EndOfJob job={job} />
     </>
+  );
+}
+
+/** Dangers that are listed before the user asks for the rest. */
+const shownDangers = 5;
+
+/** What the files would have Python run, before everything else. */
+function DangerNotice({ model }: { model: ModelDescription }) {
+  const [isOpen, setOpen] = useState(false);
+  const title = dangerTitle(model);
+  const { dangers = [] } = model;
+  if (title === undefined) return null;
+  const shown = isOpen ? dangers : dangers.slice(0, shownDangers);
+  return (
+    <div class="notice danger" role="alert">
+      <strong>Danger: this model contains code.</strong> {title}
+      <ul>
+        {shown.map((danger) => (
+          <li key={`${danger.file} ${danger.name}`}>
+            <code>{printable(dangerLine(danger))}</code>
+          </li>
+        ))}
+      </ul>
+      {dangers.length > shownDangers && (
+        <button class="link" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          {isOpen ? 'Show less' : `Show all ${dangers.length}`}
+        </button>
+      )}
+    </div>
   );
 }
 

@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import type { LocatedModel } from '../../protocol/model';
+import { modelEndings } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 
@@ -81,7 +82,7 @@ export async function pickModel(
   if (!picked || picked.file !== undefined) return picked?.file;
   const chosen = await vscode.window.showOpenDialog({
     ...{ title, canSelectFiles: true, canSelectFolders: true },
-    filters: { Models: ['safetensors', 'sft', 'gguf', 'json'], 'All files': ['*'] },
+    filters: { Models: modelEndings, 'All files': ['*'] },
   });
   const path = chosen?.[0]?.fsPath;
   return path === undefined ? undefined : workspaceModels.fileOf(path);

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { FileKind } from '../../protocol/webview';
+import { modelEndings } from '../contributions';
 import type { ModelSession } from '../modelSession';
 
 /** Files that the panels request, by a dialog that opens in the model's folder. */
@@ -10,7 +11,7 @@ const dialogs: Readonly<Record<FileKind, vscode.OpenDialogOptions>> = {
   plan: { title: 'AMPQ plan', filters: { 'AMPQ plan': ['ampq.json', 'json'] } },
   text: { title: 'Text', filters: { Text: ['txt', 'raw', 'md'], ...anyFile } },
   tasks: { title: 'Multiple-choice questions', filters: { 'JSON lines': ['jsonl', 'json'], ...anyFile } },
-  model: { title: 'Base model', filters: { Models: ['safetensors', 'gguf', 'json'] } },
+  model: { title: 'Base model', filters: { Models: modelEndings } },
 };
 
 export async function chooseFile(

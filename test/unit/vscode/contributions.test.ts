@@ -44,7 +44,8 @@ describe('package.json contributes what the code registers', () => {
     expect(new Set(entries.map(({ when }) => when)).size).toBe(1);
     const [, pattern = ''] = /=~ \/(.*)\/i/.exec(entries[0]!.when) ?? [];
     const names = ['model.safetensors', 'AE.SFT', 'm.GGUF', 'model.safetensors.index.json'];
-    for (const name of [...names, 'x.safetensors.index.fp16.json'])
+    const pytorch = ['pytorch_model.bin', 'm.pt', 'M.PTH', 'run.ckpt', 'pytorch_model.bin.index.json'];
+    for (const name of [...names, ...pytorch, 'x.safetensors.index.fp16.json'])
       expect(new RegExp(pattern, 'i').test(name), name).toBe(true);
     expect(new RegExp(pattern, 'i').test('config.json')).toBe(false);
     expect(entries[0]!.when).toContain('explorerResourceIsFolder');

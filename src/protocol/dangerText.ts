@@ -1,0 +1,17 @@
+import type { Danger, ModelDescription } from './model';
+import { plural } from './words';
+
+/** What is said about a model whose files would have Python run code, above the list of it. */
+export function dangerTitle({ dangers = [] }: Pick<ModelDescription, 'dangers'>): string | undefined {
+  if (dangers.length === 0) return undefined;
+  const files = new Set(dangers.map(({ file }) => file)).size;
+  const which = files === 1 ? 'This file asks' : `${files} files of this model ask`;
+  const what = plural(dangers.length, 'class or function', 'classes or functions');
+  return `${which} Python for ${what} besides tensors. Loading it in Python could run any code. Nothing of it was run here; tensors that depend on it are not shown.`;
+}
+
+/** One danger as a line: what would be called, and where the pickle names it. */
+export function dangerLine({ file, name, offset, calls }: Danger): string {
+  const base = file.replace(/^.*[\\/]/, '');
+  return `${calls.length > 0 ? calls.join(', ') : name} (${base}, byte ${offset})`;
+}
