@@ -1,14 +1,19 @@
-import { readdirSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { onnxMatrices } from '../../src/exporter/onnx/matrices';
 import type { OnnxOptions } from '../../src/exporter/onnx/planOnnx';
+import type { CodeStorage, MatrixChoice } from '../../src/exporter/onnx/storage';
 import { writeOnnx } from '../../src/exporter/onnx/writeOnnx';
 import { exportGguf } from '../../src/exporter/exportGguf';
+import { writeSafetensors } from '../../src/exporter/writeSafetensors';
 import { openDecoder } from '../../src/graph/transformer/openDecoder';
 import { openModel } from '../../src/layouts/openModel';
+import type { Grid } from '../../src/protocol/grids';
 import { checkpoints, runnableCheckpoints } from '../support/checkpoints';
 import { windowLogits } from '../support/decoderLogits';
 import { sampleFolder, temporaryFolder } from '../support/files';
+import { decodedRows, nearestChoice } from '../support/nearestCodes';
 import { farthest, openOnnx, OnnxText } from '../support/onnxRun';
 import { writeCheckpoint } from '../support/writeCheckpoint';
 
@@ -125,4 +130,126 @@ describe('a model as ONNX, loaded by ONNX Runtime', () => {
     expect(farthest(await new OnnxText(session, blocks).next(tokens), logits)).toBeLessThan(bound);
     await session.release();
   });
+});
+
+/** A checkpoint with the weights that the codes of a choice stand for, and the ONNX file of those codes. */
+async function quantized(source: string, name: string, choiceFor: (name: string) => MatrixChoice) {
+  const model = await openModel(source);
+  const decoded = new Map<string, Float32Array>();
+  const choices = new Map<string, MatrixChoice>();
+  for (const { name: matrix, source: tensor, shape } of await onnxMatrices(model)) {
+    const choice = choiceFor(matrix);
+    const values = new Float32Array(shape[0] * shape[1]);
+    decoded.set(tensor, values);
+    const open: MatrixChoice['open'] = async (rows) => {
+      const quantizer = await choice.open(rows);
+      let at = 0;
+      return {
+        async quantize(slab) {
+          const codes = await quantizer.quantize(slab);
+          values.set(decodedRows(codes), at);
+          at += slab.length;
+          return codes;
+        },
+      };
+    };
+    choices.set(matrix, { ...choice, open });
+  }
+  const out = join(folder, `${name} onnx`);
+  const result = await writeOnnx(model, choices, out);
+  const copy = join(folder, `${name} decoded`);
+  mkdirSync(copy);
+  for (const file of ['config.json', 'tokenizer.json', 'tokenizer_config.json'])
+    copyFileSync(join(source, file), join(copy, file));
+  const parts = [];
+  for (const tensor of model.description.tensors) {
+    const values = decoded.get(tensor.name);
+    const bytes = values ? new Uint8Array(values.buffer) : await model.read(tensor, 0, tensor.byteLength);
+    const { shape } = tensor;
+    parts.push({ name: tensor.name, dtype: values ? 'F32' : tensor.dtype, shape, data: () => [bytes] });
+  }
+  await writeSafetensors(join(copy, 'model.safetensors'), parts, {});
+  await model.close();
+  return { result, copy, file: join(out, 'model.onnx') };
+}
+
+describe('quantized weights', () => {
+  const integers = (bits: number, signed: boolean): Grid['levels'] => ({ kind: 'integer', bits, signed });
+  const affine = { rule: { kind: 'range', widened: true }, zero: 'integer', scale: 'F32' } as const;
+  const symmetric = (divisor: number) => ({ rule: { kind: 'absmax', divisor }, scale: 'F32' }) as const;
+  const table = (name: 'nf4' | 'fp4'): Grid => ({
+    ...{ levels: { kind: 'table', table: name }, group: { flat: 64 } },
+    ...symmetric(1),
+  });
+  const forms: readonly (readonly [string, Grid, CodeStorage])[] = [
+    ['QDQ int8 per row', { levels: integers(8, true), group: 'row', ...symmetric(127) }, 'qdq'],
+    ['QDQ int8 per tensor', { levels: integers(8, true), group: 'tensor', ...symmetric(127) }, 'qdq'],
+    ['QDQ uint8 per row with zero points', { levels: integers(8, false), group: 'row', ...affine }, 'qdq'],
+    ['QDQ int4 in groups', { levels: integers(4, true), group: 32, ...symmetric(7) }, 'qdq'],
+    ['QDQ uint4 in groups', { levels: integers(4, false), group: 64, ...affine }, 'qdq'],
+    ['MatMulNBits 2', { levels: integers(2, false), group: 16, ...affine }, 'matmulnbits'],
+    ['MatMulNBits 4', { levels: integers(4, true), group: 32, ...symmetric(7) }, 'matmulnbits'],
+    ['MatMulNBits 4 with zero points', { levels: integers(4, false), group: 128, ...affine }, 'matmulnbits'],
+    ['MatMulNBits 8', { levels: integers(8, true), group: 64, ...symmetric(127) }, 'matmulnbits'],
+    ['MatMulBnb4 NF4', table('nf4'), 'matmulbnb4'],
+    ['MatMulBnb4 FP4', table('fp4'), 'matmulbnb4'],
+  ];
+
+  it.each(forms)('%s: the logits of the decoded weights', async (name, grid, storage) => {
+    const { result, copy, file } = await quantized(sampleFolder, name, () => nearestChoice(grid, storage));
+    expect(result.bitsPerWeight).toBeLessThan(
+      grid.levels.kind === 'integer' && grid.levels.bits === 8 ? 12 : 9,
+    );
+    const { logits, blocks } = await ownLogits(copy);
+    const session = await openOnnx(file, { exact: storage === 'qdq' });
+    expect(farthest(await new OnnxText(session, blocks).next(tokens), logits)).toBeLessThan(bound);
+    const stepwise = new OnnxText(session, blocks);
+    const rows = await stepwise.next(tokens.slice(0, 8));
+    for (const token of tokens.slice(8)) rows.push(...(await stepwise.next([token])));
+    expect(farthest(rows, logits), 'step by step').toBeLessThan(bound);
+    await session.release();
+    const plain = await openOnnx(file);
+    const fast = farthest(await new OnnxText(plain, blocks).next(tokens), logits);
+    expect(fast, 'with inputs of QDQ rounded to 8 bits').toBeLessThan(storage === 'qdq' ? 0.5 : bound);
+    await plain.release();
+  });
+
+  it('a tied output is quantized beside the embedding, which stays', async () => {
+    const source = join(folder, 'tied');
+    await writeCheckpoint(source, 'gemma');
+    const model = await openModel(source);
+    const grid: Grid = { levels: integers(4, true), group: 32, ...symmetric(7) };
+    const out = join(folder, 'tied onnx');
+    const choices = new Map([['output.weight', nearestChoice(grid, 'matmulnbits')]]);
+    const { tensors } = await writeOnnx(model, choices, out);
+    await model.close();
+    const listed = tensors.filter(({ name }) => /^(token_embd|output)\.weight/.test(name));
+    expect(listed.map(({ name, to }) => [name, to])).toEqual([
+      ['token_embd.weight', 'F32'],
+      ['output.weight', 'MatMulNBits 4 bit in groups of 32'],
+    ]);
+    const session = await openOnnx(join(out, 'model.onnx'));
+    expect(session.outputNames[0]).toBe('logits');
+    await session.release();
+  });
+
+  it.each([
+    [{ levels: integers(3, true), group: 32, ...symmetric(3) }, 'matmulnbits', /integers of 2, 4 and 8 bits/],
+    [{ levels: integers(4, true), group: 'row', ...symmetric(7) }, 'matmulnbits', /groups of 16, 32/],
+    [table('nf4'), 'qdq', /no table of values; MatMulBnb4/],
+    [{ levels: integers(4, true), group: 32, ...symmetric(7) }, 'matmulbnb4', /holds NF4 and FP4/],
+    [{ levels: integers(8, true), group: { rows: 128, columns: 128 }, ...symmetric(127) }, 'qdq', /per row/],
+  ] as readonly (readonly [Grid, CodeStorage, RegExp])[])(
+    'a grid that the operator does not express is rejected with the reason: %j as %s',
+    async (grid, storage, reason) => {
+      const model = await openModel(sampleFolder);
+      const out = join(folder, 'rejected');
+      const choices = new Map([['blk.0.attn_q.weight', nearestChoice(grid, storage)]]);
+      const written = writeOnnx(model, choices, out);
+      await expect(written).rejects.toThrow(reason);
+      await expect(written).rejects.toThrow(/tensor "blk\.0\.attn_q\.weight"/);
+      expect(existsSync(out)).toBe(false);
+      await model.close();
+    },
+  );
 });

@@ -13,12 +13,11 @@ export function floatStorage(dtype: FloatDtype, [rows, columns]: readonly [numbe
   return {
     label: dtype,
     parts: [{ suffix: '', type: dtype, dims: [columns, rows] }],
-    rowMultiple: 1,
     product(ops, x, [weight], name) {
       const values = dtype === 'F32' ? weight! : ops.graph.node('Cast', [weight!], { to: 1 });
       return ops.graph.node('MatMul', [x, values], {}, undefined, name);
     },
-    async fill(slabs, write, signal) {
+    async fill(matrix, write, signal) {
       const size = floatBytes(dtype);
       if (dtype === 'F32') {
         const whole = new Transposed(
@@ -26,7 +25,7 @@ export function floatStorage(dtype: FloatDtype, [rows, columns]: readonly [numbe
           (length) => new Float32Array(length),
           (at, elements) => write(0, at * size, bytesOf(elements)),
         );
-        for await (const { values } of slabs) await whole.add(values);
+        for await (const { values } of matrix.slabs(1, signal)) await whole.add(values);
         return;
       }
       const whole = new Transposed(
@@ -34,7 +33,7 @@ export function floatStorage(dtype: FloatDtype, [rows, columns]: readonly [numbe
         (length) => new Uint16Array(length),
         (at, elements) => write(0, at * size, bytesOf(elements)),
       );
-      for await (const { first, values } of slabs)
+      for await (const { first, values } of matrix.slabs(1, signal))
         await whole.add(await halves(values, dtype, first * columns, signal));
     },
   };
@@ -48,8 +47,8 @@ export function embeddingStorage(
   const size = floatBytes(dtype);
   return {
     parts: [{ suffix: '', type: dtype, dims: [rows, columns] }],
-    async fill(slabs, write, signal) {
-      for await (const { first, values } of slabs) {
+    async fill(matrix, write, signal) {
+      for await (const { first, values } of matrix.slabs(1, signal)) {
         const start = first * columns;
         const stored = dtype === 'F32' ? values : await halves(values, dtype, start, signal);
         await write(0, start * size, bytesOf(stored));

@@ -2,24 +2,17 @@ import type { GraphBuilder, Value } from '../../graph/onnxWriter';
 import type { Ops } from '../../graph/ops';
 import type { ModelTensors } from '../../graph/transformer/modelGraph';
 import type { Weights } from '../../graph/transformer/weights';
-import { QuantscopeError } from '../../model/errors';
 import type { OnnxTensor } from '../../protocol/exportOnnx';
-import { embeddingStorage, floatStorage, type FloatDtype } from './floats';
-import { matMulBnb4Storage } from './matMulBnb4';
-import { matMulNBitsStorage, type AccuracyLevel } from './matMulNBits';
+import { roundTo } from './activations';
+import type { ActivationGrid } from './calibrationRanges';
+import { embeddingStorage, type FloatDtype } from './floats';
 import { partBytes, type Places } from './places';
-import { qdqStorage } from './qdq';
-import { floatRows } from './rows';
-import type { MatrixChoice, MatrixStorage } from './storage';
+import { MatrixRows } from './rows';
+import type { MatrixChoice } from './storage';
+import { storageOf, type StorageOptions } from './storages';
 
 /** Matrices by their names in GGUF ("blk.0.attn_q.weight", "output.weight"); others stay floats. */
 export type MatrixChoices = ReadonlyMap<string, MatrixChoice>;
-
-export interface StorageOptions {
-  /** Dtype of the weights that are not quantized; F32 when absent. */
-  readonly floats?: FloatDtype | undefined;
-  readonly accuracyLevel?: AccuracyLevel | undefined;
-}
 
 const embeddingName = 'token_embd.weight';
 const outputName = 'output.weight';
@@ -28,6 +21,7 @@ const outputName = 'output.weight';
 export class GraphTensors implements ModelTensors {
   readonly listed: OnnxTensor[] = [];
   private readonly floats: FloatDtype;
+  private readonly roundings = new Map<string, Value>();
   private embedding: Value | undefined;
 
   /** @param file names the model in errors. */
@@ -59,18 +53,28 @@ export class GraphTensors implements ModelTensors {
   }
 
   product(ops: Ops, x: Value, name: string, shape: readonly number[]): Value {
+    return this.productAs(name, ops, x, name, shape);
+  }
+
+  output(ops: Ops, x: Value, name: string, shape: readonly number[]): Value {
+    const isTied = name === embeddingName && !this.choices.has(outputName);
+    return isTied ? this.tiedProduct(ops, x, shape) : this.productAs(outputName, ops, x, name, shape);
+  }
+
+  /** @param stored the name of the matrix in the graph. */
+  private productAs(stored: string, ops: Ops, x: Value, name: string, shape: readonly number[]): Value {
     const size: readonly [number, number] = [shape[0]!, shape[1]!];
-    const isTied = name === embeddingName;
-    const stored = isTied ? outputName : name;
     const choice = this.choices.get(stored);
-    if (isTied && !choice) return this.tiedProduct(ops, x, size);
-    const storage = this.storageOf(stored, choice, size);
+    const storage = storageOf(choice, size, this.options, { file: this.file, tensor: stored });
     const bytes = storage.parts.reduce((sum, part) => sum + partBytes(part), 0);
     this.list(stored, name, shape, storage.label, bytes);
+    const matrix = new MatrixRows(this.weights, name, size);
     const values = this.places.add(ops.graph, stored, name, storage.parts, (write, signal) =>
-      storage.fill(floatRows(this.weights, name, size, storage.rowMultiple, signal), write, signal),
+      storage.fill(matrix, write, signal),
     );
-    return storage.product(ops, x, values, stored.replace('.weight', ''));
+    const label = stored.replace('.weight', '');
+    const input = this.rounded(ops, x, choice?.input, `${label}/input`);
+    return this.rounded(ops, storage.product(ops, input, values, label), choice?.output, `${label}/output`);
   }
 
   table(graph: GraphBuilder, name: string, dims: readonly number[], values: Float32Array): Value {
@@ -91,30 +95,23 @@ export class GraphTensors implements ModelTensors {
     const { parts, fill } = embeddingStorage(this.floats, size);
     this.list(name, name, shape, this.floats, partBytes(parts[0]!));
     const [value] = this.places.add(graph, name, name, parts, (write, signal) =>
-      fill(floatRows(this.weights, name, size, 1, signal), write, signal),
+      fill(new MatrixRows(this.weights, name, size), write, signal),
     );
     this.embedding = value!;
     return value!;
   }
 
-  private asFloat32(ops: Ops, value: Value): Value {
-    return this.floats === 'F32' ? value : ops.graph.node('Cast', [value], { to: 1 });
+  /** A value rounded to a grid; matrices that share an input and its grid share the nodes. */
+  private rounded(ops: Ops, x: Value, grid: ActivationGrid | undefined, name: string): Value {
+    if (!grid) return x;
+    const key = `${x} ${grid.type} ${grid.scale} ${grid.zero}`;
+    const value = this.roundings.get(key) ?? roundTo(ops, x, grid, name);
+    this.roundings.set(key, value);
+    return value;
   }
 
-  private storageOf(
-    name: string,
-    choice: MatrixChoice | undefined,
-    size: readonly [number, number],
-  ): MatrixStorage {
-    if (!choice) return floatStorage(this.floats, size);
-    try {
-      if (choice.storage === 'qdq') return qdqStorage(choice, size);
-      if (choice.storage === 'matmulbnb4') return matMulBnb4Storage(choice, size);
-      return matMulNBitsStorage(choice, size, this.options.accuracyLevel);
-    } catch (cause) {
-      if (!(cause instanceof QuantscopeError)) throw cause;
-      throw new QuantscopeError(cause.code, cause.message, { file: this.file, tensor: name }, cause);
-    }
+  private asFloat32(ops: Ops, value: Value): Value {
+    return this.floats === 'F32' ? value : ops.graph.node('Cast', [value], { to: 1 });
   }
 
   private list(name: string, from: string, shape: readonly number[], to: string, bytes: number): void {

@@ -1,5 +1,5 @@
 import type { Grid } from '../../protocol/grids';
-import { bytesOf, plainScales, quantized, refuseGrid, unsupported } from './storage';
+import { bytesOf, plainScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
 /** `quant_type` by the table. */
@@ -19,6 +19,7 @@ export function matMulBnb4Storage(
 ): MatrixStorage {
   const { table, block } = tableBlocks(choice.grid, columns);
   const weights = rows * columns;
+  const rowMultiple = block / greatestDivisor(block, columns);
   const attributes = { K: columns, N: rows, block_size: block, quant_type: quantTypes[table] };
   return {
     label: `MatMulBnb4 ${table} in blocks of ${block}`,
@@ -26,11 +27,10 @@ export function matMulBnb4Storage(
       { suffix: '_Bnb4', type: 'U8', dims: [Math.ceil(weights / 2)] },
       { suffix: '_absmax', type: 'F32', dims: [Math.ceil(weights / block)] },
     ],
-    rowMultiple: block / greatestDivisor(block, columns),
     product: (ops, x, values, name) =>
       ops.graph.node('MatMulBnb4', [x, ...values], attributes, 'contrib', name),
-    async fill(slabs, write, signal) {
-      for await (const slab of quantized(choice, slabs, signal)) {
+    async fill(matrix, write, signal) {
+      for await (const slab of quantizedSlabs(choice, matrix, rowMultiple, signal)) {
         const start = slab.first * columns;
         await write(0, start / 2, packHighFirst(slab.codes));
         await write(1, (start / block) * 4, bytesOf(plainScales(slab)));

@@ -1,5 +1,5 @@
 import type { Grid } from '../../protocol/grids';
-import { bytesOf, plainScales, quantized, refuseGrid, unsupported } from './storage';
+import { bytesOf, plainScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
 /** Arithmetic of MatMulNBits: as the operator chooses, or in 32, 16, 16 (brain) and 8 bits. */
@@ -38,7 +38,6 @@ export function matMulNBitsStorage(
       { suffix: '_scales', type: 'F32', dims: [rows, blocks] },
       ...(zero === undefined ? [] : [zeroPart]),
     ],
-    rowMultiple: 1,
     product: (ops, x, values, name) =>
       ops.graph.node(
         'MatMulNBits',
@@ -47,11 +46,10 @@ export function matMulNBitsStorage(
         'contrib',
         name,
       ),
-    async fill(slabs, write, signal) {
-      for await (const slab of quantized(choice, slabs, signal)) {
+    async fill(matrix, write, signal) {
+      for await (const slab of quantizedSlabs(choice, matrix, 1, signal)) {
         const { first, codes, zeros } = slab;
-        const padding = (group: number): number => (zeros && !isFloat ? zeros[group]! : 0) + offset;
-        const packed = packRows(codes, { columns, block, bits, offset, padding });
+        const packed = packRows(codes, { columns, block, bits, offset });
         await write(0, first * blocks * ((block * bits) / 8), packed);
         await write(1, first * blocks * 4, bytesOf(plainScales(slab)));
         if (!zeros) continue;
@@ -83,23 +81,20 @@ interface Packing {
   readonly bits: number;
   /** Added to codes. */
   readonly offset: number;
-  /** Code of the weights that fill the last block of a row, by its group. */
-  readonly padding: (group: number) => number;
 }
 
-/** Rows of codes, each filled up to whole blocks; low bits first. */
-function packRows(codes: Uint8Array, { columns, block, bits, offset, padding }: Packing): Uint8Array {
+/** Rows of codes, each filled up with zeros to whole blocks; low bits first. */
+function packRows(codes: Uint8Array, { columns, block, bits, offset }: Packing): Uint8Array {
   const perByte = 8 / bits;
   const mask = 2 ** bits - 1;
   const blocks = Math.ceil(columns / block);
   const rows = codes.length / columns;
   const packed = new Uint8Array((rows * blocks * block) / perByte);
   for (let row = 0, at = 0; row < rows; row++) {
-    const filler = padding(row * blocks + blocks - 1);
     for (let column = 0; column < blocks * block; column += perByte, at++) {
       let byte = 0;
       for (let i = 0; i < perByte; i++) {
-        const code = column + i < columns ? codes[row * columns + column + i]! + offset : filler;
+        const code = column + i < columns ? codes[row * columns + column + i]! + offset : 0;
         byte |= (code & mask) << (i * bits);
       }
       packed[at] = byte;
@@ -108,17 +103,19 @@ function packRows(codes: Uint8Array, { columns, block, bits, offset, padding }: 
   return packed;
 }
 
-/** Zero points, each row of them filled up to whole bytes with 0. */
+/** Zero points, each row of them filled up to whole bytes with 2^(bits−1). */
 function packZeros(
   zeros: Float32Array,
   { blocks, bits, offset }: { blocks: number; bits: number; offset: number },
 ): Uint8Array {
   const perByte = 8 / bits;
   const rowBytes = Math.ceil(blocks / perByte);
-  const packed = new Uint8Array((zeros.length / blocks) * rowBytes);
-  zeros.forEach((zero, index) => {
-    const [row, group] = [Math.floor(index / blocks), index % blocks];
-    packed[row * rowBytes + Math.floor(group / perByte)]! |= (zero + offset) << ((group % perByte) * bits);
-  });
+  const rows = zeros.length / blocks;
+  const packed = new Uint8Array(rows * rowBytes);
+  for (let row = 0; row < rows; row++)
+    for (let group = 0; group < rowBytes * perByte; group++) {
+      const zero = group < blocks ? zeros[row * blocks + group]! + offset : 2 ** (bits - 1);
+      packed[row * rowBytes + Math.floor(group / perByte)]! |= zero << ((group % perByte) * bits);
+    }
   return packed;
 }

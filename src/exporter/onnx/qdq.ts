@@ -4,7 +4,7 @@ import type { QuantizedRows } from '../../quant/quantized';
 import {
   bytesOf,
   plainScales,
-  quantized,
+  quantizedSlabs,
   refuseGrid,
   unsupported,
   type MatrixChoice,
@@ -34,12 +34,11 @@ export function qdqStorage(choice: MatrixChoice, [rows, columns]: readonly [numb
       { suffix: '_scales', type: 'F32', dims: scaleDims },
       ...zeros,
     ],
-    rowMultiple: 1,
     product(ops, x, values, name) {
       const weight = ops.graph.node('DequantizeLinear', values, attributes, undefined, `${name}/dequantize`);
       return ops.graph.node('MatMul', [x, weight], {}, undefined, name);
     },
-    async fill(slabs, write, signal) {
+    async fill(matrix, write, signal) {
       const isHalf = type === 'I4' || type === 'U4';
       const codesTo = (part: number) => (at: number, codes: Uint8Array) =>
         isHalf ? write(part, at / 2, packNibbles(codes)) : write(part, at, codes);
@@ -48,7 +47,7 @@ export function qdqStorage(choice: MatrixChoice, [rows, columns]: readonly [numb
       const rowMultiple = isHalf ? 2 : 1;
       const codes = new Transposed([rows, columns], bytes, codesTo(0), { rowMultiple });
       const scales = new Scales(group === 'tensor' ? 1 : rows, perColumn);
-      for await (const slab of quantized(choice, slabs, signal)) {
+      for await (const slab of quantizedSlabs(choice, matrix, 1, signal)) {
         await codes.add(slab.codes as Uint8Array<ArrayBuffer>);
         scales.add(slab);
       }

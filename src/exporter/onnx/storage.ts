@@ -3,8 +3,10 @@ import type { Value } from '../../graph/onnxWriter';
 import type { Ops } from '../../graph/ops';
 import { QuantscopeError } from '../../model/errors';
 import type { Grid } from '../../protocol/grids';
-import type { QuantizedRows } from '../../quant/quantized';
 import type { RowQuantizer } from '../../quant/methods/method';
+import type { QuantizedRows } from '../../quant/quantized';
+import type { ActivationGrid } from './calibrationRanges';
+import type { MatrixRows } from './rows';
 
 /** A tensor of the file that a matrix is stored in. */
 export interface StoredPart {
@@ -17,45 +19,45 @@ export interface StoredPart {
 /** Writes bytes of a part, from an offset in it on. */
 export type WritePart = (part: number, offset: number, bytes: Uint8Array) => Promise<void>;
 
-/** Some whole rows of a matrix `[out, in]`. */
-export interface FloatRows {
-  readonly first: number;
-  readonly rows: number;
-  readonly values: Float32Array<ArrayBuffer>;
-}
-
 /** How one matrix `[out, in]` is stored in an ONNX file, and multiplied with. */
 export interface MatrixStorage {
-  /** What lists show: "MatMulNBits 4 bit". */
+  /** What lists show: "MatMulNBits 4 bit in groups of 32". */
   readonly label: string;
   readonly parts: readonly StoredPart[];
-  /** Slabs are whole multiples of so many rows, except the last. */
-  readonly rowMultiple: number;
   /** x `[…, in]` → `[…, out]`; `values` are the parts. */
   product(ops: Ops, x: Value, values: readonly Value[], name: string): Value;
-  /** Writes all parts from the rows, which come in order. */
-  fill(rows: AsyncIterable<FloatRows>, write: WritePart, signal?: AbortSignal): Promise<void>;
+  /** Writes all parts. */
+  fill(matrix: MatrixRows, write: WritePart, signal?: AbortSignal): Promise<void>;
 }
 
 /** How the codes of a grid are stored; each has one file of this folder. */
-export type CodeStorage = 'qdq' | 'matmulnbits' | 'matmulbnb4';
+export const codeStorages = ['qdq', 'matmulnbits', 'matmulbnb4'] as const;
+export type CodeStorage = (typeof codeStorages)[number];
 
-/** What is chosen for a matrix: its grid, who finds its codes, and how they are stored. */
+/** What is chosen for a matrix: its grid, who finds its codes, how they are stored, and how its inputs are rounded. */
 export interface MatrixChoice {
   readonly grid: Grid;
   readonly storage: CodeStorage;
   /** Opened right before the matrix is written. @throws as `Method.open`. */
-  open(signal?: AbortSignal): Promise<RowQuantizer>;
+  open(matrix: MatrixRows, signal?: AbortSignal): Promise<RowQuantizer>;
+  /** Inputs of the matrix are rounded to this grid while the graph runs (static quantization). */
+  readonly input?: ActivationGrid;
+  /** The same for its outputs. */
+  readonly output?: ActivationGrid;
 }
 
-/** Slabs of float rows → slabs of codes. */
-export async function* quantized(
-  { open }: Pick<MatrixChoice, 'open'>,
-  rows: AsyncIterable<FloatRows>,
+/**
+ * Slabs of codes of a matrix, in order.
+ * @param rowMultiple slabs are whole multiples of so many rows, except the last.
+ */
+export async function* quantizedSlabs(
+  choice: MatrixChoice,
+  matrix: MatrixRows,
+  rowMultiple: number,
   signal?: AbortSignal,
 ): AsyncGenerator<QuantizedRows & { readonly first: number }> {
-  const quantizer = await open(signal);
-  for await (const { first, values } of rows) {
+  const quantizer = await choice.open(matrix, signal);
+  for await (const { first, values } of matrix.slabs(rowMultiple, signal)) {
     const slab = await quantizer.quantize(values, signal);
     if (slab.groupOfColumn)
       throw unsupported(

@@ -1,4 +1,4 @@
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { writeAllAtomically, type AtomicFile } from '../../files/atomicFile';
 import { inputsOf } from '../../files/inputs';
 import { withThreads } from '../../graph/threads';
@@ -9,7 +9,9 @@ import type { OnnxPreview, OnnxResult } from '../../protocol/exportOnnx';
 import { ensureFreeSpace } from '../diskSpace';
 import { companionFiles, type Companion } from './companions';
 import type { MatrixChoices } from './graphTensors';
-import { planOnnx, type OnnxOptions, type OnnxPlan } from './planOnnx';
+import { layerFile, type LayerOptions } from './layerGraph';
+import type { OnnxFile } from './onnxFile';
+import { planOnnx, type OnnxOptions } from './planOnnx';
 import type { Place } from './places';
 
 export interface WriteOptions {
@@ -18,10 +20,6 @@ export interface WriteOptions {
   /** Threads of the addon; one for each core by default. */
   readonly threads?: number | undefined;
 }
-
-/** Names of the files of a model. */
-const graphName = 'model.onnx';
-const dataName = 'model.onnx.data';
 
 /**
  * Dry run: what `writeOnnx` would write. Rejects what it would reject because of headers, configuration or target.
@@ -33,19 +31,17 @@ export async function previewOnnx(
   out: string | undefined,
   options: OnnxOptions = {},
 ): Promise<OnnxPreview> {
-  const plan = await planOnnx(model, choices, dataName, options);
-  const companions = await companionFiles(model);
-  if (out !== undefined) {
-    const inputs = await inputsOf(model.description);
-    await inputs.check(outputs(plan, companions, out));
-  }
-  return previewOf(plan, companions);
+  const { file, notes } = await planOnnx(model, choices, options);
+  const output: Output = { files: [file], companions: await companionFiles(model) };
+  if (out !== undefined) await (await inputsOf(model.description)).check(pathsOf(output, out));
+  return previewOf(output, notes);
 }
 
 /**
  * Writes a model as ONNX into a folder, atomically: `model.onnx`, `model.onnx.data` where weights lie beside the graph, and copies of
  * config.json and the tokenizer's files. Existing files of these names are replaced at the very end; after an error or a cancellation
  * they are unchanged. Memory is bounded by a slab of rows, and by 256 MiB of a matrix that is transposed.
+ * @param choices by names in GGUF.
  * @param out the folder.
  * @throws QuantscopeError as `planOnnx`; MODEL_FILE naming the first weight that is not finite; IO; CANCELLED.
  */
@@ -55,81 +51,155 @@ export async function writeOnnx(
   out: string,
   options: OnnxOptions & WriteOptions = {},
 ): Promise<OnnxResult> {
+  const { file, notes } = await planOnnx(model, choices, options);
+  return writeOutput(model, { files: [file], companions: await companionFiles(model) }, out, notes, options);
+}
+
+/**
+ * Writes some matrices of a model as ONNX models of their own into a folder, atomically: `x` `[rows, in]` → `y` `[rows, out]`.
+ * @param names of tensors, as the model spells them; choices go by the same names.
+ * @throws QuantscopeError as `layerFile` and `writeOnnx`.
+ */
+export async function writeOnnxLayers(
+  model: Model,
+  names: readonly string[],
+  choices: MatrixChoices,
+  out: string,
+  options: LayerOptions & WriteOptions = {},
+): Promise<OnnxResult> {
+  const files = names.map((name) => layerFile(model, name, choices, options));
+  return writeOutput(model, { files, companions: [] }, out, [], options);
+}
+
+/** All files of an export. */
+interface Output {
+  readonly files: readonly OnnxFile[];
+  readonly companions: readonly Companion[];
+}
+
+async function writeOutput(
+  model: Model,
+  output: Output,
+  out: string,
+  notes: readonly string[],
+  { signal, onProgress, threads }: WriteOptions,
+): Promise<OnnxResult> {
   const start = performance.now();
-  const { signal, threads } = options;
-  const plan = await planOnnx(model, choices, dataName, options);
-  const companions = await companionFiles(model);
-  const preview = previewOf(plan, companions);
+  const preview = previewOf(output, notes);
+  const paths = pathsOf(output, out);
   const inputs = await inputsOf(model.description);
-  const paths = outputs(plan, companions, out);
   await inputs.check(paths);
-  await ensureFreeSpace(paths[0]!, preview.fileBytes);
-  const fill = async (file: AtomicFile): Promise<void> => {
-    const name = basename(file.target);
-    const companion = companions.find((candidate) => candidate.name === name);
-    if (companion) return file.write(companion.bytes);
-    if (name === graphName)
-      for (const { offset, bytes } of plan.graph.pieces) await file.writeAt(offset, bytes);
-    const isInside = plan.externalBytes === 0;
-    if (isInside || name === dataName) await fillPlaces(file, plan, model.description.path, options);
+  await ensureFreeSpace(join(out, 'model.onnx'), preview.fileBytes);
+  const meter = new PlaceMeter(
+    output.files.flatMap(({ places }) => places),
+    onProgress,
+  );
+  const fillers = fillersOf(output, model.description.path, meter, signal);
+  const fill = async (file: AtomicFile, index: number): Promise<void> => {
+    await fillers[index]!(file);
     throwIfCancelled(signal);
   };
   await withThreads(threads, () => writeAllAtomically(paths, fill, inputs));
   return { ...preview, out: resolve(out), seconds: (performance.now() - start) / 1000 };
 }
 
-function outputs({ externalBytes }: OnnxPlan, companions: readonly Companion[], out: string): string[] {
-  const names = [graphName, ...(externalBytes > 0 ? [dataName] : []), ...companions.map(({ name }) => name)];
-  return names.map((name) => join(resolve(out), name));
-}
-
-function previewOf(
-  { graph, externalBytes, tensors, notes }: OnnxPlan,
-  companions: readonly Companion[],
-): OnnxPreview {
-  const files = [
-    { name: graphName, bytes: graph.byteLength },
-    ...(externalBytes > 0 ? [{ name: dataName, bytes: externalBytes }] : []),
+/** Name and bytes of each file, in the order in which they are written. */
+function filesOf({ files, companions }: Output): { readonly name: string; readonly bytes: number }[] {
+  return [
+    ...files.flatMap(({ name, graph, data }) => [{ name, bytes: graph.byteLength }, ...(data ? [data] : [])]),
     ...companions.map(({ name, bytes }) => ({ name, bytes: bytes.length })),
   ];
+}
+
+const pathsOf = (output: Output, out: string): string[] =>
+  filesOf(output).map(({ name }) => join(resolve(out), name));
+
+function previewOf(output: Output, notes: readonly string[]): OnnxPreview {
+  const files = filesOf(output);
+  const tensors = output.files.flatMap((file) => file.tensors);
   const weights = tensors.reduce(
     (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
     0,
   );
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   return {
-    ...{ tensors, files, parameters: weights, notes },
+    ...{ tensors, files, notes, parameters: weights },
     fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
     bitsPerWeight: (8 * bytes) / weights,
   };
 }
 
-async function fillPlaces(
-  file: AtomicFile,
-  { places, graph }: OnnxPlan,
+/** What writes each file, in the order of `filesOf`. */
+function fillersOf(
+  { files, companions }: Output,
   model: string,
-  { signal, onProgress }: WriteOptions,
-): Promise<void> {
-  const total = places.reduce((sum, place) => sum + bytesOfPlace(place), 0);
-  let done = 0;
-  let shown = -Infinity;
-  for (const [index, place] of places.entries()) {
-    const report = (bytes: number): void => {
-      done += bytes;
-      const now = performance.now();
-      if (now - shown < interval && done < total) return;
-      shown = now;
-      const message = `tensor ${index + 1} of ${places.length}: ${place.tensor}`;
-      onProgress?.({ message, done, total, unit: 'bytes' });
+  meter: PlaceMeter,
+  signal: AbortSignal | undefined,
+): ((file: AtomicFile) => Promise<void>)[] {
+  const weights =
+    (of: OnnxFile) =>
+    async (file: AtomicFile): Promise<void> => {
+      for (const place of of.places) {
+        meter.begin(place);
+        await fillPlace(file, place, of.graph.gaps, meter, signal).catch((cause: unknown) => {
+          throw inTensor(cause, model, place.tensor);
+        });
+      }
     };
-    await fillPlace(file, place, graph.gaps, report, signal).catch((cause: unknown) => {
-      throw inTensor(cause, model, place.tensor);
-    });
-  }
+  const graph =
+    (of: OnnxFile) =>
+    async (file: AtomicFile): Promise<void> => {
+      for (const { offset, bytes } of of.graph.pieces) await file.writeAt(offset, bytes);
+      if (!of.data) await weights(of)(file);
+    };
+  return [
+    ...files.flatMap((of) => [graph(of), ...(of.data ? [weights(of)] : [])]),
+    ...companions.map(
+      ({ bytes }) =>
+        (file: AtomicFile) =>
+          file.write(bytes),
+    ),
+  ];
 }
 
 /** Milliseconds between two reports. */
 const interval = 100;
+
+/** Reports bytes of tensors that were written, at most ten times a second. */
+class PlaceMeter {
+  private readonly total: number;
+  private done = 0;
+  private begun = 0;
+  private last = -Infinity;
+  private message = '';
+  private readonly start = performance.now();
+
+  constructor(
+    private readonly places: readonly Place[],
+    private readonly report: ((progress: EngineProgress) => void) | undefined,
+  ) {
+    this.total = places.reduce((sum, place) => sum + bytesOfPlace(place), 0);
+  }
+
+  begin({ tensor }: Place): void {
+    this.begun += 1;
+    this.message = `tensor ${this.begun} of ${this.places.length}: ${tensor}`;
+    this.advance(0);
+  }
+
+  advance(bytes: number): void {
+    this.done += bytes;
+    const now = performance.now();
+    if (!this.report || (now - this.last < interval && this.done < this.total)) return;
+    this.last = now;
+    const { message, done, total } = this;
+    const secondsLeft = ((now - this.start) / 1000) * (total / done - 1);
+    this.report({
+      ...{ message, done, total, unit: 'bytes' },
+      ...(Number.isFinite(secondsLeft) ? { secondsLeft } : {}),
+    });
+  }
+}
 
 const bytesOfPlace = ({ parts }: Place): number => parts.reduce((sum, { bytes }) => sum + bytes, 0);
 
@@ -137,7 +207,7 @@ async function fillPlace(
   file: AtomicFile,
   place: Place,
   gaps: ReadonlyMap<string, number>,
-  report: (bytes: number) => void,
+  meter: PlaceMeter,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   let written = 0;
@@ -148,7 +218,7 @@ async function fillPlace(
       throw new QuantscopeError('INTERNAL', `${part.name} has ${part.bytes} bytes; more were written.`);
     await file.writeAt((part.offset ?? gaps.get(part.name)!) + offset, bytes);
     written += bytes.length;
-    report(bytes.length);
+    meter.advance(bytes.length);
   }, signal);
   const expected = bytesOfPlace(place);
   if (written !== expected)

@@ -13,6 +13,8 @@ export interface ModelTensors {
   rows(ops: Ops, name: string, shape: readonly number[], ids: Value): Value;
   /** x `[…, in]` times a matrix `[out, in]`: `[…, out]`. */
   product(ops: Ops, x: Value, name: string, shape: readonly number[]): Value;
+  /** The same for the output matrix, which may be the embedding. */
+  output(ops: Ops, x: Value, name: string, shape: readonly number[]): Value;
   /** A table that follows from the configuration. */
   table(graph: GraphBuilder, name: string, dims: readonly number[], values: Float32Array): Value;
 }
@@ -50,8 +52,9 @@ export function modelGraph(
   for (const block of shape.blocks)
     states = denseBlock(partsOf(`blk.${block.index}.`, block.tensors), block, sequence, states);
   const last = partsOf('', new Map([['output_norm.weight', [shape.hiddenSize]]])).norm(states, 'output_norm');
-  const logits = tensors.product(ops, last, shape.output, size);
+  const logits = tensors.output(ops, last, shape.output, size);
   const capped = shape.logitCap === undefined ? logits : ops.softcap(logits, shape.logitCap);
   graph.output('logits', capped, ['batch_size', 'sequence_length', shape.vocabulary]);
+  sequence.addPresents();
   return graph;
 }

@@ -29,6 +29,7 @@ export interface SequenceOptions {
 export class Sequence {
   private readonly made = new Map<string, Value>();
   private readonly rotations: Rotation[] = [];
+  private readonly presents: (() => void)[] = [];
 
   constructor(
     private readonly ops: Ops,
@@ -68,10 +69,17 @@ export class Sequence {
     const join = (name: 'key' | 'value'): Value => {
       const past = ops.graph.input(`past_key_values.${index}.${name}`, dims('past_sequence_length'));
       const all = ops.concat([past, own[name]], 2);
-      ops.graph.output(`present.${index}.${name}`, all, dims('total_sequence_length'));
+      this.presents.push(() =>
+        ops.graph.output(`present.${index}.${name}`, all, dims('total_sequence_length')),
+      );
       return all;
     };
     return { key: join('key'), value: join('value') };
+  }
+
+  /** Adds the keys and values of all tokens as outputs, after those that were added before. */
+  addPresents(): void {
+    for (const add of this.presents.splice(0)) add();
   }
 
   /** What is added to the scores of a block `[batch, kvHeads, heads / kvHeads · sequence, total]`: 0, or `hiddenScore`. */

@@ -1,56 +1,8 @@
-import { parse } from 'protobufjs';
 import { describe, expect, it } from 'vitest';
 import { fakeQuantGraph } from '../../../src/graph/fakeQuant';
 import { GraphBuilder } from '../../../src/graph/onnxWriter';
 import { graphFormats } from '../../support/graphFormats';
-
-/** The messages of the ONNX specification that graphs here use, with their published field numbers. */
-const { root } = parse(`
-  syntax = "proto2";
-  message ModelProto {
-    optional int64 ir_version = 1; optional string producer_name = 2; optional GraphProto graph = 7; repeated OperatorSetId opset_import = 8;
-  }
-  message OperatorSetId { optional string domain = 1; optional int64 version = 2; }
-  message GraphProto {
-    repeated NodeProto node = 1; optional string name = 2; repeated TensorProto initializer = 5;
-    repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12;
-  }
-  message NodeProto {
-    repeated string input = 1; repeated string output = 2; optional string name = 3; optional string op_type = 4;
-    repeated AttributeProto attribute = 5; optional string domain = 7;
-  }
-  message AttributeProto { optional string name = 1; optional float f = 2; optional int64 i = 3; optional bytes s = 4; optional int32 type = 20; }
-  message TensorProto { repeated int64 dims = 1; optional int32 data_type = 2; optional string name = 8; optional bytes raw_data = 9; }
-  message ValueInfoProto { optional string name = 1; optional TypeProto type = 2; }
-  message TypeProto { optional TensorType tensor_type = 1; }
-  message TensorType { optional int32 elem_type = 1; optional Shape shape = 2; }
-  message Shape { repeated Dimension dim = 1; }
-  message Dimension { optional int64 dim_value = 1; optional string dim_param = 2; }
-`);
-const modelProto = root.lookupType('ModelProto');
-
-interface Decoded {
-  irVersion: number;
-  opsetImport: { domain: string; version: number }[];
-  graph: {
-    node: {
-      input: string[];
-      output: string[];
-      opType: string;
-      attribute: { name: string; i: number; s: Uint8Array; type: number }[];
-    }[];
-    initializer: { dims: number[]; dataType: number; name: string; rawData: Uint8Array }[];
-    input: unknown[];
-    output: { name: string }[];
-  };
-}
-
-function decode(bytes: Uint8Array): Decoded {
-  const message = modelProto.decode(bytes);
-  // What the writer puts under an unknown field number would be dropped here and change the length.
-  expect(modelProto.encode(message).finish()).toHaveLength(bytes.length);
-  return modelProto.toObject(message, { longs: Number, defaults: true, arrays: true }) as Decoded;
-}
+import { decodeOnnx as decode } from '../../support/onnxProto';
 
 const floatsOf = (bytes: Uint8Array): number[] => [...new Float32Array(Uint8Array.from(bytes).buffer)];
 const intsOf = (bytes: Uint8Array): number[] =>
