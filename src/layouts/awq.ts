@@ -1,6 +1,7 @@
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
 import { decoderOf } from './decoding';
+import { awqShifts as shifts, awqWriter } from './awqWriter';
 import {
   storedWeight,
   type QuantizedReader,
@@ -10,19 +11,16 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { findWeights, PartReader, scaleColumns, groupOf, type ModuleParts } from './parts';
+import { findWeights, PartReader, scaleColumns, type ModuleParts } from './parts';
 
 /**
  * AWQ in the GEMM layout of AutoAWQ: `qweight` I32 [in, out/8], eight codes of 4 bits along out in each word; `qzeros` I32 [groups, out/8] alike;
  * `scales` [groups, out]. w = (code − zero) · scale.
  * @see https://arxiv.org/abs/2306.00978
  */
-export const awq: Layout = { id: 'awq', find, codes, decoder: decoderOf(codes) };
+export const awq: Layout = { id: 'awq', find, codes, decoder: decoderOf(codes), writers: [awqWriter()] };
 
 const ends = ['qweight', 'qzeros', 'scales'] as const;
-
-/** Where the code of output 0 to 7 is in its word, in bits: nibbles hold the outputs 0, 2, 4, 6, 1, 3, 5, 7. */
-const shifts = [0, 16, 4, 20, 8, 24, 12, 28];
 
 function find({ tensors }: StoredContent): Found {
   return findWeights(tensors, ends, describe);
@@ -47,7 +45,7 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const groups = parts.part('scales').shape[0]!;
   const grid: Grid = {
     levels: { kind: 'integer', bits: 4, signed: false },
-    group: groupOf(columns, groups),
+    group: Math.ceil(columns / groups),
     rule: { kind: 'range', widened: false },
     scale: parts.scaleDtype('scales'),
     zero: 'integer',

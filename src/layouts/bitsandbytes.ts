@@ -4,6 +4,7 @@ import { matrixOf } from '../model/rows';
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
 import type { QuantizedRows } from '../quant/quantized';
+import { bitsandbytesWriters } from './bitsandbytesWriter';
 import { codeView, decodeRows, decoderOf, greatestDivisor } from './decoding';
 import {
   storedWeight,
@@ -25,7 +26,13 @@ import { modulesOf, PartReader, type ModuleParts } from './parts';
  * has shape, block sizes and offset.
  * @see https://arxiv.org/abs/2208.07339 (LLM.int8), https://arxiv.org/abs/2305.14314 (QLoRA)
  */
-export const bitsandbytes: Layout = { id: 'bitsandbytes', find, codes, decoder };
+export const bitsandbytes: Layout = {
+  id: 'bitsandbytes',
+  find,
+  codes,
+  decoder,
+  writers: bitsandbytesWriters,
+};
 
 const states = ['weight.quant_state.bitsandbytes__nf4', 'weight.quant_state.bitsandbytes__fp4'] as const;
 const ends = [

@@ -185,7 +185,7 @@ function levelsOf(levels: Levels): Float32Array {
 }
 
 /** Values of the bit patterns of a float of at most 8 bits: a sign, exponent and mantissa bits. */
-function floatValues({
+export function floatValues({
   exponent,
   mantissa,
   bias = 2 ** (exponent - 1) - 1,
@@ -203,21 +203,19 @@ function floatValues({
   });
 }
 
-/** Codes of unsigned integers whose zero points are all in the middle, as those of signed integers without zero points. */
-export function symmetric(reader: QuantizedReader): QuantizedReader {
-  const { grid } = reader;
-  if (grid.levels.kind !== 'integer') throw new TypeError('only integers have a middle');
-  const { bits } = grid.levels;
-  const middle = 2 ** (bits - 1);
-  const { rule, group, scale } = grid;
-  const signed: Grid = { levels: { kind: 'integer', bits, signed: true }, rule, group, scale };
+/** Codes of integers whose zero points are all in the middle, as those of signed integers without zero points. */
+export function withoutZeros(reader: QuantizedReader): QuantizedReader {
+  const { levels, rule, group, scale } = reader.grid;
+  if (levels.kind !== 'integer') throw new TypeError('only integers have a middle');
+  const middle = levels.signed ? 0 : 2 ** (levels.bits - 1);
+  const grid: Grid = { levels: { kind: 'integer', bits: levels.bits, signed: true }, rule, group, scale };
   return {
-    grid: signed,
+    grid,
     rowStep: reader.rowStep,
     async read(row, rows, signal) {
       const { columns, codes, scales, groupOfColumn } = await reader.read(row, rows, signal);
       const order = groupOfColumn ? { groupOfColumn } : {};
-      return { grid: signed, rows, columns, codes: codes.map((code) => code - middle), scales, ...order };
+      return { grid, rows, columns, codes: codes.map((code) => code - middle), scales, ...order };
     },
   };
 }

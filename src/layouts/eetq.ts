@@ -1,6 +1,16 @@
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import type { QuantizedRows } from '../quant/quantized';
 import { decoderOf } from './decoding';
+import {
+  integerBits,
+  isSymmetric,
+  keptModules,
+  partOf,
+  refuseGroups,
+  scaleBytes,
+  type WritePart,
+} from './writing';
 import {
   storedWeight,
   type QuantizedReader,
@@ -9,6 +19,8 @@ import {
   type ReadPart,
   type StoredContent,
   type StoredDescriptor,
+  type StoredTensor,
+  type WrittenWeight,
 } from './layout';
 import { findWeights, PartReader, type ModuleParts } from './parts';
 
@@ -17,7 +29,28 @@ import { findWeights, PartReader, type ModuleParts } from './parts';
  * outputs follow each other in tiles of 64 inputs, inputs are permuted within 16, bytes 1 and 2 of each 4 are swapped, and 128 is added to
  * codes. w = code · scale.
  */
-export const eetq: Layout = { id: 'eetq', find, codes, decoder: decoderOf(codes) };
+export const eetq: Layout = {
+  id: 'eetq',
+  find,
+  codes,
+  decoder: decoderOf(codes),
+  writers: [
+    {
+      id: 'eetq',
+      label: 'EETQ',
+      runtimes: ['transformers', 'TGI'],
+      plainDtype: 'F16',
+      refuse,
+      parts,
+      encode,
+      config: (model) => ({
+        quant_method: 'eetq',
+        weights: 'int8',
+        modules_to_not_convert: keptModules(model),
+      }),
+    },
+  ],
+};
 
 /** Inputs of a tile that two outputs share, and the input that each of 16 places holds. */
 const tile = 64;
@@ -75,4 +108,41 @@ function codeAt(at: number, columns: number): number {
 function swapped(at: number): number {
   const place = at % 4;
   return place === 1 ? at + 1 : place === 2 ? at - 1 : at;
+}
+
+function refuse(weight: WrittenWeight): string | undefined {
+  const { grid, shape, permuted } = weight;
+  if (integerBits(grid) !== 8 || !isSymmetric(grid)) return 'EETQ has signed integers of 8 bits';
+  if (grid.scale !== 'F16') return 'EETQ has scales of the dtype F16';
+  if (permuted) return 'EETQ has one scale for each row';
+  const [out = 0, columns = 0] = shape;
+  if (out % 2 !== 0 || columns % tile !== 0)
+    return `2 must divide its ${out} outputs and ${tile} its ${columns} inputs`;
+  return refuseGroups(weight, 'row');
+}
+
+function parts(weight: WrittenWeight): readonly StoredTensor[] {
+  const [out = 0, columns = 0] = weight.shape;
+  return [partOf(weight, 'weight', 'I8', [columns, out]), partOf(weight, 'weight_scales', 'F16', [out])];
+}
+
+/** Pairs of outputs follow each other: slabs are written as they come, and an odd row waits for its pair. */
+async function encode(
+  weight: WrittenWeight,
+  slabs: AsyncIterable<QuantizedRows>,
+  write: WritePart,
+): Promise<void> {
+  const columns = weight.shape[1]!;
+  let waiting = new Uint8Array(0);
+  for await (const { codes: rows, scales } of slabs) {
+    const all = new Uint8Array(waiting.length + rows.length);
+    all.set(waiting);
+    all.set(rows, waiting.length);
+    const whole = all.length - (all.length % (2 * columns));
+    const stored = new Uint8Array(whole);
+    for (let at = 0; at < whole; at++) stored[swapped(at)] = all[codeAt(at, columns)]! + 128;
+    await write(0, stored);
+    await write(1, await scaleBytes(scales, 'F16'));
+    waiting = all.slice(whole);
+  }
 }

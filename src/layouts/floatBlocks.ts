@@ -2,6 +2,7 @@ import { matrixOf } from '../model/rows';
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
 import { decoderOf } from './decoding';
+import { floatBlocksWriters } from './floatBlocksWriter';
 import {
   modelDtype,
   storedWeight,
@@ -23,7 +24,13 @@ import { lowNibbleFirst, modulesOf, PartReader } from './parts';
  *   weights transposed, `[experts, in, out]`; here rows are outputs, as everywhere.
  * @see OCP Microscaling Formats (MX) 1.0
  */
-export const floatBlocks: Layout = { id: 'float-blocks', find, codes, decoder: decoderOf(codes) };
+export const floatBlocks: Layout = {
+  id: 'float-blocks',
+  find,
+  codes,
+  decoder: decoderOf(codes),
+  writers: floatBlocksWriters,
+};
 
 const ends = ['weight_packed', 'weight_scale', 'weight_global_scale', 'input_global_scale'] as const;
 

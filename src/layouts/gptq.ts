@@ -1,7 +1,8 @@
 import { isRecord } from '../model/json';
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
-import { decoderOf, symmetric } from './decoding';
+import { decoderOf, withoutZeros } from './decoding';
+import { gptqWriter } from './gptqWriter';
 import {
   modelDtype,
   quantizationOf,
@@ -15,7 +16,6 @@ import {
 } from './layout';
 import {
   columnGroups,
-  groupOf,
   field,
   findWeights,
   PartReader,
@@ -30,16 +30,22 @@ import {
  * zero point. w = (code − zero) · scale.
  * @see https://arxiv.org/abs/2210.17323
  */
-export const gptq: Layout = { id: 'gptq', find, codes, decoder: decoderOf(open, 'rounded') };
+export const gptq: Layout = {
+  id: 'gptq',
+  find,
+  codes,
+  decoder: decoderOf(open, 'rounded'),
+  writers: [gptqWriter('v1'), gptqWriter('v2')],
+};
 
 /** How zero points are stored: as they are; minus 1 field by field; or minus 1 in all fields of a word at once, where 0 borrows from the next. */
 type Variant = 'v2' | 'v1' | 'v1-words';
 
-/** GPTQModel converts whole words when it saves and loads version 1; other writers store each field by itself. */
+/** GPTQModel, and Quantscope for it, convert whole words of version 1; other writers store each field by itself. */
 function variantOf(settings: Readonly<Record<string, unknown>>): Variant {
   if (settings['checkpoint_format'] === 'gptq_v2') return 'v2';
   const meta = isRecord(settings['meta']) ? settings['meta'] : {};
-  return String(meta['quantizer']).startsWith('gptqmodel') ? 'v1-words' : 'v1';
+  return /^(gptqmodel|quantscope)/.test(String(meta['quantizer'])) ? 'v1-words' : 'v1';
 }
 
 const ends = ['qweight', 'qzeros', 'scales', 'g_idx'] as const;
@@ -83,7 +89,7 @@ function open(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const bits = (32 * words) / columns;
   const grid: Grid = {
     levels: { kind: 'integer', bits, signed: false },
-    group: groupOf(columns, groups),
+    group: Math.ceil(columns / groups),
     rule: { kind: 'range', widened: true },
     scale: parts.scaleDtype('scales'),
     zero: 'integer',
@@ -150,5 +156,5 @@ async function codes(
     const zeros = await zeroPoints(parts, bits, weight.stored.variant as Variant, span, signal);
     if (zeros.some((zero) => zero !== 2 ** (bits - 1))) return reader;
   }
-  return symmetric(reader);
+  return withoutZeros(reader);
 }

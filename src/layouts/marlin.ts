@@ -1,6 +1,7 @@
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
 import { decoderOf } from './decoding';
+import { codePlace, marlinWriter, outputs, scalePlace } from './marlinWriter';
 import {
   storedWeight,
   type QuantizedReader,
@@ -10,7 +11,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { findWeights, PartReader, scaleColumns, groupOf, type ModuleParts } from './parts';
+import { findWeights, PartReader, scaleColumns, type ModuleParts } from './parts';
 
 /**
  * Marlin, symmetric 4 bits: `B` I32 [in/16, out·2] and `s` F16 [groups, out]. Codes (+8) are cut into tiles of 16 × 16, the tiles of 16
@@ -18,32 +19,13 @@ import { findWeights, PartReader, scaleColumns, groupOf, type ModuleParts } from
  * or 32 where there is one group. w = (code − 8) · scale.
  * @see https://arxiv.org/abs/2408.11743
  */
-export const marlin: Layout = { id: 'marlin', find, codes, decoder: decoderOf(codes) };
-
-/** Codes that are permuted together: four tiles, which hold 64 outputs. */
-const block = 1024;
-const outputs = 64;
-
-/** The place of each code of a block: threads of a warp hold the operands of their tensor core instructions. */
-const placeOf = inverse(
-  Array.from({ length: block }, (_, place) => {
-    const [thread, tile, within] = [place >> 5, (place >> 3) & 3, place & 7];
-    const value = [0, 2, 4, 6, 1, 3, 5, 7][within]!;
-    const row = 2 * (thread & 3) + (value & 1) + (value & 2 ? 8 : 0);
-    const column = (thread >> 2) + (value & 4 ? 8 : 0);
-    return 256 * tile + 16 * row + column;
-  }),
-);
-const scalePlaces = inverse(Array.from({ length: 64 }, (_, place) => (place >> 3) + 8 * (place & 7)));
-const singlePlaces = inverse(
-  Array.from({ length: 32 }, (_, place) => 2 * (place >> 3) + [0, 1, 8, 9, 16, 17, 24, 25][place & 7]!),
-);
-
-function inverse(order: readonly number[]): Int32Array {
-  const places = new Int32Array(order.length);
-  order.forEach((value, place) => (places[value] = place));
-  return places;
-}
+export const marlin: Layout = {
+  id: 'marlin',
+  find,
+  codes,
+  decoder: decoderOf(codes),
+  writers: [marlinWriter()],
+};
 
 function find({ tensors }: StoredContent): Found {
   return findWeights(tensors, ['B', 's'], describe);
@@ -69,7 +51,7 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const groups = parts.part('scales').shape[0]!;
   const grid: Grid = {
     levels: { kind: 'integer', bits: 4, signed: true },
-    group: groupOf(columns, groups),
+    group: Math.ceil(columns / groups),
     rule: { kind: 'absmax', divisor: 7.5 },
     scale: 'F16',
   };
@@ -96,16 +78,4 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
       return { grid, rows, columns, codes: found, scales };
     },
   };
-}
-
-/** Where a code is among the fields of its 16 inputs. @param output from a multiple of 64 on. */
-function codePlace(output: number, column: number): number {
-  const tile = 256 * ((output % outputs) >> 4) + (output & 15);
-  return Math.floor(output / outputs) * block + placeOf[tile + 16 * (column & 15)]!;
-}
-
-/** Where the scale of an output is among those of its group. @param output from a multiple of 64 on. */
-function scalePlace(output: number, groups: number): number {
-  const [places, together] = groups > 1 ? [scalePlaces, 64] : [singlePlaces, 32];
-  return output - (output % together) + places[output % together]!;
 }

@@ -5,9 +5,10 @@ import { layoutNotes, quantizedLayoutOf } from '../model/quantizedLayout';
 import { matrixOf, maxRowWeights } from '../model/rows';
 import { readElements } from '../model/strides';
 import type { ModelRef, TensorDescriptor } from '../protocol/model';
-import type { Found, ReadPart, StoredDescriptor } from './layout';
+import type { Found, StoredDescriptor } from './layout';
 import { layouts } from './layouts';
 import { quantscope } from './quantscope';
+import { isStored, layoutOf, partReader } from './quantizedReader';
 import { StoredReader } from './storedReader';
 
 /**
@@ -26,8 +27,6 @@ export async function openModel(model: string | ModelRef, signal?: AbortSignal):
     throw error;
   }
 }
-
-const isStored = (tensor: TensorDescriptor): tensor is StoredDescriptor => tensor.stored !== undefined;
 
 /** What the files say, in terms of weights instead of their parts. */
 async function withLogicalWeights(files: OpenFiles, signal: AbortSignal | undefined): Promise<ModelContent> {
@@ -78,20 +77,9 @@ function decodedNotes(decoded: readonly StoredDescriptor[]): string[] {
   return [`${matrices} stored quantized (${dtypes}): decoded weights are shown.`];
 }
 
-const partReader =
-  (files: OpenFiles): ReadPart =>
-  async (part, start, length, signal) => {
-    const bytes = new Uint8Array(length);
-    await readElements(files.source(part.file), part, start, bytes, signal);
-    return bytes;
-  };
-
 /** Reads of the weights that layouts decode, and of all others as they are. */
 function decodingReads(files: OpenFiles): Pick<Model, 'readInto' | 'codes'> {
-  const stored = new StoredReader((tensor) => {
-    const layout = layouts.find(({ id }) => id === tensor.stored.layout)!;
-    return layout.decoder(tensor, partReader(files));
-  });
+  const stored = new StoredReader((tensor) => layoutOf(tensor).decoder(tensor, partReader(files)));
   return {
     readInto: (tensor, offset, target, signal) =>
       isStored(tensor)

@@ -1,6 +1,7 @@
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
 import { decoderOf } from './decoding';
+import { packedIntegersWriter } from './packedIntegersWriter';
 import {
   modelDtype,
   storedWeight,
@@ -12,14 +13,20 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { columnGroups, field, modulesOf, PartReader, groupOf, unpackRows } from './parts';
+import { columnGroups, field, modulesOf, PartReader, unpackRows } from './parts';
 
 /**
  * compressed-tensors' pack-quantized: `weight_packed` I32 [out, ⌈in·b/32⌉], a dense stream of b bits along in of codes + 2^(b−1);
  * `weight_scale` [out, groups]; `weight_zero_point` I32 [⌈out·b/32⌉, groups], the same along out; `weight_shape` I64 [2]; `weight_g_idx` I32 [in].
  * w = (code − zero) · scale.
  */
-export const packedIntegers: Layout = { id: 'packed-integers', find, codes, decoder: decoderOf(codes) };
+export const packedIntegers: Layout = {
+  id: 'packed-integers',
+  find,
+  codes,
+  decoder: decoderOf(codes),
+  writers: [packedIntegersWriter()],
+};
 
 const ends = [
   ...['weight_packed', 'weight_scale', 'weight_zero_point', 'weight_shape', 'weight_g_idx'],
@@ -72,7 +79,7 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const groups = parts.part('weight_scale').shape[1] ?? 1;
   const grid: Grid = {
     levels: { kind: 'integer', bits, signed: true },
-    group: groupOf(columns, groups),
+    group: Math.ceil(columns / groups),
     rule: { kind: 'absmax', divisor: middle - 0.5 },
     scale: parts.scaleDtype('weight_scale'),
     ...(parts.has('weight_zero_point') ? { zero: 'integer' } : {}),

@@ -114,10 +114,6 @@ export class PartReader {
   }
 }
 
-/** The groups of a row with this many of them. */
-export const groupOf = (columns: number, groups: number): 'row' | number =>
-  groups === 1 ? 'row' : Math.ceil(columns / groups);
-
 /**
  * The codes of some rows that are packed along the row, b bits each, the least significant first, as a byte each.
  * @param words word w of row r is `words[r · perRow + w · perWord]`.

@@ -1,6 +1,8 @@
 import type { Grid, Levels } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
-import { decoderOf } from './decoding';
+import { decoderOf, withoutZeros } from './decoding';
+import { scaledCodesWriters } from './scaledCodesWriter';
+import { torchaoWriters } from './torchao';
 import {
   modelDtype,
   quantizationOf,
@@ -20,7 +22,13 @@ import { findWeights, PartReader, type ModuleParts } from './parts';
  * [out, in] with `weight_scale`, `weight_scale_inv` (which despite its name is the scale) or `_weight_scale` of the tensor, of rows, or of blocks
  * of rows and columns, and zero points of the same shape where there are any. w = (code − zero) · scale.
  */
-export const scaledCodes: Layout = { id: 'scaled-codes', find, codes, decoder: decoderOf(codes) };
+export const scaledCodes: Layout = {
+  id: 'scaled-codes',
+  find,
+  codes,
+  decoder: decoderOf(open),
+  writers: [...scaledCodesWriters, ...torchaoWriters],
+};
 
 const ends = [
   ...['weight', 'weight_scale', 'weight_scale_inv', 'weight_zero_point', 'weight_g_idx', 'input_scale'],
@@ -104,7 +112,7 @@ const levelsByDtype: Readonly<Record<string, Levels>> = {
   F8_E5M2: { kind: 'float', exponent: 5, mantissa: 2, special: 'ieee' },
 };
 
-function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
+function open(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const parts = new PartReader(weight, read);
   const [out, columns] = weight.shape as readonly [number, number];
   const [high = 1, wide = 1] = weight.stored.variant!.split('x').map(Number);
@@ -131,4 +139,23 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
       };
     },
   };
+}
+
+/** Zero points that are looked at together. */
+const zerosTogether = 1 << 16;
+
+async function codes(
+  weight: StoredDescriptor,
+  read: ReadPart,
+  signal?: AbortSignal,
+): Promise<QuantizedReader> {
+  const reader = open(weight, read);
+  if (!reader.grid.zero) return reader;
+  const parts = new PartReader(weight, read);
+  const count = parts.part('zeros').shape.reduce((product, size) => product * size, 1);
+  for (let first = 0; first < count; first += zerosTogether) {
+    const zeros = await parts.floats('zeros', first, Math.min(zerosTogether, count - first), signal);
+    if (zeros.some((zero) => zero !== 0)) return reader;
+  }
+  return withoutZeros(reader);
 }

@@ -1,0 +1,197 @@
+import { elementsOf } from '../model/dtypes';
+import { QuantscopeError } from '../model/errors';
+import { loadNative } from '../native';
+import { matrixOf } from '../model/rows';
+import type { Grid, ScaleDtype } from '../protocol/grids';
+import type { QuantizedRows } from '../quant/quantized';
+import { floatValues } from './decoding';
+import type { StoredTensor, WrittenModel, WrittenWeight } from './layout';
+
+/** Receives the bytes of each part, in any pieces, each part in order. */
+export type WritePart = (part: number, bytes: Uint8Array) => Promise<void>;
+
+/** "model.layers.0.mlp.up_proj" of the weight "model.layers.0.mlp.up_proj.weight". */
+export const moduleOf = ({ name }: Pick<WrittenWeight, 'name'>): string => name.replace(/\.weight$/, '');
+
+/** A tensor of a weight's module: its name ends with `end`. */
+export const partOf = (
+  weight: WrittenWeight,
+  end: string,
+  dtype: string,
+  shape: readonly number[],
+): StoredTensor => ({ name: `${moduleOf(weight)}.${end}`, dtype, shape });
+
+export const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+
+/** Bits of the integer codes of a grid; undefined for other levels. */
+export const integerBits = ({ levels }: Grid): number | undefined =>
+  levels.kind === 'integer' ? levels.bits : undefined;
+
+/** Whether codes are integers around 0 without zero points. */
+export const isSymmetric = ({ levels, zero }: Grid): boolean =>
+  levels.kind === 'integer' && levels.signed && zero === undefined;
+
+/** Why a weight cannot be stored as a matrix of such groups; undefined where it can. */
+export function refuseGroups({ shape, grid }: WrittenWeight, allowed: 'row' | 'groups'): string | undefined {
+  const { group } = grid;
+  if (shape.length !== 2) return `it has ${shape.length} dimensions, but only matrices are stored`;
+  if (group === 'row') return undefined;
+  if (allowed === 'row') return 'the layout has one scale for each row';
+  if (typeof group !== 'number') return 'the layout has groups of consecutive weights of a row';
+  return shape[1]! % group === 0 ? undefined : `groups of ${group} do not divide rows of ${shape[1]} weights`;
+}
+
+/** Weights of a row that share a scale, for grids that `refuseGroups` accepts. */
+export const groupSize = ({ grid: { group }, shape }: WrittenWeight): number =>
+  typeof group === 'number' ? group : matrixOf(shape).columns;
+
+/** Integer codes without a sign, as layouts pack them: signed ones plus 2^(bits−1). */
+export function fieldsOf({ grid: { levels }, codes }: QuantizedRows): Uint8Array {
+  if (levels.kind !== 'integer') throw new TypeError('only integers are packed as fields');
+  if (!levels.signed) return codes;
+  const middle = 2 ** (levels.bits - 1);
+  const mask = 2 ** levels.bits - 1;
+  return codes.map((code) => (code + middle) & mask);
+}
+
+/** Zero points to subtract from `fieldsOf`, one for each group; the middle of the codes where the grid has none. */
+export function zeroFields({ grid: { levels }, zeros, scales }: QuantizedRows): Uint8Array {
+  if (levels.kind !== 'integer') throw new TypeError('only integers have zero points');
+  const middle = levels.signed ? 2 ** (levels.bits - 1) : 0;
+  return Uint8Array.from({ length: scales.length }, (_, group) => (zeros?.[group] ?? 0) + middle);
+}
+
+/** Where fields are packed: word w of line l is `words[l · perLine + w · perWord]`. */
+export interface Packed {
+  readonly words: Uint32Array;
+  readonly perLine: number;
+  readonly perWord: number;
+}
+
+/**
+ * Packs lines of fields into dense streams of b bits each, the least significant first.
+ * @param fields `[lines, length]`.
+ * @param first line of the first one.
+ */
+export function packLines(
+  fields: Uint8Array,
+  length: number,
+  bits: number,
+  { words, perLine, perWord }: Packed,
+  first = 0,
+): void {
+  for (let at = 0, line = first * perLine; at < fields.length; at += length, line += perLine)
+    for (let i = 0, start = 0; i < length; i++, start += bits) {
+      const [word, shift] = [line + (start >>> 5) * perWord, start & 31];
+      const field = fields[at + i]!;
+      words[word]! |= field << shift;
+      if (shift + bits > 32) words[word + perWord]! |= field >>> (32 - shift);
+    }
+}
+
+/** Adds the rows of a slab `[rows, length]`, transposed, to a matrix `[length, out]`. @param first output. */
+export function transposeInto<T extends Uint8Array | Float32Array>(
+  target: T,
+  out: number,
+  slab: T,
+  rows: number,
+  first: number,
+): void {
+  const length = slab.length / rows;
+  for (let row = 0; row < rows; row++)
+    for (let i = 0; i < length; i++) target[i * out + first + row] = slab[row * length + i]!;
+}
+
+/** Scales as bytes of a dtype that holds them exactly. @throws RangeError for one that it does not hold. */
+export async function scaleBytes(values: Float32Array, dtype: ScaleDtype): Promise<Uint8Array> {
+  if (dtype === 'F32') return bytesOf(values);
+  if (dtype === 'F8_E8M0') return Uint8Array.from(values, exponentOf);
+  if (dtype === 'F8_E4M3') return Uint8Array.from(values, smallFloatOf);
+  const bytes = new Uint8Array(2 * values.length);
+  await loadNative().recodeRows('F32', bytesOf(values), dtype, values.length, bytes);
+  return bytes;
+}
+
+/** The code of a power of two as E8M0 (OCP Microscaling 1.0). */
+function exponentOf(value: number): number {
+  const code = Number.isNaN(value) ? 255 : Math.log2(value) + 127;
+  if (!Number.isInteger(code)) throw new RangeError(`the scale ${value} is not a power of two`);
+  return code;
+}
+
+const smallFloats = new Map(
+  [...floatValues({ kind: 'float', exponent: 4, mantissa: 3, special: 'nan' })].map((value, code) => [
+    value,
+    code,
+  ]),
+).set(0, 0);
+
+function smallFloatOf(value: number): number {
+  const code = smallFloats.get(value);
+  if (code === undefined) throw new RangeError(`the scale ${value} is not a float of 8 bits (E4M3)`);
+  return code;
+}
+
+/** The name of a dtype in PyTorch. @throws QuantscopeError UNSUPPORTED for one that weights are not computed in. */
+export function torchDtype(dtype: string): string {
+  const name = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[dtype];
+  if (name !== undefined) return name;
+  throw new QuantscopeError('UNSUPPORTED', `Weights of the dtype ${dtype} cannot be described.`);
+}
+
+/** What most values are; the first of them where there are several. `undefined` for none. */
+export function mostFrequent<T>(values: readonly T[], key: (value: T) => string): T | undefined {
+  const counts = new Map<string, { readonly value: T; count: number }>();
+  for (const value of values) {
+    const found = counts.get(key(value));
+    if (found) found.count += 1;
+    else counts.set(key(value), { value, count: 1 });
+  }
+  return [...counts.values()].reduce<{ readonly value: T; count: number } | undefined>(
+    (best, item) => (best && best.count >= item.count ? best : item),
+    undefined,
+  )?.value;
+}
+
+/**
+ * What all weights have in common, for libraries whose configuration says it once.
+ * @throws QuantscopeError REQUEST naming two weights that differ.
+ */
+export function common<T>(
+  { weights }: WrittenModel,
+  what: string,
+  property: (weight: WrittenWeight) => T,
+): T | undefined {
+  const [first] = weights;
+  if (!first) return undefined;
+  const value = property(first);
+  const other = weights.find((weight) => property(weight) !== value);
+  if (!other) return value;
+  const message =
+    `The layout has one ${what} for the whole model, but "${first.name}" has ${String(value)} and ` +
+    `"${other.name}" ${String(property(other))}.`;
+  throw new QuantscopeError('REQUEST', message);
+}
+
+/** Weights as a configuration describes their groups: where rows of different lengths are one group each, these are rows. */
+export function withRows(model: WrittenModel): WrittenModel {
+  const { weights } = model;
+  const areRows = weights.every((weight) => groupSize(weight) === matrixOf(weight.shape).columns);
+  if (!areRows || new Set(weights.map(groupSize)).size < 2) return model;
+  return {
+    ...model,
+    weights: weights.map((weight) => ({ ...weight, grid: { ...weight.grid, group: 'row' } })),
+  };
+}
+
+/** `group_size` of a configuration: −1 for rows. */
+export const statedGroup = ({ grid: { group } }: WrittenWeight): number =>
+  typeof group === 'number' ? group : -1;
+
+/** Modules that a library must be told not to convert: null where it leaves out no others than the output by itself. */
+export const keptModules = ({ kept }: WrittenModel): readonly string[] | null =>
+  kept.every((module) => module === 'lm_head') ? null : kept;
+
+/** Weights of a tensor. */
+export const weightsIn = ({ shape }: Pick<WrittenWeight, 'shape'>): number => elementsOf(shape) ?? 0;
