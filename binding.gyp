@@ -4,6 +4,7 @@
     # instruction sets give the same bytes.
     "kernel_sources": [
       "native/kernels/affine.cc",
+      "native/kernels/feedback.cc",
       "native/kernels/fp4.cc",
       "native/kernels/iq1.cc",
       "native/kernels/iq2.cc",
@@ -45,6 +46,7 @@
       "sources": [
         "native/binding/arguments.cc",
         "native/binding/codecs.cc",
+        "native/binding/columns.cc",
         "native/binding/errors.cc",
         "native/binding/grid_arguments.cc",
         "native/binding/grids.cc",
@@ -57,9 +59,13 @@
         "native/grid_operations.cc",
         "native/operations.cc",
         "native/pool.cc",
+        "native/solvers/block_codes.cc",
+        "native/solvers/factor.cc",
+        "native/solvers/gptq.cc",
         "native/solvers/gram.cc",
         "native/solvers/outputs.cc",
         "native/statistics.cc",
+        "native/kernels/block_parts.cc",
         "native/kernels/grids.cc",
         "native/kernels/kernels.cc",
         "native/kernels/measures.cc",

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { QuantscopeError } from './model/errors';
+import { columnFunctions, type ColumnBinding, type ColumnFunctions } from './native/columns';
 import { codecFunctions, type CodecBinding, type CodecFunctions } from './native/codecs';
 import { gridFunctions, type GridBinding, type GridFunctions } from './native/grids';
 import {
@@ -15,6 +16,7 @@ import { solverFunctions, type SolverBinding, type SolverFunctions } from './nat
 export type { BadWeight, EncodedRows, NativeCodec, RecodeOptions, TensorRange } from './native/codecs';
 export type { GroupedMatrix, GroupParameters } from './native/grids';
 export type { ErrorSums, MeasuredRange, MeasuredRows, MeasureOptions } from './native/measurements';
+export type { ColumnGrid, ColumnParameters, ColumnState, HessianFactor } from './native/columns';
 export type { Scan, ScanOptions, ScanResult } from './native/scan';
 
 /** What the addon runs on. */
@@ -39,13 +41,15 @@ export interface Native
   extends
     MachineFunctions,
     CodecFunctions,
+    ColumnFunctions,
     GridFunctions,
     MeasurementFunctions,
     ScanFunctions,
     SolverFunctions {}
 
 /** What the addon exports (native/binding/module.cc). */
-interface Binding extends CodecBinding, GridBinding, MeasurementBinding, ScanBinding, SolverBinding {
+interface Binding
+  extends CodecBinding, ColumnBinding, GridBinding, MeasurementBinding, ScanBinding, SolverBinding {
   simd(): string;
   readonly simdPaths: readonly string[];
   setSimd(name: string): void;
@@ -83,13 +87,14 @@ function loadBinding(): Binding {
   } catch (cause) {
     throw fail('cannot be loaded', cause);
   }
-  if (typeof binding.gridParameters !== 'function') throw fail('was built from older sources');
+  if (typeof binding.setBlockCodes !== 'function') throw fail('was built from older sources');
   return binding;
 }
 
 function wrap(binding: Binding): Native {
   return {
     ...codecFunctions(binding),
+    ...columnFunctions(binding),
     ...gridFunctions(binding),
     ...measurementFunctions(binding),
     ...scanFunctions(binding),

@@ -28,6 +28,16 @@ Napi::Value AccumulateLogits(const Napi::CallbackInfo& info);
 Napi::Value AccumulateGram(const Napi::CallbackInfo& info);
 Napi::Value OutputErrors(const Napi::CallbackInfo& info);
 
+// columns.cc
+Napi::Value FactorSize(const Napi::CallbackInfo& info);
+Napi::Value FactorHessian(const Napi::CallbackInfo& info);
+Napi::Value StartBlock(const Napi::CallbackInfo& info);
+Napi::Value PredictColumns(const Napi::CallbackInfo& info);
+Napi::Value QuantizeColumns(const Napi::CallbackInfo& info);
+Napi::Value FollowColumns(const Napi::CallbackInfo& info);
+Napi::Value BlockParameters(const Napi::CallbackInfo& info);
+Napi::Value SetBlockCodes(const Napi::CallbackInfo& info);
+
 // machine.cc
 Napi::Value SetThreads(const Napi::CallbackInfo& info);
 Napi::Value Simd(const Napi::CallbackInfo& info);

@@ -56,6 +56,11 @@ void readFloats(const Napi::Object& object, Levels& levels) {
   if (levels.largestCode == 0) reject(object.Env(), "a float grid has no value but zero");
 }
 
+const float* tableNamed(const std::string& name) {
+  if (name == "iq4") return iq4Table();
+  return name == "nf4" ? nf4Table() : fp4Table();
+}
+
 Levels levelsOf(const Napi::Object& object) {
   Levels levels;
   const std::string kind = textAt(object, "kind");
@@ -65,7 +70,7 @@ Levels levelsOf(const Napi::Object& object) {
     readFloats(object, levels);
   } else if (kind == "table") {
     levels.kind = Levels::Kind::Table;
-    levels.table = textAt(object, "table") == "nf4" ? nf4Table() : fp4Table();
+    levels.table = tableNamed(textAt(object, "table"));
   } else {
     reject(object.Env(), "there are no levels of kind " + kind);
   }

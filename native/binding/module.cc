@@ -58,6 +58,14 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("accumulateLogits", Napi::Function::New<Guarded<AccumulateLogits>>(env));
   exports.Set("accumulateGram", Napi::Function::New<Guarded<AccumulateGram>>(env));
   exports.Set("outputErrors", Napi::Function::New<Guarded<OutputErrors>>(env));
+  exports.Set("factorSize", Napi::Function::New<Guarded<FactorSize>>(env));
+  exports.Set("factorHessian", Napi::Function::New<Guarded<FactorHessian>>(env));
+  exports.Set("startBlock", Napi::Function::New<Guarded<StartBlock>>(env));
+  exports.Set("predictColumns", Napi::Function::New<Guarded<PredictColumns>>(env));
+  exports.Set("quantizeColumns", Napi::Function::New<Guarded<QuantizeColumns>>(env));
+  exports.Set("followColumns", Napi::Function::New<Guarded<FollowColumns>>(env));
+  exports.Set("blockParameters", Napi::Function::New<Guarded<BlockParameters>>(env));
+  exports.Set("setBlockCodes", Napi::Function::New<Guarded<SetBlockCodes>>(env));
   exports.Set("copyBandwidth", Napi::Function::New<Guarded<CopyBandwidth>>(env));
   exports.Set("histogram", Napi::Function::New<Guarded<HistogramInto>>(env));
   exports.Set("Scan", defineScan(env));

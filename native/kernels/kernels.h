@@ -9,6 +9,8 @@
 #include "measures.h"
 #include "grid_row.h"
 #include "scheme.h"
+#include "slab.h"
+#include "weight_grid.h"
 
 namespace qs {
 
@@ -34,6 +36,12 @@ struct Kernels {
   void (*subtractProducts)(double* sums, size_t stride, Factors left, const double* right, size_t count);
   size_t (*factorDiagonal)(double* block, size_t stride, double* transposed);
   void (*solveRows)(double* rows, size_t stride, size_t count, const double* transposed);
+  // feedback.h
+  void (*addFeedback)(float* sums, const float* errors, const float* tiles, size_t before, size_t width);
+  void (*predictColumns)(const ColumnRun& run, float* targets);
+  void (*quantizeColumns)(const WeightGrid& grid, const ColumnRun& run, const RunParameters& parameters,
+                          const RunResults& results);
+  void (*followColumns)(const ColumnRun& run, const float* decoded, const RunResults& results);
 };
 
 // Those that this processor supports, the widest first.

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "blocks.h"
+#include "feedback.h"
 #include "floats.h"
 #include "fp4.h"
 #include "iq1.h"
@@ -84,6 +85,7 @@ constexpr Codec kCodecs[] = {
 
 extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, spanOfWeights, encodeGridRow,
                               decodeGridRow, decodePermutedRow, errorSums, firstNonFinite, copyWeights, accumulateLogits,
-                              addProducts, subtractProducts, factorDiagonal, solveRows};
+                              addProducts, subtractProducts, factorDiagonal, solveRows,
+                              addFeedback, predictColumns, quantizeColumns, followColumns};
 
 }  // namespace qs::QS_TARGET

@@ -32,6 +32,8 @@ struct Levels {
 /// NF4 (QLoRA) and FP4 of bitsandbytes, by code.
 const float* nf4Table();
 const float* fp4Table();
+/// The uneven table of ggml's IQ4_NL and IQ4_XS, by code.
+const float* iq4Table();
 
 struct ScaleRule {
   enum class Kind { Absmax, Extreme, Range, Exponent };

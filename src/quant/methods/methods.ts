@@ -1,10 +1,11 @@
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
+import { gptq } from './gptq';
 import type { Method } from './method';
 import { rtn } from './rtn';
 
 /** All methods, in the order in which lists show them. Adding one here adds it everywhere. */
-export const methods: readonly Method[] = [rtn];
+export const methods: readonly Method[] = [rtn, gptq];
 
 /**
  * A method by its id, whatever the case.

@@ -1,0 +1,125 @@
+import { QuantscopeError } from '../../model/errors';
+import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
+import { quantizeBlocks, refuseBlocks, typeBlock, type BlockPlan } from '../columns/blocks';
+import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
+import { blockColumns, groupColumns } from '../columns/groups';
+import { quantizeRows, type RowPlan } from '../columns/rows';
+import type { BlockTask, MatrixTask, Method } from './method';
+
+const options: readonly OptionDescription[] = [
+  {
+    name: 'damping',
+    description: 'Added to the diagonal of the Hessian, as a share of its mean.',
+    ...{ type: 'number', default: 0.01, minimum: 0, maximum: 1 },
+  },
+  {
+    name: 'act_order',
+    description: 'Columns in falling order of the mean square of their inputs (desc_act).',
+    ...{ type: 'boolean', default: false },
+  },
+  {
+    name: 'static_groups',
+    description: 'Scales from the weights as they are, before any column is quantized.',
+    ...{ type: 'boolean', default: false },
+  },
+  {
+    name: 'group_scales',
+    description:
+      'Weights that scales are fitted to: as all earlier columns correct them, or only those of earlier blocks (as published).',
+    ...{ type: 'choice', default: 'corrected', choices: ['corrected', 'reference'] },
+  },
+  {
+    name: 'block_size',
+    description: 'Columns between updates of all that follow.',
+    ...{ type: 'number', default: 128, minimum: 8, maximum: 1024 },
+  },
+];
+
+interface Options {
+  readonly damping: number;
+  readonly actOrder: boolean;
+  readonly staticGroups: boolean;
+  readonly reference: boolean;
+  readonly block: number;
+}
+
+function optionsOf(given: MethodOptions): Options {
+  const value = (name: string): number | boolean | string =>
+    given[name] ?? options.find((option) => option.name === name)!.default;
+  return {
+    damping: Number(value('damping')),
+    actOrder: value('act_order') === true,
+    staticGroups: value('static_groups') === true,
+    reference: value('group_scales') === 'reference',
+    block: Math.round(Number(value('block_size'))),
+  };
+}
+
+/**
+ * GPTQ (Frantar et al. 2023, arXiv:2210.17323): columns one after the other, each weight to its nearest code, and its error made up for by the
+ * columns that follow, as the Hessian XᵀX of the inputs says. Rows whose output error would be larger than with rounding are rounded.
+ */
+export const gptq: Method = {
+  id: 'gptq',
+  label: 'GPTQ',
+  description:
+    'Quantizes column after column and corrects the remaining weights for each error, by the Hessian of the inputs.',
+  evidence: 'hessian',
+  options,
+  version: 1,
+  refuse: ({ grid }) => (grid.outliers ? 'GPTQ cannot keep outlier columns in half precision.' : undefined),
+  async open(task, signal) {
+    const plan = await planOf(task, signal);
+    return {
+      quantize: (values, signal) => quantizeRows(task, plan, values, signal),
+    };
+  },
+  blocks: {
+    refuse: refuseBlocks,
+    async open(task, signal) {
+      const plan = await blockPlanOf(task, signal);
+      return { quantize: (values, signal) => quantizeBlocks(task.type, plan, values, signal) };
+    },
+  },
+};
+
+/** @throws QuantscopeError REQUEST without one. */
+export function requireHessian({ name, evidence, shape }: MatrixTask | BlockTask): Float64Array {
+  const columns = shape[1];
+  if (evidence.hessian?.length === columns * columns) return evidence.hessian;
+  const what = evidence.hessian ? `a Hessian of ${columns} × ${columns}` : 'a Hessian';
+  const message = `GPTQ needs ${what} of the inputs of ${name ?? 'the matrix'}: calibrate on a text first.`;
+  throw new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
+}
+
+async function planOf(task: MatrixTask, signal?: AbortSignal): Promise<RowPlan> {
+  const { damping, actOrder, staticGroups, reference, block } = optionsOf(task.options);
+  const group = staticGroups ? undefined : groupColumns(task.grid, task.shape[1]);
+  const hessian = requireHessian(task);
+  const length = blockColumns(block, group);
+  const factor = await factorOf(
+    hessian,
+    { damping, byImportance: actOrder, block: length },
+    task.name,
+    signal,
+  );
+  const onTheWay = group === undefined ? undefined : { group, columns: reference ? length : group };
+  return { factor, onTheWay, dead: deadColumns(hessian) };
+}
+
+/** Blocks hold consecutive columns, so that their scales are found before all columns where these have another order. */
+async function blockPlanOf(task: BlockTask, signal?: AbortSignal): Promise<BlockPlan> {
+  const { damping, actOrder, staticGroups, reference, block } = optionsOf(task.options);
+  const unit = staticGroups || actOrder ? undefined : typeBlock(task.type);
+  const hessian = requireHessian(task);
+  const length = blockColumns(block, unit);
+  const factor = await factorOf(
+    hessian,
+    { damping, byImportance: actOrder, block: length },
+    task.name,
+    signal,
+  );
+  const columns = unit === undefined ? undefined : reference ? length : unit;
+  const importance = Float32Array.from(diagonalOf(hessian));
+  return { factor, importance, columns, dead: deadColumns(hessian) };
+}
