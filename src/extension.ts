@@ -7,6 +7,7 @@ import { registerExports } from './vscode/commands/exportGguf';
 import { registerGpuRuntime } from './vscode/commands/gpuRuntime';
 import { registerSavePlan } from './vscode/commands/plans';
 import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
+import { registerQuantizeModel } from './vscode/commands/quantizeModel';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers';
 import type { ModelSession } from './vscode/modelSession';
@@ -31,6 +32,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerExports(services),
     registerSavePlan(services),
     registerQuantizeLayer(services),
+    registerQuantizeModel(services),
     registerCompareWith(services),
     registerGpuRuntime(services),
     registerEvaluate(services),

@@ -12,6 +12,7 @@ import { MetadataView } from './views/MetadataView';
 import { Middle } from './views/Middle';
 import { PlanView } from './views/plan/PlanView';
 import { QuantizeView } from './views/quantize/QuantizeView';
+import { QuantizeModelView } from './views/quantizeModel/QuantizeModelView';
 import { SensitivityView } from './views/SensitivityView';
 import { Split } from './views/Split';
 import { TabBar } from './views/TabBar';
@@ -24,6 +25,7 @@ const views = {
   quantize: QuantizeView,
   sensitivity: SensitivityView,
   plan: PlanView,
+  quantizeModel: QuantizeModelView,
   export: ExportView,
   compare: CompareView,
   evaluate: EvaluateView,
@@ -31,7 +33,7 @@ const views = {
 };
 
 /** Views that need all files of a model. */
-const needWhole: ReadonlySet<Tab> = new Set(['export', 'evaluate']);
+const needWhole: ReadonlySet<Tab> = new Set(['quantizeModel', 'export', 'evaluate']);
 
 export function App() {
   const { model, failure } = useAppState();

@@ -1,6 +1,7 @@
 import { unpack } from '../src/protocol/packed';
 import { Rpc } from '../src/protocol/rpc';
-import type { HostEvents, WebviewRequests } from '../src/protocol/webview';
+import type { HostEvents, QuantizationStep, WebviewRequests } from '../src/protocol/webview';
+import { withStep } from './quantization';
 import type { Store } from './store';
 import { api } from './vscodeApi';
 
@@ -27,6 +28,7 @@ export function connect(store: Store): Host {
       modelComparison: (modelComparison) => store.update({ modelComparison }),
       evaluation: (evaluation) => store.update({ evaluation }),
       evaluationResults: (evaluationResults) => store.update({ evaluationResults }),
+      quantization: (step) => void followQuantization(store, host, step),
       opened: (state) => store.open(state),
       openFailed: ({ message }) => store.update({ failure: message }),
       reveal: ({ tensor }) => store.select([tensor]),
@@ -35,6 +37,29 @@ export function connect(store: Store): Host {
     `${Date.now().toString(36)}.${Math.random().toString(36).slice(2)}`,
   );
   return host;
+}
+
+/** Applies a step; where earlier ones are missing and a view shows the run, the whole run is requested. */
+async function followQuantization(store: Store, host: Host, step: QuantizationStep): Promise<void> {
+  const next = withStep(store.state.quantization, step);
+  if (next) store.update({ quantization: next });
+  else if (store.state.recipeChoices) await openQuantization(store, host);
+}
+
+/** Requests what the Quantize Model tab needs. @returns why that failed. */
+export async function openQuantization(store: Store, host: Host): Promise<string | undefined> {
+  try {
+    const { choices, step, text } = await host.call('openQuantization', {});
+    const quantization = step && withStep(undefined, step);
+    store.update({
+      recipeChoices: choices,
+      ...(quantization ? { quantization } : {}),
+      ...(text === undefined ? {} : { calibrationText: text }),
+    });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** Asks for the model: at the start, and again after it could not be opened. */

@@ -5,6 +5,7 @@ import type { ModelDescription, ModelPart } from '../src/protocol/model';
 import type { DeviceReport } from '../src/protocol/plan';
 import type { PlanOutline } from '../src/protocol/planOutline';
 import type { RevisedPlan } from '../src/protocol/planStep';
+import type { RecipeChoices } from '../src/protocol/quantizeModel';
 import type {
   CommandTab,
   ComparisonState,
@@ -15,11 +16,20 @@ import type {
   TableOutline,
 } from '../src/protocol/webview';
 import type { Figures } from './influence';
+import type { Quantization } from './quantization';
 import type { EvaluationForm, EvaluationMode } from './views/evaluate/form';
 import { saveState, savedState } from './vscodeApi';
 
 export type Tab =
-  'tensor' | 'quantize' | 'sensitivity' | 'plan' | 'export' | 'compare' | 'evaluate' | 'metadata';
+  | 'tensor'
+  | 'quantize'
+  | 'sensitivity'
+  | 'plan'
+  | 'quantizeModel'
+  | 'export'
+  | 'compare'
+  | 'evaluate'
+  | 'metadata';
 
 /** The state that everything in the editor is rendered from. */
 export interface State {
@@ -45,6 +55,12 @@ export interface State {
   readonly job: JobState;
   readonly comparison?: ComparisonState | undefined;
   readonly modelComparison?: ModelComparisonState | undefined;
+  /** What recipes can be made of; absent until the Quantize Model tab requests it. */
+  readonly recipeChoices?: RecipeChoices;
+  /** A calibration text next to the model. */
+  readonly calibrationText?: string;
+  /** The quantization of the whole model that is in progress, or the last one. */
+  readonly quantization?: Quantization;
   /** The evaluation in progress, or the last one. */
   readonly evaluation?: EvaluationActivity;
   /** Results of earlier evaluations, latest first; absent until the Evaluate tab requests them. */
@@ -123,7 +139,7 @@ export class Store {
   select(names: readonly string[]): void {
     const last = names[names.length - 1];
     if (last !== undefined) saveState({ selected: last });
-    const tab = ['metadata', 'export', 'compare', 'evaluate'].includes(this.state.tab)
+    const tab = ['metadata', 'quantizeModel', 'export', 'compare', 'evaluate'].includes(this.state.tab)
       ? 'tensor'
       : this.state.tab;
     this.update({ selected: names, isSelected: true, tab });

@@ -19,6 +19,8 @@ export interface SavedState {
   readonly exportForm?: unknown;
   /** Which tensors its table shows. */
   readonly exportFilter?: unknown;
+  /** What the Quantize Model tab was set to. */
+  readonly quantizeModelForm?: unknown;
   /** Groups of the tree that the user opened or closed. */
   readonly unfolded?: Readonly<Record<string, boolean>>;
   /** How the tree puts tensors together. */

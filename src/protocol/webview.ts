@@ -22,6 +22,13 @@ import type {
 import type { Budget, DeviceChoice, DeviceReport } from './plan';
 import type { PlanOutline } from './planOutline';
 import type { PlanStep } from './planStep';
+import type {
+  QuantizedWeight,
+  QuantizeModelResult,
+  QuantizeModelSettings,
+  QuantizePreview,
+  RecipeChoices,
+} from './quantizeModel';
 import type { SensitivityFigures } from './sensitivityFigures';
 
 /** A description on its way to a page. */
@@ -65,7 +72,7 @@ export interface EditorState {
 }
 
 /** Views that a command can open; `importance` is a part of the Evaluate tab. */
-export type CommandTab = 'quantize' | 'compare' | 'export' | 'evaluate' | 'importance';
+export type CommandTab = 'quantize' | 'quantizeModel' | 'compare' | 'export' | 'evaluate' | 'importance';
 
 /** The one long job an editor can have: what the progress line shows. */
 export type JobState =
@@ -94,7 +101,7 @@ export interface ComparisonState {
 export type PanelSettings = ExportSettings & { usePlan?: boolean };
 
 /** Files that the panels ask for. */
-export type FileKind = 'imatrix' | 'plan' | 'text' | 'tasks' | 'model';
+export type FileKind = 'imatrix' | 'plan' | 'text' | 'tasks' | 'model' | 'recipe';
 
 export interface ExportChoices {
   readonly fileTypes: readonly FileTypeDescription[];
@@ -150,8 +157,63 @@ export interface EvaluationView {
     /** Texts next to the model. */
     readonly text?: string;
     readonly calibrationText?: string;
+    /** The model that this one was quantized from. */
+    readonly against?: string;
     readonly device: DeviceChoice;
   };
+}
+
+/** How a quantization of the whole model ended. */
+export type QuantizationOutcome =
+  | {
+      readonly kind: 'quantized';
+      readonly result: Pick<
+        QuantizeModelResult,
+        | 'out'
+        | 'fileBytes'
+        | 'sourceBytes'
+        | 'bitsPerWeight'
+        | 'relativeError'
+        | 'seconds'
+        | 'warnings'
+        | 'notes'
+      >;
+    }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'engine-died'; readonly message: string };
+
+/** The current or last quantization of a whole model; it outlives the editor. */
+export interface QuantizationActivity {
+  /** Increases with every run. */
+  readonly run: number;
+  /** "gptq-int4-g128 → model-gptq". */
+  readonly title: string;
+  readonly progress?: EngineProgress;
+  /** Absent while it runs. */
+  readonly outcome?: QuantizationOutcome;
+}
+
+/** What changed in a quantization: of a large model, all finished matrices would be many times as much. */
+export interface QuantizationStep extends QuantizationActivity {
+  /** Matrices that were finished before those of `finished`. */
+  readonly before: number;
+  readonly finished: readonly QuantizedWeight[];
+}
+
+/** What the Quantize Model tab needs for its first rendering. */
+export interface QuantizationView {
+  readonly choices: RecipeChoices;
+  /** With all matrices that are finished. */
+  readonly step?: QuantizationStep;
+  /** A calibration text next to the model. */
+  readonly text?: string;
+}
+
+/** Settings of a quantization of the whole model, and the folder or file for its result. */
+export interface QuantizationStart {
+  readonly settings: QuantizeModelSettings;
+  readonly out: string;
 }
 
 /** Webview → host, answered. A caller can cancel each of them (rpc.ts). */
@@ -218,6 +280,18 @@ export type WebviewRequests = {
   saveTensorTypes: { params: { rules: readonly TensorTypeRule[] }; result: void };
   /** Opens the export command, with the current plan when `plan` is set. */
   exportGguf: { params: { plan: boolean; budget?: Budget }; result: void };
+  openQuantization: { params: Record<string, never>; result: QuantizationView };
+  /** Dry run of the settings; it cancels the previous one. */
+  previewQuantization: { params: { settings: QuantizeModelSettings }; result: QuantizePreview };
+  /** Asks for the folder of the result, or for its file where it is one; undefined when the user cancelled. */
+  chooseOutput: { params: { name: string; isFile: boolean }; result: { path: string } | undefined };
+  /** Starts; `quantization` events report its progress. */
+  quantizeModel: { params: QuantizationStart; result: void };
+  cancelQuantization: { params: Record<string, never>; result: void };
+  /** Repeats the last quantization, in a new process if the old one died. */
+  repeatQuantization: { params: Record<string, never>; result: void };
+  /** What to do with the result of the last quantization. */
+  useQuantized: { params: { what: 'folder' | 'open' | 'compare' | 'evaluate' }; result: void };
   openEvaluation: { params: Record<string, never>; result: EvaluationView };
   /** Keeps the form for the next editor of this model. */
   keepEvaluationForm: { params: { form: unknown }; result: void };
@@ -248,6 +322,7 @@ export type HostEvents = {
   modelComparison: ModelComparisonState;
   evaluation: EvaluationActivity;
   evaluationResults: readonly EvaluationResult[];
+  quantization: QuantizationStep;
   /** Select and scroll to this tensor. */
   reveal: { tensor: string };
   tab: CommandTab;

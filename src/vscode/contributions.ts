@@ -4,6 +4,7 @@ export const commands = {
   evaluate: 'quantscope.evaluate',
   computeImportance: 'quantscope.computeImportance',
   quantizeLayer: 'quantscope.quantizeLayer',
+  quantizeModel: 'quantscope.quantizeModel',
   runSensitivity: 'quantscope.runSensitivity',
   runSensitivityOverText: 'quantscope.runSensitivityOverText',
   cancelJob: 'quantscope.cancelJob',

@@ -12,7 +12,8 @@ import type { ModelRef } from '../protocol/model';
 import type { EvaluationActivity, EvaluationOutcome, HostEvents } from '../protocol/webview';
 import { Emitter } from './emitter';
 import { messageOf, type Engine, type Log } from './host';
-import { sessionKey } from './paths';
+import { PerModel } from './perModel';
+import { failureOf } from './runOutcome';
 
 type EvaluationEvent = {
   [N in 'evaluation' | 'evaluationResults']: { name: N; payload: HostEvents[N] };
@@ -118,7 +119,7 @@ export class EvaluationSession {
       const { title } = request;
       this.tell({ outcome: await job({ signal: controller.signal, title, onProgress }) });
     } catch (error) {
-      const outcome = outcomeOf(error);
+      const outcome = failureOf(error);
       if (outcome.kind !== 'cancelled') this.log.error(`${request.title}: ${messageOf(error)}`);
       this.tell({ outcome });
     } finally {
@@ -146,33 +147,9 @@ export class EvaluationSession {
   }
 }
 
-function outcomeOf(error: unknown): EvaluationOutcome {
-  const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
-  if (code === 'CANCELLED') return { kind: 'cancelled' };
-  return { kind: code === 'ENGINE_DIED' ? 'engine-died' : 'failed', message: messageOf(error) };
-}
-
-/** The evaluations of all models, one session each, until the window closes: a run needs no open editor. */
-export class Evaluations {
-  private readonly byKey = new Map<string, EvaluationSession>();
-
-  constructor(
-    private readonly engine: Engine,
-    private readonly log: Log,
-    private readonly cacheDir: string,
-  ) {}
-
-  get(model: ModelRef): EvaluationSession {
-    const key = sessionKey(model);
-    const known = this.byKey.get(key);
-    if (known) return known;
-    const session = new EvaluationSession(model, this.engine, this.log, this.cacheDir);
-    this.byKey.set(key, session);
-    return session;
-  }
-
-  dispose(): void {
-    for (const session of this.byKey.values()) session.dispose();
-    this.byKey.clear();
+/** The evaluations of all models. */
+export class Evaluations extends PerModel<EvaluationSession> {
+  constructor(engine: Engine, log: Log, cacheDir: string) {
+    super((model) => new EvaluationSession(model, engine, log, cacheDir));
   }
 }

@@ -5,6 +5,7 @@ import { settings } from './contributions';
 import { Devices } from './devices';
 import { Editors } from './editor/editors';
 import { Evaluations } from './evaluationSession';
+import { Quantizations } from './quantizationSession';
 import { inBackground, type Notices } from './host';
 import { Sessions } from './sessions';
 import { WorkspaceModels } from './workspaceModels';
@@ -20,6 +21,7 @@ export interface Services {
   readonly sessions: Sessions;
   readonly editors: Editors;
   readonly evaluations: Evaluations;
+  readonly quantizations: Quantizations;
   /** Runs work in the background; a failure is logged and shown. */
   readonly start: (work: Promise<unknown>) => void;
 }
@@ -42,6 +44,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
     ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans') },
   });
   const evaluations = new Evaluations(engine, log, folder('evaluation'));
+  const quantizations = new Quantizations(engine, log, folder('evaluation'));
   const start = (work: Promise<unknown>): void => inBackground(work, log, notices);
   const changes = vscode.workspace.onDidChangeConfiguration((change) => {
     const affects = (name: string): boolean => change.affectsConfiguration(`${settings.section}.${name}`);
@@ -49,9 +52,29 @@ export function createServices(context: vscode.ExtensionContext): Services {
     if (affects(settings.device)) start(devices.refresh());
   });
   const workspaceModels = new WorkspaceModels(engine);
-  context.subscriptions.push(changes, log, workspaceModels, sessions, evaluations, devices, engine);
+  context.subscriptions.push(
+    changes,
+    log,
+    workspaceModels,
+    sessions,
+    evaluations,
+    quantizations,
+    devices,
+    engine,
+  );
   return {
-    ...{ context, log, notices, engine, devices, workspaceModels, sessions, evaluations, start },
+    ...{
+      context,
+      log,
+      notices,
+      engine,
+      devices,
+      workspaceModels,
+      sessions,
+      evaluations,
+      quantizations,
+      start,
+    },
     editors: new Editors(),
   };
 }

@@ -481,7 +481,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await screenshot(page, 'plan-light');
     await light.getByRole('tab', { name: 'Sensitivity' }).click();
     await screenshot(page, 'sensitivity-light');
-    await light.getByRole('tab', { name: 'Quantize' }).click();
+    await light.getByRole('tab', { name: 'Quantize Layer' }).click();
     await screenshot(page, 'quantize-light');
     await light.getByRole('tab', { name: 'Tensor' }).click();
     await light.locator('.histogram .bars path').first().waitFor({ timeout: wait });

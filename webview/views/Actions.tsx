@@ -12,7 +12,7 @@ export function Actions() {
   const isBusy = job.kind === 'running';
   const usual: readonly MenuItem[] = [
     { label: 'Run Sensitivity', disabled: isBusy, run: () => void ask('runSensitivity', {}) },
-    { label: 'Evaluate…', run: () => store.openTab('evaluate') },
+    { label: 'Quantize Model…', run: () => store.openTab('quantizeModel') },
   ];
   const rest: readonly MenuItem[] = [
     {
@@ -20,6 +20,7 @@ export function Actions() {
       disabled: isBusy,
       run: () => void ask('runSensitivityOverText', {}),
     },
+    { label: 'Evaluate…', run: () => store.openTab('evaluate') },
     { label: 'Compare With…', run: () => void ask('compareWith', {}) },
     { label: 'Compute Importance Matrix…', run: () => store.openTab('importance') },
   ];

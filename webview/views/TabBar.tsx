@@ -6,9 +6,10 @@ import { Actions } from './Actions';
 
 export const tabs: readonly { id: Tab; label: string }[] = [
   { id: 'tensor', label: 'Tensor' },
-  { id: 'quantize', label: 'Quantize' },
+  { id: 'quantize', label: 'Quantize Layer' },
   { id: 'sensitivity', label: 'Sensitivity' },
   { id: 'plan', label: 'Plan' },
+  { id: 'quantizeModel', label: 'Quantize Model' },
   { id: 'export', label: 'Export' },
   { id: 'compare', label: 'Compare' },
   { id: 'evaluate', label: 'Evaluate' },
@@ -48,8 +49,11 @@ function TabSelect() {
 
 function Tabs() {
   const { store } = useApp();
-  const { tab, evaluation } = useAppState();
-  const isEvaluating = evaluation !== undefined && evaluation.outcome === undefined;
+  const { tab, evaluation, quantization } = useAppState();
+  const runs: Partial<Record<Tab, Running>> = {
+    evaluate: { run: evaluation, title: 'An evaluation is running' },
+    quantizeModel: { run: quantization, title: 'The model is being quantized' },
+  };
   const onKey = (event: KeyboardEvent): void => {
     const at = tabs.findIndex(({ id }) => id === tab);
     const last = tabs.length - 1;
@@ -80,13 +84,22 @@ function Tabs() {
           onClick={() => store.update({ tab: id })}
         >
           {label}
-          {id === 'evaluate' && isEvaluating && (
-            <span class="running-mark" role="img" aria-label="(running)" title="An evaluation is running" />
-          )}
+          <RunningMark {...runs[id]} />
         </button>
       ))}
     </div>
   );
+}
+
+interface Running {
+  readonly run?: { readonly outcome?: unknown } | undefined;
+  readonly title?: string;
+}
+
+/** Marks the tab of a run that has not ended. */
+function RunningMark({ run, title }: Running) {
+  if (!run || run.outcome !== undefined) return null;
+  return <span class="running-mark" role="img" aria-label="(running)" title={title} />;
 }
 
 /** Progress of the running job; its area is reserved while none runs, so nothing moves when one starts. */

@@ -72,7 +72,7 @@ export class BoundEditor {
   }
 
   private show(alone: boolean): Shown {
-    const { sessions, editors, evaluations } = this.services;
+    const { sessions, editors, evaluations, quantizations } = this.services;
     const session = sessions.get(alone ? this.files.opened : this.files.whole, alone);
     this.use.opened(session);
     const page = new EditorPage(session.key, {
@@ -91,6 +91,7 @@ export class BoundEditor {
       ),
       session.onDescribed((model) => (this.panel.title = editorTitle(model))),
       evaluations.get(session.ref).onEvent(({ name, payload }) => this.rpc.notify(name, payload)),
+      quantizations.get(session.ref).onStep((step) => this.rpc.notify('quantization', step)),
     );
     editors.add(page);
     sessions.activate(session);

@@ -22,16 +22,23 @@ type EvaluationHandlers = Pick<
 
 /** Requests of the Evaluate tab. Runs are started, not awaited: events report their progress. */
 export function evaluationHandlers(services: Services, session: ModelSession): EvaluationHandlers {
-  const { evaluations, context, start } = services;
+  const { evaluations, quantizations, context, start } = services;
   const evaluation = evaluations.get(session.ref);
   const formKey = `quantscope.evaluationForm:${session.path}`;
   return {
-    openEvaluation: async () => ({
-      ...(await stored(services, evaluation)),
-      ...(evaluation.activity ? { activity: evaluation.activity } : {}),
-      form: context.workspaceState.get(formKey),
-      suggestions: { ...(await textsBeside(session.folder)), device: chosenDevice() },
-    }),
+    openEvaluation: async () => {
+      const against = quantizations.sourceOf(session.folder) ?? quantizations.sourceOf(session.path);
+      return {
+        ...(await stored(services, evaluation)),
+        ...(evaluation.activity ? { activity: evaluation.activity } : {}),
+        form: context.workspaceState.get(formKey),
+        suggestions: {
+          ...(await textsBeside(session.folder)),
+          ...(against === undefined ? {} : { against }),
+          device: chosenDevice(),
+        },
+      };
+    },
     keepEvaluationForm: async ({ form }) => context.workspaceState.update(formKey, form),
     evaluate: async ({ settings: { usePlan, ...settings } }) =>
       start(evaluate(services, session.ref, { ...settings, ...(await session.planFile(usePlan)) })),

@@ -11,6 +11,7 @@ const dialogs: Readonly<Record<FileKind, vscode.OpenDialogOptions>> = {
   plan: { title: 'AMPQ plan', filters: { 'AMPQ plan': ['ampq.json', 'json'] } },
   text: { title: 'Text', filters: { Text: ['txt', 'raw', 'md'], ...anyFile } },
   tasks: { title: 'Multiple-choice questions', filters: { 'JSON lines': ['jsonl', 'json'], ...anyFile } },
+  recipe: { title: 'Recipe', filters: { Recipes: ['json'] } },
   model: { title: 'Base model', filters: { Models: modelEndings } },
 };
 

@@ -12,6 +12,7 @@ import type { EditorPage } from './editors';
 import { evaluationHandlers } from './evaluationHandlers';
 import { loadTensorTypes, saveTensorTypes } from './exportFiles';
 import { chooseFile } from './files';
+import { quantizationHandlers } from './quantizationHandlers';
 
 /** Requests of an editor's page. Long jobs are started, not awaited: events report their progress. */
 export function pageHandlers(
@@ -27,6 +28,7 @@ export function pageHandlers(
   return {
     ...evaluationHandlers(services, session),
     ...exportHandlers(services, session),
+    ...quantizationHandlers(services, session),
     ready: async () => page.loaded(await session.open()),
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
     analyse: ({ tensor }, { signal, progress }) =>

@@ -45,7 +45,7 @@ export function formOf({ form, suggestions }: Pick<EvaluationView, 'form' | 'sug
     variant: variants.original,
     planFile: '',
     imatrix: '',
-    against: '',
+    against: suggestions.against ?? '',
     convention: 'llama.cpp',
     context: '',
     stride: '',

@@ -1,16 +1,13 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ExportPreview } from '../../../src/protocol/export';
+import { useEffect, useState } from 'preact/hooks';
 import type { ExportChoices } from '../../../src/protocol/webview';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
+import { useDryRun } from '../../useDryRun';
 import { savedState, saveState } from '../../vscodeApi';
 import { ExportTable } from './ExportTable';
 import { emptyForm, settingsOf, targets, withRule, type ExportForm } from './form';
 import { Options } from './Options';
 import { Totals } from './Totals';
-
-/** How long settings must be quiet before they are previewed (milliseconds). */
-const previewDelay = 150;
 
 /** Every option of an export, and what it would write, before anything is written; or why there is nothing to export. */
 export function ExportView() {
@@ -21,10 +18,15 @@ export function ExportView() {
 }
 
 function Exporting() {
+  const { host } = useApp();
   const { plan } = useAppState();
   const { form, change } = useForm();
   const { choices, problem } = useChoices();
-  const { preview, failure, of } = usePreview(form);
+  const { preview, failure, of } = useDryRun(
+    form,
+    async (now) => host.call('previewExport', { settings: settingsOf(now) }),
+    form.type === targets.currentPlan ? plan : undefined,
+  );
   if (!choices) return problem === undefined ? <Spinner /> : <Failure message={problem} />;
   // What is exported is what was previewed, not what was typed since.
   const isCurrent = preview !== undefined && failure === undefined && of === form;
@@ -96,39 +98,6 @@ function useChoices(): { choices?: ExportChoices; problem?: string } {
       (error: unknown) => setState({ problem: messageOf(error) }),
     );
   }, [host]);
-  return state;
-}
-
-interface Previewed {
-  /** The last dry run that succeeded. */
-  readonly preview?: ExportPreview;
-  /** Why the latest did not. */
-  readonly failure?: string;
-  /** The form that the latest was about. */
-  readonly of?: ExportForm;
-}
-
-/** The dry run of the settings: requested when they are quiet, the last one wins. The previous one stays when one fails. */
-function usePreview(form: ExportForm): Previewed {
-  const { host } = useApp();
-  const { plan } = useAppState();
-  const [state, setState] = useState<Previewed>({});
-  const latest = useRef(0);
-  useEffect(() => {
-    const turn = ++latest.current;
-    const tell = (change: Previewed): void => {
-      if (turn === latest.current) setState((now) => (change.preview ? change : { ...now, ...change }));
-    };
-    const ask = async (): Promise<void> => {
-      try {
-        tell({ preview: await host.call('previewExport', { settings: settingsOf(form) }), of: form });
-      } catch (error) {
-        tell({ failure: messageOf(error), of: form });
-      }
-    };
-    const timer = setTimeout(() => void ask(), previewDelay);
-    return () => clearTimeout(timer);
-  }, [host, form, form.type === targets.currentPlan ? plan : undefined]);
   return state;
 }
 

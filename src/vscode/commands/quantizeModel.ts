@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import * as vscode from 'vscode';
+import type { QuantizeModelResult, QuantizeModelSettings } from '../../protocol/quantizeModel';
+import type { QuantizationStart, WebviewRequests } from '../../protocol/webview';
+import { commands } from '../contributions';
+import { openEditor } from '../editor/openEditor';
+import type { ModelSession } from '../modelSession';
+import { sessionKey } from '../paths';
+import type { QuantizationSession } from '../quantizationSession';
+import { chosenDevice, type Services } from '../services';
+import { wholeSession, type ModelArgument } from './targets';
+
+/** Arguments that other code may pass; with `settings` and `out` the run starts at once, else the tab with the form opens. */
+type Argument = ModelArgument & { readonly settings?: QuantizeModelSettings; readonly out?: string };
+
+/** Quantize Model…: configured on its tab of the editor. */
+export function registerQuantizeModel(services: Services): vscode.Disposable {
+  return vscode.commands.registerCommand(
+    commands.quantizeModel,
+    async (argument?: Argument): Promise<QuantizeModelResult | undefined> => {
+      const session = await wholeSession(services, argument);
+      if (!session) return undefined;
+      if (argument?.settings && argument.out !== undefined)
+        return quantizeModel(services, session, { settings: argument.settings, out: argument.out });
+      await openEditor(services, session, { tab: 'quantizeModel' });
+      return undefined;
+    },
+  );
+}
+
+/** Asks for the folder of a result, or for its file; undefined when the user cancelled. */
+export async function chooseOutput(
+  session: ModelSession,
+  { name, isFile }: WebviewRequests['chooseOutput']['params'],
+): Promise<{ path: string } | undefined> {
+  const target = await vscode.window.showSaveDialog({
+    defaultUri: vscode.Uri.file(suggestedOutput(session, name, isFile)),
+    title: isFile ? 'File for the quantized model' : 'New folder for the quantized model',
+    ...(isFile ? { filters: { GGUF: ['gguf'] } } : {}),
+  });
+  return target && { path: target.fsPath };
+}
+
+/** A folder next to that of the model, a file in it. */
+function suggestedOutput(session: ModelSession, name: string, isFile: boolean): string {
+  return isFile
+    ? join(session.folder, `${session.fileName}-${name}.gguf`)
+    : join(dirname(session.folder), `${session.fileName}-${name}`);
+}
+
+/** Quantizes the whole model. @returns undefined when it ended without a result, which the tab or a notice has reported. */
+export async function quantizeModel(
+  services: Services,
+  session: ModelSession,
+  { settings, out }: QuantizationStart,
+): Promise<QuantizeModelResult | undefined> {
+  const overwrite = existsSync(out);
+  if (overwrite && !(await mayReplace(out))) return undefined;
+  const { recipe, recipeFile, inline } = settings;
+  const name = recipe ?? inline?.id ?? basename(recipeFile ?? 'recipe');
+  const run = services.quantizations.get(session.ref);
+  const params = { ...settings, out, device: chosenDevice(), ...(overwrite ? { overwrite } : {}) };
+  return announced(services, run, () => run.run(params, `${name} → ${basename(out)}`));
+}
+
+async function mayReplace(out: string): Promise<boolean> {
+  const replace = 'Replace';
+  const message = `${basename(out)} exists. It is replaced only if it is the result of an earlier quantization.`;
+  return (await vscode.window.showWarningMessage(message, { modal: true }, replace)) === replace;
+}
+
+/** Runs; where no editor shows the end of it, a notice does. */
+export async function announced<T>(
+  services: Services,
+  run: QuantizationSession,
+  work: () => Promise<T>,
+): Promise<T> {
+  const result = await work();
+  if (!services.editors.has(sessionKey(run.model))) services.start(announce(services, run));
+  return result;
+}
+
+async function announce(services: Services, { model, activity }: QuantizationSession): Promise<void> {
+  const { title, outcome } = activity ?? {};
+  if (!outcome || outcome.kind === 'cancelled') return;
+  const show = 'Show';
+  const answer =
+    outcome.kind === 'quantized'
+      ? await vscode.window.showInformationMessage(`${title}: finished.`, show)
+      : await vscode.window.showErrorMessage(`${title}: ${outcome.message}`, show);
+  if (answer === show)
+    await openEditor(services, { path: model.path, key: sessionKey(model) }, { tab: 'quantizeModel' });
+}
+
+/** What the user does with the result of the last quantization. */
+export async function useQuantized(
+  services: Services,
+  session: ModelSession,
+  what: WebviewRequests['useQuantized']['params']['what'],
+): Promise<void> {
+  const out = services.quantizations.get(session.ref).result;
+  if (out === undefined) return;
+  if (what === 'folder') return reveal(out);
+  const file = await services.workspaceModels.fileOf(out);
+  if (what === 'compare') {
+    const target = { model: session.path, alone: session.alone, other: file };
+    await vscode.commands.executeCommand(commands.compareWith, target);
+    return;
+  }
+  const quantized = services.sessions.get(file);
+  await openEditor(services, quantized, what === 'evaluate' ? { tab: 'evaluate' } : {});
+}
+
+/** Shows a folder or file in the explorer, or in that of the operating system where it is outside the workspace. */
+async function reveal(out: string): Promise<void> {
+  const uri = vscode.Uri.file(out);
+  const isInside = vscode.workspace.getWorkspaceFolder(uri) !== undefined;
+  await vscode.commands.executeCommand(isInside ? 'revealInExplorer' : 'revealFileInOS', uri);
+}

@@ -1,0 +1,40 @@
+import type { Handlers } from '../../protocol/rpc';
+import type { WebviewRequests } from '../../protocol/webview';
+import { announced, chooseOutput, quantizeModel, useQuantized } from '../commands/quantizeModel';
+import type { ModelSession } from '../modelSession';
+import type { Services } from '../services';
+import { textsBeside } from './texts';
+
+type QuantizationHandlers = Pick<
+  Handlers<WebviewRequests>,
+  | 'openQuantization'
+  | 'previewQuantization'
+  | 'chooseOutput'
+  | 'quantizeModel'
+  | 'cancelQuantization'
+  | 'repeatQuantization'
+  | 'useQuantized'
+>;
+
+/** Requests of the Quantize Model tab. Runs are started, not awaited: events report their progress. */
+export function quantizationHandlers(services: Services, session: ModelSession): QuantizationHandlers {
+  const { engine, quantizations, start } = services;
+  const run = quantizations.get(session.ref);
+  return {
+    openQuantization: async (_, { signal }) => {
+      const choices = await engine.call('recipes/list', {}, { signal });
+      const { calibrationText } = await textsBeside(session.folder);
+      return {
+        choices,
+        ...(run.whole ? { step: run.whole } : {}),
+        ...(calibrationText === undefined ? {} : { text: calibrationText }),
+      };
+    },
+    previewQuantization: ({ settings }, { signal }) => run.preview(settings, signal),
+    chooseOutput: (params) => chooseOutput(session, params),
+    quantizeModel: (params) => start(quantizeModel(services, session, params)),
+    cancelQuantization: () => run.cancel(),
+    repeatQuantization: () => start(announced(services, run, () => run.repeat())),
+    useQuantized: ({ what }) => useQuantized(services, session, what),
+  };
+}

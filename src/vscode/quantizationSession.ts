@@ -1,0 +1,139 @@
+import { QuantscopeError } from '../model/errors';
+import type { EngineProgress } from '../protocol/engine';
+import type { ModelRef } from '../protocol/model';
+import type {
+  QuantizedWeight,
+  QuantizeModelParams,
+  QuantizeModelResult,
+  QuantizeModelSettings,
+  QuantizePreview,
+} from '../protocol/quantizeModel';
+import type { QuantizationActivity, QuantizationOutcome, QuantizationStep } from '../protocol/webview';
+import { Emitter } from './emitter';
+import { messageOf, type Engine, type Log } from './host';
+import { PerModel } from './perModel';
+import { failureOf } from './runOutcome';
+
+interface Request {
+  readonly title: string;
+  readonly params: QuantizeModelParams;
+}
+
+/** Quantizations of one whole model: the current run or the last one. It outlives the model's editors. */
+export class QuantizationSession {
+  private readonly emitter = new Emitter<QuantizationStep>();
+  /** What changes, for the editors of this model. */
+  readonly onStep = this.emitter.event;
+  activity: QuantizationActivity | undefined;
+  /** Matrices that are finished, in their order. */
+  private weights: readonly QuantizedWeight[] = [];
+  private last: Request | undefined;
+  private running: AbortController | undefined;
+  private previewing: AbortController | undefined;
+
+  constructor(
+    /** The model as requests name it. */
+    readonly model: ModelRef,
+    private readonly engine: Engine,
+    private readonly log: Log,
+    /** Where evidence is kept. */
+    private readonly cacheDir: string,
+  ) {}
+
+  /** The run with all matrices that are finished; undefined before the first one. */
+  get whole(): QuantizationStep | undefined {
+    return this.activity && { ...this.activity, before: 0, finished: this.weights };
+  }
+
+  /** The folder or file that the last run wrote. */
+  get result(): string | undefined {
+    const outcome = this.activity?.outcome;
+    return outcome?.kind === 'quantized' ? outcome.result.out : undefined;
+  }
+
+  /** Dry run; the previous one is cancelled. */
+  preview(settings: QuantizeModelSettings, signal: AbortSignal): Promise<QuantizePreview> {
+    this.previewing?.abort();
+    this.previewing = new AbortController();
+    const either = AbortSignal.any([signal, this.previewing.signal]);
+    return this.engine.call('model/quantizePreview', { ...this.model, ...settings }, { signal: either });
+  }
+
+  /** @returns the result, or undefined when the run ended without one; `activity` has the reason. */
+  async run(params: QuantizeModelParams, title: string): Promise<QuantizeModelResult | undefined> {
+    if (this.running) throw new QuantscopeError('REQUEST', 'This model is already being quantized.');
+    const controller = (this.running = new AbortController());
+    this.last = { title, params };
+    this.weights = [];
+    this.show({ run: (this.activity?.run ?? 0) + 1, title });
+    try {
+      const result = await this.engine.call(
+        'model/quantize',
+        { ...this.model, cacheDir: this.cacheDir, ...params },
+        { signal: controller.signal, title, onProgress: (progress) => this.progressed(progress) },
+      );
+      this.end({ kind: 'quantized', result: summaryOf(result) });
+      return result;
+    } catch (error) {
+      const outcome = failureOf(error);
+      if (outcome.kind !== 'cancelled') this.log.error(`${title}: ${messageOf(error)}`);
+      this.end(outcome);
+      return undefined;
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  cancel(): void {
+    this.running?.abort();
+  }
+
+  /** Repeats the last run, in its own process like every run. */
+  async repeat(): Promise<void> {
+    this.engine.forgiveCrashes();
+    if (this.last) await this.run(this.last.params, this.last.title);
+  }
+
+  dispose(): void {
+    this.running?.abort();
+    this.previewing?.abort();
+    this.emitter.dispose();
+  }
+
+  private progressed({ finished = [], ...progress }: EngineProgress): void {
+    if (this.activity) this.show({ ...this.activity, progress }, finished);
+  }
+
+  private end(outcome: QuantizationOutcome): void {
+    if (this.activity) this.show({ ...this.activity, outcome });
+  }
+
+  private show(activity: QuantizationActivity, finished: readonly QuantizedWeight[] = []): void {
+    const before = this.weights.length;
+    this.activity = activity;
+    if (finished.length > 0) this.weights = [...this.weights, ...finished];
+    this.emitter.fire({ ...activity, before, finished });
+  }
+}
+
+/** What a page shows of a result besides its matrices, which it has already. */
+function summaryOf(result: QuantizeModelResult): (QuantizationOutcome & { kind: 'quantized' })['result'] {
+  const { out, fileBytes, sourceBytes, bitsPerWeight, relativeError, seconds, warnings, notes } = result;
+  return {
+    ...{ out, fileBytes, sourceBytes, seconds, warnings, notes },
+    ...(relativeError === undefined ? {} : { relativeError }),
+    ...(bitsPerWeight === undefined ? {} : { bitsPerWeight }),
+  };
+}
+
+/** The quantizations of all models. */
+export class Quantizations extends PerModel<QuantizationSession> {
+  constructor(engine: Engine, log: Log, cacheDir: string) {
+    super((model) => new QuantizationSession(model, engine, log, cacheDir));
+  }
+
+  /** The model that a folder or file was quantized from in this window. */
+  sourceOf(out: string): string | undefined {
+    return this.all().find(({ result }) => result === out)?.model.path;
+  }
+}

@@ -1,0 +1,20 @@
+import type { QuantizedWeight } from '../src/protocol/quantizeModel';
+import type { QuantizationActivity, QuantizationStep } from '../src/protocol/webview';
+
+/** The current or last quantization of the whole model, with the matrices that are finished, in their order. */
+export interface Quantization extends QuantizationActivity {
+  readonly weights: readonly QuantizedWeight[];
+}
+
+/**
+ * The run after a step of it.
+ * @returns undefined where earlier steps are missing, so that the whole run must be requested.
+ */
+export function withStep(
+  now: Quantization | undefined,
+  { before, finished, ...activity }: QuantizationStep,
+): Quantization | undefined {
+  const known = now?.run === activity.run ? now.weights : [];
+  if (known.length < before) return undefined;
+  return { ...activity, weights: [...known.slice(0, before), ...finished] };
+}

@@ -1,0 +1,29 @@
+import type { QuantizePreview } from '../../../src/protocol/quantizeModel';
+import { duration, size } from '../../../src/protocol/words';
+import { bits } from '../../format';
+
+/** Size of the result, and what the run would take. */
+export function Estimate({ preview, isStale }: { preview: QuantizePreview; isStale: boolean }) {
+  const { fileBytes, sourceBytes, bitsPerWeight, estimate, files, tensors } = preview;
+  const quantized = tensors.filter((tensor) => tensor.quantized).length;
+  return (
+    <dl class={`totals${isStale ? ' stale' : ''}`} data-bytes={fileBytes} aria-live="polite">
+      <Figure name={files.length > 1 ? `${files.length} files` : 'file'} value={size(fileBytes)} />
+      <Figure name="now" value={size(sourceBytes)} />
+      {bitsPerWeight !== undefined && <Figure name="bits per weight" value={bits(bitsPerWeight)} />}
+      <Figure name="matrices" value={`${quantized} of ${tensors.length} tensors`} />
+      <Figure name="time" value={`≈ ${duration(estimate.seconds)}`} />
+      <Figure name="memory" value={`≈ ${size(estimate.memoryBytes)}`} />
+      <Figure name="disk" value={size(estimate.diskBytes)} />
+    </dl>
+  );
+}
+
+export function Figure({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

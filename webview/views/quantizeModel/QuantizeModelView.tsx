@@ -1,0 +1,105 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
+import { useApp, useAppState, useAsk } from '../../context';
+import { Button, Spinner } from '../../controls';
+import { openQuantization } from '../../host';
+import { useDryRun } from '../../useDryRun';
+import { savedState, saveState } from '../../vscodeApi';
+import { Estimate } from './Estimate';
+import { formOf, settingsOf, type QuantizeModelForm } from './form';
+import { RecipeFields } from './RecipeFields';
+import { Run } from './Run';
+import { WeightTable } from './WeightTable';
+
+/** A recipe for the whole model: what it would do, the run with each finished matrix, and what can be done with the result. */
+export function QuantizeModelView() {
+  const { store, host } = useApp();
+  const { recipeChoices } = useAppState();
+  const [problem, setProblem] = useState<string>();
+  useEffect(() => void openQuantization(store, host).then(setProblem), [host]);
+  if (recipeChoices) return <Quantizing choices={recipeChoices} />;
+  return problem === undefined ? <Spinner /> : <Failure message={problem} />;
+}
+
+function Quantizing({ choices }: { choices: RecipeChoices }) {
+  const { host } = useApp();
+  const { quantization, revision } = useAppState();
+  const { form, change } = useForm();
+  const { preview, failure, of } = useDryRun(
+    form,
+    async (now) => host.call('previewQuantization', { settings: settingsOf(now, choices) }),
+    revision,
+  );
+  // What is started is what was previewed, not what was typed since.
+  const isCurrent = preview !== undefined && failure === undefined && of === form;
+  const missing = preview?.evidence.missing;
+  const isRunning = quantization !== undefined && quantization.outcome === undefined;
+  return (
+    <div class="quantize-model">
+      <RecipeFields form={form} change={change} choices={choices} preview={preview} />
+      {failure !== undefined && <Failure message={failure} />}
+      {missing !== undefined && <p class="notice warning">{missing}</p>}
+      <div class="outcome">
+        {preview && <Estimate preview={preview} isStale={!isCurrent} />}
+        <StartButton
+          {...{ form, choices, preview }}
+          disabled={!isCurrent || missing !== undefined || isRunning}
+        />
+      </div>
+      {preview?.warnings.map((warning) => (
+        <p key={warning} class="notice warning">
+          {warning}
+        </p>
+      ))}
+      {preview?.notes.map((note) => (
+        <p key={note} class="notice note">
+          {note}
+        </p>
+      ))}
+      {quantization && <Run quantization={quantization} />}
+      {preview && <WeightTable preview={preview} finished={quantization?.weights ?? []} />}
+    </div>
+  );
+}
+
+function Failure({ message }: { message: string }) {
+  return (
+    <p class="notice error" role="alert">
+      {message}
+    </p>
+  );
+}
+
+/** Asks for the folder of the result and starts. */
+function StartButton(props: {
+  form: QuantizeModelForm;
+  choices: RecipeChoices;
+  preview: QuantizePreview | undefined;
+  disabled: boolean;
+}) {
+  const { form, choices, preview, disabled } = props;
+  const ask = useAsk();
+  const start = async (): Promise<void> => {
+    if (!preview) return;
+    const { id, target } = preview.recipe;
+    const chosen = await ask('chooseOutput', { name: id, isFile: target === 'gguf' });
+    if (chosen) await ask('quantizeModel', { settings: settingsOf(form, choices), out: chosen.path });
+  };
+  return (
+    <Button primary disabled={disabled} onClick={() => void start()}>
+      Quantize…
+    </Button>
+  );
+}
+
+/** The form, as it was left when the editor was hidden. */
+function useForm() {
+  const { calibrationText } = useAppState();
+  const [form, setForm] = useState<QuantizeModelForm>(() => {
+    const { quantizeModelForm: saved } = savedState();
+    return saved === undefined ? { ...formOf({}), text: calibrationText ?? '' } : formOf(saved);
+  });
+  useEffect(() => saveState({ quantizeModelForm: form }), [form]);
+  const change = (part: Partial<QuantizeModelForm>): void => setForm((now) => ({ ...now, ...part }));
+  return { form, change };
+}

@@ -1,0 +1,144 @@
+import { useState } from 'preact/hooks';
+import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
+import { TextField } from '../../controls';
+import { evidenceWords } from '../../evidence';
+import { bits } from '../../format';
+import { Field, PathField } from '../fields';
+import { ChangeFields } from './ChangeFields';
+import { changeCount, fromFile, noChanges, type FormProps } from './form';
+
+interface Props extends FormProps {
+  readonly choices: RecipeChoices;
+  /** The recipe with all changes applied. */
+  readonly preview: QuantizePreview | undefined;
+}
+
+/** The recipe, the text for its evidence, and changes of it, which are folded. */
+export function RecipeFields({ form, change, choices, preview }: Props) {
+  const [open, setOpen] = useState(changeCount(form) > 0);
+  const changes = changeCount(form);
+  return (
+    <div class="options">
+      <Runtime {...{ form, change, choices }} />
+      <RecipeSelect {...{ form, change, choices }} />
+      {form.recipe === fromFile && (
+        <PathField
+          label="Recipe file"
+          kind="recipe"
+          path={form.recipeFile}
+          onChange={(recipeFile) => change({ recipeFile })}
+        />
+      )}
+      <Description {...{ form, choices, preview }} />
+      <Calibration {...{ form, change, preview }} />
+      <div class="folding">
+        <button class="disclosure" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <span class={open ? 'twist open' : 'twist'} aria-hidden="true" />
+          Change the recipe
+          {changes > 0 && <span class="muted">&nbsp;({changes} changed)</span>}
+        </button>
+        {changes > 0 && (
+          <button class="link" onClick={() => change(noChanges)}>
+            As the recipe says
+          </button>
+        )}
+      </div>
+      {open && <ChangeFields {...{ form, change, choices }} recipe={preview?.recipe} />}
+    </div>
+  );
+}
+
+function Runtime({ form, change, choices }: FormProps & { choices: RecipeChoices }) {
+  const runtimes = [...new Set(choices.recipes.flatMap((item) => item.runtimes))].sort();
+  return (
+    <Field label="Runtime" flag="Where the quantized model is to run">
+      <select
+        aria-label="Runtime"
+        value={form.runtime}
+        onChange={(event) => change({ runtime: event.currentTarget.value })}
+      >
+        <option value="">any</option>
+        {runtimes.map((runtime) => (
+          <option key={runtime}>{runtime}</option>
+        ))}
+      </select>
+    </Field>
+  );
+}
+
+function RecipeSelect({ form, change, choices }: FormProps & { choices: RecipeChoices }) {
+  const isFor = (runtimes: readonly string[]): boolean =>
+    form.runtime === '' || runtimes.includes(form.runtime);
+  const listed = choices.recipes.filter(
+    ({ recipe, runtimes }) => isFor(runtimes) || recipe.id === form.recipe,
+  );
+  return (
+    <Field label="Recipe">
+      <select
+        aria-label="Recipe"
+        value={form.recipe}
+        onChange={(event) => change({ ...noChanges, recipe: event.currentTarget.value })}
+      >
+        {listed.map(({ recipe, bitsPerWeight }) => (
+          <option key={recipe.id} value={recipe.id}>
+            {recipe.id}
+            {bitsPerWeight === undefined ? '' : ` – ${bits(bitsPerWeight)} bits`}
+          </option>
+        ))}
+        <option value={fromFile}>Recipe file…</option>
+      </select>
+    </Field>
+  );
+}
+
+/** What the recipe does, what it must know, and which runtimes load the result. */
+function Description({ form, choices, preview }: Omit<Props, 'change'>) {
+  const chosen = choices.recipes.find(({ recipe }) => recipe.id === form.recipe);
+  const recipe = chosen?.recipe ?? preview?.recipe;
+  if (!recipe) return null;
+  const evidence = chosen?.evidence ?? preview?.evidence.kind ?? 'none';
+  return (
+    <div class="recipe-description">
+      <strong>{recipe.label}</strong> <span class="evidence">{evidenceWords[evidence]}</span>
+      <p class="muted">
+        {recipe.description}
+        {chosen && chosen.runtimes.length > 0 && ` Runs in ${chosen.runtimes.join(', ')}.`}
+      </p>
+    </div>
+  );
+}
+
+/** The text that evidence comes from; recipes that need none do not ask for it. */
+function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview'>) {
+  if (preview?.evidence.kind === 'none') return null;
+  return (
+    <>
+      <PathField
+        label="Calibration text"
+        flag="UTF-8 text typical of the model's use: the method measures the inputs of each matrix over it"
+        kind="text"
+        path={form.text}
+        none="none chosen"
+        onChange={(text) => change({ text })}
+      />
+      <Field label="Tokens" flag="Tokens of the text that are run">
+        <TextField
+          value={form.tokens}
+          label="Calibration tokens"
+          placeholder="as the recipe says"
+          onInput={(tokens) => change({ tokens })}
+          width="100%"
+        />
+      </Field>
+      <Field label="Window" flag="Tokens of a window">
+        <TextField
+          value={form.context}
+          label="Tokens of a window"
+          placeholder="as the recipe says"
+          onInput={(context) => change({ context })}
+          width="100%"
+        />
+      </Field>
+    </>
+  );
+}

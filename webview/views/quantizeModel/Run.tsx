@@ -1,0 +1,111 @@
+import type { QuantizationOutcome } from '../../../src/protocol/webview';
+import { duration, plural, size } from '../../../src/protocol/words';
+import { useAsk } from '../../context';
+import { Button, Spinner } from '../../controls';
+import { bits, decibels, percentDone } from '../../format';
+import type { Quantization } from '../../quantization';
+import { Figure } from './Estimate';
+
+/** The quantization in progress or the last one. */
+export function Run({ quantization }: { quantization: Quantization }) {
+  const { title, outcome } = quantization;
+  return (
+    <section class="run" aria-label={outcome ? 'The last quantization' : 'The quantization in progress'}>
+      <h3>{title}</h3>
+      {outcome ? <Ended outcome={outcome} /> : <Going {...quantization} />}
+    </section>
+  );
+}
+
+function Going({ title, progress, weights }: Quantization) {
+  const ask = useAsk();
+  const { done = 0, total = 0, secondsLeft, message } = progress ?? {};
+  const left = secondsLeft === undefined ? 'time left unknown' : `${duration(secondsLeft)} left`;
+  const percent = percentDone({ done, total });
+  return (
+    <div class="going">
+      <progress value={done} max={total || 1} aria-label={title} aria-valuetext={`${percent} %, ${left}`} />
+      <span class="step">{progress ? `${percent} %` : <Spinner />}</span>
+      <span class="left">{left}</span>
+      <span class="muted ellipsis now" title={message}>
+        {message ?? 'Opening the model…'}
+        {weights.length > 0 && ` (${plural(weights.length, 'matrix', 'matrices')} finished)`}
+      </span>
+      <Button onClick={() => void ask('cancelQuantization', {})}>Cancel</Button>
+    </div>
+  );
+}
+
+function Ended({ outcome }: { outcome: QuantizationOutcome }) {
+  switch (outcome.kind) {
+    case 'quantized':
+      return <Result {...outcome.result} />;
+    case 'cancelled':
+      return (
+        <p class="muted" role="status">
+          Cancelled; nothing was written.
+        </p>
+      );
+    case 'failed':
+      return (
+        <p class="notice error" role="alert">
+          {outcome.message}
+        </p>
+      );
+    case 'engine-died':
+      return <EngineDied message={outcome.message} />;
+  }
+}
+
+function EngineDied({ message }: { message: string }) {
+  const ask = useAsk();
+  return (
+    <div class="notice error with-action" role="alert">
+      <span>
+        The engine process ended before the run did; nothing was written. <span class="muted">{message}</span>
+      </span>
+      <Button primary onClick={() => void ask('repeatQuantization', {})}>
+        Restart and Run Again
+      </Button>
+    </div>
+  );
+}
+
+const uses = [
+  { what: 'folder', label: 'Open Folder' },
+  { what: 'open', label: 'Open Model' },
+  { what: 'compare', label: 'Compare with Original' },
+  { what: 'evaluate', label: 'Evaluate' },
+] as const;
+
+function Result(result: (QuantizationOutcome & { kind: 'quantized' })['result']) {
+  const { out, fileBytes, sourceBytes, bitsPerWeight, relativeError, seconds, warnings, notes } = result;
+  const ask = useAsk();
+  return (
+    <div class="quantized" role="status">
+      <p class="written" title={out}>
+        Written: {out}
+      </p>
+      <dl class="totals">
+        <Figure name="size" value={`${size(fileBytes)} of ${size(sourceBytes)}`} />
+        {bitsPerWeight !== undefined && <Figure name="bits per weight" value={bits(bitsPerWeight)} />}
+        {relativeError !== undefined && (
+          <Figure name="SQNR of the weights" value={decibels(relativeError, 2)} />
+        )}
+        <Figure name="time" value={duration(seconds)} />
+      </dl>
+      {[...warnings, ...notes].map((sentence) => (
+        <p key={sentence} class="muted">
+          {sentence}
+        </p>
+      ))}
+      <div class="actions">
+        {uses.map(({ what, label }) => (
+          <Button key={what} onClick={() => void ask('useQuantized', { what })}>
+            {label}
+          </Button>
+        ))}
+      </div>
+    </div>
+  );
+}

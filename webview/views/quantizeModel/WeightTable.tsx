@@ -1,0 +1,107 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { PlannedWeight, QuantizedWeight, QuantizePreview } from '../../../src/protocol/quantizeModel';
+import { size } from '../../../src/protocol/words';
+import { useAppState } from '../../context';
+import { evidenceWords } from '../../evidence';
+import { filtered, parseFilter } from '../../filter';
+import { decibels } from '../../format';
+import { menuContext } from '../../rowMenu';
+import { DataGrid } from '../DataGrid';
+import { FilterField, FilterStatus } from '../FilterField';
+import type { GridColumn } from '../grid';
+import { TensorName } from '../TensorName';
+
+/** A tensor of the result; `done` once its matrix is finished. */
+interface Line {
+  readonly planned: PlannedWeight;
+  readonly done?: QuantizedWeight | undefined;
+}
+
+/** Each tensor of the result: from what to what, how, and why; and its error once it is quantized. */
+export function WeightTable(props: { preview: QuantizePreview; finished: readonly QuantizedWeight[] }) {
+  const { preview, finished } = props;
+  const { model } = useAppState();
+  const [text, setText] = useState('');
+  const [onlyQuantized, setOnlyQuantized] = useState(false);
+  const [active, setActive] = useState<string>();
+  const done = useMemo(() => new Map(finished.map((weight) => [weight.name, weight])), [finished]);
+  const filter = useMemo(() => parseFilter(text), [text]);
+  const lines = useMemo(
+    () =>
+      filtered(
+        preview.tensors.filter(({ quantized }) => quantized || !onlyQuantized),
+        filter,
+        ({ name, from, to, method = '', reason }) => ({ name, texts: [from, to, method, reason] }),
+      ).map((planned): Line => ({ planned, done: done.get(planned.name) })),
+    [preview, filter, onlyQuantized, done],
+  );
+  return (
+    <div class="export-table">
+      <div class="filter">
+        <FilterField
+          text={text}
+          setText={setText}
+          label="Filter the tensors of the result"
+          placeholder="Filter by name, grid, method or reason"
+        />
+        <label>
+          <input
+            type="checkbox"
+            checked={onlyQuantized}
+            onChange={(event) => setOnlyQuantized(event.currentTarget.checked)}
+          />
+          Only quantized
+        </label>
+      </div>
+      <FilterStatus filter={filter} matched={lines.length} total={preview.tensors.length} noun="tensor" />
+      <DataGrid
+        id="quantize-model"
+        label="Tensors of the result"
+        nameLabel="Tensor"
+        lines={lines}
+        columns={columns}
+        keyOf={({ planned }) => planned.name}
+        name={({ planned }) => <TensorName name={planned.name} />}
+        nameTitle={({ planned }) => `${planned.name} [${planned.shape.join(', ')}]`}
+        choose={({ planned }) => setActive(planned.name)}
+        isChosen={({ planned }) => planned.name === active}
+        dataOf={({ planned }) => ({ 'data-tensor': planned.name })}
+        contextOf={({ planned }) => menuContext('tensor', model?.path, [planned.name])}
+        empty="No tensor matches."
+      />
+    </div>
+  );
+}
+
+const columns: readonly GridColumn<Line>[] = [
+  {
+    ...{ id: 'from', label: 'From', width: 64, align: 'left' },
+    cell: ({ planned }) => <span class="muted">{planned.from}</span>,
+  },
+  {
+    ...{ id: 'to', label: 'To', width: 132, align: 'left' },
+    cell: ({ planned }) => (planned.quantized ? planned.to : <span class="muted">{planned.to}</span>),
+    cellTitle: ({ planned }) => planned.to,
+  },
+  {
+    ...{ id: 'method', label: 'Method', width: 62, align: 'left' },
+    cell: ({ planned }) => planned.method ?? '',
+    cellTitle: ({ done }) => done && `With ${evidenceWords[done.evidence]}, ${done.seconds.toFixed(1)} s`,
+  },
+  {
+    ...{ id: 'size', label: 'Size', width: 78 },
+    cell: ({ planned }) => size(planned.bytes),
+    cellTitle: ({ planned }) => `${size(planned.sourceBytes)} now`,
+  },
+  {
+    ...{ id: 'sqnr', label: 'SQNR', title: 'Of the weights, once they are quantized', width: 72 },
+    cell: ({ done }) => (done ? decibels(done.relativeError, 1) : ''),
+    cellTitle: ({ done }) =>
+      done?.roundingError === undefined ? undefined : `Rounding: ${decibels(done.roundingError, 1)}`,
+  },
+  {
+    ...{ id: 'why', label: 'Why', width: 140, grows: true, align: 'left' },
+    cell: ({ planned }) => <span class="muted">{planned.reason}</span>,
+    cellTitle: ({ planned }) => planned.reason,
+  },
+];

@@ -1,0 +1,139 @@
+import type {
+  QuantizeModelSettings,
+  RecipeChanges,
+  RecipeChoices,
+} from '../../../src/protocol/quantizeModel';
+import type { MethodDescription, MethodOptions, OptionDescription } from '../../../src/protocol/recipe';
+
+/** The choice of a recipe that is in a file. */
+export const fromFile = 'recipe file';
+
+/** What the tab is set to; texts are kept as typed, and empty ones leave what the recipe says. */
+export interface QuantizeModelForm {
+  /** Only recipes for it are listed; all where it is empty. */
+  readonly runtime: string;
+  /** Id of a preset, or `fromFile`. */
+  readonly recipe: string;
+  readonly recipeFile: string;
+  readonly method: string;
+  /** Values of options of the method, by name. */
+  readonly options: Readonly<Record<string, string>>;
+  readonly bits: string;
+  readonly group: string;
+  readonly layout: string;
+  /** Modules, separated by spaces or commas. */
+  readonly skip: string;
+  readonly text: string;
+  readonly tokens: string;
+  readonly context: string;
+  /** Largest shard, GB. */
+  readonly shard: string;
+}
+
+/** What every part of the settings gets: the form, and how to change some of it. */
+export interface FormProps {
+  readonly form: QuantizeModelForm;
+  readonly change: (part: Partial<QuantizeModelForm>) => void;
+}
+
+export const emptyForm: QuantizeModelForm = {
+  ...{ runtime: '', recipe: 'gptq-int4-g128', recipeFile: '', method: '', options: {} },
+  ...{ bits: '', group: '', layout: '', skip: '', text: '', tokens: '', context: '', shard: '' },
+};
+
+/** Changes of a recipe, which another recipe starts without. */
+export const noChanges = {
+  ...{ method: '', options: {}, bits: '', group: '', layout: '', skip: '' },
+} satisfies Partial<QuantizeModelForm>;
+
+/** The saved form; entries of another type are dropped. */
+export function formOf(saved: unknown): QuantizeModelForm {
+  const entries = typeof saved === 'object' && saved !== null ? Object.entries(saved) : [];
+  const known = entries.filter(
+    ([name, value]) =>
+      name in emptyForm && typeof value === typeof emptyForm[name as keyof QuantizeModelForm],
+  );
+  return { ...emptyForm, ...Object.fromEntries(known) };
+}
+
+/** Number of changes that are made to the recipe. */
+export const changeCount = (form: QuantizeModelForm): number =>
+  Object.entries(noChanges).filter(([name, none]) => {
+    const value = form[name as keyof typeof noChanges];
+    return typeof value === 'string' ? value !== none : Object.keys(value).length > 0;
+  }).length;
+
+/**
+ * The form as settings; empty fields are omitted.
+ * @throws Error with a sentence for a field that is missing or not valid.
+ */
+export function settingsOf(form: QuantizeModelForm, choices: RecipeChoices): QuantizeModelSettings {
+  if (form.recipe === fromFile && form.recipeFile === '') throw new Error('Choose a recipe file.');
+  const changes = changesOf(form, choices);
+  const shard = positive(form.shard, 'Largest shard');
+  return {
+    ...(form.recipe === fromFile ? { recipeFile: form.recipeFile } : { recipe: form.recipe }),
+    ...(Object.keys(changes).length > 0 ? { changes } : {}),
+    ...(shard === undefined ? {} : { maxShardBytes: Math.floor(shard * 1e9) }),
+  };
+}
+
+function changesOf(form: QuantizeModelForm, { methods }: RecipeChoices): RecipeChanges {
+  const skip = form.skip.split(/[\s,]+/).filter((module) => module !== '');
+  const method = methods.find(({ id }) => id === form.method);
+  const options = method ? optionsOf(form.options, method) : {};
+  const calibration = {
+    ...(form.text === '' ? {} : { text: form.text }),
+    ...named('tokens', whole(form.tokens, 'Tokens')),
+    ...named('context', whole(form.context, 'Window')),
+  };
+  return {
+    ...(form.layout === '' ? {} : { layout: form.layout }),
+    ...(method ? { method: method.id } : {}),
+    ...(Object.keys(options).length > 0 ? { options } : {}),
+    ...named('bits', whole(form.bits, 'Bits')),
+    ...(form.group === '' ? {} : { group: groupOf(form.group) }),
+    ...(skip.length > 0 ? { skip } : {}),
+    ...(Object.keys(calibration).length > 0 ? { calibration } : {}),
+  };
+}
+
+const named = <K extends string>(name: K, value: number | undefined): { [N in K]?: number } =>
+  (value === undefined ? {} : { [name]: value }) as { [N in K]?: number };
+
+const groupOf = (text: string): NonNullable<RecipeChanges['group']> =>
+  text === 'row' || text === 'tensor' ? text : whole(text, 'Group')!;
+
+/** Options that differ from the method's defaults. */
+function optionsOf(texts: QuantizeModelForm['options'], { options }: MethodDescription): MethodOptions {
+  return Object.fromEntries(
+    options.flatMap((option) => {
+      const text = texts[option.name] ?? '';
+      if (text === '') return [];
+      const value = optionValue(text, option);
+      return value === option.default ? [] : [[option.name, value]];
+    }),
+  );
+}
+
+function optionValue(text: string, option: OptionDescription): number | boolean | string {
+  if (option.type === 'boolean') return text === 'true';
+  if (option.type === 'choice') return text;
+  const value = Number(text);
+  if (text.trim() !== '' && value >= option.minimum && value <= option.maximum) return value;
+  throw new Error(`${option.name}: “${text}” is not a number from ${option.minimum} to ${option.maximum}.`);
+}
+
+function positive(text: string, label: string): number | undefined {
+  if (text.trim() === '') return undefined;
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new Error(`${label}: “${text}” is not a number above 0.`);
+  return value;
+}
+
+function whole(text: string, label: string): number | undefined {
+  const value = positive(text, label);
+  if (value !== undefined && !Number.isSafeInteger(value))
+    throw new Error(`${label}: “${text}” is not a whole number.`);
+  return value;
+}
