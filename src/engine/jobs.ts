@@ -21,6 +21,7 @@ import {
 } from './jobs/gpuRuntime';
 import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
+import { methodChoicesJob, methodsJob, saveMethodJob } from './jobs/methods';
 import { planBesideJob, readPlanJob } from './jobs/plans';
 import { previewQuantizeJob, quantizeModelJob, readRecipeJob, recipesJob } from './jobs/recipes';
 import { regionJob } from './jobs/region';
@@ -44,6 +45,9 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/compare': compareJob(models),
     'tensor/find': findTensorsJob(models),
     'tensor/suggestion': suggestionJob(models),
+    'methods/list': methodChoicesJob(),
+    'tensor/methods': methodsJob(models),
+    'tensor/saveMethod': saveMethodJob(models),
     'tensor/quantize': quantizeJob(models),
     'device/probe': probeJob(),
     'gpuRuntime/status': gpuRuntimeStatusJob(),

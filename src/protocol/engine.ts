@@ -8,6 +8,7 @@ import type {
 } from './analysis';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { ModelComparison, TensorOverlay } from './compare';
+import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams, SaveMethodResult } from './methods';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type {
   CalibrationParams,
@@ -75,6 +76,11 @@ export interface EngineRequests {
     params: ModelRef & { tensor: string; formats: readonly string[]; bins?: number };
     result: TensorComparison;
   };
+  'methods/list': { params: Record<string, never>; result: MethodChoices };
+  /** Error and size of one tensor in a grid, by several methods. */
+  'tensor/methods': { params: MethodParams; result: MethodRow };
+  /** Writes a layer, quantized to a grid by a method, in the layout of a runtime. */
+  'tensor/saveMethod': { params: SaveMethodParams; result: SaveMethodResult };
   /** Writes the tensors, quantized, to a new safetensors file. */
   'tensor/quantize': { params: QuantizeParams; result: QuantizeResult };
   'device/probe': { params: { device: DeviceChoice; refresh?: boolean }; result: DeviceReport };

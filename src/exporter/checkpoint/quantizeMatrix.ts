@@ -50,7 +50,7 @@ export class MatrixQuantizer {
    * @throws QuantscopeError MODEL_FILE naming the first weight that is not finite, REQUEST where evidence is missing, IO, CANCELLED.
    */
   async quantize(
-    { tensor, matrix }: QuantizedTensor,
+    { tensor, matrix }: Pick<QuantizedTensor, 'tensor' | 'matrix'>,
     store: (slabs: AsyncIterable<QuantizedRows>) => Promise<void>,
   ): Promise<MatrixFigures> {
     const run = new MatrixRun(this.work, tensor, matrix, await this.ofMatrix(tensor, matrix));

@@ -1,0 +1,111 @@
+import type { Model } from '../../model/model';
+import { matrixOf } from '../../model/rows';
+import { loadNative } from '../../native';
+import { QuantscopeError } from '../../model/errors';
+import type { GgmlQuantType } from '../../protocol/ggmlTypes';
+import type { Grid } from '../../protocol/grids';
+import type { TensorDescriptor } from '../../protocol/model';
+import type { MethodOptions } from '../../protocol/recipe';
+import { formatById } from '../../quant/catalogue';
+import type { EvidenceSource } from '../../quant/evidence';
+import { gridBytes } from '../../quant/grids/gridSize';
+import { wholeRows } from '../../quant/grids/groups';
+import { decodeRows } from '../../quant/grids/roundToNearest';
+import type { Method } from '../../quant/methods/method';
+import type { QuantizedRows } from '../../quant/quantized';
+import { MatrixQuantizer } from '../checkpoint/quantizeMatrix';
+import { readRows } from '../checkpoint/readRows';
+import type { LayerTarget } from './layerTarget';
+
+/** One matrix, and how it is quantized. */
+export interface LayerWork {
+  readonly model: Model;
+  readonly tensor: TensorDescriptor;
+  readonly target: LayerTarget;
+  readonly method: Method;
+  readonly options: MethodOptions;
+  readonly evidence?: EvidenceSource | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onWeights?: ((weights: number) => void) | undefined;
+}
+
+/** Some whole rows before and after, `[rows, columns]`. */
+export interface LayerSlab {
+  readonly original: Float32Array;
+  readonly decoded: Float32Array;
+  /** Of the whole matrix once it is quantized. */
+  readonly bytesOfAll: number;
+}
+
+type UseSlab = (slab: LayerSlab) => Promise<void>;
+
+/**
+ * Quantizes a matrix; `use` receives its rows in order, before and after.
+ * @throws QuantscopeError as `MatrixQuantizer`.
+ */
+export function eachSlab(work: LayerWork, use: UseSlab): Promise<void> {
+  const { target } = work;
+  return 'grid' in target ? gridSlabs(work, target.grid, use) : blockSlabs(work, target.type, use);
+}
+
+/**
+ * Quantizes a matrix to a grid; `store` receives its rows as they come.
+ * @throws QuantscopeError as `MatrixQuantizer`.
+ */
+export async function quantizeLayer(
+  { model, tensor, method, options, evidence, signal, onWeights }: LayerWork,
+  grid: Grid,
+  store: (slabs: AsyncIterable<QuantizedRows>) => Promise<void>,
+): Promise<Awaited<ReturnType<MatrixQuantizer['quantize']>>> {
+  const { rows, columns } = matrixOf(tensor.shape);
+  const weight = { name: tensor.name, shape: [rows, columns], grid, dtype: tensor.dtype };
+  const quantizer = new MatrixQuantizer({ model, evidence, signal, onWeights });
+  return quantizer.quantize({ tensor, matrix: { weight, method, options, rule: 0, sharesRange: [] } }, store);
+}
+
+async function gridSlabs(work: LayerWork, grid: Grid, use: UseSlab): Promise<void> {
+  const { model, tensor, signal } = work;
+  const { rows, columns } = matrixOf(tensor.shape);
+  const originals = readRows(model, tensor, { wholeRows: wholeRows(grid, columns), signal });
+  await quantizeLayer(work, grid, async (slabs) => {
+    for await (const slab of slabs) {
+      const next = await originals.next();
+      const decoded = await decodeRows(slab, signal);
+      const bytesOfAll = gridBytes(grid, rows, columns, slab.outliers?.columns.length);
+      if (!next.done) await use({ original: next.value.values, decoded, bytesOfAll });
+    }
+  });
+}
+
+async function blockSlabs(work: LayerWork, type: GgmlQuantType, use: UseSlab): Promise<void> {
+  const { model, tensor, signal, onWeights } = work;
+  const { columns } = matrixOf(tensor.shape);
+  const format = formatById(type);
+  const refusal = format.refuse(tensor.shape);
+  if (refusal !== undefined)
+    throw new QuantscopeError('REQUEST', refusal, { file: tensor.file, tensor: tensor.name });
+  const quantize = await blockQuantizer(work, type, columns);
+  for await (const { values } of readRows(model, tensor, { signal })) {
+    const original = values.slice();
+    const decoded = new Float32Array(values.length);
+    await loadNative().decode(type, await quantize(values), decoded, signal);
+    onWeights?.(values.length);
+    await use({ original, decoded, bytesOfAll: format.bytes(tensor.shape) });
+  }
+}
+
+async function blockQuantizer(
+  { method, tensor, options, evidence, signal }: LayerWork,
+  type: GgmlQuantType,
+  columns: number,
+): Promise<(values: Float32Array) => Promise<Uint8Array>> {
+  if (method.id === 'rtn') {
+    const everything = { min: -Infinity, max: Infinity }; // types have no range of the tensor
+    return async (values) => (await formatById(type).encode(values, columns, everything, signal)).codes;
+  }
+  const { rows } = matrixOf(tensor.shape);
+  const known = await evidence?.for(tensor.name, method.evidence, { signal });
+  const task = { name: tensor.name, type, shape: [rows, columns] as const, options, evidence: known ?? {} };
+  const quantizer = await method.blocks!.open(task, signal);
+  return (values) => quantizer.quantize(values, signal);
+}
