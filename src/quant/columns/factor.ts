@@ -1,4 +1,4 @@
-import { QuantscopeError } from '../../model/errors';
+import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { loadNative, type HessianFactor } from '../../native';
 
 /** How a Hessian is factorized. */
@@ -29,6 +29,7 @@ export async function factorOf(
   name: string | undefined,
   signal?: AbortSignal,
 ): Promise<HessianFactor> {
+  throwIfCancelled(signal);
   const key = JSON.stringify(options);
   const kept = factors.get(hessian);
   if (kept?.key === key) return kept.factor;

@@ -2,10 +2,17 @@ import type { ColumnParameters } from '../../native';
 import type { Grid } from '../../protocol/grids';
 import { groupedMatrix } from '../grids/groups';
 
-/** Columns of a group, where rows have several and their scales can be found on the way; undefined for other grids. */
-export function groupColumns({ group, double }: Grid, columns: number): number | undefined {
+/**
+ * Columns of a group, where rows have several and their scales can be found on the way; undefined for other grids.
+ * @param isOrdered whether groups would be of columns in another order, which blocks of the flattened tensor cannot be.
+ */
+export function groupColumns(
+  { group, double }: Grid,
+  columns: number,
+  isOrdered: boolean,
+): number | undefined {
   if (double) return undefined;
-  const isFlat = typeof group === 'object' && 'flat' in group && columns % group.flat === 0;
+  const isFlat = !isOrdered && typeof group === 'object' && 'flat' in group && columns % group.flat === 0;
   const length = isFlat ? group.flat : group;
   return typeof length === 'number' && length < columns ? length : undefined;
 }

@@ -94,7 +94,7 @@ export function requireHessian({ name, evidence, shape }: MatrixTask | BlockTask
 
 async function planOf(task: MatrixTask, signal?: AbortSignal): Promise<RowPlan> {
   const { damping, actOrder, staticGroups, reference, block } = optionsOf(task.options);
-  const group = staticGroups ? undefined : groupColumns(task.grid, task.shape[1]);
+  const group = staticGroups ? undefined : groupColumns(task.grid, task.shape[1], actOrder);
   const hessian = requireHessian(task);
   const length = blockColumns(block, group);
   const factor = await factorOf(

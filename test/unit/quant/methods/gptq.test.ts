@@ -1,0 +1,192 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { loadNative } from '../../../../src/native';
+import type { Grid } from '../../../../src/protocol/grids';
+import type { MethodOptions } from '../../../../src/protocol/recipe';
+import { decodeRows, roundToNearest } from '../../../../src/quant/grids/roundToNearest';
+import { gptq } from '../../../../src/quant/methods/gptq';
+import { methodById } from '../../../../src/quant/methods/methods';
+import { correlatedHessian } from '../../../support/hessian';
+import { outputError } from '../../../support/outputError';
+import { plainFactor, plainRow } from '../../../support/plainGptq';
+import { Random } from '../../../support/random';
+
+const native = loadNative();
+const widest = native.simd;
+afterEach(() => {
+  native.setSimd(widest);
+});
+
+const [rows, columns] = [70, 200];
+const weights = new Random(1).fill(rows * columns, (random) => random.studentT3() * 0.05);
+const hessian = correlatedHessian(columns, 300);
+const meanDiagonal = (h: Float64Array, n: number): number =>
+  Array.from({ length: n }, (_, i) => h[i * (n + 1)]!).reduce((sum, value) => sum + value, 0) / n;
+
+const int = (bits: number, group: Grid['group']): Grid => ({
+  levels: { kind: 'integer', bits, signed: false },
+  ...{ group, scale: 'F32', zero: 'integer', rule: { kind: 'range', widened: true } },
+});
+
+async function quantized(grid: Grid, options: MethodOptions = {}, more: object = {}) {
+  const task = { grid, shape: [rows, columns] as const, evidence: { hessian }, options, ...more };
+  return (await gptq.open(task)).quantize(weights.slice());
+}
+
+describe.each(native.simdPaths)('codes are those of plain loops, %s', (path) => {
+  it.each([
+    ['scales fitted at each group', { group_scales: 'corrected' }, 32],
+    ['scales fitted at each block', { group_scales: 'reference', block_size: 64 }, 64],
+  ])('%s', async (_, options, step) => {
+    native.setSimd(path);
+    const found = await quantized(int(4, 32), options);
+    const factor = plainFactor(hessian, 0.01 * meanDiagonal(hessian, columns));
+    for (let row = 0; row < rows; row++) {
+      const own = weights.subarray(row * columns, (row + 1) * columns);
+      const plain = plainRow(own, factor, { bits: 4, group: 32, step });
+      expect(found.codes.subarray(row * columns, (row + 1) * columns)).toEqual(plain);
+    }
+  });
+});
+
+const grids: readonly [string, Grid][] = [
+  ['int2 in groups of 40', int(2, 40)],
+  ['int3, groups longer than a block', int(3, 150)],
+  ['int8 by row', int(8, 'row')],
+  [
+    'signed int4 for the tensor',
+    {
+      ...{ levels: { kind: 'integer', bits: 4, signed: true }, group: 'tensor', scale: 'F16' },
+      rule: { kind: 'absmax', divisor: 7 },
+    },
+  ],
+  [
+    'NF4 with double quantization',
+    {
+      ...{ levels: { kind: 'table', table: 'nf4' }, group: { flat: 64 }, scale: 'F32' },
+      ...{ rule: { kind: 'absmax', divisor: 1 }, double: { block: 256 } },
+    },
+  ],
+  [
+    'FP4 in flat blocks of a row',
+    {
+      ...{ levels: { kind: 'table', table: 'fp4' }, group: { flat: 40 }, scale: 'F32' },
+      rule: { kind: 'absmax', divisor: 1 },
+    },
+  ],
+  [
+    'E3M2 in rectangles',
+    {
+      levels: { kind: 'float', exponent: 3, mantissa: 2, special: 'finite' },
+      ...{ group: { rows: 16, columns: 50 }, scale: 'F32', rule: { kind: 'absmax', divisor: 28 } },
+    },
+  ],
+  [
+    'MXFP4',
+    {
+      levels: { kind: 'float', exponent: 2, mantissa: 1, special: 'finite' },
+      ...{ group: 40, scale: 'F8_E8M0', rule: { kind: 'exponent', largest: 2, up: 2 } },
+    },
+  ],
+  [
+    'NVFP4 with a global scale',
+    {
+      levels: { kind: 'float', exponent: 2, mantissa: 1, special: 'finite' },
+      ...{ group: 20, scale: 'F8_E4M3', rule: { kind: 'absmax', divisor: 6 }, global: true },
+    },
+  ],
+];
+const range = { min: Math.min(...weights), max: Math.max(...weights) };
+
+describe.each(grids)('%s', (_, grid) => {
+  it.each<[string, MethodOptions]>([
+    ['in order', {}],
+    ['by importance', { act_order: true }],
+    ['by importance, static groups', { act_order: true, static_groups: true }],
+  ])('has a far smaller output error than rounding, %s', async (_, options) => {
+    const rounded = await decodeRows(await roundToNearest(grid, weights, [rows, columns], { range }));
+    const found = await decodeRows(await quantized(grid, options, { range }));
+    expect(outputError(hessian, weights, found)).toBeLessThan(outputError(hessian, weights, rounded) / 2);
+  });
+});
+
+it('never has a larger output error than rounding, row by row', async () => {
+  // Few samples and hardly any damping: corrections for them run into the ends of the range of two bits.
+  const few = correlatedHessian(columns, 12);
+  const own = { evidence: { hessian: few } };
+  const found = await quantized(int(2, 'row'), { damping: 1e-6 }, own);
+  const decoded = await decodeRows(found);
+  const rounded = await decodeRows(await roundToNearest(int(2, 'row'), weights, [rows, columns]));
+  let kept = 0;
+  for (let row = 0; row < rows; row++) {
+    const part = (values: Float32Array): Float32Array => values.subarray(row * columns, (row + 1) * columns);
+    const ours = outputError(few, part(weights), part(decoded));
+    const theirs = outputError(few, part(weights), part(rounded));
+    expect(ours).toBeLessThanOrEqual(theirs * (1 + 1e-5));
+    if (ours === theirs) kept++;
+  }
+  expect(kept).toBeGreaterThan(0);
+});
+
+describe('Hessians', () => {
+  it('of fewer inputs than columns get more damping', async () => {
+    const singular = new Float64Array(columns * columns).fill(1);
+    const found = await quantized(int(4, 32), { damping: 0 }, { evidence: { hessian: singular } });
+    expect(found.codes.length).toBe(weights.length);
+  });
+
+  it.each([
+    ['that are not finite', hessian.map((value, i) => (i === 205 ? NaN : value))],
+    ['that no inputs give', hessian.map((value) => -value)],
+  ])('%s are rejected, naming the tensor', async (_, wrong) => {
+    const open = quantized(int(4, 32), {}, { evidence: { hessian: wrong }, name: 'layers.0.q_proj' });
+    await expect(open).rejects.toThrow(/layers\.0\.q_proj cannot be factorized/);
+    await expect(open).rejects.toMatchObject({ code: 'REQUEST', place: { tensor: 'layers.0.q_proj' } });
+  });
+
+  it('are needed', async () => {
+    const without = quantized(int(4, 32), {}, { evidence: {}, name: 'q' });
+    await expect(without).rejects.toThrow(
+      'GPTQ needs a Hessian of the inputs of q: calibrate on a text first.',
+    );
+    const small = quantized(int(4, 32), {}, { evidence: { hessian: new Float64Array(4) } });
+    await expect(small).rejects.toThrow('GPTQ needs a Hessian of 200 × 200 of the inputs of the matrix');
+  });
+});
+
+it('weights of columns that no input reached become 0', async () => {
+  const dead = hessian.map((value, i) => (i % columns === 7 || Math.floor(i / columns) === 7 ? 0 : value));
+  const decoded = await decodeRows(await quantized(int(4, 32), {}, { evidence: { hessian: dead } }));
+  expect(Array.from({ length: rows }, (_, row) => decoded[row * columns + 7])).toEqual(
+    new Array(rows).fill(0),
+  );
+});
+
+it('slabs of rows give the codes of the whole matrix', async () => {
+  const grid = int(4, 32);
+  const quantizer = await gptq.open({ grid, shape: [rows, columns], evidence: { hessian }, options: {} });
+  const cut = 33 * columns;
+  const parts = [
+    await quantizer.quantize(weights.slice(0, cut)),
+    await quantizer.quantize(weights.slice(cut)),
+  ];
+  const whole = await quantized(grid);
+  expect([...parts[0]!.codes, ...parts[1]!.codes]).toEqual([...whole.codes]);
+});
+
+it('names the first weight that is not finite', async () => {
+  const quantizer = await gptq.open({
+    grid: int(4, 32),
+    shape: [1, columns],
+    evidence: { hessian },
+    options: {},
+  });
+  const bad = weights.slice(0, columns);
+  bad[12] = Infinity;
+  await expect(quantizer.quantize(bad)).rejects.toThrow(new RangeError('weight 12 is infinite'));
+});
+
+it('is found by its id, and stops when it is cancelled', async () => {
+  const signal = AbortSignal.abort();
+  const task = { grid: int(4, 32), shape: [rows, columns] as const, evidence: { hessian }, options: {} };
+  await expect(methodById('GPTQ').open(task, signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+});
