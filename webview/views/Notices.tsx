@@ -48,7 +48,7 @@ function DangerNotice({ model }: { model: ModelDescription }) {
   const shown = isOpen ? dangers : dangers.slice(0, shownDangers);
   return (
     <div class="notice danger" role="alert">
-      <strong>Danger: this model contains code.</strong> {title}
+      <strong>Danger: loading this model in Python can run code.</strong> {title}
       <ul>
         {shown.map((danger) => (
           <li key={`${danger.file} ${danger.name}`}>

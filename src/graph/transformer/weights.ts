@@ -120,7 +120,7 @@ export class Weights {
     }
   }
 
-  /** Where the rows lie in files of 16- or 32-bit floats; undefined when they must be decoded or changed. */
+  /** Where the rows lie in files of 16- or 32-bit floats; undefined when they must be decoded, moved or changed. */
   stored(name: string, rows?: RowSpan): StoredRows | undefined {
     const tensor = this.tensors.get(name);
     if (!tensor || this.changes.has(name) || tensor.unit || tensor.add !== undefined) return undefined;
@@ -129,7 +129,9 @@ export class Weights {
     const dtypes = new Set(pieces.map((piece) => piece.tensor.dtype));
     const [dtype] = dtypes;
     if (dtypes.size !== 1 || (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')) return undefined;
-    const rowBytes = columns * (dtype === 'F32' ? 4 : 2);
+    const width = dtype === 'F32' ? 4 : 2;
+    if (pieces.some((piece) => piece.tensor.offset % width !== 0)) return undefined;
+    const rowBytes = columns * width;
     return {
       dtype,
       parts: pieces.map((piece) => ({

@@ -11,6 +11,7 @@ import { exportGguf } from '../../../../src/exporter/exportGguf';
 import { temporaryFolder } from '../../../support/files';
 import { Random } from '../../../support/random';
 import { Checkpoint } from '../../../support/reference/checkpoint';
+import { writeTorchSample } from '../../../support/torchSample';
 import { writeCheckpoint } from '../../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
@@ -19,6 +20,10 @@ const opened = new Map<string, Model>();
 const range = { min: Infinity, max: -Infinity };
 
 beforeAll(async () => {
+  for (const packing of ['zip', 'legacy'] as const) {
+    await writeTorchSample(path(packing), packing);
+    opened.set(packing, await openModel(path(packing)));
+  }
   for (const name of ['llama', 'mixtral', 'phi3']) {
     await writeCheckpoint(path(name), name);
     opened.set(name, await openModel(path(name)));
@@ -195,5 +200,14 @@ describe('where rows lie in files', () => {
     expect((await weightsOf('llama')).stored('blk.0.attn_v.weight')!.parts).toHaveLength(1);
     expect((await weightsOf('llama.gguf')).stored('blk.0.attn_v.weight')).toBeUndefined(); // Q8_0
     expect((await weightsOf('llama')).stored('blk.0.nothing.weight')).toBeUndefined();
+  });
+
+  it('is unknown where rows lie in another order, or not at multiples of their numbers', async () => {
+    const torch = await weightsOf('zip');
+    expect(torch.stored('blk.0.attn_v.weight')!.parts).toHaveLength(1);
+    expect(torch.stored('blk.0.attn_output.weight')).toBeUndefined();
+    const { tensors } = opened.get('legacy')!.description;
+    expect(tensors.some(({ offset }) => offset % 2 === 1)).toBe(true);
+    expect((await weightsOf('legacy')).stored('blk.0.attn_v.weight')).toBeUndefined();
   });
 });

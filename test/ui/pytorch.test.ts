@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder, writeFile } from '../support/files';
+import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import { Call, Global, tensor, torchLegacy, torchZip } from '../support/torchFiles';
+import type { VsCode } from '../support/vscodeServer';
+import { frontFrame, openFile, setTheme } from '../support/workbench';
+
+const wait = 30_000;
+
+describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
+  let code: VsCode;
+  let page: Page;
+  const workspace = temporaryFolder();
+  const trace = join(workspace, 'was-run');
+  const weights = { 'proj.weight': tensor('F32', [2, 2], Float32Array.of(1, 2, 3, 4)) };
+
+  const open = async (name: string): Promise<FrameLocator> => {
+    await openFile(page, name);
+    const frame = frontFrame(page);
+    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+    return frame;
+  };
+
+  beforeAll(async () => {
+    ({ code, page } = await openSample(workspace, 60_000, () => {
+      const attack = new Call(new Global('os', 'system'), `touch ${trace}`);
+      writeFile(workspace, 'evil.pt', torchZip({ ...weights, attack }));
+      writeFile(workspace, 'pytorch_model-old.bin', torchLegacy(weights));
+    }));
+  });
+
+  keepFailures('pytorch', () => page);
+
+  afterAll(async () => {
+    await code.close();
+  });
+
+  it('open like safetensors, with the weights of a tensor', async () => {
+    const frame = await open('pytorch_model-old.bin');
+    expect(await frame.locator('.notice.danger').count()).toBe(0);
+    await frame.locator('.tree .row.tensor').first().click();
+    await frame.locator('.histogram.js-plotly-plot').waitFor({ timeout: wait });
+  });
+
+  it('that would run code show it above everything else, and run nothing', async () => {
+    const frame = await open('evil.pt');
+    const danger = frame.locator('.notice.danger');
+    expect(await danger.innerText()).toMatch(
+      /Danger: loading this model in Python can run code\.[^]*os\.system\("touch .*was-run"\) \(evil\.pt, byte \d+\)/,
+    );
+    expect(await danger.getAttribute('role')).toBe('alert');
+    const [noticed, tree] = await Promise.all([
+      danger.boundingBox(),
+      frame.locator('.tree').first().boundingBox(),
+    ]);
+    expect(noticed!.y).toBeLessThan(tree!.y);
+    expect(existsSync(trace)).toBe(false);
+    await screenshot(page, 'danger-dark');
+    await setTheme(page, 'light');
+    await screenshot(page, 'danger-light');
+  });
+});
