@@ -1,7 +1,6 @@
 #include "grid_operations.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "first_bad.h"
 
@@ -45,7 +44,6 @@ GridRow rowOf(const GroupedMatrix& matrix, const ParameterView& parameters, cons
 void join(GroupSpan& all, const GroupSpan& row) {
   all.min = std::min(all.min, row.min);
   all.max = std::max(all.max, row.max);
-  if (std::fabs(row.extreme) > std::fabs(all.extreme)) all.extreme = row.extreme;
 }
 
 GroupSpan spanOfGroup(std::span<const float> source, const GroupedMatrix& matrix, size_t group) {
@@ -70,8 +68,7 @@ void findParameters(const WeightGrid& grid, std::span<const float> source, const
   const size_t perPiece = std::max<size_t>(1, kPieceWeights / std::max<size_t>(1, weights));
   overRows(matrix.groups(), perPiece, cancelled, [&](size_t first, size_t count) {
     for (size_t group = first; group < first + count; ++group) {
-      const GroupSpan span = range ? GroupSpan{range->min, range->max, -range->min > range->max ? range->min : range->max}
-                                   : spanOfGroup(source, matrix, group);
+      const GroupSpan span = range ? GroupSpan{range->min, range->max} : spanOfGroup(source, matrix, group);
       const GroupParameters found = parametersOf(grid, span, target.globalScale);
       target.scales[group] = found.scale;
       if (!target.zeros.empty()) target.zeros[group] = found.zero;

@@ -106,13 +106,20 @@ LeastScale leastOf(const Napi::Value& value) {
   return {flagAt(object, "zeros") ? LeastScale::Kind::ZeroScale : LeastScale::Kind::Scale, numberAt(object, "scale")};
 }
 
+Arithmetic arithmeticOf(const std::string& name) {
+  if (name == "F16") return Arithmetic::F16;
+  return name == "BF16" ? Arithmetic::BF16 : Arithmetic::F32;
+}
+
 void readRounding(const Napi::Value& value, WeightGrid& grid) {
   if (value.IsUndefined()) return;
   const auto object = value.As<Napi::Object>();
   const std::string by = textAt(object, "by");
   if (by == "reciprocal") grid.by = Quotient::Reciprocal;
   if (by == "inverse") grid.by = Quotient::Inverse;
-  grid.halfAway = textAt(object, "half") == "away";
+  const std::string half = textAt(object, "half");
+  if (half == "away") grid.half = Half::Away;
+  if (half == "up") grid.half = Half::Up;
   grid.exactScales = textAt(object, "from") == "exact";
   grid.zeroBefore = textAt(object, "zero") == "before";
 }
@@ -135,9 +142,8 @@ WeightGrid gridOf(const Napi::Value& value) {
   grid.levels = levelsOf(object.Get("levels").As<Napi::Object>());
   grid.rule = ruleOf(object.Get("rule").As<Napi::Object>());
   grid.scale = scaleTypeOf(object.Get("scale"));
-  const std::string arithmetic = textAt(object, "arithmetic");
-  if (arithmetic == "F16") grid.arithmetic = Arithmetic::F16;
-  if (arithmetic == "BF16") grid.arithmetic = Arithmetic::BF16;
+  grid.arithmetic = arithmeticOf(textAt(object, "arithmetic"));
+  grid.weights = has(object, "weights") ? arithmeticOf(textAt(object, "weights")) : grid.arithmetic;
   const std::string zero = textAt(object, "zero");
   if (zero == "integer") grid.zero = ZeroKind::Integer;
   if (zero == "float") grid.zero = ZeroKind::Float;
@@ -149,6 +155,8 @@ WeightGrid gridOf(const Napi::Value& value) {
   readRounding(object.Get("rounding"), grid);
   // Scales that are quantized themselves, as codes are found with the exact ones.
   grid.exactScales = grid.exactScales || has(object, "double");
+  grid.hasGlobal = has(object, "global");
+  grid.globalFactor = textAt(object, "global") == "factor";
   if (has(object, "perScale")) grid.perScale = numberAt(object, "perScale");
   return grid;
 }

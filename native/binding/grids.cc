@@ -73,7 +73,7 @@ Napi::Value StoredScales(const Napi::CallbackInfo& info) {
   const ScaleType type = scaleTypeOf(info[0]);
   const auto scales = floatsOf(info[1], "scales");
   auto result = Napi::Float32Array::New(info.Env(), scales.size());
-  for (size_t i = 0; i < scales.size(); ++i) result[i] = scales[i] == 0.0f ? 0.0f : storedScale(scales[i], type);
+  for (size_t i = 0; i < scales.size(); ++i) result[i] = scales[i] == 0.0f ? scales[i] : storedScale(scales[i], type);
   return result;
 }
 

@@ -67,7 +67,8 @@ Coder::Coder(const WeightGrid& grid)
     : grid_(grid),
       signed_(grid.levels.kind == Levels::Kind::Integer && grid.levels.isSigned),
       subtractsZero_(grid.zero == ZeroKind::Integer || grid.zero == ZeroKind::Float),
-      zeroBefore_(grid.zeroBefore || grid.zero == ZeroKind::Float) {
+      zeroBefore_(grid.zeroBefore || grid.zero == ZeroKind::Float),
+      quotients_(grid.hasGlobal ? Arithmetic::F32 : grid.arithmetic) {
   if (grid.perScale != 0.0f) perCode_ = 1.0f / grid.perScale;
   if (grid.levels.kind == Levels::Kind::Float) readFloats();
   if (grid.levels.kind == Levels::Kind::Table) readTable();
@@ -115,9 +116,7 @@ GroupSpan spanOfWeights(const float* x, size_t n) {
     min = x[i] < min ? x[i] : min;
     max = x[i] > max ? x[i] : max;
   }
-  if (-min != max) return {min, max, -min > max ? min : max};
-  const float* first = std::find_if(x, x + n, [&](float value) { return std::fabs(value) == max; });
-  return {min, max, first == x + n ? 0.0f : *first};
+  return {min, max};
 }
 
 void encodeGridRow(const WeightGrid& grid, const float* x, GridRow row, uint8_t* codes) {

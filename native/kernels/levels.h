@@ -31,9 +31,10 @@ class Coder {
   /// Codes as stored: two's complement for signed integers. A lane whose scale is 0 gets the code of 0.
   /// @param inverse what `inverseOf` says of each scale.
   QS_INLINE I32 codes(F32 weights, F32 scale, F32 inverse, F32 zero) const {
-    const F32 x = roundedLanes(weights, grid_.arithmetic);
+    const F32 x = roundedLanes(weights, grid_.weights);
     if (grid_.levels.kind == Levels::Kind::Integer) return integers(x, scale, inverse, zero);
-    const F32 quotient = quotientOf(x, scale, inverse);
+    F32 quotient = quotientOf(x, scale, inverse);
+    if (zeroBefore_) quotient = quotient + zero;  // of negative zeros it makes positive ones
     return grid_.levels.kind == Levels::Kind::Float ? floats(quotient) : entries(quotient);
   }
 
@@ -57,11 +58,14 @@ class Coder {
  private:
   QS_INLINE F32 quotientOf(F32 x, F32 scale, F32 inverse) const {
     const F32 quotient = grid_.by == Quotient::Divide ? x / scale : x * inverse;
-    return roundedLanes(select(scale == zeroFloats(), zeroFloats(), quotient), grid_.arithmetic);
+    return roundedLanes(select(scale == zeroFloats(), zeroFloats(), quotient), quotients_);
   }
 
   QS_INLINE F32 whole(F32 value) const {
-    return grid_.halfAway ? roundedAway(value) : (value + splat(kRounder)) - splat(kRounder);
+    if (grid_.half == Half::Away) return roundedAway(value);
+    const F32 nearest = (value + splat(kRounder)) - splat(kRounder);
+    if (grid_.half == Half::Even) return nearest;
+    return select(value - nearest == splat(0.5f), nearest + splat(1.0f), nearest);
   }
 
   QS_INLINE I32 integers(F32 x, F32 scale, F32 inverse, F32 zero) const {
@@ -78,7 +82,7 @@ class Coder {
     return truncated(whole(limited(quotient, low - zero, high - zero)) + zero);
   }
 
-  /// Half to even; saturating.
+  /// Half to even; saturating. Zeros keep their signs.
   QS_INLINE I32 floats(F32 quotient) const {
     const Levels& levels = grid_.levels;
     const F32 size = smaller(magnitude(quotient), splat(levels.largest));
@@ -88,7 +92,7 @@ class Coder {
     const I32 subnormal = nearestInts(smaller(size, splat(smallestNormal_)) * splat(steps_));
     const I32 code = select(size < splat(smallestNormal_), subnormal, normal);
     const I32 sign = (asInts(quotient) >> 31) << (levels.exponent + levels.mantissa);
-    return select(code == splat(0), code, code | sign);
+    return code | sign;
   }
 
   /// The nearest value: the number of midpoints between neighbours that lie below.
@@ -105,6 +109,7 @@ class Coder {
   bool signed_;
   bool subtractsZero_;
   bool zeroBefore_;
+  Arithmetic quotients_;
   float perCode_ = 1.0f;
   // Floats.
   int32_t rebias_ = 0;          // the exponent's bias in float32 less the grid's, in mantissa steps
@@ -117,7 +122,7 @@ class Coder {
   int32_t bits_[256] = {};      // of the value of each code, for floats and tables
 };
 
-/// Extremes of n weights, and the first of the largest magnitude.
+/// Extremes of n weights.
 GroupSpan spanOfWeights(const float* x, size_t n);
 
 void encodeGridRow(const WeightGrid& grid, const float* x, GridRow row, uint8_t* codes);

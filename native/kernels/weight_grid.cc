@@ -31,7 +31,15 @@ constexpr float kFp4[16] = {0.0f,         0.0625f / 12.0f,  8.0f / 12.0f,  1.0f,
                             -4.0f / 12.0f, -6.0f / 12.0f,   -2.0f / 12.0f, -3.0f / 12.0f};
 
 float roundedWhole(const WeightGrid& grid, float value) {
-  return grid.halfAway ? std::round(value) : std::nearbyint(value);
+  switch (grid.half) {
+    case Half::Away:
+      return std::round(value);
+    case Half::Up:
+      return std::floor(value + 0.5f);
+    case Half::Even:
+      return std::nearbyint(value);
+  }
+  return value;
 }
 
 /// The smallest power of two that is not below a positive number; 2^−127 to 2^127.
@@ -51,15 +59,14 @@ float ruledByExponent(const ScaleRule& rule, float absmax) {
 }
 
 GroupSpan widenedSpan(const WeightGrid& grid, GroupSpan span) {
-  span.min = rounded(span.min, grid.arithmetic);
-  span.max = rounded(span.max, grid.arithmetic);
-  span.extreme = rounded(span.extreme, grid.arithmetic);
+  span.min = rounded(span.min, grid.weights);
+  span.max = rounded(span.max, grid.weights);
   if (grid.rule.kind == ScaleRule::Kind::Range && grid.rule.widened) {
     span.min = std::min(span.min, 0.0f);
     span.max = std::max(span.max, 0.0f);
   }
   if (grid.least.kind == LeastScale::Kind::Zeros && span.min == 0.0f && span.max == 0.0f) {
-    span = {-grid.least.value, grid.least.value, grid.least.value};
+    span = {-grid.least.value, grid.least.value};
   }
   return span;
 }
@@ -73,12 +80,12 @@ struct Fraction {
 Fraction fractionOf(const WeightGrid& grid, const GroupSpan& span) {
   const ScaleRule& rule = grid.rule;
   const float absmax = std::max(std::fabs(span.min), std::fabs(span.max));
-  const float least = grid.least.kind == LeastScale::Kind::Range ? grid.least.value : 0.0f;
+  const float least = grid.least.kind == LeastScale::Kind::Range ? rounded(grid.least.value, grid.arithmetic) : 0.0f;
   switch (rule.kind) {
     case ScaleRule::Kind::Range:
       return {std::max(rounded(span.max - span.min, grid.arithmetic), least), grid.levels.high - grid.levels.low};
     case ScaleRule::Kind::Extreme:
-      return {span.extreme, rule.divisor};
+      return {span.max > -span.min ? span.max : span.min, rule.divisor};
     default:
       return {std::max(absmax, least), rule.oneSided && span.min >= 0.0f ? 2.0f * rule.divisor : rule.divisor};
   }
@@ -90,6 +97,11 @@ float atLeast(const WeightGrid& grid, float scale) {
   return grid.least.kind == LeastScale::Kind::ZeroScale && scale == 0.0f ? least : scale;
 }
 
+float withGlobal(const WeightGrid& grid, float scale, float globalScale) {
+  if (globalScale == 0.0f) return scale;
+  return grid.globalFactor ? scale / globalScale : scale * globalScale;
+}
+
 float scaleOf(const WeightGrid& grid, const GroupSpan& span, float globalScale) {
   if (grid.rule.kind == ScaleRule::Kind::Exponent) {
     return ruledByExponent(grid.rule, std::max(std::fabs(span.min), std::fabs(span.max)));
@@ -97,19 +109,28 @@ float scaleOf(const WeightGrid& grid, const GroupSpan& span, float globalScale) 
   const auto [range, divisor] = fractionOf(grid, span);
   if (range == 0.0f && grid.by == Quotient::Inverse) return atLeast(grid, 0.0f);
   float scale = rounded(range / divisor, grid.arithmetic);
-  if (grid.by == Quotient::Inverse) scale = 1.0f / rounded(divisor / range, grid.arithmetic);
-  if (globalScale != 0.0f) scale = rounded(globalScale * scale, grid.arithmetic);
-  scale = atLeast(grid, scale);
-  return grid.exactScales || scale == 0.0f ? scale : storedScale(scale, grid.scale);
+  if (grid.by == Quotient::Inverse) scale = 1.0f / rounded(1.0f / range * divisor, grid.arithmetic);
+  scale = atLeast(grid, withGlobal(grid, scale, globalScale));
+  return grid.exactScales || scale == 0.0f ? scale : atLeast(grid, storedScale(scale, grid.scale));
 }
 
-float zeroOf(const WeightGrid& grid, float min, float scale) {
-  if (grid.zero == ZeroKind::Minimum) return min;
+/// The lowest weight in steps of the scale.
+float stepsTo(const WeightGrid& grid, const GroupSpan& span, float scale) {
+  if (grid.by == Quotient::Divide) return span.min / scale;
+  if (grid.by == Quotient::Reciprocal) return span.min * inverseOf(grid, scale);
+  const auto [range, divisor] = fractionOf(grid, span);
+  return span.min * rounded(1.0f / range * divisor, grid.arithmetic);
+}
+
+float zeroOf(const WeightGrid& grid, const GroupSpan& span, float scale) {
+  if (grid.zero == ZeroKind::Minimum) return span.min;
   const float low = grid.levels.low;
-  const float steps = grid.by == Quotient::Divide ? min / scale : min * inverseOf(grid, scale);
-  const float zero = rounded(low - rounded(scale == 0.0f ? 0.0f : steps, grid.arithmetic), grid.arithmetic);
+  // Where zero scales were replaced, 0 over 0 has become 0.
+  if (grid.least.kind == LeastScale::Kind::ZeroScale && span.min == span.max) return std::max(0.0f, low);
+  const float steps = scale == 0.0f ? 0.0f : stepsTo(grid, span, scale);
+  const float zero = rounded(low - rounded(steps, grid.arithmetic), grid.arithmetic);
   if (grid.zero == ZeroKind::Float) return zero;
-  return std::clamp(roundedWhole(grid, zero), low, grid.levels.high);
+  return std::clamp(roundedWhole(grid, zero), low, grid.levels.high) + 0.0f;  // no negative zero
 }
 
 }  // namespace
@@ -138,7 +159,7 @@ GroupParameters parametersOf(const WeightGrid& grid, GroupSpan given, float glob
   const GroupSpan span = widenedSpan(grid, given);
   const float scale = scaleOf(grid, span, globalScale);
   if (grid.zero == ZeroKind::None) return {scale, 0.0f};
-  return {scale, zeroOf(grid, span.min, effectiveScale(grid, scale, globalScale))};
+  return {scale, zeroOf(grid, span, effectiveScale(grid, scale, globalScale))};
 }
 
 }  // namespace qs

@@ -51,6 +51,7 @@ struct LeastScale {
   float value = 0.0f;
 };
 
+enum class Half { Even, Away, Up };
 enum class Quotient { Divide, Reciprocal, Inverse };
 enum class ZeroKind { None, Integer, Float, Minimum };
 
@@ -58,13 +59,16 @@ struct WeightGrid {
   Levels levels;
   ScaleRule rule;
   ScaleType scale = ScaleType::F32;
+  Arithmetic weights = Arithmetic::F32;  // what they are cast to first
   Arithmetic arithmetic = Arithmetic::F32;
   ZeroKind zero = ZeroKind::None;
   LeastScale least;
   Quotient by = Quotient::Divide;
-  bool halfAway = false;
+  Half half = Half::Even;
   bool exactScales = false;
   bool zeroBefore = false;
+  bool hasGlobal = false;
+  bool globalFactor = false;
   float perScale = 0.0f;  // 0: scales are per code
 };
 
@@ -85,19 +89,21 @@ float storedScale(float scale, ScaleType type);
 
 /// The scale that codes of a group are multiplied by: its own over that of the tensor (0: there is none).
 QS_INLINE float effectiveScale(const WeightGrid& grid, float scale, float globalScale) {
-  return globalScale == 0.0f ? scale : rounded(scale / globalScale, grid.arithmetic);
+  if (globalScale == 0.0f) return scale;
+  return grid.globalFactor ? scale * globalScale : scale / globalScale;
 }
 
 /// What weights are multiplied by to give codes, where they are not divided by the scale.
 QS_INLINE float inverseOf(const WeightGrid& grid, float scale) {
-  return scale == 0.0f ? 0.0f : (grid.perScale == 0.0f ? 1.0f : grid.perScale) / scale;
+  if (scale == 0.0f) return 0.0f;
+  const float inverse = rounded(1.0f / scale, grid.arithmetic);
+  return grid.perScale == 0.0f ? inverse : inverse * grid.perScale;
 }
 
-/// Extremes of the weights of a group, and the first weight of the largest magnitude.
+/// Extremes of the weights of a group.
 struct GroupSpan {
   float min = 0.0f;
   float max = 0.0f;
-  float extreme = 0.0f;
 };
 
 struct GroupParameters {

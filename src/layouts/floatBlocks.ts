@@ -84,7 +84,7 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
     group: block,
     rule: { kind: 'absmax', divisor: 6 },
     scale: isNv ? 'F8_E4M3' : 'F8_E8M0',
-    ...(isNv ? { global: true } : {}),
+    ...(isNv ? { global: 'divisor' as const } : {}),
   };
   let global: Promise<Float32Array> | undefined;
   return {

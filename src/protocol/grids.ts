@@ -39,7 +39,7 @@ export type ScaleRule =
    * take half of it (GPTQ's symmetric rule).
    */
   | { readonly kind: 'absmax'; readonly divisor: number; readonly oneSided?: true }
-  /** The weight of the largest magnitude / divisor: the scale has a sign (ONNX Runtime: divisor −8). */
+  /** The weight of the largest magnitude (of two, the negative one) / divisor: the scale has a sign (ONNX Runtime: divisor −8). */
   | { readonly kind: 'extreme'; readonly divisor: number }
   /** (max − min) / (2^bits − 1), and a zero point; `widened` includes 0 in the range. */
   | { readonly kind: 'range'; readonly widened: boolean }
@@ -60,15 +60,16 @@ export type LeastScale =
 
 /** How a code follows from a weight and the parameters of its group; rounding half to even where nothing is said. */
 export interface Rounding {
-  readonly half?: 'away';
+  /** `away` from zero, or `up`. */
+  readonly half?: 'away' | 'up';
   /**
-   * `reciprocal`: the weight times the rounded 1 / scale, not divided by the scale. `inverse`: divisor / absmax is computed, weights are
-   * multiplied by it, and the scale is its reciprocal.
+   * `reciprocal`: the weight times the rounded 1 / scale, not divided by the scale. `inverse`: 1 / absmax · divisor is computed, weights
+   * are multiplied by it, and the scale is its reciprocal.
    */
   readonly by?: 'reciprocal' | 'inverse';
   /** Codes are found with scales before these are rounded to their dtype or quantized themselves. */
   readonly from?: 'exact';
-  /** An integer zero point is added before the quotient is rounded, not after. */
+  /** An integer zero point is added before the quotient is rounded, not after. Without one 0 is added, which leaves no negative zeros. */
   readonly zero?: 'before';
 }
 
@@ -82,7 +83,9 @@ export interface Grid {
   readonly group: GroupShape;
   readonly rule: ScaleRule;
   readonly scale: ScaleDtype;
-  /** What arithmetic on scales is rounded to: the dtype of the weights in some libraries. F32 where absent. */
+  /** What weights are cast to first; F32 where it and `arithmetic` are absent. */
+  readonly weights?: 'F16' | 'BF16';
+  /** What each step of arithmetic is rounded to: the dtype of the weights in some libraries (but for quotients by scales that hold a global one). */
   readonly arithmetic?: 'F16' | 'BF16';
   /**
    * Integer zero points are rounded and clamped to the codes. Float ones are exact float32: `float` as (code − zero) · scale, `minimum` as
@@ -94,8 +97,11 @@ export interface Grid {
   /** Codes to a scale: weights are code · scale · (1 / perScale). LLM.int8 stores absmax, of 127 codes. */
   readonly perScale?: number;
   readonly double?: DoubleQuantization;
-  /** One float32 scale for the tensor, on top of those of groups (NVFP4): stored as its reciprocal, largest · largest scale / absmax. */
-  readonly global?: true;
+  /**
+   * One float32 scale for the tensor, on top of those of groups (NVFP4), so that the largest of these is the largest that its dtype has.
+   * A `divisor` is stored as the reciprocal, largest level · largest scale / absmax; a `factor` as it is.
+   */
+  readonly global?: 'divisor' | 'factor';
   /** Columns whose inputs are outliers are kept in half precision (LLM.int8). */
   readonly outliers?: true;
 }

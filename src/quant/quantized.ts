@@ -18,7 +18,7 @@ export interface QuantizedRows {
   readonly groupOfColumn?: Int32Array;
   /** Decoded weights are divided by these, one for each column: a matrix that was scaled alone (AWQ of a single layer). */
   readonly columnScales?: Float32Array;
-  /** Decoded weights are divided by it, where the grid has a global scale. */
+  /** Scales are divided by it, or multiplied, where the grid has a global scale. */
   readonly globalScale?: number;
   /** Present with double quantization. */
   readonly nested?: NestedScales;

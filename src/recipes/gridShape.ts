@@ -100,7 +100,7 @@ const least: Shape<LeastScale> = either<LeastScale>(
 );
 
 const rounding: Shape<Rounding> = object<Rounding>({
-  half: optional(choice(['away'] as const)),
+  half: optional(choice(['away', 'up'] as const)),
   by: optional(choice(['reciprocal', 'inverse'] as const)),
   from: optional(choice(['exact'] as const)),
   zero: optional(choice(['before'] as const)),
@@ -112,12 +112,13 @@ export const grid: Shape<Grid> = object<Grid>({
   group,
   rule,
   scale: choice(['F32', 'F16', 'BF16', 'F8_E8M0', 'F8_E4M3'] as const),
+  weights: optional(choice(['F16', 'BF16'] as const)),
   arithmetic: optional(choice(['F16', 'BF16'] as const)),
   zero: optional(choice(['integer', 'float', 'minimum'] as const)),
   least: optional(least),
   rounding: optional(rounding),
   perScale: optional(positive),
   double: optional(object<DoubleQuantization>({ block: whole(1, maxGroup) })),
-  global: optional(yes),
+  global: optional(choice(['divisor', 'factor'] as const)),
   outliers: optional(yes),
 });

@@ -45,7 +45,7 @@ export function gridNamed(name: string): Grid {
     ...(hasZero ? { zero: 'integer' } : {}),
     ...(isTable ? { rounding: { by: 'reciprocal' } } : {}),
     ...(marks.has('dq') ? { double: { block: 256 } } : {}),
-    ...(marks.has('global') ? { global: true } : {}),
+    ...(marks.has('global') ? { global: 'divisor' as const } : {}),
   };
 }
 

@@ -38,13 +38,15 @@ export function largestLevel(levels: Levels): number {
 /** Largest finite E4M3, the dtype of NVFP4's local scales. */
 const largestScale = 448;
 
-/** What decoded weights are divided by, so that the largest local scale is the largest that its dtype has; undefined without one. */
+/** What scales are divided or multiplied by, so that the largest is the largest that its dtype has; undefined without one. */
 export function globalScaleOf(grid: Grid, range: TensorRange | undefined): number | undefined {
   if (!grid.global) return undefined;
   if (!range) throw new RangeError('a grid with a global scale needs the range of the tensor');
   const absmax = Math.max(Math.abs(range.min), Math.abs(range.max));
   if (absmax === 0) return 1;
-  const wanted = Math.fround((largestScale * largestLevel(grid.levels)) / absmax);
+  const levels = largestScale * largestLevel(grid.levels);
+  if (grid.global === 'factor') return Math.fround(absmax / levels);
+  const wanted = Math.fround(levels / absmax);
   return grid.arithmetic ? loadNative().storedScales(grid.arithmetic, Float32Array.of(wanted))[0]! : wanted;
 }
 

@@ -36,7 +36,7 @@ describe('names of grids', () => {
     ['e5m2-tensor-f32', { group: 'tensor', rule: { kind: 'absmax', divisor: 57344 }, scale: 'F32' }],
     ['e4m3-128x128-f32', { group: { rows: 128, columns: 128 }, scale: 'F32' }],
     ['mxfp4', { group: 32, scale: 'F8_E8M0', rule: { kind: 'exponent', largest: 2, up: 2 } }],
-    ['nvfp4', { group: 16, scale: 'F8_E4M3', global: true, rule: { kind: 'absmax', divisor: 6 } }],
+    ['nvfp4', { group: 16, scale: 'F8_E4M3', global: 'divisor', rule: { kind: 'absmax', divisor: 6 } }],
     ['nf4-b64', bitsandbytes4bit('nf4', 64)],
     ['fp4-b128-dq', bitsandbytes4bit('fp4', 128, { nested: true })],
   ])('%s is a grid and back', (name, grid) => {

@@ -91,7 +91,7 @@ const grids: readonly [string, Grid][] = [
     'NVFP4 with a global scale',
     {
       levels: { kind: 'float', exponent: 2, mantissa: 1, special: 'finite' },
-      ...{ group: 20, scale: 'F8_E4M3', rule: { kind: 'absmax', divisor: 6 }, global: true },
+      ...{ group: 20, scale: 'F8_E4M3', rule: { kind: 'absmax', divisor: 6 }, global: 'divisor' },
     },
   ],
 ];
