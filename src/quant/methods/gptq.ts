@@ -14,18 +14,20 @@ const options: readonly OptionDescription[] = [
   },
   {
     name: 'act_order',
-    description: 'Columns in falling order of the mean square of their inputs (desc_act).',
-    ...{ type: 'boolean', default: false },
+    description:
+      'Columns in falling order of the mean square of their inputs. Without static groups, files need the group of each column (desc_act).',
+    ...{ type: 'boolean', default: true },
   },
   {
     name: 'static_groups',
-    description: 'Scales from the weights as they are, before any column is quantized.',
-    ...{ type: 'boolean', default: false },
+    description:
+      'Scales from the weights as they are, before any column is quantized; groups are consecutive columns in any order.',
+    ...{ type: 'boolean', default: true },
   },
   {
     name: 'group_scales',
     description:
-      'Weights that scales are fitted to: as all earlier columns correct them, or only those of earlier blocks (as published).',
+      'Without static groups, the weights that scales are fitted to: as all earlier columns correct them, or only those of earlier blocks (as published).',
     ...{ type: 'choice', default: 'corrected', choices: ['corrected', 'reference'] },
   },
   {
