@@ -160,8 +160,8 @@ async function encodeFourBit(
       offset ??= nested.offset;
     }
   }
-  await write(0, nibbles.rest(alignment));
   const table = grid.levels.kind === 'table' ? tableValues[grid.levels.table] : new Float32Array(0);
+  await write(0, nibbles.rest(alignment, table.indexOf(0)));
   await write(2, bytesOf(table));
   let next = 3;
   if (grid.double) {
@@ -192,9 +192,9 @@ class HighNibbleFirst {
     return bytes;
   }
 
-  /** What is left, and zeros up to whole elements of so many bytes. */
-  rest(alignment: number): Uint8Array {
-    const last = this.waiting === undefined ? [] : [this.waiting << 4];
+  /** What is left, with the code that the library fills up the last byte with, and zeros up to whole elements of so many bytes. */
+  rest(alignment: number, zero: number): Uint8Array {
+    const last = this.waiting === undefined ? [] : [(this.waiting << 4) | zero];
     const size = Math.ceil((this.written + last.length) / alignment) * alignment - this.written;
     const bytes = new Uint8Array(size);
     bytes.set(last);

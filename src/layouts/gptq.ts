@@ -3,6 +3,7 @@ import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
 import { decoderOf, withoutZeros } from './decoding';
 import { gptqWriter } from './gptqWriter';
+import { judgedZeros, type ZeroSample, type ZeroVariant } from './gptqZeros';
 import {
   modelDtype,
   quantizationOf,
@@ -38,11 +39,8 @@ export const gptq: Layout = {
   writers: [gptqWriter('v1'), gptqWriter('v2')],
 };
 
-/** How zero points are stored: as they are; minus 1 field by field; or minus 1 in all fields of a word at once, where 0 borrows from the next. */
-type Variant = 'v2' | 'v1' | 'v1-words';
-
 /** GPTQModel, and Quantscope for it, convert whole words of version 1; other writers store each field by itself. */
-function variantOf(settings: Readonly<Record<string, unknown>>): Variant {
+function variantOf(settings: Readonly<Record<string, unknown>>): ZeroVariant {
   if (settings['checkpoint_format'] === 'gptq_v2') return 'v2';
   const meta = isRecord(settings['meta']) ? settings['meta'] : {};
   return /^(gptqmodel|quantscope)/.test(String(meta['quantizer'])) ? 'v1-words' : 'v1';
@@ -50,19 +48,52 @@ function variantOf(settings: Readonly<Record<string, unknown>>): Variant {
 
 const ends = ['qweight', 'qzeros', 'scales', 'g_idx'] as const;
 
-function find({ tensors, config }: StoredContent): Found {
+async function find(
+  { tensors, config }: StoredContent,
+  read: ReadPart,
+  signal?: AbortSignal,
+): Promise<Found> {
   const settings = quantizationOf(config);
-  const variant = variantOf(settings);
-  return findWeights(tensors, ends, (module, parts) =>
-    describe(module, parts, settings['bits'], { variant, rounding: modelDtype(config) }),
-  );
+  const stated = variantOf(settings);
+  const foundAs = (variant: ZeroVariant): Found =>
+    findWeights(tensors, ends, (module, parts) =>
+      describe(module, parts, settings['bits'], { variant, rounding: modelDtype(config) }),
+    );
+  const found = foundAs(stated);
+  const { variant, warnings } = judgedZeros(await zeroSamples(found, read, signal), stated);
+  return { ...(variant === stated ? found : foundAs(variant)), warnings };
+}
+
+/** Weights whose zero points are looked at when a model is opened, and bytes of each (whole words of 3 bits). */
+const sampledWeights = 8;
+const sampledBytes = 192;
+
+async function zeroSamples(
+  { weights }: Found,
+  read: ReadPart,
+  signal: AbortSignal | undefined,
+): Promise<ZeroSample[]> {
+  const readable = weights.filter(({ weight }) => weight.readable);
+  const step = Math.max(1, Math.floor(readable.length / sampledWeights));
+  const samples: ZeroSample[] = [];
+  for (let i = 0; i < readable.length && samples.length < sampledWeights; i += step) {
+    const { stored, shape } = readable[i]!.weight;
+    const part = (role: string) => stored!.parts.find((candidate) => candidate.role === role)!;
+    const zeros = part('qzeros');
+    const bytes = await read(zeros, 0, Math.min(zeros.byteLength, sampledBytes), signal);
+    samples.push({
+      bits: (32 * part('qweight').shape[0]!) / shape[1]!,
+      words: new Uint32Array(bytes.buffer),
+    });
+  }
+  return samples;
 }
 
 function describe(
   module: string,
   parts: ModuleParts,
   statedBits: unknown,
-  more: { readonly variant: Variant; readonly rounding: ReturnType<typeof modelDtype> },
+  more: { readonly variant: ZeroVariant; readonly rounding: ReturnType<typeof modelDtype> },
 ): TensorDescriptor | undefined {
   const [qweight, qzeros, scales, order] = ends.map((end) => parts.get(end));
   if (qweight?.dtype !== 'I32' || qzeros?.dtype !== 'I32' || !scales) return undefined;
@@ -107,7 +138,7 @@ function open(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
         ...{ grid, rows, columns },
         codes: unpackRows(packed, { perRow: 1, perWord: rows }, bits, [rows, columns]),
         scales: await scaleColumns(parts, 'scales', span, signal),
-        zeros: await zeroPoints(parts, bits, weight.stored.variant as Variant, span, signal),
+        zeros: await zeroPoints(parts, bits, weight.stored.variant as ZeroVariant, span, signal),
         ...(groupOfColumn ? { groupOfColumn } : {}),
       };
     },
@@ -118,7 +149,7 @@ function open(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
 async function zeroPoints(
   parts: PartReader,
   bits: number,
-  variant: Variant,
+  variant: ZeroVariant,
   { first: row, count: rows }: { readonly first: number; readonly count: number },
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
@@ -153,7 +184,7 @@ async function codes(
   const bits = (reader.grid.levels as { readonly bits: number }).bits;
   for (let first = 0; first < out; first += zeroRows) {
     const span = { first, count: Math.min(zeroRows, out - first) };
-    const zeros = await zeroPoints(parts, bits, weight.stored.variant as Variant, span, signal);
+    const zeros = await zeroPoints(parts, bits, weight.stored.variant as ZeroVariant, span, signal);
     if (zeros.some((zero) => zero !== 2 ** (bits - 1))) return reader;
   }
   return withoutZeros(reader);

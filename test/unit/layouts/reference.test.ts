@@ -1,11 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readRegion } from '../../../src/analysis/region';
 import { TensorReader } from '../../../src/analysis/tensorReader';
 import { openModel } from '../../../src/layouts/openModel';
 import { rounded } from '../../../src/layouts/parts';
-import { hasSharedData, safetensorsBytes, sharedData, temporaryFolder, writeFile } from '../../support/files';
+import { hasSharedData, sharedData } from '../../support/files';
+import { checkpoint, renamed, tensorsOf, type StoredBytes } from '../../support/layouts';
 
 /** One layer as the quantizing libraries store it, with the weights that they decode. */
 const reference = join(sharedData, 'reference');
@@ -15,51 +16,6 @@ const vectors = (library: string, names: RegExp): string[] =>
         .filter((name) => name.endsWith('.safetensors') && names.test(name))
         .map((name) => join(reference, library, 'vectors', name))
     : [];
-
-interface Stored {
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly bytes: Buffer;
-}
-
-function tensorsOf(path: string): Map<string, Stored> {
-  const bytes = readFileSync(path);
-  const start = 8 + Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, start).toString()) as Record<
-    string,
-    { dtype: string; shape: number[]; data_offsets: [number, number] }
-  >;
-  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
-  return new Map(
-    entries.map(
-      ([
-        name,
-        {
-          dtype,
-          shape,
-          data_offsets: [from, to],
-        },
-      ]) => {
-        return [name, { dtype, shape, bytes: bytes.subarray(start + from, start + to) }];
-      },
-    ),
-  );
-}
-
-/** A checkpoint of one layer. @returns its folder. */
-function checkpoint(parts: ReadonlyMap<string, Stored>, config: unknown): string {
-  const folder = temporaryFolder();
-  let offset = 0;
-  const header = [...parts].map(([end, { dtype, shape, bytes }]) => {
-    const range = [offset, (offset += bytes.length)];
-    return [`layer.${end}`, { dtype, shape, data_offsets: range }] as const;
-  });
-  const data = [...parts.values()].map(({ bytes }) => bytes);
-  const head = safetensorsBytes(Object.fromEntries(header), 0);
-  writeFile(folder, 'model.safetensors', Buffer.concat([head, ...data]));
-  writeFile(folder, 'config.json', JSON.stringify(config));
-  return folder;
-}
 
 /** The only weight of a checkpoint, whole and as an odd rectangle of it. */
 async function decoded(folder: string) {
@@ -79,7 +35,7 @@ async function decoded(folder: string) {
 }
 
 /** Float32 of halves or of float32, and of its transpose. */
-async function floats(stored: Stored): Promise<Float32Array> {
+async function floats(stored: StoredBytes): Promise<Float32Array> {
   const model = await openModel(checkpoint(new Map([['plain', stored]]), {}));
   const tensor = model.description.tensors[0]!;
   const values = new Float32Array(tensor.elements);
@@ -95,11 +51,6 @@ function transposed(values: Float32Array, [rows = 0, columns = 0]: readonly numb
 
 /** Codes for 0 and −0 both mean 0. */
 const plainZeros = (values: Float32Array): Float32Array => values.map((value) => (value === 0 ? 0 : value));
-
-const renamed = (all: ReadonlyMap<string, Stored>, names: Readonly<Record<string, string>>) =>
-  new Map(
-    Object.entries(names).flatMap(([from, to]) => (all.has(from) ? [[to, all.get(from)!] as const] : [])),
-  );
 
 describe.skipIf(!hasSharedData)('weights of quantizing libraries', () => {
   it.each(

@@ -1,13 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { WrittenModel, WrittenWeight } from '../../../src/layouts/layout';
-import { writerById } from '../../../src/layouts/layouts';
 import { openModel } from '../../../src/layouts/openModel';
 import { quantizedReader } from '../../../src/layouts/quantizedReader';
+import { writerNamed } from '../../../src/recipes/writers';
 import type { ActivationRecipe, Recipe } from '../../../src/protocol/recipe';
 import { hasSharedData, sharedData } from '../../support/files';
-import { slabsOf, written } from '../../support/layouts';
+import { checkpoint, renamed, slabsOf, tensorsOf, written, type StoredBytes } from '../../support/layouts';
 
 const reference = join(sharedData, 'reference');
 const e4m3 = { kind: 'float', exponent: 4, mantissa: 3, special: 'nan' } as const;
@@ -127,7 +127,7 @@ describe.skipIf(!hasSharedData)('weights are stored as the library stores them',
       dtype: string;
       quantization_config: object;
     };
-    const writer = writerById(id);
+    const writer = writerNamed(id)!;
     const model = await openModel(folder);
     const weights: WrittenWeight[] = [];
     for (const tensor of model.description.tensors) {
@@ -167,3 +167,143 @@ describe.skipIf(!hasSharedData)('weights are stored as the library stores them',
     expect({ format: 'pt', ...writer.metadata?.(described) }).toEqual(metadata);
   });
 });
+
+interface VectorCase {
+  readonly library: string;
+  readonly names: RegExp;
+  readonly writer: string;
+  /** Tensors of the file by the names that checkpoints have. */
+  readonly parts: (file: string) => Readonly<Record<string, string>>;
+  readonly config: (file: string) => object;
+  readonly permuted?: RegExp;
+}
+
+const torchao = { _weight_qdata: 'qdata', _weight_scale: 'scale', _weight_zero_point: 'zero_point' };
+const vectorCases: readonly VectorCase[] = [
+  ...(['gptq', 'gptq_v2'] as const).map((format): VectorCase => ({
+    ...{ library: 'gptqmodel', names: /^pack-b[2348]-/, writer: format.replace('_', '-') },
+    parts: () => ({
+      qweight: 'qweight',
+      qzeros: format === 'gptq' ? 'qzeros_v1' : 'qzeros_v2',
+      scales: 'scales',
+      g_idx: 'g_idx',
+    }),
+    config: (file) => ({
+      quantization_config: {
+        bits: Number(/-b(\d)/.exec(file)![1]),
+        checkpoint_format: format,
+        meta: { quantizer: ['gptqmodel:7.3.4'] },
+      },
+    }),
+    permuted: /g_idx/,
+  })),
+  {
+    ...{ library: 'autoawq', names: /^gemm-.*-f16-/, writer: 'awq' },
+    parts: () => ({ qweight: 'qweight', qzeros: 'qzeros', scales: 'scales' }),
+    config: () => ({}),
+  },
+  {
+    ...{ library: 'marlin', names: /^pack-/, writer: 'marlin' },
+    parts: () => ({ B: 'B', s: 's' }),
+    config: () => ({}),
+  },
+  {
+    ...{ library: 'eetq', names: /^int8-sm(75|80)-/, writer: 'eetq' },
+    parts: () => ({ weight: 'weight', weight_scales: 'weight_scales' }),
+    config: () => ({}),
+  },
+  {
+    ...{
+      library: 'bitsandbytes',
+      names: /^4bit-(nf4|fp4)-b\d+-(?!storage|nested-default)/,
+      writer: 'bitsandbytes-4bit',
+    },
+    parts: (file) => {
+      const state = `weight.quant_state.bitsandbytes__${/nf4|fp4/.exec(file)![0]}`;
+      return {
+        ...{ weight: 'packed', 'weight.absmax': 'absmax', 'weight.quant_map': 'quant_map' },
+        ...{ 'weight.nested_absmax': 'nested_absmax', 'weight.nested_quant_map': 'nested_quant_map' },
+        [state]: `sd.${state}`,
+      };
+    },
+    config: () => ({}),
+  },
+  {
+    ...{ library: 'compressed-tensors', names: /^W\dA16/, writer: 'compressed-tensors-pack' },
+    parts: () => ({
+      weight_packed: 'compressed.weight_packed',
+      weight_scale: 'compressed.weight_scale',
+      weight_shape: 'compressed.weight_shape',
+      weight_zero_point: 'compressed.weight_zero_point',
+    }),
+    config: (file) => ({
+      quantization_config: {
+        config_groups: { group_0: { weights: { num_bits: Number(/W(\d)/.exec(file)![1]) } } },
+      },
+    }),
+  },
+  {
+    library: 'torchao',
+    names: /^int8(wo|dyn)-/,
+    writer: 'torchao-int8',
+    parts: () => torchao,
+    config: () => ({}),
+  },
+  { library: 'torchao', names: /^intx/, writer: 'torchao-intx', parts: () => torchao, config: () => ({}) },
+  {
+    ...{ library: 'torchao', names: /^float8wo-/, writer: 'torchao-float8' },
+    parts: () => ({ _weight_qdata: 'qdata', _weight_scale: 'scale' }),
+    config: () => ({}),
+  },
+  {
+    ...{ library: 'transformers-fp8', names: /^fp8-\d\dx\d+-|^fp8-128/, writer: 'fp8' },
+    parts: () => ({ weight: 'weight', weight_scale_inv: 'weight_scale_inv' }),
+    config: (file) => ({
+      quantization_config: { weight_block_size: /(\d+)x(\d+)/.exec(file)!.slice(1).map(Number) },
+    }),
+  },
+];
+
+const vectorFiles = hasSharedData
+  ? vectorCases.flatMap((item) =>
+      readdirSync(join(reference, item.library, 'vectors'))
+        .filter((file) => file.endsWith('.safetensors') && item.names.test(file))
+        .map((file) => ({ ...item, file })),
+    )
+  : [];
+
+describe.skipIf(!hasSharedData)('layers are stored as the library stores them', () => {
+  it.each(vectorFiles)('$library: $file as $writer', async ({ library, file, writer: id, ...options }) => {
+    const all = tensorsOf(join(reference, library, 'vectors', file));
+    const names = Object.entries(options.parts(file)).map(([to, from]) => [from, to] as const);
+    const parts = renamed(all, Object.fromEntries(names));
+    const model = await openModel(checkpoint(parts, options.config(file)));
+    const [tensor] = model.description.tensors;
+    const reader = await quantizedReader(model, tensor!);
+    const weight: WrittenWeight = {
+      ...{ name: tensor!.name, shape: tensor!.shape, grid: reader!.grid },
+      dtype: stateDtype(parts) ?? 'BF16',
+      ...(options.permuted?.test(file) ? { permuted: true } : {}),
+    };
+    const writer = writerNamed(id)!;
+    expect(writer.refuse(weight)).toBeUndefined();
+    const found = await written(writer, weight, slabsOf(reader!, tensor!.shape, 10));
+    await model.close();
+    expect(found.map(({ name }) => name).sort()).toEqual(
+      [...parts.keys()].map((end) => `layer.${end}`).sort(),
+    );
+    for (const part of found) {
+      const expected = parts.get(part.name.replace(/^layer\./, ''))!;
+      expect([part.name, part.dtype, part.shape]).toEqual([part.name, expected.dtype, expected.shape]);
+      expect(part.bytes.equals(expected.bytes), part.name).toBe(true);
+    }
+  });
+});
+
+/** The dtype that a description of 4-bit weights states. */
+function stateDtype(parts: ReadonlyMap<string, StoredBytes>): string | undefined {
+  const state = [...parts].find(([end]) => end.includes('quant_state'))?.[1];
+  if (!state) return undefined;
+  const { dtype } = JSON.parse(state.bytes.toString()) as { dtype: string };
+  return { float32: 'F32', float16: 'F16', bfloat16: 'BF16' }[dtype];
+}
