@@ -57,6 +57,6 @@ function characters(text: string, first: number, count: number): MetadataSlice {
 async function jsonValue(model: Model, key: string, source: string, signal?: AbortSignal): Promise<unknown> {
   if (source === 'config.json') return model.config?.[key];
   const file = model.description.files.find(({ path }) => basename(path) === source);
-  if (!file || model.gguf) return undefined;
+  if (!file || model.description.format !== 'safetensors') return undefined;
   return (await readSafetensorsMetadata(model.source(file.path), signal))[key];
 }

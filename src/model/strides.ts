@@ -107,7 +107,8 @@ async function gather(job: Job, axes: readonly Axis[], offset: number, to: numbe
     return;
   }
   const fitting = Math.floor((windowBytes / bytes - spanOf(inner)) / axis.from) + 1;
-  const step = fitting > 1 && isDense([{ ...axis, count: fitting }, ...inner], bytes) ? fitting : 1;
+  const part = { ...axis, count: Math.min(fitting, axis.count - 1) }; // less than all: that was tried
+  const step = part.count > 1 && isDense([part, ...inner], bytes) ? part.count : 1;
   for (let i = 0; i < axis.count; i += step) {
     const count = Math.min(step, axis.count - i);
     const rest = count > 1 ? [{ ...axis, count }, ...inner] : inner;
