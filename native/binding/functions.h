@@ -27,6 +27,7 @@ Napi::Value AccumulateLogits(const Napi::CallbackInfo& info);
 // solvers.cc
 Napi::Value AccumulateGram(const Napi::CallbackInfo& info);
 Napi::Value OutputErrors(const Napi::CallbackInfo& info);
+Napi::Value ScaleColumns(const Napi::CallbackInfo& info);
 
 // columns.cc
 Napi::Value FactorSize(const Napi::CallbackInfo& info);

@@ -16,15 +16,24 @@ Napi::Value AccumulateGram(const Napi::CallbackInfo& info) {
   return run(info, [=] { accumulateGram(rows, columns, gram, cancelled); });
 }
 
-// (differences, inputs, columns, group, errors, cancel?)
+// (weights, others, scales?, inputs, columns, group, errors, cancel?)
 Napi::Value OutputErrors(const Napi::CallbackInfo& info) {
-  const auto differences = floatsOf(info[0], "differences");
-  const auto inputs = floatsOf(info[1], "inputs");
-  const size_t columns = sizeOf(info[2], "columns");
-  const size_t group = sizeOf(info[3], "group");
-  const auto errors = doublesOf(info[4], "errors");
-  const CancelFlag cancelled = cancelFlag(info[5]);
-  return run(info, [=] { outputErrors(differences, inputs, columns, group, errors, cancelled); });
+  const Replacement replacement{floatsOf(info[0], "weights"), floatsOf(info[1], "others"), optionalFloats(info[2], "scales"),
+                                sizeOf(info[4], "columns")};
+  const auto inputs = floatsOf(info[3], "inputs");
+  const size_t group = sizeOf(info[5], "group");
+  const auto errors = doublesOf(info[6], "errors");
+  const CancelFlag cancelled = cancelFlag(info[7]);
+  return run(info, [=] { outputErrors(replacement, inputs, group, errors, cancelled); });
+}
+
+// (source, scales, target, cancel?)
+Napi::Value ScaleColumns(const Napi::CallbackInfo& info) {
+  const auto source = floatsOf(info[0], "source");
+  const auto scales = floatsOf(info[1], "scales");
+  const auto target = floatsOf(info[2], "target");
+  const CancelFlag cancelled = cancelFlag(info[3]);
+  return run(info, [=] { scaleColumns(source, scales, target, cancelled); });
 }
 
 }  // namespace qs::binding

@@ -16,10 +16,18 @@ void convertTokens(std::span<const float> inputs, size_t columns, size_t first, 
   }
 }
 
-/// At most kPanel rows of differences, with zeros after the last one.
-std::vector<double> convertRows(std::span<const float> differences, size_t columns) {
+/// What a replacement changes in at most kPanel rows, with zeros after the last one.
+std::vector<double> differencesOf(const Replacement& replacement, size_t first, size_t height) {
+  const auto& [weights, others, scales, columns] = replacement;
   std::vector<double> rows(kPanel * columns);
-  for (size_t i = 0; i < differences.size(); ++i) rows[i] = static_cast<double>(differences[i]);
+  for (size_t i = 0; i < height; ++i) {
+    for (size_t c = 0; c < columns; ++c) {
+      const size_t at = (first + i) * columns + c;
+      const double other = static_cast<double>(others[at]);
+      const double value = scales.empty() ? other : other / static_cast<double>(scales[c]);
+      rows[i * columns + c] = value - static_cast<double>(weights[at]);
+    }
+  }
   return rows;
 }
 
@@ -36,9 +44,12 @@ void addSquares(Factors rows, const double* panel, size_t columns, size_t height
 
 }  // namespace
 
-void outputErrors(std::span<const float> differences, std::span<const float> inputs, size_t columns, size_t group,
-                  std::span<double> errors, CancelFlag cancelled) {
-  const size_t rows = rowsOf(differences, columns);
+void outputErrors(const Replacement& replacement, std::span<const float> inputs, size_t group, std::span<double> errors,
+                  CancelFlag cancelled) {
+  const size_t columns = replacement.columns;
+  const size_t rows = rowsOf(replacement.weights, columns);
+  requireLength("others", replacement.others.size(), replacement.weights.size());
+  if (!replacement.scales.empty()) requireLength("scales", replacement.scales.size(), columns);
   const size_t tokens = rowsOf(inputs, columns);
   if (group == 0) fail("a group has no columns");
   const size_t groups = (columns + group - 1) / group;
@@ -48,7 +59,7 @@ void outputErrors(std::span<const float> differences, std::span<const float> inp
   const auto panel = [&](size_t index) { return converted.data() + index * columns * kPanel; };
   overRows(panels, 1, cancelled, [&](size_t index, size_t) { convertTokens(inputs, columns, index * kPanel, panel(index)); });
   overRows(rows, kPanel, cancelled, [&](size_t first, size_t height) {
-    const std::vector<double> some = convertRows(differences.subspan(first * columns, height * columns), columns);
+    const std::vector<double> some = differencesOf(replacement, first, height);
     std::fill_n(errors.data() + first * groups, height * groups, 0.0);
     for (size_t index = 0; index < panels; ++index) {
       for (size_t g = 0; g < groups; ++g) {
@@ -56,6 +67,17 @@ void outputErrors(std::span<const float> differences, std::span<const float> inp
         addSquares({some.data() + start, columns, 1}, panel(index) + start * kPanel, std::min(group, columns - start), height,
                    errors.data() + first * groups + g, groups);
       }
+    }
+  });
+}
+
+void scaleColumns(std::span<const float> source, std::span<const float> scales, std::span<float> target, CancelFlag cancelled) {
+  const size_t columns = scales.size();
+  const size_t rows = rowsOf(source, columns);
+  requireLength("target", target.size(), source.size());
+  overRows(rows, rowsPerPiece(columns), cancelled, [&](size_t first, size_t count) {
+    for (size_t row = first; row < first + count; ++row) {
+      for (size_t c = 0; c < columns; ++c) target[row * columns + c] = source[row * columns + c] * scales[c];
     }
   });
 }

@@ -1,5 +1,12 @@
 import { cancellable } from './cancellable';
 
+/** Rows of a matrix, and what they become: `others`, each column divided by its scale where there are scales. */
+export interface Replacement {
+  readonly weights: Float32Array;
+  readonly others: Float32Array;
+  readonly scales?: Float32Array | undefined;
+}
+
 /** Sums of products of inputs, and methods that use them. */
 export interface SolverFunctions {
   /**
@@ -13,17 +20,23 @@ export interface SolverFunctions {
     signal?: AbortSignal,
   ): Promise<void>;
   /**
-   * How far differences of weights `[rows, columns]` move the outputs of a matrix: for each row and each group of consecutive columns, the
-   * sum over all inputs `[tokens, columns]` of the squared products, in float64. One group of all columns gives the errors of the outputs.
+   * How far other weights move the outputs of a matrix: for each row and each group of consecutive columns, the sum over all inputs
+   * `[tokens, columns]` of the squared products with what is changed, in float64. One group of all columns gives the errors of the outputs.
    * @returns `[rows, groups]`.
    */
   outputErrors(
-    differences: Float32Array,
+    replacement: Replacement,
     inputs: Float32Array,
     columns: number,
     group: number,
     signal?: AbortSignal,
   ): Promise<Float64Array>;
+  /** The rows `[rows, columns]` with each column times its scale, in float32. */
+  scaleColumns(
+    source: Float32Array,
+    scales: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>>;
 }
 
 export interface SolverBinding {
@@ -34,11 +47,19 @@ export interface SolverBinding {
     cancel: Int32Array | undefined,
   ): Promise<void>;
   outputErrors(
-    differences: Float32Array,
+    weights: Float32Array,
+    others: Float32Array,
+    scales: Float32Array | undefined,
     inputs: Float32Array,
     columns: number,
     group: number,
     errors: Float64Array,
+    cancel: Int32Array | undefined,
+  ): Promise<void>;
+  scaleColumns(
+    source: Float32Array,
+    scales: Float32Array,
+    target: Float32Array,
     cancel: Int32Array | undefined,
   ): Promise<void>;
 }
@@ -47,12 +68,17 @@ export function solverFunctions(binding: SolverBinding): SolverFunctions {
   return {
     accumulateGram: (rows, columns, gram, signal) =>
       cancellable(signal, (cancel) => binding.accumulateGram(rows, columns, gram, cancel)),
-    async outputErrors(differences, inputs, columns, group, signal) {
-      const errors = new Float64Array((differences.length / columns) * Math.ceil(columns / group));
+    async outputErrors({ weights, others, scales }, inputs, columns, group, signal) {
+      const errors = new Float64Array((weights.length / columns) * Math.ceil(columns / group));
       await cancellable(signal, (cancel) =>
-        binding.outputErrors(differences, inputs, columns, group, errors, cancel),
+        binding.outputErrors(weights, others, scales, inputs, columns, group, errors, cancel),
       );
       return errors;
+    },
+    async scaleColumns(source, scales, signal) {
+      const target = new Float32Array(source.length);
+      await cancellable(signal, (cancel) => binding.scaleColumns(source, scales, target, cancel));
+      return target;
     },
   };
 }

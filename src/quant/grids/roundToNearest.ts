@@ -116,10 +116,12 @@ export async function decodeRows(
   rows: QuantizedRows,
   signal?: AbortSignal,
 ): Promise<Float32Array<ArrayBuffer>> {
-  const { grid, codes, outliers, columns } = rows;
+  const { grid, codes, outliers, columnScales, columns } = rows;
   const matrix = groupedMatrix(grid.group, rows.rows, columns);
   const target = new Float32Array(codes.length);
   await loadNative().gridWeights(grid, codes, matrix, rows, target, signal);
+  if (columnScales)
+    for (let at = 0; at < target.length; at++) target[at] = target[at]! / columnScales[at % columns]!;
   outliers?.columns.forEach((column, i) => {
     for (let row = 0; row < rows.rows; row++)
       target[row * columns + column] = outliers.values[row * outliers.columns.length + i]!;

@@ -33,6 +33,21 @@ export interface MatrixTask {
   readonly options: MethodOptions;
   /** All rows in order, in slabs `[rows, columns]`, for methods that search over the whole matrix when they are opened. */
   readonly weights?: (signal?: AbortSignal) => AsyncIterable<Float32Array>;
+  /**
+   * The matrix is part of a model that is quantized as a whole: its columns were scaled as far as they can be (`columnScales`), and its layout
+   * has no place for further scales. The evidence is that of the scaled matrix.
+   */
+  readonly scalesFolded?: true;
+}
+
+/** A matrix whose columns are to be scaled together with those of others that have the same input. */
+export interface ScaledMatrix {
+  readonly grid: Grid;
+  readonly columns: number;
+  /** All rows in order, in slabs of whole groups of rows. */
+  readonly weights: (signal?: AbortSignal) => AsyncIterable<Float32Array>;
+  /** Some inputs, `[samples, columns]`. */
+  readonly inputs: Float32Array;
 }
 
 /** Quantizes the rows of one matrix, in order. What all rows share (a factorised Hessian, a search) was done when it was opened. */
@@ -70,6 +85,15 @@ export interface Method extends MethodDescription {
   refuse(task: Pick<MatrixTask, 'grid' | 'shape' | 'options'>): string | undefined;
   /** @throws QuantscopeError REQUEST when evidence that it needs is absent. */
   open(task: MatrixTask, signal?: AbortSignal): Promise<RowQuantizer>;
+  /**
+   * Factors of the columns of matrices with the same input, for methods that scale them before they quantize. They are folded into the
+   * weights before the matrices, so that the model computes the same.
+   */
+  readonly columnScales?: (
+    matrices: readonly ScaledMatrix[],
+    options: MethodOptions,
+    signal?: AbortSignal,
+  ) => Promise<Float32Array>;
   /** Absent where it takes grids only. */
   readonly blocks?: BlockMethod;
 }

@@ -1,0 +1,110 @@
+import { QuantscopeError } from '../../model/errors';
+import { loadNative } from '../../native';
+import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
+import { clipRows } from '../awq/clip';
+import { searchScales } from '../awq/scaleSearch';
+import { roundToNearest } from '../grids/roundToNearest';
+import type { MatrixTask, Method, ScaledMatrix } from './method';
+
+const options = [
+  {
+    name: 'ratios',
+    description: 'How many mixtures of inputs and weights are tried as scales of columns.',
+    ...{ type: 'number', default: 20, minimum: 1, maximum: 100 },
+  },
+  {
+    name: 'duo_scaling',
+    description: 'Scales depend on the weights, too, not on the inputs alone.',
+    ...{ type: 'boolean', default: true },
+  },
+  {
+    name: 'clip',
+    description: 'Limits the range of each group where that brings the outputs nearer.',
+    ...{ type: 'boolean', default: true },
+  },
+  {
+    name: 'max_shrink',
+    description: 'Most that a range shrinks by, as a share, in steps of a twentieth.',
+    ...{ type: 'number', default: 0.5, minimum: 0.05, maximum: 1 },
+  },
+] as const satisfies readonly OptionDescription[];
+
+/** Steps of the whole range in the search for limits. */
+const clipSteps = 20;
+
+const valueOf = (given: MethodOptions, name: (typeof options)[number]['name']): number | boolean | string =>
+  given[name] ?? options.find((option) => option.name === name)!.default;
+
+/**
+ * AWQ (Lin et al. 2023, arXiv:2306.00978): columns whose inputs are large are scaled up before rounding, and limited ranges of groups. In a
+ * model the scales are folded into the weights before (`evaluation/foldedScales.ts`); a matrix alone keeps them.
+ */
+export const awq: Method = {
+  id: 'awq',
+  label: 'AWQ',
+  description:
+    'Scales columns by the size of their inputs before rounding and limits the ranges of groups, each by the error of the outputs on sampled inputs.',
+  evidence: 'activations',
+  options,
+  version: 1,
+  refuse({ grid }) {
+    if (grid.outliers) return 'AWQ cannot keep outlier columns in half precision.';
+    if (grid.group === 'tensor' || grid.global)
+      return 'AWQ needs scales of rows or of groups: one scale for the tensor would follow the scaled columns.';
+    return undefined;
+  },
+  async open(task, signal) {
+    const inputs = requireInputs(task);
+    const scales = task.scalesFolded
+      ? undefined
+      : await columnScales([ownMatrix(task, inputs)], task.options, signal);
+    const columns = task.shape[1];
+    const seen = scales ? inputs.map((x, i) => x / scales[i % columns]!) : inputs;
+    return {
+      async quantize(values, quantizeSignal) {
+        const scaled = scales ? await loadNative().scaleColumns(values, scales, quantizeSignal) : values;
+        const clipped = await clippedRows(task, scaled, seen, quantizeSignal);
+        const shape = [values.length / columns, columns] as const;
+        const rounded = await roundToNearest(task.grid, clipped, shape, task, quantizeSignal);
+        return scales ? { ...rounded, columnScales: scales } : rounded;
+      },
+    };
+  },
+  columnScales,
+};
+
+async function columnScales(
+  matrices: readonly ScaledMatrix[],
+  given: MethodOptions,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const search = {
+    ratios: Number(valueOf(given, 'ratios')),
+    duoScaling: valueOf(given, 'duo_scaling') === true,
+  };
+  return (await searchScales(matrices, search, signal)).scales;
+}
+
+/** @throws QuantscopeError REQUEST where there are none. */
+function requireInputs({ name, shape, evidence: { inputs } }: MatrixTask): Float32Array {
+  const columns = shape[1];
+  if (inputs && inputs.length > 0 && inputs.length % columns === 0) return inputs;
+  const message = `AWQ needs inputs of ${name ?? 'the matrix'}: calibrate on a text first.`;
+  throw new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
+}
+
+function ownMatrix({ grid, shape, weights }: MatrixTask, inputs: Float32Array): ScaledMatrix {
+  if (weights) return { grid, columns: shape[1], weights, inputs };
+  throw new QuantscopeError('INTERNAL', 'AWQ of a matrix alone must be able to read all of its weights.');
+}
+
+function clippedRows(
+  { grid, shape, options: given }: MatrixTask,
+  values: Float32Array,
+  inputs: Float32Array,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  if (valueOf(given, 'clip') !== true) return Promise.resolve(values);
+  const clip = { steps: clipSteps, shrink: Number(valueOf(given, 'max_shrink')) };
+  return clipRows(grid, values, shape[1], inputs, clip, signal);
+}

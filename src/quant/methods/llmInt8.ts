@@ -1,0 +1,65 @@
+import { QuantscopeError } from '../../model/errors';
+import { loadNative } from '../../native';
+import { roundToNearest } from '../grids/roundToNearest';
+import type { QuantizedRows } from '../quantized';
+import type { MatrixTask, Method } from './method';
+
+const threshold = {
+  name: 'threshold',
+  description: 'Columns whose inputs reach this magnitude are kept in half precision.',
+  type: 'number',
+  default: 6,
+  minimum: 0,
+  maximum: 1e6,
+} as const;
+
+/**
+ * LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339): columns whose inputs have outliers stay in half precision, all others are rounded with one
+ * scale for each row. The library finds outliers anew in each batch while a model runs; here they are those of the calibration text.
+ */
+export const llmInt8: Method = {
+  id: 'llm-int8',
+  label: 'LLM.int8',
+  description:
+    'Keeps the columns whose inputs have outliers on a calibration text in half precision; rounds all others with one scale for each row.',
+  evidence: 'importance',
+  options: [threshold],
+  version: 1,
+  refuse: ({ grid }) =>
+    grid.outliers ? undefined : 'LLM.int8 needs a grid that keeps columns in half precision ("outliers").',
+  open: (task) =>
+    new Promise((resolve) => {
+      const columns = outlierColumns(task);
+      resolve({ quantize: (values, signal) => quantize(task, columns, values, signal) });
+    }),
+};
+
+/** @throws QuantscopeError REQUEST where the inputs were not measured: outliers of inputs cannot be told from the weights. */
+function outlierColumns({ name, shape, evidence: { largest }, options }: MatrixTask): Int32Array {
+  if (largest?.length !== shape[1]) {
+    const of = name === undefined ? 'the matrix' : name;
+    const message = `LLM.int8 needs the largest magnitudes of the inputs of ${of}: calibrate on a text first.`;
+    throw new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
+  }
+  const limit = Number(options[threshold.name] ?? threshold.default);
+  return Int32Array.from([...largest.keys()].filter((column) => largest[column]! >= limit));
+}
+
+async function quantize(
+  { grid, shape: [, columns], ...ofMatrix }: MatrixTask,
+  outliers: Int32Array,
+  values: Float32Array,
+  signal: AbortSignal | undefined,
+): Promise<QuantizedRows> {
+  const rows = values.length / columns;
+  const halves = loadNative().storedScales('F16', values);
+  const kept = new Float32Array(rows * outliers.length);
+  for (let row = 0; row < rows; row++)
+    outliers.forEach((column, i) => {
+      const at = row * columns + column;
+      kept[row * outliers.length + i] = halves[at]!;
+      if (Number.isFinite(halves[at])) halves[at] = 0;
+    });
+  const rounded = await roundToNearest(grid, halves, [rows, columns], ofMatrix, signal);
+  return { ...rounded, outliers: { columns: outliers, values: kept } };
+}
