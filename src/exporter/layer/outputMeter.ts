@@ -9,14 +9,23 @@ export interface SampledOutputs {
   readonly energy: number;
 }
 
-/** Σ‖wx‖² over rows w of `[rows, columns]` and inputs x. */
-export async function outputEnergy(
-  rows: Float32Array,
+/** Σ‖wx‖² over rows w of `[rows, columns]` and inputs x: what replacing the weights by zeros would change. */
+export const outputEnergy = (
+  weights: Float32Array,
+  inputs: Float32Array,
+  columns: number,
+  signal?: AbortSignal,
+): Promise<number> => outputChange(weights, new Float32Array(weights.length), inputs, columns, signal);
+
+/** Σ‖(w' − w)x‖² over rows w, what they become, and inputs x. */
+async function outputChange(
+  weights: Float32Array,
+  others: Float32Array,
   inputs: Float32Array,
   columns: number,
   signal?: AbortSignal,
 ): Promise<number> {
-  const errors = await loadNative().outputErrors(rows, inputs, columns, columns, signal);
+  const errors = await loadNative().outputErrors({ weights, others }, inputs, columns, columns, signal);
   return errors.reduce((sum, error) => sum + error, 0);
 }
 
@@ -43,8 +52,7 @@ export class OutputMeter {
     const counts = await native.histogram(decoded, min, max, this.counts.length);
     counts.forEach((count, bin) => (this.counts[bin]! += count));
     if (!this.sampled) return;
-    const differences = decoded.map((value, i) => value - original[i]!);
-    this.output += await outputEnergy(differences, this.sampled.inputs, this.columns, signal);
+    this.output += await outputChange(original, decoded, this.sampled.inputs, this.columns, signal);
   }
 
   /** `outputError` is relative: Σ‖(Ŵ − W)x‖² / Σ‖Wx‖². */
