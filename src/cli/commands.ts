@@ -2,6 +2,7 @@ import type { Command } from './command';
 import { compareCommand } from './compare';
 import { evalCommand } from './eval';
 import { exportCommand } from './export';
+import { exportOnnxCommand } from './exportOnnx';
 import { formatsCommand } from './formats';
 import { gpuRuntimeCommand } from './gpuRuntime';
 import { imatrixCommand } from './imatrix';
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   sensitivity,
   recommend,
   exportCommand,
+  exportOnnxCommand,
   quantizeModelCommand,
   recipesCommand,
   compareCommand,

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
+import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 
 /** Context of a running request besides its parameters. */
@@ -37,6 +38,7 @@ const kinds = {
     Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= maxBins,
   device: (value: unknown) => ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'].includes(value as string),
   convention: (value: unknown) => ['llama.cpp', 'sliding'].includes(value as string),
+  inputRange: (value: unknown) => inputRanges.includes(value as InputRange),
   memory: (value: unknown) => ['auto', 'whole', 'streamed'].includes(value as string),
   record: isRecord,
   boolean: (value: unknown) => typeof value === 'boolean',

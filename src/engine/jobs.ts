@@ -13,6 +13,7 @@ import {
 } from './jobs/evaluation';
 import { evidenceEstimateJob, evidenceJob, storedEvidenceJob } from './jobs/evidence';
 import { exportJob, fileTypesJob, previewJob } from './jobs/export';
+import { onnxFormsJob, onnxJob, onnxPreviewJob } from './jobs/exportOnnx';
 import {
   gpuRuntimeInstallJob,
   gpuRuntimeOfferJob,
@@ -64,6 +65,9 @@ export function createJobs(models: OpenModels): Jobs {
     'export/fileTypes': fileTypesJob(),
     'export/preview': previewJob(models),
     'export/gguf': exportJob(models),
+    'export/onnxForms': onnxFormsJob(),
+    'export/onnxPreview': onnxPreviewJob(models),
+    'export/onnx': onnxJob(models),
     'recipes/list': recipesJob(),
     'recipes/read': readRecipeJob(),
     'model/quantizePreview': previewQuantizeJob(models),

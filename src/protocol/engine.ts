@@ -9,6 +9,7 @@ import type {
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams, SaveMethodResult } from './methods';
+import type { OnnxForm, OnnxParams, OnnxPreview, OnnxResult, OnnxSettings } from './exportOnnx';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type {
   CalibrationParams,
@@ -113,6 +114,11 @@ export interface EngineRequests {
   /** Dry run: reads no weights, writes nothing. */
   'export/preview': { params: ExportSettings & ModelRef & { out?: string }; result: ExportPreview };
   'export/gguf': { params: ExportParams; result: ExportResult };
+  /** How weights can be stored in an ONNX file. */
+  'export/onnxForms': { params: Record<string, never>; result: readonly OnnxForm[] };
+  /** Dry run. */
+  'export/onnxPreview': { params: OnnxSettings & ModelRef & { out?: string }; result: OnnxPreview };
+  'export/onnx': { params: OnnxParams & ModelRef; result: OnnxResult };
   'recipes/list': { params: Record<string, never>; result: RecipeChoices };
   /** A recipe file, checked. */
   'recipes/read': { params: { file: string }; result: Recipe };

@@ -1,3 +1,5 @@
+import type { DeviceChoice } from './plan';
+
 /** One tensor of an ONNX file. */
 export interface OnnxTensor {
   /** In GGUF's terms: "blk.0.attn_q.weight". */
@@ -29,4 +31,53 @@ export interface OnnxResult extends OnnxPreview {
   /** The folder. */
   readonly out: string;
   readonly seconds: number;
+}
+
+/** A way to store weights, as lists show it. `id` is what users type: "matmulnbits-4". */
+export interface OnnxForm {
+  readonly id: string;
+  readonly label: string;
+  readonly description: string;
+  /** Inputs are rounded by ranges from a calibration text. */
+  readonly needsText?: boolean;
+}
+
+/** How the range of an input follows from what was measured of it. */
+export const inputRanges = ['minmax', 'percentile', 'entropy'] as const;
+export type InputRange = (typeof inputRanges)[number];
+
+/** What to write as ONNX, and how. */
+export interface OnnxSettings {
+  /** Id of a form of weights. */
+  weights: string;
+  /** Weights that share a scale; the form's usual number when absent. */
+  blockSize?: number;
+  /** Codes with zero points. */
+  asymmetric?: boolean;
+  /** Of weights that are not quantized: F32 when absent, F16 or BF16. */
+  floats?: string;
+  /** The output matrix is quantized too. */
+  quantizeOutput?: boolean;
+  /** Weights in a file of their own, however small they are. */
+  external?: boolean;
+  /** No inputs and outputs of keys and values of earlier tokens. */
+  withoutPast?: boolean;
+  /** Tokens of the longest text; the model's context length when absent. */
+  positions?: number;
+  /** Arithmetic of MatMulNBits: 0 as the operator chooses, 1 to 4 in 32, 16, 16 (brain) and 8 bits. */
+  accuracyLevel?: number;
+  /** Matrices, as the model spells them, that become models of their own; the whole model when absent. */
+  layers?: readonly string[];
+  /** Text for the ranges of inputs, and how they follow from it. */
+  text?: string;
+  inputRange?: InputRange;
+}
+
+export interface OnnxParams extends OnnxSettings {
+  /** The folder to write into. */
+  out: string;
+  threads?: number;
+  /** For a calibration pass: where it runs, and the folder where its results are kept. */
+  device?: DeviceChoice;
+  cacheDir?: string;
 }

@@ -4,14 +4,27 @@ import type { DecoderShape } from '../../src/graph/transformer/decoderShape';
 const int64 = (values: readonly number[], dims: readonly number[]): Tensor =>
   new Tensor('int64', BigInt64Array.from(values.map(BigInt)), [...dims]);
 
-/**
- * A session as other programs make it: from the file, with default options.
- * @param exact products of DequantizeLinear are computed in float32; by default ONNX Runtime rounds their inputs to 8 bits.
- */
-export const openOnnx = (file: string, { exact = false } = {}): Promise<InferenceSession> =>
+/** A session as other programs make it: from the file, with default options but for those that are named. */
+export const openOnnx = (
+  file: string,
+  {
+    exact = false,
+    keepsPairs = false,
+  }: {
+    /** Products of DequantizeLinear are computed in float32; by default ONNX Runtime rounds their inputs to 8 bits. */
+    readonly exact?: boolean;
+    /** Pairs of QuantizeLinear and DequantizeLinear are computed as they are, not replaced by integer operators. */
+    readonly keepsPairs?: boolean;
+  } = {},
+): Promise<InferenceSession> =>
   InferenceSession.create(file, {
     ...{ executionProviders: ['cpu'], logSeverityLevel: 3 },
-    ...(exact ? { extra: { session: { qdq_matmulnbits_accuracy_level: '1' } } } : {}),
+    extra: {
+      session: {
+        ...(exact ? { qdq_matmulnbits_accuracy_level: '1' } : {}),
+        ...(keepsPairs ? { disable_quant_qdq: '1' } : {}),
+      },
+    },
   });
 
 /** A text of a model that runs piece by piece, with keys and values of earlier tokens where the graph has such inputs. */

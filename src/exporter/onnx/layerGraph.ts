@@ -11,6 +11,8 @@ import type { StorageOptions } from './storages';
 export interface LayerOptions extends StorageOptions {
   /** Weights in a file of their own; otherwise only where they do not fit into one of 2 GB. */
   readonly external?: boolean | undefined;
+  /** What the user should know of these choices, as sentences: they are part of the result. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /**

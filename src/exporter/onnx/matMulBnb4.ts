@@ -1,11 +1,9 @@
 import type { Grid } from '../../protocol/grids';
-import { bytesOf, plainScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
+import { bytesOf, codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
 /** `quant_type` by the table. */
 const quantTypes = { fp4: 0, nf4: 1 } as const;
-
-const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
 /**
  * Codes and scales for MatMulBnb4 of ONNX Runtime: `B` are the codes of the flattened matrix `[out, in]`, the first of two in the high
@@ -19,7 +17,6 @@ export function matMulBnb4Storage(
 ): MatrixStorage {
   const { table, block } = tableBlocks(choice.grid, columns);
   const weights = rows * columns;
-  const rowMultiple = block / greatestDivisor(block, columns);
   const attributes = { K: columns, N: rows, block_size: block, quant_type: quantTypes[table] };
   return {
     label: `MatMulBnb4 ${table} in blocks of ${block}`,
@@ -30,10 +27,10 @@ export function matMulBnb4Storage(
     product: (ops, x, values, name) =>
       ops.graph.node('MatMulBnb4', [x, ...values], attributes, 'contrib', name),
     async fill(matrix, write, signal) {
-      for await (const slab of quantizedSlabs(choice, matrix, rowMultiple, signal)) {
+      for await (const slab of quantizedSlabs(choice, matrix, signal)) {
         const start = slab.first * columns;
         await write(0, start / 2, packHighFirst(slab.codes));
-        await write(1, (start / block) * 4, bytesOf(plainScales(slab)));
+        await write(1, (start / block) * 4, bytesOf(codeScales(slab)));
       }
     },
   };

@@ -1,5 +1,5 @@
 import type { Grid } from '../../protocol/grids';
-import { bytesOf, plainScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
+import { bytesOf, codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
 /** Arithmetic of MatMulNBits: as the operator chooses, or in 32, 16, 16 (brain) and 8 bits. */
@@ -47,11 +47,11 @@ export function matMulNBitsStorage(
         name,
       ),
     async fill(matrix, write, signal) {
-      for await (const slab of quantizedSlabs(choice, matrix, 1, signal)) {
+      for await (const slab of quantizedSlabs(choice, matrix, signal)) {
         const { first, codes, zeros } = slab;
         const packed = packRows(codes, { columns, block, bits, offset });
         await write(0, first * blocks * ((block * bits) / 8), packed);
-        await write(1, first * blocks * 4, bytesOf(plainScales(slab)));
+        await write(1, first * blocks * 4, bytesOf(codeScales(slab)));
         if (!zeros) continue;
         if (isFloat) await write(2, first * blocks * 4, bytesOf(zeros.map((value) => value + offset)));
         else await write(2, first * zeroBytes, packZeros(zeros, { blocks, bits, offset }));

@@ -42,7 +42,7 @@ export async function planOnnx(
     return { name: 'model.onnx', graph: graph.serialize(), tensors: tensors.listed };
   });
   checkNames(choices, file, path);
-  return { file, notes: notesOn(described, context) };
+  return { file, notes: [...(options.notes ?? []), ...notesOn(described, context)] };
 }
 
 function checkNames(choices: MatrixChoices, { tensors }: OnnxFile, file: string): void {

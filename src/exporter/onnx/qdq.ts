@@ -3,7 +3,7 @@ import type { Grid } from '../../protocol/grids';
 import type { QuantizedRows } from '../../quant/quantized';
 import {
   bytesOf,
-  plainScales,
+  codeScales,
   quantizedSlabs,
   refuseGrid,
   unsupported,
@@ -47,7 +47,7 @@ export function qdqStorage(choice: MatrixChoice, [rows, columns]: readonly [numb
       const rowMultiple = isHalf ? 2 : 1;
       const codes = new Transposed([rows, columns], bytes, codesTo(0), { rowMultiple });
       const scales = new Scales(group === 'tensor' ? 1 : rows, perColumn);
-      for await (const slab of quantizedSlabs(choice, matrix, 1, signal)) {
+      for await (const slab of quantizedSlabs(choice, matrix, signal)) {
         await codes.add(slab.codes as Uint8Array<ArrayBuffer>);
         scales.add(slab);
       }
@@ -77,7 +77,7 @@ class Scales {
 
   add(slab: QuantizedRows): void {
     const { rows, groups } = this;
-    const scales = plainScales(slab);
+    const scales = codeScales(slab);
     for (let i = 0; i < scales.length; i++) {
       // One scale for the tensor comes with each slab.
       const row = Math.min(rows - 1, this.row + Math.floor(i / groups));

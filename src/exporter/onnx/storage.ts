@@ -3,6 +3,7 @@ import type { Value } from '../../graph/onnxWriter';
 import type { Ops } from '../../graph/ops';
 import { QuantscopeError } from '../../model/errors';
 import type { Grid } from '../../protocol/grids';
+import { wholeRows } from '../../quant/grids/groups';
 import type { RowQuantizer } from '../../quant/methods/method';
 import type { QuantizedRows } from '../../quant/quantized';
 import type { ActivationGrid } from './calibrationRanges';
@@ -46,17 +47,14 @@ export interface MatrixChoice {
   readonly output?: ActivationGrid;
 }
 
-/**
- * Slabs of codes of a matrix, in order.
- * @param rowMultiple slabs are whole multiples of so many rows, except the last.
- */
+/** Slabs of codes of a matrix, in order; each is whole groups of the grid, except the last. */
 export async function* quantizedSlabs(
   choice: MatrixChoice,
   matrix: MatrixRows,
-  rowMultiple: number,
   signal?: AbortSignal,
 ): AsyncGenerator<QuantizedRows & { readonly first: number }> {
   const quantizer = await choice.open(matrix, signal);
+  const rowMultiple = wholeRows(choice.grid, matrix.shape[1]);
   for await (const { first, values } of matrix.slabs(rowMultiple, signal)) {
     const slab = await quantizer.quantize(values, signal);
     if (slab.groupOfColumn)
@@ -70,7 +68,8 @@ export async function* quantizedSlabs(
 export const unsupported = (message: string): QuantscopeError => new QuantscopeError('UNSUPPORTED', message);
 
 /** The part of a grid that no operator of ONNX has, as a sentence; undefined when there is none. */
-export function refuseGrid({ outliers, levels, zero }: Grid): string | undefined {
+export function refuseGrid({ outliers, levels, zero, global }: Grid): string | undefined {
+  if (global) return 'Operators of ONNX have no scale of the whole tensor on top of those of groups.';
   if (zero === 'minimum')
     return 'Operators of ONNX subtract a zero point from codes; they add no minimum to the scaled weight.';
   if (outliers) return 'Columns that stay in half precision have no place in an operator of ONNX.';
@@ -78,11 +77,9 @@ export function refuseGrid({ outliers, levels, zero }: Grid): string | undefined
   return undefined;
 }
 
-/** Scales as one number per group: those of the grid that all weights share are part of them. */
-export function plainScales({ scales, globalScale = 1, grid }: QuantizedRows): Float32Array {
-  const { perScale = 1 } = grid;
-  if (globalScale === 1 && perScale === 1) return scales;
-  return scales.map((scale) => (scale / globalScale) * Math.fround(1 / perScale));
+/** What codes are multiplied with: grids may have several codes to a scale. */
+export function codeScales({ scales, grid: { perScale = 1 } }: QuantizedRows): Float32Array {
+  return perScale === 1 ? scales : scales.map((scale) => scale * Math.fround(1 / perScale));
 }
 
 export const bytesOf = (values: Float32Array | Uint16Array): Uint8Array =>

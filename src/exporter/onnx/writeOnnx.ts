@@ -1,7 +1,6 @@
 import { join, resolve } from 'node:path';
 import { writeAllAtomically, type AtomicFile } from '../../files/atomicFile';
 import { inputsOf } from '../../files/inputs';
-import { withThreads } from '../../graph/threads';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
@@ -17,8 +16,8 @@ import type { Place } from './places';
 export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: EngineProgress) => void) | undefined;
-  /** Threads of the addon; one for each core by default. */
-  readonly threads?: number | undefined;
+  /** Files that were read besides the model: they are not replaced either. */
+  readonly alsoRead?: readonly (string | undefined)[] | undefined;
 }
 
 /**
@@ -32,9 +31,24 @@ export async function previewOnnx(
   options: OnnxOptions = {},
 ): Promise<OnnxPreview> {
   const { file, notes } = await planOnnx(model, choices, options);
-  const output: Output = { files: [file], companions: await companionFiles(model) };
+  return checkedPreview(model, { files: [file], companions: await companionFiles(model), notes }, out);
+}
+
+/** The same for `writeOnnxLayers`. */
+export async function previewOnnxLayers(
+  model: Model,
+  names: readonly string[],
+  choices: MatrixChoices,
+  out: string | undefined,
+  options: LayerOptions = {},
+): Promise<OnnxPreview> {
+  const files = names.map((name) => layerFile(model, name, choices, options));
+  return checkedPreview(model, { files, companions: [], notes: options.notes ?? [] }, out);
+}
+
+async function checkedPreview(model: Model, output: Output, out: string | undefined): Promise<OnnxPreview> {
   if (out !== undefined) await (await inputsOf(model.description)).check(pathsOf(output, out));
-  return previewOf(output, notes);
+  return previewOf(output);
 }
 
 /**
@@ -52,7 +66,7 @@ export async function writeOnnx(
   options: OnnxOptions & WriteOptions = {},
 ): Promise<OnnxResult> {
   const { file, notes } = await planOnnx(model, choices, options);
-  return writeOutput(model, { files: [file], companions: await companionFiles(model) }, out, notes, options);
+  return writeOutput(model, { files: [file], companions: await companionFiles(model), notes }, out, options);
 }
 
 /**
@@ -68,26 +82,26 @@ export async function writeOnnxLayers(
   options: LayerOptions & WriteOptions = {},
 ): Promise<OnnxResult> {
   const files = names.map((name) => layerFile(model, name, choices, options));
-  return writeOutput(model, { files, companions: [] }, out, [], options);
+  return writeOutput(model, { files, companions: [], notes: options.notes ?? [] }, out, options);
 }
 
 /** All files of an export. */
 interface Output {
   readonly files: readonly OnnxFile[];
   readonly companions: readonly Companion[];
+  readonly notes: readonly string[];
 }
 
 async function writeOutput(
   model: Model,
   output: Output,
   out: string,
-  notes: readonly string[],
-  { signal, onProgress, threads }: WriteOptions,
+  { signal, onProgress, alsoRead = [] }: WriteOptions,
 ): Promise<OnnxResult> {
   const start = performance.now();
-  const preview = previewOf(output, notes);
+  const preview = previewOf(output);
   const paths = pathsOf(output, out);
-  const inputs = await inputsOf(model.description);
+  const inputs = await inputsOf(model.description, ...alsoRead);
   await inputs.check(paths);
   await ensureFreeSpace(join(out, 'model.onnx'), preview.fileBytes);
   const meter = new PlaceMeter(
@@ -99,7 +113,7 @@ async function writeOutput(
     await fillers[index]!(file);
     throwIfCancelled(signal);
   };
-  await withThreads(threads, () => writeAllAtomically(paths, fill, inputs));
+  await writeAllAtomically(paths, fill, inputs);
   return { ...preview, out: resolve(out), seconds: (performance.now() - start) / 1000 };
 }
 
@@ -114,7 +128,7 @@ function filesOf({ files, companions }: Output): { readonly name: string; readon
 const pathsOf = (output: Output, out: string): string[] =>
   filesOf(output).map(({ name }) => join(resolve(out), name));
 
-function previewOf(output: Output, notes: readonly string[]): OnnxPreview {
+function previewOf(output: Output): OnnxPreview {
   const files = filesOf(output);
   const tensors = output.files.flatMap((file) => file.tensors);
   const weights = tensors.reduce(
@@ -123,7 +137,7 @@ function previewOf(output: Output, notes: readonly string[]): OnnxPreview {
   );
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   return {
-    ...{ tensors, files, notes, parameters: weights },
+    ...{ tensors, files, notes: output.notes, parameters: weights },
     fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
     bitsPerWeight: (8 * bytes) / weights,
   };

@@ -1,0 +1,117 @@
+import { resolve } from 'node:path';
+import { weightForms } from '../exporter/onnx/weightForms';
+import { inputRanges, type OnnxPreview, type OnnxSettings } from '../protocol/exportOnnx';
+import { size } from '../protocol/words';
+import {
+  choiceOption,
+  countOption,
+  requiredOption,
+  textOption,
+  textOptions,
+  UsageError,
+  type Command,
+  type CommandContext,
+} from './command';
+import { runOptions } from './runOptions';
+import { deviceOption } from './sensitivity';
+import { table } from './text';
+
+const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
+const flag = (help: string) => ({ type: 'boolean', help }) as const;
+
+export const exportOnnxCommand: Command = {
+  name: 'export-onnx',
+  operand: 'MODEL',
+  summary: 'Export a model, or some of its layers, as ONNX',
+  keepsResults: true,
+  options: {
+    weights: { ...text('W', weightForms.map(({ id }) => id).join(', ')), required: true },
+    out: text('DIR', 'folder to write into (optional with --dry-run)'),
+    'dry-run': flag('write nothing; show how each tensor is stored'),
+    'block-size': text('N', 'weights that share a scale'),
+    asymmetric: flag('codes with zero points'),
+    floats: text('T', 'F32, F16 or BF16: weights that are not quantized (default: F32)'),
+    'quantize-output': flag('quantize the output matrix too'),
+    external: flag('keep weights in a file of their own even where all fits into one of 2 GB'),
+    'no-past': flag('no inputs and outputs of keys and values of earlier tokens'),
+    positions: text('N', 'tokens of the longest text (default: context length of the model)'),
+    'accuracy-level': text(
+      'N',
+      'arithmetic of MatMulNBits: 1 float32 to 4 int8 (default: the runtime chooses)',
+    ),
+    layer: { ...text('NAME', 'write only this matrix, as a model of its own'), multiple: true },
+    text: text('F', 'UTF-8 text for the ranges of inputs (static-int8, tensorrt-…)'),
+    'input-range': text('R', `${inputRanges.join(', ')}: how ranges follow from it (default: minmax)`),
+    device: runOptions['device']!,
+    threads: runOptions['threads']!,
+  },
+  async run(context) {
+    const { model, jobs, signal, progress, evaluationDir: cacheDir } = context;
+    const settings = settingsOf(context);
+    const out = textOption(context, 'out');
+    if (context.options['dry-run'] === true) {
+      const target = out === undefined ? {} : { out: resolve(out) };
+      const preview = await jobs['export/onnxPreview'](
+        { ...model, ...settings, ...target },
+        { signal, progress },
+      );
+      const lines = [...describe(preview), '', `Dry run, nothing was written (${totals(preview)}).`];
+      return { json: preview, lines };
+    }
+    if (out === undefined) throw new UsageError('--out is missing.');
+    const threads = countOption(context, 'threads');
+    const result = await jobs['export/onnx'](
+      {
+        ...{ ...model, ...settings, out: resolve(out), device: deviceOption(context), cacheDir },
+        ...(threads === undefined ? {} : { threads }),
+      },
+      { signal, progress },
+    );
+    const summary = `${totals(result)}, ${result.seconds.toFixed(2)} s`;
+    return { json: result, lines: [...describe(result), '', `Written: ${result.out} (${summary})`] };
+  },
+};
+
+function settingsOf(context: CommandContext): OnnxSettings {
+  const is = (name: string) => context.options[name] === true;
+  const floats = textOption(context, 'floats');
+  const calibration = textOption(context, 'text');
+  const layers = textOptions(context, 'layer');
+  const inputRange = choiceOption(context, 'input-range', inputRanges);
+  const counts = {
+    blockSize: countOption(context, 'block-size'),
+    positions: countOption(context, 'positions'),
+    accuracyLevel: countOption(context, 'accuracy-level'),
+  };
+  return {
+    weights: requiredOption(context, 'weights'),
+    ...Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== undefined)),
+    ...(is('asymmetric') ? { asymmetric: true } : {}),
+    ...(floats === undefined ? {} : { floats }),
+    ...(is('quantize-output') ? { quantizeOutput: true } : {}),
+    ...(is('external') ? { external: true } : {}),
+    ...(is('no-past') ? { withoutPast: true } : {}),
+    ...(layers.length === 0 ? {} : { layers }),
+    ...(calibration === undefined ? {} : { text: resolve(calibration) }),
+    ...(inputRange === undefined ? {} : { inputRange }),
+  };
+}
+
+function describe({ tensors, files, notes }: OnnxPreview): string[] {
+  return [
+    ...table(
+      ['tensor', 'from', 'to', 'size'],
+      tensors.map(({ name, from, to, bytes }) => [name, from, to, size(bytes)]),
+    ),
+    '',
+    ...table(
+      ['file', 'size'],
+      files.map(({ name, bytes }) => [name, size(bytes)]),
+    ),
+    ...notes.flatMap((note) => ['', `Note: ${note}`]),
+  ];
+}
+
+function totals({ fileBytes, bitsPerWeight }: OnnxPreview): string {
+  return `${size(fileBytes)}, ${bitsPerWeight.toFixed(3)} bits per weight`;
+}

@@ -1,0 +1,175 @@
+import { suggestion } from '../../model/closest';
+import { QuantscopeError } from '../../model/errors';
+import type { Grid } from '../../protocol/grids';
+import type { OnnxForm } from '../../protocol/exportOnnx';
+import { bitsandbytes4bit } from '../../quant/grids/libraries';
+import type { QuantizedType } from './calibrationRanges';
+import type { FloatDtype } from './floats';
+import type { CodeStorage } from './storage';
+
+export interface GridOptions {
+  /** Weights that share a scale. */
+  readonly blockSize?: number | undefined;
+  /** Codes with zero points. */
+  readonly asymmetric?: boolean | undefined;
+}
+
+/** How an export stores weights: floats, or codes of a grid. `id` is what users type. */
+export interface WeightForm extends OnnxForm {
+  /** Of weights that stay floats. */
+  readonly floats?: FloatDtype;
+  readonly codes?: {
+    readonly storage: CodeStorage;
+    /** @throws QuantscopeError REQUEST for options that the form has no place for. */
+    readonly grid: (options: GridOptions) => Grid;
+  };
+  /** What users of such a file should know, as sentences. */
+  readonly notes?: readonly string[];
+  /** Inputs of matrices are rounded too, with ranges from calibration. */
+  readonly activations?: { readonly type: QuantizedType; readonly symmetric: boolean };
+}
+
+/** Adding a form here adds it to the command line and to the palette. */
+export const weightForms: readonly WeightForm[] = [
+  floats('f32', 'F32', 'float32, for every runtime'),
+  floats('f16', 'F16', 'float16, cast to float32 when the model is loaded'),
+  floats(
+    'bf16',
+    'BF16',
+    'bfloat16, cast to float32 when the model is loaded; loses nothing of BF16 checkpoints, not for WebGPU',
+  ),
+  qdq('qdq-int8', 8, 'int8, one scale per row, or per block with a block size'),
+  qdq('qdq-int4', 4, 'int4 in blocks of 32, which ONNX Runtime turns into MatMulNBits'),
+  {
+    ...{ id: 'qdq-fp8', label: 'QDQ FP8', description: 'FP8 E4M3, one scale per row' },
+    codes: { storage: 'qdq', grid: plain('qdq-fp8', fp8('row')) },
+  },
+  matMulNBits(4, 'the usual form of language models in ONNX Runtime and transformers.js'),
+  matMulNBits(8, 'close to the original'),
+  matMulNBits(2, 'smallest; needs a method that makes up for errors to be useful'),
+  bnb('nf4'),
+  bnb('fp4'),
+  {
+    ...{ id: 'static-int8', label: 'Static QDQ int8' },
+    description:
+      'int8 weights per row, and inputs of matrices rounded to uint8 by ranges from a calibration text',
+    codes: { storage: 'qdq', grid: plain('static-int8', int8('row')) },
+    ...{ needsText: true, activations: { type: 'U8', symmetric: false } },
+  },
+  {
+    ...{ id: 'tensorrt-int8', label: 'TensorRT int8' },
+    description: 'int8 weights per row and int8 inputs, all symmetric, as TensorRT takes them',
+    codes: { storage: 'qdq', grid: plain('tensorrt-int8', int8('row')) },
+    ...{ needsText: true, activations: { type: 'I8', symmetric: true } },
+  },
+  {
+    ...{ id: 'tensorrt-fp8', label: 'TensorRT FP8' },
+    description: 'FP8 E4M3 weights and inputs, one scale per tensor, as TensorRT takes them',
+    codes: { storage: 'qdq', grid: plain('tensorrt-fp8', fp8('tensor')) },
+    notes: [
+      'ONNX Runtime itself loads products of FP8 values only with the session option session.disable_quant_qdq = 1: its CPU provider otherwise replaces them by an operator for integers.',
+    ],
+    ...{ needsText: true, activations: { type: 'F8_E4M3', symmetric: true } },
+  },
+];
+
+/** @throws QuantscopeError REQUEST listing the forms when there is none of this id. */
+export function weightForm(id: string): WeightForm {
+  const found = weightForms.find((form) => form.id === id.toLowerCase());
+  if (found) return found;
+  const ids = weightForms.map((form) => form.id);
+  const message = `There is no form of weights "${id}".${suggestion(id, ids)} The forms are: ${ids.join(', ')}.`;
+  throw new QuantscopeError('REQUEST', message);
+}
+
+function floats(id: string, dtype: FloatDtype, description: string): WeightForm {
+  return { id, label: dtype, description, floats: dtype };
+}
+
+function qdq(id: string, bits: 4 | 8, description: string): WeightForm {
+  const usual = bits === 4 ? 32 : 'row';
+  const grid = ({
+    blockSize = usual,
+    asymmetric,
+  }: {
+    blockSize?: number | 'row';
+    asymmetric?: boolean;
+  }): Grid =>
+    asymmetric
+      ? {
+          ...{ levels: { kind: 'integer', bits, signed: false }, group: blockSize, scale: 'F32' },
+          ...{ rule: { kind: 'range', widened: true }, zero: 'integer' },
+        }
+      : symmetricIntegers(bits, blockSize);
+  return {
+    ...{ id, label: `QDQ int${bits}`, description },
+    codes: {
+      storage: 'qdq',
+      grid: ({ blockSize, asymmetric }) =>
+        grid({ ...(blockSize === undefined ? {} : { blockSize }), asymmetric: asymmetric === true }),
+    },
+  };
+}
+
+function symmetricIntegers(bits: number, group: Grid['group']): Grid {
+  const most = 2 ** (bits - 1) - 1;
+  return {
+    ...{ levels: { kind: 'integer', bits, signed: true, narrow: true }, group, scale: 'F32' },
+    rule: { kind: 'absmax', divisor: most },
+  };
+}
+
+function int8(group: Grid['group']): Grid {
+  return symmetricIntegers(8, group);
+}
+
+function fp8(group: Grid['group']): Grid {
+  return {
+    levels: { kind: 'float', exponent: 4, mantissa: 3, special: 'nan' },
+    ...{ group, rule: { kind: 'absmax', divisor: 448 }, scale: 'F32' },
+  };
+}
+
+function matMulNBits(bits: 2 | 4 | 8, description: string): WeightForm {
+  const middle = 2 ** (bits - 1);
+  return {
+    ...{ id: `matmulnbits-${bits}`, label: `MatMulNBits ${bits} bit`, description },
+    codes: {
+      storage: 'matmulnbits',
+      grid: ({ blockSize: group = 32, asymmetric }) => ({
+        ...(asymmetric
+          ? { rule: { kind: 'range', widened: true }, zero: 'integer' }
+          : { rule: { kind: 'extreme', divisor: -middle } }),
+        levels: { kind: 'integer', bits, signed: asymmetric !== true },
+        ...{ group, scale: 'F32', rounding: { by: 'reciprocal', half: 'away', zero: 'before' } },
+      }),
+    },
+  };
+}
+
+function bnb(table: 'nf4' | 'fp4'): WeightForm {
+  const id = `bnb-${table}`;
+  return {
+    ...{ id, label: `MatMulBnb4 ${table.toUpperCase()}` },
+    description: `${table.toUpperCase()} of bitsandbytes in blocks of 64`,
+    codes: {
+      storage: 'matmulbnb4',
+      grid: ({ blockSize = 64, asymmetric }) => {
+        if (asymmetric) throw refused(id, 'zero points');
+        return bitsandbytes4bit(table, blockSize);
+      },
+    },
+  };
+}
+
+/** A grid without options. */
+function plain(id: string, grid: Grid): (options: GridOptions) => Grid {
+  return ({ blockSize, asymmetric }) => {
+    if (asymmetric) throw refused(id, 'zero points');
+    if (blockSize !== undefined) throw refused(id, 'block size');
+    return grid;
+  };
+}
+
+const refused = (id: string, what: string): QuantscopeError =>
+  new QuantscopeError('REQUEST', `${id} has no choice of ${what}.`);

@@ -1,0 +1,185 @@
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Tensor, type InferenceSession } from 'onnxruntime-node';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openDecoder } from '../../src/graph/transformer/openDecoder';
+import type { DecoderShape } from '../../src/graph/transformer/decoderShape';
+import { openModel } from '../../src/layouts/openModel';
+import { windowLogits } from '../support/decoderLogits';
+import { engineJobs } from '../support/engineJobs';
+import { sampleFolder, temporaryFolder } from '../support/files';
+import { farthest, openOnnx, OnnxText } from '../support/onnxRun';
+
+const folder = temporaryFolder();
+const cacheDir = join(folder, 'cache');
+const { request } = engineJobs(cacheDir);
+const text = join(sampleFolder, 'generated-calibration.txt');
+const tokens = Array.from({ length: 32 }, (_, i) => (i * 389 + 17) % 1024);
+const sample = { path: sampleFolder };
+
+let original: { readonly logits: Float32Array[]; readonly blocks: DecoderShape['blocks'] };
+
+beforeAll(async () => {
+  mkdirSync(cacheDir);
+  const model = await openModel(sampleFolder);
+  const decoder = await openDecoder(model, { device: 'ort-cpu', length: tokens.length, keep: false });
+  original = {
+    logits: await windowLogits(decoder, Int32Array.from(tokens)),
+    blocks: decoder.shape.blocks,
+  };
+  await decoder.close();
+  await model.close();
+});
+
+/** Mean KL divergence of the tokens' distributions from those of the original model. */
+async function divergence(session: InferenceSession): Promise<number> {
+  const found = await new OnnxText(session, original.blocks).next(tokens);
+  const logSum = (row: Float32Array): number => {
+    const most = row.reduce((a, b) => Math.max(a, b));
+    return most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0));
+  };
+  const each = original.logits.map((row, i) => {
+    const [ours, theirs] = [logSum(row), logSum(found[i]!)];
+    return row.reduce(
+      (sum, value, j) => sum + Math.exp(value - ours) * (value - ours - found[i]![j]! + theirs),
+      0,
+    );
+  });
+  return each.reduce((sum, value) => sum + value, 0) / each.length;
+}
+
+describe('export/onnx', () => {
+  // About twice what each form measures; nothing is equal to the original but float32.
+  const limits: Readonly<Record<string, number>> = {
+    ...{ f32: 1e-9, f16: 1e-7, bf16: 1e-9, 'qdq-int8': 4e-4, 'qdq-int4': 2e-2, 'qdq-fp8': 3e-3 },
+    ...{ 'matmulnbits-4': 2e-2, 'matmulnbits-8': 1e-4, 'matmulnbits-2': 5, 'bnb-nf4': 2e-2, 'bnb-fp4': 4e-2 },
+    ...{ 'static-int8': 3e-2, 'tensorrt-int8': 3e-2 },
+  };
+
+  it('lists forms, of which each has a test here', async () => {
+    const forms = await request('export/onnxForms', {});
+    expect(forms.map(({ id }) => id).sort()).toEqual([...Object.keys(limits), 'tensorrt-fp8'].sort());
+    expect(forms.filter(({ needsText }) => needsText).map(({ id }) => id)).toEqual([
+      ...['static-int8', 'tensorrt-int8', 'tensorrt-fp8'],
+    ]);
+  });
+
+  it.each(Object.entries(limits))(
+    '%s: ONNX Runtime loads it, and its predictions are close',
+    async (weights, limit) => {
+      const out = join(folder, weights);
+      const settings = { ...sample, weights, text };
+      const preview = await request('export/onnxPreview', { ...settings, out });
+      expect(existsSync(out)).toBe(false);
+      const {
+        seconds,
+        out: where,
+        ...result
+      } = await request('export/onnx', {
+        ...{ ...settings, cacheDir, device: 'cpu', out },
+      });
+      expect(result.tensors).toEqual(preview.tensors);
+      expect(where).toBe(out);
+      expect(seconds).toBeGreaterThan(0);
+      const session = await openOnnx(join(out, 'model.onnx'));
+      const measured = await divergence(session);
+      expect(measured).toBeLessThan(limit);
+      if (!/^b?f\d+$/.test(weights)) expect(measured).toBeGreaterThan(limit / 100);
+      await session.release();
+    },
+  );
+
+  it('tensorrt-fp8: ONNX Runtime loads it when it leaves the pairs as they are, which a note says', async () => {
+    const out = join(folder, 'fp8');
+    const params = { ...sample, weights: 'tensorrt-fp8', text, cacheDir, device: 'cpu', out } as const;
+    const { notes } = await request('export/onnx', params);
+    expect(notes).toEqual([expect.stringContaining('session.disable_quant_qdq')]);
+    const session = await openOnnx(join(out, 'model.onnx'), { keepsPairs: true });
+    expect(await divergence(session)).toBeLessThan(2e-2);
+    await session.release();
+  });
+
+  it.each(['percentile', 'entropy'] as const)(
+    'ranges of inputs by %s cut outliers off',
+    async (inputRange) => {
+      const out = join(folder, inputRange);
+      const params = {
+        ...sample,
+        weights: 'static-int8',
+        text,
+        cacheDir,
+        device: 'cpu',
+        inputRange,
+      } as const;
+      await request('export/onnx', { ...params, out });
+      const session = await openOnnx(join(out, 'model.onnx'));
+      expect(await divergence(session)).toBeLessThan(0.2);
+      await session.release();
+    },
+  );
+
+  it('chosen layers become models of their own', async () => {
+    const layers = ['model.layers.0.mlp.down_proj.weight', 'lm_head.weight'];
+    const out = join(folder, 'layers');
+    await request('export/onnx', { ...sample, weights: 'f32', layers, out });
+    expect(readdirSync(out).sort()).toEqual(layers.map((name) => `${name}.onnx`).sort());
+    const session = await openOnnx(join(out, `${layers[0]}.onnx`));
+    const unit = new Float32Array(768);
+    unit[5] = 1;
+    const { y } = await session.run({ x: new Tensor('float32', unit, [1, 768]) });
+    const model = await openModel(sampleFolder);
+    const tensor = model.tensor(layers[0]!);
+    const words = new Uint16Array(Uint8Array.from(await model.read(tensor, 0, tensor.byteLength)).buffer);
+    await model.close();
+    // A column of the matrix, in bfloat16.
+    const column = Float32Array.from(
+      { length: 256 },
+      (_, row) => new Float32Array(Uint32Array.of(words[row * 768 + 5]! << 16).buffer)[0]!,
+    );
+    expect(y!.data).toEqual(column);
+    await session.release();
+  });
+
+  it.each([
+    [{ weights: 'nf4' }, /no form of weights "nf4".*bnb-nf4/],
+    [{ weights: 'f16', asymmetric: true }, /f16 stores floats/],
+    [{ weights: 'bnb-nf4', asymmetric: true }, /no choice of zero points/],
+    [{ weights: 'matmulnbits-4', blockSize: 48 }, /groups of 16, 32, 64, 128, 256 weights/],
+    [{ weights: 'f32', floats: 'F8' }, /stored as F32, F16, BF16/],
+    [{ weights: 'static-int8' }, /calibration text is needed/],
+    [{ weights: 'f32', positions: 1000 }, /made for 256 positions/],
+    [{ weights: 'f32', layers: ['model.norm.weight'] }, /not a matrix.*model\.norm\.weight/],
+    [{ weights: 'matmulnbits-4', accuracyLevel: 7 }, /accuracy level is 7/],
+  ])('%j is rejected with the reason, and nothing is written', async (settings, reason) => {
+    const out = join(folder, 'nothing');
+    await expect(request('export/onnx', { ...sample, ...settings, out })).rejects.toThrow(reason);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('a cancelled export leaves the files of the one before', async () => {
+    const out = join(folder, 'cancelled');
+    mkdirSync(out);
+    writeFileSync(join(out, 'model.onnx'), 'before');
+    const controller = new AbortController();
+    const progress = ({ done }: { done: number }): void => {
+      if (done > 0) controller.abort();
+    };
+    const params = { ...sample, weights: 'f32', external: true, out };
+    const run = request('export/onnx', params, { signal: controller.signal, progress });
+    await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(readdirSync(out)).toEqual(['model.onnx']);
+  });
+
+  it('never replaces a file of the model', async () => {
+    const copy = join(folder, 'copy');
+    await request('export/onnx', { ...sample, weights: 'f32', out: copy });
+    await expect(request('export/onnx', { ...sample, weights: 'f32', out: sampleFolder })).rejects.toThrow(
+      /would replace an input file/,
+    );
+    const session = await openOnnx(join(copy, 'model.onnx'));
+    expect(farthest(await new OnnxText(session, original.blocks).next(tokens), original.logits)).toBeLessThan(
+      1e-4,
+    );
+    await session.release();
+  });
+});
