@@ -63,7 +63,9 @@ function refuse(
   scale: Grid['scale'],
 ): string | undefined {
   const isGlobal = scale === 'F8_E4M3';
-  if (!isE2m1(grid) || grid.group !== block || grid.scale !== scale || (grid.global ?? false) !== isGlobal)
+  const fits =
+    grid.group === block && grid.scale === scale && grid.global === (isGlobal ? 'divisor' : undefined);
+  if (!isE2m1(grid) || !fits)
     return `the layout has 4-bit floats (E2M1) in blocks of ${block} with scales of the dtype ${scale}`;
   if (permuted) return 'the layout has blocks of consecutive columns';
   const { columns } = matrixOf(shape);

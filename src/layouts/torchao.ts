@@ -18,6 +18,8 @@ interface TensorClass {
   /** Attributes in its order. */
   readonly attributes: (weight: WrittenWeight) => Readonly<Record<string, unknown>>;
   readonly data: readonly string[];
+  /** Scales are stored in float32, whatever they were rounded to. */
+  readonly wideScales?: true;
   readonly quantization: (grid: Grid) => Record<string, unknown>;
 }
 
@@ -45,6 +47,7 @@ const int8: TensorClass = {
     dtype: torchType(torchDtype(weight.dtype)),
   }),
   data: ['zero_point', 'qdata', 'scale'],
+  wideScales: true,
   quantization: ({ group }) =>
     versioned(
       'Int8WeightOnlyConfig',
@@ -92,6 +95,7 @@ const float8: TensorClass = {
     dtype: torchType(torchDtype(weight.dtype)),
   }),
   data: ['qdata', 'scale'],
+  wideScales: true,
   quantization: () =>
     versioned(
       'Float8WeightOnlyConfig',
@@ -116,7 +120,7 @@ export const torchaoWriters: readonly LayoutWriter[] = [
   writer('torchao-float8', 'TorchAO float8 weight-only', float8, (weight) => {
     if (!isE4m3(weight.grid) || weight.grid.group !== 'row')
       return 'the layout has 8-bit floats (E4M3) with scales of rows';
-    return refuseScales(weight, ['F32']);
+    return refuseScales(weight, ['F32', 'F16', 'BF16']);
   }),
 ];
 
@@ -127,6 +131,8 @@ function writer(
   refuse: LayoutWriter['refuse'],
 ): LayoutWriter {
   const hasZeros = tensorClass.data.includes('zero_point');
+  const stored = (weight: WrittenWeight): WrittenWeight =>
+    tensorClass.wideScales ? { ...weight, grid: { ...weight.grid, scale: 'F32' } } : weight;
   return {
     id,
     label,
@@ -134,10 +140,11 @@ function writer(
     refuse,
     parts: (weight) => [
       partOf(weight, '_weight_qdata', isE4m3(weight.grid) ? 'F8_E4M3' : 'I8', weight.shape),
-      partOf(weight, '_weight_scale', weight.grid.scale, scaleShape(weight)),
+      partOf(weight, '_weight_scale', stored(weight).grid.scale, scaleShape(weight)),
       ...(hasZeros ? [partOf(weight, '_weight_zero_point', 'I8', scaleShape(weight))] : []),
     ],
-    async encode(weight, slabs, write) {
+    async encode(given, slabs, write) {
+      const weight = stored(given);
       const withZeros: WritePart = async (part, bytes) => {
         await write(part, bytes);
         if (part === 1 && hasZeros && !weight.grid.zero) await write(2, zerosFor(weight, bytes));

@@ -4,7 +4,7 @@ import { dtypeNamed } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
-import type { Grid, ScaleDtype } from '../../protocol/grids';
+import type { Grid } from '../../protocol/grids';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { MethodOptions, Recipe, RecipeRule } from '../../protocol/recipe';
 import type { Method } from '../../quant/methods/method';
@@ -175,7 +175,8 @@ class Planner {
     const method = methodById(rule.method?.id ?? defaultMethod);
     const options = optionsOf(method, rule.method?.options);
     const { rows, columns } = matrixOf(shape);
-    const weight: WrittenWeight = { name, shape, grid, dtype };
+    const isPermuted = options['act_order'] === true && options['static_groups'] !== true;
+    const weight: WrittenWeight = { name, shape, grid, dtype, ...(isPermuted ? { permuted: true } : {}) };
     const refusal = this.writer.refuse(weight) ?? method.refuse({ grid, shape: [rows, columns], options });
     if (refusal !== undefined) {
       this.warnings.push(`${name} is kept: ${refusal}`);
@@ -204,13 +205,21 @@ class Planner {
 const bytesOfParts = (parts: readonly StoredTensor[]): number =>
   parts.reduce((sum, part) => sum + tensorBytes(part), 0);
 
-/** A grid whose scales and arithmetic are in the dtype of the weights, where that is one of halves. */
+/** torch.finfo(dtype).eps: the least scale of some libraries. */
+const epsilon = { F32: 2 ** -23, F16: 2 ** -10, BF16: 2 ** -7 };
+
+/** A grid whose scales and arithmetic are in the dtype of the weights. */
 function inDtype(grid: Grid, dtype: string): Grid {
-  const { arithmetic, ...rest } = grid;
-  const isHalf = dtype === 'F16' || dtype === 'BF16';
-  const isPlain = ['F32', 'F16', 'BF16'].includes(grid.scale);
-  const scale: ScaleDtype = isPlain ? (isHalf ? dtype : 'F32') : grid.scale;
-  return { ...rest, scale, ...(isHalf && arithmetic !== undefined ? { arithmetic: dtype } : {}) };
+  const { arithmetic, least, ...rest } = grid;
+  const own = dtype === 'F16' || dtype === 'BF16' ? dtype : 'F32';
+  const isPlain = grid.scale === 'F32' || grid.scale === 'F16' || grid.scale === 'BF16';
+  const isEpsilon = isPlain && least && 'scale' in least && least.scale === epsilon[grid.scale];
+  return {
+    ...rest,
+    ...(isPlain ? { scale: own } : {}),
+    ...(arithmetic !== undefined && own !== 'F32' ? { arithmetic: own } : {}),
+    ...(least ? { least: isEpsilon ? { ...least, scale: epsilon[own] } : least } : {}),
+  };
 }
 
 /** Tensors with the others that their matrices share a range with. */

@@ -46,8 +46,10 @@ export function globalScaleOf(grid: Grid, range: TensorRange | undefined): numbe
   if (absmax === 0) return 1;
   const levels = largestScale * largestLevel(grid.levels);
   if (grid.global === 'factor') return Math.fround(absmax / levels);
-  const wanted = Math.fround(levels / absmax);
-  return grid.arithmetic ? loadNative().storedScales(grid.arithmetic, Float32Array.of(wanted))[0]! : wanted;
+  // A number divided by a tensor is, in PyTorch, the reciprocal of the tensor times the number.
+  const rounded = (value: number): number =>
+    loadNative().storedScales(grid.arithmetic ?? 'F32', Float32Array.of(value))[0]!;
+  return rounded(levels * rounded(1 / absmax));
 }
 
 /**
