@@ -117,7 +117,7 @@ function denseLayersOf(
     );
   const names = new Set(tensors.map(({ name }) => name));
   const missing = layers.find((layer) => !names.has(moduleTensor(layer, 'linear.weight')));
-  if (missing) return leftOut(`the checkpoint has no ${missing.path}/model.safetensors with "linear.weight"`);
+  if (missing) return leftOut(`the checkpoint has no weights in ${missing.path} with "linear.weight"`);
   const rule = (module: SentenceModule, name: string, shape: readonly number[]): TensorRule => ({
     to: `${name}.weight`,
     from: [moduleTensor(module, 'linear.weight')],

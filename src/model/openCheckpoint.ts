@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { ModelFileIdentity, ModelFormat } from '../protocol/model';
-import type { ByteSource, OpenSource } from './byteSource';
+import type { ModelFileIdentity } from '../protocol/model';
+import type { OpenSource } from './byteSource';
 import type { CheckpointHeader } from './checkpointHeader';
 import { QuantscopeError } from './errors';
 import { fileKind } from './fileKind';
@@ -12,8 +12,7 @@ import { linkTarget } from './linkTarget';
 import type { OpenFiles } from './model';
 import type { FileMetadata, ModelContent } from './modelContent';
 import { nameFromPath } from './modelName';
-import { readPytorchHeader } from './pytorch/header';
-import { readSafetensorsHeader } from './safetensors';
+import { headerReaders, type CheckpointFormat, type ReadHeader } from './readHeader';
 import {
   openModuleWeights,
   readSentenceModules,
@@ -23,14 +22,6 @@ import {
 import { mergeShards, type Shard } from './shards';
 import type { WeightFiles } from './weightFiles';
 
-type ReadHeader = (source: ByteSource, signal?: AbortSignal) => Promise<CheckpointHeader>;
-
-/** How the files of a checkpoint are read. */
-const headerOf: Readonly<Record<Exclude<ModelFormat, 'gguf'>, ReadHeader>> = {
-  safetensors: readSafetensorsHeader,
-  pytorch: readPytorchHeader,
-};
-
 /**
  * Headers of a checkpoint of one or several files, and its config.json.
  * @param format of the files.
@@ -38,17 +29,20 @@ const headerOf: Readonly<Record<Exclude<ModelFormat, 'gguf'>, ReadHeader>> = {
  */
 export async function openCheckpoint(
   weights: WeightFiles,
-  format: keyof typeof headerOf,
+  format: CheckpointFormat,
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<Pick<OpenFiles, 'content' | 'metadataOfFiles'>> {
   const { files, folder, index, part } = weights;
   const opened =
-    files.length === 1 && !index ? await openSingle(files[0]!, headerOf[format], open, signal) : undefined;
+    files.length === 1 && !index
+      ? await openSingle(files[0]!, headerReaders[format], open, signal)
+      : undefined;
   const { shards, metadataOfFiles, notes, dangers, ...merged } =
-    opened ?? (await openShards(weights, headerOf[format], open, signal));
+    opened ?? (await openShards(weights, headerReaders[format], open, signal));
   const { config, identity: configFile, problem } = await readConfig(folder, signal);
   const around = await openModules(weights, open, signal);
+  const allDangers = [...dangers, ...around.dangers];
   const architecture = config?.['model_type'];
   const content: ModelContent = {
     format,
@@ -75,7 +69,7 @@ export async function openCheckpoint(
       ...(around.problem ? [`The modules of modules.json cannot be used: ${around.problem.message}`] : []),
     ],
     notes: [...weights.notes, ...notes],
-    ...(dangers.length > 0 ? { dangers } : {}),
+    ...(allDangers.length > 0 ? { dangers: allDangers } : {}),
   };
   return { content, metadataOfFiles };
 }
@@ -86,15 +80,15 @@ async function openModules(
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<SentenceModules & ModuleWeights> {
-  if (part?.alone) return { modules: [], tensors: [], files: [] };
+  if (part?.alone) return { modules: [], tensors: [], files: [], dangers: [] };
   const { modules, files, problem } = await readSentenceModules(folder, signal);
-  if (problem) return { modules, tensors: [], files, problem };
+  if (problem) return { modules, tensors: [], files, dangers: [], problem };
   try {
     const weights = await openModuleWeights(folder, modules, open, signal);
-    return { modules, tensors: weights.tensors, files: [...files, ...weights.files] };
+    return { modules, ...weights, files: [...files, ...weights.files] };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
-    return { modules, tensors: [], files, problem: error };
+    return { modules, tensors: [], files, dangers: [], problem: error };
   }
 }
 

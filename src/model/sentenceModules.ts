@@ -1,13 +1,13 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ModelFileIdentity, TensorDescriptor } from '../protocol/model';
+import type { Danger, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
 import type { OpenSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { fileIdentity } from './identity';
 import { isRecord } from './json';
 import { readJsonFile } from './jsonFiles';
 import { maxSentenceModules } from './limits';
-import { readSafetensorsHeader } from './safetensors';
+import { headerReaders, type CheckpointFormat } from './readHeader';
 
 /** A step of an embedding model of sentence-transformers, in the order of its modules.json. */
 export interface SentenceModule {
@@ -86,7 +86,14 @@ export const moduleTensor = ({ path }: Pick<SentenceModule, 'path'>, name: strin
 export interface ModuleWeights {
   readonly tensors: readonly TensorDescriptor[];
   readonly files: readonly ModelFileIdentity[];
+  readonly dangers: readonly Danger[];
 }
+
+/** Names of the file of a module, the preferred one first. */
+const moduleFiles: readonly (readonly [string, CheckpointFormat])[] = [
+  ['model.safetensors', 'safetensors'],
+  ['pytorch_model.bin', 'pytorch'],
+];
 
 /**
  * The tensors of dense layers after the pooling, which have a file each in their folder.
@@ -100,15 +107,28 @@ export async function openModuleWeights(
 ): Promise<ModuleWeights> {
   const tensors: TensorDescriptor[] = [];
   const files: ModelFileIdentity[] = [];
+  const dangers: Danger[] = [];
   for (const module of modules) {
-    const file = join(folder, module.path, 'model.safetensors');
-    if (module.path === '' || !isModule(module, 'Dense') || !(await exists(file))) continue;
-    const source = await open(file);
-    const header = await readSafetensorsHeader(source, signal);
+    if (module.path === '' || !isModule(module, 'Dense')) continue;
+    const found = await weightsFile(join(folder, module.path));
+    if (!found) continue;
+    const source = await open(found.file);
+    const header = await headerReaders[found.format](source, signal);
+    for (const danger of header.dangers ?? []) dangers.push(danger);
     files.push(await fileIdentity(source, header.headerHash, header.tensors, modules.length, signal));
     for (const tensor of header.tensors) tensors.push({ ...tensor, name: moduleTensor(module, tensor.name) });
   }
-  return { tensors, files };
+  return { tensors, files, dangers };
+}
+
+async function weightsFile(
+  folder: string,
+): Promise<{ readonly file: string; readonly format: CheckpointFormat } | undefined> {
+  for (const [name, format] of moduleFiles) {
+    const file = join(folder, name);
+    if (await exists(file)) return { file, format };
+  }
+  return undefined;
 }
 
 async function exists(file: string): Promise<boolean> {

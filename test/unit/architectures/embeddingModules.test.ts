@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ggufView } from '../../../src/architectures/ggufView';
@@ -7,6 +7,7 @@ import type { ModuleSpec } from '../../support/checkpointParts';
 import { checkpoints } from '../../support/checkpoints';
 import { dense, embeddingCheckpoints, module, pooled } from '../../support/embeddingCheckpoints';
 import { temporaryFolder } from '../../support/files';
+import { Call, Global, tensor, torchZip } from '../../support/torchFiles';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 import { keyValuesOf } from './support';
 
@@ -37,6 +38,27 @@ async function viewOf(folder: string) {
     await model.close();
   }
 }
+
+describe('dense layers of an embedding model', () => {
+  it('are read from pytorch_model.bin where there is no safetensors file, with its dangers', async () => {
+    const folder = join(root, 'torch-module');
+    const spec = checkpoints['llama without a head']!;
+    await writeCheckpoint(folder, { ...spec, modules: [...pooled('mean_tokens'), dense('2_Dense', 64, 2)] });
+    rmSync(join(folder, '2_Dense', 'model.safetensors'));
+    const weight = tensor('F32', [2, 64], new Float32Array(128));
+    const evil = new Call(new Global('os', 'system'), 'id');
+    writeFileSync(join(folder, '2_Dense', 'pytorch_model.bin'), torchZip({ 'linear.weight': weight, evil }));
+    const { model } = await viewOf(folder);
+    expect(model.tensors.at(-1)).toMatchObject({
+      name: '2_Dense.linear.weight',
+      dtype: 'F32',
+      shape: [2, 64],
+    });
+    expect(model.dangers).toMatchObject([
+      { file: join(folder, '2_Dense', 'pytorch_model.bin'), name: 'os.system' },
+    ]);
+  });
+});
 
 describe('pooling of an embedding model', () => {
   it.each([
@@ -123,7 +145,7 @@ describe('dense layers after the pooling', () => {
     const { names, notes } = await viewWith(layers, 'EmbeddingGemma');
     expect(names.filter((name) => name.startsWith('dense'))).toEqual([]);
     expect(notes).toEqual([
-      'The dense layers of modules.json are left out, and embeddings are made without them: the checkpoint has no 2_Dense/model.safetensors with "linear.weight".',
+      'The dense layers of modules.json are left out, and embeddings are made without them: the checkpoint has no weights in 2_Dense with "linear.weight".',
     ]);
   });
 
