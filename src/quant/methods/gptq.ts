@@ -86,18 +86,21 @@ export const gptq: Method = {
 };
 
 /** @throws QuantscopeError REQUEST without one. */
-export function requireHessian({ name, evidence, shape }: MatrixTask | BlockTask): Float64Array {
+export function requireHessian(
+  { name, evidence, shape }: MatrixTask | BlockTask,
+  method: string,
+): Float64Array {
   const columns = shape[1];
   if (evidence.hessian?.length === columns * columns) return evidence.hessian;
   const what = evidence.hessian ? `a Hessian of ${columns} × ${columns}` : 'a Hessian';
-  const message = `GPTQ needs ${what} of the inputs of ${name ?? 'the matrix'}: calibrate on a text first.`;
+  const message = `${method} needs ${what} of the inputs of ${name ?? 'the matrix'}: calibrate on a text first.`;
   throw new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
 }
 
 async function planOf(task: MatrixTask, signal?: AbortSignal): Promise<RowPlan> {
   const { damping, actOrder, staticGroups, reference, block } = optionsOf(task.options);
   const group = staticGroups ? undefined : groupColumns(task.grid, task.shape[1], actOrder);
-  const hessian = requireHessian(task);
+  const hessian = requireHessian(task, 'GPTQ');
   const length = blockColumns(block, group);
   const factor = await factorOf(
     hessian,
@@ -113,7 +116,7 @@ async function planOf(task: MatrixTask, signal?: AbortSignal): Promise<RowPlan> 
 async function blockPlanOf(task: BlockTask, signal?: AbortSignal): Promise<BlockPlan> {
   const { damping, actOrder, staticGroups, reference, block } = optionsOf(task.options);
   const unit = staticGroups || actOrder ? undefined : typeBlock(task.type);
-  const hessian = requireHessian(task);
+  const hessian = requireHessian(task, 'GPTQ');
   const length = blockColumns(block, unit);
   const factor = await factorOf(
     hessian,

@@ -4,10 +4,11 @@ import { awq } from './awq';
 import { gptq } from './gptq';
 import { llmInt8 } from './llmInt8';
 import type { Method } from './method';
+import { obq } from './obq';
 import { rtn } from './rtn';
 
 /** All methods, in the order in which lists show them. Adding one here adds it everywhere. */
-export const methods: readonly Method[] = [rtn, gptq, awq, llmInt8];
+export const methods: readonly Method[] = [rtn, gptq, obq, awq, llmInt8];
 
 /**
  * A method by its id, whatever the case.
