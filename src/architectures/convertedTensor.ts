@@ -1,4 +1,4 @@
-import { matrixOf } from '../model/rows';
+import { matrixOf, readAs } from '../model/rows';
 import { dtypeNamed } from '../model/dtypes';
 import type { TensorDescriptor } from '../protocol/model';
 import type { Unit } from './description';
@@ -41,8 +41,10 @@ export function sourcesOf({ pieces }: ConvertedTensor): TensorDescriptor[] {
   return [...new Set(pieces.map(({ tensor }) => tensor))];
 }
 
-/** Dtype of the sources; undefined when they differ. */
+/** Dtype of the sources, the type of their blocks where they read as such; undefined when they differ. */
 export function sourceDtype(converted: ConvertedTensor): string | undefined {
-  const dtypes = new Set(sourcesOf(converted).map(({ dtype }) => dtype));
+  const dtypes = new Set(
+    sourcesOf(converted).map((tensor) => (tensor.stored?.asBlocks ? readAs(tensor).dtype : tensor.dtype)),
+  );
   return dtypes.size === 1 ? [...dtypes][0] : undefined;
 }

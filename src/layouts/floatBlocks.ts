@@ -29,6 +29,7 @@ export const floatBlocks: Layout = {
   find,
   codes,
   decoder: decoderOf(codes),
+  blocks,
   writers: floatBlocksWriters,
 };
 
@@ -49,7 +50,10 @@ function find({ tensors, config }: StoredContent): Found {
       ...(isNv ? [['global', global] as const] : []),
     ] as const;
     const described = { name: `${module}.weight`, dtype: isNv ? 'NVFP4 blocks' : 'MXFP4 blocks', shape };
-    const weight = storedWeight(floatBlocks.id, described, present, { rounding: modelDtype(config) });
+    const rounding = modelDtype(config);
+    // BF16 holds these floats exactly, F16 does not.
+    const blocks = isNv || rounding === 'F16' ? undefined : 'MXFP4';
+    const weight = storedWeight(floatBlocks.id, described, present, { rounding, blocks });
     return weight ? [{ weight, parts: [...parts.values()] }] : [];
   });
   return { weights: [...weights, ...experts(tensors)], warnings: [] };
@@ -68,7 +72,8 @@ function experts(tensors: readonly TensorDescriptor[]): Found['weights'] {
       ['codes', codes],
       ['scales', scales],
     ] as const;
-    const weight = storedWeight(floatBlocks.id, { name, dtype: 'MXFP4 blocks', shape }, parts);
+    const described = { name, dtype: 'MXFP4 blocks', shape };
+    const weight = storedWeight(floatBlocks.id, described, parts, { blocks: 'MXFP4' });
     return weight ? [{ weight, parts: [codes, scales] }] : [];
   });
 }
@@ -102,4 +107,32 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
       };
     },
   };
+}
+
+/** Weights of a block of ggml's MXFP4, and bytes: the scale, then codes. */
+const ggmlBlock = { weights: 32, bytes: 17 };
+
+/** Blocks of ggml's MXFP4: its byte i holds the codes i and i + 16, where the layout's bytes hold neighbours. */
+async function blocks(
+  weight: StoredDescriptor,
+  read: ReadPart,
+  { first, count }: { readonly first: number; readonly count: number },
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const parts = new PartReader(weight, read);
+  const half = ggmlBlock.weights / 2;
+  const scales = await parts.bytes('scales', first, count, signal);
+  const stored = await parts.bytes('codes', first * half, count * half, signal);
+  const found = new Uint8Array(count * ggmlBlock.bytes);
+  for (let block = 0; block < count; block++) {
+    const [from, to] = [block * half, block * ggmlBlock.bytes];
+    found[to] = scales[block]!;
+    for (let i = 0; i < half; i++) {
+      const shift = 4 * (i & 1);
+      const low = (stored[from + (i >> 1)]! >>> shift) & 15;
+      const high = (stored[from + half / 2 + (i >> 1)]! >>> shift) & 15;
+      found[to + 1 + i] = low | (high << 4);
+    }
+  }
+  return found;
 }

@@ -96,6 +96,16 @@ export interface Layout {
     read: ReadPart,
     signal?: AbortSignal,
   ): Promise<QuantizedReader> | QuantizedReader;
+  /**
+   * Present where weights have `blocks`: `count` blocks of that type from `first` on, made of the same codes and scales.
+   * @throws QuantscopeError IO, MODEL_FILE, CANCELLED.
+   */
+  blocks?(
+    weight: StoredDescriptor,
+    read: ReadPart,
+    span: { readonly first: number; readonly count: number },
+    signal?: AbortSignal,
+  ): Promise<Uint8Array>;
 }
 
 /** A tensor of a safetensors file. */
@@ -176,7 +186,10 @@ export function storedWeight(
   layout: string,
   { name, dtype, shape }: Pick<TensorDescriptor, 'name' | 'dtype' | 'shape'>,
   parts: readonly (readonly [role: string, part: TensorDescriptor])[],
-  more: Pick<StoredWeight, 'variant'> & { readonly rounding?: StoredWeight['rounding'] | undefined } = {},
+  more: Pick<StoredWeight, 'variant'> & {
+    readonly rounding?: StoredWeight['rounding'] | undefined;
+    readonly blocks?: StoredWeight['blocks'] | undefined;
+  } = {},
 ): TensorDescriptor | undefined {
   const elements = elementsOf(shape);
   const [first] = parts;
@@ -194,6 +207,7 @@ export function storedWeight(
       layout,
       ...(more.variant === undefined ? {} : { variant: more.variant }),
       ...(more.rounding ? { rounding: more.rounding } : {}),
+      ...(more.blocks ? { blocks: more.blocks } : {}),
       parts: parts.map(([role, part]) => storedPart(role, part)),
     },
   };

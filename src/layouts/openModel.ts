@@ -1,3 +1,4 @@
+import { ggmlRowBytes, ggmlType } from '../model/dtypes';
 import { modelOf, type Model, type OpenFiles } from '../model/model';
 import type { ModelContent } from '../model/modelContent';
 import { openFiles } from '../model/openFiles';
@@ -81,10 +82,28 @@ function decodedNotes(decoded: readonly StoredDescriptor[]): string[] {
 function decodingReads(files: OpenFiles): Pick<Model, 'readInto' | 'codes'> {
   const stored = new StoredReader((tensor) => layoutOf(tensor).decoder(tensor, partReader(files)));
   return {
-    readInto: (tensor, offset, target, signal) =>
-      isStored(tensor)
-        ? stored.readInto(tensor, offset, target, signal)
-        : readElements(files.source(tensor.file), tensor, offset, target, signal),
+    readInto: (tensor, offset, target, signal) => {
+      if (!isStored(tensor)) return readElements(files.source(tensor.file), tensor, offset, target, signal);
+      return tensor.stored.asBlocks
+        ? readBlocks(files, tensor, offset, target, signal)
+        : stored.readInto(tensor, offset, target, signal);
+    },
     codes: (tensor) => (isStored(tensor) ? stored.codes(tensor) : undefined),
   };
+}
+
+/** Bytes of the blocks of ggml that a weight is the same as. @param offset from their start. */
+async function readBlocks(
+  files: OpenFiles,
+  tensor: StoredDescriptor,
+  offset: number,
+  target: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const type = tensor.stored.blocks!;
+  const size = ggmlRowBytes(type, ggmlType(type)!.block);
+  const first = Math.floor(offset / size);
+  const count = Math.ceil((offset + target.length) / size) - first;
+  const bytes = await layoutOf(tensor).blocks!(tensor, partReader(files), { first, count }, signal);
+  target.set(bytes.subarray(offset - first * size).subarray(0, target.length));
 }

@@ -1,3 +1,4 @@
+import { ggmlRowBytes } from './dtypes';
 import type { TensorDescriptor } from '../protocol/model';
 
 /** A tensor as a matrix: leading dimensions flattened into rows; a vector is one row, a scalar one weight. */
@@ -16,10 +17,19 @@ export const maxRowWeights = 1 << 20;
  */
 export const partWeights = 1 << 16;
 
-/** What reads of a tensor give: the data that its files hold, or float32 where a layout decodes it. */
+/** What reads of a tensor give: the data that its files hold, or float32, or blocks of ggml where a layout decodes it. */
 export function readAs({ dtype, byteLength, elements, stored }: TensorDescriptor): {
   readonly dtype: string;
   readonly bytes: number;
 } {
-  return stored ? { dtype: 'F32', bytes: 4 * elements } : { dtype, bytes: byteLength };
+  if (!stored) return { dtype, bytes: byteLength };
+  if (stored.asBlocks && stored.blocks)
+    return { dtype: stored.blocks, bytes: ggmlRowBytes(stored.blocks, elements) };
+  return { dtype: 'F32', bytes: 4 * elements };
+}
+
+/** The same weight for reads of its codes and scales as blocks of ggml; undefined where no type has both. */
+export function inBlocks(tensor: TensorDescriptor): TensorDescriptor | undefined {
+  const { stored } = tensor;
+  return stored?.blocks ? { ...tensor, stored: { ...stored, asBlocks: true } } : undefined;
 }

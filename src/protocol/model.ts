@@ -66,6 +66,10 @@ export interface StoredWeight {
   readonly variant?: string;
   /** What its library rounds decoded weights to; float32 when absent. */
   readonly rounding?: 'F16' | 'BF16';
+  /** The ggml type whose blocks hold the same codes and scales, where there is one. */
+  readonly blocks?: 'MXFP4';
+  /** Set where reads give these blocks instead of float32. */
+  readonly asBlocks?: true;
   readonly parts: readonly StoredPart[];
 }
 

@@ -6,7 +6,7 @@ import { ggmlType, isForeignType } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import { importanceOf, type Imatrix } from '../../model/imatrix';
 import { holdsWeights } from '../../model/roles';
-import { matrixOf } from '../../model/rows';
+import { inBlocks, matrixOf } from '../../model/rows';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import type { TensorDescriptor } from '../../protocol/model';
 import { needsImportance, type FileType } from './fileTypes';
@@ -44,13 +44,15 @@ export interface TensorContext {
  * @throws QuantscopeError UNSUPPORTED for a source that cannot be converted, REQUEST for a type that does not fit.
  */
 export function planTensor(
-  { converted, unprunedName }: NamedTensor,
+  { converted: source, unprunedName }: NamedTensor,
   mixed: MixedType | undefined,
   context: TensorContext,
 ): PlannedTensor {
-  const { name, shape } = converted;
+  const { name, shape } = source;
+  const { type, cause, reason } = mixed ?? keptType(source, context);
+  const repacked = blocksOf(source, type);
+  const converted = repacked ?? source;
   const sources = sourcesOf(converted);
-  const { type, cause, reason } = mixed ?? keptType(converted, context);
   if (sourceDtype(converted) !== type || converted.unit?.order === 'transpose')
     for (const source of sources) checkConvertible(source, type, context.target);
   const isForeign = isForeignType(type); // copied byte for byte
@@ -67,20 +69,35 @@ export function planTensor(
     converted,
     source: sources[0]?.name ?? '',
     sources: sources.length,
-    from: [...new Set(sources.map(({ dtype }) => dtype))].join(', '),
+    from: repacked ? type : [...new Set(sources.map(({ dtype }) => dtype))].join(', '),
     to: type,
     shape,
     bytes: isForeign ? sources.reduce((sum, { byteLength }) => sum + byteLength, 0) : bytesIn(type, shape),
     cause,
-    reason,
+    reason: repacked ? `${reason}, codes and scales as they are` : reason,
     ...(importance ? { importance } : {}),
   };
+}
+
+/** The same tensor for reads of blocks of a type; undefined where its sources do not all have the type's codes and scales. */
+function blocksOf(converted: ConvertedTensor, type: string): ConvertedTensor | undefined {
+  if (converted.unit?.order === 'transpose' || converted.add !== undefined) return undefined;
+  const pieces: ConvertedTensor['pieces'][number][] = [];
+  for (const piece of converted.pieces) {
+    const tensor = piece.tensor.stored?.blocks === type ? inBlocks(piece.tensor) : undefined;
+    if (!tensor) return undefined;
+    pieces.push({ ...piece, tensor });
+  }
+  return pieces.length > 0 ? { ...converted, pieces } : undefined;
 }
 
 /** Type of a tensor that got none: a matrix stays as it is, whatever it is. */
 function keptType(converted: ConvertedTensor, { model, isCopy }: TensorContext): MixedType {
   const dtype = sourceDtype(converted);
   const leave = isCopy || isMixed(converted);
+  const blocks = converted.pieces[0]?.tensor.stored?.blocks;
+  if (leave && blocks !== undefined && blocksOf(converted, blocks))
+    return { type: blocks, cause: 'kept', reason: 'copied' };
   if (dtype !== undefined && (model.gguf || (leave && ggmlType(dtype) && converted.add === undefined)))
     return { type: dtype, cause: 'kept', reason: 'copied unchanged' };
   return { type: 'F32', cause: 'kept', reason: 'kept in full precision' };
