@@ -5,6 +5,7 @@
     "kernel_sources": [
       "native/kernels/affine.cc",
       "native/kernels/feedback.cc",
+      "native/kernels/clips.cc",
       "native/kernels/fp4.cc",
       "native/kernels/iq1.cc",
       "native/kernels/iq2.cc",

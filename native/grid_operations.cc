@@ -76,6 +76,30 @@ void findParameters(const WeightGrid& grid, std::span<const float> source, const
   });
 }
 
+BadWeight findClippedParameters(const WeightGrid& grid, std::span<const float> source, const GroupedMatrix& matrix,
+                                std::span<const float> importance, std::span<const float> factors, ParameterView target,
+                                CancelFlag cancelled) {
+  checkMatrix(grid, source.size(), matrix, target);
+  if (factors.size() > ClipSearch::kMostFactors) fail("there are more than 256 factors");
+  if (!importance.empty() && matrix.columns % importance.size() != 0) {
+    fail("importance has " + std::to_string(importance.size()) + " elements, which is not the length of a row");
+  }
+  FirstBad bad;
+  overRows(matrix.rows, rowsPerPiece(matrix.columns), cancelled, [&](size_t first, size_t count) {
+    bad.check(source.subspan(first * matrix.columns, count * matrix.columns), first * matrix.columns);
+  });
+  if (bad.found().kind != BadWeight::Kind::None) return bad.found();
+  const ClipSearch search{matrix, source.data(), importance, factors, target.globalScale};
+  // A search tries every factor on every weight.
+  const size_t weights = matrix.groupRows * matrix.groupColumns;
+  const size_t perPiece = std::max<size_t>(1, kPieceWeights / 16 / std::max<size_t>(1, weights));
+  overRows(matrix.groups(), perPiece, cancelled, [&](size_t first, size_t count) {
+    kernels().searchClips(grid, search, first, count, target.scales.data() + first,
+                          target.zeros.empty() ? nullptr : target.zeros.data() + first);
+  });
+  return {};
+}
+
 BadWeight findCodes(const WeightGrid& grid, std::span<const float> source, const GroupedMatrix& matrix,
                     ParameterView parameters, std::span<uint8_t> codes, CancelFlag cancelled) {
   checkMatrix(grid, source.size(), matrix, parameters);

@@ -3,22 +3,11 @@
 #include <optional>
 #include <span>
 
-#include "kernels/weight_grid.h"
+#include "kernels/grid_row.h"
 #include "operations.h"
 #include "rows.h"
 
 namespace qs {
-
-/// A matrix whose groups are rectangles, numbered row by row; those at its right and lower ends may be smaller.
-struct GroupedMatrix {
-  size_t rows;
-  size_t columns;
-  size_t groupRows;
-  size_t groupColumns;
-
-  size_t across() const { return (columns + groupColumns - 1) / groupColumns; }
-  size_t groups() const { return (rows + groupRows - 1) / groupRows * across(); }
-};
 
 /// Of groups; `zeros` is empty where the grid has no zero points.
 struct ParameterView {
@@ -30,6 +19,11 @@ struct ParameterView {
 /// @param range of all weights where they have one group that is larger than the matrix; groups have their own otherwise.
 void findParameters(const WeightGrid& grid, std::span<const float> source, const GroupedMatrix& matrix,
                     std::optional<Range> range, ParameterView target, CancelFlag cancelled);
+/// The same with each group's range shrunk to where the squared error of its weights is least: never larger than without.
+/// @param importance empty, or the weight of the error of each column; `factors` what ranges are multiplied by, between 0 and 2.
+BadWeight findClippedParameters(const WeightGrid& grid, std::span<const float> source, const GroupedMatrix& matrix,
+                                std::span<const float> importance, std::span<const float> factors, ParameterView target,
+                                CancelFlag cancelled);
 /// Stops at weights that are not finite; the codes are then invalid.
 BadWeight findCodes(const WeightGrid& grid, std::span<const float> source, const GroupedMatrix& matrix,
                     ParameterView parameters, std::span<uint8_t> codes, CancelFlag cancelled);

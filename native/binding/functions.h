@@ -13,6 +13,7 @@ Napi::Value CheckBlocks(const Napi::CallbackInfo& info);
 
 // grids.cc
 Napi::Value GridParameters(const Napi::CallbackInfo& info);
+Napi::Value ClippedParameters(const Napi::CallbackInfo& info);
 Napi::Value GridCodes(const Napi::CallbackInfo& info);
 Napi::Value GridWeights(const Napi::CallbackInfo& info);
 Napi::Value StoredScales(const Napi::CallbackInfo& info);

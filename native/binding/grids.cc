@@ -41,6 +41,21 @@ Napi::Value GridParameters(const Napi::CallbackInfo& info) {
   return run(info, [=] { findParameters(grid, source, matrix, range, target, cancelled); });
 }
 
+// (grid, source, rows, columns, groupRows, groupColumns, scales, zeros?, globalScale, importance?, factors, cancel?)
+Napi::Value ClippedParameters(const Napi::CallbackInfo& info) {
+  const WeightGrid grid = gridOf(info[0]);
+  const auto source = floatsOf(info[1], "source");
+  const GroupedMatrix matrix = matrixOf(info, 2);
+  const ParameterView target = parametersFrom(info, 6);
+  const auto importance = optionalFloats(info[9], "importance");
+  const auto factors = floatsOf(info[10], "factors");
+  const CancelFlag cancelled = cancelFlag(info[11]);
+  const auto bad = std::make_shared<BadWeight>();
+  return run(
+      info, [=] { *bad = findClippedParameters(grid, source, matrix, importance, factors, target, cancelled); },
+      [bad](Napi::Env env) { return badWeightObject(env, *bad); });
+}
+
 // (grid, source, rows, columns, groupRows, groupColumns, scales, zeros?, globalScale, codes, cancel?)
 Napi::Value GridCodes(const Napi::CallbackInfo& info) {
   const WeightGrid grid = gridOf(info[0]);

@@ -51,6 +51,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("recodeRows", Napi::Function::New<Guarded<RecodeRows>>(env));
   exports.Set("checkBlocks", Napi::Function::New<Guarded<CheckBlocks>>(env));
   exports.Set("gridParameters", Napi::Function::New<Guarded<GridParameters>>(env));
+  exports.Set("clippedParameters", Napi::Function::New<Guarded<ClippedParameters>>(env));
   exports.Set("gridCodes", Napi::Function::New<Guarded<GridCodes>>(env));
   exports.Set("gridWeights", Napi::Function::New<Guarded<GridWeights>>(env));
   exports.Set("storedScales", Napi::Function::New<Guarded<StoredScales>>(env));

@@ -15,4 +15,15 @@ struct GridRow {
   float globalScale;   // or 0
 };
 
+/// A matrix whose groups are rectangles, numbered row by row; those at its right and lower ends may be smaller.
+struct GroupedMatrix {
+  size_t rows;
+  size_t columns;
+  size_t groupRows;
+  size_t groupColumns;
+
+  size_t across() const { return (columns + groupColumns - 1) / groupColumns; }
+  size_t groups() const { return (rows + groupRows - 1) / groupRows * across(); }
+};
+
 }  // namespace qs

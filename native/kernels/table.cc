@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "blocks.h"
+#include "clips.h"
 #include "feedback.h"
 #include "floats.h"
 #include "fp4.h"
@@ -84,7 +85,7 @@ constexpr Codec kCodecs[] = {
 }  // namespace
 
 extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, spanOfWeights, encodeGridRow,
-                              decodeGridRow, decodePermutedRow, errorSums, firstNonFinite, copyWeights, accumulateLogits,
+                              decodeGridRow, decodePermutedRow, searchClips, errorSums, firstNonFinite, copyWeights, accumulateLogits,
                               addProducts, subtractProducts, factorDiagonal, solveRows,
                               addFeedback, predictColumns, quantizeColumns, followColumns};
 

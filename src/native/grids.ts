@@ -34,6 +34,19 @@ export interface GridFunctions {
     range?: TensorRange,
     signal?: AbortSignal,
   ): Promise<void>;
+  /**
+   * The same with each group's range shrunk to where the squared error of its weights is least, which is never larger than without; zero
+   * points that are not integers are moved so that the mean error of a group is 0. The result is the first weight that is not finite, if any.
+   * @param clip `importance`: the weight of the error of each column; `factors`: what ranges are multiplied by, at most 256.
+   */
+  clippedParameters(
+    grid: Grid,
+    source: Float32Array,
+    matrix: GroupedMatrix,
+    target: GroupParameters,
+    clip: { readonly importance?: Float32Array | undefined; readonly factors: Float32Array },
+    signal?: AbortSignal,
+  ): Promise<BadWeight | undefined>;
   /** The nearest codes, one byte each, given the groups' parameters. The result is the first weight that is not finite, if any. */
   gridCodes(
     grid: Grid,
@@ -67,6 +80,12 @@ export interface GridBinding {
       ...[min: number | undefined, max: number | undefined, cancel: Cancel],
     ]
   ): Promise<void>;
+  clippedParameters(
+    ...parameters: [
+      ...[grid: Grid, source: Float32Array, ...Matrix, ...Parameters],
+      ...[importance: Float32Array | undefined, factors: Float32Array, cancel: Cancel],
+    ]
+  ): Promise<BadWeight | undefined>;
   gridCodes(
     ...parameters: [
       ...[grid: Grid, source: Float32Array, ...Matrix, ...Parameters],
@@ -105,6 +124,18 @@ export function gridFunctions(binding: GridBinding): GridFunctions {
           ...shared(target),
           range?.min,
           range?.max,
+          cancel,
+        ),
+      ),
+    clippedParameters: (grid, source, matrix, target, { importance, factors }, signal) =>
+      cancellable(signal, (cancel) =>
+        binding.clippedParameters(
+          grid,
+          source,
+          ...sizes(matrix),
+          ...shared(target),
+          importance,
+          factors,
           cancel,
         ),
       ),

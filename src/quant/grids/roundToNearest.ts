@@ -52,9 +52,19 @@ export function globalScaleOf(grid: Grid, range: TensorRange | undefined): numbe
   return rounded(levels * rounded(1 / absmax));
 }
 
+/** A search for the range of each group. */
+export interface Clip {
+  /** The weight of the error of each column; all are equal where it is absent. */
+  readonly importance?: Float32Array | undefined;
+  /** What ranges are multiplied by. */
+  readonly factors: Float32Array;
+}
+
 /**
  * Scales and zero points of the groups of whole rows by the grid's rule.
  * @param values `[rows, columns]`, whole groups of rows (`wholeRows`).
+ * @param clip shrinks the range of each group to where the error is least; not for one scale for the tensor.
+ * @throws RangeError naming the first weight that is not finite, if ranges are searched.
  */
 export async function findParameters(
   grid: Grid,
@@ -62,6 +72,7 @@ export async function findParameters(
   [rows, columns]: readonly [number, number],
   { range }: OfMatrix,
   signal?: AbortSignal,
+  clip?: Clip,
 ): Promise<FoundParameters> {
   const matrix = groupedMatrix(grid.group, rows, columns);
   const count = groupsOf(matrix);
@@ -69,8 +80,13 @@ export async function findParameters(
   const zeros = grid.zero ? new Float32Array(count) : undefined;
   if (grid.group === 'tensor' && !range) throw new RangeError('one scale for the tensor needs its range');
   const target = { scales, zeros, globalScale: globalScaleOf(grid, range) };
-  const given = grid.group === 'tensor' ? range : undefined;
-  await loadNative().gridParameters(grid, values, matrix, target, given, signal);
+  if (clip) {
+    const bad = await loadNative().clippedParameters(grid, values, matrix, target, clip, signal);
+    if (bad) throw new RangeError(`weight ${bad.index} is ${bad.kind}`);
+  } else {
+    const given = grid.group === 'tensor' ? range : undefined;
+    await loadNative().gridParameters(grid, values, matrix, target, given, signal);
+  }
   return { ...target, matrix };
 }
 

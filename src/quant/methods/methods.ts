@@ -1,6 +1,7 @@
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import { awq } from './awq';
+import { ecb } from './ecb';
 import { gptq } from './gptq';
 import { llmInt8 } from './llmInt8';
 import type { Method } from './method';
@@ -8,7 +9,7 @@ import { obq } from './obq';
 import { rtn } from './rtn';
 
 /** All methods, in the order in which lists show them. Adding one here adds it everywhere. */
-export const methods: readonly Method[] = [rtn, gptq, obq, awq, llmInt8];
+export const methods: readonly Method[] = [rtn, ecb, gptq, obq, awq, llmInt8];
 
 /**
  * A method by its id, whatever the case.

@@ -1,0 +1,97 @@
+import type { MethodOptions } from '../../protocol/recipe';
+import { diagonalOf } from '../columns/factor';
+import { decodeRows, findParameters, roundWith } from '../grids/roundToNearest';
+import type { QuantizedRows } from '../quantized';
+import type { MatrixTask, Method } from './method';
+
+/**
+ * Enhanced Clipping and Bias correction: the range of each group is shrunk to where the (weighted) squared error of its weights is least, and
+ * what that does to the mean output of each row is given back. Clipping: Banner et al., 2019, Post training 4-bit quantization of convolutional
+ * networks; bias correction: Nagel et al., 2019, Data-Free Quantization, equation 17.
+ */
+export const ecb: Method = {
+  id: 'ecb',
+  label: 'Enhanced clipping and bias correction',
+  description:
+    'Clips each group where its squared error is least, weighted by importance where there is any, and corrects the mean output of rows ' +
+    'where the mean of inputs is known. Never a larger error than rounding to nearest.',
+  evidence: 'none',
+  options: [
+    {
+      name: 'steps',
+      description: 'How many ranges are tried for each group.',
+      type: 'number',
+      default: 64,
+      minimum: 2,
+      maximum: 256,
+    },
+    {
+      name: 'smallest',
+      description: 'The smallest range that is tried, as a fraction of the whole one.',
+      type: 'number',
+      default: 0.3,
+      minimum: 0.01,
+      maximum: 0.99,
+    },
+    {
+      name: 'correct_bias',
+      description: 'Whether rows get a bias that restores their mean output.',
+      type: 'boolean',
+      default: true,
+    },
+  ],
+  version: 1,
+  refuse: ({ grid }) =>
+    grid.group === 'tensor'
+      ? 'One scale for the whole tensor cannot be clipped by group; choose rows or smaller groups.'
+      : undefined,
+  open: (task) => {
+    const clip = { importance: importanceOf(task), factors: factorsOf(task) };
+    const corrects = optionOf(task.options, 'correct_bias', true);
+    const mean = corrects ? task.evidence.mean : undefined;
+    return Promise.resolve({
+      async quantize(values, signal) {
+        const [, columns] = task.shape;
+        const shape = [values.length / columns, columns] as const;
+        const parameters = await findParameters(task.grid, values, shape, task, signal, clip);
+        const rows = await roundWith(task.grid, values, shape, parameters, task, signal);
+        return mean ? { ...rows, biasCorrection: await biasOf(rows, values, mean, signal) } : rows;
+      },
+    });
+  },
+};
+
+function optionOf<T extends number | boolean>(options: MethodOptions, name: string, usual: T): T {
+  return (options[name] as T | undefined) ?? usual;
+}
+
+/** Mean x² of each column: measured, or the diagonal of H. */
+function importanceOf({ evidence: { importance, hessian } }: MatrixTask): Float32Array | undefined {
+  return importance ?? (hessian ? Float32Array.from(diagonalOf(hessian)) : undefined);
+}
+
+/** Evenly from just below the whole range down; scales that are powers of two may also grow. */
+function factorsOf({ options, grid }: MatrixTask): Float32Array {
+  if (grid.scale === 'F8_E8M0') return Float32Array.of(2, 0.5);
+  const steps = optionOf(options, 'steps', 64);
+  const smallest = optionOf(options, 'smallest', 0.3);
+  return Float32Array.from({ length: steps }, (_, i) => 1 - ((i + 1) / steps) * (1 - smallest));
+}
+
+/** −Σ (ŵ − w) · E[x] of each row. */
+async function biasOf(
+  rows: QuantizedRows,
+  values: Float32Array,
+  mean: Float32Array,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const decoded = await decodeRows(rows, signal);
+  return Float32Array.from({ length: rows.rows }, (_, row) => {
+    let sum = 0;
+    const start = row * rows.columns;
+    mean.forEach((x, column) => {
+      sum += (values[start + column]! - decoded[start + column]!) * x;
+    });
+    return sum;
+  });
+}
