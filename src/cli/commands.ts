@@ -1,5 +1,6 @@
 import type { Command } from './command';
 import { compareCommand } from './compare';
+import { convertCommand } from './convert';
 import { evalCommand } from './eval';
 import { exportCommand } from './export';
 import { exportOnnxCommand } from './exportOnnx';
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   exportOnnxCommand,
   quantizeModelCommand,
   recipesCommand,
+  convertCommand,
   compareCommand,
   evalCommand,
   imatrixCommand,

@@ -27,7 +27,7 @@ import { planBesideJob, readPlanJob } from './jobs/plans';
 import { previewQuantizeJob, quantizeModelJob, readRecipeJob, recipesJob } from './jobs/recipes';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
-import { analyseJob, compareJob, quantizeJob, storedJob } from './jobs/tensors';
+import { analyseJob, compareJob, quantizeJob, convertJob, storedJob } from './jobs/tensors';
 import type { OpenModels } from './models';
 
 /** Everything the engine does, by the name of the request. The process and the command line share it. */
@@ -50,6 +50,7 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/methods': methodsJob(models),
     'tensor/saveMethod': saveMethodJob(models),
     'tensor/quantize': quantizeJob(models),
+    'model/convert': convertJob(models),
     'device/probe': probeJob(),
     'gpuRuntime/status': gpuRuntimeStatusJob(),
     'gpuRuntime/offer': gpuRuntimeOfferJob(),

@@ -84,6 +84,8 @@ export interface EngineRequests {
   'tensor/saveMethod': { params: SaveMethodParams; result: SaveMethodResult };
   /** Writes the tensors, quantized, to a new safetensors file. */
   'tensor/quantize': { params: QuantizeParams; result: QuantizeResult };
+  /** Writes the tensors of PyTorch files as one safetensors file, unchanged. */
+  'model/convert': { params: ModelRef & { out: string }; result: ConvertResult };
   'device/probe': { params: { device: DeviceChoice; refresh?: boolean }; result: DeviceReport };
   'gpuRuntime/status': { params: Record<string, never>; result: GpuRuntimeStatus };
   /** What an installation would fetch. `proxy`: address of the editor's; else the environment's is used. */
@@ -189,6 +191,13 @@ export interface QuantizeResult {
   out: string;
   bytes: number;
   tensors: readonly { tensor: string; result: FormatError }[];
+}
+
+export interface ConvertResult {
+  readonly out: string;
+  /** Of the file. */
+  readonly bytes: number;
+  readonly tensors: number;
 }
 
 export interface SensitivityParams extends ModelRef {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelDescription } from '../../../src/protocol/model';
@@ -74,5 +74,19 @@ describe('a PyTorch file without code', () => {
     expect(stdout).not.toContain('DANGER');
     expect(stdout).toContain('Note: a and b share their data (tied weights).');
     expect(stdout).toContain('pytorch, unknown architecture, 2 tensors, 2 parameters');
+  });
+});
+
+describe('a PyTorch file as safetensors', () => {
+  it('is written by convert; the source is never replaced', async () => {
+    const path = writeFile(folder, 'source.bin', torchZip({ w: tensor('F32', [2], Float32Array.of(3, 4)) }));
+    const out = join(folder, 'converted.safetensors');
+    const { stdout, code } = await quantscope('convert', path, '--out', out);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Written: .*converted\.safetensors \(1 tensor, \d+ B\)$/m);
+    expect(readFileSync(out).subarray(-8)).toEqual(Buffer.from(Float32Array.of(3, 4).buffer));
+    const over = await quantscope('convert', path, '--out', path);
+    expect(over.code).toBe(1);
+    expect(over.stderr).toContain('The output would replace an input file');
   });
 });
