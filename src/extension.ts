@@ -4,6 +4,7 @@ import { registerCompareWith } from './vscode/commands/compareWith';
 import { registerEngineCommands } from './vscode/commands/engine';
 import { registerEvaluate } from './vscode/commands/evaluate';
 import { registerExports } from './vscode/commands/exportGguf';
+import { registerExportOnnx } from './vscode/commands/exportOnnx';
 import { registerGpuRuntime } from './vscode/commands/gpuRuntime';
 import { registerSavePlan } from './vscode/commands/plans';
 import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
@@ -30,6 +31,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     ModelEditorProvider.register(services),
     registerEngineCommands(services),
     registerExports(services),
+    registerExportOnnx(services),
     registerSavePlan(services),
     registerQuantizeLayer(services),
     registerQuantizeModel(services),

@@ -28,6 +28,7 @@ export const exportOnnxCommand: Command = {
     weights: { ...text('W', weightForms.map(({ id }) => id).join(', ')), required: true },
     out: text('DIR', 'folder to write into (optional with --dry-run)'),
     'dry-run': flag('write nothing; show how each tensor is stored'),
+    method: text('M', 'method that finds codes: rtn, gptq… (default: rtn)'),
     'block-size': text('N', 'weights that share a scale'),
     asymmetric: flag('codes with zero points'),
     floats: text('T', 'F32, F16 or BF16: weights that are not quantized (default: F32)'),
@@ -40,7 +41,7 @@ export const exportOnnxCommand: Command = {
       'arithmetic of MatMulNBits: 1 float32 to 4 int8 (default: the runtime chooses)',
     ),
     layer: { ...text('NAME', 'write only this matrix, as a model of its own'), multiple: true },
-    text: text('F', 'UTF-8 text for the ranges of inputs (static-int8, tensorrt-…)'),
+    text: text('F', 'UTF-8 text to run the model over, for gptq, static-int8 and tensorrt-…'),
     'input-range': text('R', `${inputRanges.join(', ')}: how ranges follow from it (default: minmax)`),
     device: runOptions['device']!,
     threads: runOptions['threads']!,
@@ -74,7 +75,7 @@ export const exportOnnxCommand: Command = {
 
 function settingsOf(context: CommandContext): OnnxSettings {
   const is = (name: string) => context.options[name] === true;
-  const floats = textOption(context, 'floats');
+  const [floats, method] = ['floats', 'method'].map((name) => textOption(context, name));
   const calibration = textOption(context, 'text');
   const layers = textOptions(context, 'layer');
   const inputRange = choiceOption(context, 'input-range', inputRanges);
@@ -88,6 +89,7 @@ function settingsOf(context: CommandContext): OnnxSettings {
     ...Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== undefined)),
     ...(is('asymmetric') ? { asymmetric: true } : {}),
     ...(floats === undefined ? {} : { floats }),
+    ...(method === undefined ? {} : { method }),
     ...(is('quantize-output') ? { quantizeOutput: true } : {}),
     ...(is('external') ? { external: true } : {}),
     ...(is('no-past') ? { withoutPast: true } : {}),

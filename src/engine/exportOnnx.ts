@@ -1,4 +1,10 @@
-import { activationGrid, rangeOf, rangeRules, type ActivationGrid } from '../exporter/onnx/calibrationRanges';
+import {
+  activationGrid,
+  rangeOf,
+  rangeRules,
+  type ActivationGrid,
+  type ValueRange,
+} from '../exporter/onnx/calibrationRanges';
 import { floatDtypes, type FloatDtype } from '../exporter/onnx/floats';
 import type { MatrixChoices } from '../exporter/onnx/graphTensors';
 import type { AccuracyLevel } from '../exporter/onnx/matMulNBits';
@@ -11,7 +17,11 @@ import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
 import type { InputRange, OnnxParams, OnnxSettings } from '../protocol/exportOnnx';
+import type { EvidenceKind } from '../protocol/recipe';
 import type { EvidenceSource } from '../quant/evidence';
+import { awq } from '../quant/methods/awq';
+import type { Method } from '../quant/methods/method';
+import { methodById } from '../quant/methods/methods';
 import { rtn } from '../quant/methods/rtn';
 import { obtainEvidence } from './evaluation/obtainEvidence';
 import type { JobContext } from './job';
@@ -42,40 +52,45 @@ function accuracyLevelOf(level: number): AccuracyLevel {
   throw new QuantscopeError('REQUEST', `The accuracy level is ${level}; ONNX Runtime has 1 to 4.`);
 }
 
-/** The grid that the inputs of a matrix are rounded to. */
-type InputGrid = (matrix: OnnxMatrix) => Promise<ActivationGrid>;
-
-/** Sizes do not depend on what is measured. */
-export const unmeasured: (form: WeightForm) => InputGrid = (form) => () =>
-  Promise.resolve({ type: form.activations?.type ?? 'I8', scale: 1, zero: 0 });
-
 /**
  * What the settings choose for each matrix: those of all blocks, and the output where it is asked for; or the named layers.
- * @throws QuantscopeError REQUEST for an option that the form does not have.
+ * @param evidence absent in a dry run, whose sizes do not depend on what is measured.
+ * @throws QuantscopeError REQUEST for an option that the form does not have, or a method that cannot be applied.
  */
 export async function choicesOf(
   model: Model,
   settings: OnnxSettings,
-  inputGrid: InputGrid,
+  evidence: EvidenceSource | undefined,
+  signal: AbortSignal,
 ): Promise<MatrixChoices> {
   const form = weightForm(settings.weights);
-  const { codes, activations } = form;
-  const { blockSize, asymmetric, layers, quantizeOutput } = settings;
-  if (!codes) {
-    if (blockSize === undefined && !asymmetric) return new Map();
-    throw new QuantscopeError(
-      'REQUEST',
-      `${form.id} stores floats, which have no block size and no zero points.`,
-    );
+  const { blockSize, asymmetric, layers, quantizeOutput, inputRange = 'minmax' } = settings;
+  const method = methodOf(settings);
+  if (!form.codes) {
+    if (blockSize === undefined && !asymmetric && method === rtn) return new Map();
+    const message = `${form.id} stores floats, which have no block size, no zero points and no method.`;
+    throw new QuantscopeError('REQUEST', message);
   }
-  const grid = codes.grid({ blockSize, asymmetric });
+  const { grid: gridOf, storage } = form.codes;
+  const grid = gridOf({ blockSize, asymmetric });
   const choices = new Map<string, MatrixChoice>();
-  for (const matrix of layers ? namedLayers(model, layers) : await onnxMatrices(model)) {
-    if (!layers && matrix.name === 'output.weight' && !quantizeOutput) continue;
-    const input = activations ? await inputGrid(matrix) : undefined;
-    choices.set(matrix.name, methodChoice(rtn, grid, codes.storage, { input }));
+  for (const { name, source } of layers ? namedLayers(model, layers) : await onnxMatrices(model)) {
+    if (!layers && name === 'output.weight' && !quantizeOutput) continue;
+    const input =
+      form.activations && (await inputGrid(form.activations, evidence, source, inputRange, signal));
+    const of = evidence && (() => evidence.for(source, method.evidence, { signal }));
+    choices.set(name, methodChoice(method, grid, storage, { input, ...(of ? { evidence: of } : {}) }));
   }
   return choices;
+}
+
+/** @throws QuantscopeError REQUEST for a method that there is not, or whose result is more than the codes of a matrix. */
+function methodOf({ method }: OnnxSettings): Method {
+  const found = method === undefined ? rtn : methodById(method);
+  if (found !== awq) return found;
+  const message =
+    'AWQ scales columns of matrices and folds the scales into the weights before them. Quantize the model to a checkpoint with it first, and export that.';
+  throw new QuantscopeError('REQUEST', message);
 }
 
 function namedLayers(model: Model, names: readonly string[]): OnnxMatrix[] {
@@ -86,42 +101,45 @@ function namedLayers(model: Model, names: readonly string[]): OnnxMatrix[] {
 }
 
 /**
- * Grids of inputs from a calibration pass over a text, or from one that was kept.
+ * What the form and the method need to know of the inputs of matrices, by a calibration pass over a text, or by one that was kept.
  * @throws QuantscopeError REQUEST without a text; as `obtainEvidence`.
  */
-export async function measuredInputs(
+export async function evidenceFor(
   model: Model,
   params: OnnxParams,
   context: JobContext,
-): Promise<InputGrid> {
-  const form = weightForm(params.weights);
-  const { activations } = form;
-  if (!activations) return unmeasured(form);
-  const { text, device = 'auto', cacheDir, inputRange = 'minmax' } = params;
-  if (text === undefined || cacheDir === undefined) {
-    const message = `${form.id} rounds the inputs of matrices: a calibration text is needed to know their ranges.`;
-    throw new QuantscopeError('REQUEST', message);
-  }
-  const needs = ['activations'] as const;
-  const evidence = await obtainEvidence(model, { text, needs, device }, cacheDir, context);
-  return async (matrix) => {
-    const { type, symmetric } = activations;
-    return activationGrid(await inputRangeOf(evidence, matrix, inputRange, context.signal), type, symmetric);
-  };
+): Promise<EvidenceSource | undefined> {
+  const { id, codes, activations } = weightForm(params.weights);
+  if (!codes) return undefined;
+  const method = methodOf(params);
+  const kinds: EvidenceKind[] = [method.evidence, activations ? 'activations' : 'none'];
+  const needs = kinds.filter((kind) => kind !== 'none');
+  if (needs.length === 0) return undefined;
+  const { text, device = 'auto', cacheDir } = params;
+  if (text !== undefined && cacheDir !== undefined)
+    return obtainEvidence(model, { text, needs, device }, cacheDir, context);
+  const message = `${activations ? id : method.label} needs to know the inputs of matrices: name a calibration text.`;
+  throw new QuantscopeError('REQUEST', message);
 }
 
-/** The range of a matrix's inputs: of sampled rows, with min and max up to the largest magnitude of all rows. */
-async function inputRangeOf(
-  evidence: EvidenceSource,
-  { source }: OnnxMatrix,
+/** The grid that the inputs of a matrix are rounded to. */
+async function inputGrid(
+  { type, symmetric }: NonNullable<WeightForm['activations']>,
+  evidence: EvidenceSource | undefined,
+  source: string,
   rule: InputRange,
   signal: AbortSignal,
-) {
+): Promise<ActivationGrid> {
+  if (!evidence) return { type, scale: 1, zero: 0 };
   const { inputs, largest } = await evidence.for(source, 'activations', { signal });
-  if (!inputs || !largest)
-    throw new QuantscopeError('REQUEST', 'The calibration pass did not measure its inputs.', {
-      tensor: source,
-    });
+  if (inputs && largest) return activationGrid(rangeOfInputs(inputs, largest, rule), type, symmetric);
+  throw new QuantscopeError('REQUEST', 'The calibration pass did not measure its inputs.', {
+    tensor: source,
+  });
+}
+
+/** The range of sampled rows; by min and max up to the largest magnitude of all rows. */
+function rangeOfInputs(inputs: Float32Array, largest: Float32Array, rule: InputRange): ValueRange {
   const range = rangeOf(inputs, rangeRules[rule]);
   if (rule !== 'minmax') return range;
   const most = largest.reduce((a, b) => Math.max(a, b), 0);

@@ -50,6 +50,8 @@ export type InputRange = (typeof inputRanges)[number];
 export interface OnnxSettings {
   /** Id of a form of weights. */
   weights: string;
+  /** Id of the method that finds codes; rounding to nearest when absent. */
+  method?: string;
   /** Weights that share a scale; the form's usual number when absent. */
   blockSize?: number;
   /** Codes with zero points. */
@@ -68,7 +70,7 @@ export interface OnnxSettings {
   accuracyLevel?: number;
   /** Matrices, as the model spells them, that become models of their own; the whole model when absent. */
   layers?: readonly string[];
-  /** Text for the ranges of inputs, and how they follow from it. */
+  /** Text for methods and ranges that need to know the inputs of matrices, and how ranges follow from them. */
   text?: string;
   inputRange?: InputRange;
 }

@@ -12,6 +12,7 @@ export const commands = {
   exportQ4KM: 'quantscope.exportGgufQ4KM',
   exportGguf: 'quantscope.exportGguf',
   exportWithPlan: 'quantscope.exportWithPlan',
+  exportOnnx: 'quantscope.exportOnnx',
   selectDevice: 'quantscope.selectDevice',
   installGpuRuntime: 'quantscope.installGpuRuntime',
   removeGpuRuntime: 'quantscope.removeGpuRuntime',

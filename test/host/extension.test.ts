@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { ExtensionApi } from '../../src/extension';
+import type { OnnxResult } from '../../src/protocol/exportOnnx';
 import type { ExportResult } from '../../src/protocol/engine';
 import type { CalibrationResult, EvaluationResult } from '../../src/protocol/evaluation';
 import { commands, viewTypes } from '../../src/vscode/contributions';
@@ -91,6 +92,16 @@ describe('the extension', () => {
     strictEqual(result, undefined);
     strictEqual(existsSync(out), false);
     strictEqual(readdirSync(folder.fsPath).filter((name) => name.includes('broken')).length, 0);
+  });
+
+  it('exports ONNX into a folder, with the files that generation tools read', async () => {
+    const out = join(folder.fsPath, 'out-onnx');
+    const result = await vscode.commands.executeCommand<OnnxResult>(commands.exportOnnx, {
+      ...{ model: weights.fsPath, out },
+      settings: { weights: 'matmulnbits-4' },
+    });
+    strictEqual(statSync(join(out, 'model.onnx')).size, result.files[0]!.bytes);
+    ok(readdirSync(out).includes('config.json'));
   });
 
   it('shows shape and dtype over a tensor name', async () => {

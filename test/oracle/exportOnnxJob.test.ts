@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { openTokenizer } from '../../src/evaluation/tokenizer/openTokenizer';
 import { openDecoder } from '../../src/graph/transformer/openDecoder';
 import type { DecoderShape } from '../../src/graph/transformer/decoderShape';
 import { openModel } from '../../src/layouts/openModel';
@@ -14,15 +15,20 @@ const folder = temporaryFolder();
 const cacheDir = join(folder, 'cache');
 const { request } = engineJobs(cacheDir);
 const text = join(sampleFolder, 'generated-calibration.txt');
-const tokens = Array.from({ length: 32 }, (_, i) => (i * 389 + 17) % 1024);
+const length = 128;
 const sample = { path: sampleFolder };
 
+let tokens: number[];
 let original: { readonly logits: Float32Array[]; readonly blocks: DecoderShape['blocks'] };
 
 beforeAll(async () => {
   mkdirSync(cacheDir);
   const model = await openModel(sampleFolder);
-  const decoder = await openDecoder(model, { device: 'ort-cpu', length: tokens.length, keep: false });
+  const tokenizer = await openTokenizer(model);
+  const evaluated = readFileSync(join(sampleFolder, 'generated-eval.txt'), 'utf8').slice(0, 2000);
+  tokens = [...(await tokenizer.encode(evaluated)).subarray(0, length)];
+  expect(tokens).toHaveLength(length);
+  const decoder = await openDecoder(model, { device: 'ort-cpu', length, keep: false });
   original = {
     logits: await windowLogits(decoder, Int32Array.from(tokens)),
     blocks: decoder.shape.blocks,
@@ -52,7 +58,13 @@ describe('export/onnx', () => {
   // About twice what each form measures; nothing is equal to the original but float32.
   const limits: Readonly<Record<string, number>> = {
     ...{ f32: 1e-9, f16: 1e-7, bf16: 1e-9, 'qdq-int8': 4e-4, 'qdq-int4': 2e-2, 'qdq-fp8': 3e-3 },
-    ...{ 'matmulnbits-4': 2e-2, 'matmulnbits-8': 1e-4, 'matmulnbits-2': 5, 'bnb-nf4': 2e-2, 'bnb-fp4': 4e-2 },
+    ...{
+      'matmulnbits-4': 2e-2,
+      'matmulnbits-8': 1e-4,
+      'matmulnbits-2': 0.1,
+      'bnb-nf4': 2e-2,
+      'bnb-fp4': 4e-2,
+    },
     ...{ 'static-int8': 3e-2, 'tensorrt-int8': 3e-2 },
   };
 
@@ -118,6 +130,25 @@ describe('export/onnx', () => {
     },
   );
 
+  it('GPTQ is closer to the original than rounding, in the same file layout', async () => {
+    const predict = async (method: string): Promise<number> => {
+      const out = join(folder, method);
+      const params = {
+        ...sample,
+        weights: 'matmulnbits-2',
+        blockSize: 16,
+        asymmetric: true,
+        method,
+      } as const;
+      await request('export/onnx', { ...params, text, cacheDir, device: 'cpu', out });
+      const session = await openOnnx(join(out, 'model.onnx'));
+      const found = await divergence(session);
+      await session.release();
+      return found;
+    };
+    expect(await predict('gptq')).toBeLessThan(0.8 * (await predict('rtn')));
+  });
+
   it('chosen layers become models of their own', async () => {
     const layers = ['model.layers.0.mlp.down_proj.weight', 'lm_head.weight'];
     const out = join(folder, 'layers');
@@ -146,7 +177,10 @@ describe('export/onnx', () => {
     [{ weights: 'bnb-nf4', asymmetric: true }, /no choice of zero points/],
     [{ weights: 'matmulnbits-4', blockSize: 48 }, /groups of 16, 32, 64, 128, 256 weights/],
     [{ weights: 'f32', floats: 'F8' }, /stored as F32, F16, BF16/],
-    [{ weights: 'static-int8' }, /calibration text is needed/],
+    [{ weights: 'static-int8' }, /static-int8 needs to know.*calibration text/],
+    [{ weights: 'matmulnbits-4', method: 'gptq' }, /GPTQ needs to know.*calibration text/],
+    [{ weights: 'matmulnbits-4', method: 'awq' }, /checkpoint with it first/],
+    [{ weights: 'f16', method: 'gptq' }, /no method/],
     [{ weights: 'f32', positions: 1000 }, /made for 256 positions/],
     [{ weights: 'f32', layers: ['model.norm.weight'] }, /not a matrix.*model\.norm\.weight/],
     [{ weights: 'matmulnbits-4', accuracyLevel: 7 }, /accuracy level is 7/],

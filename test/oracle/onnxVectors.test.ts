@@ -8,14 +8,16 @@ import {
   rangeRules,
   type RangeRule,
 } from '../../src/exporter/onnx/calibrationRanges';
+import { methodChoice } from '../../src/exporter/onnx/methodChoice';
 import type { MatrixChoice } from '../../src/exporter/onnx/storage';
+import { weightForm } from '../../src/exporter/onnx/weightForms';
 import { writeOnnxLayers } from '../../src/exporter/onnx/writeOnnx';
 import { openModel } from '../../src/layouts/openModel';
 import type { Model } from '../../src/model/model';
 import { loadNative } from '../../src/native';
 import type { Grid } from '../../src/protocol/grids';
+import { rtn } from '../../src/quant/methods/rtn';
 import { temporaryFolder } from '../support/files';
-import { nearestChoice } from '../support/nearestCodes';
 import { decodeOnnx, type OnnxTensorProto } from '../support/onnxProto';
 import { openOnnx } from '../support/onnxRun';
 
@@ -81,16 +83,13 @@ async function checkOutputs(file: string, expected: Model): Promise<void> {
 describe.skipIf(!isThere)('bytes of ONNX Runtime’s own quantizers', () => {
   it.each(names(/^matmulnbits-b/))('%s', async (vector) => {
     const [, bits, group] = /-b(\d)-bs(\d+)/.exec(vector)!.map(Number);
-    const grid: Grid = {
-      levels: { kind: 'integer', bits: bits!, signed: !vector.includes('asym') },
-      group: group!,
-      scale: 'F32',
-      rounding: { half: 'away' },
-      ...(vector.includes('asym')
-        ? { rule: { kind: 'range', widened: true }, zero: 'integer' }
-        : { rule: { kind: 'extreme', divisor: -(2 ** (bits! - 1)) } }),
-    };
-    const { file, graph, initializers, expected } = await layer(vector, nearestChoice(grid, 'matmulnbits'));
+    const { grid } = weightForm(`matmulnbits-${bits}`).codes!;
+    const choice = methodChoice(
+      rtn,
+      grid({ blockSize: group, asymmetric: vector.includes('asym') }),
+      'matmulnbits',
+    );
+    const { file, graph, initializers, expected } = await layer(vector, choice);
     expect(graph.node.map(({ opType, domain }) => [opType, domain])).toEqual([
       ['MatMulNBits', 'com.microsoft'],
       ['Identity', ''],
@@ -109,13 +108,9 @@ describe.skipIf(!isThere)('bytes of ONNX Runtime’s own quantizers', () => {
 
   it.each(names(/^matmulbnb4/))('%s', async (vector) => {
     const [, table, block] = /-(nf4|fp4)-bs(\d+)/.exec(vector)!;
-    const grid: Grid = {
-      levels: { kind: 'table', table: table as 'nf4' | 'fp4' },
-      group: { flat: Number(block) },
-      rule: { kind: 'absmax', divisor: 1 },
-      scale: 'F32',
-    };
-    const { file, initializers, expected } = await layer(vector, nearestChoice(grid, 'matmulbnb4'));
+    const { grid } = weightForm(`bnb-${table}`).codes!;
+    const choice = methodChoice(rtn, grid({ blockSize: Number(block) }), 'matmulbnb4');
+    const { file, initializers, expected } = await layer(vector, choice);
     const [ours, theirs] = [initializers.get('W_Bnb4')!.rawData, await bytesOf(expected, 'W_Bnb4')];
     // Codes 0 and 8 of FP4 are both zero.
     const plain = (byte: number): number =>
@@ -132,16 +127,8 @@ describe.skipIf(!isThere)('bytes of ONNX Runtime’s own quantizers', () => {
 
   it.each(names(/^matmul-qdq-int4/))('%s', async (vector) => {
     const isAffine = vector.includes('asym');
-    const grid: Grid = {
-      levels: { kind: 'integer', bits: 4, signed: !isAffine },
-      group: 32,
-      scale: 'F32',
-      rounding: { half: 'away' },
-      ...(isAffine
-        ? { rule: { kind: 'range', widened: true }, zero: 'integer' }
-        : { rule: { kind: 'extreme', divisor: -8 } }),
-    };
-    const { file, graph, initializers, expected } = await layer(vector, nearestChoice(grid, 'qdq'));
+    const grid = weightForm('qdq-int4').codes!.grid({ asymmetric: isAffine });
+    const { file, graph, initializers, expected } = await layer(vector, methodChoice(rtn, grid, 'qdq'));
     expect(graph.node.map(({ opType }) => opType)).toEqual(['DequantizeLinear', 'MatMul', 'Identity']);
     // The vector has one code per byte.
     const unpacked = (part: string): number[] =>
@@ -169,19 +156,15 @@ describe.skipIf(!isThere)('bytes of ONNX Runtime’s own quantizers', () => {
     const [, rule = ''] = /static-qdq-([a-z]+)/.exec(vector)!;
     const type = vector.includes('u8s8') ? 'U8' : vector.includes('u16') ? 'U16' : 'I8';
     const { x, y } = await layerSamples();
-    const grid: Grid = {
-      levels: { kind: 'integer', bits: 8, signed: true },
-      group: vector.includes('perchannel') ? 'row' : 'tensor',
-      rule: { kind: 'absmax', divisor: 127 },
-      scale: 'F32',
-    };
+    const form = weightForm('static-int8').codes!.grid({});
+    const grid: Grid = vector.includes('perchannel') ? form : { ...form, group: 'tensor' };
     const isSymmetric = vector.includes('symact');
     const gridOf = (samples: Float32Array) =>
       activationGrid(rangeOf(samples, rules[rule]!), type, isSymmetric);
     const [input, output] = [gridOf(x), gridOf(y)];
     const { file, graph, initializers, expected } = await layer(vector, {
-      ...nearestChoice(grid, 'qdq'),
-      ...{ input, output },
+      ...methodChoice(rtn, grid, 'qdq', { input }),
+      output,
     });
     for (const [name, found] of [
       ['X', input],

@@ -1,13 +1,14 @@
 import { previewOnnx, previewOnnxLayers, writeOnnx, writeOnnxLayers } from '../../exporter/onnx/writeOnnx';
-import { weightForm, weightForms } from '../../exporter/onnx/weightForms';
+import { weightForms } from '../../exporter/onnx/weightForms';
 import { withThreads } from '../../graph/threads';
-import { choicesOf, measuredInputs, optionsOf, unmeasured } from '../exportOnnx';
+import { choicesOf, evidenceFor, optionsOf } from '../exportOnnx';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
 const settingKinds = {
   ...modelKinds,
   weights: 'string',
+  method: 'string?',
   blockSize: 'count?',
   asymmetric: 'boolean?',
   floats: 'string?',
@@ -37,7 +38,7 @@ export function onnxPreviewJob(models: OpenModels): Job<'export/onnxPreview'> {
   return (params, { signal }) => {
     checkParams('export/onnxPreview', params, { ...settingKinds, out: 'path?' });
     return models.use(params, signal, async (model) => {
-      const choices = await choicesOf(model, params, unmeasured(weightForm(params.weights)));
+      const choices = await choicesOf(model, params, undefined, signal);
       const options = optionsOf(params);
       return params.layers
         ? previewOnnxLayers(model, params.layers, choices, params.out, options)
@@ -53,7 +54,7 @@ export function onnxJob(models: OpenModels): Job<'export/onnx'> {
     checkParams('export/onnx', params, { ...settingKinds, ...kinds });
     return withThreads(params.threads, () =>
       models.use(params, signal, async (model) => {
-        const choices = await choicesOf(model, params, await measuredInputs(model, params, context));
+        const choices = await choicesOf(model, params, await evidenceFor(model, params, context), signal);
         const { layers, out, text } = params;
         const options = { ...optionsOf(params), signal, onProgress: progress, alsoRead: [text] };
         return layers

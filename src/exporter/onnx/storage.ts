@@ -61,6 +61,10 @@ export async function* quantizedSlabs(
       throw unsupported(
         'Its columns were quantized in an order of their own, and operators of ONNX take groups of adjacent columns only; choose static groups or no reordering.',
       );
+    if (slab.columnScales)
+      throw unsupported(
+        'Its columns were scaled on their own, and operators of ONNX have no such scales; choose a method without them.',
+      );
     yield { ...slab, first };
   }
 }

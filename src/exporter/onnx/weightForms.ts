@@ -2,7 +2,7 @@ import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { Grid } from '../../protocol/grids';
 import type { OnnxForm } from '../../protocol/exportOnnx';
-import { bitsandbytes4bit } from '../../quant/grids/libraries';
+import { bitsandbytes4bit, onnxBlocks } from '../../quant/grids/libraries';
 import type { QuantizedType } from './calibrationRanges';
 import type { FloatDtype } from './floats';
 import type { CodeStorage } from './storage';
@@ -53,13 +53,13 @@ export const weightForms: readonly WeightForm[] = [
     ...{ id: 'static-int8', label: 'Static QDQ int8' },
     description:
       'int8 weights per row, and inputs of matrices rounded to uint8 by ranges from a calibration text',
-    codes: { storage: 'qdq', grid: plain('static-int8', int8('row')) },
+    codes: { storage: 'qdq', grid: plain('static-int8', symmetricIntegers(8, 'row')) },
     ...{ needsText: true, activations: { type: 'U8', symmetric: false } },
   },
   {
     ...{ id: 'tensorrt-int8', label: 'TensorRT int8' },
     description: 'int8 weights per row and int8 inputs, all symmetric, as TensorRT takes them',
-    codes: { storage: 'qdq', grid: plain('tensorrt-int8', int8('row')) },
+    codes: { storage: 'qdq', grid: plain('tensorrt-int8', symmetricIntegers(8, 'row')) },
     ...{ needsText: true, activations: { type: 'I8', symmetric: true } },
   },
   {
@@ -87,27 +87,25 @@ function floats(id: string, dtype: FloatDtype, description: string): WeightForm 
 }
 
 function qdq(id: string, bits: 4 | 8, description: string): WeightForm {
-  const usual = bits === 4 ? 32 : 'row';
-  const grid = ({
-    blockSize = usual,
-    asymmetric,
-  }: {
-    blockSize?: number | 'row';
-    asymmetric?: boolean;
-  }): Grid =>
-    asymmetric
-      ? {
-          ...{ levels: { kind: 'integer', bits, signed: false }, group: blockSize, scale: 'F32' },
-          ...{ rule: { kind: 'range', widened: true }, zero: 'integer' },
-        }
-      : symmetricIntegers(bits, blockSize);
   return {
     ...{ id, label: `QDQ int${bits}`, description },
-    codes: {
-      storage: 'qdq',
-      grid: ({ blockSize, asymmetric }) =>
-        grid({ ...(blockSize === undefined ? {} : { blockSize }), asymmetric: asymmetric === true }),
-    },
+    codes: { storage: 'qdq', grid: bits === 4 ? blockIntegers(4) : int8Grid },
+  };
+}
+
+/** The blocks of ONNX Runtime's quantizers. */
+function blockIntegers(bits: number): (options: GridOptions) => Grid {
+  return ({ blockSize = 32, asymmetric }) => onnxBlocks(bits, blockSize, asymmetric !== true);
+}
+
+function int8Grid({
+  blockSize: group = 'row',
+  asymmetric,
+}: Omit<GridOptions, 'blockSize'> & { blockSize?: Grid['group'] | undefined }): Grid {
+  if (!asymmetric) return symmetricIntegers(8, group);
+  return {
+    ...{ levels: { kind: 'integer', bits: 8, signed: false }, group, scale: 'F32' },
+    ...{ rule: { kind: 'range', widened: true }, zero: 'integer' },
   };
 }
 
@@ -119,10 +117,6 @@ function symmetricIntegers(bits: number, group: Grid['group']): Grid {
   };
 }
 
-function int8(group: Grid['group']): Grid {
-  return symmetricIntegers(8, group);
-}
-
 function fp8(group: Grid['group']): Grid {
   return {
     levels: { kind: 'float', exponent: 4, mantissa: 3, special: 'nan' },
@@ -131,19 +125,9 @@ function fp8(group: Grid['group']): Grid {
 }
 
 function matMulNBits(bits: 2 | 4 | 8, description: string): WeightForm {
-  const middle = 2 ** (bits - 1);
   return {
     ...{ id: `matmulnbits-${bits}`, label: `MatMulNBits ${bits} bit`, description },
-    codes: {
-      storage: 'matmulnbits',
-      grid: ({ blockSize: group = 32, asymmetric }) => ({
-        ...(asymmetric
-          ? { rule: { kind: 'range', widened: true }, zero: 'integer' }
-          : { rule: { kind: 'extreme', divisor: -middle } }),
-        levels: { kind: 'integer', bits, signed: asymmetric !== true },
-        ...{ group, scale: 'F32', rounding: { by: 'reciprocal', half: 'away', zero: 'before' } },
-      }),
-    },
+    codes: { storage: 'matmulnbits', grid: blockIntegers(bits) },
   };
 }
 

@@ -27,20 +27,25 @@ export async function targetSession(
   return picked === undefined ? undefined : sessions.get(picked);
 }
 
-/**
- * Whether a model can be exported as GGUF, or run over a text. Where it cannot, the user is told why, before anything is asked or
- * computed.
- */
+/** What can be done with a model: its sentence, and the limit that forbids it. */
+const tasks = {
+  gguf: { name: 'exported as GGUF', limit: 'gguf' },
+  run: { name: 'run over a text', limit: 'run' },
+  // The graph is that of the forward pass.
+  onnx: { name: 'exported as ONNX', limit: 'run' },
+} as const;
+
+/** Whether something can be done with a model. Where it cannot, the user is told why, before anything is asked or computed. */
 export async function isPossible(
   { notices }: Services,
   session: ModelSession,
-  what: 'gguf' | 'run',
+  what: keyof typeof tasks,
 ): Promise<boolean> {
   await session.ensureLoaded();
-  const reason = session.description?.limits?.[what];
+  const { name, limit } = tasks[what];
+  const reason = session.description?.limits?.[limit];
   if (reason === undefined) return true;
-  const task = what === 'gguf' ? 'exported as GGUF' : 'run over a text';
-  void notices.error(`This model cannot be ${task}. ${reason}`);
+  void notices.error(`This model cannot be ${name}. ${reason}`);
   return false;
 }
 
