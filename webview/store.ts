@@ -31,6 +31,9 @@ export type Tab =
   | 'evaluate'
   | 'metadata';
 
+/** One tensor in grids by methods, or tensors in formats. */
+export type QuantizeMode = 'methods' | 'formats';
+
 /** The state that everything in the editor is rendered from. */
 export interface State {
   readonly model?: ModelDescription;
@@ -61,6 +64,8 @@ export interface State {
   readonly calibrationText?: string;
   /** The quantization of the whole model that is in progress, or the last one. */
   readonly quantization?: Quantization;
+  /** What the Quantize Layer tab shows. */
+  readonly quantizeMode: QuantizeMode;
   /** The evaluation in progress, or the last one. */
   readonly evaluation?: EvaluationActivity;
   /** Results of earlier evaluations, latest first; absent until the Evaluate tab requests them. */
@@ -97,6 +102,7 @@ export class Store {
       opening: 0,
       job: { kind: 'idle' },
       evaluationMode: 'evaluation',
+      quantizeMode: 'methods',
       selected: selected === undefined ? [] : [selected],
       isSelected: false,
       tab: (tab as Tab | undefined) ?? 'tensor',
@@ -133,6 +139,8 @@ export class Store {
   openTab(tab: CommandTab): void {
     if (tab === 'evaluate' || tab === 'importance')
       this.update({ tab: 'evaluate', evaluationMode: tab === 'importance' ? tab : 'evaluation' });
+    else if (tab === 'quantize' || tab === 'methods')
+      this.update({ tab: 'quantize', quantizeMode: tab === 'methods' ? tab : 'formats' });
     else this.update({ tab });
   }
 

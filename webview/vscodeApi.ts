@@ -21,6 +21,8 @@ export interface SavedState {
   readonly exportFilter?: unknown;
   /** What the Quantize Model tab was set to. */
   readonly quantizeModelForm?: unknown;
+  /** Grids that methods are compared in. */
+  readonly methodGrids?: readonly string[];
   /** Groups of the tree that the user opened or closed. */
   readonly unfolded?: Readonly<Record<string, boolean>>;
   /** How the tree puts tensors together. */

@@ -2,27 +2,43 @@ import { resolve } from 'node:path';
 import type { FormatError } from '../protocol/analysis';
 import { QuantscopeError } from '../model/errors';
 import { size } from '../protocol/words';
-import { requiredOption, textOption, type Command } from './command';
+import { requiredOption, textOption, UsageError, type Command } from './command';
+import { quantizeByMethod } from './quantizeByMethod';
+import { runOptions, windowOptions } from './runOptions';
 import { figure, fixed, table } from './text';
 
 export const quantize: Command = {
   name: 'quantize',
   operand: 'MODEL',
-  summary: 'Measure error and size of a tensor in a format; --out writes it as safetensors',
+  summary: 'Measure error and size of a tensor in a format or, by a method, in a grid; --out writes it',
+  keepsResults: true,
   options: {
     tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true },
     format: {
       type: 'string',
       value: 'F',
-      help: 'id of the format (see quantscope formats)',
+      help: 'id of the format (see quantscope formats); with --method a grid such as int4-g128',
       required: true,
     },
+    method: { type: 'string', value: 'M', help: 'method that finds the codes: rtn, gptq, awq…' },
+    option: { type: 'string', value: 'NAME=VALUE', help: 'set an option of the method', multiple: true },
+    calibration: {
+      type: 'string',
+      value: 'F',
+      help: 'UTF-8 text to run the model over, for methods that need to know its inputs',
+    },
+    layout: { type: 'string', value: 'L', help: 'layout that --out is written in, with --method' },
     out: { type: 'string', value: 'X', help: 'the .safetensors file to write' },
+    ...windowOptions,
+    device: runOptions['device']!,
   },
   async run(context) {
     const { model, jobs, signal, progress } = context;
     const tensor = requiredOption(context, 'tensor');
     const format = requiredOption(context, 'format');
+    if (textOption(context, 'method') !== undefined) return quantizeByMethod(context);
+    for (const name of ['calibration', 'layout'])
+      if (textOption(context, name) !== undefined) throw new UsageError(`--${name} needs --method.`);
     const out = textOption(context, 'out');
     if (out === undefined) {
       const { formats, refused } = await jobs['tensor/compare'](

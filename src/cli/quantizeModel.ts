@@ -118,7 +118,8 @@ function changesOf(context: CommandContext): RecipeChanges {
 }
 
 /** @throws UsageError for something that has no value. */
-function methodOptions(given: readonly string[]): MethodOptions {
+/** Options of a method. @throws UsageError for what is not NAME=VALUE. */
+export function methodOptions(given: readonly string[]): MethodOptions {
   return Object.fromEntries(
     given.map((option) => {
       const [, name, value] = /^([^=]+)=(.+)$/.exec(option) ?? [];

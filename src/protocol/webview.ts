@@ -1,6 +1,8 @@
 import type { RegionMap, StoredAnalysis, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
 import type { Columns } from './columns';
 import type { ModelComparison, TensorOverlay } from './compare';
+import type { EvidenceEstimate, EvidenceResult, StoredEvidence } from './evidence';
+import type { MethodChoices, MethodRow, SaveMethodParams } from './methods';
 import type { EngineProgress, TensorChoice } from './engine';
 import type {
   CalibrationResult,
@@ -71,8 +73,9 @@ export interface EditorState {
   readonly tab?: CommandTab;
 }
 
-/** Views that a command can open; `importance` is a part of the Evaluate tab. */
-export type CommandTab = 'quantize' | 'quantizeModel' | 'compare' | 'export' | 'evaluate' | 'importance';
+/** Views that a command can open; `importance` is a part of the Evaluate tab, `methods` of the Quantize Layer tab. */
+export type CommandTab =
+  'quantize' | 'methods' | 'quantizeModel' | 'compare' | 'export' | 'evaluate' | 'importance';
 
 /** The one long job an editor can have: what the progress line shows. */
 export type JobState =
@@ -229,8 +232,30 @@ export type WebviewRequests = {
   region: { params: { tensor: string; region: TensorRegion }; result: RegionMap };
   /** Part of a metadata value that the description shows cut. */
   metadata: { params: MetadataSliceParams; result: MetadataSlice };
-  /** Runs the same command as the context menu: a quick pick of formats unless they are given, then `comparison` events. */
-  quantize: { params: { tensors: readonly string[]; formats?: readonly string[] }; result: void };
+  /**
+   * Runs the same command as the context menu: one tensor is shown in grids by methods, others and those of `choose` in formats of a quick
+   * pick, or in the given ones; `comparison` events follow.
+   */
+  quantize: {
+    params: { tensors: readonly string[]; formats?: readonly string[]; choose?: boolean };
+    result: void;
+  };
+  /** Grids and methods, a calibration text next to the model, and what earlier calibrations measured. */
+  methodChoices: {
+    params: Record<string, never>;
+    result: MethodChoices & { readonly text?: string; readonly evidence?: StoredEvidence };
+  };
+  /** A tensor in one grid by all methods. */
+  methods: { params: { tensor: string; grid: string }; result: MethodRow; progress: EngineProgress };
+  /** What a calibration on a text would take. */
+  estimateCalibration: { params: { text: string }; result: EvidenceEstimate };
+  /** Runs the model over a text and keeps what methods need to know of the inputs of all matrices. */
+  calibrateInputs: { params: { text: string }; result: EvidenceResult; progress: EngineProgress };
+  /** Asks for a target and writes the tensor in the layout of a runtime; undefined when the user cancelled. */
+  saveMethod: {
+    params: Pick<SaveMethodParams, 'tensor' | 'grid' | 'method' | 'layout'>;
+    result: { out: string } | undefined;
+  };
   /** Asks for a target and writes the tensors, each in its format; undefined when the user cancelled. */
   saveQuantized: { params: { choices: readonly TensorChoice[] }; result: { out: string } | undefined };
   /** Asks for another model and compares it; results come as `modelComparison` events. */

@@ -56,7 +56,8 @@ export class QuantizationSession {
     this.previewing?.abort();
     this.previewing = new AbortController();
     const either = AbortSignal.any([signal, this.previewing.signal]);
-    return this.engine.call('model/quantizePreview', { ...this.model, ...settings }, { signal: either });
+    const params = { ...this.model, cacheDir: this.cacheDir, ...settings };
+    return this.engine.call('model/quantizePreview', params, { signal: either });
   }
 
   /** @returns the result, or undefined when the run ended without one; `activity` has the reason. */

@@ -22,6 +22,8 @@ export interface Services {
   readonly editors: Editors;
   readonly evaluations: Evaluations;
   readonly quantizations: Quantizations;
+  /** Where calibrations keep what they measured. */
+  readonly evidenceDir: string;
   /** Runs work in the background; a failure is logged and shown. */
   readonly start: (work: Promise<unknown>) => void;
 }
@@ -43,8 +45,9 @@ export function createServices(context: vscode.ExtensionContext): Services {
     ...{ engine, devices, log, notices },
     ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans') },
   });
-  const evaluations = new Evaluations(engine, log, folder('evaluation'));
-  const quantizations = new Quantizations(engine, log, folder('evaluation'));
+  const evidenceDir = folder('evaluation');
+  const evaluations = new Evaluations(engine, log, evidenceDir);
+  const quantizations = new Quantizations(engine, log, evidenceDir);
   const start = (work: Promise<unknown>): void => inBackground(work, log, notices);
   const changes = vscode.workspace.onDidChangeConfiguration((change) => {
     const affects = (name: string): boolean => change.affectsConfiguration(`${settings.section}.${name}`);
@@ -63,18 +66,8 @@ export function createServices(context: vscode.ExtensionContext): Services {
     engine,
   );
   return {
-    ...{
-      context,
-      log,
-      notices,
-      engine,
-      devices,
-      workspaceModels,
-      sessions,
-      evaluations,
-      quantizations,
-      start,
-    },
+    ...{ context, log, notices, engine, devices, workspaceModels, sessions, start },
+    ...{ evaluations, quantizations, evidenceDir },
     editors: new Editors(),
   };
 }

@@ -10,7 +10,8 @@ const shown: ReadonlySet<string> = new Set([
   ...['editor-dark', 'editor-light', 'quantize-dark', 'quantize-light', 'engine-died-dark'],
   ...['influence-dark', 'influence-light', 'plan-influence-dark', 'plan-influence-light'],
   ...['export-dark', 'export-light', 'compare-dark', 'compare-light', 'evaluate-dark', 'evaluate-light'],
-  ...['stored-dark', 'stored-light'],
+  ...['stored-dark', 'stored-light', 'methods-dark', 'methods-light'],
+  ...['quantize-model-dark', 'quantize-model-light'],
 ]);
 
 /** Pictures taken of a page that does not come to rest, as with a job that runs, before the last one is kept. */

@@ -281,6 +281,8 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   it('compares formats from the context menu', async () => {
     await row('model.layers.0.self_attn.q_proj.weight').click({ button: 'right' });
     await chooseFromMenu('Quantize Layer…');
+    await frame.getByRole('radio', { name: 'Formats' }).click();
+    await frame.locator('.quantize-layer vscode-button', { hasText: 'Formats…' }).click();
     const formats = page.locator('.quick-input-list .monaco-list-row');
     await formats.filter({ hasText: 'GGUF Q4_0' }).waitFor({ timeout: wait });
     await screenshot(page, 'formats-dark');

@@ -24,14 +24,7 @@ const own = new Set([
   ],
 ]);
 
-/** Texts that belong to a checkpoint, among others that may lie in its folder. */
-const texts = /^(?:vocab|merges|added_tokens|.*(?:licen[cs]e|notice|policy|readme).*)/i;
-
-const isCopied = (name: string): boolean =>
-  !own.has(name) &&
-  !weights.test(name) &&
-  !name.startsWith('.') &&
-  (!/\.txt$/i.test(name) || texts.test(name));
+const isCopied = (name: string): boolean => !own.has(name) && !weights.test(name) && !name.startsWith('.');
 
 /**
  * The files of a checkpoint that are copied to a quantized one: tokenizer, generation settings, templates, licence, code; folders of

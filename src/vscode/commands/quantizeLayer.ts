@@ -10,12 +10,16 @@ type Argument = Partial<Pick<TensorContext, 'quantscopeModel' | 'quantscopeTenso
   readonly alone?: boolean;
   /** Formats, when the caller already knows them. */
   readonly formats?: readonly string[];
+  /** Asks for formats even for one tensor. */
+  readonly choose?: boolean;
 };
 
 const lastFormatsKey = 'quantscope.lastFormats';
 const firstFormats = ['Q4_0', 'Q4_K', 'Q6_K', 'Q8_0', 'nf4'];
 
-/** Right-click → Quantize Layer…: formats in a quick pick, errors and sizes in the editor. */
+/**
+ * Right-click → Quantize Layer…: one tensor in grids by methods; several in formats of a quick pick. Errors and sizes are in the editor.
+ */
 export function registerQuantizeLayer(services: Services): vscode.Disposable {
   return vscode.commands.registerCommand(commands.quantizeLayer, async (argument?: Argument) => {
     const model = argument?.quantscopeModel;
@@ -30,6 +34,8 @@ export function registerQuantizeLayer(services: Services): vscode.Disposable {
       argument?.quantscopeTensors ??
       (await pickTensors(session.description?.tensors.filter((item) => item.readable) ?? []));
     if (!tensors || tensors.length === 0) return;
+    if (tensors.length === 1 && !argument?.formats && !argument?.choose)
+      return openEditor(services, session, { tensor: tensors[0]!, tab: 'methods' });
     const formats = argument?.formats ?? (await pickFormats(services));
     if (!formats || formats.length === 0) return;
     await openEditor(services, session, { tab: 'quantize' });

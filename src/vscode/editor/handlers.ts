@@ -12,6 +12,7 @@ import type { EditorPage } from './editors';
 import { evaluationHandlers } from './evaluationHandlers';
 import { loadTensorTypes, saveTensorTypes } from './exportFiles';
 import { chooseFile } from './files';
+import { methodHandlers } from './methodHandlers';
 import { quantizationHandlers } from './quantizationHandlers';
 
 /** Requests of an editor's page. Long jobs are started, not awaited: events report their progress. */
@@ -29,6 +30,7 @@ export function pageHandlers(
     ...evaluationHandlers(services, session),
     ...exportHandlers(services, session),
     ...quantizationHandlers(services, session),
+    ...methodHandlers(services, session),
     ready: async () => page.loaded(await session.open()),
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
     analyse: ({ tensor }, { signal, progress }) =>
@@ -38,10 +40,11 @@ export function pageHandlers(
       engine.call('tensor/region', { ...session.ref, tensor, region }, { signal }),
     metadata: (params, { signal }) =>
       engine.call('model/metadata', { ...session.ref, ...params }, { signal }),
-    quantize: ({ tensors, formats }) =>
+    quantize: ({ tensors, formats, choose }) =>
       run(commands.quantizeLayer, {
         ...{ quantscopeModel: session.path, quantscopeTensors: tensors, alone: session.alone },
         ...(formats ? { formats } : {}),
+        ...(choose === undefined ? {} : { choose }),
       }),
     saveQuantized: (params, { signal }) => saveQuantized(services, session, params, signal),
     compareWith: () => run(commands.compareWith, target),

@@ -85,6 +85,10 @@ describe('a layer in grids by methods', () => {
     const rounding = results.get('rtn')!;
     expect(rounding.outputError!).toBeGreaterThan(0);
     expect(Math.sqrt(rounding.outputError!)).toBeLessThan(2 * rounding.error.relativeError);
+    const gptq = results.get('gptq')!;
+    expect(gptq.outputError!).toBeLessThan(rounding.outputError!);
+    expect(gptq.error.relativeError).toBeGreaterThan(rounding.error.relativeError);
+    expect(gptq.evidence).toBe('hessian');
   });
 
   it('is only made of matrices, in grids that exist', async () => {

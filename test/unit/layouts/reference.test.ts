@@ -131,24 +131,4 @@ describe.skipIf(!hasSharedData)('weights of quantizing libraries', () => {
       expect(plainZeros(values)).toEqual(plainZeros(expected));
     },
   );
-
-  it.each(
-    vectors('compressed-tensors', /^(W\dA16|W8A8|FP8|MXFP|NVFP4)(?!.*w128x256)/).map((path) => [
-      basename(path),
-      path,
-    ]),
-  )('compressed-tensors: %s', async (name, path) => {
-    const all = tensorsOf(path);
-    const parts = [...all].flatMap(([from, tensor]) =>
-      from.startsWith('compressed.') ? [[from.replace('compressed.', ''), tensor] as const] : [],
-    );
-    const expected = all.get('dequantized')!;
-    const groups = { group_0: { weights: { num_bits: Number(/W(\d)/.exec(name)?.[1] ?? 8) } } };
-    const config = {
-      dtype: { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[expected.dtype],
-      quantization_config: { config_groups: groups },
-    };
-    const { values } = await decoded(checkpoint(new Map(parts), config));
-    expect(plainZeros(values)).toEqual(plainZeros(await floats(expected)));
-  });
 });

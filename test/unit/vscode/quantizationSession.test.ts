@@ -94,8 +94,8 @@ describe('a quantization of a whole model', () => {
     await engine.last('model/quantizePreview').answer({ fileBytes: 1 });
     expect(await second).toEqual({ fileBytes: 1 });
     expect(engine.of('model/quantizePreview').map((call) => call.params)).toEqual([
-      { path: '/m', recipe: 'a' },
-      { path: '/m', recipe: 'b' },
+      { path: '/m', cacheDir: '/cache', recipe: 'a' },
+      { path: '/m', cacheDir: '/cache', recipe: 'b' },
     ]);
   });
 });

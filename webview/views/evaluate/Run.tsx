@@ -5,6 +5,7 @@ import { CurveChart } from '../../charts/CurveChart';
 import { useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { number, percentDone } from '../../format';
+import { Figure } from '../Figure';
 
 /** The run in progress or the last one: what it does, its progress and its curve. */
 export function Run({ activity, isForeign }: { activity: EvaluationActivity; isForeign: boolean }) {
@@ -51,15 +52,6 @@ function Going({ progress, curve, title }: EvaluationActivity) {
         </dl>
       )}
     </>
-  );
-}
-
-function Figure({ name, value }: { name: string; value: string }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
   );
 }
 

@@ -1,8 +1,10 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { ComparisonState } from '../../../src/protocol/webview';
 import { plural } from '../../../src/protocol/words';
-import { useAppState, useAsk } from '../../context';
+import { useApp, useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
+import type { QuantizeMode } from '../../store';
+import { MethodsView } from '../methods/MethodsView';
 import { OneTensor } from './OneTensor';
 import { SeveralTensors } from './SeveralTensors';
 
@@ -11,8 +13,37 @@ const followedBytes = 64 * 1024 * 1024;
 /** How long a selection must stay before it is followed (milliseconds). */
 const followDelay = 250;
 
-/** What each chosen format would cost the chosen tensors, before anything is written. */
+const modes: readonly { name: QuantizeMode; label: string }[] = [
+  { name: 'methods', label: 'Grids and methods' },
+  { name: 'formats', label: 'Formats' },
+];
+
+/** What quantizing would cost a layer, in grids by methods, or layers in formats, before anything is written. */
 export function QuantizeView() {
+  const { store } = useApp();
+  const { quantizeMode } = useAppState();
+  return (
+    <div class="quantize-layer">
+      <div class="toggle modes" role="radiogroup" aria-label="What to compare">
+        {modes.map(({ name, label }) => (
+          <button
+            key={name}
+            role="radio"
+            aria-checked={quantizeMode === name}
+            class={quantizeMode === name ? 'on' : ''}
+            onClick={() => store.update({ quantizeMode: name })}
+          >
+            {label}
+          </button>
+        ))}
+      </div>
+      {quantizeMode === 'methods' ? <MethodsView /> : <FormatsView />}
+    </div>
+  );
+}
+
+/** What each chosen format would cost the chosen tensors. */
+function FormatsView() {
   const ask = useAsk();
   const { comparison, selected } = useAppState();
   useFollowed();
@@ -23,9 +54,9 @@ export function QuantizeView() {
         <Button
           primary
           disabled={selected.length === 0}
-          onClick={() => void ask('quantize', { tensors: selected })}
+          onClick={() => void ask('quantize', { tensors: selected, choose: true })}
         >
-          Quantize Layer…
+          Formats…
         </Button>
       </div>
     );
@@ -63,7 +94,7 @@ function Controls({ comparison }: { comparison: ComparisonState }) {
       <Button disabled={!done} onClick={() => compare(tensors)}>
         Run Again
       </Button>
-      <Button onClick={() => void ask('quantize', { tensors })}>Formats…</Button>
+      <Button onClick={() => void ask('quantize', { tensors, choose: true })}>Formats…</Button>
     </div>
   );
 }

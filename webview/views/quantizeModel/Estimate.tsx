@@ -1,6 +1,7 @@
 import type { QuantizePreview } from '../../../src/protocol/quantizeModel';
 import { duration, size } from '../../../src/protocol/words';
 import { bits } from '../../format';
+import { Figure } from '../Figure';
 
 /** Size of the result, and what the run would take. */
 export function Estimate({ preview, isStale }: { preview: QuantizePreview; isStale: boolean }) {
@@ -16,14 +17,5 @@ export function Estimate({ preview, isStale }: { preview: QuantizePreview; isSta
       <Figure name="memory" value={`≈ ${size(estimate.memoryBytes)}`} />
       <Figure name="disk" value={size(estimate.diskBytes)} />
     </dl>
-  );
-}
-
-export function Figure({ name, value }: { name: string; value: string }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
   );
 }

@@ -4,7 +4,7 @@ import { useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { bits, decibels, percentDone } from '../../format';
 import type { Quantization } from '../../quantization';
-import { Figure } from './Estimate';
+import { Figure } from '../Figure';
 
 /** The quantization in progress or the last one. */
 export function Run({ quantization }: { quantization: Quantization }) {

@@ -1,0 +1,103 @@
+import { resolve } from 'node:path';
+import { QuantscopeError } from '../model/errors';
+import type { ErrorMetrics } from '../protocol/analysis';
+import type { MethodResult } from '../protocol/methods';
+import type { EvidenceKind } from '../protocol/recipe';
+import { size } from '../protocol/words';
+import {
+  requiredOption,
+  textOption,
+  textOptions,
+  UsageError,
+  type CommandContext,
+  type CommandResult,
+} from './command';
+import { methodOptions } from './quantizeModel';
+import { windowsOf } from './runOptions';
+import { deviceOption } from './sensitivity';
+import { figure, fixed, table } from './text';
+
+/** A tensor in a grid by a method; measured, and with --out written in a layout. */
+export async function quantizeByMethod(context: CommandContext): Promise<CommandResult> {
+  const { model, jobs, signal, progress, evaluationDir: cacheDir } = context;
+  const [tensor, grid, method] = ['tensor', 'format', 'method'].map((name) =>
+    requiredOption(context, name),
+  ) as [...[string, string, string]];
+  const options = methodOptions(textOptions(context, 'option'));
+  const [out, layout] = [textOption(context, 'out'), textOption(context, 'layout')];
+  if (out !== undefined && layout === undefined) throw new UsageError('--out needs --layout with --method.');
+  await calibrate(context);
+  if (out !== undefined && layout !== undefined) {
+    const written = await jobs['tensor/saveMethod'](
+      { ...model, cacheDir, tensor, grid, method, options, layout, out: resolve(out) },
+      { signal, progress },
+    );
+    const line = `Written: ${written.out} (${size(written.bytes)})`;
+    return {
+      json: { tensor, grid, method, layout, ...written },
+      lines: [...errorLines(written.error), line],
+    };
+  }
+  const row = await jobs['tensor/methods'](
+    { ...model, cacheDir, tensor, grid, methods: [method], options: { [method]: options } },
+    { signal, progress },
+  );
+  const [cell] = row.cells;
+  if (cell?.refused !== undefined) throw new QuantscopeError('REQUEST', cell.refused, { tensor });
+  if (cell?.missing !== undefined)
+    throw new QuantscopeError('REQUEST', missing(method, cell.missing), { tensor });
+  const result = withoutHistogram(cell!.result!);
+  return { json: { tensor, grid: row.grid, method, ...result }, lines: resultLines(result) };
+}
+
+type Figures = Omit<MethodResult, 'histogram'>;
+
+function withoutHistogram(result: MethodResult): Figures {
+  const { bytes, bitsPerWeight, error, outputError, seconds, evidence, layouts } = result;
+  return {
+    ...{ bytes, bitsPerWeight, error, seconds, evidence, layouts },
+    ...(outputError === undefined ? {} : { outputError }),
+  };
+}
+
+const missing = (method: string, kind: EvidenceKind): string =>
+  `${method} needs to know the inputs of the matrix (${kind}): give a text to run the model over (--calibration FILE).`;
+
+/** Everything that methods may need is measured in one pass, or was by an earlier one over the same text. */
+async function calibrate(context: CommandContext): Promise<void> {
+  const { model, jobs, signal, progress, evaluationDir: cacheDir } = context;
+  const text = textOption(context, 'calibration');
+  if (text === undefined) return;
+  const { notes } = await jobs['evidence/run'](
+    {
+      ...{ ...model, ...windowsOf(context), cacheDir, text: resolve(text), device: deviceOption(context) },
+      needs: ['hessian', 'activations'],
+    },
+    { signal, progress },
+  );
+  for (const note of notes) context.note(note);
+}
+
+function errorLines(error: ErrorMetrics): string[] {
+  return table(
+    ['MSE', 'relative error', 'SQNR dB', 'cosine', 'max error'],
+    [
+      [
+        ...[figure(error.mse), figure(error.relativeError), fixed(error.sqnr, 2), fixed(error.cosine, 6)],
+        figure(error.maxError),
+      ],
+    ],
+  );
+}
+
+function resultLines({ bytes, bitsPerWeight, error, outputError, evidence, layouts }: Figures): string[] {
+  return [
+    ...errorLines(error),
+    '',
+    `${size(bytes)}, ${bitsPerWeight.toFixed(4)} bits per weight; evidence: ${evidence}.`,
+    ...(outputError === undefined
+      ? []
+      : [`Relative error of the outputs over kept inputs: ${figure(Math.sqrt(outputError))}.`]),
+    ...(layouts.length === 0 ? [] : [`Layouts that store it: ${layouts.map(({ id }) => id).join(', ')}.`]),
+  ];
+}

@@ -1,0 +1,128 @@
+import { useRef, useState } from 'preact/hooks';
+import type { EngineProgress } from '../../../src/protocol/engine';
+import type { EvidenceEstimate, StoredEvidence } from '../../../src/protocol/evidence';
+import { duration, size } from '../../../src/protocol/words';
+import { useApp, useAppState, useAsk } from '../../context';
+import { Button, Spinner } from '../../controls';
+import { evidenceWords } from '../../evidence';
+import { percentDone } from '../../format';
+import { useAnswer } from '../../useAnswer';
+import { LongText } from '../LongText';
+
+interface Props {
+  /** A calibration text next to the model. */
+  readonly text?: string;
+  readonly evidence?: StoredEvidence;
+  /** There is other evidence now. */
+  readonly onDone: () => void;
+}
+
+/** What is known of the inputs of the model's matrices; where something is missing, a calibration is offered with the time it takes. */
+export function Calibration({ text: suggested = '', evidence, onDone }: Props) {
+  const { model } = useAppState();
+  const [text, setText] = useState(suggested);
+  const { progress, failure, start, cancel } = useCalibration(onDone);
+  const isWhole = evidence?.kinds.includes('hessian') && evidence.kinds.includes('activations');
+  const impossible = model?.limits?.run;
+  return (
+    <section class="calibration" aria-label="Evidence">
+      <Known evidence={evidence} />
+      {impossible !== undefined && (
+        <p class="muted">
+          This model cannot be run over a text: methods know its weights alone. <LongText text={impossible} />
+        </p>
+      )}
+      {!isWhole && impossible === undefined && (
+        <Offer text={text} setText={setText} isRunning={progress !== undefined} start={start} />
+      )}
+      {progress && (
+        <div class="going">
+          <progress value={progress.done} max={progress.total || 1} aria-label="Calibration" />
+          <span class="step">{percentDone(progress)} %</span>
+          <span class="muted ellipsis now">{progress.message}</span>
+          <Button onClick={cancel}>Cancel</Button>
+        </div>
+      )}
+      {failure !== undefined && (
+        <p class="notice error" role="alert">
+          {failure}
+        </p>
+      )}
+    </section>
+  );
+}
+
+const baseName = (path: string): string => path.replace(/^.*[\\/]/, '');
+
+function Known({ evidence }: { evidence: StoredEvidence | undefined }) {
+  if (!evidence)
+    return <p class="muted">Evidence: the weights alone. Nothing is known of the inputs of the matrices.</p>;
+  return (
+    <p class="muted">
+      Evidence: {evidence.tokens.toLocaleString('en-US')} tokens of {baseName(evidence.text)} (
+      {evidence.kinds.map((kind) => evidenceWords[kind]).join(', ')}).
+    </p>
+  );
+}
+
+/** A text, and what the model's run over it would take. */
+function Offer(props: {
+  text: string;
+  setText: (text: string) => void;
+  isRunning: boolean;
+  start: (text: string) => void;
+}) {
+  const { text, setText, isRunning, start } = props;
+  const { host } = useApp();
+  const ask = useAsk();
+  const { value, failure } = useAnswer(text === '' ? undefined : text, (signal) =>
+    host.call('estimateCalibration', { text }, { signal }),
+  );
+  const browse = async (): Promise<void> => {
+    const chosen = await ask('chooseFile', { kind: 'text' });
+    if (chosen) setText(chosen.path);
+  };
+  return (
+    <div class="measure">
+      {text !== '' && (
+        <Button primary disabled={isRunning || failure !== undefined} onClick={() => start(text)}>
+          {`Calibrate on ${baseName(text)}${value ? costOf(value) : '…'}`}
+        </Button>
+      )}
+      <Button disabled={isRunning} onClick={() => void browse()}>
+        {text === '' ? 'Calibrate on a Text…' : 'Another Text…'}
+      </Button>
+      {text !== '' && !value && failure === undefined && <Spinner />}
+      {failure !== undefined && <span class="failed">{failure}</span>}
+    </div>
+  );
+}
+
+const costOf = ({ seconds, bytes, isKept }: EvidenceEstimate): string =>
+  isKept ? '' : ` (≈ ${duration(seconds)}, ${size(bytes)})`;
+
+/** The calibration that runs for this view. */
+function useCalibration(onDone: () => void) {
+  const { host } = useApp();
+  const [progress, setProgress] = useState<EngineProgress>();
+  const [failure, setFailure] = useState<string>();
+  const running = useRef<AbortController>();
+  const run = async (text: string): Promise<void> => {
+    const { signal } = (running.current = new AbortController());
+    setFailure(undefined);
+    setProgress({ message: 'Opening the model…', done: 0, total: 0 });
+    try {
+      await host.call('calibrateInputs', { text }, { signal, onProgress: setProgress });
+      onDone();
+    } catch (error) {
+      if (!signal.aborted) setFailure(error instanceof Error ? error.message : String(error));
+    } finally {
+      setProgress(undefined);
+    }
+  };
+  return {
+    ...{ progress, failure },
+    start: (text: string) => void run(text), // never rejects
+    cancel: () => running.current?.abort(),
+  };
+}

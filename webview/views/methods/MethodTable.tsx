@@ -1,0 +1,168 @@
+import { leastOf } from '../../../src/protocol/extremes';
+import type { MethodCell, MethodRow } from '../../../src/protocol/methods';
+import type { MethodDescription } from '../../../src/protocol/recipe';
+import { size } from '../../../src/protocol/words';
+import { Spinner } from '../../controls';
+import { evidenceWords } from '../../evidence';
+import { bits, decibels, percent } from '../../format';
+import type { GridState } from '../../useMethodRows';
+
+/** A cell of the table. */
+export interface Place {
+  readonly grid: string;
+  readonly method: string;
+}
+
+interface Props {
+  readonly states: readonly GridState[];
+  readonly methods: readonly MethodDescription[];
+  readonly remove: (grid: string) => void;
+  readonly chosen: Place | undefined;
+  readonly choose: (place: Place) => void;
+}
+
+/** Rows are grids, columns methods. */
+export function MethodTable({ states, methods, ...actions }: Props) {
+  const hasOutputs = states.some(({ row }) =>
+    row?.cells.some(({ result }) => result?.outputError !== undefined),
+  );
+  return (
+    <>
+      <p class="muted legend-line">
+        Relative error and SQNR of the weights
+        {hasOutputs ? '; after the arrow those of the outputs, over the inputs that calibration kept' : ''}.
+      </p>
+      <div class="wide-table" tabIndex={0} role="region" aria-label="Grids and methods">
+        <table class="methods">
+          <thead>
+            <tr>
+              <th scope="col">Grid</th>
+              <th scope="col">
+                Bits
+                <br />
+                Size
+              </th>
+              {methods.map(({ id, label, description, evidence }) => (
+                <th key={id} scope="col" title={description}>
+                  {label}
+                  <br />
+                  <span class="evidence">{evidenceWords[evidence]}</span>
+                </th>
+              ))}
+              <th />
+            </tr>
+          </thead>
+          <tbody>
+            {states.map((state) => (
+              <Row key={state.name} state={state} methods={methods} {...actions} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+function Row(props: Omit<Props, 'states'> & { state: GridState }) {
+  const { state, methods, remove, chosen, choose } = props;
+  const { name, row, failure } = state;
+  const first = row?.cells.find(({ result }) => result)?.result;
+  return (
+    <tr data-grid={name}>
+      <th scope="row" title={row?.grid.label}>
+        {row?.grid.name ?? name}
+      </th>
+      <td>
+        {first && (
+          <>
+            {bits(first.bitsPerWeight)}
+            <br />
+            <span class="muted">{size(first.bytes)}</span>
+          </>
+        )}
+      </td>
+      {failure !== undefined && (
+        <td class="failure" colSpan={methods.length}>
+          {failure}
+        </td>
+      )}
+      {failure === undefined &&
+        methods.map(({ id, label }) => (
+          <td key={id} data-method={id}>
+            <Cell
+              {...{ row, label }}
+              cell={row?.cells.find(({ method }) => method === id)}
+              isChosen={chosen?.grid === name && chosen.method === id}
+              choose={() => choose({ grid: name, method: id })}
+            />
+          </td>
+        ))}
+      <td>
+        <button class="icon-button" aria-label={`Remove ${name}`} title="Remove" onClick={() => remove(name)}>
+          ✕
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+interface CellProps {
+  readonly row: MethodRow | undefined;
+  readonly cell: MethodCell | undefined;
+  /** Of the method. */
+  readonly label: string;
+  readonly isChosen: boolean;
+  readonly choose: () => void;
+}
+
+function Cell(props: CellProps) {
+  const { row, cell } = props;
+  if (!row) return <Spinner />;
+  if (cell?.result) return <ResultCell {...props} row={row} result={cell.result} />;
+  if (cell?.missing)
+    return (
+      <span class="muted" title="Calibrate on a text to measure it">
+        needs {evidenceWords[cell.missing]}
+      </span>
+    );
+  return (
+    <span class="muted" title={cell?.refused}>
+      –
+    </span>
+  );
+}
+
+/** Errors of the weights and, where they are known, of the outputs. */
+function ResultCell(props: CellProps & { row: MethodRow; result: NonNullable<MethodCell['result']> }) {
+  const { row, result, label, isChosen, choose } = props;
+  const { error, outputError, evidence } = result;
+  const mark = `${isChosen ? ' chosen' : ''}${result === bestOf(row) ? ' best' : ''}`;
+  return (
+    <button
+      class={`method-cell${mark}`}
+      aria-pressed={isChosen}
+      title={`${label}, ${evidenceWords[evidence]}: before and after`}
+      onClick={choose}
+    >
+      <span>
+        {percent(error.relativeError)} <span class="muted">{decibels(error.relativeSquaredError, 1)}</span>
+      </span>
+      {outputError !== undefined && (
+        <span title="Of the outputs over the inputs that calibration kept">
+          <span class="muted">→ </span>
+          {percent(Math.sqrt(outputError))} <span class="muted">{decibels(outputError, 1)}</span>
+        </span>
+      )}
+    </button>
+  );
+}
+
+/** The method with the least error of the outputs, or of the weights where outputs are not known. */
+function bestOf({ cells }: MethodRow): MethodCell['result'] {
+  const results = cells.flatMap(({ result }) => result ?? []);
+  if (results.length < 2) return undefined;
+  const figure = (result: (typeof results)[number]): number =>
+    result.outputError ?? result.error.relativeSquaredError;
+  const least = leastOf(results.map(figure));
+  return results.find((result) => figure(result) === least);
+}

@@ -1,0 +1,71 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { MethodChoices } from '../../../src/protocol/methods';
+import type { TensorDescriptor } from '../../../src/protocol/model';
+import { size } from '../../../src/protocol/words';
+import { useApp, useAppState } from '../../context';
+import { Button, Spinner } from '../../controls';
+import { nameText, shapeText } from '../../format';
+import { useAnswer } from '../../useAnswer';
+import { useMethodRows } from '../../useMethodRows';
+import { savedState, saveState } from '../../vscodeApi';
+import { Calibration } from './Calibration';
+import { GridEditor } from './GridEditor';
+import { MethodDetail } from './MethodDetail';
+import { MethodTable, type Place } from './MethodTable';
+
+/** The selected matrix in grids by methods: error and size, what each method knew, and what is missing. */
+export function MethodsView() {
+  const { host } = useApp();
+  const { model, selected, revision } = useAppState();
+  const name = selected.at(-1);
+  const tensor = model?.tensors.find((item) => item.name === name);
+  const [calibrations, setCalibrations] = useState(0);
+  const { value, failure, retry } = useAnswer(`${revision} ${calibrations}`, (signal) =>
+    host.call('methodChoices', {}, { signal }),
+  );
+  if (!tensor || tensor.shape.length < 2 || !tensor.readable)
+    return <p class="empty">Select a matrix to see what each method makes of it in each grid.</p>;
+  if (failure !== undefined)
+    return (
+      <p class="notice error" role="alert">
+        {failure} <Button onClick={retry}>Retry</Button>
+      </p>
+    );
+  if (!value) return <Spinner />;
+  return (
+    <>
+      <h2>{nameText(tensor.name)}</h2>
+      <p class="muted">
+        {tensor.dtype} · {shapeText(tensor.shape)} · {size(tensor.byteLength)}
+      </p>
+      <Calibration {...value} onDone={() => setCalibrations(calibrations + 1)} />
+      <Comparison
+        tensor={tensor}
+        choices={value}
+        basis={`${revision} ${JSON.stringify(value.evidence ?? null)}`}
+      />
+    </>
+  );
+}
+
+function Comparison(props: { tensor: TensorDescriptor; choices: MethodChoices; basis: string }) {
+  const { tensor, choices, basis } = props;
+  const [grids, setGrids] = useState(() => savedState().methodGrids ?? choices.usual);
+  const [chosen, choose] = useState<Place>();
+  useEffect(() => saveState({ methodGrids: grids }), [grids]);
+  const states = useMethodRows(tensor.name, grids, basis);
+  const add = (grid: string): void => {
+    if (!grids.includes(grid)) setGrids([...grids, grid]);
+  };
+  const remove = (grid: string): void => setGrids(grids.filter((other) => other !== grid));
+  const row = states.find(({ name }) => name === chosen?.grid)?.row;
+  const cell = row?.cells.find(({ method }) => method === chosen?.method);
+  const method = choices.methods.find(({ id }) => id === cell?.method);
+  return (
+    <>
+      <MethodTable {...{ states, remove, chosen, choose }} methods={choices.methods} />
+      <GridEditor grids={choices.grids} shown={grids} add={add} />
+      {row && cell?.result && method && <MethodDetail row={row} result={cell.result} method={method} />}
+    </>
+  );
+}
