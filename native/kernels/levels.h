@@ -58,7 +58,8 @@ class Coder {
  private:
   QS_INLINE F32 quotientOf(F32 x, F32 scale, F32 inverse) const {
     const F32 quotient = grid_.by == Quotient::Divide ? x / scale : x * inverse;
-    return roundedLanes(select(scale == zeroFloats(), zeroFloats(), quotient), quotients_);
+    const Mask isNumber = (scale != zeroFloats()) & (quotient == quotient);  // 0 times an infinite inverse is not
+    return roundedLanes(select(isNumber, quotient, zeroFloats()), quotients_);
   }
 
   QS_INLINE F32 whole(F32 value) const {

@@ -73,6 +73,103 @@ uint64_t logitsDigest(const Kernels& table, const Input& input, size_t columns) 
   return digest(sums, sizeof sums);
 }
 
+WeightGrid integers(float low, ZeroKind zero, Arithmetic arithmetic) {
+  WeightGrid grid;
+  grid.levels.low = low;
+  grid.levels.high = low + 15.0f;
+  grid.levels.isSigned = low < 0.0f;
+  grid.rule.kind = zero == ZeroKind::None ? ScaleRule::Kind::Absmax : ScaleRule::Kind::Range;
+  grid.rule.divisor = 7.5f;
+  grid.zero = zero;
+  grid.arithmetic = arithmetic;
+  grid.weights = arithmetic;
+  return grid;
+}
+
+WeightGrid floats(int exponent, int mantissa, uint32_t largestCode, float largest) {
+  WeightGrid grid;
+  grid.levels.kind = Levels::Kind::Float;
+  grid.levels.exponent = exponent;
+  grid.levels.mantissa = mantissa;
+  grid.levels.bias = (1 << (exponent - 1)) - 1;
+  grid.levels.largestCode = largestCode;
+  grid.levels.largest = largest;
+  grid.rule.divisor = largest;
+  return grid;
+}
+
+WeightGrid table(const float* values) {
+  WeightGrid grid;
+  grid.levels.kind = Levels::Kind::Table;
+  grid.levels.table = values;
+  grid.rule.divisor = 1.0f;
+  grid.by = Quotient::Reciprocal;
+  return grid;
+}
+
+struct NamedGrid {
+  const char* name;
+  WeightGrid grid;
+};
+
+std::vector<NamedGrid> grids() {
+  std::vector<NamedGrid> all = {{"int4", integers(-8, ZeroKind::None, Arithmetic::F32)},
+                                {"int4 in BF16", integers(-8, ZeroKind::Integer, Arithmetic::BF16)},
+                                {"uint4 in F16", integers(0, ZeroKind::Integer, Arithmetic::F16)},
+                                {"uint4 with minima", integers(0, ZeroKind::Minimum, Arithmetic::F32)},
+                                {"uint4 with float zeros", integers(0, ZeroKind::Float, Arithmetic::F32)},
+                                {"E4M3", floats(4, 3, 0x7e, 448.0f)},
+                                {"E5M2", floats(5, 2, 0x7b, 57344.0f)},
+                                {"E2M1", floats(2, 1, 7, 6.0f)},
+                                {"NF4", table(nf4Table())},
+                                {"FP4", table(fp4Table())}};
+  all[0].grid.half = Half::Away;
+  all[3].grid.half = Half::Up;
+  all[7].grid.rule.kind = ScaleRule::Kind::Exponent;
+  all[7].grid.scale = ScaleType::E8M0;
+  return all;
+}
+
+/// Codes and weights of a row in groups of 24, with ranges as they are and searched, in buffers of exactly the right size.
+uint64_t gridDigest(const Kernels& table, const WeightGrid& grid, const Input& input, size_t columns) {
+  constexpr size_t kLength = 24;
+  const GroupedMatrix matrix{1, columns, 1, kLength};
+  const auto drawn = draw(input, columns, 9);
+  const std::unique_ptr<float[]> values(new float[columns]);
+  std::copy(drawn.begin(), drawn.end(), values.get());
+  const float factors[] = {0.9f, 0.75f, 0.5f, 0.3f};
+  std::vector<float> scales(matrix.groups());
+  std::vector<float> zeros(matrix.groups());
+  uint64_t found = 0;
+  for (const bool searched : {false, true}) {
+    if (searched) {
+      table.searchClips(grid, {matrix, values.get(), {}, factors, 0.0f}, 0, matrix.groups(), scales.data(), zeros.data());
+    } else {
+      for (size_t group = 0; group < matrix.groups(); ++group) {
+        const size_t start = group * kLength;
+        const GroupSpan span = table.spanOfWeights(values.get() + start, std::min(kLength, columns - start));
+        const GroupParameters parameters = parametersOf(grid, span, 0.0f);
+        scales[group] = parameters.scale;
+        zeros[group] = parameters.zero;
+      }
+    }
+    const GridRow row{columns, kLength, scales.data(), zeros.data(), 0.0f};
+    Bytes codes(columns);
+    table.encodeGridRow(grid, values.get(), row, codes.data());
+    std::vector<float> decoded(columns);
+    table.decodeGridRow(grid, codes.data(), row, decoded.data());
+    std::vector<int32_t> groups(columns);
+    for (size_t i = 0; i < columns; ++i) groups[i] = static_cast<int32_t>((columns - 1 - i) / kLength);
+    std::vector<float> permuted(columns);
+    table.decodePermutedRow(grid, codes.data(), row, groups.data(), permuted.data());
+    found = found * 31 + digest(scales.data(), scales.size() * sizeof(float));
+    found = found * 31 + digest(codes.data(), codes.size());
+    found = found * 31 + floatsDigest(decoded);
+    found = found * 31 + floatsDigest(permuted);
+  }
+  return found;
+}
+
 /// One line per result, the same for every instruction set.
 std::string results(const Kernels& table) {
   std::string lines;
@@ -106,6 +203,13 @@ std::string results(const Kernels& table) {
   for (const Input& input : kInputs) {
     for (const size_t columns : {2, 37, 4099}) {
       line(table.codecs[0], "logits", input.name, columns, logitsDigest(table, input, columns));
+    }
+  }
+  for (const auto& [name, grid] : grids()) {
+    for (const Input& input : kInputs) {
+      for (const size_t columns : {1, 24, 77, 515}) {
+        line(table.codecs[0], name, input.name, columns, gridDigest(table, grid, input, columns));
+      }
     }
   }
   return lines;
