@@ -31,6 +31,7 @@ bool flagAt(const Napi::Object& object, const char* key) { return object.Get(key
 
 void readIntegers(const Napi::Object& object, Levels& levels) {
   const int bits = wholeAt(object, "bits", 2, 8);
+  levels.bits = bits;
   levels.isSigned = flagAt(object, "signed");
   const int least = levels.isSigned ? -(1 << (bits - 1)) : 0;
   levels.high = static_cast<float>(least + (1 << bits) - 1);
@@ -140,6 +141,7 @@ WeightGrid gridOf(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   WeightGrid grid;
   grid.levels = levelsOf(object.Get("levels").As<Napi::Object>());
+  grid.table = tableOf(grid.levels);
   grid.rule = ruleOf(object.Get("rule").As<Napi::Object>());
   grid.scale = scaleTypeOf(object.Get("scale"));
   grid.arithmetic = arithmeticOf(textAt(object, "arithmetic"));

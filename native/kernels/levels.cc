@@ -7,22 +7,6 @@
 namespace qs::QS_TARGET {
 namespace {
 
-/// The value of a code of a float grid. A code without a finite value gives NaN or an infinity.
-float floatLevel(const Levels& levels, uint32_t code) {
-  const int width = levels.exponent + levels.mantissa;
-  const uint32_t size = code & ((1u << width) - 1);
-  const uint32_t sign = (code >> width & 1u) << 31;
-  if (size > levels.largestCode) {
-    const bool infinite = levels.largestCode + 1 == size && size == ((1u << levels.exponent) - 1) << levels.mantissa;
-    return floatOf(infinite ? sign | 0x7f800000u : 0x7fc00000u);
-  }
-  const int exponent = static_cast<int>(size >> levels.mantissa);
-  const uint32_t fraction = size & ((1u << levels.mantissa) - 1);
-  const uint32_t whole = exponent == 0 ? fraction : fraction + (1u << levels.mantissa);
-  const float value = std::ldexp(static_cast<float>(whole), std::max(exponent, 1) - levels.bias - levels.mantissa);
-  return floatOf(sign | bitsOf(value));
-}
-
 struct Parameters {
   float scale;
   float inverse;
@@ -69,31 +53,12 @@ Coder::Coder(const WeightGrid& grid)
       subtractsZero_(grid.zero == ZeroKind::Integer || grid.zero == ZeroKind::Float),
       zeroBefore_(grid.zeroBefore || grid.zero == ZeroKind::Float),
       quotients_(grid.hasGlobal ? Arithmetic::F32 : grid.arithmetic) {
+  const Levels& levels = grid.levels;
   if (grid.perScale != 0.0f) perCode_ = 1.0f / grid.perScale;
-  if (grid.levels.kind == Levels::Kind::Float) readFloats();
-  if (grid.levels.kind == Levels::Kind::Table) readTable();
-}
-
-void Coder::readFloats() {
-  const Levels& levels = grid_.levels;
+  if (levels.kind != Levels::Kind::Float) return;
   rebias_ = (127 - levels.bias) << levels.mantissa;
   smallestNormal_ = std::ldexp(1.0f, 1 - levels.bias);
   steps_ = std::ldexp(1.0f, levels.mantissa + levels.bias - 1);
-  const uint32_t count = 2u << (levels.exponent + levels.mantissa);
-  for (uint32_t code = 0; code < count; ++code) bits_[code] = static_cast<int32_t>(bitsOf(floatLevel(levels, code)));
-}
-
-void Coder::readTable() {
-  const float* table = grid_.levels.table;
-  int32_t count = 0;
-  for (int32_t code = 0; code < 16; ++code) {
-    bits_[code] = static_cast<int32_t>(bitsOf(table[code]));
-    const auto same = [&](int32_t other) { return table[other] == table[code]; };
-    if (std::none_of(order_, order_ + count, same)) order_[count++] = code;
-  }
-  std::sort(order_, order_ + count, [&](int32_t a, int32_t b) { return table[a] < table[b]; });
-  midpoints_ = count - 1;
-  for (int k = 0; k < midpoints_; ++k) midpoint_[k] = (table[order_[k]] + table[order_[k + 1]]) * 0.5f;
 }
 
 GroupSpan spanOfWeights(const float* x, size_t n) {

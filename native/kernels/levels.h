@@ -40,7 +40,7 @@ class Coder {
 
   /// Weights that codes stand for.
   QS_INLINE F32 values(I32 code, F32 scale, F32 zero) const {
-    const F32 level = grid_.levels.kind == Levels::Kind::Integer ? toFloats(code) : asFloats(gather(bits_, code));
+    const F32 level = grid_.levels.kind == Levels::Kind::Integer ? toFloats(code) : asFloats(gather(grid_.table.values, code));
     const F32 shifted = subtractsZero_ ? level - zero : level;
     F32 value = shifted * scale;
     if (grid_.perScale != 0.0f) value = value * splat(perCode_);
@@ -99,12 +99,10 @@ class Coder {
   /// The nearest value: the number of midpoints between neighbours that lie below.
   QS_INLINE I32 entries(F32 quotient) const {
     I32 below = splat(0);
-    for (int k = 0; k < midpoints_; ++k) below = below + select(quotient > splat(midpoint_[k]), splat(1), splat(0));
-    return gather(order_, below);
+    const LevelTable& table = grid_.table;
+    for (int k = 0; k < table.midpoints; ++k) below = below + select(quotient > splat(table.midpoint[k]), splat(1), splat(0));
+    return gather(table.order, below);
   }
-
-  void readTable();
-  void readFloats();
 
   const WeightGrid& grid_;
   bool signed_;
@@ -116,11 +114,6 @@ class Coder {
   int32_t rebias_ = 0;          // the exponent's bias in float32 less the grid's, in mantissa steps
   float smallestNormal_ = 0.0f;
   float steps_ = 0.0f;          // subnormal codes per unit
-  // Tables: values in ascending order, their codes, and the midpoints between them.
-  int midpoints_ = 0;
-  float midpoint_[15] = {};
-  int32_t order_[16] = {};
-  int32_t bits_[256] = {};      // of the value of each code, for floats and tables
 };
 
 /// Extremes of n weights.

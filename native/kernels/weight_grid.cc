@@ -133,7 +133,46 @@ float zeroOf(const WeightGrid& grid, const GroupSpan& span, float scale) {
   return std::clamp(roundedWhole(grid, zero), low, grid.levels.high) + 0.0f;  // no negative zero
 }
 
+/// The value of a code of a float grid. A code without a finite value gives NaN or an infinity.
+float floatLevel(const Levels& levels, uint32_t code) {
+  const int width = levels.exponent + levels.mantissa;
+  const uint32_t size = code & ((1u << width) - 1);
+  const uint32_t sign = (code >> width & 1u) << 31;
+  if (size > levels.largestCode) {
+    const bool infinite = levels.largestCode + 1 == size && size == ((1u << levels.exponent) - 1) << levels.mantissa;
+    return floatOf(infinite ? sign | 0x7f800000u : 0x7fc00000u);
+  }
+  const int exponent = static_cast<int>(size >> levels.mantissa);
+  const uint32_t fraction = size & ((1u << levels.mantissa) - 1);
+  const uint32_t whole = exponent == 0 ? fraction : fraction + (1u << levels.mantissa);
+  const float value = std::ldexp(static_cast<float>(whole), std::max(exponent, 1) - levels.bias - levels.mantissa);
+  return floatOf(sign | bitsOf(value));
+}
+
+/// Two codes of one value count once, the lower of them.
+void readTable(const float* table, LevelTable& found) {
+  int32_t count = 0;
+  for (int32_t code = 0; code < 16; ++code) {
+    found.values[code] = static_cast<int32_t>(bitsOf(table[code]));
+    const auto same = [&](int32_t other) { return table[other] == table[code]; };
+    if (std::none_of(found.order, found.order + count, same)) found.order[count++] = code;
+  }
+  std::sort(found.order, found.order + count, [&](int32_t a, int32_t b) { return table[a] < table[b]; });
+  found.midpoints = count - 1;
+  for (int k = 0; k < found.midpoints; ++k) found.midpoint[k] = (table[found.order[k]] + table[found.order[k + 1]]) * 0.5f;
+}
+
 }  // namespace
+
+LevelTable tableOf(const Levels& levels) {
+  LevelTable found;
+  if (levels.kind == Levels::Kind::Float) {
+    const uint32_t count = 1u << bitsOfCode(levels);
+    for (uint32_t code = 0; code < count; ++code) found.values[code] = static_cast<int32_t>(bitsOf(floatLevel(levels, code)));
+  }
+  if (levels.kind == Levels::Kind::Table) readTable(levels.table, found);
+  return found;
+}
 
 const float* nf4Table() { return kNf4; }
 const float* fp4Table() { return kFp4; }

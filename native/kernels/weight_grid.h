@@ -16,6 +16,7 @@ struct Levels {
   enum class Kind { Integer, Float, Table };
   Kind kind = Kind::Integer;
   // Integers: the codes used, and whether they are stored as two's complement.
+  int bits = 8;
   float low = -128.0f;
   float high = 127.0f;
   bool isSigned = true;
@@ -55,8 +56,18 @@ enum class Half { Even, Away, Up };
 enum class Quotient { Divide, Reciprocal, Inverse };
 enum class ZeroKind { None, Integer, Float, Minimum };
 
+/// What kernels look up of levels that are not integers.
+struct LevelTable {
+  int32_t values[256] = {};  // bits of the float32 value of each code
+  // Of tables: codes in ascending order of their values, and the midpoints between these.
+  int midpoints = 0;
+  float midpoint[15] = {};
+  int32_t order[16] = {};
+};
+
 struct WeightGrid {
   Levels levels;
+  LevelTable table;  // `tableOf` of the levels
   ScaleRule rule;
   ScaleType scale = ScaleType::F32;
   Arithmetic weights = Arithmetic::F32;  // what they are cast to first
@@ -82,6 +93,14 @@ QS_INLINE float rounded(float value, Arithmetic arithmetic) {
       return value;
   }
   return value;
+}
+
+LevelTable tableOf(const Levels& levels);
+
+/// Bits of a code.
+QS_INLINE int bitsOfCode(const Levels& levels) {
+  if (levels.kind == Levels::Kind::Float) return 1 + levels.exponent + levels.mantissa;
+  return levels.kind == Levels::Kind::Table ? 4 : levels.bits;
 }
 
 /// A scale as its dtype stores it: E8M0 up to a power of two, others to nearest.

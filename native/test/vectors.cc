@@ -95,6 +95,7 @@ WeightGrid floats(int exponent, int mantissa, uint32_t largestCode, float larges
   grid.levels.largestCode = largestCode;
   grid.levels.largest = largest;
   grid.rule.divisor = largest;
+  grid.table = tableOf(grid.levels);
   return grid;
 }
 
@@ -102,6 +103,7 @@ WeightGrid table(const float* values) {
   WeightGrid grid;
   grid.levels.kind = Levels::Kind::Table;
   grid.levels.table = values;
+  grid.table = tableOf(grid.levels);
   grid.rule.divisor = 1.0f;
   grid.by = Quotient::Reciprocal;
   return grid;
