@@ -3,6 +3,7 @@ import type { EngineClient } from './engine/client';
 import { registerCompareWith } from './vscode/commands/compareWith';
 import { registerEngineCommands } from './vscode/commands/engine';
 import { registerEvaluate } from './vscode/commands/evaluate';
+import { registerConvert } from './vscode/commands/convert';
 import { registerExports } from './vscode/commands/exportGguf';
 import { registerExportOnnx } from './vscode/commands/exportOnnx';
 import { registerGpuRuntime } from './vscode/commands/gpuRuntime';
@@ -32,6 +33,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerEngineCommands(services),
     registerExports(services),
     registerExportOnnx(services),
+    registerConvert(services),
     registerSavePlan(services),
     registerQuantizeLayer(services),
     registerQuantizeModel(services),

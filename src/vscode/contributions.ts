@@ -13,6 +13,7 @@ export const commands = {
   exportGguf: 'quantscope.exportGguf',
   exportWithPlan: 'quantscope.exportWithPlan',
   exportOnnx: 'quantscope.exportOnnx',
+  convertToSafetensors: 'quantscope.convertToSafetensors',
   selectDevice: 'quantscope.selectDevice',
   installGpuRuntime: 'quantscope.installGpuRuntime',
   removeGpuRuntime: 'quantscope.removeGpuRuntime',

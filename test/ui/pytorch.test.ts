@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import { Call, Global, tensor, torchLegacy, torchZip } from '../support/torchFiles';
 import type { VsCode } from '../support/vscodeServer';
-import { frontFrame, openFile, setTheme } from '../support/workbench';
+import { acceptFile, frontFrame, openFile, runCommand, setTheme } from '../support/workbench';
 
 const wait = 30_000;
 
@@ -44,6 +44,16 @@ describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
     expect(await frame.locator('.notice.danger').count()).toBe(0);
     await frame.locator('.tree .row.tensor').first().click();
     await frame.locator('.histogram.js-plotly-plot').waitFor({ timeout: wait });
+  });
+
+  it('are converted to safetensors, which opens', async () => {
+    await open('pytorch_model-old.bin');
+    await runCommand(page, 'Quantscope: Convert to Safetensors…');
+    await acceptFile(page);
+    await page.getByRole('treeitem', { name: 'pytorch_model-old.safetensors' }).dblclick({ timeout: wait });
+    await frontFrame(page).getByText('pytorch_model-old.safetensors from byte').waitFor({ timeout: wait });
+    const out = readFileSync(join(workspace, 'pytorch_model-old.safetensors'));
+    expect(out.subarray(-16)).toEqual(Buffer.from(Float32Array.of(1, 2, 3, 4).buffer));
   });
 
   it('that would run code show it above everything else, and run nothing', async () => {

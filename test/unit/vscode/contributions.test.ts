@@ -40,7 +40,9 @@ describe('package.json contributes what the code registers', () => {
     ]);
   });
   it('the same commands for files, indexes and folders of models', () => {
-    const entries = contributes.menus['explorer/context'];
+    const entries = contributes.menus['explorer/context'].filter(
+      ({ command }) => command !== commands.convertToSafetensors,
+    );
     expect(new Set(entries.map(({ when }) => when)).size).toBe(1);
     const [, pattern = ''] = /=~ \/(.*)\/i/.exec(entries[0]!.when) ?? [];
     const names = ['model.safetensors', 'AE.SFT', 'm.GGUF', 'model.safetensors.index.json'];
@@ -49,5 +51,16 @@ describe('package.json contributes what the code registers', () => {
       expect(new RegExp(pattern, 'i').test(name), name).toBe(true);
     expect(new RegExp(pattern, 'i').test('config.json')).toBe(false);
     expect(entries[0]!.when).toContain('explorerResourceIsFolder');
+  });
+  it('the conversion for PyTorch files only', () => {
+    const entry = contributes.menus['explorer/context'].find(
+      ({ command }) => command === commands.convertToSafetensors,
+    );
+    const [, pattern = ''] = /=~ \/(.*)\/i/.exec(entry!.when) ?? [];
+    const matches = (name: string): boolean => new RegExp(pattern, 'i').test(name);
+    for (const name of ['pytorch_model.bin', 'm.pt', 'M.PTH', 'run.ckpt', 'pytorch_model.bin.index.json'])
+      expect(matches(name), name).toBe(true);
+    for (const name of ['model.safetensors', 'm.gguf', 'model.safetensors.index.json'])
+      expect(matches(name), name).toBe(false);
   });
 });
