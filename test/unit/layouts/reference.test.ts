@@ -131,4 +131,47 @@ describe.skipIf(!hasSharedData)('weights of quantizing libraries', () => {
       expect(plainZeros(values)).toEqual(plainZeros(expected));
     },
   );
+
+  it.each(
+    vectors('compressed-tensors', /^(W\dA16|W8A8|FP8|MXFP|NVFP4)(?!.*w128x256)/).map((path) => [
+      basename(path),
+      path,
+    ]),
+  )('compressed-tensors: %s', async (name, path) => {
+    const all = tensorsOf(path);
+    const parts = [...all].flatMap(([from, tensor]) =>
+      from.startsWith('compressed.') ? [[from.replace('compressed.', ''), tensor] as const] : [],
+    );
+    const expected = all.get('dequantized')!;
+    const groups = { group_0: { weights: { num_bits: Number(/W(\d)/.exec(name)?.[1] ?? 8) } } };
+    const config = {
+      dtype: { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[expected.dtype],
+      quantization_config: { config_groups: groups },
+    };
+    const { values } = await decoded(checkpoint(new Map(parts), config));
+    expect(plainZeros(values)).toEqual(plainZeros(await floats(expected)));
+  });
+
+  it.each(vectors('hqq', /^b[12348]-/).map((path) => [basename(path), path]))(
+    'HQQ: %s',
+    async (name, path) => {
+      const all = tensorsOf(path);
+      const expected = all.get('dequantized')!;
+      const [, bits, group, axis] = /^b(\d)-g(\d+)-axis(\d)/.exec(name)!.map(Number);
+      const int32 = (value: number): StoredBytes => ({
+        ...{ dtype: 'I32', shape: [], bytes: Buffer.from(Int32Array.of(value).buffer) },
+      });
+      const shape = Buffer.from(BigInt64Array.from(expected.shape, BigInt).buffer);
+      const parts = new Map<string, StoredBytes>([
+        ...renamed(all, { W_q: 'W_q', scale: 'scale', zero: 'zero' }),
+        ['shape', { dtype: 'I64', shape: [2], bytes: shape }],
+        ['nbits', int32(bits!)],
+        ['group_size', int32(group!)],
+        ['axis', int32(axis!)],
+      ]);
+      const { values, tensor } = await decoded(checkpoint(parts, {}));
+      expect(tensor.dtype).toBe(`HQQ ${bits}-bit`);
+      expect(plainZeros(values)).toEqual(plainZeros(await floats(expected)));
+    },
+  );
 });
