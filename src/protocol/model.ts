@@ -157,6 +157,10 @@ export interface QuantizedLayout {
   readonly name: string;
   /** Weight matrices that are stored so. */
   readonly tensors: number;
+  /** The tensors of the first of them: names, dtypes and shapes. */
+  readonly example: string;
+  /** What it must have to be decoded; absent where the layout is not decoded at all. */
+  readonly expected?: string;
   /** How to get plain weights, as part of a sentence. */
   readonly advice?: string;
 }

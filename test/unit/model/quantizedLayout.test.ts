@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ggufView } from '../../../src/architectures/ggufView';
 import { openModel } from '../../../src/layouts/openModel';
-import { quantizedLayoutOf } from '../../../src/model/quantizedLayout';
+import { layoutNotes, quantizedLayoutOf } from '../../../src/model/quantizedLayout';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../../support/files';
 
@@ -36,9 +36,34 @@ describe('the layout of quantized weights', () => {
     ['EETQ', { weight: ['I8', [128, 256]], weight_scales: ['F16', [256]] }],
     ['Marlin', { B: ['I32', [8, 512]], s: ['F16', [1, 256]] }],
     ['HQQ', { W_q: ['U8', [128, 128]], scale: ['F16', [1, 1]], zero: ['F16', [1, 1]] }],
+    [
+      'optimum-quanto int4 or int2',
+      {
+        'weight._data._data': ['U8', [128, 128]],
+        'weight._scale': ['F16', [256, 1]],
+        'weight._shift': ['F16', [256, 1]],
+      },
+    ],
     ['optimum-quanto', { 'weight._data': ['I8', [256, 128]], 'weight._scale': ['F16', [256, 1]] }],
   ] as [string, Record<string, [string, number[]]>][])('is %s by its tensors', (name, all) => {
     expect(quantizedLayoutOf(parts(all))).toMatchObject({ name, tensors: 1 });
+  });
+
+  it('is described part by part, with what decoding would need', () => {
+    const found = quantizedLayoutOf([
+      ...parts({ W_q: ['U8', [128, 128]], scale: ['F16', [256, 1]] }),
+      tensor('model.norm.weight', 'F16', [128]),
+    ]);
+    expect(found).toEqual({
+      ...{ name: 'HQQ', tensors: 1 },
+      example: 'model.layers.0.mlp.up_proj.W_q U8 [128, 128]; model.layers.0.mlp.up_proj.scale F16 [256, 1]',
+      expected: 'W_q, scale and zero with one number for each group, shape, nbits and axis',
+    });
+    expect(layoutNotes(found, undefined, true)).toEqual([
+      'One matrix is stored quantized, in the layout HQQ: their codes and scales are shown. To be decoded they would need ' +
+        'W_q, scale and zero with one number for each group, shape, nbits and axis. The first one has ' +
+        'model.layers.0.mlp.up_proj.W_q U8 [128, 128]; model.layers.0.mlp.up_proj.scale F16 [256, 1].',
+    ]);
   });
 
   it.each([
