@@ -2,7 +2,7 @@ import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { Grid } from '../../protocol/grids';
 import type { OnnxForm } from '../../protocol/exportOnnx';
-import { bitsandbytes4bit, onnxBlocks } from '../../quant/grids/libraries';
+import { bitsandbytes4bit, e4m3, onnxBlocks, onnxInt8 } from '../../quant/grids/libraries';
 import type { QuantizedType } from './calibrationRanges';
 import type { FloatDtype } from './floats';
 import type { CodeStorage } from './storage';
@@ -53,13 +53,13 @@ export const weightForms: readonly WeightForm[] = [
     ...{ id: 'static-int8', label: 'Static QDQ int8' },
     description:
       'int8 weights per row, and inputs of matrices rounded to uint8 by ranges from a calibration text',
-    codes: { storage: 'qdq', grid: plain('static-int8', symmetricIntegers(8, 'row')) },
+    codes: { storage: 'qdq', grid: plain('static-int8', onnxInt8('row', true)) },
     ...{ needsText: true, activations: { type: 'U8', symmetric: false } },
   },
   {
     ...{ id: 'tensorrt-int8', label: 'TensorRT int8' },
     description: 'int8 weights per row and int8 inputs, all symmetric, as TensorRT takes them',
-    codes: { storage: 'qdq', grid: plain('tensorrt-int8', symmetricIntegers(8, 'row')) },
+    codes: { storage: 'qdq', grid: plain('tensorrt-int8', onnxInt8('row', true)) },
     ...{ needsText: true, activations: { type: 'I8', symmetric: true } },
   },
   {
@@ -102,24 +102,12 @@ function int8Grid({
   blockSize: group = 'row',
   asymmetric,
 }: Omit<GridOptions, 'blockSize'> & { blockSize?: Grid['group'] | undefined }): Grid {
-  if (!asymmetric) return symmetricIntegers(8, group);
-  return {
-    ...{ levels: { kind: 'integer', bits: 8, signed: false }, group, scale: 'F32' },
-    ...{ rule: { kind: 'range', widened: true }, zero: 'integer' },
-  };
-}
-
-function symmetricIntegers(bits: number, group: Grid['group']): Grid {
-  const most = 2 ** (bits - 1) - 1;
-  return {
-    ...{ levels: { kind: 'integer', bits, signed: true, narrow: true }, group, scale: 'F32' },
-    rule: { kind: 'absmax', divisor: most },
-  };
+  return onnxInt8(group, asymmetric !== true);
 }
 
 function fp8(group: Grid['group']): Grid {
   return {
-    levels: { kind: 'float', exponent: 4, mantissa: 3, special: 'nan' },
+    levels: e4m3,
     ...{ group, rule: { kind: 'absmax', divisor: 448 }, scale: 'F32' },
   };
 }

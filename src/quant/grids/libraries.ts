@@ -271,3 +271,17 @@ export function onnxBlocks(bits: number, block: number, symmetric: boolean): Gri
     rounding: { by: 'reciprocal', half: 'up', zero: 'before' },
   };
 }
+
+/** ONNX Runtime's QDQ and dynamic int8 (`compute_scale_zp`): absmax / 127, or a range with 0 and zero points. */
+export function onnxInt8(group: GroupShape, symmetric: boolean): Grid {
+  return {
+    ...(symmetric
+      ? {
+          levels: { kind: 'integer', bits: 8, signed: true, narrow: true },
+          rule: { kind: 'absmax', divisor: 127 },
+        }
+      : { levels: unsigned(8), rule: { kind: 'range', widened: true }, zero: 'integer' }),
+    group,
+    scale: 'F32',
+  };
+}

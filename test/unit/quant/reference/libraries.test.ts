@@ -9,6 +9,7 @@ import {
   gptq,
   hqq,
   onnxBlocks,
+  onnxInt8,
   quantoGroups,
   quantoRows,
 } from '../../../../src/quant/grids/libraries';
@@ -167,6 +168,38 @@ it.each(vectorsOf('onnxruntime', /^matmulnbits-b/))('ONNX Runtime %s', async (na
     const perRow = Math.ceil((across / block) * (bits / 8)) * (8 / bits);
     const zeros = unpackBits(vector.bytes('W_zero_points'), bits, rows * perRow);
     expect(found.zeros).toEqual(Float32Array.from(zeros.filter((_, i) => i % perRow < across / block)));
+  }
+});
+
+it.each(vectorsOf('onnxruntime', /^(dynamic|static-qdq-(?!distribution))/))(
+  'ONNX Runtime %s',
+  async (name) => {
+    const vector = await vectorNamed('onnxruntime', name);
+    const scales = await vector.floats('W_scale');
+    const isSymmetric = !name.includes('QUInt8');
+    const found = await roundVector(vector, onnxInt8(scales.length > 1 ? 'row' : 'tensor', isSymmetric));
+    expect(found.scales).toEqual(scales);
+    expect(found.codes).toEqual(transposed(vector.bytes('W_quantized'), vector.shape));
+    if (!isSymmetric) expect(found.zeros).toEqual(Float32Array.from(vector.bytes('W_zero_point')));
+  },
+);
+
+it.each(vectorsOf('onnxruntime', /^matmul-qdq-int4/))('ONNX Runtime %s', async (name) => {
+  const vector = await vectorNamed('onnxruntime', name);
+  const isSymmetric = name.includes('-sym-');
+  const found = await roundVector(vector, onnxBlocks(4, 32, isSymmetric));
+  const [rows, columns] = vector.shape;
+  // Stored one to a byte, [columns, rows]; symmetric codes are INT4.
+  const nibble = (code: number): number => code & 15;
+  const codes = transposed(vector.bytes('W_DQ_Q4'), vector.shape);
+  expect(found.codes.map(nibble)).toEqual(codes.map(nibble));
+  const scales = await vector.floats('W_DQ_scales');
+  expect(found.scales).toEqual(
+    found.scales.map((_, i) => scales[(i % (columns / 32)) * rows + Math.floor(i / (columns / 32))]!),
+  );
+  if (!isSymmetric) {
+    const zeros = transposed(vector.bytes('W_DQ_zero_points'), [rows, columns / 32]);
+    expect(found.zeros).toEqual(Float32Array.from(zeros));
   }
 });
 
