@@ -3,6 +3,7 @@ import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
 import { ggmlFormats } from '../protocol/ggmlTypes';
 import type { ActivationRecipe, MethodChoice, MethodOptions, Recipe, RecipeRule } from '../protocol/recipe';
+import { gridNamed } from '../quant/grids/gridName';
 import { grid, levels } from './gridShape';
 import {
   choice,
@@ -18,9 +19,21 @@ import {
   type Shape,
 } from './shape';
 
+/** "keep", or a grid by its name: "int4-g128". */
+function namedGrid(value: unknown, path: string): RecipeRule['grid'] {
+  const name = text(value, path);
+  if (name === 'keep') return name;
+  try {
+    return gridNamed(name);
+  } catch (error) {
+    if (!(error instanceof QuantscopeError)) throw error;
+    throw new ShapeError(`${path}: ${error.message}`);
+  }
+}
+
 const ruleGrid: Shape<RecipeRule['grid']> = either<RecipeRule['grid']>(
-  'a grid, {"ggml": TYPE} or "keep"',
-  [(value) => typeof value === 'string', choice(['keep'] as const)],
+  'a grid, its name, {"ggml": TYPE} or "keep"',
+  [(value) => typeof value === 'string', namedGrid],
   [
     (value) => isRecord(value) && 'ggml' in value,
     object<Extract<RecipeRule['grid'], { ggml: unknown }>>({

@@ -1,0 +1,252 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import { describe, expect, it } from 'vitest';
+import type { Recipe } from '../../../src/protocol/recipe';
+import { compressedIntegers, gptq } from '../../../src/quant/grids/libraries';
+import { methods } from '../../../src/quant/methods/methods';
+import { canonicalRecipe } from '../../../src/recipes/canonical';
+import { changedRecipe } from '../../../src/recipes/changes';
+import { describeRecipe } from '../../../src/recipes/describeRecipe';
+import { presets } from '../../../src/recipes/presets';
+import { parseRecipe } from '../../../src/recipes/readRecipe';
+import { presetById, resolveRecipe } from '../../../src/recipes/resolveRecipe';
+import { projectRoot, temporaryFolder, writeFile } from '../../support/files';
+
+const folder = temporaryFolder();
+const schema = JSON.parse(readFileSync(join(projectRoot, 'schemas', 'recipe.schema.json'), 'utf8')) as object;
+const isValid = new Ajv({ allowUnionTypes: true, formats: { regex: true } }).compile(schema);
+
+/** A recipe in which nothing that may be there is absent. */
+const full: Recipe = {
+  ...{
+    version: 1,
+    id: 'mine',
+    label: 'Mine',
+    description: 'All of it.',
+    layout: 'gptq',
+    target: 'checkpoint',
+  },
+  rules: [
+    { match: '\\.o_proj\\.', grid: 'keep' },
+    { grid: gptq(4, 32, true), method: { id: 'gptq', options: { act_order: true, damping: 0.05 } } },
+  ],
+  skip: ['lm_head', 're:.*router'],
+  activations: { levels: { kind: 'integer', bits: 8, signed: true }, scale: 'token' },
+  calibration: { text: 'text.txt', tokens: 4096, context: 256 },
+};
+
+/** Its JSON with the value at a path replaced; undefined removes it. */
+function withValue(path: string, value: unknown): Record<string, unknown> {
+  const document = JSON.parse(JSON.stringify(full)) as Record<string, unknown>;
+  const names = path.split('.');
+  const last = names.pop()!;
+  const place = names.reduce((at, name) => at[name] as Record<string, unknown>, document);
+  if (value === undefined) delete place[last];
+  else place[last] = value;
+  return document;
+}
+
+describe('presets', () => {
+  it.each(presets.map((preset) => [preset.id, preset] as const))(
+    '%s is valid by reader and schema',
+    async (id, preset) => {
+      expect(isValid(preset), JSON.stringify(isValid.errors)).toBe(true);
+      expect(parseRecipe(JSON.parse(JSON.stringify(preset)))).toEqual(preset);
+      expect(await resolveRecipe({ recipe: id })).toEqual(preset);
+    },
+  );
+
+  it('have the names that people give them, each once', () => {
+    const ids = presets.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toEqual(
+      expect.arrayContaining([
+        ...[
+          'bnb-int8',
+          'bnb-nf4',
+          'bnb-nf4-dq',
+          'bnb-fp4',
+          'gptq-int4-g128',
+          'gptq-int4-g32',
+          'gptq-int3-g128',
+        ],
+        ...[
+          'gptq-int8-g128',
+          'gptq-int2-g64',
+          'gptq-v2-int4-g128',
+          'awq-int4-g128',
+          'marlin-int4-g128',
+          'eetq-int8',
+        ],
+        ...[
+          'w4a16',
+          'w8a16',
+          'w8a8',
+          'fp8-dynamic',
+          'fp8-block',
+          'nvfp4',
+          'mxfp4',
+          'torchao-int8wo',
+          'torchao-int4wo',
+        ],
+        ...['torchao-float8wo', 'gguf-q4_k_m'],
+      ]),
+    );
+  });
+
+  it.each([
+    ['bnb-nf4', 4.5, 'none', 'vLLM'],
+    ['gptq-int4-g128', 4.16, 'hessian', 'TGI'],
+    ['awq-int4-g128', 4.16, 'activations', 'SGLang'],
+    ['mxfp4', 4.25, 'none', 'transformers'],
+  ])('%s is described', (id, bits, evidence, runtime) => {
+    const described = describeRecipe(presetById(id));
+    expect(described.bitsPerWeight).toBeCloseTo(bits, 2);
+    expect(described.evidence).toBe(evidence);
+    expect(described.runtimes).toContain(runtime);
+  });
+
+  it('are suggested by a similar name', () => {
+    expect(() => presetById('gptq-int4-128g')).toThrow(
+      /There is no recipe "gptq-int4-128g". Did you mean "gptq-int4-g128"\?/,
+    );
+  });
+});
+
+describe('a recipe file', () => {
+  it('is read as it is, whatever the order of keys', async () => {
+    const reversed = Object.fromEntries(Object.entries(full).reverse());
+    const file = writeFile(
+      folder,
+      'mine.recipe.json',
+      JSON.stringify({ $schema: './schema.json', ...reversed }),
+    );
+    expect(isValid(JSON.parse(readFileSync(file, 'utf8')))).toBe(true);
+    const read = await resolveRecipe({ recipeFile: file });
+    expect(read).toEqual({ ...full, calibration: { ...full.calibration, text: join(folder, 'text.txt') } });
+    expect(canonicalRecipe(parseRecipe(reversed))).toBe(canonicalRecipe(full));
+  });
+
+  it('may name grids', () => {
+    const { rules } = parseRecipe(withValue('rules.1.grid', 'int4-g128'));
+    expect(rules[1]!.grid).toMatchObject({
+      levels: { kind: 'integer', bits: 4, signed: true },
+      group: 128,
+      scale: 'F16',
+    });
+    expect(isValid(withValue('rules.1.grid', 'int4-g128'))).toBe(true);
+  });
+
+  /** A place, what is there, what the reader says, and whether the schema can tell. */
+  it.each([
+    ['version', 2, '$.version is 2; it must be one of 1.', true],
+    ['layot', 'gptq', '$.layot is not a known key. Did you mean "layout"?', true],
+    ['layout', undefined, '$.layout is missing.', true],
+    ['target', 'Checkpoint', 'Did you mean "checkpoint"?', true],
+    ['rules', {}, '$.rules must be a list.', true],
+    ['rules.0.match', '(', '$.rules[0].match is not a regular expression', false],
+    ['rules.0.grid', 'int9-g32', '$.rules[0].grid: "int9-g32" is not a grid.', false],
+    ['rules.0.grid', 4, '$.rules[0].grid must be a grid, its name, {"ggml": TYPE} or "keep".', true],
+    ['rules.0.grid', { ggml: 'Q4_J' }, '$.rules[0].grid.ggml is "Q4_J"', false],
+    [
+      'rules.1.grid.levels.bits',
+      9,
+      '$.rules[1].grid.levels.bits is 9; it must be a whole number from 2 to 8.',
+      true,
+    ],
+    ['rules.1.grid.levels.kind', 'int', '$.rules[1].grid.levels.kind is "int"', true],
+    ['rules.1.grid.grup', 32, '$.rules[1].grid.grup is not a known key. Did you mean "group"?', true],
+    ['rules.1.grid.group', 0, '$.rules[1].grid.group is 0; it must be a whole number from 1 to 65536.', true],
+    ['rules.1.grid.group', [32], '$.rules[1].grid.group must be "tensor", "row", a number', true],
+    ['rules.1.grid.rule.divisor', 0, '$.rules[1].grid.rule.divisor must not be 0.', true],
+    ['rules.1.grid.global', true, '$.rules[1].grid.global is true', true],
+    [
+      'rules.1.method.options.damping',
+      null,
+      '$.rules[1].method.options.damping must be a number, a text',
+      true,
+    ],
+    ['skip', 'lm_head', '$.skip must be a list.', true],
+    [
+      'calibration.tokens',
+      0.5,
+      '$.calibration.tokens is 0.5; it must be a whole number of at least 1.',
+      true,
+    ],
+  ])('is rejected for %s: %j', async (path, value, message, isTold) => {
+    const document = withValue(path, value);
+    const file = writeFile(folder, 'bad.recipe.json', JSON.stringify(document));
+    await expect(resolveRecipe({ recipeFile: file })).rejects.toMatchObject({
+      code: 'MODEL_FILE',
+      message: expect.stringContaining(`The recipe is not valid: `) as string,
+      place: { file },
+    });
+    await expect(resolveRecipe({ recipeFile: file })).rejects.toThrow(message);
+    if (isTold) expect(isValid(document)).toBe(false);
+  });
+
+  it.each([
+    [
+      'layout',
+      'gptqq',
+      '$.layout is "gptqq", which is not a layout that can be written. Did you mean "gptq"?',
+    ],
+    [
+      'rules.1.method.id',
+      'gptqq',
+      '$.rules[1].method.id is "gptqq", which is not a method. Did you mean "gptq"?',
+    ],
+    [
+      'rules.1.method.options',
+      { dampin: 1 },
+      '.options.dampin is not an option of gptq. Did you mean "damping"?',
+    ],
+    ['rules.1.method.options', { damping: 7 }, '.options.damping is 7; it must be a number from 0 to 1.'],
+    ['rules.1.method.options', { act_order: 1 }, '.options.act_order is 1; it must be true or false.'],
+    ['fileType', 'Q4_K_M', '$.fileType is for the target "gguf".'],
+    ['rules', [], '$.rules must not be empty.'],
+    ['target', 'gguf', '$.fileType is missing'],
+  ])('is rejected for what layouts and methods say: %s %j', async (path, value, message) => {
+    const inline = withValue(path, value) as unknown as Recipe;
+    await expect(resolveRecipe({ inline })).rejects.toMatchObject({ code: 'REQUEST' });
+    await expect(resolveRecipe({ inline })).rejects.toThrow(message);
+  });
+
+  it('is rejected for a grid that the layout cannot store', async () => {
+    await expect(resolveRecipe({ inline: full, changes: { layout: 'marlin' } })).rejects.toThrow(
+      'The recipe is not valid: $.rules[1].grid cannot be stored in the layout marlin: ',
+    );
+  });
+});
+
+describe('changes of a recipe', () => {
+  it('keep the rule of scales for another number of bits', () => {
+    const bits = (recipe: Recipe, count: number) => changedRecipe(recipe, { bits: count }).rules[0]!.grid;
+    expect(bits(presetById('w4a16'), 3)).toEqual(compressedIntegers(3, 128));
+    expect(bits(presetById('gptq-int4-g128'), 8)).toEqual(gptq(8, 128, true));
+    expect(bits(presetById('eetq-int8'), 4)).toMatchObject({ rule: { kind: 'absmax', divisor: 8 } });
+    expect(() => bits(presetById('bnb-nf4'), 3)).toThrow('$.rules[0].grid has no integers');
+  });
+
+  it('replace a method with its options, and only rules that quantize', async () => {
+    const changed = changedRecipe(full, { method: 'rtn', group: 64, skip: [] });
+    expect(changed.rules[0]).toEqual({ match: '\\.o_proj\\.', grid: 'keep' });
+    expect(changed.rules[1]).toEqual({ grid: gptq(4, 64, true), method: { id: 'rtn' } });
+    expect(changed.skip).toEqual([]);
+    const kept = changedRecipe(full, { options: { damping: 0.1 } });
+    expect(kept.rules[1]!.method).toEqual({ id: 'gptq', options: { act_order: true, damping: 0.1 } });
+    await expect(resolveRecipe({ recipe: 'w4a16', changes: { grup: 4 } as object })).rejects.toThrow(
+      'changes.grup is not a known key. Did you mean "group"?',
+    );
+  });
+
+  it('lead to other results under other keys', () => {
+    const keys = [full, changedRecipe(full, { bits: 3 }), changedRecipe(full, { skip: [] })].map(
+      canonicalRecipe,
+    );
+    expect(new Set(keys).size).toBe(3);
+    expect(canonicalRecipe({ ...full, label: 'Other', description: 'Words.' })).toBe(keys[0]);
+    expect(methods.length).toBeGreaterThan(3);
+  });
+});
