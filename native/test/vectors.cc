@@ -172,6 +172,51 @@ uint64_t gridDigest(const Kernels& table, const WeightGrid& grid, const Input& i
   return found;
 }
 
+std::vector<double> doubles(size_t n, uint64_t seed) {
+  const auto values = draw(kInputs[0], n, seed);
+  return {values.begin(), values.end()};
+}
+
+/// Products of panels, and a step of a Cholesky decomposition.
+uint64_t productsDigest(const Kernels& table, size_t count) {
+  const auto left = doubles(kPanel * count, 8);
+  const auto right = doubles(count * kPanel, 9);
+  auto sums = doubles(kPanel * kPanel, 10);
+  table.subtractProducts(sums.data(), kPanel, {left.data(), count, 1}, right.data(), count);
+  std::vector<double> block(kPanel * kPanel, 0.0);
+  table.addProducts(block.data(), kPanel, {right.data(), 1, kPanel}, right.data(), count);
+  for (size_t i = 0; i < kPanel; ++i) block[i * kPanel + i] += 1.0;
+  std::vector<double> transposed(kPanel * kPanel);
+  if (table.factorDiagonal(block.data(), kPanel, transposed.data()) != kPanel) return 0;
+  table.solveRows(sums.data(), kPanel, kPanel, transposed.data());
+  return digest(sums.data(), sums.size() * sizeof(double));
+}
+
+/// Columns quantized one after the other, with those before them: errors, codes and what later columns get.
+uint64_t columnsDigest(const Kernels& table, const WeightGrid& grid, size_t before) {
+  constexpr size_t kWidth = 12;
+  constexpr size_t kCount = 7;
+  auto sums = draw(kInputs[0], kWidth * kSlab, 11);
+  const auto earlier = draw(kInputs[0], before * kSlab, 12);
+  const auto tiles = draw(kInputs[0], before * kWidth, 13);
+  table.addFeedback(sums.data(), earlier.data(), tiles.data(), before, kWidth);
+  const auto within = draw(kInputs[0], kWidth * kWidth, 14);
+  const auto weights = draw(kInputs[1], kCount * kSlab, 15);
+  const std::vector<float> scales(weights.size(), 0.01f);
+  const std::vector<float> inverses(weights.size(), 100.0f);
+  const std::vector<float> zeros(weights.size(), 0.0f);
+  const ColumnRun run{within.data(), kWidth, 3, kCount, weights.data(), sums.data()};
+  std::vector<float> errors(weights.size());
+  std::vector<float> residuals(weights.size());
+  std::vector<uint8_t> codes(weights.size());
+  table.quantizeColumns(grid, run, {scales.data(), inverses.data(), zeros.data()},
+                        {errors.data(), residuals.data(), codes.data()});
+  table.followColumns(run, residuals.data(), {errors.data(), residuals.data(), nullptr});
+  table.predictColumns(run, residuals.data());
+  return digest(sums.data(), sums.size() * sizeof(float)) ^ digest(errors.data(), errors.size() * sizeof(float)) ^
+         digest(residuals.data(), residuals.size() * sizeof(float)) ^ digest(codes.data(), codes.size());
+}
+
 /// One line per result, the same for every instruction set.
 std::string results(const Kernels& table) {
   std::string lines;
@@ -212,6 +257,12 @@ std::string results(const Kernels& table) {
       for (const size_t columns : {1, 24, 77, 515}) {
         line(table.codecs[0], name, input.name, columns, gridDigest(table, grid, input, columns));
       }
+    }
+  }
+  for (const size_t count : {1, 300}) {
+    line(table.codecs[0], "products", "normal", count, productsDigest(table, count));
+    for (const NamedGrid& named : grids()) {
+      line(table.codecs[0], "columns", named.name, count, columnsDigest(table, named.grid, count));
     }
   }
   return lines;
