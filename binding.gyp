@@ -17,7 +17,6 @@
       "native/kernels/legacy.cc",
       "native/kernels/levels.cc",
       "native/kernels/logits.cc",
-      "native/kernels/nf4.cc",
       "native/kernels/numbers.cc",
       "native/kernels/products.cc",
       "native/kernels/schemes.cc",

@@ -5,7 +5,7 @@
 
 #include "affine.h"
 #include "floats.h"
-#include "nf4.h"
+#include "levels.h"
 
 namespace qs::QS_TARGET {
 namespace {
@@ -52,12 +52,25 @@ void decodeFp8(const Scheme& scheme, const uint8_t* codes, size_t n, float scale
   for (size_t i = 0; i < n; ++i) y[i] = scale == 0.0f ? 0.0f : floatFromFp8(codes[i], kind) / scale;
 }
 
+/// NF4 with weights divided by absmax.
+const WeightGrid& nf4Grid() {
+  static const WeightGrid grid = [] {
+    WeightGrid found;
+    found.levels.kind = Levels::Kind::Table;
+    found.levels.table = nf4Table();
+    found.table = tableOf(found.levels);
+    return found;
+  }();
+  return grid;
+}
+
 void encodeGroup(const Scheme& scheme, const float* x, size_t n, Range range, uint8_t* codes, float& scale, float& zero) {
   switch (scheme.kind) {
     case SchemeKind::Affine:
       return encodeAffineGroup(scheme.rule, scheme.bits, x, n, range, codes, scale, zero);
     case SchemeKind::Nf4:
-      return encodeNf4Block(x, n, codes, scale);
+      scale = std::max(std::fabs(range.min), std::fabs(range.max));
+      return encodeGridRow(nf4Grid(), x, {n, n, &scale, nullptr, 0.0f}, codes);
     case SchemeKind::Fp8:
       return encodeFp8(scheme, x, n, range, codes, scale);
     case SchemeKind::Ggml:
@@ -70,7 +83,7 @@ void decodeGroup(const Scheme& scheme, const uint8_t* codes, size_t n, float sca
     case SchemeKind::Affine:
       return decodeAffineGroup(scheme.rule, scheme.bits, codes, n, scale, zero, y);
     case SchemeKind::Nf4:
-      return decodeNf4Block(codes, n, scale, y);
+      return decodeGridRow(nf4Grid(), codes, {n, n, &scale, nullptr, 0.0f}, y);
     case SchemeKind::Fp8:
       return decodeFp8(scheme, codes, n, scale, y);
     case SchemeKind::Ggml:
@@ -92,7 +105,6 @@ void encodeSchemeRow(const Scheme& scheme, const float* x, size_t columns, Range
     if (!packed) {
       encodeGroup(scheme, x + start, n, used, row.codes + start, scale, zero);
     } else {
-      // NF4 computes its own absmax, so its blocks must not be split; they are far shorter than a piece.
       for (size_t done = 0; done < n; done += kPiece) {
         const size_t count = std::min(kPiece, n - done);
         encodeGroup(scheme, x + start + done, count, used, piece, scale, zero);
