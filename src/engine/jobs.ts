@@ -8,7 +8,6 @@ import { compareModelsJob, overlayJob } from './jobs/compare';
 import {
   evaluationJob,
   pairEvaluationsJob,
-  previewEvaluationJob,
   removeEvaluationJob,
   storedEvaluationsJob,
 } from './jobs/evaluation';
@@ -79,7 +78,6 @@ export function createJobs(models: OpenModels): Jobs {
     'evaluation/remove': removeEvaluationJob(),
     'evaluation/pair': pairEvaluationsJob(models),
     'calibration/run': calibrationJob(models),
-    'evaluation/preview': previewEvaluationJob(models),
     'evidence/run': evidenceJob(models),
     'evidence/estimate': evidenceEstimateJob(models),
     'evidence/stored': storedEvidenceJob(models),

@@ -248,7 +248,10 @@ export type WebviewRequests = {
   /** A tensor in one grid by all methods. */
   methods: { params: { tensor: string; grid: string }; result: MethodRow; progress: EngineProgress };
   /** What a calibration on a text would take. */
-  estimateCalibration: { params: { text: string }; result: EvidenceEstimate };
+  estimateCalibration: {
+    params: { text: string; tokens?: number; context?: number };
+    result: EvidenceEstimate;
+  };
   /** Runs the model over a text and keeps what methods need to know of the inputs of all matrices. */
   calibrateInputs: { params: { text: string }; result: EvidenceResult; progress: EngineProgress };
   /** Asks for a target and writes the tensor in the layout of a runtime; undefined when the user cancelled. */

@@ -13,10 +13,17 @@ import type { Model } from '../../model/model';
 import type { WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
-import type { JobContext } from '../job';
-import type { PrepareOptions } from '../prepareRecipe';
-import type { PlannedVariant } from './plannedVariant';
-import { recipeVariant } from './recipeVariant';
+
+/** How a model's weights are changed, and their resulting size. */
+export interface PlannedVariant {
+  /** "original", "Q4_K_M", "tiny.ampq.json": what the results are called. */
+  readonly label: string;
+  /** By the tensors' names in GGUF. */
+  readonly changes: ReadonlyMap<string, WeightChange>;
+  /** Of all tensors; of a variant those that an export would write. */
+  readonly bytes: number;
+  readonly parameters: number;
+}
 
 /**
  * The changes that a variant makes.
@@ -24,19 +31,15 @@ import { recipeVariant } from './recipeVariant';
  */
 export async function planVariant(
   model: Model,
-  variant: WeightVariant & { readonly imatrix?: string } & PrepareOptions,
-  context: JobContext,
+  variant: WeightVariant & { readonly imatrix?: string },
+  signal: AbortSignal,
 ): Promise<PlannedVariant> {
-  const { planFile, type, format, recipe } = variant;
-  if ([planFile, type, format, recipe].filter((item) => item !== undefined).length > 1)
-    throw new QuantscopeError(
-      'REQUEST',
-      'Name a plan, a file type, a format or a recipe, not several of them.',
-    );
-  if (recipe) return { changes: new Map(), ...(await recipeVariant(model, recipe, variant, context)) };
+  const { planFile, type, format } = variant;
+  if ([planFile, type, format].filter((item) => item !== undefined).length > 1)
+    throw new QuantscopeError('REQUEST', 'Name a plan, a file type or a format, not several of them.');
   const options = {
     allowRequantize: true,
-    ...(variant.imatrix === undefined ? {} : { imatrix: await readImatrix(variant.imatrix, context.signal) }),
+    ...(variant.imatrix === undefined ? {} : { imatrix: await readImatrix(variant.imatrix, signal) }),
   };
   if (type !== undefined) return changed(model, { type, ...options });
   if (format !== undefined)
@@ -53,8 +56,7 @@ async function changed(model: Model, target: WeightTarget, label?: string): Prom
     if (!converted || to === 'F32' || sourceDtype(converted) === to) continue;
     changes.set(name, { format: formatById(to), ...(importance ? { importance } : {}) });
   }
-  const algorithms = [...new Set([...changes.values()].map(({ format }) => format.id))];
-  return { label: label ?? fileType.name, changes, algorithms, bytes: dataBytes, parameters };
+  return { label: label ?? fileType.name, changes, bytes: dataBytes, parameters };
 }
 
 /** Unchanged, in as many bytes as the model's files have for these tensors. */
@@ -67,7 +69,7 @@ async function original(model: Model): Promise<PlannedVariant> {
       parameters += rows * columns;
     }
   }
-  return { label: 'original', changes: new Map(), algorithms: [], bytes, parameters };
+  return { label: 'original', changes: new Map(), bytes, parameters };
 }
 
 /** @throws QuantscopeError IO, or MODEL_FILE saying what is wrong and where when it is not a plan. */

@@ -13,7 +13,7 @@ import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
 /** Grids that lists show first: those that people name. */
-const usual = ['int8-row', 'int4-g128', 'int4-g32', 'nf4', 'int3-g64', 'int2-g32'];
+const usual = ['llm-int8', 'int8-row', 'int4-g128', 'int4-g32', 'nf4', 'int3-g64', 'int2-g32'];
 const known = [
   ...[...usual, 'uint4-g128-zp', 'uint4-g32-zp', 'uint3-g64-zp', 'uint2-g32-zp', 'nf4-b64-dq', 'fp4'],
   ...['mxfp4', 'nvfp4', 'e4m3-row', 'e5m2-row', 'e4m3-128x128-f32', 'e3m4-row', 'e2m3-g32', 'e3m2-g32'],

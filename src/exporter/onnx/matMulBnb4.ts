@@ -1,6 +1,5 @@
-import { bytesOf } from './bytes';
 import type { Grid } from '../../protocol/grids';
-import { codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
+import { bytesOf, codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
 /** `quant_type` by the table. */

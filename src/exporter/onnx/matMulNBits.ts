@@ -1,6 +1,5 @@
-import { bytesOf } from './bytes';
 import type { Grid } from '../../protocol/grids';
-import { codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
+import { bytesOf, codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
 /** Arithmetic of MatMulNBits: as the operator chooses, or in 32, 16, 16 (brain) and 8 bits. */

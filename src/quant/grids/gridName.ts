@@ -1,6 +1,7 @@
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { Grid, GroupShape, Levels, ScaleDtype } from '../../protocol/grids';
+import { llmInt8 } from './libraries';
 import { largestLevel } from './roundToNearest';
 
 /**
@@ -11,10 +12,11 @@ import { largestLevel } from './roundToNearest';
  *   named: `b64` for tables, `row` for others.
  * - `zp`: integer zero points. `dq`: scales quantized to 8 bits in blocks of 256. `global`: a float32 scale of the whole tensor on top.
  * - `f32`, `f16`, `bf16`, `e8m0`, `e4m3`: dtype of the scales; float32 for tables, else float16 where none is named.
- * - `mxfp4` is `e2m1-g32-e8m0`, `nvfp4` is `e2m1-g16-e4m3-global`.
+ * - `mxfp4` is `e2m1-g32-e8m0`, `nvfp4` is `e2m1-g16-e4m3-global`; `llm-int8` is int8 with columns of outliers in half precision.
  */
 export function gridNamed(name: string): Grid {
   const lower = name.toLowerCase();
+  if (lower === outlierGrid) return llmInt8;
   const [head = '', ...rest] = (aliases[lower] ?? lower).split('-');
   const levels = levelsNamed(head);
   if (!levels) throw invalid(name, `It begins with levels such as int4, uint4, e4m3 or nf4.${guess(lower)}`);
@@ -48,6 +50,9 @@ export function gridNamed(name: string): Grid {
     ...(marks.has('global') ? { global: 'divisor' as const } : {}),
   };
 }
+
+/** The only grid that keeps columns. */
+const outlierGrid = 'llm-int8';
 
 const aliases: Readonly<Record<string, string>> = {
   mxfp4: 'e2m1-g32-e8m0',
@@ -92,14 +97,15 @@ function ruleOf(levels: Levels, hasZero: boolean, scale: ScaleDtype): Grid['rule
   return { kind: 'absmax', divisor: largest };
 }
 
-const guess = (name: string): string => suggestion(name, Object.keys(aliases));
+const guess = (name: string): string => suggestion(name, [...Object.keys(aliases), outlierGrid]);
 
 const invalid = (name: string, why: string): QuantscopeError =>
   new QuantscopeError('REQUEST', `"${name}" is not a grid. ${why}`);
 
 /** The name of a grid in that syntax; of a grid that it cannot tell from another one, a description. */
 export function gridName(grid: Grid): string {
-  const { levels, group, scale, zero, double, global } = grid;
+  const { levels, group, scale, zero, double, global, outliers } = grid;
+  if (outliers) return outlierGrid;
   const isTable = levels.kind === 'table';
   const isUsual = scale === (isTable ? 'F32' : 'F16');
   const dtype = Object.keys(dtypes).find((key) => dtypes[key] === scale)!;

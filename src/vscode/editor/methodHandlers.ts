@@ -11,6 +11,9 @@ type MethodHandlers = Pick<
   'methodChoices' | 'methods' | 'estimateCalibration' | 'calibrateInputs' | 'saveMethod'
 >;
 
+/** Tokens of a window of calibration text, unless they are chosen. */
+const usualContext = 512;
+
 /** Requests about one layer in grids by methods. */
 export function methodHandlers(services: Services, session: ModelSession): MethodHandlers {
   const { engine, evidenceDir: cacheDir } = services;
@@ -32,8 +35,11 @@ export function methodHandlers(services: Services, session: ModelSession): Metho
         { ...session.ref, cacheDir, ...params },
         { signal, onProgress: progress },
       ),
-    estimateCalibration: ({ text }, { signal }) =>
-      engine.call('evidence/estimate', calibration(text), { signal }),
+    estimateCalibration: ({ text, tokens, context = usualContext }, { signal }) => {
+      const windows = tokens === undefined ? undefined : Math.max(1, Math.floor(tokens / context));
+      const cut = windows === undefined ? {} : { windows, context };
+      return engine.call('evidence/estimate', { ...calibration(text), ...cut }, { signal });
+    },
     calibrateInputs: ({ text }, { signal, progress }) =>
       engine.call('evidence/run', calibration(text), {
         ...{ signal, onProgress: progress, title: 'Calibration' },

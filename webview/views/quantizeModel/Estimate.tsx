@@ -1,10 +1,16 @@
+import type { EvidenceEstimate } from '../../../src/protocol/evidence';
 import type { QuantizePreview } from '../../../src/protocol/quantizeModel';
 import { duration, size } from '../../../src/protocol/words';
 import { bits } from '../../format';
 import { Figure } from '../Figure';
 
 /** Size of the result, and what the run would take. */
-export function Estimate({ preview, isStale }: { preview: QuantizePreview; isStale: boolean }) {
+export function Estimate(props: {
+  preview: QuantizePreview;
+  isStale: boolean;
+  calibration: EvidenceEstimate | undefined;
+}) {
+  const { preview, isStale, calibration } = props;
   const { fileBytes, sourceBytes, bitsPerWeight, estimate, files, tensors } = preview;
   const quantized = tensors.filter((tensor) => tensor.quantized).length;
   return (
@@ -14,6 +20,9 @@ export function Estimate({ preview, isStale }: { preview: QuantizePreview; isSta
       {bitsPerWeight !== undefined && <Figure name="bits per weight" value={bits(bitsPerWeight)} />}
       <Figure name="matrices" value={`${quantized} of ${tensors.length} tensors`} />
       <Figure name="time" value={`≈ ${duration(estimate.seconds)}`} />
+      {calibration && !calibration.isKept && (
+        <Figure name="and calibration" value={`≈ ${duration(calibration.seconds)}`} />
+      )}
       <Figure name="memory" value={`≈ ${size(estimate.memoryBytes)}`} />
       <Figure name="disk" value={size(estimate.diskBytes)} />
     </dl>

@@ -1,8 +1,10 @@
 import { useEffect, useState } from 'preact/hooks';
+import type { EvidenceEstimate } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { openQuantization } from '../../host';
+import { useAnswer } from '../../useAnswer';
 import { useDryRun } from '../../useDryRun';
 import { savedState, saveState } from '../../vscodeApi';
 import { Estimate } from './Estimate';
@@ -33,6 +35,7 @@ function Quantizing({ choices }: { choices: RecipeChoices }) {
   // What is started is what was previewed, not what was typed since.
   const isCurrent = preview !== undefined && failure === undefined && of === form;
   const missing = preview?.evidence.missing;
+  const calibration = useCalibrationEstimate(preview);
   const isRunning = quantization !== undefined && quantization.outcome === undefined;
   return (
     <div class="quantize-model">
@@ -40,7 +43,7 @@ function Quantizing({ choices }: { choices: RecipeChoices }) {
       {failure !== undefined && <Failure message={failure} />}
       {missing !== undefined && <p class="notice warning">{missing}</p>}
       <div class="outcome">
-        {preview && <Estimate preview={preview} isStale={!isCurrent} />}
+        {preview && <Estimate preview={preview} isStale={!isCurrent} calibration={calibration} />}
         <StartButton
           {...{ form, choices, preview }}
           disabled={!isCurrent || missing !== undefined || isRunning}
@@ -51,15 +54,26 @@ function Quantizing({ choices }: { choices: RecipeChoices }) {
           {warning}
         </p>
       ))}
-      {preview?.notes.map((note) => (
-        <p key={note} class="notice note">
-          {note}
-        </p>
-      ))}
-      {quantization && <Run quantization={quantization} />}
+      {preview && preview.notes.length > 0 && <p class="muted">{preview.notes.join(' ')}</p>}
+      {quantization && <Run quantization={quantization} known={preview?.notes ?? []} />}
       {preview && <WeightTable preview={preview} finished={quantization?.weights ?? []} />}
     </div>
   );
+}
+
+/** What the calibration that a recipe needs would take; undefined where it needs none, or until that is known. */
+function useCalibrationEstimate(preview: QuantizePreview | undefined): EvidenceEstimate | undefined {
+  const { host } = useApp();
+  const text = preview?.evidence.text;
+  const { tokens, context } = preview?.recipe.calibration ?? {};
+  const params = {
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(context === undefined ? {} : { context }),
+  };
+  const { value } = useAnswer(text && JSON.stringify([text, params]), (signal) =>
+    host.call('estimateCalibration', { text: text!, ...params }, { signal }),
+  );
+  return text === undefined ? undefined : value;
 }
 
 function Failure({ message }: { message: string }) {

@@ -6,13 +6,16 @@ import { bits, decibels, percentDone } from '../../format';
 import type { Quantization } from '../../quantization';
 import { Figure } from '../Figure';
 
-/** The quantization in progress or the last one. */
-export function Run({ quantization }: { quantization: Quantization }) {
+/**
+ * The quantization in progress or the last one.
+ * @param props.known notes that the page shows already.
+ */
+export function Run({ quantization, known }: { quantization: Quantization; known: readonly string[] }) {
   const { title, outcome } = quantization;
   return (
     <section class="run" aria-label={outcome ? 'The last quantization' : 'The quantization in progress'}>
       <h3>{title}</h3>
-      {outcome ? <Ended outcome={outcome} /> : <Going {...quantization} />}
+      {outcome ? <Ended outcome={outcome} known={known} /> : <Going {...quantization} />}
     </section>
   );
 }
@@ -36,10 +39,10 @@ function Going({ title, progress, weights }: Quantization) {
   );
 }
 
-function Ended({ outcome }: { outcome: QuantizationOutcome }) {
+function Ended({ outcome, known }: { outcome: QuantizationOutcome; known: readonly string[] }) {
   switch (outcome.kind) {
     case 'quantized':
-      return <Result {...outcome.result} />;
+      return <Result {...outcome.result} known={known} />;
     case 'cancelled':
       return (
         <p class="muted" role="status">
@@ -78,7 +81,9 @@ const uses = [
   { what: 'evaluate', label: 'Evaluate' },
 ] as const;
 
-function Result(result: (QuantizationOutcome & { kind: 'quantized' })['result']) {
+type Summary = (QuantizationOutcome & { kind: 'quantized' })['result'];
+
+function Result({ known, ...result }: Summary & { known: readonly string[] }) {
   const { out, fileBytes, sourceBytes, bitsPerWeight, relativeError, seconds, warnings, notes } = result;
   const ask = useAsk();
   return (
@@ -94,7 +99,7 @@ function Result(result: (QuantizationOutcome & { kind: 'quantized' })['result'])
         )}
         <Figure name="time" value={duration(seconds)} />
       </dl>
-      {[...warnings, ...notes].map((sentence) => (
+      {[...warnings, ...notes.filter((note) => !known.includes(note))].map((sentence) => (
         <p key={sentence} class="muted">
           {sentence}
         </p>

@@ -3,7 +3,7 @@ import type { Grid } from '../../../../src/protocol/grids';
 import { gridName, gridNamed } from '../../../../src/quant/grids/gridName';
 import { gridBytes } from '../../../../src/quant/grids/gridSize';
 import { roundToNearest, decodeRows } from '../../../../src/quant/grids/roundToNearest';
-import { bitsandbytes4bit } from '../../../../src/quant/grids/libraries';
+import { bitsandbytes4bit, llmInt8 } from '../../../../src/quant/grids/libraries';
 
 describe('names of grids', () => {
   it.each<[string, Partial<Grid>]>([
@@ -37,6 +37,7 @@ describe('names of grids', () => {
     ['e4m3-128x128-f32', { group: { rows: 128, columns: 128 }, scale: 'F32' }],
     ['mxfp4', { group: 32, scale: 'F8_E8M0', rule: { kind: 'exponent', largest: 2, up: 2 } }],
     ['nvfp4', { group: 16, scale: 'F8_E4M3', global: 'divisor', rule: { kind: 'absmax', divisor: 6 } }],
+    ['llm-int8', llmInt8],
     ['nf4-b64', bitsandbytes4bit('nf4', 64)],
     ['fp4-b128-dq', bitsandbytes4bit('fp4', 128, { nested: true })],
   ])('%s is a grid and back', (name, grid) => {
