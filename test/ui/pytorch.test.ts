@@ -30,6 +30,8 @@ describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
       const attack = new Call(new Global('os', 'system'), `touch ${trace}`);
       writeFile(workspace, 'evil.pt', torchZip({ ...weights, attack }));
       writeFile(workspace, 'pytorch_model-old.bin', torchLegacy(weights));
+      const turned = { ...weights['proj.weight'], strides: [1, 2] };
+      writeFile(workspace, 'turned.pth', torchZip({ 'turned.weight': turned }));
     }));
   });
 
@@ -44,6 +46,12 @@ describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
     expect(await frame.locator('.notice.danger').count()).toBe(0);
     await frame.locator('.tree .row.tensor').first().click();
     await frame.locator('.histogram.js-plotly-plot').waitFor({ timeout: wait });
+  });
+
+  it('say how a transposed tensor is stored', async () => {
+    const frame = await open('turned.pth');
+    await frame.locator('.tree .row.tensor').first().click();
+    await frame.getByText('stored in another order (strides 1, 2)').waitFor({ timeout: wait });
   });
 
   it('are converted to safetensors, which opens', async () => {

@@ -26,6 +26,7 @@ export function TensorView() {
       <p class="muted">
         {tensor.dtype} · {shapeText(tensor.shape)} · {size(tensor.byteLength)} ·{' '}
         {tensor.file.replace(/^.*[\\/]/, '')} from byte {tensor.offset.toLocaleString('en-US')}
+        {tensor.strides && ` · stored in another order (strides ${tensor.strides.join(', ')})`}
       </p>
       {!tensor.readable && <p class="notice warning">{tensor.unreadableReason}</p>}
       <AnalysisView view={view} bytes={tensor.byteLength} />

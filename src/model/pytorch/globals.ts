@@ -78,11 +78,16 @@ const constants = new Set([
   'torch.per_channel_affine_float_qparams',
 ]);
 
-const rebuildFromType = 'torch._tensor._rebuild_from_type_v2';
+/** How tensors of subclasses are made: by another function, then as their class. */
+const rebuildsFromType = new Set([
+  'torch._tensor._rebuild_from_type',
+  'torch._tensor._rebuild_from_type_v2',
+  'torch.tensor._rebuild_from_type',
+]);
 
 /** The value of a name that this reader knows: tensors, storages and plain containers. @param name module and name, joined by a dot. */
 export function findGlobal(name: string): PickleValue | undefined {
-  if (makes.has(name) || constants.has(name) || name === rebuildFromType) return { kind: 'global', name };
+  if (makes.has(name) || constants.has(name) || rebuildsFromType.has(name)) return { kind: 'global', name };
   return dtypeGlobal(name) ?? storageGlobal(name);
 }
 
@@ -93,7 +98,7 @@ export function findGlobal(name: string): PickleValue | undefined {
 export function callGlobal({ name }: KnownGlobal, args: readonly PickleValue[]): PickleValue | undefined {
   let [callee, given] = [name, args];
   // A tensor with attributes or of a subclass: how the plain tensor is made, its class, and the arguments.
-  while (callee === rebuildFromType) {
+  while (rebuildsFromType.has(callee)) {
     const [inner, type, innerArgs] = given;
     const foreign = [inner, type].find((value) => asKind(value, 'foreign'));
     if (foreign !== undefined) return foreign;

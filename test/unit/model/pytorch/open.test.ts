@@ -174,11 +174,11 @@ describe('what a PyTorch file holds', () => {
       ['w'],
       [],
     ],
-    [
-      'tensors with attributes',
+    ...['_rebuild_from_type_v2', '_rebuild_from_type'].map((name): [string, Pickled, string[], string[]] => [
+      `tensors with attributes (${name})`,
       {
         w: new Call(
-          new Global('torch._tensor', '_rebuild_from_type_v2'),
+          new Global('torch._tensor', name),
           new Global('torch._utils', '_rebuild_parameter'),
           new Global('torch.nn.parameter', 'Parameter'),
           new Tuple(weights['a.weight'], true, new Ordered({})),
@@ -187,7 +187,7 @@ describe('what a PyTorch file holds', () => {
       },
       ['w'],
       [],
-    ],
+    ]),
   ];
   it.each(cases)('%s', async (name, value, tensors, notes) => {
     await opened(writeFile(folder, `${name}.pt`, torchZip(value)), ({ description }) => {
