@@ -1,0 +1,146 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type {
+  QuantizeModelResult,
+  QuantizePreview,
+  RecipeChoices,
+} from '../../../src/protocol/quantizeModel';
+import type { Recipe } from '../../../src/protocol/recipe';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { buildPrograms, runProgram, type Ended, type RunOptions } from '../../support/programs';
+
+const cache = temporaryFolder();
+const folder = temporaryFolder();
+const here = (name: string): string => join(folder, name);
+const calibration = join(sampleFolder, 'generated-calibration.txt');
+let cli: string;
+
+beforeAll(async () => {
+  cli = (await buildPrograms()).cli;
+});
+
+const quantscope = (args: readonly string[], options: Partial<RunOptions> = {}): Promise<Ended> =>
+  runProgram(cli, args, { cache, ...options });
+const quantize = (...args: string[]): Promise<Ended> => quantscope(['quantize-model', sampleFolder, ...args]);
+
+/** The one JSON document on stdout of a command that must succeed. */
+async function jsonOf<T>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await quantscope([...args, '--json']);
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as T;
+}
+
+describe('quantscope recipes', () => {
+  it('lists recipes, methods and layouts, and prints one as a file', async () => {
+    const choices = await jsonOf<RecipeChoices>('recipes');
+    expect(choices.recipes.map(({ recipe }) => recipe.id)).toContain('bnb-nf4-dq');
+    expect(choices.layouts.map(({ id }) => id)).toContain('gptq');
+    expect(choices.methods.map(({ id }) => id)).toEqual(expect.arrayContaining(['rtn', 'gptq', 'awq']));
+    expect((await quantscope(['recipes'])).stdout).toMatch(
+      /^w4a16 +4\.1250 +no data +compressed-tensors-pack/m,
+    );
+    const { stdout } = await quantscope(['recipes', 'w4a16']);
+    expect((JSON.parse(stdout) as Recipe).layout).toBe('compressed-tensors-pack');
+    const { code, stderr } = await quantscope(['recipes', 'w4a17']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('Did you mean "w4a16"?');
+  });
+});
+
+describe('quantscope quantize-model', () => {
+  it('shows what it would do without writing anything', async () => {
+    const args = ['quantize-model', sampleFolder, '--recipe', 'w4a16', '--group', '32', '--dry-run'];
+    const preview = await jsonOf<QuantizePreview>(...args);
+    expect(preview.tensors.filter(({ quantized }) => quantized)).toHaveLength(42);
+    expect(preview.tensors.find(({ name }) => name === 'lm_head.weight')?.reason).toBe(
+      'kept: listed as a module to skip',
+    );
+    expect(preview.bitsPerWeight).toBeCloseTo(5.658, 3);
+    const { stdout } = await quantscope(args);
+    expect(stdout).toMatch(
+      /^model\.layers\.0\.mlp\.down_proj\.weight +BF16 +int4, group 32 +rtn +110\.61 kB +linear layer$/m,
+    );
+    expect(stdout).toMatch(
+      /Dry run, nothing was written \(42 matrices quantized, 3\.7\d MB, 5\.658 bits per weight\)\. A run takes about/,
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('applies a recipe file with changes, and reports each matrix', async () => {
+    const preset = (await quantscope(['recipes', 'w4a16'])).stdout;
+    writeFileSync(here('mine.recipe.json'), preset);
+    const out = here('out');
+    const result = await jsonOf<QuantizeModelResult>(
+      ...['quantize-model', sampleFolder, '--recipe', here('mine.recipe.json'), '--bits', '8', '--out', out],
+      ...['--skip', 'lm_head', '--skip', 're:.*layers\\.0\\.'],
+    );
+    expect(result.out).toBe(out);
+    expect(result.weights).toHaveLength(35);
+    expect(result.relativeError).toBeLessThan(1e-4);
+    expect(existsSync(join(out, 'model.safetensors'))).toBe(true);
+    const { code, stderr } = await quantize('--recipe', 'bnb-nf4', '--out', out);
+    expect(code).toBe(1);
+    expect(stderr).toContain('--overwrite');
+  });
+
+  it('says how to give the evidence that a method needs, and uses it', async () => {
+    const args = ['--recipe', 'gptq-int4-g32', '--out', here('gptq')];
+    const { code, stderr } = await quantize(...args);
+    expect(code).toBe(1);
+    expect(stderr).toContain('give a text to run the model over (--calibration FILE)');
+    const given = ['--calibration', calibration, '--tokens', '2048'];
+    const result = await jsonOf<QuantizeModelResult>('quantize-model', sampleFolder, ...args, ...given);
+    expect(result.evidence).toEqual({ kind: 'hessian', text: calibration });
+    expect(result.weights.every(({ evidence }) => evidence === 'hessian')).toBe(true);
+    const readme = readFileSync(here('gptq/README.md'), 'utf8');
+    expect(readme).toContain(
+      'Evidence: hessian of the inputs, measured over 2048 tokens of generated-calibration.txt.',
+    );
+    // It is kept for the next run.
+    const again = await jsonOf<QuantizeModelResult>('quantize-model', sampleFolder, ...args, '--overwrite');
+    expect(again.evidence).toEqual(result.evidence);
+    expect(again.weights.map(({ relativeError }) => relativeError)).toEqual(
+      result.weights.map(({ relativeError }) => relativeError),
+    );
+  });
+
+  it('writes GGUF by the same command', async () => {
+    const result = await jsonOf<QuantizeModelResult>(
+      ...['quantize-model', sampleFolder, '--recipe', 'gguf-q4_k_m', '--out', here('tiny.gguf')],
+    );
+    expect(readFileSync(here('tiny.gguf')).length).toBe(result.fileBytes);
+  });
+
+  it('leaves nothing when it is interrupted', async () => {
+    const { code } = await quantscope(
+      [
+        'quantize-model',
+        sampleFolder,
+        '--recipe',
+        'gptq-int4-g32',
+        '--calibration',
+        join(sampleFolder, 'generated-eval.txt'),
+        '--out',
+        here('none'),
+      ],
+      { interruptAt: 'calibration: block 1' },
+    );
+    expect(code).toBe(130);
+    expect(readdirSync(folder).filter((name) => /none/.test(name))).toEqual([]);
+  });
+
+  it.each([
+    [['--out', 'x'], '--recipe is missing.'],
+    [['--recipe', 'w4a16'], '--out is missing.'],
+    [
+      ['--recipe', 'w4a16', '--group', 'rows', '--out', 'x'],
+      '--group takes a number of weights, row or tensor',
+    ],
+    [['--recipe', 'w4a16', '--option', 'damping', '--out', 'x'], '--option takes NAME=VALUE'],
+  ])('is explained for %j', async (args, message) => {
+    const { code, stderr } = await quantize(...args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+});
