@@ -2,6 +2,7 @@ import {
   activationGrid,
   rangeOf,
   rangeRules,
+  type ActivationForm,
   type ActivationGrid,
   type ValueRange,
 } from '../exporter/onnx/calibrationRanges';
@@ -12,7 +13,7 @@ import { onnxMatrices, type OnnxMatrix } from '../exporter/onnx/matrices';
 import { methodChoice } from '../exporter/onnx/methodChoice';
 import type { OnnxOptions } from '../exporter/onnx/planOnnx';
 import type { MatrixChoice } from '../exporter/onnx/storage';
-import { weightForm, type WeightForm } from '../exporter/onnx/weightForms';
+import { weightForm } from '../exporter/onnx/weightForms';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
@@ -84,10 +85,12 @@ export async function choicesOf(
   return choices;
 }
 
-/** @throws QuantscopeError REQUEST for a method that there is not, or whose result is more than the codes of a matrix. */
-function methodOf({ method }: OnnxSettings): Method {
-  const found = method === undefined ? rtn : methodById(method);
-  if (found !== awq) return found;
+const methodOf = ({ method }: OnnxSettings): Method =>
+  refuseScaling(method === undefined ? rtn : methodById(method));
+
+/** @throws QuantscopeError REQUEST for a method whose result is more than the codes of a matrix. */
+export function refuseScaling(method: Method): Method {
+  if (method !== awq) return method;
   const message =
     'AWQ scales columns of matrices and folds the scales into the weights before them. Quantize the model to a checkpoint with it first, and export that.';
   throw new QuantscopeError('REQUEST', message);
@@ -122,9 +125,9 @@ export async function evidenceFor(
   throw new QuantscopeError('REQUEST', message);
 }
 
-/** The grid that the inputs of a matrix are rounded to. */
-async function inputGrid(
-  { type, symmetric }: NonNullable<WeightForm['activations']>,
+/** The grid that the inputs of a matrix are rounded to; any in a dry run, without evidence. */
+export async function inputGrid(
+  { type, symmetric }: ActivationForm,
   evidence: EvidenceSource | undefined,
   source: string,
   rule: InputRange,

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { planCheckpoint, type CheckpointPlan } from '../exporter/checkpoint/plan';
-import { neededEvidence, previewPlan } from '../exporter/checkpoint/preview';
+import { planCheckpoint } from '../exporter/checkpoint/plan';
+import { neededEvidence, previewPlan, type MethodPlan } from '../exporter/checkpoint/preview';
 import { outputFolder } from '../exporter/checkpoint/outputFolder';
 import { writeCheckpoint } from '../exporter/checkpoint/writeCheckpoint';
 import { QuantscopeError } from '../model/errors';
@@ -13,6 +13,7 @@ import { mostDemanding } from '../recipes/describeRecipe';
 import { latestEvidence, obtainEvidence } from './evaluation/obtainEvidence';
 import type { JobContext } from './job';
 import { exportRecipe, previewExportedRecipe } from './recipeExport';
+import { exportOnnxRecipe, planOnnxRecipe, previewOnnxRecipe } from './recipeOnnx';
 
 type PreviewParams = EngineRequests['model/quantizePreview']['params'];
 
@@ -26,6 +27,11 @@ export async function previewQuantization(
   { out, overwrite, cacheDir, maxShardBytes }: PreviewParams,
   context: JobContext,
 ): Promise<QuantizePreview> {
+  if (recipe.target === 'onnx') {
+    const plan = await planOnnxRecipe(model, recipe);
+    const preview = await previewOnnxRecipe(model, plan, out, context);
+    return { ...preview, evidence: await evidencePreview(model, plan, cacheDir) };
+  }
   if (recipe.target !== 'checkpoint') return previewExportedRecipe(model, recipe, out, context);
   const plan = planCheckpoint(model, recipe, maxShardBytes);
   if (out !== undefined) await outputFolder(out, model.description, overwrite);
@@ -45,6 +51,10 @@ export async function quantizeModel(
   context: JobContext,
 ): Promise<QuantizeModelResult> {
   const start = performance.now();
+  if (recipe.target === 'onnx') {
+    const plan = await planOnnxRecipe(model, recipe);
+    return exportOnnxRecipe(model, plan, params, await evidenceFor(model, plan, params, context), context);
+  }
   if (recipe.target !== 'checkpoint') return exportRecipe(model, recipe, params.out, context);
   const plan = planCheckpoint(model, recipe, params.maxShardBytes);
   await outputFolder(params.out, model.description, params.overwrite); // before minutes of calibration
@@ -68,7 +78,7 @@ export async function quantizeModel(
 
 async function evidencePreview(
   model: Model,
-  plan: CheckpointPlan,
+  plan: MethodPlan,
   cacheDir: string | undefined,
 ): Promise<QuantizePreview['evidence']> {
   const needs = neededEvidence(plan);
@@ -80,7 +90,7 @@ async function evidencePreview(
 
 async function evidenceFor(
   model: Model,
-  plan: CheckpointPlan,
+  plan: MethodPlan,
   { cacheDir, device = 'auto' }: QuantizeModelParams,
   context: JobContext,
 ): Promise<EvidenceSource | undefined> {
@@ -106,7 +116,7 @@ const keptEvidence = (
 ): Promise<EvidenceSource | undefined> =>
   cacheDir === undefined ? Promise.resolve(undefined) : latestEvidence(model, needs, cacheDir);
 
-function missingEvidence({ tensors }: CheckpointPlan, kind: EvidenceKind): string {
+function missingEvidence({ tensors }: MethodPlan, kind: EvidenceKind): string {
   const method = tensors.find(({ matrix }) => matrix?.method.evidence === kind)?.matrix?.method;
   return `${method?.label ?? 'The method'} needs to know the inputs of the matrices (${kind}): give a text to run the model over (--calibration FILE).`;
 }

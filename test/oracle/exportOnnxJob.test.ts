@@ -2,13 +2,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { weightForm } from '../../src/exporter/onnx/weightForms';
 import { openTokenizer } from '../../src/evaluation/tokenizer/openTokenizer';
 import { openDecoder } from '../../src/graph/transformer/openDecoder';
 import type { DecoderShape } from '../../src/graph/transformer/decoderShape';
 import { openModel } from '../../src/layouts/openModel';
+import type { Recipe } from '../../src/protocol/recipe';
+import { onnxBlocks } from '../../src/quant/grids/libraries';
 import { windowLogits } from '../support/decoderLogits';
 import { engineJobs } from '../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../support/files';
+import { decodeOnnx } from '../support/onnxProto';
 import { farthest, openOnnx, OnnxText } from '../support/onnxRun';
 
 const folder = temporaryFolder();
@@ -216,4 +220,68 @@ describe('export/onnx', () => {
     );
     await session.release();
   });
+});
+
+describe('recipes for ONNX', () => {
+  const grid = onnxBlocks(4, 32, true);
+  const recipe: Recipe = {
+    ...{ version: 1, id: 'onnx-gptq', label: 'GPTQ for ONNX', description: 'A test.' },
+    ...{ target: 'onnx', layout: 'matmulnbits', calibration: { text, tokens: 2048, context: 256 } },
+    rules: [
+      { match: 'down_proj', grid: 'keep' },
+      { match: 'layers', grid, method: { id: 'gptq' } },
+    ],
+  };
+  const params = { ...sample, cacheDir, device: 'cpu' } as const;
+
+  it('say per matrix what it becomes; the output stays as it is', async () => {
+    const out = join(folder, 'recipe');
+    const preview = await request('model/quantizePreview', { ...sample, cacheDir, inline: recipe });
+    expect(preview.evidence).toEqual({ kind: 'hessian', text });
+    const result = await request('model/quantize', { ...params, inline: recipe, out });
+    expect(result.tensors).toEqual(preview.tensors);
+    const stored = Object.fromEntries(result.tensors.map(({ name, to, method }) => [name, [to, method]]));
+    expect(stored['blk.3.ffn_down.weight']).toEqual(['F32', undefined]);
+    expect(stored['blk.3.ffn_up.weight']).toEqual(['MatMulNBits 4 bit in groups of 32', 'gptq']);
+    expect(stored['output.weight']).toEqual(['F32', undefined]);
+    const session = await openOnnx(join(out, 'model.onnx'));
+    const measured = await divergence(session);
+    expect(measured).toBeGreaterThan(1e-5);
+    expect(measured).toBeLessThan(5e-3);
+    await session.release();
+  });
+
+  it('round inputs by fixed scales', async () => {
+    const out = join(folder, 'recipe static');
+    const inline: Recipe = {
+      ...recipe,
+      layout: 'qdq',
+      rules: [{ grid: weightForm('static-int8').codes!.grid({}) }],
+      activations: { levels: { kind: 'integer', bits: 8, signed: false }, scale: 'static' },
+    };
+    const result = await request('model/quantize', { ...params, inline, out });
+    expect(result.evidence).toEqual({ kind: 'activations', text });
+    const { graph } = decodeOnnx(readFileSync(join(out, 'model.onnx')));
+    expect(graph.node.filter(({ opType }) => opType === 'QuantizeLinear').length).toBeGreaterThan(6 * 3);
+    const session = await openOnnx(join(out, 'model.onnx'));
+    expect(await divergence(session)).toBeLessThan(3e-2);
+    await session.release();
+  });
+
+  it.each([
+    [{ layout: 'gptq' }, /layout of a recipe for ONNX is qdq, matmulnbits, matmulbnb4, not "gptq"/],
+    [{ rules: [{ grid, method: { id: 'awq' } }] }, /checkpoint with it first/],
+    [
+      { activations: { levels: { kind: 'integer', bits: 8, signed: true }, scale: 'token' } },
+      /static scales; the recipe asks for others/,
+    ],
+  ] as readonly (readonly [Partial<Recipe>, RegExp])[])(
+    '%j is rejected with the reason',
+    async (change, reason) => {
+      const inline = { ...recipe, ...change };
+      const run = request('model/quantize', { ...params, inline, out: join(folder, 'nothing') });
+      await expect(run).rejects.toThrow(reason);
+      expect(existsSync(join(folder, 'nothing'))).toBe(false);
+    },
+  );
 });

@@ -1,17 +1,23 @@
 import { matrixOf } from '../../model/rows';
 import type { PlannedWeight, QuantizePreview } from '../../protocol/quantizeModel';
-import type { EvidenceKind } from '../../protocol/recipe';
+import type { EvidenceKind, Recipe } from '../../protocol/recipe';
+import type { Method } from '../../quant/methods/method';
 import { writtenAs, type CheckpointPlan, type PlannedTensor } from './plan';
 import { shardFileBytes } from './shardFile';
 
-/** Kinds of evidence that the methods of a plan use. */
-export const neededEvidence = ({ tensors }: CheckpointPlan): EvidenceKind[] => [
-  ...new Set(
-    tensors.flatMap(({ matrix }) =>
-      matrix && matrix.method.evidence !== 'none' ? [matrix.method.evidence] : [],
-    ),
-  ),
-];
+/** What of a plan decides which evidence it needs. */
+export interface MethodPlan {
+  readonly recipe: Recipe;
+  readonly tensors: readonly { readonly matrix?: { readonly method: Method } }[];
+}
+
+/** Kinds of evidence that a plan uses: its methods, and fixed ranges of inputs in ONNX graphs. */
+export function neededEvidence({ recipe, tensors }: MethodPlan): EvidenceKind[] {
+  const kinds = new Set(tensors.map(({ matrix }) => matrix?.method.evidence ?? 'none'));
+  if (recipe.target === 'onnx' && recipe.activations) kinds.add('activations');
+  kinds.delete('none');
+  return [...kinds];
+}
 
 /** A plan as lists show it, but for what is known of evidence. */
 export function previewPlan(plan: CheckpointPlan, sourceBytes: number): Omit<QuantizePreview, 'evidence'> {

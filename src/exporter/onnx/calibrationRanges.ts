@@ -10,6 +10,12 @@ export interface ActivationGrid {
   readonly zero: number;
 }
 
+/** How inputs are rounded: the type of their codes, and whether these are the same below and above 0. */
+export interface ActivationForm {
+  readonly type: QuantizedType;
+  readonly symmetric: boolean;
+}
+
 /** How the range of a value follows from samples of it. */
 export type RangeRule =
   /** All of it. */

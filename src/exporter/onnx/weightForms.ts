@@ -3,7 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Grid } from '../../protocol/grids';
 import type { OnnxForm } from '../../protocol/exportOnnx';
 import { bitsandbytes4bit, e4m3, onnxBlocks, onnxInt8 } from '../../quant/grids/libraries';
-import type { QuantizedType } from './calibrationRanges';
+import type { ActivationForm } from './calibrationRanges';
 import type { FloatDtype } from './floats';
 import type { CodeStorage } from './storage';
 
@@ -26,7 +26,7 @@ export interface WeightForm extends OnnxForm {
   /** What users of such a file should know, as sentences. */
   readonly notes?: readonly string[];
   /** Inputs of matrices are rounded too, with ranges from calibration. */
-  readonly activations?: { readonly type: QuantizedType; readonly symmetric: boolean };
+  readonly activations?: ActivationForm;
 }
 
 /** Adding a form here adds it to the command line and to the palette. */

@@ -1,0 +1,178 @@
+import { isSkipped, moduleOf } from '../exporter/checkpoint/linearWeights';
+import { neededEvidence, type MethodPlan } from '../exporter/checkpoint/preview';
+import type { ActivationForm } from '../exporter/onnx/calibrationRanges';
+import type { MatrixChoices } from '../exporter/onnx/graphTensors';
+import { onnxMatrices, type OnnxMatrix } from '../exporter/onnx/matrices';
+import { methodChoice } from '../exporter/onnx/methodChoice';
+import { codeStorages, type CodeStorage, type MatrixChoice } from '../exporter/onnx/storage';
+import { previewOnnx, writeOnnx } from '../exporter/onnx/writeOnnx';
+import { QuantscopeError } from '../model/errors';
+import type { Model } from '../model/model';
+import type { OnnxPreview } from '../protocol/exportOnnx';
+import type { Grid } from '../protocol/grids';
+import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
+import type { MethodOptions, Recipe } from '../protocol/recipe';
+import type { EvidenceSource } from '../quant/evidence';
+import type { Method } from '../quant/methods/method';
+import { methodById } from '../quant/methods/methods';
+import { defaultMethod, isGrid, optionsOf } from '../recipes/checkRecipe';
+import { mostDemanding } from '../recipes/describeRecipe';
+import { inputGrid, refuseScaling } from './exportOnnx';
+import type { JobContext } from './job';
+
+/** Weights that an export reads, rounds, transposes and writes in a second, on a usual processor. */
+const weightsPerSecond = 20e6;
+/** A slab of rows, and a matrix that is transposed. */
+const exportMemory = 500e6;
+
+/** A matrix that a recipe quantizes. */
+interface RecipeMatrix extends OnnxMatrix {
+  /** Index of the rule. */
+  readonly rule: number;
+  readonly grid: Grid;
+  readonly method: Method;
+  readonly options: MethodOptions;
+}
+
+/** A recipe and the matrices of a model that it quantizes. */
+export interface OnnxRecipePlan extends MethodPlan {
+  readonly tensors: readonly { readonly matrix: RecipeMatrix }[];
+  readonly storage: CodeStorage;
+  /** How inputs are rounded, where they are. */
+  readonly activations: ActivationForm | undefined;
+}
+
+/**
+ * @throws QuantscopeError as `onnxMatrices`; REQUEST for a method that does more than find codes; UNSUPPORTED for a layout or activations
+ * that ONNX has not.
+ */
+export async function planOnnxRecipe(model: Model, recipe: Recipe): Promise<OnnxRecipePlan> {
+  const [storage, activations] = [storageOf(recipe), activationsOf(recipe)];
+  return {
+    recipe,
+    storage,
+    activations,
+    tensors: (await matricesOf(model, recipe)).map((matrix) => ({ matrix })),
+  };
+}
+
+/** What a recipe for ONNX would write. @throws QuantscopeError as `previewOnnx`. */
+export async function previewOnnxRecipe(
+  model: Model,
+  plan: OnnxRecipePlan,
+  out: string | undefined,
+  { signal }: JobContext,
+): Promise<QuantizePreview> {
+  return described(model, plan, await previewOnnx(model, await choicesOf(plan, undefined, signal), out));
+}
+
+/**
+ * Writes an ONNX model as a recipe says.
+ * @param evidence what `neededEvidence` of the plan names; absent where it names nothing.
+ * @throws QuantscopeError as `writeOnnx`.
+ */
+export async function exportOnnxRecipe(
+  model: Model,
+  plan: OnnxRecipePlan,
+  { out, recipeFile }: QuantizeModelParams,
+  evidence: EvidenceSource | undefined,
+  { signal, progress }: JobContext,
+): Promise<QuantizeModelResult> {
+  const choices = await choicesOf(plan, evidence, signal);
+  const alsoRead = [recipeFile, evidence?.text.path];
+  const result = await writeOnnx(model, choices, out, { signal, onProgress: progress, alsoRead });
+  const preview = described(model, plan, result);
+  return {
+    ...preview,
+    ...(evidence ? { evidence: { ...preview.evidence, text: evidence.text.path } } : {}),
+    notes: [...preview.notes, ...(evidence?.notes ?? [])],
+    ...{ out: result.out, weights: [], seconds: result.seconds },
+  };
+}
+
+async function matricesOf(model: Model, { rules, skip }: Recipe): Promise<RecipeMatrix[]> {
+  const patterns = rules.map(({ match }) => (match === undefined ? undefined : new RegExp(match, 'u')));
+  return (await onnxMatrices(model)).flatMap((matrix) => {
+    // Where the output is the embedding, its module is still the head.
+    const modules = [moduleOf(matrix.source), ...(matrix.name === 'output.weight' ? ['lm_head'] : [])];
+    if (modules.some((module) => isSkipped(module, skip))) return [];
+    const rule = patterns.findIndex((pattern) => pattern?.test(matrix.source) ?? true);
+    const { grid, method: choice } = rules[rule] ?? {};
+    if (grid === undefined || !isGrid(grid)) return [];
+    const method = refuseScaling(methodById(choice?.id ?? defaultMethod));
+    return [{ ...matrix, rule, grid, method, options: optionsOf(method, choice?.options) }];
+  });
+}
+
+async function choicesOf(
+  { tensors, storage, activations }: OnnxRecipePlan,
+  evidence: EvidenceSource | undefined,
+  signal: AbortSignal,
+): Promise<MatrixChoices> {
+  const choices = new Map<string, MatrixChoice>();
+  for (const { matrix } of tensors) {
+    const { name, source, grid, method, options } = matrix;
+    const input = activations && (await inputGrid(activations, evidence, source, 'minmax', signal));
+    const of = evidence && (() => evidence.for(source, method.evidence, { signal }));
+    choices.set(
+      name,
+      methodChoice(method, grid, storage, { input, options, ...(of ? { evidence: of } : {}) }),
+    );
+  }
+  return choices;
+}
+
+function storageOf({ layout }: Recipe): CodeStorage {
+  const found = codeStorages.find((id) => id === layout);
+  if (found) return found;
+  const message = `The layout of a recipe for ONNX is ${codeStorages.join(', ')}, not "${layout}".`;
+  throw new QuantscopeError('UNSUPPORTED', message);
+}
+
+/** How inputs are rounded in the graph: by fixed scales, as a graph has no others. */
+function activationsOf({ activations }: Recipe): ActivationForm | undefined {
+  if (!activations) return undefined;
+  const { levels, scale } = activations;
+  if (scale === 'static') {
+    if (levels.kind === 'integer' && levels.bits === 8)
+      return levels.signed ? { type: 'I8', symmetric: true } : { type: 'U8', symmetric: false };
+    if (levels.kind === 'float' && levels.exponent === 4 && levels.mantissa === 3)
+      return { type: 'F8_E4M3', symmetric: true };
+  }
+  const message =
+    'Inputs of matrices are rounded in an ONNX graph to 8-bit integers or E4M3, with static scales; the recipe asks for others.';
+  throw new QuantscopeError('UNSUPPORTED', message);
+}
+
+function described(
+  model: Model,
+  plan: OnnxRecipePlan,
+  { tensors, files, fileBytes, parameters, bitsPerWeight, notes }: OnnxPreview,
+): QuantizePreview {
+  const quantized = new Map(plan.tensors.map(({ matrix }) => [matrix.name, matrix]));
+  const bytes = new Map(model.description.tensors.map(({ name, byteLength }) => [name, byteLength]));
+  return {
+    ...{ recipe: plan.recipe, fileBytes, parameters, bitsPerWeight, notes, warnings: [] },
+    tensors: tensors.map((tensor) => {
+      const matrix = quantized.get(tensor.name);
+      const { name, shape, from, to, bytes: size } = tensor;
+      return {
+        ...{ name, shape, from, to, bytes: size, quantized: matrix !== undefined },
+        ...(matrix ? { rule: matrix.rule, method: matrix.method.id } : {}),
+        sourceBytes: bytes.get(matrix?.source ?? name) ?? 0,
+        reason: matrix ? `rule ${matrix.rule + 1}` : 'kept as floats',
+      };
+    }),
+    files: files.map((file) => ({
+      ...file,
+      tensors: file.name.startsWith('model.onnx') ? tensors.length : 0,
+    })),
+    dataBytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
+    sourceBytes: model.description.dataBytes,
+    evidence: { kind: mostDemanding(neededEvidence(plan)) },
+    estimate: {
+      seconds: parameters / weightsPerSecond,
+      ...{ memoryBytes: exportMemory, diskBytes: fileBytes },
+    },
+  };
+}
