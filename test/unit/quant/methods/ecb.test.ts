@@ -1,12 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadNative } from '../../../../src/native';
+import { openModel } from '../../../../src/layouts/openModel';
 import type { Grid } from '../../../../src/protocol/grids';
+import { gridNamed } from '../../../../src/quant/grids/gridName';
 import * as libraries from '../../../../src/quant/grids/libraries';
 import { decodeRows } from '../../../../src/quant/grids/roundToNearest';
 import { ecb } from '../../../../src/quant/methods/ecb';
 import type { Evidence } from '../../../../src/quant/methods/method';
 import { rtn } from '../../../../src/quant/methods/rtn';
 import type { QuantizedRows } from '../../../../src/quant/quantized';
+import { sampleFolder } from '../../../support/files';
 import { Random } from '../../../support/random';
 
 const native = loadNative();
@@ -81,6 +84,30 @@ describe('clipping', () => {
     expect(unweighted).toBeLessThan(0.95 * plain);
     expect(weighted).toBeLessThan(0.98 * unweighted);
   });
+
+  it.each(['int3-g32', 'nf4', 'nvfp4'])(
+    'is never worse than rounding on a matrix of the sample: %s',
+    async (name) => {
+      const grid = gridNamed(name);
+      const model = await openModel(sampleFolder);
+      const matrices = model.description.tensors.filter((tensor) => tensor.name.endsWith('_proj.weight'));
+      expect(matrices.length).toBe(42);
+      for (const tensor of matrices) {
+        const size = tensor.shape;
+        const stored = new Uint8Array(tensor.byteLength);
+        await model.readInto(tensor, 0, stored);
+        const values = new Float32Array(tensor.elements);
+        await native.decode(tensor.dtype, stored, values);
+        const range = await native.measureRange(tensor.dtype, stored);
+        const own = { grid, shape: [size[0]!, size[1]!] as const, evidence: {}, options: {}, range };
+        const errorOf = async (method: typeof ecb): Promise<number> => {
+          const quantized = await (await method.open(own)).quantize(values.slice());
+          return (await native.errorSums(values, await decodeRows(quantized))).error;
+        };
+        expect(await errorOf(ecb)).toBeLessThan(await errorOf(rtn));
+      }
+    },
+  );
 
   it('the diagonal of a Hessian serves as importance', async () => {
     const hessian = new Float64Array(columns * columns);
