@@ -5,8 +5,8 @@ import { loadNative, type HessianFactor } from '../../native';
 export interface FactorOptions {
   /** Added to the diagonal, as a share of its mean. */
   readonly damping: number;
-  /** Columns in falling order of their diagonal elements. */
-  readonly byImportance: boolean;
+  /** Columns as they are, in falling order of their diagonal elements, or so in groups of so many that stay together. */
+  readonly order: 'none' | 'importance' | number;
   /** Columns that are worked on together. */
   readonly block: number;
 }
@@ -40,7 +40,7 @@ export async function factorOf(
 
 async function factorize(
   hessian: Float64Array,
-  { damping, byImportance, block }: FactorOptions,
+  { damping, order: wanted, block }: FactorOptions,
   name: string | undefined,
   signal?: AbortSignal,
 ): Promise<HessianFactor> {
@@ -49,7 +49,7 @@ async function factorize(
   const mean = diagonal.reduce((sum, value) => sum + value, 0) / columns;
   const factor = new Float32Array(loadNative().factorSize({ columns, block }));
   const pivots = new Float64Array(columns);
-  const order = byImportance ? fallingOrder(diagonal) : undefined;
+  const order = wanted === 'none' ? undefined : orderOf(diagonal, wanted);
   let share = damping;
   for (let attempt = 0; attempt < attempts; attempt++) {
     const target = { columns, block, factor, pivots, order, damping: share * mean };
@@ -70,8 +70,20 @@ export function diagonalOf(hessian: Float64Array): Float64Array {
   });
 }
 
-function fallingOrder(diagonal: Float64Array): Int32Array {
-  return Int32Array.from(diagonal.keys()).sort((a, b) => diagonal[b]! - diagonal[a]! || a - b);
+/** Groups in falling order of their means, a last one that is shorter at the end, and the columns of each in falling order. */
+function orderOf(diagonal: Float64Array, wanted: 'importance' | number): Int32Array {
+  const columns = diagonal.length;
+  const falling = Int32Array.from(diagonal.keys()).sort((a, b) => diagonal[b]! - diagonal[a]! || a - b);
+  if (wanted === 'importance') return falling;
+  const means = Array.from({ length: Math.ceil(columns / wanted) }, (_, group) => {
+    const own = diagonal.subarray(group * wanted, (group + 1) * wanted);
+    return own.length < wanted ? -1 : own.reduce((sum, value) => sum + value, 0);
+  });
+  const ranks = new Map(
+    [...means.keys()].sort((a, b) => means[b]! - means[a]!).map((group, rank) => [group, rank]),
+  );
+  const rankOf = (column: number): number => ranks.get(Math.floor(column / wanted))!;
+  return falling.sort((a, b) => rankOf(a) - rankOf(b) || diagonal[b]! - diagonal[a]! || a - b);
 }
 
 /** Columns that no input reached. */

@@ -1,16 +1,28 @@
 import { loadNative, type ColumnParameters, type HessianFactor } from '../../native';
 import type { Grid } from '../../protocol/grids';
-import { decodeRows, roundToNearest } from '../grids/roundToNearest';
+import { decodeRows, roundToNearest, type Clip } from '../grids/roundToNearest';
 import type { MatrixTask } from '../methods/method';
 import type { QuantizedRows } from '../quantized';
 import { groupOfColumns, parameterLayout } from './groups';
 import { columnState, lossesOf, quantizeColumns, type ScalesOnTheWay } from './quantizeColumns';
 
+/** How scales are found from the weights as earlier columns correct them. */
+export interface ScaleSearch {
+  /** Columns of a group. */
+  readonly group: number;
+  /** Columns whose scales are found at a time. */
+  readonly columns: number;
+  /** Whether groups are columns that are quantized together, whichever these are; else they are consecutive columns. */
+  readonly isPermuted: boolean;
+  /** Search for the range of each group; importance is by column. */
+  readonly clip: Clip | undefined;
+}
+
 /** How the rows of a matrix are quantized column by column. */
 export interface RowPlan {
   readonly factor: HessianFactor;
-  /** Where scales are found on the way: columns of a group, and those whose scales are found at a time. */
-  readonly onTheWay: { readonly group: number; readonly columns: number } | undefined;
+  /** How scales are found on the way; undefined where they are before the first column. */
+  readonly onTheWay: ScaleSearch | undefined;
   /** Columns that no input reached: their weights become 0. */
   readonly dead: readonly number[];
 }
@@ -39,7 +51,7 @@ export async function quantizeRows(
   const state = columnState(factor, values);
   const parameters = parametersOf(rounded, plan);
   const codes = new Uint8Array(values.length);
-  const onTheWay = plan.onTheWay && scalesOnTheWay(task.grid, parameters, plan.onTheWay);
+  const onTheWay = scalesOnTheWay(task.grid, parameters, plan);
   await quantizeColumns(state, { grid: task.grid, parameters, codes, scales: onTheWay }, signal);
   const { scales, zeros } = parameters;
   const found: QuantizedRows = { ...rounded, codes, scales, ...(zeros ? { zeros } : {}) };
@@ -49,12 +61,18 @@ export async function quantizeRows(
   return found;
 }
 
-/** By the grid's rule. */
+/** By the grid's rule, or a search from there. */
 function scalesOnTheWay(
   grid: Grid,
   parameters: ColumnParameters,
-  { group, columns }: NonNullable<RowPlan['onTheWay']>,
-): ScalesOnTheWay {
+  { onTheWay, factor: { order } }: RowPlan,
+): ScalesOnTheWay | undefined {
+  if (!onTheWay) return undefined;
+  const { group, columns, isPermuted } = onTheWay;
+  const clip = clipInOrder(onTheWay.clip, order);
+  /** Where the scales of a group of positions are. */
+  const groupAt = (position: number): number =>
+    Math.floor((isPermuted ? position : (order?.[position] ?? position)) / group);
   const find: ScalesOnTheWay['find'] = async (weights, first, count, signal) => {
     const rows = weights.length / count;
     const groups = Math.ceil(count / group);
@@ -62,15 +80,29 @@ function scalesOnTheWay(
     const scales = new Float32Array(rows * groups);
     const zeros = parameters.zeros && new Float32Array(rows * groups);
     const found = { scales, zeros, globalScale: parameters.globalScale };
-    await loadNative().gridParameters(grid, weights, matrix, found, undefined, signal);
+    if (clip) {
+      const importance = clip.importance?.subarray(first, first + count);
+      await loadNative().clippedParameters(grid, weights, matrix, found, { ...clip, importance }, signal);
+    } else {
+      await loadNative().gridParameters(grid, weights, matrix, found, undefined, signal);
+    }
     const stored = loadNative().storedScales(grid.scale, scales);
-    for (let row = 0; row < rows; row++) {
-      const [start, end, to] = [row * groups, (row + 1) * groups, row * parameters.across + first / group];
-      parameters.scales.set(stored.subarray(start, end), to);
-      if (zeros) parameters.zeros.set(zeros.subarray(start, end), to);
+    for (let i = 0; i < groups; i++) {
+      const at = groupAt(first + i * group);
+      for (let row = 0; row < rows; row++) {
+        const [from, to] = [row * groups + i, row * parameters.across + at];
+        parameters.scales[to] = stored[from]!;
+        if (zeros) parameters.zeros[to] = zeros[from]!;
+      }
     }
   };
   return { columns, find };
+}
+
+function clipInOrder(clip: Clip | undefined, order: Int32Array | undefined): Clip | undefined {
+  const importance = clip?.importance;
+  if (!importance || !order) return clip;
+  return { ...clip, importance: importance.map((_, i) => importance[order[i]!]!) };
 }
 
 /** Sets columns of rows to 0. */
@@ -89,7 +121,7 @@ async function round(
 ): Promise<Rounded> {
   const { columns, order } = factor;
   const shape = [values.length / columns, columns] as const;
-  if (!order || !onTheWay) {
+  if (!order || !onTheWay?.isPermuted) {
     const rows = await roundToNearest(grid, values, shape, { range, meanScale }, signal);
     return { rows, decoded: await decodeRows(rows, signal) };
   }
@@ -119,7 +151,7 @@ function parametersOf(rounded: QuantizedRows, { onTheWay, factor }: RowPlan): Co
   return {
     ...{ scales: scales.slice(), zeros: zeros?.slice(), globalScale, groupRows: 1, flat: 0 },
     across: Math.ceil(columns / onTheWay.group),
-    groups: groupOfColumns(columns, onTheWay.group, factor.order),
+    groups: groupOfColumns(columns, onTheWay.group, onTheWay.isPermuted ? factor.order : undefined),
   };
 }
 

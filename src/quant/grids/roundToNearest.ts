@@ -60,6 +60,12 @@ export interface Clip {
   readonly factors: Float32Array;
 }
 
+/** Ranges evenly from just below the whole one down to `smallest`; scales that are powers of two may also grow. */
+export function clipFactors({ scale }: Grid, steps = 64, smallest = 0.3): Float32Array {
+  if (scale === 'F8_E8M0') return Float32Array.of(2, 0.5);
+  return Float32Array.from({ length: steps }, (_, i) => 1 - ((i + 1) / steps) * (1 - smallest));
+}
+
 /**
  * Scales and zero points of the groups of whole rows by the grid's rule.
  * @param values `[rows, columns]`, whole groups of rows (`wholeRows`).

@@ -1,6 +1,6 @@
 import type { MethodOptions } from '../../protocol/recipe';
 import { diagonalOf } from '../columns/factor';
-import { decodeRows, findParameters, roundWith } from '../grids/roundToNearest';
+import { clipFactors, decodeRows, findParameters, roundWith } from '../grids/roundToNearest';
 import type { QuantizedRows } from '../quantized';
 import type { MatrixTask, Method } from './method';
 
@@ -70,12 +70,8 @@ function importanceOf({ evidence: { importance, hessian } }: MatrixTask): Float3
   return importance ?? (hessian ? Float32Array.from(diagonalOf(hessian)) : undefined);
 }
 
-/** Evenly from just below the whole range down; scales that are powers of two may also grow. */
 function factorsOf({ options, grid }: MatrixTask): Float32Array {
-  if (grid.scale === 'F8_E8M0') return Float32Array.of(2, 0.5);
-  const steps = optionOf(options, 'steps', 64);
-  const smallest = optionOf(options, 'smallest', 0.3);
-  return Float32Array.from({ length: steps }, (_, i) => 1 - ((i + 1) / steps) * (1 - smallest));
+  return clipFactors(grid, optionOf(options, 'steps', 64), optionOf(options, 'smallest', 0.3));
 }
 
 /** −Σ (ŵ − w) · E[x] of each row. */

@@ -1,9 +1,11 @@
 import { QuantscopeError } from '../../model/errors';
+import type { Grid } from '../../protocol/grids';
 import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
 import { quantizeBlocks, refuseBlocks, typeBlock, type BlockPlan } from '../columns/blocks';
 import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { blockColumns, groupColumns } from '../columns/groups';
-import { quantizeRows, type RowPlan } from '../columns/rows';
+import { quantizeRows, type RowPlan, type ScaleSearch } from '../columns/rows';
+import { clipFactors, type Clip } from '../grids/roundToNearest';
 import type { BlockTask, MatrixTask, Method } from './method';
 
 const options: readonly OptionDescription[] = [
@@ -14,21 +16,31 @@ const options: readonly OptionDescription[] = [
   },
   {
     name: 'act_order',
+    description: 'Columns in falling order of the mean square of their inputs.',
+    ...{ type: 'boolean', default: true },
+  },
+  {
+    name: 'group_aware',
     description:
-      'Columns in falling order of the mean square of their inputs. Without static groups, files need the group of each column (desc_act).',
+      'With act_order, groups stay consecutive columns: they are ordered as a whole, and so are the columns inside of each (act_group_aware). Else files need the group of each column (desc_act).',
     ...{ type: 'boolean', default: true },
   },
   {
     name: 'static_groups',
-    description:
-      'Scales from the weights as they are, before any column is quantized; groups are consecutive columns in any order.',
-    ...{ type: 'boolean', default: true },
+    description: 'Scales from the weights as they are, before any column is quantized.',
+    ...{ type: 'boolean', default: false },
   },
   {
     name: 'group_scales',
     description:
       'Without static groups, the weights that scales are fitted to: as all earlier columns correct them, or only those of earlier blocks (as published).',
     ...{ type: 'choice', default: 'corrected', choices: ['corrected', 'reference'] },
+  },
+  {
+    name: 'clip',
+    description:
+      'Without static groups, ranges of groups are shrunk to where the squared error of their weights, weighted by their inputs, is least.',
+    ...{ type: 'boolean', default: true },
   },
   {
     name: 'block_size',
@@ -40,8 +52,10 @@ const options: readonly OptionDescription[] = [
 interface Options {
   readonly damping: number;
   readonly actOrder: boolean;
+  readonly groupAware: boolean;
   readonly staticGroups: boolean;
   readonly reference: boolean;
+  readonly clip: boolean;
   readonly block: number;
 }
 
@@ -51,8 +65,10 @@ function optionsOf(given: MethodOptions): Options {
   return {
     damping: Number(value('damping')),
     actOrder: value('act_order') === true,
+    groupAware: value('group_aware') === true,
     staticGroups: value('static_groups') === true,
     reference: value('group_scales') === 'reference',
+    clip: value('clip') === true,
     block: Math.round(Number(value('block_size'))),
   };
 }
@@ -98,18 +114,24 @@ export function requireHessian(
 }
 
 async function planOf(task: MatrixTask, signal?: AbortSignal): Promise<RowPlan> {
-  const { damping, actOrder, staticGroups, reference, block } = optionsOf(task.options);
-  const group = staticGroups ? undefined : groupColumns(task.grid, task.shape[1], actOrder);
+  const { damping, actOrder, groupAware, staticGroups, reference, clip, block } = optionsOf(task.options);
+  const isPermuted = actOrder && !groupAware;
+  const group = staticGroups ? undefined : groupColumns(task.grid, task.shape[1], isPermuted);
   const hessian = requireHessian(task, 'GPTQ');
   const length = blockColumns(block, group);
-  const factor = await factorOf(
-    hessian,
-    { damping, byImportance: actOrder, block: length },
-    task.name,
-    signal,
-  );
-  const onTheWay = group === undefined ? undefined : { group, columns: reference ? length : group };
+  const order = !actOrder ? 'none' : groupAware && group !== undefined ? group : 'importance';
+  const factor = await factorOf(hessian, { damping, order, block: length }, task.name, signal);
+  const search = (group: number): ScaleSearch => ({
+    ...{ group, columns: reference ? length : group, isPermuted },
+    clip: clip ? clipOf(task.grid, hessian) : undefined,
+  });
+  const onTheWay = group === undefined ? undefined : search(group);
   return { factor, onTheWay, dead: deadColumns(hessian) };
+}
+
+/** Ranges that are tried, weighted by the diagonal of the Hessian. */
+function clipOf(grid: Grid, hessian: Float64Array): Clip {
+  return { factors: clipFactors(grid), importance: Float32Array.from(diagonalOf(hessian)) };
 }
 
 /** Blocks hold consecutive columns, so that their scales are found before all columns where these have another order. */
@@ -120,7 +142,7 @@ async function blockPlanOf(task: BlockTask, signal?: AbortSignal): Promise<Block
   const length = blockColumns(block, unit);
   const factor = await factorOf(
     hessian,
-    { damping, byImportance: actOrder, block: length },
+    { damping, order: actOrder ? 'importance' : 'none', block: length },
     task.name,
     signal,
   );

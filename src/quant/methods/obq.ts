@@ -51,7 +51,7 @@ export const obq: Method = {
     const wanted = Number(task.options['damping'] ?? 0.01);
     const { damping, order } = await factorOf(
       hessian,
-      { damping: wanted, byImportance: true, block: 128 },
+      { damping: wanted, order: 'importance', block: 128 },
       task.name,
       signal,
     );

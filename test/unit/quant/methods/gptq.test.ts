@@ -34,10 +34,10 @@ async function quantized(grid: Grid, options: MethodOptions = {}, more: object =
 
 describe.each(native.simdPaths)('codes are those of plain loops, %s', (path) => {
   it.each([
-    ['scales fitted at each group', { act_order: false, static_groups: false }, 32],
+    ['scales fitted at each group', { act_order: false, clip: false }, 32],
     [
       'scales fitted at each block',
-      { act_order: false, static_groups: false, group_scales: 'reference', block_size: 64 },
+      { act_order: false, clip: false, group_scales: 'reference', block_size: 64 },
       64,
     ],
   ])('%s', async (_, options, step) => {
@@ -50,6 +50,32 @@ describe.each(native.simdPaths)('codes are those of plain loops, %s', (path) => 
       expect(found.codes.subarray(row * columns, (row + 1) * columns)).toEqual(plain);
     }
   });
+});
+
+it('keeps groups together and in their place when they are ordered by importance', async () => {
+  const group = 32;
+  const found = await quantized(int(4, group), { clip: false });
+  const diagonal = (column: number): number => hessian[column * (columns + 1)]!;
+  const groups = Array.from({ length: columns / group }, (_, i) => {
+    const own = Array.from({ length: group }, (_, k) => i * group + k);
+    const sum = own.reduce((total, column) => total + diagonal(column), 0);
+    return { sum, own };
+  }).sort((a, b) => b.sum - a.sum);
+  // 200 columns: the last group has 8, and comes last.
+  const rest = Array.from({ length: columns % group }, (_, k) => columns - (columns % group) + k);
+  const order = [...groups.map(({ own }) => own), rest].flatMap((own) =>
+    own.sort((a, b) => diagonal(b) - diagonal(a)),
+  );
+  const ordered = hessian.map(
+    (_, i) => hessian[order[Math.floor(i / columns)]! * columns + order[i % columns]!]!,
+  );
+  const factor = plainFactor(ordered, 0.01 * meanDiagonal(hessian, columns));
+  for (let row = 0; row < rows; row++) {
+    const own = Float32Array.from(order, (column) => weights[row * columns + column]!);
+    const plain = plainRow(own, factor, { bits: 4, group, step: group });
+    expect(Uint8Array.from(order, (column) => found.codes[row * columns + column]!)).toEqual(plain);
+  }
+  expect(found.groupOfColumn).toBeUndefined();
 });
 
 const grids: readonly [string, Grid][] = [
@@ -103,9 +129,11 @@ const range = { min: Math.min(...weights), max: Math.max(...weights) };
 
 describe.each(grids)('%s', (_, grid) => {
   it.each<[string, MethodOptions]>([
-    ['in order', { act_order: false, static_groups: false }],
-    ['by importance', { static_groups: false }],
-    ['by importance, static groups', {}],
+    ['in order', { act_order: false }],
+    ['in order, ranges not searched', { act_order: false, clip: false }],
+    ['whole groups by importance', {}],
+    ['by importance', { group_aware: false }],
+    ['by importance, static groups', { static_groups: true }],
   ])('has a far smaller output error than rounding, %s', async (_, options) => {
     const rounded = await decodeRows(await roundToNearest(grid, weights, [rows, columns], { range }));
     const found = await decodeRows(await quantized(grid, options, { range }));

@@ -50,6 +50,7 @@ describe('codes of the published implementation', () => {
       options: {
         ...{ damping: options.percdamp, act_order: options.actorder, block_size: options.blocksize },
         ...{ static_groups: options.static_groups, group_scales: 'reference' },
+        ...{ group_aware: false, clip: false },
       },
     });
     const found = await quantizer.quantize(values.slice());
