@@ -72,8 +72,12 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
 function outputFields(words: Uint32Array, [rows, lines]: readonly [number, number]): Uint8Array {
   const fields = new Uint8Array(rows * lines);
   const perLine = Math.ceil(rows / 8);
-  for (let row = 0; row < rows; row++)
-    for (let line = 0, shift = shifts[row & 7]!; line < lines; line++)
-      fields[row * lines + line] = (words[line * perLine + (row >> 3)]! >>> shift) & 15;
+  for (let first = 0; first < rows; first += 8)
+    for (let line = 0; line < lines; line++) {
+      const word = words[line * perLine + (first >> 3)]!;
+      const last = Math.min(rows, first + 8);
+      for (let row = first; row < last; row++)
+        fields[row * lines + line] = (word >>> shifts[row - first]!) & 15;
+    }
   return fields;
 }

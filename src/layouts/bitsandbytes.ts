@@ -5,7 +5,8 @@ import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
 import type { QuantizedRows } from '../quant/quantized';
 import { bitsandbytesWriters } from './bitsandbytesWriter';
-import { codeView, decodeRows, decoderOf, greatestDivisor } from './decoding';
+import { decodeRows } from '../quant/grids/roundToNearest';
+import { codeView, decoderOf, greatestDivisor, tableValues } from './decoding';
 import {
   storedWeight,
   type QuantizedReader,
@@ -197,10 +198,26 @@ function fourBitRows(weight: StoredDescriptor, read: ReadPart): RowDecoder {
     rowStep: reader.rowStep,
     codes: codeView(reader, weight.shape, table),
     async read({ row, rows }, target, signal) {
+      const quantized = await reader.read(row, rows, signal);
       const levels = await table(signal);
-      decodeRows(await reader.read(row, rows, signal), target, levels);
+      if (isStandard(levels, quantized)) target.set(await decodeRows(quantized, signal));
+      else scaleLevels(quantized, levels, target);
     },
   };
+}
+
+/** Whether codes mean what they mean in the library. */
+const isStandard = (table: Float32Array, { grid: { levels } }: QuantizedRows): boolean =>
+  levels.kind === 'table' && tableValues[levels.table].every((value, code) => value === table[code]);
+
+/** Decodes blocks of weights by a table of their file. */
+function scaleLevels(
+  { grid, codes, scales }: QuantizedRows,
+  table: Float32Array,
+  target: Float32Array,
+): void {
+  const { flat } = grid.group as { readonly flat: number };
+  for (let at = 0; at < target.length; at++) target[at] = table[codes[at]!]! * scales[Math.floor(at / flat)]!;
 }
 
 /** `count` codes from the code `first` on of bytes that hold two each, the high nibble first. */

@@ -1,6 +1,7 @@
 import type { CodeReader } from '../model/codeRows';
 import { matrixOf } from '../model/rows';
 import type { Grid, GroupShape, Levels } from '../protocol/grids';
+import { decodeRows } from '../quant/grids/roundToNearest';
 import type { QuantizedRows } from '../quant/quantized';
 import type { QuantizedReader, Layout, ReadPart, RowDecoder, StoredDescriptor } from './layout';
 import { e2m1, rounded } from './parts';
@@ -21,34 +22,10 @@ export function decoderOf(
       async read({ row, rows }, target, signal) {
         const quantized = await reader.read(row, rows, signal);
         if (scales && rounding) await rounded(quantized.scales, rounding, signal);
-        decodeRows(quantized, target);
+        target.set(await decodeRows(quantized, signal));
       },
     };
   };
-}
-
-/** Decodes rows: (level(code) − zero) · scale in float32. @param target `[rows, columns]`. */
-export function decodeRows(
-  quantized: QuantizedRows,
-  target: Float32Array,
-  levels: Float32Array = levelsOf(quantized.grid.levels),
-): void {
-  const { grid, codes, rows, columns, zeros, groupOfColumn } = quantized;
-  const scales = wholeScales(quantized);
-  const perCode = grid.perScale === undefined ? 1 : Math.fround(1 / grid.perScale);
-  if (groupOfColumn) {
-    const groups = scales.length / rows;
-    for (let at = 0; at < codes.length; at++) {
-      const group = Math.floor(at / columns) * groups + groupOfColumn[at % columns]!;
-      target[at] = (levels[codes[at]!]! - (zeros?.[group] ?? 0)) * scales[group]!;
-    }
-    return;
-  }
-  for (const { from, to, group } of runs(grid.group, rows, columns)) {
-    const [scale, zero] = [scales[group]!, zeros ? zeros[group]! : 0];
-    for (let at = from; at < to; at++) target[at] = (levels[codes[at]!]! - zero) * scale;
-    if (perCode !== 1) for (let at = from; at < to; at++) target[at]! *= perCode;
-  }
 }
 
 /** Scales with the global one. */
@@ -121,15 +98,6 @@ function rowGroups(
 
 export function greatestDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestDivisor(b, a % b);
-}
-
-/** Groups of some rows: a rectangle's row of groups belongs to the rows that hold its first. */
-export function groupCount(group: GroupShape, rows: number, columns: number): number {
-  if (group === 'tensor') return 1;
-  if (group === 'row') return rows;
-  if (typeof group === 'number') return rows * Math.ceil(columns / group);
-  if ('flat' in group) return Math.ceil((rows * columns) / group.flat);
-  return Math.ceil(rows / group.rows) * Math.ceil(columns / group.columns);
 }
 
 interface Run {

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { loadNative } from '../native';
 import type { ScaleDtype } from '../protocol/grids';
 import type { StoredPart, TensorDescriptor } from '../protocol/model';
+import { spreadBytes, spreadColumns } from './spread';
 import type { Found, ReadPart, StoredDescriptor } from './layout';
 
 /** The parts of one module ("model.layers.0.mlp.up_proj"), by the end of their names ("qweight"). */
@@ -126,18 +127,21 @@ export function unpackRows(
   [rows, columns]: readonly [number, number],
 ): Uint8Array {
   const codes = new Uint8Array(rows * columns);
-  const [mask, inWord] = [2 ** bits - 1, 32 / bits];
-  for (let row = 0; row < rows; row++) {
-    const [from, to] = [row * perRow, row * columns];
-    if (Number.isInteger(inWord)) {
-      for (let column = 0; column < columns; column++) {
-        const word = words[from + Math.floor(column / inWord) * perWord]!;
-        codes[to + column] = (word >>> ((column % inWord) * bits)) & mask;
-      }
-    } else
-      for (let column = 0; column < columns; column++)
-        codes[to + column] = field(words, (word) => from + word * perWord, bits, column);
+  const inWord = 32 / bits;
+  if ([2, 4, 8].includes(bits) && columns % inWord === 0) {
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    if (perWord === 1 && perRow === columns / inWord) {
+      spreadBytes(bytes, codes, bits);
+      return codes;
+    }
+    if (perRow === 1 && perWord === rows) {
+      spreadColumns(bytes, codes, bits, rows);
+      return codes;
+    }
   }
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      codes[row * columns + column] = field(words, (word) => row * perRow + word * perWord, bits, column);
   return codes;
 }
 
@@ -195,10 +199,7 @@ export const e2m1 = Float32Array.of(0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1
 /** The codes of bytes that hold two each, the low nibble first. */
 export function lowNibbleFirst(bytes: Uint8Array): Uint8Array {
   const codes = new Uint8Array(2 * bytes.length);
-  for (let i = 0; i < bytes.length; i++) {
-    codes[2 * i] = bytes[i]! & 15;
-    codes[2 * i + 1] = bytes[i]! >>> 4;
-  }
+  spreadBytes(bytes, codes, 4);
   return codes;
 }
 
