@@ -40,6 +40,9 @@ export const modelEndings: string[] = ['safetensors', 'sft', 'gguf', 'bin', 'pt'
 export const modelGlob =
   '**/{*.safetensors,*.SAFETENSORS,*.sft,*.gguf,*.GGUF,*.pt,*.pth,*model*.bin,*.index.json,*.index.*.json}';
 
+/** Folders of packages: their files with the same endings (Python's own `.pth`) are not models. */
+export const otherGlob = '**/{node_modules,site-packages,dist-packages}/**';
+
 export const contextKeys = {
   /** Paths of the folders that hold models: the explorer's menu of these folders has Quantscope's commands. */
   modelFolders: 'quantscope.modelFolders',

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { LocatedModel } from '../protocol/model';
-import { contextKeys, modelGlob } from './contributions';
+import { contextKeys, modelGlob, otherGlob } from './contributions';
 import type { Engine } from './host';
 
 /** Most files inspected; larger workspaces are model collections, where files are opened by hand. */
@@ -41,7 +41,7 @@ export class WorkspaceModels implements vscode.Disposable {
   }
 
   private async read(): Promise<readonly LocatedModel[]> {
-    const found = await vscode.workspace.findFiles(modelGlob, '**/node_modules/**', maxFiles);
+    const found = await vscode.workspace.findFiles(modelGlob, otherGlob, maxFiles);
     const paths = found.map(({ fsPath }) => fsPath).sort((a, b) => a.localeCompare(b));
     // Without a candidate the engine is not started: the extension is active in every Python workspace.
     const models = paths.length === 0 ? [] : await this.engine.call('model/locate', { paths });
