@@ -8,6 +8,7 @@ import { formatsCommand } from './formats';
 import { gpuRuntimeCommand } from './gpuRuntime';
 import { imatrixCommand } from './imatrix';
 import { inspect } from './inspect';
+import { previewCommand } from './preview';
 import { quantize } from './quantize';
 import { quantizeModelCommand } from './quantizeModel';
 import { recipesCommand } from './recipes';
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   convertCommand,
   compareCommand,
   evalCommand,
+  previewCommand,
   imatrixCommand,
   formatsCommand,
   gpuRuntimeCommand,

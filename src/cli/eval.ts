@@ -11,6 +11,7 @@ import {
   type Command,
   type CommandContext,
 } from './command';
+import { recipeChanges, recipeOf } from './recipeOptions';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
 import { deviceOption } from './sensitivity';
 import { count, number, table } from './text';
@@ -34,6 +35,12 @@ export const evalCommand: Command = {
       help: 'quantize the weights according to this llama.cpp file type (Q4_K_M…)',
     },
     format: { type: 'string', value: 'F', help: 'quantize every matrix of the blocks to this format' },
+    recipe: {
+      type: 'string',
+      value: 'R',
+      help: 'quantize as this recipe does (see quantscope recipes), or a recipe file',
+    },
+    ...recipeChanges,
     imatrix: { type: 'string', value: 'F', help: 'importance matrix for --plan, --type and --format' },
     against: {
       type: 'string',
@@ -65,15 +72,17 @@ function settingsOf(context: CommandContext): EvaluationSettings {
     const value = textOption(context, name);
     return value === undefined ? undefined : resolve(value);
   };
+  const recipe = textOption(context, 'recipe');
   const weights = {
     planFile: file('plan'),
     type: textOption(context, 'type'),
     format: textOption(context, 'format'),
+    recipe: recipe === undefined ? undefined : recipeOf(context, recipe),
   };
   const variants = Object.values(weights).filter((value) => value !== undefined).length;
-  if (variants > 1) throw new UsageError('--plan, --type and --format are mutually exclusive.');
+  if (variants > 1) throw new UsageError('--plan, --type, --format and --recipe are mutually exclusive.');
   const imatrix = file('imatrix');
-  if (imatrix !== undefined && variants === 0)
+  if (imatrix !== undefined && (variants === 0 || recipe !== undefined))
     throw new UsageError('--imatrix needs --plan, --type or --format.');
   const read = { text: file('text'), tasks: file('tasks') };
   if (read.text === undefined && read.tasks === undefined)

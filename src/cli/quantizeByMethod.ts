@@ -12,7 +12,7 @@ import {
   type CommandContext,
   type CommandResult,
 } from './command';
-import { methodOptions } from './quantizeModel';
+import { methodOptions } from './recipeOptions';
 import { windowsOf } from './runOptions';
 import { deviceOption } from './sensitivity';
 import { figure, fixed, table } from './text';

@@ -5,25 +5,22 @@ import type {
   QuantizeModelSettings,
   QuantizePreview,
   QuantizedWeight,
-  RecipeChanges,
 } from '../protocol/quantizeModel';
-import type { MethodOptions } from '../protocol/recipe';
 import { duration, plural, size } from '../protocol/words';
 import {
   countOption,
   requiredOption,
   textOption,
-  textOptions,
   UsageError,
   type Command,
   type CommandContext,
 } from './command';
+import { recipeOf, recipeOptions } from './recipeOptions';
 import { runOptions } from './runOptions';
 import { deviceOption } from './sensitivity';
 import { figure, table } from './text';
 
 const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
-const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;
 const flag = (help: string) => ({ type: 'boolean', help }) as const;
 
 export const quantizeModelCommand: Command = {
@@ -36,15 +33,7 @@ export const quantizeModelCommand: Command = {
     out: text('DIR', 'folder to make, or .gguf file (optional with --dry-run)'),
     overwrite: flag('replace a folder that an earlier run wrote'),
     'dry-run': flag('write nothing; show how each tensor is stored, and why'),
-    layout: text('L', 'layout, in place of that of the recipe'),
-    method: text('M', 'method, in place of that of the recipe'),
-    option: many('NAME=VALUE', 'set an option of the method'),
-    bits: text('N', 'bits of integers, 2 to 8'),
-    group: text('N', 'weights that share a scale: a number, row or tensor'),
-    skip: many('MODULE', 'keep this module as it is (default: lm_head); re:PATTERN keeps all that match'),
-    calibration: text('F', 'UTF-8 text to run the model over, for methods that need to know its inputs'),
-    tokens: text('N', 'tokens of the text that are used'),
-    context: text('N', 'tokens per window (default: 512)'),
+    ...recipeOptions,
     'max-shard-size': text('N', 'largest file of weights: 300M, 2G (default: 5G)'),
     device: runOptions['device']!,
     threads: runOptions['threads']!,
@@ -83,58 +72,11 @@ export const quantizeModelCommand: Command = {
 };
 
 function settingsOf(context: CommandContext): QuantizeModelSettings {
-  const recipe = requiredOption(context, 'recipe');
-  const isFile = /[\\/]|\.json$/i.test(recipe);
   const shard = textOption(context, 'max-shard-size');
-  const changes = changesOf(context);
   return {
-    ...(isFile ? { recipeFile: resolve(recipe) } : { recipe }),
-    ...(Object.keys(changes).length === 0 ? {} : { changes }),
+    ...recipeOf(context, requiredOption(context, 'recipe')),
     ...(shard === undefined ? {} : { maxShardBytes: parseSplitSize(shard) }),
   };
-}
-
-function changesOf(context: CommandContext): RecipeChanges {
-  const [layout, method, group, calibration] = ['layout', 'method', 'group', 'calibration'].map((name) =>
-    textOption(context, name),
-  );
-  const [bits, tokens, window] = ['bits', 'tokens', 'context'].map((name) => countOption(context, name));
-  const skip = textOptions(context, 'skip');
-  const options = methodOptions(textOptions(context, 'option'));
-  const evidence = {
-    ...(calibration === undefined ? {} : { text: resolve(calibration) }),
-    ...(tokens === undefined ? {} : { tokens }),
-    ...(window === undefined ? {} : { context: window }),
-  };
-  return {
-    ...(layout === undefined ? {} : { layout }),
-    ...(method === undefined ? {} : { method }),
-    ...(Object.keys(options).length === 0 ? {} : { options }),
-    ...(bits === undefined ? {} : { bits }),
-    ...(group === undefined ? {} : { group: groupOf(group) }),
-    ...(skip.length === 0 ? {} : { skip }),
-    ...(Object.keys(evidence).length === 0 ? {} : { calibration: evidence }),
-  };
-}
-
-/** @throws UsageError for something that has no value. */
-/** Options of a method. @throws UsageError for what is not NAME=VALUE. */
-export function methodOptions(given: readonly string[]): MethodOptions {
-  return Object.fromEntries(
-    given.map((option) => {
-      const [, name, value] = /^([^=]+)=(.+)$/.exec(option) ?? [];
-      if (name === undefined || value === undefined)
-        throw new UsageError(`--option takes NAME=VALUE, not "${option}".`);
-      const isNumber = value.trim() !== '' && Number.isFinite(Number(value));
-      return [name, value === 'true' ? true : value === 'false' ? false : isNumber ? Number(value) : value];
-    }),
-  );
-}
-
-function groupOf(text: string): number | 'row' | 'tensor' {
-  if (text === 'row' || text === 'tensor') return text;
-  if (/^[1-9]\d*$/.test(text)) return Number(text);
-  throw new UsageError(`--group takes a number of weights, row or tensor, not "${text}".`);
 }
 
 function describe(

@@ -78,6 +78,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'evaluation/remove': 'interactive',
   'evaluation/pair': 'interactive',
   'calibration/run': 'job',
+  'evaluation/preview': 'job',
   'evidence/run': 'job',
   'evidence/estimate': 'interactive',
   'evidence/stored': 'interactive',

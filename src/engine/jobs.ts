@@ -8,6 +8,7 @@ import { compareModelsJob, overlayJob } from './jobs/compare';
 import {
   evaluationJob,
   pairEvaluationsJob,
+  previewEvaluationJob,
   removeEvaluationJob,
   storedEvaluationsJob,
 } from './jobs/evaluation';
@@ -78,6 +79,7 @@ export function createJobs(models: OpenModels): Jobs {
     'evaluation/remove': removeEvaluationJob(),
     'evaluation/pair': pairEvaluationsJob(models),
     'calibration/run': calibrationJob(models),
+    'evaluation/preview': previewEvaluationJob(models),
     'evidence/run': evidenceJob(models),
     'evidence/estimate': evidenceEstimateJob(models),
     'evidence/stored': storedEvidenceJob(models),

@@ -1,24 +1,18 @@
-import { resolve } from 'node:path';
 import { planCheckpoint } from '../exporter/checkpoint/plan';
 import { neededEvidence, previewPlan, type MethodPlan } from '../exporter/checkpoint/preview';
 import { outputFolder } from '../exporter/checkpoint/outputFolder';
 import { writeCheckpoint } from '../exporter/checkpoint/writeCheckpoint';
-import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { EngineRequests } from '../protocol/engine';
 import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
-import type { EvidenceKind, Recipe } from '../protocol/recipe';
-import type { EvidenceSource } from '../quant/evidence';
+import type { Recipe } from '../protocol/recipe';
 import { mostDemanding } from '../recipes/describeRecipe';
-import { latestEvidence, obtainEvidence } from './evaluation/obtainEvidence';
 import type { JobContext } from './job';
+import { evidenceFor, keptEvidence, missingEvidence, prepareRecipe } from './prepareRecipe';
 import { exportRecipe, previewExportedRecipe } from './recipeExport';
 import { exportOnnxRecipe, planOnnxRecipe, previewOnnxRecipe } from './recipeOnnx';
 
 type PreviewParams = EngineRequests['model/quantizePreview']['params'];
-
-/** Tokens of a window of calibration text, unless the recipe says. */
-const usualContext = 512;
 
 /** What a recipe would do to a model: reads headers only. @throws QuantscopeError as `quantizeModel` but for weights. */
 export async function previewQuantization(
@@ -58,9 +52,10 @@ export async function quantizeModel(
   if (recipe.target !== 'checkpoint') return exportRecipe(model, recipe, params.out, context);
   const plan = planCheckpoint(model, recipe, params.maxShardBytes);
   await outputFolder(params.out, model.description, params.overwrite); // before minutes of calibration
-  const evidence = await evidenceFor(model, plan, params, context);
+  const { evidence, transforms } = await prepareRecipe(model, plan, params, context);
   const written = await writeCheckpoint(model, plan, params.out, {
-    ...{ overwrite: params.overwrite, evidence, signal: context.signal, onProgress: context.progress },
+    ...{ overwrite: params.overwrite, evidence, transforms },
+    ...{ signal: context.signal, onProgress: context.progress },
     alsoRead: [params.recipeFile, evidence?.text.path],
   });
   const preview = previewPlan(plan, model.description.dataBytes);
@@ -86,37 +81,4 @@ async function evidencePreview(
   if (needs.length === 0) return { kind };
   const text = plan.recipe.calibration?.text ?? (await keptEvidence(model, needs, cacheDir))?.text.path;
   return text === undefined ? { kind, missing: missingEvidence(plan, kind) } : { kind, text };
-}
-
-async function evidenceFor(
-  model: Model,
-  plan: MethodPlan,
-  { cacheDir, device = 'auto' }: QuantizeModelParams,
-  context: JobContext,
-): Promise<EvidenceSource | undefined> {
-  const needs = neededEvidence(plan);
-  if (needs.length === 0) return undefined;
-  const { text, tokens, context: length = usualContext } = plan.recipe.calibration ?? {};
-  if (text !== undefined && cacheDir !== undefined) {
-    const windows =
-      tokens === undefined ? {} : { windows: Math.max(1, Math.floor(tokens / length)), context: length };
-    return obtainEvidence(model, { text: resolve(text), needs, device, ...windows }, cacheDir, context);
-  }
-  const kept = await keptEvidence(model, needs, cacheDir);
-  if (kept) return kept;
-  throw new QuantscopeError('REQUEST', missingEvidence(plan, mostDemanding(needs)), {
-    file: model.description.path,
-  });
-}
-
-const keptEvidence = (
-  model: Model,
-  needs: readonly EvidenceKind[],
-  cacheDir: string | undefined,
-): Promise<EvidenceSource | undefined> =>
-  cacheDir === undefined ? Promise.resolve(undefined) : latestEvidence(model, needs, cacheDir);
-
-function missingEvidence({ tensors }: MethodPlan, kind: EvidenceKind): string {
-  const method = tensors.find(({ matrix }) => matrix?.method.evidence === kind)?.matrix?.method;
-  return `${method?.label ?? 'The method'} needs to know the inputs of the matrices (${kind}): give a text to run the model over (--calibration FILE).`;
 }

@@ -82,7 +82,7 @@ function embed(
 }
 
 /** The scored positions of a wave; the states are moved. */
-function scoredOf(
+export function scoredOf(
   wave: readonly ScoredInputs[],
   states: Float32Array,
   hiddenSize: number,

@@ -79,6 +79,8 @@ export class Ops {
   sumLast = (x: Value): Value => this.reduceLast('ReduceSum', x);
   maxLast = (x: Value): Value => this.reduceLast('ReduceMax', x);
   minLast = (x: Value): Value => this.reduceLast('ReduceMin', x);
+  /** The largest of all, a scalar. */
+  maxAll = (x: Value): Value => this.graph.node('ReduceMax', [x], { keepdims: 0 });
   private reduceLast(op: string, x: Value): Value {
     return this.graph.node(op, [x, this.graph.ints([-1])], { keepdims: 1 });
   }

@@ -38,6 +38,7 @@ import type {
   SensitivityRow,
   SensitivityTable,
 } from './plan';
+import type { PreviewParams, PreviewResult } from './preview';
 import type {
   QuantizedWeight,
   QuantizeModelParams,
@@ -135,6 +136,8 @@ export interface EngineRequests {
   'model/quantize': { params: ModelRef & QuantizeModelParams; result: QuantizeModelResult };
   /** Runs the model over a text or tasks. */
   'evaluation/run': { params: EvaluationParams; result: EvaluationResult };
+  /** Errors of each block and of the output, were a model quantized as a recipe says. */
+  'evaluation/preview': { params: PreviewParams; result: PreviewResult };
   /** Results of earlier runs of a model, latest first. */
   'evaluation/stored': {
     params: ModelRef & { cacheDir: string };

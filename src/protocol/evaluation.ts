@@ -1,5 +1,6 @@
 import type { ModelRef } from './model';
 import type { Device, DeviceChoice } from './plan';
+import type { RecipeSelection } from './quantizeModel';
 
 /** How a text is cut into windows and which of their tokens are scored. */
 export type WindowConvention =
@@ -26,6 +27,8 @@ export interface WeightVariant {
   readonly type?: string;
   /** A format of the catalogue, for every matrix of the blocks that it fits. */
   readonly format?: string;
+  /** What a recipe for checkpoints would write, and how the runtime rounds inputs where the recipe says so. */
+  readonly recipe?: RecipeSelection;
 }
 
 /** What to run and on what. */

@@ -1,12 +1,15 @@
-import type { WindowSettings } from './evaluation';
 import type { ModelRef } from './model';
 import type { DeviceChoice } from './plan';
 import type { EvidenceKind } from './recipe';
 
 /** A calibration pass: what methods need to know of the inputs of a model's matrices. */
-export interface EvidenceSettings extends Pick<WindowSettings, 'context' | 'windows'> {
+export interface EvidenceSettings {
   /** UTF-8 text that the model is run over. */
   readonly text: string;
+  /** Tokens of the text that are used, in whole windows; 65,536 where it is absent. */
+  readonly tokens?: number;
+  /** Tokens of a window; 512, or the model's context length where that is less. */
+  readonly context?: number;
   readonly needs: readonly EvidenceKind[];
   readonly device: DeviceChoice;
   readonly memory?: 'auto' | 'whole' | 'streamed';

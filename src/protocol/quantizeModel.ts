@@ -41,14 +41,18 @@ export interface RecipeChanges {
   readonly calibration?: Recipe['calibration'];
 }
 
-/** Which recipe is applied, and how its result is written. Exactly one of the first three. */
-export interface QuantizeModelSettings {
+/** Which recipe is applied: exactly one of the first three. */
+export interface RecipeSelection {
   /** Id of a preset. */
   readonly recipe?: string;
   /** Path of a recipe file. */
   readonly recipeFile?: string;
   readonly inline?: Recipe;
   readonly changes?: RecipeChanges;
+}
+
+/** Which recipe is applied, and how its result is written. */
+export interface QuantizeModelSettings extends RecipeSelection {
   /** Largest shard, bytes; 5 GB where absent. */
   readonly maxShardBytes?: number;
 }

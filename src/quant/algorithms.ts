@@ -1,4 +1,5 @@
 import { ggmlFormats } from '../protocol/ggmlTypes';
+import { methods } from './methods/methods';
 
 /**
  * Versions of the algorithms that computed kept results. They are kept with the results; a result of another version is computed again.
@@ -15,6 +16,8 @@ const formatVersions: Readonly<Record<string, number>> = {
 };
 
 const measureVersions = {
+  /** Parameters, codes and values of grids (native/kernels/weight_grid.cc, levels.cc, src/quant/grids). */
+  grids: 1,
   /** Error sums of a tensor by the addon (native/kernels/sums.cc, src/analysis/metrics.ts). */
   errors: 1,
   /** Error sums by graphs (src/graph). */
@@ -29,7 +32,16 @@ const measureVersions = {
   tasks: 1,
 } as const;
 
-const versions: Readonly<Record<string, number>> = { ...formatVersions, ...measureVersions };
+/** The name of a method among algorithms. */
+export const methodAlgorithm = (id: string): Algorithm => `method ${id}`;
+
+const methodVersions = Object.fromEntries(methods.map(({ id, version }) => [methodAlgorithm(id), version]));
+
+const versions: Readonly<Record<string, number>> = {
+  ...formatVersions,
+  ...methodVersions,
+  ...measureVersions,
+};
 
 /** A format of the catalogue or a measure. */
 export type Algorithm = string;

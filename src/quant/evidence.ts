@@ -1,5 +1,6 @@
 import type { EvidenceKind } from '../protocol/recipe';
 import type { Evidence } from './methods/method';
+import type { WeightTransforms } from './transforms';
 
 /** What a calibration pass measured of the inputs of a model's matrices, read one matrix at a time. */
 export interface EvidenceSource {
@@ -21,4 +22,35 @@ export interface EvidenceRequest {
   /** Which of the experts that are merged in the tensor; without it, all of them together. */
   readonly expert?: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** The evidence of matrices whose columns are scaled: inputs are divided by the same factors. */
+export function scaledEvidence(source: EvidenceSource, transforms: WeightTransforms): EvidenceSource {
+  return {
+    ...source,
+    async for(tensor, needs, options = {}) {
+      const found = await source.for(tensor, needs, options);
+      const scales = transforms.get(tensor)?.columnScales;
+      const columns = found.importance?.length;
+      if (!scales || columns === undefined) return found;
+      const first = (options.expert ?? 0) * columns;
+      return divided(found, scales.length === columns ? scales : scales.subarray(first, first + columns));
+    },
+  };
+}
+
+function divided({ importance, mean, largest, hessian, inputs }: Evidence, scales: Float32Array): Evidence {
+  const columns = scales.length;
+  const by = (values: Float32Array): Float32Array => values.map((value, i) => value / scales[i % columns]!);
+  return {
+    ...(importance ? { importance: by(by(importance)) } : {}),
+    ...(mean ? { mean: by(mean) } : {}),
+    ...(largest ? { largest: by(largest) } : {}),
+    ...(inputs ? { inputs: by(inputs) } : {}),
+    ...(hessian
+      ? {
+          hessian: hessian.map((value, i) => value / scales[i % columns]! / scales[Math.floor(i / columns)]!),
+        }
+      : {}),
+  };
 }

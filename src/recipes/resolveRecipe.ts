@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
-import type { QuantizeModelSettings } from '../protocol/quantizeModel';
+import type { RecipeSelection } from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
 import { changedRecipe, parseChanges } from './changes';
 import { checkRecipe } from './checkRecipe';
@@ -12,7 +12,7 @@ import { explained, parseRecipe, readRecipeFile } from './readRecipe';
  * The recipe that settings name, with their changes, checked.
  * @throws QuantscopeError REQUEST for an unknown preset or an invalid recipe, MODEL_FILE naming the file and the place in it, IO.
  */
-export async function resolveRecipe(settings: QuantizeModelSettings, signal?: AbortSignal): Promise<Recipe> {
+export async function resolveRecipe(settings: RecipeSelection, signal?: AbortSignal): Promise<Recipe> {
   const { recipe: id, recipeFile, inline, changes } = settings;
   const given = [id, recipeFile, inline].filter((item) => item !== undefined);
   if (given.length !== 1)
@@ -25,10 +25,7 @@ export async function resolveRecipe(settings: QuantizeModelSettings, signal?: Ab
   }, recipeFile);
 }
 
-async function statedRecipe(
-  { recipeFile, inline }: QuantizeModelSettings,
-  signal?: AbortSignal,
-): Promise<Recipe> {
+async function statedRecipe({ recipeFile, inline }: RecipeSelection, signal?: AbortSignal): Promise<Recipe> {
   if (recipeFile === undefined) return explained(() => parseRecipe(inline));
   const recipe = await readRecipeFile(recipeFile, signal);
   const { calibration } = recipe;

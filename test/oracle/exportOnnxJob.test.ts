@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -193,6 +203,27 @@ describe('export/onnx', () => {
     await expect(request('export/onnx', { ...sample, ...settings, out })).rejects.toThrow(reason);
     expect(existsSync(out)).toBe(false);
   });
+
+  it.each(['f32', 'matmulnbits-4', 'qdq-int8'])(
+    '%s: a weight that is not finite is named, and nothing is written',
+    async (weights) => {
+      const source = join(folder, `infinite ${weights}`);
+      mkdirSync(source);
+      for (const file of readdirSync(sampleFolder))
+        copyFileSync(join(sampleFolder, file), join(source, file));
+      const model = await openModel(source);
+      const { file, offset } = model.tensor('model.layers.2.mlp.up_proj.weight');
+      await model.close();
+      const handle = openSync(file, 'r+');
+      writeSync(handle, Uint8Array.of(0x80, 0x7f), 0, 2, offset + 2 * 1000);
+      closeSync(handle);
+      const out = join(folder, 'nothing');
+      const run = request('export/onnx', { path: source, weights, out });
+      await expect(run).rejects.toThrow(/Weight 1000 is Infinity.*tensor "blk\.2\.ffn_up\.weight"/);
+      await expect(run).rejects.toMatchObject({ code: 'MODEL_FILE' });
+      expect(existsSync(out)).toBe(false);
+    },
+  );
 
   it('a cancelled export leaves the files of the one before', async () => {
     const out = join(folder, 'cancelled');

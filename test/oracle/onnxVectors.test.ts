@@ -16,6 +16,7 @@ import { openModel } from '../../src/layouts/openModel';
 import type { Model } from '../../src/model/model';
 import { loadNative } from '../../src/native';
 import type { Grid } from '../../src/protocol/grids';
+import { decodeRows, roundToNearest } from '../../src/quant/grids/roundToNearest';
 import { rtn } from '../../src/quant/methods/rtn';
 import { temporaryFolder } from '../support/files';
 import { decodeOnnx, type OnnxTensorProto } from '../support/onnxProto';
@@ -142,6 +143,38 @@ describe.skipIf(!isThere)('bytes of ONNX Runtime’s own quantizers', () => {
     if (isAffine) expect(unpacked('W_zero_points')).toEqual(low(await bytesOf(expected, 'W_DQ_zero_points')));
     await checkOutputs(file, expected);
     await expected.close();
+  });
+
+  // Rows of 33 weights that fill no block; seven of them, so that nibbles of two rows share a byte.
+  it.each([
+    ...['qdq-int4', 'qdq-int8', 'qdq-fp8', 'matmulnbits-2', 'matmulnbits-4', 'matmulnbits-8', 'bnb-nf4'],
+    ...['f32', 'f16', 'bf16'],
+  ])('%s: an odd matrix is multiplied with as it is decoded', async (id) => {
+    const name = 'w7x33.odd';
+    const source = await openModel(join(reference, 'inputs/w24x40-odd.safetensors'));
+    const { codes, floats: dtype } = weightForm(id);
+    const weights = floats(await bytesOf(source, name));
+    let decoded = weights;
+    const choices = new Map<string, MatrixChoice>();
+    if (codes) {
+      const grid = codes.grid({});
+      decoded = await decodeRows(await roundToNearest(grid, weights.slice(), [7, 33]));
+      choices.set(name, methodChoice(rtn, grid, codes.storage));
+    }
+    const out = join(folder, `odd ${id}`);
+    await writeOnnxLayers(source, [name], choices, out, { floats: dtype, external: true });
+    await source.close();
+    const session = await openOnnx(join(out, `${name}.onnx`), { exact: true });
+    const x = Float32Array.from({ length: 4 * 33 }, (_, i) => Math.sin(i * 1.7));
+    const { y } = await session.run({ x: new Tensor('float32', x, [4, 33]) });
+    await session.release();
+    const tolerance = { f16: 2e-3, bf16: 2e-2 }[id] ?? 1e-5;
+    (y!.data as Float32Array).forEach((value, i) => {
+      const [row, column] = [Math.floor(i / 7), i % 7];
+      let sum = 0;
+      for (let j = 0; j < 33; j++) sum += x[row * 33 + j]! * decoded[column * 33 + j]!;
+      expect(Math.abs(value - sum)).toBeLessThan(tolerance);
+    });
   });
 
   const percent = 99.9;

@@ -42,7 +42,7 @@ import {
 } from './runPlan';
 
 /** Tokens of a text that are used unless more or fewer are requested: what the methods' authors use is of this order. */
-export const usualTokens = 65_536;
+const usualTokens = 65_536;
 
 /** A calibration pass before it is run. */
 interface PlannedPass {
@@ -148,7 +148,7 @@ async function planPass(
   const tokenizer = await openTokenizer(model, signal);
   const contextLength = await contextLengthOf(model, signal);
   const context = settings.context ?? Math.min(512, contextLength);
-  const windows = settings.windows ?? Math.max(1, Math.floor(usualTokens / context));
+  const windows = Math.max(1, Math.floor((settings.tokens ?? usualTokens) / context));
   const planned = await planText(settings.text, tokenizer, { context, windows }, contextLength, signal);
   return {
     ...{ model, settings, where, planned },

@@ -55,7 +55,7 @@ export class ResultStore {
       .sort((a, b) => b.at.localeCompare(a.at));
   }
 
-  /** @param formats ids of those that weights were changed to. */
+  /** @param formats what weights were changed by: formats, methods. */
   async add(
     result: EvaluationResult,
     {

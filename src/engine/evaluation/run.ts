@@ -7,7 +7,7 @@ import type { EvaluationParams, RunMeasures } from '../../protocol/evaluation';
 import type { JobContext } from '../job';
 import type { ResultStore } from './resultStore';
 import { keepsWhole, type RunDevice } from './runPlan';
-import type { PlannedVariant } from './weightVariant';
+import type { PlannedVariant } from './plannedVariant';
 import { greatestOf } from '../../protocol/extremes';
 
 /** Everything about a run that is known before the model runs. */
@@ -22,9 +22,9 @@ export interface Run {
 
 /** The model with its changes, for windows of this many tokens. */
 export function openChanged({ model, params, where, variant }: Run, length: number): Promise<Decoder> {
-  return openDecoder(model, {
+  return openDecoder(variant.model ?? model, {
     ...{ device: where.device, length, keep: keepsWhole(where.device, params.memory) },
-    ...{ changes: variant.changes, roundInputs: params.roundActivations ?? false },
+    ...{ changes: variant.changes, roundInputs: variant.roundInputs ?? params.roundActivations ?? false },
   });
 }
 

@@ -33,7 +33,7 @@ export async function runEvaluation(
   resetPeakMemory();
   const started = performance.now();
   const where = await runDevice(params.device, signal);
-  const variant = await planVariant(model, params, signal);
+  const variant = await planVariant(model, params, context);
   const tokenizer = await openTokenizer(model, signal);
   const run: Run = { model, params, where, variant, store, context };
   const text = params.text === undefined ? undefined : await evaluateText(run, base, params.text, tokenizer);
@@ -52,13 +52,12 @@ async function keep(
   text: TextRun | undefined,
 ): Promise<string | undefined> {
   const models = [model, ...(base ? [base] : [])].map(({ description }) => modelHash(description));
-  const formats = [...variant.changes.values()].map(({ format }) => format.id);
   const tokens = text && {
     losses: text.scores.losses,
     divergences: text.scores.divergences?.divergences,
   };
   try {
-    await store.add(result, { models, formats, ...(tokens ? { tokens } : {}) });
+    await store.add(result, { models, formats: variant.algorithms, ...(tokens ? { tokens } : {}) });
     return undefined;
   } catch (error) {
     return reason(error);

@@ -13,17 +13,10 @@ import type { Model } from '../../model/model';
 import type { WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
-
-/** How a model's weights are changed, and their resulting size. */
-export interface PlannedVariant {
-  /** "original", "Q4_K_M", "tiny.ampq.json": what the results are called. */
-  readonly label: string;
-  /** By the tensors' names in GGUF. */
-  readonly changes: ReadonlyMap<string, WeightChange>;
-  /** Of all tensors; of a variant those that an export would write. */
-  readonly bytes: number;
-  readonly parameters: number;
-}
+import type { JobContext } from '../job';
+import type { PrepareOptions } from '../prepareRecipe';
+import type { PlannedVariant } from './plannedVariant';
+import { recipeVariant } from './recipeVariant';
 
 /**
  * The changes that a variant makes.
@@ -31,15 +24,19 @@ export interface PlannedVariant {
  */
 export async function planVariant(
   model: Model,
-  variant: WeightVariant & { readonly imatrix?: string },
-  signal: AbortSignal,
+  variant: WeightVariant & { readonly imatrix?: string } & PrepareOptions,
+  context: JobContext,
 ): Promise<PlannedVariant> {
-  const { planFile, type, format } = variant;
-  if ([planFile, type, format].filter((item) => item !== undefined).length > 1)
-    throw new QuantscopeError('REQUEST', 'Name a plan, a file type or a format, not several of them.');
+  const { planFile, type, format, recipe } = variant;
+  if ([planFile, type, format, recipe].filter((item) => item !== undefined).length > 1)
+    throw new QuantscopeError(
+      'REQUEST',
+      'Name a plan, a file type, a format or a recipe, not several of them.',
+    );
+  if (recipe) return { changes: new Map(), ...(await recipeVariant(model, recipe, variant, context)) };
   const options = {
     allowRequantize: true,
-    ...(variant.imatrix === undefined ? {} : { imatrix: await readImatrix(variant.imatrix, signal) }),
+    ...(variant.imatrix === undefined ? {} : { imatrix: await readImatrix(variant.imatrix, context.signal) }),
   };
   if (type !== undefined) return changed(model, { type, ...options });
   if (format !== undefined)
@@ -56,7 +53,8 @@ async function changed(model: Model, target: WeightTarget, label?: string): Prom
     if (!converted || to === 'F32' || sourceDtype(converted) === to) continue;
     changes.set(name, { format: formatById(to), ...(importance ? { importance } : {}) });
   }
-  return { label: label ?? fileType.name, changes, bytes: dataBytes, parameters };
+  const algorithms = [...new Set([...changes.values()].map(({ format }) => format.id))];
+  return { label: label ?? fileType.name, changes, algorithms, bytes: dataBytes, parameters };
 }
 
 /** Unchanged, in as many bytes as the model's files have for these tensors. */
@@ -69,7 +67,7 @@ async function original(model: Model): Promise<PlannedVariant> {
       parameters += rows * columns;
     }
   }
-  return { label: 'original', changes: new Map(), bytes, parameters };
+  return { label: 'original', changes: new Map(), algorithms: [], bytes, parameters };
 }
 
 /** @throws QuantscopeError IO, or MODEL_FILE saying what is wrong and where when it is not a plan. */

@@ -5,6 +5,7 @@ import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
 import type { EvaluationResult, PairedComparison } from '../../protocol/evaluation';
 import { ResultStore } from '../evaluation/resultStore';
+import { runPreview } from '../evaluation/runPreview';
 import { runEvaluation } from '../evaluation/runEvaluation';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -20,12 +21,13 @@ export function evaluationJob(models: OpenModels): Job<'evaluation/run'> {
         imatrix: 'path?',
         against: 'path?',
       },
-      ...{ planFile: 'path?', type: 'string?', format: 'string?', roundActivations: 'boolean?' },
+      ...{ planFile: 'path?', type: 'string?', format: 'string?', recipe: 'record?' },
+      ...{ roundActivations: 'boolean?' },
       ...{ convention: 'convention?', context: 'count?', stride: 'count?', windows: 'count?' },
       ...{ memory: 'memory?', device: 'device', threads: 'count?' },
     });
-    const { against, planFile, type, format } = params;
-    const isChanged = [planFile, type, format].some((item) => item !== undefined);
+    const { against, planFile, type, format, recipe } = params;
+    const isChanged = [planFile, type, format, recipe].some((item) => item !== undefined);
     const baseRef = against === undefined ? isChanged && params : { path: against };
     return withThreads(params.threads, () =>
       withStore(params.cacheDir, (store) =>
@@ -37,6 +39,18 @@ export function evaluationJob(models: OpenModels): Job<'evaluation/run'> {
               ),
         ),
       ),
+    );
+  };
+}
+
+export function previewEvaluationJob(models: OpenModels): Job<'evaluation/preview'> {
+  return (params, context) => {
+    checkParams('evaluation/preview', params, {
+      ...{ ...modelKinds, cacheDir: 'path', recipe: 'record', text: 'path' },
+      ...{ context: 'count?', windows: 'count?', device: 'device', threads: 'count?' },
+    });
+    return withThreads(params.threads, () =>
+      models.use(params, context.signal, (model) => runPreview(model, params, context)),
     );
   };
 }

@@ -10,7 +10,7 @@ const kinds = {
   text: 'path',
   needs: 'strings',
   context: 'count?',
-  windows: 'count?',
+  tokens: 'count?',
   memory: 'memory?',
   device: 'device',
   threads: 'count?',

@@ -39,6 +39,9 @@ export interface MatrixFigures {
 /** A planned tensor with a matrix. */
 export type QuantizedTensor = PlannedTensor & { readonly matrix: PlannedMatrix };
 
+export const isQuantized = (planned: PlannedTensor): planned is QuantizedTensor =>
+  planned.matrix !== undefined;
+
 /** Quantizes matrices of a model, each read slab by slab; ranges that matrices share are measured once. */
 export class MatrixQuantizer {
   private readonly ranges = new Map<string, TensorRange>();
@@ -173,6 +176,7 @@ class MatrixRun {
       ...(range ? { range } : {}),
       ...(mean === undefined ? {} : { meanScale: mean }),
       weights: () => valuesOf(this.rows()),
+      scalesFolded: true,
     };
   }
 

@@ -12,7 +12,7 @@ import { ensureFreeSpace } from '../diskSpace';
 import { copyFiles, filesToCopy } from './smallFiles';
 import { printPython, withKeys } from './jsonText';
 import { outputFolder, recordName } from './outputFolder';
-import { MatrixQuantizer, type MatrixFigures, type QuantizedTensor } from './quantizeMatrix';
+import { isQuantized, MatrixQuantizer, type MatrixFigures, type QuantizedTensor } from './quantizeMatrix';
 import type { CheckpointPlan, PlannedTensor } from './plan';
 import { encodeFloats, readRows } from './readRows';
 import { describeRun, recordOf, type RunFacts } from './report';
@@ -248,5 +248,3 @@ class CheckpointRun {
     }
   }
 }
-
-const isQuantized = (unit: PlannedTensor): unit is QuantizedTensor => unit.matrix !== undefined;

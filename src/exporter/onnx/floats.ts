@@ -1,5 +1,6 @@
+import { bytesOf } from './bytes';
 import { loadNative } from '../../native';
-import { bytesOf, unsupported, type MatrixStorage } from './storage';
+import { unsupported, type MatrixStorage } from './storage';
 import { Transposed } from './transposed';
 
 /** Dtypes of weights that are not quantized. Graphs compute in float32; BF16 has no kernel on WebGPU. */

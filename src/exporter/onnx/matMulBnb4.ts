@@ -1,5 +1,6 @@
+import { bytesOf } from './bytes';
 import type { Grid } from '../../protocol/grids';
-import { bytesOf, codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
+import { codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
 /** `quant_type` by the table. */

@@ -1,5 +1,6 @@
+import { bytesOf } from './bytes';
 import type { Grid } from '../../protocol/grids';
-import { bytesOf, codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
+import { codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
 /** Arithmetic of MatMulNBits: as the operator chooses, or in 32, 16, 16 (brain) and 8 bits. */

@@ -1,8 +1,8 @@
+import { bytesOf } from './bytes';
 import type { ElementType } from '../../graph/elementTypes';
 import type { Grid } from '../../protocol/grids';
 import type { QuantizedRows } from '../../quant/quantized';
 import {
-  bytesOf,
   codeScales,
   quantizedSlabs,
   refuseGrid,

@@ -1,6 +1,7 @@
 import type { Weights } from '../../graph/transformer/weights';
 import { throwIfCancelled } from '../../model/errors';
-import type { TensorRange } from '../../native';
+import { loadNative, type TensorRange } from '../../native';
+import { bytesOf } from './bytes';
 
 /** Weights that are decoded at a time. */
 const slabWeights = 8 * 1024 * 1024;
@@ -27,6 +28,23 @@ export class MatrixRows {
    * @throws RangeError naming the first weight that is not finite.
    */
   async *slabs(rowMultiple = 1, signal?: AbortSignal): AsyncGenerator<FloatRows> {
+    yield* this.measured(rowMultiple, signal);
+  }
+
+  /** Extremes of all weights. @throws RangeError as `slabs`. */
+  async range(signal?: AbortSignal): Promise<TensorRange> {
+    let [min, max] = [Infinity, -Infinity];
+    for await (const { range } of this.measured(1, signal)) {
+      min = Math.min(min, range.min);
+      max = Math.max(max, range.max);
+    }
+    return { min, max };
+  }
+
+  private async *measured(
+    rowMultiple: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<FloatRows & { readonly range: TensorRange }> {
     const [rows, columns] = this.shape;
     const atOnce = rowMultiple * Math.max(1, Math.floor(slabWeights / (columns * rowMultiple)));
     const buffer = new Float32Array(Math.min(rows, atOnce) * columns);
@@ -35,23 +53,12 @@ export class MatrixRows {
       const count = Math.min(atOnce, rows - first);
       const values = buffer.subarray(0, count * columns);
       await this.weights.load(this.name, values, { rows: { first, count }, signal });
-      const bad = values.findIndex((value) => !Number.isFinite(value));
-      if (bad >= 0)
-        throw new RangeError(
-          `Weight ${first * columns + bad} is ${values[bad]}; such a tensor cannot be exported.`,
-        );
-      yield { first, rows: count, values };
-    }
-  }
-
-  /** Extremes of all weights. @throws RangeError as `slabs`. */
-  async range(signal?: AbortSignal): Promise<TensorRange> {
-    let [min, max] = [Infinity, -Infinity];
-    for await (const { values } of this.slabs(1, signal))
-      for (const value of values) {
-        if (value < min) min = value;
-        if (value > max) max = value;
+      const { bad, ...range } = await loadNative().measureRange('F32', bytesOf(values), signal);
+      if (bad) {
+        const index = first * columns + bad.index;
+        throw new RangeError(`Weight ${index} is ${values[bad.index]}; such a tensor cannot be exported.`);
       }
-    return { min, max };
+      yield { first, rows: count, values, range };
+    }
   }
 }

@@ -85,6 +85,3 @@ export function refuseGrid({ outliers, levels, zero, global }: Grid): string | u
 export function codeScales({ scales, grid: { perScale = 1 } }: QuantizedRows): Float32Array {
   return perScale === 1 ? scales : scales.map((scale) => scale * Math.fround(1 / perScale));
 }
-
-export const bytesOf = (values: Float32Array | Uint16Array): Uint8Array =>
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

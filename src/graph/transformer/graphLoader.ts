@@ -5,7 +5,7 @@ import type { GraphBuilder, Value } from '../onnxWriter';
 import { createSession, floatsOf, loadRuntime, type OrtDevice } from '../session';
 import type { BuiltGraph } from './blockGraph';
 import type { Bind, GraphOptions, Tap } from './graphParts';
-import type { InputRounding } from '../../protocol/ggmlTypes';
+import type { Rounding } from './rounding';
 import type { RowSpan, StoredRows, Weights } from './weights';
 
 /** A graph with its weights, ready to run. */
@@ -24,7 +24,7 @@ export interface GraphSource {
   readonly tensor: (part: string) => string;
   /** Rows of it, where the part is not all of it. */
   readonly rows?: (part: string) => RowSpan | undefined;
-  readonly rounding?: (part: string) => InputRounding | undefined;
+  readonly rounding?: (part: string) => Rounding | undefined;
   readonly taps?: GraphOptions['taps'];
 }
 

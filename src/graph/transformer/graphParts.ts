@@ -1,8 +1,7 @@
 import type { GraphBuilder, Value } from '../onnxWriter';
 import type { Ops } from '../ops';
 import type { BlockShape } from './decoderShape';
-import { roundInputs } from './rounding';
-import type { InputRounding } from '../../protocol/ggmlTypes';
+import { roundInputs, type Rounding } from './rounding';
 
 /** Makes a weight part of a graph: as an input, or as values that the graph holds or points to. */
 export type Bind = (graph: GraphBuilder, part: string, shape: readonly number[]) => Value;
@@ -20,7 +19,7 @@ export interface GraphOptions {
   /** How x `[…, in]` is multiplied with a matrix `[out, in]`; as `bind` gives it when absent. */
   readonly product?: (ops: Ops, x: Value, part: string, shape: readonly number[]) => Value;
   /** How the inputs of a matrix are rounded before they are multiplied with it. */
-  readonly rounding?: (part: string) => InputRounding | undefined;
+  readonly rounding?: (part: string) => Rounding | undefined;
   readonly taps?: TapKind | undefined;
 }
 
@@ -166,7 +165,7 @@ export class GraphParts {
   private round(x: Value, part: string, columns: number): Value {
     const rounding = this.options.rounding?.(part);
     if (!rounding) return x;
-    const key = `${rounding} ${x}`;
+    const key = `${JSON.stringify(rounding)} ${x}`;
     const value = this.rounded.get(key) ?? roundInputs(this.ops, x, rounding, columns);
     this.rounded.set(key, value);
     return value;

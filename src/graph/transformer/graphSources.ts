@@ -2,20 +2,21 @@ import { blockGraph, expertGraph, logitsGraph, normGraph } from './blockGraph';
 import type { BlockShape, DecoderShape } from './decoderShape';
 import type { GraphSource } from './graphLoader';
 import type { TapKind } from './graphParts';
-import { roundingFor } from './rounding';
-import type { InputRounding } from '../../protocol/ggmlTypes';
+import { roundingFor, type Rounding } from './rounding';
 import type { Weights } from './weights';
 
 /** A graph of a decoder under its own name. */
 export type NamedSource = GraphSource & { readonly name: string };
+
+/** Whether inputs of quantized matrices are rounded to 8 bits as ggml does, or how those of each tensor are, by its name in GGUF. */
+export type RoundInputs = boolean | ((tensor: string) => Rounding | undefined);
 
 /** The graphs that a decoder is made of. */
 export class GraphSources {
   constructor(
     private readonly shape: DecoderShape,
     private readonly weights: Weights,
-    /** Inputs of quantized matrices are rounded to 8 bits. */
-    private readonly roundInputs: boolean,
+    private readonly roundInputs: RoundInputs,
   ) {}
 
   /** A block for whole windows. */
@@ -85,8 +86,10 @@ export class GraphSources {
     };
   }
 
-  private roundingOf(prefix: string): ((part: string) => InputRounding | undefined) | undefined {
-    if (!this.roundInputs) return undefined;
-    return (part) => roundingFor(this.weights.typeOf(prefix + part));
+  private roundingOf(prefix: string): ((part: string) => Rounding | undefined) | undefined {
+    const { roundInputs } = this;
+    if (roundInputs === false) return undefined;
+    if (roundInputs === true) return (part) => roundingFor(this.weights.typeOf(prefix + part));
+    return (part) => roundInputs(prefix + part);
   }
 }

@@ -8,7 +8,7 @@ import { Decoder } from './decoder';
 import { decoderShape, numbersOf, type DecoderShape, type RotationOf } from './decoderShape';
 import { GraphLoader, type Placement } from './graphLoader';
 import { Graphs } from './graphs';
-import { GraphSources } from './graphSources';
+import { GraphSources, type RoundInputs } from './graphSources';
 import { rotationOf, type RotationSettings } from './rotation';
 import { Weights, type WeightChanges } from './weights';
 
@@ -19,8 +19,8 @@ export interface DecoderOptions {
   /** All weights stay in memory; otherwise those of one block at a time. May depend on the model's size. */
   readonly keep: boolean | ((shape: DecoderShape) => boolean);
   readonly changes?: WeightChanges;
-  /** Inputs of quantized matrices are rounded to 8 bits. */
-  readonly roundInputs?: boolean;
+  /** How inputs of quantized matrices are rounded; not at all where it is absent. */
+  readonly roundInputs?: RoundInputs;
   /** Where weights are while a graph runs; the device's default when absent. */
   readonly placement?: Placement;
   /** Approximate number of tokens that go through a graph at a time; the device's default when absent. */

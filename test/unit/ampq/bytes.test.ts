@@ -2,7 +2,8 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
-import { planVariant, type PlannedVariant } from '../../../src/engine/evaluation/weightVariant';
+import type { PlannedVariant } from '../../../src/engine/evaluation/plannedVariant';
+import { planVariant } from '../../../src/engine/evaluation/weightVariant';
 import { isMixed } from '../../../src/exporter/plan/mixed';
 import { openModel } from '../../../src/layouts/openModel';
 import type { ExportPreview } from '../../../src/protocol/export';
@@ -39,7 +40,10 @@ const evaluate = (path: string, planFile: string): Promise<EvaluationResult> =>
 /** What an evaluation would run, without running it. */
 async function variantOf(path: string, variant: WeightVariant): Promise<PlannedVariant> {
   const model = await openModel(path);
-  return planVariant(model, variant, new AbortController().signal).finally(() => model.close());
+  return planVariant(model, variant, {
+    signal: new AbortController().signal,
+    progress: () => undefined,
+  }).finally(() => model.close());
 }
 
 /** An evaluation of a variant has the types, bytes and weights of the export. */

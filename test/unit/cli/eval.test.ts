@@ -34,7 +34,7 @@ describe('quantscope eval', () => {
     [['eval', 'm'], /Give --text, --tasks or both/],
     [
       ['eval', 'm', '--text', 't', '--type', 'Q4_0', '--format', 'nf4'],
-      /--plan, --type and --format are mutually exclusive/,
+      /--plan, --type, --format and --recipe are mutually exclusive/,
     ],
     [['eval', 'm', '--text', 't', '--imatrix', 'i.gguf'], /--imatrix needs --plan, --type or --format/],
     [

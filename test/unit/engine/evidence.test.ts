@@ -19,7 +19,7 @@ const folder = temporaryFolder();
 const path = (...names: string[]): string => join(folder, ...names);
 const text = join(sampleFolder, 'generated-calibration.txt');
 const all = ['importance', 'hessian', 'activations'] as const;
-const settings: EvidenceSettings = { text, needs: all, context: 32, windows: 12, device: 'cpu' };
+const settings: EvidenceSettings = { text, needs: all, context: 32, tokens: 12 * 32, device: 'cpu' };
 const context = { signal: new AbortController().signal, progress: () => undefined };
 const models = new Map<string, Model>();
 const { request } = engineJobs(path('jobs'));
@@ -127,7 +127,7 @@ describe('evidence of a calibration pass', () => {
         );
     }
     // One window reaches fewer experts than there are.
-    const little = { ...settings, context: 3, windows: 1, needs: ['hessian'] as const };
+    const little = { ...settings, context: 3, tokens: 3, needs: ['hessian'] as const };
     const few = await obtainEvidence(model, little, path('cache'), context);
     expect(few.notes).toEqual([expect.stringMatching(/^\d experts? got no token of the text/)]);
     const sums = await Promise.all(
@@ -146,7 +146,7 @@ describe('evidence of a calibration pass', () => {
     expect(first).toMatchObject({ inputs: 9, tokens: 384, isKept: false });
     expect(await request('evidence/run', params)).toMatchObject({ inputs: 9, isKept: true });
     expect(await request('evidence/estimate', params)).toMatchObject({ seconds: 0, isKept: true });
-    const larger = await request('evidence/estimate', { ...params, windows: 13 });
+    const larger = await request('evidence/estimate', { ...params, tokens: 13 * 32 });
     expect([larger.isKept, larger.tokens, larger.seconds > 0]).toEqual([false, 416, true]);
     const bytes = readdirSync(join(cacheDir, 'evidence'), { recursive: true, encoding: 'utf8' })
       .filter((name) => /\.(sums|hessian|rows)$/.test(name))

@@ -74,7 +74,7 @@ describe('a layer in grids by methods', () => {
     await jobs['evidence/run'](
       {
         ...{ path: sampleFolder, cacheDir, text: join(sampleFolder, 'generated-calibration.txt') },
-        ...{ needs: ['hessian', 'activations'], device: 'cpu', windows: 4, context: 256 },
+        ...{ needs: ['hessian', 'activations'], device: 'cpu', tokens: 1024, context: 256 },
       },
       context,
     );

@@ -2,13 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../../src/graph/onnxWriter';
 import { Ops } from '../../../../src/graph/ops';
 import { createSession, floatsOf, loadRuntime } from '../../../../src/graph/session';
-import { roundingFor, roundInputs } from '../../../../src/graph/transformer/rounding';
+import {
+  roundingFor,
+  roundInputs,
+  type ActivationRounding,
+  type Rounding,
+} from '../../../../src/graph/transformer/rounding';
 import type { InputRounding } from '../../../../src/protocol/ggmlTypes';
 import { Random } from '../../../support/random';
 
 const columns = 512;
 
-async function roundedByGraph(rounding: InputRounding, values: Float32Array): Promise<Float32Array> {
+async function roundedByGraph(rounding: Rounding, values: Float32Array): Promise<Float32Array> {
   const graph = new GraphBuilder('rounding');
   const x = graph.input('x', ['n', columns]);
   graph.output('y', roundInputs(new Ops(graph), x, rounding, columns), ['n', columns]);
@@ -123,5 +128,57 @@ describe('the rounding that a type of weights is multiplied with', () => {
   it('is none for floats and for formats that GGUF does not have', () => {
     for (const type of ['F32', 'F16', 'BF16', 'nf4', 'rowwise-int8', 'fp8-e4m3-tensor'])
       expect(roundingFor(type), type).toBeUndefined();
+  });
+});
+
+describe('rounding of inputs as a recipe says', () => {
+  const random = new Random(31);
+  const rows = 5;
+  const values = Float32Array.from({ length: rows * columns }, (_, i) =>
+    Math.floor(i / columns) === 2 ? 0 : (random.next() - 0.5) * 10 ** (Math.floor(i / columns) - 2),
+  );
+  const largestOf = (some: Float32Array): number => some.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+
+  /** The nearest of all values of E4M3, ties to the even code. */
+  const e4m3 = Array.from({ length: 127 }, (_, code) => {
+    const [field, fraction] = [code >> 3, code & 7];
+    return field === 0 ? fraction * 2 ** -9 : (8 + fraction) * 2 ** (field - 10);
+  });
+  const nearestE4m3 = (x: number): number => {
+    const distance = (code: number): number => Math.abs(e4m3[code]! - Math.abs(x));
+    const best = e4m3.reduce((code, _, i) => {
+      const difference = distance(i) - distance(code);
+      return difference < 0 || (difference === 0 && i % 2 === 0) ? i : code;
+    }, 0);
+    return Math.sign(x) * e4m3[best]!;
+  };
+  const nearestWhole = (x: number): number => Math.max(-127, Math.min(127, Math.round(x)));
+  const int8 = { kind: 'integer', bits: 8, signed: true } as const;
+  const fp8 = { kind: 'float', exponent: 4, mantissa: 3, special: 'nan' } as const;
+
+  it.each<[string, ActivationRounding, number, (x: number) => number]>([
+    ['int8 per token', { levels: int8, scale: 'token' }, 127, nearestWhole],
+    ['int8 per tensor', { levels: int8, scale: 'tensor' }, 127, nearestWhole],
+    ['int8 with a fixed scale that clips', { levels: int8, scale: 'static', largest: 3 }, 127, nearestWhole],
+    ['E4M3 per token', { levels: fp8, scale: 'token' }, 448, nearestE4m3],
+    ['E4M3 with a fixed scale', { levels: fp8, scale: 'static', largest: 60 }, 448, nearestE4m3],
+  ])('%s', async (_, rounding, top, nearest) => {
+    const found = await roundedByGraph(rounding, values);
+    for (let row = 0; row < rows; row++) {
+      const own = values.subarray(row * columns, (row + 1) * columns);
+      const magnitude =
+        rounding.scale === 'token'
+          ? largestOf(own)
+          : rounding.scale === 'tensor'
+            ? largestOf(values)
+            : rounding.largest!;
+      const step = magnitude / top;
+      own.forEach((value, i) => {
+        const exact = step === 0 ? 0 : Math.max(-top, Math.min(top, value / step));
+        const near = [exact - 1e-4, exact, exact + 1e-4].map((code) => nearest(code) * step);
+        const rounded = found[row * columns + i]!;
+        expect(near.some((code) => Math.abs(code - rounded) <= 1e-6 * Math.abs(code))).toBe(true);
+      });
+    }
   });
 });

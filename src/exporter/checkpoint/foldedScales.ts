@@ -1,0 +1,90 @@
+import { ggufView } from '../../architectures/ggufView';
+import { foldsOf, FoldedTensors, TransformBuilder, type Fold, type FoldedRows } from '../../evaluation/folds';
+import { openDecoder } from '../../graph/transformer/openDecoder';
+import { throwIfCancelled } from '../../model/errors';
+import type { Model } from '../../model/model';
+import { matrixOf } from '../../model/rows';
+import type { EvidenceSource } from '../../quant/evidence';
+import { wholeRows } from '../../quant/grids/groups';
+import type { ScaledMatrix } from '../../quant/methods/method';
+import type { WeightTransforms } from '../../quant/transforms';
+import type { CheckpointPlan, PlannedMatrix } from './plan';
+import { readRows } from './readRows';
+
+export interface FoldOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** After each group of matrices with the same input. */
+  readonly onStep?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Matrices of a fold whose method scales columns, and the rows of the checkpoint that the fold changes. */
+interface Search {
+  readonly matrices: readonly PlannedMatrix[];
+  readonly givers: readonly FoldedRows[];
+  readonly users: readonly FoldedRows[];
+}
+
+/**
+ * Scales of columns as the methods of a plan want them, and the divisors of the weights that give the inputs of these columns. All scales are
+ * found on the original weights. Matrices whose input nothing can be divided for (queries share values, a norm is missing) have none.
+ * @throws QuantscopeError UNSUPPORTED for an architecture whose forward pass is not known, REQUEST where evidence is missing, CANCELLED.
+ */
+export async function foldedScales(
+  model: Model,
+  { tensors }: Pick<CheckpointPlan, 'tensors'>,
+  evidence: EvidenceSource,
+  { signal, onStep }: FoldOptions = {},
+): Promise<WeightTransforms> {
+  const scaled = new Map(
+    tensors.flatMap(({ tensor, matrix }) =>
+      matrix?.method.columnScales ? [[tensor.name, matrix] as const] : [],
+    ),
+  );
+  const builder = new TransformBuilder();
+  if (scaled.size === 0) return builder.transforms();
+  const decoder = await openDecoder(model, { device: 'ort-cpu', length: 1, keep: false });
+  await decoder.close();
+  const places = new FoldedTensors(await ggufView(model));
+  const searches = foldsOf(decoder.shape).flatMap((fold) => searchOf(fold, places, scaled));
+  for (const [done, { matrices, givers, users }] of searches.entries()) {
+    throwIfCancelled(signal);
+    const [{ method, options }] = matrices as [PlannedMatrix];
+    const inputs = await Promise.all(matrices.map((matrix) => scaledMatrix(model, matrix, evidence, signal)));
+    builder.add(givers, users, await method.columnScales!(inputs, options, signal));
+    onStep?.(done + 1, searches.length);
+  }
+  return builder.transforms();
+}
+
+function searchOf(
+  fold: Fold,
+  places: FoldedTensors,
+  scaled: ReadonlyMap<string, PlannedMatrix>,
+): readonly Search[] {
+  const givers = places.giversOf(fold);
+  const found = fold.users.map((user) => places.rowsOf(user));
+  if (!givers || found.some((rows) => rows === undefined)) return [];
+  const users = found.flatMap((rows) => rows!);
+  const names = [...new Set(users.map(({ tensor }) => tensor))];
+  const matrices = names.flatMap((name) => scaled.get(name) ?? []);
+  return matrices.length === 0 ? [] : [{ matrices, givers, users }];
+}
+
+async function scaledMatrix(
+  model: Model,
+  { weight, method }: PlannedMatrix,
+  evidence: EvidenceSource,
+  signal: AbortSignal | undefined,
+): Promise<ScaledMatrix> {
+  const { columns } = matrixOf(weight.shape);
+  const { inputs = new Float32Array() } = await evidence.for(weight.name, method.evidence, { signal });
+  const tensor = model.tensor(weight.name);
+  const multiple = wholeRows(weight.grid, columns);
+  return {
+    ...{ grid: weight.grid, columns, inputs },
+    weights: async function* (readSignal) {
+      for await (const { values } of readRows(model, tensor, { wholeRows: multiple, signal: readSignal }))
+        yield values;
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { EvaluationResult } from '../../../src/protocol/evaluation';
+import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
+import { engineJobs } from '../../support/engineJobs';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+const cacheDir = join(folder, 'cache');
+const { request, evaluate } = engineJobs(cacheDir);
+const text = join(sampleFolder, 'generated-eval.txt');
+const calibration = { text: join(sampleFolder, 'generated-calibration.txt'), tokens: 1024, context: 64 };
+const windows = { context: 64, windows: 6 } as const;
+const model = join(folder, 'llama');
+
+beforeAll(() => writeCheckpoint(model, 'llama'));
+
+const figures = ({ text: found }: EvaluationResult) => ({
+  perplexity: found!.perplexity.value,
+  divergence: found!.divergence!.mean.value,
+});
+
+describe('an evaluation of a recipe', () => {
+  it.each<[string, RecipeSelection]>([
+    ['rounding', { recipe: 'bnb-nf4-dq' }],
+    ['powers of two as scales', { recipe: 'mxfp4' }],
+    ['a runtime that computes in half precision', { recipe: 'eetq-int8' }],
+    [
+      'GPTQ, with groups of columns out of order',
+      {
+        recipe: 'gptq-int4-g32',
+        changes: { calibration, options: { act_order: true, static_groups: false } },
+      },
+    ],
+    [
+      'AWQ, with scales in norms and other matrices',
+      {
+        recipe: 'awq-int4-g128',
+        changes: { group: 32, calibration },
+      },
+    ],
+  ])('has the figures of the checkpoint that it would write: %s', async (name, recipe) => {
+    const out = join(folder, `written ${name}`);
+    await request('model/quantize', { path: model, out, ...recipe, cacheDir, device: 'cpu' });
+    const planned = figures(await evaluate({ path: model, recipe, text, ...windows }));
+    const written = figures(await evaluate({ path: out, against: model, text, ...windows }));
+    expect(planned.divergence).toBeGreaterThan(0);
+    expect(planned.perplexity / written.perplexity).toBeCloseTo(1, 7);
+    expect(planned.divergence / written.divergence).toBeCloseTo(1, 4);
+  });
+
+  it('names recipe and changes, has the size of the planned folder, and is kept', async () => {
+    const recipe = { recipe: 'awq-int4-g128', changes: { group: 32, calibration } } as const;
+    const result = await evaluate({ path: model, recipe, text, ...windows });
+    expect(result.variant).toBe('awq-int4-g128 (group 32)');
+    const preview = await request('model/quantizePreview', { path: model, ...recipe, cacheDir });
+    expect(result.bytes).toBe(preview.dataBytes);
+    const stored = await request('evaluation/stored', { path: model, cacheDir });
+    expect(stored.map(({ id }) => id)).toContain(result.id);
+  });
+
+  it('rounds the inputs of matrices where the recipe has it', async () => {
+    const recipe = { recipe: 'w8a8' } as const;
+    const rounded = figures(await evaluate({ path: model, recipe, text, ...windows }));
+    const preview = await request('model/quantizePreview', { path: model, ...recipe, cacheDir });
+    const { activations, ...weightsOnly } = preview.recipe;
+    expect(activations).toMatchObject({ scale: 'token' });
+    const exact = figures(await evaluate({ path: model, recipe: { inline: weightsOnly }, text, ...windows }));
+    expect(rounded.divergence).toBeGreaterThan(1.2 * exact.divergence);
+    const inline = {
+      ...weightsOnly,
+      activations: { ...activations!, scale: 'static' as const },
+      calibration,
+    };
+    const fixed = figures(await evaluate({ path: model, recipe: { inline }, text, ...windows }));
+    expect(fixed.divergence).toBeGreaterThan(exact.divergence);
+    expect(fixed.divergence).toBeLessThan(30 * rounded.divergence);
+  });
+
+  it('says how to give missing evidence, and that recipes for GGUF are file types', async () => {
+    const missing = evaluate({
+      path: model,
+      recipe: { recipe: 'gptq-int4-g32' },
+      text,
+      cacheDir: join(folder, 'empty'),
+    });
+    await expect(missing).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringContaining('--calibration') as string,
+    });
+    const gguf = evaluate({ path: model, recipe: { recipe: 'gguf-q4_k_m' }, text });
+    await expect(gguf).rejects.toThrow('evaluate the file type Q4_K_M instead');
+  });
+});
