@@ -110,4 +110,20 @@ describe('parts that do not make up a weight', () => {
       '"a.weight.quant_state.bitsandbytes__nf4" does not describe its weights: they are shown as stored.',
     ]);
   });
+
+  it('HQQ whose files do not say shapes is shown as stored, with a warning and what would be needed', async () => {
+    const path = checkpoint({
+      'a.W_q': ['U8', [64, 64]],
+      'a.scale': ['F16', [128, 1]],
+      'a.zero': ['F16', [128, 1]],
+    });
+    const model = await openModel(path);
+    await model.close();
+    const { tensors, warnings, notes } = model.description;
+    expect(tensors.map(({ name }) => name)).toEqual(['a.W_q', 'a.scale', 'a.zero']);
+    expect(warnings[0]).toContain('"a.W_q" (HQQ) is shown as stored');
+    expect(notes[0]).toContain(
+      'The first one has a.W_q U8 [64, 64]; a.scale F16 [128, 1]; a.zero F16 [128, 1].',
+    );
+  });
 });
