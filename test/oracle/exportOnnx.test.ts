@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { onnxMatrices } from '../../src/exporter/onnx/matrices';
 import type { OnnxOptions } from '../../src/exporter/onnx/planOnnx';
@@ -117,6 +118,56 @@ describe('a model as ONNX, loaded by ONNX Runtime', () => {
     expect(session.outputNames).toEqual(['logits']);
     const padded = await new OnnxText(session, blocks, 3).next([1, 2, 3, ...tokens]);
     expect(farthest(padded.slice(3), logits)).toBeLessThan(bound);
+    await session.release();
+  });
+
+  it('texts of different lengths in one batch, the shorter one padded on the left', async () => {
+    const { logits, blocks } = await ownLogits(sampleFolder);
+    const session = await openOnnx(await written(sampleFolder, join(folder, 'batch')));
+    const [long, short] = [tokens.slice(0, 12), tokens.slice(0, 9)];
+    const padding = long.length - short.length;
+    const both = (first: readonly number[], second: readonly number[]): Tensor =>
+      new Tensor('int64', BigInt64Array.from([...first, ...second].map(BigInt)), [2, first.length]);
+    const count = (from: number, length: number): number[] => Array.from({ length }, (_, i) => from + i);
+    const run = async (from: number, end: number, past: Readonly<Record<string, Tensor>>) => {
+      const outputs = await session.run({
+        ...past,
+        input_ids: both(
+          long.slice(from, end),
+          [...Array<number>(padding).fill(0), ...short].slice(from, end),
+        ),
+        position_ids: both(
+          count(from, end - from),
+          count(from - padding, end - from).map((position) => Math.max(0, position)),
+        ),
+        attention_mask: both(
+          count(0, end).map(() => 1),
+          count(0, end).map((slot) => (slot < padding ? 0 : 1)),
+        ),
+      });
+      const found = outputs['logits']!;
+      expect(found.dims).toEqual([2, end - from, 1024]);
+      const next = Object.entries(outputs).flatMap(([name, value]) =>
+        name === 'logits' ? [] : [[name.replace('present', 'past_key_values'), value] as const],
+      );
+      return { values: found.data as Float32Array, past: Object.fromEntries(next) };
+    };
+    const none = blocks.flatMap(({ index, kvHeads, headSize }) =>
+      ['key', 'value'].map((name) => {
+        const empty = new Tensor('float32', new Float32Array(), [2, kvHeads, 0, headSize]);
+        return [`past_key_values.${index}.${name}`, empty] as const;
+      }),
+    );
+    const first = await run(0, 8, Object.fromEntries(none));
+    const second = await run(8, 12, first.past);
+    const rowOf = ({ values }: { values: Float32Array }, text: number, row: number, rows: number) =>
+      values.subarray((text * rows + row) * 1024, (text * rows + row + 1) * 1024);
+    const ofText = (text: number): Float32Array[] => [
+      ...count(0, 8).map((row) => rowOf(first, text, row, 8)),
+      ...count(0, 4).map((row) => rowOf(second, text, row, 4)),
+    ];
+    expect(farthest(ofText(0), logits.slice(0, 12))).toBeLessThan(bound);
+    expect(farthest(ofText(1).slice(padding), logits.slice(0, 9))).toBeLessThan(bound);
     await session.release();
   });
 
