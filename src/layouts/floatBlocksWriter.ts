@@ -3,7 +3,7 @@ import type { Grid } from '../protocol/grids';
 import type { QuantizedRows } from '../quant/quantized';
 import { compressedConfig, compressedRuntimes } from './compressedTensors';
 import type { LayoutWriter, StoredTensor, WrittenWeight } from './layout';
-import { bytesOf, partOf, refuseGroups, scaleBytes, type WritePart } from './writing';
+import { bytesOf, joinedWeights, partOf, refuseGroups, scaleBytes, type WritePart } from './writing';
 
 /** Writes what `floatBlocks.ts` reads. Rows are stored as they come. */
 export const floatBlocksWriters: readonly LayoutWriter[] = [
@@ -22,7 +22,7 @@ export const floatBlocksWriters: readonly LayoutWriter[] = [
       await write(2, bytesOf(Float32Array.of(global!)));
     },
     config: (model) => compressedConfig(model, 'nvfp4-pack-quantized'),
-    sharedRanges,
+    sharedRanges: joinedWeights,
   },
   {
     id: 'compressed-tensors-mxfp4',
@@ -93,19 +93,4 @@ async function writeRows({ codes, scales, grid }: QuantizedRows, write: WritePar
   for (let i = 0; i < bytes.length; i++) bytes[i] = codes[2 * i]! | (codes[2 * i + 1]! << 4);
   await write(0, bytes);
   await write(1, await scaleBytes(scales, grid.scale));
-}
-
-/** Projections that runtimes join: q, k and v of an attention, gate and up of an MLP. */
-const joined = [/^(.*\.)[qkv]_proj\.weight$/, /^(.*\.)(?:gate|up)_proj\.weight$/];
-
-function sharedRanges(names: readonly string[]): readonly (readonly string[])[] {
-  const groups = new Map<string, string[]>();
-  for (const name of names)
-    joined.forEach((pattern, i) => {
-      const module = pattern.exec(name)?.[1];
-      if (module === undefined) return;
-      const key = `${i} ${module}`;
-      groups.set(key, [...(groups.get(key) ?? []), name]);
-    });
-  return [...groups.values()].filter((group) => group.length > 1);
 }

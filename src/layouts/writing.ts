@@ -195,3 +195,19 @@ export const keptModules = ({ kept }: WrittenModel): readonly string[] | null =>
 
 /** Weights of a tensor. */
 export const weightsIn = ({ shape }: Pick<WrittenWeight, 'shape'>): number => elementsOf(shape) ?? 0;
+
+/** Projections that runtimes join: q, k and v of an attention, gate and up of an MLP. */
+const joined = [/^(.*\.)[qkv]_proj\.weight$/, /^(.*\.)(?:gate|up)_proj\.weight$/];
+
+/** Weights of a model that runtimes join into one matrix each, by their names; those that are joined with no other are left out. */
+export function joinedWeights(names: readonly string[]): readonly (readonly string[])[] {
+  const groups = new Map<string, string[]>();
+  for (const name of names)
+    joined.forEach((pattern, i) => {
+      const module = pattern.exec(name)?.[1];
+      if (module === undefined) return;
+      const key = `${i} ${module}`;
+      groups.set(key, [...(groups.get(key) ?? []), name]);
+    });
+  return [...groups.values()].filter((group) => group.length > 1);
+}

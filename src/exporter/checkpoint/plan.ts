@@ -14,6 +14,7 @@ import { gridLabel } from '../../recipes/gridLabel';
 import { writerNamed } from '../../recipes/writers';
 import { tensorBytes } from '../safetensorsHeader';
 import { isSkipped, moduleOf, whyNotLinear } from './linearWeights';
+import { joinedWarnings, keptNotes } from './planNotes';
 import { defaultShardBytes, planShards, type PlannedShard, type Unit } from './shards';
 
 /** How a matrix is quantized. */
@@ -66,14 +67,14 @@ export function planCheckpoint(
   const planner = new Planner(model, recipe, writer);
   const own = model.description.tensors.filter((tensor) => !isOfModule(model, tensor));
   const decided = biasesAfterWeights(own).map((tensor) => planner.decide(tensor));
-  if (!decided.some(({ matrix }) => matrix)) throw nothingToDo(model, recipe, decided);
+  if (!decided.some(({ matrix }) => matrix)) throw nothingToDo(model, recipe, planner.warnings[0]);
   const tensors = withSharedRanges(writer, decided);
   const written = writtenModel(recipe, tensors);
   return {
     ...{ recipe, writer, written, tensors },
     shards: planShards(tensors, maxShardBytes),
     metadata: { format: 'pt', ...writer.metadata?.(written) },
-    warnings: planner.warnings,
+    warnings: [...planner.warnings, ...joinedWarnings(tensors)],
     notes: keptNotes(tensors),
   };
 }
@@ -119,13 +120,8 @@ function refuseModel({ description, configProblem, config }: Model): void {
     refuse(`The model is incomplete: ${missingFiles[0] ?? `${missingBytes} bytes`} missing.`);
 }
 
-function nothingToDo(
-  { description }: Model,
-  { id }: Recipe,
-  tensors: readonly PlannedTensor[],
-): QuantscopeError {
-  const refused = tensors.find(({ reason }) => reason.includes(': '));
-  const why = refused ? ` ${refused.tensor.name} is ${refused.reason}.` : '';
+function nothingToDo({ description }: Model, { id }: Recipe, refusal: string | undefined): QuantscopeError {
+  const why = refusal === undefined ? ' No rule matches a matrix that is not skipped.' : ` ${refusal}`;
   return new QuantscopeError('REQUEST', `The recipe ${id} quantizes nothing of this model.${why}`, {
     file: description.path,
   });
@@ -179,7 +175,7 @@ class Planner {
     const weight: WrittenWeight = { name, shape, grid, dtype, ...(isPermuted ? { permuted: true } : {}) };
     const refusal = this.writer.refuse(weight) ?? method.refuse({ grid, shape: [rows, columns], options });
     if (refusal !== undefined) {
-      this.warnings.push(`${name} is kept: ${refusal}`);
+      this.warnings.push(`${name} is kept: ${refusal.replace(/\.$/, '')}.`);
       return this.kept(tensor, `kept: ${refusal.replace(/\.$/, '')}`);
     }
     const parts = this.writer.parts(weight);
@@ -250,16 +246,6 @@ function writtenModel(recipe: Recipe, tensors: readonly PlannedTensor[]): Writte
 }
 
 const isLinearName = (name: string): boolean => name.endsWith('.weight') && !/embed|wte|wpe|norm/.test(name);
-
-/** How many matrices are kept, for each reason. */
-function keptNotes(tensors: readonly PlannedTensor[]): string[] {
-  const kept = tensors.filter(({ tensor, matrix }) => !matrix && tensor.shape.length > 1);
-  const byReason = new Map<string, string[]>();
-  for (const { reason, tensor } of kept) byReason.set(reason, [...(byReason.get(reason) ?? []), tensor.name]);
-  return [...byReason].map(([reason, [name, ...more]]) =>
-    more.length === 0 ? `${name} is ${reason}.` : `${more.length + 1} matrices are ${reason}.`,
-  );
-}
 
 /** "int4, group 128", or the dtype that a tensor is kept in. */
 export const writtenAs = ({ matrix, parts }: PlannedTensor): string =>

@@ -24,7 +24,14 @@ const own = new Set([
   ],
 ]);
 
-const isCopied = (name: string): boolean => !own.has(name) && !weights.test(name) && !name.startsWith('.');
+/** Texts that belong to a checkpoint, among others that may lie in its folder. */
+const texts = /^(?:vocab|merges|added_tokens|.*(?:licen[cs]e|notice|policy|readme).*)/i;
+
+const isCopied = (name: string): boolean =>
+  !own.has(name) &&
+  !weights.test(name) &&
+  !name.startsWith('.') &&
+  (!/\.txt$/i.test(name) || texts.test(name));
 
 /**
  * The files of a checkpoint that are copied to a quantized one: tokenizer, generation settings, templates, licence, code; folders of
