@@ -25,13 +25,25 @@ export const parseChanges = (value: unknown): RecipeChanges => changesShape(valu
  */
 export function changedRecipe(recipe: Recipe, changes: RecipeChanges): Recipe {
   const { layout, skip, calibration } = changes;
+  const said = changesText(changes);
   return {
     ...recipe,
+    ...(said === '' ? {} : { description: `${recipe.description} Changed: ${said}.` }),
     ...(layout === undefined ? {} : { layout }),
     ...(skip === undefined ? {} : { skip }),
     ...(calibration === undefined ? {} : { calibration: { ...recipe.calibration, ...calibration } }),
     rules: recipe.rules.map((rule, i) => changedRule(rule, changes, `$.rules[${i}]`)),
   };
+}
+
+/** What differs from what the recipe's description says: "group 32, method rtn". */
+function changesText({ layout, method, bits, group, options = {} }: RecipeChanges): string {
+  const named = { layout, method, bits, group, ...options };
+  return Object.entries(named)
+    .flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`],
+    )
+    .join(', ');
 }
 
 function changedRule(rule: RecipeRule, changes: RecipeChanges, place: string): RecipeRule {

@@ -1,6 +1,7 @@
+import { fork } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type {
   QuantizeModelResult,
   QuantizePreview,
@@ -129,6 +130,35 @@ describe('quantscope quantize-model', () => {
     expect(code).toBe(130);
     expect(readdirSync(folder).filter((name) => /none/.test(name))).toEqual([]);
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'leaves nothing after the next start when it is killed',
+    async () => {
+      // The process that works, not the one that supervises it.
+      const args = [
+        cli,
+        '--supervised',
+        'quantize-model',
+        sampleFolder,
+        '--recipe',
+        'bnb-nf4-dq',
+        '--out',
+        here('killed'),
+      ];
+      const child = fork(args[0]!, args.slice(1), {
+        env: { ...process.env, QUANTSCOPE_CACHE: cache },
+        silent: true,
+      });
+      const temporary = (): string[] => readdirSync(folder).filter((name) => name.startsWith('.killed.'));
+      await vi.waitFor(() => expect(temporary()).toHaveLength(1), { timeout: 20_000, interval: 1 });
+      const ended = new Promise((resolve) => child.on('close', (_, signal) => resolve(signal)));
+      child.kill('SIGKILL');
+      expect(await ended).toBe('SIGKILL');
+      expect(temporary()).toHaveLength(1);
+      await quantscope(['recipes']);
+      expect(readdirSync(folder).filter((name) => name.includes('killed'))).toEqual([]);
+    },
+  );
 
   it.each([
     [['--out', 'x'], '--recipe is missing.'],

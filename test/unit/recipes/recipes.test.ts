@@ -241,6 +241,18 @@ describe('changes of a recipe', () => {
     );
   });
 
+  it('are said after what the recipe does', () => {
+    const { description } = changedRecipe(presetById('w4a16'), {
+      group: 32,
+      method: 'gptq',
+      options: { damping: 0.1 },
+    });
+    expect(description).toBe('Symmetric int4 in groups of 128. Changed: method gptq, group 32, damping 0.1.');
+    expect(changedRecipe(presetById('w4a16'), { skip: [] }).description).toBe(
+      'Symmetric int4 in groups of 128.',
+    );
+  });
+
   it('lead to other results under other keys', () => {
     const keys = [full, changedRecipe(full, { bits: 3 }), changedRecipe(full, { skip: [] })].map(
       canonicalRecipe,
