@@ -89,25 +89,28 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
     async read(row, rows, signal) {
       const stored = await parts.bytes('codes', row * columns, rows * columns, signal);
       const found = new Uint8Array(rows * columns);
-      for (let at = 0; at < found.length; at++) found[codeAt(at, columns)] = stored[swapped(at)]! - 128;
+      eachCode(found.length, columns, (byte, code) => (found[code] = stored[byte]! - 128));
       return { grid, rows, columns, codes: found, scales: await parts.floats('scales', row, rows, signal) };
     },
   };
 }
 
-/** The place in `[out, in]` of the code that is stored at a place, before bytes are swapped. */
-function codeAt(at: number, columns: number): number {
-  const pair = Math.floor(at / (2 * columns));
-  const within = at - 2 * columns * pair;
-  const output = 2 * pair + (Math.floor(within / tile) % 2);
-  const place = Math.floor(within / (2 * tile)) * tile + (within % tile);
-  return output * columns + place - (place % 16) + places[place % 16]!;
-}
+/** Of each byte of a tile of two outputs: the output (0 or 1), and the input within the tile. Bytes 1 and 2 of each 4 are swapped. */
+const tilePlaces = Array.from({ length: 2 * tile }, (_, byte) => {
+  const at = [byte, byte + 1, byte - 1, byte][byte % 4]!;
+  const place = at % tile;
+  return { output: Math.floor(at / tile), column: place - (place % 16) + places[place % 16]! };
+});
+const tileOutputs = Int32Array.from(tilePlaces, ({ output }) => output);
+const tileColumns = Int32Array.from(tilePlaces, ({ column }) => column);
 
-/** Where a byte is after bytes 1 and 2 of each 4 were swapped. */
-function swapped(at: number): number {
-  const place = at % 4;
-  return place === 1 ? at + 1 : place === 2 ? at - 1 : at;
+/** For each stored byte of whole pairs of rows, in order: the place of its code in `[out, in]`. */
+function eachCode(length: number, columns: number, use: (byte: number, code: number) => void): void {
+  for (let byte = 0; byte < length; byte += 2 * tile) {
+    const pair = byte - (byte % (2 * columns));
+    const first = pair + (byte - pair) / 2;
+    for (let i = 0; i < 2 * tile; i++) use(byte + i, first + tileOutputs[i]! * columns + tileColumns[i]!);
+  }
 }
 
 function refuse(weight: WrittenWeight): string | undefined {
@@ -140,7 +143,7 @@ async function encode(
     all.set(rows, waiting.length);
     const whole = all.length - (all.length % (2 * columns));
     const stored = new Uint8Array(whole);
-    for (let at = 0; at < whole; at++) stored[swapped(at)] = all[codeAt(at, columns)]! + 128;
+    eachCode(whole, columns, (byte, code) => (stored[byte] = all[code]! + 128));
     await write(0, stored);
     await write(1, await scaleBytes(scales, 'F16'));
     waiting = all.slice(whole);
