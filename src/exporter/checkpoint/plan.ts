@@ -54,6 +54,7 @@ export interface CheckpointPlan {
 
 /**
  * Plans a checkpoint folder from headers: which rule applies to each tensor, what is kept and why, and the shards.
+ * @param writer how matrices are stored; that of the recipe's layout.
  * @throws QuantscopeError UNSUPPORTED for a model that is no checkpoint, or whose weights cannot all be decoded; REQUEST when nothing would be
  * quantized.
  */
@@ -61,9 +62,9 @@ export function planCheckpoint(
   model: Model,
   recipe: Recipe,
   maxShardBytes = defaultShardBytes,
+  writer: LayoutWriter = writerNamed(recipe.layout)!,
 ): CheckpointPlan {
   refuseModel(model);
-  const writer = writerNamed(recipe.layout)!;
   const planner = new Planner(model, recipe, writer);
   const own = model.description.tensors.filter((tensor) => !isOfModule(model, tensor));
   const decided = biasesAfterWeights(own).map((tensor) => planner.decide(tensor));

@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { prepareRecipe } from '../../../src/engine/prepareRecipe';
+import { planCheckpoint } from '../../../src/exporter/checkpoint/plan';
+import { allWeights } from '../../../src/layouts/changedModel';
+import { openModel } from '../../../src/layouts/openModel';
+import { loadNative } from '../../../src/native';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
 import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
+import { gptq } from '../../../src/quant/grids/libraries';
+import { presetById } from '../../../src/recipes/resolveRecipe';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
@@ -48,6 +55,28 @@ describe('an evaluation of a recipe', () => {
     expect(planned.divergence).toBeGreaterThan(0);
     expect(planned.perplexity / written.perplexity).toBeCloseTo(1, 7);
     expect(planned.divergence / written.divergence).toBeCloseTo(1, 4);
+  });
+
+  it('folds scales into norms so that these lose nothing in their own dtype', async () => {
+    const opened = await openModel(model);
+    const plan = planCheckpoint(opened, {
+      ...presetById('awq-int4-g128'),
+      layout: 'gptq-v2', // keeps norms in BF16
+      rules: [{ grid: gptq(4, 32, false), method: { id: 'awq' } }],
+      calibration,
+    });
+    const context = { signal: new AbortController().signal, progress: () => undefined };
+    const { transforms } = await prepareRecipe(opened, plan, { cacheDir, device: 'cpu' }, context);
+    const name = 'model.layers.0.input_layernorm.weight';
+    const { rowDivisors } = transforms.get(name)!;
+    const { columnScales } = transforms.get('model.layers.0.self_attn.q_proj.weight')!;
+    expect(columnScales).toEqual(rowDivisors);
+    expect(new Set(rowDivisors).size).toBeGreaterThan(8);
+    const norm = await allWeights(opened, opened.tensor(name));
+    const divided = norm.map((value, i) => value / rowDivisors![i]!);
+    const stored = loadNative().storedScales('BF16', divided);
+    divided.forEach((value, i) => expect(Math.abs(value / stored[i]! - 1)).toBeLessThan(2 ** -22));
+    await opened.close();
   });
 
   it('names recipe and changes, has the size of the planned folder, and is kept', async () => {
