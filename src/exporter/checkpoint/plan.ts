@@ -172,8 +172,8 @@ class Planner {
     const method = methodById(rule.method?.id ?? defaultMethod);
     const options = optionsOf(method, rule.method?.options);
     const { rows, columns } = matrixOf(shape);
-    const isPermuted = options['act_order'] === true && options['static_groups'] !== true;
-    const weight: WrittenWeight = { name, shape, grid, dtype, ...(isPermuted ? { permuted: true } : {}) };
+    const permuted = method.permutes?.(options) ?? false;
+    const weight: WrittenWeight = { name, shape, grid, dtype, ...(permuted ? { permuted } : {}) };
     const refusal = this.writer.refuse(weight) ?? method.refuse({ grid, shape: [rows, columns], options });
     if (refusal !== undefined) {
       this.warnings.push(`${name} is kept: ${refusal.replace(/\.$/, '')}.`);

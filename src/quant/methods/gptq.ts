@@ -92,6 +92,10 @@ export const gptq: Method = {
       quantize: (values, signal) => quantizeRows(task, plan, values, signal),
     };
   },
+  permutes(options) {
+    const { actOrder, groupAware, staticGroups } = optionsOf(options);
+    return actOrder && !groupAware && !staticGroups;
+  },
   blocks: {
     refuse: refuseBlocks,
     async open(task, signal) {
