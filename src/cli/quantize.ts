@@ -4,7 +4,7 @@ import { QuantscopeError } from '../model/errors';
 import { size } from '../protocol/words';
 import { requiredOption, textOption, UsageError, type Command } from './command';
 import { quantizeByMethod } from './quantizeByMethod';
-import { runOptions, windowOptions } from './runOptions';
+import { runOptions } from './runOptions';
 import { figure, fixed, table } from './text';
 
 export const quantize: Command = {
@@ -29,7 +29,12 @@ export const quantize: Command = {
     },
     layout: { type: 'string', value: 'L', help: 'layout that --out is written in, with --method' },
     out: { type: 'string', value: 'X', help: 'the .safetensors file to write' },
-    ...windowOptions,
+    tokens: { type: 'string', value: 'N', help: 'tokens of the text that are used (default: 65,536)' },
+    context: {
+      type: 'string',
+      value: 'N',
+      help: 'tokens per window (default: 512, or the model’s if shorter)',
+    },
     device: runOptions['device']!,
   },
   async run(context) {

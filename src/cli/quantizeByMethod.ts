@@ -5,6 +5,7 @@ import type { MethodResult } from '../protocol/methods';
 import type { EvidenceKind } from '../protocol/recipe';
 import { size } from '../protocol/words';
 import {
+  countOption,
   requiredOption,
   textOption,
   textOptions,
@@ -13,7 +14,6 @@ import {
   type CommandResult,
 } from './command';
 import { methodOptions } from './recipeOptions';
-import { windowsOf } from './runOptions';
 import { deviceOption } from './sensitivity';
 import { figure, fixed, table } from './text';
 
@@ -68,9 +68,14 @@ async function calibrate(context: CommandContext): Promise<void> {
   const { model, jobs, signal, progress, evaluationDir: cacheDir } = context;
   const text = textOption(context, 'calibration');
   if (text === undefined) return;
+  const [tokens, window] = [countOption(context, 'tokens'), countOption(context, 'context')];
+  const amount = {
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(window === undefined ? {} : { context: window }),
+  };
   const { notes } = await jobs['evidence/run'](
     {
-      ...{ ...model, ...windowsOf(context), cacheDir, text: resolve(text), device: deviceOption(context) },
+      ...{ ...model, ...amount, cacheDir, text: resolve(text), device: deviceOption(context) },
       needs: ['hessian', 'activations'],
     },
     { signal, progress },

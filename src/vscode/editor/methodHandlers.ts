@@ -11,9 +11,6 @@ type MethodHandlers = Pick<
   'methodChoices' | 'methods' | 'estimateCalibration' | 'calibrateInputs' | 'saveMethod'
 >;
 
-/** Tokens of a window of calibration text, unless they are chosen. */
-const usualContext = 512;
-
 /** Requests about one layer in grids by methods. */
 export function methodHandlers(services: Services, session: ModelSession): MethodHandlers {
   const { engine, evidenceDir: cacheDir } = services;
@@ -35,11 +32,8 @@ export function methodHandlers(services: Services, session: ModelSession): Metho
         { ...session.ref, cacheDir, ...params },
         { signal, onProgress: progress },
       ),
-    estimateCalibration: ({ text, tokens, context = usualContext }, { signal }) => {
-      const windows = tokens === undefined ? undefined : Math.max(1, Math.floor(tokens / context));
-      const cut = windows === undefined ? {} : { windows, context };
-      return engine.call('evidence/estimate', { ...calibration(text), ...cut }, { signal });
-    },
+    estimateCalibration: ({ text, ...amount }, { signal }) =>
+      engine.call('evidence/estimate', { ...calibration(text), ...amount }, { signal }),
     calibrateInputs: ({ text }, { signal, progress }) =>
       engine.call('evidence/run', calibration(text), {
         ...{ signal, onProgress: progress, title: 'Calibration' },
