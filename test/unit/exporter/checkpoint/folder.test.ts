@@ -343,6 +343,26 @@ describe('what a recipe does to a model', () => {
     await model.close();
   });
 
+  it.each([
+    [{}, false],
+    [{ act_order: true, group_aware: false }, true],
+    [{ act_order: true, group_aware: false, static_groups: true }, false],
+    [{ act_order: false, group_aware: false }, false],
+  ])(
+    'has files with the group of each column only where GPTQ with %j gives it',
+    async (options, permuted) => {
+      const model = await openModel(sampleFolder);
+      const recipe = {
+        ...presetById('gptq-int4-g128'),
+        rules: [{ grid: gptq(4, 32, true), method: { id: 'gptq', options } }],
+      };
+      const { written, writer } = planCheckpoint(model, recipe);
+      expect(written.weights.every((weight) => weight.permuted === true)).toBe(permuted);
+      expect(writer.config(written)).toMatchObject({ desc_act: permuted });
+      await model.close();
+    },
+  );
+
   it('keeps matrices that the layout cannot store, with a warning, and is an error where nothing is left', async () => {
     const model = await openModel(sampleFolder);
     const { warnings, tensors } = planCheckpoint(model, presetById('marlin-int4-g128'));
