@@ -172,9 +172,10 @@ class Planner {
     const method = methodById(rule.method?.id ?? defaultMethod);
     const options = optionsOf(method, rule.method?.options);
     const { rows, columns } = matrixOf(shape);
-    const permuted = method.permutes?.(options) ?? false;
+    const task = { grid, shape: [rows, columns], options } as const;
+    const permuted = method.permutes?.(task) ?? false;
     const weight: WrittenWeight = { name, shape, grid, dtype, ...(permuted ? { permuted } : {}) };
-    const refusal = this.writer.refuse(weight) ?? method.refuse({ grid, shape: [rows, columns], options });
+    const refusal = this.writer.refuse(weight) ?? method.refuse(task);
     if (refusal !== undefined) {
       this.warnings.push(`${name} is kept: ${refusal.replace(/\.$/, '')}.`);
       return this.kept(tensor, `kept: ${refusal.replace(/\.$/, '')}`);

@@ -18,13 +18,15 @@ export async function saveLayer(
   out: string,
   inputs: Inputs,
 ): Promise<{ bytes: number; error: ErrorMetrics }> {
-  const { tensor, target, method, signal } = work;
+  const { tensor, target, method, options, signal } = work;
   const place = { file: tensor.file, tensor: tensor.name };
   if (!('grid' in target))
     throw new QuantscopeError('REQUEST', `${writer.label} does not store types of GGUF.`, place);
   const { rows, columns } = matrixOf(tensor.shape);
+  const { grid } = target;
   const weight: WrittenWeight = {
-    ...{ name: tensor.name, shape: [rows, columns], grid: target.grid, dtype: tensor.dtype },
+    ...{ name: tensor.name, shape: [rows, columns], grid, dtype: tensor.dtype },
+    ...(method.permutes?.({ grid, shape: [rows, columns], options }) ? { permuted: true } : {}),
   };
   const refusal = writer.refuse(weight);
   if (refusal !== undefined) throw new QuantscopeError('REQUEST', refusal, place);
@@ -32,13 +34,13 @@ export async function saveLayer(
   const group = {
     parts: writer.parts(weight),
     async fill(write: (part: number, bytes: Uint8Array) => Promise<void>): Promise<void> {
-      const figures = await quantizeLayer(work, target.grid, (slabs) => writer.encode(weight, slabs, write));
+      const figures = await quantizeLayer(work, grid, (slabs) => writer.encode(weight, slabs, write));
       error = errorMetrics(figures.sums);
     },
   };
   const recipe: Recipe = {
     ...{ version: 1, id: target.name, label: target.label, description: '', layout: writer.id },
-    ...{ target: 'checkpoint', rules: [{ grid: target.grid, method: { id: method.id } }] },
+    ...{ target: 'checkpoint', rules: [{ grid, method: { id: method.id } }] },
   };
   const written = { recipe, weights: [weight], kept: [], names: [tensor.name] };
   const metadata = { format: 'pt', ...writer.metadata?.(written) };

@@ -92,10 +92,7 @@ export const gptq: Method = {
       quantize: (values, signal) => quantizeRows(task, plan, values, signal),
     };
   },
-  permutes(options) {
-    const { actOrder, groupAware, staticGroups } = optionsOf(options);
-    return actOrder && !groupAware && !staticGroups;
-  },
+  permutes: (task) => groupsOf(task, optionsOf(task.options)).isPermuted,
   blocks: {
     refuse: refuseBlocks,
     async open(task, signal) {
@@ -117,10 +114,20 @@ export function requireHessian(
   throw new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
 }
 
+/** Columns of a group whose scales are found on the way, and whether groups are columns that follow each other by importance. */
+function groupsOf(
+  { grid, shape }: Pick<MatrixTask, 'grid' | 'shape'>,
+  { actOrder, groupAware, staticGroups }: Options,
+): { readonly group: number | undefined; readonly isPermuted: boolean } {
+  const byImportance = actOrder && !groupAware;
+  const group = staticGroups ? undefined : groupColumns(grid, shape[1], byImportance);
+  return { group, isPermuted: byImportance && group !== undefined };
+}
+
 async function planOf(task: MatrixTask, signal?: AbortSignal): Promise<RowPlan> {
-  const { damping, actOrder, groupAware, staticGroups, reference, clip, block } = optionsOf(task.options);
-  const isPermuted = actOrder && !groupAware;
-  const group = staticGroups ? undefined : groupColumns(task.grid, task.shape[1], isPermuted);
+  const chosen = optionsOf(task.options);
+  const { damping, actOrder, groupAware, reference, clip, block } = chosen;
+  const { group, isPermuted } = groupsOf(task, chosen);
   const hessian = requireHessian(task, 'GPTQ');
   const length = blockColumns(block, group);
   const order = !actOrder ? 'none' : groupAware && group !== undefined ? group : 'importance';

@@ -86,7 +86,7 @@ export interface Method extends MethodDescription {
   /** @throws QuantscopeError REQUEST when evidence that it needs is absent. */
   open(task: MatrixTask, signal?: AbortSignal): Promise<RowQuantizer>;
   /** Whether groups are columns that do not follow each other, so that files must hold the group of each; never where it is absent. */
-  permutes?(options: MethodOptions): boolean;
+  permutes?(task: Pick<MatrixTask, 'grid' | 'shape' | 'options'>): boolean;
   /**
    * Factors of the columns of matrices with the same input, for methods that scale them before they quantize. They are folded into the
    * weights before the matrices, so that the model computes the same.

@@ -52,6 +52,17 @@ describe.each(native.simdPaths)('codes are those of plain loops, %s', (path) => 
   });
 });
 
+it.each([
+  ['groups ordered as a whole', int(4, 32), {}, false],
+  ['columns in order', int(4, 32), { act_order: false, group_aware: false }, false],
+  ['groups of columns by importance', int(4, 32), { group_aware: false }, true],
+  ['scales before all columns', int(4, 32), { group_aware: false, static_groups: true }, false],
+  ['one scale for each row', int(4, 'row'), { group_aware: false }, false],
+])('says whether rows name the group of each column: %s', async (_, grid, options, permutes) => {
+  expect(gptq.permutes!({ grid, shape: [rows, columns], options })).toBe(permutes);
+  expect((await quantized(grid, options)).groupOfColumn !== undefined).toBe(permutes);
+});
+
 it('keeps groups together and in their place when they are ordered by importance', async () => {
   const group = 32;
   const found = await quantized(int(4, group), { clip: false });
