@@ -3,7 +3,7 @@ import type { RecipeChanges } from '../protocol/quantizeModel';
 import type { Recipe, RecipeRule } from '../protocol/recipe';
 import { isGrid } from './checkRecipe';
 import { group } from './gridShape';
-import { calibration, methodOptions } from './readRecipe';
+import { calibration, methodOptions, skippedModule } from './readRecipe';
 import { list, object, optional, ShapeError, text, whole, type Shape } from './shape';
 
 const changesShape: Shape<RecipeChanges> = object<RecipeChanges>({
@@ -12,7 +12,7 @@ const changesShape: Shape<RecipeChanges> = object<RecipeChanges>({
   options: optional(methodOptions),
   bits: optional(whole(2, 8)),
   group: optional(group),
-  skip: optional(list(text)),
+  skip: optional(list(skippedModule)),
   calibration: optional(calibration),
 });
 

@@ -53,14 +53,26 @@ export const methodOptions: Shape<MethodOptions> = (value, path) =>
     }),
   );
 
-const pattern: Shape<string> = (value, path) => {
-  const source = text(value, path);
+/** @throws ShapeError where a source is not a regular expression. */
+function checkPattern(source: string, path: string): void {
   try {
     new RegExp(source, 'u');
-    return source;
   } catch (error) {
     throw new ShapeError(`${path} is not a regular expression: ${(error as Error).message}.`);
   }
+}
+
+const pattern: Shape<string> = (value, path) => {
+  const source = text(value, path);
+  checkPattern(source, path);
+  return source;
+};
+
+/** A module that is not quantized: its name, or `re:` and a regular expression. */
+export const skippedModule: Shape<string> = (value, path) => {
+  const item = text(value, path);
+  if (item.startsWith('re:')) checkPattern(item.slice(3), path);
+  return item;
 };
 
 export const calibration: Shape<NonNullable<Recipe['calibration']>> = object<
@@ -87,7 +99,7 @@ const recipe: Shape<Recipe> = object<Recipe>({
       method: optional(object<MethodChoice>({ id: text, options: optional(methodOptions) })),
     }),
   ),
-  skip: optional(list(text)),
+  skip: optional(list(skippedModule)),
   activations: optional(
     object<ActivationRecipe>({ levels, scale: choice(['token', 'tensor', 'static'] as const) }),
   ),

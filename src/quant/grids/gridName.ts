@@ -17,7 +17,7 @@ import { largestLevel } from './roundToNearest';
 export function gridNamed(name: string): Grid {
   const lower = name.toLowerCase();
   if (lower === outlierGrid) return llmInt8;
-  const [head = '', ...rest] = (aliases[lower] ?? lower).split('-');
+  const [head = '', ...rest] = (Object.hasOwn(aliases, lower) ? aliases[lower]! : lower).split('-');
   const levels = levelsNamed(head);
   if (!levels) throw invalid(name, `It begins with levels such as int4, uint4, e4m3 or nf4.${guess(lower)}`);
   let group: GroupShape | undefined;

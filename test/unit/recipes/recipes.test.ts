@@ -221,6 +221,16 @@ describe('a recipe file', () => {
 });
 
 describe('changes of a recipe', () => {
+  it('are rejected where a module to skip is not a regular expression, as recipes are', async () => {
+    const message = /skip\[1\] is not a regular expression: .*Unterminated group/;
+    const skip = ['lm_head', 're:('];
+    expect(() => parseRecipe(withValue('skip', skip))).toThrow(message);
+    await expect(resolveRecipe({ recipe: 'bnb-nf4', changes: { skip } })).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
   it('keep the rule of scales for another number of bits', () => {
     const bits = (recipe: Recipe, count: number) => changedRecipe(recipe, { bits: count }).rules[0]!.grid;
     expect(bits(presetById('w4a16'), 3)).toEqual(compressedIntegers(3, 128));

@@ -54,6 +54,7 @@ describe('names of grids', () => {
   it.each([
     ['int9-g64', /"int9-g64" is not a grid\. It begins with levels/],
     ['mxpf4', /Did you mean "mxfp4"\?/],
+    ['constructor', /"constructor" is not a grid\. It begins with levels/],
     ['e5m5', /It begins with levels/],
     ['int4-g64-g32', /"g32" is not a group, .* or is there twice/],
     ['int4-g0', /"g0" is not a group/],
