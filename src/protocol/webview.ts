@@ -24,6 +24,7 @@ import type {
 import type { Budget, DeviceChoice, DeviceReport } from './plan';
 import type { PlanOutline } from './planOutline';
 import type { PlanStep } from './planStep';
+import type { PreviewResult, PreviewSettings } from './preview';
 import type {
   QuantizedWeight,
   QuantizeModelResult,
@@ -330,6 +331,12 @@ export type WebviewRequests = {
   cancelEvaluation: { params: Record<string, never>; result: void };
   /** Repeats the last run, in a new process if the old one died. */
   repeatEvaluation: { params: Record<string, never>; result: void };
+  /** Errors of each block and of the output, were the model quantized as a recipe says. */
+  previewRecipe: {
+    params: { settings: Omit<PreviewSettings, 'device'> };
+    result: PreviewResult;
+    progress: EngineProgress;
+  };
   pairResults: { params: { a: string; b: string }; result: PairedComparison };
   /** Asks for confirmation and removes a stored result. */
   removeResult: { params: { id: string }; result: void };

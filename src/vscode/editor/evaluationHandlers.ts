@@ -16,6 +16,7 @@ type EvaluationHandlers = Pick<
   | 'calibrate'
   | 'cancelEvaluation'
   | 'repeatEvaluation'
+  | 'previewRecipe'
   | 'pairResults'
   | 'removeResult'
 >;
@@ -48,6 +49,12 @@ export function evaluationHandlers(services: Services, session: ModelSession): E
     },
     cancelEvaluation: () => evaluation.cancel(),
     repeatEvaluation: () => start(withNotices(services, evaluation, () => evaluation.repeat())),
+    previewRecipe: ({ settings }, { signal, progress }) =>
+      services.engine.call(
+        'evaluation/preview',
+        { ...session.ref, cacheDir: services.evidenceDir, device: chosenDevice(), ...settings },
+        { signal, onProgress: progress, title: 'Preview of errors by block' },
+      ),
     pairResults: ({ a, b }, { signal }) => evaluation.pair(a, b, signal),
     removeResult: async ({ id }) => {
       const remove = 'Remove';

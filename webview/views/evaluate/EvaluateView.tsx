@@ -3,6 +3,7 @@ import { Spinner } from '../../controls';
 import { LongText } from '../LongText';
 import type { EvaluationMode } from './form';
 import { ImportanceMatrix } from './ImportanceMatrix';
+import { Preview } from './Preview';
 import { Results } from './Results';
 import { Run } from './Run';
 import { Setup } from './Setup';
@@ -11,6 +12,7 @@ import { useEvaluation } from './useEvaluation';
 const modes: readonly { name: EvaluationMode; label: string }[] = [
   { name: 'evaluation', label: 'Perplexity and divergence' },
   { name: 'importance', label: 'Importance matrix' },
+  { name: 'preview', label: 'Errors by block' },
 ];
 
 /** How good the model is on a text and on questions, and what quantizing costs it; or an importance matrix from a text. */
@@ -39,8 +41,10 @@ export function EvaluateView() {
       )}
       {props &&
         impossible === undefined &&
+        mode !== 'preview' &&
         (mode === 'importance' ? <ImportanceMatrix {...props} /> : <Setup {...props} />)}
-      {evaluation && <Run activity={evaluation} isForeign={evaluation.what !== what} />}
+      {props && impossible === undefined && mode === 'preview' && <Preview text={props.form.text} />}
+      {evaluation && mode !== 'preview' && <Run activity={evaluation} isForeign={evaluation.what !== what} />}
       {mode === 'evaluation' && results && <Results results={results} />}
     </div>
   );

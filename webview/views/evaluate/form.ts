@@ -7,8 +7,8 @@ import type {
 import type { DeviceChoice } from '../../../src/protocol/plan';
 import type { EvaluationView, PanelEvaluation } from '../../../src/protocol/webview';
 
-/** The two things that the Evaluate tab does. */
-export type EvaluationMode = 'evaluation' | 'importance';
+/** The things that the Evaluate tab does. */
+export type EvaluationMode = 'evaluation' | 'importance' | 'preview';
 
 /** Variants of the weights that are neither a file type nor a format. */
 export const variants = { original: 'original', currentPlan: 'current plan', planFile: 'plan file' } as const;

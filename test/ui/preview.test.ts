@@ -1,0 +1,39 @@
+/// <reference lib="dom" />
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/files';
+import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import type { VsCode } from '../support/vscodeServer';
+
+const wait = 60_000;
+
+describe.skipIf(!hasServer)('the preview of errors by block', () => {
+  let code: VsCode;
+  let page: Page;
+  let frame: FrameLocator;
+
+  beforeAll(async () => {
+    ({ code, page, frame } = await openSample(temporaryFolder(), wait));
+  });
+
+  keepFailures('preview', () => page);
+
+  afterAll(async () => {
+    await code.close();
+  });
+
+  it('shows the error of each block and at the output, as table and chart', async () => {
+    await frame.getByRole('tab', { name: 'Evaluate' }).click();
+    await frame.getByRole('radio', { name: 'Errors by block' }).click();
+    await frame.getByRole('combobox', { name: 'Recipe of the preview' }).selectOption('w8a8');
+    await frame.locator('.evaluate .start vscode-button', { hasText: 'Preview' }).click();
+    await frame.locator('.block-errors.js-plotly-plot').waitFor({ timeout: wait });
+    const rows = await frame.locator('.blocks tbody tr').allInnerTexts();
+    expect(rows).toHaveLength(6);
+    const percents = rows.map((row) => [...row.matchAll(/([\d.]+) %/g)].map(([, text]) => Number(text)));
+    for (const [own, accumulated] of percents) expect(accumulated!).toBeGreaterThanOrEqual(own!);
+    expect(await frame.locator('.preview .totals').innerText()).toMatch(/SQNR at the output\s+\d+\.\d\d dB/);
+    await screenshot(page, 'preview-dark');
+  });
+});

@@ -1,0 +1,36 @@
+import { useMemo } from 'preact/hooks';
+import type { PreviewBlock } from '../../src/protocol/preview';
+import { axis, useColors, usePlot } from './plot';
+
+/** Relative errors of the states after each block: of the block alone, and of all blocks up to it. */
+export function BlockErrorChart({ blocks }: { blocks: readonly PreviewBlock[] }) {
+  const colors = useColors();
+  const traces = useMemo(() => {
+    const bars = (name: string, color: string, error: (block: PreviewBlock) => number) => ({
+      type: 'bar',
+      name,
+      x: blocks.map(({ block }) => block),
+      y: blocks.map((block) => 100 * Math.sqrt(error(block))),
+      marker: { color, line: { width: 0 } },
+      hovertemplate: `block %{x}: %{y:.3g} %<extra>${name}</extra>`,
+    });
+    return [
+      bars('own', colors.series, ({ own }) => own),
+      bars('accumulated', colors.second, ({ accumulated }) => accumulated),
+    ];
+  }, [blocks, colors]);
+  const layout = useMemo(
+    () => ({
+      ...{ height: 220, barmode: 'group', bargap: 0.25, showlegend: true },
+      legend: { orientation: 'h', x: 0, y: 1.14 },
+      xaxis: axis(colors, {
+        title: { text: 'block', standoff: 4 },
+        showgrid: false,
+        ...(blocks.length <= 24 ? { dtick: 1 } : {}),
+      }),
+      yaxis: axis(colors, { title: { text: 'relative error' }, ticksuffix: ' %', rangemode: 'tozero' }),
+    }),
+    [blocks, colors],
+  );
+  return <div class="block-errors" ref={usePlot(traces, layout, colors)} />;
+}

@@ -1,0 +1,183 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { EngineProgress } from '../../../src/protocol/engine';
+import type { PreviewResult } from '../../../src/protocol/preview';
+import { plural } from '../../../src/protocol/words';
+import { BlockErrorChart } from '../../charts/BlockErrorChart';
+import { useApp, useAppState } from '../../context';
+import { Button, Spinner, TextField } from '../../controls';
+import { decibels, number, percent, percentDone } from '../../format';
+import { openQuantization } from '../../host';
+import { Field, PathField } from '../fields';
+import { Figure } from '../Figure';
+
+/**
+ * Fake quantization: the forward pass with weights, and inputs where the recipe has that, as they would be rounded. It shows block by block
+ * and at the output what a training that is aware of quantization would have to absorb.
+ */
+export function Preview({ text: suggested }: { text: string }) {
+  const { store, host } = useApp();
+  const { recipeChoices } = useAppState();
+  const [problem, setProblem] = useState<string>();
+  const [recipe, setRecipe] = useState('w8a8');
+  const [text, setText] = useState(suggested);
+  const [windows, setWindows] = useState('');
+  const { result, progress, failure, start, cancel } = usePreview();
+  useEffect(() => {
+    if (!store.state.recipeChoices) void openQuantization(store, host).then(setProblem);
+  }, [host]);
+  const count = Number(windows);
+  const isValid = windows.trim() === '' || (Number.isSafeInteger(count) && count > 0);
+  const settings = {
+    recipe: { recipe },
+    ...{ text, ...(windows.trim() === '' ? {} : { windows: count }) },
+  };
+  const recipes = recipeChoices?.recipes.filter((item) => item.recipe.target === 'checkpoint') ?? [];
+  return (
+    <>
+      <div class="options" role="group" aria-label="Settings of the preview">
+        <Field label="Recipe">
+          <select
+            aria-label="Recipe of the preview"
+            value={recipe}
+            onChange={(event) => setRecipe(event.currentTarget.value)}
+          >
+            {recipes.map((item) => (
+              <option key={item.recipe.id} value={item.recipe.id}>
+                {item.recipe.id} – {item.recipe.label}
+              </option>
+            ))}
+          </select>
+        </Field>
+        <Field label="At most" flag="Windows of the text">
+          <TextField
+            value={windows}
+            label="Windows of the preview"
+            placeholder="8 windows"
+            onInput={setWindows}
+            width="100%"
+          />
+        </Field>
+        <PathField
+          label="Text"
+          flag="UTF-8 text that both models are run over"
+          kind="text"
+          path={text}
+          onChange={setText}
+        />
+        <div class="start">
+          <span class="muted" role="status">
+            {text === '' ? 'Choose a text.' : isValid ? '' : `“${windows}” is not a number of windows.`}
+          </span>
+          <Button
+            primary
+            disabled={text === '' || !isValid || progress !== undefined}
+            onClick={() => start(settings)}
+          >
+            Preview
+          </Button>
+        </div>
+      </div>
+      {[problem, failure].map(
+        (message) =>
+          message !== undefined && (
+            <p key={message} class="notice error" role="alert">
+              {message}
+            </p>
+          ),
+      )}
+      {progress && <Going progress={progress} cancel={cancel} />}
+      {result && <Blocks result={result} />}
+    </>
+  );
+}
+
+function Going({ progress, cancel }: { progress: EngineProgress; cancel: () => void }) {
+  return (
+    <div class="going">
+      <progress value={progress.done} max={progress.total || 1} aria-label="Preview" />
+      <span class="step">{progress.total > 0 ? `${percentDone(progress)} %` : <Spinner />}</span>
+      <span class="muted ellipsis now">{progress.message}</span>
+      <Button onClick={cancel}>Cancel</Button>
+    </div>
+  );
+}
+
+/** The error of each block, of its own and accumulated, and what reaches the output. */
+function Blocks({ result }: { result: PreviewResult }) {
+  const { variant, tokens, blocks, output, divergence, sameTopToken } = result;
+  const { perplexity, originalPerplexity } = result;
+  return (
+    <section class="run preview" aria-label="Errors by block">
+      <h3>
+        {variant}, over {plural(tokens, 'token')}
+      </h3>
+      <dl class="totals">
+        <Figure name="error at the output" value={percent(Math.sqrt(output))} />
+        <Figure name="SQNR at the output" value={decibels(output, 2)} />
+        <Figure
+          name="mean KLD"
+          value={`${number(divergence.value, 4)} ± ${number(divergence.standardError, 2)}`}
+        />
+        <Figure name="perplexity" value={number(perplexity.value)} />
+        <Figure name="of the original" value={number(originalPerplexity.value)} />
+        <Figure name="same top token" value={percent(sameTopToken.value)} />
+      </dl>
+      <BlockErrorChart blocks={blocks} />
+      <div class="wide-table" tabIndex={0} role="region" aria-label="Errors by block">
+        <table class="blocks">
+          <thead>
+            <tr>
+              <th scope="col">Block</th>
+              <th scope="col" title="The block alone is quantized">
+                Own error
+              </th>
+              <th scope="col">SQNR</th>
+              <th scope="col" title="All blocks up to this one are quantized">
+                Accumulated
+              </th>
+              <th scope="col">SQNR</th>
+            </tr>
+          </thead>
+          <tbody>
+            {blocks.map(({ block, own, accumulated }) => (
+              <tr key={block}>
+                <th scope="row">{block}</th>
+                <td>{percent(Math.sqrt(own))}</td>
+                <td>{decibels(own, 1)}</td>
+                <td>{percent(Math.sqrt(accumulated))}</td>
+                <td>{decibels(accumulated, 1)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+/** The preview that runs for this view, and the last result. */
+function usePreview() {
+  const { host } = useApp();
+  const [result, setResult] = useState<PreviewResult>();
+  const [progress, setProgress] = useState<EngineProgress>();
+  const [failure, setFailure] = useState<string>();
+  const running = useRef<AbortController>();
+  type Settings = Parameters<typeof host.call<'previewRecipe'>>[1]['settings'];
+  const run = async (settings: Settings): Promise<void> => {
+    const { signal } = (running.current = new AbortController());
+    setFailure(undefined);
+    setProgress({ message: 'Opening the model…', done: 0, total: 0 });
+    try {
+      setResult(await host.call('previewRecipe', { settings }, { signal, onProgress: setProgress }));
+    } catch (error) {
+      if (!signal.aborted) setFailure(error instanceof Error ? error.message : String(error));
+    } finally {
+      setProgress(undefined);
+    }
+  };
+  return {
+    ...{ result, progress, failure },
+    start: (settings: Settings) => void run(settings), // never rejects
+    cancel: () => running.current?.abort(),
+  };
+}
