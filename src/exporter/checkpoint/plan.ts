@@ -55,7 +55,7 @@ export interface CheckpointPlan {
 /**
  * Plans a checkpoint folder from headers: which rule applies to each tensor, what is kept and why, and the shards.
  * @param writer how matrices are stored; that of the recipe's layout.
- * @throws QuantscopeError UNSUPPORTED for a model that is no checkpoint, or whose weights cannot all be decoded; REQUEST when nothing would be
+ * @throws QuantscopeError UNSUPPORTED for a model that is not a checkpoint, or whose weights cannot all be decoded; REQUEST when nothing would be
  * quantized.
  */
 export function planCheckpoint(
@@ -105,7 +105,7 @@ function refuseModel({ description, configProblem, config }: Model): void {
   };
   if (format === 'gguf')
     refuse(
-      'A GGUF file has not the names and the configuration of a checkpoint: quantize the Hugging Face checkpoint that it was made from.',
+      'A GGUF file does not have the names and the configuration of a checkpoint: quantize the Hugging Face checkpoint that it was made from.',
     );
   if (configProblem) throw configProblem;
   if (!config)

@@ -27,7 +27,7 @@ export interface MatrixWork {
   readonly onWeights?: ((weights: number) => void) | undefined;
 }
 
-/** What became of a matrix, measured while it was quantized. */
+/** How a matrix changed, measured while it was quantized. */
 export interface MatrixFigures {
   readonly sums: ErrorSums;
   /** Rounding to nearest in the same grid, where another method was used. */

@@ -11,7 +11,7 @@ const maxBytes = 64 * 1024 * 1024;
 const weights =
   /\.(?:safetensors|sft|bin|pt|pth|ckpt|gguf|ggml|onnx|onnx_data|h5|msgpack|npz|ot|tflite|pdparams)$|\.index\.json$|\.partial$/i;
 
-/** What is written anew, or speaks of an earlier quantization. */
+/** What is written again, or describes an earlier quantization. */
 const own = new Set([
   ...['config.json', 'README.md', recordName, '.gitattributes'],
   ...[

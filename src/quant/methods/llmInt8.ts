@@ -15,7 +15,7 @@ const threshold = {
 
 /**
  * LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339): columns whose inputs have outliers stay in half precision, all others are rounded with one
- * scale for each row. The library finds outliers anew in each batch while a model runs; here they are those of the calibration text.
+ * scale for each row. The library finds outliers again in each batch while a model runs; here they are those of the calibration text.
  */
 export const llmInt8: Method = {
   id: 'llm-int8',
