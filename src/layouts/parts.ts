@@ -207,11 +207,19 @@ export function lowNibbleFirst(bytes: Uint8Array): Uint8Array {
 const powersOfTwo = (codes: Uint8Array): Float32Array =>
   Float32Array.from(codes, (code) => (code === 255 ? NaN : 2 ** (code - 127)));
 
-/** Rounds values to a half-precision dtype, in place. */
+/** Rounds values to a half-precision dtype, in place; those that are not finite stay as they are. */
 export async function rounded(values: Float32Array, to: 'F16' | 'BF16', signal?: AbortSignal): Promise<void> {
   const halves = new Uint8Array(2 * values.length);
-  await loadNative().recodeRows('F32', bytesOf(values), to, values.length, halves, { signal });
+  const recode = () => loadNative().recodeRows('F32', bytesOf(values), to, values.length, halves, { signal });
+  const notFinite = new Map<number, number>();
+  if (await recode()) {
+    // Recoding stops at the first of them, with nothing of its block written.
+    values.forEach((value, i) => Number.isFinite(value) || notFinite.set(i, value));
+    for (const i of notFinite.keys()) values[i] = 0;
+    await recode();
+  }
   await loadNative().decode(to, halves, values, signal);
+  for (const [i, value] of notFinite) values[i] = value;
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
