@@ -2,8 +2,9 @@ import { suggestion } from '../model/closest';
 import type { LayoutWriter } from '../layouts/layout';
 import { methodById, methods } from '../quant/methods/methods';
 import type { Method } from '../quant/methods/method';
+import { optionsOf } from '../quant/methods/options';
 import type { Grid } from '../protocol/grids';
-import type { MethodChoice, MethodOptions, OptionDescription, Recipe, RecipeRule } from '../protocol/recipe';
+import type { MethodChoice, OptionDescription, Recipe, RecipeRule } from '../protocol/recipe';
 import { ShapeError } from './shape';
 import { writerNamed, writers } from './writers';
 
@@ -14,11 +15,6 @@ export const defaultMethod = 'rtn';
 const usual = [4096, 4096] as const;
 
 export const isGrid = (grid: RecipeRule['grid']): grid is Grid => grid !== 'keep' && !('ggml' in grid);
-
-/** The options of a method with those of a choice in place of its defaults. */
-export function optionsOf({ options }: Pick<Method, 'options'>, given: MethodOptions = {}): MethodOptions {
-  return { ...Object.fromEntries(options.map(({ name, default: value }) => [name, value])), ...given };
-}
 
 /**
  * Checks what a recipe says about layouts, methods and their options, and that the layout can store the grids.

@@ -6,7 +6,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { ggmlFormats } from '../../protocol/ggmlTypes';
 import { methodById, methods } from '../../quant/methods/methods';
-import { optionsOf } from '../../recipes/checkRecipe';
+import { optionsOf } from '../../quant/methods/options';
 import { writerNamed } from '../../recipes/writers';
 import { latestEvidence, storedEvidence } from '../evaluation/obtainEvidence';
 import { checkParams, modelKinds, type Job } from '../job';

@@ -9,6 +9,7 @@ import { matrixOf } from '../../model/rows';
 import type { EvidenceSource } from '../../quant/evidence';
 import { wholeRows } from '../../quant/grids/groups';
 import type { ScaledMatrix } from '../../quant/methods/method';
+import { requireInputs } from '../../quant/methods/required';
 import type { WeightTransforms } from '../../quant/transforms';
 import type { CheckpointPlan, PlannedMatrix } from './plan';
 import { readRows } from './readRows';
@@ -105,8 +106,9 @@ async function scaledMatrix(
   evidence: EvidenceSource,
   signal: AbortSignal | undefined,
 ): Promise<ScaledMatrix> {
-  const { columns } = matrixOf(weight.shape);
-  const { inputs = new Float32Array() } = await evidence.for(weight.name, method.evidence, { signal });
+  const { columns, rows } = matrixOf(weight.shape);
+  const found = await evidence.for(weight.name, method.evidence, { signal });
+  const inputs = requireInputs({ name: weight.name, shape: [rows, columns], evidence: found }, method.label);
   const tensor = model.tensor(weight.name);
   const multiple = wholeRows(weight.grid, columns);
   return {

@@ -9,7 +9,7 @@ import type { TensorDescriptor } from '../../protocol/model';
 import type { EvidenceKind, MethodOptions } from '../../protocol/recipe';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { Method } from '../../quant/methods/method';
-import { optionsOf } from '../../recipes/checkRecipe';
+import { optionsOf } from '../../quant/methods/options';
 import { writers } from '../../recipes/writers';
 import { readRows } from '../checkpoint/readRows';
 import { eachSlab, type LayerWork } from './layerSlabs';

@@ -5,8 +5,10 @@ import { clipRows } from '../awq/clip';
 import { searchScales } from '../awq/scaleSearch';
 import { roundToNearest } from '../grids/roundToNearest';
 import type { MatrixTask, Method, ScaledMatrix } from './method';
+import { optionsOf } from './options';
+import { requireInputs } from './required';
 
-const options = [
+const options: readonly OptionDescription[] = [
   {
     name: 'ratios',
     description: 'How many mixtures of inputs and weights are tried as scales of columns.',
@@ -27,13 +29,10 @@ const options = [
     description: 'Most that a range shrinks by, as a share, in steps of a twentieth.',
     ...{ type: 'number', default: 0.5, minimum: 0.05, maximum: 1 },
   },
-] as const satisfies readonly OptionDescription[];
+];
 
 /** Steps of the whole range in the search for limits. */
 const clipSteps = 20;
-
-const valueOf = (given: MethodOptions, name: (typeof options)[number]['name']): number | boolean | string =>
-  given[name] ?? options.find((option) => option.name === name)!.default;
 
 /**
  * AWQ (Lin et al. 2023, arXiv:2306.00978): columns whose inputs are large are scaled up before rounding, and limited ranges of groups. In a
@@ -54,7 +53,7 @@ export const awq: Method = {
     return undefined;
   },
   async open(task, signal) {
-    const inputs = requireInputs(task);
+    const inputs = requireInputs(task, 'AWQ');
     const scales = task.scalesFolded
       ? undefined
       : await columnScales([ownMatrix(task, inputs)], task.options, signal);
@@ -78,19 +77,9 @@ async function columnScales(
   given: MethodOptions,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const search = {
-    ratios: Number(valueOf(given, 'ratios')),
-    duoScaling: valueOf(given, 'duo_scaling') === true,
-  };
+  const value = optionsOf({ options }, given);
+  const search = { ratios: Number(value['ratios']), duoScaling: value['duo_scaling'] === true };
   return (await searchScales(matrices, search, signal)).scales;
-}
-
-/** @throws QuantscopeError REQUEST where there are none. */
-function requireInputs({ name, shape, evidence: { inputs } }: MatrixTask): Float32Array {
-  const columns = shape[1];
-  if (inputs && inputs.length > 0 && inputs.length % columns === 0) return inputs;
-  const message = `AWQ needs inputs of ${name ?? 'the matrix'}: calibrate on a text first.`;
-  throw new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
 }
 
 function ownMatrix({ grid, shape, weights }: MatrixTask, inputs: Float32Array): ScaledMatrix {
@@ -104,7 +93,8 @@ function clippedRows(
   inputs: Float32Array,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
-  if (valueOf(given, 'clip') !== true) return Promise.resolve(values);
-  const clip = { steps: clipSteps, shrink: Number(valueOf(given, 'max_shrink')) };
+  const value = optionsOf({ options }, given);
+  if (value['clip'] !== true) return Promise.resolve(values);
+  const clip = { steps: clipSteps, shrink: Number(value['max_shrink']) };
   return clipRows(grid, values, shape[1], inputs, clip, signal);
 }

@@ -1,8 +1,34 @@
-import type { MethodOptions } from '../../protocol/recipe';
+import type { OptionDescription } from '../../protocol/recipe';
 import { diagonalOf } from '../columns/factor';
 import { clipFactors, decodeRows, findParameters, roundWith } from '../grids/roundToNearest';
 import type { QuantizedRows } from '../quantized';
 import type { MatrixTask, Method } from './method';
+import { optionsOf } from './options';
+
+const options: readonly OptionDescription[] = [
+  {
+    name: 'steps',
+    description: 'How many ranges are tried for each group.',
+    type: 'number',
+    default: 64,
+    minimum: 2,
+    maximum: 256,
+  },
+  {
+    name: 'smallest',
+    description: 'The smallest range that is tried, as a fraction of the whole one.',
+    type: 'number',
+    default: 0.3,
+    minimum: 0.01,
+    maximum: 0.99,
+  },
+  {
+    name: 'correct_bias',
+    description: 'Whether rows get a bias that restores their mean output.',
+    type: 'boolean',
+    default: true,
+  },
+];
 
 /**
  * Enhanced Clipping and Bias correction: the range of each group is shrunk to where the (weighted) squared error of its weights is least, and
@@ -16,30 +42,7 @@ export const ecb: Method = {
     'Clips each group where its squared error is least, weighted by importance where there is any, and corrects the mean output of rows ' +
     'where the mean of inputs is known. Never a larger error than rounding to nearest.',
   evidence: 'none',
-  options: [
-    {
-      name: 'steps',
-      description: 'How many ranges are tried for each group.',
-      type: 'number',
-      default: 64,
-      minimum: 2,
-      maximum: 256,
-    },
-    {
-      name: 'smallest',
-      description: 'The smallest range that is tried, as a fraction of the whole one.',
-      type: 'number',
-      default: 0.3,
-      minimum: 0.01,
-      maximum: 0.99,
-    },
-    {
-      name: 'correct_bias',
-      description: 'Whether rows get a bias that restores their mean output.',
-      type: 'boolean',
-      default: true,
-    },
-  ],
+  options,
   version: 1,
   refuse: ({ grid }) =>
     grid.group === 'tensor'
@@ -47,7 +50,7 @@ export const ecb: Method = {
       : undefined,
   open: (task) => {
     const clip = { importance: importanceOf(task), factors: factorsOf(task) };
-    const corrects = optionOf(task.options, 'correct_bias', true);
+    const corrects = optionsOf({ options }, task.options)['correct_bias'] === true;
     const mean = corrects ? task.evidence.mean : undefined;
     return Promise.resolve({
       async quantize(values, signal) {
@@ -61,17 +64,14 @@ export const ecb: Method = {
   },
 };
 
-function optionOf<T extends number | boolean>(options: MethodOptions, name: string, usual: T): T {
-  return (options[name] as T | undefined) ?? usual;
-}
-
 /** Mean x² of each column: measured, or the diagonal of H. */
 function importanceOf({ evidence: { importance, hessian } }: MatrixTask): Float32Array | undefined {
   return importance ?? (hessian ? Float32Array.from(diagonalOf(hessian)) : undefined);
 }
 
-function factorsOf({ options, grid }: MatrixTask): Float32Array {
-  return clipFactors(grid, optionOf(options, 'steps', 64), optionOf(options, 'smallest', 0.3));
+function factorsOf({ options: given, grid }: MatrixTask): Float32Array {
+  const value = optionsOf({ options }, given);
+  return clipFactors(grid, Number(value['steps']), Number(value['smallest']));
 }
 
 /** −Σ (ŵ − w) · E[x] of each row. */

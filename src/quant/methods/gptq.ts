@@ -1,4 +1,3 @@
-import { QuantscopeError } from '../../model/errors';
 import type { Grid } from '../../protocol/grids';
 import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
 import { quantizeBlocks, refuseBlocks, typeBlock, type BlockPlan } from '../columns/blocks';
@@ -7,6 +6,8 @@ import { blockColumns, groupColumns } from '../columns/groups';
 import { quantizeRows, type RowPlan, type ScaleSearch } from '../columns/rows';
 import { clipFactors, type Clip } from '../grids/roundToNearest';
 import type { BlockTask, MatrixTask, Method } from './method';
+import { optionsOf } from './options';
+import { requireHessian } from './required';
 
 const options: readonly OptionDescription[] = [
   {
@@ -59,17 +60,16 @@ interface Options {
   readonly block: number;
 }
 
-function optionsOf(given: MethodOptions): Options {
-  const value = (name: string): number | boolean | string =>
-    given[name] ?? options.find((option) => option.name === name)!.default;
+function chosenOf(given: MethodOptions): Options {
+  const value = optionsOf({ options }, given);
   return {
-    damping: Number(value('damping')),
-    actOrder: value('act_order') === true,
-    groupAware: value('group_aware') === true,
-    staticGroups: value('static_groups') === true,
-    reference: value('group_scales') === 'reference',
-    clip: value('clip') === true,
-    block: Math.round(Number(value('block_size'))),
+    damping: Number(value['damping']),
+    actOrder: value['act_order'] === true,
+    groupAware: value['group_aware'] === true,
+    staticGroups: value['static_groups'] === true,
+    reference: value['group_scales'] === 'reference',
+    clip: value['clip'] === true,
+    block: Math.round(Number(value['block_size'])),
   };
 }
 
@@ -92,7 +92,7 @@ export const gptq: Method = {
       quantize: (values, signal) => quantizeRows(task, plan, values, signal),
     };
   },
-  permutes: (task) => groupsOf(task, optionsOf(task.options)).isPermuted,
+  permutes: (task) => groupsOf(task, chosenOf(task.options)).isPermuted,
   blocks: {
     refuse: refuseBlocks,
     async open(task, signal) {
@@ -101,18 +101,6 @@ export const gptq: Method = {
     },
   },
 };
-
-/** @throws QuantscopeError REQUEST without one. */
-export function requireHessian(
-  { name, evidence, shape }: MatrixTask | BlockTask,
-  method: string,
-): Float64Array {
-  const columns = shape[1];
-  if (evidence.hessian?.length === columns * columns) return evidence.hessian;
-  const what = evidence.hessian ? `a Hessian of ${columns} × ${columns}` : 'a Hessian';
-  const message = `${method} needs ${what} of the inputs of ${name ?? 'the matrix'}: calibrate on a text first.`;
-  throw new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
-}
 
 /** Columns of a group whose scales are found on the way, and whether groups are columns that follow each other by importance. */
 function groupsOf(
@@ -125,7 +113,7 @@ function groupsOf(
 }
 
 async function planOf(task: MatrixTask, signal?: AbortSignal): Promise<RowPlan> {
-  const chosen = optionsOf(task.options);
+  const chosen = chosenOf(task.options);
   const { damping, actOrder, groupAware, reference, clip, block } = chosen;
   const { group, isPermuted } = groupsOf(task, chosen);
   const hessian = requireHessian(task, 'GPTQ');
@@ -147,7 +135,7 @@ function clipOf(grid: Grid, hessian: Float64Array): Clip {
 
 /** Blocks hold consecutive columns, so that their scales are found before all columns where these have another order. */
 async function blockPlanOf(task: BlockTask, signal?: AbortSignal): Promise<BlockPlan> {
-  const { damping, actOrder, staticGroups, reference, block } = optionsOf(task.options);
+  const { damping, actOrder, staticGroups, reference, block } = chosenOf(task.options);
   const unit = staticGroups || actOrder ? undefined : typeBlock(task.type);
   const hessian = requireHessian(task, 'GPTQ');
   const length = blockColumns(block, unit);

@@ -1,17 +1,20 @@
-import { QuantscopeError } from '../../model/errors';
 import { loadNative } from '../../native';
+import type { OptionDescription } from '../../protocol/recipe';
 import { roundToNearest } from '../grids/roundToNearest';
 import type { QuantizedRows } from '../quantized';
 import type { MatrixTask, Method } from './method';
+import { optionsOf } from './options';
+import { requireLargest } from './required';
 
-const threshold = {
-  name: 'threshold',
-  description: 'Columns whose inputs reach this magnitude are kept in half precision.',
-  type: 'number',
-  default: 6,
-  minimum: 0,
-  maximum: 1e6,
-} as const;
+const threshold = 'threshold';
+
+const options: readonly OptionDescription[] = [
+  {
+    name: threshold,
+    description: 'Columns whose inputs reach this magnitude are kept in half precision.',
+    ...{ type: 'number', default: 6, minimum: 0, maximum: 1e6 },
+  },
+];
 
 /**
  * LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339): columns whose inputs have outliers stay in half precision, all others are rounded with one
@@ -23,7 +26,7 @@ export const llmInt8: Method = {
   description:
     'Keeps the columns whose inputs have outliers on a calibration text in half precision; rounds all others with one scale for each row.',
   evidence: 'importance',
-  options: [threshold],
+  options,
   version: 1,
   refuse: ({ grid }) =>
     grid.outliers ? undefined : 'LLM.int8 needs a grid that keeps columns in half precision ("outliers").',
@@ -35,13 +38,9 @@ export const llmInt8: Method = {
 };
 
 /** @throws QuantscopeError REQUEST where the inputs were not measured: outliers of inputs cannot be told from the weights. */
-function outlierColumns({ name, shape, evidence: { largest }, options }: MatrixTask): Int32Array {
-  if (largest?.length !== shape[1]) {
-    const of = name === undefined ? 'the matrix' : name;
-    const message = `LLM.int8 needs the largest magnitudes of the inputs of ${of}: calibrate on a text first.`;
-    throw new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
-  }
-  const limit = Number(options[threshold.name] ?? threshold.default);
+function outlierColumns(task: MatrixTask): Int32Array {
+  const largest = requireLargest(task, 'LLM.int8');
+  const limit = Number(optionsOf({ options }, task.options)[threshold]);
   return Int32Array.from([...largest.keys()].filter((column) => largest[column]! >= limit));
 }
 

@@ -8,8 +8,9 @@ import { parameterLayout } from '../columns/groups';
 import { clearColumns } from '../columns/rows';
 import { decodeRows, roundToNearest } from '../grids/roundToNearest';
 import type { QuantizedRows } from '../quantized';
-import { requireHessian } from './gptq';
 import type { MatrixTask, Method } from './method';
+import { optionsOf } from './options';
+import { requireHessian } from './required';
 
 /** rows · columns³ that are worked on: the inverse of every row is updated for every weight. About a minute. */
 const mostWork = 2 ** 35;
@@ -48,14 +49,15 @@ export const obq: Method = {
   },
   async open(task, signal) {
     const hessian = requireHessian(task, 'OBQ');
-    const wanted = Number(task.options['damping'] ?? 0.01);
+    const value = optionsOf({ options }, task.options);
+    const wanted = Number(value['damping']);
     const { damping, order } = await factorOf(
       hessian,
       { damping: wanted, order: 'importance', block: 128 },
       task.name,
       signal,
     );
-    const chosen = task.options['order'] ?? 'best';
+    const chosen = value['order'];
     const choices: Choice[] = [];
     if (chosen !== 'importance') choices.push(cheapest);
     if (chosen !== 'cost') choices.push(({ left }) => order!.find((column) => left.has(column))!);
