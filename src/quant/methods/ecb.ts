@@ -37,9 +37,9 @@ const options: readonly OptionDescription[] = [
  */
 export const ecb: Method = {
   id: 'ecb',
-  label: 'Enhanced clipping and bias correction',
+  label: 'ECB',
   description:
-    'Clips each group where its squared error is least, weighted by importance where there is any, and corrects the mean output of rows ' +
+    'Enhanced clipping and bias correction: clips each group where its squared error is least, weighted by importance where there is any, and corrects the mean output of rows ' +
     'where the mean of inputs is known. Never a larger error than rounding to nearest.',
   evidence: 'none',
   options,
