@@ -108,7 +108,7 @@ describe('an evaluation is rejected', () => {
 
 describe('a variant is rejected', () => {
   it('when there are two', async () => {
-    const message = 'Name a plan, a file type or a format, not several of them.';
+    const message = 'Name a plan, a file type, a format or a recipe, not several of them.';
     await expectError(run({ type: 'Q4_0', format: 'nf4' }), 'REQUEST', message);
     await expectError(run({ type: 'Q4_0', planFile: path('any.ampq.json') }), 'REQUEST', message);
   });
