@@ -1,4 +1,5 @@
-import { isSkipped, moduleOf } from '../exporter/checkpoint/linearWeights';
+import { moduleOf } from '../exporter/checkpoint/linearWeights';
+import { RecipePatterns } from '../exporter/checkpoint/recipePatterns';
 import { neededEvidence, type MethodPlan } from '../exporter/checkpoint/preview';
 import type { ActivationForm } from '../exporter/onnx/calibrationRanges';
 import type { MatrixChoices } from '../exporter/onnx/graphTensors';
@@ -91,18 +92,21 @@ export async function exportOnnxRecipe(
   };
 }
 
-async function matricesOf(model: Model, { rules, skip }: Recipe): Promise<RecipeMatrix[]> {
-  const patterns = rules.map(({ match }) => (match === undefined ? undefined : new RegExp(match, 'u')));
-  return (await onnxMatrices(model)).flatMap((matrix) => {
-    // Where the output is the embedding, its module is still the head.
-    const modules = [moduleOf(matrix.source), ...(matrix.name === 'output.weight' ? ['lm_head'] : [])];
-    if (modules.some((module) => isSkipped(module, skip))) return [];
-    const rule = patterns.findIndex((pattern) => pattern?.test(matrix.source) ?? true);
-    const { grid, method: choice } = rules[rule] ?? {};
-    if (grid === undefined || !isGrid(grid)) return [];
-    const method = refuseScaling(methodById(choice?.id ?? defaultMethod));
-    return [{ ...matrix, rule, grid, method, options: optionsOf(method, choice?.options) }];
-  });
+async function matricesOf(model: Model, recipe: Recipe): Promise<RecipeMatrix[]> {
+  const patterns = new RecipePatterns(recipe);
+  const matrices = await onnxMatrices(model);
+  return patterns.decide(() =>
+    matrices.flatMap((matrix) => {
+      // Where the output is the embedding, its module is still the head.
+      const modules = [moduleOf(matrix.source), ...(matrix.name === 'output.weight' ? ['lm_head'] : [])];
+      if (modules.some((module) => patterns.skips(module))) return [];
+      const rule = patterns.ruleOf(matrix.source);
+      const { grid, method: choice } = recipe.rules[rule] ?? {};
+      if (grid === undefined || !isGrid(grid)) return [];
+      const method = refuseScaling(methodById(choice?.id ?? defaultMethod));
+      return [{ ...matrix, rule, grid, method, options: optionsOf(method, choice?.options) }];
+    }),
+  );
 }
 
 async function choicesOf(

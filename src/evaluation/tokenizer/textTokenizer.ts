@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { Tokenizer } from '@huggingface/tokenizers';
+import { inBoundedTime } from '../../model/boundedTime';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
-import { inBoundedTime } from './boundedTime';
 import { borderRule, mergingByWord, piecesOf, type BorderRule } from './pieces';
 import type { TokenizerJson } from './tokenizerJson';
 
@@ -81,13 +81,24 @@ export function textTokenizer(parts: TextTokenizerParts): TextTokenizer {
   };
 }
 
+/** Milliseconds: a piece of text usually takes some tens, also on a busy machine less than a second. */
+const usualLimit = 20_000;
+
+/** @throws QuantscopeError MODEL_FILE after `limit` milliseconds. */
+function bounded<T>(work: () => T, file: string, limit = usualLimit): T {
+  return inBoundedTime(work, limit, () => {
+    const message = `The tokenizer did not finish a piece of text in ${limit / 1000} seconds: one of its regular expressions tries too many ways to match, or the text has a very long stretch without spaces.`;
+    return new QuantscopeError('MODEL_FILE', message, { file });
+  });
+}
+
 function encoderOf(json: TokenizerJson, file: string, timeLimit: number | undefined): Encoder {
   const make = (): Encoder => {
     const tokenizer = new Tokenizer(mergingByWord(json), { clean_up_tokenization_spaces: false });
     return { file, timeLimit, tokenizer, rule: borderRule(tokenizer, json) };
   };
   try {
-    return inBoundedTime(make, file, timeLimit);
+    return bounded(make, file, timeLimit);
   } catch (cause) {
     if (cause instanceof QuantscopeError) throw cause;
     throw new QuantscopeError(
@@ -110,7 +121,7 @@ async function encodePieces(
   for (const piece of piecesOf(text, rule, size)) {
     throwIfCancelled(signal);
     const encode = () => tokenizer.encode(piece.text, { add_special_tokens: false });
-    const { ids } = inBoundedTime(encode, file, timeLimit);
+    const { ids } = bounded(encode, file, timeLimit);
     parts.push(Int32Array.from(ids).subarray(piece.extra));
     await setImmediate();
   }
@@ -135,5 +146,5 @@ function decode({ tokenizer, file, timeLimit }: Encoder, ids: ArrayLike<number>,
     // Ids that only pad the embedding have no text.
     return tokenizer.id_to_token(id) !== undefined;
   });
-  return known.length === 0 ? '' : inBoundedTime(() => tokenizer.decode(known), file, timeLimit);
+  return known.length === 0 ? '' : bounded(() => tokenizer.decode(known), file, timeLimit);
 }

@@ -25,6 +25,7 @@ export function whyNotLinear(
   { config }: Pick<Model, 'config'>,
 ): string | undefined {
   const { name, shape } = tensor;
+  if (tensor.elements === 0) return 'no weights';
   if (!name.endsWith('.weight')) return 'not a weight of a module';
   if (shape.length === 3) return 'merged experts';
   if (shape.length !== 2) return 'not a matrix';
@@ -36,23 +37,4 @@ export function whyNotLinear(
   if (typeof type === 'string' && transposedModels.has(type) && !name.endsWith('lm_head.weight'))
     return 'a transposed matrix (Conv1D)';
   return undefined;
-}
-
-/** Modules that are kept where a recipe does not say which. */
-const defaultSkip = ['lm_head'];
-
-/**
- * Whether a recipe keeps a module, as transformers reads `modules_to_not_convert`: its name, one that it ends with, one that it lies in, or
- * a regular expression after `re:`.
- */
-export function isSkipped(module: string, skip: readonly string[] = defaultSkip): boolean {
-  return skip.some((item) => {
-    if (item.startsWith('re:')) return new RegExp(`^(?:${item.slice(3)})`, 'u').test(module);
-    return (
-      module === item ||
-      module.endsWith(`.${item}`) ||
-      module.startsWith(`${item}.`) ||
-      module.includes(`.${item}.`)
-    );
-  });
 }

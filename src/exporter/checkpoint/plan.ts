@@ -14,9 +14,10 @@ import { defaultMethod, isGrid } from '../../recipes/checkRecipe';
 import { gridLabel } from '../../recipes/gridLabel';
 import { writerNamed } from '../../recipes/writers';
 import { tensorBytes } from '../safetensorsHeader';
-import { isSkipped, moduleOf, whyNotLinear } from './linearWeights';
+import { moduleOf, whyNotLinear } from './linearWeights';
 import { joinedWarnings, keptNotes } from './planNotes';
 import { defaultShardBytes, planShards, type PlannedShard, type Unit } from './shards';
+import { RecipePatterns } from './recipePatterns';
 
 /** How a matrix is quantized. */
 export interface PlannedMatrix {
@@ -68,7 +69,7 @@ export function planCheckpoint(
   refuseModel(model);
   const planner = new Planner(model, recipe, writer);
   const own = model.description.tensors.filter((tensor) => !isOfModule(model, tensor));
-  const decided = biasesAfterWeights(own).map((tensor) => planner.decide(tensor));
+  const decided = planner.decideAll(biasesAfterWeights(own));
   if (!decided.some(({ matrix }) => matrix)) throw nothingToDo(model, recipe, planner.warnings[0]);
   const tensors = withSharedRanges(writer, decided);
   const written = writtenModel(recipe, tensors);
@@ -132,7 +133,7 @@ function nothingToDo({ description }: Model, { id }: Recipe, refusal: string | u
 /** Decides about one tensor after the other. */
 class Planner {
   readonly warnings: string[] = [];
-  private readonly patterns: readonly (RegExp | undefined)[];
+  private readonly patterns: RecipePatterns;
   private readonly rounding: 'F16' | 'BF16' | undefined;
 
   constructor(
@@ -140,24 +141,29 @@ class Planner {
     private readonly recipe: Recipe,
     private readonly writer: LayoutWriter,
   ) {
-    this.patterns = recipe.rules.map(({ match }) =>
-      match === undefined ? undefined : new RegExp(match, 'u'),
-    );
+    this.patterns = new RecipePatterns(recipe);
     this.rounding = modelDtype(model.config);
   }
 
-  decide(tensor: TensorDescriptor): PlannedTensor {
+  decideAll(tensors: readonly TensorDescriptor[]): PlannedTensor[] {
+    return this.patterns.decide(() => tensors.map((tensor) => this.decide(tensor)));
+  }
+
+  private decide(tensor: TensorDescriptor): PlannedTensor {
     const { name } = tensor;
     const module = moduleOf(name);
-    if (isSkipped(module, this.recipe.skip)) return this.kept(tensor, 'kept: listed as a module to skip');
+    if (this.patterns.skips(module)) return this.kept(tensor, 'kept: listed as a module to skip');
     const notLinear = whyNotLinear(tensor, this.model);
-    const rule = this.patterns.findIndex((pattern) =>
-      pattern ? pattern.test(name) : notLinear === undefined,
-    );
+    const rule = this.patterns.ruleOf(name, notLinear === undefined);
     const chosen = this.recipe.rules[rule];
     if (!chosen) return this.kept(tensor, `kept: ${notLinear ?? 'no rule of the recipe'}`);
     if (!isGrid(chosen.grid)) return this.kept(tensor, `kept by rule ${rule + 1}`);
-    if (tensor.shape.length < 2 || !tensor.readable || dtypeNamed(this.dtypeOf(tensor))?.float !== true)
+    if (
+      tensor.shape.length < 2 ||
+      tensor.elements === 0 ||
+      !tensor.readable ||
+      dtypeNamed(this.dtypeOf(tensor))?.float !== true
+    )
       return this.kept(tensor, `kept: ${notLinear ?? 'not a matrix of real numbers'}`);
     return this.quantized(tensor, { ...chosen, grid: chosen.grid }, rule);
   }

@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import { inBoundedTime } from '../../../src/evaluation/tokenizer/boundedTime';
 import { textTokenizer } from '../../../src/evaluation/tokenizer/textTokenizer';
 import type { TokenizerJson } from '../../../src/evaluation/tokenizer/tokenizerJson';
+import { inBoundedTime } from '../../../src/model/boundedTime';
+import { QuantscopeError } from '../../../src/model/errors';
 import { hasSharedData, sharedData, temporaryFolder } from '../../support/files';
 
 const hostile = (name: string): string => readFileSync(join(sharedData, 'cases', 'hostile', name), 'utf8');
@@ -28,22 +29,22 @@ describe('the time of a tokenizer', () => {
 
   it('lets errors of the work through, and results', () => {
     const fault = new TypeError('a fault');
-    expect(() =>
-      inBoundedTime(() => {
-        throw fault;
-      }, 'f'),
-    ).toThrow(fault);
-    expect(inBoundedTime(() => 7, 'f')).toBe(7);
+    const tooLong = () => new QuantscopeError('REQUEST', 'too long');
+    const failing = () => {
+      throw fault;
+    };
+    expect(() => inBoundedTime(failing, 1000, tooLong)).toThrow(fault);
+    expect(inBoundedTime(() => 7, 1000, tooLong)).toBe(7);
   });
 
   it('ends with Ctrl-C', async () => {
     const program = join(temporaryFolder(), 'endless.mjs');
     const contents = `
-      import { inBoundedTime } from './src/evaluation/tokenizer/boundedTime';
+      import { inBoundedTime } from './src/model/boundedTime';
       process.on('SIGINT', () => {}); // a signal before or after the work ends nothing
       console.log('started');
       const endless = () => /(a|a)*b$/.test('a'.repeat(60));
-      try { inBoundedTime(endless, 'f'); } catch (error) { console.log(error.code); }`;
+      try { inBoundedTime(endless, 60_000, () => new Error('too long')); } catch (error) { console.log(error.code); }`;
     const stdin = { contents, resolveDir: process.cwd(), loader: 'ts' } as const;
     await build({ stdin, bundle: true, platform: 'node', format: 'esm', outfile: program });
     const child = spawn(process.execPath, [program]);

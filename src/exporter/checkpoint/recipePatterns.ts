@@ -1,0 +1,54 @@
+import { inBoundedTime } from '../../model/boundedTime';
+import { QuantscopeError } from '../../model/errors';
+import type { Recipe } from '../../protocol/recipe';
+
+/** Modules that are kept where a recipe does not say which. */
+const defaultSkip = ['lm_head'];
+
+/** Milliseconds that all patterns of a recipe may take for all names of a model; usually a few. */
+const usualLimit = 10_000;
+
+/** Which names a recipe means: modules to skip, and the first rule that matches. Patterns come from files. */
+export class RecipePatterns {
+  private readonly skipped: readonly (string | RegExp)[];
+  private readonly rules: readonly (RegExp | undefined)[];
+  private trying = '';
+
+  constructor({ skip = defaultSkip, rules }: Pick<Recipe, 'skip' | 'rules'>) {
+    this.skipped = skip.map((item) =>
+      item.startsWith('re:') ? new RegExp(`^(?:${item.slice(3)})`, 'u') : item,
+    );
+    this.rules = rules.map(({ match }) => (match === undefined ? undefined : new RegExp(match, 'u')));
+  }
+
+  /**
+   * Whether a module is kept, as transformers reads `modules_to_not_convert`: its name, one that it ends with, one that it lies in, or
+   * a regular expression after `re:`.
+   */
+  skips(module: string): boolean {
+    return this.skipped.some((item) =>
+      typeof item === 'string' ? `.${module}.`.includes(`.${item}.`) : this.matches(item, module),
+    );
+  }
+
+  /** Index of the first rule that matches, or −1; one without a pattern matches all `usual` tensors. */
+  ruleOf(name: string, usual = true): number {
+    return this.rules.findIndex((pattern) => (pattern ? this.matches(pattern, name) : usual));
+  }
+
+  /**
+   * Runs work that asks for names: an expression that backtracks without end ends it.
+   * @throws QuantscopeError REQUEST naming the pattern and the name after `limit` milliseconds.
+   */
+  decide<T>(work: () => T, limit = usualLimit): T {
+    return inBoundedTime(work, limit, () => {
+      const message = `The patterns of the recipe take longer than ${limit / 1000} seconds: ${this.trying} tries too many ways to match.`;
+      return new QuantscopeError('REQUEST', message);
+    });
+  }
+
+  private matches(pattern: RegExp, name: string): boolean {
+    this.trying = `${pattern.source} on "${name}"`;
+    return pattern.test(name);
+  }
+}
