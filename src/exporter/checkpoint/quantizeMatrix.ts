@@ -50,7 +50,8 @@ export class MatrixQuantizer {
 
   /**
    * Quantizes a matrix; its layout takes the rows as they come.
-   * @throws QuantscopeError MODEL_FILE naming the first weight that is not finite, REQUEST where evidence is missing, IO, CANCELLED.
+   * @throws QuantscopeError MODEL_FILE naming the first weight that is not finite, REQUEST where evidence is missing or decoded weights
+   * would not be finite, IO, CANCELLED.
    */
   async quantize(
     { tensor, matrix }: Pick<QuantizedTensor, 'tensor' | 'matrix'>,
@@ -184,12 +185,20 @@ class MatrixRun {
     const { signal } = this.work;
     const native = loadNative();
     this.sums = addSums(this.sums, await native.errorSums(original, await decodeRows(quantized, signal)));
+    if (!Number.isFinite(this.sums.decoded)) throw this.overflow();
     if (quantized.biasCorrection) this.corrections.push(quantized.biasCorrection);
     if (this.matrix.method.id === 'rtn') return;
     const { grid } = this.matrix.weight;
     const rounded = await roundToNearest(grid, original, [rows, this.columns], this.ofMatrix, signal);
     const sums = await native.errorSums(original, await decodeRows(rounded, signal));
     this.rounding = addSums(this.rounding ?? noSums, sums);
+  }
+
+  private overflow(): QuantscopeError {
+    const { file, name, offset } = this.tensor;
+    const { scale } = this.matrix.weight.grid;
+    const message = `Weights are too large for this grid: with scales in ${scale}, decoded weights would not be finite.`;
+    return new QuantscopeError('REQUEST', message, { file, tensor: name, offset });
   }
 }
 

@@ -299,19 +299,38 @@ describe('a checkpoint that cannot be completed', () => {
     isAsBefore();
   });
 
-  it('names the tensor and the weight that is not finite', async () => {
+  const name = 'model.layers.0.mlp.up_proj.weight';
+  /** A model of one matrix `[64, 128]` of zeros but for one weight. */
+  function modelWith(value: number): void {
     mkdirSync(here('model'));
     copyFileSync(join(sampleFolder, 'config.json'), here('model/config.json'));
-    const name = 'model.layers.0.mlp.up_proj.weight';
+    const size = 4 * 64 * 128;
     const bytes = safetensorsBytes(
-      { [name]: { dtype: 'F32', shape: [64, 64], data_offsets: [0, 16384] } },
-      16384,
+      { [name]: { dtype: 'F32', shape: [64, 128], data_offsets: [0, size] } },
+      size,
     );
-    bytes.writeFloatLE(NaN, bytes.length - 16384 + 4 * (64 * 3 + 5));
+    bytes.writeFloatLE(value, bytes.length - size + 4 * (128 * 3 + 5));
     writeFileSync(here('model/model.safetensors'), bytes);
+  }
+
+  it('names the tensor and the weight that is not finite', async () => {
+    modelWith(NaN);
     await expect(run(here('out'), { model: here('model') })).rejects.toMatchObject({
       code: 'MODEL_FILE',
-      message: expect.stringContaining('Weight 197 is NaN; it cannot be quantized.') as string,
+      message: expect.stringContaining('Weight 389 is NaN; it cannot be quantized.') as string,
+      place: { tensor: name, file: here('model/model.safetensors') },
+    });
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+
+  it('is not written where decoded weights would not be finite', async () => {
+    modelWith(-3.4e38);
+    const written = run(here('out'), { model: here('model'), recipe: 'torchao-int4wo' });
+    await expect(written).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringMatching(
+        /too large for this grid: with scales in B?F\d\d, decoded weights would not be finite/,
+      ) as string,
       place: { tensor: name, file: here('model/model.safetensors') },
     });
     expect(readdirSync(folder)).toEqual(['model']);
