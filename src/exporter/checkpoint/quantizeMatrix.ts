@@ -1,4 +1,3 @@
-import { badKind } from '../../analysis/badWeights';
 import { addSums, noSums } from '../../analysis/metrics';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -142,13 +141,12 @@ class MatrixRun {
     const { signal, onWeights } = this.work;
     const quantizer = await this.matrix.method.open(await this.task(), signal);
     for await (const slab of this.rows()) {
-      const { values, rows } = slab;
-      const original = values.slice();
-      const quantized = await quantizer.quantize(values, signal).catch((error: unknown) => {
-        throw located(this.tensor, slab, original, error);
+      const given = { ...slab, values: slab.values.slice() };
+      const quantized = await quantizer.quantize(slab.values, signal).catch((error: unknown) => {
+        throw located(this.tensor, given, error);
       });
-      await this.measure(original, quantized, rows);
-      onWeights?.(original.length);
+      await this.measure(given, quantized);
+      onWeights?.(given.values.length);
       yield quantized;
     }
   }
@@ -181,16 +179,17 @@ class MatrixRun {
     };
   }
 
-  private async measure(original: Float32Array, quantized: QuantizedRows, rows: number): Promise<void> {
+  /** Against the weights of the model: what a cast loses is part of the error. */
+  private async measure({ values, uncast = values, rows }: Rows, quantized: QuantizedRows): Promise<void> {
     const { signal } = this.work;
     const native = loadNative();
-    this.sums = addSums(this.sums, await native.errorSums(original, await decodeRows(quantized, signal)));
+    this.sums = addSums(this.sums, await native.errorSums(uncast, await decodeRows(quantized, signal)));
     if (!Number.isFinite(this.sums.decoded)) throw this.overflow();
     if (quantized.biasCorrection) this.corrections.push(quantized.biasCorrection);
     if (this.matrix.method.id === 'rtn') return;
     const { grid } = this.matrix.weight;
-    const rounded = await roundToNearest(grid, original, [rows, this.columns], this.ofMatrix, signal);
-    const sums = await native.errorSums(original, await decodeRows(rounded, signal));
+    const rounded = await roundToNearest(grid, values, [rows, this.columns], this.ofMatrix, signal);
+    const sums = await native.errorSums(uncast, await decodeRows(rounded, signal));
     this.rounding = addSums(this.rounding ?? noSums, sums);
   }
 
@@ -207,16 +206,24 @@ async function* valuesOf(rows: AsyncIterable<Rows>): AsyncGenerator<Float32Array
 }
 
 /** A weight that is not finite is an error of the file; others are as they are. */
-function located(tensor: TensorDescriptor, slab: Rows, original: Float32Array, error: unknown): unknown {
+function located(tensor: TensorDescriptor, given: Rows, error: unknown): unknown {
   if (!(error instanceof RangeError)) return error;
-  const index = original.findIndex((value) => !Number.isFinite(value));
-  return index < 0 ? error : badWeight(tensor, slab, index);
+  const index = given.values.findIndex((value) => !Number.isFinite(value));
+  return index < 0 ? error : badWeight(tensor, given, index);
 }
 
-function badWeight(tensor: TensorDescriptor, { firstRow, values }: Rows, index: number): QuantscopeError {
+function badWeight(
+  tensor: TensorDescriptor,
+  { firstRow, values, uncast = values }: Rows,
+  index: number,
+): QuantscopeError {
   const { file, name, offset } = tensor;
-  const bad = { kind: Number.isNaN(values[index]!) ? 'NaN' : 'infinite', index } as const;
-  const what = badKind(bad, 'F32', new Uint8Array(values.buffer));
+  const value = uncast[index]!;
+  const what = Number.isFinite(value)
+    ? `${value}, beyond the range of F16`
+    : Number.isNaN(value)
+      ? 'NaN'
+      : 'infinite';
   const at = firstRow * matrixOf(tensor.shape).columns + index;
   return new QuantscopeError('MODEL_FILE', `Weight ${at} is ${what}; it cannot be quantized.`, {
     file,

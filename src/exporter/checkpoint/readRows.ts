@@ -15,6 +15,8 @@ export interface Rows {
   readonly rows: number;
   /** `[rows, columns]`. */
   readonly values: Float32Array<ArrayBuffer>;
+  /** The same before they were cast; absent where they were not. */
+  readonly uncast?: Float32Array<ArrayBuffer>;
 }
 
 export interface ReadRowsOptions {
@@ -47,8 +49,9 @@ export async function* readRows(
     const stored = await model.read(tensor, firstRow * rowBytes, count * rowBytes, signal);
     await loadNative().decode(dtype, stored, values, signal);
     if (transform) applyTransform(values, tensor.shape, firstRow, transform);
+    const uncast = cast && values.slice();
     if (cast) await rounded(values, cast, signal);
-    yield { firstRow, rows: count, values };
+    yield { firstRow, rows: count, values, ...(uncast ? { uncast } : {}) };
   }
 }
 

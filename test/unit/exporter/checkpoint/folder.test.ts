@@ -72,6 +72,20 @@ function copy(): string {
   return here('model');
 }
 
+const name = 'model.layers.0.mlp.up_proj.weight';
+/** A model of one matrix `[64, 128]` of zeros but for one weight. */
+function modelWith(value: number): void {
+  mkdirSync(here('model'));
+  copyFileSync(join(sampleFolder, 'config.json'), here('model/config.json'));
+  const size = 4 * 64 * 128;
+  const bytes = safetensorsBytes(
+    { [name]: { dtype: 'F32', shape: [64, 128], data_offsets: [0, size] } },
+    size,
+  );
+  bytes.writeFloatLE(value, bytes.length - size + 4 * (128 * 3 + 5));
+  writeFileSync(here('model/model.safetensors'), bytes);
+}
+
 describe('a quantized checkpoint', () => {
   it('has weights, configuration, tokenizer, and what was done', async () => {
     const { weights, out } = await run(here('out'));
@@ -299,20 +313,6 @@ describe('a checkpoint that cannot be completed', () => {
     isAsBefore();
   });
 
-  const name = 'model.layers.0.mlp.up_proj.weight';
-  /** A model of one matrix `[64, 128]` of zeros but for one weight. */
-  function modelWith(value: number): void {
-    mkdirSync(here('model'));
-    copyFileSync(join(sampleFolder, 'config.json'), here('model/config.json'));
-    const size = 4 * 64 * 128;
-    const bytes = safetensorsBytes(
-      { [name]: { dtype: 'F32', shape: [64, 128], data_offsets: [0, size] } },
-      size,
-    );
-    bytes.writeFloatLE(value, bytes.length - size + 4 * (128 * 3 + 5));
-    writeFileSync(here('model/model.safetensors'), bytes);
-  }
-
   it('names the tensor and the weight that is not finite', async () => {
     modelWith(NaN);
     await expect(run(here('out'), { model: here('model') })).rejects.toMatchObject({
@@ -322,6 +322,20 @@ describe('a checkpoint that cannot be completed', () => {
     });
     expect(readdirSync(folder)).toEqual(['model']);
   });
+
+  it.each(['bnb-int8', 'eetq-int8'])(
+    'says that a weight is beyond the range that %s casts weights to',
+    async (recipe) => {
+      modelWith(1e5);
+      await expect(run(here('out'), { model: here('model'), recipe })).rejects.toMatchObject({
+        code: 'MODEL_FILE',
+        message: expect.stringContaining(
+          'Weight 389 is 100000, beyond the range of F16; it cannot be quantized.',
+        ) as string,
+        place: { tensor: name },
+      });
+    },
+  );
 
   it('is not written where decoded weights would not be finite', async () => {
     modelWith(-3.4e38);
@@ -338,6 +352,12 @@ describe('a checkpoint that cannot be completed', () => {
 });
 
 describe('what a recipe does to a model', () => {
+  it.each(['bnb-int8', 'eetq-int8'])('counts what the cast of %s to half precision loses', async (recipe) => {
+    modelWith(1e-9);
+    const { weights } = await run(here('out'), { model: here('model'), recipe });
+    expect(weights.map(({ relativeError }) => relativeError)).toEqual([1]);
+  });
+
   it('says which rule applies to each tensor, and why others are kept', async () => {
     const model = await openModel(sampleFolder);
     const { tensors, notes: kept } = planCheckpoint(model, {
