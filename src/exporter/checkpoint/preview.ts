@@ -2,6 +2,7 @@ import { matrixOf } from '../../model/rows';
 import type { PlannedWeight, QuantizePreview } from '../../protocol/quantizeModel';
 import type { EvidenceKind, Recipe } from '../../protocol/recipe';
 import type { Method } from '../../quant/methods/method';
+import { weightsPerSecond } from '../../quant/methods/speeds';
 import { writtenAs, type CheckpointPlan, type PlannedTensor } from './plan';
 import { shardFileBytes } from './shardFile';
 
@@ -51,20 +52,10 @@ function plannedWeight(planned: PlannedTensor): PlannedWeight {
   };
 }
 
-/** Weights of a second that are read, rounded, measured and written, on a usual processor. */
-const weightsPerSecond = 60e6;
-/** How many times the work of rounding a search takes. */
-const searchCost: Readonly<Record<string, number>> = { ecb: 40, awq: 20, 'llm-int8': 1, rtn: 1 };
-/** Multiplications of a second in the inner loop of GPTQ, on a usual processor. */
-const productsPerSecond = 4e9;
-
-/** Of a matrix `[rows, columns]` GPTQ updates half of the columns of each row after each column, and factorises once. */
 function secondsOf({ tensor, matrix }: PlannedTensor): number {
   if (!matrix) return tensor.elements / (10 * weightsPerSecond);
   const { rows, columns } = matrixOf(tensor.shape);
-  const plain = tensor.elements / weightsPerSecond;
-  if (matrix.method.evidence !== 'hessian') return plain * (searchCost[matrix.method.id] ?? 10);
-  return plain + (0.5 * rows * columns ** 2 + columns ** 3) / productsPerSecond;
+  return matrix.method.secondsOf([rows, columns]);
 }
 
 const estimatedSeconds = (tensors: readonly PlannedTensor[]): number =>

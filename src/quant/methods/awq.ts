@@ -7,6 +7,7 @@ import { roundToNearest } from '../grids/roundToNearest';
 import type { MatrixTask, Method, ScaledMatrix } from './method';
 import { optionsOf } from './options';
 import { requireInputs } from './required';
+import { weightsPerSecond } from './speeds';
 
 const options: readonly OptionDescription[] = [
   {
@@ -46,6 +47,8 @@ export const awq: Method = {
   evidence: 'activations',
   options,
   version: 1,
+  /** Each scale and each limit is tried with a rounding of its own. */
+  secondsOf: ([rows, columns]) => (20 * rows * columns) / weightsPerSecond,
   refuse({ grid }) {
     if (grid.outliers) return 'AWQ cannot keep outlier columns in half precision.';
     if (grid.group === 'tensor' || grid.global)

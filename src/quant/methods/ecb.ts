@@ -4,6 +4,7 @@ import { clipFactors, decodeRows, findParameters, roundWith } from '../grids/rou
 import type { QuantizedRows } from '../quantized';
 import type { MatrixTask, Method } from './method';
 import { optionsOf } from './options';
+import { weightsPerSecond } from './speeds';
 
 const options: readonly OptionDescription[] = [
   {
@@ -44,6 +45,8 @@ export const ecb: Method = {
   evidence: 'none',
   options,
   version: 1,
+  /** Each range is tried with a rounding of its own. */
+  secondsOf: ([rows, columns]) => (40 * rows * columns) / weightsPerSecond,
   refuse: ({ grid }) =>
     grid.group === 'tensor'
       ? 'One scale for the whole tensor cannot be clipped by group; choose rows or smaller groups.'

@@ -8,6 +8,7 @@ import { clipFactors, type Clip } from '../grids/roundToNearest';
 import type { BlockTask, MatrixTask, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
+import { productsPerSecond, weightsPerSecond } from './speeds';
 
 const options: readonly OptionDescription[] = [
   {
@@ -85,6 +86,9 @@ export const gptq: Method = {
   evidence: 'hessian',
   options,
   version: 1,
+  /** Half of the columns of each row are updated after each column; the Hessian is factorized once. */
+  secondsOf: ([rows, columns]) =>
+    (rows * columns) / weightsPerSecond + (0.5 * rows * columns ** 2 + columns ** 3) / productsPerSecond,
   refuse: ({ grid }) => (grid.outliers ? 'GPTQ cannot keep outlier columns in half precision.' : undefined),
   async open(task, signal) {
     const plan = await planOf(task, signal);

@@ -12,8 +12,9 @@ import type { MatrixTask, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
 
-/** rows · columns³ that are worked on: the inverse of every row is updated for every weight. About a minute. */
+/** rows · columns³ that are worked on, as the inverse of every row is updated for every weight, and about how long that takes. */
 const mostWork = 2 ** 35;
+const mostSeconds = 60;
 
 const options: readonly OptionDescription[] = [
   {
@@ -41,6 +42,7 @@ export const obq: Method = {
   evidence: 'hessian',
   options,
   version: 1,
+  secondsOf: ([rows, columns]) => ((rows * columns ** 3) / mostWork) * mostSeconds,
   refuse({ grid, shape: [rows, columns] }) {
     if (grid.outliers) return 'OBQ cannot keep outlier columns in half precision.';
     if (rows * columns ** 3 <= mostWork) return undefined;
