@@ -19,7 +19,7 @@ import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
 import type { InputRange, OnnxParams, OnnxSettings } from '../protocol/exportOnnx';
 import type { EvidenceKind } from '../protocol/recipe';
-import type { EvidenceSource } from '../quant/evidence';
+import { usedEvidence, type EvidenceSource } from '../quant/evidence';
 import { awq } from '../quant/methods/awq';
 import type { Method } from '../quant/methods/method';
 import { methodById } from '../quant/methods/methods';
@@ -79,7 +79,7 @@ export async function choicesOf(
     if (!layers && name === 'output.weight' && !quantizeOutput) continue;
     const input =
       form.activations && (await inputGrid(form.activations, evidence, source, inputRange, signal));
-    const of = evidence && (() => evidence.for(source, method.evidence, { signal }));
+    const of = evidence && (() => evidence.for(source, usedEvidence(method, true), { signal }));
     choices.set(name, methodChoice(method, grid, storage, { input, ...(of ? { evidence: of } : {}) }));
   }
   return choices;
@@ -115,7 +115,10 @@ export async function evidenceFor(
   const { id, codes, activations } = weightForm(params.weights);
   if (!codes) return undefined;
   const method = methodOf(params);
-  const kinds: EvidenceKind[] = [method.evidence, activations ? 'activations' : 'none'];
+  const kinds: EvidenceKind[] = [
+    usedEvidence(method, params.text !== undefined),
+    activations ? 'activations' : 'none',
+  ];
   const needs = kinds.filter((kind) => kind !== 'none');
   if (needs.length === 0) return undefined;
   const { text, device = 'auto', cacheDir } = params;

@@ -13,7 +13,7 @@ import type { OnnxPreview } from '../protocol/exportOnnx';
 import type { Grid } from '../protocol/grids';
 import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
 import type { MethodOptions, Recipe } from '../protocol/recipe';
-import type { EvidenceSource } from '../quant/evidence';
+import { usedEvidence, type EvidenceSource } from '../quant/evidence';
 import type { Method } from '../quant/methods/method';
 import { methodById } from '../quant/methods/methods';
 import { optionsOf } from '../quant/methods/options';
@@ -118,7 +118,7 @@ async function choicesOf(
   for (const { matrix } of tensors) {
     const { name, source, grid, method, options } = matrix;
     const input = activations && (await inputGrid(activations, evidence, source, 'minmax', signal));
-    const of = evidence && (() => evidence.for(source, method.evidence, { signal }));
+    const of = evidence && (() => evidence.for(source, usedEvidence(method, true), { signal }));
     choices.set(
       name,
       methodChoice(method, grid, storage, { input, options, ...(of ? { evidence: of } : {}) }),

@@ -1,5 +1,5 @@
 import type { EvidenceKind } from '../protocol/recipe';
-import type { Evidence } from './methods/method';
+import type { Evidence, Method } from './methods/method';
 import type { WeightTransforms } from './transforms';
 
 /** What a calibration pass measured of the inputs of a model's matrices, read one matrix at a time. */
@@ -23,6 +23,12 @@ export interface EvidenceRequest {
   readonly expert?: number;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What a method uses of a calibration, where there is one. */
+export const usedEvidence = (
+  { evidence, improvedBy = 'none' }: Pick<Method, 'evidence' | 'improvedBy'>,
+  isCalibrated: boolean,
+): EvidenceKind => (evidence === 'none' && isCalibrated ? improvedBy : evidence);
 
 /** The evidence of matrices whose columns are scaled: inputs are divided by the same factors. */
 export function scaledEvidence(source: EvidenceSource, transforms: WeightTransforms): EvidenceSource {

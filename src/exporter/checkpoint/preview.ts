@@ -1,6 +1,7 @@
 import { matrixOf } from '../../model/rows';
 import type { PlannedWeight, QuantizePreview } from '../../protocol/quantizeModel';
 import type { EvidenceKind, Recipe } from '../../protocol/recipe';
+import { usedEvidence } from '../../quant/evidence';
 import type { Method } from '../../quant/methods/method';
 import { weightsPerSecond } from '../../quant/methods/speeds';
 import { writtenAs, type CheckpointPlan, type PlannedTensor } from './plan';
@@ -14,7 +15,10 @@ export interface MethodPlan {
 
 /** Kinds of evidence that a plan uses: its methods, and fixed ranges of inputs in ONNX graphs. */
 export function neededEvidence({ recipe, tensors }: MethodPlan): EvidenceKind[] {
-  const kinds = new Set(tensors.map(({ matrix }) => matrix?.method.evidence ?? 'none'));
+  const hasText = recipe.calibration?.text !== undefined;
+  const kinds = new Set(
+    tensors.map(({ matrix }) => (matrix ? usedEvidence(matrix.method, hasText) : 'none')),
+  );
   if (recipe.target === 'onnx' && recipe.activations) kinds.add('activations');
   kinds.delete('none');
   return [...kinds];

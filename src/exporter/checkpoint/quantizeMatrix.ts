@@ -4,7 +4,7 @@ import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
 import { loadNative, type ErrorSums, type TensorRange } from '../../native';
 import type { TensorDescriptor } from '../../protocol/model';
-import type { EvidenceSource } from '../../quant/evidence';
+import { usedEvidence, type EvidenceSource } from '../../quant/evidence';
 import { wholeRows } from '../../quant/grids/groups';
 import { meanScale } from '../../quant/grids/nested';
 import { decodeRows, findParameters, roundToNearest, type OfMatrix } from '../../quant/grids/roundToNearest';
@@ -161,8 +161,8 @@ class MatrixRun {
     const { weight, options, method } = this.matrix;
     const { rows, columns } = matrixOf(this.tensor.shape);
     const { evidence, signal } = this.work;
-    const known =
-      method.evidence === 'none' ? {} : await evidence?.for(this.tensor.name, method.evidence, { signal });
+    const kind = usedEvidence(method, evidence !== undefined);
+    const known = kind === 'none' ? {} : await evidence?.for(this.tensor.name, kind, { signal });
     const { range, meanScale: mean } = this.ofMatrix;
     return {
       ...{

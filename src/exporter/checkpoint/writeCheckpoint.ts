@@ -6,7 +6,7 @@ import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
 import type { QuantizedWeight } from '../../protocol/quantizeModel';
-import type { EvidenceSource } from '../../quant/evidence';
+import { usedEvidence, type EvidenceSource } from '../../quant/evidence';
 import type { WeightTransforms } from '../../quant/transforms';
 import { ensureFreeSpace } from '../diskSpace';
 import { copyFiles, filesToCopy } from './smallFiles';
@@ -203,7 +203,7 @@ class CheckpointRun {
     return {
       ...{ name: matrix.weight.name, bytes, relativeError: relative(sums), seconds },
       ...(rounding ? { roundingError: relative(rounding) } : {}),
-      evidence: this.options.evidence ? matrix.method.evidence : 'none',
+      evidence: usedEvidence(matrix.method, this.options.evidence !== undefined),
     };
   }
 

@@ -6,8 +6,8 @@ import { loadNative, type TensorRange } from '../../native';
 import type { StoredEvidence } from '../../protocol/evidence';
 import type { MethodCell, MethodResult, MethodRow } from '../../protocol/methods';
 import type { TensorDescriptor } from '../../protocol/model';
-import type { EvidenceKind, MethodOptions } from '../../protocol/recipe';
-import type { EvidenceSource } from '../../quant/evidence';
+import type { MethodOptions } from '../../protocol/recipe';
+import { usedEvidence, type EvidenceSource } from '../../quant/evidence';
 import type { Method } from '../../quant/methods/method';
 import { optionsOf } from '../../quant/methods/options';
 import { writers } from '../../recipes/writers';
@@ -116,14 +116,11 @@ async function cellOf(
     ...meter.result(),
     ...{ bytes, bitsPerWeight: (8 * bytes) / tensor.elements },
     seconds: (performance.now() - start) / 1000,
-    evidence: usedEvidence(method, known),
+    evidence: known ? usedEvidence(method, true) : 'none',
     layouts: 'grid' in target ? layoutsFor(work) : [],
   };
   return { method: method.id, result };
 }
-
-const usedEvidence = ({ evidence }: Method, known: KnownInputs | undefined): EvidenceKind =>
-  known ? evidence : 'none';
 
 /** Why a method cannot be applied. */
 export function refusalOf({

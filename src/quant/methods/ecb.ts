@@ -43,6 +43,7 @@ export const ecb: Method = {
     'Enhanced clipping and bias correction: clips each group where its squared error is least, weighted by importance where there is any, and corrects the mean output of rows ' +
     'where the mean of inputs is known. Never a larger error than rounding to nearest.',
   evidence: 'none',
+  improvedBy: 'importance',
   options,
   version: 1,
   /** Each range is tried with a rounding of its own. */

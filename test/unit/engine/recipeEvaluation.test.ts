@@ -37,7 +37,7 @@ describe('an evaluation of a recipe', () => {
       'GPTQ, with groups of columns out of order',
       {
         recipe: 'gptq-int4-g32',
-        changes: { calibration, options: { act_order: true, static_groups: false } },
+        changes: { calibration, options: { act_order: true, group_aware: false, static_groups: false } },
       },
     ],
     [
@@ -55,6 +55,26 @@ describe('an evaluation of a recipe', () => {
     expect(planned.divergence).toBeGreaterThan(0);
     expect(planned.perplexity / written.perplexity).toBeCloseTo(1, 7);
     expect(planned.divergence / written.divergence).toBeCloseTo(1, 4);
+  });
+
+  it('weights clipping by the inputs where there is a calibration', async () => {
+    const changes = { method: 'ecb', group: 32 };
+    const quantized = async (name: string, more: object) => {
+      const recipe = { recipe: 'w4a16', changes: { ...changes, ...more } };
+      const out = join(folder, name);
+      const { weights } = await request('model/quantize', { path: model, out, ...recipe, cacheDir });
+      const { text: found } = await evaluate({ path: out, against: model, text, ...windows });
+      return { weights, divergence: found!.divergence!.mean.value };
+    };
+    const [alone, known] = [await quantized('alone', {}), await quantized('known', { calibration })];
+    expect(new Set(alone.weights.map(({ evidence }) => evidence))).toEqual(new Set(['none']));
+    expect(new Set(known.weights.map(({ evidence }) => evidence))).toEqual(new Set(['importance']));
+    const errors = known.weights.map(
+      ({ relativeError }, i) => relativeError / alone.weights[i]!.relativeError,
+    );
+    expect(Math.min(...errors)).toBeGreaterThanOrEqual(1);
+    expect(Math.max(...errors)).toBeGreaterThan(1);
+    expect(known.divergence).toBeLessThan(alone.divergence);
   });
 
   it('folds scales into norms so that these lose nothing in their own dtype', async () => {
