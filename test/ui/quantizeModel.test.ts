@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -99,11 +99,13 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
   it('leaves nothing when it is cancelled', async () => {
     const cancelled = `${out}-cancelled`;
     await frame.getByRole('tab', { name: 'Quantize Model' }).click();
-    // Fewer tokens than those of the first run: they are not measured yet.
-    await tab().locator('vscode-text-field[aria-label="Calibration tokens"] input').fill('4096');
+    // A text that takes far longer than it takes to click.
+    const text = join(workspace, 'generated-calibration.txt');
+    writeFileSync(text, readFileSync(text, 'utf8').repeat(40));
+    await tab().locator('vscode-text-field[aria-label="Calibration tokens"] input').fill('200000');
     await expect
       .poll(() => tab().locator('.outcome .totals').innerText(), { timeout: wait })
-      .toMatch(/and calibration/);
+      .toMatch(/and calibration\s+≈ (\d{2,} s|\d+ min)/);
     await start().click();
     const input = page.locator('.quick-input-widget .quick-input-box input');
     await input.waitFor({ timeout: wait });
