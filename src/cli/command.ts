@@ -118,3 +118,7 @@ export function requiredOption(context: CommandContext, name: string): string {
   if (value === undefined) throw new UsageError(`--${name} is missing.`);
   return value;
 }
+
+/** An option with a value, and one without. */
+export const valueOption = (value: string, help: string) => ({ type: 'string', value, help }) as const;
+export const flagOption = (help: string) => ({ type: 'boolean', help }) as const;

@@ -13,41 +13,41 @@ import {
   UsageError,
   type Command,
   type CommandContext,
+  flagOption,
+  valueOption,
 } from './command';
 import { size } from '../protocol/words';
 import { checkOutputs } from './outputs';
 import { table } from './text';
 
-const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
 const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;
-const flag = (help: string) => ({ type: 'boolean', help }) as const;
 
 export const exportCommand: Command = {
   name: 'export',
   operand: 'MODEL',
   summary: 'Export a model as GGUF, with a file type or a plan',
   options: {
-    type: text('T', 'file type of llama.cpp (Q4_K_M, IQ3_XS, F16…), or COPY'),
-    plan: text('P', '.ampq.json plan'),
-    out: text('F', '.gguf file to write (optional with --dry-run)'),
-    'dry-run': flag('write nothing; show the type of each tensor, and why'),
-    imatrix: text('F', 'importance matrix of llama.cpp (.gguf or .dat)'),
+    type: valueOption('T', 'file type of llama.cpp (Q4_K_M, IQ3_XS, F16…), or COPY'),
+    plan: valueOption('P', '.ampq.json plan'),
+    out: valueOption('F', '.gguf file to write (optional with --dry-run)'),
+    'dry-run': flagOption('write nothing; show the type of each tensor, and why'),
+    imatrix: valueOption('F', 'importance matrix of llama.cpp (.gguf or .dat)'),
     'include-weights': many('TEXT', 'use importance only for tensors whose names contain TEXT'),
     'exclude-weights': many('TEXT', 'ignore importance for tensors whose names contain TEXT'),
-    pure: flag('no mixture: one type for every weight without a rule'),
-    'leave-output-tensor': flag('do not quantize output.weight'),
-    'output-tensor-type': text('T', 'type of output.weight'),
-    'token-embedding-type': text('T', 'type of token_embd.weight'),
+    pure: flagOption('no mixture: one type for every weight without a rule'),
+    'leave-output-tensor': flagOption('do not quantize output.weight'),
+    'output-tensor-type': valueOption('T', 'type of output.weight'),
+    'token-embedding-type': valueOption('T', 'type of token_embd.weight'),
     'tensor-type': many('PATTERN=T', 'type of the tensors whose names match PATTERN'),
-    'tensor-type-file': text('F', 'read such rules from a file, separated by white space'),
-    'save-tensor-types': text('F', 'write the type of each tensor as such rules, for llama-quantize'),
-    'allow-requantize': flag('quantize weights that are already quantized'),
-    'prune-layers': text('N,N…', 'leave out these blocks'),
+    'tensor-type-file': valueOption('F', 'read such rules from a file, separated by white space'),
+    'save-tensor-types': valueOption('F', 'write the type of each tensor as such rules, for llama-quantize'),
+    'allow-requantize': flagOption('quantize weights that are already quantized'),
+    'prune-layers': valueOption('N,N…', 'leave out these blocks'),
     'override-kv': many('K=T:V', 'set a metadata key: KEY=int|float|bool|str:VALUE'),
-    'keep-split': flag('write one part for each file of the source'),
-    'split-max-size': text('N', 'split into parts of at most this much data: 300M, 2G'),
-    'split-max-tensors': text('N', 'split into parts of at most N tensors'),
-    threads: text('N', 'number of threads (default: all cores)'),
+    'keep-split': flagOption('write one part for each file of the source'),
+    'split-max-size': valueOption('N', 'split into parts of at most this much data: 300M, 2G'),
+    'split-max-tensors': valueOption('N', 'split into parts of at most N tensors'),
+    threads: valueOption('N', 'number of threads (default: all cores)'),
   },
   async run(context) {
     const { model, jobs, signal, progress } = context;

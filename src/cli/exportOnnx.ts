@@ -11,13 +11,12 @@ import {
   UsageError,
   type Command,
   type CommandContext,
+  flagOption,
+  valueOption,
 } from './command';
 import { runOptions } from './runOptions';
 import { deviceOption } from './sensitivity';
 import { table } from './text';
-
-const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
-const flag = (help: string) => ({ type: 'boolean', help }) as const;
 
 export const exportOnnxCommand: Command = {
   name: 'export-onnx',
@@ -25,24 +24,24 @@ export const exportOnnxCommand: Command = {
   summary: 'Export a model, or some of its layers, as ONNX',
   keepsResults: true,
   options: {
-    weights: { ...text('W', weightForms.map(({ id }) => id).join(', ')), required: true },
-    out: text('DIR', 'folder to write into (optional with --dry-run)'),
-    'dry-run': flag('write nothing; show how each tensor is stored'),
-    method: text('M', 'method that finds codes: rtn, gptq… (default: rtn)'),
-    'block-size': text('N', 'weights that share a scale'),
-    asymmetric: flag('codes with zero points'),
-    floats: text('T', 'F32, F16 or BF16: weights that are not quantized (default: F32)'),
-    'quantize-output': flag('quantize the output matrix too'),
-    external: flag('keep weights in a file of their own even where all fits into one of 2 GB'),
-    'no-past': flag('no inputs and outputs of keys and values of earlier tokens'),
-    positions: text('N', 'tokens of the longest text (default: context length of the model)'),
-    'accuracy-level': text(
+    weights: { ...valueOption('W', weightForms.map(({ id }) => id).join(', ')), required: true },
+    out: valueOption('DIR', 'folder to write into (optional with --dry-run)'),
+    'dry-run': flagOption('write nothing; show how each tensor is stored'),
+    method: valueOption('M', 'method that finds codes: rtn, gptq… (default: rtn)'),
+    'block-size': valueOption('N', 'weights that share a scale'),
+    asymmetric: flagOption('codes with zero points'),
+    floats: valueOption('T', 'F32, F16 or BF16: weights that are not quantized (default: F32)'),
+    'quantize-output': flagOption('quantize the output matrix too'),
+    external: flagOption('keep weights in a file of their own even where all fits into one of 2 GB'),
+    'no-past': flagOption('no inputs and outputs of keys and values of earlier tokens'),
+    positions: valueOption('N', 'tokens of the longest text (default: context length of the model)'),
+    'accuracy-level': valueOption(
       'N',
       'arithmetic of MatMulNBits: 1 float32 to 4 int8 (default: the runtime chooses)',
     ),
-    layer: { ...text('NAME', 'write only this matrix, as a model of its own'), multiple: true },
-    text: text('F', 'UTF-8 text to run the model over, for gptq, static-int8 and tensorrt-…'),
-    'input-range': text('R', `${inputRanges.join(', ')}: how ranges follow from it (default: minmax)`),
+    layer: { ...valueOption('NAME', 'write only this matrix, as a model of its own'), multiple: true },
+    text: valueOption('F', 'UTF-8 text to run the model over, for gptq, static-int8 and tensorrt-…'),
+    'input-range': valueOption('R', `${inputRanges.join(', ')}: how ranges follow from it (default: minmax)`),
     device: runOptions['device']!,
     threads: runOptions['threads']!,
   },

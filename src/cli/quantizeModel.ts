@@ -14,14 +14,13 @@ import {
   UsageError,
   type Command,
   type CommandContext,
+  flagOption,
+  valueOption,
 } from './command';
 import { recipeOf, recipeOptions } from './recipeOptions';
 import { runOptions } from './runOptions';
 import { deviceOption } from './sensitivity';
 import { figure, table } from './text';
-
-const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
-const flag = (help: string) => ({ type: 'boolean', help }) as const;
 
 export const quantizeModelCommand: Command = {
   name: 'quantize-model',
@@ -29,12 +28,15 @@ export const quantizeModelCommand: Command = {
   summary: 'Quantize a whole model to what transformers, vLLM and others load',
   keepsResults: true,
   options: {
-    recipe: { ...text('R', 'id of a recipe (see quantscope recipes), or a recipe file'), required: true },
-    out: text('DIR', 'folder to make, or .gguf file (optional with --dry-run)'),
-    overwrite: flag('replace a folder that an earlier run wrote'),
-    'dry-run': flag('write nothing; show how each tensor is stored, and why'),
+    recipe: {
+      ...valueOption('R', 'id of a recipe (see quantscope recipes), or a recipe file'),
+      required: true,
+    },
+    out: valueOption('DIR', 'folder to make, or .gguf file (optional with --dry-run)'),
+    overwrite: flagOption('replace a folder that an earlier run wrote'),
+    'dry-run': flagOption('write nothing; show how each tensor is stored, and why'),
     ...recipeOptions,
-    'max-shard-size': text('N', 'largest file of weights: 300M, 2G (default: 5G)'),
+    'max-shard-size': valueOption('N', 'largest file of weights: 300M, 2G (default: 5G)'),
     device: runOptions['device']!,
     threads: runOptions['threads']!,
   },

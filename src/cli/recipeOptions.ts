@@ -1,27 +1,36 @@
 import { resolve } from 'node:path';
 import type { RecipeChanges, RecipeSelection } from '../protocol/quantizeModel';
 import type { MethodOptions } from '../protocol/recipe';
-import { countOption, textOption, textOptions, UsageError, type CommandContext } from './command';
+import {
+  valueOption,
+  countOption,
+  textOption,
+  textOptions,
+  UsageError,
+  type CommandContext,
+} from './command';
 
-const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
 const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;
 
 /** Options that change what a recipe does to weights, and where its evidence comes from. */
 export const recipeChanges = {
-  layout: text('L', 'layout, in place of that of the recipe'),
-  method: text('M', 'method, in place of that of the recipe'),
+  layout: valueOption('L', 'layout, in place of that of the recipe'),
+  method: valueOption('M', 'method, in place of that of the recipe'),
   option: many('NAME=VALUE', 'set an option of the method'),
-  bits: text('N', 'bits of integers, 2 to 8'),
-  group: text('N', 'weights that share a scale: a number, row or tensor'),
+  bits: valueOption('N', 'bits of integers, 2 to 8'),
+  group: valueOption('N', 'weights that share a scale: a number, row or tensor'),
   skip: many('MODULE', 'keep this module as it is (default: lm_head); re:PATTERN keeps all that match'),
-  calibration: text('F', 'UTF-8 text to run the model over, for methods that need to know its inputs'),
-  tokens: text('N', 'tokens of the text that are used'),
+  calibration: valueOption('F', 'UTF-8 text to run the model over, for methods that need to know its inputs'),
+  tokens: valueOption('N', 'tokens of the text that are used'),
 } as const;
 
 /** The same, and the windows of the calibration text. */
 export const recipeOptions = {
   ...recipeChanges,
-  context: text('N', 'tokens per window (default: 512, or the context length of the model if shorter)'),
+  context: valueOption(
+    'N',
+    'tokens per window (default: 512, or the context length of the model if shorter)',
+  ),
 } as const;
 
 /** The recipe that a command names, a preset or a file, with its changes. */

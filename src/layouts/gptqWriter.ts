@@ -17,6 +17,8 @@ import {
   withRows,
   zeroFields,
   type WritePart,
+  packedSizes,
+  type PackedSizes,
 } from './writing';
 
 /**
@@ -51,25 +53,8 @@ function refuse(weight: WrittenWeight): string | undefined {
   return refuseGroups(weight, 'groups');
 }
 
-interface Sizes {
-  readonly out: number;
-  readonly columns: number;
-  readonly bits: number;
-  readonly groups: number;
-  /** Words of a column of codes, and of a row of zero points. */
-  readonly words: number;
-  readonly zeroWords: number;
-}
-
-function sizesOf(weight: WrittenWeight): Sizes {
-  const [out = 0, columns = 0] = weight.shape;
-  const bits = integerBits(weight.grid)!;
-  const groups = columns / groupSize(weight);
-  return { out, columns, bits, groups, words: (columns * bits) / 32, zeroWords: (out * bits) / 32 };
-}
-
 function parts(weight: WrittenWeight): readonly StoredTensor[] {
-  const { out, columns, groups, words, zeroWords } = sizesOf(weight);
+  const { out, columns, groups, words, zeroWords } = packedSizes(weight);
   return [
     partOf(weight, 'qweight', 'I32', [words, out]),
     partOf(weight, 'qzeros', 'I32', [groups, zeroWords]),
@@ -84,7 +69,7 @@ async function encode(
   write: WritePart,
   version: 'v1' | 'v2',
 ): Promise<void> {
-  const { out, columns, bits, groups, words, zeroWords } = sizesOf(weight);
+  const { out, columns, bits, groups, words, zeroWords } = packedSizes(weight);
   const codes = new Uint32Array(words * out);
   const scales = new Float32Array(groups * out);
   const zeros = new Uint8Array(groups * out);
@@ -110,7 +95,7 @@ async function encode(
  */
 function packedZeros(
   zeros: Uint8Array,
-  { out, bits, zeroWords }: Pick<Sizes, 'out' | 'bits' | 'zeroWords'>,
+  { out, bits, zeroWords }: Pick<PackedSizes, 'out' | 'bits' | 'zeroWords'>,
   version: 'v1' | 'v2',
 ): Uint32Array {
   const mask = 2 ** bits - 1;

@@ -4,8 +4,6 @@ import type { LayoutWriter, StoredTensor, WrittenWeight } from './layout';
 import {
   bytesOf,
   fieldsOf,
-  groupSize,
-  integerBits,
   packLines,
   partOf,
   refuseGroups,
@@ -14,6 +12,7 @@ import {
   withRows,
   zeroFields,
   type WritePart,
+  packedSizes,
 } from './writing';
 
 /** Writes what `packedIntegers.ts` reads. Rows are stored as they come; zero points, which are packed along out, are held in memory. */
@@ -35,25 +34,8 @@ function refuse(weight: WrittenWeight): string | undefined {
   return refuseGroups(weight, 'groups');
 }
 
-interface Sizes {
-  readonly out: number;
-  readonly columns: number;
-  readonly bits: number;
-  readonly groups: number;
-  readonly words: number;
-  readonly zeroWords: number;
-}
-
-function sizesOf(weight: WrittenWeight): Sizes {
-  const [out = 0, columns = 0] = weight.shape;
-  const bits = integerBits(weight.grid)!;
-  const groups = columns / groupSize(weight);
-  const [words, zeroWords] = [Math.ceil((columns * bits) / 32), Math.ceil((out * bits) / 32)];
-  return { out, columns, bits, groups, words, zeroWords };
-}
-
 function parts(weight: WrittenWeight): readonly StoredTensor[] {
-  const { out, columns, groups, words, zeroWords } = sizesOf(weight);
+  const { out, columns, groups, words, zeroWords } = packedSizes(weight);
   const { zero, scale } = weight.grid;
   return [
     partOf(weight, 'weight_packed', 'I32', [out, words]),
@@ -69,7 +51,7 @@ async function encode(
   slabs: AsyncIterable<QuantizedRows>,
   write: WritePart,
 ): Promise<void> {
-  const { out, columns, bits, groups, words, zeroWords } = sizesOf(weight);
+  const { out, columns, bits, groups, words, zeroWords } = packedSizes(weight);
   const { zero, scale } = weight.grid;
   const zeros = new Uint8Array(zero ? groups * out : 0);
   let order: Int32Array | undefined;

@@ -211,3 +211,22 @@ export function joinedWeights(names: readonly string[]): readonly (readonly stri
     });
   return [...groups.values()].filter((group) => group.length > 1);
 }
+
+/** How many words of 32 bits hold the codes of a matrix whose codes and zero points are packed in one dense stream. */
+export interface PackedSizes {
+  readonly out: number;
+  readonly columns: number;
+  readonly bits: number;
+  readonly groups: number;
+  /** Words of the codes of one output, and of the zero points of one group. */
+  readonly words: number;
+  readonly zeroWords: number;
+}
+
+export function packedSizes(weight: WrittenWeight): PackedSizes {
+  const [out = 0, columns = 0] = weight.shape;
+  const bits = integerBits(weight.grid)!;
+  const groups = columns / groupSize(weight);
+  const [words, zeroWords] = [Math.ceil((columns * bits) / 32), Math.ceil((out * bits) / 32)];
+  return { out, columns, bits, groups, words, zeroWords };
+}

@@ -40,7 +40,7 @@ async function viewOf(folder: string) {
 }
 
 describe('dense layers of an embedding model', () => {
-  it('are read from pytorch_model.bin where there is no safetensors file, with its dangers', async () => {
+  it('are read from pytorch_model.bin if there is no safetensors file, and its dangers are listed', async () => {
     const folder = join(root, 'torch-module');
     const spec = checkpoints['llama without a head']!;
     await writeCheckpoint(folder, { ...spec, modules: [...pooled('mean_tokens'), dense('2_Dense', 64, 2)] });
