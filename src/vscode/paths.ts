@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ModelRef } from '../protocol/model';
 import { viewTypes } from './contributions';
@@ -23,4 +23,11 @@ const maxName = 120;
 export function fileNameOf(name: string): string {
   const safe = name.replace(/[\u0000-\u001f\u007f<>:"/\\|?*]+/g, '-').replace(/^\.+/, '');
   return safe.slice(0, maxName) || 'unnamed';
+}
+
+/** A folder that does not exist yet: the path, or the path with the first free number. A dialog would enter an existing one. */
+export function freeFolder(path: string): string {
+  let free = path;
+  for (let number = 2; existsSync(free); number++) free = `${path}-${String(number)}`;
+  return free;
 }

@@ -1,4 +1,5 @@
 import type { FrameLocator, Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
 
 /** Opens the palette and types into it; `>` before a command, nothing before a file. */
 async function fillQuickInput(page: Page, text: string): Promise<Locator> {
@@ -62,6 +63,22 @@ export async function acceptFile(page: Page, name?: string): Promise<void> {
   if (name !== undefined) await page.locator('.quick-input-list').getByText(name).click();
   else await widget.getByRole('button', { name: 'OK' }).click();
   await widget.waitFor({ state: 'hidden' });
+}
+
+/**
+ * Answers VS Code's own file dialog with a path. The dialog shows its field before it writes its suggestion into it: a
+ * path that is typed too early ends up behind the suggestion.
+ * @param suggested the name that the dialog suggests.
+ * @param path absolute.
+ */
+export async function saveFileAs(page: Page, suggested: string, path: string): Promise<void> {
+  const input = page.locator('.quick-input-widget .quick-input-box input');
+  await expect
+    .poll(() => input.inputValue(), { timeout: 30_000 })
+    .toSatisfy((value: string) => value.endsWith(suggested));
+  await input.fill(path);
+  await expect.poll(() => input.inputValue()).toBe(path);
+  await acceptFile(page);
 }
 
 const themes = {

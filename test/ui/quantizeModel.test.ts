@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { acceptFile, frontFrame, runCommand, setTheme } from '../support/workbench';
+import { acceptFile, frontFrame, runCommand, saveFileAs, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 
@@ -107,10 +107,7 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
       .poll(() => tab().locator('.outcome .totals').innerText(), { timeout: wait })
       .toMatch(/and calibration\s+≈ (\d{2,} s|\d+ min)/);
     await start().click();
-    const input = page.locator('.quick-input-widget .quick-input-box input');
-    await input.waitFor({ timeout: wait });
-    await input.fill(cancelled);
-    await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
+    await saveFileAs(page, `${basename(out)}-2`, cancelled);
     await tab().locator('.run vscode-button', { hasText: 'Cancel' }).click({ timeout: wait });
     await expect
       .poll(() => tab().locator('.run').innerText(), { timeout: wait })

@@ -7,6 +7,7 @@ import { commands } from '../contributions';
 import { chooseFile } from '../editor/files';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
+import { freeFolder } from '../paths';
 import { chosenDevice, type Services } from '../services';
 import { isPossible, wholeSession, type ModelArgument } from './targets';
 import { withProgress } from './withProgress';
@@ -52,7 +53,7 @@ async function pickSettings(services: Services, session: ModelSession): Promise<
 }
 
 async function askFolder(session: ModelSession, weights: string): Promise<string | undefined> {
-  const folder = join(dirname(session.folder), `${session.fileName}-onnx-${weights}`);
+  const folder = freeFolder(join(dirname(session.folder), `${session.fileName}-onnx-${weights}`));
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(folder),
     title: 'Folder for the ONNX model',

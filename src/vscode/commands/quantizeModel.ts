@@ -6,7 +6,7 @@ import type { QuantizationStart, WebviewRequests } from '../../protocol/webview'
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import type { ModelSession } from '../modelSession';
-import { sessionKey } from '../paths';
+import { freeFolder, sessionKey } from '../paths';
 import type { QuantizationSession } from '../quantizationSession';
 import { chosenDevice, type Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
@@ -42,11 +42,11 @@ export async function chooseOutput(
   return target && { path: target.fsPath };
 }
 
-/** A folder next to that of the model, a file in it. */
+/** A new folder next to that of the model, a file in it. */
 function suggestedOutput(session: ModelSession, name: string, isFile: boolean): string {
   return isFile
     ? join(session.folder, `${session.fileName}-${name}.gguf`)
-    : join(dirname(session.folder), `${session.fileName}-${name}`);
+    : freeFolder(join(dirname(session.folder), `${session.fileName}-${name}`));
 }
 
 /** Quantizes the whole model. @returns undefined when it ended without a result, which the tab or a notice has reported. */

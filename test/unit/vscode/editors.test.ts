@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EditorState } from '../../../src/protocol/webview';
 import { EditorPage, Editors, type EditorRequest } from '../../../src/vscode/editor/editors';
-import { fileNameOf, folderOf, viewTypeOf } from '../../../src/vscode/paths';
+import { fileNameOf, folderOf, freeFolder, viewTypeOf } from '../../../src/vscode/paths';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -96,6 +96,14 @@ describe('paths of models', () => {
     expect(folderOf(folder)).toBe(folder);
     expect(folderOf(join(sampleFolder, 'model.safetensors'))).toBe(sampleFolder);
     expect(folderOf('/nowhere/model')).toBe('/nowhere');
+  });
+
+  it('a suggested folder is one that does not exist yet', () => {
+    const out = join(temporaryFolder(), 'model-awq');
+    expect(freeFolder(out)).toBe(out);
+    mkdirSync(out);
+    mkdirSync(`${out}-2`);
+    expect(freeFolder(out)).toBe(`${out}-3`);
   });
 
   it.each([
