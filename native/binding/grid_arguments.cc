@@ -49,7 +49,8 @@ void readFloats(const Napi::Object& object, Levels& levels) {
   const uint32_t codes = 1u << (levels.exponent + levels.mantissa);
   levels.largestCode = codes - 1;
   if (special == "nan") levels.largestCode = codes - 2;
-  if (special == "ieee") levels.largestCode = codes - (1u << levels.mantissa) - 1;
+  levels.infinities = special == "ieee";
+  if (levels.infinities) levels.largestCode = codes - (1u << levels.mantissa) - 1;
   const int exponent = static_cast<int>(levels.largestCode >> levels.mantissa);
   const uint32_t fraction = levels.largestCode & ((1u << levels.mantissa) - 1);
   const uint32_t whole = exponent == 0 ? fraction : fraction + (1u << levels.mantissa);

@@ -139,8 +139,7 @@ float floatLevel(const Levels& levels, uint32_t code) {
   const uint32_t size = code & ((1u << width) - 1);
   const uint32_t sign = (code >> width & 1u) << 31;
   if (size > levels.largestCode) {
-    const bool infinite = levels.largestCode + 1 == size && size == ((1u << levels.exponent) - 1) << levels.mantissa;
-    return floatOf(infinite ? sign | 0x7f800000u : 0x7fc00000u);
+    return floatOf(levels.infinities && size == levels.largestCode + 1 ? sign | 0x7f800000u : 0x7fc00000u);
   }
   const int exponent = static_cast<int>(size >> levels.mantissa);
   const uint32_t fraction = size & ((1u << levels.mantissa) - 1);

@@ -25,6 +25,7 @@ struct Levels {
   int mantissa = 3;
   int bias = 7;
   uint32_t largestCode = 0x7e;  // of a finite value
+  bool infinities = false;      // the code after it is an infinity; all others above it are NaN
   float largest = 448.0f;
   // Tables: 16 values by code.
   const float* table = nullptr;

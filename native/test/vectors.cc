@@ -125,6 +125,8 @@ std::vector<NamedGrid> grids() {
                                 {"E2M1", floats(2, 1, 7, 6.0f)},
                                 {"NF4", table(nf4Table())},
                                 {"FP4", table(fp4Table())}};
+  all[6].grid.levels.infinities = true;
+  all[6].grid.table = tableOf(all[6].grid.levels);
   all[0].grid.half = Half::Away;
   all[3].grid.half = Half::Up;
   all[7].grid.rule.kind = ScaleRule::Kind::Exponent;

@@ -5,8 +5,10 @@ import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
 import type { QuantizedRows } from '../quant/quantized';
 import { bitsandbytesWriters } from './bitsandbytesWriter';
+import { greatestCommonDivisor } from '../quant/grids/groups';
+import { tableValues } from '../quant/grids/levels';
 import { decodeRows } from '../quant/grids/roundToNearest';
-import { codeView, decoderOf, greatestDivisor, tableValues } from './decoding';
+import { codeView, decoderOf } from './decoding';
 import {
   storedWeight,
   type QuantizedReader,
@@ -172,7 +174,7 @@ function fourBitCodes(weight: StoredDescriptor, read: ReadPart): QuantizedReader
   const together = flat * (nested ?? 1);
   return {
     grid,
-    rowStep: together / greatestDivisor(together, columns),
+    rowStep: together / greatestCommonDivisor(together, columns),
     async read(row, rows, signal) {
       const [first, count] = [row * columns, rows * columns];
       const start = Math.floor(first / 2);

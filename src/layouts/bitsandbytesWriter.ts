@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import type { Grid } from '../protocol/grids';
 import type { NestedScales, QuantizedRows } from '../quant/quantized';
-import { tableValues } from './decoding';
+import { tableValues } from '../quant/grids/levels';
 import { dynamicMap } from '../quant/grids/nested';
 import type { LayoutWriter, StoredTensor, WrittenModel, WrittenWeight } from './layout';
 import {

@@ -193,9 +193,6 @@ export async function columnGroups(
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor: name, offset: offset + 4 * bad });
 }
 
-/** Values of the codes 0 to 15 of 4-bit floats (E2M1; OCP Microscaling 1.0). */
-export const e2m1 = Float32Array.of(0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6);
-
 /** The codes of bytes that hold two each, the low nibble first. */
 export function lowNibbleFirst(bytes: Uint8Array): Uint8Array {
   const codes = new Uint8Array(2 * bytes.length);

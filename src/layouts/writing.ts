@@ -3,8 +3,8 @@ import { QuantscopeError } from '../model/errors';
 import { loadNative } from '../native';
 import { matrixOf } from '../model/rows';
 import type { Grid, ScaleDtype } from '../protocol/grids';
+import { floatValues } from '../quant/grids/levels';
 import type { QuantizedRows } from '../quant/quantized';
-import { floatValues } from './decoding';
 import type { StoredTensor, WrittenModel, WrittenWeight } from './layout';
 
 /** Receives the bytes of each part, in any pieces, each part in order. */

@@ -2,7 +2,7 @@ import { ggmlType } from '../../model/dtypes';
 import type { Levels } from '../../protocol/grids';
 import type { InputRounding } from '../../protocol/ggmlTypes';
 import type { ActivationRecipe } from '../../protocol/recipe';
-import { largestLevel } from '../../quant/grids/roundToNearest';
+import { largestLevel } from '../../quant/grids/levels';
 import { superBlock } from '../ggmlSchemes';
 import type { Value } from '../onnxWriter';
 import type { Ops } from '../ops';

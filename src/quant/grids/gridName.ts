@@ -2,7 +2,7 @@ import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { Grid, GroupShape, Levels, ScaleDtype } from '../../protocol/grids';
 import { llmInt8 } from './libraries';
-import { largestLevel } from './roundToNearest';
+import { largestLevel } from './levels';
 
 /**
  * A short syntax of grids: levels, then in any order a group and what else there is, joined by hyphens.

@@ -29,8 +29,9 @@ export function wholeRows({ group, double }: Grid, columns: number): number {
 }
 
 /** How many times `step` makes a multiple of `block`. */
-function sharedMultiple(step: number, block: number): number {
-  let [a, b] = [step, block];
-  while (b > 0) [a, b] = [b, a % b];
-  return block / a;
+const sharedMultiple = (step: number, block: number): number => block / greatestCommonDivisor(step, block);
+
+/** The largest integer that divides both; that of 0 and a number is the number. */
+export function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }

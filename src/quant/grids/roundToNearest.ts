@@ -1,7 +1,8 @@
 import { loadNative, type GroupedMatrix, type GroupParameters, type TensorRange } from '../../native';
-import type { Grid, Levels } from '../../protocol/grids';
+import type { Grid } from '../../protocol/grids';
 import type { QuantizedRows } from '../quantized';
 import { groupedMatrix, groupsOf } from './groups';
+import { largestLevel } from './levels';
 import { meanScale, nestScales, unnestScales } from './nested';
 
 /** What rows need to know of the whole matrix. */
@@ -15,24 +16,6 @@ export interface OfMatrix {
 /** Parameters of the groups of some rows, before scales are rounded where codes are found with exact ones. */
 export interface FoundParameters extends GroupParameters {
   readonly matrix: GroupedMatrix;
-}
-
-/** The largest value of a code, before it is scaled. */
-export function largestLevel(levels: Levels): number {
-  switch (levels.kind) {
-    case 'integer':
-      return 2 ** (levels.signed ? levels.bits - 1 : levels.bits) - 1;
-    case 'table':
-      return 1;
-    case 'float': {
-      const { exponent, mantissa, special, bias = 2 ** (exponent - 1) - 1 } = levels;
-      const codes = 2 ** (exponent + mantissa);
-      const largest = codes - 1 - (special === 'nan' ? 1 : special === 'ieee' ? 2 ** mantissa : 0);
-      const [field, fraction] = [Math.floor(largest / 2 ** mantissa), largest % 2 ** mantissa];
-      const whole = field === 0 ? fraction : fraction + 2 ** mantissa;
-      return whole * 2 ** (Math.max(field, 1) - bias - mantissa);
-    }
-  }
 }
 
 /** Largest finite E4M3, the dtype of NVFP4's local scales. */

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { throwIfCancelled } from '../../model/errors';
 import { loadNative } from '../../native';
-import type { Levels } from '../../protocol/grids';
 import type { OptionDescription } from '../../protocol/recipe';
 import { deadColumns, factorOf } from '../columns/factor';
 import { parameterLayout } from '../columns/groups';
 import { clearColumns } from '../columns/rows';
+import { levelCodes } from '../grids/levels';
 import { decodeRows, roundToNearest } from '../grids/roundToNearest';
 import type { QuantizedRows } from '../quantized';
 import type { MatrixTask, Method } from './method';
@@ -207,7 +207,7 @@ async function gridPoints(
   signal?: AbortSignal,
 ): Promise<(row: number, column: number) => readonly Point[]> {
   const { grid, scales, zeros, globalScale, rows, columns } = rounded;
-  const codes = codesOf(grid.levels);
+  const codes = [...levelCodes(grid.levels)];
   const all = Uint8Array.from({ length: scales.length * codes.length }, (_, i) => codes[i % codes.length]!);
   const matrix = {
     ...{ rows: scales.length, columns: codes.length, groupRows: 1, groupColumns: codes.length },
@@ -225,19 +225,6 @@ async function gridPoints(
         ? Math.floor((row * columns + column) / flat)
         : Math.floor(row / groupRows) * across + groups![column]!
     ]!;
-}
-
-/** All codes as bytes. */
-function codesOf(levels: Levels): number[] {
-  const count = (bits: number): number[] => Array.from({ length: 2 ** bits }, (_, code) => code);
-  if (levels.kind === 'table') return count(4);
-  if (levels.kind === 'float') return count(1 + levels.exponent + levels.mantissa);
-  if (!levels.signed) return count(levels.bits);
-  const lowest = -(2 ** (levels.bits - 1)) + (levels.narrow ? 1 : 0);
-  return count(levels.bits).flatMap((code) => {
-    const value = code - 2 ** (levels.bits - 1);
-    return value < lowest ? [] : [value & 255];
-  });
 }
 
 /** The inverse of H + damping · I by Gauss–Jordan elimination; diagonal elements of 0 count as 1. */

@@ -3,7 +3,8 @@ import { loadNative } from '../../../../src/native';
 import type { Grid, Levels } from '../../../../src/protocol/grids';
 import { groupedMatrix, groupsOf, wholeRows } from '../../../../src/quant/grids/groups';
 import * as libraries from '../../../../src/quant/grids/libraries';
-import { decodeRows, largestLevel, roundToNearest } from '../../../../src/quant/grids/roundToNearest';
+import { codeValues, largestLevel, levelCodes } from '../../../../src/quant/grids/levels';
+import { decodeRows, roundToNearest } from '../../../../src/quant/grids/roundToNearest';
 import { Random } from '../../../support/random';
 
 const native = loadNative();
@@ -49,6 +50,37 @@ function nearest(values: readonly number[], weight: number): number {
   }
   return best;
 }
+
+describe('codes and their values', () => {
+  const integers: Levels[] = [2, 3, 4, 5, 6, 7, 8].flatMap((bits): Levels[] => [
+    { kind: 'integer', bits, signed: true },
+    { kind: 'integer', bits, signed: true, narrow: true },
+    { kind: 'integer', bits, signed: false },
+  ]);
+  const tables: Levels[] = [
+    { kind: 'table', table: 'nf4' },
+    { kind: 'table', table: 'fp4' },
+  ];
+  it.each([...integers, ...tables, ...splits].map((levels) => [JSON.stringify(levels), levels] as const))(
+    '%s are those of the addon',
+    async (_, levels) => {
+      const codes = levelCodes(levels);
+      const grid: Grid = { levels, group: 'row', rule: { kind: 'absmax', divisor: 1 }, scale: 'F32' };
+      const decoded = new Float32Array(codes.length);
+      const matrix = groupedMatrix('row', 1, codes.length);
+      await native.gridWeights(grid, codes, matrix, { scales: Float32Array.of(1) }, decoded);
+      const values = codeValues(levels);
+      expect(Array.from(codes, (code) => values[code])).toEqual([...decoded]);
+      expect(Math.max(...decoded.filter(Number.isFinite))).toBe(largestLevel(levels));
+    },
+  );
+
+  it('integers have the codes of their range', () => {
+    const count = (levels: Levels): number => levelCodes(levels).length;
+    expect(integers.slice(0, 3).map(count)).toEqual([4, 3, 4]);
+    expect([...levelCodes({ kind: 'integer', bits: 2, signed: true })]).toEqual([254, 255, 0, 1]);
+  });
+});
 
 describe('floats of any split', () => {
   it.each(splits.map((levels) => [JSON.stringify(levels), levels] as const))('%s', async (_, levels) => {
