@@ -12,6 +12,7 @@ void checkMatrix(const WeightGrid& grid, size_t weights, const GroupedMatrix& ma
   requireLength("the matrix", weights, matrix.rows * matrix.columns);
   requireLength("scales", parameters.scales.size(), matrix.groups());
   requireLength("zeros", parameters.zeros.size(), grid.zero == ZeroKind::None ? 0 : matrix.groups());
+  if (!parameters.inverses.empty()) requireLength("inverses", parameters.inverses.size(), matrix.groups());
 }
 
 /// A part of a row, from the start of a group on.
@@ -35,10 +36,20 @@ void overSegments(const GroupedMatrix& matrix, CancelFlag cancelled, const Work&
   });
 }
 
+ParameterTarget targetOf(const ParameterView& parameters) {
+  const auto dataOf = [](std::span<float> values) { return values.empty() ? nullptr : values.data(); };
+  return {parameters.scales.data(), dataOf(parameters.zeros), dataOf(parameters.inverses)};
+}
+
 GridRow rowOf(const GroupedMatrix& matrix, const ParameterView& parameters, const Segment& segment) {
   const size_t first = segment.row / matrix.groupRows * matrix.across() + segment.column / matrix.groupColumns;
-  const float* zeros = parameters.zeros.empty() ? nullptr : parameters.zeros.data() + first;
-  return {segment.columns, matrix.groupColumns, parameters.scales.data() + first, zeros, parameters.globalScale};
+  const ParameterTarget own = targetOf(parameters);
+  return {segment.columns,
+          matrix.groupColumns,
+          own.scales + first,
+          own.zeros == nullptr ? nullptr : own.zeros + first,
+          own.inverses == nullptr ? nullptr : own.inverses + first,
+          parameters.globalScale};
 }
 
 void join(GroupSpan& all, const GroupSpan& row) {
@@ -69,9 +80,7 @@ void findParameters(const WeightGrid& grid, std::span<const float> source, const
   overRows(matrix.groups(), perPiece, cancelled, [&](size_t first, size_t count) {
     for (size_t group = first; group < first + count; ++group) {
       const GroupSpan span = range ? GroupSpan{range->min, range->max} : spanOfGroup(source, matrix, group);
-      const GroupParameters found = parametersOf(grid, span, target.globalScale);
-      target.scales[group] = found.scale;
-      if (!target.zeros.empty()) target.zeros[group] = found.zero;
+      targetOf(target).set(group, parametersOf(grid, span, target.globalScale));
     }
   });
 }
@@ -94,8 +103,7 @@ BadWeight findClippedParameters(const WeightGrid& grid, std::span<const float> s
   const size_t weights = matrix.groupRows * matrix.groupColumns;
   const size_t perPiece = std::max<size_t>(1, kPieceWeights / 16 / std::max<size_t>(1, weights));
   overRows(matrix.groups(), perPiece, cancelled, [&](size_t first, size_t count) {
-    kernels().searchClips(grid, search, first, count, target.scales.data() + first,
-                          target.zeros.empty() ? nullptr : target.zeros.data() + first);
+    kernels().searchClips(grid, search, first, count, targetOf(target));
   });
   return {};
 }

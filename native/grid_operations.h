@@ -9,10 +9,11 @@
 
 namespace qs {
 
-/// Of groups; `zeros` is empty where the grid has no zero points.
+/// Of groups; `zeros` is empty where the grid has no zero points, `inverses` where they follow from the scales.
 struct ParameterView {
   std::span<float> scales;
   std::span<float> zeros;
+  std::span<float> inverses;
   float globalScale = 0.0f;  // 0: there is none
 };
 

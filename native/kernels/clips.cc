@@ -29,12 +29,16 @@ struct Candidates {
   size_t count = 0;
   float scales[kMost];
   float zeros[kMost];
+  float inverses[kMost];
 
-  void add(GroupParameters parameters) {
+  void add(const GroupParameters& parameters) {
     scales[count] = parameters.scale;
     zeros[count] = parameters.zero;
+    inverses[count] = parameters.inverse;
     ++count;
   }
+
+  GroupParameters at(size_t index) const { return {scales[index], zeros[index], inverses[index]}; }
 };
 
 Group groupAt(const ClipSearch& search, size_t index) {
@@ -93,19 +97,17 @@ void addCandidates(const WeightGrid& grid, const ClipSearch& search, GroupSpan s
 /// Index of the candidate with the least error, the first of equals.
 size_t leastError(const Coder& coder, const Group& group, const ClipSearch& search, Candidates& candidates) {
   const WeightGrid& grid = coder.grid();
-  while (candidates.count % kWidth != 0) candidates.add({candidates.scales[0], candidates.zeros[0]});
+  while (candidates.count % kWidth != 0) candidates.add(candidates.at(0));
   size_t best = 0;
   float least = 0.0f;
   for (size_t start = 0; start < candidates.count; start += kLanes) {
     float scales[kLanes];
-    float inverses[kLanes];
     float errors[kLanes];
     for (size_t l = 0; l < kLanes; ++l) {
       scales[l] = effectiveScale(grid, candidates.scales[start + l], search.globalScale);
-      inverses[l] = inverseOf(grid, scales[l]);
     }
     const F32 scale = load(scales);
-    const F32 inverse = load(inverses);
+    const F32 inverse = load(candidates.inverses + start);
     const F32 zero = load(candidates.zeros + start);
     F32 sum = zeroFloats();
     forEachWeight(group, [&](float x, float importance) {
@@ -131,9 +133,8 @@ struct Differences {
 
 Differences differencesOf(const Coder& coder, const Group& group, GroupParameters parameters, float globalScale) {
   const WeightGrid& grid = coder.grid();
-  const float effective = effectiveScale(grid, parameters.scale, globalScale);
-  const F32 scale = splat(effective);
-  const F32 inverse = splat(inverseOf(grid, effective));
+  const F32 scale = splat(effectiveScale(grid, parameters.scale, globalScale));
+  const F32 inverse = splat(parameters.inverse);
   const F32 zero = splat(parameters.zero);
   Differences found;
   float decoded[kLanes];
@@ -153,7 +154,7 @@ GroupParameters centred(const WeightGrid& grid, GroupParameters parameters, cons
   if (found.importance == 0.0 || parameters.scale == 0.0f) return parameters;
   const double mean = found.sum / found.importance;
   const double shift = grid.zero == ZeroKind::Minimum ? mean : -mean / static_cast<double>(parameters.scale);
-  return {parameters.scale, static_cast<float>(static_cast<double>(parameters.zero) + shift)};
+  return {parameters.scale, static_cast<float>(static_cast<double>(parameters.zero) + shift), parameters.inverse};
 }
 
 GroupParameters searchGroup(const Coder& coder, const ClipSearch& search, size_t index) {
@@ -165,7 +166,7 @@ GroupParameters searchGroup(const Coder& coder, const ClipSearch& search, size_t
   candidates.add(whole);
   addCandidates(grid, search, span, candidates);
   const size_t best = leastError(coder, group, search, candidates);
-  const GroupParameters found{candidates.scales[best], candidates.zeros[best]};
+  const GroupParameters found = candidates.at(best);
   const auto errorOf = [&](GroupParameters parameters) {
     return differencesOf(coder, group, parameters, search.globalScale);
   };
@@ -177,13 +178,9 @@ GroupParameters searchGroup(const Coder& coder, const ClipSearch& search, size_t
 
 }  // namespace
 
-void searchClips(const WeightGrid& grid, const ClipSearch& search, size_t first, size_t count, float* scales, float* zeros) {
+void searchClips(const WeightGrid& grid, const ClipSearch& search, size_t first, size_t count, ParameterTarget target) {
   const Coder coder(grid);
-  for (size_t i = 0; i < count; ++i) {
-    const GroupParameters found = searchGroup(coder, search, first + i);
-    scales[i] = found.scale;
-    if (zeros != nullptr) zeros[i] = found.zero;
-  }
+  for (size_t group = first; group < first + count; ++group) target.set(group, searchGroup(coder, search, group));
 }
 
 }  // namespace qs::QS_TARGET

@@ -6,13 +6,14 @@
 
 namespace qs {
 
-/// A row of weights whose groups are `length` consecutive ones; the last may be shorter. `scales` and `zeros` are those of the groups.
+/// A row of weights whose groups are `length` consecutive ones; the last may be shorter. The parameters are those of the groups.
 struct GridRow {
   size_t columns;
   size_t length;
   const float* scales;
-  const float* zeros;  // or null
-  float globalScale;   // or 0
+  const float* zeros;     // or null
+  const float* inverses;  // null: they follow from the scales
+  float globalScale;      // or 0
 };
 
 /// A matrix whose groups are rectangles, numbered row by row; those at its right and lower ends may be smaller.

@@ -27,8 +27,7 @@ struct Kernels {
   void (*decodeGridRow)(const WeightGrid& grid, const uint8_t* codes, GridRow row, float* y);
   void (*decodePermutedRow)(const WeightGrid& grid, const uint8_t* codes, GridRow row, const int32_t* groups, float* y);
   // Scales and zero points of some groups, with the range that gives the least error.
-  void (*searchClips)(const WeightGrid& grid, const ClipSearch& search, size_t first, size_t count, float* scales,
-                      float* zeros);
+  void (*searchClips)(const WeightGrid& grid, const ClipSearch& search, size_t first, size_t count, ParameterTarget target);
   ErrorSums (*errorSums)(const float* x, const float* decoded, size_t n);
   // Index of the first NaN or infinity, or n.
   size_t (*firstNonFinite)(const float* x, size_t n);

@@ -15,7 +15,8 @@ struct Parameters {
 
 Parameters parametersAt(const WeightGrid& grid, const GridRow& row, size_t group) {
   const float scale = effectiveScale(grid, row.scales[group], row.globalScale);
-  return {scale, inverseOf(grid, scale), row.zeros != nullptr ? row.zeros[group] : 0.0f};
+  const float inverse = row.inverses != nullptr ? row.inverses[group] : inverseOf(grid, scale);
+  return {scale, inverse, row.zeros != nullptr ? row.zeros[group] : 0.0f};
 }
 
 void encodeGroup(const Coder& coder, const float* x, size_t n, Parameters p, uint8_t* codes) {

@@ -29,7 +29,7 @@ class Coder {
   explicit Coder(const WeightGrid& grid);
 
   /// Codes as stored: two's complement for signed integers. A lane whose scale is 0 gets the code of 0.
-  /// @param inverse what `inverseOf` says of each scale.
+  /// @param inverse what weights are multiplied by, where the grid does not divide.
   QS_INLINE I32 codes(F32 weights, F32 scale, F32 inverse, F32 zero) const {
     const F32 x = roundedLanes(weights, grid_.weights);
     if (grid_.levels.kind == Levels::Kind::Integer) return integers(x, scale, inverse, zero);

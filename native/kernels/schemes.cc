@@ -70,7 +70,7 @@ void encodeGroup(const Scheme& scheme, const float* x, size_t n, Range range, ui
       return encodeAffineGroup(scheme.rule, scheme.bits, x, n, range, codes, scale, zero);
     case SchemeKind::Nf4:
       scale = std::max(std::fabs(range.min), std::fabs(range.max));
-      return encodeGridRow(nf4Grid(), x, {n, n, &scale, nullptr, 0.0f}, codes);
+      return encodeGridRow(nf4Grid(), x, {n, n, &scale, nullptr, nullptr, 0.0f}, codes);
     case SchemeKind::Fp8:
       return encodeFp8(scheme, x, n, range, codes, scale);
     case SchemeKind::Ggml:
@@ -83,7 +83,7 @@ void decodeGroup(const Scheme& scheme, const uint8_t* codes, size_t n, float sca
     case SchemeKind::Affine:
       return decodeAffineGroup(scheme.rule, scheme.bits, codes, n, scale, zero, y);
     case SchemeKind::Nf4:
-      return decodeGridRow(nf4Grid(), codes, {n, n, &scale, nullptr, 0.0f}, y);
+      return decodeGridRow(nf4Grid(), codes, {n, n, &scale, nullptr, nullptr, 0.0f}, y);
     case SchemeKind::Fp8:
       return decodeFp8(scheme, codes, n, scale, y);
     case SchemeKind::Ggml:

@@ -102,24 +102,38 @@ float withGlobal(const WeightGrid& grid, float scale, float globalScale) {
   return grid.globalFactor ? scale / globalScale : scale * globalScale;
 }
 
+/// What a rule by inverse multiplies weights by; not for a range of 0.
+float ruledInverse(const WeightGrid& grid, const Fraction& fraction) {
+  return rounded(1.0f / fraction.range * fraction.divisor, grid.arithmetic);
+}
+
 float scaleOf(const WeightGrid& grid, const GroupSpan& span, float globalScale) {
   if (grid.rule.kind == ScaleRule::Kind::Exponent) {
     return ruledByExponent(grid.rule, std::max(std::fabs(span.min), std::fabs(span.max)));
   }
-  const auto [range, divisor] = fractionOf(grid, span);
-  if (range == 0.0f && grid.by == Quotient::Inverse) return atLeast(grid, 0.0f);
-  float scale = rounded(range / divisor, grid.arithmetic);
-  if (grid.by == Quotient::Inverse) scale = 1.0f / rounded(1.0f / range * divisor, grid.arithmetic);
+  const Fraction fraction = fractionOf(grid, span);
+  if (fraction.range == 0.0f && grid.by == Quotient::Inverse) return atLeast(grid, 0.0f);
+  float scale = rounded(fraction.range / fraction.divisor, grid.arithmetic);
+  if (grid.by == Quotient::Inverse) scale = 1.0f / ruledInverse(grid, fraction);
   scale = atLeast(grid, withGlobal(grid, scale, globalScale));
   return grid.exactScales || scale == 0.0f ? scale : atLeast(grid, storedScale(scale, grid.scale));
+}
+
+/// A scale that is stored exactly is the rounded reciprocal of what its rule multiplies by, which is not the reciprocal of the scale.
+float inverseFor(const WeightGrid& grid, const GroupSpan& span, float scale, float effective) {
+  const Fraction fraction = fractionOf(grid, span);
+  if (grid.by == Quotient::Inverse && grid.rule.kind != ScaleRule::Kind::Exponent && fraction.range != 0.0f) {
+    const float inverse = ruledInverse(grid, fraction);
+    if (1.0f / inverse == scale) return inverse;
+  }
+  return inverseOf(grid, effective);
 }
 
 /// The lowest weight in steps of the scale.
 float stepsTo(const WeightGrid& grid, const GroupSpan& span, float scale) {
   if (grid.by == Quotient::Divide) return span.min / scale;
   if (grid.by == Quotient::Reciprocal) return span.min * inverseOf(grid, scale);
-  const auto [range, divisor] = fractionOf(grid, span);
-  return span.min * rounded(1.0f / range * divisor, grid.arithmetic);
+  return span.min * ruledInverse(grid, fractionOf(grid, span));
 }
 
 float zeroOf(const WeightGrid& grid, const GroupSpan& span, float scale) {
@@ -196,8 +210,9 @@ float storedScale(float scale, ScaleType type) {
 GroupParameters parametersOf(const WeightGrid& grid, GroupSpan given, float globalScale) {
   const GroupSpan span = widenedSpan(grid, given);
   const float scale = scaleOf(grid, span, globalScale);
-  if (grid.zero == ZeroKind::None) return {scale, 0.0f};
-  return {scale, zeroOf(grid, span, effectiveScale(grid, scale, globalScale))};
+  const float effective = effectiveScale(grid, scale, globalScale);
+  const float zero = grid.zero == ZeroKind::None ? 0.0f : zeroOf(grid, span, effective);
+  return {scale, zero, inverseFor(grid, span, scale, effective)};
 }
 
 }  // namespace qs

@@ -113,7 +113,7 @@ QS_INLINE float effectiveScale(const WeightGrid& grid, float scale, float global
   return grid.globalFactor ? scale * globalScale : scale / globalScale;
 }
 
-/// What weights are multiplied by to give codes, where they are not divided by the scale.
+/// What weights are multiplied by to give codes, as it follows from a scale; where they are not divided by the scale.
 QS_INLINE float inverseOf(const WeightGrid& grid, float scale) {
   if (scale == 0.0f) return 0.0f;
   const float inverse = rounded(1.0f / scale, grid.arithmetic);
@@ -129,9 +129,23 @@ struct GroupSpan {
 struct GroupParameters {
   float scale = 0.0f;
   float zero = 0.0f;
+  float inverse = 0.0f;  // what weights are multiplied by; the scale may be its rounded reciprocal
 };
 
-/// Scale (rounded to its dtype unless codes are found with exact ones) and zero point of a group.
+/// Where the parameters of groups are written; `zeros` and `inverses` may be null.
+struct ParameterTarget {
+  float* scales;
+  float* zeros;
+  float* inverses;
+
+  void set(size_t group, const GroupParameters& found) const {
+    scales[group] = found.scale;
+    if (zeros != nullptr) zeros[group] = found.zero;
+    if (inverses != nullptr) inverses[group] = found.inverse;
+  }
+};
+
+/// Scale (rounded to its dtype unless codes are found with exact ones), its inverse and the zero point of a group.
 GroupParameters parametersOf(const WeightGrid& grid, GroupSpan span, float globalScale);
 
 }  // namespace qs

@@ -144,20 +144,20 @@ uint64_t gridDigest(const Kernels& table, const WeightGrid& grid, const Input& i
   const float factors[] = {0.9f, 0.75f, 0.5f, 0.3f};
   std::vector<float> scales(matrix.groups());
   std::vector<float> zeros(matrix.groups());
+  std::vector<float> inverses(matrix.groups());
   uint64_t found = 0;
   for (const bool searched : {false, true}) {
     if (searched) {
-      table.searchClips(grid, {matrix, values.get(), {}, factors, 0.0f}, 0, matrix.groups(), scales.data(), zeros.data());
+      table.searchClips(grid, {matrix, values.get(), {}, factors, 0.0f}, 0, matrix.groups(), {scales.data(), zeros.data(), inverses.data()});
     } else {
       for (size_t group = 0; group < matrix.groups(); ++group) {
         const size_t start = group * kLength;
         const GroupSpan span = table.spanOfWeights(values.get() + start, std::min(kLength, columns - start));
         const GroupParameters parameters = parametersOf(grid, span, 0.0f);
-        scales[group] = parameters.scale;
-        zeros[group] = parameters.zero;
+        ParameterTarget{scales.data(), zeros.data(), inverses.data()}.set(group, parameters);
       }
     }
-    const GridRow row{columns, kLength, scales.data(), zeros.data(), 0.0f};
+    const GridRow row{columns, kLength, scales.data(), zeros.data(), inverses.data(), 0.0f};
     Bytes codes(columns);
     table.encodeGridRow(grid, values.get(), row, codes.data());
     std::vector<float> decoded(columns);

@@ -16,6 +16,8 @@ export interface GroupParameters {
   readonly scales: Float32Array;
   /** One per group, where the grid has zero points. */
   readonly zeros?: Float32Array | undefined;
+  /** What weights are multiplied by to give codes, one per group, for grids that do so with a number of which the scale is the reciprocal. */
+  readonly inverses?: Float32Array | undefined;
   readonly globalScale?: number | undefined;
 }
 
@@ -71,7 +73,10 @@ export interface GridFunctions {
 
 type Cancel = Int32Array | undefined;
 type Matrix = [rows: number, columns: number, groupRows: number, groupColumns: number];
-type Parameters = [scales: Float32Array, zeros: Float32Array | undefined, globalScale: number];
+type Parameters = [
+  ...[scales: Float32Array, zeros: Float32Array | undefined, inverses: Float32Array | undefined],
+  globalScale: number,
+];
 
 export interface GridBinding {
   gridParameters(
@@ -107,9 +112,10 @@ const sizes = ({ rows, columns, groupRows, groupColumns }: GroupedMatrix): Matri
   groupRows,
   groupColumns,
 ];
-const shared = ({ scales, zeros, globalScale = 0 }: GroupParameters): Parameters => [
+const shared = ({ scales, zeros, inverses, globalScale = 0 }: GroupParameters): Parameters => [
   scales,
   zeros,
+  inverses,
   globalScale,
 ];
 

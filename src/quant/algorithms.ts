@@ -17,7 +17,7 @@ const formatVersions: Readonly<Record<string, number>> = {
 
 const measureVersions = {
   /** Parameters, codes and values of grids (native/kernels/weight_grid.cc, levels.cc, src/quant/grids). */
-  grids: 1,
+  grids: 2,
   /** Error sums of a tensor by the addon (native/kernels/sums.cc, src/analysis/metrics.ts). */
   errors: 1,
   /** Error sums by graphs (src/graph). */

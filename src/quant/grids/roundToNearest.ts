@@ -68,7 +68,8 @@ export async function findParameters(
   const scales = new Float32Array(count);
   const zeros = grid.zero ? new Float32Array(count) : undefined;
   if (grid.group === 'tensor' && !range) throw new RangeError('one scale for the tensor needs its range');
-  const target = { scales, zeros, globalScale: globalScaleOf(grid, range) };
+  const inverses = grid.rounding?.by === 'inverse' ? new Float32Array(count) : undefined;
+  const target = { scales, zeros, inverses, globalScale: globalScaleOf(grid, range) };
   if (clip) {
     const bad = await loadNative().clippedParameters(grid, values, matrix, target, clip, signal);
     if (bad) throw new RangeError(`weight ${bad.index} is ${bad.kind}`);
