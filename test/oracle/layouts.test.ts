@@ -26,7 +26,7 @@ describe.skipIf(!hasSharedData)('checkpoints of quantizing libraries', () => {
   it.each(referenceRecipes)('$folder: the same logits from the folder that $recipe writes', async (item) => {
     const { tokens, logits } = await expectedLogits(join(reference, item.folder));
     const model = await openModel(await writeReferenceRecipe(item));
-    expect(farthest(await logitsOf(model, tokens), logits)).toBeLessThan(1e-4);
+    expect(farthest(await logitsOf(model, tokens), logits)).toBeLessThan(item.logits ?? 1e-4);
     await model.close();
   });
 });

@@ -21,6 +21,8 @@ export interface ReferenceRecipe {
   readonly base?: string;
   /** Tensors in which the library rounds some values next to a midpoint to the other side, and the share of such bytes. */
   readonly near?: { readonly tensors: RegExp; readonly share: number };
+  /** How far logits may be apart for that; 1e-4 where it is absent. */
+  readonly logits?: number;
   /** Keys of `quantization_config` that differ by design. */
   readonly differs?: readonly string[];
 }
@@ -37,8 +39,9 @@ export const referenceRecipes: readonly ReferenceRecipe[] = [
   {
     folder: 'bitsandbytes/folders/nf4-double-quant',
     recipe: 'bnb-nf4-dq',
-    // The library's CPU kernel looks scales up in a table of 65,536 bins; ours are the exact rule.
+    // The library's CPU kernel looks scales up in a table of 65,536 bins (`nativeNesting.ts`); ours are the exact rule, as on GPUs.
     near: { tensors: /absmax$/, share: 0.02 },
+    logits: 0.01,
   },
   { folder: 'autoawq/folders/gemm-4bit-g128-rtn', recipe: 'awq-int4-g128', changes: { method: 'rtn' } },
   { folder: 'compressed-tensors/folders/W4A16', recipe: 'w4a16' },
