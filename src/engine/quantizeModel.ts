@@ -1,7 +1,7 @@
 import { planCheckpoint } from '../exporter/checkpoint/plan';
 import { neededEvidence, previewPlan, type MethodPlan } from '../exporter/checkpoint/preview';
 import { outputFolder } from '../exporter/checkpoint/outputFolder';
-import { writeCheckpoint } from '../exporter/checkpoint/writeCheckpoint';
+import { checkedFolder, writeCheckpoint } from '../exporter/checkpoint/writeCheckpoint';
 import type { Model } from '../model/model';
 import type { EngineRequests } from '../protocol/engine';
 import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
@@ -47,11 +47,12 @@ export async function quantizeModel(
   const start = performance.now();
   if (recipe.target === 'onnx') {
     const plan = await planOnnxRecipe(model, recipe);
+    await previewOnnxRecipe(model, plan, params.out, context); // rejects the output before minutes of calibration
     return exportOnnxRecipe(model, plan, params, await evidenceFor(model, plan, params, context), context);
   }
   if (recipe.target !== 'checkpoint') return exportRecipe(model, recipe, params.out, context);
   const plan = planCheckpoint(model, recipe, params.maxShardBytes);
-  await outputFolder(params.out, model.description, params.overwrite); // before minutes of calibration
+  await checkedFolder(model, plan, params.out, params.overwrite);
   const { evidence, transforms } = await prepareRecipe(model, plan, params, context);
   const written = await writeCheckpoint(model, plan, params.out, {
     ...{ overwrite: params.overwrite, evidence, transforms },

@@ -1,7 +1,8 @@
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
+import { coveringFiles } from '../model/weightCandidates';
 import type { ModelDescription, ModelFileIdentity } from '../protocol/model';
-import { fileIdentity, findTarget, statIfPresent, type OutputTarget } from './target';
+import { fileIdentity, findTarget, followLinks, statIfPresent, type OutputTarget } from './target';
 
 /** A file that is read while the outputs are written: if it changes meanwhile, they would mix two versions of it. */
 export type StreamedFile = Pick<ModelFileIdentity, 'path' | 'size' | 'mtimeMs'>;
@@ -23,12 +24,21 @@ interface InputFile extends FileState {
  * spellings on file systems that ignore case), and outputs are put in place only if those that were streamed are unchanged.
  */
 export class Inputs {
-  private constructor(private readonly files: readonly InputFile[]) {}
+  private constructor(
+    private readonly files: readonly InputFile[],
+    /** Files of a set of which some are missing: one that an output created would be taken for a part of it. */
+    private readonly awaited: ReadonlyMap<string, string>,
+  ) {}
 
-  /** @throws QuantscopeError IO when a streamed file has changed since it was opened. */
+  /**
+   * @param others files that are read besides; absent ones may be created.
+   * @param shards all files of the sets that the streamed ones belong to; absent ones may not.
+   * @throws QuantscopeError IO when a streamed file has changed since it was opened.
+   */
   static async of(
     streamed: readonly StreamedFile[],
     others: readonly (string | undefined)[] = [],
+    shards: readonly string[] = [],
   ): Promise<Inputs> {
     const files: InputFile[] = [];
     for (const { path, size, mtimeMs } of streamed) {
@@ -38,9 +48,15 @@ export class Inputs {
         throw changed(path);
       files.push({ path, streamed: true, ...state });
     }
-    for (const path of others)
-      if (path !== undefined) files.push({ path, streamed: false, ...(await stateOf(path)) });
-    return new Inputs(files);
+    const awaited = new Map<string, string>();
+    for (const path of [...others, ...shards]) {
+      if (path === undefined) continue;
+      const state = await stateOf(path);
+      files.push({ path, streamed: false, ...state });
+      if (state.identity === undefined && shards.includes(path))
+        awaited.set(sameName(await followLinks(path)), path);
+    }
+    return new Inputs(files, awaited);
   }
 
   /**
@@ -54,8 +70,13 @@ export class Inputs {
     for (const target of targets) await this.refuse(target);
   }
 
-  /** @throws QuantscopeError REQUEST when the output would replace an input. */
+  /** @throws QuantscopeError REQUEST when the output would replace an input, or a missing file of the model. */
   async refuse({ path, destination }: OutputTarget): Promise<void> {
+    const awaited = this.awaited.get(sameName(destination));
+    if (awaited !== undefined) {
+      const message = `The output would be taken for ${basename(awaited)}, a missing file of the model; choose another name.`;
+      throw new QuantscopeError('REQUEST', message, { file: path });
+    }
     const identity = await fileIdentity(destination);
     if (identity === undefined) return;
     const input = this.files.find((file) => file.identity === identity);
@@ -78,19 +99,33 @@ export class Inputs {
 type ModelFiles = Pick<ModelDescription, 'format' | 'files'>;
 
 /**
- * All files that work on a model reads: its weights, which are streamed, what describes it next to them, and others that the
- * request names.
+ * All files that work on a model reads: its weights, which are streamed, the other files of a set of which it is a part, what describes
+ * it next to them, and others that the request names.
  */
 export async function inputsOf(
   model: ModelFiles,
   ...others: readonly (string | undefined)[]
 ): Promise<Inputs> {
-  return Inputs.of(model.files, [...filesBeside(model), ...others]);
+  return Inputs.of(model.files, [...filesBeside(model), ...others], await setsOf(model));
 }
 
 /** The files of a model for outputs that are not made of its weights: it may have changed since it was opened. */
 export async function modelInputs(model: ModelFiles): Promise<Inputs> {
-  return Inputs.of([], [...model.files.map(({ path }) => path), ...filesBeside(model)]);
+  const paths = model.files.map(({ path }) => path);
+  return Inputs.of([], [...paths, ...filesBeside(model)], await setsOf(model));
+}
+
+/** The sets of shards or parts, with their indexes, that files of a model belong to: one may have been opened alone, others be missing. */
+async function setsOf({ files }: ModelFiles): Promise<string[]> {
+  const paths = new Set<string>();
+  for (const { path } of files) {
+    if (paths.has(path)) continue;
+    const folder = dirname(path);
+    const set = await coveringFiles(folder, basename(path));
+    for (const name of set?.files ?? []) paths.add(join(folder, name));
+    if (set?.index) paths.add(set.index.path);
+  }
+  return [...paths];
 }
 
 function filesBeside({ format, files }: ModelFiles): string[] {
@@ -124,7 +159,7 @@ const companions = [
 export function ensureDistinct(targets: readonly OutputTarget[]): void {
   const seen = new Set<string>();
   for (const { path, destination } of targets) {
-    const key = destination.normalize('NFC').toLowerCase();
+    const key = sameName(destination);
     if (seen.has(key))
       throw new QuantscopeError('REQUEST', 'Two outputs would be the same file; give them different names.', {
         file: path,
@@ -132,6 +167,9 @@ export function ensureDistinct(targets: readonly OutputTarget[]): void {
     seen.add(key);
   }
 }
+
+/** Equal for paths that some file systems treat as one. */
+const sameName = (path: string): string => path.normalize('NFC').toLowerCase();
 
 async function stateOf(path: string): Promise<FileState> {
   const found = await statIfPresent(path).catch(() => undefined);

@@ -18,13 +18,14 @@ export interface OutputTarget {
 const maxLinks = 40;
 
 /**
- * @throws QuantscopeError REQUEST when the target exists and is not a regular file, or is write-protected; IO when the file
- * system does not allow the check.
+ * @throws QuantscopeError REQUEST when the target exists and is not a regular file, or is write-protected, or its folder can be neither
+ * written to nor made; IO when the file system does not allow the check.
  */
 export async function findTarget(path: string): Promise<OutputTarget> {
   const absolute = resolve(path);
   try {
     const destination = await followLinks(absolute);
+    await ensureFolderAbove(absolute, destination);
     const found = await statIfPresent(destination);
     if (!found) return { path: absolute, destination };
     if (!found.isFile()) throw notAFile(absolute, found.isDirectory());
@@ -55,8 +56,33 @@ export async function statIfPresent(path: string) {
   }
 }
 
+/**
+ * Checks the nearest existing folder above an output: the output, or the folders between them, will be made in it.
+ * @throws QuantscopeError REQUEST when it is not a folder, or cannot be written to.
+ */
+export async function ensureFolderAbove(output: string, destination: string): Promise<void> {
+  const refuse = (message: string, cause?: unknown): QuantscopeError =>
+    new QuantscopeError('REQUEST', message, { file: output }, cause);
+  const above = await nearestFolder(dirname(destination));
+  if (!above) throw refuse('The output is on a drive or file system that does not exist.');
+  if (!above.isFolder) throw refuse(`The output would be inside ${above.path}, which is not a folder.`);
+  try {
+    await access(above.path, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const message = `The output would be inside ${above.path}, which cannot be written to (${reason(cause)}); choose another place.`;
+    throw refuse(message, cause);
+  }
+}
+
+/** The path itself, or the nearest one above it, that exists. */
+async function nearestFolder(path: string): Promise<{ path: string; isFolder: boolean } | undefined> {
+  const found = await statIfPresent(path);
+  if (found) return { path, isFolder: found.isDirectory() };
+  return dirname(path) === path ? undefined : nearestFolder(dirname(path));
+}
+
 /** The path without symbolic links; a dangling link leads to where its file would be. */
-async function followLinks(path: string): Promise<string> {
+export async function followLinks(path: string): Promise<string> {
   let current = path;
   for (let links = 0; links <= maxLinks; links++) {
     const folder = await realpath(dirname(current)).catch(() => undefined);

@@ -5,6 +5,7 @@ import { perplexity } from '../../evaluation/statistics';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { imatrixWriter, writeImatrix } from '../../exporter/writeImatrix';
 import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafetensors';
+import { findFolderTarget } from '../../files/folderTarget';
 import { inputsOf, type Inputs } from '../../files/inputs';
 import { withThreads } from '../../graph/threads';
 import { openDecoder } from '../../graph/transformer/openDecoder';
@@ -47,6 +48,7 @@ async function runCalibration(
   imatrixWriter(params.out);
   const inputs = await inputsOf(model.description, params.text);
   await inputs.check([params.out, params.statistics]);
+  if (params.hessians !== undefined) await findFolderTarget(params.hessians, model.description);
   resetPeakMemory();
   const started = performance.now();
   const { device } = await runDevice(params.device, signal);

@@ -1,6 +1,8 @@
 import { previewOnnx, previewOnnxLayers, writeOnnx, writeOnnxLayers } from '../../exporter/onnx/writeOnnx';
 import { weightForms } from '../../exporter/onnx/weightForms';
 import { withThreads } from '../../graph/threads';
+import type { Model } from '../../model/model';
+import type { OnnxPreview, OnnxSettings } from '../../protocol/exportOnnx';
 import { choicesOf, evidenceFor, optionsOf } from '../exportOnnx';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -37,13 +39,7 @@ export function onnxFormsJob(): Job<'export/onnxForms'> {
 export function onnxPreviewJob(models: OpenModels): Job<'export/onnxPreview'> {
   return (params, { signal }) => {
     checkParams('export/onnxPreview', params, { ...settingKinds, out: 'path?' });
-    return models.use(params, signal, async (model) => {
-      const choices = await choicesOf(model, params, undefined, signal);
-      const options = optionsOf(params);
-      return params.layers
-        ? previewOnnxLayers(model, params.layers, choices, params.out, options)
-        : previewOnnx(model, choices, params.out, options);
-    });
+    return models.use(params, signal, (model) => preview(model, params, params.out, signal));
   };
 }
 
@@ -52,10 +48,11 @@ export function onnxJob(models: OpenModels): Job<'export/onnx'> {
     const { signal, progress } = context;
     const kinds = { out: 'path', threads: 'count?', device: 'device?', cacheDir: 'path?' } as const;
     checkParams('export/onnx', params, { ...settingKinds, ...kinds });
+    const { layers, out, text } = params;
     return withThreads(params.threads, () =>
       models.use(params, signal, async (model) => {
+        await preview(model, params, out, signal); // rejects the output before minutes of calibration
         const choices = await choicesOf(model, params, await evidenceFor(model, params, context), signal);
-        const { layers, out, text } = params;
         const options = { ...optionsOf(params), signal, onProgress: progress, alsoRead: [text] };
         return layers
           ? writeOnnxLayers(model, layers, choices, out, options)
@@ -63,4 +60,17 @@ export function onnxJob(models: OpenModels): Job<'export/onnx'> {
       }),
     );
   };
+}
+
+async function preview(
+  model: Model,
+  settings: OnnxSettings,
+  out: string | undefined,
+  signal: AbortSignal,
+): Promise<OnnxPreview> {
+  const choices = await choicesOf(model, settings, undefined, signal);
+  const options = optionsOf(settings);
+  return settings.layers
+    ? previewOnnxLayers(model, settings.layers, choices, out, options)
+    : previewOnnx(model, choices, out, options);
 }

@@ -55,10 +55,8 @@ export async function writeCheckpoint(
   options: CheckpointOptions = {},
 ): Promise<WrittenCheckpoint> {
   const { description } = model;
-  const target = await outputFolder(out, description, options.overwrite);
+  const target = await checkedFolder(model, plan, out, options.overwrite);
   const inputs = await inputsOf(description, ...(options.alsoRead ?? []));
-  const bytes = plan.shards.reduce((sum, { dataBytes }) => sum + dataBytes, otherBytes);
-  await ensureFreeSpace(target, bytes, 'The checkpoint');
   return makeFolderAtomically(target, async (folder) => {
     const run = new CheckpointRun(model, plan, folder, options);
     const facts = await run.writeWeights();
@@ -67,6 +65,22 @@ export async function writeCheckpoint(
     await outputFolder(out, description, options.overwrite); // it may have changed meanwhile
     return { out: target, ...facts };
   });
+}
+
+/**
+ * The folder that a checkpoint would be written to, for a check before minutes of calibration.
+ * @throws QuantscopeError as `outputFolder`; IO where the checkpoint does not fit.
+ */
+export async function checkedFolder(
+  { description }: Model,
+  { shards }: CheckpointPlan,
+  out: string,
+  overwrite?: boolean,
+): Promise<string> {
+  const folder = await outputFolder(out, description, overwrite);
+  const bytes = shards.reduce((sum, { dataBytes }) => sum + dataBytes, otherBytes);
+  await ensureFreeSpace(folder, bytes, 'The checkpoint');
+  return folder;
 }
 
 async function checkAtTheEnd(inputs: Inputs, signal: AbortSignal | undefined): Promise<void> {

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { writeAllAtomically, type AtomicFile } from '../../files/atomicFile';
-import { inputsOf } from '../../files/inputs';
+import { findFolderTarget } from '../../files/folderTarget';
+import { inputsOf, type Inputs } from '../../files/inputs';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
@@ -47,8 +48,21 @@ export async function previewOnnxLayers(
 }
 
 async function checkedPreview(model: Model, output: Output, out: string | undefined): Promise<OnnxPreview> {
-  if (out !== undefined) await (await inputsOf(model.description)).check(pathsOf(output, out));
+  if (out !== undefined) await checkedInputs(model, output, out, []);
   return previewOf(output);
+}
+
+/** What an export reads, after a check of where it writes. */
+async function checkedInputs(
+  { description }: Model,
+  output: Output,
+  out: string,
+  alsoRead: readonly (string | undefined)[],
+): Promise<Inputs> {
+  await findFolderTarget(out, description);
+  const inputs = await inputsOf(description, ...alsoRead);
+  await inputs.check(pathsOf(output, out));
+  return inputs;
 }
 
 /**
@@ -101,8 +115,7 @@ async function writeOutput(
   const start = performance.now();
   const preview = previewOf(output);
   const paths = pathsOf(output, out);
-  const inputs = await inputsOf(model.description, ...alsoRead);
-  await inputs.check(paths);
+  const inputs = await checkedInputs(model, output, out, alsoRead);
   await ensureFreeSpace(join(out, 'model.onnx'), preview.fileBytes);
   const meter = new PlaceMeter(
     output.files.flatMap(({ places }) => places),

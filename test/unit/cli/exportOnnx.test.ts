@@ -54,7 +54,9 @@ describe('quantscope export-onnx', () => {
     [['--weights', 'f32', '--out', 'x', '--input-range', 'mse'], 2, /takes minmax, percentile or entropy/],
     [['--weights', 'matmulnbit-4', '--out', 'x'], 1, /Did you mean "matmulnbits-4"/],
     [['--weights', 'static-int8', '--out', 'x'], 1, /name a calibration text/],
-    [['--weights', 'f32', '--out', sampleFolder], 1, /would replace an input file/],
+    [['--weights', 'f32', '--out', sampleFolder], 1, /output folder is that of the model/],
+    [['--weights', 'f32', '--out', join(sampleFolder, 'onnx'), '--dry-run'], 1, /or lies in it/],
+    [['--weights', 'f32', '--out', join(sampleFolder, 'config.json', 'x')], 1, /which is not a folder/],
   ] as const)('%j ends with %i and the reason', async (args, status, reason) => {
     const { code, stderr } = await exportOnnx(...args.map((arg) => (arg === 'x' ? here('nothing') : arg)));
     expect(stderr).toMatch(reason);

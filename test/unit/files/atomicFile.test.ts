@@ -297,9 +297,16 @@ describe('an error of the operating system', () => {
   it('in making the folder is reported', async () => {
     writeFileSync(here('file'), 'old');
     await expect(write(here('file/a.bin'), 'new')).rejects.toMatchObject({
-      ...{ code: 'IO', place: { file: here('file/a.bin') } },
-      message: expect.stringMatching(/^The file cannot be created: E(NOTDIR|EXIST): /) as string,
+      ...{ code: 'REQUEST', place: { file: here('file/a.bin') } },
+      message: `The output would be inside ${here('file')}, which is not a folder. (${here('file/a.bin')})`,
     });
+    failOn('access', new RegExp(`${folder}$`), { code: 'EROFS' });
+    const message = `The output would be inside ${folder}, which cannot be written to (EROFS: planted, access of ${folder}); choose another place.`;
+    await expect(write(here('a/b.bin'), 'new')).rejects.toMatchObject({
+      ...{ code: 'REQUEST', place: { file: here('a/b.bin') } },
+      message: `${message} (${here('a/b.bin')})`,
+    });
+    expect(readdirSync(folder)).toEqual(['file']);
     expect(notes()).toEqual([]);
   });
 

@@ -92,6 +92,33 @@ describe('Inputs', () => {
     });
   });
 
+  it('include the files of a set of which one was opened, and the places of those that are missing', async () => {
+    const shard = (number: number): string => here(`model-0000${number}-of-00003.safetensors`);
+    for (const number of [1, 2]) writeFileSync(shard(number), '');
+    const files = [{ ...asOpened(shard(1)), headerHash: '' }];
+    for (const of of [inputsOf, modelInputs]) {
+      const read = await of({ format: 'safetensors', files } as unknown as Parameters<typeof inputsOf>[0]);
+      await expect(read.check([shard(2)])).rejects.toMatchObject(refused(shard(2)));
+      await expect(read.check([shard(3)])).rejects.toMatchObject({
+        code: 'REQUEST',
+        message: `The output would be taken for model-00003-of-00003.safetensors, a missing file of the model; choose another name. (${shard(3)})`,
+      });
+      await read.check([here('model-00003-of-00004.safetensors')]);
+    }
+  });
+
+  it('include the index of shards', async () => {
+    const index = here('weights.safetensors.index.json');
+    for (const name of ['a.safetensors', 'b.safetensors']) writeFileSync(here(name), '');
+    writeFileSync(index, JSON.stringify({ weight_map: { x: 'a.safetensors', y: 'b.safetensors' } }));
+    const files = [{ ...asOpened(here('a.safetensors')), headerHash: '' }];
+    const read = await inputsOf({ format: 'safetensors', files } as unknown as Parameters<
+      typeof inputsOf
+    >[0]);
+    for (const output of [index, here('b.safetensors')])
+      await expect(read.check([output])).rejects.toMatchObject(refused(output));
+  });
+
   it('are the weights alone where these describe themselves', async () => {
     const files = [{ ...asOpened(weights()), headerHash: '' }];
     const read = await inputsOf({ format: 'gguf', files } as unknown as Parameters<typeof inputsOf>[0]);

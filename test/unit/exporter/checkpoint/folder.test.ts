@@ -203,16 +203,20 @@ describe('the folder that a checkpoint is written to', () => {
     place: { file: path },
   });
 
+  const link = (to: string): string => (symlinkSync(to, here('link')), here('link'));
   it.each([
     ['the model itself', (model: string) => model],
-    ['a link to it', (model: string) => (symlinkSync(model, here('link')), here('link'))],
+    ['a link to it', link],
+    ['a folder in it', (model: string) => join(model, 'quantized')],
+    ['a folder in it by a detour', (model: string) => `${model}/../model/quantized/nf4`],
+    ['a folder in a link to it', (model: string) => join(link(model), 'quantized')],
     ['a folder that it lies in', () => folder],
   ])('must not be %s', async (_, place) => {
     const model = copy();
     const before = readdirSync(model).sort();
     await expect(run(place(model), { model, overwrite: true })).rejects.toMatchObject({
       code: 'REQUEST',
-      message: expect.stringMatching(/holds the model that is read/) as string,
+      message: expect.stringMatching(/holds the model that is read|is that of the model/) as string,
     });
     expect(readdirSync(model).sort()).toEqual(before);
   });
@@ -220,7 +224,7 @@ describe('the folder that a checkpoint is written to', () => {
   it('must not be an earlier output that is the model', async () => {
     const { out } = await run(here('out'));
     await expect(run(out, { model: out, recipe: 'bnb-int8', overwrite: true })).rejects.toMatchObject(
-      refused(/holds the model that is read/, out),
+      refused(/is that of the model/, out),
     );
   });
 
@@ -236,6 +240,9 @@ describe('the folder that a checkpoint is written to', () => {
       refused(/not an earlier output of Quantscope/, here('other')),
     );
     await expect(run(here('link'))).rejects.toMatchObject(refused(/link that leads nowhere/, here('link')));
+    await expect(run(here('file/out'))).rejects.toMatchObject(
+      refused(`The output would be inside ${here('file')}, which is not a folder.`, here('file/out')),
+    );
     expect(readFileSync(here('other/thesis.txt'), 'utf8')).toBe('years');
   });
 
