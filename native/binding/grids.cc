@@ -18,10 +18,10 @@ GroupedMatrix matrixOf(const Napi::CallbackInfo& info, size_t first) {
           sizeOf(info[first + 3], "columns of a group")};
 }
 
-/// Four arguments from `first` on: scales, zeros?, inverses?, the global scale or 0.
-ParameterView parametersFrom(const Napi::CallbackInfo& info, size_t first) {
+/// Three arguments from `first` on, scales, zeros?, the global scale or 0; and inverses?, which come last.
+ParameterView parametersFrom(const Napi::CallbackInfo& info, size_t first, size_t last) {
   return {floatsOf(info[first], "scales"), optionalFloats(info[first + 1], "zeros"),
-          optionalFloats(info[first + 2], "inverses"), floatOf(info[first + 3])};
+          optionalFloats(info[last], "inverses"), floatOf(info[first + 2])};
 }
 
 std::optional<Range> rangeOf(const Napi::Value& min, const Napi::Value& max) {
@@ -31,56 +31,56 @@ std::optional<Range> rangeOf(const Napi::Value& min, const Napi::Value& max) {
 
 }  // namespace
 
-// (grid, source, rows, columns, groupRows, groupColumns, scales, zeros?, inverses?, globalScale, min?, max?, cancel?)
+// (grid, source, rows, columns, groupRows, groupColumns, scales, zeros?, globalScale, min?, max?, cancel?, inverses?)
 Napi::Value GridParameters(const Napi::CallbackInfo& info) {
   const WeightGrid grid = gridOf(info[0]);
   const auto source = floatsOf(info[1], "source");
   const GroupedMatrix matrix = matrixOf(info, 2);
-  const ParameterView target = parametersFrom(info, 6);
-  const auto range = rangeOf(info[10], info[11]);
-  const CancelFlag cancelled = cancelFlag(info[12]);
+  const ParameterView target = parametersFrom(info, 6, 12);
+  const auto range = rangeOf(info[9], info[10]);
+  const CancelFlag cancelled = cancelFlag(info[11]);
   return run(info, [=] { findParameters(grid, source, matrix, range, target, cancelled); });
 }
 
-// (grid, source, rows, columns, groupRows, groupColumns, scales, zeros?, inverses?, globalScale, importance?, factors, cancel?)
+// (grid, source, rows, columns, groupRows, groupColumns, scales, zeros?, globalScale, importance?, factors, cancel?, inverses?)
 Napi::Value ClippedParameters(const Napi::CallbackInfo& info) {
   const WeightGrid grid = gridOf(info[0]);
   const auto source = floatsOf(info[1], "source");
   const GroupedMatrix matrix = matrixOf(info, 2);
-  const ParameterView target = parametersFrom(info, 6);
-  const auto importance = optionalFloats(info[10], "importance");
-  const auto factors = floatsOf(info[11], "factors");
-  const CancelFlag cancelled = cancelFlag(info[12]);
+  const ParameterView target = parametersFrom(info, 6, 12);
+  const auto importance = optionalFloats(info[9], "importance");
+  const auto factors = floatsOf(info[10], "factors");
+  const CancelFlag cancelled = cancelFlag(info[11]);
   const auto bad = std::make_shared<BadWeight>();
   return run(
       info, [=] { *bad = findClippedParameters(grid, source, matrix, importance, factors, target, cancelled); },
       [bad](Napi::Env env) { return badWeightObject(env, *bad); });
 }
 
-// (grid, source, rows, columns, groupRows, groupColumns, scales, zeros?, inverses?, globalScale, codes, cancel?)
+// (grid, source, rows, columns, groupRows, groupColumns, scales, zeros?, globalScale, codes, cancel?, inverses?)
 Napi::Value GridCodes(const Napi::CallbackInfo& info) {
   const WeightGrid grid = gridOf(info[0]);
   const auto source = floatsOf(info[1], "source");
   const GroupedMatrix matrix = matrixOf(info, 2);
-  const ParameterView parameters = parametersFrom(info, 6);
-  const auto codes = bytesOf(info[10], "codes");
-  const CancelFlag cancelled = cancelFlag(info[11]);
+  const ParameterView parameters = parametersFrom(info, 6, 11);
+  const auto codes = bytesOf(info[9], "codes");
+  const CancelFlag cancelled = cancelFlag(info[10]);
   const auto bad = std::make_shared<BadWeight>();
   return run(
       info, [=] { *bad = findCodes(grid, source, matrix, parameters, codes, cancelled); },
       [bad](Napi::Env env) { return badWeightObject(env, *bad); });
 }
 
-// (grid, codes, rows, columns, groupRows, groupColumns, scales, zeros?, inverses?, globalScale, groupOfColumn?, target, cancel?)
+// (grid, codes, rows, columns, groupRows, groupColumns, scales, zeros?, globalScale, groupOfColumn?, target, cancel?, inverses?)
 Napi::Value GridWeights(const Napi::CallbackInfo& info) {
   const WeightGrid grid = gridOf(info[0]);
   const auto codes = bytesOf(info[1], "codes");
   const GroupedMatrix matrix = matrixOf(info, 2);
-  const ParameterView parameters = parametersFrom(info, 6);
-  const auto groups = info[10].IsUndefined() ? std::span<const int32_t>{}
-                                            : spanOf<const int32_t>(info[10], napi_int32_array, "groups of columns");
-  const auto target = floatsOf(info[11], "target");
-  const CancelFlag cancelled = cancelFlag(info[12]);
+  const ParameterView parameters = parametersFrom(info, 6, 12);
+  const auto groups = info[9].IsUndefined() ? std::span<const int32_t>{}
+                                            : spanOf<const int32_t>(info[9], napi_int32_array, "groups of columns");
+  const auto target = floatsOf(info[10], "target");
+  const CancelFlag cancelled = cancelFlag(info[11]);
   return run(info, [=] { findWeights(grid, codes, matrix, parameters, groups, target, cancelled); });
 }
 

@@ -73,28 +73,26 @@ export interface GridFunctions {
 
 type Cancel = Int32Array | undefined;
 type Matrix = [rows: number, columns: number, groupRows: number, groupColumns: number];
-type Parameters = [
-  ...[scales: Float32Array, zeros: Float32Array | undefined, inverses: Float32Array | undefined],
-  globalScale: number,
-];
+type Parameters = [scales: Float32Array, zeros: Float32Array | undefined, globalScale: number];
+type Inverses = Float32Array | undefined;
 
 export interface GridBinding {
   gridParameters(
     ...parameters: [
       ...[grid: Grid, source: Float32Array, ...Matrix, ...Parameters],
-      ...[min: number | undefined, max: number | undefined, cancel: Cancel],
+      ...[min: number | undefined, max: number | undefined, cancel: Cancel, inverses: Inverses],
     ]
   ): Promise<void>;
   clippedParameters(
     ...parameters: [
       ...[grid: Grid, source: Float32Array, ...Matrix, ...Parameters],
-      ...[importance: Float32Array | undefined, factors: Float32Array, cancel: Cancel],
+      ...[importance: Float32Array | undefined, factors: Float32Array, cancel: Cancel, inverses: Inverses],
     ]
   ): Promise<BadWeight | undefined>;
   gridCodes(
     ...parameters: [
       ...[grid: Grid, source: Float32Array, ...Matrix, ...Parameters],
-      ...[codes: Uint8Array, cancel: Cancel],
+      ...[codes: Uint8Array, cancel: Cancel, inverses: Inverses],
     ]
   ): Promise<BadWeight | undefined>;
   gridWeights(
@@ -112,10 +110,9 @@ const sizes = ({ rows, columns, groupRows, groupColumns }: GroupedMatrix): Matri
   groupRows,
   groupColumns,
 ];
-const shared = ({ scales, zeros, inverses, globalScale = 0 }: GroupParameters): Parameters => [
+const shared = ({ scales, zeros, globalScale = 0 }: GroupParameters): Parameters => [
   scales,
   zeros,
-  inverses,
   globalScale,
 ];
 
@@ -131,6 +128,7 @@ export function gridFunctions(binding: GridBinding): GridFunctions {
           range?.min,
           range?.max,
           cancel,
+          target.inverses,
         ),
       ),
     clippedParameters: (grid, source, matrix, target, { importance, factors }, signal) =>
@@ -143,11 +141,20 @@ export function gridFunctions(binding: GridBinding): GridFunctions {
           importance,
           factors,
           cancel,
+          target.inverses,
         ),
       ),
     gridCodes: (grid, source, matrix, parameters, codes, signal) =>
       cancellable(signal, (cancel) =>
-        binding.gridCodes(grid, source, ...sizes(matrix), ...shared(parameters), codes, cancel),
+        binding.gridCodes(
+          grid,
+          source,
+          ...sizes(matrix),
+          ...shared(parameters),
+          codes,
+          cancel,
+          parameters.inverses,
+        ),
       ),
     gridWeights: (grid, codes, matrix, parameters, target, signal) =>
       cancellable(signal, (cancel) =>
