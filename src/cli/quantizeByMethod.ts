@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import type { ErrorMetrics } from '../protocol/analysis';
-import type { MethodResult } from '../protocol/methods';
+import { evidenceWords } from '../protocol/evidence';
+import { biasSentence, type MethodResult } from '../protocol/methods';
 import type { EvidenceKind } from '../protocol/recipe';
 import { size } from '../protocol/words';
 import {
@@ -53,15 +54,12 @@ export async function quantizeByMethod(context: CommandContext): Promise<Command
 type Figures = Omit<MethodResult, 'histogram'>;
 
 function withoutHistogram(result: MethodResult): Figures {
-  const { bytes, bitsPerWeight, error, outputError, seconds, evidence, layouts } = result;
-  return {
-    ...{ bytes, bitsPerWeight, error, seconds, evidence, layouts },
-    ...(outputError === undefined ? {} : { outputError }),
-  };
+  const { histogram: _histogram, ...figures } = result;
+  return figures;
 }
 
 const missing = (method: string, kind: EvidenceKind): string =>
-  `${method} needs to know the inputs of the matrix (${kind}): give a text to run the model over (--calibration FILE).`;
+  `${method} needs to know the inputs of the matrix (${evidenceWords[kind]}): give a text to run the model over (--calibration FILE).`;
 
 /** Everything that methods may need is measured in one pass, or was by an earlier one over the same text. */
 async function calibrate(context: CommandContext): Promise<void> {
@@ -95,14 +93,23 @@ function errorLines(error: ErrorMetrics): string[] {
   );
 }
 
-function resultLines({ bytes, bitsPerWeight, error, outputError, evidence, layouts }: Figures): string[] {
+function resultLines({
+  bytes,
+  bitsPerWeight,
+  error,
+  outputError,
+  evidence,
+  bias,
+  layouts,
+}: Figures): string[] {
   return [
     ...errorLines(error),
     '',
-    `${size(bytes)}, ${bitsPerWeight.toFixed(4)} bits per weight; evidence: ${evidence}.`,
+    `${size(bytes)}, ${bitsPerWeight.toFixed(4)} bits per weight; evidence: ${evidenceWords[evidence]}.`,
     ...(outputError === undefined
       ? []
       : [`Relative error of the outputs over kept inputs: ${figure(Math.sqrt(outputError))}.`]),
+    ...(bias ? [biasSentence(bias)] : []),
     ...(layouts.length === 0 ? [] : [`Layouts that store it: ${layouts.map(({ id }) => id).join(', ')}.`]),
   ];
 }

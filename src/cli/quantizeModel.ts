@@ -6,6 +6,7 @@ import type {
   QuantizePreview,
   QuantizedWeight,
 } from '../protocol/quantizeModel';
+import { evidenceWords } from '../protocol/evidence';
 import { duration, plural, size } from '../protocol/words';
 import {
   countOption,
@@ -88,17 +89,18 @@ function describe(
   const byName = new Map(weights.map((weight) => [weight.name, weight]));
   const measured = weights.length > 0;
   const rows = tensors.map(({ name, from, to, bytes, method = '', reason }) => {
-    const error = byName.get(name)?.relativeError;
-    return [
-      ...[name, from, to, method, size(bytes)],
-      ...(measured ? [error === undefined ? '' : figure(error)] : []),
-      reason,
-    ];
+    const done = byName.get(name);
+    const figures = done ? [evidenceWords[done.evidence], figure(done.relativeError)] : ['', ''];
+    return [...[name, from, to, method, size(bytes)], ...(measured ? figures : []), reason];
   });
   const parts = files.map((file) => [file.name, size(file.bytes), file.tensors]);
   return [
     ...table(
-      ['tensor', 'from', 'to', 'method', 'size', ...(measured ? ['relative squared error'] : []), 'why'],
+      [
+        ...['tensor', 'from', 'to', 'method', 'size'],
+        ...(measured ? ['evidence', 'relative squared error'] : []),
+        'why',
+      ],
       rows,
     ),
     ...(files.length > 1 ? ['', ...table(['file', 'size', 'tensors'], parts)] : []),

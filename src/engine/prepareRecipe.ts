@@ -4,6 +4,7 @@ import type { CheckpointPlan } from '../exporter/checkpoint/plan';
 import { neededEvidence, type MethodPlan } from '../exporter/checkpoint/preview';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
+import { evidenceWords } from '../protocol/evidence';
 import type { DeviceChoice } from '../protocol/plan';
 import type { EvidenceKind } from '../protocol/recipe';
 import { scaledEvidence, type EvidenceSource } from '../quant/evidence';
@@ -80,5 +81,5 @@ export const keptEvidence = (
 /** Says which method needs evidence, and how to give it. */
 export function missingEvidence({ tensors }: MethodPlan, kind: EvidenceKind): string {
   const method = tensors.find(({ matrix }) => matrix?.method.evidence === kind)?.matrix?.method;
-  return `${method?.label ?? 'The method'} needs to know the inputs of the matrices (${kind}): give a text to run the model over (--calibration FILE).`;
+  return `${method?.label ?? 'The method'} needs to know the inputs of the matrices (${evidenceWords[kind]}): give a text to run the model over (--calibration FILE).`;
 }

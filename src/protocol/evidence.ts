@@ -2,6 +2,14 @@ import type { ModelRef } from './model';
 import type { DeviceChoice } from './plan';
 import type { EvidenceKind } from './recipe';
 
+/** What a method knows of the inputs of a matrix, in words: the rungs of evidence. */
+export const evidenceWords: Readonly<Record<EvidenceKind, string>> = {
+  none: 'weights alone',
+  importance: 'importance',
+  hessian: 'Hessian',
+  activations: 'activations',
+};
+
 /** A calibration pass: what methods need to know of the inputs of a model's matrices. */
 export interface EvidenceSettings {
   /** UTF-8 text that the model is run over. */

@@ -2,6 +2,7 @@ import type { ErrorMetrics, Histogram } from './analysis';
 import type { StoredEvidence } from './evidence';
 import type { ModelRef } from './model';
 import type { EvidenceKind, MethodDescription, MethodOptions } from './recipe';
+import { plural } from './words';
 
 /** Grids and methods that a layer can be quantized with. */
 export interface MethodChoices {
@@ -63,8 +64,28 @@ export interface MethodResult {
   readonly seconds: number;
   /** What the method knew of the inputs. */
   readonly evidence: EvidenceKind;
-  /** Layouts of runtimes that can store it. */
+  /** Correction of the mean outputs; absent where the method makes none. Errors are those without it. */
+  readonly bias?: BiasFigures;
+  /** Layouts that can store it: those of runtimes, and our own. */
   readonly layouts: readonly { readonly id: string; readonly label: string }[];
+}
+
+/** What a method adds to the outputs of a matrix, so that their means stay as they were. */
+export interface BiasFigures {
+  /** Outputs that are corrected. */
+  readonly rows: number;
+  /** Root mean square of the corrections, in units of the outputs. */
+  readonly rms: number;
+  /** The bias of the model that it is added to; absent where the layer has none, so that it cannot be made. */
+  readonly into?: string;
+}
+
+/** What a correction does, and whether a file can hold it. */
+export function biasSentence({ rows, rms, into }: BiasFigures): string {
+  const what = `Bias correction of ${plural(rows, 'output')}, ${rms.toPrecision(3)} in root mean square`;
+  return into === undefined
+    ? `${what}: the layer has no bias, so it cannot be stored.`
+    : `${what}: added to ${into}.`;
 }
 
 export interface SaveMethodParams extends ModelRef {
@@ -72,7 +93,7 @@ export interface SaveMethodParams extends ModelRef {
   readonly grid: string;
   readonly method: string;
   readonly options?: MethodOptions;
-  /** Id of a layout that stores it. */
+  /** Id of one of the layouts that the result lists. */
   readonly layout: string;
   readonly cacheDir?: string;
   /** Target `.safetensors`; replaced atomically. */

@@ -24,6 +24,8 @@ export interface MethodDescription {
   /** One or two sentences. */
   readonly description: string;
   readonly evidence: EvidenceKind;
+  /** Evidence that it does without, but uses where there is a calibration. */
+  readonly improvedBy?: EvidenceKind;
   readonly options: readonly OptionDescription[];
 }
 

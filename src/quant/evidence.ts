@@ -30,6 +30,13 @@ export const usedEvidence = (
   isCalibrated: boolean,
 ): EvidenceKind => (evidence === 'none' && isCalibrated ? improvedBy : evidence);
 
+/** What was known of a matrix that a method was to use `kind` for: the weights alone where its inputs were not measured. */
+export function foundEvidence(kind: EvidenceKind, found: Evidence | undefined): EvidenceKind {
+  const { importance, hessian, inputs } = found ?? {};
+  const measured = { none: undefined, importance, hessian, activations: inputs }[kind];
+  return measured ? kind : 'none';
+}
+
 /** The evidence of matrices whose columns are scaled: inputs are divided by the same factors. */
 export function scaledEvidence(source: EvidenceSource, transforms: WeightTransforms): EvidenceSource {
   return {

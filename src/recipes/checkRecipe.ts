@@ -2,9 +2,9 @@ import { suggestion } from '../model/closest';
 import type { LayoutWriter } from '../layouts/layout';
 import { methodById, methods } from '../quant/methods/methods';
 import type { Method } from '../quant/methods/method';
-import { optionsOf } from '../quant/methods/options';
+import { optionProblem, optionsOf } from '../quant/methods/options';
 import type { Grid } from '../protocol/grids';
-import type { MethodChoice, OptionDescription, Recipe, RecipeRule } from '../protocol/recipe';
+import type { MethodChoice, Recipe, RecipeRule } from '../protocol/recipe';
 import { ShapeError } from './shape';
 import { writerNamed, writers } from './writers';
 
@@ -81,31 +81,9 @@ function methodOf(choice: MethodChoice | undefined, place: string): Method {
       `${place}.id is "${id}", which is not a method.${suggestion(id, ids)} The methods are: ${ids.join(', ')}.`,
     );
   const method = methodById(id);
-  for (const [name, value] of Object.entries(choice?.options ?? {}))
-    checkOption(method, name, value, `${place}.options.${name}`);
-  return method;
-}
-
-function checkOption({ id, options }: Method, name: string, value: unknown, place: string): void {
-  const names = options.map((option) => option.name);
-  const option = options.find((item) => item.name === name);
-  if (!option) throw new ShapeError(`${place} is not an option of ${id}.${suggestion(name, names)}`);
-  const expected = problemOf(option, value);
-  if (expected !== undefined)
-    throw new ShapeError(`${place} is ${JSON.stringify(value)}; it must be ${expected}.`);
-}
-
-/** What the value of an option must be; undefined where it is that. */
-function problemOf(option: OptionDescription, value: unknown): string | undefined {
-  switch (option.type) {
-    case 'boolean':
-      return typeof value === 'boolean' ? undefined : 'true or false';
-    case 'choice':
-      return option.choices.includes(value as string) ? undefined : `one of ${option.choices.join(', ')}`;
-    case 'number': {
-      const { minimum, maximum } = option;
-      const isInside = typeof value === 'number' && value >= minimum && value <= maximum;
-      return isInside ? undefined : `a number from ${minimum} to ${maximum}`;
-    }
+  for (const [name, value] of Object.entries(choice?.options ?? {})) {
+    const problem = optionProblem(method, name, value);
+    if (problem !== undefined) throw new ShapeError(`${place}.options.${name} ${problem}`);
   }
+  return method;
 }

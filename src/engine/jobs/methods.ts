@@ -5,9 +5,8 @@ import { inputsOf } from '../../files/inputs';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { ggmlFormats } from '../../protocol/ggmlTypes';
-import { methodById, methods } from '../../quant/methods/methods';
-import { optionsOf } from '../../quant/methods/options';
-import { writerNamed } from '../../recipes/writers';
+import { describeMethods, methodById, methods } from '../../quant/methods/methods';
+import { checkedOptions } from '../../quant/methods/options';
 import { latestEvidence, storedEvidence } from '../evaluation/obtainEvidence';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -23,9 +22,7 @@ const known = [
 export function methodChoicesJob(): Job<'methods/list'> {
   return () =>
     Promise.resolve({
-      methods: methods.map(({ id, label, description, evidence, options }) => ({
-        ...{ id, label, description, evidence, options },
-      })),
+      methods: describeMethods(),
       grids: [...known, ...ggmlFormats.map(({ name }) => name)].map((name) => {
         const target = layerTarget(name);
         return { name: target.name, label: target.label };
@@ -59,14 +56,10 @@ export function saveMethodJob(models: OpenModels): Job<'tensor/saveMethod'> {
       ...{ layout: 'string', cacheDir: 'path?', out: 'path' },
     });
     const { tensor: name, out, cacheDir } = params;
-    const [target, method, writer] = [
-      ...([layerTarget(params.grid), methodById(params.method), writerNamed(params.layout)] as const),
-    ];
-    if (!writer)
-      throw new QuantscopeError('REQUEST', `There is no layout "${params.layout}" that is written.`);
+    const [target, method] = [layerTarget(params.grid), methodById(params.method)];
     return models.use(params, signal, async (model) => {
       const tensor = model.tensor(name);
-      const options = optionsOf(method, params.options);
+      const options = checkedOptions(method, params.options);
       const refused = refusalOf({ method, target, tensor, options });
       if (refused !== undefined)
         throw new QuantscopeError('REQUEST', refused, { file: tensor.file, tensor: name });
@@ -77,7 +70,7 @@ export function saveMethodJob(models: OpenModels): Job<'tensor/saveMethod'> {
         progress({ message: `${name} → ${target.name}`, done: (done += weights), total: tensor.elements });
       const evidence = (await knownInputs(model, cacheDir))?.source;
       const work = { model, tensor, target, method, options, evidence, signal, onWeights };
-      return { out, ...(await saveLayer(work, writer, out, inputs)) };
+      return { out, ...(await saveLayer(work, params.layout, out, inputs)) };
     });
   };
 }

@@ -1,5 +1,5 @@
 import { withThreads } from '../../graph/threads';
-import { methods } from '../../quant/methods/methods';
+import { describeMethods } from '../../quant/methods/methods';
 import { describeRecipe } from '../../recipes/describeRecipe';
 import { presets } from '../../recipes/presets';
 import { checkRecipe } from '../../recipes/checkRecipe';
@@ -26,9 +26,7 @@ export function recipesJob(): Job<'recipes/list'> {
   return () =>
     Promise.resolve({
       recipes: presets.map(describeRecipe),
-      methods: methods.map(({ id, label, description, evidence, options }) => ({
-        ...{ id, label, description, evidence, options },
-      })),
+      methods: describeMethods(),
       layouts: writers.map(({ id, label, runtimes }) => ({ id, label, runtimes })),
     });
 }

@@ -4,7 +4,8 @@ import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
 import { loadNative, type ErrorSums, type TensorRange } from '../../native';
 import type { TensorDescriptor } from '../../protocol/model';
-import { usedEvidence, type EvidenceSource } from '../../quant/evidence';
+import type { EvidenceKind } from '../../protocol/recipe';
+import { foundEvidence, usedEvidence, type EvidenceSource } from '../../quant/evidence';
 import { wholeRows } from '../../quant/grids/groups';
 import { meanScale } from '../../quant/grids/nested';
 import { decodeRows, findParameters, roundToNearest, type OfMatrix } from '../../quant/grids/roundToNearest';
@@ -31,6 +32,8 @@ export interface MatrixFigures {
   readonly sums: ErrorSums;
   /** Rounding to nearest in the same grid, where another method was used. */
   readonly rounding?: ErrorSums;
+  /** What the method knew of the inputs. */
+  readonly evidence: EvidenceKind;
   /** What to add to the outputs of the matrix; where the method gives it. */
   readonly biasCorrection?: Float32Array;
 }
@@ -115,6 +118,7 @@ class MatrixRun {
   private sums = noSums;
   private rounding: ErrorSums | undefined;
   private readonly corrections: Float32Array[] = [];
+  private evidence: EvidenceKind = 'none';
   private readonly columns: number;
   private readonly transform: TensorTransform | undefined;
 
@@ -131,7 +135,7 @@ class MatrixRun {
   get figures(): MatrixFigures {
     const corrections = this.corrections.flatMap((some) => [...some]);
     return {
-      sums: this.sums,
+      ...{ sums: this.sums, evidence: this.evidence },
       ...(this.rounding ? { rounding: this.rounding } : {}),
       ...(corrections.length === 0 ? {} : { biasCorrection: Float32Array.from(corrections) }),
     };
@@ -163,6 +167,7 @@ class MatrixRun {
     const { evidence, signal } = this.work;
     const kind = usedEvidence(method, evidence !== undefined);
     const known = kind === 'none' ? {} : await evidence?.for(this.tensor.name, kind, { signal });
+    this.evidence = foundEvidence(kind, known);
     const { range, meanScale: mean } = this.ofMatrix;
     return {
       ...{
@@ -206,7 +211,7 @@ async function* valuesOf(rows: AsyncIterable<Rows>): AsyncGenerator<Float32Array
 }
 
 /** A weight that is not finite is an error of the file; others are as they are. */
-function located(tensor: TensorDescriptor, given: Rows, error: unknown): unknown {
+export function located(tensor: TensorDescriptor, given: Rows, error: unknown): unknown {
   if (!(error instanceof RangeError)) return error;
   const index = given.values.findIndex((value) => !Number.isFinite(value));
   return index < 0 ? error : badWeight(tensor, given, index);

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { Model } from '../../model/model';
+import { evidenceWords } from '../../protocol/evidence';
 import type { QuantizedWeight } from '../../protocol/quantizeModel';
 import { plural, size } from '../../protocol/words';
 import { canonicalRecipe } from '../../recipes/canonical';
@@ -36,8 +37,8 @@ export function describeRun({ description }: Model, plan: CheckpointPlan, facts:
     `- Evidence: ${evidenceText(facts)}`,
     ...[...warnings, ...notes, ...facts.notes].map((note) => `- ${note}`),
     '',
-    '| matrix | stored as | method | relative squared error | of rounding to nearest |',
-    '| --- | --- | --- | ---: | ---: |',
+    '| matrix | stored as | method | evidence | relative squared error | of rounding to nearest |',
+    '| --- | --- | --- | --- | ---: | ---: |',
     ...rowsOf(tensors, facts.weights),
     '',
   ];
@@ -47,18 +48,19 @@ export function describeRun({ description }: Model, plan: CheckpointPlan, facts:
 function evidenceText({ text, weights }: RunFacts): string {
   const kinds = [...new Set(weights.map(({ evidence }) => evidence))].filter((kind) => kind !== 'none');
   if (!text || kinds.length === 0) return 'the weights alone.';
-  return `${kinds.join(', ')} of the inputs, measured over ${text.tokens} tokens of ${basename(text.path)}.`;
+  return `${kinds.map((kind) => evidenceWords[kind]).join(', ')} of the inputs, measured over ${text.tokens} tokens of ${basename(text.path)}.`;
 }
 
 function rowsOf(tensors: readonly PlannedTensor[], weights: readonly QuantizedWeight[]): string[] {
   const byName = new Map(tensors.map((planned) => [planned.tensor.name, planned]));
-  const rows = weights.slice(0, maxListed).map(({ name, relativeError, roundingError }) => {
+  const rows = weights.slice(0, maxListed).map(({ name, relativeError, roundingError, evidence }) => {
     const planned = byName.get(name)!;
-    const cells = [name, writtenAs(planned), planned.matrix!.method.id, figure(relativeError)];
+    const { id } = planned.matrix!.method;
+    const cells = [name, writtenAs(planned), id, evidenceWords[evidence], figure(relativeError)];
     return `| ${[...cells, roundingError === undefined ? '' : figure(roundingError)].join(' | ')} |`;
   });
   return weights.length > maxListed
-    ? [...rows, `| ${weights.length - maxListed} more: see quantscope.json | | | | |`]
+    ? [...rows, `| ${weights.length - maxListed} more: see quantscope.json | | | | | |`]
     : rows;
 }
 

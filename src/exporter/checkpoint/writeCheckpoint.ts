@@ -2,19 +2,20 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolderAtomically } from '../../files/atomicFolder';
 import { inputsOf, type Inputs } from '../../files/inputs';
-import { QuantscopeError, throwIfCancelled } from '../../model/errors';
+import { throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
 import type { QuantizedWeight } from '../../protocol/quantizeModel';
-import { usedEvidence, type EvidenceSource } from '../../quant/evidence';
+import { plural } from '../../protocol/words';
+import type { EvidenceSource } from '../../quant/evidence';
 import type { WeightTransforms } from '../../quant/transforms';
 import { ensureFreeSpace } from '../diskSpace';
 import { copyFiles, filesToCopy } from './smallFiles';
 import { printPython, withKeys } from './jsonText';
+import { biasOf, keptRows } from './keptRows';
 import { outputFolder, recordName } from './outputFolder';
 import { isQuantized, MatrixQuantizer, type MatrixFigures, type QuantizedTensor } from './quantizeMatrix';
 import type { CheckpointPlan, PlannedTensor } from './plan';
-import { encodeFloats, readRows } from './readRows';
 import { describeRun, recordOf, type RunFacts } from './report';
 import { ShardFile } from './shardFile';
 import { shardIndex, type PlannedShard } from './shards';
@@ -147,7 +148,8 @@ class CheckpointRun {
   /** What is to be added to biases that are not written yet. */
   private readonly corrections = new Map<string, Float32Array>();
   private readonly biases: ReadonlySet<string>;
-  private readonly notes: string[] = [];
+  /** Matrices whose mean outputs cannot be corrected. */
+  private readonly uncorrected: string[] = [];
   private error = 0;
   private source = 0;
 
@@ -167,7 +169,8 @@ class CheckpointRun {
 
   async writeWeights(): Promise<RunFacts> {
     for (const shard of this.plan.shards) await this.writeShard(shard);
-    const { weights, bytesOfPart, error, source, notes } = this;
+    const { weights, bytesOfPart, error, source } = this;
+    const notes = correctionNotes([...this.corrections.keys()], this.uncorrected);
     const text = this.options.evidence?.text;
     return {
       weights,
@@ -210,23 +213,22 @@ class CheckpointRun {
 
   private figuresOf(
     { matrix, bytes }: QuantizedTensor,
-    { sums, rounding }: MatrixFigures,
+    { sums, rounding, evidence }: MatrixFigures,
     seconds: number,
   ): QuantizedWeight {
     const relative = ({ error, source }: MatrixFigures['sums']): number => (error === 0 ? 0 : error / source);
     return {
-      ...{ name: matrix.weight.name, bytes, relativeError: relative(sums), seconds },
+      ...{ name: matrix.weight.name, bytes, relativeError: relative(sums), seconds, evidence },
       ...(rounding ? { roundingError: relative(rounding) } : {}),
-      evidence: usedEvidence(matrix.method, this.options.evidence !== undefined),
     };
   }
 
   /** A correction of the output's mean goes into the bias of the module, where it has one. */
   private keepCorrection(name: string, { biasCorrection }: MatrixFigures): void {
     if (!biasCorrection) return;
-    const bias = name.replace(/weight$/, 'bias');
-    if (this.biases.has(bias)) this.corrections.set(bias, biasCorrection);
-    else this.notes.push(`The mean output of ${name} is not corrected: the layer has no bias.`);
+    const bias = biasOf(name);
+    if (bias !== undefined && this.biases.has(bias)) this.corrections.set(bias, biasCorrection);
+    else this.uncorrected.push(name);
   }
 
   private async writeKept(file: ShardFile, { tensor, parts }: PlannedTensor): Promise<void> {
@@ -235,19 +237,11 @@ class CheckpointRun {
     const transform = transforms?.get(tensor.name);
     const correction = this.corrections.get(tensor.name);
     if (dtype === tensor.dtype && !transform && !correction) return this.copy(file, tensor);
-    for await (const { firstRow, rows, values } of readRows(this.model, tensor, { transform, signal })) {
-      if (correction) correction.forEach((value, i) => (values[i]! += value));
-      const bytes = await encodeFloats(values, dtype, signal);
-      if (!bytes) {
-        const message = `A weight of rows ${firstRow} to ${firstRow + rows - 1} is not finite in ${dtype}.`;
-        throw new QuantscopeError('MODEL_FILE', message, {
-          file: tensor.file,
-          tensor: name,
-          offset: tensor.offset,
-        });
-      }
+    for await (const { bytes, weights } of keptRows(this.model, tensor, {
+      ...{ dtype, transform, correction, signal },
+    })) {
       await file.write(name, bytes);
-      this.meter.advance(values.length);
+      this.meter.advance(weights);
     }
   }
 
@@ -261,4 +255,21 @@ class CheckpointRun {
       this.meter.advance((tensor.elements * length) / tensor.byteLength);
     }
   }
+}
+
+/** Most names that a note lists. */
+const maxNamed = 3;
+
+/** Which mean outputs were corrected, and which could not be. */
+function correctionNotes(biases: readonly string[], uncorrected: readonly string[]): string[] {
+  const some = (names: readonly string[]): string =>
+    `(${names.slice(0, maxNamed).join(', ')}${names.length > maxNamed ? ', …' : ''})`;
+  const corrected = plural(biases.length, 'bias', 'biases');
+  const layers = plural(uncorrected.length, 'matrix', 'matrices');
+  return [
+    ...(biases.length > 0 ? [`Mean outputs are corrected in ${corrected} ${some(biases)}.`] : []),
+    ...(uncorrected.length > 0
+      ? [`The mean outputs of ${layers} ${some(uncorrected)} are not corrected: their layers have no bias.`]
+      : []),
+  ];
 }

@@ -4,16 +4,16 @@ import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
 import { loadNative, type TensorRange } from '../../native';
 import type { StoredEvidence } from '../../protocol/evidence';
-import type { MethodCell, MethodResult, MethodRow } from '../../protocol/methods';
+import type { BiasFigures, MethodCell, MethodResult, MethodRow } from '../../protocol/methods';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { MethodOptions } from '../../protocol/recipe';
-import { usedEvidence, type EvidenceSource } from '../../quant/evidence';
+import type { EvidenceSource } from '../../quant/evidence';
 import type { Method } from '../../quant/methods/method';
-import { optionsOf } from '../../quant/methods/options';
-import { writers } from '../../recipes/writers';
+import { checkedOptions } from '../../quant/methods/options';
 import { readRows } from '../checkpoint/readRows';
 import { eachSlab, type LayerWork } from './layerSlabs';
 import type { LayerTarget } from './layerTarget';
+import { biasOfLayer, layoutsFor } from './saveLayer';
 import { outputEnergy, OutputMeter, type SampledOutputs } from './outputMeter';
 
 /** Bins of the histograms. */
@@ -46,15 +46,19 @@ export async function compareMethods(
       ...{ file: tensor.file, tensor: tensor.name },
     });
   const range = await reader.range({ signal });
-  const sampled = await sampledOutputs(model, tensor, known, signal);
+  const facts = {
+    range,
+    sampled: await sampledOutputs(model, tensor, known, signal),
+    isMeasured: await inputsMeasured(tensor, known, signal),
+  };
   const total = methods.length * tensor.elements;
   let done = 0;
   const cells: MethodCell[] = [];
   for (const method of methods) {
-    const work = { model, tensor, target, method, known, signal };
-    const given = optionsOf(method, options[method.id]);
+    const work = { model, tensor, target, method, evidence: known?.source, signal };
+    const given = checkedOptions(method, options[method.id]);
     const onWeights = (weights: number): void => onProgress?.((done += weights), total);
-    cells.push(await cellOf({ ...work, options: given, onWeights }, range, sampled));
+    cells.push(await cellOf({ ...work, options: given, onWeights }, known?.stored, facts));
   }
   return {
     tensor: tensor.name,
@@ -77,6 +81,24 @@ async function countsOf(
   return counts;
 }
 
+/** What the cells of a row share. */
+interface RowFacts {
+  readonly range: TensorRange;
+  readonly sampled: SampledOutputs | undefined;
+  /** Whether calibration measured the inputs of the matrix. */
+  readonly isMeasured: boolean;
+}
+
+/** Whether calibration measured the inputs of a tensor: it does for the matrices that a forward pass multiplies by. */
+async function inputsMeasured(
+  { name }: TensorDescriptor,
+  known: KnownInputs | undefined,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const found = await known?.source.for(name, 'importance', { signal });
+  return found?.importance !== undefined;
+}
+
 /** Inputs of the matrix that calibration kept, and the energy of its outputs over them. */
 async function sampledOutputs(
   model: Model,
@@ -94,32 +116,39 @@ async function sampledOutputs(
   return energy > 0 ? { inputs, energy } : undefined;
 }
 
-async function cellOf(
-  work: LayerWork & { readonly known: KnownInputs | undefined },
-  range: TensorRange,
-  sampled: SampledOutputs | undefined,
-): Promise<MethodCell> {
-  const { method, known, tensor, target } = work;
+async function cellOf(work: LayerWork, stored: StoredEvidence | undefined, facts: RowFacts): Promise<MethodCell> {
+  const { method, tensor } = work;
+  const { range, sampled, isMeasured } = facts;
   const refused = refusalOf(work);
   if (refused !== undefined) return { method: method.id, refused };
-  if (method.evidence !== 'none' && !known?.stored.kinds.includes(method.evidence))
+  if (method.evidence !== 'none' && !stored?.kinds.includes(method.evidence))
     return { method: method.id, missing: method.evidence };
+  if (method.evidence !== 'none' && !isMeasured)
+    return { method: method.id, refused: 'Calibration does not measure the inputs of this tensor.' };
   const start = performance.now();
   const { columns } = matrixOf(tensor.shape);
   const meter = new OutputMeter(columns, range, bins, sampled);
-  let bytes = 0;
-  await eachSlab({ ...work, evidence: known?.source }, async ({ original, decoded, bytesOfAll }) => {
-    await meter.add(original, decoded, work.signal);
-    bytes = bytesOfAll;
-  });
+  const { bytes, evidence, biasCorrection } = await eachSlab(work, ({ original, decoded }) =>
+    meter.add(original, decoded, work.signal),
+  );
   const result: MethodResult = {
     ...meter.result(),
-    ...{ bytes, bitsPerWeight: (8 * bytes) / tensor.elements },
+    ...{ bytes, bitsPerWeight: (8 * bytes) / tensor.elements, evidence },
+    ...(biasCorrection ? { bias: biasFigures(work, biasCorrection) } : {}),
     seconds: (performance.now() - start) / 1000,
-    evidence: known ? usedEvidence(method, true) : 'none',
-    layouts: 'grid' in target ? layoutsFor(work) : [],
+    layouts: layoutsFor(work),
   };
   return { method: method.id, result };
+}
+
+/** How mean outputs are corrected, and which bias of the model can hold that. */
+function biasFigures({ model, tensor }: LayerWork, correction: Float32Array): BiasFigures {
+  const squares = correction.reduce((sum, value) => sum + value * value, 0);
+  const into = biasOfLayer(model, tensor)?.name;
+  return {
+    ...{ rows: correction.length, rms: Math.sqrt(squares / correction.length) },
+    ...(into === undefined ? {} : { into }),
+  };
 }
 
 /** Why a method cannot be applied. */
@@ -135,14 +164,4 @@ export function refusalOf({
   if (method.id === 'rtn') return undefined; // its encoder says what it needs
   if (!method.blocks) return `${method.label} does not take types of GGUF.`;
   return method.blocks.refuse({ type: target.type, shape, options });
-}
-
-/** Layouts of runtimes that can store the result. */
-function layoutsFor({ target, tensor }: Pick<LayerWork, 'target' | 'tensor'>): MethodResult['layouts'] {
-  if (!('grid' in target)) return [];
-  const { rows, columns } = matrixOf(tensor.shape);
-  const weight = { name: tensor.name, shape: [rows, columns], grid: target.grid, dtype: tensor.dtype };
-  return writers
-    .filter((writer) => writer.refuse(weight) === undefined)
-    .map(({ id, label }) => ({ id, label }));
 }

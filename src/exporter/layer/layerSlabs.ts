@@ -5,15 +5,15 @@ import { QuantscopeError } from '../../model/errors';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { Grid } from '../../protocol/grids';
 import type { TensorDescriptor } from '../../protocol/model';
-import type { MethodOptions } from '../../protocol/recipe';
+import type { EvidenceKind, MethodOptions } from '../../protocol/recipe';
 import { formatById } from '../../quant/catalogue';
-import type { EvidenceSource } from '../../quant/evidence';
+import { foundEvidence, type EvidenceSource } from '../../quant/evidence';
 import { gridBytes } from '../../quant/grids/gridSize';
 import { wholeRows } from '../../quant/grids/groups';
 import { decodeRows } from '../../quant/grids/roundToNearest';
 import type { Method } from '../../quant/methods/method';
 import type { QuantizedRows } from '../../quant/quantized';
-import { MatrixQuantizer } from '../checkpoint/quantizeMatrix';
+import { located, MatrixQuantizer, type MatrixFigures } from '../checkpoint/quantizeMatrix';
 import { readRows } from '../checkpoint/readRows';
 import type { LayerTarget } from './layerTarget';
 
@@ -33,17 +33,26 @@ export interface LayerWork {
 export interface LayerSlab {
   readonly original: Float32Array;
   readonly decoded: Float32Array;
-  /** Of the whole matrix once it is quantized. */
-  readonly bytesOfAll: number;
 }
 
-type UseSlab = (slab: LayerSlab) => Promise<void>;
+/** Rows in a ggml type: also the blocks that they are stored as, row after row. */
+export interface BlockSlab extends LayerSlab {
+  readonly blocks: Uint8Array;
+}
+
+/** What is known of a matrix once it is quantized. */
+export interface LayerFigures extends Pick<MatrixFigures, 'evidence' | 'biasCorrection'> {
+  /** Of codes, scales and zero points, densely packed. */
+  readonly bytes: number;
+}
+
+type Use<Slab> = (slab: Slab) => Promise<void>;
 
 /**
  * Quantizes a matrix; `use` receives its rows in order, before and after.
  * @throws QuantscopeError as `MatrixQuantizer`.
  */
-export function eachSlab(work: LayerWork, use: UseSlab): Promise<void> {
+export function eachSlab(work: LayerWork, use: Use<LayerSlab>): Promise<LayerFigures> {
   const { target } = work;
   return 'grid' in target ? gridSlabs(work, target.grid, use) : blockSlabs(work, target.type, use);
 }
@@ -56,56 +65,83 @@ export async function quantizeLayer(
   { model, tensor, method, options, evidence, signal, onWeights }: LayerWork,
   grid: Grid,
   store: (slabs: AsyncIterable<QuantizedRows>) => Promise<void>,
-): Promise<Awaited<ReturnType<MatrixQuantizer['quantize']>>> {
+): Promise<MatrixFigures> {
   const { rows, columns } = matrixOf(tensor.shape);
   const weight = { name: tensor.name, shape: [rows, columns], grid, dtype: tensor.dtype };
   const quantizer = new MatrixQuantizer({ model, evidence, signal, onWeights });
   return quantizer.quantize({ tensor, matrix: { weight, method, options, rule: 0, sharesRange: [] } }, store);
 }
 
-async function gridSlabs(work: LayerWork, grid: Grid, use: UseSlab): Promise<void> {
+async function gridSlabs(work: LayerWork, grid: Grid, use: Use<LayerSlab>): Promise<LayerFigures> {
   const { model, tensor, signal } = work;
   const { rows, columns } = matrixOf(tensor.shape);
   const originals = readRows(model, tensor, { wholeRows: wholeRows(grid, columns), signal });
-  await quantizeLayer(work, grid, async (slabs) => {
+  let outliers: number | undefined;
+  const figures = await quantizeLayer(work, grid, async (slabs) => {
     for await (const slab of slabs) {
       const next = await originals.next();
       const decoded = await decodeRows(slab, signal);
-      const bytesOfAll = gridBytes(grid, rows, columns, slab.outliers?.columns.length);
-      if (!next.done) await use({ original: next.value.values, decoded, bytesOfAll });
+      outliers = slab.outliers?.columns.length;
+      if (!next.done) await use({ original: next.value.values, decoded });
     }
   });
+  return { ...figures, bytes: gridBytes(grid, rows, columns, outliers) };
 }
 
-async function blockSlabs(work: LayerWork, type: GgmlQuantType, use: UseSlab): Promise<void> {
+/**
+ * Quantizes a matrix to a ggml type; `use` receives its rows in order, before and after.
+ * @throws QuantscopeError REQUEST where the type does not fit the matrix or evidence is missing, MODEL_FILE, IO, CANCELLED.
+ */
+export async function blockSlabs(
+  work: LayerWork,
+  type: GgmlQuantType,
+  use: Use<BlockSlab>,
+): Promise<LayerFigures> {
   const { model, tensor, signal, onWeights } = work;
   const { columns } = matrixOf(tensor.shape);
   const format = formatById(type);
   const refusal = format.refuse(tensor.shape);
   if (refusal !== undefined)
     throw new QuantscopeError('REQUEST', refusal, { file: tensor.file, tensor: tensor.name });
-  const quantize = await blockQuantizer(work, type, columns);
-  for await (const { values } of readRows(model, tensor, { signal })) {
+  const { evidence, quantize } = await blockQuantizer(work, type, columns);
+  for await (const slab of readRows(model, tensor, { signal })) {
+    const { values } = slab;
     const original = values.slice();
     const decoded = new Float32Array(values.length);
-    await loadNative().decode(type, await quantize(values), decoded, signal);
+    const blocks = await quantize(values).catch((error: unknown) => {
+      throw located(tensor, { ...slab, values: original }, error);
+    });
+    await loadNative().decode(type, blocks, decoded, signal);
     onWeights?.(values.length);
-    await use({ original, decoded, bytesOfAll: format.bytes(tensor.shape) });
+    await use({ original, decoded, blocks });
   }
+  return { evidence, bytes: format.bytes(tensor.shape) };
+}
+
+interface OpenedQuantizer {
+  readonly evidence: EvidenceKind;
+  readonly quantize: (values: Float32Array) => Promise<Uint8Array>;
 }
 
 async function blockQuantizer(
   { method, tensor, options, evidence, signal }: LayerWork,
   type: GgmlQuantType,
   columns: number,
-): Promise<(values: Float32Array) => Promise<Uint8Array>> {
+): Promise<OpenedQuantizer> {
   if (method.id === 'rtn') {
     const everything = { min: -Infinity, max: Infinity }; // types have no range of the tensor
-    return async (values) => (await formatById(type).encode(values, columns, everything, signal)).codes;
+    const format = formatById(type);
+    return {
+      evidence: 'none',
+      quantize: async (values) => (await format.encode(values, columns, everything, signal)).codes,
+    };
   }
   const { rows } = matrixOf(tensor.shape);
   const known = await evidence?.for(tensor.name, method.evidence, { signal });
   const task = { name: tensor.name, type, shape: [rows, columns] as const, options, evidence: known ?? {} };
   const quantizer = await method.blocks!.open(task, signal);
-  return (values) => quantizer.quantize(values, signal);
+  return {
+    evidence: foundEvidence(method.evidence, known),
+    quantize: (values) => quantizer.quantize(values, signal),
+  };
 }

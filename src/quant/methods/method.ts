@@ -1,7 +1,7 @@
 import type { TensorRange } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { Grid } from '../../protocol/grids';
-import type { EvidenceKind, MethodDescription, MethodOptions } from '../../protocol/recipe';
+import type { MethodDescription, MethodOptions } from '../../protocol/recipe';
 import type { QuantizedRows } from '../quantized';
 
 /** What a calibration pass measured of the inputs X `[tokens, columns]` of a matrix. Everything is optional: a method says what it needs. */
@@ -79,8 +79,6 @@ export interface BlockMethod {
 
 /** How codes are found. One file of this folder for each, listed in `methods.ts`. */
 export interface Method extends MethodDescription {
-  /** Evidence that it does without, but uses where there is a calibration. */
-  readonly improvedBy?: EvidenceKind;
   /** Raised when the same matrix and evidence give other codes or scales; see `algorithms.ts`. */
   readonly version: number;
   /** Why it cannot be applied (the grid, the shape, an option); undefined when it can. */

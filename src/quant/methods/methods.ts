@@ -1,5 +1,6 @@
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
+import type { MethodDescription } from '../../protocol/recipe';
 import { awq } from './awq';
 import { ecb } from './ecb';
 import { gptq } from './gptq';
@@ -10,6 +11,13 @@ import { rtn } from './rtn';
 
 /** All methods, in the order in which lists show them. Adding one here adds it everywhere. */
 export const methods: readonly Method[] = [rtn, ecb, gptq, obq, awq, llmInt8];
+
+/** What lists show of each. */
+export const describeMethods = (): MethodDescription[] =>
+  methods.map(({ id, label, description, evidence, improvedBy, options }) => ({
+    ...{ id, label, description, evidence, options },
+    ...(improvedBy === undefined ? {} : { improvedBy }),
+  }));
 
 /**
  * A method by its id, whatever the case.

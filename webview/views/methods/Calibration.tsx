@@ -1,10 +1,9 @@
 import { useRef, useState } from 'preact/hooks';
 import type { EngineProgress } from '../../../src/protocol/engine';
-import type { EvidenceEstimate, StoredEvidence } from '../../../src/protocol/evidence';
+import { evidenceWords, type EvidenceEstimate, type StoredEvidence } from '../../../src/protocol/evidence';
 import { duration, size } from '../../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
-import { evidenceWords } from '../../evidence';
 import { percentDone } from '../../format';
 import { useAnswer } from '../../useAnswer';
 import { LongText } from '../LongText';

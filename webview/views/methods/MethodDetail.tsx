@@ -1,11 +1,11 @@
 import { useState } from 'preact/hooks';
+import { evidenceWords } from '../../../src/protocol/evidence';
 import type { MethodResult, MethodRow } from '../../../src/protocol/methods';
 import type { MethodDescription } from '../../../src/protocol/recipe';
 import { duration, size } from '../../../src/protocol/words';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
-import { evidenceWords } from '../../evidence';
 import { bits, decibels, figure, fixed } from '../../format';
 import { Figure } from '../Figure';
 import { Saving } from '../quantize/Saving';

@@ -1,9 +1,9 @@
+import { evidenceWords } from '../../../src/protocol/evidence';
 import { leastOf } from '../../../src/protocol/extremes';
 import type { MethodCell, MethodRow } from '../../../src/protocol/methods';
 import type { MethodDescription } from '../../../src/protocol/recipe';
 import { size } from '../../../src/protocol/words';
 import { Spinner } from '../../controls';
-import { evidenceWords } from '../../evidence';
 import { bits, decibels, percent } from '../../format';
 import type { GridState } from '../../useMethodRows';
 

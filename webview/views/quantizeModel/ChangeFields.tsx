@@ -1,7 +1,7 @@
+import { evidenceWords } from '../../../src/protocol/evidence';
 import type { RecipeChoices } from '../../../src/protocol/quantizeModel';
 import type { OptionDescription, Recipe } from '../../../src/protocol/recipe';
 import { TextField } from '../../controls';
-import { evidenceWords } from '../../evidence';
 import { Field } from '../fields';
 import type { FormProps } from './form';
 

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
+import { evidenceWords } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { TextField } from '../../controls';
-import { evidenceWords } from '../../evidence';
 import { bits } from '../../format';
 import { Field, PathField } from '../fields';
 import { ChangeFields } from './ChangeFields';

@@ -1,8 +1,8 @@
 import { useMemo, useState } from 'preact/hooks';
+import { evidenceWords } from '../../../src/protocol/evidence';
 import type { PlannedWeight, QuantizedWeight, QuantizePreview } from '../../../src/protocol/quantizeModel';
 import { size } from '../../../src/protocol/words';
 import { useAppState } from '../../context';
-import { evidenceWords } from '../../evidence';
 import { filtered, parseFilter } from '../../filter';
 import { decibels } from '../../format';
 import { menuContext } from '../../rowMenu';
