@@ -53,10 +53,7 @@ export async function quantizeByMethod(context: CommandContext): Promise<Command
 
 type Figures = Omit<MethodResult, 'histogram'>;
 
-function withoutHistogram(result: MethodResult): Figures {
-  const { histogram: _histogram, ...figures } = result;
-  return figures;
-}
+const withoutHistogram = ({ histogram: _histogram, ...figures }: MethodResult): Figures => figures;
 
 const missing = (method: string, kind: EvidenceKind): string =>
   `${method} needs to know the inputs of the matrix (${evidenceWords[kind]}): give a text to run the model over (--calibration FILE).`;

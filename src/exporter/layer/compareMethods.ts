@@ -116,7 +116,11 @@ async function sampledOutputs(
   return energy > 0 ? { inputs, energy } : undefined;
 }
 
-async function cellOf(work: LayerWork, stored: StoredEvidence | undefined, facts: RowFacts): Promise<MethodCell> {
+async function cellOf(
+  work: LayerWork,
+  stored: StoredEvidence | undefined,
+  facts: RowFacts,
+): Promise<MethodCell> {
   const { method, tensor } = work;
   const { range, sampled, isMeasured } = facts;
   const refused = refusalOf(work);

@@ -60,7 +60,8 @@ export async function saveLayer(
   if (format) return saveFormat(work, format, out, inputs);
   if (layout === own.id && 'type' in target) return saveBlocks(work, target.type, out, inputs);
   const writer = writerNamed(layout);
-  if (!writer) throw refused(work, `There is no layout "${layout}" that stores ${target.name} by this method.`);
+  if (!writer)
+    throw refused(work, `There is no layout "${layout}" that stores ${target.name} by this method.`);
   if (!('grid' in target)) throw refused(work, `${writer.label} does not store types of GGUF.`);
   return saveParts(work, target.grid, writer, out, inputs);
 }
@@ -119,7 +120,10 @@ async function saveParts(
 const floats = ['F32', 'F16', 'BF16'];
 
 /** The bias of a weight's layer, in a dtype that can hold a correction. */
-export function biasOfLayer({ description }: Model, { name }: TensorDescriptor): TensorDescriptor | undefined {
+export function biasOfLayer(
+  { description }: Model,
+  { name }: TensorDescriptor,
+): TensorDescriptor | undefined {
   const bias = biasOf(name);
   return description.tensors.find((tensor) => tensor.name === bias && floats.includes(tensor.dtype));
 }

@@ -42,7 +42,12 @@ describe('one layer, quantized by a method', () => {
     const random = new Random(3);
     const values = (count: number): Uint8Array =>
       new Uint8Array(Float32Array.from({ length: count }, () => random.normal()).buffer);
-    const matrix = { name: weight, dtype: 'F32', shape: [rows, columns], data: () => [values(rows * columns)] };
+    const matrix = {
+      name: weight,
+      dtype: 'F32',
+      shape: [rows, columns],
+      data: () => [values(rows * columns)],
+    };
     const withBias = { name: bias, dtype: 'F32', shape: [rows], data: () => [values(rows)] };
     await writeSafetensors(join(folder, 'model.safetensors'), [matrix, withBias], {});
     await writeSafetensors(join(folder, 'plain.safetensors'), [matrix], {});
