@@ -74,7 +74,10 @@ export const isRowOf = (format: string, columns: number): boolean =>
  * The formats that a tensor is measured in: those wanted, where its rows are not whole blocks of one the type that is written
  * instead; without those that cannot encode it.
  */
-export function formatsFor({ shape }: ConvertedTensor, wanted: readonly QuantFormat[]): QuantFormat[] {
+export function formatsFor(
+  { shape }: Pick<ConvertedTensor, 'shape'>,
+  wanted: readonly QuantFormat[],
+): QuantFormat[] {
   const columns = shape[shape.length - 1] ?? 1;
   const fitting = wanted.map((format) =>
     format.scheme.kind === 'ggml' ? formatById(fittingType(format.scheme.type, columns)) : format,

@@ -4,7 +4,9 @@ import { isRecord } from '../model/json';
 import { seal, unseal } from '../model/sealedJson';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import { areCurrent, versionsOf } from '../quant/algorithms';
-import { formats } from '../quant/catalogue';
+import { formatById, formats } from '../quant/catalogue';
+import type { QuantFormat } from '../quant/format';
+import { formatsFor } from './candidates';
 
 /** Result of a pass over a text: the effect of each tensor alone on the output in one format. */
 export interface MeasuredDivergences {
@@ -30,20 +32,24 @@ export interface TensorDivergence {
   readonly divergence: number;
 }
 
-/** Formats that a tensor is measured in: the first that it has an error in. Small errors add up, large ones do not. */
-const probeFormats: readonly string[] = ['Q4_K', 'Q4_0', 'Q5_0', 'Q5_K', 'Q8_0'];
+/**
+ * The format that tensors are measured in, whatever formats a plan may choose from: its errors are large enough to be told from rounding
+ * and small enough to add up. Where rows are not whole blocks of it, the type that the exporter falls back to takes its place.
+ */
+export const probeFormat: QuantFormat = formatById('Q4_K');
 
-/** Relative squared error of most tensors in Q4_K: large enough to be told from rounding, small enough to add up. */
+/** Relative squared error of most tensors in the probe format. */
 const usualError = 0.005;
 
 /**
- * The format that a tensor is measured in, and its error there; undefined when it has no error. Where it was measured in none of the
- * preferred formats, the one whose error is nearest to the usual one.
+ * The format that a tensor is measured in, and its error there; undefined when it has no error. Where it has none in the probe format (rows
+ * that fit no block are stored as F16), the cell whose error is nearest to the usual one.
  */
 export function probeOf(row: SensitivityRow): { format: string; error: number } | undefined {
   const distance = (format: string): number => Math.abs(Math.log(errorIn(row, format) / usualError));
   const others = row.cells.map(({ format }) => format).sort((a, b) => distance(a) - distance(b));
-  const format = [...probeFormats, ...others].find((id) => errorIn(row, id) > 0);
+  const probes = formatsFor(row, [probeFormat]).map(({ id }) => id);
+  const format = [...probes, ...others].find((id) => errorIn(row, id) > 0);
   return format === undefined ? undefined : { format, error: errorIn(row, format) };
 }
 

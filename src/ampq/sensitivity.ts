@@ -63,7 +63,7 @@ export async function runSensitivity(
     const missing = candidates.tensors.map(({ converted }) => missingOf(converted, options, store));
     const progress = new Progress(missing, options);
     for (const item of missing) await measureTensor(model, item, options, store, progress);
-    return tableOf(model, candidates, store, options.formats);
+    return inFormats(tableOf(model, candidates, store), options.formats);
   } finally {
     await store.close();
   }
@@ -229,13 +229,17 @@ class Progress {
   }
 }
 
-/** @param formats those that the table shows; all that were measured when absent. */
-function tableOf(
-  model: Model,
-  candidates: Candidates,
-  store: CellStore,
-  formats?: readonly QuantFormat[],
-): SensitivityTable {
+/** The table with the cells of some formats only, or of the types that rows get instead. */
+export function inFormats(table: SensitivityTable, formats: readonly QuantFormat[]): SensitivityTable {
+  const rows = table.rows.map((row) => {
+    const shown = new Set(formatsFor(row, formats).map(({ id }) => id));
+    return { ...row, cells: row.cells.filter(({ format }) => shown.has(format)) };
+  });
+  return { ...table, rows };
+}
+
+/** Everything that was measured. */
+function tableOf(model: Model, candidates: Candidates, store: CellStore): SensitivityTable {
   const { description } = model;
   const cells = new Map<string, MeasuredCell[]>();
   for (const cell of store.all()) {
@@ -244,7 +248,7 @@ function tableOf(
     else cells.set(cell.tensor, [cell]);
   }
   const rows = candidates.tensors.map((candidate) =>
-    rowOf(candidate, cells.get(candidate.converted.name) ?? [], formats),
+    rowOf(candidate, cells.get(candidate.converted.name) ?? []),
   );
   const { fixedBytes, fixedParameters, presets, notExportable, skipped = [] } = candidates;
   return {
@@ -262,9 +266,7 @@ function tableOf(
 function rowOf(
   { converted, lossless, roleFactor }: Candidate,
   measured: readonly MeasuredCell[],
-  formats: readonly QuantFormat[] | undefined,
 ): SensitivityRow {
-  const shown = formats && new Set(formatsFor(converted, formats).map(({ id }) => id));
   return {
     tensor: converted.name,
     sources: sourcesOf(converted).map(({ name }) => name),
@@ -272,7 +274,7 @@ function rowOf(
     weights: weightsOf(converted),
     ...{ lossless, roleFactor },
     cells: measured
-      .filter((cell) => isCellOf(converted, cell) && (shown?.has(cell.format) ?? true))
+      .filter((cell) => isCellOf(converted, cell))
       .map((cell) => cellOf(converted, cell))
       .sort((a, b) => a.bytes - b.bytes),
   };

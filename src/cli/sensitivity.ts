@@ -3,8 +3,10 @@ import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine'
 import type { DeviceChoice, GainsSource, SensitivityTable } from '../protocol/plan';
 import {
   choiceOption,
+  countOption,
   textOption,
   UsageError,
+  valueOption,
   type Command,
   type CommandContext,
   type OptionSpec,
@@ -29,6 +31,12 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     value: 'F',
     help: 'UTF-8 text to run the model over (default: a calibration text next to the model, else a general one)',
   },
+  tokens: valueOption('N', 'tokens of the text that are scored, spread over it (default: 2,048)'),
+  context: valueOption(
+    'N',
+    'tokens per window (default: 512, or the context length of the model if shorter)',
+  ),
+  gains: valueOption('cached', 'cached: use the gains of the latest run, whatever its text was'),
   'weights-only': {
     type: 'boolean',
     help: 'do not run the model: errors of the weights, weighted by the roles of tensors',
@@ -45,7 +53,16 @@ export function measuringParams(context: CommandContext): SensitivityParams {
   const { model, cacheDir } = context;
   const text = textOption(context, 'text');
   const weightsOnly = context.options['weights-only'] === true;
-  if (weightsOnly && text !== undefined) throw new UsageError('give --text or --weights-only, not both');
+  const keptGains = choiceOption(context, 'gains', ['cached']) !== undefined;
+  const [tokens, window] = [countOption(context, 'tokens'), countOption(context, 'context')];
+  const chosen = [
+    ...(text === undefined ? [] : ['--text']),
+    ...(weightsOnly ? ['--weights-only'] : []),
+    ...(keptGains ? ['--gains'] : []),
+  ];
+  if (chosen.length > 1) throw new UsageError(`Give ${chosen.join(' or ')}, not both.`);
+  if ((tokens ?? window) !== undefined && (weightsOnly || keptGains))
+    throw new UsageError(`--tokens and --context apply to a run over a text, not to ${chosen[0]}.`);
   const formats = textOption(context, 'formats')
     ?.split(',')
     .map((id) => id.trim());
@@ -53,6 +70,9 @@ export function measuringParams(context: CommandContext): SensitivityParams {
     ...{ ...model, device: deviceOption(context), cacheDir },
     ...(formats ? { formats } : {}),
     ...(text === undefined ? {} : { text: resolve(text) }),
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(window === undefined ? {} : { context: window }),
+    ...(keptGains ? { keptGains } : {}),
     ...(weightsOnly ? { weightsOnly } : {}),
   };
 }
@@ -64,11 +84,15 @@ export async function announce(
 ): Promise<SensitivityEstimate> {
   const { jobs, signal, note } = context;
   const estimate = await jobs['sensitivity/estimate'](params, { signal, progress: () => undefined });
-  const { tensors, formats, text, weightsOnly, seconds } = estimate;
+  const { tensors, formats, text, offered, weightsOnly, seconds } = estimate;
   const how = text
     ? `the model ${text.isKept === true ? 'was' : 'is'} run over ${count(text.tokens)} tokens of ${basename(text.file)}`
     : `the model is not run over a text: ${weightsOnly}`;
   note(`${plural(tensors, 'tensor')} in ${formats.join(', ')}; ${how}`);
+  if (offered)
+    note(
+      `Gains over ${count(offered.tokens)} tokens of ${basename(offered.file)} are kept from an earlier run; --gains cached uses them.`,
+    );
   note(`This takes about ${duration(seconds)}; what earlier runs measured is reused.`);
   return estimate;
 }

@@ -23,6 +23,8 @@ export interface WindowPlan {
   /** Tokens from one window's start to the next. */
   readonly stride: number;
   readonly windows: number;
+  /** Windows that the whole text has room for. */
+  readonly fitting: number;
   /** Predictions that are scored, over all windows. */
   readonly scoredTokens: number;
   /** Tokens of the text, from its first on, that are inputs or targets. */
@@ -74,7 +76,8 @@ export function planWindows(
   const windows = Math.min(most, fitting);
   const replaces = convention === 'llama.cpp' && addsBos && bos !== undefined;
   return {
-    ...{ convention, context, stride, windows, scoredTokens: scored(windows), usedTokens: needed(windows) },
+    ...{ convention, context, stride, windows, fitting },
+    ...{ scoredTokens: scored(windows), usedTokens: needed(windows) },
     ...(replaces ? { bos } : {}),
   };
 }
@@ -93,6 +96,10 @@ export function windowAt(plan: WindowPlan, tokens: Int32Array, index: number): T
   if (bos !== undefined) inputs[0] = bos;
   return { start, inputs, targets };
 }
+
+/** Indices of a plan's windows when they are spread evenly over the text instead of being its first ones. */
+export const spreadIndices = ({ windows, fitting }: WindowPlan): number[] =>
+  Array.from({ length: windows }, (_, i) => Math.floor(((i + 0.5) * fitting) / windows));
 
 type Fail = (message: string) => QuantscopeError;
 

@@ -210,10 +210,16 @@ export interface SensitivityParams extends ModelRef {
   /** Folder where finished cells are kept. */
   cacheDir: string;
   /**
-   * UTF-8 text to run the model over: how much the output changes with each tensor. When absent: the result of an earlier run, else a
-   * calibration text next to the model, else a general one.
+   * UTF-8 text to run the model over: how much the output changes with each tensor. When absent: a calibration text next to the model,
+   * else a general one. What an earlier run over the same tokens measured is reused.
    */
   text?: string;
+  /** Tokens that are scored, in whole windows spread over the text; 2,048 by default. */
+  tokens?: number;
+  /** Tokens per window; 512 by default, and never more than the model's context length. */
+  context?: number;
+  /** Use the gains of the latest run, whatever its text was. */
+  keptGains?: boolean;
   /** Errors of the weights alone. */
   weightsOnly?: boolean;
 }
@@ -224,6 +230,8 @@ export interface SensitivityEstimate {
   formats: readonly string[];
   /** The text that the model will be run over, or was if the result is kept, and the tokens that are scored. */
   text?: { file: string; tokens: number; isKept?: boolean };
+  /** Gains of another text that are kept and were not asked for. */
+  offered?: { file: string; tokens: number };
   /** Why it will not be run over a text. */
   weightsOnly?: string;
   /** Estimated time for what is not kept from earlier runs. */

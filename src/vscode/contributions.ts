@@ -55,4 +55,5 @@ export const settings = {
   device: 'device',
   allowSoftwareGpu: 'allowSoftwareGpu',
   threads: 'threads',
+  gainTokens: 'gainTokens',
 } as const;

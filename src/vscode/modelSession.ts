@@ -35,6 +35,8 @@ export interface SessionContext {
   readonly notices: Notices;
   /** Where measured cells are kept. */
   readonly sensitivityDir: string;
+  /** Tokens that gains are measured over, where the user has chosen a number. */
+  readonly gainTokens: () => number | undefined;
   /** Where plans are written that an export needs as a file. */
   readonly planDir: string;
 }
@@ -85,7 +87,10 @@ export class ModelSession {
     });
     this.analysis = new SensitivityJob(
       ...([model, engine, log, notices] as const),
-      { cacheDir: sensitivityDir, device: devices.choice },
+      {
+        ...{ cacheDir: sensitivityDir, device: devices.choice, tokens: context.gainTokens },
+        showsGains: () => this.planning.table?.gainsFrom !== undefined,
+      },
       {
         job: (payload) => this.fire({ name: 'job', payload }),
         table: (table) => this.planning.proceeded(table),

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type { EngineProgress, SensitivityEstimate } from '../protocol/engine';
+import type { EngineProgress, SensitivityEstimate, SensitivityParams } from '../protocol/engine';
 import type { ModelRef } from '../protocol/model';
 import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
 import type { JobState } from '../protocol/webview';
@@ -18,6 +18,10 @@ export interface SensitivityHooks {
 export interface SensitivitySettings {
   readonly cacheDir: string;
   readonly device: () => DeviceChoice;
+  /** Tokens that gains are measured over; undefined for the engine's default. */
+  readonly tokens: () => number | undefined;
+  /** Whether gains are shown: a run without a text keeps them and measures what is missing. */
+  readonly showsGains: () => boolean;
 }
 
 const titleOf = ({ text }: SensitivityEstimate): string =>
@@ -51,7 +55,7 @@ export class SensitivityJob {
     return this.state;
   }
 
-  /** Measures what has not been measured, over this text or the default one. Resolves whatever the outcome. */
+  /** Measures what has not been measured, over this text or by default. Resolves whatever the outcome. */
   async run(text?: string): Promise<void> {
     if (this.running || this.life.aborted) return;
     this.text = text;
@@ -62,10 +66,7 @@ export class SensitivityJob {
     this.nextPartial = Date.now() + partialInterval;
     try {
       const signal = AbortSignal.any([controller.signal, this.life]);
-      const params = {
-        ...{ ...this.model(), device: this.settings.device(), cacheDir: this.settings.cacheDir },
-        ...(text === undefined ? {} : { text }),
-      };
+      const params = this.paramsFor(text);
       const estimate = await this.engine.call('sensitivity/estimate', params, { signal, title });
       title = titleOf(estimate);
       // Progress says the time that is left instead.
@@ -86,6 +87,18 @@ export class SensitivityJob {
     } finally {
       this.running = undefined;
     }
+  }
+
+  private paramsFor(text: string | undefined): SensitivityParams {
+    const { device, cacheDir, showsGains, tokens: tokensOf } = this.settings;
+    const params = { ...this.model(), device: device(), cacheDir };
+    if (text === undefined && showsGains()) return { ...params, keptGains: true };
+    const tokens = tokensOf();
+    return {
+      ...params,
+      ...(text === undefined ? {} : { text }),
+      ...(tokens === undefined ? {} : { tokens }),
+    };
   }
 
   cancel(): void {

@@ -43,7 +43,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const devices = new Devices(engine, log, notices, chosenDevice);
   const sessions = new Sessions({
     ...{ engine, devices, log, notices },
-    ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans') },
+    ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans'), gainTokens: chosenGainTokens },
   });
   const evidenceDir = folder('evaluation');
   const evaluations = new Evaluations(engine, log, evidenceDir);
@@ -87,6 +87,11 @@ function showNotices(log: vscode.LogOutputChannel): Notices {
 
 export function chosenDevice(): DeviceChoice {
   return vscode.workspace.getConfiguration(settings.section).get<DeviceChoice>(settings.device, 'auto');
+}
+
+function chosenGainTokens(): number | undefined {
+  const tokens = vscode.workspace.getConfiguration(settings.section).get<number>(settings.gainTokens, 0);
+  return Number.isSafeInteger(tokens) && tokens > 0 ? tokens : undefined;
 }
 
 /** Settings that engine processes read when they start. */

@@ -20,34 +20,13 @@ import type { JobContext } from '../job';
 import { StepMeter } from './progress';
 import { statesRoom, type PlannedText } from './runPlan';
 
-/** The table with gains that an earlier run measured, where one did. */
-export async function withStoredGains(
-  model: Model,
-  table: SensitivityTable,
-  cacheDir: string,
-): Promise<SensitivityTable> {
-  const measured = await readDivergences(gainsFile(cacheDir, contentKey(model.description)));
-  if (measured) return withGains(table, measured);
-  return { ...table, weightsOnly: 'the model was not run over a text.' };
-}
-
-/** What an earlier run over this text, or over any when none is named, has measured of all tensors of the table. */
-export async function storedGains(
-  model: Model,
-  table: SensitivityTable,
-  cacheDir: string,
-  planned?: PlannedText,
-): Promise<MeasuredDivergences | undefined> {
-  const earlier = await readDivergences(gainsFile(cacheDir, contentKey(model.description)));
-  if (!earlier || (planned && earlier.text.hash !== planned.hash)) return undefined;
-  return [...probesOf(table).keys()].every((name) => Object.hasOwn(earlier.tensors, name))
-    ? earlier
-    : undefined;
-}
+/** Gains of the latest run of a model over a text; undefined when there are none. */
+export const keptGains = (model: Model, cacheDir: string): Promise<MeasuredDivergences | undefined> =>
+  readDivergences(gainsFile(cacheDir, contentKey(model.description)));
 
 /**
- * Runs the model over a text, once for all tensors of the table, and adds how each of them affects the output. What an earlier run
- * over the same text measured is reused.
+ * Runs the model over a text, once for all tensors of the table, keeps the divergences, and adds the gains to the table.
+ * @param table with the errors in the probe format.
  */
 export async function addGains(
   model: Model,
@@ -57,8 +36,6 @@ export async function addGains(
   cacheDir: string,
   { signal, progress }: JobContext,
 ): Promise<SensitivityTable> {
-  const earlier = await storedGains(model, table, cacheDir, planned);
-  if (earlier) return withGains(table, earlier);
   const probes = probesOf(table);
   if (probes.size === 0)
     return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };

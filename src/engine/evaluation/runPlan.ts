@@ -9,7 +9,13 @@ import { readTextFile } from '../../model/textFile';
 import type { WindowSettings } from '../../protocol/evaluation';
 import type { DeviceChoice } from '../../protocol/plan';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
-import { planWindows, windowAt, type TextWindow, type WindowPlan } from '../../evaluation/windows';
+import {
+  planWindows,
+  spreadIndices,
+  windowAt,
+  type TextWindow,
+  type WindowPlan,
+} from '../../evaluation/windows';
 
 /** Where a model runs. */
 export interface RunDevice {
@@ -41,10 +47,17 @@ export interface PlannedText {
   readonly hash: string;
 }
 
+/** How a text is cut into windows. */
+interface TextSettings extends WindowSettings {
+  /** Windows spread evenly over the text instead of its first ones. */
+  readonly spread?: boolean;
+}
+
+/** Cuts a text into windows. @throws QuantscopeError as `planWindows`, and IO for a text that cannot be read. */
 export async function planText(
   file: string,
   tokenizer: TextTokenizer,
-  settings: WindowSettings,
+  settings: TextSettings,
   contextLength: number,
   signal: AbortSignal,
 ): Promise<PlannedText> {
@@ -53,10 +66,17 @@ export async function planText(
     signal,
   });
   const plan = planWindows(tokens.length, settings, tokenizer, contextLength, file);
-  const windows = Array.from({ length: plan.windows }, (_, index) => windowAt(plan, tokens, index));
+  const spread = settings.spread === true ? spreadIndices(plan) : undefined;
+  const indices = spread ?? Array.from({ length: plan.windows }, (_, index) => index);
+  const windows = indices.map((index) => windowAt(plan, tokens, index));
   const { convention, context, stride, bos } = plan;
-  const hash = createHash('sha256').update(JSON.stringify([convention, context, stride, plan.windows, bos]));
-  hash.update(new Uint8Array(tokens.buffer, tokens.byteOffset, plan.usedTokens * 4));
+  const cut = [convention, context, stride, plan.windows, bos, ...(spread ? [spread] : [])];
+  const hash = createHash('sha256').update(JSON.stringify(cut));
+  const used = spread
+    ? windows.map(({ start }) => tokens.slice(start, start + context + 1))
+    : [tokens.subarray(0, plan.usedTokens)];
+  for (const { buffer, byteOffset, byteLength } of used)
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
   return { file, plan, windows, hash: hash.digest('hex') };
 }
 

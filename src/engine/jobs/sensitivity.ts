@@ -1,7 +1,8 @@
 import { measureSlab } from '../../analysis/compare';
-import { withGains } from '../../ampq/gains';
+import { probeFormat, withGains, type MeasuredDivergences } from '../../ampq/gains';
 import {
   defaultCandidates,
+  inFormats,
   missingCandidates,
   outputCandidates,
   runSensitivity,
@@ -18,9 +19,9 @@ import type { Device, SensitivityTable } from '../../protocol/plan';
 import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';
 import { errorSeconds, gainsSeconds } from '../evaluation/gainsEstimate';
-import { gainsText, type GainsText } from '../evaluation/gainsText';
-import { addGains, storedGains, withStoredGains } from '../evaluation/measureGains';
-import { runDevice } from '../evaluation/runPlan';
+import { chooseGains, type GainsChosen } from '../evaluation/chooseGains';
+import { addGains, keptGains } from '../evaluation/measureGains';
+import { runDevice, type PlannedText } from '../evaluation/runPlan';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -37,13 +38,41 @@ const runKinds = {
   device: 'device',
   cacheDir: 'path',
   text: 'path?',
+  tokens: 'count?',
+  context: 'count?',
+  keptGains: 'boolean?',
   weightsOnly: 'boolean?',
 } as const;
 
-/** The formats that a request measures. */
-function formatsOf({ formats }: SensitivityParams, source: GainsText): QuantFormat[] {
-  const candidates = 'planned' in source ? outputCandidates : defaultCandidates;
-  return [...new Set((formats ?? candidates).map(formatById))];
+/** What a request comes to. */
+interface Run {
+  readonly gains: GainsChosen;
+  /** The text that remains to be run over; undefined where gains are kept from an earlier run over it, or not asked for. */
+  readonly toRun: PlannedText | undefined;
+  /** Gains that were measured before and are asked for. */
+  readonly measured: MeasuredDivergences | undefined;
+  /** Gains of another text that are kept. */
+  readonly offered: MeasuredDivergences | undefined;
+  /** The formats of the table. */
+  readonly formats: readonly QuantFormat[];
+  /** Those that errors are measured in: of the table, and the one that gains are measured in. */
+  readonly measuredFormats: readonly QuantFormat[];
+}
+
+async function planRun(model: Model, params: SensitivityParams, signal: AbortSignal): Promise<Run> {
+  const kept = await keptGains(model, params.cacheDir);
+  const gains = await chooseGains(model, params, kept, signal);
+  const planned = 'planned' in gains ? gains.planned : undefined;
+  const isKept = planned !== undefined && planned.hash === kept?.text.hash;
+  const measured = 'measured' in gains ? gains.measured : isKept ? kept : undefined;
+  const candidates = 'weightsOnly' in gains ? defaultCandidates : outputCandidates;
+  const formats = [...new Set((params.formats ?? candidates).map(formatById))];
+  const toRun = isKept ? undefined : planned;
+  return {
+    ...{ gains, toRun, measured, formats },
+    offered: measured ? undefined : kept,
+    measuredFormats: toRun ? [...new Set([...formats, probeFormat])] : formats,
+  };
 }
 
 export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
@@ -54,17 +83,17 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
     const { measurer, close } = measurerFor(chosen);
     try {
       return await models.use(params, signal, async (model) => {
-        const source = await gainsText(model, params, signal);
+        const { gains, toRun, measured, formats, measuredFormats } = await planRun(model, params, signal);
         const table = await runSensitivity(model, await candidatesOf(model, signal), {
-          ...{ formats: formatsOf(params, source), measurer, signal, cacheDir },
+          ...{ formats: measuredFormats, measurer, signal, cacheDir },
           exactDevice: params.device !== 'auto',
           onProgress: progress,
         });
-        if (!('planned' in source)) return { ...table, weightsOnly: source.weightsOnly };
-        const earlier = params.text === undefined ? await storedGains(model, table, cacheDir) : undefined;
-        if (earlier) return withGains(table, earlier);
+        if ('weightsOnly' in gains) return { ...table, weightsOnly: gains.weightsOnly };
+        if (!toRun) return withGains(table, measured!);
         const { device } = await runDevice(params.device, signal);
-        return addGains(model, table, source.planned, device, cacheDir, { signal, progress });
+        const found = await addGains(model, table, toRun, device, cacheDir, { signal, progress });
+        return inFormats(found, formats);
       });
     } finally {
       await close();
@@ -77,23 +106,26 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
   return (params, { signal }) => {
     checkParams('sensitivity/estimate', params, runKinds);
     return models.use(params, signal, async (model) => {
-      const source = await gainsText(model, params, signal);
-      const formats = formatsOf(params, source);
+      const { gains, toRun, measured, offered, formats, measuredFormats } = await planRun(
+        model,
+        params,
+        signal,
+      );
       const candidates = await candidatesOf(model, signal);
-      const left = await missingCandidates(model, candidates, params.cacheDir, formats);
+      const left = await missingCandidates(model, candidates, params.cacheDir, measuredFormats);
       const errors = await errorSeconds(left, signal);
-      const estimate = { tensors: candidates.tensors.length, formats: formats.map(({ id }) => id) };
-      if (!('planned' in source)) return { ...estimate, weightsOnly: source.weightsOnly, seconds: errors };
-      const table = await storedSensitivity(model, candidates, params.cacheDir);
-      const over = params.text === undefined ? undefined : source.planned;
-      const earlier = table && (await storedGains(model, table, params.cacheDir, over));
-      if (earlier) {
-        const { path: file, tokens } = earlier.text;
+      const estimate = {
+        ...{ tensors: candidates.tensors.length, formats: formats.map(({ id }) => id) },
+        ...(offered ? { offered: { file: offered.text.path, tokens: offered.text.tokens } } : {}),
+      };
+      if ('weightsOnly' in gains) return { ...estimate, weightsOnly: gains.weightsOnly, seconds: errors };
+      if (!toRun) {
+        const { path: file, tokens } = measured!.text;
         return { ...estimate, text: { file, tokens, isKept: true }, seconds: errors };
       }
-      const text = { file: source.planned.file, tokens: source.planned.plan.scoredTokens };
+      const text = { file: toRun.file, tokens: toRun.plan.scoredTokens };
       const { device } = await runDevice(params.device, signal);
-      const seconds = await gainsSeconds(model, source.planned, candidates.tensors.length, device, signal);
+      const seconds = await gainsSeconds(model, toRun, candidates.tensors.length, device, signal);
       return { ...estimate, text, seconds: errors + seconds };
     });
   };
@@ -113,7 +145,10 @@ export async function readStoredTable(
   signal: AbortSignal,
 ): Promise<SensitivityTable | undefined> {
   const table = await storedSensitivity(model, await candidatesOf(model, signal), cacheDir);
-  return table && withStoredGains(model, table, cacheDir);
+  if (!table) return undefined;
+  const measured = await keptGains(model, cacheDir);
+  if (measured) return withGains(table, measured);
+  return { ...table, weightsOnly: 'the model was not run over a text.' };
 }
 
 const measureOnCpu: Measurer['measure'] = (reader, slab, format, range, signal) =>

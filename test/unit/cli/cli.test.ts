@@ -58,6 +58,9 @@ describe('quantscope', () => {
     [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--plan', 'p'], /either --type or --plan/],
     [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--threads', '0'], /--threads takes a whole number/],
     [['recommend', 'a', '--budget', '4.5', '--out', 'p'], /write 4\.5bpw/],
+    [['sensitivity', 'a', '--text', 't', '--weights-only'], /Give --text or --weights-only, not both\./],
+    [['sensitivity', 'a', '--gains', 'cached', '--text', 't'], /Give --text or --gains, not both\./],
+    [['sensitivity', 'a', '--weights-only', '--tokens', '9'], /--tokens .* not to --weights-only\./],
     [['sensitivity', 'a', '--device', 'tpu'], /--device takes auto, cuda, .* or cpu, not "tpu"/],
   ])('ends with 2 and a hint for %j', async (args, hint) => {
     const { code, stdout, stderr } = await quantscope(args);

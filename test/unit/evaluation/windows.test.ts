@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { planWindows, windowAt } from '../../../src/evaluation/windows';
+import { planWindows, spreadIndices, windowAt } from '../../../src/evaluation/windows';
 
 const withoutBos = { addsBos: false };
 const count = (tokens: number) => Int32Array.from({ length: tokens }, (_, i) => 100 + i);
@@ -8,7 +8,15 @@ describe('windows of llama.cpp’s convention', () => {
   it('are adjacent and score the second half, each position predicting the next token of the window', () => {
     const plan = planWindows(21, { context: 8 }, withoutBos, 64);
     expect(plan).toEqual({
-      ...{ convention: 'llama.cpp', context: 8, stride: 8, windows: 2, scoredTokens: 6, usedTokens: 16 },
+      ...{
+        convention: 'llama.cpp',
+        context: 8,
+        stride: 8,
+        windows: 2,
+        fitting: 2,
+        scoredTokens: 6,
+        usedTokens: 16,
+      },
     });
     expect(windowAt(plan, count(21), 1)).toEqual({
       start: 8,
@@ -44,7 +52,7 @@ describe('sliding windows', () => {
     const settings = { convention: 'sliding', context: 256, windows: 192 } as const;
     const plan = planWindows(tokens, settings, { bos: 1, addsBos: true }, 256);
     expect(plan).toEqual({
-      ...{ convention: 'sliding', context: 256, stride: 256, windows: 192 },
+      ...{ convention: 'sliding', context: 256, stride: 256, windows: 192, fitting: 193 },
       ...{ scoredTokens: 49_152, usedTokens: 49_153 },
     });
     const { start, inputs, targets } = windowAt(plan, count(tokens), 191);
@@ -101,5 +109,18 @@ describe('settings of windows', () => {
   ] as const)('rejects %j', (settings, message) => {
     const plan = (): unknown => planWindows(100, settings, withoutBos, 256, 'a.txt');
     expect(plan).toThrow(expect.objectContaining({ code: 'REQUEST', message }));
+  });
+});
+
+describe('windows that are spread over a text', () => {
+  it.each([
+    [4, 41, [1, 3, 6, 8]],
+    [3, 41, [1, 5, 8]],
+    [10, 41, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]],
+    [99, 41, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]],
+    [1, 9, [1]],
+  ])('%d of a text of %d tokens', (windows, tokens, expected) => {
+    const plan = planWindows(tokens, { convention: 'sliding', context: 4, windows }, withoutBos, 64);
+    expect(spreadIndices(plan)).toEqual(expected);
   });
 });

@@ -14,7 +14,7 @@ describe('package.json contributes what the code registers', () => {
     );
   });
   it('settings', () => {
-    const ids = [settings.device, settings.allowSoftwareGpu, settings.threads].map(
+    const ids = [settings.device, settings.allowSoftwareGpu, settings.threads, settings.gainTokens].map(
       (name) => `${settings.section}.${name}`,
     );
     expect(Object.keys(contributes.configuration.properties).sort()).toEqual(ids.sort());

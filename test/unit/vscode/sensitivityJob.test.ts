@@ -10,8 +10,13 @@ const progress = (done: number) => ({ message: 'x', done, total: 9 });
 const table = (name: string) => ({ modelHash: name }) as SensitivityTable;
 const running = (title: string, more: object = {}): JobState => ({ kind: 'running', title, ...more });
 
+interface Shown {
+  readonly tokens?: number;
+  readonly showsGains?: boolean;
+}
+
 /** A job whose engine estimates 12 seconds and leaves the rest to the test. */
-function setUp(estimate: () => object = () => ({})) {
+function setUp(estimate: () => object = () => ({}), { tokens, showsGains = false }: Shown = {}) {
   const engine = new FakeEngine({
     'sensitivity/estimate': ({ text: asked }) =>
       ({ seconds: 12, ...(asked === undefined ? {} : { text }), ...estimate() }) as never,
@@ -21,7 +26,11 @@ function setUp(estimate: () => object = () => ({})) {
   const shown: unknown[] = [];
   const job = new SensitivityJob(
     () => ({ path: '/m.gguf', alone: true }),
-    ...([engine, log, notices, { cacheDir: '/cells', device: () => 'cpu' as const }] as const),
+    ...([engine, log, notices] as const),
+    {
+      ...{ cacheDir: '/cells', device: () => 'cpu' as const },
+      ...{ tokens: () => tokens, showsGains: () => showsGains },
+    },
     {
       job: (state) => states.push(state),
       table: ({ modelHash }) => shown.push(modelHash),
@@ -70,6 +79,19 @@ describe('a sensitivity analysis', () => {
       running('Sensitivity over short.txt, about 12 s'),
     ]);
     expect(shown).toEqual([['done', 'whole', '/texts/long.txt']]);
+  });
+
+  it.each([
+    ['without a text keeps the gains that are shown', undefined, { showsGains: true }, { keptGains: true }],
+    ['with a text replaces them', '/t.txt', { showsGains: true }, { text: '/t.txt' }],
+    ['measures over as many tokens as the user chose', undefined, { tokens: 4096 }, { tokens: 4096 }],
+  ])('%s', async (_, over, shown, expected) => {
+    const { engine, job } = setUp(undefined, shown);
+    void job.run(over);
+    await settle();
+    const params = { path: '/m.gguf', alone: true, device: 'cpu', cacheDir: '/cells', ...expected };
+    expect(engine.last('sensitivity/estimate').params).toStrictEqual(params);
+    expect(engine.last('sensitivity/run').params).toStrictEqual(params);
   });
 
   it('is the only one of its model, which another may follow', async () => {

@@ -57,7 +57,14 @@ describe('the text that tensors are measured over', () => {
     );
   });
 
-  it('is used by default; what was measured is reused', async () => {
+  it('is read in whole windows: as many as the requested number of tokens takes', async () => {
+    const text = join(sampleFolder, 'generated-calibration.txt');
+    expect((await estimate({ text, tokens: 300 })).text).toEqual({ file: text, tokens: 512 });
+    expect((await estimate({ text, tokens: 300, context: 128 })).text).toEqual({ file: text, tokens: 384 });
+    expect((await estimate({ text, tokens: 300, context: 4096 })).text).toEqual({ file: text, tokens: 512 });
+  });
+
+  it('is used by default; what was measured over it is reused, and offered when another text is used', async () => {
     const cacheDir = join(folder, 'kept');
     const params = { path: bare, device: 'cpu', cacheDir, formats } as const;
     const table = await request('sensitivity/run', params);
@@ -69,24 +76,56 @@ describe('the text that tensors are measured over', () => {
     expect(measured).toEqual({ format: 'Q4_K', divergence: expect.closeTo(gain! * error, 12) as number });
     const kept = { text: { file: general, tokens: 2048, isKept: true }, seconds: 0 };
     expect(await estimate({}, bare, cacheDir)).toMatchObject(kept);
-    // A text that appears beside the model later does not undo what was measured.
+    // A text that appears beside the model later is what a run without a text uses.
     cpSync(join(sampleFolder, 'generated-calibration.txt'), own);
-    expect(await request('sensitivity/run', params)).toEqual(table);
-    expect(await estimate({}, bare, cacheDir)).toMatchObject(kept);
+    expect(await estimate({}, bare, cacheDir)).toMatchObject({
+      text: { file: own, tokens: 2048 },
+      offered: { file: general, tokens: 2048 },
+    });
+    expect(await request('sensitivity/run', { ...params, keptGains: true })).toEqual(table);
+    const asked = await estimate({ keptGains: true }, bare, cacheDir);
+    expect([asked.text, asked.offered]).toEqual([kept.text, undefined]);
+    expect(await estimate({ tokens: 512 }, bare, cacheDir)).toMatchObject({
+      text: { file: own, tokens: 512 },
+      offered: { file: general, tokens: 2048 },
+    });
+    const byWeights = await request('sensitivity/run', { ...params, weightsOnly: true });
+    expect(byWeights.rows.every(({ gain }) => gain === undefined)).toBe(true);
     expect((await estimate({ text: own }, bare, cacheDir)).text).toEqual({ file: own, tokens: 2048 });
     rmSync(own);
+  });
+
+  it('is an error where kept gains are requested and there are none', async () => {
+    await expect(estimate({ keptGains: true })).rejects.toThrow(
+      'No gains of this model are kept from an earlier run. Run it over a text first.',
+    );
   });
 });
 
 describe('formats that are named', () => {
-  it('have figures of the output also where none of them is usually measured; each counts once', async () => {
+  it('do not change gains, which are measured in a format of their own; each counts once', async () => {
+    const gainsIn = async (formats: readonly string[], cache: string) => {
+      const params = { path: bare, device: 'cpu', cacheDir: join(folder, cache), formats } as const;
+      return request('sensitivity/run', params);
+    };
     const few = ['Q2_K', 'Q3_K', 'q2_k'];
-    const params = { path: bare, device: 'cpu', cacheDir: join(folder, 'few'), formats: few } as const;
-    const { rows, gainsFrom, weightsOnly } = await request('sensitivity/run', params);
+    const { rows, gainsFrom, weightsOnly } = await gainsIn(few, 'few');
     expect([gainsFrom?.text, weightsOnly]).toEqual([general, undefined]);
-    expect(new Set(rows.map(({ measured }) => measured?.format))).toEqual(new Set(['Q3_K']));
-    expect(rows.filter(({ gain }) => gain === undefined || !(gain > 0))).toEqual([]);
+    expect(new Set(rows.map(({ measured }) => measured?.format))).toEqual(new Set(['Q4_K']));
+    expect(new Set(rows.flatMap(({ cells }) => cells.map(({ format }) => format)))).toEqual(
+      new Set(['Q2_K', 'Q3_K']),
+    );
+    const gains = new Map(rows.map(({ tensor, gain }) => [tensor, gain]));
+    for (const { tensor, gain } of (await gainsIn(['F16', 'Q4_K'], 'many')).rows)
+      expect(gains.get(tensor)! / gain!, tensor).toBeCloseTo(1, 3);
     expect((await estimate({ formats: few })).formats).toEqual(['Q2_K', 'Q3_K']);
+  });
+
+  it('have gains also where they store the weights exactly', async () => {
+    const params = { path: bare, device: 'cpu', cacheDir: join(folder, 'exact'), formats: ['F16'] } as const;
+    const { rows, gainsFrom } = await request('sensitivity/run', params);
+    expect(gainsFrom?.text).toBe(general);
+    expect(rows.filter(({ gain }) => gain === undefined || !(gain > 0))).toEqual([]);
   });
 });
 

@@ -1,0 +1,102 @@
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { MeasuredDivergences } from '../../ampq/gains';
+import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
+import { openDecoder } from '../../graph/transformer/openDecoder';
+import { QuantscopeError } from '../../model/errors';
+import type { Model } from '../../model/model';
+import { contextLengthOf, planText, type PlannedText } from './runPlan';
+
+/** Tokens that the model is run over by default: enough to tell tensors apart by a few per cent. */
+const usualTokens = 2048;
+/** Tokens per window by default, where the model's context allows. */
+const usualContext = 512;
+
+/** Comes with the extension (assets/README.md). */
+const generalText = 'general-calibration.txt';
+
+/** How a request asks for gains: over a given text, those of an earlier run, none (the weights alone), or by default. */
+export interface GainsChoice {
+  readonly text?: string;
+  /** Tokens that are scored, rounded up to whole windows. */
+  readonly tokens?: number;
+  /** Tokens per window; at most the model's context length. */
+  readonly context?: number;
+  readonly keptGains?: boolean;
+  readonly weightsOnly?: boolean;
+}
+
+/** Where gains come from: a text that the model is run over, an earlier run, or nowhere, and why. */
+export type GainsChosen =
+  | { readonly planned: PlannedText }
+  | { readonly measured: MeasuredDivergences }
+  | { readonly weightsOnly: string };
+
+/**
+ * Where the gains of a request come from. Without a choice: a text next to the model with "calib" in its name, else the general one. A model
+ * that cannot be run is measured by its weights alone, unless a text was named. Gains of an earlier run over another text are used
+ * only where the request asks for them.
+ * @param kept gains of the latest run, if any.
+ * @throws QuantscopeError of a model or a text that was named and cannot be used; REQUEST where kept gains are asked for and there are none.
+ */
+export async function chooseGains(
+  model: Model,
+  choice: GainsChoice,
+  kept: MeasuredDivergences | undefined,
+  signal: AbortSignal,
+): Promise<GainsChosen> {
+  if (choice.weightsOnly === true) return { weightsOnly: 'this was requested.' };
+  if (choice.keptGains === true) {
+    if (kept) return { measured: kept };
+    const message = 'No gains of this model are kept from an earlier run. Run it over a text first.';
+    throw new QuantscopeError('REQUEST', message, { file: model.description.path });
+  }
+  if (choice.text !== undefined) return { planned: await planGains(model, choice.text, choice, signal) };
+  const own = await textBeside(model.folder);
+  try {
+    if (own !== undefined) return { planned: await planGains(model, own, choice, signal) };
+  } catch (error) {
+    if (!isUnusable(error)) throw error; // a text that is too short: the general one may suffice
+  }
+  try {
+    return { planned: await planGains(model, generalTextFile(), choice, signal) };
+  } catch (error) {
+    if (!isUnusable(error)) throw error;
+    return { weightsOnly: error.message };
+  }
+}
+
+const isUnusable = (error: unknown): error is QuantscopeError =>
+  error instanceof QuantscopeError && !['CANCELLED', 'INTERNAL'].includes(error.code);
+
+/** The text in windows, after a check that the model can be run. */
+async function planGains(
+  model: Model,
+  text: string,
+  { tokens = usualTokens, context: wanted = usualContext }: GainsChoice,
+  signal: AbortSignal,
+): Promise<PlannedText> {
+  const tokenizer = await openTokenizer(model, signal);
+  const contextLength = await contextLengthOf(model, signal);
+  const context = Math.min(wanted, contextLength);
+  const windows = Math.ceil(tokens / context);
+  const settings = { convention: 'sliding', context, windows, spread: true } as const;
+  const planned = await planText(text, tokenizer, settings, contextLength, signal);
+  const decoder = await openDecoder(model, { device: 'ort-cpu', length: context, keep: false });
+  await decoder.close();
+  return planned;
+}
+
+async function textBeside(folder: string): Promise<string | undefined> {
+  const names = await readdir(folder).catch(() => []);
+  const found = names.filter((name) => /calib.*\.txt$/i.test(name)).sort()[0];
+  return found === undefined ? undefined : join(folder, found);
+}
+
+/** In `assets`, next to the folder of the bundle (dist) and at the root of the sources. */
+function generalTextFile(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const root = basename(here) === 'dist' ? dirname(here) : join(here, '..', '..', '..');
+  return join(root, 'assets', generalText);
+}
