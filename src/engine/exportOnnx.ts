@@ -33,7 +33,6 @@ export function optionsOf({ weights, floats, positions, accuracyLevel, ...rest }
   const form = weightForm(weights);
   return {
     floats: floatDtypeOf(floats ?? form.floats),
-    notes: form.notes,
     context: positions,
     accuracyLevel: accuracyLevel === undefined ? undefined : accuracyLevelOf(accuracyLevel),
     ...{ external, withoutPast },

@@ -34,6 +34,7 @@ export class GraphBuilder {
   private readonly inputs: Message[] = [];
   private readonly outputs: Message[] = [];
   private readonly constants = new Map<string, Value>();
+  private readonly texts = new Map<string, string>();
   private count = 0;
 
   /** @param name tells what the graph computes. */
@@ -48,6 +49,11 @@ export class GraphBuilder {
   output(name: string, value: Value, shape: readonly Dimension[]): void {
     this.nodes.push(new Message().text(1, value).text(2, name).text(4, 'Identity'));
     this.outputs.push(valueInfo(name, shape));
+  }
+
+  /** States something about the model, which runtimes show and do not read. */
+  metadata(key: string, text: string): void {
+    this.texts.set(key, text);
   }
 
   /** A float32 scalar. */
@@ -141,6 +147,7 @@ export class GraphBuilder {
     const model = new Message().varint(1, 10).text(2, 'quantscope').message(7, graph);
     model.message(8, new Message().text(1, '').varint(2, 21));
     if (this.usesContrib) model.message(8, new Message().text(1, contribDomain).varint(2, 1));
+    for (const [key, text] of this.texts) model.message(14, new Message().text(1, key).text(2, text));
     return model;
   }
 

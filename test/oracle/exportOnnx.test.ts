@@ -1,20 +1,25 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { onnxMatrices } from '../../src/exporter/onnx/matrices';
+import { methodChoice } from '../../src/exporter/onnx/methodChoice';
 import type { OnnxOptions } from '../../src/exporter/onnx/planOnnx';
 import type { CodeStorage, MatrixChoice } from '../../src/exporter/onnx/storage';
 import { writeOnnx } from '../../src/exporter/onnx/writeOnnx';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { writeSafetensors } from '../../src/exporter/writeSafetensors';
+import type { RoundInputs } from '../../src/graph/transformer/graphSources';
 import { openDecoder } from '../../src/graph/transformer/openDecoder';
 import { openModel } from '../../src/layouts/openModel';
 import type { Grid } from '../../src/protocol/grids';
+import { decodeRows } from '../../src/quant/grids/roundToNearest';
+import { rtn } from '../../src/quant/methods/rtn';
 import { checkpoints, runnableCheckpoints } from '../support/checkpoints';
 import { windowLogits } from '../support/decoderLogits';
 import { sampleFolder, temporaryFolder } from '../support/files';
 import { decodedRows, nearestChoice } from '../support/nearestCodes';
+import { decodeOnnx } from '../support/onnxProto';
 import { farthest, openOnnx, OnnxText } from '../support/onnxRun';
 import { writeCheckpoint } from '../support/writeCheckpoint';
 
@@ -24,9 +29,10 @@ const tokens = Array.from({ length: 24 }, (_, i) => (i * 389 + 17) % 1024);
 const bound = 1e-4;
 
 /** Logits of the engine's own forward pass. */
-async function ownLogits(path: string) {
+async function ownLogits(path: string, roundInputs: RoundInputs = false) {
   const model = await openModel(path);
-  const decoder = await openDecoder(model, { device: 'ort-cpu', length: tokens.length, keep: false });
+  const options = { device: 'ort-cpu', length: tokens.length, keep: false, roundInputs } as const;
+  const decoder = await openDecoder(model, options);
   const logits = await windowLogits(decoder, Int32Array.from(tokens));
   await decoder.close();
   await model.close();
@@ -198,7 +204,7 @@ async function quantized(source: string, name: string, choiceFor: (name: string)
       return {
         async quantize(slab) {
           const codes = await quantizer.quantize(slab);
-          values.set(decodedRows(codes), at);
+          values.set(codes.grid.levels.kind === 'float' ? await decodeRows(codes) : decodedRows(codes), at);
           at += slab.length;
           return codes;
         },
@@ -226,6 +232,7 @@ async function quantized(source: string, name: string, choiceFor: (name: string)
 
 describe('quantized weights', () => {
   const integers = (bits: number, signed: boolean): Grid['levels'] => ({ kind: 'integer', bits, signed });
+  const e4m3 = { kind: 'float', exponent: 4, mantissa: 3, special: 'nan' } as const;
   const affine = { rule: { kind: 'range', widened: true }, zero: 'integer', scale: 'F32' } as const;
   const symmetric = (divisor: number) => ({ rule: { kind: 'absmax', divisor }, scale: 'F32' }) as const;
   const table = (name: 'nf4' | 'fp4'): Grid => ({
@@ -238,6 +245,12 @@ describe('quantized weights', () => {
     ['QDQ uint8 per row with zero points', { levels: integers(8, false), group: 'row', ...affine }, 'qdq'],
     ['QDQ int4 in groups', { levels: integers(4, true), group: 32, ...symmetric(7) }, 'qdq'],
     ['QDQ uint4 in groups', { levels: integers(4, false), group: 64, ...affine }, 'qdq'],
+    ['QDQ int4 per row', { levels: integers(4, true), group: 'row', ...symmetric(7) }, 'qdq'],
+    ['QDQ uint4 per tensor', { levels: integers(4, false), group: 'tensor', ...affine }, 'qdq'],
+    ['QDQ int8 in groups', { levels: integers(8, true), group: 32, ...symmetric(127) }, 'qdq'],
+    ['QDQ E4M3 per row', { levels: e4m3, group: 'row', ...symmetric(448) }, 'qdq'],
+    ['QDQ E4M3 per tensor', { levels: e4m3, group: 'tensor', ...symmetric(448) }, 'qdq'],
+    ['QDQ E4M3 in groups', { levels: e4m3, group: 64, ...symmetric(448) }, 'qdq'],
     ['MatMulNBits 2', { levels: integers(2, false), group: 16, ...affine }, 'matmulnbits'],
     ['MatMulNBits 4', { levels: integers(4, true), group: 32, ...symmetric(7) }, 'matmulnbits'],
     ['MatMulNBits 4 with zero points', { levels: integers(4, false), group: 128, ...affine }, 'matmulnbits'],
@@ -246,24 +259,74 @@ describe('quantized weights', () => {
     ['MatMulBnb4 FP4', table('fp4'), 'matmulbnb4'],
   ];
 
-  it.each(forms)('%s: the logits of the decoded weights', async (name, grid, storage) => {
-    const { result, copy, file } = await quantized(sampleFolder, name, () => nearestChoice(grid, storage));
+  it.each(forms)('%s: by default options the logits of the decoded weights', async (name, grid, storage) => {
+    const { result, copy, file } = await quantized(sampleFolder, name, () =>
+      grid.levels.kind === 'float' ? methodChoice(rtn, grid, storage) : nearestChoice(grid, storage),
+    );
+    expect(result.notes).toEqual([]);
     expect(result.bitsPerWeight).toBeLessThan(
-      grid.levels.kind === 'integer' && grid.levels.bits === 8 ? 12 : 9,
+      grid.levels.kind === 'integer' && grid.levels.bits <= 4 ? 9 : 12,
     );
     const { logits, blocks } = await ownLogits(copy);
-    const session = await openOnnx(file, { exact: storage === 'qdq' });
+    const session = await openOnnx(file);
     expect(farthest(await new OnnxText(session, blocks).next(tokens), logits)).toBeLessThan(bound);
     const stepwise = new OnnxText(session, blocks);
     const rows = await stepwise.next(tokens.slice(0, 8));
     for (const token of tokens.slice(8)) rows.push(...(await stepwise.next([token])));
     expect(farthest(rows, logits), 'step by step').toBeLessThan(bound);
     await session.release();
-    const plain = await openOnnx(file);
-    const fast = farthest(await new OnnxText(plain, blocks).next(tokens), logits);
-    expect(fast, 'with inputs of QDQ rounded to 8 bits').toBeLessThan(storage === 'qdq' ? 0.5 : bound);
-    await plain.release();
   });
+
+  it('fusable QDQ: ONNX Runtime rounds inputs to 8 bits unless it is told not to, which notes and file say', async () => {
+    const grid: Grid = { levels: integers(4, true), group: 32, ...symmetric(7) };
+    const { result, copy, file } = await quantized(sampleFolder, 'fusable', () =>
+      nearestChoice(grid, 'qdq-fusable'),
+    );
+    const note = expect.stringContaining('session.qdq_matmulnbits_accuracy_level = 1') as string;
+    expect(result.notes).toEqual([note]);
+    const { metadataProps } = decodeOnnx(readFileSync(file));
+    expect(metadataProps).toEqual([
+      { key: 'quantscope.weights', value: 'F32; QDQ I4 in groups of 32, fusable' },
+      { key: 'quantscope.notes', value: note },
+    ]);
+    const { logits, blocks } = await ownLogits(copy);
+    const differenceOf = async (options: Parameters<typeof openOnnx>[1]): Promise<number> => {
+      const session = await openOnnx(file, options);
+      const found = farthest(await new OnnxText(session, blocks).next(tokens), logits);
+      await session.release();
+      return found;
+    };
+    expect(await differenceOf({ exact: true })).toBeLessThan(bound);
+    const rounded = await differenceOf({});
+    expect(rounded).toBeGreaterThan(0.01);
+    expect(rounded).toBeLessThan(0.5);
+  });
+
+  const int8 = { levels: integers(8, true), input: 'I8' } as const;
+  it.each([
+    ['int8 per row', { levels: integers(8, true), group: 'row', ...symmetric(127) }, int8],
+    ['int8 per tensor', { levels: integers(8, true), group: 'tensor', ...symmetric(127) }, int8],
+    ['int8 in groups', { levels: integers(8, true), group: 32, ...symmetric(127) }, int8],
+    ['uint8 per row with zero points', { levels: integers(8, false), group: 'row', ...affine }, int8],
+    ['int4 in groups', { levels: integers(4, true), group: 32, ...symmetric(7) }, int8],
+    ['E4M3', { levels: e4m3, group: 'tensor', ...symmetric(448) }, { levels: e4m3, input: 'F8_E4M3' }],
+  ] as const)(
+    '%s and rounded inputs: by default options the logits of the same rounding',
+    async (name, grid, { levels, input }) => {
+      const largest = 16;
+      const scale = largest / (input === 'I8' ? 127 : 448);
+      const { copy, file } = await quantized(sampleFolder, `rounded ${name}`, () => ({
+        ...methodChoice(rtn, grid, 'qdq', { input: { type: input, scale, zero: 0 } }),
+      }));
+      const { logits, blocks } = await ownLogits(copy, () => ({ levels, scale: 'static', largest }));
+      const session = await openOnnx(file);
+      const found = await new OnnxText(session, blocks).next(tokens);
+      expect(farthest(found, logits)).toBeLessThan(bound);
+      const unrounded = await ownLogits(copy);
+      expect(farthest(found, unrounded.logits), 'rounding changes logits').toBeGreaterThan(1e-2);
+      await session.release();
+    },
+  );
 
   it('a tied output is quantized beside the embedding, which stays', async () => {
     const source = join(folder, 'tied');

@@ -72,6 +72,7 @@ describe('export/onnx', () => {
   // Upper limits of the divergence; a hundredth of each is the lower one, so that a form which quantizes nothing fails.
   const limits: Readonly<Record<string, number>> = {
     ...{ f32: 1e-9, f16: 1e-7, bf16: 1e-9, 'qdq-int8': 4e-4, 'qdq-int4': 2e-2, 'qdq-fp8': 3e-3 },
+    ...{ 'qdq-int8-fusable': 1e-3, 'qdq-int4-fusable': 2e-2 },
     ...{
       'matmulnbits-4': 2e-2,
       'matmulnbits-8': 1e-4,
@@ -79,12 +80,12 @@ describe('export/onnx', () => {
       'bnb-nf4': 2e-2,
       'bnb-fp4': 4e-2,
     },
-    ...{ 'static-int8': 3e-2, 'tensorrt-int8': 3e-2 },
+    ...{ 'static-int8': 3e-2, 'tensorrt-int8': 3e-2, 'tensorrt-fp8': 2e-2 },
   };
 
   it('lists forms, of which each has a test here', async () => {
     const forms = await request('export/onnxForms', {});
-    expect(forms.map(({ id }) => id).sort()).toEqual([...Object.keys(limits), 'tensorrt-fp8'].sort());
+    expect(forms.map(({ id }) => id).sort()).toEqual(Object.keys(limits).sort());
     expect(forms.filter(({ needsText }) => needsText).map(({ id }) => id)).toEqual([
       ...['static-int8', 'tensorrt-int8', 'tensorrt-fp8'],
     ]);
@@ -114,16 +115,6 @@ describe('export/onnx', () => {
       await session.release();
     },
   );
-
-  it('tensorrt-fp8: ONNX Runtime loads it when it leaves the pairs as they are, which a note says', async () => {
-    const out = join(folder, 'fp8');
-    const params = { ...sample, weights: 'tensorrt-fp8', text, cacheDir, device: 'cpu', out } as const;
-    const { notes } = await request('export/onnx', params);
-    expect(notes).toEqual([expect.stringContaining('session.disable_quant_qdq')]);
-    const session = await openOnnx(join(out, 'model.onnx'), { keepsPairs: true });
-    expect(await divergence(session)).toBeLessThan(2e-2);
-    await session.release();
-  });
 
   it.each(['percentile', 'entropy'] as const)(
     'ranges of inputs by %s cut outliers off',
@@ -300,7 +291,7 @@ describe('recipes for ONNX', () => {
   });
 
   it.each([
-    [{ layout: 'gptq' }, /layout of a recipe for ONNX is qdq, matmulnbits, matmulbnb4, not "gptq"/],
+    [{ layout: 'gptq' }, /layout of a recipe for ONNX is qdq, qdq-fusable, matmulnbits, matmulbnb4, not "gptq"/],
     [{ rules: [{ grid, method: { id: 'awq' } }] }, /checkpoint with it first/],
     [
       { activations: { levels: { kind: 'integer', bits: 8, signed: true }, scale: 'token' } },

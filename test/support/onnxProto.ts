@@ -5,6 +5,7 @@ const { root } = parse(`
   syntax = "proto2";
   message ModelProto {
     optional int64 ir_version = 1; optional string producer_name = 2; optional GraphProto graph = 7; repeated OperatorSetId opset_import = 8;
+    repeated Entry metadata_props = 14;
   }
   message OperatorSetId { optional string domain = 1; optional int64 version = 2; }
   message GraphProto {
@@ -42,6 +43,7 @@ export interface OnnxTensorProto {
 export interface OnnxModelProto {
   readonly irVersion: number;
   readonly opsetImport: { domain: string; version: number }[];
+  readonly metadataProps: { key: string; value: string }[];
   readonly graph: {
     readonly node: {
       input: string[];

@@ -9,22 +9,14 @@ export const openOnnx = (
   file: string,
   {
     exact = false,
-    keepsPairs = false,
   }: {
-    /** Products of DequantizeLinear are computed in float32; by default ONNX Runtime rounds their inputs to 8 bits. */
+    /** Products of DequantizeLinear and MatMul are computed in float32; by default ONNX Runtime rounds their inputs to 8 bits. */
     readonly exact?: boolean;
-    /** Pairs of QuantizeLinear and DequantizeLinear are computed as they are, not replaced by integer operators. */
-    readonly keepsPairs?: boolean;
   } = {},
 ): Promise<InferenceSession> =>
   InferenceSession.create(file, {
     ...{ executionProviders: ['cpu'], logSeverityLevel: 3 },
-    extra: {
-      session: {
-        ...(exact ? { qdq_matmulnbits_accuracy_level: '1' } : {}),
-        ...(keepsPairs ? { disable_quant_qdq: '1' } : {}),
-      },
-    },
+    ...(exact ? { extra: { session: { qdq_matmulnbits_accuracy_level: '1' } } } : {}),
   });
 
 /** A text of a model that runs piece by piece, with keys and values of earlier tokens where the graph has such inputs. */

@@ -1,53 +1,21 @@
-import { bytesOf } from './bytes';
+import type { Value } from '../../graph/onnxWriter';
+import type { Ops } from '../../graph/ops';
 import { loadNative } from '../../native';
+import { bytesOf } from './bytes';
 import { unsupported, type MatrixStorage } from './storage';
-import { Transposed } from './transposed';
 
 /** Dtypes of weights that are not quantized. Graphs compute in float32; BF16 has no kernel on WebGPU. */
 export const floatDtypes = ['F32', 'F16', 'BF16'] as const;
 export type FloatDtype = (typeof floatDtypes)[number];
 
-export const floatBytes = (dtype: FloatDtype): number => (dtype === 'F32' ? 4 : 2);
-
-/** A matrix as floats, `[in, out]`, as MatMul takes it. */
+/** A matrix as floats, `[out, in]`: Gemm multiplies with it, and Gather looks up its rows. */
 export function floatStorage(dtype: FloatDtype, [rows, columns]: readonly [number, number]): MatrixStorage {
+  const size = dtype === 'F32' ? 4 : 2;
   return {
     label: dtype,
-    parts: [{ suffix: '', type: dtype, dims: [columns, rows] }],
-    product(ops, x, [weight], name) {
-      const values = dtype === 'F32' ? weight! : ops.graph.node('Cast', [weight!], { to: 1 });
-      return ops.graph.node('MatMul', [x, values], {}, undefined, name);
-    },
-    async fill(matrix, write, signal) {
-      const size = floatBytes(dtype);
-      if (dtype === 'F32') {
-        const whole = new Transposed(
-          [rows, columns],
-          (length) => new Float32Array(length),
-          (at, elements) => write(0, at * size, bytesOf(elements)),
-        );
-        for await (const { values } of matrix.slabs(1, signal)) await whole.add(values);
-        return;
-      }
-      const whole = new Transposed(
-        [rows, columns],
-        (length) => new Uint16Array(length),
-        (at, elements) => write(0, at * size, bytesOf(elements)),
-      );
-      for await (const { first, values } of matrix.slabs(1, signal))
-        await whole.add(await halves(values, dtype, first * columns, signal));
-    },
-  };
-}
-
-/** The embedding as floats, `[vocabulary, hidden]`, whose rows Gather looks up. */
-export function embeddingStorage(
-  dtype: FloatDtype,
-  [rows, columns]: readonly [number, number],
-): Pick<MatrixStorage, 'parts' | 'fill'> {
-  const size = floatBytes(dtype);
-  return {
     parts: [{ suffix: '', type: dtype, dims: [rows, columns] }],
+    product: (ops, x, [weight], name) =>
+      ops.graph.node('Gemm', [x, asFloat32(ops, weight!, dtype)], { transB: 1 }, undefined, name),
     async fill(matrix, write, signal) {
       for await (const { first, values } of matrix.slabs(1, signal)) {
         const start = first * columns;
@@ -58,8 +26,11 @@ export function embeddingStorage(
   };
 }
 
+export const asFloat32 = (ops: Ops, value: Value, dtype: FloatDtype): Value =>
+  dtype === 'F32' ? value : ops.graph.node('Cast', [value], { to: 1 });
+
 /** Float32 to the nearest number of 16 bits. @throws QuantscopeError UNSUPPORTED naming a weight that is too large. */
-export async function halves(
+async function halves(
   values: Float32Array,
   dtype: 'F16' | 'BF16',
   firstIndex: number,

@@ -5,7 +5,7 @@ import type { Weights } from '../../graph/transformer/weights';
 import type { OnnxTensor } from '../../protocol/exportOnnx';
 import { roundTo } from './activations';
 import type { ActivationGrid } from './calibrationRanges';
-import { embeddingStorage, type FloatDtype } from './floats';
+import { asFloat32, floatStorage, type FloatDtype } from './floats';
 import { partBytes, type Places } from './places';
 import { MatrixRows } from './rows';
 import type { MatrixChoice } from './storage';
@@ -20,6 +20,8 @@ const outputName = 'output.weight';
 /** The tensors of a model as those of a graph: each gets a place in a file, and work that fills it. */
 export class GraphTensors implements ModelTensors {
   readonly listed: OnnxTensor[] = [];
+  /** What users of the file should know of how weights are stored, as sentences. */
+  private readonly notes = new Set<string>();
   private readonly floats: FloatDtype;
   private readonly roundings = new Map<string, Value>();
   private embedding: Value | undefined;
@@ -49,7 +51,7 @@ export class GraphTensors implements ModelTensors {
   rows(ops: Ops, name: string, shape: readonly number[], ids: Value): Value {
     const table = this.embeddingTable(ops.graph, name, shape);
     const rows = ops.graph.node('Gather', [table, ids], { axis: 0 }, undefined, 'token_embd');
-    return this.asFloat32(ops, rows);
+    return ops.reshape(asFloat32(ops, rows, this.floats), [-1, shape[1]!]);
   }
 
   product(ops: Ops, x: Value, name: string, shape: readonly number[]): Value {
@@ -68,13 +70,26 @@ export class GraphTensors implements ModelTensors {
     const storage = storageOf(choice, size, this.options, { file: this.file, tensor: stored });
     const bytes = storage.parts.reduce((sum, part) => sum + partBytes(part), 0);
     this.list(stored, name, shape, storage.label, bytes);
+    if (storage.note !== undefined) this.notes.add(storage.note);
     const matrix = new MatrixRows(this.weights, name, size);
     const values = this.places.add(ops.graph, stored, name, storage.parts, (write, signal) =>
       storage.fill(matrix, write, signal),
     );
     const label = stored.replace('.weight', '');
     const input = this.rounded(ops, x, choice?.input, `${label}/input`);
-    return this.rounded(ops, storage.product(ops, input, values, label), choice?.output, `${label}/output`);
+    return storage.product(ops, input, values, label);
+  }
+
+  /**
+   * States in the file how weights are stored and what users should know, once all tensors are added.
+   * @param others further sentences.
+   * @returns all sentences.
+   */
+  describe(graph: GraphBuilder, others: readonly string[] = []): string[] {
+    const notes = [...this.notes, ...others];
+    graph.metadata('quantscope.weights', [...new Set(this.listed.map(({ to }) => to))].sort().join('; '));
+    if (notes.length > 0) graph.metadata('quantscope.notes', notes.join('\n'));
+    return notes;
   }
 
   table(graph: GraphBuilder, name: string, dims: readonly number[], values: Float32Array): Value {
@@ -85,17 +100,17 @@ export class GraphTensors implements ModelTensors {
 
   /** The output is the embedding: the same tensor is multiplied with. */
   private tiedProduct(ops: Ops, x: Value, shape: readonly number[]): Value {
-    const table = this.asFloat32(ops, this.embeddingTable(ops.graph, embeddingName, shape));
-    return ops.graph.node('MatMul', [x, ops.transpose(table, [1, 0])], {}, undefined, 'output');
+    const table = this.embeddingTable(ops.graph, embeddingName, shape);
+    return floatStorage(this.floats, [shape[0]!, shape[1]!]).product(ops, x, [table], 'output');
   }
 
   private embeddingTable(graph: GraphBuilder, name: string, shape: readonly number[]): Value {
     if (this.embedding !== undefined) return this.embedding;
     const size: readonly [number, number] = [shape[0]!, shape[1]!];
-    const { parts, fill } = embeddingStorage(this.floats, size);
-    this.list(name, name, shape, this.floats, partBytes(parts[0]!));
-    const [value] = this.places.add(graph, name, name, parts, (write, signal) =>
-      fill(new MatrixRows(this.weights, name, size), write, signal),
+    const storage = floatStorage(this.floats, size);
+    this.list(name, name, shape, this.floats, partBytes(storage.parts[0]!));
+    const [value] = this.places.add(graph, name, name, storage.parts, (write, signal) =>
+      storage.fill(new MatrixRows(this.weights, name, size), write, signal),
     );
     this.embedding = value!;
     return value!;
@@ -108,10 +123,6 @@ export class GraphTensors implements ModelTensors {
     const value = this.roundings.get(key) ?? roundTo(ops, x, grid, name);
     this.roundings.set(key, value);
     return value;
-  }
-
-  private asFloat32(ops: Ops, value: Value): Value {
-    return this.floats === 'F32' ? value : ops.graph.node('Cast', [value], { to: 1 });
   }
 
   private list(name: string, from: string, shape: readonly number[], to: string, bytes: number): void {

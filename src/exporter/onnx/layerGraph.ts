@@ -11,8 +11,6 @@ import type { StorageOptions } from './storages';
 export interface LayerOptions extends StorageOptions {
   /** Weights in a file of their own; otherwise only where they do not fit into one of 2 GB. */
   readonly external?: boolean | undefined;
-  /** What the user should know of these choices, as sentences: they are part of the result. */
-  readonly notes?: readonly string[] | undefined;
 }
 
 /**
@@ -43,6 +41,7 @@ export function layerFile(
     const graph = new GraphBuilder(name);
     const x = graph.input('x', ['rows', columns]);
     graph.output('y', tensors.product(new Ops(graph, 'standard'), x, name, [rows, columns]), ['rows', rows]);
-    return { name: graphName, graph: graph.serialize(), tensors: tensors.listed };
+    const notes = tensors.describe(graph);
+    return { name: graphName, graph: graph.serialize(), tensors: tensors.listed, notes };
   });
 }

@@ -34,6 +34,7 @@ export function matMulNBitsStorage(
   const attributes = { K: columns, N: rows, bits, block_size: block };
   return {
     label: `MatMulNBits ${bits} bit in groups of ${block}`,
+    ...(accuracyLevel > 1 ? { note: roundingNote(accuracyLevel) } : {}),
     parts: [
       { suffix: `_Q${bits}`, type: 'U8', dims: [rows, blocks, (block * bits) / 8] },
       { suffix: '_scales', type: 'F32', dims: [rows, blocks] },
@@ -59,6 +60,11 @@ export function matMulNBitsStorage(
       }
     },
   };
+}
+
+function roundingNote(level: AccuracyLevel): string {
+  const bits = level === 4 ? '8 bits' : '16 bits';
+  return `The accuracy level ${level} allows MatMulNBits to round inputs to ${bits}: logits then differ from those of the weights in float32.`;
 }
 
 /** What a grid is for the operator: unsigned codes of `bits` bits after `offset` is added, in blocks. */

@@ -10,7 +10,12 @@ export interface OnnxFile {
   readonly data?: { readonly name: string; readonly bytes: number };
   readonly places: readonly Place[];
   readonly tensors: readonly OnnxTensor[];
+  /** What users of the file should know, as sentences; it holds them too. */
+  readonly notes: readonly string[];
 }
+
+/** A graph without the place of its weights. */
+type BuiltFile = Omit<OnnxFile, 'data' | 'places'>;
 
 /** Bytes of a file that holds its weights; protobuf ends at 2 GiB. */
 const maxFileBytes = 2e9;
@@ -22,7 +27,7 @@ const maxFileBytes = 2e9;
 export function smallest(
   external: boolean | undefined,
   dataName: string,
-  build: (places: Places) => Pick<OnnxFile, 'name' | 'graph' | 'tensors'>,
+  build: (places: Places) => BuiltFile,
 ): OnnxFile {
   if (external !== true) {
     const places = new Places(undefined);

@@ -14,13 +14,6 @@ export interface OnnxOptions extends LayerOptions {
   readonly withoutPast?: boolean | undefined;
 }
 
-/** What an export of a whole model writes. */
-export interface OnnxPlan {
-  readonly file: OnnxFile;
-  /** What was chosen, as sentences. */
-  readonly notes: readonly string[];
-}
-
 /**
  * What the file of a whole model will hold, and where. Reads no weights but factors of the rotary embedding.
  * @throws QuantscopeError UNSUPPORTED for a model whose graph cannot be built and for a choice that no operator expresses; REQUEST for
@@ -30,7 +23,7 @@ export async function planOnnx(
   model: Model,
   choices: MatrixChoices,
   options: OnnxOptions = {},
-): Promise<OnnxPlan> {
+): Promise<OnnxFile> {
   const { path } = model.description;
   const described = await describeDecoder(model, { length: options.context });
   const { shape, weights } = described;
@@ -39,10 +32,11 @@ export async function planOnnx(
   const file = smallest(options.external, 'model.onnx.data', (places) => {
     const tensors = new GraphTensors(weights, choices, places, options, path);
     const graph = modelGraph(shape, tensors, { context, past: options.withoutPast !== true });
-    return { name: 'model.onnx', graph: graph.serialize(), tensors: tensors.listed };
+    const notes = tensors.describe(graph, notesOn(described, context));
+    return { name: 'model.onnx', graph: graph.serialize(), tensors: tensors.listed, notes };
   });
   checkNames(choices, file, path);
-  return { file, notes: [...(options.notes ?? []), ...notesOn(described, context)] };
+  return file;
 }
 
 function checkNames(choices: MatrixChoices, { tensors }: OnnxFile, file: string): void {

@@ -25,17 +25,19 @@ export interface MatrixStorage {
   /** What lists show: "MatMulNBits 4 bit in groups of 32". */
   readonly label: string;
   readonly parts: readonly StoredPart[];
-  /** x `[…, in]` → `[…, out]`; `values` are the parts. */
+  /** What users of such a file should know, as sentences. */
+  readonly note?: string;
+  /** x `[n, in]` → `[n, out]`; `values` are the parts. */
   product(ops: Ops, x: Value, values: readonly Value[], name: string): Value;
   /** Writes all parts. */
   fill(matrix: MatrixRows, write: WritePart, signal?: AbortSignal): Promise<void>;
 }
 
 /** How the codes of a grid are stored; each has one file of this folder. */
-export const codeStorages = ['qdq', 'matmulnbits', 'matmulbnb4'] as const;
+export const codeStorages = ['qdq', 'qdq-fusable', 'matmulnbits', 'matmulbnb4'] as const;
 export type CodeStorage = (typeof codeStorages)[number];
 
-/** What is chosen for a matrix: its grid, who finds its codes, how they are stored, and how its inputs are rounded. */
+/** What is chosen for a matrix: its grid, what finds its codes, how they are stored, and how its inputs are rounded. */
 export interface MatrixChoice {
   readonly grid: Grid;
   readonly storage: CodeStorage;
@@ -43,18 +45,20 @@ export interface MatrixChoice {
   open(matrix: MatrixRows, signal?: AbortSignal): Promise<RowQuantizer>;
   /** Inputs of the matrix are rounded to this grid while the graph runs (static quantization). */
   readonly input?: ActivationGrid;
-  /** The same for its outputs. */
-  readonly output?: ActivationGrid;
 }
 
-/** Slabs of codes of a matrix, in order; each is whole groups of the grid, except the last. */
+/**
+ * Slabs of codes of a matrix, in order; each is whole groups of the grid, except the last.
+ * @param multiple of so many rows that slabs start at.
+ */
 export async function* quantizedSlabs(
   choice: MatrixChoice,
   matrix: MatrixRows,
   signal?: AbortSignal,
+  multiple = 1,
 ): AsyncGenerator<QuantizedRows & { readonly first: number }> {
   const quantizer = await choice.open(matrix, signal);
-  const rowMultiple = wholeRows(choice.grid, matrix.shape[1]);
+  const rowMultiple = multiple * wholeRows(choice.grid, matrix.shape[1]);
   for await (const { first, values } of matrix.slabs(rowMultiple, signal)) {
     const slab = await quantizer.quantize(values, signal);
     if (slab.groupOfColumn)

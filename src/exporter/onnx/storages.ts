@@ -3,6 +3,7 @@ import { floatStorage, type FloatDtype } from './floats';
 import { matMulBnb4Storage } from './matMulBnb4';
 import { matMulNBitsStorage, type AccuracyLevel } from './matMulNBits';
 import { qdqStorage } from './qdq';
+import { transposedQdqStorage } from './qdqTransposed';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
 export interface StorageOptions {
@@ -25,11 +26,37 @@ export function storageOf(
 ): MatrixStorage {
   if (!choice) return floatStorage(floats, size);
   try {
-    if (choice.storage === 'qdq') return qdqStorage(choice, size);
-    if (choice.storage === 'matmulbnb4') return matMulBnb4Storage(choice, size);
-    return matMulNBitsStorage(choice, size, accuracyLevel);
+    return codeStorage(choice, size, accuracyLevel);
   } catch (cause) {
     if (!(cause instanceof QuantscopeError)) throw cause;
     throw new QuantscopeError(cause.code, cause.message, place, cause);
   }
+}
+
+function codeStorage(
+  choice: MatrixChoice,
+  size: readonly [number, number],
+  accuracyLevel: AccuracyLevel | undefined,
+): MatrixStorage {
+  switch (choice.storage) {
+    case 'qdq':
+      return isIntegerProduct(choice) ? transposedQdqStorage(choice, size) : qdqStorage(choice, size);
+    case 'qdq-fusable':
+      return transposedQdqStorage(choice, size);
+    case 'matmulnbits':
+      return matMulNBitsStorage(choice, size, accuracyLevel);
+    case 'matmulbnb4':
+      return matMulBnb4Storage(choice, size);
+  }
+}
+
+/**
+ * Whether a runtime can multiply codes of inputs with codes of weights. ONNX Runtime also replaces products whose weights have scales of
+ * groups, by an operator that uses only some of the scales: those must not look like this.
+ */
+function isIntegerProduct({ grid: { levels, group }, input }: MatrixChoice): boolean {
+  const isWhole = group === 'row' || group === 'tensor';
+  return (
+    input !== undefined && input.type !== 'F8_E4M3' && levels.kind === 'integer' && levels.bits > 4 && isWhole
+  );
 }

@@ -23,8 +23,6 @@ export interface WeightForm extends OnnxForm {
     /** @throws QuantscopeError REQUEST for options that the form has no place for. */
     readonly grid: (options: GridOptions) => Grid;
   };
-  /** What users of such a file should know, as sentences. */
-  readonly notes?: readonly string[];
   /** Inputs of matrices are rounded too, with ranges from calibration. */
   readonly activations?: ActivationForm;
 }
@@ -38,8 +36,10 @@ export const weightForms: readonly WeightForm[] = [
     'BF16',
     'bfloat16, cast to float32 when the model is loaded; loses nothing of BF16 checkpoints, not for WebGPU',
   ),
-  qdq('qdq-int8', 8, 'int8, one scale per row, or per block with a block size'),
-  qdq('qdq-int4', 4, 'int4 in blocks of 32, which ONNX Runtime turns into MatMulNBits'),
+  qdq(8, 'exact', 'int8, one scale per row, or per block with a block size; computed in float32'),
+  qdq(4, 'exact', 'int4 in blocks of 32; computed in float32, slowly in ONNX Runtime'),
+  qdq(8, 'fusable', 'the same codes as qdq-int8; ONNX Runtime rounds inputs to 8 bits, which is fast'),
+  qdq(4, 'fusable', 'the same codes as qdq-int4; ONNX Runtime rounds inputs to 8 bits, which is fast'),
   {
     ...{ id: 'qdq-fp8', label: 'QDQ FP8', description: 'FP8 E4M3, one scale per row' },
     codes: { storage: 'qdq', grid: plain('qdq-fp8', fp8('row')) },
@@ -66,9 +66,6 @@ export const weightForms: readonly WeightForm[] = [
     ...{ id: 'tensorrt-fp8', label: 'TensorRT FP8' },
     description: 'FP8 E4M3 weights and inputs, one scale per tensor, as TensorRT takes them',
     codes: { storage: 'qdq', grid: plain('tensorrt-fp8', fp8('tensor')) },
-    notes: [
-      'ONNX Runtime itself loads products of FP8 values only with the session option session.disable_quant_qdq = 1: its CPU provider otherwise replaces them by an operator for integers.',
-    ],
     ...{ needsText: true, activations: { type: 'F8_E4M3', symmetric: true } },
   },
 ];
@@ -86,10 +83,16 @@ function floats(id: string, dtype: FloatDtype, description: string): WeightForm 
   return { id, label: dtype, description, floats: dtype };
 }
 
-function qdq(id: string, bits: 4 | 8, description: string): WeightForm {
+function qdq(bits: 4 | 8, products: 'exact' | 'fusable', description: string): WeightForm {
+  const isExact = products === 'exact';
   return {
-    ...{ id, label: `QDQ int${bits}`, description },
-    codes: { storage: 'qdq', grid: bits === 4 ? blockIntegers(4) : int8Grid },
+    id: `qdq-int${bits}${isExact ? '' : '-fusable'}`,
+    label: `QDQ int${bits}${isExact ? '' : ', fusable'}`,
+    description,
+    codes: {
+      storage: isExact ? 'qdq' : 'qdq-fusable',
+      grid: bits === 4 ? blockIntegers(4) : int8Grid,
+    },
   };
 }
 

@@ -31,8 +31,8 @@ export async function previewOnnx(
   out: string | undefined,
   options: OnnxOptions = {},
 ): Promise<OnnxPreview> {
-  const { file, notes } = await planOnnx(model, choices, options);
-  return checkedPreview(model, { files: [file], companions: await companionFiles(model), notes }, out);
+  const file = await planOnnx(model, choices, options);
+  return checkedPreview(model, { files: [file], companions: await companionFiles(model) }, out);
 }
 
 /** The same for `writeOnnxLayers`. */
@@ -44,7 +44,7 @@ export async function previewOnnxLayers(
   options: LayerOptions = {},
 ): Promise<OnnxPreview> {
   const files = names.map((name) => layerFile(model, name, choices, options));
-  return checkedPreview(model, { files, companions: [], notes: options.notes ?? [] }, out);
+  return checkedPreview(model, { files, companions: [] }, out);
 }
 
 async function checkedPreview(model: Model, output: Output, out: string | undefined): Promise<OnnxPreview> {
@@ -79,8 +79,8 @@ export async function writeOnnx(
   out: string,
   options: OnnxOptions & WriteOptions = {},
 ): Promise<OnnxResult> {
-  const { file, notes } = await planOnnx(model, choices, options);
-  return writeOutput(model, { files: [file], companions: await companionFiles(model), notes }, out, options);
+  const file = await planOnnx(model, choices, options);
+  return writeOutput(model, { files: [file], companions: await companionFiles(model) }, out, options);
 }
 
 /**
@@ -96,14 +96,13 @@ export async function writeOnnxLayers(
   options: LayerOptions & WriteOptions = {},
 ): Promise<OnnxResult> {
   const files = names.map((name) => layerFile(model, name, choices, options));
-  return writeOutput(model, { files, companions: [], notes: options.notes ?? [] }, out, options);
+  return writeOutput(model, { files, companions: [] }, out, options);
 }
 
 /** All files of an export. */
 interface Output {
   readonly files: readonly OnnxFile[];
   readonly companions: readonly Companion[];
-  readonly notes: readonly string[];
 }
 
 async function writeOutput(
@@ -150,7 +149,8 @@ function previewOf(output: Output): OnnxPreview {
   );
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   return {
-    ...{ tensors, files, notes: output.notes, parameters: weights },
+    ...{ tensors, files, parameters: weights },
+    notes: [...new Set(output.files.flatMap(({ notes }) => notes))],
     fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
     bitsPerWeight: (8 * bytes) / weights,
   };

@@ -25,29 +25,27 @@ const queriesAtOnce = 256;
 const toTheEnd = 2 ** 31 - 1;
 
 /**
- * Causal attention with grouped queries: `[n, hidden]`, whole windows one below the other, → `[n, heads · headSize]`; in a graph
- * of a whole model `[batch, sequence, hidden]` → `[batch, sequence, heads · headSize]`.
+ * Causal attention with grouped queries: `[n, hidden]`, whole windows (in a graph of a whole model: texts) one below the other, →
+ * `[n, heads · headSize]`.
  */
 export function attention(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
   const { ops } = parts;
   const { heads, kvHeads, headSize } = block;
-  const rows = tokens instanceof Sequence ? [0, 0] : [-1, tokens.length];
   const projected = projections(parts, block, x);
   const turned = (value: Value, count: number, norm: string): Value => {
-    const separate = split(parts, block, rows, value, count, norm);
+    const separate = split(parts, block, tokens, value, count, norm);
     return tokens instanceof Sequence
       ? tokens.rotate(separate, block)
       : rotate(parts, block, tokens, separate, count);
   };
   const query = turned(projected.query, heads, 'attn_q_norm');
   const key = turned(projected.key, kvHeads, 'attn_k_norm');
-  const value = split(parts, block, rows, projected.value, kvHeads);
+  const value = split(parts, block, tokens, projected.value, kvHeads);
   const attended =
     tokens instanceof Sequence
       ? overSequence(parts, block, tokens, query, { key, value })
       : overSpan(parts, block, tokens, query, { key, value });
-  const together = tokens instanceof Sequence ? [0, 0, -1] : [-1, heads * headSize];
-  const joined = ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), together);
+  const joined = ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [-1, heads * headSize]);
   return heads === block.kvHeads ? givenByValues(parts, block, joined) : joined;
 }
 
@@ -93,14 +91,11 @@ function projections(parts: GraphParts, { heads, kvHeads, headSize }: BlockShape
   return { query: part(0, heads), key: part(heads, kvHeads), value: part(heads + kvHeads, kvHeads) };
 }
 
-/**
- * `[n, heads · headSize]` → `[windows, heads, length, headSize]`, normed where there is a norm of heads or of all together.
- * @param rows how the rows of x are reshaped to `[windows, length]`.
- */
+/** `[n, heads · headSize]` → `[windows, heads, length, headSize]`, normed where there is a norm of heads or of all together. */
 function split(
   parts: GraphParts,
   { headSize }: BlockShape,
-  rows: readonly number[],
+  tokens: Span | Sequence,
   x: Value,
   heads: number,
   norm?: string,
@@ -108,7 +103,10 @@ function split(
   const { ops } = parts;
   const size = norm === undefined ? undefined : parts.sizeOf(`${norm}.weight`);
   const together = norm !== undefined && size !== headSize ? parts.norm(x, norm) : x;
-  const separate = ops.reshape(together, [...rows, heads, headSize]);
+  const separate =
+    tokens instanceof Sequence
+      ? tokens.separate(together, [heads, headSize])
+      : ops.reshape(together, [-1, tokens.length, heads, headSize]);
   const each = norm !== undefined && size === headSize ? parts.norm(separate, norm) : separate;
   return ops.transpose(each, [0, 2, 1, 3]);
 }

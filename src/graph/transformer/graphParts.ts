@@ -16,7 +16,7 @@ export interface TapKind {
 
 export interface GraphOptions {
   readonly bind: Bind;
-  /** How x `[…, in]` is multiplied with a matrix `[out, in]`; as `bind` gives it when absent. */
+  /** How x `[n, in]` is multiplied with a matrix `[out, in]`; as `bind` gives it when absent. */
   readonly product?: (ops: Ops, x: Value, part: string, shape: readonly number[]) => Value;
   /** How the inputs of a matrix are rounded before they are multiplied with it. */
   readonly rounding?: (part: string) => Rounding | undefined;

@@ -9,9 +9,9 @@ import { Sequence } from './sequence';
 export interface ModelTensors {
   /** A vector, or the embedding `[vocabulary, hidden]`, in float32. */
   vector(graph: GraphBuilder, name: string, shape: readonly number[]): Value;
-  /** Rows of the embedding, in float32: `ids` `[batch, sequence]` → `[batch, sequence, hidden]`. */
+  /** Rows of the embedding, in float32: `ids` `[batch, sequence]` → `[batch · sequence, hidden]`. */
   rows(ops: Ops, name: string, shape: readonly number[], ids: Value): Value;
-  /** x `[…, in]` times a matrix `[out, in]`: `[…, out]`. */
+  /** x `[n, in]` times a matrix `[out, in]`: `[n, out]`. */
   product(ops: Ops, x: Value, name: string, shape: readonly number[]): Value;
   /** The same for the output matrix, which may be the embedding. */
   output(ops: Ops, x: Value, name: string, shape: readonly number[]): Value;
@@ -40,7 +40,7 @@ export function modelGraph(
   const ids = graph.input('input_ids', ['batch_size', 'sequence_length'], 'I64');
   const table = (name: string, dims: readonly number[], values: Float32Array): Value =>
     tensors.table(graph, name, dims, values);
-  const sequence = new Sequence(ops, { context, past, table });
+  const sequence = new Sequence(ops, { ids, context, past, table });
   const partsOf = (prefix: string, of: BlockShape['tensors']): GraphParts =>
     new GraphParts(ops, of, shape.epsilon, {
       bind: (_, part, dims) => tensors.vector(graph, prefix + part, dims),
@@ -54,7 +54,7 @@ export function modelGraph(
   const last = partsOf('', new Map([['output_norm.weight', [shape.hiddenSize]]])).norm(states, 'output_norm');
   const logits = tensors.output(ops, last, shape.output, size);
   const capped = shape.logitCap === undefined ? logits : ops.softcap(logits, shape.logitCap);
-  graph.output('logits', capped, ['batch_size', 'sequence_length', shape.vocabulary]);
+  graph.output('logits', sequence.separate(capped, [shape.vocabulary]), ['batch_size', 'sequence_length', shape.vocabulary]);
   sequence.addPresents();
   return graph;
 }

@@ -13,6 +13,8 @@ export interface KeysAndValues {
 }
 
 export interface SequenceOptions {
+  /** Ids of the tokens, int64 `[batch_size, sequence_length]`. */
+  readonly ids: Value;
   /** Positions are below it. */
   readonly context: number;
   /** Keys and values of earlier tokens are inputs, and those of all tokens outputs. */
@@ -35,6 +37,14 @@ export class Sequence {
     private readonly ops: Ops,
     private readonly options: SequenceOptions,
   ) {}
+
+  /** Rows of all tokens, `[batch · sequence, …]`, as those of each text: `[batch, sequence, …dims]`. */
+  separate(x: Value, dims: readonly number[]): Value {
+    const { ops, options } = this;
+    const tokens = this.once('tokens', () => ops.graph.node('Shape', [options.ids]));
+    const shape = this.once(`tokens ${dims.join()}`, () => ops.concat([tokens, ops.graph.ints(dims)], 0));
+    return ops.graph.node('Reshape', [x, shape]);
+  }
 
   /** Rotary embedding of `[batch, heads, sequence, headSize]`, each token by its entry in `position_ids`. */
   rotate(x: Value, { rotation, headSize }: Pick<BlockShape, 'rotation' | 'headSize'>): Value {
