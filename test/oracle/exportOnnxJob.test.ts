@@ -291,7 +291,10 @@ describe('recipes for ONNX', () => {
   });
 
   it.each([
-    [{ layout: 'gptq' }, /layout of a recipe for ONNX is qdq, qdq-fusable, matmulnbits, matmulbnb4, not "gptq"/],
+    [
+      { layout: 'gptq' },
+      /layout of a recipe for ONNX is qdq, qdq-fusable, matmulnbits, matmulbnb4, not "gptq"/,
+    ],
     [{ rules: [{ grid, method: { id: 'awq' } }] }, /checkpoint with it first/],
     [
       { activations: { levels: { kind: 'integer', bits: 8, signed: true }, scale: 'token' } },
