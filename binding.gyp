@@ -4,6 +4,7 @@
     # instruction sets give the same bytes.
     "kernel_sources": [
       "native/kernels/affine.cc",
+      "native/kernels/descent.cc",
       "native/kernels/feedback.cc",
       "native/kernels/clips.cc",
       "native/kernels/fp4.cc",
@@ -60,10 +61,13 @@
         "native/operations.cc",
         "native/pool.cc",
         "native/solvers/block_codes.cc",
+        "native/solvers/block_slab.cc",
+        "native/solvers/descent.cc",
         "native/solvers/factor.cc",
         "native/solvers/gptq.cc",
         "native/solvers/gram.cc",
         "native/solvers/outputs.cc",
+        "native/solvers/scale_fit.cc",
         "native/statistics.cc",
         "native/kernels/block_parts.cc",
         "native/kernels/grids.cc",

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "../solvers/block_codes.h"
+#include "../solvers/descent.h"
 #include "../solvers/gptq.h"
 #include "arguments.h"
 #include "functions.h"
@@ -133,6 +134,32 @@ Napi::Value SetBlockCodes(const Napi::CallbackInfo& info) {
   const auto blocks = bytesOf(info[1], "blocks");
   const auto codes = bytesOf(info[2], "codes");
   return run(info, [=] { setBlockCodes(type, blocks, codes); });
+}
+
+// (hessian, damping, group, columns, tiles, cancel?)
+Napi::Value TileHessian(const Napi::CallbackInfo& info) {
+  const auto hessian = doublesOf(info[0], "hessian");
+  const double damping = info[1].As<Napi::Number>().DoubleValue();
+  const size_t group = sizeOf(info[2], "the group");
+  const size_t columns = sizeOf(info[3], "columns");
+  const auto tiles = floatsOf(info[4], "tiles");
+  const CancelFlag cancelled = cancelFlag(info[5]);
+  return run(info, [=] { tileHessian(hessian, damping, group, columns, tiles, cancelled); });
+}
+
+// (type, grid, { tiles, columns, damping }, weights, blocks, rounds, losses, cancel?)
+Napi::Value DescendBlocks(const Napi::CallbackInfo& info) {
+  const std::string type = stringOf(info[0]);
+  const WeightGrid grid = gridOf(info[1]);
+  const auto object = info[2].As<Napi::Object>();
+  const HessianTiles hessian{floatsOf(object.Get("tiles"), "tiles"), sizeOf(object.Get("columns"), "columns"),
+                             object.Get("damping").As<Napi::Number>().DoubleValue()};
+  const auto weights = floatsOf(info[3], "weights");
+  const auto blocks = bytesOf(info[4], "blocks");
+  const size_t rounds = sizeOf(info[5], "rounds");
+  const auto losses = doublesOf(info[6], "losses");
+  const CancelFlag cancelled = cancelFlag(info[7]);
+  return run(info, [=] { descend({type, grid, hessian, weights, blocks, rounds}, losses, cancelled); });
 }
 
 }  // namespace qs::binding

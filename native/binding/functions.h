@@ -39,6 +39,8 @@ Napi::Value QuantizeColumns(const Napi::CallbackInfo& info);
 Napi::Value FollowColumns(const Napi::CallbackInfo& info);
 Napi::Value BlockParameters(const Napi::CallbackInfo& info);
 Napi::Value SetBlockCodes(const Napi::CallbackInfo& info);
+Napi::Value TileHessian(const Napi::CallbackInfo& info);
+Napi::Value DescendBlocks(const Napi::CallbackInfo& info);
 
 // machine.cc
 Napi::Value SetThreads(const Napi::CallbackInfo& info);

@@ -67,6 +67,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("followColumns", Napi::Function::New<Guarded<FollowColumns>>(env));
   exports.Set("blockParameters", Napi::Function::New<Guarded<BlockParameters>>(env));
   exports.Set("setBlockCodes", Napi::Function::New<Guarded<SetBlockCodes>>(env));
+  exports.Set("tileHessian", Napi::Function::New<Guarded<TileHessian>>(env));
+  exports.Set("descendBlocks", Napi::Function::New<Guarded<DescendBlocks>>(env));
   exports.Set("scaleColumns", Napi::Function::New<Guarded<ScaleColumns>>(env));
   exports.Set("copyBandwidth", Napi::Function::New<Guarded<CopyBandwidth>>(env));
   exports.Set("histogram", Napi::Function::New<Guarded<HistogramInto>>(env));

@@ -45,6 +45,10 @@ struct Kernels {
   void (*quantizeColumns)(const WeightGrid& grid, const ColumnRun& run, const RunParameters& parameters,
                           const RunResults& results);
   void (*followColumns)(const ColumnRun& run, const float* decoded, const RunResults& results);
+  // descent.h
+  void (*sweepGroup)(const WeightGrid& grid, const GroupRun& run, const GroupScales& scales);
+  void (*rescaleGroup)(const WeightGrid& grid, const GroupRun& run, const GroupScales& scales);
+  void (*groupMoments)(const GroupRun& run, const float* levels, const GroupMoments& moments);
 };
 
 // Those that this processor supports, the widest first.

@@ -40,6 +40,15 @@ QS_INLINE int scaleQ3_K(const uint8_t* packed, int j) {
   return (low | (high << 4)) - 32;
 }
 
+QS_INLINE void packScalesQ3_K(uint8_t* packed, const int* scales) {
+  for (int j = 0; j < 12; ++j) packed[j] = 0;
+  for (int j = 0; j < 16; ++j) {
+    const int code = scales[j] + 32;
+    packed[j % 8] = static_cast<uint8_t>(packed[j % 8] | ((code & 15) << (4 * (j / 8))));
+    packed[8 + j % 4] = static_cast<uint8_t>(packed[8 + j % 4] | ((code >> 4) << (2 * (j / 4))));
+  }
+}
+
 /// Two-bit codes, four to a byte: those of weights i, i + 32, i + 64 and i + 96 of each half of the block.
 QS_INLINE void packPairs(const uint8_t* codes, uint8_t* packed) {
   for (int half = 0; half < 2; ++half, codes += 128, packed += 32) {

@@ -31,4 +31,29 @@ struct RunResults {
   uint8_t* codes;
 };
 
+/// A few consecutive columns of a slab whose codes are improved together. `gradients` are D·H at these columns, D the errors of all columns.
+struct GroupRun {
+  const float* hessian;  // of these columns: [count / 4, count, 4]
+  size_t count;
+  const float* weights;  // [count, kSlab], as all below
+  float* gradients;
+  float* errors;  // decoded − weight
+  uint8_t* codes;
+};
+
+/// Scale, its inverse and zero of each row, `[kSlab]`.
+struct GroupScales {
+  const float* scales;
+  const float* inverses;
+  const float* zeros;
+};
+
+/// What changes of scale and zero of each row do to its output error, `[kSlab]`: with x and y added to them, the error of the outputs changes
+/// by 2·(x·la + y·sa) + x²·lhl + 2·x·y·lhs + y²·Σ H, for levels l, gradients a and a vector s of ones.
+struct GroupMoments {
+  float* la;
+  float* sa;
+  float* lhl;
+  float* lhs;
+};
 }  // namespace qs

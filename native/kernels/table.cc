@@ -4,6 +4,7 @@
 
 #include "blocks.h"
 #include "clips.h"
+#include "descent.h"
 #include "feedback.h"
 #include "floats.h"
 #include "fp4.h"
@@ -87,6 +88,7 @@ constexpr Codec kCodecs[] = {
 extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, spanOfWeights, encodeGridRow,
                               decodeGridRow, decodePermutedRow, searchClips, errorSums, firstNonFinite, copyWeights, accumulateLogits,
                               addProducts, subtractProducts, factorDiagonal, solveRows,
-                              addFeedback, predictColumns, quantizeColumns, followColumns};
+                              addFeedback, predictColumns, quantizeColumns, followColumns,
+                              sweepGroup, rescaleGroup, groupMoments};
 
 }  // namespace qs::QS_TARGET

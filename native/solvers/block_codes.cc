@@ -1,15 +1,14 @@
 #include "block_codes.h"
 
-#include "../kernels/block_parts.h"
-
 namespace qs {
-namespace {
 
 const BlockParts& partsOf(std::string_view type) {
   const BlockParts* parts = blockPartsOf(type);
   if (parts == nullptr) fail(std::string(type) + " has no codes of single weights");
   return *parts;
 }
+
+namespace {
 
 /// Runs work(first block, blocks) over the pool.
 template <typename Work>
@@ -22,13 +21,16 @@ void overBlocks(const BlockParts& parts, size_t bytes, const Work& work) {
 
 void blockParameters(std::string_view type, std::span<const uint8_t> blocks, std::span<float> scales, std::span<float> zeros) {
   const BlockParts& parts = partsOf(type);
-  const size_t groups = parts.weights / parts.group;
+  const size_t groups = parts.groups();
   requireLength("scales", scales.size(), blocks.size() / parts.bytes * groups);
-  requireLength("zeros", zeros.size(), parts.hasZeros ? scales.size() : 0);
+  requireLength("zeros", zeros.size(), parts.codes.hasZeros ? scales.size() : 0);
   overBlocks(parts, blocks.size(), [&](size_t first, size_t count) {
     for (size_t block = first; block < first + count; ++block) {
-      float* zero = parts.hasZeros ? zeros.data() + block * groups : nullptr;
-      parts.parameters(blocks.data() + block * parts.bytes, scales.data() + block * groups, zero);
+      const BlockScales stored = parts.readScales(blocks.data() + block * parts.bytes);
+      for (size_t j = 0; j < groups; ++j) {
+        scales[block * groups + j] = parts.codes.scaleOf(stored, j);
+        if (parts.codes.hasZeros) zeros[block * groups + j] = parts.codes.zeroOf(stored, j);
+      }
     }
   });
 }

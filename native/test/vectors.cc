@@ -219,6 +219,25 @@ uint64_t columnsDigest(const Kernels& table, const WeightGrid& grid, size_t befo
          digest(residuals.data(), residuals.size() * sizeof(float)) ^ digest(codes.data(), codes.size());
 }
 
+/// Codes and scales of a group of columns improved together: errors, codes, gradients and moments.
+uint64_t groupDigest(const Kernels& table, const WeightGrid& grid, size_t count) {
+  const auto hessian = draw(kInputs[0], count * count, 16);
+  const auto weights = draw(kInputs[1], count * kSlab, 17);
+  auto gradients = draw(kInputs[0], count * kSlab, 18);
+  auto errors = draw(kInputs[1], count * kSlab, 19);
+  std::vector<uint8_t> codes(count * kSlab);
+  const std::vector<float> scales(kSlab, 0.01f);
+  const std::vector<float> inverses(kSlab, 100.0f);
+  const std::vector<float> zeros(kSlab, 0.0f);
+  const GroupRun run{hessian.data(), count, weights.data(), gradients.data(), errors.data(), codes.data()};
+  table.sweepGroup(grid, run, {scales.data(), inverses.data(), zeros.data()});
+  table.rescaleGroup(grid, run, {inverses.data(), scales.data(), zeros.data()});
+  std::vector<float> moments(4 * kSlab);
+  table.groupMoments(run, weights.data(),
+                     {moments.data(), moments.data() + kSlab, moments.data() + 2 * kSlab, moments.data() + 3 * kSlab});
+  return floatsDigest(gradients) ^ floatsDigest(errors) * 31 ^ floatsDigest(moments) * 961 ^ digest(codes.data(), codes.size());
+}
+
 /// One line per result, the same for every instruction set.
 std::string results(const Kernels& table) {
   std::string lines;
@@ -265,6 +284,11 @@ std::string results(const Kernels& table) {
     line(table.codecs[0], "products", "normal", count, productsDigest(table, count));
     for (const NamedGrid& named : grids()) {
       line(table.codecs[0], "columns", named.name, count, columnsDigest(table, named.grid, count));
+    }
+  }
+  for (const size_t count : {16, 32}) {
+    for (const NamedGrid& named : grids()) {
+      line(table.codecs[0], "group", named.name, count, groupDigest(table, named.grid, count));
     }
   }
   return lines;

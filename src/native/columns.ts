@@ -48,6 +48,26 @@ export interface ColumnGrid extends Omit<Grid, 'levels'> {
   readonly levels: Levels | { readonly kind: 'table'; readonly table: 'iq4' };
 }
 
+/** H + damping · I in float32, as the addon's descent reads it: `[columns / group, columns / 4, group, 4]`. */
+export interface HessianTiles {
+  readonly tiles: Float32Array;
+  readonly columns: number;
+  readonly damping: number;
+}
+
+/** A matrix in blocks of a ggml type, which are improved. */
+export interface BlockDescent {
+  readonly type: GgmlQuantType;
+  /** The levels of the type's codes. */
+  readonly grid: ColumnGrid;
+  readonly hessian: HessianTiles;
+  /** `[rows, columns]`. */
+  readonly weights: Float32Array;
+  readonly blocks: Uint8Array;
+  /** Over all columns, at most. */
+  readonly rounds: number;
+}
+
 /** Quantization column by column. */
 export interface ColumnFunctions {
   factorSize(blocks: ColumnBlocks): number;
@@ -100,6 +120,19 @@ export interface ColumnFunctions {
   ): Promise<void>;
   /** Replaces the codes of ggml blocks: one byte for each weight, as `quantizeColumns` gives them in the type's grid. */
   setBlockCodes(type: GgmlQuantType, blocks: Uint8Array, codes: Uint8Array): Promise<void>;
+  /** A Hessian `[columns, columns]` in tiles for a type whose groups have `group` weights; a column of zeros gets 1 on the diagonal. */
+  tileHessian(
+    hessian: Float64Array,
+    damping: number,
+    group: number,
+    signal?: AbortSignal,
+  ): Promise<HessianTiles>;
+  /**
+   * Improves codes, scales and zeros of blocks by coordinate descent on the output error with the Hessian. Rows that do not improve keep
+   * their blocks. Throws for types without codes of single weights.
+   * @returns d·H·dᵀ of each row d of decoded − weight, without damping.
+   */
+  descendBlocks(descent: BlockDescent, signal?: AbortSignal): Promise<Float64Array>;
 }
 
 type Cancel = Int32Array | undefined;
@@ -140,6 +173,18 @@ export interface ColumnBinding {
     zeros: Float32Array | undefined,
   ): Promise<void>;
   setBlockCodes(type: string, blocks: Uint8Array, codes: Uint8Array): Promise<void>;
+  tileHessian(
+    ...parameters: [
+      ...[hessian: Float64Array, damping: number, group: number],
+      ...[columns: number, tiles: Float32Array, cancel: Cancel],
+    ]
+  ): Promise<void>;
+  descendBlocks(
+    ...parameters: [
+      ...[type: string, grid: ColumnGrid, hessian: HessianTiles, weights: Float32Array],
+      ...[blocks: Uint8Array, rounds: number, losses: Float64Array, cancel: Cancel],
+    ]
+  ): Promise<void>;
 }
 
 export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
@@ -162,5 +207,20 @@ export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
     blockParameters: async (type, blocks, scales, zeros) =>
       binding.blockParameters(type, blocks, scales, zeros),
     setBlockCodes: async (type, blocks, codes) => binding.setBlockCodes(type, blocks, codes),
+    async tileHessian(hessian, damping, group, signal) {
+      const columns = Math.round(Math.sqrt(hessian.length));
+      const tiles = new Float32Array(hessian.length);
+      await cancellable(signal, (cancel) =>
+        binding.tileHessian(hessian, damping, group, columns, tiles, cancel),
+      );
+      return { tiles, columns, damping };
+    },
+    async descendBlocks({ type, grid, hessian, weights, blocks, rounds }, signal) {
+      const losses = new Float64Array(weights.length / hessian.columns);
+      await cancellable(signal, (cancel) =>
+        binding.descendBlocks(type, grid, hessian, weights, blocks, rounds, losses, cancel),
+      );
+      return losses;
+    },
   };
 }

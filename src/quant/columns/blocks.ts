@@ -53,6 +53,15 @@ export function typeBlock(type: GgmlQuantType): number {
   return blockOf(type).block;
 }
 
+/** The grid of a type's codes, whose scales and minimums are known. */
+export function columnGridOf(type: GgmlQuantType): ColumnGrid {
+  const { levels, group, hasMinimum } = typeGrids[type]!;
+  return {
+    ...{ levels, group, rule: { kind: 'absmax', divisor: 1 }, scale: 'F32' },
+    ...(hasMinimum ? { zero: 'minimum' } : {}),
+  };
+}
+
 /** Why a type or a shape cannot be quantized column by column. */
 export function refuseBlocks({ type, shape }: Pick<BlockTask, 'type' | 'shape'>): string | undefined {
   if (!typeGrids[type])
@@ -122,16 +131,13 @@ async function encode(
 
 /** The type's grid with the scales of its blocks; both are replaced where scales are found on the way. */
 async function targetOf(type: GgmlQuantType, plan: BlockPlan, blocks: Uint8Array, columns: number) {
-  const { levels, group, hasMinimum } = typeGrids[type]!;
+  const { group, hasMinimum } = typeGrids[type]!;
   const { block, bytes } = blockOf(type);
   const groups = ((blocks.length / bytes) * block) / group;
   const scales = new Float32Array(groups);
   const zeros = hasMinimum ? new Float32Array(groups) : undefined;
   await loadNative().blockParameters(type, blocks, scales, zeros);
-  const grid: ColumnGrid = {
-    ...{ levels, group, rule: { kind: 'absmax', divisor: 1 }, scale: 'F32' },
-    ...(hasMinimum ? { zero: 'minimum' } : {}),
-  };
+  const grid = columnGridOf(type);
   const across = columns / group;
   const parameters = {
     ...{ scales, zeros, globalScale: 0, groupRows: 1, across, flat: 0 },

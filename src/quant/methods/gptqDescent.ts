@@ -1,0 +1,75 @@
+import { QuantscopeError } from '../../model/errors';
+import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
+import { refuseBlocks, typeBlock } from '../columns/blocks';
+import { descendBlocks, tilesOf, type DescentPlan } from '../columns/descent';
+import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
+import { blockColumns } from '../columns/groups';
+import type { BlockTask, Method } from './method';
+import { optionsOf } from './options';
+import { requireHessian } from './required';
+import { productsPerSecond, weightsPerSecond } from './speeds';
+
+const label = 'GPTQ and coordinate descent';
+
+const options: readonly OptionDescription[] = [
+  {
+    name: 'damping',
+    description: 'Added to the diagonal of the Hessian, as a share of its mean.',
+    ...{ type: 'number', default: 0.01, minimum: 0, maximum: 1 },
+  },
+  {
+    name: 'rounds',
+    description: 'Passes of the descent over all columns, at most.',
+    ...{ type: 'number', default: 6, minimum: 0, maximum: 100 },
+  },
+];
+
+/** Columns between updates of all that follow. */
+const blockSize = 128;
+
+/**
+ * GPTQ in the blocks of a ggml type, followed by coordinate descent on the output error over codes, scales and minimums together (cf. CDQuant,
+ * Nair and Suggala 2024, arXiv:2406.17542). Never a larger output error than with the type's encoder.
+ */
+export const gptqDescent: Method = {
+  id: 'gptq-cd',
+  label,
+  description:
+    'Finds codes of ggml types by GPTQ, then improves codes and scales together by coordinate descent on the error of the outputs.',
+  evidence: 'hessian',
+  options,
+  version: 1,
+  /** Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian. */
+  secondsOf: ([rows, columns]) => {
+    const passes = 0.5 + Number(optionsOf({ options })['rounds']) + 2;
+    return (
+      (rows * columns) / weightsPerSecond + (passes * rows * columns ** 2 + columns ** 3) / productsPerSecond
+    );
+  },
+  refuse: () => `${label} takes ggml types only: GPTQ takes grids.`,
+  open: () => Promise.reject(new QuantscopeError('REQUEST', `${label} takes ggml types only.`)),
+  blocks: {
+    refuse: refuseBlocks,
+    async open(task, signal) {
+      const plan = await planOf(task, signal);
+      return { quantize: (values, signal) => descendBlocks(task.type, plan, values, signal) };
+    },
+  },
+};
+
+/** The start is GPTQ in the order of the columns, scales being fitted again at each block to the weights that are left. */
+async function planOf(task: BlockTask, signal?: AbortSignal): Promise<DescentPlan> {
+  const { damping, rounds } = chosenOf(task.options);
+  const hessian = requireHessian(task, label);
+  const columns = typeBlock(task.type);
+  const factorOptions = { damping, order: 'none', block: blockColumns(blockSize, columns) } as const;
+  const factor = await factorOf(hessian, factorOptions, task.name, signal);
+  const importance = Float32Array.from(diagonalOf(hessian));
+  const start = { factor, importance, columns, dead: deadColumns(hessian) };
+  return { start, rounds, hessian: await tilesOf(hessian, factor.damping, task.type, signal) };
+}
+
+function chosenOf(given: MethodOptions): { readonly damping: number; readonly rounds: number } {
+  const value = optionsOf({ options }, given);
+  return { damping: Number(value['damping']), rounds: Math.round(Number(value['rounds'])) };
+}
