@@ -16,7 +16,13 @@ import { solverFunctions, type SolverBinding, type SolverFunctions } from './nat
 export type { BadWeight, EncodedRows, NativeCodec, RecodeOptions, TensorRange } from './native/codecs';
 export type { GroupedMatrix, GroupParameters } from './native/grids';
 export type { ErrorSums, MeasuredRange, MeasuredRows, MeasureOptions } from './native/measurements';
-export type { ColumnGrid, ColumnParameters, ColumnState, HessianFactor, HessianTiles } from './native/columns';
+export type {
+  ColumnGrid,
+  ColumnParameters,
+  ColumnState,
+  HessianFactor,
+  HessianTiles,
+} from './native/columns';
 export type { Scan, ScanOptions, ScanResult } from './native/scan';
 
 /** What the addon runs on. */
