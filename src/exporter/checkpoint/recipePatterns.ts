@@ -1,18 +1,14 @@
-import { inBoundedTime } from '../../model/boundedTime';
-import { QuantscopeError } from '../../model/errors';
+import { PatternTrials } from '../../model/patternTrials';
 import type { Recipe } from '../../protocol/recipe';
 
 /** Modules that are kept where a recipe does not say which. */
 const defaultSkip = ['lm_head'];
 
-/** Milliseconds that all patterns of a recipe may take for all names of a model; usually a few. */
-const usualLimit = 10_000;
-
 /** Which names a recipe means: modules to skip, and the first rule that matches. Patterns come from files. */
 export class RecipePatterns {
   private readonly skipped: readonly (string | RegExp)[];
   private readonly rules: readonly (RegExp | undefined)[];
-  private trying = '';
+  private readonly trials = new PatternTrials('The patterns of the recipe');
 
   constructor({ skip = defaultSkip, rules }: Pick<Recipe, 'skip' | 'rules'>) {
     this.skipped = skip.map((item) =>
@@ -40,15 +36,11 @@ export class RecipePatterns {
    * Runs work that asks for names: an expression that backtracks without end ends it.
    * @throws QuantscopeError REQUEST naming the pattern and the name after `limit` milliseconds.
    */
-  decide<T>(work: () => T, limit = usualLimit): T {
-    return inBoundedTime(work, limit, () => {
-      const message = `The patterns of the recipe take longer than ${limit / 1000} seconds: ${this.trying} tries too many ways to match.`;
-      return new QuantscopeError('REQUEST', message);
-    });
+  decide<T>(work: () => T, limit?: number): T {
+    return this.trials.run(work, limit);
   }
 
   private matches(pattern: RegExp, name: string): boolean {
-    this.trying = `${pattern.source} on "${name}"`;
-    return pattern.test(name);
+    return this.trials.test(pattern, name);
   }
 }

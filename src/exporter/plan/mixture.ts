@@ -7,7 +7,7 @@ import { isMixed } from './mixed';
 import { rulesOf, type Situation } from './mixtureRules';
 import { blockOf } from './order';
 import { feedForward, roleOf, type Role } from './roles';
-import { compileRules, type CompiledRule } from './tensorTypes';
+import { TensorTypeRules } from './tensorTypes';
 
 /**
  * Which type each tensor of a GGUF file gets, as llama.cpp v0.5.0 chooses (llama-quant.cpp): the type asked for output or
@@ -74,7 +74,7 @@ class Mixer {
   private readonly seen = new Map<Role, number>();
   private readonly counts: Partial<Record<Role, number>>;
   private readonly tied: boolean;
-  private readonly overrides: readonly CompiledRule[];
+  private readonly overrides: TensorTypeRules;
 
   constructor(
     tensors: readonly Tensor[],
@@ -86,7 +86,8 @@ class Mixer {
     const values = tensors.filter(({ name }) => roleOf(name) === 'value').length;
     this.counts = { value: values, down: blocks, up: blocks, gate: blocks };
     this.tied = !tensors.some(({ name }) => name === 'output.weight');
-    this.overrides = compileRules(options.tensorTypes ?? []);
+    const names = tensors.map(({ name }) => name);
+    this.overrides = new TensorTypeRules(options.tensorTypes ?? [], names);
   }
 
   typeOf(tensor: Tensor): MixedType {
@@ -104,7 +105,7 @@ class Mixer {
   }
 
   private overridden(name: string): MixedType | undefined {
-    const rule = this.overrides.find(({ regex }) => regex.test(name));
+    const rule = this.overrides.of(name);
     return rule && { type: rule.type, cause: 'rule', reason: `rule ${rule.pattern}` };
   }
 

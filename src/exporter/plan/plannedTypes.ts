@@ -5,7 +5,7 @@ import type { Plan } from '../../protocol/plan';
 import { isMixed } from './mixed';
 import type { MixedType, MixtureOptions } from './mixture';
 import type { NamedTensor } from './tensor';
-import { compileRules } from './tensorTypes';
+import { TensorTypeRules } from './tensorTypes';
 
 /**
  * Formats that a plan gives, overridden by types requested by hand; matrices that it does not list become F16.
@@ -19,13 +19,14 @@ export function plannedTypes(
   { tensorTypes = [], outputType, tokenEmbeddingType, leaveOutput }: MixtureOptions = {},
 ): ReadonlyMap<string, MixedType> {
   const assigned = new Map(plan.assignments.map(({ tensor, format }) => [tensor, format]));
-  const overrides = compileRules(tensorTypes);
+  const names = tensors.map(({ converted }) => converted.name);
+  const overrides = new TensorTypeRules(tensorTypes, names);
   const types = new Map<string, MixedType>();
   for (const { converted, unprunedName } of tensors) {
     const { name } = converted;
     if (!isMixed(converted) || (leaveOutput && name === 'output.weight')) continue;
     const asked = { 'output.weight': outputType, 'token_embd.weight': tokenEmbeddingType }[name];
-    const rule = overrides.find(({ regex }) => regex.test(name));
+    const rule = overrides.of(name);
     const format = assigned.get(unprunedName);
     if (asked !== undefined) types.set(name, { type: asked, cause: 'output', reason: 'requested type' });
     else if (rule) types.set(name, { type: rule.type, cause: 'rule', reason: `rule ${rule.pattern}` });

@@ -1,6 +1,7 @@
 import { reason } from '../../model/byteSource';
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
+import { PatternTrials } from '../../model/patternTrials';
 import type { TensorTypeRule } from '../../protocol/export';
 import { spellOutPosixClasses } from '../options/posixClasses';
 import { encodableTypes } from './fileTypes';
@@ -21,6 +22,36 @@ export function compileRules(rules: readonly TensorTypeRule[]): CompiledRule[] {
     type: tensorTypeNamed(type),
     regex: compilePattern(pattern),
   }));
+}
+
+/** Which of the rules applies to each tensor of a file: the first that matches its name. */
+export class TensorTypeRules {
+  private readonly byName = new Map<string, CompiledRule>();
+  /** Rules that match no name. */
+  readonly idle: readonly CompiledRule[];
+
+  /**
+   * @param limit milliseconds.
+   * @throws QuantscopeError as `compileRules`; REQUEST naming the pattern that takes longer.
+   */
+  constructor(rules: readonly TensorTypeRule[], names: readonly string[], limit?: number) {
+    const compiled = compileRules(rules);
+    const idle = new Set(compiled);
+    const trials = new PatternTrials('The patterns of the tensor-type rules');
+    trials.run(() => {
+      for (const name of names)
+        for (const rule of compiled) {
+          if (!trials.test(rule.regex, name)) continue;
+          idle.delete(rule);
+          if (!this.byName.has(name)) this.byName.set(name, rule);
+        }
+    }, limit);
+    this.idle = [...idle];
+  }
+
+  of(name: string): CompiledRule | undefined {
+    return this.byName.get(name);
+  }
 }
 
 /** @throws QuantscopeError REQUEST listing the valid types. */

@@ -2,7 +2,7 @@ import { ggmlType, isQuantizedDtype } from '../../model/dtypes';
 import type { Imatrix } from '../../model/imatrix';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import { plural } from '../../protocol/words';
-import { compileRules } from './tensorTypes';
+import { TensorTypeRules } from './tensorTypes';
 
 interface WarnedSettings extends Pick<ExportSettings, 'tensorTypes' | 'includeWeights' | 'excludeWeights'> {
   /** The whole matrix, whatever of it is used. */
@@ -83,8 +83,10 @@ function idleRules(
   tensors: readonly ExportedTensor[],
   rules: NonNullable<ExportSettings['tensorTypes']>,
 ): string[] {
-  const idle = compileRules(rules).filter(({ regex }) => !tensors.some(({ name }) => regex.test(name)));
-  return idle.map(({ pattern }) => `The rule ${pattern} does not match any tensor's name.`);
+  const names = tensors.map(({ name }) => name);
+  return new TensorTypeRules(rules, names).idle.map(
+    ({ pattern }) => `The rule ${pattern} does not match any tensor's name.`,
+  );
 }
 
 const count = (tensors: readonly unknown[]): string =>

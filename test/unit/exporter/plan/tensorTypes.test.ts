@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { compileRules, parseTensorTypes, printTensorTypes } from '../../../../src/exporter/plan/tensorTypes';
+import {
+  compileRules,
+  parseTensorTypes,
+  printTensorTypes,
+  TensorTypeRules,
+} from '../../../../src/exporter/plan/tensorTypes';
 
 const file = 'ffn_down=q6_K  blk\\.[0-3]\\.attn_v=Q8_0\n\n\toutput=f16\r\n';
 
@@ -26,6 +31,31 @@ describe('tensor-type rules', () => {
     ['a pattern that is none', 'attn_(q=Q4_K', /attn_\(q.* not a regular expression/],
   ])('reject %s', (_, text, message) => {
     expect(() => parseTensorTypes(text, 'rules.txt')).toThrow(message);
+  });
+
+  it('apply in their order; those that match no name are known', () => {
+    const rules = new TensorTypeRules(
+      ['^a', 'b$', 'a', 'c'].map((pattern) => ({ pattern, type: 'Q8_0' })),
+      ['ab', 'b', 'ba'],
+    );
+    expect(['ab', 'b', 'ba', 'c'].map((name) => rules.of(name)?.pattern)).toEqual([
+      ...['^a', 'b$', 'a', undefined],
+    ]);
+    expect(rules.idle.map(({ pattern }) => pattern)).toEqual(['c']);
+  });
+
+  it('end with an error where one backtracks without end', () => {
+    const name = `blk.0.${'a'.repeat(60)}`;
+    const rules = [
+      { pattern: 'blk', type: 'Q8_0' },
+      { pattern: '(a|a)*b$', type: 'Q8_0' },
+    ];
+    expect(() => new TensorTypeRules(rules, [name], 200)).toThrow(
+      expect.objectContaining({
+        code: 'REQUEST',
+        message: `The patterns of the tensor-type rules take longer than 0.2 seconds: (a|a)*b$ on "${name}" tries too many ways to match.`,
+      }) as Error,
+    );
   });
 
   it('have the POSIX classes of llama.cpp', () => {
