@@ -5,6 +5,7 @@ import type { Budget, Plan, PlanAssignment, PlanPreset, SensitivityTable } from 
 import type { Effort } from './knapsack';
 import { planNotes } from './planNotes';
 import { solveBudget } from './solve';
+import { stated } from '../model/statedValue';
 
 /** What the name of a plan file ends with. */
 export const planEnding = '.ampq.json';
@@ -57,8 +58,7 @@ export function parsePlan(value: unknown, file: string): Plan {
   const plan = check.record(value, '$');
   if (plan['version'] === 1)
     throw fail('it was made by an earlier version, for the tensors of the checkpoint; create it again.');
-  if (plan['version'] !== 2)
-    throw fail(`$.version is ${JSON.stringify(plan['version'])}; this version reads 2.`);
+  if (plan['version'] !== 2) throw fail(`$.version ${stated(plan['version'])}; this version reads 2.`);
   const model = check.record(plan['model'], '$.model');
   const assignments = check
     .list(plan['assignments'], '$.assignments')

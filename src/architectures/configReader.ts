@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { maxParts } from '../model/limits';
+import { stated } from '../model/statedValue';
 import { listedClass, sameModel } from './classNames';
 import { harmlessKeys } from './harmlessKeys';
 
@@ -81,7 +82,7 @@ export class ConfigReader {
   number(key: string, fallback?: number): number {
     const value = this.value(key) ?? fallback;
     if (typeof value === 'number' && Math.fround(value) > 0 && Math.fround(value) < Infinity) return value;
-    throw this.wrong(key, 'a positive number within the range of float32 is needed');
+    throw this.wrong(key, 'a positive number within the range of float32 is needed', fallback);
   }
 
   /** A positive number; undefined where it is absent, null or 0, which mean the same for factors of YaRN. */
@@ -93,7 +94,7 @@ export class ConfigReader {
   integer(key: string, fallback?: number, least = 1, most = maxU32): number {
     const value = this.value(key) ?? fallback;
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-    throw this.wrong(key, `a whole number from ${least} to ${most} is needed`);
+    throw this.wrong(key, `a whole number from ${least} to ${most} is needed`, fallback);
   }
 
   /** How many layers there are; each has at least one tensor. */
@@ -116,21 +117,21 @@ export class ConfigReader {
     reason: string,
   ): number {
     const count = this.integer(key, fallback, least);
-    if (count > maxParts) throw this.wrong(key, `more than ${maxParts} are not possible`);
-    if (count > most) throw this.wrong(key, reason);
+    if (count > maxParts) throw this.wrong(key, `more than ${maxParts} are not possible`, fallback);
+    if (count > most) throw this.wrong(key, reason, fallback);
     return count;
   }
 
   flag(key: string, fallback: boolean): boolean {
     const value = this.value(key) ?? fallback;
     if (typeof value === 'boolean') return value;
-    throw this.wrong(key, 'true or false is needed');
+    throw this.wrong(key, 'true or false is needed', fallback);
   }
 
   /** Whether the output matrix is the embedding: what the tensors say takes precedence over `tie_word_embeddings`. */
   tied(fallback: boolean): boolean {
-    const stated = this.flag('tie_word_embeddings', fallback);
-    return this.facts.ownOutput === undefined ? stated : !this.facts.ownOutput;
+    const isTied = this.flag('tie_word_embeddings', fallback);
+    return this.facts.ownOutput === undefined ? isTied : !this.facts.ownOutput;
   }
 
   /** @throws QuantscopeError UNSUPPORTED unless the output matrix is the embedding, as llama.cpp assumes for some architectures. */
@@ -144,7 +145,7 @@ export class ConfigReader {
   text(key: string, fallback?: string): string {
     const value = this.value(key) ?? fallback;
     if (typeof value === 'string') return value;
-    throw this.wrong(key, 'a text is needed');
+    throw this.wrong(key, 'a text is needed', fallback);
   }
 
   /** A list, each element checked by the caller; undefined when it is absent. */
@@ -181,11 +182,11 @@ export class ConfigReader {
 
   /** @throws QuantscopeError UNSUPPORTED unless the value (or what it defaults to) is one of those that GGUF expresses. */
   expect(key: string, fallback: unknown, ...allowed: readonly unknown[]): void {
-    const value = this.value(key) ?? fallback;
-    if (allowed.includes(value)) return;
+    const value = this.value(key);
+    if (allowed.includes(value ?? fallback)) return;
     const known = allowed.map((item) => JSON.stringify(item)).join(' or ');
     throw this.unsupported(
-      `"${this.path}${key}" is ${shown(value)}; GGUF can express ${known} for this architecture.`,
+      `"${this.path}${key}" ${stated(value, fallback)}; GGUF can express ${known} for this architecture.`,
     );
   }
 
@@ -193,21 +194,14 @@ export class ConfigReader {
     return new QuantscopeError('UNSUPPORTED', message, { file: this.file });
   }
 
-  wrong(key: string, needed: string): QuantscopeError {
-    const value = shown(this.value(key) ?? null);
-    return new QuantscopeError('MODEL_FILE', `"${this.path}${key}" is ${value}; ${needed}.`, {
-      file: this.file,
-    });
+  /** @param fallback what the key means where it is absent. */
+  wrong(key: string, needed: string, fallback?: unknown): QuantscopeError {
+    const message = `"${this.path}${key}" ${stated(this.value(key), fallback)}; ${needed}.`;
+    return new QuantscopeError('MODEL_FILE', message, { file: this.file });
   }
 
   private value(key: string): unknown {
     this.read.add(key);
     return Object.hasOwn(this.fields, key) ? this.fields[key] : undefined;
   }
-}
-
-/** A value as JSON, truncated if long. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'undefined';
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -27,6 +27,7 @@ import { qwen3moe } from './qwen3moe';
 import { smollm3 } from './smollm3';
 import { stablelm } from './stablelm';
 import { starcoder2 } from './starcoder2';
+import { stated } from '../model/statedValue';
 
 /** Every architecture that can be converted. A new one takes a file next to this one, a line here and a test. */
 export const architectures: readonly ArchitectureDescription[] = [
@@ -79,8 +80,13 @@ export function architectureFor(
   const found = findDescription(config);
   if (found) return found;
   const names = [...new Set(architectures.flatMap(({ classes }) => Object.keys(classes)))].sort();
-  const asked = listedClass(config) ?? JSON.stringify(config['model_type'] ?? null);
-  const message = `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF.${suggestion(asked, names)} README.md lists the architectures that have one, and CONTRIBUTING.md says how to add one. Any GGUF file can be exported.`;
+  const type = config['model_type'];
+  const asked = listedClass(config) ?? (typeof type === 'string' ? JSON.stringify(type) : undefined);
+  const problem =
+    asked !== undefined
+      ? `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF.${suggestion(asked, names)}`
+      : `"model_type" ${stated(type)}, and no class is listed in "architectures", so the tensors cannot be named for GGUF.`;
+  const message = `${problem} README.md lists the architectures that have one, and CONTRIBUTING.md says how to add one. Any GGUF file can be exported.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

@@ -3,6 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
+import { stated } from '../model/statedValue';
 
 /** Context of a running request besides its parameters. */
 export interface JobContext {
@@ -75,7 +76,7 @@ export function checkParams(
     if (!kinds[kind.replace('?', '') as Kind](params[name])) {
       throw new QuantscopeError(
         'REQUEST',
-        `${method}: "${name}" is ${JSON.stringify(params[name])}, not a valid ${kind.replace('?', '')}.`,
+        `${method}: "${name}" ${stated(params[name])}; a valid ${kind.replace('?', '')} is needed.`,
       );
     }
   }

@@ -46,7 +46,9 @@ function parseQuestion(text: string, line: number, file: string): Question {
   const index = answerIndex(answer, choices);
   if (index !== undefined) return { question, choices, answer: index, line };
   const wanted = 'the index of a choice, its text, or its letter (A, B, …)';
-  throw badLine(line, `has the answer ${JSON.stringify(answer ?? null)}, which is not ${wanted}`, file);
+  const problem =
+    answer === undefined ? 'has no answer; it is' : `has the answer ${JSON.stringify(answer)}, which is not`;
+  throw badLine(line, `${problem} ${wanted}`, file);
 }
 
 function parseJson(text: string, line: number, file: string): unknown {

@@ -9,6 +9,7 @@ import { duplicateTopLevelKey, isRecord, JsonTextError, parseJson } from './json
 import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
 import { jsonEntry } from './metadataEntries';
 import { readability, truncationWarning } from './truncated';
+import { stated } from './statedValue';
 
 /**
  * Reads the header of a safetensors file: 8 bytes of length, then JSON. No tensor data is read.
@@ -137,9 +138,9 @@ function describeTensor(
   const { dtype, shape, data_offsets: range } = value;
   if (typeof dtype !== 'string') throw bad('The header entry has no dtype.');
   if (!isSizes(shape) || shape.length > maxDimensions)
-    throw bad(`The shape ${JSON.stringify(shape)} is not a list of sizes.`);
+    throw bad(`The "shape" ${stated(shape)}; a list of at most ${maxDimensions} sizes is needed.`);
   if (!isSizes(range) || range.length !== 2)
-    throw bad(`The data_offsets ${JSON.stringify(range)} are not two byte offsets.`);
+    throw bad(`"data_offsets" ${stated(range)}; two byte offsets are needed.`);
   const [begin = 0, end = 0] = range;
   if (end < begin) throw bad(`The data ends at ${end}, before it begins at ${begin}.`, dataStart + begin);
   const elements = elementsOf(shape);

@@ -1,5 +1,6 @@
 import { suggestion } from '../model/closest';
 import { isRecord } from '../model/json';
+import { stated } from '../model/statedValue';
 
 /** A value of a JSON document that is not what is expected there: `$.rules[0].grid must be an object.` */
 export class ShapeError extends Error {}
@@ -74,7 +75,7 @@ export const choice =
     if (found !== undefined) return found;
     const near = typeof value === 'string' ? suggestion(value, choices.map(String)) : '';
     const listed = choices.map((item) => JSON.stringify(item)).join(', ');
-    throw new ShapeError(`${path} is ${JSON.stringify(value)}; it must be one of ${listed}.${near}`);
+    throw new ShapeError(`${path} ${stated(value)}; it must be one of ${listed}.${near}`);
   };
 
 /** Exactly `true`: absent otherwise. */
@@ -95,12 +96,12 @@ export const whole =
       return value as number;
     const range =
       maximum === Number.MAX_SAFE_INTEGER ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
-    throw new ShapeError(`${path} is ${JSON.stringify(value)}; it must be a whole number ${range}.`);
+    throw new ShapeError(`${path} ${stated(value)}; it must be a whole number ${range}.`);
   };
 
 export const number: Shape<number> = (value, path) => {
   if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw new ShapeError(`${path} is ${JSON.stringify(value)}; it must be a finite number.`);
+  throw new ShapeError(`${path} ${stated(value)}; it must be a finite number.`);
 };
 
 /** Reads the value by the first shape whose test it passes. @param expected what the message says where there is none. */

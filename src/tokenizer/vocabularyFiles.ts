@@ -1,4 +1,5 @@
 import { QuantscopeError } from '../model/errors';
+import { stated } from '../model/statedValue';
 
 /** Pre-tokenizers of the classes whose files may be vocab.json and merges.txt alone (transformers, by class name). */
 const words = { type: 'ByteLevel', add_prefix_space: false, use_regex: true };
@@ -43,7 +44,11 @@ export function tokenizerOfVocabulary(
   const cutting = byClass.get(typeof className === 'string' ? className.replace(/Fast$/, '') : '');
   if (!cutting || spaceFirst === true) {
     const known = [...byClass.keys()].join(', ');
-    const message = `The pre-tokenizer of the class ${JSON.stringify(className ?? null)} of vocab.json and merges.txt is not known; the known ones are those of ${known}, without a space before the text.`;
+    const unknown =
+      typeof className === 'string'
+        ? `The pre-tokenizer of the class ${JSON.stringify(className)} of vocab.json and merges.txt is not known`
+        : `"tokenizer_class" ${stated(className)}, so the pre-tokenizer of vocab.json and merges.txt is not known`;
+    const message = `${unknown}; the known ones are those of ${known}, without a space before the text.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
   const lines = merges.split(/\r?\n/);

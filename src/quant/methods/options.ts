@@ -1,3 +1,4 @@
+import { stated } from '../../model/statedValue';
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { MethodDescription, MethodOptions, OptionDescription } from '../../protocol/recipe';
@@ -30,7 +31,7 @@ export function optionProblem({ id, options }: Optioned, name: string, value: un
   const option = options.find((item) => item.name === name);
   if (!option) return `is not an option of ${id}.${suggestion(name, names)}`;
   const expected = expectedOf(option, value);
-  return expected === undefined ? undefined : `is ${JSON.stringify(value)}; it must be ${expected}.`;
+  return expected === undefined ? undefined : `${stated(value)}; it must be ${expected}.`;
 }
 
 /** What the value of an option must be; undefined where it is that. */

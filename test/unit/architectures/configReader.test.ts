@@ -50,6 +50,13 @@ describe('keys of config.json', () => {
       { rope_theta: 1e308 },
       /"rope_theta" is 1e\+308; a positive number within the range of float32/,
     ],
+    ['llama', { hidden_size: undefined }, /"hidden_size" is missing; a whole number from 1 to/],
+    ['llama', { hidden_size: null }, /"hidden_size" is null; a whole number from 1 to/],
+    [
+      'llama',
+      { num_key_value_heads: undefined, num_attention_heads: 65_000 },
+      /"num_attention_heads" is 65000; the largest dimension of its tensors is/,
+    ],
     ['llama', { rms_norm_eps: 1e-320 }, /"rms_norm_eps" is 1e-320; a positive number/],
     [
       'llama',

@@ -102,7 +102,7 @@ describe('qwen3moe conversion', () => {
   });
 
   it.each([
-    [{ norm_topk_prob: undefined }, /"norm_topk_prob" is false; GGUF can express true/],
+    [{ norm_topk_prob: undefined }, /"norm_topk_prob" is missing, which means false; GGUF can express true/],
     [{ mlp_only_layers: [1] }, /mlp_only_layers/],
     [{ decoder_sparse_step: 2 }, /decoder_sparse_step/],
     [{ attention_bias: true }, /attention_bias/],

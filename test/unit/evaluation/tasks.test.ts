@@ -38,7 +38,7 @@ describe('files of questions', () => {
     [jsonl(ask(3)), /^Line 2 has the answer 3, which is not the index of a choice, its text, or its letter/],
     [jsonl(ask('D')), /^Line 2 has the answer "D"/],
     [jsonl(ask(0.5)), /^Line 2 has the answer 0\.5/],
-    [jsonl({ question: '', choices: ['a', 'b'] }), /^Line 2 has the answer null/],
+    [jsonl({ question: '', choices: ['a', 'b'] }), /^Line 2 has no answer; it is the index of a choice/],
   ])('name the line of %s', (line, message) => {
     const read = (): unknown => parseTasks(`\n${line}`, 'q.jsonl');
     expect(read).toThrow(expect.objectContaining({ code: 'REQUEST' }));

@@ -87,7 +87,13 @@ describe('a safetensors file that lies', () => {
       'a',
       (end) => end,
     ],
-    ['negative offsets', safetensorsBytes({ a: f32([1], -4, 0) }, 0), /not two byte offsets/, 'a', () => 8],
+    [
+      'negative offsets',
+      safetensorsBytes({ a: f32([1], -4, 0) }, 0),
+      /"data_offsets" is \[-4,0\]; two byte offsets are needed/,
+      'a',
+      () => 8,
+    ],
     [
       'end before begin',
       safetensorsBytes({ a: f32([1], 8, 4) }, 8),
