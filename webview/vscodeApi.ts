@@ -23,6 +23,8 @@ export interface SavedState {
   readonly quantizeModelForm?: unknown;
   /** Grids that methods are compared in. */
   readonly methodGrids?: readonly string[];
+  /** Options of methods, as they were typed. */
+  readonly methodOptions?: unknown;
   /** Groups of the tree that the user opened or closed. */
   readonly unfolded?: Readonly<Record<string, boolean>>;
   /** How the tree puts tensors together. */

@@ -2,7 +2,7 @@ import type { RegionMap, StoredAnalysis, TensorAnalysis, TensorComparison, Tenso
 import type { Columns } from './columns';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { EvidenceEstimate, EvidenceResult, StoredEvidence } from './evidence';
-import type { MethodChoices, MethodRow, SaveMethodParams } from './methods';
+import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams } from './methods';
 import type { EngineProgress, TensorChoice } from './engine';
 import type {
   CalibrationResult,
@@ -246,8 +246,12 @@ export type WebviewRequests = {
     params: Record<string, never>;
     result: MethodChoices & { readonly text?: string; readonly evidence?: StoredEvidence };
   };
-  /** A tensor in one grid by all methods. */
-  methods: { params: { tensor: string; grid: string }; result: MethodRow; progress: EngineProgress };
+  /** A tensor in one grid by some methods. */
+  methods: {
+    params: Pick<MethodParams, 'tensor' | 'grid' | 'methods' | 'options'>;
+    result: MethodRow;
+    progress: EngineProgress;
+  };
   /** What a calibration on a text would take. */
   estimateCalibration: {
     params: { text: string; tokens?: number; context?: number };
@@ -255,9 +259,9 @@ export type WebviewRequests = {
   };
   /** Runs the model over a text and keeps what methods need to know of the inputs of all matrices. */
   calibrateInputs: { params: { text: string }; result: EvidenceResult; progress: EngineProgress };
-  /** Asks for a target and writes the tensor in the layout of a runtime; undefined when the user cancelled. */
+  /** Asks for a target and writes the tensor in a layout; undefined when the user cancelled. */
   saveMethod: {
-    params: Pick<SaveMethodParams, 'tensor' | 'grid' | 'method' | 'layout'>;
+    params: Pick<SaveMethodParams, 'tensor' | 'grid' | 'method' | 'options' | 'layout'>;
     result: { out: string } | undefined;
   };
   /** Asks for a target and writes the tensors, each in its format; undefined when the user cancelled. */

@@ -1,11 +1,13 @@
 /// <reference lib="dom" />
+import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openModel } from '../../src/layouts/openModel';
 import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { runCommand, setTheme } from '../support/workbench';
+import { acceptFile, runCommand, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 const tensor = 'model.layers.0.mlp.down_proj.weight';
@@ -14,9 +16,10 @@ describe.skipIf(!hasServer)('Quantize Layer: grids and methods', () => {
   let code: VsCode;
   let page: Page;
   let frame: FrameLocator;
+  const workspace = temporaryFolder();
 
   beforeAll(async () => {
-    ({ code, page, frame } = await openSample(temporaryFolder(), wait));
+    ({ code, page, frame } = await openSample(workspace, wait));
   });
 
   keepFailures('methods', () => page);
@@ -77,6 +80,49 @@ describe.skipIf(!hasServer)('Quantize Layer: grids and methods', () => {
     const [, rounding] = await errorsOf('int3-g64', 'rtn');
     const [, gptq] = await errorsOf('int3-g64', 'gptq');
     expect(gptq!).toBeLessThan(rounding!);
+  });
+
+  it('says in each cell what the method knew, not what it could have known', async () => {
+    const rung = (grid: string, method: string) => cell(grid, method).locator('.evidence').innerText();
+    expect(await rung('int3-g64', 'rtn')).toBe('weights alone');
+    expect(await rung('int3-g64', 'ecb')).toBe('importance');
+    expect(await rung('int3-g64', 'gptq')).toBe('Hessian');
+    await cell('int3-g64', 'ecb').locator('.method-cell').click();
+    await expect
+      .poll(() => frame.locator('.method-detail .bias').innerText())
+      .toMatch(/^Bias correction of 256 outputs.*: the layer has no bias, so it cannot be stored\.$/);
+  });
+
+  it('measures a method again with other options, and only that method', async () => {
+    await frame.getByRole('button', { name: 'Options of GPTQ' }).click();
+    const options = frame.getByRole('region', { name: 'Options of GPTQ' });
+    const damping = options.locator('vscode-text-field[aria-label="damping"] input');
+    const before = await cell('int3-g64', 'gptq').innerText();
+    const rounding = await cell('int3-g64', 'rtn').innerText();
+    await damping.fill('2');
+    await expect.poll(() => options.innerText()).toMatch(/damping: “2” is not a number from 0 to 1\./);
+    expect(await cell('int3-g64', 'gptq').innerText()).toBe(before);
+    await damping.fill('0.9');
+    await expect.poll(() => cell('int3-g64', 'gptq').innerText(), { timeout: wait }).toMatch(/%[\s\S]*→/);
+    await expect.poll(() => cell('int3-g64', 'gptq').innerText(), { timeout: wait }).not.toBe(before);
+    expect(await cell('int3-g64', 'rtn').innerText()).toBe(rounding);
+    await cell('Q4_K', 'gptq').locator('.method-cell').click({ timeout: wait });
+    await expect
+      .poll(() => frame.locator('.method-detail').innerText(), { timeout: wait })
+      .toMatch(/With damping 0\.9\./);
+    await screenshot(page, 'methods-options-dark');
+  });
+
+  it('saves a layer in a type of GGUF by a method that corrects errors', async () => {
+    const detail = frame.locator('.method-detail');
+    await detail.locator('vscode-button', { hasText: 'Save Layer…' }).click();
+    const name = `${tensor}.gptq-Q4_K.safetensors`;
+    await acceptFile(page);
+    await detail.locator('.written').waitFor({ timeout: wait });
+    const saved = await openModel(join(workspace, name));
+    expect(saved.tensor(tensor)).toMatchObject({ dtype: 'Q4_K', shape: [256, 768] });
+    await saved.close();
+    await frame.getByRole('button', { name: 'Options of GPTQ' }).click();
   });
 
   it('shows a method in detail, before and after', async () => {

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { FileKind } from '../../src/protocol/webview';
 import { useAsk } from '../context';
-import { Button } from '../controls';
+import { Button, TextField } from '../controls';
 
 interface FieldProps {
   readonly label: string;
@@ -64,27 +64,56 @@ export function PathField({
   );
 }
 
+/** A text that is typed, with its label. */
+export function TextSetting(
+  props: FieldProps & {
+    /** Accessible name, where the label is not enough. */
+    name?: string;
+    value: string;
+    placeholder?: string;
+    disabled?: boolean;
+    /** Takes the whole width. */
+    wide?: boolean;
+    onChange: (value: string) => void;
+  },
+) {
+  const { label, flag, name = label, value, placeholder, disabled = false, wide = false, onChange } = props;
+  return (
+    <Field label={label} wide={wide} {...(flag === undefined ? {} : { flag })}>
+      <TextField
+        value={value}
+        label={name}
+        disabled={disabled}
+        {...(placeholder === undefined ? {} : { placeholder })}
+        onInput={onChange}
+        width="100%"
+      />
+    </Field>
+  );
+}
+
 /** A choice of a few, with its label. */
 export function Choice<T extends string>(
   props: FieldProps & {
-    /** Accessible name. */
-    name: string;
+    /** Accessible name, where the label is not enough. */
+    name?: string;
     options: readonly { readonly name: T; readonly label: string }[];
     value: T;
     onChange: (value: T) => void;
   },
 ) {
+  const { label, flag, name = label } = props;
   return (
-    <Field label={props.label} {...(props.flag === undefined ? {} : { flag: props.flag })}>
+    <Field label={label} {...(flag === undefined ? {} : { flag })}>
       <select
-        aria-label={props.name}
-        title={props.flag}
+        aria-label={name}
+        title={flag}
         value={props.value}
         onChange={(event) => props.onChange(event.currentTarget.value as T)}
       >
-        {props.options.map(({ name, label }) => (
-          <option key={name} value={name}>
-            {label}
+        {props.options.map((option) => (
+          <option key={option.name} value={option.name}>
+            {option.label}
           </option>
         ))}
       </select>

@@ -1,9 +1,9 @@
 import type { CalibrationResult } from '../../../src/protocol/evaluation';
 import { preciseText } from '../../../src/protocol/figures';
 import { useApp, useAppState, useAsk } from '../../context';
-import { Button, TextField } from '../../controls';
+import { Button } from '../../controls';
 import { savedState, saveState } from '../../vscodeApi';
-import { Field, PathField } from '../fields';
+import { PathField, TextSetting } from '../fields';
 import { calibrationOf, isQuantizing } from './form';
 import { Machine } from './Setup';
 import { checked, Start } from './Start';
@@ -14,14 +14,14 @@ const numbers = [
     key: 'calibrationWindows',
     label: 'At most',
     name: 'Maximum chunks',
-    none: 'all chunks',
+    placeholder: 'all chunks',
     flag: 'Only the first chunks of the text; one hundred are usually enough',
   },
   {
     key: 'calibrationContext',
     label: 'Context',
     name: 'Tokens per chunk',
-    none: '512, or the model’s',
+    placeholder: '512, or the model’s',
     flag: 'Tokens per chunk',
   },
 ] as const;
@@ -47,16 +47,13 @@ export function ImportanceMatrix({ form, change }: FormProps) {
           none="text similar to what the model will be used for"
           onChange={(calibrationText) => change({ calibrationText })}
         />
-        {numbers.map(({ key, label, name, none, flag }) => (
-          <Field key={key} label={label} flag={flag}>
-            <TextField
-              value={form[key]}
-              label={name}
-              placeholder={none}
-              onInput={(value) => change({ [key]: value })}
-              width="100%"
-            />
-          </Field>
+        {numbers.map(({ key, ...field }) => (
+          <TextSetting
+            key={key}
+            {...field}
+            value={form[key]}
+            onChange={(value) => change({ [key]: value })}
+          />
         ))}
         <Machine form={form} change={change} />
         <div class="flags">

@@ -4,10 +4,10 @@ import type { PreviewResult } from '../../../src/protocol/preview';
 import { plural } from '../../../src/protocol/words';
 import { BlockErrorChart } from '../../charts/BlockErrorChart';
 import { useApp, useAppState } from '../../context';
-import { Button, Spinner, TextField } from '../../controls';
+import { Button, Spinner } from '../../controls';
 import { decibels, number, percent, percentDone } from '../../format';
 import { openQuantization } from '../../host';
-import { Field, PathField } from '../fields';
+import { Choice, PathField, TextSetting } from '../fields';
 import { Figure } from '../Figure';
 
 /**
@@ -31,32 +31,27 @@ export function Preview({ text: suggested }: { text: string }) {
     recipe: { recipe },
     ...{ text, ...(windows.trim() === '' ? {} : { windows: count }) },
   };
-  const recipes = recipeChoices?.recipes.filter((item) => item.recipe.target === 'checkpoint') ?? [];
+  const recipes = (recipeChoices?.recipes ?? [])
+    .filter((item) => item.recipe.target === 'checkpoint')
+    .map(({ recipe: { id, label } }) => ({ name: id, label: `${id} – ${label}` }));
   return (
     <>
       <div class="options" role="group" aria-label="Settings of the preview">
-        <Field label="Recipe">
-          <select
-            aria-label="Recipe of the preview"
-            value={recipe}
-            onChange={(event) => setRecipe(event.currentTarget.value)}
-          >
-            {recipes.map((item) => (
-              <option key={item.recipe.id} value={item.recipe.id}>
-                {item.recipe.id} – {item.recipe.label}
-              </option>
-            ))}
-          </select>
-        </Field>
-        <Field label="At most" flag="Windows of the text">
-          <TextField
-            value={windows}
-            label="Windows of the preview"
-            placeholder="8 windows"
-            onInput={setWindows}
-            width="100%"
-          />
-        </Field>
+        <Choice
+          label="Recipe"
+          name="Recipe of the preview"
+          options={recipes}
+          value={recipe}
+          onChange={setRecipe}
+        />
+        <TextSetting
+          label="At most"
+          flag="Windows of the text"
+          name="Windows of the preview"
+          value={windows}
+          placeholder="8 windows"
+          onChange={setWindows}
+        />
         <PathField
           label="Text"
           flag="UTF-8 text that both models are run over"

@@ -1,6 +1,5 @@
 import { useAsk } from '../../context';
-import { TextField } from '../../controls';
-import { Choice, Field, PathField } from '../fields';
+import { Choice, PathField, TextSetting } from '../fields';
 import { isQuantizing, settingsOf, variants } from './form';
 import { checked, Start } from './Start';
 import type { FormProps } from './useEvaluation';
@@ -95,19 +94,19 @@ const numbers = {
     label: 'Context',
     flag: 'Tokens per window',
     name: 'Tokens per window',
-    none: '512, or the model’s',
+    placeholder: '512, or the model’s',
   },
   windows: {
     label: 'At most',
     flag: 'Only the first windows of the text; fewer are faster, and the standard error is larger',
     name: 'Maximum windows',
-    none: 'all windows',
+    placeholder: 'all windows',
   },
   stride: {
     label: 'Stride',
     flag: 'Tokens from one window’s start to the next',
     name: 'Stride',
-    none: 'the context',
+    placeholder: 'the context',
   },
 } as const;
 
@@ -115,16 +114,13 @@ const numbers = {
 function Windows({ form, change }: FormProps) {
   const isSliding = form.convention === 'sliding';
   const field = (key: keyof typeof numbers, disabled = false) => (
-    <Field label={numbers[key].label} flag={numbers[key].flag}>
-      <TextField
-        value={form[key]}
-        label={numbers[key].name}
-        placeholder={disabled ? 'for sliding windows only' : numbers[key].none}
-        disabled={disabled}
-        onInput={(value) => change({ [key]: value })}
-        width="100%"
-      />
-    </Field>
+    <TextSetting
+      {...numbers[key]}
+      value={form[key]}
+      placeholder={disabled ? 'for sliding windows only' : numbers[key].placeholder}
+      disabled={disabled}
+      onChange={(value) => change({ [key]: value })}
+    />
   );
   return (
     <>

@@ -1,22 +1,27 @@
 import { TextField } from '../../controls';
-import { Field } from '../fields';
+import { Field, TextSetting } from '../fields';
 import type { FormProps } from './fields';
 import type { ExportForm } from './form';
 
 const texts = [
   {
-    name: 'includeWeights',
+    key: 'includeWeights',
     label: 'Importance only for',
     flag: '--include-weights',
-    hint: 'parts of tensor names',
+    placeholder: 'parts of tensor names',
   },
   {
-    name: 'excludeWeights',
+    key: 'excludeWeights',
     label: 'No importance for',
     flag: '--exclude-weights',
-    hint: 'parts of tensor names',
+    placeholder: 'parts of tensor names',
   },
-  { name: 'pruneLayers', label: 'Leave out blocks', flag: '--prune-layers', hint: 'numbers, e.g. 20, 21' },
+  {
+    key: 'pruneLayers',
+    label: 'Leave out blocks',
+    flag: '--prune-layers',
+    placeholder: 'numbers, e.g. 20, 21',
+  },
 ] as const;
 
 const splits: readonly { kind: ExportForm['split']; label: string }[] = [
@@ -30,16 +35,14 @@ const splits: readonly { kind: ExportForm['split']; label: string }[] = [
 export function MoreOptions({ form, change }: FormProps) {
   return (
     <>
-      {texts.map(({ name, label, flag, hint }) => (
-        <Field key={name} label={label} flag={flag} wide>
-          <TextField
-            value={form[name]}
-            label={label}
-            placeholder={hint}
-            onInput={(value) => change({ [name]: value })}
-            width="100%"
-          />
-        </Field>
+      {texts.map(({ key, ...field }) => (
+        <TextSetting
+          key={key}
+          {...field}
+          wide
+          value={form[key]}
+          onChange={(value) => change({ [key]: value })}
+        />
       ))}
       <Field label="Key-values" flag="--override-kv" wide>
         <textarea

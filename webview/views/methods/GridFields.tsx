@@ -1,5 +1,4 @@
-import { TextField } from '../../controls';
-import { Choice, Field } from '../fields';
+import { Choice, TextSetting } from '../fields';
 import { mantissasOf, scaleChoices, type GridParts } from './gridParts';
 
 interface Props {
@@ -19,17 +18,10 @@ const tables = ['nf4', 'fp4'] as const;
 export function GridFields({ parts, change }: Props) {
   return (
     <>
-      <Choice
-        label="Levels"
-        name="Levels"
-        options={kinds}
-        value={parts.kind}
-        onChange={(kind) => change({ kind })}
-      />
+      <Choice label="Levels" options={kinds} value={parts.kind} onChange={(kind) => change({ kind })} />
       {parts.kind === 'table' && (
         <Choice
           label="Table"
-          name="Table"
           options={asOptions(tables)}
           value={parts.table}
           onChange={(table) => change({ table })}
@@ -47,7 +39,6 @@ function IntegerFields({ parts, change }: Props) {
     <>
       <Choice
         label="Bits"
-        name="Bits"
         options={asOptions(['2', '3', '4', '5', '6', '7', '8'])}
         value={parts.bits}
         onChange={(bits) => change({ bits })}
@@ -70,14 +61,12 @@ function FloatFields({ parts, change }: Props) {
     <>
       <Choice
         label="Exponent bits"
-        name="Exponent bits"
         options={asOptions(['1', '2', '3', '4', '5', '6'])}
         value={parts.exponent}
         onChange={(exponent) => change({ exponent })}
       />
       <Choice
         label="Mantissa bits"
-        name="Mantissa bits"
         options={asOptions(mantissasOf(parts.exponent))}
         value={parts.mantissa}
         onChange={(mantissa) => change({ mantissa })}
@@ -97,22 +86,14 @@ function GroupFields({ parts, change }: Props) {
   const isSized = parts.group === 'g' || parts.group === 'b';
   return (
     <>
-      <Choice
-        label="Group"
-        name="Group"
-        options={groups}
-        value={parts.group}
-        onChange={(group) => change({ group })}
+      <Choice label="Group" options={groups} value={parts.group} onChange={(group) => change({ group })} />
+      <TextSetting
+        label="Size"
+        name="Weights of a group"
+        value={parts.size}
+        disabled={!isSized}
+        onChange={(size) => change({ size })}
       />
-      <Field label="Size">
-        <TextField
-          value={parts.size}
-          label="Weights of a group"
-          disabled={!isSized}
-          onInput={(size) => change({ size })}
-          width="100%"
-        />
-      </Field>
       <Choice
         label="Scales"
         name="Dtype of scales"

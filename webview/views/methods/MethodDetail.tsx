@@ -1,33 +1,37 @@
 import { useState } from 'preact/hooks';
 import { evidenceWords } from '../../../src/protocol/evidence';
-import type { MethodResult, MethodRow } from '../../../src/protocol/methods';
-import type { MethodDescription } from '../../../src/protocol/recipe';
+import { biasSentence, type MethodResult, type MethodRow } from '../../../src/protocol/methods';
+import type { MethodDescription, MethodOptions } from '../../../src/protocol/recipe';
 import { duration, size } from '../../../src/protocol/words';
 import { HistogramChart } from '../../charts/HistogramChart';
-import { useAppState, useAsk } from '../../context';
+import { useAsk } from '../../context';
 import { Button } from '../../controls';
 import { bits, decibels, figure, fixed } from '../../format';
+import { optionsText } from '../../methodOptions';
 import { Figure } from '../Figure';
-import { Saving } from '../quantize/Saving';
 
 interface Props {
   readonly row: MethodRow;
   readonly method: MethodDescription;
   readonly result: MethodResult;
+  /** Options that differ from the method's defaults. */
+  readonly options: MethodOptions;
 }
 
 /** A grid and a method in detail: all figures, weights before and after, and saving. */
-export function MethodDetail({ row, method, result }: Props) {
-  const { formats } = useAppState();
-  const { tensor, grid, histogram } = row;
-  const { error, outputError } = result;
-  const format = method.id === 'rtn' ? formats.find(({ id }) => id === grid.name) : undefined;
+export function MethodDetail(props: Props) {
+  const { row, method, result, options } = props;
+  const { grid, histogram } = row;
+  const { error, outputError, bias } = result;
   return (
     <section class="method-detail" aria-label={`${grid.name} by ${method.label}`}>
       <h3>
         {grid.label} by {method.label}
       </h3>
-      <p class="muted">{method.description}</p>
+      <p class="muted">
+        {method.description}
+        {Object.keys(options).length > 0 && ` With ${optionsText(options)}.`}
+      </p>
       <dl class="totals">
         <Figure name="size" value={size(result.bytes)} />
         <Figure name="bits per weight" value={bits(result.bitsPerWeight)} />
@@ -39,30 +43,27 @@ export function MethodDetail({ row, method, result }: Props) {
         <Figure name="evidence" value={evidenceWords[result.evidence]} />
         <Figure name="time" value={duration(result.seconds)} />
       </dl>
+      {bias && <p class="muted bias">{biasSentence(bias)}</p>}
       <h3>Before and after</h3>
       <HistogramChart before={histogram} after={result.histogram} afterName={grid.name} />
-      {format ? (
-        <Saving choices={[{ tensor, format: format.id }]} label={`Save as ${format.id}…`} />
-      ) : (
-        <SaveIn row={row} method={method} result={result} />
-      )}
+      <SaveIn {...props} />
     </section>
   );
 }
 
-/** Writes the layer in the layout of a runtime that can store it. */
-function SaveIn({ row, method, result }: Props) {
+/** Writes the layer in a layout that can store it. */
+function SaveIn({ row, method, result, options }: Props) {
   const ask = useAsk();
   const { layouts } = result;
   const [layout, setLayout] = useState('');
   const [saved, setSaved] = useState<{ of: string; out: string }>();
   const [busy, setBusy] = useState(false);
   const chosen = layouts.find(({ id }) => id === layout) ?? layouts[0];
-  if (!chosen) return <p class="muted">No layout of a runtime stores this grid.</p>;
-  const of = [row.tensor, row.grid.name, method.id, chosen.id].join('\n');
+  if (!chosen) return <p class="muted">No layout stores this grid.</p>;
+  const of = JSON.stringify([row.tensor, row.grid.name, method.id, options, chosen.id]);
   const save = async (): Promise<void> => {
     setBusy(true);
-    const params = { tensor: row.tensor, grid: row.grid.name, method: method.id, layout: chosen.id };
+    const params = { tensor: row.tensor, grid: row.grid.name, method: method.id, options, layout: chosen.id };
     const written = await ask('saveMethod', params);
     setSaved(written && { of, out: written.out });
     setBusy(false);

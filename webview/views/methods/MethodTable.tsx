@@ -5,7 +5,9 @@ import type { MethodDescription } from '../../../src/protocol/recipe';
 import { size } from '../../../src/protocol/words';
 import { Spinner } from '../../controls';
 import { bits, decibels, percent } from '../../format';
+import type { MethodSettings } from '../../useMethodOptions';
 import type { GridState } from '../../useMethodRows';
+import { changedCount } from './MethodOptions';
 
 /** A cell of the table. */
 export interface Place {
@@ -19,10 +21,11 @@ interface Props {
   readonly remove: (grid: string) => void;
   readonly chosen: Place | undefined;
   readonly choose: (place: Place) => void;
+  readonly settings: MethodSettings;
 }
 
 /** Rows are grids, columns methods. */
-export function MethodTable({ states, methods, ...actions }: Props) {
+export function MethodTable({ states, methods, settings, ...actions }: Props) {
   const hasOutputs = states.some(({ row }) =>
     row?.cells.some(({ result }) => result?.outputError !== undefined),
   );
@@ -42,12 +45,8 @@ export function MethodTable({ states, methods, ...actions }: Props) {
                 <br />
                 Size
               </th>
-              {methods.map(({ id, label, description, evidence }) => (
-                <th key={id} scope="col" title={description}>
-                  {label}
-                  <br />
-                  <span class="evidence">{evidenceWords[evidence]}</span>
-                </th>
+              {methods.map((method) => (
+                <MethodHead key={method.id} method={method} settings={settings} />
               ))}
               <th />
             </tr>
@@ -63,7 +62,37 @@ export function MethodTable({ states, methods, ...actions }: Props) {
   );
 }
 
-function Row(props: Omit<Props, 'states'> & { state: GridState }) {
+/** A method, what it must know of the inputs, and its options. */
+function MethodHead({ method, settings }: { method: MethodDescription; settings: MethodSettings }) {
+  const { id, label, description, options } = method;
+  const { texts, opened, open } = settings;
+  const changed = changedCount(texts[id]);
+  return (
+    <th scope="col" title={description}>
+      {label}
+      <br />
+      <span class="needs">{needsText(method)}</span>
+      {options.length > 0 && (
+        <button
+          class="link"
+          aria-expanded={opened === id}
+          aria-label={`Options of ${label}`}
+          onClick={() => open(opened === id ? undefined : id)}
+        >
+          Options{changed > 0 ? ` (${changed} set)` : ''}
+        </button>
+      )}
+    </th>
+  );
+}
+
+/** "needs Hessian"; "uses importance" where it can do without. */
+function needsText({ evidence, improvedBy }: MethodDescription): string {
+  if (evidence !== 'none') return `needs ${evidenceWords[evidence]}`;
+  return improvedBy === undefined ? 'needs no data' : `uses ${evidenceWords[improvedBy]}`;
+}
+
+function Row(props: Omit<Props, 'states' | 'settings'> & { state: GridState }) {
   const { state, methods, remove, chosen, choose } = props;
   const { name, row, failure } = state;
   const first = row?.cells.find(({ result }) => result)?.result;
@@ -117,16 +146,16 @@ interface CellProps {
 
 function Cell(props: CellProps) {
   const { row, cell } = props;
-  if (!row) return <Spinner />;
-  if (cell?.result) return <ResultCell {...props} row={row} result={cell.result} />;
-  if (cell?.missing)
+  if (!row || !cell) return <Spinner />;
+  if (cell.result) return <ResultCell {...props} row={row} result={cell.result} />;
+  if (cell.missing)
     return (
       <span class="muted" title="Calibrate on a text to measure it">
         needs {evidenceWords[cell.missing]}
       </span>
     );
   return (
-    <span class="muted" title={cell?.refused}>
+    <span class="muted" title={cell.refused}>
       –
     </span>
   );
@@ -141,18 +170,21 @@ function ResultCell(props: CellProps & { row: MethodRow; result: NonNullable<Met
     <button
       class={`method-cell${mark}`}
       aria-pressed={isChosen}
-      title={`${label}, ${evidenceWords[evidence]}: before and after`}
+      title={`${label}: before and after`}
       onClick={choose}
     >
-      <span>
+      <span class={outputError === undefined ? 'decisive' : ''}>
         {percent(error.relativeError)} <span class="muted">{decibels(error.relativeSquaredError, 1)}</span>
       </span>
       {outputError !== undefined && (
-        <span title="Of the outputs over the inputs that calibration kept">
+        <span class="decisive" title="Of the outputs over the inputs that calibration kept">
           <span class="muted">→ </span>
           {percent(Math.sqrt(outputError))} <span class="muted">{decibels(outputError, 1)}</span>
         </span>
       )}
+      <span class="evidence" title="What the method knew of the inputs">
+        {evidenceWords[evidence]}
+      </span>
     </button>
   );
 }

@@ -6,11 +6,13 @@ import { useApp, useAppState } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { nameText, shapeText } from '../../format';
 import { useAnswer } from '../../useAnswer';
+import { useMethodOptions } from '../../useMethodOptions';
 import { useMethodRows } from '../../useMethodRows';
 import { savedState, saveState } from '../../vscodeApi';
 import { Calibration } from './Calibration';
 import { GridEditor } from './GridEditor';
 import { MethodDetail } from './MethodDetail';
+import { MethodOptions } from './MethodOptions';
 import { MethodTable, type Place } from './MethodTable';
 
 /** The selected matrix in grids by methods: error and size, what each method knew, and what is missing. */
@@ -50,22 +52,29 @@ export function MethodsView() {
 
 function Comparison(props: { tensor: TensorDescriptor; choices: MethodChoices; basis: string }) {
   const { tensor, choices, basis } = props;
+  const { methods } = choices;
   const [grids, setGrids] = useState(() => savedState().methodGrids ?? choices.usual);
   const [chosen, choose] = useState<Place>();
+  const settings = useMethodOptions(methods);
+  const { options } = settings;
   useEffect(() => saveState({ methodGrids: grids }), [grids]);
-  const states = useMethodRows(tensor.name, grids, basis);
+  const ids = methods.map(({ id }) => id);
+  const states = useMethodRows({ tensor: tensor.name, grids, methods: ids, options, basis });
   const add = (grid: string): void => {
     if (!grids.includes(grid)) setGrids([...grids, grid]);
   };
   const remove = (grid: string): void => setGrids(grids.filter((other) => other !== grid));
   const row = states.find(({ name }) => name === chosen?.grid)?.row;
   const cell = row?.cells.find(({ method }) => method === chosen?.method);
-  const method = choices.methods.find(({ id }) => id === cell?.method);
+  const method = methods.find(({ id }) => id === cell?.method);
   return (
     <>
-      <MethodTable {...{ states, remove, chosen, choose }} methods={choices.methods} />
+      <MethodOptions {...{ methods, settings }} />
+      <MethodTable {...{ states, methods, remove, chosen, choose, settings }} />
       <GridEditor grids={choices.grids} shown={grids} add={add} />
-      {row && cell?.result && method && <MethodDetail row={row} result={cell.result} method={method} />}
+      {row && cell?.result && method && (
+        <MethodDetail row={row} result={cell.result} method={method} options={options[method.id] ?? {}} />
+      )}
     </>
   );
 }

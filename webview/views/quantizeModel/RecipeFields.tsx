@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
-import { TextField } from '../../controls';
 import { bits } from '../../format';
-import { Field, PathField } from '../fields';
+import { Choice, Field, PathField, TextSetting } from '../fields';
+import { withNone } from '../OptionFields';
 import { ChangeFields } from './ChangeFields';
 import { changeCount, fromFile, noChanges, type FormProps } from './form';
 
@@ -51,18 +51,13 @@ export function RecipeFields({ form, change, choices, preview }: Props) {
 function Runtime({ form, change, choices }: FormProps & { choices: RecipeChoices }) {
   const runtimes = [...new Set(choices.recipes.flatMap((item) => item.runtimes))].sort();
   return (
-    <Field label="Runtime" flag="Where the quantized model is to run">
-      <select
-        aria-label="Runtime"
-        value={form.runtime}
-        onChange={(event) => change({ runtime: event.currentTarget.value })}
-      >
-        <option value="">any</option>
-        {runtimes.map((runtime) => (
-          <option key={runtime}>{runtime}</option>
-        ))}
-      </select>
-    </Field>
+    <Choice
+      label="Runtime"
+      flag="Where the quantized model is to run"
+      options={withNone('any', runtimes)}
+      value={form.runtime}
+      onChange={(runtime) => change({ runtime })}
+    />
   );
 }
 
@@ -121,24 +116,22 @@ function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview
         none="none chosen"
         onChange={(text) => change({ text })}
       />
-      <Field label="Tokens" flag="Tokens of the text that are run">
-        <TextField
-          value={form.tokens}
-          label="Calibration tokens"
-          placeholder="as the recipe says"
-          onInput={(tokens) => change({ tokens })}
-          width="100%"
-        />
-      </Field>
-      <Field label="Window" flag="Tokens of a window">
-        <TextField
-          value={form.context}
-          label="Tokens of a window"
-          placeholder="as the recipe says"
-          onInput={(context) => change({ context })}
-          width="100%"
-        />
-      </Field>
+      <TextSetting
+        label="Tokens"
+        flag="Tokens of the text that are run"
+        name="Calibration tokens"
+        value={form.tokens}
+        placeholder="as the recipe says"
+        onChange={(tokens) => change({ tokens })}
+      />
+      <TextSetting
+        label="Window"
+        flag="Tokens of a window"
+        name="Tokens of a window"
+        value={form.context}
+        placeholder="as the recipe says"
+        onChange={(context) => change({ context })}
+      />
     </>
   );
 }

@@ -3,7 +3,7 @@ import type {
   RecipeChanges,
   RecipeChoices,
 } from '../../../src/protocol/quantizeModel';
-import type { MethodDescription, MethodOptions, OptionDescription } from '../../../src/protocol/recipe';
+import { optionsOf, type OptionTexts } from '../../methodOptions';
 
 /** The choice of a recipe that is in a file. */
 export const fromFile = 'recipe file';
@@ -17,7 +17,7 @@ export interface QuantizeModelForm {
   readonly recipeFile: string;
   readonly method: string;
   /** Values of options of the method, by name. */
-  readonly options: Readonly<Record<string, string>>;
+  readonly options: OptionTexts;
   readonly bits: string;
   readonly group: string;
   readonly layout: string;
@@ -103,26 +103,6 @@ const named = <K extends string>(name: K, value: number | undefined): { [N in K]
 
 const groupOf = (text: string): NonNullable<RecipeChanges['group']> =>
   text === 'row' || text === 'tensor' ? text : whole(text, 'Group')!;
-
-/** Options that differ from the method's defaults. */
-function optionsOf(texts: QuantizeModelForm['options'], { options }: MethodDescription): MethodOptions {
-  return Object.fromEntries(
-    options.flatMap((option) => {
-      const text = texts[option.name] ?? '';
-      if (text === '') return [];
-      const value = optionValue(text, option);
-      return value === option.default ? [] : [[option.name, value]];
-    }),
-  );
-}
-
-function optionValue(text: string, option: OptionDescription): number | boolean | string {
-  if (option.type === 'boolean') return text === 'true';
-  if (option.type === 'choice') return text;
-  const value = Number(text);
-  if (text.trim() !== '' && value >= option.minimum && value <= option.maximum) return value;
-  throw new Error(`${option.name}: “${text}” is not a number from ${option.minimum} to ${option.maximum}.`);
-}
 
 function positive(text: string, label: string): number | undefined {
   if (text.trim() === '') return undefined;
