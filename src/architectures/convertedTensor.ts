@@ -44,7 +44,7 @@ export function sourcesOf({ pieces }: ConvertedTensor): TensorDescriptor[] {
 /** Dtype of the sources, the type of their blocks where they read as such; undefined when they differ. */
 export function sourceDtype(converted: ConvertedTensor): string | undefined {
   const dtypes = new Set(
-    sourcesOf(converted).map((tensor) => (tensor.stored?.asBlocks ? readAs(tensor).dtype : tensor.dtype)),
+    sourcesOf(converted).map((tensor) => (tensor.stored?.reads ? readAs(tensor).dtype : tensor.dtype)),
   );
   return dtypes.size === 1 ? [...dtypes][0] : undefined;
 }

@@ -20,6 +20,7 @@ import { compareTensorNames } from './plan/order';
 import { plannedTypes } from './plan/plannedTypes';
 import {
   planComputed,
+  planFactors,
   planTensor,
   type NamedTensor,
   type PlannedTensor,
@@ -107,7 +108,10 @@ export async function planWeights(
   const types = typesOf(kept, { model, source, target, architecture, fileType, imatrix });
   const context: TensorContext = { model, target, imatrix, fileType, isCopy };
   const planned = [
-    ...kept.map((tensor) => planTensor(tensor, types.get(tensor.converted.name), context)),
+    ...kept.flatMap((tensor) => {
+      const own = planTensor(tensor, types.get(tensor.converted.name), context);
+      return [own, ...planFactors(own)];
+    }),
     ...source.computed.map(planComputed),
   ];
   if (target.split?.kind !== 'keep') planned.sort((a, b) => compareTensorNames(a.name, b.name));

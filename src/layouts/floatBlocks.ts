@@ -30,6 +30,7 @@ export const floatBlocks: Layout = {
   codes,
   decoder: decoderOf(codes),
   blocks,
+  factor,
   writers: floatBlocksWriters,
 };
 
@@ -51,12 +52,24 @@ function find({ tensors, config }: StoredContent): Found {
     ] as const;
     const described = { name: `${module}.weight`, dtype: isNv ? 'NVFP4 blocks' : 'MXFP4 blocks', shape };
     const rounding = modelDtype(config);
-    // BF16 holds these floats exactly, F16 does not.
-    const blocks = isNv || rounding === 'F16' ? undefined : 'MXFP4';
-    const weight = storedWeight(floatBlocks.id, described, present, { rounding, blocks });
+    const weight = storedWeight(floatBlocks.id, described, present, {
+      rounding,
+      ...blocksOf(shape, isNv, rounding),
+    });
     return weight ? [{ weight, parts: [...parts.values()] }] : [];
   });
   return { weights: [...weights, ...experts(tensors)], warnings: [] };
+}
+
+/** The type of ggml with the same codes and scales, where it has room for whole rows and decodes to the same weights. */
+function blocksOf(
+  [, columns = 0]: readonly number[],
+  isNv: boolean,
+  rounding: 'F16' | 'BF16' | undefined,
+): { blocks?: 'MXFP4' | 'NVFP4'; hasFactor?: true } {
+  if (isNv) return columns % nvBlock.weights === 0 ? { blocks: 'NVFP4', hasFactor: true } : {};
+  // BF16 holds these floats exactly, F16 does not.
+  return rounding === 'F16' ? {} : { blocks: 'MXFP4' };
 }
 
 /** The merged experts of gpt-oss. */
@@ -109,10 +122,14 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   };
 }
 
-/** Weights of a block of ggml's MXFP4, and bytes: the scale, then codes. */
-const ggmlBlock = { weights: 32, bytes: 17 };
+/**
+ * Blocks of ggml: scales, one byte each, then the codes of all groups. MXFP4 has one group of 32, NVFP4 four of 16, whose scales are unsigned
+ * (E4M3 without a sign).
+ */
+const mxBlock = { weights: 32, groups: 1, bytes: 17 };
+const nvBlock = { weights: 64, groups: 4, bytes: 36 };
 
-/** Blocks of ggml's MXFP4: its byte i holds the codes i and i + 16, where the layout's bytes hold neighbours. */
+/** ggml's byte i of a group holds the first and the second half's code i, where the layout's bytes hold neighbours. */
 async function blocks(
   weight: StoredDescriptor,
   read: ReadPart,
@@ -120,19 +137,32 @@ async function blocks(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const parts = new PartReader(weight, read);
-  const half = ggmlBlock.weights / 2;
-  const scales = await parts.bytes('scales', first, count, signal);
-  const stored = await parts.bytes('codes', first * half, count * half, signal);
-  const found = new Uint8Array(count * ggmlBlock.bytes);
-  for (let block = 0; block < count; block++) {
-    const [from, to] = [block * half, block * ggmlBlock.bytes];
-    found[to] = scales[block]!;
-    for (let i = 0; i < half; i++) {
-      const shift = 4 * (i & 1);
-      const low = (stored[from + (i >> 1)]! >>> shift) & 15;
-      const high = (stored[from + half / 2 + (i >> 1)]! >>> shift) & 15;
-      found[to + 1 + i] = low | (high << 4);
-    }
+  const { weights, groups, bytes } = parts.has('global') ? nvBlock : mxBlock;
+  const half = weights / groups / 2;
+  const scales = await parts.bytes('scales', first * groups, count * groups, signal);
+  const stored = await parts.bytes('codes', (first * weights) / 2, (count * weights) / 2, signal);
+  const found = new Uint8Array(count * bytes);
+  for (let group = 0; group < count * groups; group++) {
+    const block = Math.floor(group / groups) * bytes;
+    const within = group % groups;
+    found[block + within] = groups === 1 ? scales[group]! : scales[group]! & 0x7f;
+    regroup(
+      stored.subarray(group * half, (group + 1) * half),
+      found.subarray(block + groups + within * half),
+    );
   }
   return found;
+}
+
+/** @param pairs two neighbouring codes to a byte, the first in the low nibble. */
+function regroup(pairs: Uint8Array, target: Uint8Array): void {
+  const half = pairs.length;
+  const code = (at: number): number => (pairs[at >> 1]! >>> (4 * (at & 1))) & 15;
+  for (let i = 0; i < half; i++) target[i] = code(i) | (code(half + i) << 4);
+}
+
+/** What llama.cpp multiplies products with NVFP4 by: the reciprocal of the global scale, which is a divisor. */
+async function factor(weight: StoredDescriptor, read: ReadPart, signal?: AbortSignal): Promise<number> {
+  const [globalScale] = await new PartReader(weight, read).floats('global', 0, 1, signal);
+  return Math.fround(1 / globalScale!);
 }

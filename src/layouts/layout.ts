@@ -106,6 +106,8 @@ export interface Layout {
     span: { readonly first: number; readonly count: number },
     signal?: AbortSignal,
   ): Promise<Uint8Array>;
+  /** Present where blocks have a factor: what decoded ones are multiplied by. @throws QuantscopeError IO, MODEL_FILE, CANCELLED. */
+  factor?(weight: StoredDescriptor, read: ReadPart, signal?: AbortSignal): Promise<number>;
 }
 
 /** A tensor of a safetensors file. */
@@ -189,6 +191,7 @@ export function storedWeight(
   more: Pick<StoredWeight, 'variant'> & {
     readonly rounding?: StoredWeight['rounding'] | undefined;
     readonly blocks?: StoredWeight['blocks'] | undefined;
+    readonly hasFactor?: boolean;
   } = {},
 ): TensorDescriptor | undefined {
   const elements = elementsOf(shape);
@@ -208,6 +211,7 @@ export function storedWeight(
       ...(more.variant === undefined ? {} : { variant: more.variant }),
       ...(more.rounding ? { rounding: more.rounding } : {}),
       ...(more.blocks ? { blocks: more.blocks } : {}),
+      ...(more.hasFactor ? { hasFactor: true } : {}),
       parts: parts.map(([role, part]) => storedPart(role, part)),
     },
   };

@@ -84,12 +84,22 @@ function decodingReads(files: OpenFiles): Pick<Model, 'readInto' | 'codes'> {
   return {
     readInto: (tensor, offset, target, signal) => {
       if (!isStored(tensor)) return readElements(files.source(tensor.file), tensor, offset, target, signal);
-      return tensor.stored.asBlocks
-        ? readBlocks(files, tensor, offset, target, signal)
-        : stored.readInto(tensor, offset, target, signal);
+      if (tensor.stored.reads === 'blocks') return readBlocks(files, tensor, offset, target, signal);
+      if (tensor.stored.reads === 'factor') return readFactor(files, tensor, target, signal);
+      return stored.readInto(tensor, offset, target, signal);
     },
     codes: (tensor) => (isStored(tensor) ? stored.codes(tensor) : undefined),
   };
+}
+
+async function readFactor(
+  files: OpenFiles,
+  tensor: StoredDescriptor,
+  target: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const factor = await layoutOf(tensor).factor!(tensor, partReader(files), signal);
+  target.set(new Uint8Array(Float32Array.of(factor).buffer));
 }
 
 /** Bytes of the blocks of ggml that a weight is the same as. @param offset from their start. */

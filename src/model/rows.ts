@@ -17,13 +17,16 @@ export const maxRowWeights = 1 << 20;
  */
 export const partWeights = 1 << 16;
 
-/** What reads of a tensor give: the data that its files hold, or float32, or blocks of ggml where a layout decodes it. */
+/**
+ * What reads of a tensor give: the data that its files hold; where a layout decodes it float32, or blocks of ggml or what these are multiplied
+ * by.
+ */
 export function readAs({ dtype, byteLength, elements, stored }: TensorDescriptor): {
   readonly dtype: string;
   readonly bytes: number;
 } {
   if (!stored) return { dtype, bytes: byteLength };
-  if (stored.asBlocks && stored.blocks)
+  if (stored.reads === 'blocks' && stored.blocks)
     return { dtype: stored.blocks, bytes: ggmlRowBytes(stored.blocks, elements) };
   return { dtype: 'F32', bytes: 4 * elements };
 }
@@ -31,5 +34,12 @@ export function readAs({ dtype, byteLength, elements, stored }: TensorDescriptor
 /** The same weight for reads of its codes and scales as blocks of ggml; undefined where no type has both. */
 export function inBlocks(tensor: TensorDescriptor): TensorDescriptor | undefined {
   const { stored } = tensor;
-  return stored?.blocks ? { ...tensor, stored: { ...stored, asBlocks: true } } : undefined;
+  return stored?.blocks ? { ...tensor, stored: { ...stored, reads: 'blocks' } } : undefined;
+}
+
+/** The factor of a weight whose blocks have one, as a tensor of a single float32. */
+export function factorOf(tensor: TensorDescriptor): TensorDescriptor | undefined {
+  const { stored } = tensor;
+  if (!stored?.hasFactor) return undefined;
+  return { ...tensor, dtype: 'F32', shape: [1], elements: 1, stored: { ...stored, reads: 'factor' } };
 }

@@ -67,9 +67,11 @@ export interface StoredWeight {
   /** What its library rounds decoded weights to; float32 when absent. */
   readonly rounding?: 'F16' | 'BF16';
   /** The ggml type whose blocks hold the same codes and scales, where there is one. */
-  readonly blocks?: 'MXFP4';
-  /** Set where reads give these blocks instead of float32. */
-  readonly asBlocks?: true;
+  readonly blocks?: 'MXFP4' | 'NVFP4';
+  /** Set where decoded blocks are to be multiplied by one factor, which GGUF files have in a tensor of its own. */
+  readonly hasFactor?: true;
+  /** Set where reads give these blocks, or their factor, instead of float32 weights. */
+  readonly reads?: 'blocks' | 'factor';
   readonly parts: readonly StoredPart[];
 }
 

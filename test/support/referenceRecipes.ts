@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { cpSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { planCheckpoint } from '../../src/exporter/checkpoint/plan';
 import { writeCheckpoint } from '../../src/exporter/checkpoint/writeCheckpoint';
 import { openModel } from '../../src/layouts/openModel';
@@ -6,7 +7,7 @@ import type { Grid } from '../../src/protocol/grids';
 import type { QuantizeModelSettings, RecipeChanges } from '../../src/protocol/quantizeModel';
 import { compressedFloat8, compressedIntegers } from '../../src/quant/grids/libraries';
 import { presetById, resolveRecipe } from '../../src/recipes/resolveRecipe';
-import { sharedData, temporaryFolder } from './files';
+import { sharedData, temporaryFolder, writeFile } from './files';
 
 export const reference = join(sharedData, 'reference');
 
@@ -83,4 +84,16 @@ export async function writeReferenceRecipe({
   await writeCheckpoint(model, planCheckpoint(model, await resolveRecipe(settings)), out);
   await model.close();
   return out;
+}
+
+/** A copy of a reference folder with a tokenizer that GGUF files can have. */
+export function exportableFolder(name: string): string {
+  const folder = join(temporaryFolder(), basename(name));
+  cpSync(join(reference, name), folder, { recursive: true });
+  const tokenizer = JSON.parse(
+    readFileSync(join(reference, 'base', 'tiny-llama', 'tokenizer.json'), 'utf8'),
+  ) as object;
+  const preTokenizer = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+  writeFile(folder, 'tokenizer.json', JSON.stringify({ ...tokenizer, pre_tokenizer: preTokenizer }));
+  return folder;
 }

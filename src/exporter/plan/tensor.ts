@@ -6,7 +6,7 @@ import { ggmlType, isForeignType } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import { importanceOf, type Imatrix } from '../../model/imatrix';
 import { holdsWeights } from '../../model/roles';
-import { inBlocks, matrixOf } from '../../model/rows';
+import { factorOf, inBlocks, matrixOf } from '../../model/rows';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import type { TensorDescriptor } from '../../protocol/model';
 import { needsImportance, type FileType } from './fileTypes';
@@ -85,16 +85,38 @@ function blocksOf(converted: ConvertedTensor, type: string): ConvertedTensor | u
   const pieces: ConvertedTensor['pieces'][number][] = [];
   for (const piece of converted.pieces) {
     const tensor = piece.tensor.stored?.blocks === type ? inBlocks(piece.tensor) : undefined;
-    if (!tensor) return undefined;
+    if (!tensor || (tensor.stored?.hasFactor && !takesFactors(converted))) return undefined;
     pieces.push({ ...piece, tensor });
   }
   return pieces.length > 0 ? { ...converted, pieces } : undefined;
 }
 
-/** Type of a tensor that got none: a matrix stays as it is, whatever it is. */
-function keptType(converted: ConvertedTensor, { model, isCopy }: TensorContext): MixedType {
+/** Matrices whose products llama.cpp multiplies by a factor; those of experts by one for each. */
+const multiplied = /^blk\.\d+\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$/;
+
+const takesFactors = ({ name, shape, pieces }: ConvertedTensor): boolean =>
+  multiplied.test(name) && pieces.length === (shape.length > 2 ? shape[0] : 1);
+
+/** The tensor of factors that goes with one in blocks, if these have any: one number for the matrix, or for that of each expert. */
+export function planFactors({ name, converted }: PlannedTensor): PlannedTensor[] {
+  const factors = converted?.pieces.flatMap(({ tensor }) => factorOf(tensor) ?? []) ?? [];
+  if (factors.length === 0 || converted?.pieces[0]?.tensor.stored?.reads !== 'blocks') return [];
+  const own = name.replace(/weight$/, 'scale');
+  const shape = [factors.length];
+  const pieces = factors.map((tensor) => ({ tensor, firstRow: 0, rows: 1 }));
+  return [
+    {
+      ...{ name: own, shape, converted: { name: own, shape, columns: 1, pieces } },
+      ...{ source: factors[0]!.name, sources: factors.length, from: 'F32', to: 'F32' },
+      ...{ bytes: bytesIn('F32', shape), cause: 'kept', reason: 'what its blocks are multiplied by' },
+    },
+  ];
+}
+
+/** Type of a tensor that got none: a matrix stays as it is, whatever it is; of vectors and the like llama.cpp needs float32. */
+function keptType(converted: ConvertedTensor, { model }: TensorContext): MixedType {
   const dtype = sourceDtype(converted);
-  const leave = isCopy || isMixed(converted);
+  const leave = isMixed(converted);
   const blocks = converted.pieces[0]?.tensor.stored?.blocks;
   if (leave && blocks !== undefined && blocksOf(converted, blocks))
     return { type: blocks, cause: 'kept', reason: 'copied' };

@@ -52,7 +52,7 @@ export interface BlockShape {
 
 /** Tensors that a block may have; any other would change what it computes. */
 const knownParts =
-  /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|rope_freqs)\.(weight|bias)$/;
+  /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|rope_freqs)\.(weight|bias)$|^(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.(input_)?scale$/;
 
 /** A tensor of a model by name, in GGUF's view. */
 export type Tensors = ReadonlyMap<string, ConvertedTensor>;

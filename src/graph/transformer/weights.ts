@@ -43,6 +43,9 @@ export interface StoredRows {
   }[];
 }
 
+/** What products with a matrix are multiplied by in GGUF files, one number for the matrix or for that of each expert (NVFP4). */
+const factorsOf = (name: string): string => name.replace(/weight$/, 'scale');
+
 /** The weights of a model in float32, each tensor unchanged or as a format stores it. */
 export class Weights {
   readonly tensors: Tensors;
@@ -90,11 +93,23 @@ export class Weights {
     if (computed) return target.set(computed.values);
     const tensor = this.tensor(name);
     await this.decode(rows ? rowsOf(tensor, rows) : tensor, target, signal);
+    const first = rows?.first ?? 0;
     const change = this.changes.get(name);
-    if (!change) return;
+    if (change) await this.change(tensor, change, first, target, signal);
+    const factors = this.tensors.get(factorsOf(name));
+    if (factors) await this.multiply(tensor, factors, first, target, signal);
+  }
+
+  private async change(
+    tensor: ConvertedTensor,
+    change: WeightChange,
+    first: number,
+    target: Float32Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { name } = tensor;
     const { columns } = matrixOf(tensor.shape);
     const range = needsTensorRange(change.format.scheme) ? await this.rangeOf(name, signal) : noRange;
-    const first = rows?.first ?? 0;
     for (const part of byExpert(tensor, first, target.length / columns, change.importance)) {
       const values = target.subarray(
         (part.first - first) * columns,
@@ -102,6 +117,22 @@ export class Weights {
       );
       await this.quantize(name, change, values, columns, range, part.importance, signal);
     }
+  }
+
+  /** Multiplies rows by the factor of their matrix, or of that of their expert. */
+  private async multiply(
+    { shape }: ConvertedTensor,
+    factors: ConvertedTensor,
+    first: number,
+    target: Float32Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { rows, columns } = matrixOf(shape);
+    const values = new Float32Array(factors.shape.reduce((product, size) => product * size, 1));
+    await this.decode(factors, values, signal);
+    const perFactor = rows / values.length;
+    for (let at = 0; at < target.length; at++)
+      target[at]! *= values[Math.floor((first + Math.floor(at / columns)) / perFactor)]!;
   }
 
   /** Adds the rows of a matrix that `rows` lacks, by their index. */
@@ -124,6 +155,7 @@ export class Weights {
   stored(name: string, rows?: RowSpan): StoredRows | undefined {
     const tensor = this.tensors.get(name);
     if (!tensor || this.changes.has(name) || tensor.unit || tensor.add !== undefined) return undefined;
+    if (this.tensors.has(factorsOf(name))) return undefined;
     const { pieces, columns } = rows ? rowsOf(tensor, rows) : tensor;
     if (pieces.some((piece) => piece.tensor.strides)) return undefined;
     const dtypes = new Set(pieces.map((piece) => piece.tensor.dtype));

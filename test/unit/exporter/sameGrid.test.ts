@@ -1,4 +1,3 @@
-import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportGguf } from '../../../src/exporter/exportGguf';
@@ -7,21 +6,12 @@ import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
 import { readAs } from '../../../src/model/rows';
 import { loadNative } from '../../../src/native';
-import { hasSharedData, sharedData, temporaryFolder, writeFile } from '../../support/files';
+import type { TensorDescriptor } from '../../../src/protocol/model';
+import { hasSharedData, temporaryFolder } from '../../support/files';
+import { expectedLogits, farthest, logitsOf } from '../../support/referenceLogits';
+import { exportableFolder, reference } from '../../support/referenceRecipes';
 
-const reference = join(sharedData, 'reference');
-
-/** The MXFP4 checkpoint of compressed-tensors with a tokenizer. */
-function checkpoint(): string {
-  const folder = join(temporaryFolder(), 'mxfp4');
-  cpSync(join(reference, 'compressed-tensors', 'folders', 'MXFP4A16'), folder, { recursive: true });
-  const tokenizer = JSON.parse(
-    readFileSync(join(reference, 'base', 'tiny-llama', 'tokenizer.json'), 'utf8'),
-  ) as object;
-  const preTokenizer = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
-  writeFile(folder, 'tokenizer.json', JSON.stringify({ ...tokenizer, pre_tokenizer: preTokenizer }));
-  return folder;
-}
+const checkpoint = (): string => exportableFolder('compressed-tensors/folders/MXFP4A16');
 
 async function weightsOf(model: Model, name: string): Promise<Float32Array> {
   const tensor = model.tensor(name);
@@ -41,6 +31,17 @@ const targets: readonly (readonly [string, ExportTarget])[] = [
   ['COPY', { type: 'COPY' }],
   ['a rule', { type: 'Q8_0', tensorTypes: [{ pattern: 'blk\\..*', type: 'mxfp4' }] }],
 ];
+
+const bytesOf = (model: Model, tensor: TensorDescriptor): Promise<Uint8Array> =>
+  model.read(tensor, 0, tensor.byteLength);
+
+/** Bytes of a part of a stored weight. */
+async function partOf(model: Model, name: string, role: string): Promise<Uint8Array> {
+  const { file, offset, byteLength } = model.tensor(name).stored!.parts.find((item) => item.role === role)!;
+  const bytes = new Uint8Array(byteLength);
+  await model.source(file).readInto(bytes, offset);
+  return bytes;
+}
 
 describe.skipIf(!hasSharedData)('an MXFP4 checkpoint becomes GGUF without loss', () => {
   it.each(targets)('by %s', async (_, target) => {
@@ -77,16 +78,8 @@ describe.skipIf(!hasSharedData)('an MXFP4 checkpoint becomes GGUF without loss',
     const out = join(temporaryFolder(), 'out.gguf');
     await exportGguf(model, { type: 'COPY' }, out);
     const file = await openModel(out);
-    const { stored } = model.tensor('model.layers.0.mlp.up_proj.weight');
-    const part = (role: string) => {
-      const { file: path, offset, byteLength } = stored!.parts.find((item) => item.role === role)!;
-      const bytes = new Uint8Array(byteLength);
-      return model
-        .source(path)
-        .readInto(bytes, offset)
-        .then(() => bytes);
-    };
-    const [codes, scales] = [await part('codes'), await part('scales')];
+    const source = 'model.layers.0.mlp.up_proj.weight';
+    const [codes, scales] = [await partOf(model, source, 'codes'), await partOf(model, source, 'scales')];
     const up = file.tensor('blk.0.ffn_up.weight');
     const blocks = await file.read(up, 0, up.byteLength);
     const code = (at: number): number => (codes[at >> 1]! >>> (4 * (at & 1))) & 15;
@@ -108,5 +101,49 @@ describe.skipIf(!hasSharedData)('an MXFP4 checkpoint becomes GGUF without loss',
       to: 'Q8_0',
     });
     expect(warnings.some((warning) => warning.includes('already quantized (MXFP4 blocks)'))).toBe(true);
+  });
+});
+
+describe.skipIf(!hasSharedData)('an NVFP4 checkpoint becomes GGUF without loss', () => {
+  const folder = 'compressed-tensors/folders/NVFP4A16';
+  const source = 'model.layers.0.mlp.up_proj.weight';
+
+  it('with codes and scales in their places, and the global scale in a tensor of its own', async () => {
+    const model = await openModel(exportableFolder(folder));
+    const plan = await planExport(model, { type: 'COPY' });
+    expect(plan.warnings.filter((warning) => warning.includes('already quantized'))).toEqual([]);
+    expect(plan.tensors.filter(({ to }) => to === 'NVFP4')).toHaveLength(14);
+    const out = join(temporaryFolder(), 'out.gguf');
+    await exportGguf(model, { type: 'COPY' }, out);
+    const file = await openModel(out);
+    const [codes, scales] = [await partOf(model, source, 'codes'), await partOf(model, source, 'scales')];
+    const blocks = await bytesOf(file, file.tensor('blk.0.ffn_up.weight'));
+    const code = (at: number): number => (codes[at >> 1]! >>> (4 * (at & 1))) & 15;
+    for (let group = 0; group < scales.length; group++) {
+      const block = 36 * Math.floor(group / 4);
+      expect(blocks[block + (group % 4)]).toBe(scales[group]);
+      for (let i = 0; i < 8; i++)
+        expect(blocks[block + 4 + 8 * (group % 4) + i]).toBe(
+          code(16 * group + i) | (code(16 * group + 8 + i) << 4),
+        );
+    }
+    const [divisor] = new Float32Array((await partOf(model, source, 'global')).buffer);
+    const factor = file.tensor('blk.0.ffn_up.scale');
+    expect(factor).toMatchObject({ dtype: 'F32', shape: [1] });
+    const [stored] = new Float32Array((await bytesOf(file, factor)).slice().buffer);
+    expect(stored).toBe(Math.fround(1 / divisor!));
+    await file.close();
+    await model.close();
+  });
+
+  it('and the forward pass of the file multiplies by it', async () => {
+    const model = await openModel(exportableFolder(folder));
+    const out = join(temporaryFolder(), 'out.gguf');
+    await exportGguf(model, { type: 'COPY' }, out);
+    const file = await openModel(out);
+    const { tokens, logits } = await expectedLogits(join(reference, folder));
+    expect(farthest(await logitsOf(file, tokens), logits)).toBeLessThan(0.02);
+    await file.close();
+    await model.close();
   });
 });

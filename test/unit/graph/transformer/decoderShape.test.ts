@@ -107,7 +107,7 @@ describe('the shape of a decoder', () => {
 describe('a model that cannot be run', () => {
   it.each([
     ['blk.0.attn_sinks.weight', { more: 'blk.0.attn_sinks.weight' }],
-    ['blk.1.ffn_gate.scale', { more: 'blk.1.ffn_gate.scale' }],
+    ['blk.1.attn_norm.scale', { more: 'blk.1.attn_norm.scale' }],
   ])('because nothing is done with %s is rejected with an error naming it', (tensor, change) => {
     expect(() => shapeOf('llama', change)).toThrowError(
       expect.objectContaining({ code: 'UNSUPPORTED', place: { file: 'the/file', tensor } }),

@@ -57,6 +57,24 @@ const experts = (block: number, part: string): string[] =>
   [0, 1, 2, 3].map((i) => `model.layers.${block}.block_sparse_moe.experts.${i}.${part}.weight`);
 
 describe('weights of a model', () => {
+  it('are multiplied by the factor of their matrix, that of an expert by its own', async () => {
+    const model = opened.get('mixtral')!;
+    const view = await ggufView(model);
+    const norm = { tensor: model.tensor('model.norm.weight'), firstRow: 0, rows: 4 };
+    const factors = { name: 'blk.0.ffn_up_exps.scale', shape: [4], columns: 1, pieces: [norm] };
+    const weights = new Weights(model, { ...view, tensors: [...view.tensors, factors] });
+    const values = valuesOf('mixtral', 'model.norm.weight');
+    const plain = valuesOf('mixtral', ...experts(0, 'w3'));
+    const each = plain.length / 4;
+    const expected = plain.map((value, i) => value * values[Math.floor(i / each)]!);
+    expect(await loaded(weights, 'blk.0.ffn_up_exps.weight', plain.length)).toEqual(expected);
+    const columns = view.tensors.find(({ name }) => name === 'blk.0.ffn_up_exps.weight')!.shape.at(-1)!;
+    const [first, count] = [(2 * each) / columns - 1, 2];
+    expect(await loaded(weights, 'blk.0.ffn_up_exps.weight', count * columns, first, count)).toEqual(
+      expected.subarray(first * columns, (first + count) * columns),
+    );
+  });
+
   it('are those of the checkpoint, rows of queries in its order', async () => {
     const weights = await weightsOf('llama');
     expect(weights.halvesRotate).toBe(true);
