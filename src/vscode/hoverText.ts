@@ -2,17 +2,11 @@ import { dtypeNamed } from '../model/dtypes';
 import type { TensorSuggestion } from '../protocol/engine';
 import type { FoundTensor } from '../protocol/model';
 import type { PlanAssignment, SensitivityRow } from '../protocol/plan';
+import { markdownText } from '../protocol/markdown';
 import { plural } from '../protocol/words';
 
 /** Number of models named besides the described one. */
 const maxOthers = 5;
-
-/** Text of a file as Markdown that shows it and nothing else: every character that Markdown or HTML acts on is escaped. */
-export function plain(text: string): string {
-  return text
-    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
-    .replace(/[\\`*_{}[\]()#+\-.!|<>&~:$^@"'/]/g, '\\$&');
-}
 
 /**
  * Hover text of a tensor, as Markdown without links or HTML.
@@ -24,7 +18,7 @@ export function hoverText(
   others: readonly FoundTensor[],
 ): string {
   const lines = [
-    `**${plain(tensor.name)}** in ${plain(model.name)}`,
+    `**${markdownText(tensor.name)}** in ${markdownText(model.name)}`,
     '',
     storage(tensor),
     '',
@@ -36,8 +30,8 @@ export function hoverText(
 }
 
 function storage({ dtype, shape, elements, byteLength }: FoundTensor['tensor']): string {
-  const parts = [plain(dtype)];
-  if (shape.length > 0) parts.push(plain(`[${shape.join(', ')}]`));
+  const parts = [markdownText(dtype)];
+  if (shape.length > 0) parts.push(markdownText(`[${shape.join(', ')}]`));
   if (elements > 0) parts.push(plural(elements, 'weight'));
   if (dtypeNamed(dtype) && elements > 0 && byteLength > 0)
     parts.push(`${((8 * byteLength) / elements).toFixed(2)} bits per weight`);
@@ -45,12 +39,12 @@ function storage({ dtype, shape, elements, byteLength }: FoundTensor['tensor']):
 }
 
 const suggested = ({ format, bitsPerWeight }: PlanAssignment): string =>
-  `Suggested: **${plain(format)}**, ${bitsPerWeight.toFixed(2)} bits per weight`;
+  `Suggested: **${markdownText(format)}**, ${bitsPerWeight.toFixed(2)} bits per weight`;
 
 /** Errors of the tensor in each format; where its gain is known also the KL divergence that they are predicted to cause. */
 function errorTable({ cells, gain }: SensitivityRow, noise = 0): string[] {
   const rows = cells.map(({ format, bitsPerWeight, relativeSquaredError, sqnr }) => [
-    ...[plain(format), bitsPerWeight.toFixed(2), figure(Math.sqrt(relativeSquaredError), 3)],
+    ...[markdownText(format), bitsPerWeight.toFixed(2), figure(Math.sqrt(relativeSquaredError), 3)],
     Number.isFinite(sqnr) ? sqnr.toFixed(1) : sqnr === Infinity ? '∞' : 'not defined',
     ...(gain === undefined ? [] : [divergenceText(gain * relativeSquaredError, noise)]),
   ]);
@@ -64,14 +58,14 @@ const figure = (value: number, digits: number): string =>
   Number.isFinite(value) ? value.toPrecision(digits) : 'not defined';
 
 const divergenceText = (value: number, noise: number): string =>
-  value < noise ? plain('< noise') : figure(value, 2);
+  value < noise ? markdownText('< noise') : figure(value, 2);
 
 function alsoIn(others: readonly FoundTensor[]): string {
   const shown = others
     .slice(0, maxOthers)
     .map(
       ({ model, tensor }) =>
-        `${plain(model.name)} (${plain(`${tensor.dtype} [${tensor.shape.join(', ')}]`)})`,
+        `${markdownText(model.name)} (${markdownText(`${tensor.dtype} [${tensor.shape.join(', ')}]`)})`,
     );
   const more = others.length > maxOthers ? ` and ${others.length - maxOthers} more` : '';
   return `Also in: ${shown.join(', ')}${more}`;

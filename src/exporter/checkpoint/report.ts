@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Model } from '../../model/model';
 import { evidenceWords } from '../../protocol/evidence';
 import type { QuantizedWeight } from '../../protocol/quantizeModel';
+import { markdownCode, markdownText } from '../../protocol/markdown';
 import { plural, size } from '../../protocol/words';
 import { canonicalRecipe } from '../../recipes/canonical';
 import { writtenAs, type CheckpointPlan, type PlannedTensor } from './plan';
@@ -20,22 +21,22 @@ export interface RunFacts {
 /** Most matrices that the README lists. */
 const maxListed = 400;
 
-/** README.md: what was done, with which evidence, and what was measured. */
+/** README.md: what was done, with which evidence, and what was measured. Names and texts of the model and the recipe are text, never markup. */
 export function describeRun({ description }: Model, plan: CheckpointPlan, facts: RunFacts): string {
   const { recipe, writer, tensors, warnings, notes } = plan;
   const bytes = [...facts.bytesOfPart.values()].reduce((sum, part) => sum + part, 0);
   const { parameters } = description;
   const lines = [
-    `# ${description.name}, ${recipe.label}`,
+    `# ${markdownText(description.name)}, ${markdownText(recipe.label)}`,
     '',
-    `The weights of ${description.name} (${size(description.dataBytes)}), quantized by Quantscope with the recipe \`${recipe.id}\`: ${recipe.description}`,
+    `The weights of ${markdownText(description.name)} (${size(description.dataBytes)}), quantized by Quantscope with the recipe ${markdownCode(recipe.id)}: ${markdownText(recipe.description)}`,
     '',
     `- Layout: ${writer.label}. Runtimes that load it: ${writer.runtimes.join(', ')}.`,
     `- Size: ${size(bytes)}, ${parameters === 0 ? 0 : ((8 * bytes) / parameters).toFixed(3)} bits per weight over all tensors.`,
     `- ${plural(facts.weights.length, 'matrix', 'matrices')} quantized, ${plural(tensors.length - facts.weights.length, 'tensor')} kept.`,
     `- Relative squared error of the quantized weights, Σ(ŵ − w)² / Σw²: ${figure(facts.relativeError)}.`,
     `- Evidence: ${evidenceText(facts)}`,
-    ...[...warnings, ...notes, ...facts.notes].map((note) => `- ${note}`),
+    ...[...warnings, ...notes, ...facts.notes].map((note) => `- ${markdownText(note)}`),
     '',
     '| matrix | stored as | method | evidence | relative squared error | of rounding to nearest |',
     '| --- | --- | --- | --- | ---: | ---: |',
@@ -48,7 +49,7 @@ export function describeRun({ description }: Model, plan: CheckpointPlan, facts:
 function evidenceText({ text, weights }: RunFacts): string {
   const kinds = [...new Set(weights.map(({ evidence }) => evidence))].filter((kind) => kind !== 'none');
   if (!text || kinds.length === 0) return 'the weights alone.';
-  return `${kinds.map((kind) => evidenceWords[kind]).join(', ')} of the inputs, measured over ${text.tokens} tokens of ${basename(text.path)}.`;
+  return `${kinds.map((kind) => evidenceWords[kind]).join(', ')} of the inputs, measured over ${text.tokens} tokens of ${markdownCode(basename(text.path))}.`;
 }
 
 function rowsOf(tensors: readonly PlannedTensor[], weights: readonly QuantizedWeight[]): string[] {
@@ -56,7 +57,8 @@ function rowsOf(tensors: readonly PlannedTensor[], weights: readonly QuantizedWe
   const rows = weights.slice(0, maxListed).map(({ name, relativeError, roundingError, evidence }) => {
     const planned = byName.get(name)!;
     const { id } = planned.matrix!.method;
-    const cells = [name, writtenAs(planned), id, evidenceWords[evidence], figure(relativeError)];
+    const stored = markdownText(writtenAs(planned));
+    const cells = [markdownCode(name), stored, id, evidenceWords[evidence], figure(relativeError)];
     return `| ${[...cells, roundingError === undefined ? '' : figure(roundingError)].join(' | ')} |`;
   });
   return weights.length > maxListed

@@ -114,6 +114,23 @@ describe('a quantized checkpoint', () => {
     );
   });
 
+  it('quotes the names of the model and the texts of the recipe as text', async () => {
+    mkdirSync(here('[x](http:'));
+    const odd = 'a|b\n<img src=x>`.weight';
+    const model = here('[x](http:');
+    copyFileSync(join(sampleFolder, 'config.json'), join(model, 'config.json'));
+    const size = 4 * 64 * 64;
+    const header = { [odd]: { dtype: 'F32', shape: [64, 64], data_offsets: [0, size] } };
+    writeFileSync(join(model, 'model.safetensors'), safetensorsBytes(header, size));
+    const recipe = { ...presetById('bnb-nf4'), label: '<b>', description: '[y](z)', skip: [] };
+    const opened = await openModel(model);
+    await writeCheckpoint(opened, planCheckpoint(opened, recipe), here('out')).finally(() => opened.close());
+    const readme = readFileSync(here('out/README.md'), 'utf8');
+    expect(readme.split('\n')[0]).toBe('# \\[x\\](http:, \\<b\\>');
+    expect(readme).toContain('with the recipe `bnb-nf4`: \\[y\\](z)\n');
+    expect(readme).toContain('| ``a\\|b <img src=x>`.weight`` | ');
+  });
+
   it('keeps every other line of config.json, numbers as Python wrote them', async () => {
     const { out } = await run(here('out'), { recipe: 'bnb-int8' });
     const linesOf = (path: string) =>

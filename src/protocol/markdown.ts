@@ -1,0 +1,23 @@
+/** Line breaks and other controls, which would end the block that a text stands in. */
+const controls = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
+
+/**
+ * What Markdown, its extensions for tables, formulas, mentions and links, or HTML act on inside a line: characters, an underscore that is
+ * not inside a word, the colons of an emoji, the starts of addresses; and what makes the start of a line a list or a heading.
+ */
+const active =
+  /[\\`*[\]<>&|~$@^#{}]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])|!(?=\[)|:(?=\/\/|[\w+-]+:)|(?<=\bwww)\.|^[-+=]|(?<=^\d+)[.)]/giu;
+
+/** Text of a file as Markdown that shows it and nothing else, in one line. */
+export function markdownText(text: string): string {
+  return text.replace(controls, ' ').replace(active, '\\$&');
+}
+
+/** The same as a code span, also in a table: for names. */
+export function markdownCode(text: string): string {
+  const line = text.replace(controls, ' ');
+  const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  const edge = /^`|`$|^ .* $/.test(line) || line.trim() === '' ? ' ' : '';
+  return `${fence}${edge}${line.replaceAll('|', '\\|')}${edge}${fence}`;
+}
