@@ -1,3 +1,5 @@
+import { greatestOf } from './extremes';
+
 /** Line breaks and other controls, which would end the block that a text stands in. */
 const controls = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 
@@ -16,7 +18,7 @@ export function markdownText(text: string): string {
 /** The same as a code span, also in a table: for names. */
 export function markdownCode(text: string): string {
   const line = text.replace(controls, ' ');
-  const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));
+  const longest = greatestOf([0, ...(line.match(/`+/g) ?? []).map((run) => run.length)]);
   const fence = '`'.repeat(longest + 1);
   const edge = /^`|`$|^ .* $/.test(line) || line.trim() === '' ? ' ' : '';
   return `${fence}${edge}${line.replaceAll('|', '\\|')}${edge}${fence}`;
