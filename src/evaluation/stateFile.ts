@@ -11,10 +11,19 @@ export class StateFile {
     private readonly file: string,
     private readonly handle: FileHandle,
     private readonly hiddenSize: number,
+    private readonly onClose: () => Promise<void>,
   ) {}
 
-  /** Opens a finished file; undefined when there is none of that size, or it is damaged or was edited. */
-  static async find(file: string, tokens: number, hiddenSize: number): Promise<StateFile | undefined> {
+  /**
+   * Opens a finished file; undefined when there is none of that size, or it is damaged or was edited.
+   * @param onClose removes a file that is not kept.
+   */
+  static async find(
+    file: string,
+    tokens: number,
+    hiddenSize: number,
+    onClose = (): Promise<void> => Promise.resolve(),
+  ): Promise<StateFile | undefined> {
     let handle: FileHandle;
     try {
       handle = await open(file, 'r');
@@ -22,7 +31,7 @@ export class StateFile {
       return undefined; // not made yet
     }
     const isWhole = await isSealed(handle, tokens * hiddenSize * 4).catch(() => false); // a failing disk
-    if (isWhole) return new StateFile(file, handle, hiddenSize);
+    if (isWhole) return new StateFile(file, handle, hiddenSize, onClose);
     await handle.close();
     return undefined;
   }
@@ -42,7 +51,8 @@ export class StateFile {
     }
   }
 
-  close(): Promise<void> {
-    return this.handle.close();
+  async close(): Promise<void> {
+    await this.handle.close();
+    await this.onClose();
   }
 }

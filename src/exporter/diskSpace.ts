@@ -6,14 +6,29 @@ import { size } from '../protocol/words';
 /**
  * Checks that `bytes`, which `what` needs, fit into the file system of the target. An existing target counts as used space: it stays
  * until the new file replaces it.
+ * @param remedy what the user can do, as a sentence after a space.
  * @throws QuantscopeError IO with both figures when it does not fit.
  */
-export async function ensureFreeSpace(target: string, bytes: number, what = 'The export'): Promise<void> {
+export async function ensureFreeSpace(
+  target: string,
+  bytes: number,
+  what = 'The export',
+  remedy = '',
+): Promise<void> {
   const free = await freeBytes(dirname(resolve(target)));
   if (free === undefined || free >= bytes) return;
-  const message = `${what} needs ${size(bytes)}, but only ${size(free)} are free.`;
+  const message = `${what} needs ${size(bytes)}, but only ${size(free)} are free.${remedy}`;
   throw new QuantscopeError('IO', message, { file: target });
 }
+
+/** Whether `bytes` fit into the file system of the target; true where that is not known. */
+export async function fits(target: string, bytes: number): Promise<boolean> {
+  return ((await freeBytes(dirname(resolve(target)))) ?? Infinity) >= bytes;
+}
+
+/** What to do where the cache has no room. */
+export const cacheRemedy =
+  ' Free some there; the command line keeps such files in the folder QUANTSCOPE_CACHE, which may be on another disk.';
 
 /** Bytes free to this user in the file system of a folder, or of the nearest folder above that exists. */
 async function freeBytes(folder: string): Promise<number | undefined> {

@@ -26,8 +26,16 @@ export function limitWrites(bytes: number): void {
   mostWritten = bytes;
 }
 
+/** Bytes that are free in the file systems of paths that match, from now on. */
+let freeSpace: readonly { readonly path: RegExp; readonly bytes: number }[] = [];
+
+export function limitFreeSpace(path: RegExp, bytes: number): void {
+  freeSpace = [...freeSpace, { path, bytes }];
+}
+
 export function clearFaults(): void {
   faults.length = 0;
+  freeSpace = [];
   mostWritten = Infinity;
 }
 
@@ -51,6 +59,11 @@ export function faultyFileSystem(real: typeof Fs): typeof Fs {
       strike('stat', String(path));
       return real.stat(path, options);
     }) as typeof real.stat,
+    statfs: (async (path: PathLike) => {
+      const found = await real.statfs(path);
+      const limit = freeSpace.find((item) => item.path.test(String(path)));
+      return limit ? { ...found, bsize: 1, bavail: limit.bytes } : found;
+    }) as typeof real.statfs,
     async access(path, mode) {
       strike('access', String(path));
       await real.access(path, mode);

@@ -10,7 +10,7 @@ import {
   type EvidenceParts,
 } from '../../evaluation/evidence';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
-import { ensureFreeSpace } from '../../exporter/diskSpace';
+import { cacheRemedy, ensureFreeSpace } from '../../exporter/diskSpace';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import { FileStates, MemoryStates, type States } from '../../graph/transformer/states';
@@ -182,6 +182,7 @@ async function measure(pass: PlannedPass, { signal, progress }: JobContext): Pro
       join(store.root, key),
       evidenceBytes(inputColumns(decoder.shape), parts),
       'What the calibration keeps',
+      cacheRemedy,
     );
     const meter = new StepMeter(stepsOf(decoder, windows.length, 0), windows.length, where.device, progress);
     const tokens = windows.length * plan.context;

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdtemp, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { writeAtomically } from '../../files/atomicFile';
-import { readSealed, writeSealed } from '../../files/sealedFile';
+import { readSealed, sealBytes, writeSealed } from '../../files/sealedFile';
 import { StateFile } from '../../evaluation/stateFile';
+import { cacheRemedy, ensureFreeSpace, fits } from '../../exporter/diskSpace';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
@@ -97,14 +99,23 @@ export class ResultStore {
     return found;
   }
 
-  /** Keeps states of a base model: `write` hands them over piece by piece. */
+  /**
+   * Keeps states of a base model: `write` hands them over piece by piece. Where the store's disk has no room for them, they are in a
+   * temporary folder until they are closed.
+   * @throws QuantscopeError IO where that has no room either, saying what to do; what `write` throws.
+   */
   async addStates(
     key: string,
+    { tokens, hiddenSize }: { readonly tokens: number; readonly hiddenSize: number },
     write: (append: (states: Float32Array) => Promise<void>) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<StateFile> {
+    const file = this.statesFile(key);
+    const bytes = tokens * hiddenSize * Float32Array.BYTES_PER_ELEMENT + sealBytes;
+    if (!(await fits(file, bytes))) return temporaryStates(file, bytes, { tokens, hiddenSize }, write);
     await makeFolder(this.bases);
-    await writeSealed(this.statesFile(key), write);
+    await writeSealed(file, write);
     await this.trimStates(key);
+    return found(await this.findStates(key, tokens, hiddenSize), file);
   }
 
   private async trimStates(kept: string): Promise<void> {
@@ -174,4 +185,31 @@ async function writeFloats(file: string, { losses, divergences }: ResultTokens):
 async function readFloats(file: string, count: number): Promise<Float64Array | undefined> {
   const values = new Float64Array(count);
   return (await readSealed(file, values)) ? values : undefined;
+}
+
+/** @param wanted where the states would be kept. */
+async function temporaryStates(
+  wanted: string,
+  bytes: number,
+  { tokens, hiddenSize }: { readonly tokens: number; readonly hiddenSize: number },
+  write: (append: (states: Float32Array) => Promise<void>) => Promise<void>,
+): Promise<StateFile> {
+  // The error names the place that the user can do something about.
+  if (!(await fits(join(tmpdir(), 'states'), bytes)))
+    await ensureFreeSpace(wanted, bytes, 'What the evaluation keeps of the base model', cacheRemedy);
+  const folder = await mkdtemp(join(tmpdir(), 'quantscope-'));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  const file = join(folder, basename(wanted));
+  try {
+    await writeSealed(file, write);
+    return found(await StateFile.find(file, tokens, hiddenSize, remove), file);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+function found(states: StateFile | undefined, file: string): StateFile {
+  if (states) return states;
+  throw new QuantscopeError('IO', 'The states of the base model could not be kept.', { file });
 }

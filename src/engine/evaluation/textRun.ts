@@ -144,7 +144,8 @@ async function makeStates(
   { plan, windows }: PlannedText,
   meter: StepMeter,
 ): Promise<StateFile> {
-  await store.addStates(named.baseHash, async (append) => {
+  const size = { tokens: plan.scoredTokens, hiddenSize: decoder.shape.hiddenSize };
+  const states = await store.addStates(named.baseHash, size, async (append) => {
     const options = {
       ...{ signal, windowsAtOnce: windowsAtOnce(decoder) },
       onStep: (part: string) => meter.step(`the base: ${part}`),
@@ -152,9 +153,7 @@ async function makeStates(
     for await (const wave of scoredStates(decoder, windows, options)) await append(wave.states);
   });
   await decoder.release();
-  const made = await store.findStates(named.baseHash, plan.scoredTokens, decoder.shape.hiddenSize);
-  if (made) return made;
-  throw new QuantscopeError('IO', 'The states of the base model could not be kept.');
+  return states;
 }
 
 /** The figures of a text. */

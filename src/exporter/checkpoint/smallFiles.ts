@@ -52,6 +52,14 @@ export async function filesToCopy({ folder, modules }: Pick<Model, 'folder' | 'm
   return files.sort();
 }
 
+/** Bytes of the files that are copied. */
+export async function copiedBytes(model: Pick<Model, 'folder' | 'modules'>): Promise<number> {
+  const sizes = await Promise.all(
+    (await filesToCopy(model)).map(async (name) => (await stat(join(model.folder, name))).size),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /** Copies their content, links followed; permissions are those of new files. */
 export async function copyFiles(from: string, names: readonly string[], to: string): Promise<void> {
   for (const name of names) {

@@ -10,7 +10,7 @@ import { plural } from '../../protocol/words';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { WeightTransforms } from '../../quant/transforms';
 import { ensureFreeSpace } from '../diskSpace';
-import { copyFiles, filesToCopy } from './smallFiles';
+import { copiedBytes, copyFiles, filesToCopy } from './smallFiles';
 import { printPython, withKeys } from './jsonText';
 import { biasOf, keptRows } from './keptRows';
 import { outputFolder, recordName } from './outputFolder';
@@ -40,8 +40,10 @@ export interface WrittenCheckpoint {
   readonly notes: readonly string[];
 }
 
-/** Room for JSON and copied files, besides the weights (bytes). */
-const otherBytes = 64 * 1024 * 1024;
+/** Room for config.json, README.md and rounding to blocks of the file system (bytes). */
+const otherBytes = 1024 * 1024;
+/** Most bytes of a tensor's lines in headers, the index, quantscope.json and README.md. */
+const bytesOfTensor = 2048;
 
 /**
  * Writes a quantized checkpoint as a folder, atomically: it appears when all of it is complete and durable. After an error or a cancellation
@@ -73,13 +75,14 @@ export async function writeCheckpoint(
  * @throws QuantscopeError as `outputFolder`; IO where the checkpoint does not fit.
  */
 export async function checkedFolder(
-  { description }: Model,
-  { shards }: CheckpointPlan,
+  model: Model,
+  { shards, tensors }: CheckpointPlan,
   out: string,
   overwrite?: boolean,
 ): Promise<string> {
-  const folder = await outputFolder(out, description, overwrite);
-  const bytes = shards.reduce((sum, { dataBytes }) => sum + dataBytes, otherBytes);
+  const folder = await outputFolder(out, model.description, overwrite);
+  const others = (await copiedBytes(model)) + otherBytes + bytesOfTensor * tensors.length;
+  const bytes = shards.reduce((sum, { dataBytes }) => sum + dataBytes, others);
   await ensureFreeSpace(folder, bytes, 'The checkpoint');
   return folder;
 }

@@ -10,11 +10,20 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import type * as Fs from 'node:fs/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ResultStore } from '../../../src/engine/evaluation/resultStore';
 import { seal, unseal } from '../../../src/model/sealedJson';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
+import { clearFaults, limitFreeSpace } from '../../support/fileFaults';
 import { temporaryFolder, writeFile } from '../../support/files';
+
+vi.mock('node:fs/promises', async (original) => {
+  const { faultyFileSystem } = await import('../../support/fileFaults');
+  return faultyFileSystem(await original<typeof Fs>());
+});
+afterEach(clearFaults);
 
 /** The fields of a result that its store looks at. */
 const result = (id: string, change: Partial<Record<keyof EvaluationResult, unknown>> = {}) =>
@@ -172,12 +181,13 @@ describe('tokens of a result', () => {
 
 describe('states of base models', () => {
   /** Keeps the states of one token: as many floats as `size`, all `value`. */
-  const keep = (store: ResultStore, key: string, value: number, size = 4): Promise<void> =>
-    store.addStates(key, async (append) => {
+  const made = (store: ResultStore, key: string, value: number, size = 4) =>
+    store.addStates(key, { tokens: 1, hiddenSize: size }, async (append) => {
       const states = new Float32Array(size + 1).fill(value);
       await append(states.subarray(1, 2));
       await append(states.subarray(2));
     });
+  const keep = async (...args: Parameters<typeof made>): Promise<void> => (await made(...args)).close();
   const bases = (folder: string): string[] => readdirSync(join(folder, 'bases'));
   /** Sets when a file was used last, in seconds of the epoch. */
   const setAge = (folder: string, name: string, seconds: number): void =>
@@ -244,12 +254,40 @@ describe('states of base models', () => {
   it('leave nothing when writing them ends with an error', async () => {
     const folder = temporaryFolder();
     const store = new ResultStore(folder);
-    const failed = store.addStates('a', async (append) => {
+    const failed = store.addStates('a', { tokens: 1, hiddenSize: 4 }, async (append) => {
       await append(new Float32Array(2));
       throw new Error('no more');
     });
     await expect(failed).rejects.toThrow('no more');
     expect(bases(folder)).toEqual([]);
+  });
+
+  it('are in a temporary folder until they are closed where the disk of the store is full', async () => {
+    const [folder, temporary] = [temporaryFolder(), temporaryFolder()];
+    vi.stubEnv('TMPDIR', temporary);
+    try {
+      limitFreeSpace(new RegExp(`^${folder}`), 47);
+      const store = new ResultStore(folder);
+      const states = await made(store, 'a', 1.5);
+      expect(existsSync(join(folder, 'bases'))).toBe(false);
+      expect(readdirSync(temporary)).toHaveLength(1);
+      const values = new Float32Array(4);
+      await states.read(0, values);
+      expect([...values]).toEqual([1.5, 1.5, 1.5, 1.5]);
+      await states.close();
+      expect(readdirSync(temporary)).toEqual([]);
+      limitFreeSpace(new RegExp(`^${temporary}`), 20);
+      await expect(made(store, 'a', 1.5)).rejects.toMatchObject({
+        code: 'IO',
+        message: expect.stringMatching(
+          /keeps of the base model needs 48 B, but only 47 B are free\. Free some there; .* QUANTSCOPE_CACHE/,
+        ) as string,
+      });
+      expect(tmpdir()).toBe(temporary);
+      expect(readdirSync(temporary)).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('stay as long as they fit', async () => {
