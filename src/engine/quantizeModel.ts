@@ -1,12 +1,11 @@
 import { planCheckpoint } from '../exporter/checkpoint/plan';
-import { neededEvidence, previewPlan, type MethodPlan } from '../exporter/checkpoint/preview';
+import { evidenceKinds, neededEvidence, previewPlan, type MethodPlan } from '../exporter/checkpoint/preview';
 import { outputFolder } from '../exporter/checkpoint/outputFolder';
 import { checkedFolder, writeCheckpoint } from '../exporter/checkpoint/writeCheckpoint';
 import type { Model } from '../model/model';
 import type { EngineRequests } from '../protocol/engine';
 import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
-import { mostDemanding } from '../recipes/describeRecipe';
 import type { JobContext } from './job';
 import { evidenceFor, keptEvidence, missingEvidence, prepareRecipe } from './prepareRecipe';
 import { exportRecipe, previewExportedRecipe } from './recipeExport';
@@ -64,7 +63,7 @@ export async function quantizeModel(
     ...preview,
     ...written,
     evidence: {
-      kind: mostDemanding(neededEvidence(plan)),
+      ...evidenceKinds(plan),
       ...(evidence ? { text: evidence.text.path } : {}),
     },
     notes: [...preview.notes, ...(evidence?.notes ?? []), ...written.notes],
@@ -78,8 +77,8 @@ async function evidencePreview(
   cacheDir: string | undefined,
 ): Promise<QuantizePreview['evidence']> {
   const needs = neededEvidence(plan);
-  const kind = mostDemanding(needs);
-  if (needs.length === 0) return { kind };
+  const kinds = evidenceKinds(plan);
+  if (needs.length === 0) return kinds;
   const text = plan.recipe.calibration?.text ?? (await keptEvidence(model, needs, cacheDir))?.text.path;
-  return text === undefined ? { kind, missing: missingEvidence(plan, kind) } : { kind, text };
+  return text === undefined ? { ...kinds, missing: missingEvidence(plan, kinds.kind) } : { ...kinds, text };
 }

@@ -57,7 +57,7 @@ function described(model: Model, recipe: Recipe, preview: ExportPreview): Quanti
     })),
     sourceBytes: model.description.dataBytes,
     ...(bitsPerWeight === undefined ? {} : { bitsPerWeight }),
-    evidence: { kind: 'none' },
+    evidence: { kind: 'none', usable: 'none' },
     estimate: {
       seconds: parameters / weightsPerSecond,
       ...{ memoryBytes: exportMemory, diskBytes: fileBytes },

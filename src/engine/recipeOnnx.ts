@@ -1,6 +1,6 @@
 import { moduleOf } from '../exporter/checkpoint/linearWeights';
 import { RecipePatterns } from '../exporter/checkpoint/recipePatterns';
-import { neededEvidence, type MethodPlan } from '../exporter/checkpoint/preview';
+import { evidenceKinds, type MethodPlan } from '../exporter/checkpoint/preview';
 import type { ActivationForm } from '../exporter/onnx/calibrationRanges';
 import type { MatrixChoices } from '../exporter/onnx/graphTensors';
 import { onnxMatrices, type OnnxMatrix } from '../exporter/onnx/matrices';
@@ -18,7 +18,6 @@ import type { Method } from '../quant/methods/method';
 import { methodById } from '../quant/methods/methods';
 import { optionsOf } from '../quant/methods/options';
 import { defaultMethod, isGrid } from '../recipes/checkRecipe';
-import { mostDemanding } from '../recipes/describeRecipe';
 import { inputGrid, refuseScaling } from './exportOnnx';
 import type { JobContext } from './job';
 
@@ -174,7 +173,7 @@ function described(
     })),
     dataBytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
     sourceBytes: model.description.dataBytes,
-    evidence: { kind: mostDemanding(neededEvidence(plan)) },
+    evidence: evidenceKinds(plan),
     estimate: {
       seconds: parameters / weightsPerSecond,
       ...{ memoryBytes: exportMemory, diskBytes: fileBytes },

@@ -7,6 +7,8 @@ export interface RecipeDescription {
   readonly recipe: Recipe;
   /** What its most demanding method must know of the inputs. */
   readonly evidence: EvidenceKind;
+  /** The most that it uses where there is a calibration text; `none` where a text is of no use. */
+  readonly usable: EvidenceKind;
   /** Of a large quantized matrix, scales and zero points included; absent where a mixture decides. */
   readonly bitsPerWeight?: number;
   /** Runtimes that load the result. */
@@ -103,6 +105,8 @@ export interface QuantizePreview {
   readonly bitsPerWeight?: number;
   readonly evidence: {
     readonly kind: EvidenceKind;
+    /** The most that a calibration text would be used for; `none` where it is of no use. */
+    readonly usable: EvidenceKind;
     /** Text that is used. */
     readonly text?: string;
     /** Why evidence that is needed cannot be had, and how to give it. */

@@ -3,6 +3,7 @@ import { safetensorsDtype } from '../model/dtypes';
 import type { Grid } from '../protocol/grids';
 import type { RecipeDescription } from '../protocol/quantizeModel';
 import type { EvidenceKind, Recipe } from '../protocol/recipe';
+import { usedEvidence } from '../quant/evidence';
 import { methodById } from '../quant/methods/methods';
 import { defaultMethod, isGrid } from './checkRecipe';
 import { writerNamed } from './writers';
@@ -27,14 +28,17 @@ function bitsPerWeight(writer: LayoutWriter, grid: Grid): number | undefined {
 
 /** A recipe as lists show it. */
 export function describeRecipe(recipe: Recipe): RecipeDescription {
-  const { rules, layout, target } = recipe;
+  const { rules, layout, target, activations } = recipe;
   const writer = writerNamed(layout);
   const quantizing = rules.filter(({ grid }) => isGrid(grid));
   const [grid] = rules.flatMap((rule) => (isGrid(rule.grid) ? [rule.grid] : []));
   const bits = writer && grid ? bitsPerWeight(writer, grid) : undefined;
+  const methods = quantizing.map(({ method }) => methodById(method?.id ?? defaultMethod));
+  const evidence = mostDemanding(methods.map((method) => method.evidence));
+  const inputs = activations?.scale === 'static' ? 'importance' : 'none';
   return {
-    recipe,
-    evidence: mostDemanding(quantizing.map(({ method }) => methodById(method?.id ?? defaultMethod).evidence)),
+    ...{ recipe, evidence },
+    usable: mostDemanding([inputs, ...methods.map((method) => usedEvidence(method, true))]),
     ...(bits === undefined ? {} : { bitsPerWeight: bits }),
     runtimes: target === 'gguf' ? ['llama.cpp', 'Ollama', 'LM Studio'] : (writer?.runtimes ?? []),
   };

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { ModelRef } from '../protocol/model';
+import type { RecipeSelection } from '../protocol/quantizeModel';
 import { viewTypes } from './contributions';
 
 /** The folder of a model that is named by a file, an index or the folder itself, whatever its name looks like. */
@@ -31,3 +32,7 @@ export function freeFolder(path: string): string {
   for (let number = 2; existsSync(free); number++) free = `${path}-${String(number)}`;
   return free;
 }
+
+/** What titles call a recipe: the id of a preset, or the name of its file. */
+export const recipeName = ({ recipe, recipeFile, inline }: RecipeSelection): string =>
+  recipe ?? inline?.id ?? basename(recipeFile ?? 'recipe');

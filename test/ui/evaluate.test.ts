@@ -142,6 +142,18 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     await frame.locator('.by-size.js-plotly-plot').waitFor({ timeout: wait });
   });
 
+  it('shows a recipe beside types of GGUF, and asks for a calibration text where it uses one', async () => {
+    const calibration = frame.locator('.evaluate .field', { hasText: 'Calibration text' });
+    await weights().selectOption('recipe gptq-int4-g32');
+    await calibration.getByText('generated-calibration.txt').waitFor({ timeout: wait });
+    await evaluate('recipe bnb-nf4', windows);
+    expect(await calibration.count()).toBe(0);
+    const bytes = async (variant: string): Promise<number> =>
+      Number((await cell(variant, 'size').getAttribute('title'))?.replace(/\D/g, ''));
+    expect(await bytes('bnb-nf4')).toBeLessThan(await bytes('Q8_0'));
+    expect(await cell('bnb-nf4', 'kld').innerText()).toMatch(/^0\.\d+ ± /);
+  });
+
   it('is ordered by any figure, with the keyboard', async () => {
     const header = frame.locator('.results').getByRole('columnheader', { name: 'Size' });
     await header.getByRole('button').focus();

@@ -4,6 +4,7 @@ import type { EvidenceKind, Recipe } from '../../protocol/recipe';
 import { usedEvidence } from '../../quant/evidence';
 import type { Method } from '../../quant/methods/method';
 import { weightsPerSecond } from '../../quant/methods/speeds';
+import { mostDemanding } from '../../recipes/describeRecipe';
 import { writtenAs, type CheckpointPlan, type PlannedTensor } from './plan';
 import { shardFileBytes } from './shardFile';
 
@@ -13,9 +14,14 @@ export interface MethodPlan {
   readonly tensors: readonly { readonly matrix?: { readonly method: Method } }[];
 }
 
-/** Kinds of evidence that a plan uses: its methods, and fixed ranges of inputs in ONNX graphs. */
-export function neededEvidence({ recipe, tensors }: MethodPlan): EvidenceKind[] {
-  const hasText = recipe.calibration?.text !== undefined;
+/**
+ * Kinds of evidence that a plan uses: its methods, and fixed ranges of inputs in ONNX graphs.
+ * @param hasText whether there is a calibration text, which some methods use without needing it.
+ */
+export function neededEvidence(
+  { recipe, tensors }: MethodPlan,
+  hasText = recipe.calibration?.text !== undefined,
+): EvidenceKind[] {
   const kinds = new Set(
     tensors.map(({ matrix }) => (matrix ? usedEvidence(matrix.method, hasText) : 'none')),
   );
@@ -23,6 +29,12 @@ export function neededEvidence({ recipe, tensors }: MethodPlan): EvidenceKind[] 
   kinds.delete('none');
   return [...kinds];
 }
+
+/** The most demanding evidence that a plan uses, and that it would use if there were a calibration text. */
+export const evidenceKinds = (plan: MethodPlan): Pick<QuantizePreview['evidence'], 'kind' | 'usable'> => ({
+  kind: mostDemanding(neededEvidence(plan)),
+  usable: mostDemanding(neededEvidence(plan, true)),
+});
 
 /** A plan as lists show it, but for what is known of evidence. */
 export function previewPlan(plan: CheckpointPlan, sourceBytes: number): Omit<QuantizePreview, 'evidence'> {

@@ -5,11 +5,12 @@ import type {
   CalibrationSettings,
   EvaluationResult,
   EvaluationSettings,
+  WeightVariant,
 } from '../../protocol/evaluation';
 import type { ModelRef } from '../../protocol/model';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
-import { folderOf, sessionKey } from '../paths';
+import { folderOf, recipeName, sessionKey } from '../paths';
 import type { EvaluationSession } from '../evaluationSession';
 import { chosenDevice, type Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
@@ -53,10 +54,14 @@ export function evaluate(
   settings: EvaluationSettings,
 ): Promise<EvaluationResult | undefined> {
   const session = services.evaluations.get(model);
-  const { type, format, planFile, text, tasks } = settings;
-  const variant = type ?? format ?? (planFile === undefined ? 'The original' : basename(planFile));
-  const title = `${variant} on ${basename(text ?? tasks ?? 'nothing')}`;
+  const { text, tasks } = settings;
+  const title = `${variantName(settings)} on ${basename(text ?? tasks ?? 'nothing')}`;
   return withNotices(services, session, () => session.evaluate(settings, title));
+}
+
+function variantName({ type, format, planFile, recipe }: WeightVariant): string {
+  if (recipe) return recipeName(recipe);
+  return type ?? format ?? (planFile === undefined ? 'The original' : basename(planFile));
 }
 
 export function calibrate(

@@ -6,7 +6,7 @@ import type { QuantizationStart, WebviewRequests } from '../../protocol/webview'
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import type { ModelSession } from '../modelSession';
-import { freeFolder, sessionKey } from '../paths';
+import { freeFolder, recipeName, sessionKey } from '../paths';
 import type { QuantizationSession } from '../quantizationSession';
 import { chosenDevice, type Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
@@ -57,11 +57,9 @@ export async function quantizeModel(
 ): Promise<QuantizeModelResult | undefined> {
   const overwrite = existsSync(out);
   if (overwrite && !(await mayReplace(out))) return undefined;
-  const { recipe, recipeFile, inline } = settings;
-  const name = recipe ?? inline?.id ?? basename(recipeFile ?? 'recipe');
   const run = services.quantizations.get(session.ref);
   const params = { ...settings, out, device: chosenDevice(), ...(overwrite ? { overwrite } : {}) };
-  return announced(services, run, () => run.run(params, `${name} → ${basename(out)}`));
+  return announced(services, run, () => run.run(params, `${recipeName(settings)} → ${basename(out)}`));
 }
 
 async function mayReplace(out: string): Promise<boolean> {

@@ -40,6 +40,15 @@ describe('the form of an evaluation', () => {
     });
   });
 
+  it('evaluates a recipe, or one in a file, with the calibration text and without an importance matrix', () => {
+    const changes = { calibration: { text: '/models/calib.txt' } };
+    const settings = settingsOf(form({ variant: 'recipe bnb-nf4', imatrix: '/i.gguf' }));
+    expect(settings).toMatchObject({ recipe: { recipe: 'bnb-nf4', changes } });
+    expect(settings).not.toHaveProperty('imatrix');
+    const file = { variant: 'recipe file', recipeFile: '/r.json', calibrationText: '' };
+    expect(settingsOf(form(file)).recipe).toEqual({ recipeFile: '/r.json' });
+  });
+
   it('uses no importance matrix for the original, and no stride for adjacent windows', () => {
     const settings = settingsOf(form({ imatrix: '/i.gguf', stride: '64' }));
     expect(settings).not.toHaveProperty('imatrix');
@@ -50,6 +59,7 @@ describe('the form of an evaluation', () => {
   it.each([
     [{ text: '' }, /Choose a text, a file of questions, or both/],
     [{ variant: 'plan file' }, /Choose a plan file/],
+    [{ variant: 'recipe file' }, /Choose a recipe file/],
     [{ windows: 'few' }, /Maximum windows: “few” is not a whole number/],
     [{ context: '0' }, /Tokens per window: “0”/],
     [{ convention: 'sliding', context: '64', stride: '65' } as const, /stride is larger than a window/],

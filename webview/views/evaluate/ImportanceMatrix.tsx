@@ -4,7 +4,7 @@ import { useApp, useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
 import { savedState, saveState } from '../../vscodeApi';
 import { PathField, TextSetting } from '../fields';
-import { calibrationOf, isQuantizing } from './form';
+import { calibrationOf, takesImportance } from './form';
 import { Machine } from './Setup';
 import { checked, Start } from './Start';
 import type { FormProps } from './useEvaluation';
@@ -83,7 +83,7 @@ function Calibrated({ result, form, change }: FormProps & { result: CalibrationR
   const { out, entries, chunks, tokens, perplexity } = result;
   const evaluateWith = (): void => {
     // Only quantizers use it: the unquantized model does not need it.
-    change({ imatrix: out, ...(isQuantizing(form) ? {} : { variant: 'type Q4_K_M' }) });
+    change({ imatrix: out, ...(takesImportance(form) ? {} : { variant: 'type Q4_K_M' }) });
     store.openTab('evaluate');
   };
   const exportWith = (): void => {

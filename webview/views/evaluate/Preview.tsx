@@ -1,12 +1,12 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { PreviewResult } from '../../../src/protocol/preview';
 import { plural } from '../../../src/protocol/words';
 import { BlockErrorChart } from '../../charts/BlockErrorChart';
-import { useApp, useAppState } from '../../context';
+import { useApp } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { decibels, number, percent, percentDone } from '../../format';
-import { openQuantization } from '../../host';
+import { useRecipeChoices } from '../../useRecipeChoices';
 import { Choice, PathField, TextSetting } from '../fields';
 import { Figure } from '../Figure';
 
@@ -15,23 +15,18 @@ import { Figure } from '../Figure';
  * and at the output what a training that is aware of quantization would have to absorb.
  */
 export function Preview({ text: suggested }: { text: string }) {
-  const { store, host } = useApp();
-  const { recipeChoices } = useAppState();
-  const [problem, setProblem] = useState<string>();
+  const { choices, problem } = useRecipeChoices();
   const [recipe, setRecipe] = useState('w8a8');
   const [text, setText] = useState(suggested);
   const [windows, setWindows] = useState('');
   const { result, progress, failure, start, cancel } = usePreview();
-  useEffect(() => {
-    if (!store.state.recipeChoices) void openQuantization(store, host).then(setProblem);
-  }, [host]);
   const count = Number(windows);
   const isValid = windows.trim() === '' || (Number.isSafeInteger(count) && count > 0);
   const settings = {
     recipe: { recipe },
     ...{ text, ...(windows.trim() === '' ? {} : { windows: count }) },
   };
-  const recipes = (recipeChoices?.recipes ?? [])
+  const recipes = (choices?.recipes ?? [])
     .filter((item) => item.recipe.target === 'checkpoint')
     .map(({ recipe: { id, label } }) => ({ name: id, label: `${id} – ${label}` }));
   return (

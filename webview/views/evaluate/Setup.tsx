@@ -1,6 +1,8 @@
+import { evidenceWords } from '../../../src/protocol/evidence';
 import { useAsk } from '../../context';
+import { useRecipeChoices } from '../../useRecipeChoices';
 import { Choice, PathField, TextSetting } from '../fields';
-import { isQuantizing, settingsOf, variants } from './form';
+import { isQuantizing, isRecipe, settingsOf, takesImportance, variants } from './form';
 import { checked, Start } from './Start';
 import type { FormProps } from './useEvaluation';
 import { Variant } from './Variant';
@@ -43,7 +45,15 @@ function Files({ form, change }: FormProps) {
           onChange={(planFile) => change({ planFile })}
         />
       )}
-      {isQuantizing(form) && (
+      {form.variant === variants.recipeFile && (
+        <PathField
+          label="Recipe file"
+          kind="recipe"
+          path={form.recipeFile}
+          onChange={(recipeFile) => change({ recipeFile })}
+        />
+      )}
+      {takesImportance(form) && (
         <PathField
           label="Importance matrix"
           flag="The quantizer weights errors with it; some types require it"
@@ -52,6 +62,7 @@ function Files({ form, change }: FormProps) {
           onChange={(imatrix) => change({ imatrix })}
         />
       )}
+      {isRecipe(form) && <CalibrationText form={form} change={change} />}
       <PathField
         label="Text"
         flag="UTF-8 text whose tokens are scored"
@@ -77,6 +88,25 @@ function Files({ form, change }: FormProps) {
         onChange={(against) => change({ against })}
       />
     </>
+  );
+}
+
+/** The text that a recipe's methods measure the inputs over; recipes that use none do not ask for it. */
+function CalibrationText({ form, change }: FormProps) {
+  const { choices } = useRecipeChoices();
+  const chosen = choices?.recipes.find(({ recipe }) => form.variant === `recipe ${recipe.id}`);
+  if (chosen?.usable === 'none') return null;
+  return (
+    <PathField
+      label="Calibration text"
+      flag="UTF-8 text typical of the model's use: methods measure the inputs of each matrix over it"
+      kind="text"
+      path={form.calibrationText}
+      none={
+        chosen && chosen.evidence !== 'none' ? `the recipe needs ${evidenceWords[chosen.evidence]}` : 'none'
+      }
+      onChange={(calibrationText) => change({ calibrationText })}
+    />
   );
 }
 

@@ -1,15 +1,14 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ExportChoices } from '../../../src/protocol/webview';
 import { useApp, useAppState } from '../../context';
+import { useRecipeChoices } from '../../useRecipeChoices';
 import { Field } from '../fields';
 import { variants } from './form';
 import type { FormProps } from './useEvaluation';
 
-/** The weights that are evaluated: as they are, planned, or all of one type or format. */
+/** The weights that are evaluated: as they are, planned, as a recipe says, or all of one type or format. */
 export function Variant({ form, change }: FormProps) {
   const { plan, formats } = useAppState();
-  const fileTypes = useFileTypes();
-  const isListed = fileTypes.some(({ name }) => form.variant === `type ${name}`);
   return (
     <Field label="Evaluate" wide>
       <select
@@ -24,16 +23,8 @@ export function Variant({ form, change }: FormProps) {
           </option>
           <option value={variants.planFile}>Plan file…</option>
         </optgroup>
-        <optgroup label="File types of llama.cpp">
-          {form.variant.startsWith('type ') && !isListed && (
-            <option value={form.variant}>{form.variant.slice('type '.length)}</option>
-          )}
-          {fileTypes.map(({ name, label }) => (
-            <option key={name} value={`type ${name}`}>
-              {name} – {label}
-            </option>
-          ))}
-        </optgroup>
+        <Recipes variant={form.variant} />
+        <FileTypes variant={form.variant} />
         <optgroup label="One format for all matrices of the blocks">
           {formats.map(({ id, label }) => (
             <option key={id} value={`format ${id}`}>
@@ -43,6 +34,43 @@ export function Variant({ form, change }: FormProps) {
         </optgroup>
       </select>
     </Field>
+  );
+}
+
+/** Recipes that make checkpoints. */
+function Recipes({ variant }: { variant: string }) {
+  const { choices } = useRecipeChoices();
+  const recipes = choices?.recipes.filter(({ recipe }) => recipe.target === 'checkpoint') ?? [];
+  const prefix = 'recipe ';
+  const chosen = variant.startsWith(prefix) && variant !== variants.recipeFile;
+  const isListed = recipes.some(({ recipe }) => variant === prefix + recipe.id);
+  return (
+    <optgroup label="Recipes">
+      {chosen && !isListed && <option value={variant}>{variant.slice(prefix.length)}</option>}
+      {recipes.map(({ recipe: { id, label } }) => (
+        <option key={id} value={prefix + id}>
+          {id} – {label}
+        </option>
+      ))}
+      <option value={variants.recipeFile}>Recipe file…</option>
+    </optgroup>
+  );
+}
+
+function FileTypes({ variant }: { variant: string }) {
+  const fileTypes = useFileTypes();
+  const isListed = fileTypes.some(({ name }) => variant === `type ${name}`);
+  return (
+    <optgroup label="File types of llama.cpp">
+      {variant.startsWith('type ') && !isListed && (
+        <option value={variant}>{variant.slice('type '.length)}</option>
+      )}
+      {fileTypes.map(({ name, label }) => (
+        <option key={name} value={`type ${name}`}>
+          {name} – {label}
+        </option>
+      ))}
+    </optgroup>
   );
 }
 

@@ -5,22 +5,28 @@ import type {
   WindowSettings,
 } from '../../../src/protocol/evaluation';
 import type { DeviceChoice } from '../../../src/protocol/plan';
+import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
 import type { EvaluationView, PanelEvaluation } from '../../../src/protocol/webview';
 
 /** The things that the Evaluate tab does. */
 export type EvaluationMode = 'evaluation' | 'importance' | 'preview';
 
-/** Variants of the weights that are neither a file type nor a format. */
-export const variants = { original: 'original', currentPlan: 'current plan', planFile: 'plan file' } as const;
+/** Variants of the weights that are not named by a file type, a format or a recipe. */
+export const variants = {
+  ...{ original: 'original', currentPlan: 'current plan', planFile: 'plan file' },
+  recipeFile: 'recipe file',
+} as const;
 
 /** Settings of the Evaluate tab; numbers are kept as typed, '' is not set. */
 export interface EvaluationForm {
   readonly text: string;
   readonly tasks: string;
-  /** One of `variants`, or "type Q4_K_M", "format nf4". */
+  /** One of `variants`, or "type Q4_K_M", "format nf4", "recipe gptq-int4-g128". */
   readonly variant: string;
   /** For the variant `planFile`. */
   readonly planFile: string;
+  /** For the variant `recipeFile`. */
+  readonly recipeFile: string;
   readonly imatrix: string;
   /** Another model as the base. */
   readonly against: string;
@@ -31,6 +37,7 @@ export interface EvaluationForm {
   readonly roundActivations: boolean;
   readonly memory: NonNullable<EvaluationSettings['memory']>;
   readonly device: DeviceChoice;
+  /** For importance matrices, and for recipes whose methods must know the inputs. */
   readonly calibrationText: string;
   readonly calibrationContext: string;
   readonly calibrationWindows: string;
@@ -44,6 +51,7 @@ export function formOf({ form, suggestions }: Pick<EvaluationView, 'form' | 'sug
     tasks: '',
     variant: variants.original,
     planFile: '',
+    recipeFile: '',
     imatrix: '',
     against: suggestions.against ?? '',
     convention: 'llama.cpp',
@@ -68,6 +76,13 @@ export function formOf({ form, suggestions }: Pick<EvaluationView, 'form' | 'sug
 /** Whether weights are quantized before the run. */
 export const isQuantizing = ({ variant }: EvaluationForm): boolean => variant !== variants.original;
 
+/** Whether they are quantized as a recipe says. */
+export const isRecipe = ({ variant }: EvaluationForm): boolean =>
+  variant === variants.recipeFile || variant.startsWith('recipe ');
+
+/** Whether an importance matrix weights the errors: recipes have evidence of their own. */
+export const takesImportance = (form: EvaluationForm): boolean => isQuantizing(form) && !isRecipe(form);
+
 /**
  * The form as settings; empty fields are omitted.
  * @throws Error with a sentence for what is missing or invalid.
@@ -88,7 +103,7 @@ export function settingsOf(form: EvaluationForm): PanelEvaluation {
     ...windows,
     text: form.text || undefined,
     tasks: form.tasks || undefined,
-    imatrix: isQuantizing(form) ? form.imatrix || undefined : undefined,
+    imatrix: takesImportance(form) ? form.imatrix || undefined : undefined,
     against: form.against || undefined,
     roundActivations: form.roundActivations || undefined,
     memory: form.memory,
@@ -109,18 +124,31 @@ export function calibrationOf(form: EvaluationForm): CalibrationSettings {
   });
 }
 
-function variantOf({
-  variant,
-  planFile,
-}: EvaluationForm): Pick<PanelEvaluation, 'type' | 'format' | 'planFile' | 'usePlan'> {
+function variantOf(
+  form: EvaluationForm,
+): Pick<PanelEvaluation, 'type' | 'format' | 'planFile' | 'usePlan' | 'recipe'> {
+  const { variant, planFile } = form;
   if (variant === variants.original) return {};
   if (variant === variants.currentPlan) return { usePlan: true };
   if (variant === variants.planFile) {
     if (planFile === '') throw new Error('Choose a plan file.');
     return { planFile };
   }
-  const [kind, ...name] = variant.split(' ');
-  return kind === 'format' ? { format: name.join(' ') } : { type: name.join(' ') };
+  const [kind, ...words] = variant.split(' ');
+  const name = words.join(' ');
+  if (isRecipe(form)) return { recipe: recipeOf(form, name) };
+  return kind === 'format' ? { format: name } : { type: name };
+}
+
+/** @param id of a preset. */
+function recipeOf(
+  { variant, recipeFile, calibrationText: text }: EvaluationForm,
+  id: string,
+): RecipeSelection {
+  const changes = text === '' ? {} : { changes: { calibration: { text } } };
+  if (variant !== variants.recipeFile) return { recipe: id, ...changes };
+  if (recipeFile === '') throw new Error('Choose a recipe file.');
+  return { recipeFile, ...changes };
 }
 
 function count(text: string, label: string): number | undefined {

@@ -3,9 +3,9 @@ import type { EvidenceEstimate } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
-import { openQuantization } from '../../host';
 import { useAnswer } from '../../useAnswer';
 import { useDryRun } from '../../useDryRun';
+import { useRecipeChoices } from '../../useRecipeChoices';
 import { savedState, saveState } from '../../vscodeApi';
 import { Estimate } from './Estimate';
 import { formOf, settingsOf, type QuantizeModelForm } from './form';
@@ -15,11 +15,8 @@ import { WeightTable } from './WeightTable';
 
 /** A recipe for the whole model: what it would do, the run with each finished matrix, and what can be done with the result. */
 export function QuantizeModelView() {
-  const { store, host } = useApp();
-  const { recipeChoices } = useAppState();
-  const [problem, setProblem] = useState<string>();
-  useEffect(() => void openQuantization(store, host).then(setProblem), [host]);
-  if (recipeChoices) return <Quantizing choices={recipeChoices} />;
+  const { choices, problem } = useRecipeChoices();
+  if (choices) return <Quantizing choices={choices} />;
   return problem === undefined ? <Spinner /> : <Failure message={problem} />;
 }
 

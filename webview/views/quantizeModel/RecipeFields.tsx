@@ -105,7 +105,7 @@ function Description({ form, choices, preview }: Omit<Props, 'change'>) {
 
 /** The text that evidence comes from; recipes that need none do not ask for it. */
 function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview'>) {
-  if (preview?.evidence.kind === 'none') return null;
+  if (preview?.evidence.usable === 'none') return null;
   return (
     <>
       <PathField
