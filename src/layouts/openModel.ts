@@ -46,7 +46,7 @@ async function withLogicalWeights(files: OpenFiles, signal: AbortSignal | undefi
     tensors = replaced(tensors, usable);
     for (const warning of found.warnings) warnings.push(warning);
   }
-  const foreign = quantizedLayoutOf(tensors);
+  const foreign = quantizedLayoutOf(tensors, config);
   const decoded = tensors.filter(isStored);
   const isPlain = decoded.length === 0 && weightFiles.present === weightFiles.total;
   return {

@@ -149,8 +149,9 @@ const rules: readonly LayoutRule[] = [
     expected: 'W_q, scale and zero with one number for each group, shape, nbits and axis',
   },
   {
-    name: 'optimum-quanto int4 or int2', // neither the shape of a weight nor its group size is in the file
+    name: 'optimum-quanto int4 or int2',
     matches: (parts) => parts.has('weight._data._data', 'weight._shift'),
+    expected: 'the shape of each weight and the size of its groups, which the library does not write to the file',
     advice: "optimum-quanto's dequantize() gives plain weights",
   },
   {
@@ -170,9 +171,12 @@ const ends =
 
 /**
  * The layout that a quantizing library stored weights in, decided from the tensors: config.json may be outdated or silent.
- * Where there are several, the one of most matrices.
+ * Where there are several, the one of most matrices. Where none is known, matrices of integers count if a configuration names a quantization.
  */
-export function quantizedLayoutOf(tensors: readonly TensorDescriptor[]): QuantizedLayout | undefined {
+export function quantizedLayoutOf(
+  tensors: readonly TensorDescriptor[],
+  config?: Readonly<Record<string, unknown>>,
+): QuantizedLayout | undefined {
   const modules = new Map<string, Parts>();
   for (const tensor of tensors) {
     const [, module = '', end, experts] = ends.exec(tensor.name) ?? [];
@@ -188,7 +192,7 @@ export function quantizedLayoutOf(tensors: readonly TensorDescriptor[]): Quantiz
     if (rule) found.set(rule, [...(found.get(rule) ?? []), module]);
   }
   const [most] = [...found].sort(([, a], [, b]) => b.length - a.length);
-  if (!most) return undefined;
+  if (!most) return isRecord(statedBy(config)) ? unknownLayoutOf(tensors) : undefined;
   const [{ name, advice, expected }, names] = most;
   return {
     ...{ name, tensors: names.length, example: exampleOf(names[0]!, tensors) },
@@ -197,12 +201,49 @@ export function quantizedLayoutOf(tensors: readonly TensorDescriptor[]): Quantiz
   };
 }
 
+/** Integers that codes are packed into. */
+const packed = /^[IU](8|16|32)$/;
+
+/** Integers of models that are not quantized: masks and positions. */
+const buffers = /(^|[._])(bias|mask|position_ids|position_index)$/;
+
+/** Modules with matrices of integers and no matrix of floats, whatever their tensors are called. */
+function unknownLayoutOf(tensors: readonly TensorDescriptor[]): QuantizedLayout | undefined {
+  const modules = new Map<string, TensorDescriptor[]>();
+  for (const tensor of tensors) {
+    const module = tensor.name.replace(/\.[^.]*$/, '');
+    modules.set(module, [...(modules.get(module) ?? []), tensor]);
+  }
+  const isCodes = ({ name, dtype, shape }: TensorDescriptor): boolean =>
+    packed.test(dtype) && shape.length > 1 && !buffers.test(name);
+  const isPlain = ({ name, dtype }: TensorDescriptor): boolean =>
+    name.endsWith('.weight') && !packed.test(dtype);
+  const names = [...modules].flatMap(([module, own]) =>
+    own.some(isCodes) && !own.some(isPlain) ? [module] : [],
+  );
+  if (names.length === 0) return undefined;
+  return {
+    ...{ name: 'unknown', tensors: names.length, example: exampleOf(names[0]!, tensors) },
+    expected: 'the tensors of a layout that is known (docs/LAYOUTS.md)',
+  };
+}
+
+/** What a configuration says of quantization. */
+const statedBy = (config: Readonly<Record<string, unknown>> | undefined): unknown =>
+  config?.['quantization_config'] ?? config?.['compression_config'];
+
 /** The tensors of a module, as a list. */
 function exampleOf(module: string, tensors: readonly TensorDescriptor[]): string {
   const own = tensors.filter(
     ({ name }) => name.startsWith(`${module}.`) || name === `${module}_blocks` || name === `${module}_scales`,
   );
   return own.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(', ')}]`).join('; ');
+}
+
+/** The method that a configuration names, in brackets. */
+function methodNamed(stated: Readonly<Record<string, unknown>>): string {
+  const method = stated['quant_method'] ?? stated['format'];
+  return typeof method === 'string' ? ` (${method})` : '';
 }
 
 /** What the user should know about the layout, or about a configuration that names one that is not present. */
@@ -217,13 +258,14 @@ export function layoutNotes(
       layout.expected === undefined
         ? 'The layout is not decoded.'
         : `To be decoded they would need ${layout.expected}.`;
+    const stated = statedBy(config);
+    const named = layout.name === 'unknown' && isRecord(stated) ? methodNamed(stated) : '';
     return [
-      `${matrices} stored quantized, in the layout ${layout.name}: their codes and scales are shown. ${missing} The first one has ${layout.example}.`,
+      `${matrices} stored quantized, in the layout ${layout.name}${named}: their codes and scales are shown. ${missing} The first one has ${layout.example}.`,
     ];
   }
-  const stated = config?.['quantization_config'] ?? config?.['compression_config'];
+  const stated = statedBy(config);
   if (!isRecord(stated) || !isComplete) return [];
-  const method = stated['quant_method'] ?? stated['format'];
-  const named = typeof method === 'string' ? ` (${method})` : '';
+  const named = methodNamed(stated);
   return [`config.json names a quantization${named}, but all weights are plain: it is ignored.`];
 }

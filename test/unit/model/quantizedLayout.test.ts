@@ -5,6 +5,7 @@ import { ggufView } from '../../../src/architectures/ggufView';
 import { openModel } from '../../../src/layouts/openModel';
 import { layoutNotes, quantizedLayoutOf } from '../../../src/model/quantizedLayout';
 import type { TensorDescriptor } from '../../../src/protocol/model';
+import { checkpoint } from '../../support/layouts';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../../support/files';
 
 async function opened(path: string) {
@@ -64,6 +65,81 @@ describe('the layout of quantized weights', () => {
         'W_q, scale and zero with one number for each group, shape, nbits and axis. The first one has ' +
         'model.layers.0.mlp.up_proj.W_q U8 [128, 128]; model.layers.0.mlp.up_proj.scale F16 [256, 1].',
     ]);
+  });
+
+  it.each([
+    [
+      'foo',
+      { codes_of_foo: ['U8', [256, 64]], steps: ['F16', [256, 1]] },
+      'unknown (foo)',
+      'To be decoded they would need the tensors of a layout that is known (docs/LAYOUTS.md).',
+    ],
+    [
+      'spqr',
+      { dense_weights: ['I32', [16, 128]], row_offsets: ['I32', [257]], col_vals: ['I32', [900]] },
+      'unknown (spqr)',
+      'To be decoded they would need the tensors of a layout that is known (docs/LAYOUTS.md).',
+    ],
+    [
+      'vptq',
+      { 'centroids.weight': ['F16', [1, 65536]], indices: ['I16', [1, 64, 128]] },
+      'VPTQ',
+      'The layout is not decoded.',
+    ],
+    [
+      'aqlm',
+      { codebooks: ['F16', [1, 65536, 1, 8]], codes: ['I16', [256, 16, 1]], scales: ['F16', [256, 1]] },
+      'AQLM',
+      'The layout is not decoded.',
+    ],
+  ] as [string, Record<string, [string, number[]]>, string, string][])(
+    'of the method %s is listed part by part',
+    async (method, all, layout, needed) => {
+      const stored = new Map(
+        Object.entries(all).map(([end, [dtype, shape]]) => {
+          const size = Number(/\d+/.exec(dtype)![0]) / 8;
+          const bytes = Buffer.alloc(size * shape.reduce((a, b) => a * b, 1));
+          return [end, { dtype, shape, bytes }] as const;
+        }),
+      );
+      const { description } = await opened(
+        checkpoint(stored, { quantization_config: { quant_method: method } }),
+      );
+      const listed = Object.entries(all).map(
+        ([end, [dtype, shape]]) => `layer.${end} ${dtype} [${shape.join(', ')}]`,
+      );
+      expect(description.tensors.map(({ name }) => name).sort()).toEqual(
+        [...stored.keys()].map((end) => `layer.${end}`).sort(),
+      );
+      const [note] = description.notes;
+      expect(note).toContain(`One matrix is stored quantized, in the layout ${layout}: their codes`);
+      expect(note).toContain(needed);
+      for (const part of listed) expect(note).toContain(part);
+    },
+  );
+
+  it('of optimum-quanto int4 is described with what its files lack', () => {
+    const found = quantizedLayoutOf(
+      parts({
+        'weight._data._data': ['U8', [128, 128]],
+        'weight._scale': ['F16', [256, 1]],
+        'weight._shift': ['F16', [256, 1]],
+      }),
+    );
+    const [note] = layoutNotes(found, undefined, true);
+    expect(note).toContain(
+      'would need the shape of each weight and the size of its groups, which the library does not write to the file',
+    );
+    expect(note).toContain('up_proj.weight._data._data U8 [128, 128]');
+  });
+
+  it('is not unknown for masks and positions next to plain weights', () => {
+    const config = { quantization_config: { quant_method: 'foo' } };
+    const plain = [
+      tensor('h.0.attn.bias', 'U8', [1, 1, 64, 64]),
+      tensor('h.0.attn.c_attn.weight', 'F32', [64, 192]),
+    ];
+    expect(quantizedLayoutOf(plain, config)).toBeUndefined();
   });
 
   it.each([
