@@ -151,7 +151,8 @@ const rules: readonly LayoutRule[] = [
   {
     name: 'optimum-quanto int4 or int2',
     matches: (parts) => parts.has('weight._data._data', 'weight._shift'),
-    expected: 'the shape of each weight and the size of its groups, which the library does not write to the file',
+    expected:
+      'the shape of each weight and the size of its groups, which the library does not write to the file',
     advice: "optimum-quanto's dequantize() gives plain weights",
   },
   {
