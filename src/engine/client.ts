@@ -72,6 +72,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'recipes/list': 'interactive',
   'recipes/read': 'interactive',
   'model/quantizePreview': 'interactive',
+  'model/checkOutput': 'interactive',
   'model/quantize': 'job',
   'evaluation/run': 'job',
   'evaluation/stored': 'interactive',

@@ -25,7 +25,13 @@ import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
 import { methodChoicesJob, methodsJob, saveMethodJob } from './jobs/methods';
 import { planBesideJob, readPlanJob } from './jobs/plans';
-import { previewQuantizeJob, quantizeModelJob, readRecipeJob, recipesJob } from './jobs/recipes';
+import {
+  checkOutputJob,
+  previewQuantizeJob,
+  quantizeModelJob,
+  readRecipeJob,
+  recipesJob,
+} from './jobs/recipes';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, convertJob, storedJob } from './jobs/tensors';
@@ -73,6 +79,7 @@ export function createJobs(models: OpenModels): Jobs {
     'recipes/list': recipesJob(),
     'recipes/read': readRecipeJob(),
     'model/quantizePreview': previewQuantizeJob(models),
+    'model/checkOutput': checkOutputJob(models),
     'model/quantize': quantizeModelJob(models),
     'evaluation/run': evaluationJob(models),
     'evaluation/stored': storedEvaluationsJob(models),

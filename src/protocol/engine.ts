@@ -41,6 +41,7 @@ import type {
 import type { PreviewParams, PreviewResult } from './preview';
 import type {
   QuantizedWeight,
+  OutputCheck,
   QuantizeModelParams,
   QuantizeModelResult,
   QuantizeModelSettings,
@@ -131,6 +132,11 @@ export interface EngineRequests {
       QuantizeModelSettings &
       Partial<Pick<QuantizeModelParams, 'out' | 'overwrite' | 'cacheDir'>>;
     result: QuantizePreview;
+  };
+  /** Whether the result of a recipe can be written there; writes nothing. */
+  'model/checkOutput': {
+    params: ModelRef & { readonly out: string; readonly target: Recipe['target'] };
+    result: OutputCheck;
   };
   /** Quantizes a whole model as a recipe says; its progress reports each matrix that is finished. */
   'model/quantize': { params: ModelRef & QuantizeModelParams; result: QuantizeModelResult };

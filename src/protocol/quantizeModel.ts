@@ -70,6 +70,14 @@ export interface QuantizeModelParams extends QuantizeModelSettings {
   readonly threads?: number;
 }
 
+/** Whether a result can be written to a folder or file. */
+export interface OutputCheck {
+  /** Why it cannot. */
+  readonly problem?: string;
+  /** There is something that a run would replace, which must be allowed. */
+  readonly replaces?: true;
+}
+
 /** One tensor of the result. */
 export interface PlannedWeight {
   readonly name: string;

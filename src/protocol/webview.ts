@@ -26,12 +26,14 @@ import type { PlanOutline } from './planOutline';
 import type { PlanStep } from './planStep';
 import type { PreviewResult, PreviewSettings } from './preview';
 import type {
+  OutputCheck,
   QuantizedWeight,
   QuantizeModelResult,
   QuantizeModelSettings,
   QuantizePreview,
   RecipeChoices,
 } from './quantizeModel';
+import type { Recipe } from './recipe';
 import type { SensitivityFigures } from './sensitivityFigures';
 
 /** A description on its way to a page. */
@@ -133,9 +135,7 @@ export type EvaluationOutcome =
       readonly notKept?: string;
     }
   | { readonly kind: 'calibrated'; readonly result: CalibrationResult }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'engine-died'; readonly message: string };
+  | RunFailure;
 
 /** The current or last run of a model; it outlives the editor. */
 export interface EvaluationActivity {
@@ -183,9 +183,7 @@ export type QuantizationOutcome =
         | 'notes'
       >;
     }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'engine-died'; readonly message: string };
+  | RunFailure;
 
 /** The current or last quantization of a whole model; it outlives the editor. */
 export interface QuantizationActivity {
@@ -213,6 +211,25 @@ export interface QuantizationView {
   /** A calibration text next to the model. */
   readonly text?: string;
 }
+
+/** What the folder or file of a result is named after. */
+export interface OutputName {
+  /** Id of the recipe. */
+  readonly recipe: string;
+  readonly target: Recipe['target'];
+}
+
+/** Where a result goes. */
+export interface ResolvedOutput extends OutputCheck {
+  /** Absolute. */
+  readonly path: string;
+}
+
+/** How a run ended that has no result. */
+export type RunFailure =
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'engine-died'; readonly message: string };
 
 /** Settings of a quantization of the whole model, and the folder or file for its result. */
 export interface QuantizationStart {
@@ -317,7 +334,9 @@ export type WebviewRequests = {
   /** Dry run of the settings; it cancels the previous one. */
   previewQuantization: { params: { settings: QuantizeModelSettings }; result: QuantizePreview };
   /** Asks for the folder of the result, or for its file where it is one; undefined when the user cancelled. */
-  chooseOutput: { params: { name: string; isFile: boolean }; result: { path: string } | undefined };
+  chooseOutput: { params: OutputName; result: { path: string } | undefined };
+  /** Where a result goes, and whether it can be written there: a name that is free where no path is given. */
+  resolveOutput: { params: OutputName & { path?: string }; result: ResolvedOutput };
   /** Starts; `quantization` events report its progress. */
   quantizeModel: { params: QuantizationStart; result: void };
   cancelQuantization: { params: Record<string, never>; result: void };

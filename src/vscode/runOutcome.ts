@@ -1,9 +1,6 @@
 import { QuantscopeError } from '../model/errors';
+import type { RunFailure } from '../protocol/webview';
 import { messageOf } from './host';
-
-/** How a run ended that has no result. */
-export type RunFailure =
-  { readonly kind: 'cancelled' } | { readonly kind: 'failed' | 'engine-died'; readonly message: string };
 
 export function failureOf(error: unknown): RunFailure {
   const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';

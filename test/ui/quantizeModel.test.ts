@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { acceptFile, frontFrame, runCommand, saveFileAs, setTheme } from '../support/workbench';
+import { frontFrame, runCommand, saveFileAs, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 
@@ -31,7 +31,7 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
 
   const tab = () => frame.locator('.quantize-model');
   const row = (name: string) => tab().locator(`.grid-row[data-tensor="${name}"]`);
-  const start = () => tab().locator('vscode-button:not([disabled])', { hasText: 'Quantize…' });
+  const start = () => tab().getByRole('button', { name: 'Quantize', exact: true });
 
   it('opens from the palette, with a dry run of the recipe: size, time and memory, and why each tensor is stored so', async () => {
     await runCommand(page, 'Quantscope: Quantize Model…');
@@ -62,10 +62,25 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
     await frame.getByRole('button', { name: 'Change the recipe' }).click();
   });
 
+  it('shows where the result goes before it starts, and what is wrong with another folder', async () => {
+    const field = tab().locator('vscode-text-field[aria-label="Output folder"]');
+    await expect.poll(() => field.getAttribute('placeholder'), { timeout: wait }).toBe(out);
+    const problem = tab().locator('.output .failed');
+    await field.locator('input').fill(join(workspace, 'inside'));
+    await expect
+      .poll(() => problem.innerText(), { timeout: wait })
+      .toMatch(/is that of the model.*or lies in it/);
+    await field.locator('input').fill(join(workspace, 'config.json'));
+    await expect.poll(() => problem.innerText(), { timeout: wait }).toMatch(/exists and is not a folder/);
+    await expect.poll(() => start().isDisabled()).toBe(true);
+    await screenshot(page, 'quantize-model-output-dark');
+    await frame.getByRole('button', { name: 'Suggested: Output folder' }).click();
+    await expect.poll(() => problem.count(), { timeout: wait }).toBe(0);
+  });
+
   it('quantizes into a folder, with the error of each finished matrix', async () => {
     await screenshot(page, 'quantize-model-plan-dark');
     await start().click();
-    await acceptFile(page);
     await tab()
       .locator('.quantized')
       .waitFor({ timeout: 3 * wait });
@@ -77,7 +92,9 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
       quantization_config: object;
     };
     expect(config.quantization_config).toMatchObject({ quant_method: 'gptq', bits: 4, group_size: 32 });
-    await expect.poll(() => row('model.layers.0.mlp.up_proj.weight').innerText()).toMatch(/\d\d\.\d dB/);
+    await expect
+      .poll(() => row('model.layers.0.mlp.up_proj.weight').innerText())
+      .toMatch(/Hessian[\s\S]*\d\d\.\d dB/);
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     await screenshot(page, 'quantize-model-dark');
     await setTheme(page, 'light');
@@ -106,8 +123,9 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
     await expect
       .poll(() => tab().locator('.outcome .totals').innerText(), { timeout: wait })
       .toMatch(/and calibration\s+≈ (\d{2,} s|\d+ min)/);
-    await start().click();
+    await tab().locator('vscode-button', { hasText: 'Browse…' }).last().click();
     await saveFileAs(page, `${basename(out)}-2`, cancelled);
+    await start().click({ timeout: wait });
     await tab().locator('.run vscode-button', { hasText: 'Cancel' }).click({ timeout: wait });
     await expect
       .poll(() => tab().locator('.run').innerText(), { timeout: wait })

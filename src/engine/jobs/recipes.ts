@@ -6,6 +6,7 @@ import { checkRecipe } from '../../recipes/checkRecipe';
 import { explained, readRecipeFile } from '../../recipes/readRecipe';
 import { resolveRecipe } from '../../recipes/resolveRecipe';
 import { writers } from '../../recipes/writers';
+import { checkOutput } from '../checkOutput';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 import { previewQuantization, quantizeModel } from '../quantizeModel';
@@ -47,6 +48,14 @@ export function previewQuantizeJob(models: OpenModels): Job<'model/quantizePrevi
     checkParams('model/quantizePreview', params, { ...settingKinds, out: 'path?' });
     const recipe = await resolveRecipe(params, context.signal);
     return models.use(params, context.signal, (model) => previewQuantization(model, recipe, params, context));
+  };
+}
+
+/** Dry run of the output alone. */
+export function checkOutputJob(models: OpenModels): Job<'model/checkOutput'> {
+  return (params, { signal }) => {
+    checkParams('model/checkOutput', params, { ...modelKinds, out: 'path', target: 'string' });
+    return models.use(params, signal, (model) => checkOutput(model, params.out, params.target));
   };
 }
 

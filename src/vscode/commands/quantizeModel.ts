@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import * as vscode from 'vscode';
 import type { QuantizeModelResult, QuantizeModelSettings } from '../../protocol/quantizeModel';
-import type { QuantizationStart, WebviewRequests } from '../../protocol/webview';
+import type { OutputName, QuantizationStart, ResolvedOutput, WebviewRequests } from '../../protocol/webview';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import type { ModelSession } from '../modelSession';
@@ -32,21 +32,36 @@ export function registerQuantizeModel(services: Services): vscode.Disposable {
 /** Asks for the folder of a result, or for its file; undefined when the user cancelled. */
 export async function chooseOutput(
   session: ModelSession,
-  { name, isFile }: WebviewRequests['chooseOutput']['params'],
+  name: OutputName,
 ): Promise<{ path: string } | undefined> {
-  const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(suggestedOutput(session, name, isFile)),
-    title: isFile ? 'File for the quantized model' : 'New folder for the quantized model',
-    ...(isFile ? { filters: { GGUF: ['gguf'] } } : {}),
+  const { target } = name;
+  const isFolder = target === 'checkpoint';
+  const chosen = await vscode.window.showSaveDialog({
+    defaultUri: vscode.Uri.file(suggestedOutput(session, name)),
+    title: isFolder ? 'New folder for the quantized model' : 'File for the quantized model',
+    ...(isFolder ? {} : { filters: { [target.toUpperCase()]: [target] } }),
   });
-  return target && { path: target.fsPath };
+  return chosen && { path: chosen.fsPath };
 }
 
-/** A new folder next to that of the model, a file in it. */
-function suggestedOutput(session: ModelSession, name: string, isFile: boolean): string {
-  return isFile
-    ? join(session.folder, `${session.fileName}-${name}.gguf`)
-    : freeFolder(join(dirname(session.folder), `${session.fileName}-${name}`));
+/** Where a result goes: the path as typed, beside the folder of the model where it is relative, or one that is suggested. */
+export async function resolveOutput(
+  { engine }: Services,
+  session: ModelSession,
+  { path: typed = '', ...name }: WebviewRequests['resolveOutput']['params'],
+  signal: AbortSignal,
+): Promise<ResolvedOutput> {
+  const path = typed.trim() === '' ? suggestedOutput(session, name) : resolve(dirname(session.folder), typed);
+  const params = { ...session.ref, out: path, target: name.target };
+  return { path, ...(await engine.call('model/checkOutput', params, { signal })) };
+}
+
+/** A new folder next to that of the model; a file in it. */
+function suggestedOutput({ folder, fileName }: ModelSession, { recipe, target }: OutputName): string {
+  const name = `${fileName}-${recipe}`;
+  return target === 'checkpoint'
+    ? freeFolder(join(dirname(folder), name))
+    : join(folder, `${name}.${target}`);
 }
 
 /** Quantizes the whole model. @returns undefined when it ended without a result, which the tab or a notice has reported. */

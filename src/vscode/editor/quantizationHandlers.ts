@@ -1,6 +1,12 @@
 import type { Handlers } from '../../protocol/rpc';
 import type { WebviewRequests } from '../../protocol/webview';
-import { announced, chooseOutput, quantizeModel, useQuantized } from '../commands/quantizeModel';
+import {
+  announced,
+  chooseOutput,
+  quantizeModel,
+  resolveOutput,
+  useQuantized,
+} from '../commands/quantizeModel';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { textsBeside } from './texts';
@@ -10,6 +16,7 @@ type QuantizationHandlers = Pick<
   | 'openQuantization'
   | 'previewQuantization'
   | 'chooseOutput'
+  | 'resolveOutput'
   | 'quantizeModel'
   | 'cancelQuantization'
   | 'repeatQuantization'
@@ -32,6 +39,7 @@ export function quantizationHandlers(services: Services, session: ModelSession):
     },
     previewQuantization: ({ settings }, { signal }) => run.preview(settings, signal),
     chooseOutput: (params) => chooseOutput(session, params),
+    resolveOutput: (params, { signal }) => resolveOutput(services, session, params, signal),
     quantizeModel: (params) => start(quantizeModel(services, session, params)),
     cancelQuantization: () => run.cancel(),
     repeatQuantization: () => start(announced(services, run, () => run.repeat())),

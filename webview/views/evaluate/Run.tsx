@@ -6,6 +6,7 @@ import { useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { number, percentDone } from '../../format';
 import { Figure } from '../Figure';
+import { RunFailure } from '../RunFailure';
 
 /** The run in progress or the last one: what it does, its progress and its curve. */
 export function Run({ activity, isForeign }: { activity: EvaluationActivity; isForeign: boolean }) {
@@ -56,52 +57,24 @@ function Going({ progress, curve, title }: EvaluationActivity) {
 }
 
 function Ended({ outcome, windows }: { outcome: EvaluationOutcome; windows: number }) {
-  switch (outcome.kind) {
-    case 'evaluated':
-      if (outcome.notKept !== undefined)
-        return (
-          <p class="notice note" role="status">
-            {notKeptNote(outcome.notKept)}
-          </p>
-        );
-      return (
-        <p class="muted" role="status">
-          Finished. The result is marked in the table below.
-        </p>
-      );
-    case 'calibrated':
-      return (
-        <p class="muted" role="status">
-          Finished.
-        </p>
-      );
-    case 'cancelled':
-      return (
-        <p class="muted" role="status">
-          Cancelled after {plural(windows, 'window')}; no result was kept.
-        </p>
-      );
-    case 'failed':
-      return (
-        <p class="notice error" role="alert">
-          {outcome.message}
-        </p>
-      );
-    case 'engine-died':
-      return <EngineDied message={outcome.message} />;
-  }
-}
-
-function EngineDied({ message }: { message: string }) {
   const ask = useAsk();
+  if (outcome.kind === 'evaluated' && outcome.notKept !== undefined)
+    return (
+      <p class="notice note" role="status">
+        {notKeptNote(outcome.notKept)}
+      </p>
+    );
+  if (outcome.kind === 'evaluated' || outcome.kind === 'calibrated')
+    return (
+      <p class="muted" role="status">
+        Finished.{outcome.kind === 'evaluated' && ' The result is marked in the table below.'}
+      </p>
+    );
   return (
-    <div class="notice error with-action" role="alert">
-      <span>
-        The engine process ended before the run did. <span class="muted">{message}</span>
-      </span>
-      <Button primary onClick={() => void ask('repeatEvaluation', {})}>
-        Restart and Run Again
-      </Button>
-    </div>
+    <RunFailure
+      failure={outcome}
+      cancelled={`Cancelled after ${plural(windows, 'window')}; no result was kept.`}
+      repeat={() => void ask('repeatEvaluation', {})}
+    />
   );
 }

@@ -9,6 +9,7 @@ import { useRecipeChoices } from '../../useRecipeChoices';
 import { savedState, saveState } from '../../vscodeApi';
 import { Estimate } from './Estimate';
 import { formOf, settingsOf, type QuantizeModelForm } from './form';
+import { OutputField, useOutput } from './Output';
 import { RecipeFields } from './RecipeFields';
 import { Run } from './Run';
 import { WeightTable } from './WeightTable';
@@ -33,16 +34,19 @@ function Quantizing({ choices }: { choices: RecipeChoices }) {
   const isCurrent = preview !== undefined && failure === undefined && of === form;
   const missing = preview?.evidence.missing;
   const calibration = useCalibrationEstimate(preview);
+  const output = useOutput(preview, form.out);
   const isRunning = quantization !== undefined && quantization.outcome === undefined;
   return (
     <div class="quantize-model">
       <RecipeFields form={form} change={change} choices={choices} preview={preview} />
       {failure !== undefined && <Failure message={failure} />}
       {missing !== undefined && <p class="notice warning">{missing}</p>}
+      {preview && <OutputField {...{ form, change, preview, output }} />}
       <div class="outcome">
         {preview && <Estimate preview={preview} isStale={!isCurrent} calibration={calibration} />}
         <StartButton
-          {...{ form, choices, preview }}
+          {...{ form, choices }}
+          out={output.resolved?.problem === undefined ? output.resolved?.path : undefined}
           disabled={!isCurrent || missing !== undefined || isRunning}
         />
       </div>
@@ -81,24 +85,21 @@ function Failure({ message }: { message: string }) {
   );
 }
 
-/** Asks for the folder of the result and starts. */
+/** Starts; `out` is undefined until it is known that the result can be written there. */
 function StartButton(props: {
   form: QuantizeModelForm;
   choices: RecipeChoices;
-  preview: QuantizePreview | undefined;
+  out: string | undefined;
   disabled: boolean;
 }) {
-  const { form, choices, preview, disabled } = props;
+  const { form, choices, out, disabled } = props;
   const ask = useAsk();
   const start = async (): Promise<void> => {
-    if (!preview) return;
-    const { id, target } = preview.recipe;
-    const chosen = await ask('chooseOutput', { name: id, isFile: target === 'gguf' });
-    if (chosen) await ask('quantizeModel', { settings: settingsOf(form, choices), out: chosen.path });
+    if (out !== undefined) await ask('quantizeModel', { settings: settingsOf(form, choices), out });
   };
   return (
-    <Button primary disabled={disabled} onClick={() => void start()}>
-      Quantize…
+    <Button primary disabled={disabled || out === undefined} onClick={() => void start()}>
+      Quantize
     </Button>
   );
 }

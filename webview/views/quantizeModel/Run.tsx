@@ -5,6 +5,7 @@ import { Button, Spinner } from '../../controls';
 import { bits, decibels, percentDone } from '../../format';
 import type { Quantization } from '../../quantization';
 import { Figure } from '../Figure';
+import { RunFailure } from '../RunFailure';
 
 /**
  * The quantization in progress or the last one.
@@ -40,37 +41,15 @@ function Going({ title, progress, weights }: Quantization) {
 }
 
 function Ended({ outcome, known }: { outcome: QuantizationOutcome; known: readonly string[] }) {
-  switch (outcome.kind) {
-    case 'quantized':
-      return <Result {...outcome.result} known={known} />;
-    case 'cancelled':
-      return (
-        <p class="muted" role="status">
-          Cancelled; nothing was written.
-        </p>
-      );
-    case 'failed':
-      return (
-        <p class="notice error" role="alert">
-          {outcome.message}
-        </p>
-      );
-    case 'engine-died':
-      return <EngineDied message={outcome.message} />;
-  }
-}
-
-function EngineDied({ message }: { message: string }) {
   const ask = useAsk();
+  if (outcome.kind === 'quantized') return <Result {...outcome.result} known={known} />;
   return (
-    <div class="notice error with-action" role="alert">
-      <span>
-        The engine process ended before the run did; nothing was written. <span class="muted">{message}</span>
-      </span>
-      <Button primary onClick={() => void ask('repeatQuantization', {})}>
-        Restart and Run Again
-      </Button>
-    </div>
+    <RunFailure
+      failure={outcome}
+      cancelled="Cancelled; nothing was written."
+      left="; nothing was written"
+      repeat={() => void ask('repeatQuantization', {})}
+    />
   );
 }
 

@@ -86,7 +86,17 @@ const columns: readonly GridColumn<Line>[] = [
   {
     ...{ id: 'method', label: 'Method', width: 62, align: 'left' },
     cell: ({ planned }) => planned.method ?? '',
-    cellTitle: ({ done }) => done && `With ${evidenceWords[done.evidence]}, ${done.seconds.toFixed(1)} s`,
+    cellTitle: ({ done }) => done && `${done.seconds.toFixed(1)} s`,
+  },
+  {
+    ...{
+      id: 'evidence',
+      label: 'Evidence',
+      title: 'What the method knew of the inputs',
+      width: 92,
+      align: 'left',
+    },
+    cell: ({ done }) => (done ? evidenceWords[done.evidence] : ''),
   },
   {
     ...{ id: 'size', label: 'Size', width: 78 },

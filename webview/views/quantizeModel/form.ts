@@ -28,6 +28,8 @@ export interface QuantizeModelForm {
   readonly context: string;
   /** Largest shard, GB. */
   readonly shard: string;
+  /** Folder or file of the result; a suggested one where it is empty. */
+  readonly out: string;
 }
 
 /** What every part of the settings gets: the form, and how to change some of it. */
@@ -38,7 +40,7 @@ export interface FormProps {
 
 export const emptyForm: QuantizeModelForm = {
   ...{ runtime: '', recipe: 'gptq-int4-g128', recipeFile: '', method: '', options: {} },
-  ...{ bits: '', group: '', layout: '', skip: '', text: '', tokens: '', context: '', shard: '' },
+  ...{ bits: '', group: '', layout: '', skip: '', text: '', tokens: '', context: '', shard: '', out: '' },
 };
 
 /** Changes of a recipe, which another recipe starts without. */

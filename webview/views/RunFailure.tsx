@@ -1,0 +1,42 @@
+import type { RunFailure as Failure } from '../../src/protocol/webview';
+import { Button } from '../controls';
+
+/**
+ * How a run ended that has no result.
+ * @param props.cancelled what is said of a cancelled one.
+ * @param props.left what a run leaves whose process ended, as the rest of that sentence: "; nothing was written".
+ * @param props.repeat runs it again in a new process.
+ */
+export function RunFailure(props: {
+  failure: Failure;
+  cancelled: string;
+  left?: string;
+  repeat: () => void;
+}) {
+  const { failure, cancelled, left = '', repeat } = props;
+  switch (failure.kind) {
+    case 'cancelled':
+      return (
+        <p class="muted" role="status">
+          {cancelled}
+        </p>
+      );
+    case 'failed':
+      return (
+        <p class="notice error" role="alert">
+          {failure.message}
+        </p>
+      );
+    case 'engine-died':
+      return (
+        <div class="notice error with-action" role="alert">
+          <span>
+            The engine process ended before the run did{left}. <span class="muted">{failure.message}</span>
+          </span>
+          <Button primary onClick={repeat}>
+            Restart and Run Again
+          </Button>
+        </div>
+      );
+  }
+}
