@@ -31,7 +31,6 @@ import { evidenceSource } from './keptEvidence';
 import { StepMeter } from './progress';
 import {
   contextLengthOf,
-  keepsWhole,
   planText,
   runDevice,
   statesRoom,
@@ -175,7 +174,8 @@ async function measure(pass: PlannedPass, { signal, progress }: JobContext): Pro
     hessians: pass.parts.hessians || earlier.hessians,
     activations: pass.parts.activations || earlier.activations,
   };
-  const keep = keepsWhole(where.device, settings.memory);
+  // Each block is loaded once, so that weights that stay would save nothing.
+  const keep = settings.memory === 'whole';
   const decoder = await openDecoder(model, { device: where.device, length: plan.context, keep });
   try {
     await ensureFreeSpace(
