@@ -234,7 +234,7 @@ describe('export/onnx', () => {
     const copy = join(folder, 'copy');
     await request('export/onnx', { ...sample, weights: 'f32', out: copy });
     await expect(request('export/onnx', { ...sample, weights: 'f32', out: sampleFolder })).rejects.toThrow(
-      /would replace an input file/,
+      /The output folder is that of the model/,
     );
     const session = await openOnnx(join(copy, 'model.onnx'));
     expect(farthest(await new OnnxText(session, original.blocks).next(tokens), original.logits)).toBeLessThan(
@@ -259,7 +259,7 @@ describe('recipes for ONNX', () => {
   it('say per matrix what it becomes; the output stays as it is', async () => {
     const out = join(folder, 'recipe');
     const preview = await request('model/quantizePreview', { ...sample, cacheDir, inline: recipe });
-    expect(preview.evidence).toEqual({ kind: 'hessian', text });
+    expect(preview.evidence).toEqual({ kind: 'hessian', usable: 'hessian', text });
     const result = await request('model/quantize', { ...params, inline: recipe, out });
     expect(result.tensors).toEqual(preview.tensors);
     const stored = Object.fromEntries(result.tensors.map(({ name, to, method }) => [name, [to, method]]));
@@ -282,7 +282,7 @@ describe('recipes for ONNX', () => {
       activations: { levels: { kind: 'integer', bits: 8, signed: false }, scale: 'static' },
     };
     const result = await request('model/quantize', { ...params, inline, out });
-    expect(result.evidence).toEqual({ kind: 'activations', text });
+    expect(result.evidence).toEqual({ kind: 'activations', usable: 'activations', text });
     const { graph } = decodeOnnx(readFileSync(join(out, 'model.onnx')));
     expect(graph.node.filter(({ opType }) => opType === 'QuantizeLinear').length).toBeGreaterThan(6 * 3);
     const session = await openOnnx(join(out, 'model.onnx'));

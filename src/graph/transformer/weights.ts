@@ -44,7 +44,9 @@ export interface StoredRows {
 }
 
 /** What products with a matrix are multiplied by in GGUF files, one number for the matrix or for that of each expert (NVFP4). */
-const factorsOf = (name: string): string => name.replace(/weight$/, 'scale');
+function factorsOf(tensors: Tensors, name: string): ConvertedTensor | undefined {
+  return name.endsWith('.weight') ? tensors.get(name.replace(/weight$/, 'scale')) : undefined;
+}
 
 /** The weights of a model in float32, each tensor unchanged or as a format stores it. */
 export class Weights {
@@ -96,7 +98,7 @@ export class Weights {
     const first = rows?.first ?? 0;
     const change = this.changes.get(name);
     if (change) await this.change(tensor, change, first, target, signal);
-    const factors = this.tensors.get(factorsOf(name));
+    const factors = factorsOf(this.tensors, name);
     if (factors) await this.multiply(tensor, factors, first, target, signal);
   }
 
@@ -155,7 +157,7 @@ export class Weights {
   stored(name: string, rows?: RowSpan): StoredRows | undefined {
     const tensor = this.tensors.get(name);
     if (!tensor || this.changes.has(name) || tensor.unit || tensor.add !== undefined) return undefined;
-    if (this.tensors.has(factorsOf(name))) return undefined;
+    if (factorsOf(this.tensors, name)) return undefined;
     const { pieces, columns } = rows ? rowsOf(tensor, rows) : tensor;
     if (pieces.some((piece) => piece.tensor.strides)) return undefined;
     const dtypes = new Set(pieces.map((piece) => piece.tensor.dtype));
