@@ -11,7 +11,7 @@ const shown: ReadonlySet<string> = new Set([
   ...['influence-dark', 'influence-light', 'plan-influence-dark', 'plan-influence-light'],
   ...['export-dark', 'export-light', 'compare-dark', 'compare-light', 'evaluate-dark', 'evaluate-light'],
   ...['stored-dark', 'stored-light', 'methods-dark', 'methods-light'],
-  ...['quantize-model-dark', 'quantize-model-light'],
+  ...['quantize-model-dark', 'quantize-model-light', 'preview-dark', 'preview-light'],
 ]);
 
 /** Pictures taken of a page that does not come to rest, as with a job that runs, before the last one is kept. */

@@ -94,8 +94,8 @@ describe.skipIf(!hasServer)('Quantize Layer: grids and methods', () => {
   });
 
   it('measures a method again with other options, and only that method', async () => {
-    await frame.getByRole('button', { name: 'Options of GPTQ' }).click();
-    const options = frame.getByRole('region', { name: 'Options of GPTQ' });
+    await frame.getByRole('button', { name: 'Options of GPTQ', exact: true }).click();
+    const options = frame.getByRole('region', { name: 'Options of GPTQ', exact: true });
     const damping = options.locator('vscode-text-field[aria-label="damping"] input');
     const before = await cell('int3-g64', 'gptq').innerText();
     const rounding = await cell('int3-g64', 'rtn').innerText();
@@ -122,7 +122,7 @@ describe.skipIf(!hasServer)('Quantize Layer: grids and methods', () => {
     const saved = await openModel(join(workspace, name));
     expect(saved.tensor(tensor)).toMatchObject({ dtype: 'Q4_K', shape: [256, 768] });
     await saved.close();
-    await frame.getByRole('button', { name: 'Options of GPTQ' }).click();
+    await frame.getByRole('button', { name: 'Options of GPTQ', exact: true }).click();
   });
 
   it('shows a method in detail, before and after', async () => {

@@ -5,6 +5,7 @@ import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
+import { setTheme } from '../support/workbench';
 
 const wait = 60_000;
 
@@ -35,5 +36,7 @@ describe.skipIf(!hasServer)('the preview of errors by block', () => {
     for (const [own, accumulated] of percents) expect(accumulated!).toBeGreaterThanOrEqual(own!);
     expect(await frame.locator('.preview .totals').innerText()).toMatch(/SQNR at the output\s+\d+\.\d\d dB/);
     await screenshot(page, 'preview-dark');
+    await setTheme(page, 'light');
+    await screenshot(page, 'preview-light');
   });
 });
