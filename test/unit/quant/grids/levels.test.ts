@@ -6,6 +6,7 @@ import * as libraries from '../../../../src/quant/grids/libraries';
 import { codeValues, largestLevel, levelCodes } from '../../../../src/quant/grids/levels';
 import { decodeRows, roundToNearest } from '../../../../src/quant/grids/roundToNearest';
 import { Random } from '../../../support/random';
+import { hqq, quantoGroups, torchaoMx } from '../../../support/readLibraries';
 
 const native = loadNative();
 const fastest = native.simd;
@@ -120,9 +121,9 @@ const grids: readonly [string, Grid][] = [
   ['int4 of bfloat16', libraries.compressedIntegers(4, 32, { symmetric: false })],
   ['FP8 blocks', libraries.float8Blocks({ rows: 3, columns: 16 })],
   ['NVFP4', libraries.compressedNvfp4()],
-  ['MXFP8', libraries.torchaoMx('fp8', 'even')],
-  ['quanto', libraries.quantoGroups(2, 32)],
-  ['HQQ', libraries.hqq(2, 24)],
+  ['MXFP8', torchaoMx('fp8', 'even')],
+  ['quanto', quantoGroups(2, 32)],
+  ['HQQ', hqq(2, 24)],
   ['ONNX Runtime', libraries.onnxBlocks(4, 32, true)],
 ];
 

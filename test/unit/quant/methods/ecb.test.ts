@@ -11,6 +11,7 @@ import { rtn } from '../../../../src/quant/methods/rtn';
 import type { QuantizedRows } from '../../../../src/quant/quantized';
 import { sampleFolder } from '../../../support/files';
 import { Random } from '../../../support/random';
+import { hqq, quantoGroups, torchaoMx } from '../../../support/readLibraries';
 
 const native = loadNative();
 const fastest = native.simd;
@@ -30,9 +31,9 @@ const grids: readonly (readonly [string, Grid])[] = [
   ['NF4 with quantized scales', libraries.bitsandbytes4bit('nf4', 64, { nested: true })],
   ['FP8 blocks', libraries.float8Blocks({ rows: 5, columns: 48 })],
   ['NVFP4', libraries.compressedNvfp4()],
-  ['MXFP4', libraries.torchaoMx('fp4', 'floor')],
-  ['quanto int2 with minima', libraries.quantoGroups(2, 32)],
-  ['HQQ 2 bits', libraries.hqq(2, 64)],
+  ['MXFP4', torchaoMx('fp4', 'floor')],
+  ['quanto int2 with minima', quantoGroups(2, 32)],
+  ['HQQ 2 bits', hqq(2, 64)],
   ['ONNX Runtime', libraries.onnxBlocks(4, 32, true)],
   ['blocks across rows', { ...libraries.bitsandbytes4bit('fp4', 48) }],
 ];
@@ -183,8 +184,8 @@ describe('bias correction', () => {
   });
 
   it('zero points that are not integers leave no mean error in a group', async () => {
-    const quantized = await quantize(ecb, libraries.quantoGroups(2, 32), {});
-    const plain = await quantize(rtn, libraries.quantoGroups(2, 32), {});
+    const quantized = await quantize(ecb, quantoGroups(2, 32), {});
+    const plain = await quantize(rtn, quantoGroups(2, 32), {});
     const largestMean = async (result: QuantizedRows): Promise<number> => {
       const decoded = await decodeRows(result);
       const weights = heavy();

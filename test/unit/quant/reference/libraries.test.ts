@@ -7,12 +7,10 @@ import {
   eetq,
   float8Blocks,
   gptq,
-  hqq,
   onnxBlocks,
   onnxInt8,
-  quantoGroups,
-  quantoRows,
 } from '../../../../src/quant/grids/libraries';
+import { hqq, quantoGroups, quantoRows } from '../../../support/readLibraries';
 import { decodeRows } from '../../../../src/quant/grids/roundToNearest';
 import {
   readReference,

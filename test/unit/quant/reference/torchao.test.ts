@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  torchaoFloat8,
-  torchaoInt8,
-  torchaoIntegers,
-  torchaoMx,
-  torchaoNvfp4,
-} from '../../../../src/quant/grids/libraries';
+import { torchaoFloat8, torchaoInt8, torchaoIntegers } from '../../../../src/quant/grids/libraries';
+import { torchaoMx, torchaoNvfp4 } from '../../../support/readLibraries';
 import { roundVector, unpackBits, vectorNamed, vectorsOf } from '../../../support/reference';
 
 type Mode = Parameters<typeof torchaoMx>[1];
