@@ -9,8 +9,9 @@ import {
   readDecoder,
   tiedOutput,
   usualIgnored,
+  type Decoder,
 } from './decoder';
-import type { ArchitectureDescription } from './description';
+import type { ArchitectureDescription, Conversion } from './description';
 import { f32, text } from './keyValues';
 
 /** llama.cpp expects norms of query and key in models of at least so many blocks (Command R+), and in no others. */
@@ -38,7 +39,7 @@ export const commandR: ArchitectureDescription = {
     expectSquareAttention(config, decoder);
     if (decoder.rope.scaling.kind !== 'none')
       throw config.unsupported('Rope scaling cannot be exported for this architecture.');
-    const { blocks, hiddenSize, heads, kvHeads, headSize } = decoder;
+    const { blocks } = decoder;
     const headNorms = config.flag('use_qk_norm', false);
     if (headNorms !== blocks >= blocksWithHeadNorms)
       throw config.unsupported(
@@ -59,23 +60,28 @@ export const commandR: ArchitectureDescription = {
         f32('logit_scale', config.number('logit_scale', 0.0625)),
         text('rope.scaling.type', 'none'),
       ],
-      tensors: [
-        ...partRules([
-          { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
-          { from: 'norm', to: 'output_norm', shape: [hiddenSize] },
-        ]),
-        blockRules('layers', blocks, () => [
-          { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize] },
-          ...attentionParts(decoder),
-          ...(headNorms
-            ? [
-                { from: 'self_attn.q_norm', to: 'attn_q_norm', shape: [heads, headSize] },
-                { from: 'self_attn.k_norm', to: 'attn_k_norm', shape: [kvHeads, headSize] },
-              ]
-            : []),
-          ...gatedParts(decoder),
-        ]),
-      ],
+      tensors: tensorRules(decoder, headNorms),
     };
   },
 };
+
+function tensorRules(decoder: Decoder, headNorms: boolean): Conversion['tensors'] {
+  const { blocks, hiddenSize, heads, kvHeads, headSize } = decoder;
+  return [
+    ...partRules([
+      { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
+      { from: 'norm', to: 'output_norm', shape: [hiddenSize] },
+    ]),
+    blockRules('layers', blocks, () => [
+      { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize] },
+      ...attentionParts(decoder),
+      ...(headNorms
+        ? [
+            { from: 'self_attn.q_norm', to: 'attn_q_norm', shape: [heads, headSize] },
+            { from: 'self_attn.k_norm', to: 'attn_k_norm', shape: [kvHeads, headSize] },
+          ]
+        : []),
+      ...gatedParts(decoder),
+    ]),
+  ];
+}

@@ -12,7 +12,7 @@ import {
   type Decoder,
   type Part,
 } from './decoder';
-import type { ArchitectureDescription } from './description';
+import type { ArchitectureDescription, Conversion } from './description';
 import { text } from './keyValues';
 import { readRope, refuseFactors } from './rope';
 
@@ -34,10 +34,8 @@ export const falcon: ArchitectureDescription = {
     if (!grouped) config.expect('parallel_attn', true, true);
     const decoder = readFalcon(config, grouped);
     refuseFactors(config, decoder.rope);
-    const { hiddenSize, feedForwardSize, heads, kvHeads, headSize, tied } = decoder;
     const norms = grouped ? config.integer('num_ln_in_parallel_attn', 2) : 1;
     if (norms > 2) config.expect('num_ln_in_parallel_attn', 2, 1, 2);
-    const norm = (from: string, to: string): Part => ({ from, to, shape: [hiddenSize], bias: 'required' });
     return {
       prefixes: ['transformer.'],
       ignored: usualIgnored,
@@ -48,30 +46,37 @@ export const falcon: ArchitectureDescription = {
         // The name of that order of rows.
         text('tensor_data_layout', 'jploski'),
       ],
-      tensors: [
-        ...partRules([
-          { from: 'word_embeddings', to: 'token_embd', shape: ['any', hiddenSize] },
-          norm('ln_f', 'output_norm'),
-          ...(tied ? [] : [{ from: 'lm_head', to: 'output', shape: ['any', hiddenSize] } as const]),
-        ]),
-        blockRules('h', decoder.blocks, () => [
-          ...(norms === 2
-            ? [norm('ln_mlp', 'attn_norm'), norm('ln_attn', 'attn_norm_2')]
-            : [norm('input_layernorm', 'attn_norm')]),
-          {
-            from: 'self_attention.query_key_value',
-            to: 'attn_qkv',
-            shape: [(heads + 2 * kvHeads) * headSize, hiddenSize],
-            rule: { rows: groupedRows(kvHeads, heads / kvHeads, headSize) },
-          },
-          { from: 'self_attention.dense', to: 'attn_output', shape: [hiddenSize, hiddenSize] },
-          { from: 'mlp.dense_h_to_4h', to: 'ffn_up', shape: [feedForwardSize, hiddenSize] },
-          { from: 'mlp.dense_4h_to_h', to: 'ffn_down', shape: [hiddenSize, feedForwardSize] },
-        ]),
-      ],
+      tensors: tensorRules(decoder, norms),
     };
   },
 };
+
+/** `norms` of each block: one, or one for attention and one for the feed-forward network. */
+function tensorRules(decoder: Decoder, norms: number): Conversion['tensors'] {
+  const { hiddenSize, feedForwardSize, heads, kvHeads, headSize, tied } = decoder;
+  const norm = (from: string, to: string): Part => ({ from, to, shape: [hiddenSize], bias: 'required' });
+  return [
+    ...partRules([
+      { from: 'word_embeddings', to: 'token_embd', shape: ['any', hiddenSize] },
+      norm('ln_f', 'output_norm'),
+      ...(tied ? [] : [{ from: 'lm_head', to: 'output', shape: ['any', hiddenSize] } as const]),
+    ]),
+    blockRules('h', decoder.blocks, () => [
+      ...(norms === 2
+        ? [norm('ln_mlp', 'attn_norm'), norm('ln_attn', 'attn_norm_2')]
+        : [norm('input_layernorm', 'attn_norm')]),
+      {
+        from: 'self_attention.query_key_value',
+        to: 'attn_qkv',
+        shape: [(heads + 2 * kvHeads) * headSize, hiddenSize],
+        rule: { rows: groupedRows(kvHeads, heads / kvHeads, headSize) },
+      },
+      { from: 'self_attention.dense', to: 'attn_output', shape: [hiddenSize, hiddenSize] },
+      { from: 'mlp.dense_h_to_4h', to: 'ffn_up', shape: [feedForwardSize, hiddenSize] },
+      { from: 'mlp.dense_4h_to_h', to: 'ffn_down', shape: [hiddenSize, feedForwardSize] },
+    ]),
+  ];
+}
 
 /** Falcon's own names of what every decoder has, in the spelling of either class. */
 function readFalcon(config: ConfigReader, grouped: boolean): Decoder {

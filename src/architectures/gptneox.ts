@@ -8,8 +8,9 @@ import {
   partRules,
   readDecoder,
   tiedOutput,
+  type Decoder,
 } from './decoder';
-import type { ArchitectureDescription } from './description';
+import type { ArchitectureDescription, Conversion } from './description';
 import { bool } from './keyValues';
 import { refuseFactors } from './rope';
 
@@ -31,7 +32,6 @@ export const gptneox: ArchitectureDescription = {
     });
     expectSquareAttention(config, decoder);
     refuseFactors(config, decoder.rope);
-    const { hiddenSize, feedForwardSize, heads, headSize, tied } = decoder;
     return {
       prefixes: ['gpt_neox.'],
       // Masks and frequencies are buffers of the class.
@@ -42,38 +42,43 @@ export const gptneox: ArchitectureDescription = {
         layerNormEpsilon(config, 'layer_norm_eps'),
         bool('use_parallel_residual', config.flag('use_parallel_residual', true)),
       ],
-      tensors: [
-        ...partRules([
-          { from: 'embed_in', to: 'token_embd', shape: ['any', hiddenSize] },
-          { from: 'final_layer_norm', to: 'output_norm', shape: [hiddenSize], bias: 'required' },
-          // llama.cpp always requires the output.
-          { from: tied ? 'embed_in' : 'embed_out', to: 'output', shape: ['any', hiddenSize] },
-        ]),
-        blockRules('layers', decoder.blocks, () => [
-          { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize], bias: 'required' },
-          {
-            from: 'attention.query_key_value',
-            to: 'attn_qkv',
-            shape: [3 * hiddenSize, hiddenSize],
-            bias: 'required',
-            rule: { rows: groupedRows(heads, 1, headSize) },
-          },
-          { from: 'attention.dense', to: 'attn_output', shape: [hiddenSize, hiddenSize], bias: 'required' },
-          { from: 'post_attention_layernorm', to: 'ffn_norm', shape: [hiddenSize], bias: 'required' },
-          {
-            from: 'mlp.dense_h_to_4h',
-            to: 'ffn_up',
-            shape: [feedForwardSize, hiddenSize],
-            bias: 'required',
-          },
-          {
-            from: 'mlp.dense_4h_to_h',
-            to: 'ffn_down',
-            shape: [hiddenSize, feedForwardSize],
-            bias: 'required',
-          },
-        ]),
-      ],
+      tensors: tensorRules(decoder),
     };
   },
 };
+
+function tensorRules(decoder: Decoder): Conversion['tensors'] {
+  const { hiddenSize, feedForwardSize, heads, headSize, tied } = decoder;
+  return [
+    ...partRules([
+      { from: 'embed_in', to: 'token_embd', shape: ['any', hiddenSize] },
+      { from: 'final_layer_norm', to: 'output_norm', shape: [hiddenSize], bias: 'required' },
+      // llama.cpp always requires the output.
+      { from: tied ? 'embed_in' : 'embed_out', to: 'output', shape: ['any', hiddenSize] },
+    ]),
+    blockRules('layers', decoder.blocks, () => [
+      { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize], bias: 'required' },
+      {
+        from: 'attention.query_key_value',
+        to: 'attn_qkv',
+        shape: [3 * hiddenSize, hiddenSize],
+        bias: 'required',
+        rule: { rows: groupedRows(heads, 1, headSize) },
+      },
+      { from: 'attention.dense', to: 'attn_output', shape: [hiddenSize, hiddenSize], bias: 'required' },
+      { from: 'post_attention_layernorm', to: 'ffn_norm', shape: [hiddenSize], bias: 'required' },
+      {
+        from: 'mlp.dense_h_to_4h',
+        to: 'ffn_up',
+        shape: [feedForwardSize, hiddenSize],
+        bias: 'required',
+      },
+      {
+        from: 'mlp.dense_4h_to_h',
+        to: 'ffn_down',
+        shape: [hiddenSize, feedForwardSize],
+        bias: 'required',
+      },
+    ]),
+  ];
+}

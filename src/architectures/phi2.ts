@@ -9,8 +9,9 @@ import {
   readDecoder,
   tiedOutput,
   usualIgnored,
+  type Decoder,
 } from './decoder';
-import type { ArchitectureDescription } from './description';
+import type { ArchitectureDescription, Conversion } from './description';
 import { refuseFactors } from './rope';
 
 /** Phi 1, 1.5 and 2: parallel attention and feed-forward after one layer norm, biases everywhere. */
@@ -30,40 +31,42 @@ export const phi2: ArchitectureDescription = {
     });
     expectSquareAttention(config, decoder);
     refuseFactors(config, decoder.rope);
-    const { hiddenSize, feedForwardSize, tied } = decoder;
-    const [query, key, value] = attentionParts(decoder, { bias: 'required' });
     return {
       prefixes: ['model.'],
       ignored: usualIgnored,
       ...tiedOutput(decoder),
       keyValues: [...decoderKeyValues(decoder), layerNormEpsilon(config, 'layer_norm_eps')],
-      tensors: [
-        ...partRules([
-          { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
-          { from: 'final_layernorm', to: 'output_norm', shape: [hiddenSize], bias: 'required' },
-        ]),
-        // llama.cpp always requires the output, which has a bias even where its weight is the embedding's.
-        {
-          from: [tied ? 'embed_tokens.weight' : 'lm_head.weight'],
-          to: 'output.weight',
-          shape: ['any', hiddenSize],
-        },
-        { from: ['lm_head.bias'], to: 'output.bias', shape: ['any'] },
-        blockRules('layers', decoder.blocks, () => [
-          { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize], bias: 'required' },
-          query!,
-          key!,
-          value!,
-          {
-            from: 'self_attn.dense',
-            to: 'attn_output',
-            shape: [hiddenSize, hiddenSize],
-            bias: 'required',
-          },
-          { from: 'mlp.fc1', to: 'ffn_up', shape: [feedForwardSize, hiddenSize], bias: 'required' },
-          { from: 'mlp.fc2', to: 'ffn_down', shape: [hiddenSize, feedForwardSize], bias: 'required' },
-        ]),
-      ],
+      tensors: tensorRules(decoder),
     };
   },
 };
+
+function tensorRules(decoder: Decoder): Conversion['tensors'] {
+  const { hiddenSize, feedForwardSize, tied } = decoder;
+  const inputs = attentionParts(decoder, { bias: 'required' }).filter(({ to }) => to !== 'attn_output');
+  return [
+    ...partRules([
+      { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
+      { from: 'final_layernorm', to: 'output_norm', shape: [hiddenSize], bias: 'required' },
+    ]),
+    // llama.cpp always requires the output, which has a bias even where its weight is the embedding's.
+    {
+      from: [tied ? 'embed_tokens.weight' : 'lm_head.weight'],
+      to: 'output.weight',
+      shape: ['any', hiddenSize],
+    },
+    { from: ['lm_head.bias'], to: 'output.bias', shape: ['any'] },
+    blockRules('layers', decoder.blocks, () => [
+      { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize], bias: 'required' },
+      ...inputs,
+      {
+        from: 'self_attn.dense',
+        to: 'attn_output',
+        shape: [hiddenSize, hiddenSize],
+        bias: 'required',
+      },
+      { from: 'mlp.fc1', to: 'ffn_up', shape: [feedForwardSize, hiddenSize], bias: 'required' },
+      { from: 'mlp.fc2', to: 'ffn_down', shape: [hiddenSize, feedForwardSize], bias: 'required' },
+    ]),
+  ];
+}

@@ -10,6 +10,8 @@ import {
   rmsEpsilon,
   tiedOutput,
   usualIgnored,
+  type Decoder,
+  type Part,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { u32 } from './keyValues';
@@ -35,7 +37,6 @@ export const qwen2moe: ArchitectureDescription = {
     expectSquareAttention(config, decoder);
     refuseFactors(config, decoder.rope);
     const windowEnd = config.integer('max_window_layers', 28, 0);
-    const { hiddenSize } = decoder;
     const experts = readQwenExperts(config, decoder, {
       experts: 60,
       used: 4,
@@ -65,17 +66,24 @@ export const qwen2moe: ArchitectureDescription = {
           ...normParts(decoder),
           ...attentionParts(decoder, bias),
           ...experts.parts,
-          {
-            from: 'mlp.shared_expert_gate',
-            to: 'ffn_gate_inp_shexp',
-            shape: [hiddenSize],
-            rule: { sourceShape: [1, hiddenSize] },
-          },
-          { from: 'mlp.shared_expert.gate_proj', to: 'ffn_gate_shexp', shape: [shared, hiddenSize] },
-          { from: 'mlp.shared_expert.up_proj', to: 'ffn_up_shexp', shape: [shared, hiddenSize] },
-          { from: 'mlp.shared_expert.down_proj', to: 'ffn_down_shexp', shape: [hiddenSize, shared] },
+          ...sharedExpertParts(decoder, shared),
         ]),
       ],
     };
   },
 };
+
+/** The expert that all tokens share, and its gate. */
+function sharedExpertParts({ hiddenSize }: Decoder, size: number): readonly Part[] {
+  return [
+    {
+      from: 'mlp.shared_expert_gate',
+      to: 'ffn_gate_inp_shexp',
+      shape: [hiddenSize],
+      rule: { sourceShape: [1, hiddenSize] },
+    },
+    { from: 'mlp.shared_expert.gate_proj', to: 'ffn_gate_shexp', shape: [size, hiddenSize] },
+    { from: 'mlp.shared_expert.up_proj', to: 'ffn_up_shexp', shape: [size, hiddenSize] },
+    { from: 'mlp.shared_expert.down_proj', to: 'ffn_down_shexp', shape: [hiddenSize, size] },
+  ];
+}

@@ -10,8 +10,9 @@ import {
   tiedOutput,
   usualIgnored,
   type Part,
+  type Decoder,
 } from './decoder';
-import type { ArchitectureDescription } from './description';
+import type { ArchitectureDescription, Conversion } from './description';
 import { u32 } from './keyValues';
 import { refuseFactors } from './rope';
 import { windowWithoutKey } from './slidingWindow';
@@ -39,8 +40,6 @@ export const starcoder2: ArchitectureDescription = {
     });
     expectSquareAttention(config, decoder);
     refuseFactors(config, decoder.rope);
-    const { hiddenSize, feedForwardSize, tied } = decoder;
-    const norm = (from: string, to: string): Part => ({ from, to, shape: [hiddenSize], bias: 'required' });
     return {
       prefixes: ['model.'],
       ignored: usualIgnored,
@@ -53,20 +52,26 @@ export const starcoder2: ArchitectureDescription = {
           ? [u32('attention.sliding_window', config.integer('sliding_window'))]
           : []),
       ],
-      tensors: [
-        ...partRules([
-          { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
-          norm('norm', 'output_norm'),
-          ...(tied ? [] : [{ from: 'lm_head', to: 'output', shape: ['any', hiddenSize] } as const]),
-        ]),
-        blockRules('layers', decoder.blocks, () => [
-          norm('input_layernorm', 'attn_norm'),
-          ...attentionParts(decoder, { bias: 'required', outputBias: 'required' }),
-          norm('post_attention_layernorm', 'ffn_norm'),
-          { from: 'mlp.c_fc', to: 'ffn_up', shape: [feedForwardSize, hiddenSize], bias: 'required' },
-          { from: 'mlp.c_proj', to: 'ffn_down', shape: [hiddenSize, feedForwardSize], bias: 'required' },
-        ]),
-      ],
+      tensors: tensorRules(decoder),
     };
   },
 };
+
+function tensorRules(decoder: Decoder): Conversion['tensors'] {
+  const { hiddenSize, feedForwardSize, tied } = decoder;
+  const norm = (from: string, to: string): Part => ({ from, to, shape: [hiddenSize], bias: 'required' });
+  return [
+    ...partRules([
+      { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
+      norm('norm', 'output_norm'),
+      ...(tied ? [] : [{ from: 'lm_head', to: 'output', shape: ['any', hiddenSize] } as const]),
+    ]),
+    blockRules('layers', decoder.blocks, () => [
+      norm('input_layernorm', 'attn_norm'),
+      ...attentionParts(decoder, { bias: 'required', outputBias: 'required' }),
+      norm('post_attention_layernorm', 'ffn_norm'),
+      { from: 'mlp.c_fc', to: 'ffn_up', shape: [feedForwardSize, hiddenSize], bias: 'required' },
+      { from: 'mlp.c_proj', to: 'ffn_down', shape: [hiddenSize, feedForwardSize], bias: 'required' },
+    ]),
+  ];
+}

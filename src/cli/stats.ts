@@ -1,4 +1,10 @@
-import type { CodeAnalysis, GroupMap, StoredAnalysis } from '../protocol/analysis';
+import type {
+  CodeAnalysis,
+  GroupMap,
+  OutlierLine,
+  StoredAnalysis,
+  TensorStatistics,
+} from '../protocol/analysis';
 import { float32Rows } from '../protocol/float32Rows';
 import { size } from '../protocol/words';
 import { countOption, requiredOption, type Command } from './command';
@@ -25,44 +31,39 @@ export const stats: Command = {
     const stored = isStored
       ? await jobs['tensor/stored']({ ...model, tensor }, { signal, progress })
       : undefined;
-    const { statistics: s, outliers } = analysis;
-    const rows: [string, string][] = [
-      ['weights', count(s.count)],
-      ['min', figure(s.min)],
-      ['max', figure(s.max)],
-      ['mean', figure(s.mean)],
-      ['standard deviation', figure(s.standardDeviation)],
-      ['kurtosis', figure(s.kurtosis)],
-      ['zeros', count(s.zeros)],
-      ['NaN', count(s.nans)],
-      ['infinite', count(s.infinities)],
-      ...float32Rows(s).map(([name, value]): [string, string] => [name, count(value)]),
-      ...s.percentiles.map(({ percent, value }): [string, string] => [
-        `percentile ${percent}`,
-        figure(value),
-      ]),
-    ];
-    const lines = (kind: string, list: typeof outliers.outlierRows): string[] =>
-      list.length === 0
-        ? []
-        : [
-            '',
-            `${kind} that stand out`,
-            ...table(
-              ['index', 'max |w|', 'score'],
-              list.map((line) => [line.index, number(line.absMax), line.score.toFixed(1)]),
-            ),
-          ];
+    const { outlierRows, outlierColumns } = analysis.outliers;
     const text = [
       analysis.tensor,
-      ...table(['statistic', 'value'], rows),
-      ...lines('Rows', outliers.outlierRows),
-      ...lines('Columns', outliers.outlierColumns),
+      ...table(['statistic', 'value'], statisticRows(analysis.statistics)),
+      ...outlierLines('Rows', outlierRows),
+      ...outlierLines('Columns', outlierColumns),
       ...(stored ? storedLines(stored) : []),
     ];
     return { json: { ...analysis, ...(stored ? { stored } : {}) }, lines: text };
   },
 };
+
+function statisticRows(statistics: TensorStatistics): (readonly [string, string])[] {
+  return [
+    ['weights', count(statistics.count)],
+    ['min', figure(statistics.min)],
+    ['max', figure(statistics.max)],
+    ['mean', figure(statistics.mean)],
+    ['standard deviation', figure(statistics.standardDeviation)],
+    ['kurtosis', figure(statistics.kurtosis)],
+    ['zeros', count(statistics.zeros)],
+    ['NaN', count(statistics.nans)],
+    ['infinite', count(statistics.infinities)],
+    ...float32Rows(statistics).map(([name, value]) => [name, count(value)] as const),
+    ...statistics.percentiles.map(({ percent, value }) => [`percentile ${percent}`, figure(value)] as const),
+  ];
+}
+
+function outlierLines(kind: 'Rows' | 'Columns', lines: readonly OutlierLine[]): string[] {
+  if (lines.length === 0) return [];
+  const rows = lines.map((line) => [line.index, number(line.absMax), line.score.toFixed(1)]);
+  return ['', `${kind} that stand out`, ...table(['index', 'max |w|', 'score'], rows)];
+}
 
 /** How a weight of a quantized checkpoint is stored. */
 function storedLines({ bitsPerWeight, parts, codes }: StoredAnalysis): string[] {

@@ -99,9 +99,7 @@ export async function planWeights(
   const source = await ggufView(model, signal);
   const architecture = overrideArchitecture(architectureOf(source), overrides);
   const named = prune(source.tensors, target.pruneLayers ?? []);
-  const order = target.split?.kind === 'keep' ? sourceOrder(model) : byName;
-  const kept = [...named].sort(order);
-  const tensors = kept.map(({ converted }) => converted);
+  const kept = [...named].sort(target.split?.kind === 'keep' ? sourceOrder(model) : byName);
   const imatrix = selectedImatrix(target);
   const isCopy = target.type?.toUpperCase() === copyType;
   const fileType = isCopy || target.type === undefined ? undefined : fileTypeNamed(target.type);
@@ -116,31 +114,30 @@ export async function planWeights(
   ];
   if (target.split?.kind !== 'keep') planned.sort((a, b) => compareTensorNames(a.name, b.name));
   const shown = fileType ?? fileTypeOfMajority(majority(planned));
-  const preset = isCopy
-    ? new Map<string, MixedType>()
-    : mixTypes(tensors, shown, architecture, { hasImportance: imatrix !== undefined });
-  const compared = planned.map((tensor) => withPreset(tensor, preset.get(tensor.name)?.type));
-  const dataBytes = sum(compared.map(({ bytes }) => bytes));
-  const parameters = sum(compared.map(({ shape }) => product(shape)));
+  const tensors = isCopy ? planned : withPresets(planned, kept, shown, architecture, imatrix);
   return {
-    tensors: compared,
-    fileType: isCopy ? copied(model, shown) : shown,
-    architecture: source.architecture,
-    keyValues: source.keyValues,
+    ...{ tensors, fileType: isCopy ? copied(model, shown) : shown, ...sizesOf(tensors) },
+    ...{ architecture: source.architecture, keyValues: source.keyValues },
     overrides: [
       ...overrides,
       ...(imatrix ? imatrixKeyValues(imatrix) : []),
       ...prunedBlocks(source.architecture, named, target.pruneLayers ?? []),
     ],
-    dataBytes,
-    parameters,
+    warnings: [...source.notes, ...warningsOf(tensors, target, imatrix)],
+  };
+}
+
+type Sizes = Pick<ExportPlan, 'dataBytes' | 'parameters' | 'bitsPerWeight' | 'presetBytes'>;
+
+function sizesOf(tensors: readonly PlannedTensor[]): Sizes {
+  const dataBytes = sum(tensors.map(({ bytes }) => bytes));
+  const parameters = sum(tensors.map(({ shape }) => product(shape)));
+  const preset = tensors.map(({ shape, bytes, presetType }) =>
+    presetType === undefined ? bytes : bytesIn(presetType, shape),
+  );
+  return {
+    ...{ dataBytes, parameters, presetBytes: sum(preset) },
     ...(parameters === 0 ? {} : { bitsPerWeight: (8 * dataBytes) / parameters }),
-    presetBytes: sum(
-      compared.map(({ shape, bytes, presetType }) =>
-        presetType === undefined ? bytes : bytesIn(presetType, shape),
-      ),
-    ),
-    warnings: [...source.notes, ...warningsOf(compared, target, imatrix)],
   };
 }
 
@@ -244,9 +241,20 @@ function sourceOrder({ description, gguf }: ModelHeaders): Order {
   };
 }
 
-/** Records the preset's type where it differs. */
-function withPreset(tensor: PlannedTensor, presetType: string | undefined): PlannedTensor {
-  return presetType === undefined || presetType === tensor.to ? tensor : { ...tensor, presetType };
+/** Records the type that the file type gives without any option, where it differs. */
+function withPresets(
+  planned: readonly PlannedTensor[],
+  tensors: readonly NamedTensor[],
+  fileType: FileType,
+  architecture: Architecture,
+  imatrix: Imatrix | undefined,
+): PlannedTensor[] {
+  const converted = tensors.map((tensor) => tensor.converted);
+  const preset = mixTypes(converted, fileType, architecture, { hasImportance: imatrix !== undefined });
+  return planned.map((tensor) => {
+    const presetType = preset.get(tensor.name)?.type;
+    return presetType === undefined || presetType === tensor.to ? tensor : { ...tensor, presetType };
+  });
 }
 
 /** The file type that a GGUF file states is kept. */

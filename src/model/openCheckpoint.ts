@@ -34,12 +34,12 @@ export async function openCheckpoint(
   signal?: AbortSignal,
 ): Promise<Pick<OpenFiles, 'content' | 'metadataOfFiles'>> {
   const { files, folder, index, part } = weights;
-  const opened =
-    files.length === 1 && !index
-      ? await openSingle(files[0]!, headerReaders[format], open, signal)
-      : undefined;
-  const { shards, metadataOfFiles, notes, dangers, ...merged } =
-    opened ?? (await openShards(weights, headerReaders[format], open, signal));
+  const { shards, metadataOfFiles, notes, dangers, ...merged } = await openWeights(
+    weights,
+    headerReaders[format],
+    open,
+    signal,
+  );
   const { config, identity: configFile, problem } = await readConfig(folder, signal);
   const around = await openModules(weights, open, signal);
   const allDangers = [...dangers, ...around.dangers];
@@ -53,26 +53,25 @@ export async function openCheckpoint(
     ...(part ? { part } : {}),
     ...(around.modules.length > 0 ? { modules: around.modules } : {}),
     ...(around.problem ? { modulesProblem: around.problem } : {}),
-    files: [
-      ...shards,
-      ...(index ? [index.identity] : []),
-      ...(configFile ? [configFile] : []),
-      ...around.files,
-    ],
+    files: [...shards, ...defined(index?.identity, configFile), ...around.files],
     weightFiles: { present: shards.length, total: files.length },
     ...merged,
     tensors: [...merged.tensors, ...around.tensors],
     metadata: [...merged.metadata, ...(config ? configEntries(config) : [])],
     warnings: [
       ...merged.warnings,
-      ...(problem ? [`config.json cannot be used: ${problem.message}`] : []),
-      ...(around.problem ? [`The modules of modules.json cannot be used: ${around.problem.message}`] : []),
+      ...defined(
+        problem && `config.json cannot be used: ${problem.message}`,
+        around.problem && `The modules of modules.json cannot be used: ${around.problem.message}`,
+      ),
     ],
     notes: [...weights.notes, ...notes],
     ...(allDangers.length > 0 ? { dangers: allDangers } : {}),
   };
   return { content, metadataOfFiles };
 }
+
+const defined = <T>(...items: (T | undefined)[]): T[] => items.filter((item) => item !== undefined);
 
 /** The steps of an embedding model around the model itself; one shard alone has none. */
 async function openModules(
@@ -102,6 +101,18 @@ interface Opened extends Pick<
   readonly metadataOfFiles: FileMetadata;
   readonly missingFiles: readonly string[];
   readonly shards: readonly ModelFileIdentity[];
+}
+
+function openWeights(
+  weights: WeightFiles,
+  readHeader: ReadHeader,
+  open: OpenSource,
+  signal?: AbortSignal,
+): Promise<Opened> {
+  const [first, ...others] = weights.files;
+  return first === undefined || others.length > 0 || weights.index
+    ? openShards(weights, readHeader, open, signal)
+    : openSingle(first, readHeader, open, signal);
 }
 
 async function openSingle(

@@ -141,7 +141,7 @@ export class ModelSession {
   /** The measurements as a page shows them; undefined where there are none. */
   get figures(): WebviewRequests['sensitivityFigures']['result'] {
     const { table, tableOutline } = this.planning;
-    return table && { revision: tableOutline!.revision, figures: sensitivityFigures(table) };
+    return table && tableOutline && { revision: tableOutline.revision, figures: sensitivityFigures(table) };
   }
 
   /** What files made from the model are called, without what they are. */
@@ -207,7 +207,7 @@ export class ModelSession {
    * @throws QuantscopeError REQUEST when nothing was measured, the budget is too small, or the plan is one of a file that the solver
    * would not make.
    */
-  solve(budget: Budget, effort: Effort = 'exact'): Plan {
+  solve(budget: Budget, effort: Effort = 'exact'): RevisedPlan {
     return this.planning.solve(budget, effort);
   }
 

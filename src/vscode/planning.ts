@@ -47,13 +47,7 @@ export class Planning {
 
   /** Undefined before anything was measured. */
   get tableOutline(): TableOutline | undefined {
-    const { measurements: table, tableRevision: revision } = this;
-    if (!table) return undefined;
-    return {
-      revision,
-      ...(table.rows.length > 0 ? { budgets: budgetRange(table) } : {}),
-      ...(table.gainsFrom ? { noise: table.gainsFrom.noise } : {}),
-    };
+    return this.measurements && this.outlined(this.measurements);
   }
 
   get planOutline(): PlanOutline | undefined {
@@ -75,7 +69,7 @@ export class Planning {
   opened(table: SensitivityTable | undefined): void {
     this.measure(table);
     this.judge();
-    if (table) this.hooks.table(this.tableOutline!);
+    if (table) this.hooks.table(this.outlined(table));
   }
 
   /** The plan of a file next to the model, or without one the first of the solver; one that is there stays. */
@@ -88,7 +82,7 @@ export class Planning {
   /** Cells of a running analysis. */
   proceeded(table: SensitivityTable): void {
     this.measure(table);
-    this.hooks.table(this.tableOutline!);
+    this.hooks.table(this.outlined(table));
   }
 
   /** @param overText whether the analysis was asked to measure the effect on the output over a text. */
@@ -113,7 +107,7 @@ export class Planning {
    * @throws QuantscopeError REQUEST when nothing was measured, the budget is too small, or the plan is one of a file that the solver
    * would not make.
    */
-  solve(budget: Budget, effort: Effort): Plan {
+  solve(budget: Budget, effort: Effort): RevisedPlan {
     if (!this.measurements)
       throw new QuantscopeError(
         'REQUEST',
@@ -124,9 +118,10 @@ export class Planning {
         'REQUEST',
         `The plan in ${basename(this.file.file)} was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.`,
       );
-    this.set(makePlan(this.measurements, budget, 0, effort));
+    const plan = makePlan(this.measurements, budget, 0, effort);
+    this.set(plan);
     if (effort === 'exact') this.tell();
-    return this.current!;
+    return { revision: this.planRevision, plan };
   }
 
   /** Replaces a plan of a file that is not the solver's by the solver's of its size, or takes it up again. The file is unchanged. */
@@ -139,6 +134,14 @@ export class Planning {
 
   private get isFromFile(): boolean {
     return this.file !== undefined && this.current === this.file.plan;
+  }
+
+  private outlined(table: SensitivityTable): TableOutline {
+    return {
+      revision: this.tableRevision,
+      ...(table.rows.length > 0 ? { budgets: budgetRange(table) } : {}),
+      ...(table.gainsFrom ? { noise: table.gainsFrom.noise } : {}),
+    };
   }
 
   private measure(table: SensitivityTable | undefined): void {

@@ -5,9 +5,11 @@ import type { Decoder } from '../../graph/transformer/decoder';
 import { modelBytes, numbersOf, type DecoderShape } from '../../graph/transformer/decoderShape';
 import { probeDevices } from '../../graph/probe';
 import type { OrtDevice } from '../../graph/session';
+import type { Model } from '../../model/model';
 import { readTextFile } from '../../model/textFile';
 import type { WindowSettings } from '../../protocol/evaluation';
 import type { DeviceChoice } from '../../protocol/plan';
+import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import {
   planWindows,
@@ -78,6 +80,17 @@ export async function planText(
   for (const { buffer, byteOffset, byteLength } of used)
     hash.update(new Uint8Array(buffer, byteOffset, byteLength));
   return { file, plan, windows, hash: hash.digest('hex') };
+}
+
+/** The same with the model's own tokenizer and context length. */
+export async function planTextOf(
+  model: Model,
+  file: string,
+  settings: WindowSettings,
+  signal: AbortSignal,
+): Promise<PlannedText> {
+  const tokenizer = await openTokenizer(model, signal);
+  return planText(file, tokenizer, settings, await contextLengthOf(model), signal);
 }
 
 /** Share of the free memory that the weights of a whole model may take. */

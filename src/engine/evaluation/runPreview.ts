@@ -1,13 +1,13 @@
 import { blockErrors } from '../../evaluation/blockErrors';
 import { mean, perplexity, share } from '../../evaluation/statistics';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
+import type { Decoder } from '../../graph/transformer/decoder';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { Model } from '../../model/model';
 import type { PreviewParams, PreviewResult } from '../../protocol/preview';
 import type { JobContext } from '../job';
 import { StepMeter } from './progress';
 import { recipeVariant } from './recipeVariant';
-import { contextLengthOf, planText, runDevice } from './runPlan';
+import { planTextOf, runDevice, type PlannedText } from './runPlan';
 
 /** Windows of the text that are used unless more are requested: errors of states need few tokens. */
 const usualWindows = 8;
@@ -21,45 +21,46 @@ export async function runPreview(
   params: PreviewParams,
   context: JobContext,
 ): Promise<PreviewResult> {
-  const { signal } = context;
   const started = performance.now();
-  const { device } = await runDevice(params.device, signal);
-  const tokenizer = await openTokenizer(model, signal);
+  const { device } = await runDevice(params.device, context.signal);
   const settings = { windows: usualWindows, ...params };
-  const { windows, plan } = await planText(
-    params.text,
-    tokenizer,
-    settings,
-    await contextLengthOf(model),
-    signal,
-  );
+  const text = await planTextOf(model, params.text, settings, context.signal);
   const variant = await recipeVariant(model, params.recipe, params, context);
-  const options = { device, length: plan.context, keep: false };
+  const options = { device, length: text.plan.context, keep: false };
   const original = await openDecoder(model, options);
-  const changed = await openDecoder(variant.model, { ...options, roundInputs: variant.roundInputs }).catch(
-    async (error: unknown) => {
-      await original.close();
-      throw error;
-    },
-  );
   try {
-    const runs = Math.ceil(windows.length / (original.tokensPerRun / plan.context));
-    const steps = 3 * runs * original.shape.blocks.length + runs;
-    const meter = new StepMeter(steps, windows.length, device, context.progress);
-    const { blocks, output, losses, divergences } = await blockErrors(original, changed, windows, {
-      signal,
-      onStep: (part) => meter.step(part),
-    });
-    return {
-      ...{ variant: variant.label, tokens: windows.length * plan.context, blocks, output },
-      perplexity: perplexity(losses),
-      originalPerplexity: perplexity(divergences.baseLosses),
-      divergence: mean(divergences.divergences),
-      sameTopToken: share(divergences.sameTop),
-      seconds: (performance.now() - started) / 1000,
-    };
+    const { roundInputs } = variant;
+    const changed = await openDecoder(variant.model, { ...options, roundInputs });
+    try {
+      const measured = await measure(original, changed, text, context);
+      const seconds = (performance.now() - started) / 1000;
+      return { variant: variant.label, ...measured, seconds };
+    } finally {
+      await changed.close();
+    }
   } finally {
     await original.close();
-    await changed.close();
   }
+}
+
+async function measure(
+  original: Decoder,
+  changed: Decoder,
+  { windows, plan }: PlannedText,
+  { signal, progress }: JobContext,
+): Promise<Omit<PreviewResult, 'variant' | 'seconds'>> {
+  const runs = Math.ceil(windows.length / (original.tokensPerRun / plan.context));
+  const steps = 3 * runs * original.shape.blocks.length + runs;
+  const meter = new StepMeter(steps, windows.length, original.device, progress);
+  const { blocks, output, losses, divergences } = await blockErrors(original, changed, windows, {
+    signal,
+    onStep: (part) => meter.step(part),
+  });
+  return {
+    ...{ tokens: windows.length * plan.context, blocks, output },
+    perplexity: perplexity(losses),
+    originalPerplexity: perplexity(divergences.baseLosses),
+    divergence: mean(divergences.divergences),
+    sameTopToken: share(divergences.sameTop),
+  };
 }

@@ -2,12 +2,12 @@ import { basename, join } from 'node:path';
 import { calibrate, type Gram, type MatrixInputs } from '../../evaluation/calibrate';
 import { resetPeakMemory } from '../../evaluation/measures';
 import { perplexity } from '../../evaluation/statistics';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { imatrixWriter, writeImatrix } from '../../exporter/writeImatrix';
 import { writeSafetensors, type SafetensorsPart } from '../../exporter/writeSafetensors';
 import { findFolderTarget } from '../../files/folderTarget';
 import { inputsOf, type Inputs } from '../../files/inputs';
 import { withThreads } from '../../graph/threads';
+import type { Decoder } from '../../graph/transformer/decoder';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { Model } from '../../model/model';
 import type { CalibrationParams, CalibrationResult } from '../../protocol/evaluation';
@@ -15,12 +15,12 @@ import { roomFor } from '../evaluation/obtainEvidence';
 import { StepMeter } from '../evaluation/progress';
 import { passMeasures } from '../evaluation/run';
 import {
-  contextLengthOf,
   keepsWhole,
-  planText,
+  planTextOf,
   runDevice,
   stepsOf,
   windowsAtOnce,
+  type PlannedText,
 } from '../evaluation/runPlan';
 import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
@@ -42,8 +42,9 @@ export function calibrationJob(models: OpenModels): Job<'calibration/run'> {
 async function runCalibration(
   model: Model,
   params: CalibrationParams,
-  { signal, progress }: JobContext,
+  context: JobContext,
 ): Promise<CalibrationResult> {
+  const { signal } = context;
   // Checked before hours of work on output that cannot be written.
   imatrixWriter(params.out);
   const inputs = await inputsOf(model.description, params.text);
@@ -52,45 +53,15 @@ async function runCalibration(
   resetPeakMemory();
   const started = performance.now();
   const { device } = await runDevice(params.device, signal);
-  const tokenizer = await openTokenizer(model, signal);
-  const { plan, windows } = await planText(
-    params.text,
-    tokenizer,
-    params,
-    await contextLengthOf(model),
-    signal,
-  );
+  const text = await planTextOf(model, params.text, params, signal);
   const keep = keepsWhole(device, params.memory);
-  const decoder = await openDecoder(model, { device, length: plan.context, keep });
-  const meter = new StepMeter(
-    stepsOf(decoder, windows.length, plan.scoredTokens),
-    windows.length,
-    device,
-    progress,
-  );
+  const decoder = await openDecoder(model, { device, length: text.plan.context, keep });
   try {
-    const passes = performance.now();
-    const { inputs: matrices, scores } = await calibrate(decoder, windows, {
-      ...{ signal, windowsAtOnce: windowsAtOnce(decoder) },
-      ...(params.hessians === undefined ? {} : { allStates: roomFor(params.hessians, decoder) }),
-      includeOutput: params.processOutput ?? false,
-      onStep: (part) => meter.step(part),
-      onPoint: (point) => meter.curve(point),
-      ...(params.hessians === undefined ? {} : { onGram: gramWriter(params.hessians, { signal, inputs }) }),
-    });
-    const tokens = windows.length * plan.context;
-    const measures = passMeasures(decoder, tokens, (performance.now() - passes) / 1000);
-    const imatrix = {
-      entries: entriesOf(matrices),
-      ...{ dataset: basename(params.text), chunks: windows.length, chunkSize: plan.context },
-    };
-    await writeImatrix(params.out, imatrix, inputs);
-    if (params.statistics !== undefined)
-      await writeStatistics(params.statistics, matrices, { signal, inputs });
+    const { matrices, losses, measures } = await measureInputs(decoder, text, params, inputs, context);
+    await writeOutputs(matrices, text, params, { signal, inputs });
     return {
-      ...{ out: params.out, entries: matrices.size, chunks: windows.length },
-      tokens,
-      perplexity: perplexity(scores.losses),
+      ...{ out: params.out, entries: matrices.size, chunks: text.windows.length, tokens: tokensOf(text) },
+      perplexity: perplexity(losses),
       ...(params.statistics === undefined ? {} : { statistics: params.statistics }),
       ...(params.hessians === undefined ? {} : { hessians: params.hessians }),
       measures: { seconds: (performance.now() - started) / 1000, ...measures },
@@ -98,6 +69,47 @@ async function runCalibration(
   } finally {
     await decoder.close();
   }
+}
+
+const tokensOf = ({ windows, plan }: PlannedText): number => windows.length * plan.context;
+
+/** Runs the model over the text; Hessians are written while it runs, as each is complete. */
+async function measureInputs(
+  decoder: Decoder,
+  text: PlannedText,
+  { hessians, processOutput = false }: CalibrationParams,
+  inputs: Inputs,
+  { signal, progress }: JobContext,
+) {
+  const { windows, plan } = text;
+  const steps = stepsOf(decoder, windows.length, plan.scoredTokens);
+  const meter = new StepMeter(steps, windows.length, decoder.device, progress);
+  const start = performance.now();
+  const { inputs: matrices, scores } = await calibrate(decoder, windows, {
+    ...{ signal, windowsAtOnce: windowsAtOnce(decoder), includeOutput: processOutput },
+    ...(hessians === undefined
+      ? {}
+      : { allStates: roomFor(hessians, decoder), onGram: gramWriter(hessians, { signal, inputs }) }),
+    onStep: (part) => meter.step(part),
+    onPoint: (point) => meter.curve(point),
+  });
+  const measures = passMeasures(decoder, tokensOf(text), (performance.now() - start) / 1000);
+  return { matrices, losses: scores.losses, measures };
+}
+
+/** Writes the importance matrix and, where they are asked for, the statistics. */
+async function writeOutputs(
+  matrices: ReadonlyMap<string, MatrixInputs>,
+  { plan, windows }: PlannedText,
+  { out, text, statistics }: CalibrationParams,
+  options: WriteOptions,
+): Promise<void> {
+  const imatrix = {
+    entries: entriesOf(matrices),
+    ...{ dataset: basename(text), chunks: windows.length, chunkSize: plan.context },
+  };
+  await writeImatrix(out, imatrix, options.inputs);
+  if (statistics !== undefined) await writeStatistics(statistics, matrices, options);
 }
 
 interface WriteOptions {

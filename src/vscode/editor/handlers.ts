@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { QuantscopeError } from '../../model/errors';
 import type { ExportSettings } from '../../protocol/export';
 import { PlanSteps } from '../../protocol/planStep';
 import type { Handlers } from '../../protocol/rpc';
@@ -22,12 +23,10 @@ export function pageHandlers(
   page: EditorPage,
 ): Handlers<WebviewRequests> {
   const { engine, start } = services;
-  const steps = new PlanSteps();
   const target = targetOf(session);
-  const run = async <T>(command: string, argument: unknown): Promise<T> =>
-    vscode.commands.executeCommand<T>(command, argument);
   return {
     ...evaluationHandlers(services, session),
+    ...planHandlers(session),
     ...exportHandlers(services, session),
     ...quantizationHandlers(services, session),
     ...methodHandlers(services, session),
@@ -54,20 +53,32 @@ export function pageHandlers(
     runSensitivityOverText: () => start(run(commands.runSensitivityOverText, target)),
     cancelJob: () => session.cancelJob(),
     resumeJob: () => start(session.resumeJob()),
-    sensitivityFigures: () => session.figures,
-    plan: ({ since }) => session.revisedPlan && steps.next(session.revisedPlan, since),
-    solvePlan: ({ budget, since, moving }) => {
-      session.solve(budget, moving ? 'quick' : 'exact');
-      return steps.next(session.revisedPlan!, since);
-    },
-    replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
-    savePlan: ({ budget }) => run(commands.savePlan, { ...target, budget }),
     chooseFile: ({ kind }) => chooseFile(session, kind),
   };
 }
 
 /** What a page shows, as commands take it. */
 const targetOf = ({ path, alone }: ModelSession) => ({ model: path, alone });
+
+const run = async <T>(command: string, argument: unknown): Promise<T> =>
+  vscode.commands.executeCommand<T>(command, argument);
+
+type PlanHandlers = Pick<
+  Handlers<WebviewRequests>,
+  'sensitivityFigures' | 'plan' | 'solvePlan' | 'replaceEditedPlan' | 'savePlan'
+>;
+
+function planHandlers(session: ModelSession): PlanHandlers {
+  const steps = new PlanSteps();
+  return {
+    sensitivityFigures: () => session.figures,
+    plan: ({ since }) => session.revisedPlan && steps.next(session.revisedPlan, since),
+    solvePlan: ({ budget, since, moving }) =>
+      steps.next(session.solve(budget, moving ? 'quick' : 'exact'), since),
+    replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
+    savePlan: ({ budget }) => run(commands.savePlan, { ...targetOf(session), budget }),
+  };
+}
 
 type ExportHandlers = Pick<
   Handlers<WebviewRequests>,
@@ -110,9 +121,10 @@ async function saveQuantized(
   { choices }: WebviewRequests['saveQuantized']['params'],
   signal: AbortSignal,
 ): Promise<{ out: string } | undefined> {
-  const [first] = choices;
-  const name = choices.length === 1 ? fileNameOf(first!.tensor) : `${choices.length}-tensors`;
-  const format = choices.every((choice) => choice.format === first!.format) ? first!.format : 'quantized';
+  const [first, ...rest] = choices;
+  if (!first) throw new QuantscopeError('REQUEST', 'No tensor was chosen.');
+  const name = rest.length === 0 ? fileNameOf(first.tensor) : `${choices.length}-tensors`;
+  const format = rest.every((choice) => choice.format === first.format) ? first.format : 'quantized';
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.joinPath(vscode.Uri.file(session.folder), `${name}.${format}.safetensors`),
     filters: { Safetensors: ['safetensors'] },

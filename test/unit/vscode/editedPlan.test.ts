@@ -109,7 +109,7 @@ describe('a plan that was edited in its file', () => {
     expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: true });
     expect(formatsOf(session.plan)).toEqual(['Q6_K', 'Q4_K']);
     expect(session.plan!.budget).toEqual({ kind: 'bits-per-weight', value: 5.53125 });
-    const moved = session.solve(small);
+    const { plan: moved } = session.solve(small);
     expect(formatsOf(moved)).toEqual(['Q4_K', 'Q4_K']);
     expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: true });
     session.replaceEditedPlan(true); // another editor says so too

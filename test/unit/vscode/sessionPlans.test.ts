@@ -143,7 +143,7 @@ describe('a plan', () => {
   it('is made for a budget, and written where it does not meet that of another model', async () => {
     const { session, folder } = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     await session.load();
-    const plan = session.solve({ kind: 'bits-per-weight', value: 9 });
+    const { plan } = session.solve({ kind: 'bits-per-weight', value: 9 });
     expect(plan).toEqual(planOf(folder, 9));
     expect([session.plan, formatsOf([plan])]).toEqual([plan, ['Q8_0']]);
     const { planFile } = await session.planFile(true);
@@ -155,7 +155,7 @@ describe('a plan', () => {
   it('stays as a job was given it when another one of the same size is written', async () => {
     const { session } = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     await session.load();
-    const first = session.solve({ kind: 'bits-per-weight', value: 9 });
+    const { plan: first } = session.solve({ kind: 'bits-per-weight', value: 9 });
     const given = await session.writePlan(first);
     const second = { ...first, assignments: first.assignments.map((item) => ({ ...item, format: 'Q5_K' })) };
     const other = await session.writePlan(second);
@@ -203,7 +203,7 @@ describe('a plan', () => {
     await session.load();
     expect(session.plan).toEqual(planOf(folder, 8.5));
     expect(engine.last('plan/beside').params).toStrictEqual({ path: session.path });
-    const mine = session.solve({ kind: 'bits-per-weight', value: 5 });
+    const { plan: mine } = session.solve({ kind: 'bits-per-weight', value: 5 });
     await session.load();
     expect(session.plan).toBe(mine);
   });
@@ -232,7 +232,7 @@ describe('the plan after an analysis', () => {
   it('from the weights stays, and is reported again', async () => {
     const setUp = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     await setUp.session.load();
-    const plan = setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
+    const { plan } = setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
     const { session, heard } = await analysed((table) => table, setUp);
     expect([session.plan, heard('plan').at(-1)!.formats]).toEqual([plan, [{ format: 'Q8_0', bits: 8.5 }]]);
     const budgets = { min: 4.5, max: 8.5 }; // as it opened, and after the run
@@ -254,7 +254,7 @@ describe('the plan after an analysis', () => {
     const { session, heard } = await analysed(withGains, setUp);
     const budget = { kind: 'bits-per-weight', value: 8.5 };
     expect(session.plan).toMatchObject({ budget, total: { divergence: 0.5 / 8.5 } });
-    const mine = session.solve({ kind: 'bits-per-weight', value: 5 });
+    const { plan: mine } = session.solve({ kind: 'bits-per-weight', value: 5 });
     await analysed(withGains, setUp);
     expect([session.plan, heard('plan').at(-1)!.formats]).toEqual([mine, [{ format: 'Q4_K', bits: 4.5 }]]);
   });
