@@ -1,34 +1,31 @@
-import {
-  activationGrid,
-  rangeOf,
-  rangeRules,
-  type ActivationForm,
-  type ActivationGrid,
-  type ValueRange,
-} from '../exporter/onnx/calibrationRanges';
 import { floatDtypes, type FloatDtype } from '../exporter/onnx/floats';
 import type { MatrixChoices } from '../exporter/onnx/graphTensors';
 import type { AccuracyLevel } from '../exporter/onnx/matMulNBits';
 import { onnxMatrices, type OnnxMatrix } from '../exporter/onnx/matrices';
-import { methodChoice } from '../exporter/onnx/methodChoice';
 import type { OnnxOptions } from '../exporter/onnx/planOnnx';
 import type { MatrixChoice } from '../exporter/onnx/storage';
 import { weightForm } from '../exporter/onnx/weightForms';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
-import type { InputRange, OnnxParams, OnnxSettings } from '../protocol/exportOnnx';
+import type { OnnxParams, OnnxSettings } from '../protocol/exportOnnx';
 import type { EvidenceKind } from '../protocol/recipe';
 import { usedEvidence, type EvidenceSource } from '../quant/evidence';
-import { awq } from '../quant/methods/awq';
 import type { Method } from '../quant/methods/method';
 import { methodById } from '../quant/methods/methods';
 import { rtn } from '../quant/methods/rtn';
 import { obtainEvidence } from './evaluation/obtainEvidence';
 import type { JobContext } from './job';
+import { choiceFor, refuseScaling } from './onnxChoice';
 
 /** Settings as the writer takes them. @throws QuantscopeError REQUEST for a form or a dtype that there is not. */
-export function optionsOf({ weights, floats, positions, accuracyLevel, ...rest }: OnnxSettings): OnnxOptions {
+export function writerOptions({
+  weights,
+  floats,
+  positions,
+  accuracyLevel,
+  ...rest
+}: OnnxSettings): OnnxOptions {
   const { external, withoutPast } = rest;
   const form = weightForm(weights);
   return {
@@ -53,18 +50,18 @@ function accuracyLevelOf(level: number): AccuracyLevel {
 }
 
 /**
- * What the settings choose for each matrix: those of all blocks, and the output where it is asked for; or the named layers.
+ * What the settings choose for each matrix: those of all blocks, and the output where it is requested; or the named layers.
  * @param evidence absent in a dry run, whose sizes do not depend on what is measured.
  * @throws QuantscopeError REQUEST for an option that the form does not have, or a method that cannot be applied.
  */
-export async function choicesOf(
+export async function settingChoices(
   model: Model,
   settings: OnnxSettings,
   evidence: EvidenceSource | undefined,
   signal: AbortSignal,
 ): Promise<MatrixChoices> {
   const form = weightForm(settings.weights);
-  const { blockSize, asymmetric, layers, quantizeOutput, inputRange = 'minmax' } = settings;
+  const { blockSize, asymmetric, layers, quantizeOutput, inputRange } = settings;
   const method = methodOf(settings);
   if (!form.codes) {
     if (blockSize === undefined && !asymmetric && method === rtn) return new Map();
@@ -73,27 +70,17 @@ export async function choicesOf(
   }
   const { grid: gridOf, storage } = form.codes;
   const grid = gridOf({ blockSize, asymmetric });
+  const quantization = { grid, method, storage, activations: form.activations, inputRange };
   const choices = new Map<string, MatrixChoice>();
-  for (const { name, source } of layers ? namedLayers(model, layers) : await onnxMatrices(model)) {
-    if (!layers && name === 'output.weight' && !quantizeOutput) continue;
-    const input =
-      form.activations && (await inputGrid(form.activations, evidence, source, inputRange, signal));
-    const of = evidence && (() => evidence.for(source, usedEvidence(method, true), { signal }));
-    choices.set(name, methodChoice(method, grid, storage, { input, ...(of ? { evidence: of } : {}) }));
+  for (const matrix of layers ? namedLayers(model, layers) : await onnxMatrices(model)) {
+    if (!layers && matrix.name === 'output.weight' && !quantizeOutput) continue;
+    choices.set(matrix.name, await choiceFor(matrix, quantization, evidence, signal));
   }
   return choices;
 }
 
 const methodOf = ({ method }: OnnxSettings): Method =>
   refuseScaling(method === undefined ? rtn : methodById(method));
-
-/** @throws QuantscopeError REQUEST for a method whose result is more than the codes of a matrix. */
-export function refuseScaling(method: Method): Method {
-  if (method !== awq) return method;
-  const message =
-    'AWQ scales columns of matrices and folds the scales into the weights before them. Quantize the model to a checkpoint with it first, and export that.';
-  throw new QuantscopeError('REQUEST', message);
-}
 
 function namedLayers(model: Model, names: readonly string[]): OnnxMatrix[] {
   return names.map((name) => {
@@ -125,28 +112,4 @@ export async function evidenceFor(
     return obtainEvidence(model, { text, needs, device }, cacheDir, context);
   const message = `${activations ? id : method.label} needs to know the inputs of matrices: name a calibration text.`;
   throw new QuantscopeError('REQUEST', message);
-}
-
-/** The grid that the inputs of a matrix are rounded to; any in a dry run, without evidence. */
-export async function inputGrid(
-  { type, symmetric }: ActivationForm,
-  evidence: EvidenceSource | undefined,
-  source: string,
-  rule: InputRange,
-  signal: AbortSignal,
-): Promise<ActivationGrid> {
-  if (!evidence) return { type, scale: 1, zero: 0 };
-  const { inputs, largest } = await evidence.for(source, 'activations', { signal });
-  if (inputs && largest) return activationGrid(rangeOfInputs(inputs, largest, rule), type, symmetric);
-  throw new QuantscopeError('REQUEST', 'The calibration pass did not measure its inputs.', {
-    tensor: source,
-  });
-}
-
-/** The range of sampled rows; by min and max up to the largest magnitude of all rows. */
-function rangeOfInputs(inputs: Float32Array, largest: Float32Array, rule: InputRange): ValueRange {
-  const range = rangeOf(inputs, rangeRules[rule]);
-  if (rule !== 'minmax') return range;
-  const most = largest.reduce((a, b) => Math.max(a, b), 0);
-  return range.high >= -range.low ? { ...range, high: most } : { ...range, low: -most };
 }

@@ -4,7 +4,6 @@ import { evidenceKinds, type MethodPlan } from '../exporter/checkpoint/preview';
 import type { ActivationForm } from '../exporter/onnx/calibrationRanges';
 import type { MatrixChoices } from '../exporter/onnx/graphTensors';
 import { onnxMatrices, type OnnxMatrix } from '../exporter/onnx/matrices';
-import { methodChoice } from '../exporter/onnx/methodChoice';
 import { codeStorages, type CodeStorage, type MatrixChoice } from '../exporter/onnx/storage';
 import { previewOnnx, writeOnnx } from '../exporter/onnx/writeOnnx';
 import { QuantscopeError } from '../model/errors';
@@ -13,13 +12,13 @@ import type { OnnxPreview } from '../protocol/exportOnnx';
 import type { Grid } from '../protocol/grids';
 import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
 import type { MethodOptions, Recipe } from '../protocol/recipe';
-import { usedEvidence, type EvidenceSource } from '../quant/evidence';
+import type { EvidenceSource } from '../quant/evidence';
 import type { Method } from '../quant/methods/method';
 import { methodById } from '../quant/methods/methods';
 import { optionsOf } from '../quant/methods/options';
 import { defaultMethod, isGrid } from '../recipes/checkRecipe';
-import { inputGrid, refuseScaling } from './exportOnnx';
 import type { JobContext } from './job';
+import { choiceFor, refuseScaling } from './onnxChoice';
 
 /** Weights that an export reads, rounds, transposes and writes in a second, on a usual processor. */
 const weightsPerSecond = 20e6;
@@ -48,7 +47,7 @@ export interface OnnxRecipePlan extends MethodPlan {
  * that ONNX has not.
  */
 export async function planOnnxRecipe(model: Model, recipe: Recipe): Promise<OnnxRecipePlan> {
-  const [storage, activations] = [storageOf(recipe), activationsOf(recipe)];
+  const [storage, activations] = [layoutStorage(recipe), activationForm(recipe)];
   return {
     recipe,
     storage,
@@ -64,7 +63,7 @@ export async function previewOnnxRecipe(
   out: string | undefined,
   { signal }: JobContext,
 ): Promise<QuantizePreview> {
-  return described(model, plan, await previewOnnx(model, await choicesOf(plan, undefined, signal), out));
+  return described(model, plan, await previewOnnx(model, await planChoices(plan, undefined, signal), out));
 }
 
 /**
@@ -79,7 +78,7 @@ export async function exportOnnxRecipe(
   evidence: EvidenceSource | undefined,
   { signal, progress }: JobContext,
 ): Promise<QuantizeModelResult> {
-  const choices = await choicesOf(plan, evidence, signal);
+  const choices = await planChoices(plan, evidence, signal);
   const alsoRead = [recipeFile, evidence?.text.path];
   const result = await writeOnnx(model, choices, out, { signal, onProgress: progress, alsoRead });
   const preview = described(model, plan, result);
@@ -108,25 +107,21 @@ async function matricesOf(model: Model, recipe: Recipe): Promise<RecipeMatrix[]>
   );
 }
 
-async function choicesOf(
+async function planChoices(
   { tensors, storage, activations }: OnnxRecipePlan,
   evidence: EvidenceSource | undefined,
   signal: AbortSignal,
 ): Promise<MatrixChoices> {
   const choices = new Map<string, MatrixChoice>();
   for (const { matrix } of tensors) {
-    const { name, source, grid, method, options } = matrix;
-    const input = activations && (await inputGrid(activations, evidence, source, 'minmax', signal));
-    const of = evidence && (() => evidence.for(source, usedEvidence(method, true), { signal }));
-    choices.set(
-      name,
-      methodChoice(method, grid, storage, { input, options, ...(of ? { evidence: of } : {}) }),
-    );
+    const { grid, method, options } = matrix;
+    const quantization = { grid, method, storage, options, activations };
+    choices.set(matrix.name, await choiceFor(matrix, quantization, evidence, signal));
   }
   return choices;
 }
 
-function storageOf({ layout }: Recipe): CodeStorage {
+function layoutStorage({ layout }: Recipe): CodeStorage {
   const found = codeStorages.find((id) => id === layout);
   if (found) return found;
   const message = `The layout of a recipe for ONNX is ${codeStorages.join(', ')}, not "${layout}".`;
@@ -134,7 +129,7 @@ function storageOf({ layout }: Recipe): CodeStorage {
 }
 
 /** How inputs are rounded in the graph: by fixed scales, as a graph has no others. */
-function activationsOf({ activations }: Recipe): ActivationForm | undefined {
+function activationForm({ activations }: Recipe): ActivationForm | undefined {
   if (!activations) return undefined;
   const { levels, scale } = activations;
   if (scale === 'static') {

@@ -112,10 +112,22 @@ export class GraphBuilder {
     /** For tools that address nodes by name. */
     name?: string,
   ): Value {
-    const output = `v${this.count++}`;
+    return this.several(1, op, inputs, attributes, domain, name)[0]!;
+  }
+
+  /** Adds a node of so many outputs. */
+  several(
+    count: number,
+    op: string,
+    inputs: readonly Value[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain?: 'contrib',
+    name?: string,
+  ): Value[] {
+    const outputs = Array.from({ length: count }, () => `v${this.count++}`);
     const node = new Message();
     for (const input of inputs) node.text(1, input);
-    node.text(2, output);
+    for (const output of outputs) node.text(2, output);
     if (name !== undefined) node.text(3, name);
     node.text(4, op);
     for (const [name, value] of Object.entries(attributes)) node.message(5, attribute(name, value));
@@ -124,7 +136,7 @@ export class GraphBuilder {
       this.usesContrib = true;
     }
     this.nodes.push(node);
-    return output;
+    return outputs;
   }
 
   /** The serialized ModelProto, of a graph without deferred tensors. */

@@ -18,6 +18,7 @@ import { rtn } from '../../src/quant/methods/rtn';
 import { checkpoints, runnableCheckpoints } from '../support/checkpoints';
 import { windowLogits } from '../support/decoderLogits';
 import { sampleFolder, temporaryFolder } from '../support/files';
+import { fuseExperts } from '../support/fuseExperts';
 import { decodedRows, nearestChoice } from '../support/nearestCodes';
 import { decodeOnnx } from '../support/onnxProto';
 import { farthest, openOnnx, OnnxText } from '../support/onnxRun';
@@ -39,6 +40,20 @@ async function ownLogits(path: string, roundInputs: RoundInputs = false) {
   return { logits, blocks: decoder.shape.blocks };
 }
 
+/** Expects the logits of a file with default session options, at once and step by step. */
+async function expectLogits(
+  file: string,
+  { logits, blocks }: Awaited<ReturnType<typeof ownLogits>>,
+): Promise<void> {
+  const session = await openOnnx(file);
+  expect(farthest(await new OnnxText(session, blocks).next(tokens), logits)).toBeLessThan(bound);
+  const stepwise = new OnnxText(session, blocks);
+  const rows = await stepwise.next(tokens.slice(0, 8));
+  for (const token of tokens.slice(8)) rows.push(...(await stepwise.next([token])));
+  expect(farthest(rows, logits), 'step by step').toBeLessThan(bound);
+  await session.release();
+}
+
 async function written(
   path: string,
   out: string,
@@ -54,33 +69,22 @@ async function written(
 }
 
 describe('a model as ONNX, loaded by ONNX Runtime', () => {
-  const dense = runnableCheckpoints.filter((name) => !/moe|mixtral/i.test(name));
-
-  it.each(dense)('%s: the logits of the forward pass, at once and step by step', async (name) => {
-    const source = join(folder, name);
-    await writeCheckpoint(source, name);
-    const { logits, blocks } = await ownLogits(source);
-    const hasTwoRotations = JSON.stringify(checkpoints[name]!.config).includes('short_factor');
-    const notes = hasTwoRotations ? [expect.stringMatching(/with 24 positions it has those for/)] : [];
-    const context = hasTwoRotations ? tokens.length : undefined;
-    const session = await openOnnx(await written(source, join(folder, `${name} onnx`), { context }, notes));
-    expect(farthest(await new OnnxText(session, blocks).next(tokens), logits)).toBeLessThan(bound);
-    const stepwise = new OnnxText(session, blocks);
-    const rows = await stepwise.next(tokens.slice(0, 8));
-    for (const token of tokens.slice(8)) rows.push(...(await stepwise.next([token])));
-    expect(farthest(rows, logits), 'step by step').toBeLessThan(bound);
-    await session.release();
-  });
-
-  it.each(Object.keys(checkpoints).filter((name) => /moe|mixtral/i.test(name)))(
-    '%s is rejected with the reason',
+  it.each(runnableCheckpoints)(
+    '%s: the logits of the forward pass, at once and step by step',
     async (name) => {
       const source = join(folder, name);
       await writeCheckpoint(source, name);
-      const model = await openModel(source);
-      const out = join(folder, `${name} onnx`);
-      await expect(writeOnnx(model, new Map(), out)).rejects.toThrow(/experts|cannot be run/);
-      await model.close();
+      const { logits, blocks } = await ownLogits(source);
+      const hasTwoRotations = JSON.stringify(checkpoints[name]!.config).includes('short_factor');
+      const notes = hasTwoRotations ? [expect.stringMatching(/with 24 positions it has those for/)] : [];
+      const context = hasTwoRotations ? tokens.length : undefined;
+      const session = await openOnnx(await written(source, join(folder, `${name} onnx`), { context }, notes));
+      expect(farthest(await new OnnxText(session, blocks).next(tokens), logits)).toBeLessThan(bound);
+      const stepwise = new OnnxText(session, blocks);
+      const rows = await stepwise.next(tokens.slice(0, 8));
+      for (const token of tokens.slice(8)) rows.push(...(await stepwise.next([token])));
+      expect(farthest(rows, logits), 'step by step').toBeLessThan(bound);
+      await session.release();
     },
   );
 
@@ -177,6 +181,18 @@ describe('a model as ONNX, loaded by ONNX Runtime', () => {
     await session.release();
   });
 
+  it('experts that are fused in the checkpoint, and from GGUF', async () => {
+    const [apart, fused, gguf] = ['apart', 'fused', 'mixture.gguf'].map((name) => join(folder, name));
+    await writeCheckpoint(apart!, 'qwen3moe');
+    await fuseExperts(apart!, fused!);
+    const own = await ownLogits(fused!);
+    await expectLogits(await written(fused!, join(folder, 'fused onnx')), own);
+    const model = await openModel(fused!);
+    await exportGguf(model, { type: 'F32' }, gguf!);
+    await model.close();
+    await expectLogits(await written(gguf!, join(folder, 'mixture gguf onnx')), own);
+  });
+
   it('a GGUF file, whose rows of queries and keys are in another order', async () => {
     const gguf = join(folder, 'sample.gguf');
     const model = await openModel(sampleFolder);
@@ -267,14 +283,7 @@ describe('quantized weights', () => {
     expect(result.bitsPerWeight).toBeLessThan(
       grid.levels.kind === 'integer' && grid.levels.bits <= 4 ? 9 : 12,
     );
-    const { logits, blocks } = await ownLogits(copy);
-    const session = await openOnnx(file);
-    expect(farthest(await new OnnxText(session, blocks).next(tokens), logits)).toBeLessThan(bound);
-    const stepwise = new OnnxText(session, blocks);
-    const rows = await stepwise.next(tokens.slice(0, 8));
-    for (const token of tokens.slice(8)) rows.push(...(await stepwise.next([token])));
-    expect(farthest(rows, logits), 'step by step').toBeLessThan(bound);
-    await session.release();
+    await expectLogits(file, await ownLogits(copy));
   });
 
   it('fusable QDQ: ONNX Runtime rounds inputs to 8 bits unless it is told not to, which notes and file say', async () => {
@@ -325,6 +334,22 @@ describe('quantized weights', () => {
       const unrounded = await ownLogits(copy);
       expect(farthest(found, unrounded.logits), 'rounding changes logits').toBeGreaterThan(1e-2);
       await session.release();
+    },
+  );
+
+  const mixtures = forms.filter(([name]) => /int8 per row|int4 in groups|per row$|Bits 4$|NF4/.test(name));
+  it.each(mixtures)(
+    '%s: the logits of experts, of which most tokens reach only some',
+    async (name, grid, storage) => {
+      const source = join(folder, `mixture ${name}`);
+      await writeCheckpoint(source, 'mixtral');
+      const choice =
+        grid.levels.kind === 'float' ? methodChoice(rtn, grid, storage) : nearestChoice(grid, storage);
+      const { result, copy, file } = await quantized(source, `experts ${name}`, () => choice);
+      const stored = new Map(result.tensors.map((tensor) => [tensor.name, tensor]));
+      expect(stored.get('blk.1.ffn_up_exps.3.weight')!.to).not.toBe('F32');
+      expect(stored.get('blk.1.ffn_gate_inp.weight')).toMatchObject({ to: 'F32', shape: [4, 64] });
+      await expectLogits(file, await ownLogits(copy));
     },
   );
 

@@ -24,6 +24,8 @@ import { engineJobs } from '../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../support/files';
 import { decodeOnnx } from '../support/onnxProto';
 import { farthest, openOnnx, OnnxText } from '../support/onnxRun';
+import { fuseExperts } from '../support/fuseExperts';
+import { writeCheckpoint } from '../support/writeCheckpoint';
 
 const folder = temporaryFolder();
 const cacheDir = join(folder, 'cache');
@@ -153,6 +155,28 @@ describe('export/onnx', () => {
     };
     expect(await predict('gptq')).toBeLessThan(0.8 * (await predict('rtn')));
   });
+
+  it.each([
+    { weights: 'matmulnbits-4', method: 'gptq' },
+    { weights: 'static-int8', method: 'gptq' },
+  ])(
+    '%j: each expert by its own inputs, whether experts are stored one by one or fused',
+    async (settings) => {
+      const [apart, fused] = ['apart', 'fused'].map((name) => join(folder, `${name} ${settings.weights}`));
+      await writeCheckpoint(apart!, 'qwen3moe');
+      await fuseExperts(apart!, fused!);
+      const exported = async (path: string, choice: object): Promise<Buffer> => {
+        const out = `${path} ${JSON.stringify(choice).length} onnx`;
+        await request('export/onnx', { ...settings, ...choice, path, text, cacheDir, device: 'cpu', out });
+        const session = await openOnnx(join(out, 'model.onnx'));
+        await session.release();
+        return readFileSync(join(out, 'model.onnx'));
+      };
+      const file = await exported(apart!, {});
+      expect(file.equals(await exported(fused!, {}))).toBe(true);
+      expect(file.equals(await exported(apart!, { method: 'rtn' })), 'GPTQ finds other codes').toBe(false);
+    },
+  );
 
   it('chosen layers become models of their own', async () => {
     const layers = ['model.layers.0.mlp.down_proj.weight', 'lm_head.weight'];

@@ -3,7 +3,7 @@ import { weightForms } from '../../exporter/onnx/weightForms';
 import { withThreads } from '../../graph/threads';
 import type { Model } from '../../model/model';
 import type { OnnxPreview, OnnxSettings } from '../../protocol/exportOnnx';
-import { choicesOf, evidenceFor, optionsOf } from '../exportOnnx';
+import { settingChoices, evidenceFor, writerOptions } from '../exportOnnx';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -52,8 +52,13 @@ export function onnxJob(models: OpenModels): Job<'export/onnx'> {
     return withThreads(params.threads, () =>
       models.use(params, signal, async (model) => {
         await preview(model, params, out, signal); // rejects the output before minutes of calibration
-        const choices = await choicesOf(model, params, await evidenceFor(model, params, context), signal);
-        const options = { ...optionsOf(params), signal, onProgress: progress, alsoRead: [text] };
+        const choices = await settingChoices(
+          model,
+          params,
+          await evidenceFor(model, params, context),
+          signal,
+        );
+        const options = { ...writerOptions(params), signal, onProgress: progress, alsoRead: [text] };
         return layers
           ? writeOnnxLayers(model, layers, choices, out, options)
           : writeOnnx(model, choices, out, options);
@@ -68,8 +73,8 @@ async function preview(
   out: string | undefined,
   signal: AbortSignal,
 ): Promise<OnnxPreview> {
-  const choices = await choicesOf(model, settings, undefined, signal);
-  const options = optionsOf(settings);
+  const choices = await settingChoices(model, settings, undefined, signal);
+  const options = writerOptions(settings);
   return settings.layers
     ? previewOnnxLayers(model, settings.layers, choices, out, options)
     : previewOnnx(model, choices, out, options);

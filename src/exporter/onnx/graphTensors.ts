@@ -1,5 +1,6 @@
 import type { GraphBuilder, Value } from '../../graph/onnxWriter';
 import type { Ops } from '../../graph/ops';
+import { ofExpert } from '../../graph/transformer/mixture';
 import type { ModelTensors } from '../../graph/transformer/modelGraph';
 import type { Weights } from '../../graph/transformer/weights';
 import type { OnnxTensor } from '../../protocol/exportOnnx';
@@ -16,6 +17,16 @@ export type MatrixChoices = ReadonlyMap<string, MatrixChoice>;
 
 const embeddingName = 'token_embd.weight';
 const outputName = 'output.weight';
+
+interface StoredMatrix {
+  /** Name in the graph; choices go by it. */
+  readonly stored: string;
+  /** Name of the tensor. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Which of those that are merged in the tensor. */
+  readonly expert?: number | undefined;
+}
 
 /** The tensors of a model as those of a graph: each gets a place in a file, and work that fills it. */
 export class GraphTensors implements ModelTensors {
@@ -54,30 +65,31 @@ export class GraphTensors implements ModelTensors {
     return ops.reshape(asFloat32(ops, rows, this.floats), [-1, shape[1]!]);
   }
 
-  product(ops: Ops, x: Value, name: string, shape: readonly number[]): Value {
-    return this.productAs(name, ops, x, name, shape);
+  product(ops: Ops, x: Value, name: string, shape: readonly number[], expert?: number): Value {
+    const stored = expert === undefined ? name : ofExpert(name, expert);
+    return this.storedProduct(ops, x, { stored, name, shape, expert });
   }
 
   output(ops: Ops, x: Value, name: string, shape: readonly number[]): Value {
     const isTied = name === embeddingName && !this.choices.has(outputName);
-    return isTied ? this.tiedProduct(ops, x, shape) : this.productAs(outputName, ops, x, name, shape);
+    return isTied
+      ? this.tiedProduct(ops, x, shape)
+      : this.storedProduct(ops, x, { stored: outputName, name, shape });
   }
 
-  /** @param stored the name of the matrix in the graph. */
-  private productAs(stored: string, ops: Ops, x: Value, name: string, shape: readonly number[]): Value {
+  private storedProduct(ops: Ops, x: Value, { stored, name, shape, expert = 0 }: StoredMatrix): Value {
     const size: readonly [number, number] = [shape[0]!, shape[1]!];
     const choice = this.choices.get(stored);
     const storage = storageOf(choice, size, this.options, { file: this.file, tensor: stored });
     const bytes = storage.parts.reduce((sum, part) => sum + partBytes(part), 0);
     this.list(stored, name, shape, storage.label, bytes);
     if (storage.note !== undefined) this.notes.add(storage.note);
-    const matrix = new MatrixRows(this.weights, name, size);
+    const matrix = new MatrixRows(this.weights, name, size, expert * size[0]);
     const values = this.places.add(ops.graph, stored, name, storage.parts, (write, signal) =>
       storage.fill(matrix, write, signal),
     );
     const label = stored.replace('.weight', '');
-    const input = this.rounded(ops, x, choice?.input, `${label}/input`);
-    return storage.product(ops, input, values, label);
+    return storage.product(ops, this.rounded(ops, x, choice?.input, `${label}/input`), values, label);
   }
 
   /**

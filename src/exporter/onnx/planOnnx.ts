@@ -1,4 +1,3 @@
-import type { BlockShape } from '../../graph/transformer/decoderShape';
 import { modelGraph } from '../../graph/transformer/modelGraph';
 import { describeDecoder, type DescribedDecoder } from '../../graph/transformer/openDecoder';
 import { QuantscopeError } from '../../model/errors';
@@ -27,7 +26,6 @@ export async function planOnnx(
   const { path } = model.description;
   const described = await describeDecoder(model, { length: options.context });
   const { shape, weights } = described;
-  refuseExperts(shape.blocks, path);
   const context = contextOf(described, options.context, path);
   const file = smallest(options.external, 'model.onnx.data', (places) => {
     const tensors = new GraphTensors(weights, choices, places, options, path);
@@ -51,13 +49,6 @@ function contextOf({ shape }: DescribedDecoder, context: number | undefined, fil
   if (context === undefined || context <= shape.contextLength) return context ?? shape.contextLength;
   const message = `The model was made for ${shape.contextLength} positions; a graph of ${context} cannot be written.`;
   throw new QuantscopeError('REQUEST', message, { file });
-}
-
-function refuseExperts(blocks: readonly BlockShape[], file: string): void {
-  const block = blocks.find(({ experts }) => experts);
-  if (!block) return;
-  const message = `Block ${block.index} is a mixture of experts. Which of them a token goes through is decided while the graph runs, and ONNX has no operator for that: such models cannot be exported as ONNX.`;
-  throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
 function notesOn({ shortLength }: DescribedDecoder, context: number): string[] {

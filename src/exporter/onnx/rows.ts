@@ -20,6 +20,8 @@ export class MatrixRows {
     readonly name: string,
     /** `[out, in]`. */
     readonly shape: readonly [rows: number, columns: number],
+    /** Rows of the tensor before it, where it is one of several. */
+    private readonly firstRow = 0,
   ) {}
 
   /**
@@ -52,10 +54,11 @@ export class MatrixRows {
       throwIfCancelled(signal);
       const count = Math.min(atOnce, rows - first);
       const values = buffer.subarray(0, count * columns);
-      await this.weights.load(this.name, values, { rows: { first, count }, signal });
+      const stored = { first: this.firstRow + first, count };
+      await this.weights.load(this.name, values, { rows: stored, signal });
       const { bad, ...range } = await loadNative().measureRange('F32', bytesOf(values), signal);
       if (bad) {
-        const index = first * columns + bad.index;
+        const index = stored.first * columns + bad.index;
         throw new RangeError(`Weight ${index} is ${values[bad.index]}; such a tensor cannot be exported.`);
       }
       yield { first, rows: count, values, range };

@@ -3,6 +3,7 @@ import { Ops } from '../ops';
 import { attention, type Span } from './attention';
 import type { BlockShape, DecoderShape } from './decoderShape';
 import { GraphParts, type GraphOptions, type Tap } from './graphParts';
+import { addExpert, expertShares } from './mixture';
 import type { Sequence } from './sequence';
 
 /** A graph and what it measures. */
@@ -17,15 +18,13 @@ export interface BuiltGraph {
  * `router` `[n, experts]`.
  */
 export function blockGraph(block: BlockShape, span: Span, options: GraphOptions): BuiltGraph {
-  const { graph, ops, parts } = start('block', block, options);
+  const { graph, parts } = start('block', block, options);
   const x = graph.input('x', ['n', block.hiddenSize]);
   if (block.experts) {
-    const middle = afterAttention(parts, block, span, x);
-    const input = parts.norm(middle, 'ffn_norm');
-    const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, input) : undefined;
-    graph.output('router', parts.linear(input, 'ffn_gate_inp'), ['n', block.experts.count]);
-    graph.output('routed', input, ['n', block.hiddenSize]);
-    graph.output('y', shared === undefined ? middle : ops.add(middle, shared), ['n', block.hiddenSize]);
+    const { routed, router, rest } = beforeExperts(parts, block, span, x);
+    graph.output('router', router, ['n', block.experts.count]);
+    graph.output('routed', routed, ['n', block.hiddenSize]);
+    graph.output('y', rest, ['n', block.hiddenSize]);
   } else {
     graph.output('y', denseBlock(parts, block, span, x), ['n', block.hiddenSize]);
   }
@@ -40,6 +39,45 @@ export function denseBlock(parts: GraphParts, block: BlockShape, tokens: Span | 
   return parts.ops.add(middle, parts.norm(output, 'post_ffw_norm'));
 }
 
+/**
+ * A block with experts: x → y of the same shape. Which experts a token goes through is decided inside the graph.
+ * @param partsOf the parts of one of the experts; their shapes are those of one.
+ */
+export function mixtureBlock(
+  parts: GraphParts,
+  { experts, ...block }: BlockShape & Required<Pick<BlockShape, 'experts'>>,
+  sequence: Sequence,
+  x: Value,
+  partsOf: (expert: number, tensors: BlockShape['tensors']) => GraphParts,
+): Value {
+  const { ops } = parts;
+  const { routed, router, rest } = beforeExperts(parts, block, sequence, x);
+  const shares = expertShares(ops, router, experts);
+  const tensors = ofOneExpert(block);
+  return Array.from({ length: experts.count }, (_, expert) => expert).reduce(
+    (sum, expert) =>
+      addExpert(ops, sum, routed, { shares, expert }, (rows) =>
+        gated(partsOf(expert, tensors), block, rows, expertNames),
+      ),
+    rest,
+  );
+}
+
+/** The input of the experts, the router's logits, and the output of the block without what the chosen experts add. */
+function beforeExperts(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value) {
+  const middle = afterAttention(parts, block, tokens, x);
+  const routed = parts.norm(middle, 'ffn_norm');
+  const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, routed) : undefined;
+  const router = parts.linear(routed, 'ffn_gate_inp');
+  return { routed, router, rest: shared === undefined ? middle : parts.ops.add(middle, shared) };
+}
+
+const expertNames = { gate: 'ffn_gate_exps', up: 'ffn_up_exps', down: 'ffn_down_exps' };
+
+/** Shapes of the tensors of one expert. */
+const ofOneExpert = ({ tensors }: Pick<BlockShape, 'tensors'>): BlockShape['tensors'] =>
+  new Map([...tensors].map(([part, shape]) => [part, shape.slice(-2)]));
+
 function afterAttention(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
   const attended = parts.linear(attention(parts, block, tokens, parts.norm(x, 'attn_norm')), 'attn_output');
   return parts.ops.add(x, parts.norm(attended, 'post_attention_norm'));
@@ -47,12 +85,10 @@ function afterAttention(parts: GraphParts, block: BlockShape, tokens: Span | Seq
 
 /** One expert of a block: `x` → `y`, `[n, hidden]` both. Its matrices are parts of those of all experts. */
 export function expertGraph(block: BlockShape, options: GraphOptions): BuiltGraph {
-  const perExpert = new Map([...block.tensors].map(([part, shape]) => [part, shape.slice(-2)]));
-  const { graph, parts } = start('expert', { ...block, tensors: perExpert }, options);
+  const { graph, parts } = start('expert', { ...block, tensors: ofOneExpert(block) }, options);
   const x = graph.input('x', ['n', block.hiddenSize]);
   if (block.tensors.has('ffn_norm.weight')) parts.given(x, 'ffn_norm.weight');
-  const names = { gate: 'ffn_gate_exps', up: 'ffn_up_exps', down: 'ffn_down_exps' };
-  graph.output('y', gated(parts, block, x, names), ['n', block.hiddenSize]);
+  graph.output('y', gated(parts, block, x, expertNames), ['n', block.hiddenSize]);
   return finish(graph, parts);
 }
 

@@ -1,6 +1,6 @@
 import { GraphBuilder, type Value } from '../onnxWriter';
 import { Ops } from '../ops';
-import { denseBlock } from './blockGraph';
+import { denseBlock, mixtureBlock } from './blockGraph';
 import type { BlockShape, DecoderShape } from './decoderShape';
 import { GraphParts } from './graphParts';
 import { Sequence } from './sequence';
@@ -11,8 +11,11 @@ export interface ModelTensors {
   vector(graph: GraphBuilder, name: string, shape: readonly number[]): Value;
   /** Rows of the embedding, in float32: `ids` `[batch, sequence]` → `[batch · sequence, hidden]`. */
   rows(ops: Ops, name: string, shape: readonly number[], ids: Value): Value;
-  /** x `[n, in]` times a matrix `[out, in]`: `[n, out]`. */
-  product(ops: Ops, x: Value, name: string, shape: readonly number[]): Value;
+  /**
+   * x `[n, in]` times a matrix `[out, in]`: `[n, out]`.
+   * @param expert which of the matrices that are merged in the tensor.
+   */
+  product(ops: Ops, x: Value, name: string, shape: readonly number[], expert?: number): Value;
   /** The same for the output matrix, which may be the embedding. */
   output(ops: Ops, x: Value, name: string, shape: readonly number[]): Value;
   /** A table that follows from the configuration. */
@@ -28,7 +31,7 @@ export interface ModelGraphOptions {
 
 /**
  * A whole model of operators of the ONNX standard: `input_ids`, `attention_mask` and `position_ids` (int64) → `logits` `[batch_size,
- * sequence_length, vocabulary]`; inputs and outputs of keys and values as `Sequence` has them. Blocks have no experts.
+ * sequence_length, vocabulary]`; inputs and outputs of keys and values as `Sequence` has them.
  */
 export function modelGraph(
   shape: DecoderShape,
@@ -41,16 +44,24 @@ export function modelGraph(
   const table = (name: string, dims: readonly number[], values: Float32Array): Value =>
     tensors.table(graph, name, dims, values);
   const sequence = new Sequence(ops, { ids, context, past, table });
-  const partsOf = (prefix: string, of: BlockShape['tensors']): GraphParts =>
+  const partsOf = (prefix: string, of: BlockShape['tensors'], expert?: number): GraphParts =>
     new GraphParts(ops, of, shape.epsilon, {
       bind: (_, part, dims) => tensors.vector(graph, prefix + part, dims),
-      product: (_, x, part, dims) => tensors.product(ops, x, prefix + part, dims),
+      product: (_, x, part, dims) => tensors.product(ops, x, prefix + part, dims, expert),
     });
+  const afterBlock = (x: Value, block: BlockShape): Value => {
+    const { experts } = block;
+    const prefix = `blk.${block.index}.`;
+    const parts = partsOf(prefix, block.tensors);
+    if (!experts) return denseBlock(parts, block, sequence, x);
+    return mixtureBlock(parts, { ...block, experts }, sequence, x, (expert, of) =>
+      partsOf(prefix, of, expert),
+    );
+  };
   const size = [shape.vocabulary, shape.hiddenSize];
   const embedded = tensors.rows(ops, 'token_embd.weight', size, ids);
-  let states = shape.embeddingScale === 1 ? embedded : ops.mul(embedded, shape.embeddingScale);
-  for (const block of shape.blocks)
-    states = denseBlock(partsOf(`blk.${block.index}.`, block.tensors), block, sequence, states);
+  const first = shape.embeddingScale === 1 ? embedded : ops.mul(embedded, shape.embeddingScale);
+  const states = shape.blocks.reduce(afterBlock, first);
   const last = partsOf('', new Map([['output_norm.weight', [shape.hiddenSize]]])).norm(states, 'output_norm');
   const logits = tensors.output(ops, last, shape.output, size);
   const capped = shape.logitCap === undefined ? logits : ops.softcap(logits, shape.logitCap);

@@ -1,0 +1,48 @@
+import type { Value } from '../onnxWriter';
+import type { Ops } from '../ops';
+import type { BlockShape } from './decoderShape';
+
+/** The matrix of one expert, of those that are merged in a tensor: "ffn_up_exps.weight" → "ffn_up_exps.3.weight". */
+export const ofExpert = (tensor: string, expert: number): string =>
+  tensor.replace(/\.weight$/, `.${expert}.weight`);
+
+/**
+ * The share of each expert in the output of each token, `[experts, n]`: softmax over all, the largest `used` (the first of equals), made
+ * to add up to 1 where the architecture wants it; 0 for the others. `routeTokens` does the same outside a graph.
+ * @param router logits `[n, experts]`.
+ */
+export function expertShares(
+  ops: Ops,
+  router: Value,
+  { used, normalized, scale }: NonNullable<BlockShape['experts']>,
+): Value {
+  const { graph } = ops;
+  const all = ops.softmax(router);
+  const [chosen, indices] = graph.several(2, 'TopK', [all, graph.ints([used])], { axis: -1 });
+  const shares = normalized ? ops.div(chosen!, ops.sumLast(chosen!)) : chosen!;
+  const scaled = scale === 1 ? shares : ops.mul(shares, scale);
+  const none = graph.node('ConstantOfShape', [graph.node('Shape', [all])]);
+  return ops.transpose(graph.node('ScatterElements', [none, indices!, scaled], { axis: 1 }), [1, 0]);
+}
+
+/**
+ * Adds to the rows of `to` `[n, hidden]` what an expert gives for those of its tokens, times its share. Other rows do not go through it:
+ * an expert that no token chose multiplies no row.
+ * @param input of all experts, `[n, hidden]`.
+ * @param shares of all experts, as `expertShares` has them.
+ * @param run the expert: `[k, hidden]` → `[k, hidden]`.
+ */
+export function addExpert(
+  ops: Ops,
+  to: Value,
+  input: Value,
+  { shares, expert }: { readonly shares: Value; readonly expert: number },
+  run: (x: Value) => Value,
+): Value {
+  const { graph } = ops;
+  const pick = (from: Value, rows: Value): Value => graph.node('Gather', [from, rows], { axis: 0 });
+  const own = ops.reshape(pick(shares, graph.ints([expert])), [-1]);
+  const rows = ops.reshape(graph.node('NonZero', [own]), [-1]);
+  const output = ops.mul(run(pick(input, rows)), ops.reshape(pick(own, rows), [-1, 1]));
+  return graph.node('ScatterND', [to, ops.reshape(rows, [-1, 1]), output], { reduction: 'add' });
+}
