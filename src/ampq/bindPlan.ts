@@ -3,6 +3,7 @@ import { ggmlType } from '../model/dtypes';
 import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
 import { modelHash } from '../model/identity';
+import { imatrixHash, type Imatrix } from '../model/imatrix';
 import { matrixOf } from '../model/rows';
 import type { ModelDescription } from '../protocol/model';
 import type { Plan, PlanAssignment } from '../protocol/plan';
@@ -16,6 +17,25 @@ export function checkPlanModel({ model }: Plan, description: ModelDescription): 
   if (model.hash === hash) return;
   const message = `The plan was made for another model: "${model.name}" with the hash ${model.hash.slice(0, 12)}…; this one has ${hash.slice(0, 12)}…. Make a plan for this model.`;
   throw new QuantscopeError('REQUEST', message, { file: description.path });
+}
+
+/**
+ * @param imatrix what of an importance matrix the weights are encoded with.
+ * @throws QuantscopeError REQUEST for a plan whose errors were measured with another importance matrix.
+ */
+export function checkPlanImatrix(
+  { imatrix: planned }: Plan,
+  imatrix: Imatrix | undefined,
+  file: string,
+): void {
+  if (!planned) return;
+  const name = `${planned.file} (${planned.hash.slice(0, 12)}…)`;
+  const made = `The plan was made with the importance matrix ${name}, and its types were chosen for weights that are encoded with it`;
+  if (!imatrix) throw new QuantscopeError('REQUEST', `${made}: give the same matrix.`, { file });
+  const hash = imatrixHash(imatrix);
+  if (hash === planned.hash) return;
+  const message = `${made}; this one is another, or not all of it is used (${hash.slice(0, 12)}…). Give the same matrix, or make a plan with this one.`;
+  throw new QuantscopeError('REQUEST', message, { file: imatrix.path });
 }
 
 /**

@@ -1,10 +1,11 @@
 import { sourceDtype, unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
 import { ggmlRowBytes, ggmlType } from '../model/dtypes';
+import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import { holdsWeights, isQuantizable, tensorRole } from '../model/roles';
 import { matrixOf } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';
-import type { SensitivityRow, SkippedTensor, TablePreset } from '../protocol/plan';
+import type { SensitivityRow, SkippedTensor, TablePreset, UsedImatrix } from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
 import { fits, fittingType } from '../quant/fittingType';
 import type { QuantFormat } from '../quant/format';
@@ -14,6 +15,10 @@ export interface Candidate {
   readonly converted: ConvertedTensor;
   readonly lossless: SensitivityRow['lossless'];
   readonly roleFactor: number;
+  /** Importance of each column, expert after expert; where there is an importance matrix and it has the tensor. */
+  readonly importance?: Float32Array;
+  /** Formats that an export would refuse for this tensor, as they need importance weights and there are none. */
+  readonly unavailable?: ReadonlySet<string>;
 }
 
 /** What a plan chooses formats for, and what else the file holds. */
@@ -22,6 +27,8 @@ export interface Candidates {
   /** Of the tensors that no format can be chosen for, as they will be written. */
   readonly fixedBytes: number;
   readonly fixedParameters: number;
+  /** The importance matrix that the candidates are encoded with. */
+  readonly imatrix?: UsedImatrix;
   /** Types of the tensors in the file types of llama.cpp, in their order. */
   readonly presets: readonly TablePreset[];
   /** Why the model cannot be exported as GGUF; then the tensors are its own. */
@@ -54,10 +61,19 @@ function skippedOf(tensor: TensorDescriptor): SkippedTensor[] {
   return [{ tensor: name, reason: 'its name does not end in "weight"' }];
 }
 
-export function candidateOf(converted: ConvertedTensor, roleFactor: number): Candidate {
+export function candidateOf(
+  converted: ConvertedTensor,
+  roleFactor: number,
+  importance: Pick<Candidate, 'importance' | 'unavailable'> = {},
+): Candidate {
   const dtype = sourceDtype(converted);
   const format = dtype !== undefined && ggmlType(dtype) ? dtype : 'F32';
-  return { converted, lossless: { format, bytes: bytesIn(format, converted.shape) }, roleFactor };
+  return {
+    converted,
+    lossless: { format, bytes: bytesIn(format, converted.shape) },
+    roleFactor,
+    ...importance,
+  };
 }
 
 /** Bytes of a tensor of this shape in a ggml type or a format of the catalogue. @throws QuantscopeError REQUEST for anything else. */
@@ -70,17 +86,47 @@ export function bytesIn(format: string, shape: readonly number[]): number {
 export const isRowOf = (format: string, columns: number): boolean =>
   ggmlType(format) ? fits(format, columns) : columns % formatById(format).rowMultiple === 0;
 
-/**
- * The formats that a tensor is measured in: those wanted, where its rows are not whole blocks of one the type that is written
- * instead; without those that cannot encode it.
- */
+/** The formats that rows of this shape get where some are wanted: where they are not whole blocks of one, the type that is written instead. */
 export function formatsFor(
-  { shape }: Pick<ConvertedTensor, 'shape'>,
+  { shape }: { readonly shape: readonly number[] },
   wanted: readonly QuantFormat[],
 ): QuantFormat[] {
   const columns = shape[shape.length - 1] ?? 1;
   const fitting = wanted.map((format) =>
     format.scheme.kind === 'ggml' ? formatById(fittingType(format.scheme.type, columns)) : format,
   );
-  return [...new Set(fitting)].filter((format) => format.refuse(shape) === undefined);
+  return [...new Set(fitting)];
+}
+
+/** Whether a candidate can be encoded in a format, and an export would write it. */
+export const isPossible = ({ converted, importance, unavailable }: Candidate, format: QuantFormat): boolean =>
+  format.refuse(converted.shape, importance !== undefined) === undefined &&
+  unavailable?.has(format.id) !== true;
+
+/** The formats that a candidate is measured in. */
+export const candidateFormats = (candidate: Candidate, wanted: readonly QuantFormat[]): QuantFormat[] =>
+  formatsFor(candidate.converted, wanted).filter((format) => isPossible(candidate, format));
+
+/**
+ * @throws QuantscopeError REQUEST for a wanted format that needs an importance matrix where there is none, or one that lacks every tensor
+ * that would need it.
+ */
+export function refuseWithoutImportance(
+  { tensors, imatrix }: Candidates,
+  wanted: readonly QuantFormat[],
+  file: string,
+): void {
+  const lacking = ({ unavailable }: Candidate, { id }: QuantFormat): boolean => unavailable?.has(id) === true;
+  const refused = wanted.filter((format) =>
+    imatrix
+      ? tensors.length > 0 && tensors.every((candidate) => lacking(candidate, format))
+      : tensors.some((candidate) => lacking(candidate, format)),
+  );
+  if (refused.length === 0) return;
+  const names = refused.map(({ id }) => id).join(', ');
+  const needs = `${names} ${refused.length === 1 ? 'needs' : 'need'} importance weights`;
+  const message = imatrix
+    ? `${needs}, and the importance matrix ${imatrix.file} has none for the tensors of this model.`
+    : `${needs}: an export would refuse a plan with ${refused.length === 1 ? 'it' : 'them'}. Compute an importance matrix from a text (quantscope imatrix) and pass it, or leave ${refused.length === 1 ? 'this format' : 'these formats'} out.`;
+  throw new QuantscopeError('REQUEST', message, { file });
 }

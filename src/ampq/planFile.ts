@@ -1,7 +1,14 @@
 import { QuantscopeError } from '../model/errors';
 import { budgetFrom } from '../protocol/budget';
 import { isRecord } from '../model/json';
-import type { Budget, Plan, PlanAssignment, PlanPreset, SensitivityTable } from '../protocol/plan';
+import type {
+  Budget,
+  Plan,
+  PlanAssignment,
+  PlanPreset,
+  SensitivityTable,
+  UsedImatrix,
+} from '../protocol/plan';
 import type { Effort } from './knapsack';
 import { planNotes } from './planNotes';
 import { solveBudget } from './solve';
@@ -26,6 +33,7 @@ export function makePlan(
     model: { name: table.modelName, hash: table.modelHash, parameters: table.parameters },
     budget,
     total,
+    ...(table.imatrix ? { imatrix: table.imatrix } : {}),
     ...(preset ? { preset } : {}),
     notes: planNotes(table, total),
     assignments,
@@ -73,6 +81,7 @@ export function parsePlan(value: unknown, file: string): Plan {
     },
     budget: budgetOf(check, plan['budget'], fail),
     total: totalOf(check, plan['total']),
+    ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
     ...(plan['preset'] === undefined ? {} : { preset: presetOf(check, plan['preset']) }),
     notes: check.strings(plan['notes'] ?? [], '$.notes'),
     assignments,
@@ -136,6 +145,14 @@ function totalOf(check: Checker, value: unknown): Plan['total'] {
     ...check.optional('error', total['error'], '$.total.error'),
     ...check.optional('roleError', total['roleError'], '$.total.roleError'),
     ...check.optional('divergence', total['divergence'], '$.total.divergence'),
+  };
+}
+
+function imatrixOf(check: Checker, value: unknown): UsedImatrix {
+  const imatrix = check.record(value, '$.imatrix');
+  return {
+    file: check.string(imatrix['file'], '$.imatrix.file'),
+    hash: check.string(imatrix['hash'], '$.imatrix.hash'),
   };
 }
 

@@ -11,7 +11,7 @@ import type { EngineProgress } from '../protocol/engine';
 import type { Device, SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
 import type { QuantFormat } from '../quant/format';
-import { formatsFor, type Candidate, type Candidates } from './candidates';
+import { candidateFormats, formatsFor, isPossible, type Candidate, type Candidates } from './candidates';
 import { CellStore, type MeasuredCell } from './store';
 
 /** Formats measured by default: those a GGUF plan can use. */
@@ -20,21 +20,33 @@ export const defaultCandidates: readonly string[] = ['Q4_0', 'Q4_K', 'Q5_K', 'Q6
 /** The same where the model is run over a text: tensors that hardly affect the output can have fewer bits. */
 export const outputCandidates: readonly string[] = ['Q2_K', 'Q3_K', 'IQ4_XS', ...defaultCandidates];
 
+/** The same with an importance matrix: also the types that need one, which are the best below 3 bits. */
+export const importanceCandidates: readonly string[] = [
+  ...['IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS', 'IQ3_S'],
+  ...outputCandidates,
+];
+
 /** Formats added one by one where a budget requires fewer bits; none of them needs an importance matrix. */
 export const lowerCandidates: readonly string[] = ['IQ4_XS', 'IQ3_S', 'Q3_K', 'Q2_K'];
+
+export interface MeasureSlabOptions {
+  /** Of each column, expert after expert. */
+  readonly importance?: Float32Array | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** What computes a cell: the addon, or ONNX Runtime on some device. */
 export interface Measurer {
   readonly device: Device;
-  /** Where a format is really measured: those without a graph by the addon, whatever the device. */
-  deviceFor(format: QuantFormat): Device;
+  /** Where a format is really measured: those without a graph, and errors that importance weights, by the addon, whatever the device. */
+  deviceFor(format: QuantFormat, hasImportance: boolean): Device;
   /** Error sums of some weights of a tensor. `range` is that of the whole tensor where the format needs it. */
   measure(
     reader: TensorReader,
     slab: TensorSlab,
     format: QuantFormat,
     range: TensorRange,
-    signal?: AbortSignal,
+    options: MeasureSlabOptions,
   ): Promise<ErrorSums>;
 }
 
@@ -58,9 +70,9 @@ export async function runSensitivity(
   candidates: Candidates,
   options: SensitivityOptions,
 ): Promise<SensitivityTable> {
-  const store = await CellStore.open(options.cacheDir, contentKey(model.description));
+  const store = await CellStore.open(options.cacheDir, resultsKey(model, candidates));
   try {
-    const missing = candidates.tensors.map(({ converted }) => missingOf(converted, options, store));
+    const missing = candidates.tensors.map((candidate) => missingOf(candidate, options, store));
     const progress = new Progress(missing, options);
     for (const item of missing) await measureTensor(model, item, options, store, progress);
     return inFormats(tableOf(model, candidates, store), options.formats);
@@ -69,13 +81,19 @@ export async function runSensitivity(
   }
 }
 
+/** What results of a model are kept under: those that importance weights change have their own. */
+export function resultsKey({ description }: Pick<Model, 'description'>, { imatrix }: Candidates): string {
+  const key = contentKey(description);
+  return imatrix ? `${key}-${imatrix.hash.slice(0, 16)}` : key;
+}
+
 /** The table of earlier runs; undefined when nothing has been measured. */
 export async function storedSensitivity(
   model: Model,
   candidates: Candidates,
   cacheDir: string,
 ): Promise<SensitivityTable | undefined> {
-  const store = await CellStore.open(cacheDir, contentKey(model.description));
+  const store = await CellStore.open(cacheDir, resultsKey(model, candidates));
   const table = tableOf(model, candidates, store);
   return table.rows.some((row) => row.cells.length > 0) ? table : undefined;
 }
@@ -83,20 +101,20 @@ export async function storedSensitivity(
 /** What of the candidates in some formats no earlier run has measured. */
 export async function missingCandidates(
   model: Model,
-  { tensors }: Candidates,
+  candidates: Candidates,
   cacheDir: string,
   formats: readonly QuantFormat[],
 ): Promise<readonly MissingCells[]> {
-  const store = await CellStore.open(cacheDir, contentKey(model.description));
-  return tensors.map(({ converted }) => ({
-    converted,
-    formats: formatsFor(converted, formats).filter(({ id }) => !keptCell(store, converted, id)),
+  const store = await CellStore.open(cacheDir, resultsKey(model, candidates));
+  return candidates.tensors.map((candidate) => ({
+    candidate,
+    formats: candidateFormats(candidate, formats).filter(({ id }) => !keptCell(store, candidate, id)),
   }));
 }
 
 /** A tensor and the formats in which it remains to be measured. */
 export interface MissingCells {
-  readonly converted: ConvertedTensor;
+  readonly candidate: Candidate;
   readonly formats: readonly QuantFormat[];
 }
 
@@ -106,17 +124,18 @@ interface Missing extends MissingCells {
 }
 
 function missingOf(
-  converted: ConvertedTensor,
+  candidate: Candidate,
   { formats, exactDevice, measurer }: SensitivityOptions,
   store: CellStore,
 ): Missing {
-  const wanted = formatsFor(converted, formats);
+  const wanted = candidateFormats(candidate, formats);
+  const hasImportance = candidate.importance !== undefined;
   const missing = wanted.filter((format) => {
-    const cell = keptCell(store, converted, format.id);
+    const cell = keptCell(store, candidate, format.id);
     if (!cell) return true;
-    return exactDevice === true && cell.device !== measurer.deviceFor(format);
+    return exactDevice === true && cell.device !== measurer.deviceFor(format, hasImportance);
   });
-  return { converted, formats: missing, done: wanted.length - missing.length };
+  return { candidate, formats: missing, done: wanted.length - missing.length };
 }
 
 /**
@@ -126,7 +145,7 @@ function missingOf(
  */
 async function measureTensor(
   model: Model,
-  { converted, formats }: Missing,
+  { candidate: { converted, importance }, formats }: Missing,
   options: SensitivityOptions,
   store: CellStore,
   progress: Progress,
@@ -143,7 +162,8 @@ async function measureTensor(
       for (const [i, format] of group.entries()) {
         throwIfCancelled(signal);
         progress.begin(`${converted.name} in ${format.id}`);
-        sums[i] = addSums(sums[i]!, await measurer.measure(reader, slab, format, range, signal));
+        const measured = await measurer.measure(reader, slab, format, range, { importance, signal });
+        sums[i] = addSums(sums[i]!, measured);
         progress.addWeights(slab.weights);
       }
     }
@@ -152,7 +172,7 @@ async function measureTensor(
       await store.add({
         tensor: name,
         format: format.id,
-        device: measurer.deviceFor(format),
+        device: measurer.deviceFor(format, importance !== undefined),
         sums: sums[i]!,
       });
       progress.addCell();
@@ -167,14 +187,14 @@ function weightsOf({ shape }: ConvertedTensor): number {
   return rows * columns;
 }
 
-function keptCell(store: CellStore, tensor: ConvertedTensor, format: string): MeasuredCell | undefined {
-  const cell = store.find(tensor.name, format);
-  return cell && isCellOf(tensor, cell) ? cell : undefined;
+function keptCell(store: CellStore, candidate: Candidate, format: string): MeasuredCell | undefined {
+  const cell = store.find(candidate.converted.name, format);
+  return cell && isCellOf(candidate, cell) ? cell : undefined;
 }
 
-/** Whether a kept cell belongs to this tensor, and not to another one of the same name. */
-const isCellOf = (tensor: ConvertedTensor, { format, sums }: MeasuredCell): boolean =>
-  sums.count === weightsOf(tensor) && formatById(format).refuse(tensor.shape) === undefined;
+/** Whether a kept cell belongs to this tensor, and not to another one of the same name, in a format that it can be exported in. */
+const isCellOf = (candidate: Candidate, { format, sums }: MeasuredCell): boolean =>
+  sums.count === weightsOf(candidate.converted) && isPossible(candidate, formatById(format));
 
 function cellOf({ shape }: ConvertedTensor, { format: id, device, sums }: MeasuredCell): SensitivityCell {
   const { relativeSquaredError, sqnr, maxError } = errorMetrics(sums);
@@ -199,10 +219,10 @@ class Progress {
     private readonly options: SensitivityOptions,
   ) {
     let [cells, weights] = [0, 0];
-    for (const { converted, formats, done } of missing) {
+    for (const { candidate, formats, done } of missing) {
       cells += formats.length + done;
       this.done += done;
-      weights += formats.length * weightsOf(converted);
+      weights += formats.length * weightsOf(candidate.converted);
     }
     this.total = { cells, weights };
   }
@@ -250,7 +270,7 @@ function tableOf(model: Model, candidates: Candidates, store: CellStore): Sensit
   const rows = candidates.tensors.map((candidate) =>
     rowOf(candidate, cells.get(candidate.converted.name) ?? []),
   );
-  const { fixedBytes, fixedParameters, presets, notExportable, skipped = [] } = candidates;
+  const { fixedBytes, fixedParameters, presets, notExportable, skipped = [], imatrix } = candidates;
   return {
     modelHash: modelHash(description),
     modelName: description.name,
@@ -258,15 +278,14 @@ function tableOf(model: Model, candidates: Candidates, store: CellStore): Sensit
     ...{ fixedBytes, fixedParameters },
     ...(notExportable === undefined ? {} : { notExportable }),
     ...(skipped.length === 0 ? {} : { skipped }),
+    ...(imatrix ? { imatrix } : {}),
     ...(store.problem === undefined ? {} : { notKept: store.problem }),
     ...{ rows, presets },
   };
 }
 
-function rowOf(
-  { converted, lossless, roleFactor }: Candidate,
-  measured: readonly MeasuredCell[],
-): SensitivityRow {
+function rowOf(candidate: Candidate, measured: readonly MeasuredCell[]): SensitivityRow {
+  const { converted, lossless, roleFactor } = candidate;
   return {
     tensor: converted.name,
     sources: sourcesOf(converted).map(({ name }) => name),
@@ -274,7 +293,7 @@ function rowOf(
     weights: weightsOf(converted),
     ...{ lossless, roleFactor },
     cells: measured
-      .filter((cell) => isCellOf(converted, cell))
+      .filter((cell) => isCellOf(candidate, cell))
       .map((cell) => cellOf(converted, cell))
       .sort((a, b) => a.bytes - b.bytes),
   };

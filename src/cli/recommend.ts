@@ -34,7 +34,7 @@ export const recommend: Command = {
     const out = resolve(requiredOption(context, 'out'));
     const budget = budgetOption(context);
     const params = measuringParams(context);
-    const inputs = await checkOutputs(context, [out], [params.text]);
+    const inputs = await checkOutputs(context, [out], [params.text, params.imatrix]);
     const overhead = budget.kind === 'bytes' ? await exportOverhead(context.model, defaultOverheadBytes) : 0;
     const measured = await measureDownTo(context, params, budget, overhead);
     const plan = makePlan(measured, budget, overhead);

@@ -31,6 +31,10 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     value: 'F',
     help: 'UTF-8 text to run the model over (default: a calibration text next to the model, else a general one)',
   },
+  imatrix: valueOption(
+    'F',
+    'importance matrix (.gguf or .dat): weights are encoded and errors weighted by it',
+  ),
   tokens: valueOption('N', 'tokens of the text that are scored, spread over it (default: 2,048)'),
   context: valueOption(
     'N',
@@ -51,7 +55,7 @@ export function deviceOption(context: CommandContext): DeviceChoice {
 /** Parameters of a request for a table, from the options. @throws UsageError for options that contradict each other. */
 export function measuringParams(context: CommandContext): SensitivityParams {
   const { model, cacheDir } = context;
-  const text = textOption(context, 'text');
+  const [text, imatrix] = [textOption(context, 'text'), textOption(context, 'imatrix')];
   const weightsOnly = context.options['weights-only'] === true;
   const keptGains = choiceOption(context, 'gains', ['cached']) !== undefined;
   const [tokens, window] = [countOption(context, 'tokens'), countOption(context, 'context')];
@@ -70,6 +74,7 @@ export function measuringParams(context: CommandContext): SensitivityParams {
     ...{ ...model, device: deviceOption(context), cacheDir },
     ...(formats ? { formats } : {}),
     ...(text === undefined ? {} : { text: resolve(text) }),
+    ...(imatrix === undefined ? {} : { imatrix: resolve(imatrix) }),
     ...(tokens === undefined ? {} : { tokens }),
     ...(window === undefined ? {} : { context: window }),
     ...(keptGains ? { keptGains } : {}),

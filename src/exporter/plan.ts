@@ -1,5 +1,5 @@
 import { bytesIn } from '../ampq/candidates';
-import { checkNames, checkPlanModel } from '../ampq/bindPlan';
+import { checkNames, checkPlanImatrix, checkPlanModel } from '../ampq/bindPlan';
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { ggufView, type GgufView, type ModelHeaders } from '../architectures/ggufView';
 import { suggestion } from '../model/closest';
@@ -159,6 +159,7 @@ function typesOf(
   const converted = tensors.map((tensor) => tensor.converted);
   if (target.plan) {
     checkPlanModel(target.plan, model.description);
+    checkPlanImatrix(target.plan, imatrix, model.description.path);
     checkNames(target.plan, source.tensors.filter(isMixed), model.description.path);
     return plannedTypes(target.plan, tensors, model.description.path, mixture);
   }

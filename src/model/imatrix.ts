@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { TensorDescriptor } from '../protocol/model';
 import { openFileSource, type ByteSource } from './byteSource';
@@ -186,6 +187,16 @@ export function importanceOf(
   if (/^(per_layer_)?token_embd\.weight$/.test(name)) return undefined;
   const message = `The importance matrix has ${values.length} values, but the tensor needs ${columns * experts}: was it made for this model?`;
   throw new QuantscopeError('REQUEST', message, { file: path, tensor: name });
+}
+
+/** SHA-256 of the names and values, whatever file format they are stored in. */
+export function imatrixHash({ entries }: Imatrix): string {
+  const hash = createHash('sha256');
+  for (const [name, values] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(JSON.stringify([name, values.length]));
+    hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  return hash.digest('hex');
 }
 
 /** What llama-quantize notes about the matrix in the file it writes; the file is named without its folder. */

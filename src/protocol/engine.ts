@@ -99,7 +99,10 @@ export interface EngineRequests {
   'sensitivity/estimate': { params: SensitivityParams; result: SensitivityEstimate };
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
   /** What earlier runs left on disk; undefined when nothing was measured yet. */
-  'sensitivity/stored': { params: ModelRef & { cacheDir: string }; result: SensitivityTable | undefined };
+  'sensitivity/stored': {
+    params: ModelRef & { cacheDir: string; imatrix?: string };
+    result: SensitivityTable | undefined;
+  };
   /** A plan file applied to the model: checked against it, with sizes and totals recomputed. */
   'plan/read': { params: ModelRef & { planFile: string }; result: Plan };
   /**
@@ -224,6 +227,8 @@ export interface SensitivityParams extends ModelRef {
   tokens?: number;
   /** Tokens per window; 512 by default, and never more than the model's context length. */
   context?: number;
+  /** Importance matrix (.gguf or .dat): errors are weighted by it, and encoders use it. */
+  imatrix?: string;
   /** Use the gains of the latest run, whatever its text was. */
   keptGains?: boolean;
   /** Errors of the weights alone. */

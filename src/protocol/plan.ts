@@ -6,7 +6,7 @@ export interface SensitivityCell {
   /** Exact size of the tensor in that format, bytes. */
   readonly bytes: number;
   readonly bitsPerWeight: number;
-  /** Σ(x − x')² / Σx². */
+  /** Σ(x − x')² / Σx², with an importance matrix Σw(x − x')² / Σwx². */
   readonly relativeSquaredError: number;
   readonly sqnr: number;
   readonly maxError: number;
@@ -48,6 +48,14 @@ export interface GainsSource {
   readonly noise: number;
 }
 
+/** An importance matrix that errors were measured with. */
+export interface UsedImatrix {
+  /** Its file, without the folder. */
+  readonly file: string;
+  /** SHA-256 of its names and values. */
+  readonly hash: string;
+}
+
 /** How a llama.cpp file type stores the rows of a table. */
 export interface TablePreset {
   readonly fileType: string;
@@ -75,6 +83,8 @@ export interface SensitivityTable {
   readonly notExportable?: string;
   /** Present with `notExportable`: matrices that are neither measured nor quantized. */
   readonly skipped?: readonly SkippedTensor[];
+  /** The importance matrix of the errors; they are then weighted by it. Tensors that it lacks have plain errors. */
+  readonly imatrix?: UsedImatrix;
   /** Why the measurements are not kept; absent when they are. */
   readonly notKept?: string;
   /** Where gains come from: one measurement per tensor, in the format that its row names. */
@@ -145,6 +155,8 @@ export interface Plan {
     /** Σ relative squared error × gain, nats per token: the expected KL divergence; where all errors and gains are known. */
     readonly divergence?: number;
   };
+  /** The importance matrix that errors were measured with: an export needs the same. */
+  readonly imatrix?: UsedImatrix;
   /** The best llama.cpp preset within the budget, by the same measure; absent where none was measured. */
   readonly preset?: PlanPreset;
   /** What the user should know about the plan, as sentences. */

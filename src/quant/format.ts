@@ -7,7 +7,7 @@ import type { FormatDescription } from '../protocol/formats';
  */
 export interface QuantFormat extends FormatDescription {
   /** Why a tensor of this shape cannot be encoded (row length, dimensions); undefined when it can. */
-  refuse(shape: readonly number[]): string | undefined;
+  refuse(shape: readonly number[], hasImportance?: boolean): string | undefined;
   /** Exact bytes of everything written for a tensor of this shape: codes, scales, zero points. */
   bytes(shape: readonly number[]): number;
   /** 8 · bytes / weights. */

@@ -32,10 +32,11 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
     nominalBitsPerWeight: bitsPerWeight(nominalShape),
     bytes: (shape) => schemeBytes(scheme, shape),
     bitsPerWeight,
-    refuse(shape) {
+    refuse(shape, hasImportance = false) {
       const { rows, columns } = matrixOf(shape);
       if (rows * columns === 0) return 'The tensor has no weights.';
-      if (entry.needsImportance) return `${entry.id} needs importance weights (an imatrix).`;
+      if (entry.needsImportance && !hasImportance)
+        return `${entry.id} needs importance weights (an imatrix).`;
       if (columns % multiple !== 0)
         return `${entry.id} needs rows whose length is a multiple of ${multiple}; these have ${columns} weights.`;
       if (columns > maxRowWeights && 'group' in scheme && scheme.group === 'row')

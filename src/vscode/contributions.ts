@@ -56,4 +56,5 @@ export const settings = {
   allowSoftwareGpu: 'allowSoftwareGpu',
   threads: 'threads',
   gainTokens: 'gainTokens',
+  importanceMatrix: 'importanceMatrix',
 } as const;

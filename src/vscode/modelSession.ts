@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
 import { planFileName, printPlan } from '../ampq/planFile';
 import { writeAtomically } from '../files/atomicFile';
@@ -25,7 +25,7 @@ import { Emitter } from './emitter';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
 import { fileNameOf, folderOf, sessionKey } from './paths';
 import { Planning } from './planning';
-import { SensitivityJob } from './sensitivityJob';
+import { SensitivityJob, type MeasuringSettings } from './sensitivityJob';
 
 /** What the sessions of all models share. */
 export interface SessionContext {
@@ -35,8 +35,8 @@ export interface SessionContext {
   readonly notices: Notices;
   /** Where measured cells are kept. */
   readonly sensitivityDir: string;
-  /** Tokens that gains are measured over, where the user has chosen a number. */
-  readonly gainTokens: () => number | undefined;
+  /** What the user has chosen of how sensitivity is measured. */
+  readonly measuring: () => MeasuringSettings;
   /** Where plans are written that an export needs as a file. */
   readonly planDir: string;
 }
@@ -88,7 +88,7 @@ export class ModelSession {
     this.analysis = new SensitivityJob(
       ...([model, engine, log, notices] as const),
       {
-        ...{ cacheDir: sensitivityDir, device: devices.choice, tokens: context.gainTokens },
+        ...{ cacheDir: sensitivityDir, device: devices.choice, measuring: () => this.measuring },
         showsGains: () => this.planning.table?.gainsFrom !== undefined,
       },
       {
@@ -113,6 +113,12 @@ export class ModelSession {
   /** The model as requests name it. */
   get ref(): ModelRef {
     return this.alone ? { path: this.path, alone: true } : { path: this.path };
+  }
+
+  /** The importance matrix may be named relative to the model's folder. */
+  private get measuring(): MeasuringSettings {
+    const { imatrix, ...settings } = this.context.measuring();
+    return imatrix === undefined ? settings : { ...settings, imatrix: resolve(this.folder, imatrix) };
   }
 
   /** Distinguishes it from the sessions of other models. */
@@ -278,7 +284,11 @@ export class ModelSession {
   /** Reads earlier measurements and the plan next to the model, and tells of them; those of earlier files are dropped. */
   private async readResults(revision: number): Promise<void> {
     const { planning } = this;
-    const params = { ...this.ref, cacheDir: this.context.sensitivityDir };
+    const { imatrix } = this.measuring;
+    const params = {
+      ...{ ...this.ref, cacheDir: this.context.sensitivityDir },
+      ...(imatrix === undefined ? {} : { imatrix }),
+    };
     const table = await this.context.engine.call('sensitivity/stored', params, { signal: this.life.signal });
     if (revision !== this.revision) return;
     planning.opened(table);

@@ -15,11 +15,17 @@ export interface SensitivityHooks {
   done(table: SensitivityTable, text: string | undefined): void;
 }
 
+export interface MeasuringSettings {
+  /** Tokens that gains are measured over; the engine's default when absent. */
+  readonly tokens?: number;
+  /** Importance matrix that weights are encoded with. */
+  readonly imatrix?: string;
+}
+
 export interface SensitivitySettings {
   readonly cacheDir: string;
   readonly device: () => DeviceChoice;
-  /** Tokens that gains are measured over; undefined for the engine's default. */
-  readonly tokens: () => number | undefined;
+  readonly measuring: () => MeasuringSettings;
   /** Whether gains are shown: a run without a text keeps them and measures what is missing. */
   readonly showsGains: () => boolean;
 }
@@ -90,15 +96,22 @@ export class SensitivityJob {
   }
 
   private paramsFor(text: string | undefined): SensitivityParams {
-    const { device, cacheDir, showsGains, tokens: tokensOf } = this.settings;
-    const params = { ...this.model(), device: device(), cacheDir };
+    const { device, showsGains, measuring } = this.settings;
+    const { tokens } = measuring();
+    const params = { ...this.stored(), device: device() };
     if (text === undefined && showsGains()) return { ...params, keptGains: true };
-    const tokens = tokensOf();
     return {
       ...params,
       ...(text === undefined ? {} : { text }),
       ...(tokens === undefined ? {} : { tokens }),
     };
+  }
+
+  /** What names the results of the model. */
+  private stored(): ModelRef & Pick<SensitivityParams, 'cacheDir' | 'imatrix'> {
+    const { cacheDir, measuring } = this.settings;
+    const { imatrix } = measuring();
+    return { ...this.model(), cacheDir, ...(imatrix === undefined ? {} : { imatrix }) };
   }
 
   cancel(): void {
@@ -127,8 +140,7 @@ export class SensitivityJob {
   private async showPartial(): Promise<void> {
     const started = Date.now();
     try {
-      const params = { ...this.model(), cacheDir: this.settings.cacheDir };
-      const table = await this.engine.call('sensitivity/stored', params, { signal: this.life });
+      const table = await this.engine.call('sensitivity/stored', this.stored(), { signal: this.life });
       if (table && !this.life.aborted) this.hooks.table(table);
     } catch (error) {
       if (!this.life.aborted) this.log.warn(`Cells of a running analysis: ${messageOf(error)}`);

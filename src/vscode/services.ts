@@ -7,6 +7,7 @@ import { Editors } from './editor/editors';
 import { Evaluations } from './evaluationSession';
 import { Quantizations } from './quantizationSession';
 import { inBackground, type Notices } from './host';
+import type { MeasuringSettings } from './sensitivityJob';
 import { Sessions } from './sessions';
 import { WorkspaceModels } from './workspaceModels';
 
@@ -43,7 +44,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const devices = new Devices(engine, log, notices, chosenDevice);
   const sessions = new Sessions({
     ...{ engine, devices, log, notices },
-    ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans'), gainTokens: chosenGainTokens },
+    ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans'), measuring: chosenMeasuring },
   });
   const evidenceDir = folder('evaluation');
   const evaluations = new Evaluations(engine, log, evidenceDir);
@@ -89,9 +90,14 @@ export function chosenDevice(): DeviceChoice {
   return vscode.workspace.getConfiguration(settings.section).get<DeviceChoice>(settings.device, 'auto');
 }
 
-function chosenGainTokens(): number | undefined {
-  const tokens = vscode.workspace.getConfiguration(settings.section).get<number>(settings.gainTokens, 0);
-  return Number.isSafeInteger(tokens) && tokens > 0 ? tokens : undefined;
+function chosenMeasuring(): MeasuringSettings {
+  const configuration = vscode.workspace.getConfiguration(settings.section);
+  const tokens = configuration.get<number>(settings.gainTokens, 0);
+  const imatrix = configuration.get<string>(settings.importanceMatrix, '').trim();
+  return {
+    ...(Number.isSafeInteger(tokens) && tokens > 0 ? { tokens } : {}),
+    ...(imatrix === '' ? {} : { imatrix }),
+  };
 }
 
 /** Settings that engine processes read when they start. */

@@ -127,7 +127,7 @@ export function fakeContext(answers: Answers, folder: string) {
     devices,
     sensitivityDir: `${folder}/cells`,
     planDir: `${folder}/plans`,
-    gainTokens: () => undefined,
+    measuring: () => ({}),
   };
   return { engine, notices, log, devices, context };
 }

@@ -22,8 +22,8 @@ export async function errorSeconds(missing: readonly MissingCells[], signal: Abo
   const bytes = new Uint8Array(values.buffer);
   const perWeight = new Map<string, number>();
   let seconds = 0;
-  for (const { converted, formats } of missing) {
-    const matrix = matrixOf(converted.shape);
+  for (const { candidate, formats } of missing) {
+    const matrix = matrixOf(candidate.converted.shape);
     for (const { id, scheme } of formats) {
       if (!perWeight.has(id)) {
         throwIfCancelled(signal);

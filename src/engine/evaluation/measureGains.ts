@@ -7,12 +7,13 @@ import {
   withGains,
   type MeasuredDivergences,
 } from '../../ampq/gains';
+import type { Candidates } from '../../ampq/candidates';
+import { resultsKey } from '../../ampq/sensitivity';
 import { writeAtomically } from '../../files/atomicFile';
 import type { OrtDevice } from '../../graph/session';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { WeightChange } from '../../graph/transformer/weights';
 import { reason } from '../../model/byteSource';
-import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/model';
 import type { SensitivityTable } from '../../protocol/plan';
 import { formatById } from '../../quant/catalogue';
@@ -21,8 +22,12 @@ import { StepMeter } from './progress';
 import { statesRoom, type PlannedText } from './runPlan';
 
 /** Gains of the latest run of a model over a text; undefined when there are none. */
-export const keptGains = (model: Model, cacheDir: string): Promise<MeasuredDivergences | undefined> =>
-  readDivergences(gainsFile(cacheDir, contentKey(model.description)));
+export const keptGains = (
+  model: Model,
+  candidates: Candidates,
+  cacheDir: string,
+): Promise<MeasuredDivergences | undefined> =>
+  readDivergences(gainsFile(cacheDir, resultsKey(model, candidates)));
 
 /**
  * Runs the model over a text, once for all tensors of the table, keeps the divergences, and adds the gains to the table.
@@ -31,21 +36,20 @@ export const keptGains = (model: Model, cacheDir: string): Promise<MeasuredDiver
 export async function addGains(
   model: Model,
   table: SensitivityTable,
+  candidates: Candidates,
   planned: PlannedText,
-  device: OrtDevice,
-  cacheDir: string,
-  { signal, progress }: JobContext,
+  { device, cacheDir }: { readonly device: OrtDevice; readonly cacheDir: string },
+  context: JobContext,
 ): Promise<SensitivityTable> {
   const probes = probesOf(table);
   if (probes.size === 0)
     return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
-  const changes = new Map([...probes].map(([name, { format }]) => [name, { format: formatById(format) }]));
-  const { byTensor, noise } = await measure(model, planned, changes, device, { signal, progress });
+  const { byTensor, noise } = await measure(model, planned, changesOf(candidates, probes), device, context);
   if (!Number.isFinite(noise))
     return { ...table, weightsOnly: 'the weights overflow when the model is run over a text.' };
-  const { scoredTokens, context } = planned.plan;
+  const { scoredTokens: tokens, context: length } = planned.plan;
   const measured: MeasuredDivergences = {
-    text: { path: planned.file, hash: planned.hash, tokens: scoredTokens, context },
+    text: { path: planned.file, hash: planned.hash, tokens, context: length },
     noise,
     tensors: Object.fromEntries(
       [...byTensor]
@@ -54,7 +58,7 @@ export async function addGains(
         .map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
     ),
   };
-  const notKept = await keep(gainsFile(cacheDir, contentKey(model.description)), measured);
+  const notKept = await keep(gainsFile(cacheDir, resultsKey(model, candidates)), measured);
   const found = withGains(table, measured);
   return notKept === undefined ? found : { ...found, notKept };
 }
@@ -69,8 +73,21 @@ async function keep(file: string, measured: MeasuredDivergences): Promise<string
   }
 }
 
+type Probes = ReadonlyMap<string, { readonly format: string; readonly error: number }>;
+
+/** What each tensor becomes, encoded as for its errors. */
+function changesOf({ tensors }: Candidates, probes: Probes): ReadonlyMap<string, WeightChange> {
+  return new Map(
+    tensors.flatMap(({ converted: { name }, importance }) => {
+      const probe = probes.get(name);
+      if (!probe) return [];
+      return [[name, { format: formatById(probe.format), ...(importance ? { importance } : {}) }] as const];
+    }),
+  );
+}
+
 /** The format that each tensor of the table is measured in, by its name. */
-function probesOf({ rows }: SensitivityTable) {
+function probesOf({ rows }: SensitivityTable): Probes {
   return new Map(
     rows.flatMap((row) => {
       const probe = probeOf(row);

@@ -44,7 +44,7 @@ export function suggestionJob(models: OpenModels): Job<'tensor/suggestion'> {
   return (params, { signal }) => {
     checkParams('tensor/suggestion', params, { ...modelKinds, tensor: 'string', cacheDir: 'path' });
     return models.use(params, signal, async (model) => {
-      const table = await readStoredTable(model, params.cacheDir, signal);
+      const table = await readStoredTable(model, params, signal);
       const { found } = await planBeside(model, signal);
       return suggestionFrom(table, found?.plan, params.tensor);
     });

@@ -51,7 +51,7 @@ async function firstPlan(model: Model, files: readonly string[], signal: AbortSi
     try {
       const plan = await readPlan(file);
       if (plan.model.hash !== hash) continue;
-      const candidates = await candidatesOf(model, signal);
+      const candidates = await candidatesOf(model, { signal });
       return { found: { file, plan: bindPlan(plan, model.description, candidates, file) }, problems };
     } catch (error) {
       if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;

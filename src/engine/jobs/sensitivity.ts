@@ -1,7 +1,10 @@
 import { measureSlab } from '../../analysis/compare';
+import { measureWeighted } from '../../analysis/weightedErrors';
+import { refuseWithoutImportance, type Candidates } from '../../ampq/candidates';
 import { probeFormat, withGains, type MeasuredDivergences } from '../../ampq/gains';
 import {
   defaultCandidates,
+  importanceCandidates,
   inFormats,
   missingCandidates,
   outputCandidates,
@@ -13,6 +16,7 @@ import { candidatesOf } from '../../exporter/plan/candidates';
 import { hasGraph } from '../../graph/fakeQuant';
 import { OrtMeasurer } from '../../graph/measurer';
 import { probeDevices } from '../../graph/probe';
+import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { SensitivityParams } from '../../protocol/engine';
 import type { Device, SensitivityTable } from '../../protocol/plan';
@@ -40,12 +44,14 @@ const runKinds = {
   text: 'path?',
   tokens: 'count?',
   context: 'count?',
+  imatrix: 'path?',
   keptGains: 'boolean?',
   weightsOnly: 'boolean?',
 } as const;
 
 /** What a request comes to. */
 interface Run {
+  readonly candidates: Candidates;
   readonly gains: GainsChosen;
   /** The text that remains to be run over; undefined where gains are kept from an earlier run over it, or not asked for. */
   readonly toRun: PlannedText | undefined;
@@ -59,20 +65,37 @@ interface Run {
   readonly measuredFormats: readonly QuantFormat[];
 }
 
+/** @throws QuantscopeError REQUEST for what cannot be measured, before anything is. */
 async function planRun(model: Model, params: SensitivityParams, signal: AbortSignal): Promise<Run> {
-  const kept = await keptGains(model, params.cacheDir);
+  const candidates = await encodedCandidates(model, params, signal);
+  const named = params.formats?.map(formatById);
+  refuseWithoutImportance(candidates, named ?? [], model.description.path);
+  const kept = await keptGains(model, candidates, params.cacheDir);
   const gains = await chooseGains(model, params, kept, signal);
   const planned = 'planned' in gains ? gains.planned : undefined;
   const isKept = planned !== undefined && planned.hash === kept?.text.hash;
   const measured = 'measured' in gains ? gains.measured : isKept ? kept : undefined;
-  const candidates = 'weightsOnly' in gains ? defaultCandidates : outputCandidates;
-  const formats = [...new Set((params.formats ?? candidates).map(formatById))];
+  const formats = [...new Set(named ?? usualFormats(candidates, gains).map(formatById))];
   const toRun = isKept ? undefined : planned;
   return {
-    ...{ gains, toRun, measured, formats },
+    ...{ candidates, gains, toRun, measured, formats },
     offered: measured ? undefined : kept,
     measuredFormats: toRun ? [...new Set([...formats, probeFormat])] : formats,
   };
+}
+
+async function encodedCandidates(
+  model: Model,
+  { imatrix }: Pick<SensitivityParams, 'imatrix'>,
+  signal: AbortSignal,
+): Promise<Candidates> {
+  const read = imatrix === undefined ? undefined : await readImatrix(imatrix, signal);
+  return candidatesOf(model, { signal, imatrix: read });
+}
+
+function usualFormats({ imatrix }: Candidates, gains: GainsChosen): readonly string[] {
+  if (imatrix) return importanceCandidates;
+  return 'weightsOnly' in gains ? defaultCandidates : outputCandidates;
 }
 
 export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
@@ -83,8 +106,12 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
     const { measurer, close } = measurerFor(chosen);
     try {
       return await models.use(params, signal, async (model) => {
-        const { gains, toRun, measured, formats, measuredFormats } = await planRun(model, params, signal);
-        const table = await runSensitivity(model, await candidatesOf(model, signal), {
+        const { candidates, gains, toRun, measured, formats, measuredFormats } = await planRun(
+          model,
+          params,
+          signal,
+        );
+        const table = await runSensitivity(model, candidates, {
           ...{ formats: measuredFormats, measurer, signal, cacheDir },
           exactDevice: params.device !== 'auto',
           onProgress: progress,
@@ -92,7 +119,8 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
         if ('weightsOnly' in gains) return { ...table, weightsOnly: gains.weightsOnly };
         if (!toRun) return withGains(table, measured!);
         const { device } = await runDevice(params.device, signal);
-        const found = await addGains(model, table, toRun, device, cacheDir, { signal, progress });
+        const where = { device, cacheDir };
+        const found = await addGains(model, table, candidates, toRun, where, { signal, progress });
         return inFormats(found, formats);
       });
     } finally {
@@ -106,12 +134,8 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
   return (params, { signal }) => {
     checkParams('sensitivity/estimate', params, runKinds);
     return models.use(params, signal, async (model) => {
-      const { gains, toRun, measured, offered, formats, measuredFormats } = await planRun(
-        model,
-        params,
-        signal,
-      );
-      const candidates = await candidatesOf(model, signal);
+      const run = await planRun(model, params, signal);
+      const { candidates, gains, toRun, measured, offered, formats, measuredFormats } = run;
       const left = await missingCandidates(model, candidates, params.cacheDir, measuredFormats);
       const errors = await errorSeconds(left, signal);
       const estimate = {
@@ -133,26 +157,29 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
 
 export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/stored'> {
   return (params, { signal }) => {
-    checkParams('sensitivity/stored', params, { ...modelKinds, cacheDir: 'path' });
-    return models.use(params, signal, (model) => readStoredTable(model, params.cacheDir, signal));
+    checkParams('sensitivity/stored', params, { ...modelKinds, cacheDir: 'path', imatrix: 'path?' });
+    return models.use(params, signal, (model) => readStoredTable(model, params, signal));
   };
 }
 
-/** What earlier runs measured of a model; undefined when nothing. */
+/** What earlier runs measured of a model, with the same importance matrix or without one; undefined when nothing. */
 export async function readStoredTable(
   model: Model,
-  cacheDir: string,
+  params: Pick<SensitivityParams, 'cacheDir' | 'imatrix'>,
   signal: AbortSignal,
 ): Promise<SensitivityTable | undefined> {
-  const table = await storedSensitivity(model, await candidatesOf(model, signal), cacheDir);
+  const candidates = await encodedCandidates(model, params, signal);
+  const table = await storedSensitivity(model, candidates, params.cacheDir);
   if (!table) return undefined;
-  const measured = await keptGains(model, cacheDir);
+  const measured = await keptGains(model, candidates, params.cacheDir);
   if (measured) return withGains(table, measured);
   return { ...table, weightsOnly: 'the model was not run over a text.' };
 }
 
-const measureOnCpu: Measurer['measure'] = (reader, slab, format, range, signal) =>
-  measureSlab(reader, slab, format, range, { signal });
+const measureOnCpu: Measurer['measure'] = (reader, slab, format, range, { importance, signal }) =>
+  importance
+    ? measureWeighted(reader, slab, format, range, { importance, signal })
+    : measureSlab(reader, slab, format, range, { signal });
 
 function measurerFor(device: Device): { measurer: Measurer; close: () => Promise<void> } {
   if (device === 'cpu')
@@ -164,11 +191,11 @@ function measurerFor(device: Device): { measurer: Measurer; close: () => Promise
   return {
     measurer: {
       device,
-      deviceFor: ({ scheme }) => (hasGraph(scheme) ? device : 'cpu'),
-      measure: (reader, slab, format, ...rest) =>
-        hasGraph(format.scheme)
-          ? ort.measureSlab(reader, slab, format, ...rest)
-          : measureOnCpu(reader, slab, format, ...rest),
+      deviceFor: ({ scheme }, hasImportance) => (hasGraph(scheme) && !hasImportance ? device : 'cpu'),
+      measure: (reader, slab, format, range, options) =>
+        hasGraph(format.scheme) && !options.importance
+          ? ort.measureSlab(reader, slab, format, range, options.signal)
+          : measureOnCpu(reader, slab, format, range, options),
     },
     close: () => ort.close(),
   };

@@ -1,52 +1,92 @@
-import { candidateOf, ownCandidates, type Candidates } from '../../ampq/candidates';
+import { basename } from 'node:path';
+import { candidateOf, ownCandidates, type Candidate, type Candidates } from '../../ampq/candidates';
 import type { ConvertedTensor } from '../../architectures/convertedTensor';
 import { ggufView, type ModelHeaders } from '../../architectures/ggufView';
 import { QuantscopeError } from '../../model/errors';
+import { imatrixHash, importanceOf, type Imatrix } from '../../model/imatrix';
+import { matrixOf } from '../../model/rows';
 import type { TablePreset } from '../../protocol/plan';
 import { planExport } from '../plan';
 import { architectureOf, type Architecture } from './architecture';
-import { fileTypeNeedsImportance, fileTypes } from './fileTypes';
+import { encodableTypes, fileTypeNeedsImportance, fileTypes, needsImportance } from './fileTypes';
 import { mixTypes } from './mixture';
 import { roleFactors } from './roleFactors';
+
+export interface CandidateOptions {
+  readonly signal?: AbortSignal;
+  /** What weights are encoded with. */
+  readonly imatrix?: Imatrix | undefined;
+}
 
 /**
  * The tensors that a plan for this model chooses formats for, in the order of the exported file: those that a file type applies to. What
  * is kept in full precision whatever the type (norms, biases, routers) is fixed.
+ * @throws QuantscopeError REQUEST for an importance matrix of another model, or where the model cannot be exported as GGUF.
  */
-export async function candidatesOf(model: ModelHeaders, signal?: AbortSignal): Promise<Candidates> {
+export async function candidatesOf(model: ModelHeaders, options: CandidateOptions = {}): Promise<Candidates> {
   try {
-    return await exportedCandidates(model, signal);
+    return await exportedCandidates(model, options);
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code === 'INTERNAL') throw error;
+    if (options.imatrix) throw error; // its names are those of the exported file
     return ownCandidates(model, error.message);
   }
 }
 
-async function exportedCandidates(model: ModelHeaders, signal?: AbortSignal): Promise<Candidates> {
+async function exportedCandidates(
+  model: ModelHeaders,
+  { signal, imatrix }: CandidateOptions,
+): Promise<Candidates> {
   const { tensors } = await planExport(model, { type: 'F16', allowRequantize: true }, signal);
   const view = await ggufView(model, signal);
   const fixed = tensors.filter(({ cause }) => cause === 'kept' || cause === 'computed');
   const chosen = tensors.flatMap(({ converted, cause }) =>
     converted && cause !== 'kept' ? [converted] : [],
   );
+  if (imatrix && !chosen.some(({ name }) => imatrix.entries.has(name)))
+    throw new QuantscopeError(
+      'REQUEST',
+      'The importance matrix has no entries for the tensors of this model.',
+      {
+        file: imatrix.path,
+      },
+    );
   const factorOf = roleFactors(
     view,
     tensors.map(({ name }) => name),
   );
   return {
-    tensors: chosen.map((converted) => candidateOf(converted, factorOf(converted.name))),
+    tensors: chosen.map((converted) =>
+      candidateOf(converted, factorOf(converted.name), importanceFor(converted, imatrix)),
+    ),
+    ...(imatrix ? { imatrix: { file: basename(imatrix.path), hash: imatrixHash(imatrix) } } : {}),
     fixedBytes: fixed.reduce((sum, { bytes }) => sum + bytes, 0),
     fixedParameters: fixed.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
-    presets: presetsOf(chosen, architectureOf(view)),
+    presets: presetsOf(chosen, architectureOf(view), imatrix !== undefined),
   };
 }
 
-/** The file types that are written without an importance matrix. */
-function presetsOf(tensors: readonly ConvertedTensor[], architecture: Architecture): TablePreset[] {
+/** The importance weights of a tensor, or without any the types that it cannot be written in. */
+function importanceFor(
+  { name, shape }: ConvertedTensor,
+  imatrix: Imatrix | undefined,
+): Pick<Candidate, 'importance' | 'unavailable'> {
+  const { columns } = matrixOf(shape);
+  const importance = imatrix && importanceOf(imatrix, name, columns, shape[shape.length - 3] ?? 1);
+  if (importance) return { importance };
+  return { unavailable: new Set([...encodableTypes].filter((type) => needsImportance(type, name))) };
+}
+
+/** The file types that llama.cpp writes, with or without an importance matrix. */
+function presetsOf(
+  tensors: readonly ConvertedTensor[],
+  architecture: Architecture,
+  hasImportance: boolean,
+): TablePreset[] {
   return fileTypes
-    .filter((fileType) => !fileTypeNeedsImportance(fileType))
+    .filter((fileType) => hasImportance || !fileTypeNeedsImportance(fileType))
     .map((fileType) => {
-      const types = mixTypes(tensors, fileType, architecture);
+      const types = mixTypes(tensors, fileType, architecture, { hasImportance });
       return { fileType: fileType.name, formats: tensors.map(({ name }) => types.get(name)!.type) };
     });
 }

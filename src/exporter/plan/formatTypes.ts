@@ -26,9 +26,9 @@ function suits(
   { converted: { shape }, unprunedName }: NamedTensor,
   imatrix: Imatrix | undefined,
 ): boolean {
-  if (format.refuse(shape) === undefined) return true;
   const { columns } = matrixOf(shape);
   const experts = shape.length > 2 ? shape[0]! : 1;
-  const hasImportance = imatrix && importanceOf(imatrix, unprunedName, columns, experts) !== undefined;
-  return hasImportance === true && columns % format.rowMultiple === 0;
+  const hasImportance =
+    imatrix !== undefined && importanceOf(imatrix, unprunedName, columns, experts) !== undefined;
+  return format.refuse(shape, hasImportance) === undefined;
 }

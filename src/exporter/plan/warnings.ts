@@ -1,10 +1,12 @@
 import { ggmlType, isQuantizedDtype } from '../../model/dtypes';
 import type { Imatrix } from '../../model/imatrix';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
+import type { Plan } from '../../protocol/plan';
 import { plural } from '../../protocol/words';
 import { TensorTypeRules } from './tensorTypes';
 
 interface WarnedSettings extends Pick<ExportSettings, 'tensorTypes' | 'includeWeights' | 'excludeWeights'> {
+  readonly plan?: Plan;
   /** The whole matrix, whatever of it is used. */
   readonly imatrix?: Imatrix;
 }
@@ -15,7 +17,7 @@ interface WarnedSettings extends Pick<ExportSettings, 'tensorTypes' | 'includeWe
  */
 export function warningsOf(
   tensors: readonly (ExportedTensor & { importance?: Float32Array })[],
-  { tensorTypes = [], imatrix: whole, includeWeights = [], excludeWeights = [] }: WarnedSettings,
+  { tensorTypes = [], plan, imatrix: whole, includeWeights = [], excludeWeights = [] }: WarnedSettings,
   imatrix: Imatrix | undefined,
 ): string[] {
   return [
@@ -24,6 +26,11 @@ export function warningsOf(
     ...(imatrix ? withoutImportance(tensors, imatrix) : []),
     ...(whole ? idleTexts(whole, includeWeights, 'include') : []),
     ...(whole ? idleTexts(whole, excludeWeights, 'exclude') : []),
+    ...(imatrix && plan && !plan.imatrix
+      ? [
+          'The plan was made without an importance matrix: its types and figures are those of weights that are encoded without one.',
+        ]
+      : []),
     ...idleRules(tensors, tensorTypes),
   ];
 }

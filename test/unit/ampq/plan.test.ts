@@ -16,7 +16,7 @@ import { projectRoot, sampleFolder, temporaryFolder } from '../../support/files'
 
 const cacheDir = temporaryFolder();
 const formats = ['Q4_0', 'Q4_K', 'Q6_K', 'Q8_0'].map(formatById);
-const onCpu: Measurer['measure'] = (reader, slab, format, range, signal) =>
+const onCpu: Measurer['measure'] = (reader, slab, format, range, { signal }) =>
   measureSlab(reader, slab, format, range, { signal });
 const addon: Measurer = { device: 'cpu', deviceFor: () => 'cpu', measure: onCpu };
 

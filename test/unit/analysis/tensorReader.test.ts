@@ -21,7 +21,7 @@ const folder = temporaryFolder();
 const addon: Measurer = {
   device: 'cpu',
   deviceFor: () => 'cpu',
-  measure: (reader, slab, format, range, signal) => measureSlab(reader, slab, format, range, { signal }),
+  measure: (reader, slab, format, range, { signal }) => measureSlab(reader, slab, format, range, { signal }),
 };
 
 const header = (dtype: string, shape: readonly number[], bytes: number): Buffer =>

@@ -14,8 +14,8 @@ describe('package.json contributes what the code registers', () => {
     );
   });
   it('settings', () => {
-    const ids = [settings.device, settings.allowSoftwareGpu, settings.threads, settings.gainTokens].map(
-      (name) => `${settings.section}.${name}`,
+    const ids = Object.entries(settings).flatMap(([name, value]) =>
+      name === 'section' ? [] : [`${settings.section}.${value}`],
     );
     expect(Object.keys(contributes.configuration.properties).sort()).toEqual(ids.sort());
   });

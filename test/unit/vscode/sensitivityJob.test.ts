@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { SensitivityTable } from '../../../src/protocol/plan';
 import type { JobState } from '../../../src/protocol/webview';
-import { SensitivityJob } from '../../../src/vscode/sensitivityJob';
+import { SensitivityJob, type MeasuringSettings } from '../../../src/vscode/sensitivityJob';
 import { FakeEngine, FakeLog, FakeNotices, settle } from '../../support/fakeHost';
 
 const text = { file: '/texts/short.txt', tokens: 2048 };
@@ -10,13 +10,12 @@ const progress = (done: number) => ({ message: 'x', done, total: 9 });
 const table = (name: string) => ({ modelHash: name }) as SensitivityTable;
 const running = (title: string, more: object = {}): JobState => ({ kind: 'running', title, ...more });
 
-interface Shown {
-  readonly tokens?: number;
+interface Shown extends MeasuringSettings {
   readonly showsGains?: boolean;
 }
 
 /** A job whose engine estimates 12 seconds and leaves the rest to the test. */
-function setUp(estimate: () => object = () => ({}), { tokens, showsGains = false }: Shown = {}) {
+function setUp(estimate: () => object = () => ({}), { showsGains = false, ...measuring }: Shown = {}) {
   const engine = new FakeEngine({
     'sensitivity/estimate': ({ text: asked }) =>
       ({ seconds: 12, ...(asked === undefined ? {} : { text }), ...estimate() }) as never,
@@ -29,7 +28,7 @@ function setUp(estimate: () => object = () => ({}), { tokens, showsGains = false
     ...([engine, log, notices] as const),
     {
       ...{ cacheDir: '/cells', device: () => 'cpu' as const },
-      ...{ tokens: () => tokens, showsGains: () => showsGains },
+      ...{ measuring: () => measuring, showsGains: () => showsGains },
     },
     {
       job: (state) => states.push(state),
@@ -84,6 +83,7 @@ describe('a sensitivity analysis', () => {
   it.each([
     ['without a text keeps the gains that are shown', undefined, { showsGains: true }, { keptGains: true }],
     ['with a text replaces them', '/t.txt', { showsGains: true }, { text: '/t.txt' }],
+    ['encodes with the chosen matrix', undefined, { imatrix: '/i.gguf' }, { imatrix: '/i.gguf' }],
     ['measures over as many tokens as the user chose', undefined, { tokens: 4096 }, { tokens: 4096 }],
   ])('%s', async (_, over, shown, expected) => {
     const { engine, job } = setUp(undefined, shown);
