@@ -8,7 +8,7 @@ import { sampleFolder, sampleWeights, temporaryFolder } from '../../support/file
 import { buildPrograms } from '../../support/programs';
 
 /** Formats whose searches take so long that a run can be stopped on its way. */
-const formats = ['IQ2_S', 'IQ3_XXS', 'IQ3_S', 'Q2_K', 'Q3_K', 'IQ4_XS'];
+const formats = ['IQ3_S', 'Q2_K', 'Q3_K', 'IQ4_XS', 'Q4_K', 'Q5_K'];
 const cells = 44 * formats.length; // quantizable matrices of the sample × formats
 let client: EngineClient;
 let entry: string;
