@@ -6,7 +6,7 @@ import { modelHash } from '../model/identity';
 import { imatrixHash, type Imatrix } from '../model/imatrix';
 import { matrixOf } from '../model/rows';
 import type { ModelDescription } from '../protocol/model';
-import type { Plan, PlanAssignment } from '../protocol/plan';
+import { fileBytesOf, type Plan, type PlanAssignment } from '../protocol/plan';
 import { formats } from '../quant/catalogue';
 import { totalOf } from './totals';
 import { bytesIn, isRowOf, type Candidate, type Candidates } from './candidates';
@@ -105,10 +105,15 @@ export function bindPlan(
     const candidate = byName.get(tensor)!;
     return { weights: weightsOf(candidate), roleFactor: candidate.roleFactor };
   });
+  const others = unlisted.map(unlistedBytes);
+  const sizes = [...assignments.map(({ bytes }) => bytes), ...others];
   return {
     ...plan,
     model: { ...plan.model, parameters: sum(candidates.tensors, weightsOf) + candidates.fixedParameters },
-    total: totalOf(assignments, weights, candidates.fixedBytes + sum(unlisted, unlistedBytes)),
+    total: {
+      ...totalOf(assignments, weights, candidates.fixedBytes + sum(others, (bytes) => bytes)),
+      ...(plan.frame ? { fileBytes: fileBytesOf(plan.frame, sizes) } : {}),
+    },
     assignments,
   };
 }

@@ -3,6 +3,7 @@ import { budgetFrom } from '../protocol/budget';
 import { isRecord } from '../model/json';
 import type {
   Budget,
+  FileFrame,
   Plan,
   PlanAssignment,
   PlanPreset,
@@ -11,7 +12,7 @@ import type {
 } from '../protocol/plan';
 import type { Effort } from './knapsack';
 import { planNotes } from './planNotes';
-import { solveBudget } from './solve';
+import { solveBudget, type CountedFrame } from './solve';
 import { stated } from '../model/statedValue';
 
 /** What the name of a plan file ends with. */
@@ -20,20 +21,25 @@ export const planEnding = '.ampq.json';
 /** The name with the extension of plans, once, whatever part of it a dialog has added. */
 export const planFileName = (name: string): string => name.replace(/(\.ampq)*(\.json)*$/i, '') + planEnding;
 
-/** The best plan for a budget. @throws QuantscopeError REQUEST when the budget is too small. */
+/**
+ * The best plan for a budget.
+ * @param frame what else the file holds: counts against a budget in bytes, and gives the size of the file.
+ * @throws QuantscopeError REQUEST when the budget is too small.
+ */
 export function makePlan(
   table: SensitivityTable,
   budget: Budget,
-  overheadBytes = 0,
+  frame?: CountedFrame,
   effort: Effort = 'exact',
 ): Plan {
-  const { assignments, total, preset } = solveBudget(table, budget, overheadBytes, effort);
+  const { assignments, total, preset } = solveBudget(table, budget, frame, effort);
   return {
     version: 2,
     model: { name: table.modelName, hash: table.modelHash, parameters: table.parameters },
     budget,
     total,
     ...(table.imatrix ? { imatrix: table.imatrix } : {}),
+    ...(frame && !frame.isEstimate ? { frame } : {}),
     ...(preset ? { preset } : {}),
     notes: planNotes(table, total),
     assignments,
@@ -82,6 +88,7 @@ export function parsePlan(value: unknown, file: string): Plan {
     budget: budgetOf(check, plan['budget'], fail),
     total: totalOf(check, plan['total']),
     ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
+    ...(plan['frame'] === undefined ? {} : { frame: frameOf(check, plan['frame']) }),
     ...(plan['preset'] === undefined ? {} : { preset: presetOf(check, plan['preset']) }),
     notes: check.strings(plan['notes'] ?? [], '$.notes'),
     assignments,
@@ -116,6 +123,11 @@ class Checker {
     if (typeof value === 'number' && value >= 0 && Number.isSafeInteger(value)) return value;
     throw this.fail(`${path} must be a whole number from 0 to 2^53 − 1.`);
   }
+  positive(value: unknown, path: string): number {
+    const count = this.count(value, path);
+    if (count > 0) return count;
+    throw this.fail(`${path} must be at least 1.`);
+  }
   optional<K extends string>(key: K, value: unknown, path: string): Partial<Record<K, number>> {
     if (value === undefined) return {};
     return { [key]: this.number(value, path) } as Partial<Record<K, number>>;
@@ -141,6 +153,9 @@ function totalOf(check: Checker, value: unknown): Plan['total'] {
   const total = check.record(value, '$.total');
   return {
     bytes: check.count(total['bytes'], '$.total.bytes'),
+    ...(total['fileBytes'] === undefined
+      ? {}
+      : { fileBytes: check.count(total['fileBytes'], '$.total.fileBytes') }),
     bitsPerWeight: check.number(total['bitsPerWeight'], '$.total.bitsPerWeight'),
     ...check.optional('error', total['error'], '$.total.error'),
     ...check.optional('roleError', total['roleError'], '$.total.roleError'),
@@ -156,11 +171,22 @@ function imatrixOf(check: Checker, value: unknown): UsedImatrix {
   };
 }
 
+function frameOf(check: Checker, value: unknown): FileFrame {
+  const frame = check.record(value, '$.frame');
+  return {
+    bytes: check.count(frame['bytes'], '$.frame.bytes'),
+    alignment: check.positive(frame['alignment'], '$.frame.alignment'),
+  };
+}
+
 function presetOf(check: Checker, value: unknown): PlanPreset {
   const preset = check.record(value, '$.preset');
   return {
     fileType: check.string(preset['fileType'], '$.preset.fileType'),
     bytes: check.count(preset['bytes'], '$.preset.bytes'),
+    ...(preset['fileBytes'] === undefined
+      ? {}
+      : { fileBytes: check.count(preset['fileBytes'], '$.preset.fileBytes') }),
     roleError: check.number(preset['roleError'], '$.preset.roleError'),
     ...check.optional('divergence', preset['divergence'], '$.preset.divergence'),
   };

@@ -2,7 +2,10 @@ import { QuantscopeError } from '../model/errors';
 import {
   budgetRange,
   choicesOf,
+  fileBytesOf,
+  padded,
   type Budget,
+  type FileFrame,
   type Plan,
   type PlanAssignment,
   type PlanChoice,
@@ -27,8 +30,28 @@ export interface Assignment {
   readonly gap: number;
 }
 
-/** Metadata and header of an exported file on top of its tensor data (bytes); a safe estimate when the exact size is unknown. */
-export const defaultOverheadBytes = 2 * 1024 * 1024;
+/** A frame that a budget in bytes counts, whether or not it is that of a real file. */
+export interface CountedFrame extends FileFrame {
+  /** A safe estimate: such a frame is not stated as the size of a file. */
+  readonly isEstimate?: boolean;
+}
+
+/** Header of an exported file, bytes; a safe estimate. */
+const usualHeader = 2 * 1024 * 1024;
+
+/** The frame to count where the real one is unknown. */
+export const estimatedFrame = ({ fixedBytes }: SensitivityTable): CountedFrame => ({
+  bytes: fixedBytes + usualHeader,
+  alignment: 1,
+  isEstimate: true,
+});
+
+/** The frame of a budget for tensor data alone. */
+const dataOnly = ({ fixedBytes }: SensitivityTable): CountedFrame => ({
+  bytes: fixedBytes,
+  alignment: 1,
+  isEstimate: true,
+});
 
 /** A table prepared for any budget. */
 interface Prepared {
@@ -37,7 +60,8 @@ interface Prepared {
   readonly weights: number;
   /** Cost of a unit of relative squared error in each row. */
   readonly factors: readonly number[];
-  readonly solver: KnapsackSolver;
+  /** The solver that counts each tensor with its padding to an alignment. */
+  readonly solverFor: (alignment: number) => KnapsackSolver;
   /** What each row becomes with each of its choices. */
   readonly assignments: readonly (readonly PlanAssignment[])[];
   readonly presets: readonly MeasuredPreset[];
@@ -47,8 +71,6 @@ interface Prepared {
 interface MeasuredPreset {
   readonly fileType: string;
   readonly assignments: readonly PlanAssignment[];
-  /** Of the rows. */
-  readonly bytes: number;
   readonly cost: number;
 }
 
@@ -74,29 +96,44 @@ function prepare({ rows, presets }: SensitivityTable): Prepared {
   const assignments = choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice)));
   return {
     ...{ rows, weights: sumOf(rows, (row) => row.weights), factors, assignments },
-    solver: knapsackSolver(
-      choices.map((options, i) =>
-        options.map(({ bytes, relativeSquaredError }) => ({
-          bytes,
-          cost: relativeSquaredError * factors[i]!,
-        })),
-      ),
-    ),
+    solverFor: solversOf(choices, factors),
     presets: presets.flatMap(({ fileType, formats }) => {
       const chosen = assignments.flatMap(
         (options, i) => options.find(({ format }) => format === formats[i]) ?? [],
       );
       if (chosen.length < rows.length) return [];
       const cost = sumOf(chosen, (item, i) => item.relativeSquaredError! * factors[i]!);
-      return [{ fileType, assignments: chosen, bytes: sumOf(chosen, ({ bytes }) => bytes), cost }];
+      return [{ fileType, assignments: chosen, cost }];
     }),
+  };
+}
+
+function solversOf(
+  choices: readonly (readonly PlanChoice[])[],
+  factors: readonly number[],
+): Prepared['solverFor'] {
+  const solvers = new Map<number, KnapsackSolver>();
+  return (alignment) => {
+    const known = solvers.get(alignment);
+    if (known) return known;
+    const solver = knapsackSolver(
+      choices.map((options, i) =>
+        options.map(({ bytes, relativeSquaredError }) => ({
+          bytes: padded(bytes, alignment),
+          cost: relativeSquaredError * factors[i]!,
+        })),
+      ),
+    );
+    solvers.set(alignment, solver);
+    return solver;
   };
 }
 
 /**
  * The assignment of formats to tensors of smallest Σ relative squared error · gain within the budget: exact. Without gains the numbers
  * of weights times the factors of roles take their place. Never worse by that measure than a preset within the budget.
- * @param overheadBytes what the file holds besides tensor data; counts against a budget in bytes.
+ * @param frame what the file holds besides the tensors of the table; counts against a budget in bytes. Without one a budget in bytes is
+ * one of tensor data.
  * @param effort `quick` may miss the optimum, by `gap` at most.
  * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small, and the tensors that only fit
  * without loss.
@@ -104,7 +141,7 @@ function prepare({ rows, presets }: SensitivityTable): Prepared {
 export function solveBudget(
   table: SensitivityTable,
   budget: Budget,
-  overheadBytes = 0,
+  frame: CountedFrame = dataOnly(table),
   effort: Effort = 'exact',
 ): Assignment {
   if (table.rows.length === 0)
@@ -117,34 +154,51 @@ export function solveBudget(
       'REQUEST',
       'Nothing has been measured yet: run the sensitivity analysis first.',
     );
-  const { rows, weights, solver, assignments: options, presets } = prepared(table);
+  const { rows, weights, solverFor, assignments: options, presets } = prepared(table);
+  const alignment = alignmentOf(budget, frame);
   const available = Math.floor(
     budget.kind === 'bytes'
-      ? budget.value - overheadBytes - table.fixedBytes
+      ? budget.value - frame.bytes
       : // A budget that is exactly a mix's bits per weight must not fail by the rounding of its decimal digits.
         (budget.value * weights) / 8 + 0.5,
   );
-  const solved = solver(available, effort);
-  if (!solved) throw tooSmall(table, budget, overheadBytes);
-  const [preset] = presets.filter(({ bytes }) => bytes <= available).sort((a, b) => a.cost - b.cost);
+  const solved = solverFor(alignment)(available, effort);
+  if (!solved) throw tooSmall(table, budget, frame);
+  const [preset] = presets
+    .filter(({ assignments }) => sumOf(assignments, ({ bytes }) => padded(bytes, alignment)) <= available)
+    .sort((a, b) => a.cost - b.cost);
   // A search that was cut short may have missed what the preset shows to be possible.
   const assignments =
     preset && preset.cost < solved.cost
       ? preset.assignments
       : options.map((cells, row) => cells[solved.chosen[row]!]!);
   const { optimal, gap } = solved;
+  const totals = (items: readonly PlanAssignment[]): Plan['total'] => ({
+    ...totalOf(items, rows, table.fixedBytes),
+    ...(frame.isEstimate ? {} : { fileBytes: fileBytesOf(frame, bytesIn(items)) }),
+  });
   return {
-    ...{ assignments, total: totalOf(assignments, rows, table.fixedBytes), optimal, gap },
-    ...(preset ? { preset: presetOf(preset, rows, table.fixedBytes) } : {}),
+    ...{ assignments, total: totals(assignments), optimal, gap },
+    ...(preset ? { preset: presetOf(preset.fileType, totals(preset.assignments)) } : {}),
   };
 }
+
+const bytesIn = (items: readonly PlanAssignment[]): number[] => items.map(({ bytes }) => bytes);
+
+/** What the bytes of tensors are rounded up to under a budget: bits per weight are those of data without padding. */
+const alignmentOf = ({ kind }: Budget, frame: Pick<FileFrame, 'alignment'> | undefined): number =>
+  kind === 'bytes' ? (frame?.alignment ?? 1) : 1;
 
 /** Sums of the same costs in another order differ by less than this, relatively. */
 const rounding = 1e-9;
 
-/** Whether no plan of the size of these assignments is better by the measure of `solveBudget`: false for one that was edited by hand. */
-export function isOptimal(table: SensitivityTable, assignments: readonly PlanAssignment[]): boolean {
-  const { rows, factors, solver, assignments: options } = prepared(table);
+/** Whether no plan of the size of this one is better by the measure of `solveBudget`: false for one that was edited by hand. */
+export function isOptimal(
+  table: SensitivityTable,
+  { assignments, budget, frame }: Pick<Plan, 'assignments' | 'budget' | 'frame'>,
+): boolean {
+  const { rows, factors, solverFor, assignments: options } = prepared(table);
+  const alignment = alignmentOf(budget, frame);
   if (assignments.length !== rows.length) return false;
   const byTensor = new Map(assignments.map(({ tensor, format }) => [tensor, format]));
   let [bytes, cost] = [0, 0];
@@ -152,43 +206,46 @@ export function isOptimal(table: SensitivityTable, assignments: readonly PlanAss
     const format = byTensor.get(rows[row]!.tensor);
     const chosen = cells.find((cell) => cell.format === format);
     if (!chosen) return false;
-    bytes += chosen.bytes;
+    bytes += padded(chosen.bytes, alignment);
     cost += chosen.relativeSquaredError! * factors[row]!;
   }
-  const best = solver(bytes);
+  const best = solverFor(alignment)(bytes);
   return best !== undefined && cost <= best.cost * (1 + rounding);
 }
 
-function presetOf(
-  { fileType, assignments }: MeasuredPreset,
-  rows: readonly SensitivityRow[],
-  fixedBytes: number,
-): PlanPreset {
-  const { bytes, roleError, divergence } = totalOf(assignments, rows, fixedBytes);
-  return { fileType, bytes, roleError: roleError!, ...(divergence === undefined ? {} : { divergence }) };
+function presetOf(fileType: string, { bytes, fileBytes, roleError, divergence }: Plan['total']): PlanPreset {
+  return {
+    ...{ fileType, bytes },
+    ...(fileBytes === undefined ? {} : { fileBytes }),
+    roleError: roleError!,
+    ...(divergence === undefined ? {} : { divergence }),
+  };
 }
 
 const sumOf = <T>(items: readonly T[], value: (item: T, index: number) => number): number =>
   items.reduce((sum, item, index) => sum + value(item, index), 0);
 
 /** Whether the measured formats reach down to a budget; formats cannot help a model without tensors to choose them for. */
-export function isWithin(table: SensitivityTable, budget: Budget, overheadBytes = 0): boolean {
+export function isWithin(table: SensitivityTable, budget: Budget, frame = dataOnly(table)): boolean {
   if (table.rows.length === 0) return true;
   if (budget.kind === 'bits-per-weight') return budgetRange(table).min <= budget.value;
-  return leastBytes(table) + overheadBytes <= budget.value;
+  return leastBytes(table, frame) <= budget.value;
 }
 
-/** Tensor data of the file with every tensor at its smallest. */
-const leastBytes = ({ rows, fixedBytes }: SensitivityTable): number =>
-  fixedBytes + sumOf(rows, (row) => leastOf(choicesOf(row).map(({ bytes }) => bytes)));
+/** The file with every tensor at its smallest. */
+const leastBytes = ({ rows }: SensitivityTable, frame: FileFrame): number =>
+  fileBytesOf(
+    frame,
+    rows.map((row) => leastOf(choicesOf(row).map(({ bytes }) => bytes))),
+  );
 
 /** Readable, and exactly, to be given as a budget. */
 const leastText = (bytes: number): string => `${size(bytes)} (${bytes}B)`;
 
-function tooSmall(table: SensitivityTable, budget: Budget, overheadBytes: number): QuantscopeError {
+function tooSmall(table: SensitivityTable, budget: Budget, frame: FileFrame): QuantscopeError {
   const smallest =
     budget.kind === 'bytes'
-      ? leastText(leastBytes(table) + overheadBytes)
+      ? leastText(leastBytes(table, frame))
       : `${budgetRange(table).min.toFixed(4)} bits per weight`;
   return new QuantscopeError(
     'REQUEST',

@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
 import { makePlan, parseBudget, printPlan } from '../ampq/planFile';
 import { lowerCandidates } from '../ampq/sensitivity';
-import { defaultOverheadBytes, isWithin } from '../ampq/solve';
+import { estimatedFrame, isWithin } from '../ampq/solve';
 import { writeAtomically } from '../files/atomicFile';
 import { formatById } from '../quant/catalogue';
 import { QuantscopeError } from '../model/errors';
 import type { SensitivityParams } from '../protocol/engine';
-import { verdictOf, type Budget, type Plan, type SensitivityTable } from '../protocol/plan';
+import { verdictOf, type Budget, type FileFrame, type Plan, type SensitivityTable } from '../protocol/plan';
 import { leastOf } from '../protocol/extremes';
 import { size } from '../protocol/words';
 import { requiredOption, UsageError, type Command, type CommandContext } from './command';
-import { exportOverhead } from './exportOverhead';
+import { exportFrame } from './exportFrame';
 import { checkOutputs } from './outputs';
 import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
 import { aboveNoise, figure, number, table } from './text';
@@ -35,9 +35,9 @@ export const recommend: Command = {
     const budget = budgetOption(context);
     const params = measuringParams(context);
     const inputs = await checkOutputs(context, [out], [params.text, params.imatrix]);
-    const overhead = budget.kind === 'bytes' ? await exportOverhead(context.model, defaultOverheadBytes) : 0;
-    const measured = await measureDownTo(context, params, budget, overhead);
-    const plan = makePlan(measured, budget, overhead);
+    const frame = await exportFrame(context.model, params.imatrix, context.signal);
+    const measured = await measureDownTo(context, params, budget, frame);
+    const plan = makePlan(measured, budget, frame ?? estimatedFrame(measured));
     const noise = measured.gainsFrom?.noise;
     await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     const verdict = verdictOf(plan, noise);
@@ -53,7 +53,7 @@ async function measureDownTo(
   context: CommandContext,
   params: SensitivityParams,
   budget: Budget,
-  overhead: number,
+  frame: FileFrame | undefined,
 ): Promise<SensitivityTable> {
   const { formats, weightsOnly } = await announce(context, params);
   let measured = await measure(context, params);
@@ -70,7 +70,7 @@ async function measureDownTo(
   const width = (id: string): number => formatById(id).nominalBitsPerWeight;
   const narrowest = leastOf(formats.map(width));
   for (const lower of lowerCandidates.filter((id) => width(id) < narrowest)) {
-    if (isWithin(measured, budget, overhead)) break;
+    if (isWithin(measured, budget, frame ?? estimatedFrame(measured))) break;
     wanted.push(lower);
     context.note(`The budget is below the minimum of these formats: ${lower} is added.`);
     measured = await measure(context, { ...params, formats: wanted });
@@ -85,12 +85,13 @@ function planLines({ assignments, total, notes }: Plan, noise = 0): string[] {
     item.bitsPerWeight.toFixed(4),
     item.relativeSquaredError === undefined ? '' : number(Math.sqrt(item.relativeSquaredError)),
   ]);
-  const { bitsPerWeight, bytes, error = NaN, divergence } = total;
+  const { bitsPerWeight, bytes, fileBytes, error = NaN, divergence } = total;
   const expected =
     divergence === undefined
       ? ''
       : `, predicted KL divergence ${aboveNoise(divergence, noise)} nats per token`;
-  const figures = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors, mean relative squared error ${figure(error)}${expected}`;
+  const file = fileBytes === undefined ? '' : ` in a file of ${size(fileBytes)} (${fileBytes}B)`;
+  const figures = `${bitsPerWeight.toFixed(3)} bits per weight, ${size(bytes)} of tensors${file}, mean relative squared error ${figure(error)}${expected}`;
   return [
     ...table(['tensor', 'format', 'bits/weight', 'relative error'], rows),
     '',

@@ -1,9 +1,11 @@
 import { basename, resolve } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
+import type { Imatrix } from '../model/imatrix';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview, SplitSettings } from '../protocol/export';
+import { fileBytesOf, type FileFrame } from '../protocol/plan';
 import { writeAllAtomically, type AtomicFile } from '../files/atomicFile';
 import { inputsOf, type Inputs } from '../files/inputs';
 import { withThreads } from '../graph/threads';
@@ -40,6 +42,21 @@ export async function previewGguf(
   const { files, preview } = await prepare(model, target, out ?? `${basename(model.folder)}.gguf`, signal);
   if (out !== undefined) await checkedInputs(model, files, alsoRead);
   return preview;
+}
+
+/**
+ * What the exported file of a model, in one part, holds besides the tensors that a plan chooses formats for. It does not depend on
+ * their formats.
+ * @param imatrix what weights are encoded with: the header names it.
+ * @throws QuantscopeError where the model cannot be exported as GGUF.
+ */
+export async function fileFrame(model: Model, imatrix?: Imatrix, signal?: AbortSignal): Promise<FileFrame> {
+  const target = { type: 'F16', allowRequantize: true, ...(imatrix ? { imatrix } : {}) };
+  const { plan, files } = await prepare(model, target, 'model.gguf', signal);
+  const { header, alignment } = files[0]!.layout;
+  const others = plan.tensors.filter(({ cause }) => cause === 'kept' || cause === 'computed');
+  const sizes = others.map(({ bytes }) => bytes);
+  return { bytes: fileBytesOf({ bytes: header.length, alignment }, sizes), alignment };
 }
 
 /**

@@ -114,6 +114,21 @@ export type Budget =
   /** Size of the whole exported file, bytes. */
   | { readonly kind: 'bytes'; readonly value: number };
 
+/** What an exported file holds besides the tensors that a plan chooses formats for. */
+export interface FileFrame {
+  /** Header (key-values and the list of tensors) and the data of all other tensors with its padding, bytes. */
+  readonly bytes: number;
+  /** Each tensor's data is padded to a multiple of this, bytes. */
+  readonly alignment: number;
+}
+
+/** Bytes of the exported file in which the tensors that a plan chooses formats for have these sizes. */
+export const fileBytesOf = ({ bytes, alignment }: FileFrame, sizes: readonly number[]): number =>
+  sizes.reduce((sum, size) => sum + padded(size, alignment), bytes);
+
+/** Rounded up to a multiple. */
+export const padded = (bytes: number, alignment: number): number => Math.ceil(bytes / alignment) * alignment;
+
 export interface PlanAssignment {
   /** Name in the exported file; in the model itself where no file can be exported. */
   readonly tensor: string;
@@ -133,6 +148,8 @@ export interface PlanPreset {
   readonly fileType: string;
   /** Tensor data of the whole model, bytes. */
   readonly bytes: number;
+  /** Of the exported file; where the plan has a `frame`. */
+  readonly fileBytes?: number;
   readonly roleError: number;
   /** Expected KL divergence, nats per token; where gains are known. */
   readonly divergence?: number;
@@ -146,6 +163,8 @@ export interface Plan {
   readonly total: {
     /** Tensor data of the whole model, bytes. */
     readonly bytes: number;
+    /** Of the exported file; where the plan has a `frame`. */
+    readonly fileBytes?: number;
     /** Of the assigned tensors. */
     readonly bitsPerWeight: number;
     /** Σ relative squared error × weights / Σ weights over the assigned tensors; where all errors are known. */
@@ -157,6 +176,8 @@ export interface Plan {
   };
   /** The importance matrix that errors were measured with: an export needs the same. */
   readonly imatrix?: UsedImatrix;
+  /** What else the exported file holds, if it is written in one part; absent where that is not known. */
+  readonly frame?: FileFrame;
   /** The best llama.cpp preset within the budget, by the same measure; absent where none was measured. */
   readonly preset?: PlanPreset;
   /** What the user should know about the plan, as sentences. */
@@ -218,7 +239,7 @@ export interface Verdict {
  */
 export function verdictOf({ total, preset }: Plan, noise = 0): Verdict | undefined {
   if (!preset) return undefined;
-  const name = `${preset.fileType} (${size(preset.bytes)})`;
+  const name = `${preset.fileType} (${size(preset.fileBytes ?? preset.bytes)})`;
   const [ours, theirs] = [total.divergence, preset.divergence];
   if (ours !== undefined && theirs !== undefined) {
     if (Math.max(ours, theirs) < noise)

@@ -118,7 +118,7 @@ export class Planning {
         'REQUEST',
         `The plan in ${basename(this.file.file)} was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.`,
       );
-    const plan = makePlan(this.measurements, budget, 0, effort);
+    const plan = makePlan(this.measurements, budget, undefined, effort);
     this.set(plan);
     if (effort === 'exact') this.tell();
     return { revision: this.planRevision, plan };
@@ -159,7 +159,7 @@ export class Planning {
   private judge(): void {
     const { file, measurements } = this;
     if (file && this.isFromFile)
-      file.isSolvers = measurements !== undefined && isOptimal(measurements, file.plan.assignments);
+      file.isSolvers = measurements !== undefined && isOptimal(measurements, file.plan);
   }
 
   private set(plan: Plan | undefined): void {

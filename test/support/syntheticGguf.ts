@@ -20,6 +20,8 @@ export interface SyntheticModel {
   readonly extra?: Readonly<Record<string, readonly number[]>>;
   /** Further key-values. */
   readonly keyValues?: readonly KeyValue[];
+  /** Of the data of tensors; 32 when absent. */
+  readonly alignment?: number;
 }
 
 const llamaParts = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'];
@@ -30,7 +32,7 @@ export async function writeSyntheticGguf(path: string, model: SyntheticModel): P
     return { name, shape, to: 'F32', bytes: 4 * shape.reduce((product, size) => product * size, 1) };
   });
   const random = new Random(7);
-  const layout = layOutGguf(keyValuesOf(model), tensors);
+  const layout = layOutGguf(keyValuesOf(model), tensors, model.alignment);
   await writeAtomically(path, (file) =>
     writeGguf(file, layout, async function* ({ bytes }) {
       yield await Promise.resolve(new Uint8Array(random.fill(bytes / 4, (r) => r.normal()).buffer));
@@ -57,7 +59,7 @@ function shapesOf(model: SyntheticModel): Record<string, readonly number[]> {
 }
 
 function keyValuesOf(model: SyntheticModel): KeyValue[] {
-  const { architecture, blocks, heads, kvHeads, experts = 0, keyValues = [] } = model;
+  const { architecture, blocks, heads, kvHeads, experts = 0, keyValues = [], alignment } = model;
   const u32 = (key: string, value: number): KeyValue => ({
     key: `${architecture}.${key}`,
     type: 'u32',
@@ -66,6 +68,9 @@ function keyValuesOf(model: SyntheticModel): KeyValue[] {
   const epsilon = (key: string): KeyValue => ({ key: `${architecture}.${key}`, type: 'f32', value: 1e-5 });
   return [
     ...keyValues,
+    ...(alignment === undefined
+      ? []
+      : [{ key: 'general.alignment', type: 'u32', value: alignment } as const]),
     { key: 'general.architecture', type: 'string', value: architecture },
     u32('context_length', 256),
     u32('embedding_length', 256),

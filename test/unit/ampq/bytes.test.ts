@@ -4,15 +4,18 @@ import { describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import type { PlannedVariant } from '../../../src/engine/evaluation/plannedVariant';
 import { planVariant } from '../../../src/engine/evaluation/weightVariant';
+import { fileFrame } from '../../../src/exporter/exportGguf';
+import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { isMixed } from '../../../src/exporter/plan/mixed';
 import { openModel } from '../../../src/layouts/openModel';
 import type { ExportPreview } from '../../../src/protocol/export';
 import type { EvaluationResult, WeightVariant } from '../../../src/protocol/evaluation';
-import { budgetRange, type SensitivityTable } from '../../../src/protocol/plan';
+import { budgetRange, type FileFrame, type SensitivityTable } from '../../../src/protocol/plan';
 import { checkpoints, qwen3Mixture } from '../../support/checkpoints';
 import { embeddingCheckpoints } from '../../support/embeddingCheckpoints';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { planFor } from '../../support/plans';
 import { writeSyntheticGguf } from '../../support/syntheticGguf';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
@@ -23,10 +26,16 @@ const { request } = engineJobs(cacheDir);
 const measure = (path: string): Promise<SensitivityTable> =>
   request('sensitivity/run', { path, device: 'cpu', cacheDir });
 
+/** What the exported file of a model holds besides the tensors of a plan. */
+async function frameOf(path: string): Promise<FileFrame> {
+  const model = await openModel(path);
+  return fileFrame(model).finally(() => model.close());
+}
+
 /** A plan in the middle of what is possible, as a file. */
-function planOf(table: SensitivityTable, name: string) {
+function planOf(table: SensitivityTable, name: string, frame?: FileFrame) {
   const { min, max } = budgetRange(table);
-  const plan = makePlan(table, { kind: 'bits-per-weight', value: min + (max - min) / 4 });
+  const plan = makePlan(table, { kind: 'bits-per-weight', value: min + (max - min) / 4 }, frame);
   return { plan, planFile: writeFile(folder, `${name}.ampq.json`, printPlan(plan)) };
 }
 
@@ -65,7 +74,7 @@ describe('the size of a plan', () => {
       const table = await measure(path);
       expect(table.notExportable).toBeUndefined();
       expect(table.rows.every(({ tensor, shape }) => isMixed({ name: tensor, shape }))).toBe(true);
-      const { plan, planFile } = planOf(table, name);
+      const { plan, planFile } = planOf(table, name, await frameOf(path));
       const preview = await request('export/preview', { path, planFile });
       expect(preview.dataBytes).toBe(plan.total.bytes);
       expect(preview.parameters).toBe(plan.model.parameters);
@@ -76,12 +85,45 @@ describe('the size of a plan', () => {
       const written = await request('export/gguf', { path, planFile, out });
       expect(written.dataBytes).toBe(plan.total.bytes);
       expect(statSync(out).size).toBe(written.fileBytes);
+      expect(plan.total.fileBytes).toBe(written.fileBytes);
       const bytes = new Map(written.tensors.map((item) => [item.name, item.bytes]));
       for (const item of plan.assignments) expect(bytes.get(item.tensor), item.tensor).toBe(item.bytes);
       // Read back, nothing about it is different.
       expect(await request('plan/read', { path, planFile })).toEqual(plan);
     },
   );
+
+  it.each(['Q2_K', 'IQ4_NL', 'Q4_0', 'Q5_1', 'Q6_K', 'Q8_0', 'BF16', 'F32'])(
+    'is that of the file in %s, with padding to the alignment that the model states',
+    async (type) => {
+      const path = join(folder, 'aligned.gguf');
+      const parts = { blocks: 1, heads: 4, kvHeads: 4, extra: { 'odd.weight': [3, 512] }, alignment: 256 };
+      await writeSyntheticGguf(path, { architecture: 'llama', ...parts });
+      const model = await openModel(path);
+      const { tensors } = await candidatesOf(model).finally(() => model.close());
+      const plan = await planFor(
+        path,
+        Object.fromEntries(tensors.map(({ converted }) => [converted.name, type])),
+      );
+      const framed = { ...plan, frame: await frameOf(path) };
+      const planFile = writeFile(folder, 'aligned.ampq.json', printPlan(framed));
+      const { total } = await request('plan/read', { path, planFile });
+      const out = join(folder, `aligned-${type}.gguf`);
+      await request('export/gguf', { path, planFile, out });
+      expect(framed.frame.alignment).toBe(256);
+      expect(total.fileBytes).toBe(statSync(out).size);
+    },
+  );
+
+  it('uses up a budget to the last byte that fits', async () => {
+    const table = await measure(sampleFolder);
+    const frame = await frameOf(sampleFolder);
+    const sized = (value: number) => makePlan(table, { kind: 'bytes', value }, frame).total;
+    const { fileBytes, error } = sized(3_200_000);
+    expect(fileBytes).toBeLessThanOrEqual(3_200_000);
+    expect(sized(fileBytes!)).toMatchObject({ fileBytes, error });
+    expect(sized(fileBytes! - 1).fileBytes).toBeLessThan(fileBytes!);
+  });
 
   it('is that of the preview, the file and the evaluation for 32 experts', async () => {
     const path = join(folder, '32 experts');

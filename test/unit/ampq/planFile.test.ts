@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makePlan, planFileName, parseBudget, parsePlan, printPlan } from '../../../src/ampq/planFile';
 import { parseJson } from '../../../src/model/json';
+import { estimatedFrame } from '../../../src/ampq/solve';
 import type { Budget, Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { rowWith } from '../../support/plans';
 
@@ -14,8 +15,16 @@ const full: Plan = {
   version: 2,
   model: { name: 'model', hash: 'abc', parameters: 512 },
   budget: { kind: 'bits-per-weight', value: 4.75 },
-  total: { bytes: 300, bitsPerWeight: 4.5, error: 0.125, roleError: 0.375, divergence: 0.0625 },
-  preset: { fileType: 'Q4_K_M', bytes: 310, roleError: 0.5, divergence: 0.75 },
+  total: {
+    bytes: 300,
+    fileBytes: 448,
+    bitsPerWeight: 4.5,
+    error: 0.125,
+    roleError: 0.375,
+    divergence: 0.0625,
+  },
+  frame: { bytes: 160, alignment: 32 },
+  preset: { fileType: 'Q4_K_M', bytes: 310, fileBytes: 480, roleError: 0.5, divergence: 0.75 },
   notes: ['One.', 'Two.'],
   assignments: [assignment, { ...assignment, tensor: 'b', bytes: 0 }],
 };
@@ -28,6 +37,7 @@ const bare: Plan = {
   assignments: [{ tensor: 'a', sources: [], format: 'F16', bitsPerWeight: 16, bytes: 1024 }],
 };
 delete (bare as { preset?: unknown }).preset;
+delete (bare as { frame?: unknown }).frame;
 
 /** The JSON of a plan with the value at a path replaced; without one it is removed. */
 function withValue(keys: string, value?: unknown): string {
@@ -96,8 +106,11 @@ describe('a plan that is not valid names the place', () => {
     ...['preset.roleError', 'preset.divergence', 'budget.value'],
     ...['assignments.1.bitsPerWeight', 'assignments.1.gain', 'assignments.1.error.Q4_K'],
   ];
-  const counts = ['model.parameters', 'total.bytes', 'preset.bytes', 'assignments.1.bytes'];
-  const objects = ['model', 'budget', 'total', 'preset', 'assignments.0', 'assignments.0.error'];
+  const counts = [
+    ...['model.parameters', 'total.bytes', 'total.fileBytes', 'frame.bytes', 'frame.alignment'],
+    ...['preset.bytes', 'preset.fileBytes', 'assignments.1.bytes'],
+  ];
+  const objects = ['model', 'budget', 'total', 'frame', 'preset', 'assignments.0', 'assignments.0.error'];
   const lists = ['notes', 'assignments', 'assignments.1.sources'];
   const pathOf = (keys: string): string => `$.${keys.replace(/\.(\d+)/g, '[$1]')}`;
   const cases = (keys: readonly string[], values: readonly unknown[], what: string) =>
@@ -135,6 +148,7 @@ describe('a plan that is not valid names the place', () => {
       [withValue('version', 1), older],
       [withValue('version', 3), '$.version is 3; this version reads 2.'],
       [withValue('version', '2'), '$.version is "2"; this version reads 2.'],
+      [withValue('frame.alignment', 0), '$.frame.alignment must be at least 1.'],
       ['[]', '$ must be an object.'],
       ['null', '$ must be an object.'],
       [withValue('budget.kind', 'bits'), kind],
@@ -204,18 +218,27 @@ describe('makePlan', () => {
       },
     ],
   };
+  const frame = { bytes: 176 + 50, alignment: 1 };
+  const inFile = { ...planned, frame, total: { ...planned.total, fileBytes: 370 } };
 
   it('names model and budget, and counts the other content of the file', () => {
-    expect(makePlan(table, budget, 50)).toEqual(planned);
-    expect(() => makePlan(table, budget, 51)).toThrow('at least 371 B (371B)');
+    expect(makePlan(table, budget, frame)).toEqual(inFile);
+    expect(() => makePlan(table, budget, { ...frame, bytes: 227 })).toThrow('at least 371 B (371B)');
     expect(makePlan(table, { kind: 'bytes', value: 320 }).total).toEqual(planned.total);
   });
 
   it('has the preset that keeps the budget', () => {
     const presets = [{ fileType: 'Q4_K_M', formats: ['Q4_K'] }];
-    expect(makePlan({ ...table, presets }, budget, 50)).toEqual({
-      ...planned,
-      preset: { fileType: 'Q4_K_M', bytes: 320, roleError: 0.5 },
+    expect(makePlan({ ...table, presets }, budget, frame)).toEqual({
+      ...inFile,
+      preset: { fileType: 'Q4_K_M', bytes: 320, fileBytes: 370, roleError: 0.5 },
     });
+  });
+
+  it('does not state an estimated frame as the size of a file', () => {
+    const large = { kind: 'bytes', value: 3_000_000 } as const;
+    const plan = makePlan(table, large, estimatedFrame(table));
+    expect(plan).toEqual({ ...planned, budget: large });
+    expect(() => makePlan(table, budget, estimatedFrame(table))).toThrow('at least 2.10 MB (2097472B)');
   });
 });

@@ -3,6 +3,8 @@ import { isOptimal, isWithin, solveBudget } from '../../../src/ampq/solve';
 import {
   budgetRange,
   type Budget,
+  type FileFrame,
+  type PlanAssignment,
   type SensitivityCell,
   type SensitivityRow,
   type SensitivityTable,
@@ -40,9 +42,9 @@ const bpw = (value: number): Budget => ({ kind: 'bits-per-weight', value });
 const bytes = (value: number): Budget => ({ kind: 'bytes', value });
 const formatsOf = (table: SensitivityTable, value: number): string[] =>
   solveBudget(table, bpw(value)).assignments.map(({ format }) => format);
-function errorOf(table: SensitivityTable, budget: Budget, overheadBytes?: number): unknown {
+function errorOf(table: SensitivityTable, budget: Budget, frame?: FileFrame): unknown {
   try {
-    return solveBudget(table, budget, overheadBytes);
+    return solveBudget(table, budget, frame);
   } catch (error) {
     return error;
   }
@@ -79,10 +81,39 @@ describe('solveBudget', () => {
 
   it('counts what is not assigned against a budget in bytes', () => {
     const table = tableOf(row('a', 2560, plain));
-    const smallest = 400 + 1440 + 50; // norms, Q4_K, overhead
-    const fits = solveBudget(table, bytes(smallest), 50);
-    expect(fits.total.bytes + 50).toBe(smallest);
-    expect(errorOf(table, bytes(smallest - 1), 50)).toMatchObject(tooSmall(`1.89 kB (${smallest}B)`));
+    const frame = { bytes: 450, alignment: 1 }; // norms and header
+    const smallest = 450 + 1440;
+    const fits = solveBudget(table, bytes(smallest), frame);
+    expect(fits.total).toMatchObject({ bytes: 400 + 1440, fileBytes: smallest });
+    expect(errorOf(table, bytes(smallest - 1), frame)).toMatchObject(tooSmall(`1.89 kB (${smallest}B)`));
+  });
+
+  it('counts the padding of each tensor against a budget in bytes, and not against bits per weight', () => {
+    const table = tableOf(row('a', 1280, plain), row('b', 1280, plain));
+    const frame = { bytes: 1000, alignment: 32 };
+    const [q4, q6] = [736, 1056]; // 720 and 1,050 bytes, rounded up
+    const formats = (budget: Budget): string[] =>
+      solveBudget(table, budget, frame).assignments.map(({ format }) => format);
+    const mixed = 1000 + q4 + q6;
+    expect(formats(bytes(mixed)).sort()).toEqual(['Q4_K', 'Q6_K']);
+    expect(solveBudget(table, bytes(mixed), frame).total).toMatchObject({
+      bytes: 400 + 720 + 1050,
+      fileBytes: mixed,
+    });
+    expect(formats(bytes(mixed - 1))).toEqual(['Q4_K', 'Q4_K']);
+    expect(formats(bpw((4.5 + 6.5625) / 2)).sort()).toEqual(['Q4_K', 'Q6_K']);
+  });
+
+  it('compares with a preset whose file has exactly the size of the budget', () => {
+    const presets = [{ fileType: 'exact', formats: ['Q4_K', 'Q6_K'] }];
+    const table = { ...tableOf(row('a', 1280, plain), row('b', 1280, plain)), presets };
+    const frame = { bytes: 1000, alignment: 32 };
+    const size = 1000 + 736 + 1056;
+    expect(solveBudget(table, bytes(size), frame).preset).toMatchObject({
+      fileType: 'exact',
+      fileBytes: size,
+    });
+    expect(solveBudget(table, bytes(size - 1), frame)).not.toHaveProperty('preset');
   });
 
   it('names the smallest bits per weight when there are fewer', () => {
@@ -262,14 +293,14 @@ describe('a search that is cut short', () => {
 
   it('reports that, and is not worse than a preset', () => {
     const exact = solveBudget(table, budget);
-    const quick = solveBudget(table, budget, 0, 'quick');
+    const quick = solveBudget(table, budget, undefined, 'quick');
     expect({ optimal: exact.optimal, gap: exact.gap }).toEqual({ optimal: true, gap: 0 });
     expect(quick.optimal).toBe(false);
     expect(quick.total.error! * (1 - quick.gap)).toBeLessThanOrEqual(exact.total.error!);
     expect(quick.total.error).toBeGreaterThan(exact.total.error!);
     const formats = exact.assignments.map(({ format }) => format);
     const withPreset = { ...table, presets: [{ fileType: 'any', formats }] };
-    expect(solveBudget(withPreset, budget, 0, 'quick').assignments).toEqual(exact.assignments);
+    expect(solveBudget(withPreset, budget, undefined, 'quick').assignments).toEqual(exact.assignments);
   });
 });
 
@@ -277,14 +308,16 @@ describe('isWithin', () => {
   // The smallest: 400 bytes of norms, 1,440 of "a" and 2,100 of "b", which has no smaller cell.
   const table = tableOf(row('a', 2560, plain), row('b', 2560, { Q6_K: 1e-3, F16: 0 }));
   it.each([
-    [bpw(5.53125), 0, true],
-    [bpw(5.531), 0, false],
-    [bytes(3940), 0, true],
-    [bytes(3939), 0, false],
-    [bytes(3999), 60, false],
-    [bytes(4000), 60, true],
-  ])('%j with %d bytes of other content: %s', (budget, overhead, expected) => {
-    expect(isWithin(table, budget, overhead)).toBe(expected);
+    [bpw(5.53125), undefined, true],
+    [bpw(5.531), undefined, false],
+    [bytes(3940), undefined, true],
+    [bytes(3939), undefined, false],
+    [bytes(3999), { bytes: 460, alignment: 1 }, false],
+    [bytes(4000), { bytes: 460, alignment: 1 }, true],
+    [bytes(4011), { bytes: 460, alignment: 32 }, false],
+    [bytes(4012), { bytes: 460, alignment: 32 }, true],
+  ])('%j in the frame %j: %s', (budget, frame, expected) => {
+    expect(isWithin(table, budget, frame)).toBe(expected);
   });
 });
 
@@ -296,34 +329,36 @@ describe('whether a plan is the best of its size', () => {
   );
   const planned = (...formats: string[]) =>
     formats.map((format, i) => ({ ...solveBudget(table, full).assignments[i]!, format }));
+  const isBest = (of: SensitivityTable, assignments: readonly PlanAssignment[]): boolean =>
+    isOptimal(of, { assignments, budget: full });
   const full = { kind: 'bits-per-weight', value: 16 } as const;
 
   it('holds for those of the solver, in any order', () => {
     for (const value of [4.5, 5.2, 5.6, 6, 7, 16]) {
       const { assignments } = solveBudget(table, { kind: 'bits-per-weight', value });
-      expect(isOptimal(table, assignments), String(value)).toBe(true);
-      expect(isOptimal(table, [...assignments].reverse()), String(value)).toBe(true);
+      expect(isBest(table, assignments), String(value)).toBe(true);
+      expect(isBest(table, [...assignments].reverse()), String(value)).toBe(true);
     }
   });
 
   it('does not hold where the same bytes could do better', () => {
-    expect(isOptimal(table, planned('Q6_K', 'Q4_K', 'Q4_K'))).toBe(true);
-    expect(isOptimal(table, planned('Q4_K', 'Q6_K', 'Q4_K'))).toBe(false);
-    expect(isOptimal(table, planned('Q4_K', 'Q8_0', 'Q4_K'))).toBe(false);
+    expect(isBest(table, planned('Q6_K', 'Q4_K', 'Q4_K'))).toBe(true);
+    expect(isBest(table, planned('Q4_K', 'Q6_K', 'Q4_K'))).toBe(false);
+    expect(isBest(table, planned('Q4_K', 'Q8_0', 'Q4_K'))).toBe(false);
   });
 
   it('uses gains where they are known', () => {
     const gains = [0.001, 1, 1];
     const measured = { ...table, rows: table.rows.map((item, i) => ({ ...item, gain: gains[i]! })) };
-    expect(isOptimal(measured, planned('Q4_K', 'Q6_K', 'Q4_K'))).toBe(true);
-    expect(isOptimal(measured, planned('Q6_K', 'Q4_K', 'Q4_K'))).toBe(false);
+    expect(isBest(measured, planned('Q4_K', 'Q6_K', 'Q4_K'))).toBe(true);
+    expect(isBest(measured, planned('Q6_K', 'Q4_K', 'Q4_K'))).toBe(false);
   });
 
   it('is not known of formats that were not measured, or of other tensors', () => {
-    expect(isOptimal(table, planned('Q6_K', 'Q4_K', 'Q6_K'))).toBe(false);
-    expect(isOptimal(table, planned('Q6_K', 'Q4_K', 'Q8_0'))).toBe(false); // its error is not finite
-    expect(isOptimal(table, planned('Q6_K', 'Q4_K'))).toBe(false);
+    expect(isBest(table, planned('Q6_K', 'Q4_K', 'Q6_K'))).toBe(false);
+    expect(isBest(table, planned('Q6_K', 'Q4_K', 'Q8_0'))).toBe(false); // its error is not finite
+    expect(isBest(table, planned('Q6_K', 'Q4_K'))).toBe(false);
     const [a, b, c] = planned('Q6_K', 'Q4_K', 'Q4_K');
-    expect(isOptimal(table, [a!, b!, { ...c!, tensor: 'd' }])).toBe(false);
+    expect(isBest(table, [a!, b!, { ...c!, tensor: 'd' }])).toBe(false);
   });
 });

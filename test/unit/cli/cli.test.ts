@@ -153,7 +153,8 @@ describe('quantscope', () => {
       );
       expect(statSync(out).size).toBeLessThanOrEqual(budget);
       expect(statSync(out).size).toBeGreaterThan(budget * 0.98);
-      const { assignments } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
+      const { assignments, total } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
+      expect(total.fileBytes).toBe(statSync(out).size);
       const types = new Map(exported.tensors.map(({ name, to }) => [name, to]));
       for (const item of assignments) expect(types.get(item.tensor), item.tensor).toBe(item.format);
     }

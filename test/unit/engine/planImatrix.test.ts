@@ -1,10 +1,10 @@
-import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import { TensorReader } from '../../../src/analysis/tensorReader';
 import { ggufView } from '../../../src/architectures/ggufView';
-import { exportGguf } from '../../../src/exporter/exportGguf';
+import { exportGguf, fileFrame } from '../../../src/exporter/exportGguf';
 import { openModel } from '../../../src/layouts/openModel';
 import { importanceOf, imatrixHash, readImatrix } from '../../../src/model/imatrix';
 import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
@@ -97,6 +97,23 @@ describe('a table made with an importance matrix', () => {
       expect.arrayContaining(['IQ2_M', 'Q4_K_M']),
     );
   });
+
+  it('compares a plan for exactly the bytes of a preset with that preset, both as files with the matrix', async () => {
+    const matrix = await readImatrix(imatrix);
+    const out = join(folder, 'preset.gguf');
+    const model = await openModel(sampleFolder);
+    const written = await exportGguf(model, { type: 'IQ2_M', imatrix: matrix }, out);
+    const frame = await fileFrame(model, matrix).finally(() => model.close());
+    const formats = [...new Set(written.tensors.flatMap(({ to }) => (to === 'F32' ? [] : [to])))];
+    const measured = await request('sensitivity/run', { ...params, imatrix, formats });
+    const { size } = statSync(out);
+    const { preset, total } = makePlan(measured, { kind: 'bytes', value: size }, frame);
+    expect(preset).toMatchObject({ fileType: 'IQ2_M', fileBytes: size });
+    expect(total.fileBytes).toBeLessThanOrEqual(size);
+    expect(total.roleError).toBeLessThanOrEqual(preset!.roleError);
+    const below = makePlan(measured, { kind: 'bytes', value: size - 1 }, frame);
+    expect(below.preset?.fileType).not.toBe('IQ2_M');
+  }, 120_000);
 
   it('makes plans that are written with the same matrix and with no other', async () => {
     expect(plan.imatrix).toEqual(table.imatrix);

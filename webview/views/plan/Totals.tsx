@@ -22,6 +22,15 @@ export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
           plan={size(total.bytes)}
           {...(preset ? { other: `${preset.fileType}: ${size(preset.bytes)}` } : {})}
         />
+        {total.fileBytes !== undefined && (
+          <Figure
+            name="exported file"
+            plan={size(total.fileBytes)}
+            {...(preset?.fileBytes === undefined
+              ? {}
+              : { other: `${preset.fileType}: ${size(preset.fileBytes)}` })}
+          />
+        )}
         {total.divergence === undefined ? (
           <Errors plan={plan} />
         ) : (
