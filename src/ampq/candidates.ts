@@ -5,7 +5,13 @@ import type { Model } from '../model/model';
 import { holdsWeights, isQuantizable, tensorRole } from '../model/roles';
 import { matrixOf } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';
-import type { SensitivityRow, SkippedTensor, TablePreset, UsedImatrix } from '../protocol/plan';
+import type {
+  SensitivityRow,
+  SkippedTensor,
+  TablePreset,
+  UnmeasuredPreset,
+  UsedImatrix,
+} from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
 import { fits, fittingType } from '../quant/fittingType';
 import type { QuantFormat } from '../quant/format';
@@ -31,6 +37,8 @@ export interface Candidates {
   readonly imatrix?: UsedImatrix;
   /** Types of the tensors in the file types of llama.cpp, in their order. */
   readonly presets: readonly TablePreset[];
+  /** File types that need an importance matrix where there is none. */
+  readonly unmeasuredPresets?: readonly UnmeasuredPreset[];
   /** Why the model cannot be exported as GGUF; then the tensors are its own. */
   readonly notExportable?: string;
   /** Matrices of such a model that no format can be chosen for. */

@@ -32,7 +32,7 @@ export function makePlan(
   frame?: CountedFrame,
   effort: Effort = 'exact',
 ): Plan {
-  const { assignments, total, preset } = solveBudget(table, budget, frame, effort);
+  const { assignments, total, preset, notCompared } = solveBudget(table, budget, frame, effort);
   return {
     version: 2,
     model: { name: table.modelName, hash: table.modelHash, parameters: table.parameters },
@@ -41,7 +41,7 @@ export function makePlan(
     ...(table.imatrix ? { imatrix: table.imatrix } : {}),
     ...(frame && !frame.isEstimate ? { frame } : {}),
     ...(preset ? { preset } : {}),
-    notes: planNotes(table, total),
+    notes: planNotes(table, total, notCompared),
     assignments,
   };
 }

@@ -1,15 +1,28 @@
 import type { Plan, SensitivityTable } from '../protocol/plan';
-import { tableNotes } from '../protocol/tableNotes';
+import { listOf, tableNotes } from '../protocol/tableNotes';
 
 /** Bits per weight at and below which models lose a lot, whatever the plan. */
 const fewBits = 3;
 
-/** What the user should know about a plan made from a table, as sentences. */
-export function planNotes(table: SensitivityTable, { bitsPerWeight }: Plan['total']): string[] {
+/**
+ * What the user should know about a plan made from a table, as sentences.
+ * @param notCompared presets within the budget that need an importance matrix.
+ */
+export function planNotes(
+  table: SensitivityTable,
+  { bitsPerWeight, divergence }: Plan['total'],
+  notCompared: readonly string[] = [],
+): string[] {
   const { notExportable, weightsOnly } = table;
   return [
     ...limitNotes(notExportable, weightsOnly),
     ...tableNotes(table),
+    ...(divergence === undefined ? [] : [ofWeights]),
+    ...(notCompared.length === 0
+      ? []
+      : [
+          `Presets within the budget that the plan is not compared with, as they need an importance matrix: ${listOf(notCompared)}.`,
+        ]),
     ...(bitsPerWeight <= fewBits
       ? [
           `At ${bitsPerWeight.toFixed(2)} bits per weight a model loses a lot, and predictions are less exact. Check the plan with quantscope eval.`,
@@ -17,6 +30,10 @@ export function planNotes(table: SensitivityTable, { bitsPerWeight }: Plan['tota
       : []),
   ];
 }
+
+/** What a predicted divergence leaves out. */
+const ofWeights =
+  'The predicted KL divergence is that of the weights. Rounding of activations, as llama.cpp does on CPUs, is not included: quantscope eval --round-activations measures both.';
 
 /** What the plan lacks, and why; a reason that both have is said once. */
 function limitNotes(notExportable: string | undefined, weightsOnly: string | undefined): string[] {

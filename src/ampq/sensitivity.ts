@@ -270,7 +270,15 @@ function tableOf(model: Model, candidates: Candidates, store: CellStore): Sensit
   const rows = candidates.tensors.map((candidate) =>
     rowOf(candidate, cells.get(candidate.converted.name) ?? []),
   );
-  const { fixedBytes, fixedParameters, presets, notExportable, skipped = [], imatrix } = candidates;
+  const {
+    fixedBytes,
+    fixedParameters,
+    presets,
+    notExportable,
+    skipped = [],
+    imatrix,
+    unmeasuredPresets,
+  } = candidates;
   return {
     modelHash: modelHash(description),
     modelName: description.name,
@@ -281,6 +289,7 @@ function tableOf(model: Model, candidates: Candidates, store: CellStore): Sensit
     ...(imatrix ? { imatrix } : {}),
     ...(store.problem === undefined ? {} : { notKept: store.problem }),
     ...{ rows, presets },
+    ...(unmeasuredPresets ? { unmeasuredPresets } : {}),
   };
 }
 

@@ -25,6 +25,8 @@ export interface Assignment {
   readonly total: Plan['total'];
   /** The best preset within the budget. */
   readonly preset?: PlanPreset;
+  /** Presets within the budget that could not be compared without an importance matrix, the largest first. */
+  readonly notCompared: readonly string[];
   /** False when the exact search was cut short; `gap` bounds the relative distance to the optimum. */
   readonly optimal: boolean;
   readonly gap: number;
@@ -173,12 +175,16 @@ export function solveBudget(
       ? preset.assignments
       : options.map((cells, row) => cells[solved.chosen[row]!]!);
   const { optimal, gap } = solved;
+  const notCompared = (table.unmeasuredPresets ?? [])
+    .filter(({ bytes }) => bytes <= available)
+    .sort((a, b) => b.bytes - a.bytes)
+    .map(({ fileType }) => fileType);
   const totals = (items: readonly PlanAssignment[]): Plan['total'] => ({
     ...totalOf(items, rows, table.fixedBytes),
     ...(frame.isEstimate ? {} : { fileBytes: fileBytesOf(frame, bytesIn(items)) }),
   });
   return {
-    ...{ assignments, total: totals(assignments), optimal, gap },
+    ...{ assignments, total: totals(assignments), optimal, gap, notCompared },
     ...(preset ? { preset: presetOf(preset.fileType, totals(preset.assignments)) } : {}),
   };
 }

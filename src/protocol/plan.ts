@@ -63,6 +63,13 @@ export interface TablePreset {
   readonly formats: readonly string[];
 }
 
+/** A llama.cpp file type that cannot be measured without an importance matrix. */
+export interface UnmeasuredPreset {
+  readonly fileType: string;
+  /** Of the rows. */
+  readonly bytes: number;
+}
+
 /** A matrix that no format can be chosen for where the tensors of a table are the model's own. */
 export interface SkippedTensor {
   readonly tensor: string;
@@ -94,6 +101,8 @@ export interface SensitivityTable {
   readonly rows: readonly SensitivityRow[];
   /** Presets to compare plans with; none where the model cannot be exported as GGUF. */
   readonly presets: readonly TablePreset[];
+  /** Presets that need an importance matrix where errors were measured without one, in the order of llama.cpp's types. */
+  readonly unmeasuredPresets?: readonly UnmeasuredPreset[];
 }
 
 /** `cuda` and `webgpu` are ONNX Runtime's providers, `ort-cpu` its CPU provider (for checks), `cpu` the native addon. */

@@ -53,5 +53,6 @@ function skippedNotes(skipped: readonly SkippedTensor[]): string[] {
   });
 }
 
-const listOf = (names: readonly string[]): string =>
+/** The first names and the number of the others. */
+export const listOf = (names: readonly string[]): string =>
   `${names.slice(0, listed).join(', ')}${names.length > listed ? ` and ${names.length - listed} more` : ''}`;

@@ -1,14 +1,19 @@
 import { basename } from 'node:path';
-import { candidateOf, ownCandidates, type Candidate, type Candidates } from '../../ampq/candidates';
+import { bytesIn, candidateOf, ownCandidates, type Candidate, type Candidates } from '../../ampq/candidates';
 import type { ConvertedTensor } from '../../architectures/convertedTensor';
 import { ggufView, type ModelHeaders } from '../../architectures/ggufView';
 import { QuantscopeError } from '../../model/errors';
 import { imatrixHash, importanceOf, type Imatrix } from '../../model/imatrix';
 import { matrixOf } from '../../model/rows';
-import type { TablePreset } from '../../protocol/plan';
 import { planExport } from '../plan';
 import { architectureOf, type Architecture } from './architecture';
-import { encodableTypes, fileTypeNeedsImportance, fileTypes, needsImportance } from './fileTypes';
+import {
+  encodableTypes,
+  fileTypeNeedsImportance,
+  fileTypes,
+  needsImportance,
+  type FileType,
+} from './fileTypes';
 import { mixTypes } from './mixture';
 import { roleFactors } from './roleFactors';
 
@@ -62,7 +67,7 @@ async function exportedCandidates(
     ...(imatrix ? { imatrix: { file: basename(imatrix.path), hash: imatrixHash(imatrix) } } : {}),
     fixedBytes: fixed.reduce((sum, { bytes }) => sum + bytes, 0),
     fixedParameters: fixed.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
-    presets: presetsOf(chosen, architectureOf(view), imatrix !== undefined),
+    ...presetsOf(chosen, architectureOf(view), imatrix !== undefined),
   };
 }
 
@@ -77,18 +82,29 @@ function importanceFor(
   return { unavailable: new Set([...encodableTypes].filter((type) => needsImportance(type, name))) };
 }
 
-/** The file types that llama.cpp writes, with or without an importance matrix. */
+/** The file types that llama.cpp writes, with or without an importance matrix, and those that it writes with one only. */
 function presetsOf(
   tensors: readonly ConvertedTensor[],
   architecture: Architecture,
   hasImportance: boolean,
-): TablePreset[] {
-  return fileTypes
-    .filter((fileType) => hasImportance || !fileTypeNeedsImportance(fileType))
+): Pick<Candidates, 'presets' | 'unmeasuredPresets'> {
+  const formatsIn = (fileType: FileType, withImportance: boolean): string[] => {
+    const types = mixTypes(tensors, fileType, architecture, { hasImportance: withImportance });
+    return tensors.map(({ name }) => types.get(name)!.type);
+  };
+  const isMeasured = (fileType: FileType): boolean => hasImportance || !fileTypeNeedsImportance(fileType);
+  const unmeasured = fileTypes
+    .filter((fileType) => !isMeasured(fileType))
     .map((fileType) => {
-      const types = mixTypes(tensors, fileType, architecture, { hasImportance });
-      return { fileType: fileType.name, formats: tensors.map(({ name }) => types.get(name)!.type) };
+      const sizes = formatsIn(fileType, true).map((format, i) => bytesIn(format, tensors[i]!.shape));
+      return { fileType: fileType.name, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) };
     });
+  return {
+    presets: fileTypes
+      .filter(isMeasured)
+      .map((fileType) => ({ fileType: fileType.name, formats: formatsIn(fileType, hasImportance) })),
+    ...(unmeasured.length > 0 ? { unmeasuredPresets: unmeasured } : {}),
+  };
 }
 
 const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);

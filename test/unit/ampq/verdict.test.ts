@@ -89,14 +89,34 @@ describe('a plan and the presets that keep its budget', () => {
 describe('notes of a plan', () => {
   it('warn at three bits and below', () => {
     const table = tableOf([row('a', 1), row('b', 1)]);
-    expect(makePlan(table, budget(3)).notes).toEqual([expect.stringMatching(/^At 2\.6\d bits per weight/)]);
-    expect(makePlan(table, budget(4.5)).notes).toEqual([]);
+    expect(makePlan(table, budget(3)).notes).toContainEqual(
+      expect.stringMatching(/^At 2\.6\d bits per weight/),
+    );
+    expect(makePlan(table, budget(4.5)).notes).not.toContainEqual(expect.stringMatching(/^At /));
+  });
+
+  it('say that a predicted divergence does not include the rounding of activations', () => {
+    const note =
+      'The predicted KL divergence is that of the weights. Rounding of activations, as llama.cpp does on CPUs, is not included: quantscope eval --round-activations measures both.';
+    expect(makePlan(tableOf([row('a', 1), row('b', 1)]), budget(4.5)).notes).toEqual([note]);
+    expect(makePlan(tableOf([row('a'), row('b')]), budget(4.5)).notes).toEqual([]);
+  });
+
+  it('name the presets within the budget that need an importance matrix, the largest first', () => {
+    const unmeasuredPresets = [
+      ...[1.6, 2.1, 2.3, 2.7].map((width) => ({ fileType: `IQ at ${width}`, bytes: 640 * width })),
+      { fileType: 'too large', bytes: 640 * 4.5 + 1 },
+    ];
+    const { notes } = makePlan(tableOf([row('a'), row('b')], { unmeasuredPresets }), budget(4.5));
+    expect(notes).toEqual([
+      'Presets within the budget that the plan is not compared with, as they need an importance matrix: IQ at 2.7, IQ at 2.3, IQ at 2.1 and 1 more.',
+    ]);
   });
 
   it('name tensors without a suitable format, and say what cannot be done', () => {
-    const broken = row('broken', 1, { Q4_K: NaN, Q6_K: Infinity });
+    const broken = row('broken', undefined, { Q4_K: NaN, Q6_K: Infinity });
     const plan = makePlan(
-      tableOf([broken, row('b', 1)], {
+      tableOf([broken, row('b')], {
         notExportable: 'There is no description.',
         weightsOnly: 'it was asked for.',
       }),

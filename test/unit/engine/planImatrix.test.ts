@@ -145,6 +145,19 @@ describe('a table made with an importance matrix', () => {
 });
 
 describe('a plan made without an importance matrix', () => {
+  it('names the presets of at most its size that need one', async () => {
+    const table = await request('sensitivity/run', { ...params, formats: ['Q2_K', 'Q4_K', 'Q6_K'] });
+    const named = table.unmeasuredPresets!.map(({ fileType }) => fileType);
+    expect(named).toEqual(expect.arrayContaining(['IQ1_S', 'IQ2_M', 'IQ3_XXS', 'Q2_K_S']));
+    for (const fileType of named) {
+      const preview = await request('export/preview', { path: sampleFolder, type: fileType, imatrix });
+      const own = table.unmeasuredPresets!.find((item) => item.fileType === fileType)!;
+      expect(own.bytes + table.fixedBytes, fileType).toBe(preview.dataBytes);
+    }
+    const { notes } = makePlan(table, { kind: 'bits-per-weight', value: 3 });
+    expect(notes).toContainEqual(expect.stringMatching(/not compared with.* IQ2_M/));
+  });
+
   it('can be written with one, with a warning', async () => {
     const table = await request('sensitivity/run', { ...params, formats: ['Q4_K', 'Q6_K'] });
     const plan = makePlan(table, { kind: 'bits-per-weight', value: 5 });
