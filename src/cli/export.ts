@@ -5,8 +5,16 @@ import { parseSplitSize } from '../exporter/gguf/splits';
 import { parseTensorTypes, printTensorTypes } from '../exporter/plan/tensorTypes';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
-import type { ExportPreview, ExportSettings, SplitSettings, TensorTypeRule } from '../protocol/export';
 import {
+  codeChoices,
+  type ExportCalibration,
+  type ExportPreview,
+  type ExportSettings,
+  type SplitSettings,
+  type TensorTypeRule,
+} from '../protocol/export';
+import {
+  choiceOption,
   countOption,
   textOption,
   textOptions,
@@ -16,8 +24,10 @@ import {
   flagOption,
   valueOption,
 } from './command';
-import { size } from '../protocol/words';
+import { plural, size } from '../protocol/words';
 import { checkOutputs } from './outputs';
+import { runOptions, windowOptions } from './runOptions';
+import { deviceOption } from './sensitivity';
 import { table } from './text';
 
 const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;
@@ -26,6 +36,7 @@ export const exportCommand: Command = {
   name: 'export',
   operand: 'MODEL',
   summary: 'Export a model as GGUF, with a file type or a plan',
+  keepsResults: true,
   options: {
     type: valueOption('T', 'file type of llama.cpp (Q4_K_M, IQ3_XS, F16…), or COPY'),
     plan: valueOption('P', '.ampq.json plan'),
@@ -47,6 +58,17 @@ export const exportCommand: Command = {
     'keep-split': flagOption('write one part for each file of the source'),
     'split-max-size': valueOption('N', 'split into parts of at most this much data: 300M, 2G'),
     'split-max-tensors': valueOption('N', 'split into parts of at most N tensors'),
+    codes: valueOption(
+      'C',
+      'how codes are found: reference (as llama.cpp) or optimised (default: reference)',
+    ),
+    text: valueOption(
+      'F',
+      'UTF-8 text to run the model over, for optimised codes (default: that of the last pass)',
+    ),
+    tokens: valueOption('N', 'tokens of the text that are used'),
+    context: windowOptions['context']!,
+    device: runOptions['device']!,
     threads: valueOption('N', 'number of threads (default: all cores)'),
   },
   async run(context) {
@@ -68,8 +90,13 @@ export const exportCommand: Command = {
     }
     if (out === undefined) throw new UsageError('--out is missing.');
     const threads = countOption(context, 'threads');
+    const found = { cacheDir: context.evaluationDir, device: deviceOption(context) };
     const result = await jobs['export/gguf'](
-      { ...model, out: resolve(out), ...settings, ...(threads === undefined ? {} : { threads }) },
+      {
+        ...{ ...model, out: resolve(out), ...settings },
+        ...(settings.codes === 'optimised' ? found : {}),
+        ...(threads === undefined ? {} : { threads }),
+      },
       { signal, progress },
     );
     await rules?.save(result);
@@ -105,7 +132,24 @@ async function settingsOf(context: CommandContext): Promise<ExportSettings> {
     pruneLayers: blocksOf(context),
     overrideKeyValues: list('override-kv'),
     split: splitOf(context),
+    codes: choiceOption(context, 'codes', codeChoices),
+    calibration: calibrationOf(context),
   });
+}
+
+/** The text for optimised codes. @throws UsageError for its options without these. */
+function calibrationOf(context: CommandContext): ExportCalibration | undefined {
+  const text = textOption(context, 'text');
+  const [tokens, window] = [countOption(context, 'tokens'), countOption(context, 'context')];
+  if (text === undefined && tokens === undefined && window === undefined) return undefined;
+  if (textOption(context, 'codes') !== 'optimised')
+    throw new UsageError('--text, --tokens and --context are for --codes optimised.');
+  if (text === undefined) throw new UsageError('--tokens and --context need --text.');
+  return {
+    text: resolve(text),
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(window === undefined ? {} : { context: window }),
+  };
 }
 
 /** An object without the entries that are undefined. */
@@ -189,7 +233,8 @@ function describe({ tensors, files, warnings, preset }: ExportPreview): string[]
   ];
 }
 
-function totals({ fileBytes, bitsPerWeight }: ExportPreview): string {
+function totals({ fileBytes, bitsPerWeight, optimised }: ExportPreview): string {
   const bits = bitsPerWeight === undefined ? 'no weights' : `${bitsPerWeight.toFixed(3)} bits per weight`;
-  return `${size(fileBytes)}, ${bits}`;
+  const codes = optimised ? `, optimised codes of ${plural(optimised.tensors, 'tensor')}` : '';
+  return `${size(fileBytes)}, ${bits}${codes}`;
 }

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
+import { codeChoices, type CodeChoice } from '../protocol/export';
 import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 import { stated } from '../model/statedValue';
@@ -41,6 +42,14 @@ const kinds = {
   convention: (value: unknown) => ['llama.cpp', 'sliding'].includes(value as string),
   inputRange: (value: unknown) => inputRanges.includes(value as InputRange),
   memory: (value: unknown) => ['auto', 'whole', 'streamed'].includes(value as string),
+  codes: (value: unknown) => codeChoices.includes(value as CodeChoice),
+  calibration: (value: unknown) =>
+    isRecord(value) &&
+    typeof value['text'] === 'string' &&
+    isAbsolute(value['text']) &&
+    [value['tokens'], value['context']].every(
+      (count) => count === undefined || (Number.isSafeInteger(count) && (count as number) > 0),
+    ),
   record: isRecord,
   boolean: (value: unknown) => typeof value === 'boolean',
   blocks: (value: unknown) =>

@@ -8,12 +8,19 @@ import { ggmlRowBytes, isForeignType } from '../model/dtypes';
 import { loadNative, type BadWeight } from '../native';
 import { ahead } from './ahead';
 import { Buffers } from './buffers';
+import { CodeOptimiser } from './codes/optimisedCodes';
 import type { PlannedTensor } from './plan/tensor';
 
 /** Some bytes of a tensor of the output. They are valid until the next piece is requested. */
 export interface EncodedPiece {
   readonly tensor: PlannedTensor;
   readonly bytes: Uint8Array;
+}
+
+export interface EncodeOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Finds codes where it can, in place of the types' encoders. */
+  readonly optimiser?: CodeOptimiser | undefined;
 }
 
 /**
@@ -25,10 +32,11 @@ export interface EncodedPiece {
 export async function* encodeTensors(
   model: Model,
   tensors: readonly PlannedTensor[],
-  signal?: AbortSignal,
+  options: EncodeOptions = {},
 ): AsyncGenerator<EncodedPiece> {
   const buffers = new Buffers();
-  for await (const piece of ahead(encoded(ahead(read(model, tensors, buffers, signal)), buffers, signal))) {
+  const slabs = ahead(read(model, tensors, buffers, options));
+  for await (const piece of ahead(encoded(slabs, buffers, options))) {
     yield piece;
     buffers.give(piece.bytes);
   }
@@ -40,7 +48,7 @@ export async function* encodeTensor(
   tensor: PlannedTensor,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  for await (const { bytes } of encodeTensors(model, [tensor], signal)) yield bytes;
+  for await (const { bytes } of encodeTensors(model, [tensor], { signal })) yield bytes;
 }
 
 interface Read {
@@ -54,7 +62,7 @@ async function* read(
   model: Model,
   tensors: readonly PlannedTensor[],
   buffers: Buffers,
-  signal: AbortSignal | undefined,
+  { signal, optimiser }: EncodeOptions,
 ): AsyncGenerator<Read> {
   for (const planned of tensors) {
     const { converted, values, importance, shape } = planned;
@@ -66,7 +74,8 @@ async function* read(
     if (!converted) continue;
     const { columns } = matrixOf(shape);
     const experts = (importance?.length ?? 0) / columns;
-    const cutEvery = experts > 1 ? (matrixOf(shape).rows / experts) * columns : undefined;
+    const byImportance = experts > 1 ? (matrixOf(shape).rows / experts) * columns : undefined;
+    const cutEvery = byImportance ?? (optimiser && CodeOptimiser.cutEvery(planned));
     for (const slab of slabsOf(converted, cutEvery === undefined ? {} : { cutEvery })) {
       const target = buffers.take(slab.bytes);
       const scratch = converted.unit && buffers.take(slab.bytes);
@@ -84,7 +93,7 @@ async function* read(
 async function* encoded(
   slabs: AsyncGenerator<Read>,
   buffers: Buffers,
-  signal: AbortSignal | undefined,
+  { signal, optimiser }: EncodeOptions,
 ): AsyncGenerator<EncodedPiece> {
   for await (const { planned, slab, bytes } of slabs) {
     if (!slab) {
@@ -94,7 +103,10 @@ async function* encoded(
       if (bad) throw badWeight(planned, slab, bad, bytes);
       yield { tensor: planned, bytes };
     } else {
-      const target = await recode(planned, slab, bytes, buffers, signal);
+      const optimised = await optimiser?.blocksOf(planned, slab, bytes).catch((error: unknown) => {
+        throw error instanceof RangeError ? notFinite(planned, slab, bytes, error) : error;
+      });
+      const target = optimised ?? (await recode(planned, slab, bytes, buffers, signal));
       buffers.give(bytes);
       yield { tensor: planned, bytes: target };
     }
@@ -132,6 +144,13 @@ function importanceOf(
   const experts = importance.length / columns;
   const expert = Math.floor(firstWeight / ((rows / experts) * columns));
   return importance.subarray(expert * columns, (expert + 1) * columns);
+}
+
+/** The addon says which weight of a slab it is. */
+function notFinite(planned: PlannedTensor, slab: Slab, bytes: Uint8Array, error: RangeError): unknown {
+  const [, index, kind] = /^weight (\d+) is (NaN|infinite)$/.exec(error.message) ?? [];
+  if (index === undefined) return error;
+  return badWeight(planned, slab, { index: Number(index), kind: kind as BadWeight['kind'] }, bytes);
 }
 
 function badWeight(planned: PlannedTensor, slab: Slab, bad: BadWeight, bytes: Uint8Array): QuantscopeError {

@@ -6,15 +6,17 @@ import type { Model } from '../model/model';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview, SplitSettings } from '../protocol/export';
 import { fileBytesOf, type FileFrame } from '../protocol/plan';
+import type { EvidenceSource } from '../quant/evidence';
 import { writeAllAtomically, type AtomicFile } from '../files/atomicFile';
 import { inputsOf, type Inputs } from '../files/inputs';
 import { withThreads } from '../graph/threads';
+import { codesKeyValues, CodeOptimiser, isCodesKey, optimisedPart } from './codes/optimisedCodes';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
 import { layOutParts, partName, splitTensors, type SplitRule } from './gguf/splits';
 import { writeGguf, type GgufLayout } from './gguf/writer';
 import { overrideKeyValues } from './options/keyValueOverride';
-import { planExport, type ExportPlan, type ExportTarget } from './plan';
+import { copyType, planExport, type ExportPlan, type ExportTarget } from './plan';
 import type { PlannedTensor } from './plan/tensor';
 import { ProgressMeter } from './progressMeter';
 import { checkpointKeyValues } from './checkpointKeyValues';
@@ -26,6 +28,8 @@ export interface ExportOptions {
   readonly threads?: number | undefined;
   /** Files that were read besides the model: the export does not replace them either. */
   readonly alsoRead?: readonly (string | undefined)[] | undefined;
+  /** What is known of the inputs of the matrices; needed for optimised codes. */
+  readonly evidence?: EvidenceSource | undefined;
 }
 
 /**
@@ -39,7 +43,9 @@ export async function previewGguf(
   out?: string,
   { signal, alsoRead = [] }: Pick<ExportOptions, 'signal' | 'alsoRead'> = {},
 ): Promise<ExportPreview> {
-  const { files, preview } = await prepare(model, target, out ?? `${basename(model.folder)}.gguf`, signal);
+  const { files, preview } = await prepare(model, target, out ?? `${basename(model.folder)}.gguf`, {
+    signal,
+  });
   if (out !== undefined) await checkedInputs(model, files, alsoRead);
   return preview;
 }
@@ -69,15 +75,16 @@ export async function exportGguf(
   model: Model,
   target: ExportTarget,
   out: string,
-  { signal, onProgress, threads, alsoRead = [] }: ExportOptions = {},
+  { signal, onProgress, threads, alsoRead = [], evidence }: ExportOptions = {},
 ): Promise<ExportResult> {
   const start = performance.now();
-  const { plan, files, preview } = await prepare(model, target, out, signal);
+  const optimiser = optimiserOf(target, evidence, signal);
+  const { plan, files, preview } = await prepare(model, target, out, { signal, optimiser });
   const inputs = await checkedInputs(model, files, alsoRead);
   await ensureFreeSpace(out, preview.fileBytes);
   await withThreads(threads, async () => {
     const meter = new ProgressMeter(plan, onProgress);
-    const pieces = new PieceReader(encodeTensors(model, plan.tensors, signal), meter);
+    const pieces = new PieceReader(encodeTensors(model, plan.tensors, { signal, optimiser }), meter);
     const fill = async (file: AtomicFile, index: number): Promise<void> => {
       await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor));
       throwIfCancelled(signal);
@@ -85,7 +92,24 @@ export async function exportGguf(
     const paths = files.map(({ path }) => path);
     await writeAllAtomically(paths, fill, inputs).finally(() => pieces.close());
   });
-  return { ...preview, out: resolve(files[0]!.path), seconds: (performance.now() - start) / 1000 };
+  const warnings = [...preview.warnings, ...(optimiser?.notes() ?? [])];
+  return {
+    ...{ ...preview, warnings, out: resolve(files[0]!.path) },
+    seconds: (performance.now() - start) / 1000,
+  };
+}
+
+/** @throws QuantscopeError REQUEST for optimised codes without evidence. */
+function optimiserOf(
+  { codes }: ExportTarget,
+  evidence: EvidenceSource | undefined,
+  signal: AbortSignal | undefined,
+): CodeOptimiser | undefined {
+  if (codes !== 'optimised') return undefined;
+  if (evidence) return new CodeOptimiser(evidence, signal);
+  const message =
+    'Optimised codes need to know the inputs of the matrices: give a text to run the model over.';
+  throw new QuantscopeError('REQUEST', message);
 }
 
 /** What the export reads, after a check of what it is to write. */
@@ -134,18 +158,26 @@ interface OutputFile {
   readonly layout: GgufLayout<PlannedTensor>;
 }
 
+interface PrepareOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly optimiser?: CodeOptimiser | undefined;
+}
+
 async function prepare(
   model: Model,
   target: ExportTarget,
   out: string,
-  signal: AbortSignal | undefined,
+  { signal, optimiser }: PrepareOptions,
 ): Promise<{ plan: ExportPlan; files: OutputFile[]; preview: ExportPreview }> {
   const plan = await planExport(model, target, signal);
   const { pairs, notes } = model.gguf
-    ? { pairs: await copiedKeyValues(model, signal), notes: [] }
+    ? { pairs: await copiedKeyValues(model, target, signal), notes: [] }
     : await checkpointKeyValues(model, plan, signal);
-  const files = layOut(model, plan, target, out, pairs);
-  return { plan, files, preview: previewOf(plan, files, notes) };
+  const isOptimised = target.codes === 'optimised';
+  const ofCodes = isOptimised ? (optimiser?.keyValues() ?? codesKeyValues()) : [];
+  const files = layOut(model, plan, target, out, [...pairs, ...ofCodes]);
+  const optimised = isOptimised ? { optimised: optimisedPart(plan.tensors) } : {};
+  return { plan, files, preview: { ...previewOf(plan, files, notes), ...optimised } };
 }
 
 function previewOf(plan: ExportPlan, files: readonly OutputFile[], notes: readonly string[]): ExportPreview {
@@ -205,12 +237,18 @@ const quantizationVersion = 'general.quantization_version';
 const fileType = 'general.file_type';
 
 /** Key-values of a GGUF source, byte for byte, except those that are written again or are about splits. */
-async function copiedKeyValues(model: Model, signal: AbortSignal | undefined): Promise<KeyValue[]> {
+async function copiedKeyValues(
+  model: Model,
+  { type }: ExportTarget,
+  signal: AbortSignal | undefined,
+): Promise<KeyValue[]> {
+  const keepsCodes = type?.toUpperCase() === copyType;
   const file = model.description.files[0]?.path ?? model.description.path;
   const source = model.source(file);
   const pairs: KeyValue[] = [];
   for (const [key, { type, offset, byteLength }] of model.gguf?.metadata ?? []) {
     if (key === quantizationVersion || key === fileType || key.startsWith('split.')) continue;
+    if (isCodesKey(key) && !keepsCodes) continue;
     pairs.push({ key, type, raw: await source.read(offset, byteLength, signal) });
   }
   return pairs;

@@ -253,6 +253,9 @@ export interface ExportParams extends ExportSettings, ModelRef {
   /** Target; for a split model the name that part names derive from. */
   out: string;
   threads?: number;
+  /** For optimised codes: where evidence is kept, and where the forward pass over a text runs. */
+  cacheDir?: string;
+  device?: DeviceChoice;
 }
 export interface ExportResult extends ExportPreview {
   out: string;

@@ -23,6 +23,23 @@ export interface ExportSettings {
   /** `KEY=TYPE:VALUE`, TYPE one of int, float, bool, str. */
   overrideKeyValues?: readonly string[];
   split?: SplitSettings;
+  /** How codes of ggml types are found; `reference` where it is absent. */
+  codes?: CodeChoice;
+  /** Text for optimised codes; without one, what an earlier pass over any text has measured is used. */
+  calibration?: ExportCalibration;
+}
+
+/** As llama.cpp finds them, or with the smallest error of the outputs over a text. */
+export type CodeChoice = (typeof codeChoices)[number];
+export const codeChoices = ['reference', 'optimised'] as const;
+
+/** What optimised codes are calibrated on. */
+export interface ExportCalibration {
+  /** UTF-8 text that the model is run over. */
+  readonly text: string;
+  /** As for `EvidenceSettings`. */
+  readonly tokens?: number;
+  readonly context?: number;
 }
 
 export interface TensorTypeRule {
@@ -93,6 +110,8 @@ export interface ExportPreview {
   readonly bitsPerWeight?: number;
   /** Bits per weight and size of the preset without any option. */
   readonly presetBytes: number;
+  /** Tensors whose codes are optimised, and about how many seconds that takes after the pass over the text. */
+  readonly optimised?: { readonly tensors: number; readonly seconds: number };
   /** Losses and oddities, as sentences. */
   readonly warnings: readonly string[];
 }

@@ -5,7 +5,12 @@ import type { WeightTransforms } from './transforms';
 /** What a calibration pass measured of the inputs of a model's matrices, read one matrix at a time. */
 export interface EvidenceSource {
   /** The text that the model was run over, and how much of it. */
-  readonly text: { readonly path: string; readonly tokens: number };
+  readonly text: {
+    readonly path: string;
+    readonly tokens: number;
+    /** SHA-256 of the text as it was used, in hexadecimal digits. */
+    readonly hash: string;
+  };
   /** What the user should know of it, as sentences. */
   readonly notes: readonly string[];
   /**

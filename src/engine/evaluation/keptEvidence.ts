@@ -23,7 +23,7 @@ export function evidenceSource(kept: KeptEvidence, view: GgufView): EvidenceSour
           `${plural(unreached, 'expert')} got no token of the text: the inputs of all experts of the block count for them.`,
         ];
   return {
-    text: { path: kept.text.path, tokens: kept.text.tokens },
+    text: { path: kept.text.path, tokens: kept.text.tokens, hash: kept.text.hash },
     notes,
     for(tensor, needs, options = {}) {
       const slots = inputs.get(tensor);

@@ -2,9 +2,13 @@ import { exportGguf, previewGguf } from '../../exporter/exportGguf';
 import type { ExportTarget } from '../../exporter/plan';
 import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../exporter/plan/fileTypes';
 import { readImatrix } from '../../model/imatrix';
+import type { Model } from '../../model/model';
+import type { ExportParams } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
+import type { EvidenceSource } from '../../quant/evidence';
+import { latestEvidence, obtainEvidence } from '../evaluation/obtainEvidence';
 import { readPlan } from '../evaluation/weightVariant';
-import { checkParams, modelKinds, type Job } from '../job';
+import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
 
 const settingKinds = {
@@ -22,6 +26,17 @@ const settingKinds = {
   pruneLayers: 'blocks?',
   overrideKeyValues: 'strings?',
   split: 'split?',
+  codes: 'codes?',
+  calibration: 'calibration?',
+} as const;
+
+const exportKinds = {
+  ...modelKinds,
+  out: 'path',
+  threads: 'count?',
+  cacheDir: 'path?',
+  device: 'device?',
+  ...settingKinds,
 } as const;
 
 /** What can be exported. */
@@ -42,7 +57,7 @@ export function previewJob(models: OpenModels): Job<'export/preview'> {
   return async (params, { signal }) => {
     checkParams('export/preview', params, { ...modelKinds, out: 'path?', ...settingKinds });
     const target = await readTarget(params, signal);
-    const alsoRead = [params.planFile, params.imatrix];
+    const alsoRead = [params.planFile, params.imatrix, params.calibration?.text];
     return models.use(params, signal, (model) =>
       previewGguf(model, target, params.out, { signal, alsoRead }),
     );
@@ -51,21 +66,34 @@ export function previewJob(models: OpenModels): Job<'export/preview'> {
 
 export function exportJob(models: OpenModels): Job<'export/gguf'> {
   return async (params, { signal, progress }) => {
-    checkParams('export/gguf', params, { ...modelKinds, out: 'path', threads: 'count?', ...settingKinds });
+    checkParams('export/gguf', params, exportKinds);
     const target = await readTarget(params, signal);
-    const { out, threads, planFile, imatrix } = params;
-    return models.use(params, signal, (model) =>
-      exportGguf(model, target, out, {
-        ...{ signal, threads, onProgress: progress },
-        alsoRead: [planFile, imatrix],
-      }),
-    );
+    const { out, threads, planFile, imatrix, calibration } = params;
+    return models.use(params, signal, async (model) => {
+      const evidence = await evidenceFor(model, params, { signal, progress });
+      return exportGguf(model, target, out, {
+        ...{ signal, threads, evidence, onProgress: progress },
+        alsoRead: [planFile, imatrix, calibration?.text],
+      });
+    });
   };
+}
+
+/** What is known of the inputs of a model's matrices, from a pass over the text of the settings or from an earlier one. */
+async function evidenceFor(
+  model: Model,
+  { codes, calibration, cacheDir, device = 'auto' }: ExportParams,
+  context: JobContext,
+): Promise<EvidenceSource | undefined> {
+  if (codes !== 'optimised' || cacheDir === undefined) return undefined;
+  const needs = ['hessian'] as const;
+  if (calibration) return obtainEvidence(model, { ...calibration, needs, device }, cacheDir, context);
+  return latestEvidence(model, needs, cacheDir);
 }
 
 /** The settings with the files that they name read. */
 async function readTarget(settings: ExportSettings, signal: AbortSignal): Promise<ExportTarget> {
-  const { planFile, imatrix, ...rest } = settings;
+  const { planFile, imatrix, calibration: _calibration, ...rest } = settings;
   return {
     ...rest,
     ...(planFile === undefined ? {} : { plan: await readPlan(planFile) }),
