@@ -24,7 +24,7 @@ import {
   flagOption,
   valueOption,
 } from './command';
-import { plural, size } from '../protocol/words';
+import { duration, plural, size } from '../protocol/words';
 import { checkOutputs } from './outputs';
 import { runOptions, windowOptions } from './runOptions';
 import { deviceOption } from './sensitivity';
@@ -85,7 +85,7 @@ export const exportCommand: Command = {
       await rules?.save(preview);
       return {
         json: preview,
-        lines: [...describe(preview), '', `Dry run, nothing was written (${totals(preview)}).`],
+        lines: [...describe(preview), '', `Dry run, nothing was written (${totals(preview, true)}).`],
       };
     }
     if (out === undefined) throw new UsageError('--out is missing.');
@@ -233,8 +233,9 @@ function describe({ tensors, files, warnings, preset }: ExportPreview): string[]
   ];
 }
 
-function totals({ fileBytes, bitsPerWeight, optimised }: ExportPreview): string {
+function totals({ fileBytes, bitsPerWeight, optimised }: ExportPreview, isPreview = false): string {
   const bits = bitsPerWeight === undefined ? 'no weights' : `${bitsPerWeight.toFixed(3)} bits per weight`;
-  const codes = optimised ? `, optimised codes of ${plural(optimised.tensors, 'tensor')}` : '';
-  return `${size(fileBytes)}, ${bits}${codes}`;
+  const codes = optimised ? `, optimised codes in ${plural(optimised.tensors, 'tensor')}` : '';
+  const time = optimised && isPreview ? ` (about ${duration(optimised.seconds)})` : '';
+  return `${size(fileBytes)}, ${bits}${codes}${time}`;
 }

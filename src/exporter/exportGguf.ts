@@ -10,13 +10,13 @@ import type { EvidenceSource } from '../quant/evidence';
 import { writeAllAtomically, type AtomicFile } from '../files/atomicFile';
 import { inputsOf, type Inputs } from '../files/inputs';
 import { withThreads } from '../graph/threads';
-import { codesKeyValues, CodeOptimiser, isCodesKey, optimisedPart } from './codes/optimisedCodes';
+import { CodeOptimiser, codesKeyValues, isCodesKey, keepsCodes, optimisedPart } from './codes/optimisedCodes';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
 import { layOutParts, partName, splitTensors, type SplitRule } from './gguf/splits';
 import { writeGguf, type GgufLayout } from './gguf/writer';
 import { overrideKeyValues } from './options/keyValueOverride';
-import { copyType, planExport, type ExportPlan, type ExportTarget } from './plan';
+import { planExport, type ExportPlan, type ExportTarget } from './plan';
 import type { PlannedTensor } from './plan/tensor';
 import { ProgressMeter } from './progressMeter';
 import { checkpointKeyValues } from './checkpointKeyValues';
@@ -92,9 +92,9 @@ export async function exportGguf(
     const paths = files.map(({ path }) => path);
     await writeAllAtomically(paths, fill, inputs).finally(() => pieces.close());
   });
-  const warnings = [...preview.warnings, ...(optimiser?.notes() ?? [])];
   return {
-    ...{ ...preview, warnings, out: resolve(files[0]!.path) },
+    ...(optimiser ? optimiser.result(preview) : preview),
+    out: resolve(files[0]!.path),
     seconds: (performance.now() - start) / 1000,
   };
 }
@@ -171,13 +171,13 @@ async function prepare(
 ): Promise<{ plan: ExportPlan; files: OutputFile[]; preview: ExportPreview }> {
   const plan = await planExport(model, target, signal);
   const { pairs, notes } = model.gguf
-    ? { pairs: await copiedKeyValues(model, target, signal), notes: [] }
+    ? { pairs: await copiedKeyValues(model, plan, signal), notes: [] }
     : await checkpointKeyValues(model, plan, signal);
-  const isOptimised = target.codes === 'optimised';
-  const ofCodes = isOptimised ? (optimiser?.keyValues() ?? codesKeyValues()) : [];
+  const optimised = target.codes === 'optimised' ? optimisedPart(plan.tensors) : undefined;
+  const ofCodes = optimised?.tensors ? (optimiser?.keyValues() ?? codesKeyValues()) : [];
   const files = layOut(model, plan, target, out, [...pairs, ...ofCodes]);
-  const optimised = isOptimised ? { optimised: optimisedPart(plan.tensors) } : {};
-  return { plan, files, preview: { ...previewOf(plan, files, notes), ...optimised } };
+  const preview = previewOf(plan, files, notes);
+  return { plan, files, preview: optimised ? { ...preview, optimised } : preview };
 }
 
 function previewOf(plan: ExportPlan, files: readonly OutputFile[], notes: readonly string[]): ExportPreview {
@@ -236,19 +236,19 @@ function splitRule(split: SplitSettings, { description }: Model): SplitRule<Plan
 const quantizationVersion = 'general.quantization_version';
 const fileType = 'general.file_type';
 
-/** Key-values of a GGUF source, byte for byte, except those that are written again or are about splits. */
+/** Key-values of a GGUF source, byte for byte, except those that are written again, are about splits or are no longer true. */
 async function copiedKeyValues(
   model: Model,
-  { type }: ExportTarget,
+  { tensors }: ExportPlan,
   signal: AbortSignal | undefined,
 ): Promise<KeyValue[]> {
-  const keepsCodes = type?.toUpperCase() === copyType;
+  const keepsKeys = tensors.every(keepsCodes);
   const file = model.description.files[0]?.path ?? model.description.path;
   const source = model.source(file);
   const pairs: KeyValue[] = [];
   for (const [key, { type, offset, byteLength }] of model.gguf?.metadata ?? []) {
     if (key === quantizationVersion || key === fileType || key.startsWith('split.')) continue;
-    if (isCodesKey(key) && !keepsCodes) continue;
+    if (isCodesKey(key) && !keepsKeys) continue;
     pairs.push({ key, type, raw: await source.read(offset, byteLength, signal) });
   }
   return pairs;

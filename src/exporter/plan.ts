@@ -30,7 +30,7 @@ import { tensorTypeNamed } from './plan/tensorTypes';
 import { warningsOf } from './plan/warnings';
 
 /** What to write: the settings, with the files that they name read. */
-export interface ExportTarget extends Omit<ExportSettings, 'planFile' | 'imatrix' | 'calibration'> {
+export interface ExportTarget extends Omit<ExportSettings, 'planFile' | 'imatrix'> {
   readonly plan?: Plan;
   readonly imatrix?: Imatrix;
 }

@@ -33,6 +33,12 @@ export interface ExportSettings {
 export type CodeChoice = (typeof codeChoices)[number];
 export const codeChoices = ['reference', 'optimised'] as const;
 
+/** Tensors whose codes are optimised, and about how many seconds that takes after the pass over the text. */
+export interface OptimisedPart {
+  readonly tensors: number;
+  readonly seconds: number;
+}
+
 /** What optimised codes are calibrated on. */
 export interface ExportCalibration {
   /** UTF-8 text that the model is run over. */
@@ -110,8 +116,8 @@ export interface ExportPreview {
   readonly bitsPerWeight?: number;
   /** Bits per weight and size of the preset without any option. */
   readonly presetBytes: number;
-  /** Tensors whose codes are optimised, and about how many seconds that takes after the pass over the text. */
-  readonly optimised?: { readonly tensors: number; readonly seconds: number };
+  /** With optimised codes. */
+  readonly optimised?: OptimisedPart;
   /** Losses and oddities, as sentences. */
   readonly warnings: readonly string[];
 }

@@ -93,7 +93,7 @@ async function evidenceFor(
 
 /** The settings with the files that they name read. */
 async function readTarget(settings: ExportSettings, signal: AbortSignal): Promise<ExportTarget> {
-  const { planFile, imatrix, calibration: _calibration, ...rest } = settings;
+  const { planFile, imatrix, ...rest } = settings;
   return {
     ...rest,
     ...(planFile === undefined ? {} : { plan: await readPlan(planFile) }),

@@ -5,6 +5,7 @@ import type { KeyValue } from '../../model/keyValue';
 import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
+import type { ExportPreview, OptimisedPart } from '../../protocol/export';
 import type { TensorDescriptor } from '../../protocol/model';
 import { plural } from '../../protocol/words';
 import type { EvidenceSource } from '../../quant/evidence';
@@ -28,6 +29,10 @@ export const codesKeyValues = (hash = '0'.repeat(64)): KeyValue[] => [
   { key: textKey, type: 'string', value: hash },
 ];
 
+/** Whether a tensor of the file has the codes of its source. */
+export const keepsCodes = ({ converted, to }: PlannedTensor): boolean =>
+  converted === undefined || (sourceDtype(converted) === to && converted.add === undefined);
+
 /** A tensor whose codes can be optimised, as far as its type, its shape and its source say. */
 type Optimisable = PlannedTensor & { readonly converted: ConvertedTensor; readonly to: GgmlQuantType };
 
@@ -35,16 +40,13 @@ export function isOptimisable(planned: PlannedTensor): planned is Optimisable {
   const { to, converted, shape } = planned;
   const type = typesWithCodes.find((name) => name === to);
   if (!converted || converted.add !== undefined || type === undefined) return false;
-  if (sourceDtype(converted) === to || shape.length < 2) return false;
+  if (keepsCodes(planned) || shape.length < 2) return false;
   const { rows, columns } = matrixOf(shape);
   return method.blocks?.refuse({ type, shape: [rows, columns], options: {} }) === undefined;
 }
 
-/** What optimising codes takes, besides the pass over the text: an estimate for all processors. */
-export function optimisedPart(tensors: readonly PlannedTensor[]): {
-  readonly tensors: number;
-  readonly seconds: number;
-} {
+/** How many tensors have codes to optimise, and about how long that takes on all processors, without the pass over the text. */
+export function optimisedPart(tensors: readonly PlannedTensor[]): OptimisedPart {
   const some = tensors.filter(isOptimisable);
   const seconds = some.map(({ shape }) => {
     const { rows, columns } = matrixOf(shape);
@@ -95,17 +97,17 @@ export class CodeOptimiser {
     return quantizer.quantize(values, this.signal);
   }
 
-  /** What the user should know, as sentences. */
-  notes(): string[] {
+  /** What was planned, less the tensors whose inputs are not known, which a warning names. */
+  result(planned: ExportPreview): ExportPreview {
+    const { optimised, warnings } = planned;
     const names = [...this.unknown];
-    return [
-      ...this.evidence.notes,
-      ...(names.length === 0
-        ? []
-        : [
-            `The inputs of ${plural(names.length, 'tensor')} (${names.join(', ')}) were not measured: the codes are those of llama.cpp.`,
-          ]),
-    ];
+    const count = plural(names.length, 'tensor');
+    const unknown = `Inputs were not measured for ${count} (${names.join(', ')}): llama.cpp's encoder found the codes.`;
+    return {
+      ...planned,
+      ...(optimised ? { optimised: { ...optimised, tensors: optimised.tensors - names.length } } : {}),
+      warnings: [...warnings, ...this.evidence.notes, ...(names.length === 0 ? [] : [unknown])],
+    };
   }
 
   keyValues(): KeyValue[] {

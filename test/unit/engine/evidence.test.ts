@@ -102,7 +102,11 @@ describe('evidence of a calibration pass', () => {
       };
       expectEvidence(evidence, expected.get(`${input}.weight`)!);
     }
-    expect(source.text).toEqual({ path: text, tokens: 12 * 32 });
+    expect(source.text).toEqual({
+      path: text,
+      tokens: 12 * 32,
+      hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+    });
     expect(source.notes).toEqual([]);
   });
 

@@ -24,7 +24,11 @@ const kinds = ['importance', 'hessian', 'activations'] as const;
 
 /** Evidence of the one matrix, or of none. */
 function sourceOf(found: Evidence): EvidenceSource {
-  return { text: { path: 'text', tokens: 1, hash: '0'.repeat(64) }, notes: [], for: () => Promise.resolve(found) };
+  return {
+    text: { path: 'text', tokens: 1, hash: '0'.repeat(64) },
+    notes: [],
+    for: () => Promise.resolve(found),
+  };
 }
 const measured = sourceOf({
   hessian: correlatedHessian(columns, 512),
