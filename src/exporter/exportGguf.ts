@@ -58,7 +58,7 @@ export async function previewGguf(
  */
 export async function fileFrame(model: Model, imatrix?: Imatrix, signal?: AbortSignal): Promise<FileFrame> {
   const target = { type: 'F16', allowRequantize: true, ...(imatrix ? { imatrix } : {}) };
-  const { plan, files } = await prepare(model, target, 'model.gguf', signal);
+  const { plan, files } = await prepare(model, target, 'model.gguf', { signal });
   const { header, alignment } = files[0]!.layout;
   const others = plan.tensors.filter(({ cause }) => cause === 'kept' || cause === 'computed');
   const sizes = others.map(({ bytes }) => bytes);
