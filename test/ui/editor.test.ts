@@ -59,6 +59,22 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await expect.poll(click, { timeout: wait }).toBe(0);
   }
 
+  /** Opens a menu, again where VS Code has swallowed the click or key: it does while a page is drawn. */
+  async function openMenu(open: () => Promise<void>, name: string): Promise<void> {
+    const item = page.getByRole('menuitem', { name });
+    const opened = async (): Promise<number> => {
+      await open();
+      await item.waitFor({ timeout: 5_000 }).catch(() => undefined);
+      return item.count();
+    };
+    await expect.poll(opened, { timeout: wait }).toBe(1);
+  }
+
+  async function closeMenu(name: string): Promise<void> {
+    await page.keyboard.press('Escape');
+    await page.getByRole('menuitem', { name }).waitFor({ state: 'detached', timeout: wait });
+  }
+
   /** Takes the formats that the quick pick has ticked. */
   async function acceptPick(): Promise<void> {
     await page.locator('.quick-input-list .monaco-list-row').first().waitFor({ timeout: wait });
@@ -147,12 +163,8 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   it('opens the menu of a row from the keyboard', async () => {
     await row('model.layers.0.self_attn.k_proj.weight').click();
     for (const key of ['Shift+F10', 'ContextMenu']) {
-      await page.keyboard.press(key);
-      await page.getByRole('menuitem', { name: 'Quantize Layer…' }).waitFor({ timeout: wait });
-      await page.keyboard.press('Escape');
-      await page
-        .getByRole('menuitem', { name: 'Quantize Layer…' })
-        .waitFor({ state: 'detached', timeout: wait });
+      await openMenu(() => page.keyboard.press(key), 'Quantize Layer…');
+      await closeMenu('Quantize Layer…');
       await frame.locator('.tree-grid').focus();
     }
   });
@@ -427,17 +439,13 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   it('opens the menu of tensors and groups of the plan, by mouse and by key', async () => {
     await frame.getByLabel('Group tensors').selectOption('layer');
     const grid = frame.locator('.plan .grid');
-    await grid.locator('[data-group="layer 1"]').click({ button: 'right' });
-    await page.getByRole('menuitem', { name: 'Quantize Layer…' }).waitFor({ timeout: wait });
-    await page.keyboard.press('Escape');
-    await page
-      .getByRole('menuitem', { name: 'Quantize Layer…' })
-      .waitFor({ state: 'detached', timeout: wait });
+    const group = grid.locator('[data-group="layer 1"]');
+    await openMenu(() => group.click({ button: 'right' }), 'Quantize Layer…');
+    await closeMenu('Quantize Layer…');
     await grid.focus();
     await page.keyboard.press('Home');
-    await page.keyboard.press('Shift+F10');
-    await page.getByRole('menuitem', { name: 'Quantize Layer…' }).waitFor({ timeout: wait });
-    await page.keyboard.press('Escape');
+    await openMenu(() => page.keyboard.press('Shift+F10'), 'Quantize Layer…');
+    await closeMenu('Quantize Layer…');
     const context = JSON.parse((await grid.getAttribute('data-vscode-context'))!) as Record<string, unknown>;
     expect(context).toMatchObject({ webviewSection: 'tensor', quantscopeTensors: ['lm_head.weight'] });
   });
