@@ -104,6 +104,11 @@ interface Jobs {
     params: { model: string; text: string; windows: number };
     result: { perplexity: number; windows: number; scored: number };
   };
+  /** Mean KL divergence of models from a base over the same positions, nats per token. */
+  divergence: {
+    params: { base: string; models: readonly string[]; text: string; windows: number };
+    result: { divergences: number[]; windows: number };
+  };
 }
 
 /** Runs one job on llama.cpp's libraries. Rejects with what llama.cpp printed when the child fails. */

@@ -163,6 +163,12 @@ function surprise(values, token) {
   return Math.log(sum) + max - values[token];
 }
 
+/** log softmax, in float64. */
+function logProbabilities(values) {
+  const rest = surprise(values, 0) + values[0];
+  return Float64Array.from(values, (value) => value - rest);
+}
+
 /** Memory of llama.cpp's own, filled. */
 function filled(type, values) {
   const memory = koffi.alloc(type, values.length);
@@ -397,6 +403,35 @@ const jobs = {
       }
     }
     return { perplexity: Math.exp(sum / scored), windows: count, scored };
+  },
+
+  divergence({ base, models, text, windows }) {
+    const size = 256;
+    const { vocab, context: exact } = loadModel(base, size);
+    const contexts = models.map((model) => loadModel(model, size).context);
+    const tokens = tokenize(vocab, text);
+    const count = Math.min(windows, Math.floor(tokens.length / size));
+    const batch = initBatch(size, 0, 1);
+    const width = vocabSize(vocab);
+    const sums = models.map(() => 0);
+    for (let window = 0; window < count; window++) {
+      const piece = tokens.slice(window * size, (window + 1) * size);
+      const scored = (context) => {
+        evaluate(context, batch, piece, size / 2);
+        return Array.from({ length: size / 2 - 1 }, (_, i) =>
+          logProbabilities(logits(context, size / 2 + i, width)),
+        );
+      };
+      const expected = scored(exact);
+      contexts.forEach((context, model) => {
+        scored(context).forEach((found, at) => {
+          expected[at].forEach((log, token) => {
+            sums[model] += Math.exp(log) * (log - found[token]);
+          });
+        });
+      });
+    }
+    return { divergences: sums.map((sum) => sum / (count * (size / 2 - 1))), windows: count };
   },
 };
 
