@@ -59,8 +59,8 @@ export interface Command {
   readonly optional?: string;
   readonly summary: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
-  /** Results are kept between runs: a cache is needed. */
-  readonly keepsResults?: boolean;
+  /** Whether results are kept between runs, so that a cache is needed: always, or with some options only. */
+  readonly keepsResults?: boolean | ((options: Options) => boolean);
   run(context: CommandContext): Promise<CommandResult>;
 }
 

@@ -36,7 +36,7 @@ export const exportCommand: Command = {
   name: 'export',
   operand: 'MODEL',
   summary: 'Export a model as GGUF, with a file type or a plan',
-  keepsResults: true,
+  keepsResults: ({ codes }) => codes === 'optimised',
   options: {
     type: valueOption('T', 'file type of llama.cpp (Q4_K_M, IQ3_XS, F16…), or COPY'),
     plan: valueOption('P', '.ampq.json plan'),

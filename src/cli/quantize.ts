@@ -11,7 +11,7 @@ export const quantize: Command = {
   name: 'quantize',
   operand: 'MODEL',
   summary: 'Measure error and size of a tensor in a format or, by a method, in a grid; --out writes it',
-  keepsResults: true,
+  keepsResults: ({ method }) => method !== undefined,
   options: {
     tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true },
     format: {

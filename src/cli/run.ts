@@ -6,7 +6,7 @@ import { openCacheFolder, type CacheFolder } from '../files/cacheFolder';
 import { removeAbandoned } from '../files/partials';
 import { serializeError } from '../model/errors';
 import type { ModelDescription } from '../protocol/model';
-import { thisFile, UsageError, type CommandResult } from './command';
+import { thisFile, UsageError, type Command, type CommandResult, type Options } from './command';
 import { commandNamed, parseInvocation, type Invocation } from './invocation';
 import type { Terminal } from './terminal';
 import { json } from './text';
@@ -75,7 +75,7 @@ async function resultOf(
     for (const note of notesOf(opened)) terminal.tell(`Note: ${note}`);
   });
   try {
-    if (command.keepsResults) cache = await openCacheFolder();
+    if (keepsResults(command, options)) cache = await openCacheFolder();
     if (cache?.warning !== undefined) terminal.tell(`Warning: ${cache.warning}`);
     return await command.run({
       ...{ ...operands, options, jobs: createJobs(models), signal },
@@ -89,6 +89,9 @@ async function resultOf(
     await cache?.close();
   }
 }
+
+const keepsResults = ({ keepsResults: when = false }: Command, options: Options): boolean =>
+  typeof when === 'boolean' ? when : when(options);
 
 /** What was opened instead of the given path, and what was chosen. */
 function notesOf({ name, part, notes, weightFiles: { present, total } }: ModelDescription): string[] {

@@ -205,7 +205,7 @@ describe('quantscope', () => {
     const { stdout } = await quantscope(call);
     expect(stdout).toContain(', predicted KL divergence < noise nats per token\n');
     expect(stdout).toContain(
-      'F16 (10.50 MB) is predicted as good: both KL divergences are below the noise of the measurement.',
+      'F16 (10.53 MB) is predicted as good: both KL divergences are below the noise of the measurement.',
     );
   });
 
@@ -217,7 +217,10 @@ describe('quantscope', () => {
     expect(stdout).toMatch(/^By the errors of the weights and the roles of tensors: /m);
     const { total, notes, preset } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
     expect(total.bytes).toBeLessThan(2_600_000);
-    expect(notes).toEqual(['The plan is based on the errors of the weights alone: this was requested.']);
+    expect(notes).toEqual([
+      'The plan is based on the errors of the weights alone: this was requested.',
+      'Presets within the budget that the plan is not compared with, as they need an importance matrix: IQ3_XS, IQ3_XXS, IQ2_M and 6 more.',
+    ]);
     expect(preset!.bytes).toBeLessThan(2_600_000);
     const smallest = await quantscope([...call, '--budget', '2.9bpw']);
     expect(smallest.stdout).toMatch(/^Note: At 2\.\d\d bits per weight a model loses a lot/m);
