@@ -3,7 +3,6 @@
     # Compiled once per instruction set (native/kernels/simd/vector.h). Contraction and fast math stay off, so that all
     # instruction sets give the same bytes.
     "kernel_sources": [
-      "native/kernels/affine.cc",
       "native/kernels/descent.cc",
       "native/kernels/feedback.cc",
       "native/kernels/clips.cc",
@@ -20,7 +19,6 @@
       "native/kernels/logits.cc",
       "native/kernels/numbers.cc",
       "native/kernels/products.cc",
-      "native/kernels/schemes.cc",
       "native/kernels/sums.cc",
       "native/kernels/table.cc",
       "native/kernels/ternary.cc"

@@ -72,14 +72,14 @@ GroupSpan spanOfGroup(std::span<const float> source, const GroupedMatrix& matrix
 }  // namespace
 
 void findParameters(const WeightGrid& grid, std::span<const float> source, const GroupedMatrix& matrix,
-                    std::optional<Range> range, ParameterView target, CancelFlag cancelled) {
+                    std::optional<GroupSpan> range, ParameterView target, CancelFlag cancelled) {
   checkMatrix(grid, source.size(), matrix, target);
   if (range && matrix.groups() > 1) fail("a range was given for several groups");
   const size_t weights = std::min(matrix.groupRows, matrix.rows) * std::min(matrix.groupColumns, matrix.columns);
   const size_t perPiece = std::max<size_t>(1, kPieceWeights / std::max<size_t>(1, weights));
   overRows(matrix.groups(), perPiece, cancelled, [&](size_t first, size_t count) {
     for (size_t group = first; group < first + count; ++group) {
-      const GroupSpan span = range ? GroupSpan{range->min, range->max} : spanOfGroup(source, matrix, group);
+      const GroupSpan span = range ? *range : spanOfGroup(source, matrix, group);
       targetOf(target).set(group, parametersOf(grid, span, target.globalScale));
     }
   });

@@ -19,7 +19,7 @@ struct ParameterView {
 
 /// @param range of all weights where they have one group that is larger than the matrix; groups have their own otherwise.
 void findParameters(const WeightGrid& grid, std::span<const float> source, const GroupedMatrix& matrix,
-                    std::optional<Range> range, ParameterView target, CancelFlag cancelled);
+                    std::optional<GroupSpan> range, ParameterView target, CancelFlag cancelled);
 /// The same with each group's range shrunk to where the squared error of its weights is least: never larger than without.
 /// @param importance empty, or the weight of the error of each column; `factors` what ranges are multiplied by, between 0 and 2.
 BadWeight findClippedParameters(const WeightGrid& grid, std::span<const float> source, const GroupedMatrix& matrix,

@@ -17,41 +17,14 @@ constexpr size_t kChunkWeights = size_t{1} << 14;
 // Limit of pieces per call of a scan: each has its own counters (megabytes), merged in order.
 constexpr size_t kScanPieces = 8;
 
-struct Layout {
-  size_t rows;
-  size_t rowBytes;
-  size_t groups;  // scales per row; 0 if the whole tensor has one scale
-};
-
-const Codec& codecOf(const Scheme& scheme) {
-  const Codec* codec = codecNamed(scheme.ggmlType);
-  if (codec == nullptr || codec->encode == nullptr) fail(std::string("there is no encoder for ") + scheme.ggmlType);
-  return *codec;
+void requireEncoder(const Codec& codec) {
+  if (codec.encode == nullptr) fail(std::string("there is no encoder for ") + codec.name);
 }
 
 void requireWholeBlocks(const Codec& codec, size_t columns) {
   if (columns % codec.block == 0) return;
   fail("the row length (" + std::to_string(columns) + ") is not a multiple of the block size of " + codec.name + " (" +
        std::to_string(codec.block) + ")");
-}
-
-Layout layoutOf(const Scheme& scheme, size_t rows, size_t columns) {
-  if (scheme.kind == SchemeKind::Ggml) {
-    const Codec& codec = codecOf(scheme);
-    requireWholeBlocks(codec, columns);
-    return {rows, columns / codec.block * codec.bytes, 0};
-  }
-  const bool perTensor = scheme.kind != SchemeKind::Nf4 && scheme.group == kGroupTensor;
-  return {rows, schemeRowBytes(scheme, columns), perTensor ? 0 : groupsPerRow(scheme, columns)};
-}
-
-Layout checkedLayout(const Scheme& scheme, size_t rows, size_t columns, const EncodedView& view) {
-  const Layout layout = layoutOf(scheme, rows, columns);
-  requireLength("codes", view.codes.size(), rows * layout.rowBytes);
-  if (scheme.kind == SchemeKind::Ggml) return layout;
-  requireLength("scales", view.scales.size(), layout.groups == 0 ? 1 : rows * layout.groups);
-  if (schemeHasZeros(scheme)) requireLength("zeros", view.zeros.size(), view.scales.size());
-  return layout;
 }
 
 /// Importance weights that the format takes: one per column, finite and not negative.
@@ -70,29 +43,6 @@ const float* checkedImportance(const Codec& codec, size_t columns, std::span<con
     }
   }
   return wanted == Importance::Unused ? nullptr : importance.data();
-}
-
-const float* checkedImportance(const Scheme& scheme, size_t columns, std::span<const float> importance) {
-  return scheme.kind == SchemeKind::Ggml ? checkedImportance(codecOf(scheme), columns, importance) : nullptr;
-}
-
-RowView rowOf(const Scheme& scheme, const EncodedView& view, const Layout& layout, size_t row) {
-  const size_t offset = row * layout.groups;
-  return {view.codes.data() + row * layout.rowBytes, view.scales.data() + offset,
-          schemeHasZeros(scheme) ? view.zeros.data() + offset : nullptr};
-}
-
-/// A scale of the whole tensor does not depend on the rows: encoding both ends of the range computes it.
-void writeTensorScale(const Scheme& scheme, Range range, EncodedView target) {
-  Scheme single = scheme;
-  single.group = kGroupRow;
-  const float ends[2] = {range.min, range.max};
-  uint8_t codes[2];
-  float scale = 0;
-  float zero = 0;
-  kernels().encodeSchemeRow(single, ends, 2, range, {codes, &scale, &zero});
-  target.scales[0] = scale;
-  if (schemeHasZeros(scheme)) target.zeros[0] = zero;
 }
 
 struct Cut {
@@ -130,17 +80,6 @@ void decodeAligned(const Codec& codec, const uint8_t* in, float* y, size_t n) {
   }
 }
 
-void encodeSome(const Scheme& scheme, const float* x, size_t columns, Range range, const float* importance,
-                const Layout& layout, const EncodedView& target, size_t firstRow, size_t rows) {
-  if (scheme.kind == SchemeKind::Ggml) {
-    codecOf(scheme).encode(x, target.codes.data() + firstRow * layout.rowBytes, {rows, columns, importance});
-    return;
-  }
-  for (size_t row = 0; row < rows; ++row) {
-    kernels().encodeSchemeRow(scheme, x + row * columns, columns, range, rowOf(scheme, target, layout, firstRow + row));
-  }
-}
-
 /// Blocks without importance weights do not depend on the rows. They are checked and encoded in slices that fit the L1 cache,
 /// so that memory is read once.
 void encodeBlocks(const Codec& codec, std::span<const float> weights, size_t offset, uint8_t* codes, FirstBad& bad) {
@@ -152,24 +91,11 @@ void encodeBlocks(const Codec& codec, std::span<const float> weights, size_t off
   }
 }
 
-void decodeSome(const Scheme& scheme, const EncodedView& source, size_t columns, const Layout& layout, float* y,
-                size_t firstRow, size_t rows) {
-  if (scheme.kind == SchemeKind::Ggml) {
-    decodeAligned(codecOf(scheme), source.codes.data() + firstRow * layout.rowBytes, y, rows * columns);
-    return;
-  }
-  for (size_t row = 0; row < rows; ++row) {
-    kernels().decodeSchemeRow(scheme, rowOf(scheme, source, layout, firstRow + row), columns, y + row * columns);
-  }
-}
-
 /// Memory of one thread for the fused pass, kept between calls.
 struct Workspace {
   std::vector<float> weights;
   std::vector<float> decoded;
   std::vector<uint8_t> codes;
-  std::vector<float> scales;
-  std::vector<float> zeros;
 };
 
 Workspace& workspace() {
@@ -189,50 +115,38 @@ void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span
   });
 }
 
-BadWeight encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range,
-                     std::span<const float> importance, EncodedView target, CancelFlag cancelled) {
+BadWeight encodeRows(const Codec& codec, std::span<const float> source, size_t columns, std::span<const float> importance,
+                     std::span<uint8_t> target, CancelFlag cancelled) {
   const size_t rows = rowsOf(source, columns);
-  const Layout layout = checkedLayout(scheme, rows, columns, target);
-  const float* columnWeights = checkedImportance(scheme, columns, importance);
-  if (scheme.kind != SchemeKind::Ggml && layout.groups == 0) writeTensorScale(scheme, range, target);
+  requireEncoder(codec);
+  requireWholeBlocks(codec, columns);
+  const size_t rowBytes = columns / codec.block * codec.bytes;
+  requireLength("codes", target.size(), rows * rowBytes);
+  const float* columnWeights = checkedImportance(codec, columns, importance);
   FirstBad bad;
   overRows(rows, rowsPerPiece(columns), cancelled, [&](size_t first, size_t count) {
     const size_t offset = first * columns;
     const auto some = source.subspan(offset, count * columns);
-    if (scheme.kind == SchemeKind::Ggml && columnWeights == nullptr) {
-      encodeBlocks(codecOf(scheme), some, offset, target.codes.data() + first * layout.rowBytes, bad);
-      return;
-    }
-    if (bad.check(some, offset)) return;
-    encodeSome(scheme, some.data(), columns, range, columnWeights, layout, target, first, count);
+    uint8_t* codes = target.data() + first * rowBytes;
+    if (columnWeights == nullptr) return encodeBlocks(codec, some, offset, codes, bad);
+    if (!bad.check(some, offset)) codec.encode(some.data(), codes, {count, columns, columnWeights});
   });
   return bad.found();
 }
 
-void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::span<float> target, CancelFlag cancelled) {
-  const size_t rows = rowsOf(target, columns);
-  const Layout layout = checkedLayout(scheme, rows, columns, source);
-  overRows(rows, rowsPerPiece(columns), cancelled, [&](size_t first, size_t count) {
-    decodeSome(scheme, source, columns, layout, target.data() + first * columns, first, count);
-  });
-}
-
-Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns, Range range,
-                     std::span<const float> importance, std::span<double> counts, CancelFlag cancelled) {
+Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const Codec& type, size_t columns,
+                     std::span<const float> importance, const Histogram& histogram, CancelFlag cancelled) {
   if (columns == 0) fail("a row has no weights");
+  requireEncoder(type);
   requireWholeBlocks(codec, columns);
+  requireWholeBlocks(type, columns);
   const size_t rowBytes = columns / codec.block * codec.bytes;
   if (source.size() % rowBytes != 0) fail("the source does not hold whole rows");
   const size_t rows = source.size() / rowBytes;
-  const Layout layout = layoutOf(scheme, rows, columns);
-  const float* columnWeights = checkedImportance(scheme, columns, importance);
-  float tensorScale = 0;
-  float tensorZero = 0;
-  if (scheme.kind != SchemeKind::Ggml && layout.groups == 0) {
-    writeTensorScale(scheme, range, {{}, {&tensorScale, 1}, {&tensorZero, 1}});
-  }
+  const float* columnWeights = checkedImportance(type, columns, importance);
   const size_t perPiece = rowsPerPiece(columns);
   const size_t perChunk = std::min(perPiece, std::max<size_t>(1, kChunkWeights / columns));
+  const std::span<double> counts = histogram.counts;
   std::vector<ErrorSums> parts((rows + perPiece - 1) / perPiece);
   std::vector<std::vector<double>> histograms(counts.empty() ? 0 : parts.size());
   FirstBad bad;
@@ -241,12 +155,7 @@ Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const 
     Workspace& mine = workspace();
     mine.weights.resize(perChunk * columns);
     mine.decoded.resize(perChunk * columns);
-    mine.codes.resize(perChunk * layout.rowBytes);
-    mine.scales.resize(std::max<size_t>(1, perChunk * layout.groups));
-    mine.zeros.resize(mine.scales.size());
-    mine.scales[0] = tensorScale;
-    mine.zeros[0] = tensorZero;
-    const EncodedView view{mine.codes, mine.scales, mine.zeros};
+    mine.codes.resize(perChunk * columns / type.block * type.bytes);
     if (!counts.empty()) histograms[piece].resize(counts.size());
     for (size_t done = 0; done < count; done += perChunk) {
       const size_t some = std::min(perChunk, count - done);
@@ -254,18 +163,18 @@ Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const 
       const size_t weights = some * columns;
       codec.decode(source.data() + row * rowBytes, mine.weights.data(), weights);
       if (bad.check({mine.weights.data(), weights}, row * columns)) return;
-      encodeSome(scheme, mine.weights.data(), columns, range, columnWeights, layout, view, 0, some);
-      decodeSome(scheme, view, columns, layout, mine.decoded.data(), 0, some);
+      type.encode(mine.weights.data(), mine.codes.data(), {some, columns, columnWeights});
+      decodeAligned(type, mine.codes.data(), mine.decoded.data(), weights);
       parts[piece].add(kernels().errorSums(mine.weights.data(), mine.decoded.data(), weights));
       if (counts.empty()) continue;
-      addToHistogram(mine.decoded.data(), weights, range.min, range.max, histograms[piece]);
+      addToHistogram(mine.decoded.data(), weights, histogram.min, histogram.max, histograms[piece]);
     }
   });
   Measured total{{}, bad.found()};
   if (total.bad.kind != BadWeight::Kind::None) return total;
   for (const ErrorSums& part : parts) total.sums.add(part);
-  for (const auto& histogram : histograms) {
-    for (size_t bin = 0; bin < counts.size(); ++bin) counts[bin] += histogram[bin];
+  for (const auto& found : histograms) {
+    for (size_t bin = 0; bin < counts.size(); ++bin) counts[bin] += found[bin];
   }
   return total;
 }
@@ -296,7 +205,7 @@ BadWeight recodeRows(const Codec& from, std::span<const uint8_t> source, const C
                      std::span<const float> importance, std::span<uint8_t> target, CancelFlag cancelled) {
   if (columns == 0) fail("a row has no weights");
   const bool toFloats = std::string_view(to.name) == "F32";
-  if (to.encode == nullptr && !toFloats) fail(std::string("there is no encoder for ") + to.name);
+  if (!toFloats) requireEncoder(to);
   requireWholeBlocks(from, columns);
   requireWholeBlocks(to, columns);
   const size_t rowBytes = columns / from.block * from.bytes;

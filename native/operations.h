@@ -8,12 +8,6 @@
 
 namespace qs {
 
-struct EncodedView {
-  std::span<uint8_t> codes;
-  std::span<float> scales;
-  std::span<float> zeros;
-};
-
 // Why weights cannot be used, and the index of the first bad one.
 struct BadWeight {
   enum class Kind { None, NotANumber, Infinite, TooLarge, InBlock };
@@ -24,18 +18,23 @@ struct BadWeight {
 void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span<float> target, CancelFlag cancelled);
 // `importance` is empty or has one weight per column. Stops at weights that are not finite; the output is then
 // invalid.
-BadWeight encodeRows(const Scheme& scheme, std::span<const float> source, size_t columns, Range range,
-                     std::span<const float> importance, EncodedView target, CancelFlag cancelled);
-void decodeRows(const Scheme& scheme, EncodedView source, size_t columns, std::span<float> target, CancelFlag cancelled);
+BadWeight encodeRows(const Codec& codec, std::span<const float> source, size_t columns, std::span<const float> importance,
+                     std::span<uint8_t> target, CancelFlag cancelled);
 
 struct Measured {
   ErrorSums sums;
   BadWeight bad;  // when there is one, the sums are invalid
 };
-// Decodes rows of the source, encodes and decodes them in the scheme and sums the errors, a chunk at a time. The decoded
-// weights are also counted into `counts` (equal bins over the range) unless that is empty. Stops at weights that are not finite.
-Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const Scheme& scheme, size_t columns, Range range,
-                     std::span<const float> importance, std::span<double> counts, CancelFlag cancelled);
+// Equal bins over [min, max] that decoded weights are counted into; none where `counts` is empty.
+struct Histogram {
+  float min = 0.0f;
+  float max = 0.0f;
+  std::span<double> counts;
+};
+// Decodes rows of the source, encodes and decodes them in a type and sums the errors, a chunk at a time. Stops at weights that
+// are not finite.
+Measured measureRows(const Codec& codec, std::span<const uint8_t> source, const Codec& type, size_t columns,
+                     std::span<const float> importance, const Histogram& histogram, CancelFlag cancelled);
 
 struct MeasuredRange {
   Extremes range;

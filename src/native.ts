@@ -13,7 +13,7 @@ import {
 import { scanFunctions, type ScanBinding, type ScanFunctions } from './native/scan';
 import { solverFunctions, type SolverBinding, type SolverFunctions } from './native/solvers';
 
-export type { BadWeight, EncodedRows, NativeCodec, RecodeOptions, TensorRange } from './native/codecs';
+export type { BadWeight, EncodeOptions, NativeCodec, RecodeOptions, TensorRange } from './native/codecs';
 export type { GroupedMatrix, GroupParameters } from './native/grids';
 export type { ErrorSums, MeasuredRange, MeasuredRows, MeasureOptions } from './native/measurements';
 export type {

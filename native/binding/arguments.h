@@ -1,5 +1,5 @@
 #pragma once
-// Reads the arguments of a call: typed arrays as spans, counts, dtypes and schemes. Each throws a JavaScript error that says
+// Reads the arguments of a call: typed arrays as spans, counts and dtypes. Each throws a JavaScript error that says
 // which argument is wrong.
 #include <napi.h>
 
@@ -49,8 +49,5 @@ float floatOf(const Napi::Value& value);
 
 /// The codec of a dtype.
 const Codec& codecOf(const Napi::Value& dtype);
-
-/// The native form of a Scheme (src/protocol/formats.ts).
-Scheme schemeOf(const Napi::Value& value);
 
 }  // namespace qs::binding

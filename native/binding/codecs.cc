@@ -26,29 +26,18 @@ Napi::Value Decode(const Napi::CallbackInfo& info) {
   return run(info, [=, &codec] { decodeTensor(codec, source, target, cancelled); });
 }
 
-// (scheme, source, columns, min, max, codes, scales?, zeros?, importance?, cancel?)
+// (type, source, columns, importance?, codes, cancel?)
 Napi::Value EncodeRows(const Napi::CallbackInfo& info) {
-  const Scheme scheme = schemeOf(info[0]);
+  const Codec& codec = codecOf(info[0]);
   const auto source = floatsOf(info[1], "source");
   const size_t columns = sizeOf(info[2], "columns");
-  const Range range{floatOf(info[3]), floatOf(info[4])};
-  const EncodedView target{bytesOf(info[5], "codes"), optionalFloats(info[6], "scales"), optionalFloats(info[7], "zeros")};
-  const auto importance = optionalFloats(info[8], "importance");
-  const CancelFlag cancelled = cancelFlag(info[9]);
+  const auto importance = optionalFloats(info[3], "importance");
+  const auto codes = bytesOf(info[4], "codes");
+  const CancelFlag cancelled = cancelFlag(info[5]);
   const auto bad = std::make_shared<BadWeight>();
   return run(
-      info, [=] { *bad = encodeRows(scheme, source, columns, range, importance, target, cancelled); },
+      info, [=, &codec] { *bad = encodeRows(codec, source, columns, importance, codes, cancelled); },
       [bad](Napi::Env env) { return badWeightObject(env, *bad); });
-}
-
-// (scheme, codes, scales?, zeros?, columns, target, cancel?)
-Napi::Value DecodeRows(const Napi::CallbackInfo& info) {
-  const Scheme scheme = schemeOf(info[0]);
-  const EncodedView source{bytesOf(info[1], "codes"), optionalFloats(info[2], "scales"), optionalFloats(info[3], "zeros")};
-  const size_t columns = sizeOf(info[4], "columns");
-  const auto target = floatsOf(info[5], "target");
-  const CancelFlag cancelled = cancelFlag(info[6]);
-  return run(info, [=] { decodeRows(scheme, source, columns, target, cancelled); });
 }
 
 // (from, source, to, columns, shift, importance?, target, cancel?)

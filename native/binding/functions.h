@@ -7,7 +7,6 @@ namespace qs::binding {
 // codecs.cc
 Napi::Value Decode(const Napi::CallbackInfo& info);
 Napi::Value EncodeRows(const Napi::CallbackInfo& info);
-Napi::Value DecodeRows(const Napi::CallbackInfo& info);
 Napi::Value RecodeRows(const Napi::CallbackInfo& info);
 Napi::Value CheckBlocks(const Napi::CallbackInfo& info);
 

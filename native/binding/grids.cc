@@ -24,9 +24,9 @@ ParameterView parametersFrom(const Napi::CallbackInfo& info, size_t first, size_
           optionalFloats(info[last], "inverses"), floatOf(info[first + 2])};
 }
 
-std::optional<Range> rangeOf(const Napi::Value& min, const Napi::Value& max) {
+std::optional<GroupSpan> rangeOf(const Napi::Value& min, const Napi::Value& max) {
   if (min.IsUndefined()) return std::nullopt;
-  return Range{floatOf(min), floatOf(max)};
+  return GroupSpan{floatOf(min), floatOf(max)};
 }
 
 }  // namespace

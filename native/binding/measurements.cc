@@ -32,21 +32,20 @@ Napi::Value SumErrors(const Napi::CallbackInfo& info) {
       [sums, count = source.size()](Napi::Env env) -> Napi::Value { return sumsObject(env, *sums, count); });
 }
 
-// (dtype, source, scheme, columns, min, max, counts?, importance?, cancel?)
+// (dtype, source, type, columns, min, max, counts?, importance?, cancel?)
 Napi::Value MeasureRows(const Napi::CallbackInfo& info) {
   const Codec& codec = codecOf(info[0]);
   const auto source = bytesOf(info[1], "source");
-  const Scheme scheme = schemeOf(info[2]);
+  const Codec& type = codecOf(info[2]);
   const size_t columns = sizeOf(info[3], "columns");
-  const Range range{floatOf(info[4]), floatOf(info[5])};
-  const auto counts =
-      info[6].IsUndefined() ? std::span<double>{} : spanOf<double>(info[6], napi_float64_array, "counts");
+  const auto counts = info[6].IsUndefined() ? std::span<double>{} : doublesOf(info[6], "counts");
+  const Histogram histogram{floatOf(info[4]), floatOf(info[5]), counts};
   const auto importance = optionalFloats(info[7], "importance");
   const CancelFlag cancelled = cancelFlag(info[8]);
   const auto found = std::make_shared<Measured>();
   return run(
       info,
-      [=, &codec] { *found = measureRows(codec, source, scheme, columns, range, importance, counts, cancelled); },
+      [=, &codec, &type] { *found = measureRows(codec, source, type, columns, importance, histogram, cancelled); },
       [found, count = source.size() / codec.bytes * codec.block](Napi::Env env) -> Napi::Value {
         auto result = sumsObject(env, found->sums, count);
         result.Set("bad", badWeightObject(env, found->bad));

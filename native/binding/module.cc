@@ -45,7 +45,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("setThreads", Napi::Function::New<Guarded<SetThreads>>(env));
   exports.Set("decode", Napi::Function::New<Guarded<Decode>>(env));
   exports.Set("encodeRows", Napi::Function::New<Guarded<EncodeRows>>(env));
-  exports.Set("decodeRows", Napi::Function::New<Guarded<DecodeRows>>(env));
   exports.Set("measureRows", Napi::Function::New<Guarded<MeasureRows>>(env));
   exports.Set("measureRange", Napi::Function::New<Guarded<MeasureRange>>(env));
   exports.Set("recodeRows", Napi::Function::New<Guarded<RecodeRows>>(env));

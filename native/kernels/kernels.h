@@ -9,7 +9,6 @@
 #include "factors.h"
 #include "measures.h"
 #include "grid_row.h"
-#include "scheme.h"
 #include "slab.h"
 #include "weight_grid.h"
 
@@ -18,9 +17,6 @@ namespace qs {
 struct Kernels {
   std::string_view name;  // "AVX-512", "AVX2", "NEON" or "scalar"
   std::span<const Codec> codecs;
-  // Affine, NF4 and FP8 rows. `range` is that of the whole tensor, used by per-tensor groups.
-  void (*encodeSchemeRow)(const Scheme& scheme, const float* x, size_t columns, Range range, RowView row);
-  void (*decodeSchemeRow)(const Scheme& scheme, const RowView& row, size_t columns, float* y);
   // Rows in a grid.
   GroupSpan (*spanOfWeights)(const float* x, size_t n);
   void (*encodeGridRow)(const WeightGrid& grid, const float* x, GridRow row, uint8_t* codes);

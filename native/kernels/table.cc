@@ -18,7 +18,6 @@
 #include "logits.h"
 #include "numbers.h"
 #include "products.h"
-#include "schemes.h"
 #include "sums.h"
 #include "ternary.h"
 
@@ -85,7 +84,7 @@ constexpr Codec kCodecs[] = {
 
 }  // namespace
 
-extern const Kernels kTable = {kName, kCodecs, encodeSchemeRow, decodeSchemeRow, spanOfWeights, encodeGridRow,
+extern const Kernels kTable = {kName, kCodecs, spanOfWeights, encodeGridRow,
                               decodeGridRow, decodePermutedRow, searchClips, errorSums, firstNonFinite, copyWeights, accumulateLogits,
                               addProducts, subtractProducts, factorDiagonal, solveRows,
                               addFeedback, predictColumns, quantizeColumns, followColumns,

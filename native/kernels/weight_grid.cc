@@ -23,9 +23,9 @@ constexpr float kNf4[16] = {-1.0f,
                             0.5626170039176941f,
                             0.7229568362236023f,
                             1.0f};
-// A float with 2 exponent bits and 1 mantissa bit over 12, whose smallest value is a sixteenth of the usual one.
 // llama.cpp's kvalues_iq4nl: denser around zero, as weights are.
 constexpr float kIq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+// A float with 2 exponent bits and 1 mantissa bit over 12, whose smallest value is a sixteenth of the usual one.
 constexpr float kFp4[16] = {0.0f,         0.0625f / 12.0f,  8.0f / 12.0f,  1.0f,  4.0f / 12.0f,  6.0f / 12.0f,
                             2.0f / 12.0f, 3.0f / 12.0f,     0.0f,          -0.0625f / 12.0f, -8.0f / 12.0f, -1.0f,
                             -4.0f / 12.0f, -6.0f / 12.0f,   -2.0f / 12.0f, -3.0f / 12.0f};

@@ -118,7 +118,7 @@ void ranges() {
     expect(bad.bad.kind == BadWeight::Kind::Infinite && bad.bad.index == n - 2, "the first weight that is not finite");
     const size_t tail = std::min<size_t>(n, 4096);
     const Floats last(values.data() + n - tail, tail);
-    const Measured measured = measureRows(f32, last.bytes(), Scheme{}, tail, {-1, 1}, {}, {}, nullptr);
+    const Measured measured = measureRows(f32, last.bytes(), *codecNamed("Q8_0"), tail, {}, {}, nullptr);
     expect(measured.bad.kind == BadWeight::Kind::Infinite && measured.bad.index == tail - 2, "the fused pass finds it too");
   }
 }

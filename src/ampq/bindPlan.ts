@@ -7,7 +7,7 @@ import { imatrixHash, type Imatrix } from '../model/imatrix';
 import { matrixOf } from '../model/rows';
 import type { ModelDescription } from '../protocol/model';
 import { fileBytesOf, type Plan, type PlanAssignment } from '../protocol/plan';
-import { formats } from '../quant/catalogue';
+import { findFormat, formats } from '../quant/catalogue';
 import { totalOf } from './totals';
 import { bytesIn, isRowOf, type Candidate, type Candidates } from './candidates';
 
@@ -54,7 +54,7 @@ export function checkNames(plan: Plan, tensors: readonly ConvertedTensor[], file
 }
 
 /**
- * The id of a plan's format: one of the catalogue, in any case, or F32.
+ * The id of a plan's format: one of the catalogue, a grid by its name, in any case, or F32.
  * @throws QuantscopeError REQUEST for a format that does not exist, with those that do, or that rows do not fit.
  */
 export function checkedFormat(
@@ -62,11 +62,11 @@ export function checkedFormat(
   shape: readonly number[],
   place: { readonly file: string; readonly tensor: string },
 ): string {
-  const known = planFormats.find((id) => id.toLowerCase() === format.toLowerCase());
+  const known = format.toLowerCase() === 'f32' ? 'F32' : findFormat(format)?.id;
   if (known === undefined)
     throw new QuantscopeError(
       'REQUEST',
-      `The plan's format "${format}" does not exist.${suggestion(format, planFormats)} The formats are: ${planFormats.join(', ')}.`,
+      `The plan's format "${format}" does not exist.${suggestion(format, planFormats)} The formats are: ${planFormats.join(', ')}, and grids by their names.`,
       place,
     );
   const { columns } = matrixOf(shape);
@@ -75,7 +75,7 @@ export function checkedFormat(
   throw new QuantscopeError('REQUEST', message, place);
 }
 
-/** Formats that a plan may assign to a tensor. */
+/** Formats that a plan may assign to a tensor, besides grids by their names. */
 export const planFormats: readonly string[] = [...formats.map(({ id }) => id), 'F32'];
 
 /**

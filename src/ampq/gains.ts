@@ -4,7 +4,7 @@ import { isRecord } from '../model/json';
 import { seal, unseal } from '../model/sealedJson';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import { areCurrent, versionsOf } from '../quant/algorithms';
-import { formatById, formats } from '../quant/catalogue';
+import { formatById, isFormatId } from '../quant/catalogue';
 import type { QuantFormat } from '../quant/format';
 import { formatsFor } from './candidates';
 
@@ -105,11 +105,9 @@ const isText = ({ path, hash, tokens, context }: Record<string, unknown>): boole
   typeof tokens === 'number' &&
   typeof context === 'number';
 
-const isFormat = (value: unknown): boolean => formats.some(({ id }) => id === value);
-
 const isDivergence = (value: unknown): boolean =>
   isRecord(value) &&
-  isFormat(value['format']) &&
+  isFormatId(value['format']) &&
   typeof value['error'] === 'number' &&
   value['error'] > 0 &&
   typeof value['divergence'] === 'number' &&

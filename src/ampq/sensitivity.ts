@@ -1,7 +1,6 @@
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { addSums, errorMetrics, noSums } from '../analysis/metrics';
 import { TensorReader, type TensorSlab } from '../analysis/tensorReader';
-import { needsTensorRange } from '../graph/fakeQuant';
 import { throwIfCancelled } from '../model/errors';
 import { contentKey, modelHash } from '../model/identity';
 import type { Model } from '../model/model';
@@ -153,9 +152,7 @@ async function measureTensor(
   if (formats.length === 0) return;
   const { measurer, signal } = options;
   const reader = new TensorReader(model, converted);
-  const range = formats.some(({ scheme }) => needsTensorRange(scheme))
-    ? await reader.range({ signal })
-    : unknownRange;
+  const range = formats.some(({ needsRange }) => needsRange) ? await reader.range({ signal }) : unknownRange;
   for (const group of reader.isHeld ? formats.map((format) => [format]) : [formats]) {
     const sums = group.map(() => noSums);
     for await (const slab of reader.slabs(signal)) {

@@ -6,7 +6,7 @@ import { seal, unseal } from '../model/sealedJson';
 import type { ErrorSums } from '../native';
 import type { Device } from '../protocol/plan';
 import { areCurrent, versionsOf } from '../quant/algorithms';
-import { formats } from '../quant/catalogue';
+import { isFormatId } from '../quant/catalogue';
 import { makeFolder } from '../files/makeFolder';
 
 /** What was measured of a tensor in a format; sizes and figures follow from it and from the tensor. */
@@ -105,8 +105,6 @@ function parseLines(text: string): Map<string, MeasuredCell> {
   return cells;
 }
 
-const formatIds: ReadonlySet<unknown> = new Set(formats.map(({ id }) => id));
-const isFormat = (value: unknown): value is string => formatIds.has(value);
 const devices: Readonly<Record<Device, true>> = { cpu: true, cuda: true, webgpu: true, 'ort-cpu': true };
 const isDevice = (value: unknown): value is Device =>
   typeof value === 'string' && Object.hasOwn(devices, value);
@@ -117,7 +115,7 @@ function parseCell(line: string): MeasuredCell | undefined {
   const value = unseal(line);
   if (!isRecord(value)) return undefined;
   const { tensor, format, device, sums, versions } = value;
-  if (typeof tensor !== 'string' || !isFormat(format)) return undefined;
+  if (typeof tensor !== 'string' || !isFormatId(format)) return undefined;
   if (!isDevice(device) || !areCurrent(versions, algorithmsOf({ format, device }))) return undefined;
   return isSums(sums) ? { tensor, format, device, sums } : undefined;
 }

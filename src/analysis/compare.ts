@@ -4,7 +4,8 @@ import type { FormatComparison, TensorComparison } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
 import type { QuantFormat } from '../quant/format';
 import { addSums, errorMetrics, noSums } from './metrics';
-import { floatsOf, TensorReader, type TensorSlab, type TensorWork } from './tensorReader';
+import { measureSlab } from './measureRows';
+import { floatsOf, TensorReader, type TensorWork } from './tensorReader';
 
 /** Bins of a comparison's histograms unless a request says otherwise. */
 const defaultBins = 160;
@@ -44,7 +45,8 @@ export async function compareFormats(
     tell();
     for (const entry of running) {
       const { counts, format } = entry;
-      entry.sums = addSums(entry.sums, await measureSlab(reader, slab, format, range, { counts, signal }));
+      const options = { histogram: { range, counts }, signal };
+      entry.sums = addSums(entry.sums, await measureSlab(reader, slab, format, range, options));
       tell();
     }
   }
@@ -79,21 +81,4 @@ function finish(
     error: errorMetrics(sums),
     histogram: { ...range, counts: [...counts] },
   };
-}
-
-/**
- * Error sums of a slab in a format, computed by the addon.
- * @throws QuantscopeError MODEL_FILE naming the first weight that is not finite.
- */
-export async function measureSlab(
-  reader: TensorReader,
-  slab: TensorSlab,
-  { scheme }: QuantFormat,
-  range: TensorRange,
-  options: { counts?: Float64Array; signal?: AbortSignal | undefined } = {},
-): Promise<ErrorSums> {
-  const { dtype, data, columns } = slab;
-  const { bad, ...sums } = await loadNative().measureRows(dtype, data, columns, scheme, range, options);
-  if (bad) throw reader.badWeight(slab, bad);
-  return sums;
 }

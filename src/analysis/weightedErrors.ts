@@ -29,7 +29,7 @@ export async function measureWeighted(
   const sums = { count: values.length, source: 0, decoded: 0, error: 0, maxError: 0 };
   for (const { first, end, columns, firstImportance } of spansOf(reader, slab, importance)) {
     const weights = importance.subarray(firstImportance, firstImportance + columns);
-    await fakeQuantize(format, decoded.subarray(first, end), columns, range, weights, signal);
+    await fakeQuantize(format, decoded.subarray(first, end), columns, range, { importance: weights, signal });
     addWeighted(sums, values.subarray(first, end), decoded.subarray(first, end), weights);
   }
   return sums;

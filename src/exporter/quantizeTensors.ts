@@ -1,17 +1,15 @@
 import { addSums, errorMetrics, noSums } from '../analysis/metrics';
 import { TensorReader, type TensorSlab, type TensorWork } from '../analysis/tensorReader';
 import type { Inputs } from '../files/inputs';
-import { needsTensorRange } from '../graph/fakeQuant';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/model';
-import { matrixOf } from '../model/rows';
-import { savedTensorsKey, scaleSuffix, zeroSuffix, type SavedTensor } from '../layouts/quantscope';
+import { savedMetadata } from '../layouts/quantscope';
+import { savedBytes, savedParts } from '../layouts/quantscopeParts';
 import { loadNative, type ErrorSums, type TensorRange } from '../native';
 import type { FormatError } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
+import { BadWeightError } from '../quant/badWeight';
 import type { QuantFormat } from '../quant/format';
-import { rowLayout } from '../quant/layout';
-import { allocateRows } from '../quant/schemeFormat';
 import { writeSafetensors, type SafetensorsGroup } from './writeSafetensors';
 
 /** A tensor and the format that it gets. */
@@ -27,8 +25,7 @@ export interface QuantizedTensors {
 }
 
 /**
- * Quantizes tensors, each to its format, into a new safetensors file: `NAME`, `NAME_scale` and `NAME_zero` as the format has them; its
- * metadata says how to read them. Each tensor is read once,
+ * Quantizes tensors, each to its format, into a new safetensors file in the layout `quantscope`. Each tensor is read once,
  * and measured while it is encoded; a tensor of more than 128 MiB twice where its scale is that of the whole tensor. Memory is bounded
  * by a slab. Progress is reported in weights.
  * @throws QuantscopeError REQUEST when the format does not fit a tensor, MODEL_FILE naming the first weight that is not finite, IO.
@@ -48,16 +45,14 @@ export async function quantizeTensors(
   const sums = new Map<TensorDescriptor, ErrorSums>();
   let done = 0;
   const groups = choices.map(({ tensor, format }): SafetensorsGroup => ({
-    parts: partsOf(tensor, format),
+    parts: savedParts(tensor, format.scheme),
     async fill(write) {
       const work = new Encoding(new TensorReader(model, tensor), format, write, signal);
       sums.set(tensor, await work.run((weights) => onProgress?.((done += weights), total)));
     },
   }));
-  const metadata = {
-    format: 'pt',
-    [savedTensorsKey]: JSON.stringify(Object.fromEntries(choices.map(savedEntry))),
-  };
+  const saved = savedMetadata(choices.map(({ tensor, format }) => [tensor, format] as const));
+  const metadata = { format: 'pt', ...saved };
   const options = { ...(signal ? { signal } : {}), ...(inputs ? { inputs } : {}) };
   const bytes = await writeSafetensors(out, groups, metadata, options);
   return {
@@ -69,13 +64,6 @@ export async function quantizeTensors(
   };
 }
 
-/** How a reader finds the tensor again. */
-function savedEntry({ tensor, format }: QuantizeChoice): [string, SavedTensor] {
-  const { scheme, id } = format;
-  const type = scheme.kind === 'ggml' ? { type: scheme.type } : {};
-  return [tensor.name, { format: id, ...type, shape: tensor.shape }];
-}
-
 function resultOf({ shape }: TensorDescriptor, format: QuantFormat, sums: ErrorSums): FormatError {
   return {
     format: format.id,
@@ -83,23 +71,6 @@ function resultOf({ shape }: TensorDescriptor, format: QuantFormat, sums: ErrorS
     bitsPerWeight: format.bitsPerWeight(shape),
     error: errorMetrics(sums),
   };
-}
-
-/** Parts of a quantized tensor in the order of the file. */
-type PartName = 'codes' | 'scales' | 'zeros';
-const partNames: readonly PartName[] = ['codes', 'scales', 'zeros'];
-
-/** The tensors that a format writes for one. */
-function partsOf({ name, shape }: TensorDescriptor, { scheme }: QuantFormat): SafetensorsGroup['parts'] {
-  const { rows, columns } = matrixOf(shape);
-  const layout = rowLayout(scheme, columns);
-  const sameShape = layout.codesPerRow === columns;
-  const parameters = { dtype: 'F32', shape: layout.groups === 0 ? [1] : [rows, layout.groups] };
-  return [
-    { name, dtype: layout.codeDtype, shape: sameShape ? shape : [rows, layout.codesPerRow] },
-    ...(layout.hasScales ? [{ name: `${name}${scaleSuffix}`, ...parameters }] : []),
-    ...(layout.hasZeros ? [{ name: `${name}${zeroSuffix}`, ...parameters }] : []),
-  ];
 }
 
 /** Encodes one tensor slab by slab, and sums the errors. */
@@ -115,8 +86,7 @@ class Encoding {
 
   async run(onWeights: (weights: number) => void): Promise<ErrorSums> {
     const { reader, signal } = this;
-    const needsRange = needsTensorRange(this.format.scheme);
-    const range = needsRange ? await reader.range({ signal }) : { min: NaN, max: NaN };
+    const range = this.format.needsRange ? await reader.range({ signal }) : { min: NaN, max: NaN };
     for await (const slab of reader.values(signal)) {
       throwIfCancelled(signal);
       await this.encode(slab, range);
@@ -129,20 +99,14 @@ class Encoding {
     slab: TensorSlab & { readonly values: Float32Array },
     range: TensorRange,
   ): Promise<void> {
-    const { scheme } = this.format;
-    const { values, columns, weights, firstWeight } = slab;
-    const native = loadNative();
-    const encoded = allocateRows(scheme, weights / columns, columns);
-    const bad = await native.encodeRows(scheme, values, columns, range, encoded, this.signal);
-    if (bad) throw this.reader.badWeight(slab, bad);
-    const decoded = new Float32Array(weights);
-    await native.decodeRows(scheme, encoded, columns, decoded, this.signal);
-    this.sums = addSums(this.sums, await native.errorSums(values, decoded));
-    const isShared = rowLayout(scheme, columns).groups === 0;
-    for (const [part, name] of partNames.entries()) {
-      const data = encoded[name];
-      if (!data || (name !== 'codes' && isShared && firstWeight > 0)) continue; // one scale serves all slabs
-      await this.write(part, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
+    const { reader, format, signal } = this;
+    const { values, columns, firstWeight } = slab;
+    const encoded = await format.encode(values, columns, range, { signal }).catch((error: unknown) => {
+      throw error instanceof BadWeightError ? reader.badWeight(slab, error.bad) : error;
+    });
+    const decoded = await format.decode(encoded, signal);
+    this.sums = addSums(this.sums, await loadNative().errorSums(values, decoded));
+    for (const [part, bytes] of (await savedBytes(encoded, firstWeight === 0)).entries())
+      if (bytes) await this.write(part, bytes);
   }
 }

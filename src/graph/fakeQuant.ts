@@ -1,16 +1,17 @@
 import type { Scheme } from '../protocol/formats';
+import { groupLength } from '../quant/layout';
 import { blockLength, ggml, isGraphType, type GraphGgmlType } from './ggmlSchemes';
+import { gridGraph, isGraphGrid, type Extremes } from './gridGraph';
 import { GraphBuilder, type Value } from './onnxWriter';
 import { Ops } from './ops';
-import { affine, fp8, nf4, type Extremes } from './simpleSchemes';
 
 /** A scheme that can be expressed as a graph. */
 export type GraphScheme =
-  Exclude<Scheme, { kind: 'ggml' }> | { readonly kind: 'ggml'; readonly type: GraphGgmlType };
+  Extract<Scheme, { kind: 'grid' }> | { readonly kind: 'ggml'; readonly type: GraphGgmlType };
 
-/** False for the ggml types whose searches are not worth a graph; the addon measures those. */
+/** False for grids that graphs do not express and for ggml types whose searches are not worth one; the addon measures those. */
 export function hasGraph(scheme: Scheme): scheme is GraphScheme {
-  return scheme.kind !== 'ggml' || isGraphType(scheme.type);
+  return scheme.kind === 'ggml' ? isGraphType(scheme.type) : isGraphGrid(scheme.grid);
 }
 
 /**
@@ -21,9 +22,9 @@ export function hasGraph(scheme: Scheme): scheme is GraphScheme {
 export function fakeQuantGraph(scheme: GraphScheme, columns: number): Uint8Array {
   const ops = new Ops(new GraphBuilder('fake_quantization'));
   const w = ops.graph.input('w', ['rows', columns]);
-  const group = groupLength(scheme, columns);
+  const group = lengthOfGroups(scheme, columns);
   const x = columns % group === 0 ? ops.reshape(w, [-1, group]) : padded(ops, w, columns, group);
-  const decoded = quantize(ops, scheme, x, extremesOf(ops, scheme, x));
+  const decoded = quantize(ops, scheme, x);
   // Padding repeats the row's last weight; what it decodes to is not compared.
   const compared =
     columns % group === 0 ? { x, decoded } : { x: w, decoded: unpadded(ops, decoded, columns, group) };
@@ -36,39 +37,24 @@ export function fakeQuantGraph(scheme: GraphScheme, columns: number): Uint8Array
 }
 
 /** Whether the graph of a scheme takes `min` and `max` of the tensor. */
-export function needsTensorRange(scheme: Scheme): boolean {
-  return (scheme.kind === 'affine' || scheme.kind === 'fp8') && scheme.group === 'tensor';
+export function takesTensorRange(scheme: GraphScheme): boolean {
+  return scheme.kind === 'grid' && scheme.grid.group === 'tensor';
 }
 
 /** Weights that share a scale, or the row where that is the whole row or tensor. */
-function groupLength(scheme: GraphScheme, columns: number): number {
-  switch (scheme.kind) {
-    case 'affine':
-      return typeof scheme.group === 'number' ? Math.min(scheme.group, columns) : columns;
-    case 'nf4':
-      return Math.min(scheme.block, columns);
-    case 'fp8':
-      return columns;
-    case 'ggml':
-      return blockLength(scheme.type) === 1 ? columns : blockLength(scheme.type);
-  }
+function lengthOfGroups(scheme: GraphScheme, columns: number): number {
+  if (scheme.kind === 'grid') return groupLength(scheme.grid, columns);
+  return blockLength(scheme.type) === 1 ? columns : blockLength(scheme.type);
 }
 
-function quantize(ops: Ops, scheme: GraphScheme, x: Value, extremes: Extremes): Value {
-  switch (scheme.kind) {
-    case 'affine':
-      return affine(ops, scheme, x, extremes);
-    case 'nf4':
-      return nf4(ops, x, extremes);
-    case 'fp8':
-      return fp8(ops, scheme.variant, x, extremes);
-    case 'ggml':
-      return ggml(ops, scheme.type, x);
-  }
+function quantize(ops: Ops, scheme: GraphScheme, x: Value): Value {
+  return scheme.kind === 'ggml'
+    ? ggml(ops, scheme.type, x)
+    : gridGraph(ops, scheme.grid, x, extremesOf(ops, scheme, x));
 }
 
-function extremesOf(ops: Ops, scheme: Scheme, x: Value): Extremes {
-  if (needsTensorRange(scheme)) return { min: ops.graph.input('min', [1]), max: ops.graph.input('max', [1]) };
+function extremesOf(ops: Ops, scheme: GraphScheme, x: Value): Extremes {
+  if (takesTensorRange(scheme)) return { min: ops.graph.input('min', [1]), max: ops.graph.input('max', [1]) };
   return { min: ops.minLast(x), max: ops.maxLast(x) };
 }
 

@@ -4,7 +4,7 @@ import { floatsOf as weightsOf, type TensorReader, type TensorSlab } from '../an
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import { loadNative, type ErrorSums, type TensorRange } from '../native';
 import type { QuantFormat } from '../quant/format';
-import { fakeQuantGraph, hasGraph, needsTensorRange, type GraphScheme } from './fakeQuant';
+import { fakeQuantGraph, hasGraph, takesTensorRange, type GraphScheme } from './fakeQuant';
 import { createSession, floatsOf, loadRuntime, type OrtDevice } from './session';
 
 /** Weights per run: on the CPU what stays near the caches, on a GPU large uploads below the buffer limits. */
@@ -89,7 +89,7 @@ async function runOnce(
   const feeds: Record<string, Tensor> = {
     w: new OrtTensor('float32', values, [values.length / columns, columns]),
   };
-  if (needsTensorRange(scheme)) {
+  if (takesTensorRange(scheme)) {
     feeds['min'] = new OrtTensor('float32', Float32Array.of(range.min), [1]);
     feeds['max'] = new OrtTensor('float32', Float32Array.of(range.max), [1]);
   }

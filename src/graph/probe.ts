@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { measureRows } from '../analysis/measureRows';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import { loadNative, type ErrorSums } from '../native';
 import type { DeviceChoice, DeviceReport } from '../protocol/plan';
@@ -123,13 +124,13 @@ async function tryDevice(device: OrtDevice): Promise<Verdict> {
     min: values.reduce((a, b) => Math.min(a, b)),
     max: values.reduce((a, b) => Math.max(a, b)),
   };
-  const bytes = new Uint8Array(values.buffer);
+  const rows = { dtype: 'F32', data: new Uint8Array(values.buffer), weights: values.length, columns };
   const ort = new OrtMeasurer(device);
   for (const id of probed) {
-    const { scheme } = formatById(id);
-    if (!hasGraph(scheme)) continue;
-    const theirs = await ort.measure(scheme, values, columns, range);
-    const ours = await loadNative().measureRows('F32', bytes, columns, scheme, range);
+    const format = formatById(id);
+    if (!hasGraph(format.scheme)) continue;
+    const theirs = await ort.measure(format.scheme, values, columns, range);
+    const ours = await measureRows(format, rows, range);
     if (!agrees(ours, theirs))
       return refusal(
         `Its results differ from the addon's in ${id} (${theirs.error} instead of ${ours.error}).`,

@@ -115,6 +115,7 @@ export async function scaleBytes(values: Float32Array, dtype: ScaleDtype): Promi
 
 /** The code of a power of two as E8M0 (OCP Microscaling 1.0). */
 function exponentOf(value: number): number {
+  if (value === 0) return 0; // the least: all weights of the group are 0, whatever they are scaled by
   const code = Number.isNaN(value) ? 255 : Math.log2(value) + 127;
   if (!Number.isInteger(code)) throw new RangeError(`the scale ${value} is not a power of two`);
   return code;

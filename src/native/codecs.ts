@@ -1,22 +1,9 @@
-import type { Scheme } from '../protocol/formats';
 import { cancellable } from './cancellable';
 
 /** Finite extremes of a whole tensor, from which per-tensor scales are computed. */
 export interface TensorRange {
   readonly min: number;
   readonly max: number;
-}
-
-/**
- * What a scheme writes for some whole rows. `codes` holds one byte per 8-bit code, two 4-bit codes per byte (even
- * element in the low nibble; for NF4 in the high nibble, as bitsandbytes does), or ggml blocks. `scales` and `zeros` hold one value per
- * group, groups in row-major order; per-tensor groups write one value.
- */
-export interface EncodedRows {
-  readonly codes: Uint8Array;
-  readonly scales?: Float32Array;
-  /** Zero point (zero-point rule) or minimum (min-max rule). */
-  readonly zeros?: Float32Array;
 }
 
 /** A dtype that the addon decodes, and how it encodes it. */
@@ -38,13 +25,17 @@ export interface BadWeight {
   readonly index: number;
 }
 
-/** What `recodeRows` needs besides the rows. */
-export interface RecodeOptions {
+/** What `encodeRows` needs besides the rows. */
+export interface EncodeOptions {
   /** One importance weight per column. */
   readonly importance?: Float32Array | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `recodeRows` needs besides the rows. */
+export interface RecodeOptions extends EncodeOptions {
   /** Added to each weight. */
   readonly shift?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Decoding and encoding. */
@@ -54,24 +45,16 @@ export interface CodecFunctions {
   /** Dtypes that `decode` takes. */
   readonly codecs: readonly NativeCodec[];
   /**
-   * Encodes whole rows. The result is the first weight that is not finite, if any; the content of `target` is then invalid. Rejects
-   * if the format needs importance weights and there are none, or if lengths do not match.
+   * Encodes whole rows in a ggml type. The result is the first weight that is not finite, if any; `codes` are then invalid. Rejects
+   * if the type needs importance weights and there are none, or if lengths do not match.
    */
   encodeRows(
-    scheme: Scheme,
+    type: string,
     source: Float32Array,
     columns: number,
-    range: TensorRange,
-    target: EncodedRows & { readonly importance?: Float32Array | undefined },
-    signal?: AbortSignal,
+    codes: Uint8Array,
+    options?: EncodeOptions,
   ): Promise<BadWeight | undefined>;
-  decodeRows(
-    scheme: Scheme,
-    source: EncodedRows,
-    columns: number,
-    target: Float32Array,
-    signal?: AbortSignal,
-  ): Promise<void>;
   /**
    * Decodes whole rows of one dtype and encodes them in a ggml type (F32 too), in a fused pass. The result is the
    * first weight that is not finite or is too large for the type's scales, if any; the content of `target` is then invalid.
@@ -98,26 +81,13 @@ export interface CodecBinding {
   ): Promise<void>;
   readonly codecs: readonly NativeCodec[];
   encodeRows(
-    scheme: Scheme,
+    type: string,
     source: Float32Array,
     columns: number,
-    min: number,
-    max: number,
-    codes: Uint8Array,
-    scales: Float32Array | undefined,
-    zeros: Float32Array | undefined,
     importance: Float32Array | undefined,
+    codes: Uint8Array,
     cancel: Int32Array | undefined,
   ): Promise<BadWeight | undefined>;
-  decodeRows(
-    scheme: Scheme,
-    codes: Uint8Array,
-    scales: Float32Array | undefined,
-    zeros: Float32Array | undefined,
-    columns: number,
-    target: Float32Array,
-    cancel: Int32Array | undefined,
-  ): Promise<void>;
   recodeRows(
     from: string,
     source: Uint8Array,
@@ -140,14 +110,8 @@ export function codecFunctions(binding: CodecBinding): CodecFunctions {
     decode: (dtype, source, target, signal) =>
       cancellable(signal, (cancel) => binding.decode(dtype, source, target, cancel)),
     codecs: binding.codecs,
-    encodeRows: (scheme, source, columns, { min, max }, { codes, scales, zeros, importance }, signal) =>
-      cancellable(signal, (cancel) =>
-        binding.encodeRows(scheme, source, columns, min, max, codes, scales, zeros, importance, cancel),
-      ),
-    decodeRows: (scheme, { codes, scales, zeros }, columns, target, signal) =>
-      cancellable(signal, (cancel) =>
-        binding.decodeRows(scheme, codes, scales, zeros, columns, target, cancel),
-      ),
+    encodeRows: (type, source, columns, codes, { importance, signal } = {}) =>
+      cancellable(signal, (cancel) => binding.encodeRows(type, source, columns, importance, codes, cancel)),
     recodeRows: (from, source, to, columns, target, { importance, shift = 0, signal } = {}) =>
       cancellable(signal, (cancel) =>
         binding.recodeRows(from, source, to, columns, shift, importance, target, cancel),

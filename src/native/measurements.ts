@@ -1,4 +1,3 @@
-import type { Scheme } from '../protocol/formats';
 import { cancellable } from './cancellable';
 import type { BadWeight, TensorRange } from './codecs';
 
@@ -29,7 +28,7 @@ export interface MeasureOptions {
   /** One importance weight per column: non-negative, as in an imatrix. */
   readonly importance?: Float32Array | undefined;
   /** The histogram of the decoded weights is added to these equal-width bins over the range. */
-  readonly counts?: Float64Array | undefined;
+  readonly histogram?: { readonly range: TensorRange; readonly counts: Float64Array } | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,15 +37,14 @@ export interface MeasurementFunctions {
   /** Extremes of blocks of `dtype`, decoded a few thousand weights at a time. */
   measureRange(dtype: string, source: Uint8Array, signal?: AbortSignal): Promise<MeasuredRange>;
   /**
-   * Decodes whole rows of `dtype`, encodes and decodes them in the scheme, and sums the errors: a fused pass that holds a
+   * Decodes whole rows of `dtype`, encodes and decodes them in a ggml type, and sums the errors: a fused pass that holds a
    * few thousand weights per thread at a time.
    */
   measureRows(
     dtype: string,
     source: Uint8Array,
     columns: number,
-    scheme: Scheme,
-    range: TensorRange,
+    type: string,
     options?: MeasureOptions,
   ): Promise<MeasuredRows>;
   errorSums(source: Float32Array, decoded: Float32Array): Promise<ErrorSums>;
@@ -80,7 +78,7 @@ export interface MeasurementBinding {
   measureRows(
     dtype: string,
     source: Uint8Array,
-    scheme: Scheme,
+    type: string,
     columns: number,
     min: number,
     max: number,
@@ -105,10 +103,14 @@ export function measurementFunctions(binding: MeasurementBinding): MeasurementFu
   return {
     measureRange: (dtype, source, signal) =>
       cancellable(signal, (cancel) => binding.measureRange(dtype, source, cancel)),
-    measureRows: (dtype, source, columns, scheme, { min, max }, { importance, counts, signal } = {}) =>
-      cancellable(signal, (cancel) =>
-        binding.measureRows(dtype, source, scheme, columns, min, max, counts, importance, cancel),
-      ),
+    measureRows: (dtype, source, columns, type, { importance, histogram, signal } = {}) =>
+      cancellable(signal, (cancel) => {
+        const { min, max } = histogram?.range ?? { min: 0, max: 0 };
+        return binding.measureRows(
+          ...([dtype, source, type, columns, min, max] as const),
+          ...([histogram?.counts, importance, cancel] as const),
+        );
+      }),
     errorSums: async (source, decoded) => binding.errorSums(source, decoded),
     histogram: async (values, min, max, bins) => {
       const counts = new Float64Array(bins);

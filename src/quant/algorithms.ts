@@ -1,4 +1,5 @@
 import { ggmlFormats } from '../protocol/ggmlTypes';
+import { findFormat } from './catalogue';
 import { methods } from './methods/methods';
 
 /**
@@ -10,13 +11,13 @@ import { methods } from './methods/methods';
  */
 const formatVersions: Readonly<Record<string, number>> = {
   ...Object.fromEntries(ggmlFormats.map(({ name, encoding }) => [name, encoding.version])),
-  ...{ nf4: 1, 'block-int4-sym': 1, 'block-int4-asym': 1, 'minmax-int4': 1 },
-  ...{ 'fp8-e4m3': 1, 'fp8-e5m2': 1, 'fp8-e4m3-row': 1, 'fp8-e5m2-row': 1 },
-  ...{ 'rowwise-int8': 1, 'absmax-int8': 1, 'zeropoint-int8': 1, 'minmax-int8': 1 },
+  ...{ nf4: 1, 'block-int4-sym': 2, 'block-int4-asym': 1, 'minmax-int4': 1 },
+  ...{ 'fp8-e4m3': 2, 'fp8-e5m2': 2, 'fp8-e4m3-row': 2, 'fp8-e5m2-row': 2 },
+  ...{ 'rowwise-int8': 2, 'absmax-int8': 2, 'zeropoint-int8': 2, 'minmax-int8': 1 },
 };
 
 const measureVersions = {
-  /** Parameters, codes and values of grids (native/kernels/weight_grid.cc, levels.cc, src/quant/grids). */
+  /** Parameters, codes and values of grids and what their names stand for (native/kernels/weight_grid.cc, levels.cc, src/quant/grids). */
   grids: 2,
   /** Error sums of a tensor by the addon (native/kernels/sums.cc, src/analysis/metrics.ts). */
   errors: 1,
@@ -43,7 +44,13 @@ const versions: Readonly<Record<string, number>> = {
   ...measureVersions,
 };
 
-/** A format of the catalogue or a measure. */
+/** The current version of an algorithm; formats that are grids by their names have that of grids. */
+function versionOf(name: string): number | undefined {
+  if (Object.hasOwn(versions, name)) return versions[name];
+  return findFormat(name) ? measureVersions.grids : undefined;
+}
+
+/** The id of a format, a method's `methodAlgorithm` or a measure. */
 export type Algorithm = string;
 export type Measure = keyof typeof measureVersions;
 
@@ -53,7 +60,7 @@ export type UsedVersions = Readonly<Record<Algorithm, number>>;
 /** The current versions of some algorithms. @throws RangeError for one that the table lacks. */
 export function versionsOf(algorithms: Iterable<Algorithm>): UsedVersions {
   const used = [...new Set(algorithms)].sort().map((name): [string, number] => {
-    const version = Object.hasOwn(versions, name) ? versions[name] : undefined;
+    const version = versionOf(name);
     if (version === undefined) throw new RangeError(`there is no version of ${name}`);
     return [name, version];
   });
@@ -68,7 +75,5 @@ export function areCurrent(used: unknown, algorithms: Iterable<Algorithm>): bool
 /** Whether a result that was kept with `used` is what the same algorithms would compute now, whichever those are. */
 export function isCurrent(used: unknown): used is UsedVersions {
   if (typeof used !== 'object' || used === null) return false;
-  return Object.entries(used).every(
-    ([name, version]) => Object.hasOwn(versions, name) && versions[name] === version,
-  );
+  return Object.entries(used).every(([name, version]) => versionOf(name) === version);
 }

@@ -1,24 +1,31 @@
-import type { EncodedRows, TensorRange } from '../native';
+import type { EncodeOptions, TensorRange } from '../native';
 import type { FormatDescription } from '../protocol/formats';
+import type { EncodedRows } from './quantized';
 
 /**
- * A format of the catalogue. Shapes are `[out, in]`, leading dimensions flattened into rows; every format can encode
- * whole rows on their own once the tensor's range is known, so tensors of any size are processed in slabs of rows.
+ * A format: one of the catalogue, or a grid by its name. Shapes are `[out, in]`, leading dimensions flattened into rows; every format can
+ * encode whole rows on their own once the tensor's range is known, so tensors of any size are processed in slabs of rows.
  */
 export interface QuantFormat extends FormatDescription {
+  /** Set where scales come from the range of the whole tensor. */
+  readonly needsRange: boolean;
   /** Why a tensor of this shape cannot be encoded (row length, dimensions); undefined when it can. */
   refuse(shape: readonly number[], hasImportance?: boolean): string | undefined;
   /** Exact bytes of everything written for a tensor of this shape: codes, scales, zero points. */
   bytes(shape: readonly number[]): number;
   /** 8 · bytes / weights. */
   bitsPerWeight(shape: readonly number[]): number;
-  /** Encodes whole rows. `range` is that of the whole tensor. @throws RangeError naming the first weight that is not finite. */
+  /**
+   * Encodes whole rows, `[rows, columns]`. `range` is that of the whole tensor, used where the format needs it; importance weights are
+   * used by types that take them.
+   * @throws BadWeightError for the first weight that is not finite.
+   */
   encode(
     values: Float32Array,
     columns: number,
     range: TensorRange,
-    signal?: AbortSignal,
+    options?: EncodeOptions,
   ): Promise<EncodedRows>;
   /** Inverse of `encode`: some encoded rows → their float32 values. */
-  decode(encoded: EncodedRows, columns: number, signal?: AbortSignal): Promise<Float32Array>;
+  decode(encoded: EncodedRows, signal?: AbortSignal): Promise<Float32Array>;
 }

@@ -1,88 +1,62 @@
 import { ggmlType } from '../model/dtypes';
 import { matrixOf } from '../model/rows';
 import type { Scheme } from '../protocol/formats';
+import type { Grid } from '../protocol/grids';
+import { codeBits, scaleBytes } from './grids/gridSize';
 
-/** Bytes and parameters that a scheme writes for rows of a given length. */
+/** What a scheme writes of rows of a given length. */
 export interface RowLayout {
+  /** Bytes of the codes of a row; 4-bit codes are two to a byte, and so on, and each row begins on a byte. */
   readonly codeBytes: number;
-  /** Dtype of the codes in a safetensors file, and their number per row. */
-  readonly codeDtype: 'I8' | 'U8' | 'F8_E4M3' | 'F8_E5M2' | 'F16' | 'BF16';
-  readonly codesPerRow: number;
-  /** Scales of one row; 0 when one scale serves the whole tensor. */
+  /** Scales of a row; 0 where one scale serves the whole tensor, or blocks contain theirs. */
   readonly groups: number;
-  readonly hasScales: boolean;
-  readonly hasZeros: boolean;
 }
 
-const scaleBytes = 4; // float32
-
+/** @throws RangeError for a type that ggml does not have. */
 export function rowLayout(scheme: Scheme, columns: number): RowLayout {
-  switch (scheme.kind) {
-    case 'affine': {
-      const packed = scheme.bits === 4;
-      const codeBytes = packed ? Math.ceil(columns / 2) : columns;
-      const groups = groupsPerRow(scheme.group, columns);
-      const codeDtype = packed || scheme.rule === 'min-max' ? 'U8' : 'I8';
-      return {
-        codeBytes,
-        codeDtype,
-        codesPerRow: codeBytes,
-        groups,
-        hasScales: true,
-        hasZeros: scheme.rule !== 'absmax',
-      };
-    }
-    case 'nf4': {
-      const codeBytes = Math.ceil(columns / 2);
-      const groups = groupsPerRow(scheme.block, columns);
-      return { codeBytes, codeDtype: 'U8', codesPerRow: codeBytes, groups, hasScales: true, hasZeros: false };
-    }
-    case 'fp8': {
-      const codeDtype = scheme.variant === 'e4m3' ? 'F8_E4M3' : 'F8_E5M2';
-      const groups = groupsPerRow(scheme.group, columns);
-      return {
-        codeBytes: columns,
-        codeDtype,
-        codesPerRow: columns,
-        groups,
-        hasScales: true,
-        hasZeros: false,
-      };
-    }
-    case 'ggml':
-      return ggmlLayout(scheme.type, columns);
-  }
+  if (scheme.kind === 'ggml') return { codeBytes: blockBytes(scheme.type, columns), groups: 0 };
+  const { grid } = scheme;
+  const length = groupLength(grid, columns);
+  return {
+    codeBytes: Math.ceil((columns * codeBits(grid.levels)) / 8),
+    groups: grid.group === 'tensor' ? 0 : Math.ceil(columns / length),
+  };
 }
 
-function ggmlLayout(name: string, columns: number): RowLayout {
+/** Consecutive weights of a row of `columns` that share a scale; the last group may be shorter. For groups that lie in rows. */
+export function groupLength({ group }: Grid, columns: number): number {
+  if (typeof group === 'string') return columns;
+  if (typeof group === 'number') return Math.min(group, columns);
+  return 'flat' in group ? Math.min(group.flat, columns) : Math.min(group.columns, columns);
+}
+
+function blockBytes(name: string, columns: number): number {
   const type = ggmlType(name);
   if (!type) throw new RangeError(`${name} is not a ggml type`);
-  const codeBytes = (columns / type.block) * (type.bitsPerBlock / 8);
-  const half = name === 'F16' || name === 'BF16' ? name : undefined;
-  const codesPerRow = half ? columns : codeBytes;
-  return { codeBytes, codeDtype: half ?? 'U8', codesPerRow, groups: 0, hasScales: false, hasZeros: false };
+  return (columns / type.block) * (type.bitsPerBlock / 8);
 }
 
-function groupsPerRow(group: 'tensor' | 'row' | number, columns: number): number {
-  if (group === 'tensor') return 0;
-  return group === 'row' ? 1 : Math.ceil(columns / group);
+/** Scales, or zero points, of a matrix in a grid. */
+export function parameterCount(grid: Grid, rows: number, columns: number): number {
+  return rows * rowLayout({ kind: 'grid', grid }, columns).groups || 1;
 }
 
-/** Parameters (scales, or zeros) that a tensor of this shape has. */
-export function parameterCount(layout: RowLayout, rows: number): number {
-  if (!layout.hasScales) return 0;
-  return layout.groups === 0 ? 1 : rows * layout.groups;
-}
+/** Bytes of a zero point: integers are a byte each, others float32. */
+export const zeroBytes = ({ zero }: Grid): number => (zero === undefined ? 0 : zero === 'integer' ? 1 : 4);
 
-/** Exact bytes that a scheme writes for a tensor: codes, scales and zeros. */
+/** Exact bytes that a scheme writes for a tensor: codes, scales and zero points. */
 export function schemeBytes(scheme: Scheme, shape: readonly number[]): number {
   const { rows, columns } = matrixOf(shape);
-  const layout = rowLayout(scheme, columns);
-  const perGroup = (layout.hasScales ? scaleBytes : 0) + (layout.hasZeros ? scaleBytes : 0);
-  return rows * layout.codeBytes + parameterCount(layout, rows) * perGroup;
+  const codes = rows * rowLayout(scheme, columns).codeBytes;
+  if (scheme.kind === 'ggml') return codes;
+  const { grid } = scheme;
+  const perGroup = scaleBytes[grid.scale] + zeroBytes(grid);
+  return codes + parameterCount(grid, rows, columns) * perGroup + (grid.global ? 4 : 0);
 }
 
-/** Weights that must divide a row: the block of a ggml type, 1 otherwise. */
+/** Weights that must divide a row: the block of a ggml type, or of a grid whose blocks would cross the ends of rows; 1 otherwise. */
 export function rowMultiple(scheme: Scheme): number {
-  return scheme.kind === 'ggml' ? (ggmlType(scheme.type)?.block ?? 1) : 1;
+  if (scheme.kind === 'ggml') return ggmlType(scheme.type)?.block ?? 1;
+  const { group } = scheme.grid;
+  return typeof group === 'object' && 'flat' in group ? group.flat : 1;
 }

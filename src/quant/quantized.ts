@@ -1,3 +1,4 @@
+import type { GgmlQuantType } from '../protocol/ggmlTypes';
 import type { Grid } from '../protocol/grids';
 
 /**
@@ -27,6 +28,16 @@ export interface QuantizedRows {
   /** Columns that are kept as weights, and those weights `[rows, columns.length]`; their codes are 0. */
   readonly outliers?: { readonly columns: Int32Array; readonly values: Float32Array };
 }
+
+/** Whole rows as blocks of a ggml type. */
+export interface BlockRows {
+  readonly type: GgmlQuantType;
+  readonly columns: number;
+  readonly codes: Uint8Array;
+}
+
+/** What a format makes of whole rows. */
+export type EncodedRows = QuantizedRows | BlockRows;
 
 /**
  * Scales that are quantized themselves: map[code] · absmax[⌊i / block⌋] + offset. Blocks do not cross slabs: every slab but the last has a

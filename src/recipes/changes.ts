@@ -2,9 +2,9 @@ import type { Grid } from '../protocol/grids';
 import type { RecipeChanges } from '../protocol/quantizeModel';
 import type { Recipe, RecipeRule } from '../protocol/recipe';
 import { isGrid } from './checkRecipe';
-import { group } from './gridShape';
+import { group } from '../quant/grids/gridShape';
 import { calibration, methodOptions, skippedModule } from './readRecipe';
-import { list, object, optional, ShapeError, text, whole, type Shape } from './shape';
+import { list, object, optional, ShapeError, text, whole, type Shape } from '../model/shape';
 
 const changesShape: Shape<RecipeChanges> = object<RecipeChanges>({
   layout: optional(text),

@@ -5,7 +5,7 @@ import type { Method } from '../quant/methods/method';
 import { optionProblem, optionsOf } from '../quant/methods/options';
 import type { Grid } from '../protocol/grids';
 import type { MethodChoice, Recipe, RecipeRule } from '../protocol/recipe';
-import { ShapeError } from './shape';
+import { ShapeError } from '../model/shape';
 import { writerNamed, writers } from './writers';
 
 /** Rounding to nearest: the method of rules that name none. */

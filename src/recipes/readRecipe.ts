@@ -4,7 +4,7 @@ import { readJsonFile } from '../model/jsonFiles';
 import { ggmlFormats } from '../protocol/ggmlTypes';
 import type { ActivationRecipe, MethodChoice, MethodOptions, Recipe, RecipeRule } from '../protocol/recipe';
 import { gridNamed } from '../quant/grids/gridName';
-import { grid, levels } from './gridShape';
+import { grid, levels } from '../quant/grids/gridShape';
 import {
   choice,
   either,
@@ -17,7 +17,7 @@ import {
   whole,
   yes,
   type Shape,
-} from './shape';
+} from '../model/shape';
 
 /** "keep", or a grid by its name: "int4-g128". */
 function namedGrid(value: unknown, path: string): RecipeRule['grid'] {

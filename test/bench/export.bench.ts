@@ -196,8 +196,7 @@ async function writeModel(path: string): Promise<void> {
   });
   const floats = new Random(5).fill(1 << 20, (random) => random.normal() * 0.02);
   const halves = new Uint8Array(2 * floats.length);
-  const range = { min: 0, max: 0 };
-  await loadNative().encodeRows({ kind: 'ggml', type: 'F16' }, floats, 1 << 10, range, { codes: halves });
+  await loadNative().encodeRows('F16', floats, 1 << 10, halves);
   await writeAtomically(path, (file) =>
     writeGguf(file, layOutGguf(keyValues(), tensors), async function* ({ bytes }) {
       for (let done = 0; done < bytes; done += halves.length)

@@ -177,10 +177,9 @@ function encoders({ type, kernel, weighted, rows, threads }: EncodeCase): Contes
   const buffer = (): Uint8Array => new Uint8Array(kernel.bytes(values.length));
   const addon = (name: string): Contestant => {
     const codes = buffer();
-    const target = { codes, ...(weighting && { importance: weighting }) };
     const run = async (): Promise<void> => {
       native.setSimd(name);
-      await native.encodeRows({ kind: 'ggml', type }, values, columns, { min: 0, max: 0 }, target);
+      await native.encodeRows(type, values, columns, codes, { importance: weighting });
     };
     return { name, run, codes };
   };

@@ -64,7 +64,7 @@ function formatChecks(): Check[] {
     run: async (device: OrtDevice) => {
       const values = new Random(31).fill(16 * columns, (random) => random.studentT3() * 0.05);
       const range = { min: Math.min(...values), max: Math.max(...values) };
-      const decoded = await format.decode(await format.encode(values, columns, range), columns);
+      const decoded = await format.decode(await format.encode(values, columns, range));
       const ours = await loadNative().errorSums(values, decoded);
       const measurer = new OrtMeasurer(device);
       const theirs = await measurer.measure(scheme, values, columns, range).finally(() => measurer.close());

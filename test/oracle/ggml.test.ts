@@ -67,8 +67,7 @@ async function encode(
 ): Promise<Uint8Array> {
   const { block, bytes } = codecs.find(({ name }) => name === type)!;
   const codes = new Uint8Array((values.length / block) * bytes);
-  const scheme = { kind: 'ggml', type: type as GgmlQuantType } as const;
-  await native.encodeRows(scheme, values, columns, { min: 0, max: 0 }, { codes, importance });
+  await native.encodeRows(type, values, columns, codes, { importance });
   return codes;
 }
 

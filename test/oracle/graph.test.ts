@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { measureSlab } from '../../src/analysis/compare';
+import { measureSlab } from '../../src/analysis/measureRows';
 import { TensorReader } from '../../src/analysis/tensorReader';
 import { OrtMeasurer } from '../../src/graph/measurer';
 import { openModel } from '../../src/layouts/openModel';
@@ -32,7 +32,7 @@ async function addonSums(format: QuantFormat, values: Float32Array, width: numbe
     min: values.reduce((a, b) => Math.min(a, b)),
     max: values.reduce((a, b) => Math.max(a, b)),
   };
-  const decoded = await format.decode(await format.encode(values, width, range), width);
+  const decoded = await format.decode(await format.encode(values, width, range));
   return { range, sums: await loadNative().errorSums(values, decoded) };
 }
 

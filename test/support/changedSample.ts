@@ -34,5 +34,5 @@ async function stored(
     min: values.reduce((a, b) => Math.min(a, b)),
     max: values.reduce((a, b) => Math.max(a, b)),
   };
-  return stores.decode(await stores.encode(values, columns, range), columns);
+  return stores.decode(await stores.encode(values, columns, range));
 }

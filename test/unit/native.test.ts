@@ -2,8 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { encodableTypes } from '../../src/exporter/plan/fileTypes';
 import { ggmlType } from '../../src/model/dtypes';
 import { loadNative } from '../../src/native';
-import type { Scheme } from '../../src/protocol/formats';
-import type { GgmlQuantType } from '../../src/protocol/ggmlTypes';
+import { measureRows } from '../../src/analysis/measureRows';
 import { formats } from '../../src/quant/catalogue';
 import { Random } from '../support/random';
 
@@ -14,7 +13,6 @@ const values = new Random(11).fill(96 * columns, (random) => random.studentT3() 
 const range = { min: Math.min(...values), max: Math.max(...values) };
 const bytesOf = (floats: Float32Array): Uint8Array =>
   new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
-const ggml = (type: string): Scheme => ({ kind: 'ggml', type: type as GgmlQuantType });
 
 afterEach(() => {
   native.setSimd(widest);
@@ -36,14 +34,15 @@ describe('codecs', () => {
   });
 });
 
-describe('the fused pass', () => {
+describe('the pass that measures', () => {
   const comparable = formats.filter((format) => format.refuse([96, columns]) === undefined);
 
   it.each(comparable)('$id sums what encoding, decoding and comparing sum', async (format) => {
-    const decoded = await format.decode(await format.encode(values, columns, range), columns);
+    const decoded = await format.decode(await format.encode(values, columns, range));
     const expected = await native.errorSums(values, decoded);
     const counts = new Float64Array(50);
-    const sums = await native.measureRows('F32', bytesOf(values), columns, format.scheme, range, { counts });
+    const rows = { dtype: 'F32', data: bytesOf(values), weights: values.length, columns };
+    const sums = await measureRows(format, rows, range, { histogram: { range, counts } });
     expect(sums.count).toBe(values.length);
     expect(sums.error).toBeCloseTo(expected.error, 10 - Math.ceil(Math.log10(expected.source)));
     expect(sums.maxError).toBe(expected.maxError);
@@ -52,21 +51,21 @@ describe('the fused pass', () => {
 
   it('reads quantized sources and weighs by importance', async () => {
     const codes = new Uint8Array((values.length / 32) * 34);
-    await native.encodeRows(ggml('Q8_0'), values, columns, range, { codes });
+    await native.encodeRows('Q8_0', values, columns, codes);
     const floats = new Float32Array(values.length);
     await native.decode('Q8_0', codes, floats);
     const importance = new Random(4).fill(columns, (random) => random.next() ** 3);
-    const fromCodes = await native.measureRows('Q8_0', codes, columns, ggml('Q4_K'), range, { importance });
-    const fromFloats = await native.measureRows('F32', bytesOf(floats), columns, ggml('Q4_K'), range, {
+    const fromCodes = await native.measureRows('Q8_0', codes, columns, 'Q4_K', { importance });
+    const fromFloats = await native.measureRows('F32', bytesOf(floats), columns, 'Q4_K', {
       importance,
     });
-    const plain = await native.measureRows('Q8_0', codes, columns, ggml('Q4_K'), range);
+    const plain = await native.measureRows('Q8_0', codes, columns, 'Q4_K');
     expect(fromCodes).toEqual(fromFloats);
     expect(plain.error).not.toBe(fromCodes.error);
   });
 
   it('does not depend on threads or instruction set', async () => {
-    const measure = () => native.measureRows('F32', bytesOf(values), columns, ggml('Q5_K'), range);
+    const measure = () => native.measureRows('F32', bytesOf(values), columns, 'Q5_K');
     const expected = await measure();
     for (const path of native.simdPaths) {
       for (const threads of [1, 3]) {
@@ -85,28 +84,22 @@ describe('the fused pass', () => {
       if (++ticks === 5) controller.abort();
     }, 1);
     const started = performance.now();
-    const pass = native.measureRows('F32', bytesOf(many), 4096, ggml('IQ3_XXS'), range, {
+    const pass = native.measureRows('F32', bytesOf(many), 4096, 'IQ3_XXS', {
       signal: controller.signal,
     });
     await expect(pass).rejects.toMatchObject({ code: 'CANCELLED' });
     clearInterval(timer);
     expect(ticks).toBeGreaterThanOrEqual(5);
-    const whole = await native.measureRows(
-      'F32',
-      bytesOf(many.subarray(0, 1 << 17)),
-      4096,
-      ggml('IQ3_XXS'),
-      range,
-    );
+    const whole = await native.measureRows('F32', bytesOf(many.subarray(0, 1 << 17)), 4096, 'IQ3_XXS');
     expect(whole.count).toBe(1 << 17);
     expect(performance.now() - started).toBeLessThan(30_000);
   });
 });
 
 describe('bad input', () => {
-  const target = (type: string): { codes: Uint8Array } => {
+  const target = (type: string): Uint8Array => {
     const { block, bytes } = native.codecs.find(({ name }) => name === type)!;
-    return { codes: new Uint8Array((values.length / block) * bytes) };
+    return new Uint8Array((values.length / block) * bytes);
   };
 
   it.each([
@@ -119,17 +112,15 @@ describe('bad input', () => {
     const importance = new Float32Array(columns).fill(1);
     for (const { name, encodes } of native.codecs.filter((codec) => codec.encodes)) {
       expect(encodes).toBe(true);
-      const encoding = native.encodeRows(ggml(name), broken, columns, range, { ...target(name), importance });
+      const encoding = native.encodeRows(name, broken, columns, target(name), { importance });
       expect(await encoding, name).toEqual({ kind, index: 777 });
-      const measured = await native.measureRows('F32', bytesOf(broken), columns, ggml(name), range, {
-        importance,
-      });
+      const measured = await native.measureRows('F32', bytesOf(broken), columns, name, { importance });
       expect(measured.bad, name).toEqual({ kind, index: 777 });
     }
   });
 
   it.each(['IQ1_S', 'IQ2_XXS', 'IQ2_XS'])('%s is rejected without importance weights', async (type) => {
-    const encoding = native.encodeRows(ggml(type), values, columns, range, target(type));
+    const encoding = native.encodeRows(type, values, columns, target(type));
     await expect(encoding).rejects.toThrow(
       `${type} needs importance weights (an imatrix) and cannot be encoded without them`,
     );
@@ -137,7 +128,7 @@ describe('bad input', () => {
 
   it('importance weights must be one per column, finite and not negative', async () => {
     const encode = (importance: Float32Array) =>
-      native.encodeRows(ggml('Q4_K'), values, columns, range, { ...target('Q4_K'), importance });
+      native.encodeRows('Q4_K', values, columns, target('Q4_K'), { importance });
     await expect(encode(new Float32Array(10))).rejects.toThrow(
       'importance has 10 elements where 512 are needed',
     );
@@ -153,7 +144,7 @@ describe('bad input', () => {
     await expect(native.decode('Q4_K', new Uint8Array(144), new Float32Array(255))).rejects.toThrow(
       'the target does not hold whole blocks',
     );
-    const rows = native.measureRows('Q4_K', new Uint8Array(145), 256, ggml('Q4_0'), range);
+    const rows = native.measureRows('Q4_K', new Uint8Array(145), 256, 'Q4_0');
     await expect(rows).rejects.toThrow('the source does not hold whole rows');
   });
 

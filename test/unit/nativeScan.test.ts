@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { loadNative, type ScanResult } from '../../src/native';
-import type { Scheme } from '../../src/protocol/formats';
 import { Random } from '../support/random';
 
 const native = loadNative();
@@ -163,27 +162,21 @@ describe('the addon', () => {
     expect(counts.reduce((sum, count) => sum + count)).toBe(4);
   });
 
-  const absmax = { kind: 'affine', rule: 'absmax', bits: 8, group: 32 };
   it.each([
-    ['codes of five bits', { ...absmax, bits: 5 }, 'codes must have 4 or 8 bits'],
-    ['groups of no weight', { ...absmax, group: 0 }, 'even number of weights'],
-    ['odd groups', { ...absmax, group: 33 }, 'even number of weights'],
-    ['groups longer than kernels hold', { kind: 'nf4', block: 8192 }, 'at most 4096'],
-    ['unknown schemes', { kind: 'other' }, 'there is no scheme other'],
-  ])('rejects %s with an error', async (_, scheme, message) => {
-    const call = async () => {
-      const target = { codes: new Uint8Array(64), scales: new Float32Array(2) };
-      await native.encodeRows(scheme as Scheme, new Float32Array(64), 64, { min: 0, max: 0 }, target);
-    };
-    await expect(call()).rejects.toThrow(message);
+    ['types that it does not know', 'Q9_K', 'there is no decoder for Q9_K'],
+    ['types that it only decodes', 'F64', 'there is no encoder for F64'],
+  ])('rejects %s with an error', async (_, type, message) => {
+    const weights = new Float32Array(64);
+    const encode = async () => native.encodeRows(type, weights, 64, new Uint8Array(512));
+    await expect(encode()).rejects.toThrow(message);
+    const measure = async () => native.measureRows('F32', new Uint8Array(256), 64, type);
+    await expect(measure()).rejects.toThrow(message);
   });
 
   it('names the weight that a fused pass cannot measure', async () => {
     const values = new Float32Array(512).fill(1);
     values[300] = NaN;
-    const scheme: Scheme = { kind: 'ggml', type: 'Q4_0' };
-    const range = { min: 1, max: 1 };
-    const { bad } = await native.measureRows('F32', new Uint8Array(values.buffer), 256, scheme, range);
+    const { bad } = await native.measureRows('F32', new Uint8Array(values.buffer), 256, 'Q4_0');
     expect(bad).toEqual({ kind: 'NaN', index: 300 });
   });
 });

@@ -1,4 +1,5 @@
 import type { MissingCells } from '../../ampq/sensitivity';
+import { measureRows } from '../../analysis/measureRows';
 import type { OrtDevice } from '../../graph/session';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { Decoder, PassOptions } from '../../graph/transformer/decoder';
@@ -6,7 +7,6 @@ import { sumLogits } from '../../evaluation/scoring';
 import { throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
-import { loadNative } from '../../native';
 import type { PlannedText } from './runPlan';
 
 /** Weights that each format is timed on: enough for all threads. */
@@ -19,16 +19,17 @@ export async function errorSeconds(missing: readonly MissingCells[], signal: Abo
     { length: rows * columns },
     (_, i) => Math.sin(i * 1.7) * Math.cos(i * 0.3),
   );
-  const bytes = new Uint8Array(values.buffer);
+  const some = { dtype: 'F32', data: new Uint8Array(values.buffer), weights: values.length, columns };
   const perWeight = new Map<string, number>();
   let seconds = 0;
   for (const { candidate, formats } of missing) {
     const matrix = matrixOf(candidate.converted.shape);
-    for (const { id, scheme } of formats) {
+    for (const format of formats) {
+      const { id } = format;
       if (!perWeight.has(id)) {
         throwIfCancelled(signal);
         const started = performance.now();
-        await loadNative().measureRows('F32', bytes, columns, scheme, { min: -1, max: 1 }, { signal });
+        await measureRows(format, some, { min: -1, max: 1 }, { signal });
         perWeight.set(id, (performance.now() - started) / 1000 / values.length);
       }
       seconds += perWeight.get(id)! * matrix.rows * matrix.columns;

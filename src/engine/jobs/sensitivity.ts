@@ -1,4 +1,4 @@
-import { measureSlab } from '../../analysis/compare';
+import { measureSlab } from '../../analysis/measureRows';
 import { measureWeighted } from '../../analysis/weightedErrors';
 import { refuseWithoutImportance, type Candidates } from '../../ampq/candidates';
 import { probeFormat, withGains, type MeasuredDivergences } from '../../ampq/gains';

@@ -13,6 +13,7 @@ import { wholeRows } from '../../quant/grids/groups';
 import { decodeRows } from '../../quant/grids/roundToNearest';
 import type { Method } from '../../quant/methods/method';
 import type { QuantizedRows } from '../../quant/quantized';
+import { encodeBlocks } from '../../quant/schemeFormat';
 import { located, MatrixQuantizer, type MatrixFigures } from '../checkpoint/quantizeMatrix';
 import { readRows } from '../checkpoint/readRows';
 import type { LayerTarget } from './layerTarget';
@@ -129,11 +130,9 @@ async function blockQuantizer(
   columns: number,
 ): Promise<OpenedQuantizer> {
   if (method.id === 'rtn') {
-    const everything = { min: -Infinity, max: Infinity }; // types have no range of the tensor
-    const format = formatById(type);
     return {
       evidence: 'none',
-      quantize: async (values) => (await format.encode(values, columns, everything, signal)).codes,
+      quantize: async (values) => (await encodeBlocks(type, values, columns, { signal })).codes,
     };
   }
   const { rows } = matrixOf(tensor.shape);

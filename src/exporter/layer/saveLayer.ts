@@ -1,7 +1,7 @@
 import { addSums, errorMetrics, noSums } from '../../analysis/metrics';
 import type { Inputs } from '../../files/inputs';
 import type { LayoutWriter, WrittenWeight } from '../../layouts/layout';
-import { quantscope, savedTensorsKey, type SavedTensor } from '../../layouts/quantscope';
+import { quantscope, savedMetadata } from '../../layouts/quantscope';
 import { ggmlRowBytes } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -13,7 +13,7 @@ import type { Grid } from '../../protocol/grids';
 import type { MethodResult } from '../../protocol/methods';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { Recipe } from '../../protocol/recipe';
-import { formats } from '../../quant/catalogue';
+import { formatById, formats } from '../../quant/catalogue';
 import type { QuantFormat } from '../../quant/format';
 import { writerNamed, writers } from '../../recipes/writers';
 import { biasOf, keptRows } from '../checkpoint/keptRows';
@@ -163,8 +163,7 @@ async function saveBlocks(
       });
     },
   };
-  const saved: SavedTensor = { format: type, type, shape };
-  const metadata = { format: 'pt', [savedTensorsKey]: JSON.stringify({ [name]: saved }) };
+  const metadata = { format: 'pt', ...savedMetadata([[work.tensor, formatById(type)]]) };
   const bytes = await writeSafetensors(out, [group], metadata, writing(work, inputs));
   return { bytes, error: errorMetrics(sums) };
 }

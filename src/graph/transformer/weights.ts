@@ -12,7 +12,6 @@ import { matrixOf } from '../../model/rows';
 import { loadNative, type TensorRange } from '../../native';
 import { fakeQuantize } from '../../quant/fakeQuantize';
 import type { QuantFormat } from '../../quant/format';
-import { needsTensorRange } from '../fakeQuant';
 import type { Tensors } from './decoderShape';
 import { SlabRoom } from './slabRoom';
 
@@ -111,7 +110,7 @@ export class Weights {
   ): Promise<void> {
     const { name } = tensor;
     const { columns } = matrixOf(tensor.shape);
-    const range = needsTensorRange(change.format.scheme) ? await this.rangeOf(name, signal) : noRange;
+    const range = change.format.needsRange ? await this.rangeOf(name, signal) : noRange;
     for (const part of byExpert(tensor, first, target.length / columns, change.importance)) {
       const values = target.subarray(
         (part.first - first) * columns,
@@ -215,7 +214,7 @@ export class Weights {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     try {
-      await fakeQuantize(format, values, columns, range, importance, signal);
+      await fakeQuantize(format, values, columns, range, { importance, signal });
     } catch (cause) {
       if (cause instanceof QuantscopeError) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);

@@ -1,6 +1,7 @@
 import { loadNative, type ColumnGrid, type HessianFactor } from '../../native';
 import { ggmlTypes, type GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { BlockTask } from '../methods/method';
+import { encodeBlocks } from '../schemeFormat';
 import { groupOfColumns } from './groups';
 import { columnState, lossesOf, quantizeColumns, type ScalesOnTheWay } from './quantizeColumns';
 import { clearColumns } from './rows';
@@ -84,7 +85,7 @@ export interface BlockPlan {
  * Blocks of a type whose scales are those of its encoder and whose codes are found column by column. Rows whose output error is larger than
  * with the encoder's own codes keep these.
  * @param values `[rows, columns]`; dead columns are overwritten.
- * @throws RangeError naming the first weight that is not finite.
+ * @throws BadWeightError for the first weight that is not finite.
  */
 export async function quantizeBlocks(
   type: GgmlQuantType,
@@ -95,7 +96,7 @@ export async function quantizeBlocks(
   const { factor, importance } = plan;
   const { columns } = factor;
   clearColumns(values, columns, plan.dead);
-  const encoded = await encode(type, values, columns, importance, signal);
+  const { codes: encoded } = await encodeBlocks(type, values, columns, { importance, signal });
   const decoded = new Float32Array(values.length);
   await loadNative().decode(type, encoded, decoded, signal);
   const losses = await lossesOf(factor, values, decoded, signal);
@@ -111,22 +112,6 @@ export async function quantizeBlocks(
       blocks.set(encoded.subarray(row * rowBytes, (row + 1) * rowBytes), row * rowBytes);
   });
   return blocks;
-}
-
-async function encode(
-  type: GgmlQuantType,
-  values: Float32Array,
-  columns: number,
-  importance: Float32Array,
-  signal?: AbortSignal,
-): Promise<Uint8Array> {
-  const { block, bytes } = blockOf(type);
-  const codes = new Uint8Array((values.length / block) * bytes);
-  const scheme = { kind: 'ggml', type } as const;
-  const range = { min: 0, max: 0 };
-  const bad = await loadNative().encodeRows(scheme, values, columns, range, { codes, importance }, signal);
-  if (bad) throw new RangeError(`weight ${bad.index} is ${bad.kind}`);
-  return codes;
 }
 
 /** The type's grid with the scales of its blocks; both are replaced where scales are found on the way. */
@@ -145,7 +130,7 @@ async function targetOf(type: GgmlQuantType, plan: BlockPlan, blocks: Uint8Array
   };
   const find: ScalesOnTheWay['find'] = async (weights, first, count, signal) => {
     const importance = plan.importance.subarray(first, first + count);
-    const some = await encode(type, weights, count, importance, signal);
+    const { codes: some } = await encodeBlocks(type, weights, count, { importance, signal });
     const found = {
       scales: new Float32Array(weights.length / group),
       zeros: zeros && new Float32Array(weights.length / group),

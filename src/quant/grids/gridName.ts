@@ -15,11 +15,22 @@ import { largestLevel } from './levels';
  * - `mxfp4` is `e2m1-g32-e8m0`, `nvfp4` is `e2m1-g16-e4m3-global`; `llm-int8` is int8 with columns of outliers in half precision.
  */
 export function gridNamed(name: string): Grid {
+  const grid = parseGridName(name);
+  if (typeof grid === 'object') return grid;
+  throw new QuantscopeError('REQUEST', grid);
+}
+
+/** Whether a name begins as those of grids do. */
+export const beginsLikeGrid = (name: string): boolean =>
+  levelsNamed(name.toLowerCase().split('-')[0]!) !== undefined;
+
+/** A grid by its name, or why it has none, as a sentence. */
+export function parseGridName(name: string): Grid | string {
   const lower = name.toLowerCase();
   if (lower === outlierGrid) return llmInt8;
   const [head = '', ...rest] = (Object.hasOwn(aliases, lower) ? aliases[lower]! : lower).split('-');
   const levels = levelsNamed(head);
-  if (!levels) throw invalid(name, `It begins with levels such as int4, uint4, e4m3 or nf4.${guess(lower)}`);
+  if (!levels) return invalid(name, `It begins with levels such as int4, uint4, e4m3 or nf4.${guess(lower)}`);
   let group: GroupShape | undefined;
   let scale: ScaleDtype | undefined;
   const marks = new Set<string>();
@@ -29,14 +40,14 @@ export function gridNamed(name: string): Grid {
     else if (Object.hasOwn(dtypes, part) && scale === undefined) scale = dtypes[part];
     else if (['zp', 'dq', 'global'].includes(part) && !marks.has(part)) marks.add(part);
     else
-      throw invalid(
+      return invalid(
         name,
         `"${part}" is not a group, a dtype of scales, zp, dq or global, or is there twice.`,
       );
   }
   const hasZero = marks.has('zp');
   const problem = problemOf(levels, hasZero);
-  if (problem !== undefined) throw invalid(name, problem);
+  if (problem !== undefined) return invalid(name, problem);
   const isTable = levels.kind === 'table';
   const dtype = scale ?? (isTable ? 'F32' : 'F16');
   return {
@@ -99,17 +110,21 @@ function ruleOf(levels: Levels, hasZero: boolean, scale: ScaleDtype): Grid['rule
 
 const guess = (name: string): string => suggestion(name, [...Object.keys(aliases), outlierGrid]);
 
-const invalid = (name: string, why: string): QuantscopeError =>
-  new QuantscopeError('REQUEST', `"${name}" is not a grid. ${why}`);
+const invalid = (name: string, why: string): string => `"${name}" is not a grid. ${why}`;
 
 /** The name of a grid in that syntax; of a grid that it cannot tell from another one, a description. */
 export function gridName(grid: Grid): string {
-  const { levels, group, scale, zero, double, global, outliers } = grid;
-  if (outliers) return outlierGrid;
+  if (grid.outliers) return outlierGrid;
+  const name = spelledGridName(grid);
+  return Object.keys(aliases).find((alias) => aliases[alias] === name) ?? name;
+}
+
+/** The same without short names: `mxfp4` and `nvfp4` are also types of ggml. */
+export function spelledGridName({ levels, group, scale, zero, double, global }: Grid): string {
   const isTable = levels.kind === 'table';
   const isUsual = scale === (isTable ? 'F32' : 'F16');
   const dtype = Object.keys(dtypes).find((key) => dtypes[key] === scale)!;
-  const name = [
+  return [
     levelsName(levels),
     groupName(group),
     ...(zero ? ['zp'] : []),
@@ -117,7 +132,6 @@ export function gridName(grid: Grid): string {
     ...(double ? ['dq'] : []),
     ...(global ? ['global'] : []),
   ].join('-');
-  return Object.keys(aliases).find((alias) => aliases[alias] === name) ?? name;
 }
 
 function levelsName(levels: Levels): string {

@@ -1,7 +1,8 @@
 import type { Grid, Levels, ScaleDtype } from '../../protocol/grids';
 import { groupedMatrix, groupsOf } from './groups';
 
-const scaleBytes: Readonly<Record<ScaleDtype, number>> = {
+/** Bytes of a scale as it is stored. */
+export const scaleBytes: Readonly<Record<ScaleDtype, number>> = {
   ...{ F32: 4, F16: 2, BF16: 2, F8_E8M0: 1, F8_E4M3: 1 },
 };
 

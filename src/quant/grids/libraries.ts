@@ -8,8 +8,9 @@ export type WeightDtype = 'F32' | 'F16' | 'BF16';
 
 const signed = (bits: number): Levels => ({ kind: 'integer', bits, signed: true });
 const unsigned = (bits: number): Levels => ({ kind: 'integer', bits, signed: false });
-export const e4m3: Levels = { kind: 'float', exponent: 4, mantissa: 3, special: 'nan' };
-export const e2m1: Levels = { kind: 'float', exponent: 2, mantissa: 1, special: 'finite' };
+export const e4m3 = { kind: 'float', exponent: 4, mantissa: 3, special: 'nan' } as const satisfies Levels;
+export const e2m1 = { kind: 'float', exponent: 2, mantissa: 1, special: 'finite' } as const satisfies Levels;
+export const e5m2 = { kind: 'float', exponent: 5, mantissa: 2, special: 'ieee' } as const satisfies Levels;
 
 const computedIn = (dtype: WeightDtype): Pick<Grid, 'arithmetic'> =>
   dtype === 'F32' ? {} : { arithmetic: dtype };

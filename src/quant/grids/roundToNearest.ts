@@ -1,5 +1,6 @@
 import { loadNative, type GroupedMatrix, type GroupParameters, type TensorRange } from '../../native';
 import type { Grid } from '../../protocol/grids';
+import { BadWeightError } from '../badWeight';
 import type { QuantizedRows } from '../quantized';
 import { groupedMatrix, groupsOf } from './groups';
 import { largestLevel } from './levels';
@@ -53,7 +54,7 @@ export function clipFactors({ scale }: Grid, steps = 64, smallest = 0.3): Float3
  * Scales and zero points of the groups of whole rows by the grid's rule.
  * @param values `[rows, columns]`, whole groups of rows (`wholeRows`).
  * @param clip shrinks the range of each group to where the error is least; not for one scale for the tensor.
- * @throws RangeError naming the first weight that is not finite, if ranges are searched.
+ * @throws BadWeightError for the first weight that is not finite, if ranges are searched.
  */
 export async function findParameters(
   grid: Grid,
@@ -72,7 +73,7 @@ export async function findParameters(
   const target = { scales, zeros, inverses, globalScale: globalScaleOf(grid, range) };
   if (clip) {
     const bad = await loadNative().clippedParameters(grid, values, matrix, target, clip, signal);
-    if (bad) throw new RangeError(`weight ${bad.index} is ${bad.kind}`);
+    if (bad) throw new BadWeightError(bad);
   } else {
     const given = grid.group === 'tensor' ? range : undefined;
     await loadNative().gridParameters(grid, values, matrix, target, given, signal);
@@ -82,7 +83,7 @@ export async function findParameters(
 
 /**
  * The nearest codes, given the parameters of groups.
- * @throws RangeError naming the first weight that is not finite.
+ * @throws BadWeightError for the first weight that is not finite.
  */
 export async function roundWith(
   grid: Grid,
@@ -95,7 +96,7 @@ export async function roundWith(
   const { matrix, scales, zeros, globalScale } = parameters;
   const codes = new Uint8Array(values.length);
   const bad = await loadNative().gridCodes(grid, values, matrix, parameters, codes, signal);
-  if (bad) throw new RangeError(`weight ${bad.index} is ${bad.kind}`);
+  if (bad) throw new BadWeightError(bad);
   const shared = {
     ...(zeros ? { zeros } : {}),
     ...(globalScale === undefined ? {} : { globalScale }),

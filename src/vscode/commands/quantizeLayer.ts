@@ -56,7 +56,7 @@ async function pickTensors(
 const families: Readonly<Record<FormatDescription['family'], string>> = {
   gguf: 'GGUF (llama.cpp)',
   bitsandbytes: 'bitsandbytes',
-  fp8: 'FP8',
+  float: 'Floats',
   integer: 'Integer',
 };
 

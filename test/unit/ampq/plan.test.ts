@@ -7,7 +7,7 @@ import { makePlan, parseBudget, parsePlan, printPlan } from '../../../src/ampq/p
 import { parseJson } from '../../../src/model/json';
 import { runSensitivity, storedSensitivity, type Measurer } from '../../../src/ampq/sensitivity';
 import { solveBudget } from '../../../src/ampq/solve';
-import { measureSlab } from '../../../src/analysis/compare';
+import { measureSlab } from '../../../src/analysis/measureRows';
 import { openModel } from '../../../src/layouts/openModel';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { budgetRange } from '../../../src/protocol/plan';

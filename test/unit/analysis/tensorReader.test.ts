@@ -2,7 +2,8 @@ import { existsSync, openSync, closeSync, ftruncateSync, writeSync } from 'node:
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { analyseTensor } from '../../../src/analysis/analyse';
-import { compareFormats, measureSlab } from '../../../src/analysis/compare';
+import { compareFormats } from '../../../src/analysis/compare';
+import { measureSlab } from '../../../src/analysis/measureRows';
 import { readRegion } from '../../../src/analysis/region';
 import { TensorReader } from '../../../src/analysis/tensorReader';
 import { slabsOf } from '../../../src/architectures/convertedRows';
@@ -12,6 +13,7 @@ import { runSensitivity, type Measurer } from '../../../src/ampq/sensitivity';
 import { quantizeTensors } from '../../../src/exporter/quantizeTensors';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { openModel } from '../../../src/layouts/openModel';
+import { savedBytes } from '../../../src/layouts/quantscopeParts';
 import { formatById } from '../../../src/quant/catalogue';
 import { countReads, readsOf } from '../../support/countReads';
 import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
@@ -177,14 +179,12 @@ describe('a row that is longer than a slab', () => {
       const whole = await format.encode(values, length, { min, max: 50 });
       const model = await openModel(out);
       const tensor = model.tensor('w');
-      for (const { role, file, offset, byteLength } of tensor.stored!.parts) {
-        const data = whole[role as keyof typeof whole]!;
-        const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-        expect(Buffer.compare(await model.source(file).read(offset, byteLength), bytes), role).toBe(0);
-      }
+      const bytes = await savedBytes(whole, true);
+      for (const [i, { role, file, offset, byteLength }] of tensor.stored!.parts.entries())
+        expect(Buffer.compare(await model.source(file).read(offset, byteLength), bytes[i]!), role).toBe(0);
       expect(tensor.byteLength).toBe(format.bytes([length]));
       // They open again as the weights that they stand for.
-      const decoded = await format.decode(whole, length);
+      const decoded = await format.decode(whole);
       let from = 0;
       for await (const slab of new TensorReader(model, tensor).values()) {
         const part = decoded.subarray(from, (from += slab.weights));

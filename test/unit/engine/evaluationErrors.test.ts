@@ -115,9 +115,9 @@ describe('a variant is rejected', () => {
 
   it('of an unknown format or file type, listing the known ones', async () => {
     await expectError(
-      run({ format: 'int3' }),
+      run({ format: 'int9' }),
       'REQUEST',
-      /There is no format "int3"\. The formats are: .*Q4_K.*nf4/,
+      /There is no format "int9"\. The formats are: .*Q4_K.*nf4/,
     );
     await expectError(run({ type: 'Q9_K' }), 'REQUEST', /Q9_K.*Q4_K_M/s);
   });

@@ -37,7 +37,20 @@ const source = writeFile(
   ]),
 );
 
-const usable = formats.filter((format) => format.refuse(shape) === undefined);
+const usable = formats.filter((format) => format.refuse(shape) === undefined).map(({ id }) => id);
+/** Grids by their names: codes of 2 to 8 bits, scales in each dtype. */
+const grids = [
+  ...[
+    'int2-g16',
+    'int3-g128',
+    'int4-g128',
+    'uint5-g128-zp',
+    'int6-row',
+    'int7-g64-bf16',
+    'uint8-tensor-zp-f32',
+  ],
+  ...['int5-row-e8m0', 'int3-g32-e4m3', 'e3m4-row', 'e2m1-g16-e4m3-global', 'e2m1-g32-e8m0', 'fp4-b64'],
+];
 
 /** Writes tensors in formats. @returns the path of the file. */
 async function saved(name: string, choices: Readonly<Record<string, string>>): Promise<string> {
@@ -76,7 +89,7 @@ async function expected(id: string): Promise<number[]> {
 }
 
 describe('tensors that were saved quantized', () => {
-  it.each(usable.map(({ id }) => id))('open again as weights in %s', async (id) => {
+  it.each([...usable, ...grids])('open again as weights in %s', async (id) => {
     const path = await saved(`${id}.safetensors`, { a: id });
     await opened(path, async (model) => {
       const { tensors, warnings, parameters, dataBytes } = model.description;
@@ -151,11 +164,15 @@ describe('tensors that were saved quantized', () => {
   });
 });
 
-/** The file with another description of its tensors. */
+const { scheme } = formatById('nf4');
+const grid = scheme.kind === 'grid' ? scheme.grid : undefined;
+
+/** The file with another description of its tensors, of that version. */
 async function described(
   name: string,
   description: unknown,
-  choices = { a: 'nf4' } as Record<string, string>,
+  choices: Record<string, string> = { a: 'nf4' },
+  version: string | null = '2',
 ) {
   const path = await saved('plain.safetensors', choices);
   const bytes = await readFile(path);
@@ -163,6 +180,7 @@ async function described(
   const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, unknown>;
   header['__metadata__'] = {
     format: 'pt',
+    ...(version === null ? {} : { 'quantscope.version': version }),
     'quantscope.tensors': typeof description === 'string' ? description : JSON.stringify(description),
   };
   return writeFile(folder, name, Buffer.concat([safetensorsBytes(header, 0), bytes.subarray(8 + length)]));
@@ -173,7 +191,13 @@ describe('a description that does not fit', () => {
     ['is not JSON', '{'],
     ['is not an object', '[]'],
     ['has no shape', { a: { format: 'nf4' } }],
-    ['has a shape of other than sizes', { a: { format: 'nf4', shape: [-1, 2] } }],
+    ['has a shape of other than sizes', { a: { format: 'nf4', grid, shape: [-1, 2] } }],
+    ['has no grid', { a: { format: 'nf4', shape } }],
+    [
+      'has a grid that does not exist',
+      { a: { format: 'nf4', shape, grid: { ...grid, rule: { kind: 'no' } } } },
+    ],
+    ['names a type that does not exist', { a: { format: 'Q4_K', type: 'Q9_K', shape } }],
   ])('%s: the tensors are shown as stored', async (_, description) => {
     await opened(await described('odd.safetensors', description), async (model) => {
       expect(model.description.tensors.map(({ name, dtype }) => [name, dtype])).toEqual([
@@ -196,25 +220,92 @@ describe('a description that does not fit', () => {
     });
   });
 
-  it('names a tensor that does not exist, or a type of another size', async () => {
-    const description = { no: { format: 'nf4', shape }, a: { format: 'Q4_K', type: 'Q4_K', shape } };
+  it.each([
+    ['a tensor that does not exist', { no: { format: 'nf4', grid, shape } }],
+    ['a type of another size', { a: { format: 'Q4_K', type: 'Q4_K', shape } }],
+    ['a grid with other scales', { a: { format: 'nf4', grid: { ...grid, scale: 'F16' }, shape } }],
+    ['a grid with zero points', { a: { format: 'nf4', grid: { ...grid, zero: 'float' }, shape } }],
+    [
+      'a grid whose scales are quantized',
+      { a: { format: 'nf4', grid: { ...grid, double: { block: 8 } }, shape } },
+    ],
+    [
+      'blocks across the ends of rows',
+      { a: { format: 'nf4', grid: { ...grid, group: { flat: 100 } }, shape } },
+    ],
+  ])('names %s', async (_, description) => {
     await opened(await described('other.safetensors', description), (model) => {
-      expect(model.description.warnings).toHaveLength(2);
+      expect(model.description.warnings.join()).toMatch(
+        /does not match quantscope\.tensors: it is shown as stored/,
+      );
       expect(model.description.tensors.map(({ dtype }) => dtype)).toEqual(['U8', 'F32']);
       return Promise.resolve();
     });
   });
 
-  it.each([
-    [
-      'of another size',
-      { a: { format: 'nf4', shape: [12, 1024] } },
-      /needs 6144 bytes of codes, but the file has 3072/,
-    ],
-    ['of an unknown format', { a: { format: 'nf5', shape } }, /nf5/],
-  ])('is of weights %s: reading them fails, naming the tensor', async (_, description, message) => {
+  it('is of weights of another size: reading them fails, naming the tensor', async () => {
+    const description = { a: { format: 'nf4', grid, shape: [12, 1024] } };
     await opened(await described('wrong.safetensors', description), (model) =>
-      expect(valuesOf(model, 'a')).rejects.toThrow(message),
+      expect(valuesOf(model, 'a')).rejects.toThrow(/needs 6144 bytes of codes, but the file has 3072/),
+    );
+  });
+
+  it('is of a later version: the tensors are shown as stored', async () => {
+    const description = { a: { format: 'nf4', grid, shape } };
+    await opened(await described('later.safetensors', description, { a: 'nf4' }, '3'), (model) => {
+      expect(model.description.warnings.join()).toMatch(/quantscope\.tensors.*cannot be read/);
+      expect(model.description.tensors.map(({ dtype }) => dtype)).toEqual(['U8', 'F32']);
+      return Promise.resolve();
+    });
+  });
+});
+
+describe('files of version 1, which named formats and described no grid', () => {
+  const file = (name: string): string => join(import.meta.dirname, 'savedFiles', name);
+  /** In the order of their weights. */
+  const old = [
+    ...['nf4', 'block-int4-sym', 'block-int4-asym', 'minmax-int4', 'fp8-e4m3', 'fp8-e5m2'],
+    ...['fp8-e4m3-row', 'fp8-e5m2-row', 'rowwise-int8', 'absmax-int8', 'zeropoint-int8', 'minmax-int8'],
+  ];
+
+  it.each(old)('are read exactly: %s', async (id) => {
+    const expected = await opened(file('version1.decoded.safetensors'), (model) => valuesOf(model, id));
+    await opened(file('version1.safetensors'), async (model) => {
+      expect(model.tensor(id)).toMatchObject({ dtype: id, shape: [3, 75] });
+      expect(await valuesOf(model, id)).toEqual(expected);
+    });
+  });
+
+  it.each(['nf4', 'block-int4-asym', 'minmax-int4', 'minmax-int8'])(
+    'hold what a format of the same version encodes today: %s',
+    async (id) => {
+      const count = 3 * 75;
+      const all = new Random(77).fill(old.length * count, (draw) => draw.normal() * 0.1);
+      const values = all.subarray(old.indexOf(id) * count, (old.indexOf(id) + 1) * count);
+      values.fill(0, 2 * 75);
+      const range = { min: Math.min(...values), max: Math.max(...values) };
+      await fakeQuantize(formatById(id), values, 75, range);
+      await opened(file('version1.safetensors'), async (model) =>
+        expect(await valuesOf(model, id)).toEqual([...values]),
+      );
+    },
+  );
+
+  it.each([
+    ['a format that there was not', { a: { format: 'nf5', shape } }],
+    ['a tensor that does not exist', { no: { format: 'nf4', shape } }],
+  ])('name %s: it is shown as stored', async (_, description) => {
+    await opened(await described('unknown.safetensors', description, { a: 'nf4' }, null), (model) => {
+      expect(model.description.warnings.join()).toMatch(/does not match quantscope\.tensors/);
+      expect(model.description.tensors.map(({ dtype }) => dtype)).toEqual(['U8', 'F32']);
+      return Promise.resolve();
+    });
+  });
+
+  it('are of another size than their format has: reading them fails', async () => {
+    const description = { a: { format: 'nf4', shape: [12, 1024] } };
+    await opened(await described('old.safetensors', description, { a: 'nf4' }, null), (model) =>
+      expect(valuesOf(model, 'a')).rejects.toThrow(/needs 6144 bytes of codes, but the file has 3072/),
     );
   });
 });

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { loadNative } from '../../../src/native';
 import { areCurrent, isCurrent, versionsOf } from '../../../src/quant/algorithms';
-import { formats } from '../../../src/quant/catalogue';
-import { allocateRows } from '../../../src/quant/schemeFormat';
+import { formatById, formats } from '../../../src/quant/catalogue';
 import type { QuantFormat } from '../../../src/quant/format';
 import { Random } from '../../support/random';
 
@@ -15,19 +13,26 @@ values.fill(0, 3 * columns, 4 * columns);
 values.fill(0.25, 5 * columns, 5 * columns + 256);
 const importance = random.fill(columns, (draw) => draw.next() * draw.next());
 
-/** A digest of what a format writes for some rows, and of what it decodes them to. */
-async function digestOf({ scheme }: QuantFormat): Promise<string> {
+/** Grids by their names, of each kind of levels. */
+const grids = [
+  'int4-g128',
+  'uint4-g32-zp',
+  'e3m4-row',
+  'fp4-b64',
+  'e2m1-g16-e4m3-global',
+  'int3-tensor-bf16',
+];
+
+/** A digest of what a format encodes of some rows, and of what it decodes them to. */
+async function digestOf(format: QuantFormat): Promise<string> {
   const range = {
     min: values.reduce((a, b) => Math.min(a, b)),
     max: values.reduce((a, b) => Math.max(a, b)),
   };
-  const target = allocateRows(scheme, values.length / columns, columns);
-  const needed = scheme.kind === 'ggml' ? { importance } : {};
-  await loadNative().encodeRows(scheme, values, columns, range, { ...target, ...needed });
-  const decoded = new Float32Array(values.length);
-  await loadNative().decodeRows(scheme, target, columns, decoded);
+  const encoded = await format.encode(values, columns, range, { importance });
+  const { scales, zeros } = 'grid' in encoded ? encoded : {};
   const hash = createHash('sha256');
-  for (const part of [target.codes, target.scales, target.zeros, decoded])
+  for (const part of [encoded.codes, scales, zeros, await format.decode(encoded)])
     if (part) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
   return hash.digest('hex').slice(0, 12);
 }
@@ -61,31 +66,41 @@ const digests: Readonly<Record<string, string>> = {
   Q8_0: '1 7b446838988f',
   F16: '1 5bd4af5191b2',
   BF16: '1 fee5003cc02c',
-  nf4: '1 17ebacc9d298',
-  'block-int4-sym': '1 8517fad7cc0d',
-  'block-int4-asym': '1 3629b5eebeae',
-  'minmax-int4': '1 b80ce679f9e5',
-  'fp8-e4m3': '1 b5af0c17a07f',
-  'fp8-e5m2': '1 cd873f998196',
-  'fp8-e4m3-row': '1 c49176cd1071',
-  'fp8-e5m2-row': '1 443467a01def',
-  'rowwise-int8': '1 0d6cb8cd71e9',
-  'absmax-int8': '1 900ed11363ab',
-  'zeropoint-int8': '1 2e0f0edc884f',
+  nf4: '1 51e2630048b8',
+  'block-int4-sym': '2 98f057f2554a',
+  'block-int4-asym': '1 7ea1be95c115',
+  'minmax-int4': '1 d1576a02fa13',
+  'fp8-e4m3': '2 fa27281ee25e',
+  'fp8-e5m2': '2 97850d9ae4e9',
+  'fp8-e4m3-row': '2 2c3fe79c1784',
+  'fp8-e5m2-row': '2 965aa3c0652e',
+  'rowwise-int8': '2 ae5acfb5d9c7',
+  'absmax-int8': '2 dff03b81b8ec',
+  'zeropoint-int8': '2 f28bcbdb3045',
   'minmax-int8': '1 0fdf673ff2cd',
+  'int4-g128': '1 f35772b1f886',
+  'uint4-g32-zp': '1 6877f34a5712',
+  'e3m4-row': '1 f2dcdf3f6585',
+  'fp4-b64': '1 bb0e9e1232fc',
+  'e2m1-g16-e4m3-global': '1 1d445e368ace',
+  'int3-tensor-bf16': '1 d40587922562',
 };
 
 describe('versions of algorithms', () => {
-  it.each(formats)('$id: its results change with its version only', async (format) => {
-    const version = versionsOf([format.id])[format.id];
-    expect(`${version} ${await digestOf(format)}`).toBe(digests[format.id]);
-  });
+  it.each([...formats, ...grids.map(formatById)])(
+    '$id: its results change with its version only',
+    async (format) => {
+      const version = versionsOf([format.id])[format.id];
+      expect(`${version} ${await digestOf(format)}`).toBe(digests[format.id]);
+    },
+  );
 
-  it('are there for nothing but formats of the catalogue and measures', () => {
+  it('are there for nothing but formats, grids and measures', () => {
     const ids = formats.map(({ id }) => id);
-    expect(Object.keys(digests).sort()).toEqual(ids.sort());
+    expect(Object.keys(digests).sort()).toEqual([...ids, ...grids].sort());
     expect(() => versionsOf(['Q9_K'])).toThrow('there is no version of Q9_K');
     expect(() => versionsOf(['constructor'])).toThrow('there is no version of constructor');
+    expect(() => versionsOf(['llm-int8'])).toThrow('there is no version of llm-int8');
   });
 
   it('distinguish results that would be the same today', () => {

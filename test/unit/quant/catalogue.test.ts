@@ -1,58 +1,69 @@
 import { describe, expect, it } from 'vitest';
-import type { EncodedRows } from '../../../src/native';
-import { formatById, formats } from '../../../src/quant/catalogue';
+import { savedBytes } from '../../../src/layouts/quantscopeParts';
+import { findFormat, formatById, formats } from '../../../src/quant/catalogue';
+import type { QuantizedRows } from '../../../src/quant/quantized';
 import { Random } from '../../support/random';
 
 async function roundTrip(id: string, values: Float32Array, columns: number): Promise<Float32Array> {
   const format = formatById(id);
   const range = { min: Math.min(...values), max: Math.max(...values) };
-  return format.decode(await format.encode(values, columns, range), columns);
+  return format.decode(await format.encode(values, columns, range));
 }
 
 /** Formats that can be encoded without an imatrix. */
 const encodable = formats.filter((format) => format.refuse([6, 256]) === undefined).map(({ id }) => id);
+/** Grids by their names: each kind of levels, groups, scales and zero points. */
+const grids = [
+  ...['int2-g16', 'int4-g128', 'uint4-g128-zp', 'int5-row-e8m0', 'uint8-tensor-zp-f32', 'int3-g32-e4m3'],
+  ...['e3m4-row', 'e2m1-g16-e4m3-global', 'e2m1-g32-e8m0', 'e4m3-tensor-bf16', 'nf4-b64', 'fp4-g128-f16'],
+];
 
-const encode = (id: string, values: Float32Array, columns: number): Promise<EncodedRows> =>
-  formatById(id).encode(values, columns, { min: Math.min(...values), max: Math.max(...values) });
+/** Rows in the grid of a format. */
+async function encode(id: string, values: Float32Array, columns: number): Promise<QuantizedRows> {
+  const range = { min: Math.min(...values), max: Math.max(...values) };
+  const encoded = await formatById(id).encode(values, columns, range);
+  if ('grid' in encoded) return encoded;
+  throw new TypeError(`${id} is a type of ggml`);
+}
 
 describe('textbook definitions', () => {
   const x = Float32Array.of(-1.5, -0.5, 0, 0.75, 3);
 
-  it('absmax: scale 127/max|x|', async () => {
+  it('absmax: scale max|x|/127', async () => {
     expect([...new Int8Array((await encode('absmax-int8', x, 5)).codes)]).toEqual([-64, -21, 0, 32, 127]);
-    expect((await encode('absmax-int8', x, 5)).scales![0]).toBeCloseTo(127 / 3, 5);
+    expect((await encode('absmax-int8', x, 5)).scales[0]).toBe(Math.fround(3 / 127));
   });
 
-  it('zero-point: scale 255/(max − min), zero point −round(scale·min) − 128', async () => {
-    const scale = 255 / 4.5;
-    expect((await encode('zeropoint-int8', x, 5)).scales![0]).toBeCloseTo(scale, 4);
-    expect([...(await encode('zeropoint-int8', x, 5)).zeros!]).toEqual([-Math.round(scale * -1.5) - 128]);
-    expect([...new Int8Array((await encode('zeropoint-int8', x, 5)).codes)]).toEqual([
-      -128, -71, -43, -1, 127,
-    ]);
+  it('zero-point: scale (max − min)/255, zero point −round(min/scale), in a range with 0', async () => {
+    const { scales, zeros, codes } = await encode('zeropoint-int8', x, 5);
+    expect(scales[0]).toBe(Math.fround(4.5 / 255));
+    expect([...zeros!]).toEqual([85]);
+    expect([...codes]).toEqual([0, 57, 85, 127, 255]);
+    const positive = await encode('zeropoint-int8', Float32Array.of(1, 5.1), 2);
+    expect([...positive.zeros!, ...positive.codes]).toEqual([0, 50, 255]);
+    expect(positive.scales[0]).toBeCloseTo(5.1 / 255, 8);
   });
 
   it('min–max: Δ = range/255 and range/15', async () => {
-    expect((await encode('minmax-int8', x, 5)).scales![0]).toBeCloseTo(4.5 / 255, 7);
-    expect((await encode('minmax-int4', x, 5)).scales![0]).toBeCloseTo(0.3, 6);
+    expect((await encode('minmax-int8', x, 5)).scales[0]).toBeCloseTo(4.5 / 255, 7);
+    expect((await encode('minmax-int4', x, 5)).scales[0]).toBeCloseTo(0.3, 6);
     expect([...(await roundTrip('minmax-int4', x, 5))].map((v) => Math.round(v * 1e4) / 1e4)).toEqual([
       -1.5, -0.6, 0, 0.6, 3,
     ]);
   });
 
   it('row-wise int8 scales each row by its own maximum', async () => {
-    const scales = (await encode('rowwise-int8', Float32Array.of(1, -2, 0.5, 0.25), 2)).scales!;
-    expect([...scales]).toEqual([63.5, 254]);
+    const scales = (await encode('rowwise-int8', Float32Array.of(1, -2, 0.5, 0.25), 2)).scales;
+    expect([...scales]).toEqual([Math.fround(2 / 127), Math.fround(0.5 / 127)]);
   });
 
-  it('NF4 reproduces its own table and puts the even element in the high nibble', async () => {
+  it('NF4 reproduces its own table', async () => {
     const values = new Float32Array(64);
     values[0] = -1;
     values[1] = 1;
     values[2] = Math.fround(0.16093020141124725);
     const codes = (await encode('nf4', values, 64)).codes;
-    expect(codes[0]).toBe(0x0f);
-    expect(codes[1]).toBe(0x97);
+    expect([...codes.subarray(0, 4)]).toEqual([0, 15, 9, 7]);
     expect([...(await roundTrip('nf4', values, 64))]).toEqual([...values]);
   });
 
@@ -65,7 +76,7 @@ describe('textbook definitions', () => {
 describe('bits per weight', () => {
   it.each([
     ['absmax-int8', [64, 64], 8 + 32 / 4096],
-    ['zeropoint-int8', [64, 64], 8 + 64 / 4096],
+    ['zeropoint-int8', [64, 64], 8 + 40 / 4096],
     ['minmax-int4', [64, 64], 4 + 64 / 4096],
     ['rowwise-int8', [64, 128], 8 + 32 / 128],
     ['block-int4-sym', [64, 64], 5],
@@ -83,11 +94,11 @@ describe('bits per weight', () => {
     expect(formatById(id).bitsPerWeight(shape)).toBeCloseTo(bits, 10),
   );
 
-  it.each(encodable)('%s writes exactly the bytes it states', async (id) => {
+  it.each([...encodable, ...grids])('%s writes exactly the bytes it states', async (id) => {
     const format = formatById(id);
     const values = new Random(5).fill(6 * 256, (random) => random.normal());
-    const { codes, scales, zeros } = await encode(id, values, 256);
-    const written = [codes, scales, zeros].reduce((sum, data) => sum + (data?.byteLength ?? 0), 0);
+    const encoded = await format.encode(values, 256, { min: Math.min(...values), max: Math.max(...values) });
+    const written = (await savedBytes(encoded, true)).reduce((sum, bytes) => sum + bytes!.byteLength, 0);
     expect(written).toBe(format.bytes([6, 256]));
   });
 });
@@ -130,7 +141,7 @@ describe('degenerate input', () => {
       expect(formatById(id).refuse([4, 256])).toMatch(/needs importance weights \(an imatrix\)/);
   });
 
-  it.each(encodable)('%s rejects NaN with its index', async (id) => {
+  it.each([...encodable, ...grids])('%s rejects NaN with its index', async (id) => {
     const values = new Float32Array(512);
     values[300] = NaN;
     await expect(formatById(id).encode(values, 256, { min: 0, max: 0 })).rejects.toThrow('weight 300 is NaN');
@@ -143,5 +154,63 @@ describe('degenerate input', () => {
 
   it('an unknown format names the known ones', () => {
     expect(() => formatById('q9_z')).toThrow(/There is no format "q9_z".*Q4_K/);
+  });
+});
+
+describe('grids by their names', () => {
+  it('are formats, each the same whatever its spelling', () => {
+    const format = formatById('INT4-g128');
+    expect(format).toBe(formatById('int4-f16-g128'));
+    expect(format).toMatchObject({ id: 'int4-g128', family: 'integer', nominalBitsPerWeight: 4 + 16 / 128 });
+    expect(format.scheme).toMatchObject({ kind: 'grid', grid: { group: 128, scale: 'F16' } });
+    expect(formatById('nf4').scheme).toMatchObject({ grid: { group: 64 } });
+    expect(formatById('nf4-b64').scheme).toMatchObject({ grid: { group: { flat: 64 } } });
+  });
+
+  it('are not mistaken for types of ggml', () => {
+    expect(formatById('mxfp4').id).toBe('MXFP4');
+    expect(formatById('e2m1-g32-e8m0')).toMatchObject({ id: 'e2m1-g32-e8m0', scheme: { kind: 'grid' } });
+  });
+
+  it.each([
+    ['int4-g128-x', /"int4-g128-x" is not a grid\. "x" is not a group/],
+    ['uint4-g128', /Unsigned integers need zero points/],
+    ['llm-int8', /columns in half precision.*methods quantize layers and models to it/],
+    ['nf4-b64-dq', /scales that are quantized across rows/],
+    ['e4m3-128x128', /groups of several rows/],
+    ['absmax-int9', /Did you mean "?absmax-int8.*and grids by their names, such as int4-g128/],
+  ])('that cannot be a format are rejected: %s', (name, message) => {
+    expect(() => formatById(name)).toThrow(message);
+    expect(findFormat(name)).toBeUndefined();
+  });
+
+  it('need rows of whole blocks where blocks are those of the flattened tensor', () => {
+    expect(formatById('nf4-b64').refuse([4, 96])).toMatch(/multiple of 64; these have 96/);
+    expect(formatById('nf4-b64').refuse([4, 128])).toBeUndefined();
+  });
+
+  it('need groups that parts of long rows do not cut', () => {
+    const long = [2, 2 ** 20 + 300];
+    expect(formatById('int4-g100').refuse(long)).toMatch(/groups of 100 weights.*parts of 65536/);
+    expect(formatById('e3m4-row').refuse(long)).toMatch(/one scale per row/);
+    expect(formatById('int4-g128').refuse(long)).toBeUndefined();
+  });
+
+  it.each(grids)('%s keeps zeros', async (id) => {
+    expect(await roundTrip(id, new Float32Array(512), 256)).toEqual(new Float32Array(512));
+  });
+
+  it.each([
+    ['e3m4-row', 2 ** -5],
+    ['int4-g128', 1 / 15 + 2 ** -11],
+    ['uint8-tensor-zp-f32', 1 / 255],
+    ['e2m1-g16-e4m3-global', 1 / 6 + 2 ** -4],
+  ])('%s: errors stay within half a step', async (id, bound) => {
+    const values = new Random(8).fill(4 * 256, (random) => random.normal());
+    const largest = Math.max(...values.map(Math.abs));
+    const decoded = await roundTrip(id, values, 256);
+    const worst = Math.max(...decoded.map((value, i) => Math.abs(value - values[i]!)));
+    expect(worst / largest).toBeLessThanOrEqual(bound);
+    expect(worst).toBeGreaterThan(0);
   });
 });

@@ -21,7 +21,7 @@ describe('what a format stores of weights', () => {
     async (format) => {
       const found = values.slice();
       await fakeQuantize(format, found, columns, range);
-      expect(found).toEqual(await format.decode(await format.encode(values, columns, range), columns));
+      expect(found).toEqual(await format.decode(await format.encode(values, columns, range)));
       expect(found).not.toEqual(values);
     },
   );
@@ -50,7 +50,7 @@ describe('what a format stores of weights', () => {
   it('follows importance weights where the format takes them', async () => {
     const weighted = async (id: string, weights?: Float32Array): Promise<Float32Array> => {
       const found = values.slice();
-      await fakeQuantize(formatById(id), found, columns, range, weights);
+      await fakeQuantize(formatById(id), found, columns, range, { importance: weights });
       return found;
     };
     const error = (found: Float32Array): number =>
@@ -64,14 +64,9 @@ describe('what a format stores of weights', () => {
   });
 
   it('is not computed when the request is cancelled', async () => {
-    const cancelled = fakeQuantize(
-      formatById('Q4_K'),
-      values.slice(),
-      columns,
-      range,
-      undefined,
-      AbortSignal.abort(),
-    );
+    const cancelled = fakeQuantize(formatById('Q4_K'), values.slice(), columns, range, {
+      signal: AbortSignal.abort(),
+    });
     await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 });

@@ -161,19 +161,14 @@ describe('changed weights', () => {
     const weights = await weightsOf('mixtral', new Map([[tensor, { format, importance }]]));
     const expected = valuesOf('mixtral', ...experts(0, 'w3'));
     for (let expert = 0; expert < 4; expert++) {
-      const ofExpert = importance.subarray(expert * 64, (expert + 1) * 64);
-      await fakeQuantize(
-        format,
-        expected.subarray(expert * 96 * 64, (expert + 1) * 96 * 64),
-        64,
-        range,
-        ofExpert,
-      );
+      const ofExpert = { importance: importance.subarray(expert * 64, (expert + 1) * 64) };
+      const rows = expected.subarray(expert * 96 * 64, (expert + 1) * 96 * 64);
+      await fakeQuantize(format, rows, 64, range, ofExpert);
     }
     expect(await loaded(weights, tensor, expected.length)).toEqual(expected);
     expect(await loaded(weights, tensor, 20 * 64, 180, 20)).toEqual(expected.subarray(180 * 64, 200 * 64));
     const byFirst = valuesOf('mixtral', ...experts(0, 'w3'));
-    await fakeQuantize(format, byFirst, 64, range, importance.subarray(0, 64));
+    await fakeQuantize(format, byFirst, 64, range, { importance: importance.subarray(0, 64) });
     expect(byFirst).not.toEqual(expected);
   });
 

@@ -16,8 +16,7 @@ const importance = Float32Array.from({ length: columns }, (_, i) => hessian[i * 
 async function encoded(type: GgmlQuantType): Promise<Uint8Array> {
   const { block, bytes } = ggmlTypes.find(({ name }) => name === type)!;
   const codes = new Uint8Array((weights.length / block) * bytes);
-  const range = { min: 0, max: 0 };
-  await native.encodeRows({ kind: 'ggml', type }, weights, columns, range, { codes, importance });
+  await native.encodeRows(type, weights, columns, codes, { importance });
   return codes;
 }
 

@@ -26,8 +26,7 @@ afterEach(() => {
 async function encoded(type: GgmlQuantType): Promise<Uint8Array> {
   const { block, bytes } = ggmlTypes.find(({ name }) => name === type)!;
   const codes = new Uint8Array((weights.length / block) * bytes);
-  const range = { min: 0, max: 0 };
-  await native.encodeRows({ kind: 'ggml', type }, weights, columns, range, { codes, importance });
+  await native.encodeRows(type, weights, columns, codes, { importance });
   return codes;
 }
 
@@ -90,7 +89,7 @@ it('takes rows of one block, and fewer rows than lanes', async () => {
   const values = new Float32Array(some.length);
   await native.decode('Q4_1', blocks, values);
   const plain = new Uint8Array(blocks.length);
-  await native.encodeRows({ kind: 'ggml', type: 'Q4_1' }, some, 32, { min: 0, max: 0 }, { codes: plain });
+  await native.encodeRows('Q4_1', some, 32, plain);
   const rounded = new Float32Array(some.length);
   await native.decode('Q4_1', plain, rounded);
   expect(outputError(own, some, values)).toBeLessThan(outputError(own, some, rounded));

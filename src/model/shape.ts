@@ -1,6 +1,6 @@
-import { suggestion } from '../model/closest';
-import { isRecord } from '../model/json';
-import { stated } from '../model/statedValue';
+import { suggestion } from './closest';
+import { isRecord } from './json';
+import { stated } from './statedValue';
 
 /** A value of a JSON document that is not what is expected there: `$.rules[0].grid must be an object.` */
 export class ShapeError extends Error {}

@@ -1,4 +1,4 @@
-import { isRecord } from '../model/json';
+import { isRecord } from '../../model/json';
 import type {
   DoubleQuantization,
   Grid,
@@ -7,7 +7,7 @@ import type {
   Levels,
   Rounding,
   ScaleRule,
-} from '../protocol/grids';
+} from '../../protocol/grids';
 import {
   choice,
   either,
@@ -20,7 +20,7 @@ import {
   whole,
   yes,
   type Shape,
-} from './shape';
+} from '../../model/shape';
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const has = (key: string) => (value: unknown) => isRecord(value) && key in value;
