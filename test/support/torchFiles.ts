@@ -274,6 +274,8 @@ export interface ZipFile {
   readonly size?: number;
   /** Name in the local header, where it differs. */
   readonly localName?: string;
+  /** Bytes of the extra field that the local header states, where it lies. */
+  readonly extra?: number;
   /** Place of the local header that the directory states, where it lies. */
   readonly header?: number;
 }
@@ -285,7 +287,8 @@ export function zipBytes(files: readonly ZipFile[], { zip64 = false } = {}): Buf
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let at = 0;
-  for (const { name, data, method = 0, size = data.length, localName = name, header = at } of files) {
+  for (const file of files) {
+    const { name, data, method = 0, size = data.length, localName = name, header = at } = file;
     const padding = (alignment - ((at + 30 + localName.length + 4) % alignment)) % alignment;
     const extra = Buffer.concat([Buffer.from('FB'), u32(padding).subarray(0, 2), Buffer.alloc(padding, 'Z')]);
     const local = Buffer.alloc(30);
@@ -293,7 +296,7 @@ export function zipBytes(files: readonly ZipFile[], { zip64 = false } = {}): Buf
     local.writeUInt16LE(method, 8);
     for (const place of [18, 22]) local.writeUInt32LE(data.length, place);
     local.writeUInt16LE(localName.length, 26);
-    local.writeUInt16LE(extra.length, 28);
+    local.writeUInt16LE(file.extra ?? extra.length, 28);
     parts.push(local, Buffer.from(localName), extra, Buffer.from(data));
     const entry = Buffer.alloc(46);
     entry.writeUInt32LE(0x02014b50, 0);

@@ -1,6 +1,7 @@
+import { maxPickleObjects } from '../limits';
 import { dtypeGlobal, storageGlobal } from './dtypes';
 import { rebuilds } from './rebuild';
-import { asKind, isObject, itemsOf, type KnownGlobal, type PickleValue } from './values';
+import { asKind, itemsOf, type Dictionary, type KnownGlobal, type PickleValue } from './values';
 
 /** What a known class or function makes of its arguments; undefined where they are not arguments of it. */
 type Make = (args: readonly PickleValue[]) => PickleValue | undefined;
@@ -18,12 +19,18 @@ function collection(kind: 'list' | 'tuple' | 'set', items: PickleValue | undefin
 
 /** From nothing, another dictionary, or a list of pairs. */
 function dictOf([source]: readonly PickleValue[]): PickleValue | undefined {
-  if (source === undefined) return { kind: 'dict', entries: [] };
+  if (source === undefined) return { kind: 'dict', entries: new Map() };
   const copied = asKind(source, 'dict');
-  if (copied) return { kind: 'dict', entries: [...copied.entries] };
-  const pairs = itemsOf(source)?.map(itemsOf);
-  if (!pairs?.every((pair) => pair?.length === 2)) return undefined;
-  return { kind: 'dict', entries: pairs.flatMap((pair) => pair ?? []) };
+  if (copied) return { kind: 'dict', entries: new Map(copied.entries) };
+  const pairs = itemsOf(source) ?? [source];
+  if (pairs.length > maxPickleObjects) return undefined;
+  const entries: Dictionary['entries'] = new Map();
+  for (const pair of pairs) {
+    const [key, value, ...more] = itemsOf(pair)?.slice(0, 3) ?? [];
+    if (key === undefined || value === undefined || more.length > 0) return undefined;
+    entries.set(key, value);
+  }
+  return { kind: 'dict', entries };
 }
 
 /** The factory only matters to code that runs later; one that is not known was recorded where it was named. */
@@ -96,16 +103,15 @@ export function findGlobal(name: string): PickleValue | undefined {
  * @returns undefined where the arguments do not fit.
  */
 export function callGlobal({ name }: KnownGlobal, args: readonly PickleValue[]): PickleValue | undefined {
-  let [callee, given] = [name, args];
+  if (!rebuildsFromType.has(name)) return madeOf(name, args);
   // A tensor with attributes or of a subclass: how the plain tensor is made, its class, and the arguments.
-  while (rebuildsFromType.has(callee)) {
-    const [inner, type, innerArgs] = given;
-    const foreign = [inner, type].find((value) => asKind(value, 'foreign'));
-    if (foreign !== undefined) return foreign;
-    const [known, list] = [asKind(inner, 'global'), asKind(innerArgs, 'tuple')];
-    if (!known || !list) return undefined;
-    [callee, given] = [known.name, list.items];
-  }
-  const made = makes.get(callee)?.(given);
-  return made ?? given.find((value) => isObject(value) && value.kind === 'foreign');
+  const [inner, type, innerArgs] = args;
+  const foreign = [inner, type].find((value) => asKind(value, 'foreign'));
+  if (foreign !== undefined) return foreign;
+  const [known, list] = [asKind(inner, 'global'), asKind(innerArgs, 'tuple')];
+  const isRebuild = rebuilds.some(([rebuild]) => rebuild === known?.name);
+  return known && list && isRebuild ? madeOf(known.name, list.items) : undefined;
 }
+
+const madeOf = (name: string, args: readonly PickleValue[]): PickleValue | undefined =>
+  makes.get(name)?.(args) ?? args.find((value) => asKind(value, 'foreign'));

@@ -68,6 +68,7 @@ async function locate(
   const places = new Map<string, StoragePlace>();
   let offset = pickles.offset;
   for (const key of keys) {
+    if (places.has(key)) throw pickles.fail(`The list of storages names ${key} twice.`, offset);
     const storage = storages.get(key);
     if (!storage)
       throw pickles.fail(`The list of storages names ${key}, whose size the pickle does not say.`, offset);

@@ -7,6 +7,7 @@ import {
   asKind,
   itemsOf,
   shownValue,
+  type Dictionary,
   type Foreign,
   type PickleValue,
   type Sequence,
@@ -120,7 +121,7 @@ export class Machine {
     const made = known && list && callGlobal(known, list);
     if (made === undefined)
       throw this.fail(`The pickle calls ${shownValue(callee)} with ${shownValue(args)}, which does not fit.`);
-    this.count(copiedItems(made));
+    this.count(Math.max(copiedItems(made), sizeOf(list ?? []) - freeSize));
     this.pushNew(made);
   }
 
@@ -136,9 +137,14 @@ export class Machine {
   setItems(target: PickleValue, items: readonly PickleValue[]): void {
     if (items.length % 2 !== 0) throw this.fail('The pickle sets a key without a value.');
     const dictionary = asKind(target, 'dict');
-    if (dictionary) for (const item of items) dictionary.entries.push(item);
+    if (dictionary) this.setEntries(dictionary, items);
     else if (!asKind(target, 'foreign'))
       throw this.fail(`The pickle sets items of ${shownValue(target)}, which is not a dictionary.`);
+  }
+
+  private setEntries({ entries }: Dictionary, items: readonly PickleValue[]): void {
+    for (let i = 0; i < items.length; i += 2) entries.set(items[i]!, items[i + 1]!);
+    if (entries.size > maxPickleObjects) throw this.tooMany();
   }
 
   private tooMany(): QuantscopeError {
@@ -152,5 +158,12 @@ const objectBytes = 32;
 /** What a call may have copied from its arguments, in objects. */
 function copiedItems(made: PickleValue): number {
   if (made instanceof Uint8Array) return Math.ceil(made.length / objectBytes);
-  return itemsOf(made)?.length ?? asKind(made, 'dict')?.entries.length ?? 0;
+  return itemsOf(made)?.length ?? 2 * (asKind(made, 'dict')?.entries.size ?? 0);
 }
+
+/** Size up to which the arguments of a call are not counted: those of a tensor have about a dozen items. */
+const freeSize = 64;
+
+/** Arguments and their items, which a call looks through. */
+const sizeOf = (args: readonly PickleValue[]): number =>
+  args.reduce<number>((sum, item) => sum + (itemsOf(item)?.length ?? 0), args.length);

@@ -48,7 +48,7 @@ export const opcodes: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x85, (m) => tuple(m, 1)],
   [0x86, (m) => tuple(m, 2)],
   [0x87, (m) => tuple(m, 3)],
-  [code('}'), (m) => m.pushNew({ kind: 'dict', entries: [] })],
+  [code('}'), (m) => m.pushNew({ kind: 'dict', entries: new Map() })],
   [code('d'), dictionary],
   [
     code('s'),
@@ -97,7 +97,7 @@ export const opcodes: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
     0x92,
     (m) => {
       const [named, args, callee] = [m.pop(), m.pop(), m.pop()];
-      m.call(callee, asKind(named, 'dict')?.entries.length === 0 ? args : tupleOf([args, named]));
+      m.call(callee, asKind(named, 'dict')?.entries.size === 0 ? args : tupleOf([args, named]));
     },
   ],
   [
@@ -185,7 +185,7 @@ function tuple(m: Machine, length: number): void {
 
 function dictionary(m: Machine): void {
   const items = m.popMark();
-  m.pushNew({ kind: 'dict', entries: [] });
+  m.pushNew({ kind: 'dict', entries: new Map() });
   m.setItems(m.top(), items);
 }
 

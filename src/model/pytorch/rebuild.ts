@@ -42,6 +42,9 @@ export const rebuilds: readonly [string, (args: readonly PickleValue[]) => Pickl
   ],
 ];
 
+/** Most parts of a sparse tensor. */
+const sparseParts = 4;
+
 const anyBytes = dtypeGlobal('torch.uint8')!;
 
 /** @param place first element, shape and strides. @returns a tensor, the stand-in of a storage, or undefined where the arguments do not fit. */
@@ -72,14 +75,16 @@ const problemOf = ({ type }: Storage, read: TorchDtype): string | undefined =>
 /** Conjugated and negated views are changed when they are loaded. */
 function changedOnLoad(metadata: PickleValue | undefined): string | undefined {
   const flags = asKind(metadata, 'dict')?.entries;
-  return flags?.includes(true) ? 'It is a conjugated or negated view, which cannot be decoded.' : undefined;
+  return flags?.get('conj') === true || flags?.get('neg') === true
+    ? 'It is a conjugated or negated view, which cannot be decoded.'
+    : undefined;
 }
 
-function sparse(data: readonly PickleValue[] | undefined): PickledTensor | undefined {
-  const [shape, values] = [
-    sizesOf(data?.findLast((item) => asKind(item, 'tuple'))),
-    asKind(data?.at(1), 'tensor'),
-  ];
+/** @param data tensors of indices, the tensor of values, the shape, and in the layout COO perhaps a flag. */
+function sparse(data: readonly PickleValue[] = []): PickledTensor | undefined {
+  if (data.length > sparseParts) return undefined;
+  const shape = sizesOf(data.findLast((item) => asKind(item, 'tuple')));
+  const values = data.map((item) => asKind(item, 'tensor')).findLast((item) => item !== undefined);
   if (!shape || !values) return undefined;
   const { dtype, bytes } = values;
   return { kind: 'tensor', dtype, bytes, shape, problem: 'It is a sparse tensor, which cannot be decoded.' };

@@ -1,6 +1,13 @@
 import { plural } from '../../protocol/words';
 import { maxNameCharacters, maxPickleDepth, maxPickleObjects, maxTensors } from '../limits';
-import { asKind, isObject, shownValue, type PickledTensor, type PickleValue } from './values';
+import {
+  asKind,
+  isObject,
+  shownValue,
+  type Dictionary,
+  type PickledTensor,
+  type PickleValue,
+} from './values';
 
 /** The tensors of a pickle by their names. */
 export interface StateDict {
@@ -38,18 +45,15 @@ export function stateDictOf(root: PickleValue, fail: (message: string) => Error)
 const foreignNote = (text: string): string =>
   `The file holds a whole object (${text}), not a dictionary of tensors: its weights cannot be read without running code. Save its state_dict() instead.`;
 
-type Entry = readonly [key: PickleValue, value: PickleValue];
+const noEntries: Dictionary['entries'] = new Map();
 
-/** The keys of a dictionary with their last values, in the order in which they first appeared. */
-function entriesOf(value: PickleValue): readonly Entry[] {
-  const entries = asKind(value, 'dict')?.entries ?? [];
-  const found = new Map<unknown, Entry>();
-  for (let i = 0; i + 1 < entries.length; i += 2) found.set(entries[i]!, [entries[i]!, entries[i + 1]!]);
-  return [...found.values()];
+/** Keys and values of a dictionary; none of anything else. */
+const entriesOf = (value: PickleValue): Dictionary['entries'] => asKind(value, 'dict')?.entries ?? noEntries;
+
+function holdsTensors(value: PickleValue): boolean {
+  for (const item of entriesOf(value).values()) if (asKind(item, 'tensor')) return true;
+  return false;
 }
-
-const holdsTensors = (value: PickleValue): boolean =>
-  entriesOf(value).some(([, item]) => asKind(item, 'tensor') !== undefined);
 
 /** The dictionary of the weights in the dictionaries around it. */
 function unwrapped(root: PickleValue): { readonly inner: PickleValue; readonly path: readonly string[] } {
@@ -57,21 +61,16 @@ function unwrapped(root: PickleValue): { readonly inner: PickleValue; readonly p
   let inner = root;
   while (path.length < wrappers.length && !holdsTensors(inner)) {
     const entries = entriesOf(inner);
-    const key = wrappers.find((name) =>
-      entries.some(([found, value]) => found === name && leadsToTensors(value)),
-    );
+    const key = wrappers.find((name) => leadsToTensors(entries.get(name) ?? null));
     if (key === undefined) break;
     path.push(key);
-    inner = entries.find(([found]) => found === key)![1];
+    inner = entries.get(key)!;
   }
   return { inner, path };
 }
 
 const leadsToTensors = (value: PickleValue): boolean =>
-  holdsTensors(value) ||
-  entriesOf(value).some(
-    ([key, item]) => typeof key === 'string' && wrappers.includes(key) && holdsTensors(item),
-  );
+  holdsTensors(value) || wrappers.some((name) => holdsTensors(entriesOf(value).get(name) ?? null));
 
 /** What is next to the weights and not shown. */
 function otherNotes(root: PickleValue, path: readonly string[], fail: (message: string) => Error): string[] {
@@ -86,12 +85,12 @@ function otherNotes(root: PickleValue, path: readonly string[], fail: (message: 
       walk.visit(value, `${key}/${keyText(other)}`, 1);
       if (walk.tensors.size > before) others.push(keyText(other));
     }
-    level = entriesOf(level).find(([found]) => found === key)![1];
+    level = entriesOf(level).get(key)!;
   }
   const count = walk.tensors.size;
   if (count === 0) return [];
   return [
-    `The weights are those of "${path.join('.')}"; ${plural(count, 'other tensor')} of the file (${others.join(', ')}) ${count === 1 ? 'is' : 'are'} not shown.`,
+    `The weights are those of "${path.join('.')}"; ${plural(count, 'other tensor')} of the file (${some(others)}) ${count === 1 ? 'is' : 'are'} not shown.`,
   ];
 }
 
@@ -103,6 +102,12 @@ function plainValues(root: PickleValue): StateDict['values'] {
   }
   return found;
 }
+
+/** Most names that a note lists. */
+const maxNamed = 4;
+
+const some = (names: readonly string[]): string =>
+  [...names.slice(0, maxNamed), ...(names.length > maxNamed ? ['…'] : [])].join(', ');
 
 const keyText = (key: PickleValue): string => (typeof key === 'string' ? key : shownValue(key));
 
@@ -119,6 +124,8 @@ class Walk {
     if (++this.visits > maxPickleObjects)
       throw this.fail(`The containers of the pickle hold more than ${maxPickleObjects} objects.`);
     if (!isObject(value)) return;
+    if (this.characters + name.length > maxNameCharacters)
+      throw this.fail(`The names of the tensors have more than ${maxNameCharacters} characters.`);
     if (depth > maxPickleDepth)
       throw this.fail(`The pickle nests containers more than ${maxPickleDepth} deep.`);
     if (value.kind === 'tensor') this.add(name, value);
@@ -140,8 +147,6 @@ class Walk {
     if (this.tensors.has(name)) return void this.repeated.add(name);
     this.characters += name.length;
     if (this.tensors.size >= maxTensors) throw this.fail(`The file holds more than ${maxTensors} tensors.`);
-    if (this.characters > maxNameCharacters)
-      throw this.fail(`The names of the tensors have more than ${maxNameCharacters} characters.`);
     this.tensors.set(name, tensor);
   }
 }

@@ -13,8 +13,8 @@ export interface Sequence {
 
 export interface Dictionary {
   readonly kind: 'dict';
-  /** Keys and values in turn, in the order in which they were set. */
-  readonly entries: PickleValue[];
+  /** The last value of each key, in the order in which the keys were first set. */
+  readonly entries: Map<PickleValue, PickleValue>;
 }
 
 /** A class or function that this reader knows, and does itself what it would do. */
@@ -129,7 +129,7 @@ export function shownValue(value: PickleValue, depth = 0): string {
     case 'set':
       return `{${shownItemsOf(value.items, depth)}}`;
     case 'dict':
-      return value.entries.length === 0 ? '{}' : '{…}';
+      return value.entries.size === 0 ? '{}' : '{…}';
     case 'foreign':
       return value.text;
     case 'global':

@@ -11,7 +11,12 @@ export interface ZipEntry {
   /** Bytes. */
   readonly size: number;
   readonly crc32: number;
+  /** Where the next file begins, or the archive ends. */
+  readonly limit: number;
 }
+
+/** As the directory lists it. */
+type ListedEntry = Omit<ZipEntry, 'limit'>;
 
 /**
  * The files of a ZIP archive by their names, in the order of its directory, which is all that is read. Sizes and places are checked
@@ -23,14 +28,14 @@ export async function readZip(
   source: ByteSource,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, ZipEntry>> {
-  const entries = await readDirectory(source, signal);
-  const byName = new Map<string, ZipEntry>();
-  for (const { name, header, size, crc32 } of entries) {
+  const byName = new Map<string, ListedEntry>();
+  for (const entry of await readDirectory(source, signal)) {
+    const { name, header } = entry;
     if (byName.has(name)) throw fail(source, `The ZIP archive lists ${name} twice.`, header);
-    byName.set(name, { name, header, size, crc32 });
+    byName.set(name, entry);
   }
-  ensureApart(source, [...byName.values()]);
-  return byName;
+  const limits = limitsOf(source, [...byName.values()]);
+  return new Map([...byName].map(([name, entry]) => [name, { ...entry, limit: limits.get(name)! }]));
 }
 
 /**
@@ -38,7 +43,7 @@ export async function readZip(
  * @throws QuantscopeError MODEL_FILE.
  */
 export async function dataStart(source: ByteSource, entry: ZipEntry, signal?: AbortSignal): Promise<number> {
-  const { name, header, size } = entry;
+  const { name, header, size, limit } = entry;
   const expected = Buffer.from(name);
   const length = Math.min(localHeader + expected.length, source.size - header);
   const bytes = Buffer.from(await source.read(header, length, signal));
@@ -50,16 +55,16 @@ export async function dataStart(source: ByteSource, entry: ZipEntry, signal?: Ab
   const isSame = bytes.readUInt16LE(26) === expected.length && expected.equals(bytes.subarray(localHeader));
   if (!isSame) throw bad('names another file');
   const start = header + localHeader + expected.length + bytes.readUInt16LE(28);
-  if (start + size > source.size) throw bad(`gives it ${size} bytes, which reach beyond the end of the file`);
+  if (start + size > limit) throw bad(`puts its ${size} bytes where they reach beyond byte ${limit}`);
   return start;
 }
 
 /** Bytes of a local header before the name. */
 const localHeader = 30;
 
-async function readDirectory(source: ByteSource, signal: AbortSignal | undefined): Promise<ZipEntry[]> {
+async function readDirectory(source: ByteSource, signal: AbortSignal | undefined): Promise<ListedEntry[]> {
   const reader = new SourceReader(source, signal);
-  const found: ZipEntry[] = [];
+  const found: ListedEntry[] = [];
   try {
     const zip = await fromRandomAccessReaderPromise(reader, source.size, { autoClose: false });
     if (zip.entryCount > maxTensors)
@@ -74,7 +79,7 @@ async function readDirectory(source: ByteSource, signal: AbortSignal | undefined
   return found;
 }
 
-function entryOf(source: ByteSource, entry: Entry): ZipEntry {
+function entryOf(source: ByteSource, entry: Entry): ListedEntry {
   const { fileName: name, relativeOffsetOfLocalHeader: header, uncompressedSize: size, crc32 } = entry;
   if (entry.isEncrypted()) throw fail(source, `${name} is encrypted in the ZIP archive.`, header);
   if (entry.compressionMethod !== 0)
@@ -92,15 +97,21 @@ function entryOf(source: ByteSource, entry: Entry): ZipEntry {
   return { name, header, size, crc32 };
 }
 
-/** Files that lie over each other are how a small archive pretends to be a large one, or how two readers see different data. */
-function ensureApart(source: ByteSource, entries: readonly ZipEntry[]): void {
+/**
+ * Where each file must have ended, by its name. Files that lie over each other are how a small archive pretends to be a large one, or how two
+ * readers see different data.
+ */
+function limitsOf(source: ByteSource, entries: readonly ListedEntry[]): ReadonlyMap<string, number> {
   const sorted = [...entries].sort((a, b) => a.header - b.header);
-  for (const [i, { name, header, size }] of sorted.entries()) {
-    const next = sorted[i + 1];
-    const end = header + localHeader + Buffer.byteLength(name) + size;
-    if (next && end > next.header)
-      throw fail(source, `In the ZIP archive ${name} overlaps ${next.name}.`, next.header);
-  }
+  return new Map(
+    sorted.map(({ name, header, size }, i) => {
+      const next = sorted[i + 1];
+      const end = header + localHeader + Buffer.byteLength(name) + size;
+      if (next && end > next.header)
+        throw fail(source, `In the ZIP archive ${name} overlaps ${next.name}.`, next.header);
+      return [name, next?.header ?? source.size];
+    }),
+  );
 }
 
 const fail = (source: ByteSource, message: string, offset = 0): QuantscopeError =>

@@ -8,6 +8,7 @@ import { Random } from '../../../support/random';
 import {
   Call,
   Global,
+  PickleWriter,
   Raw,
   storage,
   tensor,
@@ -89,6 +90,11 @@ describe('an archive that lies', () => {
       'a file listed twice',
       zipBytes([...torchArchive(weights), torchArchive(weights)[0]!]),
       /lists archive\/data\.pkl twice/,
+    ],
+    [
+      'a local header that moves its data over the next file',
+      changed('data/0', (file) => ({ ...file, extra: 128 })),
+      /header of archive\/data\/0 puts its 16 bytes where they reach beyond byte \d+/,
     ],
     [
       'no storage',
@@ -200,6 +206,17 @@ describe('a file of the older format that lies', () => {
     expect(await failure('elements.bin', other)).toMatch(/The storage 0 has 4 elements; the pickle says 3/);
   });
 
+  it('lists a storage twice', async () => {
+    const keys = new PickleWriter().pickle(['0', '1']);
+    const at = bytes.indexOf(keys);
+    const twice = Buffer.concat([
+      bytes.subarray(0, at),
+      new PickleWriter().pickle(['0', '0', '1']),
+      bytes.subarray(at + keys.length),
+    ]);
+    expect(await failure('twice.bin', twice)).toMatch(/The list of storages names 0 twice/);
+  });
+
   it('ends inside its pickles', async () => {
     expect(await failure('short.bin', bytes.subarray(0, 200))).toMatch(
       /The file of 200 bytes ends inside a pickle/,
@@ -218,6 +235,10 @@ describe('a file of the older format that lies', () => {
     ]);
   });
 });
+
+/** Keys of a dictionary, each with the value None. */
+const distinctKeys = (count: number): Buffer =>
+  Buffer.concat(Array.from({ length: count }, (_, i) => new Raw('J', u32(i), 'N').bytes));
 
 /** Two bytes for each level: objects that grow with every one. */
 const nested = (levels: number): Raw => new Raw(`]${'q\x01h\x01h\x01\x86'.repeat(levels)}`);
@@ -243,11 +264,37 @@ describe('a pickle that wants memory or time', () => {
     [
       'copies of one dictionary',
       new Raw(
-        `}(${'K\x01N'.repeat(100_000)}uq\x01`,
+        '}(',
+        distinctKeys(50_000),
+        'uq\x01',
         '0ccollections\nOrderedDict\nq\x02',
         'h\x01\x85Rh\x02'.repeat(100),
       ),
       /makes more than 4000000 objects/,
+    ],
+    [
+      'calls that look through a long list and then fail for the lack of another argument',
+      new Raw(
+        `](${'N'.repeat(1_000_000)}eq\x01`,
+        '0cevil\nname\nq\x02',
+        '0ccollections\nOrderedDict\nq\x03',
+        'h\x01h\x02\x86Rh\x03'.repeat(100_000),
+      ),
+      /makes more than 4000000 objects/,
+    ],
+    [
+      'dictionaries of a long list of one pair',
+      new Raw(
+        `](K\x02K\x01\x86q\x01${'h\x01'.repeat(1_000_000)}eq\x02`,
+        '0ccollections\nOrderedDict\nq\x03',
+        'h\x02\x85Rh\x03'.repeat(100_000),
+      ),
+      /makes more than 4000000 objects/,
+    ],
+    [
+      'keys that make long names',
+      new Raw('}X', u32(60e6), Buffer.alloc(60e6, 'k'), `q\x01${'}h\x01'.repeat(11)}]${'s'.repeat(12)}`),
+      /names of the tensors have more than 268435456 characters/,
     ],
     [
       'copies of one text',
@@ -282,6 +329,27 @@ describe('a pickle that wants memory or time', () => {
     const started = performance.now();
     expect(await failure(`${name}.pt`, torchZip([raw]))).toMatch(message);
     expect(performance.now() - started).toBeLessThan(20_000);
+  });
+});
+
+describe('a pickle that repeats itself', () => {
+  it('sets one key a million times and shows the dictionary a hundred thousand times', async () => {
+    const raw = new Raw(`]q\x00}q\x01(${'K\x01N'.repeat(1_000_000)}u0`, `h\x00(${'h\x01'.repeat(100_000)}e`);
+    const started = performance.now();
+    const model = await openModel(writeFile(folder, 'repeated.pt', torchZip([raw])));
+    await model.close();
+    expect(model.description.tensors).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(20_000);
+  });
+
+  it('names no more than a few of many other tensors', async () => {
+    const others = Array.from({ length: 1000 }, (_, i) => [`other${i}`, { x: weights.a }]);
+    const state = { state_dict: weights, ...Object.fromEntries(others) } as Pickled;
+    const model = await openModel(writeFile(folder, 'others.pt', torchZip(state)));
+    await model.close();
+    expect(model.description.notes.join()).toContain(
+      '1,000 other tensors of the file (other0, other1, other2, other3, …) are not shown',
+    );
   });
 });
 
