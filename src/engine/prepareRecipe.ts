@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { foldedScales } from '../exporter/checkpoint/foldedScales';
-import type { CheckpointPlan } from '../exporter/checkpoint/plan';
+import type { RecipePlan } from '../exporter/checkpoint/plan';
 import { neededEvidence, type MethodPlan } from '../exporter/checkpoint/preview';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
@@ -32,7 +32,7 @@ export interface PrepareOptions {
  */
 export async function prepareRecipe(
   model: Model,
-  plan: CheckpointPlan,
+  plan: RecipePlan,
   options: PrepareOptions,
   context: JobContext,
 ): Promise<PreparedRecipe> {

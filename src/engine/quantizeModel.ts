@@ -2,6 +2,7 @@ import { planCheckpoint } from '../exporter/checkpoint/plan';
 import { evidenceKinds, neededEvidence, previewPlan, type MethodPlan } from '../exporter/checkpoint/preview';
 import { outputFolder } from '../exporter/checkpoint/outputFolder';
 import { checkedFolder, writeCheckpoint } from '../exporter/checkpoint/writeCheckpoint';
+import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { EngineRequests } from '../protocol/engine';
 import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
@@ -17,15 +18,17 @@ type PreviewParams = EngineRequests['model/quantizePreview']['params'];
 export async function previewQuantization(
   model: Model,
   recipe: Recipe,
-  { out, overwrite, cacheDir, maxShardBytes }: PreviewParams,
+  params: PreviewParams,
   context: JobContext,
 ): Promise<QuantizePreview> {
+  const { out, overwrite, cacheDir, maxShardBytes } = params;
   if (recipe.target === 'onnx') {
+    refuseShards(maxShardBytes);
     const plan = await planOnnxRecipe(model, recipe);
     const preview = await previewOnnxRecipe(model, plan, out, context);
     return { ...preview, evidence: await evidencePreview(model, plan, cacheDir) };
   }
-  if (recipe.target !== 'checkpoint') return previewExportedRecipe(model, recipe, out, context);
+  if (recipe.target !== 'checkpoint') return previewExportedRecipe(model, recipe, params, context);
   const plan = planCheckpoint(model, recipe, maxShardBytes);
   if (out !== undefined) await outputFolder(out, model.description, overwrite);
   const evidence = await evidencePreview(model, plan, cacheDir);
@@ -45,11 +48,12 @@ export async function quantizeModel(
 ): Promise<QuantizeModelResult> {
   const start = performance.now();
   if (recipe.target === 'onnx') {
+    refuseShards(params.maxShardBytes);
     const plan = await planOnnxRecipe(model, recipe);
     await previewOnnxRecipe(model, plan, params.out, context); // rejects the output before minutes of calibration
     return exportOnnxRecipe(model, plan, params, await evidenceFor(model, plan, params, context), context);
   }
-  if (recipe.target !== 'checkpoint') return exportRecipe(model, recipe, params.out, context);
+  if (recipe.target !== 'checkpoint') return exportRecipe(model, recipe, params, context);
   const plan = planCheckpoint(model, recipe, params.maxShardBytes);
   await checkedFolder(model, plan, params.out, params.overwrite);
   const { evidence, transforms } = await prepareRecipe(model, plan, params, context);
@@ -69,6 +73,15 @@ export async function quantizeModel(
     notes: [...preview.notes, ...(evidence?.notes ?? []), ...written.notes],
     seconds: (performance.now() - start) / 1000,
   };
+}
+
+/** @throws QuantscopeError REQUEST for a size of shards, which ONNX files do not have. */
+function refuseShards(maxShardBytes: number | undefined): void {
+  if (maxShardBytes === undefined) return;
+  throw new QuantscopeError(
+    'REQUEST',
+    'The weights of an ONNX model are one file; it is not cut into shards.',
+  );
 }
 
 async function evidencePreview(

@@ -3,7 +3,12 @@ import type { ExportTarget } from '../exporter/plan';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { ExportPreview } from '../protocol/export';
-import type { QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
+import type {
+  QuantizeModelParams,
+  QuantizeModelResult,
+  QuantizeModelSettings,
+  QuantizePreview,
+} from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
 import type { JobContext } from './job';
 
@@ -16,10 +21,10 @@ const exportMemory = 200e6;
 export async function previewExportedRecipe(
   model: Model,
   recipe: Recipe,
-  out: string | undefined,
+  { out, maxShardBytes }: Pick<QuantizeModelSettings, 'maxShardBytes'> & { readonly out?: string },
   { signal }: JobContext,
 ): Promise<QuantizePreview> {
-  const preview = await previewGguf(model, targetOf(recipe), out, { signal });
+  const preview = await previewGguf(model, targetOf(recipe, maxShardBytes), out, { signal });
   return described(model, recipe, preview);
 }
 
@@ -27,14 +32,18 @@ export async function previewExportedRecipe(
 export async function exportRecipe(
   model: Model,
   recipe: Recipe,
-  out: string,
+  { out, maxShardBytes, recipeFile }: QuantizeModelParams,
   { signal, progress }: JobContext,
 ): Promise<QuantizeModelResult> {
-  const result = await exportGguf(model, targetOf(recipe), out, { signal, onProgress: progress });
+  const result = await exportGguf(model, targetOf(recipe, maxShardBytes), out, {
+    ...{ signal, onProgress: progress },
+    alsoRead: [recipeFile],
+  });
   return { ...described(model, recipe, result), out: result.out, weights: [], seconds: result.seconds };
 }
 
-function targetOf({ target, fileType, rules }: Recipe): ExportTarget {
+/** @param maxBytes of the data of a part; one part where it is absent. */
+function targetOf({ target, fileType, rules }: Recipe, maxBytes: number | undefined): ExportTarget {
   if (target !== 'gguf' || fileType === undefined)
     throw new QuantscopeError(
       'UNSUPPORTED',
@@ -43,7 +52,10 @@ function targetOf({ target, fileType, rules }: Recipe): ExportTarget {
   const tensorTypes = rules.flatMap(({ match, grid }) =>
     match !== undefined && grid !== 'keep' && 'ggml' in grid ? [{ pattern: match, type: grid.ggml }] : [],
   );
-  return { type: fileType, tensorTypes, allowRequantize: true };
+  return {
+    ...{ type: fileType, tensorTypes, allowRequantize: true },
+    ...(maxBytes === undefined ? {} : { split: { kind: 'bytes', value: maxBytes } as const }),
+  };
 }
 
 function described(model: Model, recipe: Recipe, preview: ExportPreview): QuantizePreview {

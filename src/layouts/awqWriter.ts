@@ -8,6 +8,8 @@ import {
   integerBits,
   isSymmetric,
   keptModules,
+  moduleOf,
+  outputModule,
   partOf,
   refuseGroups,
   scaleBytes,
@@ -40,6 +42,7 @@ function refuse(weight: WrittenWeight): string | undefined {
     return 'AWQ has integer zero points, or signed codes without';
   if (grid.scale !== 'F16') return 'AWQ has scales of the dtype F16';
   if (permuted) return 'AWQ has groups of consecutive columns';
+  if (moduleOf(weight) === outputModule) return 'runtimes of AWQ do not decode the output matrix';
   if (shape[0]! % 8 !== 0) return `8 must divide its ${shape[0]} outputs`;
   return refuseGroups(weight, 'groups');
 }

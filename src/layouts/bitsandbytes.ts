@@ -4,7 +4,7 @@ import { matrixOf } from '../model/rows';
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
 import type { QuantizedRows } from '../quant/quantized';
-import { bitsandbytesWriters } from './bitsandbytesWriter';
+import { bitsandbytesWriters, rowOrder } from './bitsandbytesWriter';
 import { greatestCommonDivisor } from '../quant/grids/groups';
 import { tableValues } from '../quant/grids/levels';
 import { decodeRows } from '../quant/grids/roundToNearest';
@@ -19,7 +19,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { modulesOf, PartReader, type ModuleParts } from './parts';
+import { modulesOf, PartReader, warningOf, type ModuleParts } from './parts';
 
 /**
  * bitsandbytes. 8 bits (LLM.int8): `weight` I8 [out, in] and `SCB` F32 [out], the largest magnitude of each row; w = code · SCB / 127.
@@ -53,16 +53,38 @@ interface QuantState {
 
 async function find({ tensors }: StoredContent, read: ReadPart, signal?: AbortSignal): Promise<Found> {
   const weights: { weight: TensorDescriptor; parts: readonly TensorDescriptor[] }[] = [];
-  const warnings: string[] = [];
+  const [undescribed, ofGpus]: [string[], string[]] = [[], []];
   for (const [module, parts] of modulesOf(tensors, ends)) {
     const state = states.map((end) => parts.get(end)).find((part) => part !== undefined);
     const weight = state?.readable
       ? await fourBit(module, parts, state, read, signal)
       : eightBit(module, parts);
-    if (weight) weights.push({ weight, parts: [...parts.values()] });
-    else if (state) warnings.push(`"${state.name}" does not describe its weights: they are shown as stored.`);
+    const inRows = state !== undefined || (await isInRows(parts, read, signal));
+    if (weight && inRows) weights.push({ weight, parts: [...parts.values()] });
+    else if (weight) ofGpus.push(weight.name);
+    else if (state) undescribed.push(state.name);
   }
+  const warnings = [
+    ...warningOf(undescribed, (which) => `${which} does not describe its weights: they are shown as stored.`),
+    ...warningOf(
+      ofGpus,
+      (which) =>
+        `${which} is stored in the order of some GPUs (weight_format), which is not decoded: it is shown as stored.`,
+    ),
+  ];
   return { weights, warnings };
+}
+
+/** Whether codes of 8 bits are in the order of rows: older versions could also store them as kernels of a GPU want them. */
+async function isInRows(
+  parts: ModuleParts,
+  read: ReadPart,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const format = parts.get('weight_format');
+  if (!format?.readable || format.byteLength !== 1) return true;
+  const [order] = await read(format, 0, 1, signal);
+  return order === rowOrder[0];
 }
 
 function eightBit(module: string, parts: ModuleParts): TensorDescriptor | undefined {
@@ -107,6 +129,8 @@ async function fourBit(
 
 /** Bytes of a description that are read. */
 const maxState = 4096;
+/** Weights of a block, or scales of one: the library has at most so many, and they are decoded together. */
+const maxBlock = 4096;
 
 function parsed(bytes: Uint8Array): QuantState | undefined {
   let value: unknown;
@@ -117,12 +141,13 @@ function parsed(bytes: Uint8Array): QuantState | undefined {
   }
   if (!isRecord(value)) return undefined;
   const { shape, blocksize, nested_blocksize: nested = 256, nested_offset: offset = 0 } = value;
-  const isSize = (size: unknown): boolean => Number.isSafeInteger(size) && (size as number) > 0;
+  const isSize = (size: unknown): size is number => Number.isSafeInteger(size) && (size as number) > 0;
+  const isBlock = (size: unknown): boolean => isSize(size) && size <= maxBlock;
   const isValid =
     Array.isArray(shape) &&
     shape.every(isSize) &&
-    isSize(blocksize) &&
-    isSize(nested) &&
+    isBlock(blocksize) &&
+    isBlock(nested) &&
     typeof offset === 'number';
   return isValid ? (value as unknown as QuantState) : undefined;
 }
@@ -160,9 +185,14 @@ function eightBitCodes(weight: StoredDescriptor, read: ReadPart): QuantizedReade
   };
 }
 
-function fourBitCodes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
-  const parts = new PartReader(weight, read);
-  const { columns } = matrixOf(weight.shape);
+/** Consecutive weights of a tensor, as one row of them. */
+type ReadRun = (first: number, count: number, signal?: AbortSignal) => Promise<QuantizedRows>;
+
+/** Reads weights of 4 bits from the start of a block on; of a block of scales where these are quantized too. */
+function fourBitRuns(
+  weight: StoredDescriptor,
+  parts: PartReader,
+): { readonly grid: Grid; readonly together: number; readonly read: ReadRun } {
   const [flat = 64, nested, offset = 0] = weight.stored.variant!.split('/').map(Number);
   const grid: Grid = {
     levels: { kind: 'table', table: parts.has(states[0]) ? 'nf4' : 'fp4' },
@@ -171,17 +201,15 @@ function fourBitCodes(weight: StoredDescriptor, read: ReadPart): QuantizedReader
     scale: 'F32',
     ...(nested === undefined ? {} : { double: { block: nested } }),
   };
-  const together = flat * (nested ?? 1);
   return {
     grid,
-    rowStep: together / greatestCommonDivisor(together, columns),
-    async read(row, rows, signal) {
-      const [first, count] = [row * columns, rows * columns];
+    together: flat * (nested ?? 1),
+    async read(first, count, signal) {
       const start = Math.floor(first / 2);
       const bytes = await parts.bytes('weight', start, Math.ceil((first + count) / 2) - start, signal);
       const span = { first: first / flat, count: Math.ceil(count / flat) };
       return {
-        ...{ grid, rows, columns },
+        ...{ grid, rows: 1, columns: count },
         codes: highNibbleFirst(bytes, first % 2, count),
         ...(await blockScales(parts, { nested, offset }, span, signal)),
       };
@@ -189,21 +217,40 @@ function fourBitCodes(weight: StoredDescriptor, read: ReadPart): QuantizedReader
   };
 }
 
-/** The table of a file is in the file. */
+function fourBitCodes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
+  const runs = fourBitRuns(weight, new PartReader(weight, read));
+  const { columns } = matrixOf(weight.shape);
+  const { grid, together } = runs;
+  return {
+    grid,
+    rowStep: together / greatestCommonDivisor(together, columns),
+    read: async (row, rows, signal) => ({
+      ...(await runs.read(row * columns, rows * columns, signal)),
+      ...{ rows, columns },
+    }),
+  };
+}
+
+/** Rows may start within a block, whose other weights are decoded too. The table of a file is in the file. */
 function fourBitRows(weight: StoredDescriptor, read: ReadPart): RowDecoder {
   const parts = new PartReader(weight, read);
-  const reader = fourBitCodes(weight, read);
+  const runs = fourBitRuns(weight, parts);
+  const { columns } = matrixOf(weight.shape);
   const table = (signal?: AbortSignal): Promise<Float32Array> =>
     parts.floats('weight.quant_map', 0, 16, signal);
   return {
-    step: matrixOf(weight.shape).columns,
-    rowStep: reader.rowStep,
-    codes: codeView(reader, weight.shape, table),
+    step: columns,
+    codes: codeView(fourBitCodes(weight, read), weight.shape, table),
     async read({ row, rows }, target, signal) {
-      const quantized = await reader.read(row, rows, signal);
+      const first = row * columns;
+      const start = first - (first % runs.together);
+      const end = Math.ceil((first + rows * columns) / runs.together) * runs.together;
+      const quantized = await runs.read(start, Math.min(weight.elements, end) - start, signal);
       const levels = await table(signal);
-      if (isStandard(levels, quantized)) target.set(await decodeRows(quantized, signal));
-      else scaleLevels(quantized, levels, target);
+      const values = isStandard(levels, quantized)
+        ? await decodeRows(quantized, signal)
+        : scaledLevels(quantized, levels);
+      target.set(values.subarray(first - start, first - start + target.length));
     },
   };
 }
@@ -213,13 +260,9 @@ const isStandard = (table: Float32Array, { grid: { levels } }: QuantizedRows): b
   levels.kind === 'table' && tableValues[levels.table].every((value, code) => value === table[code]);
 
 /** Decodes blocks of weights by a table of their file. */
-function scaleLevels(
-  { grid, codes, scales }: QuantizedRows,
-  table: Float32Array,
-  target: Float32Array,
-): void {
+function scaledLevels({ grid, codes, scales }: QuantizedRows, table: Float32Array): Float32Array {
   const { flat } = grid.group as { readonly flat: number };
-  for (let at = 0; at < target.length; at++) target[at] = table[codes[at]!]! * scales[Math.floor(at / flat)]!;
+  return Float32Array.from(codes, (code, at) => table[code]! * scales[Math.floor(at / flat)]!);
 }
 
 /** `count` codes from the code `first` on of bytes that hold two each, the high nibble first. */

@@ -54,7 +54,7 @@ function eightBitParts(weight: WrittenWeight): readonly StoredTensor[] {
 }
 
 /** Code of the order of weights that all GPUs read: rows. */
-const rowOrder = Uint8Array.of(0);
+export const rowOrder = Uint8Array.of(0);
 
 async function encodeEightBit(
   _weight: WrittenWeight,

@@ -1,4 +1,3 @@
-import { QuantscopeError } from '../model/errors';
 import type { Grid } from '../protocol/grids';
 import type { ActivationRecipe } from '../protocol/recipe';
 import type { LayoutWriter, WrittenModel, WrittenWeight } from './layout';
@@ -97,19 +96,27 @@ function strategyOf({ group, global }: Grid): Record<string, unknown> {
   return { strategy: 'block', block_structure: [group.rows, group.columns] };
 }
 
-/** Inputs are rounded token by token while the model runs; in groups where weights have blocks. */
+/** Why inputs cannot be rounded to integers or floats of 8 bits, as the format of the weights has it; undefined where they can. */
+export const refuseInputs =
+  (type: 'int' | 'float') =>
+  ({ levels }: ActivationRecipe): string | undefined => {
+    if (type === 'float')
+      return isE4m3Levels(levels) ? undefined : 'its runtimes round inputs to 8-bit floats (E4M3)';
+    const fits = levels.kind === 'integer' && levels.bits === 8 && levels.signed;
+    return fits ? undefined : 'its runtimes round inputs to signed integers of 8 bits';
+  };
+
+export const isE4m3Levels = (levels: Grid['levels']): boolean =>
+  levels.kind === 'float' && levels.exponent === 4 && levels.mantissa === 3 && levels.special === 'nan';
+
+/** Inputs are rounded while the model runs, with a scale for each token, in groups where weights have blocks, or for all tokens. */
 function inputs({ grid }: WrittenWeight, { levels, scale }: ActivationRecipe): Record<string, unknown> {
-  if (scale === 'static') {
-    const message =
-      'Inputs with fixed scales are not written: their scales would have to be stored with each module.';
-    throw new QuantscopeError('UNSUPPORTED', message);
-  }
   const isBlock = typeof grid.group === 'object' && 'columns' in grid.group ? grid.group.columns : undefined;
   const perToken = isBlock === undefined ? { strategy: 'token' } : { strategy: 'group', group_size: isBlock };
   return argumentsOf({
     ...(scale === 'token' ? perToken : { strategy: 'tensor' }),
     dynamic: true,
-    num_bits: levels.kind === 'float' ? 1 + levels.exponent + levels.mantissa : 8,
+    num_bits: 8,
     type: levels.kind === 'float' ? 'float' : 'int',
   });
 }

@@ -13,7 +13,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { lowNibbleFirst, modulesOf, PartReader } from './parts';
+import { lowNibbleFirst, modulesOf, once, PartReader } from './parts';
 
 /**
  * 4-bit floats (E2M1, two to a byte, the low nibble first) with one scale for each block of a row.
@@ -42,7 +42,7 @@ function find({ tensors, config }: StoredContent): Found {
     if (packed?.dtype !== 'U8' || packed.shape.length !== 2 || !scales) return [];
     const [out, half] = packed.shape as readonly [number, number];
     const shape = [out, 2 * half];
-    const isNv = global?.dtype === 'F32' && scales.dtype === 'F8_E4M3';
+    const isNv = global?.dtype === 'F32' && global.elements === 1 && scales.dtype === 'F8_E4M3';
     if (scales.shape[0] !== out || scales.shape[1] !== shape[1]! / (isNv ? 16 : 32)) return [];
     if (!isNv && scales.dtype !== 'U8' && scales.dtype !== 'F8_E8M0') return [];
     const present = [
@@ -104,14 +104,13 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
     scale: isNv ? 'F8_E4M3' : 'F8_E8M0',
     ...(isNv ? { global: 'divisor' as const } : {}),
   };
-  let global: Promise<Float32Array> | undefined;
+  const globalOf = once(() => parts.floats('global', 0, 1));
   return {
     grid,
     rowStep: 1,
     async read(row, rows, signal) {
       const bytes = await parts.bytes('codes', (row * columns) / 2, (rows * columns) / 2, signal);
-      if (isNv) global ??= parts.floats('global', 0, 1);
-      const [globalScale] = (await global) ?? [];
+      const [globalScale] = isNv ? await globalOf() : [];
       return {
         ...{ grid, rows, columns },
         codes: lowNibbleFirst(bytes),

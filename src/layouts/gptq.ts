@@ -19,6 +19,7 @@ import {
   columnGroups,
   field,
   findWeights,
+  groupOf,
   PartReader,
   scaleColumns,
   type ModuleParts,
@@ -57,7 +58,7 @@ async function find(
   const stated = variantOf(settings);
   const foundAs = (variant: ZeroVariant): Found =>
     findWeights(tensors, ends, (module, parts) =>
-      describe(module, parts, settings['bits'], { variant, rounding: modelDtype(config) }),
+      describe(module, parts, settings, { variant, rounding: modelDtype(config) }),
     );
   const found = foundAs(stated);
   const { variant, warnings } = judgedZeros(await zeroSamples(found, read, signal), stated);
@@ -92,25 +93,40 @@ async function zeroSamples(
 function describe(
   module: string,
   parts: ModuleParts,
-  statedBits: unknown,
+  settings: Readonly<Record<string, unknown>>,
   more: { readonly variant: ZeroVariant; readonly rounding: ReturnType<typeof modelDtype> },
 ): TensorDescriptor | undefined {
   const [qweight, qzeros, scales, order] = ends.map((end) => parts.get(end));
   if (qweight?.dtype !== 'I32' || qzeros?.dtype !== 'I32' || !scales) return undefined;
   const [words = 0, out = 0] = qweight.shape;
   const [groups = 0, outScales] = scales.shape;
-  const bits = order ? (32 * words) / order.elements : Number(statedBits);
+  const bits = [Number(settings['bits']), ...widths].find(
+    (width) =>
+      widths.includes(width) &&
+      qzeros.shape[1] === Math.ceil((out * width) / 32) &&
+      isWidth(width, words, order),
+  );
+  if (bits === undefined || outScales !== out || qzeros.shape[0] !== groups) return undefined;
   const columns = (32 * words) / bits;
-  const fits =
-    [2, 3, 4, 8].includes(bits) &&
-    Number.isInteger(columns) &&
-    outScales === out &&
-    qzeros.shape[0] === groups &&
-    qzeros.shape[1] === Math.ceil((out * bits) / 32);
-  if (!fits) return undefined;
   const present = ends.flatMap((end) => (parts.has(end) ? [[end, parts.get(end)!] as const] : []));
   const dtype = `GPTQ${more.variant === 'v2' ? ' v2' : ''} ${bits}-bit`;
-  return storedWeight(gptq.id, { name: `${module}.weight`, dtype, shape: [out, columns] }, present, more);
+  const variant = `${more.variant}/${groupOf(columns, groups, settings['group_size'])}`;
+  return storedWeight(gptq.id, { name: `${module}.weight`, dtype, shape: [out, columns] }, present, {
+    ...{ variant, rounding: more.rounding },
+  });
+}
+
+/** Bits of a code, the most frequent first. Modules may differ from what config.json states. */
+const widths = [4, 8, 3, 2];
+
+/** Whether words hold whole columns of so many bits: as many as there are groups stated of, where these are stored. */
+const isWidth = (bits: number, words: number, order: TensorDescriptor | undefined): boolean =>
+  order ? 32 * words === bits * order.elements : (32 * words) % bits === 0;
+
+/** What a weight's descriptor says: how zero points are stored, and the size of groups. */
+function variantOfWeight({ stored: { variant = '' } }: StoredDescriptor): [ZeroVariant, number] {
+  const [zeros, group] = variant.split('/');
+  return [zeros as ZeroVariant, Number(group)];
 }
 
 function open(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
@@ -118,27 +134,27 @@ function open(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const [out, columns] = weight.shape as readonly [number, number];
   const [words, groups] = [parts.part('qweight').shape[0]!, parts.part('scales').shape[0]!];
   const bits = (32 * words) / columns;
+  const [variant, group] = variantOfWeight(weight);
+  const orderOf = columnGroups(parts, 'g_idx', groups);
   const grid: Grid = {
     levels: { kind: 'integer', bits, signed: false },
-    group: Math.ceil(columns / groups),
+    group,
     rule: { kind: 'range', widened: true },
     scale: parts.scaleDtype('scales'),
     zero: 'integer',
   };
-  let order: Promise<Int32Array> | undefined;
   return {
     grid,
     rowStep: 1,
     async read(row, rows, signal) {
       const span = { first: row, count: rows };
       const packed = new Uint32Array((await parts.columns('qweight', [words, out], 4, span, signal)).buffer);
-      if (parts.has('g_idx')) order ??= columnGroups(parts, 'g_idx', groups);
-      const groupOfColumn = await order;
+      const groupOfColumn = await orderOf();
       return {
         ...{ grid, rows, columns },
         codes: unpackRows(packed, { perRow: 1, perWord: rows }, bits, [rows, columns]),
         scales: await scaleColumns(parts, 'scales', span, signal),
-        zeros: await zeroPoints(parts, bits, weight.stored.variant as ZeroVariant, span, signal),
+        zeros: await zeroPoints(parts, bits, variant, span, signal),
         ...(groupOfColumn ? { groupOfColumn } : {}),
       };
     },
@@ -181,10 +197,11 @@ async function codes(
   const reader = open(weight, read);
   const parts = new PartReader(weight, read);
   const out = weight.shape[0]!;
+  const [variant] = variantOfWeight(weight);
   const bits = (reader.grid.levels as { readonly bits: number }).bits;
   for (let first = 0; first < out; first += zeroRows) {
     const span = { first, count: Math.min(zeroRows, out - first) };
-    const zeros = await zeroPoints(parts, bits, weight.stored.variant as ZeroVariant, span, signal);
+    const zeros = await zeroPoints(parts, bits, variant, span, signal);
     if (zeros.some((zero) => zero !== 2 ** (bits - 1))) return reader;
   }
   return withoutZeros(reader);

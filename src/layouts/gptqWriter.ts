@@ -4,10 +4,12 @@ import {
   bytesOf,
   fieldsOf,
   groupSize,
+  hasOutput,
   integerBits,
   isSymmetric,
   moduleOf,
   mostFrequent,
+  outputModule,
   packLines,
   partOf,
   refuseGroups,
@@ -132,7 +134,7 @@ function config(described: WrittenModel, format: 'gptq' | 'gptq_v2'): Record<str
     ...(Object.keys(dynamic).length > 0 ? { dynamic } : {}),
     format,
     group_size: most?.group_size ?? 128,
-    lm_head: weights.some((weight) => moduleOf(weight) === 'lm_head'),
+    lm_head: hasOutput(model),
     meta: { quantizer: ['quantscope'], ...options },
     method: 'gptq',
     pack_dtype: 'int32',
@@ -150,6 +152,6 @@ function exceptions({ weights, kept }: WrittenModel, most: Settings): Record<str
     );
     return entries.length > 0 ? [[`+:${pattern(moduleOf(weight))}`, Object.fromEntries(entries)]] : [];
   });
-  const left = kept.filter((module) => module !== 'lm_head');
+  const left = kept.filter((module) => module !== outputModule);
   return Object.fromEntries([...others, ...left.map((module) => [`-:${pattern(module)}`, {}] as const)]);
 }

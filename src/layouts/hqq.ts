@@ -10,7 +10,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { modulesOf, PartReader, rounded, type ModuleParts } from './parts';
+import { modulesOf, PartReader, rounded, warningOf, type ModuleParts } from './parts';
 
 /**
  * HQQ. A weight [out, in] is reshaped so that groups are rows (axis 1) or columns (axis 0) of a matrix, whose rows are packed: `W_q` U8 holds
@@ -29,16 +29,18 @@ const ends = [
 
 async function find({ tensors }: StoredContent, read: ReadPart, signal?: AbortSignal): Promise<Found> {
   const weights: { weight: TensorDescriptor; parts: readonly TensorDescriptor[] }[] = [];
-  const warnings: string[] = [];
+  const unread: string[] = [];
   for (const [module, parts] of modulesOf(tensors, ends)) {
     if (!parts.has('W_q')) continue;
     const weight = await describe(module, parts, read, signal);
     if (weight) weights.push({ weight, parts: [...parts.values()] });
-    else
-      warnings.push(
-        `"${module}.W_q" (HQQ) is shown as stored: reading it needs scale and zero with one number for each group, shape, nbits and axis.`,
-      );
+    else unread.push(`${module}.W_q`);
   }
+  const warnings = warningOf(
+    unread,
+    (which) =>
+      `${which} of HQQ is shown as stored: reading it needs scale and zero with one number for each group, shape, nbits and axis.`,
+  );
   return { weights, warnings };
 }
 

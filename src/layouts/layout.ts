@@ -4,7 +4,7 @@ import { isRecord } from '../model/json';
 import type { FileMetadata } from '../model/modelContent';
 import type { Grid } from '../protocol/grids';
 import type { StoredPart, StoredWeight, TensorDescriptor } from '../protocol/model';
-import type { Recipe } from '../protocol/recipe';
+import type { ActivationRecipe, Recipe } from '../protocol/recipe';
 import type { QuantizedRows } from '../quant/quantized';
 
 /** A weight that a layout decodes. */
@@ -150,6 +150,11 @@ export interface LayoutWriter {
   readonly runtimes: readonly string[];
   /** Why a weight cannot be stored (bits, group, dimensions); undefined when it can. */
   refuse(weight: WrittenWeight): string | undefined;
+  /**
+   * Why runtimes of the layout cannot be told to round inputs so; undefined where `config` tells them. Absent where they take inputs as
+   * they are.
+   */
+  refuseInputs?(inputs: ActivationRecipe): string | undefined;
   /** The tensors of a weight, in the order in which they are written. */
   parts(weight: WrittenWeight): readonly StoredTensor[];
   /**
@@ -162,7 +167,10 @@ export interface LayoutWriter {
     slabs: AsyncIterable<QuantizedRows>,
     write: (part: number, bytes: Uint8Array) => Promise<void>,
   ): Promise<void>;
-  /** `quantization_config` of config.json, with the library's own names of parameters. */
+  /**
+   * `quantization_config` of config.json, with the library's own names of parameters.
+   * @throws QuantscopeError REQUEST where it cannot describe all weights, naming two of them.
+   */
   config(model: WrittenModel): Record<string, unknown>;
   /** Other JSON files that the library reads, by name: `quantize_config.json`. */
   files?(model: WrittenModel): Readonly<Record<string, Record<string, unknown>>>;
@@ -222,9 +230,9 @@ function storedPart(role: string, part: TensorDescriptor): StoredPart {
   return { role, name, dtype, shape, file, offset, byteLength, ...(strides ? { strides } : {}) };
 }
 
-/** `quantization_config` of config.json; empty where it is absent or not an object. */
+/** `quantization_config` of config.json, or what older versions of compressed-tensors called so; empty where it is absent or not an object. */
 export function quantizationOf(config: StoredContent['config']): Readonly<Record<string, unknown>> {
-  const stated = config?.['quantization_config'];
+  const stated = config?.['quantization_config'] ?? config?.['compression_config'];
   return isRecord(stated) ? stated : {};
 }
 

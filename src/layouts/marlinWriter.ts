@@ -5,6 +5,7 @@ import {
   common,
   fieldsOf,
   groupSize,
+  hasOutput,
   integerBits,
   isSymmetric,
   partOf,
@@ -117,7 +118,7 @@ const config = (model: WrittenModel): Record<string, unknown> => ({
   desc_act: false,
   group_size: common(withRows(model), 'group size', statedGroup),
   is_marlin_format: true,
-  lm_head: false,
+  lm_head: hasOutput(model),
   quant_method: 'gptq',
   sym: true,
 });

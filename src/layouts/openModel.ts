@@ -6,10 +6,12 @@ import { layoutNotes, quantizedLayoutOf } from '../model/quantizedLayout';
 import { matrixOf, maxRowWeights } from '../model/rows';
 import { readElements } from '../model/strides';
 import type { ModelRef, TensorDescriptor } from '../protocol/model';
-import type { Found, StoredDescriptor } from './layout';
+import type { Found, Layout, StoredDescriptor } from './layout';
 import { layouts } from './layouts';
 import { quantscope } from './quantscope';
 import { isStored, layoutOf, partReader } from './quantizedReader';
+import { warningOf } from './parts';
+import { statedBesides } from './stated';
 import { StoredReader } from './storedReader';
 
 /**
@@ -40,21 +42,42 @@ async function withLogicalWeights(files: OpenFiles, signal: AbortSignal | undefi
     const open = tensors.filter(({ file }) => !taken.has(file));
     const found = await layout.find({ tensors: open, config, metadataOfFiles }, partReader(files), signal);
     for (const file of found.files ?? []) taken.add(file);
-    const usable = found.weights.filter(
-      ({ weight }) => layout.cutsRows || matrixOf(weight.shape).columns <= maxRowWeights,
-    );
+    const { usable, doubled } = usableOf(found, tensors, layout);
     tensors = replaced(tensors, usable);
     for (const warning of found.warnings) warnings.push(warning);
+    for (const warning of warningOf(doubled, doubledText)) warnings.push(warning);
   }
   const foreign = quantizedLayoutOf(tensors, config);
   const decoded = tensors.filter(isStored);
   const isPlain = decoded.length === 0 && weightFiles.present === weightFiles.total;
+  const besides = statedBesides(decoded.length > 0 ? config : undefined);
   return {
     ...content,
     tensors,
     ...(foreign ? { quantizedLayout: foreign } : {}),
-    warnings: [...content.warnings, ...warnings],
-    notes: [...content.notes, ...decodedNotes(decoded), ...layoutNotes(foreign, config, isPlain)],
+    warnings: [...content.warnings, ...warnings, ...besides.warnings],
+    notes: [
+      ...[...content.notes, ...decodedNotes(decoded), ...besides.notes],
+      ...layoutNotes(foreign, config, isPlain),
+    ],
+  };
+}
+
+const doubledText = (which: string): string =>
+  `${which} is there as a plain tensor and in parts: the parts are shown as stored.`;
+
+/** The weights that take the place of their parts, and those whose name another tensor has. */
+function usableOf(
+  { weights }: Found,
+  tensors: readonly TensorDescriptor[],
+  { cutsRows }: Layout,
+): { readonly usable: Found['weights']; readonly doubled: readonly string[] } {
+  const fitting = weights.filter(({ weight }) => cutsRows || matrixOf(weight.shape).columns <= maxRowWeights);
+  const parts = new Set(fitting.flatMap((found) => found.parts));
+  const others = new Set(tensors.flatMap((tensor) => (parts.has(tensor) ? [] : [tensor.name])));
+  return {
+    usable: fitting.filter(({ weight }) => !others.has(weight.name)),
+    doubled: fitting.map(({ weight }) => weight.name).filter((name) => others.has(name)),
   };
 }
 

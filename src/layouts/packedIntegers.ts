@@ -13,7 +13,7 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { columnGroups, field, modulesOf, PartReader, unpackRows } from './parts';
+import { columnGroups, field, groupOf, modulesOf, PartReader, unpackRows } from './parts';
 
 /**
  * compressed-tensors' pack-quantized: `weight_packed` I32 [out, ⌈in·b/32⌉], a dense stream of b bits along in of codes + 2^(b−1);
@@ -41,7 +41,8 @@ async function find(
   const stated = statedBits(config);
   for (const [module, parts] of modulesOf(tensors, ends)) {
     const [packed, scales, zeros, size] = ends.map((end) => parts.get(end));
-    if (packed?.dtype !== 'I32' || !scales || size?.dtype !== 'I64' || !size.readable) continue;
+    if (packed?.dtype !== 'I32' || !scales || size?.dtype !== 'I64' || size.elements !== 2) continue;
+    if (!size.readable) continue;
     const [out = 0, columns = 0] = [...new BigInt64Array((await read(size, 0, 16, signal)).buffer)].map(
       Number,
     );
@@ -56,13 +57,25 @@ async function find(
     const present = ends.flatMap((end) => (parts.has(end) ? [[end, parts.get(end)!] as const] : []));
     const described = { name: `${module}.weight`, dtype: `packed int${bits}`, shape: [out, columns] };
     const weight = storedWeight(packedIntegers.id, described, present, {
-      variant: `${bits}`,
+      variant: `${bits}/${groupOf(columns, groups, statedGroup(config, bits, groups, columns))}`,
       rounding: modelDtype(config),
     });
     if (weight) weights.push({ weight, parts: [...parts.values()] });
   }
   return { weights, warnings: [] };
 }
+
+/** The size of groups that config.json states for weights of so many bits and groups. */
+const statedGroup = (
+  config: StoredContent['config'],
+  bits: number,
+  groups: number,
+  columns: number,
+): unknown =>
+  weightGroups(config)
+    .filter((weights) => weights['num_bits'] === bits)
+    .map((weights) => weights['group_size'])
+    .find((size) => typeof size === 'number' && Math.ceil(columns / size) === groups);
 
 /** Bits that the groups of config.json state, and all others that the layout has. */
 function statedBits(config: StoredContent['config']): readonly number[] {
@@ -73,18 +86,18 @@ function statedBits(config: StoredContent['config']): readonly number[] {
 function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const parts = new PartReader(weight, read);
   const columns = weight.shape[1]!;
-  const bits = Number(weight.stored.variant);
+  const [bits = 4, group = columns] = weight.stored.variant!.split('/').map(Number);
   const middle = 2 ** (bits - 1);
   const words = parts.part('weight_packed').shape[1]!;
   const groups = parts.part('weight_scale').shape[1] ?? 1;
   const grid: Grid = {
     levels: { kind: 'integer', bits, signed: true },
-    group: Math.ceil(columns / groups),
+    group,
     rule: { kind: 'absmax', divisor: middle - 0.5 },
     scale: parts.scaleDtype('weight_scale'),
     ...(parts.has('weight_zero_point') ? { zero: 'integer' } : {}),
   };
-  let order: Promise<Int32Array> | undefined;
+  const orderOf = columnGroups(parts, 'weight_g_idx', groups);
   return {
     grid,
     rowStep: 1,
@@ -92,8 +105,7 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
       const bytes = await parts.bytes('weight_packed', 4 * row * words, 4 * rows * words, signal);
       const packed = new Uint32Array(bytes.buffer);
       const fields = unpackRows(packed, { perRow: words, perWord: 1 }, bits, [rows, columns]);
-      if (parts.has('weight_g_idx')) order ??= columnGroups(parts, 'weight_g_idx', groups);
-      const groupOfColumn = await order;
+      const groupOfColumn = await orderOf();
       return {
         ...{ grid, rows, columns },
         codes: fields.map((code) => code - middle),

@@ -41,6 +41,15 @@ export function findWeights(
   return { weights, warnings: [] };
 }
 
+/**
+ * Weights of a row that share a scale, the last of them fewer where they do not divide the row.
+ * @param stated what config.json says: it counts where it gives so many groups.
+ */
+export function groupOf(columns: number, groups: number, stated: unknown): number {
+  const size = typeof stated === 'number' && Number.isSafeInteger(stated) && stated > 0 ? stated : columns;
+  return Math.ceil(columns / size) === groups ? size : Math.ceil(columns / groups);
+}
+
 /** Reads of the parts of one weight. */
 export class PartReader {
   private readonly parts: ReadonlyMap<string, StoredPart>;
@@ -178,15 +187,43 @@ export async function scaleColumns(
   });
 }
 
-/** The group of each column as a part states it. @throws QuantscopeError MODEL_FILE for a group that is not there. */
-export async function columnGroups(
+/** One warning about some tensors: about the first of them, which stands for all. @param sentence with the name and how many more there are. */
+export function warningOf(names: readonly string[], sentence: (which: string) => string): string[] {
+  const [first] = names;
+  if (first === undefined) return [];
+  return [sentence(names.length === 1 ? `"${first}"` : `"${first}" (and ${names.length - 1} more)`)];
+}
+
+/** Does something once, when it is first asked for; a failure is not kept. */
+export function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () =>
+    (result ??= work().catch((error: unknown) => {
+      result = undefined;
+      throw error;
+    }));
+}
+
+/**
+ * The group of each column as a part states it, which is read once; undefined where there is no such part, and where it says −1: columns are then
+ * in order (compressed-tensors).
+ * @returns what throws QuantscopeError MODEL_FILE for a group that is not there.
+ */
+export const columnGroups = (
   parts: PartReader,
   role: string,
   groups: number,
-  signal?: AbortSignal,
-): Promise<Int32Array> {
+): (() => Promise<Int32Array | undefined>) =>
+  once(() => (parts.has(role) ? readColumnGroups(parts, role, groups) : Promise.resolve(undefined)));
+
+async function readColumnGroups(
+  parts: PartReader,
+  role: string,
+  groups: number,
+): Promise<Int32Array | undefined> {
   const { byteLength, file, name, offset } = parts.part(role);
-  const found = new Int32Array((await parts.bytes(role, 0, byteLength, signal)).buffer);
+  const found = new Int32Array((await parts.bytes(role, 0, byteLength)).buffer);
+  if (found.includes(-1)) return undefined;
   const bad = found.findIndex((group) => group < 0 || group >= groups);
   if (bad < 0) return found;
   const message = `Column ${bad} is in group ${found[bad]}, but there are ${groups} groups.`;

@@ -44,40 +44,43 @@ const namings = [
 const labels: Readonly<Record<string, string>> = { I8: 'INT8', F8_E4M3: 'FP8 E4M3', F8_E5M2: 'FP8 E5M2' };
 
 function find({ tensors, config }: StoredContent): Found {
-  const block = blockOf(config);
-  return findWeights(tensors, ends, (module, parts) => describe(module, parts, block, modelDtype(config)));
+  const blocks = blocksOf(config);
+  return findWeights(tensors, ends, (module, parts) => describe(module, parts, blocks, modelDtype(config)));
 }
 
-/** Rows and columns of blocks that config.json states. */
-function blockOf(config: StoredContent['config']): readonly [number, number] {
+type Sides = readonly [rows: number, columns: number];
+
+/** Rows and columns of the blocks that config.json states for some matrices; those of DeepSeek where it states none. */
+function blocksOf(config: StoredContent['config']): readonly Sides[] {
   const stated = weightGroups(config).map((weights) => weights['block_structure']);
-  const block = [quantizationOf(config)['weight_block_size'], ...stated].find(
+  const blocks = [quantizationOf(config)['weight_block_size'], ...stated].filter(
     (size): size is [number, number] =>
       Array.isArray(size) &&
       size.length === 2 &&
       size.every((side) => Number.isSafeInteger(side) && side > 0),
   );
-  return block ?? [128, 128];
+  return blocks.length > 0 ? blocks : [[128, 128]];
 }
 
 /** The rows and columns that share a scale of this shape; undefined where it does not fit the weight. */
 function sharedBy(
   [rows = 0, columns = 0]: readonly number[],
   scale: readonly number[],
-  [blockRows, blockColumns]: readonly [number, number],
-): readonly [number, number] | undefined {
+  blocks: readonly Sides[],
+): Sides | undefined {
   const count = scale.reduce((product, size) => product * size, 1);
   if (count === 1) return [rows, columns];
   const [down = 0, across = 1] = scale;
   if (down === rows && columns % across === 0) return [1, columns / across];
-  const isBlock = down === Math.ceil(rows / blockRows) && across === Math.ceil(columns / blockColumns);
-  return isBlock ? [blockRows, blockColumns] : undefined;
+  return blocks.find(
+    ([high, wide]) => down === Math.ceil(rows / high) && across === Math.ceil(columns / wide),
+  );
 }
 
 function describe(
   module: string,
   parts: ModuleParts,
-  block: readonly [number, number],
+  blocks: readonly Sides[],
   rounding: ReturnType<typeof modelDtype>,
 ): TensorDescriptor | undefined {
   const naming = namings.find(([codes, scales]) => parts.has(codes) && parts.has(scales));
@@ -85,7 +88,7 @@ function describe(
   const [codes, scales, zeros] = naming.map((end) => parts.get(end));
   const label = labels[codes!.dtype];
   if (label === undefined || codes!.shape.length !== 2) return undefined;
-  const shared = sharedBy(codes!.shape, scales!.shape, block);
+  const shared = sharedBy(codes!.shape, scales!.shape, blocks);
   if (!shared || (zeros && String(zeros.shape) !== String(scales!.shape))) return undefined;
   const [rows, columns] = shared;
   const extent =

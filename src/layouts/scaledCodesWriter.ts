@@ -1,6 +1,6 @@
 import type { Grid } from '../protocol/grids';
 import type { QuantizedRows } from '../quant/quantized';
-import { compressedConfig, compressedRuntimes } from './compressedTensors';
+import { compressedConfig, compressedRuntimes, isE4m3Levels, refuseInputs } from './compressedTensors';
 import type { LayoutWriter, WrittenModel, WrittenWeight } from './layout';
 import { common, integerBits, keptModules, partOf, scaleBytes, type WritePart } from './writing';
 
@@ -11,6 +11,7 @@ export const scaledCodesWriters: readonly LayoutWriter[] = [
     label: 'compressed-tensors int8',
     runtimes: compressedRuntimes,
     refuse: (weight) => refuseInt8(weight) ?? refuseScales(weight, ['F32', 'F16', 'BF16']),
+    refuseInputs: refuseInputs('int'),
     parts: (weight) => [
       partOf(weight, 'weight', 'I8', weight.shape),
       partOf(weight, 'weight_scale', weight.grid.scale, scaleShape(weight)),
@@ -24,6 +25,7 @@ export const scaledCodesWriters: readonly LayoutWriter[] = [
     label: 'compressed-tensors FP8',
     runtimes: compressedRuntimes,
     refuse: (weight) => refuseFp8(weight) ?? refuseScales(weight, ['F32', 'F16', 'BF16']),
+    refuseInputs: refuseInputs('float'),
     parts: (weight) => [
       partOf(weight, 'weight', 'F8_E4M3', weight.shape),
       partOf(weight, 'weight_scale', weight.grid.scale, scaleShape(weight)),
@@ -36,6 +38,7 @@ export const scaledCodesWriters: readonly LayoutWriter[] = [
     label: 'FP8 with scales of blocks (DeepSeek)',
     runtimes: ['transformers', 'vLLM', 'SGLang'],
     refuse: (weight) => refuseFp8(weight) ?? refuseBlocks(weight) ?? refuseScales(weight, ['F32', 'F8_E8M0']),
+    refuseInputs: refuseInputs('float'),
     parts: (weight) => [
       partOf(weight, 'weight', 'F8_E4M3', weight.shape),
       partOf(weight, 'weight_scale_inv', weight.grid.scale, scaleShape(weight)),
@@ -52,8 +55,7 @@ function refuseInt8({ grid }: WrittenWeight): string | undefined {
   return 'the layout has signed integers of 8 bits, with integer zero points or without';
 }
 
-export const isE4m3 = ({ levels }: Grid): boolean =>
-  levels.kind === 'float' && levels.exponent === 4 && levels.mantissa === 3 && levels.special === 'nan';
+export const isE4m3 = ({ levels }: Grid): boolean => isE4m3Levels(levels);
 
 const refuseFp8 = ({ grid }: WrittenWeight): string | undefined =>
   isE4m3(grid) ? undefined : 'the layout has 8-bit floats (E4M3)';

@@ -190,9 +190,19 @@ export function withRows(model: WrittenModel): WrittenModel {
 export const statedGroup = ({ grid: { group } }: WrittenWeight): number =>
   typeof group === 'number' ? group : -1;
 
-/** Modules that a library must be told not to convert: null where it leaves out no others than the output by itself. */
-export const keptModules = ({ kept }: WrittenModel): readonly string[] | null =>
-  kept.every((module) => module === 'lm_head') ? null : kept;
+/** The output matrix, which libraries leave as it is unless they are told to convert it. */
+export const outputModule = 'lm_head';
+
+/** Whether the output matrix is among those that are quantized. */
+export const hasOutput = ({ weights }: WrittenModel): boolean =>
+  weights.some((weight) => moduleOf(weight) === outputModule);
+
+/**
+ * Modules that a library must be told not to convert. Without a list (null) it leaves the output as it is, so that there is one, if only an empty
+ * one, where the output is quantized.
+ */
+export const keptModules = (model: WrittenModel): readonly string[] | null =>
+  !hasOutput(model) && model.kept.every((module) => module === outputModule) ? null : model.kept;
 
 /** Weights of a tensor. */
 export const weightsIn = ({ shape }: Pick<WrittenWeight, 'shape'>): number => elementsOf(shape) ?? 0;

@@ -21,10 +21,15 @@ export const parseChanges = (value: unknown): RecipeChanges => changesShape(valu
 
 /**
  * A recipe with changes in all rules that quantize.
- * @throws ShapeError for bits or groups that the grid of a rule does not have.
+ * @throws ShapeError for bits or groups that the grid of a rule does not have, and where no rule has what would change.
  */
 export function changedRecipe(recipe: Recipe, changes: RecipeChanges): Recipe {
   const { layout, skip, calibration } = changes;
+  const changed = changesOfGrids.find((name) => changes[name] !== undefined);
+  if (changed !== undefined && !recipe.rules.some(({ grid }) => isGrid(grid)))
+    throw new ShapeError(
+      `changes.${changed} changes nothing: the recipe ${recipe.id} has no rule with a grid.`,
+    );
   const said = changesText(changes);
   return {
     ...recipe,
@@ -35,6 +40,9 @@ export function changedRecipe(recipe: Recipe, changes: RecipeChanges): Recipe {
     rules: recipe.rules.map((rule, i) => changedRule(rule, changes, `$.rules[${i}]`)),
   };
 }
+
+/** Changes of rules that have a grid. */
+const changesOfGrids = ['method', 'options', 'bits', 'group'] as const;
 
 /** What differs from what the recipe's description says: "group 32, method rtn". */
 function changesText({ layout, method, bits, group, options = {} }: RecipeChanges): string {
@@ -67,13 +75,21 @@ function changedGrid(grid: Grid, { bits, group }: RecipeChanges, place: string):
   const { levels, rule } = grid;
   if (levels.kind !== 'integer')
     throw new ShapeError(`${place}.grid has no integers: their number of bits cannot be changed to ${bits}.`);
-  return { ...grouped, levels: { ...levels, bits }, rule: ruleWithBits(rule, levels.bits, bits) };
+  if (bits === levels.bits) return grouped;
+  if (grid.perScale !== undefined)
+    throw new ShapeError(`${place}.grid has scales of ${grid.perScale} codes, which other bits do not have.`);
+  const changed = ruleWithBits(rule, levels.bits, bits, `${place}.grid.rule.divisor`);
+  return { ...grouped, levels: { ...levels, bits }, rule: changed };
 }
 
-/** Divisors are 2^(b−1) less 0, ½ or 1, or 2^b less 1: the same for the other number of bits. */
-function ruleWithBits(rule: Grid['rule'], from: number, to: number): Grid['rule'] {
+/** Divisors are 2^(b−1) less 0, ½ or 1, or 2^b less 1: the same for the other number of bits. @throws ShapeError for any other. */
+function ruleWithBits(rule: Grid['rule'], from: number, to: number, place: string): Grid['rule'] {
   if (rule.kind !== 'absmax' && rule.kind !== 'extreme') return rule;
-  const whole = [2 ** (from - 1), 2 ** from].find((size) => Math.abs(size - Math.abs(rule.divisor)) <= 1)!;
+  const whole = [2 ** (from - 1), 2 ** from].find((size) => Math.abs(size - Math.abs(rule.divisor)) <= 1);
+  if (whole === undefined)
+    throw new ShapeError(
+      `${place} is ${rule.divisor}, which is not a rule of ${from} bits that ${to} bits have too.`,
+    );
   const less = whole - Math.abs(rule.divisor);
   const ratio = whole / 2 ** from;
   return { ...rule, divisor: Math.sign(rule.divisor) * (ratio * 2 ** to - less) };

@@ -21,15 +21,19 @@ export const isGrid = (grid: RecipeRule['grid']): grid is Grid => grid !== 'keep
  * @throws ShapeError naming the place in the recipe.
  */
 export function checkRecipe(recipe: Recipe): void {
-  recipe.rules.forEach((rule, i) => checkRule(recipe, rule, `$.rules[${i}]`));
   if (recipe.target === 'gguf') return checkGguf(recipe);
+  recipe.rules.forEach((rule, i) => checkRule(rule, `$.rules[${i}]`));
   if (recipe.rules.length === 0) throw new ShapeError('$.rules must not be empty.');
   if (recipe.fileType !== undefined) throw new ShapeError('$.fileType is for the target "gguf".');
-  const writer = recipe.target === 'checkpoint' ? writerOf(recipe.layout) : undefined;
-  recipe.rules.forEach(({ grid }, i) => {
-    if (grid === 'keep' || !writer) return;
-    if (!isGrid(grid))
-      throw new ShapeError(`$.rules[${i}].grid is a type of GGUF; the target must be "gguf" for it.`);
+  if (recipe.target === 'onnx') checkOnnx(recipe);
+  else checkCheckpoint(recipe);
+}
+
+/** What a layout of checkpoints can store and state. */
+function checkCheckpoint({ layout, rules, activations }: Recipe): void {
+  const writer = writerOf(layout);
+  rules.forEach(({ grid }, i) => {
+    if (!isGrid(grid)) return;
     const refusal = writer.refuse({
       name: 'layer.weight',
       shape: usual,
@@ -37,15 +41,39 @@ export function checkRecipe(recipe: Recipe): void {
       dtype: grid.arithmetic ?? 'BF16',
     });
     if (refusal !== undefined)
-      throw new ShapeError(`$.rules[${i}].grid cannot be stored in the layout ${recipe.layout}: ${refusal}`);
+      throw new ShapeError(`$.rules[${i}].grid cannot be stored in the layout ${layout}: ${refusal}`);
   });
+  if (!activations) return;
+  const refusal = writer.refuseInputs
+    ? writer.refuseInputs(activations)
+    : 'its runtimes take inputs as they are';
+  if (refusal !== undefined)
+    throw new ShapeError(`$.activations cannot be stated in the layout ${layout}: ${refusal}`);
 }
 
-function checkGguf({ fileType, rules }: Recipe): void {
+function checkOnnx({ rules }: Recipe): void {
+  const i = rules.findIndex(({ weightDtype }) => weightDtype);
+  if (i >= 0)
+    throw new ShapeError(`$.rules[${i}].weightDtype is for checkpoints; scales of ONNX graphs are float32.`);
+}
+
+/** Keys that say nothing of a GGUF file. */
+const notOfGguf = ['skip', 'activations'] as const;
+
+function checkGguf(recipe: Recipe): void {
+  const { fileType, layout, rules } = recipe;
   if (fileType === undefined)
     throw new ShapeError('$.fileType is missing: the preset of llama.cpp, such as "Q4_K_M".');
-  rules.forEach(({ grid, match, method }, i) => {
+  if (layout !== 'gguf')
+    throw new ShapeError(`$.layout is "${layout}"; it must be "gguf" for the target "gguf".`);
+  const other = notOfGguf.find((key) => recipe[key] !== undefined);
+  if (other !== undefined)
+    throw new ShapeError(
+      `$.${other} is not for the target "gguf"; the file type and the rules say everything.`,
+    );
+  rules.forEach(({ grid, match, method, weightDtype }, i) => {
     const place = `$.rules[${i}]`;
+    if (weightDtype) throw new ShapeError(`${place}.weightDtype is not for the target "gguf".`);
     if (grid === 'keep' || isGrid(grid))
       throw new ShapeError(`${place}.grid must be {"ggml": TYPE} for the target "gguf".`);
     if (match === undefined)
@@ -64,10 +92,11 @@ function writerOf(layout: string): LayoutWriter {
   );
 }
 
-function checkRule({ target }: Recipe, { grid, method }: RecipeRule, place: string): void {
-  if (target === 'gguf' || grid === 'keep') return;
+function checkRule({ grid, method }: RecipeRule, place: string): void {
+  if (grid === 'keep') return;
+  if (!isGrid(grid))
+    throw new ShapeError(`${place}.grid is a type of GGUF; the target must be "gguf" for it.`);
   const found = methodOf(method, `${place}.method`);
-  if (!isGrid(grid)) return;
   const refusal = found.refuse({ grid, shape: usual, options: optionsOf(found, method?.options) });
   if (refusal !== undefined)
     throw new ShapeError(`${place}: the method ${found.id} cannot be applied: ${refusal}`);

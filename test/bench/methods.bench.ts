@@ -8,7 +8,7 @@ import { mean, perplexity } from '../../src/evaluation/statistics';
 import { openTokenizer } from '../../src/evaluation/tokenizer/openTokenizer';
 import { variantOf } from '../../src/engine/evaluation/recipeVariant';
 import { planText, type PlannedText } from '../../src/engine/evaluation/runPlan';
-import { planCheckpoint } from '../../src/exporter/checkpoint/plan';
+import { planRecipe } from '../../src/exporter/checkpoint/plan';
 import type { Decoder } from '../../src/graph/transformer/decoder';
 import { openDecoder } from '../../src/graph/transformer/openDecoder';
 import type { LayoutWriter } from '../../src/layouts/layout';
@@ -101,7 +101,7 @@ async function measure(
     rules: [{ grid: one.grid, method: { id: one.method } }],
     calibration: { text: join(sharedModel, 'calibration.txt'), context },
   };
-  const plan = planCheckpoint(model, recipe, undefined, anyLayout);
+  const plan = planRecipe(model, recipe, anyLayout);
   const variant = await variantOf(model, plan, { cacheDir, device: 'cpu' }, job);
   const decoder = await openDecoder(variant.model, options);
   try {

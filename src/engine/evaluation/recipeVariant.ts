@@ -1,6 +1,6 @@
 import { ggufView } from '../../architectures/ggufView';
 import { sourcesOf } from '../../architectures/convertedTensor';
-import { planCheckpoint, type CheckpointPlan } from '../../exporter/checkpoint/plan';
+import { planRecipe, type RecipePlan } from '../../exporter/checkpoint/plan';
 import { plannedModel } from '../../exporter/checkpoint/plannedModel';
 import type { RoundInputs } from '../../graph/transformer/graphSources';
 import type { ActivationRounding } from '../../graph/transformer/rounding';
@@ -33,14 +33,14 @@ export async function recipeVariant(
 ): Promise<RecipeVariant> {
   const recipe = await resolveRecipe(selection, context.signal);
   if (recipe.target === 'checkpoint')
-    return variantOf(model, planCheckpoint(model, recipe), options, context, labelOf(recipe, selection));
+    return variantOf(model, planRecipe(model, recipe), options, context, labelOf(recipe, selection));
   const hint = recipe.fileType === undefined ? '' : `; evaluate the file type ${recipe.fileType} instead`;
   throw new QuantscopeError('REQUEST', `The recipe ${recipe.id} does not make a checkpoint${hint}.`);
 }
 
 export async function variantOf(
   model: Model,
-  plan: CheckpointPlan,
+  plan: RecipePlan,
   options: PrepareOptions,
   context: JobContext,
   label = plan.recipe.id,
@@ -70,7 +70,7 @@ const textOf = (value: unknown): string => (typeof value === 'string' ? value : 
 /** How the inputs of quantized matrices are rounded, by the matrix's name in GGUF. */
 async function roundingOf(
   model: Model,
-  { recipe: { activations }, tensors }: CheckpointPlan,
+  { recipe: { activations }, tensors }: RecipePlan,
   { evidence }: PreparedRecipe,
 ): Promise<RoundInputs> {
   if (!activations) return false;

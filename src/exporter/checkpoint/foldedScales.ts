@@ -11,7 +11,7 @@ import { wholeRows } from '../../quant/grids/groups';
 import type { ScaledMatrix } from '../../quant/methods/method';
 import { requireInputs } from '../../quant/methods/required';
 import type { WeightTransforms } from '../../quant/transforms';
-import type { CheckpointPlan, PlannedMatrix } from './plan';
+import type { RecipePlan, PlannedMatrix } from './plan';
 import { readRows } from './readRows';
 
 export interface FoldOptions {
@@ -34,7 +34,7 @@ interface Search {
  */
 export async function foldedScales(
   model: Model,
-  { tensors }: Pick<CheckpointPlan, 'tensors'>,
+  { tensors }: Pick<RecipePlan, 'tensors'>,
   evidence: EvidenceSource,
   { signal, onStep }: FoldOptions = {},
 ): Promise<WeightTransforms> {

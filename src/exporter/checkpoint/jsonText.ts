@@ -26,6 +26,9 @@ export function withKeys(text: string, changes: Readonly<Record<string, unknown>
   );
 }
 
+/** Changes of a config.json that remove how its weights were quantized. */
+export const withoutQuantization = { quantization_config: undefined, compression_config: undefined } as const;
+
 /** Parameters that libraries of Python require to be floats: 6 would be rejected where 6.0 is read. */
 const floats = new Set(['llm_int8_threshold', 'damp_percent', 'damp_auto_increment', 'mse']);
 

@@ -7,11 +7,21 @@ const transposedModels = new Set(['gpt2', 'openai-gpt', 'imagegpt', 'decision_tr
 
 /** Matrices that are looked up by row, not multiplied with inputs. */
 const embedding =
-  /(?:^|\.)(?:embed_tokens|embed_positions|embed_in|word_embeddings\w*|position_embeddings|token_type_embeddings|tok_embeddings|wte|wpe|\w*_?embeddings?)(?:\.\d+)?\.weight$/;
+  /(?:^|\.)(?:embed_tokens\w*|embed_positions|embed_in|relative_attention_bias|word_embeddings\w*|position_embeddings|token_type_embeddings|tok_embeddings|wte|wpe|\w*_?embeddings?)(?:\.\d+)?\.weight$/;
 
 /** Matrices that choose experts: libraries keep them, because a small error there sends tokens elsewhere. */
 const router =
   /(?:^|\.)(?:mlp\.gate|block_sparse_moe\.gate|router|router\.classifier|gate\.wg|shared_expert_gate)\.weight$/;
+
+/** The matrix that gives the logits, whatever the architecture calls it. */
+const outputMatrix = /(?:^|\.)(?:lm_head|embed_out)\.weight$|^output\.weight$/;
+
+/** Whether a tensor is the output matrix, which libraries leave as it is by default: an error there is not made up for by anything after it. */
+export const isOutput = (name: string): boolean => outputMatrix.test(name);
+
+/** Whether a tensor is the matrix of a module that libraries may convert, so that they must be told where it is kept. */
+export const isOfLinearModule = ({ name, shape }: Pick<TensorDescriptor, 'name' | 'shape'>): boolean =>
+  shape.length === 2 && name.endsWith('.weight') && !embedding.test(name) && tensorRole(name).role !== 'norm';
 
 /** The module of a weight: "model.layers.0.mlp.up_proj". */
 export const moduleOf = (name: string): string => name.replace(/\.weight$/, '');

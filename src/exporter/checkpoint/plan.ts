@@ -14,7 +14,7 @@ import { defaultMethod, isGrid } from '../../recipes/checkRecipe';
 import { gridLabel } from '../../recipes/gridLabel';
 import { writerNamed } from '../../recipes/writers';
 import { tensorBytes } from '../safetensorsHeader';
-import { moduleOf, whyNotLinear } from './linearWeights';
+import { isOfLinearModule, moduleOf, whyNotLinear } from './linearWeights';
 import { joinedWarnings, keptNotes } from './planNotes';
 import { defaultShardBytes, planShards, type PlannedShard, type Unit } from './shards';
 import { RecipePatterns } from './recipePatterns';
@@ -41,24 +41,30 @@ export interface PlannedTensor extends Unit {
   readonly reason: string;
 }
 
-/** Everything about a quantized checkpoint but the values. */
-export interface CheckpointPlan {
+/** What a recipe makes of the tensors of a model. */
+export interface RecipePlan {
   readonly recipe: Recipe;
   readonly writer: LayoutWriter;
-  readonly written: WrittenModel;
   readonly tensors: readonly PlannedTensor[];
-  readonly shards: readonly PlannedShard<PlannedTensor>[];
-  /** `__metadata__` of each shard. */
-  readonly metadata: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
   readonly notes: readonly string[];
 }
 
+/** Everything about a quantized checkpoint but the values. */
+export interface CheckpointPlan extends RecipePlan {
+  readonly shards: readonly PlannedShard<PlannedTensor>[];
+  /** `__metadata__` of each shard. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** `quantization_config` of config.json. */
+  readonly quantization: Readonly<Record<string, unknown>>;
+  /** Other JSON files that the library reads, by name. */
+  readonly files: Readonly<Record<string, Record<string, unknown>>>;
+}
+
 /**
- * Plans a checkpoint folder from headers: which rule applies to each tensor, what is kept and why, and the shards.
- * @param writer how matrices are stored; that of the recipe's layout.
- * @throws QuantscopeError UNSUPPORTED for a model that is not a checkpoint, or whose weights cannot all be decoded; REQUEST when nothing would be
- * quantized.
+ * Plans a checkpoint folder from headers: what `planRecipe` does, the shards, and what the library reads besides the weights.
+ * @throws QuantscopeError as `planRecipe`; UNSUPPORTED for inputs with fixed scales; REQUEST where the library's configuration cannot describe
+ * all matrices, naming two of them.
  */
 export function planCheckpoint(
   model: Model,
@@ -66,17 +72,41 @@ export function planCheckpoint(
   maxShardBytes = defaultShardBytes,
   writer: LayoutWriter = writerNamed(recipe.layout)!,
 ): CheckpointPlan {
+  if (recipe.activations?.scale === 'static') {
+    const message =
+      'Fixed scales of inputs are not written: they would have to be stored with each module. Scales of each token ("scale": "token") are.';
+    throw new QuantscopeError('UNSUPPORTED', message, { file: model.description.path });
+  }
+  const plan = planRecipe(model, recipe, writer);
+  const written = writtenModel(recipe, plan.tensors);
+  return {
+    ...plan,
+    shards: planShards(plan.tensors, maxShardBytes),
+    metadata: { format: 'pt', ...writer.metadata?.(written) },
+    quantization: writer.config(written),
+    files: writer.files?.(written) ?? {},
+  };
+}
+
+/**
+ * Plans what becomes of each tensor, from headers: which rule applies to it, or why it is kept.
+ * @param writer how matrices are stored; that of the recipe's layout, which `checkRecipe` has checked.
+ * @throws QuantscopeError UNSUPPORTED for a model that is not a checkpoint, or whose weights cannot all be decoded; REQUEST when nothing would be
+ * quantized.
+ */
+export function planRecipe(
+  model: Model,
+  recipe: Recipe,
+  writer: LayoutWriter = writerNamed(recipe.layout)!,
+): RecipePlan {
   refuseModel(model);
   const planner = new Planner(model, recipe, writer);
   const own = model.description.tensors.filter((tensor) => !isOfModule(model, tensor));
   const decided = planner.decideAll(biasesAfterWeights(own));
   if (!decided.some(({ matrix }) => matrix)) throw nothingToDo(model, recipe, planner.warnings[0]);
   const tensors = withSharedRanges(writer, decided);
-  const written = writtenModel(recipe, tensors);
   return {
-    ...{ recipe, writer, written, tensors },
-    shards: planShards(tensors, maxShardBytes),
-    metadata: { format: 'pt', ...writer.metadata?.(written) },
+    ...{ recipe, writer, tensors },
     warnings: [...planner.warnings, ...joinedWarnings(tensors)],
     notes: keptNotes(tensors),
   };
@@ -243,9 +273,7 @@ function withSharedRanges(writer: LayoutWriter, tensors: readonly PlannedTensor[
 }
 
 function writtenModel(recipe: Recipe, tensors: readonly PlannedTensor[]): WrittenModel {
-  const kept = tensors.filter(
-    ({ tensor, matrix }) => !matrix && tensor.shape.length === 2 && isLinearName(tensor.name),
-  );
+  const kept = tensors.filter(({ tensor, matrix }) => !matrix && isOfLinearModule(tensor));
   return {
     recipe,
     weights: tensors.flatMap(({ matrix }) => (matrix ? [matrix.weight] : [])),
@@ -253,8 +281,6 @@ function writtenModel(recipe: Recipe, tensors: readonly PlannedTensor[]): Writte
     names: tensors.map(({ tensor }) => tensor.name),
   };
 }
-
-const isLinearName = (name: string): boolean => name.endsWith('.weight') && !/embed|wte|wpe|norm/.test(name);
 
 /** "int4, group 128", or the dtype that a tensor is kept in. */
 export const writtenAs = ({ matrix, parts }: PlannedTensor): string =>

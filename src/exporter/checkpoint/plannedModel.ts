@@ -2,7 +2,7 @@ import { changedModel, type ChangedTensor } from '../../layouts/changedModel';
 import { rounded } from '../../layouts/parts';
 import type { Model } from '../../model/model';
 import { decodeRows } from '../../quant/grids/roundToNearest';
-import type { CheckpointPlan, PlannedTensor } from './plan';
+import type { RecipePlan, PlannedTensor } from './plan';
 import { isQuantized, MatrixQuantizer, type MatrixWork, type QuantizedTensor } from './quantizeMatrix';
 import { readRows } from './readRows';
 
@@ -10,7 +10,7 @@ import { readRows } from './readRows';
  * The model that a plan would write, before anything is written: its matrices as their codes decode, all other tensors in the dtypes that the
  * layout keeps them in, transforms and corrections of biases included. Each tensor is computed when it is read.
  */
-export function plannedModel(model: Model, plan: CheckpointPlan, work: Omit<MatrixWork, 'model'>): Model {
+export function plannedModel(model: Model, plan: RecipePlan, work: Omit<MatrixWork, 'model'>): Model {
   const weights = new PlannedWeights(model, plan, work);
   return changedModel(
     model,
@@ -32,7 +32,7 @@ class PlannedWeights {
 
   constructor(
     private readonly model: Model,
-    plan: CheckpointPlan,
+    plan: RecipePlan,
     private readonly work: Omit<MatrixWork, 'model'>,
   ) {
     this.quantizer = new MatrixQuantizer({ ...work, model, cast: plan.writer.plainDtype });

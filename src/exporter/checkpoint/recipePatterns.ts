@@ -1,17 +1,16 @@
 import { PatternTrials } from '../../model/patternTrials';
 import type { Recipe } from '../../protocol/recipe';
-
-/** Modules that are kept where a recipe does not say which. */
-const defaultSkip = ['lm_head'];
+import { isOutput } from './linearWeights';
 
 /** Which names a recipe means: modules to skip, and the first rule that matches. Patterns come from files. */
 export class RecipePatterns {
-  private readonly skipped: readonly (string | RegExp)[];
+  /** Undefined where the recipe does not say which modules are kept: the output is. */
+  private readonly skipped: readonly (string | RegExp)[] | undefined;
   private readonly rules: readonly (RegExp | undefined)[];
   private readonly trials = new PatternTrials('The patterns of the recipe');
 
-  constructor({ skip = defaultSkip, rules }: Pick<Recipe, 'skip' | 'rules'>) {
-    this.skipped = skip.map((item) =>
+  constructor({ skip, rules }: Pick<Recipe, 'skip' | 'rules'>) {
+    this.skipped = skip?.map((item) =>
       item.startsWith('re:') ? new RegExp(`^(?:${item.slice(3)})`, 'u') : item,
     );
     this.rules = rules.map(({ match }) => (match === undefined ? undefined : new RegExp(match, 'u')));
@@ -22,6 +21,7 @@ export class RecipePatterns {
    * a regular expression after `re:`.
    */
   skips(module: string): boolean {
+    if (!this.skipped) return isOutput(`${module}.weight`);
     return this.skipped.some((item) =>
       typeof item === 'string' ? `.${module}.`.includes(`.${item}.`) : this.matches(item, module),
     );

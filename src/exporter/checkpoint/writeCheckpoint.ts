@@ -11,7 +11,7 @@ import type { EvidenceSource } from '../../quant/evidence';
 import type { WeightTransforms } from '../../quant/transforms';
 import { ensureFreeSpace } from '../diskSpace';
 import { copiedBytes, copyFiles, filesToCopy } from './smallFiles';
-import { printPython, withKeys } from './jsonText';
+import { printPython, withKeys, withoutQuantization } from './jsonText';
 import { biasOf, keptRows } from './keptRows';
 import { outputFolder, recordName } from './outputFolder';
 import { isQuantized, MatrixQuantizer, type MatrixFigures, type QuantizedTensor } from './quantizeMatrix';
@@ -99,13 +99,11 @@ async function writeOtherFiles(
   folder: string,
   facts: RunFacts,
 ): Promise<void> {
-  const { writer, written } = plan;
   const config = await readFile(join(model.folder, 'config.json'), 'utf8');
   const copied = await filesToCopy(model);
   await copyFiles(model.folder, copied, folder);
   const texts = new Map<string, string>([['config.json', `${configText(config, plan)}\n`]]);
-  for (const [name, content] of Object.entries(writer.files?.(written) ?? {}))
-    texts.set(name, `${printPython(content)}\n`);
+  for (const [name, content] of Object.entries(plan.files)) texts.set(name, `${printPython(content)}\n`);
   if (plan.shards.length > 1)
     texts.set('model.safetensors.index.json', `${printPython(indexOf(plan, facts))}\n`);
   texts.set('README.md', describeRun(model, plan, facts));
@@ -117,13 +115,13 @@ async function writeOtherFiles(
 /** config.json with what the library says of the quantization, and the dtype that its other weights are in. */
 export function configText(
   source: string,
-  { writer, written }: Pick<CheckpointPlan, 'writer' | 'written'>,
+  { writer, quantization }: Pick<CheckpointPlan, 'writer' | 'quantization'>,
 ): string {
   const stated = JSON.parse(source.replaceAll(/\b(?:NaN|-?Infinity)\b/g, 'null')) as Record<string, unknown>;
   const dtypeKey = 'torch_dtype' in stated && !('dtype' in stated) ? 'torch_dtype' : 'dtype';
   return withKeys(source, {
-    compression_config: undefined,
-    quantization_config: writer.config(written),
+    ...withoutQuantization,
+    quantization_config: quantization,
     ...(writer.plainDtype === undefined ? {} : { [dtypeKey]: 'float16' }),
   });
 }
@@ -167,7 +165,9 @@ class CheckpointRun {
     const onWeights = (weights: number): void => this.meter.advance(weights);
     const cast = plan.writer.plainDtype;
     this.quantizer = new MatrixQuantizer({ model, evidence, transforms, cast, signal, onWeights });
-    this.biases = new Set(plan.written.names.filter((name) => name.endsWith('.bias')));
+    this.biases = new Set(
+      plan.tensors.map(({ tensor }) => tensor.name).filter((name) => name.endsWith('.bias')),
+    );
   }
 
   async writeWeights(): Promise<RunFacts> {

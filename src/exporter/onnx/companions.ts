@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
+import { withKeys, withoutQuantization } from '../checkpoint/jsonText';
 
 /** A small file beside the graph. */
 export interface Companion {
@@ -28,16 +29,14 @@ export async function companionFiles({ folder, gguf, config }: Model): Promise<C
   for (const name of copied) {
     const bytes = await readIfPresent(join(folder, name));
     if (!bytes) continue;
-    if (name !== 'config.json' || config?.['quantization_config'] === undefined) files.push({ name, bytes });
-    else {
-      const rest = Object.entries(config).filter(([key]) => key !== 'quantization_config');
-      files.push({ name, bytes: Buffer.from(`${JSON.stringify(Object.fromEntries(rest), undefined, 2)}\n`) });
-    }
+    const isStated = Object.keys(withoutQuantization).some((key) => config?.[key] !== undefined);
+    if (name !== 'config.json' || !isStated) files.push({ name, bytes });
+    else files.push({ name, bytes: Buffer.from(`${withKeys(bytes.toString(), withoutQuantization)}\n`) });
   }
   return files;
 }
 
-async function readIfPresent(file: string): Promise<Uint8Array | undefined> {
+async function readIfPresent(file: string): Promise<Buffer | undefined> {
   try {
     return await readFile(file);
   } catch (cause) {

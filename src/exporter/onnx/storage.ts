@@ -76,8 +76,10 @@ export async function* quantizedSlabs(
 export const unsupported = (message: string): QuantscopeError => new QuantscopeError('UNSUPPORTED', message);
 
 /** The part of a grid that no operator of ONNX has, as a sentence; undefined when there is none. */
-export function refuseGrid({ outliers, levels, zero, global }: Grid): string | undefined {
+export function refuseGrid({ outliers, levels, zero, global, double }: Grid): string | undefined {
   if (global) return 'Operators of ONNX have no scale of the whole tensor on top of those of groups.';
+  if (double)
+    return 'Operators of ONNX have scales in float32; scales that are quantized themselves would only lose by it.';
   if (zero === 'minimum')
     return 'Operators of ONNX subtract a zero point from codes; they add no minimum to the scaled weight.';
   if (outliers) return 'Columns that stay in half precision have no place in an operator of ONNX.';

@@ -35,7 +35,7 @@ export async function chooseOutput(
   name: OutputName,
 ): Promise<{ path: string } | undefined> {
   const { target } = name;
-  const isFolder = target === 'checkpoint';
+  const isFolder = target !== 'gguf';
   const chosen = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(suggestedOutput(session, name)),
     title: isFolder ? 'New folder for the quantized model' : 'File for the quantized model',
@@ -59,9 +59,8 @@ export async function resolveOutput(
 /** A new folder next to that of the model; a file in it. */
 function suggestedOutput({ folder, fileName }: ModelSession, { recipe, target }: OutputName): string {
   const name = `${fileName}-${recipe}`;
-  return target === 'checkpoint'
-    ? freeFolder(join(dirname(folder), name))
-    : join(folder, `${name}.${target}`);
+  if (target === 'gguf') return join(folder, `${name}.gguf`);
+  return freeFolder(join(dirname(folder), name));
 }
 
 /** Quantizes the whole model. @returns undefined when it ended without a result, which the tab or a notice has reported. */

@@ -37,6 +37,8 @@ describe('where a result is to go', () => {
     ['model/inside', 'checkpoint', /or lies in it/],
     ['other', 'checkpoint', /not an earlier output of Quantscope/],
     ['older.gguf', 'checkpoint', /is not a folder/],
+    ['model/onnx', 'onnx', /or lies in it/],
+    ['older.gguf', 'onnx', /is not a folder/],
     ['model/model.safetensors', 'gguf', /would replace an input file/],
   ] as const)('must not be %s for the target %s', async (name, target, message) =>
     expect((await checkOutput(model, at(name), target)).problem).toMatch(message),

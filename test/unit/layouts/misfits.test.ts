@@ -7,7 +7,15 @@ import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/file
 function checkpoint(
   tensors: Readonly<Record<string, readonly [dtype: string, shape: readonly number[], bytes?: Buffer]>>,
 ): string {
-  const sizes: Readonly<Record<string, number>> = { I32: 4, F16: 2, F32: 4, U8: 1, I8: 1, I64: 8 };
+  const sizes: Readonly<Record<string, number>> = {
+    I32: 4,
+    F16: 2,
+    F32: 4,
+    U8: 1,
+    I8: 1,
+    I64: 8,
+    F8_E4M3: 1,
+  };
   let offset = 0;
   const data: Buffer[] = [];
   const header = Object.entries(tensors).map(([name, [dtype, shape, bytes]]) => {
@@ -81,6 +89,22 @@ describe('parts that do not make up a weight', () => {
         'a.weight_g_idx': ['I32', [16]],
       },
     ],
+    [
+      'packed integers whose shape is a list of three',
+      {
+        'a.weight_packed': ['I32', [8, 2]],
+        'a.weight_scale': ['F16', [8, 1]],
+        'a.weight_shape': ['I64', [3]],
+      },
+    ],
+    [
+      'NVFP4 with a global scale for each row',
+      {
+        'a.weight_packed': ['U8', [8, 16]],
+        'a.weight_scale': ['F8_E4M3', [8, 2]],
+        'a.weight_global_scale': ['F32', [8]],
+      },
+    ],
     ['scales of no block', { 'a.weight': ['I8', [8, 16]], 'a.weight_scale': ['F32', [3, 5]] }],
     [
       'NF4 whose description is not JSON',
@@ -111,6 +135,36 @@ describe('parts that do not make up a weight', () => {
     ]);
   });
 
+  it('LLM.int8 in the order of a GPU is shown as stored, with one warning for all matrices', async () => {
+    const matrix = (name: string, order: number) =>
+      ({
+        [`${name}.weight`]: ['I8', [8, 16]],
+        [`${name}.SCB`]: ['F32', [8]],
+        [`${name}.weight_format`]: ['U8', [], Buffer.of(order)],
+      }) as const;
+    const path = checkpoint({ ...matrix('a', 1), ...matrix('b', 2), ...matrix('c', 0) });
+    const model = await openModel(path);
+    await model.close();
+    const { tensors, warnings } = model.description;
+    expect(tensors.filter(({ stored }) => stored).map(({ name }) => name)).toEqual(['c.weight']);
+    expect(tensors).toHaveLength(7);
+    expect(warnings).toEqual([
+      '"a.weight" (and 1 more) is stored in the order of some GPUs (weight_format), which is not decoded: it is shown as stored.',
+    ]);
+  });
+
+  it('parts of a weight that is there as a plain tensor too are shown as stored, with a warning', async () => {
+    const order = int32(...new Array<number>(16).fill(0));
+    const path = checkpoint({ ...gptq(order), 'a.weight': ['F32', [8, 16]] });
+    const model = await openModel(path);
+    await model.close();
+    const { tensors, warnings } = model.description;
+    expect(tensors.map(({ name }) => name)).toEqual([...Object.keys(gptq(order)), 'a.weight']);
+    expect(warnings).toEqual([
+      '"a.weight" is there as a plain tensor and in parts: the parts are shown as stored.',
+    ]);
+  });
+
   it('HQQ whose files do not say shapes is shown as stored, with a warning and what would be needed', async () => {
     const path = checkpoint({
       'a.W_q': ['U8', [64, 64]],
@@ -121,7 +175,7 @@ describe('parts that do not make up a weight', () => {
     await model.close();
     const { tensors, warnings, notes } = model.description;
     expect(tensors.map(({ name }) => name)).toEqual(['a.W_q', 'a.scale', 'a.zero']);
-    expect(warnings[0]).toContain('"a.W_q" (HQQ) is shown as stored');
+    expect(warnings[0]).toContain('"a.W_q" of HQQ is shown as stored');
     expect(notes[0]).toContain(
       'The first one has a.W_q U8 [64, 64]; a.scale F16 [128, 1]; a.zero F16 [128, 1].',
     );

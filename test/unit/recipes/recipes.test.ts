@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
-import type { Recipe } from '../../../src/protocol/recipe';
-import { compressedIntegers, gptq } from '../../../src/quant/grids/libraries';
+import type { Recipe, RecipeRule } from '../../../src/protocol/recipe';
+import { compressedIntegers, e4m3, gptq } from '../../../src/quant/grids/libraries';
 import { methods } from '../../../src/quant/methods/methods';
 import { canonicalRecipe } from '../../../src/recipes/canonical';
 import { changedRecipe } from '../../../src/recipes/changes';
@@ -24,12 +24,12 @@ const full: Recipe = {
     id: 'mine',
     label: 'Mine',
     description: 'All of it.',
-    layout: 'gptq',
+    layout: 'compressed-tensors-int8',
     target: 'checkpoint',
   },
   rules: [
     { match: '\\.o_proj\\.', grid: 'keep' },
-    { grid: gptq(4, 32, true), method: { id: 'gptq', options: { act_order: true, damping: 0.05 } } },
+    { grid: gptq(8, 32, true), method: { id: 'gptq', options: { act_order: true, damping: 0.05 } } },
   ],
   skip: ['lm_head', 're:.*router'],
   activations: { levels: { kind: 'integer', bits: 8, signed: true }, scale: 'token' },
@@ -207,10 +207,53 @@ describe('a recipe file', () => {
     ['fileType', 'Q4_K_M', '$.fileType is for the target "gguf".'],
     ['rules', [], '$.rules must not be empty.'],
     ['target', 'gguf', '$.fileType is missing'],
+    [
+      'rules.0.grid',
+      { ggml: 'Q4_K' },
+      '$.rules[0].grid is a type of GGUF; the target must be "gguf" for it.',
+    ],
+    [
+      'activations.levels.bits',
+      4,
+      '$.activations cannot be stated in the layout compressed-tensors-int8: its runtimes round inputs to signed integers of 8 bits',
+    ],
+    ['activations.levels.signed', false, 'its runtimes round inputs to signed integers of 8 bits'],
+    ['activations.levels', e4m3, 'its runtimes round inputs to signed integers of 8 bits'],
+    [
+      'layout',
+      'gptq',
+      '$.activations cannot be stated in the layout gptq: its runtimes take inputs as they are',
+    ],
   ])('is rejected for what layouts and methods say: %s %j', async (path, value, message) => {
     const inline = withValue(path, value) as unknown as Recipe;
     await expect(resolveRecipe({ inline })).rejects.toMatchObject({ code: 'REQUEST' });
     await expect(resolveRecipe({ inline })).rejects.toThrow(message);
+  });
+
+  const gguf = presetById('gguf-q4_k_m');
+  it.each<[Partial<Recipe>, string]>([
+    [{ layout: 'gptq' }, '$.layout is "gptq"; it must be "gguf" for the target "gguf".'],
+    [{ skip: ['lm_head'] }, '$.skip is not for the target "gguf"'],
+    [{ activations: full.activations! }, '$.activations is not for the target "gguf"'],
+    [
+      { rules: [{ match: 'a', grid: { ggml: 'Q4_K' }, weightDtype: true }] },
+      '$.rules[0].weightDtype is not for the target "gguf".',
+    ],
+  ])('for GGUF is rejected for %j, which says nothing of such a file', async (more, message) => {
+    await expect(resolveRecipe({ inline: { ...gguf, ...more } })).rejects.toThrow(message);
+  });
+
+  it('for ONNX is rejected for types of GGUF and for scales in the dtype of weights', async () => {
+    const onnx = (rule: RecipeRule): Recipe => {
+      return { ...presetById('w4a16'), target: 'onnx', layout: 'qdq', rules: [rule] };
+    };
+    await expect(resolveRecipe({ inline: onnx({ grid: { ggml: 'Q4_K' } }) })).rejects.toThrow(
+      '$.rules[0].grid is a type of GGUF; the target must be "gguf" for it.',
+    );
+    const grid = compressedIntegers(4, 128);
+    await expect(resolveRecipe({ inline: onnx({ grid, weightDtype: true }) })).rejects.toThrow(
+      '$.rules[0].weightDtype is for checkpoints; scales of ONNX graphs are float32.',
+    );
   });
 
   it('is rejected for a grid that the layout cannot store', async () => {
@@ -237,12 +280,26 @@ describe('changes of a recipe', () => {
     expect(bits(presetById('gptq-int4-g128'), 8)).toEqual(gptq(8, 128, true));
     expect(bits(presetById('eetq-int8'), 4)).toMatchObject({ rule: { kind: 'absmax', divisor: 8 } });
     expect(() => bits(presetById('bnb-nf4'), 3)).toThrow('$.rules[0].grid has no integers');
+    expect(() => bits(presetById('bnb-int8'), 4)).toThrow('$.rules[0].grid has scales of 127 codes');
+    const odd = { ...gptq(4, 32, true), rule: { kind: 'absmax', divisor: 5 } } as const;
+    expect(() => bits({ ...full, rules: [{ grid: odd }] }, 3)).toThrow(
+      '$.rules[0].grid.rule.divisor is 5, which is not a rule of 4 bits that 3 bits have too.',
+    );
   });
+
+  it.each([{ bits: 4 }, { group: 32 }, { method: 'gptq' }, { options: { damping: 0.1 } }])(
+    'are rejected where no rule has a grid: %j',
+    async (changes) => {
+      await expect(resolveRecipe({ recipe: 'gguf-q4_k_m', changes })).rejects.toThrow(
+        `changes.${Object.keys(changes)[0]!} changes nothing: the recipe gguf-q4_k_m has no rule with a grid.`,
+      );
+    },
+  );
 
   it('replace a method with its options, and only rules that quantize', async () => {
     const changed = changedRecipe(full, { method: 'rtn', group: 64, skip: [] });
     expect(changed.rules[0]).toEqual({ match: '\\.o_proj\\.', grid: 'keep' });
-    expect(changed.rules[1]).toEqual({ grid: gptq(4, 64, true), method: { id: 'rtn' } });
+    expect(changed.rules[1]).toEqual({ grid: gptq(8, 64, true), method: { id: 'rtn' } });
     expect(changed.skip).toEqual([]);
     const kept = changedRecipe(full, { options: { damping: 0.1 } });
     expect(kept.rules[1]!.method).toEqual({ id: 'gptq', options: { act_order: true, damping: 0.1 } });

@@ -35,7 +35,7 @@ export function OutputField(props: FormProps & { preview: QuantizePreview; outpu
   const { form, change, preview, output } = props;
   const { resolved, failure = resolved?.problem } = output;
   const ask = useAsk();
-  const label = preview.recipe.target === 'checkpoint' ? 'Output folder' : 'Output file';
+  const label = preview.recipe.target === 'gguf' ? 'Output file' : 'Output folder';
   const browse = async (): Promise<void> => {
     const chosen = await ask('chooseOutput', nameOf(preview));
     if (chosen) change({ out: chosen.path });

@@ -13,12 +13,14 @@ import {
 import type * as Fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { planCheckpoint } from '../../../../src/exporter/checkpoint/plan';
+import { planCheckpoint, planRecipe, type CheckpointPlan } from '../../../../src/exporter/checkpoint/plan';
 import { previewPlan } from '../../../../src/exporter/checkpoint/preview';
 import { writeCheckpoint, type CheckpointOptions } from '../../../../src/exporter/checkpoint/writeCheckpoint';
 import { openModel } from '../../../../src/layouts/openModel';
 import type { EngineProgress } from '../../../../src/protocol/engine';
-import { gptq } from '../../../../src/quant/grids/libraries';
+import type { Recipe, RecipeRule } from '../../../../src/protocol/recipe';
+import { awq, bitsandbytes4bit, gptq } from '../../../../src/quant/grids/libraries';
+import { isGrid } from '../../../../src/recipes/checkRecipe';
 import { presetById } from '../../../../src/recipes/resolveRecipe';
 import { clearFaults, failOn } from '../../../support/fileFaults';
 import { safetensorsBytes, sampleFolder, temporaryFolder } from '../../../support/files';
@@ -375,6 +377,10 @@ describe('a checkpoint that cannot be completed', () => {
   });
 });
 
+/** A rule whose scales are those of rows. */
+const inRows = (rule: RecipeRule): RecipeRule =>
+  isGrid(rule.grid) ? { ...rule, grid: { ...rule.grid, group: 'row' } } : rule;
+
 describe('what a recipe does to a model', () => {
   it.each(['bnb-int8', 'eetq-int8'])('counts what the cast of %s to half precision loses', async (recipe) => {
     modelWith(1e-9);
@@ -419,12 +425,85 @@ describe('what a recipe does to a model', () => {
         ...presetById('gptq-int4-g128'),
         rules: [{ grid: gptq(4, 32, true), method: { id: 'gptq', options } }],
       };
-      const { written, writer } = planCheckpoint(model, recipe);
-      expect(written.weights.every((weight) => weight.permuted === true)).toBe(permuted);
-      expect(writer.config(written)).toMatchObject({ desc_act: permuted });
+      const { tensors, quantization } = planCheckpoint(model, recipe);
+      const weights = tensors.flatMap(({ matrix }) => (matrix ? [matrix.weight] : []));
+      expect(weights.every((weight) => weight.permuted === true)).toBe(permuted);
+      expect(quantization).toMatchObject({ desc_act: permuted });
       await model.close();
     },
   );
+
+  const awqRule = { grid: awq(4, 32), method: { id: 'rtn' } };
+  it.each<[string, Partial<Recipe>, string]>([
+    [
+      'AWQ has one group size',
+      { layout: 'awq', rules: [{ match: 'layers\\.0\\.', ...awqRule, grid: awq(4, 64) }, awqRule] },
+      'The layout has one group size for the whole model, but "model.layers.0.self_attn.q_proj.weight" has 64 and ' +
+        '"model.layers.1.self_attn.q_proj.weight" 32.',
+    ],
+    [
+      'bitsandbytes has one table',
+      {
+        layout: 'bitsandbytes-4bit',
+        rules: [{ match: 'mlp', grid: bitsandbytes4bit('fp4', 64) }, { grid: bitsandbytes4bit('nf4', 64) }],
+      },
+      'The layout has one table for the whole model',
+    ],
+    [
+      'fixed scales of inputs have no place',
+      { ...presetById('w8a8'), activations: { ...presetById('w8a8').activations!, scale: 'static' } },
+      'Fixed scales of inputs are not written',
+    ],
+  ])('is rejected before any work where %s', async (_, more, message) => {
+    const model = await openModel(sampleFolder);
+    const recipe = { ...presetById('bnb-nf4'), ...more };
+    expect(() => planCheckpoint(model, recipe)).toThrow(message);
+    expect(planRecipe(model, recipe).tensors.filter(({ matrix }) => matrix)).toHaveLength(42);
+    await model.close();
+  });
+
+  it.each([
+    ['bnb-nf4', { llm_int8_skip_modules: null }, { llm_int8_skip_modules: [] }],
+    ['fp8-block', { modules_to_not_convert: null }, { modules_to_not_convert: [] }],
+    ['gptq-int4-g128', { lm_head: false }, { lm_head: true }],
+    ['w8a8', { ignore: ['lm_head'] }, { ignore: [] }],
+    ['awq-int4-g128', { modules_to_not_convert: null }, { modules_to_not_convert: null }],
+  ])('%s: says in config.json whether the output matrix is quantized', async (id, kept, quantized) => {
+    const model = await openModel(sampleFolder);
+    expect(planCheckpoint(model, presetById(id)).quantization).toMatchObject(kept);
+    expect(planCheckpoint(model, { ...presetById(id), skip: [] }).quantization).toMatchObject(quantized);
+    await model.close();
+  });
+
+  it('keeps the output matrix and embeddings whatever they are called, and tells libraries', async () => {
+    mkdirSync(here('model'));
+    const names = [
+      ...['gpt_neox.embed_in', 'gpt_neox.layers.0.mlp.dense_4h_to_h', 'gpt_neox.layers.0.embed_mixer'],
+      ...['model.embed_tokens_per_layer', 'embed_out'],
+    ];
+    const size = 4 * 64 * 64;
+    const header = names.map((module, i): [string, object] => {
+      const data = [i * size, (i + 1) * size];
+      return [`${module}.weight`, { dtype: 'F32', shape: [64, 64], data_offsets: data }];
+    });
+    const bytes = safetensorsBytes(Object.fromEntries(header), names.length * size);
+    writeFileSync(here('model/model.safetensors'), bytes);
+    writeFileSync(here('model/config.json'), '{"model_type": "gpt_neox"}');
+    const model = await openModel(here('model'));
+    const recipe = { ...presetById('w8a16'), rules: presetById('w8a16').rules.map(inRows) };
+    const planned = (skip?: string[]) => planCheckpoint(model, { ...recipe, ...(skip ? { skip } : {}) });
+    const kept = ({ tensors }: CheckpointPlan) =>
+      tensors.flatMap(({ tensor, matrix }) => (matrix ? [] : [tensor.name.replace('.weight', '')]));
+    const embeddings = ['gpt_neox.embed_in', 'model.embed_tokens_per_layer'];
+    expect(kept(planned()).sort()).toEqual(['embed_out', ...embeddings]);
+    expect(planned().quantization['ignore']).toEqual(['embed_out']);
+    expect(kept(planned([])).sort()).toEqual(embeddings);
+    expect(planned(['embed_mixer', 'embed_out']).quantization['ignore']).toEqual([
+      'gpt_neox.layers.0.embed_mixer',
+      'embed_out',
+    ]);
+    await model.close();
+  });
 
   it('keeps matrices that the layout cannot store, with a warning, and is an error where nothing is left', async () => {
     const model = await openModel(sampleFolder);

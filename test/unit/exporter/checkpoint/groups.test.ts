@@ -25,20 +25,20 @@ describe('GPTQ with the options that it has by default', () => {
     ['w4a16', { method: 'gptq' }, 42],
   ])('gives consecutive groups, which %s stores', async (recipe, changes, matrices) => {
     const plan = await planned(recipe, changes);
-    expect(plan.written.weights).toHaveLength(matrices);
+    expect(plan.tensors.filter(({ matrix }) => matrix)).toHaveLength(matrices);
     expect(isPermuted(plan)).toEqual([false]);
   });
 
   it('is stated as such in config.json', async () => {
-    const { writer, written } = await planned('gptq-int4-g128');
-    expect(writer.config(written)).toMatchObject({ desc_act: false, group_size: 128 });
+    const { quantization } = await planned('gptq-int4-g128');
+    expect(quantization).toMatchObject({ desc_act: false, group_size: 128 });
   });
 });
 
 it('states groups of columns by importance, which GPTQ stores and Marlin does not', async () => {
   const options = { group_aware: false };
-  const { writer, written } = await planned('gptq-int4-g128', { method: 'gptq', options });
-  expect(writer.config(written)).toMatchObject({ desc_act: true });
+  const { quantization } = await planned('gptq-int4-g128', { method: 'gptq', options });
+  expect(quantization).toMatchObject({ desc_act: true });
   await expect(planned('marlin-int4-g128', { method: 'gptq', options })).rejects.toThrow(
     'groups of consecutive columns',
   );
