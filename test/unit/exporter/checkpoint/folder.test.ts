@@ -438,8 +438,8 @@ describe('what a recipe does to a model', () => {
     [
       'AWQ has one group size',
       { layout: 'awq', rules: [{ match: 'layers\\.0\\.', ...awqRule, grid: awq(4, 64) }, awqRule] },
-      'The layout has one group size for the whole model, but "model.layers.0.self_attn.q_proj.weight" has 64 and ' +
-        '"model.layers.1.self_attn.q_proj.weight" 32.',
+      'The layout has one group size for the whole model, but "model.layers.0.mlp.down_proj.weight" has 64 and ' +
+        '"model.layers.1.mlp.down_proj.weight" 32.',
     ],
     [
       'bitsandbytes has one table',
