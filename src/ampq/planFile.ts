@@ -6,13 +6,13 @@ import type {
   FileFrame,
   Plan,
   PlanAssignment,
+  PlanConstraint,
   PlanPreset,
   SensitivityTable,
   UsedImatrix,
 } from '../protocol/plan';
-import type { Effort } from './knapsack';
 import { planNotes } from './planNotes';
-import { solveBudget, type CountedFrame } from './solve';
+import { solveBudget, type CountedFrame, type SolveOptions } from './solve';
 import { stated } from '../model/statedValue';
 
 /** What the name of a plan file ends with. */
@@ -24,24 +24,27 @@ export const planFileName = (name: string): string => name.replace(/(\.ampq)*(\.
 /**
  * The best plan for a budget.
  * @param frame what else the file holds: counts against a budget in bytes, and gives the size of the file.
- * @throws QuantscopeError REQUEST when the budget is too small.
+ * @throws QuantscopeError REQUEST as `solveBudget`.
  */
 export function makePlan(
   table: SensitivityTable,
   budget: Budget,
   frame?: CountedFrame,
-  effort: Effort = 'exact',
+  options: SolveOptions = {},
 ): Plan {
-  const { assignments, total, preset, notCompared } = solveBudget(table, budget, frame, effort);
+  const solution = solveBudget(table, budget, frame, options);
+  const { assignments, total, preset } = solution;
+  const { constraints = [] } = options;
   return {
     version: 2,
     model: { name: table.modelName, hash: table.modelHash, parameters: table.parameters },
     budget,
     total,
     ...(table.imatrix ? { imatrix: table.imatrix } : {}),
+    ...(constraints.length > 0 ? { constraints } : {}),
     ...(frame && !frame.isEstimate ? { frame } : {}),
     ...(preset ? { preset } : {}),
-    notes: planNotes(table, total, notCompared),
+    notes: planNotes(table, solution, constraints),
     assignments,
   };
 }
@@ -88,6 +91,9 @@ export function parsePlan(value: unknown, file: string): Plan {
     budget: budgetOf(check, plan['budget'], fail),
     total: totalOf(check, plan['total']),
     ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
+    ...(plan['constraints'] === undefined
+      ? {}
+      : { constraints: constraintsOf(check, plan['constraints'], fail) }),
     ...(plan['frame'] === undefined ? {} : { frame: frameOf(check, plan['frame']) }),
     ...(plan['preset'] === undefined ? {} : { preset: presetOf(check, plan['preset']) }),
     notes: check.strings(plan['notes'] ?? [], '$.notes'),
@@ -113,6 +119,15 @@ class Checker {
   string(value: unknown, path: string): string {
     if (typeof value === 'string' && value.length > 0) return value;
     throw this.fail(`${path} must be a text.`);
+  }
+  pattern(value: unknown, path: string): string {
+    const source = this.string(value, path);
+    try {
+      new RegExp(source);
+    } catch (error) {
+      throw this.fail(`${path} must be a regular expression: ${(error as Error).message}.`);
+    }
+    return source;
   }
   number(value: unknown, path: string): number {
     if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) return value;
@@ -169,6 +184,27 @@ function imatrixOf(check: Checker, value: unknown): UsedImatrix {
     file: check.string(imatrix['file'], '$.imatrix.file'),
     hash: check.string(imatrix['hash'], '$.imatrix.hash'),
   };
+}
+
+function constraintsOf(
+  check: Checker,
+  value: unknown,
+  fail: (message: string) => QuantscopeError,
+): PlanConstraint[] {
+  return check.list(value, '$.constraints').map((item, i) => {
+    const path = `$.constraints[${i}]`;
+    const { tensors, allow, exclude, minBits, agree } = check.record(item, path);
+    if (agree !== undefined && agree !== true) throw fail(`${path}.agree must be true or absent.`);
+    const constraint: PlanConstraint = {
+      tensors: check.pattern(tensors, `${path}.tensors`),
+      ...(allow === undefined ? {} : { allow: check.strings(allow, `${path}.allow`) }),
+      ...(exclude === undefined ? {} : { exclude: check.strings(exclude, `${path}.exclude`) }),
+      ...check.optional('minBits', minBits, `${path}.minBits`),
+      ...(agree === undefined ? {} : { agree }),
+    };
+    if (Object.keys(constraint).length > 1) return constraint;
+    throw fail(`${path} must have one of allow, exclude, minBits and agree.`);
+  });
 }
 
 function frameOf(check: Checker, value: unknown): FileFrame {

@@ -1,22 +1,29 @@
-import type { Plan, SensitivityTable } from '../protocol/plan';
+import type { PlanConstraint, SensitivityTable } from '../protocol/plan';
 import { listOf, tableNotes } from '../protocol/tableNotes';
+import { constraintText } from './constraints';
+import type { Assignment } from './solve';
 
 /** Bits per weight at and below which models lose a lot, whatever the plan. */
 const fewBits = 3;
 
-/**
- * What the user should know about a plan made from a table, as sentences.
- * @param notCompared presets within the budget that need an importance matrix.
- */
+/** What the user should know about a plan made from a table, as sentences. */
 export function planNotes(
   table: SensitivityTable,
-  { bitsPerWeight, divergence }: Plan['total'],
-  notCompared: readonly string[] = [],
+  { total: { bitsPerWeight, divergence }, notCompared, gap }: Omit<Assignment, 'assignments'>,
+  constraints: readonly PlanConstraint[],
 ): string[] {
   const { notExportable, weightsOnly } = table;
   return [
     ...limitNotes(notExportable, weightsOnly),
     ...tableNotes(table),
+    ...(constraints.length === 0
+      ? []
+      : [`The plan was solved with the constraints ${constraints.map(constraintText).join(' ')}.`]),
+    ...(gap === 0
+      ? []
+      : [
+          `The search for the optimum was cut short: by the same figures, the best plan of this size is better by at most ${percent(gap)} %.`,
+        ]),
     ...(divergence === undefined ? [] : [ofWeights]),
     ...(notCompared.length === 0
       ? []
@@ -30,6 +37,9 @@ export function planNotes(
       : []),
   ];
 }
+
+/** To two digits. */
+const percent = (share: number): string => String(Number((100 * share).toPrecision(2)));
 
 /** What a predicted divergence leaves out. */
 const ofWeights =

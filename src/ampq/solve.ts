@@ -1,6 +1,5 @@
 import { QuantscopeError } from '../model/errors';
 import {
-  budgetRange,
   choicesOf,
   fileBytesOf,
   padded,
@@ -9,14 +8,16 @@ import {
   type Plan,
   type PlanAssignment,
   type PlanChoice,
+  type PlanConstraint,
   type PlanPreset,
-  type SensitivityRow,
   type SensitivityTable,
 } from '../protocol/plan';
-import { knapsackSolver, type Effort, type KnapsackSolver } from './knapsack';
 import { leastOf } from '../protocol/extremes';
 import { keptNotes, tableNotes } from '../protocol/tableNotes';
 import { size } from '../protocol/words';
+import { constraintText, meetsAll } from './constraints';
+import type { Effort } from './knapsack';
+import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
 import { totalOf } from './totals';
 
 export interface Assignment {
@@ -55,80 +56,10 @@ const dataOnly = ({ fixedBytes }: SensitivityTable): CountedFrame => ({
   isEstimate: true,
 });
 
-/** A table prepared for any budget. */
-interface Prepared {
-  readonly rows: readonly SensitivityRow[];
-  /** Their total number of weights. */
-  readonly weights: number;
-  /** Cost of a unit of relative squared error in each row. */
-  readonly factors: readonly number[];
-  /** The solver that counts each tensor with its padding to an alignment. */
-  readonly solverFor: (alignment: number) => KnapsackSolver;
-  /** What each row becomes with each of its choices. */
-  readonly assignments: readonly (readonly PlanAssignment[])[];
-  readonly presets: readonly MeasuredPreset[];
-}
-
-/** A preset whose types were all measured. */
-interface MeasuredPreset {
-  readonly fileType: string;
-  readonly assignments: readonly PlanAssignment[];
-  readonly cost: number;
-}
-
-/** Tables are not changed, so that each is prepared once: a slider solves the same one at every step. */
-const tables = new WeakMap<SensitivityTable, Prepared>();
-
-function prepared(table: SensitivityTable): Prepared {
-  const known = tables.get(table);
-  if (known) return known;
-  const fresh = prepare(table);
-  tables.set(table, fresh);
-  return fresh;
-}
-
-function prepare({ rows, presets }: SensitivityTable): Prepared {
-  const choices = rows.map(choicesOf);
-  // A tensor that can only be written without loss needs no gain.
-  const hasGains = rows.every(
-    ({ gain }, i) =>
-      gain !== undefined || choices[i]!.every(({ relativeSquaredError }) => relativeSquaredError === 0),
-  );
-  const factors = rows.map((row) => (hasGains ? (row.gain ?? 0) : row.weights * row.roleFactor));
-  const assignments = choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice)));
-  return {
-    ...{ rows, weights: sumOf(rows, (row) => row.weights), factors, assignments },
-    solverFor: solversOf(choices, factors),
-    presets: presets.flatMap(({ fileType, formats }) => {
-      const chosen = assignments.flatMap(
-        (options, i) => options.find(({ format }) => format === formats[i]) ?? [],
-      );
-      if (chosen.length < rows.length) return [];
-      const cost = sumOf(chosen, (item, i) => item.relativeSquaredError! * factors[i]!);
-      return [{ fileType, assignments: chosen, cost }];
-    }),
-  };
-}
-
-function solversOf(
-  choices: readonly (readonly PlanChoice[])[],
-  factors: readonly number[],
-): Prepared['solverFor'] {
-  const solvers = new Map<number, KnapsackSolver>();
-  return (alignment) => {
-    const known = solvers.get(alignment);
-    if (known) return known;
-    const solver = knapsackSolver(
-      choices.map((options, i) =>
-        options.map(({ bytes, relativeSquaredError }) => ({
-          bytes: padded(bytes, alignment),
-          cost: relativeSquaredError * factors[i]!,
-        })),
-      ),
-    );
-    solvers.set(alignment, solver);
-    return solver;
-  };
+export interface SolveOptions {
+  /** `quick` may miss the optimum, by `gap` at most. */
+  readonly effort?: Effort;
+  readonly constraints?: readonly PlanConstraint[];
 }
 
 /**
@@ -136,15 +67,14 @@ function solversOf(
  * of weights times the factors of roles take their place. Never worse by that measure than a preset within the budget.
  * @param frame what the file holds besides the tensors of the table; counts against a budget in bytes. Without one a budget in bytes is
  * one of tensor data.
- * @param effort `quick` may miss the optimum, by `gap` at most.
- * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small, and the tensors that only fit
- * without loss.
+ * @throws QuantscopeError REQUEST naming the smallest possible budget when this one is too small, the tensors that only fit without loss
+ * and the constraints in the way; or as `classesOf`.
  */
 export function solveBudget(
   table: SensitivityTable,
   budget: Budget,
   frame: CountedFrame = dataOnly(table),
-  effort: Effort = 'exact',
+  { effort = 'exact', constraints = [] }: SolveOptions = {},
 ): Assignment {
   if (table.rows.length === 0)
     throw new QuantscopeError(
@@ -156,7 +86,8 @@ export function solveBudget(
       'REQUEST',
       'Nothing has been measured yet: run the sensitivity analysis first.',
     );
-  const { rows, weights, solverFor, assignments: options, presets } = prepared(table);
+  const prepared = prepareTable(table, constraints);
+  const { rows, weights, solverFor, presets } = prepared;
   const alignment = alignmentOf(budget, frame);
   const available = Math.floor(
     budget.kind === 'bytes'
@@ -165,15 +96,15 @@ export function solveBudget(
         (budget.value * weights) / 8 + 0.5,
   );
   const solved = solverFor(alignment)(available, effort);
-  if (!solved) throw tooSmall(table, budget, frame);
+  if (!solved) throw tooSmall(table, budget, frame, constraints);
   const [preset] = presets
     .filter(({ assignments }) => sumOf(assignments, ({ bytes }) => padded(bytes, alignment)) <= available)
     .sort((a, b) => a.cost - b.cost);
   // A search that was cut short may have missed what the preset shows to be possible.
   const assignments =
-    preset && preset.cost < solved.cost
+    preset?.isAllowed === true && preset.cost < solved.cost
       ? preset.assignments
-      : options.map((cells, row) => cells[solved.chosen[row]!]!);
+      : chosenIn(prepared, solved.chosen);
   const { optimal, gap } = solved;
   const notCompared = (table.unmeasuredPresets ?? [])
     .filter(({ bytes }) => bytes <= available)
@@ -189,34 +120,55 @@ export function solveBudget(
   };
 }
 
+/** The assignments of the options that a solver chose for the classes. */
+function chosenIn({ classes, assignments }: PreparedTable, chosen: Int32Array): readonly PlanAssignment[] {
+  const items = new Array<PlanAssignment>(assignments.length);
+  for (const [at, { rows, options }] of classes.entries())
+    for (const [i, place] of options[chosen[at]!]!.entries())
+      items[rows[i]!] = assignments[rows[i]!]![place]!;
+  return items;
+}
+
 const bytesIn = (items: readonly PlanAssignment[]): number[] => items.map(({ bytes }) => bytes);
 
 /** What the bytes of tensors are rounded up to under a budget: bits per weight are those of data without padding. */
-const alignmentOf = ({ kind }: Budget, frame: Pick<FileFrame, 'alignment'> | undefined): number =>
-  kind === 'bytes' ? (frame?.alignment ?? 1) : 1;
+const alignmentOf = (
+  { kind }: Pick<Budget, 'kind'>,
+  frame: Pick<FileFrame, 'alignment'> | undefined,
+): number => (kind === 'bytes' ? (frame?.alignment ?? 1) : 1);
 
 /** Sums of the same costs in another order differ by less than this, relatively. */
 const rounding = 1e-9;
 
-/** Whether no plan of the size of this one is better by the measure of `solveBudget`: false for one that was edited by hand. */
+/**
+ * Whether no plan of the size of this one that meets its constraints is better by the measure of `solveBudget`: false for one that was
+ * edited by hand.
+ */
 export function isOptimal(
   table: SensitivityTable,
-  { assignments, budget, frame }: Pick<Plan, 'assignments' | 'budget' | 'frame'>,
+  plan: Pick<Plan, 'assignments' | 'budget' | 'frame' | 'constraints'>,
 ): boolean {
-  const { rows, factors, solverFor, assignments: options } = prepared(table);
+  const { budget, frame, constraints = [] } = plan;
+  const chosen = measuredChoices(table, plan);
+  if (!chosen || !meetsAll(table.rows, chosen, constraints)) return false;
+  const { factors, solverFor } = prepareTable(table, constraints);
   const alignment = alignmentOf(budget, frame);
-  if (assignments.length !== rows.length) return false;
-  const byTensor = new Map(assignments.map(({ tensor, format }) => [tensor, format]));
-  let [bytes, cost] = [0, 0];
-  for (const [row, cells] of options.entries()) {
-    const format = byTensor.get(rows[row]!.tensor);
-    const chosen = cells.find((cell) => cell.format === format);
-    if (!chosen) return false;
-    bytes += padded(chosen.bytes, alignment);
-    cost += chosen.relativeSquaredError! * factors[row]!;
-  }
-  const best = solverFor(alignment)(bytes);
+  const cost = sumOf(chosen, ({ relativeSquaredError }, row) => relativeSquaredError * factors[row]!);
+  const best = solverFor(alignment)(sumOf(chosen, ({ bytes }) => padded(bytes, alignment)));
   return best !== undefined && cost <= best.cost * (1 + rounding);
+}
+
+/** The choices that a plan makes for the rows of a table; undefined where it is about other tensors, or formats that were not measured. */
+function measuredChoices(
+  { rows }: SensitivityTable,
+  { assignments }: Pick<Plan, 'assignments'>,
+): readonly PlanChoice[] | undefined {
+  if (assignments.length !== rows.length) return undefined;
+  const formats = new Map(assignments.map(({ tensor, format }) => [tensor, format]));
+  const chosen = rows.flatMap(
+    (row) => choicesOf(row).find(({ format }) => format === formats.get(row.tensor)) ?? [],
+  );
+  return chosen.length === rows.length ? chosen : undefined;
 }
 
 function presetOf(fileType: string, { bytes, fileBytes, roleError, divergence }: Plan['total']): PlanPreset {
@@ -228,46 +180,64 @@ function presetOf(fileType: string, { bytes, fileBytes, roleError, divergence }:
   };
 }
 
-const sumOf = <T>(items: readonly T[], value: (item: T, index: number) => number): number =>
-  items.reduce((sum, item, index) => sum + value(item, index), 0);
-
 /** Whether the measured formats reach down to a budget; formats cannot help a model without tensors to choose them for. */
-export function isWithin(table: SensitivityTable, budget: Budget, frame = dataOnly(table)): boolean {
-  if (table.rows.length === 0) return true;
-  if (budget.kind === 'bits-per-weight') return budgetRange(table).min <= budget.value;
-  return leastBytes(table, frame) <= budget.value;
+export function isWithin(
+  table: SensitivityTable,
+  budget: Budget,
+  frame = dataOnly(table),
+  constraints: readonly PlanConstraint[] = [],
+): boolean {
+  return table.rows.length === 0 || leastOfBudget(table, budget, frame, constraints) <= budget.value;
 }
 
-/** The file with every tensor at its smallest. */
-const leastBytes = ({ rows }: SensitivityTable, frame: FileFrame): number =>
-  fileBytesOf(
-    frame,
-    rows.map((row) => leastOf(choicesOf(row).map(({ bytes }) => bytes))),
+/** The smallest budget of a kind that can be kept: bytes of the file, or bits per weight. */
+function leastOfBudget(
+  table: SensitivityTable,
+  budget: Pick<Budget, 'kind'>,
+  frame: FileFrame,
+  constraints: readonly PlanConstraint[],
+): number {
+  const { classes, assignments, weights } = prepareTable(table, constraints);
+  const alignment = alignmentOf(budget, frame);
+  const least = sumOf(classes, ({ rows, options }) =>
+    leastOf(
+      options.map((places) =>
+        sumOf(places, (place, i) => padded(assignments[rows[i]!]![place]!.bytes, alignment)),
+      ),
+    ),
   );
+  return budget.kind === 'bytes' ? frame.bytes + least : (8 * least) / weights;
+}
+
+/** The fewest bits per weight of a plan that meets the constraints. @throws QuantscopeError as `classesOf`. */
+export const leastBits = (table: SensitivityTable, constraints: readonly PlanConstraint[]): number =>
+  leastOfBudget(table, { kind: 'bits-per-weight' }, dataOnly(table), constraints);
 
 /** Readable, and exactly, to be given as a budget. */
 const leastText = (bytes: number): string => `${size(bytes)} (${bytes}B)`;
 
-function tooSmall(table: SensitivityTable, budget: Budget, frame: FileFrame): QuantscopeError {
-  const smallest =
-    budget.kind === 'bytes'
-      ? leastText(leastBytes(table, frame))
-      : `${budgetRange(table).min.toFixed(4)} bits per weight`;
+function tooSmall(
+  table: SensitivityTable,
+  budget: Budget,
+  frame: FileFrame,
+  constraints: readonly PlanConstraint[],
+): QuantscopeError {
+  const leastWith = (kept: readonly PlanConstraint[]): number => leastOfBudget(table, budget, frame, kept);
+  const text = (least: number): string =>
+    budget.kind === 'bytes' ? leastText(least) : `${least.toFixed(4)} bits per weight`;
+  const smallest = text(leastWith(constraints));
+  const inTheWay = constraints.flatMap((constraint) => {
+    const without = text(leastWith(constraints.filter((other) => other !== constraint)));
+    return without === smallest
+      ? []
+      : [`Without ${constraintText(constraint)} it takes at least ${without}.`];
+  });
   return new QuantscopeError(
     'REQUEST',
     [
-      `The budget is too small: with the measured formats the model takes at least ${smallest}.`,
+      `The budget is too small: with the measured formats ${constraints.length > 0 ? 'and the constraints ' : ''}the model takes at least ${smallest}.`,
+      ...inTheWay,
       ...keptNotes(table),
     ].join(' '),
   );
-}
-
-function assignmentOf(
-  { tensor, sources, gain }: SensitivityRow,
-  { format, bitsPerWeight, bytes, relativeSquaredError }: PlanChoice,
-): PlanAssignment {
-  return {
-    ...{ tensor, sources, format, bitsPerWeight, bytes, relativeSquaredError },
-    ...(gain === undefined ? {} : { gain }),
-  };
 }

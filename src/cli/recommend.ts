@@ -6,10 +6,18 @@ import { writeAtomically } from '../files/atomicFile';
 import { formatById } from '../quant/catalogue';
 import { QuantscopeError } from '../model/errors';
 import type { SensitivityParams } from '../protocol/engine';
-import { verdictOf, type Budget, type FileFrame, type Plan, type SensitivityTable } from '../protocol/plan';
+import {
+  verdictOf,
+  type Budget,
+  type FileFrame,
+  type Plan,
+  type PlanConstraint,
+  type SensitivityTable,
+} from '../protocol/plan';
 import { leastOf } from '../protocol/extremes';
 import { size } from '../protocol/words';
 import { requiredOption, UsageError, type Command, type CommandContext } from './command';
+import { constraintOptions, constraintsOf } from './constraints';
 import { exportFrame } from './exportFrame';
 import { checkOutputs } from './outputs';
 import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
@@ -27,17 +35,19 @@ export const recommend: Command = {
       required: true,
     },
     out: { type: 'string', value: 'P', help: 'the .ampq.json file to write', required: true },
+    ...constraintOptions,
     ...measuringOptions,
   },
   keepsResults: true,
   async run(context) {
     const out = resolve(requiredOption(context, 'out'));
     const budget = budgetOption(context);
+    const constraints = constraintsOf(context);
     const params = measuringParams(context);
     const inputs = await checkOutputs(context, [out], [params.text, params.imatrix]);
     const frame = await exportFrame(context.model, params.imatrix, context.signal);
-    const measured = await measureDownTo(context, params, budget, frame);
-    const plan = makePlan(measured, budget, frame ?? estimatedFrame(measured));
+    const measured = await measureDownTo(context, params, { budget, frame, constraints });
+    const plan = makePlan(measured, budget, frame ?? estimatedFrame(measured), { constraints });
     const noise = measured.gainsFrom?.noise;
     await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     const verdict = verdictOf(plan, noise);
@@ -48,12 +58,18 @@ export const recommend: Command = {
   },
 };
 
+/** What a plan is to keep to. */
+interface Wanted {
+  readonly budget: Budget;
+  readonly frame: FileFrame | undefined;
+  readonly constraints: readonly PlanConstraint[];
+}
+
 /** The table, with smaller formats as far as the budget requires; only the named formats, if any were. */
 async function measureDownTo(
   context: CommandContext,
   params: SensitivityParams,
-  budget: Budget,
-  frame: FileFrame | undefined,
+  { budget, frame, constraints }: Wanted,
 ): Promise<SensitivityTable> {
   const { formats, weightsOnly } = await announce(context, params);
   let measured = await measure(context, params);
@@ -70,7 +86,7 @@ async function measureDownTo(
   const width = (id: string): number => formatById(id).nominalBitsPerWeight;
   const narrowest = leastOf(formats.map(width));
   for (const lower of lowerCandidates.filter((id) => width(id) < narrowest)) {
-    if (isWithin(measured, budget, frame ?? estimatedFrame(measured))) break;
+    if (isWithin(measured, budget, frame ?? estimatedFrame(measured), constraints)) break;
     wanted.push(lower);
     context.note(`The budget is below the minimum of these formats: ${lower} is added.`);
     measured = await measure(context, { ...params, formats: wanted });

@@ -123,6 +123,20 @@ export type Budget =
   /** Size of the whole exported file, bytes. */
   | { readonly kind: 'bytes'; readonly value: number };
 
+/** What the solver must keep to, whatever it costs. At least one of the conditions is present. */
+export interface PlanConstraint {
+  /** A regular expression, searched anywhere in the names of tensors of the exported file. */
+  readonly tensors: string;
+  /** Their formats: only these. */
+  readonly allow?: readonly string[];
+  /** Their formats: none of these. */
+  readonly exclude?: readonly string[];
+  /** Fewest bits per weight of each. */
+  readonly minBits?: number;
+  /** Those of one layer have the same format; those outside of layers, too. */
+  readonly agree?: true;
+}
+
 /** What an exported file holds besides the tensors that a plan chooses formats for. */
 export interface FileFrame {
   /** Header (key-values and the list of tensors) and the data of all other tensors with its padding, bytes. */
@@ -185,6 +199,8 @@ export interface Plan {
   };
   /** The importance matrix that errors were measured with: an export needs the same. */
   readonly imatrix?: UsedImatrix;
+  /** What the solver kept to; none where absent. */
+  readonly constraints?: readonly PlanConstraint[];
   /** What else the exported file holds, if it is written in one part; absent where that is not known. */
   readonly frame?: FileFrame;
   /** The best llama.cpp preset within the budget, by the same measure; absent where none was measured. */

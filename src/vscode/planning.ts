@@ -1,10 +1,16 @@
 import { basename } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
 import { makePlan } from '../ampq/planFile';
-import { isOptimal } from '../ampq/solve';
+import { isOptimal, leastBits } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
 import type { FoundPlan } from '../protocol/engine';
-import { budgetRange, type Budget, type Plan, type SensitivityTable } from '../protocol/plan';
+import {
+  budgetRange,
+  type Budget,
+  type Plan,
+  type PlanConstraint,
+  type SensitivityTable,
+} from '../protocol/plan';
 import { outlineOf, type PlanOutline } from '../protocol/planOutline';
 import type { RevisedPlan } from '../protocol/planStep';
 import type { TableOutline } from '../protocol/webview';
@@ -118,7 +124,7 @@ export class Planning {
         'REQUEST',
         `The plan in ${basename(this.file.file)} was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.`,
       );
-    const plan = makePlan(this.measurements, budget, undefined, effort);
+    const plan = makePlan(this.measurements, budget, undefined, { effort, constraints: this.constraints });
     this.set(plan);
     if (effort === 'exact') this.tell();
     return { revision: this.planRevision, plan };
@@ -173,9 +179,15 @@ export class Planning {
   private solved(bitsPerWeight: number): Plan | undefined {
     const table = this.measurements;
     if (!table?.rows.some((row) => row.cells.length > 0)) return undefined;
-    const { min, max } = budgetRange(table);
-    const value = Math.min(max, Math.max(min, bitsPerWeight));
-    return makePlan(table, { kind: 'bits-per-weight', value });
+    const { constraints } = this;
+    const { max } = budgetRange(table);
+    const value = Math.max(leastBits(table, constraints), Math.min(max, bitsPerWeight));
+    return makePlan(table, { kind: 'bits-per-weight', value }, undefined, { constraints });
+  }
+
+  /** Those of the plan that is shown stay when it is solved again. */
+  private get constraints(): readonly PlanConstraint[] {
+    return this.current?.constraints ?? [];
   }
 
   private tell(): void {

@@ -23,6 +23,12 @@ const full: Plan = {
     roleError: 0.375,
     divergence: 0.0625,
   },
+  imatrix: { file: 'matrix.gguf', hash: 'def' },
+  constraints: [
+    { tensors: 'attn_q', allow: ['Q4_K', 'Q6_K'] },
+    { tensors: 'ffn', exclude: ['Q2_K'], minBits: 4 },
+    { tensors: 'attn_[qkv]', agree: true },
+  ],
   frame: { bytes: 160, alignment: 32 },
   preset: { fileType: 'Q4_K_M', bytes: 310, fileBytes: 480, roleError: 0.5, divergence: 0.75 },
   notes: ['One.', 'Two.'],
@@ -38,6 +44,8 @@ const bare: Plan = {
 };
 delete (bare as { preset?: unknown }).preset;
 delete (bare as { frame?: unknown }).frame;
+delete (bare as { imatrix?: unknown }).imatrix;
+delete (bare as { constraints?: unknown }).constraints;
 
 /** The JSON of a plan with the value at a path replaced; without one it is removed. */
 function withValue(keys: string, value?: unknown): string {
@@ -100,18 +108,28 @@ describe('the text of a plan', () => {
 });
 
 describe('a plan that is not valid names the place', () => {
-  const texts = ['model.name', 'model.hash', 'preset.fileType', 'assignments.0.tensor'];
+  const texts = [
+    ...['model.name', 'model.hash', 'preset.fileType', 'assignments.0.tensor'],
+    ...['imatrix.file', 'imatrix.hash', 'constraints.0.tensors', 'constraints.0.allow.1'],
+  ];
   const numbers = [
     ...['total.bitsPerWeight', 'total.error', 'total.roleError', 'total.divergence'],
     ...['preset.roleError', 'preset.divergence', 'budget.value'],
     ...['assignments.1.bitsPerWeight', 'assignments.1.gain', 'assignments.1.error.Q4_K'],
+    'constraints.1.minBits',
   ];
   const counts = [
     ...['model.parameters', 'total.bytes', 'total.fileBytes', 'frame.bytes', 'frame.alignment'],
     ...['preset.bytes', 'preset.fileBytes', 'assignments.1.bytes'],
   ];
-  const objects = ['model', 'budget', 'total', 'frame', 'preset', 'assignments.0', 'assignments.0.error'];
-  const lists = ['notes', 'assignments', 'assignments.1.sources'];
+  const objects = [
+    ...['model', 'budget', 'total', 'imatrix', 'constraints.0', 'frame', 'preset'],
+    ...['assignments.0', 'assignments.0.error'],
+  ];
+  const lists = [
+    ...['notes', 'assignments', 'assignments.1.sources'],
+    ...['constraints', 'constraints.0.allow', 'constraints.1.exclude'],
+  ];
   const pathOf = (keys: string): string => `$.${keys.replace(/\.(\d+)/g, '[$1]')}`;
   const cases = (keys: readonly string[], values: readonly unknown[], what: string) =>
     keys.flatMap((key) => values.map((value): [string, unknown, string] => [key, value, what]));
@@ -149,6 +167,15 @@ describe('a plan that is not valid names the place', () => {
       [withValue('version', 3), '$.version is 3; this version reads 2.'],
       [withValue('version', '2'), '$.version is "2"; this version reads 2.'],
       [withValue('frame.alignment', 0), '$.frame.alignment must be at least 1.'],
+      [withValue('constraints.2.agree', false), '$.constraints[2].agree must be true or absent.'],
+      [
+        withValue('constraints.2.agree'),
+        '$.constraints[2] must have one of allow, exclude, minBits and agree.',
+      ],
+      [
+        withValue('constraints.0.tensors', '('),
+        '$.constraints[0].tensors must be a regular expression: Invalid regular expression: /(/: Unterminated group.',
+      ],
       ['[]', '$ must be an object.'],
       ['null', '$ must be an object.'],
       [withValue('budget.kind', 'bits'), kind],

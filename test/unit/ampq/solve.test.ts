@@ -293,14 +293,16 @@ describe('a search that is cut short', () => {
 
   it('reports that, and is not worse than a preset', () => {
     const exact = solveBudget(table, budget);
-    const quick = solveBudget(table, budget, undefined, 'quick');
+    const quick = solveBudget(table, budget, undefined, { effort: 'quick' });
     expect({ optimal: exact.optimal, gap: exact.gap }).toEqual({ optimal: true, gap: 0 });
     expect(quick.optimal).toBe(false);
     expect(quick.total.error! * (1 - quick.gap)).toBeLessThanOrEqual(exact.total.error!);
     expect(quick.total.error).toBeGreaterThan(exact.total.error!);
     const formats = exact.assignments.map(({ format }) => format);
     const withPreset = { ...table, presets: [{ fileType: 'any', formats }] };
-    expect(solveBudget(withPreset, budget, undefined, 'quick').assignments).toEqual(exact.assignments);
+    expect(solveBudget(withPreset, budget, undefined, { effort: 'quick' }).assignments).toEqual(
+      exact.assignments,
+    );
   });
 });
 

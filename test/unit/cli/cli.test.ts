@@ -58,6 +58,18 @@ describe('quantscope', () => {
     [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--plan', 'p'], /either --type or --plan/],
     [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--threads', '0'], /--threads takes a whole number/],
     [['recommend', 'a', '--budget', '4.5', '--out', 'p'], /write 4\.5bpw/],
+    [
+      ['recommend', 'a', '--budget', '4bpw', '--out', 'p', '--allow', 'q'],
+      /--allow takes PATTERN=VALUE, not "q"/,
+    ],
+    [
+      ['recommend', 'a', '--budget', '4bpw', '--out', 'p', '--min', 'q=x'],
+      /--min takes PATTERN=N, .* not "x"/,
+    ],
+    [
+      ['recommend', 'a', '--budget', '4bpw', '--out', 'p', '--group', '('],
+      /--group: Invalid regular expression/,
+    ],
     [['sensitivity', 'a', '--text', 't', '--weights-only'], /Give --text or --weights-only, not both\./],
     [['sensitivity', 'a', '--gains', 'cached', '--text', 't'], /Give --text or --gains, not both\./],
     [['sensitivity', 'a', '--weights-only', '--tokens', '9'], /--tokens .* not to --weights-only\./],
@@ -224,6 +236,30 @@ describe('quantscope', () => {
     expect(preset!.bytes).toBeLessThan(2_600_000);
     const smallest = await quantscope([...call, '--budget', '2.9bpw']);
     expect(smallest.stdout).toMatch(/^Note: At 2\.\d\d bits per weight a model loses a lot/m);
+  });
+
+  it('keeps to constraints, which the plan carries, and says which is in the way of the budget', async () => {
+    const plan = join(folder, 'constrained.ampq.json');
+    const call = ['recommend', sampleFolder, '--device', 'cpu', '--weights-only', '--out', plan];
+    const [allow, group] = ['output=Q8_0', 'attn_(q|k|v)'];
+    await jsonOf(...call, '--budget', '5bpw', '--allow', allow, '--group', group, '--min', 'ffn_down=5');
+    const { assignments, constraints } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
+    expect(constraints).toEqual([
+      { tensors: 'output', allow: ['Q8_0'] },
+      { tensors: 'ffn_down', minBits: 5 },
+      { tensors: group, agree: true },
+    ]);
+    const formatsOf = (name: string) =>
+      new Set(assignments.filter(({ tensor }) => tensor.includes(name)).map(({ format }) => format));
+    expect([...formatsOf('output.weight')]).toContain('Q8_0');
+    for (let layer = 0; layer < 6; layer++) expect(formatsOf(`blk.${layer}.attn_`).size).toBeLessThan(3);
+    for (const { tensor, bitsPerWeight } of assignments)
+      if (tensor.includes('ffn_down')) expect(bitsPerWeight, tensor).toBeGreaterThanOrEqual(5);
+    const { code, stderr } = await quantscope([...call, '--budget', '4bpw', '--min', 'ffn=6']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /The budget is too small: .*\. Without --min ffn=6 it takes at least 2\.6250 bits/,
+    );
   });
 
   it('stops at SIGINT with 130 and leaves no file', async () => {

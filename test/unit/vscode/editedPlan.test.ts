@@ -182,3 +182,39 @@ describe('a plan of the solver in a file', () => {
     expect([formatsOf(session.plan), session.plan!.total.bitsPerWeight]).toEqual([['Q4_K', 'Q6_K'], 5.53125]);
   });
 });
+
+describe('a plan with constraints', () => {
+  const constraints = [{ tensors: 'b', minBits: 6 }];
+  const setUpWith = async (conditions: Plan['constraints']) => {
+    const set = setUp({ measured: true });
+    set.write(makePlan(set.table, { kind: 'bits-per-weight', value: 6.6 }, undefined, { constraints }));
+    if (conditions) {
+      const plan = parsePlan(JSON.parse(readFileSync(set.file, 'utf8')), set.file);
+      set.write({ ...plan, constraints: conditions });
+    }
+    return { ...set, opened: await set.session.load() };
+  };
+
+  it('keeps them while the slider moves', async () => {
+    const { session, opened } = await setUpWith(undefined);
+    expect(opened.plan).not.toHaveProperty('edited');
+    for (const effort of ['quick', 'exact'] as const) {
+      const { plan } = session.solve(large, effort);
+      expect([formatsOf(plan), plan.constraints]).toEqual([['Q4_K', 'Q6_K'], constraints]);
+    }
+    expect(() => session.solve(small)).toThrow(/Without --min b=6 it takes at least 4\.5000 bits per weight/);
+    expect(session.plan!.constraints).toEqual(constraints);
+  });
+
+  it('is one that was edited where they cannot be met or apply to nothing', async () => {
+    for (const strange of [
+      { tensors: 'ffn', minBits: 4 },
+      { tensors: 'a', allow: ['IQ3_S'] },
+    ]) {
+      const { opened, session } = await setUpWith([strange]);
+      expect(opened.plan!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
+      expect(() => session.replaceEditedPlan(true)).toThrow(/--min ffn=4|--allow a=IQ3_S/);
+      expect(session.plan!.constraints).toEqual([strange]);
+    }
+  });
+});

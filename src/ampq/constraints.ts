@@ -1,0 +1,144 @@
+import { QuantscopeError } from '../model/errors';
+import { PatternTrials } from '../model/patternTrials';
+import { tensorRole } from '../model/roles';
+import type { PlanChoice, PlanConstraint, SensitivityRow } from '../protocol/plan';
+
+/** Tensors that get one format, and those that they may get. */
+export interface RowClass {
+  /** Places of the rows. */
+  readonly rows: readonly number[];
+  /** Ways to write all of them: for each row the place of its choice. */
+  readonly options: readonly (readonly number[])[];
+}
+
+/**
+ * The rows of a table in classes that are solved together: a row alone, or those that must agree.
+ * @param choices of each row.
+ * @throws QuantscopeError REQUEST naming the tensor and the constraints that leave it no format, a pattern that is not a regular
+ * expression, or a constraint that matches no tensor.
+ */
+export function classesOf(
+  rows: readonly SensitivityRow[],
+  choices: readonly (readonly PlanChoice[])[],
+  constraints: readonly PlanConstraint[],
+): readonly RowClass[] {
+  const matching = matchesOf(rows, constraints);
+  const idle = constraints.find((constraint) => !matching.some((own) => own.includes(constraint)));
+  if (idle)
+    throw new QuantscopeError(
+      'REQUEST',
+      `The constraint ${constraintText(idle)} does not match any tensor that a plan can choose a format for.`,
+    );
+  return groupsOf(rows, matching).map((members) => {
+    const applied = [...new Set(members.flatMap((row) => matching[row]!))];
+    const options = optionsOf(members, choices, matching);
+    if (options.length > 0) return { rows: members, options };
+    const names = members.map((row) => rows[row]!.tensor).join(', ');
+    const measured = [...new Set(members.flatMap((row) => choices[row]!.map(({ format }) => format)))];
+    throw new QuantscopeError(
+      'REQUEST',
+      `No measured format of ${names} (${measured.join(', ')}) meets ${applied.map(constraintText).join(' and ')}. Measure other formats, or change the constraints.`,
+    );
+  });
+}
+
+/** A constraint as the command line takes it. */
+export function constraintText({ tensors, allow, exclude, minBits, agree }: PlanConstraint): string {
+  return [
+    ...(allow ? [`--allow ${tensors}=${allow.join(',')}`] : []),
+    ...(exclude ? [`--exclude ${tensors}=${exclude.join(',')}`] : []),
+    ...(minBits === undefined ? [] : [`--min ${tensors}=${minBits}`]),
+    ...(agree ? [`--group ${tensors}`] : []),
+  ].join(' ');
+}
+
+/**
+ * Whether choices for all rows, in their order, meet all constraints; false also where one applies to no row.
+ * @throws QuantscopeError as `PatternTrials.run`, or for a pattern that is not a regular expression.
+ */
+export function meetsAll(
+  rows: readonly SensitivityRow[],
+  chosen: readonly Pick<PlanChoice, 'format' | 'bitsPerWeight'>[],
+  constraints: readonly PlanConstraint[],
+): boolean {
+  const matching = matchesOf(rows, constraints);
+  return (
+    constraints.every((constraint) => matching.some((own) => own.includes(constraint))) &&
+    chosen.every((choice, row) => matching[row]!.every((constraint) => meets(choice, constraint))) &&
+    groupsOf(rows, matching).every((members) => new Set(members.map((row) => chosen[row]!.format)).size === 1)
+  );
+}
+
+/** For each row the constraints that apply to it. */
+function matchesOf(
+  rows: readonly SensitivityRow[],
+  constraints: readonly PlanConstraint[],
+): readonly (readonly PlanConstraint[])[] {
+  if (constraints.length === 0) return rows.map(() => []);
+  const patterns = constraints.map(patternOf);
+  const trials = new PatternTrials('The patterns of the constraints');
+  return trials.run(() =>
+    rows.map(({ tensor }) => constraints.filter((_, i) => trials.test(patterns[i]!, tensor))),
+  );
+}
+
+function patternOf(constraint: PlanConstraint): RegExp {
+  try {
+    return new RegExp(constraint.tensors);
+  } catch (cause) {
+    const message = `The pattern of the constraint ${constraintText(constraint)} is not a regular expression.`;
+    throw new QuantscopeError('REQUEST', message, {}, cause);
+  }
+}
+
+/** Rows that must agree, in the order of their first; each constraint joins those of one layer. */
+function groupsOf(
+  rows: readonly SensitivityRow[],
+  matching: readonly (readonly PlanConstraint[])[],
+): readonly (readonly number[])[] {
+  const group = rows.map((_, row) => [row]);
+  const known = new Map<PlanConstraint, Map<number | undefined, number>>();
+  for (const [row, { tensor }] of rows.entries())
+    for (const constraint of matching[row]!) {
+      if (constraint.agree !== true) continue;
+      const layers = known.get(constraint) ?? new Map<number | undefined, number>();
+      known.set(constraint, layers);
+      const { layer } = tensorRole(tensor);
+      const first = layers.get(layer);
+      if (first === undefined) layers.set(layer, row);
+      else join(group, first, row);
+    }
+  return [...new Set(group)].map((members) => [...members].sort((a, b) => a - b));
+}
+
+function join(group: number[][], a: number, b: number): void {
+  const [into, from] = [group[a]!, group[b]!];
+  if (into === from) return;
+  into.push(...from);
+  for (const row of from) group[row] = into;
+}
+
+function optionsOf(
+  members: readonly number[],
+  choices: readonly (readonly PlanChoice[])[],
+  matching: readonly (readonly PlanConstraint[])[],
+): (readonly number[])[] {
+  const allowed = members.map((row) =>
+    [...choices[row]!.keys()].filter((at) => matching[row]!.every((item) => meets(choices[row]![at]!, item))),
+  );
+  const [first = [], ...others] = allowed;
+  return first.flatMap((at) => {
+    const { format } = choices[members[0]!]![at]!;
+    const same = others.flatMap((places, i) => {
+      const place = places.find((other) => choices[members[i + 1]!]![other]!.format === format);
+      return place === undefined ? [] : [place];
+    });
+    return same.length === others.length ? [[at, ...same]] : [];
+  });
+}
+
+const meets = (
+  { format, bitsPerWeight }: Pick<PlanChoice, 'format' | 'bitsPerWeight'>,
+  { allow, exclude, minBits = 0 }: PlanConstraint,
+): boolean =>
+  (allow?.includes(format) ?? true) && !(exclude?.includes(format) ?? false) && bitsPerWeight >= minBits;

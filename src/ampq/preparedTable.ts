@@ -1,0 +1,114 @@
+import {
+  choicesOf,
+  padded,
+  type PlanAssignment,
+  type PlanChoice,
+  type PlanConstraint,
+  type SensitivityRow,
+  type SensitivityTable,
+} from '../protocol/plan';
+import { classesOf, meetsAll, type RowClass } from './constraints';
+import { knapsackSolver, type KnapsackSolver } from './knapsack';
+
+/** A table prepared for any budget. */
+export interface PreparedTable {
+  readonly rows: readonly SensitivityRow[];
+  /** Their total number of weights. */
+  readonly weights: number;
+  /** Cost of a unit of relative squared error in each row. */
+  readonly factors: readonly number[];
+  /** Rows that are solved together. */
+  readonly classes: readonly RowClass[];
+  /** The solver of the classes that counts each tensor with its padding to an alignment. */
+  readonly solverFor: (alignment: number) => KnapsackSolver;
+  /** What each row becomes with each of its choices. */
+  readonly assignments: readonly (readonly PlanAssignment[])[];
+  readonly presets: readonly MeasuredPreset[];
+}
+
+/** A preset whose types were all measured. */
+interface MeasuredPreset {
+  readonly fileType: string;
+  readonly assignments: readonly PlanAssignment[];
+  readonly cost: number;
+  /** Whether it meets the constraints. */
+  readonly isAllowed: boolean;
+}
+
+/** Tables are not changed, so that each is prepared once with the same constraints: a slider solves the same one at every step. */
+const tables = new WeakMap<SensitivityTable, Map<string, PreparedTable>>();
+
+/**
+ * A table whose presets, costs and knapsacks are ready for any budget.
+ * @throws QuantscopeError as `classesOf`.
+ */
+export function prepareTable(table: SensitivityTable, constraints: readonly PlanConstraint[]): PreparedTable {
+  const known = tables.get(table) ?? new Map<string, PreparedTable>();
+  tables.set(table, known);
+  const key = JSON.stringify(constraints);
+  const fresh = known.get(key) ?? prepare(table, constraints);
+  known.set(key, fresh);
+  return fresh;
+}
+
+function prepare({ rows, presets }: SensitivityTable, constraints: readonly PlanConstraint[]): PreparedTable {
+  const choices = rows.map(choicesOf);
+  // A tensor that can only be written without loss needs no gain.
+  const hasGains = rows.every(
+    ({ gain }, i) =>
+      gain !== undefined || choices[i]!.every(({ relativeSquaredError }) => relativeSquaredError === 0),
+  );
+  const factors = rows.map((row) => (hasGains ? (row.gain ?? 0) : row.weights * row.roleFactor));
+  const assignments = choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice)));
+  const classes = classesOf(rows, choices, constraints);
+  return {
+    ...{ rows, weights: sumOf(rows, (row) => row.weights), factors, assignments, classes },
+    solverFor: solversOf(classes, choices, factors),
+    presets: presets.flatMap(({ fileType, formats }) => {
+      const chosen = assignments.flatMap(
+        (options, i) => options.find(({ format }) => format === formats[i]) ?? [],
+      );
+      if (chosen.length < rows.length) return [];
+      const cost = sumOf(chosen, (item, i) => item.relativeSquaredError! * factors[i]!);
+      return [{ fileType, assignments: chosen, cost, isAllowed: meetsAll(rows, chosen, constraints) }];
+    }),
+  };
+}
+
+function solversOf(
+  classes: readonly RowClass[],
+  choices: readonly (readonly PlanChoice[])[],
+  factors: readonly number[],
+): PreparedTable['solverFor'] {
+  const solvers = new Map<number, KnapsackSolver>();
+  return (alignment) => {
+    const known = solvers.get(alignment);
+    if (known) return known;
+    const solver = knapsackSolver(
+      classes.map(({ rows, options }) =>
+        options.map((places) => ({
+          bytes: sumOf(places, (place, i) => padded(choices[rows[i]!]![place]!.bytes, alignment)),
+          cost: sumOf(
+            places,
+            (place, i) => choices[rows[i]!]![place]!.relativeSquaredError * factors[rows[i]!]!,
+          ),
+        })),
+      ),
+    );
+    solvers.set(alignment, solver);
+    return solver;
+  };
+}
+
+function assignmentOf(
+  { tensor, sources, gain }: SensitivityRow,
+  { format, bitsPerWeight, bytes, relativeSquaredError }: PlanChoice,
+): PlanAssignment {
+  return {
+    ...{ tensor, sources, format, bitsPerWeight, bytes, relativeSquaredError },
+    ...(gain === undefined ? {} : { gain }),
+  };
+}
+
+export const sumOf = <T>(items: readonly T[], value: (item: T, index: number) => number): number =>
+  items.reduce((sum, item, index) => sum + value(item, index), 0);
