@@ -114,8 +114,10 @@ function groupsOf(
 function join(group: number[][], a: number, b: number): void {
   const [into, from] = [group[a]!, group[b]!];
   if (into === from) return;
-  into.push(...from);
-  for (const row of from) group[row] = into;
+  for (const row of from) {
+    into.push(row);
+    group[row] = into;
+  }
 }
 
 function optionsOf(
