@@ -10,6 +10,7 @@ import type { FormatError } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
 import { BadWeightError } from '../quant/badWeight';
 import type { QuantFormat } from '../quant/format';
+import { requireFinite } from './requireFinite';
 import { writeSafetensors, type SafetensorsGroup } from './writeSafetensors';
 
 /** A tensor and the format that it gets. */
@@ -28,7 +29,7 @@ export interface QuantizedTensors {
  * Quantizes tensors, each to its format, into a new safetensors file in the layout `quantscope`. Each tensor is read once,
  * and measured while it is encoded; a tensor of more than 128 MiB twice where its scale is that of the whole tensor. Memory is bounded
  * by a slab. Progress is reported in weights.
- * @throws QuantscopeError REQUEST when the format does not fit a tensor, MODEL_FILE naming the first weight that is not finite, IO.
+ * @throws QuantscopeError REQUEST when the format does not fit a tensor or its weights are too large for it, MODEL_FILE naming the first weight that is not finite, IO.
  */
 export async function quantizeTensors(
   model: Model,
@@ -47,7 +48,7 @@ export async function quantizeTensors(
   const groups = choices.map(({ tensor, format }): SafetensorsGroup => ({
     parts: savedParts(tensor, format.scheme),
     async fill(write) {
-      const work = new Encoding(new TensorReader(model, tensor), format, write, signal);
+      const work = new Encoding(new TensorReader(model, tensor), tensor, format, write, signal);
       sums.set(tensor, await work.run((weights) => onProgress?.((done += weights), total)));
     },
   }));
@@ -79,6 +80,7 @@ class Encoding {
 
   constructor(
     private readonly reader: TensorReader,
+    private readonly tensor: TensorDescriptor,
     private readonly format: QuantFormat,
     private readonly write: (part: number, bytes: Uint8Array) => Promise<void>,
     private readonly signal: AbortSignal | undefined,
@@ -106,6 +108,7 @@ class Encoding {
     });
     const decoded = await format.decode(encoded, signal);
     this.sums = addSums(this.sums, await loadNative().errorSums(values, decoded));
+    requireFinite(this.sums, this.tensor, format.id);
     for (const [part, bytes] of (await savedBytes(encoded, firstWeight === 0)).entries())
       if (bytes) await this.write(part, bytes);
   }

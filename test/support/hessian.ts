@@ -18,3 +18,16 @@ export function correlatedHessian(columns: number, tokens: number, seed = 5): Fl
   }
   return sums;
 }
+
+/**
+ * XᵀX of independent inputs, but for the first and the last: without damping, an error of the first column asks for 1e40 times as much of the
+ * last one, which float32 cannot hold.
+ */
+export function steepHessian(columns: number): Float64Array {
+  const hessian = new Float64Array(columns * columns);
+  for (let i = 0; i < columns; i++) hessian[i * (columns + 1)] = 1;
+  const last = columns * columns - 1;
+  [hessian[0], hessian[last]] = [1e22, 1e-60];
+  [hessian[columns - 1], hessian[last - columns + 1]] = [1e-20, 1e-20];
+  return hessian;
+}

@@ -12,6 +12,7 @@ import { decodeRows, findParameters, roundToNearest, type OfMatrix } from '../..
 import type { MatrixTask } from '../../quant/methods/method';
 import type { QuantizedRows } from '../../quant/quantized';
 import type { TensorTransform, WeightTransforms } from '../../quant/transforms';
+import { requireFinite } from '../requireFinite';
 import type { PlannedMatrix, PlannedTensor } from './plan';
 import { readRows, type Rows } from './readRows';
 
@@ -189,20 +190,13 @@ class MatrixRun {
     const { signal } = this.work;
     const native = loadNative();
     this.sums = addSums(this.sums, await native.errorSums(uncast, await decodeRows(quantized, signal)));
-    if (!Number.isFinite(this.sums.decoded)) throw this.overflow();
+    requireFinite(this.sums, this.tensor, `a grid with scales in ${this.matrix.weight.grid.scale}`);
     if (quantized.biasCorrection) this.corrections.push(quantized.biasCorrection);
     if (this.matrix.method.id === 'rtn') return;
     const { grid } = this.matrix.weight;
     const rounded = await roundToNearest(grid, values, [rows, this.columns], this.ofMatrix, signal);
     const sums = await native.errorSums(uncast, await decodeRows(rounded, signal));
     this.rounding = addSums(this.rounding ?? noSums, sums);
-  }
-
-  private overflow(): QuantscopeError {
-    const { file, name, offset } = this.tensor;
-    const { scale } = this.matrix.weight.grid;
-    const message = `Weights are too large for this grid: with scales in ${scale}, decoded weights would not be finite.`;
-    return new QuantscopeError('REQUEST', message, { file, tensor: name, offset });
   }
 }
 

@@ -18,6 +18,7 @@ import type { QuantFormat } from '../../quant/format';
 import { writerNamed, writers } from '../../recipes/writers';
 import { biasOf, keptRows } from '../checkpoint/keptRows';
 import { quantizeTensors } from '../quantizeTensors';
+import { requireFinite } from '../requireFinite';
 import { writeSafetensors, type SafetensorsGroup } from '../writeSafetensors';
 import { blockSlabs, quantizeLayer, type LayerWork } from './layerSlabs';
 
@@ -159,6 +160,7 @@ async function saveBlocks(
     async fill(write) {
       await blockSlabs(work, type, async ({ original, decoded, blocks }) => {
         sums = addSums(sums, await loadNative().errorSums(original, decoded));
+        requireFinite(sums, work.tensor, type);
         await write(0, blocks);
       });
     },

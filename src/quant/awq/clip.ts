@@ -36,7 +36,7 @@ export async function clipRows(
     const replacement = { weights: values, others: await decodeRows(rounded, signal) };
     const errors = await loadNative().outputErrors(replacement, inputs, columns, group, signal);
     errors.forEach((error, i) => {
-      if (error >= least[i]!) return;
+      if (!(error < least[i]!)) return;
       least[i] = error;
       best[i] = tried[i]!;
     });

@@ -3,7 +3,7 @@ import { ggmlTypes, type GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { BlockTask } from '../methods/method';
 import { encodeBlocks } from '../schemeFormat';
 import { groupOfColumns } from './groups';
-import { columnState, lossesOf, quantizeColumns, type ScalesOnTheWay } from './quantizeColumns';
+import { columnState, isAsGood, lossesOf, quantizeColumns, type ScalesOnTheWay } from './quantizeColumns';
 import { clearColumns } from './rows';
 
 /** The levels of a type's codes, and how many consecutive weights share a scale (and a minimum). */
@@ -108,7 +108,7 @@ export async function quantizeBlocks(
   await loadNative().setBlockCodes(type, blocks, codes);
   const rowBytes = encoded.length / losses.length;
   losses.forEach((loss, row) => {
-    if (loss < state.losses[row]!)
+    if (!isAsGood(state.losses[row]!, loss))
       blocks.set(encoded.subarray(row * rowBytes, (row + 1) * rowBytes), row * rowBytes);
   });
   return blocks;

@@ -48,6 +48,10 @@ export async function lossesOf(
   return state.losses;
 }
 
+/** Whether what was found for a row is as good as rounding; not where corrections have left the range of float32, so that losses are not finite. */
+export const isAsGood = (loss: number, ofRounding: number): boolean =>
+  Number.isFinite(loss) && !(ofRounding < loss);
+
 /** What columns are quantized to. */
 export interface ColumnTarget {
   readonly grid: ColumnGrid;
@@ -65,6 +69,11 @@ export interface ScalesOnTheWay {
   find(weights: Float32Array<ArrayBuffer>, first: number, count: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Corrections that have left the range of float32 give no scales; `isAsGood` is false of their rows. */
+function clearNonFinite(weights: Float32Array): void {
+  for (let i = 0; i < weights.length; i++) if (!Number.isFinite(weights[i])) weights[i] = 0;
+}
+
 /** Quantizes all columns in their order: each to its nearest code, its error made up for by the columns after it. */
 export async function quantizeColumns(
   state: ColumnState,
@@ -76,6 +85,7 @@ export async function quantizeColumns(
     if (scales) {
       const weights = new Float32Array(state.losses.length * count);
       await native.predictColumns(state, first, count, weights, signal);
+      clearNonFinite(weights);
       await scales.find(weights, first, count, signal);
     }
     await native.quantizeColumns(state, grid, parameters, first, count, codes, signal);

@@ -4,7 +4,7 @@ import { decodeRows, roundToNearest, type Clip } from '../grids/roundToNearest';
 import type { MatrixTask } from '../methods/method';
 import type { QuantizedRows } from '../quantized';
 import { groupOfColumns, parameterLayout } from './groups';
-import { columnState, lossesOf, quantizeColumns, type ScalesOnTheWay } from './quantizeColumns';
+import { columnState, isAsGood, lossesOf, quantizeColumns, type ScalesOnTheWay } from './quantizeColumns';
 
 /** How scales are found from the weights as earlier columns correct them. */
 export interface ScaleSearch {
@@ -56,7 +56,7 @@ export async function quantizeRows(
   const { scales, zeros } = parameters;
   const found: QuantizedRows = { ...rounded, codes, scales, ...(zeros ? { zeros } : {}) };
   for (let row = 0; row < rounded.rows; row++) {
-    if (losses[row]! < state.losses[row]!) copyRow(found, rounded, row, plan);
+    if (!isAsGood(state.losses[row]!, losses[row]!)) copyRow(found, rounded, row, plan);
   }
   return found;
 }

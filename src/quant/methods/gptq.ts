@@ -85,7 +85,7 @@ export const gptq: Method = {
     'Quantizes column after column and corrects the remaining weights for each error, by the Hessian of the inputs.',
   evidence: 'hessian',
   options,
-  version: 1,
+  version: 2,
   /** Half of the columns of each row are updated after each column; the Hessian is factorized once. */
   secondsOf: ([rows, columns]) =>
     (rows * columns) / weightsPerSecond + (0.5 * rows * columns ** 2 + columns ** 3) / productsPerSecond,

@@ -38,7 +38,7 @@ export const gptqDescent: Method = {
     'Finds codes of ggml types by GPTQ, then improves codes and scales together by coordinate descent on the error of the outputs.',
   evidence: 'hessian',
   options,
-  version: 1,
+  version: 2,
   /** Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian. */
   secondsOf: ([rows, columns]) => {
     const passes = 0.5 + Number(optionsOf({ options })['rounds']) + 2;

@@ -113,12 +113,13 @@ async function quantizeRows(
         weights.map((weight, i) => to[i]! - weight),
       );
     let best = error(decoded.subarray(start, start + columns));
+    if (!Number.isFinite(best)) continue; // Scales have left the range of their dtype: the row has no values to choose from.
     for (const choice of choices) {
       await setImmediate();
       throwIfCancelled(signal);
       const found = quantizeRow(weights, inverse, choice, (column) => points(row, column));
       const own = error(found.map(({ value }) => value));
-      if (own >= best) continue;
+      if (!(own < best)) continue;
       best = own;
       found.forEach(({ code }, i) => (codes[start + i] = code));
     }

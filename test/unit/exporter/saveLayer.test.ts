@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readRows } from '../../../src/exporter/checkpoint/readRows';
@@ -102,6 +103,34 @@ describe('one layer, quantized by a method', () => {
     const squares = before.reduce((sum, value, i) => sum + (value - after[i]!) ** 2, 0);
     expect(squares / before.length).toBeCloseTo(error.mse, 10);
     await saved.close();
+  });
+
+  it.each([
+    ['rtn', 'Q4_K'],
+    ['gptq', 'Q4_K'],
+    ['rtn', 'Q8_0'],
+  ])('is not saved where its weights are too large: by %s in %s', async (id, type) => {
+    const huge = new Uint8Array(new Float32Array(rows * columns).fill(1e30).buffer);
+    const source = join(temporaryFolder(), 'huge.safetensors');
+    const matrix = { name: weight, dtype: 'F32', shape: [rows, columns], data: () => [huge] };
+    await writeSafetensors(source, [matrix], {});
+    const large = await openModel(source);
+    const method = methodById(id);
+    const work = { model: large, tensor: large.tensor(weight), target: layerTarget(type), method };
+    const out = join(temporaryFolder(), 'out.safetensors');
+    const inputs = await inputsOf(large.description);
+    const options = optionsOf(method);
+    await expect(
+      saveLayer({ ...work, options, evidence: measured }, 'quantscope', out, inputs),
+    ).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringContaining(
+        `Weights are too large for ${type}: decoded weights would not be finite.`,
+      ) as string,
+      place: { tensor: weight, file: source },
+    });
+    expect(existsSync(out)).toBe(false);
+    await large.close();
   });
 
   it('is saved with its bias, which the correction of mean outputs is added to', async () => {

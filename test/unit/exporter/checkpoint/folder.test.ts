@@ -369,7 +369,7 @@ describe('a checkpoint that cannot be completed', () => {
     await expect(written).rejects.toMatchObject({
       code: 'REQUEST',
       message: expect.stringMatching(
-        /too large for this grid: with scales in B?F\d\d, decoded weights would not be finite/,
+        /too large for a grid with scales in B?F\d\d: decoded weights would not be finite/,
       ) as string,
       place: { tensor: name, file: here('model/model.safetensors') },
     });

@@ -6,7 +6,7 @@ import { BadWeightError } from '../../../../src/quant/badWeight';
 import { decodeRows, roundToNearest } from '../../../../src/quant/grids/roundToNearest';
 import { gptq } from '../../../../src/quant/methods/gptq';
 import { methodById } from '../../../../src/quant/methods/methods';
-import { correlatedHessian } from '../../../support/hessian';
+import { correlatedHessian, steepHessian } from '../../../support/hessian';
 import { outputError } from '../../../support/outputError';
 import { plainFactor, plainRow } from '../../../support/plainGptq';
 import { Random } from '../../../support/random';
@@ -169,6 +169,18 @@ it('never has a larger output error than rounding, row by row', async () => {
     if (ours === theirs) kept++;
   }
   expect(kept).toBeGreaterThan(0);
+});
+
+it.each([
+  ['scales on the way', { act_order: false }],
+  ['scales on the way, ranges not searched', { act_order: false, clip: false }],
+  ['scales before all columns', { act_order: false, static_groups: true }],
+])('rounds rows whose corrections leave the range of float32, %s', async (_, options) => {
+  const steep = steepHessian(columns);
+  const found = await quantized(int(4, 32), { damping: 0, ...options }, { evidence: { hessian: steep } });
+  const rounded = await roundToNearest(int(4, 32), weights, [rows, columns]);
+  expect(found.codes).toEqual(rounded.codes);
+  expect(found.scales).toEqual(rounded.scales);
 });
 
 describe('Hessians', () => {

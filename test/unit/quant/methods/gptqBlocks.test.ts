@@ -3,9 +3,10 @@ import { loadNative } from '../../../../src/native';
 import { ggmlTypes, type GgmlQuantType } from '../../../../src/protocol/ggmlTypes';
 import { typeGrids, typesWithCodes } from '../../../../src/quant/columns/blocks';
 import { gptq } from '../../../../src/quant/methods/gptq';
+import { gptqDescent } from '../../../../src/quant/methods/gptqDescent';
 import { outputError } from '../../../support/outputError';
 import { Random } from '../../../support/random';
-import { correlatedHessian } from '../../../support/hessian';
+import { correlatedHessian, steepHessian } from '../../../support/hessian';
 
 const native = loadNative();
 const [rows, columns] = [70, 512];
@@ -13,10 +14,10 @@ const weights = new Random(3).fill(rows * columns, (random) => random.studentT3(
 const hessian = correlatedHessian(columns, 600);
 const importance = Float32Array.from({ length: columns }, (_, i) => hessian[i * (columns + 1)]!);
 
-async function encoded(type: GgmlQuantType): Promise<Uint8Array> {
+async function encoded(type: GgmlQuantType, by = importance): Promise<Uint8Array> {
   const { block, bytes } = ggmlTypes.find(({ name }) => name === type)!;
   const codes = new Uint8Array((weights.length / block) * bytes);
-  await native.encodeRows(type, weights, columns, codes, { importance });
+  await native.encodeRows(type, weights, columns, codes, { importance: by });
   return codes;
 }
 
@@ -40,6 +41,18 @@ describe.each(typesWithCodes)('%s', (type) => {
     expect(found).toBeLessThan(plain * 0.9);
   });
 });
+
+it.each([gptq, gptqDescent])(
+  'keeps the encoder’s blocks of rows whose corrections leave the range of float32: $id',
+  async (method) => {
+    const steep = steepHessian(columns);
+    const task = { type: 'Q4_K', shape: [rows, columns], evidence: { hessian: steep } } as const;
+    const options = method === gptq ? { damping: 0, act_order: false } : { damping: 0, rounds: 0 };
+    const blocks = await (await method.blocks!.open({ ...task, options })).quantize(weights.slice());
+    const own = Float32Array.from({ length: columns }, (_, i) => steep[i * (columns + 1)]!);
+    expect(blocks).toEqual(await encoded('Q4_K', own));
+  },
+);
 
 /** Levels of codes as stored: two's complement, E2M1, or the table of the IQ4 types. */
 function levelOf(type: GgmlQuantType, code: number): number {

@@ -172,6 +172,14 @@ it('refuses layers that would take too long, and says how many rows it takes', (
   );
 });
 
+it('rounds where scales leave the range of their dtype, as other methods do', async () => {
+  const grid: Grid = { ...int(4, 32), scale: 'F16' };
+  const weights = new Random(1).fill(8 * 32, (random) => 1e30 * random.normal());
+  const evidence = { hessian: correlatedHessian(32, 50) };
+  const found = await (await obq.open({ grid, shape: [8, 32], evidence, options: {} })).quantize(weights);
+  expect(found).toEqual(await roundToNearest(grid, weights, [8, 32]));
+});
+
 it('stops between rows when it is cancelled', async () => {
   const hessian = correlatedHessian(32, 50);
   const quantizer = await obq.open({ grid: int(4, 32), shape: [8, 32], evidence: { hessian }, options: {} });
