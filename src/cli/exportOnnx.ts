@@ -34,6 +34,7 @@ export const exportOnnxCommand: Command = {
     'quantize-output': flagOption('quantize the output matrix too'),
     external: flagOption('keep weights in a file of their own even where all fits into one of 2 GB'),
     'no-past': flagOption('no inputs and outputs of keys and values of earlier tokens'),
+    'transformers-js': flagOption('name files as transformers.js looks for them: onnx/model_q4.onnx'),
     positions: valueOption('N', 'tokens of the longest text (default: context length of the model)'),
     'accuracy-level': valueOption(
       'N',
@@ -92,6 +93,7 @@ function settingsOf(context: CommandContext): OnnxSettings {
     ...(is('quantize-output') ? { quantizeOutput: true } : {}),
     ...(is('external') ? { external: true } : {}),
     ...(is('no-past') ? { withoutPast: true } : {}),
+    ...(is('transformers-js') ? { transformersJs: true } : {}),
     ...(layers.length === 0 ? {} : { layers }),
     ...(calibration === undefined ? {} : { text: resolve(calibration) }),
     ...(inputRange === undefined ? {} : { inputRange }),

@@ -4,7 +4,8 @@ import type { AccuracyLevel } from '../exporter/onnx/matMulNBits';
 import { onnxMatrices, type OnnxMatrix } from '../exporter/onnx/matrices';
 import type { OnnxOptions } from '../exporter/onnx/planOnnx';
 import type { MatrixChoice } from '../exporter/onnx/storage';
-import { weightForm } from '../exporter/onnx/weightForms';
+import { transformersJsDtype, type TransformersJsDtype } from '../exporter/onnx/transformersJs';
+import { weightForm, type WeightForm } from '../exporter/onnx/weightForms';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
@@ -19,21 +20,25 @@ import type { JobContext } from './job';
 import { choiceFor, refuseScaling } from './onnxChoice';
 
 /** Settings as the writer takes them. @throws QuantscopeError REQUEST for a form or a dtype that there is not. */
-export function writerOptions({
-  weights,
-  floats,
-  positions,
-  accuracyLevel,
-  ...rest
-}: OnnxSettings): OnnxOptions {
-  const { external, withoutPast } = rest;
-  const form = weightForm(weights);
+export function writerOptions(settings: OnnxSettings): OnnxOptions {
+  const { positions: context, accuracyLevel, external, withoutPast } = settings;
+  const form = weightForm(settings.weights);
+  const floats = floatDtypeOf(settings.floats ?? form.floats);
   return {
-    floats: floatDtypeOf(floats ?? form.floats),
-    context: positions,
     accuracyLevel: accuracyLevel === undefined ? undefined : accuracyLevelOf(accuracyLevel),
-    ...{ external, withoutPast },
+    ...{ floats, context, external, withoutPast },
+    transformersJs: dtypeOf(settings, form, floats),
   };
+}
+
+function dtypeOf(
+  { transformersJs, asymmetric, layers }: OnnxSettings,
+  form: WeightForm,
+  floats: FloatDtype | undefined,
+): TransformersJsDtype | undefined {
+  if (!transformersJs) return undefined;
+  if (!layers) return transformersJsDtype(form, { floats, asymmetric });
+  throw new QuantscopeError('REQUEST', 'transformers.js loads whole models, not single layers.');
 }
 
 function floatDtypeOf(name: string | undefined): FloatDtype | undefined {

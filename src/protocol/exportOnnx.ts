@@ -64,6 +64,8 @@ export interface OnnxSettings {
   external?: boolean;
   /** No inputs and outputs of keys and values of earlier tokens. */
   withoutPast?: boolean;
+  /** Files lie where transformers.js looks for them: `onnx/model_q4.onnx` below config.json. */
+  transformersJs?: boolean;
   /** Tokens of the longest text; the model's context length when absent. */
   positions?: number;
   /** Arithmetic of MatMulNBits: 0 as the operator chooses, 1 to 4 in 32, 16, 16 (brain) and 8 bits. */

@@ -1,6 +1,7 @@
 import {
   closeSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -14,12 +15,10 @@ import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { weightForm } from '../../src/exporter/onnx/weightForms';
 import { openTokenizer } from '../../src/evaluation/tokenizer/openTokenizer';
-import { openDecoder } from '../../src/graph/transformer/openDecoder';
-import type { DecoderShape } from '../../src/graph/transformer/decoderShape';
 import { openModel } from '../../src/layouts/openModel';
 import type { Recipe } from '../../src/protocol/recipe';
 import { onnxBlocks } from '../../src/quant/grids/libraries';
-import { windowLogits } from '../support/decoderLogits';
+import { ownLogits } from '../support/decoderLogits';
 import { engineJobs } from '../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../support/files';
 import { decodeOnnx } from '../support/onnxProto';
@@ -35,7 +34,7 @@ const length = 128;
 const sample = { path: sampleFolder };
 
 let tokens: number[];
-let original: { readonly logits: Float32Array[]; readonly blocks: DecoderShape['blocks'] };
+let original: Float32Array[];
 
 beforeAll(async () => {
   mkdirSync(cacheDir);
@@ -44,23 +43,21 @@ beforeAll(async () => {
   const evaluated = readFileSync(join(sampleFolder, 'generated-eval.txt'), 'utf8').slice(0, 2000);
   tokens = [...(await tokenizer.encode(evaluated)).subarray(0, length)];
   expect(tokens).toHaveLength(length);
-  const decoder = await openDecoder(model, { device: 'ort-cpu', length, keep: false });
-  original = {
-    logits: await windowLogits(decoder, Int32Array.from(tokens)),
-    blocks: decoder.shape.blocks,
-  };
-  await decoder.close();
   await model.close();
+  original = await ownLogits(sampleFolder, tokens);
 });
+
+const json = (...path: string[]): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(...path), 'utf8')) as Record<string, unknown>;
 
 /** Mean KL divergence of the tokens' distributions from those of the original model. */
 async function divergence(session: InferenceSession): Promise<number> {
-  const found = await new OnnxText(session, original.blocks).next(tokens);
+  const found = await new OnnxText(session).next(tokens);
   const logSum = (row: Float32Array): number => {
     const most = row.reduce((a, b) => Math.max(a, b));
     return most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0));
   };
-  const each = original.logits.map((row, i) => {
+  const each = original.map((row, i) => {
     const [ours, theirs] = [logSum(row), logSum(found[i]!)];
     return row.reduce(
       (sum, value, j) => sum + Math.exp(value - ours) * (value - ours - found[i]![j]! + theirs),
@@ -200,7 +197,99 @@ describe('export/onnx', () => {
     await session.release();
   });
 
+  it('states for ONNX Runtime GenAI what the graph has', async () => {
+    const out = join(folder, 'genai');
+    await request('export/onnx', { ...sample, weights: 'matmulnbits-4', positions: 200, out });
+    const { model, search } = json(out, 'genai_config.json') as { model: object; search: object };
+    expect(model).toEqual({
+      ...{ type: 'decoder', bos_token_id: 1023, eos_token_id: 1023, pad_token_id: 1023 },
+      ...{ context_length: 200, vocab_size: 1024 },
+      decoder: {
+        session_options: { log_id: 'onnxruntime-genai', provider_options: [] },
+        ...{ filename: 'model.onnx', head_size: 64, hidden_size: 256 },
+        ...{ num_attention_heads: 4, num_hidden_layers: 6, num_key_value_heads: 2 },
+        inputs: {
+          ...{ input_ids: 'input_ids', attention_mask: 'attention_mask', position_ids: 'position_ids' },
+          ...{ past_key_names: 'past_key_values.%d.key', past_value_names: 'past_key_values.%d.value' },
+        },
+        outputs: {
+          logits: 'logits',
+          ...{ present_key_names: 'present.%d.key', present_value_names: 'present.%d.value' },
+        },
+      },
+    });
+    expect(search).toMatchObject({ max_length: 200, past_present_share_buffer: false, do_sample: false });
+  });
+
+  it('takes tokens and their choice from generation_config.json, and states nothing that it does not know', async () => {
+    const source = join(folder, 'settings');
+    cpSync(sampleFolder, source, { recursive: true });
+    const settings = { eos_token_id: [7, 9], pad_token_id: 3, temperature: 0.6, top_k: 20, do_sample: true };
+    writeFileSync(join(source, 'generation_config.json'), JSON.stringify(settings));
+    const out = join(folder, 'settings onnx');
+    await request('export/onnx', { path: source, weights: 'bf16', out });
+    expect(json(out, 'genai_config.json')).toMatchObject({
+      model: { bos_token_id: 1023, eos_token_id: [7, 9], pad_token_id: 3 },
+      search: { temperature: 0.6, top_k: 20, do_sample: true, top_p: 1 },
+    });
+    const silent = Object.entries(json(source, 'config.json')).filter(([key]) => key !== 'eos_token_id');
+    writeFileSync(join(source, 'config.json'), JSON.stringify(Object.fromEntries(silent)));
+    writeFileSync(join(source, 'generation_config.json'), '{}');
+    for (const settings of [
+      { out: join(folder, 'endless') },
+      { withoutPast: true, out: join(folder, 'pastless') },
+    ]) {
+      const path = settings.withoutPast ? sampleFolder : source;
+      await request('export/onnx', { path, weights: 'bf16', ...settings });
+      expect(readdirSync(settings.out)).toContain('config.json');
+      expect(readdirSync(settings.out)).not.toContain('genai_config.json');
+    }
+  });
+
+  it('lies where transformers.js looks for it; a second form joins the first', async () => {
+    const out = join(folder, 'transformers.js');
+    const params = { ...sample, transformersJs: true, out };
+    await request('export/onnx', { ...params, weights: 'matmulnbits-4', external: true });
+    await request('export/onnx', { ...params, weights: 'matmulnbits-8', floats: 'F16' });
+    expect(readdirSync(join(out, 'onnx')).sort()).toEqual([
+      ...['model_q4.onnx', 'model_q4.onnx_data', 'model_quantized.onnx'],
+    ]);
+    expect(json(out, 'config.json')['transformers.js_config']).toEqual({
+      dtype: 'q8',
+      use_external_data_format: { 'model_q4.onnx': true, 'model_quantized.onnx': false },
+    });
+    expect(readdirSync(out)).toContain('tokenizer.json');
+    expect(json(out, 'genai_config.json')).toMatchObject({
+      model: { decoder: { filename: 'onnx/model_quantized.onnx' } },
+    });
+    for (const name of ['model_q4.onnx', 'model_quantized.onnx']) {
+      const session = await openOnnx(join(out, 'onnx', name));
+      expect(await divergence(session), name).toBeLessThan(limits['matmulnbits-4']!);
+      await session.release();
+    }
+  });
+
   it.each([
+    [{ weights: 'f32' }, 'model.onnx'],
+    [{ weights: 'f32', floats: 'f16' }, 'model_fp16.onnx'],
+    [{ weights: 'f16' }, 'model_fp16.onnx'],
+    [{ weights: 'qdq-int8' }, 'model_int8.onnx'],
+    [{ weights: 'qdq-int8-fusable', asymmetric: true }, 'model_uint8.onnx'],
+    [{ weights: 'matmulnbits-4', floats: 'F16' }, 'model_q4f16.onnx'],
+    [{ weights: 'qdq-int4' }, 'model_q4.onnx'],
+    [{ weights: 'matmulnbits-2', floats: 'F16' }, 'model_q2f16.onnx'],
+    [{ weights: 'bnb-fp4' }, 'model_bnb4.onnx'],
+    [{ weights: 'static-int8' }, 'model_quantized.onnx'],
+  ])('%j is %s for transformers.js', async (settings, name) => {
+    const { files } = await request('export/onnxPreview', { ...sample, ...settings, transformersJs: true });
+    expect(files[0]!.name).toBe(`onnx/${name}`);
+  });
+
+  it.each([
+    [{ weights: 'bf16', transformersJs: true }, /no dtype for BF16; it has fp32, fp16, q8/],
+    [{ weights: 'qdq-fp8', transformersJs: true }, /no dtype for qdq-fp8/],
+    [{ weights: 'f32', transformersJs: true, layers: ['lm_head.weight'] }, /whole models, not single layers/],
+    [{ weights: 'f32', transformersJs: true, withoutPast: true }, /generates with keys and values/],
     [{ weights: 'nf4' }, /no form of weights "nf4".*bnb-nf4/],
     [{ weights: 'f16', asymmetric: true }, /f16 stores floats/],
     [{ weights: 'bnb-nf4', asymmetric: true }, /no choice of zero points/],
@@ -261,9 +350,7 @@ describe('export/onnx', () => {
       /The output folder is that of the model/,
     );
     const session = await openOnnx(join(copy, 'model.onnx'));
-    expect(farthest(await new OnnxText(session, original.blocks).next(tokens), original.logits)).toBeLessThan(
-      1e-4,
-    );
+    expect(farthest(await new OnnxText(session).next(tokens), original)).toBeLessThan(1e-4);
     await session.release();
   });
 });

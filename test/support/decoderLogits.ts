@@ -1,4 +1,7 @@
 import type { Decoder } from '../../src/graph/transformer/decoder';
+import type { RoundInputs } from '../../src/graph/transformer/graphSources';
+import { openDecoder } from '../../src/graph/transformer/openDecoder';
+import { openModel } from '../../src/layouts/openModel';
 import { Generation } from '../../src/graph/transformer/generation';
 
 /** Logits of every position of a text that is one window. */
@@ -19,4 +22,19 @@ export async function cachedLogits(decoder: Decoder, text: Int32Array): Promise<
   const rows: Float32Array[] = [];
   for (const token of text) rows.push(await generation.next(token));
   return rows;
+}
+
+/** Logits of every position of a text, by the engine's own forward pass of a model. */
+export async function ownLogits(
+  path: string,
+  tokens: readonly number[],
+  roundInputs: RoundInputs = false,
+): Promise<Float32Array[]> {
+  const model = await openModel(path);
+  const options = { device: 'ort-cpu', length: tokens.length, keep: false, roundInputs } as const;
+  const decoder = await openDecoder(model, options);
+  const logits = await windowLogits(decoder, Int32Array.from(tokens));
+  await decoder.close();
+  await model.close();
+  return logits;
 }

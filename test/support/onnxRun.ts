@@ -1,8 +1,4 @@
 import { InferenceSession, Tensor, type OnnxValue } from 'onnxruntime-node';
-import type { DecoderShape } from '../../src/graph/transformer/decoderShape';
-
-const int64 = (values: readonly number[], dims: readonly number[]): Tensor =>
-  new Tensor('int64', BigInt64Array.from(values.map(BigInt)), [...dims]);
 
 /** A session as other programs make it: from the file, with default options but for those that are named. */
 export const openOnnx = (
@@ -19,54 +15,87 @@ export const openOnnx = (
     ...(exact ? { extra: { session: { qdq_matmulnbits_accuracy_level: '1' } } } : {}),
   });
 
-/** A text of a model that runs piece by piece, with keys and values of earlier tokens where the graph has such inputs. */
-export class OnnxText {
-  private past: Record<string, Tensor> = {};
-  private length = 0;
+/** A token of a text, or padding. */
+export type Slot = number | undefined;
+
+/**
+ * Texts of a model that run side by side and piece by piece, with keys and values of earlier tokens where the graph has such inputs.
+ * Padding is masked and does not count as a position, wherever it is.
+ */
+export class OnnxTexts {
+  private past: Record<string, Tensor>;
+  private readonly masks: number[][];
 
   constructor(
     private readonly session: InferenceSession,
-    blocks: DecoderShape['blocks'],
-    /** Tokens of padding to the left of the text. */
-    private readonly padding = 0,
+    count: number,
   ) {
-    if (!session.inputNames.includes('past_key_values.0.key')) return;
-    for (const { index, kvHeads, headSize } of blocks)
-      for (const name of ['key', 'value'])
-        this.past[`past_key_values.${index}.${name}`] = new Tensor('float32', new Float32Array(), [
-          1,
-          kvHeads,
-          0,
-          headSize,
-        ]);
+    this.masks = Array.from({ length: count }, () => []);
+    this.past = noPast(session, count);
   }
 
-  /** Logits of each of some more tokens. */
-  async next(tokens: readonly number[]): Promise<Float32Array[]> {
-    const { padding, length } = this;
-    const count = tokens.length;
+  /** Logits of each of some more slots, by text; all texts get as many. */
+  async next(texts: readonly (readonly Slot[])[]): Promise<Float32Array[][]> {
+    const { masks, session } = this;
+    const positions = texts.map((slots, text) =>
+      slots.map((slot) => {
+        const position = masks[text]!.reduce((sum, bit) => sum + bit, 0);
+        masks[text]!.push(slot === undefined ? 0 : 1);
+        return position;
+      }),
+    );
     const inputs: Record<string, OnnxValue> = {
       ...this.past,
-      input_ids: int64(tokens, [1, count]),
-      position_ids: int64(
-        tokens.map((_, i) => Math.max(0, length + i - padding)),
-        [1, count],
-      ),
-      attention_mask: int64(
-        Array.from({ length: length + count }, (_, i) => (i < padding ? 0 : 1)),
-        [1, length + count],
-      ),
+      input_ids: table(texts.map((slots) => slots.map((slot) => slot ?? 0))),
+      position_ids: table(positions),
+      attention_mask: table(masks),
     };
-    const known = Object.entries(inputs).filter(([name]) => this.session.inputNames.includes(name));
-    const outputs = await this.session.run(Object.fromEntries(known));
-    this.length += count;
+    const known = Object.entries(inputs).filter(([name]) => session.inputNames.includes(name));
+    const outputs = await session.run(Object.fromEntries(known));
     for (const name of Object.keys(this.past))
       this.past[name] = outputs[name.replace('past_key_values', 'present')]!;
-    const logits = outputs['logits']!;
-    const values = logits.data as Float32Array;
-    const vocabulary = logits.dims[2]!;
-    return tokens.map((_, i) => values.slice(i * vocabulary, (i + 1) * vocabulary));
+    return rowsOf(outputs['logits']!);
   }
+}
+
+/** One such text. */
+export class OnnxText {
+  private readonly texts: OnnxTexts;
+
+  constructor(session: InferenceSession) {
+    this.texts = new OnnxTexts(session, 1);
+  }
+
+  /** Logits of each of some more slots. */
+  async next(slots: readonly Slot[]): Promise<Float32Array[]> {
+    return (await this.texts.next([slots]))[0]!;
+  }
+}
+
+const table = (rows: readonly (readonly number[])[]): Tensor =>
+  new Tensor('int64', BigInt64Array.from(rows.flat(), BigInt), [rows.length, rows[0]!.length]);
+
+/** Keys and values of no tokens. */
+function noPast({ inputMetadata }: InferenceSession, texts: number): Record<string, Tensor> {
+  const caches = inputMetadata.filter(({ name }) => name.startsWith('past_key_values.'));
+  return Object.fromEntries(
+    caches.map((input) => {
+      const [, kvHeads, , headSize] = input.isTensor ? input.shape : [];
+      const dims = [texts, Number(kvHeads), 0, Number(headSize)];
+      return [input.name, new Tensor('float32', new Float32Array(), dims)];
+    }),
+  );
+}
+
+/** Rows of `[texts, slots, vocabulary]`, by text. */
+function rowsOf({ data, dims }: Tensor): Float32Array[][] {
+  const [texts = 0, slots = 0, vocabulary = 0] = dims;
+  return Array.from({ length: texts }, (_, text) =>
+    Array.from({ length: slots }, (__, slot) => {
+      const row = (text * slots + slot) * vocabulary;
+      return (data as Float32Array).slice(row, row + vocabulary);
+    }),
+  );
 }
 
 /** Largest difference of two lists of rows. */

@@ -17,6 +17,7 @@ const settingKinds = {
   quantizeOutput: 'boolean?',
   external: 'boolean?',
   withoutPast: 'boolean?',
+  transformersJs: 'boolean?',
   positions: 'count?',
   accuracyLevel: 'count?',
   layers: 'strings?',

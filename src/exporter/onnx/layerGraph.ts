@@ -36,12 +36,12 @@ export function layerFile(
     value: () => undefined,
   });
   const graphName = `${name.replaceAll(/[^\w.-]/g, '_')}.onnx`;
-  return smallest(options.external, `${graphName}.data`, (places) => {
+  return smallest(options.external, graphName, (places) => {
     const tensors = new GraphTensors(weights, choices, places, options, file);
     const graph = new GraphBuilder(name);
     const x = graph.input('x', ['rows', columns]);
     graph.output('y', tensors.product(new Ops(graph, 'standard'), x, name, [rows, columns]), ['rows', rows]);
     const notes = tensors.describe(graph);
-    return { name: graphName, graph: graph.serialize(), tensors: tensors.listed, notes };
+    return { graph: graph.serialize(), tensors: tensors.listed, notes };
   });
 }

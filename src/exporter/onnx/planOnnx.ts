@@ -1,3 +1,4 @@
+import type { DecoderShape } from '../../graph/transformer/decoderShape';
 import { modelGraph } from '../../graph/transformer/modelGraph';
 import { describeDecoder, type DescribedDecoder } from '../../graph/transformer/openDecoder';
 import { QuantscopeError } from '../../model/errors';
@@ -5,12 +6,23 @@ import type { Model } from '../../model/model';
 import { GraphTensors, type MatrixChoices } from './graphTensors';
 import type { LayerOptions } from './layerGraph';
 import { smallest, type OnnxFile } from './onnxFile';
+import { transformersJsPath, type TransformersJsDtype } from './transformersJs';
 
 export interface OnnxOptions extends LayerOptions {
   /** Positions that the graph has room for; the model's context length when absent. */
   readonly context?: number | undefined;
   /** No inputs and outputs of keys and values. */
   readonly withoutPast?: boolean | undefined;
+  /** The graph gets the name that transformers.js looks for when it is asked for this dtype. */
+  readonly transformersJs?: TransformersJsDtype | undefined;
+}
+
+/** The file of a whole model, and what it computes. */
+export interface PlannedModel {
+  readonly file: OnnxFile;
+  readonly shape: DecoderShape;
+  /** Positions that the graph has room for. */
+  readonly context: number;
 }
 
 /**
@@ -22,19 +34,20 @@ export async function planOnnx(
   model: Model,
   choices: MatrixChoices,
   options: OnnxOptions = {},
-): Promise<OnnxFile> {
+): Promise<PlannedModel> {
   const { path } = model.description;
   const described = await describeDecoder(model, { length: options.context });
   const { shape, weights } = described;
   const context = contextOf(described, options.context, path);
-  const file = smallest(options.external, 'model.onnx.data', (places) => {
+  const name = options.transformersJs ? transformersJsPath(options.transformersJs) : 'model.onnx';
+  const file = smallest(options.external, name, (places) => {
     const tensors = new GraphTensors(weights, choices, places, options, path);
     const graph = modelGraph(shape, tensors, { context, past: options.withoutPast !== true });
     const notes = tensors.describe(graph, notesOn(described, context));
-    return { name: 'model.onnx', graph: graph.serialize(), tensors: tensors.listed, notes };
+    return { graph: graph.serialize(), tensors: tensors.listed, notes };
   });
   checkNames(choices, file, path);
-  return file;
+  return { file, shape, context };
 }
 
 function checkNames(choices: MatrixChoices, { tensors }: OnnxFile, file: string): void {

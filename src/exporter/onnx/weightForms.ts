@@ -6,6 +6,7 @@ import { bitsandbytes4bit, e4m3, onnxBlocks, onnxInt8 } from '../../quant/grids/
 import type { ActivationForm } from './calibrationRanges';
 import type { FloatDtype } from './floats';
 import type { CodeStorage } from './storage';
+import type { TransformersJsDtype } from './transformersJs';
 
 export interface GridOptions {
   /** Weights that share a scale. */
@@ -25,6 +26,8 @@ export interface WeightForm extends OnnxForm {
   };
   /** Inputs of matrices are rounded too, with ranges from calibration. */
   readonly activations?: ActivationForm;
+  /** What transformers.js calls codes of this kind, where it knows them. */
+  readonly transformersJs?: TransformersJsDtype;
 }
 
 /** Adding a form here adds it to the command line and to the palette. */
@@ -54,6 +57,7 @@ export const weightForms: readonly WeightForm[] = [
     description:
       'int8 weights per row, and inputs of matrices rounded to uint8 by ranges from a calibration text',
     codes: { storage: 'qdq', grid: plain('static-int8', onnxInt8('row', true)) },
+    transformersJs: 'q8',
     ...{ needsText: true, activations: { type: 'U8', symmetric: false } },
   },
   {
@@ -93,6 +97,7 @@ function qdq(bits: 4 | 8, products: 'exact' | 'fusable', description: string): W
       storage: isExact ? 'qdq' : 'qdq-fusable',
       grid: bits === 4 ? blockIntegers(4) : int8Grid,
     },
+    transformersJs: bits === 4 ? 'q4' : 'int8',
   };
 }
 
@@ -119,6 +124,7 @@ function matMulNBits(bits: 2 | 4 | 8, description: string): WeightForm {
   return {
     ...{ id: `matmulnbits-${bits}`, label: `MatMulNBits ${bits} bit`, description },
     codes: { storage: 'matmulnbits', grid: blockIntegers(bits) },
+    transformersJs: `q${bits}`,
   };
 }
 
@@ -127,6 +133,7 @@ function bnb(table: 'nf4' | 'fp4'): WeightForm {
   return {
     ...{ id, label: `MatMulBnb4 ${table.toUpperCase()}` },
     description: `${table.toUpperCase()} of bitsandbytes in blocks of 64`,
+    transformersJs: 'bnb4',
     codes: {
       storage: 'matmulbnb4',
       grid: ({ blockSize = 64, asymmetric }) => {

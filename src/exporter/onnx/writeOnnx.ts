@@ -31,8 +31,7 @@ export async function previewOnnx(
   out: string | undefined,
   options: OnnxOptions = {},
 ): Promise<OnnxPreview> {
-  const file = await planOnnx(model, choices, options);
-  return checkedPreview(model, { files: [file], companions: await companionFiles(model) }, out);
+  return checkedPreview(model, await modelOutput(model, choices, out, options), out);
 }
 
 /** The same for `writeOnnxLayers`. */
@@ -66,8 +65,8 @@ async function checkedInputs(
 }
 
 /**
- * Writes a model as ONNX into a folder, atomically: `model.onnx`, `model.onnx.data` where weights lie beside the graph, and copies of
- * config.json and the tokenizer's files. Existing files of these names are replaced at the very end; after an error or a cancellation
+ * Writes a model as ONNX into a folder, atomically: `model.onnx`, `model.onnx_data` where weights lie beside the graph, and what
+ * generation tools read besides (`companionFiles`). Existing files of these names are replaced at the very end; after an error or a cancellation
  * they are unchanged. Memory is bounded by a slab of rows, and by 256 MiB of a matrix that is transposed.
  * @param choices by names in GGUF.
  * @param out the folder.
@@ -79,8 +78,17 @@ export async function writeOnnx(
   out: string,
   options: OnnxOptions & WriteOptions = {},
 ): Promise<OnnxResult> {
-  const file = await planOnnx(model, choices, options);
-  return writeOutput(model, { files: [file], companions: await companionFiles(model) }, out, options);
+  return writeOutput(model, await modelOutput(model, choices, out, options), out, options);
+}
+
+async function modelOutput(
+  model: Model,
+  choices: MatrixChoices,
+  out: string | undefined,
+  options: OnnxOptions,
+): Promise<Output> {
+  const planned = await planOnnx(model, choices, options);
+  return { files: [planned.file], companions: await companionFiles(model, planned, out, options) };
 }
 
 /**
