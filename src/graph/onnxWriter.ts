@@ -23,13 +23,25 @@ export type Dimension = number | string;
 /** Name of a value inside a graph. */
 export type Value = string;
 
+/** A node of a graph. */
+export interface GraphNode {
+  readonly op: string;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly domain?: 'contrib' | undefined;
+  /** For tools that address nodes by name. */
+  readonly name?: string | undefined;
+}
+
 /**
  * An ONNX graph of float32 values under construction: opset 21, whose kernels exist on CPU, CUDA and WebGPU alike.
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 export class GraphBuilder {
-  private usesContrib = false;
-  private readonly nodes: Message[] = [];
+  private readonly added: GraphNode[] = [];
+  private readonly shapes = new Map<Value, readonly Dimension[]>();
+  private readonly integers = new Map<Value, readonly number[]>();
   private readonly initializers: Message[] = [];
   private readonly inputs: Message[] = [];
   private readonly outputs: Message[] = [];
@@ -40,14 +52,30 @@ export class GraphBuilder {
   /** @param name tells what the graph computes. */
   constructor(private readonly name: string) {}
 
+  /** All nodes so far, each after those whose outputs it takes. */
+  get nodes(): readonly GraphNode[] {
+    return this.added;
+  }
+
+  /** The shape of an input or a tensor; undefined for outputs of nodes. */
+  shapeOf(value: Value): readonly Dimension[] | undefined {
+    return this.shapes.get(value);
+  }
+
+  /** What `ints` made a constant of. */
+  integersOf(value: Value): readonly number[] | undefined {
+    return this.integers.get(value);
+  }
+
   input(name: string, shape: readonly Dimension[], type: ElementType = 'F32'): Value {
+    this.shapes.set(name, shape);
     this.inputs.push(valueInfo(name, shape, type));
     return name;
   }
 
   /** Makes a value an output under the given name. */
   output(name: string, value: Value, shape: readonly Dimension[]): void {
-    this.nodes.push(new Message().text(1, value).text(2, name).text(4, 'Identity'));
+    this.added.push({ op: 'Identity', inputs: [value], outputs: [name], attributes: {} });
     this.outputs.push(valueInfo(name, shape));
   }
 
@@ -68,7 +96,9 @@ export class GraphBuilder {
 
   ints(values: readonly number[]): Value {
     const raw = new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer);
-    return this.initializer(`ints ${values.join()}`, 'I64', [values.length], raw);
+    const value = this.initializer(`ints ${values.join()}`, 'I64', [values.length], raw);
+    this.integers.set(value, values);
+    return value;
   }
 
   /** A float32 table of any size, kept inside the graph. */
@@ -79,13 +109,13 @@ export class GraphBuilder {
 
   /** A tensor under its own name, kept inside the graph. */
   tensor(name: string, type: ElementType, dims: readonly number[], raw: Uint8Array): Value {
-    this.initializers.push(tensorProto(name, type, dims).bytes(9, raw));
+    this.initializers.push(this.tensorProto(name, type, dims).bytes(9, raw));
     return name;
   }
 
   /** A tensor inside the graph whose `bytes` bytes are written later, where `serialize` says. */
   deferred(name: string, type: ElementType, dims: readonly number[], bytes: number): Value {
-    this.initializers.push(tensorProto(name, type, dims).gap(9, name, bytes));
+    this.initializers.push(this.tensorProto(name, type, dims).gap(9, name, bytes));
     return name;
   }
 
@@ -96,7 +126,7 @@ export class GraphBuilder {
     dims: readonly number[],
     { file, offset, bytes }: ExternalData,
   ): Value {
-    const tensor = tensorProto(name, type, dims);
+    const tensor = this.tensorProto(name, type, dims);
     for (const [key, value] of Object.entries({ location: file, offset, length: bytes }))
       tensor.message(13, new Message().text(1, key).text(2, String(value)));
     this.initializers.push(tensor.varint(14, 1));
@@ -125,17 +155,7 @@ export class GraphBuilder {
     name?: string,
   ): Value[] {
     const outputs = Array.from({ length: count }, () => `v${this.count++}`);
-    const node = new Message();
-    for (const input of inputs) node.text(1, input);
-    for (const output of outputs) node.text(2, output);
-    if (name !== undefined) node.text(3, name);
-    node.text(4, op);
-    for (const [name, value] of Object.entries(attributes)) node.message(5, attribute(name, value));
-    if (domain) {
-      node.text(7, contribDomain);
-      this.usesContrib = true;
-    }
-    this.nodes.push(node);
+    this.added.push({ op, inputs, outputs, attributes, domain, name });
     return outputs;
   }
 
@@ -151,14 +171,15 @@ export class GraphBuilder {
 
   private model(): Message {
     const graph = new Message();
-    for (const node of this.nodes) graph.message(1, node);
+    for (const node of this.added) graph.message(1, nodeProto(node));
     graph.text(2, this.name);
     for (const item of this.initializers) graph.message(5, item);
     for (const item of this.inputs) graph.message(11, item);
     for (const item of this.outputs) graph.message(12, item);
     const model = new Message().varint(1, 10).text(2, 'quantscope').message(7, graph);
     model.message(8, new Message().text(1, '').varint(2, 21));
-    if (this.usesContrib) model.message(8, new Message().text(1, contribDomain).varint(2, 1));
+    if (this.added.some(({ domain }) => domain === 'contrib'))
+      model.message(8, new Message().text(1, contribDomain).varint(2, 1));
     for (const [key, text] of this.texts) model.message(14, new Message().text(1, key).text(2, text));
     return model;
   }
@@ -167,16 +188,27 @@ export class GraphBuilder {
     const known = this.constants.get(key);
     if (known !== undefined) return known;
     const name = `c${this.constants.size}`;
-    this.initializers.push(tensorProto(name, type, dims).bytes(9, raw));
+    this.initializers.push(this.tensorProto(name, type, dims).bytes(9, raw));
     this.constants.set(key, name);
     return name;
   }
+
+  private tensorProto(name: string, type: ElementType, dims: readonly number[]): Message {
+    this.shapes.set(name, dims);
+    const tensor = new Message();
+    for (const size of dims) tensor.varint(1, size);
+    return tensor.varint(2, elementId(type)).text(8, name);
+  }
 }
 
-function tensorProto(name: string, type: ElementType, dims: readonly number[]): Message {
-  const tensor = new Message();
-  for (const size of dims) tensor.varint(1, size);
-  return tensor.varint(2, elementId(type)).text(8, name);
+function nodeProto({ op, inputs, outputs, attributes, domain, name }: GraphNode): Message {
+  const node = new Message();
+  for (const input of inputs) node.text(1, input);
+  for (const output of outputs) node.text(2, output);
+  if (name !== undefined) node.text(3, name);
+  node.text(4, op);
+  for (const [key, value] of Object.entries(attributes)) node.message(5, attribute(key, value));
+  return domain === undefined ? node : node.text(7, contribDomain);
 }
 
 function attribute(name: string, value: Attribute): Message {

@@ -2,7 +2,7 @@ import { GraphBuilder, type Value } from '../onnxWriter';
 import { Ops } from '../ops';
 import { attention, type Span } from './attention';
 import type { BlockShape, DecoderShape } from './decoderShape';
-import { GraphParts, type GraphOptions, type Tap } from './graphParts';
+import { GraphParts, type GradientProduct, type GraphOptions, type Tap } from './graphParts';
 import { addExpert, expertShares } from './mixture';
 import type { Sequence } from './sequence';
 
@@ -10,6 +10,8 @@ import type { Sequence } from './sequence';
 export interface BuiltGraph {
   readonly bytes: Uint8Array;
   readonly taps: readonly Tap[];
+  /** Matrices whose gradients it gives. */
+  readonly products?: readonly GradientProduct[];
 }
 
 /**
@@ -18,17 +20,28 @@ export interface BuiltGraph {
  * `router` `[n, experts]`.
  */
 export function blockGraph(block: BlockShape, span: Span, options: GraphOptions): BuiltGraph {
-  const { graph, parts } = start('block', block, options);
+  const { graph, parts } = startGraph('block', block, options);
   const x = graph.input('x', ['n', block.hiddenSize]);
-  if (block.experts) {
-    const { routed, router, rest } = beforeExperts(parts, block, span, x);
-    graph.output('router', router, ['n', block.experts.count]);
-    graph.output('routed', routed, ['n', block.hiddenSize]);
-    graph.output('y', rest, ['n', block.hiddenSize]);
-  } else {
-    graph.output('y', denseBlock(parts, block, span, x), ['n', block.hiddenSize]);
+  const { y, mixture } = blockValues(parts, block, span, x);
+  if (mixture) {
+    graph.output('router', mixture.router, ['n', mixture.experts]);
+    graph.output('routed', mixture.routed, ['n', block.hiddenSize]);
   }
+  graph.output('y', y, ['n', block.hiddenSize]);
   return finish(graph, parts);
+}
+
+/** What a block's graph computes: y, and for a block with experts what they need. */
+export interface BlockValues {
+  readonly y: Value;
+  readonly mixture?: { readonly routed: Value; readonly router: Value; readonly experts: number };
+}
+
+export function blockValues(parts: GraphParts, block: BlockShape, span: Span, x: Value): BlockValues {
+  const { experts } = block;
+  if (!experts) return { y: denseBlock(parts, block, span, x) };
+  const { routed, router, rest } = beforeExperts(parts, block, span, x);
+  return { y: rest, mixture: { routed, router, experts: experts.count } };
 }
 
 /** A block without experts: x → y of the same shape. */
@@ -83,12 +96,19 @@ function afterAttention(parts: GraphParts, block: BlockShape, tokens: Span | Seq
   return parts.ops.add(x, parts.norm(attended, 'post_attention_norm'));
 }
 
+/** A block as one of its experts sees it. */
+export const expertShape = (block: BlockShape): BlockShape => ({ ...block, tensors: ofOneExpert(block) });
+
+/** What one expert gives: `[n, hidden]` → `[n, hidden]`. */
+export const expertValue = (parts: GraphParts, block: BlockShape, x: Value): Value =>
+  gated(parts, block, x, expertNames);
+
 /** One expert of a block: `x` → `y`, `[n, hidden]` both. Its matrices are parts of those of all experts. */
 export function expertGraph(block: BlockShape, options: GraphOptions): BuiltGraph {
-  const { graph, parts } = start('expert', { ...block, tensors: ofOneExpert(block) }, options);
+  const { graph, parts } = startGraph('expert', expertShape(block), options);
   const x = graph.input('x', ['n', block.hiddenSize]);
   if (block.tensors.has('ffn_norm.weight')) parts.given(x, 'ffn_norm.weight');
-  graph.output('y', gated(parts, block, x, expertNames), ['n', block.hiddenSize]);
+  graph.output('y', expertValue(parts, block, x), ['n', block.hiddenSize]);
   return finish(graph, parts);
 }
 
@@ -107,7 +127,7 @@ export function blockTaps(block: BlockShape): {
 /** The last norm: `x` → `y`, `[n, hidden]` both. */
 export function normGraph({ hiddenSize, epsilon }: DecoderShape, options: GraphOptions): BuiltGraph {
   const tensors = new Map([['output_norm.weight', [hiddenSize]]]);
-  const { graph, parts } = start('norm', { tensors, epsilon }, options);
+  const { graph, parts } = startGraph('norm', { tensors, epsilon }, options);
   const x = graph.input('x', ['n', hiddenSize]);
   graph.output('y', parts.norm(x, 'output_norm'), ['n', hiddenSize]);
   return finish(graph, parts);
@@ -120,14 +140,15 @@ export function logitsGraph(
   options: GraphOptions,
 ): BuiltGraph {
   const tensors = new Map([[output, [rows, hiddenSize]]]);
-  const { graph, ops, parts } = start('logits', { tensors, epsilon }, options);
+  const { graph, ops, parts } = startGraph('logits', { tensors, epsilon }, options);
   const x = graph.input('x', ['n', hiddenSize]);
   const logits = parts.linear(x, output.replace(/\.weight$/, ''));
   graph.output('y', logitCap === undefined ? logits : ops.softcap(logits, logitCap), ['n', rows]);
   return finish(graph, parts);
 }
 
-function start(
+/** An empty graph, and what weights it is built of. */
+export function startGraph(
   name: string,
   { tensors, epsilon }: Pick<BlockShape, 'tensors' | 'epsilon'>,
   options: GraphOptions,

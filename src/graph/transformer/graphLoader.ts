@@ -4,13 +4,15 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { GraphBuilder, Value } from '../onnxWriter';
 import { createSession, floatsOf, loadRuntime, type OrtDevice } from '../session';
 import type { BuiltGraph } from './blockGraph';
-import type { Bind, GraphOptions, Tap } from './graphParts';
+import type { Bind, GraphOptions } from './graphParts';
 import type { Rounding } from './rounding';
 import type { RowSpan, StoredRows, Weights } from './weights';
 
+/** What a graph measures besides its result. */
+type Measures = Omit<BuiltGraph, 'bytes'>;
+
 /** A graph with its weights, ready to run. */
-export interface LoadedGraph {
-  readonly taps: readonly Tap[];
+export interface LoadedGraph extends Measures {
   run(inputs: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
   release(): Promise<void>;
 }
@@ -72,7 +74,7 @@ export class GraphLoader {
   }
 
   private async feed(source: GraphSource, signal: AbortSignal | undefined): Promise<LoadedGraph> {
-    const { session, taps, parts } = await this.sharedSession(source);
+    const { session, measures, parts } = await this.sharedSession(source);
     const feeds: Record<string, Tensor> = {};
     const taken: Float32Array[] = [];
     for (const [part, shape] of parts) {
@@ -80,7 +82,7 @@ export class GraphLoader {
       feeds[part] = floatTensor(values, shape);
     }
     return {
-      taps,
+      ...measures,
       run: (inputs) => session.run({ ...feeds, ...inputs }),
       release: () => {
         for (const values of taken.splice(0)) this.give(values);
@@ -119,14 +121,14 @@ export class GraphLoader {
 
   private async makeShared(source: GraphSource): Promise<SharedSession> {
     const parts: Parts = new Map();
-    const { bytes, taps } = source.build({ ...optionsOf(source), bind: asInput(parts) });
-    return { session: await createSession(this.device, bytes), taps, parts };
+    const { bytes, ...measures } = source.build({ ...optionsOf(source), bind: asInput(parts) });
+    return { session: await createSession(this.device, bytes), measures, parts };
   }
 
   private async hold(source: GraphSource, signal: AbortSignal | undefined): Promise<LoadedGraph> {
-    const { session, taps, fed } = await this.makeHeld(source, signal);
+    const { session, measures, fed } = await this.makeHeld(source, signal);
     return {
-      taps,
+      ...measures,
       run: (inputs) => session.run({ ...fed, ...inputs }),
       release: () => session.release(),
     };
@@ -154,8 +156,8 @@ export class GraphLoader {
       const values = inline.get(part);
       return values ? graph.table(part, shape, values) : graph.input(part, shape);
     };
-    const { bytes, taps } = source.build({ ...optionsOf(source), bind });
-    return { session: await createSession(this.device, bytes, stored?.folder), taps, fed };
+    const { bytes, ...measures } = source.build({ ...optionsOf(source), bind });
+    return { session: await createSession(this.device, bytes, stored?.folder), measures, fed };
   }
 
   /** Parts that ONNX Runtime can read itself; it takes files of one folder only, and follows no link out of it. */
@@ -190,7 +192,7 @@ export class GraphLoader {
 
 interface SharedSession {
   readonly session: InferenceSession;
-  readonly taps: readonly Tap[];
+  readonly measures: Measures;
   readonly parts: Parts;
 }
 

@@ -48,6 +48,21 @@ export interface Giver {
   readonly firstRow: number;
 }
 
+/** The values before and after a matrix, `[n, columns]` and `[n, rows]`. */
+export interface Product {
+  readonly input: Value;
+  readonly output: Value;
+}
+
+/** The gradient at the output of a matrix, `[n, rows]`, and its input, `[n, columns]`: names of a graph's outputs. */
+export interface GradientProduct {
+  readonly part: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly gradient: string;
+  readonly input: string;
+}
+
 /** Linear layers and norms of a graph, with what is measured and rounded at their inputs. */
 export class GraphParts {
   private readonly shared = new Map<string, readonly Value[]>();
@@ -56,6 +71,7 @@ export class GraphParts {
   private readonly tapped = new Map<Value, { parts: string[]; columns: number }>();
   private readonly givers = new Map<Value, Giver>();
   private readonly others = new Map<Value, readonly string[]>();
+  private readonly multiplied = new Map<string, Product>();
 
   constructor(
     readonly ops: Ops,
@@ -100,10 +116,14 @@ export class GraphParts {
     const columns = this.shape(part).at(-1)!;
     if (this.options.taps) this.tap(x, part, columns);
     const bias = this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : undefined;
-    const { product } = this.options;
-    if (!product) return this.ops.linear(this.round(x, part, columns), this.weight(part), bias);
-    const found = product(this.ops, x, part, this.shape(part));
-    return bias === undefined ? found : this.ops.add(found, bias);
+    const output = this.multiply(x, part, columns, bias);
+    this.multiplied.set(part, { input: x, output });
+    return output;
+  }
+
+  /** What `linear` has made so far, by the matrix. */
+  get products(): ReadonlyMap<string, Product> {
+    return this.multiplied;
   }
 
   /** RMS norm over the last axis; x itself where the block has none of that name. */
@@ -160,6 +180,13 @@ export class GraphParts {
     const known = this.tapped.get(x);
     if (known) known.parts.push(part);
     else this.tapped.set(x, { parts: [part], columns });
+  }
+
+  private multiply(x: Value, part: string, columns: number, bias: Value | undefined): Value {
+    const { product } = this.options;
+    if (!product) return this.ops.linear(this.round(x, part, columns), this.weight(part), bias);
+    const found = product(this.ops, x, part, this.shape(part));
+    return bias === undefined ? found : this.ops.add(found, bias);
   }
 
   private round(x: Value, part: string, columns: number): Value {

@@ -1,5 +1,11 @@
 import { blockGraph, expertGraph, logitsGraph, normGraph } from './blockGraph';
 import type { BlockShape, DecoderShape } from './decoderShape';
+import {
+  blockGradientGraph,
+  expertGradientGraph,
+  logitsGradientGraph,
+  normGradientGraph,
+} from './gradientGraph';
 import type { GraphSource } from './graphLoader';
 import type { TapKind } from './graphParts';
 import { roundingFor, type Rounding } from './rounding';
@@ -35,19 +41,48 @@ export class GraphSources {
 
   expert(block: BlockShape, expert: number, taps?: TapKind): NamedSource {
     const name = `expert ${block.index} ${expert}`;
-    const rows = (part: string) => {
-      const count = block.tensors.get(part)![1]!;
-      return { first: expert * count, count };
-    };
     return {
       ...this.ofBlock(block, name, 'expert', taps, (options) => expertGraph(block, options)),
-      rows,
+      rows: rowsOfExpert(block, expert),
     };
   }
 
   norm(): NamedSource {
     const build: GraphSource['build'] = (options) => normGraph(this.shape, options);
     return { name: 'norm', key: 'norm', build, tensor: (part) => part };
+  }
+
+  blockGradient(block: BlockShape, length: number): NamedSource {
+    const name = `gradient of block ${block.index}`;
+    return this.ofBlock(block, name, `block gradient of ${length}`, undefined, (options) =>
+      blockGradientGraph(block, { length }, options),
+    );
+  }
+
+  expertGradient(block: BlockShape, expert: number): NamedSource {
+    const name = `gradient of expert ${block.index} ${expert}`;
+    return {
+      ...this.ofBlock(block, name, 'expert gradient', undefined, (options) =>
+        expertGradientGraph(block, options),
+      ),
+      rows: rowsOfExpert(block, expert),
+    };
+  }
+
+  normGradient(): NamedSource {
+    const build: GraphSource['build'] = (options) => normGradientGraph(this.shape, options);
+    return { name: 'norm gradient', key: 'norm gradient', build, tensor: (part) => part };
+  }
+
+  /** `count` rows of the output matrix from `first` on. */
+  logitsGradient(first: number, count: number): NamedSource {
+    const name = `logits gradient ${first} ${count}`;
+    return {
+      ...{ name, key: `logits gradient of ${count}` },
+      build: (options) => logitsGradientGraph(this.shape, count, options),
+      tensor: (part) => part,
+      rows: () => ({ first, count }),
+    };
   }
 
   /** `count` rows of the output matrix from `first` on. */
@@ -93,3 +128,9 @@ export class GraphSources {
     return (part) => roundInputs(prefix + part);
   }
 }
+
+/** Which rows of merged matrices are those of one expert. */
+const rowsOfExpert = (block: BlockShape, expert: number) => (part: string) => {
+  const count = block.tensors.get(part)![1]!;
+  return { first: expert * count, count };
+};

@@ -1,0 +1,111 @@
+import { addGradients } from '../gradient/gradients';
+import type { Value } from '../onnxWriter';
+import type { Ops } from '../ops';
+import type { Span } from './attention';
+import { blockValues, expertShape, expertValue, startGraph, type BuiltGraph } from './blockGraph';
+import type { BlockShape, DecoderShape } from './decoderShape';
+import type { GradientProduct, GraphOptions, GraphParts } from './graphParts';
+
+/**
+ * The gradient of a block: `x` as its graph has it and the gradient `grad_y` with respect to y, → `grad_x`, all `[n, hidden]`, and the
+ * products' gradients. A block with experts takes what comes back from them, too: `grad_routed` `[n, hidden]` and `grad_router` `[n, experts]`.
+ * Nothing that is forward only is computed.
+ * @throws QuantscopeError UNSUPPORTED naming an operator that gradients cannot pass.
+ */
+export function blockGradientGraph(block: BlockShape, span: Span, options: GraphOptions): BuiltGraph {
+  const { graph, parts } = startGraph('block_gradient', block, options);
+  const x = graph.input('x', ['n', block.hiddenSize]);
+  const { y, mixture } = blockValues(parts, block, span, x);
+  const incoming = new Map([[y, graph.input('grad_y', ['n', block.hiddenSize])]]);
+  if (mixture) {
+    incoming.set(mixture.routed, graph.input('grad_routed', ['n', block.hiddenSize]));
+    incoming.set(mixture.router, graph.input('grad_router', ['n', mixture.experts]));
+  }
+  return finishGradients(parts, incoming, x, block.hiddenSize);
+}
+
+/**
+ * The gradient of one expert: `x` and `grad_y` → `grad_x`, `[n, hidden]` each, and the expert's output `y`, which the gradient of its
+ * share is a product with.
+ */
+export function expertGradientGraph(block: BlockShape, options: GraphOptions): BuiltGraph {
+  const { graph, parts } = startGraph('expert_gradient', expertShape(block), options);
+  const x = graph.input('x', ['n', block.hiddenSize]);
+  const y = expertValue(parts, block, x);
+  graph.output('y', y, ['n', block.hiddenSize]);
+  const incoming = new Map([[y, graph.input('grad_y', ['n', block.hiddenSize])]]);
+  return finishGradients(parts, incoming, x, block.hiddenSize);
+}
+
+/** The gradient of the last norm: `x` and `grad_y` → `grad_x`. */
+export function normGradientGraph({ hiddenSize, epsilon }: DecoderShape, options: GraphOptions): BuiltGraph {
+  const tensors = new Map([['output_norm.weight', [hiddenSize]]]);
+  const { graph, parts } = startGraph('norm_gradient', { tensors, epsilon }, options);
+  const x = graph.input('x', ['n', hiddenSize]);
+  const y = parts.norm(x, 'output_norm');
+  const incoming = new Map([[y, graph.input('grad_y', ['n', hiddenSize])]]);
+  return finishGradients(parts, incoming, x, hiddenSize);
+}
+
+/**
+ * Some rows of the output matrix as a part of the loss −ln p(label): states `x` `[n, hidden]` after the last norm, `normalizer` `[n, 1]`
+ * (ln Σ e^logit over the whole vocabulary; ∞ for a token without a loss) and `label` `[n, 1]`, counted from the first of these rows →
+ * `grad_x`, what these rows add to the gradient, and `variance` `[rows]`, the sum over the tokens of the gradient's variance at each
+ * row's output: p (1 − p), exact over all labels.
+ */
+export function logitsGradientGraph(
+  { hiddenSize, epsilon, output, logitCap }: DecoderShape,
+  rows: number,
+  options: GraphOptions,
+): BuiltGraph {
+  const tensors = new Map([[output, [rows, hiddenSize]]]);
+  const { graph, ops, parts } = startGraph('logits_gradient', { tensors, epsilon }, options);
+  const x = graph.input('x', ['n', hiddenSize]);
+  const product = parts.linear(x, output.replace(/\.weight$/, ''));
+  const logits = logitCap === undefined ? product : ops.softcap(product, logitCap);
+  const p = graph.node('Exp', [ops.sub(logits, graph.input('normalizer', ['n', 1]))]);
+  const gradient = ops.sub(p, oneHot(ops, graph.input('label', ['n', 1]), rows));
+  const variance = ops.mul(ops.mul(p, ops.sub(1, p)), squaredSlope(ops, logits, logitCap));
+  graph.output('variance', graph.node('ReduceSum', [variance, graph.ints([0])], { keepdims: 0 }), [rows]);
+  graph.output('grad_x', addGradients(ops, new Map([[logits, gradient]]), [x]).get(x)!, ['n', hiddenSize]);
+  return { bytes: graph.finish(), taps: [], products: [] };
+}
+
+/** Of c · tanh(x / c), by its value; 1 without a cap. */
+const squaredSlope = (ops: Ops, logits: Value, cap: number | undefined): Value | number =>
+  cap === undefined ? 1 : ops.square(ops.sub(1, ops.square(ops.div(logits, cap))));
+
+/** 1 where a row's number is the label, else 0: labels are whole numbers below 2^24, exact in float32. */
+function oneHot(ops: Ops, label: Value, rows: number): Value {
+  const numbers = ops.graph.table(
+    'numbers',
+    [rows],
+    Float32Array.from({ length: rows }, (_, i) => i),
+  );
+  return ops.where(ops.equal(numbers, label), 1, 0);
+}
+
+function finishGradients(
+  parts: GraphParts,
+  incoming: ReadonlyMap<Value, Value>,
+  x: Value,
+  hiddenSize: number,
+): BuiltGraph {
+  const { ops } = parts;
+  const { graph } = ops;
+  const matrices = [...parts.products];
+  const gradients = addGradients(ops, incoming, [x, ...matrices.map(([, { output }]) => output)]);
+  const inputs = new Map<Value, string>();
+  const products = matrices.map(([part, { input, output }], index): GradientProduct => {
+    const [rows, columns] = parts.shape(part) as [number, number];
+    const gradient = `gradient${index}`;
+    graph.output(gradient, gradients.get(output)!, ['n', rows]);
+    if (!inputs.has(input)) {
+      inputs.set(input, `input${index}`);
+      graph.output(`input${index}`, input, ['n', columns]);
+    }
+    return { part, rows, columns, gradient, input: inputs.get(input)! };
+  });
+  graph.output('grad_x', gradients.get(x)!, ['n', hiddenSize]);
+  return { bytes: graph.finish(), taps: [], products };
+}

@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  blockGraph,
+  expertGraph,
+  expertShape,
+  type BuiltGraph,
+} from '../../../../src/graph/transformer/blockGraph';
+import type { BlockShape } from '../../../../src/graph/transformer/decoderShape';
+import { blockGradientGraph, expertGradientGraph } from '../../../../src/graph/transformer/gradientGraph';
+import type { Bind, GradientProduct } from '../../../../src/graph/transformer/graphParts';
+import { describeDecoder } from '../../../../src/graph/transformer/openDecoder';
+import type { Weights } from '../../../../src/graph/transformer/weights';
+import { openModel } from '../../../../src/layouts/openModel';
+import { runnableCheckpoints } from '../../../support/checkpoints';
+import { temporaryFolder } from '../../../support/files';
+import { derivative, inner, moved, RunnableGraph, type Feeds, type Values } from '../../../support/gradients';
+import { Random } from '../../../support/random';
+import { writeCheckpoint } from '../../../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+const random = new Random(31);
+/**
+ * Of the derivative, or of its usual size along a random direction where it is small. Values in float32 differ by a few of their last
+ * digits, 1e-6 of them, which the step of 1/20 makes 2e-5; what is left of the step's own error is below 1e-3 where softmax bends most.
+ */
+const bound = 2e-3;
+
+const matrix = (dims: readonly number[], scale = 1): Values => ({
+  dims,
+  data: random.fill(
+    dims.reduce((product, size) => product * size, 1),
+    (source) => scale * source.normal(),
+  ),
+});
+
+/** Weights by part, and functions that build a graph with them as inputs. */
+async function loadWeights(
+  weights: Weights,
+  { index, tensors }: BlockShape,
+  rows?: (part: string) => { first: number; count: number },
+): Promise<Feeds> {
+  const loaded = new Map<string, Values>();
+  for (const [part, dims] of tensors) {
+    const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
+    await weights.load(`blk.${index}.${part}`, data, rows ? { rows: rows(part) } : {});
+    loaded.set(part, { dims, data });
+  }
+  return Object.fromEntries(loaded);
+}
+
+const bind: Bind = (graph, part, shape) => graph.input(part, shape);
+const norm = (values: Float32Array): number => Math.sqrt(inner(values, values));
+
+/** Compares a graph's gradients with differences of another's results, each weighted by what comes in. */
+async function compare(
+  forward: BuiltGraph,
+  backward: BuiltGraph,
+  weights: Feeds,
+  x: Values,
+  incoming: Readonly<Record<string, Values>>,
+): Promise<number> {
+  const [graph, gradients] = [
+    await RunnableGraph.open(forward.bytes),
+    await RunnableGraph.open(backward.bytes),
+  ];
+  const named = Object.fromEntries(Object.entries(incoming).map(([name, value]) => [`grad_${name}`, value]));
+  const feeds: Feeds = { ...weights, x };
+  const found = await gradients.run({ ...feeds, ...named });
+  const total = async (changed: Feeds): Promise<number> => {
+    const outputs = await graph.run({ ...feeds, ...changed });
+    return Object.entries(incoming).reduce(
+      (sum, [name, { data }]) => sum + inner(outputs[name]!.data, data),
+      0,
+    );
+  };
+  const along = async (name: string, gradient: Float32Array, values: Values): Promise<void> => {
+    const size = norm(values.data) / Math.sqrt(values.data.length);
+    const direction = random.fill(values.data.length, (source) => size * source.normal());
+    const expected = await derivative((step) => total({ [name]: moved(values, direction, step) }));
+    const usual = (norm(gradient) * norm(direction)) / Math.sqrt(gradient.length);
+    const error = Math.abs(inner(gradient, direction) - expected) / Math.max(Math.abs(expected), usual);
+    expect(error, name).toBeLessThan(bound);
+  };
+  await along('x', found['grad_x']!.data, x);
+  for (const product of backward.products!)
+    await along(product.part, weightGradient(product, found), weights[product.part]!);
+  await graph.close();
+  await gradients.close();
+  return backward.products!.length;
+}
+
+/** Σ g xᵀ over the rows: the gradient with respect to the weights. */
+function weightGradient({ rows, columns, gradient, input }: GradientProduct, found: Feeds): Float32Array {
+  const sum = new Float32Array(rows * columns);
+  const [g, x] = [found[gradient]!.data, found[input]!.data];
+  for (let token = 0; token < g.length / rows; token++)
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++)
+        sum[i * columns + j]! += g[token * rows + i]! * x[token * columns + j]!;
+  return sum;
+}
+
+describe('gradients of blocks are differences of their results', () => {
+  it.each([
+    ...runnableCheckpoints.map((name) => [name, 12] as const),
+    // More queries than are scored at a time.
+    ...['llama', 'gemma3'].map((name) => [name, 300] as const),
+  ])('%s, windows of %i tokens', async (name, length) => {
+    const path = join(folder, name);
+    await writeCheckpoint(path, name);
+    const model = await openModel(path);
+    const { shape, weights } = await describeDecoder(model, { length });
+    for (const block of shape.blocks.slice(0, 2)) {
+      const { hiddenSize, experts } = block;
+      const incoming = {
+        y: matrix([2 * length, hiddenSize]),
+        ...(experts
+          ? { routed: matrix([2 * length, hiddenSize]), router: matrix([2 * length, experts.count]) }
+          : {}),
+      };
+      const compared = await compare(
+        blockGraph(block, { length }, { bind }),
+        blockGradientGraph(block, { length }, { bind }),
+        await loadWeights(weights, block),
+        matrix([2 * length, hiddenSize]),
+        incoming,
+      );
+      expect(compared).toBeGreaterThanOrEqual(experts ? 3 : 4);
+      if (experts) await compareExpert(weights, block);
+    }
+    await model.close();
+  });
+
+  async function compareExpert(weights: Weights, block: BlockShape): Promise<void> {
+    const { hiddenSize } = block;
+    const rows = (part: string) => {
+      const count = block.tensors.get(part)!.at(-2)!;
+      return { first: count, count };
+    };
+    const merged = [...expertShape(block).tensors].filter(([part]) => part.includes('_exps.'));
+    const compared = await compare(
+      expertGraph(block, { bind }),
+      expertGradientGraph(block, { bind }),
+      await loadWeights(weights, { ...block, tensors: new Map(merged) }, rows),
+      matrix([7, hiddenSize]),
+      { y: matrix([7, hiddenSize]) },
+    );
+    expect(compared).toBe(merged.length);
+  }
+});
