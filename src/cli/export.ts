@@ -62,11 +62,11 @@ export const exportCommand: Command = {
       'C',
       'how codes are found: reference (as llama.cpp) or optimised (default: reference)',
     ),
-    text: valueOption(
+    calibration: valueOption(
       'F',
       'UTF-8 text to run the model over, for optimised codes (default: that of the last pass)',
     ),
-    tokens: valueOption('N', 'tokens of the text that are used'),
+    tokens: valueOption('N', 'tokens of the calibration text that are used (default: 65,536)'),
     context: windowOptions['context']!,
     device: runOptions['device']!,
     threads: valueOption('N', 'number of threads (default: all cores)'),
@@ -139,12 +139,12 @@ async function settingsOf(context: CommandContext): Promise<ExportSettings> {
 
 /** The text for optimised codes. @throws UsageError for its options without these. */
 function calibrationOf(context: CommandContext): ExportCalibration | undefined {
-  const text = textOption(context, 'text');
+  const text = textOption(context, 'calibration');
   const [tokens, window] = [countOption(context, 'tokens'), countOption(context, 'context')];
   if (text === undefined && tokens === undefined && window === undefined) return undefined;
   if (textOption(context, 'codes') !== 'optimised')
-    throw new UsageError('--text, --tokens and --context are for --codes optimised.');
-  if (text === undefined) throw new UsageError('--tokens and --context need --text.');
+    throw new UsageError('--calibration, --tokens and --context are for --codes optimised.');
+  if (text === undefined) throw new UsageError('--tokens and --context need --calibration.');
   return {
     text: resolve(text),
     ...(tokens === undefined ? {} : { tokens }),

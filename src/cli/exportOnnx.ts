@@ -41,7 +41,7 @@ export const exportOnnxCommand: Command = {
       'arithmetic of MatMulNBits: 1 float32 to 4 int8 (default: the runtime chooses)',
     ),
     layer: { ...valueOption('NAME', 'write only this matrix, as a model of its own'), multiple: true },
-    text: valueOption('F', 'UTF-8 text to run the model over, for gptq, static-int8 and tensorrt-…'),
+    calibration: valueOption('F', 'UTF-8 text to run the model over, for gptq, static-int8 and tensorrt-…'),
     'input-range': valueOption('R', `${inputRanges.join(', ')}: how ranges follow from it (default: minmax)`),
     device: runOptions['device']!,
     threads: runOptions['threads']!,
@@ -76,7 +76,7 @@ export const exportOnnxCommand: Command = {
 function settingsOf(context: CommandContext): OnnxSettings {
   const is = (name: string) => context.options[name] === true;
   const [floats, method] = ['floats', 'method'].map((name) => textOption(context, name));
-  const calibration = textOption(context, 'text');
+  const calibration = textOption(context, 'calibration');
   const layers = textOptions(context, 'layer');
   const inputRange = choiceOption(context, 'input-range', inputRanges);
   const counts = {

@@ -105,7 +105,9 @@ function resultLines({
     `${size(bytes)}, ${bitsPerWeight.toFixed(4)} bits per weight; evidence: ${evidenceWords[evidence]}.`,
     ...(outputError === undefined
       ? []
-      : [`Relative error of the outputs over kept inputs: ${figure(Math.sqrt(outputError))}.`]),
+      : [
+          `Relative error of the outputs for the inputs of the calibration text: ${figure(Math.sqrt(outputError))}.`,
+        ]),
     ...(bias ? [biasSentence(bias)] : []),
     ...(layouts.length === 0 ? [] : [`Layouts that store it: ${layouts.map(({ id }) => id).join(', ')}.`]),
   ];

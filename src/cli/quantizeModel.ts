@@ -52,7 +52,10 @@ export const quantizeModelCommand: Command = {
         { ...model, ...settings, ...target, ...overwrite, cacheDir },
         { signal, progress },
       );
-      return { json: preview, lines: [...describe(preview), '', estimate(preview)] };
+      return {
+        json: preview,
+        lines: [...describe(preview), ...evidenceLines(preview), '', estimate(preview)],
+      };
     }
     if (out === undefined) throw new UsageError('--out is missing.');
     const threads = countOption(context, 'threads');
@@ -70,7 +73,10 @@ export const quantizeModelCommand: Command = {
       },
       { signal, progress },
     );
-    return { json: result, lines: [...describe(result, result.weights), '', written(result)] };
+    return {
+      json: result,
+      lines: [...describe(result, result.weights), ...evidenceLines(result), '', written(result)],
+    };
   },
 };
 
@@ -113,6 +119,14 @@ function totals({ fileBytes, bitsPerWeight, tensors }: QuantizePreview): string 
   const bits = bitsPerWeight === undefined ? 'no weights' : `${bitsPerWeight.toFixed(3)} bits per weight`;
   const matrices = plural(tensors.filter(({ quantized }) => quantized).length, 'matrix', 'matrices');
   return `${matrices} quantized, ${size(fileBytes)}, ${bits}`;
+}
+
+/** The text behind what methods know of the inputs, above all one that was not named in this call. */
+function evidenceLines({ evidence, recipe }: QuantizePreview): string[] {
+  if (evidence.text === undefined) return [];
+  const isEarlier = recipe.calibration?.text === undefined;
+  const earlier = isEarlier ? ', measured by an earlier run; --calibration names another text' : '';
+  return ['', `Evidence: ${evidenceWords[evidence.kind]} of the inputs over ${evidence.text}${earlier}.`];
 }
 
 function estimate(preview: QuantizePreview): string {

@@ -19,9 +19,12 @@ export const recipeChanges = {
   option: many('NAME=VALUE', 'set an option of the method'),
   bits: valueOption('N', 'bits of integers, 2 to 8'),
   group: valueOption('N', 'weights that share a scale: a number, row or tensor'),
-  skip: many('MODULE', 'keep this module as it is (default: lm_head); re:PATTERN keeps all that match'),
+  skip: many(
+    'MODULE',
+    'keep this module as it is (default: lm_head; none: quantize it too); re:PATTERN keeps all that match',
+  ),
   calibration: valueOption('F', 'UTF-8 text to run the model over, for methods that need to know its inputs'),
-  tokens: valueOption('N', 'tokens of the text that are used'),
+  tokens: valueOption('N', 'tokens of the calibration text that are used (default: 65,536)'),
 } as const;
 
 /** The same, and the windows of the calibration text. */
@@ -61,7 +64,7 @@ function changesOf(context: CommandContext): RecipeChanges {
     ...(Object.keys(options).length === 0 ? {} : { options }),
     ...(bits === undefined ? {} : { bits }),
     ...(group === undefined ? {} : { group: groupOf(group) }),
-    ...(skip.length === 0 ? {} : { skip }),
+    ...(skip.length === 0 ? {} : { skip: skip.filter((module) => module !== 'none') }),
     ...(Object.keys(evidence).length === 0 ? {} : { calibration: evidence }),
   };
 }

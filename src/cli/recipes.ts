@@ -1,3 +1,4 @@
+import { evidenceWords } from '../protocol/evidence';
 import type { RecipeDescription } from '../protocol/quantizeModel';
 import { presetById } from '../recipes/resolveRecipe';
 import type { Command } from './command';
@@ -14,7 +15,7 @@ export const recipesCommand: Command = {
       return { json: recipe, lines: json(recipe).split('\n') };
     }
     const choices = await jobs['recipes/list']({}, { signal, progress });
-    const head = ['recipe', 'bits/weight', 'evidence', 'layout', 'loads in', 'what it does'];
+    const head = ['recipe', 'bits/weight', 'needs', 'layout', 'loads in', 'what it does'];
     return { json: choices, lines: table(head, choices.recipes.map(rowOf)) };
   },
 };
@@ -22,7 +23,7 @@ export const recipesCommand: Command = {
 const rowOf = ({ recipe, evidence, bitsPerWeight, runtimes }: RecipeDescription): string[] => [
   recipe.id,
   bitsPerWeight === undefined ? 'a mixture' : bitsPerWeight.toFixed(4),
-  evidence === 'none' ? 'no data' : evidence,
+  evidence === 'none' ? 'no data' : `a text (${evidenceWords[evidence]})`,
   recipe.layout,
   runtimes.join(', '),
   recipe.description,

@@ -1,6 +1,7 @@
 import type {
   CodeAnalysis,
   GroupMap,
+  Histogram,
   OutlierLine,
   StoredAnalysis,
   TensorStatistics,
@@ -35,6 +36,7 @@ export const stats: Command = {
     const text = [
       analysis.tensor,
       ...table(['statistic', 'value'], statisticRows(analysis.statistics)),
+      ...histogramLines(analysis.histogram, bins ?? printedBins),
       ...outlierLines('Rows', outlierRows),
       ...outlierLines('Columns', outlierColumns),
       ...(stored ? storedLines(stored) : []),
@@ -57,6 +59,27 @@ function statisticRows(statistics: TensorStatistics): (readonly [string, string]
     ...float32Rows(statistics).map(([name, value]) => [name, count(value)] as const),
     ...statistics.percentiles.map(({ percent, value }) => [`percentile ${percent}`, figure(value)] as const),
   ];
+}
+
+/** Bars of the histogram as it is printed, and characters of the longest one. */
+const printedBins = 20;
+const barWidth = 40;
+
+/** One line for each bin, or, where there are more than `most`, for several of them. */
+function histogramLines({ min, max, counts }: Histogram, most: number): string[] {
+  if (counts.length === 0) return [];
+  const merged = Math.ceil(counts.length / most);
+  const sums = Array.from({ length: Math.ceil(counts.length / merged) }, (_, i) =>
+    counts.slice(i * merged, (i + 1) * merged).reduce((sum, amount) => sum + amount, 0),
+  );
+  const largest = sums.reduce((most, amount) => Math.max(most, amount), 1);
+  const width = ((max - min) / counts.length) * merged;
+  const rows = sums.map((amount, i) => [
+    number(min + i * width),
+    count(amount),
+    '█'.repeat(Math.round((barWidth * amount) / largest)),
+  ]);
+  return ['', ...table(['from', 'weights', 'histogram'], rows)];
 }
 
 function outlierLines(kind: 'Rows' | 'Columns', lines: readonly OutlierLine[]): string[] {

@@ -95,7 +95,7 @@ function namedLayers(model: Model, names: readonly string[]): OnnxMatrix[] {
 }
 
 /**
- * What the form and the method need to know of the inputs of matrices, by a calibration pass over a text, or by one that was kept.
+ * What the form and the method need to know of the inputs of matrices, by a calibration pass over a text.
  * @throws QuantscopeError REQUEST without a text; as `obtainEvidence`.
  */
 export async function evidenceFor(
@@ -115,6 +115,6 @@ export async function evidenceFor(
   const { text, device = 'auto', cacheDir } = params;
   if (text !== undefined && cacheDir !== undefined)
     return obtainEvidence(model, { text, needs, device }, cacheDir, context);
-  const message = `${activations ? id : method.label} needs to know the inputs of matrices: name a calibration text.`;
+  const message = `${activations ? id : method.label} needs to know the inputs of matrices: give a text to run the model over (--calibration FILE).`;
   throw new QuantscopeError('REQUEST', message);
 }

@@ -40,6 +40,8 @@ export interface OnnxRecipePlan extends MethodPlan {
   readonly storage: CodeStorage;
   /** How inputs are rounded, where they are. */
   readonly activations: ActivationForm | undefined;
+  /** What the recipe names and the model does not have. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -48,11 +50,12 @@ export interface OnnxRecipePlan extends MethodPlan {
  */
 export async function planOnnxRecipe(model: Model, recipe: Recipe): Promise<OnnxRecipePlan> {
   const [storage, activations] = [layoutStorage(recipe), activationForm(recipe)];
+  const patterns = new RecipePatterns(recipe);
+  const matrices = await matricesOf(model, recipe, patterns);
   return {
-    recipe,
-    storage,
-    activations,
-    tensors: (await matricesOf(model, recipe)).map((matrix) => ({ matrix })),
+    ...{ recipe, storage, activations },
+    tensors: matrices.map((matrix) => ({ matrix })),
+    warnings: patterns.idle(),
   };
 }
 
@@ -90,8 +93,7 @@ export async function exportOnnxRecipe(
   };
 }
 
-async function matricesOf(model: Model, recipe: Recipe): Promise<RecipeMatrix[]> {
-  const patterns = new RecipePatterns(recipe);
+async function matricesOf(model: Model, recipe: Recipe, patterns: RecipePatterns): Promise<RecipeMatrix[]> {
   const matrices = await onnxMatrices(model);
   return patterns.decide(() =>
     matrices.flatMap((matrix) => {
@@ -151,7 +153,7 @@ function described(
   const quantized = new Map(plan.tensors.map(({ matrix }) => [matrix.name, matrix]));
   const bytes = new Map(model.description.tensors.map(({ name, byteLength }) => [name, byteLength]));
   return {
-    ...{ recipe: plan.recipe, fileBytes, parameters, bitsPerWeight, notes, warnings: [] },
+    ...{ recipe: plan.recipe, fileBytes, parameters, bitsPerWeight, notes, warnings: plan.warnings },
     tensors: tensors.map((tensor) => {
       const matrix = quantized.get(tensor.name);
       const { name, shape, from, to, bytes: size } = tensor;

@@ -108,7 +108,7 @@ function optimiserOf(
   if (codes !== 'optimised') return undefined;
   if (evidence) return new CodeOptimiser(evidence, signal);
   const message =
-    'Optimised codes need to know the inputs of the matrices: give a text to run the model over.';
+    'Optimised codes need to know the inputs of the matrices: give a text to run the model over (--calibration FILE).';
   throw new QuantscopeError('REQUEST', message);
 }
 

@@ -37,8 +37,17 @@ export async function openFileSource(path: string): Promise<ByteSource> {
     return new FileSource(path, stats.size, stats.mtimeMs, handle);
   } catch (cause) {
     await handle?.close();
-    throw new QuantscopeError('IO', `The file cannot be opened: ${reason(cause)}`, { file: path }, cause);
+    throw cannotOpen('file', path, cause);
   }
+}
+
+/** Why a file or a folder cannot be opened. */
+export function cannotOpen(what: 'file' | 'path', path: string, cause: unknown): QuantscopeError {
+  const isAbsent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+  const message = isAbsent
+    ? `There is no such file${what === 'path' ? ' or folder' : ''}.`
+    : `The ${what} cannot be opened: ${reason(cause)}`;
+  return new QuantscopeError('IO', message, { file: path }, cause);
 }
 
 /** What the file is instead of a regular one; undefined for a regular file. */

@@ -1,6 +1,9 @@
 /** Candidates that are compared letter by letter; a model may have a million tensors. */
 const maxCompared = 20_000;
 
+/** Names that are suggested together at most; a list of more is no help. */
+const maxNamed = 8;
+
 /** A name is suggested when at most this share of its letters differs. */
 const maxDifference = 0.4;
 
@@ -26,13 +29,41 @@ export function closest(name: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** Part of an error message: ' Did you mean "x"?', or nothing. */
+/**
+ * Candidates that have a name among their words: "nf4" in "bnb-nf4" and "bnb-nf4-dq", "lm_head" in "lm_head.weight". None where
+ * more than `maxNamed` have it.
+ */
+function named(name: string, candidates: Iterable<string>): readonly string[] {
+  const words = ` ${wordsOf(name)} `;
+  const found: string[] = [];
+  if (words.trim() === '') return found;
+  for (const candidate of candidates) {
+    if (!` ${wordsOf(candidate)} `.includes(words)) continue;
+    if (found.length === maxNamed) return [];
+    found.push(candidate);
+  }
+  return found;
+}
+
+/** Part of an error message: ' Did you mean "x"?', ' Did you mean "x" or "y"?', or nothing. */
 export function suggestion(name: string, candidates: Iterable<string>): string {
-  const found = closest(name, candidates);
-  return found === undefined ? '' : ` Did you mean "${found}"?`;
+  const all = [...candidates];
+  const near = closest(name, all);
+  const likely = near === undefined ? named(name, all) : [near];
+  if (likely.length === 0) return '';
+  const quoted = likely.map((candidate) => `"${candidate}"`);
+  const [last, ...others] = quoted.reverse();
+  return ` Did you mean ${[...(others.length > 0 ? [others.reverse().join(', ')] : []), last].join(' or ')}?`;
 }
 
 const plainOf = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+
+/** Words and numbers of a name, separated by single spaces. */
+const wordsOf = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, ' ')
+    .trim();
 
 /** Levenshtein distance of two texts; some number of at least `limit` once it is certain to reach that. */
 function editDistance(a: string, b: string, limit: number): number {

@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ModelFormat, ModelPart, ModelRef } from '../protocol/model';
-import { openFileSource, reason, specialKind } from './byteSource';
+import { cannotOpen, openFileSource, specialKind } from './byteSource';
 import { QuantscopeError } from './errors';
 import { fileKind, kindByName, type FileKind } from './fileKind';
 import { linkTarget } from './linkTarget';
@@ -54,7 +54,7 @@ async function statOf(path: string): Promise<Stats> {
   try {
     return await stat(path);
   } catch (cause) {
-    throw new QuantscopeError('IO', `The path cannot be opened: ${reason(cause)}`, { file: path }, cause);
+    throw cannotOpen('path', path, cause);
   }
 }
 

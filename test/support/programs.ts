@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly interruptAt?: string;
   /** Closes the reading end of stdout at once. */
   readonly closeStdout?: boolean;
+  /** Where it runs; here by default. */
+  readonly cwd?: string;
   /** Variables of the environment; those that are undefined are taken out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -55,10 +57,11 @@ export interface RunOptions {
 export function runProgram(
   file: string,
   args: readonly string[],
-  { cache, interruptAt, closeStdout, env }: RunOptions,
+  { cache, interruptAt, closeStdout, cwd, env }: RunOptions,
 ): Promise<Ended> {
   const child = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd === undefined ? {} : { cwd }),
     env: { ...process.env, QUANTSCOPE_CACHE: cache, ...env },
   });
   if (closeStdout) child.stdout.destroy();

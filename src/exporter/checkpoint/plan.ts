@@ -15,7 +15,7 @@ import { gridLabel } from '../../recipes/gridLabel';
 import { writerNamed } from '../../recipes/writers';
 import { tensorBytes } from '../safetensorsHeader';
 import { isOfLinearModule, moduleOf, whyNotLinear } from './linearWeights';
-import { joinedWarnings, keptNotes } from './planNotes';
+import { joinedWarnings, keptNotes, requantizedNotes } from './planNotes';
 import { defaultShardBytes, planShards, type PlannedShard, type Unit } from './shards';
 import { RecipePatterns } from './recipePatterns';
 
@@ -103,12 +103,14 @@ export function planRecipe(
   const planner = new Planner(model, recipe, writer);
   const own = model.description.tensors.filter((tensor) => !isOfModule(model, tensor));
   const decided = planner.decideAll(biasesAfterWeights(own));
-  if (!decided.some(({ matrix }) => matrix)) throw nothingToDo(model, recipe, planner.warnings[0]);
+  const isRefused = ({ tensor }: PlannedTensor): boolean => planner.refused.has(tensor.name);
+  const refusals = keptNotes(decided.filter(isRefused));
+  if (!decided.some(({ matrix }) => matrix)) throw nothingToDo(model, recipe, refusals[0]);
   const tensors = withSharedRanges(writer, decided);
   return {
     ...{ recipe, writer, tensors },
-    warnings: [...planner.warnings, ...joinedWarnings(tensors)],
-    notes: keptNotes(tensors),
+    warnings: [...refusals, ...planner.idle(), ...joinedWarnings(tensors)],
+    notes: [...requantizedNotes(tensors), ...keptNotes(tensors.filter((planned) => !isRefused(planned)))],
   };
 }
 
@@ -162,7 +164,8 @@ function nothingToDo({ description }: Model, { id }: Recipe, refusal: string | u
 
 /** Decides about one tensor after the other. */
 class Planner {
-  readonly warnings: string[] = [];
+  /** Names of matrices that a rule applies to but that the layout or the method does not take. */
+  readonly refused = new Set<string>();
   private readonly patterns: RecipePatterns;
   private readonly rounding: 'F16' | 'BF16' | undefined;
 
@@ -179,10 +182,19 @@ class Planner {
     return this.patterns.decide(() => tensors.map((tensor) => this.decide(tensor)));
   }
 
+  /** What the recipe names and the model does not have. */
+  idle(): string[] {
+    return this.patterns.idle();
+  }
+
   private decide(tensor: TensorDescriptor): PlannedTensor {
     const { name } = tensor;
     const module = moduleOf(name);
-    if (this.patterns.skips(module)) return this.kept(tensor, 'kept: listed as a module to skip');
+    if (this.patterns.skips(module))
+      return this.kept(
+        tensor,
+        this.patterns.skipsByDefault ? 'kept: skipped by default' : 'kept: skipped by the recipe',
+      );
     const notLinear = whyNotLinear(tensor, this.model);
     const rule = this.patterns.ruleOf(name, notLinear === undefined);
     const chosen = this.recipe.rules[rule];
@@ -214,7 +226,7 @@ class Planner {
     const weight: WrittenWeight = { name, shape, grid, dtype, ...(permuted ? { permuted } : {}) };
     const refusal = this.writer.refuse(weight) ?? method.refuse(task);
     if (refusal !== undefined) {
-      this.warnings.push(`${name} is kept: ${refusal.replace(/\.$/, '')}.`);
+      this.refused.add(name);
       return this.kept(tensor, `kept: ${refusal.replace(/\.$/, '')}`);
     }
     const parts = this.writer.parts(weight);

@@ -1,5 +1,6 @@
 import { joinedWeights } from '../../layouts/writing';
 import type { TensorDescriptor } from '../../protocol/model';
+import { requantizedNote } from '../requantized';
 
 /** What is said of a planned tensor. */
 interface NotedTensor {
@@ -17,6 +18,12 @@ export function keptNotes(tensors: readonly NotedTensor[]): string[] {
   return [...byReason].map(([reason, [name, ...more]]) =>
     more.length === 0 ? `${name} is ${reason}.` : `${more.length + 1} matrices are ${reason}.`,
   );
+}
+
+/** That matrices which are quantized are so already. */
+export function requantizedNotes(tensors: readonly NotedTensor[]): string[] {
+  const note = requantizedNote(tensors.flatMap(({ tensor, matrix }) => (matrix ? [tensor.dtype] : [])));
+  return note === undefined ? [] : [note];
 }
 
 /** Matrices that runtimes join, of which some are quantized and others are not: such a model does not load there. */

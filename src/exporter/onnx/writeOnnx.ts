@@ -7,6 +7,7 @@ import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
 import type { OnnxPreview, OnnxResult } from '../../protocol/exportOnnx';
 import { ensureFreeSpace } from '../diskSpace';
+import { requantizedNote } from '../requantized';
 import { companionFiles, type Companion } from './companions';
 import type { MatrixChoices } from './graphTensors';
 import { layerFile, type LayerOptions } from './layerGraph';
@@ -148,6 +149,9 @@ function filesOf({ files, companions }: Output): { readonly name: string; readon
 const pathsOf = (output: Output, out: string): string[] =>
   filesOf(output).map(({ name }) => join(resolve(out), name));
 
+/** How a tensor that is not quantized is stored. */
+const isFloatForm = (to: string): boolean => ['F32', 'F16', 'BF16'].includes(to);
+
 function previewOf(output: Output): OnnxPreview {
   const files = filesOf(output);
   const tensors = output.files.flatMap((file) => file.tensors);
@@ -156,9 +160,13 @@ function previewOf(output: Output): OnnxPreview {
     0,
   );
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  const requantized = requantizedNote(tensors.filter(({ to }) => !isFloatForm(to)).map(({ from }) => from));
   return {
     ...{ tensors, files, parameters: weights },
-    notes: [...new Set(output.files.flatMap(({ notes }) => notes))],
+    notes: [
+      ...(requantized === undefined ? [] : [requantized]),
+      ...new Set(output.files.flatMap(({ notes }) => notes)),
+    ],
     fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
     bitsPerWeight: (8 * bytes) / weights,
   };

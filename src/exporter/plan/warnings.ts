@@ -3,6 +3,7 @@ import type { Imatrix } from '../../model/imatrix';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import type { Plan } from '../../protocol/plan';
 import { plural } from '../../protocol/words';
+import { requantizedNote } from '../requantized';
 import { TensorTypeRules } from './tensorTypes';
 
 interface WarnedSettings extends Pick<ExportSettings, 'tensorTypes' | 'includeWeights' | 'excludeWeights'> {
@@ -37,11 +38,11 @@ export function warningsOf(
 
 function requantized(tensors: readonly ExportedTensor[]): string[] {
   const again = tensors.filter(({ from, to }) => from.split(', ').some(isQuantizedDtype) && from !== to);
-  if (again.length === 0) return [];
-  const from = [...new Set(again.map((tensor) => tensor.from))].join(', ');
+  const note = requantizedNote(again.map(({ from }) => from));
+  if (note === undefined) return [];
   const larger = again.some((tensor) => bits(tensor.from) > 0 && bits(tensor.to) > bits(tensor.from));
   return [
-    `${count(again)} already quantized (${from}): the existing error remains, and the error of the new type is added. An export from the original weights is more accurate at the same size.`,
+    note,
     ...(larger
       ? ['Some become larger without becoming more accurate: their new type has more bits than the old one.']
       : []),

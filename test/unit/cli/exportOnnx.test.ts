@@ -124,7 +124,7 @@ describe('quantscope export-onnx', () => {
       return readFileSync(join(here(method), `${layer}.onnx`));
     };
     const nearest = await codesOf('rtn');
-    const found = await codesOf('gptq', '--text', text, '--device', 'cpu', '--threads', '1');
+    const found = await codesOf('gptq', '--calibration', text, '--device', 'cpu', '--threads', '1');
     expect(found.length).toBe(nearest.length);
     expect(found.equals(nearest)).toBe(false);
   });
@@ -132,7 +132,7 @@ describe('quantscope export-onnx', () => {
   it('rounds inputs by ranges from a text; a percentile cuts what min and max hold', async () => {
     const scalesBy = async (range: string): Promise<number[]> => {
       const out = here(range);
-      await exported('--weights', 'static-int8', '--text', text, '--input-range', range, '--out', out);
+      await exported('--weights', 'static-int8', '--calibration', text, '--input-range', range, '--out', out);
       const { graph } = decodeOnnx(readFileSync(join(out, 'model.onnx')));
       const rounded = graph.node.filter(({ opType }) => opType === 'QuantizeLinear');
       return rounded.map(({ input }) => {
@@ -152,7 +152,7 @@ describe('quantscope export-onnx', () => {
     [['--weights', 'f32'], 2, /--out is missing/],
     [['--weights', 'f32', '--out', 'x', '--input-range', 'mse'], 2, /takes minmax, percentile or entropy/],
     [['--weights', 'matmulnbit-4', '--out', 'x'], 1, /Did you mean "matmulnbits-4"/],
-    [['--weights', 'static-int8', '--out', 'x'], 1, /name a calibration text/],
+    [['--weights', 'static-int8', '--out', 'x'], 1, /give a text to run the model over \(--calibration FILE\)/],
     [['--weights', 'f32', '--out', sampleFolder], 1, /output folder is that of the model/],
     [['--weights', 'f32', '--out', join(sampleFolder, 'onnx'), '--dry-run'], 1, /or lies in it/],
     [['--weights', 'f32', '--out', join(sampleFolder, 'config.json', 'x')], 1, /which is not a folder/],

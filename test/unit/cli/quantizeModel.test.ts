@@ -55,7 +55,7 @@ describe('quantscope quantize-model', () => {
     const preview = await jsonOf<QuantizePreview>(...args);
     expect(preview.tensors.filter(({ quantized }) => quantized)).toHaveLength(42);
     expect(preview.tensors.find(({ name }) => name === 'lm_head.weight')?.reason).toBe(
-      'kept: listed as a module to skip',
+      'kept: skipped by default',
     );
     expect(preview.bitsPerWeight).toBeCloseTo(5.658, 3);
     const { stdout } = await quantscope(args);

@@ -39,4 +39,16 @@ describe('closest', () => {
     expect(suggestion('Q4K', ['Q4_K'])).toBe(' Did you mean "Q4_K"?');
     expect(suggestion('?', ['Q4_K'])).toBe('');
   });
+
+  it('is of all names that have the given one among their words', () => {
+    const recipes = ['bnb-int8', 'bnb-nf4', 'bnb-nf4-dq', 'gptq-int4-g128', 'torchao-int4wo'];
+    expect(suggestion('nf4', recipes)).toBe(' Did you mean "bnb-nf4" or "bnb-nf4-dq"?');
+    expect(suggestion('BNB', recipes)).toBe(' Did you mean "bnb-int8", "bnb-nf4" or "bnb-nf4-dq"?');
+    expect(suggestion('int4', recipes)).toBe(' Did you mean "gptq-int4-g128"?');
+    expect(suggestion('lm_head', tensors)).toBe(' Did you mean "lm_head.weight"?');
+    expect(suggestion('text', ['--context'])).toBe('');
+    const layers = Array.from({ length: 9 }, (_, i) => `model.layers.${i}.mlp.down_proj.weight`);
+    expect(suggestion('down_proj', layers)).toBe('');
+    expect(suggestion('down_proj', layers.slice(1))).toMatch(/^ Did you mean ("model[^"]+",? ){7}or "model/);
+  });
 });

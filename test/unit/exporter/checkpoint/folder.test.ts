@@ -404,11 +404,35 @@ describe('what a recipe does to a model', () => {
       'model.layers.0.mlp.up_proj.weight': 'rule 2',
       'model.layers.0.self_attn.o_proj.weight': 'kept by rule 1',
       'model.layers.1.mlp.up_proj.weight': 'linear layer',
-      'model.layers.5.mlp.up_proj.weight': 'kept: listed as a module to skip',
+      'model.layers.5.mlp.up_proj.weight': 'kept: skipped by the recipe',
       'model.embed_tokens.weight': 'kept: an embedding',
       'model.norm.weight': 'kept: not a matrix',
     });
-    expect(kept).toContain('4 matrices are kept: listed as a module to skip.');
+    expect(kept).toContain('4 matrices are kept: skipped by the recipe.');
+    await model.close();
+  });
+
+  it('warns of rules and modules to skip that match nothing', async () => {
+    const model = await openModel(sampleFolder);
+    const rule = presetById('w4a16').rules[0]!;
+    const { warnings } = planCheckpoint(model, {
+      ...presetById('w4a16'),
+      rules: [{ match: 'layers\\.31\\.', grid: 'keep' }, { match: 'o_proj', grid: 'keep' }, rule],
+      skip: ['lm_head', 'gate', 'mlp', 'mlp.down_proj', 're:.*layers\\.9'],
+    });
+    expect(warnings).toEqual([
+      'Rule 1 (layers\\.31\\.) applies to no tensor.',
+      '"gate" in skip matches no module.',
+      '"re:.*layers\\.9" in skip matches no module.',
+    ]);
+    await model.close();
+  });
+
+  it('says that weights are quantized already, with what', async () => {
+    await run(here('once'), { recipe: 'w4a16' });
+    const model = await openModel(here('once'));
+    const { notes } = planCheckpoint(model, presetById('bnb-nf4'));
+    expect(notes[0]).toMatch(/^42 tensors are already quantized \(.*int4.*\): the existing error remains/);
     await model.close();
   });
 
@@ -507,18 +531,22 @@ describe('what a recipe does to a model', () => {
 
   it('keeps matrices that the layout cannot store, with a warning, and is an error where nothing is left', async () => {
     const model = await openModel(sampleFolder);
-    const { warnings, tensors } = planCheckpoint(model, presetById('marlin-int4-g128'));
+    const { warnings, notes, tensors } = planCheckpoint(model, presetById('marlin-int4-g128'));
     expect(tensors.filter(({ matrix }) => matrix)).toHaveLength(30);
-    expect(warnings).toHaveLength(13);
-    expect(warnings[0]).toBe(
-      'model.layers.0.self_attn.k_proj.weight is kept: 256 must divide its 128 outputs and 128 its 256 inputs.',
-    );
-    expect(warnings[12]).toMatch(
-      /^model\.layers\.0\.self_attn\.k_proj\.weight, .* \(and 5 more of that kind\): some of them/,
-    );
+    // One sentence for all matrices that are kept for the same reason.
+    expect(warnings).toEqual([
+      '12 matrices are kept: 256 must divide its 128 outputs and 128 its 256 inputs.',
+      expect.stringMatching(
+        /^model\.layers\.0\.self_attn\.k_proj\.weight, .* \(and 5 more of that kind\): some of them/,
+      ),
+    ]);
+    expect(notes).toEqual([
+      'model.embed_tokens.weight is kept: an embedding.',
+      'lm_head.weight is kept: skipped by default.',
+    ]);
     const inGroups = { ...presetById('gptq-int4-g128'), rules: [{ grid: gptq(4, 512, true) }] };
     expect(() => planCheckpoint(model, inGroups)).toThrow(
-      /The recipe gptq-int4-g128 quantizes nothing of this model\. .* is kept: groups of 512 do not divide rows of 768 weights\./,
+      /The recipe gptq-int4-g128 quantizes nothing of this model\. 6 matrices are kept: groups of 512 do not divide rows of 768 weights\./,
     );
     await model.close();
   });

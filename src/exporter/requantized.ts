@@ -1,0 +1,13 @@
+import { isQuantizedDtype } from '../model/dtypes';
+import { plural } from '../protocol/words';
+
+/**
+ * Said where weights that are stored quantized are quantized again; undefined where there are none.
+ * @param dtypes how the source stores each tensor that is quantized; "A, B" where it is joined from several.
+ */
+export function requantizedNote(dtypes: readonly string[]): string | undefined {
+  const again = dtypes.filter((dtype) => dtype.split(', ').some(isQuantizedDtype));
+  if (again.length === 0) return undefined;
+  const tensors = `${plural(again.length, 'tensor')} ${again.length === 1 ? 'is' : 'are'}`;
+  return `${tensors} already quantized (${[...new Set(again)].join(', ')}): the existing error remains, and the error of the new codes is added. The original weights give a more accurate model of the same size.`;
+}

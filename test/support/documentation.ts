@@ -1,0 +1,72 @@
+import { cpSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { usage } from '../../src/cli/usage';
+import { projectRoot, sampleFolder } from './files';
+import { tensor, torchZip } from './torchFiles';
+
+/** A text with commands for users: a page of the documentation, or the help of the program. */
+export interface Page {
+  readonly name: string;
+  readonly text: string;
+  /** Commands in the order in which they are printed. */
+  readonly commands: readonly string[];
+}
+
+const fence = /^```sh\n([^]*?)^```$/gm;
+
+/** Lines that call the program, without comments. */
+const commandsIn = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => /^quantscope [a-z]/.test(line))
+    .map((line) => line.replace(/\s+#.*$/, ''));
+
+function pageOf(name: string): Page {
+  const text = readFileSync(join(projectRoot, name), 'utf8');
+  return { name, text, commands: [...text.matchAll(fence)].flatMap(([, shell]) => commandsIn(shell!)) };
+}
+
+/** README, every page of docs/, and the help of the program. */
+export function documentation(): Page[] {
+  const docs = readdirSync(join(projectRoot, 'docs')).filter((name) => name.endsWith('.md'));
+  const help = usage().join('\n');
+  return [
+    ...['README.md', ...docs.map((name) => `docs/${name}`)].map(pageOf),
+    { name: 'the help', text: help, commands: commandsIn(help) },
+  ];
+}
+
+/** Arguments of a command for a shell with no quotes but simple ones. */
+export const argumentsOf = (command: string): string[] =>
+  [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain!).slice(1);
+
+/** Code inside of a sentence or a table. */
+export const inlineCode = (text: string): string[] =>
+  [...text.replace(/^```[^]*?^```$/gm, '').matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
+
+/** Models and texts of the reader, for which the sample and its texts stand here. */
+const models = ['MODEL', 'Llama-3.1-8B', 'Llama-3.2-1B'];
+const texts = ['calibration.txt', 'text.txt', 'my-text.txt', 'other.txt'];
+
+/** Bytes of a text that are enough for some windows of the sample. */
+const textBytes = 4096;
+
+/** A folder in which the commands of a page can be run as they are printed: the sample, and what readers have of their own. */
+export function prepareFolder(folder: string, page: Page): void {
+  const has = (name: string): boolean => page.commands.some((command) => argumentsOf(command).includes(name));
+  cpSync(sampleFolder, join(folder, 'samples', basename(sampleFolder)), { recursive: true });
+  for (const name of models.filter(has)) cpSync(sampleFolder, join(folder, name), { recursive: true });
+  const recipe = /^```json\n([^]*?)^```$/m.exec(page.text)?.[1];
+  if (has('mine.recipe.json')) writeFileSync(join(folder, 'mine.recipe.json'), recipe!);
+  // The recipe that is printed names a text as well.
+  for (const name of texts.filter((name) => has(name) || recipe?.includes(name))) {
+    cpSync(join(sampleFolder, 'generated-eval.txt'), join(folder, name));
+    truncateSync(join(folder, name), textBytes);
+  }
+  if (has('pytorch_model.bin'))
+    writeFileSync(
+      join(folder, 'pytorch_model.bin'),
+      torchZip({ 'proj.weight': tensor('F32', [2, 2], Float32Array.of(1, 2, 3, 4)) }),
+    );
+}
