@@ -412,30 +412,6 @@ describe('what a recipe does to a model', () => {
     await model.close();
   });
 
-  it('warns of rules and modules to skip that match nothing', async () => {
-    const model = await openModel(sampleFolder);
-    const rule = presetById('w4a16').rules[0]!;
-    const { warnings } = planCheckpoint(model, {
-      ...presetById('w4a16'),
-      rules: [{ match: 'layers\\.31\\.', grid: 'keep' }, { match: 'o_proj', grid: 'keep' }, rule],
-      skip: ['lm_head', 'gate', 'mlp', 'mlp.down_proj', 're:.*layers\\.9'],
-    });
-    expect(warnings).toEqual([
-      'Rule 1 (layers\\.31\\.) applies to no tensor.',
-      '"gate" in skip matches no module.',
-      '"re:.*layers\\.9" in skip matches no module.',
-    ]);
-    await model.close();
-  });
-
-  it('says that weights are quantized already, with what', async () => {
-    await run(here('once'), { recipe: 'w4a16' });
-    const model = await openModel(here('once'));
-    const { notes } = planCheckpoint(model, presetById('bnb-nf4'));
-    expect(notes[0]).toMatch(/^42 tensors are already quantized \(.*int4.*\): the existing error remains/);
-    await model.close();
-  });
-
   it.each([
     [{}, false],
     [{ act_order: true, group_aware: false }, true],
