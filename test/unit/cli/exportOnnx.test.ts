@@ -152,7 +152,11 @@ describe('quantscope export-onnx', () => {
     [['--weights', 'f32'], 2, /--out is missing/],
     [['--weights', 'f32', '--out', 'x', '--input-range', 'mse'], 2, /takes minmax, percentile or entropy/],
     [['--weights', 'matmulnbit-4', '--out', 'x'], 1, /Did you mean "matmulnbits-4"/],
-    [['--weights', 'static-int8', '--out', 'x'], 1, /give a text to run the model over \(--calibration FILE\)/],
+    [
+      ['--weights', 'static-int8', '--out', 'x'],
+      1,
+      /give a text to run the model over \(--calibration FILE\)/,
+    ],
     [['--weights', 'f32', '--out', sampleFolder], 1, /output folder is that of the model/],
     [['--weights', 'f32', '--out', join(sampleFolder, 'onnx'), '--dry-run'], 1, /or lies in it/],
     [['--weights', 'f32', '--out', join(sampleFolder, 'config.json', 'x')], 1, /which is not a folder/],
