@@ -12,7 +12,7 @@ import { statIfPresent } from './target';
  * folders above it that were made for it. A folder that has the name is replaced at the very end; after an error it is there as before.
  * Leftovers of a killed process are removed by a later start. The error that is thrown is the first one.
  * @returns what `fill` returned.
- * @throws QuantscopeError IO when the file system does not allow it; what `fill` throws.
+ * @throws QuantscopeError IO when the file system does not allow it, also in `fill`; anything else that `fill` throws.
  */
 export async function makeFolderAtomically<T>(
   target: string,
@@ -31,7 +31,7 @@ export async function makeFolderAtomically<T>(
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     if (made !== undefined && made !== temporary) await removeEmptyFolders(dirname(target), made);
-    if (cause instanceof QuantscopeError) throw cause;
+    if (!isOfFileSystem(cause)) throw cause;
     throw new QuantscopeError(
       'IO',
       `The folder cannot be created: ${reason(cause)}`,
@@ -42,6 +42,12 @@ export async function makeFolderAtomically<T>(
     await forget();
   }
 }
+
+/** Whether an error is what the operating system said: "ENOSPC". Errors of Node.js itself begin with ERR_. */
+const isOfFileSystem = (cause: unknown): boolean => {
+  const { code } = cause as NodeJS.ErrnoException;
+  return code !== undefined && /^E[A-Z0-9]+$/.test(code);
+};
 
 /** Removes a folder atomically: it loses its name first. An absent one is not an error. */
 export async function removeFolder(target: string): Promise<void> {

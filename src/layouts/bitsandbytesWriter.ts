@@ -32,6 +32,7 @@ export const bitsandbytesWriters: readonly LayoutWriter[] = [
     parts: eightBitParts,
     encode: encodeEightBit,
     config: (model) => config(model, { load_in_8bit: true }),
+    rareMembers: ['perScale'],
   },
   ...(Object.keys(storages) as Storage[]).map(fourBitWriter),
 ];
@@ -78,6 +79,7 @@ function fourBitWriter(storage: Storage): LayoutWriter {
     parts: (weight) => fourBitParts(weight, storage),
     encode: (weight, slabs, write) => encodeFourBit(weight, slabs, write, storages[storage]),
     config: (model) => fourBitConfig(model, storage),
+    rareMembers: ['double'],
   };
 }
 

@@ -107,7 +107,11 @@ export const refuseInputs =
   };
 
 export const isE4m3Levels = (levels: Grid['levels']): boolean =>
-  levels.kind === 'float' && levels.exponent === 4 && levels.mantissa === 3 && levels.special === 'nan';
+  levels.kind === 'float' &&
+  levels.exponent === 4 &&
+  levels.mantissa === 3 &&
+  levels.special === 'nan' &&
+  (levels.bias ?? 7) === 7;
 
 /** Inputs are rounded while the model runs, with a scale for each token, in groups where weights have blocks, or for all tokens. */
 function inputs({ grid }: WrittenWeight, { levels, scale }: ActivationRecipe): Record<string, unknown> {

@@ -22,6 +22,7 @@ export const floatBlocksWriters: readonly LayoutWriter[] = [
       await write(2, bytesOf(Float32Array.of(global!)));
     },
     config: (model) => compressedConfig(model, 'nvfp4-pack-quantized'),
+    rareMembers: ['global'],
     sharedRanges: joinedWeights,
   },
   {

@@ -141,6 +141,9 @@ export interface WrittenModel {
   readonly names: readonly string[];
 }
 
+/** `bias`: one that floats of this split do not have by themselves. */
+export type RareMember = 'bias' | 'double' | 'global' | 'outliers' | 'perScale';
+
 /** How a library's files hold quantized weights, and what its config.json says of them. */
 export interface LayoutWriter {
   /** "gptq", "compressed-tensors-pack": what a recipe names. */
@@ -148,8 +151,10 @@ export interface LayoutWriter {
   readonly label: string;
   /** Runtimes that load it. */
   readonly runtimes: readonly string[];
-  /** Why a weight cannot be stored (bits, group, dimensions); undefined when it can. */
+  /** Why a weight cannot be stored (bits, group, dimensions); undefined when it can. Members of its grid that are rare need no check here. */
   refuse(weight: WrittenWeight): string | undefined;
+  /** Members of grids that few layouts have a place for and this one has. */
+  readonly rareMembers?: readonly RareMember[];
   /**
    * Why runtimes of the layout cannot be told to round inputs so; undefined where `config` tells them. Absent where they take inputs as
    * they are.

@@ -73,7 +73,6 @@ export function refuseScales(
 ): string | undefined {
   const { group } = grid;
   if (!dtypes.includes(grid.scale)) return `the layout has scales of the dtypes ${dtypes.join(', ')}`;
-  if (grid.perScale !== undefined) return 'the layout has scales of one code';
   if (permuted) return 'groups of permuted columns cannot be stored';
   if (shape.length !== 2) return `it has ${shape.length} dimensions, but only matrices are stored`;
   if (group === 'tensor' || group === 'row') return undefined;

@@ -5,7 +5,7 @@ import { matrixOf } from '../model/rows';
 import type { Grid, ScaleDtype } from '../protocol/grids';
 import { floatValues } from '../quant/grids/levels';
 import type { QuantizedRows } from '../quant/quantized';
-import type { StoredTensor, WrittenModel, WrittenWeight } from './layout';
+import type { RareMember, StoredTensor, WrittenModel, WrittenWeight } from './layout';
 
 /** Receives the bytes of each part, in any pieces, each part in order. */
 export type WritePart = (part: number, bytes: Uint8Array) => Promise<void>;
@@ -31,6 +31,29 @@ export const integerBits = ({ levels }: Grid): number | undefined =>
 /** Whether codes are integers around 0 without zero points. */
 export const isSymmetric = ({ levels, zero }: Grid): boolean =>
   levels.kind === 'integer' && levels.signed && zero === undefined;
+
+/** Rare members of a grid: whether it has them, and what a layout without a place for them lacks. */
+const rareMembers: Readonly<Record<RareMember, readonly [has: (grid: Grid) => boolean, lacking: string]>> = {
+  bias: [({ levels }) => levels.kind === 'float' && hasOwnBias(levels), 'floats of another bias'],
+  double: [({ double }) => double !== undefined, 'scales that are quantized themselves'],
+  global: [({ global }) => global !== undefined, 'a scale of the tensor on top of those of groups'],
+  outliers: [({ outliers }) => outliers === true, 'columns in half precision'],
+  perScale: [({ perScale = 1 }) => perScale !== 1, 'scales of several codes'],
+};
+
+const hasOwnBias = ({ exponent, bias }: Extract<Grid['levels'], { kind: 'float' }>): boolean =>
+  bias !== undefined && bias !== 2 ** (exponent - 1) - 1;
+
+/** Why a weight cannot be stored in a layout that has a place for these members only; undefined where it can. */
+export function refuseRareMembers(
+  { grid }: WrittenWeight,
+  held: readonly RareMember[] = [],
+): string | undefined {
+  const found = Object.entries(rareMembers).find(
+    ([member, [has]]) => !held.includes(member as RareMember) && has(grid),
+  );
+  return found && `the layout has no place for ${found[1][1]}`;
+}
 
 /** Why a weight cannot be stored as a matrix of such groups; undefined where it can. */
 export function refuseGroups({ shape, grid }: WrittenWeight, allowed: 'row' | 'groups'): string | undefined {

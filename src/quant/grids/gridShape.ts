@@ -21,6 +21,7 @@ import {
   yes,
   type Shape,
 } from '../../model/shape';
+import { gridProblem } from './gridProblem';
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const has = (key: string) => (value: unknown) => isRecord(value) && key in value;
@@ -65,15 +66,17 @@ export const group: Shape<GroupShape> = either<GroupShape>(
   ],
 );
 
+/** A number that is neither 0 nor infinite as float32. */
 const divisor: Shape<number> = (value, path) => {
   const found = number(value, path);
-  if (found === 0) throw new ShapeError(`${path} must not be 0.`);
+  const isUsable = Math.fround(found) !== 0 && Number.isFinite(Math.fround(found));
+  if (!isUsable) throw new ShapeError(`${path} is ${found}, which is 0 or infinite in float32.`);
   return found;
 };
 
 const positive: Shape<number> = (value, path) => {
-  const found = number(value, path);
-  if (found <= 0) throw new ShapeError(`${path} is ${found}; it must be greater than 0.`);
+  const found = divisor(value, path);
+  if (found < 0) throw new ShapeError(`${path} is ${found}; it must be greater than 0.`);
   return found;
 };
 
@@ -87,7 +90,7 @@ const rule: Shape<ScaleRule> = tagged<ScaleRule>('kind', {
   range: object<Extract<ScaleRule, { kind: 'range' }>>({ kind: choice(['range'] as const), widened: flag }),
   exponent: object<Extract<ScaleRule, { kind: 'exponent' }>>({
     kind: choice(['exponent'] as const),
-    largest: whole(-128, 127),
+    largest: whole(-127, 127),
     up: positive,
   }),
 });
@@ -106,8 +109,7 @@ const rounding: Shape<Rounding> = object<Rounding>({
   zero: optional(choice(['before'] as const)),
 });
 
-/** A grid as JSON has it. */
-export const grid: Shape<Grid> = object<Grid>({
+const members: Shape<Grid> = object<Grid>({
   levels,
   group,
   rule,
@@ -122,3 +124,11 @@ export const grid: Shape<Grid> = object<Grid>({
   global: optional(choice(['divisor', 'factor'] as const)),
   outliers: optional(yes),
 });
+
+/** A grid as JSON has it, whose members fit together. */
+export const grid: Shape<Grid> = (value, path) => {
+  const found = members(value, path);
+  const problem = gridProblem(found);
+  if (problem) throw new ShapeError(`${path}.${problem.member} ${problem.text}`);
+  return found;
+};

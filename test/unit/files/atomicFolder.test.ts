@@ -71,11 +71,10 @@ describe('a folder that is made atomically', () => {
   ] as const)('is removed, and the old one there as before, when %s', async (_, fault) => {
     older();
     if (fault) failOn(fault[0], fault[1], { nth: fault[2], code: 'ENOSPC' });
-    const work = fault ? fill('new') : () => Promise.reject(new Error('planted'));
-    await expect(makeFolderAtomically(target(), work)).rejects.toMatchObject({
-      code: 'IO',
-      place: { file: target() },
-    });
+    const own = new RangeError('planted');
+    const made = makeFolderAtomically(target(), fault ? fill('new') : () => Promise.reject(own));
+    if (fault) await expect(made).rejects.toMatchObject({ code: 'IO', place: { file: target() } });
+    else await expect(made).rejects.toBe(own);
     expect(content()).toBe('old: older');
     expect(readdirSync(folder)).toEqual(['made']);
     expect(notes()).toEqual([]);

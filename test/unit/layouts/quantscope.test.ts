@@ -220,11 +220,17 @@ describe('a description that does not fit', () => {
     });
   });
 
+  const withZeros = {
+    ...grid,
+    levels: { kind: 'integer', bits: 8, signed: false },
+    rule: { kind: 'range', widened: true },
+    zero: 'float',
+  };
   it.each([
     ['a tensor that does not exist', { no: { format: 'nf4', grid, shape } }],
     ['a type of another size', { a: { format: 'Q4_K', type: 'Q4_K', shape } }],
     ['a grid with other scales', { a: { format: 'nf4', grid: { ...grid, scale: 'F16' }, shape } }],
-    ['a grid with zero points', { a: { format: 'nf4', grid: { ...grid, zero: 'float' }, shape } }],
+    ['a grid with zero points', { a: { format: 'uint8-zp', grid: withZeros, shape } }],
     [
       'a grid whose scales are quantized',
       { a: { format: 'nf4', grid: { ...grid, double: { block: 8 } }, shape } },

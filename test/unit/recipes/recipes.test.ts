@@ -159,7 +159,29 @@ describe('a recipe file', () => {
     ['rules.1.grid.grup', 32, '$.rules[1].grid.grup is not a known key. Did you mean "group"?', true],
     ['rules.1.grid.group', 0, '$.rules[1].grid.group is 0; it must be a whole number from 1 to 65536.', true],
     ['rules.1.grid.group', [32], '$.rules[1].grid.group must be "tensor", "row", a number', true],
-    ['rules.1.grid.rule.divisor', 0, '$.rules[1].grid.rule.divisor must not be 0.', true],
+    ['rules.1.grid.rule.divisor', 0, '$.rules[1].grid.rule.divisor is 0, which is 0 or infinite', true],
+    ['rules.1.grid.rule.divisor', 1e308, 'divisor is 1e+308, which is 0 or infinite in float32.', false],
+    ['rules.1.grid.least.zeros', 1e-300, 'zeros is 1e-300, which is 0 or infinite in float32.', false],
+    ['rules.1.grid.zero', 'integer', '$.rules[1].grid.rule gives no zero points: it must be a range.', false],
+    [
+      'rules.1.grid.rule',
+      { kind: 'range', widened: true },
+      '$.rules[1].grid.rule is a range, which gives zero points: the grid has none.',
+      false,
+    ],
+    ['rules.1.grid.levels.signed', false, '$.rules[1].grid.zero is missing: unsigned integers', false],
+    [
+      'rules.1.grid.levels',
+      { kind: 'float', exponent: 6, mantissa: 6, special: 'finite' },
+      '$.rules[1].grid.levels has floats of 13 bits; they have 3 to 8.',
+      false,
+    ],
+    [
+      'rules.1.grid.levels',
+      { kind: 'float', exponent: 4, mantissa: 3, bias: -128, special: 'finite' },
+      '$.rules[1].grid.levels has the bias -128; with these bits it is from -112 to 124.',
+      false,
+    ],
     ['rules.1.grid.global', true, '$.rules[1].grid.global is true', true],
     [
       'rules.1.method.options.damping',
@@ -259,6 +281,10 @@ describe('a recipe file', () => {
   it('is rejected for a grid that the layout cannot store', async () => {
     await expect(resolveRecipe({ inline: full, changes: { layout: 'marlin' } })).rejects.toThrow(
       'The recipe is not valid: $.rules[1].grid cannot be stored in the layout marlin: ',
+    );
+    const inline = withValue('rules.1.grid', 'int4-g32-global') as unknown as Recipe;
+    await expect(resolveRecipe({ inline })).rejects.toThrow(
+      '$.rules[1].grid cannot be stored in the layout gptq: the layout has no place for a scale of the tensor',
     );
   });
 });
