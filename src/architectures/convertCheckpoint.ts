@@ -105,11 +105,15 @@ const wrapper =
   /^(module\.|_orig_mod\.|_forward_module\.|_fsdp_wrapped_module\.|base_model\.model\.|language_model\.)+/;
 const innerWrapper = /(?<=\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\./g;
 
+/** Scales of a cache of keys and values in FP8, as ModelOpt and llm-compressor store them next to weights. */
+const cacheScale = /\.(?:[kv]_proj\.)?[qkv]_scale$|\.kv_scale$/;
+
 /** Tensors of the checkpoint by name without prefix, and which of them were used. */
 class Sources {
   private readonly byName = new Map<string, TensorDescriptor>();
   private readonly used = new Set<string>();
   private readonly stripped = new Set<string>();
+  private cacheScales = 0;
 
   constructor(tensors: readonly TensorDescriptor[], { prefixes = [], ignored = [] }: Conversion) {
     const withoutPrefix = (name: string): string =>
@@ -122,6 +126,10 @@ class Sources {
       const bare = withoutPrefix(usual.slice(before.length).replaceAll(innerWrapper, ''));
       const name = bare !== usual && !names.has(bare) && !this.byName.has(bare) ? bare : usual;
       if (ignored.some((pattern) => pattern.test(name))) continue;
+      if (cacheScale.test(name)) {
+        this.cacheScales += 1;
+        continue;
+      }
       if (name !== usual) for (const part of partsLeftOut(before, inside)) this.stripped.add(part);
       this.byName.set(name, tensor);
     }
@@ -129,10 +137,15 @@ class Sources {
 
   /** What was done to names, as sentences. */
   notes(): string[] {
-    return [...this.stripped].map(
+    const prefixes = [...this.stripped].map(
       (prefix) =>
         `Tensor names contain "${prefix}", which was removed: without it, they are the names of this architecture.`,
     );
+    if (this.cacheScales === 0) return prefixes;
+    return [
+      ...prefixes,
+      `${this.cacheScales} scales of a cache of keys and values in FP8 are left out: keys and values are kept in full precision.`,
+    ];
   }
 
   /** An output that is the embedding, where the checkpoint has both. */

@@ -31,8 +31,9 @@ export function decoderOf(
 }
 
 /** Scales with the global one. */
-function wholeScales({ scales, globalScale }: QuantizedRows): Float32Array {
-  return globalScale === undefined ? scales : scales.map((scale) => scale / globalScale);
+function wholeScales({ grid, scales, globalScale }: QuantizedRows): Float32Array {
+  if (globalScale === undefined) return scales;
+  return scales.map((scale) => (grid.global === 'factor' ? scale * globalScale : scale / globalScale));
 }
 
 /** Codes as they are shown: the values that they stand for, and the parameters of groups that lie in one row each. */

@@ -13,12 +13,14 @@ import {
   type StoredContent,
   type StoredDescriptor,
 } from './layout';
-import { lowNibbleFirst, modulesOf, once, PartReader } from './parts';
+import { lowNibbleFirst, modulesOf, once, PartReader, type ModuleParts } from './parts';
 
 /**
  * 4-bit floats (E2M1, two to a byte, the low nibble first) with one scale for each block of a row.
  * - compressed-tensors NVFP4: `weight_packed` U8 [out, in/2], `weight_scale` F8_E4M3 [out, in/16], `weight_global_scale` F32 [1];
  *   w = code · (scale / global scale).
+ * - ModelOpt NVFP4: `weight` U8 [out, in/2], `weight_scale` F8_E4M3 [out, in/16], `weight_scale_2` F32 [];
+ *   w = code · (scale · scale 2). Weights whose inputs are scaled by columns too (`pre_quant_scale`, NVFP4_AWQ) are not read.
  * - compressed-tensors MXFP4: `weight_packed` U8 [out, in/2], `weight_scale` U8 [out, in/32], E8M0.
  * - gpt-oss MXFP4: `NAME_blocks` U8 [experts, out, in/32, 16], `NAME_scales` U8 [experts, out, in/32], E8M0. transformers keeps these
  *   weights transposed, `[experts, in, out]`; here rows are outputs, as everywhere.
@@ -34,22 +36,34 @@ export const floatBlocks: Layout = {
   writers: floatBlocksWriters,
 };
 
-const ends = ['weight_packed', 'weight_scale', 'weight_global_scale', 'input_global_scale'] as const;
+const ends = [
+  ...['weight_packed', 'weight_scale', 'weight_global_scale', 'input_global_scale'],
+  ...['weight', 'weight_scale_2', 'input_scale', 'pre_quant_scale'],
+];
+
+/** The parts of a weight by their roles, as compressed-tensors and ModelOpt call them. The global scale of NVFP4 is a divisor or a factor. */
+function rolesOf(parts: ModuleParts): readonly (readonly [string, TensorDescriptor])[] {
+  const isModelOpt = parts.has('weight_scale_2') && !parts.has('pre_quant_scale');
+  const names = isModelOpt
+    ? { codes: 'weight', scales: 'weight_scale', factor: 'weight_scale_2' }
+    : { codes: 'weight_packed', scales: 'weight_scale', divisor: 'weight_global_scale' };
+  return Object.entries(names).flatMap(([role, end]) => {
+    const part = parts.get(end);
+    return part ? [[role, part] as const] : [];
+  });
+}
 
 function find({ tensors, config }: StoredContent): Found {
   const weights = [...modulesOf(tensors, ends)].flatMap(([module, parts]) => {
-    const [packed, scales, global] = ends.map((end) => parts.get(end));
+    const roles = rolesOf(parts);
+    const [packed, scales, global] = roles.map(([, part]) => part);
     if (packed?.dtype !== 'U8' || packed.shape.length !== 2 || !scales) return [];
     const [out, half] = packed.shape as readonly [number, number];
     const shape = [out, 2 * half];
     const isNv = global?.dtype === 'F32' && global.elements === 1 && scales.dtype === 'F8_E4M3';
     if (scales.shape[0] !== out || scales.shape[1] !== shape[1]! / (isNv ? 16 : 32)) return [];
     if (!isNv && scales.dtype !== 'U8' && scales.dtype !== 'F8_E8M0') return [];
-    const present = [
-      ['codes', packed],
-      ['scales', scales],
-      ...(isNv ? [['global', global] as const] : []),
-    ] as const;
+    const present = isNv ? roles : roles.slice(0, 2);
     const described = { name: `${module}.weight`, dtype: isNv ? 'NVFP4 blocks' : 'MXFP4 blocks', shape };
     const rounding = modelDtype(config);
     const weight = storedWeight(floatBlocks.id, described, present, {
@@ -94,23 +108,23 @@ function experts(tensors: readonly TensorDescriptor[]): Found['weights'] {
 function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
   const parts = new PartReader(weight, read);
   const { columns } = matrixOf(weight.shape);
-  const isNv = parts.has('global');
-  const block = isNv ? 16 : 32;
+  const global = globalOf(parts);
+  const block = global ? 16 : 32;
   const count = columns / block;
   const grid: Grid = {
     levels: { kind: 'float', exponent: 2, mantissa: 1, special: 'finite' },
     group: block,
     rule: { kind: 'absmax', divisor: 6 },
-    scale: isNv ? 'F8_E4M3' : 'F8_E8M0',
-    ...(isNv ? { global: 'divisor' as const } : {}),
+    scale: global ? 'F8_E4M3' : 'F8_E8M0',
+    ...(global ? { global } : {}),
   };
-  const globalOf = once(() => parts.floats('global', 0, 1));
+  const stored = once(() => (global ? parts.floats(global, 0, 1) : Promise.resolve(undefined)));
   return {
     grid,
     rowStep: 1,
     async read(row, rows, signal) {
       const bytes = await parts.bytes('codes', (row * columns) / 2, (rows * columns) / 2, signal);
-      const [globalScale] = isNv ? await globalOf() : [];
+      const [globalScale] = (await stored()) ?? [];
       return {
         ...{ grid, rows, columns },
         codes: lowNibbleFirst(bytes),
@@ -120,6 +134,10 @@ function codes(weight: StoredDescriptor, read: ReadPart): QuantizedReader {
     },
   };
 }
+
+/** What the global scale of NVFP4 is, and the role of its part; undefined for MXFP4, which has none. */
+const globalOf = (parts: PartReader): Grid['global'] =>
+  (['divisor', 'factor'] as const).find((role) => parts.has(role));
 
 /**
  * Blocks of ggml: scales, one byte each, then the codes of all groups. MXFP4 has one group of 32, NVFP4 four of 16, whose scales are unsigned
@@ -136,7 +154,7 @@ async function blocks(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const parts = new PartReader(weight, read);
-  const { weights, groups, bytes } = parts.has('global') ? nvBlock : mxBlock;
+  const { weights, groups, bytes } = globalOf(parts) ? nvBlock : mxBlock;
   const half = weights / groups / 2;
   const scales = await parts.bytes('scales', first * groups, count * groups, signal);
   const stored = await parts.bytes('codes', (first * weights) / 2, (count * weights) / 2, signal);
@@ -160,8 +178,10 @@ function regroup(pairs: Uint8Array, target: Uint8Array): void {
   for (let i = 0; i < half; i++) target[i] = code(i) | (code(half + i) << 4);
 }
 
-/** What llama.cpp multiplies products with NVFP4 by: the reciprocal of the global scale, which is a divisor. */
+/** What llama.cpp multiplies products with NVFP4 by: the global scale, or its reciprocal where it is a divisor. */
 async function factor(weight: StoredDescriptor, read: ReadPart, signal?: AbortSignal): Promise<number> {
-  const [globalScale] = await new PartReader(weight, read).floats('global', 0, 1, signal);
-  return Math.fround(1 / globalScale!);
+  const parts = new PartReader(weight, read);
+  const global = globalOf(parts)!;
+  const [globalScale] = await parts.floats(global, 0, 1, signal);
+  return global === 'factor' ? globalScale! : Math.fround(1 / globalScale!);
 }

@@ -108,7 +108,13 @@ const rules: readonly LayoutRule[] = [
     matches: (parts) => parts.has('weight_packed'),
     expected: 'weight_packed U8 [out, in/2] and weight_scale U8 [out, in/32]',
   },
-  { name: 'ModelOpt NVFP4', matches: (parts) => parts.has('weight', 'weight_scale', 'weight_scale_2') },
+  {
+    name: 'ModelOpt NVFP4',
+    matches: (parts) => parts.has('weight', 'weight_scale', 'weight_scale_2'),
+    expected:
+      'weight U8 [out, in/2], weight_scale F8_E4M3 [out, in/16] and weight_scale_2 F32, and no pre_quant_scale',
+    advice: converter,
+  },
   {
     name: 'FP8 with scales of blocks',
     matches: (parts) => parts.has('weight_scale_inv'),

@@ -143,6 +143,23 @@ describe('dynamic rope scaling', () => {
   });
 });
 
+describe('scales of a cache of keys and values in FP8', () => {
+  it.each([
+    ['ModelOpt', ['self_attn.k_proj.k_scale', 'self_attn.v_proj.v_scale']],
+    ['llm-compressor', ['self_attn.k_scale', 'self_attn.v_scale', 'self_attn.q_scale']],
+    ['AutoFP8', ['self_attn.kv_scale']],
+  ])('as %s names them are left out with a note', (_, names) => {
+    const { config, shapes } = checkpoints['llama']!;
+    const scales = names.map((name) => [`model.layers.1.${name}`, []] as const);
+    const tensors = describeTensors({ ...shapes, ...Object.fromEntries(scales) });
+    const { notes, ...converted } = convertCheckpoint(tensors, config, 'config.json');
+    expect(converted.tensors).toHaveLength(21);
+    expect(notes).toEqual([
+      `${names.length} scales of a cache of keys and values in FP8 are left out: keys and values are kept in full precision.`,
+    ]);
+  });
+});
+
 describe('prefixes of wrapped models', () => {
   const wrapped = (prefix: string) => {
     const { config, shapes } = checkpoints['llama']!;
