@@ -49,7 +49,7 @@ function describe(result: PreviewResult): string[] {
   return [
     `${variant}: relative squared error of states over ${plural(tokens, 'token')}`,
     ...table(
-      ['after', 'of this block alone', 'accumulated'],
+      ['after', 'this block alone', 'all up to it'],
       [
         ...blocks.map(({ block, own, accumulated }) => [`block ${block}`, figure(own), figure(accumulated)]),
         ['last norm', '', figure(output)],

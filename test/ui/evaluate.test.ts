@@ -107,7 +107,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     const seen = await frame
       .locator('body')
       .evaluate(() => [...(globalThis as unknown as { seen: Set<string> }).seen].join('\n'));
-    expect(seen).toMatch(/step \d+ of \d+ (s|min) left/);
+    expect(seen).toMatch(/\d+ %\d+ (s|min) left/);
     const program = join(projectRoot, 'dist', 'cli.mjs');
     const args = [join(workspace, 'model.safetensors'), '--text', join(workspace, 'generated-eval.txt')];
     const printed = execFileSync(

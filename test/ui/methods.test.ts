@@ -132,6 +132,10 @@ describe.skipIf(!hasServer)('Quantize Layer: grids and methods', () => {
     expect(await detail.locator('.totals').innerText()).toMatch(/evidence\s+Hessian/);
     await frame.locator('.view').evaluate((element) => element.scrollTo(0, 0));
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+    // All methods are in sight.
+    await expect
+      .poll(() => frame.locator('.wide-table').evaluate((table) => table.scrollWidth - table.clientWidth))
+      .toBeLessThanOrEqual(0);
     await screenshot(page, 'methods-dark');
     await setTheme(page, 'light');
     await screenshot(page, 'methods-light');

@@ -15,8 +15,8 @@ export function BlockErrorChart({ blocks }: { blocks: readonly PreviewBlock[] })
       hovertemplate: `block %{x}: %{y:.3g} %<extra>${name}</extra>`,
     });
     return [
-      bars('own', colors.series, ({ own }) => own),
-      bars('accumulated', colors.second, ({ accumulated }) => accumulated),
+      bars('this block alone', colors.series, ({ own }) => own),
+      bars('all up to it', colors.second, ({ accumulated }) => accumulated),
     ];
   }, [blocks, colors]);
   const layout = useMemo(

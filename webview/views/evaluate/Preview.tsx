@@ -1,14 +1,16 @@
-import { useRef, useState } from 'preact/hooks';
-import type { EngineProgress } from '../../../src/protocol/engine';
+import { useState } from 'preact/hooks';
 import type { PreviewResult } from '../../../src/protocol/preview';
+import type { WebviewRequests } from '../../../src/protocol/webview';
 import { plural } from '../../../src/protocol/words';
 import { BlockErrorChart } from '../../charts/BlockErrorChart';
 import { useApp } from '../../context';
-import { Button, Spinner } from '../../controls';
-import { decibels, number, percent, percentDone } from '../../format';
+import { Button } from '../../controls';
+import { decibels, number, percent } from '../../format';
+import { useJob } from '../../useJob';
 import { useRecipeChoices } from '../../useRecipeChoices';
 import { Choice, PathField, TextSetting } from '../fields';
 import { Figure } from '../Figure';
+import { Going } from '../Going';
 
 /**
  * Fake quantization: the forward pass with weights, and inputs where the recipe has that, as they would be rounded. It shows block by block
@@ -19,7 +21,13 @@ export function Preview({ text: suggested }: { text: string }) {
   const [recipe, setRecipe] = useState('w8a8');
   const [text, setText] = useState(suggested);
   const [windows, setWindows] = useState('');
-  const { result, progress, failure, start, cancel } = usePreview();
+  const { host } = useApp();
+  const [result, setResult] = useState<PreviewResult>();
+  const { isRunning, progress, failure, start, cancel } = useJob(
+    (params: WebviewRequests['previewRecipe']['params'], options) =>
+      host.call('previewRecipe', params, options),
+    setResult,
+  );
   const count = Number(windows);
   const isValid = windows.trim() === '' || (Number.isSafeInteger(count) && count > 0);
   const settings = {
@@ -58,11 +66,7 @@ export function Preview({ text: suggested }: { text: string }) {
           <span class="muted" role="status">
             {text === '' ? 'Choose a text.' : isValid ? '' : `“${windows}” is not a number of windows.`}
           </span>
-          <Button
-            primary
-            disabled={text === '' || !isValid || progress !== undefined}
-            onClick={() => start(settings)}
-          >
+          <Button primary disabled={text === '' || !isValid || isRunning} onClick={() => start({ settings })}>
             Preview
           </Button>
         </div>
@@ -75,20 +79,9 @@ export function Preview({ text: suggested }: { text: string }) {
             </p>
           ),
       )}
-      {progress && <Going progress={progress} cancel={cancel} />}
+      {isRunning && <Going title="Preview" progress={progress} cancel={cancel} />}
       {result && <Blocks result={result} />}
     </>
-  );
-}
-
-function Going({ progress, cancel }: { progress: EngineProgress; cancel: () => void }) {
-  return (
-    <div class="going">
-      <progress value={progress.done} max={progress.total || 1} aria-label="Preview" />
-      <span class="step">{progress.total > 0 ? `${percentDone(progress)} %` : <Spinner />}</span>
-      <span class="muted ellipsis now">{progress.message}</span>
-      <Button onClick={cancel}>Cancel</Button>
-    </div>
   );
 }
 
@@ -109,7 +102,7 @@ function Blocks({ result }: { result: PreviewResult }) {
           value={`${number(divergence.value, 4)} ± ${number(divergence.standardError, 2)}`}
         />
         <Figure name="perplexity" value={number(perplexity.value)} />
-        <Figure name="of the original" value={number(originalPerplexity.value)} />
+        <Figure name="perplexity of the original" value={number(originalPerplexity.value)} />
         <Figure name="same top token" value={percent(sameTopToken.value)} />
       </dl>
       <BlockErrorChart blocks={blocks} />
@@ -119,11 +112,11 @@ function Blocks({ result }: { result: PreviewResult }) {
             <tr>
               <th scope="col">Block</th>
               <th scope="col" title="The block alone is quantized">
-                Own error
+                This block alone
               </th>
               <th scope="col">SQNR</th>
               <th scope="col" title="All blocks up to this one are quantized">
-                Accumulated
+                All up to it
               </th>
               <th scope="col">SQNR</th>
             </tr>
@@ -143,31 +136,4 @@ function Blocks({ result }: { result: PreviewResult }) {
       </div>
     </section>
   );
-}
-
-/** The preview that runs for this view, and the last result. */
-function usePreview() {
-  const { host } = useApp();
-  const [result, setResult] = useState<PreviewResult>();
-  const [progress, setProgress] = useState<EngineProgress>();
-  const [failure, setFailure] = useState<string>();
-  const running = useRef<AbortController>();
-  type Settings = Parameters<typeof host.call<'previewRecipe'>>[1]['settings'];
-  const run = async (settings: Settings): Promise<void> => {
-    const { signal } = (running.current = new AbortController());
-    setFailure(undefined);
-    setProgress({ message: 'Opening the model…', done: 0, total: 0 });
-    try {
-      setResult(await host.call('previewRecipe', { settings }, { signal, onProgress: setProgress }));
-    } catch (error) {
-      if (!signal.aborted) setFailure(error instanceof Error ? error.message : String(error));
-    } finally {
-      setProgress(undefined);
-    }
-  };
-  return {
-    ...{ result, progress, failure },
-    start: (settings: Settings) => void run(settings), // never rejects
-    cancel: () => running.current?.abort(),
-  };
 }

@@ -1,11 +1,11 @@
 import type { EvaluationActivity, EvaluationOutcome } from '../../../src/protocol/webview';
 import { notKeptNote } from '../../../src/protocol/tableNotes';
-import { duration, plural } from '../../../src/protocol/words';
+import { plural } from '../../../src/protocol/words';
 import { CurveChart } from '../../charts/CurveChart';
 import { useAsk } from '../../context';
-import { Button, Spinner } from '../../controls';
-import { number, percentDone } from '../../format';
+import { number } from '../../format';
 import { Figure } from '../Figure';
+import { Going } from '../Going';
 import { RunFailure } from '../RunFailure';
 
 /** The run in progress or the last one: what it does, its progress and its curve. */
@@ -19,30 +19,19 @@ export function Run({ activity, isForeign }: { activity: EvaluationActivity; isF
       {outcome ? (
         <Ended outcome={outcome} windows={curve?.points.at(-1)?.windows ?? 0} />
       ) : (
-        <Going {...activity} />
+        <InProgress {...activity} />
       )}
       {curve && <CurveChart {...curve} />}
     </section>
   );
 }
 
-function Going({ progress, curve, title }: EvaluationActivity) {
+function InProgress({ progress, curve, title }: EvaluationActivity) {
   const ask = useAsk();
-  const { done = 0, total = 0, secondsLeft } = progress ?? {};
-  const left = secondsLeft === undefined ? 'time left unknown' : `${duration(secondsLeft)} left`;
-  const percent = percentDone({ done, total });
   const last = curve?.points.at(-1);
   return (
     <>
-      <div class="going">
-        <progress value={done} max={total || 1} aria-label={title} aria-valuetext={`${percent} %, ${left}`} />
-        <span class="step">{progress ? `step ${done} of ${total}` : <Spinner />}</span>
-        <span class="left">{left}</span>
-        <span class="muted ellipsis now" title={progress?.message}>
-          {progress?.message ?? 'Opening the model…'}
-        </span>
-        <Button onClick={() => void ask('cancelEvaluation', {})}>Cancel</Button>
-      </div>
+      <Going title={title} progress={progress} cancel={() => void ask('cancelEvaluation', {})} />
       {last && (
         <dl class="totals">
           <Figure name="windows scored" value={`${last.windows} of ${curve?.windows}`} />

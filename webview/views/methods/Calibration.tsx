@@ -1,11 +1,11 @@
-import { useRef, useState } from 'preact/hooks';
-import type { EngineProgress } from '../../../src/protocol/engine';
+import { useState } from 'preact/hooks';
 import { evidenceWords, type EvidenceEstimate, type StoredEvidence } from '../../../src/protocol/evidence';
 import { duration, size } from '../../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
-import { percentDone } from '../../format';
 import { useAnswer } from '../../useAnswer';
+import { useJob } from '../../useJob';
+import { Going } from '../Going';
 import { LongText } from '../LongText';
 
 interface Props {
@@ -20,7 +20,11 @@ interface Props {
 export function Calibration({ text: suggested = '', evidence, onDone }: Props) {
   const { model } = useAppState();
   const [text, setText] = useState(suggested);
-  const { progress, failure, start, cancel } = useCalibration(onDone);
+  const { host } = useApp();
+  const { isRunning, progress, failure, start, cancel } = useJob(
+    (params: { text: string }, options) => host.call('calibrateInputs', params, options),
+    onDone,
+  );
   const isWhole = evidence?.kinds.includes('hessian') && evidence.kinds.includes('activations');
   const impossible = model?.limits?.run;
   return (
@@ -32,16 +36,9 @@ export function Calibration({ text: suggested = '', evidence, onDone }: Props) {
         </p>
       )}
       {!isWhole && impossible === undefined && (
-        <Offer text={text} setText={setText} isRunning={progress !== undefined} start={start} />
+        <Offer text={text} setText={setText} isRunning={isRunning} start={() => start({ text })} />
       )}
-      {progress && (
-        <div class="going">
-          <progress value={progress.done} max={progress.total || 1} aria-label="Calibration" />
-          <span class="step">{percentDone(progress)} %</span>
-          <span class="muted ellipsis now">{progress.message}</span>
-          <Button onClick={cancel}>Cancel</Button>
-        </div>
-      )}
+      {isRunning && <Going title="Calibration" progress={progress} cancel={cancel} />}
       {failure !== undefined && (
         <p class="notice error" role="alert">
           {failure}
@@ -69,7 +66,7 @@ function Offer(props: {
   text: string;
   setText: (text: string) => void;
   isRunning: boolean;
-  start: (text: string) => void;
+  start: () => void;
 }) {
   const { text, setText, isRunning, start } = props;
   const { host } = useApp();
@@ -84,7 +81,7 @@ function Offer(props: {
   return (
     <div class="measure">
       {text !== '' && (
-        <Button primary disabled={isRunning || failure !== undefined} onClick={() => start(text)}>
+        <Button primary disabled={isRunning || failure !== undefined} onClick={start}>
           {`Calibrate on ${baseName(text)}${value ? costOf(value) : '…'}`}
         </Button>
       )}
@@ -99,29 +96,3 @@ function Offer(props: {
 
 const costOf = ({ seconds, bytes, isKept }: EvidenceEstimate): string =>
   isKept ? '' : ` (≈ ${duration(seconds)}, ${size(bytes)})`;
-
-/** The calibration that runs for this view. */
-function useCalibration(onDone: () => void) {
-  const { host } = useApp();
-  const [progress, setProgress] = useState<EngineProgress>();
-  const [failure, setFailure] = useState<string>();
-  const running = useRef<AbortController>();
-  const run = async (text: string): Promise<void> => {
-    const { signal } = (running.current = new AbortController());
-    setFailure(undefined);
-    setProgress({ message: 'Opening the model…', done: 0, total: 0 });
-    try {
-      await host.call('calibrateInputs', { text }, { signal, onProgress: setProgress });
-      onDone();
-    } catch (error) {
-      if (!signal.aborted) setFailure(error instanceof Error ? error.message : String(error));
-    } finally {
-      setProgress(undefined);
-    }
-  };
-  return {
-    ...{ progress, failure },
-    start: (text: string) => void run(text), // never rejects
-    cancel: () => running.current?.abort(),
-  };
-}

@@ -1,6 +1,6 @@
 import { evidenceWords } from '../../../src/protocol/evidence';
 import { leastOf } from '../../../src/protocol/extremes';
-import type { MethodCell, MethodRow } from '../../../src/protocol/methods';
+import type { MethodCell, MethodResult, MethodRow } from '../../../src/protocol/methods';
 import type { MethodDescription } from '../../../src/protocol/recipe';
 import { size } from '../../../src/protocol/words';
 import { Spinner } from '../../controls';
@@ -32,8 +32,9 @@ export function MethodTable({ states, methods, settings, ...actions }: Props) {
   return (
     <>
       <p class="muted legend-line">
-        Relative error and SQNR of the weights
-        {hasOutputs ? '; after the arrow those of the outputs, over the inputs that calibration kept' : ''}.
+        Relative error of the weights
+        {hasOutputs ? '; after the arrow that of the outputs, for inputs of the calibration text' : ''}. Click
+        a figure for all others.
       </p>
       <div class="wide-table" tabIndex={0} role="region" aria-label="Grids and methods">
         <table class="methods">
@@ -162,7 +163,7 @@ function Cell(props: CellProps) {
 }
 
 /** Errors of the weights and, where they are known, of the outputs. */
-function ResultCell(props: CellProps & { row: MethodRow; result: NonNullable<MethodCell['result']> }) {
+function ResultCell(props: CellProps & { row: MethodRow; result: MethodResult }) {
   const { row, result, label, isChosen, choose } = props;
   const { error, outputError, evidence } = result;
   const mark = `${isChosen ? ' chosen' : ''}${result === bestOf(row) ? ' best' : ''}`;
@@ -170,16 +171,14 @@ function ResultCell(props: CellProps & { row: MethodRow; result: NonNullable<Met
     <button
       class={`method-cell${mark}`}
       aria-pressed={isChosen}
-      title={`${label}: before and after`}
+      title={titleOf(label, result)}
       onClick={choose}
     >
-      <span class={outputError === undefined ? 'decisive' : ''}>
-        {percent(error.relativeError)} <span class="muted">{decibels(error.relativeSquaredError, 1)}</span>
-      </span>
+      <span class={outputError === undefined ? 'decisive' : ''}>{percent(error.relativeError)}</span>
       {outputError !== undefined && (
-        <span class="decisive" title="Of the outputs over the inputs that calibration kept">
+        <span class="decisive">
           <span class="muted">→ </span>
-          {percent(Math.sqrt(outputError))} <span class="muted">{decibels(outputError, 1)}</span>
+          {percent(Math.sqrt(outputError))}
         </span>
       )}
       <span class="evidence" title="What the method knew of the inputs">
@@ -187,6 +186,12 @@ function ResultCell(props: CellProps & { row: MethodRow; result: NonNullable<Met
       </span>
     </button>
   );
+}
+
+/** What a cell is short of. */
+function titleOf(label: string, { error, outputError }: MethodResult): string {
+  const outputs = outputError === undefined ? '' : `; outputs ${decibels(outputError, 1)}`;
+  return `${label}: SQNR ${decibels(error.relativeSquaredError, 1)}${outputs}`;
 }
 
 /** The method with the least error of the outputs, or of the weights where outputs are not known. */

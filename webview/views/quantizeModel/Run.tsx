@@ -1,10 +1,11 @@
 import type { QuantizationOutcome } from '../../../src/protocol/webview';
 import { duration, plural, size } from '../../../src/protocol/words';
 import { useAsk } from '../../context';
-import { Button, Spinner } from '../../controls';
-import { bits, decibels, percentDone } from '../../format';
+import { Button } from '../../controls';
+import { bits, decibels } from '../../format';
 import type { Quantization } from '../../quantization';
 import { Figure } from '../Figure';
+import { Going } from '../Going';
 import { RunFailure } from '../RunFailure';
 
 /**
@@ -16,27 +17,17 @@ export function Run({ quantization, known }: { quantization: Quantization; known
   return (
     <section class="run" aria-label={outcome ? 'The last quantization' : 'The quantization in progress'}>
       <h3>{title}</h3>
-      {outcome ? <Ended outcome={outcome} known={known} /> : <Going {...quantization} />}
+      {outcome ? <Ended outcome={outcome} known={known} /> : <InProgress {...quantization} />}
     </section>
   );
 }
 
-function Going({ title, progress, weights }: Quantization) {
+function InProgress({ title, progress, weights }: Quantization) {
   const ask = useAsk();
-  const { done = 0, total = 0, secondsLeft, message } = progress ?? {};
-  const left = secondsLeft === undefined ? 'time left unknown' : `${duration(secondsLeft)} left`;
-  const percent = percentDone({ done, total });
   return (
-    <div class="going">
-      <progress value={done} max={total || 1} aria-label={title} aria-valuetext={`${percent} %, ${left}`} />
-      <span class="step">{progress ? `${percent} %` : <Spinner />}</span>
-      <span class="left">{left}</span>
-      <span class="muted ellipsis now" title={message}>
-        {message ?? 'Opening the model…'}
-        {weights.length > 0 && ` (${plural(weights.length, 'matrix', 'matrices')} finished)`}
-      </span>
-      <Button onClick={() => void ask('cancelQuantization', {})}>Cancel</Button>
-    </div>
+    <Going title={title} progress={progress} cancel={() => void ask('cancelQuantization', {})}>
+      {weights.length > 0 && ` (${plural(weights.length, 'matrix', 'matrices')} finished)`}
+    </Going>
   );
 }
 
