@@ -13,8 +13,10 @@ import type { MatrixTask } from '../../quant/methods/method';
 import type { QuantizedRows } from '../../quant/quantized';
 import type { TensorTransform, WeightTransforms } from '../../quant/transforms';
 import { requireFinite } from '../requireFinite';
+import { defaultMethod } from '../../recipes/checkRecipe';
 import type { PlannedMatrix, PlannedTensor } from './plan';
 import { readRows, type Rows } from './readRows';
+import { storedCodes } from './storedCodes';
 
 /** What matrices are quantized with, besides the plan. */
 export interface MatrixWork {
@@ -35,6 +37,8 @@ export interface MatrixFigures {
   readonly rounding?: ErrorSums;
   /** What the method knew of the inputs. */
   readonly evidence: EvidenceKind;
+  /** Codes and scales are those of the model's files. */
+  readonly kept?: true;
   /** What to add to the outputs of the matrix; where the method gives it. */
   readonly biasCorrection?: Float32Array;
 }
@@ -120,6 +124,7 @@ class MatrixRun {
   private rounding: ErrorSums | undefined;
   private readonly corrections: Float32Array[] = [];
   private evidence: EvidenceKind = 'none';
+  private kept = false;
   private readonly columns: number;
   private readonly transform: TensorTransform | undefined;
 
@@ -138,11 +143,34 @@ class MatrixRun {
     return {
       ...{ sums: this.sums, evidence: this.evidence },
       ...(this.rounding ? { rounding: this.rounding } : {}),
+      ...(this.kept ? { kept: true } : {}),
       ...(corrections.length === 0 ? {} : { biasCorrection: Float32Array.from(corrections) }),
     };
   }
 
   async *slabs(): AsyncGenerator<QuantizedRows> {
+    const stored = await this.storedCodes();
+    yield* stored ? this.keptSlabs(stored) : this.foundSlabs();
+  }
+
+  /** Where weights are rounded that already are of their grid. */
+  private async storedCodes(): Promise<AsyncGenerator<QuantizedRows> | undefined> {
+    const { work, tensor, matrix, transform } = this;
+    if (matrix.method.id !== defaultMethod || transform) return undefined;
+    return storedCodes(work.model, tensor, matrix.weight, work.signal);
+  }
+
+  private async *keptSlabs(slabs: AsyncGenerator<QuantizedRows>): AsyncGenerator<QuantizedRows> {
+    this.kept = true;
+    for await (const slab of slabs) {
+      const decoded = await decodeRows(slab, this.work.signal);
+      this.sums = addSums(this.sums, await loadNative().errorSums(decoded, decoded));
+      this.work.onWeights?.(decoded.length);
+      yield slab;
+    }
+  }
+
+  private async *foundSlabs(): AsyncGenerator<QuantizedRows> {
     const { signal, onWeights } = this.work;
     const quantizer = await this.matrix.method.open(await this.task(), signal);
     for await (const slab of this.rows()) {
@@ -192,7 +220,7 @@ class MatrixRun {
     this.sums = addSums(this.sums, await native.errorSums(uncast, await decodeRows(quantized, signal)));
     requireFinite(this.sums, this.tensor, `a grid with scales in ${this.matrix.weight.grid.scale}`);
     if (quantized.biasCorrection) this.corrections.push(quantized.biasCorrection);
-    if (this.matrix.method.id === 'rtn') return;
+    if (this.matrix.method.id === defaultMethod) return;
     const { grid } = this.matrix.weight;
     const rounded = await roundToNearest(grid, values, [rows, this.columns], this.ofMatrix, signal);
     const sums = await native.errorSums(uncast, await decodeRows(rounded, signal));

@@ -39,20 +39,33 @@ export async function* readRows(
 ): AsyncGenerator<Rows> {
   const { rows, columns } = matrixOf(tensor.shape);
   if (tensor.elements === 0) return;
-  const { dtype, bytes } = readAs(tensor);
-  const rowBytes = bytes / rows;
   const step = wholeRows * Math.max(1, Math.floor(slabWeights / columns / wholeRows));
   for (let firstRow = 0; firstRow < rows; firstRow += step) {
     throwIfCancelled(signal);
     const count = Math.min(step, rows - firstRow);
-    const values = new Float32Array(count * columns);
-    const stored = await model.read(tensor, firstRow * rowBytes, count * rowBytes, signal);
-    await loadNative().decode(dtype, stored, values, signal);
+    const values = await rowsFrom(model, tensor, firstRow, count, signal);
     if (transform) applyTransform(values, tensor.shape, firstRow, transform);
     const uncast = cast && values.slice();
     if (cast) await rounded(values, cast, signal);
     yield { firstRow, rows: count, values, ...(uncast ? { uncast } : {}) };
   }
+}
+
+/** `count` rows from `firstRow` on as float32. @throws QuantscopeError IO, MODEL_FILE, CANCELLED. */
+export async function rowsFrom(
+  model: Model,
+  tensor: TensorDescriptor,
+  firstRow: number,
+  count: number,
+  signal?: AbortSignal,
+): Promise<Float32Array<ArrayBuffer>> {
+  const { rows, columns } = matrixOf(tensor.shape);
+  const { dtype, bytes } = readAs(tensor);
+  const rowBytes = bytes / rows;
+  const values = new Float32Array(count * columns);
+  const stored = await model.read(tensor, firstRow * rowBytes, count * rowBytes, signal);
+  await loadNative().decode(dtype, stored, values, signal);
+  return values;
 }
 
 /** Bytes of values in F32, F16 or BF16; undefined where one is not finite in it. */

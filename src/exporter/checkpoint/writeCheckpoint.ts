@@ -151,6 +151,8 @@ class CheckpointRun {
   private readonly biases: ReadonlySet<string>;
   /** Matrices whose mean outputs cannot be corrected. */
   private readonly uncorrected: string[] = [];
+  /** Matrices with the codes that the model has. */
+  private keptCodes = 0;
   private error = 0;
   private source = 0;
 
@@ -173,7 +175,10 @@ class CheckpointRun {
   async writeWeights(): Promise<RunFacts> {
     for (const shard of this.plan.shards) await this.writeShard(shard);
     const { weights, bytesOfPart, error, source } = this;
-    const notes = correctionNotes([...this.corrections.keys()], this.uncorrected);
+    const notes = [
+      ...keptCodesNotes(this.keptCodes),
+      ...correctionNotes([...this.corrections.keys()], this.uncorrected),
+    ];
     const text = this.options.evidence?.text;
     return {
       weights,
@@ -207,6 +212,7 @@ class CheckpointRun {
       this.plan.writer.encode(weight, slabs, (part, bytes) => file.write(unit.parts[part]!.name, bytes)),
     );
     this.keepCorrection(weight.name, figures);
+    if (figures.kept) this.keptCodes += 1;
     const found = this.figuresOf(unit, figures, (performance.now() - start) / 1000);
     this.error += figures.sums.error;
     this.source += figures.sums.source;
@@ -259,6 +265,13 @@ class CheckpointRun {
     }
   }
 }
+
+const keptCodesNotes = (count: number): string[] =>
+  count === 0
+    ? []
+    : [
+        `${plural(count, 'matrix keeps', 'matrices keep')} the codes and scales of the model, which are of the same grid.`,
+      ];
 
 /** Most names that a note lists. */
 const maxNamed = 3;

@@ -9,13 +9,12 @@ import type { EvidenceKind, MethodOptions } from '../../protocol/recipe';
 import { formatById } from '../../quant/catalogue';
 import { foundEvidence, type EvidenceSource } from '../../quant/evidence';
 import { gridBytes } from '../../quant/grids/gridSize';
-import { wholeRows } from '../../quant/grids/groups';
 import { decodeRows } from '../../quant/grids/roundToNearest';
 import type { Method } from '../../quant/methods/method';
 import type { QuantizedRows } from '../../quant/quantized';
 import { encodeBlocks } from '../../quant/schemeFormat';
 import { located, MatrixQuantizer, type MatrixFigures } from '../checkpoint/quantizeMatrix';
-import { readRows } from '../checkpoint/readRows';
+import { readRows, rowsFrom } from '../checkpoint/readRows';
 import type { LayerTarget } from './layerTarget';
 
 /** One matrix, and how it is quantized. */
@@ -76,14 +75,14 @@ export async function quantizeLayer(
 async function gridSlabs(work: LayerWork, grid: Grid, use: Use<LayerSlab>): Promise<LayerFigures> {
   const { model, tensor, signal } = work;
   const { rows, columns } = matrixOf(tensor.shape);
-  const originals = readRows(model, tensor, { wholeRows: wholeRows(grid, columns), signal });
+  let row = 0;
   let outliers: number | undefined;
   const figures = await quantizeLayer(work, grid, async (slabs) => {
     for await (const slab of slabs) {
-      const next = await originals.next();
-      const decoded = await decodeRows(slab, signal);
+      const original = await rowsFrom(model, tensor, row, slab.rows, signal);
       outliers = slab.outliers?.columns.length;
-      if (!next.done) await use({ original: next.value.values, decoded });
+      await use({ original, decoded: await decodeRows(slab, signal) });
+      row += slab.rows;
     }
   });
   return { ...figures, bytes: gridBytes(grid, rows, columns, outliers) };
