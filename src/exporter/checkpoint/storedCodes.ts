@@ -39,10 +39,11 @@ async function* inSlabs(
   const step = rowStep * Math.max(1, Math.floor(slabWeights / columns / rowStep));
   for (let row = 0; row < rows; row += step) {
     throwIfCancelled(signal);
-    const { groupOfColumn: _order, ...slab } = await reader.read(row, Math.min(step, rows - row), signal);
-    yield slab;
+    yield withoutOrder(await reader.read(row, Math.min(step, rows - row), signal));
   }
 }
+
+const withoutOrder = ({ groupOfColumn: _order, ...slab }: QuantizedRows): QuantizedRows => slab;
 
 /** Whether codes and scales of one grid are such of the other: how they were found does not matter. */
 function isSameGrid(a: Grid, b: Grid, columns: number): boolean {
