@@ -282,9 +282,9 @@ describe('a recipe file', () => {
     await expect(resolveRecipe({ inline: full, changes: { layout: 'marlin' } })).rejects.toThrow(
       'The recipe is not valid: $.rules[1].grid cannot be stored in the layout marlin: ',
     );
-    const inline = withValue('rules.1.grid', 'int4-g32-global') as unknown as Recipe;
+    const inline = withValue('rules.1.grid', 'int8-row-global') as unknown as Recipe;
     await expect(resolveRecipe({ inline })).rejects.toThrow(
-      '$.rules[1].grid cannot be stored in the layout gptq: the layout has no place for a scale of the tensor',
+      '$.rules[1].grid cannot be stored in the layout compressed-tensors-int8: the layout has no place for a scale of the tensor',
     );
   });
 });
