@@ -9,5 +9,5 @@ export function requantizedNote(dtypes: readonly string[]): string | undefined {
   const again = dtypes.filter((dtype) => dtype.split(', ').some(isQuantizedDtype));
   if (again.length === 0) return undefined;
   const tensors = `${plural(again.length, 'tensor')} ${again.length === 1 ? 'is' : 'are'}`;
-  return `${tensors} already quantized (${[...new Set(again)].join(', ')}): the existing error remains, and the error of the new codes is added. The original weights give a more accurate model of the same size.`;
+  return `${tensors} already quantized (${[...new Set(again)].join(', ')}): the existing error remains, and new codes add theirs. The original weights give a more accurate model of the same size.`;
 }

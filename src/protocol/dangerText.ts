@@ -7,7 +7,7 @@ export function dangerTitle({ dangers = [] }: Pick<ModelDescription, 'dangers'>)
   const files = new Set(dangers.map(({ file }) => file)).size;
   const which = files === 1 ? 'This file asks' : `${files} files of this model ask`;
   const what = plural(dangers.length, 'class or function', 'classes or functions');
-  return `${which} Python for ${what} besides tensors. Loading it in Python could run any code. Nothing of it was run here; tensors that depend on it are not shown.`;
+  return `${which} Python for ${what} besides tensors. Loading it in Python could run any code. Nothing of it was run here; tensors that depend on it are not shown. A conversion to safetensors keeps the tensors and none of the code.`;
 }
 
 /** One danger as a line: what would be called, and where the pickle names it. */

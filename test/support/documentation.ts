@@ -1,6 +1,10 @@
 import { cpSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { usage } from '../../src/cli/usage';
+import { planCheckpoint } from '../../src/exporter/checkpoint/plan';
+import { writeCheckpoint } from '../../src/exporter/checkpoint/writeCheckpoint';
+import { openModel } from '../../src/layouts/openModel';
+import { presetById } from '../../src/recipes/resolveRecipe';
 import { projectRoot, sampleFolder } from './files';
 import { tensor, torchZip } from './torchFiles';
 
@@ -53,7 +57,7 @@ const texts = ['calibration.txt', 'text.txt', 'my-text.txt', 'other.txt'];
 const textBytes = 4096;
 
 /** A folder in which the commands of a page can be run as they are printed: the sample, and what readers have of their own. */
-export function prepareFolder(folder: string, page: Page): void {
+export async function prepareFolder(folder: string, page: Page): Promise<void> {
   const has = (name: string): boolean => page.commands.some((command) => argumentsOf(command).includes(name));
   cpSync(sampleFolder, join(folder, 'samples', basename(sampleFolder)), { recursive: true });
   for (const name of models.filter(has)) cpSync(sampleFolder, join(folder, name), { recursive: true });
@@ -64,9 +68,19 @@ export function prepareFolder(folder: string, page: Page): void {
     cpSync(join(sampleFolder, 'generated-eval.txt'), join(folder, name));
     truncateSync(join(folder, name), textBytes);
   }
+  if (has('GPTQ-MODEL')) await writeGptqModel(join(folder, 'GPTQ-MODEL'));
   if (has('pytorch_model.bin'))
     writeFileSync(
       join(folder, 'pytorch_model.bin'),
       torchZip({ 'proj.weight': tensor('F32', [2, 2], Float32Array.of(1, 2, 3, 4)) }),
     );
+}
+
+/** The sample in the layout of GPTQ, its codes rounded. */
+async function writeGptqModel(folder: string): Promise<void> {
+  const recipe = presetById('gptq-int4-g128');
+  const rules = recipe.rules.map(({ grid }) => ({ grid }));
+  const model = await openModel(sampleFolder);
+  await writeCheckpoint(model, planCheckpoint(model, { ...recipe, rules }), folder);
+  await model.close();
 }

@@ -26,7 +26,7 @@ describe('a PyTorch file that would have Python run code', () => {
     const { stdout, code } = await quantscope('inspect', path);
     expect(code).toBe(0);
     expect(stdout).toContain(
-      'DANGER: This file asks Python for 1 class or function besides tensors. Loading it in Python could run any code. Nothing of it was run here; tensors that depend on it are not shown.',
+      'DANGER: This file asks Python for 1 class or function besides tensors. Loading it in Python could run any code. Nothing of it was run here; tensors that depend on it are not shown. A conversion to safetensors keeps the tensors and none of the code.',
     );
     expect(stdout).toMatch(/^DANGER: os\.system\("touch .*was-run"\) \(evil\.bin, byte \d+\)$/m);
     expect(stdout).toMatch(/^w +F32 +\[2, 2\]/m);

@@ -42,9 +42,7 @@ describe('the documentation', () => {
 describe.each(pages.filter((page) => page.commands.length > 0))('the commands of $name', (page) => {
   const folder = temporaryFolder();
 
-  beforeAll(() => {
-    prepareFolder(folder, page);
-  });
+  beforeAll(() => prepareFolder(folder, page));
 
   it.each(page.commands)('%s', async (command) => {
     const args = argumentsOf(command);

@@ -156,7 +156,7 @@ describe('tensors that were saved quantized', () => {
     const decoded = await opened(join(checkpoint, 'model.safetensors.index.json'), async (model) => {
       const { warnings } = await exportGguf(model, { type: 'F32' }, out);
       expect(warnings).toEqual([
-        '1 tensor is already quantized (nf4): the existing error remains, and the error of the new codes is added. The original weights give a more accurate model of the same size.',
+        '1 tensor is already quantized (nf4): the existing error remains, and new codes add theirs. The original weights give a more accurate model of the same size.',
       ]);
       return valuesOf(model, name);
     });

@@ -15,13 +15,15 @@ export function Estimate(props: {
   const quantized = tensors.filter((tensor) => tensor.quantized).length;
   return (
     <dl class={`totals${isStale ? ' stale' : ''}`} data-bytes={fileBytes} aria-live="polite">
-      <Figure name={files.length > 1 ? `${files.length} files` : 'file'} value={size(fileBytes)} />
-      <Figure name="now" value={size(sourceBytes)} />
+      <Figure
+        name={files.length > 1 ? `size of ${files.length} files` : 'size'}
+        value={`${size(fileBytes)} of ${size(sourceBytes)}`}
+      />
       {bitsPerWeight !== undefined && <Figure name="bits per weight" value={bits(bitsPerWeight)} />}
       <Figure name="matrices" value={`${quantized} of ${tensors.length} tensors`} />
       <Figure name="time" value={`≈ ${duration(estimate.seconds)}`} />
       {calibration && !calibration.isKept && (
-        <Figure name="and calibration" value={`≈ ${duration(calibration.seconds)}`} />
+        <Figure name="calibration" value={`≈ ${duration(calibration.seconds)}`} />
       )}
       <Figure name="memory" value={`≈ ${size(estimate.memoryBytes)}`} />
       <Figure name="disk" value={size(estimate.diskBytes)} />

@@ -103,9 +103,13 @@ function Description({ form, choices, preview }: Omit<Props, 'change'>) {
   );
 }
 
+/** Tokens that a calibration reads, and those of a window, where the recipe does not say. */
+const usual = { tokens: '65,536', context: '512, or what the model was made for' };
+
 /** The text that evidence comes from; recipes that need none do not ask for it. */
 function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview'>) {
   if (preview?.evidence.usable === 'none') return null;
+  const { tokens = usual.tokens, context = usual.context } = preview?.recipe.calibration ?? {};
   return (
     <>
       <PathField
@@ -121,7 +125,7 @@ function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview
         flag="Tokens of the text that are run"
         name="Calibration tokens"
         value={form.tokens}
-        placeholder="as the recipe says"
+        placeholder={tokens.toLocaleString('en-US')}
         onChange={(tokens) => change({ tokens })}
       />
       <TextSetting
@@ -129,7 +133,7 @@ function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview
         flag="Tokens of a window"
         name="Tokens of a window"
         value={form.context}
-        placeholder="as the recipe says"
+        placeholder={context.toLocaleString('en-US')}
         onChange={(context) => change({ context })}
       />
     </>

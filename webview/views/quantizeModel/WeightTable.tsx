@@ -59,7 +59,7 @@ export function WeightTable(props: { preview: QuantizePreview; finished: readonl
         label="Tensors of the result"
         nameLabel="Tensor"
         lines={lines}
-        columns={columns}
+        columns={done.size > 0 ? [...plannedColumns, ...measuredColumns, why] : [...plannedColumns, why]}
         keyOf={({ planned }) => planned.name}
         name={({ planned }) => <TensorName name={planned.name} />}
         nameTitle={({ planned }) => `${planned.name} [${planned.shape.join(', ')}]`}
@@ -73,45 +73,50 @@ export function WeightTable(props: { preview: QuantizePreview; finished: readonl
   );
 }
 
-const columns: readonly GridColumn<Line>[] = [
+const plannedColumns: readonly GridColumn<Line>[] = [
   {
-    ...{ id: 'from', label: 'From', width: 64, align: 'left' },
+    ...{ id: 'from', label: 'From', width: 52, align: 'left' },
     cell: ({ planned }) => <span class="muted">{planned.from}</span>,
   },
   {
-    ...{ id: 'to', label: 'To', width: 132, align: 'left' },
+    ...{ id: 'to', label: 'To', width: 112, align: 'left' },
     cell: ({ planned }) => (planned.quantized ? planned.to : <span class="muted">{planned.to}</span>),
     cellTitle: ({ planned }) => planned.to,
   },
   {
-    ...{ id: 'method', label: 'Method', width: 62, align: 'left' },
+    ...{ id: 'method', label: 'Method', width: 58, align: 'left' },
     cell: ({ planned }) => planned.method ?? '',
     cellTitle: ({ done }) => done && `${done.seconds.toFixed(1)} s`,
   },
+  {
+    ...{ id: 'size', label: 'Size', width: 76 },
+    cell: ({ planned }) => size(planned.bytes),
+    cellTitle: ({ planned }) => `${size(planned.sourceBytes)} now`,
+  },
+];
+
+/** What is known of matrices that are finished. */
+const measuredColumns: readonly GridColumn<Line>[] = [
   {
     ...{
       id: 'evidence',
       label: 'Evidence',
       title: 'What the method knew of the inputs',
-      width: 92,
+      width: 78,
       align: 'left',
     },
     cell: ({ done }) => (done ? evidenceWords[done.evidence] : ''),
   },
   {
-    ...{ id: 'size', label: 'Size', width: 78 },
-    cell: ({ planned }) => size(planned.bytes),
-    cellTitle: ({ planned }) => `${size(planned.sourceBytes)} now`,
-  },
-  {
-    ...{ id: 'sqnr', label: 'SQNR', title: 'Of the weights, once they are quantized', width: 72 },
+    ...{ id: 'sqnr', label: 'SQNR', title: 'Of the weights, once they are quantized', width: 66 },
     cell: ({ done }) => (done ? decibels(done.relativeError, 1) : ''),
     cellTitle: ({ done }) =>
       done?.roundingError === undefined ? undefined : `Rounding: ${decibels(done.roundingError, 1)}`,
   },
-  {
-    ...{ id: 'why', label: 'Why', width: 140, grows: true, align: 'left' },
-    cell: ({ planned }) => <span class="muted">{planned.reason}</span>,
-    cellTitle: ({ planned }) => planned.reason,
-  },
 ];
+
+const why: GridColumn<Line> = {
+  ...{ id: 'why', label: 'Why', width: 70, grows: true, align: 'left' },
+  cell: ({ planned }) => <span class="muted">{planned.reason}</span>,
+  cellTitle: ({ planned }) => planned.reason,
+};
