@@ -9,7 +9,7 @@ namespace {
 
 void checkMatrix(const WeightGrid& grid, size_t weights, const GroupedMatrix& matrix, const ParameterView& parameters) {
   if (matrix.groupRows == 0 || matrix.groupColumns == 0) fail("a group has no weights");
-  requireLength("the matrix", weights, matrix.rows * matrix.columns);
+  requireLength("the matrix", weights, product(matrix.rows, matrix.columns));
   requireLength("scales", parameters.scales.size(), matrix.groups());
   requireLength("zeros", parameters.zeros.size(), grid.zero == ZeroKind::None ? 0 : matrix.groups());
   if (!parameters.inverses.empty()) requireLength("inverses", parameters.inverses.size(), matrix.groups());
@@ -52,6 +52,18 @@ GridRow rowOf(const GroupedMatrix& matrix, const ParameterView& parameters, cons
           parameters.globalScale};
 }
 
+void checkSearch(const GroupedMatrix& matrix, std::span<const float> importance, std::span<const float> factors) {
+  if (factors.size() > ClipSearch::kMostFactors) fail("there are more than 256 factors");
+  for (const float factor : factors) {
+    if (!(factor > 0.0f && factor <= 2.0f)) fail("a factor of a range is not between 0 and 2");
+  }
+  if (importance.empty()) return;
+  // Rows of the tensor follow each other in the one row of its flattened weights.
+  const bool isFlat = matrix.rows == 1 && matrix.columns % importance.size() == 0;
+  if (!isFlat) requireLength("importance", importance.size(), matrix.columns);
+  requireImportance(importance);
+}
+
 void join(GroupSpan& all, const GroupSpan& row) {
   all.min = std::min(all.min, row.min);
   all.max = std::max(all.max, row.max);
@@ -89,10 +101,7 @@ BadWeight findClippedParameters(const WeightGrid& grid, std::span<const float> s
                                 std::span<const float> importance, std::span<const float> factors, ParameterView target,
                                 CancelFlag cancelled) {
   checkMatrix(grid, source.size(), matrix, target);
-  if (factors.size() > ClipSearch::kMostFactors) fail("there are more than 256 factors");
-  if (!importance.empty() && matrix.columns % importance.size() != 0) {
-    fail("importance has " + std::to_string(importance.size()) + " elements, which is not the length of a row");
-  }
+  checkSearch(matrix, importance, factors);
   FirstBad bad;
   overRows(matrix.rows, rowsPerPiece(matrix.columns), cancelled, [&](size_t first, size_t count) {
     bad.check(source.subspan(first * matrix.columns, count * matrix.columns), first * matrix.columns);

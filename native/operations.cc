@@ -37,11 +37,7 @@ const float* checkedImportance(const Codec& codec, size_t columns, std::span<con
     return nullptr;
   }
   requireLength("importance", importance.size(), columns);
-  for (size_t i = 0; i < columns; ++i) {
-    if (!(importance[i] >= 0.0f && std::isfinite(importance[i]))) {
-      fail("importance weight " + std::to_string(i) + " is negative or not finite");
-    }
-  }
+  requireImportance(importance);
   return wanted == Importance::Unused ? nullptr : importance.data();
 }
 
@@ -104,6 +100,14 @@ Workspace& workspace() {
 }
 
 }  // namespace
+
+void requireImportance(std::span<const float> importance) {
+  for (size_t i = 0; i < importance.size(); ++i) {
+    if (!(importance[i] >= 0.0f && std::isfinite(importance[i]))) {
+      fail("importance weight " + std::to_string(i) + " is negative or not finite");
+    }
+  }
+}
 
 void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span<float> target, CancelFlag cancelled) {
   if (target.size() % codec.block != 0) fail("the target does not hold whole blocks");

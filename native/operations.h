@@ -15,6 +15,9 @@ struct BadWeight {
   size_t index = 0;
 };
 
+// Importance weights must be finite and not negative.
+void requireImportance(std::span<const float> importance);
+
 void decodeTensor(const Codec& codec, std::span<const uint8_t> source, std::span<float> target, CancelFlag cancelled);
 // `importance` is empty or has one weight per column. Stops at weights that are not finite; the output is then
 // invalid.

@@ -2,6 +2,7 @@
 // Shared by all operations on matrices: checking lengths, and cutting rows into pieces for the thread pool.
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -20,6 +21,14 @@ struct Cancelled : std::runtime_error {
 inline constexpr size_t kPieceWeights = size_t{1} << 16;
 
 [[noreturn]] inline void fail(const std::string& message) { throw std::invalid_argument(message); }
+
+/// a · b, where memory can hold so much.
+inline size_t product(size_t a, size_t b) {
+  if (b != 0 && a > std::numeric_limits<size_t>::max() / b) {
+    fail("a matrix of " + std::to_string(a) + " x " + std::to_string(b) + " exceeds what memory can hold");
+  }
+  return a * b;
+}
 
 inline void requireLength(const char* what, size_t given, size_t needed) {
   if (given != needed) {

@@ -13,15 +13,27 @@ const kernels = join(native, 'kernels');
 const out = join(root, 'build', 'checks');
 const fuzzSeconds = Number(env.QUANTSCOPE_FUZZ_SECONDS ?? 1);
 
-/** Names of the kernel sources in a list of binding.gyp. */
-function sourcesAfter(key) {
+/** A list of sources of binding.gyp. */
+function listAfter(key) {
   const text = readFileSync(join(root, 'binding.gyp'), 'utf8');
   const list = text.slice(text.indexOf(key)).split(']')[0];
-  return [...list.matchAll(/native\/kernels\/(\w+)\.cc/g)].map((match) => match[1]);
+  return [...list.matchAll(/native\/[\w/]+\.cc/g)].map(([path]) => path);
 }
+
+const addonSources = () => listAfter('"target_name": "quantscope"');
+
+/** Names of the kernel sources in such a list. */
+const sourcesAfter = (key) =>
+  listAfter(key)
+    .filter((path) => path.startsWith('native/kernels/'))
+    .map((path) => basename(path, '.cc'));
 
 const perTarget = sourcesAfter('"kernel_sources"');
 const shared = sourcesAfter('"target_name": "quantscope"').filter((name) => name !== 'scan');
+/** What runs kernels on the thread pool. */
+const poolSources = addonSources().filter(
+  (path) => !path.startsWith('native/binding/') && !shared.includes(basename(path, '.cc')),
+);
 
 const wide = ['-mf16c', '-mbmi', '-mbmi2', '-mlzcnt', '-mpopcnt'];
 const targets = {
@@ -128,19 +140,23 @@ async function sanitizers() {
     'every kernel stays within its buffers and defined behaviour, with the same results in all instruction sets',
     vectors.status === 0 ? undefined : vectors.stderr,
   );
-  await operations(objects, flags);
+  for (const test of Object.keys(programs)) await onPool(test, objects, flags);
   await fuzz(objects, flags, vectors.stdout);
   return vectors.stdout;
 }
 
-/** Scans, ranges and fused passes on the thread pool, with pieces of all kinds. */
-async function operations(objects, flags) {
-  const name = 'operations on whole matrices stay within their buffers and give the results of simple loops';
-  const sources = ['operations', 'pool', 'statistics', join('kernels', 'scan')];
+/** Everything on the thread pool, with pieces of all kinds. */
+const programs = {
+  operations: 'operations on whole matrices stay within their buffers and give the results of simple loops',
+  solvers: 'grids and solvers stay within their buffers and give the results of simple loops',
+};
+
+async function onPool(test, objects, flags) {
+  const name = programs[test];
   try {
-    const parts = [...objects, ...sources.map((source) => join(native, `${source}.cc`))];
-    const test = join(native, 'test', 'operations.cc');
-    const program = await link('clang++', flags, test, parts, join(out, 'operations-sanitized'));
+    const parts = [...objects, ...poolSources.map((source) => join(root, source))];
+    const source = join(native, 'test', `${test}.cc`);
+    const program = await link('clang++', flags, source, parts, join(out, `${test}-sanitized`));
     const { status, stderr } = await run(program, []);
     report(name, status === 0 ? undefined : stderr);
   } catch (error) {

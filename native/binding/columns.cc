@@ -20,7 +20,7 @@ std::span<const int32_t> optionalInts(const Napi::Value& value, const char* name
 ColumnState stateOf(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   const Blocks blocks{sizeOf(object.Get("columns"), "columns"), sizeOf(object.Get("block"), "the block")};
-  if (blocks.columns == 0 || blocks.length == 0) fail("a matrix needs columns and blocks");
+  blocks.require();
   return {blocks,
           floatsOf(object.Get("factor"), "factor"),
           doublesOf(object.Get("pivots"), "pivots"),
@@ -59,7 +59,7 @@ Positions positionsFrom(const Napi::CallbackInfo& info, size_t first) {
 // (columns, block)
 Napi::Value FactorSize(const Napi::CallbackInfo& info) {
   const Blocks blocks{sizeOf(info[0], "columns"), sizeOf(info[1], "the block")};
-  if (blocks.columns == 0 || blocks.length == 0) fail("a matrix needs columns and blocks");
+  blocks.require();
   return Napi::Number::New(info.Env(), static_cast<double>(blocks.size()));
 }
 

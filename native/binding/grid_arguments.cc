@@ -1,6 +1,8 @@
 #include "grid_arguments.h"
 
+#include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <string>
 
 #include "arguments.h"
@@ -25,6 +27,28 @@ std::string textAt(const Napi::Object& object, const char* key) {
   return value.IsString() ? stringOf(value) : std::string();
 }
 
+template <typename T>
+struct Choice {
+  const char* name;
+  T value;
+};
+
+template <typename T>
+T choiceOf(const Napi::Value& value, const char* what, std::initializer_list<Choice<T>> choices) {
+  const std::string name = value.IsString() ? stringOf(value) : std::string();
+  for (const Choice<T>& choice : choices) {
+    if (name == choice.name) return choice.value;
+  }
+  reject(value.Env(), std::string(what) + " cannot be " + (value.IsString() ? name : std::string("absent")));
+}
+
+/// The member's choice, or `otherwise` where it is absent.
+template <typename T>
+T choiceAt(const Napi::Object& object, const char* key, T otherwise, std::initializer_list<Choice<T>> choices) {
+  const Napi::Value value = object.Get(key);
+  return value.IsUndefined() ? otherwise : choiceOf(value, key, choices);
+}
+
 bool has(const Napi::Object& object, const char* key) { return !object.Get(key).IsUndefined(); }
 
 bool flagAt(const Napi::Object& object, const char* key) { return object.Get(key).ToBoolean().Value(); }
@@ -45,22 +69,19 @@ void readFloats(const Napi::Object& object, Levels& levels) {
   levels.mantissa = wholeAt(object, "mantissa", 0, 7 - levels.exponent);
   const int usual = (1 << (levels.exponent - 1)) - 1;
   levels.bias = has(object, "bias") ? wholeAt(object, "bias", (1 << levels.exponent) - 128, 127 - levels.mantissa) : usual;
-  const std::string special = textAt(object, "special");
+  enum class Special { Finite, NaN, Ieee };
+  const auto special = choiceOf<Special>(object.Get("special"), "special",
+                                         {{"finite", Special::Finite}, {"nan", Special::NaN}, {"ieee", Special::Ieee}});
   const uint32_t codes = 1u << (levels.exponent + levels.mantissa);
   levels.largestCode = codes - 1;
-  if (special == "nan") levels.largestCode = codes - 2;
-  levels.infinities = special == "ieee";
+  if (special == Special::NaN) levels.largestCode = codes - 2;
+  levels.infinities = special == Special::Ieee;
   if (levels.infinities) levels.largestCode = codes - (1u << levels.mantissa) - 1;
   const int exponent = static_cast<int>(levels.largestCode >> levels.mantissa);
   const uint32_t fraction = levels.largestCode & ((1u << levels.mantissa) - 1);
   const uint32_t whole = exponent == 0 ? fraction : fraction + (1u << levels.mantissa);
   levels.largest = std::ldexp(static_cast<float>(whole), std::max(exponent, 1) - levels.bias - levels.mantissa);
   if (levels.largestCode == 0) reject(object.Env(), "a float grid has no value but zero");
-}
-
-const float* tableNamed(const std::string& name) {
-  if (name == "iq4") return iq4Table();
-  return name == "nf4" ? nf4Table() : fp4Table();
 }
 
 Levels levelsOf(const Napi::Object& object) {
@@ -72,7 +93,8 @@ Levels levelsOf(const Napi::Object& object) {
     readFloats(object, levels);
   } else if (kind == "table") {
     levels.kind = Levels::Kind::Table;
-    levels.table = tableNamed(textAt(object, "table"));
+    levels.table = choiceOf<const float*>(object.Get("table"), "table",
+                                          {{"nf4", nf4Table()}, {"fp4", fp4Table()}, {"iq4", iq4Table()}});
   } else {
     reject(object.Env(), "there are no levels of kind " + kind);
   }
@@ -100,42 +122,43 @@ ScaleRule ruleOf(const Napi::Object& object) {
   return rule;
 }
 
+float positiveAt(const Napi::Object& object, const char* key) {
+  const float value = numberAt(object, key);
+  if (!(value > 0.0f && std::isfinite(value))) reject(object.Env(), std::string(key) + " must be a positive number");
+  return value;
+}
+
 LeastScale leastOf(const Napi::Value& value) {
   if (value.IsUndefined()) return {};
   const auto object = value.As<Napi::Object>();
-  if (has(object, "range")) return {LeastScale::Kind::Range, numberAt(object, "range")};
-  if (!has(object, "scale")) return {LeastScale::Kind::Zeros, numberAt(object, "zeros")};
-  return {flagAt(object, "zeros") ? LeastScale::Kind::ZeroScale : LeastScale::Kind::Scale, numberAt(object, "scale")};
+  if (has(object, "range")) return {LeastScale::Kind::Range, positiveAt(object, "range")};
+  if (!has(object, "scale")) return {LeastScale::Kind::Zeros, positiveAt(object, "zeros")};
+  return {flagAt(object, "zeros") ? LeastScale::Kind::ZeroScale : LeastScale::Kind::Scale, positiveAt(object, "scale")};
 }
 
-Arithmetic arithmeticOf(const std::string& name) {
-  if (name == "F16") return Arithmetic::F16;
-  return name == "BF16" ? Arithmetic::BF16 : Arithmetic::F32;
+Arithmetic arithmeticAt(const Napi::Object& object, const char* key, Arithmetic otherwise) {
+  return choiceAt<Arithmetic>(object, key, otherwise, {{"F16", Arithmetic::F16}, {"BF16", Arithmetic::BF16}});
 }
 
 void readRounding(const Napi::Value& value, WeightGrid& grid) {
   if (value.IsUndefined()) return;
   const auto object = value.As<Napi::Object>();
-  const std::string by = textAt(object, "by");
-  if (by == "reciprocal") grid.by = Quotient::Reciprocal;
-  if (by == "inverse") grid.by = Quotient::Inverse;
-  const std::string half = textAt(object, "half");
-  if (half == "away") grid.half = Half::Away;
-  if (half == "up") grid.half = Half::Up;
-  grid.exactScales = textAt(object, "from") == "exact";
-  grid.zeroBefore = textAt(object, "zero") == "before";
+  grid.by = choiceAt<Quotient>(object, "by", Quotient::Divide,
+                               {{"reciprocal", Quotient::Reciprocal}, {"inverse", Quotient::Inverse}});
+  grid.half = choiceAt<Half>(object, "half", Half::Even, {{"away", Half::Away}, {"up", Half::Up}});
+  grid.exactScales = choiceAt<bool>(object, "from", false, {{"exact", true}});
+  grid.zeroBefore = choiceAt<bool>(object, "zero", false, {{"before", true}});
 }
 
 }  // namespace
 
 ScaleType scaleTypeOf(const Napi::Value& value) {
-  const std::string name = value.IsString() ? stringOf(value) : std::string();
-  if (name == "F32") return ScaleType::F32;
-  if (name == "F16") return ScaleType::F16;
-  if (name == "BF16") return ScaleType::BF16;
-  if (name == "F8_E8M0") return ScaleType::E8M0;
-  if (name == "F8_E4M3") return ScaleType::E4M3;
-  reject(value.Env(), "scales cannot be " + name);
+  return choiceOf<ScaleType>(value, "scales",
+                             {{"F32", ScaleType::F32},
+                              {"F16", ScaleType::F16},
+                              {"BF16", ScaleType::BF16},
+                              {"F8_E8M0", ScaleType::E8M0},
+                              {"F8_E4M3", ScaleType::E4M3}});
 }
 
 WeightGrid gridOf(const Napi::Value& value) {
@@ -145,12 +168,11 @@ WeightGrid gridOf(const Napi::Value& value) {
   grid.table = tableOf(grid.levels);
   grid.rule = ruleOf(object.Get("rule").As<Napi::Object>());
   grid.scale = scaleTypeOf(object.Get("scale"));
-  grid.arithmetic = arithmeticOf(textAt(object, "arithmetic"));
-  grid.weights = has(object, "weights") ? arithmeticOf(textAt(object, "weights")) : grid.arithmetic;
-  const std::string zero = textAt(object, "zero");
-  if (zero == "integer") grid.zero = ZeroKind::Integer;
-  if (zero == "float") grid.zero = ZeroKind::Float;
-  if (zero == "minimum") grid.zero = ZeroKind::Minimum;
+  grid.arithmetic = arithmeticAt(object, "arithmetic", Arithmetic::F32);
+  grid.weights = arithmeticAt(object, "weights", grid.arithmetic);
+  grid.zero = choiceAt<ZeroKind>(
+      object, "zero", ZeroKind::None,
+      {{"integer", ZeroKind::Integer}, {"float", ZeroKind::Float}, {"minimum", ZeroKind::Minimum}});
   if (grid.zero != ZeroKind::None && grid.levels.kind != Levels::Kind::Integer) {
     reject(value.Env(), "only integer levels can have a zero point");
   }
@@ -159,8 +181,8 @@ WeightGrid gridOf(const Napi::Value& value) {
   // Scales that are quantized themselves, as codes are found with the exact ones.
   grid.exactScales = grid.exactScales || has(object, "double");
   grid.hasGlobal = has(object, "global");
-  grid.globalFactor = textAt(object, "global") == "factor";
-  if (has(object, "perScale")) grid.perScale = numberAt(object, "perScale");
+  grid.globalFactor = choiceAt<bool>(object, "global", false, {{"factor", true}, {"divisor", false}});
+  if (has(object, "perScale")) grid.perScale = positiveAt(object, "perScale");
   return grid;
 }
 

@@ -63,12 +63,22 @@ class ScanObject : public Napi::ObjectWrap<ScanObject> {
     });
   }
 
+  void requireIdle(Napi::Env env) const {
+    if (busy_) throw Napi::Error::New(env, "a slab is still being scanned");
+  }
+
   Napi::Value Turn(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), scan_->turn()); });
+    return guarded(info.Env(), [&] {
+      requireIdle(info.Env());
+      return Napi::Boolean::New(info.Env(), scan_->turn());
+    });
   }
 
   Napi::Value Finish(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] { return result(info.Env()); });
+    return guarded(info.Env(), [&] {
+      requireIdle(info.Env());
+      return result(info.Env());
+    });
   }
 
   Napi::Value result(Napi::Env env) {

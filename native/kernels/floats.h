@@ -16,9 +16,6 @@ QS_INLINE int nearestInt(float value) {
   return static_cast<int>(bitsOf(value + 12582912.0f) & 0x007fffffu) - 0x00400000;
 }
 
-// The same as a float, for any |value| < 2^22.
-QS_INLINE float roundHalfEven(float value) { return (value + 12582912.0f) - 12582912.0f; }
-
 QS_INLINE uint16_t halfFromFloat(float value) {
   const uint32_t bits = bitsOf(value);
   const uint32_t sign = (bits >> 16) & 0x8000u;

@@ -298,7 +298,7 @@ void check(const Descent& descent, const BlockParts& parts, std::span<const doub
   const size_t columns = descent.hessian.columns;
   const size_t rows = rowsOf(descent.weights, columns);
   if (columns % parts.weights != 0) fail("rows are not whole blocks");
-  requireLength("the tiles", descent.hessian.values.size(), columns * columns);
+  requireLength("the tiles", descent.hessian.values.size(), product(columns, columns));
   requireLength("blocks", descent.blocks.size(), rows * columns / parts.weights * parts.bytes);
   requireLength("losses", losses.size(), rows);
 }
@@ -308,8 +308,8 @@ void check(const Descent& descent, const BlockParts& parts, std::span<const doub
 void tileHessian(std::span<const double> hessian, double damping, size_t group, size_t columns, std::span<float> tiles,
                  CancelFlag cancelled) {
   if (group == 0 || group % 4 != 0 || columns % group != 0) fail("columns are not whole groups");
-  requireLength("the Hessian", hessian.size(), columns * columns);
-  requireLength("the tiles", tiles.size(), columns * columns);
+  requireLength("the Hessian", hessian.size(), product(columns, columns));
+  requireLength("the tiles", tiles.size(), product(columns, columns));
   overRows(columns / group, 1, cancelled, [&](size_t index, size_t) {
     float* to = tiles.data() + index * group * columns;
     for (size_t column = 0; column < columns; ++column) {

@@ -90,7 +90,7 @@ void writeRow(const double* elements, std::span<const double> pivots, size_t j, 
 size_t factorHessian(std::span<const double> hessian, std::span<const int32_t> order, double damping, Blocks blocks,
                      std::span<float> factor, std::span<double> pivots, CancelFlag cancelled) {
   const size_t n = blocks.columns;
-  if (n == 0 || blocks.length == 0) fail("a Hessian needs columns and blocks");
+  blocks.require();
   requireLength("the Hessian", hessian.size(), n * n);
   if (!order.empty()) requireLength("the order", order.size(), n);
   requireLength("the factor", factor.size(), blocks.size());

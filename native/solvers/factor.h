@@ -26,6 +26,13 @@ struct Blocks {
     return offset(last) + first(last) * width(last) + width(last) * width(last);
   }
 
+  /// Fails for a matrix without columns or blocks, and for more columns than its sizes can be computed of.
+  void require() const {
+    constexpr size_t kMost = size_t{1} << 26;
+    if (columns == 0 || length == 0) fail("a matrix needs columns and blocks");
+    if (columns > kMost || length > kMost) fail("a matrix has more than 67,108,864 columns");
+  }
+
   static size_t padded(size_t n) { return (n + 3) / 4 * 4; }
 };
 

@@ -8,6 +8,7 @@ namespace qs {
 namespace {
 
 void checkState(const ColumnState& state) {
+  state.blocks.require();
   const size_t slabs = (state.rows() + kSlab - 1) / kSlab;
   requireLength("the factor", state.factor.size(), state.blocks.size());
   requireLength("pivots", state.pivots.size(), state.blocks.columns);
@@ -110,7 +111,7 @@ struct LaneParameters {
 };
 
 /// Groups of all weights are among the parameters.
-void checkParameters(const ColumnState& state, const ColumnParameters& parameters) {
+void checkParameters(const ColumnState& state, const WeightGrid& grid, const ColumnParameters& parameters) {
   const size_t columns = state.blocks.columns;
   if (parameters.flat != 0) {
     requireLength("scales", parameters.scales.size(), (state.rows() * columns + parameters.flat - 1) / parameters.flat);
@@ -118,12 +119,12 @@ void checkParameters(const ColumnState& state, const ColumnParameters& parameter
     if (parameters.groupRows == 0) fail("a group has no weights");
     requireLength("groups", parameters.groups.size(), columns);
     const size_t down = (state.rows() + parameters.groupRows - 1) / parameters.groupRows;
-    requireLength("scales", parameters.scales.size(), down * parameters.across);
+    requireLength("scales", parameters.scales.size(), product(down, parameters.across));
     for (const int32_t group : parameters.groups) {
       if (group < 0 || static_cast<size_t>(group) >= parameters.across) fail("a column has a group that there is not");
     }
   }
-  if (!parameters.zeros.empty()) requireLength("zeros", parameters.zeros.size(), parameters.scales.size());
+  requireLength("zeros", parameters.zeros.size(), grid.zero == ZeroKind::None ? 0 : parameters.scales.size());
 }
 
 }  // namespace
@@ -143,7 +144,7 @@ void startBlock(const ColumnState& state, size_t block, CancelFlag cancelled) {
 }
 
 void predictColumns(const ColumnState& state, size_t first, size_t count, std::span<float> targets, CancelFlag cancelled) {
-  requireLength("targets", targets.size(), state.rows() * count);
+  requireLength("targets", targets.size(), product(state.rows(), count));
   overSlabs(state, first, count, cancelled, [&](const SlabRun& slab) {
     const size_t width = Blocks::padded(state.blocks.length);
     std::vector<float> sums(slab.sums(), slab.sums() + width * kSlab);
@@ -159,7 +160,7 @@ void quantizeColumns(const ColumnState& state, const WeightGrid& grid, const Col
                      size_t count, std::span<uint8_t> codes, CancelFlag cancelled) {
   const size_t columns = state.blocks.columns;
   requireLength("codes", codes.size(), state.weights.size());
-  checkParameters(state, parameters);
+  checkParameters(state, grid, parameters);
   overSlabs(state, first, count, cancelled, [&](const SlabRun& slab) {
     const LaneParameters lanes(grid, parameters, slab, count, columns);
     std::vector<float> residuals(count * kSlab);

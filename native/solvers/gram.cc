@@ -54,7 +54,7 @@ std::vector<Pair> pairsOf(size_t panels) {
 
 void accumulateGram(std::span<const float> rows, size_t columns, std::span<double> gram, CancelFlag cancelled) {
   const size_t tokens = rowsOf(rows, columns);
-  requireLength("gram", gram.size(), columns * columns);
+  requireLength("gram", gram.size(), product(columns, columns));
   const size_t panels = (columns + kPanel - 1) / kPanel;
   const std::vector<Pair> pairs = pairsOf(panels);
   std::vector<double> converted(panels * std::min(tokens, kTokens) * kPanel);

@@ -126,6 +126,8 @@ describe('a scan', () => {
     const running = native.createScan({ ...options, rows: 2 ** 16, cellRows: 2 ** 10 });
     const first = running.first(new Float32Array(2 ** 16 * columns));
     await expect(running.first(new Float32Array(columns))).rejects.toThrow('one slab at a time');
+    expect(() => running.turn()).toThrow('a slab is still being scanned');
+    expect(() => running.finish()).toThrow('a slab is still being scanned');
     await first;
   });
 });

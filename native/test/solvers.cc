@@ -1,0 +1,380 @@
+// Runs grids and solvers on the thread pool with every instruction set of this processor, on matrices whose sizes divide nothing, and
+// compares them with simple loops. Sanitizers detect accesses outside a buffer and undefined behaviour.
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../grid_operations.h"
+#include "../solvers/descent.h"
+#include "../solvers/gptq.h"
+#include "../solvers/gram.h"
+#include "../solvers/outputs.h"
+#include "inputs.h"
+
+namespace {
+
+using namespace qs;
+using namespace qs::test;
+
+int failures = 0;
+
+void expect(bool holds, const std::string& what) {
+  if (holds) return;
+  std::fprintf(stderr, "failed: %s\n", what.c_str());
+  ++failures;
+}
+
+template <typename Work>
+void expectError(const std::string& what, const Work& work) {
+  try {
+    work();
+    expect(false, what + " is an error");
+  } catch (const std::exception&) {
+  }
+}
+
+bool isNear(double found, double expected, double tolerance) {
+  return std::fabs(found - expected) <= tolerance * (std::fabs(expected) + 1e-30);
+}
+
+std::vector<float> weightsOf(size_t n, uint64_t seed) { return draw(kInputs[0], n, seed); }
+
+/// Inputs that have some directions in common.
+std::vector<float> inputsOf(size_t tokens, size_t columns) {
+  auto inputs = draw(kInputs[0], tokens * columns, 5);
+  for (size_t t = 0; t < tokens; ++t) {
+    for (size_t c = 1; c < columns; ++c) inputs[t * columns + c] += 0.7f * inputs[t * columns + c - 1];
+  }
+  return inputs;
+}
+
+std::vector<double> gramOf(const std::vector<float>& inputs, size_t columns) {
+  std::vector<double> gram(columns * columns);
+  for (size_t t = 0; t < inputs.size(); t += columns) {
+    for (size_t i = 0; i < columns; ++i) {
+      for (size_t j = 0; j < columns; ++j) {
+        gram[i * columns + j] += static_cast<double>(inputs[t + i]) * static_cast<double>(inputs[t + j]);
+      }
+    }
+  }
+  return gram;
+}
+
+/// d·H·dᵀ of a row d of decoded − weight.
+double lossOf(const std::vector<double>& hessian, const float* weights, const float* decoded, size_t columns) {
+  double sum = 0;
+  for (size_t i = 0; i < columns; ++i) {
+    const double own = static_cast<double>(decoded[i]) - static_cast<double>(weights[i]);
+    for (size_t j = 0; j < columns; ++j) {
+      sum += own * hessian[i * columns + j] * (static_cast<double>(decoded[j]) - static_cast<double>(weights[j]));
+    }
+  }
+  return sum;
+}
+
+/// Calls work(name) with each instruction set in use.
+template <typename Work>
+void overSets(const Work& work) {
+  for (const Kernels* set : availableKernels()) {
+    useKernels(set->name);
+    work(std::string(set->name));
+  }
+  useKernels(availableKernels()[0]->name);
+}
+
+WeightGrid integers(int bits, bool isSigned, ZeroKind zero) {
+  WeightGrid grid;
+  grid.levels.bits = bits;
+  grid.levels.isSigned = isSigned;
+  grid.levels.low = isSigned ? static_cast<float>(-(1 << (bits - 1))) : 0.0f;
+  grid.levels.high = grid.levels.low + static_cast<float>((1 << bits) - 1);
+  grid.zero = zero;
+  grid.rule.kind = zero == ZeroKind::None ? ScaleRule::Kind::Absmax : ScaleRule::Kind::Range;
+  grid.rule.divisor = grid.levels.high;
+  return grid;
+}
+
+WeightGrid floats() {
+  WeightGrid grid;
+  grid.levels.kind = Levels::Kind::Float;
+  grid.table = tableOf(grid.levels);
+  grid.rule.divisor = grid.levels.largest;
+  return grid;
+}
+
+WeightGrid table() {
+  WeightGrid grid;
+  grid.levels.kind = Levels::Kind::Table;
+  grid.levels.table = nf4Table();
+  grid.table = tableOf(grid.levels);
+  grid.rule.divisor = 1.0f;
+  return grid;
+}
+
+struct NamedGrid {
+  const char* name;
+  WeightGrid grid;
+};
+
+std::vector<NamedGrid> grids() {
+  return {{"int4", integers(4, true, ZeroKind::None)},  {"uint3 with zeros", integers(3, false, ZeroKind::Integer)},
+          {"minima", integers(8, false, ZeroKind::Minimum)}, {"float zeros", integers(4, false, ZeroKind::Float)},
+          {"E4M3", floats()},                                {"NF4", table()}};
+}
+
+struct Parameters {
+  std::vector<float> scales;
+  std::vector<float> zeros;
+
+  Parameters(const WeightGrid& grid, size_t groups) : scales(groups), zeros(grid.zero == ZeroKind::None ? 0 : groups) {}
+  ParameterView view() { return {scales, zeros, {}, 0.0f}; }
+};
+
+struct Rounded {
+  std::vector<uint8_t> codes;
+  std::vector<float> decoded;
+};
+
+Rounded roundIn(const WeightGrid& grid, const std::vector<float>& weights, const GroupedMatrix& matrix, Parameters& parameters) {
+  Rounded found{std::vector<uint8_t>(weights.size()), std::vector<float>(weights.size())};
+  findCodes(grid, weights, matrix, parameters.view(), found.codes, nullptr);
+  findWeights(grid, found.codes, matrix, parameters.view(), {}, found.decoded, nullptr);
+  return found;
+}
+
+void gridsOfMatrix(const NamedGrid& named, const GroupedMatrix& matrix, const std::string& name) {
+  const WeightGrid& grid = named.grid;
+  const auto weights = weightsOf(matrix.rows * matrix.columns, 1);
+  const std::vector<float> importance(matrix.columns, 0.5f);
+  const std::vector<float> factors{0.9f, 0.7f, 0.4f};
+  std::vector<uint8_t> first;
+  overSets([&](const std::string& set) {
+    Parameters plain(grid, matrix.groups());
+    findParameters(grid, weights, matrix, std::nullopt, plain.view(), nullptr);
+    const Rounded rounded = roundIn(grid, weights, matrix, plain);
+    Parameters clipped(grid, matrix.groups());
+    findClippedParameters(grid, weights, matrix, importance, factors, clipped.view(), nullptr);
+    const Rounded searched = roundIn(grid, weights, matrix, clipped);
+    const double error = sumErrors(weights, rounded.decoded).error;
+    const double least = sumErrors(weights, searched.decoded).error;
+    expect(std::isfinite(error) && least <= error * (1 + 1e-9), name + ", " + set + ": a search is no worse than the rule");
+    if (first.empty()) first = searched.codes;
+    expect(searched.codes == first, name + ", " + set + ": the codes of all instruction sets");
+    std::vector<int32_t> groups(matrix.columns);
+    for (size_t c = 0; c < groups.size(); ++c) groups[c] = static_cast<int32_t>(c / matrix.groupColumns);
+    std::vector<float> permuted(weights.size());
+    findWeights(grid, searched.codes, matrix, clipped.view(), groups, permuted, nullptr);
+    expect(permuted == searched.decoded, name + ", " + set + ": groups that are named for each column");
+  });
+}
+
+void allGrids() {
+  for (const NamedGrid& named : grids()) {
+    for (const GroupedMatrix& matrix : {GroupedMatrix{1, 1, 1, 1}, {3, 37, 1, 5}, {7, 50, 3, 16}, {2, 70001, 1, 70001}}) {
+      const std::string size = std::to_string(matrix.rows) + " x " + std::to_string(matrix.columns);
+      gridsOfMatrix(named, matrix, std::string(named.name) + " " + size);
+    }
+  }
+}
+
+void grams() {
+  for (const auto& shape : {std::pair<size_t, size_t>{1, 1}, {3, 65}, {600, 30}, {257, 130}}) {
+    const size_t tokens = shape.first;
+    const size_t columns = shape.second;
+    const auto inputs = inputsOf(tokens, columns);
+    const auto expected = gramOf(inputs, columns);
+    overSets([&](const std::string& set) {
+      std::vector<double> gram(columns * columns);
+      accumulateGram(inputs, columns, gram, nullptr);
+      expect(gram == expected, set + ": sums of products are those of plain loops");
+    });
+  }
+}
+
+void outputs() {
+  const size_t rows = 67;
+  const size_t columns = 37;
+  const size_t tokens = 65;
+  const size_t group = 5;
+  const auto weights = weightsOf(rows * columns, 1);
+  const auto others = weightsOf(rows * columns, 2);
+  const auto inputs = inputsOf(tokens, columns);
+  const size_t groups = (columns + group - 1) / group;
+  overSets([&](const std::string& set) {
+    std::vector<double> errors(rows * groups);
+    outputErrors({weights, others, {}, columns}, inputs, group, errors, nullptr);
+    for (size_t row = 0; row < rows; ++row) {
+      for (size_t g = 0; g < groups; ++g) {
+        double expected = 0;
+        for (size_t t = 0; t < tokens; ++t) {
+          double sum = 0;
+          for (size_t c = g * group; c < std::min(columns, (g + 1) * group); ++c) {
+            sum += (static_cast<double>(others[row * columns + c]) - static_cast<double>(weights[row * columns + c])) *
+                   static_cast<double>(inputs[t * columns + c]);
+          }
+          expected += sum * sum;
+        }
+        expect(isNear(errors[row * groups + g], expected, 1e-12), set + ": errors of outputs");
+      }
+    }
+  });
+}
+
+/// A matrix that is quantized in blocks of columns, with one scale for each row.
+struct Columns {
+  Blocks blocks;
+  std::vector<float> factor;
+  std::vector<double> pivots;
+  std::vector<int32_t> order;
+  std::vector<float> weights;
+  std::vector<float> errors;
+  std::vector<float> sums;
+  std::vector<double> losses;
+
+  Columns(size_t rows, Blocks cut)
+      : blocks(cut),
+        factor(cut.size()),
+        pivots(cut.columns),
+        order(cut.columns),
+        weights(weightsOf(rows * cut.columns, 4)),
+        errors((rows + kSlab - 1) / kSlab * cut.columns * kSlab),
+        sums((rows + kSlab - 1) / kSlab * Blocks::padded(cut.length) * kSlab),
+        losses(rows) {
+    for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>(order.size() - 1 - i);
+  }
+
+  ColumnState state() { return {blocks, factor, pivots, order, weights, errors, sums, losses, 0.0}; }
+
+  template <typename Use>
+  void overBlocks(const Use& use) {
+    for (size_t block = 0; block < blocks.count(); ++block) {
+      startBlock(state(), block, nullptr);
+      use(blocks.first(block), blocks.columnsOf(block));
+    }
+  }
+};
+
+void columnsOf(size_t rows, Blocks blocks, const std::string& name) {
+  const auto hessian = gramOf(inputsOf(3 * blocks.columns + 5, blocks.columns), blocks.columns);
+  const WeightGrid grid = integers(4, true, ZeroKind::None);
+  const GroupedMatrix matrix{rows, blocks.columns, 1, blocks.columns};
+  std::vector<uint8_t> first;
+  overSets([&](const std::string& set) {
+    Columns found(rows, blocks);
+    const size_t failed = factorHessian(hessian, found.order, 0.0, blocks, found.factor, found.pivots, nullptr);
+    expect(failed == blocks.columns, name + ", " + set + ": a Hessian that is positive definite");
+    Parameters parameters(grid, rows);
+    findParameters(grid, found.weights, matrix, std::nullopt, parameters.view(), nullptr);
+    const std::vector<int32_t> groups(blocks.columns, 0);
+    const ColumnParameters each{parameters.scales, {}, 0.0f, 1, 1, 0, groups};
+    std::vector<uint8_t> codes(found.weights.size());
+    found.overBlocks([&](size_t start, size_t count) {
+      std::vector<float> targets(rows * count);
+      predictColumns(found.state(), start, count, targets, nullptr);
+      quantizeColumns(found.state(), grid, each, start, count, codes, nullptr);
+    });
+    std::vector<float> decoded(codes.size());
+    findWeights(grid, codes, matrix, parameters.view(), {}, decoded, nullptr);
+    Columns followed(rows, blocks);
+    followed.factor = found.factor;
+    followed.pivots = found.pivots;
+    followed.overBlocks(
+        [&](size_t start, size_t count) { followColumns(followed.state(), decoded, start, count, nullptr); });
+    for (size_t row = 0; row < rows; ++row) {
+      const size_t at = row * blocks.columns;
+      const double expected = lossOf(hessian, found.weights.data() + at, decoded.data() + at, blocks.columns);
+      expect(isNear(found.losses[row], expected, 1e-3) && followed.losses[row] == found.losses[row],
+             name + ", " + set + ": losses are those of the decoded weights");
+    }
+    if (first.empty()) first = codes;
+    expect(codes == first, name + ", " + set + ": the codes of all instruction sets");
+  });
+}
+
+void allColumns() {
+  for (const size_t rows : {size_t{1}, size_t{63}, size_t{130}}) {
+    for (const Blocks& blocks : {Blocks{1, 128}, {7, 3}, {130, 128}, {133, 50}}) {
+      columnsOf(rows, blocks, std::to_string(rows) + " x " + std::to_string(blocks.columns));
+    }
+  }
+}
+
+/// Grid of the codes of a type, whose scales are known.
+WeightGrid gridOfType(std::string_view type) {
+  if (type == "Q4_0") return integers(4, true, ZeroKind::None);
+  return integers(4, false, ZeroKind::Minimum);
+}
+
+void descents() {
+  for (const std::string type : {"Q4_0", "Q4_1", "Q4_K"}) {
+    const Codec& codec = *codecNamed(type);
+    const size_t columns = 2 * codec.block;
+    const size_t rows = 67;
+    const auto hessian = gramOf(inputsOf(3 * columns, columns), columns);
+    std::vector<float> tiles(hessian.size());
+    tileHessian(hessian, 0.0, 32, columns, tiles, nullptr);
+    const auto weights = weightsOf(rows * columns, 6);
+    std::vector<uint8_t> first;
+    overSets([&](const std::string& set) {
+      std::vector<uint8_t> blocks(weights.size() / codec.block * codec.bytes);
+      encodeRows(codec, weights, columns, {}, blocks, nullptr);
+      std::vector<float> decoded(weights.size());
+      decodeTensor(codec, blocks, decoded, nullptr);
+      std::vector<double> before(rows);
+      for (size_t row = 0; row < rows; ++row) {
+        before[row] = lossOf(hessian, weights.data() + row * columns, decoded.data() + row * columns, columns);
+      }
+      std::vector<double> losses(rows);
+      const WeightGrid grid = gridOfType(type);
+      descend({type, grid, {tiles, columns, 0.0}, weights, blocks, 2}, losses, nullptr);
+      decodeTensor(codec, blocks, decoded, nullptr);
+      for (size_t row = 0; row < rows; ++row) {
+        const double after = lossOf(hessian, weights.data() + row * columns, decoded.data() + row * columns, columns);
+        expect(isNear(losses[row], after, 1e-3) && after <= before[row] * (1 + 1e-4), type + ", " + set + ": losses of rows");
+      }
+      if (first.empty()) first = blocks;
+      expect(blocks == first, type + ", " + set + ": the blocks of all instruction sets");
+    });
+  }
+}
+
+void errors() {
+  const WeightGrid grid = integers(4, true, ZeroKind::None);
+  const size_t huge = size_t{1} << 40;
+  std::vector<float> one(1, 1.0f);
+  std::vector<uint8_t> code(1);
+  expectError("sizes that overflow", [&] {
+    findCodes(grid, {}, {huge, huge, 1, 1}, {{}, {}, {}, 0.0f}, {}, nullptr);
+  });
+  expectError("a Gram matrix that overflows", [] { accumulateGram({}, size_t{1} << 32, {}, nullptr); });
+  expectError("a search by importance of another length", [&] {
+    findClippedParameters(grid, std::vector<float>(8), {2, 4, 1, 4}, std::vector<float>(2), one, {one, {}, {}, 0.0f}, nullptr);
+  });
+  expectError("a factor that grows a range too far", [&] {
+    findClippedParameters(grid, one, {1, 1, 1, 1}, {}, std::vector<float>{3.0f}, {one, {}, {}, 0.0f}, nullptr);
+  });
+  expectError("importance that is not finite", [&] {
+    findClippedParameters(grid, one, {1, 1, 1, 1}, std::vector<float>{NAN}, one, {one, {}, {}, 0.0f}, nullptr);
+  });
+  expectError("zeros of a grid without zero points", [&] {
+    Columns columns(1, {4, 4});
+    const std::vector<int32_t> groups(4, 0);
+    std::vector<uint8_t> codes(4);
+    quantizeColumns(columns.state(), grid, {one, one, 0.0f, 1, 1, 0, groups}, 0, 4, codes, nullptr);
+  });
+}
+
+}  // namespace
+
+int main() {
+  Pool::shared().setThreads(4);
+  grams();
+  outputs();
+  allGrids();
+  allColumns();
+  descents();
+  errors();
+  return failures == 0 ? 0 : 1;
+}
