@@ -31,7 +31,7 @@ describe('members that a grid cannot have are rejected', () => {
     ['there are no levels of kind ternary', { levels: { kind: 'ternary' } }],
     ['there is no rule of scales of kind median', { rule: { kind: 'median' } }],
   ])('%s', async (message, changed) => {
-    const grid = { ...int4, ...changed } as Grid;
+    const grid = { ...int4, ...changed };
     await expect(native.gridParameters(grid, source, matrix, found())).rejects.toThrow(message);
   });
 });
