@@ -9,7 +9,7 @@ import type { GraphSources } from './graphSources';
 import { routeTokens, type Assignment } from './routing';
 import { MemoryStates, type States } from './states';
 import { TapSums, type InputStatistics } from './tapSums';
-import type { Weights } from './weights';
+import type { RowSpan, Weights } from './weights';
 
 /** Tokens that go through a graph at a time: on the CPU what keeps the cores busy, on a GPU what makes an upload worth it. */
 const suitedTokens: Readonly<Record<OrtDevice, number>> = { 'ort-cpu': 512, webgpu: 1024, cuda: 8192 };
@@ -87,19 +87,33 @@ export class Decoder {
   /** Runs the states of whole windows through one block, in place. */
   async advanceBlock(block: BlockShape, given: Float32Array | States, pass: PassOptions): Promise<void> {
     const states = this.statesOf(given);
-    const { experts } = block;
-    const routed = experts ? states.another() : undefined;
-    const router = new Float32Array((experts?.count ?? 0) * states.tokens);
+    if (!block.experts) return this.runBlock(block, states, pass, keepIn(states, 'y'));
+    const routed = states.another();
     try {
-      await this.runBlock(block, states, pass, (first, outputs) => {
-        if (!experts) return;
-        routed?.write(first, output(outputs, 'routed'));
-        router.set(output(outputs, 'router'), first * experts.count);
-      });
-      if (routed) await this.addExperts(block, states, routed, router, pass);
+      const router = await this.routeBlock(block, states, routed, pass, keepIn(states, 'y'));
+      await this.addExperts(block, states, routed, router, pass);
     } finally {
-      routed?.close();
+      routed.close();
     }
+  }
+
+  /** Runs a block up to its experts: their inputs go into `routed`. @returns the router's logits `[tokens, experts]`. */
+  async routeBlock(
+    block: BlockShape,
+    states: States,
+    routed: States,
+    pass: PassOptions,
+    onOutputs?: OnOutputs,
+  ): Promise<Float32Array> {
+    const count = block.experts?.count ?? 0;
+    const router = new Float32Array(count * states.tokens);
+    const keep = keepIn(routed, 'routed');
+    await this.runBlock(block, states, pass, (first, outputs) => {
+      keep(first, outputs);
+      router.set(output(outputs, 'router'), first * count);
+      onOutputs?.(first, outputs);
+    });
+    return router;
   }
 
   /** The last norm, in place. */
@@ -113,11 +127,16 @@ export class Decoder {
     });
   }
 
+  /** Rows of the output matrix that are processed at a time. */
+  *vocabularySlices(): Generator<RowSpan> {
+    const { vocabulary } = this.shape;
+    for (let first = 0; first < vocabulary; first += maxLogits)
+      yield { first, count: Math.min(maxLogits, vocabulary - first) };
+  }
+
   /** The output matrix, slice by slice of the vocabulary; a slice is valid until the next one is requested or the iteration ends. */
   async *logitSlices(signal?: AbortSignal): AsyncGenerator<LogitSlice> {
-    const { vocabulary } = this.shape;
-    for (let first = 0; first < vocabulary; first += maxLogits) {
-      const count = Math.min(maxLogits, vocabulary - first);
+    for (const { first, count } of this.vocabularySlices()) {
       const graph = await this.graphs.obtain(this.sources.logits(first, count), signal);
       const run = async (states: Float32Array) => output(await graph.run({ x: this.tensor(states) }), 'y');
       try {
@@ -181,12 +200,12 @@ export class Decoder {
     }
   }
 
-  /** The graph of a block over all states, in place; `onOutputs` gets what a run gave for the tokens from `first` on. */
+  /** The graph of a block over all states. */
   private async runBlock(
     block: BlockShape,
     states: States,
     pass: PassOptions,
-    onOutputs: (first: number, outputs: Readonly<Record<string, Tensor>>) => void,
+    onOutputs: OnOutputs,
   ): Promise<void> {
     const { hiddenSize, blocks } = this.shape;
     const source = this.sources.block(block, this.length, pass.taps?.kind);
@@ -195,7 +214,6 @@ export class Decoder {
       for (const { first, piece } of this.pieces(states)) {
         throwIfCancelled(pass.signal);
         const outputs = await graph.run({ x: this.tensor(piece) });
-        states.write(first, output(outputs, 'y'));
         onOutputs(first, outputs);
         await sums.add(outputs, piece.length / hiddenSize, pass.signal);
         pass.onStep?.(`block ${block.index + 1} of ${blocks.length}`);
@@ -209,7 +227,8 @@ export class Decoder {
     return states instanceof Float32Array ? new MemoryStates(states, this.shape.hiddenSize) : states;
   }
 
-  private *partsOf({ rows, shares }: Assignment): Generator<Assignment> {
+  /** The tokens of an expert, as many as go through a graph at a time. */
+  *partsOf({ rows, shares }: Assignment): Generator<Assignment> {
     for (let first = 0; first < rows.length; first += this.tokensPerRun) {
       const end = first + this.tokensPerRun;
       yield { rows: rows.slice(first, end), shares: shares.slice(first, end) };
@@ -217,16 +236,25 @@ export class Decoder {
   }
 
   /** The states of whole windows, as many as go through a graph at a time. */
-  private *pieces(states: States): Generator<{ readonly first: number; readonly piece: Float32Array }> {
+  *pieces(states: States): Generator<{ readonly first: number; readonly piece: Float32Array }> {
     for (let first = 0; first < states.tokens; first += this.tokensPerRun)
       yield { first, piece: states.read(first, Math.min(this.tokensPerRun, states.tokens - first)) };
   }
 
-  private tensor(states: Float32Array) {
+  /** States as a graph takes them. */
+  tensor(states: Float32Array) {
     const { hiddenSize } = this.shape;
     return floatTensor(states, [states.length / hiddenSize, hiddenSize]);
   }
 }
 
+/** Receives what a run gave for the tokens from `first` on. */
+type OnOutputs = (first: number, outputs: Readonly<Record<string, Tensor>>) => void;
+
+const keepIn =
+  (states: States, name: string): OnOutputs =>
+  (first, outputs) =>
+    states.write(first, output(outputs, name));
+
 /** Lets messages through between two runs: a run blocks the event loop. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -30,6 +30,35 @@ export function routeTokens(
   return assignments;
 }
 
+/**
+ * The gradient at the router's logits that follows from the gradient at the shares of the chosen experts; that the choice changes is left out.
+ * @param logits `[rows, experts]` of the router.
+ * @param gradients `[rows, experts]`: only those at chosen experts are read.
+ */
+export function routeGradients(
+  logits: Float32Array,
+  { count, used, normalized, scale }: NonNullable<BlockShape['experts']>,
+  gradients: Float32Array,
+): Float32Array {
+  const found = new Float32Array(logits.length);
+  for (let start = 0; start < logits.length; start += count) {
+    const probabilities = softmax(logits.subarray(start, start + count));
+    const best = largest(probabilities, used);
+    const sum = normalized ? best.reduce((total, expert) => total + probabilities[expert]!, 0) : 1;
+    const mean = best.reduce(
+      (total, expert) => total + (probabilities[expert]! / sum) * gradients[start + expert]!,
+      0,
+    );
+    for (let expert = 0; expert < count; expert++) {
+      const isChosen = best.includes(expert);
+      if (normalized && !isChosen) continue; // it is not in the sum
+      const own = isChosen ? gradients[start + expert]! : 0;
+      found[start + expert] = scale * (probabilities[expert]! / sum) * (own - mean);
+    }
+  }
+  return found;
+}
+
 function softmax(logits: Float32Array): Float64Array {
   const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
   const powers = Float64Array.from(logits, (value) => Math.exp(value - most));

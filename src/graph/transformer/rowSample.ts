@@ -1,3 +1,5 @@
+import { scrambled } from './scrambled';
+
 /**
  * Some of the rows that pass by, each with the same probability (reservoir sampling, Vitter 1985, algorithm R). Which ones depends on
  * their number alone: the same rows are kept however they are cut into runs, and every time.
@@ -29,12 +31,4 @@ export class RowSample {
   values(): Float32Array {
     return this.kept.slice(0, Math.min(this.seen, this.capacity) * this.columns);
   }
-}
-
-/** A number whose bits look random, from 0 to 2^32 − 1 (the finalizer of MurmurHash3). */
-function scrambled(index: number): number {
-  let bits = Math.imul(index + 1, 0x9e3779b1);
-  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-  return (bits ^ (bits >>> 16)) >>> 0;
 }

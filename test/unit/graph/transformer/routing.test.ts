@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { gatherRows, routeTokens, scatterRows } from '../../../../src/graph/transformer/routing';
+import {
+  gatherRows,
+  routeGradients,
+  routeTokens,
+  scatterRows,
+} from '../../../../src/graph/transformer/routing';
 
 const experts = { count: 4, used: 2, normalized: false, scale: 1 };
 /** Logits whose softmax is 0.1, 0.2, 0.3 and 0.4. */
@@ -78,5 +83,29 @@ describe('rows of an expert', () => {
         shares: [share, share, share],
       });
     expect(to).toEqual(matrix);
+  });
+});
+
+describe('gradients at the router', () => {
+  it.each([
+    { count: 4, used: 2, normalized: false, scale: 2.5 },
+    { count: 4, used: 3, normalized: true, scale: 1 },
+  ])('are differences of the shares (%o)', (shape) => {
+    const logits = Float64Array.of(0.3, -0.5, 1.25, 0.75, -1, 2, 0.25, 1);
+    const weights = Float32Array.of(0.5, -1, 2, 3, 1, -2, 0.5, 4);
+    /** Of logits in float32, whose steps are powers of two here. */
+    const total = (changed: Float64Array): number =>
+      routeTokens(Float32Array.from(changed), shape).reduce(
+        (sum, { rows, shares }, expert) =>
+          sum + rows.reduce((own, row, i) => own + shares[i]! * weights[row * 4 + expert]!, 0),
+        0,
+      );
+    const found = routeGradients(Float32Array.from(logits), shape, weights);
+    logits.forEach((value, i) => {
+      const step = 2 ** -12;
+      const expected =
+        (total(logits.with(i, value + step)) - total(logits.with(i, value - step))) / (2 * step);
+      expect(Math.abs(found[i]! - expected), `logit ${i}`).toBeLessThan(1e-5);
+    });
   });
 });

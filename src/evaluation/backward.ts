@@ -1,0 +1,142 @@
+import {
+  blockBackward,
+  clear,
+  normBackward,
+  type BackwardOptions as PassOptions,
+} from '../graph/transformer/backwardPass';
+import { turn, type Decoder } from '../graph/transformer/decoder';
+import { floatTensor, output } from '../graph/transformer/graphLoader';
+import type { States } from '../graph/transformer/states';
+import { throwIfCancelled } from '../model/errors';
+import { GradientSums, type OutputGradients } from './gradientSums';
+import { joinArrays } from './joinArrays';
+import { sampleLabels, type SampledLabels } from './labels';
+import { embedWindows, type WaveOptions } from './scoring';
+import type { ScoredInputs } from './windows';
+
+export interface BackwardOptions extends Pick<WaveOptions, 'signal' | 'onStep' | 'windowsAtOnce'> {
+  /** Room for the states of all windows. There are as many of them as blocks, and three more. */
+  readonly room: (tokens: number) => States;
+  /** Receives the sums of a matrix as soon as its block is left; the output matrix comes first, the first block last. */
+  readonly onOutput?: (found: OutputGradients) => Promise<void>;
+  /** Receives what each run gave of a matrix of a block. */
+  readonly onProduct?: PassOptions['onProduct'];
+  /** Receives the gradients at the input of a block, of all tokens; valid until it returns. */
+  readonly onBlockInput?: (block: number, gradients: States) => Promise<void>;
+}
+
+/**
+ * One backward pass over windows of a text: gradients of −Σ ln p(label) over the scored tokens, where each label is drawn from the model's
+ * own distribution. Their covariance at a value is the Fisher information there: half of it is the curvature of the KL divergence
+ * (Martens 2020, section 5). The forward pass keeps the input of each block; each block is computed again when gradients pass it, so that
+ * no more than the values of one block and one run are held.
+ * @param windows all of the decoder's length.
+ * @returns the labels, window after window.
+ * @throws QuantscopeError UNSUPPORTED naming an operator that gradients cannot pass.
+ */
+export async function backward(
+  decoder: Decoder,
+  windows: readonly ScoredInputs[],
+  options: BackwardOptions,
+): Promise<SampledLabels> {
+  const kept: States[] = [];
+  const { signal } = options;
+  try {
+    const states = await forward(decoder, windows, kept, options);
+    const targets = joinArrays(
+      Int32Array,
+      windows.map((window) => window.targets),
+    );
+    const labels = await sampleLabels(decoder, states, (token) => targets[token]! >= 0, signal);
+    const gradients = keep(kept, states.another());
+    await outputBackward(decoder, states, gradients, labels, options);
+    await normBackward(decoder, kept[decoder.shape.blocks.length]!, gradients, signal);
+    if (!decoder.keeps) await decoder.release();
+    for (const block of decoder.shape.blocks.toReversed()) {
+      const sums = new GradientSums();
+      const onProduct: PassOptions['onProduct'] = async (found) => {
+        if (options.onOutput) await sums.add(found, signal);
+        await options.onProduct?.(found);
+      };
+      await blockBackward(decoder, block, kept[block.index]!, gradients, { ...options, onProduct });
+      for (const found of sums.finish()) await options.onOutput?.(found);
+      await options.onBlockInput?.(block.index, gradients);
+    }
+    return labels;
+  } finally {
+    for (const states of kept) states.close();
+  }
+}
+
+/** Runs windows through the model. `kept` receives the states before each block and before the last norm. @returns those after it. */
+async function forward(
+  decoder: Decoder,
+  windows: readonly ScoredInputs[],
+  kept: States[],
+  { room, windowsAtOnce, signal, onStep }: BackwardOptions,
+): Promise<States> {
+  const states = room(windows.length * decoder.length);
+  const { blocks } = decoder.shape;
+  try {
+    await embedWindows(decoder, windows, states, { windowsAtOnce, signal });
+    for (const block of blocks) {
+      copy(decoder, states, keep(kept, states.another()));
+      await decoder.advanceBlock(block, states, { signal, onStep });
+    }
+    copy(decoder, states, keep(kept, states.another()));
+    if (!decoder.keeps) await decoder.release();
+    await decoder.normalize(states, signal);
+  } finally {
+    kept.push(states);
+  }
+  return states;
+}
+
+function keep(kept: States[], states: States): States {
+  kept.push(states);
+  return states;
+}
+
+function copy(decoder: Decoder, from: States, to: States): void {
+  for (const { first, piece } of decoder.pieces(from)) to.write(first, piece);
+}
+
+/** The gradients at the states after the last norm, summed over slices of the vocabulary. */
+async function outputBackward(
+  decoder: Decoder,
+  states: States,
+  gradients: States,
+  { labels, normalizers }: SampledLabels,
+  { signal, onStep, onOutput }: BackwardOptions,
+): Promise<void> {
+  const { vocabulary, output: tensor, hiddenSize } = decoder.shape;
+  const diagonal = new Float64Array(vocabulary);
+  clear(decoder, gradients);
+  for (const slice of decoder.vocabularySlices()) {
+    const source = decoder.sources.logitsGradient(slice.first, slice.count);
+    await decoder.graphs.using(source, signal, async (graph) => {
+      for (const { first, piece } of decoder.pieces(states)) {
+        throwIfCancelled(signal);
+        const tokens = piece.length / hiddenSize;
+        const own = Float32Array.from(labels.subarray(first, first + tokens), (label) => label - slice.first);
+        const outputs = await graph.run({
+          x: decoder.tensor(piece),
+          normalizer: floatTensor(normalizers.subarray(first, first + tokens), [tokens, 1]),
+          label: floatTensor(own, [tokens, 1]),
+        });
+        gradients.write(first, sum(gradients.read(first, tokens), output(outputs, 'grad_x')));
+        addTo(diagonal.subarray(slice.first), output(outputs, 'variance'));
+        onStep?.('gradients of the output');
+        await turn();
+      }
+    });
+  }
+  const scored = labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
+  await onOutput?.({ tensor, tokens: scored, diagonal });
+}
+
+const sum = (a: Float32Array, b: Float32Array): Float32Array => a.map((value, i) => value + b[i]!);
+
+function addTo(to: Float64Array, values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) to[i]! += values[i]!;
+}

@@ -1,0 +1,198 @@
+import type { Tensor } from 'onnxruntime-node';
+import { throwIfCancelled } from '../../model/errors';
+import { turn, type Decoder, type PassOptions } from './decoder';
+import type { BlockShape } from './decoderShape';
+import { floatTensor, output, type LoadedGraph } from './graphLoader';
+import type { NamedSource } from './graphSources';
+import { routeGradients, routeTokens, type Assignment } from './routing';
+import type { States } from './states';
+
+/** What a run of a gradient graph gave of a matrix. Arrays are valid until the next run. */
+export interface ProductGradients {
+  /** Its name in GGUF. */
+  readonly tensor: string;
+  /** Which of the experts that are merged in the tensor. */
+  readonly expert?: number;
+  /** Channels of the output and of the input. */
+  readonly rows: number;
+  readonly columns: number;
+  /** At the output, `[tokens, rows]`. */
+  readonly gradients: Float32Array;
+  /** `[tokens, columns]`. */
+  readonly inputs: Float32Array;
+}
+
+export interface BackwardOptions extends Pick<PassOptions, 'signal' | 'onStep'> {
+  readonly onProduct: (found: ProductGradients) => Promise<void>;
+}
+
+/**
+ * Gradients of a sum over tokens go back through one block: those at its output are replaced by those at its input.
+ * @param inputs the states of whole windows before the block.
+ * @param gradients at the block's output, of the same tokens.
+ */
+export async function blockBackward(
+  decoder: Decoder,
+  block: BlockShape,
+  inputs: States,
+  gradients: States,
+  options: BackwardOptions,
+): Promise<void> {
+  const mixture = block.experts && (await mixtureBackward(decoder, block, inputs, gradients, options));
+  const { blocks } = decoder.shape;
+  try {
+    await decoder.graphs.using(
+      decoder.sources.blockGradient(block, decoder.length),
+      options.signal,
+      async (graph) => {
+        for (const { first, piece } of decoder.pieces(inputs)) {
+          throwIfCancelled(options.signal);
+          const tokens = piece.length / block.hiddenSize;
+          const outputs = await graph.run({
+            ...{ x: decoder.tensor(piece), grad_y: decoder.tensor(gradients.read(first, tokens)) },
+            ...(mixture ? mixture.feeds(first, tokens) : {}),
+          });
+          gradients.write(first, output(outputs, 'grad_x'));
+          await report(graph, outputs, block, options);
+          options.onStep?.(`gradients of block ${block.index + 1} of ${blocks.length}`);
+          await turn();
+        }
+      },
+    );
+  } finally {
+    mixture?.close();
+  }
+}
+
+/** The same through the last norm. */
+export async function normBackward(
+  decoder: Decoder,
+  inputs: States,
+  gradients: States,
+  signal?: AbortSignal,
+): Promise<void> {
+  const source: NamedSource = decoder.sources.normGradient();
+  await decoder.graphs.using(source, signal, async (graph) => {
+    for (const { first, piece } of decoder.pieces(inputs)) {
+      throwIfCancelled(signal);
+      const incoming = gradients.read(first, piece.length / decoder.shape.hiddenSize);
+      const outputs = await graph.run({ x: decoder.tensor(piece), grad_y: decoder.tensor(incoming) });
+      gradients.write(first, output(outputs, 'grad_x'));
+    }
+  });
+}
+
+/** Fills states with zeros. */
+export function clear(decoder: Decoder, states: States): void {
+  for (let first = 0; first < states.tokens; first += decoder.tokensPerRun) {
+    const tokens = Math.min(decoder.tokensPerRun, states.tokens - first);
+    states.write(first, new Float32Array(tokens * decoder.shape.hiddenSize));
+  }
+}
+
+/** What comes back from the experts of a block: the gradients at their inputs and at the router's logits. */
+async function mixtureBackward(
+  decoder: Decoder,
+  block: BlockShape,
+  inputs: States,
+  gradients: States,
+  options: BackwardOptions,
+) {
+  const experts = block.experts!;
+  const routed = inputs.another();
+  const atRouted = inputs.another();
+  try {
+    const router = await decoder.routeBlock(block, inputs, routed, options);
+    const atShares = new Float32Array(router.length);
+    clear(decoder, atRouted);
+    for (const [expert, assignment] of routeTokens(router, experts).entries())
+      await expertBackward(
+        decoder,
+        block,
+        { expert, assignment, routed, gradients, atRouted, atShares },
+        options,
+      );
+    const atRouter = routeGradients(router, experts, atShares);
+    return {
+      feeds: (first: number, tokens: number) => ({
+        grad_routed: decoder.tensor(atRouted.read(first, tokens)),
+        grad_router: floatTensor(atRouter.subarray(first * experts.count, (first + tokens) * experts.count), [
+          tokens,
+          experts.count,
+        ]),
+      }),
+      close: () => atRouted.close(),
+    };
+  } catch (error) {
+    atRouted.close();
+    throw error;
+  } finally {
+    routed.close();
+  }
+}
+
+interface ExpertTokens {
+  readonly expert: number;
+  readonly assignment: Assignment;
+  /** Inputs of the experts, and the gradients at the output of the block. */
+  readonly routed: States;
+  readonly gradients: States;
+  /** Receive what this expert adds: at its inputs, and at the shares `[tokens, experts]`. */
+  readonly atRouted: States;
+  readonly atShares: Float32Array;
+}
+
+async function expertBackward(
+  decoder: Decoder,
+  block: BlockShape,
+  { expert, assignment, routed, gradients, atRouted, atShares }: ExpertTokens,
+  options: BackwardOptions,
+): Promise<void> {
+  if (assignment.rows.length === 0) return;
+  const { count } = block.experts!;
+  const source = decoder.sources.expertGradient(block, expert);
+  await decoder.graphs.using(source, options.signal, async (graph) => {
+    for (const { rows, shares } of decoder.partsOf(assignment)) {
+      throwIfCancelled(options.signal);
+      const incoming = gradients.gather(rows);
+      const outputs = await graph.run({
+        x: decoder.tensor(routed.gather(rows)),
+        grad_y: decoder.tensor(scaledRows(incoming, shares)),
+      });
+      const products = rowProducts(incoming, output(outputs, 'y'), rows.length);
+      rows.forEach((row, i) => (atShares[row * count + expert] = products[i]!));
+      atRouted.scatter(output(outputs, 'grad_x'), { rows, shares: rows.map(() => 1) });
+      await report(graph, outputs, block, options, expert);
+      await turn();
+    }
+  });
+}
+
+async function report(
+  graph: LoadedGraph,
+  outputs: Readonly<Record<string, Tensor>>,
+  { index }: BlockShape,
+  { onProduct }: BackwardOptions,
+  expert?: number,
+): Promise<void> {
+  for (const { part, rows, columns, gradient, input } of graph.products ?? [])
+    await onProduct({
+      ...{ tensor: `blk.${index}.${part}`, rows, columns },
+      ...{ gradients: output(outputs, gradient), inputs: output(outputs, input) },
+      ...(expert === undefined ? {} : { expert }),
+    });
+}
+
+/** Rows times their factors. */
+function scaledRows(values: Float32Array, factors: readonly number[]): Float32Array {
+  const columns = values.length / factors.length;
+  return values.map((value, i) => value * factors[Math.floor(i / columns)]!);
+}
+
+/** Inner products of the rows of two matrices. */
+function rowProducts(a: Float32Array, b: Float32Array, rows: number): Float64Array {
+  const columns = a.length / rows;
+  const products = new Float64Array(rows);
+  for (let i = 0; i < a.length; i++) products[Math.floor(i / columns)]! += a[i]! * b[i]!;
+  return products;
+}
