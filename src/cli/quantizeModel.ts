@@ -138,5 +138,5 @@ function estimate(preview: QuantizePreview): string {
 function written(result: QuantizeModelResult): string {
   const error =
     result.relativeError === undefined ? '' : `, relative squared error ${figure(result.relativeError)}`;
-  return `Written: ${result.out} (${totals(result)}${error}, ${result.seconds.toFixed(2)} s)`;
+  return `Written: ${result.out} (${totals(result)}${error}, ${result.seconds.toFixed(2)} s, peak memory ${size(result.peakMemory)})`;
 }

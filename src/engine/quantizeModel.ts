@@ -1,3 +1,4 @@
+import { peakMemory, resetPeakMemory } from '../evaluation/measures';
 import { planCheckpoint } from '../exporter/checkpoint/plan';
 import { evidenceKinds, neededEvidence, previewPlan, type MethodPlan } from '../exporter/checkpoint/preview';
 import { outputFolder } from '../exporter/checkpoint/outputFolder';
@@ -46,6 +47,17 @@ export async function quantizeModel(
   params: QuantizeModelParams,
   context: JobContext,
 ): Promise<QuantizeModelResult> {
+  resetPeakMemory();
+  const result = await quantized(model, recipe, params, context);
+  return { ...result, peakMemory: peakMemory() };
+}
+
+async function quantized(
+  model: Model,
+  recipe: Recipe,
+  params: QuantizeModelParams,
+  context: JobContext,
+): Promise<Omit<QuantizeModelResult, 'peakMemory'>> {
   const start = performance.now();
   if (recipe.target === 'onnx') {
     refuseShards(params.maxShardBytes);

@@ -1,3 +1,4 @@
+import { encodingMemory, estimatedExportSeconds, processMemory } from '../exporter/estimates';
 import { exportGguf, previewGguf } from '../exporter/exportGguf';
 import type { ExportTarget } from '../exporter/plan';
 import { QuantscopeError } from '../model/errors';
@@ -11,11 +12,6 @@ import type {
 } from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
 import type { JobContext } from './job';
-
-/** Weights that an export reads, encodes and writes in a second, on a usual processor. */
-const weightsPerSecond = 20e6;
-/** Slabs that are read, encoded and written at the same time. */
-const exportMemory = 200e6;
 
 /** What a recipe for GGUF would do. @throws QuantscopeError as `previewGguf`; UNSUPPORTED for other targets. */
 export async function previewExportedRecipe(
@@ -34,7 +30,7 @@ export async function exportRecipe(
   recipe: Recipe,
   { out, maxShardBytes, recipeFile }: QuantizeModelParams,
   { signal, progress }: JobContext,
-): Promise<QuantizeModelResult> {
+): Promise<Omit<QuantizeModelResult, 'peakMemory'>> {
   const result = await exportGguf(model, targetOf(recipe, maxShardBytes), out, {
     ...{ signal, onProgress: progress },
     alsoRead: [recipeFile],
@@ -59,20 +55,21 @@ function targetOf({ target, fileType, rules }: Recipe, maxBytes: number | undefi
 }
 
 function described(model: Model, recipe: Recipe, preview: ExportPreview): QuantizePreview {
-  const { tensors, files, fileBytes, dataBytes, parameters, bitsPerWeight, warnings } = preview;
+  const { files, fileBytes, dataBytes, parameters, bitsPerWeight, warnings } = preview;
+  const sizes = new Map(model.description.tensors.map((tensor) => [tensor.name, tensor.byteLength]));
+  const tensors = preview.tensors.map(({ name, shape, from, to, bytes, reason, source, cause }) => ({
+    ...{ name, shape, from, to, bytes, reason },
+    quantized: cause !== 'kept' && cause !== 'computed',
+    sourceBytes: sizes.get(source ?? '') ?? 0,
+  }));
   return {
-    ...{ recipe, files, fileBytes, dataBytes, parameters, warnings, notes: [] },
-    tensors: tensors.map(({ name, shape, from, to, bytes, reason, source, cause }) => ({
-      ...{ name, shape, from, to, bytes, reason },
-      quantized: cause !== 'kept' && cause !== 'computed',
-      sourceBytes: model.description.tensors.find((tensor) => tensor.name === source)?.byteLength ?? 0,
-    })),
+    ...{ recipe, tensors, files, fileBytes, dataBytes, parameters, warnings, notes: [] },
     sourceBytes: model.description.dataBytes,
     ...(bitsPerWeight === undefined ? {} : { bitsPerWeight }),
     evidence: { kind: 'none', usable: 'none' },
     estimate: {
-      seconds: parameters / weightsPerSecond,
-      ...{ memoryBytes: exportMemory, diskBytes: fileBytes },
+      seconds: estimatedExportSeconds(tensors),
+      ...{ memoryBytes: processMemory + encodingMemory, diskBytes: fileBytes },
     },
   };
 }

@@ -6,6 +6,8 @@ import type { MatrixChoices } from '../exporter/onnx/graphTensors';
 import { onnxMatrices, type OnnxMatrix } from '../exporter/onnx/matrices';
 import { codeStorages, type CodeStorage, type MatrixChoice } from '../exporter/onnx/storage';
 import { previewOnnx, writeOnnx } from '../exporter/onnx/writeOnnx';
+import { bandBytes } from '../exporter/onnx/transposed';
+import { estimatedSeconds, methodMemory, processMemory, slabMemory } from '../exporter/estimates';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { OnnxPreview } from '../protocol/exportOnnx';
@@ -19,11 +21,6 @@ import { optionsOf } from '../quant/methods/options';
 import { defaultMethod, isGrid } from '../recipes/checkRecipe';
 import type { JobContext } from './job';
 import { choiceFor, refuseScaling } from './onnxChoice';
-
-/** Weights that an export reads, rounds, transposes and writes in a second, on a usual processor. */
-const weightsPerSecond = 20e6;
-/** A slab of rows, and a matrix that is transposed. */
-const exportMemory = 500e6;
 
 /** A matrix that a recipe quantizes. */
 interface RecipeMatrix extends OnnxMatrix {
@@ -80,7 +77,7 @@ export async function exportOnnxRecipe(
   { out, recipeFile }: QuantizeModelParams,
   evidence: EvidenceSource | undefined,
   { signal, progress }: JobContext,
-): Promise<QuantizeModelResult> {
+): Promise<Omit<QuantizeModelResult, 'peakMemory'>> {
   const choices = await planChoices(plan, evidence, signal);
   const alsoRead = [recipeFile, evidence?.text.path];
   const result = await writeOnnx(model, choices, out, { signal, onProgress: progress, alsoRead });
@@ -172,8 +169,23 @@ function described(
     sourceBytes: model.description.dataBytes,
     evidence: evidenceKinds(plan),
     estimate: {
-      seconds: parameters / weightsPerSecond,
-      ...{ memoryBytes: exportMemory, diskBytes: fileBytes },
+      seconds: estimatedSeconds(
+        tensors.map(({ name, shape, bytes: size }) => {
+          const method = quantized.get(name)?.method;
+          return { shape, bytes: size, ...(method ? { method } : {}) };
+        }),
+      ),
+      ...{ memoryBytes: estimatedMemory(plan), diskBytes: fileBytes },
     },
   };
 }
+
+/** Slabs of twice as many weights as those of checkpoints, and codes of a matrix that is transposed. */
+const estimatedMemory = ({ tensors, storage, activations }: OnnxRecipePlan): number =>
+  processMemory +
+  tensors.reduce((most, { matrix: { shape, method } }) => {
+    const [rows, columns] = shape;
+    const isTransposed = storage === 'qdq-fusable' || (storage === 'qdq' && activations !== undefined);
+    const held = isTransposed ? Math.min(bandBytes, rows * columns) : 0;
+    return Math.max(most, 2 * slabMemory(rows * columns) + held + methodMemory(method, columns));
+  }, 0);

@@ -29,6 +29,7 @@ export const awqWriter = (): LayoutWriter => ({
   label: 'AWQ GEMM',
   runtimes: ['transformers', 'vLLM', 'SGLang', 'TGI'],
   plainDtype: 'F16',
+  holds: true,
   refuse,
   parts,
   encode,

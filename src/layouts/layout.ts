@@ -181,6 +181,8 @@ export interface LayoutWriter {
   files?(model: WrittenModel): Readonly<Record<string, Record<string, unknown>>>;
   /** `__metadata__` of every file, next to `format: pt`, where the library needs it. */
   metadata?(model: WrittenModel): Readonly<Record<string, string>>;
+  /** Set where a matrix is held, packed, until all of its rows are there. */
+  readonly holds?: true;
   /** Dtype that the library keeps all other floats in; as the model has them where it is absent. */
   readonly plainDtype?: 'F16';
   /**

@@ -58,6 +58,7 @@ export const marlinWriter = (): LayoutWriter => ({
   id: 'marlin',
   label: 'Marlin',
   runtimes: ['vLLM', 'TGI'],
+  holds: true,
   refuse,
   parts,
   encode,

@@ -120,7 +120,7 @@ export interface QuantizePreview {
     /** Why evidence that is needed cannot be had, and how to give it. */
     readonly missing?: string;
   };
-  /** Estimated seconds of quantization and writing, and bytes that are needed besides the model. */
+  /** Estimated seconds of quantization and writing, memory of the process and bytes on disk; without a pass over a text. */
   readonly estimate: { readonly seconds: number; readonly memoryBytes: number; readonly diskBytes: number };
   readonly warnings: readonly string[];
   /** What was chosen or left out that the user should know. */
@@ -147,4 +147,6 @@ export interface QuantizeModelResult extends QuantizePreview {
   /** Over all matrices that were quantized: Σ‖ŵ − w‖² / Σ‖w‖²; absent for GGUF. */
   readonly relativeError?: number;
   readonly seconds: number;
+  /** Most memory of the process while it ran, a pass over a text included (bytes). */
+  readonly peakMemory: number;
 }

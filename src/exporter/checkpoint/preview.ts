@@ -3,8 +3,8 @@ import type { PlannedWeight, QuantizePreview } from '../../protocol/quantizeMode
 import type { EvidenceKind, Recipe } from '../../protocol/recipe';
 import { usedEvidence } from '../../quant/evidence';
 import type { Method } from '../../quant/methods/method';
-import { weightsPerSecond } from '../../quant/methods/speeds';
 import { mostDemanding } from '../../recipes/describeRecipe';
+import { estimatedSeconds, methodMemory, processMemory, slabMemory } from '../estimates';
 import { writtenAs, type CheckpointPlan, type PlannedTensor } from './plan';
 import { shardFileBytes } from './shardFile';
 
@@ -50,8 +50,13 @@ export function previewPlan(plan: CheckpointPlan, sourceBytes: number): Omit<Qua
     ...{ recipe, tensors: tensors.map(plannedWeight), files, fileBytes, dataBytes, sourceBytes, parameters },
     ...(parameters === 0 ? {} : { bitsPerWeight: (8 * dataBytes) / parameters }),
     estimate: {
-      seconds: estimatedSeconds(tensors),
-      memoryBytes: estimatedMemory(tensors),
+      seconds: estimatedSeconds(
+        tensors.map(({ tensor, matrix }) => ({
+          ...{ shape: tensor.shape, bytes: tensor.byteLength },
+          ...(matrix ? { method: matrix.method } : {}),
+        })),
+      ),
+      memoryBytes: estimatedMemory(plan),
       diskBytes: fileBytes,
     },
     ...{ warnings, notes },
@@ -68,23 +73,12 @@ function plannedWeight(planned: PlannedTensor): PlannedWeight {
   };
 }
 
-function secondsOf({ tensor, matrix }: PlannedTensor): number {
-  if (!matrix) return tensor.elements / (10 * weightsPerSecond);
-  const { rows, columns } = matrixOf(tensor.shape);
-  return matrix.method.secondsOf([rows, columns]);
-}
-
-const estimatedSeconds = (tensors: readonly PlannedTensor[]): number =>
-  tensors.reduce((sum, planned) => sum + secondsOf(planned), 0);
-
-/** Slabs of weights and codes, whatever the model. */
-const slabMemory = 150e6;
-
-/** A layout that transposes holds a matrix packed; a method with a Hessian three matrices of its size in float64. */
-const estimatedMemory = (tensors: readonly PlannedTensor[]): number =>
+/** Bytes that are held at the same time at most: a layout that transposes holds a whole packed matrix. */
+const estimatedMemory = ({ tensors, writer }: CheckpointPlan): number =>
+  processMemory +
   tensors.reduce((most, { tensor, matrix, bytes }) => {
     if (!matrix) return most;
-    const { columns } = matrixOf(tensor.shape);
-    const hessian = matrix.method.evidence === 'hessian' ? 3 * 8 * columns ** 2 : 0;
-    return Math.max(most, slabMemory + bytes + hessian);
-  }, slabMemory);
+    const held = writer.holds ? 1.5 * bytes : 0;
+    const ofMethod = methodMemory(matrix.method, matrixOf(tensor.shape).columns);
+    return Math.max(most, slabMemory(tensor.elements) + held + ofMethod);
+  }, 0);

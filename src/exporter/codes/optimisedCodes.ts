@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Slab } from '../../architectures/convertedRows';
 import { sourceDtype, type ConvertedTensor } from '../../architectures/convertedTensor';
 import type { KeyValue } from '../../model/keyValue';
@@ -12,6 +11,7 @@ import type { EvidenceSource } from '../../quant/evidence';
 import { typesWithCodes } from '../../quant/columns/blocks';
 import { gptqDescent } from '../../quant/methods/gptqDescent';
 import type { BlockQuantizer } from '../../quant/methods/method';
+import { elapsed } from '../../quant/methods/speeds';
 import type { PlannedTensor } from '../plan/tensor';
 
 /** How codes are found where they are optimised. */
@@ -50,12 +50,9 @@ export function optimisedPart(tensors: readonly PlannedTensor[]): OptimisedPart 
   const some = tensors.filter(isOptimisable);
   const seconds = some.map(({ shape }) => {
     const { rows, columns } = matrixOf(shape);
-    return method.secondsOf([rows, columns]);
+    return method.coreSeconds([rows, columns]);
   });
-  return {
-    tensors: some.length,
-    seconds: seconds.reduce((sum, one) => sum + one, 0) / availableParallelism(),
-  };
+  return { tensors: some.length, seconds: elapsed(seconds.reduce((sum, one) => sum + one, 0)) };
 }
 
 /** Rows of a tensor that share their inputs, and a quantizer for them; none where the inputs are not known. */

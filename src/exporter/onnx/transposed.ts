@@ -1,5 +1,5 @@
 /** Bytes of a matrix that are transposed at a time. */
-const bandBytes = 256 * 1024 * 1024;
+export const bandBytes = 256 * 1024 * 1024;
 
 type Elements = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 

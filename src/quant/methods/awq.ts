@@ -7,7 +7,7 @@ import { roundToNearest } from '../grids/roundToNearest';
 import type { MatrixTask, Method, ScaledMatrix } from './method';
 import { optionsOf } from './options';
 import { requireInputs } from './required';
-import { weightsPerSecond } from './speeds';
+import { sampledWeight } from './speeds';
 
 const options: readonly OptionDescription[] = [
   {
@@ -48,7 +48,7 @@ export const awq: Method = {
   options,
   version: 1,
   /** Each scale and each limit is tried with a rounding of its own. */
-  secondsOf: ([rows, columns]) => (20 * rows * columns) / weightsPerSecond,
+  coreSeconds: ([rows, columns]) => rows * columns * sampledWeight,
   refuse({ grid }) {
     if (grid.outliers) return 'AWQ cannot keep outlier columns in half precision.';
     if (grid.group === 'tensor' || grid.global)

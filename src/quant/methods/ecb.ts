@@ -4,7 +4,7 @@ import { clipFactors, decodeRows, findParameters, roundWith } from '../grids/rou
 import type { QuantizedRows } from '../quantized';
 import type { MatrixTask, Method } from './method';
 import { optionsOf } from './options';
-import { weightsPerSecond } from './speeds';
+import { searchedWeight } from './speeds';
 
 const options: readonly OptionDescription[] = [
   {
@@ -47,7 +47,7 @@ export const ecb: Method = {
   options,
   version: 1,
   /** Each range is tried with a rounding of its own. */
-  secondsOf: ([rows, columns]) => (40 * rows * columns) / weightsPerSecond,
+  coreSeconds: ([rows, columns]) => rows * columns * searchedWeight,
   refuse: ({ grid }) =>
     grid.group === 'tensor'
       ? 'One scale for the whole tensor cannot be clipped by group; choose rows or smaller groups.'

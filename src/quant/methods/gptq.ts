@@ -8,7 +8,7 @@ import { clipFactors, type Clip } from '../grids/roundToNearest';
 import type { BlockTask, MatrixTask, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
-import { productsPerSecond, weightsPerSecond } from './speeds';
+import { factorSeconds, product, searchedWeight } from './speeds';
 
 const options: readonly OptionDescription[] = [
   {
@@ -87,8 +87,8 @@ export const gptq: Method = {
   options,
   version: 2,
   /** Half of the columns of each row are updated after each column; the Hessian is factorized once. */
-  secondsOf: ([rows, columns]) =>
-    (rows * columns) / weightsPerSecond + (0.5 * rows * columns ** 2 + columns ** 3) / productsPerSecond,
+  coreSeconds: ([rows, columns]) =>
+    rows * columns * searchedWeight + 0.5 * rows * columns ** 2 * product + factorSeconds(columns),
   refuse: ({ grid }) => (grid.outliers ? 'GPTQ cannot keep outlier columns in half precision.' : undefined),
   async open(task, signal) {
     const plan = await planOf(task, signal);

@@ -7,7 +7,7 @@ import { blockColumns } from '../columns/groups';
 import type { BlockTask, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
-import { productsPerSecond, weightsPerSecond } from './speeds';
+import { blockWeight, factorSeconds, product } from './speeds';
 
 const label = 'GPTQ and coordinate descent';
 
@@ -40,11 +40,9 @@ export const gptqDescent: Method = {
   options,
   version: 2,
   /** Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian. */
-  secondsOf: ([rows, columns]) => {
+  coreSeconds: ([rows, columns]) => {
     const passes = 0.5 + Number(optionsOf({ options })['rounds']) + 2;
-    return (
-      (rows * columns) / weightsPerSecond + (passes * rows * columns ** 2 + columns ** 3) / productsPerSecond
-    );
+    return rows * columns * blockWeight + passes * rows * columns ** 2 * product + factorSeconds(columns);
   },
   refuse: () => `${label} takes ggml types only: GPTQ takes grids.`,
   open: () => Promise.reject(new QuantscopeError('REQUEST', `${label} takes ggml types only.`)),

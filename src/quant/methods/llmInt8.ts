@@ -5,7 +5,7 @@ import type { QuantizedRows } from '../quantized';
 import type { MatrixTask, Method } from './method';
 import { optionsOf } from './options';
 import { requireLargest } from './required';
-import { weightsPerSecond } from './speeds';
+import { roundedWeight } from './speeds';
 
 const threshold = 'threshold';
 
@@ -29,7 +29,7 @@ export const llmInt8: Method = {
   evidence: 'importance',
   options,
   version: 1,
-  secondsOf: ([rows, columns]) => (rows * columns) / weightsPerSecond,
+  coreSeconds: ([rows, columns]) => rows * columns * roundedWeight,
   refuse: ({ grid }) =>
     grid.outliers ? undefined : 'LLM.int8 needs a grid that keeps columns in half precision ("outliers").',
   open: (task) =>

@@ -83,8 +83,8 @@ export interface Method extends MethodDescription {
   readonly version: number;
   /** Why it cannot be applied (the grid, the shape, an option); undefined when it can. */
   refuse(task: Pick<MatrixTask, 'grid' | 'shape' | 'options'>): string | undefined;
-  /** About how long a matrix takes on a usual processor (`speeds.ts`), in seconds. */
-  secondsOf(shape: MatrixTask['shape']): number;
+  /** About how many seconds of one core a matrix takes (`speeds.ts`), column scales included. */
+  coreSeconds(shape: MatrixTask['shape']): number;
   /** @throws QuantscopeError REQUEST when evidence that it needs is absent. */
   open(task: MatrixTask, signal?: AbortSignal): Promise<RowQuantizer>;
   /** Whether groups are columns that do not follow each other, so that files must hold the group of each; never where it is absent. */

@@ -42,7 +42,7 @@ export const obq: Method = {
   evidence: 'hessian',
   options,
   version: 1,
-  secondsOf: ([rows, columns]) => ((rows * columns ** 3) / mostWork) * mostSeconds,
+  coreSeconds: ([rows, columns]) => ((rows * columns ** 3) / mostWork) * mostSeconds,
   refuse({ grid, shape: [rows, columns] }) {
     if (grid.outliers) return 'OBQ cannot keep outlier columns in half precision.';
     if (rows * columns ** 3 <= mostWork) return undefined;

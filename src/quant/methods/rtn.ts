@@ -1,6 +1,6 @@
 import { roundToNearest } from '../grids/roundToNearest';
 import type { Method } from './method';
-import { weightsPerSecond } from './speeds';
+import { roundedWeight } from './speeds';
 
 /** Rounding to nearest: scales by the grid's rule, each weight to its nearest code. Codes do not depend on other weights of the matrix. */
 export const rtn: Method = {
@@ -10,7 +10,7 @@ export const rtn: Method = {
   evidence: 'none',
   options: [],
   version: 1,
-  secondsOf: ([rows, columns]) => (rows * columns) / weightsPerSecond,
+  coreSeconds: ([rows, columns]) => rows * columns * roundedWeight,
   refuse: () => undefined,
   open: (task) =>
     Promise.resolve({

@@ -1,7 +1,27 @@
-/** What estimates of time assume, on a usual processor. */
+import { availableParallelism } from 'node:os';
 
-/** Weights of a second that are read, rounded, measured and written. */
-export const weightsPerSecond = 60e6;
+/*
+ * What estimates of time assume: seconds of one core, as measured on an AMD EPYC with AVX2 and AVX-512 (docs/BENCHMARKS.md). Another machine takes two
+ * or three times as long or half of it; which of two methods takes longer does not depend on it.
+ */
 
-/** Multiplications of a second in the inner loops of the solvers in the addon. */
-export const productsPerSecond = 4e9;
+/** A weight that is rounded to a grid. */
+export const roundedWeight = 9e-9;
+
+/** A weight whose range is searched for by the errors of several roundings. */
+export const searchedWeight = 95e-9;
+
+/** A weight whose scale and range are searched for by the outputs that it gives for sampled inputs (512 of them). */
+export const sampledWeight = 750e-9;
+
+/** A weight of a ggml type whose scales are searched for by weighted errors, and measured. */
+export const blockWeight = 220e-9;
+
+/** A multiplication and addition of the solvers. */
+export const product = 2e-11;
+
+/** The factor of a Hessian of so many columns. */
+export const factorSeconds = (columns: number): number => 1e-11 * columns ** 3;
+
+/** Seconds on this machine for so many of one core: methods and encoders work on all cores. */
+export const elapsed = (coreSeconds: number): number => coreSeconds / availableParallelism();

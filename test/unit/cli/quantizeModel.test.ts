@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type {
@@ -8,7 +8,8 @@ import type {
   RecipeChoices,
 } from '../../../src/protocol/quantizeModel';
 import type { Recipe } from '../../../src/protocol/recipe';
-import { sampleFolder, temporaryFolder } from '../../support/files';
+import { presetById } from '../../../src/recipes/resolveRecipe';
+import { safetensorsBytes, sampleFolder, temporaryFolder } from '../../support/files';
 import { buildPrograms, runProgram, type Ended, type RunOptions } from '../../support/programs';
 
 const cache = temporaryFolder();
@@ -49,6 +50,20 @@ describe('quantscope recipes', () => {
   });
 });
 
+/** A model of one matrix `[4096, 4096]`, of zeros but for one weight. */
+function largeModel(): string {
+  const model = temporaryFolder();
+  copyFileSync(join(sampleFolder, 'config.json'), join(model, 'config.json'));
+  const size = 2 * 4096 * 4096;
+  const header = {
+    'model.layers.0.mlp.up_proj.weight': { dtype: 'BF16', shape: [4096, 4096], data_offsets: [0, size] },
+  };
+  const bytes = safetensorsBytes(header, size);
+  bytes.writeUInt16LE(0x3f80, bytes.length - 2);
+  writeFileSync(join(model, 'model.safetensors'), bytes);
+  return model;
+}
+
 describe('quantscope quantize-model', () => {
   it('shows what it would do without writing anything', async () => {
     const args = ['quantize-model', sampleFolder, '--recipe', 'w4a16', '--group', '32', '--dry-run'];
@@ -66,6 +81,37 @@ describe('quantscope quantize-model', () => {
       /Dry run, nothing was written \(42 matrices quantized, 3\.7\d MB, 5\.658 bits per weight\)\. A run takes about/,
     );
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('estimates the memory that a run then takes, of small matrices and of large ones', async () => {
+    const large = largeModel();
+    for (const [model, recipe, ...options] of [
+      [sampleFolder, 'w4a16'],
+      [large, 'w4a16'],
+      [large, 'marlin-int4-g128', '--method', 'rtn'],
+    ] as const) {
+      const out = join(temporaryFolder(), 'out');
+      const args = ['quantize-model', model, '--recipe', recipe, ...options, '--out', out];
+      const { estimate, peakMemory } = await jsonOf<QuantizeModelResult>(...args);
+      const ratio = peakMemory / estimate.memoryBytes;
+      expect(ratio, `${recipe}: ${peakMemory} bytes`).toBeGreaterThan(0.6);
+      expect(ratio, `${recipe}: ${peakMemory} bytes`).toBeLessThan(1.5);
+    }
+  }, 120_000);
+
+  it('cuts a GGUF file as it is told, and an ONNX model not', async () => {
+    const out = join(temporaryFolder(), 'a.gguf');
+    const size = ['--max-shard-size', '1M'];
+    const args = ['quantize-model', sampleFolder, '--recipe', 'gguf-q4_k_m', ...size, '--out', out];
+    const { files } = await jsonOf<QuantizeModelResult>(...args);
+    expect(files.map(({ name }) => name)).toEqual(readdirSync(join(out, '..')).sort());
+    expect(files.length).toBeGreaterThan(2);
+    expect(files[0]!.name).toMatch(/^a-00001-of-0000\d\.gguf$/);
+    const onnx = { ...presetById('w8a16'), target: 'onnx', layout: 'qdq', rules: [{ grid: 'int8-row' }] };
+    const file = join(temporaryFolder(), 'onnx.recipe.json');
+    writeFileSync(file, JSON.stringify(onnx));
+    const { code, stderr } = await quantize('--recipe', file, ...size, '--dry-run');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('it is not cut into shards') as string]);
   });
 
   it('applies a recipe file with changes, and reports each matrix', async () => {
