@@ -22,7 +22,7 @@ import { ownLogits } from '../support/decoderLogits';
 import { engineJobs } from '../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../support/files';
 import { decodeOnnx } from '../support/onnxProto';
-import { farthest, openOnnx, OnnxText } from '../support/onnxRun';
+import { farthest, meanDivergence, openOnnx, OnnxText } from '../support/onnxRun';
 import { fuseExperts } from '../support/fuseExperts';
 import { writeCheckpoint } from '../support/writeCheckpoint';
 
@@ -51,21 +51,8 @@ const json = (...path: string[]): Record<string, unknown> =>
   JSON.parse(readFileSync(join(...path), 'utf8')) as Record<string, unknown>;
 
 /** Mean KL divergence of the tokens' distributions from those of the original model. */
-async function divergence(session: InferenceSession): Promise<number> {
-  const found = await new OnnxText(session).next(tokens);
-  const logSum = (row: Float32Array): number => {
-    const most = row.reduce((a, b) => Math.max(a, b));
-    return most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0));
-  };
-  const each = original.map((row, i) => {
-    const [ours, theirs] = [logSum(row), logSum(found[i]!)];
-    return row.reduce(
-      (sum, value, j) => sum + Math.exp(value - ours) * (value - ours - found[i]![j]! + theirs),
-      0,
-    );
-  });
-  return each.reduce((sum, value) => sum + value, 0) / each.length;
-}
+const divergence = async (session: InferenceSession): Promise<number> =>
+  meanDivergence(original, await new OnnxText(session).next(tokens));
 
 describe('export/onnx', () => {
   // Upper limits of the divergence; a hundredth of each is the lower one, so that a form which quantizes nothing fails.

@@ -10,14 +10,12 @@ import { openTokenizer } from '../../src/evaluation/tokenizer/openTokenizer';
 import { windowLogits } from '../support/decoderLogits';
 import { sampleFolder, temporaryFolder } from '../support/files';
 import { nearestChoice } from '../support/nearestCodes';
-import { openOnnx, OnnxText, OnnxTexts, type Slot } from '../support/onnxRun';
+import { likeliest, openOnnx, OnnxText, OnnxTexts, type Slot } from '../support/onnxRun';
 import { writeCheckpoint } from '../support/writeCheckpoint';
 
 const folder = temporaryFolder();
 /** Tokens that are generated. */
 const count = 24;
-
-const best = (logits: Float32Array): number => logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
 
 /** What the engine's own forward pass generates after a prompt: it runs the whole text again for each token. */
 async function ownTokens(path: string, prompt: readonly number[]): Promise<number[]> {
@@ -26,7 +24,7 @@ async function ownTokens(path: string, prompt: readonly number[]): Promise<numbe
   const decoder = await openDecoder(model, { device: 'ort-cpu', length, keep: true });
   const text = Int32Array.from({ length }, (_, i) => prompt[i] ?? 0);
   for (let end = prompt.length; end < length; end++)
-    text[end] = best((await windowLogits(decoder, text))[end - 1]!);
+    text[end] = likeliest((await windowLogits(decoder, text))[end - 1]!);
   await decoder.close();
   await model.close();
   return [...text.subarray(prompt.length)];
@@ -38,7 +36,7 @@ async function cachedTokens(file: string, prompt: readonly number[]): Promise<nu
   const text = new OnnxText(session);
   const found: number[] = [];
   for (let next = [...prompt]; found.length < count; next = [found.at(-1)!])
-    found.push(best((await text.next(next)).at(-1)!));
+    found.push(likeliest((await text.next(next)).at(-1)!));
   await session.release();
   return found;
 }
@@ -48,7 +46,7 @@ async function uncachedTokens(file: string, prompt: readonly number[]): Promise<
   const session = await openOnnx(file);
   const text = [...prompt];
   while (text.length < prompt.length + count)
-    text.push(best((await new OnnxText(session).next(text)).at(-1)!));
+    text.push(likeliest((await new OnnxText(session).next(text)).at(-1)!));
   await session.release();
   return text.slice(prompt.length);
 }
@@ -125,7 +123,7 @@ describe('greedy generation with an exported model', () => {
         const logits = await texts.next(next);
         logits.forEach((rows, text) => {
           const last = next[text]!.findLastIndex((slot) => slot !== undefined);
-          found[text]!.push(best(rows[last]!));
+          found[text]!.push(likeliest(rows[last]!));
         });
       }
       await session.release();

@@ -5,13 +5,16 @@ export const openOnnx = (
   file: string,
   {
     exact = false,
+    threads,
   }: {
     /** Products of DequantizeLinear and MatMul are computed in float32; by default ONNX Runtime rounds their inputs to 8 bits. */
     readonly exact?: boolean;
+    readonly threads?: number;
   } = {},
 ): Promise<InferenceSession> =>
   InferenceSession.create(file, {
     ...{ executionProviders: ['cpu'], logSeverityLevel: 3 },
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(exact ? { extra: { session: { qdq_matmulnbits_accuracy_level: '1' } } } : {}),
   });
 
@@ -106,4 +109,26 @@ export function farthest(ours: readonly Float32Array[], theirs: readonly Float32
       row.reduce((worst, value, j) => Math.max(worst, Math.abs(value - theirs[i]![j]!)), most),
     0,
   );
+}
+
+/** The token with the largest logit. */
+export const likeliest = (logits: Float32Array): number =>
+  logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
+
+/** Mean KL divergence (nats) of the distributions of rows of logits from those of others. */
+export function meanDivergence(original: readonly Float32Array[], changed: readonly Float32Array[]): number {
+  const each = original.map((row, i) => {
+    const other = changed[i]!;
+    const [ours, theirs] = [logSum(row), logSum(other)];
+    return row.reduce(
+      (sum, value, j) => sum + Math.exp(value - ours) * (value - ours - other[j]! + theirs),
+      0,
+    );
+  });
+  return each.reduce((sum, value) => sum + value, 0) / each.length;
+}
+
+function logSum(row: Float32Array): number {
+  const most = row.reduce((a, b) => Math.max(a, b));
+  return most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0));
 }

@@ -48,7 +48,7 @@ export const weightForms: readonly WeightForm[] = [
     codes: { storage: 'qdq', grid: plain('qdq-fp8', fp8('row')) },
   },
   matMulNBits(4, 'the usual form of language models in ONNX Runtime and transformers.js'),
-  matMulNBits(8, 'close to the original'),
+  matMulNBits(8, 'close to the original; fast on a CPU only with accuracy level 4'),
   matMulNBits(2, 'smallest; needs a method that makes up for errors to be useful'),
   bnb('nf4'),
   bnb('fp4'),

@@ -69,6 +69,25 @@ describe.skipIf(!hasSharedData)('NVFP4 as ModelOpt stores it', () => {
     expect(found.map((value) => value + 0)).toEqual(expected.map((value) => value + 0));
   });
 
+  it('FP8 has one scale for the tensor, a scalar, beside that of its inputs', async () => {
+    const codes = Buffer.from(Array.from({ length: 16 * 32 }, (_, i) => ((i * 37) % 127) | ((i & 1) << 7)));
+    const scalar = (value: number): StoredBytes => ({
+      ...{ dtype: 'F32', shape: [], bytes: Buffer.from(Float32Array.of(value).buffer) },
+    });
+    const parts = new Map<string, StoredBytes>([
+      ['weight', { dtype: 'F8_E4M3', shape: [16, 32], bytes: codes }],
+      ['weight_scale', scalar(0.003)],
+      ['input_scale', scalar(0.02)],
+    ]);
+    const model = await open(parts, 'float32');
+    const [tensor, ...others] = model.description.tensors;
+    const found = new Float32Array((await model.read(tensor!, 0, 4 * tensor!.elements)).buffer);
+    await model.close();
+    expect(others).toEqual([]);
+    expect(tensor).toMatchObject({ name: 'layer.weight', dtype: 'FP8 E4M3', shape: [16, 32] });
+    expect(found).toEqual(Float32Array.from(codes, (code) => e4m3(code) * fround(0.003)));
+  });
+
   it('weights whose inputs are scaled by columns are described, with what is in the way', async () => {
     const model = await open(
       new Map<string, StoredBytes>([
