@@ -6,6 +6,7 @@ import type { FiguresLoader } from './figures';
 import { openModel, type Host } from './host';
 import type { PlanLoader } from './planLoader';
 import type { State, Store } from './store';
+import type { ViewJobs } from './viewJobs';
 
 export interface App {
   readonly store: Store;
@@ -13,6 +14,7 @@ export interface App {
   readonly analyses: Analyses;
   readonly figures: FiguresLoader;
   readonly plans: PlanLoader;
+  readonly jobs: ViewJobs;
 }
 
 export const AppContext = createContext<App | undefined>(undefined);

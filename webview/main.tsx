@@ -7,6 +7,7 @@ import { FiguresLoader } from './figures';
 import { connect, openModel } from './host';
 import { PlanLoader } from './planLoader';
 import { Store } from './store';
+import { ViewJobs } from './viewJobs';
 
 const root = document.getElementById('root');
 if (root) {
@@ -19,7 +20,7 @@ if (root) {
     solvePlan: (params) => host.call('solvePlan', params),
   });
   render(
-    <AppContext.Provider value={{ store, host, analyses, figures, plans }}>
+    <AppContext.Provider value={{ store, host, analyses, figures, plans, jobs: new ViewJobs() }}>
       <App />
     </AppContext.Provider>,
     root,

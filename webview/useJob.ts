@@ -1,52 +1,27 @@
-import { useRef, useState } from 'preact/hooks';
-import type { EngineProgress } from '../src/protocol/engine';
+import { useEffect, useState } from 'preact/hooks';
+import { useApp, useAppState } from './context';
+import type { JobOptions, JobRun } from './viewJobs';
 
-/** What the host needs to run a job for a view. */
-export interface JobOptions {
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: EngineProgress) => void;
-}
-
-/** A job of a view: at most one runs. */
-export interface Job<P> {
-  /** A run is in progress. */
-  readonly isRunning: boolean;
-  /** Undefined until the first report. */
-  readonly progress: EngineProgress | undefined;
-  /** Why the last run failed; undefined after one that was cancelled. */
-  readonly failure: string | undefined;
+/** A job of a view: its last run, and what starts and cancels it. */
+export interface Job<P, R> {
+  readonly run: JobRun<P, R> | undefined;
   readonly start: (params: P) => void;
   readonly cancel: () => void;
 }
 
 /**
- * Runs a job of the host on request.
- * @param run rejects when it fails or is cancelled.
+ * A job of the host that a view runs on request, and that outlives the view.
+ * @param name of the job: all views of this name show the same run, with the same kinds of parameters and results.
+ * @param work rejects when it fails or is cancelled.
  */
-export function useJob<P, R>(
-  run: (params: P, options: JobOptions) => Promise<R>,
-  onDone: (result: R) => void,
-): Job<P> {
-  const [isRunning, setRunning] = useState(false);
-  const [progress, setProgress] = useState<EngineProgress>();
-  const [failure, setFailure] = useState<string>();
-  const running = useRef<AbortController>();
-  const start = async (params: P): Promise<void> => {
-    const { signal } = (running.current = new AbortController());
-    setFailure(undefined);
-    setRunning(true);
-    try {
-      onDone(await run(params, { signal, onProgress: setProgress }));
-    } catch (error) {
-      if (!signal.aborted) setFailure(error instanceof Error ? error.message : String(error));
-    } finally {
-      setRunning(false);
-      setProgress(undefined);
-    }
-  };
+export function useJob<P, R>(name: string, work: (params: P, options: JobOptions) => Promise<R>): Job<P, R> {
+  const { jobs } = useApp();
+  const { opening: basis } = useAppState();
+  const [, redraw] = useState(0);
+  useEffect(() => jobs.subscribe(() => redraw((n) => n + 1)), [jobs]);
   return {
-    ...{ isRunning, progress, failure },
-    start: (params) => void start(params), // never rejects
-    cancel: () => running.current?.abort(),
+    run: jobs.run(name, basis) as JobRun<P, R> | undefined,
+    start: (params) => void jobs.start(name, { params, basis }, work), // never rejects
+    cancel: () => jobs.cancel(name),
   };
 }

@@ -146,6 +146,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     const calibration = frame.locator('.evaluate .field', { hasText: 'Calibration text' });
     await weights().selectOption('recipe gptq-int4-g32');
     await calibration.getByText('generated-calibration.txt').waitFor({ timeout: wait });
+    await screenshot(page, 'evaluate-recipe-dark');
     await evaluate('recipe bnb-nf4', windows);
     expect(await calibration.count()).toBe(0);
     const bytes = async (variant: string): Promise<number> =>

@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
@@ -80,5 +81,11 @@ describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
     await screenshot(page, 'danger-dark');
     await setTheme(page, 'light');
     await screenshot(page, 'danger-light');
+    await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+    await page.setViewportSize({ width: 500, height: 900 });
+    await frame.locator('.drop-down-bar').waitFor({ timeout: wait });
+    const overflow = await danger.evaluate((element) => element.scrollWidth - element.clientWidth);
+    expect(overflow).toBeLessThanOrEqual(0);
+    await screenshot(page, 'danger-narrow');
   });
 });

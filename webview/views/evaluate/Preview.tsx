@@ -18,16 +18,17 @@ import { Going } from '../Going';
  */
 export function Preview({ text: suggested }: { text: string }) {
   const { choices, problem } = useRecipeChoices();
-  const [recipe, setRecipe] = useState('w8a8');
-  const [text, setText] = useState(suggested);
-  const [windows, setWindows] = useState('');
   const { host } = useApp();
-  const [result, setResult] = useState<PreviewResult>();
-  const { isRunning, progress, failure, start, cancel } = useJob(
+  const { run, start, cancel } = useJob(
+    'preview',
     (params: WebviewRequests['previewRecipe']['params'], options) =>
       host.call('previewRecipe', params, options),
-    setResult,
   );
+  const { isRunning = false, progress, result, failure } = run ?? {};
+  const last = run?.params.settings;
+  const [recipe, setRecipe] = useState(last?.recipe.recipe ?? 'w8a8');
+  const [text, setText] = useState(last?.text ?? suggested);
+  const [windows, setWindows] = useState(last?.windows?.toString() ?? '');
   const count = Number(windows);
   const isValid = windows.trim() === '' || (Number.isSafeInteger(count) && count > 0);
   const settings = {

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { evidenceWords, type EvidenceEstimate, type StoredEvidence } from '../../../src/protocol/evidence';
 import { duration, size } from '../../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../../context';
@@ -21,10 +21,13 @@ export function Calibration({ text: suggested = '', evidence, onDone }: Props) {
   const { model } = useAppState();
   const [text, setText] = useState(suggested);
   const { host } = useApp();
-  const { isRunning, progress, failure, start, cancel } = useJob(
-    (params: { text: string }, options) => host.call('calibrateInputs', params, options),
-    onDone,
+  const { run, start, cancel } = useJob('calibration', (params: { text: string }, options) =>
+    host.call('calibrateInputs', params, options),
   );
+  const { isRunning = false, progress, result, failure } = run ?? {};
+  useEffect(() => {
+    if (result) onDone();
+  }, [result]);
   const isWhole = evidence?.kinds.includes('hessian') && evidence.kinds.includes('activations');
   const impossible = model?.limits?.run;
   return (

@@ -80,7 +80,7 @@ function MethodHead({ method, settings }: { method: MethodDescription; settings:
           aria-label={`Options of ${label}`}
           onClick={() => open(opened === id ? undefined : id)}
         >
-          Options{changed > 0 ? ` (${changed} set)` : ''}
+          Options{changed > 0 ? ` (${changed})` : ''}
         </button>
       )}
     </th>

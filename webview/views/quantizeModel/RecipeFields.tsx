@@ -104,7 +104,7 @@ function Description({ form, choices, preview }: Omit<Props, 'change'>) {
 }
 
 /** Tokens that a calibration reads, and those of a window, where the recipe does not say. */
-const usual = { tokens: '65,536', context: '512, or what the model was made for' };
+const usual = { tokens: '65,536', context: 'at most 512' };
 
 /** The text that evidence comes from; recipes that need none do not ask for it. */
 function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview'>) {

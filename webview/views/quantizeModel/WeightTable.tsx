@@ -79,12 +79,12 @@ const plannedColumns: readonly GridColumn<Line>[] = [
     cell: ({ planned }) => <span class="muted">{planned.from}</span>,
   },
   {
-    ...{ id: 'to', label: 'To', width: 112, align: 'left' },
+    ...{ id: 'to', label: 'To', width: 106, align: 'left' },
     cell: ({ planned }) => (planned.quantized ? planned.to : <span class="muted">{planned.to}</span>),
     cellTitle: ({ planned }) => planned.to,
   },
   {
-    ...{ id: 'method', label: 'Method', width: 58, align: 'left' },
+    ...{ id: 'method', label: 'Method', width: 64, align: 'left' },
     cell: ({ planned }) => planned.method ?? '',
     cellTitle: ({ done }) => done && `${done.seconds.toFixed(1)} s`,
   },
