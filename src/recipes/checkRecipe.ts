@@ -11,8 +11,10 @@ import { writerNamed, writers } from './writers';
 /** Rounding to nearest: the method of rules that name none. */
 export const defaultMethod = 'rtn';
 
-/** A matrix as models have them: layouts and methods that refuse it refuse the grid or an option, not a shape. */
+/** A matrix as models have them: layouts that refuse it refuse the grid, not a shape. */
 const usual = [4096, 4096] as const;
+/** Methods that refuse the smallest matrix refuse the grid or an option: some are for small layers only. */
+const smallest = [1, 1] as const;
 
 export const isGrid = (grid: RecipeRule['grid']): grid is Grid => grid !== 'keep' && !('ggml' in grid);
 
@@ -97,7 +99,7 @@ function checkRule({ grid, method }: RecipeRule, place: string): void {
   if (!isGrid(grid))
     throw new ShapeError(`${place}.grid is a type of GGUF; the target must be "gguf" for it.`);
   const found = methodOf(method, `${place}.method`);
-  const refusal = found.refuse({ grid, shape: usual, options: optionsOf(found, method?.options) });
+  const refusal = found.refuse({ grid, shape: smallest, options: optionsOf(found, method?.options) });
   if (refusal !== undefined)
     throw new ShapeError(`${place}: the method ${found.id} cannot be applied: ${refusal}`);
 }

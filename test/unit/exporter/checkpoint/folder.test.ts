@@ -21,7 +21,7 @@ import type { EngineProgress } from '../../../../src/protocol/engine';
 import type { Recipe, RecipeRule } from '../../../../src/protocol/recipe';
 import { awq, bitsandbytes4bit, gptq } from '../../../../src/quant/grids/libraries';
 import { isGrid } from '../../../../src/recipes/checkRecipe';
-import { presetById } from '../../../../src/recipes/resolveRecipe';
+import { presetById, resolveRecipe } from '../../../../src/recipes/resolveRecipe';
 import { clearFaults, failOn } from '../../../support/fileFaults';
 import { safetensorsBytes, sampleFolder, temporaryFolder } from '../../../support/files';
 
@@ -503,6 +503,20 @@ describe('what a recipe does to a model', () => {
       'embed_out',
     ]);
     await model.close();
+  });
+
+  it('keeps matrices that are too large for a method, with a warning', async () => {
+    const recipe = await resolveRecipe({ recipe: 'w4a16', changes: { group: 32, method: 'obq' } });
+    const model = await openModel(sampleFolder);
+    const { tensors, warnings } = planCheckpoint(model, recipe);
+    await model.close();
+    const byObq = tensors.flatMap(({ tensor, matrix }) =>
+      matrix?.method.id === 'obq' ? [tensor.shape] : [],
+    );
+    expect(byObq).toHaveLength(36);
+    expect(warnings[0]).toMatch(
+      /^model\.layers\.0\.mlp\.down_proj\.weight is kept: OBQ is for small layers: /,
+    );
   });
 
   it('keeps matrices that the layout cannot store, with a warning, and is an error where nothing is left', async () => {
