@@ -29,8 +29,7 @@ export type TransformersJsDtype = keyof typeof suffixes;
 export const transformersJsPath = (dtype: TransformersJsDtype): string => `onnx/model${suffixes[dtype]}.onnx`;
 
 /**
- * The dtype of a form of weights.
- * @param codes the dtype of its codes; absent where they are floats, or of a kind that transformers.js does not know.
+ * The dtype of a form of weights, as the settings change it.
  * @throws QuantscopeError REQUEST where there is none.
  */
 export function transformersJsDtype(

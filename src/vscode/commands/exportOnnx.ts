@@ -88,10 +88,10 @@ async function runExport(
   }
 }
 
-async function announce({ out, fileBytes, bitsPerWeight, seconds, notes }: OnnxResult): Promise<void> {
+async function announce({ out, files, fileBytes, bitsPerWeight, seconds, notes }: OnnxResult): Promise<void> {
   const show = 'Show Folder';
   const figures = `${size(fileBytes)}, ${bitsPerWeight.toFixed(2)} bits per weight, ${seconds.toFixed(1)} s`;
   const message = [`Exported ${basename(out)}: ${figures}.`, ...notes].join(' ');
   if ((await vscode.window.showInformationMessage(message, show)) !== show) return;
-  await vscode.commands.executeCommand('revealFileInOS', vscode.Uri.file(join(out, 'model.onnx')));
+  await vscode.commands.executeCommand('revealFileInOS', vscode.Uri.file(join(out, files[0]!.name)));
 }
