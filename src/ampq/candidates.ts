@@ -10,6 +10,7 @@ import type {
   SkippedTensor,
   TablePreset,
   UnmeasuredPreset,
+  UsedCodes,
   UsedImatrix,
 } from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
@@ -35,6 +36,8 @@ export interface Candidates {
   readonly fixedParameters: number;
   /** The importance matrix that the candidates are encoded with. */
   readonly imatrix?: UsedImatrix;
+  /** Optimised codes that they get; errors are then those of the outputs. */
+  readonly codes?: UsedCodes;
   /** Types of the tensors in the file types of llama.cpp, in their order. */
   readonly presets: readonly TablePreset[];
   /** File types that need an importance matrix where there is none. */

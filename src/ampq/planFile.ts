@@ -9,6 +9,7 @@ import type {
   PlanConstraint,
   PlanPreset,
   SensitivityTable,
+  UsedCodes,
   UsedImatrix,
 } from '../protocol/plan';
 import { planNotes } from './planNotes';
@@ -41,6 +42,7 @@ export function makePlan(
     budget,
     total,
     ...(table.imatrix ? { imatrix: table.imatrix } : {}),
+    ...(table.codes ? { codes: table.codes } : {}),
     ...(constraints.length > 0 ? { constraints } : {}),
     ...(frame && !frame.isEstimate ? { frame } : {}),
     ...(preset ? { preset } : {}),
@@ -91,6 +93,7 @@ export function parsePlan(value: unknown, file: string): Plan {
     budget: budgetOf(check, plan['budget'], fail),
     total: totalOf(check, plan['total']),
     ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
+    ...(plan['codes'] === undefined ? {} : { codes: codesOf(check, plan['codes']) }),
     ...(plan['constraints'] === undefined
       ? {}
       : { constraints: constraintsOf(check, plan['constraints'], fail) }),
@@ -183,6 +186,16 @@ function imatrixOf(check: Checker, value: unknown): UsedImatrix {
   return {
     file: check.string(imatrix['file'], '$.imatrix.file'),
     hash: check.string(imatrix['hash'], '$.imatrix.hash'),
+  };
+}
+
+function codesOf(check: Checker, value: unknown): UsedCodes {
+  const codes = check.record(value, '$.codes');
+  return {
+    method: check.string(codes['method'], '$.codes.method'),
+    text: check.string(codes['text'], '$.codes.text'),
+    hash: check.string(codes['hash'], '$.codes.hash'),
+    tokens: check.count(codes['tokens'], '$.codes.tokens'),
   };
 }
 

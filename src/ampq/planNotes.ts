@@ -1,4 +1,4 @@
-import type { PlanConstraint, SensitivityTable } from '../protocol/plan';
+import type { PlanConstraint, SensitivityTable, UsedCodes } from '../protocol/plan';
 import { listOf, tableNotes } from '../protocol/tableNotes';
 import { constraintText } from './constraints';
 import type { Assignment } from './solve';
@@ -16,6 +16,7 @@ export function planNotes(
   return [
     ...limitNotes(notExportable, weightsOnly),
     ...tableNotes(table),
+    ...(table.codes ? [ofCodes(table.codes)] : []),
     ...(constraints.length === 0
       ? []
       : [`The plan was solved with the constraints ${constraints.map(constraintText).join(' ')}.`]),
@@ -37,6 +38,9 @@ export function planNotes(
       : []),
   ];
 }
+
+const ofCodes = ({ method, text, tokens }: UsedCodes): string =>
+  `Errors are those of the outputs with optimised codes (${method}, over ${tokens.toLocaleString('en-US')} tokens of ${text}), also those of presets. An export of the plan writes these codes.`;
 
 /** To two digits. */
 const percent = (share: number): string => String(Number((100 * share).toPrecision(2)));

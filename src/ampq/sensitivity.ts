@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
 import { addSums, errorMetrics, noSums } from '../analysis/metrics';
 import { TensorReader, type TensorSlab } from '../analysis/tensorReader';
@@ -7,7 +8,8 @@ import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
 import type { ErrorSums, TensorRange } from '../native';
 import type { EngineProgress } from '../protocol/engine';
-import type { Device, SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
+import type { Device, SensitivityCell, SensitivityRow, SensitivityTable, UsedCodes } from '../protocol/plan';
+import { versionsOf } from '../quant/algorithms';
 import { formatById } from '../quant/catalogue';
 import type { QuantFormat } from '../quant/format';
 import { candidateFormats, formatsFor, isPossible, type Candidate, type Candidates } from './candidates';
@@ -29,6 +31,8 @@ export const importanceCandidates: readonly string[] = [
 export const lowerCandidates: readonly string[] = ['IQ4_XS', 'IQ3_S', 'Q3_K', 'Q2_K'];
 
 export interface MeasureSlabOptions {
+  /** The tensor. */
+  readonly converted: ConvertedTensor;
   /** Of each column, expert after expert. */
   readonly importance?: Float32Array | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -80,10 +84,20 @@ export async function runSensitivity(
   }
 }
 
-/** What results of a model are kept under: those that importance weights change have their own. */
-export function resultsKey({ description }: Pick<Model, 'description'>, { imatrix }: Candidates): string {
+/** What results of a model are kept under: those that importance weights or optimised codes change have their own. */
+export function resultsKey(
+  { description }: Pick<Model, 'description'>,
+  { imatrix, codes }: Candidates,
+): string {
   const key = contentKey(description);
-  return imatrix ? `${key}-${imatrix.hash.slice(0, 16)}` : key;
+  const weighted = imatrix ? `${key}-${imatrix.hash.slice(0, 16)}` : key;
+  return codes ? `${weighted}-codes-${digestOf(codes)}` : weighted;
+}
+
+/** Of everything that the codes depend on besides the model. */
+function digestOf({ method, hash }: UsedCodes): string {
+  const versions = versionsOf(['evidence', 'states']);
+  return createHash('sha256').update(JSON.stringify({ method, hash, versions })).digest('hex').slice(0, 16);
 }
 
 /** The table of earlier runs; undefined when nothing has been measured. */
@@ -159,7 +173,11 @@ async function measureTensor(
       for (const [i, format] of group.entries()) {
         throwIfCancelled(signal);
         progress.begin(`${converted.name} in ${format.id}`);
-        const measured = await measurer.measure(reader, slab, format, range, { importance, signal });
+        const measured = await measurer.measure(reader, slab, format, range, {
+          converted,
+          importance,
+          signal,
+        });
         sums[i] = addSums(sums[i]!, measured);
         progress.addWeights(slab.weights);
       }
@@ -274,6 +292,7 @@ function tableOf(model: Model, candidates: Candidates, store: CellStore): Sensit
     notExportable,
     skipped = [],
     imatrix,
+    codes,
     unmeasuredPresets,
   } = candidates;
   return {
@@ -284,6 +303,7 @@ function tableOf(model: Model, candidates: Candidates, store: CellStore): Sensit
     ...(notExportable === undefined ? {} : { notExportable }),
     ...(skipped.length === 0 ? {} : { skipped }),
     ...(imatrix ? { imatrix } : {}),
+    ...(codes ? { codes } : {}),
     ...(store.problem === undefined ? {} : { notKept: store.problem }),
     ...{ rows, presets },
     ...(unmeasuredPresets ? { unmeasuredPresets } : {}),

@@ -36,7 +36,8 @@ export const exportCommand: Command = {
   name: 'export',
   operand: 'MODEL',
   summary: 'Export a model as GGUF, with a file type or a plan',
-  keepsResults: ({ codes }) => codes === 'optimised',
+  // A plan may be one for optimised codes.
+  keepsResults: ({ codes, plan }) => codes === 'optimised' || plan !== undefined,
   options: {
     type: valueOption('T', 'file type of llama.cpp (Q4_K_M, IQ3_XS, F16…), or COPY'),
     plan: valueOption('P', '.ampq.json plan'),
@@ -60,11 +61,11 @@ export const exportCommand: Command = {
     'split-max-tensors': valueOption('N', 'split into parts of at most N tensors'),
     codes: valueOption(
       'C',
-      'how codes are found: reference (as llama.cpp) or optimised (default: reference)',
+      'how codes are found: reference (as llama.cpp) or optimised (default: as in the plan, or reference)',
     ),
     calibration: valueOption(
       'F',
-      'UTF-8 text to run the model over, for optimised codes (default: that of the last pass)',
+      'UTF-8 text to run the model over, for optimised codes (default: that of the plan, or of the last pass)',
     ),
     tokens: valueOption('N', 'tokens of the calibration text that are used (default: 65,536)'),
     context: windowOptions['context']!,
@@ -94,7 +95,7 @@ export const exportCommand: Command = {
     const result = await jobs['export/gguf'](
       {
         ...{ ...model, out: resolve(out), ...settings },
-        ...(settings.codes === 'optimised' ? found : {}),
+        ...(settings.codes === 'optimised' || settings.planFile !== undefined ? found : {}),
         ...(threads === undefined ? {} : { threads }),
       },
       { signal, progress },

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
+import { codeChoices } from '../protocol/export';
 import type { DeviceChoice, GainsSource, SensitivityTable } from '../protocol/plan';
 import {
   choiceOption,
@@ -40,6 +41,11 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     'N',
     'tokens per window (default: 512, or the context length of the model if shorter)',
   ),
+  codes: valueOption(
+    'C',
+    'errors of which codes: reference (as llama.cpp) or optimised, measured on the outputs (default: reference)',
+  ),
+  'calibration-tokens': valueOption('N', 'tokens of the text for optimised codes (default: 65,536)'),
   gains: valueOption('cached', 'cached: use the gains of the latest run, whatever its text was'),
   'weights-only': {
     type: 'boolean',
@@ -67,6 +73,9 @@ export function measuringParams(context: CommandContext): SensitivityParams {
   if (chosen.length > 1) throw new UsageError(`Give ${chosen.join(' or ')}, not both.`);
   if ((tokens ?? window) !== undefined && (weightsOnly || keptGains))
     throw new UsageError(`--tokens and --context apply to a run over a text, not to ${chosen[0]}.`);
+  const optimised = optimisedOption(context);
+  if (optimised && (weightsOnly || keptGains))
+    throw new UsageError(`--codes optimised needs a run over a text, not ${chosen[0]}.`);
   const formats = textOption(context, 'formats')
     ?.split(',')
     .map((id) => id.trim());
@@ -79,7 +88,17 @@ export function measuringParams(context: CommandContext): SensitivityParams {
     ...(window === undefined ? {} : { context: window }),
     ...(keptGains ? { keptGains } : {}),
     ...(weightsOnly ? { weightsOnly } : {}),
+    ...(optimised ? { optimised } : {}),
   };
+}
+
+/** @throws UsageError for tokens without optimised codes. */
+function optimisedOption(context: CommandContext): SensitivityParams['optimised'] {
+  const tokens = countOption(context, 'calibration-tokens');
+  if (choiceOption(context, 'codes', codeChoices) === 'optimised')
+    return { evidenceDir: context.evaluationDir, ...(tokens === undefined ? {} : { tokens }) };
+  if (tokens !== undefined) throw new UsageError('--calibration-tokens is for --codes optimised.');
+  return undefined;
 }
 
 /** Prints what a run will do and its estimated time. */

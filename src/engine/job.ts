@@ -50,6 +50,12 @@ const kinds = {
     [value['tokens'], value['context']].every(
       (count) => count === undefined || (Number.isSafeInteger(count) && (count as number) > 0),
     ),
+  optimised: (value: unknown) =>
+    isRecord(value) &&
+    typeof value['evidenceDir'] === 'string' &&
+    isAbsolute(value['evidenceDir']) &&
+    (value['tokens'] === undefined ||
+      (Number.isSafeInteger(value['tokens']) && (value['tokens'] as number) > 0)),
   record: isRecord,
   boolean: (value: unknown) => typeof value === 'boolean',
   blocks: (value: unknown) =>

@@ -53,16 +53,28 @@ export async function previewGguf(
 /**
  * What the exported file of a model, in one part, holds besides the tensors that a plan chooses formats for. It does not depend on
  * their formats.
- * @param imatrix what weights are encoded with: the header names it.
+ * @param encoding what weights are encoded with: the header names it.
  * @throws QuantscopeError where the model cannot be exported as GGUF.
  */
-export async function fileFrame(model: Model, imatrix?: Imatrix, signal?: AbortSignal): Promise<FileFrame> {
+export async function fileFrame(
+  model: Model,
+  { imatrix, isOptimised = false }: FrameEncoding = {},
+  signal?: AbortSignal,
+): Promise<FileFrame> {
   const target = { type: 'F16', allowRequantize: true, ...(imatrix ? { imatrix } : {}) };
-  const { plan, files } = await prepare(model, target, 'model.gguf', { signal });
+  const keyValues = isOptimised ? codesKeyValues() : [];
+  const { plan, files } = await prepare(model, target, 'model.gguf', { signal, keyValues });
   const { header, alignment } = files[0]!.layout;
   const others = plan.tensors.filter(({ cause }) => cause === 'kept' || cause === 'computed');
   const sizes = others.map(({ bytes }) => bytes);
   return { bytes: fileBytesOf({ bytes: header.length, alignment }, sizes), alignment };
+}
+
+/** What the header of a file says of its encoding. */
+export interface FrameEncoding {
+  readonly imatrix?: Imatrix | undefined;
+  /** Whether codes are optimised. */
+  readonly isOptimised?: boolean;
 }
 
 /**
@@ -161,13 +173,15 @@ interface OutputFile {
 interface PrepareOptions {
   readonly signal?: AbortSignal | undefined;
   readonly optimiser?: CodeOptimiser | undefined;
+  /** Besides those of the model and the target. */
+  readonly keyValues?: readonly KeyValue[];
 }
 
 async function prepare(
   model: Model,
   target: ExportTarget,
   out: string,
-  { signal, optimiser }: PrepareOptions,
+  { signal, optimiser, keyValues = [] }: PrepareOptions,
 ): Promise<{ plan: ExportPlan; files: OutputFile[]; preview: ExportPreview }> {
   const plan = await planExport(model, target, signal);
   const { pairs, notes } = model.gguf
@@ -175,7 +189,7 @@ async function prepare(
     : await checkpointKeyValues(model, plan, signal);
   const optimised = target.codes === 'optimised' ? optimisedPart(plan.tensors) : undefined;
   const ofCodes = optimised?.tensors ? (optimiser?.keyValues() ?? codesKeyValues()) : [];
-  const files = layOut(model, plan, target, out, [...pairs, ...ofCodes]);
+  const files = layOut(model, plan, target, out, [...pairs, ...ofCodes, ...keyValues]);
   const preview = previewOf(plan, files, notes);
   return { plan, files, preview: optimised ? { ...preview, optimised } : preview };
 }

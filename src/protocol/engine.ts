@@ -233,6 +233,13 @@ export interface SensitivityParams extends ModelRef {
   keptGains?: boolean;
   /** Errors of the weights alone. */
   weightsOnly?: boolean;
+  /** Errors of the outputs with codes that are optimised for the inputs over the text, as `codes` of an export. */
+  optimised?: {
+    /** Folder where what is measured of inputs is kept. */
+    readonly evidenceDir: string;
+    /** Of the text, that inputs are measured over; as for `EvidenceSettings`. */
+    readonly tokens?: number;
+  };
 }
 
 export interface SensitivityEstimate {

@@ -6,7 +6,7 @@ export interface SensitivityCell {
   /** Exact size of the tensor in that format, bytes. */
   readonly bytes: number;
   readonly bitsPerWeight: number;
-  /** Σ(x − x')² / Σx², with an importance matrix Σw(x − x')² / Σwx². */
+  /** Σ(x − x')² / Σx²; with an importance matrix Σw(x − x')² / Σwx²; with optimised codes Σd·H·dᵀ of x − x' over that of x. */
   readonly relativeSquaredError: number;
   readonly sqnr: number;
   readonly maxError: number;
@@ -56,6 +56,18 @@ export interface UsedImatrix {
   readonly hash: string;
 }
 
+/** Codes that are optimised for the inputs of matrices over a text. */
+export interface UsedCodes {
+  /** Id and version of the method that finds them. */
+  readonly method: string;
+  /** File of the text, without the folder. */
+  readonly text: string;
+  /** SHA-256 of its tokens and windows. */
+  readonly hash: string;
+  /** Tokens that inputs were measured over. */
+  readonly tokens: number;
+}
+
 /** How a llama.cpp file type stores the rows of a table. */
 export interface TablePreset {
   readonly fileType: string;
@@ -92,6 +104,8 @@ export interface SensitivityTable {
   readonly skipped?: readonly SkippedTensor[];
   /** The importance matrix of the errors; they are then weighted by it. Tensors that it lacks have plain errors. */
   readonly imatrix?: UsedImatrix;
+  /** Optimised codes that the errors are those of. */
+  readonly codes?: UsedCodes;
   /** Why the measurements are not kept; absent when they are. */
   readonly notKept?: string;
   /** Where gains come from: one measurement per tensor, in the format that its row names. */
@@ -199,6 +213,8 @@ export interface Plan {
   };
   /** The importance matrix that errors were measured with: an export needs the same. */
   readonly imatrix?: UsedImatrix;
+  /** Optimised codes that errors were measured with: an export writes them. */
+  readonly codes?: UsedCodes;
   /** What the solver kept to; none where absent. */
   readonly constraints?: readonly PlanConstraint[];
   /** What else the exported file holds, if it is written in one part; absent where that is not known. */

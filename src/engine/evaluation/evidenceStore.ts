@@ -53,13 +53,18 @@ export class EvidenceStore {
    * What an earlier pass has measured; damaged files and those of other versions do not count.
    * @param model its contentKey.
    * @param key of the text and of where it was run; the latest pass over any text where it is absent.
+   * @param hash of the text, where only passes over it count.
    */
-  async find(model: string, parts: EvidenceParts, key?: string): Promise<KeptEvidence | undefined> {
+  async find(
+    model: string,
+    parts: EvidenceParts,
+    { key, hash }: { readonly key?: string; readonly hash?: string | undefined } = {},
+  ): Promise<KeptEvidence | undefined> {
     const names = key === undefined ? await namesIn(this.ofModel(model)) : [digestOf(key)];
     const found = await Promise.all(names.map((name) => readIndex(join(this.ofModel(model), name))));
     const [best] = found
       .filter((item) => item !== undefined)
-      .filter(({ kept }) => has(kept.parts, parts))
+      .filter(({ kept }) => has(kept.parts, parts) && (hash === undefined || kept.text.hash === hash))
       .sort((a, b) => b.usedMs - a.usedMs);
     if (!best) return undefined;
     const now = new Date();

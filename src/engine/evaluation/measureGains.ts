@@ -12,12 +12,13 @@ import { resultsKey } from '../../ampq/sensitivity';
 import { writeAtomically } from '../../files/atomicFile';
 import type { OrtDevice } from '../../graph/session';
 import { openDecoder } from '../../graph/transformer/openDecoder';
+import type { CodeFinder } from '../../exporter/codes/codeFinder';
 import type { WeightChange } from '../../graph/transformer/weights';
 import { reason } from '../../model/byteSource';
 import type { Model } from '../../model/model';
 import type { SensitivityTable } from '../../protocol/plan';
-import { formatById } from '../../quant/catalogue';
 import type { JobContext } from '../job';
+import { weightChange } from './plannedVariant';
 import { StepMeter } from './progress';
 import { statesRoom, type PlannedText } from './runPlan';
 
@@ -29,6 +30,13 @@ export const keptGains = (
 ): Promise<MeasuredDivergences | undefined> =>
   readDivergences(gainsFile(cacheDir, resultsKey(model, candidates)));
 
+/** Where gains are measured and kept, and what finds codes that are optimised. */
+export interface GainsPlace {
+  readonly device: OrtDevice;
+  readonly cacheDir: string;
+  readonly finder?: CodeFinder | undefined;
+}
+
 /**
  * Runs the model over a text, once for all tensors of the table, keeps the divergences, and adds the gains to the table.
  * @param table with the errors in the probe format.
@@ -38,13 +46,19 @@ export async function addGains(
   table: SensitivityTable,
   candidates: Candidates,
   planned: PlannedText,
-  { device, cacheDir }: { readonly device: OrtDevice; readonly cacheDir: string },
+  { device, cacheDir, finder }: GainsPlace,
   context: JobContext,
 ): Promise<SensitivityTable> {
   const probes = probesOf(table);
   if (probes.size === 0)
     return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
-  const { byTensor, noise } = await measure(model, planned, changesOf(candidates, probes), device, context);
+  const { byTensor, noise } = await measure(
+    model,
+    planned,
+    changesOf(candidates, probes, finder),
+    device,
+    context,
+  );
   if (!Number.isFinite(noise))
     return { ...table, weightsOnly: 'the weights overflow when the model is run over a text.' };
   const { scoredTokens: tokens, context: length } = planned.plan;
@@ -76,12 +90,16 @@ async function keep(file: string, measured: MeasuredDivergences): Promise<string
 type Probes = ReadonlyMap<string, { readonly format: string; readonly error: number }>;
 
 /** What each tensor becomes, encoded as for its errors. */
-function changesOf({ tensors }: Candidates, probes: Probes): ReadonlyMap<string, WeightChange> {
+function changesOf(
+  { tensors }: Candidates,
+  probes: Probes,
+  finder: CodeFinder | undefined,
+): ReadonlyMap<string, WeightChange> {
   return new Map(
-    tensors.flatMap(({ converted: { name }, importance }) => {
-      const probe = probes.get(name);
+    tensors.flatMap(({ converted, importance }) => {
+      const probe = probes.get(converted.name);
       if (!probe) return [];
-      return [[name, { format: formatById(probe.format), ...(importance ? { importance } : {}) }] as const];
+      return [[converted.name, weightChange(converted, probe.format, { importance, finder })] as const];
     }),
   );
 }

@@ -71,13 +71,18 @@ export async function obtainEvidence(
   return evidenceSource(await keptOrMeasured(pass, context), await ggufView(model));
 }
 
-/** The latest kept evidence of a model that has what is needed; undefined where there is none. */
+/**
+ * The latest kept evidence of a model that has what is needed; undefined where there is none.
+ * @param hash of the text, where no other will do.
+ */
 export async function latestEvidence(
   model: Model,
   needs: Iterable<EvidenceKind>,
   cacheDir: string,
+  hash?: string,
 ): Promise<EvidenceSource | undefined> {
-  const kept = await new EvidenceStore(cacheDir).find(contentKey(model.description), partsFor(needs));
+  const store = new EvidenceStore(cacheDir);
+  const kept = await store.find(contentKey(model.description), partsFor(needs), { hash });
   return kept && evidenceSource(kept, await ggufView(model));
 }
 
@@ -89,6 +94,18 @@ export async function storedEvidence(model: Model, cacheDir: string): Promise<St
   if (kept.parts.hessians) kinds.push('hessian');
   if (kept.parts.activations) kinds.push('activations');
   return { text: kept.text.path, tokens: kept.text.tokens, kinds };
+}
+
+/** What a pass would be made over, without making it. @throws as `obtainEvidence`. */
+export async function evidenceText(
+  model: Model,
+  settings: EvidenceSettings,
+  cacheDir: string,
+  signal: AbortSignal,
+): Promise<EvidenceSource['text']> {
+  const { planned } = await planPass(model, settings, cacheDir, signal);
+  const { file: path, hash, windows, plan } = planned;
+  return { path, hash, tokens: windows.length * plan.context };
 }
 
 /** What a pass would take. */
@@ -158,7 +175,7 @@ async function planPass(
 }
 
 const findKept = ({ model, store, parts, key }: PlannedPass): Promise<KeptEvidence | undefined> =>
-  store.find(contentKey(model.description), parts, key);
+  store.find(contentKey(model.description), parts, { key });
 
 async function keptOrMeasured(pass: PlannedPass, context: JobContext): Promise<KeptEvidence> {
   return (await findKept(pass)) ?? measure(pass, context);

@@ -1,6 +1,9 @@
+import type { ConvertedTensor } from '../../architectures/convertedTensor';
+import { optimisableType, type CodeFinder } from '../../exporter/codes/codeFinder';
 import type { RoundInputs } from '../../graph/transformer/graphSources';
 import type { WeightChange } from '../../graph/transformer/weights';
 import type { Model } from '../../model/model';
+import { formatById } from '../../quant/catalogue';
 
 /** How a model's weights are changed, and their resulting size. */
 export interface PlannedVariant {
@@ -16,4 +19,19 @@ export interface PlannedVariant {
   /** Of all tensors; of a variant those that an export would write. */
   readonly bytes: number;
   readonly parameters: number;
+}
+
+/** A tensor as a format stores it, with optimised codes where there is something that finds them. */
+export function weightChange(
+  converted: ConvertedTensor,
+  format: string,
+  options: { readonly importance?: Float32Array | undefined; readonly finder?: CodeFinder | undefined },
+): WeightChange {
+  const { importance, finder } = options;
+  const isOptimised = finder !== undefined && optimisableType(converted, format) !== undefined;
+  return {
+    format: formatById(format),
+    ...(importance ? { importance } : {}),
+    ...(isOptimised ? { replace: (expert, rows) => finder.replace(converted, format, expert, rows) } : {}),
+  };
 }

@@ -3,6 +3,7 @@ import { bindPlan } from '../../ampq/bindPlan';
 import { parsePlan } from '../../ampq/planFile';
 import { sourceDtype } from '../../architectures/convertedTensor';
 import { ggufView } from '../../architectures/ggufView';
+import { CodeFinder, codesMethod } from '../../exporter/codes/codeFinder';
 import { planWeights, type WeightTarget } from '../../exporter/plan';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import type { WeightChange } from '../../graph/transformer/weights';
@@ -12,10 +13,12 @@ import { readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import type { WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
+import { methodAlgorithm } from '../../quant/algorithms';
 import { formatById } from '../../quant/catalogue';
 import type { JobContext } from '../job';
 import type { PrepareOptions } from '../prepareRecipe';
-import type { PlannedVariant } from './plannedVariant';
+import { evidenceOfPlan } from './plannedCodes';
+import { weightChange, type PlannedVariant } from './plannedVariant';
 import { recipeVariant } from './recipeVariant';
 
 /**
@@ -42,18 +45,28 @@ export async function planVariant(
   if (format !== undefined)
     return changed(model, { format: formatById(format), ...options }, formatById(format).id);
   if (planFile === undefined) return original(model);
-  return changed(model, { plan: await readPlan(planFile), ...options }, basename(planFile));
+  const plan = await readPlan(planFile);
+  const { codes } = plan;
+  const evidence = codes && (await evidenceOfPlan(model, codes, variant.cacheDir));
+  const finder = evidence && new CodeFinder(evidence, context.signal);
+  return changed(model, { plan, ...options }, basename(planFile), finder);
 }
 
-/** As an export would store each tensor. @param label the file type's name when absent. */
-async function changed(model: Model, target: WeightTarget, label?: string): Promise<PlannedVariant> {
+/** As an export would store each tensor. @param label the file type's name when absent. @param finder of optimised codes. */
+async function changed(
+  model: Model,
+  target: WeightTarget,
+  label?: string,
+  finder?: CodeFinder,
+): Promise<PlannedVariant> {
   const { tensors, fileType, dataBytes, parameters } = await planWeights(model, target);
   const changes = new Map<string, WeightChange>();
   for (const { name, to, converted, importance } of tensors) {
     if (!converted || to === 'F32' || sourceDtype(converted) === to) continue;
-    changes.set(name, { format: formatById(to), ...(importance ? { importance } : {}) });
+    changes.set(name, weightChange(converted, to, { importance, finder }));
   }
-  const algorithms = [...new Set([...changes.values()].map(({ format }) => format.id))];
+  const formats = new Set([...changes.values()].map(({ format }) => format.id));
+  const algorithms = [...formats, ...(finder ? [methodAlgorithm(codesMethod.id)] : [])];
   return { label: label ?? fileType.name, changes, algorithms, bytes: dataBytes, parameters };
 }
 

@@ -6,6 +6,7 @@ import type { Model } from '../../model/model';
 import type { ExportParams } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
 import type { EvidenceSource } from '../../quant/evidence';
+import { evidenceOfPlan } from '../evaluation/plannedCodes';
 import { latestEvidence, obtainEvidence } from '../evaluation/obtainEvidence';
 import { readPlan } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job, type JobContext } from '../job';
@@ -70,7 +71,7 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
     const target = await readTarget(params, signal);
     const { out, threads, planFile, imatrix, calibration } = params;
     return models.use(params, signal, async (model) => {
-      const evidence = await evidenceFor(model, params, { signal, progress });
+      const evidence = await evidenceFor(model, params, target, { signal, progress });
       return exportGguf(model, target, out, {
         ...{ signal, threads, evidence, onProgress: progress },
         alsoRead: [planFile, imatrix, calibration?.text],
@@ -79,24 +80,36 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
   };
 }
 
-/** What is known of the inputs of a model's matrices, from a pass over the text of the settings or from an earlier one. */
+/**
+ * What is known of the inputs of a model's matrices, from a pass over the text of the settings or from an earlier one: over the text of the
+ * plan, where that has one.
+ */
 async function evidenceFor(
   model: Model,
-  { codes, calibration, cacheDir, device = 'auto' }: ExportParams,
+  { calibration, cacheDir, device = 'auto' }: ExportParams,
+  { codes, plan }: ExportTarget,
   context: JobContext,
 ): Promise<EvidenceSource | undefined> {
   if (codes !== 'optimised' || cacheDir === undefined) return undefined;
   const needs = ['hessian'] as const;
-  if (calibration) return obtainEvidence(model, { ...calibration, needs, device }, cacheDir, context);
-  return latestEvidence(model, needs, cacheDir);
+  if (!calibration)
+    return plan?.codes ? evidenceOfPlan(model, plan.codes, cacheDir) : latestEvidence(model, needs, cacheDir);
+  const evidence = await obtainEvidence(model, { ...calibration, needs, device }, cacheDir, context);
+  if (!plan?.codes || plan.codes.hash === evidence.text.hash) return evidence;
+  const other = `The plan was made for codes over ${plan.codes.text}, in another text or number of tokens: its figures are not those of the file.`;
+  return { ...evidence, notes: [...evidence.notes, other] };
 }
 
 /** The settings with the files that they name read. */
 async function readTarget(settings: ExportSettings, signal: AbortSignal): Promise<ExportTarget> {
   const { planFile, imatrix, ...rest } = settings;
+  const plan = planFile === undefined ? undefined : await readPlan(planFile);
+  // A plan that was made for optimised codes is written with them.
+  const codes = rest.codes ?? (plan?.codes ? 'optimised' : undefined);
   return {
     ...rest,
-    ...(planFile === undefined ? {} : { plan: await readPlan(planFile) }),
+    ...(codes ? { codes } : {}),
+    ...(plan ? { plan } : {}),
     ...(imatrix === undefined ? {} : { imatrix: await readImatrix(imatrix, signal) }),
   };
 }

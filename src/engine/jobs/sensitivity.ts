@@ -25,6 +25,14 @@ import { formatById } from '../../quant/catalogue';
 import { errorSeconds, gainsSeconds } from '../evaluation/gainsEstimate';
 import { chooseGains, type GainsChosen } from '../evaluation/chooseGains';
 import { addGains, keptGains } from '../evaluation/measureGains';
+import {
+  codeFinderFor,
+  evidenceSeconds,
+  missingCodesSeconds,
+  optimisedMeasurer,
+  planCodes,
+  type PlannedCodes,
+} from '../evaluation/plannedCodes';
 import { runDevice, type PlannedText } from '../evaluation/runPlan';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -47,6 +55,7 @@ const runKinds = {
   imatrix: 'path?',
   keptGains: 'boolean?',
   weightsOnly: 'boolean?',
+  optimised: 'optimised?',
 } as const;
 
 /** What a request comes to. */
@@ -63,22 +72,29 @@ interface Run {
   readonly formats: readonly QuantFormat[];
   /** Those that errors are measured in: of the table, and the one that gains are measured in. */
   readonly measuredFormats: readonly QuantFormat[];
+  /** Optimised codes, where they are asked for. */
+  readonly codes: PlannedCodes | undefined;
 }
 
 /** @throws QuantscopeError REQUEST for what cannot be measured, before anything is. */
 async function planRun(model: Model, params: SensitivityParams, signal: AbortSignal): Promise<Run> {
-  const candidates = await encodedCandidates(model, params, signal);
+  const encoded = await encodedCandidates(model, params, signal);
   const named = params.formats?.map(formatById);
-  refuseWithoutImportance(candidates, named ?? [], model.description.path);
-  const kept = await keptGains(model, candidates, params.cacheDir);
-  const gains = await chooseGains(model, params, kept, signal);
+  refuseWithoutImportance(encoded, named ?? [], model.description.path);
+  // Gains with optimised codes are those of a text, which names where they are kept.
+  const keptOf = (candidates: Candidates) => keptGains(model, candidates, params.cacheDir);
+  const earlier = params.optimised ? undefined : await keptOf(encoded);
+  const gains = await chooseGains(model, params, earlier, signal);
   const planned = 'planned' in gains ? gains.planned : undefined;
+  const codes = await planCodes(model, params, planned?.file, signal);
+  const candidates = codes ? { ...encoded, codes: codes.used } : encoded;
+  const kept = codes ? await keptOf(candidates) : earlier;
   const isKept = planned !== undefined && planned.hash === kept?.text.hash;
   const measured = 'measured' in gains ? gains.measured : isKept ? kept : undefined;
   const formats = [...new Set(named ?? usualFormats(candidates, gains).map(formatById))];
   const toRun = isKept ? undefined : planned;
   return {
-    ...{ candidates, gains, toRun, measured, formats },
+    ...{ candidates, gains, toRun, measured, formats, codes },
     offered: measured ? undefined : kept,
     measuredFormats: toRun ? [...new Set([...formats, probeFormat])] : formats,
   };
@@ -106,20 +122,19 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
     const { measurer, close } = measurerFor(chosen);
     try {
       return await models.use(params, signal, async (model) => {
-        const { candidates, gains, toRun, measured, formats, measuredFormats } = await planRun(
-          model,
-          params,
-          signal,
-        );
+        const run = await planRun(model, params, signal);
+        const { candidates, gains, toRun, measured, formats, measuredFormats, codes } = run;
+        const finder = codes && (await codeFinderFor(model, codes, { signal, progress }));
         const table = await runSensitivity(model, candidates, {
-          ...{ formats: measuredFormats, measurer, signal, cacheDir },
+          ...{ formats: measuredFormats, signal, cacheDir },
+          measurer: finder ? optimisedMeasurer(finder, measurer) : measurer,
           exactDevice: params.device !== 'auto',
           onProgress: progress,
         });
         if ('weightsOnly' in gains) return { ...table, weightsOnly: gains.weightsOnly };
         if (!toRun) return withGains(table, measured!);
         const { device } = await runDevice(params.device, signal);
-        const where = { device, cacheDir };
+        const where = { device, cacheDir, finder };
         const found = await addGains(model, table, candidates, toRun, where, { signal, progress });
         return inFormats(found, formats);
       });
@@ -135,9 +150,10 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
     checkParams('sensitivity/estimate', params, runKinds);
     return models.use(params, signal, async (model) => {
       const run = await planRun(model, params, signal);
-      const { candidates, gains, toRun, measured, offered, formats, measuredFormats } = run;
+      const { candidates, gains, toRun, measured, offered, formats, measuredFormats, codes } = run;
       const left = await missingCandidates(model, candidates, params.cacheDir, measuredFormats);
-      const errors = await errorSeconds(left, signal);
+      const ofCodes = codes ? missingCodesSeconds(left) + (await evidenceSeconds(model, codes, signal)) : 0;
+      const errors = ofCodes + (await errorSeconds(left, signal));
       const estimate = {
         ...{ tensors: candidates.tensors.length, formats: formats.map(({ id }) => id) },
         ...(offered ? { offered: { file: offered.text.path, tokens: offered.text.tokens } } : {}),

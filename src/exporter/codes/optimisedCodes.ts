@@ -5,17 +5,10 @@ import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { ExportPreview, OptimisedPart } from '../../protocol/export';
-import type { TensorDescriptor } from '../../protocol/model';
 import { plural } from '../../protocol/words';
 import type { EvidenceSource } from '../../quant/evidence';
-import { typesWithCodes } from '../../quant/columns/blocks';
-import { gptqDescent } from '../../quant/methods/gptqDescent';
-import type { BlockQuantizer } from '../../quant/methods/method';
-import { elapsed } from '../../quant/methods/speeds';
 import type { PlannedTensor } from '../plan/tensor';
-
-/** How codes are found where they are optimised. */
-const method = gptqDescent;
+import { CodeFinder, codesMethodName, codesSeconds, expertsOf, optimisableType } from './codeFinder';
 
 const methodKey = 'quantscope.codes.method';
 const textKey = 'quantscope.codes.text';
@@ -25,7 +18,7 @@ export const isCodesKey = (key: string): boolean => key.startsWith('quantscope.c
 
 /** What a file says of its codes. @param hash of the text; that of a preview only has its length. */
 export const codesKeyValues = (hash = '0'.repeat(64)): KeyValue[] => [
-  { key: methodKey, type: 'string', value: `${method.id} ${method.version}` },
+  { key: methodKey, type: 'string', value: codesMethodName },
   { key: textKey, type: 'string', value: hash },
 ];
 
@@ -36,41 +29,26 @@ export const keepsCodes = ({ converted, to }: PlannedTensor): boolean =>
 /** A tensor whose codes can be optimised, as far as its type, its shape and its source say. */
 type Optimisable = PlannedTensor & { readonly converted: ConvertedTensor; readonly to: GgmlQuantType };
 
-export function isOptimisable(planned: PlannedTensor): planned is Optimisable {
-  const { to, converted, shape } = planned;
-  const type = typesWithCodes.find((name) => name === to);
-  if (!converted || converted.add !== undefined || type === undefined) return false;
-  if (keepsCodes(planned) || shape.length < 2) return false;
-  const { rows, columns } = matrixOf(shape);
-  return method.blocks?.refuse({ type, shape: [rows, columns], options: {} }) === undefined;
-}
+export const isOptimisable = (planned: PlannedTensor): planned is Optimisable =>
+  planned.converted !== undefined && optimisableType(planned.converted, planned.to) !== undefined;
 
 /** How many tensors have codes to optimise, and about how long that takes on all processors, without the pass over the text. */
 export function optimisedPart(tensors: readonly PlannedTensor[]): OptimisedPart {
   const some = tensors.filter(isOptimisable);
-  const seconds = some.map(({ shape }) => {
-    const { rows, columns } = matrixOf(shape);
-    return method.coreSeconds([rows, columns]);
-  });
-  return { tensors: some.length, seconds: elapsed(seconds.reduce((sum, one) => sum + one, 0)) };
-}
-
-/** Rows of a tensor that share their inputs, and a quantizer for them; none where the inputs are not known. */
-interface Opened {
-  readonly planned: PlannedTensor;
-  readonly expert: number;
-  readonly quantizer: BlockQuantizer | undefined;
+  return { tensors: some.length, seconds: some.reduce((sum, { shape }) => sum + codesSeconds(shape), 0) };
 }
 
 /** Finds the codes of a file's tensors from what is known of their inputs: one tensor, and one Hessian, after the other. */
 export class CodeOptimiser {
-  private opened: Opened | undefined;
+  private readonly finder: CodeFinder;
   private readonly unknown = new Set<string>();
 
   constructor(
     private readonly evidence: EvidenceSource,
     private readonly signal?: AbortSignal,
-  ) {}
+  ) {
+    this.finder = new CodeFinder(evidence, signal);
+  }
 
   /** Weights after which a slab of a tensor has to end: those of an expert. */
   static cutEvery(planned: PlannedTensor): number | undefined {
@@ -84,11 +62,13 @@ export class CodeOptimiser {
    */
   async blocksOf(planned: PlannedTensor, slab: Slab, bytes: Uint8Array): Promise<Uint8Array | undefined> {
     if (!isOptimisable(planned)) return undefined;
-    const quantizer = await this.quantizerFor(
-      planned,
-      Math.floor(slab.firstWeight / weightsOfExpert(planned)),
-    );
-    if (!quantizer) return undefined;
+    const { converted, to, name } = planned;
+    const expert = Math.floor(slab.firstWeight / weightsOfExpert(planned));
+    const quantizer = await this.finder.quantizerFor(converted, expert, to);
+    if (!quantizer) {
+      this.unknown.add(name);
+      return undefined;
+    }
     const values = new Float32Array(slab.weights);
     await loadNative().decode(slab.dtype, bytes, values, this.signal);
     return quantizer.quantize(values, this.signal);
@@ -110,56 +90,9 @@ export class CodeOptimiser {
   keyValues(): KeyValue[] {
     return codesKeyValues(this.evidence.text.hash);
   }
-
-  private async quantizerFor(planned: Optimisable, expert: number): Promise<BlockQuantizer | undefined> {
-    if (this.opened?.planned !== planned || this.opened.expert !== expert) {
-      this.opened = undefined; // its Hessian goes before the next one comes
-      this.opened = { planned, expert, quantizer: await this.open(planned, expert) };
-    }
-    return this.opened.quantizer;
-  }
-
-  private async open(planned: Optimisable, expert: number): Promise<BlockQuantizer | undefined> {
-    const { name, to: type, shape } = planned;
-    const { rows, columns } = matrixOf(shape);
-    const source = sourceAt(planned, expert);
-    const { signal } = this;
-    const evidence = await this.evidence.for(source.tensor.name, method.evidence, {
-      ...(source.expert === undefined ? {} : { expert: source.expert }),
-      signal,
-    });
-    if (!evidence.hessian) {
-      this.unknown.add(name);
-      return undefined;
-    }
-    const task = { name, type, shape: [rows / expertsOf(planned), columns] as const, options: {}, evidence };
-    return method.blocks!.open(task, signal);
-  }
 }
-
-const expertsOf = ({ shape }: PlannedTensor): number => shape[shape.length - 3] ?? 1;
 
 function weightsOfExpert(planned: PlannedTensor): number {
   const { rows, columns } = matrixOf(planned.shape);
   return (rows / expertsOf(planned)) * columns;
-}
-
-/** Where the rows of an expert come from: a tensor of the model, and which of the experts in it. */
-function sourceAt(
-  planned: Optimisable,
-  expert: number,
-): { readonly tensor: TensorDescriptor; readonly expert?: number } {
-  const rowsOfExpert = matrixOf(planned.shape).rows / expertsOf(planned);
-  const seen = new Map<TensorDescriptor, number>();
-  let row = 0;
-  for (const { tensor, rows } of planned.converted.pieces) {
-    const before = seen.get(tensor) ?? 0;
-    if (row + rows > expert * rowsOfExpert) {
-      const within = before + Math.floor((expert * rowsOfExpert - row) / rowsOfExpert);
-      return expertsOf(planned) > 1 ? { tensor, expert: within } : { tensor };
-    }
-    seen.set(tensor, before + Math.ceil(rows / rowsOfExpert));
-    row += rows;
-  }
-  return { tensor: planned.converted.pieces[0]!.tensor };
 }

@@ -6,7 +6,10 @@ import { plural } from '../../protocol/words';
 import { requantizedNote } from '../requantized';
 import { TensorTypeRules } from './tensorTypes';
 
-interface WarnedSettings extends Pick<ExportSettings, 'tensorTypes' | 'includeWeights' | 'excludeWeights'> {
+interface WarnedSettings extends Pick<
+  ExportSettings,
+  'tensorTypes' | 'includeWeights' | 'excludeWeights' | 'codes'
+> {
   readonly plan?: Plan;
   /** The whole matrix, whatever of it is used. */
   readonly imatrix?: Imatrix;
@@ -18,7 +21,7 @@ interface WarnedSettings extends Pick<ExportSettings, 'tensorTypes' | 'includeWe
  */
 export function warningsOf(
   tensors: readonly (ExportedTensor & { importance?: Float32Array })[],
-  { tensorTypes = [], plan, imatrix: whole, includeWeights = [], excludeWeights = [] }: WarnedSettings,
+  { tensorTypes = [], codes, plan, imatrix: whole, includeWeights = [], excludeWeights = [] }: WarnedSettings,
   imatrix: Imatrix | undefined,
 ): string[] {
   return [
@@ -31,6 +34,9 @@ export function warningsOf(
       ? [
           'The plan was made without an importance matrix: its types and figures are those of weights that are encoded without one.',
         ]
+      : []),
+    ...(plan?.codes && codes !== 'optimised'
+      ? ['The plan was made for optimised codes: its figures are not those of this file.']
       : []),
     ...idleRules(tensors, tensorTypes),
   ];

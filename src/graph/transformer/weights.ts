@@ -20,6 +20,8 @@ export interface WeightChange {
   readonly format: QuantFormat;
   /** One weight per column, expert after expert. */
   readonly importance?: Float32Array;
+  /** Optimised codes: replaces rows of an expert in place, or says that the format's encoder is to find their codes. */
+  readonly replace?: (expert: number, rows: Float32Array) => Promise<boolean>;
 }
 
 /** Changes by the tensors' names in GGUF; other tensors stay unchanged. */
@@ -111,12 +113,12 @@ export class Weights {
     const { name } = tensor;
     const { columns } = matrixOf(tensor.shape);
     const range = change.format.needsRange ? await this.rangeOf(name, signal) : noRange;
-    for (const part of byExpert(tensor, first, target.length / columns, change.importance)) {
+    for (const part of byExpert(tensor, first, target.length / columns, change)) {
       const values = target.subarray(
         (part.first - first) * columns,
         (part.first - first + part.count) * columns,
       );
-      await this.quantize(name, change, values, columns, range, part.importance, signal);
+      await this.quantize(name, change, values, columns, range, part, signal);
     }
   }
 
@@ -206,14 +208,15 @@ export class Weights {
 
   private async quantize(
     name: string,
-    { format }: WeightChange,
+    { format, replace }: WeightChange,
     values: Float32Array,
     columns: number,
     range: TensorRange,
-    importance: Float32Array | undefined,
+    { expert, importance }: ExpertRows,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     try {
+      if (await replace?.(expert, values)) return;
       await fakeQuantize(format, values, columns, range, { importance, signal });
     } catch (cause) {
       if (cause instanceof QuantscopeError) throw cause;
@@ -273,21 +276,28 @@ function rowsOf(tensor: ConvertedTensor, { first, count }: RowSpan): ConvertedTe
   return { ...tensor, shape: [count, columns], pieces };
 }
 
-/** The experts that some rows belong to, each with its importance weights; all rows at once where experts do not matter. */
+/** Rows of one expert, with its importance weights. */
+interface ExpertRows extends RowSpan {
+  readonly expert: number;
+  readonly importance?: Float32Array;
+}
+
+/** The experts that some rows belong to; all rows at once where experts do not matter. */
 function* byExpert(
   { shape }: ConvertedTensor,
   first: number,
   count: number,
-  importance: Float32Array | undefined,
-): Generator<RowSpan & { readonly importance?: Float32Array }> {
+  { importance, replace }: WeightChange,
+): Generator<ExpertRows> {
   const { rows, columns } = matrixOf(shape);
-  const experts = importance ? importance.length / columns : 1;
+  const merged = replace ? (shape[shape.length - 3] ?? 1) : 1;
+  const experts = importance ? importance.length / columns : merged;
   const perExpert = rows / experts;
   for (let row = first; row < first + count;) {
     const expert = Math.floor(row / perExpert);
     const end = Math.min(first + count, (expert + 1) * perExpert);
     yield {
-      ...{ first: row, count: end - row },
+      ...{ expert, first: row, count: end - row },
       ...(importance ? { importance: importance.subarray(expert * columns, (expert + 1) * columns) } : {}),
     };
     row = end;

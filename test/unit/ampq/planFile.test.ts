@@ -24,6 +24,7 @@ const full: Plan = {
     divergence: 0.0625,
   },
   imatrix: { file: 'matrix.gguf', hash: 'def' },
+  codes: { method: 'gptq-cd 1', text: 'calibration.txt', hash: 'abc', tokens: 65_536 },
   constraints: [
     { tensors: 'attn_q', allow: ['Q4_K', 'Q6_K'] },
     { tensors: 'ffn', exclude: ['Q2_K'], minBits: 4 },
@@ -45,6 +46,7 @@ const bare: Plan = {
 delete (bare as { preset?: unknown }).preset;
 delete (bare as { frame?: unknown }).frame;
 delete (bare as { imatrix?: unknown }).imatrix;
+delete (bare as { codes?: unknown }).codes;
 delete (bare as { constraints?: unknown }).constraints;
 
 /** The JSON of a plan with the value at a path replaced; without one it is removed. */
@@ -110,7 +112,15 @@ describe('the text of a plan', () => {
 describe('a plan that is not valid names the place', () => {
   const texts = [
     ...['model.name', 'model.hash', 'preset.fileType', 'assignments.0.tensor'],
-    ...['imatrix.file', 'imatrix.hash', 'constraints.0.tensors', 'constraints.0.allow.1'],
+    ...[
+      'imatrix.file',
+      'imatrix.hash',
+      'codes.method',
+      'codes.text',
+      'codes.hash',
+      'constraints.0.tensors',
+      'constraints.0.allow.1',
+    ],
   ];
   const numbers = [
     ...['total.bitsPerWeight', 'total.error', 'total.roleError', 'total.divergence'],
@@ -120,10 +130,10 @@ describe('a plan that is not valid names the place', () => {
   ];
   const counts = [
     ...['model.parameters', 'total.bytes', 'total.fileBytes', 'frame.bytes', 'frame.alignment'],
-    ...['preset.bytes', 'preset.fileBytes', 'assignments.1.bytes'],
+    ...['preset.bytes', 'preset.fileBytes', 'codes.tokens', 'assignments.1.bytes'],
   ];
   const objects = [
-    ...['model', 'budget', 'total', 'imatrix', 'constraints.0', 'frame', 'preset'],
+    ...['model', 'budget', 'total', 'imatrix', 'codes', 'constraints.0', 'frame', 'preset'],
     ...['assignments.0', 'assignments.0.error'],
   ];
   const lists = [

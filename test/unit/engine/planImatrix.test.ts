@@ -103,7 +103,7 @@ describe('a table made with an importance matrix', () => {
     const out = join(folder, 'preset.gguf');
     const model = await openModel(sampleFolder);
     const written = await exportGguf(model, { type: 'IQ2_M', imatrix: matrix }, out);
-    const frame = await fileFrame(model, matrix).finally(() => model.close());
+    const frame = await fileFrame(model, { imatrix: matrix }).finally(() => model.close());
     const formats = [...new Set(written.tensors.flatMap(({ to }) => (to === 'F32' ? [] : [to])))];
     const measured = await request('sensitivity/run', { ...params, imatrix, formats });
     const { size } = statSync(out);

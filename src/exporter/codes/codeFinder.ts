@@ -1,0 +1,143 @@
+import { sourceDtype, type ConvertedTensor } from '../../architectures/convertedTensor';
+import { matrixOf } from '../../model/rows';
+import { loadNative } from '../../native';
+import type { GgmlQuantType } from '../../protocol/ggmlTypes';
+import type { UsedCodes } from '../../protocol/plan';
+import type { TensorDescriptor } from '../../protocol/model';
+import { typesWithCodes } from '../../quant/columns/blocks';
+import type { EvidenceSource } from '../../quant/evidence';
+import { gptqDescent } from '../../quant/methods/gptqDescent';
+import type { BlockQuantizer, Evidence } from '../../quant/methods/method';
+import { elapsed } from '../../quant/methods/speeds';
+
+/** How codes are found where they are optimised. */
+export const codesMethod = gptqDescent;
+
+/** The method with its version, as files and plans name it. */
+export const codesMethodName = `${codesMethod.id} ${codesMethod.version}`;
+
+/** What a plan says of codes that are optimised for the inputs over a text. */
+export const usedCodes = ({ path, hash, tokens }: EvidenceSource['text']): UsedCodes => ({
+  ...{ method: codesMethodName, text: path.replace(/^.*[\\/]/, ''), hash, tokens },
+});
+
+/** The type whose codes can be optimised for a tensor, as far as its type, its shape and its source say. */
+export function optimisableType(converted: ConvertedTensor, to: string): GgmlQuantType | undefined {
+  const type = typesWithCodes.find((name) => name === to);
+  if (type === undefined || converted.add !== undefined || converted.shape.length < 2) return undefined;
+  if (sourceDtype(converted) === type) return undefined;
+  const { rows, columns } = matrixOf(converted.shape);
+  const refused = codesMethod.blocks!.refuse({ type, shape: [rows, columns], options: {} });
+  return refused === undefined ? type : undefined;
+}
+
+/** About how long the codes of a matrix take on all processors, in seconds. */
+export function codesSeconds(shape: readonly number[]): number {
+  const { rows, columns } = matrixOf(shape);
+  return elapsed(codesMethod.coreSeconds([rows, columns]));
+}
+
+/** Matrices that are merged in a tensor. */
+export const expertsOf = ({ shape }: Pick<ConvertedTensor, 'shape'>): number => shape[shape.length - 3] ?? 1;
+
+/** Something that was opened for an expert of a tensor. */
+interface Opened<T> {
+  readonly converted: ConvertedTensor;
+  readonly expert: number;
+  readonly value: Promise<T>;
+}
+
+/** Finds codes of ggml types from what is known of the inputs of matrices; holds one Hessian at a time. */
+export class CodeFinder {
+  private evidence: Opened<Evidence> | undefined;
+  private quantizer: (Opened<BlockQuantizer | undefined> & { readonly type: GgmlQuantType }) | undefined;
+
+  constructor(
+    readonly source: EvidenceSource,
+    private readonly signal?: AbortSignal,
+  ) {}
+
+  /** What is known of the inputs of an expert of a tensor; without a Hessian where they were not measured. */
+  evidenceOf(converted: ConvertedTensor, expert: number): Promise<Evidence> {
+    if (this.evidence?.converted === converted && this.evidence.expert === expert) return this.evidence.value;
+    this.quantizer = undefined; // its Hessian goes before the next one comes
+    const at = sourceAt(converted, expert);
+    const value = this.source.for(at.tensor.name, codesMethod.evidence, {
+      ...(at.expert === undefined ? {} : { expert: at.expert }),
+      signal: this.signal,
+    });
+    this.evidence = { converted, expert, value };
+    return value;
+  }
+
+  /** A quantizer for the rows of an expert; undefined where its inputs were not measured. @throws QuantscopeError as the method. */
+  quantizerFor(
+    converted: ConvertedTensor,
+    expert: number,
+    type: GgmlQuantType,
+  ): Promise<BlockQuantizer | undefined> {
+    const known = this.quantizer;
+    if (known?.converted === converted && known.expert === expert && known.type === type) return known.value;
+    const value = this.open(converted, expert, type);
+    this.quantizer = { converted, expert, type, value };
+    return value;
+  }
+
+  /**
+   * Replaces rows of an expert by what blocks with optimised codes store of them, in place.
+   * @returns whether it did: not where the inputs were not measured, or codes of the type cannot be found.
+   * @throws RangeError for weights that are not finite. QuantscopeError as the method.
+   */
+  async replace(
+    converted: ConvertedTensor,
+    format: string,
+    expert: number,
+    values: Float32Array,
+  ): Promise<boolean> {
+    const type = optimisableType(converted, format);
+    const quantizer = type && (await this.quantizerFor(converted, expert, type));
+    if (!quantizer) return false;
+    const blocks = await quantizer.quantize(values.slice(), this.signal);
+    await loadNative().decode(type, blocks, values, this.signal);
+    return true;
+  }
+
+  private async open(
+    converted: ConvertedTensor,
+    expert: number,
+    type: GgmlQuantType,
+  ): Promise<BlockQuantizer | undefined> {
+    const { name, shape } = converted;
+    const { rows, columns } = matrixOf(shape);
+    const evidence = await this.evidenceOf(converted, expert);
+    if (!evidence.hessian) return undefined;
+    const task = {
+      name,
+      type,
+      shape: [rows / expertsOf(converted), columns] as const,
+      options: {},
+      evidence,
+    };
+    return codesMethod.blocks!.open(task, this.signal);
+  }
+}
+
+/** Where the rows of an expert come from: a tensor of the model, and which of the experts in it. */
+function sourceAt(
+  converted: ConvertedTensor,
+  expert: number,
+): { readonly tensor: TensorDescriptor; readonly expert?: number } {
+  const rowsOfExpert = matrixOf(converted.shape).rows / expertsOf(converted);
+  const seen = new Map<TensorDescriptor, number>();
+  let row = 0;
+  for (const { tensor, rows } of converted.pieces) {
+    const before = seen.get(tensor) ?? 0;
+    if (row + rows > expert * rowsOfExpert) {
+      const within = before + Math.floor((expert * rowsOfExpert - row) / rowsOfExpert);
+      return expertsOf(converted) > 1 ? { tensor, expert: within } : { tensor };
+    }
+    seen.set(tensor, before + Math.ceil(rows / rowsOfExpert));
+    row += rows;
+  }
+  return { tensor: converted.pieces[0]!.tensor };
+}

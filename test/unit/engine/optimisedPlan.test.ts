@@ -1,0 +1,173 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { TensorReader } from '../../../src/analysis/tensorReader';
+import { ggufView } from '../../../src/architectures/ggufView';
+import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
+import { exportGguf, fileFrame } from '../../../src/exporter/exportGguf';
+import { openModel } from '../../../src/layouts/openModel';
+import type { ExportResult } from '../../../src/protocol/engine';
+import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
+import type { EvidenceSource } from '../../../src/quant/evidence';
+import { engineJobs } from '../../support/engineJobs';
+import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+
+const folder = temporaryFolder();
+const cacheDir = join(folder, 'cache');
+const evidenceDir = join(folder, 'evidence');
+const { request, evaluate } = engineJobs(evidenceDir);
+const text = join(sampleFolder, 'generated-calibration.txt');
+const tokens = 4096;
+const formats = ['Q3_K', 'Q4_K', 'Q6_K'];
+const plain = {
+  path: sampleFolder,
+  device: 'cpu',
+  cacheDir,
+  formats,
+  text,
+  tokens: 1024,
+  context: 256,
+} as const;
+const params = { ...plain, optimised: { evidenceDir, tokens } };
+const budget = { kind: 'bits-per-weight', value: 4.5 } as const;
+
+let evidence: EvidenceSource;
+let table: SensitivityTable;
+let plan: Plan;
+let planFile: string;
+
+beforeAll(async () => {
+  const model = await openModel(sampleFolder);
+  const settings = { text, tokens, needs: ['hessian'], device: 'cpu' } as const;
+  const context = { signal: new AbortController().signal, progress: () => undefined };
+  evidence = await obtainEvidence(model, settings, evidenceDir, context);
+  const frame = await fileFrame(model, { isOptimised: true });
+  await model.close();
+  table = await request('sensitivity/run', params);
+  plan = makePlan(table, budget, frame);
+  planFile = writeFile(folder, 'plan.ampq.json', printPlan(plan));
+}, 300_000);
+
+const exported = (name: string, more: object = {}): Promise<ExportResult> =>
+  request('export/gguf', {
+    ...{ path: sampleFolder, planFile, out: join(folder, name), cacheDir: evidenceDir, device: 'cpu' },
+    ...more,
+  });
+
+const divergenceOf = async (variant: object): Promise<number> => {
+  const over = { text: join(sampleFolder, 'generated-eval.txt'), context: 256, windows: 4 };
+  const result = await evaluate({ against: sampleFolder, cacheDir: evidenceDir, ...over, ...variant });
+  return result.text!.divergence!.mean.value;
+};
+
+/** Σ d·H·dᵀ over all rows d of a matrix. */
+function outputSquares(values: Float32Array, hessian: Float64Array): number {
+  const columns = Math.round(Math.sqrt(hessian.length));
+  let sum = 0;
+  for (let row = 0; row < values.length; row += columns)
+    for (let i = 0; i < columns; i++) {
+      let product = 0;
+      for (let j = 0; j < columns; j++) product += hessian[i * columns + j]! * values[row + j]!;
+      sum += product * values[row + i]!;
+    }
+  return sum;
+}
+
+async function valuesOf(path: string, tensor: string): Promise<Float32Array> {
+  const model = await openModel(path);
+  const converted = (await ggufView(model)).tensors.find(({ name }) => name === tensor)!;
+  const parts: number[] = [];
+  for await (const { values } of new TensorReader(model, converted).values())
+    for (const value of values) parts.push(value);
+  await model.close();
+  return Float32Array.from(parts);
+}
+
+describe('a table of optimised codes', () => {
+  it('names the method and the text, and is kept apart from that of reference codes', async () => {
+    const codes = {
+      method: 'gptq-cd 1',
+      text: 'generated-calibration.txt',
+      hash: evidence.text.hash,
+      tokens,
+    };
+    expect(table.codes).toEqual(codes);
+    expect(plan.codes).toEqual(codes);
+    expect(plan.notes[0]).toContain(
+      'optimised codes (gptq-cd 1, over 4,096 tokens of generated-calibration.txt)',
+    );
+    expect(await request('sensitivity/stored', { path: sampleFolder, cacheDir })).toBeUndefined();
+    const again = await request('sensitivity/run', params);
+    expect(again).toEqual(table);
+    const estimate = await request('sensitivity/estimate', params);
+    expect(estimate).toMatchObject({ text: { isKept: true }, seconds: 0 });
+  });
+
+  it.each(['Q3_K', 'Q4_K'])(
+    'has the errors of the outputs with the codes that an export writes in %s',
+    async (type) => {
+      const tensor = 'blk.3.attn_q.weight';
+      const out = join(folder, `${type}.gguf`);
+      const source = await openModel(sampleFolder);
+      await exportGguf(source, { type, pure: true, codes: 'optimised' }, out, { evidence });
+      await source.close();
+      const { hessian } = await evidence.for('model.layers.3.self_attn.q_proj.weight', 'hessian');
+      const [before, after] = [await valuesOf(sampleFolder, tensor), await valuesOf(out, tensor)];
+      const error = outputSquares(
+        before.map((x, i) => x - after[i]!),
+        hessian!,
+      );
+      const cell = table.rows
+        .find((row) => row.tensor === tensor)!
+        .cells.find(({ format }) => format === type)!;
+      expect(cell.relativeSquaredError / (error / outputSquares(before, hessian!))).toBeCloseTo(1, 3);
+    },
+  );
+
+  it('needs a text', async () => {
+    const { text: _text, ...without } = params;
+    const asked = request('sensitivity/run', { ...without, weightsOnly: true });
+    await expect(asked).rejects.toThrow('Optimised codes need a text that the model is run over.');
+    const wrong = request('sensitivity/run', { ...params, optimised: { evidenceDir: 'relative' } });
+    await expect(wrong).rejects.toThrow('"optimised"');
+  });
+});
+
+describe('a plan for optimised codes', () => {
+  it('is exported with them, in the size that it predicts, and evaluated as it is exported', async () => {
+    const { out, optimised, warnings } = await exported('plan.gguf');
+    expect(optimised!.tensors).toBe(43);
+    expect(warnings.join()).not.toContain('figures');
+    expect(statSync(out).size).toBe(plan.total.fileBytes);
+    const ofFile = await divergenceOf({ path: out });
+    expect(await divergenceOf({ planFile })).toBeCloseTo(ofFile, 6);
+
+    const { assignments } = makePlan(await request('sensitivity/run', plain), budget);
+    const { codes: _codes, ...reference } = { ...plan, assignments };
+    const other = writeFile(folder, 'reference.ampq.json', printPlan(reference));
+    expect(ofFile / (await divergenceOf({ planFile: other }))).toBeLessThan(0.8);
+  }, 120_000);
+
+  it('warns where other codes are written, or codes over another text', async () => {
+    const reference = await exported('other.gguf', { codes: 'reference' });
+    expect(reference.warnings).toContain(
+      'The plan was made for optimised codes: its figures are not those of this file.',
+    );
+    const calibration = { text, tokens: 1024 };
+    const short = await exported('short.gguf', { codes: 'optimised', calibration });
+    expect(short.warnings.join()).toContain('in another text or number of tokens: its figures are not');
+  });
+
+  it('is an error where what was measured over its text is not kept', async () => {
+    const out = join(folder, 'never.gguf');
+    const elsewhere = exported('never.gguf', { cacheDir: join(folder, 'elsewhere') });
+    await expect(elsewhere).rejects.toThrow(
+      'The plan was made for optimised codes over 4,096 tokens of generated-calibration.txt, and what was measured there is not kept.',
+    );
+    expect(existsSync(out)).toBe(false);
+    await expect(evaluate({ planFile, text, cacheDir: join(folder, 'elsewhere') })).rejects.toThrow(
+      'is not kept',
+    );
+  });
+});
