@@ -45,7 +45,11 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     'C',
     'errors of which codes: reference (as llama.cpp) or optimised, measured on the outputs (default: reference)',
   ),
-  'calibration-tokens': valueOption('N', 'tokens of the text for optimised codes (default: 65,536)'),
+  calibration: valueOption(
+    'F',
+    'UTF-8 text that optimised codes are found over (default: that of the gains)',
+  ),
+  'calibration-tokens': valueOption('N', 'tokens of that text that are used (default: 65,536)'),
   gains: valueOption('cached', 'cached: use the gains of the latest run, whatever its text was'),
   'weights-only': {
     type: 'boolean',
@@ -92,12 +96,18 @@ export function measuringParams(context: CommandContext): SensitivityParams {
   };
 }
 
-/** @throws UsageError for tokens without optimised codes. */
+/** @throws UsageError for a calibration without optimised codes. */
 function optimisedOption(context: CommandContext): SensitivityParams['optimised'] {
   const tokens = countOption(context, 'calibration-tokens');
+  const text = textOption(context, 'calibration');
   if (choiceOption(context, 'codes', codeChoices) === 'optimised')
-    return { evidenceDir: context.evaluationDir, ...(tokens === undefined ? {} : { tokens }) };
-  if (tokens !== undefined) throw new UsageError('--calibration-tokens is for --codes optimised.');
+    return {
+      evidenceDir: context.evaluationDir,
+      ...(text === undefined ? {} : { text: resolve(text) }),
+      ...(tokens === undefined ? {} : { tokens }),
+    };
+  if ((text ?? tokens) !== undefined)
+    throw new UsageError('--calibration and --calibration-tokens are for --codes optimised.');
   return undefined;
 }
 

@@ -237,6 +237,8 @@ export interface SensitivityParams extends ModelRef {
   optimised?: {
     /** Folder where what is measured of inputs is kept. */
     readonly evidenceDir: string;
+    /** UTF-8 text that inputs are measured over; that of the gains where it is absent. */
+    readonly text?: string;
     /** Of the text, that inputs are measured over; as for `EvidenceSettings`. */
     readonly tokens?: number;
   };

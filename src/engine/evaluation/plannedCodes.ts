@@ -19,17 +19,18 @@ export interface PlannedCodes {
 
 /**
  * The codes that a request asks for; undefined where it does not.
- * @param text that gains are measured over; undefined where the model is not run over one.
+ * @param gainsText the text that gains are measured over, which codes are found over, too, unless the request names another; undefined where
+ * the model is not run over one.
  * @throws QuantscopeError REQUEST where there is no text; as `obtainEvidence` for one that cannot be used.
  */
 export async function planCodes(
   model: Model,
   { optimised, device }: Pick<SensitivityParams, 'optimised' | 'device'>,
-  text: string | undefined,
+  gainsText: string | undefined,
   signal: AbortSignal,
 ): Promise<PlannedCodes | undefined> {
   if (!optimised) return undefined;
-  const { evidenceDir, tokens } = optimised;
+  const { evidenceDir, tokens, text = gainsText } = optimised;
   if (text === undefined) {
     const message = 'Optimised codes need a text that the model is run over.';
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
@@ -86,6 +87,6 @@ export async function evidenceOfPlan(
 ): Promise<EvidenceSource> {
   const found = cacheDir === undefined ? undefined : await latestEvidence(model, ['hessian'], cacheDir, hash);
   if (found) return found;
-  const message = `The plan was made for optimised codes over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there is not kept. Export it with --codes optimised and this text (--text F --tokens ${tokens}), or with --codes reference.`;
+  const message = `The plan was made for optimised codes over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there is not kept. Export it with --codes optimised and this text (--calibration F --tokens ${tokens}), or with --codes reference.`;
   throw new QuantscopeError('REQUEST', message, { file: model.description.path });
 }

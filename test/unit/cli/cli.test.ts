@@ -73,6 +73,14 @@ describe('quantscope', () => {
     [['sensitivity', 'a', '--text', 't', '--weights-only'], /Give --text or --weights-only, not both\./],
     [['sensitivity', 'a', '--gains', 'cached', '--text', 't'], /Give --text or --gains, not both\./],
     [['sensitivity', 'a', '--weights-only', '--tokens', '9'], /--tokens .* not to --weights-only\./],
+    [
+      ['sensitivity', 'a', '--codes', 'optimised', '--weights-only'],
+      /--codes optimised needs a run over a text/,
+    ],
+    [
+      ['recommend', 'a', '--budget', '4bpw', '--out', 'p', '--calibration', 't'],
+      /are for --codes optimised\./,
+    ],
     [['sensitivity', 'a', '--device', 'tpu'], /--device takes auto, cuda, .* or cpu, not "tpu"/],
   ])('ends with 2 and a hint for %j', async (args, hint) => {
     const { code, stdout, stderr } = await quantscope(args);
