@@ -29,7 +29,7 @@ export const awqWriter = (): LayoutWriter => ({
   label: 'AWQ GEMM',
   runtimes: ['transformers', 'vLLM', 'SGLang', 'TGI'],
   plainDtype: 'F16',
-  holds: true,
+  ...{ holds: true, decodes: { to: 'F16' } },
   refuse,
   parts,
   encode,

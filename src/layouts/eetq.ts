@@ -40,6 +40,7 @@ export const eetq: Layout = {
       label: 'EETQ',
       runtimes: ['transformers', 'TGI'],
       plainDtype: 'F16',
+      decodes: { to: 'F16' },
       refuse,
       parts,
       encode,

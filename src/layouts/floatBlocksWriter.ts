@@ -11,6 +11,7 @@ export const floatBlocksWriters: readonly LayoutWriter[] = [
     id: 'compressed-tensors-nvfp4',
     label: 'compressed-tensors NVFP4',
     runtimes: compressedRuntimes,
+    decodes: { to: 'model' },
     refuse: (weight) => refuse(weight, 16, 'F8_E4M3') ?? refuseGroups(weight, 'groups'),
     parts: (weight) => [...packedParts(weight, 'F8_E4M3'), partOf(weight, 'weight_global_scale', 'F32', [1])],
     async encode(_weight, slabs, write) {
@@ -29,6 +30,7 @@ export const floatBlocksWriters: readonly LayoutWriter[] = [
     id: 'compressed-tensors-mxfp4',
     label: 'compressed-tensors MXFP4',
     runtimes: compressedRuntimes,
+    decodes: { to: 'model' },
     refuse: (weight) => refuse(weight, 32, 'F8_E8M0') ?? refuseGroups(weight, 'groups'),
     parts: (weight) => packedParts(weight, 'U8'),
     encode: encodeRows,

@@ -33,7 +33,7 @@ export function gptqWriter(version: 'v1' | 'v2'): LayoutWriter {
     id: isV2 ? 'gptq-v2' : 'gptq',
     label: isV2 ? 'GPTQ v2' : 'GPTQ',
     runtimes: isV2 ? ['transformers', 'vLLM', 'SGLang'] : ['transformers', 'vLLM', 'SGLang', 'TGI'],
-    holds: true,
+    ...{ holds: true, decodes: { to: 'model', scales: true } },
     refuse,
     parts,
     encode: (weight, slabs, write) => encode(weight, slabs, write, version),

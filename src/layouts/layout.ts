@@ -181,6 +181,11 @@ export interface LayoutWriter {
   files?(model: WrittenModel): Readonly<Record<string, Record<string, unknown>>>;
   /** `__metadata__` of every file, next to `format: pt`, where the library needs it. */
   metadata?(model: WrittenModel): Readonly<Record<string, string>>;
+  /**
+   * What its reader, as the library does, rounds decoded weights to, as `dtype` of the written config.json says or always to F16, and whether scales
+   * are rounded to it first; decoded weights are float32 where it is absent.
+   */
+  readonly decodes?: { readonly to: 'model' | 'F16'; readonly scales?: true };
   /** Set where a matrix is held, packed, until all of its rows are there. */
   readonly holds?: true;
   /** Dtype that the library keeps all other floats in; as the model has them where it is absent. */

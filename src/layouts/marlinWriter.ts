@@ -58,7 +58,7 @@ export const marlinWriter = (): LayoutWriter => ({
   id: 'marlin',
   label: 'Marlin',
   runtimes: ['vLLM', 'TGI'],
-  holds: true,
+  ...{ holds: true, decodes: { to: 'F16' } },
   refuse,
   parts,
   encode,

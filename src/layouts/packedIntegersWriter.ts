@@ -20,6 +20,7 @@ export const packedIntegersWriter = (): LayoutWriter => ({
   id: 'compressed-tensors-pack',
   label: 'compressed-tensors packed integers',
   runtimes: compressedRuntimes,
+  decodes: { to: 'model' },
   refuse,
   parts,
   encode,

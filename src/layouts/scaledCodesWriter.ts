@@ -10,6 +10,7 @@ export const scaledCodesWriters: readonly LayoutWriter[] = [
     id: 'compressed-tensors-int8',
     label: 'compressed-tensors int8',
     runtimes: compressedRuntimes,
+    decodes: { to: 'model' },
     refuse: (weight) => refuseInt8(weight) ?? refuseScales(weight, ['F32', 'F16', 'BF16']),
     refuseInputs: refuseInputs('int'),
     parts: (weight) => [
@@ -24,6 +25,7 @@ export const scaledCodesWriters: readonly LayoutWriter[] = [
     id: 'compressed-tensors-fp8',
     label: 'compressed-tensors FP8',
     runtimes: compressedRuntimes,
+    decodes: { to: 'model' },
     refuse: (weight) => refuseFp8(weight) ?? refuseScales(weight, ['F32', 'F16', 'BF16']),
     refuseInputs: refuseInputs('float'),
     parts: (weight) => [

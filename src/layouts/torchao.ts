@@ -137,6 +137,7 @@ function writer(
     id,
     label,
     runtimes: ['transformers', 'vLLM'],
+    decodes: { to: 'model' },
     refuse,
     parts: (weight) => [
       partOf(weight, '_weight_qdata', isE4m3(weight.grid) ? 'F8_E4M3' : 'I8', weight.shape),

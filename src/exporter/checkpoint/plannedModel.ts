@@ -1,4 +1,5 @@
 import { changedModel, type ChangedTensor } from '../../layouts/changedModel';
+import { modelDtype } from '../../layouts/layout';
 import { rounded } from '../../layouts/parts';
 import type { Model } from '../../model/model';
 import { decodeRows } from '../../quant/grids/roundToNearest';
@@ -26,7 +27,9 @@ export function plannedModel(model: Model, plan: RecipePlan, work: Omit<MatrixWo
 class PlannedWeights {
   private readonly quantizer: MatrixQuantizer;
   private readonly byName: ReadonlyMap<string, PlannedTensor>;
-  private readonly halves: 'F16' | undefined;
+  /** As a reader of the written checkpoint rounds. */
+  private readonly rounding: 'F16' | 'BF16' | undefined;
+  private readonly roundsScales: boolean;
   /** What is added to outputs of matrices that were quantized. */
   private readonly corrections = new Map<string, Float32Array | undefined>();
 
@@ -36,7 +39,10 @@ class PlannedWeights {
     private readonly work: Omit<MatrixWork, 'model'>,
   ) {
     this.quantizer = new MatrixQuantizer({ ...work, model, cast: plan.writer.plainDtype });
-    this.halves = plan.writer.plainDtype;
+    const { decodes, plainDtype } = plan.writer;
+    const ofModel = plainDtype ?? modelDtype(model.config);
+    this.rounding = decodes && (decodes.to === 'F16' ? 'F16' : ofModel);
+    this.roundsScales = decodes?.scales ?? false;
     this.byName = new Map(plan.tensors.map((planned) => [planned.tensor.name, planned]));
   }
 
@@ -55,19 +61,22 @@ class PlannedWeights {
     };
   }
 
-  /** As runtimes decode it: those that compute in half precision round to it. */
+  /** As the layout's reader decodes it. */
   private async quantize(planned: QuantizedTensor): Promise<Float32Array> {
     const values = new Float32Array(planned.tensor.elements);
+    const { rounding } = this;
     const { biasCorrection } = await this.quantizer.quantize(planned, async (slabs) => {
       let at = 0;
       for await (const slab of slabs) {
-        const decoded = await decodeRows(slab);
+        const scales = rounding && this.roundsScales ? slab.scales.slice() : slab.scales;
+        if (rounding && this.roundsScales) await rounded(scales, rounding);
+        const decoded = await decodeRows({ ...slab, scales });
         values.set(decoded, at);
         at += decoded.length;
       }
     });
     this.corrections.set(planned.tensor.name, biasCorrection);
-    if (this.halves) await rounded(values, this.halves);
+    if (rounding) await rounded(values, rounding);
     return values;
   }
 

@@ -7,8 +7,9 @@ import { openModel } from '../../../src/layouts/openModel';
 import { loadNative } from '../../../src/native';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
 import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
+import type { Recipe } from '../../../src/protocol/recipe';
 import { gptq } from '../../../src/quant/grids/libraries';
-import { presetById } from '../../../src/recipes/resolveRecipe';
+import { presetById, resolveRecipe } from '../../../src/recipes/resolveRecipe';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
@@ -28,11 +29,19 @@ const figures = ({ text: found }: EvaluationResult) => ({
   divergence: found!.divergence!.mean.value,
 });
 
+/** A recipe without rounding of inputs, which is not part of the evaluation of a checkpoint. */
+const inlineOf = async (selection: RecipeSelection): Promise<RecipeSelection> => ({
+  inline: withoutInputs(await resolveRecipe(selection)),
+});
+
+const withoutInputs = ({ activations: _inputs, ...recipe }: Recipe): Recipe => recipe;
+
 describe('an evaluation of a recipe', () => {
   it.each<[string, RecipeSelection]>([
     ['rounding', { recipe: 'bnb-nf4-dq' }],
     ['powers of two as scales', { recipe: 'mxfp4' }],
     ['a runtime that computes in half precision', { recipe: 'eetq-int8' }],
+    ['a cast to half precision, decoded in float32', { recipe: 'bnb-int8' }],
     [
       'GPTQ, with groups of columns out of order',
       {
@@ -53,6 +62,21 @@ describe('an evaluation of a recipe', () => {
     const planned = figures(await evaluate({ path: model, recipe, text, ...windows }));
     const written = figures(await evaluate({ path: out, against: model, text, ...windows }));
     expect(planned.divergence).toBeGreaterThan(0);
+    expect(planned.perplexity / written.perplexity).toBeCloseTo(1, 7);
+    expect(planned.divergence / written.divergence).toBeCloseTo(1, 4);
+  });
+
+  it.each<[string, RecipeSelection]>([
+    ['weights in the dtype of the model', { recipe: 'torchao-int8wo' }],
+    ['the same, with scales rounded before', { recipe: 'gptq-int4-g32', changes: { method: 'rtn' } }],
+    ['a global scale', { recipe: 'nvfp4' }],
+    ['float32, though the model is in BF16', { recipe: 'fp8-block' }],
+  ])('has the figures of the checkpoint, which decodes to %s', async (name, recipe) => {
+    const out = join(folder, `decoded ${name}`);
+    await request('model/quantize', { path: sampleFolder, out, ...recipe, cacheDir, device: 'cpu' });
+    const weightsOnly = await inlineOf(recipe);
+    const planned = figures(await evaluate({ path: sampleFolder, recipe: weightsOnly, text, ...windows }));
+    const written = figures(await evaluate({ path: out, against: sampleFolder, text, ...windows }));
     expect(planned.perplexity / written.perplexity).toBeCloseTo(1, 7);
     expect(planned.divergence / written.divergence).toBeCloseTo(1, 4);
   });
