@@ -64,6 +64,7 @@
         "native/solvers/factor.cc",
         "native/solvers/gptq.cc",
         "native/solvers/gram.cc",
+        "native/solvers/limits.cc",
         "native/solvers/outputs.cc",
         "native/solvers/scale_fit.cc",
         "native/statistics.cc",

@@ -27,6 +27,8 @@ Napi::Value AccumulateLogits(const Napi::CallbackInfo& info);
 // solvers.cc
 Napi::Value AccumulateGram(const Napi::CallbackInfo& info);
 Napi::Value OutputErrors(const Napi::CallbackInfo& info);
+Napi::Value GroupLimits(const Napi::CallbackInfo& info);
+Napi::Value LimitGroups(const Napi::CallbackInfo& info);
 Napi::Value ScaleColumns(const Napi::CallbackInfo& info);
 
 // columns.cc

@@ -1,5 +1,6 @@
 // Sums of products of inputs, and methods that use them.
 #include "../solvers/gram.h"
+#include "../solvers/limits.h"
 #include "../solvers/outputs.h"
 #include "arguments.h"
 #include "functions.h"
@@ -25,6 +26,27 @@ Napi::Value OutputErrors(const Napi::CallbackInfo& info) {
   const auto errors = doublesOf(info[6], "errors");
   const CancelFlag cancelled = cancelFlag(info[7]);
   return run(info, [=] { outputErrors(replacement, inputs, group, errors, cancelled); });
+}
+
+// (values, columns, group, limits, cancel?)
+Napi::Value GroupLimits(const Napi::CallbackInfo& info) {
+  const auto values = floatsOf(info[0], "values");
+  const size_t columns = sizeOf(info[1], "columns");
+  const size_t group = sizeOf(info[2], "group");
+  const auto limits = floatsOf(info[3], "limits");
+  const CancelFlag cancelled = cancelFlag(info[4]);
+  return run(info, [=] { groupLimits(values, columns, group, limits, cancelled); });
+}
+
+// (values, columns, group, limits, target, cancel?)
+Napi::Value LimitGroups(const Napi::CallbackInfo& info) {
+  const auto values = floatsOf(info[0], "values");
+  const size_t columns = sizeOf(info[1], "columns");
+  const size_t group = sizeOf(info[2], "group");
+  const auto limits = floatsOf(info[3], "limits");
+  const auto target = floatsOf(info[4], "target");
+  const CancelFlag cancelled = cancelFlag(info[5]);
+  return run(info, [=] { limitGroups(values, columns, group, limits, target, cancelled); });
 }
 
 // (source, scales, target, cancel?)

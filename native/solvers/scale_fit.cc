@@ -42,6 +42,7 @@ Candidate withCode(const ScaleCodes& codes, const BlockScales& scales, size_t gr
 }  // namespace
 
 BlockScales fitFactors(const ScaleCodes& codes, const BlockScales& scales, const ScaleMoments& moments) {
+  if (!moments.areFinite()) return scales;
   BlockScales found = scales;
   found.d = half(scales.d + bestScale(moments, codes.hasZeros));
   if (codes.hasZeros) found.m = half(scales.m + bestZero(moments, found.d - scales.d));
@@ -50,6 +51,7 @@ BlockScales fitFactors(const ScaleCodes& codes, const BlockScales& scales, const
 
 BlockScales fitGroup(const ScaleCodes& codes, const BlockScales& scales, size_t group, const ScaleMoments& moments) {
   if (codes.low == codes.high) return fitFactors(codes, scales, moments);
+  if (!moments.areFinite()) return scales;
   const int code = scales.scales[group];
   int low = code - 1;
   int high = code + 1;
@@ -68,6 +70,7 @@ BlockScales fitGroup(const ScaleCodes& codes, const BlockScales& scales, size_t 
 }
 
 BlockScales moveGroup(const ScaleCodes& codes, const BlockScales& scales, size_t group, int by, const ScaleMoments& moments) {
+  if (!moments.areFinite()) return scales;
   if (codes.low == codes.high) {
     BlockScales found = scales;
     found.d = half(scales.d * (1 + by / 64.0));

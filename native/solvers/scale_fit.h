@@ -1,5 +1,7 @@
 #pragma once
-// Better scales for codes that are known, out of those that a type can store.
+// Better scales for codes that are known, out of those that a type can store. Where moments are not finite, scales stay as they are.
+#include <cmath>
+
 #include "../kernels/block_parts.h"
 
 namespace qs {
@@ -12,6 +14,8 @@ struct ScaleMoments {
   double lhs;
   double shs;
 
+  /// False where products have left the range of float32: nothing follows from them then.
+  bool areFinite() const { return std::isfinite(la + sa + lhl + lhs + shs); }
   double change(double x, double y) const { return 2 * (x * la + y * sa) + x * x * lhl + 2 * x * y * lhs + y * y * shs; }
 };
 

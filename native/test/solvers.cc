@@ -10,6 +10,7 @@
 #include "../solvers/descent.h"
 #include "../solvers/gptq.h"
 #include "../solvers/gram.h"
+#include "../solvers/limits.h"
 #include "../solvers/outputs.h"
 #include "inputs.h"
 
@@ -222,6 +223,24 @@ void outputs() {
   });
 }
 
+void limits() {
+  const size_t rows = 5;
+  const size_t columns = 37;
+  const auto weights = weightsOf(rows * columns, 1);
+  for (const size_t group : {size_t{1}, size_t{16}, columns, size_t{100}}) {
+    std::vector<float> found(rows * ((columns + group - 1) / group));
+    groupLimits(weights, columns, group, found, nullptr);
+    std::vector<float> same(weights.size());
+    limitGroups(weights, columns, group, found, same, nullptr);
+    expect(same == weights, "weights within the limits of their groups stay");
+    for (float& limit : found) limit *= 0.5f;
+    std::vector<float> limited(weights.size());
+    limitGroups(weights, columns, group, found, limited, nullptr);
+    groupLimits(limited, columns, group, same = found, nullptr);
+    expect(same == found, "no weight is beyond the limit of its group");
+  }
+}
+
 /// A matrix that is quantized in blocks of columns, with one scale for each row.
 struct Columns {
   Blocks blocks;
@@ -372,6 +391,7 @@ int main() {
   Pool::shared().setThreads(4);
   grams();
   outputs();
+  limits();
   allGrids();
   allColumns();
   descents();

@@ -31,6 +31,21 @@ export interface SolverFunctions {
     group: number,
     signal?: AbortSignal,
   ): Promise<Float64Array>;
+  /** The largest magnitude of each group of consecutive columns of rows `[rows, columns]`; the last may be shorter. @returns `[rows, groups]`. */
+  groupLimits(
+    values: Float32Array,
+    columns: number,
+    group: number,
+    signal?: AbortSignal,
+  ): Promise<Float32Array>;
+  /** The rows `[rows, columns]` with each weight no further from 0 than the limit of its group. @param limits as `groupLimits` gives them. */
+  limitGroups(
+    values: Float32Array,
+    columns: number,
+    group: number,
+    limits: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Float32Array>;
   /** The rows `[rows, columns]` with each column times its scale, in float32. */
   scaleColumns(
     source: Float32Array,
@@ -56,6 +71,21 @@ export interface SolverBinding {
     errors: Float64Array,
     cancel: Int32Array | undefined,
   ): Promise<void>;
+  groupLimits(
+    values: Float32Array,
+    columns: number,
+    group: number,
+    limits: Float32Array,
+    cancel: Int32Array | undefined,
+  ): Promise<void>;
+  limitGroups(
+    values: Float32Array,
+    columns: number,
+    group: number,
+    limits: Float32Array,
+    target: Float32Array,
+    cancel: Int32Array | undefined,
+  ): Promise<void>;
   scaleColumns(
     source: Float32Array,
     scales: Float32Array,
@@ -74,6 +104,18 @@ export function solverFunctions(binding: SolverBinding): SolverFunctions {
         binding.outputErrors(weights, others, scales, inputs, columns, group, errors, cancel),
       );
       return errors;
+    },
+    async groupLimits(values, columns, group, signal) {
+      const limits = new Float32Array((values.length / columns) * Math.ceil(columns / group));
+      await cancellable(signal, (cancel) => binding.groupLimits(values, columns, group, limits, cancel));
+      return limits;
+    },
+    async limitGroups(values, columns, group, limits, signal) {
+      const target = new Float32Array(values.length);
+      await cancellable(signal, (cancel) =>
+        binding.limitGroups(values, columns, group, limits, target, cancel),
+      );
+      return target;
     },
     async scaleColumns(source, scales, signal) {
       const target = new Float32Array(source.length);

@@ -94,3 +94,23 @@ it('columns are scaled', async () => {
   const expected = source.map((value, i) => value * scales[i % 70]!);
   expect(await native.scaleColumns(source, scales)).toEqual(expected);
 });
+
+describe('limits of groups', () => {
+  const rows = Float32Array.of(1, -3, 2, 0.5, -0.25, 0, 4, -5, 6, -7);
+
+  it('are the largest magnitudes of consecutive columns, the last group being shorter', async () => {
+    expect(await native.groupLimits(rows, 5, 2)).toEqual(Float32Array.of(3, 2, 0.25, 4, 6, 7));
+    expect(await native.groupLimits(rows, 5, 9)).toEqual(Float32Array.of(3, 7));
+  });
+
+  it('hold weights back', async () => {
+    const limited = await native.limitGroups(rows, 5, 2, Float32Array.of(2, 1, 1, 10, 0, 6.5));
+    expect(limited).toEqual(Float32Array.of(1, -2, 1, 0.5, -0.25, 0, 4, -0, 0, -6.5));
+  });
+
+  it('are one for each group', async () => {
+    await expect(native.limitGroups(rows, 5, 2, new Float32Array(5))).rejects.toThrow(
+      'limits has 5 elements where 6 are needed',
+    );
+  });
+});

@@ -26,22 +26,23 @@ export async function clipRows(
 ): Promise<Float32Array> {
   const group = clippedWidth(grid, columns);
   if (group === undefined) return values;
-  const limits = largestOfGroups(values, columns, group);
+  const native = loadNative();
+  const limits = await native.groupLimits(values, columns, group, signal);
   const best = limits.slice();
   const least = new Float64Array(limits.length).fill(Infinity);
   for (let step = 0; step < Math.floor(shrink * steps); step++) {
     const tried = limits.map((limit) => limit * Math.fround(1 - step / steps));
-    const clipped = clamped(values, columns, group, tried);
+    const clipped = await native.limitGroups(values, columns, group, tried, signal);
     const rounded = await roundToNearest(grid, clipped, [values.length / columns, columns], {}, signal);
     const replacement = { weights: values, others: await decodeRows(rounded, signal) };
-    const errors = await loadNative().outputErrors(replacement, inputs, columns, group, signal);
+    const errors = await native.outputErrors(replacement, inputs, columns, group, signal);
     errors.forEach((error, i) => {
       if (!(error < least[i]!)) return;
       least[i] = error;
       best[i] = tried[i]!;
     });
   }
-  return clamped(values, columns, group, best);
+  return native.limitGroups(values, columns, group, best, signal);
 }
 
 /** Width of groups that are parts of rows, or rows. */
@@ -49,27 +50,4 @@ function clippedWidth({ group }: Grid, columns: number): number | undefined {
   if (group === 'row') return columns;
   if (typeof group === 'number') return Math.min(group, columns);
   return typeof group === 'object' && 'flat' in group && columns % group.flat === 0 ? group.flat : undefined;
-}
-
-function largestOfGroups(values: Float32Array, columns: number, group: number): Float32Array {
-  const groups = Math.ceil(columns / group);
-  const largest = new Float32Array((values.length / columns) * groups);
-  for (let at = 0, row = 0; at < values.length; at += columns, row++)
-    for (let c = 0; c < columns; c++) {
-      const index = row * groups + Math.floor(c / group);
-      largest[index] = Math.max(largest[index]!, Math.abs(values[at + c]!));
-    }
-  return largest;
-}
-
-function clamped(values: Float32Array, columns: number, group: number, limits: Float32Array): Float32Array {
-  const groups = Math.ceil(columns / group);
-  const target = new Float32Array(values.length);
-  for (let at = 0, row = 0; at < values.length; at += columns, row++)
-    for (let g = 0; g < groups; g++) {
-      const limit = limits[row * groups + g]!;
-      const end = at + Math.min(columns, (g + 1) * group);
-      for (let i = at + g * group; i < end; i++) target[i] = Math.max(-limit, Math.min(limit, values[i]!));
-    }
-  return target;
 }

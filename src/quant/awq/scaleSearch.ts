@@ -41,14 +41,14 @@ export async function searchScales(
   const inputs = meanMagnitudes(matrices);
   const weights = duoScaling ? await meanShares(matrices, signal) : undefined;
   const candidates = Array.from({ length: ratios }, (_, i) => scalesFor(i / ratios, inputs, weights));
-  const [roundingLoss, ...losses] = await lossesOf(matrices, [undefined, ...candidates], signal);
+  const [roundingLoss = 0, ...losses] = await lossesOf(matrices, [undefined, ...candidates], signal);
   const best = losses.indexOf(leastOf(losses));
-  const isBetter = losses[best]! < roundingLoss!;
+  const isBetter = losses[best]! < roundingLoss;
   return {
     scales: isBetter ? candidates[best]! : new Float32Array(inputs.length).fill(1),
     ...(isBetter ? { ratio: best / ratios } : {}),
     losses: Float64Array.from(losses),
-    roundingLoss: roundingLoss!,
+    roundingLoss,
   };
 }
 

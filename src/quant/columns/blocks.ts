@@ -131,18 +131,16 @@ async function targetOf(type: GgmlQuantType, plan: BlockPlan, blocks: Uint8Array
   const find: ScalesOnTheWay['find'] = async (weights, first, count, signal) => {
     const importance = plan.importance.subarray(first, first + count);
     const { codes: some } = await encodeBlocks(type, weights, count, { importance, signal });
-    const found = {
-      scales: new Float32Array(weights.length / group),
-      zeros: zeros && new Float32Array(weights.length / group),
-    };
-    await loadNative().blockParameters(type, some, found.scales, found.zeros);
+    const ownScales = new Float32Array(weights.length / group);
+    const ownZeros = zeros && new Float32Array(weights.length / group);
+    await loadNative().blockParameters(type, some, ownScales, ownZeros);
     const rows = weights.length / count;
     const rowBytes = (count / block) * bytes;
     for (let row = 0; row < rows; row++) {
       const [start, end] = [(row * count) / group, ((row + 1) * count) / group];
       const to = row * across + first / group;
-      scales.set(found.scales.subarray(start, end), to);
-      if (zeros) zeros.set(found.zeros!.subarray(start, end), to);
+      scales.set(ownScales.subarray(start, end), to);
+      if (ownZeros) zeros.set(ownZeros.subarray(start, end), to);
       blocks.set(
         some.subarray(row * rowBytes, (row + 1) * rowBytes),
         ((row * columns + first) / block) * bytes,

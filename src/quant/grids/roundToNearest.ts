@@ -23,7 +23,7 @@ export interface FoundParameters extends GroupParameters {
 const largestScale = 448;
 
 /** What scales are divided or multiplied by, so that the largest is the largest that its dtype has; undefined without one. */
-export function globalScaleOf(grid: Grid, range: TensorRange | undefined): number | undefined {
+function globalScaleOf(grid: Grid, range: TensorRange | undefined): number | undefined {
   if (!grid.global) return undefined;
   if (!range) throw new RangeError('a grid with a global scale needs the range of the tensor');
   const absmax = Math.max(Math.abs(range.min), Math.abs(range.max));

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { throwIfCancelled } from '../../model/errors';
 import { loadNative } from '../../native';
 import type { OptionDescription } from '../../protocol/recipe';
-import { deadColumns, factorOf } from '../columns/factor';
+import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { parameterLayout } from '../columns/groups';
 import { clearColumns } from '../columns/rows';
 import { levelCodes } from '../grids/levels';
@@ -53,16 +53,12 @@ export const obq: Method = {
     const hessian = requireHessian(task, 'OBQ');
     const value = optionsOf({ options }, task.options);
     const wanted = Number(value['damping']);
-    const { damping, order } = await factorOf(
-      hessian,
-      { damping: wanted, order: 'importance', block: 128 },
-      task.name,
-      signal,
-    );
+    const factorOptions = { damping: wanted, order: 'importance', block: 128 } as const;
+    const { damping } = await factorOf(hessian, factorOptions, task.name, signal);
     const chosen = value['order'];
     const choices: Choice[] = [];
     if (chosen !== 'importance') choices.push(cheapest);
-    if (chosen !== 'cost') choices.push(({ left }) => order!.find((column) => left.has(column))!);
+    if (chosen !== 'cost') choices.push(mostImportant(diagonalOf(hessian)));
     const inverse = inverseOf(hessian, damping);
     return {
       quantize: (values, signal) => quantizeRows(task, { hessian, inverse, choices }, values, signal),
@@ -152,6 +148,18 @@ function quantizeRow(
   return found;
 }
 
+/** The weight whose inputs have the largest mean square, the first of equals. */
+function mostImportant(diagonal: Float64Array): Choice {
+  return ({ left }) => {
+    let best = { column: -1, square: -Infinity };
+    for (const column of left) {
+      const square = diagonal[column]!;
+      if (square > best.square) best = { column, square };
+    }
+    return best.column;
+  };
+}
+
 /** The outlier that is furthest from its grid, else the weight whose error costs least. */
 function cheapest({ left, weights, inverse, points }: Row): number {
   let best = { column: -1, cost: Infinity };
@@ -166,10 +174,10 @@ function cheapest({ left, weights, inverse, points }: Row): number {
 
 /** Whether a weight lies beyond the ends of its grid by more than half a step. */
 function isOutlier(points: readonly Point[], weight: number): boolean {
-  const [first, second] = points;
-  const [before, last] = points.slice(-2);
-  const low = first!.value - (second!.value - first!.value) / 2;
-  const high = last!.value + (last!.value - before!.value) / 2;
+  const valueAt = (index: number): number => points[index]!.value;
+  const last = points.length - 1;
+  const low = valueAt(0) - (valueAt(1) - valueAt(0)) / 2;
+  const high = valueAt(last) + (valueAt(last) - valueAt(last - 1)) / 2;
   return weight < low || weight > high;
 }
 
