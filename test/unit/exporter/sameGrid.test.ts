@@ -127,7 +127,7 @@ describe.skipIf(!hasSharedData)('an NVFP4 checkpoint becomes GGUF without loss',
           code(16 * group + i) | (code(16 * group + 8 + i) << 4),
         );
     }
-    const [divisor] = new Float32Array((await partOf(model, source, 'global')).buffer);
+    const [divisor] = new Float32Array((await partOf(model, source, 'divisor')).buffer);
     const factor = file.tensor('blk.0.ffn_up.scale');
     expect(factor).toMatchObject({ dtype: 'F32', shape: [1] });
     const [stored] = new Float32Array((await bytesOf(file, factor)).slice().buffer);
