@@ -88,7 +88,7 @@ async function valuesOf(path: string, tensor: string): Promise<Float32Array> {
 describe('a table of optimised codes', () => {
   it('names the method and the text, and is kept apart from that of reference codes', async () => {
     const codes = {
-      method: 'gptq-cd 1',
+      method: codesMethodName,
       text: 'generated-calibration.txt',
       hash: evidence.text.hash,
       tokens,
