@@ -147,12 +147,12 @@ function refuseModel({ description, configProblem, config }: Model): void {
       'There is no config.json next to the weights: runtimes need it, and it says how the weights are quantized.',
     );
   if (part?.alone) refuse('One shard alone cannot be quantized to a checkpoint: open the whole model.');
+  if (missingFiles.length > 0 || missingBytes > 0)
+    refuse(`The model is incomplete: ${missingFiles[0] ?? `${missingBytes} bytes`} missing.`);
   if (quantizedLayout)
     refuse(
       `The weights are stored in the layout ${quantizedLayout.name}, which cannot be decoded: start from the original checkpoint.`,
     );
-  if (missingFiles.length > 0 || missingBytes > 0)
-    refuse(`The model is incomplete: ${missingFiles[0] ?? `${missingBytes} bytes`} missing.`);
 }
 
 function nothingToDo({ description }: Model, { id }: Recipe, refusal: string | undefined): QuantscopeError {
