@@ -95,7 +95,12 @@ describe('quantscope', () => {
   it.each([
     [['stats', sampleWeights, '--tensor', tensor.replace('q_proj', 'qproj')], `Did you mean "${tensor}"?`],
     [['quantize', sampleWeights, '--tensor', tensor, '--format', 'Q4K'], 'Did you mean "Q4_K"?'],
-  ])('suggests the closest name for %j', async (args, suggestion) => {
+    [
+      ['quantize-model', sampleFolder, '--recipe', 'nf4', '--dry-run'],
+      'Did you mean "bnb-nf4" or "bnb-nf4-dq"?',
+    ],
+    [['inspect', join(sampleFolder, 'absent')], 'There is no such file or folder. ('],
+  ])('says what is near a wrong name: %j', async (args, suggestion) => {
     const { code, stderr } = await quantscope(args);
     expect(code).toBe(1);
     expect(stderr).toContain(suggestion);
@@ -134,6 +139,18 @@ describe('quantscope', () => {
     });
     const { stdout } = await quantscope(['inspect', sampleFolder]);
     expect(stdout).toMatch(/model\.layers\.0\.self_attn\.q_proj\.weight +BF16 +\[256, 256\]/);
+  });
+
+  it('prints the histogram of a tensor, in as many bars as asked for', async () => {
+    const barsOf = async (...args: string[]): Promise<number[]> => {
+      const { stdout } = await quantscope(['stats', sampleWeights, '--tensor', tensor, ...args]);
+      return [...stdout.matchAll(/^ *[-\d.e]+ +([\d,]+)(?: +█+)?$/gm)].map(([, count]) =>
+        Number(count!.replaceAll(',', '')),
+      );
+    };
+    for (const bars of [await barsOf(), await barsOf('--bins', '7')])
+      expect(bars.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
+    expect(await barsOf('--bins', '7')).toHaveLength(7);
   });
 
   it('writes infinities and NaN of a tensor as texts', async () => {
