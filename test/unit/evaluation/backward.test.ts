@@ -263,4 +263,18 @@ describe('a backward pass over a text', () => {
     expect(steps.at(-1)).toBe('gradients of block 2 of 2');
     expect(open).toBe(0);
   });
+
+  it('does not pass rounded inputs, and says which operator is in the way', async () => {
+    const decoder = await openDecoder(opened.get('llama')!, {
+      ...{ device: 'ort-cpu', length, keep: false, roundInputs: () => 'Q8_0' },
+    });
+    const room = (tokens: number): States => new MemoryStates(new Float32Array(tokens * 64), 64);
+    await expect(backward(decoder, windows, { windowsAtOnce: 3, room })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringMatching(
+        /^Gradients cannot pass the operator (Abs|Equal|ReduceMax)\.$/,
+      ) as string,
+    });
+    await decoder.close();
+  });
 });
