@@ -127,7 +127,7 @@ async function runExport(services: Services, run: ExportRun): Promise<ExportResu
     const result = await withProgress(`Export GGUF ${run.as}`, (call) =>
       services.engine.call(
         'export/gguf',
-        { ...session.ref, out, ...settings },
+        { ...session.ref, out, cacheDir: services.evidenceDir, ...settings },
         { ...call, title: `Export ${basename(out)}` },
       ),
     );
