@@ -146,6 +146,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     const calibration = frame.locator('.evaluate .field', { hasText: 'Calibration text' });
     await weights().selectOption('recipe gptq-int4-g32');
     await calibration.getByText('generated-calibration.txt').waitFor({ timeout: wait });
+    await frame.locator('.view').evaluate((view) => view.scrollTo(0, 0));
     await screenshot(page, 'evaluate-recipe-dark');
     await evaluate('recipe bnb-nf4', windows);
     expect(await calibration.count()).toBe(0);

@@ -60,7 +60,8 @@ function layoutOf(windows: number, hasBase: boolean, colors: Colors) {
     xaxis: axis(colors, { title: { text: 'windows', standoff: 4 }, range: [0, windows], zeroline: false }),
     yaxis: axis(colors, { title: { text: 'perplexity' } }),
     yaxis2: axis(colors, {
-      title: { text: 'mean KLD (nats)' },
+      // Labels of small divergences are long: the title keeps clear of them.
+      ...{ title: { text: 'mean KLD (nats)', standoff: 8 }, automargin: true },
       overlaying: 'y',
       side: 'right',
       rangemode: 'tozero',
