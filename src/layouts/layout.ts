@@ -256,6 +256,14 @@ export function weightGroups(config: StoredContent['config']): readonly Readonly
   );
 }
 
+/** What a written layout's reader rounds decoded weights to; float32 where it is absent. @param config of the model. */
+export function decodedTo(
+  { decodes, plainDtype }: LayoutWriter,
+  config: StoredContent['config'],
+): StoredWeight['rounding'] {
+  return decodes && (decodes.to === 'F16' ? 'F16' : (plainDtype ?? modelDtype(config)));
+}
+
 /** The dtype that a model computes in according to its config.json, which most libraries decode weights to. */
 export function modelDtype(config: StoredContent['config']): StoredWeight['rounding'] {
   const stated = config?.['dtype'] ?? config?.['torch_dtype'];

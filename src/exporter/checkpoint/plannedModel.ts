@@ -1,5 +1,5 @@
 import { changedModel, type ChangedTensor } from '../../layouts/changedModel';
-import { modelDtype } from '../../layouts/layout';
+import { decodedTo } from '../../layouts/layout';
 import { rounded } from '../../layouts/parts';
 import type { Model } from '../../model/model';
 import { decodeRows } from '../../quant/grids/roundToNearest';
@@ -38,11 +38,11 @@ class PlannedWeights {
     plan: RecipePlan,
     private readonly work: Omit<MatrixWork, 'model'>,
   ) {
-    this.quantizer = new MatrixQuantizer({ ...work, model, cast: plan.writer.plainDtype });
-    const { decodes, plainDtype } = plan.writer;
-    const ofModel = plainDtype ?? modelDtype(model.config);
-    this.rounding = decodes && (decodes.to === 'F16' ? 'F16' : ofModel);
-    this.roundsScales = decodes?.scales ?? false;
+    this.rounding = decodedTo(plan.writer, model.config);
+    this.quantizer = new MatrixQuantizer({
+      ...{ ...work, model, cast: plan.writer.plainDtype, decodedTo: this.rounding },
+    });
+    this.roundsScales = plan.writer.decodes?.scales ?? false;
     this.byName = new Map(plan.tensors.map((planned) => [planned.tensor.name, planned]));
   }
 

@@ -12,7 +12,7 @@ import { decodeRows, findParameters, roundToNearest, type OfMatrix } from '../..
 import type { MatrixTask } from '../../quant/methods/method';
 import type { QuantizedRows } from '../../quant/quantized';
 import type { TensorTransform, WeightTransforms } from '../../quant/transforms';
-import { requireFinite } from '../requireFinite';
+import { requireFinite, requireRange } from '../requireFinite';
 import { defaultMethod } from '../../recipes/checkRecipe';
 import type { PlannedMatrix, PlannedTensor } from './plan';
 import { readRows, type Rows } from './readRows';
@@ -25,6 +25,8 @@ export interface MatrixWork {
   readonly transforms?: WeightTransforms | undefined;
   /** Dtype that the library casts all weights to first. */
   readonly cast?: 'F16' | undefined;
+  /** Dtype that the reader of the result rounds decoded weights to. */
+  readonly decodedTo?: 'F16' | 'BF16' | undefined;
   readonly signal?: AbortSignal | undefined;
   /** So many weights more are done. */
   readonly onWeights?: ((weights: number) => void) | undefined;
@@ -215,10 +217,12 @@ class MatrixRun {
 
   /** Against the weights of the model: what a cast loses is part of the error. */
   private async measure({ values, uncast = values, rows }: Rows, quantized: QuantizedRows): Promise<void> {
-    const { signal } = this.work;
+    const { signal, decodedTo } = this.work;
     const native = loadNative();
-    this.sums = addSums(this.sums, await native.errorSums(uncast, await decodeRows(quantized, signal)));
+    const decoded = await decodeRows(quantized, signal);
+    this.sums = addSums(this.sums, await native.errorSums(uncast, decoded));
     requireFinite(this.sums, this.tensor, `a grid with scales in ${this.matrix.weight.grid.scale}`);
+    if (decodedTo) await requireRange(decoded, decodedTo, this.tensor, signal);
     if (quantized.biasCorrection) this.corrections.push(quantized.biasCorrection);
     if (this.matrix.method.id === defaultMethod) return;
     const { grid } = this.matrix.weight;

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolderAtomically } from '../../files/atomicFolder';
 import { inputsOf, type Inputs } from '../../files/inputs';
+import { decodedTo } from '../../layouts/layout';
 import { throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
@@ -165,8 +166,10 @@ class CheckpointRun {
     const { evidence, transforms, signal, onProgress } = options;
     this.meter = new WeightMeter(plan.tensors, onProgress);
     const onWeights = (weights: number): void => this.meter.advance(weights);
-    const cast = plan.writer.plainDtype;
-    this.quantizer = new MatrixQuantizer({ model, evidence, transforms, cast, signal, onWeights });
+    this.quantizer = new MatrixQuantizer({
+      ...{ model, evidence, transforms, signal, onWeights },
+      ...{ cast: plan.writer.plainDtype, decodedTo: decodedTo(plan.writer, model.config) },
+    });
     this.biases = new Set(
       plan.tensors.map(({ tensor }) => tensor.name).filter((name) => name.endsWith('.bias')),
     );

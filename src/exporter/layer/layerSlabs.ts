@@ -25,6 +25,8 @@ export interface LayerWork {
   readonly method: Method;
   readonly options: MethodOptions;
   readonly evidence?: EvidenceSource | undefined;
+  /** Dtype that the reader of a saved layer rounds decoded weights to. */
+  readonly decodedTo?: 'F16' | 'BF16' | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onWeights?: ((weights: number) => void) | undefined;
 }
@@ -62,13 +64,13 @@ export function eachSlab(work: LayerWork, use: Use<LayerSlab>): Promise<LayerFig
  * @throws QuantscopeError as `MatrixQuantizer`.
  */
 export async function quantizeLayer(
-  { model, tensor, method, options, evidence, signal, onWeights }: LayerWork,
+  { tensor, method, options, ...work }: LayerWork,
   grid: Grid,
   store: (slabs: AsyncIterable<QuantizedRows>) => Promise<void>,
 ): Promise<MatrixFigures> {
   const { rows, columns } = matrixOf(tensor.shape);
   const weight = { name: tensor.name, shape: [rows, columns], grid, dtype: tensor.dtype };
-  const quantizer = new MatrixQuantizer({ model, evidence, signal, onWeights });
+  const quantizer = new MatrixQuantizer(work);
   return quantizer.quantize({ tensor, matrix: { weight, method, options, rule: 0, sharesRange: [] } }, store);
 }
 

@@ -1,6 +1,6 @@
 import { addSums, errorMetrics, noSums } from '../../analysis/metrics';
 import type { Inputs } from '../../files/inputs';
-import type { LayoutWriter, WrittenWeight } from '../../layouts/layout';
+import { decodedTo, type LayoutWriter, type WrittenWeight } from '../../layouts/layout';
 import { quantscope, savedMetadata } from '../../layouts/quantscope';
 import { ggmlRowBytes } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
@@ -96,11 +96,14 @@ async function saveParts(
   const weight = weightOf(work, grid);
   const refusal = writer.refuse(weight);
   if (refusal !== undefined) throw refused(work, refusal);
+  const rounding = decodedTo(writer, model.config);
   let [error, correction]: [ErrorMetrics | undefined, Float32Array | undefined] = [undefined, undefined];
   const matrix: SafetensorsGroup = {
     parts: writer.parts(weight),
     async fill(write) {
-      const figures = await quantizeLayer(work, grid, (slabs) => writer.encode(weight, slabs, write));
+      const figures = await quantizeLayer({ ...work, decodedTo: rounding }, grid, (slabs) =>
+        writer.encode(weight, slabs, write),
+      );
       error = errorMetrics(figures.sums);
       correction = figures.biasCorrection;
     },
