@@ -5,6 +5,9 @@ import type { TensorDescriptor } from '../../protocol/model';
 /** Models whose linear layers are `Conv1D`, with matrices `[in, out]`: no library quantizes those as they are. */
 const transposedModels = new Set(['gpt2', 'openai-gpt', 'imagegpt', 'decision_transformer']);
 
+/** Models whose merged experts are multiplied from the right: `[experts, in, out]`. */
+const transposedExperts = new Set(['gpt_oss', 'llama4', 'llama4_text']);
+
 /** Matrices that are looked up by row, not multiplied with inputs. */
 const embedding =
   /(?:^|\.)(?:embed_tokens\w*|embed_positions|embed_in|relative_attention_bias|word_embeddings\w*|position_embeddings|token_type_embeddings|tok_embeddings|wte|wpe|\w*_?embeddings?)(?:\.\d+)?\.weight$/;
@@ -22,6 +25,19 @@ export const isOutput = (name: string): boolean => outputMatrix.test(name);
 /** Whether a tensor is the matrix of a module that libraries may convert, so that they must be told where it is kept. */
 export const isOfLinearModule = ({ name, shape }: Pick<TensorDescriptor, 'name' | 'shape'>): boolean =>
   shape.length === 2 && name.endsWith('.weight') && !embedding.test(name) && tensorRole(name).role !== 'norm';
+
+/**
+ * Whether merged experts hold inputs in rows, where every layout has outputs. Those of quantized files, which are decoded, are in the order of the
+ * layout.
+ */
+export const areTransposedExperts = (
+  { name, shape, stored }: Pick<TensorDescriptor, 'name' | 'shape' | 'stored'>,
+  { config }: Pick<Model, 'config'>,
+): boolean =>
+  shape.length === 3 &&
+  stored === undefined &&
+  name.includes('.experts.') &&
+  transposedExperts.has(String(config?.['model_type']));
 
 /** The module of a weight: "model.layers.0.mlp.up_proj". */
 export const moduleOf = (name: string): string => name.replace(/\.weight$/, '');

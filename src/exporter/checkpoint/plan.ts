@@ -14,7 +14,7 @@ import { defaultMethod, isGrid } from '../../recipes/checkRecipe';
 import { gridLabel } from '../../recipes/gridLabel';
 import { writerNamed } from '../../recipes/writers';
 import { tensorBytes } from '../safetensorsHeader';
-import { isOfLinearModule, moduleOf, whyNotLinear } from './linearWeights';
+import { areTransposedExperts, isOfLinearModule, moduleOf, whyNotLinear } from './linearWeights';
 import { joinedWarnings, keptNotes, requantizedNotes } from './planNotes';
 import { defaultShardBytes, planShards, type PlannedShard, type Unit } from './shards';
 import { RecipePatterns } from './recipePatterns';
@@ -207,7 +207,14 @@ class Planner {
       dtypeNamed(this.dtypeOf(tensor))?.float !== true
     )
       return this.kept(tensor, `kept: ${notLinear ?? 'not a matrix of real numbers'}`);
+    if (areTransposedExperts(tensor, this.model)) return this.refuse(tensor, 'experts are stored transposed');
     return this.quantized(tensor, { ...chosen, grid: chosen.grid }, rule);
+  }
+
+  /** Keeps a tensor that the recipe would quantize. */
+  private refuse(tensor: TensorDescriptor, reason: string): PlannedTensor {
+    this.refused.add(tensor.name);
+    return this.kept(tensor, `kept: ${reason.replace(/\.$/, '')}`);
   }
 
   private quantized(
@@ -225,10 +232,7 @@ class Planner {
     const permuted = method.permutes?.(task) ?? false;
     const weight: WrittenWeight = { name, shape, grid, dtype, ...(permuted ? { permuted } : {}) };
     const refusal = this.writer.refuse(weight) ?? method.refuse(task);
-    if (refusal !== undefined) {
-      this.refused.add(name);
-      return this.kept(tensor, `kept: ${refusal.replace(/\.$/, '')}`);
-    }
+    if (refusal !== undefined) return this.refuse(tensor, refusal);
     const parts = this.writer.parts(weight);
     const reason = this.recipe.rules[index]!.match === undefined ? 'linear layer' : `rule ${index + 1}`;
     const matrix: PlannedMatrix = { weight, method, options, rule: index, sharesRange: [] };
