@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { commands } from '../../../src/cli/commands';
-import { commandNamed, parseInvocation } from '../../../src/cli/invocation';
-import { argumentsOf, documentation, inlineCode, prepareFolder } from '../../support/documentation';
-import { temporaryFolder } from '../../support/files';
-import { buildPrograms, runProgram } from '../../support/programs';
+import { commands } from '../../src/cli/commands';
+import { commandNamed, parseInvocation } from '../../src/cli/invocation';
+import { argumentsOf, documentation, inlineCode, prepareFolder } from '../support/documentation';
+import { temporaryFolder } from '../support/files';
+import { buildPrograms, runProgram } from '../support/programs';
 
 const pages = documentation();
 const cache = temporaryFolder();
