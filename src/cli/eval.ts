@@ -84,6 +84,11 @@ function settingsOf(context: CommandContext): EvaluationSettings {
   const imatrix = file('imatrix');
   if (imatrix !== undefined && (variants === 0 || recipe !== undefined))
     throw new UsageError('--imatrix needs --plan, --type or --format.');
+  const roundActivations = context.options['round-activations'] === true ? true : undefined;
+  if (roundActivations && recipe !== undefined)
+    throw new UsageError(
+      '--round-activations does not go with --recipe, which says how activations are rounded.',
+    );
   const read = { text: file('text'), tasks: file('tasks') };
   if (read.text === undefined && read.tasks === undefined)
     throw new UsageError('Give --text, --tasks or both.');
@@ -91,7 +96,7 @@ function settingsOf(context: CommandContext): EvaluationSettings {
     ...{ ...weights, ...read, imatrix },
     against: file('against'),
     ...cutOf(context),
-    roundActivations: context.options['round-activations'] === true ? true : undefined,
+    roundActivations,
     memory: memoryOf(context),
     device: deviceOption(context),
   };

@@ -11,7 +11,7 @@ import { QuantscopeError } from '../../model/errors';
 import { readImatrix } from '../../model/imatrix';
 import { readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
-import type { WeightVariant } from '../../protocol/evaluation';
+import type { EvaluationSettings, WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
 import { methodAlgorithm } from '../../quant/algorithms';
 import { formatById } from '../../quant/catalogue';
@@ -21,21 +21,23 @@ import { evidenceOfPlan } from './plannedCodes';
 import { weightChange, type PlannedVariant } from './plannedVariant';
 import { recipeVariant } from './recipeVariant';
 
+/** A variant of the weights, and what a run says of how it is made. */
+type VariantSettings = WeightVariant &
+  PrepareOptions &
+  Pick<EvaluationSettings, 'imatrix' | 'roundActivations'>;
+
 /**
  * The changes that a variant makes.
- * @throws QuantscopeError REQUEST for more than one variant, an unknown format or type, or a plan of another model.
+ * @throws QuantscopeError REQUEST for more than one variant, settings that a recipe has of its own, an unknown format or type, or a plan of
+ * another model.
  */
 export async function planVariant(
   model: Model,
-  variant: WeightVariant & { readonly imatrix?: string } & PrepareOptions,
+  variant: VariantSettings,
   context: JobContext,
 ): Promise<PlannedVariant> {
   const { planFile, type, format, recipe } = variant;
-  if ([planFile, type, format, recipe].filter((item) => item !== undefined).length > 1)
-    throw new QuantscopeError(
-      'REQUEST',
-      'Name a plan, a file type, a format or a recipe, not several of them.',
-    );
+  refuseContradictions(variant);
   if (recipe) return { changes: new Map(), ...(await recipeVariant(model, recipe, variant, context)) };
   const options = {
     allowRequantize: true,
@@ -50,6 +52,21 @@ export async function planVariant(
   const evidence = codes && (await evidenceOfPlan(model, codes, variant.cacheDir));
   const finder = evidence && new CodeFinder(evidence, context.signal);
   return changed(model, { plan, ...options }, basename(planFile), finder);
+}
+
+/** @throws QuantscopeError REQUEST for settings of which only one can be followed. */
+function refuseContradictions(variant: VariantSettings): void {
+  const { planFile, type, format, recipe, imatrix, roundActivations } = variant;
+  const refuse = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message);
+  if ([planFile, type, format, recipe].filter((item) => item !== undefined).length > 1)
+    throw refuse('Name a plan, a file type, a format or a recipe, not several of them.');
+  if (!recipe) return;
+  if (roundActivations)
+    throw refuse(
+      'A recipe says itself how activations are rounded; they cannot be rounded as llama.cpp does, too.',
+    );
+  if (imatrix !== undefined)
+    throw refuse('A recipe measures its evidence itself; an importance matrix is not used with it.');
 }
 
 /** As an export would store each tensor. @param label the file type's name when absent. @param finder of optimised codes. */

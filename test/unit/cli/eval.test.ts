@@ -43,6 +43,10 @@ describe('quantscope eval', () => {
     ],
     [['eval', 'm', '--text', 't', '--stride', '8'], /--stride needs --convention sliding/],
     [
+      ['eval', 'm', '--text', 't', '--recipe', 'w8a8', '--round-activations'],
+      /--round-activations does not go with --recipe/,
+    ],
+    [
       ['eval', 'm', '--text', 't', '--convention', 'sliding', '--context', '64', '--stride', '65'],
       /--stride is larger than --context/,
     ],

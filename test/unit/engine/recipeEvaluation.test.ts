@@ -151,6 +151,18 @@ describe('an evaluation of a recipe', () => {
     expect(fixed.divergence).toBeLessThan(30 * rounded.divergence);
   });
 
+  it.each([
+    [{ roundActivations: true }, 'A recipe says itself how activations are rounded'],
+    [{ imatrix: '/i.gguf' }, 'an importance matrix is not used with it'],
+  ])('rejects %j, which it would not follow', (settings, message) =>
+    expect(evaluate({ path: model, recipe: { recipe: 'bnb-nf4' }, text, ...settings })).rejects.toMatchObject(
+      {
+        code: 'REQUEST',
+        message: expect.stringContaining(message) as string,
+      },
+    ),
+  );
+
   it('says how to give missing evidence, and that recipes for GGUF are file types', async () => {
     const missing = evaluate({
       path: model,

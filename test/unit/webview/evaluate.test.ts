@@ -40,11 +40,14 @@ describe('the form of an evaluation', () => {
     });
   });
 
-  it('evaluates a recipe, or one in a file, with the calibration text and without an importance matrix', () => {
+  it('evaluates a recipe, or one in a file, with the calibration text without what it does not follow', () => {
     const changes = { calibration: { text: '/models/calib.txt' } };
-    const settings = settingsOf(form({ variant: 'recipe bnb-nf4', imatrix: '/i.gguf' }));
+    const settings = settingsOf(
+      form({ variant: 'recipe bnb-nf4', imatrix: '/i.gguf', roundActivations: true }),
+    );
     expect(settings).toMatchObject({ recipe: { recipe: 'bnb-nf4', changes } });
     expect(settings).not.toHaveProperty('imatrix');
+    expect(settings).not.toHaveProperty('roundActivations');
     const file = { variant: 'recipe file', recipeFile: '/r.json', calibrationText: '' };
     expect(settingsOf(form(file)).recipe).toEqual({ recipeFile: '/r.json' });
   });

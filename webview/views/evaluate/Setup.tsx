@@ -2,7 +2,7 @@ import { evidenceWords } from '../../../src/protocol/evidence';
 import { useAsk } from '../../context';
 import { useRecipeChoices } from '../../useRecipeChoices';
 import { Choice, PathField, TextSetting } from '../fields';
-import { isQuantizing, isRecipe, settingsOf, takesImportance, variants } from './form';
+import { isQuantizing, isRecipe, settingsOf, takesImportance, takesRounding, variants } from './form';
 import { checked, Start } from './Start';
 import type { FormProps } from './useEvaluation';
 import { Variant } from './Variant';
@@ -18,16 +18,18 @@ export function Setup({ form, change }: FormProps) {
       <Files {...props} />
       <Windows {...props} />
       <Machine {...props} />
-      <div class="flags">
-        <label title="Inputs of quantized matrices are rounded to 8 bits in blocks, as llama.cpp’s CPU kernels do">
-          <input
-            type="checkbox"
-            checked={form.roundActivations}
-            onChange={(event) => change({ roundActivations: event.currentTarget.checked })}
-          />
-          Round activations to 8 bits, as llama.cpp’s CPU kernels do
-        </label>
-      </div>
+      {takesRounding(form) && (
+        <div class="flags">
+          <label title="Inputs of quantized matrices are rounded to 8 bits in blocks, as llama.cpp’s CPU kernels do">
+            <input
+              type="checkbox"
+              checked={form.roundActivations}
+              onChange={(event) => change({ roundActivations: event.currentTarget.checked })}
+            />
+            Round activations to 8 bits, as llama.cpp’s CPU kernels do
+          </label>
+        </div>
+      )}
       <Start problem={problem} label="Run" start={() => settings && void ask('evaluate', { settings })} />
     </div>
   );

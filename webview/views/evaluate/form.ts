@@ -83,6 +83,9 @@ export const isRecipe = ({ variant }: EvaluationForm): boolean =>
 /** Whether an importance matrix weights the errors: recipes have evidence of their own. */
 export const takesImportance = (form: EvaluationForm): boolean => isQuantizing(form) && !isRecipe(form);
 
+/** Whether activations can be rounded as llama.cpp does: recipes say themselves how they are rounded. */
+export const takesRounding = (form: EvaluationForm): boolean => !isRecipe(form);
+
 /**
  * The form as settings; empty fields are omitted.
  * @throws Error with a sentence for what is missing or invalid.
@@ -105,7 +108,7 @@ export function settingsOf(form: EvaluationForm): PanelEvaluation {
     tasks: form.tasks || undefined,
     imatrix: takesImportance(form) ? form.imatrix || undefined : undefined,
     against: form.against || undefined,
-    roundActivations: form.roundActivations || undefined,
+    roundActivations: (takesRounding(form) && form.roundActivations) || undefined,
     memory: form.memory,
     device: form.device,
   });
