@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { evidenceBytes, triangle, type EvidenceParts } from '../../evaluation/evidence';
+import { triangle, type EvidenceParts } from '../../evaluation/evidence';
 import { writeAtomically } from '../../files/atomicFile';
-import { makeFolder } from '../../files/makeFolder';
+import { filesUnder, makeFolderAtomically, removeFolder } from '../../files/atomicFolder';
+import { partialEnding } from '../../files/partials';
 import { readSealed, writeSealed } from '../../files/sealedFile';
 import type { InputStatistics } from '../../graph/transformer/tapSums';
 import { isRecord } from '../../model/json';
@@ -79,7 +80,7 @@ export class EvidenceStore {
 
   /**
    * Keeps what `measure` hands over, input by input. Until it has ended, an earlier result of the same text stays; after an error, or
-   * when it is cancelled, nothing of the new one is left.
+   * when it is cancelled, nothing of the new one is left. Passes over the same text at the same time do not disturb each other.
    * @param model its contentKey.
    */
   async add(
@@ -89,18 +90,14 @@ export class EvidenceStore {
   ): Promise<KeptEvidence> {
     const folder = join(this.ofModel(model), digestOf(key));
     const inputs: KeptInput[] = [];
-    await makeFolder(folder);
-    try {
+    await makeFolderAtomically(folder, async (temporary) => {
       await measure(async (input) => {
-        inputs.push(await writeInput(folder, inputs.length, input));
+        inputs.push(await writeInput(temporary, inputs.length, input));
       });
       const index: Index & { versions: unknown } = { text, parts, inputs, versions: versionsOf(algorithms) };
-      await writeAtomically(join(folder, indexName), (file) => file.write(Buffer.from(`${seal(index)}\n`)));
-    } catch (error) {
-      // The numbers of an earlier index are those of the same text and model, and stay usable.
-      if (!(await readIndex(folder))) await rm(folder, { recursive: true, force: true });
-      throw error;
-    }
+      const bytes = Buffer.from(`${seal(index)}\n`);
+      await writeAtomically(join(temporary, indexName), (file) => file.write(bytes));
+    });
     await this.trim(folder);
     return { folder, text, parts, inputs };
   }
@@ -109,20 +106,21 @@ export class EvidenceStore {
     return join(this.root, model.slice(0, 32));
   }
 
+  /** Whatever takes space counts, also what another version has kept. */
   private async trim(kept: string): Promise<void> {
     const models = await namesIn(this.root);
-    const folders = await Promise.all(
-      models.map(async (model) =>
-        (await namesIn(join(this.root, model))).map((name) => join(this.root, model, name)),
-      ),
+    const folders = models.map(async (model) =>
+      (await namesIn(join(this.root, model))).map((name) => join(this.root, model, name)),
     );
-    const found = (await Promise.all(folders.flat().map(readIndex))).filter((item) => item !== undefined);
-    let total = found.reduce((sum, { kept: { inputs, parts } }) => sum + bytesOf(inputs, parts), 0);
-    for (const { kept: item } of found.sort((a, b) => a.usedMs - b.usedMs)) {
+    const found = (await Promise.all((await Promise.all(folders)).flat().map(spaceOf))).filter(
+      (item) => item !== undefined,
+    );
+    let total = found.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const { folder, bytes } of found.sort((a, b) => a.usedMs - b.usedMs)) {
       if (total <= this.limit) return;
-      if (item.folder === kept) continue;
-      await rm(item.folder, { recursive: true, force: true });
-      total -= bytesOf(item.inputs, item.parts);
+      if (folder === kept) continue;
+      await removeFolder(folder);
+      total -= bytes;
     }
   }
 }
@@ -132,19 +130,28 @@ export const noParts: EvidenceParts = { hessians: false, activations: false };
 const has = (kept: EvidenceParts, needed: EvidenceParts): boolean =>
   (kept.hessians || !needed.hessians) && (kept.activations || !needed.activations);
 
-const bytesOf = (inputs: readonly KeptInput[], parts: EvidenceParts): number =>
-  evidenceBytes(
-    inputs.map(({ columns }) => columns),
-    parts,
-  );
-
 const indexName = 'index.json';
 const digestOf = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, 32);
 const fileOf = (folder: string, input: number, what: 'sums' | 'hessian' | 'rows'): string =>
   join(folder, `${input}.${what}`);
 
+/** Without the folders of passes that are running. */
 async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch(() => []); // nothing is kept there
+  const names = await readdir(folder).catch(() => []); // nothing is kept there
+  return names.filter((name) => !name.endsWith(partialEnding));
+}
+
+/** What a folder takes, and when it was used last; undefined where another process has removed it. */
+async function spaceOf(
+  folder: string,
+): Promise<{ folder: string; bytes: number; usedMs: number } | undefined> {
+  try {
+    const bytes = [...(await filesUnder(folder)).values()].reduce((sum, size) => sum + size, 0);
+    const { mtimeMs } = await stat(join(folder, indexName)).catch(() => stat(folder));
+    return { folder, bytes, usedMs: mtimeMs };
+  } catch {
+    return undefined;
+  }
 }
 
 async function readIndex(folder: string): Promise<{ kept: KeptEvidence; usedMs: number } | undefined> {
