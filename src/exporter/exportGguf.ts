@@ -9,7 +9,6 @@ import { fileBytesOf, type FileFrame } from '../protocol/plan';
 import type { EvidenceSource } from '../quant/evidence';
 import { writeAllAtomically, type AtomicFile } from '../files/atomicFile';
 import { inputsOf, type Inputs } from '../files/inputs';
-import { withThreads } from '../graph/threads';
 import { CodeOptimiser, codesKeyValues, isCodesKey, keepsCodes, optimisedPart } from './codes/optimisedCodes';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
@@ -24,8 +23,6 @@ import { checkpointKeyValues } from './checkpointKeyValues';
 export interface ExportOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: EngineProgress) => void) | undefined;
-  /** Threads of the addon; one for each core by default. */
-  readonly threads?: number | undefined;
   /** Files that were read besides the model: the export does not replace them either. */
   readonly alsoRead?: readonly (string | undefined)[] | undefined;
   /** What is known of the inputs of the matrices; needed for optimised codes. */
@@ -87,23 +84,21 @@ export async function exportGguf(
   model: Model,
   target: ExportTarget,
   out: string,
-  { signal, onProgress, threads, alsoRead = [], evidence }: ExportOptions = {},
+  { signal, onProgress, alsoRead = [], evidence }: ExportOptions = {},
 ): Promise<ExportResult> {
   const start = performance.now();
   const optimiser = optimiserOf(target, evidence, signal);
   const { plan, files, preview } = await prepare(model, target, out, { signal, optimiser });
   const inputs = await checkedInputs(model, files, alsoRead);
   await ensureFreeSpace(out, preview.fileBytes);
-  await withThreads(threads, async () => {
-    const meter = new ProgressMeter(plan, onProgress);
-    const pieces = new PieceReader(encodeTensors(model, plan.tensors, { signal, optimiser }), meter);
-    const fill = async (file: AtomicFile, index: number): Promise<void> => {
-      await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor));
-      throwIfCancelled(signal);
-    };
-    const paths = files.map(({ path }) => path);
-    await writeAllAtomically(paths, fill, inputs).finally(() => pieces.close());
-  });
+  const meter = new ProgressMeter(plan, onProgress);
+  const pieces = new PieceReader(encodeTensors(model, plan.tensors, { signal, optimiser }), meter);
+  const fill = async (file: AtomicFile, index: number): Promise<void> => {
+    await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor));
+    throwIfCancelled(signal);
+  };
+  const paths = files.map(({ path }) => path);
+  await writeAllAtomically(paths, fill, inputs).finally(() => pieces.close());
   return {
     ...(optimiser ? optimiser.result(preview) : preview),
     out: resolve(files[0]!.path),

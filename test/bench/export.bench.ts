@@ -18,6 +18,7 @@ import { writeAtomically } from '../../src/files/atomicFile';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { layOutGguf, writeGguf } from '../../src/exporter/gguf/writer';
 import { fileTypeNamed } from '../../src/exporter/plan/fileTypes';
+import { withThreads } from '../../src/graph/threads';
 import type { KeyValue } from '../../src/model/keyValue';
 import { openModel } from '../../src/layouts/openModel';
 import { loadNative } from '../../src/native';
@@ -115,7 +116,7 @@ async function runChild(who: Contestant, [from = '', to = '', type = '']: readon
   const work = {
     quantscope: async () => {
       const model = await openModel(from);
-      await exportGguf(model, { type }, to, { threads });
+      await withThreads(threads, () => exportGguf(model, { type }, to));
       await model.close();
     },
     'llama.cpp': () => quantizeWithLlamaCpp(from, to, type),

@@ -1,6 +1,7 @@
 import { exportGguf, previewGguf } from '../../exporter/exportGguf';
 import type { ExportTarget } from '../../exporter/plan';
 import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../exporter/plan/fileTypes';
+import { withThreads } from '../../graph/threads';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { ExportParams } from '../../protocol/engine';
@@ -70,13 +71,15 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
     checkParams('export/gguf', params, exportKinds);
     const target = await readTarget(params, signal);
     const { out, threads, planFile, imatrix, calibration } = params;
-    return models.use(params, signal, async (model) => {
-      const evidence = await evidenceFor(model, params, target, { signal, progress });
-      return exportGguf(model, target, out, {
-        ...{ signal, threads, evidence, onProgress: progress },
-        alsoRead: [planFile, imatrix, calibration?.text],
-      });
-    });
+    const alsoRead = [planFile, imatrix, calibration?.text];
+    return withThreads(threads, () =>
+      models.use(params, signal, async (model) => {
+        // What the export would reject is rejected before minutes of calibration.
+        if (calibration) await previewGguf(model, target, out, { signal, alsoRead });
+        const evidence = await evidenceFor(model, params, target, { signal, progress });
+        return exportGguf(model, target, out, { signal, evidence, onProgress: progress, alsoRead });
+      }),
+    );
   };
 }
 

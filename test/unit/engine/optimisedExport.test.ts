@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { requestThreads } from '../../../src/graph/threads';
+import type { EngineProgress } from '../../../src/protocol/engine';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 
@@ -34,6 +36,26 @@ it('an export with optimised codes runs the model over the text, and diverges le
   // Without a text, the inputs of the last pass are used.
   const again = await exported('again.gguf', optimised);
   expect(readFileSync(again.out).equals(readFileSync(out))).toBe(true);
+});
+
+it('an export rejects its output before the model runs over the text, which runs with the threads of the request', async () => {
+  const settings = { ...optimised, cacheDir: join(folder, 'other'), calibration, threads: 1 };
+  const over = request('export/gguf', { path: sampleFolder, out: calibration.text, ...settings });
+  await expect(over).rejects.toMatchObject({ code: 'REQUEST' });
+  expect(existsSync(settings.cacheDir)).toBe(false);
+  const threads = new Map<boolean, Set<number | undefined>>();
+  const progress = ({ message }: EngineProgress): void => {
+    const isCalibration = message.startsWith('calibration');
+    threads.set(isCalibration, (threads.get(isCalibration) ?? new Set()).add(requestThreads()));
+  };
+  const params = { path: sampleFolder, out: join(folder, 'threads.gguf'), ...settings };
+  await request('export/gguf', params, { progress });
+  expect(threads).toEqual(
+    new Map([
+      [true, new Set([1])],
+      [false, new Set([1])],
+    ]),
+  );
 });
 
 it.each([

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
 import { exportGguf, previewGguf, type ExportOptions } from '../../../src/exporter/exportGguf';
 import type { ExportTarget } from '../../../src/exporter/plan';
+import { withThreads } from '../../../src/graph/threads';
 import { allWeights } from '../../../src/layouts/changedModel';
 import { openModel } from '../../../src/layouts/openModel';
 import type { Imatrix } from '../../../src/model/imatrix';
@@ -132,7 +133,7 @@ describe('optimised codes', () => {
   it('are the same for any number of threads', async () => {
     const written = [];
     for (const threads of [1, 3]) {
-      await exportTo(sampleFolder, optimised, 'threads.gguf', { evidence, threads });
+      await withThreads(threads, () => exportTo(sampleFolder, optimised, 'threads.gguf', { evidence }));
       written.push(readFileSync(path('threads.gguf')));
     }
     expect(written[0]!.equals(written[1]!)).toBe(true);
