@@ -9,7 +9,9 @@ import type { Model } from '../../model/model';
 import { greatestOf } from '../../protocol/extremes';
 import type { RecipeSelection } from '../../protocol/quantizeModel';
 import type { Recipe } from '../../protocol/recipe';
+import type { TensorDescriptor } from '../../protocol/model';
 import { methodAlgorithm } from '../../quant/algorithms';
+import type { EvidenceSource } from '../../quant/evidence';
 import { resolveRecipe } from '../../recipes/resolveRecipe';
 import type { JobContext } from '../job';
 import { prepareRecipe, type PreparedRecipe, type PrepareOptions } from '../prepareRecipe';
@@ -54,7 +56,7 @@ export async function variantOf(
     parameters: tensors.reduce((sum, { tensor }) => sum + tensor.elements, 0),
     algorithms: [...new Set(['grids', ...methods])],
     model: plannedModel(model, plan, { ...prepared, signal: context.signal }),
-    roundInputs: await roundingOf(model, plan, prepared),
+    roundInputs: await roundingOf(model, plan, prepared, context.signal),
   };
 }
 
@@ -67,21 +69,39 @@ function labelOf({ id }: Recipe, { changes = {} }: RecipeSelection): string {
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
-/** How the inputs of quantized matrices are rounded, by the matrix's name in GGUF. */
+/**
+ * How the inputs of quantized matrices are rounded, by the matrix's name in GGUF. Fixed scales of merged experts are one for all of them, so
+ * that no input is cut off.
+ */
 async function roundingOf(
   model: Model,
   { recipe: { activations }, tensors }: RecipePlan,
   { evidence }: PreparedRecipe,
+  signal: AbortSignal,
 ): Promise<RoundInputs> {
   if (!activations) return false;
   const quantized = new Set(tensors.flatMap(({ tensor, matrix }) => (matrix ? [tensor.name] : [])));
   const found = new Map<string, ActivationRounding>();
   for (const converted of (await ggufView(model)).tensors) {
-    const source = sourcesOf(converted).find(({ name }) => quantized.has(name));
-    if (!source) continue;
-    const { largest } =
-      activations.scale === 'static' && evidence ? await evidence.for(source.name, 'importance') : {};
-    found.set(converted.name, { ...activations, ...(largest ? { largest: greatestOf(largest) } : {}) });
+    const sources = sourcesOf(converted).filter(({ name }) => quantized.has(name));
+    if (sources.length === 0) continue;
+    const largest =
+      activations.scale === 'static' && evidence ? await largestInput(sources, evidence, signal) : undefined;
+    found.set(converted.name, { ...activations, ...(largest === undefined ? {} : { largest }) });
   }
   return (tensor) => found.get(tensor);
+}
+
+/** The largest magnitude of the inputs of some tensors; undefined where they were not measured. */
+async function largestInput(
+  tensors: readonly TensorDescriptor[],
+  evidence: EvidenceSource,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const found: number[] = [];
+  for (const { name } of tensors) {
+    const { largest } = await evidence.for(name, 'importance', { signal });
+    if (largest) found.push(greatestOf(largest));
+  }
+  return found.length > 0 ? greatestOf(found) : undefined;
 }

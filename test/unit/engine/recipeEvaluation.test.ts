@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
+import { recipeVariant } from '../../../src/engine/evaluation/recipeVariant';
 import { prepareRecipe } from '../../../src/engine/prepareRecipe';
 import { planCheckpoint } from '../../../src/exporter/checkpoint/plan';
 import { allWeights } from '../../../src/layouts/changedModel';
 import { openModel } from '../../../src/layouts/openModel';
 import { loadNative } from '../../../src/native';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
+import { greatestOf } from '../../../src/protocol/extremes';
 import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
 import type { Recipe } from '../../../src/protocol/recipe';
 import { gptq } from '../../../src/quant/grids/libraries';
@@ -149,6 +152,29 @@ describe('an evaluation of a recipe', () => {
     const fixed = figures(await evaluate({ path: model, recipe: { inline }, text, ...windows }));
     expect(fixed.divergence).toBeGreaterThan(exact.divergence);
     expect(fixed.divergence).toBeLessThan(30 * rounded.divergence);
+  });
+
+  it('fixes the scale of the inputs of merged experts by the largest input of any', async () => {
+    const path = join(folder, 'mixtral');
+    await writeCheckpoint(path, 'mixtral');
+    const opened = await openModel(path);
+    const context = { signal: new AbortController().signal, progress: () => undefined };
+    const { activations, ...recipe } = await resolveRecipe({ recipe: 'w8a8' });
+    const inline = { ...recipe, calibration, activations: { ...activations!, scale: 'static' as const } };
+    const options = { cacheDir, device: 'cpu' } as const;
+    const { roundInputs } = await recipeVariant(opened, { inline }, options, context);
+    const settings = { ...calibration, needs: ['importance'], device: 'cpu' } as const;
+    const evidence = await obtainEvidence(opened, settings, cacheDir, context);
+    const largest: number[] = [];
+    for (const expert of [0, 1, 2, 3]) {
+      const name = `model.layers.0.block_sparse_moe.experts.${expert}.w2.weight`;
+      largest.push(greatestOf((await evidence.for(name, 'importance')).largest!));
+    }
+    expect(new Set(largest).size).toBe(4);
+    const rounding =
+      typeof roundInputs === 'function' ? roundInputs('blk.0.ffn_down_exps.weight') : undefined;
+    expect(rounding).toEqual({ ...inline.activations, largest: greatestOf(largest) });
+    await opened.close();
   });
 
   it.each([
