@@ -191,6 +191,8 @@ export interface QuantizationActivity {
   readonly run: number;
   /** "gptq-int4-g128 → model-gptq". */
   readonly title: string;
+  /** What was asked for: its matrices are those of no other recipe. */
+  readonly settings: QuantizeModelSettings;
   readonly progress?: EngineProgress;
   /** Absent while it runs. */
   readonly outcome?: QuantizationOutcome;

@@ -14,9 +14,13 @@ import { messageOf, type Engine, type Log } from './host';
 import { PerModel } from './perModel';
 import { failureOf } from './runOutcome';
 
+/** Where a result goes, and what computes it. */
+type Output = Omit<QuantizeModelParams, keyof QuantizeModelSettings>;
+
 interface Request {
   readonly title: string;
-  readonly params: QuantizeModelParams;
+  readonly settings: QuantizeModelSettings;
+  readonly output: Output;
 }
 
 /** Quantizations of one whole model: the current run or the last one. It outlives the model's editors. */
@@ -61,16 +65,17 @@ export class QuantizationSession {
   }
 
   /** @returns the result, or undefined when the run ended without one; `activity` has the reason. */
-  async run(params: QuantizeModelParams, title: string): Promise<QuantizeModelResult | undefined> {
+  async run(request: Request): Promise<QuantizeModelResult | undefined> {
     if (this.running) throw new QuantscopeError('REQUEST', 'This model is already being quantized.');
     const controller = (this.running = new AbortController());
-    this.last = { title, params };
+    const { title, settings, output } = request;
+    this.last = request;
     this.weights = [];
-    this.show({ run: (this.activity?.run ?? 0) + 1, title });
+    this.show({ run: (this.activity?.run ?? 0) + 1, title, settings });
     try {
       const result = await this.engine.call(
         'model/quantize',
-        { ...this.model, cacheDir: this.cacheDir, ...params },
+        { ...this.model, cacheDir: this.cacheDir, ...settings, ...output },
         { signal: controller.signal, title, onProgress: (progress) => this.progressed(progress) },
       );
       this.end({ kind: 'quantized', result: summaryOf(result) });
@@ -92,7 +97,7 @@ export class QuantizationSession {
   /** Repeats the last run, in its own process like every run. */
   async repeat(): Promise<void> {
     this.engine.forgiveCrashes();
-    if (this.last) await this.run(this.last.params, this.last.title);
+    if (this.last) await this.run(this.last);
   }
 
   dispose(): void {

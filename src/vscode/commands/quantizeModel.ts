@@ -72,8 +72,9 @@ export async function quantizeModel(
   const overwrite = existsSync(out);
   if (overwrite && !(await mayReplace(out))) return undefined;
   const run = services.quantizations.get(session.ref);
-  const params = { ...settings, out, device: chosenDevice(), ...(overwrite ? { overwrite } : {}) };
-  return announced(services, run, () => run.run(params, `${recipeName(settings)} → ${basename(out)}`));
+  const output = { out, device: chosenDevice(), ...(overwrite ? { overwrite } : {}) };
+  const title = `${recipeName(settings)} → ${basename(out)}`;
+  return announced(services, run, () => run.run({ title, settings, output }));
 }
 
 async function mayReplace(out: string): Promise<boolean> {

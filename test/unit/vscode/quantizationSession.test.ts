@@ -12,7 +12,9 @@ function setUp() {
   return { engine, log, session, steps };
 }
 
-const params = { recipe: 'gptq-int4-g128', out: '/m-gptq' };
+const settings = { recipe: 'gptq-int4-g128', changes: { bits: 3 } };
+const output = { out: '/m-gptq', device: 'cpu' } as const;
+const request = { title: 't', settings, output };
 const weight = (name: string) => ({
   name,
   bytes: 1,
@@ -28,11 +30,11 @@ const result = {
 describe('a quantization of a whole model', () => {
   it('reports each finished matrix once and ends with its result', async () => {
     const { engine, session, steps } = setUp();
-    const run = session.run(params, 'gptq → m-gptq');
+    const run = session.run({ ...request, title: 'gptq → m-gptq' });
     const call = engine.last('model/quantize');
     expect([call.options.title, call.params]).toEqual([
       'gptq → m-gptq',
-      { path: '/m', cacheDir: '/cache', ...params },
+      { path: '/m', cacheDir: '/cache', ...settings, ...output },
     ]);
     const progress = { message: 'a', done: 1, total: 3 };
     call.options.onProgress!({ ...progress, finished: [weight('a')] });
@@ -46,13 +48,14 @@ describe('a quantization of a whole model', () => {
       [3, []],
     ]);
     expect(steps.at(-1)!.outcome).toEqual({ kind: 'quantized', result });
+    expect(steps.map((step) => step.settings)).toEqual([settings, settings, settings, settings]);
     expect(session.whole!.finished.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
     expect(session.result).toBe('/m-gptq');
   });
 
   it('is cancelled without a result, and another run starts without its matrices', async () => {
     const { engine, log, session, steps } = setUp();
-    const run = session.run(params, 't');
+    const run = session.run(request);
     engine.last('model/quantize').options.onProgress!({
       ...{ message: '', done: 1, total: 2, finished: [weight('a')] },
     });
@@ -63,9 +66,9 @@ describe('a quantization of a whole model', () => {
       [],
       undefined,
     ]);
-    void session.run(params, 't');
+    void session.run(request);
     expect(session.whole).toMatchObject({ run: 2, before: 0, finished: [] });
-    await expect(session.run(params, 't')).rejects.toThrow('already being quantized');
+    await expect(session.run(request)).rejects.toThrow('already being quantized');
     session.dispose();
   });
 
@@ -74,7 +77,7 @@ describe('a quantization of a whole model', () => {
     ['REQUEST', 'failed'],
   ] as const)('that ends with %s is shown as "%s" and can be repeated', async (code, kind) => {
     const { engine, log, session } = setUp();
-    const run = session.run(params, 't');
+    const run = session.run(request);
     await engine.last('model/quantize').fail(code, 'why');
     await run;
     expect([session.activity!.outcome, log.lines]).toEqual([{ kind, message: 'why' }, ['t: why']]);
@@ -103,7 +106,7 @@ describe('a quantization of a whole model', () => {
 it('results know the model that they were quantized from', async () => {
   const engine = new FakeEngine();
   const all = new Quantizations(engine, new FakeLog(), '/cache');
-  const run = all.get({ path: '/m' }).run(params, 't');
+  const run = all.get({ path: '/m' }).run(request);
   expect(all.sourceOf('/m-gptq')).toBeUndefined();
   await engine.last('model/quantize').answer(result);
   await run;

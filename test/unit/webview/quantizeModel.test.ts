@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { QuantizedWeight, RecipeChoices } from '../../../src/protocol/quantizeModel';
-import { withStep } from '../../../webview/quantization';
+import { finishedOf, withStep } from '../../../webview/quantization';
 import {
   changeCount,
   emptyForm,
@@ -72,14 +72,15 @@ describe('steps of a quantization', () => {
   const weight = (name: string): QuantizedWeight => ({
     ...{ name, bytes: 1, relativeError: 0, seconds: 1, evidence: 'none' },
   });
-  const run = { run: 1, title: 't' };
+  const settings = { recipe: 'w8a8', changes: { calibration: { text: '/t' } } };
+  const run = { run: 1, title: 't', settings };
 
   it('add the matrices that were finished', () => {
     const first = withStep(undefined, { ...run, before: 0, finished: [weight('a')] });
     const second = withStep(first, { ...run, before: 1, finished: [weight('b'), weight('c')] });
     expect(second!.weights.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
-    expect(withStep(second, { run: 2, title: 'again', before: 0, finished: [] })).toEqual({
-      ...{ run: 2, title: 'again', weights: [] },
+    expect(withStep(second, { ...run, run: 2, title: 'again', before: 0, finished: [] })).toEqual({
+      ...{ ...run, run: 2, title: 'again', weights: [] },
     });
   });
 
@@ -88,5 +89,14 @@ describe('steps of a quantization', () => {
     expect(withStep(first, { ...run, before: 0, finished: [weight('a')] })).toEqual(first);
     expect(withStep(first, { ...run, before: 3, finished: [] })).toBeUndefined();
     expect(withStep(first, { ...run, run: 2, before: 1, finished: [] })).toBeUndefined();
+  });
+
+  it('are shown with the recipe that they are of, and with no other', () => {
+    const now = withStep(undefined, { ...run, before: 0, finished: [weight('a')] })!;
+    expect(finishedOf(now, structuredClone(settings))).toEqual([weight('a')]);
+    expect(finishedOf(now, { ...settings, recipe: 'gptq-int4-g128' })).toEqual([]);
+    expect(finishedOf(now, { recipe: 'w8a8' })).toEqual([]);
+    expect(finishedOf(now, undefined)).toEqual([]);
+    expect(finishedOf(undefined, settings)).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import type { EvidenceEstimate } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
+import { finishedOf } from '../../quantization';
 import { useAnswer } from '../../useAnswer';
 import { useDryRun } from '../../useDryRun';
 import { useRecipeChoices } from '../../useRecipeChoices';
@@ -32,6 +33,7 @@ function Quantizing({ choices }: { choices: RecipeChoices }) {
   );
   // What is started is what was previewed, not what was typed since.
   const isCurrent = preview !== undefined && failure === undefined && of === form;
+  const shown = of && failure === undefined ? settingsOf(of, choices) : undefined;
   const missing = preview?.evidence.missing;
   const calibration = useCalibrationEstimate(preview);
   const output = useOutput(preview, form.out);
@@ -57,7 +59,7 @@ function Quantizing({ choices }: { choices: RecipeChoices }) {
       ))}
       {preview && preview.notes.length > 0 && <p class="muted">{preview.notes.join(' ')}</p>}
       {quantization && <Run quantization={quantization} known={preview?.notes ?? []} />}
-      {preview && <WeightTable preview={preview} finished={quantization?.weights ?? []} />}
+      {preview && <WeightTable preview={preview} finished={finishedOf(quantization, shown)} />}
     </div>
   );
 }
