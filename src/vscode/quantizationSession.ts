@@ -33,7 +33,6 @@ export class QuantizationSession {
   private weights: readonly QuantizedWeight[] = [];
   private last: Request | undefined;
   private running: AbortController | undefined;
-  private previewing: AbortController | undefined;
 
   constructor(
     /** The model as requests name it. */
@@ -55,13 +54,10 @@ export class QuantizationSession {
     return outcome?.kind === 'quantized' ? outcome.result.out : undefined;
   }
 
-  /** Dry run; the previous one is cancelled. */
+  /** Dry run. */
   preview(settings: QuantizeModelSettings, signal: AbortSignal): Promise<QuantizePreview> {
-    this.previewing?.abort();
-    this.previewing = new AbortController();
-    const either = AbortSignal.any([signal, this.previewing.signal]);
     const params = { ...this.model, cacheDir: this.cacheDir, ...settings };
-    return this.engine.call('model/quantizePreview', params, { signal: either });
+    return this.engine.call('model/quantizePreview', params, { signal });
   }
 
   /** @returns the result, or undefined when the run ended without one; `activity` has the reason. */
@@ -102,7 +98,6 @@ export class QuantizationSession {
 
   dispose(): void {
     this.running?.abort();
-    this.previewing?.abort();
     this.emitter.dispose();
   }
 

@@ -6,6 +6,7 @@ import type { Handlers } from '../../protocol/rpc';
 import type { PanelSettings, WebviewRequests } from '../../protocol/webview';
 import { plural } from '../../protocol/words';
 import { commands } from '../contributions';
+import { Latest } from '../latest';
 import type { ModelSession } from '../modelSession';
 import { fileNameOf } from '../paths';
 import type { Services } from '../services';
@@ -90,15 +91,13 @@ function exportHandlers({ engine }: Services, session: ModelSession): ExportHand
     ...settings,
     ...(await session.planFile(usePlan)),
   });
-  let previewing: AbortController | undefined;
+  const previews = new Latest();
   return {
     exportChoices: (_, { signal }) => engine.call('export/fileTypes', {}, { signal }),
     previewExport: async ({ settings }, { signal }) => {
-      previewing?.abort();
-      previewing = new AbortController();
-      const either = AbortSignal.any([signal, previewing.signal]);
+      const latest = previews.next(signal);
       const params = { ...session.ref, ...(await settingsOf(settings)) };
-      return engine.call('export/preview', params, { signal: either });
+      return engine.call('export/preview', params, { signal: latest });
     },
     startExport: async ({ settings }) =>
       vscode.commands.executeCommand(commands.exportGguf, {

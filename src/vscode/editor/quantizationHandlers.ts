@@ -7,6 +7,7 @@ import {
   resolveOutput,
   useQuantized,
 } from '../commands/quantizeModel';
+import { Latest } from '../latest';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { textsBeside } from './texts';
@@ -27,6 +28,7 @@ type QuantizationHandlers = Pick<
 export function quantizationHandlers(services: Services, session: ModelSession): QuantizationHandlers {
   const { engine, quantizations, start } = services;
   const run = quantizations.get(session.ref);
+  const previews = new Latest(); // of this page: another editor of the model has its own form
   return {
     openQuantization: async (_, { signal }) => {
       const choices = await engine.call('recipes/list', {}, { signal });
@@ -37,7 +39,7 @@ export function quantizationHandlers(services: Services, session: ModelSession):
         ...(calibrationText === undefined ? {} : { text: calibrationText }),
       };
     },
-    previewQuantization: ({ settings }, { signal }) => run.preview(settings, signal),
+    previewQuantization: ({ settings }, { signal }) => run.preview(settings, previews.next(signal)),
     chooseOutput: (params) => chooseOutput(session, params),
     resolveOutput: (params, { signal }) => resolveOutput(services, session, params, signal),
     quantizeModel: (params) => start(quantizeModel(services, session, params)),

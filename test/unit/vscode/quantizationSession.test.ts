@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { QuantizationStep } from '../../../src/protocol/webview';
+import { Latest } from '../../../src/vscode/latest';
 import { Quantizations, QuantizationSession } from '../../../src/vscode/quantizationSession';
 import { FakeEngine, FakeLog, settle } from '../../support/fakeHost';
 
@@ -88,19 +89,27 @@ describe('a quantization of a whole model', () => {
     expect(session.result).toBe('/m-gptq');
   });
 
-  it('previews the latest settings only', async () => {
+  it('previews settings of several editors, which do not cancel each other', async () => {
     const { engine, session } = setUp();
     const { signal } = new AbortController();
-    const first = session.preview({ recipe: 'a' }, signal).catch((error: unknown) => error);
-    const second = session.preview({ recipe: 'b' }, signal);
-    expect(await first).toMatchObject({ code: 'CANCELLED' });
-    await engine.last('model/quantizePreview').answer({ fileBytes: 1 });
-    expect(await second).toEqual({ fileBytes: 1 });
-    expect(engine.of('model/quantizePreview').map((call) => call.params)).toEqual([
+    const all = ['a', 'b'].map((recipe) => session.preview({ recipe }, signal));
+    const calls = engine.of('model/quantizePreview');
+    expect(calls.map((call) => call.params)).toEqual([
       { path: '/m', cacheDir: '/cache', recipe: 'a' },
       { path: '/m', cacheDir: '/cache', recipe: 'b' },
     ]);
+    for (const [i, call] of calls.entries()) await call.answer({ fileBytes: i });
+    expect(await Promise.all(all)).toEqual([{ fileBytes: 0 }, { fileBytes: 1 }]);
   });
+});
+
+it('of requests of which the latest counts, each cancels the one before it', () => {
+  const latest = new Latest();
+  const page = new AbortController();
+  const [first, second] = [latest.next(page.signal), latest.next(page.signal)];
+  expect([first.aborted, second.aborted]).toEqual([true, false]);
+  page.abort();
+  expect(second.aborted).toBe(true);
 });
 
 it('results know the model that they were quantized from', async () => {
