@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { MethodDescription } from '../src/protocol/recipe';
 import { optionsOf, type OptionTexts } from './methodOptions';
-import type { OptionsByMethod } from './useMethodRows';
+import type { OptionsByMethod } from './methodRows';
 import { savedState, saveState } from './vscodeApi';
 
 /** How long typing must pause before results are computed again (milliseconds). */

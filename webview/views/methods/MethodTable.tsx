@@ -6,7 +6,7 @@ import { size } from '../../../src/protocol/words';
 import { Spinner } from '../../controls';
 import { bits, decibels, percent } from '../../format';
 import type { MethodSettings } from '../../useMethodOptions';
-import type { GridState } from '../../useMethodRows';
+import type { GridState } from '../../methodRows';
 import { changedCount } from './MethodOptions';
 
 /** A cell of the table. */
