@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { EvaluationResult, PairedComparison } from '../../../src/protocol/evaluation';
 import { columns, nameOf } from '../../../webview/views/evaluate/columns';
-import { calibrationOf, formOf, settingsOf, type EvaluationForm } from '../../../webview/views/evaluate/form';
+import {
+  calibrationOf,
+  formOf,
+  presetIn,
+  presetOf,
+  settingsOf,
+  type EvaluationForm,
+} from '../../../webview/views/evaluate/form';
 import { groupsOf, ordered } from '../../../webview/views/evaluate/groups';
 import { pairSentences } from '../../../webview/views/evaluate/sentences';
 
@@ -50,6 +57,17 @@ describe('the form of an evaluation', () => {
     expect(settings).not.toHaveProperty('roundActivations');
     const file = { variant: 'recipe file', recipeFile: '/r.json', calibrationText: '' };
     expect(settingsOf(form(file)).recipe).toEqual({ recipeFile: '/r.json' });
+  });
+
+  it('previews a preset with the calibration text, where there is one', () => {
+    expect(presetOf('awq-int4-g128', form({}))).toEqual({
+      recipe: 'awq-int4-g128',
+      changes: { calibration: { text: '/models/calib.txt' } },
+    });
+    expect(presetOf('bnb-nf4', form({ calibrationText: '' }))).toEqual({ recipe: 'bnb-nf4' });
+    expect(
+      ['recipe bnb-nf4', 'recipe file', 'type Q4_0'].map((variant) => presetIn(form({ variant }))),
+    ).toEqual(['bnb-nf4', undefined, undefined]);
   });
 
   it('uses no importance matrix for the original, and no stride for adjacent windows', () => {

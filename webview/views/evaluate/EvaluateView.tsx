@@ -43,7 +43,7 @@ export function EvaluateView() {
         impossible === undefined &&
         mode !== 'preview' &&
         (mode === 'importance' ? <ImportanceMatrix {...props} /> : <Setup {...props} />)}
-      {props && impossible === undefined && mode === 'preview' && <Preview text={props.form.text} />}
+      {props && impossible === undefined && mode === 'preview' && <Preview {...props} />}
       {evaluation && mode !== 'preview' && <Run activity={evaluation} isForeign={evaluation.what !== what} />}
       {mode === 'evaluation' && results && <Results results={results} />}
     </div>

@@ -11,12 +11,15 @@ import { useRecipeChoices } from '../../useRecipeChoices';
 import { Choice, PathField, TextSetting } from '../fields';
 import { Figure } from '../Figure';
 import { Going } from '../Going';
+import { presetOf } from './form';
+import { CalibrationText } from './Setup';
+import type { FormProps } from './useEvaluation';
 
 /**
  * Fake quantization: the forward pass with weights, and inputs where the recipe has that, as they would be rounded. It shows block by block
  * and at the output what a training that is aware of quantization would have to absorb.
  */
-export function Preview({ text: suggested }: { text: string }) {
+export function Preview({ form, change }: FormProps) {
   const { choices, problem } = useRecipeChoices();
   const { host } = useApp();
   const { run, start, cancel } = useJob(
@@ -27,12 +30,12 @@ export function Preview({ text: suggested }: { text: string }) {
   const { isRunning = false, progress, result, failure } = run ?? {};
   const last = run?.params.settings;
   const [recipe, setRecipe] = useState(last?.recipe.recipe ?? 'w8a8');
-  const [text, setText] = useState(last?.text ?? suggested);
+  const [text, setText] = useState(last?.text ?? form.text);
   const [windows, setWindows] = useState(last?.windows?.toString() ?? '');
   const count = Number(windows);
   const isValid = windows.trim() === '' || (Number.isSafeInteger(count) && count > 0);
   const settings = {
-    recipe: { recipe },
+    recipe: presetOf(recipe, form),
     ...{ text, ...(windows.trim() === '' ? {} : { windows: count }) },
   };
   const recipes = (choices?.recipes ?? [])
@@ -56,6 +59,7 @@ export function Preview({ text: suggested }: { text: string }) {
           placeholder="8 windows"
           onChange={setWindows}
         />
+        <CalibrationText form={form} change={change} recipe={recipe} />
         <PathField
           label="Text"
           flag="UTF-8 text that both models are run over"

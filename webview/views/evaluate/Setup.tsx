@@ -2,7 +2,15 @@ import { evidenceWords } from '../../../src/protocol/evidence';
 import { useAsk } from '../../context';
 import { useRecipeChoices } from '../../useRecipeChoices';
 import { Choice, PathField, TextSetting } from '../fields';
-import { isQuantizing, isRecipe, settingsOf, takesImportance, takesRounding, variants } from './form';
+import {
+  isQuantizing,
+  isRecipe,
+  presetIn,
+  settingsOf,
+  takesImportance,
+  takesRounding,
+  variants,
+} from './form';
 import { checked, Start } from './Start';
 import type { FormProps } from './useEvaluation';
 import { Variant } from './Variant';
@@ -64,7 +72,7 @@ function Files({ form, change }: FormProps) {
           onChange={(imatrix) => change({ imatrix })}
         />
       )}
-      {isRecipe(form) && <CalibrationText form={form} change={change} />}
+      {isRecipe(form) && <CalibrationText form={form} change={change} recipe={presetIn(form)} />}
       <PathField
         label="Text"
         flag="UTF-8 text whose tokens are scored"
@@ -93,10 +101,13 @@ function Files({ form, change }: FormProps) {
   );
 }
 
-/** The text that a recipe's methods measure the inputs over; recipes that use none do not ask for it. */
-function CalibrationText({ form, change }: FormProps) {
+/**
+ * The text that a recipe's methods measure the inputs over; recipes that use none do not ask for it.
+ * @param props.recipe id of the preset; of a recipe file it is not known what it uses.
+ */
+export function CalibrationText({ form, change, recipe: id }: FormProps & { recipe: string | undefined }) {
   const { choices } = useRecipeChoices();
-  const chosen = choices?.recipes.find(({ recipe }) => form.variant === `recipe ${recipe.id}`);
+  const chosen = choices?.recipes.find(({ recipe }) => recipe.id === id);
   if (chosen?.usable === 'none') return null;
   return (
     <PathField

@@ -80,6 +80,10 @@ export const isQuantizing = ({ variant }: EvaluationForm): boolean => variant !=
 export const isRecipe = ({ variant }: EvaluationForm): boolean =>
   variant === variants.recipeFile || variant.startsWith('recipe ');
 
+/** Id of the preset that the variant names. */
+export const presetIn = ({ variant }: EvaluationForm): string | undefined =>
+  variant === variants.recipeFile ? undefined : /^recipe (.*)$/.exec(variant)?.[1];
+
 /** Whether an importance matrix weights the errors: recipes have evidence of their own. */
 export const takesImportance = (form: EvaluationForm): boolean => isQuantizing(form) && !isRecipe(form);
 
@@ -143,15 +147,24 @@ function variantOf(
   return kind === 'format' ? { format: name } : { type: name };
 }
 
-/** @param id of a preset. */
-function recipeOf(
-  { variant, recipeFile, calibrationText: text }: EvaluationForm,
+/** A preset, with the text that its evidence comes from. */
+export const presetOf = (
   id: string,
-): RecipeSelection {
-  const changes = text === '' ? {} : { changes: { calibration: { text } } };
-  if (variant !== variants.recipeFile) return { recipe: id, ...changes };
+  { calibrationText }: Pick<EvaluationForm, 'calibrationText'>,
+): RecipeSelection => ({
+  recipe: id,
+  ...calibrationBy(calibrationText),
+});
+
+const calibrationBy = (text: string): Pick<RecipeSelection, 'changes'> =>
+  text === '' ? {} : { changes: { calibration: { text } } };
+
+/** @param id of a preset. */
+function recipeOf(form: EvaluationForm, id: string): RecipeSelection {
+  const { variant, recipeFile, calibrationText } = form;
+  if (variant !== variants.recipeFile) return presetOf(id, form);
   if (recipeFile === '') throw new Error('Choose a recipe file.');
-  return { recipeFile, ...changes };
+  return { recipeFile, ...calibrationBy(calibrationText) };
 }
 
 function count(text: string, label: string): number | undefined {
