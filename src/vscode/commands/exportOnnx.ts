@@ -68,8 +68,7 @@ async function runExport(
   settings: OnnxSettings,
   out: string,
 ): Promise<OnnxResult | undefined> {
-  const { engine, log, notices, context } = services;
-  const cacheDir = vscode.Uri.joinPath(context.globalStorageUri, 'evaluation').fsPath;
+  const { engine, log, notices, evidenceDir: cacheDir } = services;
   try {
     const result = await withProgress(`Export ONNX ${settings.weights}`, (call) =>
       engine.call(
