@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { refuseTooMany } from '../../../src/engine/evaluation/runPreview';
 import { blockErrors } from '../../../src/evaluation/blockErrors';
+import type { TextWindow, WindowPlan } from '../../../src/evaluation/windows';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
 import { openModel } from '../../../src/layouts/openModel';
 import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
@@ -53,6 +55,19 @@ describe('a preview of a quantized model', () => {
       expect(found.originalPerplexity.value).not.toBe(found.perplexity.value);
     },
   );
+
+  it('rejects more windows than memory has room for', () => {
+    const planned = (count: number) => ({
+      file: '/t.txt',
+      windows: new Array<TextWindow>(count),
+      plan: { context: 64 } as WindowPlan,
+    });
+    const room = 3 * 4 * 64 * 1000 * 8;
+    expect(() => refuseTooMany(planned(8), 1000, room)).not.toThrow();
+    expect(() => refuseTooMany(planned(9), 1000, room)).toThrow(
+      'The states of 9 windows need 6.91 MB of memory, and there is room for 6.14 MB: use fewer windows.',
+    );
+  });
 
   it('has smaller errors with more bits, in every block, and larger ones with rounded inputs', async () => {
     const [four, eight] = [await preview({ recipe: 'bnb-nf4' }), await preview({ recipe: 'bnb-int8' })];
