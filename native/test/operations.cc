@@ -10,20 +10,13 @@
 #include <vector>
 
 #include "../operations.h"
+#include "expect.h"
 #include "inputs.h"
 
 namespace {
 
 using namespace qs;
 using namespace qs::test;
-
-int failures = 0;
-
-void expect(bool holds, const std::string& what) {
-  if (holds) return;
-  std::fprintf(stderr, "failed: %s\n", what.c_str());
-  ++failures;
-}
 
 /// Memory for exactly this many floats, so that a sanitizer detects an access to one more.
 struct Floats {

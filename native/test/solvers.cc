@@ -12,20 +12,13 @@
 #include "../solvers/gram.h"
 #include "../solvers/limits.h"
 #include "../solvers/outputs.h"
+#include "expect.h"
 #include "inputs.h"
 
 namespace {
 
 using namespace qs;
 using namespace qs::test;
-
-int failures = 0;
-
-void expect(bool holds, const std::string& what) {
-  if (holds) return;
-  std::fprintf(stderr, "failed: %s\n", what.c_str());
-  ++failures;
-}
 
 template <typename Work>
 void expectError(const std::string& what, const Work& work) {

@@ -45,7 +45,7 @@ export async function openFileSource(path: string): Promise<ByteSource> {
 export function cannotOpen(what: 'file' | 'path', path: string, cause: unknown): QuantscopeError {
   const isAbsent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
   const message = isAbsent
-    ? `There is no such file${what === 'path' ? ' or folder' : ''}.`
+    ? `The file${what === 'path' ? ' or folder' : ''} does not exist.`
     : `The ${what} cannot be opened: ${reason(cause)}`;
   return new QuantscopeError('IO', message, { file: path }, cause);
 }

@@ -97,3 +97,13 @@ export async function setTheme(page: Page, theme: keyof typeof themes): Promise<
   await page.keyboard.press('Enter');
   await page.locator(`.monaco-workbench.${cssClass}`).waitFor({ timeout: 20_000 });
 }
+
+/** Makes the window as narrow as an editor beside another one: views are chosen in a drop-down list there. */
+export async function makeNarrow(page: Page, frame: FrameLocator): Promise<void> {
+  await page.setViewportSize({ width: 500, height: 900 });
+  await frame.locator('.drop-down-bar').waitFor({ timeout: 60_000 });
+}
+
+/** By how many pixels the contents of an element are wider than it is. */
+export const overflowOf = (element: Locator): Promise<number> =>
+  element.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { acceptFile, runCommand, setTheme } from '../support/workbench';
+import { acceptFile, makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 const tensor = 'model.layers.0.mlp.down_proj.weight';
@@ -142,12 +142,8 @@ describe.skipIf(!hasServer)('Quantize Layer: grids and methods', () => {
   });
 
   it('fits a narrow panel', async () => {
-    await page.setViewportSize({ width: 500, height: 900 });
-    await frame.locator('.drop-down-bar').waitFor({ timeout: wait });
-    const overflow = await frame
-      .locator('.view')
-      .evaluate((element) => element.scrollWidth - element.clientWidth);
-    expect(overflow).toBeLessThanOrEqual(0);
+    await makeNarrow(page, frame);
+    expect(await overflowOf(frame.locator('.view'))).toBeLessThanOrEqual(0);
     // What was measured is not measured again: all rows are there at once.
     await frame.locator('.methods .method-cell').first().waitFor({ timeout: wait });
     expect(await frame.locator('.methods .method-cell').count()).toBeGreaterThan(10);

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { runCommand, setTheme } from '../support/workbench';
+import { makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 
@@ -39,12 +39,8 @@ describe.skipIf(!hasServer)('the preview of errors by block', () => {
     await setTheme(page, 'light');
     await screenshot(page, 'preview-light');
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
-    await page.setViewportSize({ width: 500, height: 900 });
-    await frame.locator('.drop-down-bar').waitFor({ timeout: wait });
-    const overflow = await frame
-      .locator('.view')
-      .evaluate((element) => element.scrollWidth - element.clientWidth);
-    expect(overflow).toBeLessThanOrEqual(0);
+    await makeNarrow(page, frame);
+    expect(await overflowOf(frame.locator('.view'))).toBeLessThanOrEqual(0);
     // What was measured is there in the other layout, too.
     await frame.locator('.block-errors.js-plotly-plot').waitFor({ timeout: wait });
     await screenshot(page, 'preview-narrow');

@@ -8,7 +8,15 @@ import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import { Call, Global, tensor, torchLegacy, torchZip } from '../support/torchFiles';
 import type { VsCode } from '../support/vscodeServer';
-import { acceptFile, frontFrame, openFile, runCommand, setTheme } from '../support/workbench';
+import {
+  acceptFile,
+  frontFrame,
+  makeNarrow,
+  openFile,
+  overflowOf,
+  runCommand,
+  setTheme,
+} from '../support/workbench';
 
 const wait = 30_000;
 
@@ -82,10 +90,8 @@ describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
     await setTheme(page, 'light');
     await screenshot(page, 'danger-light');
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
-    await page.setViewportSize({ width: 500, height: 900 });
-    await frame.locator('.drop-down-bar').waitFor({ timeout: wait });
-    const overflow = await danger.evaluate((element) => element.scrollWidth - element.clientWidth);
-    expect(overflow).toBeLessThanOrEqual(0);
+    await makeNarrow(page, frame);
+    expect(await overflowOf(danger)).toBeLessThanOrEqual(0);
     await screenshot(page, 'danger-narrow');
   });
 });

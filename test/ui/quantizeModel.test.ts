@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { frontFrame, runCommand, saveFileAs, setTheme } from '../support/workbench';
+import { frontFrame, makeNarrow, overflowOf, runCommand, saveFileAs, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 
@@ -135,11 +135,9 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
   });
 
   it('fits a narrow panel', async () => {
-    await page.setViewportSize({ width: 500, height: 900 });
-    await frame.locator('.drop-down-bar').waitFor({ timeout: wait });
+    await makeNarrow(page, frame);
     await tab().locator('.outcome .totals').waitFor({ timeout: wait });
-    const overflow = await tab().evaluate((element) => element.scrollWidth - element.clientWidth);
-    expect(overflow).toBeLessThanOrEqual(0);
+    expect(await overflowOf(tab())).toBeLessThanOrEqual(0);
     await screenshot(page, 'quantize-model-narrow');
   });
 });

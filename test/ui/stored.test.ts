@@ -7,7 +7,7 @@ import { hasSharedData, sharedData, temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { frontFrame, openFile, runCommand, setTheme } from '../support/workbench';
+import { frontFrame, makeNarrow, openFile, overflowOf, runCommand, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 const reference = join(sharedData, 'reference/gptqmodel/folders/gptq-4bit-g32-asym');
@@ -88,12 +88,8 @@ describe.skipIf(!hasServer || !hasSharedData)('a GPTQ checkpoint in the editor',
     await frame.locator('.stored .group-map.scale').evaluate((element) => element.scrollIntoView());
     await screenshot(page, 'stored-maps-light');
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
-    await page.setViewportSize({ width: 500, height: 900 });
-    await frame.locator('.drop-down-bar').waitFor({ timeout: wait });
-    const overflow = await frame
-      .locator('.view')
-      .evaluate((element) => element.scrollWidth - element.clientWidth);
-    expect(overflow).toBeLessThanOrEqual(0);
+    await makeNarrow(page, frame);
+    expect(await overflowOf(frame.locator('.view'))).toBeLessThanOrEqual(0);
     await screenshot(page, 'stored-narrow');
   });
 });

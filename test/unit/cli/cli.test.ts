@@ -99,7 +99,7 @@ describe('quantscope', () => {
       ['quantize-model', sampleFolder, '--recipe', 'nf4', '--dry-run'],
       'Did you mean "bnb-nf4" or "bnb-nf4-dq"?',
     ],
-    [['inspect', join(sampleFolder, 'absent')], 'There is no such file or folder. ('],
+    [['inspect', join(sampleFolder, 'absent')], 'The file or folder does not exist. ('],
   ])('says what is near a wrong name: %j', async (args, suggestion) => {
     const { code, stderr } = await quantscope(args);
     expect(code).toBe(1);

@@ -173,7 +173,7 @@ describe('a variant is rejected', () => {
       const planFile = writeFile(folder, 'no.ampq.json', '{"version": 7}');
       await expectError(run({ planFile }), 'MODEL_FILE', '$.version is 7', { file: planFile });
       const absent = path('absent.ampq.json');
-      await expectError(run({ planFile: absent }), 'IO', 'There is no such file.', { file: absent });
+      await expectError(run({ planFile: absent }), 'IO', 'The file does not exist.', { file: absent });
     });
   });
 });
