@@ -121,4 +121,7 @@ export function requiredOption(context: CommandContext, name: string): string {
 
 /** An option with a value, and one without. */
 export const valueOption = (value: string, help: string) => ({ type: 'string', value, help }) as const;
+/** An option that may be given several times. */
+export const listOption = (value: string, help: string) =>
+  ({ type: 'string', value, help, multiple: true }) as const;
 export const flagOption = (help: string) => ({ type: 'boolean', help }) as const;

@@ -1,15 +1,13 @@
 import type { PlanConstraint } from '../protocol/plan';
 import { formatById } from '../quant/catalogue';
-import { textOptions, UsageError, type CommandContext, type OptionSpec } from './command';
-
-const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;
+import { listOption, textOptions, UsageError, type CommandContext, type OptionSpec } from './command';
 
 /** Options of what a plan has to meet. A format is pinned by allowing no other. */
 export const constraintOptions: Readonly<Record<string, OptionSpec>> = {
-  allow: many('PATTERN=F,…', 'formats of the tensors whose names match PATTERN: only these'),
-  exclude: many('PATTERN=F,…', 'formats of such tensors: none of these'),
-  min: many('PATTERN=N', 'fewest bits per weight of each of such tensors'),
-  group: many('PATTERN', 'such tensors of one layer get the same format'),
+  allow: listOption('PATTERN=F,…', 'formats of the tensors whose names match PATTERN: only these'),
+  exclude: listOption('PATTERN=F,…', 'formats of such tensors: none of these'),
+  min: listOption('PATTERN=N', 'fewest bits per weight of each of such tensors'),
+  group: listOption('PATTERN', 'such tensors of one layer get the same format'),
 };
 
 /** The constraints of a plan. @throws UsageError for one that is not of the form that its option takes. */

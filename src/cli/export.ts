@@ -14,6 +14,7 @@ import {
   type TensorTypeRule,
 } from '../protocol/export';
 import {
+  listOption,
   choiceOption,
   countOption,
   textOption,
@@ -30,8 +31,6 @@ import { runOptions, windowOptions } from './runOptions';
 import { deviceOption } from './sensitivity';
 import { table } from './text';
 
-const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;
-
 export const exportCommand: Command = {
   name: 'export',
   operand: 'MODEL',
@@ -44,18 +43,18 @@ export const exportCommand: Command = {
     out: valueOption('F', '.gguf file to write (optional with --dry-run)'),
     'dry-run': flagOption('write nothing; show the type of each tensor, and why'),
     imatrix: valueOption('F', 'importance matrix of llama.cpp (.gguf or .dat)'),
-    'include-weights': many('TEXT', 'use importance only for tensors whose names contain TEXT'),
-    'exclude-weights': many('TEXT', 'ignore importance for tensors whose names contain TEXT'),
+    'include-weights': listOption('TEXT', 'use importance only for tensors whose names contain TEXT'),
+    'exclude-weights': listOption('TEXT', 'ignore importance for tensors whose names contain TEXT'),
     pure: flagOption('no mixture: one type for every weight without a rule'),
     'leave-output-tensor': flagOption('do not quantize output.weight'),
     'output-tensor-type': valueOption('T', 'type of output.weight'),
     'token-embedding-type': valueOption('T', 'type of token_embd.weight'),
-    'tensor-type': many('PATTERN=T', 'type of the tensors whose names match PATTERN'),
+    'tensor-type': listOption('PATTERN=T', 'type of the tensors whose names match PATTERN'),
     'tensor-type-file': valueOption('F', 'read such rules from a file, separated by white space'),
     'save-tensor-types': valueOption('F', 'write the type of each tensor as such rules, for llama-quantize'),
     'allow-requantize': flagOption('quantize weights that are already quantized'),
     'prune-layers': valueOption('N,N…', 'leave out these blocks'),
-    'override-kv': many('K=T:V', 'set a metadata key: KEY=int|float|bool|str:VALUE'),
+    'override-kv': listOption('K=T:V', 'set a metadata key: KEY=int|float|bool|str:VALUE'),
     'keep-split': flagOption('write one part for each file of the source'),
     'split-max-size': valueOption('N', 'split into parts of at most this much data: 300M, 2G'),
     'split-max-tensors': valueOption('N', 'split into parts of at most N tensors'),

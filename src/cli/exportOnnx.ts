@@ -3,6 +3,7 @@ import { weightForms } from '../exporter/onnx/weightForms';
 import { inputRanges, type OnnxPreview, type OnnxSettings } from '../protocol/exportOnnx';
 import { size } from '../protocol/words';
 import {
+  listOption,
   choiceOption,
   countOption,
   requiredOption,
@@ -40,7 +41,7 @@ export const exportOnnxCommand: Command = {
       'N',
       'arithmetic of MatMulNBits: 1 float32 to 4 int8 (default: the runtime chooses)',
     ),
-    layer: { ...valueOption('NAME', 'write only this matrix, as a model of its own'), multiple: true },
+    layer: listOption('NAME', 'write only this matrix, as a model of its own'),
     calibration: valueOption('F', 'UTF-8 text to run the model over, for gptq, static-int8 and tensorrt-…'),
     'input-range': valueOption('R', `${inputRanges.join(', ')}: how ranges follow from it (default: minmax)`),
     device: runOptions['device']!,

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { FormatError } from '../protocol/analysis';
 import { QuantscopeError } from '../model/errors';
 import { size } from '../protocol/words';
-import { requiredOption, textOption, UsageError, type Command } from './command';
+import { listOption, requiredOption, textOption, UsageError, type Command } from './command';
 import { quantizeByMethod } from './quantizeByMethod';
 import { runOptions } from './runOptions';
 import { figure, fixed, table } from './text';
@@ -21,7 +21,7 @@ export const quantize: Command = {
       required: true,
     },
     method: { type: 'string', value: 'M', help: 'method that finds the codes: rtn, gptq, awq…' },
-    option: { type: 'string', value: 'NAME=VALUE', help: 'set an option of the method', multiple: true },
+    option: listOption('NAME=VALUE', 'set an option of the method'),
     calibration: {
       type: 'string',
       value: 'F',

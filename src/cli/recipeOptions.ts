@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { RecipeChanges, RecipeSelection } from '../protocol/quantizeModel';
 import type { MethodOptions } from '../protocol/recipe';
 import {
+  listOption,
   valueOption,
   countOption,
   textOption,
@@ -10,16 +11,14 @@ import {
   type CommandContext,
 } from './command';
 
-const many = (value: string, help: string) => ({ type: 'string', value, help, multiple: true }) as const;
-
 /** Options that change what a recipe does to weights, and where its evidence comes from. */
 export const recipeChanges = {
   layout: valueOption('L', 'layout, in place of that of the recipe'),
   method: valueOption('M', 'method, in place of that of the recipe'),
-  option: many('NAME=VALUE', 'set an option of the method'),
+  option: listOption('NAME=VALUE', 'set an option of the method'),
   bits: valueOption('N', 'bits of integers, 2 to 8'),
   group: valueOption('N', 'weights that share a scale: a number, row or tensor'),
-  skip: many(
+  skip: listOption(
     'MODULE',
     'keep this module as it is (default: lm_head; none: quantize it too); re:PATTERN keeps all that match',
   ),
