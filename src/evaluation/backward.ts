@@ -15,7 +15,7 @@ import { embedWindows, type WaveOptions } from './scoring';
 import type { ScoredInputs } from './windows';
 
 export interface BackwardOptions extends Pick<WaveOptions, 'signal' | 'onStep' | 'windowsAtOnce'> {
-  /** Room for the states of all windows. There are as many of them as blocks, and three more. */
+  /** Room for the states of all windows, of which `statesOfBackward` are held. */
   readonly room: (tokens: number) => States;
   /** Receives the sums of a matrix as soon as its block is left; the output matrix comes first, the first block last. */
   readonly onOutput?: (found: OutputGradients) => Promise<void>;
@@ -24,6 +24,10 @@ export interface BackwardOptions extends Pick<WaveOptions, 'signal' | 'onStep' |
   /** Receives the gradients at the input of a block, of all tokens; valid until it returns. */
   readonly onBlockInput?: (block: number, gradients: States) => Promise<void>;
 }
+
+/** Sets of states that a backward pass holds at the same time: the inputs of all blocks, and three more; two more for experts. */
+export const statesOfBackward = ({ shape: { blocks } }: Decoder): number =>
+  blocks.length + 3 + (blocks.some(({ experts }) => experts) ? 2 : 0);
 
 /**
  * One backward pass over windows of a text: gradients of −Σ ln p(label) over the scored tokens, where each label is drawn from the model's

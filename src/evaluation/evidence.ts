@@ -5,8 +5,11 @@ import type { DecoderShape } from '../graph/transformer/decoderShape';
 import type { TapKind } from '../graph/transformer/graphParts';
 import type { States } from '../graph/transformer/states';
 import type { InputStatistics } from '../graph/transformer/tapSums';
+import { QuantscopeError } from '../model/errors';
 import { matrixOf } from '../model/rows';
 import type { EvidenceKind } from '../protocol/recipe';
+import { backward } from './backward';
+import { maxCovariance, type OutputGradients } from './gradientSums';
 import { embedWindows, type WaveOptions } from './scoring';
 import type { ScoredInputs } from './windows';
 
@@ -17,15 +20,18 @@ export const sampledRows = 512;
 export interface EvidenceParts {
   readonly hessians: boolean;
   readonly activations: boolean;
+  /** Covariances of the gradients at the outputs, by a backward pass. */
+  readonly gradients: boolean;
 }
 
 export const partsFor = (kinds: Iterable<EvidenceKind>): EvidenceParts => {
   const all = new Set(kinds);
-  return { hessians: all.has('hessian'), activations: all.has('activations') };
+  const gradients = all.has('gradients');
+  return { hessians: gradients || all.has('hessian'), activations: all.has('activations'), gradients };
 };
 
 /** What the graphs of a pass measure. */
-export const tapsFor = ({ hessians, activations }: EvidenceParts): TapKind => ({
+export const tapsFor = ({ hessians, activations }: Omit<EvidenceParts, 'gradients'>): TapKind => ({
   grams: hessians,
   ...(activations ? { samples: sampledRows } : {}),
 });
@@ -34,17 +40,44 @@ export interface EvidenceOptions extends Pick<WaveOptions, 'signal' | 'onStep' |
   readonly parts: EvidenceParts;
   /** Room for the states of all windows, which pass a block together: what is measured of a block is complete when it is left. */
   readonly room: (tokens: number) => States;
-  /** Receives what was measured of each input, as soon as it is complete. */
-  readonly onInput: (input: InputStatistics) => Promise<void>;
+  /** Receives what was measured, as soon as it is complete. */
+  readonly keep: EvidenceKeeper;
 }
 
-/** Runs windows through a model and measures the inputs of all matrices, the output matrix included. Memory is bounded by a block. */
+/** What becomes of the numbers of a pass. */
+export interface EvidenceKeeper {
+  readonly onInput: (input: InputStatistics) => Promise<void>;
+  readonly onOutput: (output: OutputGradients) => Promise<void>;
+  /** Receives why gradients at other outputs than those before are not known. */
+  readonly onStop: (reason: string) => void;
+}
+
+/**
+ * Runs windows through a model and measures the inputs of all matrices, the output matrix included, and the gradients at their outputs where
+ * these are needed and can pass the model's operators. Memory is bounded by a block.
+ */
 export async function measureEvidence(
   decoder: Decoder,
   windows: readonly ScoredInputs[],
-  { parts, room, onInput, windowsAtOnce, ...pass }: EvidenceOptions,
+  options: EvidenceOptions,
 ): Promise<void> {
-  const taps = { kind: tapsFor(parts), onStatistics: onInput };
+  await measureInputs(decoder, windows, options);
+  if (!options.parts.gradients) return;
+  const { keep, ...pass } = options;
+  try {
+    await backward(decoder, windows, { ...pass, onOutput: keep.onOutput });
+  } catch (error) {
+    if (!(error instanceof QuantscopeError) || error.code !== 'UNSUPPORTED') throw error;
+    keep.onStop(error.message);
+  }
+}
+
+async function measureInputs(
+  decoder: Decoder,
+  windows: readonly ScoredInputs[],
+  { parts, room, keep, windowsAtOnce, ...pass }: EvidenceOptions,
+): Promise<void> {
+  const taps = { kind: tapsFor(parts), onStatistics: keep.onInput };
   const states = room(windows.length * decoder.length);
   try {
     await embedWindows(decoder, windows, states, { windowsAtOnce, signal: pass.signal });
@@ -55,22 +88,50 @@ export async function measureEvidence(
   }
 }
 
-/** Numbers of channels of all inputs that a pass measures; those of experts once for each. */
-export function inputColumns({ blocks, hiddenSize }: DecoderShape): number[] {
-  const columns = blocks.flatMap((block) => {
-    const { dense, ofExpert } = blockTaps(block);
-    const experts = Array.from({ length: block.experts?.count ?? 0 }, () => ofExpert);
-    return [...dense, ...experts.flat()].map((tap) => tap.columns);
-  });
-  return [...columns, hiddenSize];
+/** What a pass measures; inputs and outputs of experts are there once for each. */
+export interface MeasuredSizes {
+  /** Channels of the inputs. */
+  readonly inputs: readonly number[];
+  readonly outputs: readonly OutputSize[];
 }
 
-/** Bytes of what is kept of inputs: float64 sums, XᵀX below its diagonal in float32, sampled rows in float32. */
-export function evidenceBytes(columns: readonly number[], { hessians, activations }: EvidenceParts): number {
-  return columns.reduce(
-    (sum, n) => sum + 3 * 8 * n + (hessians ? 4 * triangle(n) : 0) + (activations ? 4 * sampledRows * n : 0),
-    0,
-  );
+export interface OutputSize {
+  /** Channels. */
+  readonly rows: number;
+  /** Whether their covariance is kept, not the diagonal alone. */
+  readonly covariance: boolean;
+}
+
+/** What a pass over a model measures at most. */
+export function measuredSizes({ blocks, hiddenSize, vocabulary }: DecoderShape): MeasuredSizes {
+  const taps = blocks.flatMap((block) => {
+    const { dense, ofExpert } = blockTaps(block);
+    const experts = Array.from({ length: block.experts?.count ?? 0 }, () => ofExpert);
+    return [...dense, ...experts.flat()].map((tap) => ({ ...tap, block }));
+  });
+  const rows = taps.flatMap(({ parts, block }) => parts.map((part) => block.tensors.get(part)!.at(-2)!));
+  return {
+    inputs: [...taps.map((tap) => tap.columns), hiddenSize],
+    outputs: [
+      ...rows.map((count) => ({ rows: count, covariance: count <= maxCovariance })),
+      { rows: vocabulary, covariance: false },
+    ],
+  };
+}
+
+/**
+ * Bytes of what is kept: of inputs float64 sums, XᵀX on and below its diagonal in float32, sampled rows in float32; of outputs the covariance
+ * likewise, or its diagonal in float32.
+ */
+export function evidenceBytes(
+  { inputs, outputs }: MeasuredSizes,
+  { hessians, activations, gradients }: EvidenceParts,
+): number {
+  const ofInput = (n: number): number =>
+    3 * 8 * n + (hessians ? 4 * triangle(n) : 0) + (activations ? 4 * sampledRows * n : 0);
+  const ofOutput = ({ rows, covariance }: OutputSize): number => 4 * (covariance ? triangle(rows) : rows);
+  const sum = (bytes: readonly number[]): number => bytes.reduce((total, some) => total + some, 0);
+  return sum(inputs.map(ofInput)) + (gradients ? sum(outputs.map(ofOutput)) : 0);
 }
 
 /** Entries of a symmetric matrix on and below its diagonal. */

@@ -8,6 +8,7 @@ export const evidenceWords: Readonly<Record<EvidenceKind, string>> = {
   importance: 'importance',
   hessian: 'Hessian',
   activations: 'activations',
+  gradients: 'Hessian and output gradients',
 };
 
 /** A calibration pass: what methods need to know of the inputs of a model's matrices. */

@@ -1,8 +1,8 @@
 import type { Grid } from './grids';
 import type { GgmlQuantType } from './ggmlTypes';
 
-/** What a method must know of the inputs of a matrix, in the order of their cost. */
-export type EvidenceKind = 'none' | 'importance' | 'hessian' | 'activations';
+/** What a method must know of the inputs of a matrix, in the order of their cost; `gradients` are a Hessian and the gradients at the outputs. */
+export type EvidenceKind = 'none' | 'importance' | 'hessian' | 'activations' | 'gradients';
 
 /** An option of a method, as lists and the schema of recipes show it. */
 export type OptionDescription = {

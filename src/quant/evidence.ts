@@ -14,7 +14,8 @@ export interface EvidenceSource {
   /** What the user should know of it, as sentences. */
   readonly notes: readonly string[];
   /**
-   * The evidence of a matrix: importance, mean and largest magnitude of its inputs, and what else a method needs.
+   * The evidence of a matrix: importance, mean and largest magnitude of its inputs, and what else a method needs. Gradients are absent where
+   * no output is named, and where they could not be measured, which a note says.
    * @param tensor its name as the checkpoint spells it.
    * @returns an empty object for a tensor whose inputs were not measured. An expert that no token reached has the evidence of all others
    * together.
@@ -26,6 +27,8 @@ export interface EvidenceSource {
 export interface EvidenceRequest {
   /** Which of the experts that are merged in the tensor; without it, all of them together. */
   readonly expert?: number;
+  /** What the rows are the outputs of: a tensor of the GGUF file (and an expert in it), in whose order they are. */
+  readonly output?: { readonly tensor: string; readonly expert?: number };
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -35,20 +38,28 @@ export const usedEvidence = (
   isCalibrated: boolean,
 ): EvidenceKind => (evidence === 'none' && isCalibrated ? improvedBy : evidence);
 
-/** What was known of a matrix that a method was to use `kind` for: the weights alone where its inputs were not measured. */
+/**
+ * What was known of a matrix that a method was to use `kind` for: the weights alone where its inputs were not measured, the Hessian alone
+ * where gradients at its outputs were not.
+ */
 export function foundEvidence(kind: EvidenceKind, found: Evidence | undefined): EvidenceKind {
-  const { importance, hessian, inputs } = found ?? {};
-  const measured = { none: undefined, importance, hessian, activations: inputs }[kind];
-  return measured ? kind : 'none';
+  const { importance, hessian, inputs, gradients } = found ?? {};
+  const measured = { none: undefined, importance, hessian, activations: inputs, gradients }[kind];
+  if (measured) return kind;
+  return kind === 'gradients' ? foundEvidence('hessian', found) : 'none';
 }
 
-/** The evidence of matrices whose columns are scaled: inputs are divided by the same factors. */
+/**
+ * The evidence of matrices whose columns are scaled: inputs are divided by the same factors. Gradients at rows that are divided are left out,
+ * as they are in another order than the divisors.
+ */
 export function scaledEvidence(source: EvidenceSource, transforms: WeightTransforms): EvidenceSource {
   return {
     ...source,
     async for(tensor, needs, options = {}) {
-      const found = await source.for(tensor, needs, options);
-      const scales = transforms.get(tensor)?.columnScales;
+      const { columnScales: scales, rowDivisors } = transforms.get(tensor) ?? {};
+      const { gradients, ...inputs } = await source.for(tensor, needs, options);
+      const found: Evidence = rowDivisors || !gradients ? inputs : { ...inputs, gradients };
       const columns = found.importance?.length;
       if (!scales || columns === undefined) return found;
       const first = (options.expert ?? 0) * columns;
@@ -57,7 +68,8 @@ export function scaledEvidence(source: EvidenceSource, transforms: WeightTransfo
   };
 }
 
-function divided({ importance, mean, largest, hessian, inputs }: Evidence, scales: Float32Array): Evidence {
+function divided(evidence: Evidence, scales: Float32Array): Evidence {
+  const { importance, mean, largest, hessian, inputs, gradients } = evidence;
   const columns = scales.length;
   const by = (values: Float32Array): Float32Array => values.map((value, i) => value / scales[i % columns]!);
   return {
@@ -65,6 +77,7 @@ function divided({ importance, mean, largest, hessian, inputs }: Evidence, scale
     ...(mean ? { mean: by(mean) } : {}),
     ...(largest ? { largest: by(largest) } : {}),
     ...(inputs ? { inputs: by(inputs) } : {}),
+    ...(gradients ? { gradients } : {}),
     ...(hessian
       ? {
           hessian: hessian.map((value, i) => value / scales[i % columns]! / scales[Math.floor(i / columns)]!),

@@ -9,7 +9,7 @@ import { defaultMethod, isGrid } from './checkRecipe';
 import { writerNamed } from './writers';
 
 /** Kinds of evidence in the order of their cost. */
-const evidenceKinds: readonly EvidenceKind[] = ['none', 'importance', 'hessian', 'activations'];
+const evidenceKinds: readonly EvidenceKind[] = ['none', 'importance', 'hessian', 'activations', 'gradients'];
 
 /** The most demanding of some kinds of evidence. */
 export const mostDemanding = (kinds: readonly EvidenceKind[]): EvidenceKind =>

@@ -14,7 +14,7 @@ export async function measuredEvidence(
   tokens: Int32Array,
   context: number,
 ): Promise<EvidenceSource> {
-  const parts = { hessians: true, activations: true };
+  const parts = { hessians: true, activations: true, gradients: false };
   const windows = Array.from({ length: tokens.length / context }, (_, i) => ({
     inputs: tokens.subarray(i * context, (i + 1) * context),
     targets: new Int32Array(context).fill(-1),
@@ -25,9 +25,9 @@ export async function measuredEvidence(
   const kept = await new EvidenceStore(temporaryFolder()).add(
     'model',
     { key: 'tokens', text, parts },
-    (onInput) =>
+    (keep) =>
       measureEvidence(decoder, windows, {
-        ...{ parts, onInput, windowsAtOnce: windows.length },
+        ...{ parts, keep, windowsAtOnce: windows.length },
         room: (count) => new MemoryStates(new Float32Array(count * hiddenSize), hiddenSize),
       }),
   );

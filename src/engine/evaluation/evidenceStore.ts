@@ -1,22 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { triangle, type EvidenceParts } from '../../evaluation/evidence';
+import { evidenceBytes, type EvidenceKeeper, type EvidenceParts } from '../../evaluation/evidence';
 import { writeAtomically } from '../../files/atomicFile';
 import { filesUnder, makeFolderAtomically, removeFolder } from '../../files/atomicFolder';
 import { partialEnding } from '../../files/partials';
-import { readSealed, writeSealed } from '../../files/sealedFile';
-import type { InputStatistics } from '../../graph/transformer/tapSums';
 import { isRecord } from '../../model/json';
 import { seal, unseal } from '../../model/sealedJson';
 import { areCurrent, versionsOf } from '../../quant/algorithms';
-
-/** A measured input as the index lists it; its numbers are in files named after its place in the index. */
-export interface KeptInput extends Pick<InputStatistics, 'tensors' | 'expert' | 'rows'> {
-  readonly columns: number;
-  /** Rows of it that are kept. */
-  readonly samples: number;
-}
+import { writeInput, writeOutput, type KeptInput, type KeptOutput } from './evidenceNumbers';
 
 /** What a pass over a text has measured; all of it is on disk. */
 export interface KeptEvidence {
@@ -29,11 +21,21 @@ export interface KeptEvidence {
   };
   readonly parts: EvidenceParts;
   readonly inputs: readonly KeptInput[];
+  readonly outputs: readonly KeptOutput[];
+  /** Why gradients at other outputs are not known. */
+  readonly stopped?: string;
 }
 
-type Index = Omit<KeptEvidence, 'folder'>;
+/** What was measured without gradients has neither outputs nor their version. */
+type Index = Omit<KeptEvidence, 'folder' | 'parts' | 'outputs'> & {
+  readonly parts: Omit<EvidenceParts, 'gradients'> & { readonly gradients?: true };
+  readonly outputs?: readonly KeptOutput[];
+};
 
-const algorithms = ['states', 'evidence'];
+const algorithmsOf = ({ gradients }: Index['parts']): string[] => [
+  ...['states', 'evidence'],
+  ...(gradients ? ['gradients'] : []),
+];
 
 /** Disk space for evidence of all models; what was used least recently is removed first (bytes). */
 const maxBytes = 128 * 1024 ** 3;
@@ -79,27 +81,29 @@ export class EvidenceStore {
   }
 
   /**
-   * Keeps what `measure` hands over, input by input. Until it has ended, an earlier result of the same text stays; after an error, or
+   * Keeps what `measure` hands over, one by one. Until it has ended, an earlier result of the same text stays; after an error, or
    * when it is cancelled, nothing of the new one is left. Passes over the same text at the same time do not disturb each other.
    * @param model its contentKey.
    */
   async add(
     model: string,
-    { key, text, parts }: Pick<Index, 'text' | 'parts'> & { readonly key: string },
-    measure: (onInput: (input: InputStatistics) => Promise<void>) => Promise<void>,
+    { key, text, parts }: Pick<KeptEvidence, 'text' | 'parts'> & { readonly key: string },
+    measure: (keep: EvidenceKeeper) => Promise<void>,
   ): Promise<KeptEvidence> {
     const folder = join(this.ofModel(model), digestOf(key));
     const inputs: KeptInput[] = [];
+    const outputs: KeptOutput[] = [];
+    const stopped: string[] = [];
     await makeFolderAtomically(folder, async (temporary) => {
-      await measure(async (input) => {
-        inputs.push(await writeInput(temporary, inputs.length, input));
+      await measure({
+        onInput: async (input) => void inputs.push(await writeInput(temporary, inputs.length, input)),
+        onOutput: async (output) => void outputs.push(await writeOutput(temporary, outputs.length, output)),
+        onStop: (reason) => void stopped.push(reason),
       });
-      const index: Index & { versions: unknown } = { text, parts, inputs, versions: versionsOf(algorithms) };
-      const bytes = Buffer.from(`${seal(index)}\n`);
-      await writeAtomically(join(temporary, indexName), (file) => file.write(bytes));
+      await writeIndex({ folder: temporary, text, parts, inputs, outputs, ...reasonOf(stopped) });
     });
     await this.trim(folder);
-    return { folder, text, parts, inputs };
+    return { folder, text, parts, inputs, outputs, ...reasonOf(stopped) };
   }
 
   private ofModel(model: string): string {
@@ -125,15 +129,20 @@ export class EvidenceStore {
   }
 }
 
-export const noParts: EvidenceParts = { hessians: false, activations: false };
+export const noParts: EvidenceParts = { hessians: false, activations: false, gradients: false };
 
 const has = (kept: EvidenceParts, needed: EvidenceParts): boolean =>
-  (kept.hessians || !needed.hessians) && (kept.activations || !needed.activations);
+  (Object.keys(noParts) as (keyof EvidenceParts)[]).every((part) => kept[part] || !needed[part]);
+
+/** On disk. */
+export const keptBytes = ({ inputs, outputs, parts }: Omit<KeptEvidence, 'folder' | 'text'>): number =>
+  evidenceBytes({ inputs: inputs.map(({ columns }) => columns), outputs }, parts);
+
+const reasonOf = ([stopped]: readonly string[]): Pick<KeptEvidence, 'stopped'> =>
+  stopped === undefined ? {} : { stopped };
 
 const indexName = 'index.json';
 const digestOf = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, 32);
-const fileOf = (folder: string, input: number, what: 'sums' | 'hessian' | 'rows'): string =>
-  join(folder, `${input}.${what}`);
 
 /** Without the folders of passes that are running. */
 async function namesIn(folder: string): Promise<string[]> {
@@ -158,76 +167,23 @@ async function readIndex(folder: string): Promise<{ kept: KeptEvidence; usedMs: 
   try {
     const file = join(folder, indexName);
     const value = unseal((await readFile(file, 'utf8')).trimEnd());
-    if (!isRecord(value) || !areCurrent(value['versions'], algorithms)) return undefined;
-    const { text, parts, inputs } = value as unknown as Index;
-    return { kept: { folder, text, parts, inputs }, usedMs: (await stat(file)).mtimeMs };
+    if (!isRecord(value)) return undefined;
+    const { versions, parts, outputs = [], ...rest } = value as unknown as Index & { versions: unknown };
+    if (!areCurrent(versions, algorithmsOf(parts))) return undefined;
+    const kept = { folder, ...rest, parts: { ...noParts, ...parts }, outputs };
+    return { kept, usedMs: (await stat(file)).mtimeMs };
   } catch {
     return undefined; // not finished, or removed in the meantime
   }
 }
 
-/** Rows of a triangle that are written at a time (entries). */
-const piece = 1 << 18;
-
-async function writeInput(folder: string, at: number, input: InputStatistics): Promise<KeptInput> {
-  const { tensors, expert, rows, squares, sums, largest, gram, samples } = input;
-  const columns = squares.length;
-  const means = (values: Float64Array): Float64Array => values.map((value) => value / rows);
-  await writeSealed(fileOf(folder, at, 'sums'), async (append) => {
-    for (const values of [means(squares), means(sums), largest]) await append(values);
-  });
-  if (gram)
-    await writeSealed(fileOf(folder, at, 'hessian'), (append) => writeTriangle(gram, columns, rows, append));
-  if (samples) await writeSealed(fileOf(folder, at, 'rows'), (append) => append(samples));
-  return {
-    ...{ tensors, rows, columns, samples: (samples?.length ?? 0) / columns },
-    ...(expert === undefined ? {} : { expert }),
+async function writeIndex({ folder, text, parts, inputs, outputs, stopped }: KeptEvidence): Promise<void> {
+  const { gradients, ...others } = parts;
+  const kept: Index = {
+    ...{ text, parts: { ...others, ...(gradients ? { gradients } : {}) }, inputs },
+    ...(gradients ? { outputs } : {}),
+    ...(stopped === undefined ? {} : { stopped }),
   };
+  const index = { ...kept, versions: versionsOf(algorithmsOf(kept.parts)) };
+  await writeAtomically(join(folder, indexName), (file) => file.write(Buffer.from(`${seal(index)}\n`)));
 }
-
-/** XᵀX / rows below its diagonal, row by row, in float32: its relative error of 6e-8 is far below what dampening adds. */
-async function writeTriangle(
-  gram: Float64Array,
-  columns: number,
-  rows: number,
-  append: (values: Float32Array) => Promise<void>,
-): Promise<void> {
-  const buffer = new Float32Array(piece + columns);
-  let used = 0;
-  for (let row = 0; row < columns; row++) {
-    for (let column = 0; column <= row; column++) buffer[used++] = gram[row * columns + column]! / rows;
-    if (used < piece) continue;
-    await append(buffer.subarray(0, used));
-    used = 0;
-  }
-  await append(buffer.subarray(0, used));
-}
-
-/** The kept numbers of an input; undefined where they are damaged or missing. */
-export const keptNumbers = {
-  /** Mean of x², mean of x, max|x|. */
-  async sums(folder: string, at: number, { columns }: KeptInput) {
-    const values = new Float64Array(3 * columns);
-    if (!(await readSealed(fileOf(folder, at, 'sums'), values))) return undefined;
-    const part = (index: number): Float64Array => values.subarray(index * columns, (index + 1) * columns);
-    return { squares: part(0), means: part(1), largest: part(2) };
-  },
-  /** Adds XᵀX / rows, times a weight, to `[columns, columns]`. */
-  async addHessian(folder: string, at: number, { columns }: KeptInput, weight: number, target: Float64Array) {
-    const values = new Float32Array(triangle(columns));
-    if (!(await readSealed(fileOf(folder, at, 'hessian'), values))) return undefined;
-    let next = 0;
-    for (let row = 0; row < columns; row++)
-      for (let column = 0; column <= row; column++) {
-        const value = weight * values[next++]!;
-        target[row * columns + column]! += value;
-        if (column < row) target[column * columns + row]! += value;
-      }
-    return target;
-  },
-  /** `[samples, columns]`. */
-  async rows(folder: string, at: number, { columns, samples }: KeptInput) {
-    const values = new Float32Array(samples * columns);
-    return (await readSealed(fileOf(folder, at, 'rows'), values)) ? values : undefined;
-  },
-};

@@ -6,8 +6,9 @@ import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { EvidenceKind } from '../../protocol/recipe';
 import { plural } from '../../protocol/words';
 import type { EvidenceRequest, EvidenceSource } from '../../quant/evidence';
-import type { Evidence } from '../../quant/methods/method';
-import { keptNumbers, type KeptEvidence, type KeptInput } from './evidenceStore';
+import type { Evidence, OutputCovariance } from '../../quant/methods/method';
+import { keptNumbers, type KeptInput } from './evidenceNumbers';
+import type { KeptEvidence } from './evidenceStore';
 
 /** An input and its place in the index. */
 type Placed = KeptInput & { readonly at: number };
@@ -16,22 +17,54 @@ type Placed = KeptInput & { readonly at: number };
 export function evidenceSource(kept: KeptEvidence, view: GgufView): EvidenceSource {
   const placed = kept.inputs.map((input, at): Placed => ({ ...input, at }));
   const { inputs, unreached } = inputsByTensor(view.tensors, placed);
-  const notes =
-    unreached === 0
-      ? []
-      : [
-          `${plural(unreached, 'expert')} got no token of the text: the inputs of all experts of the block count for them.`,
-        ];
   return {
     text: { path: kept.text.path, tokens: kept.text.tokens, hash: kept.text.hash },
-    notes,
-    for(tensor, needs, options = {}) {
+    notes: notesOf(kept, unreached),
+    async for(tensor, needs, options = {}) {
       const slots = inputs.get(tensor);
-      if (!slots) return Promise.resolve({});
+      if (!slots) return {};
+      checkNeeds(kept, needs);
       const own = options.expert === undefined ? [...new Set(slots.flat())] : (slots[options.expert] ?? []);
-      return joined(kept, own, needs, options);
+      const ofInputs = await joined(kept, own, needs, options);
+      const gradients = partsFor([needs]).gradients ? await gradientsAt(kept, options.output) : undefined;
+      return { ...ofInputs, ...(gradients ? { gradients } : {}) };
     },
   };
+}
+
+function notesOf({ stopped }: KeptEvidence, unreached: number): string[] {
+  const experts = `${plural(unreached, 'expert')} got no token of the text: the inputs of all experts of the block count for them.`;
+  return [
+    ...(unreached === 0 ? [] : [experts]),
+    ...(stopped === undefined
+      ? []
+      : [
+          `${stopped} Errors of matrices at whose outputs gradients are not known are weighted by their inputs alone.`,
+        ]),
+  ];
+}
+
+/** @throws QuantscopeError REQUEST when a pass did not measure what is needed. */
+function checkNeeds({ parts, folder }: KeptEvidence, needs: EvidenceKind): void {
+  const needed = partsFor([needs]);
+  const lacks = (['hessians', 'activations', 'gradients'] as const).some(
+    (part) => needed[part] && !parts[part],
+  );
+  if (lacks)
+    throw new QuantscopeError('REQUEST', `The kept evidence has no ${needs}: calibrate again.`, {
+      file: folder,
+    });
+}
+
+/** Undefined for an output whose gradients are not known. */
+async function gradientsAt(
+  kept: KeptEvidence,
+  output: EvidenceRequest['output'],
+): Promise<OutputCovariance | undefined> {
+  const at = kept.outputs.findIndex(
+    ({ tensor, expert = 0 }) => tensor === output?.tensor && expert === (output.expert ?? 0),
+  );
+  return at < 0 ? undefined : readable(kept, keptNumbers.gradients(kept.folder, at, kept.outputs[at]!));
 }
 
 /** The evidence of some inputs together, each as often as it has rows. */
@@ -42,10 +75,6 @@ async function joined(
   { signal }: EvidenceRequest,
 ): Promise<Evidence> {
   const needed = partsFor([needs]);
-  if ((needed.hessians && !kept.parts.hessians) || (needed.activations && !kept.parts.activations))
-    throw new QuantscopeError('REQUEST', `The kept evidence has no ${needs}: calibrate again.`, {
-      file: kept.folder,
-    });
   const total = inputs.reduce((sum, { rows }) => sum + rows, 0);
   const columns = inputs[0]!.columns;
   const empty = (): Float32Array => new Float32Array(columns);

@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ggufView } from '../../architectures/ggufView';
+import { statesOfBackward } from '../../evaluation/backward';
 import {
   evidenceBytes,
-  inputColumns,
+  measuredSizes,
   measureEvidence,
   partsFor,
   tapsFor,
@@ -25,7 +26,7 @@ import type {
 import type { EvidenceKind } from '../../protocol/recipe';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { JobContext } from '../job';
-import { EvidenceStore, type KeptEvidence } from './evidenceStore';
+import { EvidenceStore, keptBytes, type KeptEvidence } from './evidenceStore';
 import { blockSeconds } from './gainsEstimate';
 import { evidenceSource } from './keptEvidence';
 import { StepMeter } from './progress';
@@ -42,6 +43,12 @@ import {
 
 /** Tokens of a text that are used unless more or fewer are requested: what the methods' authors use is of this order. */
 const usualTokens = 65_536;
+
+/**
+ * What a backward pass takes, in forward passes: one to keep the states, and for each block its values again and two products for each of
+ * their own.
+ */
+const backwardPasses = 4;
 
 /** A calibration pass before it is run. */
 interface PlannedPass {
@@ -93,6 +100,7 @@ export async function storedEvidence(model: Model, cacheDir: string): Promise<St
   const kinds: EvidenceKind[] = ['importance'];
   if (kept.parts.hessians) kinds.push('hessian');
   if (kept.parts.activations) kinds.push('activations');
+  if (kept.parts.gradients) kinds.push('gradients');
   return { text: kept.text.path, tokens: kept.text.tokens, kinds };
 }
 
@@ -121,11 +129,13 @@ export async function estimateEvidence(
   const tokens = windows.length * plan.context;
   const decoder = await openDecoder(model, { device: where.device, length: plan.context, keep: false });
   try {
-    const bytes = evidenceBytes(inputColumns(decoder.shape), parts);
+    const bytes = evidenceBytes(measuredSizes(decoder.shape), parts);
     if (await findKept(pass)) return { tokens, seconds: 0, bytes, isKept: true };
     const taps = { kind: tapsFor(parts), onStatistics: () => undefined };
     const { perWindow, loading } = await blockSeconds(decoder, { signal, taps });
-    const seconds = decoder.shape.blocks.length * (windows.length * perWindow + loading);
+    const passes = 1 + (parts.gradients ? backwardPasses : 0);
+    const loads = 1 + (parts.gradients ? 2 : 0);
+    const seconds = decoder.shape.blocks.length * (passes * windows.length * perWindow + loads * loading);
     return { tokens, seconds, bytes, isKept: false };
   } finally {
     await decoder.close();
@@ -143,11 +153,10 @@ export async function runEvidence(
   const pass = await planPass(model, settings, cacheDir, context.signal);
   const isKept = (await findKept(pass)) !== undefined;
   const kept = await keptOrMeasured(pass, context);
-  const columns = kept.inputs.map((input) => input.columns);
   return {
     tokens: kept.text.tokens,
     seconds: (performance.now() - started) / 1000,
-    bytes: evidenceBytes(columns, kept.parts),
+    bytes: keptBytes(kept),
     isKept,
     inputs: kept.inputs.length,
     notes: evidenceSource(kept, await ggufView(model)).notes,
@@ -190,24 +199,28 @@ async function measure(pass: PlannedPass, { signal, progress }: JobContext): Pro
   const parts = {
     hessians: pass.parts.hessians || earlier.hessians,
     activations: pass.parts.activations || earlier.activations,
+    gradients: pass.parts.gradients || earlier.gradients,
   };
   // Each block is loaded once, so that weights that stay would save nothing.
   const keep = settings.memory === 'whole';
   const decoder = await openDecoder(model, { device: where.device, length: plan.context, keep });
   try {
+    const tokens = windows.length * plan.context;
+    const sets = parts.gradients ? statesOfBackward(decoder) : 1;
+    const states = roomFor(store.root, decoder, sets);
     await ensureFreeSpace(
       join(store.root, key),
-      evidenceBytes(inputColumns(decoder.shape), parts),
+      evidenceBytes(measuredSizes(decoder.shape), parts) + states.fileBytes(tokens),
       'What the calibration keeps',
       cacheRemedy,
     );
-    const meter = new StepMeter(stepsOf(decoder, windows.length, 0), windows.length, where.device, progress);
-    const tokens = windows.length * plan.context;
+    const steps = evidenceSteps(decoder, windows.length, parts);
+    const meter = new StepMeter(steps, windows.length, where.device, progress);
     const text = { path: file, hash, tokens, context: plan.context };
-    return await store.add(identity, { key, text, parts }, (onInput) =>
+    return await store.add(identity, { key, text, parts }, (keep) =>
       measureEvidence(decoder, windows, {
-        ...{ parts, onInput, signal, windowsAtOnce: windowsAtOnce(decoder) },
-        room: roomFor(store.root, decoder),
+        ...{ parts, keep, signal, windowsAtOnce: windowsAtOnce(decoder) },
+        room: states.make,
         onStep: (part) => meter.step(`calibration: ${part}`),
       }),
     );
@@ -216,12 +229,34 @@ async function measure(pass: PlannedPass, { signal, progress }: JobContext): Pro
   }
 }
 
-/** States stay in memory where there is room, else in a temporary file. */
-export function roomFor(folder: string, { shape: { hiddenSize } }: Decoder): (tokens: number) => States {
-  return (tokens) => {
-    if (4 * tokens * hiddenSize <= statesRoom())
-      return new MemoryStates(new Float32Array(tokens * hiddenSize), hiddenSize);
-    mkdirSync(folder, { recursive: true });
-    return new FileStates(folder, tokens, hiddenSize);
+/** Steps of a pass, as its `onStep` counts them. */
+function evidenceSteps(decoder: Decoder, windows: number, { gradients }: EvidenceParts): number {
+  const blocks = stepsOf(decoder, windows, 0);
+  if (!gradients) return blocks;
+  const slices = [...decoder.vocabularySlices()].length;
+  return 3 * blocks + (slices * blocks) / decoder.shape.blocks.length;
+}
+
+/** Where states are kept. */
+interface StatesRoom {
+  readonly make: (tokens: number) => States;
+  /** Bytes of temporary files for the states of so many tokens. */
+  readonly fileBytes: (tokens: number) => number;
+}
+
+/**
+ * States stay in memory where there is room, else in temporary files.
+ * @param sets of states that are held at the same time.
+ */
+export function roomFor(folder: string, { shape: { hiddenSize } }: Decoder, sets = 1): StatesRoom {
+  const bytes = (tokens: number): number => 4 * tokens * hiddenSize * sets;
+  const room = statesRoom();
+  return {
+    make(tokens) {
+      if (bytes(tokens) <= room) return new MemoryStates(new Float32Array(tokens * hiddenSize), hiddenSize);
+      mkdirSync(folder, { recursive: true });
+      return new FileStates(folder, tokens, hiddenSize);
+    },
+    fileBytes: (tokens) => (bytes(tokens) <= room ? 0 : bytes(tokens)),
   };
 }

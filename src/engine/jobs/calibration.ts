@@ -89,7 +89,7 @@ async function measureInputs(
     ...{ signal, windowsAtOnce: windowsAtOnce(decoder), includeOutput: processOutput },
     ...(hessians === undefined
       ? {}
-      : { allStates: roomFor(hessians, decoder), onGram: gramWriter(hessians, { signal, inputs }) }),
+      : { allStates: roomFor(hessians, decoder).make, onGram: gramWriter(hessians, { signal, inputs }) }),
     onStep: (part) => meter.step(part),
     onPoint: (point) => meter.curve(point),
   });

@@ -16,6 +16,16 @@ export interface Evidence {
   readonly hessian?: Float64Array;
   /** Some rows of X, `[samples, columns]`. */
   readonly inputs?: Float32Array;
+  /** Of the KL divergence at the outputs of the matrix. */
+  readonly gradients?: OutputCovariance;
+}
+
+/** Second moments of the gradients at the outputs of a matrix, means over the tokens that went through it. */
+export interface OutputCovariance {
+  /** Mean g² of each row. */
+  readonly diagonal: Float64Array;
+  /** Mean g gᵀ, `[rows, rows]`; absent for matrices of more rows than are kept as a matrix, and for the output matrix. */
+  readonly covariance?: Float64Array;
 }
 
 /** A matrix that a method is applied to. */

@@ -1,12 +1,23 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EvidenceStore } from '../../../src/engine/evaluation/evidenceStore';
+import { evidenceSource } from '../../../src/engine/evaluation/keptEvidence';
 import { latestEvidence, obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
+import { planText } from '../../../src/engine/evaluation/runPlan';
+import { ggufView } from '../../../src/architectures/ggufView';
+import { backward } from '../../../src/evaluation/backward';
+import { measureEvidence } from '../../../src/evaluation/evidence';
+import type { OutputGradients } from '../../../src/evaluation/gradientSums';
+import { openTokenizer } from '../../../src/evaluation/tokenizer/openTokenizer';
+import type { ScoredInputs } from '../../../src/evaluation/windows';
+import { openDecoder } from '../../../src/graph/transformer/openDecoder';
+import { MemoryStates, type States } from '../../../src/graph/transformer/states';
 import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { EvidenceSettings } from '../../../src/protocol/evidence';
-import type { EvidenceSource } from '../../../src/quant/evidence';
+import { foundEvidence, type EvidenceSource } from '../../../src/quant/evidence';
 import type { Evidence } from '../../../src/quant/methods/method';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../../support/files';
@@ -34,13 +45,15 @@ afterAll(async () => {
   for (const model of models.values()) await model.close();
 });
 
+/** The windows of `settings`. */
+async function windowsFor(name: string): Promise<readonly ScoredInputs[]> {
+  const tokenizer = await openTokenizer(models.get(name)!, context.signal);
+  return (await planText(text, tokenizer, { context: 32, windows: 12 }, 64, context.signal)).windows;
+}
+
 /** The inputs of the same windows by the definition of the forward pass. */
 async function expectedInputs(name: string): Promise<MatrixInputs> {
-  const { openTokenizer } = await import('../../../src/evaluation/tokenizer/openTokenizer');
-  const { planText } = await import('../../../src/engine/evaluation/runPlan');
-  const model = models.get(name)!;
-  const tokenizer = await openTokenizer(model, context.signal);
-  const { windows } = await planText(text, tokenizer, { context: 32, windows: 12 }, 64, context.signal);
+  const windows = await windowsFor(name);
   return matrixInputs(
     new Checkpoint(path(name)),
     windows.map(({ inputs }) => [...inputs]),
@@ -206,5 +219,126 @@ describe('evidence of a calibration pass', () => {
     });
     await expect(ended).rejects.toMatchObject({ code: 'CANCELLED' });
     expect(existsSync(cacheDir)).toBe(false);
+  });
+});
+
+const room = (tokens: number): States => new MemoryStates(new Float32Array(tokens * 64), 64);
+
+/** What a backward pass over the windows of `settings` finds, by tensor and expert. */
+async function outputGradients(name: string): Promise<Map<string, OutputGradients>> {
+  const decoder = await openDecoder(models.get(name)!, { device: 'ort-cpu', length: 32, keep: false });
+  const found = new Map<string, OutputGradients>();
+  await backward(decoder, await windowsFor(name), {
+    ...{ windowsAtOnce: 4, room },
+    onOutput: (output) => Promise.resolve(void found.set(`${output.tensor} ${output.expert}`, output)),
+  });
+  await decoder.close();
+  return found;
+}
+
+/** The largest difference from sums over tokens, in terms of the largest of their means. */
+function difference(found: Float64Array, { tokens }: OutputGradients, sums: Float64Array): number {
+  const means = sums.map((sum) => sum / tokens);
+  const largest = means.reduce((most, mean) => Math.max(most, Math.abs(mean)), 0);
+  return means.reduce((most, mean, i) => Math.max(most, Math.abs(mean - found[i]!)), 0) / largest;
+}
+
+describe('gradients at the outputs', () => {
+  const needs = ['gradients'] as const;
+  const cacheDir = path('gradients');
+  let source: EvidenceSource;
+  beforeAll(async () => {
+    source = await obtainEvidence(models.get('llama')!, { ...settings, needs }, cacheDir, context);
+  });
+
+  it('are those of a backward pass over the same windows, besides a Hessian', async () => {
+    const expected = await outputGradients('llama');
+    const matrices = [
+      ['model.layers.1.self_attn.q_proj.weight', 'blk.1.attn_q.weight'],
+      ['model.layers.0.mlp.up_proj.weight', 'blk.0.ffn_up.weight'],
+      ['model.layers.1.mlp.down_proj.weight', 'blk.1.ffn_down.weight'],
+    ] as const;
+    for (const [name, tensor] of matrices) {
+      const evidence = await source.for(name, 'gradients', { output: { tensor } });
+      const { diagonal, covariance } = evidence.gradients!;
+      const output = expected.get(`${tensor} undefined`)!;
+      expect(difference(diagonal, output, output.diagonal)).toBeLessThan(1e-6);
+      expect(difference(covariance!, output, output.covariance!)).toBeLessThan(1e-6);
+      expect(evidence.hessian).toEqual((await source.for(name, 'hessian')).hessian);
+      expect(foundEvidence('gradients', evidence)).toBe('gradients');
+    }
+    const output = { tensor: 'output.weight' };
+    const { gradients } = await source.for('lm_head.weight', 'gradients', { output });
+    const expectedOutput = expected.get('output.weight undefined')!;
+    expect(difference(gradients!.diagonal, expectedOutput, expectedOutput.diagonal)).toBeLessThan(1e-6);
+    expect(gradients!.covariance).toBeUndefined();
+  });
+
+  it('of an expert are those of its own tokens', async () => {
+    const model = models.get('mixtral')!;
+    const found = await obtainEvidence(model, { ...settings, needs }, cacheDir, context);
+    const expected = await outputGradients('mixtral');
+    for (const expert of [0, 1, 2, 3]) {
+      const output = { tensor: 'blk.1.ffn_gate_exps.weight', expert };
+      const tensor = `model.layers.1.block_sparse_moe.experts.${expert}.w1.weight`;
+      const { gradients } = await found.for(tensor, 'gradients', { output });
+      const own = expected.get(`${output.tensor} ${expert}`);
+      if (own) expect(difference(gradients!.covariance!, own, own.covariance!)).toBeLessThan(1e-6);
+      else expect(gradients).toBeUndefined();
+    }
+  });
+
+  it.each(['llama', 'mixtral'])('of %s are kept, and take as much space as was estimated', async (name) => {
+    const params = { path: path(name), cacheDir: path(`space ${name}`), ...settings, needs: [...needs] };
+    const estimate = await request('evidence/estimate', params);
+    const first = await request('evidence/run', params);
+    const bytes = readdirSync(join(params.cacheDir, 'evidence'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.(sums|hessian|gradients)$/.test(file))
+      .reduce((sum, file) => sum + readFileSync(join(params.cacheDir, 'evidence', file)).length - 32, 0);
+    expect([first.bytes, estimate.bytes, first.isKept, first.notes]).toEqual([bytes, bytes, false, []]);
+    expect(await request('evidence/run', params)).toMatchObject({ isKept: true, bytes });
+    const stored = await request('evidence/stored', params);
+    expect(stored?.kinds).toEqual(['importance', 'hessian', 'gradients']);
+  });
+
+  it('complete an earlier pass that has Hessians alone, which is enough for methods that need no more', async () => {
+    const cache = path('completed');
+    const model = models.get('llama')!;
+    const before = await obtainEvidence(model, { ...settings, needs: ['hessian'] }, cache, context);
+    const q = 'model.layers.0.self_attn.q_proj.weight';
+    const output = { tensor: 'blk.0.attn_q.weight' };
+    await expect(before.for(q, 'gradients', { output })).rejects.toMatchObject({ code: 'REQUEST' });
+    expect(await latestEvidence(model, needs, cache)).toBeUndefined();
+    await obtainEvidence(model, { ...settings, needs }, cache, context);
+    const after = await latestEvidence(model, ['hessian', 'gradients'], cache);
+    expect((await after!.for(q, 'gradients', { output })).gradients!.diagonal).toHaveLength(64);
+    expect((await after!.for(q, 'hessian')).hessian).toEqual((await before.for(q, 'hessian')).hessian);
+  });
+
+  it('that cannot pass an operator leave the Hessian alone, and a note says why', async () => {
+    const model = models.get('llama')!;
+    const decoder = await openDecoder(model, {
+      ...{ device: 'ort-cpu', length: 32, keep: false, roundInputs: () => 'Q8_0' },
+    });
+    const windows = await windowsFor('llama');
+    const parts = { hessians: true, activations: false, gradients: true };
+    const kept = await new EvidenceStore(path('stopped')).add(
+      'model',
+      { key: 'rounded', text: { path: text, hash: 'rounded', tokens: 384, context: 32 }, parts },
+      (keep) => measureEvidence(decoder, windows, { parts, keep, room, windowsAtOnce: 4 }),
+    );
+    await decoder.close();
+    const found = await new EvidenceStore(path('stopped')).find('model', parts);
+    expect(found).toEqual(kept);
+    const rounded = evidenceSource(found!, await ggufView(model));
+    expect(rounded.notes).toEqual([
+      expect.stringMatching(
+        /^Gradients cannot pass the operator \w+\. Errors of matrices at whose outputs gradients are not known/,
+      ),
+    ]);
+    const output = { tensor: 'blk.0.attn_q.weight' };
+    const evidence = await rounded.for('model.layers.0.self_attn.q_proj.weight', 'gradients', { output });
+    expect(evidence.gradients).toBeUndefined();
+    expect(foundEvidence('gradients', evidence)).toBe('hessian');
   });
 });

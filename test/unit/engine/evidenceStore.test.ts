@@ -19,7 +19,7 @@ const add = (store: EvidenceStore, key: string, measure?: () => Promise<void>): 
   store.add(
     'model',
     { key, text: { path: key, hash: key, tokens: 2, context: 2 }, parts: noParts },
-    async (onInput) => {
+    async ({ onInput }) => {
       await onInput(input(1000));
       await measure?.();
     },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { applyTransform } from '../../../src/quant/transforms';
+import { scaledEvidence, type EvidenceSource } from '../../../src/quant/evidence';
+import { applyTransform, type TensorTransform } from '../../../src/quant/transforms';
 
 const transformed = (
   values: readonly number[],
@@ -40,5 +41,32 @@ describe('a transform of a tensor', () => {
     expect(() => transformed([1, 1], [1, 2], 0, { rowDivisors: new Float32Array(2) })).toThrow(
       '2 divisors for 1 rows',
     );
+  });
+});
+
+describe('evidence of a transformed matrix', () => {
+  const gradients = { diagonal: Float64Array.of(3, 5) };
+  const source: EvidenceSource = {
+    ...{ text: { path: 'text', tokens: 1, hash: '' }, notes: [] },
+    for: () =>
+      Promise.resolve({
+        ...{ importance: Float32Array.of(4, 9), hessian: Float64Array.of(4, 6, 6, 9), gradients },
+      }),
+  };
+  const found = (transform: TensorTransform) =>
+    scaledEvidence(source, new Map([['matrix', transform]])).for('matrix', 'gradients');
+
+  it('has inputs divided by the scales of columns, and the same gradients', async () => {
+    const { importance, hessian, gradients: same } = await found({ columnScales: Float32Array.of(2, 3) });
+    expect([importance, hessian, same]).toEqual([
+      Float32Array.of(1, 1),
+      Float64Array.of(1, 1, 1, 1),
+      gradients,
+    ]);
+  });
+
+  it('has no gradients where rows are divided', async () => {
+    const evidence = await found({ rowDivisors: Float32Array.of(2, 3) });
+    expect(Object.keys(evidence)).toEqual(['importance', 'hessian']);
   });
 });
