@@ -27,9 +27,19 @@ export interface EvidenceSource {
 export interface EvidenceRequest {
   /** Which of the experts that are merged in the tensor; without it, all of them together. */
   readonly expert?: number;
-  /** What the rows are the outputs of: a tensor of the GGUF file (and an expert in it), in whose order they are. */
-  readonly output?: { readonly tensor: string; readonly expert?: number };
+  /** What the rows of the matrix are. */
+  readonly output?: OutputRows;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Rows whose gradients are requested. */
+export interface OutputRows {
+  /** Its name in GGUF. */
+  readonly tensor: string;
+  /** Which of the experts that are merged in it. */
+  readonly expert?: number;
+  /** GGUF has the rows of queries and keys in another order than the checkpoints of some architectures; the forward pass has them as these do. */
+  readonly order: 'gguf' | 'checkpoint';
 }
 
 /** What a method uses of a calibration, where there is one. */

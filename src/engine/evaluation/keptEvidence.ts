@@ -5,7 +5,7 @@ import { inputsByTensor, partsFor } from '../../evaluation/evidence';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { EvidenceKind } from '../../protocol/recipe';
 import { plural } from '../../protocol/words';
-import type { EvidenceRequest, EvidenceSource } from '../../quant/evidence';
+import type { EvidenceRequest, EvidenceSource, OutputRows } from '../../quant/evidence';
 import type { Evidence, OutputCovariance } from '../../quant/methods/method';
 import { keptNumbers, type KeptInput } from './evidenceNumbers';
 import type { KeptEvidence } from './evidenceStore';
@@ -26,7 +26,9 @@ export function evidenceSource(kept: KeptEvidence, view: GgufView): EvidenceSour
       checkNeeds(kept, needs);
       const own = options.expert === undefined ? [...new Set(slots.flat())] : (slots[options.expert] ?? []);
       const ofInputs = await joined(kept, own, needs, options);
-      const gradients = partsFor([needs]).gradients ? await gradientsAt(kept, options.output) : undefined;
+      const gradients = partsFor([needs]).gradients
+        ? await gradientsAt(kept, view, options.output)
+        : undefined;
       return { ...ofInputs, ...(gradients ? { gradients } : {}) };
     },
   };
@@ -59,12 +61,35 @@ function checkNeeds({ parts, folder }: KeptEvidence, needs: EvidenceKind): void 
 /** Undefined for an output whose gradients are not known. */
 async function gradientsAt(
   kept: KeptEvidence,
-  output: EvidenceRequest['output'],
+  view: GgufView,
+  output: OutputRows | undefined,
 ): Promise<OutputCovariance | undefined> {
   const at = kept.outputs.findIndex(
     ({ tensor, expert = 0 }) => tensor === output?.tensor && expert === (output.expert ?? 0),
   );
-  return at < 0 ? undefined : readable(kept, keptNumbers.gradients(kept.folder, at, kept.outputs[at]!));
+  if (!output || at < 0) return undefined;
+  const found = await readable(kept, keptNumbers.gradients(kept.folder, at, kept.outputs[at]!));
+  const unit = view.tensors.find(({ name }) => name === output.tensor)?.unit;
+  return output.order === 'gguf' && unit?.order === 'interleave' ? interleaved(found, unit.rows) : found;
+}
+
+/** Row j · unit / 2 + i of each unit becomes row 2 · i + j. */
+function interleaved({ diagonal, covariance }: OutputCovariance, unit: number): OutputCovariance {
+  const rows = diagonal.length;
+  const source = Int32Array.from({ length: rows }, (_, row) => {
+    const within = row % unit;
+    return row - within + ((within % 2) * unit) / 2 + Math.floor(within / 2);
+  });
+  return {
+    diagonal: diagonal.map((_, row) => diagonal[source[row]!]!),
+    ...(covariance
+      ? {
+          covariance: covariance.map(
+            (_, i) => covariance[source[Math.floor(i / rows)]! * rows + source[i % rows]!]!,
+          ),
+        }
+      : {}),
+  };
 }
 
 /** The evidence of some inputs together, each as often as it has rows. */

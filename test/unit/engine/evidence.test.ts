@@ -259,7 +259,7 @@ describe('gradients at the outputs', () => {
       ['model.layers.1.mlp.down_proj.weight', 'blk.1.ffn_down.weight'],
     ] as const;
     for (const [name, tensor] of matrices) {
-      const evidence = await source.for(name, 'gradients', { output: { tensor } });
+      const evidence = await source.for(name, 'gradients', { output: { tensor, order: 'checkpoint' } });
       const { diagonal, covariance } = evidence.gradients!;
       const output = expected.get(`${tensor} undefined`)!;
       expect(difference(diagonal, output, output.diagonal)).toBeLessThan(1e-6);
@@ -267,11 +267,29 @@ describe('gradients at the outputs', () => {
       expect(evidence.hessian).toEqual((await source.for(name, 'hessian')).hessian);
       expect(foundEvidence('gradients', evidence)).toBe('gradients');
     }
-    const output = { tensor: 'output.weight' };
+    const output = { tensor: 'output.weight', order: 'gguf' } as const;
     const { gradients } = await source.for('lm_head.weight', 'gradients', { output });
     const expectedOutput = expected.get('output.weight undefined')!;
     expect(difference(gradients!.diagonal, expectedOutput, expectedOutput.diagonal)).toBeLessThan(1e-6);
     expect(gradients!.covariance).toBeUndefined();
+  });
+
+  it('of queries are in the order of the checkpoint or in that of GGUF, which has rotary pairs side by side', async () => {
+    const name = 'model.layers.0.self_attn.q_proj.weight';
+    const found = async (order: 'checkpoint' | 'gguf') =>
+      (await source.for(name, 'gradients', { output: { tensor: 'blk.0.attn_q.weight', order } })).gradients!;
+    const [before, after] = [await found('checkpoint'), await found('gguf')];
+    const head = 16;
+    const to = Array.from({ length: 64 }, (_, row) => {
+      const [half, pair] = [Math.floor((row % head) / (head / 2)), row % (head / 2)];
+      return row - (row % head) + 2 * pair + half;
+    });
+    for (let a = 0; a < 64; a++) {
+      expect(after.diagonal[to[a]!]).toBe(before.diagonal[a]);
+      for (let b = 0; b < 64; b++)
+        expect(after.covariance![to[a]! * 64 + to[b]!]).toBe(before.covariance![a * 64 + b]);
+    }
+    expect(after.diagonal).not.toEqual(before.diagonal);
   });
 
   it('of an expert are those of its own tokens', async () => {
@@ -279,7 +297,7 @@ describe('gradients at the outputs', () => {
     const found = await obtainEvidence(model, { ...settings, needs }, cacheDir, context);
     const expected = await outputGradients('mixtral');
     for (const expert of [0, 1, 2, 3]) {
-      const output = { tensor: 'blk.1.ffn_gate_exps.weight', expert };
+      const output = { tensor: 'blk.1.ffn_gate_exps.weight', expert, order: 'gguf' } as const;
       const tensor = `model.layers.1.block_sparse_moe.experts.${expert}.w1.weight`;
       const { gradients } = await found.for(tensor, 'gradients', { output });
       const own = expected.get(`${output.tensor} ${expert}`);
@@ -306,7 +324,7 @@ describe('gradients at the outputs', () => {
     const model = models.get('llama')!;
     const before = await obtainEvidence(model, { ...settings, needs: ['hessian'] }, cache, context);
     const q = 'model.layers.0.self_attn.q_proj.weight';
-    const output = { tensor: 'blk.0.attn_q.weight' };
+    const output = { tensor: 'blk.0.attn_q.weight', order: 'checkpoint' } as const;
     await expect(before.for(q, 'gradients', { output })).rejects.toMatchObject({ code: 'REQUEST' });
     expect(await latestEvidence(model, needs, cache)).toBeUndefined();
     await obtainEvidence(model, { ...settings, needs }, cache, context);
@@ -336,7 +354,7 @@ describe('gradients at the outputs', () => {
         /^Gradients cannot pass the operator \w+\. Errors of matrices at whose outputs gradients are not known/,
       ),
     ]);
-    const output = { tensor: 'blk.0.attn_q.weight' };
+    const output = { tensor: 'blk.0.attn_q.weight', order: 'checkpoint' } as const;
     const evidence = await rounded.for('model.layers.0.self_attn.q_proj.weight', 'gradients', { output });
     expect(evidence.gradients).toBeUndefined();
     expect(foundEvidence('gradients', evidence)).toBe('hessian');
