@@ -19,6 +19,7 @@
       "native/kernels/logits.cc",
       "native/kernels/numbers.cc",
       "native/kernels/products.cc",
+      "native/kernels/row_descent.cc",
       "native/kernels/sums.cc",
       "native/kernels/table.cc",
       "native/kernels/ternary.cc"
@@ -59,6 +60,7 @@
         "native/operations.cc",
         "native/pool.cc",
         "native/solvers/block_codes.cc",
+        "native/solvers/block_row.cc",
         "native/solvers/block_slab.cc",
         "native/solvers/descent.cc",
         "native/solvers/factor.cc",
@@ -67,6 +69,7 @@
         "native/solvers/limits.cc",
         "native/solvers/outputs.cc",
         "native/solvers/scale_fit.cc",
+        "native/solvers/two_sided.cc",
         "native/statistics.cc",
         "native/kernels/block_parts.cc",
         "native/kernels/grids.cc",

@@ -4,6 +4,7 @@
 #include "../solvers/block_codes.h"
 #include "../solvers/descent.h"
 #include "../solvers/gptq.h"
+#include "../solvers/two_sided.h"
 #include "arguments.h"
 #include "functions.h"
 #include "grid_arguments.h"
@@ -160,6 +161,24 @@ Napi::Value DescendBlocks(const Napi::CallbackInfo& info) {
   const auto losses = doublesOf(info[6], "losses");
   const CancelFlag cancelled = cancelFlag(info[7]);
   return run(info, [=] { descend({type, grid, hessian, weights, blocks, rounds}, losses, cancelled); });
+}
+
+// (type, grid, [hessian, covariance], [damping, damping], weights, blocks, rounds, cancel?)
+Napi::Value DescendBothSides(const Napi::CallbackInfo& info) {
+  const std::string type = stringOf(info[0]);
+  const WeightGrid grid = gridOf(info[1]);
+  const auto matrices = info[2].As<Napi::Array>();
+  const auto dampings = info[3].As<Napi::Array>();
+  const auto side = [&](uint32_t index, const char* name) {
+    return DampedMatrix{doublesOf(matrices.Get(index), name), dampings.Get(index).As<Napi::Number>().DoubleValue()};
+  };
+  const DampedMatrix hessian = side(0, "hessian");
+  const DampedMatrix covariance = side(1, "covariance");
+  const auto weights = floatsOf(info[4], "weights");
+  const auto blocks = bytesOf(info[5], "blocks");
+  const size_t rounds = sizeOf(info[6], "rounds");
+  const CancelFlag cancelled = cancelFlag(info[7]);
+  return run(info, [=] { descendBothSides({type, grid, hessian, covariance, weights, blocks, rounds}, cancelled); });
 }
 
 }  // namespace qs::binding

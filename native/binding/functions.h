@@ -42,6 +42,7 @@ Napi::Value BlockParameters(const Napi::CallbackInfo& info);
 Napi::Value SetBlockCodes(const Napi::CallbackInfo& info);
 Napi::Value TileHessian(const Napi::CallbackInfo& info);
 Napi::Value DescendBlocks(const Napi::CallbackInfo& info);
+Napi::Value DescendBothSides(const Napi::CallbackInfo& info);
 
 // machine.cc
 Napi::Value SetThreads(const Napi::CallbackInfo& info);

@@ -68,6 +68,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("setBlockCodes", Napi::Function::New<Guarded<SetBlockCodes>>(env));
   exports.Set("tileHessian", Napi::Function::New<Guarded<TileHessian>>(env));
   exports.Set("descendBlocks", Napi::Function::New<Guarded<DescendBlocks>>(env));
+  exports.Set("descendBothSides", Napi::Function::New<Guarded<DescendBothSides>>(env));
   exports.Set("groupLimits", Napi::Function::New<Guarded<GroupLimits>>(env));
   exports.Set("limitGroups", Napi::Function::New<Guarded<LimitGroups>>(env));
   exports.Set("scaleColumns", Napi::Function::New<Guarded<ScaleColumns>>(env));

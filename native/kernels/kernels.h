@@ -45,6 +45,10 @@ struct Kernels {
   void (*sweepGroup)(const WeightGrid& grid, const GroupRun& run, const GroupScales& scales);
   void (*rescaleGroup)(const WeightGrid& grid, const GroupRun& run, const GroupScales& scales);
   void (*groupMoments)(const GroupRun& run, const float* levels, const GroupMoments& moments);
+  // row_descent.h
+  void (*addRows)(float* to, const float* factors, const float* rows, size_t stride, size_t count, size_t width);
+  void (*sweepRow)(const WeightGrid& grid, const RowRun& run, const RowScale& scale);
+  void (*rescaleRow)(const WeightGrid& grid, const RowRun& run, const RowScale& scale);
 };
 
 // Those that this processor supports, the widest first.

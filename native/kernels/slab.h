@@ -56,4 +56,23 @@ struct GroupMoments {
   float* lhl;
   float* lhs;
 };
+
+/// A few consecutive columns of one row whose codes are improved together; the Hessian of these columns is `[count, count]`, row by row with
+/// `stride` numbers in between. `count` is a multiple of 16.
+struct RowRun {
+  const float* hessian;
+  size_t stride;
+  size_t count;
+  const float* weights;  // [count], as all below
+  float* gradients;
+  float* errors;  // decoded − weight
+  uint8_t* codes;
+};
+
+/// Scale, its inverse and zero of a group of a row.
+struct RowScale {
+  float scale;
+  float inverse;
+  float zero;
+};
 }  // namespace qs

@@ -18,6 +18,7 @@
 #include "logits.h"
 #include "numbers.h"
 #include "products.h"
+#include "row_descent.h"
 #include "sums.h"
 #include "ternary.h"
 
@@ -88,6 +89,7 @@ extern const Kernels kTable = {kName, kCodecs, spanOfWeights, encodeGridRow,
                               decodeGridRow, decodePermutedRow, searchClips, errorSums, firstNonFinite, copyWeights, accumulateLogits,
                               addProducts, subtractProducts, factorDiagonal, solveRows,
                               addFeedback, predictColumns, quantizeColumns, followColumns,
-                              sweepGroup, rescaleGroup, groupMoments};
+                              sweepGroup, rescaleGroup, groupMoments,
+                              addRows, sweepRow, rescaleRow};
 
 }  // namespace qs::QS_TARGET

@@ -12,6 +12,7 @@
 #include "../solvers/gram.h"
 #include "../solvers/limits.h"
 #include "../solvers/outputs.h"
+#include "../solvers/two_sided.h"
 #include "expect.h"
 #include "inputs.h"
 
@@ -352,6 +353,54 @@ void descents() {
   }
 }
 
+/// tr(G·D·H·Dᵀ) of errors D `[rows, columns]`.
+double bothSidesLoss(const std::vector<double>& covariance, const std::vector<double>& hessian, const std::vector<float>& weights,
+                     const std::vector<float>& decoded, size_t rows) {
+  const size_t columns = weights.size() / rows;
+  double sum = 0;
+  for (size_t i = 0; i < rows; ++i) {
+    // Σ over the rows r of G[i, r] · D[r] is one row, so that its product with H is needed once.
+    std::vector<double> mixed(columns, 0.0);
+    for (size_t r = 0; r < rows; ++r) {
+      for (size_t k = 0; k < columns; ++k) {
+        const double error = static_cast<double>(decoded[r * columns + k]) - static_cast<double>(weights[r * columns + k]);
+        mixed[k] += covariance[i * rows + r] * error;
+      }
+    }
+    for (size_t j = 0; j < columns; ++j) {
+      const double error = static_cast<double>(decoded[i * columns + j]) - static_cast<double>(weights[i * columns + j]);
+      for (size_t k = 0; k < columns; ++k) sum += error * hessian[j * columns + k] * mixed[k];
+    }
+  }
+  return sum;
+}
+
+void descentsOfBothSides() {
+  for (const std::string type : {"Q4_0", "Q4_1", "Q4_K"}) {
+    const Codec& codec = *codecNamed(type);
+    const size_t columns = 2 * codec.block;
+    const size_t rows = 67;
+    const auto hessian = gramOf(inputsOf(3 * columns, columns), columns);
+    const auto covariance = gramOf(inputsOf(3 * rows, rows), rows);
+    const auto weights = weightsOf(rows * columns, 6);
+    std::vector<uint8_t> first;
+    overSets([&](const std::string& set) {
+      std::vector<uint8_t> blocks(weights.size() / codec.block * codec.bytes);
+      encodeRows(codec, weights, columns, {}, blocks, nullptr);
+      std::vector<float> decoded(weights.size());
+      decodeTensor(codec, blocks, decoded, nullptr);
+      const double before = bothSidesLoss(covariance, hessian, weights, decoded, rows);
+      const WeightGrid grid = gridOfType(type);
+      descendBothSides({type, grid, {hessian, 0.0}, {covariance, 0.0}, weights, blocks, 2}, nullptr);
+      decodeTensor(codec, blocks, decoded, nullptr);
+      const double after = bothSidesLoss(covariance, hessian, weights, decoded, rows);
+      expect(after < before, type + ", " + set + ": the error by both sides");
+      if (first.empty()) first = blocks;
+      expect(blocks == first, type + ", " + set + ": the blocks of all instruction sets");
+    });
+  }
+}
+
 void errors() {
   const WeightGrid grid = integers(4, true, ZeroKind::None);
   const size_t huge = size_t{1} << 40;
@@ -388,6 +437,7 @@ int main() {
   allGrids();
   allColumns();
   descents();
+  descentsOfBothSides();
   errors();
   return failures == 0 ? 0 : 1;
 }

@@ -238,6 +238,21 @@ uint64_t groupDigest(const Kernels& table, const WeightGrid& grid, size_t count)
   return floatsDigest(gradients) ^ floatsDigest(errors) * 31 ^ floatsDigest(moments) * 961 ^ digest(codes.data(), codes.size());
 }
 
+/// Codes of a group of columns of one row improved together: errors, codes and gradients, which rows are added to.
+uint64_t rowDigest(const Kernels& table, const WeightGrid& grid, size_t count) {
+  const size_t stride = count + 16;
+  const auto hessian = draw(kInputs[0], count * stride, 16);
+  const auto weights = draw(kInputs[1], count, 17);
+  auto gradients = draw(kInputs[0], count, 18);
+  auto errors = draw(kInputs[1], count, 19);
+  std::vector<uint8_t> codes(count);
+  const RowRun run{hessian.data(), stride, count, weights.data(), gradients.data(), errors.data(), codes.data()};
+  table.sweepRow(grid, run, {0.01f, 100.0f, 0.0f});
+  table.rescaleRow(grid, run, {100.0f, 0.01f, 0.0f});
+  table.addRows(gradients.data(), errors.data(), hessian.data(), stride, count, count);
+  return floatsDigest(gradients) ^ floatsDigest(errors) * 31 ^ digest(codes.data(), codes.size());
+}
+
 /// One line per result, the same for every instruction set.
 std::string results(const Kernels& table) {
   std::string lines;
@@ -289,6 +304,7 @@ std::string results(const Kernels& table) {
   for (const size_t count : {16, 32}) {
     for (const NamedGrid& named : grids()) {
       line(table.codecs[0], "group", named.name, count, groupDigest(table, named.grid, count));
+      line(table.codecs[0], "row", named.name, count, rowDigest(table, named.grid, count));
     }
   }
   return lines;

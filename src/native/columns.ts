@@ -68,6 +68,20 @@ export interface BlockDescent {
   readonly rounds: number;
 }
 
+/** A symmetric matrix, and what is added to its diagonal. */
+export interface DampedMatrix {
+  readonly values: Float64Array;
+  readonly damping: number;
+}
+
+/** As `BlockDescent`, errors being weighted on both sides of the matrix. */
+export interface TwoSidedDescent extends Omit<BlockDescent, 'hessian'> {
+  /** XᵀX / tokens of the inputs, `[columns, columns]`. */
+  readonly hessian: DampedMatrix;
+  /** Mean g gᵀ of the gradients at the outputs, `[rows, rows]`. */
+  readonly covariance: DampedMatrix;
+}
+
 /** Quantization column by column. */
 export interface ColumnFunctions {
   factorSize(blocks: ColumnBlocks): number;
@@ -133,6 +147,11 @@ export interface ColumnFunctions {
    * @returns d·H·dᵀ of each row d of decoded − weight, without damping.
    */
   descendBlocks(descent: BlockDescent, signal?: AbortSignal): Promise<Float64Array>;
+  /**
+   * Improves codes, scales and zeros of blocks by coordinate descent on tr(G·D·H·Dᵀ), D decoded − weights, G the covariance and H the Hessian,
+   * both damped. All blocks stay as they are where it does not become smaller. Throws for types without codes of single weights.
+   */
+  descendBothSides(descent: TwoSidedDescent, signal?: AbortSignal): Promise<void>;
 }
 
 type Cancel = Int32Array | undefined;
@@ -185,6 +204,12 @@ export interface ColumnBinding {
       ...[blocks: Uint8Array, rounds: number, losses: Float64Array, cancel: Cancel],
     ]
   ): Promise<void>;
+  descendBothSides(
+    ...parameters: [
+      ...[type: string, grid: ColumnGrid, matrices: readonly Float64Array[], dampings: readonly number[]],
+      ...[weights: Float32Array, blocks: Uint8Array, rounds: number, cancel: Cancel],
+    ]
+  ): Promise<void>;
 }
 
 export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
@@ -222,5 +247,16 @@ export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
       );
       return losses;
     },
+    descendBothSides: ({ type, grid, hessian, covariance, weights, blocks, rounds }, signal) =>
+      cancellable(signal, (cancel) =>
+        binding.descendBothSides(
+          ...([type, grid] as const),
+          ...([
+            [hessian.values, covariance.values],
+            [hessian.damping, covariance.damping],
+          ] as const),
+          ...([weights, blocks, rounds, cancel] as const),
+        ),
+      ),
   };
 }

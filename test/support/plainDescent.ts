@@ -97,11 +97,14 @@ interface Weights {
 }
 
 /** One row: its weights, errors (decoded − weight), codes and scales of blocks. */
-class PlainRow {
+export class PlainRow {
   readonly codes: number[];
   readonly scales: PlainScales[];
   readonly errors: Float32Array;
   gained = 0;
+  /** D·H of the panel. */
+  products = new Float32Array(0);
+  /** The same with what other rows have to do with this one. */
   private gradients = new Float32Array(0);
   private first = 0;
 
@@ -129,10 +132,16 @@ class PlainRow {
     return sum;
   }
 
-  improvePanel(first: number, end: number): void {
+  startPanel(first: number, end: number): void {
     this.first = first;
-    this.gradients = Float32Array.from({ length: end - first }, (_, i) => this.gradientOf(first + i));
+    this.products = Float32Array.from({ length: end - first }, (_, i) => this.gradientOf(first + i));
+  }
+
+  /** @param feedback what other rows have to do with this one, at the columns of the panel. */
+  improvePanel(feedback = new Float32Array(this.products.length)): void {
+    this.gradients = this.products.map((value, i) => value + feedback[i]!);
     const { block, group, most } = this.type;
+    const [first, end] = [this.first, this.first + this.products.length];
     for (let column = first; column < end; column += block) {
       if (most > 1) this.improveFactors(column);
       for (let i = 0; i < block; i += group) this.improveGroup(column + i);
@@ -175,13 +184,16 @@ class PlainRow {
     }, 0);
   }
 
-  /** Adds what the errors of some weights have changed by to the gradients of the panel. */
+  /** Adds what the errors of some weights have changed by to the products and gradients of the panel. */
   private addSteps(column: number, steps: Float32Array): void {
-    this.gradients = this.gradients.map((gradient, i) =>
-      steps.reduce((sum, step, j) => {
-        return fround(sum + fround(step * this.hessian[column + j]![this.first + i]!));
-      }, gradient),
-    );
+    const added = (to: Float32Array): Float32Array<ArrayBuffer> =>
+      Float32Array.from(to, (value, i) =>
+        steps.reduce((sum, step, j) => {
+          return fround(sum + fround(step * this.hessian[column + j]![this.first + i]!));
+        }, value),
+      );
+    this.products = added(this.products);
+    this.gradients = added(this.gradients);
   }
 
   private improveGroup(column: number): void {
@@ -307,7 +319,22 @@ class PlainRow {
 }
 
 /** Columns whose gradients are found together, and the gain of a round, beside the error, below which the last round was. */
-const [panel, leastGain] = [256, 1e-4];
+export const [panel, leastGain] = [256, 1e-4];
+
+export function plainRows(
+  type: PlainType,
+  hessian: readonly Float32Array[],
+  weights: Float32Array,
+  decoded: Float32Array,
+  blocks: Uint8Array,
+): PlainRow[] {
+  const count = weights.length / hessian.length;
+  const part = <T extends Float32Array | Uint8Array>(values: T, row: number): T =>
+    values.subarray((row * values.length) / count, ((row + 1) * values.length) / count) as T;
+  return Array.from({ length: count }, (_, row) => {
+    return new PlainRow(type, hessian, part(weights, row), part(decoded, row), part(blocks, row));
+  });
+}
 
 /** What the blocks decode to after the descent, without damping. @param hessian in float32, row by row. */
 export function plainDescent(
@@ -319,18 +346,16 @@ export function plainDescent(
   rounds: number,
 ): Float32Array {
   const columns = hessian.length;
-  const count = weights.length / columns;
-  const part = <T extends Float32Array | Uint8Array>(values: T, row: number): T =>
-    values.subarray((row * values.length) / count, ((row + 1) * values.length) / count) as T;
-  const rows = Array.from({ length: count }, (_, row) => {
-    return new PlainRow(type, hessian, part(weights, row), part(decoded, row), part(blocks, row));
-  });
+  const rows = plainRows(type, hessian, weights, decoded, blocks);
   const before = rows.map((row) => row.loss());
   let error = before.reduce((sum, loss) => sum + loss, 0);
   for (let round = 0; round < rounds; round++) {
     rows.forEach((row) => (row.gained = 0));
     for (let first = 0; first < columns; first += panel)
-      rows.forEach((row) => row.improvePanel(first, Math.min(first + panel, columns)));
+      rows.forEach((row) => {
+        row.startPanel(first, Math.min(first + panel, columns));
+        row.improvePanel();
+      });
     const gained = rows.reduce((sum, row) => sum + row.gained, 0);
     if (gained <= leastGain * error) break;
     error -= gained;

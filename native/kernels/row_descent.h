@@ -1,0 +1,19 @@
+#pragma once
+// Coordinate descent on tr(G·D·H·Dᵀ), D the errors of quantized weights: the steps within a group of columns of one row, columns in lanes, as
+// rows depend on each other. All sums are float32, added one by one in the order of the columns.
+#include "simd/vector.h"
+#include "slab.h"
+#include "weight_grid.h"
+
+namespace qs::QS_TARGET {
+
+/// to[k] += Σ_j factors[j] · rows[j · stride + k]. `width` is a multiple of 16.
+void addRows(float* to, const float* factors, const float* rows, size_t stride, size_t count, size_t width);
+
+/// Gives each weight in turn the code that is nearest to its optimum, all others being as they are.
+void sweepRow(const WeightGrid& grid, const RowRun& run, const RowScale& scale);
+
+/// Decodes the codes with another scale.
+void rescaleRow(const WeightGrid& grid, const RowRun& run, const RowScale& scale);
+
+}  // namespace qs::QS_TARGET
