@@ -8,6 +8,7 @@ import { matrixOf } from '../model/rows';
 import type { ModelDescription } from '../protocol/model';
 import { fileBytesOf, type Plan, type PlanAssignment } from '../protocol/plan';
 import { findFormat, formats } from '../quant/catalogue';
+import { assignmentDigest } from './assignmentDigest';
 import { totalOf } from './totals';
 import { bytesIn, isRowOf, type Candidate, type Candidates } from './candidates';
 
@@ -80,7 +81,7 @@ export const planFormats: readonly string[] = [...formats.map(({ id }) => id), '
 
 /**
  * A plan applied to this model: sizes and totals computed from the formats that the plan names, whatever the file states, so
- * that a format that was changed by hand counts. Figures that need an unknown error are absent.
+ * that a format that was changed by hand counts. Figures that need an unknown error are absent, and so is a certificate of other formats.
  * @param file that errors name: the plan's, where it is known.
  * @throws QuantscopeError REQUEST for another model's plan, a tensor that no format can be chosen for, or a format that does not exist
  * or fit.
@@ -107,8 +108,11 @@ export function bindPlan(
   });
   const others = unlisted.map(unlistedBytes);
   const sizes = [...assignments.map(({ bytes }) => bytes), ...others];
+  const { certificate, ...rest } = plan;
+  const isCertified = certificate?.assignments === assignmentDigest({ ...plan, assignments });
   return {
-    ...plan,
+    ...rest,
+    ...(isCertified ? { certificate } : {}),
     model: { ...plan.model, parameters: sum(candidates.tensors, weightsOf) + candidates.fixedParameters },
     total: {
       ...totalOf(assignments, weights, candidates.fixedBytes + sum(others, (bytes) => bytes)),

@@ -68,8 +68,8 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
     const { format, divergence, error } = measured.tensors[row.tensor]!;
     return { ...row, gain: divergence / error, measured: { format, divergence } };
   });
-  const { path: text, tokens, context } = measured.text;
-  return { ...table, rows, gainsFrom: { text, tokens, context, noise: measured.noise } };
+  const { path: text, hash, tokens, context } = measured.text;
+  return { ...table, rows, gainsFrom: { text, hash, tokens, context, noise: measured.noise } };
 }
 
 /** Where the divergences of a model are kept. @param key contentKey of the model. */

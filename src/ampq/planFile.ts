@@ -1,9 +1,10 @@
+import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { budgetFrom } from '../protocol/budget';
-import { isRecord } from '../model/json';
 import type {
   Budget,
   FileFrame,
+  GainsText,
   Plan,
   PlanAssignment,
   PlanConstraint,
@@ -12,6 +13,8 @@ import type {
   UsedCodes,
   UsedImatrix,
 } from '../protocol/plan';
+import { parseCertificate } from './certificateFile';
+import { Checker } from './planChecker';
 import { planNotes } from './planNotes';
 import { solveBudget, type CountedFrame, type SolveOptions } from './solve';
 import { stated } from '../model/statedValue';
@@ -43,6 +46,7 @@ export function makePlan(
     total,
     ...(table.imatrix ? { imatrix: table.imatrix } : {}),
     ...(table.codes ? { codes: table.codes } : {}),
+    ...(table.gainsFrom ? { gains: gainsText(table.gainsFrom) } : {}),
     ...(constraints.length > 0 ? { constraints } : {}),
     ...(frame && !frame.isEstimate ? { frame } : {}),
     ...(preset ? { preset } : {}),
@@ -50,6 +54,10 @@ export function makePlan(
     assignments,
   };
 }
+
+const gainsText = ({ text, hash, tokens, context }: GainsText): GainsText => ({
+  ...{ text: basename(text), hash, tokens, context },
+});
 
 /**
  * The plan as text: one assignment per line, so that two plans can be compared line by line. An error is written with the format that it
@@ -94,62 +102,18 @@ export function parsePlan(value: unknown, file: string): Plan {
     total: totalOf(check, plan['total']),
     ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
     ...(plan['codes'] === undefined ? {} : { codes: codesOf(check, plan['codes']) }),
+    ...(plan['gains'] === undefined ? {} : { gains: gainsOf(check, plan['gains']) }),
     ...(plan['constraints'] === undefined
       ? {}
       : { constraints: constraintsOf(check, plan['constraints'], fail) }),
     ...(plan['frame'] === undefined ? {} : { frame: frameOf(check, plan['frame']) }),
     ...(plan['preset'] === undefined ? {} : { preset: presetOf(check, plan['preset']) }),
+    ...(plan['certificate'] === undefined
+      ? {}
+      : { certificate: parseCertificate(check, plan['certificate'], '$.certificate') }),
     notes: check.strings(plan['notes'] ?? [], '$.notes'),
     assignments,
   };
-}
-
-/** Typed values from untyped JSON, or an error that names the path. */
-class Checker {
-  constructor(private readonly fail: (message: string) => QuantscopeError) {}
-
-  record(value: unknown, path: string): Record<string, unknown> {
-    if (isRecord(value)) return value;
-    throw this.fail(`${path} must be an object.`);
-  }
-  list(value: unknown, path: string): unknown[] {
-    if (Array.isArray(value)) return value as unknown[];
-    throw this.fail(`${path} must be a list.`);
-  }
-  strings(value: unknown, path: string): string[] {
-    return this.list(value, path).map((item, i) => this.string(item, `${path}[${i}]`));
-  }
-  string(value: unknown, path: string): string {
-    if (typeof value === 'string' && value.length > 0) return value;
-    throw this.fail(`${path} must be a text.`);
-  }
-  pattern(value: unknown, path: string): string {
-    const source = this.string(value, path);
-    try {
-      new RegExp(source);
-    } catch (error) {
-      throw this.fail(`${path} must be a regular expression: ${(error as Error).message}.`);
-    }
-    return source;
-  }
-  number(value: unknown, path: string): number {
-    if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) return value;
-    throw this.fail(`${path} must be a finite number of at least 0.`);
-  }
-  /** Bytes and numbers of weights. */
-  count(value: unknown, path: string): number {
-    if (typeof value === 'number' && value >= 0 && Number.isSafeInteger(value)) return value;
-    throw this.fail(`${path} must be a whole number from 0 to 2^53 − 1.`);
-  }
-  positive(value: unknown, path: string): number {
-    const count = this.count(value, path);
-    if (count > 0) return count;
-    throw this.fail(`${path} must be at least 1.`);
-  }
-  optional<K extends string>(key: K, value: unknown, path: string): Partial<Record<K, number>> {
-    if (value === undefined) return {};
-    return { [key]: this.number(value, path) } as Partial<Record<K, number>>;
-  }
 }
 
 function assignment(check: Checker, value: unknown, path: string): PlanAssignment {
@@ -196,6 +160,16 @@ function codesOf(check: Checker, value: unknown): UsedCodes {
     text: check.string(codes['text'], '$.codes.text'),
     hash: check.string(codes['hash'], '$.codes.hash'),
     tokens: check.count(codes['tokens'], '$.codes.tokens'),
+  };
+}
+
+function gainsOf(check: Checker, value: unknown): GainsText {
+  const gains = check.record(value, '$.gains');
+  return {
+    text: check.string(gains['text'], '$.gains.text'),
+    hash: check.string(gains['hash'], '$.gains.hash'),
+    tokens: check.count(gains['tokens'], '$.gains.tokens'),
+    context: check.count(gains['context'], '$.gains.context'),
   };
 }
 

@@ -7,7 +7,6 @@ import { formatById } from '../quant/catalogue';
 import { QuantscopeError } from '../model/errors';
 import type { SensitivityParams } from '../protocol/engine';
 import {
-  verdictOf,
   type Budget,
   type FileFrame,
   type Plan,
@@ -15,6 +14,7 @@ import {
   type SensitivityTable,
 } from '../protocol/plan';
 import { leastOf } from '../protocol/extremes';
+import { verdictOf } from '../protocol/verdict';
 import { size } from '../protocol/words';
 import { requiredOption, UsageError, type Command, type CommandContext } from './command';
 import { constraintOptions, constraintsOf } from './constraints';

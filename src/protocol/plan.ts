@@ -1,4 +1,4 @@
-import { size } from './words';
+import type { Certificate } from './certificate';
 import { greatestOf, leastOf } from './extremes';
 /** One measured cell of the sensitivity table. */
 export interface SensitivityCell {
@@ -41,12 +41,17 @@ export interface SensitivityRow {
 export interface GainsSource {
   /** File of the text. */
   readonly text: string;
+  /** SHA-256 of its tokens and windows. */
+  readonly hash: string;
   /** Tokens that were scored, in windows of `context`. */
   readonly tokens: number;
   readonly context: number;
   /** KL divergence that rounding in float32 alone causes, nats per token: smaller figures are not meaningful. */
   readonly noise: number;
 }
+
+/** The text that the gains of a plan were measured over; the file without its folder. */
+export type GainsText = Omit<GainsSource, 'noise'>;
 
 /** An importance matrix that errors were measured with. */
 export interface UsedImatrix {
@@ -215,12 +220,16 @@ export interface Plan {
   readonly imatrix?: UsedImatrix;
   /** Optimised codes that errors were measured with: an export writes them. */
   readonly codes?: UsedCodes;
+  /** The text that gains were measured over; absent where there are none. */
+  readonly gains?: GainsText;
   /** What the solver kept to; none where absent. */
   readonly constraints?: readonly PlanConstraint[];
   /** What else the exported file holds, if it is written in one part; absent where that is not known. */
   readonly frame?: FileFrame;
   /** The best llama.cpp preset within the budget, by the same measure; absent where none was measured. */
   readonly preset?: PlanPreset;
+  /** What was measured of the plan as a whole over another text; absent where nothing was, or formats were changed since. */
+  readonly certificate?: Certificate;
   /** What the user should know about the plan, as sentences. */
   readonly notes: readonly string[];
   /** In the order of the exported file. Matrices that are not listed are written as F16. */
@@ -266,39 +275,3 @@ export function budgetRange({ rows }: SensitivityTable): { min: number; max: num
   }
   return { min: (8 * least) / weights, max: (8 * most) / weights };
 }
-
-/** Whether a plan is recommended over the presets within its budget, and the figures behind it, as a sentence. */
-export interface Verdict {
-  /** True only where both were predicted from measurements of this model's output, and the plan is better. */
-  readonly recommended: boolean;
-  readonly text: string;
-}
-
-/**
- * Undefined where there is nothing to compare the plan with, or its error is not known.
- * @param noise of the measurement that the divergences come from: below it they are the same.
- */
-export function verdictOf({ total, preset }: Plan, noise = 0): Verdict | undefined {
-  if (!preset) return undefined;
-  const name = `${preset.fileType} (${size(preset.fileBytes ?? preset.bytes)})`;
-  const [ours, theirs] = [total.divergence, preset.divergence];
-  if (ours !== undefined && theirs !== undefined) {
-    if (Math.max(ours, theirs) < noise)
-      return {
-        recommended: false,
-        text: `${name} is predicted as good: both KL divergences are below the noise of the measurement.`,
-      };
-    const figures = `KL divergence ${shortFigure(ours)} against ${shortFigure(theirs)} nats per token`;
-    if (ours < theirs) return { recommended: true, text: `Predicted better than ${name}: ${figures}.` };
-    const rank = ours === theirs ? 'as good' : 'better';
-    return { recommended: false, text: `${name} is predicted ${rank} at this size: ${figures}.` };
-  }
-  if (total.roleError === undefined) return undefined;
-  const figures = `weighted error ${shortFigure(total.roleError)} against ${shortFigure(preset.roleError)} of ${name}`;
-  return {
-    recommended: false,
-    text: `By the errors of the weights and the roles of tensors: ${figures}. The effect on the output was not measured; compare both with an evaluation.`,
-  };
-}
-
-const shortFigure = (value: number): string => Number(value.toPrecision(3)).toString().replace('-', '−');

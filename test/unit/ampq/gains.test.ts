@@ -70,7 +70,13 @@ describe('gains', () => {
     };
     const found = withGains(table, measured);
     expect(found.rows.map(({ gain }) => gain)).toEqual([0.002, 0.008, undefined, undefined]);
-    expect(found.gainsFrom).toEqual({ text: text.path, tokens: 2048, context: 512, noise: 1e-14 });
+    expect(found.gainsFrom).toEqual({
+      text: text.path,
+      hash: text.hash,
+      tokens: 2048,
+      context: 512,
+      noise: 1e-14,
+    });
     expect(found.rows[1]!.measured).toEqual({ format: 'Q4_0', divergence: 0.002 });
     expect(tableNotes(found)).toEqual([
       'The output is not finite when these are quantized, so plans use the errors of the weights alone: blk.0.attn_q.weight, constructor.',

@@ -1,14 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Ajv from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { makePlan, planFileName, parseBudget, parsePlan, printPlan } from '../../../src/ampq/planFile';
 import { parseJson } from '../../../src/model/json';
 import { estimatedFrame } from '../../../src/ampq/solve';
+import type { Certificate } from '../../../src/protocol/certificate';
 import type { Budget, Plan, SensitivityTable } from '../../../src/protocol/plan';
+import { projectRoot } from '../../support/files';
 import { rowWith } from '../../support/plans';
 
 const file = '/plans/any.ampq.json';
 const assignment = {
   ...{ tensor: 'a', sources: ['model.a', 'model.b'], format: 'Q4_K', bitsPerWeight: 4.5, bytes: 144 },
   ...{ relativeSquaredError: 0.25, gain: 0.5 },
+};
+const figures = {
+  mean: { value: 0.125, standardError: 0.01 },
+  ...{ median: -0.001, percentile99: 0.5, sameTopToken: 0.9 },
+};
+const certificate: Certificate = {
+  text: { file: 'eval.txt', hash: 'jkl', context: 256, windows: 8, tokens: 1016 },
+  ...{ assignments: 'mno', roundActivations: false, predicted: 0.1, measured: figures },
+  rivals: [
+    {
+      ...{ kind: 'preset', name: 'Q4_K_M', codes: 'optimised', fileBytes: 400, predicted: 0.2 },
+      ...{ measured: figures, difference: { value: -0.1, low: -0.2, high: 0.05 } },
+    },
+  ],
+  notCompared: ['IQ2_M'],
 };
 /** A plan in which nothing that may be there is absent. */
 const full: Plan = {
@@ -25,6 +45,7 @@ const full: Plan = {
   },
   imatrix: { file: 'matrix.gguf', hash: 'def' },
   codes: { method: 'gptq-cd 1', text: 'calibration.txt', hash: 'abc', tokens: 65_536 },
+  gains: { text: 'gains.txt', hash: 'ghi', tokens: 2048, context: 256 },
   constraints: [
     { tensors: 'attn_q', allow: ['Q4_K', 'Q6_K'] },
     { tensors: 'ffn', exclude: ['Q2_K'], minBits: 4 },
@@ -32,6 +53,7 @@ const full: Plan = {
   ],
   frame: { bytes: 160, alignment: 32 },
   preset: { fileType: 'Q4_K_M', bytes: 310, fileBytes: 480, roleError: 0.5, divergence: 0.75 },
+  certificate,
   notes: ['One.', 'Two.'],
   assignments: [assignment, { ...assignment, tensor: 'b', bytes: 0 }],
 };
@@ -47,6 +69,8 @@ delete (bare as { preset?: unknown }).preset;
 delete (bare as { frame?: unknown }).frame;
 delete (bare as { imatrix?: unknown }).imatrix;
 delete (bare as { codes?: unknown }).codes;
+delete (bare as { gains?: unknown }).gains;
+delete (bare as { certificate?: unknown }).certificate;
 delete (bare as { constraints?: unknown }).constraints;
 
 /** The JSON of a plan with the value at a path replaced; without one it is removed. */
@@ -96,6 +120,16 @@ describe('the text of a plan', () => {
     expect(parsePlan(parseJson(printPlan(plan)), file)).toEqual(plan);
   });
 
+  it.each([
+    ['full', full],
+    ['bare', bare],
+  ])('conforms to the schema: %s', (_, plan) => {
+    const file = join(projectRoot, 'schemas', 'ampq.schema.json');
+    const validate = new Ajv({ allErrors: true }).compile(JSON.parse(readFileSync(file, 'utf8')) as object);
+    validate(JSON.parse(printPlan(plan)));
+    expect(validate.errors).toBeNull();
+  });
+
   it('may lack notes', () => {
     expect(parsePlan(parseJson(withValue('notes')), file)).toEqual({ ...full, notes: [] });
   });
@@ -121,24 +155,32 @@ describe('a plan that is not valid names the place', () => {
       'constraints.0.tensors',
       'constraints.0.allow.1',
     ],
+    ...['gains.text', 'gains.hash', 'certificate.text.file', 'certificate.text.hash'],
+    ...['certificate.assignments', 'certificate.rivals.0.name', 'certificate.notCompared.0'],
   ];
   const numbers = [
     ...['total.bitsPerWeight', 'total.error', 'total.roleError', 'total.divergence'],
     ...['preset.roleError', 'preset.divergence', 'budget.value'],
     ...['assignments.1.bitsPerWeight', 'assignments.1.gain', 'assignments.1.error.Q4_K'],
     'constraints.1.minBits',
+    ...['certificate.predicted', 'certificate.measured.sameTopToken'],
+    ...['certificate.measured.mean.standardError', 'certificate.rivals.0.predicted'],
   ];
   const counts = [
     ...['model.parameters', 'total.bytes', 'total.fileBytes', 'frame.bytes', 'frame.alignment'],
     ...['preset.bytes', 'preset.fileBytes', 'codes.tokens', 'assignments.1.bytes'],
+    ...['gains.tokens', 'gains.context', 'certificate.text.context', 'certificate.text.windows'],
+    ...['certificate.text.tokens', 'certificate.rivals.0.fileBytes'],
   ];
   const objects = [
     ...['model', 'budget', 'total', 'imatrix', 'codes', 'constraints.0', 'frame', 'preset'],
-    ...['assignments.0', 'assignments.0.error'],
+    ...['assignments.0', 'assignments.0.error', 'gains', 'certificate', 'certificate.text'],
+    ...['certificate.measured', 'certificate.rivals.0', 'certificate.rivals.0.difference'],
   ];
   const lists = [
     ...['notes', 'assignments', 'assignments.1.sources'],
     ...['constraints', 'constraints.0.allow', 'constraints.1.exclude'],
+    ...['certificate.rivals', 'certificate.notCompared'],
   ];
   const pathOf = (keys: string): string => `$.${keys.replace(/\.(\d+)/g, '[$1]')}`;
   const cases = (keys: readonly string[], values: readonly unknown[], what: string) =>
@@ -185,6 +227,19 @@ describe('a plan that is not valid names the place', () => {
       [
         withValue('constraints.0.tensors', '('),
         '$.constraints[0].tensors must be a regular expression: Invalid regular expression: /(/: Unterminated group.',
+      ],
+      [
+        withValue('certificate.rivals.0.kind', 'other'),
+        '$.certificate.rivals[0].kind must be one of preset, random.',
+      ],
+      [
+        withValue('certificate.rivals.0.codes', 'mine'),
+        '$.certificate.rivals[0].codes must be one of reference, optimised.',
+      ],
+      [withValue('certificate.roundActivations', 1), '$.certificate.roundActivations must be true or false.'],
+      [
+        withValue('certificate.rivals.0.difference.low', '1'),
+        '$.certificate.rivals[0].difference.low must be a finite number.',
       ],
       ['[]', '$ must be an object.'],
       ['null', '$ must be an object.'],

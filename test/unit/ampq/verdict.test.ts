@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { makePlan } from '../../../src/ampq/planFile';
-import {
-  verdictOf,
-  type SensitivityCell,
-  type SensitivityRow,
-  type SensitivityTable,
-} from '../../../src/protocol/plan';
+import type { CertificateRival, JointFigures } from '../../../src/protocol/certificate';
+import type { Plan, SensitivityCell, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
+import { verdictOf } from '../../../src/protocol/verdict';
 import { rowWith } from '../../support/plans';
 
 const bits: Readonly<Record<string, number>> = { Q2_K: 2.625, Q4_K: 4.5, Q6_K: 6.5625 };
@@ -128,5 +125,62 @@ describe('notes of a plan', () => {
       'The plan is based on the errors of the weights alone: it was asked for.',
       'Tensors that have no finite error in any format (weights too large) are kept without loss: broken (BF16).',
     ]);
+  });
+});
+
+describe('a certified plan', () => {
+  const figures = (value: number): JointFigures => ({
+    ...{
+      mean: { value, standardError: 1e-5 },
+      median: value / 2,
+      percentile99: 4 * value,
+      sameTopToken: 0.98,
+    },
+  });
+  const rival = (
+    kind: CertificateRival['kind'],
+    value: number,
+    [low, high]: readonly [number, number],
+  ): CertificateRival => ({
+    ...{ kind, name: kind === 'preset' ? 'Q4_K_M' : 'random', codes: 'optimised', fileBytes: 3_180_000 },
+    ...{ measured: figures(value), difference: { value: 0.0006 - value, low, high } },
+  });
+  const predicted = makePlan(tableOf([row('a', 0.001), row('b', 0.5)]), budget(mixed));
+  const certified = (...rivals: readonly CertificateRival[]): Plan => ({
+    ...predicted,
+    certificate: {
+      text: { file: 'eval.txt', hash: 'h', context: 256, windows: 192, tokens: 24_384 },
+      ...{ assignments: 'd', roundActivations: false, measured: figures(0.0006), rivals, notCompared: [] },
+    },
+  });
+  const control = rival('random', 0.004, [-0.0035, -0.0033]);
+
+  it('is recommended where the intervals show that it is better than the presets and the control', () => {
+    expect(verdictOf(certified(rival('preset', 0.0012, [-0.0007, -0.0005]), control))).toEqual({
+      recommended: true,
+      text: 'Better than the presets: KL divergence 0.0006 against 0.0012 of Q4_K_M with optimised codes (3.18 MB), measured over 24,384 tokens of eval.txt.',
+    });
+  });
+
+  it('is not recommended where they do not, whatever was predicted, and the preset is offered', () => {
+    const plan = certified(rival('preset', 0.00065, [-0.0002, 0.0001]), control);
+    expect(verdictOf(predicted)!.recommended).toBe(true);
+    expect(verdictOf(plan)).toEqual({
+      recommended: false,
+      text: 'Not recommended (KL divergence 0.0006, measured over 24,384 tokens of eval.txt): it is not shown to be better than Q4_K_M with optimised codes (3.18 MB): the difference is −0.00005 (−0.0002 to 0.0001) nats per token, so use Q4_K_M.',
+    });
+    expect(verdictOf(certified(rival('preset', 0.0005, [0.00005, 0.00015]), control))).toMatchObject({
+      recommended: false,
+      text: /Q4_K_M with optimised codes \(3.18 MB\) is better: the difference is 0.0001 \(0.00005 to 0.00015\)/,
+    });
+  });
+
+  it('is not recommended where it is no better than a random assignment, or without a preset', () => {
+    const lucky = rival('random', 0.0006, [-0.0001, 0.0001]);
+    expect(verdictOf(certified(rival('preset', 0.0012, [-0.0007, -0.0005]), lucky))).toMatchObject({
+      recommended: false,
+      text: /not shown to be better than a random assignment of 3.18 MB: the difference is 0 \(−0.0001 to 0.0001\) nats per token\.$/,
+    });
+    expect(verdictOf(certified(control))).toMatchObject({ recommended: false, text: /no preset of at most/ });
   });
 });

@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
-import { verdictOf, type Plan } from '../../../src/protocol/plan';
+import type { Plan } from '../../../src/protocol/plan';
+import { verdictOf } from '../../../src/protocol/verdict';
 import { decibels, figure } from '../../format';
 import { mixOf } from '../../planMix';
 import { FormatBadge } from '../FormatBadge';

@@ -1,0 +1,50 @@
+import type { Interval } from '../protocol/certificate';
+import type { Estimate } from '../protocol/evaluation';
+
+/**
+ * Mean over tokens, and its standard error over windows: tokens of one window are not independent, so that an error over tokens would be
+ * too small. A ratio estimate, as windows may score different numbers of tokens: √(W/(W−1) · Σ (s − n·mean)²) / N for W windows with n
+ * tokens of sum s, N in all (Cochran, Sampling Techniques, chapter 9A).
+ * @param counts scored tokens of each window, in the order of the values. @throws RangeError where they are not those of the values.
+ */
+export function meanOverWindows(values: Float64Array, counts: readonly number[]): Estimate {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total !== values.length)
+    throw new RangeError(`${values.length} values are not those of ${total} tokens`);
+  const value = sumOf(values) / total;
+  let [at, squares] = [0, 0];
+  for (const count of counts) {
+    squares += (sumOf(values.subarray(at, at + count)) - count * value) ** 2;
+    at += count;
+  }
+  const windows = counts.length;
+  return { value, standardError: Math.sqrt((squares * windows) / (windows - 1)) / total };
+}
+
+/**
+ * Mean of a − b over tokens with its 95 % confidence interval over windows, by Student's distribution.
+ * @param counts as for `meanOverWindows`.
+ */
+export function pairedInterval(a: Float64Array, b: Float64Array, counts: readonly number[]): Interval {
+  const { value, standardError } = meanOverWindows(
+    a.map((divergence, i) => divergence - b[i]!),
+    counts,
+  );
+  const half = studentQuantile(counts.length - 1) * standardError;
+  return { value, low: value - half, high: value + half };
+}
+
+/** Of the normal distribution: 97.5 % are below. */
+const z = 1.959964;
+
+/**
+ * The value that 97.5 % of Student's distribution are below, by its expansion in 1 / degrees (Abramowitz and Stegun, 26.7.5): to 1 % from 5
+ * degrees on.
+ */
+export const studentQuantile = (degrees: number): number =>
+  z +
+  (z ** 3 + z) / (4 * degrees) +
+  (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * degrees ** 2) +
+  (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * degrees ** 3);
+
+const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);

@@ -1,0 +1,67 @@
+import type { Estimate } from './evaluation';
+import type { CodeChoice } from './export';
+
+/** A mean and its 95 % confidence interval. */
+export interface Interval {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** KL divergence from the original of a model whose tensors were all changed together, nats per scored token. */
+export interface JointFigures {
+  /** The standard error is that of the means of windows, as tokens of one window are not independent. */
+  readonly mean: Estimate;
+  readonly median: number;
+  readonly percentile99: number;
+  /** Share of tokens whose most probable token is that of the original, 0 to 1. */
+  readonly sameTopToken: number;
+}
+
+/** What a plan was measured against: a preset of at most its size, or a random assignment of that size as a control. */
+export interface CertificateRival {
+  readonly kind: 'preset' | 'random';
+  /** The file type; "random". */
+  readonly name: string;
+  /** The codes that its weights have. */
+  readonly codes: CodeChoice;
+  /** Of the exported file, or of its tensor data where the header is not known. */
+  readonly fileBytes: number;
+  /** By the figures that the plan is based on, where they give one. */
+  readonly predicted?: number;
+  readonly measured: JointFigures;
+  /** KL divergence of the plan less that of the rival, paired token by token: below zero where the plan is better. */
+  readonly difference: Interval;
+}
+
+/** What was measured of a plan as a whole, over a text that neither its gains nor its codes have seen. */
+export interface Certificate {
+  readonly text: {
+    /** Without the folder. */
+    readonly file: string;
+    /** SHA-256 of its tokens and windows. */
+    readonly hash: string;
+    readonly context: number;
+    readonly windows: number;
+    /** Scored. */
+    readonly tokens: number;
+  };
+  /** SHA-256 of what was measured: the formats of tensors, the importance matrix and the codes. A plan that has others is not certified. */
+  readonly assignments: string;
+  /** Whether inputs of quantized matrices were rounded to 8 bits, as llama.cpp does on CPUs. */
+  readonly roundActivations: boolean;
+  /** The divergence that the plan predicted. */
+  readonly predicted?: number;
+  readonly measured: JointFigures;
+  /** Presets first, the best of them by the measurement first. */
+  readonly rivals: readonly CertificateRival[];
+  /** Presets of at most the size of the plan that need an importance matrix where there is none, the largest first. */
+  readonly notCompared: readonly string[];
+}
+
+/**
+ * The measured divergence over the predicted one: 1 where errors of tensors add up as predicted and both texts are alike. Undefined where
+ * nothing was predicted.
+ */
+export const additivityOf = ({ predicted, measured }: Certificate): number | undefined =>
+  predicted === undefined || predicted === 0 ? undefined : measured.mean.value / predicted;
