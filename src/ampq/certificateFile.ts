@@ -1,5 +1,5 @@
-import type { Certificate, CertificateRival, Interval, JointFigures } from '../protocol/certificate';
-import type { Estimate } from '../protocol/evaluation';
+import type { Certificate, CertificateRival, JointFigures } from '../protocol/certificate';
+import type { Interval, Estimate } from '../protocol/estimate';
 import { codeChoices } from '../protocol/export';
 import type { Checker } from './planChecker';
 

@@ -1,4 +1,5 @@
 import type { Command } from './command';
+import { certify } from './certify';
 import { compareCommand } from './compare';
 import { convertCommand } from './convert';
 import { evalCommand } from './eval';
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   quantize,
   sensitivity,
   recommend,
+  certify,
   exportCommand,
   exportOnnxCommand,
   quantizeModelCommand,

@@ -62,6 +62,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'sensitivity/stored': 'interactive',
   'plan/read': 'interactive',
   'plan/beside': 'interactive',
+  'plan/certify': 'job',
   'model/compare': 'job',
   'export/fileTypes': 'interactive',
   'export/preview': 'interactive',

@@ -4,6 +4,7 @@ import type { ModelDescription } from '../protocol/model';
 import { describeFormats } from '../quant/catalogue';
 import { checkParams, modelKinds, type Jobs } from './job';
 import { calibrationJob } from './jobs/calibration';
+import { certifyJob } from './jobs/certify';
 import { compareModelsJob, overlayJob } from './jobs/compare';
 import {
   evaluationJob,
@@ -68,6 +69,7 @@ export function createJobs(models: OpenModels): Jobs {
     'sensitivity/stored': storedSensitivityJob(models),
     'plan/read': readPlanJob(models),
     'plan/beside': planBesideJob(models),
+    'plan/certify': certifyJob(models),
     'model/compare': compareModelsJob(models),
     'tensor/overlay': overlayJob(models),
     'export/fileTypes': fileTypesJob(),

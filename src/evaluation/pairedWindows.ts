@@ -1,5 +1,4 @@
-import type { Interval } from '../protocol/certificate';
-import type { Estimate } from '../protocol/evaluation';
+import type { Interval, Estimate } from '../protocol/estimate';
 
 /**
  * Mean over tokens, and its standard error over windows: tokens of one window are not independent, so that an error over tokens would be

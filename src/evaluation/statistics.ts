@@ -1,5 +1,5 @@
 import { QuantscopeError } from '../model/errors';
-import type { Estimate } from '../protocol/evaluation';
+import type { Estimate } from '../protocol/estimate';
 
 /*
  * Statistics over scored tokens, in float64, by the formulas of llama.cpp's perplexity tool (tools/perplexity/perplexity.cpp), so

@@ -1,7 +1,8 @@
+import type { Estimate } from '../protocol/estimate';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { readTextFile } from '../model/textFile';
-import type { Estimate, TaskResult } from '../protocol/evaluation';
+import type { TaskResult } from '../protocol/evaluation';
 import { share } from './statistics';
 import type { TextTokenizer } from './tokenizer/textTokenizer';
 import type { ScoredInputs } from './windows';

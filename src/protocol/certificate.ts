@@ -1,12 +1,5 @@
-import type { Estimate } from './evaluation';
+import type { Estimate, Interval } from './estimate';
 import type { CodeChoice } from './export';
-
-/** A mean and its 95 % confidence interval. */
-export interface Interval {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
 
 /** KL divergence from the original of a model whose tensors were all changed together, nats per scored token. */
 export interface JointFigures {
@@ -18,7 +11,7 @@ export interface JointFigures {
   readonly sameTopToken: number;
 }
 
-/** What a plan was measured against: a preset of at most its size, or a random assignment of that size as a control. */
+/** What a plan was measured against: a preset within its budget, or a random assignment of its size as a control. */
 export interface CertificateRival {
   readonly kind: 'preset' | 'random';
   /** The file type; "random". */
@@ -55,7 +48,7 @@ export interface Certificate {
   readonly measured: JointFigures;
   /** Presets first, the best of them by the measurement first. */
   readonly rivals: readonly CertificateRival[];
-  /** Presets of at most the size of the plan that need an importance matrix where there is none, the largest first. */
+  /** Presets within the budget that need an importance matrix where there is none, the largest first. */
   readonly notCompared: readonly string[];
 }
 

@@ -6,6 +6,7 @@ import type {
   TensorComparison,
   TensorRegion,
 } from './analysis';
+import type { Certificate } from './certificate';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams, SaveMethodResult } from './methods';
@@ -18,6 +19,7 @@ import type {
   EvaluationCurve,
   EvaluationResult,
   PairedComparison,
+  CertifyParams,
 } from './evaluation';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
@@ -110,6 +112,8 @@ export interface EngineRequests {
    * is tried.
    */
   'plan/beside': { params: ModelRef & { planFile?: string }; result: PlanBeside };
+  /** A plan measured as a whole, with its certificate. */
+  'plan/certify': { params: CertifyParams; result: CertifiedPlan };
   /** Two models tensor by tensor, the worst first. */
   'model/compare': { params: ModelRef & { other: string }; result: ModelComparison };
   /** One tensor of both, by its name in the comparison. */
@@ -171,6 +175,12 @@ export interface EngineRequests {
 export interface FoundPlan {
   readonly file: string;
   readonly plan: Plan;
+}
+
+export interface CertifiedPlan {
+  readonly plan: Plan & { readonly certificate: Certificate };
+  /** Why the measurements are not kept for later; absent when they are. */
+  readonly notKept?: string;
 }
 
 export interface PlanBeside {

@@ -1,3 +1,4 @@
+import type { Estimate } from './estimate';
 import type { ModelRef } from './model';
 import type { Device, DeviceChoice } from './plan';
 import type { RecipeSelection } from './quantizeModel';
@@ -55,12 +56,6 @@ export interface EvaluationParams extends EvaluationSettings, ModelRef {
   /** Folder where results and the bases' outputs are kept. */
   cacheDir: string;
   threads?: number;
-}
-
-/** A mean with its standard error. */
-export interface Estimate {
-  readonly value: number;
-  readonly standardError: number;
 }
 
 /** KL divergence of a run from its base, in nats per scored token. */
@@ -203,4 +198,20 @@ export interface CalibrationResult {
   readonly statistics?: string;
   readonly hessians?: string;
   readonly measures: RunMeasures;
+}
+
+/** How a plan is measured as a whole; the text is cut by llama.cpp's convention. */
+export interface CertifyParams
+  extends
+    ModelRef,
+    Pick<EvaluationSettings, 'context' | 'windows' | 'roundActivations' | 'memory' | 'device'> {
+  /** A `*.ampq.json` file. */
+  readonly planFile: string;
+  /** UTF-8 text that neither the gains nor the codes of the plan have seen. */
+  readonly text: string;
+  /** The importance matrix of the plan, if it was made with one. */
+  readonly imatrix?: string;
+  /** Folder where what was measured is kept: a run that was stopped measures the rest only. */
+  readonly cacheDir: string;
+  readonly threads?: number;
 }

@@ -1,4 +1,4 @@
-import type { Estimate } from './evaluation';
+import type { Estimate } from './estimate';
 
 /** Maximum decimals: differences beyond them are rounding. */
 const maxDecimals = 9;

@@ -1,4 +1,4 @@
-import type { Estimate } from './evaluation';
+import type { Estimate } from './estimate';
 import type { ModelRef } from './model';
 import type { DeviceChoice } from './plan';
 import type { RecipeSelection } from './quantizeModel';

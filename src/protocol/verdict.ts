@@ -1,4 +1,5 @@
-import type { Certificate, CertificateRival, Interval } from './certificate';
+import type { Certificate, CertificateRival } from './certificate';
+import type { Interval } from './estimate';
 import type { Plan } from './plan';
 import { size } from './words';
 
@@ -39,7 +40,7 @@ export function verdictOf({ total, preset, certificate }: Plan, noise = 0): Verd
 }
 
 /**
- * A plan is recommended where the intervals show that it is better than each preset of at most its size, and than the random assignment.
+ * A plan is recommended where the intervals show that it is better than each preset within its budget, and than the random assignment.
  */
 function certifiedVerdict({ text, measured, rivals }: Certificate): Verdict {
   const over = `KL divergence ${shortFigure(measured.mean.value)}`;
@@ -51,7 +52,7 @@ function certifiedVerdict({ text, measured, rivals }: Certificate): Verdict {
   if (presets.length === 0)
     return {
       recommended: false,
-      text: `${over}, ${where}: llama.cpp has no preset of at most this size to compare the plan with.`,
+      text: `${over}, ${where}: llama.cpp has no preset within the budget to compare the plan with.`,
     };
   const against = presets.map((rival) => `${shortFigure(rival.measured.mean.value)} of ${nameOf(rival)}`);
   return {

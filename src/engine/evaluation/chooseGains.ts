@@ -70,6 +70,10 @@ export async function chooseGains(
 const isUnusable = (error: unknown): error is QuantscopeError =>
   error instanceof QuantscopeError && !['CANCELLED', 'INTERNAL'].includes(error.code);
 
+/** How a text is cut for gains over so many tokens. */
+export const gainsCut = ({ tokens, context }: { readonly tokens: number; readonly context: number }) =>
+  ({ convention: 'sliding', context, windows: Math.ceil(tokens / context), spread: true }) as const;
+
 /** The text in windows, after a check that the model can be run. */
 async function planGains(
   model: Model,
@@ -80,9 +84,7 @@ async function planGains(
   const tokenizer = await openTokenizer(model, signal);
   const contextLength = await contextLengthOf(model, signal);
   const context = Math.min(wanted, contextLength);
-  const windows = Math.ceil(tokens / context);
-  const settings = { convention: 'sliding', context, windows, spread: true } as const;
-  const planned = await planText(text, tokenizer, settings, contextLength, signal);
+  const planned = await planText(text, tokenizer, gainsCut({ tokens, context }), contextLength, signal);
   const decoder = await openDecoder(model, { device: 'ort-cpu', length: context, keep: false });
   await decoder.close();
   return planned;

@@ -43,15 +43,15 @@ export async function planVariant(
     allowRequantize: true,
     ...(variant.imatrix === undefined ? {} : { imatrix: await readImatrix(variant.imatrix, context.signal) }),
   };
-  if (type !== undefined) return changed(model, { type, ...options });
+  if (type !== undefined) return quantizedVariant(model, { type, ...options });
   if (format !== undefined)
-    return changed(model, { format: formatById(format), ...options }, formatById(format).id);
+    return quantizedVariant(model, { format: formatById(format), ...options }, formatById(format).id);
   if (planFile === undefined) return original(model);
   const plan = await readPlan(planFile);
   const { codes } = plan;
   const evidence = codes && (await evidenceOfPlan(model, codes, variant.cacheDir));
   const finder = evidence && new CodeFinder(evidence, context.signal);
-  return changed(model, { plan, ...options }, basename(planFile), finder);
+  return quantizedVariant(model, { plan, ...options }, basename(planFile), finder);
 }
 
 /** @throws QuantscopeError REQUEST for settings of which only one can be followed. */
@@ -70,7 +70,7 @@ function refuseContradictions(variant: VariantSettings): void {
 }
 
 /** As an export would store each tensor. @param label the file type's name when absent. @param finder of optimised codes. */
-async function changed(
+export async function quantizedVariant(
   model: Model,
   target: WeightTarget,
   label?: string,

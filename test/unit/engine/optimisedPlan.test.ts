@@ -161,6 +161,24 @@ describe('a plan for optimised codes', () => {
     expect(short.warnings.join()).toContain('in another text or number of tokens: its figures are not');
   });
 
+  it('is certified as it is evaluated, against presets with codes of both kinds', async () => {
+    const over = { text: join(sampleFolder, 'generated-eval.txt'), context: 128, windows: 8 } as const;
+    const certify = { path: sampleFolder, device: 'cpu', cacheDir: evidenceDir, planFile } as const;
+    const { plan: certified } = await request('plan/certify', { ...certify, ...over });
+    const { measured, rivals } = certified.certificate;
+    expect(measured.mean.value).toBeCloseTo(await divergenceOf({ planFile, ...over }), 12);
+    const named = rivals.map(({ kind, codes }) => `${kind} ${codes}`);
+    expect(new Set(named)).toEqual(new Set(['preset optimised', 'preset reference', 'random optimised']));
+    const [first] = rivals.filter(({ codes }) => codes === 'reference');
+    expect(first!.measured.mean.value).toBeCloseTo(await divergenceOf({ type: first!.name, ...over }), 12);
+    const gainsElsewhere = { ...params, text: over.text, optimised: { evidenceDir, tokens, text } };
+    const other = makePlan(await request('sensitivity/run', gainsElsewhere), budget);
+    const file = writeFile(folder, 'elsewhere.ampq.json', printPlan(other));
+    await expect(request('plan/certify', { ...certify, planFile: file, text, context: 128 })).rejects.toThrow(
+      "The plan's codes were found over this text",
+    );
+  }, 120_000);
+
   it('is an error where what was measured over its text is not kept', async () => {
     const out = join(folder, 'never.gguf');
     const elsewhere = exported('never.gguf', { cacheDir: join(folder, 'elsewhere') });

@@ -9,7 +9,7 @@ import {
   rootMeanSquare,
   share,
 } from '../../../src/evaluation/statistics';
-import type { Estimate } from '../../../src/protocol/evaluation';
+import type { Estimate } from '../../../src/protocol/estimate';
 import { Random } from '../../support/random';
 
 const of = (...values: number[]): Float64Array => Float64Array.from(values);

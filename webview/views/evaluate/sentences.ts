@@ -1,4 +1,5 @@
-import type { Estimate, PairedComparison } from '../../../src/protocol/evaluation';
+import type { PairedComparison } from '../../../src/protocol/evaluation';
+import type { Estimate } from '../../../src/protocol/estimate';
 import { estimateText, isDifferent } from '../../../src/protocol/figures';
 
 /** Two results in words; `a` and `b` are what they are called. */

@@ -1,0 +1,110 @@
+import { resolve } from 'node:path';
+import { printPlan } from '../ampq/planFile';
+import { writeAtomically } from '../files/atomicFile';
+import {
+  additivityOf,
+  type Certificate,
+  type CertificateRival,
+  type JointFigures,
+} from '../protocol/certificate';
+import { estimateText } from '../protocol/figures';
+import { listOf, notKeptNote } from '../protocol/tableNotes';
+import { size } from '../protocol/words';
+import { intervalText, verdictOf } from '../protocol/verdict';
+import { countOption, flagOption, requiredOption, textOption, valueOption, type Command } from './command';
+import { checkOutputs } from './outputs';
+import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
+import { deviceOption } from './sensitivity';
+import { count, number, table } from './text';
+
+export const certify: Command = {
+  name: 'certify',
+  operand: 'MODEL',
+  summary:
+    'Measure a plan as a whole over another text, against presets of its size, and say whether it is better',
+  options: {
+    plan: { type: 'string', value: 'P', help: 'the .ampq.json plan', required: true },
+    text: {
+      type: 'string',
+      value: 'F',
+      help: 'UTF-8 text that neither the gains nor the codes of the plan have seen',
+      required: true,
+    },
+    out: valueOption('P', 'where to write the plan with the result (default: the plan itself)'),
+    imatrix: valueOption('F', 'importance matrix of the plan, if it was made with one'),
+    'round-activations': flagOption('round activations to 8 bits, as llama.cpp does on CPUs'),
+    ...windowOptions,
+    ...runOptions,
+  },
+  keepsResults: true,
+  async run(context) {
+    const { model, jobs, signal, progress, evaluationDir: cacheDir } = context;
+    const planFile = resolve(requiredOption(context, 'plan'));
+    const text = resolve(requiredOption(context, 'text'));
+    const [out, imatrix] = ['out', 'imatrix'].map((name) => {
+      const file = textOption(context, name);
+      return file === undefined ? undefined : resolve(file);
+    });
+    const target = out ?? planFile;
+    const inputs = await checkOutputs(context, [target], [text, imatrix]);
+    const threads = countOption(context, 'threads');
+    const { plan, notKept } = await jobs['plan/certify'](
+      {
+        ...{ ...model, planFile, text, cacheDir, ...windowsOf(context) },
+        ...(imatrix === undefined ? {} : { imatrix }),
+        ...(context.options['round-activations'] === true ? { roundActivations: true } : {}),
+        ...{ memory: memoryOf(context), device: deviceOption(context) },
+        ...(threads === undefined ? {} : { threads }),
+      },
+      { signal, progress },
+    );
+    await writeAtomically(target, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
+    if (notKept !== undefined) context.note(`Note: ${notKeptNote(notKept)}`);
+    const verdict = verdictOf(plan)!;
+    return {
+      json: { out: target, certificate: plan.certificate, ...verdict },
+      lines: [
+        ...certificateLines(plan.certificate, plan.total.fileBytes ?? plan.total.bytes),
+        verdict.text,
+        `Written: ${target}`,
+      ],
+    };
+  },
+};
+
+function certificateLines(certificate: Certificate, fileBytes: number): string[] {
+  const { text, measured, predicted, rivals, notCompared, roundActivations } = certificate;
+  const rounded = roundActivations ? ', activations rounded to 8 bits' : '';
+  const ratio = additivityOf(certificate);
+  return [
+    `${text.file}: ${count(text.windows)} windows of ${text.context}, ${count(text.tokens)} tokens scored${rounded}. KL divergence from the original, nats per token:`,
+    ...table(
+      ['weights', 'size', 'predicted', 'mean', 'median', '99 %', 'same top token', 'plan less this, 95 %'],
+      [
+        ['plan', size(fileBytes), predictedText(predicted), ...figuresText(measured), ''],
+        ...rivals.map((rival) => [
+          ...[nameOf(rival), size(rival.fileBytes), predictedText(rival.predicted)],
+          ...figuresText(rival.measured),
+          intervalText(rival.difference),
+        ]),
+      ],
+    ),
+    '',
+    ...(ratio === undefined ? [] : [`Measured over predicted: ${ratio.toFixed(2)}`]),
+    ...(notCompared.length === 0
+      ? []
+      : [
+          `Presets within the budget that need an importance matrix are not compared: ${listOf(notCompared)}.`,
+        ]),
+  ];
+}
+
+const nameOf = ({ name, codes }: CertificateRival): string =>
+  codes === 'optimised' ? `${name}, optimised codes` : name;
+
+const predictedText = (divergence: number | undefined): string =>
+  divergence === undefined ? '' : number(divergence);
+
+const figuresText = ({ mean, median, percentile99, sameTopToken }: JointFigures): string[] => [
+  ...[estimateText(mean), number(median), number(percentile99), `${(100 * sameTopToken).toFixed(2)} %`],
+];

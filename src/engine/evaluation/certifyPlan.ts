@@ -1,0 +1,147 @@
+import { basename } from 'node:path';
+import { assignmentDigest } from '../../ampq/assignmentDigest';
+import { bindPlan } from '../../ampq/bindPlan';
+import type { Candidates } from '../../ampq/candidates';
+import { pairedInterval } from '../../evaluation/pairedWindows';
+import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
+import { CodeFinder } from '../../exporter/codes/codeFinder';
+import { candidatesOf } from '../../exporter/plan/candidates';
+import { QuantscopeError } from '../../model/errors';
+import { readImatrix, type Imatrix } from '../../model/imatrix';
+import type { Model } from '../../model/model';
+import type { Certificate, CertificateRival } from '../../protocol/certificate';
+import type { CertifyParams } from '../../protocol/evaluation';
+import type { CertifiedPlan } from '../../protocol/engine';
+import type { Plan } from '../../protocol/plan';
+import { plural } from '../../protocol/words';
+import type { JobContext } from '../job';
+import { jointFigures, JointRuns } from './jointRuns';
+import type { JointTokens } from './jointStore';
+import { evidenceOfPlan } from './plannedCodes';
+import type { PlannedVariant } from './plannedVariant';
+import { presetRivals, randomRival, sizeOf, unmeasuredRivals } from './rivals';
+import { planTextOf, runDevice, type PlannedText } from './runPlan';
+import { refuseSeenText } from './seenText';
+import { quantizedVariant, readPlan } from './weightVariant';
+
+/** Windows that an interval needs: with fewer it says little. */
+const leastWindows = 8;
+
+/** A rival before it is measured, and what becomes of the weights. */
+interface PlannedRival {
+  readonly rival: Omit<CertificateRival, 'measured' | 'difference'>;
+  readonly variant: PlannedVariant;
+}
+
+/**
+ * Measures a plan as a whole over a text that it has not seen, in the same run as presets within its budget and a random assignment.
+ * @param folder where measurements are kept: those that are there are not repeated.
+ * @throws QuantscopeError REQUEST for a plan of another model, a text that the plan has seen or that is too short.
+ */
+export async function certifyPlan(
+  model: Model,
+  params: CertifyParams,
+  folder: string,
+  context: JobContext,
+): Promise<CertifiedPlan> {
+  const { signal } = context;
+  const imatrix = params.imatrix === undefined ? undefined : await readImatrix(params.imatrix, signal);
+  const candidates = await candidatesOf(model, { signal, imatrix });
+  const plan = bindPlan(await readPlan(params.planFile), model.description, candidates, params.planFile);
+  const where = await runDevice(params.device, signal);
+  const tokenizer = await openTokenizer(model, signal);
+  const text = await certifyingText(model, params, signal);
+  await refuseSeenText(model, plan, params, tokenizer, signal);
+  const evidence = plan.codes && (await evidenceOfPlan(model, plan.codes, params.cacheDir));
+  const finder = evidence && new CodeFinder(evidence, signal);
+  const own = await quantizedVariant(model, targetOf(plan, imatrix), basename(params.planFile), finder);
+  const rivals = await planRivals(model, plan, candidates, imatrix, finder);
+  const settings = { model, params, text, tokenizer, where, imatrix, codes: plan.codes };
+  const runs = new JointRuns(settings, folder, context);
+  const [measured, ...others] = await runs.measure([own, ...rivals.map(({ variant }) => variant)]);
+  const certificate: Certificate = {
+    text: textOf(text),
+    assignments: assignmentDigest(plan),
+    roundActivations: params.roundActivations ?? false,
+    ...(plan.total.divergence === undefined ? {} : { predicted: plan.total.divergence }),
+    measured: jointFigures(measured!, runs.counts),
+    rivals: comparedRivals(rivals, measured!, others, runs.counts),
+    notCompared: unmeasuredRivals(plan, candidates),
+  };
+  const { notKept } = runs;
+  return { plan: { ...plan, certificate }, ...(notKept === undefined ? {} : { notKept }) };
+}
+
+/** @throws QuantscopeError REQUEST for a text of too few windows; as `planTextOf`. */
+async function certifyingText(
+  model: Model,
+  params: CertifyParams,
+  signal: AbortSignal,
+): Promise<PlannedText> {
+  const { text, context, windows } = params;
+  const cut = {
+    ...(context === undefined ? {} : { context }),
+    ...(windows === undefined ? {} : { windows }),
+  };
+  const planned = await planTextOf(model, text, cut, signal);
+  const { plan } = planned;
+  if (plan.windows >= leastWindows) return planned;
+  const message = `An interval needs at least ${leastWindows} windows, and there ${plan.windows === 1 ? 'is' : 'are'} ${plural(plan.windows, 'window')} of ${plan.context} tokens: use a longer text, more windows or a smaller context.`;
+  throw new QuantscopeError('REQUEST', message, { file: text });
+}
+
+const textOf = ({ file, hash, plan }: PlannedText): Certificate['text'] => ({
+  ...{ file: basename(file), hash, context: plan.context, windows: plan.windows, tokens: plan.scoredTokens },
+});
+
+const targetOf = (plan: Plan, imatrix: Imatrix | undefined) => ({ plan, ...encoding(imatrix) });
+
+const encoding = (imatrix: Imatrix | undefined) => ({
+  allowRequantize: true,
+  ...(imatrix ? { imatrix } : {}),
+});
+
+async function planRivals(
+  model: Model,
+  plan: Plan,
+  candidates: Candidates,
+  imatrix: Imatrix | undefined,
+  finder: CodeFinder | undefined,
+): Promise<PlannedRival[]> {
+  const rivals: PlannedRival[] = [];
+  for (const { fileType, codes, bytes, predicted } of presetRivals(plan, candidates)) {
+    const found = codes === 'optimised' ? finder : undefined;
+    rivals.push({
+      rival: {
+        ...{ kind: 'preset', name: fileType, codes, fileBytes: bytes },
+        ...(predicted === undefined ? {} : { predicted }),
+      },
+      variant: await quantizedVariant(model, { type: fileType, ...encoding(imatrix) }, fileType, found),
+    });
+  }
+  const control = bindPlan(randomRival(plan, candidates), model.description, candidates);
+  rivals.push({
+    rival: {
+      ...{ kind: 'random', name: 'random', codes: finder ? 'optimised' : 'reference' },
+      fileBytes: sizeOf(control),
+    },
+    variant: await quantizedVariant(model, targetOf(control, imatrix), 'a random assignment', finder),
+  });
+  return rivals;
+}
+
+/** Presets by their divergence, and after them the control. */
+function comparedRivals(
+  rivals: readonly PlannedRival[],
+  own: JointTokens,
+  others: readonly JointTokens[],
+  counts: readonly number[],
+): CertificateRival[] {
+  const compared = rivals.map(({ rival }, i) => ({
+    ...rival,
+    measured: jointFigures(others[i]!, counts),
+    difference: pairedInterval(own.divergences, others[i]!.divergences, counts),
+  }));
+  const rank = ({ kind }: CertificateRival): number => (kind === 'preset' ? 0 : 1);
+  return compared.sort((a, b) => rank(a) - rank(b) || a.measured.mean.value - b.measured.mean.value);
+}

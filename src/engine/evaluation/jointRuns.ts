@@ -1,0 +1,137 @@
+import { meanOverWindows } from '../../evaluation/pairedWindows';
+import { quantiles, share } from '../../evaluation/statistics';
+import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
+import { reason } from '../../model/byteSource';
+import { imatrixHash, type Imatrix } from '../../model/imatrix';
+import { contentKey } from '../../model/identity';
+import type { Model } from '../../model/model';
+import type { JointFigures } from '../../protocol/certificate';
+import type { CertifyParams } from '../../protocol/evaluation';
+import type { EngineProgress } from '../../protocol/engine';
+import type { UsedCodes } from '../../protocol/plan';
+import { versionsOf } from '../../quant/algorithms';
+import type { JobContext } from '../job';
+import { JointStore, type JointTokens } from './jointStore';
+import type { PlannedVariant } from './plannedVariant';
+import { ResultStore } from './resultStore';
+import type { PlannedText, RunDevice } from './runPlan';
+import { evaluateText } from './textRun';
+
+/** What all variants that are compared with each other have in common. */
+export interface JointSettings {
+  readonly model: Model;
+  readonly params: CertifyParams;
+  readonly text: PlannedText;
+  readonly tokenizer: TextTokenizer;
+  readonly where: RunDevice;
+  /** What variants are encoded with. */
+  readonly imatrix?: Imatrix | undefined;
+  /** What optimised codes were found over. */
+  readonly codes?: UsedCodes | undefined;
+}
+
+/** Runs a model with all of its tensors changed over a text, for one variant after the other; what was measured before is read. */
+export class JointRuns {
+  private readonly kept: JointStore;
+  private readonly bases: ResultStore;
+  private problem: string | undefined;
+
+  /** @param folder where measurements and the states of the original are kept. */
+  constructor(
+    private readonly settings: JointSettings,
+    folder: string,
+    private readonly context: JobContext,
+  ) {
+    this.kept = new JointStore(folder);
+    this.bases = new ResultStore(folder);
+  }
+
+  /** Why a measurement is not kept; undefined where all are. */
+  get notKept(): string | undefined {
+    return this.problem;
+  }
+
+  /** Scored tokens of each window. */
+  get counts(): number[] {
+    return this.settings.text.windows.map(({ targets }) =>
+      targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0),
+    );
+  }
+
+  /** Measures variants in their order. @throws QuantscopeError as `evaluateText`. */
+  async measure(variants: readonly PlannedVariant[]): Promise<JointTokens[]> {
+    const { scoredTokens } = this.settings.text.plan;
+    const found = await Promise.all(
+      variants.map((variant) => this.kept.find(this.keyOf(variant), scoredTokens)),
+    );
+    const missing = found.filter((tokens) => tokens === undefined).length;
+    const results: JointTokens[] = [];
+    let done = 0;
+    for (const [i, variant] of variants.entries())
+      results.push(found[i] ?? (await this.run(variant, { done: done++, total: missing })));
+    return results;
+  }
+
+  private async run(
+    variant: PlannedVariant,
+    place: { readonly done: number; readonly total: number },
+  ): Promise<JointTokens> {
+    const { model, params, tokenizer, where, text } = this.settings;
+    const { signal } = this.context;
+    const progress = (of: EngineProgress): void => this.context.progress(inAll(of, variant.label, place));
+    const { context: length, windows, roundActivations, memory } = params;
+    const run = {
+      ...{ model, where, variant, store: this.bases, context: { signal, progress } },
+      params: {
+        ...{ path: params.path, cacheDir: params.cacheDir, device: params.device },
+        ...(length === undefined ? {} : { context: length }),
+        ...(windows === undefined ? {} : { windows }),
+        ...(roundActivations === undefined ? {} : { roundActivations }),
+        ...(memory === undefined ? {} : { memory }),
+      },
+    };
+    const { scores } = await evaluateText(run, model, text.file, tokenizer);
+    const { divergences, sameTop } = scores.divergences!;
+    const tokens = { divergences, sameTop };
+    await this.kept.add(this.keyOf(variant), tokens).catch((error: unknown) => {
+      this.problem = reason(error);
+    });
+    return tokens;
+  }
+
+  /** Everything that the result depends on. */
+  private keyOf({ changes, algorithms }: PlannedVariant): string {
+    const { model, text, where, params, imatrix, codes } = this.settings;
+    return JSON.stringify({
+      of: [contentKey(model.description), text.hash, where.device, params.roundActivations ?? false],
+      changes: [...changes].map(([name, { format, importance, replace }]) => [
+        ...[name, format.id, importance !== undefined, replace !== undefined],
+      ]),
+      by: [imatrix && imatrixHash(imatrix), codes?.method, codes?.hash],
+      versions: versionsOf(['states', 'divergences', 'evidence', ...algorithms]),
+    });
+  }
+}
+
+/** The progress of one of several runs, as that of all. */
+function inAll(
+  { message, done, total, device, curve }: EngineProgress,
+  label: string,
+  place: { readonly done: number; readonly total: number },
+): EngineProgress {
+  return {
+    message: `${label} (${place.done + 1} of ${place.total}): ${message}`,
+    ...{ done: place.done * total + done, total: place.total * total },
+    ...(device === undefined ? {} : { device }),
+    ...(curve === undefined ? {} : { curve }),
+  };
+}
+
+/** @param counts scored tokens of each window. */
+export function jointFigures({ divergences, sameTop }: JointTokens, counts: readonly number[]): JointFigures {
+  const [median, percentile99] = quantiles(divergences, [0.5, 0.99]);
+  return {
+    mean: meanOverWindows(divergences, counts),
+    ...{ median: median!, percentile99: percentile99!, sameTopToken: share(sameTop).value },
+  };
+}

@@ -1,0 +1,51 @@
+import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
+import { QuantscopeError } from '../../model/errors';
+import type { Model } from '../../model/model';
+import type { Plan } from '../../protocol/plan';
+import type { CertifyParams } from '../../protocol/evaluation';
+import { gainsCut } from './chooseGains';
+import { evidenceText } from './obtainEvidence';
+import { contextLengthOf, planText } from './runPlan';
+
+/**
+ * Whether a text is the one that gains of a plan were measured over, or its codes found over: cut in the same way it has the same tokens.
+ * Texts that share a part with it are not recognised.
+ * @throws QuantscopeError REQUEST naming what has seen the text.
+ */
+export async function refuseSeenText(
+  model: Model,
+  { gains, codes }: Plan,
+  { text, device, cacheDir }: CertifyParams,
+  tokenizer: TextTokenizer,
+  signal: AbortSignal,
+): Promise<void> {
+  const gainsHash = async (cut: { readonly tokens: number; readonly context: number }): Promise<string> => {
+    const length = await contextLengthOf(model, signal);
+    return (await planText(text, tokenizer, gainsCut(cut), length, signal)).hash;
+  };
+  const codesHash = async (tokens: number): Promise<string> => {
+    const settings = { text, needs: ['hessian'], device, tokens } as const;
+    return (await evidenceText(model, settings, cacheDir, signal)).hash;
+  };
+  if (gains && (await hashOrNone(() => gainsHash(gains))) === gains.hash)
+    throw seen(text, 'gains were measured');
+  if (codes && (await hashOrNone(() => codesHash(codes.tokens))) === codes.hash)
+    throw seen(text, 'codes were found');
+}
+
+/** A text that is too short to be cut in that way cannot have been used so. */
+async function hashOrNone(hash: () => Promise<string>): Promise<string | undefined> {
+  try {
+    return await hash();
+  } catch (error) {
+    if (error instanceof QuantscopeError && error.code === 'REQUEST') return undefined;
+    throw error;
+  }
+}
+
+const seen = (file: string, what: string): QuantscopeError =>
+  new QuantscopeError(
+    'REQUEST',
+    `The plan's ${what} over this text, on which it looks better than it is: name another one.`,
+    { file },
+  );

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Certificate } from '../../../src/protocol/certificate';
+import type { Plan } from '../../../src/protocol/plan';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { buildPrograms, runProgram, type Ended, type Programs } from '../../support/programs';
+
+const folder = temporaryFolder();
+const calibration = join(sampleFolder, 'generated-calibration.txt');
+const text = join(sampleFolder, 'generated-eval.txt');
+const planFile = join(folder, 'plan.ampq.json');
+let programs: Programs;
+
+const quantscope = (...args: string[]): Promise<Ended> => runProgram(programs.cli, args, { cache: folder });
+const readPlan = (file: string): Plan => JSON.parse(readFileSync(file, 'utf8')) as Plan;
+
+beforeAll(async () => {
+  programs = await buildPrograms();
+  const gains = ['--text', calibration, '--tokens', '512', '--context', '128', '--device', 'cpu'];
+  const made = await quantscope(
+    'recommend',
+    sampleFolder,
+    '--budget',
+    '3178560B',
+    '--out',
+    planFile,
+    ...gains,
+  );
+  expect(made.code, made.stderr).toBe(0);
+}, 300_000);
+
+const certify = (...more: string[]): Promise<Ended> =>
+  quantscope(
+    ...['certify', sampleFolder, '--plan', planFile, '--context', '128', '--windows', '8', '--device', 'cpu'],
+    ...more,
+  );
+
+describe('quantscope certify', () => {
+  it('prints the plan against presets and a random assignment, and writes it with the result', async () => {
+    const { code, stdout, stderr } = await certify('--text', text);
+    expect(code, stderr).toBe(0);
+    const { certificate, gains } = readPlan(planFile);
+    expect(gains).toMatchObject({ text: 'generated-calibration.txt', tokens: 512, context: 128 });
+    expect(certificate!.text).toMatchObject({ file: 'generated-eval.txt', windows: 8 });
+    expect(stdout).toContain('generated-eval.txt: 8 windows of 128, 504 tokens scored.');
+    for (const name of ['plan', 'Q4_K_M', 'random']) expect(stdout).toMatch(new RegExp(`^${name} `, 'm'));
+    const ratio = certificate!.measured.mean.value / certificate!.predicted!;
+    expect(stdout).toContain(`Measured over predicted: ${ratio.toFixed(2)}\n`);
+    expect(stdout).toMatch(/^(Better than the presets|Not recommended)/m);
+  });
+
+  it('writes to another file and gives the figures as JSON, from what was measured before', async () => {
+    const out = join(folder, 'other.ampq.json');
+    const { code, stdout } = await certify('--text', text, '--out', out, '--json');
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as { certificate: Certificate; recommended: boolean };
+    expect(result.certificate).toEqual(readPlan(planFile).certificate);
+    expect(readPlan(out)).toEqual(readPlan(planFile));
+    expect(result.recommended).toBe(result.certificate.rivals.every(({ difference }) => difference.high < 0));
+  });
+
+  it('leaves the plan as it is where the text was seen', async () => {
+    const before = readFileSync(planFile);
+    const { code, stderr } = await certify('--text', calibration);
+    expect([code, readFileSync(planFile)]).toEqual([1, before]);
+    expect(stderr).toContain("The plan's gains were measured over this text");
+  });
+
+  it.each([
+    [['--text', text], /--plan is missing/],
+    [['--plan', planFile], /--text is missing/],
+  ])('ends with 2 and a hint for %j', async (args, hint) => {
+    const { code, stderr } = await quantscope('certify', sampleFolder, ...args);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(hint)]);
+  });
+});

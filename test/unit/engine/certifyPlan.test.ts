@@ -1,0 +1,160 @@
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { makePlan, parsePlan, printPlan } from '../../../src/ampq/planFile';
+import { fileFrame } from '../../../src/exporter/exportGguf';
+import { openModel } from '../../../src/layouts/openModel';
+import { parseJson } from '../../../src/model/json';
+import type { CertificateRival } from '../../../src/protocol/certificate';
+import type { CertifyParams } from '../../../src/protocol/evaluation';
+import type { CertifiedPlan } from '../../../src/protocol/engine';
+import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
+import { verdictOf } from '../../../src/protocol/verdict';
+import { engineJobs } from '../../support/engineJobs';
+import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+
+const folder = temporaryFolder();
+const cacheDir = join(folder, 'cache');
+const evaluationDir = join(folder, 'evaluation');
+const { request, evaluate } = engineJobs(evaluationDir);
+const calibration = join(sampleFolder, 'generated-calibration.txt');
+const text = join(sampleFolder, 'generated-eval.txt');
+const cut = { context: 128, windows: 8 } as const;
+
+let table: SensitivityTable;
+let plan: Plan;
+let planFile: string;
+
+const certify = (params: Partial<CertifyParams> = {}): Promise<CertifiedPlan> =>
+  request('plan/certify', {
+    ...{ path: sampleFolder, device: 'cpu', cacheDir: evaluationDir, planFile, text, ...cut },
+    ...params,
+  });
+
+beforeAll(async () => {
+  const model = await openModel(sampleFolder);
+  const frame = await fileFrame(model, {});
+  await model.close();
+  const measured = { path: sampleFolder, device: 'cpu', cacheDir, text: calibration } as const;
+  table = await request('sensitivity/run', { ...measured, tokens: 1024, context: 128 });
+  plan = makePlan(table, { kind: 'bytes', value: 3_178_560 }, frame);
+  planFile = writeFile(folder, 'plan.ampq.json', printPlan(plan));
+}, 300_000);
+
+const divergenceOf = async (variant: object): Promise<number> => {
+  const result = await evaluate({ text, ...cut, ...variant });
+  return result.text!.divergence!.mean.value;
+};
+
+const rivalsOf = (
+  { plan: { certificate } }: CertifiedPlan,
+  kind: CertificateRival['kind'],
+): CertificateRival[] => certificate.rivals.filter((rival) => rival.kind === kind);
+
+describe('a certified plan', () => {
+  it('has the divergences that evaluations of it and of the presets measure', async () => {
+    const result = await certify();
+    const { certificate } = result.plan;
+    expect(certificate.text).toMatchObject({
+      file: 'generated-eval.txt',
+      context: 128,
+      windows: 8,
+      tokens: 8 * 63,
+    });
+    expect(certificate.predicted).toBe(plan.total.divergence);
+    expect(certificate.measured.mean.value).toBeCloseTo(await divergenceOf({ planFile }), 12);
+    const presets = rivalsOf(result, 'preset');
+    expect(presets.map(({ name }) => name).sort()).toEqual(['Q4_K_M', 'Q4_K_S']);
+    for (const { name, measured, codes } of presets) {
+      expect(measured.mean.value, name).toBeCloseTo(await divergenceOf({ type: name }), 12);
+      expect(codes).toBe('reference');
+    }
+    const ofPreset = presets.find(({ name }) => name === plan.preset!.fileType)!;
+    expect(ofPreset).toMatchObject({ fileBytes: plan.preset!.fileBytes, predicted: plan.preset!.divergence });
+  }, 300_000);
+
+  it('is recommended only where its intervals are below zero, and compared with a random assignment of its size', async () => {
+    const result = await certify();
+    const [control, ...others] = rivalsOf(result, 'random');
+    expect(others).toEqual([]);
+    expect(control!.fileBytes).toBeLessThanOrEqual(plan.total.fileBytes!);
+    expect(control!.fileBytes).toBeGreaterThan(0.97 * plan.total.fileBytes!);
+    expect(control!.measured.mean.value).toBeGreaterThan(1.5 * result.plan.certificate.measured.mean.value);
+    for (const { difference, measured } of result.plan.certificate.rivals) {
+      const { mean } = result.plan.certificate.measured;
+      expect(difference.value).toBeCloseTo(mean.value - measured.mean.value, 12);
+    }
+    expect(verdictOf(result.plan)!.recommended).toBe(
+      result.plan.certificate.rivals.every(({ difference }) => difference.high < 0),
+    );
+  });
+
+  it('is measured once: a later run reads what is kept, and a damaged file is measured again', async () => {
+    const first = await certify();
+    const kept = join(evaluationDir, 'joint');
+    const times = (): number[] => readdirSync(kept).map((name) => statSync(join(kept, name)).mtimeMs);
+    const before = times();
+    const messages: string[] = [];
+    const params = {
+      path: sampleFolder,
+      device: 'cpu',
+      cacheDir: evaluationDir,
+      planFile,
+      text,
+      ...cut,
+    } as const;
+    const again = await request('plan/certify', params, {
+      progress: ({ message }) => messages.push(message),
+    });
+    expect(again).toEqual(first);
+    expect(messages).toEqual([]);
+    expect(times()).toEqual(before);
+    const damaged = join(kept, readdirSync(kept)[0]!);
+    const bytes = readFileSync(damaged);
+    bytes[8]! ^= 1;
+    writeFileSync(damaged, bytes);
+    expect(await certify()).toEqual(first);
+    expect(readFileSync(damaged)).not.toEqual(bytes);
+  });
+
+  it('keeps its certificate in its file until a format is changed', async () => {
+    const { plan: certified } = await certify();
+    const file = writeFile(folder, 'certified.ampq.json', printPlan(certified));
+    const read = () => request('plan/read', { path: sampleFolder, planFile: file });
+    expect((await read()).certificate).toEqual(certified.certificate);
+    const { format } = certified.assignments[0]!;
+    const edited = printPlan(certified).replace(`"format":"${format}"`, '"format":"Q8_0"');
+    writeFileSync(file, edited);
+    expect(parsePlan(parseJson(edited), file)).toHaveProperty('certificate');
+    expect(await read()).not.toHaveProperty('certificate');
+  });
+
+  it('that is worse than the preset is not recommended, whatever it predicts', async () => {
+    const q2 = plan.assignments.map((item) =>
+      item.tensor === 'output.weight' ? { ...item, format: 'Q2_K' } : item,
+    );
+    const bad = writeFile(
+      folder,
+      'bad.ampq.json',
+      printPlan({ ...plan, assignments: q2, total: plan.total }),
+    );
+    const result = await certify({ planFile: bad });
+    expect(verdictOf(result.plan)).toMatchObject({ recommended: false, text: /^Not recommended .* so use / });
+  });
+});
+
+describe('what cannot be certified', () => {
+  it('is a plan over the text of its gains', async () => {
+    await expect(certify({ text: calibration })).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringContaining("The plan's gains were measured over this text") as string,
+      place: { file: calibration },
+    });
+  });
+
+  it('is a plan over a text of too few windows', async () => {
+    await expect(certify({ windows: 7 })).rejects.toThrow(
+      'An interval needs at least 8 windows, and there are 7 windows of 128 tokens',
+    );
+  });
+});
