@@ -15,6 +15,8 @@ export interface PreparedTable {
   readonly rows: readonly SensitivityRow[];
   /** Their total number of weights. */
   readonly weights: number;
+  /** Whether all gains are known: costs are then predicted divergences. */
+  readonly hasGains: boolean;
   /** Cost of a unit of relative squared error in each row. */
   readonly factors: readonly number[];
   /** Rows that are solved together. */
@@ -62,7 +64,7 @@ function prepare({ rows, presets }: SensitivityTable, constraints: readonly Plan
   const assignments = choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice)));
   const classes = classesOf(rows, choices, constraints);
   return {
-    ...{ rows, weights: sumOf(rows, (row) => row.weights), factors, assignments, classes },
+    ...{ rows, weights: sumOf(rows, (row) => row.weights), hasGains, factors, assignments, classes },
     solverFor: solversOf(classes, choices, factors),
     presets: presets.flatMap(({ fileType, formats }) => {
       const chosen = assignments.flatMap(

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { makePlan, parseBudget, printPlan } from '../ampq/planFile';
 import { lowerCandidates } from '../ampq/sensitivity';
+import { smallestBudget } from '../ampq/smallestBudget';
 import { estimatedFrame, isWithin } from '../ampq/solve';
 import { writeAtomically } from '../files/atomicFile';
 import { formatById } from '../quant/catalogue';
@@ -16,7 +17,14 @@ import {
 import { leastOf } from '../protocol/extremes';
 import { verdictOf } from '../protocol/verdict';
 import { size } from '../protocol/words';
-import { requiredOption, UsageError, type Command, type CommandContext } from './command';
+import {
+  requiredOption,
+  textOption,
+  UsageError,
+  valueOption,
+  type Command,
+  type CommandContext,
+} from './command';
 import { constraintOptions, constraintsOf } from './constraints';
 import { exportFrame } from './exportFrame';
 import { checkOutputs } from './outputs';
@@ -32,8 +40,8 @@ export const recommend: Command = {
       type: 'string',
       value: 'B',
       help: '4.5bpw, or the size of the exported file: 3.2MB, 6GB, 5.5GiB',
-      required: true,
     },
+    kld: valueOption('X', 'the smallest file whose predicted KL divergence is at most X nats per token'),
     out: { type: 'string', value: 'P', help: 'the .ampq.json file to write', required: true },
     ...constraintOptions,
     ...measuringOptions,
@@ -41,13 +49,16 @@ export const recommend: Command = {
   keepsResults: true,
   async run(context) {
     const out = resolve(requiredOption(context, 'out'));
-    const budget = budgetOption(context);
+    const goal = goalOption(context);
     const constraints = constraintsOf(context);
     const params = measuringParams(context);
     const inputs = await checkOutputs(context, [out], [params.text, params.imatrix, params.optimised?.text]);
     const frame = await exportFrame(context.model, params, context.signal);
-    const measured = await measureDownTo(context, params, { budget, frame, constraints });
-    const plan = makePlan(measured, budget, frame ?? estimatedFrame(measured), { constraints });
+    const measured = await measureDownTo(context, params, { goal, frame, constraints });
+    const counted = frame ?? estimatedFrame(measured);
+    const budget =
+      'budget' in goal ? goal.budget : smallestBudget(measured, goal.divergence, counted, constraints);
+    const plan = makePlan(measured, budget, counted, { constraints });
     const noise = measured.gainsFrom?.noise;
     await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     const verdict = verdictOf(plan, noise);
@@ -58,9 +69,12 @@ export const recommend: Command = {
   },
 };
 
+/** The smallest divergence within a budget, or the smallest file within a divergence (nats per token). */
+type Goal = { readonly budget: Budget } | { readonly divergence: number };
+
 /** What a plan is to keep to. */
 interface Wanted {
-  readonly budget: Budget;
+  readonly goal: Goal;
   readonly frame: FileFrame | undefined;
   readonly constraints: readonly PlanConstraint[];
 }
@@ -69,7 +83,7 @@ interface Wanted {
 async function measureDownTo(
   context: CommandContext,
   params: SensitivityParams,
-  { budget, frame, constraints }: Wanted,
+  { goal, frame, constraints }: Wanted,
 ): Promise<SensitivityTable> {
   const { formats, weightsOnly } = await announce(context, params);
   let measured = await measure(context, params);
@@ -81,12 +95,12 @@ async function measureDownTo(
         ? 'For the same reason this model cannot be exported as GGUF.'
         : `This model cannot be exported as GGUF: ${notExportable}`,
     );
-  if (params.formats) return measured;
+  if (params.formats || !('budget' in goal)) return measured;
   const wanted = [...formats];
   const width = (id: string): number => formatById(id).nominalBitsPerWeight;
   const narrowest = leastOf(formats.map(width));
   for (const lower of lowerCandidates.filter((id) => width(id) < narrowest)) {
-    if (isWithin(measured, budget, frame ?? estimatedFrame(measured), constraints)) break;
+    if (isWithin(measured, goal.budget, frame ?? estimatedFrame(measured), constraints)) break;
     wanted.push(lower);
     context.note(`The budget is below the minimum of these formats: ${lower} is added.`);
     measured = await measure(context, { ...params, formats: wanted });
@@ -116,9 +130,23 @@ function planLines({ assignments, total, notes }: Plan, noise = 0): string[] {
   ];
 }
 
-function budgetOption(context: CommandContext): Budget {
+/** @throws UsageError unless there is one of a budget and a divergence, and it is valid. */
+function goalOption(context: CommandContext): Goal {
+  const [budget, kld] = [textOption(context, 'budget'), textOption(context, 'kld')];
+  if ((budget === undefined) === (kld === undefined))
+    throw new UsageError('Give --budget, or --kld for the smallest file.');
+  if (kld === undefined) return { budget: budgetFrom(budget!) };
+  if (context.options['weights-only'] === true)
+    throw new UsageError('--kld needs gains over a text: leave out --weights-only.');
+  const divergence = Number(kld);
+  if (/^\d*\.?\d+(e-?\d+)?$/i.test(kld) && divergence > 0 && Number.isFinite(divergence))
+    return { divergence };
+  throw new UsageError(`--kld takes a KL divergence in nats per token, such as 0.001, not "${kld}".`);
+}
+
+function budgetFrom(text: string): Budget {
   try {
-    return parseBudget(requiredOption(context, 'budget'));
+    return parseBudget(text);
   } catch (error) {
     throw error instanceof QuantscopeError ? new UsageError(error.message) : error;
   }

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Plan } from '../../../src/protocol/plan';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { buildPrograms, runProgram, type Ended, type Programs } from '../../support/programs';
+
+const folder = temporaryFolder();
+const text = join(sampleFolder, 'generated-calibration.txt');
+let programs: Programs;
+
+beforeAll(async () => {
+  programs = await buildPrograms();
+});
+
+const recommend = (out: string, ...options: string[]): Promise<Ended> =>
+  runProgram(
+    programs.cli,
+    ['recommend', sampleFolder, '--out', join(folder, out), '--device', 'cpu', ...options],
+    {
+      cache: folder,
+    },
+  );
+
+async function planOf(out: string, ...goal: string[]): Promise<Plan> {
+  const gains = ['--text', text, '--tokens', '512', '--context', '128'];
+  const { code, stderr } = await recommend(out, ...goal, ...gains);
+  expect(code, stderr).toBe(0);
+  return JSON.parse(readFileSync(join(folder, out), 'utf8')) as Plan;
+}
+
+describe('quantscope recommend --kld', () => {
+  it('writes the smallest file that is predicted to diverge so little', async () => {
+    const plan = await planOf('smallest.ampq.json', '--kld', '0.002');
+    expect(plan.total.divergence).toBeLessThanOrEqual(0.002);
+    expect(plan.budget).toEqual({ kind: 'bytes', value: plan.total.fileBytes });
+    const smaller = await planOf('smaller.ampq.json', '--budget', `${plan.total.fileBytes! - 32}B`);
+    expect(smaller.total.divergence).toBeGreaterThan(0.002);
+  }, 120_000);
+
+  it.each([
+    [[], /Give --budget, or --kld for the smallest file/],
+    [['--budget', '4bpw', '--kld', '0.001'], /Give --budget, or --kld for the smallest file/],
+    [['--kld', '0.001', '--weights-only'], /--kld needs gains over a text: leave out --weights-only/],
+    [['--kld', '0'], /--kld takes a KL divergence in nats per token, such as 0\.001, not "0"/],
+    [['--kld', 'small'], /not "small"/],
+  ])('ends with 2 and a hint for %j', async (options, hint) => {
+    const { code, stderr } = await recommend('none.ampq.json', ...options);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(hint)]);
+  });
+});
