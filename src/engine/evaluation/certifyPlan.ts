@@ -5,6 +5,7 @@ import type { Candidates } from '../../ampq/candidates';
 import { pairedInterval } from '../../evaluation/pairedWindows';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { CodeFinder } from '../../exporter/codes/codeFinder';
+import { fileFrame } from '../../exporter/exportGguf';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import { QuantscopeError } from '../../model/errors';
 import { readImatrix, type Imatrix } from '../../model/imatrix';
@@ -109,7 +110,8 @@ async function planRivals(
   finder: CodeFinder | undefined,
 ): Promise<PlannedRival[]> {
   const rivals: PlannedRival[] = [];
-  for (const { fileType, codes, bytes, predicted } of presetRivals(plan, candidates)) {
+  const referenceFrame = plan.frame && (await fileFrame(model, { imatrix }));
+  for (const { fileType, codes, bytes, predicted } of presetRivals(plan, candidates, referenceFrame)) {
     const found = codes === 'optimised' ? finder : undefined;
     rivals.push({
       rival: {

@@ -2,7 +2,7 @@ import { bytesIn, formatsFor, isPossible, type Candidates } from '../../ampq/can
 import { assignmentDigest } from '../../ampq/assignmentDigest';
 import { randomAssignment, type SizedFormat } from '../../ampq/randomAssignment';
 import type { CodeChoice } from '../../protocol/export';
-import { fileBytesOf, padded, type Plan } from '../../protocol/plan';
+import { fileBytesOf, padded, type FileFrame, type Plan } from '../../protocol/plan';
 import { findFormat } from '../../quant/catalogue';
 
 /** A preset that a plan is measured against. */
@@ -32,30 +32,42 @@ function roomOf(plan: Plan): number {
 
 /**
  * The presets that a plan has to beat: of those within its budget the one predicted to be the best and the largest ones, with the codes of
- * the plan; where these are optimised, the first also with those of llama.cpp.
+ * the plan; where these are optimised, also with those of llama.cpp.
+ * @param referenceFrame of a file with llama.cpp's codes, whose header says less than that of optimised ones; absent where it is not known.
  */
-export function presetRivals(plan: Plan, { tensors, presets, fixedBytes }: Candidates): PresetRival[] {
+export function presetRivals(
+  plan: Plan,
+  candidates: Candidates,
+  referenceFrame: FileFrame | undefined,
+): PresetRival[] {
+  if (!plan.codes) return rivalsIn(plan, candidates, plan.frame, 'reference');
+  return [
+    ...rivalsIn(plan, candidates, plan.frame, 'optimised'),
+    ...rivalsIn(plan, candidates, referenceFrame, 'reference'),
+  ];
+}
+
+function rivalsIn(
+  plan: Plan,
+  { tensors, presets, fixedBytes }: Candidates,
+  frame: FileFrame | undefined,
+  codes: CodeChoice,
+): PresetRival[] {
   const room = roomOf(plan);
   const within = presets
     .map(({ fileType, formats }) => {
       const sizes = tensors.map(({ converted }, i) => bytesIn(formats[i]!, converted.shape));
-      const bytes = plan.frame
-        ? fileBytesOf(plan.frame, sizes)
-        : sizes.reduce((sum, size) => sum + size, fixedBytes);
-      return { fileType, bytes };
+      const bytes = frame ? fileBytesOf(frame, sizes) : sizes.reduce((sum, size) => sum + size, fixedBytes);
+      return { fileType, codes, bytes };
     })
     .filter(({ bytes }) => bytes <= room)
     .sort((a, b) => b.bytes - a.bytes);
-  const best = within.filter(({ fileType }) => fileType === plan.preset?.fileType);
-  const chosen = [...new Set([...best, ...within.slice(0, largest)])];
-  const divergence = plan.preset?.divergence;
-  const own = chosen.map((preset, i) => ({
-    ...{ ...preset, codes: plan.codes ? ('optimised' as const) : ('reference' as const) },
-    ...(i < best.length && divergence !== undefined ? { predicted: divergence } : {}),
-  }));
-  return plan.codes
-    ? [...own, ...chosen.slice(0, 1).map((preset) => ({ ...preset, codes: 'reference' as const }))]
-    : own;
+  const best = within.find(({ fileType }) => fileType === plan.preset?.fileType);
+  const divergence =
+    (codes === 'optimised') === (plan.codes !== undefined) ? plan.preset?.divergence : undefined;
+  const first = best && divergence !== undefined ? { ...best, predicted: divergence } : best;
+  const others = within.filter((preset, i) => preset !== best && i < largest);
+  return [...(first ? [first] : []), ...others];
 }
 
 /** Presets within the budget of a plan that cannot be measured without an importance matrix, the largest first. */
