@@ -57,7 +57,7 @@ function certifiedVerdict({ text, measured, rivals }: Certificate): Verdict {
   const against = presets.map((rival) => `${shortFigure(rival.measured.mean.value)} of ${nameOf(rival)}`);
   return {
     recommended: true,
-    text: `Better than the presets: ${over} against ${against.join(' and ')}, ${where}.`,
+    text: `Better than the presets: ${over} against ${series(against)}, ${where}.`,
   };
 }
 
@@ -69,6 +69,10 @@ function reasonAgainst(rival: CertificateRival): string {
   if (difference.low > 0) return `${nameOf(rival)} is better: ${figures}${advice}`;
   return `it is not shown to be better than ${nameOf(rival)}: ${figures}${advice}`;
 }
+
+/** "a, b and c". */
+const series = (items: readonly string[]): string =>
+  items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 
 /** "Q4_K_M with optimised codes (3.18 MB)". */
 const nameOf = ({ kind, name, codes, fileBytes }: CertificateRival): string =>

@@ -162,6 +162,15 @@ describe('a certified plan', () => {
     });
   });
 
+  it('names each preset that it was measured against', () => {
+    const shown = [-0.0007, -0.0005] as const;
+    const presets = [0.0012, 0.0013, 0.0014].map((value) => rival('preset', value, shown));
+    const name = 'Q4_K_M with optimised codes (3.18 MB)';
+    expect(verdictOf(certified(...presets, control))!.text).toContain(
+      `against 0.0012 of ${name}, 0.0013 of ${name} and 0.0014 of ${name}, measured`,
+    );
+  });
+
   it('is not recommended where they do not, whatever was predicted, and the preset is offered', () => {
     const plan = certified(rival('preset', 0.00065, [-0.0002, 0.0001]), control);
     expect(verdictOf(predicted)!.recommended).toBe(true);
