@@ -69,8 +69,11 @@ export function meetsAll(
   );
 }
 
-/** For each row the constraints that apply to it. */
-function matchesOf(
+/**
+ * For each row the constraints that apply to it.
+ * @throws QuantscopeError as `PatternTrials.run`, or for a pattern that is not a regular expression.
+ */
+export function matchesOf(
   rows: readonly SensitivityRow[],
   constraints: readonly PlanConstraint[],
 ): readonly (readonly PlanConstraint[])[] {
@@ -139,7 +142,8 @@ function optionsOf(
   });
 }
 
-const meets = (
+/** Whether a choice for a tensor that a constraint applies to meets it; agreement aside. */
+export const meets = (
   { format, bitsPerWeight }: Pick<PlanChoice, 'format' | 'bitsPerWeight'>,
   { allow, exclude, minBits = 0 }: PlanConstraint,
 ): boolean =>

@@ -9,6 +9,8 @@ import {
 } from '../protocol/plan';
 import { classesOf, meetsAll, type RowClass } from './constraints';
 import { knapsackSolver, type KnapsackSolver } from './knapsack';
+import { prepareClasses, type Choice } from './knapsackClasses';
+import { knapsackFront, type KnapsackFront } from './knapsackFront';
 
 /** A table prepared for any budget. */
 export interface PreparedTable {
@@ -23,6 +25,8 @@ export interface PreparedTable {
   readonly classes: readonly RowClass[];
   /** The solver of the classes that counts each tensor with its padding to an alignment. */
   readonly solverFor: (alignment: number) => KnapsackSolver;
+  /** The corners of their Pareto front, by the bytes of tensor data. */
+  readonly front: () => KnapsackFront;
   /** What each row becomes with each of its choices. */
   readonly assignments: readonly (readonly PlanAssignment[])[];
   readonly presets: readonly MeasuredPreset[];
@@ -66,6 +70,7 @@ function prepare({ rows, presets }: SensitivityTable, constraints: readonly Plan
   return {
     ...{ rows, weights: sumOf(rows, (row) => row.weights), hasGains, factors, assignments, classes },
     solverFor: solversOf(classes, choices, factors),
+    front: frontOf(classes, choices, factors),
     presets: presets.flatMap(({ fileType, formats }) => {
       const chosen = assignments.flatMap(
         (options, i) => options.find(({ format }) => format === formats[i]) ?? [],
@@ -86,21 +91,34 @@ function solversOf(
   return (alignment) => {
     const known = solvers.get(alignment);
     if (known) return known;
-    const solver = knapsackSolver(
-      classes.map(({ rows, options }) =>
-        options.map((places) => ({
-          bytes: sumOf(places, (place, i) => padded(choices[rows[i]!]![place]!.bytes, alignment)),
-          cost: sumOf(
-            places,
-            (place, i) => choices[rows[i]!]![place]!.relativeSquaredError * factors[rows[i]!]!,
-          ),
-        })),
-      ),
-    );
+    const solver = knapsackSolver(knapsackItems(classes, choices, factors, alignment));
     solvers.set(alignment, solver);
     return solver;
   };
 }
+
+function frontOf(
+  classes: readonly RowClass[],
+  choices: readonly (readonly PlanChoice[])[],
+  factors: readonly number[],
+): PreparedTable['front'] {
+  let front: KnapsackFront | undefined;
+  return () => (front ??= knapsackFront(prepareClasses(knapsackItems(classes, choices, factors, 1))));
+}
+
+/** Bytes, with padding to an alignment, and cost of each option of each class. */
+const knapsackItems = (
+  classes: readonly RowClass[],
+  choices: readonly (readonly PlanChoice[])[],
+  factors: readonly number[],
+  alignment: number,
+): Choice[][] =>
+  classes.map(({ rows, options }) =>
+    options.map((places) => ({
+      bytes: sumOf(places, (place, i) => padded(choices[rows[i]!]![place]!.bytes, alignment)),
+      cost: sumOf(places, (place, i) => choices[rows[i]!]![place]!.relativeSquaredError * factors[rows[i]!]!),
+    })),
+  );
 
 function assignmentOf(
   { tensor, sources, gain }: SensitivityRow,

@@ -21,7 +21,8 @@ import type {
   ModelPart,
   TensorDescriptor,
 } from './model';
-import type { Budget, DeviceChoice, DeviceReport } from './plan';
+import type { Budget, DeviceChoice, DeviceReport, PlanConstraint } from './plan';
+import type { FormatReasons, PlanFront } from './planFront';
 import type { PlanOutline } from './planOutline';
 import type { PlanStep } from './planStep';
 import type { PreviewResult, PreviewSettings } from './preview';
@@ -311,6 +312,12 @@ export type WebviewRequests = {
    * the plan is one that was edited in its file.
    */
   solvePlan: { params: { budget: Budget; since?: number; moving: boolean }; result: PlanStep };
+  /** The best plans of all sizes under the constraints of the plan, and the presets; undefined where nothing was measured. */
+  planFront: { params: Record<string, never>; result: PlanFront | undefined };
+  /** Why the plan gives a tensor its format, and what others would cost. */
+  formatReasons: { params: { tensor: string }; result: FormatReasons };
+  /** Solves again at the size of the plan with these constraints; a `plan` event follows. Rejected as `solvePlan`, and where no plan meets them. */
+  constrainPlan: { params: { constraints: readonly PlanConstraint[] }; result: void };
   /** Replaces a plan that was edited in its file by the solver's of its size, or takes it up again; the file is unchanged. */
   replaceEditedPlan: { params: { replace: boolean }; result: void };
   /** Asks for a target and writes the plan, solved for the budget first where one is given. */

@@ -8,7 +8,8 @@ import { nameFromPath } from '../model/modelName';
 import { toColumns } from '../protocol/columns';
 import type { FoundPlan, PlanBeside } from '../protocol/engine';
 import type { ModelDescription, ModelRef } from '../protocol/model';
-import type { Budget, DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
+import type { Budget, DeviceReport, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
+import type { FormatReasons, PlanFront } from '../protocol/planFront';
 import type { RevisedPlan } from '../protocol/planStep';
 import { sensitivityFigures } from '../protocol/sensitivityFigures';
 import type {
@@ -215,6 +216,21 @@ export class ModelSession {
    */
   solve(budget: Budget, effort: Effort = 'exact'): RevisedPlan {
     return this.planning.solve(budget, effort);
+  }
+
+  /** Solves again with other constraints. @throws QuantscopeError REQUEST as `solve`, and where no plan meets them. */
+  constrain(constraints: readonly PlanConstraint[]): void {
+    this.planning.constrain(constraints);
+  }
+
+  /** The best plans of all sizes; undefined where nothing was measured. */
+  get front(): PlanFront | undefined {
+    return this.planning.front;
+  }
+
+  /** Why the plan gives a tensor its format. @throws QuantscopeError REQUEST where there is no plan, or for a tensor that it does not list. */
+  reasons(tensor: string): FormatReasons {
+    return this.planning.reasons(tensor);
   }
 
   /** Replaces a plan of a file that is not the solver's by the solver's of its size, or takes it up again. */

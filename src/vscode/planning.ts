@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
 import { makePlan } from '../ampq/planFile';
-import { isOptimal, leastBits } from '../ampq/solve';
+import { formatReasons, frontRange, planFront } from '../ampq/planFront';
+import { isOptimal } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
 import type { FoundPlan } from '../protocol/engine';
 import {
@@ -11,12 +12,15 @@ import {
   type PlanConstraint,
   type SensitivityTable,
 } from '../protocol/plan';
+import type { FormatReasons, PlanFront } from '../protocol/planFront';
 import { outlineOf, type PlanOutline } from '../protocol/planOutline';
 import type { RevisedPlan } from '../protocol/planStep';
 import type { TableOutline } from '../protocol/webview';
 
 /** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
 const firstBudget = 4.85;
+
+const unconstrained: readonly PlanConstraint[] = [];
 
 export interface PlanningHooks {
   /** Names of the model's tensors, in its order. */
@@ -36,6 +40,9 @@ export class Planning {
   private planRevision = 0;
   /** The file that the plan was read from; kept while the solver's plan replaces one that is not the solver's. */
   private file: (FoundPlan & { isSolvers: boolean }) | undefined;
+
+  /** Those that the budgets were told of under. */
+  private toldConstraints: readonly PlanConstraint[] = unconstrained;
 
   constructor(private readonly hooks: PlanningHooks) {}
 
@@ -114,20 +121,36 @@ export class Planning {
    * would not make.
    */
   solve(budget: Budget, effort: Effort): RevisedPlan {
-    if (!this.measurements)
-      throw new QuantscopeError(
-        'REQUEST',
-        'Nothing has been measured yet: run the sensitivity analysis first.',
-      );
-    if (this.file && this.isFromFile && !this.file.isSolvers)
-      throw new QuantscopeError(
-        'REQUEST',
-        `The plan in ${basename(this.file.file)} was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.`,
-      );
-    const plan = makePlan(this.measurements, budget, undefined, { effort, constraints: this.constraints });
+    const table = this.replaceable();
+    const plan = makePlan(table, budget, undefined, { effort, constraints: this.constraints });
     this.set(plan);
     if (effort === 'exact') this.tell();
     return { revision: this.planRevision, plan };
+  }
+
+  /**
+   * Solves again for the size of the plan with other constraints; the size changes only where they require it.
+   * @throws QuantscopeError REQUEST as `solve`, and where no plan meets them: then the plan stays as it is.
+   */
+  constrain(constraints: readonly PlanConstraint[]): void {
+    const table = this.replaceable();
+    const { budget, total } = this.current ?? { budget: undefined, total: { bitsPerWeight: firstBudget } };
+    const wanted = budget?.kind === 'bits-per-weight' ? budget.value : total.bitsPerWeight;
+    this.set(solvedNear(table, wanted, constraints));
+    this.tell();
+  }
+
+  /** The best plans of all sizes under the constraints of the plan; undefined where nothing was measured. */
+  get front(): PlanFront | undefined {
+    const { measurements } = this;
+    return measurements && hasCells(measurements) ? planFront(measurements, this.constraints) : undefined;
+  }
+
+  /** Why a tensor has its format. @throws QuantscopeError REQUEST where there is no plan, or for a tensor that it does not list. */
+  reasons(tensor: string): FormatReasons {
+    const { measurements, current } = this;
+    if (!measurements || !current) throw notMeasured();
+    return formatReasons(measurements, current, tensor);
   }
 
   /** Replaces a plan of a file that is not the solver's by the solver's of its size, or takes it up again. The file is unchanged. */
@@ -143,11 +166,36 @@ export class Planning {
   }
 
   private outlined(table: SensitivityTable): TableOutline {
+    this.toldConstraints = this.constraints;
     return {
       revision: this.tableRevision,
-      ...(table.rows.length > 0 ? { budgets: budgetRange(table) } : {}),
+      ...(table.rows.length > 0 ? { budgets: this.budgetsOf(table) } : {}),
       ...(table.gainsFrom ? { noise: table.gainsFrom.noise } : {}),
     };
+  }
+
+  /** Useful budgets under the constraints of the plan. */
+  private budgetsOf(table: SensitivityTable): { min: number; max: number } {
+    const { constraints } = this;
+    if (constraints.length === 0 || !hasCells(table)) return budgetRange(table);
+    try {
+      return frontRange(table, constraints);
+    } catch (error) {
+      // Constraints of a file may be about formats that were not measured: solving names them.
+      if (error instanceof QuantscopeError) return budgetRange(table);
+      throw error;
+    }
+  }
+
+  /** The measurements, where the solver's plan may replace the current one. */
+  private replaceable(): SensitivityTable {
+    if (!this.measurements) throw notMeasured();
+    if (this.file && this.isFromFile && !this.file.isSolvers)
+      throw new QuantscopeError(
+        'REQUEST',
+        `The plan in ${basename(this.file.file)} was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.`,
+      );
+    return this.measurements;
   }
 
   private measure(table: SensitivityTable | undefined): void {
@@ -178,20 +226,34 @@ export class Planning {
   /** The plan of about this size, undefined where nothing was measured. */
   private solved(bitsPerWeight: number): Plan | undefined {
     const table = this.measurements;
-    if (!table?.rows.some((row) => row.cells.length > 0)) return undefined;
-    const { constraints } = this;
-    const { max } = budgetRange(table);
-    const value = Math.max(leastBits(table, constraints), Math.min(max, bitsPerWeight));
-    return makePlan(table, { kind: 'bits-per-weight', value }, undefined, { constraints });
+    return table && hasCells(table) ? solvedNear(table, bitsPerWeight, this.constraints) : undefined;
   }
 
   /** Those of the plan that is shown stay when it is solved again. */
   private get constraints(): readonly PlanConstraint[] {
-    return this.current?.constraints ?? [];
+    return this.current?.constraints ?? unconstrained;
   }
 
   private tell(): void {
+    if (this.measurements && this.constraints !== this.toldConstraints)
+      this.hooks.table(this.outlined(this.measurements));
     const outline = this.planOutline;
     if (outline) this.hooks.plan(outline);
   }
+}
+
+const notMeasured = (): QuantscopeError =>
+  new QuantscopeError('REQUEST', 'Nothing has been measured yet: run the sensitivity analysis first.');
+
+const hasCells = ({ rows }: SensitivityTable): boolean => rows.some(({ cells }) => cells.length > 0);
+
+/** The plan of about this size: as near as constraints and measured formats permit. */
+function solvedNear(
+  table: SensitivityTable,
+  bitsPerWeight: number,
+  constraints: readonly PlanConstraint[],
+): Plan {
+  const { min, max } = frontRange(table, constraints);
+  const value = Math.max(min, Math.min(max, bitsPerWeight));
+  return makePlan(table, { kind: 'bits-per-weight', value }, undefined, { constraints });
 }

@@ -66,7 +66,14 @@ const run = async <T>(command: string, argument: unknown): Promise<T> =>
 
 type PlanHandlers = Pick<
   Handlers<WebviewRequests>,
-  'sensitivityFigures' | 'plan' | 'solvePlan' | 'replaceEditedPlan' | 'savePlan'
+  | 'sensitivityFigures'
+  | 'plan'
+  | 'solvePlan'
+  | 'planFront'
+  | 'formatReasons'
+  | 'constrainPlan'
+  | 'replaceEditedPlan'
+  | 'savePlan'
 >;
 
 function planHandlers(session: ModelSession): PlanHandlers {
@@ -76,6 +83,9 @@ function planHandlers(session: ModelSession): PlanHandlers {
     plan: ({ since }) => session.revisedPlan && steps.next(session.revisedPlan, since),
     solvePlan: ({ budget, since, moving }) =>
       steps.next(session.solve(budget, moving ? 'quick' : 'exact'), since),
+    planFront: () => session.front,
+    formatReasons: ({ tensor }) => session.reasons(tensor),
+    constrainPlan: ({ constraints }) => session.constrain(constraints),
     replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
     savePlan: ({ budget }) => run(commands.savePlan, { ...targetOf(session), budget }),
   };

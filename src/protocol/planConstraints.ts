@@ -1,0 +1,58 @@
+import type { PlanConstraint } from './plan';
+
+/** Pins and exclusions of single tensors, as constraints of a plan. */
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+
+/** A pattern that matches one name and no other. */
+export const exactPattern = (name: string): string => `^${escaped(name)}$`;
+
+/**
+ * A pattern that matches some of the tensors of a plan and none of the others: a name, a role in all layers, a layer, or a list of names.
+ * @param names at least one.
+ * @param all names of the plan.
+ */
+export function patternFor(names: readonly string[], all: readonly string[]): string {
+  const [first] = names;
+  if (names.length === 1 || first === undefined) return exactPattern(first ?? '');
+  const wanted = new Set(names);
+  const layer = /^(.*?\.\d+\.)/.exec(first)?.[1];
+  const candidates = [
+    `^${escaped(first).replace(/\d+/g, '\\d+')}$`,
+    ...(layer === undefined ? [] : [`^${escaped(layer)}`]),
+  ];
+  const isExact = (pattern: string): boolean => {
+    const regex = new RegExp(pattern);
+    return all.every((name) => regex.test(name) === wanted.has(name));
+  };
+  return candidates.find(isExact) ?? `^(${names.map(escaped).join('|')})$`;
+}
+
+/** With these tensors in this format alone; what their own pattern asked for before is replaced. */
+export const withPin = (
+  constraints: readonly PlanConstraint[],
+  tensors: string,
+  format: string,
+): PlanConstraint[] => [...withoutPattern(constraints, tensors), { tensors, allow: [format] }];
+
+/** With a format that these tensors must not have; a pin of the same pattern is released. */
+export function withExclusion(
+  constraints: readonly PlanConstraint[],
+  tensors: string,
+  format: string,
+): PlanConstraint[] {
+  const own = constraints.filter((constraint) => constraint.tensors === tensors);
+  const exclude = [...new Set([...own.flatMap((constraint) => constraint.exclude ?? []), format])];
+  return [...withoutPattern(constraints, tensors), { tensors, exclude }];
+}
+
+/** Without the pins and exclusions of a pattern; minima and agreement stay. */
+export const withoutPattern = (constraints: readonly PlanConstraint[], tensors: string): PlanConstraint[] =>
+  constraints.flatMap((constraint) => {
+    if (constraint.tensors !== tensors) return [constraint];
+    const { minBits, agree } = constraint;
+    if (minBits === undefined && agree === undefined) return [];
+    return [
+      { tensors, ...(minBits === undefined ? {} : { minBits }), ...(agree === undefined ? {} : { agree }) },
+    ];
+  });

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { modelHash } from '../../../src/model/identity';
+import type { ModelDescription } from '../../../src/protocol/model';
+import { exactPattern, withPin } from '../../../src/protocol/planConstraints';
+import { settle } from '../../support/fakeHost';
+import { modelOf, setUpSession } from '../../support/sessionSetUp';
+import { tableOf } from '../../support/tables';
+
+const measuredTable = (model: ModelDescription) => ({
+  ...tableOf(
+    { Q4_K: 1e-1, Q6_K: 1e-2, Q8_0: 1e-3 },
+    { Q4_K: 1e-2, Q6_K: 1e-3, Q8_0: 1e-4 },
+    { Q4_K: 1e-3, Q6_K: 1e-4, Q8_0: 1e-5 },
+  ),
+  modelHash: modelHash(model),
+});
+
+/** A measured model of three tensors, planned at 5.6 bits per weight. */
+async function measured() {
+  const set = setUpSession({ stored: (folder) => measuredTable(modelOf(folder)) });
+  await set.session.load();
+  await settle();
+  set.session.solve({ kind: 'bits-per-weight', value: 5.6 });
+  const formats = () => set.session.plan!.assignments.map(({ format }) => format);
+  return { ...set, formats };
+}
+
+describe('constraints that the user makes', () => {
+  it('hold at the size of the plan, and can be taken back', async () => {
+    const { session, formats, heard } = await measured();
+    expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q4_K']);
+    const pin = withPin([], exactPattern('c'), 'Q6_K');
+    session.constrain(pin);
+    expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
+    expect(session.plan!.constraints).toEqual(pin);
+    expect(session.front).toMatchObject({ pinned: [2], constrained: [2] });
+    // They hold as the budget moves.
+    session.solve({ kind: 'bits-per-weight', value: 6.3 });
+    expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q6_K']);
+    session.solve({ kind: 'bits-per-weight', value: 5.6 });
+    session.constrain([]);
+    expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q4_K']);
+    expect(session.plan).not.toHaveProperty('constraints');
+    expect(heard('plan').at(-1)!.revision).toBe(session.revisedPlan!.revision);
+  });
+
+  it('limit the budgets that the page offers, and let the plan grow where they require it', async () => {
+    const { session, formats, heard } = await measured();
+    expect(heard('sensitivity').at(-1)!.budgets).toEqual({ min: 4.5, max: 8.5 });
+    session.constrain([{ tensors: 'a|b', allow: ['Q8_0'] }]);
+    expect(formats()).toEqual(['Q8_0', 'Q8_0', 'Q4_K']);
+    const { min, max } = heard('sensitivity').at(-1)!.budgets!;
+    expect([min, max]).toEqual([expect.closeTo((8.5 + 8.5 + 4.5) / 3, 9), expect.closeTo(8.5, 9)]);
+    session.constrain([]);
+    expect(heard('sensitivity').at(-1)!.budgets).toEqual({ min: 4.5, max: 8.5 });
+  });
+
+  it('are rejected where no plan meets them, and change nothing', async () => {
+    const { session, formats } = await measured();
+    const before = formats();
+    const impossible = [{ tensors: '^a$', allow: ['Q2_K'] }];
+    expect(() => session.constrain(impossible)).toThrow(
+      'No measured format of a (Q4_K, Q6_K, Q8_0) meets --allow ^a$=Q2_K.',
+    );
+    expect([formats(), session.plan!.constraints]).toEqual([before, undefined]);
+  });
+
+  it('need measurements', async () => {
+    const { session } = setUpSession();
+    await session.load();
+    expect(() => session.constrain([])).toThrow('Nothing has been measured yet');
+    expect(() => session.reasons('a')).toThrow('Nothing has been measured yet');
+    expect(session.front).toBeUndefined();
+  });
+
+  it('are among the reasons for a format', async () => {
+    const { session } = await measured();
+    session.constrain(withPin([], exactPattern('c'), 'Q6_K'));
+    expect(session.reasons('c')).toMatchObject({ format: 'Q6_K', constraints: [0] });
+    expect(session.reasons('a')).toMatchObject({ format: 'Q4_K', constraints: [], runnerUp: 'Q6_K' });
+  });
+});
