@@ -11,6 +11,7 @@ const layers = [
   'graph',
   'evaluation',
   'ampq',
+  'refinement',
   'exporter',
   'engine',
   'cli',

@@ -1,9 +1,4 @@
-import {
-  blockBackward,
-  clear,
-  normBackward,
-  type BackwardOptions as PassOptions,
-} from '../graph/transformer/backwardPass';
+import { blockBackward, clear, normBackward, type ProductGradients } from '../graph/transformer/backwardPass';
 import { turn, type Decoder } from '../graph/transformer/decoder';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
 import type { States } from '../graph/transformer/states';
@@ -14,13 +9,16 @@ import { sampleLabels, type SampledLabels } from './labels';
 import { embedWindows, type WaveOptions } from './scoring';
 import type { ScoredInputs } from './windows';
 
-export interface BackwardOptions extends Pick<WaveOptions, 'signal' | 'onStep' | 'windowsAtOnce'> {
+export interface ForwardOptions extends Pick<WaveOptions, 'signal' | 'onStep' | 'windowsAtOnce'> {
   /** Room for the states of all windows, of which `statesOfBackward` are held. */
   readonly room: (tokens: number) => States;
+}
+
+export interface BackwardOptions extends ForwardOptions {
   /** Receives the sums of a matrix as soon as its block is left; the output matrix comes first, the first block last. */
   readonly onOutput?: (found: OutputGradients) => Promise<void>;
   /** Receives what each run gave of a matrix of a block. */
-  readonly onProduct?: PassOptions['onProduct'];
+  readonly onProduct?: (found: ProductGradients) => Promise<void>;
   /** Receives the gradients at the input of a block, of all tokens; valid until it returns. */
   readonly onBlockInput?: (block: number, gradients: States) => Promise<void>;
 }
@@ -46,7 +44,7 @@ export async function backward(
   const kept: States[] = [];
   const { signal } = options;
   try {
-    const states = await forward(decoder, windows, kept, options);
+    const states = await forwardKeeping(decoder, windows, kept, options);
     const targets = joinArrays(
       Int32Array,
       windows.map((window) => window.targets),
@@ -54,15 +52,16 @@ export async function backward(
     const labels = await sampleLabels(decoder, states, (token) => targets[token]! >= 0, signal);
     const gradients = keep(kept, states.another());
     await outputBackward(decoder, states, gradients, labels, options);
-    await normBackward(decoder, kept[decoder.shape.blocks.length]!, gradients, signal);
+    await normBackward(decoder, kept[decoder.shape.blocks.length]!, gradients, { signal });
     if (!decoder.keeps) await decoder.release();
     for (const block of decoder.shape.blocks.toReversed()) {
       const sums = new GradientSums();
-      const onProduct: PassOptions['onProduct'] = async (found) => {
+      const receive = async (found: ProductGradients): Promise<void> => {
         if (options.onOutput) await sums.add(found, signal);
         await options.onProduct?.(found);
       };
-      await blockBackward(decoder, block, kept[block.index]!, gradients, { ...options, onProduct });
+      const receiver = { kind: 'outputs', receive } as const;
+      await blockBackward(decoder, block, kept[block.index]!, gradients, { ...options, receiver });
       for (const found of sums.finish()) await options.onOutput?.(found);
       await options.onBlockInput?.(block.index, gradients);
     }
@@ -73,11 +72,11 @@ export async function backward(
 }
 
 /** Runs windows through the model. `kept` receives the states before each block and before the last norm. @returns those after it. */
-async function forward(
+export async function forwardKeeping(
   decoder: Decoder,
   windows: readonly ScoredInputs[],
   kept: States[],
-  { room, windowsAtOnce, signal, onStep }: BackwardOptions,
+  { room, windowsAtOnce, signal, onStep }: ForwardOptions,
 ): Promise<States> {
   const states = room(windows.length * decoder.length);
   const { blocks } = decoder.shape;

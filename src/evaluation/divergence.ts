@@ -5,7 +5,7 @@ import { logPerplexityRatio, mean, pairedDifference, quantiles, rootMeanSquare, 
 export const sumsPerToken = 9;
 
 /** Places of the sums of a token; a base has the first four from `base` on. */
-const at = { maximum: 0, sum: 1, target: 2, top: 3, base: 4, difference: 8 } as const;
+const places = { maximum: 0, sum: 1, target: 2, top: 3, base: 4, difference: 8 } as const;
 
 /** How each scored token compares with a base model; arrays have one value per token. */
 export interface TokenDivergences {
@@ -27,15 +27,25 @@ export function tokenLosses(sums: Float64Array): Float64Array {
   return perToken(sums, (start) => lossAt(sums, start));
 }
 
+/** ln Σ e^logit of each token, of the run and of its base. @param sums [tokens, 9] over the whole vocabulary, with those of a base. */
+export function tokenNormalizers(sums: Float64Array): {
+  readonly own: Float32Array;
+  readonly base: Float32Array;
+} {
+  const at = (offset: number): Float32Array =>
+    Float32Array.from(perToken(sums, (start) => normalizerAt(sums, start + offset)));
+  return { own: at(0), base: at(places.base) };
+}
+
 /** @param sums [tokens, 9] over the whole vocabulary, with those of a base. A token whose sums are NaN is NaN in every array. */
 export function tokenDivergences(sums: Float64Array): TokenDivergences {
   return {
-    baseLosses: perToken(sums, (start) => lossAt(sums, start + at.base)),
+    baseLosses: perToken(sums, (start) => lossAt(sums, start + places.base)),
     divergences: perToken(sums, (start) => divergenceAt(sums, start)),
     sameTop: perToken(sums, (start) => sameTopAt(sums, start)),
     deltaP: perToken(
       sums,
-      (start) => Math.exp(-lossAt(sums, start)) - Math.exp(-lossAt(sums, start + at.base)),
+      (start) => Math.exp(-lossAt(sums, start)) - Math.exp(-lossAt(sums, start + places.base)),
     ),
   };
 }
@@ -92,8 +102,12 @@ function perToken(sums: Float64Array, value: (start: number) => number): Float64
   return Float64Array.from({ length: sums.length / sumsPerToken }, (_, token) => value(token * sumsPerToken));
 }
 
+function normalizerAt(sums: Float64Array, start: number): number {
+  return sums[start + places.maximum]! + Math.log(sums[start + places.sum]!);
+}
+
 function lossAt(sums: Float64Array, start: number): number {
-  return sums[start + at.maximum]! - sums[start + at.target]! + Math.log(sums[start + at.sum]!);
+  return sums[start + places.maximum]! - sums[start + places.target]! + Math.log(sums[start + places.sum]!);
 }
 
 /**
@@ -105,16 +119,18 @@ const roundingOfDivergence = 1e-9;
 
 /** S / Σ_b − (ln Z_b − ln Z): the mean of b − l under the base, less the difference of the normalizers. */
 function divergenceAt(sums: Float64Array, start: number): number {
-  const base = start + at.base;
-  const baseSum = sums[base + at.sum]!;
+  const base = start + places.base;
+  const baseSum = sums[base + places.sum]!;
   const normalizers =
-    sums[base + at.maximum]! - sums[start + at.maximum]! + Math.log(baseSum / sums[start + at.sum]!);
-  const divergence = sums[start + at.difference]! / baseSum - normalizers;
+    sums[base + places.maximum]! -
+    sums[start + places.maximum]! +
+    Math.log(baseSum / sums[start + places.sum]!);
+  const divergence = sums[start + places.difference]! / baseSum - normalizers;
   return divergence < 0 && divergence > -roundingOfDivergence ? 0 : divergence;
 }
 
 function sameTopAt(sums: Float64Array, start: number): number {
-  const [top, baseTop] = [sums[start + at.top]!, sums[start + at.base + at.top]!];
+  const [top, baseTop] = [sums[start + places.top]!, sums[start + places.base + places.top]!];
   if (Number.isNaN(top) || Number.isNaN(baseTop)) return NaN;
   return top === baseTop ? 1 : 0;
 }

@@ -22,8 +22,23 @@ export interface ProductGradients {
   readonly inputs: Float32Array;
 }
 
+/** What a run of a gradient graph gave of a weight: the gradient summed over the run's tokens, valid until the next run. */
+export interface WeightGradients {
+  /** Its name in GGUF. */
+  readonly tensor: string;
+  /** Which of the experts that are merged in the tensor. */
+  readonly expert?: number;
+  /** Of the weight's shape, or that of one expert. */
+  readonly gradient: Float32Array;
+}
+
+/** What receives the gradients of each run: those at the outputs of matrices, or those of weights. */
+export type GradientReceiver =
+  | { readonly kind: 'outputs'; readonly receive: (found: ProductGradients) => Promise<void> }
+  | { readonly kind: 'weights'; readonly receive: (found: WeightGradients) => Promise<void> };
+
 export interface BackwardOptions extends Pick<PassOptions, 'signal' | 'onStep'> {
-  readonly onProduct: (found: ProductGradients) => Promise<void>;
+  readonly receiver: GradientReceiver;
 }
 
 /**
@@ -42,7 +57,7 @@ export async function blockBackward(
   const { blocks } = decoder.shape;
   try {
     await decoder.graphs.using(
-      decoder.sources.blockGradient(block, decoder.length),
+      decoder.sources.blockGradient(block, decoder.length, options.receiver.kind),
       options.signal,
       async (graph) => {
         for (const { first, piece } of decoder.pieces(inputs)) {
@@ -64,12 +79,12 @@ export async function blockBackward(
   }
 }
 
-/** The same through the last norm. */
+/** The same through the last norm; the gradients of its weights are given where they are asked for. */
 export async function normBackward(
   decoder: Decoder,
   inputs: States,
   gradients: States,
-  signal?: AbortSignal,
+  { signal, receiver }: Partial<Pick<BackwardOptions, 'signal' | 'receiver'>>,
 ): Promise<void> {
   const source: NamedSource = decoder.sources.normGradient();
   await decoder.graphs.using(source, signal, async (graph) => {
@@ -78,6 +93,7 @@ export async function normBackward(
       const incoming = gradients.read(first, piece.length / decoder.shape.hiddenSize);
       const outputs = await graph.run({ x: decoder.tensor(piece), grad_y: decoder.tensor(incoming) });
       gradients.write(first, output(outputs, 'grad_x'));
+      if (receiver?.kind === 'weights') await reportWeights(graph, outputs, '', receiver);
     }
   });
 }
@@ -150,7 +166,7 @@ async function expertBackward(
 ): Promise<void> {
   if (assignment.rows.length === 0) return;
   const { count } = block.experts!;
-  const source = decoder.sources.expertGradient(block, expert);
+  const source = decoder.sources.expertGradient(block, expert, options.receiver.kind);
   await decoder.graphs.using(source, options.signal, async (graph) => {
     for (const { rows, shares } of decoder.partsOf(assignment)) {
       throwIfCancelled(options.signal);
@@ -172,13 +188,29 @@ async function report(
   graph: LoadedGraph,
   outputs: Readonly<Record<string, Tensor>>,
   { index }: BlockShape,
-  { onProduct }: BackwardOptions,
+  { receiver }: BackwardOptions,
   expert?: number,
 ): Promise<void> {
+  const prefix = `blk.${index}.`;
+  if (receiver.kind === 'weights') return reportWeights(graph, outputs, prefix, receiver, expert);
   for (const { part, rows, columns, gradient, input } of graph.products ?? [])
-    await onProduct({
-      ...{ tensor: `blk.${index}.${part}`, rows, columns },
+    await receiver.receive({
+      ...{ tensor: prefix + part, rows, columns },
       ...{ gradients: output(outputs, gradient), inputs: output(outputs, input) },
+      ...(expert === undefined ? {} : { expert }),
+    });
+}
+
+async function reportWeights(
+  graph: LoadedGraph,
+  outputs: Readonly<Record<string, Tensor>>,
+  prefix: string,
+  { receive }: Extract<GradientReceiver, { readonly kind: 'weights' }>,
+  expert?: number,
+): Promise<void> {
+  for (const { part, gradient } of graph.weights ?? [])
+    await receive({
+      ...{ tensor: prefix + part, gradient: output(outputs, gradient) },
       ...(expert === undefined ? {} : { expert }),
     });
 }

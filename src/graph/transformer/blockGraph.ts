@@ -2,7 +2,13 @@ import { GraphBuilder, type Value } from '../onnxWriter';
 import { Ops } from '../ops';
 import { attention, type Span } from './attention';
 import type { BlockShape, DecoderShape } from './decoderShape';
-import { GraphParts, type GradientProduct, type GraphOptions, type Tap } from './graphParts';
+import {
+  GraphParts,
+  type GradientProduct,
+  type GraphOptions,
+  type Tap,
+  type WeightGradient,
+} from './graphParts';
 import { addExpert, expertShares } from './mixture';
 import type { Sequence } from './sequence';
 
@@ -12,6 +18,8 @@ export interface BuiltGraph {
   readonly taps: readonly Tap[];
   /** Matrices whose gradients it gives. */
   readonly products?: readonly GradientProduct[];
+  /** Weights whose gradients it gives. */
+  readonly weights?: readonly WeightGradient[];
 }
 
 /**

@@ -4,15 +4,23 @@ import type { Ops } from '../ops';
 import type { Span } from './attention';
 import { blockValues, expertShape, expertValue, startGraph, type BuiltGraph } from './blockGraph';
 import type { BlockShape, DecoderShape } from './decoderShape';
-import type { GradientProduct, GraphOptions, GraphParts } from './graphParts';
+import type { GradientProduct, GraphOptions, GraphParts, Product, WeightGradient } from './graphParts';
+
+/** What a graph gives besides the gradient of its input: gradients at the outputs of its matrices, with their inputs, or of all its weights. */
+export type GradientKind = 'outputs' | 'weights';
 
 /**
  * The gradient of a block: `x` as its graph has it and the gradient `grad_y` with respect to y, → `grad_x`, all `[n, hidden]`, and the
- * products' gradients. A block with experts takes what comes back from them, too: `grad_routed` `[n, hidden]` and `grad_router` `[n, experts]`.
+ * gradients of the kind. A block with experts takes what comes back from them, too: `grad_routed` `[n, hidden]` and `grad_router` `[n, experts]`.
  * Nothing that is forward only is computed.
  * @throws QuantscopeError UNSUPPORTED naming an operator that gradients cannot pass.
  */
-export function blockGradientGraph(block: BlockShape, span: Span, options: GraphOptions): BuiltGraph {
+export function blockGradientGraph(
+  block: BlockShape,
+  span: Span,
+  kind: GradientKind,
+  options: GraphOptions,
+): BuiltGraph {
   const { graph, parts } = startGraph('block_gradient', block, options);
   const x = graph.input('x', ['n', block.hiddenSize]);
   const { y, mixture } = blockValues(parts, block, span, x);
@@ -21,30 +29,34 @@ export function blockGradientGraph(block: BlockShape, span: Span, options: Graph
     incoming.set(mixture.routed, graph.input('grad_routed', ['n', block.hiddenSize]));
     incoming.set(mixture.router, graph.input('grad_router', ['n', mixture.experts]));
   }
-  return finishGradients(parts, incoming, x, block.hiddenSize);
+  return finishGradients(parts, incoming, x, kind);
 }
 
 /**
  * The gradient of one expert: `x` and `grad_y` → `grad_x`, `[n, hidden]` each, and the expert's output `y`, which the gradient of its
  * share is a product with.
  */
-export function expertGradientGraph(block: BlockShape, options: GraphOptions): BuiltGraph {
+export function expertGradientGraph(
+  block: BlockShape,
+  kind: GradientKind,
+  options: GraphOptions,
+): BuiltGraph {
   const { graph, parts } = startGraph('expert_gradient', expertShape(block), options);
   const x = graph.input('x', ['n', block.hiddenSize]);
   const y = expertValue(parts, block, x);
   graph.output('y', y, ['n', block.hiddenSize]);
   const incoming = new Map([[y, graph.input('grad_y', ['n', block.hiddenSize])]]);
-  return finishGradients(parts, incoming, x, block.hiddenSize);
+  return finishGradients(parts, incoming, x, kind);
 }
 
-/** The gradient of the last norm: `x` and `grad_y` → `grad_x`. */
+/** The gradient of the last norm: `x` and `grad_y` → `grad_x` and the gradient of its weights. */
 export function normGradientGraph({ hiddenSize, epsilon }: DecoderShape, options: GraphOptions): BuiltGraph {
   const tensors = new Map([['output_norm.weight', [hiddenSize]]]);
   const { graph, parts } = startGraph('norm_gradient', { tensors, epsilon }, options);
   const x = graph.input('x', ['n', hiddenSize]);
   const y = parts.norm(x, 'output_norm');
   const incoming = new Map([[y, graph.input('grad_y', ['n', hiddenSize])]]);
-  return finishGradients(parts, incoming, x, hiddenSize);
+  return finishGradients(parts, incoming, x, 'weights');
 }
 
 /**
@@ -71,6 +83,28 @@ export function logitsGradientGraph(
   return { bytes: graph.finish(), taps: [], products: [] };
 }
 
+/**
+ * Some rows of the output matrix as a part of the divergence Σ p(base) ln(p(base) / p): states `x` `[n, hidden]` after the last norm, the
+ * logits of a base `base` `[n, rows]`, and `normalizer` and `base_normalizer` `[n, 1]` (ln Σ e^logit over the whole vocabulary) →
+ * `grad_x`, what these rows add to the gradient, and the gradient of the rows.
+ */
+export function divergenceGradientGraph(
+  { hiddenSize, epsilon, output, logitCap }: DecoderShape,
+  rows: number,
+  options: GraphOptions,
+): BuiltGraph {
+  const tensors = new Map([[output, [rows, hiddenSize]]]);
+  const { graph, ops, parts } = startGraph('divergence_gradient', { tensors, epsilon }, options);
+  const x = graph.input('x', ['n', hiddenSize]);
+  const product = parts.linear(x, output.replace(/\.weight$/, ''));
+  const logits = logitCap === undefined ? product : ops.softcap(product, logitCap);
+  const probability = (values: Value, normalizer: string): Value =>
+    graph.node('Exp', [ops.sub(values, graph.input(normalizer, ['n', 1]))]);
+  const base = probability(graph.input('base', ['n', rows]), 'base_normalizer');
+  const gradient = ops.sub(probability(logits, 'normalizer'), base);
+  return finishGradients(parts, new Map([[logits, gradient]]), x, 'weights');
+}
+
 /** Of c · tanh(x / c), by its value; 1 without a cap. */
 const squaredSlope = (ops: Ops, logits: Value, cap: number | undefined): Value | number =>
   cap === undefined ? 1 : ops.square(ops.sub(1, ops.square(ops.div(logits, cap))));
@@ -89,14 +123,43 @@ function finishGradients(
   parts: GraphParts,
   incoming: ReadonlyMap<Value, Value>,
   x: Value,
-  hiddenSize: number,
+  kind: GradientKind,
 ): BuiltGraph {
   const { ops } = parts;
   const { graph } = ops;
-  const matrices = [...parts.products];
-  const gradients = addGradients(ops, incoming, [x, ...matrices.map(([, { output }]) => output)]);
+  const weights = kind === 'weights' ? [...parts.weights] : [];
+  const matrices = kind === 'outputs' ? [...parts.products] : [];
+  const wanted = [...weights.map(([, value]) => value), ...matrices.map(([, { output }]) => output)];
+  const gradients = addGradients(ops, incoming, [x, ...wanted]);
+  graph.output('grad_x', gradients.get(x)!, graph.shapeOf(x)!);
+  return {
+    ...{ taps: [], weights: weightOutputs(parts, weights, gradients) },
+    ...{ products: productOutputs(parts, matrices, gradients), bytes: graph.finish() },
+  };
+}
+
+type Gradients = ReadonlyMap<Value, Value>;
+
+function weightOutputs(
+  parts: GraphParts,
+  weights: readonly (readonly [string, Value])[],
+  gradients: Gradients,
+): WeightGradient[] {
+  return weights.map(([part, value], index) => {
+    const [gradient, shape] = [`weight_gradient${index}`, parts.shape(part)];
+    parts.ops.graph.output(gradient, gradients.get(value)!, shape);
+    return { part, shape, gradient };
+  });
+}
+
+function productOutputs(
+  parts: GraphParts,
+  matrices: readonly (readonly [string, Product])[],
+  gradients: Gradients,
+): GradientProduct[] {
+  const { graph } = parts.ops;
   const inputs = new Map<Value, string>();
-  const products = matrices.map(([part, { input, output }], index): GradientProduct => {
+  return matrices.map(([part, { input, output }], index) => {
     const [rows, columns] = parts.shape(part) as [number, number];
     const gradient = `gradient${index}`;
     graph.output(gradient, gradients.get(output)!, ['n', rows]);
@@ -106,6 +169,4 @@ function finishGradients(
     }
     return { part, rows, columns, gradient, input: inputs.get(input)! };
   });
-  graph.output('grad_x', gradients.get(x)!, ['n', hiddenSize]);
-  return { bytes: graph.finish(), taps: [], products };
 }

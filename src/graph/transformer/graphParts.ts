@@ -63,6 +63,13 @@ export interface GradientProduct {
   readonly input: string;
 }
 
+/** The gradient with respect to a weight, of its shape: the name of a graph's output. */
+export interface WeightGradient {
+  readonly part: string;
+  readonly shape: readonly number[];
+  readonly gradient: string;
+}
+
 /** Linear layers and norms of a graph, with what is measured and rounded at their inputs. */
 export class GraphParts {
   private readonly shared = new Map<string, readonly Value[]>();
@@ -124,6 +131,11 @@ export class GraphParts {
   /** What `linear` has made so far, by the matrix. */
   get products(): ReadonlyMap<string, Product> {
     return this.multiplied;
+  }
+
+  /** The weights that are part of the graph so far. */
+  get weights(): ReadonlyMap<string, Value> {
+    return this.bound;
   }
 
   /** RMS norm over the last axis; x itself where the block has none of that name. */

@@ -2,9 +2,11 @@ import { blockGraph, expertGraph, logitsGraph, normGraph } from './blockGraph';
 import type { BlockShape, DecoderShape } from './decoderShape';
 import {
   blockGradientGraph,
+  divergenceGradientGraph,
   expertGradientGraph,
   logitsGradientGraph,
   normGradientGraph,
+  type GradientKind,
 } from './gradientGraph';
 import type { GraphSource } from './graphLoader';
 import type { TapKind } from './graphParts';
@@ -52,18 +54,18 @@ export class GraphSources {
     return { name: 'norm', key: 'norm', build, tensor: (part) => part };
   }
 
-  blockGradient(block: BlockShape, length: number): NamedSource {
-    const name = `gradient of block ${block.index}`;
-    return this.ofBlock(block, name, `block gradient of ${length}`, undefined, (options) =>
-      blockGradientGraph(block, { length }, options),
+  blockGradient(block: BlockShape, length: number, kind: GradientKind): NamedSource {
+    const name = `gradient of ${kind} of block ${block.index}`;
+    return this.ofBlock(block, name, `block gradient of ${kind}, ${length}`, undefined, (options) =>
+      blockGradientGraph(block, { length }, kind, options),
     );
   }
 
-  expertGradient(block: BlockShape, expert: number): NamedSource {
-    const name = `gradient of expert ${block.index} ${expert}`;
+  expertGradient(block: BlockShape, expert: number, kind: GradientKind): NamedSource {
+    const name = `gradient of ${kind} of expert ${block.index} ${expert}`;
     return {
-      ...this.ofBlock(block, name, 'expert gradient', undefined, (options) =>
-        expertGradientGraph(block, options),
+      ...this.ofBlock(block, name, `expert gradient of ${kind}`, undefined, (options) =>
+        expertGradientGraph(block, kind, options),
       ),
       rows: rowsOfExpert(block, expert),
     };
@@ -80,6 +82,17 @@ export class GraphSources {
     return {
       ...{ name, key: `logits gradient of ${count}` },
       build: (options) => logitsGradientGraph(this.shape, count, options),
+      tensor: (part) => part,
+      rows: () => ({ first, count }),
+    };
+  }
+
+  /** `count` rows of the output matrix from `first` on. */
+  divergenceGradient(first: number, count: number): NamedSource {
+    const name = `divergence gradient ${first} ${count}`;
+    return {
+      ...{ name, key: `divergence gradient of ${count}` },
+      build: (options) => divergenceGradientGraph(this.shape, count, options),
       tensor: (part) => part,
       rows: () => ({ first, count }),
     };

@@ -7,7 +7,11 @@ import {
   type BuiltGraph,
 } from '../../../../src/graph/transformer/blockGraph';
 import type { BlockShape } from '../../../../src/graph/transformer/decoderShape';
-import { blockGradientGraph, expertGradientGraph } from '../../../../src/graph/transformer/gradientGraph';
+import {
+  blockGradientGraph,
+  expertGradientGraph,
+  type GradientKind,
+} from '../../../../src/graph/transformer/gradientGraph';
 import type { Bind, GradientProduct } from '../../../../src/graph/transformer/graphParts';
 import { describeDecoder } from '../../../../src/graph/transformer/openDecoder';
 import type { Weights } from '../../../../src/graph/transformer/weights';
@@ -85,9 +89,13 @@ async function compare(
   await along('x', found['grad_x']!.data, x);
   for (const product of backward.products!)
     await along(product.part, weightGradient(product, found), weights[product.part]!);
+  for (const { part, shape, gradient } of backward.weights!) {
+    expect(shape, part).toEqual(weights[part]!.dims);
+    await along(part, found[gradient]!.data, weights[part]!);
+  }
   await graph.close();
   await gradients.close();
-  return backward.products!.length;
+  return backward.products!.length + backward.weights!.length;
 }
 
 /** Σ g xᵀ over the rows: the gradient with respect to the weights. */
@@ -103,10 +111,11 @@ function weightGradient({ rows, columns, gradient, input }: GradientProduct, fou
 
 describe('gradients of blocks are differences of their results', () => {
   it.each([
-    ...runnableCheckpoints.map((name) => [name, 12] as const),
+    ...runnableCheckpoints.map((name) => [name, 12, 'outputs'] as const),
+    ...runnableCheckpoints.map((name) => [name, 12, 'weights'] as const),
     // More queries than are scored at a time.
-    ...['llama', 'gemma3'].map((name) => [name, 300] as const),
-  ])('%s, windows of %i tokens', async (name, length) => {
+    ...['llama', 'gemma3'].map((name) => [name, 300, 'outputs'] as const),
+  ])('%s, windows of %i tokens, at %s', async (name, length, kind) => {
     const path = join(folder, name);
     await writeCheckpoint(path, name);
     const model = await openModel(path);
@@ -121,18 +130,20 @@ describe('gradients of blocks are differences of their results', () => {
       };
       const compared = await compare(
         blockGraph(block, { length }, { bind }),
-        blockGradientGraph(block, { length }, { bind }),
+        blockGradientGraph(block, { length }, kind, { bind }),
         await loadWeights(weights, block),
         matrix([2 * length, hiddenSize]),
         incoming,
       );
-      expect(compared).toBeGreaterThanOrEqual(experts ? 3 : 4);
-      if (experts) await compareExpert(weights, block);
+      const bound = [...block.tensors.keys()].filter((part) => !part.includes('_exps.'));
+      if (kind === 'weights') expect(compared).toBe(bound.length);
+      else expect(compared).toBeGreaterThanOrEqual(experts ? 3 : 4);
+      if (experts) await compareExpert(weights, block, kind);
     }
     await model.close();
   });
 
-  async function compareExpert(weights: Weights, block: BlockShape): Promise<void> {
+  async function compareExpert(weights: Weights, block: BlockShape, kind: GradientKind): Promise<void> {
     const { hiddenSize } = block;
     const rows = (part: string) => {
       const count = block.tensors.get(part)!.at(-2)!;
@@ -141,7 +152,7 @@ describe('gradients of blocks are differences of their results', () => {
     const merged = [...expertShape(block).tensors].filter(([part]) => part.includes('_exps.'));
     const compared = await compare(
       expertGraph(block, { bind }),
-      expertGradientGraph(block, { bind }),
+      expertGradientGraph(block, kind, { bind }),
       await loadWeights(weights, { ...block, tensors: new Map(merged) }, rows),
       matrix([7, hiddenSize]),
       { y: matrix([7, hiddenSize]) },
