@@ -51,10 +51,11 @@ export const inlineCode = (text: string): string[] =>
 
 /** Models and texts of the reader, for which the sample and its texts stand here. */
 const models = ['MODEL', 'Llama-3.1-8B', 'Llama-3.2-1B'];
-const texts = ['calibration.txt', 'text.txt', 'my-text.txt', 'other.txt'];
+const seen = ['calibration.txt', 'text.txt', 'my-text.txt'];
+const unseen = ['other.txt', 'unseen.txt'];
 
-/** Bytes of a text that are enough for some windows of the sample. */
-const textBytes = 4096;
+/** Bytes of a text that are enough for the eight windows that an interval needs. */
+const textBytes = 6144;
 
 /** A folder in which the commands of a page can be run as they are printed: the sample, and what readers have of their own. */
 export async function prepareFolder(folder: string, page: Page): Promise<void> {
@@ -64,16 +65,20 @@ export async function prepareFolder(folder: string, page: Page): Promise<void> {
   const recipe = /^```json\n([^]*?)^```$/m.exec(page.text)?.[1];
   if (has('mine.recipe.json')) writeFileSync(join(folder, 'mine.recipe.json'), recipe!);
   // The recipe that is printed names a text as well.
-  for (const name of texts.filter((name) => has(name) || recipe?.includes(name))) {
-    cpSync(join(sampleFolder, 'generated-eval.txt'), join(folder, name));
-    truncateSync(join(folder, name), textBytes);
-  }
+  for (const name of seen.filter((name) => has(name) || recipe?.includes(name)))
+    copyText('generated-calibration.txt', join(folder, name));
+  for (const name of unseen.filter(has)) copyText('generated-eval.txt', join(folder, name));
   if (has('GPTQ-MODEL')) await writeGptqModel(join(folder, 'GPTQ-MODEL'));
   if (has('pytorch_model.bin'))
     writeFileSync(
       join(folder, 'pytorch_model.bin'),
       torchZip({ 'proj.weight': tensor('F32', [2, 2], Float32Array.of(1, 2, 3, 4)) }),
     );
+}
+
+function copyText(name: string, path: string): void {
+  cpSync(join(sampleFolder, name), path);
+  truncateSync(path, textBytes);
 }
 
 /** The sample in the layout of GPTQ, its codes rounded. */
