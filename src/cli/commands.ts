@@ -16,6 +16,7 @@ import { recipesCommand } from './recipes';
 import { recommend } from './recommend';
 import { sensitivity } from './sensitivity';
 import { stats } from './stats';
+import { verifyCommand } from './verify';
 
 /** The subcommands, in the order of the help. */
 export const commands: readonly Command[] = [
@@ -30,6 +31,7 @@ export const commands: readonly Command[] = [
   quantizeModelCommand,
   recipesCommand,
   convertCommand,
+  verifyCommand,
   compareCommand,
   evalCommand,
   previewCommand,

@@ -51,6 +51,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'tensor/find': 'interactive',
   'tensor/suggestion': 'interactive',
   'tensor/quantize': 'job',
+  'model/verify': 'job',
   'model/convert': 'job',
   'device/probe': 'interactive',
   'gpuRuntime/status': 'interactive',

@@ -7,7 +7,7 @@ import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview, SplitSettings } from '../protocol/export';
 import { fileBytesOf, type FileFrame } from '../protocol/plan';
 import type { EvidenceSource } from '../quant/evidence';
-import { writeAllAtomically, type AtomicFile } from '../files/atomicFile';
+import { writeWithDigests } from '../files/digests/writeWithDigests';
 import { inputsOf, type Inputs } from '../files/inputs';
 import { CodeOptimiser, codesKeyValues, isCodesKey, keepsCodes, optimisedPart } from './codes/optimisedCodes';
 import { ensureFreeSpace } from './diskSpace';
@@ -19,6 +19,7 @@ import { planExport, type ExportPlan, type ExportTarget } from './plan';
 import type { PlannedTensor } from './plan/tensor';
 import { ProgressMeter } from './progressMeter';
 import { checkpointKeyValues } from './checkpointKeyValues';
+import { ggufOrigin } from './origin';
 
 export interface ExportOptions {
   readonly signal?: AbortSignal | undefined;
@@ -93,12 +94,14 @@ export async function exportGguf(
   await ensureFreeSpace(out, preview.fileBytes);
   const meter = new ProgressMeter(plan, onProgress);
   const pieces = new PieceReader(encodeTensors(model, plan.tensors, { signal, optimiser }), meter);
-  const fill = async (file: AtomicFile, index: number): Promise<void> => {
-    await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor));
-    throwIfCancelled(signal);
-  };
-  const paths = files.map(({ path }) => path);
-  await writeAllAtomically(paths, fill, inputs).finally(() => pieces.close());
+  await writeWithDigests({
+    files: files.map(({ path, layout }) => ({ path, bytes: layout.fileBytes, hasWeights: true })),
+    ...{ origin: ggufOrigin(model, target, evidence), inputs, signal },
+    async fill(file, digests, index) {
+      await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor), digests);
+      throwIfCancelled(signal);
+    },
+  }).finally(() => pieces.close());
   return {
     ...(optimiser ? optimiser.result(preview) : preview),
     out: resolve(files[0]!.path),

@@ -5,6 +5,7 @@ import type { Model } from '../model/model';
 import { readElements } from '../model/strides';
 import type { EngineProgress } from '../protocol/engine';
 import type { StoredPart, TensorDescriptor } from '../protocol/model';
+import { originOf } from './origin';
 import { writeSafetensors, type SafetensorsPart } from './writeSafetensors';
 
 /** Bytes that are copied at a time: whole elements of every dtype. */
@@ -53,7 +54,8 @@ export async function pytorchToSafetensors(
       }
     },
   }));
-  const options = { ...(signal ? { signal } : {}), ...(inputs ? { inputs } : {}) };
+  const origin = originOf(model, 'convert');
+  const options = { origin, ...(signal ? { signal } : {}), ...(inputs ? { inputs } : {}) };
   const bytes = await writeSafetensors(out, parts, { format: 'pt' }, options);
   return { bytes, tensors: parts.length };
 }

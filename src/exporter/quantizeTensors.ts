@@ -10,6 +10,7 @@ import type { FormatError } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
 import { BadWeightError } from '../quant/badWeight';
 import type { QuantFormat } from '../quant/format';
+import { originOf } from './origin';
 import { requireFinite } from './requireFinite';
 import { writeSafetensors, type SafetensorsGroup } from './writeSafetensors';
 
@@ -54,7 +55,9 @@ export async function quantizeTensors(
   }));
   const saved = savedMetadata(choices.map(({ tensor, format }) => [tensor, format] as const));
   const metadata = { format: 'pt', ...saved };
-  const options = { ...(signal ? { signal } : {}), ...(inputs ? { inputs } : {}) };
+  const formats = Object.fromEntries(choices.map(({ tensor, format }) => [tensor.name, format.id]));
+  const origin = originOf(model, 'layers', { formats });
+  const options = { origin, ...(signal ? { signal } : {}), ...(inputs ? { inputs } : {}) };
   const bytes = await writeSafetensors(out, groups, metadata, options);
   return {
     bytes,

@@ -1,5 +1,8 @@
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import { writeAtomically, type AtomicFile } from '../files/atomicFile';
+import type { Origin } from '../files/digests/manifest';
+import type { DigestRecorder } from '../files/digests/recorder';
+import { writeWithDigests } from '../files/digests/writeWithDigests';
 import type { Inputs } from '../files/inputs';
 import { ensureFreeSpace } from './diskSpace';
 import { safetensorsHeader, tensorBytes, type SafetensorsTensor } from './safetensorsHeader';
@@ -15,10 +18,17 @@ export interface SafetensorsGroup {
   fill(write: (part: number, bytes: Uint8Array) => Promise<void>): Promise<void>;
 }
 
+export interface SafetensorsOptions {
+  readonly signal?: AbortSignal;
+  /** Files that the output must not replace. */
+  readonly inputs?: Inputs;
+  /** What weights are made of: their digests are written beside them. */
+  readonly origin?: Origin;
+}
+
 /**
  * Writes a safetensors file atomically. Tensors are written, and asked for, in the order given; the header is padded with spaces so
  * that data starts at a multiple of 8.
- * @param inputs files that the output must not replace.
  * @returns bytes of the file.
  * @throws QuantscopeError REQUEST for a duplicate name or unknown dtype, or a target that is an input; IO; CANCELLED.
  * @see https://github.com/huggingface/safetensors (format)
@@ -27,7 +37,7 @@ export async function writeSafetensors(
   out: string,
   tensors: readonly (SafetensorsPart | SafetensorsGroup)[],
   metadata: Readonly<Record<string, string>>,
-  { signal, inputs }: { readonly signal?: AbortSignal; readonly inputs?: Inputs } = {},
+  { signal, inputs, origin }: SafetensorsOptions = {},
 ): Promise<number> {
   const groups = tensors.map((item) => ('fill' in item ? item : groupOf(item)));
   const parts = groups.flatMap((group) => group.parts);
@@ -35,17 +45,20 @@ export async function writeSafetensors(
   const header = safetensorsHeader(parts, metadata);
   const total = sizes.reduce((sum, size) => sum + size, header.length);
   await ensureFreeSpace(out, total);
-  const fill = async (file: AtomicFile): Promise<number> => {
+  const fill = async (file: AtomicFile, digests?: DigestRecorder): Promise<number> => {
     await file.write(header);
     let next = 0;
     for (const group of groups) {
       const end = next + group.parts.length;
-      await writeGroup(file, group, sizes.slice(next, end), signal);
+      await writeGroup({ file, group, sizes: sizes.slice(next, end), digests, signal });
       next = end;
     }
     return file.bytesWritten;
   };
-  return writeAtomically(out, fill, inputs);
+  if (!origin) return writeAtomically(out, (file) => fill(file), inputs);
+  const files = [{ path: out, bytes: total, hasWeights: true }];
+  const [bytes] = await writeWithDigests({ files, origin, inputs, signal, fill });
+  return bytes!;
 }
 
 function groupOf(part: SafetensorsPart): SafetensorsGroup {
@@ -57,17 +70,23 @@ function groupOf(part: SafetensorsPart): SafetensorsGroup {
   };
 }
 
-async function writeGroup(
-  file: AtomicFile,
-  group: SafetensorsGroup,
-  sizes: readonly number[],
-  signal: AbortSignal | undefined,
-): Promise<void> {
+interface GroupToWrite {
+  readonly file: AtomicFile;
+  readonly group: SafetensorsGroup;
+  /** Bytes of each part. */
+  readonly sizes: readonly number[];
+  readonly digests: DigestRecorder | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function writeGroup({ file, group, sizes, digests, signal }: GroupToWrite): Promise<void> {
   throwIfCancelled(signal);
   let start = file.bytesWritten;
   const places = group.parts.map((part, i) => {
-    const place = { part, start, size: sizes[i]!, written: 0 };
-    start += place.size;
+    const size = sizes[i]!;
+    const record = digests?.tensor({ ...statedOf(part), offset: start, bytes: size });
+    const place = { part, start, size, written: 0, record };
+    start += size;
     return place;
   });
   const check = ({ part, size, written }: (typeof places)[number], isComplete: boolean): void => {
@@ -79,9 +98,12 @@ async function writeGroup(
     throwIfCancelled(signal);
     const place = places[index]!;
     const at = place.start + place.written;
+    place.record?.(place.written, bytes);
     place.written += bytes.length;
     check(place, false);
     await file.writeAt(at, bytes);
   });
   for (const place of places) check(place, true);
 }
+
+const statedOf = ({ name, dtype, shape }: SafetensorsTensor): SafetensorsTensor => ({ name, dtype, shape });

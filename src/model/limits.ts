@@ -106,3 +106,9 @@ export const maxDangerCalls = 8;
 
 /** Directory of a ZIP archive (bytes): a storage takes about a hundred. */
 export const maxZipDirectory = 128 * 1024 * 1024;
+
+/** A list of digests (bytes): 44 for each of at most 262,144 chunks, and some hundred for each tensor. */
+export const maxDigestsFile = 512 * 1024 * 1024;
+
+/** Size of a chunk that a list of digests may state (bytes): one is held in memory. */
+export const maxDigestChunk = 1024 * 1024 * 1024;

@@ -51,6 +51,7 @@ import type {
   RecipeChoices,
 } from './quantizeModel';
 import type { Recipe } from './recipe';
+import type { VerifyParams, VerifyResult } from './verify';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
@@ -88,6 +89,8 @@ export interface EngineRequests {
   'tensor/saveMethod': { params: SaveMethodParams; result: SaveMethodResult };
   /** Writes the tensors, quantized, to a new safetensors file. */
   'tensor/quantize': { params: QuantizeParams; result: QuantizeResult };
+  /** Checks the files of a model against the digests that were written with them. */
+  'model/verify': { params: VerifyParams; result: VerifyResult };
   /** Writes the tensors of PyTorch files as one safetensors file, unchanged. */
   'model/convert': { params: ModelRef & { out: string }; result: ConvertResult };
   'device/probe': { params: { device: DeviceChoice; refresh?: boolean }; result: DeviceReport };

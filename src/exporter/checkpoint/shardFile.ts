@@ -1,8 +1,10 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, writeFile, type FileHandle } from 'node:fs/promises';
+import { manifestPath, printManifest, type Origin } from '../../files/digests/manifest';
+import { DigestRecorder, type RecordBytes } from '../../files/digests/recorder';
 import type { StoredTensor } from '../../layouts/layout';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
-import { safetensorsHeader, tensorBytes } from '../safetensorsHeader';
+import { safetensorsHeader, tensorBytes, type SafetensorsTensor } from '../safetensorsHeader';
 
 /** Dtypes by increasing alignment, as the safetensors library orders them: tensors of a file are sorted by it, the largest first. */
 const byAlignment = [
@@ -38,10 +40,7 @@ export function shardFileBytes(
   parts: readonly StoredTensor[],
   metadata: Readonly<Record<string, string>>,
 ): number {
-  return parts.reduce(
-    (sum, part) => sum + tensorBytes(part),
-    safetensorsHeader(inFileOrder(parts), metadata).length,
-  );
+  return safetensorsHeader(inFileOrder(parts), metadata).length + sizesOf(parts);
 }
 
 interface Place {
@@ -51,6 +50,8 @@ interface Place {
   readonly size: number;
   written: number;
   held?: Uint8Array;
+  /** Takes the bytes of a tensor of fixed size. */
+  record?: RecordBytes;
 }
 
 /**
@@ -60,6 +61,7 @@ interface Place {
 export class ShardFile {
   private readonly places = new Map<string, Place>();
   private readonly headerLength: number;
+  private readonly digests: DigestRecorder;
   private fixedEnd: number;
 
   private constructor(
@@ -75,6 +77,9 @@ export class ShardFile {
       this.places.set(part.name, { part, start: this.fixedEnd, size, written: 0 });
       if (!part.atMost) this.fixedEnd += size;
     }
+    this.digests = new DigestRecorder(this.headerLength + sizesOf(parts));
+    for (const place of this.places.values())
+      if (!place.part.atMost) place.record = this.recordOf(place.part, place.start, place.size);
   }
 
   /** @throws QuantscopeError IO; REQUEST for two tensors of one name. */
@@ -103,15 +108,19 @@ export class ShardFile {
         ? place.held === undefined && place.written <= place.size
         : place.written <= place.size,
     );
-    if (place.part.atMost) place.held = bytes;
-    else await this.writeAt(at, bytes);
+    if (place.part.atMost) {
+      place.held = bytes;
+      return;
+    }
+    place.record!(at - place.start, bytes);
+    await this.writeAt(at, bytes);
   }
 
   /**
-   * Writes what was held, and the header, and makes the file durable.
+   * Writes what was held, and the header, makes the file durable, and writes the list of its digests beside it.
    * @returns bytes of each tensor, by name.
    */
-  async finish(): Promise<ReadonlyMap<string, number>> {
+  async finish(origin: Origin): Promise<ReadonlyMap<string, number>> {
     const written: StoredTensor[] = [];
     let end = this.fixedEnd;
     for (const place of this.places.values()) {
@@ -119,6 +128,7 @@ export class ShardFile {
       this.check(place, part.atMost ? held !== undefined : place.written === place.size);
       written.push(held ? { ...part, shape: [held.length] } : part);
       if (!held) continue;
+      this.recordOf({ ...part, shape: [held.length] }, end, held.length)(0, held);
       await this.writeAt(end, held);
       end += held.length;
     }
@@ -129,7 +139,13 @@ export class ShardFile {
     } catch (cause) {
       throw failure(this.path, cause);
     }
+    const manifest = await this.digests.finish(this.path, origin);
+    await writeFile(manifestPath(this.path), printManifest(manifest));
     return new Map(written.map((part) => [part.name, tensorBytes(part)]));
+  }
+
+  private recordOf({ name, dtype, shape }: SafetensorsTensor, offset: number, bytes: number): RecordBytes {
+    return this.digests.tensor({ name, dtype, shape, offset, bytes });
   }
 
   /** Leaves the file as it is. */
@@ -155,6 +171,9 @@ export class ShardFile {
     }
   }
 }
+
+const sizesOf = (parts: readonly StoredTensor[]): number =>
+  parts.reduce((sum, part) => sum + tensorBytes(part), 0);
 
 function failure(file: string, cause: unknown): QuantscopeError {
   return new QuantscopeError('IO', `The file cannot be written: ${reason(cause)}`, { file }, cause);

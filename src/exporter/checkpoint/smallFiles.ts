@@ -9,7 +9,7 @@ const maxBytes = 64 * 1024 * 1024;
 
 /** Weights, in whatever form, and files that list them. */
 const weights =
-  /\.(?:safetensors|sft|bin|pt|pth|ckpt|gguf|ggml|onnx|onnx_data|h5|msgpack|npz|ot|tflite|pdparams)$|\.index\.json$|\.partial$/i;
+  /\.(?:safetensors|sft|bin|pt|pth|ckpt|gguf|ggml|onnx|onnx_data|h5|msgpack|npz|ot|tflite|pdparams)$|\.(?:index|digests)\.json$|\.partial$/i;
 
 /** What is written again, or describes an earlier quantization. */
 const own = new Set([

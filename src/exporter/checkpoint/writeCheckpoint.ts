@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolderAtomically } from '../../files/atomicFolder';
+import { manifestPath } from '../../files/digests/manifest';
 import { inputsOf, type Inputs } from '../../files/inputs';
 import { decodedTo } from '../../layouts/layout';
 import { throwIfCancelled } from '../../model/errors';
@@ -11,6 +12,7 @@ import { plural } from '../../protocol/words';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { WeightTransforms } from '../../quant/transforms';
 import { ensureFreeSpace } from '../diskSpace';
+import { originOf } from '../origin';
 import { copiedBytes, copyFiles, filesToCopy } from './smallFiles';
 import { printPython, withKeys, withoutQuantization } from './jsonText';
 import { biasOf, keptRows } from './keptRows';
@@ -108,7 +110,8 @@ async function writeOtherFiles(
   if (plan.shards.length > 1)
     texts.set('model.safetensors.index.json', `${printPython(indexOf(plan, facts))}\n`);
   texts.set('README.md', describeRun(model, plan, facts));
-  const files = [...plan.shards.map(({ name }) => name), ...texts.keys(), ...copied].sort();
+  const shards = plan.shards.flatMap(({ name }) => [name, manifestPath(name)]);
+  const files = [...shards, ...texts.keys(), ...copied].sort();
   texts.set(recordName, `${JSON.stringify(recordOf(model, plan, facts, files), undefined, 2)}\n`);
   for (const [name, content] of texts) await writeFile(join(folder, name), content);
 }
@@ -202,7 +205,9 @@ class CheckpointRun {
         if (isQuantized(unit)) await this.writeMatrix(file, unit);
         else await this.writeKept(file, unit);
       }
-      for (const [part, bytes] of await file.finish()) this.bytesOfPart.set(part, bytes);
+      const { recipe } = this.plan;
+      const origin = originOf(this.model, 'checkpoint', { recipe });
+      for (const [part, bytes] of await file.finish(origin)) this.bytesOfPart.set(part, bytes);
     } finally {
       await file.close();
     }

@@ -1,6 +1,7 @@
 import { ggmlTypeId } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { AtomicFile } from '../../files/atomicFile';
+import type { DigestRecorder } from '../../files/digests/recorder';
 import { dimensions } from '../plan/mixed';
 import { ByteWriter, padding } from './byteWriter';
 import type { KeyValue } from '../../model/keyValue';
@@ -65,18 +66,26 @@ function writeTensorInfo(out: ByteWriter, { name, shape, to }: GgufTensor, offse
 
 /**
  * Writes header and data. `data` yields the bytes of one tensor; what it yields must add up to the stated size.
+ * @param digests takes the bytes of the tensors.
  * @returns bytes written, which equal `layout.fileBytes`.
  */
 export async function writeGguf<T extends GgufTensor>(
   file: AtomicFile,
   layout: GgufLayout<T>,
   data: (tensor: T) => AsyncIterable<Uint8Array>,
+  digests?: DigestRecorder,
 ): Promise<number> {
   await file.write(layout.header);
   for (const tensor of layout.tensors) {
-    const start = file.bytesWritten;
-    for await (const bytes of data(tensor)) await file.write(bytes);
-    const written = file.bytesWritten - start;
+    const { name, to: dtype, shape, bytes: size } = tensor;
+    const offset = file.bytesWritten;
+    const record = digests?.tensor({ name, dtype, shape, offset, bytes: size });
+    let written = 0;
+    for await (const bytes of data(tensor)) {
+      record?.(written, bytes);
+      await file.write(bytes);
+      written += bytes.length;
+    }
     if (written !== tensor.bytes) {
       const message = `${written} bytes were written where ${tensor.bytes} were planned.`;
       throw new QuantscopeError('INTERNAL', message, { file: file.target, tensor: tensor.name });

@@ -1,4 +1,5 @@
 import { addSums, errorMetrics, noSums } from '../../analysis/metrics';
+import type { Origin } from '../../files/digests/manifest';
 import type { Inputs } from '../../files/inputs';
 import { decodedTo, type LayoutWriter, type WrittenWeight } from '../../layouts/layout';
 import { quantscope, savedMetadata } from '../../layouts/quantscope';
@@ -17,6 +18,7 @@ import { formatById, formats } from '../../quant/catalogue';
 import type { QuantFormat } from '../../quant/format';
 import { writerNamed, writers } from '../../recipes/writers';
 import { biasOf, keptRows } from '../checkpoint/keptRows';
+import { originOf } from '../origin';
 import { quantizeTensors } from '../quantizeTensors';
 import { requireFinite } from '../requireFinite';
 import { writeSafetensors, type SafetensorsGroup } from '../writeSafetensors';
@@ -83,6 +85,9 @@ function weightOf({ tensor, method, options }: LayerWork, grid: Grid): WrittenWe
   };
 }
 
+const layerOrigin = ({ model, tensor, target, method }: LayerWork, layout: string): Origin =>
+  originOf(model, 'layers', { tensor: tensor.name, target: target.name, method: method.id, layout });
+
 const writing = ({ signal }: LayerWork, inputs: Inputs) => ({ inputs, ...(signal ? { signal } : {}) });
 
 async function saveParts(
@@ -116,7 +121,8 @@ async function saveParts(
   };
   const written = { recipe, weights: [weight], kept: [], names: [tensor.name] };
   const metadata = { format: 'pt', ...writer.metadata?.(written) };
-  const bytes = await writeSafetensors(out, groups, metadata, writing(work, inputs));
+  const origin = layerOrigin(work, writer.id);
+  const bytes = await writeSafetensors(out, groups, metadata, { origin, ...writing(work, inputs) });
   return { bytes, error: error ?? errorMetrics(noSums) };
 }
 
@@ -169,7 +175,8 @@ async function saveBlocks(
     },
   };
   const metadata = { format: 'pt', ...savedMetadata([[work.tensor, formatById(type)]]) };
-  const bytes = await writeSafetensors(out, [group], metadata, writing(work, inputs));
+  const origin = layerOrigin(work, own.id);
+  const bytes = await writeSafetensors(out, [group], metadata, { origin, ...writing(work, inputs) });
   return { bytes, error: errorMetrics(sums) };
 }
 

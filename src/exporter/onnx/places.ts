@@ -16,6 +16,8 @@ export interface Place {
 export interface PlacedPart {
   /** Name in the graph. */
   readonly name: string;
+  readonly type: StoredPart['type'];
+  readonly dims: readonly number[];
   readonly bytes: number;
   /** Offset in the file of data; undefined inside the graph, which says where once it is serialized. */
   readonly offset?: number;
@@ -51,15 +53,16 @@ export class Places {
   }
 
   private placeOne(graph: GraphBuilder, name: string, part: StoredPart): PlacedPart {
+    const { type, dims } = part;
     const bytes = partBytes(part);
     if (this.file === undefined) {
-      graph.deferred(name, part.type, part.dims, bytes);
-      return { name, bytes };
+      graph.deferred(name, type, dims, bytes);
+      return { name, type, dims, bytes };
     }
     const offset = Math.ceil(this.end / alignment) * alignment;
-    graph.external(name, part.type, part.dims, { file: this.file, offset, bytes });
+    graph.external(name, type, dims, { file: this.file, offset, bytes });
     this.end = offset + bytes;
-    return { name, bytes, offset };
+    return { name, type, dims, bytes, offset };
   }
 }
 

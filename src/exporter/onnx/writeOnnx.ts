@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path';
-import { writeAllAtomically, type AtomicFile } from '../../files/atomicFile';
+import type { AtomicFile } from '../../files/atomicFile';
+import type { DigestRecorder } from '../../files/digests/recorder';
+import { writeWithDigests } from '../../files/digests/writeWithDigests';
 import { findFolderTarget } from '../../files/folderTarget';
 import { inputsOf, type Inputs } from '../../files/inputs';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
@@ -7,6 +9,7 @@ import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
 import type { OnnxPreview, OnnxResult } from '../../protocol/exportOnnx';
 import { ensureFreeSpace } from '../diskSpace';
+import { originOf } from '../origin';
 import { requantizedNote } from '../requantized';
 import { companionFiles, type Companion } from './companions';
 import type { MatrixChoices } from './graphTensors';
@@ -122,7 +125,6 @@ async function writeOutput(
 ): Promise<OnnxResult> {
   const start = performance.now();
   const preview = previewOf(output);
-  const paths = pathsOf(output, out);
   const inputs = await checkedInputs(model, output, out, alsoRead);
   await ensureFreeSpace(join(out, 'model.onnx'), preview.fileBytes);
   const meter = new PlaceMeter(
@@ -130,11 +132,17 @@ async function writeOutput(
     onProgress,
   );
   const fillers = fillersOf(output, model.description.path, meter, signal);
-  const fill = async (file: AtomicFile, index: number): Promise<void> => {
-    await fillers[index]!(file);
-    throwIfCancelled(signal);
-  };
-  await writeAllAtomically(paths, fill, inputs);
+  const hasWeights = weightFilesOf(output);
+  await writeWithDigests({
+    files: filesOf(output).map(({ name, bytes }) => ({
+      ...{ path: join(resolve(out), name), bytes, hasWeights: hasWeights.has(name) },
+    })),
+    ...{ origin: originOf(model, 'onnx'), inputs, signal },
+    async fill(file, digests, index) {
+      await fillers[index]!(file, digests);
+      throwIfCancelled(signal);
+    },
+  });
   return { ...preview, out: resolve(out), seconds: (performance.now() - start) / 1000 };
 }
 
@@ -145,6 +153,10 @@ function filesOf({ files, companions }: Output): { readonly name: string; readon
     ...companions.map(({ name, bytes }) => ({ name, bytes: bytes.length })),
   ];
 }
+
+/** Names of graphs and of the files beside them. */
+const weightFilesOf = ({ files }: Output): ReadonlySet<string> =>
+  new Set(files.flatMap(({ name, data }) => (data ? [name, data.name] : [name])));
 
 const pathsOf = (output: Output, out: string): string[] =>
   filesOf(output).map(({ name }) => join(resolve(out), name));
@@ -172,34 +184,37 @@ function previewOf(output: Output): OnnxPreview {
   };
 }
 
+type Filler = (file: AtomicFile, digests: DigestRecorder) => Promise<void>;
+
 /** What writes each file, in the order of `filesOf`. */
 function fillersOf(
   { files, companions }: Output,
   model: string,
   meter: PlaceMeter,
   signal: AbortSignal | undefined,
-): ((file: AtomicFile) => Promise<void>)[] {
+): Filler[] {
   const weights =
-    (of: OnnxFile) =>
-    async (file: AtomicFile): Promise<void> => {
+    (of: OnnxFile): Filler =>
+    async (file, digests) => {
       for (const place of of.places) {
         meter.begin(place);
-        await fillPlace(file, place, of.graph.gaps, meter, signal).catch((cause: unknown) => {
+        const target = { file, digests, gaps: of.graph.gaps };
+        await fillPlace(target, place, meter, signal).catch((cause: unknown) => {
           throw inTensor(cause, model, place.tensor);
         });
       }
     };
   const graph =
-    (of: OnnxFile) =>
-    async (file: AtomicFile): Promise<void> => {
+    (of: OnnxFile): Filler =>
+    async (file, digests) => {
       for (const { offset, bytes } of of.graph.pieces) await file.writeAt(offset, bytes);
-      if (!of.data) await weights(of)(file);
+      if (!of.data) await weights(of)(file, digests);
     };
   return [
     ...files.flatMap((of) => [graph(of), ...(of.data ? [weights(of)] : [])]),
     ...companions.map(
-      ({ bytes }) =>
-        (file: AtomicFile) =>
+      ({ bytes }): Filler =>
+        (file) =>
           file.write(bytes),
     ),
   ];
@@ -246,20 +261,32 @@ class PlaceMeter {
 
 const bytesOfPlace = ({ parts }: Place): number => parts.reduce((sum, { bytes }) => sum + bytes, 0);
 
+interface PlaceTarget {
+  readonly file: AtomicFile;
+  readonly digests: DigestRecorder;
+  /** Offsets of the tensors inside the graph. */
+  readonly gaps: ReadonlyMap<string, number>;
+}
+
 async function fillPlace(
-  file: AtomicFile,
+  { file, digests, gaps }: PlaceTarget,
   place: Place,
-  gaps: ReadonlyMap<string, number>,
   meter: PlaceMeter,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   let written = 0;
+  const parts = place.parts.map(({ name, type, dims, bytes, offset = gaps.get(name)! }) => {
+    const record = digests.tensor({ name, dtype: type, shape: dims, offset, bytes });
+    return { offset, record };
+  });
   await place.fill(async (index, offset, bytes) => {
     throwIfCancelled(signal);
     const part = place.parts[index]!;
     if (offset + bytes.length > part.bytes)
       throw new QuantscopeError('INTERNAL', `${part.name} has ${part.bytes} bytes; more were written.`);
-    await file.writeAt((part.offset ?? gaps.get(part.name)!) + offset, bytes);
+    const { offset: start, record } = parts[index]!;
+    record(offset, bytes);
+    await file.writeAt(start + offset, bytes);
     written += bytes.length;
     meter.advance(bytes.length);
   }, signal);

@@ -104,7 +104,8 @@ describe('quantscope quantize-model', () => {
     const size = ['--max-shard-size', '1M'];
     const args = ['quantize-model', sampleFolder, '--recipe', 'gguf-q4_k_m', ...size, '--out', out];
     const { files } = await jsonOf<QuantizeModelResult>(...args);
-    expect(files.map(({ name }) => name)).toEqual(readdirSync(join(out, '..')).sort());
+    const written = readdirSync(join(out, '..')).filter((name) => name.endsWith('.gguf'));
+    expect(files.map(({ name }) => name)).toEqual(written.sort());
     expect(files.length).toBeGreaterThan(2);
     expect(files[0]!.name).toMatch(/^a-00001-of-0000\d\.gguf$/);
     const onnx = { ...presetById('w8a16'), target: 'onnx', layout: 'qdq', rules: [{ grid: 'int8-row' }] };

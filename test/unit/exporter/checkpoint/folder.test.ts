@@ -79,7 +79,8 @@ describe('a quantized checkpoint', () => {
     const { weights, out } = await run(here('out'));
     expect(out).toBe(here('out'));
     expect(readdirSync(out).sort()).toEqual([
-      ...['README.md', 'config.json', 'generation_config.json', 'model.safetensors', 'quantscope.json'],
+      ...['README.md', 'config.json', 'generation_config.json', 'model.safetensors'],
+      ...['model.safetensors.digests.json', 'quantscope.json'],
       ...['tokenizer.json', 'tokenizer_config.json'],
     ]);
     expect(readdirSync(folder)).toEqual(['out']);

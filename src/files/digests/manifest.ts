@@ -1,0 +1,143 @@
+import { QuantscopeError } from '../../model/errors';
+import { isRecord } from '../../model/json';
+import { maxDigestChunk, maxDigestsFile, maxTensors } from '../../model/limits';
+import { seal, unseal } from '../../model/sealedJson';
+import { readTextFile } from '../../model/textFile';
+import { statIfPresent } from '../target';
+import { digestBytes, digestOf } from './chunkDigests';
+
+/** A tensor as the file stores it. */
+export interface DigestedTensor {
+  readonly name: string;
+  /** As the file spells it. */
+  readonly dtype: string;
+  /** Outermost dimension first. */
+  readonly shape: readonly number[];
+  /** Absolute byte offset in the file. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface TensorDigests extends DigestedTensor {
+  /** SHA-256 digests of the chunks of the stored bytes, one after the other. */
+  readonly chunks: Uint8Array;
+}
+
+/** The model that a file was made of, and how. */
+export interface Origin {
+  readonly source: {
+    readonly name: string;
+    /** `modelHash` of it. */
+    readonly hash: string;
+  };
+  /** What was done. */
+  readonly action: 'gguf' | 'onnx' | 'checkpoint' | 'layers' | 'convert';
+  /** Settings that make the same bytes again, as JSON; files that they name are stated by their digests. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+/** What a file held when it was written. */
+export interface DigestManifest {
+  /** Of the whole file. */
+  readonly bytes: number;
+  readonly chunkBytes: number;
+  /** SHA-256 of all bytes that are not of tensors (header and padding), in their order; hexadecimal digits. */
+  readonly outside: string;
+  /** By their offsets; none overlaps another. */
+  readonly tensors: readonly TensorDigests[];
+  readonly origin?: Origin;
+}
+
+/** The file that holds the digests of another one. */
+export const manifestPath = (file: string): string => `${file}.digests.json`;
+
+const version = 1;
+
+/** One sealed line of JSON. */
+export function printManifest({ bytes, chunkBytes, outside, tensors, origin }: DigestManifest): string {
+  const content = {
+    ...{ writtenBy: 'quantscope', version, algorithm: 'sha256', bytes, chunkBytes, outside },
+    ...(origin ? { origin } : {}),
+    tensors: tensors.map(({ chunks, ...tensor }) => ({
+      ...tensor,
+      digest: digestOf(chunks),
+      chunks: Buffer.from(chunks).toString('base64'),
+    })),
+  };
+  return `${seal(content)}\n`;
+}
+
+/**
+ * The digests that were written with a file; undefined where there are none.
+ * @throws QuantscopeError MODEL_FILE naming the list of digests where it is damaged, was edited, or contradicts itself.
+ */
+export async function readManifest(file: string, signal?: AbortSignal): Promise<DigestManifest | undefined> {
+  const path = manifestPath(file);
+  if (!(await statIfPresent(path))) return undefined;
+  return parseManifest(await readTextFile(path, maxDigestsFile, signal), path);
+}
+
+/** @throws QuantscopeError MODEL_FILE as `readManifest`. */
+export function parseManifest(text: string, path: string): DigestManifest {
+  const wrong = (message: string, tensor?: string): QuantscopeError =>
+    new QuantscopeError('MODEL_FILE', message, { file: path, ...(tensor === undefined ? {} : { tensor }) });
+  const content = unseal(text.trimEnd());
+  if (!isRecord(content) || content['writtenBy'] !== 'quantscope')
+    throw wrong('The list of digests is damaged, or was edited: it does not match its own digest.');
+  if (content['version'] !== version || content['algorithm'] !== 'sha256')
+    throw wrong(`The list of digests is of version ${String(content['version'])}; this program reads 1.`);
+  const { bytes, chunkBytes, outside, tensors } = content;
+  if (!isSize(bytes)) throw wrong('"bytes" is not the size of a file.');
+  if (!isSize(chunkBytes) || chunkBytes === 0 || chunkBytes > maxDigestChunk)
+    throw wrong(`"chunkBytes" is not a size from 1 to ${maxDigestChunk}.`);
+  if (typeof outside !== 'string' || !/^[0-9a-f]{64}$/.test(outside))
+    throw wrong('"outside" is not a SHA-256 digest.');
+  if (!Array.isArray(tensors) || tensors.length > maxTensors)
+    throw wrong('"tensors" is not a list of tensors.');
+  let end = 0;
+  const parsed = tensors.map((item: unknown): TensorDigests => {
+    const tensor = parseTensor(item, { chunkBytes, fileBytes: bytes, firstByte: end }, wrong);
+    end = tensor.offset + tensor.bytes;
+    return tensor;
+  });
+  const origin = originOf(content['origin']);
+  return { bytes, chunkBytes, outside, tensors: parsed, ...(origin ? { origin } : {}) };
+}
+
+interface Bounds {
+  readonly chunkBytes: number;
+  readonly fileBytes: number;
+  /** Tensors are listed by their offsets. */
+  readonly firstByte: number;
+}
+
+function parseTensor(
+  item: unknown,
+  { chunkBytes, fileBytes, firstByte }: Bounds,
+  wrong: (message: string, tensor?: string) => QuantscopeError,
+): TensorDigests {
+  if (!isRecord(item) || typeof item['name'] !== 'string') throw wrong('A tensor has no name.');
+  const { name, dtype, shape, offset, bytes, digest, chunks: text } = item;
+  if (typeof dtype !== 'string' || !Array.isArray(shape) || !shape.every(isSize))
+    throw wrong('The dtype or the shape of a tensor is missing.', name);
+  if (!isSize(offset) || !isSize(bytes) || offset < firstByte || offset + bytes > fileBytes)
+    throw wrong(
+      `Its bytes are outside the file of ${fileBytes} bytes, or overlap those of another tensor.`,
+      name,
+    );
+  const count = Math.ceil(bytes / chunkBytes);
+  // The length is compared before anything is allocated: a list may claim any number of chunks.
+  if (typeof text !== 'string' || text.length !== 4 * Math.ceil((digestBytes * count) / 3))
+    throw wrong(`Its ${bytes} bytes have ${count} chunks; the list does not hold so many digests.`, name);
+  const chunks = new Uint8Array(Buffer.from(text, 'base64'));
+  if (chunks.length !== digestBytes * count || digest !== digestOf(chunks))
+    throw wrong('The digest of the tensor is not that of its chunks.', name);
+  return { name, dtype, shape, offset, bytes, chunks };
+}
+
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function originOf(value: unknown): Origin | undefined {
+  if (!isRecord(value) || !isRecord(value['source'])) return undefined;
+  return value as unknown as Origin;
+}

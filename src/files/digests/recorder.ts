@@ -1,0 +1,117 @@
+import { createHash, type Hash } from 'node:crypto';
+import { openFileSource, type ByteSource } from '../../model/byteSource';
+import { throwIfCancelled } from '../../model/errors';
+import { ChunkDigests, chunkSize } from './chunkDigests';
+import type { DigestedTensor, DigestManifest, Origin, TensorDigests } from './manifest';
+
+/** Bytes of one read. */
+const readBytes = 1 << 20;
+
+/** Takes bytes of a tensor as they are written; `offset` counts from its start. */
+export type RecordBytes = (offset: number, bytes: Uint8Array) => void;
+
+interface Recorded {
+  readonly tensor: DigestedTensor;
+  readonly digests: ChunkDigests;
+  /** Where the next bytes are expected. */
+  end: number;
+  /** Whether all bytes came in order: others are read back from the file. */
+  isOrdered: boolean;
+}
+
+/** Computes the digests of a file's tensors while they are written, so that they are those of what was to be written. */
+export class DigestRecorder {
+  private readonly tensors: Recorded[] = [];
+  private readonly chunkBytes: number;
+
+  /** @param fileBytes of the file to be, at most. */
+  constructor(fileBytes: number) {
+    this.chunkBytes = chunkSize(fileBytes);
+  }
+
+  /** Announces a tensor. @returns what takes its bytes. */
+  tensor(tensor: DigestedTensor): RecordBytes {
+    const recorded: Recorded = {
+      ...{ tensor, digests: new ChunkDigests(this.chunkBytes), end: 0, isOrdered: true },
+    };
+    this.tensors.push(recorded);
+    return (offset, bytes) => {
+      recorded.isOrdered &&= offset === recorded.end;
+      recorded.end = offset + bytes.length;
+      if (recorded.isOrdered) recorded.digests.add(bytes);
+    };
+  }
+
+  /**
+   * The digests of the complete file. Reads what is not of tensors, and tensors whose bytes were not written in order.
+   * @param path where the file is now.
+   * @throws QuantscopeError IO; CANCELLED.
+   */
+  async finish(path: string, origin: Origin | undefined, signal?: AbortSignal): Promise<DigestManifest> {
+    const source = await openFileSource(path);
+    try {
+      const tensors: TensorDigests[] = [];
+      for (const { tensor, digests, isOrdered } of this.inFile()) {
+        const chunks = isOrdered
+          ? digests.finish()
+          : await readChunks(source, tensor, this.chunkBytes, signal);
+        tensors.push({ ...tensor, chunks });
+      }
+      const outside = await digestOutside(source, tensors, signal);
+      const { chunkBytes } = this;
+      return { bytes: source.size, chunkBytes, outside, tensors, ...(origin ? { origin } : {}) };
+    } finally {
+      await source.close();
+    }
+  }
+
+  private inFile(): readonly Recorded[] {
+    return [...this.tensors].sort((a, b) => a.tensor.offset - b.tensor.offset);
+  }
+}
+
+async function readChunks(
+  source: ByteSource,
+  { offset, bytes }: DigestedTensor,
+  chunkBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const digests = new ChunkDigests(chunkBytes);
+  for await (const piece of piecesOf(source, offset, offset + bytes, signal)) digests.add(piece);
+  return digests.finish();
+}
+
+/**
+ * SHA-256 of the bytes of a file that are not of tensors, in hexadecimal digits.
+ * @param tensors by their offsets. Those that reach beyond the end of the file are cut there.
+ */
+export async function digestOutside(
+  source: ByteSource,
+  tensors: readonly Pick<DigestedTensor, 'offset' | 'bytes'>[],
+  signal?: AbortSignal,
+): Promise<string> {
+  const hash: Hash = createHash('sha256');
+  let end = 0;
+  for (const { offset, bytes } of [...tensors, { offset: source.size, bytes: 0 }]) {
+    const next = Math.min(offset, source.size);
+    for await (const piece of piecesOf(source, end, next, signal)) hash.update(piece);
+    end = Math.max(end, offset + bytes);
+  }
+  return hash.digest('hex');
+}
+
+/** The bytes from `start` to before `end`. A piece is valid until the next one is requested. */
+export async function* piecesOf(
+  source: ByteSource,
+  start: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(Math.max(0, Math.min(readBytes, end - start)));
+  for (let at = start; at < end; at += readBytes) {
+    throwIfCancelled(signal);
+    const piece = buffer.subarray(0, Math.min(readBytes, end - at));
+    await source.readInto(piece, at, signal);
+    yield piece;
+  }
+}
