@@ -19,7 +19,7 @@ export interface DigestedWrite<T> {
   readonly inputs?: Inputs | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Writes one file, and announces its tensors. */
-  fill(file: AtomicFile, digests: DigestRecorder, index: number): Promise<T>;
+  readonly fill: (file: AtomicFile, digests: DigestRecorder, index: number) => Promise<T>;
 }
 
 /**
