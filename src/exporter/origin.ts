@@ -33,7 +33,9 @@ export function ggufOrigin(
   evidence: EvidenceSource | undefined,
 ): Origin {
   const { plan, imatrix, codes } = target;
-  const own = ownSettings.filter((key) => target[key] !== undefined).map((key) => [key, target[key]] as const);
+  const own = ownSettings
+    .filter((key) => target[key] !== undefined)
+    .map((key) => [key, target[key]] as const);
   return originOf(model, 'gguf', {
     ...Object.fromEntries(own),
     ...(plan ? { plan: { hash: planHash(plan) } } : {}),
