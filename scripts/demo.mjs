@@ -61,18 +61,6 @@ quantscope(
 const mixSame = join(folder, 'tiny-mix-size-of-Q4_K_M.gguf');
 const mixSameExport = quantscope('export', model, '--plan', planSame, '--out', mixSame);
 
-/** Mean relative squared error over the quantized weights, from the measured cell of the type that each tensor got. */
-function errorOf(exported) {
-  let sum = 0;
-  let weights = 0;
-  for (const row of sensitivity.rows) {
-    const type = exported.tensors.find((tensor) => tensor.name === row.tensor).to;
-    sum += row.cells.find((cell) => cell.format === type).relativeSquaredError * row.weights;
-    weights += row.weights;
-  }
-  return sum / weights;
-}
-
 /** Figures of the quantized model on a text that the model generated: every token of the windows is scored. */
 const evaluated = (...variant) =>
   quantscope(
@@ -85,11 +73,8 @@ const results = [
   ['AMPQ, size of Q4_K_M', mixSameExport, evaluated('--plan', planSame)],
   ['AMPQ, 4.5 bpw', mix45Export, evaluated('--plan', plan45)],
 ];
-console.log(
-  '\nfile                          bytes  bits/weight  rel. sq. error  SQNR dB   mean KLD     PPL  types',
-);
+console.log('\nfile                          bytes  bits/weight   mean KLD     PPL  types');
 for (const [name, exported, { divergence, perplexity }] of results) {
-  const error = errorOf(exported);
   const types = {};
   for (const { to } of exported.tensors) if (to !== 'F32') types[to] = (types[to] ?? 0) + 1;
   console.log(
@@ -97,8 +82,6 @@ for (const [name, exported, { divergence, perplexity }] of results) {
       name.padEnd(22),
       statSync(exported.out).size.toLocaleString('en-US').padStart(12),
       exported.bitsPerWeight.toFixed(4).padStart(12),
-      error.toExponential(4).padStart(15),
-      (-10 * Math.log10(error)).toFixed(2).padStart(8),
       divergence.mean.value.toExponential(3).padStart(10),
       perplexity.value.toFixed(3).padStart(7),
       ` ${Object.entries(types)
@@ -107,9 +90,6 @@ for (const [name, exported, { divergence, perplexity }] of results) {
     ].join(' '),
   );
 }
-console.log(
-  'rel. sq. error: Σ‖W − Q(W)‖²/‖W‖² weighted by the number of weights, as measured per tensor above.',
-);
 console.log('Mean KLD: nats per token from the original; PPL: perplexity of the text.');
 console.log(`\nThe files are in ${folder}`);
 console.log(`Open them in VS Code: code ${folder}   (or: npm start -- ${relative(root, folder)})`);

@@ -87,7 +87,7 @@ export async function runSensitivity(
 /** What results of a model are kept under: those that importance weights or optimised codes change have their own. */
 export function resultsKey(
   { description }: Pick<Model, 'description'>,
-  { imatrix, codes }: Candidates,
+  { imatrix, codes }: Pick<Candidates, 'imatrix' | 'codes'>,
 ): string {
   const key = contentKey(description);
   const weighted = imatrix ? `${key}-${imatrix.hash.slice(0, 16)}` : key;

@@ -6,7 +6,7 @@ import { estimatedFrame, isWithin } from '../ampq/solve';
 import { writeAtomically } from '../files/atomicFile';
 import { formatById } from '../quant/catalogue';
 import { QuantscopeError } from '../model/errors';
-import type { SensitivityParams } from '../protocol/engine';
+import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
 import {
   type Budget,
   type FileFrame,
@@ -53,8 +53,10 @@ export const recommend: Command = {
     const constraints = constraintsOf(context);
     const params = measuringParams(context);
     const inputs = await checkOutputs(context, [out], [params.text, params.imatrix, params.optimised?.text]);
-    const frame = await exportFrame(context.model, params, context.signal);
-    const measured = await measureDownTo(context, params, { goal, frame, constraints });
+    const estimate = await announce(context, params);
+    const isOptimised = estimate.codes !== undefined;
+    const frame = await exportFrame(context.model, { imatrix: params.imatrix, isOptimised }, context.signal);
+    const measured = await measureDownTo(context, params, estimate, { goal, frame, constraints });
     const counted = frame ?? estimatedFrame(measured);
     const budget =
       'budget' in goal ? goal.budget : smallestBudget(measured, goal.divergence, counted, constraints);
@@ -83,9 +85,9 @@ interface Wanted {
 async function measureDownTo(
   context: CommandContext,
   params: SensitivityParams,
+  { formats, weightsOnly }: SensitivityEstimate,
   { goal, frame, constraints }: Wanted,
 ): Promise<SensitivityTable> {
-  const { formats, weightsOnly } = await announce(context, params);
   let measured = await measure(context, params);
   const { notExportable } = measured;
   // The reason may have been said already: it can be why the model is not run, too.

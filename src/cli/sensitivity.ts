@@ -43,7 +43,7 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
   ),
   codes: valueOption(
     'C',
-    'errors of which codes: reference (as llama.cpp) or optimised, measured on the outputs (default: reference)',
+    'errors of which codes: optimised, measured on the outputs (default where the model is run over a text), or reference (as llama.cpp)',
   ),
   calibration: valueOption(
     'F',
@@ -78,7 +78,7 @@ export function measuringParams(context: CommandContext): SensitivityParams {
   if ((tokens ?? window) !== undefined && (weightsOnly || keptGains))
     throw new UsageError(`--tokens and --context apply to a run over a text, not to ${chosen[0]}.`);
   const optimised = optimisedOption(context);
-  if (optimised && (weightsOnly || keptGains))
+  if (optimised?.isRequired && (weightsOnly || keptGains))
     throw new UsageError(`--codes optimised needs a run over a text, not ${chosen[0]}.`);
   const formats = textOption(context, 'formats')
     ?.split(',')
@@ -96,19 +96,25 @@ export function measuringParams(context: CommandContext): SensitivityParams {
   };
 }
 
-/** @throws UsageError for a calibration without optimised codes. */
+/**
+ * Optimised codes, unless those of llama.cpp are asked for: where the model is run over a text.
+ * @throws UsageError for a calibration without optimised codes.
+ */
 function optimisedOption(context: CommandContext): SensitivityParams['optimised'] {
   const tokens = countOption(context, 'calibration-tokens');
   const text = textOption(context, 'calibration');
-  if (choiceOption(context, 'codes', codeChoices) === 'optimised')
-    return {
-      evidenceDir: context.evaluationDir,
-      ...(text === undefined ? {} : { text: resolve(text) }),
-      ...(tokens === undefined ? {} : { tokens }),
-    };
-  if ((text ?? tokens) !== undefined)
-    throw new UsageError('--calibration and --calibration-tokens are for --codes optimised.');
-  return undefined;
+  const choice = choiceOption(context, 'codes', codeChoices);
+  const calibration = {
+    ...(text === undefined ? {} : { text: resolve(text) }),
+    ...(tokens === undefined ? {} : { tokens }),
+  };
+  if (choice === 'reference') {
+    if ((text ?? tokens) !== undefined)
+      throw new UsageError('--calibration and --calibration-tokens are for --codes optimised.');
+    return undefined;
+  }
+  const isRequired = choice === 'optimised' || (text ?? tokens) !== undefined;
+  return { evidenceDir: context.evaluationDir, ...(isRequired ? { isRequired } : {}), ...calibration };
 }
 
 /** Prints what a run will do and its estimated time. */
@@ -118,11 +124,15 @@ export async function announce(
 ): Promise<SensitivityEstimate> {
   const { jobs, signal, note } = context;
   const estimate = await jobs['sensitivity/estimate'](params, { signal, progress: () => undefined });
-  const { tensors, formats, text, offered, weightsOnly, seconds } = estimate;
+  const { tensors, formats, text, codes, offered, weightsOnly, seconds } = estimate;
   const how = text
     ? `the model ${text.isKept === true ? 'was' : 'is'} run over ${count(text.tokens)} tokens of ${basename(text.file)}`
     : `the model is not run over a text: ${weightsOnly}`;
   note(`${plural(tensors, 'tensor')} in ${formats.join(', ')}; ${how}`);
+  if (codes)
+    note(
+      `Codes are optimised over ${count(codes.tokens)} tokens of ${codes.text}; --codes reference measures those of llama.cpp.`,
+    );
   if (offered)
     note(
       `Gains over ${count(offered.tokens)} tokens of ${basename(offered.file)} are kept from an earlier run; --gains cached uses them.`,

@@ -54,6 +54,7 @@ const kinds = {
     isRecord(value) &&
     typeof value['evidenceDir'] === 'string' &&
     isAbsolute(value['evidenceDir']) &&
+    (value['isRequired'] === undefined || typeof value['isRequired'] === 'boolean') &&
     (value['text'] === undefined || (typeof value['text'] === 'string' && isAbsolute(value['text']))) &&
     (value['tokens'] === undefined ||
       (Number.isSafeInteger(value['tokens']) && (value['tokens'] as number) > 0)),

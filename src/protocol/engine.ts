@@ -39,6 +39,7 @@ import type {
   PlanAssignment,
   SensitivityRow,
   SensitivityTable,
+  UsedCodes,
 } from './plan';
 import type { PreviewParams, PreviewResult } from './preview';
 import type {
@@ -246,8 +247,13 @@ export interface SensitivityParams extends ModelRef {
   keptGains?: boolean;
   /** Errors of the weights alone. */
   weightsOnly?: boolean;
-  /** Errors of the outputs with codes that are optimised for the inputs over the text, as `codes` of an export. */
+  /**
+   * Errors of the outputs with codes that are optimised for the inputs over the text, as `codes` of an export; with kept gains those of the
+   * same run. Where the model is not run over a text, errors are those of reference codes.
+   */
   optimised?: {
+    /** Makes it an error that the model is not run over a text. */
+    readonly isRequired?: boolean;
     /** Folder where what is measured of inputs is kept. */
     readonly evidenceDir: string;
     /** UTF-8 text that inputs are measured over; that of the gains where it is absent. */
@@ -263,6 +269,8 @@ export interface SensitivityEstimate {
   formats: readonly string[];
   /** The text that the model will be run over, or was if the result is kept, and the tokens that are scored. */
   text?: { file: string; tokens: number; isKept?: boolean };
+  /** Optimised codes that errors are those of. */
+  codes?: UsedCodes;
   /** Gains of another text that are kept and were not asked for. */
   offered?: { file: string; tokens: number };
   /** Why it will not be run over a text. */

@@ -57,4 +57,5 @@ export const settings = {
   threads: 'threads',
   gainTokens: 'gainTokens',
   importanceMatrix: 'importanceMatrix',
+  codes: 'codes',
 } as const;

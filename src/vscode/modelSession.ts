@@ -36,6 +36,8 @@ export interface SessionContext {
   readonly notices: Notices;
   /** Where measured cells are kept. */
   readonly sensitivityDir: string;
+  /** Where calibrations keep what they measured. */
+  readonly evidenceDir: string;
   /** What the user has chosen of how sensitivity is measured. */
   readonly measuring: () => MeasuringSettings;
   /** Where plans are written that an export needs as a file. */
@@ -78,7 +80,7 @@ export class ModelSession {
     /** Whether it shows only the file that the path names, not the model that the file is part of. */
     readonly alone = false,
   ) {
-    const { engine, devices, log, notices, sensitivityDir } = context;
+    const { engine, devices, log, notices, sensitivityDir, evidenceDir } = context;
     const { signal } = this.life;
     const model = (): ModelRef => this.ref;
     this.planning = new Planning({
@@ -89,7 +91,8 @@ export class ModelSession {
     this.analysis = new SensitivityJob(
       ...([model, engine, log, notices] as const),
       {
-        ...{ cacheDir: sensitivityDir, device: devices.choice, measuring: () => this.measuring },
+        ...{ cacheDir: sensitivityDir, evidenceDir },
+        ...{ device: devices.choice, measuring: () => this.measuring },
         showsGains: () => this.planning.table?.gainsFrom !== undefined,
       },
       {

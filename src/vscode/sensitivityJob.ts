@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { EngineProgress, SensitivityEstimate, SensitivityParams } from '../protocol/engine';
+import type { CodeChoice } from '../protocol/export';
 import type { ModelRef } from '../protocol/model';
 import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
 import type { JobState } from '../protocol/webview';
@@ -20,10 +21,14 @@ export interface MeasuringSettings {
   readonly tokens?: number;
   /** Importance matrix that weights are encoded with. */
   readonly imatrix?: string;
+  /** Codes that errors are those of, where the model is run over a text. */
+  readonly codes: CodeChoice;
 }
 
 export interface SensitivitySettings {
   readonly cacheDir: string;
+  /** Where what optimised codes are found from is kept. */
+  readonly evidenceDir: string;
   readonly device: () => DeviceChoice;
   readonly measuring: () => MeasuringSettings;
   /** Whether gains are shown: a run without a text keeps them and measures what is missing. */
@@ -96,9 +101,10 @@ export class SensitivityJob {
   }
 
   private paramsFor(text: string | undefined): SensitivityParams {
-    const { device, showsGains, measuring } = this.settings;
-    const { tokens } = measuring();
-    const params = { ...this.stored(), device: device() };
+    const { device, showsGains, measuring, evidenceDir } = this.settings;
+    const { tokens, codes } = measuring();
+    const optimised = codes === 'optimised' ? { optimised: { evidenceDir } } : {};
+    const params = { ...this.stored(), device: device(), ...optimised };
     if (text === undefined && showsGains()) return { ...params, keptGains: true };
     return {
       ...params,

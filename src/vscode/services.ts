@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { EngineClient } from '../engine/client';
+import type { CodeChoice } from '../protocol/export';
 import type { DeviceChoice } from '../protocol/plan';
 import { settings } from './contributions';
 import { Devices } from './devices';
@@ -42,11 +43,11 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const folder = (name: string): string => vscode.Uri.joinPath(context.globalStorageUri, name).fsPath;
   const notices = showNotices(log);
   const devices = new Devices(engine, log, notices, chosenDevice);
+  const evidenceDir = folder('evaluation');
   const sessions = new Sessions({
-    ...{ engine, devices, log, notices },
+    ...{ engine, devices, log, notices, evidenceDir },
     ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans'), measuring: chosenMeasuring },
   });
-  const evidenceDir = folder('evaluation');
   const evaluations = new Evaluations(engine, log, evidenceDir);
   const quantizations = new Quantizations(engine, log, evidenceDir);
   const start = (work: Promise<unknown>): void => inBackground(work, log, notices);
@@ -94,7 +95,9 @@ function chosenMeasuring(): MeasuringSettings {
   const configuration = vscode.workspace.getConfiguration(settings.section);
   const tokens = configuration.get<number>(settings.gainTokens, 0);
   const imatrix = configuration.get<string>(settings.importanceMatrix, '').trim();
+  const codes = configuration.get<CodeChoice>(settings.codes, 'optimised');
   return {
+    codes,
     ...(Number.isSafeInteger(tokens) && tokens > 0 ? { tokens } : {}),
     ...(imatrix === '' ? {} : { imatrix }),
   };

@@ -126,8 +126,9 @@ export function fakeContext(answers: Answers, folder: string) {
     log,
     devices,
     sensitivityDir: `${folder}/cells`,
+    evidenceDir: `${folder}/evidence`,
     planDir: `${folder}/plans`,
-    measuring: () => ({}),
+    measuring: () => ({ codes: 'reference' as const }),
   };
   return { engine, notices, log, devices, context };
 }

@@ -186,7 +186,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
 
   it('shows what a plan file would write', async () => {
     const plan = join(workspace, 'mix.ampq.json');
-    quantscope('recommend', model, '--budget', '5.5bpw', '--out', plan);
+    quantscope('recommend', model, '--budget', '5.5bpw', '--codes', 'reference', '--out', plan);
     await frame.getByLabel('File type').selectOption('plan file');
     await frame.getByRole('button', { name: 'Browse…' }).first().click();
     await acceptFile(page, 'mix.ampq.json');

@@ -8,45 +8,73 @@ import type { EvidenceSettings } from '../../protocol/evidence';
 import type { UsedCodes } from '../../protocol/plan';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { JobContext } from '../job';
+import type { GainsChosen } from './chooseGains';
 import { estimateEvidence, evidenceText, latestEvidence, obtainEvidence } from './obtainEvidence';
 
-/** Optimised codes of a run that measures: over which text, and where what it says of inputs is kept. */
+/** Optimised codes of a run that measures, and where what they are found from is kept. */
 export interface PlannedCodes {
   readonly used: UsedCodes;
-  readonly settings: EvidenceSettings;
+  /** The pass over a text that they need; absent for those of an earlier run. */
+  readonly settings?: EvidenceSettings;
   readonly evidenceDir: string;
 }
 
 /**
- * The codes that a request asks for; undefined where it does not.
- * @param gainsText the text that gains are measured over, which codes are found over, too, unless the request names another; undefined where
- * the model is not run over one.
- * @throws QuantscopeError REQUEST where there is no text; as `obtainEvidence` for one that cannot be used.
+ * The codes that a request asks for; undefined where it does not, or where the model is not run over a text.
+ * @param gains where these come from: codes are found over their text, too, unless the request names another.
+ * @param latest of the latest run, whose codes go with its gains.
+ * @throws QuantscopeError REQUEST where codes are required and the model is not run; as `obtainEvidence` for a text that cannot be used.
  */
 export async function planCodes(
   model: Model,
   { optimised, device }: Pick<SensitivityParams, 'optimised' | 'device'>,
-  gainsText: string | undefined,
+  gains: GainsChosen,
+  latest: UsedCodes | undefined,
   signal: AbortSignal,
 ): Promise<PlannedCodes | undefined> {
   if (!optimised) return undefined;
-  const { evidenceDir, tokens, text = gainsText } = optimised;
-  if (text === undefined) {
-    const message = 'Optimised codes need a text that the model is run over.';
+  const { evidenceDir, tokens, isRequired } = optimised;
+  if ('measured' in gains) return latest && { used: latest, evidenceDir };
+  if ('weightsOnly' in gains) {
+    if (!isRequired) return undefined;
+    const message = `Optimised codes need a text that the model is run over: ${gains.weightsOnly}`;
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
   }
+  const text = optimised.text ?? gains.planned.file;
   const settings = { text, needs: ['hessian'], device, ...(tokens === undefined ? {} : { tokens }) } as const;
   const used = usedCodes(await evidenceText(model, settings, evidenceDir, signal));
   return { used, settings, evidenceDir };
 }
 
-/** What finds the codes, after the pass over the text, if that was not made before. */
-export async function codeFinderFor(
+/**
+ * What finds the codes, after the pass over the text, if that was not made before: when it is asked for, as a run whose results are all kept
+ * needs none.
+ */
+export function codeFinderFor(
   model: Model,
-  { settings, evidenceDir }: PlannedCodes,
+  { used, settings, evidenceDir }: PlannedCodes,
   context: JobContext,
-): Promise<CodeFinder> {
-  return new CodeFinder(await obtainEvidence(model, settings, evidenceDir, context), context.signal);
+): () => Promise<CodeFinder> {
+  const open = async (): Promise<CodeFinder> => {
+    const evidence = settings
+      ? await obtainEvidence(model, settings, evidenceDir, context)
+      : await evidenceOfRun(model, used, evidenceDir);
+    return new CodeFinder(evidence, context.signal);
+  };
+  let finder: Promise<CodeFinder> | undefined;
+  return () => (finder ??= open());
+}
+
+/** @throws QuantscopeError REQUEST where it is not kept. */
+async function evidenceOfRun(
+  model: Model,
+  { text, hash, tokens }: UsedCodes,
+  evidenceDir: string,
+): Promise<EvidenceSource> {
+  const found = await latestEvidence(model, ['hessian'], evidenceDir, hash);
+  if (found) return found;
+  const message = `Codes of the latest run were optimised over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there is not kept: run the model over a text again.`;
+  throw new QuantscopeError('REQUEST', message, { file: model.description.path });
 }
 
 /** Seconds that the pass over the text takes. */
@@ -55,7 +83,7 @@ export async function evidenceSeconds(
   { settings, evidenceDir }: PlannedCodes,
   signal: AbortSignal,
 ): Promise<number> {
-  return (await estimateEvidence(model, settings, evidenceDir, signal)).seconds;
+  return settings ? (await estimateEvidence(model, settings, evidenceDir, signal)).seconds : 0;
 }
 
 /** Seconds that finding the codes of cells takes. */
@@ -66,12 +94,12 @@ export const missingCodesSeconds = (missing: readonly MissingCells[]): number =>
   }, 0);
 
 /** A measurer whose errors are those of the outputs with optimised codes, where the inputs of a tensor are known. */
-export function optimisedMeasurer(finder: CodeFinder, plain: Measurer): Measurer {
+export function optimisedMeasurer(finder: () => Promise<CodeFinder>, plain: Measurer): Measurer {
   return {
     device: 'cpu',
     deviceFor: () => 'cpu',
     measure: async (reader, slab, format, range, options) =>
-      (await outputErrors(finder, reader, slab, format, range, options)) ??
+      (await outputErrors(await finder(), reader, slab, format, range, options)) ??
       plain.measure(reader, slab, format, range, options),
   };
 }

@@ -1,6 +1,7 @@
 import { measureSlab } from '../../analysis/measureRows';
 import { measureWeighted } from '../../analysis/weightedErrors';
 import { refuseWithoutImportance, type Candidates } from '../../ampq/candidates';
+import { keepLatestCodes, latestCandidates } from '../../ampq/latestCodes';
 import { probeFormat, withGains, type MeasuredDivergences } from '../../ampq/gains';
 import {
   defaultCandidates,
@@ -81,21 +82,21 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
   const encoded = await encodedCandidates(model, params, signal);
   const named = params.formats?.map(formatById);
   refuseWithoutImportance(encoded, named ?? [], model.description.path);
-  // Gains with optimised codes are those of a text, which names where they are kept.
   const keptOf = (candidates: Candidates) => keptGains(model, candidates, params.cacheDir);
-  const earlier = params.optimised ? undefined : await keptOf(encoded);
+  const latest = params.optimised ? await latestCandidates(model, encoded, params.cacheDir) : encoded;
+  const earlier = await keptOf(latest);
   const gains = await chooseGains(model, params, earlier, signal);
   const planned = 'planned' in gains ? gains.planned : undefined;
-  const codes = await planCodes(model, params, planned?.file, signal);
+  const codes = await planCodes(model, params, gains, latest.codes, signal);
   const candidates = codes ? { ...encoded, codes: codes.used } : encoded;
-  const kept = codes ? await keptOf(candidates) : earlier;
+  const kept = await keptOf(candidates);
   const isKept = planned !== undefined && planned.hash === kept?.text.hash;
   const measured = 'measured' in gains ? gains.measured : isKept ? kept : undefined;
   const formats = [...new Set(named ?? usualFormats(candidates, gains).map(formatById))];
   const toRun = isKept ? undefined : planned;
   return {
     ...{ candidates, gains, toRun, measured, formats, codes },
-    offered: measured ? undefined : kept,
+    offered: measured ? undefined : (kept ?? earlier),
     measuredFormats: toRun ? [...new Set([...formats, probeFormat])] : formats,
   };
 }
@@ -124,7 +125,9 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
       return await models.use(params, signal, async (model) => {
         const run = await planRun(model, params, signal);
         const { candidates, gains, toRun, measured, formats, measuredFormats, codes } = run;
-        const finder = codes && (await codeFinderFor(model, codes, { signal, progress }));
+        // Results are then not kept either, and the run says so.
+        await keepLatestCodes(model, candidates, cacheDir).catch(() => undefined);
+        const finder = codes && codeFinderFor(model, codes, { signal, progress });
         const table = await runSensitivity(model, candidates, {
           ...{ formats: measuredFormats, signal, cacheDir },
           measurer: finder ? optimisedMeasurer(finder, measurer) : measurer,
@@ -134,7 +137,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
         if ('weightsOnly' in gains) return { ...table, weightsOnly: gains.weightsOnly };
         if (!toRun) return withGains(table, measured!);
         const { device } = await runDevice(params.device, signal);
-        const where = { device, cacheDir, finder };
+        const where = { device, cacheDir, finder: await finder?.() };
         const found = await addGains(model, table, candidates, toRun, where, { signal, progress });
         return inFormats(found, formats);
       });
@@ -152,10 +155,13 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
       const run = await planRun(model, params, signal);
       const { candidates, gains, toRun, measured, offered, formats, measuredFormats, codes } = run;
       const left = await missingCandidates(model, candidates, params.cacheDir, measuredFormats);
-      const ofCodes = codes ? missingCodesSeconds(left) + (await evidenceSeconds(model, codes, signal)) : 0;
+      const isMissing = toRun !== undefined || left.some(({ formats: some }) => some.length > 0);
+      const ofCodes =
+        codes && isMissing ? missingCodesSeconds(left) + (await evidenceSeconds(model, codes, signal)) : 0;
       const errors = ofCodes + (await errorSeconds(left, signal));
       const estimate = {
         ...{ tensors: candidates.tensors.length, formats: formats.map(({ id }) => id) },
+        ...(codes ? { codes: codes.used } : {}),
         ...(offered ? { offered: { file: offered.text.path, tokens: offered.text.tokens } } : {}),
       };
       if ('weightsOnly' in gains) return { ...estimate, weightsOnly: gains.weightsOnly, seconds: errors };
@@ -178,13 +184,14 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
   };
 }
 
-/** What earlier runs measured of a model, with the same importance matrix or without one; undefined when nothing. */
+/** What the latest run of a model with the same importance matrix, or without one, and earlier ones with its codes measured; undefined when nothing. */
 export async function readStoredTable(
   model: Model,
   params: Pick<SensitivityParams, 'cacheDir' | 'imatrix'>,
   signal: AbortSignal,
 ): Promise<SensitivityTable | undefined> {
-  const candidates = await encodedCandidates(model, params, signal);
+  const encoded = await encodedCandidates(model, params, signal);
+  const candidates = await latestCandidates(model, encoded, params.cacheDir);
   const table = await storedSensitivity(model, candidates, params.cacheDir);
   if (!table) return undefined;
   const measured = await keptGains(model, candidates, params.cacheDir);

@@ -17,15 +17,9 @@ const readPlan = (file: string): Plan => JSON.parse(readFileSync(file, 'utf8')) 
 
 beforeAll(async () => {
   programs = await buildPrograms();
-  const gains = ['--text', calibration, '--tokens', '512', '--context', '128', '--device', 'cpu'];
+  const gains = ['--text', calibration, '--tokens', '512', '--context', '128', '--codes', 'reference'];
   const made = await quantscope(
-    'recommend',
-    sampleFolder,
-    '--budget',
-    '3178560B',
-    '--out',
-    planFile,
-    ...gains,
+    ...['recommend', sampleFolder, '--budget', '3178560B', '--out', planFile, '--device', 'cpu', ...gains],
   );
   expect(made.code, made.stderr).toBe(0);
 }, 300_000);

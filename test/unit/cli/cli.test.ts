@@ -15,6 +15,8 @@ import { buildPrograms, runProgram, type Ended, type RunOptions } from '../../su
 
 const cache = temporaryFolder();
 const folder = temporaryFolder();
+/** Codes that are measured in a fraction of the time. */
+const reference = ['--codes', 'reference'];
 const tensor = 'model.layers.0.self_attn.q_proj.weight';
 let cli: string;
 
@@ -78,7 +80,7 @@ describe('quantscope', () => {
       /--codes optimised needs a run over a text/,
     ],
     [
-      ['recommend', 'a', '--budget', '4bpw', '--out', 'p', '--calibration', 't'],
+      ['recommend', 'a', '--budget', '4bpw', '--out', 'p', '--codes', 'reference', '--calibration', 't'],
       /are for --codes optimised\./,
     ],
     [['sensitivity', 'a', '--device', 'tpu'], /--device takes auto, cuda, .* or cpu, not "tpu"/],
@@ -179,12 +181,13 @@ describe('quantscope', () => {
   });
 
   it('measures, recommends within the budget and exports what it recommends', async () => {
-    const table = await jsonOf<SensitivityTable>('sensitivity', sampleFolder, '--device', 'cpu');
+    const measured = ['sensitivity', sampleFolder, '--device', 'cpu', ...reference];
+    const table = await jsonOf<SensitivityTable>(...measured);
     expect(table.rows).toHaveLength(44);
     for (const [i, budget] of [3_000_000, 3_200_000, 4_000_000].entries()) {
       const plan = join(folder, `p${i}.ampq.json`);
       const out = join(folder, `p${i}.gguf`);
-      await jsonOf('recommend', sampleFolder, '--budget', `${budget}B`, '--out', plan);
+      await jsonOf('recommend', sampleFolder, '--budget', `${budget}B`, '--out', plan, ...reference);
       const exported = await jsonOf<{ tensors: { name: string; to: string }[] }>(
         ...['export', sampleFolder, '--plan', plan, '--out', out],
       );
@@ -210,7 +213,8 @@ describe('quantscope', () => {
 
   it('says the smallest budget that there is, and writes no plan', async () => {
     const out = join(folder, 'never.ampq.json');
-    const { code, stderr } = await quantscope(['recommend', sampleFolder, '--budget', '2bpw', '--out', out]);
+    const call = ['recommend', sampleFolder, '--budget', '2bpw', '--out', out, ...reference];
+    const { code, stderr } = await quantscope(call);
     expect(code).toBe(1);
     expect(stderr).toMatch(/at least 2\.6250 bits per weight/);
     expect(existsSync(out)).toBe(false);
@@ -219,7 +223,8 @@ describe('quantscope', () => {
   it('announces before it measures what it will do and how long that takes', async () => {
     const empty = { cache: temporaryFolder() };
     const announced = async () =>
-      (await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json'], empty)).stderr;
+      (await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json', ...reference], empty))
+        .stderr;
     expect(await announced()).toMatch(
       /^44 tensors in Q2_K, .*, F16; the model is run over 2,048 tokens of generated-calibration\.txt\nThis takes about \d+ s;/,
     );
@@ -228,8 +233,20 @@ describe('quantscope', () => {
     );
   });
 
+  it('measures optimised codes by default where the model is run over a text', async () => {
+    const over = ['--text', join(sampleFolder, 'generated-calibration.txt'), '--tokens', '256'];
+    const call = ['sensitivity', sampleFolder, '--device', 'cpu', '--formats', 'Q8_0', ...over];
+    const { stdout, stderr } = await quantscope([...call, '--calibration-tokens', '512', '--json']);
+    expect((JSON.parse(stdout) as SensitivityTable).codes).toMatchObject({
+      ...{ text: 'generated-calibration.txt', tokens: 512 },
+    });
+    expect(stderr).toContain(
+      'Codes are optimised over 512 tokens of generated-calibration.txt; --codes reference measures those of llama.cpp.',
+    );
+  });
+
   it('shows what was measured, what follows from it, and nothing below the noise', async () => {
-    const { stdout } = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu']);
+    const { stdout } = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', ...reference]);
     expect(stdout).toMatch(/Measured: the figures with \*, over 2,048 tokens .* in windows of 256\./);
     const output = stdout.split('\n').find((line) => line.startsWith('output.weight'))!;
     expect(output.match(/\S+\*/g)).toHaveLength(1);
@@ -238,7 +255,17 @@ describe('quantscope', () => {
 
   it('shows no divergence below the noise in plans', async () => {
     const out = join(folder, 'everything.ampq.json');
-    const call = ['recommend', sampleFolder, '--device', 'cpu', '--budget', '8GB', '--out', out];
+    const call = [
+      'recommend',
+      sampleFolder,
+      '--device',
+      'cpu',
+      '--budget',
+      '8GB',
+      '--out',
+      out,
+      ...reference,
+    ];
     const { stdout } = await quantscope(call);
     expect(stdout).toContain(', predicted KL divergence < noise nats per token\n');
     expect(stdout).toContain(

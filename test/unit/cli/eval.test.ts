@@ -98,7 +98,10 @@ describe('quantscope eval', () => {
 
   it('evaluates a plan', async () => {
     const plan = join(folder, 'tiny.ampq.json');
-    await quantscope(['recommend', sampleFolder, '--budget', '5bpw', '--out', plan, '--device', 'cpu']);
+    await quantscope([
+      ...['recommend', sampleFolder, '--budget', '5bpw', '--codes', 'reference'],
+      ...['--out', plan, '--device', 'cpu'],
+    ]);
     const { variant, text: scored } = await evaluated('--text', text, '--plan', plan);
     expect(variant).toBe('tiny.ampq.json');
     expect(scored!.divergence!.mean.value).toBeGreaterThan(0);

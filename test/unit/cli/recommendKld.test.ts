@@ -23,7 +23,7 @@ const recommend = (out: string, ...options: string[]): Promise<Ended> =>
   );
 
 async function planOf(out: string, ...goal: string[]): Promise<Plan> {
-  const gains = ['--text', text, '--tokens', '512', '--context', '128'];
+  const gains = ['--text', text, '--tokens', '512', '--context', '128', '--codes', 'reference'];
   const { code, stderr } = await recommend(out, ...goal, ...gains);
   expect(code, stderr).toBe(0);
   return JSON.parse(readFileSync(join(folder, out), 'utf8')) as Plan;

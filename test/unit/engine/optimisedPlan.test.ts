@@ -98,12 +98,36 @@ describe('a table of optimised codes', () => {
     expect(plan.notes[0]).toContain(
       `optimised codes (${codesMethodName}, over 4,096 tokens of generated-calibration.txt)`,
     );
-    expect(await request('sensitivity/stored', { path: sampleFolder, cacheDir })).toBeUndefined();
     const again = await request('sensitivity/run', params);
     expect(again).toEqual(table);
     const estimate = await request('sensitivity/estimate', params);
-    expect(estimate).toMatchObject({ text: { isKept: true }, seconds: 0 });
+    expect(estimate).toMatchObject({ text: { isKept: true }, codes, seconds: 0 });
   });
+
+  it('is the one that is shown before anything is measured, until a run measures other codes', async () => {
+    const own = { path: sampleFolder, cacheDir: join(folder, 'latest') };
+    const stored = () => request('sensitivity/stored', own);
+    const few = { formats: ['Q4_K'], cacheDir: own.cacheDir };
+    expect(await stored()).toBeUndefined();
+    const measured = await request('sensitivity/run', { ...params, ...few });
+    expect(await stored()).toEqual(measured);
+    const { text: over, tokens: scored, context, ...again } = { ...params, ...few };
+    expect([over, scored, context]).toEqual([text, 1024, 256]);
+    expect(await request('sensitivity/run', { ...again, keptGains: true })).toEqual(measured);
+    const more = { ...again, keptGains: true, formats: ['Q4_K', 'Q6_K'] };
+    const larger = await request('sensitivity/run', more);
+    expect(larger.codes).toEqual(measured.codes);
+    expect(larger.rows[0]!.cells).toHaveLength(2);
+    const gone = request('sensitivity/run', {
+      ...{ ...more, formats: ['Q5_K'], optimised: { evidenceDir: join(folder, 'no evidence') } },
+    });
+    await expect(gone).rejects.toThrow(
+      'what was measured there is not kept: run the model over a text again',
+    );
+    const reference = await request('sensitivity/run', { ...plain, ...few });
+    expect(reference).not.toHaveProperty('codes');
+    expect(await stored()).toEqual(reference);
+  }, 60_000);
 
   it.each(['Q3_K', 'Q4_K'])(
     'has the errors of the outputs with the codes that an export writes in %s',
@@ -126,11 +150,22 @@ describe('a table of optimised codes', () => {
     },
   );
 
-  it('needs a text', async () => {
-    const { text: over, ...without } = params;
-    expect(over).toBe(text);
-    const asked = request('sensitivity/run', { ...without, weightsOnly: true });
-    await expect(asked).rejects.toThrow('Optimised codes need a text that the model is run over.');
+  it('needs a text: without one the table has reference codes, unless optimised ones are required', async () => {
+    const { path, device } = params;
+    const byWeights = {
+      path,
+      device,
+      cacheDir: join(folder, 'weights'),
+      formats: ['Q4_K'],
+      weightsOnly: true,
+    };
+    const table = await request('sensitivity/run', { ...byWeights, optimised: { evidenceDir } });
+    expect(table).not.toHaveProperty('codes');
+    expect(table).toEqual(await request('sensitivity/run', byWeights));
+    const required = { ...byWeights, optimised: { evidenceDir, isRequired: true } };
+    await expect(request('sensitivity/run', required)).rejects.toThrow(
+      'Optimised codes need a text that the model is run over: this was requested.',
+    );
     const wrong = request('sensitivity/run', { ...params, optimised: { evidenceDir: 'relative' } });
     await expect(wrong).rejects.toThrow('"optimised"');
   });

@@ -10,12 +10,13 @@ const progress = (done: number) => ({ message: 'x', done, total: 9 });
 const table = (name: string) => ({ modelHash: name }) as SensitivityTable;
 const running = (title: string, more: object = {}): JobState => ({ kind: 'running', title, ...more });
 
-interface Shown extends MeasuringSettings {
+interface Shown extends Partial<MeasuringSettings> {
   readonly showsGains?: boolean;
 }
 
 /** A job whose engine estimates 12 seconds and leaves the rest to the test. */
-function setUp(estimate: () => object = () => ({}), { showsGains = false, ...measuring }: Shown = {}) {
+function setUp(estimate: () => object = () => ({}), { showsGains = false, ...chosen }: Shown = {}) {
+  const measuring: MeasuringSettings = { codes: 'reference', ...chosen };
   const engine = new FakeEngine({
     'sensitivity/estimate': ({ text: asked }) =>
       ({ seconds: 12, ...(asked === undefined ? {} : { text }), ...estimate() }) as never,
@@ -27,7 +28,7 @@ function setUp(estimate: () => object = () => ({}), { showsGains = false, ...mea
     () => ({ path: '/m.gguf', alone: true }),
     ...([engine, log, notices] as const),
     {
-      ...{ cacheDir: '/cells', device: () => 'cpu' as const },
+      ...{ cacheDir: '/cells', evidenceDir: '/evidence', device: () => 'cpu' as const },
       ...{ measuring: () => measuring, showsGains: () => showsGains },
     },
     {
@@ -85,7 +86,13 @@ describe('a sensitivity analysis', () => {
     ['with a text replaces them', '/t.txt', { showsGains: true }, { text: '/t.txt' }],
     ['encodes with the chosen matrix', undefined, { imatrix: '/i.gguf' }, { imatrix: '/i.gguf' }],
     ['measures over as many tokens as the user chose', undefined, { tokens: 4096 }, { tokens: 4096 }],
-  ])('%s', async (_, over, shown, expected) => {
+    [
+      'measures the codes that the user chose',
+      '/t.txt',
+      { codes: 'optimised' },
+      { text: '/t.txt', optimised: { evidenceDir: '/evidence' } },
+    ],
+  ] as [string, string | undefined, Shown, object][])('%s', async (_, over, shown, expected) => {
     const { engine, job } = setUp(undefined, shown);
     void job.run(over);
     await settle();
