@@ -16,6 +16,8 @@ process.env['ORT_DISABLE_TELEMETRY'] = '1';
 /** `unit` needs only the addon; `oracle` llama.cpp and ONNX Runtime; `ui` a real VS Code in a browser. */
 export default defineConfig({
   test: {
+    // Vitest leaves one core free, which on two cores is half of them.
+    maxWorkers: '100%',
     projects: [
       project('unit', 60_000),
       project('oracle', 300_000, { pool: 'forks' }),

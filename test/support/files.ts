@@ -14,10 +14,16 @@ export const hasSharedData = existsSync(sharedData);
 export const sharedModel = join(projectRoot, '..', 'shared', 'models', 'tiny-shakespeare-llama');
 if (!hasSharedData) console.warn(`Tests of real files are skipped: ${sharedData} is not there.`);
 
+const temporaryFolders: string[] = [];
+// Registered here, as a hook that is registered while a test runs is not called.
+afterAll(() => {
+  for (const folder of temporaryFolders) rmSync(folder, { recursive: true, force: true });
+});
+
 /** A folder that is removed when the test file is done. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'quantscope-test-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  temporaryFolders.push(folder);
   return folder;
 }
 
