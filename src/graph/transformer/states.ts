@@ -136,7 +136,7 @@ export class FileStates implements States {
     try {
       return work();
     } catch (cause) {
-      const message = `The temporary file of hidden states cannot be ${what}: ${reason(cause)}`;
+      const message = `The temporary file of states cannot be ${what}: ${reason(cause)}`;
       throw new QuantscopeError('IO', message, { file: this.file }, cause);
     }
   }

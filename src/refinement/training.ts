@@ -1,0 +1,172 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { isSealed, writeSealed } from '../files/sealedFile';
+import type { States } from '../graph/transformer/states';
+import { reason } from '../model/byteSource';
+import { QuantscopeError } from '../model/errors';
+import type { Model } from '../model/model';
+import type { TensorDescriptor } from '../protocol/model';
+import type { AdamState, AdamStep } from './adam';
+import { trainerOf, type TrainedParts, type Trainer } from './trainers';
+
+/** A tensor that is trained, and where its numbers are: its own, then Adam's two averages of each. */
+interface Slot {
+  readonly name: string;
+  readonly trainer: Trainer;
+  readonly first: number;
+}
+
+/** How a model's tensors are trained, and how many numbers that takes. */
+export interface TrainingPlan {
+  readonly slots: ReadonlyMap<string, Slot>;
+  /** With Adam's averages. */
+  readonly numbers: number;
+}
+
+/** What is trained of a GGUF model; tensors that no decoder reads stay as they are. */
+export function planTraining(
+  tensors: readonly TensorDescriptor[],
+  parts: TrainedParts,
+  isRead: (name: string) => boolean,
+): TrainingPlan {
+  const slots = new Map<string, Slot>();
+  let numbers = 0;
+  for (const tensor of tensors) {
+    const trainer = isRead(tensor.name) ? trainerOf(tensor.dtype, tensor.shape, parts) : undefined;
+    if (!trainer) continue;
+    slots.set(tensor.name, { name: tensor.name, trainer, first: numbers });
+    numbers += 3 * trainer.size;
+  }
+  return { slots, numbers };
+}
+
+/** Numbers that are read or written at a time. */
+const chunk = 1 << 20;
+
+/**
+ * A GGUF file whose tensors are trained in place. It is a copy of the file at the start, which stays as it is. Adam's state is kept in `States`
+ * of one column. Close it.
+ */
+export class Training {
+  private constructor(
+    private readonly plan: TrainingPlan,
+    private readonly start: Model,
+    private readonly file: FileHandle,
+    private readonly working: Model,
+    private readonly numbers: States,
+  ) {}
+
+  /**
+   * @param start the file at the start.
+   * @param working an open copy of it, which is changed.
+   * @param room for so many numbers.
+   */
+  static async open(
+    plan: TrainingPlan,
+    start: Model,
+    working: Model,
+    room: (numbers: number) => States,
+  ): Promise<Training> {
+    const { path } = working.description;
+    const file = await open(path, 'r+');
+    const training = new Training(plan, start, file, working, room(plan.numbers));
+    for (const slot of plan.slots.values()) {
+      const { first, trainer } = slot;
+      training.numbers.write(first, await trainer.start(await training.startBytes(slot)));
+      training.numbers.write(first + trainer.size, new Float32Array(2 * trainer.size));
+    }
+    return training;
+  }
+
+  /** Whether a tensor is trained. */
+  has(name: string): boolean {
+    return this.plan.slots.has(name);
+  }
+
+  /** Moves a tensor against the gradient of its weights. */
+  async move(name: string, gradient: Float32Array, step: AdamStep): Promise<void> {
+    const slot = this.plan.slots.get(name);
+    if (!slot) return;
+    const { trainer, first } = slot;
+    const { size } = trainer;
+    const part = (index: number): Float32Array => this.numbers.read(first + index * size, size);
+    const state: AdamState = { values: part(0), first: part(1), second: part(2) };
+    const tensor = this.working.tensor(name);
+    const bytes = await this.working.read(tensor, 0, tensor.byteLength);
+    await trainer.move(state, bytes, gradient, step);
+    this.numbers.write(first, state.values);
+    this.numbers.write(first + size, state.first);
+    this.numbers.write(first + 2 * size, state.second);
+    await this.write(slot, state.values);
+  }
+
+  /** Keeps all numbers, or those that the file's bytes are made of, atomically and with a digest. */
+  async save(file: string, which: 'all' | 'values'): Promise<void> {
+    await writeSealed(file, async (append) => {
+      for (const { first, count } of this.ranges(which)) await append(this.numbers.read(first, count));
+    });
+  }
+
+  /** Puts back what was saved. @returns whether the file was whole; nothing is changed otherwise. */
+  async load(file: string, which: 'all' | 'values'): Promise<boolean> {
+    const handle = await open(file).catch(() => undefined);
+    if (!handle) return false;
+    try {
+      const ranges = [...this.ranges(which)];
+      const bytes = ranges.reduce((sum, { count }) => sum + 4 * count, 0);
+      if (!(await isSealed(handle, bytes).catch(() => false))) return false;
+      let offset = 0;
+      for (const { first, count } of ranges) {
+        const values = new Float32Array(count);
+        await readWhole(handle, new Uint8Array(values.buffer), offset, file);
+        this.numbers.write(first, values);
+        offset += 4 * count;
+      }
+    } finally {
+      await handle.close();
+    }
+    for (const slot of this.plan.slots.values())
+      await this.write(slot, this.numbers.read(slot.first, slot.trainer.size).slice());
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.numbers.close();
+    await this.file.close();
+  }
+
+  private async write(slot: Slot, values: Float32Array): Promise<void> {
+    const bytes = await slot.trainer.encode(values, await this.startBytes(slot));
+    const { offset, file } = this.working.tensor(slot.name);
+    try {
+      for (let done = 0; done < bytes.length;)
+        done += (await this.file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
+    } catch (cause) {
+      const message = `The file that is trained cannot be written: ${reason(cause)}`;
+      throw new QuantscopeError('IO', message, { file, tensor: slot.name, offset }, cause);
+    }
+  }
+
+  private startBytes({ name }: Slot): Promise<Uint8Array> {
+    const tensor = this.start.tensor(name);
+    return this.start.read(tensor, 0, tensor.byteLength);
+  }
+
+  private *ranges(which: 'all' | 'values'): Generator<{ readonly first: number; readonly count: number }> {
+    for (const { first, trainer } of this.plan.slots.values()) {
+      const end = first + (which === 'all' ? 3 : 1) * trainer.size;
+      for (let at = first; at < end; at += chunk) yield { first: at, count: Math.min(chunk, end - at) };
+    }
+  }
+}
+
+async function readWhole(handle: FileHandle, target: Uint8Array, start: number, file: string): Promise<void> {
+  for (let done = 0; done < target.length;) {
+    const { bytesRead } = await handle.read(target, done, target.length - done, start + done);
+    if (bytesRead === 0)
+      throw new QuantscopeError('IO', 'The kept state of a refinement ends early.', {
+        file,
+        offset: start + done,
+      });
+    done += bytesRead;
+  }
+}
