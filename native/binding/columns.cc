@@ -4,6 +4,8 @@
 #include "../solvers/block_codes.h"
 #include "../solvers/descent.h"
 #include "../solvers/gptq.h"
+#include "../solvers/lattice_descent.h"
+#include "../solvers/lattice_gptq.h"
 #include "../solvers/two_sided.h"
 #include "arguments.h"
 #include "functions.h"
@@ -49,6 +51,13 @@ struct Positions {
   size_t first;
   size_t count;
 };
+
+/// { tiles, columns, damping }
+HessianTiles tilesOf(const Napi::Value& value) {
+  const auto object = value.As<Napi::Object>();
+  return {floatsOf(object.Get("tiles"), "tiles"), sizeOf(object.Get("columns"), "columns"),
+          object.Get("damping").As<Napi::Number>().DoubleValue()};
+}
 
 /// Two arguments from `first` on.
 Positions positionsFrom(const Napi::CallbackInfo& info, size_t first) {
@@ -152,9 +161,7 @@ Napi::Value TileHessian(const Napi::CallbackInfo& info) {
 Napi::Value DescendBlocks(const Napi::CallbackInfo& info) {
   const std::string type = stringOf(info[0]);
   const WeightGrid grid = gridOf(info[1]);
-  const auto object = info[2].As<Napi::Object>();
-  const HessianTiles hessian{floatsOf(object.Get("tiles"), "tiles"), sizeOf(object.Get("columns"), "columns"),
-                             object.Get("damping").As<Napi::Number>().DoubleValue()};
+  const HessianTiles hessian = tilesOf(info[2]);
   const auto weights = floatsOf(info[3], "weights");
   const auto blocks = bytesOf(info[4], "blocks");
   const size_t rounds = sizeOf(info[5], "rounds");
@@ -179,6 +186,28 @@ Napi::Value DescendBothSides(const Napi::CallbackInfo& info) {
   const size_t rounds = sizeOf(info[6], "rounds");
   const CancelFlag cancelled = cancelFlag(info[7]);
   return run(info, [=] { descendBothSides({type, grid, hessian, covariance, weights, blocks, rounds}, cancelled); });
+}
+
+// (type, { tiles, columns, damping }, weights, blocks, rounds, losses, cancel?)
+Napi::Value DescendLattices(const Napi::CallbackInfo& info) {
+  const std::string type = stringOf(info[0]);
+  const HessianTiles hessian = tilesOf(info[1]);
+  const auto weights = floatsOf(info[2], "weights");
+  const auto blocks = bytesOf(info[3], "blocks");
+  const size_t rounds = sizeOf(info[4], "rounds");
+  const auto losses = doublesOf(info[5], "losses");
+  const CancelFlag cancelled = cancelFlag(info[6]);
+  return run(info, [=] { descendLattices({type, hessian, weights, blocks, rounds}, losses, cancelled); });
+}
+
+// (state, type, first, count, blocks, cancel?)
+Napi::Value QuantizeLattices(const Napi::CallbackInfo& info) {
+  const ColumnState state = stateOf(info[0]);
+  const std::string type = stringOf(info[1]);
+  const auto [first, count] = positionsFrom(info, 2);
+  const auto blocks = bytesOf(info[4], "blocks");
+  const CancelFlag cancelled = cancelFlag(info[5]);
+  return run(info, [=, first = first, count = count] { quantizeLattices(state, type, first, count, blocks, cancelled); });
 }
 
 }  // namespace qs::binding

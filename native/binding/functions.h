@@ -43,6 +43,8 @@ Napi::Value SetBlockCodes(const Napi::CallbackInfo& info);
 Napi::Value TileHessian(const Napi::CallbackInfo& info);
 Napi::Value DescendBlocks(const Napi::CallbackInfo& info);
 Napi::Value DescendBothSides(const Napi::CallbackInfo& info);
+Napi::Value DescendLattices(const Napi::CallbackInfo& info);
+Napi::Value QuantizeLattices(const Napi::CallbackInfo& info);
 
 // machine.cc
 Napi::Value SetThreads(const Napi::CallbackInfo& info);

@@ -7,19 +7,17 @@
 #include "../kernels/kernels.h"
 #include "block_codes.h"
 #include "block_slab.h"
+#include "gradient_panel.h"
 #include "scale_fit.h"
 
 namespace qs {
 namespace {
 
-/// Columns whose gradients are known at a time.
-constexpr size_t kPanelColumns = 256;
 /// Sweeps over the codes of a group after each change of its scales.
 constexpr size_t kSweeps = 2;
 /// A round that improves the error of a slab by less, relative to that error, ends the descent.
 constexpr double kLeastGain = 1e-4;
 
-using Losses = std::array<double, kSlab>;
 using LaneMoments = std::array<ScaleMoments, kSlab>;
 
 /// The changeable part of a group.
@@ -45,14 +43,13 @@ class SlabDescent {
   SlabDescent(const Descent& descent, size_t firstRow, CancelFlag cancelled)
       : parts_(partsOf(descent.type)),
         grid_(descent.grid),
-        hessian_(descent.hessian),
         rounds_(descent.rounds),
         columns_(descent.hessian.columns),
         group_(parts_.group),
         cancelled_(cancelled),
         blocks_(blocksOf(descent, firstRow)),
         slab_(parts_, grid_, columns_, weightsOf(descent, firstRow), blocks_),
-        gradients_(kPanelColumns * kSlab),
+        panel_(descent.hessian, group_),
         state_(group_ * kSlab),
         trial_(group_ * kSlab),
         steps_(group_ * kSlab),
@@ -62,14 +59,14 @@ class SlabDescent {
   /// Puts what has improved into the blocks. Returns d·H·dᵀ of each row.
   Losses run() {
     double damped = 0;
-    Losses losses = measure(damped);
+    Losses losses = panel_.measure(slab_.errors(0), damped, cancelled_);
     for (size_t round = 0; round < rounds_; ++round) {
       gained_ = 0;
-      for (size_t first = 0; first < columns_; first += kPanelColumns) improvePanel(first);
+      for (size_t first = 0; first < columns_; first += GradientPanel::kColumns) improvePanel(first);
       if (gained_ <= kLeastGain * damped) break;
       damped -= gained_;
     }
-    const Losses found = measure(damped);
+    const Losses found = panel_.measure(slab_.errors(0), damped, cancelled_);
     const size_t bytes = blocks_.size() / slab_.rows();
     for (size_t lane = 0; lane < slab_.rows(); ++lane) {
       if (!(found[lane] < losses[lane])) continue;
@@ -92,57 +89,21 @@ class SlabDescent {
     return descent.blocks.subspan(firstRow * bytes, rowsFrom(descent, firstRow) * bytes);
   }
 
-  /// Rows of the Hessian from a column that starts a group, at columns from `to` on.
-  const float* tile(size_t column, size_t to) const { return hessian_.values.data() + column * columns_ + to * group_; }
-  size_t widthOf(size_t first) const { return std::min(kPanelColumns, columns_ - first); }
-
-  /// The gradients of a panel, from all errors.
-  void findGradients(size_t first) {
-    if (cancelled_ != nullptr && cancelled_->load() != 0) throw Cancelled();
-    std::fill(gradients_.begin(), gradients_.end(), 0.0f);
-    for (size_t column = 0; column < columns_; column += group_) {
-      kernels().addFeedback(gradients_.data(), slab_.errors(column), tile(column, first), group_, widthOf(first));
-    }
-  }
-
-  /// d·H·dᵀ of each row; `damped` gets their sum with the damping.
-  Losses measure(double& damped) {
-    Losses losses{};
-    damped = 0;
-    for (size_t first = 0; first < columns_; first += kPanelColumns) {
-      findGradients(first);
-      const float* errors = slab_.errors(first);
-      for (size_t i = 0; i < widthOf(first) * kSlab; ++i) {
-        const double error = errors[i];
-        const double loss = error * gradients_[i];
-        damped += loss;
-        losses[i % kSlab] += loss - hessian_.damping * error * error;
-      }
-    }
-    return losses;
-  }
-
   void improvePanel(size_t first) {
-    findGradients(first);
-    const size_t end = first + widthOf(first);
-    for (size_t column = first; column < end; column += parts_.weights) {
-      if (parts_.groups() > 1 && parts_.codes.hasFactor) improveFactors(first, column);
-      for (size_t i = 0; i < parts_.weights; i += group_) improveGroup(first, column + i);
+    panel_.find(first, slab_.errors(0), cancelled_);
+    for (size_t column = first; column < panel_.end(); column += parts_.weights) {
+      if (parts_.groups() > 1 && parts_.codes.hasFactor) improveFactors(column);
+      for (size_t i = 0; i < parts_.weights; i += group_) improveGroup(column + i);
     }
-  }
-
-  /// Adds what the errors of a group have changed by, `steps_`, to the gradients of the panel.
-  void addSteps(size_t first, size_t column) {
-    kernels().addFeedback(gradients_.data(), steps_.data(), tile(column, first), group_, widthOf(first));
   }
 
   // Groups.
 
-  void improveGroup(size_t first, size_t column) {
+  void improveGroup(size_t column) {
     const size_t count = group_ * kSlab;
     float* errors = slab_.errors(column);
     uint8_t* codes = slab_.codes(column);
-    std::copy_n(gradients_.data() + (column - first) * kSlab, count, state_.gradients.data());
+    std::copy_n(panel_.at(column), count, state_.gradients.data());
     std::copy_n(errors, count, state_.errors.data());
     std::copy_n(codes, count, state_.codes.data());
     const auto fitted = [&](const BlockScales& scales, const ScaleMoments& moments) {
@@ -158,11 +119,11 @@ class SlabDescent {
     for (size_t i = 0; i < count; ++i) steps_[i] = state_.errors[i] - errors[i];
     std::copy_n(state_.errors.data(), count, errors);
     std::copy_n(state_.codes.data(), count, codes);
-    addSteps(first, column);
+    panel_.add(column, steps_.data());
   }
 
   GroupRun runOf(size_t column, GroupState& state) {
-    return {tile(column, column), group_,         slab_.weights(column), state.gradients.data(),
+    return {panel_.tile(column, column), group_,         slab_.weights(column), state.gradients.data(),
             state.errors.data(),  state.codes.data()};
   }
 
@@ -201,7 +162,7 @@ class SlabDescent {
     float lhs[kSlab];
     kernels().groupMoments(runOf(column, state_), levels_.data(), {la, sa, lhl, lhs});
     double shs = 0;
-    const float* own = tile(column, column);
+    const float* own = panel_.tile(column, column);
     for (size_t i = 0; i < group_ * group_; ++i) shs += own[i];
     LaneMoments moments;
     for (size_t lane = 0; lane < kSlab; ++lane) moments[lane] = {la[lane], sa[lane], lhl[lane], lhs[lane], shs};
@@ -210,8 +171,8 @@ class SlabDescent {
 
   // Factors of blocks.
 
-  void improveFactors(size_t first, size_t column) {
-    const LaneMoments moments = factorMoments(first, column);
+  void improveFactors(size_t column) {
+    const LaneMoments moments = factorMoments(column);
     bool changed = false;
     for (size_t lane = 0; lane < slab_.rows(); ++lane) {
       BlockScales& scales = slab_.scalesAt(column, lane);
@@ -226,10 +187,10 @@ class SlabDescent {
     for (size_t at = column; at < column + parts_.weights; at += group_) {
       float* errors = slab_.errors(at);
       std::copy_n(errors, steps_.size(), steps_.data());
-      const GroupRun run{tile(at, at), group_, slab_.weights(at), state_.gradients.data(), errors, slab_.codes(at)};
+      const GroupRun run{panel_.tile(at, at), group_, slab_.weights(at), state_.gradients.data(), errors, slab_.codes(at)};
       kernels().rescaleGroup(grid_, run, slab_.laneScales(at).view());
       for (size_t i = 0; i < steps_.size(); ++i) steps_[i] = errors[i] - steps_[i];
-      addSteps(first, at);
+      panel_.add(at, steps_.data());
     }
   }
 
@@ -237,14 +198,14 @@ class SlabDescent {
   void multiplyLevels(size_t column) {
     std::fill(products_.begin(), products_.end(), 0.0f);
     for (size_t i = 0; i < parts_.weights; i += group_) {
-      kernels().addFeedback(products_.data(), levels_.data() + i * kSlab, tile(column + i, column), group_, parts_.weights);
+      kernels().addFeedback(products_.data(), levels_.data() + i * kSlab, panel_.tile(column + i, column), group_, parts_.weights);
     }
   }
 
   /// Moments of d, whose levels are scales · levels, and of m, whose levels are minimums.
-  LaneMoments factorMoments(size_t first, size_t column) {
+  LaneMoments factorMoments(size_t column) {
     LaneMoments moments{};
-    const float* gradients = gradients_.data() + (column - first) * kSlab;
+    const float* gradients = panel_.at(column);
     const uint8_t* codes = slab_.codes(column);
     const auto overWeights = [&](const auto& use) {
       for (size_t i = 0; i < parts_.weights; ++i) {
@@ -278,14 +239,13 @@ class SlabDescent {
 
   const BlockParts& parts_;
   const WeightGrid& grid_;
-  HessianTiles hessian_;
   size_t rounds_;
   size_t columns_;
   size_t group_;
   CancelFlag cancelled_;
   std::span<uint8_t> blocks_;
   BlockSlab slab_;
-  std::vector<float> gradients_;  // of the panel: D·H
+  GradientPanel panel_;
   GroupState state_;              // of the group
   GroupState trial_;
   std::vector<float> steps_;     // of the errors of a group

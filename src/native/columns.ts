@@ -55,11 +55,10 @@ export interface HessianTiles {
   readonly damping: number;
 }
 
-/** A matrix in blocks of a ggml type, which are improved. */
-export interface BlockDescent {
+/** A matrix in blocks of a lattice type (IQ1, IQ2, IQ3), which are improved. */
+export interface LatticeDescent {
   readonly type: GgmlQuantType;
-  /** The levels of the type's codes. */
-  readonly grid: ColumnGrid;
+  /** In tiles of 8 columns. */
   readonly hessian: HessianTiles;
   /** `[rows, columns]`. */
   readonly weights: Float32Array;
@@ -80,6 +79,12 @@ export interface TwoSidedDescent extends Omit<BlockDescent, 'hessian'> {
   readonly hessian: DampedMatrix;
   /** Mean g gᵀ of the gradients at the outputs, `[rows, rows]`. */
   readonly covariance: DampedMatrix;
+}
+
+/** A matrix in blocks of a type whose weights have codes of their own. */
+export interface BlockDescent extends LatticeDescent {
+  /** The levels of the type's codes; its groups are the tiles of the Hessian. */
+  readonly grid: ColumnGrid;
 }
 
 /** Quantization column by column. */
@@ -152,6 +157,20 @@ export interface ColumnFunctions {
    * both damped. All blocks stay as they are where it does not become smaller. Throws for types without codes of single weights.
    */
   descendBothSides(descent: TwoSidedDescent, signal?: AbortSignal): Promise<void>;
+  /** As descendBlocks for the points, signs, shifts and scales of lattice types. Throws for other types. */
+  descendLattices(descent: LatticeDescent, signal?: AbortSignal): Promise<Float64Array>;
+  /**
+   * As quantizeColumns for a lattice type whose scales are known: whole blocks `first … first + count` of positions get their points and signs, eight
+   * weights at a time. @param blocks of whole rows.
+   */
+  quantizeLattices(
+    state: ColumnState,
+    type: GgmlQuantType,
+    first: number,
+    count: number,
+    blocks: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<void>;
 }
 
 type Cancel = Int32Array | undefined;
@@ -210,6 +229,18 @@ export interface ColumnBinding {
       ...[weights: Float32Array, blocks: Uint8Array, rounds: number, cancel: Cancel],
     ]
   ): Promise<void>;
+  descendLattices(
+    ...parameters: [
+      ...[type: string, hessian: HessianTiles, weights: Float32Array],
+      ...[blocks: Uint8Array, rounds: number, losses: Float64Array, cancel: Cancel],
+    ]
+  ): Promise<void>;
+  quantizeLattices(
+    ...parameters: [
+      ...[state: ColumnState, type: string, first: number, count: number],
+      ...[blocks: Uint8Array, cancel: Cancel],
+    ]
+  ): Promise<void>;
 }
 
 export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
@@ -258,5 +289,14 @@ export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
           ...([weights, blocks, rounds, cancel] as const),
         ),
       ),
+    async descendLattices({ type, hessian, weights, blocks, rounds }, signal) {
+      const losses = new Float64Array(weights.length / hessian.columns);
+      await cancellable(signal, (cancel) =>
+        binding.descendLattices(type, hessian, weights, blocks, rounds, losses, cancel),
+      );
+      return losses;
+    },
+    quantizeLattices: (state, type, first, count, blocks, signal) =>
+      cancellable(signal, (cancel) => binding.quantizeLattices(state, type, first, count, blocks, cancel)),
   };
 }

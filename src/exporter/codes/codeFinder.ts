@@ -4,7 +4,7 @@ import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { UsedCodes } from '../../protocol/plan';
 import type { TensorDescriptor } from '../../protocol/model';
-import { typesWithCodes } from '../../quant/columns/blocks';
+import { descentTypes } from '../../quant/columns/descent';
 import type { EvidenceSource } from '../../quant/evidence';
 import { gptqDescent } from '../../quant/methods/gptqDescent';
 import type { BlockQuantizer, Evidence } from '../../quant/methods/method';
@@ -23,7 +23,7 @@ export const usedCodes = ({ path, hash, tokens }: EvidenceSource['text']): UsedC
 
 /** The type whose codes can be optimised for a tensor, as far as its type, its shape and its source say. */
 export function optimisableType(converted: ConvertedTensor, to: string): GgmlQuantType | undefined {
-  const type = typesWithCodes.find((name) => name === to);
+  const type = descentTypes.find((name) => name === to);
   if (type === undefined || converted.add !== undefined || converted.shape.length < 2) return undefined;
   if (sourceDtype(converted) === type) return undefined;
   const { rows, columns } = matrixOf(converted.shape);

@@ -45,7 +45,7 @@ export const typeGrids: Partial<Readonly<Record<GgmlQuantType, TypeGrid>>> = {
 export const typesWithCodes = Object.keys(typeGrids) as readonly GgmlQuantType[];
 
 /** Weights and bytes of a block of a type. */
-function blockOf(type: GgmlQuantType): { readonly block: number; readonly bytes: number } {
+export function blockOf(type: GgmlQuantType): { readonly block: number; readonly bytes: number } {
   return ggmlTypes.find(({ name }) => name === type)!;
 }
 
@@ -67,6 +67,11 @@ export function columnGridOf(type: GgmlQuantType): ColumnGrid {
 export function refuseBlocks({ type, shape }: Pick<BlockTask, 'type' | 'shape'>): string | undefined {
   if (!typeGrids[type])
     return `${type} has no codes of single weights: choose one of ${typesWithCodes.join(', ')}.`;
+  return refuseRows(type, shape);
+}
+
+/** Why rows are not whole blocks of a type. */
+export function refuseRows(type: GgmlQuantType, shape: BlockTask['shape']): string | undefined {
   const block = typeBlock(type);
   return shape[1] % block === 0 ? undefined : `Rows of ${shape[1]} weights are not whole blocks of ${block}.`;
 }
@@ -93,22 +98,40 @@ export async function quantizeBlocks(
   values: Float32Array,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  const { factor, importance } = plan;
-  const { columns } = factor;
-  clearColumns(values, columns, plan.dead);
-  const { codes: encoded } = await encodeBlocks(type, values, columns, { importance, signal });
+  const find = async (blocks: Uint8Array): Promise<Float64Array> => {
+    const state = columnState(plan.factor, values);
+    const codes = new Uint8Array(values.length);
+    const target = await targetOf(type, plan, blocks, plan.factor.columns);
+    await quantizeColumns(state, { ...target, codes }, signal);
+    await loadNative().setBlockCodes(type, blocks, codes);
+    return state.losses;
+  };
+  return neverWorse(type, plan, values, find, signal);
+}
+
+/**
+ * Blocks that are those of the type's encoder where others have a larger output error, row by row.
+ * @param values `[rows, columns]`; dead columns are overwritten.
+ * @param find replaces the encoder's blocks by others; returns the output errors of the rows.
+ * @throws BadWeightError for the first weight that is not finite.
+ */
+export async function neverWorse(
+  type: GgmlQuantType,
+  { factor, importance, dead }: BlockPlan,
+  values: Float32Array,
+  find: (blocks: Uint8Array) => Promise<Float64Array>,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  clearColumns(values, factor.columns, dead);
+  const { codes: encoded } = await encodeBlocks(type, values, factor.columns, { importance, signal });
   const decoded = new Float32Array(values.length);
   await loadNative().decode(type, encoded, decoded, signal);
   const losses = await lossesOf(factor, values, decoded, signal);
-  const state = columnState(factor, values);
   const blocks = encoded.slice();
-  const codes = new Uint8Array(values.length);
-  const target = await targetOf(type, plan, blocks, columns);
-  await quantizeColumns(state, { ...target, codes }, signal);
-  await loadNative().setBlockCodes(type, blocks, codes);
+  const found = await find(blocks);
   const rowBytes = encoded.length / losses.length;
   losses.forEach((loss, row) => {
-    if (!isAsGood(state.losses[row]!, loss))
+    if (!isAsGood(found[row]!, loss))
       blocks.set(encoded.subarray(row * rowBytes, (row + 1) * rowBytes), row * rowBytes);
   });
   return blocks;

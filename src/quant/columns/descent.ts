@@ -1,6 +1,16 @@
 import { loadNative, type HessianTiles } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
-import { columnGridOf, quantizeBlocks, typeGrids, type BlockPlan } from './blocks';
+import type { BlockTask } from '../methods/method';
+import {
+  columnGridOf,
+  quantizeBlocks,
+  refuseBlocks,
+  refuseRows,
+  typeGrids,
+  typesWithCodes,
+  type BlockPlan,
+} from './blocks';
+import { isLattice, latticeTile, latticeTypes, quantizeLattices } from './lattices';
 
 /** How the blocks of a ggml type are found column by column, and then improved by coordinate descent. */
 export interface DescentPlan {
@@ -8,6 +18,14 @@ export interface DescentPlan {
   readonly hessian: HessianTiles;
   /** Over all columns, at most. */
   readonly rounds: number;
+}
+
+/** Types whose codes can be improved. */
+export const descentTypes: readonly GgmlQuantType[] = [...typesWithCodes, ...latticeTypes];
+
+/** Why a type or a shape cannot be improved. */
+export function refuseDescent(task: Pick<BlockTask, 'type' | 'shape'>): string | undefined {
+  return isLattice(task.type) ? refuseRows(task.type, task.shape) : refuseBlocks(task);
 }
 
 const tiles = new WeakMap<Float64Array, { readonly key: string; readonly tiles: HessianTiles }>();
@@ -19,7 +37,7 @@ export async function tilesOf(
   type: GgmlQuantType,
   signal?: AbortSignal,
 ): Promise<HessianTiles> {
-  const { group } = typeGrids[type]!;
+  const group = isLattice(type) ? latticeTile : typeGrids[type]!.group;
   const key = `${damping} ${group}`;
   const kept = tiles.get(hessian);
   if (kept?.key === key) return kept.tiles;
@@ -40,8 +58,11 @@ export async function descendBlocks(
   values: Float32Array,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  const blocks = await quantizeBlocks(type, start, values, signal);
-  const descent = { type, grid: columnGridOf(type), hessian, weights: values, blocks, rounds };
-  await loadNative().descendBlocks(descent, signal);
+  const native = loadNative();
+  const quantize = isLattice(type) ? quantizeLattices : quantizeBlocks;
+  const blocks = await quantize(type, start, values, signal);
+  const descent = { type, hessian, weights: values, blocks, rounds };
+  if (isLattice(type)) await native.descendLattices(descent, signal);
+  else await native.descendBlocks({ ...descent, grid: columnGridOf(type) }, signal);
   return blocks;
 }

@@ -23,7 +23,7 @@ export function columnState(factor: HessianFactor, weights: Float32Array): Colum
 }
 
 /** Runs `columns(first, count)` for each block of positions, once the block was started. */
-async function overBlocks(
+export async function overBlocks(
   state: ColumnState,
   columns: (first: number, count: number) => Promise<void>,
   signal?: AbortSignal,
@@ -70,7 +70,7 @@ export interface ScalesOnTheWay {
 }
 
 /** Corrections that have left the range of float32 give no scales; `isAsGood` is false of their rows. */
-function clearNonFinite(weights: Float32Array): void {
+export function clearNonFinite(weights: Float32Array): void {
   for (let i = 0; i < weights.length; i++) if (!Number.isFinite(weights[i])) weights[i] = 0;
 }
 

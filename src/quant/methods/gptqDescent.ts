@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../../model/errors';
 import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
-import { refuseBlocks, typeBlock } from '../columns/blocks';
-import { descendBlocks, tilesOf, type DescentPlan } from '../columns/descent';
+import { typeBlock } from '../columns/blocks';
+import { descendBlocks, refuseDescent, tilesOf, type DescentPlan } from '../columns/descent';
 import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { blockColumns } from '../columns/groups';
 import type { BlockTask, Method } from './method';
@@ -38,7 +38,7 @@ export const gptqDescent: Method = {
     'Finds codes of ggml types by GPTQ, then improves codes and scales together by coordinate descent on the error of the outputs.',
   evidence: 'hessian',
   options,
-  version: 2,
+  version: 3,
   /** Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian. */
   coreSeconds: ([rows, columns]) => {
     const passes = 0.5 + Number(optionsOf({ options })['rounds']) + 2;
@@ -47,7 +47,7 @@ export const gptqDescent: Method = {
   refuse: () => `${label} takes ggml types only: GPTQ takes grids.`,
   open: () => Promise.reject(new QuantscopeError('REQUEST', `${label} takes ggml types only.`)),
   blocks: {
-    refuse: refuseBlocks,
+    refuse: refuseDescent,
     async open(task, signal) {
       const plan = await planOf(task, signal);
       return { quantize: (values, signal) => descendBlocks(task.type, plan, values, signal) };

@@ -130,7 +130,7 @@ it('takes ggml types whose weights have codes of their own, and no grids', () =>
   const options = {};
   expect(methodById('GPTQ-CD')).toBe(gptqDescent);
   expect(gptqDescent.blocks!.refuse({ type: 'Q2_K', shape: [1, 512], options })).toBeUndefined();
-  expect(gptqDescent.blocks!.refuse({ type: 'IQ2_XS', shape: [1, 512], options })).toMatch(
+  expect(gptqDescent.blocks!.refuse({ type: 'TQ1_0', shape: [1, 512], options })).toMatch(
     /no codes of single/,
   );
   const grid = gptqGrid(4, 128, true);
