@@ -2,6 +2,7 @@
 // compares them with simple loops. Sanitizers detect accesses outside a buffer and undefined behaviour.
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,7 +11,11 @@
 #include "../solvers/descent.h"
 #include "../solvers/gptq.h"
 #include "../solvers/gram.h"
+#include "../solvers/lattice_descent.h"
+#include "../solvers/lattice_gptq.h"
 #include "../solvers/limits.h"
+#include "../solvers/nearest_octet.h"
+#include "../solvers/octet_metric.h"
 #include "../solvers/outputs.h"
 #include "../solvers/two_sided.h"
 #include "expect.h"
@@ -401,6 +406,105 @@ void descentsOfBothSides() {
   }
 }
 
+const char* const kLattices[] = {"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"};
+
+/// Blocks of the encoder for some weights, all columns counting the same.
+std::vector<uint8_t> encodedBlocks(const Codec& codec, const std::vector<float>& weights, size_t columns) {
+  std::vector<uint8_t> blocks(weights.size() / codec.block * codec.bytes);
+  encodeRows(codec, weights, columns, std::vector<float>(columns, 1.0f), blocks, nullptr);
+  return blocks;
+}
+
+/// Scales and points are read from blocks and put back as they were.
+void latticeBlocks() {
+  const auto weights = weightsOf(64 * kSuperBlock, 7);
+  for (const std::string type : kLattices) {
+    const Codec& codec = *codecNamed(type);
+    const LatticeParts& parts = *latticePartsOf(type);
+    const OctetSearch& search = OctetSearch::of(parts);
+    auto blocks = encodedBlocks(codec, weights, kSuperBlock);
+    const auto before = blocks;
+    std::vector<float> decoded(weights.size());
+    decodeTensor(codec, blocks, decoded, nullptr);
+    bool isSame = true;
+    for (size_t i = 0; i < decoded.size(); ++i) {
+      uint8_t* at = blocks.data() + i / kSuperBlock * parts.bytes;
+      const LatticeBlock block = parts.read(at);
+      const size_t column = i % kSuperBlock;
+      const float scale = parts.codes.scaleOf(block.scales, column / parts.group);
+      isSame = isSame && scale * search.levelOf(block.octets[column / kOctet], i % kOctet) == decoded[i];
+      if (column == 0) parts.write(at, block);
+    }
+    expect(isSame && blocks == before, type + ": scales and points of blocks are those that the decoder sees");
+  }
+}
+
+/// The least error of eight weights over all points and signs of IQ2_XXS.
+double leastError(const OctetSearch& search, const OctetMetric& metric, const OctetTarget& target) {
+  double least = std::numeric_limits<double>::infinity();
+  for (uint16_t point = 0; point < 256; ++point) {
+    for (uint32_t signs = 0; signs < 128; ++signs) {
+      least = std::min(least, search.errorOf(metric, target, 0.3f, {{point, 0}, evenSigns(signs), 0}));
+    }
+  }
+  return least;
+}
+
+void nearestOctets() {
+  const OctetSearch& search = OctetSearch::of(*latticePartsOf("IQ2_XXS"));
+  const auto hessian = gramOf(inputsOf(40, kOctet), kOctet);
+  std::vector<float> tile(hessian.size());
+  tileHessian(hessian, 0.0, kOctet, kOctet, tile, nullptr);
+  const OctetCurvature curvature(tile.data());
+  const auto weights = weightsOf(24 * kOctet, 8);
+  for (size_t i = 0; i < weights.size(); i += kOctet) {
+    OctetTarget target{};
+    for (size_t k = 0; k < kOctet; ++k) target.weights[k] = weights[i + k];
+    Octet octet{};
+    const double found = search.improve(curvature.metric(), target, 0.3f, std::numeric_limits<double>::infinity(), octet);
+    expect(found == search.errorOf(curvature.metric(), target, 0.3f, octet), "the error of the points that were found");
+    expect(isNear(found, leastError(search, curvature.metric(), target), 1e-12), "the points of least error");
+    const Octet kept = octet;
+    search.improve(curvature.metric(), target, 0.3f, found, octet);
+    expect(octet.points[0] == kept.points[0] && octet.signs == kept.signs, "points stay where none are better");
+  }
+}
+
+void latticeDescents() {
+  const size_t columns = 2 * kSuperBlock;
+  const size_t rows = 67;
+  const auto hessian = gramOf(inputsOf(3 * columns, columns), columns);
+  std::vector<float> tiles(hessian.size());
+  tileHessian(hessian, 0.0, kLatticeTile, columns, tiles, nullptr);
+  for (const std::string type : kLattices) {
+    const Codec& codec = *codecNamed(type);
+    std::vector<uint8_t> first;
+    overSets([&](const std::string& set) {
+      Columns state(rows, {columns, kSuperBlock});
+      state.order.clear();
+      auto blocks = encodedBlocks(codec, state.weights, columns);
+      factorHessian(hessian, {}, 0.0, state.blocks, state.factor, state.pivots, nullptr);
+      state.overBlocks([&](size_t start, size_t count) { quantizeLattices(state.state(), type, start, count, blocks, nullptr); });
+      std::vector<float> decoded(state.weights.size());
+      std::vector<double> losses(rows);
+      const auto areLosses = [&](const std::vector<double>& given) {
+        decodeTensor(codec, blocks, decoded, nullptr);
+        for (size_t row = 0; row < rows; ++row) {
+          const size_t at = row * columns;
+          const double loss = lossOf(hessian, state.weights.data() + at, decoded.data() + at, columns);
+          if (!isNear(given[row], loss, 1e-3) || loss > state.losses[row] * (1 + 1e-3)) return false;
+        }
+        return true;
+      };
+      expect(areLosses(state.losses), type + ", " + set + ": losses of points that are found column by column");
+      descendLattices({type, {tiles, columns, 0.0}, state.weights, blocks, 1}, losses, nullptr);
+      expect(areLosses(losses), type + ", " + set + ": losses of rows");
+      if (first.empty()) first = blocks;
+      expect(blocks == first, type + ", " + set + ": the blocks of all instruction sets");
+    });
+  }
+}
+
 void errors() {
   const WeightGrid grid = integers(4, true, ZeroKind::None);
   const size_t huge = size_t{1} << 40;
@@ -437,6 +541,9 @@ int main() {
   allGrids();
   allColumns();
   descents();
+  latticeBlocks();
+  nearestOctets();
+  latticeDescents();
   descentsOfBothSides();
   errors();
   return failures == 0 ? 0 : 1;

@@ -89,8 +89,8 @@ export async function evidenceSeconds(
 /** Seconds that finding the codes of cells takes. */
 export const missingCodesSeconds = (missing: readonly MissingCells[]): number =>
   missing.reduce((sum, { candidate: { converted }, formats }) => {
-    const some = formats.filter(({ id }) => optimisableType(converted, id) !== undefined);
-    return sum + some.length * codesSeconds(converted.shape);
+    const types = formats.flatMap(({ id }) => optimisableType(converted, id) ?? []);
+    return types.reduce((seconds, type) => seconds + codesSeconds(converted.shape, type), sum);
   }, 0);
 
 /** A measurer whose errors are those of the outputs with optimised codes, where the inputs of a tensor are known. */

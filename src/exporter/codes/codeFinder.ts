@@ -31,10 +31,10 @@ export function optimisableType(converted: ConvertedTensor, to: string): GgmlQua
   return refused === undefined ? type : undefined;
 }
 
-/** About how long the codes of a matrix take on all processors, in seconds. */
-export function codesSeconds(shape: readonly number[]): number {
+/** About how long the codes of a matrix in a type take on all processors, in seconds. */
+export function codesSeconds(shape: readonly number[], type: GgmlQuantType): number {
   const { rows, columns } = matrixOf(shape);
-  return elapsed(codesMethod.coreSeconds([rows, columns]));
+  return elapsed(codesMethod.coreSeconds([rows, columns], type));
 }
 
 /** Matrices that are merged in a tensor. */

@@ -35,7 +35,7 @@ export const isOptimisable = (planned: PlannedTensor): planned is Optimisable =>
 /** How many tensors have codes to optimise, and about how long that takes on all processors, without the pass over the text. */
 export function optimisedPart(tensors: readonly PlannedTensor[]): OptimisedPart {
   const some = tensors.filter(isOptimisable);
-  return { tensors: some.length, seconds: some.reduce((sum, { shape }) => sum + codesSeconds(shape), 0) };
+  return { tensors: some.length, seconds: some.reduce((sum, { shape, to }) => sum + codesSeconds(shape, to), 0) };
 }
 
 /** Finds the codes of a file's tensors from what is known of their inputs: one tensor, and one Hessian, after the other. */

@@ -4,10 +4,11 @@ import { typeBlock } from '../columns/blocks';
 import { descendBlocks, refuseDescent, tilesOf, type DescentPlan } from '../columns/descent';
 import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { blockColumns } from '../columns/groups';
+import { isLattice } from '../columns/lattices';
 import type { BlockTask, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
-import { blockWeight, factorSeconds, product } from './speeds';
+import { blockWeight, factorSeconds, latticeWeight, product } from './speeds';
 
 const label = 'GPTQ and coordinate descent';
 
@@ -40,9 +41,12 @@ export const gptqDescent: Method = {
   options,
   version: 3,
   /** Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian. */
-  coreSeconds: ([rows, columns]) => {
-    const passes = 0.5 + Number(optionsOf({ options })['rounds']) + 2;
-    return rows * columns * blockWeight + passes * rows * columns ** 2 * product + factorSeconds(columns);
+  coreSeconds: ([rows, columns], type) => {
+    const rounds = Number(optionsOf({ options })['rounds']);
+    const passes = 0.5 + rounds + 2;
+    const search = type !== undefined && isLattice(type) ? latticeWeight * (1 + rounds) : 0;
+    const perWeight = blockWeight + search + passes * columns * product;
+    return rows * columns * perWeight + factorSeconds(columns);
   },
   refuse: () => `${label} takes ggml types only: GPTQ takes grids.`,
   open: () => Promise.reject(new QuantscopeError('REQUEST', `${label} takes ggml types only.`)),

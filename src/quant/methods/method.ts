@@ -94,7 +94,7 @@ export interface Method extends MethodDescription {
   /** Why it cannot be applied (the grid, the shape, an option); undefined when it can. */
   refuse(task: Pick<MatrixTask, 'grid' | 'shape' | 'options'>): string | undefined;
   /** About how many seconds of one core a matrix takes (`speeds.ts`), column scales included. */
-  coreSeconds(shape: MatrixTask['shape']): number;
+  coreSeconds(shape: MatrixTask['shape'], type?: GgmlQuantType): number;
   /** @throws QuantscopeError REQUEST when evidence that it needs is absent. */
   open(task: MatrixTask, signal?: AbortSignal): Promise<RowQuantizer>;
   /** Whether groups are columns that do not follow each other, so that files must hold the group of each; never where it is absent. */

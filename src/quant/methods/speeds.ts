@@ -17,6 +17,9 @@ export const sampledWeight = 750e-9;
 /** A weight of a ggml type whose scales are searched for by weighted errors, and measured. */
 export const blockWeight = 220e-9;
 
+/** A weight of a lattice type, whose points are searched for with eight weights at a time, in each pass over all columns. */
+export const latticeWeight = 420e-9;
+
 /** A multiplication and addition of the solvers. */
 export const product = 2e-11;
 

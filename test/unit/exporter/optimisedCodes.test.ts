@@ -75,7 +75,7 @@ describe('optimised codes', () => {
     const result = await exportTo(sampleFolder, optimised, 'optimised.gguf', { evidence });
     expect(await codesKeys('plain.gguf')).toEqual({});
     expect(await codesKeys('optimised.gguf')).toEqual({
-      'quantscope.codes.method': 'gptq-cd 2',
+      'quantscope.codes.method': 'gptq-cd 3',
       'quantscope.codes.text': evidence.text.hash,
     });
     const [theirs, ours] = [await tensorsOf('plain.gguf'), await tensorsOf('optimised.gguf')];
