@@ -24,6 +24,8 @@ export interface Candidate {
   readonly roleFactor: number;
   /** Importance of each column, expert after expert; where there is an importance matrix and it has the tensor. */
   readonly importance?: Float32Array;
+  /** Whether its codes are found by its inputs over a text, so that formats that need importance weights need no others. */
+  readonly hasInputs?: boolean;
   /** Formats that an export would refuse for this tensor, as they need importance weights and there are none. */
   readonly unavailable?: ReadonlySet<string>;
 }
@@ -75,7 +77,7 @@ function skippedOf(tensor: TensorDescriptor): SkippedTensor[] {
 export function candidateOf(
   converted: ConvertedTensor,
   roleFactor: number,
-  importance: Pick<Candidate, 'importance' | 'unavailable'> = {},
+  importance: Pick<Candidate, 'importance' | 'hasInputs' | 'unavailable'> = {},
 ): Candidate {
   const dtype = sourceDtype(converted);
   const format = dtype !== undefined && ggmlType(dtype) ? dtype : 'F32';
@@ -110,8 +112,11 @@ export function formatsFor(
 }
 
 /** Whether a candidate can be encoded in a format, and an export would write it. */
-export const isPossible = ({ converted, importance, unavailable }: Candidate, format: QuantFormat): boolean =>
-  format.refuse(converted.shape, importance !== undefined) === undefined &&
+export const isPossible = (
+  { converted, importance, hasInputs = false, unavailable }: Candidate,
+  format: QuantFormat,
+): boolean =>
+  format.refuse(converted.shape, hasInputs || importance !== undefined) === undefined &&
   unavailable?.has(format.id) !== true;
 
 /** The formats that a candidate is measured in. */

@@ -12,7 +12,13 @@ import type { QuantFormat } from '../quant/format';
 import { parseKeyValueOverride } from './options/keyValueOverride';
 import { prunedNames } from './options/pruneLayers';
 import { architectureOf, overrideArchitecture, type Architecture } from './plan/architecture';
-import { encodableTypes, fileTypeNamed, fileTypeOfMajority, type FileType } from './plan/fileTypes';
+import {
+  encodableTypes,
+  fileTypeNamed,
+  fileTypeNeedsImportance,
+  fileTypeOfMajority,
+  type FileType,
+} from './plan/fileTypes';
 import { formatTypes } from './plan/formatTypes';
 import { isMixed } from './plan/mixed';
 import { mixTypes, type MixedType, type MixtureOptions } from './plan/mixture';
@@ -114,7 +120,9 @@ export async function planWeights(
   ];
   if (target.split?.kind !== 'keep') planned.sort((a, b) => compareTensorNames(a.name, b.name));
   const shown = fileType ?? fileTypeOfMajority(majority(planned));
-  const tensors = isCopy ? planned : withPresets(planned, kept, shown, architecture, imatrix);
+  const tensors = isCopy
+    ? planned
+    : withPresets(planned, kept, shown, architecture, mixesByImportance(target, shown, imatrix));
   return {
     ...{ tensors, fileType: isCopy ? copied(model, shown) : shown, ...sizesOf(tensors) },
     ...{ architecture: source.architecture, keyValues: source.keyValues },
@@ -155,7 +163,7 @@ function typesOf(
   tensors: readonly NamedTensor[],
   { model, source, target, architecture, fileType, imatrix }: TypeSources,
 ): ReadonlyMap<string, MixedType> {
-  const mixture = mixtureOptions(target, imatrix);
+  const mixture = mixtureOptions(target, mixesByImportance(target, fileType, imatrix));
   const converted = tensors.map((tensor) => tensor.converted);
   if (target.plan) {
     checkPlanModel(target.plan, model.description);
@@ -178,10 +186,19 @@ function checkTarget({ type, plan, format, pure, leaveOutput, outputType }: Weig
     throw wrong('The output tensor can be left unchanged or given a type, but not both.');
 }
 
-function mixtureOptions(target: ExportTarget, imatrix: Imatrix | undefined): MixtureOptions {
+/** Whether a file type is mixed as with an importance matrix: optimised codes stand in for one where it would need one. */
+const mixesByImportance = (
+  { codes }: WeightTarget,
+  fileType: FileType | undefined,
+  imatrix: Imatrix | undefined,
+): boolean =>
+  imatrix !== undefined ||
+  (codes === 'optimised' && fileType !== undefined && fileTypeNeedsImportance(fileType));
+
+function mixtureOptions(target: ExportTarget, hasImportance: boolean): MixtureOptions {
   const named = (type: string | undefined): string | undefined => type && tensorTypeNamed(type);
   return {
-    hasImportance: imatrix !== undefined,
+    hasImportance,
     pure: target.pure,
     leaveOutput: target.leaveOutput,
     outputType: named(target.outputType),
@@ -248,10 +265,10 @@ function withPresets(
   tensors: readonly NamedTensor[],
   fileType: FileType,
   architecture: Architecture,
-  imatrix: Imatrix | undefined,
+  hasImportance: boolean,
 ): PlannedTensor[] {
   const converted = tensors.map((tensor) => tensor.converted);
-  const preset = mixTypes(converted, fileType, architecture, { hasImportance: imatrix !== undefined });
+  const preset = mixTypes(converted, fileType, architecture, { hasImportance });
   return planned.map((tensor) => {
     const presetType = preset.get(tensor.name)?.type;
     return presetType === undefined || presetType === tensor.to ? tensor : { ...tensor, presetType };

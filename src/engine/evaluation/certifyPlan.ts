@@ -47,8 +47,9 @@ export async function certifyPlan(
 ): Promise<CertifiedPlan> {
   const { signal } = context;
   const imatrix = params.imatrix === undefined ? undefined : await readImatrix(params.imatrix, signal);
-  const candidates = await candidatesOf(model, { signal, imatrix });
-  const plan = bindPlan(await readPlan(params.planFile), model.description, candidates, params.planFile);
+  const read = await readPlan(params.planFile);
+  const candidates = await candidatesOf(model, { signal, imatrix, isOptimised: read.codes !== undefined });
+  const plan = bindPlan(read, model.description, candidates, params.planFile);
   const where = await runDevice(params.device, signal);
   const tokenizer = await openTokenizer(model, signal);
   const text = await certifyingText(model, params, signal);
@@ -110,8 +111,11 @@ async function planRivals(
   finder: CodeFinder | undefined,
 ): Promise<PlannedRival[]> {
   const rivals: PlannedRival[] = [];
-  const referenceFrame = plan.frame && (await fileFrame(model, { imatrix }));
-  for (const { fileType, codes, bytes, predicted } of presetRivals(plan, candidates, referenceFrame)) {
+  const reference = {
+    ...(await candidatesOf(model, { imatrix })),
+    ...(plan.frame ? { frame: await fileFrame(model, { imatrix }) } : {}),
+  };
+  for (const { fileType, codes, bytes, predicted } of presetRivals(plan, candidates, reference)) {
     const found = codes === 'optimised' ? finder : undefined;
     rivals.push({
       rival: {

@@ -33,17 +33,18 @@ function roomOf(plan: Plan): number {
 /**
  * The presets that a plan has to beat: of those within its budget the one predicted to be the best and the largest ones, with the codes of
  * the plan; where these are optimised, also with those of llama.cpp.
- * @param referenceFrame of a file with llama.cpp's codes, whose header says less than that of optimised ones; absent where it is not known.
+ * @param reference candidates with llama.cpp's codes, some of whose types need an importance matrix, and the frame of such a file, whose header
+ * says less than that of optimised codes; without a frame where that is not known.
  */
 export function presetRivals(
   plan: Plan,
   candidates: Candidates,
-  referenceFrame: FileFrame | undefined,
+  { frame, ...reference }: Candidates & { readonly frame?: FileFrame },
 ): PresetRival[] {
   if (!plan.codes) return rivalsIn(plan, candidates, plan.frame, 'reference');
   return [
     ...rivalsIn(plan, candidates, plan.frame, 'optimised'),
-    ...rivalsIn(plan, candidates, referenceFrame, 'reference'),
+    ...rivalsIn(plan, reference, frame, 'reference'),
   ];
 }
 

@@ -76,7 +76,10 @@ export async function quantizedVariant(
   label?: string,
   finder?: CodeFinder,
 ): Promise<PlannedVariant> {
-  const { tensors, fileType, dataBytes, parameters } = await planWeights(model, target);
+  const { tensors, fileType, dataBytes, parameters } = await planWeights(model, {
+    ...target,
+    ...(finder ? { codes: 'optimised' } : {}),
+  });
   const changes = new Map<string, WeightChange>();
   for (const { name, to, converted, importance } of tensors) {
     if (!converted || to === 'F32' || sourceDtype(converted) === to) continue;

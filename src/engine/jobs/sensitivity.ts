@@ -103,11 +103,11 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
 
 async function encodedCandidates(
   model: Model,
-  { imatrix }: Pick<SensitivityParams, 'imatrix'>,
+  { imatrix, optimised }: Pick<SensitivityParams, 'imatrix' | 'optimised'>,
   signal: AbortSignal,
 ): Promise<Candidates> {
   const read = imatrix === undefined ? undefined : await readImatrix(imatrix, signal);
-  return candidatesOf(model, { signal, imatrix: read });
+  return candidatesOf(model, { signal, imatrix: read, isOptimised: optimised !== undefined });
 }
 
 function usualFormats({ imatrix }: Candidates, gains: GainsChosen): readonly string[] {

@@ -31,6 +31,13 @@ export function optimisableType(converted: ConvertedTensor, to: string): GgmlQua
   return refused === undefined ? type : undefined;
 }
 
+/** Matrices whose rows are looked up: nothing is known of inputs. */
+const embeddings = /^(per_layer_)?token_embd\.weight$/;
+
+/** Whether optimised codes of a type need no importance weights, as the inputs of the tensor say more. */
+export const suppliesImportance = (converted: ConvertedTensor, type: string): boolean =>
+  !embeddings.test(converted.name) && optimisableType(converted, type) !== undefined;
+
 /** About how long the codes of a matrix in a type take on all processors, in seconds. */
 export function codesSeconds(shape: readonly number[], type: GgmlQuantType): number {
   const { rows, columns } = matrixOf(shape);

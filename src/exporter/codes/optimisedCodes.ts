@@ -1,5 +1,6 @@
 import type { Slab } from '../../architectures/convertedRows';
 import { sourceDtype, type ConvertedTensor } from '../../architectures/convertedTensor';
+import { QuantscopeError } from '../../model/errors';
 import type { KeyValue } from '../../model/keyValue';
 import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
@@ -7,6 +8,7 @@ import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { ExportPreview, OptimisedPart } from '../../protocol/export';
 import { plural } from '../../protocol/words';
 import type { EvidenceSource } from '../../quant/evidence';
+import { needsImportance } from '../plan/fileTypes';
 import type { PlannedTensor } from '../plan/tensor';
 import { CodeFinder, codesMethodName, codesSeconds, expertsOf, optimisableType } from './codeFinder';
 
@@ -35,7 +37,10 @@ export const isOptimisable = (planned: PlannedTensor): planned is Optimisable =>
 /** How many tensors have codes to optimise, and about how long that takes on all processors, without the pass over the text. */
 export function optimisedPart(tensors: readonly PlannedTensor[]): OptimisedPart {
   const some = tensors.filter(isOptimisable);
-  return { tensors: some.length, seconds: some.reduce((sum, { shape, to }) => sum + codesSeconds(shape, to), 0) };
+  return {
+    tensors: some.length,
+    seconds: some.reduce((sum, { shape, to }) => sum + codesSeconds(shape, to), 0),
+  };
 }
 
 /** Finds the codes of a file's tensors from what is known of their inputs: one tensor, and one Hessian, after the other. */
@@ -66,6 +71,12 @@ export class CodeOptimiser {
     const expert = Math.floor(slab.firstWeight / weightsOfExpert(planned));
     const quantizer = await this.finder.quantizerFor(converted, expert, to);
     if (!quantizer) {
+      if (!planned.importance && needsImportance(to, name))
+        throw new QuantscopeError(
+          'REQUEST',
+          `${to} needs importance weights, and the inputs of this tensor were not measured over the text.`,
+          { tensor: name },
+        );
       this.unknown.add(name);
       return undefined;
     }

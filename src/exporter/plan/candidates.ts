@@ -5,6 +5,7 @@ import { ggufView, type ModelHeaders } from '../../architectures/ggufView';
 import { QuantscopeError } from '../../model/errors';
 import { imatrixHash, importanceOf, type Imatrix } from '../../model/imatrix';
 import { matrixOf } from '../../model/rows';
+import { suppliesImportance } from '../codes/codeFinder';
 import { planExport } from '../plan';
 import { architectureOf, type Architecture } from './architecture';
 import {
@@ -21,6 +22,8 @@ export interface CandidateOptions {
   readonly signal?: AbortSignal;
   /** What weights are encoded with. */
   readonly imatrix?: Imatrix | undefined;
+  /** Whether codes are optimised. */
+  readonly isOptimised?: boolean | undefined;
 }
 
 /**
@@ -40,7 +43,7 @@ export async function candidatesOf(model: ModelHeaders, options: CandidateOption
 
 async function exportedCandidates(
   model: ModelHeaders,
-  { signal, imatrix }: CandidateOptions,
+  { signal, imatrix, isOptimised = false }: CandidateOptions,
 ): Promise<Candidates> {
   const { tensors } = await planExport(model, { type: 'F16', allowRequantize: true }, signal);
   const view = await ggufView(model, signal);
@@ -62,37 +65,47 @@ async function exportedCandidates(
   );
   return {
     tensors: chosen.map((converted) =>
-      candidateOf(converted, factorOf(converted.name), importanceFor(converted, imatrix)),
+      candidateOf(converted, factorOf(converted.name), importanceFor(converted, imatrix, isOptimised)),
     ),
     ...(imatrix ? { imatrix: { file: basename(imatrix.path), hash: imatrixHash(imatrix) } } : {}),
     fixedBytes: fixed.reduce((sum, { bytes }) => sum + bytes, 0),
     fixedParameters: fixed.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
-    ...presetsOf(chosen, architectureOf(view), imatrix !== undefined),
+    ...presetsOf(chosen, architectureOf(view), imatrix !== undefined, isOptimised),
   };
 }
 
 /** The importance weights of a tensor, or without any the types that it cannot be written in. */
 function importanceFor(
-  { name, shape }: ConvertedTensor,
+  converted: ConvertedTensor,
   imatrix: Imatrix | undefined,
-): Pick<Candidate, 'importance' | 'unavailable'> {
+  isOptimised: boolean,
+): Pick<Candidate, 'importance' | 'hasInputs' | 'unavailable'> {
+  const { name, shape } = converted;
   const { columns } = matrixOf(shape);
   const importance = imatrix && importanceOf(imatrix, name, columns, shape[shape.length - 3] ?? 1);
   if (importance) return { importance };
-  return { unavailable: new Set([...encodableTypes].filter((type) => needsImportance(type, name))) };
+  const lacking = [...encodableTypes].filter(
+    (type) => needsImportance(type, name) && !(isOptimised && suppliesImportance(converted, type)),
+  );
+  return { unavailable: new Set(lacking), ...(isOptimised ? { hasInputs: true } : {}) };
 }
 
-/** The file types that llama.cpp writes, with or without an importance matrix, and those that it writes with one only. */
+/**
+ * The file types that llama.cpp writes, with or without an importance matrix, and those that it writes with one only, unless codes are
+ * optimised.
+ */
 function presetsOf(
   tensors: readonly ConvertedTensor[],
   architecture: Architecture,
   hasImportance: boolean,
+  isOptimised: boolean,
 ): Pick<Candidates, 'presets' | 'unmeasuredPresets'> {
   const formatsIn = (fileType: FileType, withImportance: boolean): string[] => {
     const types = mixTypes(tensors, fileType, architecture, { hasImportance: withImportance });
     return tensors.map(({ name }) => types.get(name)!.type);
   };
-  const isMeasured = (fileType: FileType): boolean => hasImportance || !fileTypeNeedsImportance(fileType);
+  const isMeasured = (fileType: FileType): boolean =>
+    hasImportance || isOptimised || !fileTypeNeedsImportance(fileType);
   const unmeasured = fileTypes
     .filter((fileType) => !isMeasured(fileType))
     .map((fileType) => {
@@ -100,9 +113,10 @@ function presetsOf(
       return { fileType: fileType.name, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) };
     });
   return {
-    presets: fileTypes
-      .filter(isMeasured)
-      .map((fileType) => ({ fileType: fileType.name, formats: formatsIn(fileType, hasImportance) })),
+    presets: fileTypes.filter(isMeasured).map((fileType) => ({
+      fileType: fileType.name,
+      formats: formatsIn(fileType, hasImportance || fileTypeNeedsImportance(fileType)),
+    })),
     ...(unmeasured.length > 0 ? { unmeasuredPresets: unmeasured } : {}),
   };
 }

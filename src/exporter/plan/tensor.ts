@@ -9,6 +9,7 @@ import { holdsWeights } from '../../model/roles';
 import { factorOf, inBlocks, matrixOf } from '../../model/rows';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import type { TensorDescriptor } from '../../protocol/model';
+import { suppliesImportance } from '../codes/codeFinder';
 import { needsImportance, type FileType } from './fileTypes';
 import { isMixed } from './mixed';
 import type { MixedType } from './mixture';
@@ -31,7 +32,7 @@ export interface NamedTensor {
 /** What determines the types of all tensors. */
 export interface TensorContext {
   readonly model: ModelHeaders;
-  readonly target: Pick<ExportSettings, 'allowRequantize'>;
+  readonly target: Pick<ExportSettings, 'allowRequantize' | 'codes'>;
   readonly imatrix: Imatrix | undefined;
   /** Absent for a plan or a format. */
   readonly fileType: FileType | undefined;
@@ -63,7 +64,7 @@ export function planTensor(
       `The row length (${columns}) is not a multiple of the block size of ${type}; choose another type for this tensor.`,
       { tensor: name },
     );
-  const importance = importanceFor(name, unprunedName, shape, type, context);
+  const importance = importanceFor(converted, unprunedName, type, context);
   return {
     name,
     converted,
@@ -126,23 +127,25 @@ function keptType(converted: ConvertedTensor, { model }: TensorContext): MixedTy
 }
 
 /**
- * @throws QuantscopeError REQUEST when the type needs importance weights and there are none for this tensor.
+ * @throws QuantscopeError REQUEST when the type needs importance weights, and neither the matrix nor the calibration of optimised codes has any
+ * for this tensor.
  */
 function importanceFor(
-  name: string,
+  converted: ConvertedTensor,
   unprunedName: string,
-  shape: readonly number[],
   type: string,
-  { imatrix, fileType, isCopy }: TensorContext,
+  { target: { codes }, imatrix, fileType, isCopy }: TensorContext,
 ): Float32Array | undefined {
+  const { name, shape } = converted;
   if (isCopy || !isQuantized(type)) return undefined;
   const { columns } = matrixOf(shape);
   const experts = shape[shape.length - 3] ?? 1;
   const found = imatrix && importanceOf(imatrix, unprunedName, columns, experts);
   if (found || !needsImportance(type, name, fileType?.name)) return found;
+  if (codes === 'optimised' && suppliesImportance(converted, type)) return undefined;
   const message = imatrix
     ? `${type} needs importance weights, and the importance matrix has none for this tensor.`
-    : `${type} needs an importance matrix (imatrix): without one the model would be nearly unusable. Compute one from a text (“Compute Importance Matrix…”, or quantscope imatrix) and choose it for the export.`;
+    : `${type} needs an importance matrix (imatrix): without one the model would be nearly unusable. Compute one from a text (“Compute Importance Matrix…”, or quantscope imatrix) and choose it for the export, or let the codes be optimised.`;
   throw new QuantscopeError('REQUEST', message, { tensor: name });
 }
 

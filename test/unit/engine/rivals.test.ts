@@ -36,17 +36,19 @@ const plan: Plan = {
     ...{ tensor: name, sources: [name], format: 'Q4_K', bitsPerWeight: 4.5, bytes: (elements * 4.5) / 8 },
   })),
 };
+/** With llama.cpp's codes. */
+const reference = { ...candidates, frame };
 const named = (...parameters: Parameters<typeof presetRivals>): string[] =>
   presetRivals(...parameters).map(({ fileType, codes }) => `${fileType} ${codes}`);
 
 describe('the presets that a plan has to beat', () => {
   it('are the one predicted to be the best and the two largest within the budget', () => {
-    expect(named(plan, candidates, frame)).toEqual([
+    expect(named(plan, candidates, reference)).toEqual([
       'Q3_K_M reference',
       'Q4_K_M reference',
       'Q4_0 reference',
     ]);
-    const [best, ...others] = presetRivals(plan, candidates, frame);
+    const [best, ...others] = presetRivals(plan, candidates, reference);
     expect(best!.predicted).toBe(0.003);
     for (const other of others) expect(other).toMatchObject({ bytes: bytes + 1000 });
     for (const other of others) expect(other).not.toHaveProperty('predicted');
@@ -54,25 +56,34 @@ describe('the presets that a plan has to beat', () => {
 
   it('count with the budget, which the plan need not use up', () => {
     const smaller = { ...plan, total: { ...plan.total, fileBytes: bytes + 900 } };
-    expect(named(smaller, candidates, frame)).toContain('Q4_K_M reference');
+    expect(named(smaller, candidates, reference)).toContain('Q4_K_M reference');
     const none = {
       ...plan,
       budget: { kind: 'bytes', value: 1 },
       total: { ...plan.total, fileBytes: 1 },
     } as const;
-    expect(named(none, candidates, frame)).toEqual([]);
+    expect(named(none, candidates, reference)).toEqual([]);
     const bits = { ...plan, frame, budget: { kind: 'bits-per-weight', value: 6.5625 } } as const;
-    expect(named(bits, candidates, frame)).toContain('Q6_K reference');
+    expect(named(bits, candidates, reference)).toContain('Q6_K reference');
   });
 
   it('have codes of both kinds where those of the plan are optimised, each with the header of its file', () => {
     const codes = { method: 'gptq-cd 1', text: 't', hash: 'h', tokens: 1 };
     const larger = { ...plan, codes, frame: { bytes: 1200, alignment: 32 } };
-    expect(named(larger, candidates, frame)).toEqual([
+    expect(named(larger, candidates, reference)).toEqual([
       ...['Q3_K_M optimised', 'Q2_K optimised', 'Q3_K_M reference', 'Q4_K_M reference', 'Q4_0 reference'],
     ]);
-    const predicted = presetRivals(larger, candidates, frame).map((rival) => rival.predicted);
+    const predicted = presetRivals(larger, candidates, reference).map((rival) => rival.predicted);
     expect(predicted).toEqual([0.003, ...new Array<undefined>(4).fill(undefined)]);
+  });
+
+  it('are those that llama.cpp can write without an importance matrix, where the codes are its own', () => {
+    const codes = { method: 'gptq-cd 3', text: 't', hash: 'h', tokens: 1 };
+    const low = { fileType: 'IQ3_XXS', formats: all('IQ3_XXS') };
+    const more = { ...candidates, presets: [low, ...candidates.presets] };
+    const larger = { ...plan, codes, preset: { ...plan.preset!, fileType: 'IQ3_XXS' } };
+    expect(named(larger, more, reference)).toContain('IQ3_XXS optimised');
+    expect(named(larger, more, reference)).not.toContain('IQ3_XXS reference');
   });
 
   it('that need an importance matrix are named where they are within the budget', () => {

@@ -58,6 +58,16 @@ const codesKeys = (name: string): Promise<Record<string, string>> =>
     ),
   );
 
+/** That of the sample over the text. */
+async function importanceMatrix(): Promise<Imatrix> {
+  const entries = new Map<string, Float32Array>();
+  for (const { name, source } of (await previewGguf(sample, { type: 'Q4_K_M' })).tensors) {
+    const { importance } = await evidence.for(source, 'importance');
+    if (importance) entries.set(name, importance);
+  }
+  return { path: 'own', entries, datasets: [], chunks: 8 };
+}
+
 /** The bytes of each tensor of a file. */
 const tensorsOf = (name: string): Promise<Map<string, Buffer>> =>
   withModel(path(name), ({ description }) => {
@@ -99,36 +109,56 @@ describe('optimised codes', () => {
     expect(preview.optimised?.seconds).toBeGreaterThan(0.1);
   });
 
-  it('have in no row a larger error of the outputs than the encoder with importance', async () => {
-    const entries = new Map<string, Float32Array>();
-    for (const { name, source } of (await previewGguf(sample, { type: 'Q4_K_M' })).tensors) {
-      const { importance } = await evidence.for(source, 'importance');
-      if (importance) entries.set(name, importance);
-    }
-    const imatrix: Imatrix = { path: 'own', entries, datasets: [], chunks: 8 };
-    await exportTo(sampleFolder, { type: 'F32' }, 'exact.gguf');
-    const { tensors } = await exportTo(sampleFolder, { type: 'Q4_K_M', imatrix }, 'importance.gguf');
-    const weights = (file: string, name: string): Promise<Float32Array> =>
-      withModel(path(file), (model) => allWeights(model, model.tensor(name)));
-    let rows = 0;
-    for (const { name, source, shape } of tensors.filter(({ name }) =>
-      /^blk\.[025]\..*[^m]\.weight/.test(name),
-    )) {
-      const { hessian } = await evidence.for(source, 'hessian');
-      const { columns } = matrixOf(shape);
-      const [exact, encoder, ours] = [
-        await weights('exact.gguf', name),
-        await weights('importance.gguf', name),
-        await weights('optimised.gguf', name),
-      ];
-      for (let at = 0; at < exact.length; at += columns, rows++) {
-        const error = (values: Float32Array): number =>
-          outputError(hessian!, exact.subarray(at, at + columns), values.subarray(at, at + columns));
-        expect(error(ours), `${name} ${at / columns}`).toBeLessThanOrEqual(error(encoder) * (1 + 1e-5));
-      }
-    }
-    expect(rows).toBe(3 * (2 * 256 + 2 * 128 + 2 * 768 + 256));
+  it('of types that need importance weights have them from the text, in the mixture of such a matrix', async () => {
+    const target = { type: 'IQ2_M', codes: 'optimised' } as const;
+    const written = await exportTo(sampleFolder, target, 'lattice.gguf', { evidence });
+    const withMatrix = { type: 'IQ2_M', imatrix: await importanceMatrix() };
+    const expected = await exportTo(sampleFolder, withMatrix, 'lattice-importance.gguf');
+    const typesOf = ({ tensors }: typeof written) => tensors.map(({ name, to }) => `${name} ${to}`);
+    expect(typesOf(written)).toEqual(typesOf(expected));
+    expect(typesOf(written)).toContain('blk.1.ffn_up.weight IQ2_S');
+    expect(written.optimised!.tensors).toBe(43);
   });
+
+  it('of a type that needs importance weights are rejected for an embedding, whose inputs nobody knows', async () => {
+    const target = { type: 'IQ2_M', codes: 'optimised', tokenEmbeddingType: 'IQ2_XXS' } as const;
+    await expect(exportTo(sampleFolder, target, 'embedding.gguf', { evidence })).rejects.toMatchObject({
+      code: 'REQUEST',
+      place: { tensor: 'token_embd.weight' },
+    });
+  });
+
+  it.each([
+    ['Q4_K_M', 'optimised.gguf'],
+    ['IQ2_M', 'lattice.gguf'],
+  ])(
+    'in %s have in no row a larger error of the outputs than the encoder with importance',
+    async (type, file) => {
+      await exportTo(sampleFolder, { type: 'F32' }, 'exact.gguf');
+      const imatrix = await importanceMatrix();
+      const { tensors } = await exportTo(sampleFolder, { type, imatrix }, 'importance.gguf');
+      const weights = (file: string, name: string): Promise<Float32Array> =>
+        withModel(path(file), (model) => allWeights(model, model.tensor(name)));
+      let rows = 0;
+      for (const { name, source, shape } of tensors.filter(({ name }) =>
+        /^blk\.[025]\..*[^m]\.weight/.test(name),
+      )) {
+        const { hessian } = await evidence.for(source, 'hessian');
+        const { columns } = matrixOf(shape);
+        const [exact, encoder, ours] = [
+          await weights('exact.gguf', name),
+          await weights('importance.gguf', name),
+          await weights(file, name),
+        ];
+        for (let at = 0; at < exact.length; at += columns, rows++) {
+          const error = (values: Float32Array): number =>
+            outputError(hessian!, exact.subarray(at, at + columns), values.subarray(at, at + columns));
+          expect(error(ours), `${name} ${at / columns}`).toBeLessThanOrEqual(error(encoder) * (1 + 1e-5));
+        }
+      }
+      expect(rows).toBe(3 * (2 * 256 + 2 * 128 + 2 * 768 + 256));
+    },
+  );
 
   it('are the same for any number of threads', async () => {
     const written = [];
