@@ -61,3 +61,9 @@ export interface FormatReasons {
   /** Constraints that apply to the tensor, by their places in the plan. */
   readonly constraints: readonly number[];
 }
+
+/** What the user decides of the format of some tensors; without a format it is about the one that each has. */
+export type FormatBinding =
+  | { readonly kind: 'pin' | 'exclude'; readonly format?: string }
+  /** Takes back what is about these tensors alone. */
+  | { readonly kind: 'release'; readonly format?: undefined };

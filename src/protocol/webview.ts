@@ -22,7 +22,7 @@ import type {
   TensorDescriptor,
 } from './model';
 import type { Budget, DeviceChoice, DeviceReport, PlanConstraint } from './plan';
-import type { FormatReasons, PlanFront } from './planFront';
+import type { FormatBinding, FormatReasons, PlanFront } from './planFront';
 import type { PlanOutline } from './planOutline';
 import type { PlanStep } from './planStep';
 import type { PreviewResult, PreviewSettings } from './preview';
@@ -318,6 +318,10 @@ export type WebviewRequests = {
   formatReasons: { params: { tensor: string }; result: FormatReasons };
   /** Solves again at the size of the plan with these constraints; a `plan` event follows. Rejected as `solvePlan`, and where no plan meets them. */
   constrainPlan: { params: { constraints: readonly PlanConstraint[] }; result: void };
+  /** The same after some tensors, by their names in the plan, were pinned to a format, kept from one, or released. */
+  bindFormats: { params: { tensors: readonly string[]; binding: FormatBinding }; result: void };
+  /** The fewest bits per weight whose plan is predicted to diverge by at most so much (nats per token), under the constraints of the plan. */
+  smallestBudget: { params: { divergence: number }; result: { bitsPerWeight: number } };
   /** Replaces a plan that was edited in its file by the solver's of its size, or takes it up again; the file is unchanged. */
   replaceEditedPlan: { params: { replace: boolean }; result: void };
   /** Asks for a target and writes the plan, solved for the budget first where one is given. */

@@ -9,7 +9,7 @@ import { toColumns } from '../protocol/columns';
 import type { FoundPlan, PlanBeside } from '../protocol/engine';
 import type { ModelDescription, ModelRef } from '../protocol/model';
 import type { Budget, DeviceReport, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
-import type { FormatReasons, PlanFront } from '../protocol/planFront';
+import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
 import type { RevisedPlan } from '../protocol/planStep';
 import { sensitivityFigures } from '../protocol/sensitivityFigures';
 import type {
@@ -224,6 +224,16 @@ export class ModelSession {
   /** Solves again with other constraints. @throws QuantscopeError REQUEST as `solve`, and where no plan meets them. */
   constrain(constraints: readonly PlanConstraint[]): void {
     this.planning.constrain(constraints);
+  }
+
+  /** Pins tensors of the plan to a format, keeps them from one, or releases them. @throws QuantscopeError as `constrain`. */
+  bind(tensors: readonly string[], binding: FormatBinding): void {
+    this.planning.bind(tensors, binding);
+  }
+
+  /** The fewest bits per weight that are predicted to diverge by at most so much. @throws QuantscopeError REQUEST as `smallestBudget`. */
+  bitsFor(divergence: number): number {
+    return this.planning.bitsFor(divergence);
   }
 
   /** The best plans of all sizes; undefined where nothing was measured. */

@@ -1,7 +1,9 @@
 import { basename } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
 import { makePlan } from '../ampq/planFile';
+import { bound } from '../ampq/constraintEdits';
 import { formatReasons, frontRange, planFront } from '../ampq/planFront';
+import { smallestBudget } from '../ampq/smallestBudget';
 import { isOptimal } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
 import type { FoundPlan } from '../protocol/engine';
@@ -12,7 +14,7 @@ import {
   type PlanConstraint,
   type SensitivityTable,
 } from '../protocol/plan';
-import type { FormatReasons, PlanFront } from '../protocol/planFront';
+import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
 import { outlineOf, type PlanOutline } from '../protocol/planOutline';
 import type { RevisedPlan } from '../protocol/planStep';
 import type { TableOutline } from '../protocol/webview';
@@ -138,6 +140,20 @@ export class Planning {
     const wanted = budget?.kind === 'bits-per-weight' ? budget.value : total.bitsPerWeight;
     this.set(solvedNear(table, wanted, constraints));
     this.tell();
+  }
+
+  /** The same after some tensors of the plan were pinned to a format, kept from one, or released. @throws QuantscopeError as `constrain`. */
+  bind(tensors: readonly string[], binding: FormatBinding): void {
+    const table = this.replaceable();
+    if (!this.current) throw notMeasured();
+    this.constrain(bound(table, this.current, tensors, binding));
+  }
+
+  /** The fewest bits per weight that are predicted to diverge by at most so much. @throws QuantscopeError REQUEST as `smallestBudget`. */
+  bitsFor(divergence: number): number {
+    const table = this.replaceable();
+    const { value } = smallestBudget(table, divergence, { bytes: 0, alignment: 1 }, this.constraints);
+    return (8 * value) / table.rows.reduce((sum, { weights }) => sum + weights, 0);
   }
 
   /** The best plans of all sizes under the constraints of the plan; undefined where nothing was measured. */

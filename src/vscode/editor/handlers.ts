@@ -72,6 +72,8 @@ type PlanHandlers = Pick<
   | 'planFront'
   | 'formatReasons'
   | 'constrainPlan'
+  | 'bindFormats'
+  | 'smallestBudget'
   | 'replaceEditedPlan'
   | 'savePlan'
 >;
@@ -86,6 +88,8 @@ function planHandlers(session: ModelSession): PlanHandlers {
     planFront: () => session.front,
     formatReasons: ({ tensor }) => session.reasons(tensor),
     constrainPlan: ({ constraints }) => session.constrain(constraints),
+    bindFormats: ({ tensors, binding }) => session.bind(tensors, binding),
+    smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.bitsFor(divergence) }),
     replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
     savePlan: ({ budget }) => run(commands.savePlan, { ...targetOf(session), budget }),
   };

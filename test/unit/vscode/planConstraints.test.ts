@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { exactPattern, withPin } from '../../../src/ampq/constraintEdits';
 import { modelHash } from '../../../src/model/identity';
 import type { ModelDescription } from '../../../src/protocol/model';
-import { exactPattern, withPin } from '../../../src/protocol/planConstraints';
+import type { SensitivityTable } from '../../../src/protocol/plan';
 import { settle } from '../../support/fakeHost';
 import { modelOf, setUpSession } from '../../support/sessionSetUp';
 import { tableOf } from '../../support/tables';
 
-const measuredTable = (model: ModelDescription) => ({
+const measuredTable = (model: ModelDescription): SensitivityTable => ({
   ...tableOf(
     { Q4_K: 1e-1, Q6_K: 1e-2, Q8_0: 1e-3 },
     { Q4_K: 1e-2, Q6_K: 1e-3, Q8_0: 1e-4 },
@@ -16,8 +17,8 @@ const measuredTable = (model: ModelDescription) => ({
 });
 
 /** A measured model of three tensors, planned at 5.6 bits per weight. */
-async function measured() {
-  const set = setUpSession({ stored: (folder) => measuredTable(modelOf(folder)) });
+async function measured(change = (table: SensitivityTable): SensitivityTable => table) {
+  const set = setUpSession({ stored: (folder) => change(measuredTable(modelOf(folder))) });
   await set.session.load();
   await settle();
   set.session.solve({ kind: 'bits-per-weight', value: 5.6 });
@@ -78,5 +79,63 @@ describe('constraints that the user makes', () => {
     session.constrain(withPin([], exactPattern('c'), 'Q6_K'));
     expect(session.reasons('c')).toMatchObject({ format: 'Q6_K', constraints: [0] });
     expect(session.reasons('a')).toMatchObject({ format: 'Q4_K', constraints: [], runnerUp: 'Q6_K' });
+  });
+});
+
+describe('formats that the user binds tensors to', () => {
+  it('are pinned, excluded and released by tensor', async () => {
+    const { session, formats } = await measured();
+    session.bind(['c'], { kind: 'pin', format: 'Q6_K' });
+    expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
+    session.bind(['a'], { kind: 'exclude' }); // the format that it has
+    expect(session.plan!.constraints).toEqual([
+      { tensors: '^c$', allow: ['Q6_K'] },
+      { tensors: '^a$', exclude: ['Q4_K'] },
+    ]);
+    expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q6_K']);
+    session.bind(['a', 'c'], { kind: 'release' });
+    expect(session.plan).not.toHaveProperty('constraints');
+  });
+
+  it('are those that each tensor has where none is named', async () => {
+    const { session, formats } = await measured();
+    const before = formats();
+    session.bind(['a', 'b', 'c'], { kind: 'pin' });
+    expect(session.plan!.constraints).toEqual([
+      { tensors: '^a$', allow: ['Q6_K'] },
+      { tensors: '^(b|c)$', allow: ['Q4_K'] },
+    ]);
+    session.solve({ kind: 'bits-per-weight', value: 8 });
+    expect(formats()).toEqual(before);
+    // A pattern that is about other tensors, too, is not taken back for one of them.
+    session.bind(['b'], { kind: 'release' });
+    expect(session.plan!.constraints).toHaveLength(2);
+    session.bind(['b', 'c'], { kind: 'release' });
+    expect(session.plan!.constraints).toEqual([{ tensors: '^a$', allow: ['Q6_K'] }]);
+  });
+});
+
+describe('a divergence that the user asks for', () => {
+  it('gives the smallest plan, under the constraints', async () => {
+    const gainsFrom = { text: '/t.txt', hash: 'h', tokens: 2048, context: 256, noise: 1e-9 };
+    const { session, formats } = await measured((table) => ({
+      ...table,
+      gainsFrom,
+      rows: table.rows.map((row) => ({ ...row, gain: 1 })),
+    }));
+    const solved = (): [string[], number] => {
+      const value = session.bitsFor(0.02);
+      const { plan } = session.solve({ kind: 'bits-per-weight', value });
+      return [formats(), plan.total.divergence!];
+    };
+    expect(solved()).toEqual([['Q8_0', 'Q4_K', 'Q4_K'], expect.closeTo(0.012, 12)]);
+    session.bind(['a'], { kind: 'pin', format: 'Q6_K' });
+    expect(solved()).toEqual([['Q6_K', 'Q6_K', 'Q4_K'], expect.closeTo(0.012, 12)]);
+    expect(() => session.bitsFor(1e-9)).toThrow('No plan is predicted to diverge by at most 1e-9');
+  });
+
+  it('needs gains', async () => {
+    const { session } = await measured();
+    expect(() => session.bitsFor(0.02)).toThrow('A divergence can only be predicted');
   });
 });

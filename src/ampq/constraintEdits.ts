@@ -1,6 +1,53 @@
-import type { PlanConstraint } from './plan';
+import type { Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
+import type { FormatBinding } from '../protocol/planFront';
+import { matchesOf } from './constraints';
 
 /** Pins and exclusions of single tensors, as constraints of a plan. */
+
+/**
+ * The constraints of a plan after some of its tensors were pinned to a format, kept from one, or released. Without a format it is the one that
+ * each of them has.
+ * @param tensors names in the plan; others are ignored.
+ */
+export function bound(
+  table: SensitivityTable,
+  plan: Plan,
+  tensors: readonly string[],
+  { kind, format }: FormatBinding,
+): readonly PlanConstraint[] {
+  const wanted = new Set(tensors);
+  const kept = released(table, plan.constraints ?? [], wanted);
+  if (kind === 'release') return kept;
+  const all = plan.assignments.map(({ tensor }) => tensor);
+  const byFormat = new Map<string, string[]>();
+  for (const { tensor, format: own } of plan.assignments) {
+    if (!wanted.has(tensor)) continue;
+    const bindTo = format ?? own;
+    const known = byFormat.get(bindTo);
+    if (known) known.push(tensor);
+    else byFormat.set(bindTo, [tensor]);
+  }
+  const base = kind === 'pin' ? kept : (plan.constraints ?? []);
+  const edit = kind === 'pin' ? withPin : withExclusion;
+  return [...byFormat].reduce<readonly PlanConstraint[]>(
+    (constraints, [id, names]) => edit(constraints, patternFor(names, all), id),
+    base,
+  );
+}
+
+/** Without the pins and exclusions that are about these tensors alone. */
+function released(
+  { rows }: SensitivityTable,
+  constraints: readonly PlanConstraint[],
+  tensors: ReadonlySet<string>,
+): readonly PlanConstraint[] {
+  const others = new Set(
+    matchesOf(rows, constraints).flatMap((own, row) => (tensors.has(rows[row]!.tensor) ? [] : own)),
+  );
+  return constraints.flatMap((constraint) =>
+    others.has(constraint) ? [constraint] : withoutPattern([constraint], constraint.tensors),
+  );
+}
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 

@@ -6,7 +6,7 @@ import {
   withExclusion,
   withoutPattern,
   withPin,
-} from '../../../src/protocol/planConstraints';
+} from '../../../src/ampq/constraintEdits';
 
 const all = [
   'token_embd.weight',
