@@ -7,6 +7,7 @@ import { registerConvert } from './vscode/commands/convert';
 import { registerExports } from './vscode/commands/exportGguf';
 import { registerExportOnnx } from './vscode/commands/exportOnnx';
 import { registerGpuRuntime } from './vscode/commands/gpuRuntime';
+import { registerPlanFormats } from './vscode/commands/planFormats';
 import { registerSavePlan } from './vscode/commands/plans';
 import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
 import { registerQuantizeModel } from './vscode/commands/quantizeModel';
@@ -35,6 +36,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerExportOnnx(services),
     registerConvert(services),
     registerSavePlan(services),
+    registerPlanFormats(services),
     registerQuantizeLayer(services),
     registerQuantizeModel(services),
     registerCompareWith(services),

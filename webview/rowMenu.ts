@@ -5,17 +5,20 @@ import type { TensorContext } from '../src/protocol/webview';
  * @param model its path.
  * @param tensors of the model.
  * @param names of the row, where they are others.
+ * @param isPlanned whether the row is one of the plan.
  */
 export function menuContext(
   webviewSection: TensorContext['webviewSection'],
   model: string | undefined,
   tensors: readonly string[],
   names?: readonly string[],
+  isPlanned = false,
 ): string {
   const context: TensorContext = {
     ...{ webviewSection, preventDefaultContextMenuItems: true, quantscopeModel: model ?? '' },
     quantscopeTensors: tensors,
     ...(names ? { quantscopeNames: names } : {}),
+    ...(isPlanned ? { quantscopePlanned: true } : {}),
   };
   return JSON.stringify(context);
 }

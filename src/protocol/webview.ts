@@ -410,4 +410,6 @@ export interface TensorContext {
   readonly quantscopeTensors: readonly string[];
   /** What is copied, where rows have other names: those of an exported file. */
   readonly quantscopeNames?: readonly string[];
+  /** Whether the row is one of the plan: its formats can be pinned. */
+  readonly quantscopePlanned?: true;
 }

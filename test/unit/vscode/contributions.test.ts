@@ -36,6 +36,9 @@ describe('package.json contributes what the code registers', () => {
     expect(contributes.menus.commandPalette).toEqual([
       { command: commands.cancelJob, when: contextKeys.jobsRunning },
       { command: commands.revealTensor, when: 'false' },
+      { command: commands.pinFormat, when: 'false' },
+      { command: commands.excludeFormat, when: 'false' },
+      { command: commands.releaseFormat, when: 'false' },
       { command: commands.copyName, when: 'false' },
     ]);
   });
