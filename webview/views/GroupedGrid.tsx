@@ -34,6 +34,10 @@ export function GroupedGrid(props: {
   grouping: Grouping;
   /** Attributes of a tensor's row. */
   dataOf?: (index: number) => Readonly<Record<`data-${string}`, string | undefined>>;
+  /** A key on a line that does not move the active line. @returns whether it has an effect. */
+  onKey?: (event: KeyboardEvent, members: readonly number[]) => boolean;
+  /** Whether the tensors are those of the plan, whose formats can be pinned. */
+  isPlan?: true;
 }) {
   const { store } = useApp();
   const { model, selected } = useAppState();
@@ -77,8 +81,10 @@ export function GroupedGrid(props: {
           model?.path,
           listed.flatMap(({ sources }) => sources),
           listed.map(({ tensor }) => tensor),
+          props.isPlan,
         );
       }}
+      {...(props.onKey ? { onLineKey: (event, { node }) => props.onKey!(event, node.members) } : {})}
       {...(order ? { order } : {})}
       reorder={(column) => setOrder(nextOrder(order, column))}
       empty="Nothing has been measured yet."

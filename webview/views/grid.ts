@@ -47,6 +47,8 @@ export interface GridProps<Line> {
   readonly dataOf?: (line: Line) => Readonly<Record<`data-${string}`, string | undefined>>;
   /** `data-vscode-context` of a line; requested when its menu opens, since that of a large group is long. */
   readonly contextOf?: (line: Line) => string;
+  /** A key that does not move the active line, which it is about. @returns whether it has an effect. */
+  readonly onLineKey?: (event: KeyboardEvent, line: Line) => boolean;
   /** The column that orders the lines. */
   readonly order?: GridOrder;
   /** A click on a header; columns can be sorted by only where it is present. */

@@ -49,7 +49,8 @@ export function useActiveLine<Line>(
       toggle: (line) => props.toggle?.(line),
       enter,
     });
-    if (isDone) event.preventDefault();
+    const line = lines[active];
+    if (isDone || (line !== undefined && props.onLineKey?.(event, line) === true)) event.preventDefault();
   };
   return { active, setActive, onKey };
 }

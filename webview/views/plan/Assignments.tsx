@@ -7,15 +7,17 @@ import type { Grouping } from '../../places';
 import { GroupedGrid, type GroupColumn } from '../GroupedGrid';
 import { GroupingSelect } from '../GroupingSelect';
 import { size } from '../../../src/protocol/words';
+import type { FormatBinder } from './formatBinder';
 
-/** Format, bits and size of each tensor; and its share of the predicted divergence, else its signal to noise. */
-export function Assignments({ plan }: { plan: Plan }) {
+/** Format, bits and size of each tensor; and its share of the predicted divergence, else its signal to noise. Keys pin, exclude and release. */
+export function Assignments({ plan, binder }: { plan: Plan; binder: FormatBinder }) {
   const [grouping, setGrouping] = useState<Grouping>('layer');
-  const columns = useMemo(() => columnsOf(plan), [plan]);
+  const columns = useMemo(() => columnsOf(plan, binder), [plan, binder]);
   return (
     <>
       <div class="measure">
         <GroupingSelect label="Group tensors" value={grouping} onChange={setGrouping} />
+        <span class="muted caption">Keys: P pins or releases, X excludes the format, R releases.</span>
       </div>
       <GroupedGrid
         id="plan"
@@ -23,13 +25,18 @@ export function Assignments({ plan }: { plan: Plan }) {
         tensors={plan.assignments}
         columns={columns}
         grouping={grouping}
-        dataOf={(index) => ({ 'data-format': plan.assignments[index]?.format })}
+        dataOf={(index) => ({
+          'data-format': plan.assignments[index]?.format,
+          ...(binder.pinned.has(index) ? { 'data-pinned': 'true' } : {}),
+        })}
+        onKey={binder.onKey}
+        isPlan
       />
     </>
   );
 }
 
-function columnsOf(plan: Plan): GroupColumn[] {
+function columnsOf(plan: Plan, { pinned, constrained }: FormatBinder): GroupColumn[] {
   const { assignments } = plan;
   const mix = (members: readonly number[]): Mix => mixOf(members.map((index) => assignments[index]!));
   const share = shareOf(plan);
@@ -47,8 +54,24 @@ function columnsOf(plan: Plan): GroupColumn[] {
       cell: (members) => <Track bits={bitsPerWeight(members)} />,
     },
     {
-      ...{ id: 'format', label: 'Format', width: 84, align: 'left', value: bitsPerWeight },
-      cell: (members) => formatText(mix(members)),
+      ...{ id: 'format', label: 'Format', width: 96, align: 'left', value: bitsPerWeight },
+      cell: (members) => (
+        <>
+          {formatText(mix(members))}
+          {members.every((index) => pinned.has(index)) ? (
+            <span
+              class="pin"
+              title="Pinned: constraints leave no other format"
+              role="img"
+              aria-label="pinned"
+            />
+          ) : (
+            members.some((index) => constrained.has(index)) && (
+              <span class="pin open" title="Constrained" role="img" aria-label="constrained" />
+            )
+          )}
+        </>
+      ),
       cellTitle: (members) => formatsText(mix(members), members.length),
     },
     {

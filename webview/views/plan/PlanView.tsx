@@ -1,13 +1,23 @@
+import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
-import type { Budget } from '../../../src/protocol/plan';
+import type { Budget, Plan } from '../../../src/protocol/plan';
+import type { RevisedPlan } from '../../../src/protocol/planStep';
+import type { BudgetRange } from '../../budgetText';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
+import { useAnswer } from '../../useAnswer';
 import { Assignments } from './Assignments';
+import { BitsMap } from './BitsMap';
 import { BudgetControl, steppedRange } from './BudgetControl';
+import { Constraints } from './Constraints';
+import { Dial } from './Dial';
 import { EditedNotice } from './EditedNotice';
+import { useFormatBinder } from './formatBinder';
+import { Front } from './Front';
 import { Totals } from './Totals';
+import { Why } from './Why';
 
-/** The budget and what it buys: a slider, totals, and the format of each tensor. */
+/** The budget and what it buys: the front of plans, totals, and the format of each tensor with the reasons for it. */
 export function PlanView() {
   const { plans } = useApp();
   const { opening, sensitivity, plan: outline, whole, movedBudget, planFailure } = useAppState();
@@ -23,31 +33,65 @@ export function PlanView() {
         <Spinner /> Reading the plan…
       </div>
     );
-  const plan = whole?.plan;
-  const budget = movedBudget ?? plan?.total.bitsPerWeight ?? (range.min * 3 + range.max) / 4;
+  const budget = movedBudget ?? whole?.plan.total.bitsPerWeight ?? (range.min * 3 + range.max) / 4;
   const { edited } = outline ?? {};
-  return (
-    <div class="page plan">
-      {edited && <EditedNotice edited={edited} />}
-      <BudgetControl
-        range={range}
-        budget={budget}
-        move={(value) => void plans.move(value)}
-        {...(plan ? { plan } : {})}
-        disabled={edited?.replaced === false}
-      />
+  const move = (value: number): void => void plans.move(value);
+  const disabled = edited?.replaced === false;
+  const control = (plan?: Plan) => (
+    <>
+      <BudgetControl {...{ range, budget, move, disabled }} {...(plan ? { plan } : {})} />
       {planFailure !== undefined && (
         <p class="notice error" role="alert">
           {planFailure}
         </p>
       )}
-      {plan && <Totals plan={plan} noise={sensitivity?.noise ?? 0} />}
-      <Actions
-        hasPlan={plan !== undefined}
-        {...(movedBudget === undefined ? {} : { budget: { kind: 'bits-per-weight', value: movedBudget } })}
-      />
-      {plan && <Assignments plan={plan} />}
+    </>
+  );
+  return (
+    <div class="page plan">
+      {edited && <EditedNotice edited={edited} />}
+      {whole ? <Planned {...{ whole, range, budget, move, disabled, control }} /> : control()}
     </div>
+  );
+}
+
+/** A plan in all its views. */
+function Planned(props: {
+  whole: RevisedPlan;
+  range: BudgetRange;
+  budget: number;
+  move: (budget: number) => void;
+  disabled: boolean;
+  control: (plan: Plan) => ComponentChildren;
+}) {
+  const { whole, range, budget, move, disabled } = props;
+  const { plan, revision } = whole;
+  const { host } = useApp();
+  const { opening, sensitivity, movedBudget } = useAppState();
+  const key = `${opening} ${sensitivity?.revision} ${JSON.stringify(plan.constraints)}`;
+  const { value: front, failure } = useAnswer(key, () => host.call('planFront', {}));
+  const binder = useFormatBinder(plan, front, disabled);
+  return (
+    <>
+      <div class="plan-top">
+        {front && <Front {...{ front, plan, range, budget, move, disabled }} />}
+        {failure !== undefined && <p class="notice error">{failure}</p>}
+        <div class="plan-side">
+          {props.control(plan)}
+          {front?.measure === 'divergence' && <Dial move={move} disabled={disabled} />}
+          <Totals plan={plan} noise={sensitivity?.noise ?? 0} />
+          <Actions
+            {...(movedBudget === undefined
+              ? {}
+              : { budget: { kind: 'bits-per-weight', value: movedBudget } })}
+          />
+        </div>
+      </div>
+      <Constraints plan={plan} disabled={disabled} />
+      <BitsMap plan={plan} binder={binder} />
+      <Why plan={plan} revision={revision} binder={binder} />
+      <Assignments plan={plan} binder={binder} />
+    </>
   );
 }
 
@@ -68,18 +112,16 @@ function NothingMeasured() {
 }
 
 /** @param budget where the user moved the slider to: the plan is solved for it first, if that is not done yet. */
-function Actions({ hasPlan, budget }: { hasPlan: boolean; budget?: Budget }) {
+function Actions({ budget }: { budget?: Budget }) {
   const ask = useAsk();
   const { part } = useAppState();
   const chosen = budget ? { budget } : {};
   return (
     <div class="actions">
-      <Button disabled={!hasPlan} onClick={() => void ask('savePlan', chosen)}>
-        Save Plan…
-      </Button>
+      <Button onClick={() => void ask('savePlan', chosen)}>Save Plan…</Button>
       <Button
         primary
-        disabled={!hasPlan || part?.alone === true}
+        disabled={part?.alone === true}
         title={part?.alone ? 'Exports need the whole model; this is one of its files, shown alone' : ''}
         onClick={() => void ask('exportGguf', { plan: true, ...chosen })}
       >

@@ -1,0 +1,98 @@
+import { greatestOf, leastOf } from '../src/protocol/extremes';
+import type { Plan } from '../src/protocol/plan';
+import type { FrontPoint, PlanFront } from '../src/protocol/planFront';
+
+/** Where sizes and losses lie in the chart of plans: sizes evenly, losses by their logarithms. */
+export interface FrontScale {
+  /** Bytes at the left and the right edge. */
+  readonly sizes: readonly [least: number, most: number];
+  /** Loss at the lower and the upper edge; both above 0. */
+  readonly losses: readonly [least: number, most: number];
+}
+
+/** Smaller losses than this share of the largest are not drawn: those of plans that lose next to nothing. */
+const leastShare = 1e-6;
+
+/** Room between points and edges, as a share of the axis. */
+const margin = 0.04;
+
+/** @param others further points to hold, as measured ones. */
+export function frontScale(
+  { points, presets }: Pick<PlanFront, 'points' | 'presets'>,
+  others: readonly Pick<FrontPoint, 'bytes' | 'loss'>[] = [],
+): FrontScale {
+  const all = [...points, ...presets, ...others];
+  const sizes = all.map(({ bytes }) => bytes);
+  const losses = all.map(({ loss }) => loss).filter((loss) => loss > 0);
+  const most = losses.length === 0 ? 1 : greatestOf(losses);
+  const least = leastOf([most / 2, ...losses.filter((loss) => loss >= leastShare * most)]);
+  const [left, right] = widened(leastOf(sizes), greatestOf(sizes));
+  const [low, high] = widened(Math.log10(least), Math.log10(most));
+  return { sizes: [left, right], losses: [10 ** low, 10 ** high] };
+}
+
+const widened = (least: number, most: number): [number, number] => {
+  const room = margin * (most - least || 1);
+  return [least - room, most + room];
+};
+
+/** From the left edge, 0 to 1; outside of the chart below or above that. */
+export const shareOfSize = ({ sizes: [least, most] }: FrontScale, bytes: number): number =>
+  (bytes - least) / (most - least);
+
+/** From the upper edge, 0 to 1; a loss that is too small to be drawn lies at the lower edge. */
+export function shareOfLoss({ losses: [least, most] }: FrontScale, loss: number): number {
+  const share = (Math.log(most) - Math.log(Math.max(loss, least))) / (Math.log(most) - Math.log(least));
+  return Math.max(0, share);
+}
+
+/** Bytes of tensor data at a place between the edges. */
+export const sizeAt = ({ sizes: [least, most] }: FrontScale, share: number): number =>
+  least + share * (most - least);
+
+/** How bits per weight follow from bytes of tensor data: along a line, which the ends of the front give; undefined where they are one. */
+export function bitsOfSizes({ points }: Pick<PlanFront, 'points'>) {
+  const [first, last] = [points[0], points.at(-1)];
+  if (!first || !last || first.bytes === last.bytes) return undefined;
+  const bitsPerByte = (last.bitsPerWeight - first.bitsPerWeight) / (last.bytes - first.bytes);
+  return {
+    bitsAt: (bytes: number): number => first.bitsPerWeight + (bytes - first.bytes) * bitsPerByte,
+    bytesAt: (bits: number): number => first.bytes + (bits - first.bitsPerWeight) / bitsPerByte,
+  };
+}
+
+/** A plan's loss in the measure of a front; undefined where an error or a gain is not known. */
+export const lossOf = ({ total }: Pick<Plan, 'total'>, { measure }: Pick<PlanFront, 'measure'>) =>
+  measure === 'divergence' ? total.divergence : total.roleError;
+
+/** What was measured of whole models over a text. */
+export interface MeasuredPoint {
+  readonly kind: 'plan' | 'preset' | 'random';
+  readonly name: string;
+  readonly bytes: number;
+  /** Mean KL divergence, nats per token. */
+  readonly loss: number;
+  /** Half of its 95 % confidence interval. */
+  readonly halfWidth: number;
+}
+
+/** Standard errors of the half of a 95 % interval. */
+const halfWidth = 1.96;
+
+/** The measurements of a plan's certificate; none where it has none, or where the front is not of divergences. */
+export function measuredPoints(plan: Plan, { measure, presets }: PlanFront): MeasuredPoint[] {
+  const { certificate } = plan;
+  if (!certificate || measure !== 'divergence') return [];
+  const { bytes } = plan.total;
+  const own = certificate.measured.mean;
+  return [
+    { kind: 'plan', name: 'this plan', bytes, loss: own.value, halfWidth: halfWidth * own.standardError },
+    ...certificate.rivals.map(({ kind, name, codes, fileBytes, measured }) => ({
+      ...{ kind, name: codes === 'optimised' && kind === 'preset' ? `${name}, optimised codes` : name },
+      bytes:
+        kind === 'random' ? bytes : (presets.find(({ fileType }) => fileType === name)?.bytes ?? fileBytes),
+      loss: measured.mean.value,
+      halfWidth: halfWidth * measured.mean.standardError,
+    })),
+  ];
+}

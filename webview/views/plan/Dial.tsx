@@ -1,0 +1,42 @@
+import { useState } from 'preact/hooks';
+import { useAsk } from '../../context';
+import { Button, TextField } from '../../controls';
+
+/** The other way round: the smallest plan that is predicted to diverge by at most so much. */
+export function Dial({ move, disabled }: { move: (budget: number) => void; disabled: boolean }) {
+  const ask = useAsk();
+  const [text, setText] = useState('');
+  const divergence = divergenceFrom(text);
+  const find = async (): Promise<void> => {
+    if (divergence === undefined) return;
+    const found = await ask('smallestBudget', { divergence });
+    if (found) move(found.bitsPerWeight);
+  };
+  return (
+    <div
+      class="budget dial"
+      onKeyDown={(event) => {
+        if (event.key === 'Enter') void find();
+      }}
+    >
+      <span class="dial-label">KL divergence at most</span>
+      <TextField
+        value={text}
+        label="KL divergence at most, nats per token"
+        placeholder="0.001"
+        disabled={disabled}
+        width="104px"
+        onInput={setText}
+      />
+      <Button disabled={disabled || divergence === undefined} onClick={() => void find()}>
+        Find Smallest
+      </Button>
+    </div>
+  );
+}
+
+/** Nats per token, above 0; undefined for anything else. */
+function divergenceFrom(text: string): number | undefined {
+  const value = Number(text.trim().replaceAll('−', '-'));
+  return text.trim() !== '' && Number.isFinite(value) && value > 0 ? value : undefined;
+}

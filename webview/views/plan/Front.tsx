@@ -1,0 +1,147 @@
+import { useMemo, useRef } from 'preact/hooks';
+import type { Plan } from '../../../src/protocol/plan';
+import type { PlanFront } from '../../../src/protocol/planFront';
+import { size } from '../../../src/protocol/words';
+import type { BudgetRange } from '../../budgetText';
+import { FrontChart, frontHeight, frontMargin, lossWords } from '../../charts/FrontChart';
+import {
+  bitsOfSizes,
+  frontScale,
+  lossOf,
+  measuredPoints,
+  shareOfLoss,
+  shareOfSize,
+  sizeAt,
+  type FrontScale,
+  type MeasuredPoint,
+} from '../../frontScale';
+
+/** Bits per weight of an arrow key, and of a page key. */
+const steps = { arrow: 0.01, page: 0.25 } as const;
+
+interface FrontProps {
+  readonly front: PlanFront;
+  readonly plan: Plan;
+  readonly range: BudgetRange;
+  /** Bits per weight. */
+  readonly budget: number;
+  readonly move: (budget: number) => void;
+  readonly disabled: boolean;
+}
+
+/** The front of plans and the budget on it, which is dragged, moved by keys, or set to the size of a preset by a click. */
+export function Front({ front, plan, range, budget, move, disabled }: FrontProps) {
+  const loss = lossOf(plan, front);
+  const measured = useMemo(() => measuredPoints(plan, front), [plan.certificate, front]);
+  const scale = useMemo(() => frontScale(front, measured), [front, measured]);
+  const clamped = (bits: number): number => Math.min(range.max, Math.max(range.min, bits));
+  return (
+    <div class="front-chart">
+      <div class="front" style={{ height: `${frontHeight}px` }}>
+        <FrontChart
+          front={front}
+          scale={scale}
+          measured={measured}
+          choose={({ bitsPerWeight }) => {
+            if (!disabled) move(clamped(bitsPerWeight));
+          }}
+        />
+        {loss !== undefined && <Diamond scale={scale} bytes={plan.total.bytes} loss={loss} />}
+        <BudgetLine {...{ front, scale, range, budget, disabled }} move={(bits) => move(clamped(bits))} />
+      </div>
+      <Legend front={front} measured={measured} />
+    </div>
+  );
+}
+
+const leftOf = (share: number): string =>
+  `calc(${frontMargin.left}px + ${share} * (100% - ${frontMargin.left + frontMargin.right}px))`;
+
+/** The plan that is shown. */
+function Diamond({ scale, bytes, loss }: { scale: FrontScale; bytes: number; loss: number }) {
+  const { top, bottom } = frontMargin;
+  const y = top + shareOfLoss(scale, loss) * (frontHeight - top - bottom);
+  const style = { left: leftOf(shareOfSize(scale, bytes)), top: `${y}px` };
+  return <span class="front-plan" aria-hidden="true" style={style} />;
+}
+
+function BudgetLine(props: Omit<FrontProps, 'plan'> & { scale: FrontScale }) {
+  const { front, scale, range, budget, move, disabled } = props;
+  const handle = useRef<HTMLDivElement>(null);
+  const sizes = bitsOfSizes(front);
+  if (!sizes) return null;
+  const drag = (event: PointerEvent): void => {
+    const chart = handle.current?.parentElement?.getBoundingClientRect();
+    if (!chart || !handle.current?.hasPointerCapture(event.pointerId)) return;
+    const width = chart.width - frontMargin.left - frontMargin.right;
+    move(sizes.bitsAt(sizeAt(scale, (event.clientX - chart.left - frontMargin.left) / width)));
+  };
+  const bytes = sizes.bytesAt(budget);
+  return (
+    <div
+      ref={handle}
+      class="front-budget"
+      role="slider"
+      tabIndex={disabled ? -1 : 0}
+      aria-label="Budget on the front"
+      aria-disabled={disabled}
+      aria-valuemin={range.min}
+      aria-valuemax={range.max}
+      aria-valuenow={Number(budget.toFixed(2))}
+      aria-valuetext={`${budget.toFixed(2)} bits per weight, ${size(Math.round(bytes))}`}
+      title="Drag, or use the arrow keys"
+      style={{
+        left: leftOf(shareOfSize(scale, bytes)),
+        top: `${frontMargin.top}px`,
+        bottom: `${frontMargin.bottom}px`,
+      }}
+      onPointerDown={(event) => {
+        if (disabled) return;
+        event.currentTarget.setPointerCapture(event.pointerId);
+      }}
+      onPointerMove={drag}
+      onKeyDown={(event) => {
+        const target = disabled ? undefined : keyTarget(event.key, budget, range);
+        if (target === undefined) return;
+        event.preventDefault();
+        move(target);
+      }}
+    />
+  );
+}
+
+/** Where a key moves the budget to; undefined for other keys. */
+function keyTarget(key: string, budget: number, { min, max }: BudgetRange): number | undefined {
+  const targets: Readonly<Record<string, number>> = {
+    ArrowRight: budget + steps.arrow,
+    ArrowUp: budget + steps.arrow,
+    ArrowLeft: budget - steps.arrow,
+    ArrowDown: budget - steps.arrow,
+    PageUp: budget + steps.page,
+    PageDown: budget - steps.page,
+    Home: min,
+    End: max,
+  };
+  return targets[key];
+}
+
+function Legend({ front, measured }: { front: PlanFront; measured: readonly MeasuredPoint[] }) {
+  return (
+    <p class="muted caption front-legend">
+      <span>
+        <i class="mark line" aria-hidden="true" /> best plans by {lossWords[front.measure]}
+      </span>
+      {front.presets.length > 0 && (
+        <span>
+          <i class="mark preset" aria-hidden="true" /> presets, predicted (click: its size)
+        </span>
+      )}
+      <span>
+        <i class="mark plan" aria-hidden="true" /> this plan
+      </span>
+      {measured.length > 0 && (
+        <span>△ measured, with 95 % intervals; × a random assignment of this size</span>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,132 @@
+import type { Plan } from '../../../src/protocol/plan';
+import type { FormatOption, FormatReasons } from '../../../src/protocol/planFront';
+import { plural, size } from '../../../src/protocol/words';
+import { useApp, useAppState } from '../../context';
+import { decibels, scientific } from '../../format';
+import { useAnswer } from '../../useAnswer';
+import { Bits } from '../FormatBadge';
+import type { FormatBinder } from './formatBinder';
+import { optionRows, whySentence, type OptionRow } from './whyText';
+
+/** Why the selected tensor has its format: all others, with what they would cost, to be pinned or excluded. */
+export function Why({ plan, revision, binder }: { plan: Plan; revision: number; binder: FormatBinder }) {
+  const { host } = useApp();
+  const { selected, sensitivity, opening } = useAppState();
+  const chosen = selected.at(-1);
+  const place = plan.assignments.findIndex(
+    ({ tensor, sources }) => chosen !== undefined && (tensor === chosen || sources.includes(chosen)),
+  );
+  const tensor = plan.assignments[place]?.tensor;
+  const key = tensor && `${opening} ${sensitivity?.revision} ${revision} ${tensor}`;
+  const { value, failure } = useAnswer(key, () => host.call('formatReasons', { tensor: tensor! }));
+  if (tensor === undefined)
+    return <p class="muted caption">Select a tensor of the plan to see why it has its format.</p>;
+  if (failure !== undefined) return <p class="notice error">{failure}</p>;
+  // The answer to an earlier question stays until the next one is there.
+  if (value?.tensor !== tensor) return <p class="muted caption">Weighing the formats of {tensor}…</p>;
+  return <Reasons reasons={value} place={place} binder={binder} />;
+}
+
+function Reasons(props: { reasons: FormatReasons; place: number; binder: FormatBinder }) {
+  const { reasons, place, binder } = props;
+  const { together, constraints } = reasons;
+  return (
+    <section class="why" aria-label="Why this format">
+      <p>
+        <strong>{whySentence(reasons)}</strong>
+        {together.length > 1 &&
+          ` Figures are those of ${plural(together.length, 'tensor')} that must agree.`}{' '}
+        {constraints.length > 0 && (
+          <button
+            class="link"
+            disabled={binder.disabled}
+            onClick={() => binder.bind([place], { kind: 'release' })}
+          >
+            Release
+          </button>
+        )}
+      </p>
+      <div class="why-scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Format</th>
+              <th scope="col">Size</th>
+              <th scope="col" title="Signal-to-quantization-noise ratio">
+                SQNR
+              </th>
+              <th scope="col" title={lossTitle[reasons.measure]}>
+                {reasons.measure === 'divergence' ? 'KLD' : 'Error by role'}
+              </th>
+              <th
+                scope="col"
+                title={`What a further MB saves on the way from the format before. Elsewhere in the plan it saves ${scientific(reasons.price * 1e6)}`}
+              >
+                Saved per MB
+              </th>
+              <th
+                scope="col"
+                title="How much more the whole plan would lose at its size if the tensor had this format: its bytes are taken from, or given to, other tensors at the price of the plan"
+              >
+                Price
+              </th>
+              <th scope="col">
+                <span class="hidden">Choose</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {optionRows(reasons).map((row) => (
+              <Option key={row.option.format} {...{ row, reasons, place, binder }} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+const lossTitle = {
+  divergence: 'Predicted KL divergence that the tensor causes, nats per token',
+  roleError: 'Share of the error weighted by role that the tensor causes',
+} as const;
+
+function Option(props: { row: OptionRow; reasons: FormatReasons; place: number; binder: FormatBinder }) {
+  const { row, reasons, place, binder } = props;
+  const { option, perMegabyte } = row;
+  const { format, bitsPerWeight, bytes, relativeSquaredError, loss, cost, ruledOutBy } = option;
+  const isPlanned = format === reasons.format;
+  const classes = [isPlanned ? 'planned' : '', ruledOutBy.length > 0 ? 'ruled-out' : ''];
+  const pick = (kind: 'pin' | 'exclude') => () => binder.bind([place], { kind, format });
+  return (
+    <tr class={classes.filter(Boolean).join(' ')} data-format={format} title={ruledOutText(option)}>
+      <th scope="row">
+        <Bits bits={bitsPerWeight}>{format}</Bits>
+        {isPlanned && <span class="muted"> planned</span>}
+        {format === reasons.runnerUp && <span class="muted"> runner-up</span>}
+        {ruledOutBy.length > 0 && <span class="muted"> ruled out</span>}
+      </th>
+      <td>{size(bytes)}</td>
+      <td>{decibels(relativeSquaredError, 1)}</td>
+      <td>{scientific(loss)}</td>
+      <td>{perMegabyte === undefined ? '–' : scientific(perMegabyte)}</td>
+      <td>{cost === undefined ? '–' : isPlanned ? '0' : scientific(cost)}</td>
+      <td>
+        <button class="link" aria-label={`Pin to ${format}`} disabled={binder.disabled} onClick={pick('pin')}>
+          Pin
+        </button>{' '}
+        <button
+          class="link"
+          aria-label={`Exclude ${format}`}
+          disabled={binder.disabled}
+          onClick={pick('exclude')}
+        >
+          Exclude
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+const ruledOutText = ({ ruledOutBy }: FormatOption): string | undefined =>
+  ruledOutBy.length === 0 ? undefined : `Ruled out by ${ruledOutBy.join(' and ')}`;
