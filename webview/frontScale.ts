@@ -10,8 +10,8 @@ export interface FrontScale {
   readonly losses: readonly [least: number, most: number];
 }
 
-/** Smaller losses than this share of the largest are not drawn: those of plans that lose next to nothing. */
-const leastShare = 1e-6;
+/** How far below the smallest loss of a preset the chart reaches; without presets, how far below the largest loss. */
+const [belowPresets, belowMost] = [5, 1e4];
 
 /** Room between points and edges, as a share of the axis. */
 const margin = 0.04;
@@ -21,11 +21,14 @@ export function frontScale(
   { points, presets }: Pick<PlanFront, 'points' | 'presets'>,
   others: readonly Pick<FrontPoint, 'bytes' | 'loss'>[] = [],
 ): FrontScale {
-  const all = [...points, ...presets, ...others];
-  const sizes = all.map(({ bytes }) => bytes);
-  const losses = all.map(({ loss }) => loss).filter((loss) => loss > 0);
-  const most = losses.length === 0 ? 1 : greatestOf(losses);
-  const least = leastOf([most / 2, ...losses.filter((loss) => loss >= leastShare * most)]);
+  const marked = [...presets, ...others].filter(({ loss }) => loss > 0);
+  const most = greatestOf([...points, ...marked].map(({ loss }) => loss).filter((loss) => loss > 0));
+  if (!(most > 0)) return { sizes: widened(0, 1), losses: [0.1, 1] };
+  const least = marked.length > 0 ? leastOf(marked.map(({ loss }) => loss)) / belowPresets : most / belowMost;
+  // Plans that lose less have bytes to spare: the chart ends with the first of them.
+  const end = points.findIndex(({ loss }) => loss < least);
+  const drawn = [...(end < 0 ? points : points.slice(0, end + 1)), ...marked];
+  const sizes = drawn.map(({ bytes }) => bytes);
   const [left, right] = widened(leastOf(sizes), greatestOf(sizes));
   const [low, high] = widened(Math.log10(least), Math.log10(most));
   return { sizes: [left, right], losses: [10 ** low, 10 ** high] };
@@ -36,7 +39,7 @@ const widened = (least: number, most: number): [number, number] => {
   return [least - room, most + room];
 };
 
-/** From the left edge, 0 to 1; outside of the chart below or above that. */
+/** From the left edge; outside of the chart below 0 or above 1. */
 export const shareOfSize = ({ sizes: [least, most] }: FrontScale, bytes: number): number =>
   (bytes - least) / (most - least);
 

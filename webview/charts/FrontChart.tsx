@@ -1,6 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import type { FrontPoint, PlanFront } from '../../src/protocol/planFront';
-import type { FrontScale, MeasuredPoint } from '../frontScale';
+import { shareOfLoss, shareOfSize, type FrontScale, type MeasuredPoint } from '../frontScale';
+import { labelPlaces, type LabelPlace } from './labels';
 import { axis, logTicks, useColors, usePlot, type Colors, type Trace } from './plot';
 
 /** Room around the axes (pixels): the overlay with the budget is placed by it. */
@@ -11,16 +12,23 @@ export const frontHeight = 290;
 export function FrontChart(props: {
   front: PlanFront;
   scale: FrontScale;
+  /** Pixels. */
+  width: number;
   measured: readonly MeasuredPoint[];
   /** A preset was clicked. */
   choose: (point: FrontPoint) => void;
 }) {
-  const { front, scale, measured, choose } = props;
+  const { front, scale, width, measured, choose } = props;
   const colors = useColors();
   const unit = unitOf(scale);
+  const names = useMemo(() => presetNames(front, scale, width), [front, scale, width]);
   const traces = useMemo(
-    () => [lineOf(front, unit, colors), presetsOf(front, unit, colors), measuredOf(measured, unit, colors)],
-    [front, measured, colors, unit.bytes],
+    () => [
+      lineOf(front, unit, colors),
+      presetsOf(front, names, unit, colors),
+      measuredOf(measured, unit, colors),
+    ],
+    [front, names, measured, colors, unit.bytes],
   );
   const layout = useMemo(() => layoutOf(front, scale, unit, colors), [front, scale, colors, unit.bytes]);
   const element = usePlot(traces, layout, colors, {
@@ -64,13 +72,30 @@ const lineOf = ({ points }: PlanFront, unit: Unit, colors: Colors): Trace => ({
   hovertemplate: `best plan: ${figures(unit)}<extra></extra>`,
 });
 
-const presetsOf = ({ presets }: PlanFront, unit: Unit, colors: Colors): Trace => ({
+/** Where the name of each preset has room. */
+function presetNames({ presets }: PlanFront, scale: FrontScale, width: number): (LabelPlace | undefined)[] {
+  const { left, right, top, bottom } = frontMargin;
+  const points = presets.map(({ fileType, bytes, loss }) => ({
+    x: left + shareOfSize(scale, bytes) * (width - left - right),
+    y: top + shareOfLoss(scale, loss) * (frontHeight - top - bottom),
+    text: fileType,
+  }));
+  return labelPlaces(points, width);
+}
+
+const presetsOf = (
+  { presets }: PlanFront,
+  names: readonly (LabelPlace | undefined)[],
+  unit: Unit,
+  colors: Colors,
+): Trace => ({
   ...{ type: 'scatter', mode: 'markers+text', ...places(presets, unit) },
   customdata: presets.map(({ fileType }) => fileType),
-  text: presets.map(({ fileType }) => fileType),
-  ...{ textposition: 'top right', textfont: { color: colors.muted, size: 10 } },
+  text: presets.map(({ fileType }, i) => (names[i] ? fileType : '')),
+  textposition: names.map((name) => name ?? 'top right'),
+  textfont: { color: colors.muted, size: 10 },
   marker: { symbol: 'circle-open', color: colors.foreground, size: 8, line: { width: 1.5 } },
-  hovertemplate: `%{text}: ${figures(unit)}<extra></extra>`,
+  hovertemplate: `%{customdata}: ${figures(unit)}<extra></extra>`,
 });
 
 const symbols = { plan: 'triangle-up', preset: 'triangle-up-open', random: 'x-thin-open' } as const;

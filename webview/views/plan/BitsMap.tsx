@@ -52,7 +52,10 @@ export function BitsMap({ plan, binder }: { plan: Plan; binder: FormatBinder }) 
         aria-label="Bits per weight by layer and role"
         aria-activedescendant={`map-${active.row}-${active.column}`}
         tabIndex={0}
-        style={{ '--map-layers': Math.max(1, map.layers.length) }}
+        style={{
+          '--map-layers': Math.max(1, map.layers.length),
+          '--map-cell': map.layers.length <= numbered ? '26px' : '14px',
+        }}
         onKeyDown={onKey}
       >
         <Head layers={map.layers} />

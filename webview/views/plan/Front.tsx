@@ -3,6 +3,7 @@ import type { Plan } from '../../../src/protocol/plan';
 import type { PlanFront } from '../../../src/protocol/planFront';
 import { size } from '../../../src/protocol/words';
 import type { BudgetRange } from '../../budgetText';
+import { useWidth } from '../../useWidth';
 import { FrontChart, frontHeight, frontMargin, lossWords } from '../../charts/FrontChart';
 import {
   bitsOfSizes,
@@ -34,13 +35,16 @@ export function Front({ front, plan, range, budget, move, disabled }: FrontProps
   const loss = lossOf(plan, front);
   const measured = useMemo(() => measuredPoints(plan, front), [plan.certificate, front]);
   const scale = useMemo(() => frontScale(front, measured), [front, measured]);
+  const box = useRef<HTMLDivElement>(null);
+  const width = useWidth(box);
   const clamped = (bits: number): number => Math.min(range.max, Math.max(range.min, bits));
   return (
     <div class="front-chart">
-      <div class="front" style={{ height: `${frontHeight}px` }}>
+      <div class="front" ref={box} style={{ height: `${frontHeight}px` }}>
         <FrontChart
           front={front}
           scale={scale}
+          width={width}
           measured={measured}
           choose={({ bitsPerWeight }) => {
             if (!disabled) move(clamped(bitsPerWeight));
@@ -54,14 +58,17 @@ export function Front({ front, plan, range, budget, move, disabled }: FrontProps
   );
 }
 
-const leftOf = (share: number): string =>
-  `calc(${frontMargin.left}px + ${share} * (100% - ${frontMargin.left + frontMargin.right}px))`;
+/** The place of a size; one outside of the chart is at its edge. */
+const leftOf = (scale: FrontScale, bytes: number): string => {
+  const share = Math.min(1, Math.max(0, shareOfSize(scale, bytes)));
+  return `calc(${frontMargin.left}px + ${share} * (100% - ${frontMargin.left + frontMargin.right}px))`;
+};
 
 /** The plan that is shown. */
 function Diamond({ scale, bytes, loss }: { scale: FrontScale; bytes: number; loss: number }) {
   const { top, bottom } = frontMargin;
   const y = top + shareOfLoss(scale, loss) * (frontHeight - top - bottom);
-  const style = { left: leftOf(shareOfSize(scale, bytes)), top: `${y}px` };
+  const style = { left: leftOf(scale, bytes), top: `${y}px` };
   return <span class="front-plan" aria-hidden="true" style={style} />;
 }
 
@@ -91,7 +98,7 @@ function BudgetLine(props: Omit<FrontProps, 'plan'> & { scale: FrontScale }) {
       aria-valuetext={`${budget.toFixed(2)} bits per weight, ${size(Math.round(bytes))}`}
       title="Drag, or use the arrow keys"
       style={{
-        left: leftOf(shareOfSize(scale, bytes)),
+        left: leftOf(scale, bytes),
         top: `${frontMargin.top}px`,
         bottom: `${frontMargin.bottom}px`,
       }}

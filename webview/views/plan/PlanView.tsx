@@ -90,6 +90,11 @@ function Planned(props: {
       <Constraints plan={plan} disabled={disabled} />
       <BitsMap plan={plan} binder={binder} />
       <Why plan={plan} revision={revision} binder={binder} />
+      {plan.notes.map((note) => (
+        <p key={note} class="notice">
+          {note}
+        </p>
+      ))}
       <Assignments plan={plan} binder={binder} />
     </>
   );

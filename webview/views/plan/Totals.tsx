@@ -11,7 +11,7 @@ import { size } from '../../../src/protocol/words';
  * @param noise of the measurement that divergences come from.
  */
 export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
-  const { total, preset, assignments, notes } = plan;
+  const { total, preset, assignments } = plan;
   const { formats } = useMemo(() => mixOf(assignments), [assignments]);
   const verdict = verdictOf(plan, noise);
   return (
@@ -55,11 +55,6 @@ export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
         </div>
       </dl>
       {verdict && <p class={verdict.recommended ? 'verdict recommended' : 'verdict'}>{verdict.text}</p>}
-      {notes.map((note) => (
-        <p key={note} class="notice">
-          {note}
-        </p>
-      ))}
     </>
   );
 }

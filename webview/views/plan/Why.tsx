@@ -52,7 +52,7 @@ function Reasons(props: { reasons: FormatReasons; place: number; binder: FormatB
             <tr>
               <th scope="col">Format</th>
               <th scope="col">Size</th>
-              <th scope="col" title="Signal-to-quantization-noise ratio">
+              <th scope="col" class="noise-ratio" title="Signal-to-quantization-noise ratio">
                 SQNR
               </th>
               <th scope="col" title={lossTitle[reasons.measure]}>
@@ -107,7 +107,7 @@ function Option(props: { row: OptionRow; reasons: FormatReasons; place: number; 
         {ruledOutBy.length > 0 && <span class="muted"> ruled out</span>}
       </th>
       <td>{size(bytes)}</td>
-      <td>{decibels(relativeSquaredError, 1)}</td>
+      <td class="noise-ratio">{decibels(relativeSquaredError, 1)}</td>
       <td>{scientific(loss)}</td>
       <td>{perMegabyte === undefined ? '–' : scientific(perMegabyte)}</td>
       <td>{cost === undefined ? '–' : isPlanned ? '0' : scientific(cost)}</td>

@@ -1,0 +1,152 @@
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/files';
+import { gridRows, rowCount } from '../support/grid';
+import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import type { VsCode } from '../support/vscodeServer';
+import { makeNarrow, overflowOf, setTheme } from '../support/workbench';
+
+/** The sample is run over a text for each of its 44 matrices (ms). */
+const wait = 180_000;
+
+describe.skipIf(!hasServer)('the plan page', () => {
+  let code: VsCode;
+  let page: Page;
+  let frame: FrameLocator;
+  const workspace = temporaryFolder();
+
+  beforeAll(async () => {
+    ({ code, page, frame } = await openSample(workspace, wait));
+    await frame.getByRole('tab', { name: 'Plan' }).click();
+    await frame.locator('.view').getByRole('button', { name: 'Run Sensitivity' }).click();
+    await frame.getByText('best plans by predicted KL divergence').waitFor({ timeout: wait });
+  });
+
+  keepFailures('plan', () => page);
+
+  afterAll(async () => {
+    await code.close();
+  });
+
+  const grid = () => frame.locator('.plan .grid');
+  const budget = () => frame.getByRole('slider', { name: 'Budget on the front' });
+  const bits = async (): Promise<number> => Number(await budget().getAttribute('aria-valuenow'));
+  const total = async (): Promise<number> => Number(await frame.locator('.totals dd').first().innerText());
+  const why = () => frame.getByRole('region', { name: 'Why this format' });
+  const formats = async () =>
+    new Map((await gridRows(grid())).map(({ data }) => [data['tensor']!, data['format']!]));
+
+  it('shows the best plans of all sizes, the presets and the plan', async () => {
+    expect(await frame.locator('.front-plot').getAttribute('aria-label')).toMatch(
+      /^Size and predicted KL divergence of the best plans and of \d+ presets$/,
+    );
+    const drawn = () =>
+      frame
+        .locator('.front-plot.js-plotly-plot')
+        .evaluate((element) => (element as unknown as { data: readonly { text?: string[] }[] }).data);
+    expect((await drawn())[1]!.text).toEqual(expect.arrayContaining(['Q2_K', 'Q6_K']));
+    await screenshot(page, 'plan-page-dark');
+  });
+
+  it('takes a budget by dragging, by keys, and from a preset', async () => {
+    const box = (await budget().boundingBox())!;
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const before = await bits();
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await page.mouse.move(x + 40, y, { steps: 4 });
+    await page.mouse.up();
+    const dragged = await bits();
+    expect(dragged).toBeGreaterThan(before + 0.3);
+    await expect.poll(total).toBeGreaterThan(dragged - 0.1);
+    expect(await total()).toBeLessThanOrEqual(dragged + 0.005);
+    await budget().focus();
+    await page.keyboard.press('ArrowLeft');
+    expect(await bits()).toBeCloseTo(dragged - 0.01, 9);
+    await page.keyboard.press('Home');
+    expect(await budget().getAttribute('aria-valuetext')).toMatch(/^2\.63 bits per weight, 1\.7\d MB$/);
+    await expect.poll(total).toBeLessThan(2.64);
+    await page.keyboard.press('PageUp');
+    expect(await bits()).toBeCloseTo(2.88, 9);
+  });
+
+  it('finds the smallest plan for a divergence', async () => {
+    await frame.getByLabel('KL divergence at most, nats per token').locator('input').fill('0.001');
+    await page.keyboard.press('Enter');
+    const divergence = async (): Promise<number> =>
+      Number(
+        await frame
+          .locator('.totals div', { hasText: 'predicted KL divergence' })
+          .locator('dd')
+          .first()
+          .innerText(),
+      );
+    await expect.poll(divergence).toBeLessThanOrEqual(0.001);
+    expect(await divergence()).toBeGreaterThan(0.00098);
+  });
+
+  it('says why a tensor has its format, and pins it to another', async () => {
+    await frame.getByLabel('Group tensors').selectOption('none');
+    await expect.poll(() => rowCount(grid())).toBe(44);
+    const cell = frame.locator('.map-cell[data-tensor="blk.2.attn_v.weight"]');
+    await cell.click();
+    await why().waitFor();
+    const planned = (await formats()).get('blk.2.attn_v.weight')!;
+    const sentence = await why().locator('strong').innerText();
+    expect(sentence).toMatch(
+      /^blk\.2\.attn_v\.weight is \w+\. The runner-up \w+ takes [\d.]+ [kM]?B (more|less) and (saves|costs)/,
+    );
+    expect(sentence).toContain(`is ${planned}.`);
+    const price = why().locator(`tr[data-format="${planned}"] td`).nth(4);
+    expect(await price.innerText()).toBe('0');
+    await screenshot(page, 'plan-why-dark');
+    const other = planned === 'Q8_0' ? 'Q6_K' : 'Q8_0';
+    await why()
+      .getByRole('button', { name: `Pin to ${other}` })
+      .click();
+    await expect.poll(async () => (await formats()).get('blk.2.attn_v.weight')).toBe(other);
+    await expect
+      .poll(() => frame.locator('.constraints').innerText())
+      .toContain(`^blk\\.2\\.attn_v\\.weight$: only ${other}`);
+    await expect.poll(() => cell.getAttribute('class')).toContain('pinned');
+    await why().getByRole('button', { name: 'Release' }).click();
+    await expect.poll(() => frame.locator('.constraints').count()).toBe(0);
+  });
+
+  it('pins, excludes and releases by keys and by the menu', async () => {
+    const row = grid().locator('[data-tensor="blk.0.attn_q.weight"]');
+    const format = async () => (await formats()).get('blk.0.attn_q.weight');
+    const own = (await format())!;
+    await row.click();
+    await grid().focus();
+    await page.keyboard.press('x');
+    await expect.poll(format).not.toBe(own);
+    await page.keyboard.press('p');
+    await expect.poll(() => frame.locator('.constraints li').count()).toBe(1);
+    await expect.poll(() => row.getAttribute('data-pinned')).toBe('true');
+    await page.keyboard.press('r');
+    await expect.poll(() => frame.locator('.constraints').count()).toBe(0);
+    await row.click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Pin Format…' }).waitFor();
+    await page.keyboard.press('ArrowDown'); // its first item
+    await page.keyboard.press('Enter');
+    const choices = page.locator('.quick-input-list .monaco-list-row');
+    await choices.filter({ hasText: 'Q8_0' }).click();
+    await expect.poll(format).toBe('Q8_0');
+    await screenshot(page, 'plan-pinned-dark');
+    await frame.getByRole('button', { name: /^Remove: / }).click();
+    await expect.poll(format).toBe(own);
+  });
+
+  it('looks right in a light theme and in a narrow window', async () => {
+    await frame.locator('.view').evaluate((view) => view.parentElement!.scrollTo(0, 0));
+    await setTheme(page, 'light');
+    await screenshot(page, 'plan-page-light');
+    await makeNarrow(page, frame);
+    expect(await overflowOf(frame.locator('.view'))).toBe(0);
+    await screenshot(page, 'plan-page-narrow');
+    await frame.locator('.plan-map').scrollIntoViewIfNeeded();
+    await screenshot(page, 'plan-map-narrow');
+  });
+});
