@@ -14,7 +14,7 @@ export function Dial({ move, disabled }: { move: (budget: number) => void; disab
   };
   return (
     <div
-      class="budget dial"
+      class="dial"
       onKeyDown={(event) => {
         if (event.key === 'Enter') void find();
       }}
