@@ -11,6 +11,7 @@ import { registerPlanFormats } from './vscode/commands/planFormats';
 import { registerSavePlan } from './vscode/commands/plans';
 import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
 import { registerQuantizeModel } from './vscode/commands/quantizeModel';
+import { registerVerify } from './vscode/commands/verify';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers';
 import type { ModelSession } from './vscode/modelSession';
@@ -35,6 +36,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerExports(services),
     registerExportOnnx(services),
     registerConvert(services),
+    registerVerify(services),
     registerSavePlan(services),
     registerPlanFormats(services),
     registerQuantizeLayer(services),

@@ -26,6 +26,7 @@ export function connect(store: Store): Host {
       plan: (plan) => store.update({ plan }),
       comparison: (comparison) => store.update({ comparison }),
       modelComparison: (modelComparison) => store.update({ modelComparison }),
+      verification: (verification) => store.update({ verification }),
       evaluation: (evaluation) => store.update({ evaluation }),
       evaluationResults: (evaluationResults) => store.update({ evaluationResults }),
       quantization: (step) => void followQuantization(store, host, step),

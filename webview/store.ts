@@ -14,6 +14,7 @@ import type {
   JobState,
   ModelComparisonState,
   TableOutline,
+  VerificationState,
 } from '../src/protocol/webview';
 import type { Figures } from './influence';
 import type { Quantization } from './quantization';
@@ -58,6 +59,8 @@ export interface State {
   readonly job: JobState;
   readonly comparison?: ComparisonState | undefined;
   readonly modelComparison?: ModelComparisonState | undefined;
+  /** What is known of the files against their digests. */
+  readonly verification?: VerificationState | undefined;
   /** What recipes can be made of; absent until the Quantize Model tab requests it. */
   readonly recipeChoices?: RecipeChoices;
   /** A calibration text next to the model. */
@@ -85,7 +88,7 @@ export interface State {
 
 /** What is forgotten when the page shows another model, or other files of it. */
 const ofEarlierFiles = {
-  ...{ comparison: undefined, modelComparison: undefined },
+  ...{ comparison: undefined, modelComparison: undefined, verification: undefined },
   ...{ figures: undefined, whole: undefined, movedBudget: undefined, planFailure: undefined },
 };
 

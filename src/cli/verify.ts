@@ -1,7 +1,8 @@
 import { basename, resolve } from 'node:path';
 import type { Fault, VerifyResult } from '../protocol/verify';
+import { blockRange, byteRange } from '../protocol/verifyText';
 import { plural, size } from '../protocol/words';
-import { flagOption, textOption, valueOption, type Command } from './command';
+import { flagOption, textOption, UsageError, valueOption, type Command } from './command';
 import { count, table } from './text';
 
 export const verifyCommand: Command = {
@@ -15,14 +16,12 @@ export const verifyCommand: Command = {
   async run(context) {
     const { model, jobs, signal, progress, options } = context;
     const plan = textOption(context, 'plan');
-    const result = await jobs['model/verify'](
-      {
-        ...model,
-        ...(options['quick'] === true ? { quick: true } : {}),
-        ...(plan === undefined ? {} : { planFile: resolve(plan) }),
-      },
-      { signal, progress },
-    );
+    const isQuick = options['quick'] === true;
+    if (isQuick && plan !== undefined) throw new UsageError('--quick and --plan are mutually exclusive.');
+    const planned = plan === undefined ? {} : { planFile: resolve(plan) };
+    const result = isQuick
+      ? await jobs['model/verifyHeaders'](model, { signal, progress })
+      : await jobs['model/verify']({ ...model, ...planned }, { signal, progress });
     const failure = failureOf(result);
     return { json: result, lines: describe(result), ...(failure === undefined ? {} : { failure }) };
   },
@@ -49,15 +48,9 @@ function describe(result: VerifyResult): string[] {
   ];
 }
 
-const range = (first: number, last: number): string =>
-  first === last ? count(first) : `${count(first)} to ${count(last)}`;
-
-const rowOf = ({ file, tensor, message, offset, bytes, blocks }: Fault): string[] => [
-  basename(file),
-  tensor ?? '',
-  message,
-  offset === undefined || bytes === undefined || bytes === 0 ? '' : range(offset, offset + bytes - 1),
-  blocks ? range(blocks.first, blocks.last) : '',
+const rowOf = (fault: Fault): string[] => [
+  ...[basename(fault.file), fault.tensor ?? '', fault.message],
+  ...[byteRange(fault), blockRange(fault)],
 ];
 
 /** Why the exit status is that of a failure. */

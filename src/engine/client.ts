@@ -52,6 +52,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'tensor/suggestion': 'interactive',
   'tensor/quantize': 'job',
   'model/verify': 'job',
+  'model/verifyHeaders': 'interactive',
   'model/convert': 'job',
   'device/probe': 'interactive',
   'gpuRuntime/status': 'interactive',

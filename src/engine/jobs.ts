@@ -36,7 +36,7 @@ import {
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, convertJob, storedJob } from './jobs/tensors';
-import { verifyJob } from './jobs/verify';
+import { verifyHeadersJob, verifyJob } from './jobs/verify';
 import type { OpenModels } from './models';
 
 /** Everything the engine does, by the name of the request. The process and the command line share it. */
@@ -60,6 +60,7 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/saveMethod': saveMethodJob(models),
     'tensor/quantize': quantizeJob(models),
     'model/verify': verifyJob(models),
+    'model/verifyHeaders': verifyHeadersJob(models),
     'model/convert': convertJob(models),
     'device/probe': probeJob(),
     'gpuRuntime/status': gpuRuntimeStatusJob(),

@@ -92,6 +92,8 @@ export interface EngineRequests {
   'tensor/quantize': { params: QuantizeParams; result: QuantizeResult };
   /** Checks the files of a model against the digests that were written with them. */
   'model/verify': { params: VerifyParams; result: VerifyResult };
+  /** The same of sizes and headers only: reads no weights. */
+  'model/verifyHeaders': { params: ModelRef; result: VerifyResult };
   /** Writes the tensors of PyTorch files as one safetensors file, unchanged. */
   'model/convert': { params: ModelRef & { out: string }; result: ConvertResult };
   'device/probe': { params: { device: DeviceChoice; refresh?: boolean }; result: DeviceReport };

@@ -1,8 +1,6 @@
 import type { ModelRef } from './model';
 
 export interface VerifyParams extends ModelRef {
-  /** Only sizes, headers, and whether they agree with the digests: reads no weights. */
-  readonly quick?: boolean;
   /** A plan (`*.ampq.json`) whose types the tensors are to have. */
   readonly planFile?: string;
 }

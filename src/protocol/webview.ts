@@ -36,6 +36,7 @@ import type {
 } from './quantizeModel';
 import type { Recipe } from './recipe';
 import type { SensitivityFigures } from './sensitivityFigures';
+import type { VerifyResult } from './verify';
 
 /** A description on its way to a page. */
 export interface PageModel extends Omit<ModelDescription, 'tensors'> {
@@ -69,6 +70,8 @@ export interface EditorState {
   /** Comparisons that were started before the page was loaded, or in another editor. */
   readonly comparison?: ComparisonState;
   readonly modelComparison?: ModelComparisonState;
+  /** Present once files with digests were looked at. */
+  readonly verification?: VerificationState;
   /** Present where the editor was opened with one file of a larger model. */
   readonly part?: ModelPart;
   /** Tensor to show first (from a hover link or a command); the selection is unchanged when absent. */
@@ -93,6 +96,12 @@ export type JobState =
       readonly message: string;
       readonly resumable: boolean;
     };
+
+/** A check of the model's files against the digests that were written with them. */
+export type VerificationState =
+  | { readonly kind: 'checking'; readonly progress: EngineProgress }
+  /** `isQuick`: of sizes and headers only. */
+  | { readonly kind: 'done'; readonly result: VerifyResult; readonly isQuick: boolean };
 
 /** The before/after comparison that Quantize Layer… shows. */
 export interface ComparisonState {
@@ -391,6 +400,7 @@ export type HostEvents = {
   plan: PlanOutline;
   comparison: ComparisonState;
   modelComparison: ModelComparisonState;
+  verification: VerificationState;
   evaluation: EvaluationActivity;
   evaluationResults: readonly EvaluationResult[];
   quantization: QuantizationStep;

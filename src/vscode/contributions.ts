@@ -17,6 +17,7 @@ export const commands = {
   exportWithPlan: 'quantscope.exportWithPlan',
   exportOnnx: 'quantscope.exportOnnx',
   convertToSafetensors: 'quantscope.convertToSafetensors',
+  verifyFile: 'quantscope.verifyFile',
   selectDevice: 'quantscope.selectDevice',
   installGpuRuntime: 'quantscope.installGpuRuntime',
   removeGpuRuntime: 'quantscope.removeGpuRuntime',
@@ -61,4 +62,5 @@ export const settings = {
   gainTokens: 'gainTokens',
   importanceMatrix: 'importanceMatrix',
   codes: 'codes',
+  verifyOnOpening: 'verifyOnOpening',
 } as const;

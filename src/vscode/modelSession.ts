@@ -10,6 +10,7 @@ import type { FoundPlan, PlanBeside } from '../protocol/engine';
 import type { ModelDescription, ModelRef } from '../protocol/model';
 import type { Budget, DeviceReport, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
+import type { VerifyResult } from '../protocol/verify';
 import type { RevisedPlan } from '../protocol/planStep';
 import { sensitivityFigures } from '../protocol/sensitivityFigures';
 import type {
@@ -26,6 +27,7 @@ import { Emitter } from './emitter';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
 import { fileNameOf, folderOf, sessionKey } from './paths';
 import { Planning } from './planning';
+import { Verification, type VerificationCall } from './verification';
 import { SensitivityJob, type MeasuringSettings } from './sensitivityJob';
 
 /** What the sessions of all models share. */
@@ -40,6 +42,8 @@ export interface SessionContext {
   readonly evidenceDir: string;
   /** What the user has chosen of how sensitivity is measured. */
   readonly measuring: () => MeasuringSettings;
+  /** Whether all weights are checked when a model opens that has digests. */
+  readonly verifiesOnOpening: () => boolean;
   /** Where plans are written that an export needs as a file. */
   readonly planDir: string;
 }
@@ -72,6 +76,7 @@ export class ModelSession {
   private readonly life = new AbortController();
   private readonly analysis: SensitivityJob;
   private readonly comparisons: Comparisons;
+  private readonly verification: Verification;
   private readonly deviceChanges: { dispose(): void };
 
   constructor(
@@ -108,6 +113,14 @@ export class ModelSession {
       {
         comparison: (payload) => this.fire({ name: 'comparison', payload }),
         modelComparison: (payload) => this.fire({ name: 'modelComparison', payload }),
+      },
+      signal,
+    );
+    this.verification = new Verification(
+      ...([model, engine, log] as const),
+      {
+        readsOnOpening: context.verifiesOnOpening,
+        shown: (payload) => this.fire({ name: 'verification', payload }),
       },
       signal,
     );
@@ -259,6 +272,11 @@ export class ModelSession {
     return this.comparisons.compareWith(other, `Comparison with ${other.replace(/^.*[\\/]/, '')}`);
   }
 
+  /** Checks all files against the digests that were written with them. */
+  verify(call: VerificationCall): Promise<VerifyResult> {
+    return this.verification.run(call);
+  }
+
   /** The plan as a file, for settings that use it. @throws QuantscopeError REQUEST when there is none. */
   async planFile(isUsed = false): Promise<{ planFile?: string }> {
     if (!isUsed) return {};
@@ -300,13 +318,15 @@ export class ModelSession {
     const { signal } = this.life;
     const model = await engine.call('model/open', this.ref, { signal });
     const files = JSON.stringify(model.files);
-    if (files !== this.files) this.renew(files);
+    const isChanged = files !== this.files;
+    if (isChanged) this.renew(files);
     this.description = model;
     this.described.fire(model);
     this.formats = await engine.call('formats/list', {}, { signal });
     this.results = this.readResults(this.revision);
     inBackground(this.results, log, notices);
     inBackground(devices.find(), log, notices);
+    if (isChanged) void this.verification.opened(); // never rejects
     return this.stateOf({ ...model, tensors: toColumns(model.tensors) });
   }
 
@@ -334,6 +354,7 @@ export class ModelSession {
       ...(planning.tableOutline ? { sensitivity: planning.tableOutline } : {}),
       ...(planning.planOutline ? { plan: planning.planOutline } : {}),
       ...this.comparisons.current,
+      ...(this.verification.current ? { verification: this.verification.current } : {}),
     };
   }
 
@@ -345,6 +366,7 @@ export class ModelSession {
     this.analysis.cancel();
     this.analysis.reset();
     this.comparisons.reset();
+    this.verification.reset();
   }
 
   /** The plan next to the model; those that cannot be used are logged. */

@@ -47,6 +47,8 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const sessions = new Sessions({
     ...{ engine, devices, log, notices, evidenceDir },
     ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans'), measuring: chosenMeasuring },
+    verifiesOnOpening: () =>
+      vscode.workspace.getConfiguration(settings.section).get<boolean>(settings.verifyOnOpening, true),
   });
   const evaluations = new Evaluations(engine, log, evidenceDir);
   const quantizations = new Quantizations(engine, log, evidenceDir);

@@ -129,6 +129,7 @@ export function fakeContext(answers: Answers, folder: string) {
     evidenceDir: `${folder}/evidence`,
     planDir: `${folder}/plans`,
     measuring: () => ({ codes: 'reference' as const }),
+    verifiesOnOpening: () => true,
   };
   return { engine, notices, log, devices, context };
 }

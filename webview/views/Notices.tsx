@@ -6,6 +6,7 @@ import type { ModelDescription } from '../../src/protocol/model';
 import type { JobState } from '../../src/protocol/webview';
 import { useAppState, useAsk } from '../context';
 import { Button } from '../controls';
+import { DamageNotice } from './Damage';
 import { LongText } from './LongText';
 
 /** What the user should know, under the header: notes and warnings about the model, and what did not happen. */
@@ -15,6 +16,7 @@ export function Notices({ model }: { model: ModelDescription }) {
   return (
     <>
       <DangerNotice model={model} />
+      <DamageNotice />
       <PartNotice model={model} />
       {[...model.notes, ...(limits === undefined ? [] : [limits])].map((note) => (
         <p key={note} class="notice note">

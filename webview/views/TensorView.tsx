@@ -4,6 +4,7 @@ import { nameText, percentDone, shapeText } from '../format';
 import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
 import { size } from '../../src/protocol/words';
 import { Analysis } from './Analysis';
+import { TensorDamage } from './Damage';
 import { LongText } from './LongText';
 import { StoredWeight } from './stored/StoredWeight';
 
@@ -28,6 +29,7 @@ export function TensorView() {
         {tensor.file.replace(/^.*[\\/]/, '')} from byte {tensor.offset.toLocaleString('en-US')}
         {tensor.strides && ` · stored in another order (strides ${tensor.strides.join(', ')})`}
       </p>
+      <TensorDamage tensor={tensor} />
       {!tensor.readable && <p class="notice warning">{tensor.unreadableReason}</p>}
       <AnalysisView view={view} bytes={tensor.byteLength} />
       {tensor.stored && view.kind === 'done' && (

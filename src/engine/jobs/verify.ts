@@ -5,42 +5,63 @@ import { manifestPath } from '../../files/digests/manifest';
 import { statIfPresent } from '../../files/target';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
+import type { ModelRef } from '../../protocol/model';
 import { maxFaults, type Fault, type VerifyResult } from '../../protocol/verify';
 import { planFaults } from '../../ampq/planFaults';
 import { readPlan } from '../evaluation/weightVariant';
-import { checkParams, modelKinds, type Job } from '../job';
+import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
 
-const verifyKinds = { ...modelKinds, quick: 'boolean?', planFile: 'path?' } as const;
+const verifyKinds = { ...modelKinds, planFile: 'path?' } as const;
+
+export function verifyJob(models: OpenModels): Job<'model/verify'> {
+  return async (params, context) => {
+    checkParams('model/verify', params, verifyKinds);
+    const { planFile } = params;
+    const plan = planFile === undefined ? undefined : await readPlan(planFile);
+    const agreement = (model: Model): readonly Fault[] => (plan ? planFaults(plan, model.description) : []);
+    return verified(models, params, { quick: false, agreement }, context);
+  };
+}
+
+export function verifyHeadersJob(models: OpenModels): Job<'model/verifyHeaders'> {
+  return async (params, context) => {
+    checkParams('model/verifyHeaders', params, modelKinds);
+    return verified(models, params, { quick: true, agreement: () => [] }, context);
+  };
+}
+
+interface Check {
+  readonly quick: boolean;
+  /** What else is wrong with an open model. */
+  readonly agreement: (model: Model) => readonly Fault[];
+}
 
 /**
  * Files that cannot be opened as a model (ONNX, a damaged header) are checked by their digests alone; without digests the error of
  * opening them is the answer.
  */
-export function verifyJob(models: OpenModels): Job<'model/verify'> {
-  return async (params, { signal, progress }) => {
-    checkParams('model/verify', params, verifyKinds);
-    const { path, quick, planFile } = params;
-    const options = { quick, signal, onProgress: progress };
-    const plan = planFile === undefined ? undefined : await readPlan(planFile);
-    const verify = async (model: Model): Promise<VerifyResult> => {
-      const result = await verifyModel(model, options);
-      return plan ? withFaults(result, planFaults(plan, model.description)) : result;
-    };
-    let reason: unknown;
-    const opened = await models
-      .use(params, signal, () => Promise.resolve(true))
-      .catch((error: unknown) => {
-        reason = error;
-        return false;
-      });
-    if (opened) return models.use(params, signal, verify);
-    if (!(reason instanceof QuantscopeError) || reason.code === 'CANCELLED' || plan) throw reason;
-    const files = await filesWithDigests(path);
-    if (files.length === 0) throw reason;
-    const result = await verifyFiles(path, files, options);
-    return { ...result, notes: [...result.notes, `Not opened as a model: ${reason.message}`] };
-  };
+async function verified(
+  models: OpenModels,
+  ref: ModelRef,
+  { quick, agreement }: Check,
+  { signal, progress }: JobContext,
+): Promise<VerifyResult> {
+  const options = { quick, signal, onProgress: progress };
+  let unopened: QuantscopeError | undefined;
+  const check = async (model: Model): Promise<VerifyResult> =>
+    withFaults(await verifyModel(model, options), agreement(model));
+  await models
+    .use(ref, signal, () => Promise.resolve())
+    .catch((error: unknown) => {
+      if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
+      unopened = error;
+    });
+  if (!unopened) return models.use(ref, signal, check);
+  const files = await filesWithDigests(ref.path);
+  if (files.length === 0) throw unopened;
+  const result = await verifyFiles(ref.path, files, options);
+  return { ...result, notes: [...result.notes, `Not opened as a model: ${unopened.message}`] };
 }
 
 function withFaults(result: VerifyResult, more: readonly Fault[]): VerifyResult {

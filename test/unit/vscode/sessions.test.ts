@@ -58,7 +58,14 @@ describe('sessions', () => {
     sessions.release(session.key);
     const left = engine.calls.filter(({ options }) => options.signal?.aborted !== true);
     expect(engine.calls.map(({ method }) => method)).toEqual([
-      ...['model/open', 'formats/list', 'sensitivity/stored', 'device/probe', 'plan/beside'],
+      ...[
+        'model/open',
+        'formats/list',
+        'sensitivity/stored',
+        'device/probe',
+        'model/verifyHeaders',
+        'plan/beside',
+      ],
     ]);
     expect(left.map(({ method }) => method)).toEqual(['device/probe']); // it is of all models
   });

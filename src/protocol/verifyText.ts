@@ -1,0 +1,38 @@
+import type { Fault, VerifyResult } from './verify';
+import { plural, size } from './words';
+
+/** One sentence or more: what was found, and what could not be checked. */
+export function verifySummary({
+  tensors,
+  checkedBytes,
+  faults,
+  omitted,
+  damaged,
+  notes,
+}: VerifyResult): string {
+  const read = `${plural(tensors, 'tensor')}, ${size(checkedBytes)} read`;
+  const found =
+    faults.length === 0
+      ? 'nothing wrong was found.'
+      : `${plural(faults.length + omitted, 'fault')}${damaged.length === 0 ? '' : ` in ${plural(damaged.length, 'tensor')}`}.`;
+  return [`${read}: ${found}`, ...notes].join(' ');
+}
+
+const count = (value: number): string => value.toLocaleString('en-US');
+
+const range = (first: number, last: number): string =>
+  first === last ? count(first) : `${count(first)} to ${count(last)}`;
+
+/** Where a fault lies in its file: "bytes 1,468,224 to 1,500,991"; empty where it has no place. */
+export const byteRange = ({ offset, bytes }: Fault): string =>
+  offset === undefined || bytes === undefined || bytes === 0 ? '' : range(offset, offset + bytes - 1);
+
+/** The blocks that a fault touches; empty where it touches none. */
+export const blockRange = ({ blocks }: Fault): string => (blocks ? range(blocks.first, blocks.last) : '');
+
+/** A fault in one line, for lists: what is wrong, in which bytes and blocks. */
+export function faultText(fault: Fault): string {
+  const [bytes, blocks] = [byteRange(fault), blockRange(fault)];
+  const places = [bytes && `bytes ${bytes}`, blocks && `blocks ${blocks}`].filter((place) => place !== '');
+  return places.length === 0 ? fault.message : `${fault.message.replace(/\.$/, '')}: ${places.join(', ')}.`;
+}
