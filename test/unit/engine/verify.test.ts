@@ -1,16 +1,4 @@
-import {
-  closeSync,
-  copyFileSync,
-  cpSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { planCheckpoint } from '../../../src/exporter/checkpoint/plan';
@@ -21,6 +9,7 @@ import { openModel } from '../../../src/layouts/openModel';
 import { seal } from '../../../src/model/sealedJson';
 import type { VerifyParams, VerifyResult } from '../../../src/protocol/verify';
 import { presetById } from '../../../src/recipes/resolveRecipe';
+import { flipByte } from '../../support/damage';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, sampleWeights, temporaryFolder } from '../../support/files';
 import { planFor } from '../../support/plans';
@@ -32,20 +21,10 @@ const { request } = engineJobs(here('cache'));
 const verify = (path: string, more: Partial<VerifyParams> = {}): Promise<VerifyResult> =>
   request('model/verify', { path, ...more });
 
-/** Flips the bits of one byte. */
-function flip(file: string, offset: number): void {
-  const handle = openSync(file, 'r+');
-  const byte = new Uint8Array(1);
-  readSync(handle, byte, 0, 1, offset);
-  byte[0]! ^= 0xff;
-  writeSync(handle, byte, 0, 1, offset);
-  closeSync(handle);
-}
-
 /** What is found where one byte is damaged; the file is as before afterwards. */
 async function withDamage(model: string, file: string, offset: number): Promise<VerifyResult> {
-  flip(file, offset);
-  return verify(model).finally(() => flip(file, offset));
+  flipByte(file, offset);
+  return verify(model).finally(() => flipByte(file, offset));
 }
 
 /** Damages one byte of every tensor that was written with a file, and expects that it alone is named, with the place. @param every so many. */
@@ -151,12 +130,12 @@ describe('verification', () => {
 
   it('finds damage of the header, also where the file cannot be opened any more', async () => {
     const open = copied('key.gguf');
-    flip(open, readFileSync(open).indexOf('general.name') + 3);
+    flipByte(open, readFileSync(open).indexOf('general.name') + 3);
     expect((await request('model/verifyHeaders', { path: open })).faults).toMatchObject([
       { kind: 'header', offset: 0 },
     ]);
     const closed = copied('magic.gguf');
-    flip(closed, 0);
+    flipByte(closed, 0);
     const { faults, notes, damaged } = await verify(closed);
     expect(faults.map(({ kind }) => kind)).toEqual(['header']);
     expect(damaged).toEqual([]);
