@@ -1,7 +1,10 @@
 /** Coordinate descent on tr(G·D·H·Dᵀ) as plain loops: what `descendBothSides` is held against, bit for bit. */
-import { leastGain, panel, plainRows, type PlainRow, type PlainType } from './plainDescent';
+import { panel, plainRows, type PlainRow, type PlainType } from './plainDescent';
 
 const { fround } = Math;
+
+/** A round that gains less, relative to the error, is the last. */
+const leastGain = 1e-3;
 
 /** Rows whose feedback from rows that are not among them is added up first. */
 const rowsAtOnce = 64;
