@@ -21,6 +21,7 @@ export type {
   ColumnParameters,
   ColumnState,
   HessianFactor,
+  DampedMatrix,
   HessianTiles,
 } from './native/columns';
 export type { Scan, ScanOptions, ScanResult } from './native/scan';

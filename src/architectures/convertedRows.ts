@@ -33,6 +33,8 @@ export interface Slab {
 export interface SlabOptions {
   /** Most bytes of a slab, which is at least one unit of rows, or one part of a long row. */
   readonly maxBytes?: number;
+  /** Tensors (experts, where slabs end at these) of at most so many weights are read whole. */
+  readonly wholeUpTo?: number;
   /** Slabs also end at multiples of so many weights (those of an expert). */
   readonly cutEvery?: number;
 }
@@ -44,14 +46,15 @@ export interface SlabOptions {
  */
 export function* slabsOf(
   converted: ConvertedTensor,
-  { maxBytes = slabBytes, cutEvery = Infinity }: SlabOptions = {},
+  { maxBytes = slabBytes, wholeUpTo = 0, cutEvery = Infinity }: SlabOptions = {},
 ): Generator<Slab> {
   const step = converted.unit?.rows ?? 1;
+  const isWhole = Math.min(cutEvery, product(converted.shape)) <= wholeUpTo;
   let open: OpenSlab | undefined;
   let at = 0;
   for (const run of runsOf(converted)) {
     const { tensor, dtype, columns, rowBytes } = run;
-    const fitting = Math.min(maxBytes / rowBytes, slabWeights / columns);
+    const fitting = isWhole ? Infinity : Math.min(maxBytes / rowBytes, slabWeights / columns);
     const perSlab = step * Math.max(1, Math.floor(fitting / step));
     if (open && (open.dtype !== dtype || open.columns !== columns)) {
       yield closed(open);
@@ -74,6 +77,8 @@ export function* slabsOf(
   }
   if (open) yield closed(open);
 }
+
+const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
 interface OpenSlab {
   readonly dtype: string;

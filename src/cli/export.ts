@@ -7,9 +7,11 @@ import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import {
   codeChoices,
+  objectives,
   type ExportCalibration,
   type ExportPreview,
   type ExportSettings,
+  type Objective,
   type SplitSettings,
   type TensorTypeRule,
 } from '../protocol/export';
@@ -28,7 +30,7 @@ import {
 import { duration, plural, size } from '../protocol/words';
 import { checkOutputs } from './outputs';
 import { runOptions, windowOptions } from './runOptions';
-import { deviceOption } from './sensitivity';
+import { deviceOption, objectiveOption } from './sensitivity';
 import { table } from './text';
 
 export const exportCommand: Command = {
@@ -62,6 +64,7 @@ export const exportCommand: Command = {
       'C',
       'how codes are found: reference (as llama.cpp) or optimised (default: as in the plan, or reference)',
     ),
+    objective: objectiveOption,
     calibration: valueOption(
       'F',
       'UTF-8 text to run the model over, for optimised codes (default: that of the plan, or of the last pass)',
@@ -133,8 +136,21 @@ async function settingsOf(context: CommandContext): Promise<ExportSettings> {
     overrideKeyValues: list('override-kv'),
     split: splitOf(context),
     codes: choiceOption(context, 'codes', codeChoices),
+    objective: objectiveOf(context),
     calibration: calibrationOf(context),
   });
+}
+
+/** @throws UsageError for an objective where codes cannot be optimised. */
+function objectiveOf(context: CommandContext): Objective | undefined {
+  const objective = choiceOption(context, 'objective', objectives);
+  if (
+    objective !== undefined &&
+    textOption(context, 'codes') !== 'optimised' &&
+    textOption(context, 'plan') === undefined
+  )
+    throw new UsageError('--objective is for --codes optimised.');
+  return objective;
 }
 
 /** The text for optimised codes. @throws UsageError for its options without these. */
@@ -235,7 +251,9 @@ function describe({ tensors, files, warnings, preset }: ExportPreview): string[]
 
 function totals({ fileBytes, bitsPerWeight, optimised }: ExportPreview, isPreview = false): string {
   const bits = bitsPerWeight === undefined ? 'no weights' : `${bitsPerWeight.toFixed(3)} bits per weight`;
-  const codes = optimised ? `, optimised codes in ${plural(optimised.tensors, 'tensor')}` : '';
+  const codes = optimised
+    ? `, optimised codes in ${plural(optimised.tensors, 'tensor')} (${optimised.objective})`
+    : '';
   const time = optimised && isPreview ? ` (about ${duration(optimised.seconds)})` : '';
   return `${size(fileBytes)}, ${bits}${codes}${time}`;
 }

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
-import { codeChoices } from '../protocol/export';
+import { codeChoices, objectives } from '../protocol/export';
 import type { DeviceChoice, GainsSource, SensitivityTable } from '../protocol/plan';
 import {
   choiceOption,
@@ -18,6 +18,12 @@ import { aboveNoise, count, figure, number, table } from './text';
 
 /** What --device takes. */
 export const devices: readonly DeviceChoice[] = ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'];
+
+/** What optimised codes minimise. */
+export const objectiveOption = valueOption(
+  'O',
+  'what optimised codes of the file minimise: one-sided (errors of outputs) or two-sided (what these do to predictions; default)',
+);
 
 /** Options of everything that measures. */
 export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
@@ -49,6 +55,7 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     'F',
     'UTF-8 text that optimised codes are found over (default: that of the gains)',
   ),
+  objective: objectiveOption,
   'calibration-tokens': valueOption('N', 'tokens of that text that are used (default: 65,536)'),
   gains: valueOption('cached', 'cached: use the gains of the latest run, whatever its text was'),
   'weights-only': {
@@ -104,16 +111,19 @@ function optimisedOption(context: CommandContext): SensitivityParams['optimised'
   const tokens = countOption(context, 'calibration-tokens');
   const text = textOption(context, 'calibration');
   const choice = choiceOption(context, 'codes', codeChoices);
+  const objective = choiceOption(context, 'objective', objectives);
   const calibration = {
     ...(text === undefined ? {} : { text: resolve(text) }),
     ...(tokens === undefined ? {} : { tokens }),
+    ...(objective === undefined ? {} : { objective }),
   };
+  const isCalibrated = (text ?? tokens ?? objective) !== undefined;
   if (choice === 'reference') {
-    if ((text ?? tokens) !== undefined)
-      throw new UsageError('--calibration and --calibration-tokens are for --codes optimised.');
+    if (isCalibrated)
+      throw new UsageError('--calibration, --calibration-tokens and --objective are for --codes optimised.');
     return undefined;
   }
-  const isRequired = choice === 'optimised' || (text ?? tokens) !== undefined;
+  const isRequired = choice === 'optimised' || isCalibrated;
   return { evidenceDir: context.evaluationDir, ...(isRequired ? { isRequired } : {}), ...calibration };
 }
 

@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
-import { codeChoices, type CodeChoice } from '../protocol/export';
+import { codeChoices, objectives, type CodeChoice, type Objective } from '../protocol/export';
 import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 import { stated } from '../model/statedValue';
@@ -43,6 +43,7 @@ const kinds = {
   inputRange: (value: unknown) => inputRanges.includes(value as InputRange),
   memory: (value: unknown) => ['auto', 'whole', 'streamed'].includes(value as string),
   codes: (value: unknown) => codeChoices.includes(value as CodeChoice),
+  objective: (value: unknown) => objectives.includes(value as Objective),
   calibration: (value: unknown) =>
     isRecord(value) &&
     typeof value['text'] === 'string' &&
@@ -57,7 +58,8 @@ const kinds = {
     (value['isRequired'] === undefined || typeof value['isRequired'] === 'boolean') &&
     (value['text'] === undefined || (typeof value['text'] === 'string' && isAbsolute(value['text']))) &&
     (value['tokens'] === undefined ||
-      (Number.isSafeInteger(value['tokens']) && (value['tokens'] as number) > 0)),
+      (Number.isSafeInteger(value['tokens']) && (value['tokens'] as number) > 0)) &&
+    (value['objective'] === undefined || objectives.includes(value['objective'] as Objective)),
   record: isRecord,
   boolean: (value: unknown) => typeof value === 'boolean',
   blocks: (value: unknown) =>

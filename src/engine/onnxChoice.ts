@@ -43,7 +43,7 @@ export async function choiceFor(
   return methodChoice(method, grid, storage, {
     input: activations && (await inputGrid(activations, measured, matrix.source, inputRange)),
     ...(options ? { options } : {}),
-    ...(measured ? { evidence: () => measured(usedEvidence(method, true)) } : {}),
+    ...(measured ? { evidence: () => measured(usedEvidence(method, true, options)) } : {}),
   });
 }
 

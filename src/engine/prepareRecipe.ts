@@ -7,7 +7,7 @@ import type { Model } from '../model/model';
 import { evidenceWords } from '../protocol/evidence';
 import type { DeviceChoice } from '../protocol/plan';
 import type { EvidenceKind } from '../protocol/recipe';
-import { scaledEvidence, type EvidenceSource } from '../quant/evidence';
+import { methodEvidence, scaledEvidence, type EvidenceSource } from '../quant/evidence';
 import type { WeightTransforms } from '../quant/transforms';
 import { mostDemanding } from '../recipes/describeRecipe';
 import { latestEvidence, obtainEvidence } from './evaluation/obtainEvidence';
@@ -80,6 +80,8 @@ export const keptEvidence = (
 
 /** Says which method needs evidence, and how to give it. */
 export function missingEvidence({ tensors }: MethodPlan, kind: EvidenceKind): string {
-  const method = tensors.find(({ matrix }) => matrix?.method.evidence === kind)?.matrix?.method;
-  return `${method?.label ?? 'The method'} needs to know the inputs of the matrices (${evidenceWords[kind]}): give a text to run the model over (--calibration FILE).`;
+  const found = tensors.find(
+    ({ matrix }) => matrix && methodEvidence(matrix.method, matrix.options) === kind,
+  );
+  return `${found?.matrix?.method.label ?? 'The method'} needs to know the inputs of the matrices (${evidenceWords[kind]}): give a text to run the model over (--calibration FILE).`;
 }

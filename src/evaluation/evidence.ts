@@ -8,8 +8,9 @@ import type { InputStatistics } from '../graph/transformer/tapSums';
 import { QuantscopeError } from '../model/errors';
 import { matrixOf } from '../model/rows';
 import type { EvidenceKind } from '../protocol/recipe';
+import { maxCovariance } from '../quant/evidence';
 import { backward } from './backward';
-import { maxCovariance, type OutputGradients } from './gradientSums';
+import type { OutputGradients } from './gradientSums';
 import { embedWindows, type WaveOptions } from './scoring';
 import type { ScoredInputs } from './windows';
 

@@ -1,5 +1,6 @@
 import type { ProductGradients } from '../graph/transformer/backwardPass';
 import { loadNative } from '../native';
+import { maxCovariance } from '../quant/evidence';
 
 /** Gradients at the output of a matrix, summed over tokens. */
 export interface OutputGradients {
@@ -14,12 +15,6 @@ export interface OutputGradients {
   /** Σ g gᵀ, `[rows, rows]`; absent for outputs of more channels than `maxCovariance`. */
   readonly covariance?: Float64Array;
 }
-
-/**
- * Channels of an output whose covariance is kept as a matrix: 512 MiB in float64. Of more only the diagonal is kept: the up and gate
- * matrices of models of 7 B weights and more have 11,000 to 28,000, the rest of a block at most this many.
- */
-export const maxCovariance = 8192;
 
 /** Adds up the gradients at the outputs of the matrices of a block, in float64. */
 export class GradientSums {

@@ -8,7 +8,7 @@ import { ggmlRowBytes, isForeignType } from '../model/dtypes';
 import { loadNative, type BadWeight } from '../native';
 import { ahead } from './ahead';
 import { Buffers } from './buffers';
-import { CodeOptimiser } from './codes/optimisedCodes';
+import type { CodeOptimiser } from './codes/optimisedCodes';
 import type { PlannedTensor } from './plan/tensor';
 
 /** Some bytes of a tensor of the output. They are valid until the next piece is requested. */
@@ -75,8 +75,11 @@ async function* read(
     const { columns } = matrixOf(shape);
     const experts = (importance?.length ?? 0) / columns;
     const byImportance = experts > 1 ? (matrixOf(shape).rows / experts) * columns : undefined;
-    const cutEvery = byImportance ?? (optimiser && CodeOptimiser.cutEvery(planned));
-    for (const slab of slabsOf(converted, cutEvery === undefined ? {} : { cutEvery })) {
+    const slabs = {
+      ...(byImportance === undefined ? {} : { cutEvery: byImportance }),
+      ...optimiser?.slabs(planned),
+    };
+    for (const slab of slabsOf(converted, slabs)) {
       const target = buffers.take(slab.bytes);
       const scratch = converted.unit && buffers.take(slab.bytes);
       const bytes = await readSlab(model, converted, slab, {

@@ -9,6 +9,7 @@ import { fileBytesOf, type FileFrame } from '../protocol/plan';
 import type { EvidenceSource } from '../quant/evidence';
 import { writeWithDigests } from '../files/digests/writeWithDigests';
 import { inputsOf, type Inputs } from '../files/inputs';
+import { usualObjective } from './codes/codeFinder';
 import { CodeOptimiser, codesKeyValues, isCodesKey, keepsCodes, optimisedPart } from './codes/optimisedCodes';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
@@ -103,7 +104,7 @@ export async function exportGguf(
     },
   }).finally(() => pieces.close());
   return {
-    ...(optimiser ? optimiser.result(preview) : preview),
+    ...(optimiser ? optimiser.result(preview, plan.tensors) : preview),
     out: resolve(files[0]!.path),
     seconds: (performance.now() - start) / 1000,
   };
@@ -111,12 +112,12 @@ export async function exportGguf(
 
 /** @throws QuantscopeError REQUEST for optimised codes without evidence. */
 function optimiserOf(
-  { codes }: ExportTarget,
+  { codes, objective }: ExportTarget,
   evidence: EvidenceSource | undefined,
   signal: AbortSignal | undefined,
 ): CodeOptimiser | undefined {
   if (codes !== 'optimised') return undefined;
-  if (evidence) return new CodeOptimiser(evidence, signal);
+  if (evidence) return new CodeOptimiser(evidence, objective ?? usualObjective(evidence), signal);
   const message =
     'Optimised codes need to know the inputs of the matrices: give a text to run the model over (--calibration FILE).';
   throw new QuantscopeError('REQUEST', message);
@@ -185,8 +186,9 @@ async function prepare(
   const { pairs, notes } = model.gguf
     ? { pairs: await copiedKeyValues(model, plan, signal), notes: [] }
     : await checkpointKeyValues(model, plan, signal);
-  const optimised = target.codes === 'optimised' ? optimisedPart(plan.tensors) : undefined;
-  const ofCodes = optimised?.tensors ? (optimiser?.keyValues() ?? codesKeyValues()) : [];
+  const objective = optimiser?.objective ?? target.objective ?? 'two-sided';
+  const optimised = target.codes === 'optimised' ? optimisedPart(plan.tensors, objective) : undefined;
+  const ofCodes = optimised?.tensors ? (optimiser?.keyValues(plan.tensors) ?? codesKeyValues()) : [];
   const files = layOut(model, plan, target, out, [...pairs, ...ofCodes, ...keyValues]);
   const preview = previewOf(plan, files, notes);
   return { plan, files, preview: optimised ? { ...preview, optimised } : preview };

@@ -11,7 +11,7 @@ import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence }
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams, SaveMethodResult } from './methods';
 import type { OnnxForm, OnnxParams, OnnxPreview, OnnxResult, OnnxSettings } from './exportOnnx';
-import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
+import type { ExportPreview, ExportSettings, FileTypeDescription, Objective } from './export';
 import type {
   CalibrationParams,
   CalibrationResult,
@@ -262,6 +262,8 @@ export interface SensitivityParams extends ModelRef {
     readonly text?: string;
     /** Of the text, that inputs are measured over; as for `EvidenceSettings`. */
     readonly tokens?: number;
+    /** What an export of the plan minimises, whose evidence is measured with that of the cells; as for `ExportSettings`. */
+    readonly objective?: Objective;
   };
 }
 

@@ -25,6 +25,8 @@ export interface ExportSettings {
   split?: SplitSettings;
   /** How codes of ggml types are found; `reference` where it is absent. */
   codes?: CodeChoice;
+  /** What optimised codes minimise; `two-sided` where it is absent, as far as gradients are known. */
+  objective?: Objective;
   /** Text for optimised codes; without one, what an earlier pass over any text has measured is used. */
   calibration?: ExportCalibration;
 }
@@ -33,8 +35,16 @@ export interface ExportSettings {
 export type CodeChoice = (typeof codeChoices)[number];
 export const codeChoices = ['reference', 'optimised'] as const;
 
+/**
+ * What optimised codes minimise: the squared errors of the outputs of each matrix (`one-sided`), or what these do to the predictions by the
+ * gradients at the outputs (`two-sided`).
+ */
+export type Objective = (typeof objectives)[number];
+export const objectives = ['one-sided', 'two-sided'] as const;
+
 /** Tensors whose codes are optimised, and about how many seconds that takes after the pass over the text. */
 export interface OptimisedPart {
+  readonly objective: Objective;
   readonly tensors: number;
   readonly seconds: number;
 }

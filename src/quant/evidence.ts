@@ -1,8 +1,14 @@
-import type { EvidenceKind } from '../protocol/recipe';
+import type { EvidenceKind, MethodOptions } from '../protocol/recipe';
 import type { Evidence, Method } from './methods/method';
 import type { WeightTransforms } from './transforms';
 
-/** What a calibration pass measured of the inputs of a model's matrices, read one matrix at a time. */
+/**
+ * Channels of an output whose covariance is kept as a matrix: 512 MiB in float64. Of more only the diagonal is kept: the up and gate
+ * matrices of models of 7 B weights and more have 11,000 to 28,000, the rest of a block at most this many.
+ */
+export const maxCovariance = 8192;
+
+/** What a calibration pass measured of a model's matrices, read one matrix at a time. */
 export interface EvidenceSource {
   /** The text that the model was run over, and how much of it. */
   readonly text: {
@@ -13,9 +19,11 @@ export interface EvidenceSource {
   };
   /** What the user should know of it, as sentences. */
   readonly notes: readonly string[];
+  /** Names in GGUF of the tensors whose rows are known to be related by the gradients at their outputs. */
+  readonly outputs: ReadonlySet<string>;
   /**
    * The evidence of a matrix: importance, mean and largest magnitude of its inputs, and what else a method needs. Gradients are absent where
-   * no output is named, and where they could not be measured, which a note says.
+   * they could not be measured, which a note says.
    * @param tensor its name as the checkpoint spells it.
    * @returns an empty object for a tensor whose inputs were not measured. An expert that no token reached has the evidence of all others
    * together.
@@ -27,7 +35,7 @@ export interface EvidenceSource {
 export interface EvidenceRequest {
   /** Which of the experts that are merged in the tensor; without it, all of them together. */
   readonly expert?: number;
-  /** What the rows of the matrix are. */
+  /** What the rows of the matrix are; without it, those of the tensor in the order of the checkpoint, where they are one matrix of a GGUF file. */
   readonly output?: OutputRows;
   readonly signal?: AbortSignal | undefined;
 }
@@ -42,11 +50,17 @@ export interface OutputRows {
   readonly order: 'gguf' | 'checkpoint';
 }
 
+type Needs = Pick<Method, 'evidence' | 'evidenceOf' | 'improvedBy'>;
+
+/** What a method must know with some options. */
+export const methodEvidence = (method: Needs, options: MethodOptions = {}): EvidenceKind =>
+  method.evidenceOf?.(options) ?? method.evidence;
+
 /** What a method uses of a calibration, where there is one. */
-export const usedEvidence = (
-  { evidence, improvedBy = 'none' }: Pick<Method, 'evidence' | 'improvedBy'>,
-  isCalibrated: boolean,
-): EvidenceKind => (evidence === 'none' && isCalibrated ? improvedBy : evidence);
+export function usedEvidence(method: Needs, isCalibrated: boolean, options?: MethodOptions): EvidenceKind {
+  const needed = methodEvidence(method, options);
+  return needed === 'none' && isCalibrated ? (method.improvedBy ?? 'none') : needed;
+}
 
 /**
  * What was known of a matrix that a method was to use `kind` for: the weights alone where its inputs were not measured, the Hessian alone

@@ -3,7 +3,7 @@ import { safetensorsDtype } from '../model/dtypes';
 import type { Grid } from '../protocol/grids';
 import type { RecipeDescription } from '../protocol/quantizeModel';
 import type { EvidenceKind, Recipe } from '../protocol/recipe';
-import { usedEvidence } from '../quant/evidence';
+import { methodEvidence, usedEvidence } from '../quant/evidence';
 import { methodById } from '../quant/methods/methods';
 import { defaultMethod, isGrid } from './checkRecipe';
 import { writerNamed } from './writers';
@@ -33,12 +33,18 @@ export function describeRecipe(recipe: Recipe): RecipeDescription {
   const quantizing = rules.filter(({ grid }) => isGrid(grid));
   const [grid] = rules.flatMap((rule) => (isGrid(rule.grid) ? [rule.grid] : []));
   const bits = writer && grid ? bitsPerWeight(writer, grid) : undefined;
-  const methods = quantizing.map(({ method }) => methodById(method?.id ?? defaultMethod));
-  const evidence = mostDemanding(methods.map((method) => method.evidence));
+  const choices = quantizing.map(({ method }) => ({
+    method: methodById(method?.id ?? defaultMethod),
+    options: method?.options,
+  }));
+  const evidence = mostDemanding(choices.map(({ method, options }) => methodEvidence(method, options)));
   const inputs = activations?.scale === 'static' ? 'importance' : 'none';
   return {
     ...{ recipe, evidence },
-    usable: mostDemanding([inputs, ...methods.map((method) => usedEvidence(method, true))]),
+    usable: mostDemanding([
+      inputs,
+      ...choices.map(({ method, options }) => usedEvidence(method, true, options)),
+    ]),
     ...(bits === undefined ? {} : { bitsPerWeight: bits }),
     runtimes: target === 'gguf' ? ['llama.cpp', 'Ollama', 'LM Studio'] : (writer?.runtimes ?? []),
   };

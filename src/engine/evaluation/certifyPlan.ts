@@ -4,7 +4,7 @@ import { bindPlan } from '../../ampq/bindPlan';
 import type { Candidates } from '../../ampq/candidates';
 import { pairedInterval } from '../../evaluation/pairedWindows';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
-import { CodeFinder } from '../../exporter/codes/codeFinder';
+import { CodeFinder, usualObjective } from '../../exporter/codes/codeFinder';
 import { fileFrame } from '../../exporter/exportGguf';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import { QuantscopeError } from '../../model/errors';
@@ -55,7 +55,7 @@ export async function certifyPlan(
   const text = await certifyingText(model, params, signal);
   await refuseSeenText(model, plan, params, tokenizer, signal);
   const evidence = plan.codes && (await evidenceOfPlan(model, plan.codes, params.cacheDir));
-  const finder = evidence && new CodeFinder(evidence, signal);
+  const finder = evidence && new CodeFinder(evidence, usualObjective(evidence), signal);
   const own = await quantizedVariant(model, targetOf(plan, imatrix), basename(params.planFile), finder);
   const rivals = await planRivals(model, plan, candidates, imatrix, finder);
   const settings = { model, params, text, tokenizer, where, imatrix, codes: plan.codes };

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GgufView } from '../../architectures/ggufView';
+import { checkpointRow } from '../../architectures/rowOrder';
 import { inputsByTensor, partsFor } from '../../evaluation/evidence';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { EvidenceKind } from '../../protocol/recipe';
@@ -20,6 +21,7 @@ export function evidenceSource(kept: KeptEvidence, view: GgufView): EvidenceSour
   return {
     text: { path: kept.text.path, tokens: kept.text.tokens, hash: kept.text.hash },
     notes: notesOf(kept, unreached),
+    outputs: new Set(kept.outputs.flatMap(({ tensor: name, covariance }) => (covariance ? [name] : []))),
     async for(tensor, needs, options = {}) {
       const slots = inputs.get(tensor);
       if (!slots) return {};
@@ -27,7 +29,7 @@ export function evidenceSource(kept: KeptEvidence, view: GgufView): EvidenceSour
       const own = options.expert === undefined ? [...new Set(slots.flat())] : (slots[options.expert] ?? []);
       const ofInputs = await joined(kept, own, needs, options);
       const gradients = partsFor([needs]).gradients
-        ? await gradientsAt(kept, view, options.output)
+        ? await gradientsAt(kept, view, options.output ?? rowsOf(view, tensor))
         : undefined;
       return { ...ofInputs, ...(gradients ? { gradients } : {}) };
     },
@@ -58,6 +60,20 @@ function checkNeeds({ parts, folder }: KeptEvidence, needs: EvidenceKind): void 
     });
 }
 
+/** The matrix of a GGUF file that a tensor of a checkpoint is; undefined for one that is less or more than a matrix. */
+function rowsOf(view: GgufView, name: string): OutputRows | undefined {
+  const holders = view.tensors.filter(({ pieces }) => pieces.some(({ tensor }) => tensor.name === name));
+  const [holder] = holders;
+  const at = holder?.pieces.findIndex(({ tensor }) => tensor.name === name) ?? -1;
+  const piece = holder?.pieces[at];
+  if (!holder || !piece || holders.length > 1 || piece.tensor.elements !== piece.rows * holder.columns)
+    return undefined;
+  const experts = holder.shape.length > 2 ? holder.shape[0]! : 1;
+  return holder.pieces.length === experts
+    ? { tensor: holder.name, expert: at, order: 'checkpoint' }
+    : undefined;
+}
+
 /** Undefined for an output whose gradients are not known. */
 async function gradientsAt(
   kept: KeptEvidence,
@@ -73,13 +89,10 @@ async function gradientsAt(
   return output.order === 'gguf' && unit?.order === 'interleave' ? interleaved(found, unit.rows) : found;
 }
 
-/** Row j · unit / 2 + i of each unit becomes row 2 · i + j. */
+/** In the order of the file. */
 function interleaved({ diagonal, covariance }: OutputCovariance, unit: number): OutputCovariance {
   const rows = diagonal.length;
-  const source = Int32Array.from({ length: rows }, (_, row) => {
-    const within = row % unit;
-    return row - within + ((within % 2) * unit) / 2 + Math.floor(within / 2);
-  });
+  const source = Int32Array.from({ length: rows }, (_, row) => checkpointRow(row, unit));
   return {
     diagonal: diagonal.map((_, row) => diagonal[source[row]!]!),
     ...(covariance

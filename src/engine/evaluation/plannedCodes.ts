@@ -1,10 +1,17 @@
 import type { Measurer, MissingCells } from '../../ampq/sensitivity';
-import { CodeFinder, codesSeconds, optimisableType, usedCodes } from '../../exporter/codes/codeFinder';
+import {
+  codesEvidence,
+  CodeFinder,
+  codesSeconds,
+  optimisableType,
+  usedCodes,
+} from '../../exporter/codes/codeFinder';
 import { outputErrors } from '../../exporter/codes/outputErrors';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { SensitivityParams } from '../../protocol/engine';
 import type { EvidenceSettings } from '../../protocol/evidence';
+import { objectives, type Objective } from '../../protocol/export';
 import type { UsedCodes } from '../../protocol/plan';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { JobContext } from '../job';
@@ -33,7 +40,7 @@ export async function planCodes(
   signal: AbortSignal,
 ): Promise<PlannedCodes | undefined> {
   if (!optimised) return undefined;
-  const { evidenceDir, tokens, isRequired } = optimised;
+  const { evidenceDir, tokens, isRequired, objective = 'two-sided' } = optimised;
   if ('measured' in gains) return latest && { used: latest, evidenceDir };
   if ('weightsOnly' in gains) {
     if (!isRequired) return undefined;
@@ -41,13 +48,14 @@ export async function planCodes(
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
   }
   const text = optimised.text ?? gains.planned.file;
-  const settings = { text, needs: ['hessian'], device, ...(tokens === undefined ? {} : { tokens }) } as const;
+  const needs = [codesEvidence(objective)];
+  const settings = { text, needs, device, ...(tokens === undefined ? {} : { tokens }) };
   const used = usedCodes(await evidenceText(model, settings, evidenceDir, signal));
   return { used, settings, evidenceDir };
 }
 
 /**
- * What finds the codes, after the pass over the text, if that was not made before: when it is asked for, as a run whose results are all kept
+ * What finds the codes of cells, after the pass over the text, if that was not made before: when it is asked for, as a run whose results are all kept
  * needs none.
  */
 export function codeFinderFor(
@@ -59,7 +67,7 @@ export function codeFinderFor(
     const evidence = settings
       ? await obtainEvidence(model, settings, evidenceDir, context)
       : await evidenceOfRun(model, used, evidenceDir);
-    return new CodeFinder(evidence, context.signal);
+    return new CodeFinder(evidence, 'one-sided', context.signal);
   };
   let finder: Promise<CodeFinder> | undefined;
   return () => (finder ??= open());
@@ -105,6 +113,23 @@ export function optimisedMeasurer(finder: () => Promise<CodeFinder>, plain: Meas
 }
 
 /**
+ * The latest kept evidence that codes can be found from, with gradients where some are kept and no objective is named.
+ * @param hash of the text, where no other will do.
+ */
+export async function evidenceForCodes(
+  model: Model,
+  objective: Objective | undefined,
+  cacheDir: string,
+  hash?: string,
+): Promise<EvidenceSource | undefined> {
+  for (const one of objective ? [objective] : objectives.toReversed()) {
+    const found = await latestEvidence(model, [codesEvidence(one)], cacheDir, hash);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/**
  * What was measured of the inputs over the text of a plan with optimised codes.
  * @throws QuantscopeError REQUEST where it is not kept.
  */
@@ -112,8 +137,9 @@ export async function evidenceOfPlan(
   model: Model,
   { text, hash, tokens }: UsedCodes,
   cacheDir: string | undefined,
+  objective?: Objective,
 ): Promise<EvidenceSource> {
-  const found = cacheDir === undefined ? undefined : await latestEvidence(model, ['hessian'], cacheDir, hash);
+  const found = cacheDir === undefined ? undefined : await evidenceForCodes(model, objective, cacheDir, hash);
   if (found) return found;
   const message = `The plan was made for optimised codes over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there is not kept. Export it with --codes optimised and this text (--calibration F --tokens ${tokens}), or with --codes reference.`;
   throw new QuantscopeError('REQUEST', message, { file: model.description.path });

@@ -1,3 +1,4 @@
+import { toCheckpointOrder, toFileOrder } from '../../architectures/rowOrder';
 import type { ConvertedTensor } from '../../architectures/convertedTensor';
 import { optimisableType, type CodeFinder } from '../../exporter/codes/codeFinder';
 import type { RoundInputs } from '../../graph/transformer/graphSources';
@@ -32,6 +33,24 @@ export function weightChange(
   return {
     format: formatById(format),
     ...(importance ? { importance } : {}),
-    ...(isOptimised ? { replace: (expert, rows) => finder.replace(converted, format, expert, rows) } : {}),
+    ...(isOptimised ? { replace: replacement(converted, format, finder) } : {}),
+  };
+}
+
+/** Codes are found in the order that rows have in the file: with gradients they depend on each other. */
+function replacement(
+  converted: ConvertedTensor,
+  format: string,
+  finder: CodeFinder,
+): NonNullable<WeightChange['replace']> {
+  const { unit, columns } = converted;
+  const heads = unit?.order === 'interleave' ? unit.rows : undefined;
+  return async (expert, firstRow, rows) => {
+    if (heads === undefined || rows.length % (heads * columns) !== 0)
+      return finder.replace({ converted, expert, firstRow }, format, rows);
+    const moved = toFileOrder(rows, columns, heads);
+    const isReplaced = await finder.replace({ converted, expert, firstRow }, format, moved);
+    if (isReplaced) toCheckpointOrder(moved, columns, heads, rows);
+    return isReplaced;
   };
 }

@@ -3,7 +3,7 @@ import { bindPlan } from '../../ampq/bindPlan';
 import { parsePlan } from '../../ampq/planFile';
 import { sourceDtype } from '../../architectures/convertedTensor';
 import { ggufView } from '../../architectures/ggufView';
-import { CodeFinder, codesMethod } from '../../exporter/codes/codeFinder';
+import { CodeFinder, codesAlgorithms, usualObjective } from '../../exporter/codes/codeFinder';
 import { planWeights, type WeightTarget } from '../../exporter/plan';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import type { WeightChange } from '../../graph/transformer/weights';
@@ -13,7 +13,6 @@ import { readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import type { EvaluationSettings, WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
-import { methodAlgorithm } from '../../quant/algorithms';
 import { formatById } from '../../quant/catalogue';
 import type { JobContext } from '../job';
 import type { PrepareOptions } from '../prepareRecipe';
@@ -50,7 +49,7 @@ export async function planVariant(
   const plan = await readPlan(planFile);
   const { codes } = plan;
   const evidence = codes && (await evidenceOfPlan(model, codes, variant.cacheDir));
-  const finder = evidence && new CodeFinder(evidence, context.signal);
+  const finder = evidence && new CodeFinder(evidence, usualObjective(evidence), context.signal);
   return quantizedVariant(model, { plan, ...options }, basename(planFile), finder);
 }
 
@@ -86,7 +85,7 @@ export async function quantizedVariant(
     changes.set(name, weightChange(converted, to, { importance, finder }));
   }
   const formats = new Set([...changes.values()].map(({ format }) => format.id));
-  const algorithms = [...formats, ...(finder ? [methodAlgorithm(codesMethod.id)] : [])];
+  const algorithms = [...formats, ...(finder ? codesAlgorithms(finder.objective) : [])];
   return { label: label ?? fileType.name, changes, algorithms, bytes: dataBytes, parameters };
 }
 

@@ -1,3 +1,4 @@
+import { codesEvidence } from '../../exporter/codes/codeFinder';
 import { exportGguf, previewGguf } from '../../exporter/exportGguf';
 import type { ExportTarget } from '../../exporter/plan';
 import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../exporter/plan/fileTypes';
@@ -7,8 +8,8 @@ import type { Model } from '../../model/model';
 import type { ExportParams } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
 import type { EvidenceSource } from '../../quant/evidence';
-import { evidenceOfPlan } from '../evaluation/plannedCodes';
-import { latestEvidence, obtainEvidence } from '../evaluation/obtainEvidence';
+import { evidenceForCodes, evidenceOfPlan } from '../evaluation/plannedCodes';
+import { obtainEvidence } from '../evaluation/obtainEvidence';
 import { readPlan } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
@@ -29,6 +30,7 @@ const settingKinds = {
   overrideKeyValues: 'strings?',
   split: 'split?',
   codes: 'codes?',
+  objective: 'objective?',
   calibration: 'calibration?',
 } as const;
 
@@ -90,13 +92,15 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
 async function evidenceFor(
   model: Model,
   { calibration, cacheDir, device = 'auto' }: ExportParams,
-  { codes, plan }: ExportTarget,
+  { codes, plan, objective }: ExportTarget,
   context: JobContext,
 ): Promise<EvidenceSource | undefined> {
   if (codes !== 'optimised' || cacheDir === undefined) return undefined;
-  const needs = ['hessian'] as const;
   if (!calibration)
-    return plan?.codes ? evidenceOfPlan(model, plan.codes, cacheDir) : latestEvidence(model, needs, cacheDir);
+    return plan?.codes
+      ? evidenceOfPlan(model, plan.codes, cacheDir, objective)
+      : evidenceForCodes(model, objective, cacheDir);
+  const needs = [codesEvidence(objective ?? 'two-sided')];
   const evidence = await obtainEvidence(model, { ...calibration, needs, device }, cacheDir, context);
   if (!plan?.codes || plan.codes.hash === evidence.text.hash) return evidence;
   const other = `The plan was made for codes over ${plan.codes.text}, in another text or number of tokens: its figures are not those of the file.`;

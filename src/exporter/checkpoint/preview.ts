@@ -1,6 +1,6 @@
 import { matrixOf } from '../../model/rows';
 import type { PlannedWeight, QuantizePreview } from '../../protocol/quantizeModel';
-import type { EvidenceKind, Recipe } from '../../protocol/recipe';
+import type { EvidenceKind, MethodOptions, Recipe } from '../../protocol/recipe';
 import { usedEvidence } from '../../quant/evidence';
 import type { Method } from '../../quant/methods/method';
 import { mostDemanding } from '../../recipes/describeRecipe';
@@ -11,7 +11,9 @@ import { shardFileBytes } from './shardFile';
 /** What of a plan decides which evidence it needs. */
 export interface MethodPlan {
   readonly recipe: Recipe;
-  readonly tensors: readonly { readonly matrix?: { readonly method: Method } }[];
+  readonly tensors: readonly {
+    readonly matrix?: { readonly method: Method; readonly options: MethodOptions };
+  }[];
 }
 
 /**
@@ -23,7 +25,7 @@ export function neededEvidence(
   hasText = recipe.calibration?.text !== undefined,
 ): EvidenceKind[] {
   const kinds = new Set(
-    tensors.map(({ matrix }) => (matrix ? usedEvidence(matrix.method, hasText) : 'none')),
+    tensors.map(({ matrix }) => (matrix ? usedEvidence(matrix.method, hasText, matrix.options) : 'none')),
   );
   if (recipe.target === 'onnx' && recipe.activations) kinds.add('activations');
   kinds.delete('none');

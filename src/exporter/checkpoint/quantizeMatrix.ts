@@ -196,7 +196,7 @@ class MatrixRun {
     const { weight, options, method } = this.matrix;
     const { rows, columns } = matrixOf(this.tensor.shape);
     const { evidence, signal } = this.work;
-    const kind = usedEvidence(method, evidence !== undefined);
+    const kind = usedEvidence(method, evidence !== undefined, options);
     const known = kind === 'none' ? {} : await evidence?.for(this.tensor.name, kind, { signal });
     this.evidence = foundEvidence(kind, known);
     const { range, meanScale: mean } = this.ofMatrix;

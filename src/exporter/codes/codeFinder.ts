@@ -2,10 +2,13 @@ import { sourceDtype, type ConvertedTensor } from '../../architectures/converted
 import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
+import type { Objective } from '../../protocol/export';
 import type { UsedCodes } from '../../protocol/plan';
 import type { TensorDescriptor } from '../../protocol/model';
+import type { EvidenceKind } from '../../protocol/recipe';
+import { methodAlgorithm, type Algorithm } from '../../quant/algorithms';
 import { descentTypes } from '../../quant/columns/descent';
-import type { EvidenceSource } from '../../quant/evidence';
+import { methodEvidence, type EvidenceSource } from '../../quant/evidence';
 import { gptqDescent } from '../../quant/methods/gptqDescent';
 import type { BlockQuantizer, Evidence } from '../../quant/methods/method';
 import { elapsed } from '../../quant/methods/speeds';
@@ -39,10 +42,28 @@ export const suppliesImportance = (converted: ConvertedTensor, type: string): bo
   !embeddings.test(converted.name) && optimisableType(converted, type) !== undefined;
 
 /** About how long the codes of a matrix in a type take on all processors, in seconds. */
-export function codesSeconds(shape: readonly number[], type: GgmlQuantType): number {
+export function codesSeconds(
+  shape: readonly number[],
+  type: GgmlQuantType,
+  objective: Objective = 'one-sided',
+): number {
   const { rows, columns } = matrixOf(shape);
-  return elapsed(codesMethod.coreSeconds([rows, columns], type));
+  return elapsed(codesMethod.coreSeconds([rows, columns], { type, options: { objective } }));
 }
+
+/** Evidence that codes need. */
+export const codesEvidence = (objective: Objective): EvidenceKind =>
+  methodEvidence(codesMethod, { objective });
+
+/** What results with such codes depend on. */
+export const codesAlgorithms = (objective: Objective): Algorithm[] => [
+  methodAlgorithm(codesMethod.id),
+  ...(objective === 'two-sided' ? ['gradients'] : []),
+];
+
+/** The objective that is chosen where none is: two-sided where a backward pass was made. */
+export const usualObjective = ({ outputs }: Pick<EvidenceSource, 'outputs'>): Objective =>
+  outputs.size > 0 ? 'two-sided' : 'one-sided';
 
 /** Matrices that are merged in a tensor. */
 export const expertsOf = ({ shape }: Pick<ConvertedTensor, 'shape'>): number => shape[shape.length - 3] ?? 1;
@@ -54,23 +75,33 @@ interface Opened<T> {
   readonly value: Promise<T>;
 }
 
-/** Finds codes of ggml types from what is known of the inputs of matrices; holds one Hessian at a time. */
+/** Some rows of an expert of a tensor. */
+export interface ExpertRows {
+  readonly converted: ConvertedTensor;
+  readonly expert: number;
+  /** Of the expert. */
+  readonly firstRow: number;
+}
+
+/** Finds codes of ggml types from what is known of matrices; holds the evidence of one matrix at a time. */
 export class CodeFinder {
   private evidence: Opened<Evidence> | undefined;
   private quantizer: (Opened<BlockQuantizer | undefined> & { readonly type: GgmlQuantType }) | undefined;
 
   constructor(
     readonly source: EvidenceSource,
+    readonly objective: Objective,
     private readonly signal?: AbortSignal,
   ) {}
 
-  /** What is known of the inputs of an expert of a tensor; without a Hessian where they were not measured. */
+  /** What is known of an expert of a tensor; without a Hessian where its inputs were not measured. */
   evidenceOf(converted: ConvertedTensor, expert: number): Promise<Evidence> {
     if (this.evidence?.converted === converted && this.evidence.expert === expert) return this.evidence.value;
     this.quantizer = undefined; // its Hessian goes before the next one comes
     const at = sourceAt(converted, expert);
-    const value = this.source.for(at.tensor.name, codesMethod.evidence, {
+    const value = this.source.for(at.tensor.name, codesEvidence(this.objective), {
       ...(at.expert === undefined ? {} : { expert: at.expert }),
+      output: { tensor: converted.name, expert, order: 'gguf' },
       signal: this.signal,
     });
     this.evidence = { converted, expert, value };
@@ -91,20 +122,19 @@ export class CodeFinder {
   }
 
   /**
-   * Replaces rows of an expert by what blocks with optimised codes store of them, in place.
+   * Replaces rows of an expert, in the order of the file, by what blocks with optimised codes store of them, in place.
    * @returns whether it did: not where the inputs were not measured, or codes of the type cannot be found.
    * @throws RangeError for weights that are not finite. QuantscopeError as the method.
    */
   async replace(
-    converted: ConvertedTensor,
+    { converted, expert, firstRow }: ExpertRows,
     format: string,
-    expert: number,
     values: Float32Array,
   ): Promise<boolean> {
     const type = optimisableType(converted, format);
     const quantizer = type && (await this.quantizerFor(converted, expert, type));
     if (!quantizer) return false;
-    const blocks = await quantizer.quantize(values.slice(), this.signal);
+    const blocks = await quantizer.quantize(values.slice(), firstRow, this.signal);
     await loadNative().decode(type, blocks, values, this.signal);
     return true;
   }
@@ -122,7 +152,7 @@ export class CodeFinder {
       name,
       type,
       shape: [rows / expertsOf(converted), columns] as const,
-      options: {},
+      options: { objective: this.objective },
       evidence,
     };
     return codesMethod.blocks!.open(task, this.signal);

@@ -1,27 +1,43 @@
-import type { Slab } from '../../architectures/convertedRows';
+import type { Slab, SlabOptions } from '../../architectures/convertedRows';
 import { sourceDtype, type ConvertedTensor } from '../../architectures/convertedTensor';
 import { QuantscopeError } from '../../model/errors';
 import type { KeyValue } from '../../model/keyValue';
 import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
-import type { ExportPreview, OptimisedPart } from '../../protocol/export';
+import type { ExportPreview, Objective, OptimisedPart } from '../../protocol/export';
 import { plural } from '../../protocol/words';
-import type { EvidenceSource } from '../../quant/evidence';
+import { typesWithCodes } from '../../quant/columns/blocks';
+import { maxCovariance, type EvidenceSource } from '../../quant/evidence';
 import { needsImportance } from '../plan/fileTypes';
 import type { PlannedTensor } from '../plan/tensor';
 import { CodeFinder, codesMethodName, codesSeconds, expertsOf, optimisableType } from './codeFinder';
 
 const methodKey = 'quantscope.codes.method';
 const textKey = 'quantscope.codes.text';
+const objectiveKey = 'quantscope.codes.objective';
+const twoSidedKey = 'quantscope.codes.two_sided_tensors';
 
 /** Keys that say how the codes of a file were found; those of a source say nothing of a file that is made from it. */
 export const isCodesKey = (key: string): boolean => key.startsWith('quantscope.codes.');
 
-/** What a file says of its codes. @param hash of the text; that of a preview only has its length. */
-export const codesKeyValues = (hash = '0'.repeat(64)): KeyValue[] => [
+interface FoundCodes {
+  /** Of the text. */
+  readonly hash: string;
+  readonly objective: Objective;
+  /** Tensors whose codes were found with gradients at their outputs. */
+  readonly twoSided: number;
+}
+
+/** Those of a preview: of the same length as any. */
+const foundLater: FoundCodes = { hash: '0'.repeat(64), objective: 'two-sided', twoSided: 0 };
+
+/** What a file says of its codes. */
+export const codesKeyValues = ({ hash, objective, twoSided } = foundLater): KeyValue[] => [
   { key: methodKey, type: 'string', value: codesMethodName },
   { key: textKey, type: 'string', value: hash },
+  { key: objectiveKey, type: 'string', value: objective },
+  { key: twoSidedKey, type: 'u32', value: twoSided },
 ];
 
 /** Whether a tensor of the file has the codes of its source. */
@@ -35,12 +51,10 @@ export const isOptimisable = (planned: PlannedTensor): planned is Optimisable =>
   planned.converted !== undefined && optimisableType(planned.converted, planned.to) !== undefined;
 
 /** How many tensors have codes to optimise, and about how long that takes on all processors, without the pass over the text. */
-export function optimisedPart(tensors: readonly PlannedTensor[]): OptimisedPart {
+export function optimisedPart(tensors: readonly PlannedTensor[], objective: Objective): OptimisedPart {
   const some = tensors.filter(isOptimisable);
-  return {
-    tensors: some.length,
-    seconds: some.reduce((sum, { shape, to }) => sum + codesSeconds(shape, to), 0),
-  };
+  const seconds = some.reduce((sum, { shape, to }) => sum + codesSeconds(shape, to, objective), 0);
+  return { objective, tensors: some.length, seconds };
 }
 
 /** Finds the codes of a file's tensors from what is known of their inputs: one tensor, and one Hessian, after the other. */
@@ -50,14 +64,19 @@ export class CodeOptimiser {
 
   constructor(
     private readonly evidence: EvidenceSource,
+    readonly objective: Objective,
     private readonly signal?: AbortSignal,
   ) {
-    this.finder = new CodeFinder(evidence, signal);
+    this.finder = new CodeFinder(evidence, objective, signal);
   }
 
-  /** Weights after which a slab of a tensor has to end: those of an expert. */
-  static cutEvery(planned: PlannedTensor): number | undefined {
-    return expertsOf(planned) > 1 && isOptimisable(planned) ? weightsOfExpert(planned) : undefined;
+  /** How a tensor is to be read: expert by expert, and whole matrices where their rows depend on each other. */
+  slabs(planned: PlannedTensor): SlabOptions {
+    if (!isOptimisable(planned)) return {};
+    return {
+      ...(expertsOf(planned) > 1 ? { cutEvery: weightsOfExpert(planned) } : {}),
+      ...(this.isTwoSided(planned) ? { wholeUpTo: maxCovariance * planned.converted.columns } : {}),
+    };
   }
 
   /**
@@ -82,11 +101,12 @@ export class CodeOptimiser {
     }
     const values = new Float32Array(slab.weights);
     await loadNative().decode(slab.dtype, bytes, values, this.signal);
-    return quantizer.quantize(values, this.signal);
+    const firstRow = (slab.firstWeight % weightsOfExpert(planned)) / converted.columns;
+    return quantizer.quantize(values, firstRow, this.signal);
   }
 
-  /** What was planned, less the tensors whose inputs are not known, which a warning names. */
-  result(planned: ExportPreview): ExportPreview {
+  /** What was planned, less the tensors whose inputs are not known, which a warning names, as it does those without gradients. */
+  result(planned: ExportPreview, tensors: readonly PlannedTensor[]): ExportPreview {
     const { optimised, warnings } = planned;
     const names = [...this.unknown];
     const count = plural(names.length, 'tensor');
@@ -94,12 +114,36 @@ export class CodeOptimiser {
     return {
       ...planned,
       ...(optimised ? { optimised: { ...optimised, tensors: optimised.tensors - names.length } } : {}),
-      warnings: [...warnings, ...this.evidence.notes, ...(names.length === 0 ? [] : [unknown])],
+      warnings: [
+        ...warnings,
+        ...this.evidence.notes,
+        ...(names.length === 0 ? [] : [unknown]),
+        ...this.oneSided(tensors.filter(({ name }) => !this.unknown.has(name))),
+      ],
     };
   }
 
-  keyValues(): KeyValue[] {
-    return codesKeyValues(this.evidence.text.hash);
+  keyValues(tensors: readonly PlannedTensor[]): KeyValue[] {
+    const { objective } = this;
+    const twoSided = tensors.filter((tensor) => isOptimisable(tensor) && this.isTwoSided(tensor)).length;
+    return codesKeyValues({ hash: this.evidence.text.hash, objective, twoSided });
+  }
+
+  private isTwoSided({ name, to }: PlannedTensor): boolean {
+    const hasCodes = typesWithCodes.some((type) => type === to);
+    return this.objective === 'two-sided' && hasCodes && this.evidence.outputs.has(name);
+  }
+
+  /** A note on the tensors that have no gradients, where there should be some. */
+  private oneSided(tensors: readonly PlannedTensor[]): string[] {
+    if (this.objective === 'one-sided') return [];
+    const names = tensors
+      .filter((tensor) => isOptimisable(tensor) && !this.isTwoSided(tensor))
+      .map(({ name }) => name);
+    if (names.length === 0) return [];
+    return [
+      `Codes of ${plural(names.length, 'tensor')} are those of the one-sided objective, as gradients at their outputs are not known or their type is one of lattices: ${names.join(', ')}.`,
+    ];
   }
 }
 

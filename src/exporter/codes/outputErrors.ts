@@ -45,7 +45,8 @@ export async function outputErrors(
     const own = await finder.evidenceOf(converted, expert);
     clearColumns(rows, columns, deadColumns(own.hessian!));
     const decoded = rows.slice();
-    if (!(await finder.replace(converted, format.id, expert, decoded))) {
+    const firstRow = (slab.firstWeight + first - expert * perExpert) / columns;
+    if (!(await finder.replace({ converted, expert, firstRow }, format.id, decoded))) {
       const weights = importance?.subarray(expert * columns, (expert + 1) * columns);
       await fakeQuantize(format, decoded, columns, range, { importance: weights, signal });
     }

@@ -8,6 +8,7 @@ import type { BiasFigures, MethodCell, MethodResult, MethodRow } from '../../pro
 import type { TensorDescriptor } from '../../protocol/model';
 import type { MethodOptions } from '../../protocol/recipe';
 import type { EvidenceSource } from '../../quant/evidence';
+import { methodEvidence } from '../../quant/evidence';
 import type { Method } from '../../quant/methods/method';
 import { checkedOptions } from '../../quant/methods/options';
 import { readRows } from '../checkpoint/readRows';
@@ -125,9 +126,9 @@ async function cellOf(
   const { range, sampled, isMeasured } = facts;
   const refused = refusalOf(work);
   if (refused !== undefined) return { method: method.id, refused };
-  if (method.evidence !== 'none' && !stored?.kinds.includes(method.evidence))
-    return { method: method.id, missing: method.evidence };
-  if (method.evidence !== 'none' && !isMeasured)
+  const needed = methodEvidence(method, work.options);
+  if (needed !== 'none' && !stored?.kinds.includes(needed)) return { method: method.id, missing: needed };
+  if (needed !== 'none' && !isMeasured)
     return { method: method.id, refused: 'Calibration does not measure the inputs of this tensor.' };
   const start = performance.now();
   const { columns } = matrixOf(tensor.shape);

@@ -7,7 +7,7 @@ import type { Grid } from '../../protocol/grids';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { EvidenceKind, MethodOptions } from '../../protocol/recipe';
 import { formatById } from '../../quant/catalogue';
-import { foundEvidence, type EvidenceSource } from '../../quant/evidence';
+import { foundEvidence, methodEvidence, type EvidenceSource } from '../../quant/evidence';
 import { gridBytes } from '../../quant/grids/gridSize';
 import { decodeRows } from '../../quant/grids/roundToNearest';
 import type { Method } from '../../quant/methods/method';
@@ -110,7 +110,7 @@ export async function blockSlabs(
     const { values } = slab;
     const original = values.slice();
     const decoded = new Float32Array(values.length);
-    const blocks = await quantize(values).catch((error: unknown) => {
+    const blocks = await quantize(values, slab.firstRow).catch((error: unknown) => {
       throw located(tensor, { ...slab, values: original }, error);
     });
     await loadNative().decode(type, blocks, decoded, signal);
@@ -122,7 +122,7 @@ export async function blockSlabs(
 
 interface OpenedQuantizer {
   readonly evidence: EvidenceKind;
-  readonly quantize: (values: Float32Array) => Promise<Uint8Array>;
+  readonly quantize: (values: Float32Array, firstRow: number) => Promise<Uint8Array>;
 }
 
 async function blockQuantizer(
@@ -137,11 +137,12 @@ async function blockQuantizer(
     };
   }
   const { rows } = matrixOf(tensor.shape);
-  const known = await evidence?.for(tensor.name, method.evidence, { signal });
+  const needed = methodEvidence(method, options);
+  const known = await evidence?.for(tensor.name, needed, { signal });
   const task = { name: tensor.name, type, shape: [rows, columns] as const, options, evidence: known ?? {} };
   const quantizer = await method.blocks!.open(task, signal);
   return {
-    evidence: foundEvidence(method.evidence, known),
-    quantize: (values) => quantizer.quantize(values, signal),
+    evidence: foundEvidence(needed, known),
+    quantize: (values, firstRow) => quantizer.quantize(values, firstRow, signal),
   };
 }

@@ -20,8 +20,10 @@ export interface WeightChange {
   readonly format: QuantFormat;
   /** One weight per column, expert after expert. */
   readonly importance?: Float32Array;
-  /** Optimised codes: replaces rows of an expert in place, or says that the format's encoder is to find their codes. */
-  readonly replace?: (expert: number, rows: Float32Array) => Promise<boolean>;
+  /**
+   * Optimised codes: replaces rows of an expert, from one of its rows on, in place, or says that the format's encoder is to find their codes.
+   */
+  readonly replace?: (expert: number, firstRow: number, rows: Float32Array) => Promise<boolean>;
 }
 
 /** Changes by the tensors' names in GGUF; other tensors stay unchanged. */
@@ -53,8 +55,8 @@ function factorsOf(tensors: Tensors, name: string): ConvertedTensor | undefined 
 export class Weights {
   readonly tensors: Tensors;
   /**
-   * Whether rows of queries and keys stay in the order of a checkpoint, in which halves of a head rotate together. Rows are
-   * quantized one by one, so that their order changes nothing else.
+   * Whether rows of queries and keys stay in the order of a checkpoint, in which halves of a head rotate together. Encoders quantize rows one by
+   * one, so that their order changes nothing else.
    */
   readonly halvesRotate: boolean;
   /** Of slabs that are not being read. */
@@ -212,11 +214,11 @@ export class Weights {
     values: Float32Array,
     columns: number,
     range: TensorRange,
-    { expert, importance }: ExpertRows,
+    { expert, firstOfExpert, importance }: ExpertRows,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     try {
-      if (await replace?.(expert, values)) return;
+      if (await replace?.(expert, firstOfExpert, values)) return;
       await fakeQuantize(format, values, columns, range, { importance, signal });
     } catch (cause) {
       if (cause instanceof QuantscopeError) throw cause;
@@ -279,6 +281,8 @@ function rowsOf(tensor: ConvertedTensor, { first, count }: RowSpan): ConvertedTe
 /** Rows of one expert, with its importance weights. */
 interface ExpertRows extends RowSpan {
   readonly expert: number;
+  /** The first of them, counted from the first of the expert. */
+  readonly firstOfExpert: number;
   readonly importance?: Float32Array;
 }
 
@@ -297,7 +301,7 @@ function* byExpert(
     const expert = Math.floor(row / perExpert);
     const end = Math.min(first + count, (expert + 1) * perExpert);
     yield {
-      ...{ expert, first: row, count: end - row },
+      ...{ expert, first: row, firstOfExpert: row - expert * perExpert, count: end - row },
       ...(importance ? { importance: importance.subarray(expert * columns, (expert + 1) * columns) } : {}),
     };
     row = end;

@@ -1,4 +1,4 @@
-import { loadNative, type HessianTiles } from '../../native';
+import { loadNative, type DampedMatrix, type HessianTiles } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { BlockTask } from '../methods/method';
 import {
@@ -18,6 +18,8 @@ export interface DescentPlan {
   readonly hessian: HessianTiles;
   /** Over all columns, at most. */
   readonly rounds: number;
+  /** What errors are weighted by on both sides of the matrix, where gradients at its outputs are known. */
+  readonly outputs?: { readonly hessian: DampedMatrix; readonly covariance: DampedMatrix };
 }
 
 /** Types whose codes can be improved. */
@@ -48,21 +50,44 @@ export async function tilesOf(
 
 /**
  * Blocks of a type whose codes are found column by column and whose codes and scales are then improved together. The output error of a row is
- * never larger than with the codes that it starts from, nor than with those of the type's encoder.
+ * never larger than with the codes that it starts from, nor than with those of the type's encoder. Where gradients are known, the error by both
+ * sides of these rows is then made smaller.
  * @param values `[rows, columns]`; dead columns are overwritten.
+ * @param firstRow which row of the matrix comes first.
  * @throws RangeError naming the first weight that is not finite.
  */
 export async function descendBlocks(
   type: GgmlQuantType,
-  { start, hessian, rounds }: DescentPlan,
+  { start, hessian, rounds, outputs }: DescentPlan,
   values: Float32Array,
+  firstRow: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const native = loadNative();
   const quantize = isLattice(type) ? quantizeLattices : quantizeBlocks;
   const blocks = await quantize(type, start, values, signal);
-  const descent = { type, hessian, weights: values, blocks, rounds };
-  if (isLattice(type)) await native.descendLattices(descent, signal);
-  else await native.descendBlocks({ ...descent, grid: columnGridOf(type) }, signal);
+  const descent = { type, weights: values, blocks, rounds };
+  if (isLattice(type)) {
+    await native.descendLattices({ ...descent, hessian }, signal);
+    return blocks;
+  }
+  const grid = columnGridOf(type);
+  await native.descendBlocks({ ...descent, grid, hessian }, signal);
+  if (outputs) {
+    const covariance = ofRows(outputs.covariance, firstRow, values.length / hessian.columns);
+    await native.descendBothSides({ ...descent, grid, hessian: outputs.hessian, covariance }, signal);
+  }
   return blocks;
+}
+
+/** The part of a covariance that belongs to some rows. */
+function ofRows({ values, damping }: DampedMatrix, first: number, count: number): DampedMatrix {
+  const rows = Math.round(Math.sqrt(values.length));
+  if (count === rows) return { values, damping };
+  const part = new Float64Array(count * count);
+  for (let row = 0; row < count; row++) {
+    const start = (first + row) * rows + first;
+    part.set(values.subarray(start, start + count), row * count);
+  }
+  return { values: part, damping };
 }

@@ -101,7 +101,7 @@ export const gptq: Method = {
     refuse: refuseBlocks,
     async open(task, signal) {
       const plan = await blockPlanOf(task, signal);
-      return { quantize: (values, signal) => quantizeBlocks(task.type, plan, values, signal) };
+      return { quantize: (values, _, signal) => quantizeBlocks(task.type, plan, values, signal) };
     },
   },
 };

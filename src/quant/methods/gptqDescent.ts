@@ -1,4 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
+import type { DampedMatrix } from '../../native';
+import { objectives } from '../../protocol/export';
 import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
 import { typeBlock } from '../columns/blocks';
 import { descendBlocks, refuseDescent, tilesOf, type DescentPlan } from '../columns/descent';
@@ -8,7 +10,7 @@ import { isLattice } from '../columns/lattices';
 import type { BlockTask, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
-import { blockWeight, factorSeconds, latticeWeight, product } from './speeds';
+import { blockWeight, factorSeconds, latticeWeight, product, twoSidedWeight } from './speeds';
 
 const label = 'GPTQ and coordinate descent';
 
@@ -23,7 +25,16 @@ const options: readonly OptionDescription[] = [
     description: 'Passes of the descent over all columns, at most.',
     ...{ type: 'number', default: 6, minimum: 0, maximum: 100 },
   },
+  {
+    name: 'objective',
+    description:
+      'What is minimised: the error of the outputs, or what it does to the predictions, by the gradients at the outputs.',
+    ...{ type: 'choice', default: 'one-sided', choices: objectives },
+  },
 ];
+
+/** Added to the diagonal of the covariance of the gradients, as a share of its mean. */
+const outputDamping = 0.1;
 
 /** Columns between updates of all that follow. */
 const blockSize = 128;
@@ -36,16 +47,19 @@ export const gptqDescent: Method = {
   id: 'gptq-cd',
   label,
   description:
-    'Finds codes of ggml types by GPTQ, then improves codes and scales together by coordinate descent on the error of the outputs.',
+    'Finds codes of ggml types by GPTQ, then improves codes and scales together by coordinate descent on the error of the outputs, or on what it does to the predictions.',
   evidence: 'hessian',
+  evidenceOf: (given) => (chosenOf(given).isTwoSided ? 'gradients' : 'hessian'),
   options,
   version: 3,
   /** Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian. */
-  coreSeconds: ([rows, columns], type) => {
-    const rounds = Number(optionsOf({ options })['rounds']);
+  coreSeconds: ([rows, columns], { type, options: given } = {}) => {
+    const { rounds, isTwoSided } = chosenOf(given);
     const passes = 0.5 + rounds + 2;
     const search = type !== undefined && isLattice(type) ? latticeWeight * (1 + rounds) : 0;
-    const perWeight = blockWeight + search + passes * columns * product;
+    const bothSides =
+      isTwoSided && search === 0 ? twoSidedWeight + (rounds + 2) * (rows + columns) * product : 0;
+    const perWeight = blockWeight + search + bothSides + passes * columns * product;
     return rows * columns * perWeight + factorSeconds(columns);
   },
   refuse: () => `${label} takes ggml types only: GPTQ takes grids.`,
@@ -54,24 +68,47 @@ export const gptqDescent: Method = {
     refuse: refuseDescent,
     async open(task, signal) {
       const plan = await planOf(task, signal);
-      return { quantize: (values, signal) => descendBlocks(task.type, plan, values, signal) };
+      return {
+        quantize: (values, firstRow = 0, signal) => descendBlocks(task.type, plan, values, firstRow, signal),
+      };
     },
   },
 };
 
 /** The start is GPTQ in the order of the columns, scales being fitted again at each block to the weights that are left. */
 async function planOf(task: BlockTask, signal?: AbortSignal): Promise<DescentPlan> {
-  const { damping, rounds } = chosenOf(task.options);
+  const { damping, rounds, isTwoSided } = chosenOf(task.options);
   const hessian = requireHessian(task, label);
   const columns = typeBlock(task.type);
   const factorOptions = { damping, order: 'none', block: blockColumns(blockSize, columns) } as const;
   const factor = await factorOf(hessian, factorOptions, task.name, signal);
   const importance = Float32Array.from(diagonalOf(hessian));
   const start = { factor, importance, columns, dead: deadColumns(hessian) };
-  return { start, rounds, hessian: await tilesOf(hessian, factor.damping, task.type, signal) };
+  const covariance = isTwoSided ? task.evidence.gradients?.covariance : undefined;
+  return {
+    ...{ start, rounds, hessian: await tilesOf(hessian, factor.damping, task.type, signal) },
+    ...(covariance
+      ? { outputs: { hessian: damped(hessian, damping), covariance: damped(covariance, outputDamping) } }
+      : {}),
+  };
 }
 
-function chosenOf(given: MethodOptions): { readonly damping: number; readonly rounds: number } {
+/** @param share of the mean of the diagonal that is added to it. */
+function damped(values: Float64Array, share: number): DampedMatrix {
+  const diagonal = diagonalOf(values);
+  return { values, damping: (share * diagonal.reduce((sum, value) => sum + value, 0)) / diagonal.length };
+}
+
+interface Options {
+  readonly damping: number;
+  readonly rounds: number;
+  readonly isTwoSided: boolean;
+}
+
+function chosenOf(given?: MethodOptions): Options {
   const value = optionsOf({ options }, given);
-  return { damping: Number(value['damping']), rounds: Math.round(Number(value['rounds'])) };
+  return {
+    ...{ damping: Number(value['damping']), rounds: Math.round(Number(value['rounds'])) },
+    isTwoSided: value['objective'] === 'two-sided',
+  };
 }

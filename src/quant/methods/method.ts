@@ -1,7 +1,7 @@
 import type { TensorRange } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { Grid } from '../../protocol/grids';
-import type { MethodDescription, MethodOptions } from '../../protocol/recipe';
+import type { EvidenceKind, MethodDescription, MethodOptions } from '../../protocol/recipe';
 import type { QuantizedRows } from '../quantized';
 
 /** What a calibration pass measured of the inputs X `[tokens, columns]` of a matrix. Everything is optional: a method says what it needs. */
@@ -74,9 +74,15 @@ export interface BlockTask extends Pick<MatrixTask, 'name' | 'shape' | 'evidence
   readonly type: GgmlQuantType;
 }
 
-/** As `RowQuantizer`; gives whole blocks of the type, row after row. */
+/** Quantizes rows of one matrix; what all rows share was done when it was opened. */
 export interface BlockQuantizer {
-  quantize(values: Float32Array, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Whole blocks of the type, row after row.
+   * @param values `[rows, columns]`; may be overwritten.
+   * @param firstRow which row of the matrix comes first; 0 where it is absent. Rows that are given together may depend on each other.
+   * @throws as `RowQuantizer`.
+   */
+  quantize(values: Float32Array, firstRow?: number, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
 /** Methods that find the codes of ggml types too. */
@@ -91,10 +97,15 @@ export interface BlockMethod {
 export interface Method extends MethodDescription {
   /** Raised when the same matrix and evidence give other codes or scales; see `algorithms.ts`. */
   readonly version: number;
+  /** The evidence that it needs with these options, where that depends on them; `evidence` is that of the defaults. */
+  readonly evidenceOf?: (options: MethodOptions) => EvidenceKind;
   /** Why it cannot be applied (the grid, the shape, an option); undefined when it can. */
   refuse(task: Pick<MatrixTask, 'grid' | 'shape' | 'options'>): string | undefined;
   /** About how many seconds of one core a matrix takes (`speeds.ts`), column scales included. */
-  coreSeconds(shape: MatrixTask['shape'], type?: GgmlQuantType): number;
+  coreSeconds(
+    shape: MatrixTask['shape'],
+    task?: { readonly type?: GgmlQuantType; readonly options?: MethodOptions },
+  ): number;
   /** @throws QuantscopeError REQUEST when evidence that it needs is absent. */
   open(task: MatrixTask, signal?: AbortSignal): Promise<RowQuantizer>;
   /** Whether groups are columns that do not follow each other, so that files must hold the group of each; never where it is absent. */

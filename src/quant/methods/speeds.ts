@@ -20,6 +20,9 @@ export const blockWeight = 220e-9;
 /** A weight of a lattice type, whose points are searched for with eight weights at a time, in each pass over all columns. */
 export const latticeWeight = 420e-9;
 
+/** A weight whose code and scales are improved row after row, by errors on both sides of the matrix. */
+export const twoSidedWeight = 3e-6;
+
 /** A multiplication and addition of the solvers. */
 export const product = 2e-11;
 

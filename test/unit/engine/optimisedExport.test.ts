@@ -11,7 +11,9 @@ const cacheDir = join(folder, 'cache');
 const { request, evaluate } = engineJobs(cacheDir);
 const sampleText = (name: string): string => join(sampleFolder, `generated-${name}.txt`);
 const calibration = { text: sampleText('calibration'), context: 256, tokens: 4096 };
-const optimised = { type: 'Q4_K_M', codes: 'optimised', cacheDir, device: 'cpu' } as const;
+const optimised = {
+  ...({ type: 'Q4_K_M', codes: 'optimised', objective: 'one-sided', cacheDir, device: 'cpu' } as const),
+};
 
 const exported = (name: string, settings: object): Promise<{ out: string }> =>
   request('export/gguf', { path: sampleFolder, out: join(folder, name), type: 'Q4_K_M', ...settings });
@@ -60,6 +62,7 @@ it('an export rejects its output before the model runs over the text, which runs
 
 it.each([
   [{ codes: 'best' }, /"codes"/],
+  [{ codes: 'optimised', objective: 'both' }, /"objective"/],
   [{ codes: 'optimised', calibration: { text: 'relative.txt' } }, /"calibration"/],
   [{ codes: 'optimised', calibration: { ...calibration, tokens: 0 } }, /"calibration"/],
 ])('parameters %j are an error that names what is wrong', async (settings, message) => {

@@ -30,7 +30,7 @@ const plain = {
   tokens: 1024,
   context: 256,
 } as const;
-const params = { ...plain, optimised: { evidenceDir, tokens } };
+const params = { ...plain, optimised: { evidenceDir, tokens, objective: 'one-sided' } } as const;
 const budget = { kind: 'bits-per-weight', value: 4.5 } as const;
 
 let evidence: EvidenceSource;
@@ -166,8 +166,10 @@ describe('a table of optimised codes', () => {
     await expect(request('sensitivity/run', required)).rejects.toThrow(
       'Optimised codes need a text that the model is run over: this was requested.',
     );
-    const wrong = request('sensitivity/run', { ...params, optimised: { evidenceDir: 'relative' } });
-    await expect(wrong).rejects.toThrow('"optimised"');
+    for (const optimised of [{ evidenceDir: 'relative' }, { evidenceDir, objective: 'both' }]) {
+      const wrong = request('sensitivity/run', { ...params, optimised } as typeof params);
+      await expect(wrong).rejects.toThrow('"optimised"');
+    }
   });
 });
 
@@ -192,7 +194,7 @@ describe('a plan for optimised codes', () => {
       'The plan was made for optimised codes: its figures are not those of this file.',
     );
     const calibration = { text, tokens: 1024 };
-    const short = await exported('short.gguf', { codes: 'optimised', calibration });
+    const short = await exported('short.gguf', { codes: 'optimised', objective: 'one-sided', calibration });
     expect(short.warnings.join()).toContain('in another text or number of tokens: its figures are not');
   });
 

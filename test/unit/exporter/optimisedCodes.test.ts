@@ -87,6 +87,8 @@ describe('optimised codes', () => {
     expect(await codesKeys('optimised.gguf')).toEqual({
       'quantscope.codes.method': 'gptq-cd 3',
       'quantscope.codes.text': evidence.text.hash,
+      'quantscope.codes.objective': 'one-sided',
+      'quantscope.codes.two_sided_tensors': '0',
     });
     const [theirs, ours] = [await tensorsOf('plain.gguf'), await tensorsOf('optimised.gguf')];
     expect([...ours].map(([name, bytes]) => [name, bytes.length])).toEqual(
@@ -185,7 +187,7 @@ describe('optimised codes', () => {
     const result = await exportTo(sampleFolder, { type: 'F16', codes: 'optimised' }, 'half.gguf', {
       evidence,
     });
-    expect(result.optimised).toEqual({ tensors: 0, seconds: 0 });
+    expect(result.optimised).toEqual({ objective: 'one-sided', tensors: 0, seconds: 0 });
     expect(await codesKeys('half.gguf')).toEqual({});
   });
 
@@ -253,7 +255,7 @@ describe('a weight that is not finite', () => {
     writeFileSync(source, bytes);
     const hessian = correlatedHessian(256, 300);
     const known: EvidenceSource = {
-      ...{ text: { path: 'text', tokens: 1, hash: '0'.repeat(64) }, notes: [] },
+      ...{ text: { path: 'text', tokens: 1, hash: '0'.repeat(64) }, notes: [], outputs: new Set() },
       for: () => Promise.resolve({ hessian }),
     };
     await expect(exportTo(source, optimised, 'never.gguf', { evidence: known })).rejects.toMatchObject({

@@ -28,6 +28,7 @@ function sourceOf(found: Evidence): EvidenceSource {
   return {
     text: { path: 'text', tokens: 1, hash: '0'.repeat(64) },
     notes: [],
+    outputs: new Set(),
     for: () => Promise.resolve(found),
   };
 }

@@ -47,7 +47,7 @@ describe('a transform of a tensor', () => {
 describe('evidence of a transformed matrix', () => {
   const gradients = { diagonal: Float64Array.of(3, 5) };
   const source: EvidenceSource = {
-    ...{ text: { path: 'text', tokens: 1, hash: '' }, notes: [] },
+    ...{ text: { path: 'text', tokens: 1, hash: '' }, notes: [], outputs: new Set() },
     for: () =>
       Promise.resolve({
         ...{ importance: Float32Array.of(4, 9), hessian: Float64Array.of(4, 6, 6, 9), gradients },

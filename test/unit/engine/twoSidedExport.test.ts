@@ -1,0 +1,132 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
+import { fileFrame } from '../../../src/exporter/exportGguf';
+import { allWeights } from '../../../src/layouts/changedModel';
+import { openModel } from '../../../src/layouts/openModel';
+import type { Model } from '../../../src/model/model';
+import type { ExportResult } from '../../../src/protocol/engine';
+import type { Objective } from '../../../src/protocol/export';
+import type { EvidenceSource } from '../../../src/quant/evidence';
+import { engineJobs } from '../../support/engineJobs';
+import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { twoSidedError } from '../../support/outputError';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+const path = (name: string): string => join(folder, name);
+const cacheDir = path('cache');
+const { request, evaluate } = engineJobs(cacheDir);
+const text = join(sampleFolder, 'generated-calibration.txt');
+const calibration = { text, context: 32, tokens: 12 * 32 };
+const shared = { type: 'Q4_0', pure: true, codes: 'optimised', cacheDir, device: 'cpu' } as const;
+
+const exported = (model: string, name: string, settings: object = {}): Promise<ExportResult> =>
+  request('export/gguf', { path: path(model), out: path(name), ...shared, ...settings });
+
+async function withModel<T>(from: string, use: (model: Model) => Promise<T>): Promise<T> {
+  const model = await openModel(path(from));
+  return use(model).finally(() => model.close());
+}
+
+const weightsOf = (file: string, tensor: string): Promise<Float32Array> =>
+  withModel(file, (model) => allWeights(model, model.tensor(tensor)));
+
+const keysOf = (file: string): Promise<(string | undefined)[]> =>
+  withModel(file, ({ description: { metadata } }) =>
+    Promise.resolve(
+      ['objective', 'two_sided_tensors'].map(
+        (name) => metadata.find(({ key }) => key === `quantscope.codes.${name}`)?.text,
+      ),
+    ),
+  );
+
+let llama: Model;
+let source: EvidenceSource;
+beforeAll(async () => {
+  for (const name of ['llama', 'mixtral'] as const) await writeCheckpoint(path(name), name);
+  llama = await openModel(path('llama'));
+  const context = { signal: new AbortController().signal, progress: () => undefined };
+  const settings = { ...calibration, needs: ['gradients'], device: 'cpu' } as const;
+  source = await obtainEvidence(llama, settings, cacheDir, context);
+});
+afterAll(() => llama.close());
+
+const written = new Map<Objective, ExportResult>();
+
+describe('an export with the two-sided objective', () => {
+  beforeAll(async () => {
+    await exported('llama', 'exact.gguf', { type: 'F32', codes: 'reference' });
+    written.set('two-sided', await exported('llama', 'two-sided.gguf', { calibration }));
+    written.set('one-sided', await exported('llama', 'one-sided.gguf', { objective: 'one-sided' }));
+  });
+
+  it('is usual where the model has a backward pass, and named in the file', async () => {
+    expect(written.get('two-sided')!.optimised!.objective).toBe('two-sided');
+    const matrices = 2 * 7; // of two blocks
+    expect(await keysOf('two-sided.gguf')).toEqual(['two-sided', `${matrices}`]);
+    expect(await keysOf('one-sided.gguf')).toEqual(['one-sided', '0']);
+    expect(written.get('two-sided')!.warnings.join()).toContain(
+      'Codes of 1 tensor are those of the one-sided objective',
+    );
+  });
+
+  it.each([
+    ['blk.0.attn_q.weight', 'q_proj'],
+    ['blk.1.attn_k.weight', 'k_proj'],
+    ['blk.1.attn_output.weight', 'o_proj'],
+  ])(
+    'makes what errors of %s do to the predictions smaller, rows being in the order of the file',
+    async (tensor, part) => {
+      const name = `model.layers.${tensor[4]}.self_attn.${part}.weight`;
+      const { hessian, gradients } = await source.for(name, 'gradients', {
+        output: { tensor, order: 'gguf' },
+      });
+      const exact = await weightsOf('exact.gguf', tensor);
+      const error = async (objective: Objective): Promise<number> =>
+        twoSidedError(gradients!.covariance!, hessian!, exact, await weightsOf(`${objective}.gguf`, tensor));
+      expect((await error('two-sided')) / (await error('one-sided'))).toBeLessThan(0.97);
+    },
+  );
+
+  it('counts the codes of a plan, which is evaluated as it is exported', async () => {
+    const table = await request('sensitivity/run', {
+      ...{ path: path('llama'), device: 'cpu', cacheDir: path('cells'), formats: ['Q4_0', 'Q8_0'], text },
+      ...{ tokens: 128, context: 32, optimised: { evidenceDir: cacheDir, text, tokens: calibration.tokens } },
+    });
+    const frame = await fileFrame(llama, { isOptimised: true });
+    const plan = makePlan(table, { kind: 'bits-per-weight', value: 5 }, frame);
+    const planFile = writeFile(folder, 'plan.ampq.json', printPlan(plan));
+    const { out, fileBytes } = await request('export/gguf', {
+      ...{ path: path('llama'), planFile, out: path('plan.gguf'), cacheDir, device: 'cpu' },
+    });
+    expect(fileBytes).toBe(plan.total.fileBytes);
+    expect((await keysOf('plan.gguf'))[0]).toBe('two-sided');
+    const divergenceOf = async (variant: object): Promise<number> => {
+      const over = { text, context: 32, windows: 8, cacheDir };
+      const result = await evaluate({ against: path('llama'), ...over, ...variant });
+      return result.text!.divergence!.mean.value;
+    };
+    const ofFile = await divergenceOf({ path: out });
+    expect((await divergenceOf({ path: path('llama'), planFile })) / ofFile).toBeCloseTo(1, 4);
+  });
+
+  it('is that of each expert', async () => {
+    await exported('mixtral', 'mixtral.gguf', { calibration });
+    const [, tensors] = await keysOf('mixtral.gguf');
+    expect(Number(tensors)).toBe(2 * 7);
+  });
+
+  it('needs gradients where it is asked for', async () => {
+    const own = { cacheDir: path('own') };
+    await exported('llama', 'short.gguf', { ...own, calibration, objective: 'one-sided' });
+    const asked = exported('llama', 'never.gguf', { ...own, objective: 'two-sided' });
+    await expect(asked).rejects.toMatchObject({ code: 'REQUEST' });
+    expect(existsSync(path('never.gguf'))).toBe(false);
+    // Where no objective is named, what was measured decides.
+    const { optimised } = await exported('llama', 'short.gguf', own);
+    expect(optimised!.objective).toBe('one-sided');
+  });
+});
