@@ -17,6 +17,9 @@ export interface Divergences {
   readonly byTensor: ReadonlyMap<string, number>;
   /** Of the unchanged model from itself when its states are rounded again at each block: what float32 cannot distinguish from zero. */
   readonly noise: number;
+  /** −ln p of the text's tokens by the unchanged model, nats per token; and by chance, ln of the vocabulary. */
+  readonly loss: number;
+  readonly chance: number;
 }
 
 /**
@@ -39,15 +42,18 @@ export async function measureDivergences(
   const perPass = Math.max(1, Math.floor(room / stateBytes) - 2);
   const names = [...changes.keys()];
   const byTensor = new Map<string, number>();
-  let noise = 0;
+  let [noise, loss] = [0, NaN];
   for (let first = 0; first < names.length; first += perPass) {
     const some = new Map(names.slice(first, first + perPass).map((name) => [name, changes.get(name)!]));
     const found = await onePass(decoder, base, windows, some, pass);
     noise = Math.max(noise, found.noise);
+    loss = found.loss;
     for (const [name, divergence] of found.byTensor) byTensor.set(name, divergence);
   }
-  return { byTensor, noise };
+  return { byTensor, noise, loss, chance: Math.log(decoder.shape.vocabulary) };
 }
+
+type PassResult = Omit<Divergences, 'chance'>;
 
 async function onePass(
   decoder: Decoder,
@@ -55,7 +61,7 @@ async function onePass(
   windows: readonly ScoredInputs[],
   changes: ReadonlyMap<string, WeightChange>,
   pass: PassOptions,
-): Promise<Divergences> {
+): Promise<PassResult> {
   const join = (part: 'inputs' | 'targets'): Int32Array =>
     joinArrays(
       Int32Array,
@@ -99,24 +105,27 @@ async function score(
   changes: ReadonlyMap<string, WeightChange>,
   states: StateTable,
   pass: PassOptions,
-): Promise<Divergences> {
+): Promise<PassResult> {
   const { hiddenSize, output } = decoder.shape;
   const read = (firstToken: number, target: Float32Array): Promise<void> => {
     target.set(states.unchanged.subarray(firstToken * hiddenSize).subarray(0, target.length));
     return Promise.resolve();
   };
   const byTensor = new Map<string, number>();
+  let loss = NaN;
   for (const name of [rounded, ...changes.keys()]) {
     const own = states.find(name) ?? (name === output ? states.unchanged : undefined);
     if (!own) continue;
     const wave = { states: own, targets, firstToken: 0 };
     const sumAll = () => sumLogits(decoder, wave, { decoder: base, read }, pass);
     const sums = name === output ? await changed(decoder, name, changes, sumAll) : await sumAll();
-    byTensor.set(name, mean(tokenDivergences(sums).divergences).value);
+    const { divergences, baseLosses } = tokenDivergences(sums);
+    byTensor.set(name, mean(divergences).value);
+    loss = mean(baseLosses).value;
   }
   const noise = byTensor.get(rounded)!;
   byTensor.delete(rounded);
-  return { byTensor, noise };
+  return { byTensor, noise, loss };
 }
 
 /** Name of the states changed only by rounding; no tensor has it. */

@@ -19,6 +19,9 @@ export interface MeasuredDivergences {
   };
   /** KL divergence that rounding alone causes, nats per token. */
   readonly noise: number;
+  /** −ln p of the text's tokens by the unchanged model, nats per token; and by chance, ln of the vocabulary. */
+  readonly loss: number;
+  readonly chance: number;
   /** By the tensor's name in GGUF. */
   readonly tensors: Readonly<Record<string, TensorDivergence>>;
 }
@@ -69,7 +72,8 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
     return { ...row, gain: divergence / error, measured: { format, divergence } };
   });
   const { path: text, hash, tokens, context } = measured.text;
-  return { ...table, rows, gainsFrom: { text, hash, tokens, context, noise: measured.noise } };
+  const { noise, loss, chance } = measured;
+  return { ...table, rows, gainsFrom: { text, hash, tokens, context, noise, loss, chance } };
 }
 
 /** Where the divergences of a model are kept. @param key contentKey of the model. */
@@ -85,8 +89,9 @@ export async function readDivergences(file: string): Promise<MeasuredDivergences
   const text = await readFile(file, 'utf8').catch(() => ''); // without it, divergences are measured again
   const value = unseal(text.trimEnd());
   if (!isRecord(value) || !isMeasured(value)) return undefined;
-  const { text: source, noise, tensors, versions } = value;
-  return areCurrent(versions, algorithmsOf({ tensors })) ? { text: source, noise, tensors } : undefined;
+  const { text: source, noise, loss, chance, tensors, versions } = value;
+  if (!areCurrent(versions, algorithmsOf({ tensors }))) return undefined;
+  return { text: source, noise, loss, chance, tensors };
 }
 
 function algorithmsOf({ tensors }: Pick<MeasuredDivergences, 'tensors'>): string[] {
@@ -94,8 +99,8 @@ function algorithmsOf({ tensors }: Pick<MeasuredDivergences, 'tensors'>): string
 }
 
 function isMeasured(value: Record<string, unknown>): value is Record<string, unknown> & MeasuredDivergences {
-  const { text, tensors, noise } = value;
-  if (typeof noise !== 'number' || !(noise >= 0)) return false;
+  const { text, tensors, noise, loss, chance } = value;
+  if (![noise, loss, chance].every((item) => typeof item === 'number' && item >= 0)) return false;
   return isRecord(text) && isText(text) && isRecord(tensors) && Object.values(tensors).every(isDivergence);
 }
 

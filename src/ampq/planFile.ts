@@ -55,8 +55,8 @@ export function makePlan(
   };
 }
 
-const gainsText = ({ text, hash, tokens, context }: GainsText): GainsText => ({
-  ...{ text: basename(text), hash, tokens, context },
+const gainsText = ({ text, hash, tokens, context, loss, chance }: GainsText): GainsText => ({
+  ...{ text: basename(text), hash, tokens, context, loss, chance },
 });
 
 /**
@@ -170,6 +170,8 @@ function gainsOf(check: Checker, value: unknown): GainsText {
     hash: check.string(gains['hash'], '$.gains.hash'),
     tokens: check.count(gains['tokens'], '$.gains.tokens'),
     context: check.count(gains['context'], '$.gains.context'),
+    loss: check.number(gains['loss'], '$.gains.loss'),
+    chance: check.number(gains['chance'], '$.gains.chance'),
   };
 }
 

@@ -53,7 +53,7 @@ const ofWeights =
 function limitNotes(notExportable: string | undefined, weightsOnly: string | undefined): string[] {
   if (notExportable !== undefined && weightsOnly?.includes(notExportable) === true)
     return [
-      `This model cannot be exported as GGUF or run, so the plan cannot be used for an export and is based on the errors of the weights alone: ${notExportable}`,
+      `This model cannot be exported as GGUF or run: no evaluation over a text is possible, the plan cannot be used for an export and is based on the errors of the weights alone. ${notExportable}`,
     ];
   return [
     ...(notExportable === undefined

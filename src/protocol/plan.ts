@@ -48,10 +48,27 @@ export interface GainsSource {
   readonly context: number;
   /** KL divergence that rounding in float32 alone causes, nats per token: smaller figures are not meaningful. */
   readonly noise: number;
+  /** −ln p of the text's tokens by the model, nats per token; and by chance, ln of the vocabulary. */
+  readonly loss: number;
+  readonly chance: number;
 }
 
 /** The text that the gains of a plan were measured over; the file without its folder. */
 export type GainsText = Omit<GainsSource, 'noise'>;
+
+/** A model whose loss is at least this share of that by chance has not learned to predict such a text. */
+const untrained = 0.95;
+
+/** That a model does not predict the text of its gains better than chance, as a sentence; undefined where it does. */
+export function chanceNote({
+  text,
+  loss,
+  chance,
+}: Pick<GainsText, 'text' | 'loss' | 'chance'>): string | undefined {
+  if (loss < untrained * chance) return undefined;
+  const figures = `${loss.toFixed(2)} nats per token, ${chance.toFixed(2)} by chance`;
+  return `The model predicts ${text} no better than chance (${figures}): it was not trained, or not on such texts, and there is no gain to expect from a plan.`;
+}
 
 /** An importance matrix that errors were measured with. */
 export interface UsedImatrix {

@@ -1,4 +1,4 @@
-import type { SensitivityRow, SensitivityTable, SkippedTensor } from './plan';
+import { chanceNote, type SensitivityRow, type SensitivityTable, type SkippedTensor } from './plan';
 
 /** Names that a note lists. */
 const listed = 3;
@@ -8,7 +8,14 @@ const listed = 3;
  * whose effect on the output is not known although the model was run.
  */
 export function tableNotes(table: SensitivityTable): string[] {
-  return [...keptNotes(table), ...skippedNotes(table.skipped ?? []), ...overflowNotes(table)];
+  const { gainsFrom, skipped = [] } = table;
+  const untrained = gainsFrom && chanceNote({ ...gainsFrom, text: gainsFrom.text.replace(/^.*[\\/]/, '') });
+  return [
+    ...keptNotes(table),
+    ...skippedNotes(skipped),
+    ...overflowNotes(table),
+    ...(untrained === undefined ? [] : [untrained]),
+  ];
 }
 
 function overflowNotes({ rows, gainsFrom }: SensitivityTable): string[] {

@@ -1,6 +1,6 @@
 import type { Certificate, CertificateRival } from './certificate';
 import type { Interval } from './estimate';
-import type { Plan } from './plan';
+import { chanceNote, type Plan } from './plan';
 import { size } from './words';
 
 /** Whether a plan is recommended over the presets within its budget, and the figures behind it, as a sentence. */
@@ -10,12 +10,17 @@ export interface Verdict {
   readonly text: string;
 }
 
+/** Relative difference of predictions that tells nothing: gains over the usual number of tokens have a standard error of this size. */
+const leastGain = 0.02;
+
 /**
  * By what was measured of the plan as a whole, where it was; else by predictions. Undefined where there is nothing to compare the plan
  * with, or its error is not known.
  * @param noise of the measurement that the divergences come from: below it they are the same.
  */
-export function verdictOf({ total, preset, certificate }: Plan, noise = 0): Verdict | undefined {
+export function verdictOf({ total, preset, gains, certificate }: Plan, noise = 0): Verdict | undefined {
+  const untrained = gains && chanceNote(gains);
+  if (untrained !== undefined) return { recommended: false, text: untrained };
   if (certificate) return certifiedVerdict(certificate);
   if (!preset) return undefined;
   const name = `${preset.fileType} (${size(preset.fileBytes ?? preset.bytes)})`;
@@ -27,6 +32,11 @@ export function verdictOf({ total, preset, certificate }: Plan, noise = 0): Verd
         text: `${name} is predicted as good: both KL divergences are below the noise of the measurement.`,
       };
     const figures = `KL divergence ${shortFigure(ours)} against ${shortFigure(theirs)} nats per token`;
+    if (ours < theirs && ours >= theirs * (1 - leastGain))
+      return {
+        recommended: false,
+        text: `${name} is predicted as good: ${figures}, which is less than predictions tell apart. There is no gain to expect.`,
+      };
     if (ours < theirs) return { recommended: true, text: `Predicted better than ${name}: ${figures}.` };
     const rank = ours === theirs ? 'as good' : 'better';
     return { recommended: false, text: `${name} is predicted ${rank} at this size: ${figures}.` };

@@ -62,7 +62,7 @@ describe('gains', () => {
       ...{ rows, presets: [] },
     };
     const measured: MeasuredDivergences = {
-      ...{ noise: 1e-14, text },
+      ...{ noise: 1e-14, loss: 3.3, chance: 6.9, text },
       tensors: {
         'blk.1.ffn_down_exps.weight': { format: 'Q4_0', error: 0.25, divergence: 0.002 },
         'output.weight': { format: 'Q4_0', error: 0.5, divergence: 0.001 },
@@ -75,7 +75,7 @@ describe('gains', () => {
       hash: text.hash,
       tokens: 2048,
       context: 512,
-      noise: 1e-14,
+      ...{ noise: 1e-14, loss: 3.3, chance: 6.9 },
     });
     expect(found.rows[1]!.measured).toEqual({ format: 'Q4_0', divergence: 0.002 });
     expect(tableNotes(found)).toEqual([
@@ -87,7 +87,7 @@ describe('gains', () => {
   });
 
   const good: MeasuredDivergences = {
-    ...{ noise: 1e-14, text },
+    ...{ noise: 1e-14, loss: 3.3, chance: 6.9, text },
     tensors: { 'output.weight': { format: 'Q4_K', error: 0.005, divergence: 0.0001 } },
   };
   const printed = printDivergences(good);
@@ -114,6 +114,7 @@ describe('gains', () => {
     ['has an unknown format', withTensor({ format: 'Q9_K' })],
     ['does not say its text', changed({ text: {} })],
     ['does not say its noise', changed({ noise: null })],
+    ['does not say the loss of its text', changed({ loss: undefined })],
     ['has no tensors', changed({ tensors: null })],
     ['has a tensor without figures', changed({ tensors: { 'output.weight': null } })],
     ['has an error of zero', withTensor({ error: 0 })],

@@ -45,7 +45,7 @@ const full: Plan = {
   },
   imatrix: { file: 'matrix.gguf', hash: 'def' },
   codes: { method: 'gptq-cd 1', text: 'calibration.txt', hash: 'abc', tokens: 65_536 },
-  gains: { text: 'gains.txt', hash: 'ghi', tokens: 2048, context: 256 },
+  gains: { text: 'gains.txt', hash: 'ghi', tokens: 2048, context: 256, loss: 3.25, chance: 6.9 },
   constraints: [
     { tensors: 'attn_q', allow: ['Q4_K', 'Q6_K'] },
     { tensors: 'ffn', exclude: ['Q2_K'], minBits: 4 },

@@ -57,6 +57,30 @@ describe('a plan and the presets that keep its budget', () => {
     });
   });
 
+  it('is not recommended where predictions differ less than they can tell apart', () => {
+    const plan = makePlan(tableOf([row('a', 0.01), row('b', 0.5)]), budget(mixed));
+    const near = { ...plan, total: { ...plan.total, divergence: plan.preset!.divergence! * 0.985 } };
+    expect(verdictOf(near)).toEqual({
+      recommended: false,
+      text: 'Q4_K_M (3.94 kB) is predicted as good: KL divergence 0.00197 against 0.002 nats per token, which is less than predictions tell apart. There is no gain to expect.',
+    });
+  });
+
+  it('is never recommended for a model that predicts its text no better than chance', () => {
+    const over = { text: '/texts/some.txt', hash: 'h', tokens: 2048, context: 256, noise: 1e-12 };
+    const made = (loss: number) =>
+      makePlan(
+        tableOf([row('a', 0.01), row('b', 0.5)], { gainsFrom: { ...over, loss, chance: 6.93 } }),
+        budget(mixed),
+      );
+    expect(verdictOf(made(6.5))).toMatchObject({ recommended: true });
+    const text =
+      'The model predicts some.txt no better than chance (6.60 nats per token, 6.93 by chance): it was not trained, or not on such texts, and there is no gain to expect from a plan.';
+    expect(verdictOf(made(6.6))).toEqual({ recommended: false, text });
+    expect(made(6.6).notes).toContain(text);
+    expect(made(6.5).notes).not.toContain(text);
+  });
+
   it('is as good as the preset where both are below the noise of the measurement', () => {
     const plan = makePlan(tableOf([row('a', 0.01), row('b', 0.5)]), budget(mixed));
     expect(verdictOf(plan, 0.0015)).toMatchObject({ recommended: true }); // 0.00014 against 0.002

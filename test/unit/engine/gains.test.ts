@@ -11,6 +11,7 @@ import type { EngineProgress } from '../../../src/protocol/engine';
 import type { Divergence } from '../../../src/protocol/evaluation';
 import type { SensitivityTable } from '../../../src/protocol/plan';
 import { formatById } from '../../../src/quant/catalogue';
+import { tableNotes } from '../../../src/protocol/tableNotes';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { assignment, planFor } from '../../support/plans';
@@ -158,6 +159,9 @@ describe('gains of a model', () => {
     const first = await measure(path('gemma2'), formats);
     const stored = await request('sensitivity/stored', { path: path('gemma2'), cacheDir });
     expect(stored).toEqual(first);
+    expect(tableNotes(first)).toEqual([
+      expect.stringMatching(/^The model predicts generated-calibration\.txt no better than chance/),
+    ]); // its weights are random
     const messages: string[] = [];
     const params = { path: path('gemma2'), device: 'cpu', cacheDir, formats } as const;
     const progress = ({ message }: EngineProgress) => void messages.push(message);

@@ -44,7 +44,15 @@ describe('a sensitivity table on its way to a page', () => {
   });
 
   it('says what the user should know', () => {
-    const gainsFrom = { text: '/t.txt', hash: 'abc', tokens: 2048, context: 256, noise: 1e-9 };
+    const gainsFrom = {
+      text: '/t.txt',
+      hash: 'abc',
+      tokens: 2048,
+      context: 256,
+      noise: 1e-9,
+      loss: 3,
+      chance: 7,
+    };
     const { notes, ...figures } = sent({
       ...tableOf({ Q4_K: 0.5 }, {}),
       ...{ gainsFrom, weightsOnly: 'no text', notKept: 'The disk is full.' },
