@@ -20,7 +20,15 @@ const [small, large] = [
   { kind: 'bits-per-weight', value: 4.5 },
   { kind: 'bits-per-weight', value: 5.6 },
 ] as const;
-const gainsFrom = { text: '/t.txt', hash: 'abc', tokens: 2048, context: 256, noise: 1e-9, loss: 3, chance: 7 };
+const gainsFrom = {
+  text: '/t.txt',
+  hash: 'abc',
+  tokens: 2048,
+  context: 256,
+  noise: 1e-9,
+  loss: 3,
+  chance: 7,
+};
 
 /** A model with a plan file next to it; the engine reads plans as they are. */
 function setUp({ measured }: { measured: boolean }) {

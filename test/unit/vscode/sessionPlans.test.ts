@@ -53,7 +53,15 @@ describe('the state of a session', () => {
     });
     expect(state.sensitivity).not.toHaveProperty('noise');
     expect(measured.session.sensitivity).toEqual(tableOf(modelOf(measured.folder)));
-    const gainsFrom = { text: '/t.txt', hash: 'abc', tokens: 2048, context: 256, noise: 1e-9, loss: 3, chance: 7 };
+    const gainsFrom = {
+      text: '/t.txt',
+      hash: 'abc',
+      tokens: 2048,
+      context: 256,
+      noise: 1e-9,
+      loss: 3,
+      chance: 7,
+    };
     const overText = setUpSession({ stored: (path) => ({ ...tableOf(modelOf(path)), gainsFrom }) });
     expect((await overText.session.load()).sensitivity).toMatchObject({ noise: 1e-9 });
     expect(formatsOf([measured.session.plan])).toEqual(['Q4_K']); // of 4.85 bits, as no preset takes more
