@@ -18,12 +18,3 @@ export function bitColor(bits: number): string {
 
 /** Length of a bar for bits per weight, as a share of one for 16 bits. */
 export const bitLength = (bits: number): number => Math.min(1, Math.max(0, bits / 16));
-
-/**
- * Number of bits in the name of a dtype or format: 4 for "IQ4_XS", 8 for "fp8-e4m3", 16 for "BF16". Undefined for a name without
- * digits.
- */
-export function namedBits(name: string): number | undefined {
-  const digits = /\d+/.exec(name)?.[0];
-  return digits === undefined ? undefined : Number(digits);
-}

@@ -5,6 +5,7 @@ import { convertCommand } from './convert';
 import { evalCommand } from './eval';
 import { exportCommand } from './export';
 import { exportOnnxCommand } from './exportOnnx';
+import { exportOverridesCommand } from './exportOverrides';
 import { formatsCommand } from './formats';
 import { gpuRuntimeCommand } from './gpuRuntime';
 import { imatrixCommand } from './imatrix';
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   certify,
   exportCommand,
   exportOnnxCommand,
+  exportOverridesCommand,
   quantizeModelCommand,
   recipesCommand,
   convertCommand,

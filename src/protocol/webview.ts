@@ -21,6 +21,7 @@ import type {
   ModelPart,
   TensorDescriptor,
 } from './model';
+import type { OverrideKind } from './overrides';
 import type { Budget, DeviceChoice, DeviceReport, PlanConstraint } from './plan';
 import type { FormatBinding, FormatReasons, PlanFront } from './planFront';
 import type { PlanOutline } from './planOutline';
@@ -335,6 +336,11 @@ export type WebviewRequests = {
   replaceEditedPlan: { params: { replace: boolean }; result: void };
   /** Asks for a target and writes the plan, solved for the budget first where one is given. */
   savePlan: { params: { budget?: Budget }; result: { out: string } | undefined };
+  /** Asks for a target and writes the plan as settings of another tool; undefined when the user cancelled. */
+  saveOverrides: {
+    params: { kind: OverrideKind; budget?: Budget };
+    result: { notes: readonly string[] } | undefined;
+  };
   /** What can be exported, and whether there is a plan to export with. */
   exportChoices: { params: Record<string, never>; result: ExportChoices };
   /** Dry run of the settings; it cancels the previous one. */

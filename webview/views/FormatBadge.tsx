@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
-import { bitColor, bitLength, namedBits } from '../bitScale';
+import { namedBits } from '../../src/protocol/formatBits';
+import { bitColor, bitLength } from '../bitScale';
 import { bits as bitsText } from '../format';
 
 /** Bits per weight: a bar on the scale, and the number or another label. */

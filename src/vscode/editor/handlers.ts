@@ -15,6 +15,7 @@ import { evaluationHandlers } from './evaluationHandlers';
 import { loadTensorTypes, saveTensorTypes } from './exportFiles';
 import { chooseFile } from './files';
 import { methodHandlers } from './methodHandlers';
+import { saveOverrides } from './overrideFiles';
 import { quantizationHandlers } from './quantizationHandlers';
 
 /** Requests of an editor's page. Long jobs are started, not awaited: events report their progress. */
@@ -76,6 +77,7 @@ type PlanHandlers = Pick<
   | 'smallestBudget'
   | 'replaceEditedPlan'
   | 'savePlan'
+  | 'saveOverrides'
 >;
 
 function planHandlers(session: ModelSession): PlanHandlers {
@@ -91,6 +93,10 @@ function planHandlers(session: ModelSession): PlanHandlers {
     bindFormats: ({ tensors, binding }) => session.bind(tensors, binding),
     smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.bitsFor(divergence) }),
     replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
+    saveOverrides: ({ kind, budget }) => {
+      if (budget) session.solve(budget);
+      return saveOverrides(session, kind);
+    },
     savePlan: ({ budget }) => run(commands.savePlan, { ...targetOf(session), budget }),
   };
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bitColor, bitLength, bitStops, namedBits } from '../../../webview/bitScale';
+import { namedBits } from '../../../src/protocol/formatBits';
+import { bitColor, bitLength, bitStops } from '../../../webview/bitScale';
 import { projectRoot } from '../../support/files';
 
 const css = readFileSync(join(projectRoot, 'webview/styles/bits.css'), 'utf8');

@@ -1,11 +1,12 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
-import type { Budget, Plan } from '../../../src/protocol/plan';
+import type { Plan } from '../../../src/protocol/plan';
 import type { RevisedPlan } from '../../../src/protocol/planStep';
 import type { BudgetRange } from '../../budgetText';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { useAnswer } from '../../useAnswer';
+import { Actions } from './Actions';
 import { Assignments } from './Assignments';
 import { BitsMap } from './BitsMap';
 import { BudgetControl, steppedRange } from './BudgetControl';
@@ -111,26 +112,6 @@ function NothingMeasured() {
       </p>
       <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>
         Run Sensitivity
-      </Button>
-    </div>
-  );
-}
-
-/** @param budget where the user moved the slider to: the plan is solved for it first, if that is not done yet. */
-function Actions({ budget }: { budget?: Budget }) {
-  const ask = useAsk();
-  const { part } = useAppState();
-  const chosen = budget ? { budget } : {};
-  return (
-    <div class="actions">
-      <Button onClick={() => void ask('savePlan', chosen)}>Save Plan…</Button>
-      <Button
-        primary
-        disabled={part?.alone === true}
-        title={part?.alone ? 'Exports need the whole model; this is one of its files, shown alone' : ''}
-        onClick={() => void ask('exportGguf', { plan: true, ...chosen })}
-      >
-        Export with Plan…
       </Button>
     </div>
   );

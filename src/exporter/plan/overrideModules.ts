@@ -1,0 +1,63 @@
+import { QuantscopeError } from '../../model/errors';
+import { namedBits } from '../../protocol/formatBits';
+import type { Plan } from '../../protocol/plan';
+
+/** A module of the checkpoint and the bits that a plan gives its weight; 16 for one that is left as it is. */
+export interface PlannedModule {
+  /** "model.layers.0.self_attn.q_proj". */
+  readonly module: string;
+  readonly bits: number;
+  readonly format: string;
+}
+
+export interface PlannedModules {
+  readonly modules: readonly PlannedModule[];
+  /** Weights that do not belong to a module of their own, such as experts that are one tensor. */
+  readonly without: readonly string[];
+}
+
+/** Bits from which a weight is left as it is. */
+const unquantized = 16;
+
+/** Names that only files of GGUF have. */
+const ggufName = /^(blk\.\d+|token_embd|output)\./;
+
+/**
+ * The modules that a plan of a checkpoint is about. Formats of a plan are those of GGUF, for other runtimes it tells the bits.
+ * @throws QuantscopeError REQUEST for a plan of a GGUF file, which has no modules.
+ */
+export function plannedModules({ assignments }: Pick<Plan, 'assignments'>): PlannedModules {
+  const modules: PlannedModule[] = [];
+  const without: string[] = [];
+  for (const { sources, format } of assignments)
+    for (const source of sources) {
+      if (ggufName.test(source))
+        throw new QuantscopeError(
+          'REQUEST',
+          `The plan is of a GGUF file: "${source}" is not the name of a module. Make a plan of the checkpoint that the file was made from.`,
+        );
+      const module = source.replace(/\.weight$/, '');
+      if (module === source) without.push(source);
+      else modules.push({ module, format, bits: namedBits(format) ?? unquantized });
+    }
+  return { modules, without };
+}
+
+export const isKept = ({ bits }: Pick<PlannedModule, 'bits'>): boolean => bits >= unquantized;
+
+/** The smallest width of a runtime that holds these bits; the largest where none does. @param widths ascending. */
+export const widthFor = (bits: number, widths: readonly number[]): number =>
+  widths.find((width) => width >= bits) ?? widths.at(-1)!;
+
+/** Formats that become integers of another width, as a sentence; undefined where all keep their bits. */
+export function widenedNote(
+  modules: readonly PlannedModule[],
+  widths: readonly number[],
+): string | undefined {
+  const changed = new Map<string, number>();
+  for (const { format, bits } of modules)
+    if (bits < unquantized && widthFor(bits, widths) !== bits) changed.set(format, widthFor(bits, widths));
+  if (changed.size === 0) return undefined;
+  const list = [...changed].map(([format, width]) => `${format} to ${width} bits`).join(', ');
+  return `The runtime has integers of ${widths.join(', ')} bits; widened: ${list}.`;
+}
