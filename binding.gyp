@@ -74,6 +74,7 @@
         "native/solvers/octet_metric.cc",
         "native/solvers/outputs.cc",
         "native/solvers/scale_fit.cc",
+        "native/solvers/own_hessians.cc",
         "native/solvers/row_steps.cc",
         "native/solvers/two_sided.cc",
         "native/statistics.cc",

@@ -17,6 +17,7 @@ export type { BadWeight, EncodeOptions, NativeCodec, RecodeOptions, TensorRange 
 export type { GroupedMatrix, GroupParameters } from './native/grids';
 export type { ErrorSums, MeasuredRange, MeasuredRows, MeasureOptions } from './native/measurements';
 export type {
+  BlockDescent,
   ColumnGrid,
   ColumnParameters,
   ColumnState,

@@ -6,6 +6,7 @@
 #include "../solvers/gptq.h"
 #include "../solvers/lattice_descent.h"
 #include "../solvers/lattice_gptq.h"
+#include "../solvers/own_hessians.h"
 #include "../solvers/two_sided.h"
 #include "arguments.h"
 #include "functions.h"
@@ -208,6 +209,23 @@ Napi::Value QuantizeLattices(const Napi::CallbackInfo& info) {
   const auto blocks = bytesOf(info[4], "blocks");
   const CancelFlag cancelled = cancelFlag(info[5]);
   return run(info, [=, first = first, count = count] { quantizeLattices(state, type, first, count, blocks, cancelled); });
+}
+
+// (type, grid, hessian, [damping, share], inputs, starts, weights, blocks, rounds, cancel?)
+Napi::Value DescendOwnHessians(const Napi::CallbackInfo& info) {
+  const std::string type = stringOf(info[0]);
+  const WeightGrid grid = gridOf(info[1]);
+  const auto numbers = info[3].As<Napi::Array>();
+  const auto number = [&](uint32_t index) { return numbers.Get(index).As<Napi::Number>().DoubleValue(); };
+  const DampedMatrix hessian{doublesOf(info[2], "hessian"), number(0)};
+  const double share = number(1);
+  const auto inputs = floatsOf(info[4], "inputs");
+  const auto starts = intsOf(info[5], "starts");
+  const auto weights = floatsOf(info[6], "weights");
+  const auto blocks = bytesOf(info[7], "blocks");
+  const size_t rounds = sizeOf(info[8], "rounds");
+  const CancelFlag cancelled = cancelFlag(info[9]);
+  return run(info, [=] { descendOwnHessians({type, grid, hessian, share, inputs, starts, weights, blocks, rounds}, cancelled); });
 }
 
 }  // namespace qs::binding

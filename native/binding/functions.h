@@ -45,6 +45,7 @@ Napi::Value DescendBlocks(const Napi::CallbackInfo& info);
 Napi::Value DescendBothSides(const Napi::CallbackInfo& info);
 Napi::Value DescendLattices(const Napi::CallbackInfo& info);
 Napi::Value QuantizeLattices(const Napi::CallbackInfo& info);
+Napi::Value DescendOwnHessians(const Napi::CallbackInfo& info);
 
 // machine.cc
 Napi::Value SetThreads(const Napi::CallbackInfo& info);

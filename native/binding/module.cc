@@ -71,6 +71,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("descendBothSides", Napi::Function::New<Guarded<DescendBothSides>>(env));
   exports.Set("descendLattices", Napi::Function::New<Guarded<DescendLattices>>(env));
   exports.Set("quantizeLattices", Napi::Function::New<Guarded<QuantizeLattices>>(env));
+  exports.Set("descendOwnHessians", Napi::Function::New<Guarded<DescendOwnHessians>>(env));
   exports.Set("groupLimits", Napi::Function::New<Guarded<GroupLimits>>(env));
   exports.Set("limitGroups", Napi::Function::New<Guarded<LimitGroups>>(env));
   exports.Set("scaleColumns", Napi::Function::New<Guarded<ScaleColumns>>(env));

@@ -151,22 +151,25 @@ class BothSides {
   std::vector<float> factors_;   // [kRowsAtOnce, rows]
 };
 
-/// Columns of the matrix, from the length of the Hessian.
-size_t columnsOf(const TwoSidedDescent& descent) {
-  const BlockParts& parts = partsOf(descent.type);
-  size_t columns = parts.weights;
-  while (columns * columns < descent.hessian.values.size()) columns += parts.weights;
-  requireLength("the Hessian", descent.hessian.values.size(), product(columns, columns));
+void check(const TwoSidedDescent& descent, const BlockParts& parts, size_t columns) {
   const size_t rows = rowsOf(descent.weights, columns);
   requireLength("the covariance", descent.covariance.values.size(), product(rows, rows));
   requireLength("blocks", descent.blocks.size(), rows * columns / parts.weights * parts.bytes);
-  return columns;
 }
 
 }  // namespace
 
+size_t matrixColumns(const DampedMatrix& hessian, const BlockParts& parts) {
+  size_t columns = parts.weights;
+  while (columns * columns < hessian.values.size()) columns += parts.weights;
+  requireLength("the Hessian", hessian.values.size(), product(columns, columns));
+  return columns;
+}
+
 void descendBothSides(const TwoSidedDescent& descent, CancelFlag cancelled) {
-  const size_t columns = columnsOf(descent);
+  const BlockParts& parts = partsOf(descent.type);
+  const size_t columns = matrixColumns(descent.hessian, parts);
+  check(descent, parts, columns);
   if (descent.weights.empty()) return;
   const size_t rows = descent.weights.size() / columns;
   for (size_t row = 0; row < rows; ++row) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "../kernels/block_parts.h"
 #include "../kernels/weight_grid.h"
 #include "../rows.h"
 
@@ -14,6 +15,9 @@ struct DampedMatrix {
   std::span<const double> values;
   double damping;
 };
+
+/// Columns of a matrix in blocks, from its Hessian. Throws for one that is not square, or not of whole blocks.
+size_t matrixColumns(const DampedMatrix& hessian, const BlockParts& parts);
 
 /// A matrix in blocks of a type that are to be improved.
 struct TwoSidedDescent {

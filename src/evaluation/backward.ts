@@ -5,6 +5,7 @@ import type { States } from '../graph/transformer/states';
 import { throwIfCancelled } from '../model/errors';
 import { GradientSums, type OutputGradients } from './gradientSums';
 import { joinArrays } from './joinArrays';
+import { OwnInputSamples } from './ownInputs';
 import { sampleLabels, type SampledLabels } from './labels';
 import { embedWindows, type WaveOptions } from './scoring';
 import type { ScoredInputs } from './windows';
@@ -113,7 +114,7 @@ async function outputBackward(
   { signal, onStep, onOutput }: BackwardOptions,
 ): Promise<void> {
   const { vocabulary, output: tensor, hiddenSize } = decoder.shape;
-  const diagonal = new Float64Array(vocabulary);
+  const samples = new OwnInputSamples(vocabulary);
   clear(decoder, gradients);
   for (const slice of decoder.vocabularySlices()) {
     const source = decoder.sources.logitsGradient(slice.first, slice.count);
@@ -128,18 +129,16 @@ async function outputBackward(
           label: floatTensor(own, [tokens, 1]),
         });
         gradients.write(first, sum(gradients.read(first, tokens), output(outputs, 'grad_x')));
-        addTo(diagonal.subarray(slice.first), output(outputs, 'variance'));
+        samples.add(first, slice, output(outputs, 'variance'));
         onStep?.('gradients of the output');
         await turn();
       }
     });
   }
   const scored = labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
-  await onOutput?.({ tensor, tokens: scored, diagonal });
+  const { diagonal, ...own } = samples.finish();
+  const inputs = { columns: hiddenSize, tokens: states.tokens, pieces: () => decoder.pieces(states) };
+  await onOutput?.({ tensor, tokens: scored, diagonal, own: { ...own, inputs } });
 }
 
 const sum = (a: Float32Array, b: Float32Array): Float32Array => a.map((value, i) => value + b[i]!);
-
-function addTo(to: Float64Array, values: Float32Array): void {
-  for (let i = 0; i < values.length; i++) to[i]! += values[i]!;
-}

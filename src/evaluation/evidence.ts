@@ -11,6 +11,7 @@ import type { EvidenceKind } from '../protocol/recipe';
 import { maxCovariance } from '../quant/evidence';
 import { backward } from './backward';
 import type { OutputGradients } from './gradientSums';
+import { mostRows } from './ownInputs';
 import { embedWindows, type WaveOptions } from './scoring';
 import type { ScoredInputs } from './windows';
 
@@ -101,10 +102,22 @@ export interface OutputSize {
   readonly rows: number;
   /** Whether their covariance is kept, not the diagonal alone. */
   readonly covariance: boolean;
+  /** Of the output matrix. */
+  readonly own?: OwnSize;
 }
 
-/** What a pass over a model measures at most. */
-export function measuredSizes({ blocks, hiddenSize, vocabulary }: DecoderShape): MeasuredSizes {
+/** Inputs that count for single rows. */
+export interface OwnSize {
+  readonly tokens: number;
+  readonly columns: number;
+  readonly samples: number;
+}
+
+/** What a pass over so many tokens measures at most. */
+export function measuredSizes(
+  { blocks, hiddenSize, vocabulary }: DecoderShape,
+  tokens: number,
+): MeasuredSizes {
   const taps = blocks.flatMap((block) => {
     const { dense, ofExpert } = blockTaps(block);
     const experts = Array.from({ length: block.experts?.count ?? 0 }, () => ofExpert);
@@ -115,14 +128,17 @@ export function measuredSizes({ blocks, hiddenSize, vocabulary }: DecoderShape):
     inputs: [...taps.map((tap) => tap.columns), hiddenSize],
     outputs: [
       ...rows.map((count) => ({ rows: count, covariance: count <= maxCovariance })),
-      { rows: vocabulary, covariance: false },
+      {
+        ...{ rows: vocabulary, covariance: false },
+        own: { tokens, columns: hiddenSize, samples: tokens * mostRows },
+      },
     ],
   };
 }
 
 /**
  * Bytes of what is kept: of inputs float64 sums, XᵀX on and below its diagonal in float32, sampled rows in float32; of outputs the covariance
- * likewise, or its diagonal in float32.
+ * likewise, or its diagonal in float32, and inputs of single rows in float32 with two numbers of four bytes for each sample.
  */
 export function evidenceBytes(
   { inputs, outputs }: MeasuredSizes,
@@ -130,7 +146,10 @@ export function evidenceBytes(
 ): number {
   const ofInput = (n: number): number =>
     3 * 8 * n + (hessians ? 4 * triangle(n) : 0) + (activations ? 4 * sampledRows * n : 0);
-  const ofOutput = ({ rows, covariance }: OutputSize): number => 4 * (covariance ? triangle(rows) : rows);
+  const ofOwn = (rows: number, { tokens, columns, samples }: OwnSize): number =>
+    4 * (tokens * columns + rows + 1 + 2 * samples);
+  const ofOutput = ({ rows, covariance, own }: OutputSize): number =>
+    4 * (covariance ? triangle(rows) : rows) + (own ? ofOwn(rows, own) : 0);
   const sum = (bytes: readonly number[]): number => bytes.reduce((total, some) => total + some, 0);
   return sum(inputs.map(ofInput)) + (gradients ? sum(outputs.map(ofOutput)) : 0);
 }

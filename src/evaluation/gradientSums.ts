@@ -1,6 +1,7 @@
 import type { ProductGradients } from '../graph/transformer/backwardPass';
 import { loadNative } from '../native';
 import { maxCovariance } from '../quant/evidence';
+import type { OwnEntries } from './ownInputs';
 
 /** Gradients at the output of a matrix, summed over tokens. */
 export interface OutputGradients {
@@ -14,6 +15,15 @@ export interface OutputGradients {
   readonly diagonal: Float64Array;
   /** Σ g gᵀ, `[rows, rows]`; absent for outputs of more channels than `maxCovariance`. */
   readonly covariance?: Float64Array;
+  /** Of the output matrix: which inputs count for single rows. The inputs are valid until they have been received. */
+  readonly own?: OwnEntries & { readonly inputs: InputPieces };
+}
+
+/** Inputs `[tokens, columns]`, piece by piece. */
+export interface InputPieces {
+  readonly tokens: number;
+  readonly columns: number;
+  readonly pieces: () => Iterable<{ readonly piece: Float32Array }>;
 }
 
 /** Adds up the gradients at the outputs of the matrices of a block, in float64. */

@@ -5,6 +5,8 @@ import { writeAtomically } from './atomicFile';
 /** Bytes of the SHA-256 digest that ends a sealed file. */
 export const sealBytes = 32;
 
+export type Numbers = Float32Array | Float64Array | Int32Array;
+
 /** Bytes of one read while a digest is checked. */
 const chunkBytes = 1 << 20;
 
@@ -14,7 +16,7 @@ const chunkBytes = 1 << 20;
  */
 export async function writeSealed(
   file: string,
-  fill: (append: (values: Float32Array | Float64Array) => Promise<void>) => Promise<void>,
+  fill: (append: (values: Numbers) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   await writeAtomically(file, async (target) => {
     const hash = createHash('sha256');
@@ -31,7 +33,7 @@ export async function writeSealed(
  * Fills `target` with the numbers of a sealed file. False when it does not hold exactly so many, or not as they were written, or cannot
  * be read.
  */
-export async function readSealed(file: string, target: Float32Array | Float64Array): Promise<boolean> {
+export async function readSealed(file: string, target: Numbers): Promise<boolean> {
   const handle = await open(file).catch(() => undefined);
   if (!handle) return false;
   const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);

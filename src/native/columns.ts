@@ -87,6 +87,18 @@ export interface BlockDescent extends LatticeDescent {
   readonly grid: ColumnGrid;
 }
 
+/** As `BlockDescent`, each row having a Hessian of its own: (1 − share) · H + share · c · YᵀY of its inputs Y, both parts of the same trace. */
+export interface OwnHessiansDescent extends Omit<BlockDescent, 'hessian'> {
+  /** Of all rows, `[columns, columns]`. */
+  readonly hessian: DampedMatrix;
+  /** From 0 to 1. */
+  readonly share: number;
+  /** `[all, columns]`: those of the first row, then those of the second, … */
+  readonly inputs: Float32Array;
+  /** `[rows + 1]`: where those of each row begin. */
+  readonly starts: Int32Array;
+}
+
 /** Quantization column by column. */
 export interface ColumnFunctions {
   factorSize(blocks: ColumnBlocks): number;
@@ -171,6 +183,11 @@ export interface ColumnFunctions {
     blocks: Uint8Array,
     signal?: AbortSignal,
   ): Promise<void>;
+  /**
+   * Improves codes, scales and zeros of blocks by coordinate descent on d·H·dᵀ of each row d with its own Hessian. Rows without inputs of their
+   * own, and those that do not improve, keep their blocks. Throws for types without codes of single weights.
+   */
+  descendOwnHessians(descent: OwnHessiansDescent, signal?: AbortSignal): Promise<void>;
 }
 
 type Cancel = Int32Array | undefined;
@@ -241,6 +258,13 @@ export interface ColumnBinding {
       ...[blocks: Uint8Array, cancel: Cancel],
     ]
   ): Promise<void>;
+  descendOwnHessians(
+    ...parameters: [
+      ...[type: string, grid: ColumnGrid, hessian: Float64Array, numbers: readonly number[]],
+      ...[inputs: Float32Array, starts: Int32Array, weights: Float32Array, blocks: Uint8Array],
+      ...[rounds: number, cancel: Cancel],
+    ]
+  ): Promise<void>;
 }
 
 export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
@@ -298,5 +322,12 @@ export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
     },
     quantizeLattices: (state, type, first, count, blocks, signal) =>
       cancellable(signal, (cancel) => binding.quantizeLattices(state, type, first, count, blocks, cancel)),
+    descendOwnHessians: ({ type, grid, hessian, share, inputs, starts, weights, blocks, rounds }, signal) =>
+      cancellable(signal, (cancel) =>
+        binding.descendOwnHessians(
+          ...([type, grid, hessian.values, [hessian.damping, share], inputs, starts] as const),
+          ...([weights, blocks, rounds, cancel] as const),
+        ),
+      ),
   };
 }

@@ -27,8 +27,8 @@ const measureVersions = {
   states: 1,
   /** Statistics of the inputs of matrices (src/graph/transformer/tapSums.ts, rowSample.ts, src/evaluation/evidence.ts). */
   evidence: 1,
-  /** Covariances of gradients at the outputs of matrices (src/evaluation/backward.ts, gradientSums.ts, src/graph/gradient). */
-  gradients: 1,
+  /** Covariances of gradients at the outputs of matrices (src/evaluation/backward.ts, gradientSums.ts, ownInputs.ts, src/graph/gradient). */
+  gradients: 2,
   /** Losses and divergences of tokens (native/kernels/logits.cc, src/evaluation). */
   divergences: 1,
   /** Answers to questions (src/evaluation/tasks.ts). */

@@ -19,7 +19,7 @@ export interface EvidenceSource {
   };
   /** What the user should know of it, as sentences. */
   readonly notes: readonly string[];
-  /** Names in GGUF of the tensors whose rows are known to be related by the gradients at their outputs. */
+  /** Names in GGUF of the tensors whose rows are known to differ in what they do to the predictions. */
   readonly outputs: ReadonlySet<string>;
   /**
    * The evidence of a matrix: importance, mean and largest magnitude of its inputs, and what else a method needs. Gradients are absent where
@@ -101,6 +101,7 @@ function divided(evidence: Evidence, scales: Float32Array): Evidence {
     ...(mean ? { mean: by(mean) } : {}),
     ...(largest ? { largest: by(largest) } : {}),
     ...(inputs ? { inputs: by(inputs) } : {}),
+    // Inputs of single rows are those of the output matrix, whose columns are not scaled.
     ...(gradients ? { gradients } : {}),
     ...(hessian
       ? {

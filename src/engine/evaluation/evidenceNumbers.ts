@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { triangle, type OutputSize } from '../../evaluation/evidence';
+import { triangle, type OutputSize, type OwnSize } from '../../evaluation/evidence';
 import type { OutputGradients } from '../../evaluation/gradientSums';
 import { readSealed, writeSealed } from '../../files/sealedFile';
 import type { InputStatistics } from '../../graph/transformer/tapSums';
-import type { OutputCovariance } from '../../quant/methods/method';
+import type { OutputCovariance, OwnInputs } from '../../quant/methods/method';
 
 /** A measured input as the index lists it; its numbers are in files named after its place in the index. */
 export interface KeptInput extends Pick<InputStatistics, 'tensors' | 'expert' | 'rows'> {
@@ -14,8 +14,9 @@ export interface KeptInput extends Pick<InputStatistics, 'tensors' | 'expert' | 
 
 /** An output whose gradients were measured, as the index lists it; its numbers are in a file named after its place in the index. */
 export type KeptOutput = Pick<OutputGradients, 'tensor' | 'expert'> & OutputSize;
-const fileOf = (folder: string, input: number, what: 'sums' | 'hessian' | 'rows' | 'gradients'): string =>
-  join(folder, `${input}.${what}`);
+
+type What = 'sums' | 'hessian' | 'rows' | 'gradients' | 'inputs' | 'starts' | 'tokens' | 'weights';
+const fileOf = (folder: string, input: number, what: What): string => join(folder, `${input}.${what}`);
 
 /** Rows of a triangle that are written at a time (entries). */
 const piece = 1 << 18;
@@ -39,17 +40,33 @@ export async function writeInput(folder: string, at: number, input: InputStatist
 
 /** Writes the covariance of gradients at an output, or its diagonal. */
 export async function writeOutput(folder: string, at: number, output: OutputGradients): Promise<KeptOutput> {
-  const { tensor, expert, tokens, diagonal, covariance } = output;
+  const { tensor, expert, tokens, diagonal, covariance, own } = output;
   const rows = diagonal.length;
   await writeSealed(fileOf(folder, at, 'gradients'), (append) =>
     covariance
       ? writeTriangle(covariance, rows, tokens, append)
       : append(Float32Array.from(diagonal, (sum) => sum / tokens)),
   );
+  if (own) await writeOwn(folder, at, own);
   return {
     ...{ tensor, rows, covariance: covariance !== undefined },
     ...(expert === undefined ? {} : { expert }),
+    ...(own ? { own: sizeOf(own) } : {}),
   };
+}
+
+type Own = NonNullable<OutputGradients['own']>;
+
+const sizeOf = ({ tokens, inputs }: Own): OwnSize => ({
+  ...{ tokens: inputs.tokens, columns: inputs.columns, samples: tokens.length },
+});
+
+async function writeOwn(folder: string, at: number, { inputs, ...entries }: Own): Promise<void> {
+  await writeSealed(fileOf(folder, at, 'inputs'), async (append) => {
+    for (const { piece } of inputs.pieces()) await append(piece);
+  });
+  for (const what of ['starts', 'tokens', 'weights'] as const)
+    await writeSealed(fileOf(folder, at, what), (append) => append(entries[what]));
 }
 
 /** XᵀX / rows on and below its diagonal, row by row, in float32: its relative error of 6e-8 is far below what dampening adds. */
@@ -90,11 +107,15 @@ export const keptNumbers = {
   async gradients(
     folder: string,
     at: number,
-    { rows, covariance: isMatrix }: KeptOutput,
+    { rows, covariance: isMatrix, own }: KeptOutput,
   ): Promise<OutputCovariance | undefined> {
     const values = new Float32Array(isMatrix ? triangle(rows) : rows);
     if (!(await readSealed(fileOf(folder, at, 'gradients'), values))) return undefined;
-    if (!isMatrix) return { diagonal: Float64Array.from(values) };
+    if (!isMatrix) {
+      const inputs = own && (await readOwn(folder, at, rows, own));
+      if (own && !inputs) return undefined;
+      return { diagonal: Float64Array.from(values), ...(inputs ? { own: inputs } : {}) };
+    }
     const covariance = new Float64Array(rows * rows);
     addTriangle(values, rows, 1, covariance);
     return {
@@ -108,6 +129,23 @@ export const keptNumbers = {
     return (await readSealed(fileOf(folder, at, 'rows'), values)) ? values : undefined;
   },
 };
+
+async function readOwn(
+  folder: string,
+  at: number,
+  rows: number,
+  { tokens, columns, samples }: OwnSize,
+): Promise<OwnInputs | undefined> {
+  const own = {
+    inputs: new Float32Array(tokens * columns),
+    starts: new Int32Array(rows + 1),
+    tokens: new Int32Array(samples),
+    weights: new Float32Array(samples),
+  };
+  for (const what of ['inputs', 'starts', 'tokens', 'weights'] as const)
+    if (!(await readSealed(fileOf(folder, at, what), own[what]))) return undefined;
+  return own;
+}
 
 /** Adds a symmetric matrix, given on and below its diagonal, times a weight. */
 function addTriangle(values: Float32Array, columns: number, weight: number, target: Float64Array): void {

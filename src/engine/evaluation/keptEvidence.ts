@@ -21,7 +21,9 @@ export function evidenceSource(kept: KeptEvidence, view: GgufView): EvidenceSour
   return {
     text: { path: kept.text.path, tokens: kept.text.tokens, hash: kept.text.hash },
     notes: notesOf(kept, unreached),
-    outputs: new Set(kept.outputs.flatMap(({ tensor: name, covariance }) => (covariance ? [name] : []))),
+    outputs: new Set(
+      kept.outputs.flatMap(({ tensor: name, covariance, own }) => (covariance || own ? [name] : [])),
+    ),
     async for(tensor, needs, options = {}) {
       const slots = inputs.get(tensor);
       if (!slots) return {};

@@ -129,7 +129,7 @@ export async function estimateEvidence(
   const tokens = windows.length * plan.context;
   const decoder = await openDecoder(model, { device: where.device, length: plan.context, keep: false });
   try {
-    const bytes = evidenceBytes(measuredSizes(decoder.shape), parts);
+    const bytes = evidenceBytes(measuredSizes(decoder.shape, tokens), parts);
     if (await findKept(pass)) return { tokens, seconds: 0, bytes, isKept: true };
     const taps = { kind: tapsFor(parts), onStatistics: () => undefined };
     const { perWindow, loading } = await blockSeconds(decoder, { signal, taps });
@@ -210,7 +210,7 @@ async function measure(pass: PlannedPass, { signal, progress }: JobContext): Pro
     const states = roomFor(store.root, decoder, sets);
     await ensureFreeSpace(
       join(store.root, key),
-      evidenceBytes(measuredSizes(decoder.shape), parts) + states.fileBytes(tokens),
+      evidenceBytes(measuredSizes(decoder.shape, tokens), parts) + states.fileBytes(tokens),
       'What the calibration keeps',
       cacheRemedy,
     );

@@ -62,8 +62,8 @@ export function normGradientGraph({ hiddenSize, epsilon }: DecoderShape, options
 /**
  * Some rows of the output matrix as a part of the loss −ln p(label): states `x` `[n, hidden]` after the last norm, `normalizer` `[n, 1]`
  * (ln Σ e^logit over the whole vocabulary; ∞ for a token without a loss) and `label` `[n, 1]`, counted from the first of these rows →
- * `grad_x`, what these rows add to the gradient, and `variance` `[rows]`, the sum over the tokens of the gradient's variance at each
- * row's output: p (1 − p), exact over all labels.
+ * `grad_x`, what these rows add to the gradient, and `variance` `[n, rows]`, the gradient's variance at each row's output: p (1 − p), exact
+ * over all labels.
  */
 export function logitsGradientGraph(
   { hiddenSize, epsilon, output, logitCap }: DecoderShape,
@@ -78,7 +78,7 @@ export function logitsGradientGraph(
   const p = graph.node('Exp', [ops.sub(logits, graph.input('normalizer', ['n', 1]))]);
   const gradient = ops.sub(p, oneHot(ops, graph.input('label', ['n', 1]), rows));
   const variance = ops.mul(ops.mul(p, ops.sub(1, p)), squaredSlope(ops, logits, logitCap));
-  graph.output('variance', graph.node('ReduceSum', [variance, graph.ints([0])], { keepdims: 0 }), [rows]);
+  graph.output('variance', variance, ['n', rows]);
   graph.output('grad_x', addGradients(ops, new Map([[logits, gradient]]), [x]).get(x)!, ['n', hiddenSize]);
   return { bytes: graph.finish(), taps: [], products: [] };
 }

@@ -1,6 +1,6 @@
-import { loadNative, type DampedMatrix, type HessianTiles } from '../../native';
+import { loadNative, type BlockDescent, type DampedMatrix, type HessianTiles } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
-import type { BlockTask } from '../methods/method';
+import type { BlockTask, OwnInputs } from '../methods/method';
 import {
   columnGridOf,
   quantizeBlocks,
@@ -18,9 +18,14 @@ export interface DescentPlan {
   readonly hessian: HessianTiles;
   /** Over all columns, at most. */
   readonly rounds: number;
-  /** What errors are weighted by on both sides of the matrix, where gradients at its outputs are known. */
-  readonly outputs?: { readonly hessian: DampedMatrix; readonly covariance: DampedMatrix };
+  /** What errors are weighted by besides, where gradients at the outputs are known. */
+  readonly outputs?: OutputWeights;
 }
+
+/** By what the rows of a matrix have to do with each other, or by inputs of their own. */
+export type OutputWeights = { readonly hessian: DampedMatrix } & (
+  { readonly covariance: DampedMatrix } | { readonly own: OwnInputs; readonly share: number }
+);
 
 /** Types whose codes can be improved. */
 export const descentTypes: readonly GgmlQuantType[] = [...typesWithCodes, ...latticeTypes];
@@ -73,11 +78,53 @@ export async function descendBlocks(
   }
   const grid = columnGridOf(type);
   await native.descendBlocks({ ...descent, grid, hessian }, signal);
-  if (outputs) {
+  if (!outputs) return blocks;
+  if ('own' in outputs) await descendOwn({ ...descent, grid }, outputs, firstRow, signal);
+  else {
     const covariance = ofRows(outputs.covariance, firstRow, values.length / hessian.columns);
     await native.descendBothSides({ ...descent, grid, hessian: outputs.hessian, covariance }, signal);
   }
   return blocks;
+}
+
+/** Inputs of single rows that are gathered at a time (numbers). */
+const gathered = 1 << 24;
+
+/** The descent of each row by inputs of its own, as many rows at a time as have room for their inputs. */
+async function descendOwn(
+  { weights, blocks, ...descent }: Omit<BlockDescent, 'hessian'>,
+  { hessian, own, share }: Extract<OutputWeights, { own: OwnInputs }>,
+  firstRow: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const columns = Math.round(Math.sqrt(hessian.values.length));
+  const end = firstRow + weights.length / columns;
+  const rowBytes = (blocks.length * columns) / weights.length;
+  for (let first = firstRow; first < end;) {
+    let next = first + 1;
+    while (next < end && (own.starts[next + 1]! - own.starts[first]!) * columns <= gathered) next++;
+    const [from, to] = [first - firstRow, next - firstRow];
+    const rows = {
+      weights: weights.subarray(from * columns, to * columns),
+      blocks: blocks.subarray(from * rowBytes, to * rowBytes),
+    };
+    await loadNative().descendOwnHessians(
+      { ...descent, ...rows, hessian, share, ...ownOf(own, first, next, columns) },
+      signal,
+    );
+    first = next;
+  }
+}
+
+/** The inputs of rows from `first` to before `end`, times the roots of their weights. */
+function ownOf({ inputs, starts, tokens, weights }: OwnInputs, first: number, end: number, columns: number) {
+  const start = starts[first]!;
+  const found = new Float32Array((starts[end]! - start) * columns);
+  for (let i = start; i < starts[end]!; i++) {
+    const [from, to, root] = [tokens[i]! * columns, (i - start) * columns, Math.sqrt(weights[i]!)];
+    for (let k = 0; k < columns; k++) found[to + k] = root * inputs[from + k]!;
+  }
+  return { inputs: found, starts: starts.slice(first, end + 1).map((at) => at - start) };
 }
 
 /** The part of a covariance that belongs to some rows. */

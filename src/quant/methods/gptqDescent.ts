@@ -7,7 +7,7 @@ import { descendBlocks, refuseDescent, tilesOf, type DescentPlan } from '../colu
 import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { blockColumns } from '../columns/groups';
 import { isLattice } from '../columns/lattices';
-import type { BlockTask, Method } from './method';
+import type { BlockTask, Evidence, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
 import { blockWeight, factorSeconds, latticeWeight, product, twoSidedWeight } from './speeds';
@@ -35,6 +35,9 @@ const options: readonly OptionDescription[] = [
 
 /** Added to the diagonal of the covariance of the gradients, as a share of its mean. */
 const outputDamping = 0.1;
+
+/** Of the output matrix: how much of the Hessian of a row is that of its own inputs, the rest being that of all rows. */
+const ownShare = 0.7;
 
 /** Columns between updates of all that follow. */
 const blockSize = 128;
@@ -84,13 +87,16 @@ async function planOf(task: BlockTask, signal?: AbortSignal): Promise<DescentPla
   const factor = await factorOf(hessian, factorOptions, task.name, signal);
   const importance = Float32Array.from(diagonalOf(hessian));
   const start = { factor, importance, columns, dead: deadColumns(hessian) };
-  const covariance = isTwoSided ? task.evidence.gradients?.covariance : undefined;
+  const weights = isTwoSided ? outputWeights(task.evidence) : undefined;
   return {
     ...{ start, rounds, hessian: await tilesOf(hessian, factor.damping, task.type, signal) },
-    ...(covariance
-      ? { outputs: { hessian: damped(hessian, damping), covariance: damped(covariance, outputDamping) } }
-      : {}),
+    ...(weights ? { outputs: { hessian: damped(hessian, damping), ...weights } } : {}),
   };
+}
+
+function outputWeights({ gradients }: Evidence) {
+  if (gradients?.covariance) return { covariance: damped(gradients.covariance, outputDamping) };
+  return gradients?.own ? { own: gradients.own, share: ownShare } : undefined;
 }
 
 /** @param share of the mean of the diagonal that is added to it. */

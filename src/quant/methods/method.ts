@@ -26,6 +26,19 @@ export interface OutputCovariance {
   readonly diagonal: Float64Array;
   /** Mean g gᵀ, `[rows, rows]`; absent for matrices of more rows than are kept as a matrix, and for the output matrix. */
   readonly covariance?: Float64Array;
+  /** Of the output matrix, whose rows do not depend on each other but have inputs of their own. */
+  readonly own?: OwnInputs;
+}
+
+/** Inputs of a matrix that count for single rows, each by a weight. */
+export interface OwnInputs {
+  /** `[tokens, columns]`. */
+  readonly inputs: Float32Array;
+  /** `[rows + 1]`: where the entries of each row begin in `tokens` and `weights`. */
+  readonly starts: Int32Array;
+  /** Rows of `inputs`. */
+  readonly tokens: Int32Array;
+  readonly weights: Float32Array;
 }
 
 /** A matrix that a method is applied to. */

@@ -272,6 +272,14 @@ describe('gradients at the outputs', () => {
     const expectedOutput = expected.get('output.weight undefined')!;
     expect(difference(gradients!.diagonal, expectedOutput, expectedOutput.diagonal)).toBeLessThan(1e-6);
     expect(gradients!.covariance).toBeUndefined();
+    const { inputs, starts, tokens, weights } = gradients!.own!;
+    expect(inputs.length / 64).toBe(12 * 32);
+    expect(tokens.every((token) => token < 12 * 32)).toBe(true);
+    expect([starts.at(-1), weights.length]).toEqual([tokens.length, tokens.length]);
+    // Each row's weights have the sum of its variances, but for what sampling moves from one row to the next.
+    const all = expectedOutput.diagonal.reduce((sum, value) => sum + value, 0);
+    expect(weights.reduce((sum, value) => sum + value, 0) / all).toBeCloseTo(1, 2);
+    expect(source.outputs.has('output.weight')).toBe(true);
   });
 
   it('of queries are in the order of the checkpoint or in that of GGUF, which has rotary pairs side by side', async () => {
@@ -306,18 +314,24 @@ describe('gradients at the outputs', () => {
     }
   });
 
-  it.each(['llama', 'mixtral'])('of %s are kept, and take as much space as was estimated', async (name) => {
-    const params = { path: path(name), cacheDir: path(`space ${name}`), ...settings, needs: [...needs] };
-    const estimate = await request('evidence/estimate', params);
-    const first = await request('evidence/run', params);
-    const bytes = readdirSync(join(params.cacheDir, 'evidence'), { recursive: true, encoding: 'utf8' })
-      .filter((file) => /\.(sums|hessian|gradients)$/.test(file))
-      .reduce((sum, file) => sum + readFileSync(join(params.cacheDir, 'evidence', file)).length - 32, 0);
-    expect([first.bytes, estimate.bytes, first.isKept, first.notes]).toEqual([bytes, bytes, false, []]);
-    expect(await request('evidence/run', params)).toMatchObject({ isKept: true, bytes });
-    const stored = await request('evidence/stored', params);
-    expect(stored?.kinds).toEqual(['importance', 'hessian', 'gradients']);
-  });
+  it.each(['llama', 'mixtral'])(
+    'of %s are kept, and take at most as much space as was estimated',
+    async (name) => {
+      const params = { path: path(name), cacheDir: path(`space ${name}`), ...settings, needs: [...needs] };
+      const estimate = await request('evidence/estimate', params);
+      const first = await request('evidence/run', params);
+      const bytes = readdirSync(join(params.cacheDir, 'evidence'), { recursive: true, encoding: 'utf8' })
+        .filter((file) => /\.(sums|hessian|gradients|inputs|starts|tokens|weights)$/.test(file))
+        .reduce((sum, file) => sum + readFileSync(join(params.cacheDir, 'evidence', file)).length - 32, 0);
+      expect([first.bytes, first.isKept, first.notes]).toEqual([bytes, false, []]);
+      // The most that the samples of the output's inputs can take.
+      expect(estimate.bytes).toBeGreaterThan(bytes);
+      expect(estimate.bytes - bytes).toBeLessThan(8 * 32 * first.tokens);
+      expect(await request('evidence/run', params)).toMatchObject({ isKept: true, bytes });
+      const stored = await request('evidence/stored', params);
+      expect(stored?.kinds).toEqual(['importance', 'hessian', 'gradients']);
+    },
+  );
 
   it('complete an earlier pass that has Hessians alone, which is enough for methods that need no more', async () => {
     const cache = path('completed');

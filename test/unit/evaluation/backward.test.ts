@@ -220,12 +220,23 @@ describe('a backward pass over a text', () => {
   it('is the same with states in files and with weights that stay in memory', async () => {
     const run = async (name: string, options: Options) => {
       const found: OutputGradients[] = [];
-      await pass(name, { ...options, onOutput: (output) => Promise.resolve(void found.push(output)) });
-      return found.map(({ covariance, diagonal, ...rest }) => ({
+      const inputs: string[] = [];
+      const digest = (values: NodeJS.ArrayBufferView | undefined) =>
+        values && createHash('sha256').update(values).digest('hex');
+      await pass(name, {
+        ...options,
+        onOutput: (output) => {
+          found.push(output);
+          const hash = createHash('sha256');
+          for (const { piece } of output.own?.inputs.pieces() ?? []) hash.update(piece);
+          inputs.push(hash.digest('hex'));
+          return Promise.resolve();
+        },
+      });
+      return found.map(({ covariance, diagonal, own, ...rest }, i) => ({
         ...rest,
-        digest: [diagonal, covariance].map(
-          (values) => values && createHash('sha256').update(values).digest('hex'),
-        ),
+        inputs: inputs[i],
+        digests: [diagonal, covariance, own?.starts, own?.tokens, own?.weights].map(digest),
       }));
     };
     for (const name of ['llama', 'mixtral']) {
