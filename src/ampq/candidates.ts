@@ -124,8 +124,7 @@ export const candidateFormats = (candidate: Candidate, wanted: readonly QuantFor
   formatsFor(candidate.converted, wanted).filter((format) => isPossible(candidate, format));
 
 /**
- * @throws QuantscopeError REQUEST for a wanted format that needs an importance matrix where there is none, or one that lacks every tensor
- * that would need it.
+ * @throws QuantscopeError REQUEST for a wanted format that needs importance weights where there are none, or that no tensor has any for.
  */
 export function refuseWithoutImportance(
   { tensors, imatrix }: Candidates,
@@ -134,7 +133,7 @@ export function refuseWithoutImportance(
 ): void {
   const lacking = ({ unavailable }: Candidate, { id }: QuantFormat): boolean => unavailable?.has(id) === true;
   const refused = wanted.filter((format) =>
-    imatrix
+    imatrix || tensors.some(({ hasInputs }) => hasInputs)
       ? tensors.length > 0 && tensors.every((candidate) => lacking(candidate, format))
       : tensors.some((candidate) => lacking(candidate, format)),
   );
