@@ -21,11 +21,17 @@ export const defaultCandidates: readonly string[] = ['Q4_0', 'Q4_K', 'Q5_K', 'Q6
 /** The same where the model is run over a text: tensors that hardly affect the output can have fewer bits. */
 export const outputCandidates: readonly string[] = ['Q2_K', 'Q3_K', 'IQ4_XS', ...defaultCandidates];
 
-/** The same with an importance matrix: also the types that need one, which are the best below 3 bits. */
-export const importanceCandidates: readonly string[] = [
-  ...['IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS', 'IQ3_S'],
-  ...outputCandidates,
-];
+/** Types on lattices: the best below 3 bits, where importance weights or the inputs of matrices are known. */
+export const latticeCandidates: readonly string[] = ['IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS', 'IQ3_S'];
+
+/**
+ * Bits per weight of a plan below which optimised codes on lattices are worth the time that they take: on the sample they save 3 % of the divergence
+ * at 4.8 bits, 8 % at 4.3, 14 % at 4.0 and 33 % at 3.1.
+ */
+export const latticeBits = 4.5;
+
+/** The candidates with an importance matrix. */
+export const importanceCandidates: readonly string[] = [...latticeCandidates, ...outputCandidates];
 
 /** Formats added one by one where a budget requires fewer bits; none of them needs an importance matrix. */
 export const lowerCandidates: readonly string[] = ['IQ4_XS', 'IQ3_S', 'Q3_K', 'Q2_K'];

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { makePlan, parseBudget, printPlan } from '../ampq/planFile';
-import { lowerCandidates } from '../ampq/sensitivity';
+import { latticeBits, latticeCandidates, lowerCandidates } from '../ampq/sensitivity';
 import { smallestBudget } from '../ampq/smallestBudget';
 import { estimatedFrame, isWithin } from '../ampq/solve';
 import { writeAtomically } from '../files/atomicFile';
@@ -56,11 +56,10 @@ export const recommend: Command = {
     const estimate = await announce(context, params);
     const isOptimised = estimate.codes !== undefined;
     const frame = await exportFrame(context.model, { imatrix: params.imatrix, isOptimised }, context.signal);
-    const measured = await measureDownTo(context, params, estimate, { goal, frame, constraints });
-    const counted = frame ?? estimatedFrame(measured);
-    const budget =
-      'budget' in goal ? goal.budget : smallestBudget(measured, goal.divergence, counted, constraints);
-    const plan = makePlan(measured, budget, counted, { constraints });
+    const wanted = { goal, frame, constraints };
+    const few = await measureDownTo(context, params, estimate, wanted);
+    const measured = isOptimised ? await withLattices(context, params, few, estimate.formats, wanted) : few;
+    const plan = planFor(measured, wanted);
     const noise = measured.gainsFrom?.noise;
     await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     const verdict = verdictOf(plan, noise);
@@ -79,6 +78,34 @@ interface Wanted {
   readonly goal: Goal;
   readonly frame: FileFrame | undefined;
   readonly constraints: readonly PlanConstraint[];
+}
+
+/** @throws QuantscopeError REQUEST where the table has no such plan. */
+function planFor(table: SensitivityTable, { goal, frame, constraints }: Wanted): Plan {
+  const counted = frame ?? estimatedFrame(table);
+  const budget =
+    'budget' in goal ? goal.budget : smallestBudget(table, goal.divergence, counted, constraints);
+  return makePlan(table, budget, counted, { constraints });
+}
+
+/** The table with types on lattices, where the plan has few bits and no formats were named. */
+async function withLattices(
+  context: CommandContext,
+  params: SensitivityParams,
+  measured: SensitivityTable,
+  formats: readonly string[],
+  wanted: Wanted,
+): Promise<SensitivityTable> {
+  const { goal, frame, constraints } = wanted;
+  const more = latticeCandidates.filter((id) => !formats.includes(id));
+  if (params.formats || more.length === 0 || measured.notExportable !== undefined) return measured;
+  const isPossible =
+    !('budget' in goal) || isWithin(measured, goal.budget, frame ?? estimatedFrame(measured), constraints);
+  if (isPossible && planFor(measured, wanted).total.bitsPerWeight >= latticeBits) return measured;
+  context.note(`Below ${latticeBits} bits per weight, ${more.join(', ')} are added.`);
+  const all = { ...params, formats: [...formats, ...more] };
+  await announce(context, all);
+  return measure(context, all);
 }
 
 /** The table, with smaller formats as far as the budget requires; only the named formats, if any were. */

@@ -1,0 +1,42 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { exportGguf } from '../../../src/exporter/exportGguf';
+import { openModel } from '../../../src/layouts/openModel';
+import type { Plan } from '../../../src/protocol/plan';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { buildPrograms, runProgram, type Ended, type Programs } from '../../support/programs';
+
+const folder = temporaryFolder();
+const model = join(folder, 'one-layer.gguf');
+const text = join(sampleFolder, 'generated-calibration.txt');
+let programs: Programs;
+
+beforeAll(async () => {
+  programs = await buildPrograms();
+  const sample = await openModel(sampleFolder);
+  await exportGguf(sample, { type: 'F32', pruneLayers: [1, 2, 3, 4, 5] }, model).finally(() =>
+    sample.close(),
+  );
+});
+
+const quantscope = (...call: string[]): Promise<Ended> =>
+  runProgram(programs.cli, [...call, '--device', 'cpu'], { cache: folder });
+
+it('adds types on lattices where a plan with optimised codes has few bits, and exports it without an importance matrix', async () => {
+  const [plan, out] = [join(folder, 'low.ampq.json'), join(folder, 'low.gguf')];
+  const gains = ['--text', text, '--tokens', '256', '--context', '64', '--calibration-tokens', '512'];
+  const { code, stderr } = await quantscope(
+    ...['recommend', model, '--budget', '2.3bpw', '--out', plan, ...gains],
+  );
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain('Below 4.5 bits per weight, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S are added.');
+  const { assignments, total } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
+  expect(total.bitsPerWeight).toBeLessThanOrEqual(2.3);
+  const formats = new Map(assignments.map(({ tensor, format }) => [tensor, format]));
+  expect(formats.get('blk.0.ffn_up.weight')).toMatch(/^IQ2_/);
+  expect(formats.get('token_embd.weight')).not.toMatch(/^IQ2_XX?S/);
+  const exported = await quantscope('export', model, '--plan', plan, '--out', out);
+  expect(exported.code, exported.stderr).toBe(0);
+  expect(statSync(out).size).toBe(total.fileBytes);
+}, 120_000);
