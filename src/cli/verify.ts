@@ -2,7 +2,16 @@ import { basename, resolve } from 'node:path';
 import type { Fault, VerifyResult } from '../protocol/verify';
 import { blockRange, byteRange } from '../protocol/verifyText';
 import { plural, size } from '../protocol/words';
-import { flagOption, textOption, UsageError, valueOption, type Command } from './command';
+import {
+  flagOption,
+  requiredOption,
+  textOption,
+  UsageError,
+  valueOption,
+  type Command,
+  type CommandContext,
+  type CommandResult,
+} from './command';
 import { count, table } from './text';
 
 export const verifyCommand: Command = {
@@ -12,9 +21,16 @@ export const verifyCommand: Command = {
   options: {
     quick: flagOption('check sizes and headers only; read no weights'),
     plan: valueOption('P', '.ampq.json plan whose types the tensors are to have'),
+    repair: valueOption('DIR', 'write the damaged files into this folder, their damaged tensors made again'),
+    source: valueOption('MODEL', 'model that the files were made of, for --repair'),
+    imatrix: valueOption('F', 'importance matrix that they were made with, for --repair'),
   },
+  keepsResults: ({ repair }) => repair !== undefined,
   async run(context) {
+    if (context.options['repair'] !== undefined) return repair(context);
     const { model, jobs, signal, progress, options } = context;
+    for (const name of ['source', 'imatrix'])
+      if (options[name] !== undefined) throw new UsageError(`--${name} is for --repair.`);
     const plan = textOption(context, 'plan');
     const isQuick = options['quick'] === true;
     if (isQuick && plan !== undefined) throw new UsageError('--quick and --plan are mutually exclusive.');
@@ -26,6 +42,28 @@ export const verifyCommand: Command = {
     return { json: result, lines: describe(result), ...(failure === undefined ? {} : { failure }) };
   },
 };
+
+/** Makes damaged tensors again. */
+async function repair(context: CommandContext): Promise<CommandResult> {
+  const { model, jobs, signal, progress, evaluationDir: cacheDir, options } = context;
+  if (options['quick'] === true || options['plan'] !== undefined)
+    throw new UsageError('--quick and --plan do not go with --repair.');
+  const imatrix = textOption(context, 'imatrix');
+  const result = await jobs['model/repair'](
+    {
+      ...{ ...model, cacheDir, out: resolve(requiredOption(context, 'repair')) },
+      source: resolve(requiredOption(context, 'source')),
+      ...(imatrix === undefined ? {} : { imatrix: resolve(imatrix) }),
+    },
+    { signal, progress },
+  );
+  const rows = result.files.flatMap(({ file, tensors }) => tensors.map((tensor) => [basename(file), tensor]));
+  const lines =
+    rows.length === 0
+      ? ['Nothing is damaged, nothing was written.']
+      : [...table(['file', 'made again'], rows), '', ...result.files.map(({ file }) => `Written: ${file}`)];
+  return { json: result, lines };
+}
 
 function describe(result: VerifyResult): string[] {
   const { files, faults, omitted, notes, tensors, checkedBytes, seconds } = result;

@@ -33,6 +33,7 @@ import {
   readRecipeJob,
   recipesJob,
 } from './jobs/recipes';
+import { repairJob } from './jobs/repair';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, convertJob, storedJob } from './jobs/tensors';
@@ -61,6 +62,7 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/quantize': quantizeJob(models),
     'model/verify': verifyJob(models),
     'model/verifyHeaders': verifyHeadersJob(models),
+    'model/repair': repairJob(models),
     'model/convert': convertJob(models),
     'device/probe': probeJob(),
     'gpuRuntime/status': gpuRuntimeStatusJob(),

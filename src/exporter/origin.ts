@@ -5,6 +5,7 @@ import type { Origin } from '../files/digests/manifest';
 import { modelHash } from '../model/identity';
 import { imatrixHash } from '../model/imatrix';
 import type { Model } from '../model/model';
+import type { Recipe } from '../protocol/recipe';
 import type { EvidenceSource } from '../quant/evidence';
 import { codesMethodName } from './codes/codeFinder';
 import type { ExportTarget } from './plan';
@@ -44,6 +45,15 @@ export function ggufOrigin(
       ? { optimised: { method: codesMethodName, text: evidence.text.hash } }
       : {}),
   });
+}
+
+/** What a checkpoint was made by. The text of its calibration is stated by the hash of its tokens. */
+export function checkpointOrigin(
+  model: Pick<Model, 'description'>,
+  { calibration: _path, ...recipe }: Recipe,
+  evidence: EvidenceSource | undefined,
+): Origin {
+  return originOf(model, 'checkpoint', { recipe, ...(evidence ? { text: evidence.text.hash } : {}) });
 }
 
 /** SHA-256 of a plan as its file is written, in hexadecimal digits. */

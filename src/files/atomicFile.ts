@@ -187,7 +187,8 @@ export async function writeAllAtomically<T>(
     for (const target of targets) await inputs?.refuse(await findTarget(target));
     await AtomicFile.commitAll(files);
   } catch (error) {
-    for (const file of files) await file.discard();
+    // The first one may have made the folder, which has to be empty before it is removed.
+    for (const file of files.toReversed()) await file.discard();
     throw error;
   }
   return results;

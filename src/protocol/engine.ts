@@ -52,7 +52,7 @@ import type {
   RecipeChoices,
 } from './quantizeModel';
 import type { Recipe } from './recipe';
-import type { VerifyParams, VerifyResult } from './verify';
+import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
@@ -92,6 +92,8 @@ export interface EngineRequests {
   'tensor/quantize': { params: QuantizeParams; result: QuantizeResult };
   /** Checks the files of a model against the digests that were written with them. */
   'model/verify': { params: VerifyParams; result: VerifyResult };
+  /** Writes damaged files again, their damaged tensors made of the model that the files were made of. */
+  'model/repair': { params: RepairParams; result: RepairResult };
   /** The same of sizes and headers only: reads no weights. */
   'model/verifyHeaders': { params: ModelRef; result: VerifyResult };
   /** Writes the tensors of PyTorch files as one safetensors file, unchanged. */

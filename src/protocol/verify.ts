@@ -57,3 +57,23 @@ export interface VerifyResult {
 
 /** Faults of a result. */
 export const maxFaults = 1_000;
+
+/** Makes damaged tensors again. */
+export interface RepairParams extends ModelRef {
+  /** The model that the files were made of. */
+  readonly source: string;
+  /** Folder for the repaired files, which keep their names. */
+  readonly out: string;
+  /** The importance matrix that they were made with. */
+  readonly imatrix?: string;
+  /** Where what was measured of texts is kept. */
+  readonly cacheDir?: string;
+}
+
+export interface RepairResult {
+  /** The folder, absolute. */
+  readonly out: string;
+  /** Files that were written, and the tensors that were made again in each; none where nothing is damaged. */
+  readonly files: readonly { readonly file: string; readonly tensors: readonly string[] }[];
+  readonly seconds: number;
+}

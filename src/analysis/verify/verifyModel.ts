@@ -3,7 +3,7 @@ import { openFileSource, type ByteSource } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
-import type { StoredPart, TensorDescriptor } from '../../protocol/model';
+import type { ModelDescription, StoredPart, TensorDescriptor } from '../../protocol/model';
 import type { VerifiedFile, VerifyResult } from '../../protocol/verify';
 import { plural } from '../../protocol/words';
 import type { CheckedTensor } from './checkTensor';
@@ -31,9 +31,17 @@ export async function verifyModel(model: Model, options: VerifyOptions = {}): Pr
       message: 'A file of the model is missing.',
     });
   const tensors = storedTensors(description.tensors);
-  const files = description.files.filter(({ contentHash }) => contentHash !== undefined); // others hold no weights
-  return run.of(files.map(({ path }) => ({ source: model.source(path), tensors: tensors.get(path) ?? [] })));
+  return run.of(
+    filesOfWeights(description).map((path) => ({
+      source: model.source(path),
+      tensors: tensors.get(path) ?? [],
+    })),
+  );
 }
+
+/** Paths of the files that hold weights; a description lists config.json and the like besides. */
+export const filesOfWeights = ({ files }: Pick<ModelDescription, 'files'>): string[] =>
+  files.flatMap(({ path, contentHash }) => (contentHash === undefined ? [] : [path])).sort();
 
 /**
  * The same for files that are not opened as a model: those of a graph, or with a damaged header.

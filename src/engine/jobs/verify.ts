@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { verifyFiles, verifyModel } from '../../analysis/verify/verifyModel';
+import { filesOfWeights, verifyFiles, verifyModel } from '../../analysis/verify/verifyModel';
 import { manifestPath } from '../../files/digests/manifest';
 import { statIfPresent } from '../../files/target';
 import { QuantscopeError } from '../../model/errors';
@@ -48,20 +48,44 @@ async function verified(
   { signal, progress }: JobContext,
 ): Promise<VerifyResult> {
   const options = { quick, signal, onProgress: progress };
-  let unopened: QuantscopeError | undefined;
   const check = async (model: Model): Promise<VerifyResult> =>
     withFaults(await verifyModel(model, options), agreement(model));
-  await models
-    .use(ref, signal, () => Promise.resolve())
-    .catch((error: unknown) => {
-      if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
-      unopened = error;
-    });
+  const unopened = await problemOfOpening(models, ref, signal);
   if (!unopened) return models.use(ref, signal, check);
   const files = await filesWithDigests(ref.path);
   if (files.length === 0) throw unopened;
   const result = await verifyFiles(ref.path, files, options);
   return { ...result, notes: [...result.notes, `Not opened as a model: ${unopened.message}`] };
+}
+
+/** Why a model cannot be opened; undefined where it can. */
+async function problemOfOpening(
+  models: OpenModels,
+  ref: ModelRef,
+  signal: AbortSignal,
+): Promise<QuantscopeError | undefined> {
+  try {
+    await models.use(ref, signal, () => Promise.resolve());
+    return undefined;
+  } catch (error) {
+    if (error instanceof QuantscopeError && error.code !== 'CANCELLED') return error;
+    throw error;
+  }
+}
+
+/**
+ * The files of weights of a model, or those with digests where it cannot be opened.
+ * @throws QuantscopeError why it cannot be opened where there are none either.
+ */
+export async function weightFiles(models: OpenModels, ref: ModelRef, signal: AbortSignal): Promise<string[]> {
+  const unopened = await problemOfOpening(models, ref, signal);
+  if (!unopened)
+    return models.use({ path: ref.path, ...(ref.alone ? { alone: true } : {}) }, signal, (model) =>
+      Promise.resolve(filesOfWeights(model.description)),
+    );
+  const files = await filesWithDigests(ref.path);
+  if (files.length === 0) throw unopened;
+  return files;
 }
 
 function withFaults(result: VerifyResult, more: readonly Fault[]): VerifyResult {

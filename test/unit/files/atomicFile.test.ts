@@ -185,6 +185,13 @@ describe.skipIf(!posix)('special targets', () => {
     ).toEqual([0, 1]);
   });
 
+  it('leaves no folder that was made for several files of which one fails', async () => {
+    const fill = (file: AtomicFile, index: number): Promise<void> =>
+      index === 0 ? file.write(text('x')) : Promise.reject(new Error('the second fails'));
+    await expect(writeAllAtomically([here('new/a/one'), here('new/a/two')], fill)).rejects.toThrow('second');
+    expect(existsSync(here('new'))).toBe(false);
+  });
+
   it('writes the file that a link points to before there is one', async () => {
     symlinkSync('later.bin', here('link.bin'));
     await write(here('link.bin'), 'new');

@@ -1,0 +1,107 @@
+import type { DigestManifest, Origin } from '../../files/digests/manifest';
+import { QuantscopeError } from '../../model/errors';
+import { modelHash } from '../../model/identity';
+import { imatrixHash, type Imatrix } from '../../model/imatrix';
+import { isRecord } from '../../model/json';
+import type { Model } from '../../model/model';
+import { readElements } from '../../model/strides';
+import type { StoredPart, TensorDescriptor } from '../../protocol/model';
+import type { EvidenceSource } from '../../quant/evidence';
+import { CodeOptimiser } from '../codes/optimisedCodes';
+import { encodeTensors } from '../encodeTensor';
+import { planExport, type ExportTarget } from '../plan';
+import type { Remake } from './repairFile';
+
+/** What a file was made by, besides the model. */
+export interface RemakeInputs {
+  readonly imatrix?: Imatrix | undefined;
+  /** Of the text that optimised codes were found over. */
+  readonly evidence?: EvidenceSource | undefined;
+  readonly signal: AbortSignal;
+}
+
+const refuse = (message: string, file: string): QuantscopeError =>
+  new QuantscopeError('REQUEST', message, { file });
+
+/** @throws QuantscopeError REQUEST where a file was made of another model. */
+export function checkSource(origin: Origin, { description }: Model, file: string): void {
+  if (origin.source.hash === modelHash(description)) return;
+  const message = `The file was made of "${origin.source.name}" with the hash ${origin.source.hash.slice(0, 12)}…; ${description.path} has ${modelHash(description).slice(0, 12)}…. Give the model that it was made of.`;
+  throw refuse(message, file);
+}
+
+/** Encodes tensors of a GGUF file again, as its list of digests says. @throws QuantscopeError REQUEST for another importance matrix. */
+export function remakeGguf(
+  model: Model,
+  { tensors, origin }: DigestManifest,
+  file: string,
+  { imatrix, evidence, signal }: RemakeInputs,
+): Remake {
+  const settings = origin?.settings ?? {};
+  checkImatrix(settings['imatrix'], imatrix, file);
+  const optimiser =
+    settings['codes'] === 'optimised' && evidence ? new CodeOptimiser(evidence, signal) : undefined;
+  return async (names, write) => {
+    const types = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
+    const target = targetOf(
+      settings,
+      [...names].map((name) => [name, types.get(name)!] as const),
+      imatrix,
+    );
+    const plan = await planExport(model, target, signal);
+    const wanted = plan.tensors.filter(({ name }) => names.has(name));
+    for await (const { tensor, bytes } of encodeTensors(model, wanted, { signal, optimiser }))
+      await write(tensor.name, bytes);
+  };
+}
+
+/** The settings of a file type are repeated; of a plan, the types of the tensors as the file has them. */
+function targetOf(
+  { plan, imatrix: _hash, optimised: _text, split: _split, ...settings }: NonNullable<Origin['settings']>,
+  types: readonly (readonly [name: string, type: string])[],
+  imatrix: Imatrix | undefined,
+): ExportTarget {
+  const given = imatrix ? { imatrix } : {};
+  if (plan === undefined) return { ...settings, ...given };
+  const tensorTypes = types.map(([name, type]) => ({ pattern: `^${name.replaceAll('.', '\\.')}$`, type }));
+  const { includeWeights, excludeWeights, pruneLayers } = settings as ExportTarget;
+  return {
+    ...{ type: 'Q8_0', pure: true, tensorTypes, allowRequantize: true, ...given },
+    ...(includeWeights ? { includeWeights } : {}),
+    ...(excludeWeights ? { excludeWeights } : {}),
+    ...(pruneLayers ? { pruneLayers } : {}),
+  };
+}
+
+function checkImatrix(recorded: unknown, imatrix: Imatrix | undefined, file: string): void {
+  if (!isRecord(recorded)) {
+    if (imatrix) throw refuse('The file was made without an importance matrix.', file);
+    return;
+  }
+  const name = `${String(recorded['file'])} (${String(recorded['hash']).slice(0, 12)}…)`;
+  if (!imatrix)
+    throw refuse(`The file was made with the importance matrix ${name}: give it (--imatrix FILE).`, file);
+  if (imatrixHash(imatrix) !== recorded['hash'])
+    throw refuse(`The file was made with the importance matrix ${name}; this is another one.`, file);
+}
+
+/** Bytes that are read at a time. */
+const chunkBytes = 4 * 1024 * 1024;
+
+/** Copies tensors of PyTorch files again. */
+export function remakeConverted(model: Model, { signal }: RemakeInputs): Remake {
+  const stored = model.description.tensors.flatMap(
+    (tensor): readonly (TensorDescriptor | StoredPart)[] => tensor.stored?.parts ?? [tensor],
+  );
+  return async (names, write) => {
+    for (const tensor of stored) {
+      if (!names.has(tensor.name)) continue;
+      const source = model.source(tensor.file);
+      for (let at = 0; at < tensor.byteLength; at += chunkBytes) {
+        const chunk = new Uint8Array(Math.min(chunkBytes, tensor.byteLength - at));
+        await readElements(source, tensor, at, chunk, signal);
+        await write(tensor.name, chunk);
+      }
+    }
+  };
+}

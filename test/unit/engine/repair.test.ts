@@ -1,0 +1,181 @@
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { printPlan } from '../../../src/ampq/planFile';
+import { manifestPath, printManifest, readManifest } from '../../../src/files/digests/manifest';
+import type { ExportParams } from '../../../src/protocol/engine';
+import { flipByte } from '../../support/damage';
+import { engineJobs } from '../../support/engineJobs';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { planFor } from '../../support/plans';
+import { presetById } from '../../../src/recipes/resolveRecipe';
+import { writeTorchSample } from '../../support/torchSample';
+
+const folder = temporaryFolder();
+const here = (...names: string[]): string => join(folder, ...names);
+const cacheDir = here('cache');
+const { request, calibrate } = engineJobs(cacheDir);
+const text = join(sampleFolder, 'generated-calibration.txt');
+
+const exported = (name: string, params: Omit<ExportParams, 'path' | 'out'>) =>
+  request('export/gguf', { path: sampleFolder, out: here(name), ...params });
+
+/** Damages some tensors of files, repairs them, and expects the bytes that were there before. */
+async function expectRepaired(
+  path: string,
+  files: readonly string[],
+  { source = sampleFolder, every = 7, imatrix }: { source?: string; every?: number; imatrix?: string } = {},
+): Promise<void> {
+  const before = files.map((file) => readFileSync(file));
+  const damaged: { file: string; tensors: string[] }[] = [];
+  const out = here(`${basename(path)}-repaired`);
+  for (const file of files) {
+    const some = (await readManifest(file))!.tensors.filter((_, i) => i % every === 0);
+    for (const { offset, bytes } of some) flipByte(file, offset + Math.floor(bytes / 2));
+    damaged.push({ file: join(out, basename(file)), tensors: some.map(({ name }) => name) });
+  }
+  const params = { path, source, out, cacheDir, ...(imatrix === undefined ? {} : { imatrix }) };
+  expect((await request('model/repair', params)).files).toEqual(damaged);
+  for (const [i, file] of files.entries()) {
+    expect(readFileSync(join(out, basename(file))).equals(before[i]!), file).toBe(true);
+    const list = manifestPath(join(out, basename(file)));
+    expect(readFileSync(list)).toEqual(readFileSync(manifestPath(file)));
+  }
+}
+
+describe('damaged tensors are made again, byte for byte', () => {
+  it('of a file type', async () => {
+    await exported('type.gguf', { type: 'Q4_K_M' });
+    await expectRepaired(here('type.gguf'), [here('type.gguf')]);
+  });
+
+  it('of an export with options, in parts', async () => {
+    await exported('parts.gguf', {
+      ...{ type: 'IQ4_XS', pruneLayers: [1], outputType: 'Q8_0' },
+      ...{ tensorTypes: [{ pattern: 'ffn_up', type: 'Q5_K' }], split: { kind: 'tensors', value: 20 } },
+    });
+    const files = [1, 2, 3].map((part) => here(`parts-0000${part}-of-00003.gguf`));
+    await expectRepaired(files[0]!, files);
+  });
+
+  it('of a plan', async () => {
+    const formats = { 'output.weight': 'Q8_0', 'blk.0.ffn_up.weight': 'Q3_K', 'blk.1.attn_q.weight': 'BF16' };
+    writeFileSync(here('a.ampq.json'), printPlan(await planFor(sampleFolder, formats)));
+    await exported('plan.gguf', { planFile: here('a.ampq.json') });
+    await expectRepaired(here('plan.gguf'), [here('plan.gguf')], { every: 1 });
+  });
+
+  it('of an importance matrix, which has to be the same', async () => {
+    await calibrate({ text, out: here('imatrix.gguf'), windows: 1, context: 64 });
+    await calibrate({ text, out: here('other.gguf'), windows: 2, context: 64 });
+    const imatrix = here('imatrix.gguf');
+    await exported('important.gguf', { type: 'IQ2_XS', imatrix });
+    const file = here('important.gguf');
+    const { offset } = (await readManifest(file))!.tensors[0]!;
+    flipByte(file, offset);
+    const params = { path: file, source: sampleFolder, out: here('none') };
+    await expect(request('model/repair', params)).rejects.toThrow(
+      /importance matrix imatrix\.gguf .*give it/,
+    );
+    await expect(request('model/repair', { ...params, imatrix: here('other.gguf') })).rejects.toThrow(
+      'this is another one',
+    );
+    flipByte(file, offset);
+    expect(existsSync(here('none'))).toBe(false);
+    await expectRepaired(file, [file], { imatrix, every: 20 });
+  });
+
+  it('of optimised codes, from what is kept of the text', async () => {
+    const calibration = { text, tokens: 256, context: 64 };
+    await exported('codes.gguf', {
+      type: 'Q4_K_S',
+      codes: 'optimised',
+      calibration,
+      cacheDir,
+      device: 'cpu',
+    });
+    await expectRepaired(here('codes.gguf'), [here('codes.gguf')], { every: 20 });
+    const file = here('codes.gguf');
+    const params = { path: file, source: sampleFolder, out: here('none'), cacheDir: here('empty') };
+    await expect(request('model/repair', params)).rejects.toThrow('what was measured there is not kept');
+  });
+
+  it('of a safetensors file made of PyTorch files', async () => {
+    await writeTorchSample(here('torch'), 'shards');
+    await request('model/convert', { path: here('torch'), out: here('converted.safetensors') });
+    await expectRepaired(here('converted.safetensors'), [here('converted.safetensors')], {
+      source: here('torch'),
+    });
+  });
+
+  it('of a quantized checkpoint in shards', async () => {
+    const inline = presetById('bnb-nf4-dq');
+    const out = here('checkpoint');
+    await request('model/quantize', { path: sampleFolder, inline, out, maxShardBytes: 2_000_000 });
+    const files = readdirSync(out)
+      .filter((name) => name.endsWith('.safetensors'))
+      .sort();
+    expect(files.length).toBeGreaterThan(1);
+    await expectRepaired(
+      out,
+      files.map((name) => join(out, name)),
+    );
+  });
+});
+
+describe('a repair', () => {
+  const file = here('cut.gguf');
+
+  it('extends a file that was cut', async () => {
+    await exported('cut.gguf', { type: 'Q4_0' });
+    const before = readFileSync(file);
+    truncateSync(file, before.length - 150_000);
+    const { files } = await request('model/repair', { path: file, source: sampleFolder, out: here('cut') });
+    expect(files[0]!.tensors.length).toBeGreaterThan(1);
+    expect(readFileSync(here('cut', 'cut.gguf')).equals(before)).toBe(true);
+  });
+
+  it('writes nothing where nothing is damaged', async () => {
+    await exported('whole.gguf', { type: 'Q4_0' });
+    const params = { path: here('whole.gguf'), source: sampleFolder, out: here('nothing') };
+    expect((await request('model/repair', params)).files).toEqual([]);
+    expect(existsSync(here('nothing'))).toBe(false);
+  });
+
+  it('is rejected for another model, a damaged header, its own folder, and files without digests', async () => {
+    await exported('bad.gguf', { type: 'Q4_0' });
+    const bad = here('bad.gguf');
+    const { tensors } = (await readManifest(bad))!;
+    flipByte(bad, tensors[3]!.offset + 9);
+    const params = { path: bad, source: sampleFolder, out: here('bad') };
+    await expect(request('model/repair', { ...params, source: here('whole.gguf') })).rejects.toThrow(
+      'Give the model that it was made of.',
+    );
+    await expect(request('model/repair', { ...params, out: folder })).rejects.toThrow(
+      'The output would replace an input file',
+    );
+    flipByte(bad, 40);
+    await expect(request('model/repair', params)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(request('model/repair', { ...params, path: sampleFolder })).rejects.toThrow(
+      'No digests were written',
+    );
+    expect(existsSync(here('bad'))).toBe(false);
+  });
+
+  it('does not put bytes in place that are not those that were written', async () => {
+    await exported('changed.gguf', { type: 'Q4_0' });
+    const changed = here('changed.gguf');
+    // A list whose settings are those of another file, and so make other codes.
+    const manifest = (await readManifest(changed))!;
+    const origin = { ...manifest.origin!, settings: { type: 'Q4_0', pure: true } };
+    writeFileSync(manifestPath(changed), printManifest({ ...manifest, origin }));
+    const output = manifest.tensors.find(({ name }) => name === 'output.weight')!;
+    expect(output.dtype).toBe('Q6_K');
+    flipByte(changed, output.offset + 1);
+    const params = { path: changed, source: sampleFolder, out: here('changed') };
+    await expect(request('model/repair', params)).rejects.toMatchObject({
+      ...{ code: 'MODEL_FILE', place: { file: changed, tensor: 'output.weight' } },
+    });
+    expect(existsSync(here('changed'))).toBe(false);
+  });
+});
