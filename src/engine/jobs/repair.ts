@@ -2,7 +2,8 @@ import { resolve } from 'node:path';
 import { readManifest, type DigestManifest } from '../../files/digests/manifest';
 import { inputsOf } from '../../files/inputs';
 import { remakeCheckpoint } from '../../exporter/repair/remakeCheckpoint';
-import { checkSource, remakeConverted, remakeGguf } from '../../exporter/repair/remake';
+import { codesEvidence } from '../../exporter/codes/codeFinder';
+import { checkSource, objectiveOf, remakeConverted, remakeGguf } from '../../exporter/repair/remake';
 import {
   damagedTensors,
   repairedPath,
@@ -127,9 +128,11 @@ async function optimisedEvidence(
   file: string,
 ): Promise<EvidenceSource | undefined> {
   const optimised = origin?.settings?.['optimised'];
-  if (!isRecord(optimised)) return undefined;
+  const objective = objectiveOf(origin?.settings);
+  if (!isRecord(optimised) || !objective) return undefined;
   const hash = String(optimised['text']);
-  const kept = cacheDir === undefined ? undefined : await latestEvidence(model, ['hessian'], cacheDir, hash);
+  const needs = [codesEvidence(objective)];
+  const kept = cacheDir === undefined ? undefined : await latestEvidence(model, needs, cacheDir, hash);
   if (kept) return kept;
   const message =
     'The codes were optimised over a text, and what was measured there is not kept: export the file again.';

@@ -5,6 +5,7 @@ import { imatrixHash, type Imatrix } from '../../model/imatrix';
 import { isRecord } from '../../model/json';
 import type { Model } from '../../model/model';
 import { readElements } from '../../model/strides';
+import { objectives, type Objective } from '../../protocol/export';
 import type { StoredPart, TensorDescriptor } from '../../protocol/model';
 import type { EvidenceSource } from '../../quant/evidence';
 import { CodeOptimiser } from '../codes/optimisedCodes';
@@ -39,8 +40,8 @@ export function remakeGguf(
 ): Remake {
   const settings = origin?.settings ?? {};
   checkImatrix(settings['imatrix'], imatrix, file);
-  const optimiser =
-    settings['codes'] === 'optimised' && evidence ? new CodeOptimiser(evidence, signal) : undefined;
+  const objective = objectiveOf(settings);
+  const optimiser = objective && evidence ? new CodeOptimiser(evidence, objective, signal) : undefined;
   return async (names, write) => {
     const types = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
     const target = targetOf(
@@ -53,6 +54,13 @@ export function remakeGguf(
     for await (const { tensor, bytes } of encodeTensors(model, wanted, { signal, optimiser }))
       await write(tensor.name, bytes);
   };
+}
+
+/** What optimised codes were found for; undefined for the codes of llama.cpp. */
+export function objectiveOf(settings: Origin['settings']): Objective | undefined {
+  const optimised = settings?.['optimised'];
+  const objective = isRecord(optimised) ? optimised['objective'] : undefined;
+  return objectives.find((known) => known === objective);
 }
 
 /** The settings of a file type are repeated; of a plan, the types of the tensors as the file has them. */

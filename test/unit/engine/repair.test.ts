@@ -90,6 +90,7 @@ describe('damaged tensors are made again, byte for byte', () => {
     await exported('codes.gguf', {
       type: 'Q4_K_S',
       codes: 'optimised',
+      objective: 'one-sided',
       calibration,
       cacheDir,
       device: 'cpu',
