@@ -15,6 +15,7 @@ import { quantize } from './quantize';
 import { quantizeModelCommand } from './quantizeModel';
 import { recipesCommand } from './recipes';
 import { recommend } from './recommend';
+import { refineCommand } from './refine';
 import { sensitivity } from './sensitivity';
 import { stats } from './stats';
 import { verifyCommand } from './verify';
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   recommend,
   certify,
   exportCommand,
+  refineCommand,
   exportOnnxCommand,
   exportOverridesCommand,
   quantizeModelCommand,

@@ -1,7 +1,8 @@
 import type { EngineProgress } from '../protocol/engine';
 import type { EvaluationPoint } from '../protocol/evaluation';
 import { printable } from '../protocol/printable';
-import { timeLeft } from '../protocol/words';
+import type { RefinementPoint } from '../protocol/refinement';
+import { plural, timeLeft } from '../protocol/words';
 import { number } from './text';
 
 /** Milliseconds between two lines of progress: on a terminal, and elsewhere. */
@@ -51,11 +52,25 @@ export class Terminal {
   }
 }
 
-function progressText({ message, done, total, unit, secondsLeft, curve }: EngineProgress): string {
+function progressText({
+  message,
+  done,
+  total,
+  unit,
+  secondsLeft,
+  curve,
+  refinement,
+}: EngineProgress): string {
   const share = unit === 'bytes' ? `${Math.floor((100 * done) / Math.max(1, total))} %` : `${done}/${total}`;
   const point = curve?.points.at(-1);
-  return `${share} ${message}${point ? `, ${figures(point)}` : ''}${timeLeft(secondsLeft)}`;
+  const reached = refinement?.points.at(-1);
+  const measured = point ? `, ${figures(point)}` : reached ? `, ${reachedText(reached)}` : '';
+  return `${share} ${message}${measured}${timeLeft(secondsLeft)}`;
 }
+
+/** The latest measurement of a refinement. */
+const reachedText = ({ step, divergence }: RefinementPoint): string =>
+  `mean KLD ${number(divergence)} after ${plural(step, 'step')}`;
 
 /** The current point of an evaluation's curve. */
 function figures({ perplexity, divergence }: EvaluationPoint): string {

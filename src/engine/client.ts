@@ -84,6 +84,8 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'evaluation/pair': 'interactive',
   'calibration/run': 'job',
   'evaluation/preview': 'job',
+  'refinement/run': 'job',
+  'refinement/estimate': 'job',
   'evidence/run': 'job',
   'evidence/estimate': 'interactive',
   'evidence/stored': 'interactive',

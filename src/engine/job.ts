@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { codeChoices, objectives, type CodeChoice, type Objective } from '../protocol/export';
+import { trainedParts, type TrainedParts } from '../protocol/refinement';
 import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 import { stated } from '../model/statedValue';
@@ -42,6 +43,7 @@ const kinds = {
   convention: (value: unknown) => ['llama.cpp', 'sliding'].includes(value as string),
   inputRange: (value: unknown) => inputRanges.includes(value as InputRange),
   memory: (value: unknown) => ['auto', 'whole', 'streamed'].includes(value as string),
+  trainedParts: (value: unknown) => trainedParts.includes(value as TrainedParts),
   codes: (value: unknown) => codeChoices.includes(value as CodeChoice),
   objective: (value: unknown) => objectives.includes(value as Objective),
   calibration: (value: unknown) =>

@@ -33,6 +33,7 @@ import {
   readRecipeJob,
   recipesJob,
 } from './jobs/recipes';
+import { refinementEstimateJob, refinementJob } from './jobs/refinement';
 import { repairJob } from './jobs/repair';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
@@ -97,6 +98,8 @@ export function createJobs(models: OpenModels): Jobs {
     'evidence/run': evidenceJob(models),
     'evidence/estimate': evidenceEstimateJob(models),
     'evidence/stored': storedEvidenceJob(models),
+    'refinement/run': refinementJob(models),
+    'refinement/estimate': refinementEstimateJob(models),
   };
 }
 

@@ -7,6 +7,7 @@ import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview, SplitSettings } from '../protocol/export';
 import { fileBytesOf, type FileFrame } from '../protocol/plan';
 import type { EvidenceSource } from '../quant/evidence';
+import type { Origin } from '../files/digests/manifest';
 import { writeWithDigests } from '../files/digests/writeWithDigests';
 import { inputsOf, type Inputs } from '../files/inputs';
 import { usualObjective } from './codes/codeFinder';
@@ -29,6 +30,8 @@ export interface ExportOptions {
   readonly alsoRead?: readonly (string | undefined)[] | undefined;
   /** What is known of the inputs of the matrices; needed for optimised codes. */
   readonly evidence?: EvidenceSource | undefined;
+  /** What the file says that it comes from, where that is not the model with the settings of the target. */
+  readonly origin?: Origin | undefined;
 }
 
 /**
@@ -86,7 +89,7 @@ export async function exportGguf(
   model: Model,
   target: ExportTarget,
   out: string,
-  { signal, onProgress, alsoRead = [], evidence }: ExportOptions = {},
+  { signal, onProgress, alsoRead = [], evidence, origin }: ExportOptions = {},
 ): Promise<ExportResult> {
   const start = performance.now();
   const optimiser = optimiserOf(target, evidence, signal);
@@ -97,7 +100,7 @@ export async function exportGguf(
   const pieces = new PieceReader(encodeTensors(model, plan.tensors, { signal, optimiser }), meter);
   await writeWithDigests({
     files: files.map(({ path, layout }) => ({ path, bytes: layout.fileBytes, hasWeights: true })),
-    ...{ origin: ggufOrigin(model, target, evidence), inputs, signal },
+    ...{ origin: origin ?? ggufOrigin(model, target, evidence), inputs, signal },
     async fill(file, digests, index) {
       await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor), digests);
       throwIfCancelled(signal);

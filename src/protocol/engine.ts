@@ -52,6 +52,13 @@ import type {
   RecipeChoices,
 } from './quantizeModel';
 import type { Recipe } from './recipe';
+import type {
+  RefinementEstimate,
+  RefinementParams,
+  RefinementPoint,
+  RefinementResult,
+  RunRefinementParams,
+} from './refinement';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
@@ -177,6 +184,9 @@ export interface EngineRequests {
   'evidence/estimate': { params: EvidenceParams; result: EvidenceEstimate };
   /** What is kept from the latest pass over any text. */
   'evidence/stored': { params: ModelRef & { cacheDir: string }; result: StoredEvidence | undefined };
+  /** Trains a copy of a GGUF file on the output of its original, and writes its best state. */
+  'refinement/run': { params: RunRefinementParams; result: RefinementResult };
+  'refinement/estimate': { params: RefinementParams; result: RefinementEstimate };
 }
 
 /** A plan and the file that it was read from. */
@@ -311,6 +321,8 @@ export interface EngineProgress {
   device?: Device;
   /** Of an evaluation, once a window is scored. */
   curve?: EvaluationCurve;
+  /** Of a refinement: steps in all, and what was measured so far. */
+  refinement?: { readonly steps: number; readonly points: readonly RefinementPoint[] };
   /** Of a model that is quantized: matrices that were finished since the previous report. */
   finished?: readonly QuantizedWeight[];
 }

@@ -39,6 +39,8 @@ export interface RefinementOptions extends ForwardOptions {
   readonly original: OriginalStates;
   /** Where an earlier run stopped. */
   readonly from?: RefinementProgress | undefined;
+  /** After each step. */
+  readonly onTrained?: ((step: number) => void) | undefined;
   /** After each measurement; `isBest` where the divergence is the smallest so far. */
   readonly onMeasured: (progress: RefinementProgress, isBest: boolean) => Promise<void>;
 }
@@ -52,7 +54,7 @@ export interface RefinementOptions extends ForwardOptions {
 export async function refine(
   decoder: Decoder,
   training: Training,
-  { schedule, text, original, from, onMeasured, ...options }: RefinementOptions,
+  { schedule, text, original, from, onTrained, onMeasured, ...options }: RefinementOptions,
 ): Promise<RefinementProgress> {
   let progress = from ?? { step: 0, points: [] };
   const measure = async (step: number): Promise<void> => {
@@ -76,6 +78,7 @@ export async function refine(
         onGradient: (tensor, gradient) => training.move(tensor, gradient, rate),
       },
     );
+    onTrained?.(step);
     if (step % schedule.every === 0 || step === schedule.steps) await measure(step);
   }
   return progress;

@@ -1,10 +1,9 @@
 import { loadNative } from '../native';
+import type { TrainedParts } from '../protocol/refinement';
 import { adam, type AdamState, type AdamStep } from './adam';
 import { factorGradients, factorType, readFactors, writeFactors, type FactorType } from './blockFactors';
 import { codeDistances, hasCodes, setNearestCodes } from './nearestCodes';
 
-/** What is trained besides vectors in float32: the factors of blocks, or their codes, too. */
-export type TrainedParts = 'factors' | 'codes';
 
 /** How a stored tensor is trained: numbers that its bytes are made of, with the bytes that it had at the start. */
 export interface Trainer {

@@ -5,8 +5,9 @@ import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { TensorDescriptor } from '../protocol/model';
+import type { TrainedParts } from '../protocol/refinement';
 import type { AdamState, AdamStep } from './adam';
-import { trainerOf, type TrainedParts, type Trainer } from './trainers';
+import { trainerOf, type Trainer } from './trainers';
 
 /** A tensor that is trained, and where its numbers are: its own, then Adam's two averages of each. */
 interface Slot {

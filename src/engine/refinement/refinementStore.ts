@@ -1,0 +1,59 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeAtomically } from '../../files/atomicFile';
+import { makeFolder } from '../../files/makeFolder';
+import { isRecord } from '../../model/json';
+import { seal, unseal } from '../../model/sealedJson';
+import type { RefinementProgress } from '../../refinement/refine';
+import type { Training } from '../../refinement/training';
+
+/** The point of a curve whose divergence is the smallest; of equal ones the first. */
+export const bestOf = ({ points }: Pick<RefinementProgress, 'points'>) =>
+  points.reduce((best, point) => (point.divergence < best.divergence ? point : best));
+
+/**
+ * A refinement that can be continued: `progress.json`, and the numbers that it names: `state-STEP`, and `best-STEP` of the best state so far.
+ * Progress is written last, so that a killed run leaves an earlier state whole.
+ */
+export class RefinementStore {
+  constructor(readonly folder: string) {}
+
+  /** How far an earlier run came; undefined where there is none or it is damaged. */
+  async progress(): Promise<RefinementProgress | undefined> {
+    const line = await readFile(this.file('progress.json'), 'utf8').catch(() => undefined);
+    const found = line === undefined ? undefined : unseal(line);
+    return isRecord(found) ? (found as unknown as RefinementProgress) : undefined;
+  }
+
+  /** Puts the state of an earlier run back. @returns its progress, or undefined where its numbers are damaged or missing. */
+  async restore(training: Training): Promise<RefinementProgress | undefined> {
+    const progress = await this.progress();
+    if (!progress || !(await training.load(this.state(progress.step), 'all'))) return undefined;
+    return progress;
+  }
+
+  /** Keeps what a run has reached, and removes what is no longer needed. */
+  async keep(training: Training, progress: RefinementProgress, isBest: boolean): Promise<void> {
+    const earlier = await this.progress();
+    await makeFolder(this.folder);
+    await training.save(this.state(progress.step), 'all');
+    if (isBest) await training.save(this.best(progress.step), 'values');
+    await writeAtomically(this.file('progress.json'), (target) => target.write(Buffer.from(seal(progress))));
+    if (!earlier || earlier.step === progress.step) return;
+    await rm(this.state(earlier.step), { force: true });
+    if (isBest) await rm(this.best(bestOf(earlier).step), { force: true });
+  }
+
+  /** Puts the best state into the file that is trained. @returns whether it is whole. */
+  takeBest(training: Training, progress: RefinementProgress): Promise<boolean> {
+    return training.load(this.best(bestOf(progress).step), 'values');
+  }
+
+  remove(): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true });
+  }
+
+  private readonly state = (step: number): string => this.file(`state-${step}`);
+  private readonly best = (step: number): string => this.file(`best-${step}`);
+  private readonly file = (name: string): string => join(this.folder, name);
+}

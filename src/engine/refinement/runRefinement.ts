@@ -1,0 +1,197 @@
+import { resolve } from 'node:path';
+import { exportGguf } from '../../exporter/exportGguf';
+import { originOf } from '../../exporter/origin';
+import { inputsOf } from '../../files/inputs';
+import { greatestOf } from '../../protocol/extremes';
+import { blockBytes } from '../../graph/transformer/decoderShape';
+import { openModel } from '../../layouts/openModel';
+import { QuantscopeError } from '../../model/errors';
+import type { Model } from '../../model/model';
+import type {
+  RefinementEstimate,
+  RefinementParams,
+  RefinementResult,
+  RunRefinementParams,
+} from '../../protocol/refinement';
+import { distil } from '../../refinement/distillation';
+import { OriginalStates } from '../../refinement/originalStates';
+import { batchOf, refine, type RefinementProgress } from '../../refinement/refine';
+import type { JobContext } from '../job';
+import { stepsOf, windowsAtOnce } from '../evaluation/runPlan';
+import { diskBytes, statesRoomIn, withOpenRefinement, type OpenRefinement } from './openRefinement';
+import { planRefinement, type PlannedRefinement } from './planRefinement';
+import { RefinementMeter } from './refinementMeter';
+import { bestOf } from './refinementStore';
+
+/**
+ * Refines a GGUF file: trains a copy on the output of its original, and writes the best state on text that is kept back. What a run has
+ * reached is kept, so that a run that was stopped or killed is continued by the next one with the same settings.
+ * @throws QuantscopeError as `planRefinement`; REQUEST for `finish` without an earlier run; IO, CANCELLED.
+ */
+export async function runRefinement(
+  start: Model,
+  original: Model,
+  params: RunRefinementParams,
+  context: JobContext,
+): Promise<RefinementResult> {
+  const began = performance.now();
+  const inputs = await inputsOf(
+    start.description,
+    params.text,
+    ...original.description.files.map(({ path }) => path),
+  );
+  await inputs.check([params.out]);
+  const planned = await planRefinement(start, original, params, context.signal);
+  const progress = await withOpenRefinement(planned, context.signal, async (open) => {
+    const reached = await reach(planned, open, params.finish === true, context);
+    await writeBest(planned, open, reached, params, context.signal);
+    return reached;
+  });
+  if (params.finish !== true) await planned.store.remove();
+  const { text, length, training } = planned;
+  return {
+    ...{ out: resolve(params.out), steps: progress.step, points: progress.points, best: bestOf(progress) },
+    tokens: { learned: text.learned.length * length, heldBack: text.heldBack.length * length },
+    tensors: { trained: training.slots.size, all: start.description.tensors.length },
+    seconds: (performance.now() - began) / 1000,
+  };
+}
+
+/** Continues a run where an earlier one stopped, to its end or not at all. */
+async function reach(
+  planned: PlannedRefinement,
+  open: OpenRefinement,
+  isFinished: boolean,
+  { signal, progress: report }: JobContext,
+): Promise<RefinementProgress> {
+  const { store, schedule, text } = planned;
+  const { decoder, training } = open;
+  const from = await store.restore(training);
+  if (isFinished) {
+    if (from) return from;
+    const message = 'There is no run of these settings that could be finished.';
+    throw new QuantscopeError('REQUEST', message, { file: planned.start.description.path });
+  }
+  const passes = stepsOf(open.original, text.windows.length, 0);
+  const meter = new RefinementMeter(schedule, passes, from, planned.where.device, report);
+  const states = await originalStates(planned, open, signal, () => meter.passed());
+  try {
+    return await refine(decoder, training, {
+      ...{ schedule, text, original: states, from, signal, windowsAtOnce: windowsAtOnce(decoder) },
+      room: statesRoomIn(planned, decoder),
+      onStep: (part) => meter.part(part),
+      onTrained: (step) => meter.trained(step),
+      onMeasured: async (progress, isBest) => {
+        await store.keep(training, progress, isBest);
+        meter.measured(progress);
+      },
+    });
+  } finally {
+    states.close();
+  }
+}
+
+function originalStates(
+  planned: PlannedRefinement,
+  { original }: OpenRefinement,
+  signal: AbortSignal,
+  onStep: () => void,
+): Promise<OriginalStates> {
+  const { windows } = planned.text;
+  const room = statesRoomIn(planned, original)(windows.length * planned.length);
+  return OriginalStates.measure(original, windows, room, {
+    ...{ signal, onStep, windowsAtOnce: windowsAtOnce(original) },
+  });
+}
+
+/** Writes the best state, with a key that says how it was found. */
+async function writeBest(
+  { start, store, training: { slots }, textHash }: PlannedRefinement,
+  { training, file }: OpenRefinement,
+  progress: RefinementProgress,
+  { out, text, original, path, parts = 'codes' }: RunRefinementParams,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!(await store.takeBest(training, progress)))
+    throw new QuantscopeError('IO', 'The best state of the refinement is damaged.', { file: store.folder });
+  const { step } = bestOf(progress);
+  const trained = parts === 'codes' ? 'norms, factors and codes' : 'norms and factors';
+  const overrideKeyValues = [
+    `quantscope.codes.refinement=str:distillation 1: ${trained} of ${slots.size} tensors, ${step} steps`,
+    `quantscope.codes.refinement_text=str:${textHash}`,
+  ];
+  const best = await openModel(file, signal);
+  try {
+    const alsoRead = [path, text, original];
+    const origin = originOf(start, 'gguf');
+    await exportGguf(best, { type: 'COPY', overrideKeyValues }, out, { signal, alsoRead, origin });
+  } finally {
+    await best.close();
+  }
+}
+
+/** Of a step, the part that a forward pass over its windows takes: the way back takes twice as long. */
+const forwardShare = 1 / 3;
+
+/** What a run would take; one step is made, and its result thrown away. */
+export async function estimateRefinement(
+  start: Model,
+  original: Model,
+  params: RefinementParams,
+  { signal }: Pick<JobContext, 'signal'>,
+): Promise<RefinementEstimate> {
+  const planned = await planRefinement(start, original, params, signal);
+  const { schedule, text, store, training } = planned;
+  const done = (await store.progress())?.step ?? 0;
+  return withOpenRefinement(planned, signal, async (open) => {
+    const perStep = await stepSeconds(planned, open, signal);
+    const perWindow = (forwardShare * perStep) / schedule.batch;
+    const measurements = Math.ceil((schedule.steps - done) / schedule.every) + 1;
+    // The original is run over the text that is kept back by its output matrix alone.
+    const forward = text.windows.length + measurements * text.heldBack.length;
+    const { shape } = open.decoder;
+    const largest = Math.max(
+      greatestOf(shape.blocks.map(blockBytes)),
+      4 * shape.vocabulary * shape.hiddenSize,
+    );
+    const states = 4 * schedule.batch * planned.length * shape.hiddenSize * (shape.blocks.length + 3);
+    return {
+      ...{ steps: schedule.steps, done, disk: diskBytes(planned, shape.hiddenSize) },
+      seconds: (schedule.steps - done) * perStep + forward * perWindow,
+      memory: 2 * largest + states + 4 * training.numbers,
+    };
+  });
+}
+
+/** A step that takes less (s) is made twice: the first one is mostly the start of the runtime. */
+const shortStep = 10;
+
+/** Seconds of a step. */
+async function stepSeconds(
+  { text, schedule, ...planned }: PlannedRefinement,
+  { decoder, original, training }: OpenRefinement,
+  signal: AbortSignal,
+): Promise<number> {
+  const whole = { ...planned, text, schedule };
+  const chosen = batchOf(text.learned, schedule.batch, 1);
+  const windows = chosen.map((window) => text.windows[window]!);
+  const pass = { signal, windowsAtOnce: windowsAtOnce(original) };
+  const room = statesRoomIn(whole, original)(windows.length * planned.length);
+  const states = await OriginalStates.measure(original, windows, room, pass);
+  const step = async (): Promise<number> => {
+    const began = performance.now();
+    await distil(decoder, windows, {
+      ...{ signal, windowsAtOnce: windowsAtOnce(decoder), room: statesRoomIn(whole, decoder) },
+      base: states.of(windows.map((_, index) => index)),
+      wants: (tensor) => training.has(tensor),
+      onGradient: (tensor, gradient) => training.move(tensor, gradient, { step: 1, rate: 0 }),
+    });
+    return (performance.now() - began) / 1000;
+  };
+  try {
+    const first = await step();
+    return first < shortStep ? await step() : first;
+  } finally {
+    states.close();
+  }
+}
