@@ -4,7 +4,6 @@ import { adam, type AdamState, type AdamStep } from './adam';
 import { factorGradients, factorType, readFactors, writeFactors, type FactorType } from './blockFactors';
 import { codeDistances, hasCodes, setNearestCodes } from './nearestCodes';
 
-
 /** How a stored tensor is trained: numbers that its bytes are made of, with the bytes that it had at the start. */
 export interface Trainer {
   /** How many numbers. */
