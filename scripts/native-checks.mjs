@@ -148,6 +148,7 @@ async function sanitizers() {
 /** Everything on the thread pool, with pieces of all kinds. */
 const programs = {
   operations: 'operations on whole matrices stay within their buffers and give the results of simple loops',
+  descents: 'coordinate descents stay within their buffers and leave smaller errors by simple loops',
   solvers: 'grids and solvers stay within their buffers and give the results of simple loops',
 };
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "../grid_operations.h"
-#include "../solvers/descent.h"
 #include "../solvers/gptq.h"
 #include "../solvers/gram.h"
 #include "../solvers/lattice_descent.h"
@@ -17,84 +16,12 @@
 #include "../solvers/nearest_octet.h"
 #include "../solvers/octet_metric.h"
 #include "../solvers/outputs.h"
-#include "../solvers/two_sided.h"
-#include "expect.h"
-#include "inputs.h"
+#include "matrices.h"
 
 namespace {
 
 using namespace qs;
 using namespace qs::test;
-
-template <typename Work>
-void expectError(const std::string& what, const Work& work) {
-  try {
-    work();
-    expect(false, what + " is an error");
-  } catch (const std::exception&) {
-  }
-}
-
-bool isNear(double found, double expected, double tolerance) {
-  return std::fabs(found - expected) <= tolerance * (std::fabs(expected) + 1e-30);
-}
-
-std::vector<float> weightsOf(size_t n, uint64_t seed) { return draw(kInputs[0], n, seed); }
-
-/// Inputs that have some directions in common.
-std::vector<float> inputsOf(size_t tokens, size_t columns) {
-  auto inputs = draw(kInputs[0], tokens * columns, 5);
-  for (size_t t = 0; t < tokens; ++t) {
-    for (size_t c = 1; c < columns; ++c) inputs[t * columns + c] += 0.7f * inputs[t * columns + c - 1];
-  }
-  return inputs;
-}
-
-std::vector<double> gramOf(const std::vector<float>& inputs, size_t columns) {
-  std::vector<double> gram(columns * columns);
-  for (size_t t = 0; t < inputs.size(); t += columns) {
-    for (size_t i = 0; i < columns; ++i) {
-      for (size_t j = 0; j < columns; ++j) {
-        gram[i * columns + j] += static_cast<double>(inputs[t + i]) * static_cast<double>(inputs[t + j]);
-      }
-    }
-  }
-  return gram;
-}
-
-/// d·H·dᵀ of a row d of decoded − weight.
-double lossOf(const std::vector<double>& hessian, const float* weights, const float* decoded, size_t columns) {
-  double sum = 0;
-  for (size_t i = 0; i < columns; ++i) {
-    const double own = static_cast<double>(decoded[i]) - static_cast<double>(weights[i]);
-    for (size_t j = 0; j < columns; ++j) {
-      sum += own * hessian[i * columns + j] * (static_cast<double>(decoded[j]) - static_cast<double>(weights[j]));
-    }
-  }
-  return sum;
-}
-
-/// Calls work(name) with each instruction set in use.
-template <typename Work>
-void overSets(const Work& work) {
-  for (const Kernels* set : availableKernels()) {
-    useKernels(set->name);
-    work(std::string(set->name));
-  }
-  useKernels(availableKernels()[0]->name);
-}
-
-WeightGrid integers(int bits, bool isSigned, ZeroKind zero) {
-  WeightGrid grid;
-  grid.levels.bits = bits;
-  grid.levels.isSigned = isSigned;
-  grid.levels.low = isSigned ? static_cast<float>(-(1 << (bits - 1))) : 0.0f;
-  grid.levels.high = grid.levels.low + static_cast<float>((1 << bits) - 1);
-  grid.zero = zero;
-  grid.rule.kind = zero == ZeroKind::None ? ScaleRule::Kind::Absmax : ScaleRule::Kind::Range;
-  grid.rule.divisor = grid.levels.high;
-  return grid;
-}
 
 WeightGrid floats() {
   WeightGrid grid;
@@ -319,93 +246,6 @@ void allColumns() {
   }
 }
 
-/// Grid of the codes of a type, whose scales are known.
-WeightGrid gridOfType(std::string_view type) {
-  if (type == "Q4_0") return integers(4, true, ZeroKind::None);
-  return integers(4, false, ZeroKind::Minimum);
-}
-
-void descents() {
-  for (const std::string type : {"Q4_0", "Q4_1", "Q4_K"}) {
-    const Codec& codec = *codecNamed(type);
-    const size_t columns = 2 * codec.block;
-    const size_t rows = 67;
-    const auto hessian = gramOf(inputsOf(3 * columns, columns), columns);
-    std::vector<float> tiles(hessian.size());
-    tileHessian(hessian, 0.0, 32, columns, tiles, nullptr);
-    const auto weights = weightsOf(rows * columns, 6);
-    std::vector<uint8_t> first;
-    overSets([&](const std::string& set) {
-      std::vector<uint8_t> blocks(weights.size() / codec.block * codec.bytes);
-      encodeRows(codec, weights, columns, {}, blocks, nullptr);
-      std::vector<float> decoded(weights.size());
-      decodeTensor(codec, blocks, decoded, nullptr);
-      std::vector<double> before(rows);
-      for (size_t row = 0; row < rows; ++row) {
-        before[row] = lossOf(hessian, weights.data() + row * columns, decoded.data() + row * columns, columns);
-      }
-      std::vector<double> losses(rows);
-      const WeightGrid grid = gridOfType(type);
-      descend({type, grid, {tiles, columns, 0.0}, weights, blocks, 2}, losses, nullptr);
-      decodeTensor(codec, blocks, decoded, nullptr);
-      for (size_t row = 0; row < rows; ++row) {
-        const double after = lossOf(hessian, weights.data() + row * columns, decoded.data() + row * columns, columns);
-        expect(isNear(losses[row], after, 1e-3) && after <= before[row] * (1 + 1e-4), type + ", " + set + ": losses of rows");
-      }
-      if (first.empty()) first = blocks;
-      expect(blocks == first, type + ", " + set + ": the blocks of all instruction sets");
-    });
-  }
-}
-
-/// tr(G·D·H·Dᵀ) of errors D `[rows, columns]`.
-double bothSidesLoss(const std::vector<double>& covariance, const std::vector<double>& hessian, const std::vector<float>& weights,
-                     const std::vector<float>& decoded, size_t rows) {
-  const size_t columns = weights.size() / rows;
-  double sum = 0;
-  for (size_t i = 0; i < rows; ++i) {
-    // Σ over the rows r of G[i, r] · D[r] is one row, so that its product with H is needed once.
-    std::vector<double> mixed(columns, 0.0);
-    for (size_t r = 0; r < rows; ++r) {
-      for (size_t k = 0; k < columns; ++k) {
-        const double error = static_cast<double>(decoded[r * columns + k]) - static_cast<double>(weights[r * columns + k]);
-        mixed[k] += covariance[i * rows + r] * error;
-      }
-    }
-    for (size_t j = 0; j < columns; ++j) {
-      const double error = static_cast<double>(decoded[i * columns + j]) - static_cast<double>(weights[i * columns + j]);
-      for (size_t k = 0; k < columns; ++k) sum += error * hessian[j * columns + k] * mixed[k];
-    }
-  }
-  return sum;
-}
-
-void descentsOfBothSides() {
-  for (const std::string type : {"Q4_0", "Q4_1", "Q4_K"}) {
-    const Codec& codec = *codecNamed(type);
-    const size_t columns = 2 * codec.block;
-    const size_t rows = 67;
-    const auto hessian = gramOf(inputsOf(3 * columns, columns), columns);
-    const auto covariance = gramOf(inputsOf(3 * rows, rows), rows);
-    const auto weights = weightsOf(rows * columns, 6);
-    std::vector<uint8_t> first;
-    overSets([&](const std::string& set) {
-      std::vector<uint8_t> blocks(weights.size() / codec.block * codec.bytes);
-      encodeRows(codec, weights, columns, {}, blocks, nullptr);
-      std::vector<float> decoded(weights.size());
-      decodeTensor(codec, blocks, decoded, nullptr);
-      const double before = bothSidesLoss(covariance, hessian, weights, decoded, rows);
-      const WeightGrid grid = gridOfType(type);
-      descendBothSides({type, grid, {hessian, 0.0}, {covariance, 0.0}, weights, blocks, 2}, nullptr);
-      decodeTensor(codec, blocks, decoded, nullptr);
-      const double after = bothSidesLoss(covariance, hessian, weights, decoded, rows);
-      expect(after < before, type + ", " + set + ": the error by both sides");
-      if (first.empty()) first = blocks;
-      expect(blocks == first, type + ", " + set + ": the blocks of all instruction sets");
-    });
-  }
-}
-
 const char* const kLattices[] = {"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"};
 
 /// Blocks of the encoder for some weights, all columns counting the same.
@@ -540,11 +380,9 @@ int main() {
   limits();
   allGrids();
   allColumns();
-  descents();
   latticeBlocks();
   nearestOctets();
   latticeDescents();
-  descentsOfBothSides();
   errors();
   return failures == 0 ? 0 : 1;
 }
