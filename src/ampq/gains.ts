@@ -22,6 +22,8 @@ export interface MeasuredDivergences {
   /** −ln p of the text's tokens by the unchanged model, nats per token; and by chance, ln of the vocabulary. */
   readonly loss: number;
   readonly chance: number;
+  /** Name of the model that was run, where it is another one. */
+  readonly model?: string;
   /** By the tensor's name in GGUF. */
   readonly tensors: Readonly<Record<string, TensorDivergence>>;
 }
@@ -69,11 +71,15 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
   const rows = table.rows.map((row) => {
     if (!Object.hasOwn(measured.tensors, row.tensor)) return row; // a tensor may be called "constructor"
     const { format, divergence, error } = measured.tensors[row.tensor]!;
-    return { ...row, gain: divergence / error, measured: { format, divergence } };
+    return { ...row, gain: divergence / error, measured: { format, error, divergence } };
   });
   const { path: text, hash, tokens, context } = measured.text;
-  const { noise, loss, chance } = measured;
-  return { ...table, rows, gainsFrom: { text, hash, tokens, context, noise, loss, chance } };
+  const { noise, loss, chance, model } = measured;
+  const gainsFrom = {
+    ...{ text, hash, tokens, context, noise, loss, chance },
+    ...(model === undefined ? {} : { model }),
+  };
+  return { ...table, rows, gainsFrom };
 }
 
 /** Where the divergences of a model are kept. @param key contentKey of the model. */

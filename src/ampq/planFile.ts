@@ -55,8 +55,9 @@ export function makePlan(
   };
 }
 
-const gainsText = ({ text, hash, tokens, context, loss, chance }: GainsText): GainsText => ({
+const gainsText = ({ text, hash, tokens, context, loss, chance, model }: GainsText): GainsText => ({
   ...{ text: basename(text), hash, tokens, context, loss, chance },
+  ...(model === undefined ? {} : { model }),
 });
 
 /**
@@ -172,6 +173,7 @@ function gainsOf(check: Checker, value: unknown): GainsText {
     context: check.count(gains['context'], '$.gains.context'),
     loss: check.number(gains['loss'], '$.gains.loss'),
     chance: check.number(gains['chance'], '$.gains.chance'),
+    ...(gains['model'] === undefined ? {} : { model: check.string(gains['model'], '$.gains.model') }),
   };
 }
 

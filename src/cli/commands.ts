@@ -7,6 +7,7 @@ import { exportCommand } from './export';
 import { exportOnnxCommand } from './exportOnnx';
 import { exportOverridesCommand } from './exportOverrides';
 import { formatsCommand } from './formats';
+import { gainsCommand } from './gains';
 import { gpuRuntimeCommand } from './gpuRuntime';
 import { imatrixCommand } from './imatrix';
 import { inspect } from './inspect';
@@ -26,6 +27,7 @@ export const commands: readonly Command[] = [
   stats,
   quantize,
   sensitivity,
+  gainsCommand,
   recommend,
   certify,
   exportCommand,

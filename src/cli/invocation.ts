@@ -33,15 +33,14 @@ export function parseInvocation(args: readonly string[]): Invocation {
   }
   const { options, operands } = parseOptions(command, rest);
   if (options['help'] !== true) checkComplete(command, options, operands);
-  if (command.actions)
-    return { command, model: { path: resolve('.') }, ...actionOf(command, operands[0]), options };
+  const action = actionOf(command, operands[0]);
   if (command.optional !== undefined) {
     const word = operands[0] === undefined ? {} : { word: operands[0] };
     return { command, model: { path: resolve('.') }, ...word, options };
   }
-  const [first = '.', second] = operands;
+  const [first = '.', second] = command.actions ? operands.slice(1) : operands;
   const model = { path: resolve(first), alone: options[thisFile] === true };
-  return { command, model, ...(second === undefined ? {} : { other: resolve(second) }), options };
+  return { command, model, ...action, ...(second === undefined ? {} : { other: resolve(second) }), options };
 }
 
 function checkComplete(command: Command, options: Options, operands: readonly string[]): void {
@@ -56,9 +55,9 @@ function checkComplete(command: Command, options: Options, operands: readonly st
     if (spec.required && options[option] === undefined) throw new UsageError(`--${option} is missing.`);
 }
 
-/** Absent when help was requested. @throws UsageError for a word that is not an action of the command. */
-function actionOf({ name, actions = [] }: Command, action: string | undefined): { action?: string } {
-  if (action === undefined) return {};
+/** Absent for a command without actions, and when help was requested. @throws UsageError for a word that is not an action of the command. */
+function actionOf({ name, actions }: Command, action: string | undefined): { action?: string } {
+  if (!actions || action === undefined) return {};
   if (!actions.includes(action))
     throw new UsageError(`${name} has no action "${action}"; it has ${actions.join(', ')}.`);
   return { action };

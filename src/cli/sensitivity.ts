@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path';
+import { gainsEnding } from '../ampq/gainsFile';
 import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
 import { codeChoices, objectives } from '../protocol/export';
 import type { DeviceChoice, GainsSource, SensitivityTable } from '../protocol/plan';
@@ -57,7 +58,10 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
   ),
   objective: objectiveOption,
   'calibration-tokens': valueOption('N', 'tokens of that text that are used (default: 65,536)'),
-  gains: valueOption('cached', 'cached: use the gains of the latest run, whatever its text was'),
+  gains: valueOption(
+    'G',
+    'cached: use the gains of the latest run, whatever its text was; or a .gains.json file, which may be of another model of these shapes',
+  ),
   'weights-only': {
     type: 'boolean',
     help: 'do not run the model: errors of the weights, weighted by the roles of tensors',
@@ -74,18 +78,18 @@ export function measuringParams(context: CommandContext): SensitivityParams {
   const { model, cacheDir } = context;
   const [text, imatrix] = [textOption(context, 'text'), textOption(context, 'imatrix')];
   const weightsOnly = context.options['weights-only'] === true;
-  const keptGains = choiceOption(context, 'gains', ['cached']) !== undefined;
+  const gains = textOption(context, 'gains');
   const [tokens, window] = [countOption(context, 'tokens'), countOption(context, 'context')];
   const chosen = [
     ...(text === undefined ? [] : ['--text']),
     ...(weightsOnly ? ['--weights-only'] : []),
-    ...(keptGains ? ['--gains'] : []),
+    ...(gains === undefined ? [] : ['--gains']),
   ];
   if (chosen.length > 1) throw new UsageError(`Give ${chosen.join(' or ')}, not both.`);
-  if ((tokens ?? window) !== undefined && (weightsOnly || keptGains))
+  if ((tokens ?? window) !== undefined && (weightsOnly || gains !== undefined))
     throw new UsageError(`--tokens and --context apply to a run over a text, not to ${chosen[0]}.`);
   const optimised = optimisedOption(context);
-  if (optimised?.isRequired && (weightsOnly || keptGains))
+  if (optimised?.isRequired && (weightsOnly || gains === 'cached'))
     throw new UsageError(`--codes optimised needs a run over a text, not ${chosen[0]}.`);
   const formats = textOption(context, 'formats')
     ?.split(',')
@@ -97,10 +101,18 @@ export function measuringParams(context: CommandContext): SensitivityParams {
     ...(imatrix === undefined ? {} : { imatrix: resolve(imatrix) }),
     ...(tokens === undefined ? {} : { tokens }),
     ...(window === undefined ? {} : { context: window }),
-    ...(keptGains ? { keptGains } : {}),
+    ...gainsOf(gains),
     ...(weightsOnly ? { weightsOnly } : {}),
     ...(optimised ? { optimised } : {}),
   };
+}
+
+/** Where gains come from that are not measured. @throws UsageError for anything but "cached" and a file. */
+function gainsOf(gains: string | undefined): Pick<SensitivityParams, 'keptGains' | 'gainsFile'> {
+  if (gains === undefined) return {};
+  if (gains === 'cached') return { keptGains: true };
+  if (gains.endsWith(gainsEnding)) return { gainsFile: resolve(gains) };
+  throw new UsageError(`--gains takes cached or a ${gainsEnding} file, not "${gains}".`);
 }
 
 /**

@@ -259,6 +259,8 @@ export interface SensitivityParams extends ModelRef {
   imatrix?: string;
   /** Use the gains of the latest run, whatever its text was. */
   keptGains?: boolean;
+  /** Use the gains of a `*.gains.json` file: of this model, or of another one of the same shapes. */
+  gainsFile?: string;
   /** Errors of the weights alone. */
   weightsOnly?: boolean;
   /**

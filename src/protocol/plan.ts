@@ -32,8 +32,8 @@ export interface SensitivityRow {
    * run over a text.
    */
   readonly gain?: number;
-  /** Source of the gain: the divergence measured with the tensor in this format. Others are gain × error. */
-  readonly measured?: { readonly format: string; readonly divergence: number };
+  /** Source of the gain: the relative squared error and the divergence with the tensor in this format. Others are gain × error. */
+  readonly measured?: { readonly format: string; readonly error: number; readonly divergence: number };
   readonly cells: readonly SensitivityCell[];
 }
 
@@ -51,6 +51,8 @@ export interface GainsSource {
   /** −ln p of the text's tokens by the model, nats per token; and by chance, ln of the vocabulary. */
   readonly loss: number;
   readonly chance: number;
+  /** Name of the model that was run, where it is another one of the same shapes. */
+  readonly model?: string;
 }
 
 /** The text that the gains of a plan were measured over; the file without its folder. */

@@ -5,7 +5,7 @@ const listed = 3;
 
 /**
  * What the user should know about the tensors of a table, as sentences: those without a format to choose, those left out, and those
- * whose effect on the output is not known although the model was run.
+ * whose effect on the output is not known although the model was run; and that gains are those of another model.
  */
 export function tableNotes(table: SensitivityTable): string[] {
   const { gainsFrom, skipped = [] } = table;
@@ -15,6 +15,7 @@ export function tableNotes(table: SensitivityTable): string[] {
     ...skippedNotes(skipped),
     ...overflowNotes(table),
     ...(untrained === undefined ? [] : [untrained]),
+    ...otherModelNotes(table),
   ];
 }
 
@@ -26,6 +27,13 @@ function overflowNotes({ rows, gainsFrom }: SensitivityTable): string[] {
   const names = listOf(lost.map(({ tensor }) => tensor));
   return [
     `The output is not finite when these are quantized, so plans use the errors of the weights alone: ${names}.`,
+  ];
+}
+
+function otherModelNotes({ gainsFrom }: SensitivityTable): string[] {
+  if (gainsFrom?.model === undefined) return [];
+  return [
+    `Gains are those of another model, ${gainsFrom.model}. How well they hold for this one was not measured: quantscope gains compare does that.`,
   ];
 }
 

@@ -37,6 +37,11 @@ export function verdictOf({ total, preset, gains, certificate }: Plan, noise = 0
         recommended: false,
         text: `${name} is predicted as good: ${figures}, which is less than predictions tell apart. There is no gain to expect.`,
       };
+    if (ours < theirs && gains?.model !== undefined)
+      return {
+        recommended: false,
+        text: `Predicted better than ${name} by the gains of another model (${gains.model}): ${figures}. Measure both with quantscope certify.`,
+      };
     if (ours < theirs) return { recommended: true, text: `Predicted better than ${name}: ${figures}.` };
     const rank = ours === theirs ? 'as good' : 'better';
     return { recommended: false, text: `${name} is predicted ${rank} at this size: ${figures}.` };

@@ -24,6 +24,7 @@ describe('the package', () => {
     'dist/ThirdPartyNotices.txt',
     'assets/general-calibration.txt',
     'schemas/ampq.schema.json',
+    'schemas/gains.schema.json',
     'schemas/recipe.schema.json',
     `prebuilds/${process.platform}-${process.arch}/quantscope.node`,
     'node_modules/onnxruntime-node/dist/index.js',

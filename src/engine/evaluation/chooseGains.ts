@@ -1,10 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Candidates } from '../../ampq/candidates';
 import type { MeasuredDivergences } from '../../ampq/gains';
+import { gainsFor, parseGains, type ErrorKind } from '../../ampq/gainsFile';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import { QuantscopeError } from '../../model/errors';
+import { contentKey } from '../../model/identity';
+import { readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import { contextLengthOf, planText, type PlannedText } from './runPlan';
 
@@ -24,29 +28,32 @@ export interface GainsChoice {
   /** Tokens per window; at most the model's context length. */
   readonly context?: number;
   readonly keptGains?: boolean;
+  /** A `*.gains.json` file. */
+  readonly gainsFile?: string;
   readonly weightsOnly?: boolean;
 }
 
-/** Where gains come from: a text that the model is run over, an earlier run, or nowhere, and why. */
+/** Where gains come from: a text that the model is run over, an earlier run, a file for errors of some kind, or nowhere, and why. */
 export type GainsChosen =
   | { readonly planned: PlannedText }
-  | { readonly measured: MeasuredDivergences }
+  | { readonly measured: MeasuredDivergences; readonly errors?: ErrorKind }
   | { readonly weightsOnly: string };
 
 /**
  * Where the gains of a request come from. Without a choice: a text next to the model with "calib" in its name, else the general one. A model
  * that cannot be run is measured by its weights alone, unless a text was named. Gains of an earlier run over another text are used
  * only where the request asks for them.
- * @param kept gains of the latest run, if any.
+ * @param known gains of the latest run, if any, and the tensors that gains are for.
  * @throws QuantscopeError of a model or a text that was named and cannot be used; REQUEST where kept gains are asked for and there are none.
  */
 export async function chooseGains(
   model: Model,
   choice: GainsChoice,
-  kept: MeasuredDivergences | undefined,
+  { kept, candidates }: { readonly kept: MeasuredDivergences | undefined; readonly candidates: Candidates },
   signal: AbortSignal,
 ): Promise<GainsChosen> {
   if (choice.weightsOnly === true) return { weightsOnly: 'this was requested.' };
+  if (choice.gainsFile !== undefined) return gainsOfFile(model, choice.gainsFile, candidates);
   if (choice.keptGains === true) {
     if (kept) return { measured: kept };
     const message = 'No gains of this model are kept from an earlier run. Run it over a text first.';
@@ -65,6 +72,17 @@ export async function chooseGains(
     if (!isUnusable(error)) throw error;
     return { weightsOnly: error.message };
   }
+}
+
+/** @throws QuantscopeError IO, MODEL_FILE or UNSUPPORTED for a file that is not one of gains, REQUEST for one of other tensors. */
+async function gainsOfFile(
+  { description }: Model,
+  file: string,
+  { tensors }: Candidates,
+): Promise<GainsChosen> {
+  const gains = parseGains((await readJsonFile(file)).value, file);
+  const wanted = tensors.map(({ converted: { name, shape } }) => ({ name, shape }));
+  return { measured: gainsFor(gains, wanted, contentKey(description), file), errors: gains.errors };
 }
 
 const isUnusable = (error: unknown): error is QuantscopeError =>

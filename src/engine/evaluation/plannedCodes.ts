@@ -1,3 +1,4 @@
+import type { ErrorKind } from '../../ampq/gainsFile';
 import type { Measurer, MissingCells } from '../../ampq/sensitivity';
 import {
   codesEvidence,
@@ -34,24 +35,56 @@ export interface PlannedCodes {
  */
 export async function planCodes(
   model: Model,
-  { optimised, device }: Pick<SensitivityParams, 'optimised' | 'device'>,
+  {
+    optimised,
+    device,
+    imatrix,
+    gainsFile,
+  }: Pick<SensitivityParams, 'optimised' | 'device' | 'imatrix' | 'gainsFile'>,
   gains: GainsChosen,
   latest: UsedCodes | undefined,
   signal: AbortSignal,
 ): Promise<PlannedCodes | undefined> {
+  if ('errors' in gains) checkErrors(gains.errors, { optimised, imatrix }, gainsFile!);
   if (!optimised) return undefined;
-  const { evidenceDir, tokens, isRequired, objective = 'two-sided' } = optimised;
+  const { evidenceDir, isRequired, objective = 'two-sided' } = optimised;
+  if ('errors' in gains) return gains.errors === 'outputs' ? codesOver(optimised.text!) : undefined;
   if ('measured' in gains) return latest && { used: latest, evidenceDir };
   if ('weightsOnly' in gains) {
     if (!isRequired) return undefined;
     const message = `Optimised codes need a text that the model is run over: ${gains.weightsOnly}`;
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
   }
-  const text = optimised.text ?? gains.planned.file;
-  const needs = [codesEvidence(objective)];
-  const settings = { text, needs, device, ...(tokens === undefined ? {} : { tokens }) };
-  const used = usedCodes(await evidenceText(model, settings, evidenceDir, signal));
-  return { used, settings, evidenceDir };
+  return codesOver(optimised.text ?? gains.planned.file);
+
+  async function codesOver(text: string): Promise<PlannedCodes> {
+    const { tokens } = optimised!;
+    const needs = [codesEvidence(objective)];
+    const settings = { text, needs, device, ...(tokens === undefined ? {} : { tokens }) };
+    const used = usedCodes(await evidenceText(model, settings, evidenceDir, signal));
+    return { used, settings, evidenceDir };
+  }
+}
+
+/** @throws QuantscopeError REQUEST where gains of a file are asked for with errors of another kind. */
+function checkErrors(
+  kind: ErrorKind,
+  { optimised, imatrix }: { readonly [K in 'optimised' | 'imatrix']: SensitivityParams[K] | undefined },
+  file: string,
+): void {
+  const refuse = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message, { file });
+  if (kind === 'outputs' && optimised?.text === undefined)
+    throw refuse(
+      'These gains are for the errors of outputs with optimised codes: name the text that codes are found over (--calibration F).',
+    );
+  if (kind !== 'outputs' && optimised?.isRequired)
+    throw refuse(
+      'These gains are for the errors of weights with the codes of llama.cpp, not for optimised codes.',
+    );
+  if (kind === 'importance' && imatrix === undefined)
+    throw refuse('These gains are for errors that an importance matrix weights: give one.');
+  if (kind === 'weights' && imatrix !== undefined)
+    throw refuse('These gains are for plain errors, not for errors that an importance matrix weights.');
 }
 
 /**

@@ -55,6 +55,7 @@ const runKinds = {
   context: 'count?',
   imatrix: 'path?',
   keptGains: 'boolean?',
+  gainsFile: 'path?',
   weightsOnly: 'boolean?',
   optimised: 'optimised?',
 } as const;
@@ -85,7 +86,7 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
   const keptOf = (candidates: Candidates) => keptGains(model, candidates, params.cacheDir);
   const latest = params.optimised ? await latestCandidates(model, encoded, params.cacheDir) : encoded;
   const earlier = await keptOf(latest);
-  const gains = await chooseGains(model, params, earlier, signal);
+  const gains = await chooseGains(model, params, { kept: earlier, candidates: encoded }, signal);
   const planned = 'planned' in gains ? gains.planned : undefined;
   const codes = await planCodes(model, params, gains, latest.codes, signal);
   const candidates = codes ? { ...encoded, codes: codes.used } : encoded;

@@ -77,7 +77,7 @@ describe('gains', () => {
       context: 512,
       ...{ noise: 1e-14, loss: 3.3, chance: 6.9 },
     });
-    expect(found.rows[1]!.measured).toEqual({ format: 'Q4_0', divergence: 0.002 });
+    expect(found.rows[1]!.measured).toEqual({ format: 'Q4_0', error: 0.25, divergence: 0.002 });
     expect(tableNotes(found)).toEqual([
       'The output is not finite when these are quantized, so plans use the errors of the weights alone: blk.0.attn_q.weight, constructor.',
     ]);

@@ -73,7 +73,8 @@ describe('the text that tensors are measured over', () => {
     expect(table.weightsOnly).toBeUndefined();
     const { measured, gain, cells } = table.rows.find(({ tensor }) => tensor === 'output.weight')!;
     const error = cells.find(({ format }) => format === 'Q4_K')!.relativeSquaredError;
-    expect(measured).toEqual({ format: 'Q4_K', divergence: expect.closeTo(gain! * error, 12) as number });
+    const divergence = expect.closeTo(gain! * error, 12) as number;
+    expect(measured).toEqual({ format: 'Q4_K', error, divergence });
     const kept = { text: { file: general, tokens: 2048, isKept: true }, seconds: 0 };
     expect(await estimate({}, bare, cacheDir)).toMatchObject(kept);
     // A text that appears beside the model later is what a run without a text uses.

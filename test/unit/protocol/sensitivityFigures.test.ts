@@ -35,7 +35,7 @@ describe('a sensitivity table on its way to a page', () => {
 
   it('names the tensors, with their gains and what these were measured in', () => {
     const table = tableOf({ Q4_K: 0.5 }, { Q4_K: 0.25 });
-    const measured = { format: 'Q4_K', divergence: 1e-3 };
+    const measured = { format: 'Q4_K', error: 0.5, divergence: 1e-3 };
     const rows = [{ ...table.rows[0]!, gain: 2e-3, measured }, table.rows[1]!];
     expect(fromColumns(sent({ ...table, rows }).rows)).toEqual([
       { tensor: 'a', sources: ['a'], weights: 256, gain: 2e-3, measured },
