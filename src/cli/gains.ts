@@ -36,7 +36,10 @@ const actions: Readonly<Record<string, (context: CommandContext) => Promise<Comm
   compare: compareWithFile,
 };
 
-const { gains: _gains, 'weights-only': _weightsOnly, ...options } = measuringOptions;
+/** Without those that say where gains come from: they are measured. */
+const options = Object.fromEntries(
+  Object.entries(measuringOptions).filter(([name]) => !['gains', 'weights-only'].includes(name)),
+);
 
 export const gainsCommand: Command = {
   name: 'gains',
