@@ -26,7 +26,7 @@ const rates = {
   /** Of the factor. */
   factors: 1e-3,
   /** Of the mean distance of neighbouring codes. */
-  codes: 0.03,
+  codes: 0.015,
 };
 
 /** How a tensor is trained; undefined for one that stays as it is: matrices in floats, and types without factors or codes. */

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { splitText } from '../../../src/engine/refinement/planRefinement';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import { openModel } from '../../../src/layouts/openModel';
+import { modelHash } from '../../../src/model/identity';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { RefinementResult, RunRefinementParams } from '../../../src/protocol/refinement';
 import { engineJobs } from '../../support/engineJobs';
@@ -74,6 +75,11 @@ describe('refinement', () => {
     expect(result.tensors).toEqual({ trained: layout(after).length, all: layout(after).length });
     expect(after.gguf!.metadata.get('quantscope.codes.refinement')!.scalar).toBe(
       `distillation 1: norms, factors and codes of ${result.tensors.trained} tensors, ${result.best.step} steps`,
+    );
+    // Its list of digests says which file it was made from, and does not say that an export makes it again.
+    const list = readFileSync(`${result.out}.digests.json`, 'utf8');
+    expect(list).toContain(
+      `"origin":{"source":{"name":"${before.description.name}","hash":"${modelHash(before.description)}"},"action":"gguf"}`,
     );
     await before.close();
     await after.close();
