@@ -3,8 +3,9 @@ import type { WeightChange } from '../graph/transformer/weights';
 import { tokenDivergences } from '../evaluation/divergence';
 import { joinArrays } from '../evaluation/joinArrays';
 import { sumLogits } from '../evaluation/scoring';
-import { mean } from '../evaluation/statistics';
+import { mean, quantiles, share } from '../evaluation/statistics';
 import type { ScoredInputs } from '../evaluation/windows';
+import type { Spread } from '../protocol/targets';
 
 export interface DivergenceOptions extends PassOptions {
   /** Bytes that states may take; tensors whose states do not fit are measured in another pass over the model. */
@@ -20,6 +21,8 @@ export interface Divergences {
   /** −ln p of the text's tokens by the unchanged model, nats per token; and by chance, ln of the vocabulary. */
   readonly loss: number;
   readonly chance: number;
+  /** Absent where no change can be told from noise. */
+  readonly spread?: Spread;
 }
 
 /**
@@ -43,17 +46,43 @@ export async function measureDivergences(
   const names = [...changes.keys()];
   const byTensor = new Map<string, number>();
   let [noise, loss] = [0, NaN];
+  let figures: readonly ChangedOutput[] = [];
   for (let first = 0; first < names.length; first += perPass) {
     const some = new Map(names.slice(first, first + perPass).map((name) => [name, changes.get(name)!]));
     const found = await onePass(decoder, base, windows, some, pass);
     noise = Math.max(noise, found.noise);
     loss = found.loss;
+    figures = [...figures, ...found.figures];
     for (const [name, divergence] of found.byTensor) byTensor.set(name, divergence);
   }
-  return { byTensor, noise, loss, chance: Math.log(decoder.shape.vocabulary) };
+  const chance = Math.log(decoder.shape.vocabulary);
+  return { byTensor, noise, loss, chance, ...spreadOf(figures, noise) };
 }
 
-type PassResult = Omit<Divergences, 'chance'>;
+/** What a change alone does to the output. */
+interface ChangedOutput {
+  readonly mean: number;
+  readonly percentile99: number;
+  /** Share of tokens whose most probable token is another one. */
+  readonly topChanged: number;
+}
+
+interface PassResult extends Omit<Divergences, 'chance' | 'spread'> {
+  readonly figures: readonly ChangedOutput[];
+}
+
+/** Of the changes that can be told from noise: quantiles in proportion to divergences, changed tokens to their roots. */
+function spreadOf(figures: readonly ChangedOutput[], noise: number): Pick<Divergences, 'spread'> {
+  const told = figures.filter(({ mean: value }) => value > noise);
+  const total = (of: (item: ChangedOutput) => number): number =>
+    told.reduce((sum, item) => sum + of(item), 0);
+  const divergence = total((item) => item.mean);
+  const spread = {
+    percentile99: total((item) => item.percentile99) / divergence,
+    topChanged: Math.sqrt(total((item) => item.topChanged ** 2) / divergence),
+  };
+  return Object.values(spread).every((value) => value > 0 && Number.isFinite(value)) ? { spread } : {};
+}
 
 async function onePass(
   decoder: Decoder,
@@ -112,6 +141,7 @@ async function score(
     return Promise.resolve();
   };
   const byTensor = new Map<string, number>();
+  const figures: ChangedOutput[] = [];
   let loss = NaN;
   for (const name of [rounded, ...changes.keys()]) {
     const own = states.find(name) ?? (name === output ? states.unchanged : undefined);
@@ -119,13 +149,20 @@ async function score(
     const wave = { states: own, targets, firstToken: 0 };
     const sumAll = () => sumLogits(decoder, wave, { decoder: base, read }, pass);
     const sums = name === output ? await changed(decoder, name, changes, sumAll) : await sumAll();
-    const { divergences, baseLosses } = tokenDivergences(sums);
-    byTensor.set(name, mean(divergences).value);
+    const { divergences, baseLosses, sameTop } = tokenDivergences(sums);
+    const value = mean(divergences).value;
+    byTensor.set(name, value);
+    if (name !== rounded)
+      figures.push({
+        mean: value,
+        percentile99: quantiles(divergences, [0.99])[0]!,
+        topChanged: 1 - share(sameTop).value,
+      });
     loss = mean(baseLosses).value;
   }
   const noise = byTensor.get(rounded)!;
   byTensor.delete(rounded);
-  return { byTensor, noise, loss };
+  return { byTensor, noise, loss, figures };
 }
 
 /** Name of the states changed only by rounding; no tensor has it. */

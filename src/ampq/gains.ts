@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isRecord } from '../model/json';
 import { seal, unseal } from '../model/sealedJson';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
+import type { Spread } from '../protocol/targets';
 import { areCurrent, versionsOf } from '../quant/algorithms';
 import { formatById, isFormatId } from '../quant/catalogue';
 import type { QuantFormat } from '../quant/format';
@@ -24,6 +25,8 @@ export interface MeasuredDivergences {
   readonly chance: number;
   /** Name of the model that was run, where it is another one. */
   readonly model?: string;
+  /** Absent where no change could be told from noise. */
+  readonly spread?: Spread;
   /** By the tensor's name in GGUF. */
   readonly tensors: Readonly<Record<string, TensorDivergence>>;
 }
@@ -74,10 +77,11 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
     return { ...row, gain: divergence / error, measured: { format, error, divergence } };
   });
   const { path: text, hash, tokens, context } = measured.text;
-  const { noise, loss, chance, model } = measured;
+  const { noise, loss, chance, model, spread } = measured;
   const gainsFrom = {
     ...{ text, hash, tokens, context, noise, loss, chance },
     ...(model === undefined ? {} : { model }),
+    ...(spread ? { spread } : {}),
   };
   return { ...table, rows, gainsFrom };
 }
@@ -95,9 +99,9 @@ export async function readDivergences(file: string): Promise<MeasuredDivergences
   const text = await readFile(file, 'utf8').catch(() => ''); // without it, divergences are measured again
   const value = unseal(text.trimEnd());
   if (!isRecord(value) || !isMeasured(value)) return undefined;
-  const { text: source, noise, loss, chance, tensors, versions } = value;
+  const { text: source, noise, loss, chance, spread, tensors, versions } = value;
   if (!areCurrent(versions, algorithmsOf({ tensors }))) return undefined;
-  return { text: source, noise, loss, chance, tensors };
+  return { text: source, noise, loss, chance, ...(spread ? { spread } : {}), tensors };
 }
 
 function algorithmsOf({ tensors }: Pick<MeasuredDivergences, 'tensors'>): string[] {
@@ -105,8 +109,9 @@ function algorithmsOf({ tensors }: Pick<MeasuredDivergences, 'tensors'>): string
 }
 
 function isMeasured(value: Record<string, unknown>): value is Record<string, unknown> & MeasuredDivergences {
-  const { text, tensors, noise, loss, chance } = value;
+  const { text, tensors, noise, loss, chance, spread } = value;
   if (![noise, loss, chance].every((item) => typeof item === 'number' && item >= 0)) return false;
+  if (spread !== undefined && !isSpread(spread)) return false;
   return isRecord(text) && isText(text) && isRecord(tensors) && Object.values(tensors).every(isDivergence);
 }
 
@@ -115,6 +120,10 @@ const isText = ({ path, hash, tokens, context }: Record<string, unknown>): boole
   typeof hash === 'string' &&
   typeof tokens === 'number' &&
   typeof context === 'number';
+
+const isSpread = (value: unknown): boolean =>
+  isRecord(value) &&
+  [value['percentile99'], value['topChanged']].every((item) => typeof item === 'number' && item > 0);
 
 const isDivergence = (value: unknown): boolean =>
   isRecord(value) &&

@@ -13,6 +13,8 @@ import type {
   UsedCodes,
   UsedImatrix,
 } from '../protocol/plan';
+import { planRung, rungText } from '../protocol/rungs';
+import type { Targets } from '../protocol/targets';
 import { parseCertificate } from './certificateFile';
 import { Checker } from './planChecker';
 import { planNotes } from './planNotes';
@@ -34,15 +36,16 @@ export function makePlan(
   table: SensitivityTable,
   budget: Budget,
   frame?: CountedFrame,
-  options: SolveOptions = {},
+  options: SolveOptions & { readonly targets?: Targets } = {},
 ): Plan {
   const solution = solveBudget(table, budget, frame, options);
   const { assignments, total, preset } = solution;
-  const { constraints = [] } = options;
+  const { constraints = [], targets } = options;
   return {
     version: 2,
     model: { name: table.modelName, hash: table.modelHash, parameters: table.parameters },
     budget,
+    ...(targets ? { targets } : {}),
     total,
     ...(table.imatrix ? { imatrix: table.imatrix } : {}),
     ...(table.codes ? { codes: table.codes } : {}),
@@ -66,7 +69,9 @@ const gainsText = ({ text, hash, tokens, context, loss, chance, model }: GainsTe
  */
 export function printPlan(plan: Plan): string {
   const { assignments, ...head } = plan;
-  const start = JSON.stringify(head, undefined, 2).slice(0, -'\n}'.length);
+  const { version, model, ...others } = head;
+  const labelled = { version, model, evidence: rungText(planRung(plan)), ...others };
+  const start = JSON.stringify(labelled, undefined, 2).slice(0, -'\n}'.length);
   const lines = assignments.map(({ relativeSquaredError: error, gain, ...item }) => {
     const measured = error === undefined ? {} : { error: { [item.format]: error } };
     return `    ${JSON.stringify({ ...item, ...measured, gain })}`;
@@ -100,6 +105,7 @@ export function parsePlan(value: unknown, file: string): Plan {
       parameters: check.count(model['parameters'], '$.model.parameters'),
     },
     budget: budgetOf(check, plan['budget'], fail),
+    ...(plan['targets'] === undefined ? {} : { targets: targetsOf(check, plan['targets']) }),
     total: totalOf(check, plan['total']),
     ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
     ...(plan['codes'] === undefined ? {} : { codes: codesOf(check, plan['codes']) }),
@@ -161,6 +167,15 @@ function codesOf(check: Checker, value: unknown): UsedCodes {
     text: check.string(codes['text'], '$.codes.text'),
     hash: check.string(codes['hash'], '$.codes.hash'),
     tokens: check.count(codes['tokens'], '$.codes.tokens'),
+  };
+}
+
+function targetsOf(check: Checker, value: unknown): Targets {
+  const targets = check.record(value, '$.targets');
+  return {
+    ...check.optional('mean', targets['mean'], '$.targets.mean'),
+    ...check.optional('percentile99', targets['percentile99'], '$.targets.percentile99'),
+    ...check.optional('sameTopToken', targets['sameTopToken'], '$.targets.sameTopToken'),
   };
 }
 

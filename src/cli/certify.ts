@@ -7,6 +7,8 @@ import {
   type CertificateRival,
   type JointFigures,
 } from '../protocol/certificate';
+import { rungText } from '../protocol/rungs';
+import { missedTargets } from '../protocol/targets';
 import { estimateText } from '../protocol/figures';
 import { listOf, notKeptNote } from '../protocol/tableNotes';
 import { size } from '../protocol/words';
@@ -61,13 +63,18 @@ export const certify: Command = {
     await writeAtomically(target, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     if (notKept !== undefined) context.note(`Note: ${notKeptNote(notKept)}`);
     const verdict = verdictOf(plan)!;
+    const { certificate, targets } = plan;
+    const missed = targets ? missedTargets(targets, certificate.measured) : [];
     return {
-      json: { out: target, certificate: plan.certificate, ...verdict },
+      json: { out: target, certificate, ...verdict, ...(targets ? { targets, missed } : {}) },
       lines: [
-        ...certificateLines(plan.certificate, plan.total.fileBytes ?? plan.total.bytes),
+        ...certificateLines(certificate, plan.total.fileBytes ?? plan.total.bytes),
+        `Evidence: ${rungText('joint')}`,
         verdict.text,
+        ...(targets && missed.length === 0 ? ['All targets of the plan are kept.'] : []),
         `Written: ${target}`,
       ],
+      ...(missed.length === 0 ? {} : { failure: missedText(missed) }),
     };
   },
 };
@@ -98,6 +105,9 @@ function certificateLines(certificate: Certificate, fileBytes: number): string[]
         ]),
   ];
 }
+
+const missedText = (missed: readonly string[]): string =>
+  `The plan misses its targets: ${missed.join('; ')}. Solve it again for stricter ones.`;
 
 const nameOf = ({ name, codes }: CertificateRival): string =>
   codes === 'optimised' ? `${name}, optimised codes` : name;

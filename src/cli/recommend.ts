@@ -15,6 +15,8 @@ import {
   type SensitivityTable,
 } from '../protocol/plan';
 import { leastOf } from '../protocol/extremes';
+import { planRung, rungText } from '../protocol/rungs';
+import { divergenceWithin, type Targets } from '../protocol/targets';
 import { verdictOf } from '../protocol/verdict';
 import { size } from '../protocol/words';
 import {
@@ -42,6 +44,8 @@ export const recommend: Command = {
       help: '4.5bpw, or the size of the exported file: 3.2MB, 6GB, 5.5GiB',
     },
     kld: valueOption('X', 'the smallest file whose predicted KL divergence is at most X nats per token'),
+    p99: valueOption('Y', 'the same for the 99 % quantile of the divergence of tokens'),
+    'same-top': valueOption('Z', 'the same for at least Z % of tokens with the same most probable token'),
     out: { type: 'string', value: 'P', help: 'the .ampq.json file to write', required: true },
     ...constraintOptions,
     ...measuringOptions,
@@ -70,8 +74,8 @@ export const recommend: Command = {
   },
 };
 
-/** The smallest divergence within a budget, or the smallest file within a divergence (nats per token). */
-type Goal = { readonly budget: Budget } | { readonly divergence: number };
+/** The smallest divergence within a budget, or the smallest file that keeps targets. */
+type Goal = { readonly budget: Budget } | { readonly targets: Targets };
 
 /** What a plan is to keep to. */
 interface Wanted {
@@ -83,9 +87,10 @@ interface Wanted {
 /** @throws QuantscopeError REQUEST where the table has no such plan. */
 function planFor(table: SensitivityTable, { goal, frame, constraints }: Wanted): Plan {
   const counted = frame ?? estimatedFrame(table);
-  const budget =
-    'budget' in goal ? goal.budget : smallestBudget(table, goal.divergence, counted, constraints);
-  return makePlan(table, budget, counted, { constraints });
+  if ('budget' in goal) return makePlan(table, goal.budget, counted, { constraints });
+  const { targets } = goal;
+  const budget = smallestBudget(table, predictedWithin(targets, table), counted, constraints);
+  return makePlan(table, budget, counted, { constraints, targets });
 }
 
 /** The table with types on lattices, where the plan has few bits and no formats were named. */
@@ -137,7 +142,8 @@ async function measureDownTo(
   return measured;
 }
 
-function planLines({ assignments, total, notes }: Plan, noise = 0): string[] {
+function planLines(plan: Plan, noise = 0): string[] {
+  const { assignments, total, notes } = plan;
   const rows = assignments.map((item) => [
     item.tensor,
     item.format,
@@ -155,22 +161,66 @@ function planLines({ assignments, total, notes }: Plan, noise = 0): string[] {
     ...table(['tensor', 'format', 'bits/weight', 'relative error'], rows),
     '',
     figures,
+    `Evidence: ${rungText(planRung(plan))}`,
     ...notes.map((note) => `Note: ${note}`),
   ];
 }
 
-/** @throws UsageError unless there is one of a budget and a divergence, and it is valid. */
+/** @throws UsageError unless there is either a budget or targets, and all are valid. */
 function goalOption(context: CommandContext): Goal {
-  const [budget, kld] = [textOption(context, 'budget'), textOption(context, 'kld')];
-  if ((budget === undefined) === (kld === undefined))
-    throw new UsageError('Give --budget, or --kld for the smallest file.');
-  if (kld === undefined) return { budget: budgetFrom(budget!) };
+  const budget = textOption(context, 'budget');
+  const targets: Targets = {
+    ...targetOption(context, 'kld', 'mean', {
+      most: Infinity,
+      such: 'a KL divergence in nats per token, such as 0.001',
+    }),
+    ...targetOption(context, 'p99', 'percentile99', {
+      most: Infinity,
+      such: 'a KL divergence in nats, such as 0.01',
+    }),
+    ...targetOption(
+      context,
+      'same-top',
+      'sameTopToken',
+      { most: 100, such: 'a share of tokens in percent, such as 97.5' },
+      0.01,
+    ),
+  };
+  const hasTargets = Object.keys(targets).length > 0;
+  if ((budget === undefined) !== hasTargets)
+    throw new UsageError('Give --budget, or --kld, --p99 or --same-top for the smallest file.');
+  if (budget !== undefined) return { budget: budgetFrom(budget) };
   if (context.options['weights-only'] === true)
-    throw new UsageError('--kld needs gains over a text: leave out --weights-only.');
-  const divergence = Number(kld);
-  if (/^\d*\.?\d+(e-?\d+)?$/i.test(kld) && divergence > 0 && Number.isFinite(divergence))
-    return { divergence };
-  throw new UsageError(`--kld takes a KL divergence in nats per token, such as 0.001, not "${kld}".`);
+    throw new UsageError('--kld, --p99 and --same-top need gains over a text: leave out --weights-only.');
+  return { targets };
+}
+
+/** @throws UsageError for anything but a number above zero. */
+function targetOption<K extends keyof Targets>(
+  context: CommandContext,
+  option: string,
+  name: K,
+  { most, such }: { readonly most: number; readonly such: string },
+  unit = 1,
+): Pick<Targets, K> | Record<string, never> {
+  const text = textOption(context, option);
+  if (text === undefined) return {};
+  const value = Number(text);
+  if (!/^\d*\.?\d+(e-?\d+)?$/i.test(text) || !(value > 0) || !Number.isFinite(value) || value >= most)
+    throw new UsageError(`--${option} takes ${such}, not "${text}".`);
+  return { [name]: unit * value } as Pick<Targets, K>;
+}
+
+/**
+ * The largest mean divergence that is predicted to keep targets, nats per token.
+ * @throws QuantscopeError REQUEST where only the mean can be predicted.
+ */
+function predictedWithin(targets: Targets, { gainsFrom, modelName }: SensitivityTable): number {
+  const { mean, ...others } = targets;
+  if (mean !== undefined && Object.keys(others).length === 0) return mean;
+  if (gainsFrom?.spread) return divergenceWithin(targets, gainsFrom.spread);
+  const message = `${modelName} was not run over a text, or no tensor changes its output: of single tokens nothing can be predicted.`;
+  throw new QuantscopeError('REQUEST', message);
 }
 
 function budgetFrom(text: string): Budget {

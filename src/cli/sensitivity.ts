@@ -14,6 +14,7 @@ import {
   type OptionSpec,
 } from './command';
 import { notKeptNote, tableNotes } from '../protocol/tableNotes';
+import { rungText, tableRung } from '../protocol/rungs';
 import { duration, plural } from '../protocol/words';
 import { aboveNoise, count, figure, number, table } from './text';
 
@@ -189,7 +190,8 @@ export const sensitivity: Command = {
   },
 };
 
-function tableLines({ rows, gainsFrom, weightsOnly }: SensitivityTable): string[] {
+function tableLines(measured: SensitivityTable): string[] {
+  const { rows, gainsFrom, weightsOnly } = measured;
   const formats = [...new Set(rows.flatMap((row) => row.cells.map((cell) => cell.format)))];
   const lines = rows.map((row) => [
     row.tensor,
@@ -204,7 +206,11 @@ function tableLines({ rows, gainsFrom, weightsOnly }: SensitivityTable): string[
     }),
   ]);
   const head = ['tensor', ...(gainsFrom ? ['gain'] : []), ...formats];
-  return [...headingOf(gainsFrom, weightsOnly), ...table(head, lines)];
+  return [
+    ...headingOf(gainsFrom, weightsOnly),
+    `Evidence: ${rungText(tableRung(measured))}`,
+    ...table(head, lines),
+  ];
 }
 
 function headingOf(gainsFrom: GainsSource | undefined, weightsOnly: string | undefined): string[] {

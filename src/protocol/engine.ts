@@ -59,6 +59,7 @@ import type {
   RefinementResult,
   RunRefinementParams,
 } from './refinement';
+import type { Rung } from './rungs';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
@@ -209,6 +210,8 @@ export interface PlanBeside {
 
 export interface TensorSuggestion {
   readonly row?: SensitivityRow;
+  /** What its figures rest on. */
+  readonly rung?: Rung;
   /** Divergences of the row below it are not meaningful, nats per token. */
   readonly noise?: number;
   readonly assignment?: PlanAssignment;

@@ -1,5 +1,7 @@
 import type { Certificate } from './certificate';
 import { greatestOf, leastOf } from './extremes';
+import type { Spread, Targets } from './targets';
+
 /** One measured cell of the sensitivity table. */
 export interface SensitivityCell {
   readonly format: string;
@@ -53,10 +55,12 @@ export interface GainsSource {
   readonly chance: number;
   /** Name of the model that was run, where it is another one of the same shapes. */
   readonly model?: string;
+  /** Absent where no change of a tensor could be told from noise. */
+  readonly spread?: Spread;
 }
 
 /** The text that the gains of a plan were measured over; the file without its folder. */
-export type GainsText = Omit<GainsSource, 'noise'>;
+export type GainsText = Omit<GainsSource, 'noise' | 'spread'>;
 
 /** A model whose loss is at least this share of that by chance has not learned to predict such a text. */
 const untrained = 0.95;
@@ -221,6 +225,8 @@ export interface Plan {
   readonly version: 2;
   readonly model: { readonly name: string; readonly hash: string; readonly parameters: number };
   readonly budget: Budget;
+  /** What the budget was chosen for, if it was not given: the smallest that is predicted to keep them. */
+  readonly targets?: Targets;
   readonly total: {
     /** Tensor data of the whole model, bytes. */
     readonly bytes: number;

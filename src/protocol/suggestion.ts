@@ -1,4 +1,5 @@
 import type { TensorSuggestion } from './engine';
+import { errorRung } from './rungs';
 import { assignmentOf, rowOf, type Plan, type SensitivityTable } from './plan';
 
 /** What the measurements and the plan of a model say about a tensor. */
@@ -12,6 +13,7 @@ export function suggestionFrom(
   const noise = table?.gainsFrom?.noise;
   return {
     ...(row ? { row } : {}),
+    ...(row ? { rung: row.gain === undefined ? errorRung(table) : 'gains' } : {}),
     ...(row && noise !== undefined ? { noise } : {}),
     ...(assignment ? { assignment } : {}),
   };

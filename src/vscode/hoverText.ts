@@ -3,6 +3,7 @@ import type { TensorSuggestion } from '../protocol/engine';
 import type { FoundTensor } from '../protocol/model';
 import type { PlanAssignment, SensitivityRow } from '../protocol/plan';
 import { markdownText } from '../protocol/markdown';
+import { rungText } from '../protocol/rungs';
 import { plural } from '../protocol/words';
 
 /** Number of models named besides the described one. */
@@ -14,7 +15,7 @@ const maxOthers = 5;
  */
 export function hoverText(
   { model, tensor }: FoundTensor,
-  { row, noise, assignment }: TensorSuggestion,
+  { row, rung, noise, assignment }: TensorSuggestion,
   others: readonly FoundTensor[],
 ): string {
   const lines = [
@@ -24,6 +25,7 @@ export function hoverText(
     '',
     assignment ? suggested(assignment) : 'No suggestion yet: run the sensitivity analysis of the model.',
     ...(row && row.cells.length > 0 ? ['', ...errorTable(row, noise)] : []),
+    ...(row && rung ? ['', `Evidence: ${rungText(rung)}`] : []),
     ...(others.length > 0 ? ['', alsoIn(others)] : []),
   ];
   return lines.join('\n');

@@ -52,7 +52,7 @@ export async function addGains(
   const probes = probesOf(table);
   if (probes.size === 0)
     return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
-  const { byTensor, noise, loss, chance } = await measure(
+  const { byTensor, noise, loss, chance, spread } = await measure(
     model,
     planned,
     changesOf(candidates, probes, finder),
@@ -64,7 +64,7 @@ export async function addGains(
   const { scoredTokens: tokens, context: length } = planned.plan;
   const measured: MeasuredDivergences = {
     text: { path: planned.file, hash: planned.hash, tokens, context: length },
-    ...{ noise, loss, chance },
+    ...{ noise, loss, chance, ...(spread ? { spread } : {}) },
     tensors: Object.fromEntries(
       [...byTensor]
         // A tensor that overflows in its format is not measured; notes name it.

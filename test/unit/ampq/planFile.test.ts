@@ -46,6 +46,7 @@ const full: Plan = {
   imatrix: { file: 'matrix.gguf', hash: 'def' },
   codes: { method: 'gptq-cd 1', text: 'calibration.txt', hash: 'abc', tokens: 65_536 },
   gains: { text: 'gains.txt', hash: 'ghi', tokens: 2048, context: 256, loss: 3.25, chance: 6.9 },
+  targets: { mean: 0.001, percentile99: 0.01, sameTopToken: 0.97 },
   constraints: [
     { tensors: 'attn_q', allow: ['Q4_K', 'Q6_K'] },
     { tensors: 'ffn', exclude: ['Q2_K'], minBits: 4 },
@@ -70,6 +71,7 @@ delete (bare as { frame?: unknown }).frame;
 delete (bare as { imatrix?: unknown }).imatrix;
 delete (bare as { codes?: unknown }).codes;
 delete (bare as { gains?: unknown }).gains;
+delete (bare as { targets?: unknown }).targets;
 delete (bare as { certificate?: unknown }).certificate;
 delete (bare as { constraints?: unknown }).constraints;
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Certificate } from '../../../src/protocol/certificate';
@@ -42,6 +42,22 @@ describe('quantscope certify', () => {
     const ratio = certificate!.measured.mean.value / certificate!.predicted!;
     expect(stdout).toContain(`Measured over predicted: ${ratio.toFixed(2)}\n`);
     expect(stdout).toMatch(/^(Better than the presets|Not recommended)/m);
+  });
+
+  it('ends with 1 and the targets that the plan misses', async () => {
+    const own = readPlan(planFile);
+    const withTargets = join(folder, 'targets.ampq.json');
+    const kept = { mean: 1, percentile99: 1, sameTopToken: 0.5 };
+    writeFileSync(withTargets, JSON.stringify({ ...own, targets: { ...kept, mean: 1e-6, sameTopToken: 1 } }));
+    const missed = await certify('--text', text, '--plan', withTargets);
+    expect(missed.code).toBe(1);
+    expect(missed.stderr).toMatch(
+      /The plan misses its targets: the mean KL divergence is 0\.00\d+, not 0\.000001; the share of tokens with the same most probable token is 9\d\.\d+ %, not 100 %\./,
+    );
+    writeFileSync(withTargets, JSON.stringify({ ...own, targets: kept }));
+    const { code, stdout } = await certify('--text', text, '--plan', withTargets);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('All targets of the plan are kept.')]);
+    expect(stdout).toContain('Evidence: rung 4 of 4, joint: measured with all tensors together');
   });
 
   it('writes to another file and gives the figures as JSON, from what was measured before', async () => {

@@ -1,0 +1,31 @@
+import type { Plan, SensitivityTable } from './plan';
+
+/** What a figure rests on, from the weights alone up to a measurement of the plan as a whole. */
+export type Rung = 'weights' | 'importance' | 'hessian' | 'gains' | 'joint';
+
+/** The ladder of evidence, from its lowest rung. */
+const rungs: readonly { readonly id: Rung; readonly label: string }[] = [
+  { id: 'weights', label: 'errors of the weights alone' },
+  { id: 'importance', label: 'errors of the weights, by the importance of their inputs' },
+  { id: 'hessian', label: 'errors of the outputs over a text' },
+  { id: 'gains', label: 'effect of each tensor alone on the output, over a text' },
+  { id: 'joint', label: 'measured with all tensors together, over another text' },
+];
+
+/** "rung 3 of 4, gains: effect of each tensor alone on the output, over a text". */
+export function rungText(rung: Rung): string {
+  const at = rungs.findIndex(({ id }) => id === rung);
+  return `rung ${at} of ${rungs.length - 1}, ${rung}: ${rungs[at]!.label}`;
+}
+
+/** Of the errors of a table or a plan. */
+export const errorRung = ({ imatrix, codes }: Pick<SensitivityTable, 'imatrix' | 'codes'>): Rung =>
+  codes ? 'hessian' : imatrix ? 'importance' : 'weights';
+
+/** Of the figures of a table: divergences where there are gains, else errors. */
+export const tableRung = (table: Pick<SensitivityTable, 'imatrix' | 'codes' | 'gainsFrom'>): Rung =>
+  table.gainsFrom ? 'gains' : errorRung(table);
+
+/** Of the best figure that there is of a plan. */
+export const planRung = (plan: Pick<Plan, 'imatrix' | 'codes' | 'total' | 'certificate'>): Rung =>
+  plan.certificate ? 'joint' : plan.total.divergence === undefined ? errorRung(plan) : 'gains';

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { errorRung, planRung, rungText, tableRung } from '../../../src/protocol/rungs';
+
+const imatrix = { file: 'i.gguf', hash: 'h' };
+const codes = { method: 'gptq-cd 2', text: 't.txt', hash: 'h', tokens: 512 };
+const gainsFrom = { text: '/t.txt', hash: 'h', tokens: 512, context: 256, noise: 0, loss: 3, chance: 7 };
+const total = { bytes: 1, bitsPerWeight: 4 };
+
+describe('the ladder of evidence', () => {
+  it('tells errors by what they were measured with', () => {
+    expect([{}, { imatrix }, { codes }, { imatrix, codes }].map(errorRung)).toEqual([
+      ...['weights', 'importance', 'hessian', 'hessian'],
+    ]);
+  });
+
+  it('names the highest rung of a table and of a plan', () => {
+    expect([tableRung({ codes }), tableRung({ codes, gainsFrom })]).toEqual(['hessian', 'gains']);
+    expect(planRung({ imatrix, total })).toBe('importance');
+    expect(planRung({ imatrix, total: { ...total, divergence: 0.001 } })).toBe('gains');
+    expect(planRung({ total, certificate: {} as never })).toBe('joint');
+  });
+
+  it('says which rung it is', () => {
+    expect(rungText('weights')).toBe('rung 0 of 4, weights: errors of the weights alone');
+    expect(rungText('joint')).toMatch(/^rung 4 of 4, joint: measured with all tensors together/);
+  });
+});
