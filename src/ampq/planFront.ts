@@ -3,6 +3,7 @@ import { choicesOf, rowOf, type Plan, type PlanConstraint, type SensitivityTable
 import type { FormatOption, FormatReasons, FrontPoint, PlanFront, PlanMeasure } from '../protocol/planFront';
 import { constraintText, matchesOf, meets } from './constraints';
 import { priceAt } from './knapsackFront';
+import { totalOf } from './totals';
 import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
 
 /** Most points of a front that is drawn; fronts of large models have hundreds of thousands of corners. */
@@ -34,6 +35,18 @@ export function planFront(table: SensitivityTable, constraints: readonly PlanCon
       .filter((row) => matching[row]!.length > 0)
       .sort((a, b) => a - b),
   };
+}
+
+/**
+ * The types that a preset gives the tensors of a table, as a plan states them.
+ * @throws QuantscopeError REQUEST for one whose types were not all measured.
+ */
+export function presetPlan(table: SensitivityTable, fileType: string): Pick<Plan, 'assignments' | 'total'> {
+  const { presets, rows } = prepareTable(table, []);
+  const preset = presets.find((item) => item.fileType === fileType);
+  if (!preset) throw new QuantscopeError('REQUEST', `Not all types of ${fileType} were measured.`);
+  const { assignments } = preset;
+  return { assignments, total: totalOf(assignments, rows, table.fixedBytes) };
 }
 
 /** The fewest and the most bits per weight of useful plans. @throws QuantscopeError as `classesOf`. */

@@ -65,6 +65,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'sensitivity/stored': 'interactive',
   'plan/read': 'interactive',
   'plan/beside': 'interactive',
+  'plan/list': 'interactive',
   'plan/certify': 'job',
   'model/compare': 'job',
   'export/fileTypes': 'interactive',

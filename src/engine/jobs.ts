@@ -25,7 +25,7 @@ import {
 import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
 import { methodChoicesJob, methodsJob, saveMethodJob } from './jobs/methods';
-import { planBesideJob, readPlanJob } from './jobs/plans';
+import { listPlansJob, planBesideJob, readPlanJob } from './jobs/plans';
 import {
   checkOutputJob,
   previewQuantizeJob,
@@ -75,6 +75,7 @@ export function createJobs(models: OpenModels): Jobs {
     'sensitivity/stored': storedSensitivityJob(models),
     'plan/read': readPlanJob(models),
     'plan/beside': planBesideJob(models),
+    'plan/list': listPlansJob(models),
     'plan/certify': certifyJob(models),
     'model/compare': compareModelsJob(models),
     'tensor/overlay': overlayJob(models),

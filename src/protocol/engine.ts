@@ -21,6 +21,7 @@ import type {
   PairedComparison,
   CertifyParams,
 } from './evaluation';
+import type { SavedPlan } from './savedPlans';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
 import type {
@@ -128,6 +129,8 @@ export interface EngineRequests {
    * is tried.
    */
   'plan/beside': { params: ModelRef & { planFile?: string }; result: PlanBeside };
+  /** All plans in the folder of a model that are for it; files that cannot be used are left out. */
+  'plan/list': { params: ModelRef; result: readonly SavedPlan[] };
   /** A plan measured as a whole, with its certificate. */
   'plan/certify': { params: CertifyParams; result: CertifiedPlan };
   /** Two models tensor by tensor, the worst first. */

@@ -36,6 +36,7 @@ import type {
   RecipeChoices,
 } from './quantizeModel';
 import type { Recipe } from './recipe';
+import type { OtherChoice, OtherPlan, SavedPlan } from './savedPlans';
 import type { SensitivityFigures } from './sensitivityFigures';
 import type { VerifyResult } from './verify';
 
@@ -332,6 +333,10 @@ export type WebviewRequests = {
   bindFormats: { params: { tensors: readonly string[]; binding: FormatBinding }; result: void };
   /** The fewest bits per weight whose plan is predicted to diverge by at most so much (nats per token), under the constraints of the plan. */
   smallestBudget: { params: { divergence: number }; result: { bitsPerWeight: number } };
+  /** Plan files next to the model, with what was measured of them. */
+  savedPlans: { params: Record<string, never>; result: readonly SavedPlan[] };
+  /** A preset or a plan file, to be compared with the plan. Rejected for a preset that was not measured, and a plan of another model. */
+  otherPlan: { params: { other: OtherChoice }; result: OtherPlan };
   /** Replaces a plan that was edited in its file by the solver's of its size, or takes it up again; the file is unchanged. */
   replaceEditedPlan: { params: { replace: boolean }; result: void };
   /** Asks for a target and writes the plan, solved for the budget first where one is given. */

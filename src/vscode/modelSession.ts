@@ -9,6 +9,7 @@ import { toColumns } from '../protocol/columns';
 import type { FoundPlan, PlanBeside } from '../protocol/engine';
 import type { ModelDescription, ModelRef } from '../protocol/model';
 import type { Budget, DeviceReport, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
+import type { OtherChoice, OtherPlan, SavedPlan } from '../protocol/savedPlans';
 import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
 import type { VerifyResult } from '../protocol/verify';
 import type { RevisedPlan } from '../protocol/planStep';
@@ -247,6 +248,25 @@ export class ModelSession {
   /** The fewest bits per weight that are predicted to diverge by at most so much. @throws QuantscopeError REQUEST as `smallestBudget`. */
   bitsFor(divergence: number): number {
     return this.planning.bitsFor(divergence);
+  }
+
+  /** Plan files next to the model. */
+  savedPlans(): Promise<readonly SavedPlan[]> {
+    return this.context.engine.call('plan/list', this.ref, { signal: this.life.signal });
+  }
+
+  /**
+   * A preset or a plan file, to be compared with the plan.
+   * @throws QuantscopeError REQUEST for a preset that was not measured, or a plan of another model.
+   */
+  async otherPlan(other: OtherChoice): Promise<OtherPlan> {
+    const { engine } = this.context;
+    const { assignments, total } =
+      other.kind === 'preset'
+        ? this.planning.preset(other.fileType)
+        : await engine.call('plan/read', { ...this.ref, planFile: other.file }, { signal: this.life.signal });
+    const name = other.kind === 'preset' ? other.fileType : basename(other.file);
+    return { name, total, assignments: toColumns(assignments) };
   }
 
   /** The best plans of all sizes; undefined where nothing was measured. */

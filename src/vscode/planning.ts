@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
 import { makePlan } from '../ampq/planFile';
 import { bound } from '../ampq/constraintEdits';
-import { formatReasons, frontRange, planFront } from '../ampq/planFront';
+import { formatReasons, frontRange, planFront, presetPlan } from '../ampq/planFront';
 import { smallestBudget } from '../ampq/smallestBudget';
 import { isOptimal } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
@@ -154,6 +154,12 @@ export class Planning {
     const table = this.replaceable();
     const { value } = smallestBudget(table, divergence, { bytes: 0, alignment: 1 }, this.constraints);
     return (8 * value) / table.rows.reduce((sum, { weights }) => sum + weights, 0);
+  }
+
+  /** What a preset gives the tensors. @throws QuantscopeError REQUEST where nothing, or not all of its types, was measured. */
+  preset(fileType: string): Pick<Plan, 'assignments' | 'total'> {
+    if (!this.measurements) throw notMeasured();
+    return presetPlan(this.measurements, fileType);
   }
 
   /** The best plans of all sizes under the constraints of the plan; undefined where nothing was measured. */

@@ -84,6 +84,7 @@ export async function saveFileAs(page: Page, suggested: string, path: string): P
 const themes = {
   dark: { label: 'Dark Modern', cssClass: 'vs-dark' },
   light: { label: 'Light Modern', cssClass: 'vs' },
+  contrast: { label: 'Dark High Contrast', cssClass: 'hc-black' },
 } as const;
 
 /** Changes the colour theme and waits until the workbench wears it. */

@@ -6,7 +6,8 @@ import { candidatesOf } from '../../exporter/plan/candidates';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { modelHash } from '../../model/identity';
 import type { Model } from '../../model/model';
-import type { PlanBeside } from '../../protocol/engine';
+import type { FoundPlan, PlanBeside } from '../../protocol/engine';
+import type { SavedPlan } from '../../protocol/savedPlans';
 import { readPlan, readPlanFor } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -44,19 +45,50 @@ async function plansIn(folder: string): Promise<string[]> {
 }
 
 async function firstPlan(model: Model, files: readonly string[], signal: AbortSignal): Promise<PlanBeside> {
-  const hash = modelHash(model.description);
   const problems: string[] = [];
+  for await (const { found, problem } of plansFor(model, files, signal)) {
+    if (found) return { found, problems };
+    problems.push(problem);
+  }
+  return { problems };
+}
+
+export function listPlansJob(models: OpenModels): Job<'plan/list'> {
+  return (params, { signal }) => {
+    checkParams('plan/list', params, modelKinds);
+    return models.use(params, signal, async (model) => {
+      const saved: SavedPlan[] = [];
+      for await (const { found } of plansFor(model, await plansIn(model.folder), signal)) {
+        if (!found) continue;
+        const { total, certificate } = found.plan;
+        saved.push({ file: found.file, total, ...(certificate ? { certificate } : {}) });
+      }
+      return saved;
+    });
+  };
+}
+
+type TriedPlan =
+  | { readonly found: FoundPlan; readonly problem?: undefined }
+  | { readonly found?: undefined; readonly problem: string };
+
+/** The plans of files that are for a model, and why others cannot be used; those for other models are passed. @throws QuantscopeError CANCELLED. */
+async function* plansFor(
+  model: Model,
+  files: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<TriedPlan> {
+  const hash = modelHash(model.description);
   for (const file of files) {
     throwIfCancelled(signal);
     try {
       const plan = await readPlan(file);
       if (plan.model.hash !== hash) continue;
       const candidates = await candidatesOf(model, { signal });
-      return { found: { file, plan: bindPlan(plan, model.description, candidates, file) }, problems };
+      yield { found: { file, plan: bindPlan(plan, model.description, candidates, file) } };
     } catch (error) {
       if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
-      problems.push(error.message);
+      yield { problem: error.message };
     }
   }
-  return { problems };
 }

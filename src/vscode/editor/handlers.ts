@@ -77,6 +77,8 @@ type PlanHandlers = Pick<
   | 'smallestBudget'
   | 'replaceEditedPlan'
   | 'savePlan'
+  | 'savedPlans'
+  | 'otherPlan'
   | 'saveOverrides'
 >;
 
@@ -92,6 +94,8 @@ function planHandlers(session: ModelSession): PlanHandlers {
     constrainPlan: ({ constraints }) => session.constrain(constraints),
     bindFormats: ({ tensors, binding }) => session.bind(tensors, binding),
     smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.bitsFor(divergence) }),
+    savedPlans: () => session.savedPlans(),
+    otherPlan: ({ other }) => session.otherPlan(other),
     replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
     saveOverrides: ({ kind, budget }) => {
       if (budget) session.solve(budget);

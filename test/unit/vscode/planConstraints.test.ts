@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { exactPattern, withPin } from '../../../src/ampq/constraintEdits';
 import { modelHash } from '../../../src/model/identity';
+import { fromColumns, toColumns } from '../../../src/protocol/columns';
 import type { ModelDescription } from '../../../src/protocol/model';
 import type { SensitivityTable } from '../../../src/protocol/plan';
 import { settle } from '../../support/fakeHost';
@@ -145,5 +146,38 @@ describe('a divergence that the user asks for', () => {
   it('needs gains', async () => {
     const { session } = await measured();
     expect(() => session.bitsFor(0.02)).toThrow('A divergence can only be predicted');
+  });
+});
+
+describe('what the plan is compared with', () => {
+  it('is a preset whose types were measured', async () => {
+    const { session } = await measured((table) => ({
+      ...table,
+      presets: [
+        { fileType: 'Q4_K_M', formats: ['Q4_K', 'Q4_K', 'Q6_K'] },
+        { fileType: 'Q3_K_M', formats: ['Q3_K', 'Q3_K', 'Q3_K'] },
+      ],
+    }));
+    const { name, total, assignments } = await session.otherPlan({ kind: 'preset', fileType: 'Q4_K_M' });
+    expect([name, total.bitsPerWeight]).toEqual(['Q4_K_M', expect.closeTo((4.5 + 4.5 + 6.5625) / 3, 9)]);
+    expect(fromColumns(assignments).map(({ format }) => format)).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
+    await expect(session.otherPlan({ kind: 'preset', fileType: 'Q3_K_M' })).rejects.toThrow(
+      'Not all types of Q3_K_M were measured.',
+    );
+  });
+
+  it('is a plan file for the model', async () => {
+    const { session, engine } = await measured();
+    const asked = session.otherPlan({ kind: 'file', file: '/plans/other.ampq.json' });
+    await settle();
+    expect(engine.last('plan/read').params).toEqual({
+      path: session.path,
+      planFile: '/plans/other.ampq.json',
+    });
+    await engine.last('plan/read').answer(session.plan!);
+    expect(await asked).toEqual({
+      ...{ name: 'other.ampq.json', total: session.plan!.total },
+      assignments: toColumns(session.plan!.assignments),
+    });
   });
 });

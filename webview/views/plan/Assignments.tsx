@@ -1,7 +1,8 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
 import { bitColor, bitLength } from '../../bitScale';
-import { decibels, percent } from '../../format';
+import { decibels, percent, scientific } from '../../format';
+import { differenceOf, type PlanDiff } from '../../planDiff';
 import { mixOf, shareOf, type Mix } from '../../planMix';
 import type { Grouping } from '../../places';
 import { GroupedGrid, type GroupColumn } from '../GroupedGrid';
@@ -10,9 +11,13 @@ import { size } from '../../../src/protocol/words';
 import type { FormatBinder } from './formatBinder';
 
 /** Format, bits and size of each tensor; and its share of the predicted divergence, else its signal to noise. Keys pin, exclude and release. */
-export function Assignments({ plan, binder }: { plan: Plan; binder: FormatBinder }) {
+export function Assignments(props: { plan: Plan; binder: FormatBinder; diff?: PlanDiff }) {
+  const { plan, binder, diff } = props;
   const [grouping, setGrouping] = useState<Grouping>('layer');
-  const columns = useMemo(() => columnsOf(plan, binder), [plan, binder]);
+  const columns = useMemo(
+    () => [...columnsOf(plan, binder), ...(diff ? diffColumns(plan, diff) : [])],
+    [plan, binder, diff],
+  );
   return (
     <>
       <div class="measure">
@@ -28,6 +33,7 @@ export function Assignments({ plan, binder }: { plan: Plan; binder: FormatBinder
         dataOf={(index) => ({
           'data-format': plan.assignments[index]?.format,
           ...(binder.pinned.has(index) ? { 'data-pinned': 'true' } : {}),
+          ...(diff ? { 'data-other': diff.others[index]?.format } : {}),
         })}
         onKey={binder.onKey}
         isPlan
@@ -92,6 +98,43 @@ function columnsOf(plan: Plan, { pinned, constrained }: FormatBinder): GroupColu
   ];
 }
 
+/** What the other plan gives the tensors, and what the plan has more than it. */
+function diffColumns(plan: Plan, diff: PlanDiff): GroupColumn[] {
+  const changed = new Set(diff.changed);
+  const others = (members: readonly number[]) => members.flatMap((index) => diff.others[index] ?? []);
+  const bits = (members: readonly number[]): number => mixOf(others(members)).bitsPerWeight;
+  const bytes = (members: readonly number[]): number => differenceOf(plan, diff, members).bytes ?? NaN;
+  const loss = (members: readonly number[]): number => differenceOf(plan, diff, members).divergence ?? NaN;
+  return [
+    {
+      ...{ id: 'other', label: 'Other', width: 96, align: 'left', value: bits },
+      title: `Format in ${diff.name}`,
+      cell: (members) =>
+        members.some((index) => changed.has(index)) ? (
+          formatText(mixOf(others(members)))
+        ) : (
+          <span class="muted">same</span>
+        ),
+    },
+    {
+      ...{ id: 'more', label: '± Size', width: 84, value: bytes },
+      title: `Size less that in ${diff.name}`,
+      cell: (members) => signed(bytes(members), size),
+    },
+    {
+      ...{ id: 'loss', label: '± KLD', width: 76, value: loss },
+      title: `Predicted KL divergence less that in ${diff.name}`,
+      cell: (members) => signed(loss(members), scientific),
+    },
+  ];
+}
+
+/** A difference with its sign; a dash where it is not known, nothing where there is none. */
+const signed = (value: number, text: (magnitude: number) => string): string => {
+  if (Number.isNaN(value)) return '–';
+  return value === 0 ? '' : `${value > 0 ? '+' : '−'}${text(Math.abs(value))}`;
+};
+
 /** Empty where an error is unknown: after a format was changed by hand. */
 const errorText = ({ error }: Mix): string => (Number.isNaN(error) ? '–' : decibels(error, 1));
 
@@ -108,7 +151,13 @@ function Track({ bits }: { bits: number }) {
 
 /** The only format, or how many. */
 const formatText = ({ formats }: Mix) =>
-  formats.length === 1 ? formats[0]!.format : <span class="muted">{formats.length} formats</span>;
+  formats.length === 0 ? (
+    <span class="muted">–</span>
+  ) : formats.length === 1 ? (
+    formats[0]!.format
+  ) : (
+    <span class="muted">{formats.length} formats</span>
+  );
 
 const formatsText = ({ formats }: Mix, members: number): string | undefined =>
   members === 1

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
+import type { OtherChoice } from '../../../src/protocol/savedPlans';
 import type { RevisedPlan } from '../../../src/protocol/planStep';
 import type { BudgetRange } from '../../budgetText';
 import { useApp, useAppState, useAsk } from '../../context';
@@ -10,6 +11,7 @@ import { Actions } from './Actions';
 import { Assignments } from './Assignments';
 import { BitsMap } from './BitsMap';
 import { BudgetControl, steppedRange } from './BudgetControl';
+import { CompareWith, MeasuredPlans, useDiff } from './Compared';
 import { Constraints } from './Constraints';
 import { Dial } from './Dial';
 import { EditedNotice } from './EditedNotice';
@@ -68,10 +70,18 @@ function Planned(props: {
   const { whole, range, budget, move, disabled } = props;
   const { plan, revision } = whole;
   const { host } = useApp();
-  const { opening, sensitivity, movedBudget } = useAppState();
+  const { opening, sensitivity, movedBudget, plan: outline } = useAppState();
   const key = `${opening} ${sensitivity?.revision} ${JSON.stringify(plan.constraints)}`;
   const { value: front, failure } = useAnswer(key, () => host.call('planFront', {}));
   const binder = useFormatBinder(plan, front, disabled);
+  const { value: saved = [] } = useAnswer(`${opening} ${outline?.revision}`, () =>
+    host.call('savedPlans', {}),
+  );
+  const [choice, choose] = useState<OtherChoice>();
+  const other = useAnswer(choice && `${opening} ${sensitivity?.revision} ${JSON.stringify(choice)}`, () =>
+    host.call('otherPlan', { other: choice! }),
+  );
+  const diff = useDiff(plan, choice && other.value);
   return (
     <>
       <div class="plan-top">
@@ -96,7 +106,10 @@ function Planned(props: {
           {note}
         </p>
       ))}
-      <Assignments plan={plan} binder={binder} />
+      <MeasuredPlans saved={saved} />
+      <CompareWith {...{ plan, front, saved, choose, diff }} other={choice} />
+      {other.failure !== undefined && <p class="notice error">{other.failure}</p>}
+      <Assignments plan={plan} binder={binder} {...(diff ? { diff } : {})} />
     </>
   );
 }
