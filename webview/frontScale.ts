@@ -21,9 +21,12 @@ export function frontScale(
   { points, presets }: Pick<PlanFront, 'points' | 'presets'>,
   others: readonly Pick<FrontPoint, 'bytes' | 'loss'>[] = [],
 ): FrontScale {
-  const marked = [...presets, ...others].filter(({ loss }) => loss > 0);
-  const most = greatestOf([...points, ...marked].map(({ loss }) => loss).filter((loss) => loss > 0));
+  const most = greatestOf(
+    [...points, ...presets, ...others].map(({ loss }) => loss).filter((loss) => loss > 0),
+  );
   if (!(most > 0)) return { sizes: widened(0, 1), losses: [0.1, 1] };
+  // A preset of 16 bits loses next to nothing, far below all others.
+  const marked = [...presets, ...others].filter(({ loss }) => loss > most / belowMost);
   const least = marked.length > 0 ? leastOf(marked.map(({ loss }) => loss)) / belowPresets : most / belowMost;
   // Plans that lose less have bytes to spare: the chart ends with the first of them.
   const end = points.findIndex(({ loss }) => loss < least);

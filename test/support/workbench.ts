@@ -92,7 +92,7 @@ export async function setTheme(page: Page, theme: keyof typeof themes): Promise<
   const { label, cssClass } = themes[theme];
   await runCommand(page, 'Preferences: Color Theme');
   const input = page.locator('.quick-input-widget .quick-input-box input');
-  await page.locator('.quick-input-list .monaco-list-row', { hasText: label }).first().waitFor();
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Modern' }).first().waitFor();
   await input.fill(label);
   await page.locator('.quick-input-list .monaco-list-row').first().filter({ hasText: label }).waitFor();
   await page.keyboard.press('Enter');

@@ -1,11 +1,16 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { assignmentDigest } from '../../src/ampq/assignmentDigest';
+import type { Certificate } from '../../src/protocol/certificate';
+import type { Plan } from '../../src/protocol/plan';
 import { temporaryFolder } from '../support/files';
 import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { makeNarrow, overflowOf, setTheme } from '../support/workbench';
+import { makeNarrow, overflowOf, saveFileAs, setTheme } from '../support/workbench';
 
 /** The sample is run over a text for each of its 44 matrices (ms). */
 const wait = 180_000;
@@ -33,6 +38,7 @@ describe.skipIf(!hasServer)('the plan page', () => {
   const budget = () => frame.getByRole('slider', { name: 'Budget on the front' });
   const bits = async (): Promise<number> => Number(await budget().getAttribute('aria-valuenow'));
   const total = async (): Promise<number> => Number(await frame.locator('.totals dd').first().innerText());
+  const toTop = () => frame.locator('.front').scrollIntoViewIfNeeded();
   const why = () => frame.getByRole('region', { name: 'Why this format' });
   const formats = async () =>
     new Map((await gridRows(grid())).map(({ data }) => [data['tensor']!, data['format']!]));
@@ -139,14 +145,89 @@ describe.skipIf(!hasServer)('the plan page', () => {
     await expect.poll(format).toBe(own);
   });
 
-  it('looks right in a light theme and in a narrow window', async () => {
-    await frame.locator('.view').evaluate((view) => view.parentElement!.scrollTo(0, 0));
+  it('compares the plan with a preset, tensor by tensor', async () => {
+    await frame.getByLabel('Compare with').selectOption('Q4_K_M');
+    await expect
+      .poll(() => frame.locator('.plan-diff').innerText())
+      .toMatch(
+        /^\d+ tensors of 44 have another format in Q4_K_M \(3\.1\d MB, predicted KL divergence 0\.00\d+\)\.$/,
+      );
+    const rows = await gridRows(grid());
+    const changed = rows.filter(({ data }) => data['format'] !== data['other']);
+    expect(await frame.locator('.plan-diff').innerText()).toMatch(new RegExp(`^${changed.length} tensors`));
+    for (const { data, cells } of rows)
+      expect(cells['other'], data['tensor']).toBe(data['format'] === data['other'] ? 'same' : data['other']);
+    await grid().scrollIntoViewIfNeeded();
+    await screenshot(page, 'plan-diff-dark');
+    await frame.getByLabel('Compare with').selectOption('');
+    await expect.poll(() => frame.locator('.plan-diff').count()).toBe(0);
+  });
+
+  it('shows what was measured of plans next to the model', async () => {
+    await frame.getByRole('button', { name: 'Save Plan…' }).click();
+    const file = join(workspace, 'best.ampq.json');
+    await saveFileAs(page, 'bpw.ampq.json', file);
+    await expect.poll(() => existsSync(file)).toBe(true);
+    const plan = JSON.parse(readFileSync(file, 'utf8')) as Plan;
+    writeFileSync(file, JSON.stringify({ ...plan, certificate: certificateOf(plan) }));
+    const row = frame.locator('.measured-plans tbody tr');
+    await expect
+      .poll(() => row.innerText(), { timeout: wait })
+      .toMatch(
+        /^best\.ampq\.json\t3\.\d+ MB\t0\.00100\t0\.00110 ± 0\.00005\t95\.0 %\teval\.txt, 2,048 tokens$/,
+      );
+    await expect
+      .poll(() => frame.locator('.front-legend').innerText())
+      .toContain('measured, with 95 % intervals');
+    await toTop();
+    await screenshot(page, 'plan-measured-dark');
+  });
+
+  it('looks right in other themes and in a narrow window', async () => {
+    await setTheme(page, 'contrast');
+    await toTop();
+    await screenshot(page, 'plan-page-contrast');
+    await frame.locator('.why').scrollIntoViewIfNeeded();
+    await screenshot(page, 'plan-why-contrast');
     await setTheme(page, 'light');
+    await toTop();
     await screenshot(page, 'plan-page-light');
     await makeNarrow(page, frame);
+    await toTop();
     expect(await overflowOf(frame.locator('.view'))).toBe(0);
     await screenshot(page, 'plan-page-narrow');
     await frame.locator('.plan-map').scrollIntoViewIfNeeded();
     await screenshot(page, 'plan-map-narrow');
   });
 });
+
+/** A measurement as `quantscope certify` keeps it. */
+function certificateOf(plan: Plan): Certificate {
+  const joint = (value: number) => ({
+    ...{
+      mean: { value, standardError: 5e-5 },
+      median: value / 2,
+      percentile99: 10 * value,
+      sameTopToken: 0.95,
+    },
+  });
+  const rival = {
+    codes: 'reference',
+    fileBytes: 3.2e6,
+    difference: { value: -1e-3, low: -2e-3, high: -5e-4 },
+  } as const;
+  return {
+    text: { file: 'eval.txt', hash: 'h', context: 256, windows: 8, tokens: 2048 },
+    ...{
+      assignments: assignmentDigest(plan),
+      roundActivations: false,
+      predicted: 1e-3,
+      measured: joint(1.1e-3),
+    },
+    rivals: [
+      { ...rival, kind: 'preset', name: 'Q4_K_S', measured: joint(2e-3) },
+      { ...rival, kind: 'random', name: 'random', measured: joint(8e-3) },
+    ],
+    notCompared: [],
+  };
+}

@@ -18,6 +18,7 @@ const front: PlanFront = {
   presets: [
     { fileType: 'Q3_K_M', ...point(400, 2e-2) },
     { fileType: 'Q6_K', ...point(700, 4e-5) },
+    { fileType: 'BF16', ...point(1700, 1e-12) },
   ],
   ...{ constrained: [], pinned: [] },
 };
