@@ -33,8 +33,11 @@ const maxWork: Readonly<Record<Effort, number>> = { exact: 4_000_000, quick: 100
  * leaves open, until a solution lies within it, which is then optimal up to the rounding of float64 sums (Kellerer,
  * Pferschy, Pisinger: Knapsack Problems, chapter 11). The work is capped; `gap` then bounds the remainder.
  */
-export function knapsackSolver(classes: readonly (readonly Choice[])[]): KnapsackSolver {
-  const prepared = prepareClasses(classes);
+export const knapsackSolver = (classes: readonly (readonly Choice[])[]): KnapsackSolver =>
+  preparedSolver(prepareClasses(classes));
+
+/** The same for classes that are prepared already. */
+export function preparedSolver(prepared: KnapsackClasses): KnapsackSolver {
   const smallest = prepared.start.slice(0, -1);
   const largest = prepared.start.slice(1).map((end) => end - 1);
   const [least, most] = [bytesOf(prepared, smallest), bytesOf(prepared, largest)];

@@ -8,7 +8,7 @@ import {
   type SensitivityTable,
 } from '../protocol/plan';
 import { classesOf, meetsAll, type RowClass } from './constraints';
-import { knapsackSolver, type KnapsackSolver } from './knapsack';
+import { preparedSolver, type KnapsackSolver } from './knapsack';
 import { prepareClasses, type Choice } from './knapsackClasses';
 import { knapsackFront, type KnapsackFront } from './knapsackFront';
 
@@ -67,10 +67,14 @@ function prepare({ rows, presets }: SensitivityTable, constraints: readonly Plan
   const factors = rows.map((row) => (hasGains ? (row.gain ?? 0) : row.weights * row.roleFactor));
   const assignments = choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice)));
   const classes = classesOf(rows, choices, constraints);
+  const knapsackOf = remembered((alignment) =>
+    prepareClasses(knapsackItems(classes, choices, factors, alignment)),
+  );
+  const frontAt = remembered((alignment) => knapsackFront(knapsackOf(alignment)));
   return {
     ...{ rows, weights: sumOf(rows, (row) => row.weights), hasGains, factors, assignments, classes },
-    solverFor: solversOf(classes, choices, factors),
-    front: frontOf(classes, choices, factors),
+    solverFor: remembered((alignment) => preparedSolver(knapsackOf(alignment))),
+    front: () => frontAt(1),
     presets: presets.flatMap(({ fileType, formats }) => {
       const chosen = assignments.flatMap(
         (options, i) => options.find(({ format }) => format === formats[i]) ?? [],
@@ -82,28 +86,14 @@ function prepare({ rows, presets }: SensitivityTable, constraints: readonly Plan
   };
 }
 
-function solversOf(
-  classes: readonly RowClass[],
-  choices: readonly (readonly PlanChoice[])[],
-  factors: readonly number[],
-): PreparedTable['solverFor'] {
-  const solvers = new Map<number, KnapsackSolver>();
+/** The function, computing once for each alignment. */
+function remembered<T>(compute: (alignment: number) => T): (alignment: number) => T {
+  const known = new Map<number, T>();
   return (alignment) => {
-    const known = solvers.get(alignment);
-    if (known) return known;
-    const solver = knapsackSolver(knapsackItems(classes, choices, factors, alignment));
-    solvers.set(alignment, solver);
-    return solver;
+    const found = known.get(alignment) ?? compute(alignment);
+    known.set(alignment, found);
+    return found;
   };
-}
-
-function frontOf(
-  classes: readonly RowClass[],
-  choices: readonly (readonly PlanChoice[])[],
-  factors: readonly number[],
-): PreparedTable['front'] {
-  let front: KnapsackFront | undefined;
-  return () => (front ??= knapsackFront(prepareClasses(knapsackItems(classes, choices, factors, 1))));
 }
 
 /** Bytes, with padding to an alignment, and cost of each option of each class. */
