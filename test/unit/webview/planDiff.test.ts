@@ -24,8 +24,14 @@ describe('the difference of two plans', () => {
   });
 
   it('sums bytes and divergences over tensors, where all are known', () => {
-    expect(differenceOf(plan, diff, [0])).toEqual({ bytes: 20, divergence: expect.closeTo(-0.08, 12) });
-    expect(differenceOf(plan, diff, [0, 1])).toEqual({ bytes: 0, divergence: expect.closeTo(-0.04, 12) });
+    expect(differenceOf(plan, diff, [0])).toEqual({
+      bytes: 20,
+      divergence: expect.closeTo(-0.08, 12) as number,
+    });
+    expect(differenceOf(plan, diff, [0, 1])).toEqual({
+      bytes: 0,
+      divergence: expect.closeTo(-0.04, 12) as number,
+    });
     expect(differenceOf(plan, diff, [0, 2])).toEqual({});
     const edited = planDiff(plan, { ...other, assignments: [item('a', 'Q5_K', 50)] });
     expect(differenceOf(plan, edited, [0])).toEqual({ bytes: 10 });
