@@ -71,6 +71,9 @@ export const operandsOf = ({ actions, operand, second, optional }: Command): str
 /** Option of commands that take a model: opens only one file of a multi-file model. */
 export const thisFile = 'this-file';
 
+/** Option of commands that take a model: all that is read is compared with the digests that were written with it. */
+export const checkDigests = 'check-digests';
+
 /** Wrong usage: exit status 2. */
 export class UsageError extends Error {}
 

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { suggestion } from '../model/closest';
 import type { ModelRef } from '../protocol/model';
-import { operandsOf, thisFile, UsageError, type Command, type Options } from './command';
+import { checkDigests, operandsOf, thisFile, UsageError, type Command, type Options } from './command';
 import { commands } from './commands';
 
 /** A parsed command line. */
@@ -39,7 +39,10 @@ export function parseInvocation(args: readonly string[]): Invocation {
     return { command, model: { path: resolve('.') }, ...word, options };
   }
   const [first = '.', second] = command.actions ? operands.slice(1) : operands;
-  const model = { path: resolve(first), alone: options[thisFile] === true };
+  const model = {
+    ...{ path: resolve(first), alone: options[thisFile] === true },
+    ...(options[checkDigests] === true ? { checked: true } : {}),
+  };
   return { command, model, ...action, ...(second === undefined ? {} : { other: resolve(second) }), options };
 }
 
@@ -68,7 +71,7 @@ function parseOptions(
   args: readonly string[],
 ): { options: Options; operands: readonly string[] } {
   const known: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }> = {
-    ...(command.operand ? { [thisFile]: { type: 'boolean' } } : {}),
+    ...(command.operand ? { [thisFile]: { type: 'boolean' }, [checkDigests]: { type: 'boolean' } } : {}),
     json: { type: 'boolean' },
     help: { type: 'boolean' },
   };

@@ -1,4 +1,4 @@
-import { operandsOf, thisFile, type Command, type OptionSpec } from './command';
+import { checkDigests, operandsOf, thisFile, type Command, type OptionSpec } from './command';
 import { commands } from './commands';
 
 /** Columns of an option's name in the help. */
@@ -40,7 +40,10 @@ export function shortUsage(command: Command): string[] {
 export function commandUsage(command: Command): string[] {
   const common: [string, OptionSpec][] = [
     ...(command.operand
-      ? ([[thisFile, flag('open only the file that is named, not the model that it is part of')]] as const)
+      ? ([
+          [thisFile, flag('open only the file that is named, not the model that it is part of')],
+          [checkDigests, flag('compare all that is read with the digests that were written with it')],
+        ] as const)
       : []),
     ['json', flag('print one JSON document on stdout')],
     ['help', flag('print this help')],

@@ -79,7 +79,7 @@ const kinds = {
 type Kind = keyof typeof kinds;
 
 /** Parameters that say which model a request is about. */
-export const modelKinds = { path: 'path', alone: 'boolean?' } as const;
+export const modelKinds = { path: 'path', alone: 'boolean?', checked: 'boolean?' } as const;
 
 /**
  * Checks the parameters of a request where they enter the process. A kind that ends in "?" may be absent.

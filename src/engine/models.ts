@@ -65,9 +65,9 @@ export class OpenModels {
     }
   }
 
-  private open({ path, alone = false }: ModelRef): Entry {
+  private open({ path, alone = false, checked = false }: ModelRef): Entry {
     const opening = new AbortController();
-    const ref = { path, alone };
+    const ref = { path, alone, checked };
     const model = openModel(ref, opening.signal);
     const entry: Entry = { ref, model, opening, users: 0, opened: false, stale: false };
     model.then(
@@ -118,8 +118,8 @@ export class OpenModels {
   }
 }
 
-const isSame = (a: Required<ModelRef>, { path, alone = false }: ModelRef): boolean =>
-  a.path === path && a.alone === alone;
+const isSame = (a: Required<ModelRef>, { path, alone = false, checked = false }: ModelRef): boolean =>
+  a.path === path && a.alone === alone && a.checked === checked;
 
 async function closeEntry(entry: Entry): Promise<void> {
   const model = await entry.model.catch(() => undefined); // one that failed to open holds nothing

@@ -1,3 +1,4 @@
+import { openCheckedSource } from '../files/digests/checkedSource';
 import { ggmlRowBytes, ggmlType } from '../model/dtypes';
 import { modelOf, type Model, type OpenFiles } from '../model/model';
 import type { ModelContent } from '../model/modelContent';
@@ -16,11 +17,12 @@ import { StoredReader } from './storedReader';
 
 /**
  * Opens a model, reading headers only: see `openFiles`. Weights that a known layout stores in several tensors are one tensor each, whose
- * data reads as float32.
+ * data reads as float32. Where the reference says so, all bytes are compared with the digests that were written with them.
  * @throws QuantscopeError as `openFiles`.
  */
 export async function openModel(model: string | ModelRef, signal?: AbortSignal): Promise<Model> {
-  const files = await openFiles(model, signal);
+  const isChecked = typeof model !== 'string' && model.checked === true;
+  const files = await openFiles(model, signal, isChecked ? openCheckedSource : undefined);
   if (files.content.gguf) return modelOf(files);
   try {
     const content = await withLogicalWeights(files, signal);

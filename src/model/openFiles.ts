@@ -11,14 +11,19 @@ import { findWeightFiles } from './weightFiles';
 /**
  * Opens the files of a model and reads their headers: a safetensors, PyTorch or GGUF file, an index of shards, or a folder that holds one of
  * them; a file of a larger model opens the whole model unless `alone` is set. Content decides what a file is.
+ * @param openSource opens each of them.
  * @throws QuantscopeError MODEL_FILE or IO naming file, tensor and offset; REQUEST for a folder without a model.
  */
-export async function openFiles(model: string | ModelRef, signal?: AbortSignal): Promise<OpenFiles> {
+export async function openFiles(
+  model: string | ModelRef,
+  signal?: AbortSignal,
+  openSource: OpenSource = openFileSource,
+): Promise<OpenFiles> {
   const { path, alone = false } = typeof model === 'string' ? { path: model } : model;
   const absolute = resolve(path);
   const sources = new Map<string, ByteSource>();
   const open: OpenSource = async (target) => {
-    const source = sources.get(target) ?? (await openFileSource(target));
+    const source = sources.get(target) ?? (await openSource(target));
     sources.set(target, source);
     return source;
   };

@@ -4,6 +4,8 @@ export interface ModelRef {
   readonly path: string;
   /** Opens only that file, not the model that it is part of. */
   readonly alone?: boolean;
+  /** Compares everything that is read of its files with the digests that were written with them. */
+  readonly checked?: boolean;
 }
 
 /** A model as its files' names describe it. */

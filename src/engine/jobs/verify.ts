@@ -43,11 +43,12 @@ interface Check {
  */
 async function verified(
   models: OpenModels,
-  ref: ModelRef,
+  { path, alone = false }: ModelRef,
   { quick, agreement }: Check,
   { signal, progress }: JobContext,
 ): Promise<VerifyResult> {
   const options = { quick, signal, onProgress: progress };
+  const ref = { path, alone };
   const check = async (model: Model): Promise<VerifyResult> =>
     withFaults(await verifyModel(model, options), agreement(model));
   const unopened = await problemOfOpening(models, ref, signal);
@@ -77,12 +78,15 @@ async function problemOfOpening(
  * The files of weights of a model, or those with digests where it cannot be opened.
  * @throws QuantscopeError why it cannot be opened where there are none either.
  */
-export async function weightFiles(models: OpenModels, ref: ModelRef, signal: AbortSignal): Promise<string[]> {
+export async function weightFiles(
+  models: OpenModels,
+  { path, alone = false }: ModelRef,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const ref = { path, alone };
   const unopened = await problemOfOpening(models, ref, signal);
   if (!unopened)
-    return models.use({ path: ref.path, ...(ref.alone ? { alone: true } : {}) }, signal, (model) =>
-      Promise.resolve(filesOfWeights(model.description)),
-    );
+    return models.use(ref, signal, (model) => Promise.resolve(filesOfWeights(model.description)));
   const files = await filesWithDigests(ref.path);
   if (files.length === 0) throw unopened;
   return files;

@@ -183,6 +183,50 @@ describe('verification', () => {
     }
   });
 
+  it('is done by any reader that is asked to, for what it reads', async () => {
+    const path = copied('read.gguf');
+    const { tensors, chunkBytes } = (await readManifest(path))!;
+    const ref = { path, checked: true };
+    const isRejected = (at: number): Promise<boolean> => {
+      flipByte(path, at);
+      return request('model/open', ref).then(
+        () => false,
+        () => true,
+      );
+    };
+    // Opening reads samples: a chunk that none of them is in shows what other readers do.
+    const chunks = tensors.flatMap(({ name, offset, bytes }) =>
+      Array.from({ length: Math.ceil(bytes / chunkBytes) }, (_, i) => ({
+        name,
+        offset: offset + i * chunkBytes,
+      })),
+    );
+    let unread: (typeof chunks)[number] | undefined;
+    for (const chunk of chunks) {
+      if (!(await isRejected(chunk.offset + 9))) unread = chunk;
+      if (unread) break;
+      flipByte(path, chunk.offset + 9);
+    }
+    const { name, offset } = unread!;
+    const analyse = (tensor: string) => request('tensor/analyse', { ...ref, tensor });
+    const whole = tensors.find((tensor) => tensor.name !== name)!.name;
+    expect((await analyse(whole)).tensor).toBe(whole);
+    const place = { file: path, tensor: name, offset };
+    await expect(analyse(name)).rejects.toMatchObject({ code: 'MODEL_FILE', place });
+    await expect(
+      request('export/gguf', { ...ref, type: 'COPY', out: here('copy.gguf') }),
+    ).rejects.toMatchObject({ place });
+    expect(existsSync(here('copy.gguf'))).toBe(false);
+    expect((await request('tensor/analyse', { path, tensor: name })).tensor).toBe(name);
+    flipByte(path, 60);
+    await expect(request('model/open', ref)).rejects.toThrow(
+      'The size or the header is not what was written',
+    );
+    await expect(request('model/open', { path: sampleFolder, checked: true })).rejects.toThrow(
+      'No digests were written with the file',
+    );
+  });
+
   it('checks the plan', async () => {
     const plan = await planFor(sampleFolder, { 'output.weight': 'Q8_0', 'blk.0.ffn_up.weight': 'Q4_K' });
     const planFile = here('a.ampq.json');
