@@ -219,7 +219,7 @@ function predictedWithin(targets: Targets, { gainsFrom, modelName }: Sensitivity
   const { mean, ...others } = targets;
   if (mean !== undefined && Object.keys(others).length === 0) return mean;
   if (gainsFrom?.spread) return divergenceWithin(targets, gainsFrom.spread);
-  const message = `${modelName} was not run over a text, or no tensor changes its output: of single tokens nothing can be predicted.`;
+  const message = `${modelName} has no gains of its own over a text, or no tensor changes its output: only --kld can be predicted.`;
   throw new QuantscopeError('REQUEST', message);
 }
 

@@ -8,11 +8,14 @@ const rungs: readonly { readonly id: Rung; readonly label: string }[] = [
   { id: 'weights', label: 'errors of the weights alone' },
   { id: 'importance', label: 'errors of the weights, by the importance of their inputs' },
   { id: 'hessian', label: 'errors of the outputs over a text' },
-  { id: 'gains', label: 'effect of each tensor alone on the output, over a text' },
+  {
+    id: 'gains',
+    label: 'effect of each tensor alone on the output, over a text, without the rounding of activations',
+  },
   { id: 'joint', label: 'measured with all tensors together, over another text' },
 ];
 
-/** "rung 3 of 4, gains: effect of each tensor alone on the output, over a text". */
+/** "rung 3 of 4, gains: effect of each tensor alone on the output, over a text, without the rounding of activations". */
 export function rungText(rung: Rung): string {
   const at = rungs.findIndex(({ id }) => id === rung);
   return `rung ${at} of ${rungs.length - 1}, ${rung}: ${rungs[at]!.label}`;

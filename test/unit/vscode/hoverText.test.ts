@@ -55,7 +55,7 @@ describe('the text of a hover', () => {
       '| Q8_0 | 4.50 | not defined | not defined | not defined |',
     ]);
     expect(hoverText(found(), { row, rung: 'gains' }, []).split('\n').at(-1)).toBe(
-      'Evidence: rung 3 of 4, gains: effect of each tensor alone on the output, over a text',
+      'Evidence: rung 3 of 4, gains: effect of each tensor alone on the output, over a text, without the rounding of activations',
     );
     expect(hoverText(found(), { row, noise: 0.03 }, []).split('\n').slice(-3)).toEqual([
       '| Q4_K | 4.50 | 0.200 | 14.0 | \\< noise |',
