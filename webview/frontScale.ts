@@ -1,3 +1,4 @@
+import type { CertificateRival } from '../src/protocol/certificate';
 import { greatestOf, leastOf } from '../src/protocol/extremes';
 import type { Plan } from '../src/protocol/plan';
 import type { FrontPoint, PlanFront } from '../src/protocol/planFront';
@@ -73,7 +74,7 @@ export const lossOf = ({ total }: Pick<Plan, 'total'>, { measure }: Pick<PlanFro
 
 /** What was measured of whole models over a text. */
 export interface MeasuredPoint {
-  readonly kind: 'plan' | 'preset' | 'random';
+  readonly kind: 'plan' | CertificateRival['kind'];
   readonly name: string;
   readonly bytes: number;
   /** Mean KL divergence, nats per token. */

@@ -55,9 +55,11 @@ function estimateOf(check: Checker, value: unknown, path: string): Estimate {
 function rivalOf(check: Checker, value: unknown, path: string): CertificateRival {
   const rival = check.record(value, path);
   return {
-    kind: check.oneOf(rival['kind'], ['preset', 'random'], `${path}.kind`),
+    kind: check.oneOf(rival['kind'], ['preset', 'file', 'random'], `${path}.kind`),
     name: check.string(rival['name'], `${path}.name`),
-    codes: check.oneOf(rival['codes'], codeChoices, `${path}.codes`),
+    ...(rival['codes'] === undefined
+      ? {}
+      : { codes: check.oneOf(rival['codes'], codeChoices, `${path}.codes`) }),
     fileBytes: check.count(rival['fileBytes'], `${path}.fileBytes`),
     ...check.optional('predicted', rival['predicted'], `${path}.predicted`),
     measured: figuresOf(check, rival['measured'], `${path}.measured`),

@@ -33,6 +33,7 @@ export const certify: Command = {
       required: true,
     },
     out: valueOption('P', 'where to write the plan with the result (default: the plan itself)'),
+    beat: valueOption('F', 'GGUF file of the same base: its weights are measured, too'),
     imatrix: valueOption('F', 'importance matrix of the plan, if it was made with one'),
     'round-activations': flagOption('round activations to 8 bits, as llama.cpp does on CPUs'),
     ...windowOptions,
@@ -43,17 +44,18 @@ export const certify: Command = {
     const { model, jobs, signal, progress, evaluationDir: cacheDir } = context;
     const planFile = resolve(requiredOption(context, 'plan'));
     const text = resolve(requiredOption(context, 'text'));
-    const [out, imatrix] = ['out', 'imatrix'].map((name) => {
+    const [out, imatrix, rival] = ['out', 'imatrix', 'beat'].map((name) => {
       const file = textOption(context, name);
       return file === undefined ? undefined : resolve(file);
     });
     const target = out ?? planFile;
-    const inputs = await checkOutputs(context, [target], [text, imatrix]);
+    const inputs = await checkOutputs(context, [target], [text, imatrix, rival]);
     const threads = countOption(context, 'threads');
     const { plan, notKept } = await jobs['plan/certify'](
       {
         ...{ ...model, planFile, text, cacheDir, ...windowsOf(context) },
         ...(imatrix === undefined ? {} : { imatrix }),
+        ...(rival === undefined ? {} : { rival }),
         ...(context.options['round-activations'] === true ? { roundActivations: true } : {}),
         ...{ memory: memoryOf(context), device: deviceOption(context) },
         ...(threads === undefined ? {} : { threads }),

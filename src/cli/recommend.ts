@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { makePlan, parseBudget, printPlan } from '../ampq/planFile';
 import { latticeBits, latticeCandidates, lowerCandidates } from '../ampq/sensitivity';
+import { fileBytes, rivalFile } from '../ampq/rivalFile';
 import { smallestBudget } from '../ampq/smallestBudget';
 import { estimatedFrame, isWithin } from '../ampq/solve';
 import { writeAtomically } from '../files/atomicFile';
@@ -30,6 +31,7 @@ import {
 import { constraintOptions, constraintsOf } from './constraints';
 import { exportFrame } from './exportFrame';
 import { checkOutputs } from './outputs';
+import { compareRival, describeRival, rivalLines, withRivalTypes } from './rival';
 import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
 import { aboveNoise, figure, number, table } from './text';
 
@@ -46,6 +48,7 @@ export const recommend: Command = {
     kld: valueOption('X', 'the smallest file whose predicted KL divergence is at most X nats per token'),
     p99: valueOption('Y', 'the same for the 99 % quantile of the divergence of tokens'),
     'same-top': valueOption('Z', 'the same for at least Z % of tokens with the same most probable token'),
+    beat: valueOption('F', 'GGUF file of the same base: the best plan of at most its size, compared with it'),
     out: { type: 'string', value: 'P', help: 'the .ampq.json file to write', required: true },
     ...constraintOptions,
     ...measuringOptions,
@@ -53,29 +56,52 @@ export const recommend: Command = {
   keepsResults: true,
   async run(context) {
     const out = resolve(requiredOption(context, 'out'));
-    const goal = goalOption(context);
+    const chosen = goalOption(context);
     const constraints = constraintsOf(context);
     const params = measuringParams(context);
-    const inputs = await checkOutputs(context, [out], [params.text, params.imatrix, params.optimised?.text]);
+    const { rivalFile: beaten } = chosen;
+    const read = [params.text, params.imatrix, params.optimised?.text, params.gainsFile, beaten];
+    const inputs = await checkOutputs(context, [out], read);
+    const described = beaten === undefined ? undefined : await describeRival(beaten, context.signal);
+    const goal = described
+      ? { budget: { kind: 'bytes', value: fileBytes(described) } as const }
+      : chosen.goal!;
     const estimate = await announce(context, params);
     const isOptimised = estimate.codes !== undefined;
     const frame = await exportFrame(context.model, { imatrix: params.imatrix, isOptimised }, context.signal);
     const wanted = { goal, frame, constraints };
     const few = await measureDownTo(context, params, estimate, wanted);
-    const measured = isOptimised ? await withLattices(context, params, few, estimate.formats, wanted) : few;
+    const own = isOptimised ? await withLattices(context, params, few, estimate.formats, wanted) : few;
+    const rival = described && rivalFile(described, own.rows);
+    const measured = rival ? await withRivalTypes(context, params, own, rival) : own;
     const plan = planFor(measured, wanted);
+    const compared = rival && compareRival(rival, plan, measured);
     const noise = measured.gainsFrom?.noise;
     await writeAtomically(out, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     const verdict = verdictOf(plan, noise);
     return {
-      json: { out, plan, recommended: verdict?.recommended ?? false },
-      lines: [...planLines(plan, noise), ...(verdict ? [verdict.text] : []), `Written: ${out}`],
+      json: {
+        ...{ out, plan, recommended: verdict?.recommended ?? false },
+        ...(compared ? { rival: compared } : {}),
+      },
+      lines: [
+        ...planLines(plan, noise),
+        ...(compared ? rivalLines(compared) : []),
+        ...(verdict ? [verdict.text] : []),
+        `Written: ${out}`,
+      ],
     };
   },
 };
 
 /** The smallest divergence within a budget, or the smallest file that keeps targets. */
 type Goal = { readonly budget: Budget } | { readonly targets: Targets };
+
+/** What is asked for: a goal, or a file to beat. */
+interface Chosen {
+  readonly goal?: Goal;
+  readonly rivalFile?: string;
+}
 
 /** What a plan is to keep to. */
 interface Wanted {
@@ -166,9 +192,9 @@ function planLines(plan: Plan, noise = 0): string[] {
   ];
 }
 
-/** @throws UsageError unless there is either a budget or targets, and all are valid. */
-function goalOption(context: CommandContext): Goal {
-  const budget = textOption(context, 'budget');
+/** @throws UsageError unless there is one of a budget, targets and a file to beat, and all are valid. */
+function goalOption(context: CommandContext): Chosen {
+  const [budget, beat] = [textOption(context, 'budget'), textOption(context, 'beat')];
   const targets: Targets = {
     ...targetOption(context, 'kld', 'mean', {
       most: Infinity,
@@ -187,12 +213,15 @@ function goalOption(context: CommandContext): Goal {
     ),
   };
   const hasTargets = Object.keys(targets).length > 0;
-  if ((budget === undefined) !== hasTargets)
-    throw new UsageError('Give --budget, or --kld, --p99 or --same-top for the smallest file.');
-  if (budget !== undefined) return { budget: budgetFrom(budget) };
+  if ([budget !== undefined, beat !== undefined, hasTargets].filter(Boolean).length !== 1)
+    throw new UsageError(
+      'Give --budget, or --kld, --p99 or --same-top for the smallest file, or --beat for the size of a file.',
+    );
+  if (beat !== undefined) return { rivalFile: resolve(beat) };
+  if (budget !== undefined) return { goal: { budget: budgetFrom(budget) } };
   if (context.options['weights-only'] === true)
     throw new UsageError('--kld, --p99 and --same-top need gains over a text: leave out --weights-only.');
-  return { targets };
+  return { goal: { targets } };
 }
 
 /** @throws UsageError for anything but a number above zero. */

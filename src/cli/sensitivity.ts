@@ -108,11 +108,16 @@ export function measuringParams(context: CommandContext): SensitivityParams {
   };
 }
 
+/** Why no gains follow from the tables of the GGUF Tool Suite (docs/AMPQ.md). */
+const tableReason =
+  'Tables of KL divergences by tensor and type are not gains: they do not state the errors of the types, the text, or what they were measured against. Measure gains with quantscope gains export.';
+
 /** Where gains come from that are not measured. @throws UsageError for anything but "cached" and a file. */
 function gainsOf(gains: string | undefined): Pick<SensitivityParams, 'keptGains' | 'gainsFile'> {
   if (gains === undefined) return {};
   if (gains === 'cached') return { keptGains: true };
-  if (gains.endsWith(gainsEnding)) return { gainsFile: resolve(gains) };
+  if (gains.endsWith('.json')) return { gainsFile: resolve(gains) };
+  if (gains.endsWith('.csv')) throw new UsageError(tableReason);
   throw new UsageError(`--gains takes cached or a ${gainsEnding} file, not "${gains}".`);
 }
 

@@ -11,13 +11,13 @@ export interface JointFigures {
   readonly sameTopToken: number;
 }
 
-/** What a plan was measured against: a preset within its budget, or a random assignment of its size as a control. */
+/** What a plan was measured against: a preset within its budget, a given file, or a random assignment of its size as a control. */
 export interface CertificateRival {
-  readonly kind: 'preset' | 'random';
-  /** The file type; "random". */
+  readonly kind: 'preset' | 'file' | 'random';
+  /** The file type; the name of the file without its folder; "random". */
   readonly name: string;
-  /** The codes that its weights have. */
-  readonly codes: CodeChoice;
+  /** The codes that its weights have; absent for a file, which has its own. */
+  readonly codes?: CodeChoice;
   /** Of the exported file, or of its tensor data where the header is not known. */
   readonly fileBytes: number;
   /** By the figures that the plan is based on, where they give one. */
@@ -46,7 +46,7 @@ export interface Certificate {
   /** The divergence that the plan predicted. */
   readonly predicted?: number;
   readonly measured: JointFigures;
-  /** Presets first, the best of them by the measurement first. */
+  /** Presets and files first, the best of them by the measurement first. */
   readonly rivals: readonly CertificateRival[];
   /** Presets within the budget that need an importance matrix where there is none, the largest first. */
   readonly notCompared: readonly string[];

@@ -207,6 +207,8 @@ export interface CertifyParams
     Pick<EvaluationSettings, 'context' | 'windows' | 'roundActivations' | 'memory' | 'device'> {
   /** A `*.ampq.json` file. */
   readonly planFile: string;
+  /** A GGUF file of the same base: the plan is measured against the weights that it holds, too. */
+  readonly rival?: string;
   /** UTF-8 text that neither the gains nor the codes of the plan have seen. */
   readonly text: string;
   /** The importance matrix of the plan, if it was made with one. */

@@ -25,10 +25,13 @@ export function rungText(rung: Rung): string {
 export const errorRung = ({ imatrix, codes }: Pick<SensitivityTable, 'imatrix' | 'codes'>): Rung =>
   codes ? 'hessian' : imatrix ? 'importance' : 'weights';
 
-/** Of the figures of a table: divergences where there are gains, else errors. */
+/** Of the figures of a table: divergences where there are gains of the model itself, else errors. */
 export const tableRung = (table: Pick<SensitivityTable, 'imatrix' | 'codes' | 'gainsFrom'>): Rung =>
-  table.gainsFrom ? 'gains' : errorRung(table);
+  table.gainsFrom && table.gainsFrom.model === undefined ? 'gains' : errorRung(table);
 
-/** Of the best figure that there is of a plan. */
-export const planRung = (plan: Pick<Plan, 'imatrix' | 'codes' | 'total' | 'certificate'>): Rung =>
-  plan.certificate ? 'joint' : plan.total.divergence === undefined ? errorRung(plan) : 'gains';
+/** Of the best figure that there is of a plan; gains of another model do not count as a measurement of this one. */
+export function planRung(plan: Pick<Plan, 'imatrix' | 'codes' | 'gains' | 'total' | 'certificate'>): Rung {
+  if (plan.certificate) return 'joint';
+  const isMeasured = plan.total.divergence !== undefined && plan.gains?.model === undefined;
+  return isMeasured ? 'gains' : errorRung(plan);
+}

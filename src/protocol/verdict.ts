@@ -55,7 +55,8 @@ export function verdictOf({ total, preset, gains, certificate }: Plan, noise = 0
 }
 
 /**
- * A plan is recommended where the intervals show that it is better than each preset within its budget, and than the random assignment.
+ * A plan is recommended where the intervals show that it is better than each preset within its budget and a given file, and than the random
+ * assignment.
  */
 function certifiedVerdict({ text, measured, rivals }: Certificate): Verdict {
   const over = `KL divergence ${shortFigure(measured.mean.value)}`;
@@ -63,24 +64,23 @@ function certifiedVerdict({ text, measured, rivals }: Certificate): Verdict {
   const reasons = rivals.filter(({ difference }) => !(difference.high < 0)).map(reasonAgainst);
   if (reasons.length > 0)
     return { recommended: false, text: `Not recommended (${over}, ${where}): ${reasons.join('; ')}.` };
-  const presets = rivals.filter(({ kind }) => kind === 'preset');
-  if (presets.length === 0)
+  const named = rivals.filter(({ kind }) => kind !== 'random');
+  if (named.length === 0)
     return {
       recommended: false,
       text: `${over}, ${where}: llama.cpp has no preset within the budget to compare the plan with.`,
     };
-  const against = presets.map((rival) => `${shortFigure(rival.measured.mean.value)} of ${nameOf(rival)}`);
+  const against = named.map((rival) => `${shortFigure(rival.measured.mean.value)} of ${nameOf(rival)}`);
   return {
     recommended: true,
-    text: `Better than the presets: ${over} against ${series(against)}, ${where}.`,
+    text: `Better than ${named.some(({ kind }) => kind === 'file') ? 'each of them' : 'the presets'}: ${over} against ${series(against)}, ${where}.`,
   };
 }
 
 function reasonAgainst(rival: CertificateRival): string {
   const { difference, kind } = rival;
   const figures = `the difference is ${intervalText(difference)} nats per token`;
-  const isPreset = kind === 'preset';
-  const advice = isPreset ? `, so use ${rival.name}` : '';
+  const advice = kind === 'random' ? '' : `, so use ${rival.name}`;
   if (difference.low > 0) return `${nameOf(rival)} is better: ${figures}${advice}`;
   return `it is not shown to be better than ${nameOf(rival)}: ${figures}${advice}`;
 }

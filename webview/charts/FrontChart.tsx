@@ -98,7 +98,10 @@ const presetsOf = (
   hovertemplate: `%{customdata}: ${figures(unit)}<extra></extra>`,
 });
 
-const symbols = { plan: 'triangle-up', preset: 'triangle-up-open', random: 'x-thin-open' } as const;
+const symbols = {
+  ...{ plan: 'triangle-up', preset: 'triangle-up-open' },
+  ...{ file: 'diamond-open', random: 'x-thin-open' },
+} as const;
 
 const measuredOf = (measured: readonly MeasuredPoint[], unit: Unit, colors: Colors): Trace => ({
   ...{ type: 'scatter', mode: 'markers', ...places(measured, unit) },

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { assignmentDigest } from '../../ampq/assignmentDigest';
 import { bindPlan } from '../../ampq/bindPlan';
 import type { Candidates } from '../../ampq/candidates';
+import { rivalFile } from '../../ampq/rivalFile';
 import { pairedInterval } from '../../evaluation/pairedWindows';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { CodeFinder, usualObjective } from '../../exporter/codes/codeFinder';
@@ -36,11 +37,12 @@ interface PlannedRival {
 
 /**
  * Measures a plan as a whole over a text that it has not seen, in the same run as presets within its budget and a random assignment.
+ * @param models the original, and where it is asked for a file of the same base that the plan is measured against.
  * @param folder where measurements are kept: those that are there are not repeated.
  * @throws QuantscopeError REQUEST for a plan of another model, a text that the plan has seen or that is too short.
  */
 export async function certifyPlan(
-  model: Model,
+  { model, rival }: { readonly model: Model; readonly rival?: Model },
   params: CertifyParams,
   folder: string,
   context: JobContext,
@@ -57,7 +59,10 @@ export async function certifyPlan(
   const evidence = plan.codes && (await evidenceOfPlan(model, plan.codes, params.cacheDir));
   const finder = evidence && new CodeFinder(evidence, usualObjective(evidence), signal);
   const own = await quantizedVariant(model, targetOf(plan, imatrix), basename(params.planFile), finder);
-  const rivals = await planRivals(model, plan, candidates, imatrix, finder);
+  const rivals = [
+    ...(rival ? [fileRival(rival, candidates)] : []),
+    ...(await planRivals(model, plan, candidates, imatrix, finder)),
+  ];
   const settings = { model, params, text, tokenizer, where, imatrix, codes: plan.codes };
   const runs = new JointRuns(settings, folder, context);
   const [measured, ...others] = await runs.measure([own, ...rivals.map(({ variant }) => variant)]);
@@ -103,6 +108,20 @@ const encoding = (imatrix: Imatrix | undefined) => ({
   ...(imatrix ? { imatrix } : {}),
 });
 
+/** The weights that a file holds. @throws QuantscopeError REQUEST for a file of another base. */
+function fileRival(model: Model, candidates: Candidates): PlannedRival {
+  const { description } = model;
+  const rows = candidates.tensors.map(({ converted: { name, shape } }) => ({ tensor: name, shape }));
+  const { file, bytes } = rivalFile(description, rows);
+  return {
+    rival: { kind: 'file', name: file, fileBytes: bytes },
+    variant: {
+      ...{ label: file, changes: new Map(), algorithms: [], model },
+      ...{ bytes: description.dataBytes, parameters: description.parameters },
+    },
+  };
+}
+
 async function planRivals(
   model: Model,
   plan: Plan,
@@ -136,7 +155,7 @@ async function planRivals(
   return rivals;
 }
 
-/** Presets by their divergence, and after them the control. */
+/** Presets and files by their divergence, and after them the control. */
 function comparedRivals(
   rivals: readonly PlannedRival[],
   own: JointTokens,
@@ -148,6 +167,6 @@ function comparedRivals(
     measured: jointFigures(others[i]!, counts),
     difference: pairedInterval(own.divergences, others[i]!.divergences, counts),
   }));
-  const rank = ({ kind }: CertificateRival): number => (kind === 'preset' ? 0 : 1);
+  const rank = ({ kind }: CertificateRival): number => (kind === 'random' ? 1 : 0);
   return compared.sort((a, b) => rank(a) - rank(b) || a.measured.mean.value - b.measured.mean.value);
 }

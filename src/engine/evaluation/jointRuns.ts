@@ -100,13 +100,14 @@ export class JointRuns {
   }
 
   /** Everything that the result depends on. */
-  private keyOf({ changes, algorithms }: PlannedVariant): string {
+  private keyOf({ changes, algorithms, model: changed }: PlannedVariant): string {
     const { model, text, where, params, imatrix, codes } = this.settings;
     return JSON.stringify({
       of: [contentKey(model.description), text.hash, where.device, params.roundActivations ?? false],
       changes: [...changes].map(([name, { format, importance, replace }]) => [
         ...[name, format.id, importance !== undefined, replace !== undefined],
       ]),
+      ...(changed ? { weights: contentKey(changed.description) } : {}),
       by: [imatrix && imatrixHash(imatrix), codes?.method, codes?.hash],
       versions: versionsOf(['states', 'divergences', 'evidence', ...algorithms]),
     });

@@ -27,6 +27,10 @@ const certificate: Certificate = {
       ...{ kind: 'preset', name: 'Q4_K_M', codes: 'optimised', fileBytes: 400, predicted: 0.2 },
       ...{ measured: figures, difference: { value: -0.1, low: -0.2, high: 0.05 } },
     },
+    {
+      ...{ kind: 'file', name: 'theirs.gguf', fileBytes: 401 },
+      ...{ measured: figures, difference: { value: -0.1, low: -0.2, high: 0.05 } },
+    },
   ],
   notCompared: ['IQ2_M'],
 };
@@ -232,7 +236,7 @@ describe('a plan that is not valid names the place', () => {
       ],
       [
         withValue('certificate.rivals.0.kind', 'other'),
-        '$.certificate.rivals[0].kind must be one of preset, random.',
+        '$.certificate.rivals[0].kind must be one of preset, file, random.',
       ],
       [
         withValue('certificate.rivals.0.codes', 'mine'),

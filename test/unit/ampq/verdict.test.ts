@@ -195,6 +195,21 @@ describe('a certified plan', () => {
     );
   });
 
+  it('is compared with a file, too, whose weights have their own codes', () => {
+    const file = (value: number, interval: readonly [number, number]): CertificateRival => {
+      const { measured, difference, fileBytes } = rival('preset', value, interval);
+      return { kind: 'file', name: 'theirs.gguf', fileBytes, measured, difference };
+    };
+    expect(verdictOf(certified(file(0.0011, [-0.0006, -0.0004]), control))).toEqual({
+      recommended: true,
+      text: 'Better than each of them: KL divergence 0.0006 against 0.0011 of theirs.gguf (3.18 MB), measured over 24,384 tokens of eval.txt.',
+    });
+    expect(verdictOf(certified(file(0.0005, [0.00005, 0.00015]), control))).toMatchObject({
+      recommended: false,
+      text: expect.stringContaining('so use theirs.gguf') as string,
+    });
+  });
+
   it('is not recommended where they do not, whatever was predicted, and the preset is offered', () => {
     const plan = certified(rival('preset', 0.00065, [-0.0002, 0.0001]), control);
     expect(verdictOf(predicted)!.recommended).toBe(true);

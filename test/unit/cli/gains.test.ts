@@ -56,6 +56,7 @@ describe('quantscope gains', () => {
     const { plan, stdout } = await planOf(tuned, '--gains', library);
     const name = plan.gains!.model!;
     expect(name).toBe((JSON.parse(readFileSync(library, 'utf8')) as GainsFile).model.name);
+    expect(stdout).toContain('Evidence: rung 0 of 4, weights');
     expect(plan.notes[0]).toContain(`Gains are those of another model, ${name}.`);
     expect(stdout).toContain(`by the gains of another model (${name})`);
   }, 120_000);
@@ -82,6 +83,10 @@ describe('quantscope gains', () => {
     [['gains', 'export', sampleFolder, '--out', 'x.json'], /must end with \.gains\.json/],
     [['gains', 'compare', sampleFolder], /--with is missing/],
     [['recommend', sampleFolder, '--budget', '4bpw', '--out', 'p', '--gains', 'latest'], /takes cached or a/],
+    [
+      ['recommend', sampleFolder, '--budget', '4bpw', '--out', 'p', '--gains', 'kld.csv'],
+      /do not state the errors/,
+    ],
   ])('ends with 2 and a hint for %j', async (args, hint) => {
     const { code, stderr } = await quantscope(...args);
     expect([code, stderr]).toEqual([2, expect.stringMatching(hint)]);
