@@ -25,7 +25,7 @@ export function planNotes(
       : [
           `The search for the optimum was cut short: by the same figures, the best plan of this size is better by at most ${percent(gap)} %.`,
         ]),
-    ...(divergence === undefined ? [] : [ofWeights]),
+    ...(divergence === undefined ? [] : [table.roundsActivations ? withActivations : ofWeights]),
     ...(notCompared.length === 0
       ? []
       : [
@@ -48,6 +48,9 @@ const percent = (share: number): string => String(Number((100 * share).toPrecisi
 /** What a predicted divergence leaves out. */
 const ofWeights =
   'The predicted KL divergence is that of the weights. Rounding of activations, as llama.cpp does on CPUs, is not included: quantscope eval --round-activations measures both.';
+
+const withActivations =
+  'Errors and the predicted KL divergence include the rounding of activations by llama.cpp on CPUs: quantscope eval --round-activations measures both.';
 
 /** What the plan lacks, and why; a reason that both have is said once. */
 function limitNotes(notExportable: string | undefined, weightsOnly: string | undefined): string[] {

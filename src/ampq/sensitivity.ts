@@ -30,6 +30,9 @@ export const latticeCandidates: readonly string[] = ['IQ2_XXS', 'IQ2_XS', 'IQ2_S
  */
 export const latticeBits = 4.5;
 
+/** Types in blocks of 32, whose products llama.cpp's CPU kernels take with finer steps of the inputs than those of super-blocks. */
+export const smallBlockCandidates: readonly string[] = ['IQ4_NL', 'Q5_0', 'Q5_1'];
+
 /** The candidates with an importance matrix. */
 export const importanceCandidates: readonly string[] = [...latticeCandidates, ...outputCandidates];
 

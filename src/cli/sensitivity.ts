@@ -58,6 +58,10 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     'UTF-8 text that optimised codes are found over (default: that of the gains)',
   ),
   objective: objectiveOption,
+  'round-activations': {
+    type: 'boolean',
+    help: 'errors of optimised codes include the rounding of activations by llama.cpp on CPUs, which depends on the format',
+  },
   'calibration-tokens': valueOption('N', 'tokens of that text that are used (default: 65,536)'),
   gains: valueOption(
     'G',
@@ -130,15 +134,19 @@ function optimisedOption(context: CommandContext): SensitivityParams['optimised'
   const text = textOption(context, 'calibration');
   const choice = choiceOption(context, 'codes', codeChoices);
   const objective = choiceOption(context, 'objective', objectives);
+  const roundActivations = context.options['round-activations'] === true;
   const calibration = {
     ...(text === undefined ? {} : { text: resolve(text) }),
     ...(tokens === undefined ? {} : { tokens }),
     ...(objective === undefined ? {} : { objective }),
+    ...(roundActivations ? { roundActivations } : {}),
   };
-  const isCalibrated = (text ?? tokens ?? objective) !== undefined;
+  const isCalibrated = (text ?? tokens ?? objective) !== undefined || roundActivations;
   if (choice === 'reference') {
     if (isCalibrated)
-      throw new UsageError('--calibration, --calibration-tokens and --objective are for --codes optimised.');
+      throw new UsageError(
+        '--calibration, --calibration-tokens, --objective and --round-activations are for --codes optimised.',
+      );
     return undefined;
   }
   const isRequired = choice === 'optimised' || isCalibrated;

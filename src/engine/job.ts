@@ -57,7 +57,9 @@ const kinds = {
     isRecord(value) &&
     typeof value['evidenceDir'] === 'string' &&
     isAbsolute(value['evidenceDir']) &&
-    (value['isRequired'] === undefined || typeof value['isRequired'] === 'boolean') &&
+    [value['isRequired'], value['roundActivations']].every(
+      (flag) => flag === undefined || typeof flag === 'boolean',
+    ) &&
     (value['text'] === undefined || (typeof value['text'] === 'string' && isAbsolute(value['text']))) &&
     (value['tokens'] === undefined ||
       (Number.isSafeInteger(value['tokens']) && (value['tokens'] as number) > 0)) &&

@@ -284,6 +284,8 @@ export interface SensitivityParams extends ModelRef {
     readonly tokens?: number;
     /** What an export of the plan minimises, whose evidence is measured with that of the cells; as for `ExportSettings`. */
     readonly objective?: Objective;
+    /** Adds the rounding of inputs by llama.cpp's CPU kernels to errors. */
+    readonly roundActivations?: boolean;
   };
 }
 

@@ -134,6 +134,8 @@ export interface SensitivityTable {
   readonly imatrix?: UsedImatrix;
   /** Optimised codes that the errors are those of. */
   readonly codes?: UsedCodes;
+  /** Whether errors include the rounding of inputs by llama.cpp's CPU kernels. */
+  readonly roundsActivations?: true;
   /** Why the measurements are not kept; absent when they are. */
   readonly notKept?: string;
   /** Where gains come from: one measurement per tensor, in the format that its row names. */

@@ -9,6 +9,7 @@ import {
   inFormats,
   missingCandidates,
   outputCandidates,
+  smallBlockCandidates,
   runSensitivity,
   storedSensitivity,
   type Measurer,
@@ -34,6 +35,7 @@ import {
   planCodes,
   type PlannedCodes,
 } from '../evaluation/plannedCodes';
+import { withRoundedInputs } from '../evaluation/roundedInputs';
 import { runDevice, type PlannedText } from '../evaluation/runPlan';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -93,7 +95,7 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
   const kept = await keptOf(candidates);
   const isKept = planned !== undefined && planned.hash === kept?.text.hash;
   const measured = 'measured' in gains ? gains.measured : isKept ? kept : undefined;
-  const formats = [...new Set(named ?? usualFormats(candidates, gains).map(formatById))];
+  const formats = [...new Set(named ?? usualFormats(candidates, gains, params).map(formatById))];
   const toRun = isKept ? undefined : planned;
   return {
     ...{ candidates, gains, toRun, measured, formats, codes },
@@ -111,9 +113,16 @@ async function encodedCandidates(
   return candidatesOf(model, { signal, imatrix: read, isOptimised: optimised !== undefined });
 }
 
-function usualFormats({ imatrix }: Candidates, gains: GainsChosen): readonly string[] {
+function usualFormats(
+  { imatrix }: Candidates,
+  gains: GainsChosen,
+  { optimised }: SensitivityParams,
+): readonly string[] {
   if (imatrix) return importanceCandidates;
-  return 'weightsOnly' in gains ? defaultCandidates : outputCandidates;
+  if ('weightsOnly' in gains) return defaultCandidates;
+  return optimised?.roundActivations === true
+    ? [...outputCandidates, ...smallBlockCandidates]
+    : outputCandidates;
 }
 
 export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
@@ -136,11 +145,15 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
           onProgress: progress,
         });
         if ('weightsOnly' in gains) return { ...table, weightsOnly: gains.weightsOnly };
-        if (!toRun) return withGains(table, measured!);
+        const rounded = async (found: SensitivityTable): Promise<SensitivityTable> =>
+          finder && params.optimised?.roundActivations === true
+            ? withRoundedInputs(model, found, candidates, await finder(), signal)
+            : found;
+        if (!toRun) return rounded(withGains(table, measured!));
         const { device } = await runDevice(params.device, signal);
         const where = { device, cacheDir, finder: await finder?.() };
         const found = await addGains(model, table, candidates, toRun, where, { signal, progress });
-        return inFormats(found, formats);
+        return rounded(inFormats(found, formats));
       });
     } finally {
       await close();

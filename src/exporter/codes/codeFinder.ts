@@ -108,6 +108,13 @@ export class CodeFinder {
     return value;
   }
 
+  /** Sampled inputs of an expert of a tensor `[samples, columns]`; undefined where none were measured. */
+  async inputsOf(converted: ConvertedTensor, expert: number): Promise<Float32Array | undefined> {
+    const at = sourceAt(converted, expert);
+    const request = at.expert === undefined ? {} : { expert: at.expert };
+    return (await this.source.for(at.tensor.name, 'activations', { ...request, signal: this.signal })).inputs;
+  }
+
   /** A quantizer for the rows of an expert; undefined where its inputs were not measured. @throws QuantscopeError as the method. */
   quantizerFor(
     converted: ConvertedTensor,
