@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { checkDigests, thisFile } from '../../src/cli/command';
 import { commands } from '../../src/cli/commands';
 import { commandNamed, parseInvocation } from '../../src/cli/invocation';
 import { argumentsOf, documentation, inlineCode, prepareFolder } from '../support/documentation';
@@ -18,7 +19,7 @@ beforeAll(async () => {
 /** Options of any command, and those of the scripts of this repository. */
 const options = new Set([
   ...commands.flatMap((command) => Object.keys(command.options)),
-  ...['json', 'help', 'this-file'],
+  ...['json', 'help', thisFile, checkDigests],
   ...['simd', 'types', 'write', 'folder'],
 ]);
 
