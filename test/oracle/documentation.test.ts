@@ -34,7 +34,7 @@ describe('the documentation', () => {
     const named = code.flatMap((words) => /^quantscope ([a-z-]+)/.exec(words)?.slice(1) ?? []);
     expect(named.filter((name) => !commandNamed(name))).toEqual([]);
     const given = code.flatMap((words) =>
-      [...words.matchAll(/(?:^|\s)--([a-z-]+)/g)].map(([, name]) => name!),
+      [...words.matchAll(/(?:^|\s)--([a-z\d-]+)/g)].map(([, name]) => name!),
     );
     expect(given.filter((name) => !options.has(name))).toEqual([]);
   });
