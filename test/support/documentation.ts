@@ -60,8 +60,10 @@ const textBytes = 6144;
 /** A folder in which the commands of a page can be run as they are printed: the sample, and what readers have of their own. */
 export async function prepareFolder(folder: string, page: Page): Promise<void> {
   const has = (name: string): boolean => page.commands.some((command) => argumentsOf(command).includes(name));
-  cpSync(sampleFolder, join(folder, 'samples', basename(sampleFolder)), { recursive: true });
-  for (const name of models.filter(has)) cpSync(sampleFolder, join(folder, name), { recursive: true });
+  // Copies of the same age share what was measured of them.
+  const whole = { recursive: true, preserveTimestamps: true };
+  cpSync(sampleFolder, join(folder, 'samples', basename(sampleFolder)), whole);
+  for (const name of models.filter(has)) cpSync(sampleFolder, join(folder, name), whole);
   const recipe = /^```json\n([^]*?)^```$/m.exec(page.text)?.[1];
   if (has('mine.recipe.json')) writeFileSync(join(folder, 'mine.recipe.json'), recipe!);
   // The recipe that is printed names a text as well.
