@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { stated } from '../model/statedValue';
 import type { GainsText, SensitivityRow, SensitivityTable } from '../protocol/plan';
+import type { Spread } from '../protocol/targets';
 import { isCurrent, versionsOf, type UsedVersions } from '../quant/algorithms';
 import { isFormatId } from '../quant/catalogue';
 import type { MeasuredDivergences, TensorDivergence } from './gains';
@@ -39,6 +40,8 @@ export interface GainsFile {
   readonly text: GainsText;
   /** KL divergence that rounding alone causes, nats per token. */
   readonly noise: number;
+  /** Of single tokens; absent where no change of a tensor could be told from noise. */
+  readonly spread?: Spread;
   /** Of the measures that the figures come from. */
   readonly versions: UsedVersions;
   readonly tensors: readonly FileGain[];
@@ -61,12 +64,12 @@ export function gainsFileOf(table: SensitivityTable, key: string): GainsFile {
     );
   if (gainsFrom.model !== undefined)
     throw new QuantscopeError('REQUEST', `These are gains of another model (${gainsFrom.model}).`);
-  const { text, hash, tokens, context, loss, chance, noise } = gainsFrom;
+  const { text, hash, tokens, context, loss, chance, noise, spread } = gainsFrom;
   const errors = errorKindOf(table);
   return {
     ...{ version: 1, model: { name, key, parameters }, errors },
     text: { text: basename(text), hash, tokens, context, loss, chance },
-    ...{ noise, versions: versionsFor(errors) },
+    ...{ noise, ...(spread ? { spread } : {}), versions: versionsFor(errors) },
     tensors: rows.flatMap(fileGain),
   };
 }
@@ -118,6 +121,7 @@ export function parseGains(value: unknown, file: string): GainsFile {
     errors: check.oneOf(item['errors'], errorKinds, '$.errors'),
     text: textOf(check, item['text']),
     noise: check.number(item['noise'], '$.noise'),
+    ...(item['spread'] === undefined ? {} : { spread: spreadOf(check, item['spread']) }),
     ...{ versions, tensors },
   };
 }
@@ -167,6 +171,14 @@ function textOf(check: Checker, value: unknown): GainsText {
   };
 }
 
+function spreadOf(check: Checker, value: unknown): Spread {
+  const { percentile99, topChanged } = check.record(value, '$.spread');
+  return {
+    percentile99: check.number(percentile99, '$.spread.percentile99'),
+    topChanged: check.number(topChanged, '$.spread.topChanged'),
+  };
+}
+
 /** A tensor that gains are wanted for. */
 interface NamedShape {
   readonly name: string;
@@ -180,7 +192,7 @@ interface NamedShape {
  * @throws QuantscopeError REQUEST for a tensor that the file lacks, or has in another shape: it is not about a model of these shapes.
  */
 export function gainsFor(
-  { model, text, noise, tensors }: GainsFile,
+  { model, text, noise, spread, tensors }: GainsFile,
   wanted: readonly NamedShape[],
   key: string,
   file: string,
@@ -203,6 +215,7 @@ export function gainsFor(
   return {
     text: { path, hash, tokens, context },
     ...{ noise, loss, chance, tensors: Object.fromEntries(found) },
+    ...(spread ? { spread } : {}),
     ...(model.key === key ? {} : { model: model.name }),
   };
 }

@@ -13,7 +13,7 @@ import { rowWith } from '../../support/plans';
 const file = '/library/base.gains.json';
 const text = {
   ...{ text: '/texts/t.txt', hash: 'abc', tokens: 512, context: 128, noise: 1e-12 },
-  ...{ loss: 3, chance: 8 },
+  ...{ loss: 3, chance: 8, spread: { percentile99: 6, topChanged: 0.5 } },
 };
 
 const cell = (format: string, bits: number, relativeSquaredError: number): SensitivityCell => ({
@@ -93,6 +93,7 @@ describe('a file of gains', () => {
     ['the tensor "a" is listed twice', 'tensors.1.tensor', 'a'],
     ['measured by another version of Quantscope', 'versions.states', 0],
     ['$.noise must be a finite number', 'noise', -1],
+    ['$.spread.topChanged must be a finite number', 'spread.topChanged', 'many'],
   ])('that is not valid says so: %s', (message, keys, value) => {
     expect(() => parseGains(withValue(keys, value), file)).toThrow(message);
   });
@@ -107,7 +108,7 @@ describe('gains of a file for a model', () => {
   it('carry the name of the model that was run, if it is another one', () => {
     expect(gainsFor(gains, wanted, 'the key', file)).not.toHaveProperty('model');
     const measured = gainsFor(gains, wanted, 'another key', file);
-    expect(measured).toMatchObject({ model: 'base', noise: 1e-12 });
+    expect(measured).toMatchObject({ model: 'base', noise: 1e-12, spread: text.spread });
     expect(measured.tensors['a']).toEqual({ format: 'Q4_K', error: 0.01, divergence: 0.02 });
   });
 
