@@ -82,16 +82,18 @@ interface Run {
 
 /** @throws QuantscopeError REQUEST for what cannot be measured, before anything is. */
 async function planRun(model: Model, params: SensitivityParams, signal: AbortSignal): Promise<Run> {
-  const encoded = await encodedCandidates(model, params, signal);
+  const encoded = await encodedCandidates(model, params, params.optimised !== undefined, signal);
   const named = params.formats?.map(formatById);
-  refuseWithoutImportance(encoded, named ?? [], model.description.path);
   const keptOf = (candidates: Candidates) => keptGains(model, candidates, params.cacheDir);
   const latest = params.optimised ? await latestCandidates(model, encoded, params.cacheDir) : encoded;
   const earlier = await keptOf(latest);
   const gains = await chooseGains(model, params, { kept: earlier, candidates: encoded }, signal);
   const planned = 'planned' in gains ? gains.planned : undefined;
   const codes = await planCodes(model, params, gains, latest.codes, signal);
-  const candidates = codes ? { ...encoded, codes: codes.used } : encoded;
+  const candidates = codes
+    ? { ...encoded, codes: codes.used }
+    : await encodedCandidates(model, params, false, signal);
+  refuseWithoutImportance(candidates, named ?? [], model.description.path);
   const kept = await keptOf(candidates);
   const isKept = planned !== undefined && planned.hash === kept?.text.hash;
   const measured = 'measured' in gains ? gains.measured : isKept ? kept : undefined;
@@ -106,11 +108,12 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
 
 async function encodedCandidates(
   model: Model,
-  { imatrix, optimised }: Pick<SensitivityParams, 'imatrix' | 'optimised'>,
+  { imatrix }: Pick<SensitivityParams, 'imatrix'>,
+  isOptimised: boolean,
   signal: AbortSignal,
 ): Promise<Candidates> {
   const read = imatrix === undefined ? undefined : await readImatrix(imatrix, signal);
-  return candidatesOf(model, { signal, imatrix: read, isOptimised: optimised !== undefined });
+  return candidatesOf(model, { signal, imatrix: read, isOptimised });
 }
 
 function usualFormats(
@@ -204,8 +207,9 @@ export async function readStoredTable(
   params: Pick<SensitivityParams, 'cacheDir' | 'imatrix'>,
   signal: AbortSignal,
 ): Promise<SensitivityTable | undefined> {
-  const encoded = await encodedCandidates(model, params, signal);
-  const candidates = await latestCandidates(model, encoded, params.cacheDir);
+  const plain = await encodedCandidates(model, params, false, signal);
+  const { codes } = await latestCandidates(model, plain, params.cacheDir);
+  const candidates = codes ? { ...(await encodedCandidates(model, params, true, signal)), codes } : plain;
   const table = await storedSensitivity(model, candidates, params.cacheDir);
   if (!table) return undefined;
   const measured = await keptGains(model, candidates, params.cacheDir);
