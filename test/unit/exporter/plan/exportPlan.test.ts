@@ -382,7 +382,7 @@ describe('an importance matrix', () => {
 
   it('is needed by the smallest types', async () => {
     const needed =
-      'IQ2_XXS needs an importance matrix (imatrix): without one the model would be nearly unusable. Compute one from a text (“Compute Importance Matrix…”, or quantscope imatrix) and choose it for the export.';
+      'IQ2_XXS needs an importance matrix (imatrix): without one the model would be nearly unusable. Compute one from a text (“Compute Importance Matrix…”, or quantscope imatrix) and choose it for the export, or let the codes be optimised.';
     const tensorTypes = [{ pattern: 'attn_q', type: 'IQ2_XXS' }];
     const target = { type: 'Q8_0', tensorTypes };
     await expect(plan('small.gguf', target)).rejects.toMatchObject(
