@@ -82,7 +82,7 @@ export const withPin = (
   format: string,
 ): PlanConstraint[] => [...withoutPattern(constraints, tensors), { tensors, allow: [format] }];
 
-/** With a format that these tensors must not have; a pin of the same pattern is released. */
+/** With a format that these tensors must not have; a pin of the same pattern is released, a list of several formats stays. */
 export function withExclusion(
   constraints: readonly PlanConstraint[],
   tensors: string,
@@ -90,7 +90,8 @@ export function withExclusion(
 ): PlanConstraint[] {
   const own = constraints.filter((constraint) => constraint.tensors === tensors);
   const exclude = [...new Set([...own.flatMap((constraint) => constraint.exclude ?? []), format])];
-  return [...withoutPattern(constraints, tensors), { tensors, exclude }];
+  const lists = own.flatMap(({ allow = [] }) => (allow.length > 1 ? [{ tensors, allow }] : []));
+  return [...withoutPattern(constraints, tensors), ...lists, { tensors, exclude }];
 }
 
 /** Without the pins and exclusions of a pattern; minima and agreement stay. */

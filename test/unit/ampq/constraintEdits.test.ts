@@ -52,6 +52,11 @@ describe('constraints of single tensors', () => {
     expect(withoutPattern(excluded, '^a$')).toEqual([minimum]);
   });
 
+  it('keep a list of allowed formats where one is excluded', () => {
+    const list: PlanConstraint = { tensors: '^a$', allow: ['Q5_K', 'Q6_K'] };
+    expect(withExclusion([list], '^a$', 'Q6_K')).toEqual([list, { tensors: '^a$', exclude: ['Q6_K'] }]);
+  });
+
   it('leave minima and agreement of the same pattern', () => {
     const own: PlanConstraint = { tensors: '^a$', allow: ['Q4_K'], minBits: 3, agree: true };
     expect(withoutPattern([own], '^a$')).toEqual([{ tensors: '^a$', minBits: 3, agree: true }]);
