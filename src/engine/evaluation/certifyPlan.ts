@@ -39,7 +39,8 @@ interface PlannedRival {
  * Measures a plan as a whole over a text that it has not seen, in the same run as presets within its budget and a random assignment.
  * @param models the original, and where it is asked for a file of the same base that the plan is measured against.
  * @param folder where measurements are kept: those that are there are not repeated.
- * @throws QuantscopeError REQUEST for a plan of another model, a text that the plan has seen or that is too short.
+ * @throws QuantscopeError REQUEST for a plan of another model, an importance matrix that the plan was not made with, a text that the plan has
+ * seen or that is too short.
  */
 export async function certifyPlan(
   { model, rival }: { readonly model: Model; readonly rival?: Model },
@@ -48,8 +49,9 @@ export async function certifyPlan(
   context: JobContext,
 ): Promise<CertifiedPlan> {
   const { signal } = context;
-  const imatrix = params.imatrix === undefined ? undefined : await readImatrix(params.imatrix, signal);
   const read = await readPlan(params.planFile);
+  refuseOtherMatrix(read, params);
+  const imatrix = params.imatrix === undefined ? undefined : await readImatrix(params.imatrix, signal);
   const candidates = await candidatesOf(model, { signal, imatrix, isOptimised: read.codes !== undefined });
   const plan = bindPlan(read, model.description, candidates, params.planFile);
   const where = await runDevice(params.device, signal);
@@ -77,6 +79,14 @@ export async function certifyPlan(
   };
   const { notKept } = runs;
   return { plan: { ...plan, certificate }, ...(notKept === undefined ? {} : { notKept }) };
+}
+
+/** @throws QuantscopeError REQUEST for a matrix where the plan was made without one: what is measured would not be the plan. */
+function refuseOtherMatrix(plan: Plan, { planFile, imatrix }: CertifyParams): void {
+  if (plan.imatrix || imatrix === undefined) return;
+  const message =
+    'The plan was made without an importance matrix; with one its weights would be others. Leave the matrix out, or make a plan with it.';
+  throw new QuantscopeError('REQUEST', message, { file: planFile });
 }
 
 /** @throws QuantscopeError REQUEST for a text of too few windows; as `planTextOf`. */

@@ -152,6 +152,14 @@ describe('what cannot be certified', () => {
     });
   });
 
+  it('is a plan with an importance matrix that it was not made with', async () => {
+    await expect(certify({ imatrix: join(folder, 'imatrix.gguf') })).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringContaining('The plan was made without an importance matrix') as string,
+      place: { file: planFile },
+    });
+  });
+
   it('is a plan over a text of too few windows', async () => {
     await expect(certify({ windows: 7 })).rejects.toThrow(
       'An interval needs at least 8 windows, and there are 7 windows of 128 tokens',
