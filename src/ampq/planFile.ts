@@ -49,6 +49,7 @@ export function makePlan(
     total,
     ...(table.imatrix ? { imatrix: table.imatrix } : {}),
     ...(table.codes ? { codes: table.codes } : {}),
+    ...(table.roundsActivations ? { roundsActivations: true } : {}),
     ...(table.gainsFrom ? { gains: gainsText(table.gainsFrom) } : {}),
     ...(constraints.length > 0 ? { constraints } : {}),
     ...(frame && !frame.isEstimate ? { frame } : {}),
@@ -70,7 +71,7 @@ const gainsText = ({ text, hash, tokens, context, loss, chance, model }: GainsTe
 export function printPlan(plan: Plan): string {
   const { assignments, ...head } = plan;
   const { version, model, ...others } = head;
-  const labelled = { version, model, evidence: rungText(planRung(plan)), ...others };
+  const labelled = { version, model, evidence: rungText(planRung(plan), plan), ...others };
   const start = JSON.stringify(labelled, undefined, 2).slice(0, -'\n}'.length);
   const lines = assignments.map(({ relativeSquaredError: error, gain, ...item }) => {
     const measured = error === undefined ? {} : { error: { [item.format]: error } };
@@ -109,6 +110,7 @@ export function parsePlan(value: unknown, file: string): Plan {
     total: totalOf(check, plan['total']),
     ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
     ...(plan['codes'] === undefined ? {} : { codes: codesOf(check, plan['codes']) }),
+    ...roundingOf(plan['roundsActivations'], fail),
     ...(plan['gains'] === undefined ? {} : { gains: gainsOf(check, plan['gains']) }),
     ...(plan['constraints'] === undefined
       ? {}
@@ -168,6 +170,15 @@ function codesOf(check: Checker, value: unknown): UsedCodes {
     hash: check.string(codes['hash'], '$.codes.hash'),
     tokens: check.count(codes['tokens'], '$.codes.tokens'),
   };
+}
+
+function roundingOf(
+  value: unknown,
+  fail: (message: string) => QuantscopeError,
+): Pick<Plan, 'roundsActivations'> {
+  if (value === undefined) return {};
+  if (value === true) return { roundsActivations: true };
+  throw fail('$.roundsActivations must be true or absent.');
 }
 
 function targetsOf(check: Checker, value: unknown): Targets {

@@ -35,7 +35,9 @@ export const certify: Command = {
     out: valueOption('P', 'where to write the plan with the result (default: the plan itself)'),
     beat: valueOption('F', 'GGUF file of the same base: its weights are measured, too'),
     imatrix: valueOption('F', 'importance matrix of the plan, if it was made with one'),
-    'round-activations': flagOption('round activations to 8 bits, as llama.cpp does on CPUs'),
+    'round-activations': flagOption(
+      'round activations to 8 bits, as llama.cpp does on CPUs (default for plans that count it)',
+    ),
     ...windowOptions,
     ...runOptions,
   },

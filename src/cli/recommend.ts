@@ -187,7 +187,7 @@ function planLines(plan: Plan, noise = 0): string[] {
     ...table(['tensor', 'format', 'bits/weight', 'relative error'], rows),
     '',
     figures,
-    `Evidence: ${rungText(planRung(plan))}`,
+    `Evidence: ${rungText(planRung(plan), plan)}`,
     ...notes.map((note) => `Note: ${note}`),
   ];
 }

@@ -221,7 +221,7 @@ function tableLines(measured: SensitivityTable): string[] {
   const head = ['tensor', ...(gainsFrom ? ['gain'] : []), ...formats];
   return [
     ...headingOf(gainsFrom, weightsOnly),
-    `Evidence: ${rungText(tableRung(measured))}`,
+    `Evidence: ${rungText(tableRung(measured), measured)}`,
     ...table(head, lines),
   ];
 }

@@ -200,7 +200,7 @@ export interface CalibrationResult {
   readonly measures: RunMeasures;
 }
 
-/** How a plan is measured as a whole; the text is cut by llama.cpp's convention. */
+/** How a plan is measured as a whole; the text is cut by llama.cpp's convention. Activations are rounded where the plan counts it, too. */
 export interface CertifyParams
   extends
     ModelRef,

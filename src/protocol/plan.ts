@@ -247,6 +247,8 @@ export interface Plan {
   readonly imatrix?: UsedImatrix;
   /** Optimised codes that errors were measured with: an export writes them. */
   readonly codes?: UsedCodes;
+  /** Whether errors, and with them the predicted divergence, include the rounding of inputs by llama.cpp's CPU kernels. */
+  readonly roundsActivations?: true;
   /** The text that gains were measured over; absent where there are none. */
   readonly gains?: GainsText;
   /** What the solver kept to; none where absent. */

@@ -8,17 +8,22 @@ const rungs: readonly { readonly id: Rung; readonly label: string }[] = [
   { id: 'weights', label: 'errors of the weights alone' },
   { id: 'importance', label: 'errors of the weights, by the importance of their inputs' },
   { id: 'hessian', label: 'errors of the outputs over a text' },
-  {
-    id: 'gains',
-    label: 'effect of each tensor alone on the output, over a text, without the rounding of activations',
-  },
+  { id: 'gains', label: 'effect of each tensor alone on the output, over a text' },
   { id: 'joint', label: 'measured with all tensors together, over another text' },
 ];
 
-/** "rung 3 of 4, gains: effect of each tensor alone on the output, over a text, without the rounding of activations". */
-export function rungText(rung: Rung): string {
+/**
+ * "rung 3 of 4, gains: effect of each tensor alone on the output, over a text, without the rounding of activations".
+ * @param of the table or the plan that figures are of.
+ */
+export function rungText(
+  rung: Rung,
+  { roundsActivations }: Pick<SensitivityTable, 'roundsActivations'> = {},
+): string {
   const at = rungs.findIndex(({ id }) => id === rung);
-  return `rung ${at} of ${rungs.length - 1}, ${rung}: ${rungs[at]!.label}`;
+  const rounding =
+    rung === 'gains' ? `, ${roundsActivations ? 'with' : 'without'} the rounding of activations` : '';
+  return `rung ${at} of ${rungs.length - 1}, ${rung}: ${rungs[at]!.label}${rounding}`;
 }
 
 /** Of the errors of a table or a plan. */

@@ -65,13 +65,17 @@ export async function certifyPlan(
     ...(rival ? [fileRival(rival, candidates)] : []),
     ...(await planRivals(model, plan, candidates, imatrix, finder)),
   ];
-  const settings = { model, params, text, tokenizer, where, imatrix, codes: plan.codes };
+  const roundActivations = params.roundActivations ?? plan.roundsActivations ?? false;
+  const settings = {
+    ...{ model, params: { ...params, roundActivations } },
+    ...{ text, tokenizer, where, imatrix, codes: plan.codes },
+  };
   const runs = new JointRuns(settings, folder, context);
   const [measured, ...others] = await runs.measure([own, ...rivals.map(({ variant }) => variant)]);
   const certificate: Certificate = {
     text: textOf(text),
     assignments: assignmentDigest(plan),
-    roundActivations: params.roundActivations ?? false,
+    roundActivations,
     ...(plan.total.divergence === undefined ? {} : { predicted: plan.total.divergence }),
     measured: jointFigures(measured!, runs.counts),
     rivals: comparedRivals(rivals, measured!, others, runs.counts),

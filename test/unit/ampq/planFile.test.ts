@@ -49,6 +49,7 @@ const full: Plan = {
   },
   imatrix: { file: 'matrix.gguf', hash: 'def' },
   codes: { method: 'gptq-cd 1', text: 'calibration.txt', hash: 'abc', tokens: 65_536 },
+  roundsActivations: true,
   gains: { text: 'gains.txt', hash: 'ghi', tokens: 2048, context: 256, loss: 3.25, chance: 6.9 },
   targets: { mean: 0.001, percentile99: 0.01, sameTopToken: 0.97 },
   constraints: [
@@ -75,6 +76,7 @@ delete (bare as { frame?: unknown }).frame;
 delete (bare as { imatrix?: unknown }).imatrix;
 delete (bare as { codes?: unknown }).codes;
 delete (bare as { gains?: unknown }).gains;
+delete (bare as { roundsActivations?: unknown }).roundsActivations;
 delete (bare as { targets?: unknown }).targets;
 delete (bare as { certificate?: unknown }).certificate;
 delete (bare as { constraints?: unknown }).constraints;
@@ -225,6 +227,7 @@ describe('a plan that is not valid names the place', () => {
       [withValue('version', 3), '$.version is 3; this version reads 2.'],
       [withValue('version', '2'), '$.version is "2"; this version reads 2.'],
       [withValue('frame.alignment', 0), '$.frame.alignment must be at least 1.'],
+      [withValue('roundsActivations', false), '$.roundsActivations must be true or absent.'],
       [withValue('constraints.2.agree', false), '$.constraints[2].agree must be true or absent.'],
       [
         withValue('constraints.2.agree'),
@@ -323,6 +326,12 @@ describe('makePlan', () => {
     expect(makePlan(table, budget, frame)).toEqual(inFile);
     expect(() => makePlan(table, budget, { ...frame, bytes: 227 })).toThrow('at least 371 B (371B)');
     expect(makePlan(table, { kind: 'bytes', value: 320 }).total).toEqual(planned.total);
+  });
+
+  it('says whether errors include the rounding of activations', () => {
+    expect(makePlan({ ...table, roundsActivations: true }, budget, frame)).toEqual({
+      ...{ ...inFile, roundsActivations: true },
+    });
   });
 
   it('has the preset that keeps the budget', () => {

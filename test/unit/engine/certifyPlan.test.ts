@@ -129,6 +129,14 @@ describe('a certified plan', () => {
     expect(await read()).not.toHaveProperty('certificate');
   });
 
+  it('is measured with rounded activations where its prediction counts them', async () => {
+    const rounded = writeFile(folder, 'rounded.ampq.json', printPlan({ ...plan, roundsActivations: true }));
+    const { certificate } = (await certify({ planFile: rounded })).plan;
+    expect(certificate.roundActivations).toBe(true);
+    const same = await divergenceOf({ planFile, roundActivations: true });
+    expect(certificate.measured.mean.value).toBeCloseTo(same, 12);
+  });
+
   it('that is worse than the preset is not recommended, whatever it predicts', async () => {
     const q2 = plan.assignments.map((item) =>
       item.tensor === 'output.weight' ? { ...item, format: 'Q2_K' } : item,

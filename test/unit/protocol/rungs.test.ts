@@ -22,6 +22,8 @@ describe('the ladder of evidence', () => {
 
   it('says which rung it is', () => {
     expect(rungText('weights')).toBe('rung 0 of 4, weights: errors of the weights alone');
+    expect(rungText('gains')).toMatch(/, over a text, without the rounding of activations$/);
+    expect(rungText('gains', { roundsActivations: true })).toMatch(/, with the rounding of activations$/);
     expect(rungText('joint')).toMatch(/^rung 4 of 4, joint: measured with all tensors together/);
   });
 });
