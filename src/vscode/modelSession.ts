@@ -251,20 +251,20 @@ export class ModelSession {
   }
 
   /** Plan files next to the model. */
-  savedPlans(): Promise<readonly SavedPlan[]> {
-    return this.context.engine.call('plan/list', this.ref, { signal: this.life.signal });
+  savedPlans(signal: AbortSignal): Promise<readonly SavedPlan[]> {
+    return this.context.engine.call('plan/list', this.ref, { signal });
   }
 
   /**
    * A preset or a plan file, to be compared with the plan.
    * @throws QuantscopeError REQUEST for a preset that was not measured, or a plan of another model.
    */
-  async otherPlan(other: OtherChoice): Promise<OtherPlan> {
+  async otherPlan(other: OtherChoice, signal: AbortSignal): Promise<OtherPlan> {
     const { engine } = this.context;
     const { assignments, total } =
       other.kind === 'preset'
         ? this.planning.preset(other.fileType)
-        : await engine.call('plan/read', { ...this.ref, planFile: other.file }, { signal: this.life.signal });
+        : await engine.call('plan/read', { ...this.ref, planFile: other.file }, { signal });
     const name = other.kind === 'preset' ? other.fileType : basename(other.file);
     return { name, total, assignments: toColumns(assignments) };
   }

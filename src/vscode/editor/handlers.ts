@@ -94,8 +94,8 @@ function planHandlers(session: ModelSession): PlanHandlers {
     constrainPlan: ({ constraints }) => session.constrain(constraints),
     bindFormats: ({ tensors, binding }) => session.bind(tensors, binding),
     smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.bitsFor(divergence) }),
-    savedPlans: () => session.savedPlans(),
-    otherPlan: ({ other }) => session.otherPlan(other),
+    savedPlans: (_, { signal }) => session.savedPlans(signal),
+    otherPlan: ({ other }, { signal }) => session.otherPlan(other, signal),
     replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
     saveOverrides: ({ kind, budget }) => {
       if (budget) session.solve(budget);

@@ -150,6 +150,8 @@ describe('a divergence that the user asks for', () => {
 });
 
 describe('what the plan is compared with', () => {
+  const { signal } = new AbortController();
+
   it('is a preset whose types were measured', async () => {
     const { session } = await measured((table) => ({
       ...table,
@@ -158,17 +160,20 @@ describe('what the plan is compared with', () => {
         { fileType: 'Q3_K_M', formats: ['Q3_K', 'Q3_K', 'Q3_K'] },
       ],
     }));
-    const { name, total, assignments } = await session.otherPlan({ kind: 'preset', fileType: 'Q4_K_M' });
+    const { name, total, assignments } = await session.otherPlan(
+      { kind: 'preset', fileType: 'Q4_K_M' },
+      signal,
+    );
     expect([name, total.bitsPerWeight]).toEqual(['Q4_K_M', expect.closeTo((4.5 + 4.5 + 6.5625) / 3, 9)]);
     expect(fromColumns(assignments).map(({ format }) => format)).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
-    await expect(session.otherPlan({ kind: 'preset', fileType: 'Q3_K_M' })).rejects.toThrow(
+    await expect(session.otherPlan({ kind: 'preset', fileType: 'Q3_K_M' }, signal)).rejects.toThrow(
       'Not all types of Q3_K_M were measured.',
     );
   });
 
   it('is a plan file for the model', async () => {
     const { session, engine } = await measured();
-    const asked = session.otherPlan({ kind: 'file', file: '/plans/other.ampq.json' });
+    const asked = session.otherPlan({ kind: 'file', file: '/plans/other.ampq.json' }, signal);
     await settle();
     expect(engine.last('plan/read').params).toEqual({
       path: session.path,
@@ -179,5 +184,17 @@ describe('what the plan is compared with', () => {
       ...{ name: 'other.ampq.json', total: session.plan!.total },
       assignments: toColumns(session.plan!.assignments),
     });
+  });
+
+  it('is not awaited once the page asks for another', async () => {
+    const { session } = await measured();
+    const asked = new AbortController();
+    const [listed, other] = [
+      session.savedPlans(asked.signal),
+      session.otherPlan({ kind: 'file', file: '/plans/other.ampq.json' }, asked.signal),
+    ];
+    asked.abort();
+    await expect(listed).rejects.toMatchObject({ code: 'CANCELLED' });
+    await expect(other).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 });

@@ -72,14 +72,15 @@ function Planned(props: {
   const { host } = useApp();
   const { opening, sensitivity, movedBudget, plan: outline } = useAppState();
   const key = `${opening} ${sensitivity?.revision} ${JSON.stringify(plan.constraints)}`;
-  const { value: front, failure } = useAnswer(key, () => host.call('planFront', {}));
+  const { value: front, failure } = useAnswer(key, (signal) => host.call('planFront', {}, { signal }));
   const binder = useFormatBinder(plan, front, disabled);
-  const { value: saved = [] } = useAnswer(`${opening} ${outline?.revision}`, () =>
-    host.call('savedPlans', {}),
+  const { value: saved = [] } = useAnswer(`${opening} ${outline?.revision}`, (signal) =>
+    host.call('savedPlans', {}, { signal }),
   );
   const [choice, choose] = useState<OtherChoice>();
-  const other = useAnswer(choice && `${opening} ${sensitivity?.revision} ${JSON.stringify(choice)}`, () =>
-    host.call('otherPlan', { other: choice! }),
+  const other = useAnswer(
+    choice && `${opening} ${sensitivity?.revision} ${JSON.stringify(choice)}`,
+    (signal) => host.call('otherPlan', { other: choice! }, { signal }),
   );
   const diff = useDiff(plan, choice && other.value);
   return (

@@ -18,7 +18,9 @@ export function Why({ plan, revision, binder }: { plan: Plan; revision: number; 
   );
   const tensor = plan.assignments[place]?.tensor;
   const key = tensor && `${opening} ${sensitivity?.revision} ${revision} ${tensor}`;
-  const { value, failure } = useAnswer(key, () => host.call('formatReasons', { tensor: tensor! }));
+  const { value, failure } = useAnswer(key, (signal) =>
+    host.call('formatReasons', { tensor: tensor! }, { signal }),
+  );
   if (tensor === undefined)
     return <p class="muted caption">Select a tensor of the plan to see why it has its format.</p>;
   if (failure !== undefined) return <p class="notice error">{failure}</p>;
