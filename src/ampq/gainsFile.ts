@@ -102,9 +102,12 @@ export function parseGains(value: unknown, file: string): GainsFile {
   refuseForeign(item, file);
   if (item['version'] !== 1) throw fail(`$.version ${stated(item['version'])}; this version reads 1.`);
   const model = check.record(item['model'], '$.model');
+  const errors = check.oneOf(item['errors'], errorKinds, '$.errors');
   const versions = check.record(item['versions'], '$.versions');
   if (!isCurrent(versions))
     throw fail('its figures were measured by another version of Quantscope; measure them again.');
+  const missing = Object.keys(versionsFor(errors)).find((name) => !Object.hasOwn(versions, name));
+  if (missing !== undefined) throw fail(`$.versions.${missing} is missing.`);
   const tensors = check.list(item['tensors'], '$.tensors').map((entry, i) => gainOf(check, entry, i, fail));
   const names = new Set<string>();
   for (const { tensor } of tensors) {
@@ -118,10 +121,10 @@ export function parseGains(value: unknown, file: string): GainsFile {
       key: check.string(model['key'], '$.model.key'),
       parameters: check.count(model['parameters'], '$.model.parameters'),
     },
-    errors: check.oneOf(item['errors'], errorKinds, '$.errors'),
+    errors,
     text: textOf(check, item['text']),
     noise: check.number(item['noise'], '$.noise'),
-    ...(item['spread'] === undefined ? {} : { spread: spreadOf(check, item['spread']) }),
+    ...(item['spread'] === undefined ? {} : { spread: spreadOf(check, item['spread'], fail) }),
     ...{ versions, tensors },
   };
 }
@@ -147,8 +150,7 @@ function gainOf(
   const entry = check.record(value, path);
   const format = check.string(entry['format'], `${path}.format`);
   if (!isFormatId(format)) throw fail(`${path}.format ${stated(format)}, which is not a format.`);
-  const error = check.number(entry['error'], `${path}.error`);
-  if (error === 0) throw fail(`${path}.error must be above 0.`);
+  const error = aboveZero(check, entry['error'], `${path}.error`, fail);
   return {
     tensor: check.string(entry['tensor'], `${path}.tensor`),
     shape: check
@@ -171,12 +173,24 @@ function textOf(check: Checker, value: unknown): GainsText {
   };
 }
 
-function spreadOf(check: Checker, value: unknown): Spread {
+/** Targets are divided by both figures. */
+function spreadOf(check: Checker, value: unknown, fail: (message: string) => QuantscopeError): Spread {
   const { percentile99, topChanged } = check.record(value, '$.spread');
   return {
-    percentile99: check.number(percentile99, '$.spread.percentile99'),
-    topChanged: check.number(topChanged, '$.spread.topChanged'),
+    percentile99: aboveZero(check, percentile99, '$.spread.percentile99', fail),
+    topChanged: aboveZero(check, topChanged, '$.spread.topChanged', fail),
   };
+}
+
+function aboveZero(
+  check: Checker,
+  value: unknown,
+  path: string,
+  fail: (message: string) => QuantscopeError,
+): number {
+  const number = check.number(value, path);
+  if (number === 0) throw fail(`${path} must be above 0.`);
+  return number;
 }
 
 /** A tensor that gains are wanted for. */

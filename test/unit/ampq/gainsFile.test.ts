@@ -93,7 +93,9 @@ describe('a file of gains', () => {
     ['the tensor "a" is listed twice', 'tensors.1.tensor', 'a'],
     ['measured by another version of Quantscope', 'versions.states', 0],
     ['$.noise must be a finite number', 'noise', -1],
+    ['$.versions.divergences is missing', 'versions', {}],
     ['$.spread.topChanged must be a finite number', 'spread.topChanged', 'many'],
+    ['$.spread.percentile99 must be above 0', 'spread.percentile99', 0],
   ])('that is not valid says so: %s', (message, keys, value) => {
     expect(() => parseGains(withValue(keys, value), file)).toThrow(message);
   });
