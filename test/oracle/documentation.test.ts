@@ -4,7 +4,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { checkDigests, thisFile } from '../../src/cli/command';
 import { commands } from '../../src/cli/commands';
 import { commandNamed, parseInvocation } from '../../src/cli/invocation';
-import { argumentsOf, documentation, inlineCode, prepareFolder } from '../support/documentation';
+import {
+  argumentsOf,
+  documentation,
+  inlineCode,
+  prepareFolder,
+  runnableArguments,
+} from '../support/documentation';
 import { temporaryFolder } from '../support/files';
 import { buildPrograms, runProgram } from '../support/programs';
 
@@ -46,7 +52,7 @@ describe.each(pages.filter((page) => page.commands.length > 0))('the commands of
   beforeAll(() => prepareFolder(folder, page));
 
   it.each(page.commands)('%s', async (command) => {
-    const args = argumentsOf(command);
+    const args = runnableArguments(command);
     const { options: given } = parseInvocation(args);
     const { code, stderr } = await runProgram(cli, args, { cache, cwd: folder });
     expect(code, stderr).toBe(0);

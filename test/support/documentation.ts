@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { usage } from '../../src/cli/usage';
 import { planCheckpoint } from '../../src/exporter/checkpoint/plan';
 import { writeCheckpoint } from '../../src/exporter/checkpoint/writeCheckpoint';
+import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/layouts/openModel';
 import { presetById } from '../../src/recipes/resolveRecipe';
 import { projectRoot, sampleFolder } from './files';
@@ -45,12 +46,22 @@ export function documentation(): Page[] {
 export const argumentsOf = (command: string): string[] =>
   [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain!).slice(1);
 
+/** Options with which a command takes seconds where it takes minutes as it is printed. */
+const shorter: Readonly<Record<string, readonly string[]>> = { refine: ['--steps', '2'] };
+
+/** Arguments with which a test runs a command. */
+export function runnableArguments(command: string): string[] {
+  const args = argumentsOf(command);
+  return [...args, ...(shorter[args[0]!] ?? [])];
+}
+
 /** Code inside of a sentence or a table. */
 export const inlineCode = (text: string): string[] =>
   [...text.replace(/^```[^]*?^```$/gm, '').matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
 
-/** Models and texts of the reader, for which the sample and its texts stand here. */
-const models = ['MODEL', 'Llama-3.1-8B', 'Llama-3.2-1B'];
+/** Models, files made from them and texts of the reader, for which the sample, its Q4_K_M and its texts stand here. */
+const models = ['MODEL', 'BASE', 'TUNED', 'Llama-3.1-8B', 'Llama-3.2-1B'];
+const quantized = ['plan.gguf', 'theirs.gguf'];
 const seen = ['calibration.txt', 'text.txt', 'my-text.txt'];
 const unseen = ['other.txt', 'unseen.txt'];
 
@@ -64,6 +75,7 @@ export async function prepareFolder(folder: string, page: Page): Promise<void> {
   const whole = { recursive: true, preserveTimestamps: true };
   cpSync(sampleFolder, join(folder, 'samples', basename(sampleFolder)), whole);
   for (const name of models.filter(has)) cpSync(sampleFolder, join(folder, name), whole);
+  for (const name of quantized.filter(has)) await writeQuantized(join(folder, name));
   const recipe = /^```json\n([^]*?)^```$/m.exec(page.text)?.[1];
   if (has('mine.recipe.json')) writeFileSync(join(folder, 'mine.recipe.json'), recipe!);
   // The recipe that is printed names a text as well.
@@ -81,6 +93,11 @@ export async function prepareFolder(folder: string, page: Page): Promise<void> {
 function copyText(name: string, path: string): void {
   cpSync(join(sampleFolder, name), path);
   truncateSync(path, textBytes);
+}
+
+async function writeQuantized(file: string): Promise<void> {
+  const model = await openModel(sampleFolder);
+  await exportGguf(model, { type: 'Q4_K_M' }, file).finally(() => model.close());
 }
 
 /** The sample in the layout of GPTQ, its codes rounded. */
