@@ -68,8 +68,8 @@ function unreachable(
   constraints: readonly PlanConstraint[],
 ): QuantscopeError {
   const leastWith = (kept: readonly PlanConstraint[]): number => {
-    const { solverFor, ...prepared } = prepareTable(table, kept);
-    return solverFor(1)(bytesBy({ ...prepared, solverFor }, 1, greatestOf))!.cost;
+    const prepared = prepareTable(table, kept);
+    return prepared.solverFor(1)(bytesBy(prepared, 1, greatestOf))!.cost;
   };
   const inTheWay = constraints.flatMap((constraint) => {
     const without = leastWith(constraints.filter((other) => other !== constraint));

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bindPlan } from '../../ampq/bindPlan';
+import type { Candidates } from '../../ampq/candidates';
 import { planEnding } from '../../ampq/planFile';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
@@ -79,12 +80,13 @@ async function* plansFor(
   signal: AbortSignal,
 ): AsyncGenerator<TriedPlan> {
   const hash = modelHash(model.description);
+  let candidates: Candidates | undefined;
   for (const file of files) {
     throwIfCancelled(signal);
     try {
       const plan = await readPlan(file);
       if (plan.model.hash !== hash) continue;
-      const candidates = await candidatesOf(model, { signal });
+      candidates ??= await candidatesOf(model, { signal });
       yield { found: { file, plan: bindPlan(plan, model.description, candidates, file) } };
     } catch (error) {
       if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
