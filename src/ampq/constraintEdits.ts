@@ -1,6 +1,7 @@
+import { QuantscopeError } from '../model/errors';
 import type { Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import type { FormatBinding } from '../protocol/planFront';
-import { matchesOf } from './constraints';
+import { constraintText, matchesOf } from './constraints';
 
 /** Pins and exclusions of single tensors, as constraints of a plan. */
 
@@ -8,6 +9,7 @@ import { matchesOf } from './constraints';
  * The constraints of a plan after some of its tensors were pinned to a format, kept from one, or released. Without a format it is the one that
  * each of them has.
  * @param tensors names in the plan; others are ignored.
+ * @throws QuantscopeError REQUEST for a release where all that binds the tensors is about others, too.
  */
 export function bound(
   table: SensitivityTable,
@@ -17,7 +19,10 @@ export function bound(
 ): readonly PlanConstraint[] {
   const wanted = new Set(tensors);
   const kept = released(table, plan.constraints ?? [], wanted);
-  if (kind === 'release') return kept;
+  if (kind === 'release') {
+    refuseShared(table, plan.constraints ?? [], kept, wanted);
+    return kept;
+  }
   const all = plan.assignments.map(({ tensor }) => tensor);
   const byFormat = new Map<string, string[]>();
   for (const { tensor, format: own } of plan.assignments) {
@@ -46,6 +51,25 @@ function released(
   );
   return constraints.flatMap((constraint) =>
     others.has(constraint) ? [constraint] : withoutPattern([constraint], constraint.tensors),
+  );
+}
+
+/** @throws QuantscopeError REQUEST where nothing was released, naming what still binds the tensors. */
+function refuseShared(
+  { rows }: SensitivityTable,
+  before: readonly PlanConstraint[],
+  kept: readonly PlanConstraint[],
+  tensors: ReadonlySet<string>,
+): void {
+  const binding = (constraints: readonly PlanConstraint[]): PlanConstraint[] =>
+    constraints.filter(({ allow, exclude }) => (allow ?? exclude) !== undefined);
+  if (binding(kept).length < binding(before).length) return;
+  const own = rows.filter(({ tensor }) => tensors.has(tensor));
+  const shared = [...new Set(matchesOf(own, binding(kept)).flat())];
+  if (shared.length === 0) return;
+  throw new QuantscopeError(
+    'REQUEST',
+    `Nothing was released, as ${shared.map(constraintText).join(' and ')} is about other tensors, too: remove it from the constraints of the plan.`,
   );
 }
 

@@ -109,9 +109,12 @@ describe('formats that the user binds tensors to', () => {
     session.solve({ kind: 'bits-per-weight', value: 8 });
     expect(formats()).toEqual(before);
     // A pattern that is about other tensors, too, is not taken back for one of them.
-    session.bind(['b'], { kind: 'release' });
+    expect(() => session.bind(['b'], { kind: 'release' })).toThrow(
+      'Nothing was released, as --allow ^(b|c)$=Q4_K is about other tensors, too',
+    );
     expect(session.plan!.constraints).toHaveLength(2);
     session.bind(['b', 'c'], { kind: 'release' });
+    session.bind(['b'], { kind: 'release' }); // nothing binds it any more
     expect(session.plan!.constraints).toEqual([{ tensors: '^a$', allow: ['Q6_K'] }]);
   });
 });
