@@ -1,4 +1,5 @@
 import type { CertificateRival } from '../src/protocol/certificate';
+import { studentQuantile } from '../src/protocol/estimate';
 import { greatestOf, leastOf } from '../src/protocol/extremes';
 import type { Plan } from '../src/protocol/plan';
 import type { FrontPoint, PlanFront } from '../src/protocol/planFront';
@@ -83,23 +84,22 @@ export interface MeasuredPoint {
   readonly halfWidth: number;
 }
 
-/** Standard errors of the half of a 95 % interval. */
-const halfWidth = 1.96;
-
 /** The measurements of a plan's certificate; none where it has none, or where the front is not of divergences. */
 export function measuredPoints(plan: Plan, { measure, presets }: PlanFront): MeasuredPoint[] {
   const { certificate } = plan;
   if (!certificate || measure !== 'divergence') return [];
   const { bytes } = plan.total;
   const own = certificate.measured.mean;
+  /** Standard errors of the half of a 95 % interval, which are over windows. */
+  const half = studentQuantile(Math.max(1, certificate.text.windows - 1));
   return [
-    { kind: 'plan', name: 'this plan', bytes, loss: own.value, halfWidth: halfWidth * own.standardError },
+    { kind: 'plan', name: 'this plan', bytes, loss: own.value, halfWidth: half * own.standardError },
     ...certificate.rivals.map(({ kind, name, codes, fileBytes, measured }) => ({
       ...{ kind, name: codes === 'optimised' && kind === 'preset' ? `${name}, optimised codes` : name },
       bytes:
         kind === 'random' ? bytes : (presets.find(({ fileType }) => fileType === name)?.bytes ?? fileBytes),
       loss: measured.mean.value,
-      halfWidth: halfWidth * measured.mean.standardError,
+      halfWidth: half * measured.mean.standardError,
     })),
   ];
 }

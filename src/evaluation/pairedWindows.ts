@@ -1,4 +1,4 @@
-import type { Interval, Estimate } from '../protocol/estimate';
+import { studentQuantile, type Estimate, type Interval } from '../protocol/estimate';
 
 /**
  * Mean over tokens, and its standard error over windows: tokens of one window are not independent, so that an error over tokens would be
@@ -32,18 +32,5 @@ export function pairedInterval(a: Float64Array, b: Float64Array, counts: readonl
   const half = studentQuantile(counts.length - 1) * standardError;
   return { value, low: value - half, high: value + half };
 }
-
-/** Of the normal distribution: 97.5 % are below. */
-const z = 1.959964;
-
-/**
- * The value that 97.5 % of Student's distribution are below, by its expansion in 1 / degrees (Abramowitz and Stegun, 26.7.5): to 1 % from 5
- * degrees on.
- */
-export const studentQuantile = (degrees: number): number =>
-  z +
-  (z ** 3 + z) / (4 * degrees) +
-  (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * degrees ** 2) +
-  (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * degrees ** 3);
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { meanOverWindows, pairedInterval, studentQuantile } from '../../../src/evaluation/pairedWindows';
+import { meanOverWindows, pairedInterval } from '../../../src/evaluation/pairedWindows';
+import { studentQuantile } from '../../../src/protocol/estimate';
 import { mean } from '../../../src/evaluation/statistics';
 
 describe('a mean over windows', () => {

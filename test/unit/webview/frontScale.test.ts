@@ -66,6 +66,7 @@ describe('what was measured', () => {
   const plan = {
     total: { bytes: 650 },
     certificate: {
+      text: { windows: 8 },
       measured: joint(1e-3),
       rivals: [
         { ...rival, kind: 'preset', name: 'Q6_K', fileBytes: 800, measured: joint(2e-3) },
@@ -84,27 +85,27 @@ describe('what was measured', () => {
   } as unknown as Plan;
 
   it('lies at the sizes that the chart has, with 95 % intervals', () => {
-    const half = 1.96e-4;
+    const half = 2.3646e-4; // of Student's distribution with 7 degrees of freedom
     expect(measuredPoints(plan, front)).toEqual([
       {
         kind: 'plan',
         name: 'this plan',
         bytes: 650,
         loss: 1e-3,
-        halfWidth: expect.closeTo(half, 9) as number,
+        halfWidth: expect.closeTo(half, 6) as number,
       },
-      { kind: 'preset', name: 'Q6_K', bytes: 700, loss: 2e-3, halfWidth: expect.closeTo(half, 9) as number },
+      { kind: 'preset', name: 'Q6_K', bytes: 700, loss: 2e-3, halfWidth: expect.closeTo(half, 6) as number },
       {
         ...{ kind: 'preset', name: 'Q6_K, optimised codes', bytes: 700, loss: 15e-4 },
-        halfWidth: expect.closeTo(half, 9) as number,
+        halfWidth: expect.closeTo(half, 6) as number,
       },
-      { kind: 'preset', name: 'Q2_K', bytes: 350, loss: 4e-2, halfWidth: expect.closeTo(half, 9) as number },
+      { kind: 'preset', name: 'Q2_K', bytes: 350, loss: 4e-2, halfWidth: expect.closeTo(half, 6) as number },
       {
         kind: 'random',
         name: 'random',
         bytes: 650,
         loss: 3e-3,
-        halfWidth: expect.closeTo(half, 9) as number,
+        halfWidth: expect.closeTo(half, 6) as number,
       },
     ]);
     expect(measuredPoints(plan, { ...front, measure: 'roleError' })).toEqual([]);
