@@ -106,7 +106,7 @@ export function parsePlan(value: unknown, file: string): Plan {
       parameters: check.count(model['parameters'], '$.model.parameters'),
     },
     budget: budgetOf(check, plan['budget'], fail),
-    ...(plan['targets'] === undefined ? {} : { targets: targetsOf(check, plan['targets']) }),
+    ...(plan['targets'] === undefined ? {} : { targets: targetsOf(check, plan['targets'], fail) }),
     total: totalOf(check, plan['total']),
     ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
     ...(plan['codes'] === undefined ? {} : { codes: codesOf(check, plan['codes']) }),
@@ -181,13 +181,16 @@ function roundingOf(
   throw fail('$.roundsActivations must be true or absent.');
 }
 
-function targetsOf(check: Checker, value: unknown): Targets {
-  const targets = check.record(value, '$.targets');
-  return {
-    ...check.optional('mean', targets['mean'], '$.targets.mean'),
-    ...check.optional('percentile99', targets['percentile99'], '$.targets.percentile99'),
-    ...check.optional('sameTopToken', targets['sameTopToken'], '$.targets.sameTopToken'),
+function targetsOf(check: Checker, value: unknown, fail: (message: string) => QuantscopeError): Targets {
+  const item = check.record(value, '$.targets');
+  const targets: Targets = {
+    ...check.optional('mean', item['mean'], '$.targets.mean'),
+    ...check.optional('percentile99', item['percentile99'], '$.targets.percentile99'),
+    ...check.optional('sameTopToken', item['sameTopToken'], '$.targets.sameTopToken'),
   };
+  if ((targets.sameTopToken ?? 0) > 1) throw fail('$.targets.sameTopToken must be at most 1.');
+  if (Object.keys(targets).length > 0) return targets;
+  throw fail('$.targets must have one of mean, percentile99 and sameTopToken.');
 }
 
 function gainsOf(check: Checker, value: unknown): GainsText {

@@ -227,6 +227,8 @@ describe('a plan that is not valid names the place', () => {
       [withValue('version', 3), '$.version is 3; this version reads 2.'],
       [withValue('version', '2'), '$.version is "2"; this version reads 2.'],
       [withValue('frame.alignment', 0), '$.frame.alignment must be at least 1.'],
+      [withValue('targets', {}), '$.targets must have one of mean, percentile99 and sameTopToken.'],
+      [withValue('targets.sameTopToken', 97), '$.targets.sameTopToken must be at most 1.'],
       [withValue('roundsActivations', false), '$.roundsActivations must be true or absent.'],
       [withValue('constraints.2.agree', false), '$.constraints[2].agree must be true or absent.'],
       [
