@@ -44,6 +44,7 @@ export class OwnInputSamples {
       const variance = variances[i]!;
       const row = first + (i % count);
       this.diagonal[row]! += variance;
+      if (!Number.isFinite(variance)) continue; // it would decide on all samples after it
       this.carry += Math.min(1, variance / least);
       if (this.carry < 1) continue;
       this.carry -= 1;

@@ -158,4 +158,17 @@ describe('samples of the inputs of rows', () => {
     }
     expect(sampled / all).toBeCloseTo(1, 2);
   });
+
+  it('leave out tokens whose variances are not finite', () => {
+    const sampled = (variances: Float32Array) => {
+      const samples = new OwnInputSamples(3);
+      samples.add(0, { first: 0, count: 3 }, variances);
+      return samples.finish();
+    };
+    const finite = sampled(Float32Array.of(0.25, 0, 0, 0, 0, 0, 0, 0.25, 0.01));
+    const found = sampled(Float32Array.of(0.25, 0, 0, NaN, NaN, -Infinity, 0, 0.25, 0.01));
+    expect(found.tokens).toEqual(Int32Array.of(0, 2));
+    expect({ ...found, diagonal: [] }).toEqual({ ...finite, diagonal: [] });
+    expect(found.diagonal).toEqual(Float64Array.of(NaN, NaN, -Infinity));
+  });
 });
