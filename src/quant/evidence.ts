@@ -64,11 +64,12 @@ export function usedEvidence(method: Needs, isCalibrated: boolean, options?: Met
 
 /**
  * What was known of a matrix that a method was to use `kind` for: the weights alone where its inputs were not measured, the Hessian alone
- * where gradients at its outputs were not.
+ * where gradients at its outputs were not. Their diagonal alone changes no code (docs/METHODS.md).
  */
 export function foundEvidence(kind: EvidenceKind, found: Evidence | undefined): EvidenceKind {
   const { importance, hessian, inputs, gradients } = found ?? {};
-  const measured = { none: undefined, importance, hessian, activations: inputs, gradients }[kind];
+  const outputs = gradients?.covariance ?? gradients?.own;
+  const measured = { none: undefined, importance, hessian, activations: inputs, gradients: outputs }[kind];
   if (measured) return kind;
   return kind === 'gradients' ? foundEvidence('hessian', found) : 'none';
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { scaledEvidence, type EvidenceSource } from '../../../src/quant/evidence';
+import { foundEvidence, scaledEvidence, type EvidenceSource } from '../../../src/quant/evidence';
 import { applyTransform, type TensorTransform } from '../../../src/quant/transforms';
 
 const transformed = (
@@ -69,4 +69,12 @@ describe('evidence of a transformed matrix', () => {
     const evidence = await found({ rowDivisors: Float32Array.of(2, 3) });
     expect(Object.keys(evidence)).toEqual(['importance', 'hessian']);
   });
+});
+
+it('gradients that do not say how rows depend on each other leave a matrix with its Hessian', () => {
+  const hessian = Float64Array.of(4, 6, 6, 9);
+  const diagonal = Float64Array.of(3, 5);
+  const covariance = Float64Array.of(3, 1, 1, 5);
+  expect(foundEvidence('gradients', { hessian, gradients: { diagonal } })).toBe('hessian');
+  expect(foundEvidence('gradients', { hessian, gradients: { diagonal, covariance } })).toBe('gradients');
 });
