@@ -41,14 +41,16 @@ const embeddings = /^(per_layer_)?token_embd\.weight$/;
 export const suppliesImportance = (converted: ConvertedTensor, type: string): boolean =>
   !embeddings.test(converted.name) && optimisableType(converted, type) !== undefined;
 
-/** About how long the codes of a matrix in a type take on all processors, in seconds. */
+/** About how long the codes of a matrix, or of the experts that are merged in a tensor, take in a type on all processors, in seconds. */
 export function codesSeconds(
   shape: readonly number[],
   type: GgmlQuantType,
   objective: Objective = 'one-sided',
 ): number {
   const { rows, columns } = matrixOf(shape);
-  return elapsed(codesMethod.coreSeconds([rows, columns], { type, options: { objective } }));
+  const experts = expertsOf({ shape });
+  const task = { type, options: { objective } };
+  return elapsed(experts * codesMethod.coreSeconds([rows / experts, columns], task));
 }
 
 /** Evidence that codes need. */

@@ -7,6 +7,7 @@ import { descendBlocks, refuseDescent, tilesOf, type DescentPlan } from '../colu
 import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { blockColumns } from '../columns/groups';
 import { isLattice } from '../columns/lattices';
+import { maxCovariance } from '../evidence';
 import type { BlockTask, Evidence, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
@@ -55,13 +56,17 @@ export const gptqDescent: Method = {
   evidenceOf: (given) => (chosenOf(given).isTwoSided ? 'gradients' : 'hessian'),
   options,
   version: 3,
-  /** Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian. */
+  /**
+   * Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian, and by the covariance of the
+   * rows where it is a matrix.
+   */
   coreSeconds: ([rows, columns], { type, options: given } = {}) => {
     const { rounds, isTwoSided } = chosenOf(given);
     const passes = 0.5 + rounds + 2;
     const search = type !== undefined && isLattice(type) ? latticeWeight * (1 + rounds) : 0;
+    const dependent = rows <= maxCovariance ? rows : 0;
     const bothSides =
-      isTwoSided && search === 0 ? twoSidedWeight + (rounds + 2) * (rows + columns) * product : 0;
+      isTwoSided && search === 0 ? twoSidedWeight + (rounds + 2) * (dependent + columns) * product : 0;
     const perWeight = blockWeight + search + bothSides + passes * columns * product;
     return rows * columns * perWeight + factorSeconds(columns);
   },

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { codesSeconds } from '../../../../src/exporter/codes/codeFinder';
 import { loadNative } from '../../../../src/native';
 import { ggmlTypes, type GgmlQuantType } from '../../../../src/protocol/ggmlTypes';
 import { gptq as gptqGrid } from '../../../../src/quant/grids/libraries';
@@ -124,6 +125,18 @@ it('is cancelled', async () => {
   const run = native.descendBlocks({ ...task, type: 'Q4_K' }, controller.signal);
   controller.abort();
   await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
+});
+
+it('by both sides is estimated to take longer for each of more rows, where rows depend on each other', () => {
+  const task = { type: 'Q4_K', options: { objective: 'two-sided' } } as const;
+  const perRow = (rows: number): number => gptqDescent.coreSeconds([rows, 1024], task) / rows;
+  expect(perRow(8192) / perRow(1024)).toBeGreaterThan(1.2);
+  expect(perRow(131_072)).toBeLessThan(perRow(1024));
+  const [expert, merged] = [
+    [768, 1024],
+    [64, 768, 1024],
+  ].map((shape) => codesSeconds(shape, 'Q4_K', 'two-sided'));
+  expect(merged! / expert!).toBeCloseTo(64, 6);
 });
 
 it('takes ggml types whose weights have codes of their own, and no grids', () => {
