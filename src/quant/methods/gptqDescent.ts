@@ -53,7 +53,8 @@ export const gptqDescent: Method = {
   description:
     'Finds codes of ggml types by GPTQ, then improves codes and scales together by coordinate descent on the error of the outputs, or on what it does to the predictions.',
   evidence: 'hessian',
-  evidenceOf: (given) => (chosenOf(given).isTwoSided ? 'gradients' : 'hessian'),
+  evidenceOf: (given, type) =>
+    chosenOf(given).isTwoSided && !(type && isLattice(type)) ? 'gradients' : 'hessian',
   options,
   version: 3,
   /**
