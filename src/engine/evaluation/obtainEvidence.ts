@@ -124,7 +124,8 @@ export async function estimateEvidence(
   signal: AbortSignal,
 ): Promise<EvidenceEstimate> {
   const pass = await planPass(model, settings, cacheDir, signal);
-  const { where, planned, parts } = pass;
+  const { where, planned } = pass;
+  const parts = await partsOfRun(pass);
   const { windows, plan } = planned;
   const tokens = windows.length * plan.context;
   const decoder = await openDecoder(model, { device: where.device, length: plan.context, keep: false });
@@ -190,17 +191,21 @@ async function keptOrMeasured(pass: PlannedPass, context: JobContext): Promise<K
   return (await findKept(pass)) ?? measure(pass, context);
 }
 
-/** Measures what is needed, and what an earlier pass over the text measured, which is replaced. */
+/** What is needed, and what an earlier pass over the text has measured, which the new one replaces. */
+async function partsOfRun({ model, store, key, parts }: PlannedPass): Promise<EvidenceParts> {
+  const earlier = await store.measuredParts(contentKey(model.description), key);
+  return {
+    hessians: parts.hessians || earlier.hessians,
+    activations: parts.activations || earlier.activations,
+    gradients: parts.gradients || earlier.gradients,
+  };
+}
+
 async function measure(pass: PlannedPass, { signal, progress }: JobContext): Promise<KeptEvidence> {
   const { model, settings, where, planned, store, key } = pass;
   const { plan, windows, file, hash } = planned;
   const identity = contentKey(model.description);
-  const earlier = await store.measuredParts(identity, key);
-  const parts = {
-    hessians: pass.parts.hessians || earlier.hessians,
-    activations: pass.parts.activations || earlier.activations,
-    gradients: pass.parts.gradients || earlier.gradients,
-  };
+  const parts = await partsOfRun(pass);
   // Each block is loaded once, so that weights that stay would save nothing.
   const keep = settings.memory === 'whole';
   const decoder = await openDecoder(model, { device: where.device, length: plan.context, keep });

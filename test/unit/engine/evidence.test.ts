@@ -333,6 +333,16 @@ describe('gradients at the outputs', () => {
     },
   );
 
+  it('are estimated with what an earlier pass over the text has measured, which is measured again', async () => {
+    const params = { path: path('llama'), ...settings };
+    const [earlier, fresh] = [path('estimated earlier'), path('estimated afresh')];
+    await request('evidence/run', { ...params, cacheDir: earlier, needs: ['activations'] });
+    const bytesOf = async (cacheDir: string, needs: EvidenceSettings['needs']): Promise<number> =>
+      (await request('evidence/estimate', { ...params, cacheDir, needs })).bytes;
+    expect(await bytesOf(earlier, needs)).toBe(await bytesOf(fresh, ['activations', 'gradients']));
+    expect(await bytesOf(fresh, needs)).toBeLessThan(await bytesOf(earlier, needs));
+  });
+
   it('complete an earlier pass that has Hessians alone, which is enough for methods that need no more', async () => {
     const cache = path('completed');
     const model = models.get('llama')!;
