@@ -10,6 +10,9 @@ export type Numbers = Float32Array | Float64Array | Int32Array;
 /** Bytes of one read while a digest is checked. */
 const chunkBytes = 1 << 20;
 
+/** Node reads and hashes less than 2 GiB at a time. */
+const maxBytesAtOnce = 1 << 30;
+
 /**
  * Writes numbers that this program keeps for itself, atomically, and after them the SHA-256 digest of their bytes: it detects damage
  * and edits, not forgery.
@@ -22,7 +25,7 @@ export async function writeSealed(
     const hash = createHash('sha256');
     await fill(async ({ buffer, byteOffset, byteLength }) => {
       const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-      hash.update(bytes);
+      updateWith(hash, bytes, maxBytesAtOnce);
       await target.write(bytes);
     });
     await target.write(hash.digest());
@@ -32,8 +35,9 @@ export async function writeSealed(
 /**
  * Fills `target` with the numbers of a sealed file. False when it does not hold exactly so many, or not as they were written, or cannot
  * be read.
+ * @param most bytes that are read and hashed at a time.
  */
-export async function readSealed(file: string, target: Numbers): Promise<boolean> {
+export async function readSealed(file: string, target: Numbers, most = maxBytesAtOnce): Promise<boolean> {
   const handle = await open(file).catch(() => undefined);
   if (!handle) return false;
   const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
@@ -44,8 +48,8 @@ export async function readSealed(file: string, target: Numbers): Promise<boolean
       [bytes, 0],
       [digest, bytes.length],
     ] as const)
-      if (!(await fill(handle, part, start))) return false;
-    return createHash('sha256').update(bytes).digest().equals(digest);
+      if (!(await fill(handle, part, start, most))) return false;
+    return updateWith(createHash('sha256'), bytes, most).digest().equals(digest);
   } catch {
     return false; // a failing disk: the same as if the file were absent
   } finally {
@@ -53,18 +57,21 @@ export async function readSealed(file: string, target: Numbers): Promise<boolean
   }
 }
 
-/** Node reads at most 2 GiB at a time. */
-const maxReadBytes = 1 << 30;
-
 /** A read may give fewer bytes than requested. */
-async function fill(handle: FileHandle, target: Uint8Array, start: number): Promise<boolean> {
+async function fill(handle: FileHandle, target: Uint8Array, start: number, most: number): Promise<boolean> {
   for (let done = 0; done < target.length;) {
-    const length = Math.min(maxReadBytes, target.length - done);
+    const length = Math.min(most, target.length - done);
     const { bytesRead } = await handle.read(target, done, length, start + done);
     if (bytesRead === 0) return false;
     done += bytesRead;
   }
   return true;
+}
+
+/** The hash with further bytes, of which it gets so many at a time. */
+function updateWith(hash: Hash, bytes: Uint8Array, most: number): Hash {
+  for (let done = 0; done < bytes.length; done += most) hash.update(bytes.subarray(done, done + most));
+  return hash;
 }
 
 /** Whether a file is exactly `length` bytes and their digest. Reads it whole, in chunks. */
