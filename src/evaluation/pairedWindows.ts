@@ -22,9 +22,10 @@ export function meanOverWindows(values: Float64Array, counts: readonly number[])
 
 /**
  * Mean of a − b over tokens with its 95 % confidence interval over windows, by Student's distribution.
- * @param counts as for `meanOverWindows`.
+ * @param counts as for `meanOverWindows`. @throws RangeError where they are not those of the values, or the values cannot be paired.
  */
 export function pairedInterval(a: Float64Array, b: Float64Array, counts: readonly number[]): Interval {
+  if (a.length !== b.length) throw new RangeError(`${a.length} and ${b.length} values cannot be paired`);
   const { value, standardError } = meanOverWindows(
     a.map((divergence, i) => divergence - b[i]!),
     counts,

@@ -48,4 +48,9 @@ describe('a paired interval', () => {
     expect([low < value, high > value]).toEqual([true, true]);
     expect(value - low).toBeCloseTo(high - value, 12);
   });
+
+  it('is one of values that can be paired', () => {
+    expect(() => pairedInterval(new Float64Array(4), new Float64Array(5), [2, 2])).toThrow(RangeError);
+    expect(() => pairedInterval(new Float64Array(4), new Float64Array(3), [2, 2])).toThrow(RangeError);
+  });
 });
