@@ -1,5 +1,6 @@
 import { blockBackward, clear, normBackward, type ProductGradients } from '../graph/transformer/backwardPass';
 import { turn, type Decoder } from '../graph/transformer/decoder';
+import type { BlockShape } from '../graph/transformer/decoderShape';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
 import type { States } from '../graph/transformer/states';
 import { throwIfCancelled } from '../model/errors';
@@ -16,7 +17,9 @@ export interface ForwardOptions extends Pick<WaveOptions, 'signal' | 'onStep' | 
 }
 
 export interface BackwardOptions extends ForwardOptions {
-  /** Receives the sums of a matrix as soon as its block is left; the output matrix comes first, the first block last. */
+  /**
+   * Receives the sums of a matrix as soon as its block is left, or its expert; the output matrix comes first, the first block last.
+   */
   readonly onOutput?: (found: OutputGradients) => Promise<void>;
   /** Receives what each run gave of a matrix of a block. */
   readonly onProduct?: (found: ProductGradients) => Promise<void>;
@@ -56,20 +59,40 @@ export async function backward(
     await normBackward(decoder, kept[decoder.shape.blocks.length]!, gradients, { signal });
     if (!decoder.keeps) await decoder.release();
     for (const block of decoder.shape.blocks.toReversed()) {
-      const sums = new GradientSums();
-      const receive = async (found: ProductGradients): Promise<void> => {
-        if (options.onOutput) await sums.add(found, signal);
-        await options.onProduct?.(found);
-      };
-      const receiver = { kind: 'outputs', receive } as const;
-      await blockBackward(decoder, block, kept[block.index]!, gradients, { ...options, receiver });
-      for (const found of sums.finish()) await options.onOutput?.(found);
+      await outputsBackward(decoder, block, kept[block.index]!, gradients, options);
       await options.onBlockInput?.(block.index, gradients);
     }
     return labels;
   } finally {
     for (const states of kept) states.close();
   }
+}
+
+/** Through a block, whose experts come one after the other: the sums of each are handed over before those of the next begin. */
+async function outputsBackward(
+  decoder: Decoder,
+  block: BlockShape,
+  inputs: States,
+  gradients: States,
+  options: BackwardOptions,
+): Promise<void> {
+  let sums = new GradientSums();
+  let expert: number | undefined;
+  const handOver = async (): Promise<void> => {
+    for (const found of sums.finish()) await options.onOutput?.(found);
+    sums = new GradientSums();
+  };
+  const receive = async (found: ProductGradients): Promise<void> => {
+    if (found.expert !== expert) await handOver();
+    expert = found.expert;
+    if (options.onOutput) await sums.add(found, options.signal);
+    await options.onProduct?.(found);
+  };
+  await blockBackward(decoder, block, inputs, gradients, {
+    ...options,
+    receiver: { kind: 'outputs', receive },
+  });
+  await handOver();
 }
 
 /** Runs windows through the model. `kept` receives the states before each block and before the last norm. @returns those after it. */

@@ -26,7 +26,7 @@ export interface InputPieces {
   readonly pieces: () => Iterable<{ readonly piece: Float32Array }>;
 }
 
-/** Adds up the gradients at the outputs of the matrices of a block, in float64. */
+/** Adds up the gradients at the outputs of the matrices of a block, or of an expert, in float64. */
 export class GradientSums {
   private readonly found = new Map<string, OutputGradients>();
 

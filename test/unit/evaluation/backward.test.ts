@@ -217,6 +217,26 @@ describe('a backward pass over a text', () => {
     }
   });
 
+  it('hands over the sums of an expert before those of the next begin', async () => {
+    const events: string[] = [];
+    const note = (what: string, { tensor, expert }: { tensor: string; expert?: number }): Promise<void> => {
+      if (expert !== undefined) events.push(`${what} ${tensor.split('.')[1]} ${expert}`);
+      return Promise.resolve();
+    };
+    await pass('mixtral', {
+      onProduct: (found) => note('adds', found),
+      onOutput: (found) => note('has', found),
+    });
+    const experts = new Set(events.map((event) => event.replace(/^\w+ /, '')));
+    expect(experts.size).toBeGreaterThan(3);
+    for (const expert of experts) {
+      const own = events.filter((event) => event.endsWith(` ${expert}`));
+      const [first, last] = [events.indexOf(own[0]!), events.lastIndexOf(own.at(-1)!)];
+      expect(own.slice(-3), expert).toEqual([`has ${expert}`, `has ${expert}`, `has ${expert}`]);
+      expect(events.slice(first, last + 1), expert).toEqual(own);
+    }
+  });
+
   it('is the same with states in files and with weights that stay in memory', async () => {
     const run = async (name: string, options: Options) => {
       const found: OutputGradients[] = [];
