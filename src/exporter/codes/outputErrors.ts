@@ -31,12 +31,12 @@ export async function outputErrors(
   { converted, importance, signal }: OutputErrorOptions,
 ): Promise<ErrorSums | undefined> {
   const { columns } = reader;
-  const { hessian } = await finder.evidenceOf(converted, 0);
+  const perExpert = reader.elements / expertsOf(converted);
+  const { hessian } = await finder.evidenceOf(converted, Math.floor(slab.firstWeight / perExpert));
   if (!hessian || slab.columns !== columns) return undefined;
   const { bad } = await loadNative().measureRange(slab.dtype, slab.data, signal);
   if (bad) throw reader.badWeight(slab, bad);
   const values = await floatsOf(slab, signal);
-  const perExpert = reader.elements / expertsOf(converted);
   let sums = noSums;
   for (let first = 0; first < slab.weights;) {
     const expert = Math.floor((slab.firstWeight + first) / perExpert);
