@@ -46,7 +46,7 @@ export interface EvidenceOptions extends Pick<WaveOptions, 'signal' | 'onStep' |
   readonly keep: EvidenceKeeper;
 }
 
-/** What becomes of the numbers of a pass. */
+/** Receives what a pass measures. */
 export interface EvidenceKeeper {
   readonly onInput: (input: InputStatistics) => Promise<void>;
   readonly onOutput: (output: OutputGradients) => Promise<void>;

@@ -142,7 +142,7 @@ export class CodeOptimiser {
       .map(({ name }) => name);
     if (names.length === 0) return [];
     return [
-      `Codes of ${plural(names.length, 'tensor')} are those of the one-sided objective, as gradients at their outputs are not known or their type is one of lattices: ${names.join(', ')}.`,
+      `Codes of ${plural(names.length, 'tensor')} are those of the one-sided objective, as gradients at their outputs are not known or their type is on a lattice: ${names.join(', ')}.`,
     ];
   }
 }
