@@ -11,7 +11,7 @@ import { maxCovariance } from '../evidence';
 import type { BlockTask, Evidence, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
-import { blockWeight, factorSeconds, latticeWeight, product, twoSidedWeight } from './speeds';
+import { blockWeight, factorSeconds, latticeWeight, onOneCore, product, twoSidedWeight } from './speeds';
 
 const label = 'GPTQ and coordinate descent';
 
@@ -59,15 +59,15 @@ export const gptqDescent: Method = {
   version: 3,
   /**
    * Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian, and by the covariance of the
-   * rows where it is a matrix.
+   * rows where it is a matrix. Rows that depend on each other are improved one after the other.
    */
   coreSeconds: ([rows, columns], { type, options: given } = {}) => {
     const { rounds, isTwoSided } = chosenOf(given);
     const passes = 0.5 + rounds + 2;
     const search = type !== undefined && isLattice(type) ? latticeWeight * (1 + rounds) : 0;
     const dependent = rows <= maxCovariance ? rows : 0;
-    const bothSides =
-      isTwoSided && search === 0 ? twoSidedWeight + (rounds + 2) * (dependent + columns) * product : 0;
+    const step = dependent > 0 ? onOneCore(twoSidedWeight) : twoSidedWeight;
+    const bothSides = isTwoSided && search === 0 ? step + (rounds + 2) * (dependent + columns) * product : 0;
     const perWeight = blockWeight + search + bothSides + passes * columns * product;
     return rows * columns * perWeight + factorSeconds(columns);
   },

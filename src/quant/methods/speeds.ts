@@ -29,5 +29,8 @@ export const product = 2e-11;
 /** The factor of a Hessian of so many columns. */
 export const factorSeconds = (columns: number): number => 1e-11 * columns ** 3;
 
+/** Seconds of work that one core does while the others wait, as so many of all cores. */
+export const onOneCore = (seconds: number): number => seconds * availableParallelism();
+
 /** Seconds on this machine for so many of one core: methods and encoders work on all cores. */
 export const elapsed = (coreSeconds: number): number => coreSeconds / availableParallelism();
