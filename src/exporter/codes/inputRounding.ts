@@ -45,24 +45,43 @@ export async function roundingErrors(
   const perExpert = reader.elements / expertsOf(converted);
   const kinds = (['Q8_0', 'Q8_K'] as const).filter((kind) => columns % roundingBlocks[kind] === 0);
   const energies = { outputs: 0, Q8_0: 0, Q8_K: 0 };
+  let known: SampledInputs | undefined;
   for await (const slab of reader.slabs(signal)) {
     const values = await floatsOf(slab, signal);
     if (slab.columns !== columns) return undefined;
     for (let first = 0; first < slab.weights;) {
       const expert = Math.floor((slab.firstWeight + first) / perExpert);
       const end = Math.min(slab.weights, (expert + 1) * perExpert - slab.firstWeight);
-      const inputs = await finder.inputsOf(converted, expert);
-      if (!inputs) return undefined;
+      if (known?.expert !== expert) known = await sampledInputs(converted, expert, finder, kinds);
+      if (!known) return undefined;
       const rows = values.subarray(first, end);
-      energies.outputs += await energyOf(rows, inputs, columns, signal);
-      for (const kind of kinds)
-        energies[kind] += await energyOf(rows, roundingOf(inputs, kind), columns, signal);
+      energies.outputs += await energyOf(rows, known.inputs, columns, signal);
+      for (const [kind, errors] of known.errors)
+        energies[kind] += await energyOf(rows, errors, columns, signal);
       first = end;
     }
   }
   const share = (kind: InputRounding): number =>
     energies.outputs > 0 ? energies[kind] / energies.outputs : 0;
   return Object.fromEntries(kinds.map((kind) => [kind, share(kind)]));
+}
+
+/** What was sampled of the inputs of an expert, and what each rounding adds to them. */
+interface SampledInputs {
+  readonly expert: number;
+  readonly inputs: Float32Array;
+  readonly errors: ReadonlyMap<InputRounding, Float32Array>;
+}
+
+async function sampledInputs(
+  converted: ConvertedTensor,
+  expert: number,
+  finder: CodeFinder,
+  kinds: readonly InputRounding[],
+): Promise<SampledInputs | undefined> {
+  const inputs = await finder.inputsOf(converted, expert);
+  if (!inputs) return undefined;
+  return { expert, inputs, errors: new Map(kinds.map((kind) => [kind, roundingOf(inputs, kind)])) };
 }
 
 /** Σ|W·x|² over inputs. */
