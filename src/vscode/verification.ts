@@ -20,6 +20,8 @@ export interface VerificationHooks {
 export class Verification {
   private running: AbortController | undefined;
   private state: VerificationState | undefined;
+  /** The latest result of the files as they are. */
+  private known: VerificationState | undefined;
 
   constructor(
     private readonly model: () => ModelRef,
@@ -48,14 +50,14 @@ export class Verification {
   }
 
   /** Reads all weights, whatever is known. @throws what the engine does. */
-  run({ signal, onProgress }: VerificationCall): Promise<VerifyResult> {
-    return this.readAll(AbortSignal.any([this.begin(), signal]), onProgress);
+  run(call: VerificationCall): Promise<VerifyResult> {
+    return this.readAll(this.begin(), call);
   }
 
   /** Cancels a check and forgets what is known: the files have changed. */
   reset(): void {
     this.running?.abort();
-    this.state = undefined;
+    this.state = this.known = undefined;
   }
 
   private begin(): AbortSignal {
@@ -64,26 +66,34 @@ export class Verification {
     return AbortSignal.any([this.running.signal, this.life]);
   }
 
-  private async readAll(signal: AbortSignal, report?: VerificationCall['onProgress']): Promise<VerifyResult> {
-    const before = this.state;
+  /** @param own is aborted once another check takes the place of this one, and when the files change. */
+  private async readAll(own: AbortSignal, call?: VerificationCall): Promise<VerifyResult> {
+    const signal = call ? AbortSignal.any([own, call.signal]) : own;
     try {
       const result = await this.engine.call('model/verify', this.model(), {
         ...{ signal, title: 'Verify' },
         onProgress: (progress) => {
           this.show({ kind: 'checking', progress }, signal);
-          report?.(progress);
+          call?.onProgress(progress);
         },
       });
       this.show({ kind: 'done', result, isQuick: false }, signal);
       return result;
     } catch (error) {
-      if (!this.life.aborted && before && this.state?.kind === 'checking') this.show(before, this.life);
+      if (!own.aborted) this.restore(own);
       throw error;
     }
   }
 
+  /** Shows again what was known before a check that did not end. */
+  private restore(signal: AbortSignal): void {
+    this.state = this.known;
+    if (this.known) this.show(this.known, signal);
+  }
+
   private show(state: VerificationState, signal: AbortSignal): void {
     if (signal.aborted) return;
+    if (state.kind === 'done') this.known = state;
     this.state = state;
     this.hooks.shown(state);
   }

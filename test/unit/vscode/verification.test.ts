@@ -87,6 +87,30 @@ describe('a check that the user asks for', () => {
     expect(verification.current).toEqual(states[0]);
   });
 
+  it('shows what was found at opening when it is cancelled, also where it stopped the check at opening midway', async () => {
+    const { engine, verification, call } = setUp();
+    const opened = verification.opened();
+    await engine.last('model/verifyHeaders').answer(resultOf([fault]));
+    engine.last('model/verify').options.onProgress!({ message: 'a', done: 1, total: 9 });
+    const cancel = new AbortController();
+    const run = verification.run({ ...call, signal: cancel.signal });
+    await opened;
+    engine.last('model/verify').options.onProgress!({ message: 'a', done: 2, total: 9 });
+    cancel.abort();
+    await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(verification.current).toEqual({ kind: 'done', result: resultOf([fault]), isQuick: true });
+  });
+
+  it('leaves nothing to show when it is cancelled and nothing was known', async () => {
+    const { engine, verification, call } = setUp();
+    const cancel = new AbortController();
+    const run = verification.run({ ...call, signal: cancel.signal });
+    engine.last('model/verify').options.onProgress!({ message: 'a', done: 1, total: 9 });
+    cancel.abort();
+    await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(verification.current).toBeUndefined();
+  });
+
   it('is forgotten when the files change', async () => {
     const { engine, verification, call } = setUp();
     const run = verification.run(call);
