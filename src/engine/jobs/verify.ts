@@ -20,21 +20,30 @@ export function verifyJob(models: OpenModels): Job<'model/verify'> {
     const { planFile } = params;
     const plan = planFile === undefined ? undefined : await readPlan(planFile);
     const agreement = (model: Model): readonly Fault[] => (plan ? planFaults(plan, model.description) : []);
-    return verified(models, params, { quick: false, agreement }, context);
+    const unopened = (file: string): readonly Fault[] => (plan ? [incomparable(file)] : []);
+    return verified(models, params, { quick: false, agreement, unopened }, context);
   };
 }
 
 export function verifyHeadersJob(models: OpenModels): Job<'model/verifyHeaders'> {
   return async (params, context) => {
     checkParams('model/verifyHeaders', params, modelKinds);
-    return verified(models, params, { quick: true, agreement: () => [] }, context);
+    const none = (): readonly Fault[] => [];
+    return verified(models, params, { quick: true, agreement: none, unopened: none }, context);
   };
 }
+
+const incomparable = (file: string): Fault => ({
+  ...{ kind: 'plan', file },
+  message: 'The types cannot be compared with the plan: the file is not opened as a model.',
+});
 
 interface Check {
   readonly quick: boolean;
   /** What else is wrong with an open model. */
   readonly agreement: (model: Model) => readonly Fault[];
+  /** The same for files that are not opened as a model. */
+  readonly unopened: (path: string) => readonly Fault[];
 }
 
 /**
@@ -44,19 +53,19 @@ interface Check {
 async function verified(
   models: OpenModels,
   { path, alone = false }: ModelRef,
-  { quick, agreement }: Check,
+  { quick, agreement, unopened }: Check,
   { signal, progress }: JobContext,
 ): Promise<VerifyResult> {
   const options = { quick, signal, onProgress: progress };
   const ref = { path, alone };
   const check = async (model: Model): Promise<VerifyResult> =>
     withFaults(await verifyModel(model, options), agreement(model));
-  const unopened = await problemOfOpening(models, ref, signal);
-  if (!unopened) return models.use(ref, signal, check);
+  const problem = await problemOfOpening(models, ref, signal);
+  if (!problem) return models.use(ref, signal, check);
   const files = await filesWithDigests(ref.path);
-  if (files.length === 0) throw unopened;
-  const result = await verifyFiles(ref.path, files, options);
-  return { ...result, notes: [...result.notes, `Not opened as a model: ${unopened.message}`] };
+  if (files.length === 0) throw problem;
+  const result = withFaults(await verifyFiles(ref.path, files, options), unopened(ref.path));
+  return { ...result, notes: [...result.notes, `Not opened as a model: ${problem.message}`] };
 }
 
 /** Why a model cannot be opened; undefined where it can. */

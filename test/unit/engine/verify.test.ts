@@ -235,6 +235,13 @@ describe('verification', () => {
     expect(faults).toMatchObject([
       { kind: 'plan', tensor: 'output.weight', message: 'The tensor is Q6_K; the plan assigns Q8_0.' },
     ]);
+    const torn = copied('torn.gguf');
+    flipByte(torn, 0);
+    const unopened = await verify(torn, { planFile });
+    expect(unopened.faults.map(({ kind }) => kind)).toEqual(['header', 'plan']);
+    expect(unopened.faults[1]).toMatchObject({
+      ...{ file: torn, message: expect.stringMatching(/cannot be compared with the plan/) as string },
+    });
   });
 
   it('rejects lists of digests that are damaged, edited, or claim what no file has', async () => {
