@@ -59,9 +59,12 @@ async function repair(context: CommandContext): Promise<CommandResult> {
   );
   const rows = result.files.flatMap(({ file, tensors }) => tensors.map((tensor) => [basename(file), tensor]));
   const lines =
-    rows.length === 0
+    result.files.length === 0
       ? ['Nothing is damaged, nothing was written.']
-      : [...table(['file', 'made again'], rows), '', ...result.files.map(({ file }) => `Written: ${file}`)];
+      : [
+          ...(rows.length === 0 ? [] : [...table(['file', 'made again'], rows), '']),
+          ...result.files.map(({ file }) => `Written: ${file}`),
+        ];
   return { json: result, lines };
 }
 

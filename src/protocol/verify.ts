@@ -73,7 +73,7 @@ export interface RepairParams extends ModelRef {
 export interface RepairResult {
   /** The folder, absolute. */
   readonly out: string;
-  /** Files that were written, and the tensors that were made again in each; none where nothing is damaged. */
+  /** Files that were written, and the tensors that were made again in each: none in one of which padding was cut. No files where nothing is damaged. */
   readonly files: readonly { readonly file: string; readonly tensors: readonly string[] }[];
   readonly seconds: number;
 }

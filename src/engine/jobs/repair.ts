@@ -68,7 +68,7 @@ async function repair(
   const found: { file: DamagedFile; damaged: ReadonlySet<string> }[] = [];
   for (const file of open) {
     const damaged = await damagedTensors(file, signal);
-    if (damaged.size > 0) found.push({ file, damaged });
+    if (damaged.size > 0 || file.source.size < file.manifest.bytes) found.push({ file, damaged });
   }
   if (found.length === 0) return [];
   return models.use({ path: params.source }, signal, async (model) => {
@@ -99,6 +99,7 @@ async function remakerOf(
   if (origin) checkSource(origin, model, source.path);
   switch (origin?.action) {
     case 'gguf':
+      if (!origin.settings) throw notMadeAgain(source.path); // a refinement trained its weights
       return remakeGguf(model, manifest, source.path, {
         imatrix: imatrix === undefined ? undefined : await readImatrix(imatrix, signal),
         evidence: await optimisedEvidence(model, manifest, cacheDir, source.path),
@@ -113,12 +114,17 @@ async function remakerOf(
       });
     case 'onnx':
     case 'layers':
-    case undefined: {
-      const message = 'Tensors of such a file are not made again one by one: write the file again.';
-      throw new QuantscopeError('UNSUPPORTED', message, { file: source.path });
-    }
+    case undefined:
+      throw notMadeAgain(source.path);
   }
 }
+
+const notMadeAgain = (file: string): QuantscopeError =>
+  new QuantscopeError(
+    'UNSUPPORTED',
+    'Tensors of such a file are not made again one by one: write the file again.',
+    { file },
+  );
 
 /** What was measured over the text of optimised codes. @throws QuantscopeError REQUEST where it is not kept any more. */
 async function optimisedEvidence(

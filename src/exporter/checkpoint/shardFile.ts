@@ -1,4 +1,5 @@
 import { open, writeFile, type FileHandle } from 'node:fs/promises';
+import { chunkSize } from '../../files/digests/chunkDigests';
 import { manifestPath, printManifest, type Origin } from '../../files/digests/manifest';
 import { DigestRecorder, type RecordBytes } from '../../files/digests/recorder';
 import type { StoredTensor } from '../../layouts/layout';
@@ -77,7 +78,7 @@ export class ShardFile {
       this.places.set(part.name, { part, start: this.fixedEnd, size, written: 0 });
       if (!part.atMost) this.fixedEnd += size;
     }
-    this.digests = new DigestRecorder(this.headerLength + sizesOf(parts));
+    this.digests = new DigestRecorder(chunkSize(this.headerLength + sizesOf(parts)));
     for (const place of this.places.values())
       if (!place.part.atMost) place.record = this.recordOf(place.part, place.start, place.size);
   }

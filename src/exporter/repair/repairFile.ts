@@ -69,7 +69,7 @@ export async function repairFile(
 ): Promise<void> {
   const { source, manifest } = file;
   const target = repairedPath(source.path, folder);
-  const digests = new DigestRecorder(manifest.bytes);
+  const digests = new DigestRecorder(manifest.chunkBytes);
   let written: AtomicFile | undefined;
   const weights = async (output: AtomicFile): Promise<void> => {
     written = output;

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { openFileSource, type ByteSource } from '../../model/byteSource';
 import { throwIfCancelled } from '../../model/errors';
-import { ChunkDigests, chunkSize } from './chunkDigests';
+import { ChunkDigests } from './chunkDigests';
 import type { DigestedTensor, DigestManifest, Origin, TensorDigests } from './manifest';
 
 /** Bytes of one read. */
@@ -22,12 +22,9 @@ interface Recorded {
 /** Computes the digests of a file's tensors while they are written, so that they are those of what was to be written. */
 export class DigestRecorder {
   private readonly tensors: Recorded[] = [];
-  private readonly chunkBytes: number;
 
-  /** @param fileBytes of the file to be, at most. */
-  constructor(fileBytes: number) {
-    this.chunkBytes = chunkSize(fileBytes);
-  }
+  /** @param chunkBytes that share a digest: `chunkSize` of the file to be. */
+  constructor(private readonly chunkBytes: number) {}
 
   /** Announces a tensor. @returns what takes its bytes. */
   tensor(tensor: DigestedTensor): RecordBytes {

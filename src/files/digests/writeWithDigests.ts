@@ -1,5 +1,6 @@
 import { writeAllAtomically, type AtomicFile } from '../atomicFile';
 import type { Inputs } from '../inputs';
+import { chunkSize } from './chunkDigests';
 import { manifestPath, printManifest, type Origin } from './manifest';
 import { DigestRecorder } from './recorder';
 
@@ -36,7 +37,7 @@ export async function writeWithDigests<T>({
 }: DigestedWrite<T>): Promise<T[]> {
   const results: T[] = [];
   const steps = files.flatMap((item, index) => {
-    const digests = new DigestRecorder(item.bytes);
+    const digests = new DigestRecorder(chunkSize(item.bytes));
     const written: { file?: AtomicFile } = {};
     const write = async (file: AtomicFile): Promise<void> => {
       written.file = file;

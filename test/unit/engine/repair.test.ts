@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { printPlan } from '../../../src/ampq/planFile';
 import { manifestPath, printManifest, readManifest } from '../../../src/files/digests/manifest';
+import { DigestRecorder } from '../../../src/files/digests/recorder';
 import type { ExportParams } from '../../../src/protocol/engine';
 import { flipByte } from '../../support/damage';
 import { engineJobs } from '../../support/engineJobs';
@@ -16,6 +17,16 @@ const here = (...names: string[]): string => join(folder, ...names);
 const cacheDir = here('cache');
 const { request, calibrate } = engineJobs(cacheDir);
 const text = join(sampleFolder, 'generated-calibration.txt');
+
+/** Writes the list of digests of a file again: of what it holds now, with chunks of another size. */
+async function listAgain(file: string, chunkBytes: number): Promise<void> {
+  const { tensors, origin } = (await readManifest(file))!;
+  const bytes = readFileSync(file);
+  const digests = new DigestRecorder(chunkBytes);
+  for (const { chunks: _chunks, ...tensor } of tensors)
+    digests.tensor(tensor)(0, bytes.subarray(tensor.offset, tensor.offset + tensor.bytes));
+  writeFileSync(manifestPath(file), printManifest(await digests.finish(file, origin)));
+}
 
 const exported = (name: string, params: Omit<ExportParams, 'path' | 'out'>) =>
   request('export/gguf', { path: sampleFolder, out: here(name), ...params });
@@ -134,6 +145,39 @@ describe('a repair', () => {
     const { files } = await request('model/repair', { path: file, source: sampleFolder, out: here('cut') });
     expect(files[0]!.tensors.length).toBeGreaterThan(1);
     expect(readFileSync(here('cut', 'cut.gguf')).equals(before)).toBe(true);
+  });
+
+  it('extends a file of which only the padding at the end was cut', async () => {
+    await exported('padded.gguf', { type: 'Q4_0' });
+    const padded = here('padded.gguf');
+    const before = Buffer.concat([readFileSync(padded), Buffer.alloc(16)]);
+    writeFileSync(padded, before);
+    await listAgain(padded, 32 * 1024);
+    truncateSync(padded, before.length - 5);
+    const { files } = await request('model/repair', {
+      ...{ path: padded, source: sampleFolder, out: here('unpadded') },
+    });
+    expect(files).toEqual([{ file: here('unpadded', 'padded.gguf'), tensors: [] }]);
+    expect(readFileSync(here('unpadded', 'padded.gguf')).equals(before)).toBe(true);
+  });
+
+  it('compares chunks of the size that the list states', async () => {
+    await exported('chunks.gguf', { type: 'Q4_0' });
+    await listAgain(here('chunks.gguf'), 64 * 1024);
+    await expectRepaired(here('chunks.gguf'), [here('chunks.gguf')], { every: 20 });
+  });
+
+  it('is rejected for a file that no export makes, such as a refined one', async () => {
+    await exported('trained.gguf', { type: 'Q4_0' });
+    const trained = here('trained.gguf');
+    const manifest = (await readManifest(trained))!;
+    const { settings: _settings, ...origin } = manifest.origin!;
+    writeFileSync(manifestPath(trained), printManifest({ ...manifest, origin }));
+    flipByte(trained, manifest.tensors[0]!.offset);
+    const params = { path: trained, source: sampleFolder, out: here('trained') };
+    await expect(request('model/repair', params)).rejects.toMatchObject({
+      ...{ code: 'UNSUPPORTED', place: { file: trained } },
+    });
   });
 
   it('writes nothing where nothing is damaged', async () => {
