@@ -11,16 +11,24 @@ export class OriginalStates {
     private readonly states: States,
   ) {}
 
-  /** Runs the original over windows of its decoder's length. The decoder must stay open. */
+  /**
+   * Runs the original over windows of its decoder's length. The decoder must stay open.
+   * @param states are closed with the result, or here after an error.
+   */
   static async measure(
     decoder: Decoder,
     windows: readonly ScoredInputs[],
     states: States,
     { windowsAtOnce, ...pass }: PassOptions & { readonly windowsAtOnce: number },
   ): Promise<OriginalStates> {
-    await embedWindows(decoder, windows, states, { windowsAtOnce, signal: pass.signal });
-    await decoder.advance(states, pass);
-    return new OriginalStates(decoder, states);
+    try {
+      await embedWindows(decoder, windows, states, { windowsAtOnce, signal: pass.signal });
+      await decoder.advance(states, pass);
+      return new OriginalStates(decoder, states);
+    } catch (error) {
+      states.close();
+      throw error;
+    }
   }
 
   /** Those of some windows, one after the other, by their index. */

@@ -67,15 +67,26 @@ export class Training {
     working: Model,
     room: (numbers: number) => States,
   ): Promise<Training> {
-    const { path } = working.description;
-    const file = await open(path, 'r+');
-    const training = new Training(plan, start, file, working, room(plan.numbers));
-    for (const slot of plan.slots.values()) {
-      const { first, trainer } = slot;
-      training.numbers.write(first, await trainer.start(await training.startBytes(slot)));
-      training.numbers.write(first + trainer.size, new Float32Array(2 * trainer.size));
+    const numbers = room(plan.numbers);
+    let training: Training | undefined;
+    try {
+      const file = await open(working.description.path, 'r+');
+      training = new Training(plan, start, file, working, numbers);
+      await training.begin();
+      return training;
+    } catch (error) {
+      await (training ? training.close() : numbers.close());
+      throw error;
     }
-    return training;
+  }
+
+  /** Takes the numbers from the file at the start. */
+  private async begin(): Promise<void> {
+    for (const slot of this.plan.slots.values()) {
+      const { first, trainer } = slot;
+      this.numbers.write(first, await trainer.start(await this.startBytes(slot)));
+      this.numbers.write(first + trainer.size, new Float32Array(2 * trainer.size));
+    }
   }
 
   /** Whether a tensor is trained. */

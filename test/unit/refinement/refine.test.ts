@@ -153,6 +153,27 @@ describe('refinement', () => {
     await working.close();
   });
 
+  it('leaves no room of states open when it is cancelled or fails at the start', async () => {
+    class Room extends MemoryStates {
+      isClosed = false;
+      override close(): void {
+        this.isClosed = true;
+      }
+    }
+    const decoder = await openDecoder(checkpoint, { device: 'cpu', length, keep: false });
+    const { hiddenSize } = decoder.shape;
+    const states = new Room(new Float32Array(windows.length * length * hiddenSize), hiddenSize);
+    const cancelled = OriginalStates.measure(decoder, windows, states, {
+      ...{ windowsAtOnce: 2, signal: AbortSignal.abort() },
+    });
+    await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
+    await decoder.close();
+    const plan = planTraining(start.description.tensors, 'codes', () => true);
+    const tooSmall = new Room(new Float32Array(1), 1);
+    await expect(Training.open(plan, start, start, () => tooSmall)).rejects.toThrow(RangeError);
+    expect([states.isClosed, tooSmall.isClosed]).toEqual([true, true]);
+  });
+
   it('takes every window once before any comes again, in another order', () => {
     const indices = [3, 5, 7, 8, 9];
     const taken = Array.from({ length: 5 }, (_, i) => batchOf(indices, 2, i + 1)).flat();
