@@ -31,25 +31,25 @@ export class RefinementMeter {
   /** A part of a pass of the file that is trained. */
   part(name: string): void {
     if (this.began === 0) this.began = performance.now();
-    this.tell(name);
+    this.tell(`step ${this.step + 1}: ${name}`);
   }
 
   trained(step: number): void {
     this.step = step;
-    this.tell('trained');
+    this.tell(`step ${step}: trained`);
   }
 
   measured({ points }: RefinementProgress): void {
     this.points = points;
-    this.tell('measured');
+    this.tell(this.step === 0 ? 'start: measured' : `step ${this.step}: measured`);
   }
 
-  private tell(part: string): void {
+  private tell(message: string): void {
     const { steps } = this.schedule;
     const made = this.step - (this.from?.step ?? 0);
     const seconds = (performance.now() - this.began) / 1000;
     this.report({
-      ...{ message: `step ${Math.min(this.step + 1, steps)}: ${part}`, done: this.step, total: steps },
+      ...{ message, done: this.step, total: steps },
       device: this.device,
       ...(made > 0 ? { secondsLeft: (seconds / made) * (steps - this.step) } : {}),
       ...(this.points.length > 0 ? { refinement: { steps, points: this.points } } : {}),
