@@ -61,7 +61,6 @@ export interface ExportPlan {
   /** Sum of the tensors' bytes, without header and padding. */
   readonly dataBytes: number;
   readonly parameters: number;
-  /** 8 · dataBytes / parameters. */
   /** 8 × `dataBytes` / `parameters`; absent for a model without weights. */
   readonly bitsPerWeight?: number;
   /** `dataBytes` of the file type without any option. */

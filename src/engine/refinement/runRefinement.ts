@@ -57,7 +57,7 @@ export async function runRefinement(
   };
 }
 
-/** Continues a run where an earlier one stopped, to its end or not at all. */
+/** Continues a run where an earlier one stopped. @param isFinished whether that is all: no more steps are made. */
 async function reach(
   planned: PlannedRefinement,
   open: OpenRefinement,
