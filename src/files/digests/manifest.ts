@@ -23,6 +23,8 @@ export interface TensorDigests extends DigestedTensor {
   readonly chunks: Uint8Array;
 }
 
+const actions = ['gguf', 'onnx', 'checkpoint', 'layers', 'convert'] as const;
+
 /** The model that a file was made of, and how. */
 export interface Origin {
   readonly source: {
@@ -31,7 +33,7 @@ export interface Origin {
     readonly hash: string;
   };
   /** What was done. */
-  readonly action: 'gguf' | 'onnx' | 'checkpoint' | 'layers' | 'convert';
+  readonly action: (typeof actions)[number];
   /** Settings that make the same bytes again, as JSON; files that they name are stated by their digests. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -100,7 +102,7 @@ export function parseManifest(text: string, path: string): DigestManifest {
     end = tensor.offset + tensor.bytes;
     return tensor;
   });
-  const origin = originOf(content['origin']);
+  const origin = content['origin'] === undefined ? undefined : parseOrigin(content['origin'], wrong);
   return { bytes, chunkBytes, outside, tensors: parsed, ...(origin ? { origin } : {}) };
 }
 
@@ -137,7 +139,16 @@ function parseTensor(
 
 const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-function originOf(value: unknown): Origin | undefined {
-  if (!isRecord(value) || !isRecord(value['source'])) return undefined;
-  return value as unknown as Origin;
+function parseOrigin(value: unknown, wrong: (message: string) => QuantscopeError): Origin {
+  const { source, action, settings } = isRecord(value) ? value : {};
+  const { name, hash } = isRecord(source) ? source : {};
+  const known = actions.find((item) => item === action);
+  if (
+    typeof name !== 'string' ||
+    typeof hash !== 'string' ||
+    !known ||
+    !(settings === undefined || isRecord(settings))
+  )
+    throw wrong('"origin" does not state a model with its hash, and what was done with it.');
+  return { source: { name, hash }, action: known, ...(settings ? { settings } : {}) };
 }

@@ -259,6 +259,12 @@ describe('verification', () => {
       [seal({ ...content, bytes: 2 ** 60 }), '"bytes" is not the size of a file'],
       [seal({ ...content, chunkBytes: 0 }), '"chunkBytes"'],
       [seal({ ...content, chunkBytes: 1 }), 'chunks'],
+      [seal({ ...content, origin: { source: { name: 'a' }, action: 'gguf' } }), '"origin"'],
+      [seal({ ...content, origin: { source: { name: 'a', hash: 'b' }, action: 'else' } }), '"origin"'],
+      [
+        seal({ ...content, origin: { source: { name: 'a', hash: 'b' }, action: 'gguf', settings: 1 } }),
+        '"origin"',
+      ],
     ] as const) {
       writeFileSync(manifestPath(path), changed);
       const { faults, files } = await verify(path);
