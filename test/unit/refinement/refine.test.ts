@@ -160,7 +160,7 @@ describe('refinement', () => {
         this.isClosed = true;
       }
     }
-    const decoder = await openDecoder(checkpoint, { device: 'cpu', length, keep: false });
+    const decoder = await openDecoder(checkpoint, { device: 'ort-cpu', length, keep: false });
     const { hiddenSize } = decoder.shape;
     const states = new Room(new Float32Array(windows.length * length * hiddenSize), hiddenSize);
     const cancelled = OriginalStates.measure(decoder, windows, states, {
