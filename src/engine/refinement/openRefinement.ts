@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { rm } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { statesOfBackward } from '../../evaluation/backward';
 import { exportGguf } from '../../exporter/exportGguf';
 import { cacheRemedy, ensureFreeSpace } from '../../exporter/diskSpace';
@@ -43,7 +43,11 @@ export async function withOpenRefinement<T>(
   const own = partialName(join(folder, 'trained'));
   const file = join(own, 'trained.gguf');
   const forget = await notePartials([own]);
-  const closers: (() => Promise<void>)[] = [forget, () => rm(own, { recursive: true, force: true })];
+  const closers: (() => Promise<void>)[] = [
+    () => rmdir(folder).catch(() => undefined), // a run that kept its state needs it
+    forget,
+    () => rm(own, { recursive: true, force: true }),
+  ];
   try {
     await exportGguf(planned.start, { type: 'COPY' }, file, { signal });
     const copy = await openModel(file, signal);

@@ -96,18 +96,20 @@ describe('refinement', () => {
     expect(estimate.seconds).toBeGreaterThan(0);
     expect(estimate.memory).toBeGreaterThan(0);
     expect((await request('refinement/estimate', { ...settings, batch: 3 })).done).toBe(0);
+    expect(readdirSync(join(at('cache'), 'refinement'))).toHaveLength(1);
     const continued = await refine('continued.gguf');
     expect(continued.points).toEqual(whole.points);
     expect(readFileSync(continued.out).equals(readFileSync(whole.out))).toBe(true);
   });
 
-  it('starts again from a damaged state', async () => {
+  it.each(['state', 'best'])('starts again from a damaged state: %s', async (damaged) => {
     await stopAt(4, 'damaged.gguf');
     const root = join(at('cache'), 'refinement');
     const run = readdirSync(root).find((name) => existsSync(join(root, name, 'state-4')))!;
-    const state = readFileSync(join(root, run, 'state-4'));
+    const file = readdirSync(join(root, run)).find((name) => name.startsWith(`${damaged}-`))!;
+    const state = readFileSync(join(root, run, file));
     state[500]! ^= 1;
-    writeFileSync(join(root, run, 'state-4'), state);
+    writeFileSync(join(root, run, file), state);
     const again = await refine('again.gguf');
     expect(again.points).toHaveLength(21);
     expect(readFileSync(again.out).equals(readFileSync(at('whole.gguf')))).toBe(true);
