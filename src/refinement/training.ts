@@ -118,24 +118,24 @@ export class Training {
     });
   }
 
-  /** Whether a file holds what was saved. */
-  async isSaved(file: string, which: 'all' | 'values'): Promise<boolean> {
-    return (await this.withSaved(file, which, () => Promise.resolve(true))) ?? false;
-  }
-
   /** Puts back what was saved. @returns whether the file was whole; nothing is changed otherwise. */
   async load(file: string, which: 'all' | 'values'): Promise<boolean> {
-    const read = async (handle: FileHandle): Promise<boolean> => {
+    const handle = await open(file).catch(() => undefined);
+    if (!handle) return false;
+    try {
+      const ranges = [...this.ranges(which)];
+      const bytes = ranges.reduce((sum, { count }) => sum + 4 * count, 0);
+      if (!(await isSealed(handle, bytes).catch(() => false))) return false;
       let offset = 0;
-      for (const { first, count } of this.ranges(which)) {
+      for (const { first, count } of ranges) {
         const values = new Float32Array(count);
         await readWhole(handle, new Uint8Array(values.buffer), offset, file);
         this.numbers.write(first, values);
         offset += 4 * count;
       }
-      return true;
-    };
-    if (!(await this.withSaved(file, which, read))) return false;
+    } finally {
+      await handle.close();
+    }
     for (const slot of this.plan.slots.values())
       await this.write(slot, this.numbers.read(slot.first, slot.trainer.size).slice());
     return true;
@@ -144,22 +144,6 @@ export class Training {
   async close(): Promise<void> {
     this.numbers.close();
     await this.file.close();
-  }
-
-  /** Opens a file that was saved; undefined where there is none, or it is not whole. */
-  private async withSaved<T>(
-    file: string,
-    which: 'all' | 'values',
-    use: (handle: FileHandle) => Promise<T>,
-  ): Promise<T | undefined> {
-    const handle = await open(file).catch(() => undefined);
-    if (!handle) return undefined;
-    try {
-      const bytes = [...this.ranges(which)].reduce((sum, { count }) => sum + 4 * count, 0);
-      return (await isSealed(handle, bytes).catch(() => false)) ? await use(handle) : undefined;
-    } finally {
-      await handle.close();
-    }
   }
 
   private async write(slot: Slot, values: Float32Array): Promise<void> {

@@ -25,11 +25,11 @@ export class RefinementStore {
     return isRecord(found) ? (found as unknown as RefinementProgress) : undefined;
   }
 
-  /** Puts the state of an earlier run back. @returns its progress, or undefined where its numbers, or those of its best state, are damaged or missing. */
+  /** Puts the state of an earlier run back. @returns its progress, or undefined where its numbers are damaged or missing. */
   async restore(training: Training): Promise<RefinementProgress | undefined> {
     const progress = await this.progress();
-    if (!progress || !(await training.isSaved(this.best(bestOf(progress).step), 'values'))) return undefined;
-    return (await training.load(this.state(progress.step), 'all')) ? progress : undefined;
+    if (!progress || !(await training.load(this.state(progress.step), 'all'))) return undefined;
+    return progress;
   }
 
   /** Keeps what a run has reached, and removes what is no longer needed. */

@@ -102,14 +102,13 @@ describe('refinement', () => {
     expect(readFileSync(continued.out).equals(readFileSync(whole.out))).toBe(true);
   });
 
-  it.each(['state', 'best'])('starts again from a damaged state: %s', async (damaged) => {
+  it('starts again from a damaged state', async () => {
     await stopAt(4, 'damaged.gguf');
     const root = join(at('cache'), 'refinement');
     const run = readdirSync(root).find((name) => existsSync(join(root, name, 'state-4')))!;
-    const file = readdirSync(join(root, run)).find((name) => name.startsWith(`${damaged}-`))!;
-    const state = readFileSync(join(root, run, file));
+    const state = readFileSync(join(root, run, 'state-4'));
     state[500]! ^= 1;
-    writeFileSync(join(root, run, file), state);
+    writeFileSync(join(root, run, 'state-4'), state);
     const again = await refine('again.gguf');
     expect(again.points).toHaveLength(21);
     expect(readFileSync(again.out).equals(readFileSync(at('whole.gguf')))).toBe(true);
