@@ -72,12 +72,13 @@ function targetOf(
   const given = imatrix ? { imatrix } : {};
   if (plan === undefined) return { ...settings, ...given };
   const tensorTypes = types.map(([name, type]) => ({ pattern: `^${name.replaceAll('.', '\\.')}$`, type }));
-  const { includeWeights, excludeWeights, pruneLayers } = settings as ExportTarget;
+  const { includeWeights, excludeWeights, pruneLayers, codes } = settings as ExportTarget;
   return {
     ...{ type: 'Q8_0', pure: true, tensorTypes, allowRequantize: true, ...given },
     ...(includeWeights ? { includeWeights } : {}),
     ...(excludeWeights ? { excludeWeights } : {}),
     ...(pruneLayers ? { pruneLayers } : {}),
+    ...(codes ? { codes } : {}), // types that would need an importance matrix otherwise
   };
 }
 

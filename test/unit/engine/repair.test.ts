@@ -112,6 +112,22 @@ describe('damaged tensors are made again, byte for byte', () => {
     await expect(request('model/repair', params)).rejects.toThrow('what was measured there is not kept');
   });
 
+  it('of a plan with optimised codes of a type that has them without an importance matrix only', async () => {
+    const tensor = 'blk.0.attn_k.weight';
+    writeFileSync(here('lattice.ampq.json'), printPlan(await planFor(sampleFolder, { [tensor]: 'IQ2_XS' })));
+    const calibration = { text, tokens: 256, context: 64 };
+    await exported('lattice.gguf', {
+      ...{ planFile: here('lattice.ampq.json'), codes: 'optimised', objective: 'one-sided' },
+      ...{ calibration, cacheDir, device: 'cpu' },
+    });
+    const file = here('lattice.gguf');
+    const before = readFileSync(file);
+    flipByte(file, (await readManifest(file))!.tensors.find(({ name }) => name === tensor)!.offset);
+    const params = { path: file, source: sampleFolder, out: here('lattice'), cacheDir };
+    expect((await request('model/repair', params)).files.flatMap(({ tensors }) => tensors)).toEqual([tensor]);
+    expect(readFileSync(here('lattice', 'lattice.gguf')).equals(before)).toBe(true);
+  });
+
   it('of a safetensors file made of PyTorch files', async () => {
     await writeTorchSample(here('torch'), 'shards');
     await request('model/convert', { path: here('torch'), out: here('converted.safetensors') });
