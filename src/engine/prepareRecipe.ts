@@ -24,6 +24,8 @@ export interface PreparedRecipe {
 export interface PrepareOptions {
   readonly cacheDir?: string;
   readonly device?: DeviceChoice;
+  /** The hash of a text: only what was measured over it will do, and methods use it that could do without. */
+  readonly textHash?: string | undefined;
 }
 
 /**
@@ -53,30 +55,34 @@ export async function prepareRecipe(
 export async function evidenceFor(
   model: Model,
   plan: MethodPlan,
-  { cacheDir, device = 'auto' }: PrepareOptions,
+  { cacheDir, device = 'auto', textHash }: PrepareOptions,
   context: JobContext,
 ): Promise<EvidenceSource | undefined> {
   const { target, activations } = plan.recipe;
   const fixesInputs = target === 'checkpoint' && activations?.scale === 'static'; // ONNX measures ranges of its own
-  const needs = [...neededEvidence(plan), ...(fixesInputs ? (['importance'] as const) : [])];
+  const hasText = textHash === undefined ? undefined : true;
+  const needs = [...neededEvidence(plan, hasText), ...(fixesInputs ? (['importance'] as const) : [])];
   if (needs.length === 0) return undefined;
   const { text, ...windows } = plan.recipe.calibration ?? {};
   if (text !== undefined && cacheDir !== undefined)
     return obtainEvidence(model, { text: resolve(text), needs, device, ...windows }, cacheDir, context);
-  const kept = await keptEvidence(model, needs, cacheDir);
+  const kept = await keptEvidence(model, needs, cacheDir, textHash);
   if (kept) return kept;
-  throw new QuantscopeError('REQUEST', missingEvidence(plan, mostDemanding(needs)), {
-    file: model.description.path,
-  });
+  const message =
+    textHash === undefined
+      ? missingEvidence(plan, mostDemanding(needs))
+      : 'The matrices were quantized by what was measured over a text, which is not kept: quantize the model again.';
+  throw new QuantscopeError('REQUEST', message, { file: model.description.path });
 }
 
-/** What an earlier pass over any text has measured, where it is enough. */
+/** What an earlier pass has measured, where it is enough: over any text, or one with a hash. */
 export const keptEvidence = (
   model: Model,
   needs: readonly EvidenceKind[],
   cacheDir: string | undefined,
+  textHash?: string,
 ): Promise<EvidenceSource | undefined> =>
-  cacheDir === undefined ? Promise.resolve(undefined) : latestEvidence(model, needs, cacheDir);
+  cacheDir === undefined ? Promise.resolve(undefined) : latestEvidence(model, needs, cacheDir, textHash);
 
 /** Says which method needs evidence, and how to give it. */
 export function missingEvidence({ tensors }: MethodPlan, kind: EvidenceKind): string {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { readManifest, type DigestManifest } from '../../files/digests/manifest';
+import { readManifest, type DigestManifest, type Origin } from '../../files/digests/manifest';
 import { inputsOf } from '../../files/inputs';
 import { remakeCheckpoint } from '../../exporter/repair/remakeCheckpoint';
 import { codesEvidence } from '../../exporter/codes/codeFinder';
@@ -109,7 +109,13 @@ async function remakerOf(
       return remakeConverted(model, { signal });
     case 'checkpoint':
       return remakeCheckpoint(model, manifest, source.path, {
-        prepare: (plan) => prepareRecipe(model, plan, cacheDir === undefined ? {} : { cacheDir }, context),
+        prepare: (plan) =>
+          prepareRecipe(
+            model,
+            plan,
+            { ...(cacheDir === undefined ? {} : { cacheDir }), textHash: textOf(origin) },
+            context,
+          ),
         signal,
       });
     case 'onnx':
@@ -117,6 +123,12 @@ async function remakerOf(
     case undefined:
       throw notMadeAgain(source.path);
   }
+}
+
+/** The hash of the text that a checkpoint was calibrated on. */
+function textOf({ settings }: Origin): string | undefined {
+  const text = settings?.['text'];
+  return typeof text === 'string' ? text : undefined;
 }
 
 const notMadeAgain = (file: string): QuantscopeError =>

@@ -151,6 +151,32 @@ describe('damaged tensors are made again, byte for byte', () => {
   });
 });
 
+describe('a repair of a checkpoint', () => {
+  const out = here('calibrated');
+  const file = join(out, 'model.safetensors');
+  const w4a16 = presetById('w4a16');
+  const inline = { ...w4a16, rules: w4a16.rules.map((rule) => ({ ...rule, method: { id: 'ecb' } })) };
+  const quantize = (folder: string, tokens: number) => {
+    const calibration = { text, tokens, context: 64 };
+    const recipe = { ...inline, calibration };
+    return request('model/quantize', { path: sampleFolder, inline: recipe, out: folder, cacheDir });
+  };
+
+  it('uses what was measured over its text, not the latest', async () => {
+    await quantize(out, 256);
+    await quantize(here('later'), 128);
+    expect(readFileSync(file).equals(readFileSync(here('later', 'model.safetensors')))).toBe(false);
+    await expectRepaired(out, [file]);
+  });
+
+  it('is rejected where that is not kept', async () => {
+    const params = { path: out, source: sampleFolder, out: here('none'), cacheDir: here('empty') };
+    await expect(request('model/repair', params)).rejects.toThrow(
+      'which is not kept: quantize the model again',
+    );
+  });
+});
+
 describe('a repair', () => {
   const file = here('cut.gguf');
 
