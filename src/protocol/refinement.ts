@@ -24,7 +24,7 @@ export interface RefinementSettings {
   readonly context?: number;
   /** 200 where it is absent. */
   readonly steps?: number;
-  /** Windows of a step; 4 where it is absent. */
+  /** Windows of a step, at most those that are learned; 4 where it is absent, if there are so many. */
   readonly batch?: number;
   /** `codes` where it is absent. */
   readonly parts?: TrainedParts;

@@ -8,6 +8,7 @@ import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/model';
 import type { ModelDescription } from '../../protocol/model';
 import type { RefinementParams } from '../../protocol/refinement';
+import { plural } from '../../protocol/words';
 import { versionsOf } from '../../quant/algorithms';
 import type { RefinementSchedule, RefinementText } from '../../refinement/refine';
 import { planTraining, type TrainingPlan } from '../../refinement/training';
@@ -40,7 +41,7 @@ const mostHeldBack = 16;
 
 /**
  * @throws QuantscopeError REQUEST for a file that is not GGUF, for one of which nothing can be trained, and for a text with fewer than two
- * windows.
+ * windows, or fewer than a step has.
  */
 export async function planRefinement(
   start: Model,
@@ -81,7 +82,7 @@ export async function planRefinement(
       { file },
     );
   const text = { windows, ...splitText(windows.length) };
-  const schedule = scheduleOf(params);
+  const schedule = scheduleOf(text.learned.length, params);
   const key = createHash('sha256').update(
     JSON.stringify([
       ...[contentKey(start.description), contentKey(original.description), hash, schedule, parts],
@@ -108,7 +109,15 @@ function ensureAlike(
 /** Without dimensions of size 1. */
 const describeShape = (shape: readonly number[]): string => shape.filter((size) => size !== 1).join(' × ');
 
-function scheduleOf({ steps = usual.steps, batch = usual.batch }: RefinementParams): RefinementSchedule {
+/** @param learned windows that are learned. */
+function scheduleOf(
+  learned: number,
+  { text: file, steps = usual.steps, batch = Math.min(usual.batch, learned) }: RefinementParams,
+): RefinementSchedule {
+  if (batch > learned) {
+    const message = `A step cannot have ${batch} windows: the text has ${plural(learned, 'window')} to learn from.`;
+    throw new QuantscopeError('REQUEST', message, { file });
+  }
   return { steps, batch, every: Math.max(1, Math.round(steps / measurements)) };
 }
 

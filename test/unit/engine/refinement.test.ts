@@ -134,6 +134,7 @@ describe('refinement', () => {
     await rejects({ path: at('llama') }, 'REQUEST', /Only GGUF files can be refined/);
     await rejects({ original: sampleFolder }, 'REQUEST', /was not made from it/);
     await rejects({ tokens: 16, context: 16, text: at('short.txt') }, 'IO', /short\.txt/);
+    await rejects({ batch: 1_000_000_000 }, 'REQUEST', /text has 22 windows to learn from/);
     await rejects({ out: settings.path }, 'REQUEST', /start\.gguf/);
     expect(existsSync(at('no.gguf'))).toBe(false);
   });
