@@ -44,12 +44,13 @@ export const refineCommand: Command = {
     const { jobs, signal, progress } = context;
     const params = paramsOf(context);
     const out = textOption(context, 'out');
+    const finish = context.options['finish'] === true;
     if (context.options['dry-run'] === true) {
+      if (finish) throw new UsageError('--finish and --dry-run are mutually exclusive.');
       const estimate = await jobs['refinement/estimate'](params, { signal, progress });
       return { json: estimate, lines: [estimateText(estimate)] };
     }
     if (out === undefined) throw new UsageError('--out is missing.');
-    const finish = context.options['finish'] === true;
     if (!finish) context.note(estimateText(await jobs['refinement/estimate'](params, { signal, progress })));
     const run = { ...params, out: resolve(out), ...(finish ? { finish } : {}) };
     const result = await jobs['refinement/run'](run, { signal, progress });

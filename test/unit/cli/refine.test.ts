@@ -58,6 +58,8 @@ it('rejects what it does not know, and a run that cannot be finished', async () 
   expect(unknown.stderr).toContain('--train takes factors or codes, not "norms".');
   const missing = await refine();
   expect([missing.code, missing.stderr.split('\n')[0]]).toEqual([2, 'quantscope: --out is missing.']);
+  const both = await refine('--finish', '--dry-run');
+  expect([both.code, both.stderr]).toEqual([2, expect.stringMatching(/--finish and --dry-run are mutually/)]);
   const none = await refine('--out', at('no.gguf'), '--finish');
   expect(none.code).toBe(1);
   expect(none.stderr).toContain('There is no run of these settings that could be finished.');
