@@ -23,7 +23,7 @@ async function listAgain(file: string, chunkBytes: number): Promise<void> {
   const { tensors, origin } = (await readManifest(file))!;
   const bytes = readFileSync(file);
   const digests = new DigestRecorder(chunkBytes);
-  for (const { chunks: _chunks, ...tensor } of tensors)
+  for (const tensor of tensors)
     digests.tensor(tensor)(0, bytes.subarray(tensor.offset, tensor.offset + tensor.bytes));
   writeFileSync(manifestPath(file), printManifest(await digests.finish(file, origin)));
 }
@@ -213,8 +213,8 @@ describe('a repair', () => {
     await exported('trained.gguf', { type: 'Q4_0' });
     const trained = here('trained.gguf');
     const manifest = (await readManifest(trained))!;
-    const { settings: _settings, ...origin } = manifest.origin!;
-    writeFileSync(manifestPath(trained), printManifest({ ...manifest, origin }));
+    const { source, action } = manifest.origin!;
+    writeFileSync(manifestPath(trained), printManifest({ ...manifest, origin: { source, action } }));
     flipByte(trained, manifest.tensors[0]!.offset);
     const params = { path: trained, source: sampleFolder, out: here('trained') };
     await expect(request('model/repair', params)).rejects.toMatchObject({
