@@ -41,7 +41,8 @@ export class RefinementStore {
     await writeAtomically(this.file('progress.json'), (target) => target.write(Buffer.from(seal(progress))));
     if (!earlier || earlier.step === progress.step) return;
     await rm(this.state(earlier.step), { force: true });
-    if (isBest) await rm(this.best(bestOf(earlier).step), { force: true });
+    const earlierBest = bestOf(earlier).step;
+    if (isBest && earlierBest !== progress.step) await rm(this.best(earlierBest), { force: true });
   }
 
   /** Puts the best state into the file that is trained. @returns whether it is whole. */
