@@ -18,6 +18,20 @@ export function verifySummary({
   return [`${read}: ${found}`, ...notes].join(' ');
 }
 
+const isValue = ({ kind }: Fault): boolean => kind === 'values';
+
+/** What faults of files mean: values that are not finite, or saturated, may be those that were written. */
+export const damageText = (faults: readonly Fault[]): string =>
+  faults.every(isValue)
+    ? 'Some values or scales in these files are not finite, or saturated.'
+    : 'Damaged: these files are not those that were written.';
+
+/** The same of one tensor. */
+export const tensorDamageText = (faults: readonly Fault[]): string =>
+  faults.every(isValue)
+    ? 'Some values or scales of the tensor are not finite, or saturated.'
+    : 'The tensor is damaged.';
+
 const count = (value: number): string => value.toLocaleString('en-US');
 
 const range = (first: number, last: number): string =>

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { TensorDescriptor } from '../../src/protocol/model';
 import { printable } from '../../src/protocol/printable';
 import type { Fault } from '../../src/protocol/verify';
-import { faultText } from '../../src/protocol/verifyText';
+import { damageText, faultText, tensorDamageText } from '../../src/protocol/verifyText';
 import { plural } from '../../src/protocol/words';
 import { useApp, useAppState } from '../context';
 import { nameText } from '../format';
@@ -16,7 +16,7 @@ function useFaults(): { readonly faults: readonly Fault[]; readonly omitted: num
   return verification?.kind === 'done' ? verification.result : { faults: [], omitted: 0 };
 }
 
-/** Under the header: bytes that are not those that were written, and where. */
+/** Under the header: what is wrong with the files, and where. */
 export function DamageNotice() {
   const [isOpen, setOpen] = useState(false);
   const { faults, omitted } = useFaults();
@@ -25,7 +25,7 @@ export function DamageNotice() {
   const shown = isOpen ? faults : faults.slice(0, shownFaults);
   return (
     <div class="notice danger damage" role="alert">
-      <strong>Damaged: these files are not those that were written.</strong> {plural(total, 'fault')}.
+      <strong>{damageText(faults)}</strong> {plural(total, 'fault')}.
       <ul>
         {shown.map((fault, i) => (
           <li key={i}>
@@ -74,7 +74,7 @@ export function TensorDamage({ tensor }: { tensor: TensorDescriptor }) {
   if (own.length === 0) return null;
   return (
     <div class="notice error damage" role="alert">
-      <strong>The tensor is damaged.</strong> What is shown is what the file holds now.
+      <strong>{tensorDamageText(own)}</strong> What is shown is what the file holds now.
       <ul>
         {own.slice(0, shownFaults).map((fault, i) => (
           <li key={i}>
