@@ -20,7 +20,7 @@ import type { Recipe } from '../../src/protocol/recipe';
 import { onnxBlocks } from '../../src/quant/grids/libraries';
 import { ownLogits } from '../support/decoderLogits';
 import { engineJobs } from '../support/engineJobs';
-import { sampleFolder, temporaryFolder } from '../support/files';
+import { sampleFolder, temporaryFolder, withDigests } from '../support/files';
 import { decodeOnnx } from '../support/onnxProto';
 import { farthest, meanDivergence, openOnnx, OnnxText } from '../support/onnxRun';
 import { fuseExperts } from '../support/fuseExperts';
@@ -166,7 +166,7 @@ describe('export/onnx', () => {
     const layers = ['model.layers.0.mlp.down_proj.weight', 'lm_head.weight'];
     const out = join(folder, 'layers');
     await request('export/onnx', { ...sample, weights: 'f32', layers, out });
-    expect(readdirSync(out).sort()).toEqual(layers.map((name) => `${name}.onnx`).sort());
+    expect(readdirSync(out).sort()).toEqual(withDigests(...layers.map((name) => `${name}.onnx`).sort()));
     const session = await openOnnx(join(out, `${layers[0]}.onnx`));
     const unit = new Float32Array(768);
     unit[5] = 1;
@@ -238,9 +238,9 @@ describe('export/onnx', () => {
     const params = { ...sample, transformersJs: true, out };
     await request('export/onnx', { ...params, weights: 'matmulnbits-4', external: true });
     await request('export/onnx', { ...params, weights: 'matmulnbits-8', floats: 'F16' });
-    expect(readdirSync(join(out, 'onnx')).sort()).toEqual([
-      ...['model_q4.onnx', 'model_q4.onnx_data', 'model_quantized.onnx'],
-    ]);
+    expect(readdirSync(join(out, 'onnx')).sort()).toEqual(
+      withDigests('model_q4.onnx', 'model_q4.onnx_data', 'model_quantized.onnx'),
+    );
     expect(json(out, 'config.json')['transformers.js_config']).toEqual({
       dtype: 'q8',
       use_external_data_format: { 'model_q4.onnx': true, 'model_quantized.onnx': false },

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
+import { manifestPath } from '../../src/files/digests/manifest';
 
 export const projectRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const sampleFolder = join(projectRoot, 'samples', 'tiny-shakespeare-llama');
@@ -26,6 +27,10 @@ export function temporaryFolder(): string {
   temporaryFolders.push(folder);
   return folder;
 }
+
+/** Names of files of weights, each with its list of digests. */
+export const withDigests = (...names: readonly string[]): string[] =>
+  names.flatMap((name) => [name, manifestPath(name)]);
 
 /** The bytes of a safetensors file with this header and this much data. */
 export function safetensorsBytes(header: unknown, dataBytes: number): Buffer {
