@@ -6,6 +6,7 @@ const project = (name: string, timeout: number, extra: object = {}) => ({
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeout,
     hookTimeout: timeout,
+    setupFiles: ['test/support/setup.ts'],
     ...extra,
   },
 });

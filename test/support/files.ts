@@ -2,8 +2,6 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
-import { manifestPath } from '../../src/files/digests/manifest';
 
 export const projectRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const sampleFolder = join(projectRoot, 'samples', 'tiny-shakespeare-llama');
@@ -16,10 +14,10 @@ export const sharedModel = join(projectRoot, '..', 'shared', 'models', 'tiny-sha
 if (!hasSharedData) console.warn(`Tests of real files are skipped: ${sharedData} is not there.`);
 
 const temporaryFolders: string[] = [];
-// Registered here, as a hook that is registered while a test runs is not called.
-afterAll(() => {
+
+export function removeTemporaryFolders(): void {
   for (const folder of temporaryFolders) rmSync(folder, { recursive: true, force: true });
-});
+}
 
 /** A folder that is removed when the test file is done. */
 export function temporaryFolder(): string {
@@ -27,10 +25,6 @@ export function temporaryFolder(): string {
   temporaryFolders.push(folder);
   return folder;
 }
-
-/** Names of files of weights, each with its list of digests. */
-export const withDigests = (...names: readonly string[]): string[] =>
-  names.flatMap((name) => [name, manifestPath(name)]);
 
 /** The bytes of a safetensors file with this header and this much data. */
 export function safetensorsBytes(header: unknown, dataBytes: number): Buffer {
