@@ -368,7 +368,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await frame
       .locator('.written', { hasText: '2-tensors.quantized.safetensors' })
       .waitFor({ timeout: wait });
-    await page.getByRole('treeitem', { name: '2-tensors.quantized.safetensors' }).dblclick();
+    await page.getByRole('treeitem', { name: '2-tensors.quantized.safetensors', exact: true }).dblclick();
     const second = frontFrame(page);
     const tensor = second.locator('.rows .row[data-name="model.layers.0.self_attn.q_proj.weight"]');
     await tensor.waitFor({ timeout: wait });

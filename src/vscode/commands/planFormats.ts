@@ -52,7 +52,8 @@ async function pickFormat(
     [...options]
       .sort((a, b) => Number(b.format === format) - Number(a.format === format))
       .map((option) => ({ label: option.format, description: descriptionOf(option, format) })),
-    { title: titles[kind], matchOnDescription: true },
+    // A menu of the page may give the focus back to the page after the list has opened.
+    { title: titles[kind], matchOnDescription: true, ignoreFocusOut: true },
   );
   return picked?.label;
 }

@@ -40,6 +40,7 @@ export async function askText(session: ModelSession): Promise<string | undefined
       : await vscode.window.showQuickPick([...suggested, other], {
           title: 'Quantscope: run sensitivity over a text',
           placeHolder: 'A text typical of the model’s use; about 2,000 tokens of it are read',
+          ignoreFocusOut: true, // the page may take the focus back after its button was pressed
         });
   if (!picked) return undefined;
   return picked.path ?? (await chooseFile(session, 'text'))?.path;
