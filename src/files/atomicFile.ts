@@ -4,11 +4,12 @@ import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import { removeEmptyFolders } from './atomicFolder';
 import { commitTogether } from './commitTogether';
+import { manifestPath } from './digests/manifest';
 import type { Inputs } from './inputs';
 import { ensureDistinct } from './inputs';
 import { notePartials, partialName, removeAbandoned } from './partials';
 import { syncFolder } from './syncFolder';
-import { findTarget, type OutputTarget } from './target';
+import { findTarget, followLinks, statIfPresent, type OutputTarget } from './target';
 import { makeFolder } from './makeFolder';
 
 /**
@@ -112,11 +113,12 @@ export class AtomicFile {
     }
   }
 
-  /** Puts finished files in place, all or none of them. */
+  /** Puts finished files in place, all or none of them. Lists of digests of the files that they replace are removed with these. */
   static async commitAll(files: readonly AtomicFile[]): Promise<void> {
+    const obsolete = await obsoleteLists(files.map(({ output }) => output));
     const [only, ...more] = files;
-    if (only && more.length === 0) return only.commit();
-    await commitTogether(files);
+    if (only && more.length === 0 && obsolete.length === 0) return only.commit();
+    await commitTogether(files, obsolete);
     for (const file of files) await file.forget();
   }
 
@@ -192,6 +194,21 @@ export async function writeAllAtomically<T>(
     throw error;
   }
   return results;
+}
+
+/** Lists of digests beside outputs, or beside the files that links at their places lead to, that are not written again. */
+async function obsoleteLists(outputs: readonly OutputTarget[]): Promise<string[]> {
+  const written = new Set(outputs.map(({ destination }) => destination));
+  const lists = new Set(
+    outputs.flatMap(({ path, destination }) => [manifestPath(path), manifestPath(destination)]),
+  );
+  const obsolete: string[] = [];
+  for (const list of lists) {
+    const destination = await followLinks(list);
+    const found = await statIfPresent(list).catch(() => undefined); // a name that is too long
+    if (!written.has(destination) && found?.isFile()) obsolete.push(list);
+  }
+  return obsolete;
 }
 
 function failure(what: string, file: string, cause: unknown): QuantscopeError {

@@ -46,7 +46,7 @@ export async function notePartials(
   moves: readonly Move[] = [],
 ): Promise<() => Promise<void>> {
   const folder = notesFolder();
-  if (folder === undefined) return () => Promise.resolve();
+  if (folder === undefined || partials.length + moves.length === 0) return () => Promise.resolve();
   const { space, pid, start } = ownIdentity();
   const name = `${space}-${pid}-${start}-${randomBytes(4).toString('hex')}`;
   const note: Note = { partials, moves };

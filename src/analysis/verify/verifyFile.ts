@@ -1,4 +1,4 @@
-import { digestOutside } from '../../files/digests/recorder';
+import { changedMessage, changedOutside, sizeMessage } from '../../files/digests/changedOutside';
 import type { DigestManifest } from '../../files/digests/manifest';
 import type { ByteSource } from '../../model/byteSource';
 import { chunkSize } from '../../files/digests/chunkDigests';
@@ -56,26 +56,26 @@ export async function verifyFile(file: FileToVerify, options: VerifyFileOptions)
   }
 }
 
-type AddFault = (fault: Omit<Fault, 'file'>) => void;
-
 /** Whether size, header and padding are as they were written. */
 async function isOutsideIntact(
   source: ByteSource,
-  { bytes, outside, tensors }: DigestManifest,
+  manifest: DigestManifest,
   add: AddFault,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  if (source.size !== bytes) {
-    const message = `The file has ${source.size} bytes; ${bytes} were written: it was cut, or replaced by another program.`;
-    add({ kind: 'size', message });
+  if (source.size !== manifest.bytes) {
+    add({ kind: 'size', message: sizeMessage(source.size, manifest.bytes) });
     return false;
   }
-  if ((await digestOutside(source, tensors, signal)) === outside) return true;
-  const header = tensors[0]?.offset ?? bytes;
-  const message = 'The header, or padding between tensors, differs from what was written.';
-  add({ kind: 'header', offset: 0, bytes: header, message });
-  return false;
+  const changed = await changedOutside(source, manifest, signal);
+  for (const range of changed) {
+    const { offset, bytes } = range;
+    add({ kind: 'header', offset, bytes, message: changedMessage(range) });
+  }
+  return changed.length === 0;
 }
+
+type AddFault = (fault: Omit<Fault, 'file'>) => void;
 
 /** Whether the header states the tensors that were written. */
 function compareHeader(

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat, utimes } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { evidenceBytes, type EvidenceKeeper, type EvidenceParts } from '../../evaluation/evidence';
 import { writeAtomically } from '../../files/atomicFile';
 import { filesUnder, makeFolderAtomically, removeFolder } from '../../files/atomicFolder';
+import { markUsed } from '../../files/leastRecentlyUsed';
 import { partialEnding } from '../../files/partials';
 import { isRecord } from '../../model/json';
 import { seal, unseal } from '../../model/sealedJson';
@@ -70,8 +71,7 @@ export class EvidenceStore {
       .filter(({ kept }) => has(kept.parts, parts) && (hash === undefined || kept.text.hash === hash))
       .sort((a, b) => b.usedMs - a.usedMs);
     if (!best) return undefined;
-    const now = new Date();
-    await utimes(join(best.kept.folder, indexName), now, now).catch(() => undefined); // only its age suffers
+    await markUsed(join(best.kept.folder, indexName));
     return best.kept;
   }
 

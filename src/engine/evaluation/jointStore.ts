@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { markUsed, trimFiles } from '../../files/leastRecentlyUsed';
 import { makeFolder } from '../../files/makeFolder';
 import { readSealed, writeSealed } from '../../files/sealedFile';
 
@@ -11,12 +12,20 @@ export interface JointTokens {
   readonly sameTop: Float64Array;
 }
 
+const ending = '.tokens';
+
+/** Disk space for joint measurements of all models; least recently used ones are removed first (bytes). */
+const maxBytes = 1024 ** 3;
+
 /** Joint measurements on disk, one sealed file each: a run that was stopped measures the rest only. */
 export class JointStore {
   private readonly folder: string;
 
   /** @param folder that of evaluations. */
-  constructor(folder: string) {
+  constructor(
+    folder: string,
+    private readonly limit = maxBytes,
+  ) {
     this.folder = join(folder, 'joint');
   }
 
@@ -26,20 +35,24 @@ export class JointStore {
    */
   async find(key: string, tokens: number): Promise<JointTokens | undefined> {
     const values = new Float64Array(2 * tokens);
-    if (!(await readSealed(this.fileOf(key), values))) return undefined;
+    const file = this.fileOf(key);
+    if (!(await readSealed(file, values))) return undefined;
+    await markUsed(file);
     return { divergences: values.subarray(0, tokens), sameTop: values.subarray(tokens) };
   }
 
   /** @throws Error of the file system. */
   async add(key: string, { divergences, sameTop }: JointTokens): Promise<void> {
     await makeFolder(this.folder);
-    await writeSealed(this.fileOf(key), async (append) => {
+    const file = this.fileOf(key);
+    await writeSealed(file, async (append) => {
       await append(divergences);
       await append(sameTop);
     });
+    await trimFiles(this.folder, ending, { limit: this.limit, kept: file });
   }
 
   private fileOf(key: string): string {
-    return join(this.folder, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.tokens`);
+    return join(this.folder, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}${ending}`);
   }
 }

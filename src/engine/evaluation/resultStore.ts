@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { writeAtomically } from '../../files/atomicFile';
+import { markUsed, trimFiles } from '../../files/leastRecentlyUsed';
 import { readSealed, sealBytes, writeSealed } from '../../files/sealedFile';
 import { StateFile } from '../../evaluation/stateFile';
 import { cacheRemedy, ensureFreeSpace, fits } from '../../exporter/diskSpace';
@@ -95,7 +96,7 @@ export class ResultStore {
   async findStates(key: string, tokens: number, hiddenSize: number): Promise<StateFile | undefined> {
     const file = this.statesFile(key);
     const found = await StateFile.find(file, tokens, hiddenSize);
-    if (found) await utimes(file, new Date(), new Date()).catch(() => undefined); // only its age suffers
+    if (found) await markUsed(file);
     return found;
   }
 
@@ -114,25 +115,8 @@ export class ResultStore {
     if (!(await fits(file, bytes))) return temporaryStates(file, bytes, { tokens, hiddenSize }, write);
     await makeFolder(this.bases);
     await writeSealed(file, write);
-    await this.trimStates(key);
+    await trimFiles(this.bases, '.states', { limit: this.maxStates, kept: file });
     return found(await this.findStates(key, tokens, hiddenSize), file);
-  }
-
-  private async trimStates(kept: string): Promise<void> {
-    const found = await Promise.all(
-      (await namesIn(this.bases, '.states')).map(async (name) => {
-        const file = join(this.bases, name);
-        const facts = await stat(file).catch(() => undefined); // another process has removed it
-        return facts && { file, size: facts.size, mtimeMs: facts.mtimeMs };
-      }),
-    );
-    const files = found.filter((file) => file !== undefined);
-    let total = files.reduce((sum, { size }) => sum + size, 0);
-    for (const { file, size } of files.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
-      if (total <= this.maxStates || file === this.statesFile(kept)) return;
-      await rm(file, { force: true });
-      total -= size;
-    }
   }
 
   private statesFile(key: string): string {

@@ -2,9 +2,10 @@ import { basename, join } from 'node:path';
 import { checkTensor } from '../../analysis/verify/checkTensor';
 import { Faults } from '../../analysis/verify/faults';
 import { writeAllAtomically, type AtomicFile } from '../../files/atomicFile';
+import { changedOutside } from '../../files/digests/changedOutside';
 import { digestOf } from '../../files/digests/chunkDigests';
 import { manifestPath, printManifest, type DigestManifest } from '../../files/digests/manifest';
-import { digestOutside, DigestRecorder, piecesOf } from '../../files/digests/recorder';
+import { DigestRecorder, piecesOf } from '../../files/digests/recorder';
 import type { Inputs } from '../../files/inputs';
 import type { ByteSource } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
@@ -29,13 +30,13 @@ export async function damagedTensors(
   { source, manifest }: DamagedFile,
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> {
-  const { tensors, chunkBytes, bytes, outside } = manifest;
-  const isWhole = source.size === bytes;
-  if (source.size > bytes || (isWhole && (await digestOutside(source, tensors, signal)) !== outside))
+  const { tensors, chunkBytes, bytes } = manifest;
+  const changed = source.size === bytes ? await changedOutside(source, manifest, signal) : [];
+  if (source.size > bytes || changed.length > 0)
     throw new QuantscopeError(
       'UNSUPPORTED',
       'The header, or padding between tensors, is damaged; only tensors can be made again. Export the file again.',
-      { file: source.path },
+      { file: source.path, ...(changed[0] ? { offset: changed[0].offset } : {}) },
     );
   const damaged = new Set<string>();
   for (const tensor of tensors) {
@@ -135,7 +136,7 @@ async function copyRange(
 function refuseOthers(expected: DigestManifest, found: DigestManifest, file: string): void {
   const byName = new Map(found.tensors.map(({ name, chunks }) => [name, digestOf(chunks)]));
   const other = expected.tensors.find(({ name, chunks }) => byName.get(name) !== digestOf(chunks));
-  if (!other && found.outside === expected.outside) return;
+  if (!other && Buffer.compare(found.outside, expected.outside) === 0) return;
   const message =
     'What was made again is not what was written: another version of Quantscope, other settings, or the file was changed meanwhile. Nothing was written.';
   throw new QuantscopeError('MODEL_FILE', message, { file, ...(other ? { tensor: other.name } : {}) });

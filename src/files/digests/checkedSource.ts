@@ -3,7 +3,7 @@ import { openFileSource, type ByteSource } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { digestBytes } from './chunkDigests';
 import { readManifest, type DigestManifest, type TensorDigests } from './manifest';
-import { digestOutside } from './recorder';
+import { changedMessage, changedOutside, sizeMessage } from './changedOutside';
 
 /**
  * Opens a file whose bytes are compared with the digests that were written with it: header and padding at once, each chunk of a tensor
@@ -22,13 +22,11 @@ export async function openCheckedSource(path: string): Promise<ByteSource> {
     );
   const source = await openFileSource(path);
   try {
-    if (
-      source.size !== manifest.bytes ||
-      (await digestOutside(source, manifest.tensors)) !== manifest.outside
-    )
-      throw new QuantscopeError('MODEL_FILE', 'The size or the header is not what was written.', {
-        file: path,
-      });
+    if (source.size !== manifest.bytes)
+      throw new QuantscopeError('MODEL_FILE', sizeMessage(source.size, manifest.bytes), { file: path });
+    const [range] = await changedOutside(source, manifest);
+    if (range)
+      throw new QuantscopeError('MODEL_FILE', changedMessage(range), { file: path, offset: range.offset });
     return new CheckedSource(source, manifest);
   } catch (error) {
     await source.close();

@@ -5,6 +5,7 @@ import { seal, unseal } from '../../model/sealedJson';
 import { readTextFile } from '../../model/textFile';
 import { statIfPresent } from '../target';
 import { digestBytes, digestOf } from './chunkDigests';
+import { rangesOutside } from './rangesOutside';
 
 /** A tensor as the file stores it. */
 export interface DigestedTensor {
@@ -43,8 +44,8 @@ export interface DigestManifest {
   /** Of the whole file. */
   readonly bytes: number;
   readonly chunkBytes: number;
-  /** SHA-256 of all bytes that are not of tensors (header and padding), in their order; hexadecimal digits. */
-  readonly outside: string;
+  /** SHA-256 digests of the ranges that are not of tensors (header and padding), one after the other: `rangesOutside`. */
+  readonly outside: Uint8Array;
   /** By their offsets; none overlaps another. */
   readonly tensors: readonly TensorDigests[];
   readonly origin?: Origin;
@@ -53,12 +54,13 @@ export interface DigestManifest {
 /** The file that holds the digests of another one. */
 export const manifestPath = (file: string): string => `${file}.digests.json`;
 
-const version = 1;
+const version = 2;
 
 /** One sealed line of JSON. */
 export function printManifest({ bytes, chunkBytes, outside, tensors, origin }: DigestManifest): string {
   const content = {
-    ...{ writtenBy: 'quantscope', version, algorithm: 'sha256', bytes, chunkBytes, outside },
+    ...{ writtenBy: 'quantscope', version, algorithm: 'sha256', bytes, chunkBytes },
+    outside: Buffer.from(outside).toString('base64'),
     ...(origin ? { origin } : {}),
     tensors: tensors.map(({ chunks, ...tensor }) => ({
       ...tensor,
@@ -87,13 +89,13 @@ export function parseManifest(text: string, path: string): DigestManifest {
   if (!isRecord(content) || content['writtenBy'] !== 'quantscope')
     throw wrong('The list of digests is damaged, or was edited: it does not match its own digest.');
   if (content['version'] !== version || content['algorithm'] !== 'sha256')
-    throw wrong(`The list of digests is of version ${String(content['version'])}; this program reads 1.`);
+    throw wrong(
+      `The list of digests is of version ${String(content['version'])}; this program reads ${version}. Export the file again.`,
+    );
   const { bytes, chunkBytes, outside, tensors } = content;
   if (!isSize(bytes)) throw wrong('"bytes" is not the size of a file.');
   if (!isSize(chunkBytes) || chunkBytes === 0 || chunkBytes > maxDigestChunk)
     throw wrong(`"chunkBytes" is not a size from 1 to ${maxDigestChunk}.`);
-  if (typeof outside !== 'string' || !/^[0-9a-f]{64}$/.test(outside))
-    throw wrong('"outside" is not a SHA-256 digest.');
   if (!Array.isArray(tensors) || tensors.length > maxTensors)
     throw wrong('"tensors" is not a list of tensors.');
   let end = 0;
@@ -102,8 +104,12 @@ export function parseManifest(text: string, path: string): DigestManifest {
     end = tensor.offset + tensor.bytes;
     return tensor;
   });
+  const ranges = rangesOutside(parsed, bytes).length;
+  const digests = parseDigests(outside, ranges);
+  if (!digests)
+    throw wrong(`"outside" does not hold the digests of the ${ranges} ranges outside of tensors.`);
   const origin = content['origin'] === undefined ? undefined : parseOrigin(content['origin'], wrong);
-  return { bytes, chunkBytes, outside, tensors: parsed, ...(origin ? { origin } : {}) };
+  return { bytes, chunkBytes, outside: digests, tensors: parsed, ...(origin ? { origin } : {}) };
 }
 
 interface Bounds {
@@ -128,13 +134,19 @@ function parseTensor(
       name,
     );
   const count = Math.ceil(bytes / chunkBytes);
-  // The length is compared before anything is allocated: a list may claim any number of chunks.
-  if (typeof text !== 'string' || text.length !== 4 * Math.ceil((digestBytes * count) / 3))
+  const chunks = parseDigests(text, count);
+  if (!chunks)
     throw wrong(`Its ${bytes} bytes have ${count} chunks; the list does not hold so many digests.`, name);
-  const chunks = new Uint8Array(Buffer.from(text, 'base64'));
-  if (chunks.length !== digestBytes * count || digest !== digestOf(chunks))
-    throw wrong('The digest of the tensor is not that of its chunks.', name);
+  if (digest !== digestOf(chunks)) throw wrong('The digest of the tensor is not that of its chunks.', name);
   return { name, dtype, shape, offset, bytes, chunks };
+}
+
+/** So many digests in base64; undefined where the text holds others. */
+function parseDigests(text: unknown, count: number): Uint8Array | undefined {
+  // The length is compared before anything is allocated: a list may claim any number.
+  if (typeof text !== 'string' || text.length !== 4 * Math.ceil((digestBytes * count) / 3)) return undefined;
+  const digests = new Uint8Array(Buffer.from(text, 'base64'));
+  return digests.length === digestBytes * count ? digests : undefined;
 }
 
 const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -1,7 +1,8 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { openFileSource, type ByteSource } from '../../model/byteSource';
 import { throwIfCancelled } from '../../model/errors';
 import { ChunkDigests } from './chunkDigests';
+import { rangesOutside, type PlacedTensor } from './rangesOutside';
 import type { DigestedTensor, DigestManifest, Origin, TensorDigests } from './manifest';
 
 /** Bytes of one read. */
@@ -54,7 +55,7 @@ export class DigestRecorder {
           : await readChunks(source, tensor, this.chunkBytes, signal);
         tensors.push({ ...tensor, chunks });
       }
-      const outside = await digestOutside(source, tensors, signal);
+      const outside = await digestsOutside(source, tensors, signal);
       const { chunkBytes } = this;
       return { bytes: source.size, chunkBytes, outside, tensors, ...(origin ? { origin } : {}) };
     } finally {
@@ -78,23 +79,19 @@ async function readChunks(
   return digests.finish();
 }
 
-/**
- * SHA-256 of the bytes of a file that are not of tensors, in hexadecimal digits.
- * @param tensors by their offsets. Those that reach beyond the end of the file are cut there.
- */
-export async function digestOutside(
+/** The SHA-256 digests of the ranges outside of tensors, one after the other. @param tensors as for `rangesOutside`. */
+export async function digestsOutside(
   source: ByteSource,
-  tensors: readonly Pick<DigestedTensor, 'offset' | 'bytes'>[],
+  tensors: readonly PlacedTensor[],
   signal?: AbortSignal,
-): Promise<string> {
-  const hash: Hash = createHash('sha256');
-  let end = 0;
-  for (const { offset, bytes } of [...tensors, { offset: source.size, bytes: 0 }]) {
-    const next = Math.min(offset, source.size);
-    for await (const piece of piecesOf(source, end, next, signal)) hash.update(piece);
-    end = Math.max(end, offset + bytes);
+): Promise<Uint8Array> {
+  const digests: Uint8Array[] = [];
+  for (const { offset, bytes } of rangesOutside(tensors, source.size)) {
+    const hash = createHash('sha256');
+    for await (const piece of piecesOf(source, offset, offset + bytes, signal)) hash.update(piece);
+    digests.push(hash.digest());
   }
-  return hash.digest('hex');
+  return Buffer.concat(digests);
 }
 
 /** The bytes from `start` to before `end`. A piece is valid until the next one is requested. */

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { planCheckpoint } from '../../../src/exporter/checkpoint/plan';
 import { writeCheckpoint } from '../../../src/exporter/checkpoint/writeCheckpoint';
-import { manifestPath, readManifest } from '../../../src/files/digests/manifest';
+import { manifestPath, printManifest, readManifest } from '../../../src/files/digests/manifest';
+import { DigestRecorder } from '../../../src/files/digests/recorder';
 import { printPlan } from '../../../src/ampq/planFile';
 import { openModel } from '../../../src/layouts/openModel';
 import { seal } from '../../../src/model/sealedJson';
@@ -142,6 +143,28 @@ describe('verification', () => {
     expect(notes.join()).toContain('Not opened as a model');
   });
 
+  it('finds damage of padding, and says where it is', async () => {
+    const path = copied('padding.gguf');
+    const { tensors, bytes: offset } = (await readManifest(path))!;
+    writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(16)]));
+    const digests = new DigestRecorder(32 * 1024);
+    for (const tensor of tensors)
+      digests.tensor(tensor)(0, readFileSync(path).subarray(tensor.offset, tensor.offset + tensor.bytes));
+    writeFileSync(manifestPath(path), printManifest(await digests.finish(path, undefined)));
+    expect((await verify(path)).faults).toEqual([]);
+    flipByte(path, offset + 7);
+    const { name } = tensors.at(-1)!;
+    const message = `Bytes after the tensor "${name}", which are of no tensor, differ from what was written.`;
+    expect((await verify(path)).faults).toEqual([{ kind: 'header', file: path, offset, bytes: 16, message }]);
+    const place = { file: path, offset };
+    await expect(request('model/open', { path, checked: true })).rejects.toMatchObject({ place });
+    flipByte(path, readFileSync(path).indexOf('general.name') + 3);
+    expect((await verify(path)).faults.map((fault) => [fault.offset, fault.bytes])).toEqual([
+      [0, tensors[0]!.offset],
+      [offset, 16],
+    ]);
+  });
+
   it('finds a file that was cut, and one that another program replaced', async () => {
     const cut = copied('cut.gguf');
     const { tensors } = (await readManifest(cut))!;
@@ -219,9 +242,7 @@ describe('verification', () => {
     expect(existsSync(here('copy.gguf'))).toBe(false);
     expect((await request('tensor/analyse', { path, tensor: name })).tensor).toBe(name);
     flipByte(path, 60);
-    await expect(request('model/open', ref)).rejects.toThrow(
-      'The size or the header is not what was written',
-    );
+    await expect(request('model/open', ref)).rejects.toThrow('The header differs from what was written');
     await expect(request('model/open', { path: sampleFolder, checked: true })).rejects.toThrow(
       'No digests were written with the file',
     );
@@ -257,6 +278,8 @@ describe('verification', () => {
       [claim({ bytes: 2 ** 60 }), 'outside the file'],
       [claim({ bytes: 100_000 }), 'have 4 chunks'],
       [seal({ ...content, bytes: 2 ** 60 }), '"bytes" is not the size of a file'],
+      [seal({ ...content, outside: '' }), '"outside" does not hold the digests'],
+      [seal({ ...content, version: 1 }), 'of version 1; this program reads 2'],
       [seal({ ...content, chunkBytes: 0 }), '"chunkBytes"'],
       [seal({ ...content, chunkBytes: 1 }), 'chunks'],
       [seal({ ...content, origin: { source: { name: 'a' }, action: 'gguf' } }), '"origin"'],
