@@ -69,7 +69,30 @@ export interface QuantizeRun extends TypesRun {
   readonly to: string;
 }
 
+/** A context as llama.cpp makes it; types are ids of ggml. */
+export interface ContextRun {
+  /** Tokens of each sequence. */
+  readonly contextSize: number;
+  readonly sequences: number;
+  readonly keyType: number;
+  readonly valueType: number;
+  /** Tokens that are processed at a time. */
+  readonly batch: number;
+}
+
+/** Sums of buffers of each kind, MiB as llama.cpp prints them: two decimals. */
+export interface ContextBuffers {
+  readonly KV?: number;
+  readonly compute: number;
+  readonly output: number;
+}
+
 interface Jobs {
+  /** The buffers that contexts of a model take, with flash attention. */
+  buffers: {
+    params: { model: string; contexts: readonly ContextRun[] };
+    result: { buffers: ContextBuffers[] };
+  };
   /** `llama_model_quantize`, several times; options are default parameters where they are absent. 0 is success. */
   quantize: {
     params: { from: string; runs: readonly QuantizeRun[] };

@@ -46,12 +46,17 @@ koffi.struct('context_params', {
   n_ctx: 'uint32_t',
   n_batch: 'uint32_t',
   n_ubatch: 'uint32_t',
-  unused: koffi.array('int32_t', 10),
+  n_seq_max: 'uint32_t',
+  unused: koffi.array('int32_t', 9),
   flash_attention: 'int',
   more: koffi.array('int32_t', 12),
   type_k: 'int',
   type_v: 'int',
-  rest: koffi.array('uint8_t', 400),
+  callbacks: koffi.array('uint8_t', 16),
+  switches: koffi.array('bool', 4),
+  swa_full: 'bool',
+  kv_unified: 'bool',
+  rest: koffi.array('uint8_t', 378),
 });
 koffi.struct('batch', {
   n_tokens: 'int32_t',
@@ -337,7 +342,51 @@ function allowed(described) {
   return withQuantizer(model, 7, {}, (state) => made.map((tensor) => allowsQuantization(state, tensor)));
 }
 
+/** A line that says how large a buffer of a context is. */
+const bufferLine = /(KV|RS|compute|output) buffer size = +([\d.]+) MiB/;
+
+/** Runs `use` and collects what llama.cpp prints on the way, debugging included. */
+function withLog(use) {
+  let log = '';
+  const listener = koffi.register((_, text) => (log += text), koffi.pointer('log_callback'));
+  setLog(listener, null);
+  use();
+  setLog(warnings, null);
+  koffi.unregister(listener);
+  return log;
+}
+
+/** Buffers that llama.cpp allocates for a context, MiB as it prints them: sums of each kind. */
+function buffersOf(model, { contextSize, sequences, keyType, valueType, batch }) {
+  const params = llama.func('context_params llama_context_default_params()')();
+  Object.assign(params, {
+    n_ctx: contextSize * sequences,
+    n_batch: 2048,
+    n_ubatch: batch,
+    n_seq_max: sequences,
+  });
+  Object.assign(params, { type_k: keyType, type_v: valueType, flash_attention: 1 });
+  params.swa_full = false; // as the programs of llama.cpp have it
+  let context;
+  const log = withLog(() => {
+    context = llama.func('void *llama_init_from_model(void *model, context_params params)')(model, params);
+  });
+  if (!context) throw new Error(log);
+  llama.func('void llama_free(void *context)')(context);
+  const sums = {};
+  for (const line of log.split('\n')) {
+    const [, kind, size] = bufferLine.exec(line) ?? [];
+    if (kind) sums[kind] = (sums[kind] ?? 0) + Number(size);
+  }
+  return sums;
+}
+
 const jobs = {
+  buffers({ model: path, contexts }) {
+    const { model } = loadModel(path, 256);
+    return { buffers: contexts.map((context) => buffersOf(model, context)) };
+  },
+
   quantize({ from, runs }) {
     start();
     return { codes: runs.map((run) => quantize(from, run)) };

@@ -1,0 +1,77 @@
+import { QuantscopeError } from '../../model/errors';
+import { ggmlTypes } from '../../protocol/ggmlTypes';
+import { padded } from '../../protocol/plan';
+import type { CachedLayer, RuntimeShape } from './runtimeShape';
+
+/** Types that llama.cpp keeps keys and values in (`-ctk`, `-ctv`). */
+export const cacheTypes = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl'] as const;
+export type CacheType = (typeof cacheTypes)[number];
+
+/** How a model is run. */
+export interface RunSettings {
+  /** Tokens of each sequence. */
+  readonly context: number;
+  /** Sequences at a time. */
+  readonly sequences: number;
+  readonly cacheType: CacheType;
+}
+
+/** Tokens that llama.cpp processes at a time (`--ubatch-size`), by default. */
+const batch = 512;
+
+/** Contexts are multiples of so many cells (llama-context.cpp; llama-kv-cache-iswa.cpp for windows). */
+const cellStep = 256;
+
+/** Cells of a sequence in a layer: with a window, room for it and for a batch. */
+const cellsOf = ({ window }: CachedLayer, context: number): number =>
+  window === undefined ? context : padded(Math.min(context, window + batch), cellStep);
+
+/** Context of a sequence as llama.cpp allocates it. */
+const allocated = ({ context, sequences }: RunSettings): number =>
+  padded(padded(context * sequences, cellStep) / sequences, cellStep);
+
+/**
+ * Bytes of the keys and values of each layer, as llama.cpp v0.5.0 allocates them with flash attention (llama-kv-cache.cpp).
+ * @throws QuantscopeError REQUEST where rows are not whole blocks of the type.
+ */
+export function cacheBytes({ layers }: RuntimeShape, settings: RunSettings): number[] {
+  const { sequences, cacheType } = settings;
+  const { block, bytes } = ggmlTypes.find(({ name }) => name === cacheType.toUpperCase())!;
+  return layers.map((layer, index) => {
+    const wrong = [layer.keys, layer.values].find((count) => count % block !== 0);
+    if (wrong !== undefined)
+      throw new QuantscopeError(
+        'REQUEST',
+        `Layer ${index} has ${wrong} numbers of keys or values for each token, which are not whole blocks of ${block}: the cache cannot be ${cacheType}.`,
+      );
+    const cells = cellsOf(layer, allocated(settings)) * sequences;
+    return (cells * (layer.keys + layer.values) * bytes) / block;
+  });
+}
+
+/** Inputs of a graph besides masks, and what is lost between its buffers: measured less, bytes. */
+const otherBuffers = 1024 * 1024;
+
+/**
+ * Bytes of the buffer that llama.cpp computes in on one device, for batches of 512 tokens with flash attention: the states of a batch beside
+ * its masks, or the logits of a whole batch, whichever is larger. An upper estimate, measured against llama.cpp v0.5.0
+ * (test/oracle/memory.test.ts).
+ */
+export function computeBytes(shape: RuntimeShape, settings: RunSettings): number {
+  const tokens = batchTokens(settings);
+  const states = maskBytes(shape, settings) + 4 * tokens * shape.activations;
+  return Math.max(states, 4 * tokens * (shape.vocabulary + shape.hidden)) + otherBuffers;
+}
+
+/** Bytes of the inputs that the processor prepares where all layers are on another device: masks and states of a batch. */
+export const inputBytes = (shape: RuntimeShape, settings: RunSettings): number =>
+  maskBytes(shape, settings) + 4 * batchTokens(settings) * shape.hidden + otherBuffers;
+
+const batchTokens = (settings: RunSettings): number =>
+  Math.min(batch, allocated(settings) * settings.sequences);
+
+/** Masks in float16: one for all cells, and one for those of windows. */
+function maskBytes({ layers }: RuntimeShape, settings: RunSettings): number {
+  const cells = new Set(layers.map((layer) => cellsOf(layer, allocated(settings))));
+  return [...cells].reduce((sum, count) => sum + 2 * count * batchTokens(settings), 0);
+}

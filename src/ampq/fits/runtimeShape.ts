@@ -1,0 +1,145 @@
+import { ggufView, type GgufView, type ModelHeaders } from '../../architectures/ggufView';
+import { architectures } from '../../architectures/registry';
+import { QuantscopeError } from '../../model/errors';
+import { greatestOf } from '../../protocol/extremes';
+
+/** What a layer keeps of each token, as numbers of the cache. */
+export interface CachedLayer {
+  readonly keys: number;
+  /** 0 where values are read from the keys (MLA). */
+  readonly values: number;
+  /** Tokens that the layer keeps at least; all of the context where absent. */
+  readonly window?: number;
+}
+
+/** What decides the memory of a model in llama.cpp besides its weights. */
+export interface RuntimeShape {
+  readonly contextLength: number;
+  /** Blocks of the model. A layer without attention keeps nothing. */
+  readonly layers: readonly CachedLayer[];
+  /** Numbers of float32 for each token of a batch that the widest part of the graph holds at once. */
+  readonly activations: number;
+  readonly vocabulary: number;
+  /** Size of the states. */
+  readonly hidden: number;
+  /** Where a figure is only an upper bound, as sentences. */
+  readonly notes: readonly string[];
+}
+
+/** What of a model's GGUF view decides it. */
+export interface ShapeSource extends Pick<GgufView, 'architecture' | 'value'> {
+  readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+}
+
+/**
+ * Groups of layers in which all but the last see a window, of architectures that Quantscope has no description of (llama.cpp v0.5.0,
+ * src/models). Those with a description have it in their forward pass.
+ */
+const windowPeriods: Readonly<Record<string, number>> = { cohere2: 4, gemma3n: 5, 'gpt-oss': 2 };
+
+/** Architectures whose windows llama.cpp ignores, whatever the file says. */
+const withoutWindows: ReadonlySet<string> = new Set(['phi3', 'starcoder2']);
+
+/** What decides the memory of a model at run time. @throws QuantscopeError as `ggufView` and `shapeOf`. */
+export async function runtimeShape(model: ModelHeaders, signal?: AbortSignal): Promise<RuntimeShape> {
+  return shapeOf(await ggufView(model, signal), model.description.path);
+}
+
+/**
+ * @param file named in errors.
+ * @throws QuantscopeError UNSUPPORTED for layers whose state is not keys and values, MODEL_FILE for missing numbers.
+ */
+export function shapeOf(source: ShapeSource, file: string): RuntimeShape {
+  const { tensors, architecture } = source;
+  const number = numbersOf(source, file);
+  const recurrent = tensors.find(({ name }) => /\.(ssm_|shortconv|time_mix)/.test(name));
+  if (recurrent)
+    throw new QuantscopeError(
+      'UNSUPPORTED',
+      'The memory of a model with recurrent layers is not known: their states are not keys and values.',
+      { file, tensor: recurrent.name },
+    );
+  const parts = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  const windows = windowsOf(source, number);
+  const embeds = architectures.some(({ name, embeds: only }) => name === architecture && only);
+  const [vocabulary = 0] = parts.get('token_embd.weight') ?? [];
+  const layers = Array.from({ length: number('block_count') }, (_, index): CachedLayer => {
+    if (embeds) return { keys: 0, values: 0 };
+    const window = windows.at(index);
+    return { ...cacheOf(index, parts, number), ...(window === undefined ? {} : { window }) };
+  });
+  return {
+    contextLength: number('context_length'),
+    ...{ layers, vocabulary, hidden: number('embedding_length'), notes: windows.notes },
+    activations: greatestOf(layers.map((_, index) => activationsOf(index, parts, number))),
+  };
+}
+
+type NumberOf = (key: string, fallback?: number) => number;
+type Parts = ReadonlyMap<string, readonly number[]>;
+
+/** Hyper-parameters by their keys without the architecture's name. */
+function numbersOf({ architecture, value }: ShapeSource, file: string): NumberOf {
+  return (key, fallback) => {
+    const found = Number(value(`${architecture}.${key}`) ?? fallback);
+    if (Number.isInteger(found) && found >= 0) return found;
+    const message = `The key "${architecture}.${key}" is missing or not a whole number; the memory at run time depends on it.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file });
+  };
+}
+
+/** Keys and values of a token, by the rows of the projections: these differ from layer to layer in some models. */
+function cacheOf(index: number, parts: Parts, number: NumberOf): CachedLayer {
+  const rows = (part: string): number | undefined => parts.get(`blk.${index}.${part}.weight`)?.[0];
+  const [keyRows, valueRows] = [rows('attn_k'), rows('attn_v')];
+  if (keyRows !== undefined) return { keys: keyRows, values: valueRows ?? keyRows };
+  const isLatent = rows('attn_kv_a_mqa') !== undefined;
+  if (!isLatent && rows('attn_qkv') === undefined) return { keys: 0, values: 0 };
+  const heads = number('attention.head_count');
+  const size = number('attention.key_length', number('embedding_length') / heads);
+  // Compressed keys are shared by all heads, and values are a part of them; older files have them decompressed.
+  if (isLatent && number('attention.key_length_mla', 0) > 0) return { keys: size, values: 0 };
+  const kvHeads = number('attention.head_count_kv', heads);
+  return { keys: kvHeads * size, values: kvHeads * number('attention.value_length', size) };
+}
+
+/** Which layers see a window of how many tokens. */
+function windowsOf({ architecture, value }: ShapeSource, number: NumberOf) {
+  const size = number('attention.sliding_window', 0);
+  const none = { at: (): number | undefined => undefined, notes: [] as string[] };
+  if (size === 0 || withoutWindows.has(architecture)) return none;
+  const described = architectures.find(({ name }) => name === architecture);
+  const usual = described?.forward?.windowPeriod ?? windowPeriods[architecture];
+  if (usual === undefined) {
+    if (described) return none;
+    const note = `Which layers of the architecture "${architecture}" see only a window of ${size} tokens is not known: all are counted with the whole context.`;
+    return { ...none, notes: [note] };
+  }
+  const stated = value(`${architecture}.attention.sliding_window_pattern`);
+  const period = typeof stated === 'number' ? stated : usual;
+  const slides = (layer: number): boolean => period === 0 || layer % period < period - 1;
+  return { at: (layer: number) => (slides(layer) ? size : undefined), notes: [] };
+}
+
+/**
+ * Numbers for each token that a block holds at once: four times the states (residual, norm, sums), and the inputs and outputs of attention
+ * or of the feed-forward part (gate, up and their product; where both are one matrix, or there is no gate, half of that).
+ */
+function activationsOf(index: number, parts: Parts, number: NumberOf): number {
+  const shapeAt = (part: string): readonly number[] => parts.get(`blk.${index}.${part}.weight`) ?? [];
+  const rows = (part: string): number => shapeAt(part)[0] ?? 0;
+  const [inner, shared] = [rows('ffn_up'), rows('ffn_up_shexp')];
+  const ofExperts = number('expert_used_count', 0) * (shapeAt('ffn_up_exps')[1] ?? 0);
+  const attention = rows('attn_q_a') + attentionWidth(shapeAt, number);
+  const feedForward = (rows('ffn_gate') > 0 ? 3 : 1.5) * inner + 3 * (ofExperts + shared);
+  return 4 * number('embedding_length') + Math.max(feedForward, attention);
+}
+
+/** Queries, keys, values and outputs of attention; with compressed keys, queries also in their space. */
+function attentionWidth(shapeAt: (part: string) => readonly number[], number: NumberOf): number {
+  const rows = (part: string): number => shapeAt(part)[0] ?? 0;
+  const queries = Math.max(rows('attn_q'), rows('attn_q_b'), rows('attn_qkv'));
+  const latentHeads = rows('attn_k_b');
+  if (latentHeads === 0) return 2 * queries + rows('attn_k') + rows('attn_v');
+  return queries + latentHeads * (number('attention.key_length') + number('attention.value_length'));
+}
