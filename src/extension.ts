@@ -11,6 +11,7 @@ import { registerPlanFormats } from './vscode/commands/planFormats';
 import { registerSavePlan } from './vscode/commands/plans';
 import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
 import { registerQuantizeModel } from './vscode/commands/quantizeModel';
+import { registerRefine } from './vscode/commands/refine';
 import { registerVerify } from './vscode/commands/verify';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers';
@@ -41,6 +42,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerPlanFormats(services),
     registerQuantizeLayer(services),
     registerQuantizeModel(services),
+    registerRefine(services),
     registerCompareWith(services),
     registerGpuRuntime(services),
     registerEvaluate(services),

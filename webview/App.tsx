@@ -13,6 +13,7 @@ import { Middle } from './views/Middle';
 import { PlanView } from './views/plan/PlanView';
 import { QuantizeView } from './views/quantize/QuantizeView';
 import { QuantizeModelView } from './views/quantizeModel/QuantizeModelView';
+import { RefineView } from './views/refine/RefineView';
 import { SensitivityView } from './views/SensitivityView';
 import { Split } from './views/Split';
 import { TabBar } from './views/TabBar';
@@ -27,13 +28,14 @@ const views = {
   plan: PlanView,
   quantizeModel: QuantizeModelView,
   export: ExportView,
+  refine: RefineView,
   compare: CompareView,
   evaluate: EvaluateView,
   metadata: MetadataView,
 };
 
 /** Views that need all files of a model. */
-const needWhole: ReadonlySet<Tab> = new Set(['quantizeModel', 'export', 'evaluate']);
+const needWhole: ReadonlySet<Tab> = new Set(['quantizeModel', 'export', 'refine', 'evaluate']);
 
 export function App() {
   const { model, failure } = useAppState();

@@ -27,6 +27,7 @@ export function connect(store: Store): Host {
       comparison: (comparison) => store.update({ comparison }),
       modelComparison: (modelComparison) => store.update({ modelComparison }),
       verification: (verification) => store.update({ verification }),
+      refinement: (refinement) => store.update({ refinement }),
       evaluation: (evaluation) => store.update({ evaluation }),
       evaluationResults: (evaluationResults) => store.update({ evaluationResults }),
       quantization: (step) => void followQuantization(store, host, step),

@@ -16,9 +16,11 @@ import type {
   TableOutline,
   VerificationState,
 } from '../src/protocol/webview';
+import type { RefinementActivity } from '../src/protocol/refinementView';
 import type { Figures } from './influence';
 import type { Quantization } from './quantization';
 import type { EvaluationForm, EvaluationMode } from './views/evaluate/form';
+import type { RefinementForm } from './views/refine/form';
 import { saveState, savedState } from './vscodeApi';
 
 export type Tab =
@@ -28,6 +30,7 @@ export type Tab =
   | 'plan'
   | 'quantizeModel'
   | 'export'
+  | 'refine'
   | 'compare'
   | 'evaluate'
   | 'metadata';
@@ -67,6 +70,9 @@ export interface State {
   readonly calibrationText?: string;
   /** The quantization of the whole model that is in progress, or the last one. */
   readonly quantization?: Quantization;
+  /** The refinement of this file that is in progress, or the last one, and the form of the Refine tab. */
+  readonly refinement?: RefinementActivity;
+  readonly refinementForm?: RefinementForm;
   /** What the Quantize Layer tab shows. */
   readonly quantizeMode: QuantizeMode;
   /** The evaluation in progress, or the last one. */
@@ -150,7 +156,7 @@ export class Store {
   select(names: readonly string[]): void {
     const last = names[names.length - 1];
     if (last !== undefined) saveState({ selected: last });
-    const tab = ['metadata', 'quantizeModel', 'export', 'compare', 'evaluate'].includes(this.state.tab)
+    const tab = ['metadata', 'quantizeModel', 'export', 'refine', 'compare', 'evaluate'].includes(this.state.tab)
       ? 'tensor'
       : this.state.tab;
     this.update({ selected: names, isSelected: true, tab });

@@ -36,6 +36,9 @@ import type {
   RecipeChoices,
 } from './quantizeModel';
 import type { Recipe } from './recipe';
+import type { RefinementEstimate } from './refinement';
+import type { PanelRefinement, RefinementActivity, RefinementView } from './refinementView';
+import type { RunFailure } from './runFailure';
 import type { OtherChoice, OtherPlan, SavedPlan } from './savedPlans';
 import type { SensitivityFigures } from './sensitivityFigures';
 import type { VerifyResult } from './verify';
@@ -84,7 +87,7 @@ export interface EditorState {
 
 /** Views that a command can open; `importance` is a part of the Evaluate tab, `methods` of the Quantize Layer tab. */
 export type CommandTab =
-  'quantize' | 'methods' | 'quantizeModel' | 'compare' | 'export' | 'evaluate' | 'importance';
+  'quantize' | 'methods' | 'quantizeModel' | 'compare' | 'export' | 'refine' | 'evaluate' | 'importance';
 
 /** The one long job an editor can have: what the progress line shows. */
 export type JobState =
@@ -119,7 +122,7 @@ export interface ComparisonState {
 export type PanelSettings = ExportSettings & { usePlan?: boolean };
 
 /** Files that the panels ask for. */
-export type FileKind = 'imatrix' | 'plan' | 'text' | 'tasks' | 'model' | 'recipe';
+export type FileKind = 'imatrix' | 'plan' | 'text' | 'tasks' | 'model' | 'original' | 'gguf' | 'recipe';
 
 export interface ExportChoices {
   readonly fileTypes: readonly FileTypeDescription[];
@@ -238,12 +241,6 @@ export interface ResolvedOutput extends OutputCheck {
   /** Absolute. */
   readonly path: string;
 }
-
-/** How a run ended that has no result. */
-export type RunFailure =
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'engine-died'; readonly message: string };
 
 /** Settings of a quantization of the whole model, and the folder or file for its result. */
 export interface QuantizationStart {
@@ -377,6 +374,23 @@ export type WebviewRequests = {
   repeatQuantization: { params: Record<string, never>; result: void };
   /** What to do with the result of the last quantization. */
   useQuantized: { params: { what: 'folder' | 'open' | 'compare' | 'evaluate' }; result: void };
+  openRefinement: { params: Record<string, never>; result: RefinementView };
+  /** What a refinement would take; one step is made for it. The settings are kept for the next editor of this file. */
+  estimateRefinement: {
+    params: { settings: PanelRefinement };
+    result: RefinementEstimate;
+    progress: EngineProgress;
+  };
+  /** Asks for a target and starts, or writes the best state of a run that was stopped; `refinement` events report its progress. */
+  refine: { params: { settings: PanelRefinement; finish?: boolean }; result: void };
+  /** Stops the refinement, and writes its best state where that is better than the start. */
+  stopRefinement: { params: Record<string, never>; result: void };
+  /** Continues the last refinement, in a new process if the old one died. */
+  continueRefinement: { params: Record<string, never>; result: void };
+  /** What to do with the refined file. */
+  useRefined: { params: { what: 'open' | 'compare' | 'evaluate' }; result: void };
+  /** Opens the Refine tab: of this file, or of a GGUF file that is asked for, whose original is this model. */
+  refineFile: { params: Record<string, never>; result: void };
   openEvaluation: { params: Record<string, never>; result: EvaluationView };
   /** Keeps the form for the next editor of this model. */
   keepEvaluationForm: { params: { form: unknown }; result: void };
@@ -415,6 +429,7 @@ export type HostEvents = {
   evaluation: EvaluationActivity;
   evaluationResults: readonly EvaluationResult[];
   quantization: QuantizationStep;
+  refinement: RefinementActivity;
   /** Select and scroll to this tensor. */
   reveal: { tensor: string };
   tab: CommandTab;

@@ -16,6 +16,8 @@ export const commands = {
   exportGguf: 'quantscope.exportGguf',
   exportWithPlan: 'quantscope.exportWithPlan',
   exportOnnx: 'quantscope.exportOnnx',
+  refine: 'quantscope.refine',
+  beatFile: 'quantscope.beatFile',
   convertToSafetensors: 'quantscope.convertToSafetensors',
   verifyFile: 'quantscope.verifyFile',
   selectDevice: 'quantscope.selectDevice',
@@ -62,5 +64,7 @@ export const settings = {
   gainTokens: 'gainTokens',
   importanceMatrix: 'importanceMatrix',
   codes: 'codes',
+  latticeTypes: 'latticeTypes',
+  roundActivations: 'roundActivations',
   verifyOnOpening: 'verifyOnOpening',
 } as const;

@@ -1,5 +1,5 @@
 import { QuantscopeError } from '../model/errors';
-import type { RunFailure } from '../protocol/webview';
+import type { RunFailure } from '../protocol/runFailure';
 import { messageOf } from './host';
 
 export function failureOf(error: unknown): RunFailure {

@@ -6,6 +6,7 @@ import { settings } from './contributions';
 import { Devices } from './devices';
 import { Editors } from './editor/editors';
 import { Evaluations } from './evaluationSession';
+import { Refinements } from './refinementSession';
 import { Quantizations } from './quantizationSession';
 import { inBackground, type Notices } from './host';
 import type { MeasuringSettings } from './sensitivityJob';
@@ -24,6 +25,7 @@ export interface Services {
   readonly editors: Editors;
   readonly evaluations: Evaluations;
   readonly quantizations: Quantizations;
+  readonly refinements: Refinements;
   /** Where calibrations keep what they measured. */
   readonly evidenceDir: string;
   /** Runs work in the background; a failure is logged and shown. */
@@ -52,6 +54,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
   });
   const evaluations = new Evaluations(engine, log, evidenceDir);
   const quantizations = new Quantizations(engine, log, evidenceDir);
+  const refinements = new Refinements(engine, log, evidenceDir);
   const start = (work: Promise<unknown>): void => inBackground(work, log, notices);
   const changes = vscode.workspace.onDidChangeConfiguration((change) => {
     const affects = (name: string): boolean => change.affectsConfiguration(`${settings.section}.${name}`);
@@ -66,12 +69,13 @@ export function createServices(context: vscode.ExtensionContext): Services {
     sessions,
     evaluations,
     quantizations,
+    refinements,
     devices,
     engine,
   );
   return {
     ...{ context, log, notices, engine, devices, workspaceModels, sessions, start },
-    ...{ evaluations, quantizations, evidenceDir },
+    ...{ evaluations, quantizations, refinements, evidenceDir },
     editors: new Editors(),
   };
 }

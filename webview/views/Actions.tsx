@@ -22,6 +22,7 @@ export function Actions() {
     },
     { label: 'Evaluate…', run: () => store.openTab('evaluate') },
     { label: 'Compare With…', run: () => void ask('compareWith', {}) },
+    { label: 'Refine GGUF File…', run: () => void ask('refineFile', {}) },
     { label: 'Compute Importance Matrix…', run: () => store.openTab('importance') },
   ];
   return (

@@ -14,9 +14,13 @@ export function Going(props: {
   title: string;
   progress: EngineProgress | undefined;
   cancel: () => void;
+  /** Of the button that ends it, and what that does; "Cancel" where it is absent. */
+  label?: string;
+  hint?: string;
+  disabled?: boolean;
   children?: ComponentChildren;
 }) {
-  const { title, progress, cancel, children } = props;
+  const { title, progress, cancel, label = 'Cancel', hint = '', disabled = false, children } = props;
   const { done = 0, total = 0, secondsLeft, message = 'Opening the model…' } = progress ?? {};
   const left = secondsLeft === undefined ? undefined : `${duration(secondsLeft)} left`;
   const percent = `${percentDone({ done, total })} %`;
@@ -34,7 +38,9 @@ export function Going(props: {
         {message}
         {children}
       </span>
-      <Button onClick={cancel}>Cancel</Button>
+      <Button title={hint} disabled={disabled} onClick={cancel}>
+        {label}
+      </Button>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import type { RunFailure as Failure } from '../../src/protocol/webview';
+import type { RunFailure as Failure } from '../../src/protocol/runFailure';
 import { Button } from '../controls';
 
 /**

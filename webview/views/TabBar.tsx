@@ -11,6 +11,7 @@ export const tabs: readonly { id: Tab; label: string }[] = [
   { id: 'plan', label: 'Plan' },
   { id: 'quantizeModel', label: 'Quantize Model' },
   { id: 'export', label: 'Export' },
+  { id: 'refine', label: 'Refine' },
   { id: 'compare', label: 'Compare' },
   { id: 'evaluate', label: 'Evaluate' },
   { id: 'metadata', label: 'Metadata' },
@@ -49,10 +50,11 @@ function TabSelect() {
 
 function Tabs() {
   const { store } = useApp();
-  const { tab, evaluation, quantization } = useAppState();
+  const { tab, evaluation, quantization, refinement } = useAppState();
   const runs: Partial<Record<Tab, Running>> = {
     evaluate: { run: evaluation, title: 'An evaluation is running' },
     quantizeModel: { run: quantization, title: 'The model is being quantized' },
+    refine: { run: refinement, title: 'The file is being refined' },
   };
   const onKey = (event: KeyboardEvent): void => {
     const at = tabs.findIndex(({ id }) => id === tab);

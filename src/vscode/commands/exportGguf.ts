@@ -9,7 +9,8 @@ import { chooseFile } from '../editor/files';
 import { openEditor } from '../editor/openEditor';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
-import type { Services } from '../services';
+import { chosenDevice, type Services } from '../services';
+import { refineExported } from './refine';
 import { isPossible, wholeSession, type ModelArgument } from './targets';
 import { withProgress } from './withProgress';
 
@@ -127,11 +128,11 @@ async function runExport(services: Services, run: ExportRun): Promise<ExportResu
     const result = await withProgress(`Export GGUF ${run.as}`, (call) =>
       services.engine.call(
         'export/gguf',
-        { ...session.ref, out, cacheDir: services.evidenceDir, ...settings },
+        { ...session.ref, out, cacheDir: services.evidenceDir, device: chosenDevice(), ...settings },
         { ...call, title: `Export ${basename(out)}` },
       ),
     );
-    services.start(announce(result));
+    services.start(announce(services, session, result));
     return result;
   } catch (error) {
     const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
@@ -158,10 +159,18 @@ async function reportFailure(
   await runExport(services, run);
 }
 
-async function announce({ out, fileBytes, bitsPerWeight, seconds }: ExportResult): Promise<void> {
-  const open = 'Open';
+async function announce(
+  services: Services,
+  session: ModelSession,
+  { out, fileBytes, bitsPerWeight, seconds }: ExportResult,
+): Promise<void> {
+  const [open, refine] = ['Open', 'Refine…'];
   const bits = bitsPerWeight === undefined ? '' : `${bitsPerWeight.toFixed(2)} bits per weight, `;
   const figures = `${size(fileBytes)}, ${bits}${seconds.toFixed(1)} s`;
-  const answer = await vscode.window.showInformationMessage(`Exported ${basename(out)}: ${figures}.`, open);
+  const message = `Exported ${basename(out)}: ${figures}.`;
+  const isTrainable = session.description?.limits?.run === undefined;
+  const actions = isTrainable ? [open, refine] : [open];
+  const answer = await vscode.window.showInformationMessage(message, ...actions);
+  if (answer === refine) await refineExported(services, session, out);
   if (answer === open) await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }

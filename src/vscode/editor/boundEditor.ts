@@ -72,7 +72,7 @@ export class BoundEditor {
   }
 
   private show(alone: boolean): Shown {
-    const { sessions, editors, evaluations, quantizations } = this.services;
+    const { sessions, editors, evaluations, quantizations, refinements } = this.services;
     const session = sessions.get(alone ? this.files.opened : this.files.whole, alone);
     this.use.opened(session);
     const page = new EditorPage(session.key, {
@@ -92,6 +92,7 @@ export class BoundEditor {
       session.onDescribed((model) => (this.panel.title = editorTitle(model))),
       evaluations.get(session.ref).onEvent(({ name, payload }) => this.rpc.notify(name, payload)),
       quantizations.get(session.ref).onStep((step) => this.rpc.notify('quantization', step)),
+      refinements.get(session.ref).onChange((activity) => this.rpc.notify('refinement', activity)),
     );
     editors.add(page);
     sessions.activate(session);

@@ -23,12 +23,14 @@ type EvaluationHandlers = Pick<
 
 /** Requests of the Evaluate tab. Runs are started, not awaited: events report their progress. */
 export function evaluationHandlers(services: Services, session: ModelSession): EvaluationHandlers {
-  const { evaluations, quantizations, context, start } = services;
+  const { evaluations, quantizations, refinements, context, start } = services;
   const evaluation = evaluations.get(session.ref);
   const formKey = `quantscope.evaluationForm:${session.path}`;
   return {
     openEvaluation: async () => {
-      const against = quantizations.sourceOf(session.folder) ?? quantizations.sourceOf(session.path);
+      const against = quantizations.sourceOf(session.folder) ??
+        quantizations.sourceOf(session.path) ??
+        refinements.originalOf(session.path);
       return {
         ...(await stored(services, evaluation)),
         ...(evaluation.activity ? { activity: evaluation.activity } : {}),

@@ -6,12 +6,17 @@ import type { ModelSession } from '../modelSession';
 /** Files that the panels request, by a dialog that opens in the model's folder. */
 
 const anyFile = { 'All files': ['*'] };
-const dialogs: Readonly<Record<FileKind, vscode.OpenDialogOptions>> = {
+export const dialogs: Readonly<Record<FileKind, vscode.OpenDialogOptions>> = {
   imatrix: { title: 'Importance matrix', filters: { 'Importance matrix': ['gguf', 'dat'] } },
   plan: { title: 'AMPQ plan', filters: { 'AMPQ plan': ['ampq.json', 'json'] } },
   text: { title: 'Text', filters: { Text: ['txt', 'raw', 'md'], ...anyFile } },
   tasks: { title: 'Multiple-choice questions', filters: { 'JSON lines': ['jsonl', 'json'], ...anyFile } },
   recipe: { title: 'Recipe', filters: { Recipes: ['json'] } },
+  original: {
+    ...{ title: 'Original model', canSelectFiles: true, canSelectFolders: true },
+    filters: { Models: modelEndings },
+  },
+  gguf: { title: 'GGUF file', filters: { GGUF: ['gguf'] } },
   model: { title: 'Base model', filters: { Models: modelEndings } },
 };
 

@@ -17,6 +17,7 @@ import { chooseFile } from './files';
 import { methodHandlers } from './methodHandlers';
 import { saveOverrides } from './overrideFiles';
 import { quantizationHandlers } from './quantizationHandlers';
+import { refinementHandlers } from './refinementHandlers';
 
 /** Requests of an editor's page. Long jobs are started, not awaited: events report their progress. */
 export function pageHandlers(
@@ -31,6 +32,7 @@ export function pageHandlers(
     ...planHandlers(session),
     ...exportHandlers(services, session),
     ...quantizationHandlers(services, session),
+    ...refinementHandlers(services, session),
     ...methodHandlers(services, session),
     ready: async () => page.loaded(await session.open()),
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),

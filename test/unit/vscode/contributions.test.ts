@@ -4,6 +4,9 @@ import { commands, contextKeys, settings, viewTypes } from '../../../src/vscode/
 
 const { contributes } = packageJson;
 
+/** Commands of the explorer that are about files of one format. */
+const ofOneFormat = new Set<string>([commands.convertToSafetensors, commands.refine, commands.beatFile]);
+
 describe('package.json contributes what the code registers', () => {
   it('commands', () => {
     expect(contributes.commands.map((item) => item.command).sort()).toEqual(Object.values(commands).sort());
@@ -44,7 +47,7 @@ describe('package.json contributes what the code registers', () => {
   });
   it('the same commands for files, indexes and folders of models', () => {
     const entries = contributes.menus['explorer/context'].filter(
-      ({ command }) => command !== commands.convertToSafetensors,
+      ({ command }) => !ofOneFormat.has(command),
     );
     expect(new Set(entries.map(({ when }) => when)).size).toBe(1);
     const [, pattern = ''] = /=~ \/(.*)\/i/.exec(entries[0]!.when) ?? [];
@@ -54,6 +57,10 @@ describe('package.json contributes what the code registers', () => {
       expect(new RegExp(pattern, 'i').test(name), name).toBe(true);
     expect(new RegExp(pattern, 'i').test('config.json')).toBe(false);
     expect(entries[0]!.when).toContain('explorerResourceIsFolder');
+  });
+  it.each([commands.refine, commands.beatFile])('%s for GGUF files only', (command) => {
+    const entries = contributes.menus['explorer/context'].filter((item) => item.command === command);
+    expect(entries.map(({ when }) => when)).toEqual(['resourceFilename =~ /\\.gguf$/i']);
   });
   it('the conversion for PyTorch files only', () => {
     const entry = contributes.menus['explorer/context'].find(

@@ -6,7 +6,8 @@ import { savedState, saveState } from '../../vscodeApi';
 import { PathField, TextSetting } from '../fields';
 import { calibrationOf, takesImportance } from './form';
 import { Machine } from './Setup';
-import { checked, Start } from './Start';
+import { checked } from '../../formValues';
+import { Start } from './Start';
 import type { FormProps } from './useEvaluation';
 
 const numbers = [

@@ -1,5 +1,6 @@
 import { evidenceWords } from '../../../src/protocol/evidence';
 import { useAsk } from '../../context';
+import { checked } from '../../formValues';
 import { useRecipeChoices } from '../../useRecipeChoices';
 import { Choice, PathField, TextSetting } from '../fields';
 import {
@@ -11,7 +12,7 @@ import {
   takesRounding,
   variants,
 } from './form';
-import { checked, Start } from './Start';
+import { Start } from './Start';
 import type { FormProps } from './useEvaluation';
 import { Variant } from './Variant';
 

@@ -16,12 +16,3 @@ export function Start(props: { problem: string | undefined; label: string; start
     </div>
   );
 }
-
-/** A value, or a sentence why there is none. */
-export function checked<T>(make: () => T): { value?: T; problem: string | undefined } {
-  try {
-    return { value: make(), problem: undefined };
-  } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
-  }
-}

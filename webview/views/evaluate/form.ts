@@ -7,6 +7,7 @@ import type {
 import type { DeviceChoice } from '../../../src/protocol/plan';
 import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
 import type { EvaluationView, PanelEvaluation } from '../../../src/protocol/webview';
+import { countOf, defined } from '../../formValues';
 
 /** The things that the Evaluate tab does. */
 export type EvaluationMode = 'evaluation' | 'importance' | 'preview';
@@ -97,15 +98,15 @@ export const takesRounding = (form: EvaluationForm): boolean => !isRecipe(form);
 export function settingsOf(form: EvaluationForm): PanelEvaluation {
   if (form.text === '' && form.tasks === '') throw new Error('Choose a text, a file of questions, or both.');
   const isSliding = form.convention === 'sliding';
-  const windows: WindowSettings = set({
+  const windows: WindowSettings = defined({
     convention: form.convention,
-    context: count(form.context, 'Tokens per window'),
-    stride: isSliding ? count(form.stride, 'Stride') : undefined,
-    windows: count(form.windows, 'Maximum windows'),
+    context: countOf(form.context, 'Tokens per window'),
+    stride: isSliding ? countOf(form.stride, 'Stride') : undefined,
+    windows: countOf(form.windows, 'Maximum windows'),
   });
   if (windows.stride !== undefined && windows.context !== undefined && windows.stride > windows.context)
     throw new Error('The stride is larger than a window: tokens between windows would not be scored.');
-  return set({
+  return defined({
     ...variantOf(form),
     ...windows,
     text: form.text || undefined,
@@ -121,10 +122,10 @@ export function settingsOf(form: EvaluationForm): PanelEvaluation {
 /** @throws Error like `settingsOf`. */
 export function calibrationOf(form: EvaluationForm): CalibrationSettings {
   if (form.calibrationText === '') throw new Error('Choose a text.');
-  return set({
+  return defined({
     text: form.calibrationText,
-    context: count(form.calibrationContext, 'Tokens per chunk'),
-    windows: count(form.calibrationWindows, 'Maximum chunks'),
+    context: countOf(form.calibrationContext, 'Tokens per chunk'),
+    windows: countOf(form.calibrationWindows, 'Maximum chunks'),
     processOutput: form.processOutput || undefined,
     memory: form.memory,
     device: form.device,
@@ -165,17 +166,4 @@ function recipeOf(form: EvaluationForm, id: string): RecipeSelection {
   if (variant !== variants.recipeFile) return presetOf(id, form);
   if (recipeFile === '') throw new Error('Choose a recipe file.');
   return { recipeFile, ...calibrationBy(calibrationText) };
-}
-
-function count(text: string, label: string): number | undefined {
-  if (text.trim() === '') return undefined;
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new Error(`${label}: “${text}” is not a whole number of at least 1.`);
-  return value;
-}
-
-/** An object without the entries that are undefined. */
-function set<T extends object>(values: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }

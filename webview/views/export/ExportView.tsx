@@ -36,7 +36,10 @@ function Exporting() {
       {failure !== undefined && <Failure message={failure} />}
       <div class="outcome">
         {preview && <Totals preview={preview} isStale={failure !== undefined} />}
-        <ExportButton form={form} disabled={!isCurrent} />
+        <div class="actions">
+          <RefineButton />
+          <ExportButton form={form} disabled={!isCurrent} />
+        </div>
       </div>
       {preview?.warnings.map((warning) => (
         <p key={warning} class="notice warning">
@@ -74,6 +77,19 @@ function ExportButton({ form, disabled }: { form: ExportForm; disabled: boolean 
   return (
     <Button primary disabled={disabled || busy} onClick={() => void start()}>
       {busy ? 'Exporting…' : 'Export…'}
+    </Button>
+  );
+}
+
+/** What may follow an export: a file that was made from this model is trained on its output. */
+function RefineButton() {
+  const ask = useAsk();
+  return (
+    <Button
+      title="Trains a GGUF file on the output of the model that it was made from: same types, same size, less divergence"
+      onClick={() => void ask('refineFile', {})}
+    >
+      Refine a File…
     </Button>
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { ExportChoices } from '../../../src/protocol/webview';
 import { Field } from '../fields';
+import { Codes } from './Codes';
 import { FileField, TypeSelect, type FormProps } from './fields';
 import { emptyForm, isEmpty, moreSet, targets } from './form';
 import { MoreOptions } from './MoreOptions';
@@ -42,6 +43,7 @@ export function Options({ form, change, choices, hasPlan }: Props) {
           onChange={(tokenEmbeddingType) => change({ tokenEmbeddingType })}
         />
       </Field>
+      <Codes {...props} />
       <Flags {...props} />
       <Rules {...props} types={choices.tensorTypes} />
       <div class="folding">
@@ -63,7 +65,8 @@ export function Options({ form, change, choices, hasPlan }: Props) {
 
 /** A file type, the plan of the editor, or one in a file. */
 function Target({ form, change, choices, hasPlan }: Props) {
-  const withoutImatrix = form.imatrix === '';
+  // Optimised codes fit the inputs themselves.
+  const withoutImatrix = form.imatrix === '' && form.codes !== 'optimised';
   return (
     <Field label="Type" wide>
       <select

@@ -1,5 +1,5 @@
-import type { ExportPreview } from '../../../src/protocol/export';
-import { plural, size } from '../../../src/protocol/words';
+import type { ExportPreview, OptimisedPart } from '../../../src/protocol/export';
+import { duration, plural, size } from '../../../src/protocol/words';
 import { FormatBadge } from '../FormatBadge';
 
 /** Sizes of the planned files, and how many tensors get each type. */
@@ -21,6 +21,7 @@ export function Totals({ preview, isStale }: { preview: ExportPreview; isStale: 
         <dt>against {preset}</dt>
         <dd>{difference(preview)}</dd>
       </div>
+      {preview.optimised && <Optimised {...preview.optimised} />}
       <div class="wide">
         <dt>tensors</dt>
         <dd>
@@ -33,6 +34,18 @@ export function Totals({ preview, isStale }: { preview: ExportPreview; isStale: 
       </div>
       {files.length > 1 && <Parts files={files} />}
     </dl>
+  );
+}
+
+/** What is optimised, and how long that takes after the pass over the text. */
+function Optimised({ objective, tensors, seconds }: OptimisedPart) {
+  return (
+    <div>
+      <dt>optimised codes</dt>
+      <dd title={`${objective} objective; a pass over the text comes before, where none is kept`}>
+        {plural(tensors, 'tensor')}, ≈ {duration(seconds)}
+      </dd>
+    </div>
   );
 }
 

@@ -1,5 +1,12 @@
-import type { SplitSettings, TensorTypeRule } from '../../../src/protocol/export';
+import type {
+  CodeChoice,
+  ExportCalibration,
+  Objective,
+  SplitSettings,
+  TensorTypeRule,
+} from '../../../src/protocol/export';
 import type { PanelSettings } from '../../../src/protocol/webview';
+import { countOf, defined } from '../../formValues';
 
 /** Targets that are not file types. */
 export const targets = { currentPlan: '', planFile: 'plan file', copy: 'COPY' } as const;
@@ -23,6 +30,13 @@ export interface ExportForm {
   readonly overrides: string;
   readonly split: SplitSettings['kind'] | 'none';
   readonly splitLimit: string;
+  /** '' for those of the plan, and of llama.cpp for a file type. */
+  readonly codes: CodeChoice | '';
+  readonly objective: Objective;
+  /** Text for optimised codes; '' for that of the plan, or of the latest pass. */
+  readonly calibrationText: string;
+  readonly calibrationTokens: string;
+  readonly calibrationContext: string;
 }
 
 export const emptyForm: ExportForm = {
@@ -41,6 +55,11 @@ export const emptyForm: ExportForm = {
   overrides: '',
   split: 'none',
   splitLimit: '',
+  codes: '',
+  objective: 'two-sided',
+  calibrationText: '',
+  calibrationTokens: '',
+  calibrationContext: '',
 };
 
 const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
@@ -52,7 +71,7 @@ const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => 
 export function settingsOf(form: ExportForm): PanelSettings {
   const list = (text: string): string[] | undefined => (words(text).length > 0 ? words(text) : undefined);
   const lines = form.overrides.split('\n').filter((line) => line.trim() !== '');
-  const all = {
+  return defined<PanelSettings>({
     ...targetOf(form),
     imatrix: form.imatrix || undefined,
     includeWeights: list(form.includeWeights),
@@ -66,8 +85,8 @@ export function settingsOf(form: ExportForm): PanelSettings {
     pruneLayers: blocksOf(form.pruneLayers),
     overrideKeyValues: lines.length > 0 ? lines.map((line) => line.trim()) : undefined,
     split: splitOf(form),
-  };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+    ...codesOf(form),
+  });
 }
 
 function targetOf({ type, planFile }: ExportForm): Pick<PanelSettings, 'type' | 'planFile' | 'usePlan'> {
@@ -75,6 +94,37 @@ function targetOf({ type, planFile }: ExportForm): Pick<PanelSettings, 'type' | 
   if (type !== targets.planFile) return { type };
   if (planFile === '') throw new Error('Choose a plan file.');
   return { planFile };
+}
+
+/** Whether the target is a plan, which says itself how codes are found. */
+export const isPlan = ({ type }: Pick<ExportForm, 'type'>): boolean =>
+  type === targets.currentPlan || type === targets.planFile;
+
+/** Whether codes are optimised, or may be as the plan says. */
+export const mayOptimise = (form: Pick<ExportForm, 'type' | 'codes'>): boolean =>
+  form.type !== targets.copy && (form.codes === 'optimised' || (form.codes === '' && isPlan(form)));
+
+/** What is said about codes: an objective where they may be optimised, a text where they are. */
+function codesOf(form: ExportForm): Pick<PanelSettings, 'codes' | 'objective' | 'calibration'> {
+  if (form.type === targets.copy) return {};
+  return defined({
+    codes: form.codes || undefined,
+    objective: mayOptimise(form) && form.objective !== emptyForm.objective ? form.objective : undefined,
+    calibration: form.codes === 'optimised' ? calibrationOf(form) : undefined,
+  });
+}
+
+function calibrationOf({
+  calibrationText: text,
+  calibrationTokens,
+  calibrationContext,
+}: ExportForm): ExportCalibration | undefined {
+  if (text === '') return undefined;
+  return defined<ExportCalibration>({
+    text,
+    tokens: countOf(calibrationTokens, 'Calibration tokens'),
+    context: countOf(calibrationContext, 'Tokens per window'),
+  });
 }
 
 function blocksOf(text: string): number[] | undefined {

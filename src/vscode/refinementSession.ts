@@ -1,0 +1,157 @@
+import { QuantscopeError } from '../model/errors';
+import type { CallOptions } from '../engine/client';
+import type { EngineProgress } from '../protocol/engine';
+import { leastOf } from '../protocol/extremes';
+import type { ModelRef } from '../protocol/model';
+import type { RefinementEstimate, RefinementResult, RefinementSettings } from '../protocol/refinement';
+import type { RefinementActivity, RefinementOutcome } from '../protocol/refinementView';
+import { Emitter } from './emitter';
+import { messageOf, type Engine, type Log } from './host';
+import { PerModel } from './perModel';
+import { failureOf } from './runOutcome';
+
+interface Request {
+  readonly title: string;
+  readonly settings: RefinementSettings;
+  readonly out: string;
+  /** Writes the best state that an earlier run has reached, without further steps. */
+  readonly finish?: boolean;
+}
+
+/** Refinements of one GGUF file: the current run or the last one. It outlives the editors of the file. */
+export class RefinementSession {
+  private readonly emitter = new Emitter<RefinementActivity>();
+  /** The run, whenever it changes. */
+  readonly onChange = this.emitter.event;
+  activity: RefinementActivity | undefined;
+  /** The model that the file was exported from, where a command has named it. */
+  knownOriginal: string | undefined;
+  private last: Request | undefined;
+  private running: AbortController | undefined;
+
+  constructor(
+    /** The file as requests name it. */
+    readonly model: ModelRef,
+    private readonly engine: Engine,
+    private readonly log: Log,
+    /** Where the states of runs are kept. */
+    private readonly cacheDir: string,
+  ) {}
+
+  /** The file that the last run wrote. */
+  get result(): RefinementResult | undefined {
+    const outcome = this.activity?.outcome;
+    return outcome?.kind === 'refined' ? outcome.result : undefined;
+  }
+
+  /** The original of the last run. */
+  get original(): string | undefined {
+    return this.last?.settings.original;
+  }
+
+  /** Makes one step to tell what all of them would take. */
+  estimate(settings: RefinementSettings, options: CallOptions): Promise<RefinementEstimate> {
+    return this.engine.call('refinement/estimate', this.params(settings), options);
+  }
+
+  /** @returns the result, or undefined when the run ended without one; `activity` has the reason. */
+  async run(request: Request): Promise<RefinementResult | undefined> {
+    if (this.running) throw new QuantscopeError('REQUEST', 'This file is already being refined.');
+    const controller = (this.running = new AbortController());
+    const { device: _device, ...settings } = request.settings;
+    const { curve, run = 0 } = this.activity ?? {};
+    const isSame = JSON.stringify(this.activity?.settings) === JSON.stringify(settings);
+    this.last = request;
+    this.show({ run: run + 1, title: request.title, settings, ...(isSame && curve ? { curve } : {}) });
+    try {
+      this.tell({ outcome: await this.outcomeOf(request, controller.signal) });
+    } catch (error) {
+      const outcome = failureOf(error);
+      if (outcome.kind !== 'cancelled') this.log.error(`${request.title}: ${messageOf(error)}`);
+      this.tell({ outcome });
+    } finally {
+      this.running = undefined;
+    }
+    return this.result;
+  }
+
+  /** Stops the run, and writes its best state where that is better than the start. */
+  stop(): void {
+    if (!this.running || this.activity?.isStopping) return;
+    this.tell({ isStopping: true });
+    this.running.abort();
+  }
+
+  /** Makes the steps that are left of the last run, in its own process like every run. */
+  async continue(): Promise<void> {
+    this.engine.forgiveCrashes();
+    if (this.last) await this.run({ ...this.last, finish: false });
+  }
+
+  dispose(): void {
+    this.running?.abort();
+    this.emitter.dispose();
+  }
+
+  private async outcomeOf(request: Request, signal: AbortSignal): Promise<RefinementOutcome> {
+    const isStopping = (): boolean => this.activity?.isStopping === true;
+    try {
+      return await this.refine(request, signal);
+    } catch (error) {
+      // Without a better state there is nothing to write; what was reached is kept all the same.
+      if (!isStopping() || failureOf(error).kind !== 'cancelled' || !this.hasImproved) throw error;
+      this.running = new AbortController();
+      return this.refine({ ...request, finish: true }, this.running.signal);
+    }
+  }
+
+  private async refine(
+    { title, settings, out, finish = false }: Request,
+    signal: AbortSignal,
+  ): Promise<RefinementOutcome> {
+    const params = { ...this.params(settings), out, ...(finish ? { finish } : {}) };
+    const result = await this.engine.call('refinement/run', params, {
+      ...{ title, signal, onProgress: (progress) => this.progressed(progress) },
+    });
+    const steps = this.activity?.curve?.steps ?? result.steps;
+    this.tell({ curve: { steps, points: result.points } });
+    return { kind: 'refined', result, wasStopped: finish };
+  }
+
+  /** Whether a step was measured to be better than the start. */
+  private get hasImproved(): boolean {
+    const [start, ...later] = this.activity?.curve?.points ?? [];
+    return start !== undefined && leastOf(later.map(({ divergence }) => divergence)) < start.divergence;
+  }
+
+  private params(settings: RefinementSettings) {
+    return { ...this.model, cacheDir: this.cacheDir, ...settings };
+  }
+
+  private progressed({ refinement: curve, ...progress }: EngineProgress): void {
+    this.tell({ progress, ...(curve ? { curve } : {}) });
+  }
+
+  private tell(change: Partial<RefinementActivity>): void {
+    if (!this.activity) return;
+    const { isStopping, ...activity } = { ...this.activity, ...change };
+    this.show(isStopping && !change.outcome ? { ...activity, isStopping } : activity);
+  }
+
+  private show(activity: RefinementActivity): void {
+    this.activity = activity;
+    this.emitter.fire(activity);
+  }
+}
+
+/** The refinements of all files. */
+export class Refinements extends PerModel<RefinementSession> {
+  constructor(engine: Engine, log: Log, cacheDir: string) {
+    super((model) => new RefinementSession(model, engine, log, cacheDir));
+  }
+
+  /** The model that a refined file, or one that is refined, was made from, as far as this window knows. */
+  originalOf(path: string): string | undefined {
+    return this.all().find(({ model, result }) => result?.out === path || model.path === path)?.original;
+  }
+}

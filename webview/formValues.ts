@@ -1,0 +1,25 @@
+/**
+ * A count as it is typed; undefined where nothing is.
+ * @throws Error with a sentence for anything but a whole number of at least 1.
+ */
+export function countOf(text: string, label: string): number | undefined {
+  if (text.trim() === '') return undefined;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`${label}: “${text}” is not a whole number of at least 1.`);
+  return value;
+}
+
+/** An object without the entries that are undefined. */
+export function defined<T extends object>(values: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** A value, or a sentence why there is none. */
+export function checked<T>(make: () => T): { value?: T; problem: string | undefined } {
+  try {
+    return { value: make(), problem: undefined };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}

@@ -1,0 +1,231 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { RefinementEstimate } from '../../../src/protocol/refinement';
+import type { PanelRefinement } from '../../../src/protocol/refinementView';
+import { duration, size } from '../../../src/protocol/words';
+import { useApp, useAppState, useAsk } from '../../context';
+import { Button, Spinner } from '../../controls';
+import { checked } from '../../formValues';
+import { useJob } from '../../useJob';
+import { Choice, PathField, TextSetting } from '../fields';
+import { Figure } from '../Figure';
+import { Going } from '../Going';
+import { LongText } from '../LongText';
+import { formOf, settingsOf, type RefinementForm } from './form';
+import { Run } from './Run';
+
+/** A GGUF file that is trained on the output of its original: what that takes, the run with its curve, and what came of it. */
+export function RefineView() {
+  const { model } = useAppState();
+  const impossible = model?.limits?.run;
+  if (model?.format !== 'gguf') return <OnlyGguf />;
+  if (impossible !== undefined)
+    return (
+      <p class="notice error" role="alert">
+        This file cannot be run over a text. <LongText text={impossible} />
+      </p>
+    );
+  return <Refining />;
+}
+
+function OnlyGguf() {
+  const ask = useAsk();
+  const { store } = useApp();
+  return (
+    <div class="empty">
+      <p>
+        GGUF files are refined: trained on the output of the model that they were made from, so that they diverge
+        less from it with the same types and the same size. Export this model first, or choose a file that was
+        made from it.
+      </p>
+      <div class="actions">
+        <Button primary onClick={() => void ask('refineFile', {})}>
+          Refine a GGUF File…
+        </Button>
+        <Button onClick={() => store.openTab('export')}>Export</Button>
+      </div>
+    </div>
+  );
+}
+
+function Refining() {
+  const { form, change, problem } = useForm();
+  const { refinement } = useAppState();
+  if (problem !== undefined)
+    return (
+      <p class="notice error" role="alert">
+        {problem}
+      </p>
+    );
+  if (!form) return <Spinner />;
+  return (
+    <div class="refine">
+      <p class="muted">
+        Trains the file on the output of the model that it was made from, and measures the divergence on text
+        that is kept back. The best state is written to a new file of the same types and size.
+      </p>
+      <Settings form={form} change={change} />
+      {refinement && <Run activity={refinement} />}
+    </div>
+  );
+}
+
+interface FormProps {
+  readonly form: RefinementForm;
+  readonly change: (part: Partial<RefinementForm>) => void;
+}
+
+const numbers = [
+  { key: 'steps', label: 'Steps', placeholder: '200', flag: 'Each takes some windows of the text' },
+  { key: 'batch', label: 'Windows of a step', placeholder: '4', flag: 'Windows that a step learns from' },
+  { key: 'tokens', label: 'Tokens', placeholder: '65536', flag: 'Of the text, spread over it' },
+  {
+    key: 'context',
+    label: 'Tokens per window',
+    placeholder: '512, or the model’s',
+    flag: 'Tokens of a window',
+  },
+] as const;
+
+const trained = [
+  { name: 'codes', label: 'norms, scales and codes' },
+  { name: 'factors', label: 'norms and scales' },
+] as const;
+
+/** What is trained on what, what it would take, and the start. */
+function Settings({ form, change }: FormProps) {
+  const { value: settings, problem } = checked(() => settingsOf(form));
+  return (
+    <>
+      <div class="options" role="group" aria-label="Settings of the refinement">
+        <PathField
+          label="Original"
+          flag="The model that the file was made from"
+          kind="original"
+          path={form.original}
+          none="the model that the file was made from"
+          onChange={(original) => change({ original })}
+        />
+        <PathField
+          label="Text"
+          flag="UTF-8 text similar to what the model will be used for"
+          kind="text"
+          path={form.text}
+          none="text similar to what the model will be used for"
+          onChange={(text) => change({ text })}
+        />
+        <Choice
+          label="Trained"
+          name="Trained parts"
+          options={trained}
+          value={form.parts}
+          onChange={(parts) => change({ parts })}
+        />
+        {numbers.map(({ key, ...field }) => (
+          <TextSetting
+            key={key}
+            {...field}
+            value={form[key]}
+            onChange={(value) => change({ [key]: value })}
+          />
+        ))}
+      </div>
+      <Outlook settings={settings} problem={problem} />
+    </>
+  );
+}
+
+/** What is estimated: settings, after so many runs. */
+interface Estimated {
+  readonly settings: PanelRefinement;
+  readonly runs: number;
+}
+
+/** The estimate of the settings, and the buttons that make it and start the run. */
+function Outlook({ settings, problem }: { settings: PanelRefinement | undefined; problem: string | undefined }) {
+  const { host } = useApp();
+  const ask = useAsk();
+  const { refinement } = useAppState();
+  const { run, start, cancel } = useJob('refinement estimate', (params: Estimated, options) =>
+    host.call('estimateRefinement', { settings: params.settings }, options),
+  );
+  const isRefining = refinement !== undefined && refinement.outcome === undefined;
+  // A run since then has changed what is left.
+  const of = { settings, runs: refinement?.run ?? 0 };
+  const isOfThese = JSON.stringify(run?.params) === JSON.stringify(of);
+  const estimate = isOfThese ? run?.result : undefined;
+  const { isRunning = false, progress, failure } = run ?? {};
+  const ready = settings !== undefined && !isRunning && !isRefining;
+  return (
+    <>
+      {isRunning && <Going title="Estimate" progress={progress} cancel={cancel} />}
+      {failure !== undefined && isOfThese && (
+        <p class="notice error" role="alert">
+          {failure}
+        </p>
+      )}
+      <div class="outcome">
+        {estimate && <Estimate {...estimate} />}
+        <div class="start">
+          <span class="muted" role="status">
+            {problem ?? (estimate || isRunning || isRefining ? '' : 'The estimate makes one step.')}
+          </span>
+          <Button primary={!estimate} disabled={!ready} onClick={() => settings && start({ ...of, settings })}>
+            Estimate
+          </Button>
+          {estimate && estimate.done > 0 && (
+            <Button
+              disabled={!ready}
+              title="Writes the best state that the earlier run has reached"
+              onClick={() => settings && void ask('refine', { settings, finish: true })}
+            >
+              Write Best So Far…
+            </Button>
+          )}
+          <Button
+            primary={estimate !== undefined}
+            disabled={!ready || !estimate}
+            onClick={() => settings && void ask('refine', { settings })}
+          >
+            {estimate && estimate.done > 0 ? 'Continue…' : 'Refine…'}
+          </Button>
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Estimate({ steps, done, seconds, memory, disk }: RefinementEstimate) {
+  return (
+    <dl class="totals" aria-live="polite">
+      <Figure name="steps" value={done > 0 ? `${steps}, of which ${done} are made` : `${steps}`} />
+      <Figure name="time" value={`≈ ${duration(seconds)}`} />
+      <Figure name="memory" value={`≈ ${size(memory)}`} />
+      <Figure name="disk" value={`≈ ${size(disk)}`} />
+    </dl>
+  );
+}
+
+/** The form and the run, requested when the tab is shown for the first time. */
+function useForm(): Partial<FormProps> & { change: FormProps['change']; problem?: string } {
+  const { store, host } = useApp();
+  const { refinementForm: form, opening } = useAppState();
+  const [problem, setProblem] = useState<string>();
+  useEffect(() => {
+    host.call('openRefinement', {}).then(
+      (view) => {
+        const fresh = formOf(view);
+        const { refinementForm: known } = store.state;
+        store.update({
+          refinementForm: known?.original ? known : fresh,
+          ...(view.activity ? { refinement: view.activity } : {}),
+        });
+      },
+      (error: unknown) => setProblem(error instanceof Error ? error.message : String(error)),
+    );
+  }, [host, opening]);
+  const change = (part: Partial<RefinementForm>): void => {
+    const { refinementForm: now } = store.state;
+    if (now) store.update({ refinementForm: { ...now, ...part } });
+  };
+  return { ...(form ? { form } : {}), change, ...(problem === undefined ? {} : { problem }) };
+}

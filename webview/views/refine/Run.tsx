@@ -1,0 +1,128 @@
+import type { RefinementActivity, RefinementOutcome } from '../../../src/protocol/refinementView';
+import { duration, plural } from '../../../src/protocol/words';
+import { bestOf, RefinementChart } from '../../charts/RefinementChart';
+import { useAsk } from '../../context';
+import { Button } from '../../controls';
+import { number } from '../../format';
+import { Figure } from '../Figure';
+import { Going } from '../Going';
+import { RunFailure } from '../RunFailure';
+
+/** The refinement in progress or the last one: how far it is, and the divergence on text that is kept back. */
+export function Run({ activity }: { activity: RefinementActivity }) {
+  const { title, curve, outcome } = activity;
+  return (
+    <section class="run" aria-label={outcome ? 'The last refinement' : 'The refinement in progress'}>
+      <h3>{title}</h3>
+      {outcome ? <Ended outcome={outcome} /> : <InProgress {...activity} />}
+      {curve && curve.points.length > 0 && (
+        <>
+          <Curve {...curve} />
+          <RefinementChart {...curve} />
+        </>
+      )}
+    </section>
+  );
+}
+
+function InProgress({ title, progress, isStopping }: RefinementActivity) {
+  const ask = useAsk();
+  return (
+    <Going
+      {...{ title, progress }}
+      {...(isStopping
+        ? { label: 'Stopping…' }
+        : {
+            label: 'Stop',
+            hint: 'Writes the best state so far, if it is better than the start; the run can be continued later',
+          })}
+      disabled={isStopping === true}
+      cancel={() => void ask('stopRefinement', {})}
+    />
+  );
+}
+
+/** What was measured so far, nats per token. */
+function Curve({ points, steps }: NonNullable<RefinementActivity['curve']>) {
+  const [start] = points;
+  const [last, best] = [points.at(-1), bestOf(points)];
+  if (!start || !last || !best) return null;
+  const gained = 1 - best.divergence / start.divergence;
+  return (
+    <dl class="totals">
+      <Figure name="step" value={`${last.step} of ${steps}`} />
+      <Figure name="mean KLD at the start" value={number(start.divergence)} />
+      <Figure
+        name="smallest so far"
+        value={
+          best.step === 0
+            ? 'that of the start'
+            : `${number(best.divergence)} (step ${best.step}, −${(100 * gained).toFixed(0)} %)`
+        }
+      />
+    </dl>
+  );
+}
+
+function Ended({ outcome }: { outcome: RefinementOutcome }) {
+  const ask = useAsk();
+  const again = (): void => void ask('continueRefinement', {});
+  if (outcome.kind === 'refined') return <Refined {...outcome} again={again} />;
+  return (
+    <>
+      <RunFailure
+        failure={outcome}
+        cancelled="Stopped; nothing was written. What was reached is kept."
+        left="; what it had reached is kept"
+        repeat={again}
+      />
+      {outcome.kind === 'cancelled' && (
+        <div class="actions">
+          <Button onClick={again}>Continue</Button>
+        </div>
+      )}
+    </>
+  );
+}
+
+const uses = [
+  { what: 'open', label: 'Open Model' },
+  { what: 'compare', label: 'Compare with the File' },
+  { what: 'evaluate', label: 'Evaluate' },
+] as const;
+
+/** What was written, and what can be done with it. */
+function Refined({
+  result: { out, best, steps, tokens, tensors, seconds },
+  wasStopped,
+  again,
+}: RefinementOutcome & { kind: 'refined' } & { again: () => void }) {
+  const ask = useAsk();
+  return (
+    <div class="refined" role="status">
+      <p class="written" title={out}>
+        Written: {out}
+      </p>
+      <p class="muted">
+        {best.step === 0
+          ? 'No step was better than the start: the file has the weights that it had.'
+          : `The state after ${plural(best.step, 'step')}${best.step === steps ? '' : ` of ${steps} that were made`}.`}{' '}
+        {tensors.trained} of {plural(tensors.all, 'tensor')} trained on {tokens.learned.toLocaleString('en-US')}{' '}
+        tokens, measured on {tokens.heldBack.toLocaleString('en-US')} others; {duration(seconds)}.
+        {wasStopped && ' The run was stopped, and can be continued.'}
+      </p>
+      <div class="actions">
+        {wasStopped && (
+          <Button primary onClick={again}>
+            Continue
+          </Button>
+        )}
+        {uses.map(({ what, label }) => (
+          <Button key={what} onClick={() => void ask('useRefined', { what })}>
+            {label}
+          </Button>
+        ))}
+      </div>
+    </div>
+  );
+}
