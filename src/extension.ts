@@ -1,5 +1,6 @@
 import type * as vscode from 'vscode';
 import type { EngineClient } from './engine/client';
+import { registerBeatFile } from './vscode/commands/beatFile';
 import { registerCompareWith } from './vscode/commands/compareWith';
 import { registerEngineCommands } from './vscode/commands/engine';
 import { registerEvaluate } from './vscode/commands/evaluate';
@@ -43,6 +44,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerQuantizeLayer(services),
     registerQuantizeModel(services),
     registerRefine(services),
+    registerBeatFile(services),
     registerCompareWith(services),
     registerGpuRuntime(services),
     registerEvaluate(services),

@@ -2,22 +2,8 @@ import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import type { ModelDescription, TensorDescriptor } from '../protocol/model';
 import type { PlanAssignment, SensitivityRow, SensitivityTable } from '../protocol/plan';
+import type { RivalFile, RivalTensor } from '../protocol/rivalFile';
 import { findFormat } from '../quant/catalogue';
-
-/** Someone's GGUF file of the same base, as an assignment of types to the tensors of a table. */
-export interface RivalFile {
-  readonly file: string;
-  /** Of all its parts, headers and padding included. */
-  readonly bytes: number;
-  /** Of each row of the table, in its order. */
-  readonly tensors: readonly RivalTensor[];
-}
-
-export interface RivalTensor {
-  readonly tensor: string;
-  readonly type: string;
-  readonly bytes: number;
-}
 
 /** A type of the file beside the format that a plan has for the same tensor; divergences by the same gains, nats per token. */
 export interface TensorDifference {

@@ -1,6 +1,5 @@
-import { fileFrame } from '../exporter/exportGguf';
+import { frameIfExportable } from '../exporter/exportGguf';
 import { openModel } from '../layouts/openModel';
-import { QuantscopeError } from '../model/errors';
 import { readImatrix } from '../model/imatrix';
 import type { ModelRef } from '../protocol/model';
 import type { FileFrame } from '../protocol/plan';
@@ -19,10 +18,7 @@ export async function exportFrame(
   const read = imatrix === undefined ? undefined : await readImatrix(imatrix, signal);
   const model = await openModel(ref);
   try {
-    return await fileFrame(model, { imatrix: read, isOptimised }, signal);
-  } catch (error) {
-    if (!(error instanceof QuantscopeError) || ['INTERNAL', 'CANCELLED'].includes(error.code)) throw error;
-    return undefined;
+    return await frameIfExportable(model, { imatrix: read, isOptimised }, signal);
   } finally {
     await model.close();
   }

@@ -1,16 +1,10 @@
-import { latticeCandidates } from '../ampq/sensitivity';
-import {
-  differencesFrom,
-  measurableTypes,
-  predictRival,
-  type RivalFile,
-  type TensorDifference,
-} from '../ampq/rivalFile';
-import { needsImportance } from '../exporter/plan/fileTypes';
+import { differencesFrom, predictRival, type TensorDifference } from '../ampq/rivalFile';
+import { rivalTypes } from '../exporter/plan/rivalTypes';
 import { openModel } from '../layouts/openModel';
 import type { SensitivityParams } from '../protocol/engine';
 import type { ModelDescription } from '../protocol/model';
 import type { Plan, SensitivityTable } from '../protocol/plan';
+import type { RivalFile } from '../protocol/rivalFile';
 import { listOf } from '../protocol/tableNotes';
 import { size } from '../protocol/words';
 import type { CommandContext } from './command';
@@ -38,11 +32,8 @@ export async function withRivalTypes(
   rival: RivalFile,
 ): Promise<SensitivityTable> {
   const formats = new Set(measured.rows.flatMap(({ cells }) => cells.map(({ format }) => format)));
-  const canEncode = (type: string): boolean =>
-    !needsImportance(type, '') ||
-    params.imatrix !== undefined ||
-    (measured.codes !== undefined && latticeCandidates.includes(type));
-  const more = measurableTypes(rival).filter((type) => !formats.has(type) && canEncode(type));
+  const encoding = { hasImportance: params.imatrix !== undefined, isOptimised: measured.codes !== undefined };
+  const more = rivalTypes(rival, encoding).filter((type) => !formats.has(type));
   if (more.length === 0) return measured;
   const all = { ...params, formats: [...formats, ...more] };
   await announce(context, all);

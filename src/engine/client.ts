@@ -66,6 +66,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'plan/read': 'interactive',
   'plan/beside': 'interactive',
   'plan/list': 'interactive',
+  'plan/rival': 'interactive',
   'plan/certify': 'job',
   'model/compare': 'job',
   'export/fileTypes': 'interactive',

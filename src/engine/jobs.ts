@@ -35,6 +35,7 @@ import {
 } from './jobs/recipes';
 import { refinementEstimateJob, refinementJob } from './jobs/refinement';
 import { repairJob } from './jobs/repair';
+import { rivalJob } from './jobs/rivals';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, convertJob, storedJob } from './jobs/tensors';
@@ -77,6 +78,7 @@ export function createJobs(models: OpenModels): Jobs {
     'plan/beside': planBesideJob(models),
     'plan/list': listPlansJob(models),
     'plan/certify': certifyJob(models),
+    'plan/rival': rivalJob(models),
     'model/compare': compareModelsJob(models),
     'tensor/overlay': overlayJob(models),
     'export/fileTypes': fileTypesJob(),

@@ -72,6 +72,20 @@ export async function fileFrame(
   return { bytes: fileBytesOf({ bytes: header.length, alignment }, sizes), alignment };
 }
 
+/** The same; undefined for a model that cannot be exported as GGUF. @throws QuantscopeError CANCELLED. */
+export async function frameIfExportable(
+  model: Model,
+  encoding: FrameEncoding,
+  signal?: AbortSignal,
+): Promise<FileFrame | undefined> {
+  try {
+    return await fileFrame(model, encoding, signal);
+  } catch (error) {
+    if (!(error instanceof QuantscopeError) || ['INTERNAL', 'CANCELLED'].includes(error.code)) throw error;
+    return undefined;
+  }
+}
+
 /** What the header of a file says of its encoding. */
 export interface FrameEncoding {
   readonly imatrix?: Imatrix | undefined;

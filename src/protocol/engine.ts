@@ -60,6 +60,7 @@ import type {
   RefinementResult,
   RunRefinementParams,
 } from './refinement';
+import type { RivalOfModel } from './rivalFile';
 import type { Rung } from './rungs';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
 
@@ -117,9 +118,12 @@ export interface EngineRequests {
   /** What a run would do and its estimated time, before it is started. */
   'sensitivity/estimate': { params: SensitivityParams; result: SensitivityEstimate };
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
-  /** What earlier runs left on disk; undefined when nothing was measured yet. */
+  /**
+   * What earlier runs left on disk; undefined when nothing was measured yet. `roundActivations`: with the rounding of inputs, as far as a run
+   * has measured it.
+   */
   'sensitivity/stored': {
-    params: ModelRef & { cacheDir: string; imatrix?: string };
+    params: ModelRef & { cacheDir: string; imatrix?: string; roundActivations?: boolean };
     result: SensitivityTable | undefined;
   };
   /** A plan file applied to the model: checked against it, with sizes and totals recomputed. */
@@ -133,6 +137,14 @@ export interface EngineRequests {
   'plan/list': { params: ModelRef; result: readonly SavedPlan[] };
   /** A plan measured as a whole, with its certificate. */
   'plan/certify': { params: CertifyParams; result: CertifiedPlan };
+  /**
+   * What a GGUF file of the same base gives the tensors that a plan of the model chooses formats for. `isOptimised`: for a plan with optimised
+   * codes.
+   */
+  'plan/rival': {
+    params: ModelRef & { rival: string; imatrix?: string; isOptimised: boolean };
+    result: RivalOfModel;
+  };
   /** Two models tensor by tensor, the worst first. */
   'model/compare': { params: ModelRef & { other: string }; result: ModelComparison };
   /** One tensor of both, by its name in the comparison. */
@@ -267,6 +279,8 @@ export interface SensitivityParams extends ModelRef {
   keptGains?: boolean;
   /** Use the gains of a `*.gains.json` file: of this model, or of another one of the same shapes. */
   gainsFile?: string;
+  /** Without named formats: types on lattices (IQ2, IQ3), too, where codes are optimised. */
+  lattices?: boolean;
   /** Errors of the weights alone. */
   weightsOnly?: boolean;
   /**

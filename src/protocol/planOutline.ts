@@ -13,6 +13,8 @@ export interface PlanOutline {
   readonly formats: readonly PlannedFormat[];
   /** For each tensor of the model, in its order, the index of its format; −1 where the plan does not list it. */
   readonly of: readonly number[];
+  /** The GGUF file that the plan is to beat. */
+  readonly rival?: string;
   /** Present where a file next to the model has a plan that the solver would not make at its size. */
   readonly edited?: EditedPlan;
 }

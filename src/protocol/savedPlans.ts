@@ -11,9 +11,11 @@ export interface SavedPlan {
   readonly certificate?: Certificate;
 }
 
-/** What a plan is compared with: the types of a preset, or a plan file. */
+/** What a plan is compared with: the types of a preset, a plan file, or the GGUF file that it is to beat. */
 export type OtherChoice =
-  { readonly kind: 'preset'; readonly fileType: string } | { readonly kind: 'file'; readonly file: string };
+  | { readonly kind: 'preset'; readonly fileType: string }
+  | { readonly kind: 'file'; readonly file: string }
+  | { readonly kind: 'rival'; readonly file: string };
 
 /** The other side of a comparison of plans. */
 export interface OtherPlan {

@@ -87,7 +87,7 @@ export interface EditorState {
 
 /** Views that a command can open; `importance` is a part of the Evaluate tab, `methods` of the Quantize Layer tab. */
 export type CommandTab =
-  'quantize' | 'methods' | 'quantizeModel' | 'compare' | 'export' | 'refine' | 'evaluate' | 'importance';
+  'quantize' | 'methods' | 'quantizeModel' | 'plan' | 'compare' | 'export' | 'refine' | 'evaluate' | 'importance';
 
 /** The one long job an editor can have: what the progress line shows. */
 export type JobState =
@@ -332,10 +332,23 @@ export type WebviewRequests = {
   smallestBudget: { params: { divergence: number }; result: { bitsPerWeight: number } };
   /** Plan files next to the model, with what was measured of them. */
   savedPlans: { params: Record<string, never>; result: readonly SavedPlan[] };
-  /** A preset or a plan file, to be compared with the plan. Rejected for a preset that was not measured, and a plan of another model. */
+  /** A preset, a plan file or the file that the plan is to beat, to be compared with the plan. Rejected for a preset that was not measured, and a plan of another model. */
   otherPlan: { params: { other: OtherChoice }; result: OtherPlan };
   /** Replaces a plan that was edited in its file by the solver's of its size, or takes it up again; the file is unchanged. */
   replaceEditedPlan: { params: { replace: boolean }; result: void };
+  /**
+   * Measures the plan as a whole over a text that it has not seen, solved for the budget first where one is given; a `plan` event follows.
+   * `isShown`: whether the result is about the plan that is shown by then.
+   */
+  measurePlan: {
+    params: { text: string; windows?: number; budget?: Budget };
+    result: { isShown: boolean; notKept?: string };
+    progress: EngineProgress;
+  };
+  /** Asks for a GGUF file of the same base and solves for its bytes; a `plan` event follows, and those of a job where something is to be measured. */
+  beatFile: { params: Record<string, never>; result: void };
+  /** Texts next to the model. */
+  textsBeside: { params: Record<string, never>; result: { text?: string; calibrationText?: string } };
   /** Asks for a target and writes the plan, solved for the budget first where one is given. */
   savePlan: { params: { budget?: Budget }; result: { out: string } | undefined };
   /** Asks for a target and writes the plan as settings of another tool; undefined when the user cancelled. */

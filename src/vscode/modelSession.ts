@@ -8,6 +8,7 @@ import { nameFromPath } from '../model/modelName';
 import { toColumns } from '../protocol/columns';
 import type { FoundPlan, PlanBeside } from '../protocol/engine';
 import type { ModelDescription, ModelRef } from '../protocol/model';
+import type { CallOptions } from '../engine/client';
 import type { Budget, DeviceReport, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import type { OtherChoice, OtherPlan, SavedPlan } from '../protocol/savedPlans';
 import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
@@ -213,9 +214,66 @@ export class ModelSession {
     }
   }
 
-  /** Measures what has not been measured, with a text also the effect on the output. Resolves when the job ends, whatever the outcome. */
-  runSensitivity(text?: string): Promise<void> {
+  /**
+   * Measures what has not been measured, with a text also the effect on the output. Resolves when the job ends, whatever the outcome.
+   * @returns whether it ended with a table.
+   */
+  runSensitivity(text?: string): Promise<boolean> {
     return this.analysis.run(text);
+  }
+
+  /**
+   * Solves for the bytes of a GGUF file of the same base, after what is missing for that was measured.
+   * @returns whether there is such a plan: not where measuring failed or was cancelled.
+   * @throws QuantscopeError REQUEST for a file of another base, or one that is smaller than any plan.
+   */
+  async beat(file: string): Promise<boolean> {
+    await this.ensureLoaded();
+    const { planning } = this;
+    if (!hasCells(planning.table) && !(await this.runSensitivity())) return false;
+    const { table } = planning;
+    if (!table) return false;
+    const { imatrix } = this.measuring;
+    const rival = await this.context.engine.call(
+      'plan/rival',
+      {
+        ...{ ...this.ref, rival: file, isOptimised: table.codes !== undefined },
+        ...(imatrix === undefined ? {} : { imatrix }),
+      },
+      { signal: this.life.signal },
+    );
+    const known = new Set(table.rows.flatMap(({ cells }) => cells.map(({ format }) => format)));
+    const isMissing = rival.formats.some((format) => !known.has(format));
+    const formats = [...new Set([...known, ...rival.formats])];
+    if (isMissing && !(await this.analysis.run(undefined, formats))) return false;
+    planning.beat(rival);
+    return true;
+  }
+
+  /**
+   * Measures the plan as a whole over a text that it has not seen, with presets within its budget and the file that it is to beat.
+   * @returns why the measurements are not kept; and whether they are about the plan that is shown by now.
+   */
+  async measurePlan(
+    { text, windows }: WebviewRequests['measurePlan']['params'],
+    options: CallOptions,
+  ): Promise<WebviewRequests['measurePlan']['result']> {
+    const { engine, devices, evidenceDir } = this.context;
+    const { planFile } = await this.planFile(true);
+    const { imatrix, roundActivations = false } = this.measuring;
+    const { plan, notKept } = await engine.call(
+      'plan/certify',
+      {
+        ...{ ...this.ref, planFile: planFile!, text, cacheDir: evidenceDir, device: devices.choice() },
+        ...(windows === undefined ? {} : { windows }),
+        ...(this.plan?.imatrix && imatrix !== undefined ? { imatrix } : {}),
+        ...(this.planning.rival ? { rival: this.planning.rival.path } : {}),
+        ...(roundActivations ? { roundActivations } : {}),
+      },
+      { ...options, title: `Plan over ${basename(text)}` },
+    );
+    const isShown = this.planning.certified(plan.certificate);
+    return { isShown, ...(notKept === undefined ? {} : { notKept }) };
   }
 
   cancelJob(): void {
@@ -256,15 +314,18 @@ export class ModelSession {
   }
 
   /**
-   * A preset or a plan file, to be compared with the plan.
+   * A preset, a plan file or the file that the plan is to beat, to be compared with the plan.
    * @throws QuantscopeError REQUEST for a preset that was not measured, or a plan of another model.
    */
   async otherPlan(other: OtherChoice, signal: AbortSignal): Promise<OtherPlan> {
     const { engine } = this.context;
+    const read = {
+      preset: (type: string) => this.planning.preset(type),
+      file: (planFile: string) => engine.call('plan/read', { ...this.ref, planFile }, { signal }),
+      rival: () => this.planning.rivalPlan,
+    };
     const { assignments, total } =
-      other.kind === 'preset'
-        ? this.planning.preset(other.fileType)
-        : await engine.call('plan/read', { ...this.ref, planFile: other.file }, { signal });
+      other.kind === 'preset' ? read.preset(other.fileType) : await read[other.kind](other.file);
     const name = other.kind === 'preset' ? other.fileType : basename(other.file);
     return { name, total, assignments: toColumns(assignments) };
   }
@@ -353,11 +414,7 @@ export class ModelSession {
   /** Reads earlier measurements and the plan next to the model, and tells of them; those of earlier files are dropped. */
   private async readResults(revision: number): Promise<void> {
     const { planning } = this;
-    const { imatrix } = this.measuring;
-    const params = {
-      ...{ ...this.ref, cacheDir: this.context.sensitivityDir },
-      ...(imatrix === undefined ? {} : { imatrix }),
-    };
+    const params = this.analysis.stored();
     const table = await this.context.engine.call('sensitivity/stored', params, { signal: this.life.signal });
     if (revision !== this.revision) return;
     planning.opened(table);
@@ -406,3 +463,6 @@ export class ModelSession {
     this.emitter.fire(event);
   }
 }
+
+const hasCells = (table: SensitivityTable | undefined): boolean =>
+  table?.rows.some(({ cells }) => cells.length > 0) === true;

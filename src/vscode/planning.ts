@@ -1,11 +1,14 @@
 import { basename } from 'node:path';
+import { assignmentDigest } from '../ampq/assignmentDigest';
 import type { Effort } from '../ampq/knapsack';
 import { makePlan } from '../ampq/planFile';
 import { bound } from '../ampq/constraintEdits';
 import { formatReasons, frontRange, planFront, presetPlan } from '../ampq/planFront';
+import { rivalPlan } from '../ampq/rivalPlan';
 import { smallestBudget } from '../ampq/smallestBudget';
 import { isOptimal } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
+import type { Certificate } from '../protocol/certificate';
 import type { FoundPlan } from '../protocol/engine';
 import {
   budgetRange,
@@ -17,6 +20,7 @@ import {
 import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
 import { outlineOf, type PlanOutline } from '../protocol/planOutline';
 import type { RevisedPlan } from '../protocol/planStep';
+import type { RivalOfModel } from '../protocol/rivalFile';
 import type { TableOutline } from '../protocol/webview';
 
 /** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
@@ -42,6 +46,9 @@ export class Planning {
   private planRevision = 0;
   /** The file that the plan was read from; kept while the solver's plan replaces one that is not the solver's. */
   private file: (FoundPlan & { isSolvers: boolean }) | undefined;
+
+  /** The file that plans are to beat, once the user has named one. */
+  private opponent: RivalOfModel | undefined;
 
   /** Those that the budgets were told of under. */
   private toldConstraints: readonly PlanConstraint[] = unconstrained;
@@ -70,12 +77,14 @@ export class Planning {
     if (!current) return undefined;
     const edited =
       file && !file.isSolvers ? { file: basename(file.file), replaced: !this.isFromFile } : undefined;
-    return outlineOf(current, this.planRevision, this.hooks.tensors(), edited);
+    const outline = outlineOf(current, this.planRevision, this.hooks.tensors(), edited);
+    return this.opponent ? { ...outline, rival: this.opponent.path } : outline;
   }
 
   /** Forgets the measurements and the plan of earlier files. */
   clear(): void {
     this.measurements = undefined;
+    this.opponent = undefined;
     this.file = undefined;
     this.set(undefined);
   }
@@ -160,6 +169,42 @@ export class Planning {
   preset(fileType: string): Pick<Plan, 'assignments' | 'total'> {
     if (!this.measurements) throw notMeasured();
     return presetPlan(this.measurements, fileType);
+  }
+
+  /** The file that plans are to beat; undefined where none was named. */
+  get rival(): RivalOfModel | undefined {
+    return this.opponent;
+  }
+
+  /**
+   * Solves for the bytes of a file of the same base, which the plan is compared with from then on. It replaces the plan of a file.
+   * @throws QuantscopeError REQUEST where nothing was measured, or no plan of the measured formats is as small.
+   */
+  beat(rival: RivalOfModel): void {
+    if (!this.measurements) throw notMeasured();
+    const { constraints } = this;
+    const budget = { kind: 'bytes', value: rival.bytes } as const;
+    const plan = makePlan(this.measurements, budget, rival.frame, { constraints });
+    this.opponent = rival;
+    this.set(plan);
+    this.tell();
+  }
+
+  /** The types of that file, by the measurements. @throws QuantscopeError REQUEST where none was named or nothing was measured. */
+  get rivalPlan(): Pick<Plan, 'assignments' | 'total'> {
+    if (!this.measurements || !this.opponent) throw notMeasured();
+    return rivalPlan(this.opponent, this.measurements);
+  }
+
+  /** What was measured of a plan as a whole: shown with the plan, unless that has other formats by now. @returns whether it is. */
+  certified(certificate: Certificate): boolean {
+    const { current, file } = this;
+    if (!current || assignmentDigest(current) !== certificate.assignments) return false;
+    const plan = { ...current, certificate };
+    if (file && this.isFromFile) this.file = { ...file, plan };
+    this.set(plan);
+    this.tell();
+    return true;
   }
 
   /** The best plans of all sizes under the constraints of the plan; undefined where nothing was measured. */

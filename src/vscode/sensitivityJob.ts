@@ -1,6 +1,11 @@
 import { basename } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type { EngineProgress, SensitivityEstimate, SensitivityParams } from '../protocol/engine';
+import type {
+  EngineProgress,
+  EngineRequests,
+  SensitivityEstimate,
+  SensitivityParams,
+} from '../protocol/engine';
 import type { CodeChoice } from '../protocol/export';
 import type { ModelRef } from '../protocol/model';
 import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
@@ -23,6 +28,10 @@ export interface MeasuringSettings {
   readonly imatrix?: string;
   /** Codes that errors are those of, where the model is run over a text. */
   readonly codes: CodeChoice;
+  /** Types on lattices are candidates, too, where codes are optimised. */
+  readonly lattices?: boolean;
+  /** Errors of optimised codes include the rounding of activations by llama.cpp's CPU kernels. */
+  readonly roundActivations?: boolean;
 }
 
 export interface SensitivitySettings {
@@ -45,8 +54,9 @@ const partialShare = 0.1;
 /** The sensitivity analysis of a model: one run at a time, its cells while it runs, and how it ended. */
 export class SensitivityJob {
   private running: AbortController | undefined;
-  /** Text given for the current or last run. */
+  /** Text and formats given for the current or last run. */
   private text: string | undefined;
+  private formats: readonly string[] | undefined;
   private partial: Promise<void> | undefined;
   private nextPartial = 0;
   private state: JobState = { kind: 'idle' };
@@ -66,10 +76,14 @@ export class SensitivityJob {
     return this.state;
   }
 
-  /** Measures what has not been measured, over this text or by default. Resolves whatever the outcome. */
-  async run(text?: string): Promise<void> {
-    if (this.running || this.life.aborted) return;
+  /**
+   * Measures what has not been measured, over this text or by default, in these formats or the usual ones. Resolves whatever the outcome.
+   * @returns whether it ended with a table.
+   */
+  async run(text?: string, formats?: readonly string[]): Promise<boolean> {
+    if (this.running || this.life.aborted) return false;
     this.text = text;
+    this.formats = formats;
     let title = text === undefined ? 'Sensitivity' : `Sensitivity over ${basename(text)}`;
     const controller = new AbortController();
     this.running = controller;
@@ -91,10 +105,12 @@ export class SensitivityJob {
       throwIfCancelled(signal); // the result was on its way when the run was cancelled: it may be of earlier files
       this.hooks.done(table, text);
       this.show({ kind: 'idle' });
+      return true;
     } catch (error) {
       await this.partial;
       await this.showPartial();
       this.fail(title, error);
+      return false;
     } finally {
       this.running = undefined;
     }
@@ -102,9 +118,15 @@ export class SensitivityJob {
 
   private paramsFor(text: string | undefined): SensitivityParams {
     const { device, showsGains, measuring, evidenceDir } = this.settings;
-    const { tokens, codes } = measuring();
-    const optimised = codes === 'optimised' ? { optimised: { evidenceDir } } : {};
-    const params = { ...this.stored(), device: device(), ...optimised };
+    const { tokens, codes, lattices = false } = measuring();
+    const { roundActivations, ...stored } = this.stored();
+    const rounding = roundActivations === undefined ? {} : { roundActivations };
+    const { formats } = this;
+    const params = {
+      ...{ ...stored, device: device() },
+      ...(codes === 'optimised' ? { optimised: { evidenceDir, ...rounding } } : {}),
+      ...(formats ? { formats } : lattices ? { lattices } : {}),
+    };
     if (text === undefined && showsGains()) return { ...params, keptGains: true };
     return {
       ...params,
@@ -114,10 +136,14 @@ export class SensitivityJob {
   }
 
   /** What names the results of the model. */
-  private stored(): ModelRef & Pick<SensitivityParams, 'cacheDir' | 'imatrix'> {
+  stored(): EngineRequests['sensitivity/stored']['params'] {
     const { cacheDir, measuring } = this.settings;
-    const { imatrix } = measuring();
-    return { ...this.model(), cacheDir, ...(imatrix === undefined ? {} : { imatrix }) };
+    const { imatrix, roundActivations = false } = measuring();
+    return {
+      ...{ ...this.model(), cacheDir },
+      ...(imatrix === undefined ? {} : { imatrix }),
+      ...(roundActivations ? { roundActivations } : {}),
+    };
   }
 
   cancel(): void {
@@ -128,7 +154,7 @@ export class SensitivityJob {
   async resume(): Promise<void> {
     if (this.state.kind !== 'engine-died' || this.running) return;
     this.engine.forgiveCrashes();
-    await this.run(this.text);
+    await this.run(this.text, this.formats);
   }
 
   /** Clears the outcome of the last run, if none is in progress. */

@@ -102,8 +102,11 @@ function chosenMeasuring(): MeasuringSettings {
   const tokens = configuration.get<number>(settings.gainTokens, 0);
   const imatrix = configuration.get<string>(settings.importanceMatrix, '').trim();
   const codes = configuration.get<CodeChoice>(settings.codes, 'optimised');
+  const is = (name: string): boolean => configuration.get<boolean>(name, false);
   return {
     codes,
+    ...(is(settings.latticeTypes) ? { lattices: true } : {}),
+    ...(is(settings.roundActivations) ? { roundActivations: true } : {}),
     ...(Number.isSafeInteger(tokens) && tokens > 0 ? { tokens } : {}),
     ...(imatrix === '' ? {} : { imatrix }),
   };

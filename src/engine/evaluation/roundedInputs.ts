@@ -1,28 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Candidates } from '../../ampq/candidates';
+import { resultsKey } from '../../ampq/sensitivity';
 import type { CodeFinder } from '../../exporter/codes/codeFinder';
 import { roundingErrors } from '../../exporter/codes/inputRounding';
+import { writeAtomically } from '../../files/atomicFile';
+import { makeFolder } from '../../files/makeFolder';
 import { roundingFor } from '../../graph/transformer/rounding';
+import { isRecord } from '../../model/json';
 import type { Model } from '../../model/model';
+import { seal, unseal } from '../../model/sealedJson';
+import type { InputRounding } from '../../protocol/ggmlTypes';
 import type { SensitivityCell, SensitivityTable } from '../../protocol/plan';
+
+/** What the rounding of inputs does to the outputs of tensors, as relative squared errors by their names and kinds of rounding. */
+export type InputRoundings = Readonly<Record<string, Partial<Record<InputRounding, number>>>>;
+
+/** What roundings are measured with, and where they are kept. */
+interface RoundingPlace {
+  readonly cacheDir: string;
+  readonly finder: () => Promise<CodeFinder>;
+  readonly signal: AbortSignal;
+}
+
+/** The roundings of all candidates; those of an earlier run with the same codes are reused. */
+export async function inputRoundings(
+  model: Model,
+  candidates: Candidates,
+  { cacheDir, finder, signal }: RoundingPlace,
+): Promise<InputRoundings> {
+  const kept = await keptRoundings(model, candidates, cacheDir);
+  if (kept) return kept;
+  const found = await measuredRoundings(model, candidates, await finder(), signal);
+  // A later run measures them again where they cannot be kept.
+  await keepRoundings(model, candidates, cacheDir, found).catch(() => undefined);
+  return found;
+}
+
+export async function measuredRoundings(
+  model: Model,
+  { tensors }: Candidates,
+  finder: CodeFinder,
+  signal: AbortSignal,
+): Promise<InputRoundings> {
+  const found: [string, InputRoundings[string]][] = [];
+  for (const { converted } of tensors) {
+    const errors = await roundingErrors(model, converted, finder, signal);
+    found.push([converted.name, errors ?? {}]);
+  }
+  return Object.fromEntries(found);
+}
+
+/** Those that an earlier run has measured; undefined where there was none. */
+export async function keptRoundings(
+  model: Pick<Model, 'description'>,
+  candidates: Candidates,
+  cacheDir: string,
+): Promise<InputRoundings | undefined> {
+  const text = await readFile(fileFor(model, candidates, cacheDir), 'utf8').catch(() => ''); // no run yet
+  const value = unseal(text.trimEnd());
+  return isRecord(value) ? (value as InputRoundings) : undefined;
+}
+
+async function keepRoundings(
+  model: Pick<Model, 'description'>,
+  candidates: Candidates,
+  cacheDir: string,
+  roundings: InputRoundings,
+): Promise<void> {
+  await makeFolder(cacheDir);
+  const line = Buffer.from(`${seal(roundings)}\n`);
+  await writeAtomically(fileFor(model, candidates, cacheDir), (file) => file.write(line));
+}
+
+const fileFor = (model: Pick<Model, 'description'>, candidates: Candidates, cacheDir: string): string =>
+  join(cacheDir, `${resultsKey(model, candidates)}.rounding.json`);
 
 /**
  * The table with what llama.cpp's CPU kernels add to the errors of the outputs by rounding inputs to 8 bits: types in super-blocks have coarser steps
  * than those in blocks of 32. Both errors are independent, so their squares add up. Gains stay as they are.
+ * @param roundings undefined leaves the table as it is.
  */
-export async function withRoundedInputs(
-  model: Model,
+export function withRoundings(
   table: SensitivityTable,
-  { tensors }: Candidates,
-  finder: CodeFinder,
-  signal: AbortSignal,
-): Promise<SensitivityTable> {
-  const converted = new Map(tensors.map((candidate) => [candidate.converted.name, candidate.converted]));
-  const rows: SensitivityTable['rows'][number][] = [];
-  for (const row of table.rows) {
-    const errors = await roundingErrors(model, converted.get(row.tensor)!, finder, signal);
-    const added = (format: string): number => errors?.[roundingFor(format)!] ?? 0;
-    rows.push({ ...row, cells: row.cells.map((cell) => withError(cell, added(cell.format))) });
-  }
+  roundings: InputRoundings | undefined,
+): SensitivityTable {
+  if (!roundings) return table;
+  const rows = table.rows.map((row) => {
+    const added = (format: string): number => roundings[row.tensor]?.[roundingFor(format)!] ?? 0;
+    return { ...row, cells: row.cells.map((cell) => withError(cell, added(cell.format))) };
+  });
   return { ...table, rows, roundsActivations: true };
 }
 

@@ -7,6 +7,7 @@ import {
   defaultCandidates,
   importanceCandidates,
   inFormats,
+  latticeCandidates,
   missingCandidates,
   outputCandidates,
   smallBlockCandidates,
@@ -35,7 +36,7 @@ import {
   planCodes,
   type PlannedCodes,
 } from '../evaluation/plannedCodes';
-import { withRoundedInputs } from '../evaluation/roundedInputs';
+import { inputRoundings, keptRoundings, withRoundings } from '../evaluation/roundedInputs';
 import { runDevice, type PlannedText } from '../evaluation/runPlan';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -58,6 +59,7 @@ const runKinds = {
   imatrix: 'path?',
   keptGains: 'boolean?',
   gainsFile: 'path?',
+  lattices: 'boolean?',
   weightsOnly: 'boolean?',
   optimised: 'optimised?',
 } as const;
@@ -119,13 +121,15 @@ async function encodedCandidates(
 function usualFormats(
   { imatrix }: Candidates,
   gains: GainsChosen,
-  { optimised }: SensitivityParams,
+  { optimised, lattices = false }: SensitivityParams,
 ): readonly string[] {
   if (imatrix) return importanceCandidates;
   if ('weightsOnly' in gains) return defaultCandidates;
-  return optimised?.roundActivations === true
-    ? [...outputCandidates, ...smallBlockCandidates]
-    : outputCandidates;
+  return [
+    ...(lattices && optimised ? latticeCandidates : []),
+    ...outputCandidates,
+    ...(optimised?.roundActivations === true ? smallBlockCandidates : []),
+  ];
 }
 
 export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
@@ -150,7 +154,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
         if ('weightsOnly' in gains) return { ...table, weightsOnly: gains.weightsOnly };
         const rounded = async (found: SensitivityTable): Promise<SensitivityTable> =>
           finder && params.optimised?.roundActivations === true
-            ? withRoundedInputs(model, found, candidates, await finder(), signal)
+            ? withRoundings(found, await inputRoundings(model, candidates, { cacheDir, finder, signal }))
             : found;
         if (!toRun) return rounded(withGains(table, measured!));
         const { device } = await runDevice(params.device, signal);
@@ -196,7 +200,9 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
 
 export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/stored'> {
   return (params, { signal }) => {
-    checkParams('sensitivity/stored', params, { ...modelKinds, cacheDir: 'path', imatrix: 'path?' });
+    checkParams('sensitivity/stored', params, {
+      ...{ ...modelKinds, cacheDir: 'path', imatrix: 'path?', roundActivations: 'boolean?' },
+    });
     return models.use(params, signal, (model) => readStoredTable(model, params, signal));
   };
 }
@@ -204,7 +210,7 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
 /** What the latest run of a model with the same importance matrix, or without one, and earlier ones with its codes measured; undefined when nothing. */
 export async function readStoredTable(
   model: Model,
-  params: Pick<SensitivityParams, 'cacheDir' | 'imatrix'>,
+  params: Pick<SensitivityParams, 'cacheDir' | 'imatrix'> & { readonly roundActivations?: boolean },
   signal: AbortSignal,
 ): Promise<SensitivityTable | undefined> {
   const plain = await encodedCandidates(model, params, false, signal);
@@ -213,7 +219,9 @@ export async function readStoredTable(
   const table = await storedSensitivity(model, candidates, params.cacheDir);
   if (!table) return undefined;
   const measured = await keptGains(model, candidates, params.cacheDir);
-  if (measured) return withGains(table, measured);
+  const roundings =
+    params.roundActivations === true ? await keptRoundings(model, candidates, params.cacheDir) : undefined;
+  if (measured) return withRoundings(withGains(table, measured), roundings);
   return { ...table, weightsOnly: 'the model was not run over a text.' };
 }
 

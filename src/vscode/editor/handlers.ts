@@ -16,6 +16,7 @@ import { loadTensorTypes, saveTensorTypes } from './exportFiles';
 import { chooseFile } from './files';
 import { methodHandlers } from './methodHandlers';
 import { saveOverrides } from './overrideFiles';
+import { textsBeside } from './texts';
 import { quantizationHandlers } from './quantizationHandlers';
 import { refinementHandlers } from './refinementHandlers';
 
@@ -29,7 +30,7 @@ export function pageHandlers(
   const target = targetOf(session);
   return {
     ...evaluationHandlers(services, session),
-    ...planHandlers(session),
+    ...planHandlers(services, session),
     ...exportHandlers(services, session),
     ...quantizationHandlers(services, session),
     ...refinementHandlers(services, session),
@@ -81,10 +82,13 @@ type PlanHandlers = Pick<
   | 'savePlan'
   | 'savedPlans'
   | 'otherPlan'
+  | 'measurePlan'
+  | 'beatFile'
+  | 'textsBeside'
   | 'saveOverrides'
 >;
 
-function planHandlers(session: ModelSession): PlanHandlers {
+function planHandlers({ start }: Services, session: ModelSession): PlanHandlers {
   const steps = new PlanSteps();
   return {
     sensitivityFigures: () => session.figures,
@@ -98,6 +102,12 @@ function planHandlers(session: ModelSession): PlanHandlers {
     smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.bitsFor(divergence) }),
     savedPlans: (_, { signal }) => session.savedPlans(signal),
     otherPlan: ({ other }, { signal }) => session.otherPlan(other, signal),
+    measurePlan: async ({ budget, ...params }, { signal, progress }) => {
+      if (budget) session.solve(budget);
+      return session.measurePlan(params, { signal, onProgress: progress });
+    },
+    beatFile: () => start(run(commands.beatFile, targetOf(session))),
+    textsBeside: () => textsBeside(session.folder),
     replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
     saveOverrides: ({ kind, budget }) => {
       if (budget) session.solve(budget);

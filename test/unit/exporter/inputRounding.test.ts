@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Candidates } from '../../../src/ampq/candidates';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
-import { withRoundedInputs } from '../../../src/engine/evaluation/roundedInputs';
+import { measuredRoundings, withRoundings } from '../../../src/engine/evaluation/roundedInputs';
 import { CodeFinder } from '../../../src/exporter/codes/codeFinder';
 import { roundingErrors, roundingOf } from '../../../src/exporter/codes/inputRounding';
 import { allWeights } from '../../../src/layouts/changedModel';
@@ -100,7 +100,9 @@ describe('errors of the outputs by rounded inputs', () => {
     const cells = ['Q6_K', 'Q8_0', 'F16'].map(cell);
     const table = { rows: [{ tensor: name, cells }] } as unknown as SensitivityTable;
     const signal = new AbortController().signal;
-    const { rows, roundsActivations } = await withRoundedInputs(model, table, candidates, finder, signal);
+    const found = await measuredRoundings(model, candidates, finder, signal);
+    const { rows, roundsActivations } = withRoundings(table, found);
+    expect(withRoundings(table, undefined)).toBe(table);
     const { Q8_K, Q8_0 } = (await roundingErrors(model, convertedOf(name), finder))!;
     expect(rows[0]!.cells.map(({ relativeSquaredError }) => relativeSquaredError)).toEqual([
       ...[0.001 + Q8_K!, 0.001 + Q8_0!, 0.001],

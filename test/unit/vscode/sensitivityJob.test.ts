@@ -101,6 +101,26 @@ describe('a sensitivity analysis', () => {
     expect(engine.last('sensitivity/run').params).toStrictEqual(params);
   });
 
+  it('measures what the settings ask for, or the formats that it is given', async () => {
+    const chosen = { codes: 'optimised', lattices: true, roundActivations: true } as const;
+    const { engine, job } = setUp(() => ({}), chosen);
+    const run = job.run();
+    const place = { path: '/m.gguf', alone: true, cacheDir: '/cells' };
+    const optimised = { evidenceDir: '/evidence', roundActivations: true };
+    const params = { ...place, device: 'cpu', optimised };
+    expect(engine.last('sensitivity/estimate').params).toStrictEqual({ ...params, lattices: true });
+    expect(job.stored()).toStrictEqual({ ...place, roundActivations: true });
+    await settle();
+    await engine.last('sensitivity/run').answer(table('whole'));
+    expect(await run).toBe(true);
+    const named = job.run(undefined, ['Q4_K']);
+    expect(engine.last('sensitivity/estimate').params).toStrictEqual({ ...params, formats: ['Q4_K'] });
+    job.cancel();
+    await settle();
+    await engine.last('sensitivity/stored').answer(undefined);
+    expect(await named).toBe(false);
+  });
+
   it('is the only one of its model, which another may follow', async () => {
     const { engine, states, job } = setUp();
     const run = job.run();

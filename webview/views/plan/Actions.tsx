@@ -27,6 +27,12 @@ export function Actions({ budget }: { budget?: Budget }) {
         >
           Export with Plan…
         </Button>
+        <Button
+          title="The best plan of at most the size of a GGUF file of the same base, compared with its types"
+          onClick={() => void ask('beatFile', {})}
+        >
+          Beat a File…
+        </Button>
         <Menu
           label="Save for Another Tool"
           items={overrideKinds.map((kind) => ({

@@ -19,14 +19,17 @@ export function CompareWith(props: {
   plan: Plan;
   front: PlanFront | undefined;
   saved: readonly SavedPlan[];
+  /** The file that the plan is to beat. */
+  rival: string | undefined;
   other: OtherChoice | undefined;
   choose: (other: OtherChoice | undefined) => void;
   diff: PlanDiff | undefined;
 }) {
-  const { plan, front, saved, other, choose, diff } = props;
+  const { plan, front, saved, rival, other, choose, diff } = props;
   const choices: OtherChoice[] = [
     ...(front?.presets ?? []).map(({ fileType }): OtherChoice => ({ kind: 'preset', fileType })),
     ...saved.map(({ file }): OtherChoice => ({ kind: 'file', file })),
+    ...(rival === undefined ? [] : [{ kind: 'rival', file: rival } as const]),
   ];
   if (choices.length === 0) return null;
   return (
@@ -66,7 +69,7 @@ function diffText({ assignments }: Plan, { name, total, changed }: PlanDiff): st
       : `${plural(changed.length, 'tensor')} of ${assignments.length.toLocaleString('en-US')} ${changed.length === 1 ? 'has' : 'have'} another format in ${name}`;
   const divergence =
     total.divergence === undefined ? '' : `, predicted KL divergence ${figure(total.divergence, 3)}`;
-  return `${tensors} (${size(total.bytes)}${divergence}).`;
+  return `${tensors} (${size(total.fileBytes ?? total.bytes)}${divergence}).`;
 }
 
 /** Plans next to the model that were measured as a whole: what they predicted, and what came of it. */

@@ -11,12 +11,14 @@ import { Actions } from './Actions';
 import { Assignments } from './Assignments';
 import { BitsMap } from './BitsMap';
 import { BudgetControl, steppedRange } from './BudgetControl';
+import { Certified } from './Certified';
 import { CompareWith, MeasuredPlans, useDiff } from './Compared';
 import { Constraints } from './Constraints';
 import { Dial } from './Dial';
 import { EditedNotice } from './EditedNotice';
 import { useFormatBinder } from './formatBinder';
 import { Front } from './Front';
+import { Measure } from './Measure';
 import { Totals } from './Totals';
 import { Why } from './Why';
 
@@ -77,12 +79,17 @@ function Planned(props: {
   const { value: saved = [] } = useAnswer(`${opening} ${outline?.revision}`, (signal) =>
     host.call('savedPlans', {}, { signal }),
   );
+  const rival = outline?.rival;
   const [choice, choose] = useState<OtherChoice>();
+  // What the plan is to beat is what it is compared with, until the user compares it with something else.
+  useEffect(() => choose(rival === undefined ? undefined : { kind: 'rival', file: rival }), [rival]);
   const other = useAnswer(
     choice && `${opening} ${sensitivity?.revision} ${JSON.stringify(choice)}`,
     (signal) => host.call('otherPlan', { other: choice! }, { signal }),
   );
   const diff = useDiff(plan, choice && other.value);
+  const moved =
+    movedBudget === undefined ? {} : { budget: { kind: 'bits-per-weight', value: movedBudget } as const };
   return (
     <>
       <div class="plan-top">
@@ -92,11 +99,7 @@ function Planned(props: {
           {props.control(plan)}
           {front?.measure === 'divergence' && <Dial move={move} disabled={disabled} />}
           <Totals plan={plan} noise={sensitivity?.noise ?? 0} />
-          <Actions
-            {...(movedBudget === undefined
-              ? {}
-              : { budget: { kind: 'bits-per-weight', value: movedBudget } })}
-          />
+          <Actions {...moved} />
         </div>
       </div>
       <Constraints plan={plan} disabled={disabled} />
@@ -107,8 +110,10 @@ function Planned(props: {
           {note}
         </p>
       ))}
+      <Certified plan={plan} />
+      <Measure {...moved} />
       <MeasuredPlans saved={saved} />
-      <CompareWith {...{ plan, front, saved, choose, diff }} other={choice} />
+      <CompareWith {...{ plan, front, saved, rival, choose, diff }} other={choice} />
       {other.failure !== undefined && <p class="notice error">{other.failure}</p>}
       <Assignments plan={plan} binder={binder} {...(diff ? { diff } : {})} />
     </>

@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { assignmentDigest } from '../../../src/ampq/assignmentDigest';
+import { printPlan } from '../../../src/ampq/planFile';
+import { fromColumns } from '../../../src/protocol/columns';
+import type { Certificate } from '../../../src/protocol/certificate';
+import type { RivalOfModel } from '../../../src/protocol/rivalFile';
+import { settle } from '../../support/fakeHost';
+import { modelOf, setUpSession, tableOf } from '../../support/sessionSetUp';
+
+const measured = () => setUpSession({ stored: (folder) => tableOf(modelOf(folder)) });
+const theirs: RivalOfModel = {
+  ...{ path: '/theirs/x.gguf', file: 'x.gguf', bytes: 400, formats: ['Q4_K'] },
+  ...{ tensors: [{ tensor: 'a', type: 'Q4_K', bytes: 144 }], frame: { bytes: 100, alignment: 32 } },
+};
+const signal = new AbortController().signal;
+
+/** The certificate that the engine gives a plan. */
+const certificateOf = (plan: Parameters<typeof assignmentDigest>[0]): Certificate => ({
+  text: { file: 't.txt', hash: 'h', context: 512, windows: 9, tokens: 99 },
+  ...{ assignments: assignmentDigest(plan), roundActivations: false, rivals: [], notCompared: [] },
+  measured: { mean: { value: 0.1, standardError: 0.01 }, median: 0.1, percentile99: 1, sameTopToken: 0.9 },
+});
+
+describe('a plan that is to beat a file', () => {
+  it('is the best of at most its bytes, and is compared with its types', async () => {
+    const { engine, session, heard } = measured();
+    await session.load();
+    const beating = session.beat('/theirs/x.gguf');
+    await settle();
+    const { params, answer } = engine.last('plan/rival');
+    expect(params).toEqual({ path: session.path, rival: '/theirs/x.gguf', isOptimised: false });
+    await answer(theirs);
+    expect(await beating).toBe(true);
+    expect(engine.of('sensitivity/run')).toEqual([]);
+    const { budget, total, assignments } = session.plan!;
+    expect(budget).toEqual({ kind: 'bytes', value: 400 });
+    // Q8_0 would be 272 + 100 bytes padded to 388.
+    expect([assignments[0]!.format, total.fileBytes]).toEqual(['Q8_0', 388]);
+    expect(heard('plan').at(-1)).toMatchObject({ rival: '/theirs/x.gguf' });
+    const other = await session.otherPlan({ kind: 'rival', file: '/theirs/x.gguf' }, signal);
+    expect([other.name, other.total]).toMatchObject(['x.gguf', { bytes: 144, fileBytes: 400, bitsPerWeight: 4.5 }]);
+    expect(fromColumns(other.assignments)[0]).toMatchObject({
+      ...{ tensor: 'a', format: 'Q4_K', bytes: 144, relativeSquaredError: 1 / 4.5 },
+    });
+    session.solve({ kind: 'bits-per-weight', value: 4.5 });
+    expect(heard('plan').at(-1)).toMatchObject({ rival: '/theirs/x.gguf' });
+  });
+
+  it('measures what is missing of its types first', async () => {
+    const { engine, session, folder } = measured();
+    await session.load();
+    const beating = session.beat('/theirs/x.gguf');
+    await settle();
+    await engine.last('plan/rival').answer({ ...theirs, formats: ['Q6_K', 'Q4_K'] });
+    await settle();
+    const { params, answer } = engine.last('sensitivity/run');
+    expect(params).toMatchObject({ formats: ['Q4_K', 'Q8_0', 'Q6_K'] });
+    await answer(tableOf(modelOf(folder)));
+    expect(await beating).toBe(true);
+  });
+
+  it('measures all where nothing was, and is given up where that is cancelled', async () => {
+    const { engine, session, folder } = setUpSession();
+    await session.load();
+    const given = session.beat('/theirs/x.gguf');
+    await settle();
+    session.cancelJob();
+    expect([await given, engine.of('plan/rival')]).toEqual([false, []]);
+    const beating = session.beat('/theirs/x.gguf');
+    await settle();
+    await engine.last('sensitivity/run').answer(tableOf(modelOf(folder)));
+    await settle();
+    await engine.last('plan/rival').answer(theirs);
+    expect(await beating).toBe(true);
+  });
+
+  it('does not replace the plan where none is as small', async () => {
+    const { engine, session } = measured();
+    await session.load();
+    const { plan } = session;
+    const beating = session.beat('/theirs/x.gguf');
+    await settle();
+    const failed = expect(beating).rejects.toMatchObject({ code: 'REQUEST' });
+    await engine.last('plan/rival').answer({ ...theirs, bytes: 200 });
+    await failed;
+    expect(session.plan).toBe(plan);
+    await expect(session.otherPlan({ kind: 'rival', file: '/theirs/x.gguf' }, signal)).rejects.toThrow();
+  });
+});
+
+describe('a plan that is measured', () => {
+  it('is written for the engine, and shown with its certificate, also once it is saved', async () => {
+    const { engine, session, folder, heard } = measured();
+    await session.load();
+    const plan = session.plan!;
+    const measuring = session.measurePlan({ text: '/t.txt', windows: 9 }, { signal });
+    await expect.poll(() => engine.of('plan/certify').length).toBe(1);
+    const { params, options, answer } = engine.last('plan/certify');
+    expect(params).toMatchObject({
+      ...{ path: session.path, text: '/t.txt', windows: 9, device: 'cpu', cacheDir: join(folder, 'evidence') },
+    });
+    expect(params).not.toHaveProperty('rival');
+    expect(options.title).toBe('Plan over t.txt');
+    expect(readFileSync(params['planFile'] as string, 'utf8')).toBe(printPlan(plan));
+    const certificate = certificateOf(plan);
+    await answer({ plan: { ...plan, certificate }, notKept: 'the disk is full' });
+    expect(await measuring).toEqual({ isShown: true, notKept: 'the disk is full' });
+    expect(session.plan).toEqual({ ...plan, certificate });
+    expect(heard('plan').at(-1)!.revision).toBe(session.revisedPlan!.revision);
+    expect(printPlan(session.plan!)).toContain('"certificate"');
+  });
+
+  it('is measured against the file that it is to beat', async () => {
+    const { engine, session } = measured();
+    await session.load();
+    const beating = session.beat('/theirs/x.gguf');
+    await settle();
+    await engine.last('plan/rival').answer(theirs);
+    await beating;
+    const measuring = session.measurePlan({ text: '/t.txt' }, { signal });
+    await expect.poll(() => engine.of('plan/certify').length).toBe(1);
+    expect(engine.last('plan/certify').params).toMatchObject({ rival: '/theirs/x.gguf' });
+    const failed = expect(measuring).rejects.toThrow('The text was seen.');
+    await engine.last('plan/certify').fail('REQUEST', 'The text was seen.');
+    await failed;
+  });
+
+  it('keeps its certificate to itself once it has other formats', async () => {
+    const { engine, session } = measured();
+    await session.load();
+    const before = session.plan!;
+    const measuring = session.measurePlan({ text: '/t.txt' }, { signal });
+    await expect.poll(() => engine.of('plan/certify').length).toBe(1);
+    session.solve({ kind: 'bits-per-weight', value: 8.5 });
+    await engine.last('plan/certify').answer({ plan: { ...before, certificate: certificateOf(before) } });
+    expect(await measuring).toEqual({ isShown: false });
+    expect(session.plan).not.toHaveProperty('certificate');
+  });
+});

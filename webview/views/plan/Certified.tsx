@@ -1,0 +1,92 @@
+import { additivityOf, type Certificate, type JointFigures } from '../../../src/protocol/certificate';
+import { estimateText } from '../../../src/protocol/figures';
+import type { Plan } from '../../../src/protocol/plan';
+import { listOf } from '../../../src/protocol/tableNotes';
+import { intervalText } from '../../../src/protocol/verdict';
+import { plural, size } from '../../../src/protocol/words';
+import { figure } from '../../format';
+
+/** What was measured of the plan as a whole, and of what it was measured against. */
+export function Certified({ plan }: { plan: Plan }) {
+  const { certificate, total } = plan;
+  if (!certificate) return null;
+  const { predicted, measured, rivals } = certificate;
+  return (
+    <details class="certified" open>
+      <summary>Measured over {certificate.text.file}</summary>
+      <p class="muted">{basis(certificate)}</p>
+      <div class="why-scroll" tabIndex={0} role="region" aria-label="Measurement of the plan">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Weights</th>
+              <th scope="col">Size</th>
+              <th scope="col">Predicted</th>
+              <th scope="col" title="Mean KL divergence from the original, with its standard error">
+                Mean
+              </th>
+              <th scope="col">Median</th>
+              <th scope="col">99 %</th>
+              <th scope="col">Same top token</th>
+              <th scope="col" title="95 % interval, paired by tokens; below zero the plan is better">
+                Plan less this
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <Row
+              {...{ name: 'plan', predicted, measured }}
+              bytes={total.fileBytes ?? total.bytes}
+              difference=""
+            />
+            {rivals.map(({ name, codes, fileBytes, difference, ...rival }) => (
+              <Row
+                key={`${name} ${codes}`}
+                name={codes === 'optimised' ? `${name}, optimised codes` : name}
+                bytes={fileBytes}
+                predicted={rival.predicted}
+                measured={rival.measured}
+                difference={intervalText(difference)}
+              />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  );
+}
+
+/** What the figures are based on, as a sentence or two. */
+function basis(certificate: Certificate): string {
+  const { text, roundActivations, notCompared } = certificate;
+  const ratio = additivityOf(certificate);
+  return [
+    `KL divergence from the original in nats per token, over ${plural(text.windows, 'window')} of ${text.context}, ${plural(text.tokens, 'token')}${roundActivations ? ', activations rounded to 8 bits' : ''}.`,
+    ...(ratio === undefined ? [] : [`Measured over predicted: ${ratio.toFixed(2)}.`]),
+    ...(notCompared.length === 0
+      ? []
+      : [`Presets that need an importance matrix are not compared: ${listOf(notCompared)}.`]),
+  ].join(' ');
+}
+
+function Row(props: {
+  name: string;
+  bytes: number;
+  predicted: number | undefined;
+  measured: JointFigures;
+  difference: string;
+}) {
+  const { name, bytes, predicted, measured, difference } = props;
+  return (
+    <tr>
+      <th scope="row">{name}</th>
+      <td>{size(bytes)}</td>
+      <td>{predicted === undefined ? '–' : figure(predicted, 3)}</td>
+      <td>{estimateText(measured.mean)}</td>
+      <td>{figure(measured.median, 3)}</td>
+      <td>{figure(measured.percentile99, 3)}</td>
+      <td>{(100 * measured.sameTopToken).toFixed(2)} %</td>
+      <td>{difference}</td>
+    </tr>
+  );
+}

@@ -1,0 +1,98 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { Budget } from '../../../src/protocol/plan';
+import { notKeptNote } from '../../../src/protocol/tableNotes';
+import type { WebviewRequests } from '../../../src/protocol/webview';
+import { useApp, useAppState } from '../../context';
+import { Button } from '../../controls';
+import { checked, countOf } from '../../formValues';
+import { useJob } from '../../useJob';
+import { PathField, TextSetting } from '../fields';
+import { Going } from '../Going';
+
+type Params = WebviewRequests['measurePlan']['params'];
+
+/**
+ * The plan is measured as a whole over another text, with presets of its size and the file that it is to beat.
+ * @param props.budget where the user moved the slider to: the plan is solved for it first.
+ */
+export function Measure({ budget }: { budget?: Budget }) {
+  const { host } = useApp();
+  const { model, part } = useAppState();
+  const { run, start, cancel } = useJob('plan measurement', (params: Params, options) =>
+    host.call('measurePlan', params, options),
+  );
+  const { isRunning = false, progress, result, failure } = run ?? {};
+  const { text, setText } = useText(run?.params.text);
+  const [windows, setWindows] = useState(run?.params.windows?.toString() ?? '');
+  const { value: count, problem } = checked(() => countOf(windows, 'Windows'));
+  if (model?.limits?.run !== undefined || part?.alone) return null;
+  const notes = [
+    ...(result?.isShown === false ? ['The plan was changed meanwhile: the result is about the earlier one.'] : []),
+    ...(result?.notKept === undefined ? [] : [notKeptNote(result.notKept)]),
+  ];
+  return (
+    <details class="measure-plan" open={isRunning}>
+      <summary>Measure this plan</summary>
+      <p class="muted">
+        Runs the model with the plan, with presets of at most its size and with a random assignment, over a text
+        that neither gains nor codes have seen, and says whether the plan is better.
+      </p>
+      <div class="options" role="group" aria-label="Measurement of the plan">
+        <PathField
+          label="Text"
+          flag="UTF-8 text that neither the gains nor the codes of the plan have seen"
+          kind="text"
+          path={text}
+          none="another text than that of the gains"
+          onChange={setText}
+        />
+        <TextSetting
+          label="At most"
+          name="Windows of the measurement"
+          flag="Windows of the text; an interval needs at least 8"
+          value={windows}
+          placeholder="all windows"
+          onChange={setWindows}
+        />
+        <div class="start">
+          <span class="muted" role="status">
+            {problem ?? (text === '' ? 'Choose a text.' : '')}
+          </span>
+          <Button
+            disabled={text === '' || problem !== undefined || isRunning}
+            onClick={() =>
+              start({ text, ...(count === undefined ? {} : { windows: count }), ...(budget ? { budget } : {}) })
+            }
+          >
+            Measure
+          </Button>
+        </div>
+      </div>
+      {isRunning && <Going title="Measurement of the plan" progress={progress} cancel={cancel} />}
+      {failure !== undefined && (
+        <p class="notice error" role="alert">
+          {failure}
+        </p>
+      )}
+      {notes.map((note) => (
+        <p key={note} class="notice note">
+          {note}
+        </p>
+      ))}
+    </details>
+  );
+}
+
+/** The text as it was used or chosen; until then one next to the model that is made for evaluations. */
+function useText(used: string | undefined) {
+  const { host } = useApp();
+  const [text, setText] = useState(used ?? '');
+  useEffect(() => {
+    if (used !== undefined) return;
+    host.call('textsBeside', {}).then(
+      (beside) => setText((now) => (now === '' ? (beside.text ?? '') : now)),
+      () => undefined, // then the user chooses one
+    );
+  }, [host]);
+  return { text, setText };
+}
