@@ -30,9 +30,9 @@ export function classesOf(
       `The constraint ${constraintText(idle)} does not match any tensor that a plan can choose a format for.`,
     );
   return groupsOf(rows, matching).map((members) => {
-    const applied = [...new Set(members.flatMap((row) => matching[row]!))];
     const options = optionsOf(members, choices, matching);
     if (options.length > 0) return { rows: members, options };
+    const applied = [...new Set(members.flatMap((row) => matching[row]!))];
     const names = members.map((row) => rows[row]!.tensor).join(', ');
     const measured = [...new Set(members.flatMap((row) => choices[row]!.map(({ format }) => format)))];
     throw new QuantscopeError(
@@ -61,6 +61,7 @@ export function meetsAll(
   chosen: readonly Pick<PlanChoice, 'format' | 'bitsPerWeight'>[],
   constraints: readonly PlanConstraint[],
 ): boolean {
+  if (constraints.length === 0) return true;
   const matching = matchesOf(rows, constraints);
   return (
     constraints.every((constraint) => matching.some((own) => own.includes(constraint))) &&
@@ -127,7 +128,9 @@ function optionsOf(
   members: readonly number[],
   choices: readonly (readonly PlanChoice[])[],
   matching: readonly (readonly PlanConstraint[])[],
-): (readonly number[])[] {
+): readonly (readonly number[])[] {
+  const [only = 0, ...more] = members;
+  if (more.length === 0 && matching[only]!.length === 0) return singles(choices[only]!.length);
   const allowed = members.map((row) =>
     [...choices[row]!.keys()].filter((at) => matching[row]!.every((item) => meets(choices[row]![at]!, item))),
   );
@@ -141,6 +144,17 @@ function optionsOf(
     return same.length === others.length ? [[at, ...same]] : [];
   });
 }
+
+/** One option for each of so many choices; the same lists for all tensors that have as many. */
+function singles(count: number): readonly (readonly number[])[] {
+  while (single.length < count) single.push([single.length]);
+  const known = prefixes.get(count) ?? single.slice(0, count);
+  prefixes.set(count, known);
+  return known;
+}
+
+const single: (readonly number[])[] = [];
+const prefixes = new Map<number, readonly (readonly number[])[]>();
 
 /** Whether a choice for a tensor that a constraint applies to meets it; agreement aside. */
 export const meets = (

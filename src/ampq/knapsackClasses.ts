@@ -67,22 +67,26 @@ type Options = Pick<KnapsackClasses, 'start' | 'bytes' | 'cost'>;
 
 function upgradesOf(options: Options): Upgrades {
   const { start, bytes, cost } = options;
-  const found: { item: number; option: number; bytes: number; gain: number }[] = [];
+  const found = { item: [] as number[], option: [] as number[], bytes: [] as number[], gain: [] as number[] };
   for (let item = 0; item + 1 < start.length; item++) {
     const hull = lowerHull(options, start[item]!, start[item + 1]!);
     for (let i = 1; i < hull.length; i++) {
       const [from, to] = [hull[i - 1]!, hull[i]!];
       const more = bytes[to]! - bytes[from]!;
-      found.push({ item, option: to, bytes: more, gain: (cost[from]! - cost[to]!) / more });
+      found.item.push(item);
+      found.option.push(to);
+      found.bytes.push(more);
+      found.gain.push((cost[from]! - cost[to]!) / more);
     }
   }
-  found.sort((a, b) => b.gain - a.gain);
+  const gain = Float64Array.from(found.gain);
+  const order = Int32Array.from(gain.keys()).sort((a, b) => gain[b]! - gain[a]!);
   return {
-    count: found.length,
-    item: Int32Array.from(found, (upgrade) => upgrade.item),
-    option: Int32Array.from(found, (upgrade) => upgrade.option),
-    bytes: Float64Array.from(found, (upgrade) => upgrade.bytes),
-    gain: Float64Array.from(found, (upgrade) => upgrade.gain),
+    count: order.length,
+    item: order.map((at) => found.item[at]!),
+    option: order.map((at) => found.option[at]!),
+    bytes: Float64Array.from(order, (at) => found.bytes[at]!),
+    gain: Float64Array.from(order, (at) => gain[at]!),
   };
 }
 

@@ -4,7 +4,7 @@ import type { FormatOption, FormatReasons, FrontPoint, PlanFront, PlanMeasure } 
 import { constraintText, matchesOf, meets } from './constraints';
 import { priceAt } from './knapsackFront';
 import { totalOf } from './totals';
-import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
+import { assignmentsOf, paddedSum, prepareTable, sumOf, type PreparedTable } from './preparedTable';
 
 /** Most points of a front that is drawn; fronts of large models have hundreds of thousands of corners. */
 const maxPoints = 400;
@@ -21,12 +21,9 @@ export function planFront(table: SensitivityTable, constraints: readonly PlanCon
   return {
     measure: measureOf(prepared),
     points: sampled(bytes.length, maxPoints).map((at) => point(bytes[at]!, cost[at]!)),
-    presets: prepared.presets.map(({ fileType, assignments, cost: its }) => ({
+    presets: prepared.presets.map(({ fileType, bytes: sizes, cost: its }) => ({
       fileType,
-      ...point(
-        sumOf(assignments, (item) => item.bytes),
-        its,
-      ),
+      ...point(paddedSum(sizes, 1), its),
     })),
     constrained: [...matching.keys()].filter((row) => matching[row]!.length > 0),
     pinned: prepared.classes
@@ -42,10 +39,11 @@ export function planFront(table: SensitivityTable, constraints: readonly PlanCon
  * @throws QuantscopeError REQUEST for one whose types were not all measured.
  */
 export function presetPlan(table: SensitivityTable, fileType: string): Pick<Plan, 'assignments' | 'total'> {
-  const { presets, rows } = prepareTable(table, []);
+  const prepared = prepareTable(table, []);
+  const { presets, rows } = prepared;
   const preset = presets.find((item) => item.fileType === fileType);
   if (!preset) throw new QuantscopeError('REQUEST', `Not all types of ${fileType} were measured.`);
-  const { assignments } = preset;
+  const assignments = assignmentsOf(prepared, preset.places);
   return { assignments, total: totalOf(assignments, rows, table.fixedBytes) };
 }
 

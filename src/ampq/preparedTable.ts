@@ -27,15 +27,17 @@ export interface PreparedTable {
   readonly solverFor: (alignment: number) => KnapsackSolver;
   /** The corners of their Pareto front, by the bytes of tensor data. */
   readonly front: () => KnapsackFront;
-  /** What each row becomes with each of its choices. */
-  readonly assignments: readonly (readonly PlanAssignment[])[];
+  /** Ways to write each row. */
+  readonly choices: readonly (readonly PlanChoice[])[];
   readonly presets: readonly MeasuredPreset[];
 }
 
 /** A preset whose types were all measured. */
 interface MeasuredPreset {
   readonly fileType: string;
-  readonly assignments: readonly PlanAssignment[];
+  /** Of each row the place of its choice, and the bytes of that. */
+  readonly places: Int32Array;
+  readonly bytes: Float64Array;
   readonly cost: number;
   /** Whether it meets the constraints. */
   readonly isAllowed: boolean;
@@ -65,25 +67,39 @@ function prepare({ rows, presets }: SensitivityTable, constraints: readonly Plan
       gain !== undefined || choices[i]!.every(({ relativeSquaredError }) => relativeSquaredError === 0),
   );
   const factors = rows.map((row) => (hasGains ? (row.gain ?? 0) : row.weights * row.roleFactor));
-  const assignments = choices.map((options, i) => options.map((choice) => assignmentOf(rows[i]!, choice)));
   const classes = classesOf(rows, choices, constraints);
   const knapsackOf = remembered((alignment) =>
     prepareClasses(knapsackItems(classes, choices, factors, alignment)),
   );
   const frontAt = remembered((alignment) => knapsackFront(knapsackOf(alignment)));
   return {
-    ...{ rows, weights: sumOf(rows, (row) => row.weights), hasGains, factors, assignments, classes },
+    ...{ rows, weights: sumOf(rows, (row) => row.weights), hasGains, factors, choices, classes },
     solverFor: remembered((alignment) => preparedSolver(knapsackOf(alignment))),
     front: () => frontAt(1),
     presets: presets.flatMap(({ fileType, formats }) => {
-      const chosen = assignments.flatMap(
-        (options, i) => options.find(({ format }) => format === formats[i]) ?? [],
+      const places = Int32Array.from(choices, (options, i) =>
+        options.findIndex(({ format }) => format === formats[i]),
       );
-      if (chosen.length < rows.length) return [];
-      const cost = sumOf(chosen, (item, i) => item.relativeSquaredError! * factors[i]!);
-      return [{ fileType, assignments: chosen, cost, isAllowed: meetsAll(rows, chosen, constraints) }];
+      if (places.includes(-1)) return [];
+      const chosen = choices.map((options, i) => options[places[i]!]!);
+      const cost = sumOf(chosen, (item, i) => item.relativeSquaredError * factors[i]!);
+      const bytes = Float64Array.from(chosen, (item) => item.bytes);
+      return [{ fileType, places, bytes, cost, isAllowed: meetsAll(rows, chosen, constraints) }];
     }),
   };
+}
+
+/** What rows become with a choice of each. @param places of the choices. */
+export const assignmentsOf = (
+  { rows, choices }: Pick<PreparedTable, 'rows' | 'choices'>,
+  places: Int32Array,
+): readonly PlanAssignment[] => rows.map((row, i) => assignmentOf(row, choices[i]![places[i]!]!));
+
+/** The sum of sizes, each with its padding to an alignment. */
+export function paddedSum(sizes: Float64Array, alignment: number): number {
+  let sum = 0;
+  for (const bytes of sizes) sum += padded(bytes, alignment);
+  return sum;
 }
 
 /** The function, computing once for each alignment. */
@@ -103,12 +119,19 @@ const knapsackItems = (
   factors: readonly number[],
   alignment: number,
 ): Choice[][] =>
-  classes.map(({ rows, options }) =>
-    options.map((places) => ({
+  classes.map(({ rows, options }) => {
+    const [row] = rows;
+    // Most tensors are on their own, and there are many.
+    if (rows.length === 1)
+      return options.map(([place]) => {
+        const { bytes, relativeSquaredError } = choices[row!]![place!]!;
+        return { bytes: padded(bytes, alignment), cost: relativeSquaredError * factors[row!]! };
+      });
+    return options.map((places) => ({
       bytes: sumOf(places, (place, i) => padded(choices[rows[i]!]![place]!.bytes, alignment)),
       cost: sumOf(places, (place, i) => choices[rows[i]!]![place]!.relativeSquaredError * factors[rows[i]!]!),
-    })),
-  );
+    }));
+  });
 
 function assignmentOf(
   { tensor, sources, gain }: SensitivityRow,

@@ -49,14 +49,14 @@ export function smallestBudget(
 
 /** Bytes of all tensors with the smallest or the largest option of each class, with padding. */
 const bytesBy = (
-  { classes, assignments }: PreparedTable,
+  { classes, choices }: PreparedTable,
   alignment: number,
   extreme: (sizes: readonly number[]) => number,
 ): number =>
   sumOf(classes, ({ rows, options }) =>
     extreme(
       options.map((places) =>
-        sumOf(places, (place, i) => padded(assignments[rows[i]!]![place]!.bytes, alignment)),
+        sumOf(places, (place, i) => padded(choices[rows[i]!]![place]!.bytes, alignment)),
       ),
     ),
   );

@@ -17,7 +17,7 @@ import { keptNotes, tableNotes } from '../protocol/tableNotes';
 import { size } from '../protocol/words';
 import { constraintText, meetsAll } from './constraints';
 import type { Effort } from './knapsack';
-import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
+import { assignmentsOf, paddedSum, prepareTable, sumOf, type PreparedTable } from './preparedTable';
 import { totalOf } from './totals';
 
 export interface Assignment {
@@ -98,13 +98,13 @@ export function solveBudget(
   const solved = solverFor(alignment)(available, effort);
   if (!solved) throw tooSmall(table, budget, frame, constraints);
   const [preset] = presets
-    .filter(({ assignments }) => sumOf(assignments, ({ bytes }) => padded(bytes, alignment)) <= available)
+    .filter(({ bytes }) => paddedSum(bytes, alignment) <= available)
     .sort((a, b) => a.cost - b.cost);
   // A search that was cut short may have missed what the preset shows to be possible.
   const assignments =
     preset?.isAllowed === true && preset.cost < solved.cost
-      ? preset.assignments
-      : chosenIn(prepared, solved.chosen);
+      ? assignmentsOf(prepared, preset.places)
+      : assignmentsOf(prepared, placesIn(prepared, solved.chosen));
   const { optimal, gap } = solved;
   const notCompared = (table.unmeasuredPresets ?? [])
     .filter(({ bytes }) => bytes <= available)
@@ -116,17 +116,16 @@ export function solveBudget(
   });
   return {
     ...{ assignments, total: totals(assignments), optimal, gap, notCompared },
-    ...(preset ? { preset: presetOf(preset.fileType, totals(preset.assignments)) } : {}),
+    ...(preset ? { preset: presetOf(preset.fileType, totals(assignmentsOf(prepared, preset.places))) } : {}),
   };
 }
 
-/** The assignments of the options that a solver chose for the classes. */
-function chosenIn({ classes, assignments }: PreparedTable, chosen: Int32Array): readonly PlanAssignment[] {
-  const items = new Array<PlanAssignment>(assignments.length);
+/** Of each row the place of the choice that is part of the option that a solver chose for its class. */
+function placesIn({ classes, choices }: PreparedTable, chosen: Int32Array): Int32Array {
+  const found = new Int32Array(choices.length);
   for (const [at, { rows, options }] of classes.entries())
-    for (const [i, place] of options[chosen[at]!]!.entries())
-      items[rows[i]!] = assignments[rows[i]!]![place]!;
-  return items;
+    for (const [i, place] of options[chosen[at]!]!.entries()) found[rows[i]!] = place;
+  return found;
 }
 
 const bytesIn = (items: readonly PlanAssignment[]): number[] => items.map(({ bytes }) => bytes);
@@ -197,12 +196,12 @@ function leastOfBudget(
   frame: FileFrame,
   constraints: readonly PlanConstraint[],
 ): number {
-  const { classes, assignments, weights } = prepareTable(table, constraints);
+  const { classes, choices, weights } = prepareTable(table, constraints);
   const alignment = alignmentOf(budget, frame);
   const least = sumOf(classes, ({ rows, options }) =>
     leastOf(
       options.map((places) =>
-        sumOf(places, (place, i) => padded(assignments[rows[i]!]![place]!.bytes, alignment)),
+        sumOf(places, (place, i) => padded(choices[rows[i]!]![place]!.bytes, alignment)),
       ),
     ),
   );
