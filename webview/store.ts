@@ -156,7 +156,9 @@ export class Store {
   select(names: readonly string[]): void {
     const last = names[names.length - 1];
     if (last !== undefined) saveState({ selected: last });
-    const tab = ['metadata', 'quantizeModel', 'export', 'refine', 'compare', 'evaluate'].includes(this.state.tab)
+    const tab = ['metadata', 'quantizeModel', 'export', 'refine', 'compare', 'evaluate'].includes(
+      this.state.tab,
+    )
       ? 'tensor'
       : this.state.tab;
     this.update({ selected: names, isSelected: true, tab });

@@ -87,7 +87,15 @@ export interface EditorState {
 
 /** Views that a command can open; `importance` is a part of the Evaluate tab, `methods` of the Quantize Layer tab. */
 export type CommandTab =
-  'quantize' | 'methods' | 'quantizeModel' | 'plan' | 'compare' | 'export' | 'refine' | 'evaluate' | 'importance';
+  | 'quantize'
+  | 'methods'
+  | 'quantizeModel'
+  | 'plan'
+  | 'compare'
+  | 'export'
+  | 'refine'
+  | 'evaluate'
+  | 'importance';
 
 /** The one long job an editor can have: what the progress line shows. */
 export type JobState =

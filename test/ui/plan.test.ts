@@ -3,14 +3,16 @@ import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assignmentDigest } from '../../src/ampq/assignmentDigest';
+import { exportGguf } from '../../src/exporter/exportGguf';
+import { openModel } from '../../src/layouts/openModel';
 import type { Certificate } from '../../src/protocol/certificate';
 import type { Plan } from '../../src/protocol/plan';
-import { temporaryFolder } from '../support/files';
+import { sampleFolder, temporaryFolder } from '../support/files';
 import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { makeNarrow, overflowOf, saveFileAs, setTheme } from '../support/workbench';
+import { acceptFile, makeNarrow, overflowOf, saveFileAs, setTheme } from '../support/workbench';
 
 /** The sample is run over a text for each of its 44 matrices (ms). */
 const wait = 180_000;
@@ -22,7 +24,11 @@ describe.skipIf(!hasServer)('the plan page', () => {
   const workspace = temporaryFolder();
 
   beforeAll(async () => {
-    ({ code, page, frame } = await openSample(workspace, wait));
+    ({ code, page, frame } = await openSample(workspace, wait, async () => {
+      const model = await openModel(sampleFolder);
+      await exportGguf(model, { type: 'Q4_K_M' }, join(workspace, 'theirs.gguf'));
+      await model.close();
+    }));
     await frame.getByRole('tab', { name: 'Plan' }).click();
     await frame.locator('.view').getByRole('button', { name: 'Run Sensitivity' }).click();
     await frame.getByText('best plans by predicted KL divergence').waitFor({ timeout: wait });
@@ -181,6 +187,36 @@ describe.skipIf(!hasServer)('the plan page', () => {
       .toContain('measured, with 95 % intervals');
     await toTop();
     await screenshot(page, 'plan-measured-dark');
+  });
+
+  it('beats the file of somebody else, and shows the difference', async () => {
+    await toTop();
+    await frame.getByRole('button', { name: 'Beat a File…' }).click();
+    await acceptFile(page, 'theirs.gguf');
+    await expect
+      .poll(() => frame.locator('.plan-diff').innerText(), { timeout: wait })
+      .toMatch(
+        /^\d+ tensors of 44 have another format in theirs\.gguf \(3\.1\d MB, predicted KL divergence 0\.00\d+\)\.$/,
+      );
+    await screenshot(page, 'plan-beat-dark');
+  });
+
+  it('measures the plan as a whole, with the file, presets and a random assignment', async () => {
+    const measure = frame.locator('.measure-plan');
+    await measure.locator('summary').click();
+    await expect.poll(() => measure.innerText(), { timeout: wait }).toContain('generated-eval.txt');
+    await measure.locator('vscode-text-field[aria-label="Windows of the measurement"] input').fill('8');
+    await measure.getByRole('button', { name: 'Measure', exact: true }).click();
+    const rows = frame.locator('.certified tbody tr');
+    await expect.poll(() => rows.count(), { timeout: wait }).toBeGreaterThan(3);
+    const names = await rows.locator('th').allInnerTexts();
+    expect(names[0]).toBe('plan');
+    expect(names).toEqual(expect.arrayContaining(['theirs.gguf']));
+    expect(names.at(-1)).toMatch(/^random/);
+    expect(await rows.nth(1).innerText()).toMatch(/\d ± 0\.\d+\t.*%\t.*to/);
+    await expect.poll(() => frame.locator('.verdict').innerText()).toMatch(/theirs\.gguf|Q\d/);
+    await frame.locator('.certified').scrollIntoViewIfNeeded();
+    await screenshot(page, 'plan-certified-dark');
   });
 
   it('looks right in other themes and in a narrow window', async () => {

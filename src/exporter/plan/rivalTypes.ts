@@ -12,5 +12,6 @@ export const rivalTypes = (
   { hasImportance, isOptimised }: { readonly hasImportance: boolean; readonly isOptimised: boolean },
 ): string[] =>
   measurableTypes(rival).filter(
-    (type) => !needsImportance(type, '') || hasImportance || (isOptimised && latticeCandidates.includes(type)),
+    (type) =>
+      !needsImportance(type, '') || hasImportance || (isOptimised && latticeCandidates.includes(type)),
   );

@@ -47,7 +47,8 @@ async function matchOf(services: Services, argument: BeatArgument | undefined): 
   if (!session) return undefined;
   await session.ensureLoaded();
   // The palette speaks of the file in front; a page of its own model.
-  if (argument === undefined && session.description?.format === 'gguf') return matchFor(services, session.path);
+  if (argument === undefined && session.description?.format === 'gguf')
+    return matchFor(services, session.path);
   const rival = argument?.rival ?? (await askFile(session, dialogs.gguf));
   return rival === undefined ? undefined : { session, rival };
 }

@@ -28,7 +28,8 @@ export function evaluationHandlers(services: Services, session: ModelSession): E
   const formKey = `quantscope.evaluationForm:${session.path}`;
   return {
     openEvaluation: async () => {
-      const against = quantizations.sourceOf(session.folder) ??
+      const against =
+        quantizations.sourceOf(session.folder) ??
         quantizations.sourceOf(session.path) ??
         refinements.originalOf(session.path);
       return {

@@ -17,7 +17,10 @@ beforeAll(async () => {
 
 describe('a file that a plan is to beat', () => {
   it('has a type for each tensor of the plan, its bytes, and what a file of the plan holds besides', async () => {
-    const rival = await jobs['plan/rival']({ path: sampleFolder, rival: theirs, isOptimised: false }, context);
+    const rival = await jobs['plan/rival'](
+      { path: sampleFolder, rival: theirs, isOptimised: false },
+      context,
+    );
     expect(rival).toMatchObject({ path: theirs, file: 'theirs.gguf', bytes, formats: ['Q6_K', 'Q4_K'] });
     expect(rival.tensors).toHaveLength(44);
     expect(rival.tensors.find(({ tensor }) => tensor === 'output.weight')).toMatchObject({ type: 'Q6_K' });

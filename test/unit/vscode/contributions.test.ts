@@ -46,9 +46,7 @@ describe('package.json contributes what the code registers', () => {
     ]);
   });
   it('the same commands for files, indexes and folders of models', () => {
-    const entries = contributes.menus['explorer/context'].filter(
-      ({ command }) => !ofOneFormat.has(command),
-    );
+    const entries = contributes.menus['explorer/context'].filter(({ command }) => !ofOneFormat.has(command));
     expect(new Set(entries.map(({ when }) => when)).size).toBe(1);
     const [, pattern = ''] = /=~ \/(.*)\/i/.exec(entries[0]!.when) ?? [];
     const names = ['model.safetensors', 'AE.SFT', 'm.GGUF', 'model.safetensors.index.json'];

@@ -84,7 +84,10 @@ describe('a refinement', () => {
     engine.last('refinement/run').options.onProgress!(at(4, point(0, 0.002), point(4, 0.002)));
     session.stop();
     expect(await run).toBeUndefined();
-    expect([session.activity!.outcome, engine.of('refinement/run').length]).toEqual([{ kind: 'cancelled' }, 1]);
+    expect([session.activity!.outcome, engine.of('refinement/run').length]).toEqual([
+      { kind: 'cancelled' },
+      1,
+    ]);
     expect(log.lines).toEqual([]);
   });
 
@@ -95,7 +98,10 @@ describe('a refinement', () => {
     options.onProgress!(at(4, point(0, 0.002), point(4, 0.001)));
     await fail('CANCELLED' as never, 'The request was cancelled.');
     expect(await run).toBeUndefined();
-    expect([session.activity!.outcome, engine.of('refinement/run').length]).toEqual([{ kind: 'cancelled' }, 1]);
+    expect([session.activity!.outcome, engine.of('refinement/run').length]).toEqual([
+      { kind: 'cancelled' },
+      1,
+    ]);
   });
 
   it.each([

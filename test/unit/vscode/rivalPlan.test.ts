@@ -40,7 +40,10 @@ describe('a plan that is to beat a file', () => {
     expect([assignments[0]!.format, total.fileBytes]).toEqual(['Q8_0', 388]);
     expect(heard('plan').at(-1)).toMatchObject({ rival: '/theirs/x.gguf' });
     const other = await session.otherPlan({ kind: 'rival', file: '/theirs/x.gguf' }, signal);
-    expect([other.name, other.total]).toMatchObject(['x.gguf', { bytes: 144, fileBytes: 400, bitsPerWeight: 4.5 }]);
+    expect([other.name, other.total]).toMatchObject([
+      'x.gguf',
+      { bytes: 144, fileBytes: 400, bitsPerWeight: 4.5 },
+    ]);
     expect(fromColumns(other.assignments)[0]).toMatchObject({
       ...{ tensor: 'a', format: 'Q4_K', bytes: 144, relativeSquaredError: 1 / 4.5 },
     });
@@ -99,7 +102,13 @@ describe('a plan that is measured', () => {
     await expect.poll(() => engine.of('plan/certify').length).toBe(1);
     const { params, options, answer } = engine.last('plan/certify');
     expect(params).toMatchObject({
-      ...{ path: session.path, text: '/t.txt', windows: 9, device: 'cpu', cacheDir: join(folder, 'evidence') },
+      ...{
+        path: session.path,
+        text: '/t.txt',
+        windows: 9,
+        device: 'cpu',
+        cacheDir: join(folder, 'evidence'),
+      },
     });
     expect(params).not.toHaveProperty('rival');
     expect(options.title).toBe('Plan over t.txt');

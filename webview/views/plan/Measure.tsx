@@ -27,15 +27,17 @@ export function Measure({ budget }: { budget?: Budget }) {
   const { value: count, problem } = checked(() => countOf(windows, 'Windows'));
   if (model?.limits?.run !== undefined || part?.alone) return null;
   const notes = [
-    ...(result?.isShown === false ? ['The plan was changed meanwhile: the result is about the earlier one.'] : []),
+    ...(result?.isShown === false
+      ? ['The plan was changed meanwhile: the result is about the earlier one.']
+      : []),
     ...(result?.notKept === undefined ? [] : [notKeptNote(result.notKept)]),
   ];
   return (
     <details class="measure-plan" open={isRunning}>
       <summary>Measure this plan</summary>
       <p class="muted">
-        Runs the model with the plan, with presets of at most its size and with a random assignment, over a text
-        that neither gains nor codes have seen, and says whether the plan is better.
+        Runs the model with the plan, with presets of at most its size and with a random assignment, over a
+        text that neither gains nor codes have seen, and says whether the plan is better.
       </p>
       <div class="options" role="group" aria-label="Measurement of the plan">
         <PathField
@@ -61,7 +63,11 @@ export function Measure({ budget }: { budget?: Budget }) {
           <Button
             disabled={text === '' || problem !== undefined || isRunning}
             onClick={() =>
-              start({ text, ...(count === undefined ? {} : { windows: count }), ...(budget ? { budget } : {}) })
+              start({
+                text,
+                ...(count === undefined ? {} : { windows: count }),
+                ...(budget ? { budget } : {}),
+              })
             }
           >
             Measure

@@ -33,9 +33,9 @@ function OnlyGguf() {
   return (
     <div class="empty">
       <p>
-        GGUF files are refined: trained on the output of the model that they were made from, so that they diverge
-        less from it with the same types and the same size. Export this model first, or choose a file that was
-        made from it.
+        GGUF files are refined: trained on the output of the model that they were made from, so that they
+        diverge less from it with the same types and the same size. Export this model first, or choose a file
+        that was made from it.
       </p>
       <div class="actions">
         <Button primary onClick={() => void ask('refineFile', {})}>
@@ -141,7 +141,13 @@ interface Estimated {
 }
 
 /** The estimate of the settings, and the buttons that make it and start the run. */
-function Outlook({ settings, problem }: { settings: PanelRefinement | undefined; problem: string | undefined }) {
+function Outlook({
+  settings,
+  problem,
+}: {
+  settings: PanelRefinement | undefined;
+  problem: string | undefined;
+}) {
   const { host } = useApp();
   const ask = useAsk();
   const { refinement } = useAppState();
@@ -169,7 +175,11 @@ function Outlook({ settings, problem }: { settings: PanelRefinement | undefined;
           <span class="muted" role="status">
             {problem ?? (estimate || isRunning || isRefining ? '' : 'The estimate makes one step.')}
           </span>
-          <Button primary={!estimate} disabled={!ready} onClick={() => settings && start({ ...of, settings })}>
+          <Button
+            primary={!estimate}
+            disabled={!ready}
+            onClick={() => settings && start({ ...of, settings })}
+          >
             Estimate
           </Button>
           {estimate && estimate.done > 0 && (

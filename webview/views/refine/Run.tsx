@@ -107,9 +107,9 @@ function Refined({
         {best.step === 0
           ? 'No step was better than the start: the file has the weights that it had.'
           : `The state after ${plural(best.step, 'step')}${best.step === steps ? '' : ` of ${steps} that were made`}.`}{' '}
-        {tensors.trained} of {plural(tensors.all, 'tensor')} trained on {tokens.learned.toLocaleString('en-US')}{' '}
-        tokens, measured on {tokens.heldBack.toLocaleString('en-US')} others; {duration(seconds)}.
-        {wasStopped && ' The run was stopped, and can be continued.'}
+        {tensors.trained} of {plural(tensors.all, 'tensor')} trained on{' '}
+        {tokens.learned.toLocaleString('en-US')} tokens, measured on {tokens.heldBack.toLocaleString('en-US')}{' '}
+        others; {duration(seconds)}.{wasStopped && ' The run was stopped, and can be continued.'}
       </p>
       <div class="actions">
         {wasStopped && (
