@@ -46,21 +46,33 @@ export function prepareClasses(classes: readonly (readonly Choice[])[]): Knapsac
     }
     start[item + 1] = bytes.length;
   }
-  const options = { start, bytes: Float64Array.from(bytes), cost: Float64Array.from(cost) };
-  return { count: classes.length, ...options, index: Int32Array.from(index), upgrades: upgradesOf(options) };
+  const options = { start, bytes: new Float64Array(bytes), cost: new Float64Array(cost) };
+  return { count: classes.length, ...options, index: new Int32Array(index), upgrades: upgradesOf(options) };
 }
 
 /** Places of the choices that no other beats in both bytes and cost, by bytes ascending. */
 function paretoOptimal(choices: readonly Choice[]): number[] {
-  const sorted = choices
-    .map((_, at) => at)
-    .sort((a, b) => choices[a]!.bytes - choices[b]!.bytes || choices[a]!.cost - choices[b]!.cost);
   const kept: number[] = [];
-  for (const at of sorted) {
+  for (const at of byBytes(choices)) {
     const last = kept.at(-1);
     if (last === undefined || choices[at]!.cost < choices[last]!.cost) kept.push(at);
   }
   return kept;
+}
+
+/** Places of choices by bytes and then by cost, ascending. By insertion: there are few, mostly in order already, of each of very many classes. */
+function byBytes(choices: readonly Choice[]): number[] {
+  const sorted: number[] = [];
+  for (const [at, { bytes, cost }] of choices.entries()) {
+    let place = at;
+    for (; place > 0; place--) {
+      const before = choices[sorted[place - 1]!]!;
+      if (before.bytes < bytes || (before.bytes === bytes && before.cost <= cost)) break;
+      sorted[place] = sorted[place - 1]!;
+    }
+    sorted[place] = at;
+  }
+  return sorted;
 }
 
 type Options = Pick<KnapsackClasses, 'start' | 'bytes' | 'cost'>;
@@ -79,14 +91,19 @@ function upgradesOf(options: Options): Upgrades {
       found.gain.push((cost[from]! - cost[to]!) / more);
     }
   }
-  const gain = Float64Array.from(found.gain);
-  const order = Int32Array.from(gain.keys()).sort((a, b) => gain[b]! - gain[a]!);
+  const { gain } = found;
+  const order = new Uint32Array(gain.keys()).sort((a, b) => gain[b]! - gain[a]!);
+  const sorted = <T extends Int32Array | Float64Array>(values: readonly number[], into: T): T => {
+    for (let place = 0; place < into.length; place++) into[place] = values[order[place]!]!;
+    return into;
+  };
+  const count = order.length;
   return {
-    count: order.length,
-    item: order.map((at) => found.item[at]!),
-    option: order.map((at) => found.option[at]!),
-    bytes: Float64Array.from(order, (at) => found.bytes[at]!),
-    gain: Float64Array.from(order, (at) => gain[at]!),
+    count,
+    item: sorted(found.item, new Int32Array(count)),
+    option: sorted(found.option, new Int32Array(count)),
+    bytes: sorted(found.bytes, new Float64Array(count)),
+    gain: sorted(gain, new Float64Array(count)),
   };
 }
 

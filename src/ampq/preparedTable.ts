@@ -77,9 +77,7 @@ function prepare({ rows, presets }: SensitivityTable, constraints: readonly Plan
     solverFor: remembered((alignment) => preparedSolver(knapsackOf(alignment))),
     front: () => frontAt(1),
     presets: presets.flatMap(({ fileType, formats }) => {
-      const places = Int32Array.from(choices, (options, i) =>
-        options.findIndex(({ format }) => format === formats[i]),
-      );
+      const places = placesOf(choices, formats);
       if (places.includes(-1)) return [];
       const chosen = choices.map((options, i) => options[places[i]!]!);
       const cost = sumOf(chosen, (item, i) => item.relativeSquaredError * factors[i]!);
@@ -87,6 +85,20 @@ function prepare({ rows, presets }: SensitivityTable, constraints: readonly Plan
       return [{ fileType, places, bytes, cost, isAllowed: meetsAll(rows, chosen, constraints) }];
     }),
   };
+}
+
+/** Of each row the place of a format among its choices; −1 where it was not measured. */
+function placesOf(choices: readonly (readonly PlanChoice[])[], formats: readonly string[]): Int32Array {
+  // Most rows list their choices in one order.
+  const usual = new Map<string, number>();
+  return Int32Array.from(choices, (options, i) => {
+    const wanted = formats[i]!;
+    const expected = usual.get(wanted);
+    if (expected !== undefined && options[expected]?.format === wanted) return expected;
+    const place = options.findIndex(({ format }) => format === wanted);
+    usual.set(wanted, place);
+    return place;
+  });
 }
 
 /** What rows become with a choice of each. @param places of the choices. */

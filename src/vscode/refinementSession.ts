@@ -24,7 +24,7 @@ export class RefinementSession {
   /** The run, whenever it changes. */
   readonly onChange = this.emitter.event;
   activity: RefinementActivity | undefined;
-  /** The model that the file was exported from, where a command has named it. */
+  /** The model that the file was made from, where a command has named it since settings were last used. */
   knownOriginal: string | undefined;
   private last: Request | undefined;
   private running: AbortController | undefined;

@@ -166,6 +166,32 @@ describe.skipIf(!hasServer)('the export panel', () => {
     await expect.poll(fileBytes).toBe(dryRun().fileBytes);
   });
 
+  it('chooses how codes are found, and says what is optimised', async () => {
+    const [codes, target] = [frame.getByLabel('Codes', { exact: true }), frame.getByLabel('File type')];
+    const fields = frame.locator('.export .options');
+    await codes.selectOption('optimised');
+    await expect
+      .poll(() => frame.locator('.export .totals').innerText(), { timeout: wait })
+      .toMatch(/optimised codes\s+\d+ tensors, ≈ \d+ s/);
+    await frame.getByLabel('What optimised codes minimise').selectOption('one-sided');
+    await frame.getByRole('button', { name: 'Browse… (Text)' }).click();
+    await acceptFile(page, 'generated-calibration.txt');
+    await expect.poll(() => fields.innerText()).toContain('generated-calibration.txt');
+    await textField('Calibration tokens').fill('many');
+    const notice = frame.locator('.export .notice.error');
+    await expect.poll(() => notice.innerText()).toMatch(/Calibration tokens: “many” is not a whole number/);
+    await textField('Calibration tokens').fill('4096');
+    await expect.poll(() => notice.count()).toBe(0);
+    await screenshot(page, 'export-codes-dark');
+    // Such codes need no importance matrix.
+    await target.selectOption('IQ2_M');
+    await expect.poll(() => fileBytes(), { timeout: wait }).toBeLessThan(dryRun().fileBytes);
+    await target.selectOption('COPY');
+    await expect.poll(() => codes.count()).toBe(0);
+    await frame.getByRole('button', { name: 'Reset all' }).click();
+    await expect.poll(fileBytes).toBe(dryRun().fileBytes);
+  });
+
   it('applies options that are folded away, as the command line does', async () => {
     await frame.getByRole('button', { name: 'More options' }).click();
     const notice = frame.locator('.export .notice.error');

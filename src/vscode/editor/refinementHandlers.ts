@@ -29,14 +29,16 @@ export function refinementHandlers(services: Services, session: ModelSession): R
   const key = `quantscope.refinement:${session.path}`;
   const withDevice = async (settings: PanelRefinement) => {
     await context.workspaceState.update(key, settings);
+    run.knownOriginal = undefined;
     return { ...settings, device: chosenDevice() };
   };
   return {
     openRefinement: async () => {
       const settings = context.workspaceState.get<PanelRefinement>(key);
+      const { activity, knownOriginal: original } = run;
       return {
-        ...(run.activity ? { activity: run.activity } : {}),
-        ...(settings ? { settings } : {}),
+        ...(activity ? { activity } : {}),
+        ...(settings ? { settings: original === undefined ? settings : { ...settings, original } } : {}),
         suggestions: await suggestions(services, session),
       };
     },

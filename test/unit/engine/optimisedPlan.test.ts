@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import { latticeCandidates, outputCandidates } from '../../../src/ampq/sensitivity';
 import { TensorReader } from '../../../src/analysis/tensorReader';
 import { ggufView } from '../../../src/architectures/ggufView';
 import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
@@ -149,6 +150,15 @@ describe('a table of optimised codes', () => {
       expect(cell.relativeSquaredError / (error / outputSquares(before, hessian!))).toBeCloseTo(1, 3);
     },
   );
+
+  it('can have types on lattices where codes are optimised', async () => {
+    const { formats: _, ...usual } = params;
+    const { formats } = await request('sensitivity/estimate', { ...usual, lattices: true });
+    expect(formats).toEqual([...latticeCandidates, ...outputCandidates]);
+    const { optimised: _codes, ...reference } = usual;
+    const estimate = await request('sensitivity/estimate', { ...reference, lattices: true });
+    expect(estimate.formats).toEqual(outputCandidates);
+  });
 
   it('needs a text: without one the table has reference codes, unless optimised ones are required', async () => {
     const { path, device } = params;

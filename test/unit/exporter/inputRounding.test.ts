@@ -1,9 +1,15 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Candidates } from '../../../src/ampq/candidates';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
-import { measuredRoundings, withRoundings } from '../../../src/engine/evaluation/roundedInputs';
+import {
+  inputRoundings,
+  keptRoundings,
+  measuredRoundings,
+  withRoundings,
+} from '../../../src/engine/evaluation/roundedInputs';
 import { CodeFinder } from '../../../src/exporter/codes/codeFinder';
 import { roundingErrors, roundingOf } from '../../../src/exporter/codes/inputRounding';
 import { allWeights } from '../../../src/layouts/changedModel';
@@ -92,6 +98,29 @@ describe('errors of the outputs by rounded inputs', () => {
 
   it('are not known of an embedding', async () => {
     expect(await roundingErrors(model, convertedOf('token_embd.weight'), finder)).toBeUndefined();
+  });
+
+  it('are kept, and measured again where what is kept is damaged', async () => {
+    const cacheDir = temporaryFolder();
+    const few = { ...candidates, tensors: [candidates.tensors[1]!] };
+    let used = 0;
+    const place = {
+      ...{ cacheDir, signal: new AbortController().signal },
+      finder: () => {
+        used += 1;
+        return Promise.resolve(finder);
+      },
+    };
+    expect(await keptRoundings(model, few, cacheDir)).toBeUndefined();
+    const found = await inputRoundings(model, few, place);
+    expect(Object.keys(found)).toEqual([few.tensors[0]!.converted.name]);
+    expect(await keptRoundings(model, few, cacheDir)).toEqual(found);
+    expect([await inputRoundings(model, few, place), used]).toEqual([found, 1]);
+    const [name] = readdirSync(cacheDir);
+    const file = join(cacheDir, name!);
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/\d/, (digit) => String((Number(digit) + 1) % 10)));
+    expect(await keptRoundings(model, few, cacheDir)).toBeUndefined();
+    expect([await inputRoundings(model, few, place), used]).toEqual([found, 2]);
   });
 
   it('are added to the cells of a table by how their formats round', async () => {
