@@ -33,7 +33,7 @@ export function Measure({ budget }: { budget?: Budget }) {
     ...(result?.notKept === undefined ? [] : [notKeptNote(result.notKept)]),
   ];
   return (
-    <details class="measure-plan" open={isRunning}>
+    <details class="measure-plan" open={run !== undefined}>
       <summary>Measure this plan</summary>
       <p class="muted">
         Runs the model with the plan, with presets of at most its size and with a random assignment, over a
