@@ -213,7 +213,7 @@ describe.skipIf(!hasServer)('the plan page', () => {
     expect(names[0]).toBe('plan');
     expect(names).toEqual(expect.arrayContaining(['theirs.gguf']));
     expect(names.at(-1)).toMatch(/^random/);
-    expect(await rows.nth(1).innerText()).toMatch(/\d ± 0\.\d+\t.*%\t.*to/);
+    expect(await rows.nth(1).innerText()).toMatch(/ ± 0\.\d+\t−?[\d.]+ \(.* to .*\)\t.*%\t3\.1\d MB$/);
     await expect.poll(() => frame.locator('.verdict').innerText()).toMatch(/theirs\.gguf|Q\d/);
     await frame.locator('.certified').scrollIntoViewIfNeeded();
     await screenshot(page, 'plan-certified-dark');

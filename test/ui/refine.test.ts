@@ -47,7 +47,7 @@ describe.skipIf(!hasServer)('Refine GGUF File…', () => {
   const fill = (name: string, value: string) =>
     tab().locator(`vscode-text-field[aria-label="${name}"] input`).fill(value);
   const step = async (): Promise<number> =>
-    Number(/step\s+(\d+) of 200/.exec(await run().innerText())?.[1] ?? NaN);
+    Number(/last measured at step\s+(\d+) of 200/.exec(await run().innerText())?.[1] ?? NaN);
 
   it('opens from the tab of the original, and knows it and a text next to it', async () => {
     await frame.getByRole('tab', { name: 'Refine' }).click();
@@ -79,9 +79,7 @@ describe.skipIf(!hasServer)('Refine GGUF File…', () => {
   it('shows the divergence on text that is kept back, and writes its best state when it is stopped', async () => {
     await button('Refine…').click();
     await saveFileAs(page, 'tiny-refined.gguf', out);
-    await expect
-      .poll(() => run().innerText(), { timeout: wait })
-      .toMatch(/smallest so far\s+0\.0\d+ \(step \d+/);
+    await expect.poll(() => run().innerText(), { timeout: wait }).toMatch(/smallest\s+0\.0\d+ \(step \d+/);
     await run().locator('.curve.js-plotly-plot').waitFor({ timeout: wait });
     await screenshot(page, 'refine-running-dark');
     await button('Stop').click();

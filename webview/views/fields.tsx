@@ -99,12 +99,14 @@ export function Choice<T extends string>(
     name?: string;
     options: readonly { readonly name: T; readonly label: string }[];
     value: T;
+    /** Takes the whole width. */
+    wide?: boolean;
     onChange: (value: T) => void;
   },
 ) {
-  const { label, flag, name = label } = props;
+  const { label, flag, name = label, wide = false } = props;
   return (
-    <Field label={label} {...(flag === undefined ? {} : { flag })}>
+    <Field label={label} wide={wide} {...(flag === undefined ? {} : { flag })}>
       <select
         aria-label={name}
         title={flag}

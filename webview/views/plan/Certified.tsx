@@ -20,17 +20,17 @@ export function Certified({ plan }: { plan: Plan }) {
           <thead>
             <tr>
               <th scope="col">Weights</th>
-              <th scope="col">Size</th>
-              <th scope="col">Predicted</th>
               <th scope="col" title="Mean KL divergence from the original, with its standard error">
                 Mean
               </th>
-              <th scope="col">Median</th>
-              <th scope="col">99 %</th>
-              <th scope="col">Same top token</th>
               <th scope="col" title="95 % interval, paired by tokens; below zero the plan is better">
                 Plan less this
               </th>
+              <th scope="col">Predicted</th>
+              <th scope="col">Median</th>
+              <th scope="col">99 %</th>
+              <th scope="col">Same top token</th>
+              <th scope="col">Size</th>
             </tr>
           </thead>
           <tbody>
@@ -80,13 +80,13 @@ function Row(props: {
   return (
     <tr>
       <th scope="row">{name}</th>
-      <td>{size(bytes)}</td>
-      <td>{predicted === undefined ? '–' : figure(predicted, 3)}</td>
       <td>{estimateText(measured.mean)}</td>
+      <td>{difference}</td>
+      <td>{predicted === undefined ? '–' : figure(predicted, 3)}</td>
       <td>{figure(measured.median, 3)}</td>
       <td>{figure(measured.percentile99, 3)}</td>
       <td>{(100 * measured.sameTopToken).toFixed(2)} %</td>
-      <td>{difference}</td>
+      <td>{size(bytes)}</td>
     </tr>
   );
 }

@@ -117,6 +117,7 @@ function Settings({ form, change }: FormProps) {
           label="Trained"
           name="Trained parts"
           options={trained}
+          wide
           value={form.parts}
           onChange={(parts) => change({ parts })}
         />

@@ -50,10 +50,10 @@ function Curve({ points, steps }: NonNullable<RefinementActivity['curve']>) {
   const gained = 1 - best.divergence / start.divergence;
   return (
     <dl class="totals">
-      <Figure name="step" value={`${last.step} of ${steps}`} />
+      <Figure name="last measured at step" value={`${last.step} of ${steps}`} />
       <Figure name="mean KLD at the start" value={number(start.divergence)} />
       <Figure
-        name="smallest so far"
+        name="smallest"
         value={
           best.step === 0
             ? 'that of the start'
@@ -109,7 +109,7 @@ function Refined({
           : `The state after ${plural(best.step, 'step')}${best.step === steps ? '' : ` of ${steps} that were made`}.`}{' '}
         {tensors.trained} of {plural(tensors.all, 'tensor')} trained on{' '}
         {tokens.learned.toLocaleString('en-US')} tokens, measured on {tokens.heldBack.toLocaleString('en-US')}{' '}
-        others; {duration(seconds)}.{wasStopped && ' The run was stopped, and can be continued.'}
+        others{wasStopped ? '. The run was stopped, and can be continued.' : `; ${duration(seconds)}.`}
       </p>
       <div class="actions">
         {wasStopped && (
