@@ -225,10 +225,13 @@ export class ModelSession {
   /**
    * Solves for the bytes of a GGUF file of the same base, after what is missing for that was measured.
    * @returns whether there is such a plan: not where measuring failed or was cancelled.
-   * @throws QuantscopeError REQUEST for a file of another base, or one that is smaller than any plan.
+   * @throws QuantscopeError REQUEST for a file of another base, one that is smaller than any plan, and while the model is measured.
    */
   async beat(file: string): Promise<boolean> {
     await this.ensureLoaded();
+    // Some tensors have no cells yet: a plan from the others alone would be wrong.
+    if (this.job.kind === 'running')
+      throw new QuantscopeError('REQUEST', 'The sensitivity analysis is running: try again once it has ended.');
     const { planning } = this;
     if (!hasCells(planning.table) && !(await this.runSensitivity())) return false;
     const { table } = planning;

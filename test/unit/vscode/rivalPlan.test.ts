@@ -79,6 +79,18 @@ describe('a plan that is to beat a file', () => {
     expect(await beating).toBe(true);
   });
 
+  it('waits for nothing while the model is measured, and says so', async () => {
+    const { engine, session } = measured();
+    await session.load();
+    const run = session.runSensitivity();
+    await expect(session.beat('/theirs/x.gguf')).rejects.toThrow(
+      'The sensitivity analysis is running: try again once it has ended.',
+    );
+    expect(engine.of('plan/rival')).toEqual([]);
+    session.cancelJob();
+    expect(await run).toBe(false);
+  });
+
   it('does not replace the plan where none is as small', async () => {
     const { engine, session } = measured();
     await session.load();
