@@ -263,7 +263,7 @@ export class ModelSession {
   ): Promise<WebviewRequests['measurePlan']['result']> {
     const { engine, devices, evidenceDir } = this.context;
     const { planFile } = await this.planFile(true);
-    const { imatrix, roundActivations = false } = this.measuring;
+    const { imatrix } = this.measuring;
     const { plan, notKept } = await engine.call(
       'plan/certify',
       {
@@ -271,7 +271,6 @@ export class ModelSession {
         ...(windows === undefined ? {} : { windows }),
         ...(this.plan?.imatrix && imatrix !== undefined ? { imatrix } : {}),
         ...(this.planning.rival ? { rival: this.planning.rival.path } : {}),
-        ...(roundActivations ? { roundActivations } : {}),
       },
       { ...options, title: `Plan over ${basename(text)}` },
     );
