@@ -59,10 +59,13 @@ export class RefinementSession {
     if (this.running) throw new QuantscopeError('REQUEST', 'This file is already being refined.');
     const controller = (this.running = new AbortController());
     const { device: _device, ...settings } = request.settings;
-    const { curve, run = 0 } = this.activity ?? {};
+    const { curve, run = 0, outcome } = this.activity ?? {};
+    // A run that made all of its steps leaves nothing to continue.
+    const isComplete = outcome?.kind === 'refined' && !outcome.wasStopped;
     const isSame = JSON.stringify(this.activity?.settings) === JSON.stringify(settings);
+    const continued = isSame && !isComplete && curve ? { curve } : {};
     this.last = request;
-    this.show({ run: run + 1, title: request.title, settings, ...(isSame && curve ? { curve } : {}) });
+    this.show({ run: run + 1, title: request.title, settings, ...continued });
     try {
       this.tell({ outcome: await this.outcomeOf(request, controller.signal) });
     } catch (error) {

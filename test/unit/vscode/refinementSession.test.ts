@@ -118,6 +118,18 @@ describe('a refinement', () => {
     ]);
   });
 
+  it('after one that made all of its steps starts with an empty curve', async () => {
+    const { engine, session } = setUp();
+    const run = session.run(request);
+    engine.last('refinement/run').options.onProgress!(at(40, point(0, 0.002), point(40, 0.001)));
+    await engine.last('refinement/run').answer(result);
+    await run;
+    const again = session.run(request);
+    expect(session.activity).toEqual({ run: 2, title: request.title, settings: panel });
+    session.dispose();
+    expect(await again).toBeUndefined();
+  });
+
   it('of other settings starts with an empty curve', async () => {
     const { engine, session } = setUp();
     const run = session.run(request);
