@@ -59,9 +59,9 @@ export class RefinementSession {
     if (this.running) throw new QuantscopeError('REQUEST', 'This file is already being refined.');
     const controller = (this.running = new AbortController());
     const { device: _device, ...settings } = request.settings;
-    const { curve, run = 0, outcome } = this.activity ?? {};
+    const { curve, run = 0, outcome: before } = this.activity ?? {};
     // A run that made all of its steps leaves nothing to continue.
-    const isComplete = outcome?.kind === 'refined' && !outcome.wasStopped;
+    const isComplete = before?.kind === 'refined' && !before.wasStopped;
     const isSame = JSON.stringify(this.activity?.settings) === JSON.stringify(settings);
     const continued = isSame && !isComplete && curve ? { curve } : {};
     this.last = request;
