@@ -231,7 +231,10 @@ export class ModelSession {
     await this.ensureLoaded();
     // Some tensors have no cells yet: a plan from the others alone would be wrong.
     if (this.job.kind === 'running')
-      throw new QuantscopeError('REQUEST', 'The sensitivity analysis is running: try again once it has ended.');
+      throw new QuantscopeError(
+        'REQUEST',
+        'The sensitivity analysis is running: try again once it has ended.',
+      );
     const { planning } = this;
     if (!hasCells(planning.table) && !(await this.runSensitivity())) return false;
     const { table } = planning;

@@ -4,7 +4,7 @@ import type { EngineProgress } from '../protocol/engine';
 import { leastOf } from '../protocol/extremes';
 import type { ModelRef } from '../protocol/model';
 import type { RefinementEstimate, RefinementResult, RefinementSettings } from '../protocol/refinement';
-import type { RefinementActivity, RefinementOutcome } from '../protocol/refinementView';
+import type { PanelRefinement, RefinementActivity, RefinementOutcome } from '../protocol/refinementView';
 import { Emitter } from './emitter';
 import { messageOf, type Engine, type Log } from './host';
 import { PerModel } from './perModel';
@@ -58,7 +58,7 @@ export class RefinementSession {
   async run(request: Request): Promise<RefinementResult | undefined> {
     if (this.running) throw new QuantscopeError('REQUEST', 'This file is already being refined.');
     const controller = (this.running = new AbortController());
-    const { device: _device, ...settings } = request.settings;
+    const settings = withoutDevice(request.settings);
     const { curve, run = 0, outcome: before } = this.activity ?? {};
     // A run that made all of its steps leaves nothing to continue.
     const isComplete = before?.kind === 'refined' && !before.wasStopped;
@@ -146,6 +146,9 @@ export class RefinementSession {
     this.emitter.fire(activity);
   }
 }
+
+/** Settings as a page shows them. */
+const withoutDevice = ({ device: _device, ...settings }: RefinementSettings): PanelRefinement => settings;
 
 /** The refinements of all files. */
 export class Refinements extends PerModel<RefinementSession> {

@@ -118,7 +118,10 @@ describe('errors of the outputs by rounded inputs', () => {
     expect([await inputRoundings(model, few, place), used]).toEqual([found, 1]);
     const [name] = readdirSync(cacheDir);
     const file = join(cacheDir, name!);
-    writeFileSync(file, readFileSync(file, 'utf8').replace(/\d/, (digit) => String((Number(digit) + 1) % 10)));
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace(/\d/, (digit) => String((Number(digit) + 1) % 10)),
+    );
     expect(await keptRoundings(model, few, cacheDir)).toBeUndefined();
     expect([await inputRoundings(model, few, place), used]).toEqual([found, 2]);
   });

@@ -29,12 +29,13 @@ describe('a refinement', () => {
   it('shows its curve as it is measured, and its result', async () => {
     const { engine, session, shown } = setUp();
     const run = session.run(request);
-    const { params, options, answer } = engine.last('refinement/run');
+    const call = engine.last('refinement/run');
+    const { params, options } = call;
     expect([options.title, params]).toEqual([request.title, { ...place, ...settings, out: '/r.gguf' }]);
     options.onProgress!({ message: 'the original', done: 0, total: 40 });
     options.onProgress!(at(2, point(0, 0.002), point(2, 0.0015)));
     options.onProgress!({ message: 'step 3', done: 2, total: 40 });
-    await answer(result);
+    await call.answer(result);
     expect(await run).toEqual(result);
     const activity = { run: 1, title: request.title, settings: panel };
     const curve = { steps: 40, points: [point(0, 0.002), point(2, 0.0015)] };
@@ -59,10 +60,10 @@ describe('a refinement', () => {
     session.stop();
     expect(session.activity).toMatchObject({ isStopping: true });
     await expect.poll(() => engine.of('refinement/run').length).toBe(2);
-    const { params, answer } = engine.last('refinement/run');
-    expect(params).toEqual({ ...place, ...settings, out: '/r.gguf', finish: true });
+    const call = engine.last('refinement/run');
+    expect(call.params).toEqual({ ...place, ...settings, out: '/r.gguf', finish: true });
     const part = { ...result, steps: 4, points: [point(0, 0.002), point(4, 0.0012)] };
-    await answer(part);
+    await call.answer(part);
     expect(await run).toEqual(part);
     expect(session.activity).toMatchObject({
       curve: { steps: 40, points: part.points },
@@ -94,9 +95,9 @@ describe('a refinement', () => {
   it('that is cancelled as a job writes nothing, however good it was', async () => {
     const { engine, session } = setUp();
     const run = session.run(request);
-    const { options, fail } = engine.last('refinement/run');
-    options.onProgress!(at(4, point(0, 0.002), point(4, 0.001)));
-    await fail('CANCELLED' as never, 'The request was cancelled.');
+    const call = engine.last('refinement/run');
+    call.options.onProgress!(at(4, point(0, 0.002), point(4, 0.001)));
+    await call.fail('CANCELLED' as never, 'The request was cancelled.');
     expect(await run).toBeUndefined();
     expect([session.activity!.outcome, engine.of('refinement/run').length]).toEqual([
       { kind: 'cancelled' },

@@ -29,9 +29,9 @@ describe('a plan that is to beat a file', () => {
     await session.load();
     const beating = session.beat('/theirs/x.gguf');
     await settle();
-    const { params, answer } = engine.last('plan/rival');
-    expect(params).toEqual({ path: session.path, rival: '/theirs/x.gguf', isOptimised: false });
-    await answer(theirs);
+    const call = engine.last('plan/rival');
+    expect(call.params).toEqual({ path: session.path, rival: '/theirs/x.gguf', isOptimised: false });
+    await call.answer(theirs);
     expect(await beating).toBe(true);
     expect(engine.of('sensitivity/run')).toEqual([]);
     const { budget, total, assignments } = session.plan!;
@@ -58,9 +58,9 @@ describe('a plan that is to beat a file', () => {
     await settle();
     await engine.last('plan/rival').answer({ ...theirs, formats: ['Q6_K', 'Q4_K'] });
     await settle();
-    const { params, answer } = engine.last('sensitivity/run');
-    expect(params).toMatchObject({ formats: ['Q4_K', 'Q8_0', 'Q6_K'] });
-    await answer(tableOf(modelOf(folder)));
+    const call = engine.last('sensitivity/run');
+    expect(call.params).toMatchObject({ formats: ['Q4_K', 'Q8_0', 'Q6_K'] });
+    await call.answer(tableOf(modelOf(folder)));
     expect(await beating).toBe(true);
   });
 
@@ -112,7 +112,8 @@ describe('a plan that is measured', () => {
     const plan = session.plan!;
     const measuring = session.measurePlan({ text: '/t.txt', windows: 9 }, { signal });
     await expect.poll(() => engine.of('plan/certify').length).toBe(1);
-    const { params, options, answer } = engine.last('plan/certify');
+    const call = engine.last('plan/certify');
+    const { params, options } = call;
     expect(params).toMatchObject({
       ...{
         path: session.path,
@@ -126,7 +127,7 @@ describe('a plan that is measured', () => {
     expect(options.title).toBe('Plan over t.txt');
     expect(readFileSync(params['planFile'] as string, 'utf8')).toBe(printPlan(plan));
     const certificate = certificateOf(plan);
-    await answer({ plan: { ...plan, certificate }, notKept: 'the disk is full' });
+    await call.answer({ plan: { ...plan, certificate }, notKept: 'the disk is full' });
     expect(await measuring).toEqual({ isShown: true, notKept: 'the disk is full' });
     expect(session.plan).toEqual({ ...plan, certificate });
     expect(heard('plan').at(-1)!.revision).toBe(session.revisedPlan!.revision);
