@@ -3,7 +3,7 @@ import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises
 import { basename, dirname, join } from 'node:path';
 import { cacheRoot } from '../model/cacheRoot';
 import { isRecord } from '../model/json';
-import { isAlive, ownIdentity, processSpace } from './processSpace';
+import { abandonedAfter, isAlive, ownerOf, ownName, processSpace } from './processSpace';
 import { makeFolder } from './makeFolder';
 
 /** Suffix of temporary files and folders. */
@@ -22,9 +22,6 @@ interface Note {
   /** A commit of several files in progress: to be finished before anything is removed. */
   readonly moves: readonly Move[];
 }
-
-/** A note of another machine, container or start of this machine is acted on when its files have not changed for this long (ms). */
-const abandonedAfter = 24 * 60 * 60 * 1000;
 
 /** Longest name of a file on common file systems (bytes). */
 const maxName = 255;
@@ -47,8 +44,7 @@ export async function notePartials(
 ): Promise<() => Promise<void>> {
   const folder = notesFolder();
   if (folder === undefined || partials.length + moves.length === 0) return () => Promise.resolve();
-  const { space, pid, start } = ownIdentity();
-  const name = `${space}-${pid}-${start}-${randomBytes(4).toString('hex')}`;
+  const name = ownName();
   const note: Note = { partials, moves };
   try {
     await makeFolder(folder);
@@ -105,8 +101,8 @@ async function readNote(file: string): Promise<Note> {
 }
 
 async function isAbandoned(name: string, file: string, { partials, moves }: Note): Promise<boolean> {
-  const [, space, pid, start] = /^([0-9a-f]{16})-(\d+)-(\d+)-[0-9a-f]{8}(\.new)?$/.exec(name) ?? [];
-  if (space === processSpace()) return !isAlive({ space, pid: Number(pid), start: Number(start) });
+  const owner = ownerOf(name.replace(/\.new$/, ''));
+  if (owner?.space === processSpace()) return !isAlive(owner);
   for (const path of [file, ...partials, ...moves.map(({ from }) => from)]) {
     const found = await stat(path).catch(() => undefined);
     if (found && Date.now() - found.mtimeMs < abandonedAfter) return false;

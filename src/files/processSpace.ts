@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
@@ -14,6 +14,21 @@ export interface ProcessIdentity {
 /** This process. */
 export function ownIdentity(): ProcessIdentity {
   return { space: processSpace(), pid: process.pid, start: statusOf(process.pid)?.start ?? 0 };
+}
+
+/** What a file of another space may be untouched for until its owner counts as ended (ms). */
+export const abandonedAfter = 24 * 60 * 60 * 1000;
+
+/** A name for a file that belongs to this process. */
+export function ownName(): string {
+  const { space, pid, start } = ownIdentity();
+  return `${space}-${pid}-${start}-${randomBytes(4).toString('hex')}`;
+}
+
+/** The process that a file belongs to, by its name; undefined for other names. */
+export function ownerOf(name: string): ProcessIdentity | undefined {
+  const [, space, pid, start] = /^([0-9a-f]{16})-(\d+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? [];
+  return space === undefined ? undefined : { space, pid: Number(pid), start: Number(start) };
 }
 
 /** Whether a process of this space still runs. */

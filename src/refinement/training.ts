@@ -118,27 +118,43 @@ export class Training {
     });
   }
 
+  /** Whether a file is what was saved. Reads it whole. */
+  async isWhole(file: string, which: 'all' | 'values'): Promise<boolean> {
+    return (await this.useWhole(file, which, () => Promise.resolve(true))) === true;
+  }
+
   /** Puts back what was saved. @returns whether the file was whole; nothing is changed otherwise. */
   async load(file: string, which: 'all' | 'values'): Promise<boolean> {
-    const handle = await open(file).catch(() => undefined);
-    if (!handle) return false;
-    try {
-      const ranges = [...this.ranges(which)];
-      const bytes = ranges.reduce((sum, { count }) => sum + 4 * count, 0);
-      if (!(await isSealed(handle, bytes).catch(() => false))) return false;
+    const isRead = await this.useWhole(file, which, async (handle) => {
       let offset = 0;
-      for (const { first, count } of ranges) {
+      for (const { first, count } of this.ranges(which)) {
         const values = new Float32Array(count);
         await readWhole(handle, new Uint8Array(values.buffer), offset, file);
         this.numbers.write(first, values);
         offset += 4 * count;
       }
-    } finally {
-      await handle.close();
-    }
+      return true;
+    });
+    if (!isRead) return false;
     for (const slot of this.plan.slots.values())
       await this.write(slot, this.numbers.read(slot.first, slot.trainer.size).slice());
     return true;
+  }
+
+  /** Undefined where the file is missing or damaged. */
+  private async useWhole<T>(
+    file: string,
+    which: 'all' | 'values',
+    use: (handle: FileHandle) => Promise<T>,
+  ): Promise<T | undefined> {
+    const handle = await open(file).catch(() => undefined);
+    if (!handle) return undefined;
+    try {
+      const bytes = [...this.ranges(which)].reduce((sum, { count }) => sum + 4 * count, 0);
+      return (await isSealed(handle, bytes).catch(() => false)) ? await use(handle) : undefined;
+    } finally {
+      await handle.close();
+    }
   }
 
   async close(): Promise<void> {

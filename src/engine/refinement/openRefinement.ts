@@ -24,10 +24,14 @@ export interface OpenRefinement {
   readonly file: string;
 }
 
-/** Bytes that a run needs on disk: the copy that is trained, its numbers, those that are kept twice, and the states of the original. */
+/**
+ * Bytes that a run needs on disk: the copy that is trained, its numbers, the latest and the best state, both twice while they are replaced,
+ * and the states of the original. Of a best state, only the values are kept: a third of the numbers.
+ */
 export function diskBytes({ start, training, text, length }: PlannedRefinement, hiddenSize: number): number {
   const states = 4 * text.windows.length * length * hiddenSize;
-  return start.description.dataBytes + (3 * 4 + 2) * training.numbers + states;
+  const numbers = 4 * training.numbers;
+  return start.description.dataBytes + numbers + 2 * numbers + 2 * (numbers / 3) + states;
 }
 
 /**
@@ -49,32 +53,31 @@ export async function withOpenRefinement<T>(
     () => rm(own, { recursive: true, force: true }),
   ];
   try {
-    await exportGguf(planned.start, { type: 'COPY' }, file, { signal });
+    const { original: model, start } = planned;
+    const original = await openTrainable(planned, model, closers);
+    const bytes = diskBytes(planned, original.shape.hiddenSize);
+    await ensureFreeSpace(file, bytes, 'The refinement', cacheRemedy);
+    await exportGguf(start, { type: 'COPY' }, file, { signal });
     const copy = await openModel(file, signal);
     closers.push(() => copy.close());
-    const decoders = await openDecoders(planned, copy, closers);
-    const { hiddenSize } = decoders.original.shape;
-    await ensureFreeSpace(file, diskBytes(planned, hiddenSize), 'The refinement', cacheRemedy);
-    const training = await Training.open(planned.training, planned.start, copy, roomForNumbers(folder));
+    const decoder = await openTrainable(planned, copy, closers);
+    const training = await Training.open(planned.training, start, copy, roomForNumbers(folder));
     closers.push(() => training.close());
-    return await work({ ...decoders, training, file });
+    return await work({ decoder, original, training, file });
   } finally {
     for (const close of closers.toReversed()) await close();
   }
 }
 
-async function openDecoders(
-  { original: model, where: { device }, length }: PlannedRefinement,
-  copy: Model,
+/** A decoder that keeps no weights: they change between two passes. */
+async function openTrainable(
+  { where: { device }, length }: PlannedRefinement,
+  model: Model,
   closers: (() => Promise<void>)[],
-): Promise<Pick<OpenRefinement, 'decoder' | 'original'>> {
-  // The weights change between two passes, so that none are kept.
-  const options = { device, length, keep: false, placement: 'fed' } as const;
-  const original = await openDecoder(model, options);
-  closers.push(() => original.close());
-  const decoder = await openDecoder(copy, options);
+): Promise<Decoder> {
+  const decoder = await openDecoder(model, { device, length, keep: false, placement: 'fed' });
   closers.push(() => decoder.close());
-  return { decoder, original };
+  return decoder;
 }
 
 /** Numbers stay in memory where there is room, else in a temporary file. */

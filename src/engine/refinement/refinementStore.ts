@@ -1,6 +1,7 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from '../../files/atomicFile';
+import { lockFolder } from '../../files/lockFolder';
 import { makeFolder } from '../../files/makeFolder';
 import { isRecord } from '../../model/json';
 import { seal, unseal } from '../../model/sealedJson';
@@ -25,11 +26,23 @@ export class RefinementStore {
     return isRecord(found) ? (found as unknown as RefinementProgress) : undefined;
   }
 
-  /** Puts the state of an earlier run back. @returns its progress, or undefined where its numbers are damaged or missing. */
+  /**
+   * Keeps other processes from the same refinement.
+   * @returns ends that.
+   * @throws QuantscopeError REQUEST where one is at it.
+   */
+  lock(): Promise<() => Promise<void>> {
+    return lockFolder(this.folder, 'A refinement of this file with these settings');
+  }
+
+  /**
+   * Puts the state of an earlier run back. @returns its progress, or undefined where its numbers, or those of its best state, are damaged or
+   * missing.
+   */
   async restore(training: Training): Promise<RefinementProgress | undefined> {
     const progress = await this.progress();
-    if (!progress || !(await training.load(this.state(progress.step), 'all'))) return undefined;
-    return progress;
+    if (!progress || !(await training.isWhole(this.best(bestOf(progress).step), 'values'))) return undefined;
+    return (await training.load(this.state(progress.step), 'all')) ? progress : undefined;
   }
 
   /** Keeps what a run has reached, and removes what is no longer needed. */
@@ -50,8 +63,11 @@ export class RefinementStore {
     return training.load(this.best(bestOf(progress).step), 'values');
   }
 
-  remove(): Promise<void> {
-    return rm(this.folder, { recursive: true, force: true });
+  /** Removes what is kept; what others have in the folder stays. */
+  async remove(): Promise<void> {
+    const names = await readdir(this.folder).catch(() => []);
+    const kept = names.filter((name) => /^(progress\.json|(state|best)-\d+)$/.test(name));
+    await Promise.all(kept.map((name) => rm(this.file(name), { force: true })));
   }
 
   private readonly state = (step: number): string => this.file(`state-${step}`);

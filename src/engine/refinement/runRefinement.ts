@@ -42,12 +42,14 @@ export async function runRefinement(
   );
   await inputs.check([params.out]);
   const planned = await planRefinement(start, original, params, context.signal);
+  const isFinished = params.finish === true;
+  const unlock = await planned.store.lock();
   const progress = await withOpenRefinement(planned, context.signal, async (open) => {
-    const reached = await reach(planned, open, params.finish === true, context);
+    const reached = await (isFinished ? reachedEarlier(planned) : reach(planned, open, context));
     await writeBest(planned, open, reached, params, context.signal);
+    if (!isFinished) await planned.store.remove();
     return reached;
-  });
-  if (params.finish !== true) await planned.store.remove();
+  }).finally(unlock);
   const { text, length, training } = planned;
   return {
     ...{ out: resolve(params.out), steps: progress.step, points: progress.points, best: bestOf(progress) },
@@ -57,21 +59,23 @@ export async function runRefinement(
   };
 }
 
-/** Continues a run where an earlier one stopped. @param isFinished whether that is all: no more steps are made. */
+/** How far an earlier run came. @throws QuantscopeError REQUEST where there is none. */
+async function reachedEarlier({ store, start }: PlannedRefinement): Promise<RefinementProgress> {
+  const progress = await store.progress();
+  if (progress) return progress;
+  const message = 'There is no run of these settings that could be finished.';
+  throw new QuantscopeError('REQUEST', message, { file: start.description.path });
+}
+
+/** Continues a run where an earlier one stopped. */
 async function reach(
   planned: PlannedRefinement,
   open: OpenRefinement,
-  isFinished: boolean,
   { signal, progress: report }: JobContext,
 ): Promise<RefinementProgress> {
   const { store, schedule, text } = planned;
   const { decoder, training } = open;
   const from = await store.restore(training);
-  if (isFinished) {
-    if (from) return from;
-    const message = 'There is no run of these settings that could be finished.';
-    throw new QuantscopeError('REQUEST', message, { file: planned.start.description.path });
-  }
   const passes = stepsOf(open.original, text.windows.length, 0);
   const meter = new RefinementMeter(schedule, passes, from, planned.where.device, report);
   const states = await originalStates(planned, open, signal, () => meter.passed());

@@ -50,6 +50,16 @@ async function stopAt(step: number, out: string, changed: Partial<RunRefinementP
   await expect(running).rejects.toMatchObject({ code: 'CANCELLED' });
 }
 
+/** Changes a byte of the latest (`state`) or the best state of the only run that is kept. */
+function damage(cache: string, which: string): void {
+  const root = join(cache, 'refinement');
+  const [run] = readdirSync(root);
+  const name = readdirSync(join(root, run!)).find((file) => file.startsWith(`${which}-`))!;
+  const state = readFileSync(join(root, run!, name));
+  state[500]! ^= 1;
+  writeFileSync(join(root, run!, name), state);
+}
+
 describe('refinement', () => {
   it('writes a file of the same tensors that names what was done, keeps nothing, and reports its curve', async () => {
     const curve: number[] = [];
@@ -102,16 +112,50 @@ describe('refinement', () => {
     expect(readFileSync(continued.out).equals(readFileSync(whole.out))).toBe(true);
   });
 
-  it('starts again from a damaged state', async () => {
-    await stopAt(4, 'damaged.gguf');
-    const root = join(at('cache'), 'refinement');
-    const run = readdirSync(root).find((name) => existsSync(join(root, name, 'state-4')))!;
-    const state = readFileSync(join(root, run, 'state-4'));
-    state[500]! ^= 1;
-    writeFileSync(join(root, run, 'state-4'), state);
-    const again = await refine('again.gguf');
+  it.each(['state', 'best'])('starts again where the kept %s is damaged', async (which) => {
+    const cacheDir = at(`damaged-${which}`);
+    mkdirSync(cacheDir);
+    await stopAt(4, 'damaged.gguf', { cacheDir });
+    damage(cacheDir, which);
+    const measured: number[] = [];
+    const progress = ({ refinement }: EngineProgress): void => {
+      if (refinement) measured.push(refinement.points.length);
+    };
+    const again = await refine('again.gguf', { cacheDir }, { progress });
+    expect(measured[0]).toBe(1);
     expect(again.points).toHaveLength(21);
     expect(readFileSync(again.out).equals(readFileSync(at('whole.gguf')))).toBe(true);
+  });
+
+  it('finishes a run by its best state alone, and says where that is damaged', async () => {
+    const cacheDir = at('by-best');
+    mkdirSync(cacheDir);
+    await stopAt(4, 'best.gguf', { cacheDir });
+    damage(cacheDir, 'state');
+    expect((await refine('best.gguf', { finish: true, cacheDir })).steps).toBe(4);
+    damage(cacheDir, 'best');
+    await expect(refine('best.gguf', { finish: true, cacheDir })).rejects.toMatchObject({
+      code: 'IO',
+      message: expect.stringContaining('The best state of the refinement is damaged.') as string,
+    });
+  });
+
+  it('is not run twice at a time with the same settings', async () => {
+    const cacheDir = at('twice');
+    mkdirSync(cacheDir);
+    let second: Promise<unknown> | undefined;
+    const progress = ({ refinement }: EngineProgress): void => {
+      if (refinement) second ??= refine('second.gguf', { cacheDir }).catch((error: unknown) => error);
+    };
+    const first = await refine('first.gguf', { cacheDir }, { progress });
+    expect(await second).toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringContaining(
+        `A refinement of this file with these settings is already running in process ${process.pid}`,
+      ) as string,
+    });
+    expect(first.points).toHaveLength(21);
+    expect(kept(cacheDir)).toEqual([]);
   });
 
   it('writes the best state of a run that was stopped without another step, and keeps it', async () => {
