@@ -1,10 +1,10 @@
 // Quantization column by column (solvers/gptq.h).
 #include <memory>
+#include <optional>
 
 #include "../solvers/block_codes.h"
 #include "../solvers/descent.h"
 #include "../solvers/gptq.h"
-#include "../solvers/lattice_descent.h"
 #include "../solvers/lattice_gptq.h"
 #include "../solvers/own_hessians.h"
 #include "../solvers/two_sided.h"
@@ -46,6 +46,11 @@ ColumnParameters columnParametersOf(const Napi::Value& value) {
           sizeOf(object.Get("across"), "groups of a row"),
           sizeOf(object.Get("flat"), "weights of a group"),
           optionalInts(object.Get("groups"), "groups")};
+}
+
+std::optional<WeightGrid> optionalGrid(const Napi::Value& value) {
+  if (value.IsUndefined()) return std::nullopt;
+  return gridOf(value);
 }
 
 struct Positions {
@@ -158,17 +163,17 @@ Napi::Value TileHessian(const Napi::CallbackInfo& info) {
   return run(info, [=] { tileHessian(hessian, damping, group, columns, tiles, cancelled); });
 }
 
-// (type, grid, { tiles, columns, damping }, weights, blocks, rounds, losses, cancel?)
+// (type, grid?, { tiles, columns, damping }, weights, blocks, rounds, losses, cancel?)
 Napi::Value DescendBlocks(const Napi::CallbackInfo& info) {
   const std::string type = stringOf(info[0]);
-  const WeightGrid grid = gridOf(info[1]);
+  const std::optional<WeightGrid> grid = optionalGrid(info[1]);
   const HessianTiles hessian = tilesOf(info[2]);
   const auto weights = floatsOf(info[3], "weights");
   const auto blocks = bytesOf(info[4], "blocks");
   const size_t rounds = sizeOf(info[5], "rounds");
   const auto losses = doublesOf(info[6], "losses");
   const CancelFlag cancelled = cancelFlag(info[7]);
-  return run(info, [=] { descend({type, grid, hessian, weights, blocks, rounds}, losses, cancelled); });
+  return run(info, [=] { descend({type, grid ? &*grid : nullptr, hessian, weights, blocks, rounds}, losses, cancelled); });
 }
 
 // (type, grid, [hessian, covariance], [damping, damping], weights, blocks, rounds, cancel?)
@@ -187,18 +192,6 @@ Napi::Value DescendBothSides(const Napi::CallbackInfo& info) {
   const size_t rounds = sizeOf(info[6], "rounds");
   const CancelFlag cancelled = cancelFlag(info[7]);
   return run(info, [=] { descendBothSides({type, grid, hessian, covariance, weights, blocks, rounds}, cancelled); });
-}
-
-// (type, { tiles, columns, damping }, weights, blocks, rounds, losses, cancel?)
-Napi::Value DescendLattices(const Napi::CallbackInfo& info) {
-  const std::string type = stringOf(info[0]);
-  const HessianTiles hessian = tilesOf(info[1]);
-  const auto weights = floatsOf(info[2], "weights");
-  const auto blocks = bytesOf(info[3], "blocks");
-  const size_t rounds = sizeOf(info[4], "rounds");
-  const auto losses = doublesOf(info[5], "losses");
-  const CancelFlag cancelled = cancelFlag(info[6]);
-  return run(info, [=] { descendLattices({type, hessian, weights, blocks, rounds}, losses, cancelled); });
 }
 
 // (state, type, first, count, blocks, cancel?)

@@ -43,7 +43,6 @@ Napi::Value SetBlockCodes(const Napi::CallbackInfo& info);
 Napi::Value TileHessian(const Napi::CallbackInfo& info);
 Napi::Value DescendBlocks(const Napi::CallbackInfo& info);
 Napi::Value DescendBothSides(const Napi::CallbackInfo& info);
-Napi::Value DescendLattices(const Napi::CallbackInfo& info);
 Napi::Value QuantizeLattices(const Napi::CallbackInfo& info);
 Napi::Value DescendOwnHessians(const Napi::CallbackInfo& info);
 

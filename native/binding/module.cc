@@ -69,7 +69,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("tileHessian", Napi::Function::New<Guarded<TileHessian>>(env));
   exports.Set("descendBlocks", Napi::Function::New<Guarded<DescendBlocks>>(env));
   exports.Set("descendBothSides", Napi::Function::New<Guarded<DescendBothSides>>(env));
-  exports.Set("descendLattices", Napi::Function::New<Guarded<DescendLattices>>(env));
   exports.Set("quantizeLattices", Napi::Function::New<Guarded<QuantizeLattices>>(env));
   exports.Set("descendOwnHessians", Napi::Function::New<Guarded<DescendOwnHessians>>(env));
   exports.Set("groupLimits", Napi::Function::New<Guarded<GroupLimits>>(env));

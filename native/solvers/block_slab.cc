@@ -24,25 +24,14 @@ void LaneScales::set(size_t lane, const ScaleCodes& codes, const WeightGrid& gri
 
 BlockSlab::BlockSlab(const BlockParts& parts, const WeightGrid& grid, size_t columns, std::span<const float> weights,
                      std::span<const uint8_t> blocks)
-    : parts_(parts),
-      grid_(grid),
-      columns_(columns),
-      rows_(weights.size() / columns),
-      levels_(levelsOf(grid)),
-      weights_(columns * kSlab),
-      errors_(columns * kSlab),
-      codes_(columns * kSlab),
-      scales_(columns / parts.weights * kSlab) {
+    : CodeSlab({parts.weights, parts.group}, columns, weights.size() / columns), parts_(parts), grid_(grid), levels_(levelsOf(grid)) {
   const Codec& codec = *codecNamed(parts.name);
   const size_t bytes = columns / parts.weights * parts.bytes;
   std::vector<float> decoded(columns);
-  for (size_t lane = 0; lane < rows_; ++lane) {
+  for (size_t lane = 0; lane < rows(); ++lane) {
     const uint8_t* from = blocks.data() + lane * bytes;
     codec.decode(from, decoded.data(), columns);
-    for (size_t i = 0; i < columns; ++i) {
-      weights_[i * kSlab + lane] = weights[lane * columns + i];
-      errors_[i * kSlab + lane] = decoded[i] - weights[lane * columns + i];
-    }
+    for (size_t i = 0; i < columns; ++i) set(i, lane, weights[lane * columns + i], decoded[i]);
     for (size_t i = 0; i < columns; i += parts.weights) {
       scalesAt(i, lane) = parts.readScales(from + i / parts.weights * parts.bytes);
     }
@@ -55,7 +44,7 @@ void BlockSlab::findCodes() {
   const size_t group = parts_.group;
   std::vector<float> hessian(group * group, 0.0f);
   for (size_t i = 0; i < group; ++i) hessian[(i / 4 * group + i) * 4 + i % 4] = 1.0f;
-  for (size_t column = 0; column < columns_; column += group) {
+  for (size_t column = 0; column < columns(); column += group) {
     std::vector<float> gradients(group * kSlab, 0.0f);
     const GroupRun run{hessian.data(), group, weights(column), gradients.data(), errors(column), codes(column)};
     kernels().sweepGroup(grid_, run, laneScales(column).view());
@@ -63,12 +52,12 @@ void BlockSlab::findCodes() {
 }
 
 void BlockSlab::write(size_t lane, std::span<uint8_t> blocks) const {
-  std::vector<uint8_t> codes(parts_.weights);
-  for (size_t i = 0; i < columns_; i += parts_.weights) {
-    for (size_t k = 0; k < codes.size(); ++k) codes[k] = codes_[(i + k) * kSlab + lane];
+  std::vector<uint8_t> found(parts_.weights);
+  for (size_t i = 0; i < columns(); i += parts_.weights) {
+    for (size_t k = 0; k < found.size(); ++k) found[k] = codes(i)[k * kSlab + lane];
     uint8_t* block = blocks.data() + i / parts_.weights * parts_.bytes;
     parts_.writeScales(block, scalesAt(i, lane));
-    parts_.setCodes(block, codes.data());
+    parts_.setCodes(block, found.data());
   }
 }
 

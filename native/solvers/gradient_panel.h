@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
-#include "descent.h"
+#include "../kernels/slab.h"
+#include "hessian_tiles.h"
 
 namespace qs {
 
@@ -22,6 +23,8 @@ class GradientPanel {
 
   /// Rows of the Hessian from a column that starts a tile, at columns from `to` on.
   const float* tile(size_t column, size_t to) const { return hessian_.values.data() + column * hessian_.columns + to * group_; }
+  size_t group() const { return group_; }
+  size_t first() const { return first_; }
   size_t end() const { return std::min(first_ + kColumns, hessian_.columns); }
   float* at(size_t column) { return gradients_.data() + (column - first_) * kSlab; }
 
@@ -30,28 +33,38 @@ class GradientPanel {
     if (cancelled != nullptr && cancelled->load() != 0) throw Cancelled();
     first_ = first;
     std::fill(gradients_.begin(), gradients_.end(), 0.0f);
-    for (size_t column = 0; column < hessian_.columns; column += group_) add(column, errors + column * kSlab);
+    add(0, hessian_.columns, errors);
   }
 
-  /// Adds what errors of the columns of a tile cause.
-  void add(size_t column, const float* errors) {
-    kernels().addFeedback(gradients_.data(), errors, tile(column, first_), group_, end() - first_);
+  /// Adds what errors of some columns cause. @param count whole tiles.
+  void add(size_t column, size_t count, const float* errors) {
+    for (size_t i = 0; i < count; i += group_) {
+      kernels().addFeedback(gradients_.data(), errors + i * kSlab, tile(column + i, first_), group_, end() - first_);
+    }
+  }
+
+  /// Turns to the panels of all columns, one after the other, and calls work() for each.
+  template <typename Work>
+  void overAll(const float* errors, CancelFlag cancelled, const Work& work) {
+    for (size_t first = 0; first < hessian_.columns; first += kColumns) {
+      find(first, errors, cancelled);
+      work();
+    }
   }
 
   /// d·H·dᵀ of each row; `damped` gets their sum with the damping.
   Losses measure(const float* errors, double& damped, CancelFlag cancelled) {
     Losses losses{};
     damped = 0;
-    for (size_t first = 0; first < hessian_.columns; first += kColumns) {
-      find(first, errors, cancelled);
-      const float* own = errors + first * kSlab;
-      for (size_t i = 0; i < (end() - first) * kSlab; ++i) {
+    overAll(errors, cancelled, [&] {
+      const float* own = errors + first_ * kSlab;
+      for (size_t i = 0; i < (end() - first_) * kSlab; ++i) {
         const double error = own[i];
         const double loss = error * gradients_[i];
         damped += loss;
         losses[i % kSlab] += loss - hessian_.damping * error * error;
       }
-    }
+    });
     return losses;
   }
 

@@ -20,27 +20,28 @@ double improveOctet(const OctetSearch& search, const LatticeParts& parts, const 
 }
 
 LatticeSlab::LatticeSlab(const LatticeParts& parts, size_t columns, std::span<const float> weights, std::span<const uint8_t> blocks)
-    : parts_(parts),
-      columns_(columns),
-      rows_(weights.size() / columns),
-      weights_(columns * kSlab, 0.0f),
-      errors_(columns * kSlab, 0.0f),
-      blocks_(columns / kSuperBlock * kSlab) {
+    : CodeSlab({kSuperBlock, parts.group}, columns, weights.size() / columns), parts_(parts) {
   const OctetSearch& search = OctetSearch::of(parts);
   const size_t across = columns / kSuperBlock;
-  for (size_t lane = 0; lane < rows_; ++lane) {
-    for (size_t i = 0; i < across; ++i) blocks_[i * kSlab + lane] = parts.read(blocks.data() + (lane * across + i) * parts.bytes);
+  for (size_t lane = 0; lane < rows(); ++lane) {
+    for (size_t i = 0; i < across; ++i) {
+      const LatticeBlock block = parts.read(blocks.data() + (lane * across + i) * parts.bytes);
+      scalesAt(i * kSuperBlock, lane) = block.scales;
+      for (size_t k = 0; k < kOctets; ++k) codes(i * kSuperBlock)[k * kSlab + lane] = block.octets[k];
+    }
     for (size_t column = 0; column < columns; ++column) {
-      const float weight = weights[lane * columns + column];
-      const float value = scaleAt(column, lane) * search.levelOf(octetAt(column, lane), column % kOctet);
-      weights_[column * kSlab + lane] = weight;
-      errors_[column * kSlab + lane] = value - weight;
+      const float value = scaleAt(column, lane) * search.levelOf(codes(column)[lane], column % kOctet);
+      set(column, lane, weights[lane * columns + column], value);
     }
   }
 }
 
 void LatticeSlab::write(size_t lane, std::span<uint8_t> blocks) const {
-  for (size_t i = 0; i < columns_ / kSuperBlock; ++i) parts_.write(blocks.data() + i * parts_.bytes, blocks_[i * kSlab + lane]);
+  for (size_t i = 0; i < columns() / kSuperBlock; ++i) {
+    LatticeBlock block{scalesAt(i * kSuperBlock, lane), {}};
+    for (size_t k = 0; k < kOctets; ++k) block.octets[k] = codes(i * kSuperBlock)[k * kSlab + lane];
+    parts_.write(blocks.data() + i * parts_.bytes, block);
+  }
 }
 
 }  // namespace qs

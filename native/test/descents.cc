@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../solvers/descent.h"
+#include "../solvers/hessian_tiles.h"
 #include "../solvers/own_hessians.h"
 #include "../solvers/two_sided.h"
 #include "matrices.h"
@@ -44,7 +45,7 @@ void descents() {
       }
       std::vector<double> losses(rows);
       const WeightGrid grid = gridOfType(type);
-      descend({type, grid, {tiles, columns, 0.0}, weights, blocks, 2}, losses, nullptr);
+      descend({type, &grid, {tiles, columns, 0.0}, weights, blocks, 2}, losses, nullptr);
       decodeTensor(codec, blocks, decoded, nullptr);
       for (size_t row = 0; row < rows; ++row) {
         const double after = lossOf(hessian, weights.data() + row * columns, decoded.data() + row * columns, columns);

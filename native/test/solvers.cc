@@ -10,8 +10,9 @@
 #include "../grid_operations.h"
 #include "../solvers/gptq.h"
 #include "../solvers/gram.h"
-#include "../solvers/lattice_descent.h"
+#include "../solvers/descent.h"
 #include "../solvers/lattice_gptq.h"
+#include "../solvers/lattice_steps.h"
 #include "../solvers/limits.h"
 #include "../solvers/nearest_octet.h"
 #include "../solvers/octet_metric.h"
@@ -337,7 +338,7 @@ void latticeDescents() {
         return true;
       };
       expect(areLosses(state.losses), type + ", " + set + ": losses of points that are found column by column");
-      descendLattices({type, {tiles, columns, 0.0}, state.weights, blocks, 1}, losses, nullptr);
+      descend({type, nullptr, {tiles, columns, 0.0}, state.weights, blocks, 1}, losses, nullptr);
       expect(areLosses(losses), type + ", " + set + ": losses of rows");
       if (first.empty()) first = blocks;
       expect(blocks == first, type + ", " + set + ": the blocks of all instruction sets");

@@ -55,10 +55,12 @@ export interface HessianTiles {
   readonly damping: number;
 }
 
-/** A matrix in blocks of a lattice type (IQ1, IQ2, IQ3), which are improved. */
-export interface LatticeDescent {
+/** A matrix in blocks of a type, which are improved. */
+export interface BlockDescent {
   readonly type: GgmlQuantType;
-  /** In tiles of 8 columns. */
+  /** The levels of the type's codes; absent for lattice types (IQ1, IQ2, IQ3). */
+  readonly grid?: ColumnGrid | undefined;
+  /** In tiles of a group of the grid, or of 8 columns for lattice types. */
   readonly hessian: HessianTiles;
   /** `[rows, columns]`. */
   readonly weights: Float32Array;
@@ -74,21 +76,17 @@ export interface DampedMatrix {
 }
 
 /** As `BlockDescent`, errors being weighted on both sides of the matrix. */
-export interface TwoSidedDescent extends Omit<BlockDescent, 'hessian'> {
+export interface TwoSidedDescent extends Omit<BlockDescent, 'grid' | 'hessian'> {
+  readonly grid: ColumnGrid;
   /** XᵀX / tokens of the inputs, `[columns, columns]`. */
   readonly hessian: DampedMatrix;
   /** Mean g gᵀ of the gradients at the outputs, `[rows, rows]`. */
   readonly covariance: DampedMatrix;
 }
 
-/** A matrix in blocks of a type whose weights have codes of their own. */
-export interface BlockDescent extends LatticeDescent {
-  /** The levels of the type's codes; its groups are the tiles of the Hessian. */
-  readonly grid: ColumnGrid;
-}
-
 /** As `BlockDescent`, each row having a Hessian of its own: (1 − share) · H + share · c · YᵀY of its inputs Y, both parts of the same trace. */
-export interface OwnHessiansDescent extends Omit<BlockDescent, 'hessian'> {
+export interface OwnHessiansDescent extends Omit<BlockDescent, 'grid' | 'hessian'> {
+  readonly grid: ColumnGrid;
   /** Of all rows, `[columns, columns]`. */
   readonly hessian: DampedMatrix;
   /** From 0 to 1. */
@@ -159,8 +157,8 @@ export interface ColumnFunctions {
     signal?: AbortSignal,
   ): Promise<HessianTiles>;
   /**
-   * Improves codes, scales and zeros of blocks by coordinate descent on the output error with the Hessian. Rows that do not improve keep
-   * their blocks. Throws for types without codes of single weights.
+   * Improves codes (or points, signs and shifts of lattice types), scales and zeros of blocks by coordinate descent on the output error with the
+   * Hessian. Rows that do not improve keep their blocks. Throws for types without codes.
    * @returns d·H·dᵀ of each row d of decoded − weight, without damping.
    */
   descendBlocks(descent: BlockDescent, signal?: AbortSignal): Promise<Float64Array>;
@@ -169,8 +167,6 @@ export interface ColumnFunctions {
    * both damped. All blocks stay as they are where it does not become smaller. Throws for types without codes of single weights.
    */
   descendBothSides(descent: TwoSidedDescent, signal?: AbortSignal): Promise<void>;
-  /** As descendBlocks for the points, signs, shifts and scales of lattice types. Throws for other types. */
-  descendLattices(descent: LatticeDescent, signal?: AbortSignal): Promise<Float64Array>;
   /**
    * As quantizeColumns for a lattice type whose scales are known: whole blocks `first … first + count` of positions get their points and signs, eight
    * weights at a time. @param blocks of whole rows.
@@ -236,7 +232,7 @@ export interface ColumnBinding {
   ): Promise<void>;
   descendBlocks(
     ...parameters: [
-      ...[type: string, grid: ColumnGrid, hessian: HessianTiles, weights: Float32Array],
+      ...[type: string, grid: ColumnGrid | undefined, hessian: HessianTiles, weights: Float32Array],
       ...[blocks: Uint8Array, rounds: number, losses: Float64Array, cancel: Cancel],
     ]
   ): Promise<void>;
@@ -244,12 +240,6 @@ export interface ColumnBinding {
     ...parameters: [
       ...[type: string, grid: ColumnGrid, matrices: readonly Float64Array[], dampings: readonly number[]],
       ...[weights: Float32Array, blocks: Uint8Array, rounds: number, cancel: Cancel],
-    ]
-  ): Promise<void>;
-  descendLattices(
-    ...parameters: [
-      ...[type: string, hessian: HessianTiles, weights: Float32Array],
-      ...[blocks: Uint8Array, rounds: number, losses: Float64Array, cancel: Cancel],
     ]
   ): Promise<void>;
   quantizeLattices(
@@ -313,13 +303,6 @@ export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
           ...([weights, blocks, rounds, cancel] as const),
         ),
       ),
-    async descendLattices({ type, hessian, weights, blocks, rounds }, signal) {
-      const losses = new Float64Array(weights.length / hessian.columns);
-      await cancellable(signal, (cancel) =>
-        binding.descendLattices(type, hessian, weights, blocks, rounds, losses, cancel),
-      );
-      return losses;
-    },
     quantizeLattices: (state, type, first, count, blocks, signal) =>
       cancellable(signal, (cancel) => binding.quantizeLattices(state, type, first, count, blocks, cancel)),
     descendOwnHessians: ({ type, grid, hessian, share, inputs, starts, weights, blocks, rounds }, signal) =>

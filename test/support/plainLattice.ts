@@ -1,6 +1,6 @@
 /**
  * Coordinate descent on the points and scales of lattice types as plain loops over one row after the other, in the addon's order of float32 sums: what
- * `descendLattices` is held against.
+ * `descendBlocks` is held against.
  */
 import { loadNative } from '../../src/native';
 import type { GgmlQuantType } from '../../src/protocol/ggmlTypes';

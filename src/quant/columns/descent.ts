@@ -1,4 +1,10 @@
-import { loadNative, type BlockDescent, type DampedMatrix, type HessianTiles } from '../../native';
+import {
+  loadNative,
+  type BlockDescent,
+  type ColumnGrid,
+  type DampedMatrix,
+  type HessianTiles,
+} from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { BlockTask, OwnInputs } from '../methods/method';
 import {
@@ -71,14 +77,10 @@ export async function descendBlocks(
   const native = loadNative();
   const quantize = isLattice(type) ? quantizeLattices : quantizeBlocks;
   const blocks = await quantize(type, start, values, signal);
+  const grid = isLattice(type) ? undefined : columnGridOf(type);
   const descent = { type, weights: values, blocks, rounds };
-  if (isLattice(type)) {
-    await native.descendLattices({ ...descent, hessian }, signal);
-    return blocks;
-  }
-  const grid = columnGridOf(type);
   await native.descendBlocks({ ...descent, grid, hessian }, signal);
-  if (!outputs) return blocks;
+  if (!outputs || !grid) return blocks;
   if ('own' in outputs) await descendOwn({ ...descent, grid }, outputs, firstRow, signal);
   else {
     const covariance = ofRows(outputs.covariance, firstRow, values.length / hessian.columns);
@@ -92,7 +94,7 @@ const gathered = 1 << 24;
 
 /** The descent of each row by inputs of its own, as many rows at a time as have room for their inputs. */
 async function descendOwn(
-  { weights, blocks, ...descent }: Omit<BlockDescent, 'hessian'>,
+  { weights, blocks, ...descent }: Omit<BlockDescent, 'grid' | 'hessian'> & { readonly grid: ColumnGrid },
   { hessian, own, share }: Extract<OutputWeights, { own: OwnInputs }>,
   firstRow: number,
   signal: AbortSignal | undefined,

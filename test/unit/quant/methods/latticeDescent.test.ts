@@ -59,7 +59,7 @@ describe.each(latticeTypes)('%s', (type) => {
     const blocks = await encoded(type);
     const before = await errorOf(type, blocks);
     const tiles = await tilesOf(hessian, 0, type);
-    const losses = await native.descendLattices({ type, hessian: tiles, weights, blocks, rounds: 1 });
+    const losses = await native.descendBlocks({ type, hessian: tiles, weights, blocks, rounds: 1 });
     const found = losses.reduce((sum, loss) => sum + loss, 0);
     expect(await errorOf(type, blocks)).toBeCloseTo(found, Math.ceil(5 - Math.log10(found)));
     expect(found).toBeLessThan(before * 0.4);
@@ -79,7 +79,7 @@ describe.each(latticeTypes)('%s', (type) => {
     const blocks = await encoded(type);
     const tiles = await tilesOf(hessian, 0, type);
     const before = blocks.slice();
-    await native.descendLattices({ type, hessian: tiles, weights: exact, blocks, rounds: 2 });
+    await native.descendBlocks({ type, hessian: tiles, weights: exact, blocks, rounds: 2 });
     expect(Buffer.compare(blocks, before)).toBe(0);
   });
 });
@@ -207,7 +207,7 @@ it.each(plainTypes)('$name: points and scales are those of plain loops, bit for 
   );
   const expected = await plainLatticeDescent(plain, rowsOfHessian, some, blocks, 2);
   const tiles = await tilesOf(hessian, 0, type);
-  await native.descendLattices({ type, hessian: tiles, weights: some, blocks, rounds: 2 });
+  await native.descendBlocks({ type, hessian: tiles, weights: some, blocks, rounds: 2 });
   const found = await decoded(type, blocks, some.length);
   expect(found).toEqual(expected);
   expect(found).not.toEqual(before);
@@ -217,7 +217,7 @@ it('is cancelled', async () => {
   const controller = new AbortController();
   const blocks = await encoded('IQ2_S');
   const tiles = await tilesOf(hessian, 0, 'IQ2_S');
-  const run = native.descendLattices(
+  const run = native.descendBlocks(
     { type: 'IQ2_S', hessian: tiles, weights, blocks, rounds: 100 },
     controller.signal,
   );

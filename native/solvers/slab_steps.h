@@ -1,0 +1,154 @@
+#pragma once
+// Steps of coordinate descent on the codes and scales of rows side by side, each row by itself.
+#include <algorithm>
+#include <array>
+#include <span>
+#include <vector>
+
+#include "code_slab.h"
+#include "gradient_panel.h"
+#include "scale_fit.h"
+
+namespace qs {
+
+/// The rows of a slab and their blocks, which are improved.
+class SlabSteps {
+ public:
+  virtual ~SlabSteps() = default;
+  virtual size_t rows() const = 0;
+  /// Decoded − weight, `[columns, kSlab]`.
+  virtual float* errors() = 0;
+  /// One round over the columns of a panel. Returns by how much the error of all rows decreases.
+  virtual double improve(GradientPanel& panel) = 0;
+  /// Puts what was found for a row into its blocks.
+  virtual void write(size_t lane, std::span<uint8_t> blocks) const = 0;
+};
+
+using LaneMoments = std::array<ScaleMoments, kSlab>;
+
+/// The changeable part of a group.
+template <typename Code>
+struct GroupState {
+  std::vector<float> gradients;  // [weights, kSlab]
+  std::vector<float> errors;
+  std::vector<Code> codes;  // [codes, kSlab]
+
+  GroupState(size_t weights, size_t count) : gradients(weights * kSlab), errors(weights * kSlab), codes(count * kSlab) {}
+
+  void copyLane(const GroupState& from, size_t lane) {
+    for (size_t at = lane; at < errors.size(); at += kSlab) {
+      gradients[at] = from.gradients[at];
+      errors[at] = from.errors[at];
+    }
+    for (size_t at = lane; at < codes.size(); at += kSlab) codes[at] = from.codes[at];
+  }
+};
+
+/// What the kinds of slabs have in common: factors of blocks by least squares, and groups one after the other, each by changes that are kept in
+/// the rows where they reduce the error.
+template <typename Slab>
+class GroupSteps : public SlabSteps {
+ public:
+  size_t rows() const final { return slab_.rows(); }
+  float* errors() final { return slab_.errors(0); }
+  void write(size_t lane, std::span<uint8_t> blocks) const final { slab_.write(lane, blocks); }
+
+  double improve(GradientPanel& panel) final {
+    panel_ = &panel;
+    gained_ = 0;
+    const auto [weights, group] = slab_.shape();
+    for (size_t column = panel.first(); column < panel.end(); column += weights) {
+      if (weights > group && codes_.hasFactor) improveFactors(column);
+      for (size_t i = 0; i < weights; i += group) improveGroup(column + i);
+    }
+    return gained_;
+  }
+
+ protected:
+  GroupSteps(const ScaleCodes& codes, const Slab& slab)
+      : codes_(codes),
+        slab_(slab),
+        state_(slab.shape().group, slab.shape().group / Slab::kCodeWeights),
+        trial_(state_),
+        steps_(slab.shape().weights * kSlab),
+        levels_(slab.shape().weights * kSlab),
+        products_(slab.shape().weights * kSlab) {}
+
+  /// Changes of a group, each of which ends with `keepBetter`.
+  virtual void tryChanges(size_t column) = 0;
+  /// Moments of d, whose levels are scales · levels, and of m, whose levels are minimums.
+  virtual LaneMoments factorMoments(size_t column) = 0;
+  /// Sets the errors of a block to those of its scales and codes.
+  virtual void decodeBlock(size_t column) = 0;
+
+  /// Keeps the trial in rows where its error is smaller than that of the state, and calls keep(lane) for them.
+  template <typename Keep>
+  void keepBetter(const Keep& keep) {
+    std::array<double, kSlab> changes{};
+    for (size_t i = 0; i < trial_.errors.size(); ++i) {
+      const double step = trial_.errors[i] - state_.errors[i];
+      changes[i % kSlab] += step * (static_cast<double>(trial_.gradients[i]) + state_.gradients[i]);
+    }
+    for (size_t lane = 0; lane < slab_.rows(); ++lane) {
+      if (!(changes[lane] < 0)) continue;
+      gained_ -= changes[lane];
+      state_.copyLane(trial_, lane);
+      keep(lane);
+    }
+  }
+
+  /// `products_`: the first `count` of `levels_` times the Hessian of their columns.
+  void multiplyLevels(size_t column, size_t count) {
+    std::fill_n(products_.data(), count * kSlab, 0.0f);
+    for (size_t i = 0; i < count; i += panel_->group()) {
+      kernels().addFeedback(products_.data(), levels_.data() + i * kSlab, panel_->tile(column + i, column), panel_->group(), count);
+    }
+  }
+
+  const ScaleCodes& codes_;
+  Slab slab_;
+  GradientPanel* panel_ = nullptr;
+  GroupState<typename Slab::Code> state_;  // of the group
+  GroupState<typename Slab::Code> trial_;
+  std::vector<float> steps_;     // of errors
+  std::vector<float> levels_;    // of the weights of a block
+  std::vector<float> products_;  // of these with the Hessian
+
+ private:
+  void improveGroup(size_t column) {
+    float* errors = slab_.errors(column);
+    std::copy_n(panel_->at(column), state_.gradients.size(), state_.gradients.data());
+    std::copy_n(errors, state_.errors.size(), state_.errors.data());
+    std::copy_n(slab_.codes(column), state_.codes.size(), state_.codes.data());
+    tryChanges(column);
+    for (size_t i = 0; i < state_.errors.size(); ++i) steps_[i] = state_.errors[i] - errors[i];
+    std::copy(state_.errors.begin(), state_.errors.end(), errors);
+    std::copy(state_.codes.begin(), state_.codes.end(), slab_.codes(column));
+    panel_->add(column, slab_.shape().group, steps_.data());
+  }
+
+  /// Replaces the factors of a block by the best ones, where that reduces the error.
+  void improveFactors(size_t column) {
+    const LaneMoments moments = factorMoments(column);
+    bool changed = false;
+    for (size_t lane = 0; lane < slab_.rows(); ++lane) {
+      BlockScales& scales = slab_.scalesAt(column, lane);
+      const BlockScales found = fitFactors(codes_, scales, moments[lane]);
+      const double change = moments[lane].change(found.d - scales.d, found.m - scales.m);
+      if (!(change < 0)) continue;
+      gained_ -= change;
+      scales = found;
+      changed = true;
+    }
+    if (!changed) return;
+    const float* errors = slab_.errors(column);
+    std::copy_n(errors, steps_.size(), steps_.data());
+    decodeBlock(column);
+    for (size_t i = 0; i < steps_.size(); ++i) steps_[i] = errors[i] - steps_[i];
+    panel_->add(column, slab_.shape().weights, steps_.data());
+  }
+
+  double gained_ = 0;
+};
+
+}  // namespace qs
