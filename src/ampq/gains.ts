@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord } from '../model/json';
 import { seal, unseal } from '../model/sealedJson';
-import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
+import type { GainsSample, SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import type { Spread } from '../protocol/targets';
 import { areCurrent, versionsOf } from '../quant/algorithms';
 import { formatById, isFormatId } from '../quant/catalogue';
 import type { QuantFormat } from '../quant/format';
 import { formatsFor } from './candidates';
+import { blocksOf, interpolateGains } from './interpolatedGains';
 
 /** Result of a pass over a text: the effect of each tensor alone on the output in one format. */
 export interface MeasuredDivergences {
@@ -27,6 +28,8 @@ export interface MeasuredDivergences {
   readonly model?: string;
   /** Absent where no change could be told from noise. */
   readonly spread?: Spread;
+  /** The blocks whose tensors were measured, where these are not all. */
+  readonly sampled?: readonly number[];
   /** By the tensor's name in GGUF. */
   readonly tensors: Readonly<Record<string, TensorDivergence>>;
 }
@@ -68,7 +71,8 @@ const errorIn = ({ cells }: SensitivityRow, format: string): number => {
 
 /**
  * The table with the gain of each row: KL divergence per unit of relative squared error. To first order the divergence that a
- * format causes is proportional to its squared error, and those of several tensors add up. Rows that were not measured have none.
+ * format causes is proportional to its squared error, and those of several tensors add up. Rows that were not measured have none, except
+ * those of blocks that a sample leaves out: they have interpolated ones.
  */
 export function withGains(table: SensitivityTable, measured: MeasuredDivergences): SensitivityTable {
   const rows = table.rows.map((row) => {
@@ -77,13 +81,34 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
     return { ...row, gain: divergence / error, measured: { format, error, divergence } };
   });
   const { path: text, hash, tokens, context } = measured.text;
-  const { noise, loss, chance, model, spread } = measured;
+  const { noise, loss, chance, model, spread, sampled } = measured;
+  const interpolated = sampled && withInterpolated(rows, sampled);
   const gainsFrom = {
     ...{ text, hash, tokens, context, noise, loss, chance },
     ...(model === undefined ? {} : { model }),
+    ...(interpolated ? { sample: interpolated.sample } : {}),
     ...(spread ? { spread } : {}),
   };
-  return { ...table, rows, gainsFrom };
+  return { ...table, rows: interpolated?.rows ?? rows, gainsFrom };
+}
+
+/** Rows with the gains of the blocks that were not measured. */
+function withInterpolated(
+  rows: readonly SensitivityRow[],
+  sampled: readonly number[],
+): { readonly rows: readonly SensitivityRow[]; readonly sample: GainsSample } {
+  const { gains, deviation } = interpolateGains(rows, sampled);
+  return {
+    rows: rows.map((row) => {
+      const gain = gains.get(row.tensor);
+      return gain === undefined ? row : { ...row, gain };
+    }),
+    sample: {
+      measured: sampled.length,
+      blocks: blocksOf(rows.map(({ tensor }) => tensor)).length,
+      ...(deviation === undefined ? {} : { deviation }),
+    },
+  };
 }
 
 /** Where the divergences of a model are kept. @param key contentKey of the model. */
@@ -99,9 +124,13 @@ export async function readDivergences(file: string): Promise<MeasuredDivergences
   const text = await readFile(file, 'utf8').catch(() => ''); // without it, divergences are measured again
   const value = unseal(text.trimEnd());
   if (!isRecord(value) || !isMeasured(value)) return undefined;
-  const { text: source, noise, loss, chance, spread, tensors, versions } = value;
+  const { text: source, noise, loss, chance, spread, sampled, tensors, versions } = value;
   if (!areCurrent(versions, algorithmsOf({ tensors }))) return undefined;
-  return { text: source, noise, loss, chance, ...(spread ? { spread } : {}), tensors };
+  return {
+    ...{ text: source, noise, loss, chance, ...(spread ? { spread } : {}) },
+    ...(sampled ? { sampled } : {}),
+    tensors,
+  };
 }
 
 function algorithmsOf({ tensors }: Pick<MeasuredDivergences, 'tensors'>): string[] {
@@ -109,9 +138,10 @@ function algorithmsOf({ tensors }: Pick<MeasuredDivergences, 'tensors'>): string
 }
 
 function isMeasured(value: Record<string, unknown>): value is Record<string, unknown> & MeasuredDivergences {
-  const { text, tensors, noise, loss, chance, spread } = value;
+  const { text, tensors, noise, loss, chance, spread, sampled } = value;
   if (![noise, loss, chance].every((item) => typeof item === 'number' && item >= 0)) return false;
   if (spread !== undefined && !isSpread(spread)) return false;
+  if (sampled !== undefined && !isBlocks(sampled)) return false;
   return isRecord(text) && isText(text) && isRecord(tensors) && Object.values(tensors).every(isDivergence);
 }
 
@@ -120,6 +150,9 @@ const isText = ({ path, hash, tokens, context }: Record<string, unknown>): boole
   typeof hash === 'string' &&
   typeof tokens === 'number' &&
   typeof context === 'number';
+
+const isBlocks = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((block) => Number.isSafeInteger(block) && (block as number) >= 0);
 
 const isSpread = (value: unknown): boolean =>
   isRecord(value) &&

@@ -4,6 +4,7 @@ import { budgetFrom } from '../protocol/budget';
 import type {
   Budget,
   FileFrame,
+  GainsSample,
   GainsText,
   Plan,
   PlanAssignment,
@@ -59,9 +60,10 @@ export function makePlan(
   };
 }
 
-const gainsText = ({ text, hash, tokens, context, loss, chance, model }: GainsText): GainsText => ({
+const gainsText = ({ text, hash, tokens, context, loss, chance, model, sample }: GainsText): GainsText => ({
   ...{ text: basename(text), hash, tokens, context, loss, chance },
   ...(model === undefined ? {} : { model }),
+  ...(sample ? { sample } : {}),
 });
 
 /**
@@ -203,6 +205,17 @@ function gainsOf(check: Checker, value: unknown): GainsText {
     loss: check.number(gains['loss'], '$.gains.loss'),
     chance: check.number(gains['chance'], '$.gains.chance'),
     ...(gains['model'] === undefined ? {} : { model: check.string(gains['model'], '$.gains.model') }),
+    ...(gains['sample'] === undefined ? {} : { sample: sampleOf(check, gains['sample']) }),
+  };
+}
+
+function sampleOf(check: Checker, value: unknown): GainsSample {
+  const sample = check.record(value, '$.gains.sample');
+  const deviation = sample['deviation'];
+  return {
+    measured: check.positive(sample['measured'], '$.gains.sample.measured'),
+    blocks: check.positive(sample['blocks'], '$.gains.sample.blocks'),
+    ...(deviation === undefined ? {} : { deviation: check.number(deviation, '$.gains.sample.deviation') }),
   };
 }
 

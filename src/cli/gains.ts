@@ -36,9 +36,11 @@ const actions: Readonly<Record<string, (context: CommandContext) => Promise<Comm
   compare: compareWithFile,
 };
 
-/** Without those that say where gains come from: they are measured. */
+/** Without those that say where gains come from, or that some are interpolated: all are measured. */
 const options = Object.fromEntries(
-  Object.entries(measuringOptions).filter(([name]) => !['gains', 'weights-only'].includes(name)),
+  Object.entries(measuringOptions).filter(
+    ([name]) => !['gains', 'weights-only', 'sample-blocks'].includes(name),
+  ),
 );
 
 export const gainsCommand: Command = {

@@ -2,7 +2,13 @@ import { basename, resolve } from 'node:path';
 import { gainsEnding } from '../ampq/gainsFile';
 import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
 import { codeChoices, objectives } from '../protocol/export';
-import type { DeviceChoice, GainsSource, SensitivityTable } from '../protocol/plan';
+import {
+  leastSampledBlocks,
+  sampleText,
+  type DeviceChoice,
+  type GainsSource,
+  type SensitivityTable,
+} from '../protocol/plan';
 import {
   choiceOption,
   countOption,
@@ -49,6 +55,10 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     'N',
     'tokens per window (default: 512, or the context length of the model if shorter)',
   ),
+  'sample-blocks': valueOption(
+    'N',
+    'measure gains in N blocks, spread over depth, and interpolate the others: where a full pass takes too long (default: all blocks)',
+  ),
   codes: valueOption(
     'C',
     'errors of which codes: optimised, measured on the outputs (default where the model is run over a text), or reference (as llama.cpp)',
@@ -91,8 +101,11 @@ export function measuringParams(context: CommandContext): SensitivityParams {
     ...(gains === undefined ? [] : ['--gains']),
   ];
   if (chosen.length > 1) throw new UsageError(`Give ${chosen.join(' or ')}, not both.`);
-  if ((tokens ?? window) !== undefined && (weightsOnly || gains !== undefined))
-    throw new UsageError(`--tokens and --context apply to a run over a text, not to ${chosen[0]}.`);
+  const sampleBlocks = sampleOption(context);
+  if ((tokens ?? window ?? sampleBlocks) !== undefined && (weightsOnly || gains !== undefined))
+    throw new UsageError(
+      `--tokens, --context and --sample-blocks apply to a run over a text, not to ${chosen[0]}.`,
+    );
   const optimised = optimisedOption(context);
   if (optimised?.isRequired && (weightsOnly || gains === 'cached'))
     throw new UsageError(`--codes optimised needs a run over a text, not ${chosen[0]}.`);
@@ -106,10 +119,18 @@ export function measuringParams(context: CommandContext): SensitivityParams {
     ...(imatrix === undefined ? {} : { imatrix: resolve(imatrix) }),
     ...(tokens === undefined ? {} : { tokens }),
     ...(window === undefined ? {} : { context: window }),
+    ...(sampleBlocks === undefined ? {} : { sampleBlocks }),
     ...gainsOf(gains),
     ...(weightsOnly ? { weightsOnly } : {}),
     ...(optimised ? { optimised } : {}),
   };
+}
+
+/** @throws UsageError for fewer blocks than interpolation needs. */
+function sampleOption(context: CommandContext): number | undefined {
+  const count = countOption(context, 'sample-blocks');
+  if (count === undefined || count >= leastSampledBlocks) return count;
+  throw new UsageError(`--sample-blocks takes at least ${leastSampledBlocks}, not ${count}.`);
 }
 
 /** Why no gains follow from the tables of the GGUF Tool Suite (docs/AMPQ.md). */
@@ -160,11 +181,15 @@ export async function announce(
 ): Promise<SensitivityEstimate> {
   const { jobs, signal, note } = context;
   const estimate = await jobs['sensitivity/estimate'](params, { signal, progress: () => undefined });
-  const { tensors, formats, text, codes, offered, weightsOnly, seconds } = estimate;
+  const { tensors, formats, text, sample, codes, offered, weightsOnly, seconds } = estimate;
   const how = text
     ? `the model ${text.isKept === true ? 'was' : 'is'} run over ${count(text.tokens)} tokens of ${basename(text.file)}`
     : `the model is not run over a text: ${weightsOnly}`;
   note(`${plural(tensors, 'tensor')} in ${formats.join(', ')}; ${how}`);
+  if (sample)
+    note(
+      `Gains are measured in ${sample.measured} of ${sample.blocks} blocks and interpolated in the others.`,
+    );
   if (codes)
     note(
       `Codes are optimised over ${count(codes.tokens)} tokens of ${codes.text}; --codes reference measures those of llama.cpp.`,
@@ -215,7 +240,8 @@ function tableLines(measured: SensitivityTable): string[] {
       if (!gainsFrom) return figure(Math.sqrt(cell.relativeSquaredError));
       if (row.gain === undefined) return '';
       const text = aboveNoise(row.gain * cell.relativeSquaredError, gainsFrom.noise);
-      return row.measured?.format === format ? `${text}*` : text;
+      if (row.measured === undefined) return `~${text}`;
+      return row.measured.format === format ? `${text}*` : text;
     }),
   ]);
   const head = ['tensor', ...(gainsFrom ? ['gain'] : []), ...formats];
@@ -231,11 +257,12 @@ function headingOf(gainsFrom: GainsSource | undefined, weightsOnly: string | und
     return [
       `Relative error ‖x − x'‖ / ‖x‖, of the weights alone${weightsOnly === undefined ? '' : `: ${weightsOnly}`}`,
     ];
-  const { text, tokens, context, noise } = gainsFrom;
+  const { text, tokens, context, noise, sample } = gainsFrom;
   return [
     'KL divergence of the output from the original, nats per token, with the tensor alone in the format.',
     `Measured: the figures with *, over ${count(tokens)} tokens of ${basename(text)} in windows of ${count(context)}.`,
     'The others follow from them: gain × squared relative error in the format.',
+    ...(sample ? [`Those with ~ have a gain ${sampleText(sample)}.`] : []),
     `Rounding in float32 alone causes ${number(noise)}; smaller figures are shown as "< noise".`,
   ];
 }

@@ -3,6 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { codeChoices, objectives, type CodeChoice, type Objective } from '../protocol/export';
 import { trainedParts, type TrainedParts } from '../protocol/refinement';
+import { leastSampledBlocks } from '../protocol/plan';
 import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 import { stated } from '../model/statedValue';
@@ -36,6 +37,7 @@ const kinds = {
     value.every(
       (item) => isRecord(item) && typeof item['tensor'] === 'string' && typeof item['format'] === 'string',
     ),
+  sampleBlocks: (value: unknown) => Number.isSafeInteger(value) && (value as number) >= leastSampledBlocks,
   count: (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
   bins: (value: unknown) =>
     Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= maxBins,

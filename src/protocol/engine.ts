@@ -36,6 +36,7 @@ import type {
   Device,
   DeviceChoice,
   DeviceReport,
+  GainsSample,
   Plan,
   PlanAssignment,
   SensitivityRow,
@@ -227,6 +228,8 @@ export interface TensorSuggestion {
   readonly row?: SensitivityRow;
   /** What its figures rest on. */
   readonly rung?: Rung;
+  /** Where the gain of the row is interpolated. */
+  readonly sample?: GainsSample;
   /** Divergences of the row below it are not meaningful, nats per token. */
   readonly noise?: number;
   readonly assignment?: PlanAssignment;
@@ -273,6 +276,11 @@ export interface SensitivityParams extends ModelRef {
   tokens?: number;
   /** Tokens per window; 512 by default, and never more than the model's context length. */
   context?: number;
+  /**
+   * Gains are measured in so many blocks, spread over depth, at least 3, and interpolated in the others; in all blocks when absent, or where there
+   * are no more.
+   */
+  sampleBlocks?: number;
   /** Importance matrix (.gguf or .dat): errors are weighted by it, and encoders use it. */
   imatrix?: string;
   /** Use the gains of the latest run, whatever its text was. */
@@ -309,6 +317,8 @@ export interface SensitivityEstimate {
   formats: readonly string[];
   /** The text that the model will be run over, or was if the result is kept, and the tokens that are scored. */
   text?: { file: string; tokens: number; isKept?: boolean };
+  /** Blocks whose tensors are measured over it, where these are not all. */
+  sample?: GainsSample;
   /** Optimised codes that errors are those of. */
   codes?: UsedCodes;
   /** Gains of another text that are kept and were not asked for. */

@@ -34,7 +34,10 @@ export interface SensitivityRow {
    * run over a text.
    */
   readonly gain?: number;
-  /** Source of the gain: the relative squared error and the divergence with the tensor in this format. Others are gain × error. */
+  /**
+   * Source of the gain: the relative squared error and the divergence with the tensor in this format. Others are gain × error. Absent where the
+   * gain is interpolated.
+   */
   readonly measured?: { readonly format: string; readonly error: number; readonly divergence: number };
   readonly cells: readonly SensitivityCell[];
 }
@@ -55,9 +58,27 @@ export interface GainsSource {
   readonly chance: number;
   /** Name of the model that was run, where it is another one of the same shapes. */
   readonly model?: string;
+  /** Where gains were measured in some blocks and interpolated in the others. */
+  readonly sample?: GainsSample;
   /** Absent where no change of a tensor could be told from noise. */
   readonly spread?: Spread;
 }
+
+/** Fewest blocks that a sample can have: the first, the last, and one between them that tells how exact interpolation is. */
+export const leastSampledBlocks = 3;
+
+/** Blocks of a model whose gains were measured; the others have gains interpolated by role over depth. */
+export interface GainsSample {
+  readonly measured: number;
+  /** Of the model. */
+  readonly blocks: number;
+  /** Geometric standard deviation of interpolated / measured gain, each measured one being left out in turn; absent where it is not known. */
+  readonly deviation?: number;
+}
+
+/** "interpolated from 8 of 32 blocks". */
+export const sampleText = ({ measured, blocks }: GainsSample): string =>
+  `interpolated from ${measured} of ${blocks} blocks`;
 
 /** The text that the gains of a plan were measured over; the file without its folder. */
 export type GainsText = Omit<GainsSource, 'noise' | 'spread'>;

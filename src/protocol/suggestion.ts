@@ -10,10 +10,12 @@ export function suggestionFrom(
 ): TensorSuggestion {
   const row = table && rowOf(table, tensor);
   const assignment = plan && assignmentOf(plan, tensor);
-  const noise = table?.gainsFrom?.noise;
+  const { noise, sample } = table?.gainsFrom ?? {};
+  const isInterpolated = row?.gain !== undefined && row.measured === undefined;
   return {
     ...(row ? { row } : {}),
     ...(row ? { rung: row.gain === undefined ? errorRung(table) : 'gains' } : {}),
+    ...(isInterpolated && sample ? { sample } : {}),
     ...(row && noise !== undefined ? { noise } : {}),
     ...(assignment ? { assignment } : {}),
   };

@@ -1,11 +1,17 @@
-import { chanceNote, type SensitivityRow, type SensitivityTable, type SkippedTensor } from './plan';
+import {
+  chanceNote,
+  sampleText,
+  type SensitivityRow,
+  type SensitivityTable,
+  type SkippedTensor,
+} from './plan';
 
 /** Names that a note lists. */
 const listed = 3;
 
 /**
  * What the user should know about the tensors of a table, as sentences: those without a format to choose, those left out, and those
- * whose effect on the output is not known although the model was run; and that gains are those of another model.
+ * whose effect on the output is not known although the model was run; and that gains are those of another model, or interpolated.
  */
 export function tableNotes(table: SensitivityTable): string[] {
   const { gainsFrom, skipped = [] } = table;
@@ -16,6 +22,7 @@ export function tableNotes(table: SensitivityTable): string[] {
     ...overflowNotes(table),
     ...(untrained === undefined ? [] : [untrained]),
     ...otherModelNotes(table),
+    ...sampleNotes(table),
   ];
 }
 
@@ -34,6 +41,21 @@ function otherModelNotes({ gainsFrom }: SensitivityTable): string[] {
   if (gainsFrom?.model === undefined) return [];
   return [
     `Gains are those of another model, ${gainsFrom.model}. How well they hold for this one was not measured: quantscope gains compare does that.`,
+  ];
+}
+
+/** Places of a factor that are worth showing. */
+const factorDigits = 2;
+
+function sampleNotes({ gainsFrom }: SensitivityTable): string[] {
+  if (!gainsFrom?.sample) return [];
+  const { deviation } = gainsFrom.sample;
+  const exactness =
+    deviation === undefined
+      ? 'how exact they are is not known'
+      : `they are exact to a factor of about ${deviation.toFixed(factorDigits)} (one standard deviation, from leaving out each measured block in turn)`;
+  return [
+    `Gains of the tensors in blocks are ${sampleText(gainsFrom.sample)}, by role over depth; ${exactness}.`,
   ];
 }
 

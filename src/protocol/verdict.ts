@@ -1,6 +1,6 @@
 import type { Certificate, CertificateRival } from './certificate';
 import type { Interval } from './estimate';
-import { chanceNote, type Plan } from './plan';
+import { chanceNote, sampleText, type Plan } from './plan';
 import { size } from './words';
 
 /** Whether a plan is recommended over the presets within its budget, and the figures behind it, as a sentence. */
@@ -41,6 +41,11 @@ export function verdictOf({ total, preset, gains, certificate }: Plan, noise = 0
       return {
         recommended: false,
         text: `Predicted better than ${name} by the gains of another model (${gains.model}): ${figures}. Measure both with quantscope certify.`,
+      };
+    if (ours < theirs && gains?.sample)
+      return {
+        recommended: false,
+        text: `Predicted better than ${name} by gains ${sampleText(gains.sample)}: ${figures}. Measure both with quantscope certify.`,
       };
     if (ours < theirs) return { recommended: true, text: `Predicted better than ${name}: ${figures}.` };
     const rank = ours === theirs ? 'as good' : 'better';

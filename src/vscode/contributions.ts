@@ -62,6 +62,7 @@ export const settings = {
   allowSoftwareGpu: 'allowSoftwareGpu',
   threads: 'threads',
   gainTokens: 'gainTokens',
+  sampleBlocks: 'sampleBlocks',
   importanceMatrix: 'importanceMatrix',
   codes: 'codes',
   latticeTypes: 'latticeTypes',

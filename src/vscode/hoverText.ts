@@ -15,7 +15,7 @@ const maxOthers = 5;
  */
 export function hoverText(
   { model, tensor }: FoundTensor,
-  { row, rung, noise, assignment }: TensorSuggestion,
+  { row, rung, sample, noise, assignment }: TensorSuggestion,
   others: readonly FoundTensor[],
 ): string {
   const lines = [
@@ -25,7 +25,7 @@ export function hoverText(
     '',
     assignment ? suggested(assignment) : 'No suggestion yet: run the sensitivity analysis of the model.',
     ...(row && row.cells.length > 0 ? ['', ...errorTable(row, noise)] : []),
-    ...(row && rung ? ['', `Evidence: ${rungText(rung)}`] : []),
+    ...(row && rung ? ['', `Evidence: ${rungText(rung, sample && { gains: { sample } })}`] : []),
     ...(others.length > 0 ? ['', alsoIn(others)] : []),
   ];
   return lines.join('\n');

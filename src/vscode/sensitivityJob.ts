@@ -24,6 +24,8 @@ export interface SensitivityHooks {
 export interface MeasuringSettings {
   /** Tokens that gains are measured over; the engine's default when absent. */
   readonly tokens?: number;
+  /** Blocks that gains are measured in; all when absent. */
+  readonly sampleBlocks?: number;
   /** Importance matrix that weights are encoded with. */
   readonly imatrix?: string;
   /** Codes that errors are those of, where the model is run over a text. */
@@ -118,7 +120,7 @@ export class SensitivityJob {
 
   private paramsFor(text: string | undefined): SensitivityParams {
     const { device, showsGains, measuring, evidenceDir } = this.settings;
-    const { tokens, codes, lattices = false } = measuring();
+    const { tokens, sampleBlocks, codes, lattices = false } = measuring();
     const { roundActivations, ...stored } = this.stored();
     const rounding = roundActivations === undefined ? {} : { roundActivations };
     const { formats } = this;
@@ -132,6 +134,7 @@ export class SensitivityJob {
       ...params,
       ...(text === undefined ? {} : { text }),
       ...(tokens === undefined ? {} : { tokens }),
+      ...(sampleBlocks === undefined ? {} : { sampleBlocks }),
     };
   }
 

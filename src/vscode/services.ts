@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { EngineClient } from '../engine/client';
 import type { CodeChoice } from '../protocol/export';
-import type { DeviceChoice } from '../protocol/plan';
+import { leastSampledBlocks, type DeviceChoice } from '../protocol/plan';
 import { settings } from './contributions';
 import { Devices } from './devices';
 import { Editors } from './editor/editors';
@@ -100,6 +100,7 @@ export function chosenDevice(): DeviceChoice {
 function chosenMeasuring(): MeasuringSettings {
   const configuration = vscode.workspace.getConfiguration(settings.section);
   const tokens = configuration.get<number>(settings.gainTokens, 0);
+  const sampleBlocks = configuration.get<number>(settings.sampleBlocks, 0);
   const imatrix = configuration.get<string>(settings.importanceMatrix, '').trim();
   const codes = configuration.get<CodeChoice>(settings.codes, 'optimised');
   const is = (name: string): boolean => configuration.get<boolean>(name, false);
@@ -108,6 +109,9 @@ function chosenMeasuring(): MeasuringSettings {
     ...(is(settings.latticeTypes) ? { lattices: true } : {}),
     ...(is(settings.roundActivations) ? { roundActivations: true } : {}),
     ...(Number.isSafeInteger(tokens) && tokens > 0 ? { tokens } : {}),
+    ...(Number.isSafeInteger(sampleBlocks) && sampleBlocks > 0
+      ? { sampleBlocks: Math.max(leastSampledBlocks, sampleBlocks) }
+      : {}),
     ...(imatrix === '' ? {} : { imatrix }),
   };
 }

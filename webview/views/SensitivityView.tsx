@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { Device } from '../../src/protocol/plan';
+import { sampleText, type Device } from '../../src/protocol/plan';
 import { plural } from '../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
@@ -198,6 +198,8 @@ function detailOf(
     lines.push(`KL divergence ${scientific(influence)} nats per token, ${how}`);
     if (source && source.format !== format)
       lines.push(`from ${scientific(source.divergence)} measured in ${source.format}`);
+    if (members.length === 1 && !source && gainsFrom.sample)
+      lines.push(`with a gain ${sampleText(gainsFrom.sample)}`);
   }
   if (members.length > 1)
     lines.push(`${measured.toLocaleString('en-US')} of ${plural(members.length, 'tensor')} measured`);

@@ -8,6 +8,7 @@ import {
   type MeasuredDivergences,
 } from '../../ampq/gains';
 import type { Candidates } from '../../ampq/candidates';
+import { isSampled } from '../../ampq/interpolatedGains';
 import { resultsKey } from '../../ampq/sensitivity';
 import { writeAtomically } from '../../files/atomicFile';
 import type { OrtDevice } from '../../graph/session';
@@ -35,6 +36,8 @@ export interface GainsPlace {
   readonly device: OrtDevice;
   readonly cacheDir: string;
   readonly finder?: CodeFinder | undefined;
+  /** The blocks whose tensors are measured; all where it is absent. */
+  readonly sampled?: readonly number[] | undefined;
 }
 
 /**
@@ -46,10 +49,10 @@ export async function addGains(
   table: SensitivityTable,
   candidates: Candidates,
   planned: PlannedText,
-  { device, cacheDir, finder }: GainsPlace,
+  { device, cacheDir, finder, sampled }: GainsPlace,
   context: JobContext,
 ): Promise<SensitivityTable> {
-  const probes = probesOf(table);
+  const probes = probesOf(table, sampled);
   if (probes.size === 0)
     return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
   const { byTensor, noise, loss, chance, spread } = await measure(
@@ -64,7 +67,7 @@ export async function addGains(
   const { scoredTokens: tokens, context: length } = planned.plan;
   const measured: MeasuredDivergences = {
     text: { path: planned.file, hash: planned.hash, tokens, context: length },
-    ...{ noise, loss, chance, ...(spread ? { spread } : {}) },
+    ...{ noise, loss, chance, ...(spread ? { spread } : {}), ...(sampled ? { sampled } : {}) },
     tensors: Object.fromEntries(
       [...byTensor]
         // A tensor that overflows in its format is not measured; notes name it.
@@ -104,11 +107,11 @@ function changesOf(
   );
 }
 
-/** The format that each tensor of the table is measured in, by its name. */
-function probesOf({ rows }: SensitivityTable): Probes {
+/** The format that each tensor of the table is measured in, by its name, as far as they are in these blocks or in none. */
+function probesOf({ rows }: SensitivityTable, sampled: readonly number[] | undefined): Probes {
   return new Map(
     rows.flatMap((row) => {
-      const probe = probeOf(row);
+      const probe = isSampled(row.tensor, sampled) ? probeOf(row) : undefined;
       return probe ? [[row.tensor, probe] as const] : [];
     }),
   );

@@ -3,6 +3,7 @@ import { measureWeighted } from '../../analysis/weightedErrors';
 import { refuseWithoutImportance, type Candidates } from '../../ampq/candidates';
 import { keepLatestCodes, latestCandidates } from '../../ampq/latestCodes';
 import { probeFormat, withGains, type MeasuredDivergences } from '../../ampq/gains';
+import { blocksOf, isSampled, sampleOfBlocks } from '../../ampq/interpolatedGains';
 import {
   defaultCandidates,
   importanceCandidates,
@@ -56,6 +57,7 @@ const runKinds = {
   text: 'path?',
   tokens: 'count?',
   context: 'count?',
+  sampleBlocks: 'sampleBlocks?',
   imatrix: 'path?',
   keptGains: 'boolean?',
   gainsFile: 'path?',
@@ -70,6 +72,8 @@ interface Run {
   readonly gains: GainsChosen;
   /** The text that remains to be run over; undefined where gains are kept from an earlier run over it, or not asked for. */
   readonly toRun: PlannedText | undefined;
+  /** The blocks whose gains are measured, where these are not all. */
+  readonly sampled: readonly number[] | undefined;
   /** Gains that were measured before and are asked for. */
   readonly measured: MeasuredDivergences | undefined;
   /** Gains of another text that are kept. */
@@ -97,16 +101,22 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
     : await encodedCandidates(model, params, false, signal);
   refuseWithoutImportance(candidates, named ?? [], model.description.path);
   const kept = await keptOf(candidates);
-  const isKept = planned !== undefined && planned.hash === kept?.text.hash;
+  const names = candidates.tensors.map(({ converted: { name } }) => name);
+  const sampled = params.sampleBlocks === undefined ? undefined : sampleOfBlocks(names, params.sampleBlocks);
+  const isKept = planned !== undefined && planned.hash === kept?.text.hash && covers(kept, sampled);
   const measured = 'measured' in gains ? gains.measured : isKept ? kept : undefined;
   const formats = [...new Set(named ?? usualFormats(candidates, gains, params).map(formatById))];
   const toRun = isKept ? undefined : planned;
   return {
-    ...{ candidates, gains, toRun, measured, formats, codes },
+    ...{ candidates, gains, toRun, sampled, measured, formats, codes },
     offered: measured ? undefined : (kept ?? earlier),
     measuredFormats: toRun ? [...new Set([...formats, probeFormat])] : formats,
   };
 }
+
+/** Whether kept gains were measured in all blocks of a sample, or in all of the model where there is none. */
+const covers = ({ sampled: kept }: MeasuredDivergences, sampled: readonly number[] | undefined): boolean =>
+  kept === undefined || (sampled?.every((block) => kept.includes(block)) ?? false);
 
 async function encodedCandidates(
   model: Model,
@@ -141,7 +151,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
     try {
       return await models.use(params, signal, async (model) => {
         const run = await planRun(model, params, signal);
-        const { candidates, gains, toRun, measured, formats, measuredFormats, codes } = run;
+        const { candidates, gains, toRun, sampled, measured, formats, measuredFormats, codes } = run;
         // Results are then not kept either, and the run says so.
         await keepLatestCodes(model, candidates, cacheDir).catch(() => undefined);
         const finder = codes && codeFinderFor(model, codes, { signal, progress });
@@ -158,7 +168,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
             : found;
         if (!toRun) return rounded(withGains(table, measured!));
         const { device } = await runDevice(params.device, signal);
-        const where = { device, cacheDir, finder: await finder?.() };
+        const where = { device, cacheDir, sampled, finder: await finder?.() };
         const found = await addGains(model, table, candidates, toRun, where, { signal, progress });
         return rounded(inFormats(found, formats));
       });
@@ -174,7 +184,7 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
     checkParams('sensitivity/estimate', params, runKinds);
     return models.use(params, signal, async (model) => {
       const run = await planRun(model, params, signal);
-      const { candidates, gains, toRun, measured, offered, formats, measuredFormats, codes } = run;
+      const { candidates, gains, toRun, sampled, measured, offered, formats, measuredFormats, codes } = run;
       const left = await missingCandidates(model, candidates, params.cacheDir, measuredFormats);
       const isMissing = toRun !== undefined || left.some(({ formats: some }) => some.length > 0);
       const ofCodes =
@@ -192,8 +202,11 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
       }
       const text = { file: toRun.file, tokens: toRun.plan.scoredTokens };
       const { device } = await runDevice(params.device, signal);
-      const seconds = await gainsSeconds(model, toRun, candidates.tensors.length, device, signal);
-      return { ...estimate, text, seconds: errors + seconds };
+      const names = candidates.tensors.map(({ converted: { name } }) => name);
+      const changed = names.filter((name) => isSampled(name, sampled)).length;
+      const seconds = await gainsSeconds(model, toRun, changed, device, signal);
+      const sample = sampled && { measured: sampled.length, blocks: blocksOf(names).length };
+      return { ...estimate, text, ...(sample ? { sample } : {}), seconds: errors + seconds };
     });
   };
 }

@@ -50,7 +50,10 @@ const full: Plan = {
   imatrix: { file: 'matrix.gguf', hash: 'def' },
   codes: { method: 'gptq-cd 1', text: 'calibration.txt', hash: 'abc', tokens: 65_536 },
   roundsActivations: true,
-  gains: { text: 'gains.txt', hash: 'ghi', tokens: 2048, context: 256, loss: 3.25, chance: 6.9 },
+  gains: {
+    ...{ text: 'gains.txt', hash: 'ghi', tokens: 2048, context: 256, loss: 3.25, chance: 6.9 },
+    sample: { measured: 8, blocks: 32, deviation: 1.25 },
+  },
   targets: { mean: 0.001, percentile99: 0.01, sameTopToken: 0.97 },
   constraints: [
     { tensors: 'attn_q', allow: ['Q4_K', 'Q6_K'] },

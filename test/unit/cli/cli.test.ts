@@ -74,6 +74,7 @@ describe('quantscope', () => {
     ],
     [['sensitivity', 'a', '--text', 't', '--weights-only'], /Give --text or --weights-only, not both\./],
     [['sensitivity', 'a', '--gains', 'cached', '--text', 't'], /Give --text or --gains, not both\./],
+    [['sensitivity', 'a', '--sample-blocks', '2'], /--sample-blocks takes at least 3, not 2\./],
     [['sensitivity', 'a', '--weights-only', '--tokens', '9'], /--tokens .* not to --weights-only\./],
     [
       ['sensitivity', 'a', '--codes', 'optimised', '--weights-only'],

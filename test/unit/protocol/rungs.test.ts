@@ -24,6 +24,13 @@ describe('the ladder of evidence', () => {
     expect(rungText('weights')).toBe('rung 0 of 4, weights: errors of the weights alone');
     expect(rungText('gains')).toMatch(/, over a text, without the rounding of activations$/);
     expect(rungText('gains', { roundsActivations: true })).toMatch(/, with the rounding of activations$/);
+    const sample = { measured: 8, blocks: 32 };
+    expect(rungText('gains', { gainsFrom: { sample } })).toMatch(
+      /, over a text, interpolated from 8 of 32 blocks, without the rounding of activations$/,
+    );
+    expect(rungText('gains', { gains: { sample }, roundsActivations: true })).toMatch(
+      / 8 of 32 blocks, with /,
+    );
     expect(rungText('joint')).toMatch(/^rung 4 of 4, joint: measured with all tensors together/);
   });
 });

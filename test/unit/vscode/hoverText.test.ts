@@ -57,6 +57,10 @@ describe('the text of a hover', () => {
     expect(hoverText(found(), { row, rung: 'gains' }, []).split('\n').at(-1)).toBe(
       'Evidence: rung 3 of 4, gains: effect of each tensor alone on the output, over a text, without the rounding of activations',
     );
+    const sample = { measured: 3, blocks: 6 };
+    expect(hoverText(found(), { row, rung: 'gains', sample }, []).split('\n').at(-1)).toMatch(
+      /, interpolated from 3 of 6 blocks, /,
+    );
     expect(hoverText(found(), { row, noise: 0.03 }, []).split('\n').slice(-3)).toEqual([
       '| Q4_K | 4.50 | 0.200 | 14.0 | \\< noise |',
       '| F16 | 4.50 | 0.00 | ∞ | \\< noise |',
