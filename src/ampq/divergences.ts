@@ -2,6 +2,7 @@ import type { Decoder, PassOptions } from '../graph/transformer/decoder';
 import type { WeightChange } from '../graph/transformer/weights';
 import { tokenDivergences } from '../evaluation/divergence';
 import { joinArrays } from '../evaluation/joinArrays';
+import { tensorsPerPass } from '../evaluation/passWork';
 import { sumLogits } from '../evaluation/scoring';
 import { mean, quantiles, share } from '../evaluation/statistics';
 import type { ScoredInputs } from '../evaluation/windows';
@@ -42,7 +43,7 @@ export async function measureDivergences(
   { room, ...pass }: DivergenceOptions,
 ): Promise<Divergences> {
   const stateBytes = 4 * windows.length * decoder.length * decoder.shape.hiddenSize;
-  const perPass = Math.max(1, Math.floor(room / stateBytes) - 2);
+  const perPass = tensorsPerPass(stateBytes, room);
   const names = [...changes.keys()];
   const byTensor = new Map<string, number>();
   let [noise, loss] = [0, NaN];

@@ -21,7 +21,7 @@ import {
 } from './command';
 import { notKeptNote, tableNotes } from '../protocol/tableNotes';
 import { rungText, tableRung } from '../protocol/rungs';
-import { duration, plural } from '../protocol/words';
+import { duration, plural, size } from '../protocol/words';
 import { aboveNoise, count, figure, number, table } from './text';
 
 /** What --device takes. */
@@ -181,7 +181,7 @@ export async function announce(
 ): Promise<SensitivityEstimate> {
   const { jobs, signal, note } = context;
   const estimate = await jobs['sensitivity/estimate'](params, { signal, progress: () => undefined });
-  const { tensors, formats, text, sample, codes, offered, weightsOnly, seconds } = estimate;
+  const { tensors, formats, text, sample, codes, offered, weightsOnly } = estimate;
   const how = text
     ? `the model ${text.isKept === true ? 'was' : 'is'} run over ${count(text.tokens)} tokens of ${basename(text.file)}`
     : `the model is not run over a text: ${weightsOnly}`;
@@ -198,8 +198,16 @@ export async function announce(
     note(
       `Gains over ${count(offered.tokens)} tokens of ${basename(offered.file)} are kept from an earlier run; --gains cached uses them.`,
     );
-  note(`This takes about ${duration(seconds)}; what earlier runs measured is reused.`);
+  note(`This takes about ${costText(estimate)}; what earlier runs measured is reused.`);
   return estimate;
+}
+
+/** "3 minutes and 1.93 GB of memory, in one pass over the model". */
+function costText({ seconds, passes, memory }: SensitivityEstimate): string {
+  if (passes === undefined || memory === undefined) return duration(seconds);
+  const how =
+    passes === 1 ? 'one pass' : `${count(passes)} passes, as states of all tensors need more memory,`;
+  return `${duration(seconds)} and ${size(memory)} of memory, in ${how} over the model`;
 }
 
 /** Measures, or reuses the results of an earlier run; says when results could not be kept. */

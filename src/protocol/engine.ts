@@ -327,6 +327,9 @@ export interface SensitivityEstimate {
   weightsOnly?: string;
   /** Estimated time for what is not kept from earlier runs. */
   seconds: number;
+  /** Where it will be run over a text: passes over the model, and memory of the process (bytes), more than one pass where there is little. */
+  passes?: number;
+  memory?: number;
 }
 
 export interface ExportParams extends ExportSettings, ModelRef {

@@ -7,7 +7,11 @@ import { sumLogits } from '../../evaluation/scoring';
 import { throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
-import type { PlannedText } from './runPlan';
+import { blockBytes } from '../../graph/transformer/decoderShape';
+import { greatestOf } from '../../protocol/extremes';
+import { gainsWork, secondsOf, type PlannedGains, type WorkSeconds } from '../../evaluation/passWork';
+import { processMemory } from '../../exporter/estimates';
+import { statesRoom, type PlannedText } from './runPlan';
 
 /** Weights that each format is timed on: enough for all threads. */
 const timedShape = [256, 1024] as const;
@@ -39,60 +43,100 @@ export async function errorSeconds(missing: readonly MissingCells[], signal: Abo
   return seconds;
 }
 
-/**
- * Seconds that a pass over a text takes for all tensors, from running the first block over one window and over two (the part that does not
- * grow with the tokens is weight loading), and the output matrix over one.
- */
-export async function gainsSeconds(
+/** What measuring gains takes: seconds, passes over the model, and bytes of memory. */
+export interface GainsCost {
+  readonly seconds: number;
+  readonly passes: number;
+  readonly memory: number;
+}
+
+/** @param names of the tensors that are changed, as GGUF has them. */
+export async function gainsCost(
   model: Model,
   { plan, windows }: PlannedText,
-  tensors: number,
+  names: readonly string[],
   device: OrtDevice,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<GainsCost> {
   const decoder = await openDecoder(model, { device, length: plan.context, keep: false });
   try {
-    const { perWindow, loading } = await blockSeconds(decoder, { signal });
-    const blocks = decoder.shape.blocks.length;
-    const inBlocks = windows.length * (tensors + blocks * (1 + tensors / 2)) * perWindow;
-    await timeOutput(decoder, signal);
-    const output = windows.length * (await timeOutput(decoder, signal));
-    return inBlocks + (tensors + blocks) * loading + (tensors + 1) * output;
+    const work = gainsWork(plannedGains(decoder, names, windows.length, statesRoom()));
+    const each = {
+      ...(await blockSeconds(decoder, { signal })),
+      output: await outputSeconds(decoder, signal),
+    };
+    const largest = greatestOf(decoder.shape.blocks.map(blockBytes));
+    return {
+      seconds: secondsOf(work, each),
+      passes: work.passes,
+      memory: processMemory + work.stateBytes + largest,
+    };
   } finally {
     await decoder.close();
   }
 }
 
-/** Seconds that a block takes for each window, and for loading its weights: measured on the first block. */
+/** How gains of some tensors are measured in the room that there is for states. */
+export function plannedGains(
+  { shape, length }: Decoder,
+  names: readonly string[],
+  windows: number,
+  room: number,
+): PlannedGains {
+  const block = (name: string): number | undefined =>
+    name === 'output.weight' ? undefined : Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1);
+  return {
+    ...{ blocks: shape.blocks.length, tensors: names.map(block), windows, room },
+    stateBytes: 4 * windows * length * shape.hiddenSize,
+  };
+}
+
+/** A clock in seconds; that of the wall, unless something else is to be measured. */
+export type Clock = () => number;
+
+const wallClock: Clock = () => performance.now() / 1000;
+
+/**
+ * Seconds that a block takes for each window, and for reading its weights: from running the first block over one window and over two, as the part that
+ * does not grow with the windows is reading.
+ */
 export async function blockSeconds(
   decoder: Decoder,
   pass: PassOptions,
-): Promise<{ readonly perWindow: number; readonly loading: number }> {
-  await time(decoder, 1, pass); // makes the sessions
-  const [one, two] = [await time(decoder, 1, pass), await time(decoder, 2, pass)];
-  const perWindow = Math.max(two - one, one / 100);
-  return { perWindow, loading: Math.max(0, one - perWindow) };
+  clock: Clock = wallClock,
+): Promise<Omit<WorkSeconds, 'output'>> {
+  const time = async (windows: number): Promise<number> => {
+    const states = someStates(decoder, windows);
+    const started = clock();
+    await decoder.advanceBlock(decoder.shape.blocks[0]!, states, pass);
+    return clock() - started;
+  };
+  await time(1); // makes the sessions
+  const [one, two] = [await time(1), await time(2)];
+  const window = Math.max(two - one, one / 100);
+  return { window, load: Math.max(0, one - window) };
 }
-
-async function time(decoder: Decoder, windows: number, pass: PassOptions): Promise<number> {
-  const states = someStates(decoder, windows);
-  const started = performance.now();
-  await decoder.advanceBlock(decoder.shape.blocks[0]!, states, pass);
-  return (performance.now() - started) / 1000;
-}
-
-const someStates = ({ length, shape }: Decoder, windows: number): Float32Array =>
-  Float32Array.from({ length: windows * length * shape.hiddenSize }, (_, i) => Math.sin(i));
 
 /** Seconds from the states of a window to its divergence. */
-async function timeOutput(decoder: Decoder, signal: AbortSignal): Promise<number> {
+export async function outputSeconds(
+  decoder: Decoder,
+  signal: AbortSignal,
+  clock: Clock = wallClock,
+): Promise<number> {
   const states = someStates(decoder, 1);
   const read = (firstToken: number, target: Float32Array): Promise<void> => {
     target.set(states.subarray(firstToken * decoder.shape.hiddenSize).subarray(0, target.length));
     return Promise.resolve();
   };
   const wave = { states, targets: new Int32Array(decoder.length), firstToken: 0 };
-  const started = performance.now();
-  await sumLogits(decoder, wave, { decoder, read }, { signal });
-  return (performance.now() - started) / 1000;
+  const time = async (): Promise<number> => {
+    const started = clock();
+    await sumLogits(decoder, wave, { decoder, read }, { signal });
+    return clock() - started;
+  };
+  await time(); // makes the sessions
+  return time();
 }
+
+const someStates = ({ length, shape }: Decoder, windows: number): Float32Array =>
+  Float32Array.from({ length: windows * length * shape.hiddenSize }, (_, i) => Math.sin(i));

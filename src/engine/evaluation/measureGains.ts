@@ -20,6 +20,8 @@ import type { Model } from '../../model/model';
 import type { SensitivityTable } from '../../protocol/plan';
 import type { JobContext } from '../job';
 import { weightChange } from './plannedVariant';
+import { gainsWork } from '../../evaluation/passWork';
+import { plannedGains } from './gainsEstimate';
 import { StepMeter } from './progress';
 import { statesRoom, type PlannedText } from './runPlan';
 
@@ -130,19 +132,14 @@ async function measure(
     await decoder.close();
     throw error;
   });
-  const blocks = decoder.shape.blocks.length;
-  // Every tensor's states pass the blocks after its own: half of them on average.
-  const runs = Math.ceil((windows.length * plan.context) / decoder.tokensPerRun);
-  const meter = new StepMeter(
-    runs * (blocks + changes.size * (1 + blocks / 2)),
-    windows.length,
-    device,
-    progress,
-  );
+  const room = statesRoom();
+  const work = gainsWork(plannedGains(decoder, [...changes.keys()], windows.length, room));
+  const steps = ((work.windows + work.outputs) * plan.context) / decoder.tokensPerRun;
+  const meter = new StepMeter(Math.ceil(steps), windows.length, device, progress);
   try {
     return await measureDivergences(decoder, base, windows, changes, {
       signal,
-      room: statesRoom(),
+      room,
       onStep: (part) => meter.step(`influence on the output: ${part}`),
     });
   } finally {

@@ -10,6 +10,7 @@ import {
   tapsFor,
   type EvidenceParts,
 } from '../../evaluation/evidence';
+import { evidenceWork, secondsOf } from '../../evaluation/passWork';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { cacheRemedy, ensureFreeSpace } from '../../exporter/diskSpace';
 import type { Decoder } from '../../graph/transformer/decoder';
@@ -27,7 +28,7 @@ import type { EvidenceKind } from '../../protocol/recipe';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { JobContext } from '../job';
 import { EvidenceStore, keptBytes, type KeptEvidence } from './evidenceStore';
-import { blockSeconds } from './gainsEstimate';
+import { blockSeconds, outputSeconds } from './gainsEstimate';
 import { evidenceSource } from './keptEvidence';
 import { StepMeter } from './progress';
 import {
@@ -43,12 +44,6 @@ import {
 
 /** Tokens of a text that are used unless more or fewer are requested: what the methods' authors use is of this order. */
 const usualTokens = 65_536;
-
-/**
- * What a backward pass takes, in forward passes: one to keep the states, and for each block its values again and two products for each of
- * their own.
- */
-const backwardPasses = 4;
 
 /** A calibration pass before it is run. */
 interface PlannedPass {
@@ -133,10 +128,12 @@ export async function estimateEvidence(
     const bytes = evidenceBytes(measuredSizes(decoder.shape, tokens), parts);
     if (await findKept(pass)) return { tokens, seconds: 0, bytes, isKept: true };
     const taps = { kind: tapsFor(parts), onStatistics: () => undefined };
-    const { perWindow, loading } = await blockSeconds(decoder, { signal, taps });
-    const passes = 1 + (parts.gradients ? backwardPasses : 0);
-    const loads = 1 + (parts.gradients ? 2 : 0);
-    const seconds = decoder.shape.blocks.length * (passes * windows.length * perWindow + loads * loading);
+    const each = {
+      ...(await blockSeconds(decoder, { signal, taps })),
+      output: parts.gradients ? await outputSeconds(decoder, signal) : 0,
+    };
+    const work = evidenceWork(decoder.shape.blocks.length, windows.length, parts.gradients);
+    const seconds = secondsOf(work, each);
     return { tokens, seconds, bytes, isKept: false };
   } finally {
     await decoder.close();

@@ -26,7 +26,7 @@ import type { SensitivityParams } from '../../protocol/engine';
 import type { Device, SensitivityTable } from '../../protocol/plan';
 import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';
-import { errorSeconds, gainsSeconds } from '../evaluation/gainsEstimate';
+import { errorSeconds, gainsCost } from '../evaluation/gainsEstimate';
 import { chooseGains, type GainsChosen } from '../evaluation/chooseGains';
 import { addGains, keptGains } from '../evaluation/measureGains';
 import {
@@ -203,10 +203,10 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
       const text = { file: toRun.file, tokens: toRun.plan.scoredTokens };
       const { device } = await runDevice(params.device, signal);
       const names = candidates.tensors.map(({ converted: { name } }) => name);
-      const changed = names.filter((name) => isSampled(name, sampled)).length;
-      const seconds = await gainsSeconds(model, toRun, changed, device, signal);
+      const changed = names.filter((name) => isSampled(name, sampled));
+      const { seconds, ...cost } = await gainsCost(model, toRun, changed, device, signal);
       const sample = sampled && { measured: sampled.length, blocks: blocksOf(names).length };
-      return { ...estimate, text, ...(sample ? { sample } : {}), seconds: errors + seconds };
+      return { ...estimate, ...cost, text, ...(sample ? { sample } : {}), seconds: errors + seconds };
     });
   };
 }

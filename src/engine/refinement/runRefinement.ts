@@ -5,6 +5,7 @@ import { inputsOf } from '../../files/inputs';
 import { greatestOf } from '../../protocol/extremes';
 import { blockBytes } from '../../graph/transformer/decoderShape';
 import { openModel } from '../../layouts/openModel';
+import { stepPasses } from '../../evaluation/passWork';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type {
@@ -134,9 +135,6 @@ async function writeBest(
   }
 }
 
-/** Of a step, the part that a forward pass over its windows takes: the way back takes twice as long. */
-const forwardShare = 1 / 3;
-
 /** What a run would take; one step is made, and its result thrown away. */
 export async function estimateRefinement(
   start: Model,
@@ -149,7 +147,7 @@ export async function estimateRefinement(
   const done = (await store.progress())?.step ?? 0;
   return withOpenRefinement(planned, signal, async (open) => {
     const perStep = await stepSeconds(planned, open, signal);
-    const perWindow = (forwardShare * perStep) / schedule.batch;
+    const perWindow = perStep / (stepPasses * schedule.batch);
     const measurements = Math.ceil((schedule.steps - done) / schedule.every) + 1;
     // The original is run over the text that is kept back by its output matrix alone.
     const forward = text.windows.length + measurements * text.heldBack.length;

@@ -28,7 +28,8 @@ it(
     const measured = sampled.rows.filter((row) => row.measured).map(({ tensor }) => tensor);
     expect(measured).toHaveLength(2 + 3 * 7);
     expect(measured.every((name) => /^(token_embd|output|blk\.[035]\.)/.test(name))).toBe(true);
-    expect(sampled.gainsFrom!.sample).toEqual({ measured: 3, blocks: 6, deviation: expect.any(Number) });
+    const { deviation = 0, ...sample } = sampled.gainsFrom!.sample!;
+    expect(sample).toEqual({ measured: 3, blocks: 6 });
 
     // Gains of a sample do not serve a request for all; those of all serve one for a sample.
     const all = await request('sensitivity/run', params);
@@ -41,7 +42,7 @@ it(
       expect(gain! / gains.get(tensor)!).toBeCloseTo(1, 3);
     const { spread, plans } = compareGains(all, sampled);
     expect(spread).toBeLessThan(2);
-    expect(sampled.gainsFrom!.sample!.deviation).toBeGreaterThan(spread * 0.8);
+    expect(deviation).toBeGreaterThan(spread);
     expect(plans.map(({ bitsPerWeight }) => bitsPerWeight)).toEqual([3.5, 4, 4.5, 5, 6]);
     for (const { own, transferred } of plans) expect(transferred / own).toBeLessThan(1.1);
 
@@ -56,18 +57,16 @@ it(
       ),
     ]);
     expect(plan.preset).toBeDefined();
-    expect(verdictOf(plan)).toMatchObject({
-      recommended: false,
-      text: expect.stringMatching(
-        /by gains interpolated from 3 of 6 blocks: .*\. Measure both with quantscope certify\.$/,
-      ),
-    });
+    const verdict = verdictOf(plan)!;
+    expect(verdict.recommended).toBe(false);
+    expect(verdict.text).toMatch(
+      /by gains interpolated from 3 of 6 blocks: .*\. Measure both with quantscope certify\.$/,
+    );
   },
   patience,
 );
 
 it('a sample of fewer than three blocks is rejected', async () => {
-  await expect(request('sensitivity/run', { ...params, sampleBlocks: 2 })).rejects.toMatchObject({
-    ...{ code: 'REQUEST', message: expect.stringMatching(/"sampleBlocks" .*2/) },
-  });
+  const refused = request('sensitivity/run', { ...params, sampleBlocks: 2 });
+  await expect(refused).rejects.toThrow(/"sampleBlocks" .*2/);
 });

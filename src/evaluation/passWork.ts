@@ -1,0 +1,107 @@
+/*
+ * The work of passes over a text, counted in what they consist of: the estimates of time and memory before a run, and the cost model of docs/AMPQ.md.
+ * What each takes is measured on the machine (`gainsEstimate.ts` in engine/evaluation), or follows from rates.
+ */
+
+export interface Work {
+  /** Windows that go through one block, forward. */
+  readonly windows: number;
+  /** Times that the weights of one block are read into memory. */
+  readonly loads: number;
+  /** Windows that go from their last states to a divergence, through the whole output matrix. */
+  readonly outputs: number;
+}
+
+/** Seconds of each. */
+export interface WorkSeconds {
+  readonly window: number;
+  readonly load: number;
+  readonly output: number;
+}
+
+export const secondsOf = (work: Work, each: WorkSeconds): number =>
+  work.windows * each.window + work.loads * each.load + work.outputs * each.output;
+
+/** States of the unchanged model, and of the one that is rounded at each block. */
+const baseStates = 2;
+
+/** States are one array of float32; those of Node.js have at most 2³² − 1 elements (bytes). */
+const maxStates = 4 * (2 ** 32 - 1);
+
+/**
+ * Tensors whose states are carried through the model together.
+ * @param stateBytes of all tokens once.
+ * @param room for states (bytes).
+ */
+export const tensorsPerPass = (stateBytes: number, room: number): number =>
+  Math.max(1, Math.floor(Math.min(room, maxStates) / stateBytes) - baseStates);
+
+/** A measurement of gains before it is made. */
+export interface PlannedGains {
+  readonly blocks: number;
+  /** The block of each changed tensor in the order of the passes: −1 for the embedding, undefined for the output matrix. */
+  readonly tensors: readonly (number | undefined)[];
+  readonly windows: number;
+  /** Of all tokens once (bytes). */
+  readonly stateBytes: number;
+  /** For states (bytes). */
+  readonly room: number;
+}
+
+export interface GainsWork extends Work {
+  /** Times that the model is gone through. */
+  readonly passes: number;
+  /** Of states in memory (bytes). */
+  readonly stateBytes: number;
+}
+
+/**
+ * Each changed tensor goes through its own block and all that follow, and through the output matrix; the unchanged model and the rounded one go
+ * through all of each pass. The weights of a block are read once for each of its tensors and once for all others.
+ */
+export function gainsWork({ blocks, tensors, windows, stateBytes, room }: PlannedGains): GainsWork {
+  const perPass = tensorsPerPass(stateBytes, room);
+  const passes = Math.ceil(tensors.length / perPass);
+  const inBlocks = tensors.filter((block) => block !== undefined && block >= 0).length;
+  const changed = tensors.reduce<number>(
+    (sum, block) => sum + (block === undefined ? 0 : blocks - Math.max(0, block)),
+    0,
+  );
+  return {
+    windows: windows * (changed + passes * blocks * baseStates),
+    loads: inBlocks + passes * blocks,
+    outputs: windows * (tensors.length + passes),
+    passes,
+    stateBytes: stateBytes * (baseStates + Math.min(tensors.length, perPass)),
+  };
+}
+
+/**
+ * What a backward pass takes, in forward passes: one to keep the states, and for each block its values again and two products for each of
+ * their own.
+ */
+const backwardPasses = 4;
+
+/** A pass that measures inputs, and with a backward pass gradients. */
+export const evidenceWork = (blocks: number, windows: number, hasGradients: boolean): Work => ({
+  windows: blocks * windows * (1 + (hasGradients ? backwardPasses : 0)),
+  loads: blocks * (1 + (hasGradients ? 2 : 0)),
+  outputs: hasGradients ? 2 * windows : 0,
+});
+
+/** An evaluation of some sets of weights against the states of one unchanged model. */
+export const evaluationWork = (blocks: number, windows: number, sets: number): Work => ({
+  windows: blocks * windows * (1 + sets),
+  loads: blocks * (1 + sets),
+  outputs: windows * sets,
+});
+
+/** What a step of a refinement takes, in forward passes over its windows: the way back takes twice as long as the forward pass. */
+export const stepPasses = 3;
+
+/** Steps of a refinement. */
+export const refinementWork = (blocks: number, windowsOfStep: number, steps: number): Work => ({
+  windows: stepPasses * blocks * windowsOfStep * steps,
+  loads: 2 * blocks * steps,
+  outputs: stepPasses * windowsOfStep * steps,
+});
