@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { budgetFrom } from '../protocol/budget';
+import type { PlanFit } from '../protocol/fit';
 import type {
   Budget,
   FileFrame,
@@ -18,8 +19,9 @@ import { planRung, rungText } from '../protocol/rungs';
 import type { Targets } from '../protocol/targets';
 import { parseCertificate } from './certificateFile';
 import { Checker } from './planChecker';
+import { parseFit } from './fitFile';
 import { planNotes } from './planNotes';
-import { solveBudget, type CountedFrame, type SolveOptions } from './solve';
+import { solveBudget, type Assignment, type CountedFrame, type SolveOptions } from './solve';
 import { stated } from '../model/statedValue';
 
 /** What the name of a plan file ends with. */
@@ -37,16 +39,30 @@ export function makePlan(
   table: SensitivityTable,
   budget: Budget,
   frame?: CountedFrame,
-  options: SolveOptions & { readonly targets?: Targets } = {},
+  options: SolveOptions & Omit<PlanTerms, 'budget' | 'frame'> = {},
 ): Plan {
-  const solution = solveBudget(table, budget, frame, options);
+  return planFrom(table, solveBudget(table, budget, frame, options), { ...options, budget, frame });
+}
+
+/** What a plan was solved for. */
+interface PlanTerms {
+  readonly budget: Budget;
+  readonly frame: CountedFrame | undefined;
+  readonly constraints?: readonly PlanConstraint[];
+  readonly targets?: Targets;
+  readonly fit?: PlanFit;
+}
+
+/** The plan of a solution. */
+export function planFrom(table: SensitivityTable, solution: Assignment, terms: PlanTerms): Plan {
   const { assignments, total, preset } = solution;
-  const { constraints = [], targets } = options;
+  const { budget, frame, constraints = [], targets, fit } = terms;
   return {
     version: 2,
     model: { name: table.modelName, hash: table.modelHash, parameters: table.parameters },
     budget,
     ...(targets ? { targets } : {}),
+    ...(fit ? { fit } : {}),
     total,
     ...(table.imatrix ? { imatrix: table.imatrix } : {}),
     ...(table.codes ? { codes: table.codes } : {}),
@@ -109,6 +125,7 @@ export function parsePlan(value: unknown, file: string): Plan {
     },
     budget: budgetOf(check, plan['budget'], fail),
     ...(plan['targets'] === undefined ? {} : { targets: targetsOf(check, plan['targets'], fail) }),
+    ...(plan['fit'] === undefined ? {} : { fit: parseFit(check, plan['fit'], '$.fit') }),
     total: totalOf(check, plan['total']),
     ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
     ...(plan['codes'] === undefined ? {} : { codes: codesOf(check, plan['codes']) }),

@@ -16,7 +16,7 @@ import { leastOf } from '../protocol/extremes';
 import { keptNotes, tableNotes } from '../protocol/tableNotes';
 import { size } from '../protocol/words';
 import { constraintText, meetsAll } from './constraints';
-import type { Effort } from './knapsack';
+import type { Effort, KnapsackSolution } from './knapsack';
 import { assignmentsOf, paddedSum, prepareTable, sumOf, type PreparedTable } from './preparedTable';
 import { totalOf } from './totals';
 
@@ -87,7 +87,7 @@ export function solveBudget(
       'Nothing has been measured yet: run the sensitivity analysis first.',
     );
   const prepared = prepareTable(table, constraints);
-  const { rows, weights, solverFor, presets } = prepared;
+  const { weights, solverFor } = prepared;
   const alignment = alignmentOf(budget, frame);
   const available = Math.floor(
     budget.kind === 'bytes'
@@ -97,21 +97,37 @@ export function solveBudget(
   );
   const solved = solverFor(alignment)(available, effort);
   if (!solved) throw tooSmall(table, budget, frame, constraints);
-  const [preset] = presets
-    .filter(({ bytes }) => paddedSum(bytes, alignment) <= available)
-    .sort((a, b) => a.cost - b.cost);
+  const fits = (sizes: Float64Array): boolean => paddedSum(sizes, alignment) <= available;
+  return assignmentFrom(table, prepared, { ...solved, fits, available, frame });
+}
+
+/** What a search has found, and what it was for. */
+interface Found extends Pick<KnapsackSolution, 'chosen' | 'cost' | 'optimal' | 'gap'> {
+  /** Whether rows of these sizes keep to the budget. */
+  readonly fits: (sizes: Float64Array) => boolean;
+  /** Bytes of the tensors that a format is chosen for. */
+  readonly available: number;
+  readonly frame: CountedFrame;
+}
+
+/** The assignment of what was found, with the best preset that keeps to the same budget; that preset itself where it is better. */
+export function assignmentFrom(
+  table: SensitivityTable,
+  prepared: PreparedTable,
+  { chosen, cost, optimal, gap, fits, available, frame }: Found,
+): Assignment {
+  const [preset] = prepared.presets.filter(({ bytes }) => fits(bytes)).sort((a, b) => a.cost - b.cost);
   // A search that was cut short may have missed what the preset shows to be possible.
   const assignments =
-    preset?.isAllowed === true && preset.cost < solved.cost
+    preset?.isAllowed === true && preset.cost < cost
       ? assignmentsOf(prepared, preset.places)
-      : assignmentsOf(prepared, placesIn(prepared, solved.chosen));
-  const { optimal, gap } = solved;
+      : assignmentsOf(prepared, placesIn(prepared, chosen));
   const notCompared = (table.unmeasuredPresets ?? [])
     .filter(({ bytes }) => bytes <= available)
     .sort((a, b) => b.bytes - a.bytes)
     .map(({ fileType }) => fileType);
   const totals = (items: readonly PlanAssignment[]): Plan['total'] => ({
-    ...totalOf(items, rows, table.fixedBytes),
+    ...totalOf(items, prepared.rows, table.fixedBytes),
     ...(frame.isEstimate ? {} : { fileBytes: fileBytesOf(frame, bytesIn(items)) }),
   });
   return {
@@ -207,6 +223,13 @@ function leastOfBudget(
   );
   return budget.kind === 'bytes' ? frame.bytes + least : (8 * least) / weights;
 }
+
+/** Bytes of the smallest file of a plan that meets the constraints. @throws QuantscopeError as `classesOf`. */
+export const leastFile = (
+  table: SensitivityTable,
+  frame: FileFrame,
+  constraints: readonly PlanConstraint[],
+): number => leastOfBudget(table, { kind: 'bytes' }, frame, constraints);
 
 /** The fewest bits per weight of a plan that meets the constraints. @throws QuantscopeError as `classesOf`. */
 export const leastBits = (table: SensitivityTable, constraints: readonly PlanConstraint[]): number =>

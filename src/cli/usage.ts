@@ -6,8 +6,8 @@ const labelWidth = 30;
 
 /** From a model to a file that fits, in the order of the work. */
 const example = [
-  'For a graphics card with 8 GB, of which 2 GB are left to the context and buffers of llama.cpp:',
-  '  quantscope recommend MODEL --budget 6GB --out plan.ampq.json',
+  'For a graphics card with 8 GB, with room for 8,192 tokens of context and the buffers of llama.cpp:',
+  '  quantscope recommend MODEL --fit 7.5GB --ctx-size 8192 --out plan.ampq.json',
   '  quantscope export MODEL --plan plan.ampq.json --out model.gguf',
   '  quantscope eval MODEL --text text.txt --plan plan.ampq.json',
 ];

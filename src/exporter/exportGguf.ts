@@ -1,4 +1,6 @@
 import { basename, resolve } from 'node:path';
+import type { LoadedModel } from '../ampq/fits/loadedModel';
+import { runtimeShape } from '../ampq/fits/runtimeShape';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Imatrix } from '../model/imatrix';
 import type { KeyValue } from '../model/keyValue';
@@ -60,16 +62,12 @@ export async function previewGguf(
  */
 export async function fileFrame(
   model: Model,
-  { imatrix, isOptimised = false }: FrameEncoding = {},
+  encoding: FrameEncoding = {},
   signal?: AbortSignal,
 ): Promise<FileFrame> {
-  const target = { type: 'F16', allowRequantize: true, ...(imatrix ? { imatrix } : {}) };
-  const keyValues = isOptimised ? codesKeyValues() : [];
-  const { plan, files } = await prepare(model, target, 'model.gguf', { signal, keyValues });
-  const { header, alignment } = files[0]!.layout;
-  const others = plan.tensors.filter(({ cause }) => cause === 'kept' || cause === 'computed');
-  const sizes = others.map(({ bytes }) => bytes);
-  return { bytes: fileBytesOf({ bytes: header.length, alignment }, sizes), alignment };
+  const { headerBytes, alignment, fixed } = await fileParts(model, encoding, signal);
+  const sizes = fixed.map(({ bytes }) => bytes);
+  return { bytes: fileBytesOf({ bytes: headerBytes, alignment }, sizes), alignment };
 }
 
 /** The same; undefined for a model that cannot be exported as GGUF. @throws QuantscopeError CANCELLED. */
@@ -84,6 +82,39 @@ export async function frameIfExportable(
     if (!(error instanceof QuantscopeError) || ['INTERNAL', 'CANCELLED'].includes(error.code)) throw error;
     return undefined;
   }
+}
+
+/**
+ * The memory of a model at run time, as far as it does not depend on the formats that a plan chooses.
+ * @throws QuantscopeError as `fileFrame` and `runtimeShape`.
+ */
+export async function loadedModel(
+  model: Model,
+  encoding: FrameEncoding = {},
+  signal?: AbortSignal,
+): Promise<LoadedModel> {
+  const { headerBytes, alignment, fixed, isTied } = await fileParts(model, encoding, signal);
+  const sizes = fixed.map(({ bytes }) => bytes);
+  return {
+    shape: await runtimeShape(model, signal),
+    frame: { bytes: fileBytesOf({ bytes: headerBytes, alignment }, sizes), alignment },
+    ...{ headerBytes, isTied, fixed: fixed.map(({ name, bytes }) => ({ name, bytes })) },
+  };
+}
+
+/** Header, and tensors that have the same type in every plan, of the file in one part. */
+async function fileParts(
+  model: Model,
+  { imatrix, isOptimised = false }: FrameEncoding,
+  signal: AbortSignal | undefined,
+) {
+  const target = { type: 'F16', allowRequantize: true, ...(imatrix ? { imatrix } : {}) };
+  const keyValues = isOptimised ? codesKeyValues() : [];
+  const { plan, files } = await prepare(model, target, 'model.gguf', { signal, keyValues });
+  const { header, alignment } = files[0]!.layout;
+  const fixed = plan.tensors.filter(({ cause }) => cause === 'kept' || cause === 'computed');
+  const isTied = !plan.tensors.some(({ name }) => name === 'output.weight');
+  return { headerBytes: header.length, alignment, fixed, isTied };
 }
 
 /** What the header of a file says of its encoding. */

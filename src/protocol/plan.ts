@@ -1,5 +1,6 @@
 import type { Certificate } from './certificate';
 import { greatestOf, leastOf } from './extremes';
+import type { PlanFit } from './fit';
 import type { Spread, Targets } from './targets';
 
 /** One measured cell of the sensitivity table. */
@@ -250,6 +251,8 @@ export interface Plan {
   readonly budget: Budget;
   /** What the budget was chosen for, if it was not given: the smallest that is predicted to keep them. */
   readonly targets?: Targets;
+  /** The memory that it fits into when llama.cpp runs it, where the budget is what that leaves. */
+  readonly fit?: PlanFit;
   readonly total: {
     /** Tensor data of the whole model, bytes. */
     readonly bytes: number;

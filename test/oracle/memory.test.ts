@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cacheBytes, computeBytes, type RunSettings } from '../../src/ampq/fits/memory';
+import { cacheBytes, computeBytes } from '../../src/ampq/fits/memory';
 import { runtimeShape } from '../../src/ampq/fits/runtimeShape';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/layouts/openModel';
+import type { RunSettings } from '../../src/protocol/fit';
 import { ggmlTypes } from '../../src/protocol/ggmlTypes';
 import { checkpoints } from '../support/checkpoints';
 import { sampleFolder, temporaryFolder } from '../support/files';

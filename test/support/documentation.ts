@@ -60,7 +60,7 @@ export const inlineCode = (text: string): string[] =>
   [...text.replace(/^```[^]*?^```$/gm, '').matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
 
 /** Models, files made from them and texts of the reader, for which the sample, its Q4_K_M and its texts stand here. */
-const models = ['MODEL', 'BASE', 'TUNED', 'Llama-3.1-8B', 'Llama-3.2-1B'];
+const models = ['MODEL', 'BASE', 'TUNED', 'Llama-3.1-8B', 'Llama-3.2-1B', 'Mixtral-8x7B'];
 const quantized = ['plan.gguf', 'theirs.gguf'];
 const seen = ['calibration.txt', 'text.txt', 'my-text.txt'];
 const unseen = ['other.txt', 'unseen.txt'];

@@ -1,20 +1,8 @@
 import { QuantscopeError } from '../../model/errors';
+import type { RunSettings } from '../../protocol/fit';
 import { ggmlTypes } from '../../protocol/ggmlTypes';
 import { padded } from '../../protocol/plan';
 import type { CachedLayer, RuntimeShape } from './runtimeShape';
-
-/** Types that llama.cpp keeps keys and values in (`-ctk`, `-ctv`). */
-export const cacheTypes = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl'] as const;
-export type CacheType = (typeof cacheTypes)[number];
-
-/** How a model is run. */
-export interface RunSettings {
-  /** Tokens of each sequence. */
-  readonly context: number;
-  /** Sequences at a time. */
-  readonly sequences: number;
-  readonly cacheType: CacheType;
-}
 
 /** Tokens that llama.cpp processes at a time (`--ubatch-size`), by default. */
 const batch = 512;

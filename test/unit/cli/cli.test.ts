@@ -41,7 +41,7 @@ describe('quantscope', () => {
     expect(code).toBe(0);
     for (const name of ['inspect', 'stats', 'quantize', 'sensitivity', 'recommend', 'export', 'formats'])
       expect(stdout).toContain(`  ${name}`);
-    expect(stdout).toContain('  quantscope recommend MODEL --budget 6GB --out plan.ampq.json');
+    expect(stdout).toContain('  quantscope recommend MODEL --fit 7.5GB --ctx-size 8192 --out plan.ampq.json');
     expect((await quantscope(['export', '--help'])).stdout).toContain('--plan P');
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { cacheBytes, computeBytes, type RunSettings } from '../../../../src/ampq/fits/memory';
+import { cacheBytes, computeBytes } from '../../../../src/ampq/fits/memory';
 import { shapeOf, type RuntimeShape } from '../../../../src/ampq/fits/runtimeShape';
+import type { RunSettings } from '../../../../src/protocol/fit';
 
 /** The numbers of a model with plain attention. */
 interface Attention {

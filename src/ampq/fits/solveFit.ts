@@ -1,0 +1,118 @@
+import { QuantscopeError } from '../../model/errors';
+import type { PlanFit, RunSettings } from '../../protocol/fit';
+import type { Plan, PlanConstraint, SensitivityTable } from '../../protocol/plan';
+import { size } from '../../protocol/words';
+import { makePlan, planFrom } from '../planFile';
+import { isWithin, leastFile } from '../solve';
+import type { LoadedModel } from './loadedModel';
+import { cacheBytes, computeBytes } from './memory';
+import { fitsSplit, solveSplit, type MemoryUse } from './solveSplit';
+
+/** A memory that a model has to fit into when it runs, or two. */
+export interface FitRequest extends Omit<RunSettings, 'context'> {
+  /** The model's context length where absent, but at most `usualContext`. */
+  readonly context?: number;
+  /** Bytes; of RAM where there is `gpu`. */
+  readonly memory: number;
+  readonly gpu?: {
+    /** Bytes. */
+    readonly memory: number;
+    /** `-ngl` of llama.cpp; found where absent. */
+    readonly layers?: number;
+    readonly cpuMoe: boolean;
+  };
+}
+
+/** Tokens of context where nothing else is asked for. */
+export const usualContext = 8192;
+
+/** What memories hold when the plan's model runs, bytes. */
+export interface FitUse {
+  /** All of it, or what is in RAM. */
+  readonly memory: MemoryUse;
+  readonly gpu?: MemoryUse;
+}
+
+export interface FittingPlan {
+  readonly plan: Plan;
+  readonly use: FitUse;
+}
+
+/**
+ * The plan of smallest predicted divergence that leaves room for the context in the memory of one device, or in a GPU's and RAM together.
+ * @throws QuantscopeError REQUEST naming what does not fit and the least that does; or as `classesOf` and `cacheBytes`.
+ */
+export function solveFit(
+  table: SensitivityTable,
+  model: LoadedModel,
+  request: FitRequest,
+  constraints: readonly PlanConstraint[] = [],
+): FittingPlan {
+  return request.gpu
+    ? fitTwo(table, model, request, request.gpu, constraints)
+    : fitOne(table, model, request, constraints);
+}
+
+/** Whether `solveFit` finds a plan. */
+export function fitsInto(
+  table: SensitivityTable,
+  model: LoadedModel,
+  request: FitRequest,
+  constraints: readonly PlanConstraint[] = [],
+): boolean {
+  if (request.gpu) return fitsSplit(table, model, splitRequest(model, request, request.gpu), constraints);
+  const budget = { kind: 'bytes', value: leftFor(model, request).weights } as const;
+  return isWithin(table, budget, model.frame, constraints);
+}
+
+function fitOne(
+  table: SensitivityTable,
+  model: LoadedModel,
+  request: FitRequest,
+  constraints: readonly PlanConstraint[],
+): FittingPlan {
+  const { weights, cache, compute } = leftFor(model, request);
+  const least = leastFile(table, model.frame, constraints);
+  if (table.rows.length > 0 && least > weights)
+    throw new QuantscopeError(
+      'REQUEST',
+      `The model does not fit into ${size(request.memory)}: it takes at least ${size(least + cache + compute)} (${least + cache + compute}B: ${size(least)} of weights, ${size(cache)} of keys and values, ${size(compute)} of buffers).`,
+    );
+  const fit: PlanFit = { ...settingsOf(model, request), memory: request.memory };
+  const plan = makePlan(table, { kind: 'bytes', value: weights }, model.frame, { constraints, fit });
+  return { plan, use: { memory: { weights: plan.total.fileBytes!, cache, compute } } };
+}
+
+function fitTwo(
+  table: SensitivityTable,
+  model: LoadedModel,
+  request: FitRequest,
+  gpu: NonNullable<FitRequest['gpu']>,
+  constraints: readonly PlanConstraint[],
+): FittingPlan {
+  const { solution, fit, use } = solveSplit(table, model, splitRequest(model, request, gpu), constraints);
+  const budget = { kind: 'bytes', value: solution.total.fileBytes! } as const;
+  const plan = planFrom(table, solution, { budget, frame: model.frame, constraints, fit });
+  return { plan, use: { memory: use.ram, gpu: use.gpu } };
+}
+
+const splitRequest = (
+  model: LoadedModel,
+  request: FitRequest,
+  { memory, layers, cpuMoe }: NonNullable<FitRequest['gpu']>,
+) => ({
+  ...{ ...settingsOf(model, request), ram: request.memory, gpu: memory, cpuMoe },
+  ...(layers === undefined ? {} : { gpuLayers: layers }),
+});
+
+function settingsOf({ shape }: LoadedModel, { context, sequences, cacheType }: FitRequest): RunSettings {
+  return { context: context ?? Math.min(shape.contextLength, usualContext), sequences, cacheType };
+}
+
+/** What the cache and buffers leave of one memory; less than nothing where they do not fit themselves. */
+function leftFor(model: LoadedModel, request: FitRequest): MemoryUse {
+  const settings = settingsOf(model, request);
+  const cache = cacheBytes(model.shape, settings).reduce((sum, bytes) => sum + bytes, 0);
+  const compute = computeBytes(model.shape, settings);
+  return { weights: request.memory - cache - compute, cache, compute };
+}

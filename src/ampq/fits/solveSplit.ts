@@ -1,0 +1,216 @@
+import { QuantscopeError } from '../../model/errors';
+import type { PlanFit, RunSettings } from '../../protocol/fit';
+import { padded, type PlanConstraint, type SensitivityTable } from '../../protocol/plan';
+import { size } from '../../protocol/words';
+import { prepareTable, sumOf, type PreparedTable } from '../preparedTable';
+import { assignmentFrom, type Assignment } from '../solve';
+import { cacheBytes, computeBytes, inputBytes } from './memory';
+import { isBlockOnGpu, placesOf, type Place, type Split } from './placement';
+import type { LoadedModel } from './loadedModel';
+import {
+  combinationsOf,
+  leastOfBoth,
+  maxCombinations,
+  solveTwoBudgets,
+  type PlacedChoice,
+  type TwoBudgetSolution,
+} from './twoBudgets';
+
+/** Two memories, and how much may be decided. */
+export interface SplitRequest extends RunSettings {
+  /** Bytes of RAM and of the GPU's memory that the model may take. */
+  readonly ram: number;
+  readonly gpu: number;
+  /** `-ngl`; found where absent. */
+  readonly gpuLayers?: number;
+  readonly cpuMoe: boolean;
+}
+
+/** What a memory holds, bytes. */
+export interface MemoryUse {
+  readonly weights: number;
+  readonly cache: number;
+  readonly compute: number;
+}
+
+export interface SplitSolution {
+  readonly solution: Assignment;
+  readonly fit: PlanFit;
+  readonly use: Readonly<Record<Place, MemoryUse>>;
+}
+
+/** What tensors start at multiples of: that of the file in RAM, as it is mapped, and of buffers on GPUs (ggml-cuda.cu). */
+const gpuAlignment = 128;
+
+/** Relative difference of costs that is rounding. */
+const rounding = 1e-12;
+
+/** One way to split a model, with what decides the plan then. */
+interface Attempt {
+  readonly split: Split;
+  /** What is there whatever the plan. */
+  readonly fixed: Readonly<Record<Place, MemoryUse>>;
+  /** Ways to store the classes of the table. */
+  readonly choices: readonly (readonly PlacedChoice[])[];
+}
+
+/**
+ * The plan of smallest predicted divergence of which one part fits into the memory of a GPU and the other into RAM, with the number of layers on the
+ * GPU that permits it: exact, as both are knapsacks once that number is fixed. Of equal plans the one with more layers on the GPU.
+ * @throws QuantscopeError REQUEST naming what does not fit and the least that does; or as `classesOf` and `cacheBytes`.
+ */
+export function solveSplit(
+  table: SensitivityTable,
+  model: LoadedModel,
+  request: SplitRequest,
+  constraints: readonly PlanConstraint[] = [],
+): SplitSolution {
+  const prepared = prepareTable(table, constraints);
+  const attempts = splitsOf(model, request).map((split) => attemptOf(prepared, model, request, split));
+  let best: { attempt: Attempt; solved: TwoBudgetSolution } | undefined;
+  for (const attempt of attempts) {
+    const solved = solveAttempt(attempt, request);
+    if (solved && (!best || solved.cost <= best.solved.cost * (1 + rounding))) best = { attempt, solved };
+  }
+  if (!best) throw doesNotFit(attempts, request);
+  return splitSolution(table, prepared, model, request, best.attempt, best.solved);
+}
+
+/** Whether `solveSplit` finds a plan. */
+export function fitsSplit(
+  table: SensitivityTable,
+  model: LoadedModel,
+  request: SplitRequest,
+  constraints: readonly PlanConstraint[] = [],
+): boolean {
+  const prepared = prepareTable(table, constraints);
+  return splitsOf(model, request).some((split) => {
+    const { ram, gpu } = leastOfAttempt(attemptOf(prepared, model, request, split));
+    return ram <= request.ram && gpu <= request.gpu;
+  });
+}
+
+function splitsOf({ shape }: LoadedModel, { gpuLayers, cpuMoe }: SplitRequest): Split[] {
+  const most = shape.layers.length + 1;
+  if (gpuLayers !== undefined) return [{ gpuLayers: Math.min(gpuLayers, most), cpuMoe }];
+  return Array.from({ length: most + 1 }, (_, layers) => ({ gpuLayers: layers, cpuMoe }));
+}
+
+/** @throws QuantscopeError REQUEST where constraints join too many tensors of both memories. */
+function attemptOf(
+  { classes, rows, choices, factors }: PreparedTable,
+  model: LoadedModel,
+  settings: RunSettings,
+  split: Split,
+): Attempt {
+  const placed = { blocks: model.shape.layers.length, isTied: model.isTied };
+  const memories = rows.map(({ tensor }) => placesOf(tensor, placed, split));
+  const ways = classes.map(({ rows: members, options }) =>
+    options.map((places): PlacedChoice => {
+      const items = places.map((place, i) => choices[members[i]!]![place]!);
+      const bytesAt = (memory: Place): number =>
+        sumOf(items, ({ bytes }, i) =>
+          memories[members[i]!]!.includes(memory) ? padded(bytes, alignmentIn(memory, model)) : 0,
+        );
+      const cost = sumOf(items, (item, i) => item.relativeSquaredError * factors[members[i]!]!);
+      return { ram: bytesAt('ram'), gpu: bytesAt('gpu'), cost };
+    }),
+  );
+  if (combinationsOf(ways) > maxCombinations)
+    throw new QuantscopeError(
+      'REQUEST',
+      `With ${split.gpuLayers} layers on the GPU, constraints that ask for the same format join tensors in RAM with tensors on the GPU in more ways than can be tried. Join tensors of one memory only.`,
+    );
+  return { split, fixed: fixedUse(model, settings, split), choices: ways };
+}
+
+const alignmentIn = (memory: Place, { frame }: LoadedModel): number =>
+  memory === 'gpu' ? gpuAlignment : frame.alignment;
+
+/** What a split takes besides the tensors that formats are chosen for. */
+function fixedUse(model: LoadedModel, settings: RunSettings, split: Split): Attempt['fixed'] {
+  const { shape, fixed, headerBytes, isTied } = model;
+  const placed = { blocks: shape.layers.length, isTied };
+  const weightsIn = (memory: Place): number =>
+    sumOf(fixed, ({ name, bytes }) =>
+      placesOf(name, placed, split).includes(memory) ? padded(bytes, alignmentIn(memory, model)) : 0,
+    );
+  const cache = cacheBytes(shape, settings);
+  const onGpu = sumOf(cache, (bytes, block) => (isBlockOnGpu(block, placed, split) ? bytes : 0));
+  const hasGpu = split.gpuLayers > 0;
+  const isAllOnGpu = split.gpuLayers > placed.blocks && !split.cpuMoe;
+  return {
+    ram: {
+      weights: headerBytes + weightsIn('ram'),
+      cache: sumOf(cache, (bytes) => bytes) - onGpu,
+      compute: (isAllOnGpu ? inputBytes : computeBytes)(shape, settings),
+    },
+    gpu: { weights: weightsIn('gpu'), cache: onGpu, compute: hasGpu ? computeBytes(shape, settings) : 0 },
+  };
+}
+
+const totalOf = ({ weights, cache, compute }: MemoryUse): number => weights + cache + compute;
+
+const solveAttempt = ({ fixed, choices }: Attempt, { ram, gpu }: SplitRequest) =>
+  solveTwoBudgets(choices, ram - totalOf(fixed.ram), gpu - totalOf(fixed.gpu));
+
+/** The least that a split takes of each memory. */
+function leastOfAttempt({ fixed, choices }: Attempt): Record<Place, number> {
+  const least = leastOfBoth(choices);
+  return { ram: totalOf(fixed.ram) + least.ram, gpu: totalOf(fixed.gpu) + least.gpu };
+}
+
+function splitSolution(
+  table: SensitivityTable,
+  prepared: PreparedTable,
+  model: LoadedModel,
+  request: SplitRequest,
+  { split, fixed }: Attempt,
+  solved: TwoBudgetSolution,
+): SplitSolution {
+  const { ram, gpu, context, sequences, cacheType } = request;
+  const placed = { blocks: model.shape.layers.length, isTied: model.isTied };
+  const memories = table.rows.map(({ tensor }) => placesOf(tensor, placed, split));
+  const useOf = (sizes: Float64Array, memory: Place): MemoryUse => {
+    const weights = sizes.reduce(
+      (sum, bytes, row) =>
+        sum + (memories[row]!.includes(memory) ? padded(bytes, alignmentIn(memory, model)) : 0),
+      fixed[memory].weights,
+    );
+    return { ...fixed[memory], weights };
+  };
+  const fits = (sizes: Float64Array): boolean =>
+    totalOf(useOf(sizes, 'ram')) <= ram && totalOf(useOf(sizes, 'gpu')) <= gpu;
+  const solution = assignmentFrom(table, prepared, {
+    ...{ ...solved, fits, frame: model.frame, available: ram + gpu },
+  });
+  const sizes = Float64Array.from(solution.assignments, ({ bytes }) => bytes);
+  return {
+    solution,
+    fit: {
+      ...{ context, sequences, cacheType, memory: ram },
+      gpu: { memory: gpu, layers: split.gpuLayers, cpuMoe: split.cpuMoe },
+    },
+    use: { ram: useOf(sizes, 'ram'), gpu: useOf(sizes, 'gpu') },
+  };
+}
+
+/** Names the split that comes nearest: what it takes at least, and of what. */
+function doesNotFit(attempts: readonly Attempt[], { ram, gpu }: SplitRequest): QuantscopeError {
+  const excess = (attempt: Attempt): number => {
+    const least = leastOfAttempt(attempt);
+    return Math.max(0, least.ram - ram) + Math.max(0, least.gpu - gpu);
+  };
+  const nearest = attempts.reduce((best, attempt) => (excess(attempt) <= excess(best) ? attempt : best));
+  const least = leastOfAttempt(nearest);
+  const { gpuLayers, cpuMoe } = nearest.split;
+  const describe = (memory: Place, name: string, limit: number): string => {
+    const { cache, compute } = nearest.fixed[memory];
+    const parts = `${size(least[memory] - cache - compute)} of weights, ${size(cache)} of keys and values, ${size(compute)} of buffers`;
+    return `${name} takes at least ${size(least[memory])} (${least[memory]}B: ${parts})${least[memory] > limit ? `, and ${size(limit)} were given` : ''}`;
+  };
+  return new QuantscopeError(
+    'REQUEST',
+    `The model does not fit: with ${gpuLayers} layers on the GPU${cpuMoe ? ' and experts in RAM' : ''}, ${describe('gpu', 'the GPU', gpu)}; ${describe('ram', 'RAM', ram)}.`,
+  );
+}

@@ -1,0 +1,26 @@
+/** Types that llama.cpp keeps keys and values in (`-ctk`, `-ctv`). */
+export const cacheTypes = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl'] as const;
+export type CacheType = (typeof cacheTypes)[number];
+
+/** How a model is run. */
+export interface RunSettings {
+  /** Tokens of each sequence. */
+  readonly context: number;
+  /** Sequences at a time. */
+  readonly sequences: number;
+  readonly cacheType: CacheType;
+}
+
+/** The memory that a plan was made for, with the context that it leaves room for. */
+export interface PlanFit extends RunSettings {
+  /** Of the machine; of its RAM where there is `gpu`. Bytes. */
+  readonly memory: number;
+  readonly gpu?: {
+    /** Bytes. */
+    readonly memory: number;
+    /** `-ngl` of llama.cpp: the output, then blocks from the last one to the first. */
+    readonly layers: number;
+    /** Whether experts stay in RAM. */
+    readonly cpuMoe: boolean;
+  };
+}
