@@ -3,6 +3,7 @@ import { gainsEnding } from '../ampq/gainsFile';
 import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
 import { codeChoices, objectives } from '../protocol/export';
 import {
+  backends,
   leastSampledBlocks,
   sampleText,
   type DeviceChoice,
@@ -68,10 +69,10 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     'UTF-8 text that optimised codes are found over (default: that of the gains)',
   ),
   objective: objectiveOption,
-  'round-activations': {
-    type: 'boolean',
-    help: 'errors of optimised codes include the rounding of activations by llama.cpp on CPUs, which depends on the format',
-  },
+  backend: valueOption(
+    'B',
+    'what llama.cpp will run the file on: cpu (default), where errors of optimised codes include the rounding of activations, which depends on the format, or gpu',
+  ),
   'calibration-tokens': valueOption('N', 'tokens of that text that are used (default: 65,536)'),
   gains: valueOption(
     'G',
@@ -155,23 +156,27 @@ function optimisedOption(context: CommandContext): SensitivityParams['optimised'
   const text = textOption(context, 'calibration');
   const choice = choiceOption(context, 'codes', codeChoices);
   const objective = choiceOption(context, 'objective', objectives);
-  const roundActivations = context.options['round-activations'] === true;
+  const backend = choiceOption(context, 'backend', backends);
   const calibration = {
     ...(text === undefined ? {} : { text: resolve(text) }),
     ...(tokens === undefined ? {} : { tokens }),
     ...(objective === undefined ? {} : { objective }),
-    ...(roundActivations ? { roundActivations } : {}),
   };
-  const isCalibrated = (text ?? tokens ?? objective) !== undefined || roundActivations;
+  const isCalibrated = (text ?? tokens ?? objective) !== undefined;
   if (choice === 'reference') {
-    if (isCalibrated)
+    if (isCalibrated || backend !== undefined)
       throw new UsageError(
-        '--calibration, --calibration-tokens, --objective and --round-activations are for --codes optimised.',
+        '--calibration, --calibration-tokens, --objective and --backend are for --codes optimised.',
       );
     return undefined;
   }
   const isRequired = choice === 'optimised' || isCalibrated;
-  return { evidenceDir: context.evaluationDir, ...(isRequired ? { isRequired } : {}), ...calibration };
+  return {
+    evidenceDir: context.evaluationDir,
+    ...(isRequired ? { isRequired } : {}),
+    ...(backend === undefined ? {} : { backend }),
+    ...calibration,
+  };
 }
 
 /** Prints what a run will do and its estimated time. */

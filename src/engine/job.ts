@@ -3,7 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { codeChoices, objectives, type CodeChoice, type Objective } from '../protocol/export';
 import { trainedParts, type TrainedParts } from '../protocol/refinement';
-import { leastSampledBlocks } from '../protocol/plan';
+import { backends, leastSampledBlocks, type Backend } from '../protocol/plan';
 import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 import { stated } from '../model/statedValue';
@@ -46,6 +46,7 @@ const kinds = {
   inputRange: (value: unknown) => inputRanges.includes(value as InputRange),
   memory: (value: unknown) => ['auto', 'whole', 'streamed'].includes(value as string),
   trainedParts: (value: unknown) => trainedParts.includes(value as TrainedParts),
+  backend: (value: unknown) => backends.includes(value as Backend),
   codes: (value: unknown) => codeChoices.includes(value as CodeChoice),
   objective: (value: unknown) => objectives.includes(value as Objective),
   calibration: (value: unknown) =>
@@ -59,9 +60,8 @@ const kinds = {
     isRecord(value) &&
     typeof value['evidenceDir'] === 'string' &&
     isAbsolute(value['evidenceDir']) &&
-    [value['isRequired'], value['roundActivations']].every(
-      (flag) => flag === undefined || typeof flag === 'boolean',
-    ) &&
+    (value['isRequired'] === undefined || typeof value['isRequired'] === 'boolean') &&
+    (value['backend'] === undefined || backends.includes(value['backend'] as Backend)) &&
     (value['text'] === undefined || (typeof value['text'] === 'string' && isAbsolute(value['text']))) &&
     (value['tokens'] === undefined ||
       (Number.isSafeInteger(value['tokens']) && (value['tokens'] as number) > 0)) &&

@@ -33,6 +33,7 @@ import type {
   ModelRef,
 } from './model';
 import type {
+  Backend,
   Device,
   DeviceChoice,
   DeviceReport,
@@ -120,11 +121,11 @@ export interface EngineRequests {
   'sensitivity/estimate': { params: SensitivityParams; result: SensitivityEstimate };
   'sensitivity/run': { params: SensitivityParams; result: SensitivityTable };
   /**
-   * What earlier runs left on disk; undefined when nothing was measured yet. `roundActivations`: with the rounding of inputs, as far as a run
-   * has measured it.
+   * What earlier runs left on disk; undefined when nothing was measured yet. For a CPU (the default) with the rounding of inputs,
+   * as far as a run has measured it.
    */
   'sensitivity/stored': {
-    params: ModelRef & { cacheDir: string; imatrix?: string; roundActivations?: boolean };
+    params: ModelRef & { cacheDir: string; imatrix?: string; backend?: Backend };
     result: SensitivityTable | undefined;
   };
   /** A plan file applied to the model: checked against it, with sizes and totals recomputed. */
@@ -306,8 +307,8 @@ export interface SensitivityParams extends ModelRef {
     readonly tokens?: number;
     /** What an export of the plan minimises, whose evidence is measured with that of the cells; as for `ExportSettings`. */
     readonly objective?: Objective;
-    /** Adds the rounding of inputs by llama.cpp's CPU kernels to errors. */
-    readonly roundActivations?: boolean;
+    /** What llama.cpp will run the file on; errors include the rounding of inputs by its CPU kernels, unless it is a GPU. */
+    readonly backend?: Backend;
   };
 }
 

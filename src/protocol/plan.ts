@@ -118,6 +118,10 @@ export interface UsedCodes {
   readonly tokens: number;
 }
 
+/** Backends of llama.cpp that a plan can be for: those of CPUs round the inputs of products by the type of the matrix. */
+export const backends = ['cpu', 'gpu'] as const;
+export type Backend = (typeof backends)[number];
+
 /** How a llama.cpp file type stores the rows of a table. */
 export interface TablePreset {
   readonly fileType: string;

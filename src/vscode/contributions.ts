@@ -66,6 +66,6 @@ export const settings = {
   importanceMatrix: 'importanceMatrix',
   codes: 'codes',
   latticeTypes: 'latticeTypes',
-  roundActivations: 'roundActivations',
+  backend: 'backend',
   verifyOnOpening: 'verifyOnOpening',
 } as const;

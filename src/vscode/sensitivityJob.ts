@@ -8,7 +8,7 @@ import type {
 } from '../protocol/engine';
 import type { CodeChoice } from '../protocol/export';
 import type { ModelRef } from '../protocol/model';
-import type { DeviceChoice, SensitivityTable } from '../protocol/plan';
+import type { Backend, DeviceChoice, SensitivityTable } from '../protocol/plan';
 import type { JobState } from '../protocol/webview';
 import { duration } from '../protocol/words';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
@@ -32,8 +32,8 @@ export interface MeasuringSettings {
   readonly codes: CodeChoice;
   /** Types on lattices are candidates, too, where codes are optimised. */
   readonly lattices?: boolean;
-  /** Errors of optimised codes include the rounding of activations by llama.cpp's CPU kernels. */
-  readonly roundActivations?: boolean;
+  /** What llama.cpp will run the file of a plan on: errors of optimised codes include the rounding of activations by its CPU kernels. */
+  readonly backend: Backend;
 }
 
 export interface SensitivitySettings {
@@ -121,12 +121,11 @@ export class SensitivityJob {
   private paramsFor(text: string | undefined): SensitivityParams {
     const { device, showsGains, measuring, evidenceDir } = this.settings;
     const { tokens, sampleBlocks, codes, lattices = false } = measuring();
-    const { roundActivations, ...stored } = this.stored();
-    const rounding = roundActivations === undefined ? {} : { roundActivations };
+    const { backend, ...stored } = this.stored();
     const { formats } = this;
     const params = {
       ...{ ...stored, device: device() },
-      ...(codes === 'optimised' ? { optimised: { evidenceDir, ...rounding } } : {}),
+      ...(codes === 'optimised' ? { optimised: { evidenceDir, backend } } : {}),
       ...(formats ? { formats } : lattices ? { lattices } : {}),
     };
     if (text === undefined && showsGains()) return { ...params, keptGains: true };
@@ -139,14 +138,10 @@ export class SensitivityJob {
   }
 
   /** What names the results of the model. */
-  stored(): EngineRequests['sensitivity/stored']['params'] {
+  stored(): EngineRequests['sensitivity/stored']['params'] & { readonly backend: Backend } {
     const { cacheDir, measuring } = this.settings;
-    const { imatrix, roundActivations = false } = measuring();
-    return {
-      ...{ ...this.model(), cacheDir },
-      ...(imatrix === undefined ? {} : { imatrix }),
-      ...(roundActivations ? { roundActivations } : {}),
-    };
+    const { imatrix, backend } = measuring();
+    return { ...{ ...this.model(), cacheDir, backend }, ...(imatrix === undefined ? {} : { imatrix }) };
   }
 
   cancel(): void {

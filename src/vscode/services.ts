@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { EngineClient } from '../engine/client';
 import type { CodeChoice } from '../protocol/export';
-import { leastSampledBlocks, type DeviceChoice } from '../protocol/plan';
+import { leastSampledBlocks, type Backend, type DeviceChoice } from '../protocol/plan';
 import { settings } from './contributions';
 import { Devices } from './devices';
 import { Editors } from './editor/editors';
@@ -104,10 +104,10 @@ function chosenMeasuring(): MeasuringSettings {
   const imatrix = configuration.get<string>(settings.importanceMatrix, '').trim();
   const codes = configuration.get<CodeChoice>(settings.codes, 'optimised');
   const is = (name: string): boolean => configuration.get<boolean>(name, false);
+  const backend = configuration.get<Backend>(settings.backend, 'cpu');
   return {
-    codes,
+    ...{ codes, backend },
     ...(is(settings.latticeTypes) ? { lattices: true } : {}),
-    ...(is(settings.roundActivations) ? { roundActivations: true } : {}),
     ...(Number.isSafeInteger(tokens) && tokens > 0 ? { tokens } : {}),
     ...(Number.isSafeInteger(sampleBlocks) && sampleBlocks > 0
       ? { sampleBlocks: Math.max(leastSampledBlocks, sampleBlocks) }

@@ -58,8 +58,8 @@ export async function planCodes(
   return codesOver(optimised.text ?? gains.planned.file);
 
   async function codesOver(text: string): Promise<PlannedCodes> {
-    const { tokens, roundActivations = false } = optimised!;
-    const needs = [codesEvidence(objective), ...(roundActivations ? (['activations'] as const) : [])];
+    const { tokens, backend = 'cpu' } = optimised!;
+    const needs = [codesEvidence(objective), ...(backend === 'cpu' ? (['activations'] as const) : [])];
     const settings = { text, needs, device, ...(tokens === undefined ? {} : { tokens }) };
     const used = usedCodes(await evidenceText(model, settings, evidenceDir, signal));
     return { used, settings, evidenceDir };

@@ -19,18 +19,19 @@ export type InputRoundings = Readonly<Record<string, Partial<Record<InputRoundin
 /** What roundings are measured with, and where they are kept. */
 interface RoundingPlace {
   readonly cacheDir: string;
-  readonly finder: () => Promise<CodeFinder>;
+  /** Undefined where the inputs of an earlier run may not be sampled. */
+  readonly finder: (() => Promise<CodeFinder>) | undefined;
   readonly signal: AbortSignal;
 }
 
-/** The roundings of all candidates; those of an earlier run with the same codes are reused. */
+/** The roundings of all candidates; those of an earlier run with the same codes are reused. Undefined where they are neither kept nor measurable. */
 export async function inputRoundings(
   model: Model,
   candidates: Candidates,
   { cacheDir, finder, signal }: RoundingPlace,
-): Promise<InputRoundings> {
+): Promise<InputRoundings | undefined> {
   const kept = await keptRoundings(model, candidates, cacheDir);
-  if (kept) return kept;
+  if (kept || !finder) return kept;
   const found = await measuredRoundings(model, candidates, await finder(), signal);
   // A later run measures them again where they cannot be kept.
   await keepRoundings(model, candidates, cacheDir, found).catch(() => undefined);

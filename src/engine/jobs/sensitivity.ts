@@ -23,7 +23,7 @@ import { probeDevices } from '../../graph/probe';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { SensitivityParams } from '../../protocol/engine';
-import type { Device, SensitivityTable } from '../../protocol/plan';
+import type { Backend, Device, SensitivityTable } from '../../protocol/plan';
 import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';
 import { errorSeconds, gainsCost } from '../evaluation/gainsEstimate';
@@ -128,6 +128,9 @@ async function encodedCandidates(
   return candidatesOf(model, { signal, imatrix: read, isOptimised });
 }
 
+/** Whether errors of optimised codes include the rounding of inputs by llama.cpp's CPU kernels: unless the file is for a GPU. */
+const isForCpu = ({ backend = 'cpu' }: { readonly backend?: Backend }): boolean => backend === 'cpu';
+
 function usualFormats(
   { imatrix }: Candidates,
   gains: GainsChosen,
@@ -138,7 +141,7 @@ function usualFormats(
   return [
     ...(lattices && optimised ? latticeCandidates : []),
     ...outputCandidates,
-    ...(optimised?.roundActivations === true ? smallBlockCandidates : []),
+    ...(optimised && isForCpu(optimised) ? smallBlockCandidates : []),
   ];
 }
 
@@ -163,8 +166,14 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
         });
         if ('weightsOnly' in gains) return { ...table, weightsOnly: gains.weightsOnly };
         const rounded = async (found: SensitivityTable): Promise<SensitivityTable> =>
-          finder && params.optimised?.roundActivations === true
-            ? withRoundings(found, await inputRoundings(model, candidates, { cacheDir, finder, signal }))
+          finder && isForCpu(params.optimised!)
+            ? withRoundings(
+                found,
+                await inputRoundings(model, candidates, {
+                  ...{ cacheDir, signal },
+                  finder: codes.settings && finder,
+                }),
+              )
             : found;
         if (!toRun) return rounded(withGains(table, measured!));
         const { device } = await runDevice(params.device, signal);
@@ -214,7 +223,7 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
 export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/stored'> {
   return (params, { signal }) => {
     checkParams('sensitivity/stored', params, {
-      ...{ ...modelKinds, cacheDir: 'path', imatrix: 'path?', roundActivations: 'boolean?' },
+      ...{ ...modelKinds, cacheDir: 'path', imatrix: 'path?', backend: 'backend?' },
     });
     return models.use(params, signal, (model) => readStoredTable(model, params, signal));
   };
@@ -223,7 +232,7 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
 /** What the latest run of a model with the same importance matrix, or without one, and earlier ones with its codes measured; undefined when nothing. */
 export async function readStoredTable(
   model: Model,
-  params: Pick<SensitivityParams, 'cacheDir' | 'imatrix'> & { readonly roundActivations?: boolean },
+  params: Pick<SensitivityParams, 'cacheDir' | 'imatrix'> & { readonly backend?: Backend },
   signal: AbortSignal,
 ): Promise<SensitivityTable | undefined> {
   const plain = await encodedCandidates(model, params, false, signal);
@@ -232,8 +241,7 @@ export async function readStoredTable(
   const table = await storedSensitivity(model, candidates, params.cacheDir);
   if (!table) return undefined;
   const measured = await keptGains(model, candidates, params.cacheDir);
-  const roundings =
-    params.roundActivations === true ? await keptRoundings(model, candidates, params.cacheDir) : undefined;
+  const roundings = isForCpu(params) ? await keptRoundings(model, candidates, params.cacheDir) : undefined;
   if (measured) return withRoundings(withGains(table, measured), roundings);
   return { ...table, weightsOnly: 'the model was not run over a text.' };
 }

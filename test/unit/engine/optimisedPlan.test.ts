@@ -10,7 +10,7 @@ import { codesMethodName } from '../../../src/exporter/codes/codeFinder';
 import { exportGguf, fileFrame } from '../../../src/exporter/exportGguf';
 import { openModel } from '../../../src/layouts/openModel';
 import type { ExportResult } from '../../../src/protocol/engine';
-import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
+import type { Backend, Plan, SensitivityTable } from '../../../src/protocol/plan';
 import type { EvidenceSource } from '../../../src/quant/evidence';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
@@ -31,7 +31,9 @@ const plain = {
   tokens: 1024,
   context: 256,
 } as const;
-const params = { ...plain, optimised: { evidenceDir, tokens, objective: 'one-sided' } } as const;
+const optimised = { evidenceDir, tokens, objective: 'one-sided' } as const;
+/** Errors are those of the weights alone. */
+const params = { ...plain, optimised: { ...optimised, backend: 'gpu' } } as const;
 const budget = { kind: 'bits-per-weight', value: 4.5 } as const;
 
 let evidence: EvidenceSource;
@@ -108,10 +110,11 @@ describe('a table of optimised codes', () => {
   it('is the one that is shown before anything is measured, until a run measures other codes', async () => {
     const own = { path: sampleFolder, cacheDir: join(folder, 'latest') };
     const stored = () => request('sensitivity/stored', own);
-    const few = { formats: ['Q4_K'], cacheDir: own.cacheDir };
+    const few = { formats: ['Q4_K'], cacheDir: own.cacheDir, optimised };
     expect(await stored()).toBeUndefined();
     const measured = await request('sensitivity/run', { ...params, ...few });
     expect(await stored()).toEqual(measured);
+    expect(measured.roundsActivations).toBe(true);
     const { text: over, tokens: scored, context, ...again } = { ...params, ...few };
     expect([over, scored, context]).toEqual([text, 1024, 256]);
     expect(await request('sensitivity/run', { ...again, keptGains: true })).toEqual(measured);
@@ -125,9 +128,29 @@ describe('a table of optimised codes', () => {
     await expect(gone).rejects.toThrow(
       'what was measured there is not kept: run the model over a text again',
     );
-    const reference = await request('sensitivity/run', { ...plain, ...few });
+    const reference = await request('sensitivity/run', { ...plain, ...few, optimised: undefined });
     expect(reference).not.toHaveProperty('codes');
     expect(await stored()).toEqual(reference);
+  }, 60_000);
+
+  it('has larger errors for a CPU, which rounds inputs, than for a GPU', async () => {
+    const own = { ...params, formats: ['Q4_K', 'Q8_0', 'F16'] };
+    const stored = (backend?: Backend) =>
+      request('sensitivity/stored', { path: sampleFolder, cacheDir, ...(backend ? { backend } : {}) });
+    const ofCpu = await request('sensitivity/run', { ...own, optimised });
+    const ofGpu = await request('sensitivity/run', own);
+    expect(ofGpu).not.toHaveProperty('roundsActivations');
+    const cells = (from: SensitivityTable) =>
+      from.rows
+        .find(({ tensor }) => tensor === 'blk.3.ffn_down.weight')!
+        .cells.filter(({ format }) => own.formats.includes(format));
+    const errors = (from: SensitivityTable) => cells(from).map((cell) => cell.relativeSquaredError);
+    const added = errors(ofCpu).map((error, i) => error - errors(ofGpu)[i]!);
+    expect(added[0]! / added[1]!).toBeGreaterThan(1.5);
+    expect(added[1]).toBeGreaterThan(1e-6);
+    expect(added[2]).toBe(0);
+    expect(cells((await stored())!)).toEqual(cells(ofCpu));
+    expect(cells((await stored('gpu'))!)).toEqual(cells(ofGpu));
   }, 60_000);
 
   it.each(['Q3_K', 'Q4_K'])(

@@ -16,7 +16,7 @@ interface Shown extends Partial<MeasuringSettings> {
 
 /** A job whose engine estimates 12 seconds and leaves the rest to the test. */
 function setUp(estimate: () => object = () => ({}), { showsGains = false, ...chosen }: Shown = {}) {
-  const measuring: MeasuringSettings = { codes: 'reference', ...chosen };
+  const measuring: MeasuringSettings = { codes: 'reference', backend: 'cpu', ...chosen };
   const engine = new FakeEngine({
     'sensitivity/estimate': ({ text: asked }) =>
       ({ seconds: 12, ...(asked === undefined ? {} : { text }), ...estimate() }) as never,
@@ -89,8 +89,8 @@ describe('a sensitivity analysis', () => {
     [
       'measures the codes that the user chose',
       '/t.txt',
-      { codes: 'optimised' },
-      { text: '/t.txt', optimised: { evidenceDir: '/evidence' } },
+      { codes: 'optimised', backend: 'gpu' },
+      { text: '/t.txt', optimised: { evidenceDir: '/evidence', backend: 'gpu' } },
     ],
   ] as [string, string | undefined, Shown, object][])('%s', async (_, over, shown, expected) => {
     const { engine, job } = setUp(undefined, shown);
@@ -102,14 +102,14 @@ describe('a sensitivity analysis', () => {
   });
 
   it('measures what the settings ask for, or the formats that it is given', async () => {
-    const chosen = { codes: 'optimised', lattices: true, roundActivations: true } as const;
+    const chosen = { codes: 'optimised', lattices: true, backend: 'gpu' } as const;
     const { engine, job } = setUp(() => ({}), chosen);
     const run = job.run();
     const place = { path: '/m.gguf', alone: true, cacheDir: '/cells' };
-    const optimised = { evidenceDir: '/evidence', roundActivations: true };
+    const optimised = { evidenceDir: '/evidence', backend: 'gpu' };
     const params = { ...place, device: 'cpu', optimised };
     expect(engine.last('sensitivity/estimate').params).toStrictEqual({ ...params, lattices: true });
-    expect(job.stored()).toStrictEqual({ ...place, roundActivations: true });
+    expect(job.stored()).toStrictEqual({ ...place, backend: 'gpu' });
     await settle();
     await engine.last('sensitivity/run').answer(table('whole'));
     expect(await run).toBe(true);

@@ -20,12 +20,13 @@ beforeAll(async () => {
   );
 });
 
+const gains = ['--text', text, '--tokens', '256', '--context', '64', '--calibration-tokens', '512'];
+
 const quantscope = (...call: string[]): Promise<Ended> =>
   runProgram(programs.cli, [...call, '--device', 'cpu'], { cache: folder });
 
 it('adds types on lattices where a plan with optimised codes has few bits, and exports it without an importance matrix', async () => {
   const [plan, out] = [join(folder, 'low.ampq.json'), join(folder, 'low.gguf')];
-  const gains = ['--text', text, '--tokens', '256', '--context', '64', '--calibration-tokens', '512'];
   const { code, stderr } = await quantscope(
     ...['recommend', model, '--budget', '2.3bpw', '--out', plan, ...gains],
   );
@@ -40,3 +41,22 @@ it('adds types on lattices where a plan with optimised codes has few bits, and e
   expect(exported.code, exported.stderr).toBe(0);
   expect(statSync(out).size).toBe(total.fileBytes);
 }, 120_000);
+
+it.each([
+  ['cpu', true],
+  ['gpu', false],
+])(
+  'counts the rounding of activations by types in blocks of 32 and of 256 for a %s: %s',
+  async (backend, isCounted) => {
+    const plan = join(folder, `${backend}.ampq.json`);
+    const { code, stderr } = await quantscope(
+      ...['recommend', model, '--budget', '6bpw', '--out', plan, ...gains],
+      ...(backend === 'cpu' ? [] : ['--backend', backend]), // cpu is the default
+    );
+    expect(code, stderr).toBe(0);
+    const { assignments, roundsActivations } = JSON.parse(readFileSync(plan, 'utf8')) as Plan;
+    expect(roundsActivations).toBe(isCounted || undefined);
+    expect(assignments.some(({ format }) => format === 'Q5_0' || format === 'Q5_1')).toBe(isCounted);
+  },
+  120_000,
+);
