@@ -112,7 +112,7 @@ describe('errors of the outputs by rounded inputs', () => {
       },
     };
     expect(await keptRoundings(model, few, cacheDir)).toBeUndefined();
-    const found = await inputRoundings(model, few, place);
+    const found = (await inputRoundings(model, few, place))!;
     expect(Object.keys(found)).toEqual([few.tensors[0]!.converted.name]);
     expect(await keptRoundings(model, few, cacheDir)).toEqual(found);
     expect([await inputRoundings(model, few, place), used]).toEqual([found, 1]);
