@@ -128,7 +128,11 @@ describe('a table of optimised codes', () => {
     await expect(gone).rejects.toThrow(
       'what was measured there is not kept: run the model over a text again',
     );
-    const reference = await request('sensitivity/run', { ...plain, formats: few.formats, cacheDir: few.cacheDir });
+    const reference = await request('sensitivity/run', {
+      ...plain,
+      formats: few.formats,
+      cacheDir: few.cacheDir,
+    });
     expect(reference).not.toHaveProperty('codes');
     expect(await stored()).toEqual(reference);
   }, 60_000);
