@@ -89,19 +89,5 @@ export const evidenceWork = (blocks: number, windows: number, hasGradients: bool
   outputs: hasGradients ? 2 * windows : 0,
 });
 
-/** An evaluation of some sets of weights against the states of one unchanged model. */
-export const evaluationWork = (blocks: number, windows: number, sets: number): Work => ({
-  windows: blocks * windows * (1 + sets),
-  loads: blocks * (1 + sets),
-  outputs: windows * sets,
-});
-
 /** What a step of a refinement takes, in forward passes over its windows: the way back takes twice as long as the forward pass. */
 export const stepPasses = 3;
-
-/** Steps of a refinement. */
-export const refinementWork = (blocks: number, windowsOfStep: number, steps: number): Work => ({
-  windows: stepPasses * blocks * windowsOfStep * steps,
-  loads: 2 * blocks * steps,
-  outputs: stepPasses * windowsOfStep * steps,
-});
