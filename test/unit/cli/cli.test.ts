@@ -227,7 +227,7 @@ describe('quantscope', () => {
       (await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json', ...reference], empty))
         .stderr;
     expect(await announced()).toMatch(
-      /^44 tensors in Q2_K, .*, F16; the model is run over 2,048 tokens of generated-calibration\.txt\nThis takes about \d+ s and \d+ MB of memory, in one pass over the model;/,
+      /^44 tensors in Q2_K, .*, F16; the model is run over 2,048 tokens of generated-calibration\.txt\nThis takes about \d+ s and [\d.]+ MB of memory, in one pass over the model;/,
     );
     expect(await announced()).toMatch(
       /^44 tensors in Q2_K, .*, F16; the model was run over 2,048 tokens of generated-calibration\.txt\nThis takes about \d+ s;/,
