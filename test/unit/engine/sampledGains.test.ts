@@ -24,6 +24,10 @@ it(
   async () => {
     const estimate = await request('sensitivity/estimate', { ...params, sampleBlocks: 3 });
     expect(estimate.sample).toEqual({ measured: 3, blocks: 6 });
+    // The process, states of 23 tensors and twice the unchanged model, and a block.
+    const block = 2 * 256 * 256 + 2 * 128 * 256 + 3 * 768 * 256 + 2 * 256;
+    const memory = 110e6 + 4 * ((23 + 2) * 512 * 256 + block);
+    expect([estimate.passes, estimate.memory]).toEqual([1, memory]);
     const sampled = await request('sensitivity/run', { ...params, sampleBlocks: 3 });
     const measured = sampled.rows.filter((row) => row.measured).map(({ tensor }) => tensor);
     expect(measured).toHaveLength(2 + 3 * 7);
