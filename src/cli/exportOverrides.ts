@@ -8,7 +8,8 @@ import { checkOutputs } from './outputs';
 export const exportOverridesCommand: Command = {
   name: 'export-overrides',
   operand: 'MODEL',
-  summary: 'Write a plan as settings of another tool: llama-quantize, compressed-tensors, GPTQModel or MLX',
+  summary:
+    'Write a plan as settings of another tool (llama-quantize, compressed-tensors, GPTQModel, MLX), or as a recipe',
   options: {
     plan: { type: 'string', value: 'P', help: 'the .ampq.json file', required: true },
     as: {

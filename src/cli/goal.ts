@@ -2,10 +2,12 @@ import { resolve } from 'node:path';
 import { solveFit, fitsInto, type FitRequest, type FitUse } from '../ampq/fits/solveFit';
 import type { LoadedModel } from '../ampq/fits/loadedModel';
 import { makePlan, parseBudget } from '../ampq/planFile';
+import { runtimeConstraints } from '../ampq/runtimes';
 import { smallestBudget } from '../ampq/smallestBudget';
 import { estimatedFrame, isWithin } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
 import type { Budget, FileFrame, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
+import type { Runtime } from '../protocol/runtimes';
 import { divergenceWithin, type Targets } from '../protocol/targets';
 import { textOption, UsageError, valueOption, type CommandContext, type OptionSpec } from './command';
 import { fitOption } from './fit';
@@ -35,6 +37,7 @@ export interface Wanted {
   /** Present where the goal is a memory. */
   readonly loaded?: LoadedModel | undefined;
   readonly constraints: readonly PlanConstraint[];
+  readonly runtime: Runtime;
 }
 
 /** A plan, and what it takes when it runs where that was asked for. */
@@ -44,7 +47,9 @@ export interface Planned {
 }
 
 /** @throws QuantscopeError REQUEST where the table has no such plan. */
-export function planFor(table: SensitivityTable, { goal, frame, loaded, constraints }: Wanted): Planned {
+export function planFor(table: SensitivityTable, wanted: Wanted): Planned {
+  const { goal, frame, loaded } = wanted;
+  const constraints = allConstraints(table, wanted);
   const counted = frame ?? estimatedFrame(table);
   if ('budget' in goal) return { plan: makePlan(table, goal.budget, counted, { constraints }) };
   if ('fit' in goal) return solveFit(table, loaded!, goal.fit, constraints);
@@ -54,10 +59,21 @@ export function planFor(table: SensitivityTable, { goal, frame, loaded, constrai
 }
 
 /** Whether formats are small enough for the goal; those of targets never are the reason why there is no plan. */
-export function isReached(table: SensitivityTable, { goal, frame, loaded, constraints }: Wanted): boolean {
+export function isReached(table: SensitivityTable, wanted: Wanted): boolean {
+  const { goal, frame, loaded } = wanted;
+  const constraints = allConstraints(table, wanted);
   if ('budget' in goal) return isWithin(table, goal.budget, frame ?? estimatedFrame(table), constraints);
   return 'targets' in goal || fitsInto(table, loaded!, goal.fit, constraints);
 }
+
+/** Those that are asked for, and those of the runtime. */
+const allConstraints = ({ rows }: SensitivityTable, { constraints, runtime }: Wanted): PlanConstraint[] => [
+  ...constraints,
+  ...runtimeConstraints(
+    runtime,
+    rows.map(({ tensor }) => tensor),
+  ),
+];
 
 /** @throws UsageError unless there is one of a budget, a memory, targets and a file to beat, and all are valid. */
 export function goalOption(context: CommandContext): Chosen {

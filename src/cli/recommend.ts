@@ -17,6 +17,7 @@ import { fitLines, fitOptions } from './fit';
 import { goalOption, goalOptions, isReached, planFor, type Wanted } from './goal';
 import { checkOutputs } from './outputs';
 import { compareRival, describeRival, rivalLines, withRivalTypes } from './rival';
+import { exportLines, paramsFor, runtimeOption, runtimeOptions } from './runtime';
 import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
 import { aboveNoise, figure, number, table } from './text';
 
@@ -27,6 +28,7 @@ export const recommend: Command = {
   options: {
     ...goalOptions,
     ...fitOptions,
+    ...runtimeOptions,
     out: { type: 'string', value: 'P', help: 'the .ampq.json file to write', required: true },
     ...constraintOptions,
     ...measuringOptions,
@@ -36,7 +38,8 @@ export const recommend: Command = {
     const out = resolve(requiredOption(context, 'out'));
     const chosen = goalOption(context);
     const constraints = constraintsOf(context);
-    const params = measuringParams(context);
+    const runtime = runtimeOption(context);
+    const params = paramsFor(runtime, measuringParams(context));
     const { rivalFile: beaten } = chosen;
     const read = [params.text, params.imatrix, params.optimised?.text, params.gainsFile, beaten];
     const inputs = await checkOutputs(context, [out], read);
@@ -49,7 +52,9 @@ export const recommend: Command = {
     const encoding = { imatrix: params.imatrix, isOptimised };
     const exported = await exportedModel(context.model, encoding, 'fit' in goal, context.signal);
     for (const text of exported.loaded?.shape.notes ?? []) context.note(`Note: ${text}`);
-    const wanted = { goal, ...exported, constraints };
+    // A file of GGUF is not what other runtimes load: its header does not count.
+    const isGguf = runtime === 'llama.cpp';
+    const wanted = { goal, ...(isGguf ? exported : { frame: undefined }), constraints, runtime };
     const few = await measureDownTo(context, params, estimate, wanted);
     const own = isOptimised ? await withLattices(context, params, few, estimate.formats, wanted) : few;
     const rival = described && rivalFile(described, own.rows);
@@ -71,6 +76,7 @@ export const recommend: Command = {
         ...(compared ? rivalLines(compared) : []),
         ...(verdict ? [verdict.text] : []),
         `Written: ${out}`,
+        ...exportLines(runtime, out),
       ],
     };
   },

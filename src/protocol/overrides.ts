@@ -1,5 +1,12 @@
 /** Settings of other tools that a plan can be written as. */
-export const overrideKinds = ['tensor-types', 'compressed-tensors', 'gptq', 'mlx'] as const;
+export const overrideKinds = [
+  'tensor-types',
+  'compressed-tensors',
+  'gptq',
+  'mlx',
+  'recipe',
+  'onnx-recipe',
+] as const;
 export type OverrideKind = (typeof overrideKinds)[number];
 
 /** What lists show of each, and what its file is called. */
@@ -10,6 +17,8 @@ export const overrideFiles: Readonly<
   'compressed-tensors': { label: 'compressed-tensors config_groups', ending: 'compressed-tensors.json' },
   gptq: { label: 'GPTQModel dynamic', ending: 'gptq.json' },
   mlx: { label: 'MLX overrides', ending: 'mlx.json' },
+  recipe: { label: 'recipe of compressed-tensors', ending: 'recipe.json' },
+  'onnx-recipe': { label: 'recipe of ONNX', ending: 'onnx.recipe.json' },
 };
 
 /** A plan as such a file. */

@@ -7,9 +7,11 @@ import type { Plan } from '../../protocol/plan';
 import type { Recipe } from '../../protocol/recipe';
 import { compressedIntegers, gptq } from '../../quant/grids/libraries';
 import { QuantscopeError } from '../../model/errors';
+import { namedBits } from '../../protocol/formatBits';
 import { encodableTypes } from './fileTypes';
 import { isKept, plannedModules, widenedNote, widthFor, type PlannedModule } from './overrideModules';
-import { printTensorTypes } from './tensorTypes';
+import { planRecipe } from './recipeOverrides';
+import { namesPattern, printTensorTypes } from './tensorTypes';
 
 /** A plan as the settings of another tool: which tensor or module gets how many bits. */
 export function planOverrides(plan: Plan, kind: OverrideKind): OverridesText {
@@ -21,6 +23,8 @@ const writers: Readonly<Record<OverrideKind, (plan: Plan) => OverridesText>> = {
   'compressed-tensors': compressedTensors,
   gptq: gptqDynamic,
   mlx: mlxOverrides,
+  recipe: (plan) => planRecipe(plan, 'recipe'),
+  'onnx-recipe': (plan) => planRecipe(plan, 'onnx-recipe'),
 };
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
@@ -36,6 +40,9 @@ const widths = { compressedTensors: [4, 8], gptq: [2, 3, 4, 8], mlx: [2, 3, 4, 5
 
 const otherFormats =
   'The runtime has integers in groups in place of the types of GGUF: the bits are those of the plan, its sizes and its divergence are not.';
+
+/** What MLX stores where a plan has integer zero points. */
+const biasOfMlx = 'MLX stores a bias for each group where the plan has a zero point: one byte more.';
 
 /**
  * Lines `PATTERN=TYPE` of `llama-quantize --tensor-type-file`, each for the tensors of one role and type.
@@ -58,17 +65,6 @@ function tensorTypes({ assignments }: Plan): OverridesText {
       'llama-quantize --tensor-type-file FILE IN.gguf OUT.gguf TYPE writes them, TYPE being a quantized one, which applies to no tensor of the plan.',
     ],
   };
-}
-
-const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-
-/** Names that differ in their first number at most. */
-function namesPattern(names: readonly string[]): string {
-  const [first = ''] = names;
-  if (names.length === 1) return `^${escaped(first)}$`;
-  const [before, after] = [first.replace(/\d.*$/s, ''), first.replace(/^\D*\d+/, '')];
-  const numbers = names.map((name) => /\d+/.exec(name)![0]);
-  return `^${escaped(before)}(${numbers.join('|')})${escaped(after)}$`;
 }
 
 const recipe = (layout: string): Recipe => ({
@@ -105,12 +101,14 @@ const notesOf = (
 ): string[] => {
   const widened = widenedNote(modules, supported);
   return [
-    otherFormats,
+    ...(modules.some(({ format }) => encodableTypes.has(format) && !isFloat(format)) ? [otherFormats] : []),
     ...(widened === undefined ? [] : [widened]),
     ...more,
     ...(without.length === 0 ? [] : [`Left out, as they are not weights of modules: ${without.join(', ')}.`]),
   ];
 };
+
+const isFloat = (format: string): boolean => isKept({ bits: namedBits(format) ?? 0 });
 
 const outputKept = 'Embedding and output matrix are left as they are, as runtimes of this layout expect.';
 
@@ -153,6 +151,11 @@ function mlxOverrides(plan: Plan): OverridesText {
   });
   return {
     text: json({ quantization: { group_size: mlxGroup, bits: usual, ...Object.fromEntries(overrides) } }),
-    notes: notesOf(modules, widths.mlx, without),
+    notes: notesOf(
+      modules,
+      widths.mlx,
+      without,
+      modules.some(({ format }) => format.endsWith('-zp')) ? [biasOfMlx] : [],
+    ),
   };
 }

@@ -94,3 +94,14 @@ export function parseTensorTypes(text: string, file?: string): TensorTypeRule[] 
 export function printTensorTypes(rules: readonly TensorTypeRule[]): string {
   return rules.map(({ pattern, type }) => `${pattern}=${type}\n`).join('');
 }
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+
+/** A pattern of names that differ in their first number at most. */
+export function namesPattern(names: readonly string[]): string {
+  const [first = ''] = names;
+  if (names.length === 1) return `^${escaped(first)}$`;
+  const [before, after] = [first.replace(/\d.*$/s, ''), first.replace(/^\D*\d+/, '')];
+  const numbers = names.map((name) => /\d+/.exec(name)![0]);
+  return `^${escaped(before)}(${numbers.join('|')})${escaped(after)}$`;
+}

@@ -45,7 +45,9 @@ describe('quantscope export-overrides', () => {
     const wrong = await run('--as', 'gguf', '--out', join(folder, 'x'));
     expect([wrong.code, wrong.stderr]).toEqual([
       2,
-      expect.stringMatching(/--as takes tensor-types, compressed-tensors, gptq or mlx, not "gguf"/),
+      expect.stringMatching(
+        /--as takes tensor-types, compressed-tensors, gptq, mlx, recipe or onnx-recipe, not "gguf"/,
+      ),
     ]);
     const before = readFileSync(planFile, 'utf8');
     expect((await run('--as', 'gptq', '--out', planFile)).code).toBe(1);

@@ -4,6 +4,7 @@ import { planOverrides } from '../../../../src/exporter/plan/overrides';
 import { parseTensorTypes, TensorTypeRules } from '../../../../src/exporter/plan/tensorTypes';
 import { weightGroups } from '../../../../src/layouts/layout';
 import { openModel } from '../../../../src/layouts/openModel';
+import { parseRecipe } from '../../../../src/recipes/readRecipe';
 import type { Plan } from '../../../../src/protocol/plan';
 import { sampleFolder } from '../../../support/files';
 import { assignment, planFor } from '../../../support/plans';
@@ -50,6 +51,27 @@ describe('a plan as settings of other tools', () => {
     expect(
       new TensorTypeRules(parseTensorTypes(text), ['blk.10.attn_q.weight']).of('blk.10.attn_q.weight'),
     ).toBe(undefined);
+  });
+
+  it('is a recipe of integers of the same or the next width, and says that its figures do not hold', () => {
+    const { text, notes } = planOverrides(plan, 'recipe');
+    const recipe = parseRecipe(parsed(text));
+    expect([recipe.layout, recipe.target]).toEqual(['compressed-tensors-pack', 'checkpoint']);
+    const widths = linear().filter(([, bits]) => bits < 16);
+    for (const [module, bits] of widths) {
+      const rule = recipe.rules.find(({ match }) => new RegExp(match!, 'u').test(`${module}.weight`));
+      expect(rule?.grid, module).toMatchObject({
+        levels: { bits: bits <= 4 ? 4 : 8 },
+        group: 128,
+        scale: 'BF16',
+      });
+    }
+    const kept = linear().filter(([, bits]) => bits >= 16);
+    for (const [module] of [...kept, ['lm_head'], ['model.embed_tokens']] as [string][])
+      expect(recipe.rules.some(({ match }) => new RegExp(match!, 'u').test(`${module}.weight`))).toBe(false);
+    expect(notes.join(' ')).toMatch(
+      /Q2_K, .* are replaced by integers .* of the plan do not hold\. recommend --runtime vllm/,
+    );
   });
 
   it('gives compressed-tensors a group for each width that its kernels have', () => {
