@@ -70,7 +70,7 @@ const large: Readonly<Record<string, LlamaSizes>> = {
 };
 const cores = 16;
 /** A share of the 67 TFLOP/s in float32 that an H200 is specified with, and 25 GB/s to it; not measured. */
-const gpu: CoreRates = { block: 27e12, tapped: 27e12, output: 27e12, load: 25e9 };
+const gpu: CoreRates = { block: 27e12, tapped: 27e12, output: 27e12, load: 25e9, moved: Infinity };
 
 /** The rate that fits the seconds of several models with the smallest squared relative error. */
 function rateOf(work: readonly number[], seconds: readonly number[]): number {
@@ -85,6 +85,10 @@ function ratesOf(measured: readonly MeasuredModel[]): CoreRates {
     block: fit(blockOperations, ({ plain }) => plain.window),
     tapped: fit(tappedOperations, ({ tapped }) => tapped.window),
     output: fit(outputOperations, ({ plain }) => plain.output),
+    moved: rateOf(
+      measured.map(({ parameters }) => parameters),
+      measured.map(({ step }) => Math.max(step.measured - step.predicted, step.measured / 10)),
+    ),
     load: fit(blockBytes, ({ plain }) => Math.max(plain.load, 1e-6)),
   };
 }
@@ -112,6 +116,7 @@ function checkedRows(measured: readonly MeasuredModel[]): string[][] {
     row(`gains of the tensors of 3 blocks, ${context} tokens, s`, ({ gains }) => cell(gains)),
     row(`Hessians, ${4 * context} tokens, s`, ({ hessians }) => cell(hessians)),
     row('the same with gradients, s', ({ gradients }) => cell(gradients)),
+    row('a step of a refinement over one window (passes alone), s', ({ step }) => cell(step)),
     ...objectives.map((objective) =>
       row(`codes of a block in Q4_K, ${objective}, s`, ({ codes }) => cell(codes[objective])),
     ),
@@ -134,7 +139,7 @@ function predictedRows(rates: CoreRates, onGpu: boolean): string[][] {
       `certify, ${usual.certificate.toLocaleString('en-US')} tokens, ${usual.rivals} sets of weights`,
       ({ certify }) => certify,
     ),
-    time(`refine, ${usual.steps} steps of ${usual.batch} windows`, ({ refine }) => refine),
+    time(`refine, ${usual.steps} steps of ${usual.batch} windows: passes`, ({ refine }) => refine),
   ];
   if (onGpu) return passes;
   const bytes = (name: string, of: (item: Predicted) => number): string[] => [
@@ -143,6 +148,7 @@ function predictedRows(rates: CoreRates, onGpu: boolean): string[][] {
   ];
   return [
     ...passes,
+    ['and its numbers, on one core', ...found.map(({ moves }) => duration(moves))],
     time('cells of the usual formats, optimised codes', ({ cells }) => cells),
     time('codes of a file in Q4_K, one-sided', ({ oneSided }) => oneSided),
     time('two-sided', ({ twoSided }) => twoSided),
@@ -164,7 +170,7 @@ function sectionOf(measured: readonly MeasuredModel[]): string {
   return [
     `${machine()}; ${loadNative().simd}. Processor time of processes with one core; in brackets what follows from the parts above it or, for codes, from \`src/quant/methods/speeds.ts\`.`,
     table(['Measured', ...names], checkedRows(measured)),
-    `Rates of a core that fit the three models: ${giga(rates.block)} GFLOP/s in a block, ${giga(rates.tapped)} with Hessians, ${giga(rates.output)} in the output matrix, ${giga(rates.load)} GB/s of float32 weights read.`,
+    `Rates of a core that fit the three models: ${giga(rates.block)} GFLOP/s in a block, ${giga(rates.tapped)} with Hessians, ${giga(rates.output)} in the output matrix, ${giga(rates.load)} GB/s of float32 weights read, ${significant(rates.moved / 1e6)} million numbers of a refinement moved in a second.`,
     table([`Predicted, ${cores} such cores`, ...sizes], predictedRows(rates, false)),
     `A GPU of ${gpu.block / 1e12} TFLOP/s in float32 and ${giga(gpu.load)} GB/s to it (two fifths of the arithmetic that an H200 is specified with; not measured), passes only, as codes are found on the CPU:`,
     table(['Predicted, GPU', ...sizes], predictedRows(rates, true)),

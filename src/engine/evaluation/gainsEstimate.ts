@@ -94,7 +94,7 @@ export function plannedGains(
 /** A clock in seconds; that of the wall, unless something else is to be measured. */
 export type Clock = () => number;
 
-const wallClock: Clock = () => performance.now() / 1000;
+export const wallClock: Clock = () => performance.now() / 1000;
 
 /** Windows that are timed at once, besides one. */
 const someWindows = 4;

@@ -5,6 +5,7 @@ import { inputsOf } from '../../files/inputs';
 import { greatestOf } from '../../protocol/extremes';
 import { blockBytes } from '../../graph/transformer/decoderShape';
 import { openModel } from '../../layouts/openModel';
+import { wallClock, type Clock } from '../evaluation/gainsEstimate';
 import { stepPasses } from '../../evaluation/passWork';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -135,18 +136,19 @@ async function writeBest(
   }
 }
 
-/** What a run would take; one step is made, and its result thrown away. */
+/** What a run would take, by a clock; one step is made, and its result thrown away. */
 export async function estimateRefinement(
   start: Model,
   original: Model,
   params: RefinementParams,
   { signal }: Pick<JobContext, 'signal'>,
+  clock: Clock = wallClock,
 ): Promise<RefinementEstimate> {
   const planned = await planRefinement(start, original, params, signal);
   const { schedule, text, store, training } = planned;
   const done = (await store.progress())?.step ?? 0;
   return withOpenRefinement(planned, signal, async (open) => {
-    const perStep = await stepSeconds(planned, open, signal);
+    const perStep = await stepSeconds(planned, open, signal, clock);
     const perWindow = perStep / (stepPasses * schedule.batch);
     const measurements = Math.ceil((schedule.steps - done) / schedule.every) + 1;
     // The original is run over the text that is kept back by its output matrix alone.
@@ -173,6 +175,7 @@ async function stepSeconds(
   { text, schedule, ...planned }: PlannedRefinement,
   { decoder, original, training }: OpenRefinement,
   signal: AbortSignal,
+  clock: Clock,
 ): Promise<number> {
   const whole = { ...planned, text, schedule };
   const chosen = batchOf(text.learned, schedule.batch, 1);
@@ -181,14 +184,14 @@ async function stepSeconds(
   const room = statesRoomIn(whole, original)(windows.length * planned.length);
   const states = await OriginalStates.measure(original, windows, room, pass);
   const step = async (): Promise<number> => {
-    const began = performance.now();
+    const began = clock();
     await distil(decoder, windows, {
       ...{ signal, windowsAtOnce: windowsAtOnce(decoder), room: statesRoomIn(whole, decoder) },
       base: states.of(windows.map((_, index) => index)),
       wants: (tensor) => training.has(tensor),
       onGradient: (tensor, gradient) => training.move(tensor, gradient, { step: 1, rate: 0 }),
     });
-    return (performance.now() - began) / 1000;
+    return clock() - began;
   };
   try {
     const first = await step();

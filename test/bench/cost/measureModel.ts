@@ -5,9 +5,11 @@ import { createJobs } from '../../../src/engine/jobs';
 import { OpenModels } from '../../../src/engine/models';
 import { blockSeconds, outputSeconds, plannedGains } from '../../../src/engine/evaluation/gainsEstimate';
 import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
+import { estimateRefinement } from '../../../src/engine/refinement/runRefinement';
 import { tapsFor } from '../../../src/evaluation/evidence';
 import { peakMemory } from '../../../src/evaluation/measures';
 import { evidenceWork, gainsWork, secondsOf, type WorkSeconds } from '../../../src/evaluation/passWork';
+import { exportGguf } from '../../../src/exporter/exportGguf';
 import { CodeFinder, codesMethod } from '../../../src/exporter/codes/codeFinder';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
 import { openModel } from '../../../src/layouts/openModel';
@@ -16,6 +18,7 @@ import { matrixOf } from '../../../src/model/rows';
 import { objectives, type Objective } from '../../../src/protocol/export';
 import { leastSampledBlocks } from '../../../src/protocol/plan';
 import type { EvidenceSource } from '../../../src/quant/evidence';
+import { refinementWork } from './predictions';
 import { Random } from '../../support/random';
 
 const text = resolve('samples', 'tiny-shakespeare-llama', 'generated-calibration.txt');
@@ -39,6 +42,8 @@ export interface MeasuredModel {
   readonly gains: Checked;
   readonly hessians: Checked;
   readonly gradients: Checked;
+  /** A step of a refinement over one window, and the passes of it alone. */
+  readonly step: Checked;
   /** Codes of the matrices of one block in Q4_K. */
   readonly codes: Readonly<Record<Objective, Checked>>;
   /** Largest resident memory of the process (bytes). */
@@ -70,11 +75,15 @@ export async function measureModel(folder: string, cache: string): Promise<Measu
     secondsOf(evidenceWork(blocks, windows, hasGradients), tapped);
   const gains = { measured: await gainsSecondsOf(model, cache), predicted: secondsOf(work, plain) };
   const peak = peakMemory();
+  const step = {
+    measured: await stepSecondsOf(model, cache),
+    predicted: secondsOf(refinementWork(blocks, 1, 1), plain),
+  };
   const codes = await codesOf(model, gradients.value);
   await model.close();
   return {
     parameters: model.description.tensors.reduce((sum, { elements }) => sum + elements, 0),
-    ...{ plain, tapped, gains, codes, peak },
+    ...{ plain, tapped, gains, step, codes, peak },
     hessians: { measured: hessians.seconds, predicted: pass(false) },
     gradients: { measured: gradients.seconds, predicted: pass(true) },
   };
@@ -107,6 +116,21 @@ async function gainsSecondsOf(model: Model, cacheDir: string): Promise<number> {
   const { seconds } = await timeOf(() => run({ ...params, ...over }, job));
   await models.close();
   return seconds;
+}
+
+/** Steps that a refinement is estimated for: so many that the passes over the text before and between them hardly count. */
+const steps = 10_000;
+
+/** A step over one window, of the model in Q4_K. */
+async function stepSecondsOf(model: Model, cacheDir: string): Promise<number> {
+  const path = join(cacheDir, 'start.gguf');
+  await exportGguf(model, { type: 'Q4_K_S' }, path);
+  const start = await openModel(path);
+  const over = { text, context, tokens: 24 * context, steps, batch: 1 };
+  const params = { ...over, path, original: model.description.path, cacheDir, device: 'cpu' } as const;
+  const { seconds } = await estimateRefinement(start, model, params, { signal }, processorClock);
+  await start.close();
+  return seconds / steps;
 }
 
 /** Codes of random weights: what they are does not matter. */

@@ -23,6 +23,8 @@ export interface CoreRates {
   readonly output: number;
   /** Bytes of float32 weights that are read and decoded. */
   readonly load: number;
+  /** Numbers that a refinement moves, on one core whatever their number. */
+  readonly moved: number;
 }
 
 /** Operations of one window in a block: products with weights, and with keys and values. */
@@ -55,7 +57,7 @@ const evaluationWork = (blocks: number, windows: number, sets: number): Work => 
 });
 
 /** Steps of a refinement. */
-const refinementWork = (blocks: number, windowsOfStep: number, steps: number): Work => ({
+export const refinementWork = (blocks: number, windowsOfStep: number, steps: number): Work => ({
   windows: stepPasses * blocks * windowsOfStep * steps,
   loads: 2 * blocks * steps,
   outputs: stepPasses * windowsOfStep * steps,
@@ -74,7 +76,9 @@ export interface Predicted {
   readonly oneSided: number;
   readonly twoSided: number;
   readonly certify: number;
+  /** The passes of a refinement, and the moves of its numbers, which one core makes. */
   readonly refine: number;
+  readonly moves: number;
   /** Bytes: states of gains in one pass, largest block and output matrix, evidence on disk, states of a backward pass. */
   readonly memory: { readonly states: number; readonly weights: number; readonly hessian: number };
   readonly disk: { readonly hessians: number; readonly gradients: number; readonly states: number };
@@ -105,9 +109,14 @@ export function predict(sizes: LlamaSizes, rates: CoreRates): Predicted {
     ...{ oneSided: codes('one-sided', ['Q4_K']), twoSided: codes('two-sided', ['Q4_K']) },
     certify: of(evaluationWork(blocks, windows(usual.certificate), usual.rivals)),
     refine: of(refinementWork(blocks, usual.batch, usual.steps)),
+    moves: (usual.steps * weightsOf(sizes)) / rates.moved,
     ...{ memory: memoryOf(sizes, gains.stateBytes), disk: diskOf(sizes) },
   };
 }
+
+/** Of a model with an output matrix of its own. */
+const weightsOf = (sizes: LlamaSizes): number =>
+  sizes.blocks * blockWeights(sizes) + 2 * sizes.hidden * sizes.vocabulary;
 
 function memoryOf(sizes: LlamaSizes, states: number): Predicted['memory'] {
   const { hidden, vocabulary, feedForward } = sizes;
