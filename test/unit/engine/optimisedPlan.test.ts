@@ -135,7 +135,7 @@ describe('a table of optimised codes', () => {
     });
     expect(reference).not.toHaveProperty('codes');
     expect(await stored()).toEqual(reference);
-  }, 60_000);
+  }, 120_000);
 
   it('has larger errors for a CPU, which rounds inputs, than for a GPU', async () => {
     const own = { ...params, formats: ['Q4_K', 'Q8_0', 'F16'] };

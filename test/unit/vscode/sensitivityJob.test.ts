@@ -167,7 +167,7 @@ describe('cells of a running analysis', () => {
     const { engine, at, shown } = await started();
     expect([at(999), at(1000), at(1500)]).toEqual([0, 1, 1]);
     expect(engine.last('sensitivity/stored').params).toEqual({
-      ...{ path: '/m.gguf', alone: true, cacheDir: '/cells' },
+      ...{ path: '/m.gguf', alone: true, cacheDir: '/cells', backend: 'cpu' },
     });
     await engine.last('sensitivity/stored').answer(table('first')); // after half a second
     expect([shown, at(6499), at(6500)]).toEqual([['first'], 1, 2]);

@@ -43,7 +43,7 @@ describe('the state of a session', () => {
     await settle();
     expect(await session.load()).toStrictEqual({ ...bare, device });
     expect(engine.last('sensitivity/stored').params).toEqual({
-      ...{ path: session.path, cacheDir: join(folder, 'cells') },
+      ...{ path: session.path, cacheDir: join(folder, 'cells'), backend: 'cpu' },
     });
     const measured = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     const state = await measured.session.load();
