@@ -1,7 +1,7 @@
-import type { LoadedModel } from '../ampq/fits/loadedModel';
 import { frameIfExportable, loadedModel } from '../exporter/exportGguf';
 import { openModel } from '../layouts/openModel';
 import { readImatrix } from '../model/imatrix';
+import type { LoadedModel } from '../protocol/loadedModel';
 import type { ModelRef } from '../protocol/model';
 import type { FileFrame } from '../protocol/plan';
 

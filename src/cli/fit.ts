@@ -1,7 +1,5 @@
-import type { FitRequest, FitUse } from '../ampq/fits/solveFit';
-import type { MemoryUse } from '../ampq/fits/solveSplit';
 import { budgetFrom } from '../protocol/budget';
-import { cacheTypes, type PlanFit } from '../protocol/fit';
+import { cacheTypes, type FitRequest, type FitUse, type MemoryUse, type PlanFit } from '../protocol/fit';
 import { size } from '../protocol/words';
 import {
   choiceOption,

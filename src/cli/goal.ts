@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
-import { solveFit, fitsInto, type FitRequest, type FitUse } from '../ampq/fits/solveFit';
-import type { LoadedModel } from '../ampq/fits/loadedModel';
+import { fitsInto, solveFit } from '../ampq/fits/solveFit';
 import { makePlan, parseBudget } from '../ampq/planFile';
 import { runtimeConstraints } from '../ampq/runtimes';
 import { smallestBudget } from '../ampq/smallestBudget';
 import { estimatedFrame, isWithin } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
+import type { FitRequest, FitUse } from '../protocol/fit';
+import type { LoadedModel } from '../protocol/loadedModel';
 import type { Budget, FileFrame, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import type { Runtime } from '../protocol/runtimes';
 import { divergenceWithin, type Targets } from '../protocol/targets';

@@ -67,6 +67,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'plan/beside': 'interactive',
   'plan/list': 'interactive',
   'plan/rival': 'interactive',
+  'plan/loaded': 'interactive',
   'plan/certify': 'job',
   'model/compare': 'job',
   'export/fileTypes': 'interactive',

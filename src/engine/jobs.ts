@@ -3,6 +3,7 @@ import type { Model } from '../model/model';
 import type { ModelDescription } from '../protocol/model';
 import { describeFormats } from '../quant/catalogue';
 import { checkParams, modelKinds, type Jobs } from './job';
+import { loadedModelJob } from './jobs/loadedModel';
 import { calibrationJob } from './jobs/calibration';
 import { certifyJob } from './jobs/certify';
 import { compareModelsJob, overlayJob } from './jobs/compare';
@@ -77,6 +78,7 @@ export function createJobs(models: OpenModels): Jobs {
     'plan/read': readPlanJob(models),
     'plan/beside': planBesideJob(models),
     'plan/list': listPlansJob(models),
+    'plan/loaded': loadedModelJob(models),
     'plan/certify': certifyJob(models),
     'plan/rival': rivalJob(models),
     'model/compare': compareModelsJob(models),

@@ -1,5 +1,4 @@
 import { basename, resolve } from 'node:path';
-import type { LoadedModel } from '../ampq/fits/loadedModel';
 import { runtimeShape } from '../ampq/fits/runtimeShape';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Imatrix } from '../model/imatrix';
@@ -7,6 +6,7 @@ import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview, SplitSettings } from '../protocol/export';
+import type { LoadedModel } from '../protocol/loadedModel';
 import { fileBytesOf, type FileFrame } from '../protocol/plan';
 import type { EvidenceSource } from '../quant/evidence';
 import type { Origin } from '../files/digests/manifest';

@@ -8,6 +8,7 @@ import type {
 } from './analysis';
 import type { Certificate } from './certificate';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
+import type { LoadedModel } from './loadedModel';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams, SaveMethodResult } from './methods';
 import type { OnnxForm, OnnxParams, OnnxPreview, OnnxResult, OnnxSettings } from './exportOnnx';
@@ -137,6 +138,8 @@ export interface EngineRequests {
   'plan/beside': { params: ModelRef & { planFile?: string }; result: PlanBeside };
   /** All plans in the folder of a model that are for it; files that cannot be used are left out. */
   'plan/list': { params: ModelRef; result: readonly SavedPlan[] };
+  /** What the memory of plans of a model depends on at run time besides the formats that they choose. `isOptimised`: for optimised codes. */
+  'plan/loaded': { params: ModelRef & { imatrix?: string; isOptimised: boolean }; result: LoadedModel };
   /** A plan measured as a whole, with its certificate. */
   'plan/certify': { params: CertifyParams; result: CertifiedPlan };
   /**

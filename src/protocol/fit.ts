@@ -24,3 +24,40 @@ export interface PlanFit extends RunSettings {
     readonly cpuMoe: boolean;
   };
 }
+
+/** A memory that a model has to fit into when it runs, or two. */
+export interface FitRequest extends Omit<RunSettings, 'context'> {
+  /** The model's context length where absent, but at most 8,192 tokens. */
+  readonly context?: number;
+  /** Bytes; of RAM where there is `gpu`. */
+  readonly memory: number;
+  readonly gpu?: {
+    /** Bytes. */
+    readonly memory: number;
+    /** `-ngl` of llama.cpp; found where absent. */
+    readonly layers?: number;
+    readonly cpuMoe: boolean;
+  };
+}
+
+/** What a memory holds, bytes. */
+export interface MemoryUse {
+  readonly weights: number;
+  readonly cache: number;
+  readonly compute: number;
+}
+
+/** What memories hold when the plan's model runs, bytes. */
+export interface FitUse {
+  /** All of it, or what is in RAM. */
+  readonly memory: MemoryUse;
+  readonly gpu?: MemoryUse;
+}
+
+/** How large a plan may be, and what its model takes at run time. */
+export interface FittingBits {
+  readonly bitsPerWeight: number;
+  /** Tokens of context that there is room for. */
+  readonly context: number;
+  readonly use: MemoryUse;
+}

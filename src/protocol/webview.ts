@@ -13,6 +13,7 @@ import type {
   PairedComparison,
 } from './evaluation';
 import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule } from './export';
+import type { FitRequest, FittingBits } from './fit';
 import type { FormatDescription } from './formats';
 import type {
   MetadataSlice,
@@ -338,6 +339,8 @@ export type WebviewRequests = {
   bindFormats: { params: { tensors: readonly string[]; binding: FormatBinding }; result: void };
   /** The fewest bits per weight whose plan is predicted to diverge by at most so much (nats per token), under the constraints of the plan. */
   smallestBudget: { params: { divergence: number }; result: { bitsPerWeight: number } };
+  /** The most bits per weight whose model fits into a memory when llama.cpp runs it, under the constraints of the plan, and what that takes. */
+  fitPlan: { params: { request: FitRequest }; result: FittingBits };
   /** Plan files next to the model, with what was measured of them. */
   savedPlans: { params: Record<string, never>; result: readonly SavedPlan[] };
   /** A preset, a plan file or the file that the plan is to beat, to be compared with the plan. Rejected for a preset that was not measured, and a plan of another model. */

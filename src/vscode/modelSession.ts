@@ -7,6 +7,7 @@ import { QuantscopeError } from '../model/errors';
 import { nameFromPath } from '../model/modelName';
 import { toColumns } from '../protocol/columns';
 import type { FoundPlan, PlanBeside } from '../protocol/engine';
+import type { FitRequest, FittingBits } from '../protocol/fit';
 import type { ModelDescription, ModelRef } from '../protocol/model';
 import type { CallOptions } from '../engine/client';
 import type { Budget, DeviceReport, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
@@ -311,6 +312,20 @@ export class ModelSession {
   /** The fewest bits per weight that are predicted to diverge by at most so much. @throws QuantscopeError REQUEST as `smallestBudget`. */
   bitsFor(divergence: number): number {
     return this.planning.bitsFor(divergence);
+  }
+
+  /**
+   * How large a plan may be so that its model fits into a memory when llama.cpp runs it.
+   * @throws QuantscopeError REQUEST as `solveFit`, or for a model whose memory is not known.
+   */
+  async fit(request: FitRequest, signal: AbortSignal): Promise<FittingBits> {
+    const { imatrix } = this.measuring;
+    const params = {
+      ...{ ...this.ref, isOptimised: this.planning.table?.codes !== undefined },
+      ...(imatrix === undefined ? {} : { imatrix }),
+    };
+    const loaded = await this.context.engine.call('plan/loaded', params, { signal });
+    return this.planning.bitsWithin(loaded, request);
   }
 
   /** Plan files next to the model. */

@@ -5,6 +5,7 @@ import { makePlan } from '../ampq/planFile';
 import { bound } from '../ampq/constraintEdits';
 import { formatReasons, frontRange, planFront, presetPlan } from '../ampq/planFront';
 import { rivalPlan } from '../ampq/rivalPlan';
+import { solveFit } from '../ampq/fits/solveFit';
 import { smallestBudget } from '../ampq/smallestBudget';
 import { isOptimal } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
@@ -17,6 +18,8 @@ import {
   type PlanConstraint,
   type SensitivityTable,
 } from '../protocol/plan';
+import type { FitRequest, FittingBits } from '../protocol/fit';
+import type { LoadedModel } from '../protocol/loadedModel';
 import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
 import { outlineOf, type PlanOutline } from '../protocol/planOutline';
 import type { RevisedPlan } from '../protocol/planStep';
@@ -163,6 +166,12 @@ export class Planning {
     const table = this.replaceable();
     const { value } = smallestBudget(table, divergence, { bytes: 0, alignment: 1 }, this.constraints);
     return (8 * value) / table.rows.reduce((sum, { weights }) => sum + weights, 0);
+  }
+
+  /** How large a plan may be so that its model fits into a memory. @throws QuantscopeError REQUEST as `solveFit`. */
+  bitsWithin(loaded: LoadedModel, request: FitRequest): FittingBits {
+    const { plan, use } = solveFit(this.replaceable(), loaded, request, this.constraints);
+    return { bitsPerWeight: plan.total.bitsPerWeight, context: plan.fit!.context, use: use.memory };
   }
 
   /** What a preset gives the tensors. @throws QuantscopeError REQUEST where nothing, or not all of its types, was measured. */

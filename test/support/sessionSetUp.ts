@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { modelHash } from '../../src/model/identity';
 import type { PlanBeside } from '../../src/protocol/engine';
+import type { LoadedModel } from '../../src/protocol/loadedModel';
 import type { ModelDescription } from '../../src/protocol/model';
 import type { SensitivityTable } from '../../src/protocol/plan';
 import type { HostEvents } from '../../src/protocol/webview';
@@ -50,10 +51,11 @@ export function tableOf(model: ModelDescription, formats = ['Q4_K', 'Q8_0']): Se
 export interface SessionSetUp {
   readonly stored?: (folder: string) => SensitivityTable | undefined;
   readonly beside?: (folder: string) => PlanBeside;
+  readonly loaded?: LoadedModel;
 }
 
 /** A session of a model, with an engine that a test plays. */
-export function setUpSession({ stored, beside = () => ({ problems: [] }) }: SessionSetUp = {}) {
+export function setUpSession({ stored, beside = () => ({ problems: [] }), loaded }: SessionSetUp = {}) {
   const folder = temporaryFolder();
   const files = { mtimeMs: 1 };
   const fake = fakeContext(
@@ -67,6 +69,7 @@ export function setUpSession({ stored, beside = () => ({ problems: [] }) }: Sess
         ...(text === undefined ? {} : { text: { file: text, tokens: 2048 } }),
       }),
       'device/probe': () => device,
+      ...(loaded ? { 'plan/loaded': () => loaded } : {}),
     },
     folder,
   );

@@ -83,6 +83,19 @@ describe.skipIf(!hasServer)('the plan page', () => {
     expect(await bits()).toBeCloseTo(2.88, 9);
   });
 
+  it('finds the largest plan that fits into a memory with its context', async () => {
+    await frame.getByLabel('Memory that llama.cpp may take').locator('input').fill('16 MB');
+    await frame.getByLabel('Tokens of context').locator('input').fill('2048');
+    await frame.getByLabel('Type of keys and values').selectOption('q8_0');
+    await page.keyboard.press('Enter');
+    // 6 layers with 256 numbers for each of 2,048 tokens.
+    await frame.getByText(/3\.34 MB of keys and values for 2,048 tokens/).waitFor();
+    const weights = Number(
+      /([\d.]+) MB of weights/.exec(await frame.locator('.dial .caption').innerText())![1],
+    );
+    expect(weights).toBeLessThan(16 - 3.34);
+  });
+
   it('finds the smallest plan for a divergence', async () => {
     await frame.getByLabel('KL divergence at most, nats per token').locator('input').fill('0.001');
     await page.keyboard.press('Enter');

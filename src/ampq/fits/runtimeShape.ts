@@ -2,29 +2,7 @@ import { ggufView, type GgufView, type ModelHeaders } from '../../architectures/
 import { architectures } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
 import { greatestOf } from '../../protocol/extremes';
-
-/** What a layer keeps of each token, as numbers of the cache. */
-export interface CachedLayer {
-  readonly keys: number;
-  /** 0 where values are read from the keys (MLA). */
-  readonly values: number;
-  /** Tokens that the layer keeps at least; all of the context where absent. */
-  readonly window?: number;
-}
-
-/** What decides the memory of a model in llama.cpp besides its weights. */
-export interface RuntimeShape {
-  readonly contextLength: number;
-  /** Blocks of the model. A layer without attention keeps nothing. */
-  readonly layers: readonly CachedLayer[];
-  /** Numbers of float32 for each token of a batch that the widest part of the graph holds at once. */
-  readonly activations: number;
-  readonly vocabulary: number;
-  /** Size of the states. */
-  readonly hidden: number;
-  /** Where a figure is only an upper bound, as sentences. */
-  readonly notes: readonly string[];
-}
+import type { CachedLayer, RuntimeShape } from '../../protocol/loadedModel';
 
 /** What of a model's GGUF view decides it. */
 export interface ShapeSource extends Pick<GgufView, 'architecture' | 'value'> {

@@ -1,37 +1,15 @@
 import { QuantscopeError } from '../../model/errors';
-import type { PlanFit, RunSettings } from '../../protocol/fit';
+import type { FitRequest, FitUse, MemoryUse, PlanFit, RunSettings } from '../../protocol/fit';
+import type { LoadedModel } from '../../protocol/loadedModel';
 import type { Plan, PlanConstraint, SensitivityTable } from '../../protocol/plan';
 import { size } from '../../protocol/words';
 import { makePlan, planFrom } from '../planFile';
 import { isWithin, leastFile } from '../solve';
-import type { LoadedModel } from './loadedModel';
 import { cacheBytes, computeBytes } from './memory';
-import { fitsSplit, solveSplit, type MemoryUse } from './solveSplit';
-
-/** A memory that a model has to fit into when it runs, or two. */
-export interface FitRequest extends Omit<RunSettings, 'context'> {
-  /** The model's context length where absent, but at most `usualContext`. */
-  readonly context?: number;
-  /** Bytes; of RAM where there is `gpu`. */
-  readonly memory: number;
-  readonly gpu?: {
-    /** Bytes. */
-    readonly memory: number;
-    /** `-ngl` of llama.cpp; found where absent. */
-    readonly layers?: number;
-    readonly cpuMoe: boolean;
-  };
-}
+import { fitsSplit, solveSplit } from './solveSplit';
 
 /** Tokens of context where nothing else is asked for. */
 export const usualContext = 8192;
-
-/** What memories hold when the plan's model runs, bytes. */
-export interface FitUse {
-  /** All of it, or what is in RAM. */
-  readonly memory: MemoryUse;
-  readonly gpu?: MemoryUse;
-}
 
 export interface FittingPlan {
   readonly plan: Plan;

@@ -1,12 +1,12 @@
 import { QuantscopeError } from '../../model/errors';
-import type { PlanFit, RunSettings } from '../../protocol/fit';
+import type { MemoryUse, PlanFit, RunSettings } from '../../protocol/fit';
+import type { LoadedModel } from '../../protocol/loadedModel';
 import { padded, type PlanConstraint, type SensitivityTable } from '../../protocol/plan';
 import { size } from '../../protocol/words';
 import { prepareTable, sumOf, type PreparedTable } from '../preparedTable';
 import { assignmentFrom, type Assignment } from '../solve';
 import { cacheBytes, computeBytes, inputBytes } from './memory';
 import { isBlockOnGpu, placesOf, type Place, type Split } from './placement';
-import type { LoadedModel } from './loadedModel';
 import {
   combinationsOf,
   leastOfBoth,
@@ -24,13 +24,6 @@ export interface SplitRequest extends RunSettings {
   /** `-ngl`; found where absent. */
   readonly gpuLayers?: number;
   readonly cpuMoe: boolean;
-}
-
-/** What a memory holds, bytes. */
-export interface MemoryUse {
-  readonly weights: number;
-  readonly cache: number;
-  readonly compute: number;
 }
 
 export interface SplitSolution {

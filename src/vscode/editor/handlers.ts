@@ -78,6 +78,7 @@ type PlanHandlers = Pick<
   | 'constrainPlan'
   | 'bindFormats'
   | 'smallestBudget'
+  | 'fitPlan'
   | 'replaceEditedPlan'
   | 'savePlan'
   | 'savedPlans'
@@ -100,6 +101,7 @@ function planHandlers({ start }: Services, session: ModelSession): PlanHandlers 
     constrainPlan: ({ constraints }) => session.constrain(constraints),
     bindFormats: ({ tensors, binding }) => session.bind(tensors, binding),
     smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.bitsFor(divergence) }),
+    fitPlan: ({ request }, { signal }) => session.fit(request, signal),
     savedPlans: (_, { signal }) => session.savedPlans(signal),
     otherPlan: ({ other }, { signal }) => session.otherPlan(other, signal),
     measurePlan: async ({ budget, ...params }, { signal, progress }) => {

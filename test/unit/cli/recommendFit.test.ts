@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { FitUse } from '../../../src/ampq/fits/solveFit';
-import type { MemoryUse } from '../../../src/ampq/fits/solveSplit';
+import type { FitUse, MemoryUse } from '../../../src/protocol/fit';
 import type { Plan } from '../../../src/protocol/plan';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { buildPrograms, runProgram, type Ended, type Programs } from '../../support/programs';

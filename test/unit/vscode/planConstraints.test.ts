@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { exactPattern, withPin } from '../../../src/ampq/constraintEdits';
 import { modelHash } from '../../../src/model/identity';
 import { fromColumns, toColumns } from '../../../src/protocol/columns';
+import type { FitRequest } from '../../../src/protocol/fit';
+import type { LoadedModel } from '../../../src/protocol/loadedModel';
 import type { ModelDescription } from '../../../src/protocol/model';
 import type { SensitivityTable } from '../../../src/protocol/plan';
 import { settle } from '../../support/fakeHost';
@@ -18,8 +20,11 @@ const measuredTable = (model: ModelDescription): SensitivityTable => ({
 });
 
 /** A measured model of three tensors, planned at 5.6 bits per weight. */
-async function measured(change = (table: SensitivityTable): SensitivityTable => table) {
-  const set = setUpSession({ stored: (folder) => change(measuredTable(modelOf(folder))) });
+async function measured(change = (table: SensitivityTable): SensitivityTable => table, loaded?: LoadedModel) {
+  const set = setUpSession({
+    stored: (folder) => change(measuredTable(modelOf(folder))),
+    ...(loaded ? { loaded } : {}),
+  });
   await set.session.load();
   await settle();
   set.session.solve({ kind: 'bits-per-weight', value: 5.6 });
@@ -149,6 +154,43 @@ describe('a divergence that the user asks for', () => {
   it('needs gains', async () => {
     const { session } = await measured();
     expect(() => session.bitsFor(0.02)).toThrow('A divergence can only be predicted');
+  });
+});
+
+describe('a memory that the user asks for', () => {
+  const { signal } = new AbortController();
+  const loaded: LoadedModel = {
+    shape: {
+      ...{ contextLength: 4096, activations: 64, vocabulary: 100, hidden: 16, notes: [] },
+      layers: [{ keys: 32, values: 32 }],
+    },
+    ...{ frame: { bytes: 100, alignment: 32 }, fixed: [], headerBytes: 100, isTied: false },
+  };
+  /** Keys and values of 512 tokens in F16, and a buffer with masks, states and 1 MiB. */
+  const others = 512 * 64 * 2 + 512 * (2 * 512 + 4 * 64) + 2 ** 20;
+  const request = (weights: number): FitRequest => ({
+    ...{ memory: weights + others, context: 512, sequences: 1, cacheType: 'f16' },
+  });
+
+  it('gives the largest plan that fits, under the constraints, and what it takes', async () => {
+    const { session, formats } = await measured(undefined, loaded);
+    // Tensors of 256 weights: 144 bytes in Q4_K take 160 in a file, 210 in Q6_K 224, 272 in Q8_0 288.
+    const found = await session.fit(request(100 + 224 + 2 * 160), signal);
+    expect(found).toEqual({
+      ...{ bitsPerWeight: (8 * (210 + 2 * 144)) / 768, context: 512 },
+      use: { weights: 100 + 224 + 2 * 160, cache: 512 * 64 * 2, compute: others - 512 * 64 * 2 },
+    });
+    session.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
+    expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q4_K']);
+    session.bind(['c'], { kind: 'pin', format: 'Q6_K' });
+    expect((await session.fit(request(100 + 224 + 2 * 160), signal)).bitsPerWeight).toBe(found.bitsPerWeight);
+    session.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
+    expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
+  });
+
+  it('is rejected where nothing fits, naming what does', async () => {
+    const { session } = await measured(undefined, loaded);
+    await expect(session.fit(request(100), signal)).rejects.toThrow(/does not fit into .* takes at least/);
   });
 });
 

@@ -17,6 +17,7 @@ import { Constraints } from './Constraints';
 import { Dial } from './Dial';
 import { EditedNotice } from './EditedNotice';
 import { useFormatBinder } from './formatBinder';
+import { FitsIn } from './FitsIn';
 import { Front } from './Front';
 import { Measure } from './Measure';
 import { Totals } from './Totals';
@@ -98,6 +99,7 @@ function Planned(props: {
         <div class="plan-side">
           {props.control(plan)}
           {front?.measure === 'divergence' && <Dial move={move} disabled={disabled} />}
+          <FitsIn move={move} disabled={disabled} />
           <Totals plan={plan} noise={sensitivity?.noise ?? 0} />
           <Actions {...moved} />
         </div>

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { cacheBytes, computeBytes } from '../../../../src/ampq/fits/memory';
-import { shapeOf, type RuntimeShape } from '../../../../src/ampq/fits/runtimeShape';
+import { shapeOf } from '../../../../src/ampq/fits/runtimeShape';
 import type { RunSettings } from '../../../../src/protocol/fit';
+import type { RuntimeShape } from '../../../../src/protocol/loadedModel';
 
 /** The numbers of a model with plain attention. */
 interface Attention {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { LoadedModel } from '../../../../src/ampq/fits/loadedModel';
 import { cacheBytes, computeBytes } from '../../../../src/ampq/fits/memory';
 import { placesOf, type Place } from '../../../../src/ampq/fits/placement';
-import { fitsInto, solveFit, type FitRequest } from '../../../../src/ampq/fits/solveFit';
-import type { MemoryUse } from '../../../../src/ampq/fits/solveSplit';
+import { fitsInto, solveFit } from '../../../../src/ampq/fits/solveFit';
+import type { FitRequest, MemoryUse } from '../../../../src/protocol/fit';
+import type { LoadedModel } from '../../../../src/protocol/loadedModel';
 import { parsePlan, printPlan } from '../../../../src/ampq/planFile';
 import { padded, type PlanConstraint, type SensitivityTable } from '../../../../src/protocol/plan';
 import { rowWith } from '../../../support/plans';
