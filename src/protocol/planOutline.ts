@@ -19,7 +19,7 @@ export interface PlanOutline {
   readonly edited?: EditedPlan;
 }
 
-/** A plan that was edited by hand, or made from other measurements. */
+/** A plan that was edited by hand, made for a GPU and RAM together, or made from other measurements. */
 export interface EditedPlan {
   /** Base name of its file. */
   readonly file: string;

@@ -269,7 +269,7 @@ export class Planning {
     if (this.file && this.isFromFile && !this.file.isSolvers)
       throw new QuantscopeError(
         'REQUEST',
-        `The plan in ${basename(this.file.file)} was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.`,
+        `The plan in ${basename(this.file.file)} was edited by hand, made for a GPU and RAM together, or made from other measurements: choose Solve Again in the Plan view to replace it.`,
       );
     return this.measurements;
   }

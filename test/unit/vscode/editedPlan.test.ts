@@ -104,7 +104,7 @@ describe('a plan that was edited in its file', () => {
     const told = outlines.length;
     for (const effort of ['quick', 'exact'] as const)
       expect(() => session.solve(small, effort)).toThrow(
-        'The plan in mine.ampq.json was edited by hand or made from other measurements: choose Solve Again in the Plan view to replace it.',
+        'The plan in mine.ampq.json was edited by hand, made for a GPU and RAM together, or made from other measurements: choose Solve Again in the Plan view to replace it.',
       );
     expect([formatsOf(session.plan), outlines.length]).toEqual([['Q4_K', 'Q6_K'], told]);
   });

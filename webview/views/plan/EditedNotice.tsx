@@ -10,7 +10,7 @@ export function EditedNotice({ edited: { file, replaced } }: { edited: EditedPla
       <span>
         {replaced
           ? `This plan replaces that of ${file}; the file is unchanged.`
-          : `This is the plan of ${file}, which is not the solver’s for its size: it was edited by hand, or made from other measurements.`}
+          : `This is the plan of ${file}, which is not the solver’s for its size: it was edited by hand, made for a GPU and RAM together, or made from other measurements.`}
       </span>
       <Button onClick={() => void ask('replaceEditedPlan', { replace: !replaced })}>
         {replaced ? 'Use the File Again' : 'Solve Again'}
