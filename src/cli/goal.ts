@@ -38,7 +38,7 @@ export interface Wanted {
   /** Present where the goal is a memory. */
   readonly loaded?: LoadedModel | undefined;
   readonly constraints: readonly PlanConstraint[];
-  readonly runtime: Runtime;
+  readonly runtime: Runtime | undefined;
 }
 
 /** A plan, and what it takes when it runs where that was asked for. */
@@ -70,10 +70,12 @@ export function isReached(table: SensitivityTable, wanted: Wanted): boolean {
 /** Those that are asked for, and those of the runtime. */
 const allConstraints = ({ rows }: SensitivityTable, { constraints, runtime }: Wanted): PlanConstraint[] => [
   ...constraints,
-  ...runtimeConstraints(
-    runtime,
-    rows.map(({ tensor }) => tensor),
-  ),
+  ...(runtime === undefined
+    ? []
+    : runtimeConstraints(
+        runtime,
+        rows.map(({ tensor }) => tensor),
+      )),
 ];
 
 /** @throws UsageError unless there is one of a budget, a memory, targets and a file to beat, and all are valid. */

@@ -53,7 +53,7 @@ export const recommend: Command = {
     const exported = await exportedModel(context.model, encoding, 'fit' in goal, context.signal);
     for (const text of exported.loaded?.shape.notes ?? []) context.note(`Note: ${text}`);
     // A file of GGUF is not what other runtimes load: its header does not count.
-    const isGguf = runtime === 'llama.cpp';
+    const isGguf = runtime === undefined || runtime === 'llama.cpp';
     const wanted = { goal, ...(isGguf ? exported : { frame: undefined }), constraints, runtime };
     const few = await measureDownTo(context, params, estimate, wanted);
     const own = isOptimised ? await withLattices(context, params, few, estimate.formats, wanted) : few;

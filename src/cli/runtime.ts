@@ -14,14 +14,14 @@ import {
 export const runtimeOptions: Readonly<Record<string, OptionSpec>> = {
   runtime: valueOption(
     'R',
-    `formats and groups that a runtime loads: ${runtimes.join(', ')} (default: llama.cpp, types of GGUF)`,
+    `formats and groups that a runtime loads: ${runtimes.join(', ')} (default: the types of GGUF, or any formats that --formats names)`,
   ),
 };
 
-/** @throws UsageError for a runtime that there is none of, and for options that only llama.cpp has. */
-export function runtimeOption(context: CommandContext): Runtime {
-  const runtime = choiceOption(context, 'runtime', runtimes) ?? 'llama.cpp';
-  if (runtime === 'llama.cpp') return runtime;
+/** Undefined where none is asked for. @throws UsageError for a runtime that there is none of, and for options that only llama.cpp has. */
+export function runtimeOption(context: CommandContext): Runtime | undefined {
+  const runtime = choiceOption(context, 'runtime', runtimes);
+  if (runtime === undefined || runtime === 'llama.cpp') return runtime;
   const other = ['fit', 'beat', 'imatrix'].find((name) => textOption(context, name) !== undefined);
   if (other !== undefined)
     throw new UsageError(`--${other} is for llama.cpp: ${runtime} does not load types of GGUF.`);
@@ -32,7 +32,8 @@ export function runtimeOption(context: CommandContext): Runtime {
  * What is measured for a runtime: the formats that it loads, with the codes that their export writes.
  * @throws UsageError for formats that the runtime does not load, and for optimised codes, which only types of ggml have.
  */
-export function paramsFor(runtime: Runtime, params: SensitivityParams): SensitivityParams {
+export function paramsFor(runtime: Runtime | undefined, params: SensitivityParams): SensitivityParams {
+  if (runtime === undefined) return params;
   const refused = params.formats?.find((format) => !loadsFormat(runtime, format));
   const formats = runtimeFormats(runtime);
   if (refused !== undefined)
@@ -47,9 +48,9 @@ export function paramsFor(runtime: Runtime, params: SensitivityParams): Sensitiv
 }
 
 /** How a plan for a runtime is exported, as lines. */
-export function exportLines(runtime: Runtime, out: string): string[] {
-  const { exportAs } = runtimeRules[runtime];
-  if (exportAs === 'gguf') return [];
+export function exportLines(runtime: Runtime | undefined, out: string): string[] {
+  const exportAs = runtime && runtimeRules[runtime].exportAs;
+  if (exportAs === undefined || exportAs === 'gguf') return [];
   const file = `plan.${overrideFiles[exportAs].ending}`;
   const settings = `quantscope export-overrides MODEL --plan ${out} --as ${exportAs} --out ${file}`;
   const isRecipe = exportAs === 'recipe' || exportAs === 'onnx-recipe';

@@ -89,7 +89,10 @@ describe('quantscope recommend --runtime', () => {
   it.each([
     [['--runtime', 'tgi'], /--runtime takes llama\.cpp, vllm, onnxruntime or mlx, not "tgi"/],
     [['--runtime', 'vllm', '--formats', 'Q4_K'], /vllm does not load Q4_K\. It loads int4-g128-bf16/],
-    [['--formats', 'int4-g128'], /llama\.cpp does not load int4-g128\. It loads the types of GGUF/],
+    [
+      ['--runtime', 'llama.cpp', '--formats', 'int4-g128'],
+      /llama\.cpp does not load int4-g128\. It loads the types of GGUF/,
+    ],
     [['--runtime', 'vllm', '--codes', 'optimised'], /Codes are optimised for types of GGUF/],
     [['--runtime', 'mlx', '--imatrix', 'a.gguf'], /--imatrix is for llama\.cpp/],
   ])('ends with 2 and a hint for %j', async (options, hint) => {
