@@ -1,9 +1,9 @@
 import type { Decoder, PassOptions } from '../graph/transformer/decoder';
-import type { WeightChange } from '../graph/transformer/weights';
-import { tokenDivergences } from '../evaluation/divergence';
+import type { WeightChange, WeightChanges } from '../graph/transformer/weights';
+import { tokenDivergences, type TokenDivergences } from '../evaluation/divergence';
 import { joinArrays } from '../evaluation/joinArrays';
 import { tensorsPerPass } from '../evaluation/passWork';
-import { sumLogits } from '../evaluation/scoring';
+import { keepScored, sumLogits } from '../evaluation/scoring';
 import { mean, quantiles, share } from '../evaluation/statistics';
 import type { ScoredInputs } from '../evaluation/windows';
 import type { Spread } from '../protocol/targets';
@@ -11,53 +11,76 @@ import type { Spread } from '../protocol/targets';
 export interface DivergenceOptions extends PassOptions {
   /** Bytes that states may take; tensors whose states do not fit are measured in another pass over the model. */
   readonly room: number;
+  /** What all tensors become together, as of a plan: each change is then measured with all other tensors so changed. */
+  readonly around?: WeightChanges;
 }
+
+/** What becomes of single tensors, by their names in GGUF; undefined: as the model has it. */
+export type SingleChanges = ReadonlyMap<string, WeightChange | undefined>;
 
 /** Result of a pass over a text: KL divergences in nats per scored token. */
 export interface Divergences {
   /** From the unchanged model, by the tensors' names in GGUF. */
   readonly byTensor: ReadonlyMap<string, number>;
-  /** Of the unchanged model from itself when its states are rounded again at each block: what float32 cannot distinguish from zero. */
+  /** With all changes of `around` and no other; absent without these. */
+  readonly together?: number;
+  /** What changes when states are rounded again at each block: what float32 cannot distinguish from zero. */
   readonly noise: number;
   /** −ln p of the text's tokens by the unchanged model, nats per token; and by chance, ln of the vocabulary. */
   readonly loss: number;
   readonly chance: number;
-  /** Absent where no change can be told from noise. */
+  /** Of single changes of the original; absent where none can be told from noise. */
   readonly spread?: Spread;
 }
 
 /**
- * Effect of each change alone on the output: mean KL divergence from the unchanged model, nats per scored token. One pass over the
+ * Effect of each change alone, or beside those of `around`, on the output: mean KL divergence from the unchanged model, nats per scored token. One pass over the
  * model serves many tensors: the states that a change leads to are carried along with the unchanged ones, so every block is read
  * once per tensor of its own and once for all others.
  * @param decoder the model, streamed; its weights are changed and restored.
  * @param base the same model, unchanged: its output matrix.
- * @param windows all of the decoder's length.
- * @param changes by the tensors' names in GGUF.
+ * @param windows all of the decoder's length; their scored positions count.
  */
 export async function measureDivergences(
   decoder: Decoder,
   base: Decoder,
   windows: readonly ScoredInputs[],
-  changes: ReadonlyMap<string, WeightChange>,
-  { room, ...pass }: DivergenceOptions,
+  changes: SingleChanges,
+  { room, around, ...pass }: DivergenceOptions,
 ): Promise<Divergences> {
   const stateBytes = 4 * windows.length * decoder.length * decoder.shape.hiddenSize;
-  const perPass = tensorsPerPass(stateBytes, room);
+  const perPass = tensorsPerPass(stateBytes, room, around !== undefined);
   const names = [...changes.keys()];
+  const run: PassRun = { decoder, base, windows, around, pass };
   const byTensor = new Map<string, number>();
   let [noise, loss] = [0, NaN];
+  let together: number | undefined;
   let figures: readonly ChangedOutput[] = [];
-  for (let first = 0; first < names.length; first += perPass) {
-    const some = new Map(names.slice(first, first + perPass).map((name) => [name, changes.get(name)!]));
-    const found = await onePass(decoder, base, windows, some, pass);
-    noise = Math.max(noise, found.noise);
-    loss = found.loss;
-    figures = [...figures, ...found.figures];
-    for (const [name, divergence] of found.byTensor) byTensor.set(name, divergence);
+  for (const [name, change] of around ?? []) decoder.weights.replace(name, change);
+  try {
+    for (let first = 0; first < names.length; first += perPass) {
+      const some = new Map(names.slice(first, first + perPass).map((name) => [name, changes.get(name)]));
+      const found = await onePass(run, some);
+      noise = Math.max(noise, found.noise);
+      ({ loss, together } = found);
+      figures = [...figures, ...found.figures];
+      for (const [name, divergence] of found.byTensor) byTensor.set(name, divergence);
+    }
+  } finally {
+    for (const name of around?.keys() ?? []) decoder.weights.replace(name, undefined);
   }
   const chance = Math.log(decoder.shape.vocabulary);
-  return { byTensor, noise, loss, chance, ...spreadOf(figures, noise) };
+  const found = { byTensor, noise, loss, chance };
+  return together === undefined ? { ...found, ...spreadOf(figures, noise) } : { ...found, together };
+}
+
+/** What all passes over a text have in common. */
+interface PassRun {
+  readonly decoder: Decoder;
+  readonly base: Decoder;
+  readonly windows: readonly ScoredInputs[];
+  readonly around: WeightChanges | undefined;
+  readonly pass: PassOptions;
 }
 
 /** What a change alone does to the output. */
@@ -68,7 +91,8 @@ interface ChangedOutput {
   readonly topChanged: number;
 }
 
-interface PassResult extends Omit<Divergences, 'chance' | 'spread'> {
+interface PassResult extends Omit<Divergences, 'chance' | 'spread' | 'together'> {
+  readonly together: number | undefined;
   readonly figures: readonly ChangedOutput[];
 }
 
@@ -85,85 +109,88 @@ function spreadOf(figures: readonly ChangedOutput[], noise: number): Pick<Diverg
   return Object.values(spread).every((value) => value > 0 && Number.isFinite(value)) ? { spread } : {};
 }
 
-async function onePass(
-  decoder: Decoder,
-  base: Decoder,
-  windows: readonly ScoredInputs[],
-  changes: ReadonlyMap<string, WeightChange>,
-  pass: PassOptions,
-): Promise<PassResult> {
-  const join = (part: 'inputs' | 'targets'): Int32Array =>
-    joinArrays(
-      Int32Array,
-      windows.map((window) => window[part]),
-    );
-  const states = new StateTable(decoder.shape.hiddenSize * windows.length * decoder.length, changes.size + 1);
-  await enter(decoder, join('inputs'), changes, states, pass);
+async function onePass(run: PassRun, changes: SingleChanges): Promise<PassResult> {
+  const { decoder, base, windows, around, pass } = run;
+  const inputs = joinArrays(
+    Int32Array,
+    windows.map((window) => window.inputs),
+  );
+  const states = new StateTable(inputs.length * decoder.shape.hiddenSize, changes.size + 1);
+  await enter(run, inputs, changes, states);
+  // Those that all divergences are from.
+  const original = around ? await base.embed(inputs, pass.signal) : states.first;
   for (const block of decoder.shape.blocks) {
     const own = [...changes.keys()].filter((name) => name.startsWith(`blk.${block.index}.`));
     const others = states.used;
     for (const name of own)
-      await changed(decoder, name, changes, () => decoder.advanceBlock(block, states.fork(name), pass));
+      await changed(run, name, changes, () => decoder.advanceBlock(block, states.fork(name), pass));
     await decoder.advanceBlock(block, others, pass);
+    if (around) await base.advanceBlock(block, original, pass);
     roundOnceMore(states.find(rounded)!);
   }
   await decoder.normalize(states.used, pass.signal);
-  return score(decoder, base, join('targets'), changes, states, pass);
+  if (around) await base.normalize(original, pass.signal);
+  return score(run, original, changes, states);
 }
 
-/** States before the first block, of the unchanged model and of a changed embedding. */
+/** States before the first block, of the model that changes start from and of a changed embedding. */
 async function enter(
-  decoder: Decoder,
+  run: PassRun,
   inputs: Int32Array,
-  changes: ReadonlyMap<string, WeightChange>,
+  changes: SingleChanges,
   states: StateTable,
-  { signal }: PassOptions,
 ): Promise<void> {
-  states.unchanged.set(await decoder.embed(inputs, signal));
+  const { decoder, pass } = run;
+  states.first.set(await decoder.embed(inputs, pass.signal));
   roundOnceMore(states.fork(rounded));
   const name = 'token_embd.weight';
   if (!changes.has(name)) return;
-  await changed(decoder, name, changes, async () => {
-    states.fork(name).set(await decoder.embed(inputs, signal));
+  await changed(run, name, changes, async () => {
+    states.fork(name).set(await decoder.embed(inputs, pass.signal));
   });
 }
 
 async function score(
-  decoder: Decoder,
-  base: Decoder,
-  targets: Int32Array,
-  changes: ReadonlyMap<string, WeightChange>,
+  run: PassRun,
+  original: Float32Array,
+  changes: SingleChanges,
   states: StateTable,
-  pass: PassOptions,
 ): Promise<PassResult> {
+  const { decoder, base, windows, around, pass } = run;
   const { hiddenSize, output } = decoder.shape;
+  const positions = joinArrays(
+    Int32Array,
+    windows.map((window) => window.targets),
+  );
+  const targets = positions.filter((target) => target >= 0);
+  for (const own of [...states.all, ...(around ? [original] : [])]) keepScored(own, positions, hiddenSize);
   const read = (firstToken: number, target: Float32Array): Promise<void> => {
-    target.set(states.unchanged.subarray(firstToken * hiddenSize).subarray(0, target.length));
+    target.set(original.subarray(firstToken * hiddenSize).subarray(0, target.length));
     return Promise.resolve();
   };
+  const compare = async (all: Float32Array): Promise<TokenDivergences> => {
+    const wave = { states: all.subarray(0, targets.length * hiddenSize), targets, firstToken: 0 };
+    return tokenDivergences(await sumLogits(decoder, wave, { decoder: base, read }, pass));
+  };
+  const meanOf = ({ divergences }: TokenDivergences): number => mean(divergences).value;
+  const moved = await compare(states.find(rounded)!);
+  const together = around && meanOf(await compare(states.first));
   const byTensor = new Map<string, number>();
   const figures: ChangedOutput[] = [];
-  let loss = NaN;
-  for (const name of [rounded, ...changes.keys()]) {
-    const own = states.find(name) ?? (name === output ? states.unchanged : undefined);
+  for (const name of changes.keys()) {
+    const own = states.find(name) ?? (name === output ? states.first : undefined);
     if (!own) continue;
-    const wave = { states: own, targets, firstToken: 0 };
-    const sumAll = () => sumLogits(decoder, wave, { decoder: base, read }, pass);
-    const sums = name === output ? await changed(decoder, name, changes, sumAll) : await sumAll();
-    const { divergences, baseLosses, sameTop } = tokenDivergences(sums);
-    const value = mean(divergences).value;
-    byTensor.set(name, value);
-    if (name !== rounded)
-      figures.push({
-        mean: value,
-        percentile99: quantiles(divergences, [0.99])[0]!,
-        topChanged: 1 - share(sameTop).value,
-      });
-    loss = mean(baseLosses).value;
+    const found = await (name === output ? changed(run, name, changes, () => compare(own)) : compare(own));
+    const { divergences, sameTop } = found;
+    byTensor.set(name, meanOf(found));
+    figures.push({
+      mean: meanOf(found),
+      percentile99: quantiles(divergences, [0.99])[0]!,
+      topChanged: 1 - share(sameTop).value,
+    });
   }
-  const noise = byTensor.get(rounded)!;
-  byTensor.delete(rounded);
-  return { byTensor, noise, loss, figures };
+  const noise = Math.abs(meanOf(moved) - (together ?? 0));
+  return { byTensor, together, noise, loss: mean(moved.baseLosses).value, figures };
 }
 
 /** Name of the states changed only by rounding; no tensor has it. */
@@ -178,21 +205,22 @@ function roundOnceMore(values: Float32Array): void {
   }
 }
 
+/** Does work with one tensor changed. */
 async function changed<T>(
-  { weights }: Decoder,
+  { decoder: { weights }, around }: PassRun,
   name: string,
-  changes: ReadonlyMap<string, WeightChange>,
+  changes: SingleChanges,
   work: () => Promise<T>,
 ): Promise<T> {
   weights.replace(name, changes.get(name));
   try {
     return await work();
   } finally {
-    weights.replace(name, undefined);
+    weights.replace(name, around?.get(name));
   }
 }
 
-/** States of the unchanged model, followed by those that each change has led to, in one array. */
+/** States of the model that changes start from, followed by those that each change has led to, in one array. */
 class StateTable {
   private readonly values: Float32Array;
   private readonly names: string[] = [];
@@ -204,20 +232,25 @@ class StateTable {
     this.values = new Float32Array(size * (1 + forks));
   }
 
-  get unchanged(): Float32Array {
+  get first(): Float32Array {
     return this.values.subarray(0, this.size);
   }
 
-  /** All states. */
+  /** All states, one change after the other. */
+  get all(): readonly Float32Array[] {
+    return [this.first, ...this.names.map((name) => this.find(name)!)];
+  }
+
+  /** The same in one array. */
   get used(): Float32Array {
     return this.values.subarray(0, this.size * (1 + this.names.length));
   }
 
-  /** States of a change that starts here: a copy of the unchanged ones. */
+  /** States of a change that starts here: a copy of the first ones. */
   fork(name: string): Float32Array {
     this.names.push(name);
     const states = this.find(name)!;
-    states.set(this.unchanged);
+    states.set(this.first);
     return states;
   }
 

@@ -22,8 +22,8 @@ export interface WorkSeconds {
 export const secondsOf = (work: Work, each: WorkSeconds): number =>
   work.windows * each.window + work.loads * each.load + work.outputs * each.output;
 
-/** States of the unchanged model, and of the one that is rounded at each block. */
-const baseStates = 2;
+/** States of the model that changes start from, and of the one that is rounded at each block; and those of the original, where it is another one. */
+const baseStates = (isAround: boolean): number => (isAround ? 3 : 2);
 
 /** States are one array of float32; those of Node.js have at most 2³² − 1 elements (bytes). */
 const maxStates = 4 * (2 ** 32 - 1);
@@ -32,9 +32,10 @@ const maxStates = 4 * (2 ** 32 - 1);
  * Tensors whose states are carried through the model together.
  * @param stateBytes of all tokens once.
  * @param room for states (bytes).
+ * @param isAround whether changes start from a changed model.
  */
-export const tensorsPerPass = (stateBytes: number, room: number): number =>
-  Math.max(1, Math.floor(Math.min(room, maxStates) / stateBytes) - baseStates);
+export const tensorsPerPass = (stateBytes: number, room: number, isAround = false): number =>
+  Math.max(1, Math.floor(Math.min(room, maxStates) / stateBytes) - baseStates(isAround));
 
 /** A measurement of gains before it is made. */
 export interface PlannedGains {
@@ -46,6 +47,8 @@ export interface PlannedGains {
   readonly stateBytes: number;
   /** For states (bytes). */
   readonly room: number;
+  /** Whether changes start from a changed model, whose own divergence is measured, too. */
+  readonly isAround?: boolean;
 }
 
 export interface GainsWork extends Work {
@@ -59,8 +62,10 @@ export interface GainsWork extends Work {
  * Each changed tensor goes through its own block and all that follow, and through the output matrix; the unchanged model and the rounded one go
  * through all of each pass. The weights of a block are read once for each of its tensors and once for all others.
  */
-export function gainsWork({ blocks, tensors, windows, stateBytes, room }: PlannedGains): GainsWork {
-  const perPass = tensorsPerPass(stateBytes, room);
+export function gainsWork(planned: PlannedGains): GainsWork {
+  const { blocks, tensors, windows, stateBytes, room, isAround = false } = planned;
+  const held = baseStates(isAround);
+  const perPass = tensorsPerPass(stateBytes, room, isAround);
   const passes = Math.ceil(tensors.length / perPass);
   const inBlocks = tensors.filter((block) => block !== undefined && block >= 0).length;
   const changed = tensors.reduce<number>(
@@ -68,11 +73,11 @@ export function gainsWork({ blocks, tensors, windows, stateBytes, room }: Planne
     0,
   );
   return {
-    windows: windows * (changed + passes * blocks * baseStates),
+    windows: windows * (changed + passes * blocks * held),
     loads: inBlocks + passes * blocks,
-    outputs: windows * (tensors.length + passes),
+    outputs: windows * (tensors.length + passes * (held - 1)),
     passes,
-    stateBytes: stateBytes * (baseStates + Math.min(tensors.length, perPass)),
+    stateBytes: stateBytes * (held + Math.min(tensors.length, perPass)),
   };
 }
 

@@ -98,7 +98,7 @@ export function scoredOf(
 }
 
 /** Moves the rows of scored positions to the front. */
-function keepScored(states: Float32Array, targets: Int32Array, hiddenSize: number): void {
+export function keepScored(states: Float32Array, targets: Int32Array, hiddenSize: number): void {
   let kept = 0;
   targets.forEach((target, row) => {
     if (target < 0) return;

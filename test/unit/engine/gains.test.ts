@@ -4,8 +4,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { measureDivergences } from '../../../src/ampq/divergences';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import { ggufView } from '../../../src/architectures/ggufView';
+import { tokenDivergences } from '../../../src/evaluation/divergence';
+import { scoredStates, sumLogits, type ScoredStates } from '../../../src/evaluation/scoring';
+import { mean } from '../../../src/evaluation/statistics';
 import type { ScoredInputs } from '../../../src/evaluation/windows';
+import type { Decoder } from '../../../src/graph/transformer/decoder';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
+import type { WeightChange, WeightChanges } from '../../../src/graph/transformer/weights';
 import { openModel } from '../../../src/layouts/openModel';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { Divergence } from '../../../src/protocol/evaluation';
@@ -122,6 +127,63 @@ describe('a pass over a text', () => {
       expect(all.noise).toBeGreaterThan(0);
       expect(all.noise).toBeLessThan(1e-10);
       // Nothing stays changed.
+      expect(new Set(names.map((name) => decoder.weights.typeOf(name)))).toEqual(new Set(['BF16']));
+    } finally {
+      await decoder.close();
+      await base.close();
+      await model.close();
+    }
+  });
+
+  it('finds what single tensors do beside the changes of all others, at the scored positions', async () => {
+    const model = await openModel(path('gemma2'));
+    const options = { device: 'ort-cpu', length: 32, keep: false } as const;
+    const open = (changes: WeightChanges) => openDecoder(model, { ...options, changes });
+    const [decoder, base] = [await open(new Map()), await open(new Map())];
+    try {
+      const { tensors } = await ggufView(model);
+      const names = tensors.flatMap(({ name, shape }) => (shape.length > 1 ? [name] : []));
+      const around = new Map(names.map((name) => [name, { format: formatById('Q4_0') }]));
+      const windows = [0, 1].map((window): ScoredInputs => {
+        const inputs = Int32Array.from({ length: 32 }, (_, i) => (window * 331 + i * 71) % 1024);
+        return { inputs, targets: inputs.map((token, i) => (i < 16 ? -1 : (token + 1) % 1024)) };
+      });
+      const separate = async (changes: WeightChanges): Promise<number> => {
+        const whole = await open(changes);
+        const original = await open(new Map());
+        const scored = async (of: Decoder): Promise<ScoredStates> => {
+          const { value } = await scoredStates(of, windows, { windowsAtOnce: windows.length }).next();
+          return value as ScoredStates;
+        };
+        const own = await scored(whole);
+        const { states } = await scored(original);
+        const { hiddenSize } = whole.shape;
+        const read = (first: number, target: Float32Array): Promise<void> => {
+          target.set(states.subarray(first * hiddenSize).subarray(0, target.length));
+          return Promise.resolve();
+        };
+        const sums = await sumLogits(whole, own, { decoder: original, read });
+        await whole.close();
+        await original.close();
+        return mean(tokenDivergences(sums).divergences).value;
+      };
+      const single = new Map<string, WeightChange | undefined>([
+        ['token_embd.weight', undefined],
+        ['blk.1.ffn_down.weight', undefined],
+        ['blk.3.attn_q.weight', { format: formatById('Q8_0') }],
+      ]);
+      for (const room of [1e9, 1]) {
+        const found = await measureDivergences(decoder, base, windows, single, { room, around });
+        expect(found.together! / (await separate(around))).toBeCloseTo(1, 4);
+        expect(found.noise).toBeLessThan(1e-6 * found.together!);
+        expect(found).not.toHaveProperty('spread');
+        for (const [name, change] of single) {
+          const others = new Map(around);
+          if (change) others.set(name, change);
+          else others.delete(name);
+          expect(found.byTensor.get(name)! / (await separate(others)), name).toBeCloseTo(1, 4);
+        }
+      }
       expect(new Set(names.map((name) => decoder.weights.typeOf(name)))).toEqual(new Set(['BF16']));
     } finally {
       await decoder.close();
