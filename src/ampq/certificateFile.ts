@@ -1,4 +1,10 @@
-import type { Certificate, CertificateRival, JointFigures } from '../protocol/certificate';
+import type {
+  Certificate,
+  CertificateRival,
+  FormatChange,
+  Improvement,
+  JointFigures,
+} from '../protocol/certificate';
 import type { Interval, Estimate } from '../protocol/estimate';
 import { codeChoices } from '../protocol/export';
 import type { Checker } from './planChecker';
@@ -14,6 +20,9 @@ export function parseCertificate(check: Checker, value: unknown, path: string): 
     text: textOf(check, item['text'], `${path}.text`),
     assignments: check.string(item['assignments'], `${path}.assignments`),
     roundActivations: check.boolean(item['roundActivations'], `${path}.roundActivations`),
+    ...(item['improvement'] === undefined
+      ? {}
+      : { improvement: improvementOf(check, item['improvement'], `${path}.improvement`) }),
     ...check.optional('predicted', item['predicted'], `${path}.predicted`),
     measured: figuresOf(check, item['measured'], `${path}.measured`),
     rivals: check
@@ -31,6 +40,36 @@ function textOf(check: Checker, value: unknown, path: string): Certificate['text
     context: check.positive(text['context'], `${path}.context`),
     windows: check.positive(text['windows'], `${path}.windows`),
     tokens: check.positive(text['tokens'], `${path}.tokens`),
+  };
+}
+
+function improvementOf(check: Checker, value: unknown, path: string): Improvement {
+  const item = check.record(value, path);
+  return {
+    windows: check.positive(item['windows'], `${path}.windows`),
+    tried: check.count(item['tried'], `${path}.tried`),
+    swaps: check.list(item['swaps'], `${path}.swaps`).map((entry, i) => {
+      const at = `${path}.swaps[${i}]`;
+      const swap = check.record(entry, at);
+      const changes = check.list(swap['changes'], `${at}.changes`);
+      return {
+        changes: changes.map((change, n) => changeOf(check, change, `${at}.changes[${n}]`)),
+        difference: intervalOf(check, swap['difference'], `${at}.difference`),
+      };
+    }),
+    ...(item['difference'] === undefined
+      ? {}
+      : { difference: intervalOf(check, item['difference'], `${path}.difference`) }),
+    isAdopted: check.boolean(item['isAdopted'], `${path}.isAdopted`),
+  };
+}
+
+function changeOf(check: Checker, value: unknown, path: string): FormatChange {
+  const change = check.record(value, path);
+  return {
+    tensor: check.string(change['tensor'], `${path}.tensor`),
+    from: check.string(change['from'], `${path}.from`),
+    to: check.string(change['to'], `${path}.to`),
   };
 }
 

@@ -5,13 +5,15 @@ import {
   additivityOf,
   type Certificate,
   type CertificateRival,
+  type FormatChange,
+  type Improvement,
   type JointFigures,
 } from '../protocol/certificate';
 import { rungText } from '../protocol/rungs';
 import { missedTargets } from '../protocol/targets';
 import { estimateText } from '../protocol/figures';
 import { listOf, notKeptNote } from '../protocol/tableNotes';
-import { size } from '../protocol/words';
+import { plural, size } from '../protocol/words';
 import { intervalText, verdictOf } from '../protocol/verdict';
 import { countOption, flagOption, requiredOption, textOption, valueOption, type Command } from './command';
 import { checkOutputs } from './outputs';
@@ -38,6 +40,7 @@ export const certify: Command = {
     'round-activations': flagOption(
       'round activations to 8 bits, as llama.cpp does on CPUs (default for plans that count it)',
     ),
+    improve: flagOption('change formats where a measurement on every second window shows it to be better'),
     ...windowOptions,
     ...runOptions,
   },
@@ -58,6 +61,7 @@ export const certify: Command = {
         ...{ ...model, planFile, text, cacheDir, ...windowsOf(context) },
         ...(imatrix === undefined ? {} : { imatrix }),
         ...(rival === undefined ? {} : { rival }),
+        ...(context.options['improve'] === true ? { improveFrom: context.cacheDir } : {}),
         ...(context.options['round-activations'] === true ? { roundActivations: true } : {}),
         ...{ memory: memoryOf(context), device: deviceOption(context) },
         ...(threads === undefined ? {} : { threads }),
@@ -101,6 +105,7 @@ function certificateLines(certificate: Certificate, fileBytes: number): string[]
       ],
     ),
     '',
+    ...(certificate.improvement ? improvementLines(certificate.improvement) : []),
     ...(ratio === undefined ? [] : [`Measured over predicted: ${ratio.toFixed(2)}`]),
     ...(notCompared.length === 0
       ? []
@@ -108,6 +113,34 @@ function certificateLines(certificate: Certificate, fileBytes: number): string[]
           `Presets within the budget that need an importance matrix are not compared: ${listOf(notCompared)}.`,
         ]),
   ];
+}
+
+/** What swaps did, and the formats that changed. */
+function improvementLines({ windows, tried, swaps, difference, isAdopted }: Improvement): string[] {
+  const measured = `${plural(tried, 'swap')} measured over ${windows} other windows`;
+  if (!difference)
+    return [
+      `Nothing gained by swaps: ${tried === 0 ? 'none is predicted to be better' : `${measured}, none is shown to be better`}.`,
+    ];
+  const over = `on the windows of the table the difference is ${intervalText(difference)} nats per token`;
+  if (!isAdopted)
+    return [`Nothing gained by swaps: of ${measured}, ${swaps.length} looked better, but ${over}.`];
+  return [
+    `Improved by ${swaps.length} of ${measured}: ${over}.`,
+    ...table(
+      ['tensor', 'from', 'to'],
+      finalChanges(swaps).map(({ tensor, from, to }) => [tensor, from, to]),
+    ),
+    '',
+  ];
+}
+
+/** One change for each tensor: what it was at first, and what it became. */
+function finalChanges(swaps: Improvement['swaps']): FormatChange[] {
+  const found = new Map<string, FormatChange>();
+  for (const change of swaps.flatMap(({ changes }) => changes))
+    found.set(change.tensor, { ...change, from: found.get(change.tensor)?.from ?? change.from });
+  return [...found.values()].filter(({ from, to }) => from !== to);
 }
 
 const missedText = (missed: readonly string[]): string =>

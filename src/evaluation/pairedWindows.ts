@@ -1,4 +1,5 @@
 import { studentQuantile, type Estimate, type Interval } from '../protocol/estimate';
+import { joinArrays } from './joinArrays';
 
 /**
  * Mean over tokens, and its standard error over windows: tokens of one window are not independent, so that an error over tokens would be
@@ -34,4 +35,21 @@ export function pairedInterval(a: Float64Array, b: Float64Array, counts: readonl
   return { value, low: value - half, high: value + half };
 }
 
+/** Windows of one half of a text: every second one, from the first or the second. */
+export const alternateWindows = (windows: number, first: 0 | 1): number[] =>
+  Array.from({ length: Math.ceil((windows - first) / 2) }, (_, i) => 2 * i + first);
+
+/** The values of the tokens of some windows. @param counts as for `meanOverWindows`. */
+export function valuesOfWindows(
+  values: Float64Array,
+  counts: readonly number[],
+  windows: readonly number[],
+): Float64Array {
+  const starts = [0];
+  for (const count of counts) starts.push(starts.at(-1)! + count);
+  return joinArrays(
+    Float64Array,
+    windows.map((at) => values.subarray(starts[at], starts[at + 1])),
+  );
+}
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);

@@ -27,6 +27,32 @@ export interface CertificateRival {
   readonly difference: Interval;
 }
 
+/** Another format of a tensor. */
+export interface FormatChange {
+  /** Name in the exported file. */
+  readonly tensor: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What swaps of formats, judged on every second window of the text, did for a plan; the figures of the certificate are those of the other windows. */
+export interface Improvement {
+  /** Windows that swaps were judged on. */
+  readonly windows: number;
+  /** Swaps that were measured. */
+  readonly tried: number;
+  /** Those that were shown to be better, in their order, each beside those before it. */
+  readonly swaps: readonly {
+    readonly changes: readonly FormatChange[];
+    /** KL divergence with the swap less that without it, on the windows that swaps were judged on. */
+    readonly difference: Interval;
+  }[];
+  /** KL divergence of the plan with all of them less that without any, on the other windows; absent where there are none. */
+  readonly difference?: Interval;
+  /** Whether the plan has them: only where they are shown to be better on the other windows, too. */
+  readonly isAdopted: boolean;
+}
+
 /** What was measured of a plan as a whole, over a text that neither its gains nor its codes have seen. */
 export interface Certificate {
   readonly text: {
@@ -35,14 +61,17 @@ export interface Certificate {
     /** SHA-256 of its tokens and windows. */
     readonly hash: string;
     readonly context: number;
+    /** Those of the figures. */
     readonly windows: number;
-    /** Scored. */
+    /** Scored in them. */
     readonly tokens: number;
   };
   /** SHA-256 of what was measured: the formats of tensors, the importance matrix and the codes. A plan that has others is not certified. */
   readonly assignments: string;
   /** Whether inputs of quantized matrices were rounded to 8 bits, as llama.cpp does on CPUs. */
   readonly roundActivations: boolean;
+  /** Absent where no swaps were asked for. */
+  readonly improvement?: Improvement;
   /** The divergence that the plan predicted. */
   readonly predicted?: number;
   readonly measured: JointFigures;

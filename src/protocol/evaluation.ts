@@ -213,6 +213,8 @@ export interface CertifyParams
   readonly text: string;
   /** The importance matrix of the plan, if it was made with one. */
   readonly imatrix?: string;
+  /** Improves the plan by measured swaps of formats: the folder of sensitivity results that these are proposed from. */
+  readonly improveFrom?: string;
   /** Folder where what was measured is kept: a run that was stopped measures the rest only. */
   readonly cacheDir: string;
   readonly threads?: number;

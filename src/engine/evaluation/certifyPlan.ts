@@ -17,7 +17,14 @@ import type { CertifiedPlan } from '../../protocol/engine';
 import type { Plan } from '../../protocol/plan';
 import { plural } from '../../protocol/words';
 import type { JobContext } from '../job';
-import { jointFigures, JointRuns } from './jointRuns';
+import {
+  certifyingWindows,
+  improvePlan,
+  storedTable,
+  type ImprovedPlan,
+  type ImproveOptions,
+} from './improvePlan';
+import { jointFigures, JointRuns, tokensOf } from './jointRuns';
 import type { JointTokens } from './jointStore';
 import { evidenceOfPlan } from './plannedCodes';
 import type { PlannedVariant } from './plannedVariant';
@@ -60,29 +67,46 @@ export async function certifyPlan(
   await refuseSeenText(model, plan, params, tokenizer, signal);
   const evidence = plan.codes && (await evidenceOfPlan(model, plan.codes, params.cacheDir));
   const finder = evidence && new CodeFinder(evidence, usualObjective(evidence), signal);
-  const own = await quantizedVariant(model, targetOf(plan, imatrix), basename(params.planFile), finder);
+  const roundActivations = params.roundActivations ?? plan.roundsActivations ?? false;
+  const settings = { model, text, tokenizer, where, imatrix, codes: plan.codes };
+  const runs = new JointRuns({ ...settings, params: { ...params, roundActivations } }, folder, context);
+  const variantOf = (of: Plan, label: string): Promise<PlannedVariant> =>
+    quantizedVariant(model, targetOf(of, imatrix), label, finder);
+  const improved = await improvedPlan(model, plan, candidates, params, { runs, variantOf, signal });
+  const certified = improved ? bindPlan(improved.plan, model.description, candidates, params.planFile) : plan;
+  const own = await variantOf(certified, basename(params.planFile));
   const rivals = [
     ...(rival ? [fileRival(rival, candidates)] : []),
-    ...(await planRivals(model, plan, candidates, imatrix, finder)),
+    ...(await planRivals(model, certified, candidates, imatrix, finder)),
   ];
-  const roundActivations = params.roundActivations ?? plan.roundsActivations ?? false;
-  const settings = {
-    ...{ model, params: { ...params, roundActivations } },
-    ...{ text, tokenizer, where, imatrix, codes: plan.codes },
-  };
-  const runs = new JointRuns(settings, folder, context);
-  const [measured, ...others] = await runs.measure([own, ...rivals.map(({ variant }) => variant)]);
+  const windows = improved ? certifyingWindows(runs.counts.length) : [...runs.counts.keys()];
+  const counts = windows.map((at) => runs.counts[at]!);
+  const tokens = await runs.measure([own, ...rivals.map(({ variant }) => variant)]);
+  const [measured, ...others] = tokens.map((all) => tokensOf(all, runs.counts, windows));
+  const { divergence } = certified.total;
   const certificate: Certificate = {
-    text: textOf(text),
-    assignments: assignmentDigest(plan),
-    roundActivations,
-    ...(plan.total.divergence === undefined ? {} : { predicted: plan.total.divergence }),
-    measured: jointFigures(measured!, runs.counts),
-    rivals: comparedRivals(rivals, measured!, others, runs.counts),
-    notCompared: unmeasuredRivals(plan, candidates),
+    ...{ text: textOf(text, counts), assignments: assignmentDigest(certified), roundActivations },
+    ...(improved ? { improvement: improved.improvement } : {}),
+    ...(divergence === undefined ? {} : { predicted: divergence }),
+    measured: jointFigures(measured!, counts),
+    rivals: comparedRivals(rivals, measured!, others, counts),
+    notCompared: unmeasuredRivals(certified, candidates),
   };
   const { notKept } = runs;
-  return { plan: { ...plan, certificate }, ...(notKept === undefined ? {} : { notKept }) };
+  return { plan: { ...certified, certificate }, ...(notKept === undefined ? {} : { notKept }) };
+}
+
+/** The plan after swaps, where the request asks for them. @throws QuantscopeError as `improvePlan` and `storedTable`. */
+async function improvedPlan(
+  model: Model,
+  plan: Plan,
+  candidates: Candidates,
+  { improveFrom: folder, cacheDir: evidenceDir }: CertifyParams,
+  { signal, ...how }: Omit<ImproveOptions, 'table'> & { readonly signal: AbortSignal },
+): Promise<ImprovedPlan | undefined> {
+  if (folder === undefined) return undefined;
+  const table = await storedTable(model, plan, candidates, { folder, evidenceDir, signal });
+  return improvePlan(plan, { ...how, table });
 }
 
 /** @throws QuantscopeError REQUEST for a matrix where the plan was made without one: what is measured would not be the plan. */
@@ -99,20 +123,27 @@ async function certifyingText(
   params: CertifyParams,
   signal: AbortSignal,
 ): Promise<PlannedText> {
-  const { text, context, windows } = params;
+  const { text, context, windows, improveFrom } = params;
   const cut = {
     ...(context === undefined ? {} : { context }),
     ...(windows === undefined ? {} : { windows }),
   };
   const planned = await planTextOf(model, text, cut, signal);
   const { plan } = planned;
-  if (plan.windows >= leastWindows) return planned;
-  const message = `An interval needs at least ${leastWindows} windows, and there ${plan.windows === 1 ? 'is' : 'are'} ${plural(plan.windows, 'window')} of ${plan.context} tokens: use a longer text, more windows or a smaller context.`;
+  const least = improveFrom === undefined ? leastWindows : 2 * leastWindows;
+  if (plan.windows >= least) return planned;
+  const needs =
+    improveFrom === undefined
+      ? `An interval needs at least ${least} windows`
+      : `Swaps are judged on every second window and certified on the others, which takes at least ${least} windows`;
+  const message = `${needs}, and there ${plan.windows === 1 ? 'is' : 'are'} ${plural(plan.windows, 'window')} of ${plan.context} tokens: use a longer text, more windows or a smaller context.`;
   throw new QuantscopeError('REQUEST', message, { file: text });
 }
 
-const textOf = ({ file, hash, plan }: PlannedText): Certificate['text'] => ({
-  ...{ file: basename(file), hash, context: plan.context, windows: plan.windows, tokens: plan.scoredTokens },
+/** @param counts scored tokens of the windows of the figures. */
+const textOf = ({ file, hash, plan }: PlannedText, counts: readonly number[]): Certificate['text'] => ({
+  ...{ file: basename(file), hash, context: plan.context, windows: counts.length },
+  tokens: counts.reduce((sum, count) => sum + count, 0),
 });
 
 const targetOf = (plan: Plan, imatrix: Imatrix | undefined) => ({ plan, ...encoding(imatrix) });

@@ -13,7 +13,7 @@ import type { Model } from '../../model/model';
 import { contextLengthOf, planText, type PlannedText } from './runPlan';
 
 /** Tokens that the model is run over by default: enough to tell tensors apart by a few per cent. */
-const usualTokens = 2048;
+export const usualTokens = 2048;
 /** Tokens per window by default, where the model's context allows. */
 const usualContext = 512;
 

@@ -1,4 +1,5 @@
-import { meanOverWindows } from '../../evaluation/pairedWindows';
+import type { PlanInfluences } from '../../ampq/planSwaps';
+import { meanOverWindows, valuesOfWindows } from '../../evaluation/pairedWindows';
 import { quantiles, share } from '../../evaluation/statistics';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import { reason } from '../../model/byteSource';
@@ -11,7 +12,9 @@ import type { EngineProgress } from '../../protocol/engine';
 import type { UsedCodes } from '../../protocol/plan';
 import { versionsOf } from '../../quant/algorithms';
 import type { JobContext } from '../job';
+import { codesFoundOnce } from './codesFoundOnce';
 import { JointStore, type JointTokens } from './jointStore';
+import { measureChanges } from './measureGains';
 import type { PlannedVariant } from './plannedVariant';
 import { ResultStore } from './resultStore';
 import type { PlannedText, RunDevice } from './runPlan';
@@ -72,6 +75,42 @@ export class JointRuns {
     return results;
   }
 
+  /**
+   * What each tensor that a variant changes does beside all others, over some of the windows of the text: the divergence with all changes, and
+   * without that of one.
+   * @param windows indices of windows.
+   * @throws QuantscopeError as `evaluateText`.
+   */
+  async around(variant: PlannedVariant, windows: readonly number[]): Promise<PlanInfluences> {
+    const { model, text, where, params } = this.settings;
+    const names = [...variant.changes.keys()];
+    const key = JSON.stringify(['around', this.keyOf(variant), windows]);
+    const known = await this.kept.findValues(key, 1 + names.length);
+    if (known) return influencesOf(names, known);
+    const { signal } = this.context;
+    const progress = (of: EngineProgress): void =>
+      this.context.progress({ ...of, message: `around ${variant.label}: ${of.message}` });
+    const found = await measureChanges(
+      model,
+      { length: text.plan.context, windows: windows.map((at) => text.windows[at]!) },
+      new Map(names.map((name) => [name, undefined])),
+      {
+        ...{ device: where.device, around: codesFoundOnce(variant.changes) },
+        roundInputs: params.roundActivations ?? false,
+      },
+      { signal, progress },
+    );
+    const values = Float64Array.of(found.together!, ...names.map((name) => found.byTensor.get(name)!));
+    await this.keep(this.kept.addValues(key, [values]));
+    return influencesOf(names, values);
+  }
+
+  private async keep(adding: Promise<void>): Promise<void> {
+    await adding.catch((error: unknown) => {
+      this.problem = reason(error);
+    });
+  }
+
   private async run(
     variant: PlannedVariant,
     place: { readonly done: number; readonly total: number },
@@ -93,9 +132,7 @@ export class JointRuns {
     const { scores } = await evaluateText(run, model, text.file, tokenizer);
     const { divergences, sameTop } = scores.divergences!;
     const tokens = { divergences, sameTop };
-    await this.kept.add(this.keyOf(variant), tokens).catch((error: unknown) => {
-      this.problem = reason(error);
-    });
+    await this.keep(this.kept.add(this.keyOf(variant), tokens));
     return tokens;
   }
 
@@ -114,6 +151,12 @@ export class JointRuns {
   }
 }
 
+/** @param values with all changes, and without that of each tensor. */
+const influencesOf = (names: readonly string[], values: Float64Array): PlanInfluences => ({
+  together: values[0]!,
+  without: new Map(names.map((name, i) => [name, values[i + 1]!])),
+});
+
 /** The progress of one of several runs, as that of all. */
 function inAll(
   { message, done, total, device, curve }: EngineProgress,
@@ -127,6 +170,16 @@ function inAll(
     ...(curve === undefined ? {} : { curve }),
   };
 }
+
+/** The tokens of some windows. @param counts scored tokens of all windows. */
+export const tokensOf = (
+  { divergences, sameTop }: JointTokens,
+  counts: readonly number[],
+  windows: readonly number[],
+): JointTokens => ({
+  divergences: valuesOfWindows(divergences, counts, windows),
+  sameTop: valuesOfWindows(sameTop, counts, windows),
+});
 
 /** @param counts scored tokens of each window. */
 export function jointFigures({ divergences, sameTop }: JointTokens, counts: readonly number[]): JointFigures {

@@ -34,20 +34,30 @@ export class JointStore {
    * @param key of everything that the result depends on, versions included.
    */
   async find(key: string, tokens: number): Promise<JointTokens | undefined> {
-    const values = new Float64Array(2 * tokens);
-    const file = this.fileOf(key);
-    if (!(await readSealed(file, values))) return undefined;
-    await markUsed(file);
-    return { divergences: values.subarray(0, tokens), sameTop: values.subarray(tokens) };
+    const values = await this.findValues(key, 2 * tokens);
+    return values && { divergences: values.subarray(0, tokens), sameTop: values.subarray(tokens) };
   }
 
   /** @throws Error of the file system. */
-  async add(key: string, { divergences, sameTop }: JointTokens): Promise<void> {
+  add(key: string, { divergences, sameTop }: JointTokens): Promise<void> {
+    return this.addValues(key, [divergences, sameTop]);
+  }
+
+  /** Other figures of a variant, as `find`. */
+  async findValues(key: string, count: number): Promise<Float64Array | undefined> {
+    const values = new Float64Array(count);
+    const file = this.fileOf(key);
+    if (!(await readSealed(file, values))) return undefined;
+    await markUsed(file);
+    return values;
+  }
+
+  /** @throws Error of the file system. */
+  async addValues(key: string, parts: readonly Float64Array[]): Promise<void> {
     await makeFolder(this.folder);
     const file = this.fileOf(key);
     await writeSealed(file, async (append) => {
-      await append(divergences);
-      await append(sameTop);
+      for (const part of parts) await append(part);
     });
     await trimFiles(this.folder, ending, { limit: this.limit, kept: file });
   }

@@ -1,4 +1,4 @@
-import { measureDivergences, type Divergences } from '../../ampq/divergences';
+import { measureDivergences, type Divergences, type SingleChanges } from '../../ampq/divergences';
 import {
   gainsFile,
   printDivergences,
@@ -10,11 +10,13 @@ import {
 import type { Candidates } from '../../ampq/candidates';
 import { isSampled } from '../../ampq/interpolatedGains';
 import { resultsKey } from '../../ampq/sensitivity';
+import type { ScoredInputs } from '../../evaluation/windows';
 import { writeAtomically } from '../../files/atomicFile';
 import type { OrtDevice } from '../../graph/session';
+import type { RoundInputs } from '../../graph/transformer/graphSources';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { CodeFinder } from '../../exporter/codes/codeFinder';
-import type { WeightChange } from '../../graph/transformer/weights';
+import type { WeightChange, WeightChanges } from '../../graph/transformer/weights';
 import { reason } from '../../model/byteSource';
 import type { Model } from '../../model/model';
 import type { SensitivityTable } from '../../protocol/plan';
@@ -57,11 +59,11 @@ export async function addGains(
   const probes = probesOf(table, sampled);
   if (probes.size === 0)
     return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
-  const { byTensor, noise, loss, chance, spread } = await measure(
+  const { byTensor, noise, loss, chance, spread } = await measureChanges(
     model,
-    planned,
+    { length: planned.plan.context, windows: planned.windows },
     changesOf(candidates, probes, finder),
-    device,
+    { device },
     context,
   );
   if (!Number.isFinite(noise))
@@ -119,27 +121,36 @@ function probesOf({ rows }: SensitivityTable, sampled: readonly number[] | undef
   );
 }
 
-async function measure(
+/** How a model is run with single tensors changed. */
+interface ChangesRun {
+  readonly device: OrtDevice;
+  /** What all tensors become together. */
+  readonly around?: WeightChanges;
+  readonly roundInputs?: RoundInputs;
+}
+
+/** Runs a model over windows of one length with each change, in as few passes as memory allows. @throws QuantscopeError as `openDecoder`. */
+export async function measureChanges(
   model: Model,
-  { plan, windows }: PlannedText,
-  changes: ReadonlyMap<string, WeightChange>,
-  device: OrtDevice,
+  { length, windows }: { readonly length: number; readonly windows: readonly ScoredInputs[] },
+  changes: SingleChanges,
+  { device, around, roundInputs = false }: ChangesRun,
   { signal, progress }: JobContext,
 ): Promise<Divergences> {
-  const options = { device, length: plan.context, keep: false };
-  const decoder = await openDecoder(model, options);
+  const options = { device, length, keep: false };
+  const decoder = await openDecoder(model, { ...options, roundInputs });
   const base = await openDecoder(model, options).catch(async (error: unknown) => {
     await decoder.close();
     throw error;
   });
   const room = statesRoom();
-  const work = gainsWork(plannedGains(decoder, [...changes.keys()], windows.length, room));
-  const steps = ((work.windows + work.outputs) * plan.context) / decoder.tokensPerRun;
+  const planned = plannedGains(decoder, [...changes.keys()], windows.length, room);
+  const work = gainsWork({ ...planned, isAround: around !== undefined });
+  const steps = ((work.windows + work.outputs) * length) / decoder.tokensPerRun;
   const meter = new StepMeter(Math.ceil(steps), windows.length, device, progress);
   try {
     return await measureDivergences(decoder, base, windows, changes, {
-      signal,
-      room,
+      ...{ signal, room, ...(around ? { around } : {}) },
       onStep: (part) => meter.step(`influence on the output: ${part}`),
     });
   } finally {

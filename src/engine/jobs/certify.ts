@@ -14,6 +14,7 @@ export function certifyJob(models: OpenModels): Job<'plan/certify'> {
         text: 'path',
         imatrix: 'path?',
         rival: 'path?',
+        improveFrom: 'path?',
         cacheDir: 'path',
       },
       ...{ context: 'count?', windows: 'count?', roundActivations: 'boolean?' },

@@ -1,0 +1,168 @@
+import { QuantscopeError } from '../model/errors';
+import type { FormatChange } from '../protocol/certificate';
+import { choicesOf, padded, type Plan, type PlanAssignment, type SensitivityTable } from '../protocol/plan';
+import { priceAt } from './knapsackFront';
+import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
+import { solveBudget } from './solve';
+
+/** KL divergences of a plan over a text, nats per token. */
+export interface PlanInfluences {
+  /** With all tensors as planned. */
+  readonly together: number;
+  /** With all tensors but this one as planned, and this one as the model has it. */
+  readonly without: ReadonlyMap<string, number>;
+}
+
+/** Gains around a plan differ from those of single tensors by at most this factor: what is beyond it is noise of small shares. */
+const farthest = 4;
+
+/** Moves that are combined into pairs: of those to more bytes and of the others, the ones of the lowest price. */
+const mostMoves = 64;
+
+/**
+ * The table with gains around a plan: what a unit of a tensor's error adds to the divergence where all others are as planned. Rows without
+ * an error in their format keep their gain.
+ */
+export function gainsAround(
+  table: SensitivityTable,
+  plan: Pick<Plan, 'assignments'>,
+  { together, without }: PlanInfluences,
+): SensitivityTable {
+  const planned = new Map(plan.assignments.map((item) => [item.tensor, item]));
+  const rows = table.rows.map((row) => {
+    const divergence = without.get(row.tensor);
+    const { relativeSquaredError: error = 0 } = planned.get(row.tensor) ?? {};
+    if (divergence === undefined || !(error > 0)) return row;
+    const found = Math.max(0, (together - divergence) / error);
+    const { gain } = row;
+    const within = gain === undefined ? found : Math.min(Math.max(found, gain / farthest), gain * farthest);
+    return { ...row, gain: within };
+  });
+  return { ...table, rows };
+}
+
+/**
+ * The table that swaps of a plan are proposed from: with the gains that the plan states.
+ * @throws QuantscopeError REQUEST where it lacks the error of a tensor in its planned format.
+ */
+export function tableOfPlan(table: SensitivityTable, plan: Plan): SensitivityTable {
+  const planned = new Map(plan.assignments.map((item) => [item.tensor, item]));
+  const rows = table.rows.map(({ gain: _, measured: __, ...row }) => {
+    const { format, gain } = planned.get(row.tensor) ?? {};
+    if (format === undefined || choicesOf(row).some((choice) => choice.format === format))
+      return { ...row, ...(gain === undefined ? {} : { gain }) };
+    const message = `Swaps are proposed from the errors that the plan was made from, and that of this tensor in ${format} is not kept: make the plan again, or leave out --improve.`;
+    throw new QuantscopeError('REQUEST', message, { tensor: row.tensor });
+  });
+  return { ...table, rows };
+}
+
+/** The plan with some formats changed; undefined where a tensor no longer has the format that it is changed from. */
+export function withChanges(
+  table: SensitivityTable,
+  plan: Plan,
+  changes: readonly FormatChange[],
+): Plan | undefined {
+  const byTensor = new Map(changes.map((change) => [change.tensor, change]));
+  const rows = new Map(table.rows.map((row) => [row.tensor, row]));
+  let found = 0;
+  const assignments = plan.assignments.map((item): PlanAssignment => {
+    const change = byTensor.get(item.tensor);
+    if (change?.from !== item.format) return item;
+    found += 1;
+    const row = rows.get(item.tensor)!;
+    const { format, bytes, bitsPerWeight, relativeSquaredError } = choicesOf(row).find(
+      (choice) => choice.format === change.to,
+    )!;
+    return { ...item, format, bytes, bitsPerWeight, relativeSquaredError };
+  });
+  return found === changes.length ? { ...plan, assignments } : undefined;
+}
+
+/**
+ * Changes of a plan that are predicted to lower its divergence in at most its bytes, and meet its constraints: first those to the best plan of its
+ * size, then single ones and pairs of other tensors each, the best first.
+ * @param table with gains around the plan. @param most proposals.
+ */
+export function proposeSwaps(
+  table: SensitivityTable,
+  plan: Plan,
+  most: number,
+): readonly (readonly FormatChange[])[] {
+  const { constraints = [] } = plan;
+  const { alignment = 1 } = plan.frame ?? {};
+  const value = table.fixedBytes + sumOf(plan.assignments, ({ bytes }) => padded(bytes, alignment));
+  const frame = { bytes: table.fixedBytes, alignment, isEstimate: true };
+  const best = solveBudget(table, { kind: 'bytes', value }, frame, { constraints });
+  const whole = differences(plan.assignments, best.assignments);
+  if (whole.length === 0) return [];
+  const pairs = bestPairs(movesOf(prepareTable(table, constraints), plan, alignment), most - 1);
+  return [whole, ...pairs.filter((changes) => changes.length < whole.length)];
+}
+
+function differences(from: readonly PlanAssignment[], to: readonly PlanAssignment[]): FormatChange[] {
+  const formats = new Map(to.map(({ tensor, format }) => [tensor, format]));
+  return from.flatMap(({ tensor, format }) => {
+    const other = formats.get(tensor);
+    return other === undefined || other === format ? [] : [{ tensor, from: format, to: other }];
+  });
+}
+
+/** Another format for tensors that are solved together. */
+interface Move {
+  /** Place of the class. */
+  readonly at: number;
+  readonly changes: readonly FormatChange[];
+  /** Bytes and cost that it adds. */
+  readonly bytes: number;
+  readonly cost: number;
+  /** Cost with that of its bytes. */
+  readonly price: number;
+}
+
+function movesOf(prepared: PreparedTable, plan: Plan, alignment: number): Move[] {
+  const { classes, assignments, factors } = prepared;
+  const formats = new Map(plan.assignments.map(({ tensor, format }) => [tensor, format]));
+  const lambda = priceAt(
+    prepared.front(),
+    sumOf(plan.assignments, ({ bytes }) => bytes),
+  );
+  return classes.flatMap(({ rows, options }, at) => {
+    const items = options.map((places) => places.map((place, i) => assignments[rows[i]!]![place]!));
+    const own = items.find((option) => option.every(({ tensor, format }) => formats.get(tensor) === format));
+    if (!own) return []; // changed by hand to what the constraints rule out
+    const bytesOf = (option: readonly PlanAssignment[]): number =>
+      sumOf(option, ({ bytes }) => padded(bytes, alignment));
+    const costOf = (option: readonly PlanAssignment[]): number =>
+      sumOf(option, ({ relativeSquaredError }, i) => relativeSquaredError! * factors[rows[i]!]!);
+    return items.flatMap((option): Move[] => {
+      if (option === own) return [];
+      const [bytes, cost] = [bytesOf(option) - bytesOf(own), costOf(option) - costOf(own)];
+      return [{ at, changes: differences(own, option), bytes, cost, price: cost + lambda * bytes }];
+    });
+  });
+}
+
+/** Single moves and pairs that save cost and no byte is added by, none of a class that a better one has. */
+function bestPairs(moves: readonly Move[], most: number): (readonly FormatChange[])[] {
+  const cheapest = (some: readonly Move[]): Move[] =>
+    [...some].sort((a, b) => a.price - b.price).slice(0, mostMoves);
+  const up = cheapest(moves.filter(({ bytes }) => bytes > 0));
+  const down = cheapest(moves.filter(({ bytes }) => bytes <= 0));
+  const pairs = up.flatMap((more) =>
+    down.flatMap((less) => (less.at !== more.at && less.bytes + more.bytes <= 0 ? [[more, less]] : [])),
+  );
+  const candidates = [...down.map((move) => [move]), ...pairs]
+    .map((some) => ({ some, cost: sumOf(some, (move) => move.cost) }))
+    .filter(({ cost }) => cost < 0)
+    .sort((a, b) => a.cost - b.cost);
+  const taken = new Set<number>();
+  const chosen: (readonly FormatChange[])[] = [];
+  for (const { some } of candidates) {
+    if (chosen.length >= most) break;
+    if (some.some(({ at }) => taken.has(at))) continue;
+    for (const { at } of some) taken.add(at);
+    chosen.push(some.flatMap(({ changes }) => changes));
+  }
+  return chosen;
+}
