@@ -16,6 +16,9 @@ export interface PlanInfluences {
 /** Gains around a plan differ from those of single tensors by at most this factor: what is beyond it is noise of small shares. */
 const farthest = 4;
 
+/** Share of the plan's predicted divergence that a swap has to save to be worth a measurement. */
+const leastSaving = 1e-3;
+
 /** Moves that are combined into pairs: of those to more bytes and of the others, the ones of the lowest price. */
 const mostMoves = 64;
 
@@ -94,9 +97,13 @@ export function proposeSwaps(
   const value = table.fixedBytes + sumOf(plan.assignments, ({ bytes }) => padded(bytes, alignment));
   const frame = { bytes: table.fixedBytes, alignment, isEstimate: true };
   const best = solveBudget(table, { kind: 'bytes', value }, frame, { constraints });
+  const prepared = prepareTable(table, constraints);
+  const costOf = ({ assignments }: Pick<Plan, 'assignments'>): number =>
+    sumOf(assignments, ({ relativeSquaredError = 0 }, row) => relativeSquaredError * prepared.factors[row]!);
+  const least = leastSaving * costOf(plan);
+  if (!(costOf(plan) - costOf(best) > least)) return [];
   const whole = differences(plan.assignments, best.assignments);
-  if (whole.length === 0) return [];
-  const pairs = bestPairs(movesOf(prepareTable(table, constraints), plan, alignment), most - 1);
+  const pairs = bestPairs(movesOf(prepared, plan, alignment), least).slice(0, most - 1);
   return [whole, ...pairs.filter((changes) => changes.length < whole.length)];
 }
 
@@ -143,8 +150,8 @@ function movesOf(prepared: PreparedTable, plan: Plan, alignment: number): Move[]
   });
 }
 
-/** Single moves and pairs that save cost and no byte is added by, none of a class that a better one has. */
-function bestPairs(moves: readonly Move[], most: number): (readonly FormatChange[])[] {
+/** Single moves and pairs that add no bytes and save more than the least cost, none of a class that a better one has. */
+function bestPairs(moves: readonly Move[], least: number): (readonly FormatChange[])[] {
   const cheapest = (some: readonly Move[]): Move[] =>
     [...some].sort((a, b) => a.price - b.price).slice(0, mostMoves);
   const up = cheapest(moves.filter(({ bytes }) => bytes > 0));
@@ -154,12 +161,11 @@ function bestPairs(moves: readonly Move[], most: number): (readonly FormatChange
   );
   const candidates = [...down.map((move) => [move]), ...pairs]
     .map((some) => ({ some, cost: sumOf(some, (move) => move.cost) }))
-    .filter(({ cost }) => cost < 0)
+    .filter(({ cost }) => cost < -least)
     .sort((a, b) => a.cost - b.cost);
   const taken = new Set<number>();
   const chosen: (readonly FormatChange[])[] = [];
   for (const { some } of candidates) {
-    if (chosen.length >= most) break;
     if (some.some(({ at }) => taken.has(at))) continue;
     for (const { at } of some) taken.add(at);
     chosen.push(some.flatMap(({ changes }) => changes));

@@ -32,6 +32,15 @@ const certificate: Certificate = {
       ...{ measured: figures, difference: { value: -0.1, low: -0.2, high: 0.05 } },
     },
   ],
+  improvement: {
+    ...{ windows: 8, tried: 5, isAdopted: true, difference: { value: -0.02, low: -0.03, high: -0.01 } },
+    swaps: [
+      {
+        changes: [{ tensor: 'a', from: 'Q5_K', to: 'Q4_K' }],
+        difference: { value: -0.1, low: -0.2, high: -0.05 },
+      },
+    ],
+  },
   notCompared: ['IQ2_M'],
 };
 /** A plan in which nothing that may be there is absent. */
@@ -78,6 +87,7 @@ delete (bare as { preset?: unknown }).preset;
 delete (bare as { frame?: unknown }).frame;
 delete (bare as { imatrix?: unknown }).imatrix;
 delete (bare as { codes?: unknown }).codes;
+delete (bare as { roundsActivations?: unknown }).roundsActivations;
 delete (bare as { gains?: unknown }).gains;
 delete (bare as { roundsActivations?: unknown }).roundsActivations;
 delete (bare as { targets?: unknown }).targets;
@@ -168,6 +178,7 @@ describe('a plan that is not valid names the place', () => {
     ],
     ...['gains.text', 'gains.hash', 'certificate.text.file', 'certificate.text.hash'],
     ...['certificate.assignments', 'certificate.rivals.0.name', 'certificate.notCompared.0'],
+    'certificate.improvement.swaps.0.changes.0.to',
   ];
   const numbers = [
     ...['total.bitsPerWeight', 'total.error', 'total.roleError', 'total.divergence'],
@@ -182,6 +193,7 @@ describe('a plan that is not valid names the place', () => {
     ...['preset.bytes', 'preset.fileBytes', 'codes.tokens', 'assignments.1.bytes'],
     ...['gains.tokens', 'gains.context', 'certificate.text.context', 'certificate.text.windows'],
     ...['certificate.text.tokens', 'certificate.rivals.0.fileBytes'],
+    ...['certificate.improvement.windows', 'certificate.improvement.tried'],
   ];
   const objects = [
     ...['model', 'budget', 'total', 'imatrix', 'codes', 'constraints.0', 'frame', 'preset'],
@@ -191,7 +203,7 @@ describe('a plan that is not valid names the place', () => {
   const lists = [
     ...['notes', 'assignments', 'assignments.1.sources'],
     ...['constraints', 'constraints.0.allow', 'constraints.1.exclude'],
-    ...['certificate.rivals', 'certificate.notCompared'],
+    ...['certificate.rivals', 'certificate.notCompared', 'certificate.improvement.swaps'],
   ];
   const pathOf = (keys: string): string => `$.${keys.replace(/\.(\d+)/g, '[$1]')}`;
   const cases = (keys: readonly string[], values: readonly unknown[], what: string) =>
@@ -249,6 +261,11 @@ describe('a plan that is not valid names the place', () => {
       [
         withValue('certificate.rivals.0.codes', 'mine'),
         '$.certificate.rivals[0].codes must be one of reference, optimised.',
+      ],
+      [withValue('roundsActivations', false), '$.roundsActivations must be true or absent.'],
+      [
+        withValue('certificate.improvement.isAdopted'),
+        '$.certificate.improvement.isAdopted must be true or false.',
       ],
       [withValue('certificate.roundActivations', 1), '$.certificate.roundActivations must be true or false.'],
       [

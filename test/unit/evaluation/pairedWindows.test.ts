@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { meanOverWindows, pairedInterval } from '../../../src/evaluation/pairedWindows';
+import {
+  alternateWindows,
+  meanOverWindows,
+  pairedInterval,
+  valuesOfWindows,
+} from '../../../src/evaluation/pairedWindows';
 import { studentQuantile } from '../../../src/protocol/estimate';
 import { mean } from '../../../src/evaluation/statistics';
 
@@ -24,6 +29,18 @@ describe('a mean over windows', () => {
       12,
     );
     expect(() => meanOverWindows(Float64Array.of(1, 2), [3])).toThrow(RangeError);
+  });
+});
+
+describe('the halves of a text', () => {
+  it('are every second window each', () => {
+    expect([alternateWindows(5, 0), alternateWindows(5, 1)]).toEqual([
+      [0, 2, 4],
+      [1, 3],
+    ]);
+    const values = Float64Array.of(1, 2, 3, 4, 5, 6);
+    expect(valuesOfWindows(values, [1, 2, 3], [0, 2])).toEqual(Float64Array.of(1, 4, 5, 6));
+    expect(valuesOfWindows(values, [1, 2, 3], [1])).toEqual(Float64Array.of(2, 3));
   });
 });
 
