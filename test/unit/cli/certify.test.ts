@@ -70,6 +70,27 @@ describe('quantscope certify', () => {
     expect(result.recommended).toBe(result.certificate.rivals.every(({ difference }) => difference.high < 0));
   });
 
+  it('says what swaps gain', async () => {
+    const out = join(folder, 'improved.ampq.json');
+    const { code, stdout, stderr } = await certify(
+      '--text',
+      text,
+      '--windows',
+      '16',
+      '--improve',
+      '--out',
+      out,
+    );
+    expect(code, stderr).toBe(0);
+    const { improvement } = readPlan(out).certificate!;
+    expect(stdout).toContain('generated-eval.txt: 8 windows of 128, 504 tokens scored.');
+    expect(stdout).toMatch(
+      improvement!.isAdopted
+        ? /^Improved by \d+ of \d+ swaps? measured over 8 other windows: on the windows of the table the difference is −/m
+        : /^Nothing gained by swaps: /m,
+    );
+  }, 120_000);
+
   it('leaves the plan as it is where the text was seen', async () => {
     const before = readFileSync(planFile);
     const { code, stderr } = await certify('--text', calibration);

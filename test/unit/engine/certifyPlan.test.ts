@@ -151,6 +151,102 @@ describe('a certified plan', () => {
   });
 });
 
+/** A plan by gains of which those of the output matrix are a twentieth, and so with too few bits for it. */
+const misled = (): Plan =>
+  makePlan(
+    {
+      ...table,
+      rows: table.rows.map((row) =>
+        row.tensor === 'output.weight' ? { ...row, gain: row.gain! / 20 } : row,
+      ),
+    },
+    { kind: 'bytes', value: 3_178_560 },
+    plan.frame,
+  );
+
+describe('a plan that is to be improved', () => {
+  const twice = { windows: 16, improveFrom: cacheDir } as const;
+
+  it('gets the swaps that are better where they are judged and on the other windows, in its bytes', async () => {
+    const file = writeFile(folder, 'misled.ampq.json', printPlan(misled()));
+    const given = await certify({ planFile: file, windows: 16 });
+    const { plan: improved } = await certify({ planFile: file, ...twice });
+    const { improvement, measured, text: over, assignments, predicted } = improved.certificate;
+    expect(improvement).toMatchObject({ windows: 8, isAdopted: true });
+    expect(improvement!.swaps.length).toBeGreaterThan(0);
+    expect(improvement!.tried).toBeGreaterThanOrEqual(improvement!.swaps.length);
+    for (const { difference } of [...improvement!.swaps, { difference: improvement!.difference! }])
+      expect(difference.high).toBeLessThan(0);
+    expect([over.windows, over.tokens]).toEqual([8, 8 * 63]);
+    expect(improved.total.fileBytes).toBeLessThanOrEqual(given.plan.total.fileBytes!);
+    expect(predicted).toBe(improved.total.divergence);
+    expect(assignments).not.toBe(given.plan.certificate.assignments);
+    const changes = improvement!.swaps.flatMap((swap) => swap.changes);
+    expect(changes.map(({ tensor }) => tensor)).toContain('output.weight');
+    const formats = new Map(given.plan.assignments.map(({ tensor, format }) => [tensor, format]));
+    for (const { tensor, from, to } of changes) {
+      expect(formats.get(tensor)).toBe(from);
+      formats.set(tensor, to);
+    }
+    expect(improved.assignments.map(({ tensor, format }) => [tensor, format])).toEqual([...formats]);
+    // The certificate is that of the odd windows alone, the evaluation that of both halves.
+    const written = writeFile(folder, 'improved.ampq.json', printPlan(improved));
+    const both = await evaluate({ text, context: 128, windows: 16, planFile: written });
+    expect(both.text!.divergence!.mean.value).toBeLessThan(given.plan.certificate.measured.mean.value);
+    expect(measured.mean.value / both.text!.divergence!.mean.value).not.toBe(1);
+  }, 300_000);
+
+  it('finds what an earlier run measured', async () => {
+    const file = join(folder, 'misled.ampq.json');
+    const first = await certify({ planFile: file, ...twice });
+    const messages: string[] = [];
+    const params = {
+      path: sampleFolder,
+      device: 'cpu',
+      cacheDir: evaluationDir,
+      planFile: file,
+      text,
+    } as const;
+    const again = await request(
+      'plan/certify',
+      { ...params, context: 128, ...twice },
+      { progress: ({ message }) => messages.push(message) },
+    );
+    expect([again, messages]).toEqual([first, []]);
+  }, 60_000);
+
+  it('stays as it is where no swap is shown to be better, and says so', async () => {
+    const { plan: improved } = await certify(twice);
+    const { isAdopted, difference } = improved.certificate.improvement!;
+    expect(isAdopted).toBe((difference?.high ?? 0) < 0);
+    if (!isAdopted)
+      expect(improved.assignments.map(({ format }) => format)).toEqual(
+        plan.assignments.map(({ format }) => format),
+      );
+  }, 300_000);
+
+  it('needs two halves of the text, and the errors that it was made from', async () => {
+    await expect(certify({ improveFrom: cacheDir })).rejects.toThrow(
+      'Swaps are judged on every second window and certified on the others, which takes at least 16 windows, and there are 8 windows of 128 tokens',
+    );
+    await expect(certify({ ...twice, improveFrom: join(folder, 'empty') })).rejects.toThrow(
+      'Swaps are proposed from the errors that the plan was made from, and these are not kept',
+    );
+  });
+});
+
+describe('activations', () => {
+  it('are rounded where the plan counts that, or where it is asked for', async () => {
+    const roundsToo = writeFile(folder, 'rounded.ampq.json', printPlan({ ...plan, roundsActivations: true }));
+    const inherited = await certify({ planFile: roundsToo });
+    expect(inherited.plan.certificate.roundActivations).toBe(true);
+    const asked = await certify({ roundActivations: true });
+    expect(inherited.plan.certificate.measured).toEqual(asked.plan.certificate.measured);
+    const plain = await certify({ planFile: roundsToo, roundActivations: false });
+    expect(plain.plan.certificate.measured).toEqual((await certify()).plan.certificate.measured);
+  }, 300_000);
+});
+
 describe('what cannot be certified', () => {
   it('is a plan over the text of its gains', async () => {
     await expect(certify({ text: calibration })).rejects.toMatchObject({
