@@ -10,7 +10,7 @@ import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '
 import type { Recipe } from '../protocol/recipe';
 import type { JobContext } from './job';
 import { evidenceFor, keptEvidence, missingEvidence, prepareRecipe } from './prepareRecipe';
-import { exportRecipe, previewExportedRecipe } from './recipeExport';
+import { codesPlan, exportRecipe, previewExportedRecipe } from './recipeExport';
 import { exportOnnxRecipe, planOnnxRecipe, previewOnnxRecipe } from './recipeOnnx';
 
 type PreviewParams = EngineRequests['model/quantizePreview']['params'];
@@ -29,7 +29,10 @@ export async function previewQuantization(
     const preview = await previewOnnxRecipe(model, plan, out, context);
     return { ...preview, evidence: await evidencePreview(model, plan, cacheDir) };
   }
-  if (recipe.target !== 'checkpoint') return previewExportedRecipe(model, recipe, params, context);
+  if (recipe.target !== 'checkpoint') {
+    const preview = await previewExportedRecipe(model, recipe, params, context);
+    return { ...preview, evidence: await evidencePreview(model, codesPlan(recipe), cacheDir) };
+  }
   const plan = planCheckpoint(model, recipe, maxShardBytes);
   if (out !== undefined) await outputFolder(out, model.description, overwrite);
   const evidence = await evidencePreview(model, plan, cacheDir);
@@ -65,7 +68,11 @@ async function quantized(
     await previewOnnxRecipe(model, plan, params.out, context); // rejects the output before minutes of calibration
     return exportOnnxRecipe(model, plan, params, await evidenceFor(model, plan, params, context), context);
   }
-  if (recipe.target !== 'checkpoint') return exportRecipe(model, recipe, params, context);
+  if (recipe.target !== 'checkpoint') {
+    await previewExportedRecipe(model, recipe, params, context); // as above
+    const evidence = await evidenceFor(model, codesPlan(recipe), params, context);
+    return exportRecipe(model, recipe, params, evidence, context);
+  }
   const plan = planCheckpoint(model, recipe, params.maxShardBytes);
   await checkedFolder(model, plan, params.out, params.overwrite);
   const { evidence, transforms } = await prepareRecipe(model, plan, params, context);

@@ -1,9 +1,12 @@
-import { encodingMemory, estimatedExportSeconds, processMemory } from '../exporter/estimates';
+import { evidenceKinds, type MethodPlan } from '../exporter/checkpoint/preview';
+import { codesMethod, codesMethodName } from '../exporter/codes/codeFinder';
+import { encodingMemory, estimatedExportSeconds, methodMemory, processMemory } from '../exporter/estimates';
 import { exportGguf, previewGguf } from '../exporter/exportGguf';
 import type { ExportTarget } from '../exporter/plan';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
-import type { ExportPreview } from '../protocol/export';
+import type { ExportPreview, Objective } from '../protocol/export';
+import { greatestOf } from '../protocol/extremes';
 import type {
   QuantizeModelParams,
   QuantizeModelResult,
@@ -11,35 +14,56 @@ import type {
   QuantizePreview,
 } from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
+import { plural } from '../protocol/words';
+import type { EvidenceSource } from '../quant/evidence';
+import { optionsOf } from '../quant/methods/options';
 import type { JobContext } from './job';
 
-/** What a recipe for GGUF would do. @throws QuantscopeError as `previewGguf`; UNSUPPORTED for other targets. */
+/** What finds the codes of a recipe for GGUF, where these are optimised. */
+export function codesPlan(recipe: Recipe): MethodPlan {
+  const { method } = recipe;
+  const isOptimised = recipe.target === 'gguf' && method?.id === codesMethod.id;
+  const options = method?.options ?? {};
+  return { recipe, tensors: isOptimised ? [{ matrix: { method: codesMethod, options } }] : [] };
+}
+
+/** What a recipe for GGUF would do, but for evidence. @throws QuantscopeError as `previewGguf`; UNSUPPORTED for other targets. */
 export async function previewExportedRecipe(
   model: Model,
   recipe: Recipe,
   { out, maxShardBytes }: Pick<QuantizeModelSettings, 'maxShardBytes'> & { readonly out?: string },
   { signal }: JobContext,
-): Promise<QuantizePreview> {
+): Promise<Omit<QuantizePreview, 'evidence'>> {
   const preview = await previewGguf(model, targetOf(recipe, maxShardBytes), out, { signal });
   return described(model, recipe, preview);
 }
 
-/** Writes a GGUF file as a recipe says. @throws QuantscopeError as `exportGguf`; UNSUPPORTED for other targets. */
+/**
+ * Writes a GGUF file as a recipe says.
+ * @param evidence for optimised codes.
+ * @throws QuantscopeError as `exportGguf`; UNSUPPORTED for other targets.
+ */
 export async function exportRecipe(
   model: Model,
   recipe: Recipe,
   { out, maxShardBytes, recipeFile }: QuantizeModelParams,
+  evidence: EvidenceSource | undefined,
   { signal, progress }: JobContext,
 ): Promise<Omit<QuantizeModelResult, 'peakMemory'>> {
   const result = await exportGguf(model, targetOf(recipe, maxShardBytes), out, {
-    ...{ signal, onProgress: progress },
-    alsoRead: [recipeFile],
+    ...{ signal, evidence, onProgress: progress },
+    alsoRead: [recipeFile, evidence?.text.path],
   });
-  return { ...described(model, recipe, result), out: result.out, weights: [], seconds: result.seconds };
+  return {
+    ...described(model, recipe, result),
+    evidence: { ...evidenceKinds(codesPlan(recipe)), ...(evidence ? { text: evidence.text.path } : {}) },
+    ...{ out: result.out, weights: [], seconds: result.seconds },
+  };
 }
 
 /** @param maxBytes of the data of a part; one part where it is absent. */
-function targetOf({ target, fileType, rules }: Recipe, maxBytes: number | undefined): ExportTarget {
+function targetOf(recipe: Recipe, maxBytes: number | undefined): ExportTarget {
+  const { target, fileType, rules } = recipe;
   if (target !== 'gguf' || fileType === undefined)
     throw new QuantscopeError(
       'UNSUPPORTED',
@@ -50,12 +74,21 @@ function targetOf({ target, fileType, rules }: Recipe, maxBytes: number | undefi
   );
   return {
     ...{ type: fileType, tensorTypes, allowRequantize: true },
+    ...codesOf(recipe),
     ...(maxBytes === undefined ? {} : { split: { kind: 'bytes', value: maxBytes } as const }),
   };
 }
 
-function described(model: Model, recipe: Recipe, preview: ExportPreview): QuantizePreview {
-  const { files, fileBytes, dataBytes, parameters, bitsPerWeight, warnings } = preview;
+/** How the codes of the file are found. */
+function codesOf(recipe: Recipe): Pick<ExportTarget, 'codes' | 'objective'> {
+  const [chosen] = codesPlan(recipe).tensors;
+  if (!chosen?.matrix) return {};
+  const { objective } = optionsOf(codesMethod, chosen.matrix.options);
+  return { codes: 'optimised', objective: objective as Objective };
+}
+
+function described(model: Model, recipe: Recipe, preview: ExportPreview): Omit<QuantizePreview, 'evidence'> {
+  const { optimised, files, fileBytes, dataBytes, parameters, bitsPerWeight, warnings } = preview;
   const sizes = new Map(model.description.tensors.map((tensor) => [tensor.name, tensor.byteLength]));
   const tensors = preview.tensors.map(({ name, shape, from, to, bytes, reason, source, cause }) => ({
     ...{ name, shape, from, to, bytes, reason },
@@ -63,13 +96,22 @@ function described(model: Model, recipe: Recipe, preview: ExportPreview): Quanti
     sourceBytes: sizes.get(source ?? '') ?? 0,
   }));
   return {
-    ...{ recipe, tensors, files, fileBytes, dataBytes, parameters, warnings, notes: [] },
+    ...{ recipe, tensors, files, fileBytes, dataBytes, parameters, warnings },
+    notes: optimised
+      ? [
+          `Codes of ${plural(optimised.tensors, 'tensor')} are optimised (${codesMethodName}, objective ${optimised.objective}).`,
+        ]
+      : [],
     sourceBytes: model.description.dataBytes,
     ...(bitsPerWeight === undefined ? {} : { bitsPerWeight }),
-    evidence: { kind: 'none', usable: 'none' },
     estimate: {
-      seconds: estimatedExportSeconds(tensors),
-      ...{ memoryBytes: processMemory + encodingMemory, diskBytes: fileBytes },
+      seconds: estimatedExportSeconds(tensors) + (optimised?.seconds ?? 0),
+      memoryBytes: processMemory + encodingMemory + (optimised ? codesMemory(preview) : 0),
+      diskBytes: fileBytes,
     },
   };
 }
+
+/** Of the matrix with the longest rows. */
+const codesMemory = ({ tensors }: ExportPreview): number =>
+  methodMemory(codesMethod, greatestOf(tensors.map(({ shape }) => shape.at(-1) ?? 1)));

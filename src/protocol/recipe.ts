@@ -69,6 +69,8 @@ export interface Recipe {
   readonly target: 'checkpoint' | 'gguf' | 'onnx';
   /** Of GGUF files: the preset of llama.cpp ("Q4_K_M") whose mixture of types applies where no rule matches. */
   readonly fileType?: string;
+  /** Of GGUF files: how the codes of all tensors are found; as llama.cpp does where it is absent. */
+  readonly method?: MethodChoice;
   readonly rules: readonly RecipeRule[];
   /** Modules that are not quantized, as `modules_to_not_convert` names them; `lm_head` where it is absent. */
   readonly skip?: readonly string[];

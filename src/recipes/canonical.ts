@@ -10,12 +10,14 @@ export function canonicalRecipe({
   layout,
   target,
   fileType,
+  method,
   rules,
   skip,
   activations,
   calibration,
 }: Recipe): string {
-  return JSON.stringify(sorted({ version, layout, target, fileType, rules, skip, activations, calibration }));
+  const kept = { version, layout, target, fileType, method, rules, skip, activations, calibration };
+  return JSON.stringify(sorted(kept));
 }
 
 function sorted(value: unknown): unknown {

@@ -1,7 +1,7 @@
 import type { Grid } from '../protocol/grids';
 import type { RecipeChanges } from '../protocol/quantizeModel';
-import type { Recipe, RecipeRule } from '../protocol/recipe';
-import { isGrid } from './checkRecipe';
+import type { MethodChoice, Recipe, RecipeRule } from '../protocol/recipe';
+import { defaultMethod, isGrid } from './checkRecipe';
 import { group } from '../quant/grids/gridShape';
 import { calibration, methodOptions, skippedModule } from './readRecipe';
 import { list, object, optional, ShapeError, text, whole, type Shape } from '../model/shape';
@@ -25,7 +25,9 @@ export const parseChanges = (value: unknown): RecipeChanges => changesShape(valu
  */
 export function changedRecipe(recipe: Recipe, changes: RecipeChanges): Recipe {
   const { layout, skip, calibration } = changes;
-  const changed = changesOfGrids.find((name) => changes[name] !== undefined);
+  const isGguf = recipe.target === 'gguf';
+  const idle = isGguf ? changesOfGrids : changesOfRules;
+  const changed = idle.find((name) => changes[name] !== undefined);
   if (changed !== undefined && !recipe.rules.some(({ grid }) => isGrid(grid)))
     throw new ShapeError(
       `changes.${changed} changes nothing: the recipe ${recipe.id} has no rule with a grid.`,
@@ -37,12 +39,14 @@ export function changedRecipe(recipe: Recipe, changes: RecipeChanges): Recipe {
     ...(layout === undefined ? {} : { layout }),
     ...(skip === undefined ? {} : { skip }),
     ...(calibration === undefined ? {} : { calibration: { ...recipe.calibration, ...calibration } }),
+    ...(isGguf ? changedMethod(recipe.method, changes) : {}),
     rules: recipe.rules.map((rule, i) => changedRule(rule, changes, `$.rules[${i}]`)),
   };
 }
 
-/** Changes of rules that have a grid. */
-const changesOfGrids = ['method', 'options', 'bits', 'group'] as const;
+/** Changes of grids, and of rules that have one. */
+const changesOfGrids = ['bits', 'group'] as const;
+const changesOfRules = ['method', 'options', ...changesOfGrids] as const;
 
 /** What differs from what the recipe's description says: "group 32, method rtn". */
 function changesText({ layout, method, bits, group, options = {} }: RecipeChanges): string {
@@ -56,17 +60,22 @@ function changesText({ layout, method, bits, group, options = {} }: RecipeChange
 
 function changedRule(rule: RecipeRule, changes: RecipeChanges, place: string): RecipeRule {
   if (!isGrid(rule.grid)) return rule;
-  const { method, options } = changes;
-  const id = method ?? rule.method?.id;
-  const kept = method === undefined ? rule.method?.options : undefined;
-  const all = { ...kept, ...options };
   return {
     ...rule,
     grid: changedGrid(rule.grid, changes, place),
-    ...(id === undefined
-      ? {}
-      : { method: { id, ...(Object.keys(all).length === 0 ? {} : { options: all }) } }),
+    ...changedMethod(rule.method, changes),
   };
+}
+
+/** Options are those of the method that is named with them, or of the one that stays. */
+function changedMethod(
+  own: MethodChoice | undefined,
+  { method, options }: RecipeChanges,
+): { readonly method?: MethodChoice } {
+  const all = { ...(method === undefined ? own?.options : undefined), ...options };
+  const hasOptions = Object.keys(all).length > 0;
+  const id = method ?? own?.id ?? (hasOptions ? defaultMethod : undefined);
+  return id === undefined ? {} : { method: { id, ...(hasOptions ? { options: all } : {}) } };
 }
 
 function changedGrid(grid: Grid, { bits, group }: RecipeChanges, place: string): Grid {

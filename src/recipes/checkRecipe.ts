@@ -1,5 +1,6 @@
 import { suggestion } from '../model/closest';
 import type { LayoutWriter } from '../layouts/layout';
+import { gptqDescent } from '../quant/methods/gptqDescent';
 import { methodById, methods } from '../quant/methods/methods';
 import type { Method } from '../quant/methods/method';
 import { optionProblem, optionsOf } from '../quant/methods/options';
@@ -27,6 +28,8 @@ export function checkRecipe(recipe: Recipe): void {
   recipe.rules.forEach((rule, i) => checkRule(rule, `$.rules[${i}]`));
   if (recipe.rules.length === 0) throw new ShapeError('$.rules must not be empty.');
   if (recipe.fileType !== undefined) throw new ShapeError('$.fileType is for the target "gguf".');
+  if (recipe.method)
+    throw new ShapeError('$.method is for the target "gguf"; here each rule has a method of its own.');
   if (recipe.target === 'onnx') checkOnnx(recipe);
   else checkCheckpoint(recipe);
 }
@@ -73,6 +76,7 @@ function checkGguf(recipe: Recipe): void {
     throw new ShapeError(
       `$.${other} is not for the target "gguf"; the file type and the rules say everything.`,
     );
+  checkCodes(recipe.method);
   rules.forEach(({ grid, match, method, weightDtype }, i) => {
     const place = `$.rules[${i}]`;
     if (weightDtype) throw new ShapeError(`${place}.weightDtype is not for the target "gguf".`);
@@ -81,8 +85,23 @@ function checkGguf(recipe: Recipe): void {
     if (match === undefined)
       throw new ShapeError(`${place}.match is missing; the file type says what all other tensors get.`);
     if (method && method.id !== defaultMethod)
-      throw new ShapeError(`${place}.method is ${method.id}; an export as GGUF rounds to nearest.`);
+      throw new ShapeError(
+        `${place}.method is ${method.id}; $.method says how the codes of all tensors of a GGUF file are found.`,
+      );
   });
+}
+
+/** How the codes of a GGUF file are found: as llama.cpp does, or by the method that an export optimises them with. */
+function checkCodes(choice: MethodChoice | undefined): void {
+  if (!choice) return;
+  const { id } = methodOf(choice, '$.method');
+  if (id !== defaultMethod && id !== gptqDescent.id)
+    throw new ShapeError(
+      `$.method.id is "${id}"; the codes of a GGUF file are found by ${defaultMethod} or ${gptqDescent.id}.`,
+    );
+  const other = Object.keys(choice.options ?? {}).find((name) => name !== 'objective');
+  if (other !== undefined)
+    throw new ShapeError(`$.method.options.${other} cannot be changed for a GGUF file; the objective can.`);
 }
 
 function writerOf(layout: string): LayoutWriter {

@@ -33,7 +33,7 @@ export function describeRecipe(recipe: Recipe): RecipeDescription {
   const quantizing = rules.filter(({ grid }) => isGrid(grid));
   const [grid] = rules.flatMap((rule) => (isGrid(rule.grid) ? [rule.grid] : []));
   const bits = writer && grid ? bitsPerWeight(writer, grid) : undefined;
-  const choices = quantizing.map(({ method }) => ({
+  const choices = (target === 'gguf' ? [recipe] : quantizing).map(({ method }) => ({
     method: methodById(method?.id ?? defaultMethod),
     options: method?.options,
   }));

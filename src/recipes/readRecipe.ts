@@ -83,6 +83,8 @@ export const calibration: Shape<NonNullable<Recipe['calibration']>> = object<
   context: optional(whole(2)),
 });
 
+const method: Shape<MethodChoice> = object<MethodChoice>({ id: text, options: optional(methodOptions) });
+
 const recipe: Shape<Recipe> = object<Recipe>({
   version: choice([1] as const),
   id: text,
@@ -91,12 +93,13 @@ const recipe: Shape<Recipe> = object<Recipe>({
   layout: text,
   target: choice(['checkpoint', 'gguf', 'onnx'] as const),
   fileType: optional(text),
+  method: optional(method),
   rules: list(
     object<RecipeRule>({
       match: optional(pattern),
       grid: ruleGrid,
       weightDtype: optional(yes),
-      method: optional(object<MethodChoice>({ id: text, options: optional(methodOptions) })),
+      method: optional(method),
     }),
   ),
   skip: optional(list(skippedModule)),

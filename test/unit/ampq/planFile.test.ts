@@ -89,7 +89,6 @@ delete (bare as { imatrix?: unknown }).imatrix;
 delete (bare as { codes?: unknown }).codes;
 delete (bare as { roundsActivations?: unknown }).roundsActivations;
 delete (bare as { gains?: unknown }).gains;
-delete (bare as { roundsActivations?: unknown }).roundsActivations;
 delete (bare as { targets?: unknown }).targets;
 delete (bare as { certificate?: unknown }).certificate;
 delete (bare as { constraints?: unknown }).constraints;
@@ -262,7 +261,6 @@ describe('a plan that is not valid names the place', () => {
         withValue('certificate.rivals.0.codes', 'mine'),
         '$.certificate.rivals[0].codes must be one of reference, optimised.',
       ],
-      [withValue('roundsActivations', false), '$.roundsActivations must be true or absent.'],
       [
         withValue('certificate.improvement.isAdopted'),
         '$.certificate.improvement.isAdopted must be true or false.',

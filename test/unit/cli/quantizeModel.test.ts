@@ -158,7 +158,26 @@ describe('quantscope quantize-model', () => {
       ...['quantize-model', sampleFolder, '--recipe', 'gguf-q4_k_m', '--out', here('tiny.gguf')],
     );
     expect(readFileSync(here('tiny.gguf')).length).toBe(result.fileBytes);
+    expect(result.evidence).toEqual({ kind: 'none', usable: 'none' });
   });
+
+  it('writes GGUF with optimised codes as a recipe says', async () => {
+    const given = ['--calibration', calibration, '--tokens', '2048'];
+    const args = ['--recipe', 'gguf-q4_k_m', '--method', 'gptq-cd', '--out', here('codes.gguf')];
+    const dry = await jsonOf<QuantizePreview>('quantize-model', sampleFolder, ...args, ...given, '--dry-run');
+    expect(dry.evidence).toEqual({ kind: 'hessian', usable: 'hessian', text: calibration });
+    expect(dry.estimate.seconds).toBeGreaterThan(0);
+    const { fileBytes, notes, evidence } = await jsonOf<QuantizeModelResult>(
+      ...['quantize-model', sampleFolder, ...args, ...given],
+    );
+    expect(evidence).toEqual(dry.evidence);
+    expect(notes).toContainEqual(
+      expect.stringMatching(/^Codes of 4\d tensors are optimised \(gptq-cd \d, objective one-sided\)\.$/),
+    );
+    const file = readFileSync(here('codes.gguf'));
+    expect(file.length).toBe(fileBytes);
+    expect(file.includes('quantscope.codes.objective')).toBe(true);
+  }, 120_000);
 
   it('leaves nothing when it is interrupted', async () => {
     const { code } = await quantscope(

@@ -261,8 +261,38 @@ describe('a recipe file', () => {
       { rules: [{ match: 'a', grid: { ggml: 'Q4_K' }, weightDtype: true }] },
       '$.rules[0].weightDtype is not for the target "gguf".',
     ],
+    [
+      { rules: [{ match: 'a', grid: { ggml: 'Q4_K' }, method: { id: 'gptq-cd' } }] },
+      '$.rules[0].method is gptq-cd; $.method says how the codes of all tensors of a GGUF file are found.',
+    ],
+    [
+      { method: { id: 'gptq' } },
+      '$.method.id is "gptq"; the codes of a GGUF file are found by rtn or gptq-cd.',
+    ],
+    [{ method: { id: 'gptq-dc' } }, '$.method.id is "gptq-dc", which is not a method. Did you mean'],
+    [
+      { method: { id: 'gptq-cd', options: { rounds: 2 } } },
+      '$.method.options.rounds cannot be changed for a GGUF file; the objective can.',
+    ],
+    [
+      { method: { id: 'gptq-cd', options: { objective: 'both' } } },
+      '$.method.options.objective is "both"; it must be one of one-sided, two-sided.',
+    ],
   ])('for GGUF is rejected for %j, which says nothing of such a file', async (more, message) => {
     await expect(resolveRecipe({ inline: { ...gguf, ...more } })).rejects.toThrow(message);
+  });
+
+  it('for GGUF says how codes are found, and what that needs', async () => {
+    const method = { id: 'gptq-cd', options: { objective: 'two-sided' } };
+    const changes = { method: method.id, options: method.options };
+    const recipe = await resolveRecipe({ recipe: 'gguf-q4_k_m', changes });
+    expect(recipe.method).toEqual(method);
+    expect(describeRecipe(recipe)).toMatchObject({ evidence: 'gradients', usable: 'gradients' });
+    expect(describeRecipe({ ...recipe, method: { id: 'gptq-cd' } }).evidence).toBe('hessian');
+    expect(describeRecipe(gguf)).toMatchObject({ evidence: 'none', usable: 'none' });
+    expect(canonicalRecipe(recipe)).not.toBe(canonicalRecipe(gguf));
+    const inline = { ...presetById('w4a16'), method: { id: 'rtn' } };
+    await expect(resolveRecipe({ inline })).rejects.toThrow('$.method is for the target "gguf"');
   });
 
   it('for ONNX is rejected for types of GGUF and for scales in the dtype of weights', async () => {
@@ -313,14 +343,11 @@ describe('changes of a recipe', () => {
     );
   });
 
-  it.each([{ bits: 4 }, { group: 32 }, { method: 'gptq' }, { options: { damping: 0.1 } }])(
-    'are rejected where no rule has a grid: %j',
-    async (changes) => {
-      await expect(resolveRecipe({ recipe: 'gguf-q4_k_m', changes })).rejects.toThrow(
-        `changes.${Object.keys(changes)[0]!} changes nothing: the recipe gguf-q4_k_m has no rule with a grid.`,
-      );
-    },
-  );
+  it.each([{ bits: 4 }, { group: 32 }])('are rejected where no rule has a grid: %j', async (changes) => {
+    await expect(resolveRecipe({ recipe: 'gguf-q4_k_m', changes })).rejects.toThrow(
+      `changes.${Object.keys(changes)[0]!} changes nothing: the recipe gguf-q4_k_m has no rule with a grid.`,
+    );
+  });
 
   it('replace a method with its options, and only rules that quantize', async () => {
     const changed = changedRecipe(full, { method: 'rtn', group: 64, skip: [] });

@@ -57,7 +57,9 @@ function MethodAndLayout({ form, change, choices, recipe }: Props) {
 /** " (gptq, rtn)": those of the recipe. */
 function methodsOf(recipe: Recipe | undefined): string {
   const ids = new Set(
-    recipe?.rules.flatMap(({ grid, method }) => (grid === 'keep' ? [] : [method?.id ?? 'rtn'])),
+    recipe?.target === 'gguf'
+      ? [recipe.method?.id ?? 'rtn']
+      : recipe?.rules.flatMap(({ grid, method }) => (grid === 'keep' ? [] : [method?.id ?? 'rtn'])),
   );
   return ids.size > 0 ? ` (${[...ids].join(', ')})` : '';
 }
