@@ -140,7 +140,7 @@ function predictedWithin(targets: Targets, { gainsFrom, modelName }: Sensitivity
   const { mean, ...others } = targets;
   if (mean !== undefined && Object.keys(others).length === 0) return mean;
   if (gainsFrom?.spread) return divergenceWithin(targets, gainsFrom.spread);
-  const message = `${modelName} has no gains of its own over a text, or no tensor changes its output: only --kld can be predicted.`;
+  const message = `The gains of ${modelName} do not say how the divergence of single tokens follows from the mean, as there are none over a text or no tensor changes the output: only --kld can be predicted.`;
   throw new QuantscopeError('REQUEST', message);
 }
 

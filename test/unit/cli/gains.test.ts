@@ -61,6 +61,20 @@ describe('quantscope gains', () => {
     expect(stdout).toContain(`by the gains of another model (${name})`);
   }, 120_000);
 
+  it('predicts targets of single tokens by them', async () => {
+    const { spread } = JSON.parse(readFileSync(library, 'utf8')) as GainsFile;
+    const out = join(folder, 'targets.ampq.json');
+    const { code, stderr } = await quantscope(
+      ...['recommend', tuned, '--p99', '0.02', '--out', out, '--gains', library],
+    );
+    expect(code, stderr).toBe(0);
+    const { targets, total } = JSON.parse(readFileSync(out, 'utf8')) as Plan;
+    expect(targets).toEqual({ percentile99: 0.02 });
+    const most = 0.02 / spread!.percentile99;
+    expect(total.divergence! / most).toBeLessThanOrEqual(1);
+    expect(total.divergence! / most).toBeGreaterThan(0.98);
+  }, 120_000);
+
   it('measures what plans lose by them', async () => {
     const { code, stdout, stderr } = await quantscope(
       ...['gains', 'compare', tuned, '--with', library, '--json', ...over],
