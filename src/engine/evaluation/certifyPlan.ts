@@ -64,7 +64,7 @@ export async function certifyPlan(
   const where = await runDevice(params.device, signal);
   const tokenizer = await openTokenizer(model, signal);
   const text = await certifyingText(model, params, signal);
-  await refuseSeenText(model, plan, params, tokenizer, signal);
+  await refuseSeenText(model, plan, params, { tokenizer, hash: text.hash }, signal);
   const evidence = plan.codes && (await evidenceOfPlan(model, plan.codes, params.cacheDir));
   const finder = evidence && new CodeFinder(evidence, usualObjective(evidence), signal);
   const roundActivations = params.roundActivations ?? plan.roundsActivations ?? false;

@@ -8,17 +8,20 @@ import { evidenceText } from './obtainEvidence';
 import { contextLengthOf, planText } from './runPlan';
 
 /**
- * Whether a text is the one that gains of a plan were measured over, or its codes found over: cut in the same way it has the same tokens.
- * Texts that share a part with it are not recognised.
+ * Whether a text is the one that gains of a plan were measured over, its codes found over, or its swaps judged on: cut in the same way it has the same
+ * tokens. Texts that share a part with it are not recognised. Further swaps leave the windows that certify them alone.
+ * @param hash of the text as it is cut.
  * @throws QuantscopeError REQUEST naming what has seen the text.
  */
 export async function refuseSeenText(
   model: Model,
-  { gains, codes }: Plan,
-  { text, device, cacheDir }: CertifyParams,
-  tokenizer: TextTokenizer,
+  { gains, codes, certificate }: Plan,
+  { text, device, cacheDir, improveFrom }: CertifyParams,
+  { tokenizer, hash }: { readonly tokenizer: TextTokenizer; readonly hash: string },
   signal: AbortSignal,
 ): Promise<void> {
+  if (improveFrom === undefined && certificate?.improvement?.isAdopted && certificate.text.hash === hash)
+    throw seen(text, 'swaps were judged');
   const gainsHash = async (cut: { readonly tokens: number; readonly context: number }): Promise<string> => {
     const length = await contextLengthOf(model, signal);
     return (await planText(text, tokenizer, gainsCut(cut), length, signal)).hash;

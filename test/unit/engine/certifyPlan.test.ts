@@ -194,6 +194,9 @@ describe('a plan that is to be improved', () => {
     const both = await evaluate({ text, context: 128, windows: 16, planFile: written });
     expect(both.text!.divergence!.mean.value).toBeLessThan(given.plan.certificate.measured.mean.value);
     expect(measured.mean.value / both.text!.divergence!.mean.value).not.toBe(1);
+    await expect(certify({ planFile: written, windows: 16 })).rejects.toThrow(
+      "The plan's swaps were judged over this text",
+    );
   }, 300_000);
 
   it('finds what an earlier run measured', async () => {
