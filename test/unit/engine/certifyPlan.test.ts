@@ -242,18 +242,6 @@ describe('a plan that is to be improved', () => {
   });
 });
 
-describe('activations', () => {
-  it('are rounded where the plan counts that, or where it is asked for', async () => {
-    const roundsToo = writeFile(folder, 'rounded.ampq.json', printPlan({ ...plan, roundsActivations: true }));
-    const inherited = await certify({ planFile: roundsToo });
-    expect(inherited.plan.certificate.roundActivations).toBe(true);
-    const asked = await certify({ roundActivations: true });
-    expect(inherited.plan.certificate.measured).toEqual(asked.plan.certificate.measured);
-    const plain = await certify({ planFile: roundsToo, roundActivations: false });
-    expect(plain.plan.certificate.measured).toEqual((await certify()).plan.certificate.measured);
-  }, 300_000);
-});
-
 describe('what cannot be certified', () => {
   it('is a plan over the text of its gains', async () => {
     await expect(certify({ text: calibration })).rejects.toMatchObject({

@@ -152,8 +152,8 @@ describe('a pass over a text', () => {
         const whole = await open(changes);
         const original = await open(new Map());
         const scored = async (of: Decoder): Promise<ScoredStates> => {
-          const { value } = await scoredStates(of, windows, { windowsAtOnce: windows.length }).next();
-          return value as ScoredStates;
+          const step = await scoredStates(of, windows, { windowsAtOnce: windows.length }).next();
+          return step.value as ScoredStates;
         };
         const own = await scored(whole);
         const { states } = await scored(original);
