@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { formatsFor } from '../../../src/ampq/candidates';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import { createJobs } from '../../../src/engine/jobs';
 import { OpenModels } from '../../../src/engine/models';
@@ -8,7 +9,9 @@ import { openModel } from '../../../src/layouts/openModel';
 import { readImatrix } from '../../../src/model/imatrix';
 import type { SensitivityParams } from '../../../src/protocol/engine';
 import type { Estimate } from '../../../src/protocol/estimate';
-import { choicesOf, type FileFrame, type Plan, type SensitivityTable } from '../../../src/protocol/plan';
+import type { FileFrame, Plan, SensitivityTable } from '../../../src/protocol/plan';
+import { formatById } from '../../../src/quant/catalogue';
+import type { QuantFormat } from '../../../src/quant/format';
 
 /** What was measured of a model; divergences are means in nats per token. */
 export interface MeasuredModel {
@@ -250,14 +253,12 @@ class ModelRun {
 const planOf = (table: SensitivityTable, value: number, frame: FileFrame): Plan =>
   makePlan(table, { kind: 'bytes', value }, frame);
 
-/** Every row in a type; those whose rows are not whole blocks of it without loss. */
+/** Every row in a type; where rows are not whole blocks of it in the one that is written instead. */
 function inType(table: SensitivityTable, type: string): Plan {
   const any = makePlan(table, { kind: 'bits-per-weight', value: 16 });
   const rows = new Map(table.rows.map((row) => [row.tensor, row]));
   const assignments = any.assignments.map((item) => {
-    const row = rows.get(item.tensor)!;
-    const fits = row.shape.at(-1)! % 256 === 0;
-    const { format } = fits ? { format: type } : choicesOf(row).at(-1)!;
+    const [{ id: format }] = formatsFor(rows.get(item.tensor)!, [formatById(type)]) as [QuantFormat];
     return { tensor: item.tensor, sources: item.sources, format, bitsPerWeight: 0, bytes: 0 };
   });
   return { ...any, assignments };
