@@ -1,6 +1,13 @@
 import { QuantscopeError } from '../model/errors';
 import type { FormatChange } from '../protocol/certificate';
-import { choicesOf, padded, type Plan, type PlanAssignment, type SensitivityTable } from '../protocol/plan';
+import {
+  choicesOf,
+  padded,
+  type Plan,
+  type PlanAssignment,
+  type PlanChoice,
+  type SensitivityTable,
+} from '../protocol/plan';
 import { priceAt } from './knapsackFront';
 import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
 import { solveBudget } from './solve';
@@ -107,13 +114,18 @@ export function proposeSwaps(
   return [whole, ...pairs.filter((changes) => changes.length < whole.length)];
 }
 
-function differences(from: readonly PlanAssignment[], to: readonly PlanAssignment[]): FormatChange[] {
+type TensorFormat = Pick<PlanAssignment, 'tensor' | 'format'>;
+
+function differences(from: readonly TensorFormat[], to: readonly TensorFormat[]): FormatChange[] {
   const formats = new Map(to.map(({ tensor, format }) => [tensor, format]));
   return from.flatMap(({ tensor, format }) => {
     const other = formats.get(tensor);
     return other === undefined || other === format ? [] : [{ tensor, from: format, to: other }];
   });
 }
+
+/** A way to write a tensor. */
+type PlannedChoice = PlanChoice & Pick<PlanAssignment, 'tensor'>;
 
 /** Another format for tensors that are solved together. */
 interface Move {
@@ -128,20 +140,22 @@ interface Move {
 }
 
 function movesOf(prepared: PreparedTable, plan: Plan, alignment: number): Move[] {
-  const { classes, assignments, factors } = prepared;
+  const { classes, choices, factors } = prepared;
   const formats = new Map(plan.assignments.map(({ tensor, format }) => [tensor, format]));
   const lambda = priceAt(
     prepared.front(),
     sumOf(plan.assignments, ({ bytes }) => bytes),
   );
   return classes.flatMap(({ rows, options }, at) => {
-    const items = options.map((places) => places.map((place, i) => assignments[rows[i]!]![place]!));
+    const items = options.map((places) =>
+      places.map((place, i) => ({ ...choices[rows[i]!]![place]!, tensor: prepared.rows[rows[i]!]!.tensor })),
+    );
     const own = items.find((option) => option.every(({ tensor, format }) => formats.get(tensor) === format));
     if (!own) return []; // changed by hand to what the constraints rule out
-    const bytesOf = (option: readonly PlanAssignment[]): number =>
+    const bytesOf = (option: readonly PlannedChoice[]): number =>
       sumOf(option, ({ bytes }) => padded(bytes, alignment));
-    const costOf = (option: readonly PlanAssignment[]): number =>
-      sumOf(option, ({ relativeSquaredError }, i) => relativeSquaredError! * factors[rows[i]!]!);
+    const costOf = (option: readonly PlannedChoice[]): number =>
+      sumOf(option, ({ relativeSquaredError }, i) => relativeSquaredError * factors[rows[i]!]!);
     return items.flatMap((option): Move[] => {
       if (option === own) return [];
       const [bytes, cost] = [bytesOf(option) - bytesOf(own), costOf(option) - costOf(own)];

@@ -72,7 +72,7 @@ export async function certifyPlan(
   const runs = new JointRuns({ ...settings, params: { ...params, roundActivations } }, folder, context);
   const variantOf = (of: Plan, label: string): Promise<PlannedVariant> =>
     quantizedVariant(model, targetOf(of, imatrix), label, finder);
-  const improved = await improvedPlan(model, plan, candidates, params, { runs, variantOf, signal });
+  const improved = await improvedPlan(model, plan, candidates, params, { runs, variantOf });
   const certified = improved ? bindPlan(improved.plan, model.description, candidates, params.planFile) : plan;
   const own = await variantOf(certified, basename(params.planFile));
   const rivals = [
@@ -101,12 +101,11 @@ async function improvedPlan(
   model: Model,
   plan: Plan,
   candidates: Candidates,
-  { improveFrom: folder, cacheDir: evidenceDir }: CertifyParams,
-  { signal, ...how }: Omit<ImproveOptions, 'table'> & { readonly signal: AbortSignal },
+  { improveFrom: folder }: CertifyParams,
+  how: Omit<ImproveOptions, 'table'>,
 ): Promise<ImprovedPlan | undefined> {
   if (folder === undefined) return undefined;
-  const table = await storedTable(model, plan, candidates, { folder, evidenceDir, signal });
-  return improvePlan(plan, { ...how, table });
+  return improvePlan(plan, { ...how, table: await storedTable(model, plan, candidates, folder) });
 }
 
 /** @throws QuantscopeError REQUEST for a matrix where the plan was made without one: what is measured would not be the plan. */

@@ -3,7 +3,6 @@ import type { Candidates } from '../../ampq/candidates';
 import { gainsAround, proposeSwaps, tableOfPlan, withChanges } from '../../ampq/planSwaps';
 import { storedSensitivity } from '../../ampq/sensitivity';
 import { alternateWindows, pairedInterval } from '../../evaluation/pairedWindows';
-import { CodeFinder } from '../../exporter/codes/codeFinder';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { Improvement } from '../../protocol/certificate';
@@ -12,9 +11,8 @@ import type { Plan, SensitivityTable } from '../../protocol/plan';
 import { usualTokens } from './chooseGains';
 import { tokensOf, type JointRuns } from './jointRuns';
 import type { JointTokens } from './jointStore';
-import { latestEvidence } from './obtainEvidence';
 import type { PlannedVariant } from './plannedVariant';
-import { withRoundedInputs } from './roundedInputs';
+import { keptRoundings, withRoundings } from './roundedInputs';
 
 /** Swaps that are measured around one plan, and plans that this is done around. */
 const mostSwaps = 6;
@@ -115,28 +113,22 @@ function someWindows(windows: readonly number[], counts: readonly number[]): num
 
 /**
  * The errors that a plan was made from, as far as they are kept.
- * @param evidenceDir where inputs over the text of optimised codes are kept.
+ * @param folder of sensitivity results.
  * @throws QuantscopeError REQUEST where none are.
  */
 export async function storedTable(
   model: Model,
   plan: Plan,
   candidates: Candidates,
-  {
-    folder,
-    evidenceDir,
-    signal,
-  }: { readonly folder: string; readonly evidenceDir: string; readonly signal: AbortSignal },
+  folder: string,
 ): Promise<SensitivityTable> {
   const { codes, roundsActivations } = plan;
-  const table = await storedSensitivity(model, codes ? { ...candidates, codes } : candidates, folder);
+  const encoded = codes ? { ...candidates, codes } : candidates;
+  const table = await storedSensitivity(model, encoded, folder);
   if (!table) {
     const message =
       'Swaps are proposed from the errors that the plan was made from, and these are not kept: make the plan again, or leave out --improve.';
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
   }
-  const inputs =
-    codes && roundsActivations && (await latestEvidence(model, ['activations'], evidenceDir, codes.hash));
-  if (!inputs) return table;
-  return withRoundedInputs(model, table, candidates, new CodeFinder(inputs, 'one-sided', signal), signal);
+  return roundsActivations ? withRoundings(table, await keptRoundings(model, encoded, folder)) : table;
 }
