@@ -48,6 +48,10 @@ const full: Plan = {
   version: 2,
   model: { name: 'model', hash: 'abc', parameters: 512 },
   budget: { kind: 'bits-per-weight', value: 4.75 },
+  fit: {
+    ...{ context: 8192, sequences: 2, cacheType: 'q8_0', memory: 8_000_000_000 },
+    gpu: { memory: 6_000_000_000, layers: 12, cpuMoe: true },
+  },
   total: {
     bytes: 300,
     fileBytes: 448,
