@@ -111,6 +111,10 @@ describe.skipIf(!hasServer)('the plan page', () => {
     expect(await divergence()).toBeGreaterThan(0.00098);
   });
 
+  it('no longer says what fits once the plan has another size', async () => {
+    await expect.poll(() => frame.getByText(/of keys and values for/).count()).toBe(0);
+  });
+
   it('says why a tensor has its format, and pins it to another', async () => {
     await frame.getByLabel('Group tensors').selectOption('none');
     await expect.poll(() => rowCount(grid())).toBe(44);

@@ -4,8 +4,15 @@ import { useAsk } from '../../context';
 import { Button, TextField } from '../../controls';
 import { foundText, requestFrom } from '../../fitRequest';
 
-/** Another budget: what the context and the buffers of llama.cpp leave of a memory. */
-export function FitsIn({ move, disabled }: { move: (budget: number) => void; disabled: boolean }) {
+/** Plans whose bits per weight differ by less have the size that was found. */
+const sameSize = 0.01;
+
+/**
+ * Another budget: what the context and the buffers of llama.cpp leave of a memory. What they take is shown while the plan has that size.
+ * @param props.budget bits per weight of the plan.
+ */
+export function FitsIn(props: { budget: number; move: (budget: number) => void; disabled: boolean }) {
+  const { budget, move, disabled } = props;
   const ask = useAsk();
   const [memory, setMemory] = useState('');
   const [context, setContext] = useState('');
@@ -33,7 +40,7 @@ export function FitsIn({ move, disabled }: { move: (budget: number) => void; dis
         label="Memory that llama.cpp may take"
         placeholder="8 GB"
         disabled={disabled}
-        width="80px"
+        width="104px"
         onInput={setMemory}
       />
       <TextField
@@ -41,7 +48,7 @@ export function FitsIn({ move, disabled }: { move: (budget: number) => void; dis
         label="Tokens of context"
         placeholder="8192 tokens"
         disabled={disabled}
-        width="96px"
+        width="104px"
         onInput={setContext}
       />
       <select
@@ -59,7 +66,7 @@ export function FitsIn({ move, disabled }: { move: (budget: number) => void; dis
       <Button disabled={disabled || !request} onClick={() => void find()}>
         Fit
       </Button>
-      {found && (
+      {found && Math.abs(found.bitsPerWeight - budget) < sameSize && (
         <p class="caption" role="status">
           {foundText(found)}
         </p>

@@ -99,7 +99,7 @@ function Planned(props: {
         <div class="plan-side">
           {props.control(plan)}
           {front?.measure === 'divergence' && <Dial move={move} disabled={disabled} />}
-          <FitsIn move={move} disabled={disabled} />
+          <FitsIn {...{ budget, move, disabled }} />
           <Totals plan={plan} noise={sensitivity?.noise ?? 0} />
           <Actions {...moved} />
         </div>
