@@ -26,6 +26,8 @@ export interface MeasuredDivergences {
   readonly chance: number;
   /** Name of the model that was run, where it is another one. */
   readonly model?: string;
+  /** As in `GainsSource`. */
+  readonly by?: 'curvature';
   /** Absent where no change could be told from noise. */
   readonly spread?: Spread;
   /** The blocks whose tensors were measured, where these are not all. */
@@ -81,10 +83,11 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
     return { ...row, gain: divergence / error, measured: { format, error, divergence } };
   });
   const { path: text, hash, tokens, context } = measured.text;
-  const { noise, loss, chance, model, spread, sampled } = measured;
+  const { noise, loss, chance, by, model, spread, sampled } = measured;
   const interpolated = sampled && withInterpolated(rows, sampled);
   const gainsFrom = {
     ...{ text, hash, tokens, context, noise, loss, chance },
+    ...(by ? { by } : {}),
     ...(model === undefined ? {} : { model }),
     ...(interpolated ? { sample: interpolated.sample } : {}),
     ...(spread ? { spread } : {}),
@@ -124,21 +127,33 @@ export async function readDivergences(file: string): Promise<MeasuredDivergences
   const text = await readFile(file, 'utf8').catch(() => ''); // without it, divergences are measured again
   const value = unseal(text.trimEnd());
   if (!isRecord(value) || !isMeasured(value)) return undefined;
-  const { text: source, noise, loss, chance, spread, sampled, tensors, versions } = value;
-  if (!areCurrent(versions, algorithmsOf({ tensors }))) return undefined;
+  const { text: source, noise, loss, chance, by, spread, sampled, tensors, versions } = value;
+  if (!areCurrent(versions, algorithmsOf({ by, tensors }))) return undefined;
   return {
-    ...{ text: source, noise, loss, chance, ...(spread ? { spread } : {}) },
+    ...{ text: source, noise, loss, chance, ...(by ? { by } : {}), ...(spread ? { spread } : {}) },
     ...(sampled ? { sampled } : {}),
     tensors,
   };
 }
 
-function algorithmsOf({ tensors }: Pick<MeasuredDivergences, 'tensors'>): string[] {
-  return ['errors', 'states', 'divergences', ...Object.values(tensors).map(({ format }) => format)];
+/** Measures that divergences of tensors rest on. */
+export const measuresOf = (by: MeasuredDivergences['by']): string[] => [
+  ...['states', 'divergences'],
+  ...(by === 'curvature' ? ['gradients', 'curvature'] : []),
+];
+
+/** What divergences were measured by, and in which formats. */
+interface MeasuredBy extends Pick<MeasuredDivergences, 'tensors'> {
+  readonly by?: MeasuredDivergences['by'] | undefined;
+}
+
+function algorithmsOf({ by, tensors }: MeasuredBy): string[] {
+  return ['errors', ...measuresOf(by), ...Object.values(tensors).map(({ format }) => format)];
 }
 
 function isMeasured(value: Record<string, unknown>): value is Record<string, unknown> & MeasuredDivergences {
-  const { text, tensors, noise, loss, chance, spread, sampled } = value;
+  const { text, tensors, noise, loss, chance, by, spread, sampled } = value;
+  if (by !== undefined && by !== 'curvature') return false;
   if (![noise, loss, chance].every((item) => typeof item === 'number' && item >= 0)) return false;
   if (spread !== undefined && !isSpread(spread)) return false;
   if (sampled !== undefined && !isBlocks(sampled)) return false;

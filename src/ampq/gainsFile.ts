@@ -5,7 +5,7 @@ import type { GainsText, SensitivityRow, SensitivityTable } from '../protocol/pl
 import type { Spread } from '../protocol/targets';
 import { isCurrent, versionsOf, type UsedVersions } from '../quant/algorithms';
 import { isFormatId } from '../quant/catalogue';
-import type { MeasuredDivergences, TensorDivergence } from './gains';
+import { measuresOf, type MeasuredDivergences, type TensorDivergence } from './gains';
 import { Checker } from './planChecker';
 
 /** What the name of a file of gains ends with. */
@@ -47,8 +47,8 @@ export interface GainsFile {
   readonly tensors: readonly FileGain[];
 }
 
-const versionsFor = (errors: ErrorKind): UsedVersions =>
-  versionsOf(['errors', 'states', 'divergences', ...(errors === 'outputs' ? ['evidence'] : [])]);
+const versionsFor = (errors: ErrorKind, by: GainsText['by']): UsedVersions =>
+  versionsOf([...measuresOf(by), 'errors', ...(errors === 'outputs' ? ['evidence'] : [])]);
 
 /**
  * The measured gains of a table as a file.
@@ -64,12 +64,12 @@ export function gainsFileOf(table: SensitivityTable, key: string): GainsFile {
     );
   if (gainsFrom.model !== undefined)
     throw new QuantscopeError('REQUEST', `These are gains of another model (${gainsFrom.model}).`);
-  const { text, hash, tokens, context, loss, chance, noise, spread } = gainsFrom;
+  const { text, hash, tokens, context, loss, chance, by, noise, spread } = gainsFrom;
   const errors = errorKindOf(table);
   return {
     ...{ version: 1, model: { name, key, parameters }, errors },
-    text: { text: basename(text), hash, tokens, context, loss, chance },
-    ...{ noise, ...(spread ? { spread } : {}), versions: versionsFor(errors) },
+    text: { text: basename(text), hash, tokens, context, loss, chance, ...(by ? { by } : {}) },
+    ...{ noise, ...(spread ? { spread } : {}), versions: versionsFor(errors, by) },
     tensors: rows.flatMap(fileGain),
   };
 }
@@ -106,7 +106,8 @@ export function parseGains(value: unknown, file: string): GainsFile {
   const versions = check.record(item['versions'], '$.versions');
   if (!isCurrent(versions))
     throw fail('its figures were measured by another version of Quantscope; measure them again.');
-  const missing = Object.keys(versionsFor(errors)).find((name) => !Object.hasOwn(versions, name));
+  const text = textOf(check, item['text']);
+  const missing = Object.keys(versionsFor(errors, text.by)).find((name) => !Object.hasOwn(versions, name));
   if (missing !== undefined) throw fail(`$.versions.${missing} is missing.`);
   const tensors = check.list(item['tensors'], '$.tensors').map((entry, i) => gainOf(check, entry, i, fail));
   const names = new Set<string>();
@@ -121,8 +122,7 @@ export function parseGains(value: unknown, file: string): GainsFile {
       key: check.string(model['key'], '$.model.key'),
       parameters: check.count(model['parameters'], '$.model.parameters'),
     },
-    errors,
-    text: textOf(check, item['text']),
+    ...{ errors, text },
     noise: check.number(item['noise'], '$.noise'),
     ...(item['spread'] === undefined ? {} : { spread: spreadOf(check, item['spread'], fail) }),
     ...{ versions, tensors },
@@ -170,6 +170,7 @@ function textOf(check: Checker, value: unknown): GainsText {
     context: check.positive(text['context'], '$.text.context'),
     loss: check.number(text['loss'], '$.text.loss'),
     chance: check.number(text['chance'], '$.text.chance'),
+    ...(text['by'] === undefined ? {} : { by: check.oneOf(text['by'], ['curvature'], '$.text.by') }),
   };
 }
 
@@ -225,10 +226,10 @@ export function gainsFor(
     const { format, error, divergence } = item;
     return [name, { format, error, divergence }];
   });
-  const { text: path, hash, tokens, context, loss, chance } = text;
+  const { text: path, hash, tokens, context, loss, chance, by } = text;
   return {
     text: { path, hash, tokens, context },
-    ...{ noise, loss, chance, tensors: Object.fromEntries(found) },
+    ...{ noise, loss, chance, ...(by ? { by } : {}), tensors: Object.fromEntries(found) },
     ...(spread ? { spread } : {}),
     ...(model.key === key ? {} : { model: model.name }),
   };

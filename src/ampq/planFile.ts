@@ -76,8 +76,19 @@ export function planFrom(table: SensitivityTable, solution: Assignment, terms: P
   };
 }
 
-const gainsText = ({ text, hash, tokens, context, loss, chance, model, sample }: GainsText): GainsText => ({
+const gainsText = ({
+  text,
+  hash,
+  tokens,
+  context,
+  loss,
+  chance,
+  by,
+  model,
+  sample,
+}: GainsText): GainsText => ({
   ...{ text: basename(text), hash, tokens, context, loss, chance },
+  ...(by ? { by } : {}),
   ...(model === undefined ? {} : { model }),
   ...(sample ? { sample } : {}),
 });
@@ -221,6 +232,7 @@ function gainsOf(check: Checker, value: unknown): GainsText {
     context: check.count(gains['context'], '$.gains.context'),
     loss: check.number(gains['loss'], '$.gains.loss'),
     chance: check.number(gains['chance'], '$.gains.chance'),
+    ...(gains['by'] === undefined ? {} : { by: check.oneOf(gains['by'], ['curvature'], '$.gains.by') }),
     ...(gains['model'] === undefined ? {} : { model: check.string(gains['model'], '$.gains.model') }),
     ...(gains['sample'] === undefined ? {} : { sample: sampleOf(check, gains['sample']) }),
   };

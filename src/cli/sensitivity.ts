@@ -78,6 +78,10 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     'G',
     'cached: use the gains of the latest run, whatever its text was; or a .gains.json file, which may be of another model of these shapes',
   ),
+  curvature: {
+    type: 'boolean',
+    help: 'gains from the gradients of one backward pass instead of running the model with each tensor changed: faster for models of many tensors, less exact',
+  },
   'weights-only': {
     type: 'boolean',
     help: 'do not run the model: errors of the weights, weighted by the roles of tensors',
@@ -107,6 +111,11 @@ export function measuringParams(context: CommandContext): SensitivityParams {
     throw new UsageError(
       `--tokens, --context and --sample-blocks apply to a run over a text, not to ${chosen[0]}.`,
     );
+  const curvature = context.options['curvature'] === true;
+  if (curvature && (weightsOnly || gains !== undefined))
+    throw new UsageError(`--curvature applies to a run over a text, not to ${chosen[0]}.`);
+  if (curvature && sampleBlocks !== undefined)
+    throw new UsageError('Give --curvature or --sample-blocks, not both.');
   const optimised = optimisedOption(context);
   if (optimised?.isRequired && (weightsOnly || gains === 'cached'))
     throw new UsageError(`--codes optimised needs a run over a text, not ${chosen[0]}.`);
@@ -122,6 +131,7 @@ export function measuringParams(context: CommandContext): SensitivityParams {
     ...(window === undefined ? {} : { context: window }),
     ...(sampleBlocks === undefined ? {} : { sampleBlocks }),
     ...gainsOf(gains),
+    ...(curvature ? { curvature } : {}),
     ...(weightsOnly ? { weightsOnly } : {}),
     ...(optimised ? { optimised } : {}),
   };
@@ -179,6 +189,9 @@ function optimisedOption(context: CommandContext): SensitivityParams['optimised'
   };
 }
 
+/** Time that is worth less exact gains (s). */
+const worthSaving = 600;
+
 /** Prints what a run will do and its estimated time. */
 export async function announce(
   context: CommandContext,
@@ -204,15 +217,22 @@ export async function announce(
       `Gains over ${count(offered.tokens)} tokens of ${basename(offered.file)} are kept from an earlier run; --gains cached uses them.`,
     );
   note(`This takes about ${costText(estimate)}; what earlier runs measured is reused.`);
+  const { seconds, curvatureSeconds = seconds } = estimate;
+  if (seconds - curvatureSeconds > worthSaving)
+    note(
+      `With --curvature it takes about ${duration(curvatureSeconds)}: gains then come from gradients, and are a little less exact.`,
+    );
   return estimate;
 }
 
 /** "3 minutes and 1.93 GB of memory, in one pass over the model". */
 function costText({ seconds, passes, memory }: SensitivityEstimate): string {
-  if (passes === undefined || memory === undefined) return duration(seconds);
+  if (memory === undefined) return duration(seconds);
+  const cost = `${duration(seconds)} and ${size(memory)} of memory`;
+  if (passes === undefined) return cost;
   const how =
     passes === 1 ? 'one pass' : `${count(passes)} passes, as states of all tensors need more memory,`;
-  return `${duration(seconds)} and ${size(memory)} of memory, in ${how} over the model`;
+  return `${cost}, in ${how} over the model`;
 }
 
 /** Measures, or reuses the results of an earlier run; says when results could not be kept. */
@@ -270,10 +290,11 @@ function headingOf(gainsFrom: GainsSource | undefined, weightsOnly: string | und
     return [
       `Relative error ‖x − x'‖ / ‖x‖, of the weights alone${weightsOnly === undefined ? '' : `: ${weightsOnly}`}`,
     ];
-  const { text, tokens, context, noise, sample } = gainsFrom;
+  const { text, tokens, context, noise, sample, by } = gainsFrom;
+  const how = by ? 'By the curvature (tensors of blocks) or measured (others)' : 'Measured';
   return [
     'KL divergence of the output from the original, nats per token, with the tensor alone in the format.',
-    `Measured: the figures with *, over ${count(tokens)} tokens of ${basename(text)} in windows of ${count(context)}.`,
+    `${how}: the figures with *, over ${count(tokens)} tokens of ${basename(text)} in windows of ${count(context)}.`,
     'The others follow from them: gain × squared relative error in the format.',
     ...(sample ? [`Those with ~ have a gain ${sampleText(sample)}.`] : []),
     `Rounding in float32 alone causes ${number(noise)}; smaller figures are shown as "< noise".`,

@@ -87,6 +87,28 @@ export function gainsWork(planned: PlannedGains): GainsWork {
  */
 const backwardPasses = 4;
 
+/** What the change of a matrix takes then, in forward passes: its product with gradients and inputs. */
+const changePasses = 1;
+
+/** Sets of states that a backward pass holds besides the inputs of blocks. */
+const backwardStates = 3;
+
+/** Gains of tensors of blocks by the curvature; the others are measured after the backward pass. */
+export function curvatureWork(planned: PlannedGains): Omit<GainsWork, 'passes'> {
+  const { blocks, windows, stateBytes, room } = planned;
+  const tensors = planned.tensors.filter((block) => block === undefined || block < 0);
+  const others = gainsWork({ ...planned, tensors });
+  const backward = (blocks + backwardStates) * stateBytes;
+  return {
+    windows: others.windows + blocks * windows * (backwardPasses + changePasses),
+    // On the way up and back, and for the changes as they are and changed.
+    loads: others.loads + 4 * blocks,
+    outputs: others.outputs + 2 * windows,
+    // Where there is no room, states are in a file.
+    stateBytes: Math.max(others.stateBytes, backward <= room ? backward : stateBytes),
+  };
+}
+
 /** A pass that measures inputs, and with a backward pass gradients. */
 export const evidenceWork = (blocks: number, windows: number, hasGradients: boolean): Work => ({
   windows: blocks * windows * (1 + (hasGradients ? backwardPasses : 0)),

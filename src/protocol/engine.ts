@@ -293,6 +293,8 @@ export interface SensitivityParams extends ModelRef {
   gainsFile?: string;
   /** Without named formats: types on lattices (IQ2, IQ3), too, where codes are optimised. */
   lattices?: boolean;
+  /** Gains of tensors of blocks from gradients of one backward pass instead of a pass with each tensor changed. */
+  curvature?: boolean;
   /** Errors of the weights alone. */
   weightsOnly?: boolean;
   /**
@@ -331,7 +333,9 @@ export interface SensitivityEstimate {
   weightsOnly?: string;
   /** Estimated time for what is not kept from earlier runs. */
   seconds: number;
-  /** Where it will be run over a text: passes over the model, and memory of the process (bytes), more than one pass where there is little. */
+  /** What it would be with gains by the curvature; where the model will be run over a text. */
+  curvatureSeconds?: number;
+  /** Where it will be run over a text: passes over the model, more than one where there is little memory, and memory of the process (bytes). */
   passes?: number;
   memory?: number;
 }

@@ -36,8 +36,8 @@ export interface SensitivityRow {
    */
   readonly gain?: number;
   /**
-   * Source of the gain: the relative squared error and the divergence with the tensor in this format. Others are gain × error. Absent where the
-   * gain is interpolated.
+   * Source of the gain: the relative squared error and the divergence with the tensor in this format, measured or by the curvature. Others are
+   * gain × error. Absent where the gain is interpolated.
    */
   readonly measured?: { readonly format: string; readonly error: number; readonly divergence: number };
   readonly cells: readonly SensitivityCell[];
@@ -61,6 +61,8 @@ export interface GainsSource {
   readonly model?: string;
   /** Where gains were measured in some blocks and interpolated in the others. */
   readonly sample?: GainsSample;
+  /** Divergences of tensors of blocks follow from gradients of one backward pass; absent where each tensor was changed. */
+  readonly by?: 'curvature';
   /** Absent where no change of a tensor could be told from noise. */
   readonly spread?: Spread;
 }
@@ -80,6 +82,9 @@ export interface GainsSample {
 /** "interpolated from 8 of 32 blocks". */
 export const sampleText = ({ measured, blocks }: GainsSample): string =>
   `interpolated from ${measured} of ${blocks} blocks`;
+
+/** Whether a tensor, by its name in GGUF, is one of a block: of those, divergences can follow from gradients. */
+export const isInBlock = (tensor: string): boolean => /^blk\.\d+\./.test(tensor);
 
 /** The text that the gains of a plan were measured over; the file without its folder. */
 export type GainsText = Omit<GainsSource, 'noise' | 'spread'>;

@@ -1,4 +1,4 @@
-import { sampleText, type GainsSample, type Plan, type SensitivityTable } from './plan';
+import { sampleText, type GainsText, type Plan, type SensitivityTable } from './plan';
 
 /** What a figure rests on, from the weights alone up to a measurement of the plan as a whole. */
 export type Rung = 'weights' | 'importance' | 'hessian' | 'gains' | 'joint';
@@ -13,24 +13,28 @@ const rungs: readonly { readonly id: Rung; readonly label: string }[] = [
 ];
 
 /**
- * "rung 3 of 4, gains: effect of each tensor alone on the output, over a text, without the rounding of activations".
+ * "rung 3 of 4, gains: effect of each tensor alone on the output, over a text, by the curvature, without the rounding of activations".
  * @param of the table or the plan that figures are of.
  */
 export function rungText(rung: Rung, of: RungDetails = {}): string {
   const at = rungs.findIndex(({ id }) => id === rung);
-  return `rung ${at} of ${rungs.length - 1}, ${rung}: ${rungs[at]!.label}${rung === 'gains' ? gainsDetails(of) : ''}`;
+  const details = rung === 'gains' ? gainsDetails(of) : [];
+  return [`rung ${at} of ${rungs.length - 1}, ${rung}: ${rungs[at]!.label}`, ...details].join(', ');
 }
 
 /** What a table (`gainsFrom`) or a plan (`gains`) says of how its gains were measured. */
 interface RungDetails extends Pick<SensitivityTable, 'roundsActivations'> {
-  readonly gainsFrom?: { readonly sample?: GainsSample };
-  readonly gains?: { readonly sample?: GainsSample };
+  readonly gainsFrom?: Pick<GainsText, 'sample' | 'by'>;
+  readonly gains?: Pick<GainsText, 'sample' | 'by'>;
 }
 
-function gainsDetails({ roundsActivations, gainsFrom, gains }: RungDetails): string {
-  const sample = (gainsFrom ?? gains)?.sample;
-  const rounding = `${roundsActivations ? 'with' : 'without'} the rounding of activations`;
-  return `, ${sample ? `${sampleText(sample)}, ` : ''}${rounding}`;
+function gainsDetails({ roundsActivations, gainsFrom, gains }: RungDetails): string[] {
+  const { sample, by } = gainsFrom ?? gains ?? {};
+  return [
+    ...(by ? ['by the curvature'] : []),
+    ...(sample ? [sampleText(sample)] : []),
+    `${roundsActivations ? 'with' : 'without'} the rounding of activations`,
+  ];
 }
 
 /** Of the errors of a table or a plan. */

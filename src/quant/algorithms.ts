@@ -29,6 +29,8 @@ const measureVersions = {
   evidence: 1,
   /** Covariances of gradients at the outputs of matrices (src/evaluation/backward.ts, gradientSums.ts, ownInputs.ts, src/graph/gradient). */
   gradients: 2,
+  /** Divergences from gradients and changes of weights (src/ampq/curvature.ts). */
+  curvature: 1,
   /** State of a file that is trained (src/refinement). */
   refinement: 1,
   /** Losses and divergences of tokens (native/kernels/logits.cc, src/evaluation). */

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { sampleText, type Device } from '../../src/protocol/plan';
+import { isInBlock, sampleText, type Device } from '../../src/protocol/plan';
 import { plural } from '../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
@@ -194,10 +194,11 @@ function detailOf(
   const [first = 0] = members;
   const source = members.length === 1 ? rows[first]?.measured : undefined;
   if (gainsFrom && influence !== undefined) {
-    const how = source?.format === format ? 'measured' : 'predicted';
+    const found = gainsFrom.by && isInBlock(rows[first]!.tensor) ? 'by the curvature' : 'measured';
+    const how = source?.format === format ? found : 'predicted';
     lines.push(`KL divergence ${scientific(influence)} nats per token, ${how}`);
     if (source && source.format !== format)
-      lines.push(`from ${scientific(source.divergence)} measured in ${source.format}`);
+      lines.push(`from ${scientific(source.divergence)} ${found} in ${source.format}`);
     if (members.length === 1 && !source && gainsFrom.sample)
       lines.push(`with a gain ${sampleText(gainsFrom.sample)}`);
   }
@@ -218,7 +219,10 @@ function Caption({ figures, measure }: { figures: Figures; measure: Measure }) {
         {weightsOnly !== undefined && !isRunning && ` From the weights alone: ${weightsOnly}`}
       </p>
     );
-  const { text, tokens, context } = gainsFrom;
+  const { text, tokens, context, by } = gainsFrom;
+  const source = by
+    ? 'gradients of one backward pass (tensors of blocks) or one measurement (others)'
+    : 'one measurement per tensor';
   return (
     <>
       <p class="muted caption">
@@ -227,10 +231,10 @@ function Caption({ figures, measure }: { figures: Figures; measure: Measure }) {
       </p>
       <details class="muted caption">
         <summary>How these figures were obtained</summary>
-        The error of the weights in the format × the tensor’s gain, which comes from one measurement per
-        tensor, in windows of {context.toLocaleString('en-US')} tokens; that of a group is the sum. “&lt;
-        noise” is below {scientific(noiseOf(gainsFrom))}, which float32 rounding alone causes. Errors were
-        measured on {devices.map((device) => deviceNames[device]).join(' and ')}.
+        The error of the weights in the format × the tensor’s gain, which comes from {source}, in windows of{' '}
+        {context.toLocaleString('en-US')} tokens; that of a group is the sum. “&lt; noise” is below{' '}
+        {scientific(noiseOf(gainsFrom))}, which float32 rounding alone causes. Errors were measured on{' '}
+        {devices.map((device) => deviceNames[device]).join(' and ')}.
       </details>
     </>
   );

@@ -9,7 +9,14 @@ import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
 import { blockBytes } from '../../graph/transformer/decoderShape';
 import { greatestOf } from '../../protocol/extremes';
-import { gainsWork, secondsOf, type PlannedGains, type WorkSeconds } from '../../evaluation/passWork';
+import {
+  curvatureWork,
+  gainsWork,
+  secondsOf,
+  type GainsWork,
+  type PlannedGains,
+  type WorkSeconds,
+} from '../../evaluation/passWork';
 import { processMemory } from '../../exporter/estimates';
 import { statesRoom, type PlannedText } from './runPlan';
 
@@ -43,33 +50,42 @@ export async function errorSeconds(missing: readonly MissingCells[], signal: Abo
   return seconds;
 }
 
-/** What measuring gains takes: seconds, passes over the model, and bytes of memory. */
-export interface GainsCost {
+/** What a run takes: seconds, and bytes of memory. */
+export interface RunCost {
   readonly seconds: number;
-  readonly passes: number;
   readonly memory: number;
 }
 
+/** What gains take: measured, in passes over the model, or by the curvature. */
+export interface GainsCosts {
+  readonly measured: RunCost & { readonly passes: number };
+  readonly curvature: RunCost;
+}
+
 /** @param names of the tensors that are changed, as GGUF has them. */
-export async function gainsCost(
+export async function gainsCosts(
   model: Model,
   { plan, windows }: PlannedText,
   names: readonly string[],
   device: OrtDevice,
   signal: AbortSignal,
-): Promise<GainsCost> {
+): Promise<GainsCosts> {
   const decoder = await openDecoder(model, { device, length: plan.context, keep: false });
   try {
-    const work = gainsWork(plannedGains(decoder, names, windows.length, statesRoom()));
+    const planned = plannedGains(decoder, names, windows.length, statesRoom());
     const each = {
       ...(await blockSeconds(decoder, { signal })),
       output: await outputSeconds(decoder, signal),
     };
     const largest = greatestOf(decoder.shape.blocks.map(blockBytes));
-    return {
+    const costOf = (work: Omit<GainsWork, 'passes'>): RunCost => ({
       seconds: secondsOf(work, each),
-      passes: work.passes,
       memory: processMemory + work.stateBytes + largest,
+    });
+    const work = gainsWork(planned);
+    return {
+      measured: { ...costOf(work), passes: work.passes },
+      curvature: costOf(curvatureWork(planned)),
     };
   } finally {
     await decoder.close();

@@ -10,7 +10,6 @@ import {
 import type { Candidates } from '../../ampq/candidates';
 import { isSampled } from '../../ampq/interpolatedGains';
 import { resultsKey } from '../../ampq/sensitivity';
-import type { ScoredInputs } from '../../evaluation/windows';
 import { writeAtomically } from '../../files/atomicFile';
 import type { OrtDevice } from '../../graph/session';
 import type { RoundInputs } from '../../graph/transformer/graphSources';
@@ -19,13 +18,14 @@ import type { CodeFinder } from '../../exporter/codes/codeFinder';
 import type { WeightChange, WeightChanges } from '../../graph/transformer/weights';
 import { reason } from '../../model/byteSource';
 import type { Model } from '../../model/model';
-import type { SensitivityTable } from '../../protocol/plan';
+import type { GainsSource, SensitivityTable } from '../../protocol/plan';
 import type { JobContext } from '../job';
 import { weightChange } from './plannedVariant';
 import { gainsWork } from '../../evaluation/passWork';
+import { curvatureOf } from './curvatureRun';
 import { plannedGains } from './gainsEstimate';
 import { StepMeter } from './progress';
-import { statesRoom, type PlannedText } from './runPlan';
+import { statesRoom, type PlannedText, type WindowsRun } from './runPlan';
 
 /** Gains of the latest run of a model over a text; undefined when there are none. */
 export const keptGains = (
@@ -35,8 +35,10 @@ export const keptGains = (
 ): Promise<MeasuredDivergences | undefined> =>
   readDivergences(gainsFile(cacheDir, resultsKey(model, candidates)));
 
-/** Where gains are measured and kept, and what finds codes that are optimised. */
+/** Where gains are measured and kept, by what, and what finds codes that are optimised. */
 export interface GainsPlace {
+  /** Each tensor is changed where it is absent. */
+  readonly by?: GainsSource['by'];
   readonly device: OrtDevice;
   readonly cacheDir: string;
   readonly finder?: CodeFinder | undefined;
@@ -53,27 +55,28 @@ export async function addGains(
   table: SensitivityTable,
   candidates: Candidates,
   planned: PlannedText,
-  { device, cacheDir, finder, sampled }: GainsPlace,
+  { by, device, cacheDir, finder, sampled }: GainsPlace,
   context: JobContext,
 ): Promise<SensitivityTable> {
   const probes = probesOf(table, sampled);
   if (probes.size === 0)
     return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
-  const { byTensor, noise, loss, chance, spread } = await measureChanges(
-    model,
-    { length: planned.plan.context, windows: planned.windows },
-    changesOf(candidates, probes, finder),
-    { device },
-    context,
-  );
+  const run = { length: planned.plan.context, windows: planned.windows };
+  const changes = changesOf(candidates, probes, finder);
+  const place = { device, folder: cacheDir };
+  const curved = by ? await curvatureOf(model, run, changes, place, context) : new Map<string, number>();
+  const others = new Map([...changes].filter(([name]) => !curved.has(name)));
+  const single = await measureChanges(model, run, others, { device }, context);
+  const { byTensor, noise, loss, chance, spread } = single;
   if (!Number.isFinite(noise))
     return { ...table, weightsOnly: 'the weights overflow when the model is run over a text.' };
   const { scoredTokens: tokens, context: length } = planned.plan;
   const measured: MeasuredDivergences = {
     text: { path: planned.file, hash: planned.hash, tokens, context: length },
-    ...{ noise, loss, chance, ...(spread ? { spread } : {}), ...(sampled ? { sampled } : {}) },
+    ...{ noise, loss, chance, ...(by ? { by } : {}) },
+    ...{ ...(spread ? { spread } : {}), ...(sampled ? { sampled } : {}) },
     tensors: Object.fromEntries(
-      [...byTensor]
+      [...byTensor, ...curved]
         // A tensor that overflows in its format is not measured; notes name it.
         .filter(([, divergence]) => Number.isFinite(divergence))
         .map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
@@ -132,7 +135,7 @@ interface ChangesRun {
 /** Runs a model over windows of one length with each change, in as few passes as memory allows. @throws QuantscopeError as `openDecoder`. */
 export async function measureChanges(
   model: Model,
-  { length, windows }: { readonly length: number; readonly windows: readonly ScoredInputs[] },
+  { length, windows }: WindowsRun,
   changes: SingleChanges,
   { device, around, roundInputs = false }: ChangesRun,
   { signal, progress }: JobContext,

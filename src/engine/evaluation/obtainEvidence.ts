@@ -234,9 +234,14 @@ async function measure(pass: PlannedPass, { signal, progress }: JobContext): Pro
 /** Steps of a pass, as its `onStep` counts them. */
 function evidenceSteps(decoder: Decoder, windows: number, { gradients }: EvidenceParts): number {
   const blocks = stepsOf(decoder, windows, 0);
-  if (!gradients) return blocks;
+  return gradients ? blocks + backwardSteps(decoder, windows) : blocks;
+}
+
+/** Steps of a backward pass and of the forward pass before it. */
+export function backwardSteps(decoder: Decoder, windows: number): number {
+  const blocks = stepsOf(decoder, windows, 0);
   const slices = [...decoder.vocabularySlices()].length;
-  return 3 * blocks + (slices * blocks) / decoder.shape.blocks.length;
+  return 2 * blocks + (slices * blocks) / decoder.shape.blocks.length;
 }
 
 /** Where states are kept. */

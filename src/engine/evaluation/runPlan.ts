@@ -15,6 +15,7 @@ import {
   planWindows,
   spreadIndices,
   windowAt,
+  type ScoredInputs,
   type TextWindow,
   type WindowPlan,
 } from '../../evaluation/windows';
@@ -47,6 +48,12 @@ export interface PlannedText {
   readonly windows: readonly TextWindow[];
   /** Of the tokens and of how they are cut. */
   readonly hash: string;
+}
+
+/** Windows of one length that a model is run over. */
+export interface WindowsRun {
+  readonly length: number;
+  readonly windows: readonly ScoredInputs[];
 }
 
 /** How a text is cut into windows. */

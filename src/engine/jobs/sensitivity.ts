@@ -26,7 +26,7 @@ import type { SensitivityParams } from '../../protocol/engine';
 import type { Backend, Device, SensitivityTable } from '../../protocol/plan';
 import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';
-import { errorSeconds, gainsCost } from '../evaluation/gainsEstimate';
+import { errorSeconds, gainsCosts } from '../evaluation/gainsEstimate';
 import { chooseGains, type GainsChosen } from '../evaluation/chooseGains';
 import { addGains, keptGains } from '../evaluation/measureGains';
 import {
@@ -62,6 +62,7 @@ const runKinds = {
   keptGains: 'boolean?',
   gainsFile: 'path?',
   lattices: 'boolean?',
+  curvature: 'boolean?',
   weightsOnly: 'boolean?',
   optimised: 'optimised?',
 } as const;
@@ -103,7 +104,7 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
   const kept = await keptOf(candidates);
   const names = candidates.tensors.map(({ converted: { name } }) => name);
   const sampled = params.sampleBlocks === undefined ? undefined : sampleOfBlocks(names, params.sampleBlocks);
-  const isKept = planned !== undefined && planned.hash === kept?.text.hash && covers(kept, sampled);
+  const isKept = planned !== undefined && planned.hash === kept?.text.hash && answers(kept, sampled, params);
   const measured = 'measured' in gains ? gains.measured : isKept ? kept : undefined;
   const formats = [...new Set(named ?? usualFormats(candidates, gains, params).map(formatById))];
   const toRun = isKept ? undefined : planned;
@@ -114,9 +115,17 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
   };
 }
 
-/** Whether kept gains were measured in all blocks of a sample, or in all of the model where there is none. */
-const covers = ({ sampled: kept }: MeasuredDivergences, sampled: readonly number[] | undefined): boolean =>
-  kept === undefined || (sampled?.every((block) => kept.includes(block)) ?? false);
+/**
+ * Whether kept gains are those that are asked for, or better: measured in all blocks of a sample, or in all of the model where there is none; measured
+ * ones serve where the curvature is asked for.
+ */
+const answers = (
+  { sampled: kept, by }: MeasuredDivergences,
+  sampled: readonly number[] | undefined,
+  { curvature }: SensitivityParams,
+): boolean =>
+  (kept === undefined || (sampled?.every((block) => kept.includes(block)) ?? false)) &&
+  (by === undefined || curvature === true);
 
 async function encodedCandidates(
   model: Model,
@@ -177,7 +186,8 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
             : found;
         if (!toRun) return rounded(withGains(table, measured!));
         const { device } = await runDevice(params.device, signal);
-        const where = { device, cacheDir, sampled, finder: await finder?.() };
+        const by = params.curvature === true ? { by: 'curvature' as const } : {};
+        const where = { ...by, device, cacheDir, sampled, finder: await finder?.() };
         const found = await addGains(model, table, candidates, toRun, where, { signal, progress });
         return rounded(inFormats(found, formats));
       });
@@ -213,9 +223,11 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
       const { device } = await runDevice(params.device, signal);
       const names = candidates.tensors.map(({ converted: { name } }) => name);
       const changed = names.filter((name) => isSampled(name, sampled));
-      const { seconds, ...cost } = await gainsCost(model, toRun, changed, device, signal);
+      const costs = await gainsCosts(model, toRun, changed, device, signal);
+      const { seconds, ...cost } = params.curvature === true ? costs.curvature : costs.measured;
       const sample = sampled && { measured: sampled.length, blocks: blocksOf(names).length };
-      return { ...estimate, ...cost, text, ...(sample ? { sample } : {}), seconds: errors + seconds };
+      const times = { seconds: errors + seconds, curvatureSeconds: errors + costs.curvature.seconds };
+      return { ...estimate, ...cost, ...times, text, ...(sample ? { sample } : {}) };
     });
   };
 }

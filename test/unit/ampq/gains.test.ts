@@ -100,7 +100,16 @@ describe('gains', () => {
     expect(await readDivergences(writeFile(folder, 'same.gains.json', changed({})))).toEqual(good);
   });
 
+  it('by the curvature say so', async () => {
+    const curved = { ...good, by: 'curvature' } as const;
+    expect(await readDivergences(writeFile(folder, 'curved.gains.json', printDivergences(curved)))).toEqual(
+      curved,
+    );
+  });
+
   it.each<[string, string]>([
+    ['is by an unknown measure', changed({ by: 'guess' })],
+    ['is by the curvature, of no version', changed({ by: 'curvature' })],
     ['is cut short', printed.slice(0, -9)],
     ['is empty', ''],
     ['is a list', '[]'],

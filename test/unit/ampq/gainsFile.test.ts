@@ -79,6 +79,19 @@ describe('a file of gains', () => {
     expect(gainsFileOf({ ...tableWith([2, 1]), ...more }, 'key').errors).toBe(errors);
   });
 
+  it('says that its gains are by the curvature, and rests on its version', () => {
+    const by = 'curvature' as const;
+    const curved = gainsFileOf({ ...tableWith([2, 1]), gainsFrom: { ...text, by } }, 'key');
+    expect(parseGains(parseJson(printGains(curved)), file)).toEqual(curved);
+    expect(gainsFor(curved, wanted, 'key', file)).toMatchObject({ by });
+    expect(gainsFor(gains, wanted, 'key', file)).not.toHaveProperty('by');
+    const { curvature: _, ...versions } = curved.versions;
+    expect(() => parseGains({ ...curved, versions }, file)).toThrow('$.versions.curvature is missing');
+    expect(() => parseGains(withValue('text.by', 'guess'), file)).toThrow(
+      '$.text.by must be one of curvature',
+    );
+  });
+
   it('is not made of gains of another model', () => {
     const borrowed = { ...tableWith([2, 1]), gainsFrom: { ...text, model: 'elder' } };
     expect(() => gainsFileOf(borrowed, 'key')).toThrow('gains of another model (elder)');

@@ -241,6 +241,41 @@ describe('gains of a model', () => {
   });
 });
 
+describe('gains by the curvature', () => {
+  it('are those of one backward pass for tensors of blocks, and measured for others', async () => {
+    const [model, cache] = [path('curved'), path('curvature')];
+    await writeCheckpoint(model, 'mixtral');
+    const messages: string[] = [];
+    const run = (more: { curvature?: boolean }): Promise<SensitivityTable> =>
+      request(
+        'sensitivity/run',
+        {
+          ...{ path: model, device: 'cpu', cacheDir: cache, text: shortText, formats: ['Q8_0'] },
+          ...more,
+        },
+        { progress: ({ message }) => void messages.push(message) },
+      );
+    const curved = await run({ curvature: true });
+    expect(curved.gainsFrom).toMatchObject({ text: shortText, by: 'curvature' });
+    expect(messages.some((message) => message.startsWith('curvature: gradients of block'))).toBe(true);
+    const stored = await request('sensitivity/stored', { path: model, cacheDir: cache });
+    expect(stored!.gainsFrom).toEqual(curved.gainsFrom);
+    const measured = await run({});
+    expect(measured.gainsFrom).not.toHaveProperty('by');
+    for (const [i, { tensor, gain }] of curved.rows.entries()) {
+      const ratio = gain! / measured.rows[i]!.gain!;
+      // Which experts are chosen after a change, the curvature does not see: those of the last block have none after them.
+      const places = { token_embd: 6, output: 6, 'blk.1.ffn': 1 };
+      const digits = Object.entries(places).find(([start]) => tensor.startsWith(start))?.[1];
+      expect(gain, tensor).toBeGreaterThan(0);
+      if (digits !== undefined) expect(ratio, tensor).toBeCloseTo(1, digits);
+    }
+    messages.length = 0;
+    expect(await run({ curvature: true })).toEqual(measured); // measured ones are the better ones
+    expect(messages).toEqual([]);
+  });
+});
+
 describe('a plan with gains', () => {
   it(
     'diverges less than Q4_K_M in as many bytes, on another text, and about as much as predicted',

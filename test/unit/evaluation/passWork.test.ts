@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { evidenceWork, gainsWork, secondsOf, tensorsPerPass } from '../../../src/evaluation/passWork';
+import {
+  curvatureWork,
+  evidenceWork,
+  gainsWork,
+  secondsOf,
+  tensorsPerPass,
+} from '../../../src/evaluation/passWork';
 
 const gigabyte = 1e9;
 
@@ -42,6 +48,19 @@ describe('the work of a pass over a text', () => {
       loads: 2 + 3,
       outputs: 5 * (4 + 1),
     });
+  });
+
+  it('by the curvature does not grow with the tensors of blocks', () => {
+    const work = curvatureWork({ ...billion, room: 4 * gigabyte });
+    expect(curvatureWork({ ...billion, tensors: [-1, 0], room: 4 * gigabyte })).toEqual(work);
+    // The embedding is measured: one changed model, the unchanged one and the rounded one.
+    expect(work).toEqual({
+      windows: 4 * 16 * (5 + 3),
+      loads: 16 * 5,
+      outputs: 4 * (2 + 2),
+      stateBytes: (16 + 3) * 4 * 2048 * 2048,
+    });
+    expect(gainsWork({ ...billion, room: 4 * gigabyte }).windows / work.windows).toBeGreaterThan(7);
   });
 
   it('takes as long as its parts', () => {

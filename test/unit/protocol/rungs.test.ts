@@ -23,6 +23,12 @@ describe('the ladder of evidence', () => {
   it('says which rung it is', () => {
     expect(rungText('weights')).toBe('rung 0 of 4, weights: errors of the weights alone');
     expect(rungText('gains')).toMatch(/, over a text, without the rounding of activations$/);
+    const gains = {
+      ...{ text: 't.txt', hash: 'h', tokens: 1, context: 1, loss: 1, chance: 7 },
+      by: 'curvature',
+    } as const;
+    expect(rungText('gains', { gains })).toMatch(/, over a text, by the curvature, without the rounding/);
+    expect(rungText('weights', { gains })).not.toMatch(/curvature/);
     expect(rungText('gains', { roundsActivations: true })).toMatch(/, with the rounding of activations$/);
     const sample = { measured: 8, blocks: 32 };
     expect(rungText('gains', { gainsFrom: { sample } })).toMatch(
