@@ -76,6 +76,8 @@ describe('quantscope', () => {
     [['sensitivity', 'a', '--gains', 'cached', '--text', 't'], /Give --text or --gains, not both\./],
     [['sensitivity', 'a', '--sample-blocks', '2'], /--sample-blocks takes at least 3, not 2\./],
     [['sensitivity', 'a', '--weights-only', '--tokens', '9'], /--tokens .* not to --weights-only\./],
+    [['sensitivity', 'a', '--curvature', '--weights-only'], /--curvature .* not to --weights-only\./],
+    [['sensitivity', 'a', '--curvature', '--gains', 'cached'], /--curvature .* not to --gains\./],
     [
       ['sensitivity', 'a', '--codes', 'optimised', '--weights-only'],
       /--codes optimised needs a run over a text/,

@@ -52,6 +52,27 @@ describe('quantscope gains', () => {
     expect(plan.gains).toEqual(measured.plan.gains);
   }, 120_000);
 
+  it('finds those by the curvature, which say so and give a plan that is hardly worse', async () => {
+    const curved = join(folder, 'curved.gains.json');
+    const { code, stderr } = await quantscope(
+      ...['gains', 'export', sampleFolder, '--out', curved, '--curvature'],
+      ...['--text', text, '--tokens', '512', '--context', '64'],
+    );
+    expect(code, stderr).toBe(0);
+    const { plan, stdout } = await planOf(sampleFolder, '--gains', curved);
+    expect(plan.gains).toMatchObject({ by: 'curvature', tokens: 512 });
+    expect(stdout).toContain(
+      'Evidence: rung 3 of 4, gains: effect of each tensor alone on the output, over a text, by the curvature',
+    );
+    const compared = await quantscope(
+      ...['gains', 'compare', sampleFolder, '--with', curved, '--json', ...over],
+    );
+    const { plans, spread } = JSON.parse(compared.stdout) as GainsTransfer;
+    expect(spread).toBeGreaterThan(1);
+    expect(spread).toBeLessThan(1.5);
+    for (const { own, transferred } of plans) expect(transferred / own).toBeLessThan(1.1);
+  }, 120_000);
+
   it('carries them to another model of the same shapes, and says so', async () => {
     const { plan, stdout } = await planOf(tuned, '--gains', library);
     const name = plan.gains!.model!;

@@ -246,15 +246,19 @@ describe('gains by the curvature', () => {
     const [model, cache] = [path('curved'), path('curvature')];
     await writeCheckpoint(model, 'mixtral');
     const messages: string[] = [];
+    const params = {
+      path: model,
+      device: 'cpu',
+      cacheDir: cache,
+      text: shortText,
+      formats: ['Q8_0'],
+    } as const;
+    const progress = ({ message }: EngineProgress) => void messages.push(message);
     const run = (more: { curvature?: boolean }): Promise<SensitivityTable> =>
-      request(
-        'sensitivity/run',
-        {
-          ...{ path: model, device: 'cpu', cacheDir: cache, text: shortText, formats: ['Q8_0'] },
-          ...more,
-        },
-        { progress: ({ message }) => void messages.push(message) },
-      );
+      request('sensitivity/run', { ...params, ...more }, { progress });
+    const estimate = await request('sensitivity/estimate', { ...params, curvature: true });
+    expect(estimate.seconds).toBeGreaterThan(0);
+    expect(estimate.curvatureSeconds).toBe(estimate.seconds);
     const curved = await run({ curvature: true });
     expect(curved.gainsFrom).toMatchObject({ text: shortText, by: 'curvature' });
     expect(messages.some((message) => message.startsWith('curvature: gradients of block'))).toBe(true);
