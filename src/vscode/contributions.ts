@@ -63,6 +63,7 @@ export const settings = {
   threads: 'threads',
   gainTokens: 'gainTokens',
   sampleBlocks: 'sampleBlocks',
+  curvature: 'curvature',
   importanceMatrix: 'importanceMatrix',
   codes: 'codes',
   latticeTypes: 'latticeTypes',

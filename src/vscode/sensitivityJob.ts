@@ -26,6 +26,8 @@ export interface MeasuringSettings {
   readonly tokens?: number;
   /** Blocks that gains are measured in; all when absent. */
   readonly sampleBlocks?: number;
+  /** Gains from the gradients of one backward pass. */
+  readonly curvature?: boolean;
   /** Importance matrix that weights are encoded with. */
   readonly imatrix?: string;
   /** Codes that errors are those of, where the model is run over a text. */
@@ -120,7 +122,7 @@ export class SensitivityJob {
 
   private paramsFor(text: string | undefined): SensitivityParams {
     const { device, showsGains, measuring, evidenceDir } = this.settings;
-    const { tokens, sampleBlocks, codes, lattices = false } = measuring();
+    const { tokens, sampleBlocks, curvature, codes, lattices = false } = measuring();
     const { backend, ...stored } = this.stored();
     const { formats } = this;
     const params = {
@@ -134,6 +136,7 @@ export class SensitivityJob {
       ...(text === undefined ? {} : { text }),
       ...(tokens === undefined ? {} : { tokens }),
       ...(sampleBlocks === undefined ? {} : { sampleBlocks }),
+      ...(curvature ? { curvature } : {}),
     };
   }
 

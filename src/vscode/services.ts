@@ -107,6 +107,7 @@ function chosenMeasuring(): MeasuringSettings {
   const backend = configuration.get<Backend>(settings.backend, 'cpu');
   return {
     ...{ codes, backend },
+    ...(is(settings.curvature) ? { curvature: true } : {}),
     ...(is(settings.latticeTypes) ? { lattices: true } : {}),
     ...(Number.isSafeInteger(tokens) && tokens > 0 ? { tokens } : {}),
     ...(Number.isSafeInteger(sampleBlocks) && sampleBlocks > 0

@@ -87,6 +87,12 @@ describe('a sensitivity analysis', () => {
     ['encodes with the chosen matrix', undefined, { imatrix: '/i.gguf' }, { imatrix: '/i.gguf' }],
     ['measures over as many tokens as the user chose', undefined, { tokens: 4096 }, { tokens: 4096 }],
     [
+      'takes gains from gradients where the user chose that',
+      undefined,
+      { curvature: true },
+      { curvature: true },
+    ],
+    [
       'measures the codes that the user chose',
       '/t.txt',
       { codes: 'optimised', backend: 'gpu' },
