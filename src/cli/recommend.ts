@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { printPlan } from '../ampq/planFile';
+import { fewBits, fewBitsProbe } from '../ampq/gains';
 import { latticeBits, latticeCandidates, lowerCandidates } from '../ampq/sensitivity';
 import { fileBytes, rivalFile } from '../ampq/rivalFile';
 import { writeAtomically } from '../files/atomicFile';
@@ -55,10 +56,12 @@ export const recommend: Command = {
     // A file of GGUF is not what other runtimes load: its header does not count.
     const isGguf = runtime === undefined || runtime === 'llama.cpp';
     const wanted = { goal, ...(isGguf ? exported : { frame: undefined }), constraints, runtime };
-    const few = await measureDownTo(context, params, estimate, wanted);
-    const own = isOptimised ? await withLattices(context, params, few, estimate.formats, wanted) : few;
+    const usual = await measureDownTo(context, params, estimate, wanted);
+    const asked = hasFewBits(params, usual, wanted) ? { ...params, fewBits: true } : params;
+    const few = asked === params ? usual : await measureFewBits(context, asked);
+    const own = isOptimised ? await withLattices(context, asked, few, estimate.formats, wanted) : few;
     const rival = described && rivalFile(described, own.rows);
-    const measured = rival ? await withRivalTypes(context, params, own, rival) : own;
+    const measured = rival ? await withRivalTypes(context, asked, own, rival) : own;
     const { plan, use } = planFor(measured, wanted);
     const compared = rival && compareRival(rival, plan, measured);
     const noise = measured.gainsFrom?.noise;
@@ -81,6 +84,24 @@ export const recommend: Command = {
     };
   },
 };
+
+/** Whether gains are measured for the run, and the plan has so few bits that others are better for it. */
+const hasFewBits = (
+  { keptGains, gainsFile, curvature }: SensitivityParams,
+  measured: SensitivityTable,
+  wanted: Wanted,
+): boolean =>
+  measured.gainsFrom !== undefined &&
+  keptGains !== true &&
+  curvature !== true &&
+  gainsFile === undefined &&
+  (!isReached(measured, wanted) || planFor(measured, wanted).plan.total.bitsPerWeight < fewBits);
+
+async function measureFewBits(context: CommandContext, params: SensitivityParams): Promise<SensitivityTable> {
+  context.note(`Below ${fewBits} bits per weight, gains are measured in ${fewBitsProbe.id}.`);
+  await announce(context, params);
+  return measure(context, params);
+}
 
 /** The table with types on lattices, where the plan has few bits and no formats were named. */
 async function withLattices(

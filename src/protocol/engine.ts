@@ -295,6 +295,8 @@ export interface SensitivityParams extends ModelRef {
   lattices?: boolean;
   /** Gains of tensors of blocks from gradients of one backward pass instead of a pass with each tensor changed. */
   curvature?: boolean;
+  /** Gains for plans of few bits: measured in a format with the errors of such plans. */
+  fewBits?: boolean;
   /** Errors of the weights alone. */
   weightsOnly?: boolean;
   /**

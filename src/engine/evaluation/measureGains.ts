@@ -1,6 +1,7 @@
 import { measureDivergences, type Divergences, type SingleChanges } from '../../ampq/divergences';
 import {
   gainsFile,
+  probeFormat,
   printDivergences,
   probeOf,
   readDivergences,
@@ -19,6 +20,7 @@ import type { WeightChange, WeightChanges } from '../../graph/transformer/weight
 import { reason } from '../../model/byteSource';
 import type { Model } from '../../model/model';
 import type { GainsSource, SensitivityTable } from '../../protocol/plan';
+import type { QuantFormat } from '../../quant/format';
 import type { JobContext } from '../job';
 import { weightChange } from './plannedVariant';
 import { gainsWork } from '../../evaluation/passWork';
@@ -32,13 +34,16 @@ export const keptGains = (
   model: Model,
   candidates: Candidates,
   cacheDir: string,
+  probe: QuantFormat = probeFormat,
 ): Promise<MeasuredDivergences | undefined> =>
-  readDivergences(gainsFile(cacheDir, resultsKey(model, candidates)));
+  readDivergences(gainsFile(cacheDir, resultsKey(model, candidates), probe));
 
 /** Where gains are measured and kept, by what, and what finds codes that are optimised. */
 export interface GainsPlace {
   /** Each tensor is changed where it is absent. */
   readonly by?: GainsSource['by'];
+  /** The format that tensors are measured in. */
+  readonly probe: QuantFormat;
   readonly device: OrtDevice;
   readonly cacheDir: string;
   readonly finder?: CodeFinder | undefined;
@@ -55,10 +60,10 @@ export async function addGains(
   table: SensitivityTable,
   candidates: Candidates,
   planned: PlannedText,
-  { by, device, cacheDir, finder, sampled }: GainsPlace,
+  { by, probe, device, cacheDir, finder, sampled }: GainsPlace,
   context: JobContext,
 ): Promise<SensitivityTable> {
-  const probes = probesOf(table, sampled);
+  const probes = probesOf(table, sampled, probe);
   if (probes.size === 0)
     return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
   const run = { length: planned.plan.context, windows: planned.windows };
@@ -82,7 +87,7 @@ export async function addGains(
         .map(([name, divergence]) => [name, { ...probes.get(name)!, divergence }]),
     ),
   };
-  const notKept = await keep(gainsFile(cacheDir, resultsKey(model, candidates)), measured);
+  const notKept = await keep(gainsFile(cacheDir, resultsKey(model, candidates), probe), measured);
   const found = withGains(table, measured);
   return notKept === undefined ? found : { ...found, notKept };
 }
@@ -115,10 +120,14 @@ function changesOf(
 }
 
 /** The format that each tensor of the table is measured in, by its name, as far as they are in these blocks or in none. */
-function probesOf({ rows }: SensitivityTable, sampled: readonly number[] | undefined): Probes {
+function probesOf(
+  { rows }: SensitivityTable,
+  sampled: readonly number[] | undefined,
+  wanted: QuantFormat,
+): Probes {
   return new Map(
     rows.flatMap((row) => {
-      const probe = isSampled(row.tensor, sampled) ? probeOf(row) : undefined;
+      const probe = isSampled(row.tensor, sampled) ? probeOf(row, wanted) : undefined;
       return probe ? [[row.tensor, probe] as const] : [];
     }),
   );

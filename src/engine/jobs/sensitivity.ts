@@ -2,7 +2,7 @@ import { measureSlab } from '../../analysis/measureRows';
 import { measureWeighted } from '../../analysis/weightedErrors';
 import { refuseWithoutImportance, type Candidates } from '../../ampq/candidates';
 import { keepLatestCodes, latestCandidates } from '../../ampq/latestCodes';
-import { probeFormat, withGains, type MeasuredDivergences } from '../../ampq/gains';
+import { fewBitsProbe, probeFormat, withGains, type MeasuredDivergences } from '../../ampq/gains';
 import { blocksOf, isSampled, sampleOfBlocks } from '../../ampq/interpolatedGains';
 import {
   defaultCandidates,
@@ -63,6 +63,7 @@ const runKinds = {
   gainsFile: 'path?',
   lattices: 'boolean?',
   curvature: 'boolean?',
+  fewBits: 'boolean?',
   weightsOnly: 'boolean?',
   optimised: 'optimised?',
 } as const;
@@ -91,7 +92,8 @@ interface Run {
 async function planRun(model: Model, params: SensitivityParams, signal: AbortSignal): Promise<Run> {
   const encoded = await encodedCandidates(model, params, params.optimised !== undefined, signal);
   const named = params.formats?.map(formatById);
-  const keptOf = (candidates: Candidates) => keptGains(model, candidates, params.cacheDir);
+  const probe = probeFor(params);
+  const keptOf = (candidates: Candidates) => keptGains(model, candidates, params.cacheDir, probe);
   const latest = params.optimised ? await latestCandidates(model, encoded, params.cacheDir) : encoded;
   const earlier = await keptOf(latest);
   const gains = await chooseGains(model, params, { kept: earlier, candidates: encoded }, signal);
@@ -111,7 +113,7 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
   return {
     ...{ candidates, gains, toRun, sampled, measured, formats, codes },
     offered: measured ? undefined : (kept ?? earlier),
-    measuredFormats: toRun ? [...new Set([...formats, probeFormat])] : formats,
+    measuredFormats: toRun ? [...new Set([...formats, probe])] : formats,
   };
 }
 
@@ -126,6 +128,10 @@ const answers = (
 ): boolean =>
   (kept === undefined || (sampled?.every((block) => kept.includes(block)) ?? false)) &&
   (by === undefined || curvature === true);
+
+/** The format that gains are measured in. */
+const probeFor = ({ fewBits }: SensitivityParams): QuantFormat =>
+  fewBits === true ? fewBitsProbe : probeFormat;
 
 async function encodedCandidates(
   model: Model,
@@ -187,7 +193,8 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
         if (!toRun) return rounded(withGains(table, measured!));
         const { device } = await runDevice(params.device, signal);
         const by = params.curvature === true ? { by: 'curvature' as const } : {};
-        const where = { ...by, device, cacheDir, sampled, finder: await finder?.() };
+        const probe = probeFor(params);
+        const where = { ...by, probe, device, cacheDir, sampled, finder: await finder?.() };
         const found = await addGains(model, table, candidates, toRun, where, { signal, progress });
         return rounded(inFormats(found, formats));
       });

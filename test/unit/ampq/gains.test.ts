@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
+  fewBitsProbe,
+  gainsFile,
   printDivergences,
   probeOf,
   readDivergences,
@@ -31,6 +33,13 @@ describe('the format that a tensor is measured in', () => {
   it('is Q4_K where it fits, else the next that has an error', () => {
     expect(probeOf(row('a', { Q4_0: 0.008, Q4_K: 0.005 }))).toEqual({ format: 'Q4_K', error: 0.005 });
     expect(probeOf(row('a', { Q8_0: 0.0001, Q4_0: 0.008 }))).toEqual({ format: 'Q4_0', error: 0.008 });
+  });
+
+  it('is Q2_K for plans of few bits, whose gains are kept in a file of their own', () => {
+    const item = row('a', { Q2_K: 0.06, Q4_0: 0.008, Q4_K: 0.005 });
+    expect(probeOf(item, fewBitsProbe)).toEqual({ format: 'Q2_K', error: 0.06 });
+    expect(gainsFile('f', 'k')).toBe(join('f', 'k.gains.json'));
+    expect(gainsFile('f', 'k', fewBitsProbe)).toBe(join('f', 'k.Q2_K.gains.json'));
   });
 
   it('is the one with the most usual error where it was measured in none of these', () => {
