@@ -155,7 +155,7 @@ function predictedRows(rates: CoreRates, onGpu: boolean): string[][] {
     bytes('memory: states of gains', ({ memory }) => memory.states),
     ['passes over the model for gains', ...found.map(({ passes: count }) => String(count))],
     bytes('memory: a block or the output matrix in float32', ({ memory }) => memory.weights),
-    bytes('memory: largest Hessian and its factor', ({ memory }) => memory.hessian),
+    bytes('memory: largest Hessian with factor and tiles', ({ memory }) => memory.hessian),
     bytes('disk: Hessians', ({ disk }) => disk.hessians),
     bytes('disk: Hessians and gradients', ({ disk }) => disk.gradients),
     bytes('disk or memory: states of the backward pass', ({ disk }) => disk.states),

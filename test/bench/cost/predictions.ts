@@ -118,12 +118,15 @@ export function predict(sizes: LlamaSizes, rates: CoreRates): Predicted {
 const weightsOf = (sizes: LlamaSizes): number =>
   sizes.blocks * blockWeights(sizes) + 2 * sizes.hidden * sizes.vocabulary;
 
+/** Bytes of an entry of a Hessian in float64, of its factor, and of its tiles in float32. */
+const hessianBytes = 8 + 2.25 + 4;
+
 function memoryOf(sizes: LlamaSizes, states: number): Predicted['memory'] {
   const { hidden, vocabulary, feedForward } = sizes;
   return {
     states,
     weights: Math.max(blockBytes(sizes), 4 * hidden * vocabulary),
-    hessian: 16 * feedForward ** 2,
+    hessian: hessianBytes * feedForward ** 2,
   };
 }
 
