@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { Candidates } from '../../ampq/candidates';
 import { resultsKey } from '../../ampq/sensitivity';
 import type { CodeFinder } from '../../exporter/codes/codeFinder';
-import { roundingErrors } from '../../exporter/codes/inputRounding';
+import { roundingErrors, roundingSecondsPerWeight } from '../../exporter/codes/inputRounding';
+import { sampledRows } from '../../evaluation/evidence';
 import { writeAtomically } from '../../files/atomicFile';
 import { makeFolder } from '../../files/makeFolder';
 import { roundingFor } from '../../graph/transformer/rounding';
@@ -12,6 +13,7 @@ import type { Model } from '../../model/model';
 import { seal, unseal } from '../../model/sealedJson';
 import type { InputRounding } from '../../protocol/ggmlTypes';
 import type { SensitivityCell, SensitivityTable } from '../../protocol/plan';
+import { matrixOf } from '../../model/rows';
 
 /** What the rounding of inputs does to the outputs of tensors, as relative squared errors by their names and kinds of rounding. */
 export type InputRoundings = Readonly<Record<string, Partial<Record<InputRounding, number>>>>;
@@ -36,6 +38,21 @@ export async function inputRoundings(
   // A later run measures them again where they cannot be kept.
   await keepRoundings(model, candidates, cacheDir, found).catch(() => undefined);
   return found;
+}
+
+/** Seconds that `inputRoundings` takes with the inputs at hand: none where an earlier run is reused. */
+export async function roundingSeconds(
+  model: Pick<Model, 'description'>,
+  candidates: Candidates,
+  cacheDir: string,
+  signal: AbortSignal,
+): Promise<number> {
+  if (await keptRoundings(model, candidates, cacheDir)) return 0;
+  const weights = candidates.tensors.reduce((sum, { converted: { shape } }) => {
+    const { rows, columns } = matrixOf(shape);
+    return sum + rows * columns;
+  }, 0);
+  return weights * (await roundingSecondsPerWeight(sampledRows, signal));
 }
 
 export async function measuredRoundings(

@@ -37,7 +37,7 @@ import {
   planCodes,
   type PlannedCodes,
 } from '../evaluation/plannedCodes';
-import { inputRoundings, keptRoundings, withRoundings } from '../evaluation/roundedInputs';
+import { inputRoundings, keptRoundings, roundingSeconds, withRoundings } from '../evaluation/roundedInputs';
 import { runDevice, type PlannedText } from '../evaluation/runPlan';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -212,10 +212,15 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
       const run = await planRun(model, params, signal);
       const { candidates, gains, toRun, sampled, measured, offered, formats, measuredFormats, codes } = run;
       const left = await missingCandidates(model, candidates, params.cacheDir, measuredFormats);
-      const isMissing = toRun !== undefined || left.some(({ formats: some }) => some.length > 0);
+      const ofRounding =
+        codes?.settings && isForCpu(params.optimised!) && !('weightsOnly' in gains)
+          ? await roundingSeconds(model, candidates, params.cacheDir, signal)
+          : 0;
+      const isMissing =
+        toRun !== undefined || ofRounding > 0 || left.some(({ formats: some }) => some.length > 0);
       const ofCodes =
         codes && isMissing ? missingCodesSeconds(left) + (await evidenceSeconds(model, codes, signal)) : 0;
-      const errors = ofCodes + (await errorSeconds(left, signal));
+      const errors = ofCodes + ofRounding + (await errorSeconds(left, signal));
       const estimate = {
         ...{ tensors: candidates.tensors.length, formats: formats.map(({ id }) => id) },
         ...(codes ? { codes: codes.used } : {}),

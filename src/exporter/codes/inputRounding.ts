@@ -66,6 +66,21 @@ export async function roundingErrors(
   return Object.fromEntries(kinds.map((kind) => [kind, share(kind)]));
 }
 
+/** Rows of weights that the estimate is timed on: enough for all threads. */
+const timedShape = [256, 1024] as const;
+
+/** Seconds that `roundingErrors` takes for a weight, from a short run over that many sampled inputs. */
+export async function roundingSecondsPerWeight(samples: number, signal?: AbortSignal): Promise<number> {
+  const [rows, columns] = timedShape;
+  const weights = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 1.7));
+  const inputs = Float32Array.from({ length: samples * columns }, (_, i) => Math.cos(i * 0.3));
+  const began = performance.now();
+  await energyOf(weights, inputs, columns, signal);
+  // Once for the inputs, and once for what each kind of rounding adds to them.
+  const passes = 1 + Object.keys(roundingBlocks).length;
+  return (passes * (performance.now() - began)) / 1000 / weights.length;
+}
+
 /** What was sampled of the inputs of an expert, and what each rounding adds to them. */
 interface SampledInputs {
   readonly expert: number;

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { cpSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
@@ -105,6 +105,10 @@ describe('a table of optimised codes', () => {
     expect(again).toEqual(table);
     const estimate = await request('sensitivity/estimate', params);
     expect(estimate).toMatchObject({ text: { isKept: true }, codes, seconds: 0 });
+    const unrounded = join(folder, 'unrounded');
+    cpSync(cacheDir, unrounded, { recursive: true, filter: (file) => !file.endsWith('.rounding.json') });
+    const { seconds } = await request('sensitivity/estimate', { ...params, cacheDir: unrounded });
+    expect(seconds).toBeGreaterThan(0);
   });
 
   it('is the one that is shown before anything is measured, until a run measures other codes', async () => {

@@ -8,6 +8,7 @@ import {
   inputRoundings,
   keptRoundings,
   measuredRoundings,
+  roundingSeconds,
   withRoundings,
 } from '../../../src/engine/evaluation/roundedInputs';
 import { CodeFinder } from '../../../src/exporter/codes/codeFinder';
@@ -112,7 +113,9 @@ describe('errors of the outputs by rounded inputs', () => {
       },
     };
     expect(await keptRoundings(model, few, cacheDir)).toBeUndefined();
+    expect(await roundingSeconds(model, few, cacheDir, place.signal)).toBeGreaterThan(0);
     const found = (await inputRoundings(model, few, place))!;
+    expect(await roundingSeconds(model, few, cacheDir, place.signal)).toBe(0);
     expect(Object.keys(found)).toEqual([few.tensors[0]!.converted.name]);
     expect(await keptRoundings(model, few, cacheDir)).toEqual(found);
     expect([await inputRoundings(model, few, place), used]).toEqual([found, 1]);
