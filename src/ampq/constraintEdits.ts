@@ -40,6 +40,17 @@ export function bound(
   );
 }
 
+/** Whether there are pins or exclusions that are about these tensors alone. */
+export const isReleasable = (
+  table: SensitivityTable,
+  constraints: readonly PlanConstraint[],
+  tensors: readonly string[],
+): boolean => binding(released(table, constraints, new Set(tensors))).length < binding(constraints).length;
+
+/** Pins and exclusions. */
+const binding = (constraints: readonly PlanConstraint[]): PlanConstraint[] =>
+  constraints.filter(({ allow, exclude }) => (allow ?? exclude) !== undefined);
+
 /** Without the pins and exclusions that are about these tensors alone. */
 function released(
   { rows }: SensitivityTable,
@@ -61,8 +72,6 @@ function refuseShared(
   kept: readonly PlanConstraint[],
   tensors: ReadonlySet<string>,
 ): void {
-  const binding = (constraints: readonly PlanConstraint[]): PlanConstraint[] =>
-    constraints.filter(({ allow, exclude }) => (allow ?? exclude) !== undefined);
   if (binding(kept).length < binding(before).length) return;
   const own = rows.filter(({ tensor }) => tensors.has(tensor));
   const shared = [...new Set(matchesOf(own, binding(kept)).flat())];

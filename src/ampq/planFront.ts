@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { choicesOf, rowOf, type Plan, type PlanConstraint, type SensitivityTable } from '../protocol/plan';
 import type { FormatOption, FormatReasons, FrontPoint, PlanFront, PlanMeasure } from '../protocol/planFront';
+import { isReleasable } from './constraintEdits';
 import { constraintText, matchesOf, meets } from './constraints';
 import { priceAt } from './knapsackFront';
 import { totalOf } from './totals';
@@ -119,7 +120,7 @@ export function formatReasons(table: SensitivityTable, plan: Plan, tensor: strin
     ...{ tensor: row.tensor, together: members.map((member) => prepared.rows[member]!.tensor) },
     ...{ format: assignment.format, measure: measureOf(prepared), price, options },
     ...(runnerUp ? { runnerUp: runnerUp.format } : {}),
-    constraints: constraints.flatMap((constraint, i) => (applied.has(constraint) ? [i] : [])),
+    isReleasable: isReleasable(table, constraints, [row.tensor]),
   };
 }
 

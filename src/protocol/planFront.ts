@@ -58,8 +58,8 @@ export interface FormatReasons {
   readonly options: readonly FormatOption[];
   /** The format that the plan would lose least by, of those that meet the constraints; absent where there is no other. */
   readonly runnerUp?: string;
-  /** Constraints that apply to the tensor, by their places in the plan. */
-  readonly constraints: readonly number[];
+  /** Whether a release takes something back: a pin or an exclusion that is about these tensors alone. */
+  readonly isReleasable: boolean;
 }
 
 /** What the user decides of the format of some tensors; without a format it is about the one that each has. */

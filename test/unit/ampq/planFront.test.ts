@@ -138,7 +138,7 @@ describe('the reasons for a format', () => {
     const plan = planOf(5, constraints);
     const pinned = formatReasons(table, plan, 'blk.0.attn_k.weight');
     expect(pinned.together).toEqual(['blk.0.attn_q.weight', 'blk.0.attn_k.weight']);
-    expect(pinned.constraints).toEqual([1, 2]);
+    expect(pinned.isReleasable).toBe(false);
     expect(pinned.runnerUp).toBeUndefined();
     const [query, key] = table.rows;
     expect(pinned.options[1]!.bytes).toBe(query!.cells[1]!.bytes + key!.cells[1]!.bytes);

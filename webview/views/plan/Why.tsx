@@ -31,14 +31,14 @@ export function Why({ plan, revision, binder }: { plan: Plan; revision: number; 
 
 function Reasons(props: { reasons: FormatReasons; place: number; binder: FormatBinder }) {
   const { reasons, place, binder } = props;
-  const { together, constraints } = reasons;
+  const { together, isReleasable } = reasons;
   return (
     <section class="why" aria-label="Why this format">
       <p>
         <strong>{whySentence(reasons)}</strong>
         {together.length > 1 &&
           ` Figures are those of ${plural(together.length, 'tensor')} that must agree.`}{' '}
-        {constraints.length > 0 && (
+        {isReleasable && (
           <button
             class="link"
             disabled={binder.disabled}
