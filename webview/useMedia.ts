@@ -1,7 +1,10 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** Width from which tree and page stand side by side, and tabs in a row (CSS pixels). */
+/** Below this width (CSS pixels), tree and page do not stand side by side. */
 export const narrowQuery = '(max-width: 749px)';
+
+/** Below this width (CSS pixels), the tabs are a list, as a row of them would leave no room for the running job. */
+export const listedTabsQuery = '(max-width: 899px)';
 
 /** Whether a media query holds; the component re-renders when that changes. */
 export function useMedia(query: string): boolean {

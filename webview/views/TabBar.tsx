@@ -1,28 +1,17 @@
 import { timeLeft } from '../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../context';
 import type { Tab } from '../store';
-import { narrowQuery, useMedia } from '../useMedia';
+import { tabGroups, tabs } from '../tabs';
+import { listedTabsQuery, narrowQuery, useMedia } from '../useMedia';
 import { Actions } from './Actions';
-
-export const tabs: readonly { id: Tab; label: string }[] = [
-  { id: 'tensor', label: 'Tensor' },
-  { id: 'quantize', label: 'Quantize Layer' },
-  { id: 'sensitivity', label: 'Sensitivity' },
-  { id: 'plan', label: 'Plan' },
-  { id: 'quantizeModel', label: 'Quantize Model' },
-  { id: 'export', label: 'Export' },
-  { id: 'refine', label: 'Refine' },
-  { id: 'compare', label: 'Compare' },
-  { id: 'evaluate', label: 'Evaluate' },
-  { id: 'metadata', label: 'Metadata' },
-];
 
 /** The pages of the editor, and the area of the running job; in a narrow panel also the actions. */
 export function TabBar() {
   const isNarrow = useMedia(narrowQuery);
+  const isListed = useMedia(listedTabsQuery);
   return (
     <div class={isNarrow ? 'tab-bar narrow' : 'tab-bar'}>
-      {isNarrow ? <TabSelect /> : <Tabs />}
+      {isListed ? <TabSelect /> : <Tabs />}
       <RunningJob />
       {isNarrow && <Actions />}
     </div>
@@ -39,10 +28,14 @@ function TabSelect() {
       value={tab}
       onChange={(event) => store.update({ tab: event.currentTarget.value as Tab })}
     >
-      {tabs.map(({ id, label }) => (
-        <option key={id} value={id}>
-          {label}
-        </option>
+      {tabGroups.map((group) => (
+        <optgroup key={group.label} label={group.label}>
+          {group.tabs.map(({ id, label }) => (
+            <option key={id} value={id}>
+              {label}
+            </option>
+          ))}
+        </optgroup>
       ))}
     </select>
   );
@@ -73,16 +66,17 @@ function Tabs() {
   };
   return (
     <div class="tabs" role="tablist">
-      {tabs.map(({ id, label }) => (
+      {tabs.map(({ id, label, hint }) => (
         <button
           key={id}
           role="tab"
+          title={hint}
           id={`tab-${id}`}
           aria-selected={id === tab}
           aria-controls="tab-panel"
           tabIndex={id === tab ? 0 : -1}
           onKeyDown={onKey}
-          class={id === tab ? 'tab selected' : 'tab'}
+          class={`tab${id === tab ? ' selected' : ''}${isFirstOfGroup(id) ? ' first' : ''}`}
           onClick={() => store.update({ tab: id })}
         >
           {label}
@@ -92,6 +86,9 @@ function Tabs() {
     </div>
   );
 }
+
+/** Whether a group begins with the tab; the first group needs no mark. */
+const isFirstOfGroup = (id: Tab): boolean => tabGroups.slice(1).some((group) => group.tabs[0]!.id === id);
 
 interface Running {
   readonly run?: { readonly outcome?: unknown } | undefined;
