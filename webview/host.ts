@@ -24,6 +24,7 @@ export function connect(store: Store): Host {
       device: (device) => store.update({ device }),
       sensitivity: (sensitivity) => store.update({ sensitivity }),
       plan: (plan) => store.update({ plan }),
+      savedPlans: ({ revision }) => store.update({ savedPlans: revision }),
       comparison: (comparison) => store.update({ comparison }),
       modelComparison: (modelComparison) => store.update({ modelComparison }),
       verification: (verification) => store.update({ verification }),

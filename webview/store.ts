@@ -55,6 +55,8 @@ export interface State {
   /** Which plan the host has, and the one that the page has requested. */
   readonly plan?: PlanOutline | undefined;
   readonly whole?: RevisedPlan | undefined;
+  /** Increases when plan files next to the model are written or removed. */
+  readonly savedPlans: number;
   /** Where the user moved the slider to, bits per weight; undefined while the plan is one that the page was told of. */
   readonly movedBudget?: number | undefined;
   /** Why the plan could not be solved. */
@@ -109,6 +111,7 @@ export class Store {
       formats: [],
       revision: 0,
       opening: 0,
+      savedPlans: 0,
       job: { kind: 'idle' },
       evaluationMode: 'evaluation',
       quantizeMode: 'methods',

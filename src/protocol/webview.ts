@@ -447,6 +447,8 @@ export type HostEvents = {
   sensitivity: TableOutline;
   /** There is another plan; while a slider moves only once it rests. */
   plan: PlanOutline;
+  /** Plan files next to the model were written or removed; the revision increases each time. */
+  savedPlans: { revision: number };
   comparison: ComparisonState;
   modelComparison: ModelComparisonState;
   verification: VerificationState;

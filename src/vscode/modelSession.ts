@@ -1,18 +1,8 @@
-import { createHash } from 'node:crypto';
-import { basename, join, resolve } from 'node:path';
-import type { Effort } from '../ampq/knapsack';
-import { planFileName, printPlan } from '../ampq/planFile';
-import { writeAtomically } from '../files/atomicFile';
-import { QuantscopeError } from '../model/errors';
+import { basename, resolve } from 'node:path';
 import { nameFromPath } from '../model/modelName';
 import { toColumns } from '../protocol/columns';
-import type { FoundPlan, PlanBeside } from '../protocol/engine';
-import type { FitRequest, FittingBits } from '../protocol/fit';
 import type { ModelDescription, ModelRef } from '../protocol/model';
-import type { CallOptions } from '../engine/client';
-import type { Budget, DeviceReport, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
-import type { OtherChoice, OtherPlan, SavedPlan } from '../protocol/savedPlans';
-import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
+import type { DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
 import type { VerifyResult } from '../protocol/verify';
 import type { RevisedPlan } from '../protocol/planStep';
 import { sensitivityFigures } from '../protocol/sensitivityFigures';
@@ -30,6 +20,7 @@ import { Emitter } from './emitter';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
 import { fileNameOf, folderOf, sessionKey } from './paths';
 import { Planning } from './planning';
+import { SessionPlans } from './sessionPlans';
 import { Verification, type VerificationCall } from './verification';
 import { SensitivityJob, type MeasuringSettings } from './sensitivityJob';
 
@@ -78,6 +69,8 @@ export class ModelSession {
   /** Aborted with the session; cancels all its engine requests. */
   private readonly life = new AbortController();
   private readonly analysis: SensitivityJob;
+  /** What can be done with the plan. */
+  readonly plans: SessionPlans;
   private readonly comparisons: Comparisons;
   private readonly verification: Verification;
   private readonly deviceChanges: { dispose(): void };
@@ -109,6 +102,14 @@ export class ModelSession {
         done: (table, text) => this.planning.finished(table, text !== undefined),
       },
       signal,
+    );
+    this.plans = new SessionPlans(
+      {
+        ...{ ref: model, imatrix: () => this.measuring.imatrix },
+        ...{ isDescribed: () => this.description !== undefined, ensureLoaded: () => this.ensureLoaded() },
+        savedPlansChanged: (revision) => this.fire({ name: 'savedPlans', payload: { revision } }),
+      },
+      ...([this.planning, this.analysis, context, signal] as const),
     );
     this.comparisons = new Comparisons(
       model,
@@ -223,65 +224,6 @@ export class ModelSession {
     return this.analysis.run(text);
   }
 
-  /**
-   * Solves for the bytes of a GGUF file of the same base, after what is missing for that was measured.
-   * @returns whether there is such a plan: not where measuring failed or was cancelled.
-   * @throws QuantscopeError REQUEST for a file of another base, one that is smaller than any plan, and while the model is measured.
-   */
-  async beat(file: string): Promise<boolean> {
-    await this.ensureLoaded();
-    // Some tensors have no cells yet: a plan from the others alone would be wrong.
-    if (this.job.kind === 'running')
-      throw new QuantscopeError(
-        'REQUEST',
-        'The sensitivity analysis is running: try again once it has ended.',
-      );
-    const { planning } = this;
-    if (!hasCells(planning.table) && !(await this.runSensitivity())) return false;
-    const { table } = planning;
-    if (!table) return false;
-    const { imatrix } = this.measuring;
-    const rival = await this.context.engine.call(
-      'plan/rival',
-      {
-        ...{ ...this.ref, rival: file, isOptimised: table.codes !== undefined },
-        ...(imatrix === undefined ? {} : { imatrix }),
-      },
-      { signal: this.life.signal },
-    );
-    const known = new Set(table.rows.flatMap(({ cells }) => cells.map(({ format }) => format)));
-    const isMissing = rival.formats.some((format) => !known.has(format));
-    const formats = [...new Set([...known, ...rival.formats])];
-    if (isMissing && !(await this.analysis.run(undefined, formats))) return false;
-    planning.beat(rival);
-    return true;
-  }
-
-  /**
-   * Measures the plan as a whole over a text that it has not seen, with presets within its budget and the file that it is to beat.
-   * @returns why the measurements are not kept; and whether they are about the plan that is shown by now.
-   */
-  async measurePlan(
-    { text, windows }: WebviewRequests['measurePlan']['params'],
-    options: CallOptions,
-  ): Promise<WebviewRequests['measurePlan']['result']> {
-    const { engine, devices, evidenceDir } = this.context;
-    const { planFile } = await this.planFile(true);
-    const { imatrix } = this.measuring;
-    const { plan, notKept } = await engine.call(
-      'plan/certify',
-      {
-        ...{ ...this.ref, planFile: planFile!, text, cacheDir: evidenceDir, device: devices.choice() },
-        ...(windows === undefined ? {} : { windows }),
-        ...(this.plan?.imatrix && imatrix !== undefined ? { imatrix } : {}),
-        ...(this.planning.rival ? { rival: this.planning.rival.path } : {}),
-      },
-      { ...options, title: `Plan over ${basename(text)}` },
-    );
-    const isShown = this.planning.certified(plan.certificate);
-    return { isShown, ...(notKept === undefined ? {} : { notKept }) };
-  }
-
   cancelJob(): void {
     this.analysis.cancel();
   }
@@ -289,80 +231,6 @@ export class ModelSession {
   /** After the process of the sensitivity analysis ended: it continues in a new one; other jobs are not affected. */
   resumeJob(): Promise<void> {
     return this.analysis.resume();
-  }
-
-  /**
-   * @throws QuantscopeError REQUEST when nothing was measured, the budget is too small, or the plan is one of a file that the solver
-   * would not make.
-   */
-  solve(budget: Budget, effort: Effort = 'exact'): RevisedPlan {
-    return this.planning.solve(budget, effort);
-  }
-
-  /** Solves again with other constraints. @throws QuantscopeError REQUEST as `solve`, and where no plan meets them. */
-  constrain(constraints: readonly PlanConstraint[]): void {
-    this.planning.constrain(constraints);
-  }
-
-  /** Pins tensors of the plan to a format, keeps them from one, or releases them. @throws QuantscopeError as `constrain`. */
-  bind(tensors: readonly string[], binding: FormatBinding): void {
-    this.planning.bind(tensors, binding);
-  }
-
-  /** The fewest bits per weight that are predicted to diverge by at most so much. @throws QuantscopeError REQUEST as `smallestBudget`. */
-  bitsFor(divergence: number): number {
-    return this.planning.bitsFor(divergence);
-  }
-
-  /**
-   * How large a plan may be so that its model fits into a memory when llama.cpp runs it.
-   * @throws QuantscopeError REQUEST as `solveFit`, or for a model whose memory is not known.
-   */
-  async fit(request: FitRequest, signal: AbortSignal): Promise<FittingBits> {
-    const { imatrix } = this.measuring;
-    const params = {
-      ...{ ...this.ref, isOptimised: this.planning.table?.codes !== undefined },
-      ...(imatrix === undefined ? {} : { imatrix }),
-    };
-    const loaded = await this.context.engine.call('plan/loaded', params, { signal });
-    return this.planning.bitsWithin(loaded, request);
-  }
-
-  /** Plan files next to the model. */
-  savedPlans(signal: AbortSignal): Promise<readonly SavedPlan[]> {
-    return this.context.engine.call('plan/list', this.ref, { signal });
-  }
-
-  /**
-   * A preset, a plan file or the file that the plan is to beat, to be compared with the plan.
-   * @throws QuantscopeError REQUEST for a preset that was not measured, or a plan of another model.
-   */
-  async otherPlan(other: OtherChoice, signal: AbortSignal): Promise<OtherPlan> {
-    const { engine } = this.context;
-    const read = {
-      preset: (type: string) => this.planning.preset(type),
-      file: (planFile: string) => engine.call('plan/read', { ...this.ref, planFile }, { signal }),
-      rival: () => this.planning.rivalPlan,
-    };
-    const { assignments, total } =
-      other.kind === 'preset' ? read.preset(other.fileType) : await read[other.kind](other.file);
-    const name = other.kind === 'preset' ? other.fileType : basename(other.file);
-    return { name, total, assignments: toColumns(assignments) };
-  }
-
-  /** The best plans of all sizes; undefined where nothing was measured. */
-  get front(): PlanFront | undefined {
-    return this.planning.front;
-  }
-
-  /** Why the plan gives a tensor its format. @throws QuantscopeError REQUEST where there is no plan, or for a tensor that it does not list. */
-  reasons(tensor: string): FormatReasons {
-    return this.planning.reasons(tensor);
-  }
-
-  /** Replaces a plan of a file that is not the solver's by the solver's of its size, or takes it up again. */
-  replaceEditedPlan(replace: boolean): void {
-    this.planning.replaceEdited(replace);
   }
 
   compare(tensors: readonly string[], formats: readonly string[]): Promise<ComparisonState> {
@@ -376,35 +244,6 @@ export class ModelSession {
   /** Checks all files against the digests that were written with them. */
   verify(call: VerificationCall): Promise<VerifyResult> {
     return this.verification.run(call);
-  }
-
-  /** The plan as a file, for settings that use it. @throws QuantscopeError REQUEST when there is none. */
-  async planFile(isUsed = false): Promise<{ planFile?: string }> {
-    if (!isUsed) return {};
-    if (!this.plan)
-      throw new QuantscopeError('REQUEST', 'There is no plan yet: run the sensitivity analysis first.');
-    return { planFile: await this.writePlan(this.plan) };
-  }
-
-  /**
-   * The plan as a file that the engine can read. Each plan has its own, in a folder named after its content: a job may read the file
-   * after the plan in the editor has changed.
-   */
-  async writePlan(plan: Plan): Promise<string> {
-    const bytes = Buffer.from(printPlan(plan));
-    const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-    const name = planFileName(`plan-${plan.total.bitsPerWeight.toFixed(2)}bpw`);
-    const file = join(this.context.planDir, plan.model.hash.slice(0, 16), digest, name);
-    await writeAtomically(file, (target) => target.write(bytes));
-    return file;
-  }
-
-  /** A plan file next to the model was written: if it is for this model, it becomes the plan. */
-  async planFileChanged(planFile: string): Promise<void> {
-    if (!this.description) return;
-    const { found, problems } = await this.planBeside(planFile);
-    if (found) this.planning.fileChanged(found);
-    for (const problem of problems) this.context.notices.warn(problem);
   }
 
   dispose(): void {
@@ -438,7 +277,7 @@ export class ModelSession {
     const table = await this.context.engine.call('sensitivity/stored', params, { signal: this.life.signal });
     if (revision !== this.revision) return;
     planning.opened(table);
-    const found = planning.plan ? undefined : await this.storedPlan();
+    const found = planning.plan ? undefined : await this.plans.stored();
     if (revision === this.revision) planning.begin(found);
   }
 
@@ -466,23 +305,7 @@ export class ModelSession {
     this.verification.reset();
   }
 
-  /** The plan next to the model; those that cannot be used are logged. */
-  private async storedPlan(): Promise<FoundPlan | undefined> {
-    const { found, problems } = await this.planBeside();
-    for (const problem of problems) this.context.log.warn(problem);
-    return found;
-  }
-
-  /** The plan of a file, or the first one in the model's folder, that is for this model, with totals recomputed. */
-  private planBeside(planFile?: string): Promise<PlanBeside> {
-    const params = { ...this.ref, ...(planFile === undefined ? {} : { planFile }) };
-    return this.context.engine.call('plan/beside', params, { signal: this.life.signal });
-  }
-
   private fire(event: SessionEvent): void {
     this.emitter.fire(event);
   }
 }
-
-const hasCells = (table: SensitivityTable | undefined): boolean =>
-  table?.rows.some(({ cells }) => cells.length > 0) === true;

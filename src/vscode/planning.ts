@@ -321,7 +321,8 @@ export class Planning {
 const notMeasured = (): QuantscopeError =>
   new QuantscopeError('REQUEST', 'Nothing has been measured yet: run the sensitivity analysis first.');
 
-const hasCells = ({ rows }: SensitivityTable): boolean => rows.some(({ cells }) => cells.length > 0);
+/** Whether anything was measured. */
+export const hasCells = ({ rows }: SensitivityTable): boolean => rows.some(({ cells }) => cells.length > 0);
 
 /** The plan of about this size: as near as constraints and measured formats permit. */
 function solvedNear(

@@ -30,7 +30,7 @@ export function registerBeatFile(services: Services): vscode.Disposable {
       const { session, rival } = match;
       await openEditor(services, session, { tab: 'plan' });
       try {
-        return await session.beat(rival);
+        return await session.plans.beat(rival);
       } catch (error) {
         services.log.error(`Plan for the size of ${basename(rival)}: ${messageOf(error)}`);
         void services.notices.error(messageOf(error));

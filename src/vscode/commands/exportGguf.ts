@@ -93,14 +93,14 @@ async function exportPlan(services: Services, argument: ExportArgument | undefin
 async function choosePlan(session: ModelSession, current: boolean): Promise<string | undefined> {
   const fromEditor =
     session.plan && `Current plan (${session.plan.total.bitsPerWeight.toFixed(2)} bits per weight)`;
-  if (current && session.plan) return session.writePlan(session.plan);
+  if (current && session.plan) return session.plans.write(session.plan);
   const fromFile = 'Plan file…';
   const picked = await vscode.window.showQuickPick(
     [...(fromEditor === undefined ? [] : [fromEditor]), fromFile],
     { title: 'Export with which plan?' },
   );
   if (picked === undefined) return undefined;
-  if (picked !== fromFile && session.plan) return session.writePlan(session.plan);
+  if (picked !== fromFile && session.plan) return session.plans.write(session.plan);
   return (await chooseFile(session, 'plan'))?.path;
 }
 

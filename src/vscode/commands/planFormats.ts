@@ -29,10 +29,10 @@ async function bind(
   const session = await targetSession(services, model === undefined ? undefined : { model });
   if (!session || tensors.length === 0) return;
   try {
-    if (kind === 'release') session.bind(tensors, { kind });
+    if (kind === 'release') session.plans.bind(tensors, { kind });
     else {
       const format = await pickFormat(session, kind, tensors);
-      if (format !== undefined) session.bind(tensors, { kind, format });
+      if (format !== undefined) session.plans.bind(tensors, { kind, format });
     }
   } catch (error) {
     void services.notices.error(messageOf(error));
@@ -47,7 +47,7 @@ async function pickFormat(
   kind: keyof typeof titles,
   tensors: readonly string[],
 ): Promise<string | undefined> {
-  const { format, options } = session.reasons(tensors[0]!);
+  const { format, options } = session.plans.reasons(tensors[0]!);
   const picked = await vscode.window.showQuickPick(
     [...options]
       .sort((a, b) => Number(b.format === format) - Number(a.format === format))

@@ -16,7 +16,7 @@ export function registerSavePlan(services: Services): vscode.Disposable {
     const session = await targetSession(services, argument);
     if (!session) return undefined;
     await session.ensureLoaded();
-    if (argument?.budget) session.solve(argument.budget);
+    if (argument?.budget) session.plans.solve(argument.budget);
     if (!session.plan) {
       services.notices.info('There is no plan yet: run the sensitivity analysis first.');
       return undefined;

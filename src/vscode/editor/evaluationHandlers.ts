@@ -45,7 +45,7 @@ export function evaluationHandlers(services: Services, session: ModelSession): E
     },
     keepEvaluationForm: async ({ form }) => context.workspaceState.update(formKey, form),
     evaluate: async ({ settings: { usePlan, ...settings } }) =>
-      start(evaluate(services, session.ref, { ...settings, ...(await session.planFile(usePlan)) })),
+      start(evaluate(services, session.ref, { ...settings, ...(await session.plans.file(usePlan)) })),
     calibrate: async ({ settings }) => {
       const out = await askImportanceTarget(session.path);
       if (out !== undefined) start(calibrate(services, session.ref, { ...settings, out }));

@@ -95,24 +95,24 @@ function planHandlers({ start }: Services, session: ModelSession): PlanHandlers 
     sensitivityFigures: () => session.figures,
     plan: ({ since }) => session.revisedPlan && steps.next(session.revisedPlan, since),
     solvePlan: ({ budget, since, moving }) =>
-      steps.next(session.solve(budget, moving ? 'quick' : 'exact'), since),
-    planFront: () => session.front,
-    formatReasons: ({ tensor }) => session.reasons(tensor),
-    constrainPlan: ({ constraints }) => session.constrain(constraints),
-    bindFormats: ({ tensors, binding }) => session.bind(tensors, binding),
-    smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.bitsFor(divergence) }),
-    fitPlan: ({ request }, { signal }) => session.fit(request, signal),
-    savedPlans: (_, { signal }) => session.savedPlans(signal),
-    otherPlan: ({ other }, { signal }) => session.otherPlan(other, signal),
+      steps.next(session.plans.solve(budget, moving ? 'quick' : 'exact'), since),
+    planFront: () => session.plans.front,
+    formatReasons: ({ tensor }) => session.plans.reasons(tensor),
+    constrainPlan: ({ constraints }) => session.plans.constrain(constraints),
+    bindFormats: ({ tensors, binding }) => session.plans.bind(tensors, binding),
+    smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.plans.bitsFor(divergence) }),
+    fitPlan: ({ request }, { signal }) => session.plans.fit(request, signal),
+    savedPlans: (_, { signal }) => session.plans.saved(signal),
+    otherPlan: ({ other }, { signal }) => session.plans.other(other, signal),
     measurePlan: async ({ budget, ...params }, { signal, progress }) => {
-      if (budget) session.solve(budget);
-      return session.measurePlan(params, { signal, onProgress: progress });
+      if (budget) session.plans.solve(budget);
+      return session.plans.measure(params, { signal, onProgress: progress });
     },
     beatFile: () => start(run(commands.beatFile, targetOf(session))),
     textsBeside: () => textsBeside(session.folder),
-    replaceEditedPlan: ({ replace }) => session.replaceEditedPlan(replace),
+    replaceEditedPlan: ({ replace }) => session.plans.replaceEdited(replace),
     saveOverrides: ({ kind, budget }) => {
-      if (budget) session.solve(budget);
+      if (budget) session.plans.solve(budget);
       return saveOverrides(session, kind);
     },
     savePlan: ({ budget }) => run(commands.savePlan, { ...targetOf(session), budget }),
@@ -127,7 +127,7 @@ type ExportHandlers = Pick<
 function exportHandlers({ engine }: Services, session: ModelSession): ExportHandlers {
   const settingsOf = async ({ usePlan, ...settings }: PanelSettings): Promise<ExportSettings> => ({
     ...settings,
-    ...(await session.planFile(usePlan)),
+    ...(await session.plans.file(usePlan)),
   });
   const previews = new Latest();
   return {
@@ -145,7 +145,7 @@ function exportHandlers({ engine }: Services, session: ModelSession): ExportHand
     loadTensorTypes: () => loadTensorTypes(session),
     saveTensorTypes: ({ rules }) => saveTensorTypes(session, rules),
     exportGguf: async ({ plan, budget }) => {
-      if (plan && budget) session.solve(budget);
+      if (plan && budget) session.plans.solve(budget);
       const command = plan ? commands.exportWithPlan : commands.exportGguf;
       await vscode.commands.executeCommand(command, { ...targetOf(session), usePlan: plan });
     },

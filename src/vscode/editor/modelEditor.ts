@@ -55,10 +55,15 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     if (this.watchers.has(session.key)) return;
     const { start } = this.services;
     const folder = vscode.Uri.joinPath(vscode.Uri.file(session.path), '..');
-    const watching = watchFiles(folder, (file) => {
-      if (file === session.path || session.description?.files.some(({ path }) => path === file))
-        start(session.reload());
-      else if (file.endsWith(planEnding)) start(session.planFileChanged(file));
+    const watching = watchFiles(folder, {
+      written: (file) => {
+        if (file === session.path || session.description?.files.some(({ path }) => path === file))
+          start(session.reload());
+        else if (file.endsWith(planEnding)) start(session.plans.fileChanged(file));
+      },
+      removed: (file) => {
+        if (file.endsWith(planEnding)) session.plans.filesChanged();
+      },
     });
     this.watchers.set(session.key, watching);
   }

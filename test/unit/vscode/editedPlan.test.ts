@@ -103,7 +103,7 @@ describe('a plan that was edited in its file', () => {
     await session.load();
     const told = outlines.length;
     for (const effort of ['quick', 'exact'] as const)
-      expect(() => session.solve(small, effort)).toThrow(
+      expect(() => session.plans.solve(small, effort)).toThrow(
         'The plan in mine.ampq.json was edited by hand, made for a GPU and RAM together, or made from other measurements: choose Solve Again in the Plan view to replace it.',
       );
     expect([formatsOf(session.plan), outlines.length]).toEqual([['Q4_K', 'Q6_K'], told]);
@@ -113,16 +113,16 @@ describe('a plan that was edited in its file', () => {
     const { session, file, outlines } = set;
     await session.load();
     const before = readFileSync(file, 'utf8');
-    session.replaceEditedPlan(true);
+    session.plans.replaceEdited(true);
     expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: true });
     expect(formatsOf(session.plan)).toEqual(['Q6_K', 'Q4_K']);
     expect(session.plan!.budget).toEqual({ kind: 'bits-per-weight', value: 5.53125 });
-    const { plan: moved } = session.solve(small);
+    const { plan: moved } = session.plans.solve(small);
     expect(formatsOf(moved)).toEqual(['Q4_K', 'Q4_K']);
     expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: true });
-    session.replaceEditedPlan(true); // another editor says so too
+    session.plans.replaceEdited(true); // another editor says so too
     expect(session.plan).toBe(moved);
-    session.replaceEditedPlan(false);
+    session.plans.replaceEdited(false);
     expect(formatsOf(session.plan)).toEqual(['Q4_K', 'Q6_K']);
     expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
     const revisions = outlines.map(({ revision }) => revision);
@@ -146,9 +146,9 @@ describe('a plan that was edited in its file', () => {
     const { session, write, solved, file, outlines } = set;
     await session.load();
     write(solved);
-    await session.planFileChanged(file);
+    await session.plans.fileChanged(file);
     expect(outlines.at(-1)).not.toHaveProperty('edited');
-    session.solve(small);
+    session.plans.solve(small);
     expect(outlines.at(-1)).not.toHaveProperty('edited');
   });
 });
@@ -159,9 +159,9 @@ describe('a plan of the solver in a file', () => {
     write(solved);
     expect((await session.load()).plan).not.toHaveProperty('edited');
     const told = outlines.length;
-    session.solve(small, 'quick');
+    session.plans.solve(small, 'quick');
     expect([formatsOf(session.plan), outlines.length]).toEqual([['Q4_K', 'Q4_K'], told]);
-    session.solve(large);
+    session.plans.solve(large);
     expect([session.plan, outlines.length]).toEqual([solved, told + 1]);
   });
 
@@ -169,7 +169,7 @@ describe('a plan of the solver in a file', () => {
     const { session, engine, solved, write, table, outlines } = setUp({ measured: false });
     write(solved);
     await session.load();
-    expect(() => session.solve(small)).toThrow(/^Nothing has been measured yet/);
+    expect(() => session.plans.solve(small)).toThrow(/^Nothing has been measured yet/);
     const run = session.runSensitivity();
     await settle();
     await engine.last('sensitivity/run').answer(table);
@@ -207,10 +207,12 @@ describe('a plan with constraints', () => {
     const { session, opened } = await setUpWith(undefined);
     expect(opened.plan).not.toHaveProperty('edited');
     for (const effort of ['quick', 'exact'] as const) {
-      const { plan } = session.solve(large, effort);
+      const { plan } = session.plans.solve(large, effort);
       expect([formatsOf(plan), plan.constraints]).toEqual([['Q4_K', 'Q6_K'], constraints]);
     }
-    expect(() => session.solve(small)).toThrow(/Without --min b=6 it takes at least 4\.5000 bits per weight/);
+    expect(() => session.plans.solve(small)).toThrow(
+      /Without --min b=6 it takes at least 4\.5000 bits per weight/,
+    );
     expect(session.plan!.constraints).toEqual(constraints);
   });
 
@@ -221,7 +223,7 @@ describe('a plan with constraints', () => {
     ]) {
       const { opened, session } = await setUpWith([strange]);
       expect(opened.plan!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
-      expect(() => session.replaceEditedPlan(true)).toThrow(/--min ffn=4|--allow a=IQ3_S/);
+      expect(() => session.plans.replaceEdited(true)).toThrow(/--min ffn=4|--allow a=IQ3_S/);
       expect(session.plan!.constraints).toEqual([strange]);
     }
   });

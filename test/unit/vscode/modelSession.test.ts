@@ -44,7 +44,7 @@ describe('files that change', () => {
       stored: (folder) => tableOf(modelOf(folder, files.mtimeMs)),
     });
     await session.load();
-    session.solve({ kind: 'bits-per-weight', value: 4.5 });
+    session.plans.solve({ kind: 'bits-per-weight', value: 4.5 });
     const old = session.plan!.model.hash;
     expect(old).toBe(session.sensitivity!.modelHash);
     files.mtimeMs = 2;
@@ -112,13 +112,25 @@ describe('files that change', () => {
     const plan = makePlan(tableOf(modelOf(folder)), { kind: 'bits-per-weight', value: 8.5 });
     const planFile = join(folder, 'a.ampq.json');
     beside.push({ found: { file: planFile, plan }, problems: [] });
-    await session.planFileChanged(planFile);
+    await session.plans.fileChanged(planFile);
     expect(engine.last('plan/beside').params).toEqual({ path: session.path, planFile });
     expect([session.plan, heard('plan').length, notices.shown]).toEqual([plan, 1, []]);
+    expect(heard('savedPlans')).toEqual([{ revision: 1 }]);
     beside.push({ problems: ['Q9_K is not a format.'] });
-    await session.planFileChanged(planFile);
+    await session.plans.fileChanged(planFile);
     expect([heard('plan').length, notices.shown]).toEqual([1, ['Q9_K is not a format.']]);
     expect(session.plan).toBe(plan);
+    session.plans.filesChanged();
+    expect(heard('savedPlans').map(({ revision }) => revision)).toEqual([1, 2, 3]);
+  });
+
+  it('are not read again because the plan is solved again', async () => {
+    const { engine, session, heard } = setUpSession({ stored: (folder) => tableOf(modelOf(folder)) });
+    await session.load();
+    for (const value of [4.5, 8.5]) session.plans.solve({ kind: 'bits-per-weight', value });
+    await settle();
+    expect(heard('savedPlans')).toEqual([]);
+    expect(engine.of('plan/beside')).toHaveLength(1);
   });
 });
 

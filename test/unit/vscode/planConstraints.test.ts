@@ -27,7 +27,7 @@ async function measured(change = (table: SensitivityTable): SensitivityTable => 
   });
   await set.session.load();
   await settle();
-  set.session.solve({ kind: 'bits-per-weight', value: 5.6 });
+  set.session.plans.solve({ kind: 'bits-per-weight', value: 5.6 });
   const formats = () => set.session.plan!.assignments.map(({ format }) => format);
   return { ...set, formats };
 }
@@ -37,15 +37,15 @@ describe('constraints that the user makes', () => {
     const { session, formats, heard } = await measured();
     expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q4_K']);
     const pin = withPin([], exactPattern('c'), 'Q6_K');
-    session.constrain(pin);
+    session.plans.constrain(pin);
     expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
     expect(session.plan!.constraints).toEqual(pin);
-    expect(session.front).toMatchObject({ pinned: [2], constrained: [2] });
+    expect(session.plans.front).toMatchObject({ pinned: [2], constrained: [2] });
     // They hold as the budget moves.
-    session.solve({ kind: 'bits-per-weight', value: 6.3 });
+    session.plans.solve({ kind: 'bits-per-weight', value: 6.3 });
     expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q6_K']);
-    session.solve({ kind: 'bits-per-weight', value: 5.6 });
-    session.constrain([]);
+    session.plans.solve({ kind: 'bits-per-weight', value: 5.6 });
+    session.plans.constrain([]);
     expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q4_K']);
     expect(session.plan).not.toHaveProperty('constraints');
     expect(heard('plan').at(-1)!.revision).toBe(session.revisedPlan!.revision);
@@ -54,11 +54,11 @@ describe('constraints that the user makes', () => {
   it('limit the budgets that the page offers, and let the plan grow where they require it', async () => {
     const { session, formats, heard } = await measured();
     expect(heard('sensitivity').at(-1)!.budgets).toEqual({ min: 4.5, max: 8.5 });
-    session.constrain([{ tensors: 'a|b', allow: ['Q8_0'] }]);
+    session.plans.constrain([{ tensors: 'a|b', allow: ['Q8_0'] }]);
     expect(formats()).toEqual(['Q8_0', 'Q8_0', 'Q4_K']);
     const { min, max } = heard('sensitivity').at(-1)!.budgets!;
     expect([min, max]).toEqual([expect.closeTo((8.5 + 8.5 + 4.5) / 3, 9), expect.closeTo(8.5, 9)]);
-    session.constrain([]);
+    session.plans.constrain([]);
     expect(heard('sensitivity').at(-1)!.budgets).toEqual({ min: 4.5, max: 8.5 });
   });
 
@@ -66,7 +66,7 @@ describe('constraints that the user makes', () => {
     const { session, formats } = await measured();
     const before = formats();
     const impossible = [{ tensors: '^a$', allow: ['Q2_K'] }];
-    expect(() => session.constrain(impossible)).toThrow(
+    expect(() => session.plans.constrain(impossible)).toThrow(
       'No measured format of a (Q4_K, Q6_K, Q8_0) meets --allow ^a$=Q2_K.',
     );
     expect([formats(), session.plan!.constraints]).toEqual([before, undefined]);
@@ -75,51 +75,62 @@ describe('constraints that the user makes', () => {
   it('need measurements', async () => {
     const { session } = setUpSession();
     await session.load();
-    expect(() => session.constrain([])).toThrow('Nothing has been measured yet');
-    expect(() => session.reasons('a')).toThrow('Nothing has been measured yet');
-    expect(session.front).toBeUndefined();
+    expect(() => session.plans.constrain([])).toThrow('Nothing has been measured yet');
+    expect(() => session.plans.reasons('a')).toThrow('Nothing has been measured yet');
+    expect(session.plans.front).toBeUndefined();
   });
 
   it('are among the reasons for a format', async () => {
     const { session } = await measured();
-    session.constrain(withPin([], exactPattern('c'), 'Q6_K'));
-    expect(session.reasons('c')).toMatchObject({ format: 'Q6_K', constraints: [0] });
-    expect(session.reasons('a')).toMatchObject({ format: 'Q4_K', constraints: [], runnerUp: 'Q6_K' });
+    session.plans.constrain(withPin([], exactPattern('c'), 'Q6_K'));
+    expect(session.plans.reasons('c')).toMatchObject({ format: 'Q6_K', isReleasable: true });
+    expect(session.plans.reasons('a')).toMatchObject({
+      format: 'Q4_K',
+      isReleasable: false,
+      runnerUp: 'Q6_K',
+    });
+    // What is about other tensors, too, and a minimum are not taken back by a release.
+    session.plans.constrain([
+      { tensors: '.', exclude: ['Q8_0'] },
+      { tensors: '^a$', minBits: 4 },
+    ]);
+    expect(session.plans.reasons('a').isReleasable).toBe(false);
+    expect(() => session.plans.bind(['a'], { kind: 'release' })).toThrow('Nothing was released');
   });
 });
 
 describe('formats that the user binds tensors to', () => {
   it('are pinned, excluded and released by tensor', async () => {
     const { session, formats } = await measured();
-    session.bind(['c'], { kind: 'pin', format: 'Q6_K' });
+    session.plans.bind(['c'], { kind: 'pin', format: 'Q6_K' });
     expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
-    session.bind(['a'], { kind: 'exclude' }); // the format that it has
+    session.plans.bind(['a'], { kind: 'exclude' }); // the format that it has
     expect(session.plan!.constraints).toEqual([
       { tensors: '^c$', allow: ['Q6_K'] },
       { tensors: '^a$', exclude: ['Q4_K'] },
     ]);
     expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q6_K']);
-    session.bind(['a', 'c'], { kind: 'release' });
+    session.plans.bind(['a', 'c'], { kind: 'release' });
     expect(session.plan).not.toHaveProperty('constraints');
   });
 
   it('are those that each tensor has where none is named', async () => {
     const { session, formats } = await measured();
     const before = formats();
-    session.bind(['a', 'b', 'c'], { kind: 'pin' });
+    session.plans.bind(['a', 'b', 'c'], { kind: 'pin' });
     expect(session.plan!.constraints).toEqual([
       { tensors: '^a$', allow: ['Q6_K'] },
       { tensors: '^(b|c)$', allow: ['Q4_K'] },
     ]);
-    session.solve({ kind: 'bits-per-weight', value: 8 });
+    session.plans.solve({ kind: 'bits-per-weight', value: 8 });
     expect(formats()).toEqual(before);
     // A pattern that is about other tensors, too, is not taken back for one of them.
-    expect(() => session.bind(['b'], { kind: 'release' })).toThrow(
+    expect(() => session.plans.bind(['b'], { kind: 'release' })).toThrow(
       'Nothing was released, as --allow ^(b|c)$=Q4_K is about other tensors, too',
     );
     expect(session.plan!.constraints).toHaveLength(2);
-    session.bind(['b', 'c'], { kind: 'release' });
-    session.bind(['b'], { kind: 'release' }); // nothing binds it any more
+    session.plans.bind(['b', 'c'], { kind: 'release' });
+    session.plans.bind(['b'], { kind: 'release' }); // nothing binds it any more
     expect(session.plan!.constraints).toEqual([{ tensors: '^a$', allow: ['Q6_K'] }]);
   });
 });
@@ -141,19 +152,19 @@ describe('a divergence that the user asks for', () => {
       rows: table.rows.map((row) => ({ ...row, gain: 1 })),
     }));
     const solved = (): [string[], number] => {
-      const value = session.bitsFor(0.02);
-      const { plan } = session.solve({ kind: 'bits-per-weight', value });
+      const value = session.plans.bitsFor(0.02);
+      const { plan } = session.plans.solve({ kind: 'bits-per-weight', value });
       return [formats(), plan.total.divergence!];
     };
     expect(solved()).toEqual([['Q8_0', 'Q4_K', 'Q4_K'], expect.closeTo(0.012, 12)]);
-    session.bind(['a'], { kind: 'pin', format: 'Q6_K' });
+    session.plans.bind(['a'], { kind: 'pin', format: 'Q6_K' });
     expect(solved()).toEqual([['Q6_K', 'Q6_K', 'Q4_K'], expect.closeTo(0.012, 12)]);
-    expect(() => session.bitsFor(1e-9)).toThrow('No plan is predicted to diverge by at most 1e-9');
+    expect(() => session.plans.bitsFor(1e-9)).toThrow('No plan is predicted to diverge by at most 1e-9');
   });
 
   it('needs gains', async () => {
     const { session } = await measured();
-    expect(() => session.bitsFor(0.02)).toThrow('A divergence can only be predicted');
+    expect(() => session.plans.bitsFor(0.02)).toThrow('A divergence can only be predicted');
   });
 });
 
@@ -175,22 +186,22 @@ describe('a memory that the user asks for', () => {
   it('gives the largest plan that fits, under the constraints, and what it takes', async () => {
     const { session, formats } = await measured(undefined, loaded);
     // Tensors of 256 weights: 144 bytes in Q4_K take 160 in a file, 210 in Q6_K 224, 272 in Q8_0 288.
-    const found = await session.fit(request(100 + 224 + 2 * 160), signal);
+    const found = await session.plans.fit(request(100 + 224 + 2 * 160), signal);
     expect(found).toEqual({
       ...{ bitsPerWeight: (8 * (210 + 2 * 144)) / 768, context: 512 },
       use: { weights: 100 + 224 + 2 * 160, cache: 512 * 64 * 2, compute: others - 512 * 64 * 2 },
     });
-    session.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
+    session.plans.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
     expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q4_K']);
-    session.bind(['c'], { kind: 'pin', format: 'Q6_K' });
-    expect((await session.fit(request(100 + 224 + 2 * 160), signal)).bitsPerWeight).toBe(found.bitsPerWeight);
-    session.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
+    session.plans.bind(['c'], { kind: 'pin', format: 'Q6_K' });
+    expect((await session.plans.fit(request(100 + 224 + 2 * 160), signal)).bitsPerWeight).toBe(found.bitsPerWeight);
+    session.plans.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
     expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
   });
 
   it('is rejected where nothing fits, naming what does', async () => {
     const { session } = await measured(undefined, loaded);
-    await expect(session.fit(request(100), signal)).rejects.toThrow(/does not fit into .* takes at least/);
+    await expect(session.plans.fit(request(100), signal)).rejects.toThrow(/does not fit into .* takes at least/);
   });
 });
 
@@ -205,20 +216,20 @@ describe('what the plan is compared with', () => {
         { fileType: 'Q3_K_M', formats: ['Q3_K', 'Q3_K', 'Q3_K'] },
       ],
     }));
-    const { name, total, assignments } = await session.otherPlan(
+    const { name, total, assignments } = await session.plans.other(
       { kind: 'preset', fileType: 'Q4_K_M' },
       signal,
     );
     expect([name, total.bitsPerWeight]).toEqual(['Q4_K_M', expect.closeTo((4.5 + 4.5 + 6.5625) / 3, 9)]);
     expect(fromColumns(assignments).map(({ format }) => format)).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
-    await expect(session.otherPlan({ kind: 'preset', fileType: 'Q3_K_M' }, signal)).rejects.toThrow(
+    await expect(session.plans.other({ kind: 'preset', fileType: 'Q3_K_M' }, signal)).rejects.toThrow(
       'Not all types of Q3_K_M were measured.',
     );
   });
 
   it('is a plan file for the model', async () => {
     const { session, engine } = await measured();
-    const asked = session.otherPlan({ kind: 'file', file: '/plans/other.ampq.json' }, signal);
+    const asked = session.plans.other({ kind: 'file', file: '/plans/other.ampq.json' }, signal);
     await settle();
     expect(engine.last('plan/read').params).toEqual({
       path: session.path,
@@ -235,8 +246,8 @@ describe('what the plan is compared with', () => {
     const { session } = await measured();
     const asked = new AbortController();
     const [listed, other] = [
-      session.savedPlans(asked.signal),
-      session.otherPlan({ kind: 'file', file: '/plans/other.ampq.json' }, asked.signal),
+      session.plans.saved(asked.signal),
+      session.plans.other({ kind: 'file', file: '/plans/other.ampq.json' }, asked.signal),
     ];
     asked.abort();
     await expect(listed).rejects.toMatchObject({ code: 'CANCELLED' });

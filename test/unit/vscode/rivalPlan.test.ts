@@ -27,7 +27,7 @@ describe('a plan that is to beat a file', () => {
   it('is the best of at most its bytes, and is compared with its types', async () => {
     const { engine, session, heard } = measured();
     await session.load();
-    const beating = session.beat('/theirs/x.gguf');
+    const beating = session.plans.beat('/theirs/x.gguf');
     await settle();
     const call = engine.last('plan/rival');
     expect(call.params).toEqual({ path: session.path, rival: '/theirs/x.gguf', isOptimised: false });
@@ -39,7 +39,7 @@ describe('a plan that is to beat a file', () => {
     // Q8_0 would be 272 + 100 bytes padded to 388.
     expect([assignments[0]!.format, total.fileBytes]).toEqual(['Q8_0', 388]);
     expect(heard('plan').at(-1)).toMatchObject({ rival: '/theirs/x.gguf' });
-    const other = await session.otherPlan({ kind: 'rival', file: '/theirs/x.gguf' }, signal);
+    const other = await session.plans.other({ kind: 'rival', file: '/theirs/x.gguf' }, signal);
     expect([other.name, other.total]).toMatchObject([
       'x.gguf',
       { bytes: 144, fileBytes: 400, bitsPerWeight: 4.5 },
@@ -47,14 +47,14 @@ describe('a plan that is to beat a file', () => {
     expect(fromColumns(other.assignments)[0]).toMatchObject({
       ...{ tensor: 'a', format: 'Q4_K', bytes: 144, relativeSquaredError: 1 / 4.5 },
     });
-    session.solve({ kind: 'bits-per-weight', value: 4.5 });
+    session.plans.solve({ kind: 'bits-per-weight', value: 4.5 });
     expect(heard('plan').at(-1)).toMatchObject({ rival: '/theirs/x.gguf' });
   });
 
   it('measures what is missing of its types first', async () => {
     const { engine, session, folder } = measured();
     await session.load();
-    const beating = session.beat('/theirs/x.gguf');
+    const beating = session.plans.beat('/theirs/x.gguf');
     await settle();
     await engine.last('plan/rival').answer({ ...theirs, formats: ['Q6_K', 'Q4_K'] });
     await settle();
@@ -67,11 +67,11 @@ describe('a plan that is to beat a file', () => {
   it('measures all where nothing was, and is given up where that is cancelled', async () => {
     const { engine, session, folder } = setUpSession();
     await session.load();
-    const given = session.beat('/theirs/x.gguf');
+    const given = session.plans.beat('/theirs/x.gguf');
     await settle();
     session.cancelJob();
     expect([await given, engine.of('plan/rival')]).toEqual([false, []]);
-    const beating = session.beat('/theirs/x.gguf');
+    const beating = session.plans.beat('/theirs/x.gguf');
     await settle();
     await engine.last('sensitivity/run').answer(tableOf(modelOf(folder)));
     await settle();
@@ -83,7 +83,7 @@ describe('a plan that is to beat a file', () => {
     const { engine, session } = measured();
     await session.load();
     const run = session.runSensitivity();
-    await expect(session.beat('/theirs/x.gguf')).rejects.toThrow(
+    await expect(session.plans.beat('/theirs/x.gguf')).rejects.toThrow(
       'The sensitivity analysis is running: try again once it has ended.',
     );
     expect(engine.of('plan/rival')).toEqual([]);
@@ -95,13 +95,13 @@ describe('a plan that is to beat a file', () => {
     const { engine, session } = measured();
     await session.load();
     const { plan } = session;
-    const beating = session.beat('/theirs/x.gguf');
+    const beating = session.plans.beat('/theirs/x.gguf');
     await settle();
     const failed = expect(beating).rejects.toMatchObject({ code: 'REQUEST' });
     await engine.last('plan/rival').answer({ ...theirs, bytes: 200 });
     await failed;
     expect(session.plan).toBe(plan);
-    await expect(session.otherPlan({ kind: 'rival', file: '/theirs/x.gguf' }, signal)).rejects.toThrow();
+    await expect(session.plans.other({ kind: 'rival', file: '/theirs/x.gguf' }, signal)).rejects.toThrow();
   });
 });
 
@@ -110,7 +110,7 @@ describe('a plan that is measured', () => {
     const { engine, session, folder, heard } = measured();
     await session.load();
     const plan = session.plan!;
-    const measuring = session.measurePlan({ text: '/t.txt', windows: 9 }, { signal });
+    const measuring = session.plans.measure({ text: '/t.txt', windows: 9 }, { signal });
     await expect.poll(() => engine.of('plan/certify').length).toBe(1);
     const call = engine.last('plan/certify');
     const { params, options } = call;
@@ -137,11 +137,11 @@ describe('a plan that is measured', () => {
   it('is measured against the file that it is to beat', async () => {
     const { engine, session } = measured();
     await session.load();
-    const beating = session.beat('/theirs/x.gguf');
+    const beating = session.plans.beat('/theirs/x.gguf');
     await settle();
     await engine.last('plan/rival').answer(theirs);
     await beating;
-    const measuring = session.measurePlan({ text: '/t.txt' }, { signal });
+    const measuring = session.plans.measure({ text: '/t.txt' }, { signal });
     await expect.poll(() => engine.of('plan/certify').length).toBe(1);
     expect(engine.last('plan/certify').params).toMatchObject({ rival: '/theirs/x.gguf' });
     const failed = expect(measuring).rejects.toThrow('The text was seen.');
@@ -153,9 +153,9 @@ describe('a plan that is measured', () => {
     const { engine, session } = measured();
     await session.load();
     const before = session.plan!;
-    const measuring = session.measurePlan({ text: '/t.txt' }, { signal });
+    const measuring = session.plans.measure({ text: '/t.txt' }, { signal });
     await expect.poll(() => engine.of('plan/certify').length).toBe(1);
-    session.solve({ kind: 'bits-per-weight', value: 8.5 });
+    session.plans.solve({ kind: 'bits-per-weight', value: 8.5 });
     await engine.last('plan/certify').answer({ plan: { ...before, certificate: certificateOf(before) } });
     expect(await measuring).toEqual({ isShown: false });
     expect(session.plan).not.toHaveProperty('certificate');

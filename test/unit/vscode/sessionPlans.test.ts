@@ -106,7 +106,7 @@ describe('the state of a session', () => {
     const before = heard('device').length;
     sessions.release(session.key);
     await devices.refresh();
-    await session.planFileChanged('/any.ampq.json').catch(() => undefined);
+    await session.plans.fileChanged('/any.ampq.json').catch(() => undefined);
     expect([heard('device').length, heard('plan')]).toEqual([before, []]);
   });
 });
@@ -126,7 +126,7 @@ describe('what views of the page ask for', () => {
       figures: sensitivityFigures(tableOf(modelOf(folder))),
     });
     expect(session.revisedPlan).toEqual({ revision: plan!.revision, plan: session.plan });
-    session.solve({ kind: 'bits-per-weight', value: 9 });
+    session.plans.solve({ kind: 'bits-per-weight', value: 9 });
     expect(session.revisedPlan!.revision).toBeGreaterThan(plan!.revision);
   });
 });
@@ -135,26 +135,26 @@ describe('a plan', () => {
   it('cannot be made before anything was measured', async () => {
     const { session } = setUpSession();
     await session.load();
-    expect(() => session.solve({ kind: 'bytes', value: 1e6 })).toThrow(
+    expect(() => session.plans.solve({ kind: 'bytes', value: 1e6 })).toThrow(
       expect.objectContaining({
         code: 'REQUEST',
         message: 'Nothing has been measured yet: run the sensitivity analysis first.',
       }) as Error,
     );
-    await expect(session.planFile(true)).rejects.toMatchObject({
+    await expect(session.plans.file(true)).rejects.toMatchObject({
       code: 'REQUEST',
       message: 'There is no plan yet: run the sensitivity analysis first.',
     });
-    expect([await session.planFile(), await session.planFile(false)]).toEqual([{}, {}]);
+    expect([await session.plans.file(), await session.plans.file(false)]).toEqual([{}, {}]);
   });
 
   it('is made for a budget, and written where it does not meet that of another model', async () => {
     const { session, folder } = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     await session.load();
-    const { plan } = session.solve({ kind: 'bits-per-weight', value: 9 });
+    const { plan } = session.plans.solve({ kind: 'bits-per-weight', value: 9 });
     expect(plan).toEqual(planOf(folder, 9));
     expect([session.plan, formatsOf([plan])]).toEqual([plan, ['Q8_0']]);
-    const { planFile } = await session.planFile(true);
+    const { planFile } = await session.plans.file(true);
     const ofModel = join(folder, 'plans', plan.model.hash.slice(0, 16));
     expect([dirname(dirname(planFile!)), basename(planFile!)]).toEqual([ofModel, 'plan-8.50bpw.ampq.json']);
     expect(readFileSync(planFile!, 'utf8')).toBe(printPlan(plan));
@@ -163,14 +163,14 @@ describe('a plan', () => {
   it('stays as a job was given it when another one of the same size is written', async () => {
     const { session } = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     await session.load();
-    const { plan: first } = session.solve({ kind: 'bits-per-weight', value: 9 });
-    const given = await session.writePlan(first);
+    const { plan: first } = session.plans.solve({ kind: 'bits-per-weight', value: 9 });
+    const given = await session.plans.write(first);
     const second = { ...first, assignments: first.assignments.map((item) => ({ ...item, format: 'Q5_K' })) };
-    const other = await session.writePlan(second);
+    const other = await session.plans.write(second);
     expect(basename(other)).toBe(basename(given));
     expect(readFileSync(given, 'utf8')).toBe(printPlan(first));
     expect(readFileSync(other, 'utf8')).toBe(printPlan(second));
-    expect(await session.writePlan(first)).toBe(given);
+    expect(await session.plans.write(first)).toBe(given);
   });
 
   it.each([
@@ -211,14 +211,14 @@ describe('a plan', () => {
     await session.load();
     expect(session.plan).toEqual(planOf(folder, 8.5));
     expect(engine.last('plan/beside').params).toStrictEqual({ path: session.path });
-    const { plan: mine } = session.solve({ kind: 'bits-per-weight', value: 5 });
+    const { plan: mine } = session.plans.solve({ kind: 'bits-per-weight', value: 5 });
     await session.load();
     expect(session.plan).toBe(mine);
   });
 
   it('file that changes before the model was read is left for that', async () => {
     const { engine, session } = setUpSession();
-    await session.planFileChanged('/any.ampq.json');
+    await session.plans.fileChanged('/any.ampq.json');
     expect(engine.calls).toEqual([]);
   });
 });
@@ -240,7 +240,7 @@ describe('the plan after an analysis', () => {
   it('from the weights stays, and is reported again', async () => {
     const setUp = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     await setUp.session.load();
-    const { plan } = setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
+    const { plan } = setUp.session.plans.solve({ kind: 'bits-per-weight', value: 9 });
     const { session, heard } = await analysed((table) => table, setUp);
     expect([session.plan, heard('plan').at(-1)!.formats]).toEqual([plan, [{ format: 'Q8_0', bits: 8.5 }]]);
     const budgets = { min: 4.5, max: 8.5 }; // as it opened, and after the run
@@ -250,7 +250,7 @@ describe('the plan after an analysis', () => {
   it('over a text is solved again at its size', async () => {
     const setUp = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     await setUp.session.load();
-    setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
+    setUp.session.plans.solve({ kind: 'bits-per-weight', value: 9 });
     const { session } = await analysed((table) => table, setUp, '/t.txt');
     expect(session.plan!.budget).toEqual({ kind: 'bits-per-weight', value: 8.5 });
   });
@@ -258,11 +258,11 @@ describe('the plan after an analysis', () => {
   it('that brings the first gains is solved again, and not after the next one', async () => {
     const setUp = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
     await setUp.session.load();
-    setUp.session.solve({ kind: 'bits-per-weight', value: 9 });
+    setUp.session.plans.solve({ kind: 'bits-per-weight', value: 9 });
     const { session, heard } = await analysed(withGains, setUp);
     const budget = { kind: 'bits-per-weight', value: 8.5 };
     expect(session.plan).toMatchObject({ budget, total: { divergence: 0.5 / 8.5 } });
-    const { plan: mine } = session.solve({ kind: 'bits-per-weight', value: 5 });
+    const { plan: mine } = session.plans.solve({ kind: 'bits-per-weight', value: 5 });
     await analysed(withGains, setUp);
     expect([session.plan, heard('plan').at(-1)!.formats]).toEqual([mine, [{ format: 'Q4_K', bits: 4.5 }]]);
   });

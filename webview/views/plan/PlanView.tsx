@@ -73,11 +73,11 @@ function Planned(props: {
   const { whole, range, budget, move, disabled } = props;
   const { plan, revision } = whole;
   const { host } = useApp();
-  const { opening, sensitivity, movedBudget, plan: outline } = useAppState();
+  const { opening, sensitivity, movedBudget, savedPlans, plan: outline } = useAppState();
   const key = `${opening} ${sensitivity?.revision} ${JSON.stringify(plan.constraints)}`;
   const { value: front, failure } = useAnswer(key, (signal) => host.call('planFront', {}, { signal }));
   const binder = useFormatBinder(plan, front, disabled);
-  const { value: saved = [] } = useAnswer(`${opening} ${outline?.revision}`, (signal) =>
+  const { value: saved = [] } = useAnswer(`${opening} ${savedPlans}`, (signal) =>
     host.call('savedPlans', {}, { signal }),
   );
   const rival = outline?.rival;

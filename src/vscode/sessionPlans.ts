@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto';
+import { basename, join } from 'node:path';
+import type { Effort } from '../ampq/knapsack';
+import { planFileName, printPlan } from '../ampq/planFile';
+import type { CallOptions } from '../engine/client';
+import { writeAtomically } from '../files/atomicFile';
+import { QuantscopeError } from '../model/errors';
+import { toColumns } from '../protocol/columns';
+import type { FoundPlan, PlanBeside } from '../protocol/engine';
+import type { FitRequest, FittingBits } from '../protocol/fit';
+import type { ModelRef } from '../protocol/model';
+import type { Budget, Plan, PlanConstraint } from '../protocol/plan';
+import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
+import type { RevisedPlan } from '../protocol/planStep';
+import type { OtherChoice, OtherPlan, SavedPlan } from '../protocol/savedPlans';
+import type { WebviewRequests } from '../protocol/webview';
+import type { SessionContext } from './modelSession';
+import { hasCells, type Planning } from './planning';
+import type { SensitivityJob } from './sensitivityJob';
+
+/** What plans need of the session of their model. */
+export interface PlannedModel {
+  readonly ref: () => ModelRef;
+  /** Where plans are meant for an importance matrix: its absolute path. */
+  readonly imatrix: () => string | undefined;
+  readonly isDescribed: () => boolean;
+  readonly ensureLoaded: () => Promise<void>;
+  /** Plan files next to the model were written or removed; the revision increases each time. */
+  readonly savedPlansChanged: (revision: number) => void;
+}
+
+/** What can be done with the plan of a model: solving, files, measuring. */
+export class SessionPlans {
+  private savedRevision = 0;
+
+  constructor(
+    private readonly model: PlannedModel,
+    private readonly planning: Planning,
+    private readonly analysis: SensitivityJob,
+    private readonly context: SessionContext,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /**
+   * @throws QuantscopeError REQUEST when nothing was measured, the budget is too small, or the plan is one of a file that the solver
+   * would not make.
+   */
+  solve(budget: Budget, effort: Effort = 'exact'): RevisedPlan {
+    return this.planning.solve(budget, effort);
+  }
+
+  /** Solves again with other constraints. @throws QuantscopeError REQUEST as `solve`, and where no plan meets them. */
+  constrain(constraints: readonly PlanConstraint[]): void {
+    this.planning.constrain(constraints);
+  }
+
+  /** Pins tensors of the plan to a format, keeps them from one, or releases them. @throws QuantscopeError as `constrain`. */
+  bind(tensors: readonly string[], binding: FormatBinding): void {
+    this.planning.bind(tensors, binding);
+  }
+
+  /** The fewest bits per weight that are predicted to diverge by at most so much. @throws QuantscopeError REQUEST as `smallestBudget`. */
+  bitsFor(divergence: number): number {
+    return this.planning.bitsFor(divergence);
+  }
+
+  /**
+   * How large a plan may be so that its model fits into a memory when llama.cpp runs it.
+   * @throws QuantscopeError REQUEST as `solveFit`, or for a model whose memory is not known.
+   */
+  async fit(request: FitRequest, signal: AbortSignal): Promise<FittingBits> {
+    const imatrix = this.model.imatrix();
+    const params = {
+      ...{ ...this.model.ref(), isOptimised: this.planning.table?.codes !== undefined },
+      ...(imatrix === undefined ? {} : { imatrix }),
+    };
+    const loaded = await this.context.engine.call('plan/loaded', params, { signal });
+    return this.planning.bitsWithin(loaded, request);
+  }
+
+  /** The best plans of all sizes; undefined where nothing was measured. */
+  get front(): PlanFront | undefined {
+    return this.planning.front;
+  }
+
+  /** Why the plan gives a tensor its format. @throws QuantscopeError REQUEST where there is no plan, or for a tensor that it does not list. */
+  reasons(tensor: string): FormatReasons {
+    return this.planning.reasons(tensor);
+  }
+
+  /** Replaces a plan of a file that is not the solver's by the solver's of its size, or takes it up again. */
+  replaceEdited(replace: boolean): void {
+    this.planning.replaceEdited(replace);
+  }
+
+  /**
+   * Solves for the bytes of a GGUF file of the same base, after what is missing for that was measured.
+   * @returns whether there is such a plan: not where measuring failed or was cancelled.
+   * @throws QuantscopeError REQUEST for a file of another base, one that is smaller than any plan, and while the model is measured.
+   */
+  async beat(file: string): Promise<boolean> {
+    await this.model.ensureLoaded();
+    const { planning, analysis } = this;
+    // Some tensors have no cells yet: a plan from the others alone would be wrong.
+    if (analysis.job.kind === 'running')
+      throw new QuantscopeError(
+        'REQUEST',
+        'The sensitivity analysis is running: try again once it has ended.',
+      );
+    if (!(planning.table && hasCells(planning.table)) && !(await analysis.run())) return false;
+    const { table } = planning;
+    if (!table) return false;
+    const imatrix = this.model.imatrix();
+    const rival = await this.context.engine.call(
+      'plan/rival',
+      {
+        ...{ ...this.model.ref(), rival: file, isOptimised: table.codes !== undefined },
+        ...(imatrix === undefined ? {} : { imatrix }),
+      },
+      { signal: this.signal },
+    );
+    const known = new Set(table.rows.flatMap(({ cells }) => cells.map(({ format }) => format)));
+    const isMissing = rival.formats.some((format) => !known.has(format));
+    const formats = [...new Set([...known, ...rival.formats])];
+    if (isMissing && !(await analysis.run(undefined, formats))) return false;
+    planning.beat(rival);
+    return true;
+  }
+
+  /**
+   * Measures the plan as a whole over a text that it has not seen, with presets within its budget and the file that it is to beat.
+   * @returns why the measurements are not kept; and whether they are about the plan that is shown by now.
+   */
+  async measure(
+    { text, windows }: WebviewRequests['measurePlan']['params'],
+    options: CallOptions,
+  ): Promise<WebviewRequests['measurePlan']['result']> {
+    const { planning } = this;
+    const { engine, devices, evidenceDir } = this.context;
+    const { planFile } = await this.file(true);
+    const imatrix = this.model.imatrix();
+    const { plan, notKept } = await engine.call(
+      'plan/certify',
+      {
+        ...{
+          ...this.model.ref(),
+          planFile: planFile!,
+          text,
+          cacheDir: evidenceDir,
+          device: devices.choice(),
+        },
+        ...(windows === undefined ? {} : { windows }),
+        ...(planning.plan?.imatrix && imatrix !== undefined ? { imatrix } : {}),
+        ...(planning.rival ? { rival: planning.rival.path } : {}),
+      },
+      { ...options, title: `Plan over ${basename(text)}` },
+    );
+    const isShown = planning.certified(plan.certificate);
+    return { isShown, ...(notKept === undefined ? {} : { notKept }) };
+  }
+
+  /** Plan files next to the model. */
+  saved(signal: AbortSignal): Promise<readonly SavedPlan[]> {
+    return this.context.engine.call('plan/list', this.model.ref(), { signal });
+  }
+
+  /**
+   * A preset, a plan file or the file that the plan is to beat, to be compared with the plan.
+   * @throws QuantscopeError REQUEST for a preset that was not measured, or a plan of another model.
+   */
+  async other(other: OtherChoice, signal: AbortSignal): Promise<OtherPlan> {
+    const { planning, context, model } = this;
+    const read = {
+      preset: (type: string) => planning.preset(type),
+      file: (planFile: string) => context.engine.call('plan/read', { ...model.ref(), planFile }, { signal }),
+      rival: () => planning.rivalPlan,
+    };
+    const { assignments, total } =
+      other.kind === 'preset' ? read.preset(other.fileType) : await read[other.kind](other.file);
+    const name = other.kind === 'preset' ? other.fileType : basename(other.file);
+    return { name, total, assignments: toColumns(assignments) };
+  }
+
+  /** The plan as a file, for settings that use it. @throws QuantscopeError REQUEST when there is none. */
+  async file(isUsed = false): Promise<{ planFile?: string }> {
+    if (!isUsed) return {};
+    const { plan } = this.planning;
+    if (!plan)
+      throw new QuantscopeError('REQUEST', 'There is no plan yet: run the sensitivity analysis first.');
+    return { planFile: await this.write(plan) };
+  }
+
+  /**
+   * The plan as a file that the engine can read. Each plan has its own, in a folder named after its content: a job may read the file
+   * after the plan in the editor has changed.
+   */
+  async write(plan: Plan): Promise<string> {
+    const bytes = Buffer.from(printPlan(plan));
+    const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+    const name = planFileName(`plan-${plan.total.bitsPerWeight.toFixed(2)}bpw`);
+    const file = join(this.context.planDir, plan.model.hash.slice(0, 16), digest, name);
+    await writeAtomically(file, (target) => target.write(bytes));
+    return file;
+  }
+
+  /** A plan file next to the model was written: if it is for this model, it becomes the plan. */
+  async fileChanged(planFile: string): Promise<void> {
+    if (!this.model.isDescribed()) return;
+    this.filesChanged();
+    const { found, problems } = await this.beside(planFile);
+    if (found) this.planning.fileChanged(found);
+    for (const problem of problems) this.context.notices.warn(problem);
+  }
+
+  /** Plan files next to the model were written or removed. */
+  filesChanged(): void {
+    this.savedRevision += 1;
+    this.model.savedPlansChanged(this.savedRevision);
+  }
+
+  /** The plan next to the model; those that cannot be used are logged. */
+  async stored(): Promise<FoundPlan | undefined> {
+    const { found, problems } = await this.beside();
+    for (const problem of problems) this.context.log.warn(problem);
+    return found;
+  }
+
+  /** The plan of a file, or the first one in the model's folder, that is for this model, with totals recomputed. */
+  private beside(planFile?: string): Promise<PlanBeside> {
+    const params = { ...this.model.ref(), ...(planFile === undefined ? {} : { planFile }) };
+    return this.context.engine.call('plan/beside', params, { signal: this.signal });
+  }
+}
