@@ -15,32 +15,14 @@ import type {
   WebviewRequests,
 } from '../protocol/webview';
 import { Comparisons } from './comparisons';
-import type { Devices } from './devices';
 import { Emitter } from './emitter';
-import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
+import { inBackground, messageOf } from './host';
 import { fileNameOf, folderOf, sessionKey } from './paths';
 import { Planning } from './planning';
+import type { SessionContext } from './sessionContext';
 import { SessionPlans } from './sessionPlans';
 import { Verification, type VerificationCall } from './verification';
 import { SensitivityJob, type MeasuringSettings } from './sensitivityJob';
-
-/** What the sessions of all models share. */
-export interface SessionContext {
-  readonly engine: Engine;
-  readonly devices: Devices;
-  readonly log: Log;
-  readonly notices: Notices;
-  /** Where measured cells are kept. */
-  readonly sensitivityDir: string;
-  /** Where calibrations keep what they measured. */
-  readonly evidenceDir: string;
-  /** What the user has chosen of how sensitivity is measured. */
-  readonly measuring: () => MeasuringSettings;
-  /** Whether all weights are checked when a model opens that has digests. */
-  readonly verifiesOnOpening: () => boolean;
-  /** Where plans are written that an export needs as a file. */
-  readonly planDir: string;
-}
 
 export type SessionEvent = {
   [N in keyof HostEvents]: { name: N; payload: HostEvents[N] };

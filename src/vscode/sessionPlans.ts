@@ -14,7 +14,7 @@ import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFr
 import type { RevisedPlan } from '../protocol/planStep';
 import type { OtherChoice, OtherPlan, SavedPlan } from '../protocol/savedPlans';
 import type { WebviewRequests } from '../protocol/webview';
-import type { SessionContext } from './modelSession';
+import type { SessionContext } from './sessionContext';
 import { hasCells, type Planning } from './planning';
 import type { SensitivityJob } from './sensitivityJob';
 

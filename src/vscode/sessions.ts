@@ -1,5 +1,6 @@
 import { Emitter } from './emitter';
-import { ModelSession, type SessionContext } from './modelSession';
+import { ModelSession } from './modelSession';
+import type { SessionContext } from './sessionContext';
 import { sessionKey } from './paths';
 
 /** Sessions of models that are open in editors or used by a command: one each. */
