@@ -47,10 +47,10 @@ const percent = (share: number): string => String(Number((100 * share).toPrecisi
 
 /** What a predicted divergence leaves out. */
 const ofWeights =
-  'The predicted KL divergence is that of the weights. Rounding of activations, as llama.cpp does on CPUs, is not included: quantscope eval --round-activations measures both.';
+  'The predicted KL divergence is that of the weights. Rounding of activations, as llama.cpp does on CPUs, is not included: an evaluation that rounds activations (the Evaluate tab, or quantscope eval --round-activations) measures both.';
 
 const withActivations =
-  'Errors and the predicted KL divergence include the rounding of activations by llama.cpp on CPUs: quantscope eval --round-activations measures both. On GPUs a plan with --backend gpu has the smaller divergence.';
+  'Errors and the predicted KL divergence include the rounding of activations by llama.cpp on CPUs: an evaluation that rounds activations (the Evaluate tab, or quantscope eval --round-activations) measures both. On GPUs a plan with --backend gpu has the smaller divergence.';
 
 /** What the plan lacks, and why; a reason that both have is said once. */
 function limitNotes(notExportable: string | undefined, weightsOnly: string | undefined): string[] {

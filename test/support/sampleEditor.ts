@@ -1,6 +1,6 @@
 import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { FrameLocator, Page } from 'playwright-core';
 import { afterEach } from 'vitest';
 import { cacheDir } from './cache';
 import { projectRoot, sampleFolder } from './files';
@@ -27,10 +27,18 @@ export async function openSample(
   const code: VsCode = await startVsCode({ folder: workspace, extensionPath: projectRoot });
   const { page } = code;
   await waitForExtension(page);
-  await openFile(page, 'model.safetensors');
+  return { code, page, frame: await openModelFile(page, 'model.safetensors', wait) };
+}
+
+/**
+ * A file of the workspace in an editor.
+ * @param wait milliseconds until its tensors must be there.
+ */
+export async function openModelFile(page: Page, name: string, wait: number): Promise<FrameLocator> {
+  await openFile(page, name);
   const frame = frontFrame(page);
   await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
-  return { code, page, frame };
+  return frame;
 }
 
 /** Takes a picture of what a failed test left, and closes what it left open, so that the next one does not fail for it. */

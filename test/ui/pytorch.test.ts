@@ -1,22 +1,14 @@
 /// <reference lib="dom" />
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FrameLocator, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder, writeFile } from '../support/files';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openModelFile, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import { Call, Global, tensor, torchLegacy, torchZip } from '../support/torchFiles';
 import type { VsCode } from '../support/vscodeServer';
-import {
-  acceptFile,
-  frontFrame,
-  makeNarrow,
-  openFile,
-  overflowOf,
-  runCommand,
-  setTheme,
-} from '../support/workbench';
+import { acceptFile, frontFrame, makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
 const wait = 30_000;
 
@@ -27,12 +19,7 @@ describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
   const trace = join(workspace, 'was-run');
   const weights = { 'proj.weight': tensor('F32', [2, 2], Float32Array.of(1, 2, 3, 4)) };
 
-  const open = async (name: string): Promise<FrameLocator> => {
-    await openFile(page, name);
-    const frame = frontFrame(page);
-    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
-    return frame;
-  };
+  const open = (name: string) => openModelFile(page, name, wait);
 
   beforeAll(async () => {
     ({ code, page } = await openSample(workspace, 60_000, () => {

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasSharedData, sharedData, temporaryFolder } from '../support/files';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openModelFile, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { frontFrame, makeNarrow, openFile, overflowOf, runCommand, setTheme } from '../support/workbench';
+import { makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 const reference = join(sharedData, 'reference/gptqmodel/folders/gptq-4bit-g32-asym');
@@ -31,9 +31,7 @@ describe.skipIf(!hasServer || !hasSharedData)('a GPTQ checkpoint in the editor',
       for (const name of ['model.safetensors', 'config.json'])
         copyFileSync(join(reference, name), join(workspace, 'gptq', name));
     }));
-    await openFile(page, 'gptq/model.safetensors');
-    frame = frontFrame(page);
-    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+    frame = await openModelFile(page, 'gptq/model.safetensors', wait);
   });
 
   keepFailures('stored', () => page);

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
-import type { FrameLocator, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { readManifest } from '../../src/files/digests/manifest';
 import { openModel } from '../../src/layouts/openModel';
 import { flipByte } from '../support/damage';
 import { sampleFolder, temporaryFolder } from '../support/files';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openModelFile, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { frontFrame, makeNarrow, openFile, overflowOf, runCommand, setTheme } from '../support/workbench';
+import { makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
 const wait = 30_000;
 
@@ -21,12 +21,7 @@ describe.skipIf(!hasServer)('Damaged files in the editor', () => {
   const whole = join(workspace, 'whole.gguf');
   const tensor = 'blk.2.ffn_down.weight';
 
-  const open = async (name: string): Promise<FrameLocator> => {
-    await openFile(page, name);
-    const frame = frontFrame(page);
-    await frame.locator('.tree .row.tensor').first().waitFor({ timeout: wait });
-    return frame;
-  };
+  const open = (name: string) => openModelFile(page, name, wait);
 
   beforeAll(async () => {
     ({ code, page } = await openSample(workspace, 60_000, async () => {

@@ -118,7 +118,7 @@ describe('notes of a plan', () => {
 
   it('say that a predicted divergence does not include the rounding of activations', () => {
     const note =
-      'The predicted KL divergence is that of the weights. Rounding of activations, as llama.cpp does on CPUs, is not included: quantscope eval --round-activations measures both.';
+      'The predicted KL divergence is that of the weights. Rounding of activations, as llama.cpp does on CPUs, is not included: an evaluation that rounds activations (the Evaluate tab, or quantscope eval --round-activations) measures both.';
     expect(makePlan(tableOf([row('a', 1), row('b', 1)]), budget(4.5)).notes).toEqual([note]);
     expect(makePlan(tableOf([row('a'), row('b')]), budget(4.5)).notes).toEqual([]);
   });

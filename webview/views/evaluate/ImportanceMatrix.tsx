@@ -22,8 +22,8 @@ const numbers = [
     key: 'calibrationContext',
     label: 'Context',
     name: 'Tokens per chunk',
-    placeholder: '512, or the model’s',
-    flag: 'Tokens per chunk',
+    placeholder: '512',
+    flag: 'Tokens per chunk: 512, or the model’s context length where that is less',
   },
 ] as const;
 

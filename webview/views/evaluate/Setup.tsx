@@ -136,9 +136,9 @@ const conventionHelp = [
 const numbers = {
   context: {
     label: 'Context',
-    flag: 'Tokens per window',
+    flag: 'Tokens per window: 512, or the model’s context length where that is less',
     name: 'Tokens per window',
-    placeholder: '512, or the model’s',
+    placeholder: '512',
   },
   windows: {
     label: 'At most',

@@ -4,7 +4,7 @@ import { isPlan, mayOptimise, targets } from './form';
 
 const choices = [
   { name: 'reference', label: 'those of llama.cpp' },
-  { name: 'optimised', label: 'optimised over a text' },
+  { name: 'optimised', label: 'optimised' },
 ] as const;
 
 const objectives = [
@@ -19,7 +19,7 @@ export function Codes({ form, change }: FormProps) {
     <>
       <Choice
         label="Codes"
-        flag="--codes: how the codes of types are found; files with optimised ones diverge less with the same types and size"
+        flag="--codes: how the codes of types are found; files with codes that are optimised over a text diverge less with the same types and size"
         options={isPlan(form) ? [{ name: '', label: 'as in the plan' } as const, ...choices] : choices}
         value={form.codes === '' && !isPlan(form) ? 'reference' : form.codes}
         onChange={(codes) => change({ codes: codes === 'reference' && !isPlan(form) ? '' : codes })}
@@ -51,8 +51,8 @@ const numbers = [
     key: 'calibrationContext',
     label: 'Window',
     name: 'Tokens per calibration window',
-    placeholder: '512, or the model’s',
-    flag: '--context: tokens of a window',
+    placeholder: '512',
+    flag: '--context: tokens of a window: 512, or the model’s context length where that is less',
   },
 ] as const;
 

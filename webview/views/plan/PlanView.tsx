@@ -108,7 +108,7 @@ function Planned(props: {
       <BitsMap plan={plan} binder={binder} />
       <Why plan={plan} revision={revision} binder={binder} />
       {plan.notes.map((note) => (
-        <p key={note} class="notice">
+        <p key={note} class="notice note">
           {note}
         </p>
       ))}

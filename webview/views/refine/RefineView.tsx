@@ -81,8 +81,8 @@ const numbers = [
   {
     key: 'context',
     label: 'Tokens per window',
-    placeholder: '512, or the model’s',
-    flag: 'Tokens of a window',
+    placeholder: '512',
+    flag: 'Tokens of a window: 512, or the model’s context length where that is less',
   },
 ] as const;
 
