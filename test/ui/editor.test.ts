@@ -224,7 +224,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await frame.getByRole('tab', { name: 'Tensor' }).focus();
     await page.keyboard.press('ArrowLeft');
     await expect
-      .poll(() => frame.getByRole('tab', { name: 'Metadata' }).getAttribute('aria-selected'))
+      .poll(() => frame.getByRole('tab', { name: 'Evaluate' }).getAttribute('aria-selected'))
       .toBe('true');
     await page.keyboard.press('Home');
     await expect
