@@ -1,6 +1,7 @@
 import { unpack } from '../src/protocol/packed';
 import { Rpc } from '../src/protocol/rpc';
-import type { HostEvents, QuantizationStep, WebviewRequests } from '../src/protocol/webview';
+import type { QuantizationStep } from '../src/protocol/quantizationView';
+import type { HostEvents, WebviewRequests } from '../src/protocol/webview';
 import { withStep } from './quantization';
 import type { Store } from './store';
 import { api } from './vscodeApi';

@@ -1,5 +1,5 @@
 import type { QuantizedWeight, QuantizeModelSettings } from '../src/protocol/quantizeModel';
-import type { QuantizationActivity, QuantizationStep } from '../src/protocol/webview';
+import type { QuantizationActivity, QuantizationStep } from '../src/protocol/quantizationView';
 
 /** The current or last quantization of the whole model, with the matrices that are finished, in their order. */
 export interface Quantization extends QuantizationActivity {

@@ -10,12 +10,12 @@ import type {
   CommandTab,
   ComparisonState,
   EditorState,
-  EvaluationActivity,
   JobState,
   ModelComparisonState,
   TableOutline,
   VerificationState,
-} from '../src/protocol/webview';
+} from '../src/protocol/editorState';
+import type { EvaluationActivity } from '../src/protocol/evaluationView';
 import type { RefinementActivity } from '../src/protocol/refinementView';
 import type { Figures } from './influence';
 import type { Quantization } from './quantization';

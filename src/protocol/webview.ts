@@ -1,131 +1,40 @@
-import type { RegionMap, StoredAnalysis, TensorAnalysis, TensorComparison, TensorRegion } from './analysis';
-import type { Columns } from './columns';
-import type { ModelComparison, TensorOverlay } from './compare';
-import type { EvidenceEstimate, EvidenceResult, StoredEvidence } from './evidence';
-import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams } from './methods';
-import type { EngineProgress, TensorChoice } from './engine';
+import type { RegionMap, StoredAnalysis, TensorAnalysis, TensorRegion } from './analysis';
+import type { TensorOverlay } from './compare';
 import type {
-  CalibrationResult,
-  CalibrationSettings,
-  EvaluationCurve,
-  EvaluationResult,
-  EvaluationSettings,
-  PairedComparison,
-} from './evaluation';
+  CommandTab,
+  ComparisonState,
+  EditorState,
+  JobState,
+  ModelComparisonState,
+  TableOutline,
+  VerificationState,
+} from './editorState';
+import type { EngineProgress, TensorChoice } from './engine';
+import type { CalibrationSettings, EvaluationResult, PairedComparison } from './evaluation';
+import type { EvaluationActivity, EvaluationView, PanelEvaluation } from './evaluationView';
+import type { EvidenceEstimate, EvidenceResult, StoredEvidence } from './evidence';
 import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule } from './export';
 import type { FitRequest, FittingBits } from './fit';
-import type { FormatDescription } from './formats';
-import type {
-  MetadataSlice,
-  MetadataSliceParams,
-  ModelDescription,
-  ModelPart,
-  TensorDescriptor,
-} from './model';
+import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams } from './methods';
+import type { MetadataSlice, MetadataSliceParams } from './model';
 import type { OverrideKind } from './overrides';
-import type { Budget, DeviceChoice, DeviceReport, PlanConstraint } from './plan';
+import type { Budget, DeviceReport, PlanConstraint } from './plan';
 import type { FormatBinding, FormatReasons, PlanFront } from './planFront';
 import type { PlanOutline } from './planOutline';
 import type { PlanStep } from './planStep';
 import type { PreviewResult, PreviewSettings } from './preview';
 import type {
-  OutputCheck,
-  QuantizedWeight,
-  QuantizeModelResult,
-  QuantizeModelSettings,
-  QuantizePreview,
-  RecipeChoices,
-} from './quantizeModel';
-import type { Recipe } from './recipe';
+  OutputName,
+  QuantizationStart,
+  QuantizationStep,
+  QuantizationView,
+  ResolvedOutput,
+} from './quantizationView';
+import type { QuantizeModelSettings, QuantizePreview } from './quantizeModel';
 import type { RefinementEstimate } from './refinement';
 import type { PanelRefinement, RefinementActivity, RefinementView } from './refinementView';
-import type { RunFailure } from './runFailure';
 import type { OtherChoice, OtherPlan, SavedPlan } from './savedPlans';
 import type { SensitivityFigures } from './sensitivityFigures';
-import type { VerifyResult } from './verify';
-
-/** A description on its way to a page. */
-export interface PageModel extends Omit<ModelDescription, 'tensors'> {
-  readonly tensors: Columns<TensorDescriptor>;
-}
-
-/** Which measurements there are; the table itself crosses when its view opens. */
-export interface TableOutline {
-  /** Increases with every other table. */
-  readonly revision: number;
-  /** Useful budgets of plans, bits per weight; absent for a table without rows. */
-  readonly budgets?: { readonly min: number; readonly max: number };
-  /** Divergences below it are not meaningful, nats per token; absent where the model was not run over a text. */
-  readonly noise?: number;
-}
-
-/**
- * What the editor needs to render, initially and after the model's files changed. Measurements and plan are requested by their views:
- * those of a large model are many times the size of its header.
- */
-export interface EditorState {
-  readonly model: PageModel;
-  /** Increases when the files have changed: results of an earlier revision are out of date. */
-  readonly revision: number;
-  readonly formats: readonly FormatDescription[];
-  readonly device?: DeviceReport;
-  /** Present once something has been measured, now or earlier. */
-  readonly sensitivity?: TableOutline;
-  readonly plan?: PlanOutline;
-  readonly job: JobState;
-  /** Comparisons that were started before the page was loaded, or in another editor. */
-  readonly comparison?: ComparisonState;
-  readonly modelComparison?: ModelComparisonState;
-  /** Present once files with digests were looked at. */
-  readonly verification?: VerificationState;
-  /** Present where the editor was opened with one file of a larger model. */
-  readonly part?: ModelPart;
-  /** Tensor to show first (from a hover link or a command); the selection is unchanged when absent. */
-  readonly reveal?: string;
-  /** Tab to show first (from a command). */
-  readonly tab?: CommandTab;
-}
-
-/** Views that a command can open; `importance` is a part of the Evaluate tab, `methods` of the Quantize Layer tab. */
-export type CommandTab =
-  | 'quantize'
-  | 'methods'
-  | 'quantizeModel'
-  | 'plan'
-  | 'compare'
-  | 'export'
-  | 'refine'
-  | 'evaluate'
-  | 'importance';
-
-/** The one long job an editor can have: what the progress line shows. */
-export type JobState =
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'running'; readonly title: string; readonly progress?: EngineProgress }
-  | { readonly kind: 'failed'; readonly title: string; readonly message: string }
-  /** The engine process ended; `resumable` when another run continues from finished work. */
-  | {
-      readonly kind: 'engine-died';
-      readonly title: string;
-      readonly message: string;
-      readonly resumable: boolean;
-    };
-
-/** A check of the model's files against the digests that were written with them. */
-export type VerificationState =
-  | { readonly kind: 'checking'; readonly progress: EngineProgress }
-  /** `isQuick`: of sizes and headers only. */
-  | { readonly kind: 'done'; readonly result: VerifyResult; readonly isQuick: boolean };
-
-/** The before/after comparison that Quantize Layer… shows. */
-export interface ComparisonState {
-  readonly formats: readonly string[];
-  /** Tensors asked for; `results` fills up in this order. */
-  readonly tensors: readonly string[];
-  readonly results: readonly TensorComparison[];
-  readonly done: boolean;
-  readonly error?: string;
-}
 
 /** Settings of the export panel; `usePlan` stands for the editor's plan. */
 export type PanelSettings = ExportSettings & { usePlan?: boolean };
@@ -136,125 +45,6 @@ export type FileKind = 'imatrix' | 'plan' | 'text' | 'tasks' | 'model' | 'origin
 export interface ExportChoices {
   readonly fileTypes: readonly FileTypeDescription[];
   readonly tensorTypes: readonly string[];
-}
-
-/** Comparison with another model, as the Compare tab shows it. */
-export interface ModelComparisonState {
-  /** Path of the other model. */
-  readonly other: string;
-  readonly progress?: EngineProgress;
-  readonly result?: ModelComparison;
-  readonly error?: string;
-}
-
-/** Settings of the Evaluate tab; `usePlan` stands for the editor's plan. */
-export type PanelEvaluation = EvaluationSettings & { usePlan?: boolean };
-
-/** How a run ended. */
-export type EvaluationOutcome =
-  | {
-      readonly kind: 'evaluated';
-      readonly id: string;
-      /** Why the result is not kept, and so not among the results. */
-      readonly notKept?: string;
-    }
-  | { readonly kind: 'calibrated'; readonly result: CalibrationResult }
-  | RunFailure;
-
-/** The current or last run of a model; it outlives the editor. */
-export interface EvaluationActivity {
-  readonly what: 'evaluation' | 'calibration';
-  /** "Q4_K_M on eval.txt". */
-  readonly title: string;
-  readonly progress?: EngineProgress;
-  /** Absent until a window is scored. */
-  readonly curve?: EvaluationCurve;
-  /** Absent while it runs. */
-  readonly outcome?: EvaluationOutcome;
-}
-
-/** What the Evaluate tab needs for its first rendering. */
-export interface EvaluationView {
-  readonly activity?: EvaluationActivity;
-  readonly results: readonly EvaluationResult[];
-  /** Why earlier results cannot be read. */
-  readonly problem?: string;
-  /** The form as last edited; only the webview knows its content. */
-  readonly form?: unknown;
-  readonly suggestions: {
-    /** Texts next to the model. */
-    readonly text?: string;
-    readonly calibrationText?: string;
-    /** The model that this one was quantized from. */
-    readonly against?: string;
-    readonly device: DeviceChoice;
-  };
-}
-
-/** How a quantization of the whole model ended. */
-export type QuantizationOutcome =
-  | {
-      readonly kind: 'quantized';
-      readonly result: Pick<
-        QuantizeModelResult,
-        | 'out'
-        | 'fileBytes'
-        | 'sourceBytes'
-        | 'bitsPerWeight'
-        | 'relativeError'
-        | 'seconds'
-        | 'warnings'
-        | 'notes'
-      >;
-    }
-  | RunFailure;
-
-/** The current or last quantization of a whole model; it outlives the editor. */
-export interface QuantizationActivity {
-  /** Increases with every run. */
-  readonly run: number;
-  /** "gptq-int4-g128 → model-gptq". */
-  readonly title: string;
-  /** What was asked for: its matrices are those of no other recipe. */
-  readonly settings: QuantizeModelSettings;
-  readonly progress?: EngineProgress;
-  /** Absent while it runs. */
-  readonly outcome?: QuantizationOutcome;
-}
-
-/** What changed in a quantization: of a large model, all finished matrices would be many times as much. */
-export interface QuantizationStep extends QuantizationActivity {
-  /** Matrices that were finished before those of `finished`. */
-  readonly before: number;
-  readonly finished: readonly QuantizedWeight[];
-}
-
-/** What the Quantize Model tab needs for its first rendering. */
-export interface QuantizationView {
-  readonly choices: RecipeChoices;
-  /** With all matrices that are finished. */
-  readonly step?: QuantizationStep;
-  /** A calibration text next to the model. */
-  readonly text?: string;
-}
-
-/** What the folder or file of a result is named after. */
-export interface OutputName {
-  /** Id of the recipe. */
-  readonly recipe: string;
-  readonly target: Recipe['target'];
-}
-
-/** Where a result goes. */
-export interface ResolvedOutput extends OutputCheck {
-  /** Absolute. */
-  readonly path: string;
-}
-
-/** Settings of a quantization of the whole model, and the folder or file for its result. */
-export interface QuantizationStart {
-  readonly settings: QuantizeModelSettings;
-  readonly out: string;
 }
 
 /** Webview → host, answered. A caller can cancel each of them (rpc.ts). */

@@ -1,5 +1,5 @@
 import type { ModelRef } from '../protocol/model';
-import type { ComparisonState, EditorState, ModelComparisonState } from '../protocol/webview';
+import type { ComparisonState, EditorState, ModelComparisonState } from '../protocol/editorState';
 import { messageOf, type Engine } from './host';
 
 /** What editors show, also those that open later. */

@@ -9,7 +9,8 @@ import type {
   PairedComparison,
 } from '../protocol/evaluation';
 import type { ModelRef } from '../protocol/model';
-import type { EvaluationActivity, EvaluationOutcome, HostEvents } from '../protocol/webview';
+import type { EvaluationActivity, EvaluationOutcome } from '../protocol/evaluationView';
+import type { HostEvents } from '../protocol/webview';
 import { Emitter } from './emitter';
 import { messageOf, type Engine, type Log } from './host';
 import { PerModel } from './perModel';

@@ -6,14 +6,8 @@ import type { DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
 import type { VerifyResult } from '../protocol/verify';
 import type { RevisedPlan } from '../protocol/planStep';
 import { sensitivityFigures } from '../protocol/sensitivityFigures';
-import type {
-  ComparisonState,
-  EditorState,
-  HostEvents,
-  JobState,
-  ModelComparisonState,
-  WebviewRequests,
-} from '../protocol/webview';
+import type { ComparisonState, EditorState, JobState, ModelComparisonState } from '../protocol/editorState';
+import type { HostEvents, WebviewRequests } from '../protocol/webview';
 import { Comparisons } from './comparisons';
 import { Emitter } from './emitter';
 import { inBackground, messageOf } from './host';

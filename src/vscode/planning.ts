@@ -24,7 +24,7 @@ import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFr
 import { outlineOf, type PlanOutline } from '../protocol/planOutline';
 import type { RevisedPlan } from '../protocol/planStep';
 import type { RivalOfModel } from '../protocol/rivalFile';
-import type { TableOutline } from '../protocol/webview';
+import type { TableOutline } from '../protocol/editorState';
 
 /** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
 const firstBudget = 4.85;

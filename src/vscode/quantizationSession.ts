@@ -8,7 +8,11 @@ import type {
   QuantizeModelSettings,
   QuantizePreview,
 } from '../protocol/quantizeModel';
-import type { QuantizationActivity, QuantizationOutcome, QuantizationStep } from '../protocol/webview';
+import type {
+  QuantizationActivity,
+  QuantizationOutcome,
+  QuantizationStep,
+} from '../protocol/quantizationView';
 import { Emitter } from './emitter';
 import { messageOf, type Engine, type Log } from './host';
 import { PerModel } from './perModel';

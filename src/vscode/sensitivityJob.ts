@@ -9,7 +9,7 @@ import type {
 import type { CodeChoice } from '../protocol/export';
 import type { ModelRef } from '../protocol/model';
 import type { Backend, DeviceChoice, SensitivityTable } from '../protocol/plan';
-import type { JobState } from '../protocol/webview';
+import type { JobState } from '../protocol/editorState';
 import { duration } from '../protocol/words';
 import { inBackground, messageOf, type Engine, type Log, type Notices } from './host';
 

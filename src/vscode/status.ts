@@ -1,7 +1,7 @@
 import type { RunningJob } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
 import type { DeviceReport } from '../protocol/plan';
-import type { JobState } from '../protocol/webview';
+import type { JobState } from '../protocol/editorState';
 import { timeLeft } from '../protocol/words';
 
 /** Status bar text: the running jobs, else the device. */

@@ -1,7 +1,7 @@
 import type { EngineProgress } from '../protocol/engine';
 import type { ModelRef } from '../protocol/model';
 import type { VerifyResult } from '../protocol/verify';
-import type { VerificationState } from '../protocol/webview';
+import type { VerificationState } from '../protocol/editorState';
 import { messageOf, type Engine, type Log } from './host';
 
 /** Cancels a check, and follows it. */

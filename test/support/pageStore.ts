@@ -1,7 +1,7 @@
 import { vi } from 'vitest';
 import { toColumns } from '../../src/protocol/columns';
 import type { TensorDescriptor } from '../../src/protocol/model';
-import type { EditorState, PageModel } from '../../src/protocol/webview';
+import type { EditorState, PageModel } from '../../src/protocol/editorState';
 
 /** The store of a page, outside of VS Code. */
 export async function pageStore() {

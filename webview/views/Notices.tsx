@@ -3,7 +3,7 @@ import { dangerLine, dangerTitle } from '../../src/protocol/dangerText';
 import { limitNote } from '../../src/protocol/limitNote';
 import { printable } from '../../src/protocol/printable';
 import type { ModelDescription } from '../../src/protocol/model';
-import type { JobState } from '../../src/protocol/webview';
+import type { JobState } from '../../src/protocol/editorState';
 import { useAppState, useAsk } from '../context';
 import { Button } from '../controls';
 import { DamageNotice } from './Damage';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { ModelComparisonState } from '../../protocol/webview';
+import type { ModelComparisonState } from '../../protocol/editorState';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import type { Services } from '../services';

@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
 import { pack } from '../../protocol/packed';
 import { Rpc, type Handlers } from '../../protocol/rpc';
-import type { EditorState, HostEvents, WebviewRequests } from '../../protocol/webview';
+import type { EditorState } from '../../protocol/editorState';
+import type { HostEvents, WebviewRequests } from '../../protocol/webview';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';

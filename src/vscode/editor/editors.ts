@@ -1,4 +1,4 @@
-import type { CommandTab, EditorState } from '../../protocol/webview';
+import type { CommandTab, EditorState } from '../../protocol/editorState';
 
 /** What a command asks an editor to show. */
 export interface EditorRequest {

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Handlers } from '../../protocol/rpc';
-import type { EvaluationView, WebviewRequests } from '../../protocol/webview';
+import type { EvaluationView } from '../../protocol/evaluationView';
+import type { WebviewRequests } from '../../protocol/webview';
 import { askImportanceTarget, calibrate, evaluate, withNotices } from '../commands/evaluate';
 import type { EvaluationSession } from '../evaluationSession';
 import { messageOf } from '../host';

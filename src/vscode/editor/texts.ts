@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
-import type { EvaluationView } from '../../protocol/webview';
+import type { EvaluationView } from '../../protocol/evaluationView';
 import type { ModelSession } from '../modelSession';
 import { chooseFile } from './files';
 

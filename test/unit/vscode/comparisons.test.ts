@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ComparisonState, ModelComparisonState } from '../../../src/protocol/webview';
+import type { ComparisonState, ModelComparisonState } from '../../../src/protocol/editorState';
 import { Comparisons } from '../../../src/vscode/comparisons';
 import { FakeEngine, settle } from '../../support/fakeHost';
 

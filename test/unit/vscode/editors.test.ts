@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EditorState } from '../../../src/protocol/webview';
+import type { EditorState } from '../../../src/protocol/editorState';
 import { EditorPage, Editors, type EditorRequest } from '../../../src/vscode/editor/editors';
 import { fileNameOf, folderOf, freeFolder, viewTypeOf } from '../../../src/vscode/paths';
 import { sampleFolder, temporaryFolder } from '../../support/files';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EvaluationActivity } from '../../../src/protocol/webview';
+import type { EvaluationActivity } from '../../../src/protocol/evaluationView';
 import { Evaluations, EvaluationSession } from '../../../src/vscode/evaluationSession';
 import { FakeEngine, FakeLog, settle } from '../../support/fakeHost';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { QuantizationStep } from '../../../src/protocol/webview';
+import type { QuantizationStep } from '../../../src/protocol/quantizationView';
 import { Latest } from '../../../src/vscode/latest';
 import { Quantizations, QuantizationSession } from '../../../src/vscode/quantizationSession';
 import { FakeEngine, FakeLog, settle } from '../../support/fakeHost';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { SensitivityTable } from '../../../src/protocol/plan';
-import type { JobState } from '../../../src/protocol/webview';
+import type { JobState } from '../../../src/protocol/editorState';
 import { SensitivityJob, type MeasuringSettings } from '../../../src/vscode/sensitivityJob';
 import { FakeEngine, FakeLog, FakeNotices, settle } from '../../support/fakeHost';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Fault, VerifyResult } from '../../../src/protocol/verify';
-import type { VerificationState } from '../../../src/protocol/webview';
+import type { VerificationState } from '../../../src/protocol/editorState';
 import { Verification } from '../../../src/vscode/verification';
 import { FakeEngine, FakeLog, settle } from '../../support/fakeHost';
 

@@ -1,4 +1,4 @@
-import type { EvaluationActivity, EvaluationOutcome } from '../../../src/protocol/webview';
+import type { EvaluationActivity, EvaluationOutcome } from '../../../src/protocol/evaluationView';
 import { notKeptNote } from '../../../src/protocol/tableNotes';
 import { plural } from '../../../src/protocol/words';
 import { CurveChart } from '../../charts/CurveChart';

@@ -6,7 +6,7 @@ import type {
 } from '../../../src/protocol/evaluation';
 import type { DeviceChoice } from '../../../src/protocol/plan';
 import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
-import type { EvaluationView, PanelEvaluation } from '../../../src/protocol/webview';
+import type { EvaluationView, PanelEvaluation } from '../../../src/protocol/evaluationView';
 import { countOf, defined } from '../../formValues';
 
 /** The things that the Evaluate tab does. */

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { FormatComparison } from '../../../src/protocol/analysis';
 import { greatestOf, leastOf } from '../../../src/protocol/extremes';
-import type { ComparisonState } from '../../../src/protocol/webview';
+import type { ComparisonState } from '../../../src/protocol/editorState';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { Spinner } from '../../controls';
 import { bits, figure, fixed, nameText, ratio } from '../../format';

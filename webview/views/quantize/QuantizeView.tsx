@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
-import type { ComparisonState } from '../../../src/protocol/webview';
+import type { ComparisonState } from '../../../src/protocol/editorState';
 import { plural } from '../../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';

@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { FormatComparison, TensorComparison } from '../../../src/protocol/analysis';
-import type { ComparisonState } from '../../../src/protocol/webview';
+import type { ComparisonState } from '../../../src/protocol/editorState';
 import { plural, size } from '../../../src/protocol/words';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { useAppState } from '../../context';

@@ -1,5 +1,5 @@
 import type { QuantizePreview } from '../../../src/protocol/quantizeModel';
-import type { ResolvedOutput } from '../../../src/protocol/webview';
+import type { ResolvedOutput } from '../../../src/protocol/quantizationView';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, TextField } from '../../controls';
 import { useAnswer } from '../../useAnswer';

@@ -1,4 +1,4 @@
-import type { QuantizationOutcome } from '../../../src/protocol/webview';
+import type { QuantizationOutcome } from '../../../src/protocol/quantizationView';
 import { duration, plural, size } from '../../../src/protocol/words';
 import { useAsk } from '../../context';
 import { Button } from '../../controls';

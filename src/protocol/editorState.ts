@@ -1,0 +1,101 @@
+import type { TensorComparison } from './analysis';
+import type { Columns } from './columns';
+import type { ModelComparison } from './compare';
+import type { EngineProgress } from './engine';
+import type { FormatDescription } from './formats';
+import type { ModelDescription, ModelPart, TensorDescriptor } from './model';
+import type { DeviceReport } from './plan';
+import type { PlanOutline } from './planOutline';
+import type { VerifyResult } from './verify';
+
+/** A description on its way to a page. */
+export interface PageModel extends Omit<ModelDescription, 'tensors'> {
+  readonly tensors: Columns<TensorDescriptor>;
+}
+
+/** Which measurements there are; the table itself crosses when its view opens. */
+export interface TableOutline {
+  /** Increases with every other table. */
+  readonly revision: number;
+  /** Useful budgets of plans, bits per weight; absent for a table without rows. */
+  readonly budgets?: { readonly min: number; readonly max: number };
+  /** Divergences below it are not meaningful, nats per token; absent where the model was not run over a text. */
+  readonly noise?: number;
+}
+
+/**
+ * What the editor needs to render, initially and after the model's files changed. Measurements and plan are requested by their views:
+ * those of a large model are many times the size of its header.
+ */
+export interface EditorState {
+  readonly model: PageModel;
+  /** Increases when the files have changed: results of an earlier revision are out of date. */
+  readonly revision: number;
+  readonly formats: readonly FormatDescription[];
+  readonly device?: DeviceReport;
+  /** Present once something has been measured, now or earlier. */
+  readonly sensitivity?: TableOutline;
+  readonly plan?: PlanOutline;
+  readonly job: JobState;
+  /** Comparisons that were started before the page was loaded, or in another editor. */
+  readonly comparison?: ComparisonState;
+  readonly modelComparison?: ModelComparisonState;
+  /** Present once files with digests were looked at. */
+  readonly verification?: VerificationState;
+  /** Present where the editor was opened with one file of a larger model. */
+  readonly part?: ModelPart;
+  /** Tensor to show first (from a hover link or a command); the selection is unchanged when absent. */
+  readonly reveal?: string;
+  /** Tab to show first (from a command). */
+  readonly tab?: CommandTab;
+}
+
+/** Views that a command can open; `importance` is a part of the Evaluate tab, `methods` of the Quantize Layer tab. */
+export type CommandTab =
+  | 'quantize'
+  | 'methods'
+  | 'quantizeModel'
+  | 'plan'
+  | 'compare'
+  | 'export'
+  | 'refine'
+  | 'evaluate'
+  | 'importance';
+
+/** The one long job an editor can have: what the progress line shows. */
+export type JobState =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'running'; readonly title: string; readonly progress?: EngineProgress }
+  | { readonly kind: 'failed'; readonly title: string; readonly message: string }
+  /** The engine process ended; `resumable` when another run continues from finished work. */
+  | {
+      readonly kind: 'engine-died';
+      readonly title: string;
+      readonly message: string;
+      readonly resumable: boolean;
+    };
+
+/** A check of the model's files against the digests that were written with them. */
+export type VerificationState =
+  | { readonly kind: 'checking'; readonly progress: EngineProgress }
+  /** `isQuick`: of sizes and headers only. */
+  | { readonly kind: 'done'; readonly result: VerifyResult; readonly isQuick: boolean };
+
+/** The before/after comparison that Quantize Layer… shows. */
+export interface ComparisonState {
+  readonly formats: readonly string[];
+  /** Tensors asked for; `results` fills up in this order. */
+  readonly tensors: readonly string[];
+  readonly results: readonly TensorComparison[];
+  readonly done: boolean;
+  readonly error?: string;
+}
+
+/** Comparison with another model, as the Compare tab shows it. */
+export interface ModelComparisonState {
+  /** Path of the other model. */
+  readonly other: string;
+  readonly progress?: EngineProgress;
+  readonly result?: ModelComparison;
+  readonly error?: string;
+}
