@@ -194,14 +194,18 @@ describe('a memory that the user asks for', () => {
     session.plans.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
     expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q4_K']);
     session.plans.bind(['c'], { kind: 'pin', format: 'Q6_K' });
-    expect((await session.plans.fit(request(100 + 224 + 2 * 160), signal)).bitsPerWeight).toBe(found.bitsPerWeight);
+    expect((await session.plans.fit(request(100 + 224 + 2 * 160), signal)).bitsPerWeight).toBe(
+      found.bitsPerWeight,
+    );
     session.plans.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
     expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
   });
 
   it('is rejected where nothing fits, naming what does', async () => {
     const { session } = await measured(undefined, loaded);
-    await expect(session.plans.fit(request(100), signal)).rejects.toThrow(/does not fit into .* takes at least/);
+    await expect(session.plans.fit(request(100), signal)).rejects.toThrow(
+      /does not fit into .* takes at least/,
+    );
   });
 });
 
