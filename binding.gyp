@@ -66,6 +66,7 @@
         "native/solvers/descent.cc",
         "native/solvers/factor.cc",
         "native/solvers/gptq.cc",
+        "native/solvers/gradient_panel.cc",
         "native/solvers/gram.cc",
         "native/solvers/hessian_tiles.cc",
         "native/solvers/lattice_gptq.cc",

@@ -176,22 +176,19 @@ Napi::Value DescendBlocks(const Napi::CallbackInfo& info) {
   return run(info, [=] { descend({type, grid ? &*grid : nullptr, hessian, weights, blocks, rounds}, losses, cancelled); });
 }
 
-// (type, grid, [hessian, covariance], [damping, damping], weights, blocks, rounds, cancel?)
+// (type, grid?, { tiles, columns, damping }, covariance, damping, weights, blocks, rounds, cancel?)
 Napi::Value DescendBothSides(const Napi::CallbackInfo& info) {
   const std::string type = stringOf(info[0]);
-  const WeightGrid grid = gridOf(info[1]);
-  const auto matrices = info[2].As<Napi::Array>();
-  const auto dampings = info[3].As<Napi::Array>();
-  const auto side = [&](uint32_t index, const char* name) {
-    return DampedMatrix{doublesOf(matrices.Get(index), name), dampings.Get(index).As<Napi::Number>().DoubleValue()};
-  };
-  const DampedMatrix hessian = side(0, "hessian");
-  const DampedMatrix covariance = side(1, "covariance");
-  const auto weights = floatsOf(info[4], "weights");
-  const auto blocks = bytesOf(info[5], "blocks");
-  const size_t rounds = sizeOf(info[6], "rounds");
-  const CancelFlag cancelled = cancelFlag(info[7]);
-  return run(info, [=] { descendBothSides({type, grid, hessian, covariance, weights, blocks, rounds}, cancelled); });
+  const std::optional<WeightGrid> grid = optionalGrid(info[1]);
+  const HessianTiles hessian = tilesOf(info[2]);
+  const DampedMatrix covariance{doublesOf(info[3], "covariance"), info[4].As<Napi::Number>().DoubleValue()};
+  const auto weights = floatsOf(info[5], "weights");
+  const auto blocks = bytesOf(info[6], "blocks");
+  const size_t rounds = sizeOf(info[7], "rounds");
+  const CancelFlag cancelled = cancelFlag(info[8]);
+  return run(info, [=] {
+    descendBothSides({type, grid ? &*grid : nullptr, hessian, weights, blocks, rounds}, covariance, cancelled);
+  });
 }
 
 // (state, type, first, count, blocks, cancel?)

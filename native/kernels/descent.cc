@@ -20,7 +20,7 @@ class GroupHessian {
 template <typename Value>
 QS_INLINE void overGroup(const GroupRun& run, const Value& value) {
   const GroupHessian hessian(run);
-  for (size_t row = 0; row < kSlab; row += kLanes) {
+  for (size_t row = run.lanes.first; row < run.lanes.end; row += kLanes) {
     for (size_t i = 0; i < run.count; ++i) {
       const size_t at = i * kSlab + row;
       const F32 before = load(run.errors + at);
@@ -62,7 +62,7 @@ void rescaleGroup(const WeightGrid& grid, const GroupRun& run, const GroupScales
 }
 
 void groupMoments(const GroupRun& run, const float* levels, const GroupMoments& moments) {
-  for (size_t row = 0; row < kSlab; row += kLanes) {
+  for (size_t row = run.lanes.first; row < run.lanes.end; row += kLanes) {
     F32 la = zeroFloats();
     F32 sa = zeroFloats();
     F32 lhl = zeroFloats();

@@ -1,6 +1,6 @@
 #pragma once
-// Coordinate descent on tr(G·D·H·Dᵀ), D the errors of quantized weights: the steps within a group of columns of one row, columns in lanes, as
-// rows depend on each other. All sums are float32, added one by one in the order of the columns.
+// Coordinate descent on d·H·dᵀ, d the errors of a row whose Hessian is its own: the steps within a group of columns, which are lanes. All sums are
+// float32, added one by one in the order of the columns.
 #include "simd/vector.h"
 #include "slab.h"
 #include "weight_grid.h"

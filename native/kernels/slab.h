@@ -31,10 +31,17 @@ struct RunResults {
   uint8_t* codes;
 };
 
+/// Some rows of a slab: whole multiples of 16.
+struct LaneRange {
+  size_t first;
+  size_t end;
+};
+
 /// A few consecutive columns of a slab whose codes are improved together. `gradients` are D·H at these columns, D the errors of all columns.
 struct GroupRun {
   const float* hessian;  // of these columns: [count / 4, count, 4]
   size_t count;
+  LaneRange lanes;       // that are worked on
   const float* weights;  // [count, kSlab], as all below
   float* gradients;
   float* errors;  // decoded − weight

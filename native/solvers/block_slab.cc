@@ -46,7 +46,7 @@ void BlockSlab::findCodes() {
   for (size_t i = 0; i < group; ++i) hessian[(i / 4 * group + i) * 4 + i % 4] = 1.0f;
   for (size_t column = 0; column < columns(); column += group) {
     std::vector<float> gradients(group * kSlab, 0.0f);
-    const GroupRun run{hessian.data(), group, weights(column), gradients.data(), errors(column), codes(column)};
+    const GroupRun run{hessian.data(), group, {0, kSlab}, weights(column), gradients.data(), errors(column), codes(column)};
     kernels().sweepGroup(grid_, run, laneScales(column).view());
   }
 }

@@ -20,7 +20,7 @@ void BlockSteps::tryChanges(size_t column) {
 }
 
 GroupRun BlockSteps::runOf(size_t column, GroupState<uint8_t>& state) {
-  return {panel_->tile(column, column), slab_.shape().group,  slab_.weights(column),
+  return {panel_->tile(column, column), slab_.shape().group, lanes_,           slab_.weights(column),
           state.gradients.data(),       state.errors.data(), state.codes.data()};
 }
 
@@ -30,7 +30,7 @@ void BlockSteps::tryScales(size_t column, const Change& change) {
   std::array<BlockScales, kSlab> scales;
   LaneScales lanes;
   const LaneMoments moments = momentsOf(column);
-  for (size_t lane = 0; lane < kSlab; ++lane) {
+  for (size_t lane = lanes_.first; lane < lanes_.end; ++lane) {
     scales[lane] = change(slab_.scalesAt(column, lane), moments[lane]);
     lanes.set(lane, codes_, grid_, scales[lane], slab_.groupAt(column));
   }
@@ -42,7 +42,9 @@ void BlockSteps::tryScales(size_t column, const Change& change) {
 }
 
 LaneMoments BlockSteps::momentsOf(size_t column) {
-  for (size_t i = 0; i < state_.codes.size(); ++i) levels_[i] = slab_.level(state_.codes[i]);
+  for (size_t at = 0; at < state_.codes.size(); at += kSlab) {
+    for (size_t i = at + lanes_.first; i < at + lanes_.end; ++i) levels_[i] = slab_.level(state_.codes[i]);
+  }
   float la[kSlab];
   float sa[kSlab];
   float lhl[kSlab];
@@ -52,14 +54,14 @@ LaneMoments BlockSteps::momentsOf(size_t column) {
   const float* own = panel_->tile(column, column);
   for (size_t i = 0; i < slab_.shape().group * slab_.shape().group; ++i) shs += own[i];
   LaneMoments moments;
-  for (size_t lane = 0; lane < kSlab; ++lane) moments[lane] = {la[lane], sa[lane], lhl[lane], lhs[lane], shs};
+  for (size_t lane = lanes_.first; lane < lanes_.end; ++lane) moments[lane] = {la[lane], sa[lane], lhl[lane], lhs[lane], shs};
   return moments;
 }
 
 void BlockSteps::decodeBlock(size_t column) {
   const auto [weights, group] = slab_.shape();
   for (size_t at = column; at < column + weights; at += group) {
-    const GroupRun run{panel_->tile(at, at), group, slab_.weights(at), state_.gradients.data(), slab_.errors(at), slab_.codes(at)};
+    const GroupRun run{panel_->tile(at, at), group, {0, kSlab}, slab_.weights(at), state_.gradients.data(), slab_.errors(at), slab_.codes(at)};
     kernels().rescaleGroup(grid_, run, slab_.laneScales(at).view());
   }
 }

@@ -1,5 +1,7 @@
 #include "descent.h"
 
+#include <algorithm>
+
 #include "type_steps.h"
 
 namespace qs {
@@ -35,11 +37,12 @@ void descend(const Descent& descent, std::span<double> losses, CancelFlag cancel
   const BlockRows rows{descent.weights, descent.blocks};
   requireLength("losses", losses.size(), steps.check(rows));
   overRows((losses.size() + kSlab - 1) / kSlab, 1, cancelled, [&](size_t index, size_t) {
-    const BlockRows own = rows.slab(index, descent.hessian.columns);
+    const size_t first = index * kSlab;
+    const BlockRows own = rows.some(first, std::min(kSlab, losses.size() - first), descent.hessian.columns);
     const std::unique_ptr<SlabSteps> slab = steps.of(own);
     GradientPanel panel(descent.hessian, steps.tile());
     const Losses found = descendSlab(panel, *slab, descent.rounds, own.blocks, cancelled);
-    std::copy_n(found.begin(), slab->rows(), losses.begin() + static_cast<std::ptrdiff_t>(index * kSlab));
+    std::copy_n(found.begin(), slab->rows(), losses.begin() + static_cast<std::ptrdiff_t>(first));
   });
 }
 

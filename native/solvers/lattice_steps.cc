@@ -48,7 +48,7 @@ void LatticeSteps::tryChange(size_t column, bool always, const Change& change) {
   int codes[kSlab];
   float scales[kSlab];
   tried_.clear();
-  for (size_t lane = 0; lane < slab_.rows(); ++lane) {
+  for (size_t lane = lanes_.first; lane < std::min(lanes_.end, slab_.rows()); ++lane) {
     const BlockScales& own = slab_.scalesAt(column, lane);
     const LatticeChange wanted = change(lane, moments[lane]);
     codes[lane] = wanted.scale;

@@ -108,7 +108,7 @@ class OwnDescent {
   double improve(size_t first, size_t width) {
     findHessian(first, width);
     const std::vector<double> sums = groupSums(hessian_.data(), kPanelColumns, width, parts_.group);
-    return steps_.improve(row_, {first, width, hessian_.data(), kPanelColumns, sums, gradients_.data(), nullptr});
+    return steps_.improve(row_, {first, width, hessian_.data(), kPanelColumns, sums, gradients_.data()});
   }
 
   /// The Hessian of some columns; the last one is kept, which is all where rows are short.
@@ -144,7 +144,9 @@ class OwnDescent {
 
 /// Columns of the matrix, from the length of the Hessian.
 size_t checkedColumns(const OwnHessiansDescent& descent, const BlockParts& parts) {
-  const size_t columns = matrixColumns(descent.hessian, parts);
+  size_t columns = parts.weights;
+  while (columns * columns < descent.hessian.values.size()) columns += parts.weights;
+  requireLength("the Hessian", descent.hessian.values.size(), product(columns, columns));
   const size_t rows = rowsOf(descent.weights, columns);
   if (!(descent.share >= 0 && descent.share <= 1)) fail("the share is not between 0 and 1");
   requireLength("blocks", descent.blocks.size(), rows * columns / parts.weights * parts.bytes);

@@ -5,7 +5,7 @@
 
 #include "../kernels/weight_grid.h"
 #include "../rows.h"
-#include "two_sided.h"
+#include "damped_matrix.h"
 
 namespace qs {
 

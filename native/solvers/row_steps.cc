@@ -39,10 +39,7 @@ double RowSteps::improve(BlockRow& row, const RowPanel& panel) const {
 /// Adds what the errors of some columns have changed by, times the Hessian.
 void RowSteps::addSteps(const RowPanel& panel, size_t column, const float* steps) const {
   if (std::all_of(steps, steps + parts_.group, [](float step) { return step == 0.0f; })) return;
-  for (float* sums : {panel.gradients, panel.products}) {
-    if (sums == nullptr) continue;
-    kernels().addRows(sums, steps, panel.hessianAt(column, panel.first), panel.stride, parts_.group, panel.width);
-  }
+  kernels().addRows(panel.gradients, steps, panel.hessianAt(column, panel.first), panel.stride, parts_.group, panel.width);
 }
 
 // Groups.

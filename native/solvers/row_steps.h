@@ -22,7 +22,6 @@ struct RowPanel {
   size_t stride;
   const std::vector<double>& sums;  // of the Hessian of each group, as `groupSums` gives them
   float* gradients;                 // [width], kept up to date
-  float* products;                  // [width]: what else the steps times the Hessian are added to; may be null
 
   const float* hessianAt(size_t column, size_t other) const { return hessian + (column - first) * stride + (other - first); }
 };

@@ -1,10 +1,11 @@
 #pragma once
-// Steps of coordinate descent on the codes and scales of rows side by side, each row by itself.
+// Steps of coordinate descent on the codes and scales of rows side by side, each row being changed as if the others stayed as they are.
 #include <algorithm>
 #include <array>
 #include <span>
 #include <vector>
 
+#include "../kernels/kernels.h"
 #include "code_slab.h"
 #include "gradient_panel.h"
 #include "scale_fit.h"
@@ -81,17 +82,19 @@ class GroupSteps : public SlabSteps {
   /// Sets the errors of a block to those of its scales and codes.
   virtual void decodeBlock(size_t column) = 0;
 
-  /// Keeps the trial in rows where its error is smaller than that of the state, and calls keep(lane) for them.
+  /// Makes the trial the state in rows where its error is smaller, and calls keep(lane) for them.
   template <typename Keep>
   void keepBetter(const Keep& keep) {
-    std::array<double, kSlab> changes{};
-    for (size_t i = 0; i < trial_.errors.size(); ++i) {
-      const double step = trial_.errors[i] - state_.errors[i];
-      changes[i % kSlab] += step * (static_cast<double>(trial_.gradients[i]) + state_.gradients[i]);
+    Losses changes{};
+    for (size_t at = 0; at < trial_.errors.size(); at += kSlab) {
+      for (size_t lane = lanes_.first; lane < lanes_.end; ++lane) {
+        const double step = trial_.errors[at + lane] - state_.errors[at + lane];
+        changes[lane] += step * (static_cast<double>(trial_.gradients[at + lane]) + state_.gradients[at + lane]);
+      }
     }
-    for (size_t lane = 0; lane < slab_.rows(); ++lane) {
+    for (size_t lane = lanes_.first; lane < std::min(lanes_.end, slab_.rows()); ++lane) {
       if (!(changes[lane] < 0)) continue;
-      gained_ -= changes[lane];
+      changes_[lane] += changes[lane];
       state_.copyLane(trial_, lane);
       keep(lane);
     }
@@ -108,6 +111,7 @@ class GroupSteps : public SlabSteps {
   const ScaleCodes& codes_;
   Slab slab_;
   GradientPanel* panel_ = nullptr;
+  LaneRange lanes_{0, kSlab};              // that are being changed
   GroupState<typename Slab::Code> state_;  // of the group
   GroupState<typename Slab::Code> trial_;
   std::vector<float> steps_;     // of errors
@@ -120,34 +124,78 @@ class GroupSteps : public SlabSteps {
     std::copy_n(panel_->at(column), state_.gradients.size(), state_.gradients.data());
     std::copy_n(errors, state_.errors.size(), state_.errors.data());
     std::copy_n(slab_.codes(column), state_.codes.size(), state_.codes.data());
-    tryChanges(column);
+    save(column);
+    const size_t step = panel_->lanesAtOnce();
+    for (lanes_ = {0, step}; lanes_.first < slab_.rows(); lanes_ = {lanes_.end, lanes_.end + step}) {
+      tryChanges(column);
+      settleGroup(column);
+    }
     for (size_t i = 0; i < state_.errors.size(); ++i) steps_[i] = state_.errors[i] - errors[i];
     std::copy(state_.errors.begin(), state_.errors.end(), errors);
     std::copy(state_.codes.begin(), state_.codes.end(), slab_.codes(column));
     panel_->add(column, slab_.shape().group, steps_.data());
   }
 
+  /// Gives rows that do not keep their changes of a group the former ones back.
+  void settleGroup(size_t column) {
+    const float* errors = slab_.errors(column);
+    std::fill_n(steps_.data(), state_.errors.size(), 0.0f);
+    for (size_t at = 0; at < state_.errors.size(); at += kSlab) {
+      for (size_t i = at + lanes_.first; i < at + lanes_.end; ++i) steps_[i] = state_.errors[i] - errors[i];
+    }
+    const auto undo = [&](size_t lane) {
+      for (size_t at = lane; at < state_.errors.size(); at += kSlab) state_.errors[at] = errors[at];
+      for (size_t at = lane; at < state_.codes.size(); at += kSlab) state_.codes[at] = slab_.codes(column)[at];
+    };
+    overRejected(column, slab_.shape().group, state_.gradients.data(), undo);
+  }
+
+  /// Keeps the scales of a block for rows whose changes are rejected.
+  void save(size_t column) {
+    std::copy_n(&slab_.scalesAt(column, 0), kSlab, saved_.begin());
+    changes_.fill(0);
+  }
+
+  /// Settles `steps_` of some columns. Rows that do not keep them get their scales back, and undo(lane) is called for them.
+  template <typename Undo>
+  void overRejected(size_t column, size_t count, float* gradients, const Undo& undo) {
+    const Settled settled = panel_->settle(column, count, lanes_, steps_.data(), changes_, gradients);
+    gained_ += settled.gained;
+    for (size_t lane = lanes_.first; lane < std::min(lanes_.end, slab_.rows()); ++lane) {
+      if (settled.kept[lane]) continue;
+      slab_.scalesAt(column, lane) = saved_[lane];
+      undo(lane);
+    }
+  }
+
   /// Replaces the factors of a block by the best ones, where that reduces the error.
   void improveFactors(size_t column) {
     const LaneMoments moments = factorMoments(column);
-    bool changed = false;
+    save(column);
+    bool isChanged = false;
     for (size_t lane = 0; lane < slab_.rows(); ++lane) {
       BlockScales& scales = slab_.scalesAt(column, lane);
       const BlockScales found = fitFactors(codes_, scales, moments[lane]);
       const double change = moments[lane].change(found.d - scales.d, found.m - scales.m);
       if (!(change < 0)) continue;
-      gained_ -= change;
+      changes_[lane] = change;
       scales = found;
-      changed = true;
+      isChanged = true;
     }
-    if (!changed) return;
+    if (!isChanged) return;
     const float* errors = slab_.errors(column);
     std::copy_n(errors, steps_.size(), steps_.data());
     decodeBlock(column);
     for (size_t i = 0; i < steps_.size(); ++i) steps_[i] = errors[i] - steps_[i];
+    lanes_ = {0, kSlab};
+    bool isRejected = false;
+    overRejected(column, slab_.shape().weights, nullptr, [&](size_t) { isRejected = true; });
     panel_->add(column, slab_.shape().weights, steps_.data());
+    if (isRejected) decodeBlock(column);
   }
 
+  std::array<BlockScales, kSlab> saved_;
+  Losses changes_{};  // of the error of each row, all others being as they are
   double gained_ = 0;
 };
 

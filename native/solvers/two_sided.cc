@@ -4,179 +4,199 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
-#include "block_codes.h"
-#include "block_row.h"
-#include "row_steps.h"
+#include "type_steps.h"
 
 namespace qs {
 namespace {
 
-/// Rows whose feedback from all other rows is found at a time; that of the rows among them is added as they change.
-constexpr size_t kRowsAtOnce = 64;
+/// A round that improves the error by less, relative to that error, is the last.
+constexpr double kLeastGain = 1e-3;
 
+constexpr size_t kPanel = GradientPanel::kColumns;
+/// Columns of a panel whose gradients are found by one thread.
+constexpr size_t kColumnsOfPiece = 32;
+
+/// Rows in the order of lanes: those that are changed together are far from each other, as neighbours often depend on each other.
+std::vector<size_t> spreadRows(size_t rows) {
+  constexpr size_t kTogether = GradientPanel::kCoupledLanes;
+  const size_t apart = (rows + kTogether - 1) / kTogether;
+  std::vector<size_t> order;
+  for (size_t first = 0; first < apart; ++first) {
+    for (size_t row = first; row < rows; row += apart) order.push_back(row);
+  }
+  return order;
+}
+
+/// Some rows, and what they have to do with all rows.
+struct CoupledSlab {
+  std::unique_ptr<SlabSteps> steps;
+  RowCoupling coupling;
+  std::vector<float> shares;    // G[i, r] / G[i, i] of all rows r and the rows i of the slab, [rows, kSlab]
+  std::vector<float> products;  // D·H at the columns of the panel, [kPanel / 4, kSlab, 4]
+};
+
+/// In each panel of columns one slab is improved after the other; all threads multiply by H and by G, which takes longer.
 class BothSides {
  public:
-  BothSides(const TwoSidedDescent& descent, size_t columns, CancelFlag cancelled)
-      : parts_(partsOf(descent.type)),
-        steps_(parts_),
-        covariance_(descent.covariance),
+  BothSides(const Descent& descent, const DampedMatrix& covariance, CancelFlag cancelled)
+      : type_(descent.type, descent.grid, descent.hessian),
+        hessian_(descent.hessian),
+        covariance_(covariance),
         rounds_(descent.rounds),
-        columns_(columns),
-        rows_(descent.weights.size() / columns),
+        rows_(type_.check({descent.weights, descent.blocks})),
+        order_(spreadRows(rows_)),
+        matrix_{descent.weights, descent.blocks},
         cancelled_(cancelled),
-        hessian_(columns * columns),
-        products_(rows_ * kPanelColumns),
-        feedback_(kRowsAtOnce * kPanelColumns),
-        factors_(kRowsAtOnce * rows_) {
-    overRows(columns_, 1, cancelled_, [&](size_t row, size_t) { setHessian(descent.hessian, row); });
-    const size_t bytes = descent.blocks.size() / rows_;
-    own_.reserve(rows_);
-    for (size_t row = 0; row < rows_; ++row) {
-      own_.emplace_back(parts_, descent.grid, descent.weights.subspan(row * columns_, columns_),
-                        descent.blocks.subspan(row * bytes, bytes));
-    }
+        slabs_((rows_ + kSlab - 1) / kSlab) {
+    requireLength("the covariance", covariance.values.size(), product(rows_, rows_));
   }
 
   void run() {
-    double error = 0;
-    overPanels([&](size_t first, size_t width) { error += measure(first, width); });
-    const double before = error;
+    for (size_t row = 0; row < rows_; ++row) {
+      if (!(weightOf(row) > 0)) return;  // nothing is known of the outputs
+    }
+    overSlabs([&](size_t index) { start(index); });
+    const double before = measure();
+    double error = before;
     for (size_t round = 0; round < rounds_; ++round) {
-      double gained = 0;
-      overPanels([&](size_t first, size_t width) { gained += improve(first, width); });
+      const double gained = improve();
       if (gained <= kLeastGain * error) break;
       error -= gained;
     }
-    double after = 0;
-    overPanels([&](size_t first, size_t width) { after += measure(first, width); });
-    if (!(after < before)) return;
-    for (const BlockRow& row : own_) row.write();
+    if (!(measure() < before)) return;
+    overSlabs([&](size_t index) { write(index); });
   }
 
  private:
-  void setHessian(const DampedMatrix& from, size_t row) {
-    for (size_t column = 0; column < columns_; ++column) {
-      double value = from.values[row * columns_ + column];
-      if (row == column) value = (value == 0.0 ? 1.0 : value) + from.damping;
-      hessian_[row * columns_ + column] = static_cast<float>(value);
-    }
+  template <typename Work>
+  void overSlabs(const Work& work) {
+    overRows(slabs_.size(), 1, cancelled_, [&](size_t index, size_t) { work(index); });
   }
 
   double weightOf(size_t row) const { return covariance_.values[row * (rows_ + 1)] + covariance_.damping; }
-  float* productsOf(size_t row) { return products_.data() + row * kPanelColumns; }
-  const float* hessianAt(size_t row, size_t column) const { return hessian_.data() + row * columns_ + column; }
+  size_t widthOf(size_t first) const { return std::min(kPanel, hessian_.columns - first); }
 
+  void start(size_t index) {
+    CoupledSlab& slab = slabs_[index];
+    const size_t count = std::min(kSlab, rows_ - index * kSlab);
+    std::vector<float> weights;
+    std::vector<uint8_t> blocks;
+    slab.shares.assign(slabs_.size() * kSlab * kSlab, 0.0f);
+    slab.coupling.weights.fill(0);
+    for (size_t lane = 0; lane < count; ++lane) {
+      const size_t row = order_[index * kSlab + lane];
+      const BlockRows own = matrix_.some(row, 1, hessian_.columns);
+      weights.insert(weights.end(), own.weights.begin(), own.weights.end());
+      blocks.insert(blocks.end(), own.blocks.begin(), own.blocks.end());
+      const double weight = slab.coupling.weights[lane] = weightOf(row);
+      for (size_t r = 0; r < rows_; ++r) {
+        const double share = covariance_.values[row * rows_ + order_[r]] / weight;
+        slab.shares[r * kSlab + lane] = order_[r] == row ? 1.0f : static_cast<float>(share);
+      }
+    }
+    slab.steps = type_.of({weights, blocks});
+    std::copy_n(slab.shares.data() + index * kSlab * kSlab, kSlab * kSlab, slab.coupling.shares.data());
+    for (size_t lane = 0; lane < kSlab; ++lane) slab.coupling.shares[lane * (kSlab + 1)] = 0.0f;
+    slab.products.resize(kPanel * kSlab);
+  }
+
+  /// Calls work(first) for each panel with the products of all slabs.
   template <typename Work>
   void overPanels(const Work& work) {
-    for (size_t first = 0; first < columns_; first += kPanelColumns) {
-      const size_t width = std::min(kPanelColumns, columns_ - first);
-      std::fill(products_.begin(), products_.end(), 0.0f);
-      overRows(rows_, 1, cancelled_, [&](size_t row, size_t) {
-        kernels().addRows(productsOf(row), own_[row].errors(0), hessianAt(0, first), columns_, columns_, width);
+    for (size_t first = 0; first < hessian_.columns; first += kPanel) {
+      overSlabs([&](size_t index) {
+        CoupledSlab& slab = slabs_[index];
+        std::fill(slab.products.begin(), slab.products.end(), 0.0f);
+        addProducts(slab, first, 0, hessian_.columns, slab.steps->errors());
       });
-      work(first, width);
+      work(first);
     }
   }
 
-  /// What rows that are not among some have to do with these: Σ G[i, r] / G[i, i] · products of r, into `feedback_`; `factors_` of all rows.
-  void findFeedback(size_t from, size_t count, size_t width) {
-    std::fill(feedback_.begin(), feedback_.end(), 0.0f);
-    overRows(count, 1, cancelled_, [&](size_t i, size_t) {
-      const size_t row = from + i;
-      float* factors = factors_.data() + i * rows_;
-      for (size_t r = 0; r < rows_; ++r) {
-        factors[r] = r == row ? 0.0f : static_cast<float>(covariance_.values[row * rows_ + r] / weightOf(row));
-      }
-      const size_t end = from + count;
-      float* sums = feedback_.data() + i * kPanelColumns;
-      kernels().addRows(sums, factors, productsOf(0), kPanelColumns, from, width);
-      kernels().addRows(sums, factors + end, productsOf(0) + end * kPanelColumns, kPanelColumns, rows_ - end, width);
-    });
-  }
-
-  /// Adds what the rows among some have to do with one of them, as they are now.
-  void addNear(float* sums, size_t from, size_t count, size_t i, size_t width) {
-    kernels().addRows(sums, factors_.data() + i * rows_ + from, productsOf(from), kPanelColumns, count, width);
-  }
-
-  /// Calls work(row, sums) with the gradients of each row, less its own products, in turn.
-  template <typename Work>
-  void overFeedback(size_t width, const Work& work) {
-    for (size_t from = 0; from < rows_; from += kRowsAtOnce) {
-      const size_t count = std::min(kRowsAtOnce, rows_ - from);
-      findFeedback(from, count, width);
-      for (size_t i = 0; i < count; ++i) {
-        float* sums = feedback_.data() + i * kPanelColumns;
-        addNear(sums, from, count, i, width);
-        work(from + i, sums);
-      }
+  /// Adds what errors of some columns cause in a panel to the products of a slab.
+  void addProducts(CoupledSlab& slab, size_t first, size_t column, size_t count, const float* errors) const {
+    const size_t tile = type_.tile();
+    std::vector<float> sums(kPanel * kSlab, 0.0f);
+    for (size_t i = 0; i < count; i += tile) {
+      const float* values = hessian_.values.data() + (column + i) * hessian_.columns + first * tile;
+      kernels().addFeedback(sums.data(), errors + i * kSlab, values, tile, widthOf(first));
+    }
+    for (size_t k = 0; k < widthOf(first); ++k) {
+      for (size_t lane = 0; lane < kSlab; ++lane) slab.products[(k / 4 * kSlab + lane) * 4 + k % 4] += sums[k * kSlab + lane];
     }
   }
 
-  /// The part of tr(G·D·H·Dᵀ) of some columns.
-  double measure(size_t first, size_t width) {
+  /// The gradients of a slab at some columns of the panel, added to zeros: `[count, kSlab]`.
+  void addGradients(const CoupledSlab& slab, size_t at, size_t count, float* gradients) const {
+    for (size_t other = 0; other < slabs_.size(); ++other) {
+      const float* shares = slab.shares.data() + other * kSlab * kSlab;
+      kernels().addFeedback(gradients, shares, slabs_[other].products.data() + at * kSlab, kSlab, count);
+    }
+  }
+
+  /// tr(G·D·H·Dᵀ).
+  double measure() {
     double sum = 0;
-    overFeedback(width, [&](size_t row, const float* feedback) {
-      const float* errors = own_[row].errors(first);
-      double loss = 0;
-      for (size_t k = 0; k < width; ++k) loss += static_cast<double>(errors[k]) * (productsOf(row)[k] + feedback[k]);
-      sum += weightOf(row) * loss;
+    overPanels([&](size_t first) {
+      std::vector<double> sums(slabs_.size(), 0.0);
+      overSlabs([&](size_t index) {
+        std::vector<float> gradients(widthOf(first) * kSlab, 0.0f);
+        addGradients(slabs_[index], 0, widthOf(first), gradients.data());
+        const float* errors = slabs_[index].steps->errors() + first * kSlab;
+        for (size_t i = 0; i < gradients.size(); ++i) {
+          sums[index] += slabs_[index].coupling.weights[i % kSlab] * (static_cast<double>(errors[i]) * gradients[i]);
+        }
+      });
+      for (const double own : sums) sum += own;
     });
     return sum;
   }
 
-  /// A round over some columns of all rows. Returns what it gains.
-  double improve(size_t first, size_t width) {
-    const std::vector<double> sums = groupSums(hessianAt(first, first), columns_, width, parts_.group);
+  /// A round. Returns what it gains.
+  double improve() {
     double gained = 0;
-    overFeedback(width, [&](size_t row, float* feedback) {
-      for (size_t k = 0; k < width; ++k) feedback[k] = productsOf(row)[k] + feedback[k];
-      const RowPanel panel{first, width, hessianAt(first, first), columns_, sums, feedback, productsOf(row)};
-      gained += weightOf(row) * steps_.improve(own_[row], panel);
+    overPanels([&](size_t first) {
+      for (CoupledSlab& slab : slabs_) gained += improvePanel(slab, first);
     });
     return gained;
   }
 
-  const BlockParts& parts_;
-  RowSteps steps_;
+  double improvePanel(CoupledSlab& slab, size_t first) {
+    GradientPanel panel(hessian_, type_.tile(), &slab.coupling);
+    float* gradients = panel.turnTo(first);
+    overRows(widthOf(first), kColumnsOfPiece, cancelled_, [&](size_t at, size_t count) {
+      addGradients(slab, at, count, gradients + at * kSlab);
+    });
+    const float* errors = slab.steps->errors() + first * kSlab;
+    std::vector<float> moved(errors, errors + widthOf(first) * kSlab);
+    const double gained = slab.steps->improve(panel);
+    for (size_t i = 0; i < moved.size(); ++i) moved[i] = errors[i] - moved[i];
+    addProducts(slab, first, first, widthOf(first), moved.data());
+    return gained;
+  }
+
+  void write(size_t index) {
+    const SlabSteps& steps = *slabs_[index].steps;
+    for (size_t lane = 0; lane < steps.rows(); ++lane) {
+      steps.write(lane, matrix_.some(order_[index * kSlab + lane], 1, hessian_.columns).blocks);
+    }
+  }
+
+  TypeSteps type_;
+  HessianTiles hessian_;
   DampedMatrix covariance_;
   size_t rounds_;
-  size_t columns_;
   size_t rows_;
+  std::vector<size_t> order_;  // row of each lane, slab after slab
+  BlockRows matrix_;
   CancelFlag cancelled_;
-  std::vector<float> hessian_;
-  std::vector<BlockRow> own_;
-  std::vector<float> products_;  // D·H of the panel, [rows, kPanelColumns]
-  std::vector<float> feedback_;  // [kRowsAtOnce, kPanelColumns]
-  std::vector<float> factors_;   // [kRowsAtOnce, rows]
+  std::vector<CoupledSlab> slabs_;
 };
-
-void check(const TwoSidedDescent& descent, const BlockParts& parts, size_t columns) {
-  const size_t rows = rowsOf(descent.weights, columns);
-  requireLength("the covariance", descent.covariance.values.size(), product(rows, rows));
-  requireLength("blocks", descent.blocks.size(), rows * columns / parts.weights * parts.bytes);
-}
 
 }  // namespace
 
-size_t matrixColumns(const DampedMatrix& hessian, const BlockParts& parts) {
-  size_t columns = parts.weights;
-  while (columns * columns < hessian.values.size()) columns += parts.weights;
-  requireLength("the Hessian", hessian.values.size(), product(columns, columns));
-  return columns;
-}
-
-void descendBothSides(const TwoSidedDescent& descent, CancelFlag cancelled) {
-  const BlockParts& parts = partsOf(descent.type);
-  const size_t columns = matrixColumns(descent.hessian, parts);
-  check(descent, parts, columns);
-  if (descent.weights.empty()) return;
-  const size_t rows = descent.weights.size() / columns;
-  for (size_t row = 0; row < rows; ++row) {
-    const double weight = descent.covariance.values[row * (rows + 1)] + descent.covariance.damping;
-    if (!(weight > 0)) return;  // nothing is known of the outputs
-  }
-  BothSides(descent, columns, cancelled).run();
+void descendBothSides(const Descent& descent, const DampedMatrix& covariance, CancelFlag cancelled) {
+  BothSides(descent, covariance, cancelled).run();
 }
 
 }  // namespace qs

@@ -4,11 +4,8 @@
 
 namespace qs {
 
-BlockRows BlockRows::slab(size_t index, size_t columns) const {
-  const size_t rows = weights.size() / columns;
-  const size_t first = index * kSlab;
-  const size_t count = std::min(kSlab, rows - first);
-  const size_t bytes = blocks.size() / rows;
+BlockRows BlockRows::some(size_t first, size_t count, size_t columns) const {
+  const size_t bytes = blocks.size() / (weights.size() / columns);
   return {weights.subspan(first * columns, count * columns), blocks.subspan(first * bytes, count * bytes)};
 }
 

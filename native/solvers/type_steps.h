@@ -14,8 +14,7 @@ struct BlockRows {
   std::span<const float> weights;
   std::span<uint8_t> blocks;
 
-  /// Those of a slab.
-  BlockRows slab(size_t index, size_t columns) const;
+  BlockRows some(size_t first, size_t count, size_t columns) const;
 };
 
 /// What the steps of a type need, for all rows of a matrix.

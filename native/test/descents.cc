@@ -4,7 +4,6 @@
 #include <cmath>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "../solvers/descent.h"
@@ -24,37 +23,65 @@ WeightGrid gridOfType(std::string_view type) {
   return integers(4, false, ZeroKind::Minimum);
 }
 
-void descents() {
+/// Weights in blocks of a type, and what these decode to.
+struct Encoded {
+  const Codec& codec;
+  std::vector<float> weights;
+  std::vector<uint8_t> blocks;
+
+  Encoded(const std::string& type, size_t rows, size_t columns)
+      : codec(*codecNamed(type)), weights(weightsOf(rows * columns, 6)), blocks(weights.size() / codec.block * codec.bytes) {
+    encodeRows(codec, weights, columns, {}, blocks, nullptr);
+  }
+
+  std::vector<float> decoded() const {
+    std::vector<float> values(weights.size());
+    decodeTensor(codec, blocks, values, nullptr);
+    return values;
+  }
+};
+
+/// Calls work(type, set, encoded weights) with each instruction set, which all have to leave the same blocks.
+template <typename Work>
+void overTypes(size_t rows, size_t leastColumns, const Work& work) {
   for (const std::string type : {"Q4_0", "Q4_1", "Q4_K"}) {
-    const Codec& codec = *codecNamed(type);
-    const size_t columns = 2 * codec.block;
-    const size_t rows = 67;
-    const auto hessian = gramOf(inputsOf(3 * columns, columns), columns);
-    std::vector<float> tiles(hessian.size());
-    tileHessian(hessian, 0.0, 32, columns, tiles, nullptr);
-    const auto weights = weightsOf(rows * columns, 6);
+    const size_t block = codecNamed(type)->block;
+    const size_t columns = std::max(block, leastColumns / block * block);
     std::vector<uint8_t> first;
     overSets([&](const std::string& set) {
-      std::vector<uint8_t> blocks(weights.size() / codec.block * codec.bytes);
-      encodeRows(codec, weights, columns, {}, blocks, nullptr);
-      std::vector<float> decoded(weights.size());
-      decodeTensor(codec, blocks, decoded, nullptr);
-      std::vector<double> before(rows);
-      for (size_t row = 0; row < rows; ++row) {
-        before[row] = lossOf(hessian, weights.data() + row * columns, decoded.data() + row * columns, columns);
-      }
-      std::vector<double> losses(rows);
-      const WeightGrid grid = gridOfType(type);
-      descend({type, &grid, {tiles, columns, 0.0}, weights, blocks, 2}, losses, nullptr);
-      decodeTensor(codec, blocks, decoded, nullptr);
-      for (size_t row = 0; row < rows; ++row) {
-        const double after = lossOf(hessian, weights.data() + row * columns, decoded.data() + row * columns, columns);
-        expect(isNear(losses[row], after, 1e-3) && after <= before[row] * (1 + 1e-4), type + ", " + set + ": losses of rows");
-      }
-      if (first.empty()) first = blocks;
-      expect(blocks == first, type + ", " + set + ": the blocks of all instruction sets");
+      Encoded encoded(type, rows, columns);
+      work(type, type + ", " + set, encoded, columns);
+      if (first.empty()) first = encoded.blocks;
+      expect(encoded.blocks == first, type + ", " + set + ": the blocks of all instruction sets");
     });
   }
+}
+
+constexpr size_t kRows = 67;
+
+std::vector<float> tilesOf(const std::vector<double>& hessian, size_t columns) {
+  std::vector<float> tiles(hessian.size());
+  tileHessian(hessian, 0.0, 32, columns, tiles, nullptr);
+  return tiles;
+}
+
+void descents() {
+  overTypes(kRows, 320, [](const std::string& type, const std::string& name, Encoded& encoded, size_t columns) {
+    const auto hessian = gramOf(inputsOf(3 * columns, columns), columns);
+    const auto tiles = tilesOf(hessian, columns);
+    const float* weights = encoded.weights.data();
+    const std::vector<float> before = encoded.decoded();
+    std::vector<double> losses(kRows);
+    const WeightGrid grid = gridOfType(type);
+    descend({type, &grid, {tiles, columns, 0.0}, encoded.weights, encoded.blocks, 2}, losses, nullptr);
+    const std::vector<float> after = encoded.decoded();
+    for (size_t row = 0; row < kRows; ++row) {
+      const size_t at = row * columns;
+      const double loss = lossOf(hessian, weights + at, after.data() + at, columns);
+      const double bound = lossOf(hessian, weights + at, before.data() + at, columns) * (1 + 1e-4);
+      expect(isNear(losses[row], loss, 1e-3) && loss <= bound, name + ": losses of rows");
+    }
+  });
 }
 
 /// tr(G·D·H·Dᵀ) of errors D `[rows, columns]`.
@@ -80,29 +107,16 @@ double bothSidesLoss(const std::vector<double>& covariance, const std::vector<do
 }
 
 void descentsOfBothSides() {
-  for (const std::string type : {"Q4_0", "Q4_1", "Q4_K"}) {
-    const Codec& codec = *codecNamed(type);
-    const size_t columns = 2 * codec.block;
-    const size_t rows = 67;
+  const auto covariance = gramOf(inputsOf(3 * kRows, kRows), kRows);
+  overTypes(kRows, 320, [&](const std::string& type, const std::string& name, Encoded& encoded, size_t columns) {
     const auto hessian = gramOf(inputsOf(3 * columns, columns), columns);
-    const auto covariance = gramOf(inputsOf(3 * rows, rows), rows);
-    const auto weights = weightsOf(rows * columns, 6);
-    std::vector<uint8_t> first;
-    overSets([&](const std::string& set) {
-      std::vector<uint8_t> blocks(weights.size() / codec.block * codec.bytes);
-      encodeRows(codec, weights, columns, {}, blocks, nullptr);
-      std::vector<float> decoded(weights.size());
-      decodeTensor(codec, blocks, decoded, nullptr);
-      const double before = bothSidesLoss(covariance, hessian, weights, decoded, rows);
-      const WeightGrid grid = gridOfType(type);
-      descendBothSides({type, grid, {hessian, 0.0}, {covariance, 0.0}, weights, blocks, 2}, nullptr);
-      decodeTensor(codec, blocks, decoded, nullptr);
-      const double after = bothSidesLoss(covariance, hessian, weights, decoded, rows);
-      expect(after < before, type + ", " + set + ": the error by both sides");
-      if (first.empty()) first = blocks;
-      expect(blocks == first, type + ", " + set + ": the blocks of all instruction sets");
-    });
-  }
+    const auto tiles = tilesOf(hessian, columns);
+    const double before = bothSidesLoss(covariance, hessian, encoded.weights, encoded.decoded(), kRows);
+    const WeightGrid grid = gridOfType(type);
+    descendBothSides({type, &grid, {tiles, columns, 0.0}, encoded.weights, encoded.blocks, 2}, {covariance, 0.0}, nullptr);
+    const double after = bothSidesLoss(covariance, hessian, encoded.weights, encoded.decoded(), kRows);
+    expect(after < before, name + ": the error by both sides");
+  });
 }
 
 /// d·H·dᵀ of a row with 0.3 · H + 0.7 · c · YᵀY, both parts of the same trace.
@@ -125,34 +139,22 @@ double ownLoss(const std::vector<double>& hessian, const std::vector<float>& inp
 }
 
 void descentsWithOwnHessians() {
-  for (const std::string type : {"Q4_0", "Q4_1", "Q4_K"}) {
-    const Codec& codec = *codecNamed(type);
-    const size_t columns = 320 / codec.block * codec.block;
+  overTypes(3, 320, [](const std::string& type, const std::string& name, Encoded& encoded, size_t columns) {
     const auto hessian = gramOf(inputsOf(3 * columns, columns), columns);
-    const auto weights = weightsOf(3 * columns, 6);
     const auto own = inputsOf(7, columns);
     const std::vector<float> last(own.begin() + static_cast<std::ptrdiff_t>(2 * columns), own.end());
     const std::vector<int32_t> starts{0, 0, 2, 7};  // none for the first row
-    std::vector<uint8_t> first;
-    overSets([&](const std::string& set) {
-      std::vector<uint8_t> blocks(weights.size() / codec.block * codec.bytes);
-      encodeRows(codec, weights, columns, {}, blocks, nullptr);
-      std::vector<float> before(weights.size());
-      decodeTensor(codec, blocks, before, nullptr);
-      const WeightGrid grid = gridOfType(type);
-      descendOwnHessians({type, grid, {hessian, 0.0}, 0.7, own, starts, weights, blocks, 2}, nullptr);
-      std::vector<float> after(weights.size());
-      decodeTensor(codec, blocks, after, nullptr);
-      expect(std::equal(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(columns), after.begin()),
-             type + ", " + set + ": a row without inputs keeps its blocks");
-      const size_t at = 2 * columns;
-      const double loss = ownLoss(hessian, last, weights.data() + at, before.data() + at, columns);
-      expect(ownLoss(hessian, last, weights.data() + at, after.data() + at, columns) < loss,
-             type + ", " + set + ": the error by inputs of its own");
-      if (first.empty()) first = blocks;
-      expect(blocks == first, type + ", " + set + ": the blocks of all instruction sets");
-    });
-  }
+    const std::vector<float> before = encoded.decoded();
+    const WeightGrid grid = gridOfType(type);
+    descendOwnHessians({type, grid, {hessian, 0.0}, 0.7, own, starts, encoded.weights, encoded.blocks, 2}, nullptr);
+    const std::vector<float> after = encoded.decoded();
+    expect(std::equal(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(columns), after.begin()),
+           name + ": a row without inputs keeps its blocks");
+    const size_t at = 2 * columns;
+    const double loss = ownLoss(hessian, last, encoded.weights.data() + at, before.data() + at, columns);
+    expect(ownLoss(hessian, last, encoded.weights.data() + at, after.data() + at, columns) < loss,
+           name + ": the error by inputs of its own");
+  });
 }
 
 }  // namespace

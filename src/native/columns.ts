@@ -76,10 +76,7 @@ export interface DampedMatrix {
 }
 
 /** As `BlockDescent`, errors being weighted on both sides of the matrix. */
-export interface TwoSidedDescent extends Omit<BlockDescent, 'grid' | 'hessian'> {
-  readonly grid: ColumnGrid;
-  /** XᵀX / tokens of the inputs, `[columns, columns]`. */
-  readonly hessian: DampedMatrix;
+export interface TwoSidedDescent extends BlockDescent {
   /** Mean g gᵀ of the gradients at the outputs, `[rows, rows]`. */
   readonly covariance: DampedMatrix;
 }
@@ -163,8 +160,8 @@ export interface ColumnFunctions {
    */
   descendBlocks(descent: BlockDescent, signal?: AbortSignal): Promise<Float64Array>;
   /**
-   * Improves codes, scales and zeros of blocks by coordinate descent on tr(G·D·H·Dᵀ), D decoded − weights, G the covariance and H the Hessian,
-   * both damped. All blocks stay as they are where it does not become smaller. Throws for types without codes of single weights.
+   * As descendBlocks on tr(G·D·H·Dᵀ), D decoded − weights, G the covariance and H the Hessian, both damped. All blocks stay as they are where it
+   * does not become smaller.
    */
   descendBothSides(descent: TwoSidedDescent, signal?: AbortSignal): Promise<void>;
   /**
@@ -238,8 +235,8 @@ export interface ColumnBinding {
   ): Promise<void>;
   descendBothSides(
     ...parameters: [
-      ...[type: string, grid: ColumnGrid, matrices: readonly Float64Array[], dampings: readonly number[]],
-      ...[weights: Float32Array, blocks: Uint8Array, rounds: number, cancel: Cancel],
+      ...[type: string, grid: ColumnGrid | undefined, hessian: HessianTiles, covariance: Float64Array],
+      ...[damping: number, weights: Float32Array, blocks: Uint8Array, rounds: number, cancel: Cancel],
     ]
   ): Promise<void>;
   quantizeLattices(
@@ -295,11 +292,7 @@ export function columnFunctions(binding: ColumnBinding): ColumnFunctions {
     descendBothSides: ({ type, grid, hessian, covariance, weights, blocks, rounds }, signal) =>
       cancellable(signal, (cancel) =>
         binding.descendBothSides(
-          ...([type, grid] as const),
-          ...([
-            [hessian.values, covariance.values],
-            [hessian.damping, covariance.damping],
-          ] as const),
+          ...([type, grid, hessian, covariance.values, covariance.damping] as const),
           ...([weights, blocks, rounds, cancel] as const),
         ),
       ),

@@ -1,4 +1,3 @@
-import type { GgmlQuantType } from '../protocol/ggmlTypes';
 import type { EvidenceKind, MethodOptions } from '../protocol/recipe';
 import type { Evidence, Method } from './methods/method';
 import type { WeightTransforms } from './transforms';
@@ -54,11 +53,8 @@ export interface OutputRows {
 type Needs = Pick<Method, 'evidence' | 'evidenceOf' | 'improvedBy'>;
 
 /** What a method must know with some options. @param type of ggml, where it is applied in one. */
-export const methodEvidence = (
-  method: Needs,
-  options: MethodOptions = {},
-  type?: GgmlQuantType,
-): EvidenceKind => method.evidenceOf?.(options, type) ?? method.evidence;
+export const methodEvidence = (method: Needs, options: MethodOptions = {}): EvidenceKind =>
+  method.evidenceOf?.(options) ?? method.evidence;
 
 /** What a method uses of a calibration, where there is one. */
 export function usedEvidence(method: Needs, isCalibrated: boolean, options?: MethodOptions): EvidenceKind {

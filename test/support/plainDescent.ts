@@ -96,16 +96,22 @@ interface Weights {
   readonly errors: Float32Array;
 }
 
+/** What would change in some columns of a row. */
+export interface Proposal {
+  readonly steps: Float32Array;
+  /** Of the error of the row, all others being as they are. */
+  readonly change: number;
+  readonly keep: () => void;
+}
+
 /** One row: its weights, errors (decoded − weight), codes and scales of blocks. */
 export class PlainRow {
   readonly codes: number[];
   readonly scales: PlainScales[];
   readonly errors: Float32Array;
   gained = 0;
-  /** D·H of the panel. */
-  products = new Float32Array(0);
-  /** The same with what other rows have to do with this one. */
-  private gradients = new Float32Array(0);
+  /** D·H of the panel, and with other rows what these add. */
+  gradients = new Float32Array(0);
   private first = 0;
 
   constructor(
@@ -134,17 +140,21 @@ export class PlainRow {
 
   startPanel(first: number, end: number): void {
     this.first = first;
-    this.products = Float32Array.from({ length: end - first }, (_, i) => this.gradientOf(first + i));
+    this.gradients = Float32Array.from({ length: end - first }, (_, i) => this.gradientOf(first + i));
   }
 
-  /** @param feedback what other rows have to do with this one, at the columns of the panel. */
-  improvePanel(feedback = new Float32Array(this.products.length)): void {
-    this.gradients = this.products.map((value, i) => value + feedback[i]!);
+  improvePanel(): void {
     const { block, group, most } = this.type;
-    const [first, end] = [this.first, this.first + this.products.length];
+    const [first, end] = [this.first, this.first + this.gradients.length];
+    const improve = (column: number, { steps, change, keep }: Proposal): void => {
+      if (!(change < 0)) return;
+      keep();
+      this.gained -= change;
+      this.addSteps(column, steps);
+    };
     for (let column = first; column < end; column += block) {
-      if (most > 1) this.improveFactors(column);
-      for (let i = 0; i < block; i += group) this.improveGroup(column + i);
+      if (most > 1) improve(column, this.proposeFactors(column));
+      for (let i = 0; i < block; i += group) improve(column + i, this.proposeGroup(column + i));
     }
   }
 
@@ -184,25 +194,30 @@ export class PlainRow {
     }, 0);
   }
 
-  /** Adds what the errors of some weights have changed by to the products and gradients of the panel. */
-  private addSteps(column: number, steps: Float32Array): void {
-    const added = (to: Float32Array): Float32Array<ArrayBuffer> =>
-      Float32Array.from(to, (value, i) =>
-        steps.reduce((sum, step, j) => {
-          return fround(sum + fround(step * this.hessian[column + j]![this.first + i]!));
-        }, value),
-      );
-    this.products = added(this.products);
-    this.gradients = added(this.gradients);
+  /** Adds what errors of some weights times the Hessian are, at columns from `first` on. */
+  addProducts(to: Float32Array, first: number, column: number, steps: ArrayLike<number>): void {
+    for (let i = 0; i < to.length; i++)
+      for (let j = 0; j < steps.length; j++)
+        to[i] = to[i]! + fround(steps[j]! * this.hessian[column + j]![first + i]!);
   }
 
-  private improveGroup(column: number): void {
+  /** Adds what the errors of some weights have changed by to the gradients of the panel. */
+  addSteps(column: number, steps: ArrayLike<number>): void {
+    this.addProducts(this.gradients, this.first, column, steps);
+  }
+
+  gradientsOf(column: number): Float32Array<ArrayBuffer> {
+    return this.gradients.slice(column - this.first, column - this.first + this.type.group);
+  }
+
+  /** @param gradients of the group. */
+  proposeGroup(column: number, gradients = this.gradientsOf(column)): Proposal {
     const { type } = this;
     const { group } = type;
     const at = this.groupAt(column);
     const block = Math.floor(column / type.block);
-    const panel = column - this.first;
-    let gradients = this.gradients.slice(panel, panel + group);
+    let found = this.scales[block]!;
+    let changed = 0;
     let state: Weights = {
       codes: this.codes.slice(column, column + group),
       errors: this.errors.slice(column, column + group),
@@ -214,22 +229,26 @@ export class PlainRow {
       (scales, moments) => moveGroup(type, scales, at, 1, moments),
     ];
     for (const change of tries) {
-      const scales = change(this.scales[block]!, this.momentsOf(column, state.codes, gradients));
+      const scales = change(found, this.momentsOf(column, state.codes, gradients));
       const tried = this.tried(column, state, gradients, scales);
       let gain = 0;
       tried.errors.forEach((error, i) => {
         gain += fround(error - state.errors[i]!) * (tried.gradients[i]! + gradients[i]!);
       });
       if (!(gain < 0)) continue;
-      this.gained -= gain;
-      this.scales[block] = scales;
+      changed += gain;
+      found = scales;
       gradients = tried.gradients;
       state = tried;
     }
-    const steps = state.errors.map((error, i) => error - this.errors[column + i]!);
-    this.errors.set(state.errors, column);
-    state.codes.forEach((code, i) => (this.codes[column + i] = code));
-    this.addSteps(column, steps);
+    return {
+      ...{ steps: state.errors.map((error, i) => error - this.errors[column + i]!), change: changed },
+      keep: () => {
+        this.scales[block] = found;
+        this.errors.set(state.errors, column);
+        state.codes.forEach((code, i) => (this.codes[column + i] = code));
+      },
+    };
   }
 
   /** The codes of a group with other scales, each then replaced twice by the one nearest to its optimum. */
@@ -275,25 +294,23 @@ export class PlainRow {
   }
 
   /** Both factors of a block by least squares. */
-  private improveFactors(column: number): void {
+  proposeFactors(column: number): Proposal {
     const { type } = this;
     const block = column / type.block;
     const scales = this.scales[block]!;
     const moments = this.factorMoments(column);
     const found = fitFactors(type, scales, moments);
-    const change = changeOf(moments, fround(found.d - scales.d), fround(found.m - scales.m));
-    if (!(change < 0)) return;
-    this.gained -= change;
-    this.scales[block] = found;
-    for (let at = column; at < column + type.block; at += type.group) {
-      const steps = Float32Array.from({ length: type.group }, (_, i) => {
-        const error = fround(this.valueOf(this.codes[at + i]!, at + i) - this.weights[at + i]!);
-        const step = error - this.errors[at + i]!;
-        this.errors[at + i] = error;
-        return step;
-      });
-      this.addSteps(at, steps);
-    }
+    const errors = Float32Array.from({ length: type.block }, (_, i) => {
+      return this.valueOf(this.codes[column + i]!, column + i, found) - this.weights[column + i]!;
+    });
+    return {
+      steps: errors.map((error, i) => error - this.errors[column + i]!),
+      change: changeOf(moments, fround(found.d - scales.d), fround(found.m - scales.m)),
+      keep: () => {
+        this.scales[block] = found;
+        this.errors.set(errors, column);
+      },
+    };
   }
 
   /** Moments of d, whose levels are scales · levels, and of m, whose levels are minimums. */

@@ -18,6 +18,9 @@ const textKey = 'quantscope.codes.text';
 const objectiveKey = 'quantscope.codes.objective';
 const twoSidedKey = 'quantscope.codes.two_sided_tensors';
 
+/** Matrices that may be the output matrix, whose rows have inputs of their own: these change codes of single weights only. */
+const outputs: readonly string[] = ['output.weight', 'token_embd.weight'];
+
 /** Keys that say how the codes of a file were found; those of a source say nothing of a file that is made from it. */
 export const isCodesKey = (key: string): boolean => key.startsWith('quantscope.codes.');
 
@@ -131,7 +134,8 @@ export class CodeOptimiser {
 
   private isTwoSided({ name, to }: PlannedTensor): boolean {
     const hasCodes = typesWithCodes.some((type) => type === to);
-    return this.objective === 'two-sided' && hasCodes && this.evidence.outputs.has(name);
+    if (this.objective === 'one-sided' || !this.evidence.outputs.has(name)) return false;
+    return hasCodes || !outputs.includes(name);
   }
 
   /** A note on the tensors that have no gradients, where there should be some. */
@@ -142,7 +146,7 @@ export class CodeOptimiser {
       .map(({ name }) => name);
     if (names.length === 0) return [];
     return [
-      `Codes of ${plural(names.length, 'tensor')} are those of the one-sided objective, as gradients at their outputs are not known or their type is on a lattice: ${names.join(', ')}.`,
+      `Codes of ${plural(names.length, 'tensor')} are those of the one-sided objective, as gradients at their outputs are not known, or they are the output matrix in a type on a lattice: ${names.join(', ')}.`,
     ];
   }
 }

@@ -126,8 +126,7 @@ async function cellOf(
   const { range, sampled, isMeasured } = facts;
   const refused = refusalOf(work);
   if (refused !== undefined) return { method: method.id, refused };
-  const type = 'type' in work.target ? work.target.type : undefined;
-  const needed = methodEvidence(method, work.options, type);
+  const needed = methodEvidence(method, work.options);
   if (needed !== 'none' && !stored?.kinds.includes(needed)) return { method: method.id, missing: needed };
   if (needed !== 'none' && !isMeasured)
     return { method: method.id, refused: 'Calibration does not measure the inputs of this tensor.' };

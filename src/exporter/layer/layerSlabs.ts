@@ -137,7 +137,7 @@ async function blockQuantizer(
     };
   }
   const { rows } = matrixOf(tensor.shape);
-  const needed = methodEvidence(method, options, type);
+  const needed = methodEvidence(method, options);
   const known = await evidence?.for(tensor.name, needed, { signal });
   const task = { name: tensor.name, type, shape: [rows, columns] as const, options, evidence: known ?? {} };
   const quantizer = await method.blocks!.open(task, signal);

@@ -29,9 +29,9 @@ export interface DescentPlan {
 }
 
 /** By what the rows of a matrix have to do with each other, or by inputs of their own. */
-export type OutputWeights = { readonly hessian: DampedMatrix } & (
-  { readonly covariance: DampedMatrix } | { readonly own: OwnInputs; readonly share: number }
-);
+export type OutputWeights =
+  | { readonly covariance: DampedMatrix; readonly rounds: number }
+  | { readonly hessian: DampedMatrix; readonly own: OwnInputs; readonly share: number };
 
 /** Types whose codes can be improved. */
 export const descentTypes: readonly GgmlQuantType[] = [...typesWithCodes, ...latticeTypes];
@@ -78,14 +78,12 @@ export async function descendBlocks(
   const quantize = isLattice(type) ? quantizeLattices : quantizeBlocks;
   const blocks = await quantize(type, start, values, signal);
   const grid = isLattice(type) ? undefined : columnGridOf(type);
-  const descent = { type, weights: values, blocks, rounds };
-  await native.descendBlocks({ ...descent, grid, hessian }, signal);
-  if (!outputs || !grid) return blocks;
-  if ('own' in outputs) await descendOwn({ ...descent, grid }, outputs, firstRow, signal);
-  else {
+  const descent = { type, hessian, weights: values, blocks, rounds };
+  await native.descendBlocks({ ...descent, grid }, signal);
+  if (outputs && 'covariance' in outputs) {
     const covariance = ofRows(outputs.covariance, firstRow, values.length / hessian.columns);
-    await native.descendBothSides({ ...descent, grid, hessian: outputs.hessian, covariance }, signal);
-  }
+    await native.descendBothSides({ ...descent, grid, covariance, rounds: outputs.rounds }, signal);
+  } else if (outputs && grid) await descendOwn({ ...descent, grid }, outputs, firstRow, signal);
   return blocks;
 }
 

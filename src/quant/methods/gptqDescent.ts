@@ -3,7 +3,13 @@ import type { DampedMatrix } from '../../native';
 import { objectives } from '../../protocol/export';
 import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
 import { typeBlock } from '../columns/blocks';
-import { descendBlocks, refuseDescent, tilesOf, type DescentPlan } from '../columns/descent';
+import {
+  descendBlocks,
+  refuseDescent,
+  tilesOf,
+  type DescentPlan,
+  type OutputWeights,
+} from '../columns/descent';
 import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { blockColumns } from '../columns/groups';
 import { isLattice } from '../columns/lattices';
@@ -11,7 +17,15 @@ import { maxCovariance } from '../evidence';
 import type { BlockTask, Evidence, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
-import { blockWeight, factorSeconds, latticeWeight, onOneCore, product, twoSidedWeight } from './speeds';
+import {
+  blockWeight,
+  factorSeconds,
+  latticeWeight,
+  onOneCore,
+  ownWeight,
+  product,
+  twoSidedWeight,
+} from './speeds';
 
 const label = 'GPTQ and coordinate descent';
 
@@ -53,23 +67,19 @@ export const gptqDescent: Method = {
   description:
     'Finds codes of ggml types by GPTQ, then improves codes and scales together by coordinate descent on the error of the outputs, or on what it does to the predictions.',
   evidence: 'hessian',
-  evidenceOf: (given, type) =>
-    chosenOf(given).isTwoSided && !(type && isLattice(type)) ? 'gradients' : 'hessian',
+  evidenceOf: (given) => (chosenOf(given).isTwoSided ? 'gradients' : 'hessian'),
   options,
-  version: 3,
+  version: 4,
   /**
    * Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian, and by the covariance of the
-   * rows where it is a matrix. Rows that depend on each other are improved one after the other.
+   * rows where it is a matrix.
    */
   coreSeconds: ([rows, columns], { type, options: given } = {}) => {
     const { rounds, isTwoSided } = chosenOf(given);
-    const passes = 0.5 + rounds + 2;
-    const search = type !== undefined && isLattice(type) ? latticeWeight * (1 + rounds) : 0;
-    const dependent = rows <= maxCovariance ? rows : 0;
-    const step = dependent > 0 ? onOneCore(twoSidedWeight) : twoSidedWeight;
-    const bothSides = isTwoSided && search === 0 ? step + (rounds + 2) * (dependent + columns) * product : 0;
-    const perWeight = blockWeight + search + bothSides + passes * columns * product;
-    return rows * columns * perWeight + factorSeconds(columns);
+    const search = type !== undefined && isLattice(type) ? latticeWeight : 0;
+    const oneSided = search * (1 + rounds) + (0.5 + rounds + 2) * columns * product;
+    const bothSides = isTwoSided ? outputSeconds(rows, columns, rounds, search) : 0;
+    return rows * columns * (blockWeight + oneSided + bothSides) + factorSeconds(columns);
   },
   refuse: () => `${label} takes ggml types only: GPTQ takes grids.`,
   open: () => Promise.reject(new QuantscopeError('REQUEST', `${label} takes ggml types only.`)),
@@ -93,22 +103,38 @@ async function planOf(task: BlockTask, signal?: AbortSignal): Promise<DescentPla
   const factor = await factorOf(hessian, factorOptions, task.name, signal);
   const importance = Float32Array.from(diagonalOf(hessian));
   const start = { factor, importance, columns, dead: deadColumns(hessian) };
-  const weights = isTwoSided ? outputWeights(task.evidence) : undefined;
+  const inputs = { values: hessian, damping: factor.damping };
+  const passes = coupledRounds(rounds, isLattice(task.type));
+  const outputs = isTwoSided ? outputWeights(task.evidence, inputs, passes) : undefined;
   return {
     ...{ start, rounds, hessian: await tilesOf(hessian, factor.damping, task.type, signal) },
-    ...(weights ? { outputs: { hessian: damped(hessian, damping), ...weights } } : {}),
+    ...(outputs ? { outputs } : {}),
   };
 }
 
-function outputWeights({ gradients }: Evidence) {
-  if (gradients?.covariance) return { covariance: damped(gradients.covariance, outputDamping) };
-  return gradients?.own ? { own: gradients.own, share: ownShare } : undefined;
+function outputWeights(
+  { gradients }: Evidence,
+  hessian: DampedMatrix,
+  rounds: number,
+): OutputWeights | undefined {
+  if (gradients?.covariance) return { covariance: damped(gradients.covariance, outputDamping), rounds };
+  return gradients?.own ? { hessian, own: gradients.own, share: ownShare } : undefined;
 }
 
 /** @param share of the mean of the diagonal that is added to it. */
 function damped(values: Float64Array, share: number): DampedMatrix {
   const diagonal = diagonalOf(values);
   return { values, damping: (share * diagonal.reduce((sum, value) => sum + value, 0)) / diagonal.length };
+}
+
+/** Passes of the two-sided descent: rows that depend on each other take more of them. Searches of lattices are dear. */
+const coupledRounds = (rounds: number, isSearched: boolean): number => (isSearched ? rounds : 2 * rounds);
+
+/** Per weight, for what the outputs say. Slabs of rows that depend on each other are improved one after the other. */
+function outputSeconds(rows: number, columns: number, rounds: number, search: number): number {
+  if (rows > maxCovariance) return search > 0 ? 0 : ownWeight + (rounds + 2) * columns * product;
+  const passes = coupledRounds(rounds, search > 0);
+  return onOneCore((twoSidedWeight + search) * passes) + (passes + 2) * (rows + columns) * product;
 }
 
 interface Options {

@@ -114,7 +114,7 @@ export interface Method extends MethodDescription {
    * The evidence that it needs with these options, where that depends on them; `evidence` is that of the defaults.
    * @param type of ggml, where it is applied in one.
    */
-  readonly evidenceOf?: (options: MethodOptions, type?: GgmlQuantType) => EvidenceKind;
+  readonly evidenceOf?: (options: MethodOptions) => EvidenceKind;
   /** Why it cannot be applied (the grid, the shape, an option); undefined when it can. */
   refuse(task: Pick<MatrixTask, 'grid' | 'shape' | 'options'>): string | undefined;
   /** About how many seconds of one core a matrix takes (`speeds.ts`), column scales included. */

@@ -20,8 +20,11 @@ export const blockWeight = 220e-9;
 /** A weight of a lattice type, whose points are searched for with eight weights at a time, in each pass over all columns. */
 export const latticeWeight = 420e-9;
 
-/** A weight whose code and scales are improved row after row, by errors on both sides of the matrix. */
-export const twoSidedWeight = 3e-6;
+/** A weight whose code and scales are improved by errors on both sides of the matrix, in each pass over all columns. */
+export const twoSidedWeight = 50e-9;
+
+/** A weight whose code and scales are improved by a Hessian of its row. */
+export const ownWeight = 3e-6;
 
 /** A multiplication and addition of the solvers. */
 export const product = 2e-11;

@@ -3,7 +3,6 @@ import { loadNative } from '../../../../src/native';
 import { ggmlTypes, type GgmlQuantType } from '../../../../src/protocol/ggmlTypes';
 import { tilesOf } from '../../../../src/quant/columns/descent';
 import { latticeTypes } from '../../../../src/quant/columns/lattices';
-import { methodEvidence } from '../../../../src/quant/evidence';
 import { gptqDescent } from '../../../../src/quant/methods/gptqDescent';
 import { correlatedHessian } from '../../../support/hessian';
 import { outputError } from '../../../support/outputError';
@@ -223,12 +222,6 @@ it('is cancelled', async () => {
   );
   controller.abort();
   await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
-});
-
-it('needs the Hessian alone, whatever the objective', () => {
-  const options = { objective: 'two-sided' };
-  expect(methodEvidence(gptqDescent, options, 'IQ2_S')).toBe('hessian');
-  expect(methodEvidence(gptqDescent, options, 'Q2_K')).toBe('gradients');
 });
 
 it('takes lattice types whose rows are whole blocks', () => {

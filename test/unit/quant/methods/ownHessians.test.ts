@@ -3,6 +3,7 @@ import { OwnInputSamples } from '../../../../src/evaluation/ownInputs';
 import { loadNative } from '../../../../src/native';
 import { ggmlTypes, type GgmlQuantType } from '../../../../src/protocol/ggmlTypes';
 import { columnGridOf } from '../../../../src/quant/columns/blocks';
+import { tilesOf } from '../../../../src/quant/columns/descent';
 import { gptqDescent } from '../../../../src/quant/methods/gptqDescent';
 import { correlatedHessian } from '../../../support/hessian';
 import { outputError } from '../../../support/outputError';
@@ -86,6 +87,7 @@ it('without a share of its own inputs, a row is improved as if it were alone', a
   const identity = Float64Array.from({ length: rows * rows }, (_, i) => (i % (rows + 1) === 0 ? 1 : 0));
   await native.descendBothSides({
     ...{ ...descent('Q4_K', expected, 0), rounds: 1 },
+    hessian: await tilesOf(hessian, 0, 'Q4_K'),
     covariance: { values: identity, damping: 0 },
   });
   expect(found).toEqual(expected);

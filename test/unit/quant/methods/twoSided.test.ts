@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadNative } from '../../../../src/native';
 import { ggmlTypes, type GgmlQuantType } from '../../../../src/protocol/ggmlTypes';
-import { columnGridOf, typesWithCodes } from '../../../../src/quant/columns/blocks';
-import { tilesOf } from '../../../../src/quant/columns/descent';
+import { columnGridOf } from '../../../../src/quant/columns/blocks';
+import { descentTypes, tilesOf } from '../../../../src/quant/columns/descent';
+import { isLattice } from '../../../../src/quant/columns/lattices';
 import { gptqDescent } from '../../../../src/quant/methods/gptqDescent';
 import { correlatedHessian } from '../../../support/hessian';
 import { twoSidedError } from '../../../support/outputError';
@@ -38,27 +39,27 @@ async function oneSided(type: GgmlQuantType): Promise<Uint8Array> {
   return (await gptqDescent.blocks!.open(task)).quantize(weights.slice());
 }
 
-const descent = (type: GgmlQuantType, blocks: Uint8Array, rounds: number) => ({
-  ...{ type, grid: columnGridOf(type), weights, blocks, rounds },
-  hessian: { values: hessian, damping: 0 },
+const descent = async (type: GgmlQuantType, blocks: Uint8Array, rounds: number) => ({
+  ...{ type, grid: isLattice(type) ? undefined : columnGridOf(type), weights, blocks, rounds },
+  hessian: await tilesOf(hessian, 0, type),
   covariance: { values: covariance, damping },
 });
 
 const errorOf = async (type: GgmlQuantType, blocks: Uint8Array): Promise<number> =>
   twoSidedError(damped, hessian, weights, await decodedOf(type, blocks));
 
-describe.each(typesWithCodes)('%s', (type) => {
+describe.each(descentTypes)('%s', (type) => {
   it('has a smaller error by both sides than with the inputs alone, on every instruction set the same', async () => {
     const start = await oneSided(type);
     const before = await errorOf(type, start);
     const found = start.slice();
-    await native.descendBothSides(descent(type, found, 3));
+    await native.descendBothSides(await descent(type, found, 3));
     expect(await errorOf(type, found)).toBeLessThan(0.97 * before);
     for (const simd of native.simdPaths) {
       native.setSimd(simd);
       native.setThreads(simd === widest ? 1 : 3);
       const again = start.slice();
-      await native.descendBothSides(descent(type, again, 3));
+      await native.descendBothSides(await descent(type, again, 3));
       expect(Buffer.compare(again, found)).toBe(0);
     }
   });
@@ -74,7 +75,7 @@ it.each(plainTypes)('%s: codes and scales are those of plain loops, bit for bit'
   expect(twoSidedError(damped, hessian, weights, expected)).toBeLessThan(
     0.97 * twoSidedError(damped, hessian, weights, before),
   );
-  await native.descendBothSides(descent(type, blocks, 1));
+  await native.descendBothSides(await descent(type, blocks, 1));
   expect(await decodedOf(type, blocks)).toEqual(expected);
 });
 
@@ -83,7 +84,7 @@ it('with rows that do not depend on each other is the descent on each row alone'
   const found = blocks.slice();
   const identity = covariance.map((_, i) => (i % (rows + 1) === 0 ? 1 : 0));
   await native.descendBothSides({
-    ...descent('Q4_K', found, 1),
+    ...(await descent('Q4_K', found, 1)),
     covariance: { values: identity, damping: 0 },
   });
   const oneMore = blocks.slice();
@@ -98,21 +99,21 @@ it('leaves blocks as they are where nothing is known of the outputs', async () =
   const blocks = await oneSided('Q4_0');
   const found = blocks.slice();
   const nothing = { values: new Float64Array(rows * rows), damping: 0 };
-  await native.descendBothSides({ ...descent('Q4_0', found, 1), covariance: nothing });
+  await native.descendBothSides({ ...(await descent('Q4_0', found, 1)), covariance: nothing });
   expect(found).toEqual(blocks);
 });
 
 it('rejects a covariance of another size', async () => {
   const blocks = await oneSided('Q4_0');
   const small = { values: new Float64Array(9), damping: 0 };
-  await expect(native.descendBothSides({ ...descent('Q4_0', blocks, 1), covariance: small })).rejects.toThrow(
-    'the covariance has 9 elements where 4900 are needed',
-  );
+  await expect(
+    native.descendBothSides({ ...(await descent('Q4_0', blocks, 1)), covariance: small }),
+  ).rejects.toThrow('the covariance has 9 elements where 4900 are needed');
 });
 
 it('is cancelled', async () => {
   const controller = new AbortController();
-  const run = native.descendBothSides(descent('Q4_K', await oneSided('Q4_K'), 1e6), controller.signal);
+  const run = native.descendBothSides(await descent('Q4_K', await oneSided('Q4_K'), 1e6), controller.signal);
   controller.abort();
   await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
 });
