@@ -61,6 +61,8 @@ interface Tables {
   readonly weights: SensitivityTable;
   readonly importance: SensitivityTable;
   readonly gains: SensitivityTable;
+  /** Gains from gradients. */
+  readonly curved: SensitivityTable;
   readonly outputs: SensitivityTable;
 }
 
@@ -144,16 +146,19 @@ class ModelRun {
         context,
       );
     const { gains: text } = this.texts;
+    const optimised = { evidenceDir: this.evaluation, isRequired: true };
     return {
       weights: await table({ weightsOnly: true }),
       importance: await table({ weightsOnly: true, imatrix: this.imatrix }),
       gains: await table({ text }),
-      outputs: await table({ text, optimised: { evidenceDir: this.evaluation, isRequired: true } }),
+      // Measured gains of the same text would take their place.
+      curved: await table({ text, optimised, curvature: true }),
+      outputs: await table({ text, optimised }),
     };
   }
 
   private async plans(
-    { weights, importance, gains, outputs }: Tables,
+    { weights, importance, gains, curved, outputs }: Tables,
     sizes: MeasuredModel['sizes'],
   ): Promise<MeasuredModel['plans']> {
     const model = await openModel(this.source);
@@ -194,6 +199,10 @@ class ModelRun {
         name: '2, Hessian',
         codes: 'optimised',
         divergences: await byTable(withoutGains(outputs), optimised),
+      },
+      {
+        ...{ name: '3, gains by the curvature', codes: 'optimised' },
+        divergences: await byTable(curved, optimised),
       },
       { name: '3, gains', codes: 'optimised', divergences: await byTable(outputs, optimised) },
       {
