@@ -57,8 +57,9 @@ export const recommend: Command = {
     const isGguf = runtime === undefined || runtime === 'llama.cpp';
     const wanted = { goal, ...(isGguf ? exported : { frame: undefined }), constraints, runtime };
     const usual = await measureDownTo(context, params, estimate, wanted);
-    const asked = hasFewBits(params, usual, wanted) ? { ...params, fewBits: true } : params;
-    const few = asked === params ? usual : await measureFewBits(context, asked);
+    const isFew = isMeasured(params, usual) && hasFewBits(usual, wanted, isOptimised);
+    const asked = isFew ? { ...params, fewBits: true } : params;
+    const few = isFew ? await measureFewBits(context, asked) : usual;
     const own = isOptimised ? await withLattices(context, asked, few, estimate.formats, wanted) : few;
     const rival = described && rivalFile(described, own.rows);
     const measured = rival ? await withRivalTypes(context, asked, own, rival) : own;
@@ -85,17 +86,15 @@ export const recommend: Command = {
   },
 };
 
-/** Whether gains are measured for the run, and the plan has so few bits that others are better for it. */
-const hasFewBits = (
+/** Whether the gains of a run are measured by changing each tensor. */
+const isMeasured = (
   { keptGains, gainsFile, curvature }: SensitivityParams,
-  measured: SensitivityTable,
-  wanted: Wanted,
-): boolean =>
-  measured.gainsFrom !== undefined &&
-  keptGains !== true &&
-  curvature !== true &&
-  gainsFile === undefined &&
-  (!isReached(measured, wanted) || planFor(measured, wanted).plan.total.bitsPerWeight < fewBits);
+  { gainsFrom }: SensitivityTable,
+): boolean => gainsFrom !== undefined && keptGains !== true && curvature !== true && gainsFile === undefined;
+
+/** Whether a plan has so few bits that other gains are better for it; where it needs smaller types, whether these are to be added. */
+const hasFewBits = (measured: SensitivityTable, wanted: Wanted, isOptimised: boolean): boolean =>
+  isReached(measured, wanted) ? planFor(measured, wanted).plan.total.bitsPerWeight < fewBits : isOptimised;
 
 async function measureFewBits(context: CommandContext, params: SensitivityParams): Promise<SensitivityTable> {
   context.note(`Below ${fewBits} bits per weight, gains are measured in ${fewBitsProbe.id}.`);

@@ -220,6 +220,7 @@ describe('quantscope', () => {
     const { code, stderr } = await quantscope(call);
     expect(code).toBe(1);
     expect(stderr).toMatch(/at least 2\.6250 bits per weight/);
+    expect(stderr).not.toContain('gains are measured in Q2_K'); // they could not help
     expect(existsSync(out)).toBe(false);
   });
 
