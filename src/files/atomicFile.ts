@@ -148,8 +148,8 @@ export class AtomicFile {
 
 /**
  * Runs `fill` on a new AtomicFile and commits it; when anything fails, the file is discarded and the first error is thrown.
- * @param inputs files that the output must not replace, and whose change while `fill` runs is an error. Outputs that users name
- *   have them; files of the cache have none.
+ * @param inputs files that the output must not replace, and whose change while `fill` runs is an error, as is that of an output which they
+ *   checked. Outputs that users name have them; files of the cache have none.
  * @returns what `fill` returned.
  */
 export async function writeAtomically<T>(
@@ -186,7 +186,11 @@ export async function writeAllAtomically<T>(
     for (const file of files) await file.finish();
     await inputs?.ensureUnchanged();
     // The outputs may have changed while they were written.
-    for (const target of targets) await inputs?.refuse(await findTarget(target));
+    for (const target of targets) {
+      const output = await findTarget(target);
+      await inputs?.refuse(output);
+      await inputs?.ensureNotWritten(output);
+    }
     await AtomicFile.commitAll(files);
   } catch (error) {
     // The first one may have made the folder, which has to be empty before it is removed.

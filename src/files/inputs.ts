@@ -21,9 +21,13 @@ interface InputFile extends FileState {
 
 /**
  * The files that a job reads. No output may replace one of them, under whatever name (symbolic and hard links, other
- * spellings on file systems that ignore case), and outputs are put in place only if those that were streamed are unchanged.
+ * spellings on file systems that ignore case), and outputs are put in place only if those that were streamed are unchanged, and what
+ * the outputs replace is what was there when they were checked.
  */
 export class Inputs {
+  /** What outputs replace, by their destinations. */
+  private readonly replaced = new Map<string, FileState>();
+
   private constructor(
     private readonly files: readonly InputFile[],
     /** Files of a set of which some are missing: one that an output created would be taken for a part of it. */
@@ -67,7 +71,20 @@ export class Inputs {
     const targets: OutputTarget[] = [];
     for (const output of outputs) if (output !== undefined) targets.push(await findTarget(output));
     ensureDistinct(targets);
-    for (const target of targets) await this.refuse(target);
+    for (const target of targets) {
+      await this.refuse(target);
+      this.replaced.set(target.destination, await stateOf(target.destination));
+    }
+  }
+
+  /** @throws QuantscopeError IO for an output that somebody else wrote after it was checked: its content would be lost. */
+  async ensureNotWritten({ path, destination }: OutputTarget): Promise<void> {
+    const before = this.replaced.get(destination);
+    const now = await stateOf(destination);
+    if (!before || (now.identity === before.identity && now.stamp === before.stamp)) return;
+    const message =
+      'The file was changed while what replaces it was being made; it is left as it is now. Run again, or choose another output.';
+    throw new QuantscopeError('IO', message, { file: path });
   }
 
   /** @throws QuantscopeError REQUEST when the output would replace an input, or a missing file of the model. */

@@ -205,3 +205,39 @@ describe('a streamed file', () => {
     expect(readFileSync(here('out.bin'), 'utf8')).toBe('x');
   });
 });
+
+describe('outputs', () => {
+  const other = (): string => here('plan.json');
+  const lost = {
+    code: 'IO',
+    message: expect.stringContaining('The file was changed while what replaces it was being made') as string,
+  };
+
+  it('replace what was there when they were checked', async () => {
+    writeFileSync(other(), 'old');
+    const given = await inputs();
+    await given.check([other(), here('new.json')]);
+    await writeAtomically(other(), (file) => file.write(Buffer.from('new')), given);
+    await writeAtomically(here('new.json'), (file) => file.write(Buffer.from('new')), given);
+    expect([other(), here('new.json')].map((file) => readFileSync(file, 'utf8'))).toEqual(['new', 'new']);
+  });
+
+  it.each(['plan.json', 'new.json'])(
+    'do not replace what somebody else wrote meanwhile: %s',
+    async (name) => {
+      writeFileSync(other(), 'old');
+      const given = await inputs();
+      await given.check([other(), here('new.json')]);
+      const writing = writeAtomically(
+        here(name),
+        async (file) => {
+          await file.write(Buffer.from('new'));
+          writeFileSync(here(name), 'edited');
+        },
+        given,
+      );
+      await expect(writing).rejects.toMatchObject({ ...lost, place: { file: here(name) } });
+      expect(readFileSync(here(name), 'utf8')).toBe('edited');
+    },
+  );
+});
