@@ -42,7 +42,7 @@ export function rivalFile(
 }
 
 /** Of all parts of a file. */
-export const fileBytes = ({ files }: Pick<ModelDescription, 'files'>): number =>
+const fileBytes = ({ files }: Pick<ModelDescription, 'files'>): number =>
   files.reduce((sum, { size }) => sum + size, 0);
 
 const rivalTensor = ({ name, dtype, byteLength }: TensorDescriptor): RivalTensor => ({

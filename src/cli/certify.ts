@@ -5,15 +5,15 @@ import {
   additivityOf,
   type Certificate,
   type CertificateRival,
-  type FormatChange,
   type Improvement,
   type JointFigures,
 } from '../protocol/certificate';
+import { certifyEstimateText, finalChanges, improvementText } from '../protocol/certificateText';
 import { rungText } from '../protocol/rungs';
 import { missedTargets } from '../protocol/targets';
 import { estimateText } from '../protocol/figures';
 import { listOf, notKeptNote } from '../protocol/tableNotes';
-import { plural, size } from '../protocol/words';
+import { size } from '../protocol/words';
 import { intervalText, verdictOf } from '../protocol/verdict';
 import { countOption, flagOption, requiredOption, textOption, valueOption, type Command } from './command';
 import { checkOutputs } from './outputs';
@@ -56,18 +56,18 @@ export const certify: Command = {
     const target = out ?? planFile;
     const inputs = await checkOutputs(context, [target], [text, imatrix, rival]);
     const threads = countOption(context, 'threads');
-    const { plan, notKept } = await jobs['plan/certify'](
-      {
-        ...{ ...model, planFile, text, cacheDir, ...windowsOf(context) },
-        ...(imatrix === undefined ? {} : { imatrix }),
-        ...(rival === undefined ? {} : { rival }),
-        ...(context.options['improve'] === true ? { improveFrom: context.cacheDir } : {}),
-        ...(context.options['round-activations'] === true ? { roundActivations: true } : {}),
-        ...{ memory: memoryOf(context), device: deviceOption(context) },
-        ...(threads === undefined ? {} : { threads }),
-      },
-      { signal, progress },
-    );
+    const params = {
+      ...{ ...model, planFile, text, cacheDir, ...windowsOf(context) },
+      ...(imatrix === undefined ? {} : { imatrix }),
+      ...(rival === undefined ? {} : { rival }),
+      ...(context.options['improve'] === true ? { improveFrom: context.cacheDir } : {}),
+      ...(context.options['round-activations'] === true ? { roundActivations: true } : {}),
+      ...{ memory: memoryOf(context), device: deviceOption(context) },
+      ...(threads === undefined ? {} : { threads }),
+    };
+    const estimate = await jobs['plan/certifyEstimate'](params, { signal, progress });
+    context.note(certifyEstimateText(estimate));
+    const { plan, notKept } = await jobs['plan/certify'](params, { signal, progress });
     await writeAtomically(target, (file) => file.write(Buffer.from(printPlan(plan))), inputs);
     if (notKept !== undefined) context.note(`Note: ${notKeptNote(notKept)}`);
     const verdict = verdictOf(plan)!;
@@ -116,31 +116,17 @@ function certificateLines(certificate: Certificate, fileBytes: number): string[]
 }
 
 /** What swaps did, and the formats that changed. */
-function improvementLines({ windows, tried, swaps, difference, isAdopted }: Improvement): string[] {
-  const measured = `${plural(tried, 'swap')} measured over ${windows} other windows`;
-  if (!difference)
-    return [
-      `Nothing gained by swaps: ${tried === 0 ? 'none is predicted to be better' : `${measured}, none is shown to be better`}.`,
-    ];
-  const over = `on the windows of the table the difference is ${intervalText(difference)} nats per token`;
-  if (!isAdopted)
-    return [`Nothing gained by swaps: of ${measured}, ${swaps.length} looked better, but ${over}.`];
+function improvementLines(improvement: Improvement): string[] {
+  const changes = improvement.isAdopted ? finalChanges(improvement) : [];
+  if (changes.length === 0) return [improvementText(improvement)];
   return [
-    `Improved by ${swaps.length} of ${measured}: ${over}.`,
+    improvementText(improvement),
     ...table(
       ['tensor', 'from', 'to'],
-      finalChanges(swaps).map(({ tensor, from, to }) => [tensor, from, to]),
+      changes.map(({ tensor, from, to }) => [tensor, from, to]),
     ),
     '',
   ];
-}
-
-/** One change for each tensor: what it was at first, and what it became. */
-function finalChanges(swaps: Improvement['swaps']): FormatChange[] {
-  const found = new Map<string, FormatChange>();
-  for (const change of swaps.flatMap(({ changes }) => changes))
-    found.set(change.tensor, { ...change, from: found.get(change.tensor)?.from ?? change.from });
-  return [...found.values()].filter(({ from, to }) => from !== to);
 }
 
 const missedText = (missed: readonly string[]): string =>

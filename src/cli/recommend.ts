@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import { printPlan } from '../ampq/planFile';
 import { fewBits, fewBitsProbe } from '../ampq/gains';
 import { latticeBits, latticeCandidates, lowerCandidates } from '../ampq/sensitivity';
-import { fileBytes, rivalFile } from '../ampq/rivalFile';
 import { writeAtomically } from '../files/atomicFile';
 import { formatById } from '../quant/catalogue';
 import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
@@ -17,7 +16,7 @@ import { exportedModel } from './exportedModel';
 import { fitLines, fitOptions } from './fit';
 import { goalOption, goalOptions, isReached, planFor, type Wanted } from './goal';
 import { checkOutputs } from './outputs';
-import { compareRival, describeRival, rivalLines, withRivalTypes } from './rival';
+import { compareRival, readRival, rivalLines, withRivalTypes } from './rival';
 import { exportLines, paramsFor, runtimeOption, runtimeOptions } from './runtime';
 import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
 import { aboveNoise, figure, number, table } from './text';
@@ -44,10 +43,8 @@ export const recommend: Command = {
     const { rivalFile: beaten } = chosen;
     const read = [params.text, params.imatrix, params.optimised?.text, params.gainsFile, beaten];
     const inputs = await checkOutputs(context, [out], read);
-    const described = beaten === undefined ? undefined : await describeRival(beaten, context.signal);
-    const goal = described
-      ? { budget: { kind: 'bytes', value: fileBytes(described) } as const }
-      : chosen.goal!;
+    const rival = beaten === undefined ? undefined : await readRival(context, params, beaten);
+    const goal = rival ? { budget: { kind: 'bytes', value: rival.bytes } as const } : chosen.goal!;
     const estimate = await announce(context, params);
     const isOptimised = estimate.codes !== undefined;
     const encoding = { imatrix: params.imatrix, isOptimised };
@@ -61,7 +58,6 @@ export const recommend: Command = {
     const asked = isFew ? { ...params, fewBits: true } : params;
     const few = isFew ? await measureFewBits(context, asked) : usual;
     const own = isOptimised ? await withLattices(context, asked, few, estimate.formats, wanted) : few;
-    const rival = described && rivalFile(described, own.rows);
     const measured = rival ? await withRivalTypes(context, asked, own, rival) : own;
     const { plan, use } = planFor(measured, wanted);
     const compared = rival && compareRival(rival, plan, measured);

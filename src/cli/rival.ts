@@ -1,8 +1,6 @@
 import { differencesFrom, predictRival, type TensorDifference } from '../ampq/rivalFile';
 import { rivalTypes } from '../exporter/plan/rivalTypes';
-import { openModel } from '../layouts/openModel';
 import type { SensitivityParams } from '../protocol/engine';
-import type { ModelDescription } from '../protocol/model';
 import type { Plan, SensitivityTable } from '../protocol/plan';
 import type { RivalFile } from '../protocol/rivalFile';
 import { listOf } from '../protocol/tableNotes';
@@ -11,15 +9,22 @@ import type { CommandContext } from './command';
 import { announce, measure } from './sensitivity';
 import { number, table } from './text';
 
-/** What a file that a plan is to beat holds. @throws QuantscopeError as `openModel`. */
-export async function describeRival(path: string, signal: AbortSignal): Promise<ModelDescription> {
-  const model = await openModel({ path }, signal);
-  try {
-    return model.description;
-  } finally {
-    await model.close();
-  }
-}
+/**
+ * The types of a file that a plan is to beat, for the tensors of a table.
+ * @throws QuantscopeError as `openModel`; REQUEST for a file of another base.
+ */
+export const readRival = (
+  { model, jobs, signal, progress }: CommandContext,
+  { imatrix, optimised }: SensitivityParams,
+  rival: string,
+): Promise<RivalFile> =>
+  jobs['plan/rival'](
+    {
+      ...{ ...model, rival, isOptimised: optimised !== undefined },
+      ...(imatrix === undefined ? {} : { imatrix }),
+    },
+    { signal, progress },
+  );
 
 /**
  * The table with the types of a file, too; of those that need importance weights only what this run can encode.

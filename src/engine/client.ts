@@ -69,6 +69,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'plan/rival': 'interactive',
   'plan/loaded': 'interactive',
   'plan/certify': 'job',
+  'plan/certifyEstimate': 'interactive',
   'model/compare': 'job',
   'export/fileTypes': 'interactive',
   'export/preview': 'interactive',

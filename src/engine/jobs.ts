@@ -5,7 +5,7 @@ import { describeFormats } from '../quant/catalogue';
 import { checkParams, modelKinds, type Jobs } from './job';
 import { loadedModelJob } from './jobs/loadedModel';
 import { calibrationJob } from './jobs/calibration';
-import { certifyJob } from './jobs/certify';
+import { certifyEstimateJob, certifyJob } from './jobs/certify';
 import { compareModelsJob, overlayJob } from './jobs/compare';
 import {
   evaluationJob,
@@ -80,6 +80,7 @@ export function createJobs(models: OpenModels): Jobs {
     'plan/list': listPlansJob(models),
     'plan/loaded': loadedModelJob(models),
     'plan/certify': certifyJob(models),
+    'plan/certifyEstimate': certifyEstimateJob(models),
     'plan/rival': rivalJob(models),
     'model/compare': compareModelsJob(models),
     'tensor/overlay': overlayJob(models),

@@ -87,3 +87,15 @@ export interface Certificate {
  */
 export const additivityOf = ({ predicted, measured }: Certificate): number | undefined =>
   predicted === undefined || predicted === 0 ? undefined : measured.mean.value / predicted;
+
+/** What measuring a plan would take. */
+export interface CertifyEstimate {
+  /** Of the text. */
+  readonly windows: number;
+  /** Presets, files and random assignments that are measured, too. */
+  readonly compared: number;
+  /** For them, the plan and the original. */
+  readonly seconds: number;
+  /** What is added where the plan is to be improved by measured swaps: at least, where none is proposed, and at most. */
+  readonly improvement?: { readonly swaps: number; readonly seconds: number; readonly mostSeconds: number };
+}

@@ -6,7 +6,7 @@ import type {
   TensorComparison,
   TensorRegion,
 } from './analysis';
-import type { Certificate } from './certificate';
+import type { Certificate, CertifyEstimate } from './certificate';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { LoadedModel } from './loadedModel';
 import type { ModelComparison, TensorOverlay } from './compare';
@@ -142,6 +142,8 @@ export interface EngineRequests {
   'plan/loaded': { params: ModelRef & { imatrix?: string; isOptimised: boolean }; result: LoadedModel };
   /** A plan measured as a whole, with its certificate. */
   'plan/certify': { params: CertifyParams; result: CertifiedPlan };
+  /** What that would take. */
+  'plan/certifyEstimate': { params: CertifyParams; result: CertifyEstimate };
   /**
    * What a GGUF file of the same base gives the tensors that a plan of the model chooses formats for. `isOptimised`: for a plan with optimised
    * codes.

@@ -138,11 +138,12 @@ export type WebviewRequests = {
   /** Replaces a plan that was edited in its file by the solver's of its size, or takes it up again; the file is unchanged. */
   replaceEditedPlan: { params: { replace: boolean }; result: void };
   /**
-   * Measures the plan as a whole over a text that it has not seen, solved for the budget first where one is given; a `plan` event follows.
+   * Measures the plan as a whole over a text that it has not seen, solved for the budget first where one is given and then improved by measured
+   * swaps where that is asked for; a `plan` event follows.
    * `isShown`: whether the result is about the plan that is shown by then.
    */
   measurePlan: {
-    params: { text: string; windows?: number; budget?: Budget };
+    params: { text: string; windows?: number; improve?: boolean; budget?: Budget };
     result: { isShown: boolean; notKept?: string };
     progress: EngineProgress;
   };

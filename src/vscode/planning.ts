@@ -9,7 +9,6 @@ import { solveFit } from '../ampq/fits/solveFit';
 import { smallestBudget } from '../ampq/smallestBudget';
 import { isOptimal } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
-import type { Certificate } from '../protocol/certificate';
 import type { FoundPlan } from '../protocol/engine';
 import {
   budgetRange,
@@ -205,11 +204,13 @@ export class Planning {
     return rivalPlan(this.opponent, this.measurements);
   }
 
-  /** What was measured of a plan as a whole: shown with the plan, unless that has other formats by now. @returns whether it is. */
-  certified(certificate: Certificate): boolean {
+  /**
+   * A plan with what was measured of it as a whole, and with the swaps that improved it: shown, unless the plan has other formats by now.
+   * @param given what was measured. @returns whether it is shown.
+   */
+  certified(given: Plan, plan: Plan): boolean {
     const { current, file } = this;
-    if (!current || assignmentDigest(current) !== certificate.assignments) return false;
-    const plan = { ...current, certificate };
+    if (!current || assignmentDigest(current) !== assignmentDigest(given)) return false;
     if (file && this.isFromFile) this.file = { ...file, plan };
     this.set(plan);
     this.tell();

@@ -5,6 +5,7 @@ import { planFileName, printPlan } from '../ampq/planFile';
 import type { CallOptions } from '../engine/client';
 import { writeAtomically } from '../files/atomicFile';
 import { QuantscopeError } from '../model/errors';
+import { certifyEstimateText } from '../protocol/certificateText';
 import { toColumns } from '../protocol/columns';
 import type { FoundPlan, PlanBeside } from '../protocol/engine';
 import type { FitRequest, FittingBits } from '../protocol/fit';
@@ -128,34 +129,37 @@ export class SessionPlans {
   }
 
   /**
-   * Measures the plan as a whole over a text that it has not seen, with presets within its budget and the file that it is to beat.
+   * Measures the plan as a whole over a text that it has not seen, with presets within its budget and the file that it is to beat; where that is asked
+   * for, measured swaps improve it first.
    * @returns why the measurements are not kept; and whether they are about the plan that is shown by now.
    */
   async measure(
-    { text, windows }: WebviewRequests['measurePlan']['params'],
+    { text, windows, improve = false }: WebviewRequests['measurePlan']['params'],
     options: CallOptions,
   ): Promise<WebviewRequests['measurePlan']['result']> {
     const { planning } = this;
-    const { engine, devices, evidenceDir } = this.context;
+    const { engine, devices, evidenceDir, sensitivityDir } = this.context;
+    const given = planning.plan;
     const { planFile } = await this.file(true);
     const imatrix = this.model.imatrix();
-    const { plan, notKept } = await engine.call(
-      'plan/certify',
-      {
-        ...{
-          ...this.model.ref(),
-          planFile: planFile!,
-          text,
-          cacheDir: evidenceDir,
-          device: devices.choice(),
-        },
-        ...(windows === undefined ? {} : { windows }),
-        ...(planning.plan?.imatrix && imatrix !== undefined ? { imatrix } : {}),
-        ...(planning.rival ? { rival: planning.rival.path } : {}),
-      },
-      { ...options, title: `Plan over ${basename(text)}` },
-    );
-    const isShown = planning.certified(plan.certificate);
+    const params = {
+      ...{ ...this.model.ref(), planFile: planFile!, text, cacheDir: evidenceDir },
+      ...(windows === undefined ? {} : { windows }),
+      ...(improve ? { improveFrom: sensitivityDir } : {}),
+      ...(given?.imatrix && imatrix !== undefined ? { imatrix } : {}),
+      ...(planning.rival ? { rival: planning.rival.path } : {}),
+      device: devices.choice(),
+    };
+    const title = `Plan over ${basename(text)}`;
+    const estimate = await engine.call('plan/certifyEstimate', params, { ...options, title });
+    const announced = certifyEstimateText(estimate);
+    options.onProgress?.({ message: announced, done: 0, total: 0 });
+    const { plan, notKept } = await engine.call('plan/certify', params, {
+      ...{ ...options, title },
+      onProgress: ({ message, ...progress }) =>
+        options.onProgress?.({ ...progress, message: `${message}. ${announced}` }),
+    });
+    const isShown = planning.certified(given!, plan);
     return { isShown, ...(notKept === undefined ? {} : { notKept }) };
   }
 

@@ -15,8 +15,8 @@ import type { PlannedVariant } from './plannedVariant';
 import { keptRoundings, withRoundings } from './roundedInputs';
 
 /** Swaps that are measured around one plan, and plans that this is done around. */
-const mostSwaps = 6;
-const mostRounds = 3;
+export const mostSwaps = 6;
+export const mostRounds = 3;
 
 /** What a plan is improved with. */
 export interface ImproveOptions {
@@ -51,8 +51,8 @@ export async function improvePlan(
 ): Promise<ImprovedPlan> {
   const table = tableOfPlan(stored, plan);
   const { counts } = runs;
-  const judging = alternateWindows(counts.length, 0);
-  const sampled = someWindows(judging, counts);
+  const judging = judgingWindows(counts.length);
+  const sampled = sampledWindows(counts);
   const measured = async (of: Plan, label: string): Promise<MeasuredPlan> => {
     const [tokens] = await runs.measure([await variantOf(of, label)]);
     return { plan: of, tokens: tokens! };
@@ -66,12 +66,13 @@ export async function improvePlan(
     const before = current;
     const variant = await variantOf(current.plan, 'the plan');
     const around = gainsAround(table, current.plan, await runs.around(variant, sampled));
-    for (const changes of proposeSwaps(around, current.plan, mostSwaps)) {
+    const proposals = proposeSwaps(around, current.plan, mostSwaps);
+    for (const [at, changes] of proposals.entries()) {
       const other = withChanges(table, current.plan, changes);
       if (!other || seen.has(assignmentDigest(other))) continue;
       seen.add(assignmentDigest(other));
       tried += 1;
-      const swapped = await measured(other, `swap ${tried}`);
+      const swapped = await measured(other, `round ${round + 1}, swap ${at + 1} of ${proposals.length}`);
       const difference = differenceOn(judging, swapped.tokens, current.tokens, counts);
       if (!(difference.high < 0)) continue;
       swaps.push({ changes, difference });
@@ -86,6 +87,9 @@ export async function improvePlan(
   const isAdopted = difference.high < 0;
   return { plan: isAdopted ? current.plan : plan, improvement: { ...found, difference, isAdopted } };
 }
+
+/** Windows that swaps are judged on. */
+const judgingWindows = (windows: number): number[] => alternateWindows(windows, 0);
 
 /** Windows that swaps have no part in. */
 export const certifyingWindows = (windows: number): number[] => alternateWindows(windows, 1);
@@ -102,8 +106,9 @@ function differenceOn(
   return pairedInterval(of(a), of(b), own);
 }
 
-/** Windows of about as many tokens as gains are measured over, spread evenly over the given ones. */
-function someWindows(windows: readonly number[], counts: readonly number[]): number[] {
+/** Windows that gains around a plan are measured over: about as many tokens as other gains, spread evenly over those that swaps are judged on. */
+export function sampledWindows(counts: readonly number[]): number[] {
+  const windows = judgingWindows(counts.length);
   const wanted = Math.min(windows.length, Math.ceil(usualTokens / counts[windows[0]!]!));
   return Array.from(
     { length: wanted },

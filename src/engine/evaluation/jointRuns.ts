@@ -33,6 +33,10 @@ export interface JointSettings {
   readonly codes?: UsedCodes | undefined;
 }
 
+/** Scored tokens of each window of a text. */
+export const scoredTokens = ({ windows }: Pick<PlannedText, 'windows'>): number[] =>
+  windows.map(({ targets }) => targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0));
+
 /** Runs a model with all of its tensors changed over a text, for one variant after the other; what was measured before is read. */
 export class JointRuns {
   private readonly kept: JointStore;
@@ -56,9 +60,7 @@ export class JointRuns {
 
   /** Scored tokens of each window. */
   get counts(): number[] {
-    return this.settings.text.windows.map(({ targets }) =>
-      targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0),
-    );
+    return scoredTokens(this.settings.text);
   }
 
   /** Measures variants in their order. @throws QuantscopeError as `evaluateText`. */

@@ -76,10 +76,11 @@ describe('quantscope recommend --beat', () => {
     [['--beat', theirs, '--budget', '4bpw'], /Give --budget, or --kld/, 2],
     [['--beat', join(sampleFolder, 'model.safetensors')], /this is not one/, 1],
     [['--beat', join(folder, 'absent.gguf')], /absent\.gguf/, 1],
-  ])('fails with a hint for %j', async (options, hint, status) => {
+  ])('fails with a hint for %j before anything is measured', async (options, hint, status) => {
     const { code, stderr } = await quantscope(
       ...['recommend', sampleFolder, '--out', join(folder, 'none.ampq.json'), '--weights-only', ...options],
     );
     expect([code, stderr]).toEqual([status, expect.stringMatching(hint)]);
+    expect(stderr).not.toContain('This takes about');
   });
 });

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Certificate } from '../../../src/protocol/certificate';
@@ -82,6 +82,9 @@ describe('quantscope certify', () => {
       out,
     );
     expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(
+      /The plan and \d+ others are measured over 16 windows: about \d+ (s|min)\. Improving the plan adds between \d+ (s|min) where no swap is proposed and \d+ (s|min) for 18 swaps\./,
+    );
     const { improvement } = readPlan(out).certificate!;
     expect(stdout).toContain('generated-eval.txt: 8 windows of 128, 504 tokens scored.');
     expect(stdout).toMatch(
@@ -89,6 +92,21 @@ describe('quantscope certify', () => {
         ? /^Improved by \d+ of \d+ swaps? measured over 8 other windows: on the windows of the table the difference is −/m
         : /^Nothing gained by swaps: /m,
     );
+  }, 120_000);
+
+  it('leaves a plan as it is that was edited while it was measured', async () => {
+    const edited = join(folder, 'edited.ampq.json');
+    writeFileSync(edited, readFileSync(planFile));
+    const measurements = (): number =>
+      readdirSync(folder, { recursive: true }).filter((name) => String(name).endsWith('.tokens')).length;
+    const before = measurements();
+    const running = certify('--plan', edited, '--text', text, '--windows', '9');
+    await expect.poll(measurements, { timeout: 60_000 }).toBeGreaterThan(before);
+    const content = readFileSync(planFile, 'utf8').replace('{', '{ ');
+    writeFileSync(edited, content);
+    const { code, stderr } = await running;
+    expect([code, readFileSync(edited, 'utf8')]).toEqual([1, content]);
+    expect(stderr).toContain('The file was changed while what replaces it was being made');
   }, 120_000);
 
   it('leaves the plan as it is where the text was seen', async () => {

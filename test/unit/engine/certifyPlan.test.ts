@@ -92,8 +92,8 @@ describe('a certified plan', () => {
   it('is measured once: a later run reads what is kept, and a damaged file is measured again', async () => {
     const first = await certify();
     const kept = join(evaluationDir, 'joint');
-    const times = (): number[] => readdirSync(kept).map((name) => statSync(join(kept, name)).mtimeMs);
-    const before = times();
+    const files = (): number[] => readdirSync(kept).map((name) => statSync(join(kept, name)).ino);
+    const before = files();
     const messages: string[] = [];
     const params = {
       path: sampleFolder,
@@ -108,7 +108,7 @@ describe('a certified plan', () => {
     });
     expect(again).toEqual(first);
     expect(messages).toEqual([]);
-    expect(times()).toEqual(before);
+    expect(files()).toEqual(before);
     const damaged = join(kept, readdirSync(kept)[0]!);
     const bytes = readFileSync(damaged);
     bytes[8]! ^= 1;
@@ -200,6 +200,19 @@ describe('a plan that is to be improved', () => {
     );
   }, 300_000);
 
+  it('is estimated before, with all that it is compared with', async () => {
+    const params = { path: sampleFolder, device: 'cpu', cacheDir: evaluationDir, planFile, text } as const;
+    const plain = await request('plan/certifyEstimate', { ...params, ...halves });
+    const { certificate } = (await certify(halves)).plan;
+    expect(plain).toMatchObject({ windows: 16, compared: certificate.rivals.length });
+    expect(plain).not.toHaveProperty('improvement');
+    expect(plain.seconds).toBeGreaterThan(0);
+    const { improvement } = await request('plan/certifyEstimate', { ...params, ...twice });
+    expect(improvement!.swaps).toBe(18);
+    expect(improvement!.seconds).toBeGreaterThan(0);
+    expect(improvement!.mostSeconds).toBeGreaterThan(3 * improvement!.seconds);
+  }, 120_000);
+
   it('finds what an earlier run measured', async () => {
     const file = join(folder, 'misled.ampq.json');
     const first = await certify({ planFile: file, ...twice });
@@ -243,6 +256,23 @@ describe('a plan that is to be improved', () => {
 });
 
 describe('what cannot be certified', () => {
+  it('is a plan against a file of another base, which is rejected before anything is measured', async () => {
+    const messages: string[] = [];
+    const params = {
+      path: sampleFolder,
+      device: 'cpu',
+      cacheDir: join(folder, 'fresh'),
+      planFile,
+      text,
+    } as const;
+    const rival = join(sampleFolder, 'model.safetensors');
+    const wrong = { ...params, context: 128, windows: 16, improveFrom: cacheDir, rival } as const;
+    await expect(
+      request('plan/certify', wrong, { progress: ({ message }) => messages.push(message) }),
+    ).rejects.toMatchObject({ code: 'REQUEST', place: { file: rival } });
+    expect(messages).toEqual([]);
+  });
+
   it('is a plan over the text of its gains', async () => {
     await expect(certify({ text: calibration })).rejects.toMatchObject({
       code: 'REQUEST',

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { assignmentDigest } from '../../../src/ampq/assignmentDigest';
 import { printPlan } from '../../../src/ampq/planFile';
+import type { EngineProgress } from '../../../src/protocol/engine';
 import { fromColumns } from '../../../src/protocol/columns';
 import type { Certificate } from '../../../src/protocol/certificate';
 import type { RivalOfModel } from '../../../src/protocol/rivalFile';
-import { settle } from '../../support/fakeHost';
+import { settle, type FakeEngine } from '../../support/fakeHost';
 import { modelOf, setUpSession, tableOf } from '../../support/sessionSetUp';
 
 const measured = () => setUpSession({ stored: (folder) => tableOf(modelOf(folder)) });
@@ -22,6 +23,13 @@ const certificateOf = (plan: Parameters<typeof assignmentDigest>[0]): Certificat
   ...{ assignments: assignmentDigest(plan), roundActivations: false, rivals: [], notCompared: [] },
   measured: { mean: { value: 0.1, standardError: 0.01 }, median: 0.1, percentile99: 1, sameTopToken: 0.9 },
 });
+
+/** Answers the estimate of a measurement, which then starts. */
+async function estimated(engine: FakeEngine): Promise<void> {
+  await expect.poll(() => engine.of('plan/certifyEstimate').length).toBe(1);
+  await engine.last('plan/certifyEstimate').answer({ windows: 9, compared: 3, seconds: 240 });
+  await expect.poll(() => engine.of('plan/certify').length).toBe(1);
+}
 
 describe('a plan that is to beat a file', () => {
   it('is the best of at most its bytes, and is compared with its types', async () => {
@@ -111,7 +119,7 @@ describe('a plan that is measured', () => {
     await session.load();
     const plan = session.plan!;
     const measuring = session.plans.measure({ text: '/t.txt', windows: 9 }, { signal });
-    await expect.poll(() => engine.of('plan/certify').length).toBe(1);
+    await estimated(engine);
     const call = engine.last('plan/certify');
     const { params, options } = call;
     expect(params).toMatchObject({
@@ -142,7 +150,7 @@ describe('a plan that is measured', () => {
     await engine.last('plan/rival').answer(theirs);
     await beating;
     const measuring = session.plans.measure({ text: '/t.txt' }, { signal });
-    await expect.poll(() => engine.of('plan/certify').length).toBe(1);
+    await estimated(engine);
     expect(engine.last('plan/certify').params).toMatchObject({ rival: '/theirs/x.gguf' });
     const failed = expect(measuring).rejects.toThrow('The text was seen.');
     await engine.last('plan/certify').fail('REQUEST', 'The text was seen.');
@@ -154,10 +162,32 @@ describe('a plan that is measured', () => {
     await session.load();
     const before = session.plan!;
     const measuring = session.plans.measure({ text: '/t.txt' }, { signal });
-    await expect.poll(() => engine.of('plan/certify').length).toBe(1);
+    await estimated(engine);
     session.plans.solve({ kind: 'bits-per-weight', value: 8.5 });
     await engine.last('plan/certify').answer({ plan: { ...before, certificate: certificateOf(before) } });
     expect(await measuring).toEqual({ isShown: false });
     expect(session.plan).not.toHaveProperty('certificate');
+  });
+
+  it('is improved where that is asked for, and then shown as it was improved', async () => {
+    const { engine, session, folder } = measured();
+    await session.load();
+    const before = session.plan!;
+    const messages: string[] = [];
+    const onProgress = ({ message }: EngineProgress): void => void messages.push(message);
+    const measuring = session.plans.measure({ text: '/t.txt', improve: true }, { signal, onProgress });
+    await estimated(engine);
+    const call = engine.last('plan/certify');
+    expect(call.params).toMatchObject({ improveFrom: join(folder, 'cells') });
+    expect(engine.last('plan/certifyEstimate').params).toEqual(call.params);
+    call.options.onProgress!({ message: 'swap 1', done: 1, total: 2 });
+    const announced = 'The plan and 3 others are measured over 9 windows: about 4 min.';
+    expect(messages).toEqual([announced, `swap 1. ${announced}`]);
+    const assignments = before.assignments.map((item) => ({ ...item, format: 'Q6_K' }));
+    const improved = { ...before, assignments };
+    const certificate = certificateOf(improved);
+    await call.answer({ plan: { ...improved, certificate } });
+    expect(await measuring).toEqual({ isShown: true });
+    expect(session.plan).toEqual({ ...improved, certificate });
   });
 });

@@ -1,4 +1,10 @@
-import { additivityOf, type Certificate, type JointFigures } from '../../../src/protocol/certificate';
+import {
+  additivityOf,
+  type Certificate,
+  type Improvement,
+  type JointFigures,
+} from '../../../src/protocol/certificate';
+import { finalChanges, improvementText } from '../../../src/protocol/certificateText';
 import { estimateText } from '../../../src/protocol/figures';
 import type { Plan } from '../../../src/protocol/plan';
 import { listOf } from '../../../src/protocol/tableNotes';
@@ -10,11 +16,12 @@ import { figure } from '../../format';
 export function Certified({ plan }: { plan: Plan }) {
   const { certificate, total } = plan;
   if (!certificate) return null;
-  const { predicted, measured, rivals } = certificate;
+  const { predicted, measured, rivals, improvement } = certificate;
   return (
     <details class="certified" open>
       <summary>Measured over {certificate.text.file}</summary>
       <p class="muted">{basis(certificate)}</p>
+      {improvement && <Improved improvement={improvement} />}
       <div class="why-scroll" tabIndex={0} role="region" aria-label="Measurement of the plan">
         <table>
           <thead>
@@ -53,6 +60,25 @@ export function Certified({ plan }: { plan: Plan }) {
         </table>
       </div>
     </details>
+  );
+}
+
+/** What swaps did, and the formats that changed. */
+function Improved({ improvement }: { improvement: Improvement }) {
+  const changes = improvement.isAdopted ? finalChanges(improvement) : [];
+  return (
+    <>
+      <p>{improvementText(improvement)}</p>
+      {changes.length > 0 && (
+        <ul aria-label="Formats that swaps changed">
+          {changes.map(({ tensor, from, to }) => (
+            <li key={tensor}>
+              {tensor}: {from} → {to}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
   );
 }
 

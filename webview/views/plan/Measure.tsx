@@ -6,7 +6,7 @@ import { useApp, useAppState } from '../../context';
 import { Button } from '../../controls';
 import { checked, countOf } from '../../formValues';
 import { useJob } from '../../useJob';
-import { PathField, TextSetting } from '../fields';
+import { Field, PathField, TextSetting } from '../fields';
 import { Going } from '../Going';
 
 type Params = WebviewRequests['measurePlan']['params'];
@@ -24,6 +24,7 @@ export function Measure({ budget }: { budget?: Budget }) {
   const { isRunning = false, progress, result, failure } = run ?? {};
   const { text, setText } = useText(run?.params.text);
   const [windows, setWindows] = useState(run?.params.windows?.toString() ?? '');
+  const [improve, setImprove] = useState(run?.params.improve ?? false);
   const { value: count, problem } = checked(() => countOf(windows, 'Windows'));
   if (model?.limits?.run !== undefined || part?.alone) return null;
   const notes = [
@@ -56,6 +57,16 @@ export function Measure({ budget }: { budget?: Budget }) {
           placeholder="all windows"
           onChange={setWindows}
         />
+        <Field label="Improve" wide>
+          <label title="Formats change where a measurement on every second window shows it to be better; the figures are those of the other windows">
+            <input
+              type="checkbox"
+              checked={improve}
+              onChange={({ currentTarget }) => setImprove(currentTarget.checked)}
+            />
+            by measured swaps of formats; takes at least 16 windows
+          </label>
+        </Field>
         <div class="start">
           <span class="muted" role="status">
             {problem ?? (text === '' ? 'Choose a text.' : '')}
@@ -66,6 +77,7 @@ export function Measure({ budget }: { budget?: Budget }) {
               start({
                 text,
                 ...(count === undefined ? {} : { windows: count }),
+                ...(improve ? { improve } : {}),
                 ...(budget ? { budget } : {}),
               })
             }
