@@ -1,4 +1,5 @@
 import { QuantscopeError } from '../model/errors';
+import { literalPattern } from '../model/literalPattern';
 import type { Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import type { FormatBinding } from '../protocol/planFront';
 import { constraintText, matchesOf } from './constraints';
@@ -82,10 +83,8 @@ function refuseShared(
   );
 }
 
-const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-
 /** A pattern that matches one name and no other. */
-export const exactPattern = (name: string): string => `^${escaped(name)}$`;
+export const exactPattern = (name: string): string => `^${literalPattern(name)}$`;
 
 /**
  * A pattern that matches some of the tensors of a plan and none of the others: a name, a role in all layers, a layer, or a list of names.
@@ -98,14 +97,14 @@ export function patternFor(names: readonly string[], all: readonly string[]): st
   const wanted = new Set(names);
   const layer = /^(.*?\.\d+\.)/.exec(first)?.[1];
   const candidates = [
-    `^${escaped(first).replace(/\d+/g, '\\d+')}$`,
-    ...(layer === undefined ? [] : [`^${escaped(layer)}`]),
+    `^${literalPattern(first).replace(/\d+/g, '\\d+')}$`,
+    ...(layer === undefined ? [] : [`^${literalPattern(layer)}`]),
   ];
   const isExact = (pattern: string): boolean => {
     const regex = new RegExp(pattern);
     return all.every((name) => regex.test(name) === wanted.has(name));
   };
-  return candidates.find(isExact) ?? `^(${names.map(escaped).join('|')})$`;
+  return candidates.find(isExact) ?? `^(${names.map(literalPattern).join('|')})$`;
 }
 
 /** With these tensors in this format alone; what their own pattern asked for before is replaced. */

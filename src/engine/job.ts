@@ -89,20 +89,23 @@ export const modelKinds = { path: 'path', alone: 'boolean?', checked: 'boolean?'
  * Checks the parameters of a request where they enter the process. A kind that ends in "?" may be absent.
  * @throws QuantscopeError REQUEST naming the parameter.
  */
-export function checkParams(
-  method: string,
-  params: unknown,
-  expected: Readonly<Record<string, Kind | `${Kind}?`>>,
-): void {
+export function checkParams(method: string, params: unknown, expected: Kinds): void {
   if (!isRecord(params)) throw new QuantscopeError('REQUEST', `${method} was called without parameters.`);
+  const wrong = wrongValue(params, expected);
+  if (wrong) throw new QuantscopeError('REQUEST', `${method}: ${wrong}`);
+}
+
+/** What may be required of the values of a record; a kind that ends in "?" may be absent. */
+export type Kinds = Readonly<Record<string, Kind | `${Kind}?`>>;
+
+/** What is wrong with the first value that is not of its kind, as a sentence that names it; undefined where all are. */
+export function wrongValue(values: Readonly<Record<string, unknown>>, expected: Kinds): string | undefined {
   for (const [name, kind] of Object.entries(expected)) {
     const optional = kind.endsWith('?');
-    if (optional && params[name] === undefined) continue;
-    if (!kinds[kind.replace('?', '') as Kind](params[name])) {
-      throw new QuantscopeError(
-        'REQUEST',
-        `${method}: "${name}" ${stated(params[name])}; a valid ${kind.replace('?', '')} is needed.`,
-      );
-    }
+    if (optional && values[name] === undefined) continue;
+    const required = kind.replace('?', '') as Kind;
+    if (!kinds[required](values[name]))
+      return `"${name}" ${stated(values[name])}; a valid ${required} is needed.`;
   }
+  return undefined;
 }

@@ -1,3 +1,4 @@
+import { literalPattern } from '../model/literalPattern';
 import type { QuantizedRows } from '../quant/quantized';
 import type { LayoutWriter, StoredTensor, WrittenModel, WrittenWeight } from './layout';
 import {
@@ -146,7 +147,7 @@ function config(described: WrittenModel, format: 'gptq' | 'gptq_v2'): Record<str
 
 /** Modules that differ from the rest, by regular expressions of their names: GPTQModel's `dynamic`. */
 function exceptions({ weights, kept }: WrittenModel, most: Settings): Record<string, object> {
-  const pattern = (module: string): string => `^${module.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`;
+  const pattern = (module: string): string => `^${literalPattern(module)}$`;
   const others = weights.flatMap((weight): [string, object][] => {
     const entries = Object.entries(settingsOf(weight)).filter(
       ([key, value]) => most[key as keyof Settings] !== value,

@@ -14,10 +14,9 @@ import { readPlan } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
 
-const settingKinds = {
+/** Settings that determine the bytes of a file and are not files. */
+export const ownSettingKinds = {
   type: 'string?',
-  planFile: 'path?',
-  imatrix: 'path?',
   includeWeights: 'strings?',
   excludeWeights: 'strings?',
   pure: 'boolean?',
@@ -30,6 +29,12 @@ const settingKinds = {
   overrideKeyValues: 'strings?',
   split: 'split?',
   codes: 'codes?',
+} as const;
+
+const settingKinds = {
+  ...ownSettingKinds,
+  planFile: 'path?',
+  imatrix: 'path?',
   objective: 'objective?',
   calibration: 'calibration?',
 } as const;

@@ -23,6 +23,7 @@ import { latestEvidence } from '../evaluation/obtainEvidence';
 import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
 import { prepareRecipe } from '../prepareRecipe';
+import { checkRecordedSettings } from './recordedSettings';
 import { weightFiles } from './verify';
 
 const repairKinds = {
@@ -100,6 +101,7 @@ async function remakerOf(
   switch (origin?.action) {
     case 'gguf':
       if (!origin.settings) throw notMadeAgain(source.path); // a refinement trained its weights
+      checkRecordedSettings(origin.settings, source.path);
       return remakeGguf(model, manifest, source.path, {
         imatrix: imatrix === undefined ? undefined : await readImatrix(imatrix, signal),
         evidence: await optimisedEvidence(model, manifest, cacheDir, source.path),

@@ -1,6 +1,7 @@
 import { reason } from '../../model/byteSource';
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
+import { literalPattern } from '../../model/literalPattern';
 import { PatternTrials } from '../../model/patternTrials';
 import type { TensorTypeRule } from '../../protocol/export';
 import { spellOutPosixClasses } from '../options/posixClasses';
@@ -95,13 +96,11 @@ export function printTensorTypes(rules: readonly TensorTypeRule[]): string {
   return rules.map(({ pattern, type }) => `${pattern}=${type}\n`).join('');
 }
 
-const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-
 /** A pattern of names that differ in their first number at most. */
 export function namesPattern(names: readonly string[]): string {
   const [first = ''] = names;
-  if (names.length === 1) return `^${escaped(first)}$`;
+  if (names.length === 1) return `^${literalPattern(first)}$`;
   const [before, after] = [first.replace(/\d.*$/s, ''), first.replace(/^\D*\d+/, '')];
   const numbers = names.map((name) => /\d+/.exec(name)![0]);
-  return `^${escaped(before)}(${numbers.join('|')})${escaped(after)}$`;
+  return `^${literalPattern(before)}(${numbers.join('|')})${literalPattern(after)}$`;
 }

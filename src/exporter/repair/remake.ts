@@ -1,5 +1,6 @@
 import type { DigestManifest, Origin } from '../../files/digests/manifest';
 import { QuantscopeError } from '../../model/errors';
+import { literalPattern } from '../../model/literalPattern';
 import { modelHash } from '../../model/identity';
 import { imatrixHash, type Imatrix } from '../../model/imatrix';
 import { isRecord } from '../../model/json';
@@ -71,7 +72,7 @@ function targetOf(
 ): ExportTarget {
   const given = imatrix ? { imatrix } : {};
   if (plan === undefined) return { ...settings, ...given };
-  const tensorTypes = types.map(([name, type]) => ({ pattern: `^${name.replaceAll('.', '\\.')}$`, type }));
+  const tensorTypes = types.map(([name, type]) => ({ pattern: `^${literalPattern(name)}$`, type }));
   const { includeWeights, excludeWeights, pruneLayers, codes } = settings as ExportTarget;
   return {
     ...{ type: 'Q8_0', pure: true, tensorTypes, allowRequantize: true, ...given },

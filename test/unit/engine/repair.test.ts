@@ -249,6 +249,34 @@ describe('a repair', () => {
     expect(existsSync(here('bad'))).toBe(false);
   });
 
+  it.each([
+    ['a setting that does not exist', { type: 'Q4_0', kind: 'fast' }, '"kind" is not a setting'],
+    ['a setting of another kind', { type: 5 }, '"type" is 5'],
+    ['a list that is a text', { type: 'Q4_0', includeWeights: 'output' }, '"includeWeights" is "output"'],
+    ['rules without types', { type: 'Q4_0', tensorTypes: [{ pattern: '.' }] }, '"tensorTypes" is'],
+    ['a block that cannot be', { type: 'Q4_0', pruneLayers: [-1] }, '"pruneLayers" is [-1]'],
+    ['a plan that is a number', { plan: 3 }, '"plan" is 3'],
+    ['an importance matrix without a digest', { type: 'Q4_0', imatrix: { file: 'a' } }, '"hash" is missing'],
+    [
+      'an objective that does not exist',
+      { type: 'Q4_0', optimised: { method: 'gptq-cd 1', objective: 'three-sided', text: 'a' } },
+      '"objective" is "three-sided"',
+    ],
+  ])('is rejected where the list of digests has %s', async (_, settings, message) => {
+    await exported('forged.gguf', { type: 'Q4_0' });
+    const forged = here('forged.gguf');
+    const manifest = (await readManifest(forged))!;
+    const origin = { ...manifest.origin!, settings };
+    writeFileSync(manifestPath(forged), printManifest({ ...manifest, origin }));
+    flipByte(forged, manifest.tensors[0]!.offset);
+    const params = { path: forged, source: sampleFolder, out: here('forged') };
+    await expect(request('model/repair', params)).rejects.toMatchObject({
+      ...{ code: 'MODEL_FILE', place: { file: manifestPath(forged) } },
+      message: expect.stringContaining(message) as string,
+    });
+    expect(existsSync(here('forged'))).toBe(false);
+  });
+
   it('does not put bytes in place that are not those that were written', async () => {
     await exported('changed.gguf', { type: 'Q4_0' });
     const changed = here('changed.gguf');
