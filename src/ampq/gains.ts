@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { isRecord } from '../model/json';
 import { seal, unseal } from '../model/sealedJson';
 import type { GainsSample, SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
+import { hasError } from '../protocol/tableNotes';
 import type { Spread } from '../protocol/targets';
 import { areCurrent, versionsOf } from '../quant/algorithms';
 import { formatById, isFormatId } from '../quant/catalogue';
 import type { QuantFormat } from '../quant/format';
 import { formatsFor } from './candidates';
 import { blocksOf, interpolateGains } from './interpolatedGains';
+import { sumOf } from './preparedTable';
 
 /** Result of a pass over a text: the effect of each tensor alone on the output in one format. */
 export interface MeasuredDivergences {
@@ -88,11 +90,12 @@ const errorIn = ({ cells }: SensitivityRow, format: string): number => {
 
 /**
  * The table with the gain of each row: KL divergence per unit of relative squared error. To first order the divergence that a
- * format causes is proportional to its squared error, and those of several tensors add up. Rows that were not measured have none, except
- * those of blocks that a sample leaves out: they have interpolated ones.
+ * format causes is proportional to its squared error, and those of several tensors add up. Those of blocks that a sample leaves out are
+ * interpolated. The gain of any other row that was not measured is estimated: its weights times the factor of its role, scaled as the gains that
+ * are known.
  */
 export function withGains(table: SensitivityTable, measured: MeasuredDivergences): SensitivityTable {
-  const rows = table.rows.map((row) => {
+  const rows = table.rows.map((row): SensitivityRow => {
     if (!Object.hasOwn(measured.tensors, row.tensor)) return row; // a tensor may be called "constructor"
     const { format, divergence, error } = measured.tensors[row.tensor]!;
     return { ...row, gain: divergence / error, measured: { format, error, divergence } };
@@ -107,7 +110,20 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
     ...(interpolated ? { sample: interpolated.sample } : {}),
     ...(spread ? { spread } : {}),
   };
-  return { ...table, rows: interpolated?.rows ?? rows, gainsFrom };
+  return { ...table, rows: withEstimates(interpolated?.rows ?? rows), gainsFrom };
+}
+
+/** Rows with gains by their roles where none is known, if it is of others. */
+function withEstimates(rows: readonly SensitivityRow[]): readonly SensitivityRow[] {
+  const expected = ({ weights, roleFactor }: SensitivityRow): number => weights * roleFactor;
+  const known = rows.filter(({ gain }) => gain !== undefined);
+  const scale = sumOf(known, ({ gain }) => gain!) / sumOf(known, expected);
+  if (Number.isNaN(scale)) return rows;
+  return rows.map((row) =>
+    row.gain !== undefined || !hasError(row)
+      ? row
+      : { ...row, gain: scale * expected(row), isEstimated: true },
+  );
 }
 
 /** Rows with the gains of the blocks that were not measured. */

@@ -200,11 +200,15 @@ interface NamedShape {
   readonly shape: readonly number[];
 }
 
+/** The share of a model's tensors that gains must be known of: others are estimated from these. */
+const leastShare = 0.5;
+
 /**
- * Gains of a file for the tensors of a model. Those of another model are marked with its name.
+ * Gains of a file for the tensors of a model, without those that the file lacks. Those of another model are marked with its name.
  * @param key `contentKey` of the model.
  * @param file named in errors.
- * @throws QuantscopeError REQUEST for a tensor that the file lacks, or has in another shape: it is not about a model of these shapes.
+ * @throws QuantscopeError REQUEST for a tensor that the file has in another shape, or where it lacks most of them: it is not about a model of
+ * these shapes.
  */
 export function gainsFor(
   { model, text, noise, spread, tensors }: GainsFile,
@@ -213,19 +217,21 @@ export function gainsFor(
   file: string,
 ): MeasuredDivergences {
   const byName = new Map(tensors.map((item) => [item.tensor, item]));
-  const refuse = (tensor: string, why: string): QuantscopeError =>
+  const refuse = (why: string, tensor?: string): QuantscopeError =>
     new QuantscopeError('REQUEST', `The gains of "${model.name}" do not fit this model: ${why}.`, {
       file,
-      tensor,
+      ...(tensor === undefined ? {} : { tensor }),
     });
-  const found = wanted.map(({ name, shape }): [string, TensorDivergence] => {
+  const found = wanted.flatMap(({ name, shape }): [string, TensorDivergence][] => {
     const item = byName.get(name);
-    if (!item) throw refuse(name, 'there is none for this tensor');
+    if (!item) return [];
     if (shape.join() !== item.shape.join())
-      throw refuse(name, `they are for a tensor of ${item.shape.join(' × ')}, not ${shape.join(' × ')}`);
+      throw refuse(`they are for a tensor of ${item.shape.join(' × ')}, not ${shape.join(' × ')}`, name);
     const { format, error, divergence } = item;
-    return [name, { format, error, divergence }];
+    return [[name, { format, error, divergence }]];
   });
+  if (found.length < leastShare * wanted.length)
+    throw refuse(`they are for ${found.length} of its ${wanted.length} tensors`);
   const { text: path, hash, tokens, context, loss, chance, by } = text;
   return {
     text: { path, hash, tokens, context },

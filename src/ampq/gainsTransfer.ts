@@ -33,7 +33,11 @@ const budgets = [3, 3.5, 4, 4.5, 5, 6];
 export function compareGains(own: SensitivityTable, other: SensitivityTable): GainsTransfer {
   const gains = gainsOf(own);
   const others = gainsOf(other);
+  const measured = new Set(
+    own.rows.flatMap((row, i) => (row.measured && other.rows[i]!.measured ? [row.tensor] : [])),
+  );
   const logs = [...gains].flatMap(([tensor, gain]) => {
+    if (!measured.has(tensor)) return []; // one of them is an estimate
     const log = Math.log(others.get(tensor)! / gain);
     return Number.isFinite(log) ? [log] : []; // a gain of 0: the tensor has no influence
   });

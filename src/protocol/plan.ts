@@ -35,9 +35,11 @@ export interface SensitivityRow {
    * run over a text.
    */
   readonly gain?: number;
+  /** Whether the gain was neither measured nor interpolated: it is that of the tensor's role, scaled as the others. */
+  readonly isEstimated?: true;
   /**
    * Source of the gain: the relative squared error and the divergence with the tensor in this format, measured or by the curvature. Others are
-   * gain × error. Absent where the gain is interpolated.
+   * gain × error. Absent where the gain is interpolated or estimated.
    */
   readonly measured?: { readonly format: string; readonly error: number; readonly divergence: number };
   readonly cells: readonly SensitivityCell[];

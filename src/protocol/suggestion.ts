@@ -11,10 +11,10 @@ export function suggestionFrom(
   const row = table && rowOf(table, tensor);
   const assignment = plan && assignmentOf(plan, tensor);
   const { noise, sample } = table?.gainsFrom ?? {};
-  const isInterpolated = row?.gain !== undefined && row.measured === undefined;
+  const isInterpolated = row?.gain !== undefined && row.measured === undefined && !row.isEstimated;
   return {
     ...(row ? { row } : {}),
-    ...(row ? { rung: row.gain === undefined ? errorRung(table) : 'gains' } : {}),
+    ...(row ? { rung: row.gain === undefined || row.isEstimated ? errorRung(table) : 'gains' } : {}),
     ...(isInterpolated && sample ? { sample } : {}),
     ...(row && noise !== undefined ? { noise } : {}),
     ...(assignment ? { assignment } : {}),

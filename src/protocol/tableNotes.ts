@@ -11,7 +11,7 @@ const listed = 3;
 
 /**
  * What the user should know about the tensors of a table, as sentences: those without a format to choose, those left out, and those
- * whose effect on the output is not known although the model was run; and that gains are those of another model, or interpolated.
+ * whose effect on the output is estimated although the model was run; and that gains are those of another model, or interpolated.
  */
 export function tableNotes(table: SensitivityTable): string[] {
   const { gainsFrom, skipped = [] } = table;
@@ -19,21 +19,33 @@ export function tableNotes(table: SensitivityTable): string[] {
   return [
     ...keptNotes(table),
     ...skippedNotes(skipped),
-    ...overflowNotes(table),
+    ...estimatedNotes(table),
     ...(untrained === undefined ? [] : [untrained]),
     ...otherModelNotes(table),
     ...sampleNotes(table),
   ];
 }
 
-function overflowNotes({ rows, gainsFrom }: SensitivityTable): string[] {
-  const hasError = ({ cells }: SensitivityRow): boolean =>
-    cells.some(({ relativeSquaredError: error }) => Number.isFinite(error) && error > 0);
+/** Whether a tensor loses something in a format that it can have. */
+export const hasError = ({ cells }: Pick<SensitivityRow, 'cells'>): boolean =>
+  cells.some(({ relativeSquaredError: error }) => Number.isFinite(error) && error > 0);
+
+function estimatedNotes({ rows, gainsFrom }: SensitivityTable): string[] {
+  const estimated = rows.filter(({ isEstimated }) => isEstimated);
+  // No gain is known that others could be estimated from.
   const lost = gainsFrom ? rows.filter((row) => row.gain === undefined && hasError(row)) : [];
-  if (lost.length === 0) return [];
-  const names = listOf(lost.map(({ tensor }) => tensor));
+  const names = (of: readonly SensitivityRow[]): string => listOf(of.map(({ tensor }) => tensor));
   return [
-    `The output is not finite when these are quantized, so plans use the errors of the weights alone: ${names}.`,
+    ...(estimated.length === 0
+      ? []
+      : [
+          `The effect of these on the output was not measured, or is not finite, and is estimated from their roles: ${names(estimated)}.`,
+        ]),
+    ...(lost.length === 0
+      ? []
+      : [
+          `The output is not finite when these are quantized, so plans use the errors of the weights alone: ${names(lost)}.`,
+        ]),
   ];
 }
 

@@ -59,7 +59,7 @@ describe('the format that a tensor is measured in', () => {
 describe('gains', () => {
   const text = { path: '/texts/calibration.txt', hash: 'h', tokens: 2048, context: 512 };
 
-  it('are divergence per error, of the tensors that were measured', () => {
+  it('are divergence per error; those of tensors that were not measured are estimated, and named', () => {
     const rows = [
       row('output.weight', { Q4_0: 0.5 }),
       row('blk.1.ffn_down_exps.weight', { Q4_0: 0.25, Q8_0: 0.001 }),
@@ -78,7 +78,9 @@ describe('gains', () => {
       },
     };
     const found = withGains(table, measured);
-    expect(found.rows.map(({ gain }) => gain)).toEqual([0.002, 0.008, undefined, undefined]);
+    // The others by the mean of these, as all have as many weights and one role factor.
+    expect(found.rows.map(({ gain }) => gain)).toEqual([0.002, 0.008, 0.005, 0.005]);
+    expect(found.rows.map(({ isEstimated }) => isEstimated)).toEqual([undefined, undefined, true, true]);
     expect(found.gainsFrom).toEqual({
       text: text.path,
       hash: text.hash,
@@ -88,11 +90,11 @@ describe('gains', () => {
     });
     expect(found.rows[1]!.measured).toEqual({ format: 'Q4_0', error: 0.25, divergence: 0.002 });
     expect(tableNotes(found)).toEqual([
-      'The output is not finite when these are quantized, so plans use the errors of the weights alone: blk.0.attn_q.weight, constructor.',
+      'The effect of these on the output was not measured, or is not finite, and is estimated from their roles: blk.0.attn_q.weight, constructor.',
     ]);
     expect(tableNotes(table)).toEqual([]);
     // Nothing else of the table has changed.
-    expect(found.rows.map(({ gain: _, measured: __, ...rest }) => rest)).toEqual(rows);
+    expect(found.rows.map(({ gain: _, measured: __, isEstimated: ___, ...rest }) => rest)).toEqual(rows);
   });
 
   const good: MeasuredDivergences = {
