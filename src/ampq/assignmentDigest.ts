@@ -10,7 +10,10 @@ export function assignmentDigest({
   const formats = assignments
     .map(({ tensor, format }) => [tensor, format] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  const by = { imatrix: imatrix?.hash, codes: codes && { method: codes.method, hash: codes.hash } };
+  const by = {
+    imatrix: imatrix?.hash,
+    codes: codes && { method: codes.method, hash: codes.hash, objective: codes.objective },
+  };
   return createHash('sha256')
     .update(JSON.stringify([formats, by]))
     .digest('hex');

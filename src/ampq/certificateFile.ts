@@ -6,7 +6,7 @@ import type {
   JointFigures,
 } from '../protocol/certificate';
 import type { Interval, Estimate } from '../protocol/estimate';
-import { codeChoices } from '../protocol/export';
+import { codeChoices, objectives } from '../protocol/export';
 import type { Checker } from './planChecker';
 
 /**
@@ -23,6 +23,9 @@ export function parseCertificate(check: Checker, value: unknown, path: string): 
     ...(item['improvement'] === undefined
       ? {}
       : { improvement: improvementOf(check, item['improvement'], `${path}.improvement`) }),
+    ...(item['objective'] === undefined
+      ? {}
+      : { objective: check.oneOf(item['objective'], objectives, `${path}.objective`) }),
     ...check.optional('predicted', item['predicted'], `${path}.predicted`),
     measured: figuresOf(check, item['measured'], `${path}.measured`),
     rivals: check

@@ -5,6 +5,7 @@ import { makeFolder } from '../files/makeFolder';
 import { isRecord } from '../model/json';
 import type { Model } from '../model/model';
 import { seal, unseal } from '../model/sealedJson';
+import { objectives } from '../protocol/export';
 import type { UsedCodes } from '../protocol/plan';
 import type { Candidates } from './candidates';
 import { resultsKey } from './sensitivity';
@@ -41,4 +42,5 @@ const fileFor = (model: Pick<Model, 'description'>, { imatrix }: Candidates, cac
 const isCodes = (value: unknown): value is UsedCodes =>
   isRecord(value) &&
   [value['method'], value['text'], value['hash']].every((item) => typeof item === 'string') &&
-  typeof value['tokens'] === 'number';
+  typeof value['tokens'] === 'number' &&
+  objectives.some((known) => known === value['objective']);

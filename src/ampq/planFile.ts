@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { budgetFrom } from '../protocol/budget';
+import { objectives } from '../protocol/export';
 import type { PlanFit } from '../protocol/fit';
 import type {
   Budget,
@@ -199,6 +200,7 @@ function codesOf(check: Checker, value: unknown): UsedCodes {
     text: check.string(codes['text'], '$.codes.text'),
     hash: check.string(codes['hash'], '$.codes.hash'),
     tokens: check.count(codes['tokens'], '$.codes.tokens'),
+    objective: check.oneOf(codes['objective'] ?? 'two-sided', objectives, '$.codes.objective'),
   };
 }
 

@@ -39,8 +39,8 @@ export function planNotes(
   ];
 }
 
-const ofCodes = ({ method, text, tokens }: UsedCodes): string =>
-  `Errors are those of the outputs with optimised codes (${method}, over ${tokens.toLocaleString('en-US')} tokens of ${text}), also those of presets. An export of the plan writes these codes.`;
+const ofCodes = ({ method, text, tokens, objective }: UsedCodes): string =>
+  `Errors are those of the outputs with optimised codes (${method}, over ${tokens.toLocaleString('en-US')} tokens of ${text}), also those of presets. An export of the plan writes such codes, ${objective}.`;
 
 /** To two digits. */
 const percent = (share: number): string => String(Number((100 * share).toPrecision(2)));

@@ -88,11 +88,12 @@ export const certify: Command = {
 };
 
 function certificateLines(certificate: Certificate, fileBytes: number): string[] {
-  const { text, measured, predicted, rivals, notCompared, roundActivations } = certificate;
+  const { text, measured, predicted, rivals, notCompared, roundActivations, objective } = certificate;
   const rounded = roundActivations ? ', activations rounded to 8 bits' : '';
+  const codes = objective === undefined ? '' : `, ${objective} codes`;
   const ratio = additivityOf(certificate);
   return [
-    `${text.file}: ${count(text.windows)} windows of ${text.context}, ${count(text.tokens)} tokens scored${rounded}. KL divergence from the original, nats per token:`,
+    `${text.file}: ${count(text.windows)} windows of ${text.context}, ${count(text.tokens)} tokens scored${codes}${rounded}. KL divergence from the original, nats per token:`,
     ...table(
       ['weights', 'size', 'predicted', 'mean', 'median', '99 %', 'same top token', 'plan less this, 95 %'],
       [

@@ -120,7 +120,7 @@ function cutOf(
 }
 
 function describe(result: EvaluationResult): string[] {
-  const { model, variant, roundActivations, text, tasks } = result;
+  const { model, variant, roundActivations, objective, text, tasks } = result;
   const rows: [string, string][] = [
     ['size', size(result.bytes)],
     ['bits per weight', result.bitsPerWeight.toFixed(3)],
@@ -134,9 +134,10 @@ function describe(result: EvaluationResult): string[] {
     ...(tasks ? taskRows(tasks) : []),
     ...measureRows(result),
   ].map(([name, value]) => [name, value]);
+  const codes = objective === undefined ? '' : `, ${objective} codes`;
   const rounded = roundActivations ? ', activations rounded to 8 bits' : '';
   return [
-    `${model.name}: ${variant}${rounded}`,
+    `${model.name}: ${variant}${codes}${rounded}`,
     ...(text ? [cutText(text)] : []),
     ...(text?.divergence ? [`base: ${text.divergence.base}`] : []),
     ...table(['figure', 'value'], rows),

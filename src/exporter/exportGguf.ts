@@ -12,7 +12,7 @@ import type { EvidenceSource } from '../quant/evidence';
 import type { Origin } from '../files/digests/manifest';
 import { writeWithDigests } from '../files/digests/writeWithDigests';
 import { inputsOf, type Inputs } from '../files/inputs';
-import { usualObjective } from './codes/codeFinder';
+import { objectiveOver } from './codes/codeFinder';
 import { CodeOptimiser, codesKeyValues, isCodesKey, keepsCodes, optimisedPart } from './codes/optimisedCodes';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
@@ -165,7 +165,7 @@ function optimiserOf(
   signal: AbortSignal | undefined,
 ): CodeOptimiser | undefined {
   if (codes !== 'optimised') return undefined;
-  if (evidence) return new CodeOptimiser(evidence, objective ?? usualObjective(evidence), signal);
+  if (evidence) return new CodeOptimiser(evidence, objectiveOver(evidence, objective), signal);
   const message =
     'Optimised codes need to know the inputs of the matrices: give a text to run the model over (--calibration FILE).';
   throw new QuantscopeError('REQUEST', message);

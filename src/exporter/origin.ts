@@ -7,7 +7,7 @@ import { imatrixHash } from '../model/imatrix';
 import type { Model } from '../model/model';
 import type { Recipe } from '../protocol/recipe';
 import type { EvidenceSource } from '../quant/evidence';
-import { codesMethodName, usualObjective } from './codes/codeFinder';
+import { codesMethodName, objectiveOver } from './codes/codeFinder';
 import type { ExportTarget } from './plan';
 
 /** Where files that are made of a model say that they come from. */
@@ -34,7 +34,7 @@ export function ggufOrigin(
   evidence: EvidenceSource | undefined,
 ): Origin {
   const { plan, imatrix, codes } = target;
-  const objective = evidence && (target.objective ?? usualObjective(evidence));
+  const objective = evidence && objectiveOver(evidence, target.objective);
   const own = ownSettings
     .filter((key) => target[key] !== undefined)
     .map((key) => [key, target[key]] as const);

@@ -1,5 +1,5 @@
 import type { Estimate, Interval } from './estimate';
-import type { CodeChoice } from './export';
+import type { CodeChoice, Objective } from './export';
 
 /** KL divergence from the original of a model whose tensors were all changed together, nats per scored token. */
 export interface JointFigures {
@@ -72,6 +72,8 @@ export interface Certificate {
   readonly roundActivations: boolean;
   /** Absent where no swaps were asked for. */
   readonly improvement?: Improvement;
+  /** What the optimised codes that were measured minimise; absent for those of llama.cpp. */
+  readonly objective?: Objective;
   /** The divergence that the plan predicted. */
   readonly predicted?: number;
   readonly measured: JointFigures;

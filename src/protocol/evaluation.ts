@@ -1,4 +1,5 @@
 import type { Estimate } from './estimate';
+import type { Objective } from './export';
 import type { ModelRef } from './model';
 import type { Device, DeviceChoice } from './plan';
 import type { RecipeSelection } from './quantizeModel';
@@ -120,6 +121,8 @@ export interface EvaluationResult {
   readonly bytes: number;
   readonly bitsPerWeight: number;
   readonly roundActivations: boolean;
+  /** What the optimised codes of a plan minimise; absent for other codes. */
+  readonly objective?: Objective;
   /** Absent where only tasks were run. */
   readonly text?: {
     readonly path: string;

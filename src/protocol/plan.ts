@@ -1,4 +1,5 @@
 import type { Certificate } from './certificate';
+import type { Objective } from './export';
 import { greatestOf, leastOf } from './extremes';
 import type { PlanFit } from './fit';
 import type { Spread, Targets } from './targets';
@@ -123,6 +124,8 @@ export interface UsedCodes {
   readonly hash: string;
   /** Tokens that inputs were measured over. */
   readonly tokens: number;
+  /** What codes of files and of evaluations minimise. Errors of cells are always those of one-sided codes. */
+  readonly objective: Objective;
 }
 
 /** Backends of llama.cpp that a plan can be for: those of CPUs round the inputs of products by the type of the matrix. */

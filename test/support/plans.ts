@@ -3,7 +3,19 @@ import { candidatesOf } from '../../src/exporter/plan/candidates';
 import { modelHash } from '../../src/model/identity';
 import { openModel } from '../../src/layouts/openModel';
 import type { Model } from '../../src/model/model';
-import type { Plan, PlanAssignment, SensitivityCell, SensitivityRow } from '../../src/protocol/plan';
+import type {
+  GainsSource,
+  Plan,
+  PlanAssignment,
+  SensitivityCell,
+  SensitivityRow,
+} from '../../src/protocol/plan';
+
+/** A run over a text that gains come from. */
+export const gainsFrom: GainsSource = {
+  ...{ text: '/t.txt', hash: 'abc', tokens: 2048, context: 256, noise: 1e-9 },
+  ...{ loss: 3, chance: 7 },
+};
 
 /** A row of the table as the runs of a test need it: errors by format. */
 export function rowWith(

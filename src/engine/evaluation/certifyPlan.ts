@@ -3,7 +3,7 @@ import { assignmentDigest } from '../../ampq/assignmentDigest';
 import { bindPlan } from '../../ampq/bindPlan';
 import type { Candidates } from '../../ampq/candidates';
 import { pairedInterval } from '../../evaluation/pairedWindows';
-import { CodeFinder, usualObjective } from '../../exporter/codes/codeFinder';
+import { CodeFinder, objectiveOver } from '../../exporter/codes/codeFinder';
 import { fileFrame } from '../../exporter/exportGguf';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import type { Imatrix } from '../../model/imatrix';
@@ -47,7 +47,7 @@ export async function certifyPlan(
     signal,
   );
   const evidence = plan.codes && (await evidenceOfPlan(model, plan.codes, params.cacheDir));
-  const finder = evidence && new CodeFinder(evidence, usualObjective(evidence), signal);
+  const finder = evidence && new CodeFinder(evidence, objectiveOver(evidence, plan.codes.objective), signal);
   const roundActivations = params.roundActivations ?? plan.roundsActivations ?? false;
   const settings = { model, text, tokenizer, where, imatrix, codes: plan.codes };
   const runs = new JointRuns({ ...settings, params: { ...params, roundActivations } }, folder, context);
@@ -67,6 +67,7 @@ export async function certifyPlan(
   const { divergence } = certified.total;
   const certificate: Certificate = {
     ...{ text: textOf(text, counts), assignments: assignmentDigest(certified), roundActivations },
+    ...(finder ? { objective: finder.objective } : {}),
     ...(improved ? { improvement: improved.improvement } : {}),
     ...(divergence === undefined ? {} : { predicted: divergence }),
     measured: jointFigures(measured!, counts),

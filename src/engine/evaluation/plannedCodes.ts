@@ -14,6 +14,7 @@ import type { SensitivityParams } from '../../protocol/engine';
 import type { EvidenceSettings } from '../../protocol/evidence';
 import { objectives, type Objective } from '../../protocol/export';
 import type { UsedCodes } from '../../protocol/plan';
+import type { EvidenceKind } from '../../protocol/recipe';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { JobContext } from '../job';
 import type { GainsChosen } from './chooseGains';
@@ -22,6 +23,8 @@ import { estimateEvidence, evidenceText, latestEvidence, obtainEvidence } from '
 /** Optimised codes of a run that measures, and where what they are found from is kept. */
 export interface PlannedCodes {
   readonly used: UsedCodes;
+  /** What is needed of the inputs. */
+  readonly needs: readonly EvidenceKind[];
   /** The pass over a text that they need; absent for those of an earlier run. */
   readonly settings?: EvidenceSettings;
   readonly evidenceDir: string;
@@ -47,9 +50,13 @@ export async function planCodes(
 ): Promise<PlannedCodes | undefined> {
   if ('errors' in gains) checkErrors(gains.errors, { optimised, imatrix }, gainsFile!);
   if (!optimised) return undefined;
-  const { evidenceDir, isRequired, objective = 'two-sided' } = optimised;
+  const { evidenceDir, isRequired, objective = 'two-sided', backend = 'cpu' } = optimised;
+  const sampled = backend === 'cpu' ? (['activations'] as const) : [];
   if ('errors' in gains) return gains.errors === 'outputs' ? codesOver(optimised.text!) : undefined;
-  if ('measured' in gains) return latest && { used: latest, evidenceDir };
+  if ('measured' in gains) {
+    const used = latest && { ...latest, objective: optimised.objective ?? latest.objective };
+    return used && { used, needs: [codesEvidence('one-sided'), ...sampled], evidenceDir };
+  }
   if ('weightsOnly' in gains) {
     if (!isRequired) return undefined;
     const message = `Optimised codes need a text that the model is run over: ${gains.weightsOnly}`;
@@ -58,11 +65,11 @@ export async function planCodes(
   return codesOver(optimised.text ?? gains.planned.file);
 
   async function codesOver(text: string): Promise<PlannedCodes> {
-    const { tokens, backend = 'cpu' } = optimised!;
-    const needs = [codesEvidence(objective), ...(backend === 'cpu' ? (['activations'] as const) : [])];
+    const { tokens } = optimised!;
+    const needs = [codesEvidence(objective), ...sampled];
     const settings = { text, needs, device, ...(tokens === undefined ? {} : { tokens }) };
-    const used = usedCodes(await evidenceText(model, settings, evidenceDir, signal));
-    return { used, settings, evidenceDir };
+    const used = usedCodes(await evidenceText(model, settings, evidenceDir, signal), objective);
+    return { used, needs, settings, evidenceDir };
   }
 }
 
@@ -93,13 +100,13 @@ function checkErrors(
  */
 export function codeFinderFor(
   model: Model,
-  { used, settings, evidenceDir }: PlannedCodes,
+  { used, needs, settings, evidenceDir }: PlannedCodes,
   context: JobContext,
 ): () => Promise<CodeFinder> {
   const open = async (): Promise<CodeFinder> => {
     const evidence = settings
       ? await obtainEvidence(model, settings, evidenceDir, context)
-      : await evidenceOfRun(model, used, evidenceDir);
+      : await evidenceOfRun(model, used, needs, evidenceDir);
     return new CodeFinder(evidence, 'one-sided', context.signal);
   };
   let finder: Promise<CodeFinder> | undefined;
@@ -110,11 +117,12 @@ export function codeFinderFor(
 async function evidenceOfRun(
   model: Model,
   { text, hash, tokens }: UsedCodes,
+  needs: readonly EvidenceKind[],
   evidenceDir: string,
 ): Promise<EvidenceSource> {
-  const found = await latestEvidence(model, ['hessian'], evidenceDir, hash);
+  const found = await latestEvidence(model, needs, evidenceDir, hash);
   if (found) return found;
-  const message = `Codes of the latest run were optimised over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there is not kept: run the model over a text again.`;
+  const message = `Codes of the latest run were optimised over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there (${needs.join(' and ')}) is not kept: run the model over a text again.`;
   throw new QuantscopeError('REQUEST', message, { file: model.description.path });
 }
 
@@ -168,12 +176,12 @@ export async function evidenceForCodes(
  */
 export async function evidenceOfPlan(
   model: Model,
-  { text, hash, tokens }: UsedCodes,
+  { text, hash, tokens, objective: own }: UsedCodes,
   cacheDir: string | undefined,
-  objective?: Objective,
+  objective = own,
 ): Promise<EvidenceSource> {
   const found = cacheDir === undefined ? undefined : await evidenceForCodes(model, objective, cacheDir, hash);
   if (found) return found;
-  const message = `The plan was made for optimised codes over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there is not kept. Export it with --codes optimised and this text (--calibration F --tokens ${tokens}), or with --codes reference.`;
+  const message = `The plan was made for optimised codes over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there is not kept. Export it with --codes optimised, the objective ${objective} and this text (--calibration F --tokens ${tokens}), or with --codes reference.`;
   throw new QuantscopeError('REQUEST', message, { file: model.description.path });
 }

@@ -3,7 +3,9 @@ import type { ConvertedTensor } from '../../architectures/convertedTensor';
 import { optimisableType, type CodeFinder } from '../../exporter/codes/codeFinder';
 import type { RoundInputs } from '../../graph/transformer/graphSources';
 import type { WeightChange } from '../../graph/transformer/weights';
+import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
+import type { Objective } from '../../protocol/export';
 import { formatById } from '../../quant/catalogue';
 
 /** How a model's weights are changed, and their resulting size. */
@@ -14,6 +16,8 @@ export interface PlannedVariant {
   readonly changes: ReadonlyMap<string, WeightChange>;
   /** What weights were changed by: formats, methods. */
   readonly algorithms: readonly string[];
+  /** What optimised codes minimise; absent for those of llama.cpp. */
+  readonly objective?: Objective;
   /** The model with changed weights, where a recipe changes them; and how it rounds inputs. */
   readonly model?: Model;
   readonly roundInputs?: RoundInputs;
@@ -43,11 +47,14 @@ function replacement(
   format: string,
   finder: CodeFinder,
 ): NonNullable<WeightChange['replace']> {
-  const { unit, columns } = converted;
+  const { name, unit, columns } = converted;
   const heads = unit?.order === 'interleave' ? unit.rows : undefined;
   return async (expert, firstRow, rows) => {
-    if (heads === undefined || rows.length % (heads * columns) !== 0)
-      return finder.replace({ converted, expert, firstRow }, format, rows);
+    if (heads === undefined) return finder.replace({ converted, expert, firstRow }, format, rows);
+    if (firstRow % heads !== 0 || rows.length % (heads * columns) !== 0) {
+      const message = `Codes of heads of ${heads} rows are found for whole heads, not for ${rows.length / columns} rows from row ${firstRow}.`;
+      throw new QuantscopeError('INTERNAL', message, { tensor: name });
+    }
     const moved = toFileOrder(rows, columns, heads);
     const isReplaced = await finder.replace({ converted, expert, firstRow }, format, moved);
     if (isReplaced) toCheckpointOrder(moved, columns, heads, rows);

@@ -81,6 +81,7 @@ function resultOf(
     bytes: variant.bytes,
     bitsPerWeight: (8 * variant.bytes) / variant.parameters,
     roundActivations: params.roundActivations ?? false,
+    ...(variant.objective === undefined ? {} : { objective: variant.objective }),
     ...(text ? { text: textResult(text) } : {}),
     ...(tasks ? { tasks: tasks.result } : {}),
     measures: { seconds, ...measures },

@@ -3,7 +3,7 @@ import { bindPlan } from '../../ampq/bindPlan';
 import { parsePlan } from '../../ampq/planFile';
 import { sourceDtype } from '../../architectures/convertedTensor';
 import { ggufView } from '../../architectures/ggufView';
-import { CodeFinder, codesAlgorithms, usualObjective } from '../../exporter/codes/codeFinder';
+import { CodeFinder, codesAlgorithms, objectiveOver } from '../../exporter/codes/codeFinder';
 import { planWeights, type WeightTarget } from '../../exporter/plan';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import type { WeightChange } from '../../graph/transformer/weights';
@@ -49,7 +49,8 @@ export async function planVariant(
   const plan = await readPlan(planFile);
   const { codes } = plan;
   const evidence = codes && (await evidenceOfPlan(model, codes, variant.cacheDir));
-  const finder = evidence && new CodeFinder(evidence, usualObjective(evidence), context.signal);
+  const finder =
+    evidence && new CodeFinder(evidence, objectiveOver(evidence, codes.objective), context.signal);
   return quantizedVariant(model, { plan, ...options }, basename(planFile), finder);
 }
 
@@ -86,7 +87,10 @@ export async function quantizedVariant(
   }
   const formats = new Set([...changes.values()].map(({ format }) => format.id));
   const algorithms = [...formats, ...(finder ? codesAlgorithms(finder.objective) : [])];
-  return { label: label ?? fileType.name, changes, algorithms, bytes: dataBytes, parameters };
+  return {
+    ...{ label: label ?? fileType.name, changes, algorithms, bytes: dataBytes, parameters },
+    ...(finder ? { objective: finder.objective } : {}),
+  };
 }
 
 /** Unchanged, in as many bytes as the model's files have for these tensors. */

@@ -3,10 +3,12 @@ import { exportGguf, previewGguf } from '../../exporter/exportGguf';
 import type { ExportTarget } from '../../exporter/plan';
 import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../exporter/plan/fileTypes';
 import { withThreads } from '../../graph/threads';
+import { QuantscopeError } from '../../model/errors';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { ExportParams } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
+import type { Plan } from '../../protocol/plan';
 import type { EvidenceSource } from '../../quant/evidence';
 import { evidenceForCodes, evidenceOfPlan } from '../evaluation/plannedCodes';
 import { obtainEvidence } from '../evaluation/obtainEvidence';
@@ -112,15 +114,27 @@ async function evidenceFor(
   return { ...evidence, notes: [...evidence.notes, other] };
 }
 
+/** @throws QuantscopeError REQUEST for what only optimised codes have where those of llama.cpp are written. */
+function refuseForReference({ objective, calibration }: ExportSettings, plan: Plan | undefined): void {
+  const name = objective === undefined ? calibration && 'A text to calibrate on' : 'An objective';
+  if (name === undefined) return;
+  const why =
+    plan && !plan.codes ? 'the plan was made for the codes of llama.cpp' : 'these are the codes of llama.cpp';
+  throw new QuantscopeError('REQUEST', `${name} is for optimised codes, and ${why}.`);
+}
+
 /** The settings with the files that they name read. */
 async function readTarget(settings: ExportSettings, signal: AbortSignal): Promise<ExportTarget> {
   const { planFile, imatrix, ...rest } = settings;
   const plan = planFile === undefined ? undefined : await readPlan(planFile);
   // A plan that was made for optimised codes is written with them.
   const codes = rest.codes ?? (plan?.codes ? 'optimised' : undefined);
+  if (codes !== 'optimised') refuseForReference(settings, plan);
+  const objective = rest.objective ?? (codes === 'optimised' ? plan?.codes?.objective : undefined);
   return {
     ...rest,
     ...(codes ? { codes } : {}),
+    ...(objective ? { objective } : {}),
     ...(plan ? { plan } : {}),
     ...(imatrix === undefined ? {} : { imatrix: await readImatrix(imatrix, signal) }),
   };

@@ -20,8 +20,11 @@ export const codesMethod = gptqDescent;
 export const codesMethodName = `${codesMethod.id} ${codesMethod.version}`;
 
 /** What a plan says of codes that are optimised for the inputs over a text. */
-export const usedCodes = ({ path, hash, tokens }: EvidenceSource['text']): UsedCodes => ({
-  ...{ method: codesMethodName, text: path.replace(/^.*[\\/]/, ''), hash, tokens },
+export const usedCodes = (
+  { path, hash, tokens }: EvidenceSource['text'],
+  objective: Objective,
+): UsedCodes => ({
+  ...{ method: codesMethodName, text: path.replace(/^.*[\\/]/, ''), hash, tokens, objective },
 });
 
 /** The type whose codes can be optimised for a tensor, as far as its type, its shape and its source say. */
@@ -63,9 +66,11 @@ export const codesAlgorithms = (objective: Objective): Algorithm[] => [
   ...(objective === 'two-sided' ? ['gradients'] : []),
 ];
 
-/** The objective that is chosen where none is: two-sided where a backward pass was made. */
-export const usualObjective = ({ outputs }: Pick<EvidenceSource, 'outputs'>): Objective =>
-  outputs.size > 0 ? 'two-sided' : 'one-sided';
+/** The objective of codes where one is wanted, if any: two-sided needs gradients at some outputs, and is the usual one where they are known. */
+export const objectiveOver = (
+  { outputs }: Pick<EvidenceSource, 'outputs'>,
+  wanted: Objective = 'two-sided',
+): Objective => (outputs.size > 0 ? wanted : 'one-sided');
 
 /** Matrices that are merged in a tensor. */
 export const expertsOf = ({ shape }: Pick<ConvertedTensor, 'shape'>): number => shape[shape.length - 3] ?? 1;

@@ -73,7 +73,11 @@ describe('a file of gains', () => {
   });
 
   it.each([
-    ['errors of outputs', { codes: { method: 'm', text: 't', hash: 'h', tokens: 1 } }, 'outputs'],
+    [
+      'errors of outputs',
+      { codes: { method: 'm', text: 't', hash: 'h', tokens: 1, objective: 'one-sided' as const } },
+      'outputs',
+    ],
     ['an importance matrix', { imatrix: { file: 'i', hash: 'h' } }, 'importance'],
   ])('says that it is for %s', (_, more, errors) => {
     expect(gainsFileOf({ ...tableWith([2, 1]), ...more }, 'key').errors).toBe(errors);

@@ -61,7 +61,13 @@ const full: Plan = {
     divergence: 0.0625,
   },
   imatrix: { file: 'matrix.gguf', hash: 'def' },
-  codes: { method: 'gptq-cd 1', text: 'calibration.txt', hash: 'abc', tokens: 65_536 },
+  codes: {
+    method: 'gptq-cd 1',
+    text: 'calibration.txt',
+    hash: 'abc',
+    tokens: 65_536,
+    objective: 'one-sided',
+  },
   roundsActivations: true,
   gains: {
     ...{ text: 'gains.txt', hash: 'ghi', tokens: 2048, context: 256, loss: 3.25, chance: 6.9 },

@@ -95,6 +95,7 @@ describe('a table of optimised codes', () => {
       text: 'generated-calibration.txt',
       hash: evidence.text.hash,
       tokens,
+      objective: 'one-sided',
     };
     expect(table.codes).toEqual(codes);
     expect(plan.codes).toEqual(codes);
@@ -128,7 +129,7 @@ describe('a table of optimised codes', () => {
       ...{ ...more, formats: ['Q5_K'], optimised: { evidenceDir: join(folder, 'no evidence') } },
     });
     await expect(gone).rejects.toThrow(
-      'what was measured there is not kept: run the model over a text again',
+      'what was measured there (hessian and activations) is not kept: run the model over a text again',
     );
     const reference = await request('sensitivity/run', {
       ...plain,

@@ -68,7 +68,7 @@ describe('the presets that a plan has to beat', () => {
   });
 
   it('have codes of both kinds where those of the plan are optimised, each with the header of its file', () => {
-    const codes = { method: 'gptq-cd 1', text: 't', hash: 'h', tokens: 1 };
+    const codes = { method: 'gptq-cd 1', text: 't', hash: 'h', tokens: 1, objective: 'two-sided' as const };
     const larger = { ...plan, codes, frame: { bytes: 1200, alignment: 32 } };
     expect(named(larger, candidates, reference)).toEqual([
       ...['Q3_K_M optimised', 'Q2_K optimised', 'Q3_K_M reference', 'Q4_K_M reference', 'Q4_0 reference'],
@@ -78,7 +78,7 @@ describe('the presets that a plan has to beat', () => {
   });
 
   it('are those that llama.cpp can write without an importance matrix, where the codes are its own', () => {
-    const codes = { method: 'gptq-cd 4', text: 't', hash: 'h', tokens: 1 };
+    const codes = { method: 'gptq-cd 4', text: 't', hash: 'h', tokens: 1, objective: 'two-sided' as const };
     const low = { fileType: 'IQ3_XXS', formats: all('IQ3_XXS') };
     const more = { ...candidates, presets: [low, ...candidates.presets] };
     const larger = { ...plan, codes, preset: { ...plan.preset!, fileType: 'IQ3_XXS' } };

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { assignmentDigest } from '../../../src/ampq/assignmentDigest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
 import { fileFrame } from '../../../src/exporter/exportGguf';
@@ -9,9 +10,12 @@ import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
 import type { ExportResult } from '../../../src/protocol/engine';
 import type { Objective } from '../../../src/protocol/export';
+import type { EvaluationResult } from '../../../src/protocol/evaluation';
+import type { Plan } from '../../../src/protocol/plan';
 import type { EvidenceSource } from '../../../src/quant/evidence';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { planFor } from '../../support/plans';
 import { twoSidedError } from '../../support/outputError';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
@@ -109,6 +113,66 @@ describe('an export with the two-sided objective', () => {
     };
     const ofFile = await divergenceOf({ path: out });
     expect((await divergenceOf({ path: path('llama'), planFile })) / ofFile).toBeCloseTo(1, 4);
+  });
+
+  it('is not taken where a plan was made for the one-sided one, whatever is kept', async () => {
+    const measured = {
+      path: path('llama'),
+      device: 'cpu',
+      cacheDir: path('cells'),
+      formats: ['Q4_0', 'Q8_0'],
+      ...{ text, tokens: 128, context: 32 },
+    } as const;
+    const optimised = { evidenceDir: cacheDir, text, tokens: calibration.tokens };
+    const planOf = async (objective: Objective): Promise<{ plan: Plan; planFile: string }> => {
+      const table = await request('sensitivity/run', { ...measured, optimised: { ...optimised, objective } });
+      const plan = makePlan(table, { kind: 'bits-per-weight', value: 5 });
+      return { plan, planFile: writeFile(folder, `${objective}.ampq.json`, printPlan(plan)) };
+    };
+    const [one, two] = [await planOf('one-sided'), await planOf('two-sided')];
+    expect(one.plan.codes).toEqual({ ...two.plan.codes, objective: 'one-sided' });
+    expect(one.plan.assignments).toEqual(two.plan.assignments);
+    expect(assignmentDigest(one.plan)).not.toBe(assignmentDigest(two.plan));
+    const evaluated = ({ planFile }: { planFile: string }) =>
+      evaluate({
+        path: path('llama'),
+        against: path('llama'),
+        text,
+        context: 32,
+        windows: 8,
+        cacheDir,
+        planFile,
+      });
+    const [oneResult, twoResult] = [await evaluated(one), await evaluated(two)];
+    expect([oneResult.objective, twoResult.objective]).toEqual(['one-sided', 'two-sided']);
+    const divergence = ({ text: of }: EvaluationResult): number => of!.divergence!.mean.value;
+    expect(divergence(oneResult)).not.toBe(divergence(twoResult));
+    const { optimised: written } = await request('export/gguf', {
+      ...{ path: path('llama'), planFile: one.planFile, out: path('one.gguf'), cacheDir, device: 'cpu' },
+    });
+    expect(written!.objective).toBe('one-sided');
+    expect((await keysOf('one.gguf'))[0]).toBe('one-sided');
+  });
+
+  it('is rejected for codes of llama.cpp, also of a plan', async () => {
+    const planFile = writeFile(folder, 'reference.ampq.json', printPlan(await planFor(path('llama'), {})));
+    const params = {
+      path: path('llama'),
+      out: path('never.gguf'),
+      planFile,
+      cacheDir,
+      device: 'cpu',
+    } as const;
+    await expect(request('export/gguf', { ...params, objective: 'two-sided' })).rejects.toThrow(
+      'An objective is for optimised codes, and the plan was made for the codes of llama.cpp.',
+    );
+    await expect(request('export/gguf', { ...params, calibration })).rejects.toThrow(
+      'A text to calibrate on is for optimised codes',
+    );
+    await expect(
+      request('export/preview', { path: path('llama'), type: 'Q4_0', objective: 'one-sided' }),
+    ).rejects.toThrow('and these are the codes of llama.cpp.');
+    expect(existsSync(path('never.gguf'))).toBe(false);
   });
 
   it('is that of each expert', async () => {

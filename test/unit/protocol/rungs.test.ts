@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { errorRung, planRung, rungText, tableRung } from '../../../src/protocol/rungs';
 
 const imatrix = { file: 'i.gguf', hash: 'h' };
-const codes = { method: 'gptq-cd 2', text: 't.txt', hash: 'h', tokens: 512 };
+const codes = {
+  ...{ method: 'gptq-cd 2', text: 't.txt', hash: 'h', tokens: 512 },
+  objective: 'two-sided' as const,
+};
 const gainsFrom = { text: '/t.txt', hash: 'h', tokens: 512, context: 256, noise: 0, loss: 3, chance: 7 };
 const total = { bytes: 1, bitsPerWeight: 4 };
 

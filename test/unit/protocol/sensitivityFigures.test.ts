@@ -4,6 +4,7 @@ import { parseExact, stringifyExact } from '../../../src/protocol/exactJson';
 import type { SensitivityTable } from '../../../src/protocol/plan';
 import { sensitivityFigures, type SensitivityFigures } from '../../../src/protocol/sensitivityFigures';
 import { tableOf } from '../../support/tables';
+import { gainsFrom } from '../../support/plans';
 
 const sent = (table: SensitivityTable): SensitivityFigures =>
   parseExact(stringifyExact(sensitivityFigures(table))) as SensitivityFigures;
@@ -44,15 +45,6 @@ describe('a sensitivity table on its way to a page', () => {
   });
 
   it('says what the user should know', () => {
-    const gainsFrom = {
-      text: '/t.txt',
-      hash: 'abc',
-      tokens: 2048,
-      context: 256,
-      noise: 1e-9,
-      loss: 3,
-      chance: 7,
-    };
     const { notes, ...figures } = sent({
       ...tableOf({ Q4_K: 0.5 }, {}),
       ...{ gainsFrom, weightsOnly: 'no text', notKept: 'The disk is full.' },

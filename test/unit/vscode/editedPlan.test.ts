@@ -10,6 +10,7 @@ import { Sessions } from '../../../src/vscode/sessions';
 import { fakeContext, settle } from '../../support/fakeHost';
 import { temporaryFolder } from '../../support/files';
 import { tableOf } from '../../support/tables';
+import { gainsFrom } from '../../support/plans';
 
 /** Of two tensors, of which the first loses more. */
 const errors = [
@@ -20,15 +21,6 @@ const [small, large] = [
   { kind: 'bits-per-weight', value: 4.5 },
   { kind: 'bits-per-weight', value: 5.6 },
 ] as const;
-const gainsFrom = {
-  text: '/t.txt',
-  hash: 'abc',
-  tokens: 2048,
-  context: 256,
-  noise: 1e-9,
-  loss: 3,
-  chance: 7,
-};
 
 /** A model with a plan file next to it; the engine reads plans as they are. */
 function setUp({ measured }: { measured: boolean }) {

@@ -9,6 +9,7 @@ import type { SensitivityTable } from '../../../src/protocol/plan';
 import { settle } from '../../support/fakeHost';
 import { modelOf, setUpSession } from '../../support/sessionSetUp';
 import { tableOf } from '../../support/tables';
+import { gainsFrom } from '../../support/plans';
 
 const measuredTable = (model: ModelDescription): SensitivityTable => ({
   ...tableOf(
@@ -137,15 +138,6 @@ describe('formats that the user binds tensors to', () => {
 
 describe('a divergence that the user asks for', () => {
   it('gives the smallest plan, under the constraints', async () => {
-    const gainsFrom = {
-      text: '/t.txt',
-      hash: 'h',
-      tokens: 2048,
-      context: 256,
-      noise: 1e-9,
-      loss: 3,
-      chance: 7,
-    };
     const { session, formats } = await measured((table) => ({
       ...table,
       gainsFrom,

@@ -8,6 +8,7 @@ import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { sensitivityFigures } from '../../../src/protocol/sensitivityFigures';
 import { settle } from '../../support/fakeHost';
 import { device, modelOf, setUpSession, tableOf } from '../../support/sessionSetUp';
+import { gainsFrom } from '../../support/plans';
 
 const planOf = (folder: string, value: number): Plan =>
   makePlan(tableOf(modelOf(folder)), { kind: 'bits-per-weight', value });
@@ -53,15 +54,6 @@ describe('the state of a session', () => {
     });
     expect(state.sensitivity).not.toHaveProperty('noise');
     expect(measured.session.sensitivity).toEqual(tableOf(modelOf(measured.folder)));
-    const gainsFrom = {
-      text: '/t.txt',
-      hash: 'abc',
-      tokens: 2048,
-      context: 256,
-      noise: 1e-9,
-      loss: 3,
-      chance: 7,
-    };
     const overText = setUpSession({ stored: (path) => ({ ...tableOf(modelOf(path)), gainsFrom }) });
     expect((await overText.session.load()).sensitivity).toMatchObject({ noise: 1e-9 });
     expect(formatsOf([measured.session.plan])).toEqual(['Q4_K']); // of 4.85 bits, as no preset takes more
