@@ -75,7 +75,7 @@ describe('quantscope', () => {
     [['sensitivity', 'a', '--text', 't', '--weights-only'], /Give --text or --weights-only, not both\./],
     [['sensitivity', 'a', '--gains', 'cached', '--text', 't'], /Give --text or --gains, not both\./],
     [['sensitivity', 'a', '--sample-blocks', '2'], /--sample-blocks takes at least 3, not 2\./],
-    [['sensitivity', 'a', '--weights-only', '--tokens', '9'], /--tokens .* not to --weights-only\./],
+    [['sensitivity', 'a', '--weights-only', '--tokens', '9'], /--tokens.* not to --weights-only\./],
     [['sensitivity', 'a', '--curvature', '--weights-only'], /--curvature .* not to --weights-only\./],
     [['sensitivity', 'a', '--curvature', '--gains', 'cached'], /--curvature .* not to --gains\./],
     [
@@ -322,7 +322,7 @@ describe('quantscope', () => {
     const own = temporaryFolder();
     const interrupted = await quantscope(['sensitivity', sampleFolder, '--device', 'cpu', '--json'], {
       cache: own,
-      interruptAt: '/396 ',
+      interruptAt: '/528 ',
     });
     expect(interrupted).toMatchObject({ code: 130, signal: null });
     expect(JSON.parse(interrupted.stdout)).toMatchObject({ error: { code: 'CANCELLED' } });
