@@ -219,7 +219,7 @@ uint64_t columnsDigest(const Kernels& table, const WeightGrid& grid, size_t befo
          digest(residuals.data(), residuals.size() * sizeof(float)) ^ digest(codes.data(), codes.size());
 }
 
-/// Codes and scales of a group of columns improved together: errors, codes, gradients and moments.
+/// Codes and scales of a group of columns improved together, in some rows and then in all: errors, codes, gradients and moments.
 uint64_t groupDigest(const Kernels& table, const WeightGrid& grid, size_t count) {
   const auto hessian = draw(kInputs[0], count * count, 16);
   const auto weights = draw(kInputs[1], count * kSlab, 17);
@@ -229,7 +229,9 @@ uint64_t groupDigest(const Kernels& table, const WeightGrid& grid, size_t count)
   const std::vector<float> scales(kSlab, 0.01f);
   const std::vector<float> inverses(kSlab, 100.0f);
   const std::vector<float> zeros(kSlab, 0.0f);
-  const GroupRun run{hessian.data(), count, weights.data(), gradients.data(), errors.data(), codes.data()};
+  GroupRun run{hessian.data(), count, {16, 48}, weights.data(), gradients.data(), errors.data(), codes.data()};
+  table.sweepGroup(grid, run, {scales.data(), inverses.data(), zeros.data()});
+  run.lanes = {0, kSlab};
   table.sweepGroup(grid, run, {scales.data(), inverses.data(), zeros.data()});
   table.rescaleGroup(grid, run, {inverses.data(), scales.data(), zeros.data()});
   std::vector<float> moments(4 * kSlab);

@@ -26,7 +26,7 @@ beforeAll(async () => {
 const options = new Set([
   ...commands.flatMap((command) => Object.keys(command.options)),
   ...['json', 'help', thisFile, checkDigests],
-  ...['simd', 'types', 'write', 'folder'],
+  ...['simd', 'types', 'write', 'folder', 'model'],
 ]);
 
 describe('the documentation', () => {
