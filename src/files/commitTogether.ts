@@ -33,7 +33,7 @@ export async function commitTogether(
     done.push(step);
   };
   try {
-    // Before the new files are noted: a later start that puts these in place knows of no others.
+    // These go first: a later start that finishes from the note of the new files does not know them.
     for (const step of removed) await move(step, step.from);
     notes.push(
       await notePartials(

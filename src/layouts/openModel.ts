@@ -22,7 +22,11 @@ import { StoredReader } from './storedReader';
  */
 export async function openModel(model: string | ModelRef, signal?: AbortSignal): Promise<Model> {
   const isChecked = typeof model !== 'string' && model.checked === true;
-  const files = await openFiles(model, signal, isChecked ? openCheckedSource : undefined);
+  const files = await openFiles(
+    model,
+    signal,
+    isChecked ? (file) => openCheckedSource(file, signal) : undefined,
+  );
   if (files.content.gguf) return modelOf(files);
   try {
     const content = await withLogicalWeights(files, signal);

@@ -52,7 +52,7 @@ export interface OutputRows {
 
 type Needs = Pick<Method, 'evidence' | 'evidenceOf' | 'improvedBy'>;
 
-/** What a method must know with some options. @param type of ggml, where it is applied in one. */
+/** What a method must know with some options. */
 export const methodEvidence = (method: Needs, options: MethodOptions = {}): EvidenceKind =>
   method.evidenceOf?.(options) ?? method.evidence;
 

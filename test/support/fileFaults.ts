@@ -2,7 +2,8 @@ import type { PathLike } from 'node:fs';
 import type * as Fs from 'node:fs/promises';
 
 /** Calls of the file system that a test can make fail. */
-export type FaultyCall = 'open' | 'write' | 'sync' | 'close' | 'rename' | 'chmod' | 'rm' | 'stat' | 'access';
+export type FaultyCall =
+  'open' | 'write' | 'writeFile' | 'sync' | 'close' | 'rename' | 'chmod' | 'rm' | 'stat' | 'access';
 
 /** Which call fails: the n-th (from 1) of its kind on a path that matches. */
 interface Fault {
@@ -47,6 +48,10 @@ export function faultyFileSystem(real: typeof Fs): typeof Fs {
       strike('open', String(path));
       return faultyHandle(await real.open(path, ...rest), String(path));
     },
+    writeFile: (async (path: PathLike, content: string, options?: never) => {
+      strike('writeFile', String(path));
+      await real.writeFile(path, content, options);
+    }) as typeof real.writeFile,
     async rename(from, to) {
       strike('rename', `${String(from)} → ${String(to)}`);
       await real.rename(from, to);

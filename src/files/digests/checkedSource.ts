@@ -8,10 +8,10 @@ import { changedMessage, changedOutside, sizeMessage } from './changedOutside';
 /**
  * Opens a file whose bytes are compared with the digests that were written with it: header and padding at once, each chunk of a tensor
  * when it is first read.
- * @throws QuantscopeError REQUEST where no digests were written, MODEL_FILE where size or header differ, IO.
+ * @throws QuantscopeError REQUEST where no digests were written, MODEL_FILE where size or header differ, IO, CANCELLED.
  */
-export async function openCheckedSource(path: string): Promise<ByteSource> {
-  const manifest = await readManifest(path);
+export async function openCheckedSource(path: string, signal?: AbortSignal): Promise<ByteSource> {
+  const manifest = await readManifest(path, signal);
   if (!manifest)
     throw new QuantscopeError(
       'REQUEST',
@@ -24,7 +24,7 @@ export async function openCheckedSource(path: string): Promise<ByteSource> {
   try {
     if (source.size !== manifest.bytes)
       throw new QuantscopeError('MODEL_FILE', sizeMessage(source.size, manifest.bytes), { file: path });
-    const [range] = await changedOutside(source, manifest);
+    const [range] = await changedOutside(source, manifest, signal);
     if (range)
       throw new QuantscopeError('MODEL_FILE', changedMessage(range), { file: path, offset: range.offset });
     return new CheckedSource(source, manifest);

@@ -63,8 +63,9 @@ export class DigestRecorder {
     }
   }
 
+  /** In the order of the file: of tensors at one place, all but the last are empty. */
   private inFile(): readonly Recorded[] {
-    return [...this.tensors].sort((a, b) => a.tensor.offset - b.tensor.offset);
+    return this.tensors.toSorted(({ tensor: a }, { tensor: b }) => a.offset - b.offset || a.bytes - b.bytes);
   }
 }
 

@@ -127,7 +127,7 @@ function damped(values: Float64Array, share: number): DampedMatrix {
   return { values, damping: (share * diagonal.reduce((sum, value) => sum + value, 0)) / diagonal.length };
 }
 
-/** Passes of the two-sided descent: rows that depend on each other take more of them. Searches of lattices are dear. */
+/** Passes of the two-sided descent: rows that depend on each other take more of them. Searches of lattices are expensive. */
 const coupledRounds = (rounds: number, isSearched: boolean): number => (isSearched ? rounds : 2 * rounds);
 
 /** Per weight, for what the outputs say. Slabs of rows that depend on each other are improved one after the other. */

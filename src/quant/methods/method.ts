@@ -110,10 +110,7 @@ export interface BlockMethod {
 export interface Method extends MethodDescription {
   /** Raised when the same matrix and evidence give other codes or scales; see `algorithms.ts`. */
   readonly version: number;
-  /**
-   * The evidence that it needs with these options, where that depends on them; `evidence` is that of the defaults.
-   * @param type of ggml, where it is applied in one.
-   */
+  /** The evidence that it needs with these options, where that depends on them; `evidence` is that of the defaults. */
   readonly evidenceOf?: (options: MethodOptions) => EvidenceKind;
   /** Why it cannot be applied (the grid, the shape, an option); undefined when it can. */
   refuse(task: Pick<MatrixTask, 'grid' | 'shape' | 'options'>): string | undefined;

@@ -1,12 +1,20 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import type * as Fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { lockFolder } from '../../../src/files/lockFolder';
 import { processSpace } from '../../../src/files/processSpace';
+import { clearFaults, failOn } from '../../support/fileFaults';
 import { temporaryFolder } from '../../support/files';
 
+vi.mock('node:fs/promises', async (original) => {
+  const { faultyFileSystem } = await import('../../support/fileFaults');
+  return faultyFileSystem(await original<typeof Fs>());
+});
+
 const root = temporaryFolder();
+afterEach(clearFaults);
 
 it('lets one owner into a folder at a time, and names the process that is in it', async () => {
   const folder = join(root, 'held');
@@ -52,4 +60,30 @@ it('counts locks of other machines for a day', async () => {
     await lockFolder(folder, 'The work')
   )();
   expect(existsSync(folder)).toBe(false);
+});
+
+it('makes a folder again that its last owner removes before the lock is in it', async () => {
+  const folder = join(root, 'removed');
+  failOn('writeFile', /lock-/, { code: 'ENOENT' });
+  const unlock = await lockFolder(folder, 'The work');
+  expect(readdirSync(folder)).toHaveLength(1);
+  await unlock();
+  expect(existsSync(folder)).toBe(false);
+});
+
+it('says which folder cannot be locked, and leaves locks that it cannot remove', async () => {
+  const folder = join(root, 'full');
+  failOn('writeFile', /lock-/, { code: 'ENOSPC' });
+  await expect(lockFolder(folder, 'The work')).rejects.toMatchObject({
+    ...{ code: 'IO', place: { file: folder } },
+    message: expect.stringContaining('The folder cannot be locked: ') as string,
+  });
+  const { pid } = spawnSync('node', ['--version']);
+  const ended = `lock-${processSpace()}-${pid}-0-00000000`;
+  writeFileSync(join(folder, ended), '');
+  failOn('rm', /-0-00000000$/, { code: 'EACCES' });
+  await (
+    await lockFolder(folder, 'The work')
+  )();
+  expect(readdirSync(folder)).toEqual([ended]);
 });
