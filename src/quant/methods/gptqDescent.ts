@@ -59,7 +59,7 @@ const blockSize = 128;
 
 /**
  * GPTQ in the blocks of a ggml type, followed by coordinate descent on the output error over codes, scales and minimums together (cf. CDQuant,
- * Nair and Suggala 2024, arXiv:2406.17542). Never a larger output error than with the type's encoder.
+ * Nair and Suggala 2024, arXiv:2406.17542). One-sided codes never have a larger output error than those of the type's encoder.
  */
 export const gptqDescent: Method = {
   id: 'gptq-cd',

@@ -154,6 +154,24 @@ describe.skipIf(process.platform === 'win32')('a process that is killed while it
     }
   });
 
+  it('never leaves the list of digests of the old file beside the new one', async () => {
+    const list = 'one.gguf.digests.json';
+    const outcomes = new Set<string>();
+    for (let killAt = 0; killAt < 14; killAt++) {
+      writeFileSync(here('one.gguf'), 'old 0');
+      writeFileSync(here(list), 'old');
+      await run('new', ['one.gguf'], killAt);
+      await removeAbandoned();
+      const content = readFileSync(here('one.gguf'), 'utf8');
+      outcomes.add(`${content}, ${existsSync(here(list)) ? 'with' : 'without'} a list`);
+      expect(files().filter((name) => name !== list)).toEqual(['one.gguf']);
+      expect(readdirSync(notes)).toEqual([]);
+    }
+    expect(outcomes).toContain('old 0, with a list');
+    expect(outcomes).toContain('new 0, without a list');
+    expect(outcomes).not.toContain('new 0, with a list');
+  });
+
   it('never shows parts of both, and the next start finishes what was begun', async () => {
     let killed = 0;
     for (let killAt = 0; killAt < 16; killAt++) {
