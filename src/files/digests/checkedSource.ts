@@ -13,13 +13,9 @@ import { changedMessage, changedOutside, sizeMessage } from './changedOutside';
 export async function openCheckedSource(path: string, signal?: AbortSignal): Promise<ByteSource> {
   const manifest = await readManifest(path, signal);
   if (!manifest)
-    throw new QuantscopeError(
-      'REQUEST',
-      'No digests were written with the file, so that it cannot be checked.',
-      {
-        file: path,
-      },
-    );
+    throw new QuantscopeError('REQUEST', 'No digests were written with the file: it cannot be checked.', {
+      file: path,
+    });
   const source = await openFileSource(path);
   try {
     if (source.size !== manifest.bytes)

@@ -28,7 +28,8 @@ it('the comparison of a file that is opened can be cancelled', async () => {
   const path = join(folder, 'checked.bin');
   const origin = { source: { name: 'model', hash: 'h' }, action: 'convert' } as const;
   await writeWithDigests({
-    ...{ files: [{ path, bytes: bytes.length, hasWeights: true }], origin },
+    files: [{ path, bytes: bytes.length, hasWeights: true }],
+    origin,
     async fill(file, digests) {
       const record = digests.tensor(full);
       await file.write(bytes);
