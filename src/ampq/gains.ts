@@ -88,14 +88,22 @@ const errorIn = ({ cells }: SensitivityRow, format: string): number => {
   return cell && Number.isFinite(cell.relativeSquaredError) ? cell.relativeSquaredError : 0;
 };
 
+/** The row without its gain and where that comes from. */
+export const withoutGain = ({
+  gain: _,
+  measured: __,
+  isEstimated: ___,
+  ...row
+}: SensitivityRow): SensitivityRow => row;
+
 /**
  * The table with the gain of each row: KL divergence per unit of relative squared error. To first order the divergence that a
  * format causes is proportional to its squared error, and those of several tensors add up. Those of blocks that a sample leaves out are
  * interpolated. The gain of any other row that was not measured is estimated: its weights times the factor of its role, scaled as the gains that
- * are known.
+ * are known. Gains that the table has are not used.
  */
 export function withGains(table: SensitivityTable, measured: MeasuredDivergences): SensitivityTable {
-  const rows = table.rows.map((row): SensitivityRow => {
+  const rows = table.rows.map(withoutGain).map((row): SensitivityRow => {
     if (!Object.hasOwn(measured.tensors, row.tensor)) return row; // a tensor may be called "constructor"
     const { format, divergence, error } = measured.tensors[row.tensor]!;
     return { ...row, gain: divergence / error, measured: { format, error, divergence } };

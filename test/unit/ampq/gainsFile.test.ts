@@ -165,6 +165,19 @@ describe('gains that are carried to another model', () => {
     }
   });
 
+  it('are compared for the tensors that the file has: those of the others are estimates', () => {
+    const own = tableWith([1, 4]);
+    const some = { ...gains, tensors: gains.tensors.filter(({ tensor }) => tensor === 'a') };
+    const other = withGains(own, gainsFor(some, wanted, 'another key', file));
+    expect(other.rows.map(({ gain, isEstimated }) => [gain, isEstimated])).toEqual([
+      [2, undefined],
+      [2, true],
+    ]);
+    const { ratio, spread } = compareGains(own, other);
+    expect(ratio).toBeCloseTo(2, 12);
+    expect(spread).toBeCloseTo(1, 12);
+  });
+
   it('cost what the plan that they give is worse by the own gains', () => {
     const own = tableWith([1, 4]);
     const { spread, plans } = compareGains(own, withGains(own, measured));
