@@ -1,3 +1,4 @@
+import { ggmlType } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
 import type { FormatChange } from '../protocol/certificate';
 import {
@@ -6,8 +7,10 @@ import {
   type Plan,
   type PlanAssignment,
   type PlanChoice,
+  type SensitivityRow,
   type SensitivityTable,
 } from '../protocol/plan';
+import { withoutGain } from './gains';
 import { priceAt } from './knapsackFront';
 import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
 import { solveBudget } from './solve';
@@ -41,8 +44,9 @@ export function gainsAround(
   const planned = new Map(plan.assignments.map((item) => [item.tensor, item]));
   const rows = table.rows.map((row) => {
     const divergence = without.get(row.tensor);
-    const { relativeSquaredError: error = 0 } = planned.get(row.tensor) ?? {};
-    if (divergence === undefined || !(error > 0)) return row;
+    const item = planned.get(row.tensor);
+    const error = item && errorOf(row, item);
+    if (divergence === undefined || error === undefined || !(error > 0)) return row;
     const found = Math.max(0, (together - divergence) / error);
     const { gain } = row;
     const within = gain === undefined ? found : Math.min(Math.max(found, gain / farthest), gain * farthest);
@@ -51,20 +55,34 @@ export function gainsAround(
   return { ...table, rows };
 }
 
+/** The error of a tensor as planned, by the table where its format was changed by hand; undefined where that lacks it. */
+const errorOf = (row: SensitivityRow, { format, relativeSquaredError }: PlanAssignment): number | undefined =>
+  relativeSquaredError ?? choicesOf(row).find((choice) => choice.format === format)?.relativeSquaredError;
+
 /**
- * The table that swaps of a plan are proposed from: with the gains that the plan states.
+ * The table that swaps of a plan are proposed from: its tensors in its order, with the gains that it states, and errors in formats of its kind.
+ * @param table with all tensors of the plan.
  * @throws QuantscopeError REQUEST where it lacks the error of a tensor in its planned format.
  */
 export function tableOfPlan(table: SensitivityTable, plan: Plan): SensitivityTable {
-  const planned = new Map(plan.assignments.map((item) => [item.tensor, item]));
-  const rows = table.rows.map(({ gain: _, measured: __, ...row }) => {
-    const { format, gain } = planned.get(row.tensor) ?? {};
-    if (format === undefined || choicesOf(row).some((choice) => choice.format === format))
-      return { ...row, ...(gain === undefined ? {} : { gain }) };
+  const byName = new Map(table.rows.map((row) => [row.tensor, row]));
+  const isOfKind = kindOf(plan);
+  const rows = plan.assignments.map(({ tensor, format, gain }): SensitivityRow => {
+    const row = withoutGain(byName.get(tensor)!);
+    const own = { ...row, cells: row.cells.filter((cell) => isOfKind(cell.format)) };
+    if (choicesOf(own).some((choice) => choice.format === format))
+      return { ...own, ...(gain === undefined ? {} : { gain }) };
     const message = `Swaps are proposed from the errors that the plan was made from, and that of this tensor in ${format} is not kept: make the plan again, or leave out --improve.`;
-    throw new QuantscopeError('REQUEST', message, { tensor: row.tensor });
+    throw new QuantscopeError('REQUEST', message, { tensor });
   });
-  return { ...table, rows };
+  return { ...table, rows, presets: [] };
+}
+
+/** Formats that swaps may give tensors of a plan: the types of GGUF where it has no others, else those that it has, which its runtime loads. */
+function kindOf({ assignments }: Pick<Plan, 'assignments'>): (format: string) => boolean {
+  const own = new Set(assignments.map(({ format }) => format));
+  const isGguf = (format: string): boolean => ggmlType(format) !== undefined;
+  return [...own].every(isGguf) ? isGguf : (format) => own.has(format);
 }
 
 /** The plan with some formats changed; undefined where a tensor no longer has the format that it is changed from. */
@@ -92,7 +110,7 @@ export function withChanges(
 /**
  * Changes of a plan that are predicted to lower its divergence in at most its bytes, and meet its constraints: first those to the best plan of its
  * size, then single ones and pairs of other tensors each, the best first.
- * @param table with gains around the plan. @param most proposals.
+ * @param table of `tableOfPlan`, with gains around the plan. @param most proposals.
  */
 export function proposeSwaps(
   table: SensitivityTable,
@@ -106,7 +124,7 @@ export function proposeSwaps(
   const best = solveBudget(table, { kind: 'bytes', value }, frame, { constraints });
   const prepared = prepareTable(table, constraints);
   const costOf = ({ assignments }: Pick<Plan, 'assignments'>): number =>
-    sumOf(assignments, ({ relativeSquaredError = 0 }, row) => relativeSquaredError * prepared.factors[row]!);
+    sumOf(assignments, (item, row) => (errorOf(table.rows[row]!, item) ?? 0) * prepared.factors[row]!);
   const least = leastSaving * costOf(plan);
   if (!(costOf(plan) - costOf(best) > least)) return [];
   const whole = differences(plan.assignments, best.assignments);

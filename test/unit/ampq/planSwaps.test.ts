@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { makePlan } from '../../../src/ampq/planFile';
 import { gainsAround, proposeSwaps, tableOfPlan, withChanges } from '../../../src/ampq/planSwaps';
 import type { FormatChange } from '../../../src/protocol/certificate';
-import type { Plan, PlanConstraint, SensitivityCell, SensitivityTable } from '../../../src/protocol/plan';
+import type {
+  Plan,
+  PlanAssignment,
+  PlanConstraint,
+  SensitivityCell,
+  SensitivityTable,
+} from '../../../src/protocol/plan';
 import { rowWith } from '../../support/plans';
 import { Random } from '../../support/random';
 
@@ -69,6 +75,33 @@ describe('the table of a plan', () => {
       'Swaps are proposed from the errors that the plan was made from, and that of this tensor in Q8_0 is not kept: make the plan again, or leave out --improve. (tensor "blk.0.attn_q.weight")',
     );
   });
+
+  it('has the tensors that the plan lists, in its order', () => {
+    const table = tableOf([1, 2, 4]);
+    const plan = planOf(table);
+    const [first, , third] = plan.assignments;
+    const { rows } = tableOfPlan(table, { ...plan, assignments: [third!, first!] });
+    expect(rows.map(({ tensor, gain }) => [tensor, gain])).toEqual([
+      [third!.tensor, 4],
+      [first!.tensor, 1],
+    ]);
+  });
+
+  it('has types of GGUF alone, and for the plan of another runtime the formats of that', () => {
+    const own = tableOf([1, 2]);
+    const others = ['nf4', 'int4-g128-bf16', 'int8-g128-bf16'].map((format) => ({
+      ...{ ...cell('Q4_K', 2560), format },
+    }));
+    const stored = { ...own, rows: own.rows.map((row) => ({ ...row, cells: [...row.cells, ...others] })) };
+    const formatsFor = (of: Plan): string[][] =>
+      tableOfPlan(stored, of).rows.map(({ cells }) => cells.map(({ format }) => format));
+    const plan = planOf(own);
+    expect(formatsFor(plan)).toEqual([Object.keys(bits), Object.keys(bits)]);
+    const integers = ['int8-g128-bf16', 'int4-g128-bf16'];
+    const assignments = plan.assignments.map((item, i) => ({ ...item, format: integers[i]! }));
+    const expected = ['int4-g128-bf16', 'int8-g128-bf16'];
+    expect(formatsFor({ ...plan, assignments })).toEqual([expected, expected]);
+  });
 });
 
 describe('proposed swaps', () => {
@@ -79,6 +112,19 @@ describe('proposed swaps', () => {
 
   it('are none where the plan is the best by the gains around it', () => {
     expect(proposeSwaps(before, plan, 6)).toEqual([]);
+  });
+
+  it('count the error of a format that was changed by hand, which the table has', () => {
+    const assignments = plan.assignments.map(({ tensor, sources, ...item }, i): PlanAssignment => {
+      if (i !== 4) return { tensor, sources, ...item };
+      const { bytes, bitsPerWeight } = cell('Q2_K', 2560);
+      return { tensor, sources, format: 'Q2_K', bytes, bitsPerWeight, gain: item.gain! };
+    });
+    const [whole] = proposeSwaps(before, { ...plan, assignments }, 6);
+    expect(whole!.map(({ tensor }) => tensor)).toContain(assignments[4]!.tensor);
+    const without = new Map([[assignments[4]!.tensor, 1 - 2 * 32 * errors['Q2_K']!]]);
+    const { rows } = gainsAround(before, { assignments }, { together: 1, without });
+    expect(rows[4]!.gain).toBeCloseTo(64, 10);
   });
 
   it('begin with the best plan of the size, and each is predicted to be better in as many bytes', () => {
