@@ -47,7 +47,8 @@ async function costs(
     const format = formats.get(candidate.converted.name);
     return format ? [{ candidate, formats: [format] }] : [];
   });
-  const encoding = (plan.codes ? missingCodesSeconds(cells) : 0) + (await errorSeconds(cells, signal));
+  const ofCodes = plan.codes ? missingCodesSeconds(cells, plan.codes.objective) : 0;
+  const encoding = ofCodes + (await errorSeconds(cells, signal));
   const options = { device: where.device, length: text.plan.context, keep: false };
   const decoder = await openDecoder(model, options);
   try {

@@ -45,8 +45,8 @@ export interface Certification {
 
 /**
  * Reads a plan and the text that it is measured over; nothing is run.
- * @throws QuantscopeError REQUEST for a plan of another model, a file of another base, an importance matrix that the plan was not made with, a text
- * that the plan has seen or that is too short; DEVICE.
+ * @throws QuantscopeError REQUEST for a plan of another model, a file of another base, an importance matrix that the plan was not made with, swaps for
+ * a plan for two memories, a text that the plan has seen or that is too short; DEVICE.
  */
 export async function setUp(
   { model, rival }: CertifiedModels,
@@ -55,6 +55,7 @@ export async function setUp(
 ): Promise<Certification> {
   const read = await readPlan(params.planFile);
   refuseOtherMatrix(read, params);
+  refuseSwapsBetweenMemories(read, params);
   const imatrix = params.imatrix === undefined ? undefined : await readImatrix(params.imatrix, signal);
   const candidates = await candidatesOf(model, { signal, imatrix, isOptimised: read.codes !== undefined });
   const plan = bindPlan(read, model.description, candidates, params.planFile);
@@ -71,6 +72,14 @@ function refuseOtherMatrix(plan: Plan, { planFile, imatrix }: CertifyParams): vo
   if (plan.imatrix || imatrix === undefined) return;
   const message =
     'The plan was made without an importance matrix; with one its weights would be others. Leave the matrix out, or make a plan with it.';
+  throw new QuantscopeError('REQUEST', message, { file: planFile });
+}
+
+/** @throws QuantscopeError REQUEST for swaps of a plan for two memories: they would move bytes from one to the other. */
+function refuseSwapsBetweenMemories({ fit }: Plan, { planFile, improveFrom }: CertifyParams): void {
+  if (!fit?.gpu || improveFrom === undefined) return;
+  const message =
+    'The plan was made for the memory of a GPU and for RAM, and swaps keep to the size of the whole file only: leave out --improve.';
   throw new QuantscopeError('REQUEST', message, { file: planFile });
 }
 

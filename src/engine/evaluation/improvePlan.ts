@@ -119,7 +119,7 @@ export function sampledWindows(counts: readonly number[]): number[] {
 /**
  * The errors that a plan was made from, as far as they are kept.
  * @param folder of sensitivity results.
- * @throws QuantscopeError REQUEST where none are.
+ * @throws QuantscopeError REQUEST where none are, or not what the rounding of activations adds to those of the plan.
  */
 export async function storedTable(
   model: Model,
@@ -130,10 +130,11 @@ export async function storedTable(
   const { codes, roundsActivations } = plan;
   const encoded = codes ? { ...candidates, codes } : candidates;
   const table = await storedSensitivity(model, encoded, folder);
-  if (!table) {
+  const roundings = roundsActivations && (await keptRoundings(model, encoded, folder));
+  if (!table || (roundsActivations && !roundings)) {
     const message =
       'Swaps are proposed from the errors that the plan was made from, and these are not kept: make the plan again, or leave out --improve.';
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
   }
-  return roundsActivations ? withRoundings(table, await keptRoundings(model, encoded, folder)) : table;
+  return withRoundings(table, roundings);
 }

@@ -135,11 +135,14 @@ export async function evidenceSeconds(
   return settings ? (await estimateEvidence(model, settings, evidenceDir, signal)).seconds : 0;
 }
 
-/** Seconds that finding the codes of cells takes. */
-export const missingCodesSeconds = (missing: readonly MissingCells[]): number =>
+/** Seconds that finding the codes of cells takes. @param objective of the codes; errors of cells are those of one-sided ones. */
+export const missingCodesSeconds = (
+  missing: readonly MissingCells[],
+  objective: Objective = 'one-sided',
+): number =>
   missing.reduce((sum, { candidate: { converted }, formats }) => {
     const types = formats.flatMap(({ id }) => optimisableType(converted, id) ?? []);
-    return types.reduce((seconds, type) => seconds + codesSeconds(converted.shape, type), sum);
+    return types.reduce((seconds, type) => seconds + codesSeconds(converted.shape, type, objective), sum);
   }, 0);
 
 /** A measurer whose errors are those of the outputs with optimised codes, where the inputs of a tensor are known. */

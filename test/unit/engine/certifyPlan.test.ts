@@ -8,6 +8,7 @@ import { parseJson } from '../../../src/model/json';
 import type { CertificateRival } from '../../../src/protocol/certificate';
 import type { CertifyParams } from '../../../src/protocol/evaluation';
 import type { CertifiedPlan } from '../../../src/protocol/engine';
+import type { Objective } from '../../../src/protocol/export';
 import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { verdictOf } from '../../../src/protocol/verdict';
 import { engineJobs } from '../../support/engineJobs';
@@ -213,6 +214,17 @@ describe('a plan that is to be improved', () => {
     expect(improvement!.mostSeconds).toBeGreaterThan(3 * improvement!.seconds);
   }, 120_000);
 
+  it('is estimated with the time that codes of its objective take', async () => {
+    const secondsFor = async (objective: Objective): Promise<number> => {
+      const codes = { method: 'gptq-cd 1', text: 't.txt', hash: 'h', tokens: 1024, objective };
+      const file = writeFile(folder, `${objective}.ampq.json`, printPlan({ ...plan, codes }));
+      const params = { path: sampleFolder, device: 'cpu', cacheDir: evaluationDir, planFile: file } as const;
+      return (await request('plan/certifyEstimate', { ...params, text, ...cut })).seconds;
+    };
+    // Codes of two-sided errors take several times as long, and most of the run.
+    expect(await secondsFor('two-sided')).toBeGreaterThan(2 * (await secondsFor('one-sided')));
+  }, 120_000);
+
   it('finds what an earlier run measured', async () => {
     const file = join(folder, 'misled.ampq.json');
     const first = await certify({ planFile: file, ...twice });
@@ -249,9 +261,11 @@ describe('a plan that is to be improved', () => {
     await expect(certify({ improveFrom: cacheDir })).rejects.toThrow(
       'Swaps are judged on every second window and certified on the others, which takes at least 16 windows, and there are 8 windows of 128 tokens',
     );
-    await expect(certify({ ...twice, improveFrom: join(folder, 'empty') })).rejects.toThrow(
-      'Swaps are proposed from the errors that the plan was made from, and these are not kept',
-    );
+    const lost = 'Swaps are proposed from the errors that the plan was made from, and these are not kept';
+    await expect(certify({ ...twice, improveFrom: join(folder, 'empty') })).rejects.toThrow(lost);
+    // Of what rounding adds to them, nothing is kept either.
+    const rounded = writeFile(folder, 'rounded.ampq.json', printPlan({ ...plan, roundsActivations: true }));
+    await expect(certify({ ...twice, planFile: rounded })).rejects.toThrow(lost);
   });
 });
 
@@ -286,6 +300,19 @@ describe('what cannot be certified', () => {
       code: 'REQUEST',
       message: expect.stringContaining('The plan was made without an importance matrix') as string,
       place: { file: planFile },
+    });
+  });
+
+  it('is a plan for a GPU and RAM with swaps, which could move bytes from one memory to the other', async () => {
+    const settings = { context: 512, sequences: 1, cacheType: 'f16', memory: 1e9 } as const;
+    const fit = { ...settings, gpu: { memory: 1e9, layers: 3, cpuMoe: false } };
+    const split = writeFile(folder, 'split.ampq.json', printPlan({ ...plan, fit }));
+    await expect(
+      certify({ planFile: split, context: 128, windows: 16, improveFrom: cacheDir }),
+    ).rejects.toMatchObject({
+      code: 'REQUEST',
+      message: expect.stringContaining('The plan was made for the memory of a GPU and for RAM') as string,
+      place: { file: split },
     });
   });
 
