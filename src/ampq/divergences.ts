@@ -58,7 +58,8 @@ export async function measureDivergences(
   let figures: readonly ChangedOutput[] = [];
   for (const [name, change] of around ?? []) decoder.weights.replace(name, change);
   try {
-    for (let first = 0; first < names.length; first += perPass) {
+    // Once without changes, too: for the loss of the text.
+    for (let first = 0; first === 0 || first < names.length; first += perPass) {
       const some = new Map(names.slice(first, first + perPass).map((name) => [name, changes.get(name)]));
       const found = await onePass(run, some);
       noise = Math.max(noise, found.noise);

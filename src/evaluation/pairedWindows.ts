@@ -52,4 +52,5 @@ export function valuesOfWindows(
     windows.map((at) => values.subarray(starts[at], starts[at + 1])),
   );
 }
+
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);

@@ -60,13 +60,13 @@ export interface GainsWork extends Work {
 
 /**
  * Each changed tensor goes through its own block and all that follow, and through the output matrix; the unchanged model and the rounded one go
- * through all of each pass. The weights of a block are read once for each of its tensors and once for all others.
+ * through all of each pass, of which there is one at least. The weights of a block are read once for each of its tensors and once for all others.
  */
 export function gainsWork(planned: PlannedGains): GainsWork {
   const { blocks, tensors, windows, stateBytes, room, isAround = false } = planned;
   const held = baseStates(isAround);
   const perPass = tensorsPerPass(stateBytes, room, isAround);
-  const passes = Math.ceil(tensors.length / perPass);
+  const passes = Math.max(1, Math.ceil(tensors.length / perPass));
   const inBlocks = tensors.filter((block) => block !== undefined && block >= 0).length;
   const changed = tensors.reduce<number>(
     (sum, block) => sum + (block === undefined ? 0 : blocks - Math.max(0, block)),

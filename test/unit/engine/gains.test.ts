@@ -123,6 +123,9 @@ describe('a pass over a text', () => {
         expect(some.byTensor.get(name)! / divergence, name).toBeCloseTo(1, 3);
         expect(one.byTensor.get(name)! / divergence, name).toBeCloseTo(1, 3);
       }
+      // Without changes it finds the loss of the text.
+      const none = await measureDivergences(decoder, base, windows, new Map(), { room: 1e9 });
+      expect([none.byTensor.size, none.loss]).toEqual([0, all.loss]);
       // Rounding alone is far below what any tensor does.
       expect(all.noise).toBeGreaterThan(0);
       expect(all.noise).toBeLessThan(1e-10);

@@ -50,6 +50,13 @@ describe('the work of a pass over a text', () => {
     });
   });
 
+  it('is one pass of the unchanged model and the rounded one where no tensor is changed', () => {
+    const { passes, windows, loads, outputs } = gainsWork({ ...billion, tensors: [], room: gigabyte });
+    expect({ passes, windows, loads, outputs }).toEqual({
+      ...{ passes: 1, windows: 4 * 16 * 2, loads: 16, outputs: 4 },
+    });
+  });
+
   it('by the curvature does not grow with the tensors of blocks', () => {
     const work = curvatureWork({ ...billion, room: 4 * gigabyte });
     expect(curvatureWork({ ...billion, tensors: [-1, 0], room: 4 * gigabyte })).toEqual(work);
