@@ -27,6 +27,8 @@ const measureVersions = {
   states: 1,
   /** Statistics of the inputs of matrices (src/graph/transformer/tapSums.ts, rowSample.ts, src/evaluation/evidence.ts). */
   evidence: 1,
+  /** What the rounding of inputs adds to the errors of outputs (src/exporter/codes/inputRounding.ts). */
+  roundings: 1,
   /** Covariances of gradients at the outputs of matrices (src/evaluation/backward.ts, gradientSums.ts, ownInputs.ts, src/graph/gradient). */
   gradients: 2,
   /** Divergences from gradients and changes of weights (src/ampq/curvature.ts). */

@@ -14,9 +14,13 @@ import { seal, unseal } from '../../model/sealedJson';
 import type { InputRounding } from '../../protocol/ggmlTypes';
 import type { SensitivityCell, SensitivityTable } from '../../protocol/plan';
 import { matrixOf } from '../../model/rows';
+import { areCurrent, versionsOf } from '../../quant/algorithms';
 
 /** What the rounding of inputs does to the outputs of tensors, as relative squared errors by their names and kinds of rounding. */
 export type InputRoundings = Readonly<Record<string, Partial<Record<InputRounding, number>>>>;
+
+/** What the key of a file of roundings does not say. */
+const algorithms = ['roundings'] as const;
 
 /** What roundings are measured with, and where they are kept. */
 interface RoundingPlace {
@@ -69,7 +73,7 @@ export async function measuredRoundings(
   return Object.fromEntries(found);
 }
 
-/** Those that an earlier run has measured; undefined where there was none. */
+/** Those that an earlier run has measured; undefined where there was none, or where it measured in another way. */
 export async function keptRoundings(
   model: Pick<Model, 'description'>,
   candidates: Candidates,
@@ -77,7 +81,8 @@ export async function keptRoundings(
 ): Promise<InputRoundings | undefined> {
   const text = await readFile(fileFor(model, candidates, cacheDir), 'utf8').catch(() => ''); // no run yet
   const value = unseal(text.trimEnd());
-  return isRecord(value) ? (value as InputRoundings) : undefined;
+  if (!isRecord(value) || !areCurrent(value['versions'], algorithms)) return undefined;
+  return isRecord(value['roundings']) ? (value['roundings'] as InputRoundings) : undefined;
 }
 
 async function keepRoundings(
@@ -87,7 +92,7 @@ async function keepRoundings(
   roundings: InputRoundings,
 ): Promise<void> {
   await makeFolder(cacheDir);
-  const line = Buffer.from(`${seal(roundings)}\n`);
+  const line = Buffer.from(`${seal({ roundings, versions: versionsOf(algorithms) })}\n`);
   await writeAtomically(fileFor(model, candidates, cacheDir), (file) => file.write(line));
 }
 

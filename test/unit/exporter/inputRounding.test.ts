@@ -16,6 +16,7 @@ import { roundingErrors, roundingOf } from '../../../src/exporter/codes/inputRou
 import { allWeights } from '../../../src/layouts/changedModel';
 import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
+import { seal, unseal } from '../../../src/model/sealedJson';
 import { loadNative } from '../../../src/native';
 import type { SensitivityTable } from '../../../src/protocol/plan';
 import { sampleFolder, temporaryFolder } from '../../support/files';
@@ -101,7 +102,7 @@ describe('errors of the outputs by rounded inputs', () => {
     expect(await roundingErrors(model, convertedOf('token_embd.weight'), finder)).toBeUndefined();
   });
 
-  it('are kept, and measured again where what is kept is damaged', async () => {
+  it('are kept, and measured again where what is kept is damaged or of another version', async () => {
     const cacheDir = temporaryFolder();
     const few = { ...candidates, tensors: [candidates.tensors[1]!] };
     let used = 0;
@@ -127,6 +128,10 @@ describe('errors of the outputs by rounded inputs', () => {
     );
     expect(await keptRoundings(model, few, cacheDir)).toBeUndefined();
     expect([await inputRoundings(model, few, place), used]).toEqual([found, 2]);
+    const kept = unseal(readFileSync(file, 'utf8').trimEnd()) as object;
+    writeFileSync(file, `${seal({ ...kept, versions: { roundings: 0 } })}\n`);
+    expect(await keptRoundings(model, few, cacheDir)).toBeUndefined();
+    expect([await inputRoundings(model, few, place), used]).toEqual([found, 3]);
   });
 
   it('are added to the cells of a table by how their formats round', async () => {
