@@ -22,7 +22,7 @@ export const runtimeOptions: Readonly<Record<string, OptionSpec>> = {
 export function runtimeOption(context: CommandContext): Runtime | undefined {
   const runtime = choiceOption(context, 'runtime', runtimes);
   if (runtime === undefined || runtime === 'llama.cpp') return runtime;
-  const other = ['fit', 'beat', 'imatrix'].find((name) => textOption(context, name) !== undefined);
+  const other = ['fit', 'beat', 'imatrix', 'backend'].find((name) => textOption(context, name) !== undefined);
   if (other !== undefined)
     throw new UsageError(`--${other} is for llama.cpp: ${runtime} does not load types of GGUF.`);
   return runtime;

@@ -7,7 +7,6 @@ import {
   leastSampledBlocks,
   sampleText,
   type DeviceChoice,
-  type GainsSource,
   type SensitivityTable,
 } from '../protocol/plan';
 import {
@@ -119,6 +118,8 @@ export function measuringParams(context: CommandContext): SensitivityParams {
   const optimised = optimisedOption(context);
   if (optimised?.isRequired && (weightsOnly || gains === 'cached'))
     throw new UsageError(`--codes optimised needs a run over a text, not ${chosen[0]}.`);
+  if (optimised?.backend && weightsOnly)
+    throw new UsageError('--backend is about the errors of optimised codes: leave out --weights-only.');
   const formats = textOption(context, 'formats')
     ?.split(',')
     .map((id) => id.trim());
@@ -262,7 +263,7 @@ export const sensitivity: Command = {
 };
 
 function tableLines(measured: SensitivityTable): string[] {
-  const { rows, gainsFrom, weightsOnly } = measured;
+  const { rows, gainsFrom } = measured;
   const formats = [...new Set(rows.flatMap((row) => row.cells.map((cell) => cell.format)))];
   const lines = rows.map((row) => [
     row.tensor,
@@ -279,24 +280,28 @@ function tableLines(measured: SensitivityTable): string[] {
   ]);
   const head = ['tensor', ...(gainsFrom ? ['gain'] : []), ...formats];
   return [
-    ...headingOf(gainsFrom, weightsOnly),
+    ...headingOf(measured),
     `Evidence: ${rungText(tableRung(measured), measured)}`,
     ...table(head, lines),
   ];
 }
 
-function headingOf(gainsFrom: GainsSource | undefined, weightsOnly: string | undefined): string[] {
+function headingOf({ rows, gainsFrom, weightsOnly }: SensitivityTable): string[] {
   if (!gainsFrom)
     return [
       `Relative error ‖x − x'‖ / ‖x‖, of the weights alone${weightsOnly === undefined ? '' : `: ${weightsOnly}`}`,
     ];
   const { text, tokens, context, noise, sample, by } = gainsFrom;
+  const origins = [
+    ...(sample ? [sampleText(sample)] : []),
+    ...(rows.some(({ isEstimated }) => isEstimated) ? ['estimated from the role of the tensor'] : []),
+  ];
   const how = by ? 'By the curvature (tensors of blocks) or measured (others)' : 'Measured';
   return [
     'KL divergence of the output from the original, nats per token, with the tensor alone in the format.',
     `${how}: the figures with *, over ${count(tokens)} tokens of ${basename(text)} in windows of ${count(context)}.`,
     'The others follow from them: gain × squared relative error in the format.',
-    ...(sample ? [`Those with ~ have a gain ${sampleText(sample)}.`] : []),
+    ...(origins.length === 0 ? [] : [`Those with ~ have a gain ${origins.join(' or ')}.`]),
     `Rounding in float32 alone causes ${number(noise)}; smaller figures are shown as "< noise".`,
   ];
 }

@@ -82,6 +82,7 @@ describe('quantscope', () => {
       ['sensitivity', 'a', '--codes', 'optimised', '--weights-only'],
       /--codes optimised needs a run over a text/,
     ],
+    [['sensitivity', 'a', '--backend', 'gpu', '--weights-only'], /--backend .* leave out --weights-only/],
     [
       ['recommend', 'a', '--budget', '4bpw', '--out', 'p', '--codes', 'reference', '--calibration', 't'],
       /are for --codes optimised\./,

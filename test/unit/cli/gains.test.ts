@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { GainsFile } from '../../../src/ampq/gainsFile';
@@ -51,6 +51,17 @@ describe('quantscope gains', () => {
     expect(plan.total.divergence).toBeCloseTo(measured.plan.total.divergence!, 12);
     expect(plan.gains).toEqual(measured.plan.gains);
   }, 120_000);
+
+  it('marks figures by gains that the file lacks, which are estimated', async () => {
+    const some = join(folder, 'some.gains.json');
+    const gains = JSON.parse(readFileSync(library, 'utf8')) as GainsFile;
+    const tensors = gains.tensors.filter(({ tensor }) => tensor !== 'blk.0.attn_q.weight');
+    writeFileSync(some, JSON.stringify({ ...gains, tensors }));
+    const shown = await quantscope('sensitivity', sampleFolder, '--formats', 'Q4_K', '--gains', some);
+    expect(shown.code, shown.stderr).toBe(0);
+    expect(shown.stdout).toContain('Those with ~ have a gain estimated from the role of the tensor.\n');
+    expect(shown.stdout).toMatch(/^blk\.0\.attn_q\.weight +\S+ +~\S+$/m);
+  }, 60_000);
 
   it('finds those by the curvature, which say so and give a plan that is hardly worse', async () => {
     const curved = join(folder, 'curved.gains.json');

@@ -95,6 +95,7 @@ describe('quantscope recommend --runtime', () => {
     ],
     [['--runtime', 'vllm', '--codes', 'optimised'], /Codes are optimised for types of GGUF/],
     [['--runtime', 'mlx', '--imatrix', 'a.gguf'], /--imatrix is for llama\.cpp/],
+    [['--runtime', 'mlx', '--backend', 'gpu'], /--backend is for llama\.cpp/],
   ])('ends with 2 and a hint for %j', async (options, hint) => {
     const out = ['--budget', '5bpw', '--out', join(folder, 'none.ampq.json')];
     const { code, stderr } = await run('recommend', ...out, ...options);
