@@ -78,7 +78,7 @@ interface Run {
   readonly sampled: readonly number[] | undefined;
   /** Gains that were measured before and are asked for. */
   readonly measured: MeasuredDivergences | undefined;
-  /** Gains of another text that are kept. */
+  /** Gains of another text that are kept, where a request for kept ones would get them: not in the format for few bits. */
   readonly offered: MeasuredDivergences | undefined;
   /** The formats of the table. */
   readonly formats: readonly QuantFormat[];
@@ -112,7 +112,7 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
   const toRun = isKept ? undefined : planned;
   return {
     ...{ candidates, gains, toRun, sampled, measured, formats, codes },
-    offered: measured ? undefined : (kept ?? earlier),
+    offered: measured || params.fewBits ? undefined : (kept ?? earlier),
     measuredFormats: toRun ? [...new Set([...formats, probe])] : formats,
   };
 }

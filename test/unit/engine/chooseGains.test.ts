@@ -96,6 +96,15 @@ describe('the text that tensors are measured over', () => {
     rmSync(own);
   });
 
+  it('is not offered where it was measured in the format for few bits, whose gains no request for kept ones gets', async () => {
+    const text = join(sampleFolder, 'generated-calibration.txt');
+    const place = { path: bare, device: 'cpu', cacheDir: join(folder, 'few'), formats } as const;
+    const params = { ...place, text, tokens: 256, context: 128, fewBits: true };
+    await request('sensitivity/run', params);
+    const other = await request('sensitivity/estimate', { ...params, tokens: 384 });
+    expect([other.text, other.offered]).toEqual([{ file: text, tokens: 384 }, undefined]);
+  });
+
   it('is an error where kept gains are requested and there are none', async () => {
     await expect(estimate({ keptGains: true })).rejects.toThrow(
       'No gains of this model are kept from an earlier run. Run it over a text first.',
