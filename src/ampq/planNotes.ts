@@ -4,7 +4,7 @@ import { constraintText } from './constraints';
 import type { Assignment } from './solve';
 
 /** Bits per weight at and below which models lose a lot, whatever the plan. */
-const fewBits = 3;
+const lossyBits = 3;
 
 /** What the user should know about a plan made from a table, as sentences. */
 export function planNotes(
@@ -31,7 +31,7 @@ export function planNotes(
       : [
           `Presets within the budget that the plan is not compared with, as they need an importance matrix: ${listOf(notCompared)}.`,
         ]),
-    ...(bitsPerWeight <= fewBits
+    ...(bitsPerWeight <= lossyBits
       ? [
           `At ${bitsPerWeight.toFixed(2)} bits per weight a model loses a lot, and predictions are less exact. Check the plan with quantscope eval.`,
         ]

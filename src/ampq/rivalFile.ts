@@ -65,12 +65,21 @@ export function predictRival(
   return { divergence: figures.reduce<number>((sum, figure) => sum + figure!, 0), unknown };
 }
 
-/** Of a tensor alone in a type, where its gain and its error there are known. */
-function divergenceIn({ gain, cells, lossless }: SensitivityRow, type: string): number | undefined {
+/** The error of a tensor in a type of a file; undefined where it was not measured. */
+export function errorInType(
+  { cells, lossless }: Pick<SensitivityRow, 'cells' | 'lossless'>,
+  type: string,
+): number | undefined {
   if (type === 'F32' || type === lossless.format) return 0;
-  const cell = cells.find(({ format }) => format === type);
-  if (gain === undefined || !cell || !Number.isFinite(cell.relativeSquaredError)) return undefined;
-  return gain * cell.relativeSquaredError;
+  const error = cells.find(({ format }) => format === type)?.relativeSquaredError;
+  return error !== undefined && Number.isFinite(error) ? error : undefined;
+}
+
+/** Of a tensor alone in a type, where its gain and its error there are known. */
+function divergenceIn(row: SensitivityRow, type: string): number | undefined {
+  const error = errorInType(row, type);
+  if (error === 0 || error === undefined) return error;
+  return row.gain === undefined ? undefined : row.gain * error;
 }
 
 /** The tensors for which a plan has another format than the file. */

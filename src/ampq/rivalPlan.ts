@@ -1,5 +1,6 @@
 import type { Plan, PlanAssignment, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import type { RivalFile, RivalTensor } from '../protocol/rivalFile';
+import { errorInType } from './rivalFile';
 import { totalOf } from './totals';
 
 /**
@@ -18,17 +19,10 @@ export function rivalPlan(
 
 function assignmentOf(row: SensitivityRow, { type, bytes }: RivalTensor): PlanAssignment {
   const { tensor, sources, weights, gain } = row;
-  const error = errorIn(row, type);
+  const error = errorInType(row, type);
   return {
     ...{ tensor, sources, format: type, bytes, bitsPerWeight: (8 * bytes) / weights },
     ...(error === undefined ? {} : { relativeSquaredError: error }),
     ...(gain === undefined ? {} : { gain }),
   };
-}
-
-/** Undefined where it was not measured. */
-function errorIn({ cells, lossless }: SensitivityRow, type: string): number | undefined {
-  if (type === 'F32' || type === lossless.format) return 0;
-  const error = cells.find(({ format }) => format === type)?.relativeSquaredError;
-  return error !== undefined && Number.isFinite(error) ? error : undefined;
 }

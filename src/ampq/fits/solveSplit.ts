@@ -59,13 +59,12 @@ export function solveSplit(
   constraints: readonly PlanConstraint[] = [],
 ): SplitSolution {
   const prepared = prepareTable(table, constraints);
-  const attempts = splitsOf(model, request).map((split) => attemptOf(prepared, model, request, split));
   let best: { attempt: Attempt; solved: TwoBudgetSolution } | undefined;
-  for (const attempt of attempts) {
+  for (const attempt of attemptsOf(prepared, model, request)) {
     const solved = solveAttempt(attempt, request);
     if (solved && (!best || solved.cost <= best.solved.cost * (1 + rounding))) best = { attempt, solved };
   }
-  if (!best) throw doesNotFit(attempts, request);
+  if (!best) throw doesNotFit(attemptsOf(prepared, model, request), request);
   return splitSolution(table, prepared, model, request, best.attempt, best.solved);
 }
 
@@ -76,11 +75,16 @@ export function fitsSplit(
   request: SplitRequest,
   constraints: readonly PlanConstraint[] = [],
 ): boolean {
-  const prepared = prepareTable(table, constraints);
-  return splitsOf(model, request).some((split) => {
-    const { ram, gpu } = leastOfAttempt(attemptOf(prepared, model, request, split));
-    return ram <= request.ram && gpu <= request.gpu;
-  });
+  for (const attempt of attemptsOf(prepareTable(table, constraints), model, request)) {
+    const { ram, gpu } = leastOfAttempt(attempt);
+    if (ram <= request.ram && gpu <= request.gpu) return true;
+  }
+  return false;
+}
+
+/** One after the other, as each has the ways to store all classes. @throws QuantscopeError as `attemptOf`. */
+function* attemptsOf(prepared: PreparedTable, model: LoadedModel, request: SplitRequest): Generator<Attempt> {
+  for (const split of splitsOf(model, request)) yield attemptOf(prepared, model, request, split);
 }
 
 function splitsOf({ shape }: LoadedModel, { gpuLayers, cpuMoe }: SplitRequest): Split[] {
@@ -189,13 +193,14 @@ function splitSolution(
 }
 
 /** Names the split that comes nearest: what it takes at least, and of what. */
-function doesNotFit(attempts: readonly Attempt[], { ram, gpu }: SplitRequest): QuantscopeError {
-  const excess = (attempt: Attempt): number => {
+function doesNotFit(attempts: Iterable<Attempt>, { ram, gpu }: SplitRequest): QuantscopeError {
+  let found: { nearest: Attempt; least: Record<Place, number>; excess: number } | undefined;
+  for (const attempt of attempts) {
     const least = leastOfAttempt(attempt);
-    return Math.max(0, least.ram - ram) + Math.max(0, least.gpu - gpu);
-  };
-  const nearest = attempts.reduce((best, attempt) => (excess(attempt) <= excess(best) ? attempt : best));
-  const least = leastOfAttempt(nearest);
+    const excess = Math.max(0, least.ram - ram) + Math.max(0, least.gpu - gpu);
+    if (!found || excess <= found.excess) found = { nearest: attempt, least, excess };
+  }
+  const { nearest, least } = found!; // there is one way to split a model at least
   const { gpuLayers, cpuMoe } = nearest.split;
   const describe = (memory: Place, name: string, limit: number): string => {
     const { cache, compute } = nearest.fixed[memory];
