@@ -10,7 +10,9 @@ import { isBlockOnGpu, placesOf, type Place, type Split } from './placement';
 import {
   combinationsOf,
   leastOfBoth,
+  leastPossible,
   maxCombinations,
+  openGap,
   solveTwoBudgets,
   type PlacedChoice,
   type TwoBudgetSolution,
@@ -60,12 +62,15 @@ export function solveSplit(
 ): SplitSolution {
   const prepared = prepareTable(table, constraints);
   let best: { attempt: Attempt; solved: TwoBudgetSolution } | undefined;
+  let bound = Infinity;
   for (const attempt of attemptsOf(prepared, model, request)) {
     const solved = solveAttempt(attempt, request);
+    if (solved) bound = Math.min(bound, leastPossible(solved));
     if (solved && (!best || solved.cost <= best.solved.cost * (1 + rounding))) best = { attempt, solved };
   }
   if (!best) throw doesNotFit(attemptsOf(prepared, model, request), request);
-  return splitSolution(table, prepared, model, request, best.attempt, best.solved);
+  const solved = { ...best.solved, ...openGap(best.solved.cost, bound) };
+  return splitSolution(table, prepared, model, request, best.attempt, solved);
 }
 
 /** Whether `solveSplit` finds a plan. */

@@ -16,6 +16,19 @@ export interface TwoBudgetSolution extends Pick<KnapsackSolution, 'optimal' | 'g
 
 type Classes = readonly (readonly PlacedChoice[])[];
 
+/** Relative difference of costs that is rounding. */
+const rounding = 1e-9;
+
+/** By how much others can be better than the best of several solutions, whose searches may have been cut. @param bound of the costs of all. */
+export function openGap(cost: number, bound: number): Pick<KnapsackSolution, 'optimal' | 'gap'> {
+  const gap = cost > 0 ? 1 - bound / cost : 0;
+  return gap > rounding ? { optimal: false, gap } : { optimal: true, gap: 0 };
+}
+
+/** What no solution of the same budget costs less than. */
+export const leastPossible = ({ cost, gap }: Pick<KnapsackSolution, 'cost' | 'gap'>): number =>
+  cost * (1 - gap);
+
 /** Combinations of choices that count in both memories which are tried. */
 export const maxCombinations = 4096;
 
@@ -30,7 +43,8 @@ export function solveTwoBudgets(classes: Classes, ram: number, gpu: number): Two
     ram: solverOf(classes, inRam, 'ram'),
     gpu: solverOf(classes, onGpu, 'gpu'),
   };
-  let best: TwoBudgetSolution | undefined;
+  let best: Pick<TwoBudgetSolution, 'chosen' | 'cost'> | undefined;
+  let bound = Infinity;
   for (const shared of combinations(inBoth.map((at) => classes[at]!.length))) {
     const used = shared.map((choice, i) => classes[inBoth[i]!]![choice]!);
     const own = sumOf(used, 'cost');
@@ -38,17 +52,16 @@ export function solveTwoBudgets(classes: Classes, ram: number, gpu: number): Two
     const parts = [solvers.ram(ram - sumOf(used, 'ram')), solvers.gpu(gpu - sumOf(used, 'gpu'))];
     const [first, second] = parts;
     if (!first || !second) continue;
+    bound = Math.min(bound, own + leastPossible(first) + leastPossible(second));
     const cost = own + first.cost + second.cost;
     if (best && cost >= best.cost) continue;
     const chosen = new Int32Array(classes.length);
     for (const [i, at] of inRam.entries()) chosen[at] = first.chosen[i]!;
     for (const [i, at] of onGpu.entries()) chosen[at] = second.chosen[i]!;
     for (const [i, at] of inBoth.entries()) chosen[at] = shared[i]!;
-    const open = first.gap * first.cost + second.gap * second.cost;
-    const gap = cost === 0 ? 0 : open / cost;
-    best = { chosen, cost, optimal: first.optimal && second.optimal, gap };
+    best = { chosen, cost };
   }
-  return best;
+  return best && { ...best, ...openGap(best.cost, bound) };
 }
 
 /** How many combinations of choices that take both memories there are. */

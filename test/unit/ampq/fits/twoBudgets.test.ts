@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { knapsackSolver } from '../../../../src/ampq/knapsack';
 import { leastOfBoth, solveTwoBudgets, type PlacedChoice } from '../../../../src/ampq/fits/twoBudgets';
 import { Random } from '../../../support/random';
 
@@ -14,6 +15,18 @@ function classOf(random: Random, memory: Memory): PlacedChoice[] {
       gpu: memory === 'ram' ? 0 : memory === 'gpu' ? bytes : other,
       cost: random.next() * (101 - bytes),
     };
+  });
+}
+
+/** Cost falls nearly with the bytes: every full use of a budget is about as good, and bounds hardly distinguish them. */
+function indistinct(count: number): PlacedChoice[][] {
+  const random = new Random(14);
+  return Array.from({ length: count }, () => {
+    const bytes = Math.floor(1e9 + random.next() * 1e9);
+    return [
+      { ram: 0, gpu: 0, cost: bytes },
+      { ram: bytes, gpu: 0, cost: 1e6 * random.next() },
+    ];
   });
 }
 
@@ -51,6 +64,23 @@ describe('two budgets', () => {
       expect(solved).toMatchObject({ cost: expect.closeTo(expected, 9) as number, optimal: true, gap: 0 });
     }
     expect(Math.min(found.plans, found.none)).toBeGreaterThan(200);
+  });
+
+  it('say how far from the optimum a plan can be where the search for another one was cut', () => {
+    const inRam = indistinct(400);
+    const room = 3e11;
+    const cut = knapsackSolver(inRam.map((choices) => choices.map(({ ram, cost }) => ({ bytes: ram, cost }))))(room)!;
+    expect(cut.gap).toBeGreaterThan(1e-6);
+    // One choice of the last class leaves that room, the other one room for all, at a cost between what was found and what is possible.
+    const largest = (key: 'ram' | 'cost'): number => inRam.reduce((sum, choices) => sum + choices[1]![key], 0);
+    const own = cut.cost * (1 - cut.gap / 2) - largest('cost');
+    const last = [
+      { ram: largest('ram') - room, gpu: 1, cost: 0 },
+      { ram: 0, gpu: 1, cost: own },
+    ];
+    const solved = solveTwoBudgets([...inRam, last], largest('ram'), 1)!;
+    expect([solved.chosen.at(-1), solved.optimal]).toEqual([1, false]);
+    expect((solved.cost * (1 - solved.gap)) / (cut.cost * (1 - cut.gap))).toBeCloseTo(1, 9);
   });
 
   it('hold at least the smallest choices of each memory', () => {
