@@ -2,6 +2,7 @@ import { ggmlFormats } from '../protocol/ggmlTypes';
 import type { OverrideKind } from '../protocol/overrides';
 import type { PlanConstraint } from '../protocol/plan';
 import type { Runtime } from '../protocol/runtimes';
+import { findFormat } from '../quant/catalogue';
 
 /** What a runtime loads, and how a plan reaches it. */
 export interface RuntimeRules {
@@ -62,9 +63,12 @@ export const runtimeFormats = (runtime: Runtime): readonly string[] | undefined 
   return grids && [...grids, ...floatFormats];
 };
 
-/** Whether a runtime loads a format. */
-export const loadsFormat = (runtime: Runtime, format: string): boolean =>
-  runtimeFormats(runtime)?.includes(format) ?? ggmlFormats.some(({ name }) => name === format);
+/** Whether a runtime loads a format, by its name in any case. */
+export function loadsFormat(runtime: Runtime, format: string): boolean {
+  const id = findFormat(format)?.id;
+  if (id === undefined) return false;
+  return runtimeFormats(runtime)?.includes(id) ?? ggmlFormats.some(({ name }) => name === id);
+}
 
 /** What a plan has to keep to so that a runtime loads it, as constraints of the tensors that are there. */
 export function runtimeConstraints(runtime: Runtime, tensors: readonly string[]): PlanConstraint[] {

@@ -27,6 +27,10 @@ describe('what runtimes load', () => {
     expect(loadsFormat('llama.cpp', 'Q4_K')).toBe(true);
     expect(loadsFormat('llama.cpp', 'int4-g128-bf16')).toBe(false);
     expect(loadsFormat('vllm', 'Q4_K')).toBe(false);
+    // Names of formats may be written in any case.
+    expect([loadsFormat('llama.cpp', 'q4_k'), loadsFormat('mlx', 'bf16'), loadsFormat('mlx', 'q9')]).toEqual([
+      ...[true, true, false],
+    ]);
     expect(runtimeRules.vllm.exportAs).toBe('recipe');
   });
 
