@@ -13,7 +13,7 @@ import {
 import { withoutGain } from './gains';
 import { priceAt } from './knapsackFront';
 import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
-import { solveBudget } from './solve';
+import { isWithin, solveBudget } from './solve';
 
 /** KL divergences of a plan over a text, nats per token. */
 export interface PlanInfluences {
@@ -121,7 +121,9 @@ export function proposeSwaps(
   const { alignment = 1 } = plan.frame ?? {};
   const value = table.fixedBytes + sumOf(plan.assignments, ({ bytes }) => padded(bytes, alignment));
   const frame = { bytes: table.fixedBytes, alignment, isEstimate: true };
-  const best = solveBudget(table, { kind: 'bytes', value }, frame, { constraints });
+  const budget = { kind: 'bytes', value } as const;
+  if (!isWithin(table, budget, frame, constraints)) return []; // changed by hand to less than the constraints allow
+  const best = solveBudget(table, budget, frame, { constraints });
   const prepared = prepareTable(table, constraints);
   const costOf = ({ assignments }: Pick<Plan, 'assignments'>): number =>
     sumOf(assignments, (item, row) => (errorOf(table.rows[row]!, item) ?? 0) * prepared.factors[row]!);

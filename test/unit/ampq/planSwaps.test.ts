@@ -127,6 +127,13 @@ describe('proposed swaps', () => {
     expect(rows[4]!.gain).toBeCloseTo(64, 10);
   });
 
+  it('are none for a plan that was changed by hand to fewer bytes than its constraints allow', () => {
+    const { bytes, bitsPerWeight } = cell('Q2_K', 2560);
+    const assignments = plan.assignments.map((item) => ({ ...item, format: 'Q2_K', bytes, bitsPerWeight }));
+    const constraints = [{ tensors: 'attn', minBits: 4 }];
+    expect(proposeSwaps(around, { ...plan, assignments, constraints }, 6)).toEqual([]);
+  });
+
   it('begin with the best plan of the size, and each is predicted to be better in as many bytes', () => {
     const [whole, ...pairs] = proposeSwaps(around, plan, 6);
     const best = makePlan(around, { kind: 'bytes', value: bytesOf(plan) });
