@@ -72,10 +72,10 @@ const cores = 16;
 /** A share of the 67 TFLOP/s in float32 that an H200 is specified with, and 25 GB/s to it; not measured. */
 const gpu: CoreRates = { block: 27e12, tapped: 27e12, output: 27e12, load: 25e9, moved: Infinity };
 
-/** The rate that fits the seconds of several models with the smallest squared relative error. */
+/** The rate that fits the seconds of several models with the smallest squared error of their logarithms. */
 function rateOf(work: readonly number[], seconds: readonly number[]): number {
-  const inverse = work.map((amount, i) => amount / seconds[i]!);
-  return Math.exp(inverse.reduce((sum, rate) => sum + Math.log(rate), 0) / inverse.length);
+  const rates = work.map((amount, i) => amount / seconds[i]!);
+  return Math.exp(rates.reduce((sum, rate) => sum + Math.log(rate), 0) / rates.length);
 }
 
 function ratesOf(measured: readonly MeasuredModel[]): CoreRates {
