@@ -90,7 +90,8 @@ describe('the table of a plan', () => {
   it('has types of GGUF alone, and for the plan of another runtime the formats of that', () => {
     const own = tableOf([1, 2]);
     const others = ['nf4', 'int4-g128-bf16', 'int8-g128-bf16'].map((format) => ({
-      ...{ ...cell('Q4_K', 2560), format },
+      ...cell('Q4_K', 2560),
+      format,
     }));
     const stored = { ...own, rows: own.rows.map((row) => ({ ...row, cells: [...row.cells, ...others] })) };
     const formatsFor = (of: Plan): string[][] =>
