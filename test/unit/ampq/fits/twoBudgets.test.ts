@@ -69,10 +69,13 @@ describe('two budgets', () => {
   it('say how far from the optimum a plan can be where the search for another one was cut', () => {
     const inRam = indistinct(400);
     const room = 3e11;
-    const cut = knapsackSolver(inRam.map((choices) => choices.map(({ ram, cost }) => ({ bytes: ram, cost }))))(room)!;
+    const cut = knapsackSolver(
+      inRam.map((choices) => choices.map(({ ram, cost }) => ({ bytes: ram, cost }))),
+    )(room)!;
     expect(cut.gap).toBeGreaterThan(1e-6);
     // One choice of the last class leaves that room, the other one room for all, at a cost between what was found and what is possible.
-    const largest = (key: 'ram' | 'cost'): number => inRam.reduce((sum, choices) => sum + choices[1]![key], 0);
+    const largest = (key: 'ram' | 'cost'): number =>
+      inRam.reduce((sum, choices) => sum + choices[1]![key], 0);
     const own = cut.cost * (1 - cut.gap / 2) - largest('cost');
     const last = [
       { ram: largest('ram') - room, gpu: 1, cost: 0 },
