@@ -337,7 +337,7 @@ export interface SensitivityEstimate {
   weightsOnly?: string;
   /** Estimated time for what is not kept from earlier runs. */
   seconds: number;
-  /** What it would be with gains by the curvature; where the model will be run over a text. */
+  /** What it would be with gains by the curvature; where the model will be run over a text and is not a mixture of experts. */
   curvatureSeconds?: number;
   /** Where it will be run over a text: passes over the model, more than one where there is little memory, and memory of the process (bytes). */
   passes?: number;

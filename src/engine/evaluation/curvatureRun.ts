@@ -1,14 +1,30 @@
+import type { Candidates } from '../../ampq/candidates';
 import { measureCurvature } from '../../ampq/curvature';
 import { statesOfBackward } from '../../evaluation/backward';
 import { ensureFreeSpace, cacheRemedy } from '../../exporter/diskSpace';
 import type { OrtDevice } from '../../graph/session';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { WeightChanges } from '../../graph/transformer/weights';
+import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { JobContext } from '../job';
 import { backwardSteps, roomFor } from './obtainEvidence';
 import { StepMeter } from './progress';
 import { windowsAtOnce, type WindowsRun } from './runPlan';
+
+const ofExperts = /\.ffn_(gate|up|down)_exps\.weight$/;
+
+/** Whether tokens of a model are routed to experts. */
+export const isRouted = ({ tensors }: Candidates): boolean =>
+  tensors.some(({ converted: { name } }) => ofExperts.test(name));
+
+/** @throws QuantscopeError REQUEST for a mixture of experts: gradients do not see that a change of a tensor leads to other experts. */
+export function refuseRouted(candidates: Candidates, file: string): void {
+  if (!isRouted(candidates)) return;
+  const message =
+    'Gains of a mixture of experts do not follow from the curvature: a changed tensor leads tokens to other experts, which gradients do not see, so that gains come out too small. Leave out --curvature (in an editor, switch off the setting quantscope.curvature): each tensor is then changed and measured.';
+  throw new QuantscopeError('REQUEST', message, { file });
+}
 
 /**
  * Divergences that single changes of a model's blocks are predicted to cause over windows of a text, from one backward pass; those of other

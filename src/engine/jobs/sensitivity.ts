@@ -1,5 +1,3 @@
-import { measureSlab } from '../../analysis/measureRows';
-import { measureWeighted } from '../../analysis/weightedErrors';
 import { refuseWithoutImportance, type Candidates } from '../../ampq/candidates';
 import { keepLatestCodes, latestCandidates } from '../../ampq/latestCodes';
 import { fewBitsProbe, probeFormat, withGains, type MeasuredDivergences } from '../../ampq/gains';
@@ -14,21 +12,20 @@ import {
   smallBlockCandidates,
   runSensitivity,
   storedSensitivity,
-  type Measurer,
 } from '../../ampq/sensitivity';
 import { candidatesOf } from '../../exporter/plan/candidates';
-import { hasGraph } from '../../graph/fakeQuant';
-import { OrtMeasurer } from '../../graph/measurer';
 import { probeDevices } from '../../graph/probe';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { SensitivityParams } from '../../protocol/engine';
-import type { Backend, Device, SensitivityTable } from '../../protocol/plan';
+import type { Backend, SensitivityTable } from '../../protocol/plan';
 import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';
 import { errorSeconds, gainsCosts } from '../evaluation/gainsEstimate';
+import { isRouted, refuseRouted } from '../evaluation/curvatureRun';
 import { chooseGains, type GainsChosen } from '../evaluation/chooseGains';
 import { addGains, keptGains } from '../evaluation/measureGains';
+import { measurerFor } from '../evaluation/measurerFor';
 import {
   codeFinderFor,
   evidenceSeconds,
@@ -98,6 +95,7 @@ async function planRun(model: Model, params: SensitivityParams, signal: AbortSig
   const earlier = await keptOf(latest);
   const gains = await chooseGains(model, params, { kept: earlier, candidates: encoded }, signal);
   const planned = 'planned' in gains ? gains.planned : undefined;
+  if (planned && params.curvature) refuseRouted(encoded, model.description.path);
   const codes = await planCodes(model, params, gains, latest.codes, signal);
   const candidates = codes
     ? { ...encoded, codes: codes.used }
@@ -238,8 +236,15 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
       const costs = await gainsCosts(model, toRun, changed, device, signal);
       const { seconds, ...cost } = params.curvature === true ? costs.curvature : costs.measured;
       const sample = sampled && { measured: sampled.length, blocks: blocksOf(names).length };
-      const times = { seconds: errors + seconds, curvatureSeconds: errors + costs.curvature.seconds };
-      return { ...estimate, ...cost, ...times, text, ...(sample ? { sample } : {}) };
+      const times = isRouted(candidates) ? {} : { curvatureSeconds: errors + costs.curvature.seconds };
+      return {
+        ...estimate,
+        ...cost,
+        seconds: errors + seconds,
+        ...times,
+        text,
+        ...(sample ? { sample } : {}),
+      };
     });
   };
 }
@@ -268,29 +273,4 @@ export async function readStoredTable(
   const roundings = isForCpu(params) ? await keptRoundings(model, candidates, params.cacheDir) : undefined;
   if (measured) return withRoundings(withGains(table, measured), roundings);
   return { ...table, weightsOnly: 'the model was not run over a text.' };
-}
-
-const measureOnCpu: Measurer['measure'] = (reader, slab, format, range, { importance, signal }) =>
-  importance
-    ? measureWeighted(reader, slab, format, range, { importance, signal })
-    : measureSlab(reader, slab, format, range, { signal });
-
-function measurerFor(device: Device): { measurer: Measurer; close: () => Promise<void> } {
-  if (device === 'cpu')
-    return {
-      measurer: { device, deviceFor: () => device, measure: measureOnCpu },
-      close: () => Promise.resolve(),
-    };
-  const ort = new OrtMeasurer(device);
-  return {
-    measurer: {
-      device,
-      deviceFor: ({ scheme }, hasImportance) => (hasGraph(scheme) && !hasImportance ? device : 'cpu'),
-      measure: (reader, slab, format, range, options) =>
-        hasGraph(format.scheme) && !options.importance
-          ? ort.measureSlab(reader, slab, format, range, options.signal)
-          : measureOnCpu(reader, slab, format, range, options),
-    },
-    close: () => ort.close(),
-  };
 }

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { measureDivergences } from '../../../src/ampq/divergences';
@@ -247,7 +247,7 @@ describe('gains of a model', () => {
 describe('gains by the curvature', () => {
   it('are those of one backward pass for tensors of blocks, and measured for others', async () => {
     const [model, cache] = [path('curved'), path('curvature')];
-    await writeCheckpoint(model, 'mixtral');
+    await writeCheckpoint(model, 'gemma2');
     const messages: string[] = [];
     const params = {
       path: model,
@@ -271,15 +271,28 @@ describe('gains by the curvature', () => {
     expect(measured.gainsFrom).not.toHaveProperty('by');
     for (const [i, { tensor, gain }] of curved.rows.entries()) {
       const ratio = gain! / measured.rows[i]!.gain!;
-      // Which experts are chosen after a change, the curvature does not see: those of the last block have none after them.
-      const places = { token_embd: 6, output: 6, 'blk.1.ffn': 1 };
-      const digits = Object.entries(places).find(([start]) => tensor.startsWith(start))?.[1];
       expect(gain, tensor).toBeGreaterThan(0);
-      if (digits !== undefined) expect(ratio, tensor).toBeCloseTo(1, digits);
+      if (!tensor.startsWith('blk.')) expect(ratio, tensor).toBeCloseTo(1, 6);
+      // Of attention only products of single tokens count, in which a model of random weights has a smaller part.
+      if (/\.ffn_/.test(tensor)) expect(Math.abs(ratio - 0.9), tensor).toBeLessThan(0.25);
     }
     messages.length = 0;
     expect(await run({ curvature: true })).toEqual(measured); // measured ones are the better ones
     expect(messages).toEqual([]);
+  });
+
+  it('are rejected for a mixture of experts before anything is measured, and not offered', async () => {
+    const model = path('routed');
+    await writeCheckpoint(model, 'mixtral');
+    const params = { path: model, device: 'cpu', cacheDir: path('unused'), text: shortText } as const;
+    for (const job of ['sensitivity/estimate', 'sensitivity/run'] as const)
+      await expect(request(job, { ...params, curvature: true })).rejects.toMatchObject({
+        code: 'REQUEST',
+        message: expect.stringMatching(/other experts, .* Leave out --curvature .*\(.*routed/) as string,
+      });
+    expect(existsSync(path('unused'))).toBe(false);
+    const estimate = await request('sensitivity/estimate', params);
+    expect([estimate.text?.file, estimate.curvatureSeconds]).toEqual([shortText, undefined]);
   });
 });
 
