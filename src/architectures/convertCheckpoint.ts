@@ -6,10 +6,13 @@ import type { TensorDescriptor } from '../protocol/model';
 import { isBaseClass, listedClass } from './classNames';
 import { ConfigReader } from './configReader';
 import type { ConvertedTensor, Piece } from './convertedTensor';
-import type { ComputedTensor, Conversion, LayerWindow, RowRange, Size, TensorRule } from './description';
+import type { ComputedTensor, LayerWindow, RowRange, TensorRule } from './description';
 import { withDirection } from './direction';
 import { withModules } from './embeddingModules';
+import { matchRules, type MatchedRule } from './matchRules';
 import { architectureFor, refuseQuantized } from './registry';
+import { Sources } from './sources';
+import { refuseProblems } from './tensorProblems';
 
 /** A Hugging Face checkpoint in GGUF's view; only headers were read. */
 export interface ConvertedCheckpoint {
@@ -38,8 +41,8 @@ export interface ConvertOptions {
 /**
  * Names and arranges every tensor of a checkpoint for GGUF.
  * @param file path of config.json, for errors.
- * @throws QuantscopeError UNSUPPORTED for an architecture, a setting or a tensor that GGUF cannot express; MODEL_FILE when
- * a tensor is missing or its shape contradicts config.json.
+ * @throws QuantscopeError UNSUPPORTED for an architecture, a setting or tensors that GGUF cannot express; MODEL_FILE when
+ * tensors are missing or their shapes contradict config.json. All of them are named.
  */
 export function convertCheckpoint(
   tensors: readonly TensorDescriptor[],
@@ -62,13 +65,9 @@ export function convertCheckpoint(
   );
   const sources = new Sources(tensors, conversion);
   const tied = conversion.tied && sources.leaveOut(conversion.tied);
-  const converted: ConvertedTensor[] = [];
-  for (const item of conversion.tensors) {
-    for (const rule of 'to' in item ? [item] : item) {
-      for (const tensor of applyRule(rule, sources, file)) converted.push(tensor);
-    }
-  }
-  refuseStrangers(sources, description.name);
+  const { matched, problems } = matchRules(conversion, sources);
+  refuseProblems(problems, description.name, file);
+  const converted = matched.map((match) => applyRule(match, file));
   checkOutput(converted);
   return {
     architecture: description.name,
@@ -100,89 +99,6 @@ function unreadNotes(reader: ConfigReader): string[] {
   ];
 }
 
-/** What wrappers of training code put before tensors' names, and between their parts. */
-const wrapper =
-  /^(module\.|_orig_mod\.|_forward_module\.|_fsdp_wrapped_module\.|base_model\.model\.|language_model\.)+/;
-const innerWrapper = /(?<=\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\./g;
-
-/** Scales of a cache of keys and values in FP8, as ModelOpt and llm-compressor store them next to weights. */
-const cacheScale = /\.(?:[kv]_proj\.)?[qkv]_scale$|\.kv_scale$/;
-
-/** Tensors of the checkpoint by name without prefix, and which of them were used. */
-class Sources {
-  private readonly byName = new Map<string, TensorDescriptor>();
-  private readonly used = new Set<string>();
-  private readonly stripped = new Set<string>();
-  private cacheScales = 0;
-
-  constructor(tensors: readonly TensorDescriptor[], { prefixes = [], ignored = [] }: Conversion) {
-    const withoutPrefix = (name: string): string =>
-      name.slice(prefixes.find((text) => name.startsWith(text))?.length ?? 0);
-    const names = new Set(tensors.map(({ name }) => withoutPrefix(name)));
-    for (const tensor of tensors) {
-      const usual = withoutPrefix(tensor.name);
-      const [before = ''] = wrapper.exec(usual) ?? [];
-      const inside = usual.slice(before.length).match(innerWrapper) ?? [];
-      const bare = withoutPrefix(usual.slice(before.length).replaceAll(innerWrapper, ''));
-      const name = bare !== usual && !names.has(bare) && !this.byName.has(bare) ? bare : usual;
-      if (ignored.some((pattern) => pattern.test(name))) continue;
-      if (cacheScale.test(name)) {
-        this.cacheScales += 1;
-        continue;
-      }
-      if (name !== usual) for (const part of partsLeftOut(before, inside)) this.stripped.add(part);
-      this.byName.set(name, tensor);
-    }
-  }
-
-  /** What was done to names, as sentences. */
-  notes(): string[] {
-    const prefixes = [...this.stripped].map(
-      (prefix) =>
-        `Tensor names contain "${prefix}", which was removed: without it, they are the names of this architecture.`,
-    );
-    if (this.cacheScales === 0) return prefixes;
-    return [
-      ...prefixes,
-      `${this.cacheScales} scales of a cache of keys and values in FP8 are left out: keys and values are kept in full precision.`,
-    ];
-  }
-
-  /** An output that is the embedding, where the checkpoint has both. */
-  leaveOut({ output: name, embedding: other }: Required<Conversion>['tied']) {
-    const [output, embedding] = [this.byName.get(name), this.byName.get(other)];
-    if (!output || !embedding) return undefined;
-    this.byName.delete(name);
-    return { output, embedding };
-  }
-
-  has(name: string): boolean {
-    return this.byName.has(name);
-  }
-
-  take(name: string): TensorDescriptor | undefined {
-    this.used.add(name);
-    return this.byName.get(name);
-  }
-
-  unused(): TensorDescriptor | undefined {
-    return [...this.byName].find(([name]) => !this.used.has(name))?.[1];
-  }
-}
-
-/** Where neither is left out, the usual prefix was there twice. */
-function partsLeftOut(before: string, inside: readonly string[]): readonly string[] {
-  if (before === '') return inside.length > 0 ? inside : ['model.'];
-  return [before, ...inside];
-}
-
-function refuseStrangers(sources: Sources, architecture: string): void {
-  const stranger = sources.unused();
-  if (!stranger) return;
-  const message = `GGUF's architecture "${architecture}" does not have this tensor.`;
-  throw new QuantscopeError('UNSUPPORTED', message, { file: stranger.file, tensor: stranger.name });
-}
-
 /**
  * llama.cpp has one size of vocabulary: that of the embedding.
  * @throws QuantscopeError UNSUPPORTED for an output of another size, which it would not load.
@@ -197,17 +113,7 @@ function checkOutput(tensors: readonly ConvertedTensor[]): void {
   throw new QuantscopeError('UNSUPPORTED', message, { file: source.file, tensor: source.name });
 }
 
-function applyRule(usual: TensorRule, sources: Sources, file: string): ConvertedTensor[] {
-  const { instead } = usual;
-  const rule = instead?.from.some((name) => sources.has(name)) ? { ...usual, ...instead } : usual;
-  const found = rule.from.map((name) => sources.take(name));
-  if (rule.optional && found.every((tensor) => tensor === undefined)) return [];
-  const tensors = found.map((tensor, index) => {
-    if (tensor) return tensor;
-    const message = 'The checkpoint lacks a tensor that config.json requires.';
-    throw new QuantscopeError('MODEL_FILE', message, { file, tensor: rule.from[index]! });
-  });
-  for (const tensor of tensors) checkShape(tensor, rule.sourceShape ?? rule.shape, file);
+function applyRule({ rule, tensors }: MatchedRule, file: string): ConvertedTensor {
   const columns = columnsOf(rule, tensors[0]!);
   const pieces = piecesOf(tensors, columns, rule.rows);
   const shape = shapeOf(rule, pieces, columns);
@@ -217,26 +123,14 @@ function applyRule(usual: TensorRule, sources: Sources, file: string): Converted
     throw new QuantscopeError('INTERNAL', message, { file, tensor: rule.to });
   }
   const { unit, add } = rule;
-  return [
-    {
-      name: rule.to,
-      shape,
-      columns,
-      pieces,
-      ...(unit ? { unit } : {}),
-      ...(add === undefined ? {} : { add }),
-    },
-  ];
-}
-
-function checkShape({ name, shape }: TensorDescriptor, expected: readonly Size[], file: string): void {
-  const fits =
-    shape.length === expected.length &&
-    shape.every((size, i) => expected[i] === 'any' || size === expected[i]);
-  if (fits) return;
-  const wanted = expected.map((size) => (size === 'any' ? '…' : size)).join(', ');
-  const message = `The shape is [${shape.join(', ')}], but according to config.json it should be [${wanted}].`;
-  throw new QuantscopeError('MODEL_FILE', message, { file, tensor: name });
+  return {
+    name: rule.to,
+    shape,
+    columns,
+    pieces,
+    ...(unit ? { unit } : {}),
+    ...(add === undefined ? {} : { add }),
+  };
 }
 
 /** Entries of a vector are rows of one weight where the rule moves them. */

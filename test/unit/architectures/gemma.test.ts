@@ -65,7 +65,7 @@ describe('gemma conversion', () => {
     const absent = { head_dim: undefined, max_position_embeddings: undefined, rope_theta: undefined };
     expect(keyValuesOf(convert(absent))).toEqual(keyValuesOf(convert()));
     expect(() => convert({ num_key_value_heads: undefined })).toThrow(
-      'The shape is [256, 2048], but according to config.json it should be [4096, 2048]. (config.json, tensor "model.layers.0.self_attn.k_proj.weight")',
+      '"model.layers.0.self_attn.k_proj.weight" is [256, 2048], not [4096, 2048] (and 17 alike)',
     );
   });
 

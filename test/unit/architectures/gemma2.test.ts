@@ -115,7 +115,7 @@ describe('gemma2 conversion', () => {
     // gemma-2-27b: 46 blocks, hidden size 4608, 32 heads of 128 sizes.
     const large = { num_hidden_layers: 46, hidden_size: 4608, num_attention_heads: 32, head_dim: 128 };
     expect(() => convert({ ...large, query_pre_attn_scalar: 144 })).toThrow(
-      'The shape is [256000, 2304], but according to config.json it should be […, 4608]. (config.json, tensor "model.embed_tokens.weight")',
+      '"model.embed_tokens.weight" is [256000, 2304], not […, 4608]',
     );
     expect(() => convert({ ...large, query_pre_attn_scalar: 128 })).toThrow(
       '"query_pre_attn_scalar" is 128; GGUF can express 144 for this architecture. (config.json)',

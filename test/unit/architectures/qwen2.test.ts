@@ -74,10 +74,10 @@ describe('qwen2 conversion', () => {
       'The checkpoint lacks a tensor that config.json requires. (config.json, tensor "lm_head.weight")',
     );
     expect(() => convert({ num_key_value_heads: undefined })).toThrow(
-      'The shape is [128, 896], but according to config.json it should be [2048, 896]. (config.json, tensor "model.layers.0.self_attn.k_proj.weight")',
+      '96 tensors are of another shape: "model.layers.0.self_attn.k_proj.weight" is [128, 896], not [2048, 896] (and 23 alike)',
     );
     expect(() => convert({ num_key_value_heads: null })).toThrow(
-      'The shape is [128, 896], but according to config.json it should be [896, 896]. (config.json, tensor "model.layers.0.self_attn.k_proj.weight")',
+      '"model.layers.0.self_attn.k_proj.weight" is [128, 896], not [896, 896] (and 23 alike)',
     );
   });
 

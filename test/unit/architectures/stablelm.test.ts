@@ -131,9 +131,11 @@ describe('stablelm conversion', () => {
   });
 
   it('requires the tensors that config.json implies, no more and no less', () => {
-    expect(() => convert({ use_qkv_bias: true })).toThrow(/lacks a tensor.*q_proj\.bias/);
-    expect(() => convert({ qk_layernorm: false })).toThrow(/does not have this tensor.*q_layernorm/);
-    expect(() => convert({ use_parallel_residual: false })).toThrow(/lacks.*post_attention_layernorm/);
+    expect(() => convert({ use_qkv_bias: true })).toThrow(/120 tensors are missing: .*q_proj\.bias/);
+    expect(() => convert({ qk_layernorm: false })).toThrow(/1,600 tensors are unexpected: .*q_layernorm/);
+    expect(() => convert({ use_parallel_residual: false })).toThrow(
+      /tensors are missing: .*post_attention_layernorm/,
+    );
   });
 
   it.each([

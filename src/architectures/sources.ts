@@ -1,0 +1,79 @@
+import type { TensorDescriptor } from '../protocol/model';
+import type { Conversion } from './description';
+
+/** What wrappers of training code put before tensors' names, and between their parts. */
+const wrapper =
+  /^(module\.|_orig_mod\.|_forward_module\.|_fsdp_wrapped_module\.|base_model\.model\.|language_model\.)+/;
+const innerWrapper = /(?<=\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\./g;
+
+/** Scales of a cache of keys and values in FP8, as ModelOpt and llm-compressor store them next to weights. */
+const cacheScale = /\.(?:[kv]_proj\.)?[qkv]_scale$|\.kv_scale$/;
+
+/** Tensors of the checkpoint by name without prefix, and which of them were used. */
+export class Sources {
+  private readonly byName = new Map<string, TensorDescriptor>();
+  private readonly used = new Set<string>();
+  private readonly stripped = new Set<string>();
+  private cacheScales = 0;
+
+  constructor(tensors: readonly TensorDescriptor[], { prefixes = [], ignored = [] }: Conversion) {
+    const withoutPrefix = (name: string): string =>
+      name.slice(prefixes.find((text) => name.startsWith(text))?.length ?? 0);
+    const names = new Set(tensors.map(({ name }) => withoutPrefix(name)));
+    for (const tensor of tensors) {
+      const usual = withoutPrefix(tensor.name);
+      const [before = ''] = wrapper.exec(usual) ?? [];
+      const inside = usual.slice(before.length).match(innerWrapper) ?? [];
+      const bare = withoutPrefix(usual.slice(before.length).replaceAll(innerWrapper, ''));
+      const name = bare !== usual && !names.has(bare) && !this.byName.has(bare) ? bare : usual;
+      if (ignored.some((pattern) => pattern.test(name))) continue;
+      if (cacheScale.test(name)) {
+        this.cacheScales += 1;
+        continue;
+      }
+      if (name !== usual) for (const part of partsLeftOut(before, inside)) this.stripped.add(part);
+      this.byName.set(name, tensor);
+    }
+  }
+
+  /** What was done to names, as sentences. */
+  notes(): string[] {
+    const prefixes = [...this.stripped].map(
+      (prefix) =>
+        `Tensor names contain "${prefix}", which was removed: without it, they are the names of this architecture.`,
+    );
+    if (this.cacheScales === 0) return prefixes;
+    return [
+      ...prefixes,
+      `${this.cacheScales} scales of a cache of keys and values in FP8 are left out: keys and values are kept in full precision.`,
+    ];
+  }
+
+  /** An output that is the embedding, where the checkpoint has both. */
+  leaveOut({ output: name, embedding: other }: Required<Conversion>['tied']) {
+    const [output, embedding] = [this.byName.get(name), this.byName.get(other)];
+    if (!output || !embedding) return undefined;
+    this.byName.delete(name);
+    return { output, embedding };
+  }
+
+  has(name: string): boolean {
+    return this.byName.has(name);
+  }
+
+  take(name: string): TensorDescriptor | undefined {
+    this.used.add(name);
+    return this.byName.get(name);
+  }
+
+  /** Tensors that were not taken, by name without prefix. */
+  unused(): [string, TensorDescriptor][] {
+    return [...this.byName].filter(([name]) => !this.used.has(name));
+  }
+}
+
+/** Where neither is left out, the usual prefix was there twice. */
+function partsLeftOut(before: string, inside: readonly string[]): readonly string[] {
+  if (before === '') return inside.length > 0 ? inside : ['model.'];
+  return [before, ...inside];
+}
