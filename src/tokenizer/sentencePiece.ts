@@ -7,33 +7,34 @@ import { pieceVocabulary } from './pieceVocabulary';
 import type { TokenizerFiles } from './tokenizerFiles';
 import type { Token, Vocabulary } from './vocabulary';
 
+/** In proto2, a field that is stated is kept; without the edition, false and 0 would be taken for absent ones. */
+const message = (fields: Record<string, protobuf.IField>): protobuf.IType => ({ edition: 'proto2', fields });
+const field = (id: number, type: string, standard?: number | boolean): protobuf.IField => ({
+  ...{ id, type },
+  ...(standard === undefined ? {} : { options: { default: standard } }),
+});
+
 /** The fields of sentencepiece_model.proto that are needed here. */
 const descriptor: protobuf.INamespace = {
   nested: {
-    ModelProto: {
-      fields: {
-        pieces: { rule: 'repeated', type: 'SentencePiece', id: 1 },
-        trainerSpec: { type: 'TrainerSpec', id: 2 },
-        normalizerSpec: { type: 'NormalizerSpec', id: 3 },
-      },
-    },
-    SentencePiece: {
-      fields: {
-        piece: { type: 'string', id: 1 },
-        score: { type: 'float', id: 2 },
-        type: { type: 'int32', id: 3, options: { default: 1 } },
-      },
-    },
-    TrainerSpec: {
-      fields: {
-        modelType: { type: 'int32', id: 3, options: { default: 1 } },
-        unkId: { type: 'int32', id: 40, options: { default: 0 } },
-        bosId: { type: 'int32', id: 41, options: { default: 1 } },
-        eosId: { type: 'int32', id: 42, options: { default: 2 } },
-        padId: { type: 'int32', id: 43, options: { default: -1 } },
-      },
-    },
-    NormalizerSpec: { fields: { addDummyPrefix: { type: 'bool', id: 3, options: { default: true } } } },
+    ModelProto: message({
+      pieces: { rule: 'repeated', ...field(1, 'SentencePiece') },
+      trainerSpec: field(2, 'TrainerSpec'),
+      normalizerSpec: field(3, 'NormalizerSpec'),
+    }),
+    SentencePiece: message({
+      piece: field(1, 'string'),
+      score: field(2, 'float'),
+      type: field(3, 'int32', 1),
+    }),
+    TrainerSpec: message({
+      modelType: field(3, 'int32', 1),
+      unkId: field(40, 'int32', 0),
+      bosId: field(41, 'int32', 1),
+      eosId: field(42, 'int32', 2),
+      padId: field(43, 'int32', -1),
+    }),
+    NormalizerSpec: message({ addDummyPrefix: field(3, 'bool', true) }),
   },
 };
 

@@ -400,6 +400,22 @@ describe('SentencePiece', () => {
     expect(values).not.toHaveProperty('padding_token_id');
   });
 
+  it('takes false and 0 as stated, not for absent', async () => {
+    const pieces = ['<s>', '</s>', '<unk>', 'a'].map((piece, i) => ({
+      piece,
+      score: -i,
+      type: i < 2 ? 3 : 1,
+    }));
+    const encoded = sentencePieceMessage.encode(sentencePieceMessage.fromObject({ pieces })).finish();
+    // As a file holds them: model_type 2, unk_id 2, bos_id 0, eos_id 1; add_dummy_prefix false.
+    const trainerSpec = [0x12, 11, 0x18, 2, 0xc0, 2, 2, 0xc8, 2, 0, 0xd0, 2, 1];
+    const normalizerSpec = [0x1a, 2, 0x18, 0];
+    const bytes = Buffer.concat([encoded, Buffer.from(trainerSpec), Buffer.from(normalizerSpec)]);
+    expect(await read(folderWith({ 'tokenizer.model': bytes }), 4)).toMatchObject({
+      ...{ add_space_prefix: false, bos_token_id: 0, eos_token_id: 1, unknown_token_id: 2 },
+    });
+  });
+
   it('adds tokens of the other files and rejects unigram models', async () => {
     const pieces = [
       { piece: '<unk>', score: 0, type: 2 },
